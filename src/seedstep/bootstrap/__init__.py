@@ -1,0 +1,19 @@
+"""Self-Instruct: grow tasks from seed tasks (Wang et al. 2023, section 2.2)."""
+
+from seedstep.bootstrap.filters import check_seeds
+from seedstep.bootstrap.pipeline import bootstrap
+from seedstep.bootstrap.preview import Preview, preview
+from seedstep.bootstrap.records import Candidate, Generation, RejectedInstance
+from seedstep.bootstrap.settings import Settings, make_settings
+
+__all__ = [
+    "Candidate",
+    "Generation",
+    "Preview",
+    "RejectedInstance",
+    "Settings",
+    "bootstrap",
+    "check_seeds",
+    "make_settings",
+    "preview",
+]

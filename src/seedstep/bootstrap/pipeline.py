@@ -1,0 +1,204 @@
+"""The bootstrap itself: generate, classify, make instances, filter (Self-Instruct, section 2.2).
+
+A generation request and all that follows from its reply are one item. Items are started in
+order, worked on side by side, and retired strictly in order: item i is built from the tasks that
+were finished when item i - window was retired. Which reply comes first never matters.
+
+Inside an item, an accepted instruction goes on to classification and instances at once. Whether
+it is accepted is decided in order, since it depends on all instructions before it.
+
+Example::
+
+    async for generation in bootstrap(settings, seeds, engine, "completion"):
+        tasks += [one.task for one in generation.candidates if one.task]
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+
+from seedstep.bootstrap import parse
+from seedstep.bootstrap.filters import sift_instances
+from seedstep.bootstrap.pool import Pool
+from seedstep.bootstrap.prompting import Prompts
+from seedstep.bootstrap.records import Candidate, Generation
+from seedstep.bootstrap.settings import Settings
+from seedstep.data import Task
+from seedstep.llm import Answer, Engine, Failure, Request
+
+__all__ = ["bootstrap"]
+
+
+async def bootstrap(
+    settings: Settings, seeds: Sequence[Task], engine: Engine, style: str
+) -> AsyncIterator[Generation]:
+    """Yield retired generations until `settings.tasks` tasks are finished, or no more come.
+
+    The last generation ends with the task that completes the number. If there are fewer tasks,
+    `settings.patience` generations in a row gave none.
+
+    Raises:
+        ModelError: the model can't be asked, or no longer.
+    """
+    pool = Pool(seeds, settings)
+    work = _Work(settings, engine, Prompts(settings, style), pool)
+    items: deque[asyncio.Task[Generation]] = deque()
+    started = barren = 0
+    try:
+        while len(pool.finished) < settings.tasks and barren < settings.patience:
+            while len(items) < settings.window:
+                items.append(asyncio.create_task(work.item(started, pool.sample(started))))
+                started += 1
+            generation = _up_to(await items.popleft(), settings.tasks - len(pool.finished))
+            tasks = [one.task for one in generation.candidates if one.task]
+            pool.finished += tasks
+            barren = 0 if tasks else barren + 1
+            yield generation
+    finally:
+        for item in items:
+            item.cancel()
+        await asyncio.gather(*items, return_exceptions=True)
+
+
+def _up_to(generation: Generation, wanted: int) -> Generation:
+    """The generation without what comes after its `wanted`-th finished task."""
+    kept: list[Candidate] = []
+    for candidate in generation.candidates:
+        if wanted == 0:
+            break
+        wanted -= candidate.task is not None
+        kept.append(candidate)
+    return replace(generation, candidates=tuple(kept))
+
+
+class _Work:
+    """What items share: the pool, the order of decisions, and how much is under way."""
+
+    def __init__(self, settings: Settings, engine: Engine, prompts: Prompts, pool: Pool) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._prompts = prompts
+        self._pool = pool
+        self._gate = _Turnstile()
+        self._turn = _Turnstile()
+        self._demand = _Demand(settings.tasks)
+
+    async def item(self, index: int, shown: Sequence[Task]) -> Generation:
+        """One generation request and everything that follows from its reply."""
+        request = self._prompts.generation(shown, index)
+        await self._gate.of(index)
+        await self._demand.rises()
+        self._gate.passes(index)
+        answer = await self._engine.ask(request, (index, 0))
+        await self._turn.of(index)
+        candidates = self._decide(index, answer)
+        self._turn.passes(index)
+        self._demand.generated(sum(not one.reason for one in candidates))
+        done = await asyncio.gather(*(self._complete(index, one) for one in candidates))
+        failure = answer.detail if isinstance(answer, Failure) else ""
+        ids = tuple(task.id for task in shown)
+        return Generation(index, self._engine.key(request), ids, failure, tuple(done))
+
+    def _decide(self, index: int, answer: Answer) -> list[Candidate]:
+        """Accept or reject the instructions of a reply, one after the other."""
+        if isinstance(answer, Failure):
+            return []
+        if answer.cut and self._settings.fidelity == "released":
+            return []
+        continues = self._prompts.style == "completion"
+        found = parse.instructions(answer.text, continues=continues, cut=answer.cut)
+        candidates = []
+        for number, text in enumerate(found, start=1):
+            name = f"g{index}.{number}"
+            fault, neighbor = self._pool.judge(name, text)
+            reason, detail = fault or ("", "")
+            candidates.append(Candidate(name, text, reason, detail, neighbor))
+        return candidates
+
+    async def _complete(self, index: int, candidate: Candidate) -> Candidate:
+        """Classify an accepted instruction, ask for its instances and sift them."""
+        if candidate.reason:
+            return candidate
+        done = await self._instances(index, await self._classify(index, candidate))
+        self._demand.completed(good=not done.reason)
+        return done
+
+    async def _classify(self, index: int, candidate: Candidate) -> Candidate:
+        request = self._prompts.classification(candidate.instruction)
+        answer = await self._engine.ask(request, (index, 1))
+        asked = replace(candidate, classification_request=self._engine.key(request))
+        if isinstance(answer, Failure):
+            return replace(asked, reason="request_failed", detail=answer.detail)
+        return replace(asked, is_classification=parse.is_classification(answer.text))
+
+    async def _instances(self, index: int, candidate: Candidate) -> Candidate:
+        if candidate.reason:
+            return candidate
+        request, answer = await self._ask_instances(index, candidate)
+        asked = replace(candidate, instances_request=self._engine.key(request))
+        if isinstance(answer, Failure):
+            return replace(asked, reason="request_failed", detail=answer.detail)
+        read = parse.labeled_inputs if candidate.is_classification else parse.worked_examples
+        kept = sift_instances(read(answer.text, cut=answer.cut), self._settings.fidelity)
+        reason = "" if kept.instances else "no_good_instance" if kept.rejected else "no_instance"
+        return replace(
+            asked, reason=reason, instances=kept.instances, rejected_instances=kept.rejected
+        )
+
+    async def _ask_instances(self, index: int, candidate: Candidate) -> tuple[Request, Answer]:
+        request = self._prompts.instances(
+            candidate.instruction, is_classification=candidate.is_classification
+        )
+        return request, await self._engine.ask(request, (index, 2))
+
+
+class _Turnstile:
+    """Lets items through in their order."""
+
+    def __init__(self) -> None:
+        self._next = 0
+        self._waiting: dict[int, asyncio.Event] = {}
+
+    async def of(self, index: int) -> None:
+        """Wait until all items before `index` have passed."""
+        if index != self._next:
+            await self._waiting.setdefault(index, asyncio.Event()).wait()
+
+    def passes(self, index: int) -> None:
+        """Let the item after `index` through."""
+        self._next = index + 1
+        if event := self._waiting.pop(self._next, None):
+            event.set()
+
+
+class _Demand:
+    """Holds requests for new instructions back while those under way may be enough.
+
+    It saves requests at the end of a run. The data does not depend on it: it decides when a
+    request is sent, never what is in it.
+    """
+
+    def __init__(self, wanted: int) -> None:
+        self._missing = wanted
+        self._risen = asyncio.Event()
+
+    async def rises(self) -> None:
+        """Wait until something is missing, and count on one task from the coming request."""
+        while self._missing <= 0:
+            self._risen.clear()
+            await self._risen.wait()
+        self._missing -= 1
+
+    def generated(self, accepted: int) -> None:
+        """A request gave `accepted` instructions, each of which may become a task."""
+        self._change(1 - accepted)
+
+    def completed(self, *, good: bool) -> None:
+        """An instruction became a task, or did not."""
+        self._change(0 if good else 1)
+
+    def _change(self, missing: int) -> None:
+        self._missing += missing
+        if self._missing > 0:
+            self._risen.set()

@@ -1,0 +1,61 @@
+"""The task pool: seeds, finished tasks, and the novelty index over every accepted instruction.
+
+Example::
+
+    pool = Pool(seeds, settings)
+    shown = pool.sample(index=0)
+"""
+
+import random
+from collections.abc import Sequence
+
+from seedstep.bootstrap.filters import Fault, instruction_fault, is_novel
+from seedstep.bootstrap.settings import Settings
+from seedstep.data import Task
+from seedstep.novelty import Neighbor, NoveltyIndex
+from seedstep.text import TOKENIZERS
+
+__all__ = ["Pool"]
+
+DEMONSTRATIONS = 8
+MACHINE_DEMONSTRATIONS = 2
+"""Of the 8 instructions shown, 6 are human-written and 2 machine-generated (section 2.2)."""
+
+
+class Pool:
+    """What the next request is built from, and new instructions are compared with."""
+
+    def __init__(self, seeds: Sequence[Task], settings: Settings) -> None:
+        """Begin with the seeds."""
+        self.finished: list[Task] = []
+        self._seeds = tuple(seeds)
+        self._settings = settings
+        self._english = settings.tokens == "latin"
+        self._index = NoveltyIndex(TOKENIZERS[settings.tokens])
+        for task in seeds:
+            self._index.add(task.id, task.definition)
+
+    def sample(self, index: int) -> tuple[Task, ...]:
+        """The demonstrations of request `index`: 6 seeds and 2 finished tasks, shuffled.
+
+        While fewer tasks are finished, seeds make up for them. The choice depends on the run's
+        seed, the index and the pool only.
+        """
+        chance = random.Random(f"{self._settings.seed}:{index}")  # noqa: S311
+        machine = chance.sample(self.finished, min(MACHINE_DEMONSTRATIONS, len(self.finished)))
+        human = min(DEMONSTRATIONS - len(machine), len(self._seeds))
+        shown = machine + chance.sample(self._seeds, human)
+        chance.shuffle(shown)
+        return tuple(shown)
+
+    def judge(self, candidate_id: str, instruction: str) -> tuple[Fault | None, Neighbor | None]:
+        """Accept an instruction, which makes it known, or say why not."""
+        fault = instruction_fault(instruction, english=self._english)
+        if fault:
+            return fault, None
+        neighbor = self._index.nearest(instruction)
+        settings = self._settings
+        if neighbor and not is_novel(neighbor, settings.novelty_threshold, settings.fidelity):
+            return ("not_novel", f"ROUGE-L {neighbor.score:.2f} with {neighbor.id}"), neighbor
+        self._index.add(candidate_id, instruction)
+        return None, neighbor

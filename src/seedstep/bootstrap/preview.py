@@ -1,0 +1,66 @@
+"""What a run would ask, and about how much, before anything is spent.
+
+Example::
+
+    print(preview(Settings(tasks=1000), seeds, "chat").requests[0].prompt)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from seedstep.bootstrap.pool import Pool
+from seedstep.bootstrap.prompting import Prompts
+from seedstep.bootstrap.settings import Settings
+from seedstep.data import Task
+from seedstep.llm import Request
+
+__all__ = ["Preview", "preview"]
+
+ACCEPTED_PER_REQUEST = 2.0
+FINISHED_PER_ACCEPTED = 0.8
+"""Assumed yields; they differ from model to model, and fall as the pool grows."""
+
+REPLY_TOKENS = {"generation": 150, "classification": 3, "instances": 150}
+"""Assumed mean length of replies."""
+
+CHARACTERS_PER_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The first request of each kind, and an estimate of their number and tokens."""
+
+    requests: tuple[Request, ...]
+    counts: dict[str, int]
+    prompt_tokens: int
+    completion_tokens: int
+
+
+def preview(settings: Settings, seeds: Sequence[Task], style: str) -> Preview:
+    """The requests a run would begin with. Those for instances show a seed's instruction."""
+    prompts = Prompts(settings, style)
+    shown = Pool(seeds, settings).sample(0)
+    plain = next((task for task in seeds if not task.is_classification), seeds[0])
+    labels = next((task for task in seeds if task.is_classification), seeds[0])
+    requests = (
+        prompts.generation(shown, 0),
+        prompts.classification(plain.definition),
+        prompts.instances(plain.definition, is_classification=False),
+        prompts.instances(labels.definition, is_classification=True),
+    )
+    accepted = ceil(settings.tasks / FINISHED_PER_ACCEPTED)
+    counts = {
+        "generation": ceil(accepted / ACCEPTED_PER_REQUEST),
+        "classification": accepted,
+        "instances": accepted,
+    }
+    prompt_tokens = sum(counts[one.purpose] * _tokens(one) for one in requests[:3])
+    completion_tokens = sum(counts[purpose] * REPLY_TOKENS[purpose] for purpose in counts)
+    return Preview(requests, counts, prompt_tokens, completion_tokens)
+
+
+def _tokens(request: Request) -> int:
+    text = request.prompt
+    length = len(text) if isinstance(text, str) else sum(len(one.content) for one in text)
+    return length // CHARACTERS_PER_TOKEN

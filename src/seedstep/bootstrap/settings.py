@@ -1,0 +1,169 @@
+"""The configuration of a bootstrap run. Every field says what it is, in which unit.
+
+Example::
+
+    Settings(model="openai:my-model", tasks=1000, window=64)
+"""
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from seedstep.errors import InputError
+from seedstep.llm import Sampling, default_prompt_style
+
+__all__ = ["CHAT_SAMPLING", "PAPER_SAMPLING", "PAPER_THRESHOLD", "Settings", "make_settings", "override"]
+
+PAPER_THRESHOLD = 0.7
+"""ROUGE-L F1 from which an instruction is not novel (section 2.2)."""
+
+PAPER_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
+    # Appendix A.2, Table 4, and the released code. A stop string stands at the start of a line,
+    # so that an instruction may contain "16." or "Task:".
+    {
+        "generation": Sampling(
+            max_tokens=1024,
+            temperature=0.7,
+            top_p=0.5,
+            presence_penalty=2.0,
+            stop=("\n\n", "\n16.", "\n16 ."),
+        ),
+        "classification": Sampling(max_tokens=3, stop=("\n", "Task")),
+        "input_first": Sampling(
+            max_tokens=350, presence_penalty=1.5, stop=("\nExample 6", "\nTask:")
+        ),
+        "output_first": Sampling(
+            max_tokens=300, presence_penalty=1.5, stop=("\nExample 6", "\nTask:")
+        ),
+    }
+)
+
+CHAT_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
+    # Ours: a chat reply ends by itself, as JSON, which penalties and stop strings would break.
+    {
+        "generation": Sampling(max_tokens=1024, temperature=1.0, top_p=0.95),
+        "classification": Sampling(max_tokens=32),
+        "input_first": Sampling(max_tokens=2048),
+        "output_first": Sampling(max_tokens=2048),
+    }
+)
+
+
+def _option(default: Any, help_text: str) -> Any:
+    return field(default=default, metadata={"help": help_text})
+
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Threshold = Annotated[float, msgspec.Meta(gt=0, le=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a bootstrap run does. A run's settings are kept in its `run.yaml`."""
+
+    model: str = _option("local", "The model: local, gguf:PATH or openai:NAME.")
+    base_url: str | None = _option(
+        None, "Address of the server for openai:NAME, such as http://127.0.0.1:8000/v1."
+    )
+    prompt_style: Literal["auto", "completion", "chat"] = _option(
+        "auto",
+        "completion (the paper's few-shot texts, for base models), chat (for instruction-tuned "
+        "ones), or auto: chat for openai:NAME, completion otherwise.",
+    )
+    seeds: str | None = _option(None, "Seed tasks, a JSONL file. Default: seedstep's own 175.")
+    tasks: Count = _option(100, "Finished tasks to make: accepted, with at least one good instance.")
+    seed: int = _option(42, "Seed of every random choice.")
+    window: Count = _option(
+        8,
+        "Generation requests worked on ahead. Request i is built from the tasks finished up to "
+        "request i - window, so the data depends on it, and not on how many are in flight.",
+    )
+    in_flight: Count = _option(8, "Requests sent to the model at a time, at the most.")
+    novelty_threshold: Threshold = _option(
+        PAPER_THRESHOLD, "ROUGE-L F1 with a known instruction from which a new one is rejected."
+    )
+    tokens: Literal["latin", "unicode"] = _option(
+        "latin",
+        "Tokens for novelty: latin (those of rouge-score), or unicode for runs that are not in "
+        "English, which may then also start with a non-ASCII character.",
+    )
+    fidelity: Literal["paper", "released"] = _option(
+        "paper",
+        "Where paper and released code differ: paper, or released (a score of exactly the "
+        "threshold is novel, a cut list of instructions is dropped whole, and two outputs for "
+        "one input reject the task).",
+    )
+    patience: Count = _option(
+        50, "Stop after so many generation requests in a row without a finished task."
+    )
+    sampling: dict[str, dict[str, Any]] = field(
+        default_factory=dict,
+        metadata={
+            "help": "Sampling parameters by request (generation, classification, input_first, "
+            "output_first), where they shall differ from the prompt style's own: "
+            "{generation: {temperature: 0.9}}."
+        },
+    )
+
+    @property
+    def style(self) -> str:
+        """The prompt style with `auto` resolved: `completion` or `chat`."""
+        automatic = self.prompt_style == "auto"
+        return default_prompt_style(self.model) if automatic else self.prompt_style
+
+
+def make_settings(values: Mapping[str, Any], source: str) -> Settings:
+    """Settings from named values, all others as they are by default.
+
+    Raises:
+        InputError: a name is not known or a value does not fit; `source` says where it stands.
+    """
+    known = [one.name for one in fields(Settings)]
+    for name in values:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            remedy = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
+            raise InputError(f"{source}: there is no setting '{name}'", remedy.rstrip("?"))
+    try:
+        settings = msgspec.convert(dict(values), Settings)
+    except msgspec.ValidationError as error:
+        text, _, path = str(error).partition(" - at `$.")
+        field_name = re.sub(r"`$", "", path)
+        raise InputError(
+            f"{source}, setting '{field_name}': {text[:1].lower() + text[1:]}", "correct the value"
+        ) from None
+    _check_sampling(settings.sampling, source)
+    return settings
+
+
+def _check_sampling(sampling: dict[str, dict[str, Any]], source: str) -> None:
+    for name, values in sampling.items():
+        if name not in PAPER_SAMPLING:
+            raise InputError(
+                f"{source}, setting 'sampling': there is no request '{name}'",
+                f"known are {', '.join(PAPER_SAMPLING)}",
+            )
+        try:
+            override(PAPER_SAMPLING[name], values)
+        except (msgspec.ValidationError, TypeError) as error:
+            raise InputError(
+                f"{source}, setting 'sampling.{name}': {error}", "correct the value"
+            ) from None
+
+
+def override(default: Sampling, values: Mapping[str, Any]) -> Sampling:
+    """Sampling parameters with some replaced.
+
+    Raises:
+        TypeError: there is no such parameter.
+        msgspec.ValidationError: a value has the wrong type.
+    """
+    names = [one.name for one in fields(Sampling)]
+    if unknown := sorted(set(values) - set(names)):
+        raise TypeError(f"there is no '{unknown[0]}', known are {', '.join(names)}")
+    return msgspec.convert({**msgspec.to_builtins(default), **values}, Sampling)

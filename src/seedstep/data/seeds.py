@@ -1,0 +1,130 @@
+"""Seed tasks: our own 175, and the user's files.
+
+A seed file has one JSON object a line, as Self-Instruct released its seeds: `instruction`,
+`instances` (a list of `input` and `output`), `is_classification`, and optionally `id` and
+`name`. Other fields are ignored.
+
+Example::
+
+    for problem in read_seeds(Path("my_seeds.jsonl")).problems:
+        print(problem.what)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from seedstep.data.jsonl import BadLine, read_jsonl
+from seedstep.data.records import Instance, Task
+from seedstep.errors import InputError
+
+__all__ = ["Problem", "SeedFile", "read_seeds", "require_seeds", "seed_tasks"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a seed file. `line` counts from 1; 0 means the whole file."""
+
+    path: Path
+    line: int
+    field: str
+    message: str
+    remedy: str
+
+    @property
+    def what(self) -> str:
+        """Where and what, in one phrase."""
+        line = f", line {self.line}" if self.line else ""
+        field = f", field '{self.field}'" if self.field else ""
+        return f"{self.path}{line}{field}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class SeedFile:
+    """A seed file as it was read: good tasks with their lines, and problems."""
+
+    path: Path
+    tasks: tuple[Task, ...]
+    lines: tuple[int, ...]
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _SeedInstance:
+    input: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Seed:
+    instruction: str
+    instances: tuple[_SeedInstance, ...]
+    is_classification: bool
+    id: str = ""
+    name: str = ""
+
+
+def seed_tasks() -> tuple[Task, ...]:
+    """The 175 seed tasks written for this project, 25 of them classification."""
+    with resources.as_file(resources.files("seedstep.data") / "seed_tasks.jsonl") as path:
+        return require_seeds(path)
+
+
+def require_seeds(path: Path) -> tuple[Task, ...]:
+    """The tasks of a seed file that has no problems.
+
+    Raises:
+        InputError: the first problem, and how many more there are.
+    """
+    seeds = read_seeds(path)
+    if seeds.problems:
+        first, *others = seeds.problems
+        more = f" (and {len(others)} more)" if others else ""
+        raise InputError(first.what + more, f"{first.remedy}; `seedstep seeds check` shows all")
+    return seeds.tasks
+
+
+def read_seeds(path: Path) -> SeedFile:
+    """The good tasks of a seed file, and all that is wrong with the form of the others.
+
+    Raises:
+        InputError: the file is not there or can't be read.
+    """
+    tasks: list[Task] = []
+    lines: list[int] = []
+    problems: list[Problem] = []
+    seen: dict[str, int] = {}
+    for line, record in read_jsonl(path, _Seed):
+        bad = [record] if isinstance(record, BadLine) else _faults(record, line, seen)
+        problems += [Problem(path, line, one.field, one.message, one.remedy) for one in bad]
+        if not bad and isinstance(record, _Seed):
+            tasks.append(_task(record, line))
+            lines.append(line)
+    if not tasks and not problems:
+        problems.append(Problem(path, 0, "", "no seed tasks", "write one JSON object a line"))
+    return SeedFile(path, tuple(tasks), tuple(lines), tuple(problems))
+
+
+def _task(seed: _Seed, line: int) -> Task:
+    instances = tuple(Instance(one.input.strip(), (one.output.strip(),)) for one in seed.instances)
+    task_id = seed.id or f"seed_{line}"
+    return Task(task_id, seed.instruction.strip(), instances, seed.is_classification, seed.name)
+
+
+def _faults(seed: _Seed, line: int, seen: dict[str, int]) -> Sequence[BadLine]:
+    """What is wrong with a well-formed line. `seen` maps earlier ids and instructions to lines."""
+    faults = []
+    if not seed.instruction.strip():
+        faults.append(BadLine("instruction", "empty", "write the task's text"))
+    if not seed.instances:
+        faults.append(BadLine("instances", "empty", "add one input and output"))
+    for index, instance in enumerate(seed.instances):
+        if not instance.output.strip():
+            faults.append(BadLine(f"instances[{index}].output", "empty", "write the output"))
+    keys = [("instruction", " ".join(seed.instruction.split()).casefold()), ("id", seed.id)]
+    for field, value in keys:
+        first = seen.setdefault(f"{field} {value}", line) if value else line
+        if first != line:
+            faults.append(BadLine(field, f"the same as in line {first}", "change or remove one"))
+    return faults

@@ -1,0 +1,216 @@
+"""The request engine: every stage asks its model through it.
+
+Nothing paid for is lost or paid twice: an answer is in the ledger before anybody sees it, under
+a key of the whole request, and what is in the ledger is never asked again. A bad reply is data,
+not a crash: what can't succeed becomes a `Failure`, what might is tried again with backoff, and
+only an endpoint that takes nothing from us ends the run (docs/architecture.md).
+
+Example::
+
+    async with Engine(endpoint, MemoryLedger(), in_flight=8) as engine:
+        answer = await engine.ask(Request("test", "Once upon a time", Sampling(16)))
+"""
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass, replace
+from types import TracebackType
+
+import aiohttp
+
+from seedstep.errors import ModelError, UnreachableError
+from seedstep.llm.models import Endpoint
+from seedstep.llm.records import Answer, Failure, Ledger, Reply, Request
+from seedstep.llm.slots import Priority, Slots
+from seedstep.llm.wire import Refused, Retryable, Wire
+
+__all__ = ["Engine", "Stats"]
+
+CONNECT_SECONDS = 10.0
+REPLY_SECONDS = 600.0
+"""Time for a whole reply; servers that don't stream send nothing until they are done."""
+
+ATTEMPTS = 5
+OVERLOAD_SECONDS = 900.0
+"""How long one request is asked again while the server says that it is overloaded."""
+
+FAILURES_IN_A_ROW = 8
+"""So many failed requests with no success between them: the fault is not the request's."""
+
+
+@dataclass(slots=True)
+class Stats:
+    """What the engine has done since it was opened. Tokens are those of new replies."""
+
+    sent: int = 0
+    replied: int = 0
+    reused: int = 0
+    failed: int = 0
+    retried: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Engine:
+    """Asks one endpoint, at most `in_flight` requests at a time."""
+
+    def __init__(self, endpoint: Endpoint, ledger: Ledger, in_flight: int) -> None:
+        """Answers come from `ledger` where it has them, and go there before they are used."""
+        self.stats = Stats()
+        self._endpoint = endpoint
+        self._ledger = ledger
+        self._slots = Slots(in_flight)
+        self._asked: dict[str, asyncio.Task[Answer]] = {}
+        self._sending: set[asyncio.Task[Answer]] = set()
+        self._failures = 0
+        self._closing = False
+        self._wire: Wire
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that the server works on now."""
+        return self._slots.taken
+
+    async def __aenter__(self) -> "Engine":
+        timeout = aiohttp.ClientTimeout(total=REPLY_SECONDS, sock_connect=CONNECT_SECONDS)
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),
+            timeout=timeout,
+            trust_env=not self._endpoint.is_loopback,
+        )
+        self._wire = Wire(session, self._endpoint)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop. After an interruption, requests in flight are waited for and kept."""
+        self._closing = True
+        drain = kind is not None and issubclass(kind, asyncio.CancelledError)
+        tasks = list(self._asked.values())
+        for task in tasks:
+            if not (drain and task in self._sending):
+                task.cancel()
+        try:
+            await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            await self._wire.session.close()
+
+    async def check(self) -> None:
+        """Make sure that something answers at the address.
+
+        Raises:
+            UnreachableError: nothing does.
+        """
+        try:
+            await self._wire.check()
+        except Retryable as error:
+            raise self._unreachable(error) from None
+        except Refused:
+            pass  # an answer, if a strange one
+
+    def key(self, request: Request) -> str:
+        """The key under which the ledger keeps the request's answer."""
+        return request.key(self._endpoint.identity, self._endpoint.model)
+
+    async def ask(self, request: Request, priority: Priority = (0,)) -> Answer:
+        """The answer to a request: kept, or asked for and kept. Smaller priorities go first.
+
+        Raises:
+            ModelError: the endpoint takes no requests from us, or no longer answers.
+        """
+        key = self.key(request)
+        task = self._asked.get(key)
+        if task is None:
+            kept = self._ledger.get(key)
+            if kept is not None:
+                self.stats.reused += 1
+                return kept
+            task = asyncio.create_task(self._obtain(key, request, priority))
+            self._asked[key] = task
+            task.add_done_callback(lambda done: self._forget(key, done))
+        return await asyncio.shield(task)
+
+    def _forget(self, key: str, done: asyncio.Task[Answer]) -> None:
+        del self._asked[key]
+        self._sending.discard(done)
+        if not done.cancelled():
+            done.exception()  # read, so that asyncio does not report it where nobody waits
+
+    async def _obtain(self, key: str, request: Request, priority: Priority) -> Answer:
+        answer = await self._persist(request, priority)
+        await self._ledger.put(key, request, answer)
+        self._count(answer)
+        return answer
+
+    async def _persist(self, request: Request, priority: Priority) -> Answer:
+        """Ask until there is a reply, or until asking again is pointless."""
+        deadline = time.monotonic() + OVERLOAD_SECONDS
+        faults = 0
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                return replace(await self._attempt(request, priority), attempts=attempts)
+            except Refused as error:
+                return self._give_up(error, attempts)
+            except Retryable as error:
+                overloaded = error.reason == "overloaded"
+                faults += not overloaded
+                if faults >= ATTEMPTS or time.monotonic() > deadline:
+                    return self._give_up(error, attempts)
+                pause = error.after if error.after is not None else _backoff(attempts)
+                if overloaded:
+                    self._slots.overloaded(pause)
+            if self._closing:
+                raise asyncio.CancelledError
+            self.stats.retried += 1
+            await asyncio.sleep(pause)
+
+    async def _attempt(self, request: Request, priority: Priority) -> Reply:
+        task = asyncio.current_task()
+        assert task
+        self._sending.discard(task)
+        async with self._slots.take(priority):
+            await self._slots.pass_pause()
+            self.stats.sent += 1
+            self._sending.add(task)
+            reply = await self._wire.send(request)
+        self._slots.succeeded()
+        self._failures = 0
+        return reply
+
+    def _give_up(self, error: Refused | Retryable, attempts: int) -> Failure:
+        """A failure that stays with its request, unless all fail."""
+        if error.reason == "connection":
+            raise self._unreachable(error)
+        self._failures += 1
+        if self._failures >= FAILURES_IN_A_ROW:
+            raise ModelError(
+                f"{self._failures} requests in a row failed, the last with: {error.detail}",
+                "see to the server, then run the same command again to go on",
+            )
+        return Failure(error.reason, error.detail, error.status, attempts)
+
+    def _unreachable(self, error: Refused | Retryable) -> UnreachableError:
+        return UnreachableError(
+            f"no server answers at {self._endpoint.url} ({error.detail})",
+            "start it or correct --base-url, then run the same command again",
+        )
+
+    def _count(self, answer: Answer) -> None:
+        if isinstance(answer, Failure):
+            self.stats.failed += 1
+            return
+        self.stats.replied += 1
+        self.stats.prompt_tokens += answer.prompt_tokens
+        self.stats.completion_tokens += answer.completion_tokens
+
+
+def _backoff(attempt: int) -> float:
+    """0.5, 1, 2, 4 … seconds at the most 60, each made up to a quarter shorter by chance."""
+    return min(60.0, 0.5 * 2.0 ** (attempt - 1)) * random.uniform(0.75, 1.0)  # noqa: S311

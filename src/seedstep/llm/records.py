@@ -1,0 +1,136 @@
+"""Requests, what comes back, and where it is kept.
+
+Example::
+
+    request = Request("generation", "Come up with a series of tasks:\\n1. ...", Sampling(64))
+    key = request.key("openai:http://127.0.0.1:8000/v1", "my-model")
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+
+__all__ = [
+    "Answer",
+    "Failure",
+    "Ledger",
+    "MemoryLedger",
+    "Message",
+    "Reply",
+    "Request",
+    "Sampling",
+    "Schema",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Sampling parameters, as the OpenAI API names them. `max_tokens` counts new tokens."""
+
+    max_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The JSON schema that a chat reply should follow, where the server can hold it to one."""
+
+    name: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call to a model: a text to continue, or a conversation to answer.
+
+    `purpose` says what it is for, in the words of the stage; it is not part of the key.
+    `draw` tells apart requests that are equal otherwise and shall be answered anew; it is the
+    sampling seed on the wire.
+    """
+
+    purpose: str
+    prompt: str | tuple[Message, ...]
+    sampling: Sampling
+    schema: Schema | None = None
+    draw: int = 0
+
+    def key(self, endpoint: str, model: str) -> str:
+        """32 hexadecimal digits that stand for everything that can change the reply."""
+        whole = [endpoint, model, self.prompt, self.sampling, self.schema, self.draw]
+        text = msgspec.json.encode(whole, order="deterministic")
+        return hashlib.sha256(text).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a model answered.
+
+    `finish_reason` is `length` where `max_tokens` cut it off. Tokens are the server's count, or
+    estimated from the length of the text. `seconds` is the time of the attempt that succeeded.
+    """
+
+    text: str
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: bool = False
+    seconds: float = 0.0
+    attempts: int = 1
+
+    @property
+    def cut(self) -> bool:
+        """True where the reply ended because it reached its length limit."""
+        return self.finish_reason == "length"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a request has no reply, for good. `status` is HTTP's, 0 where there was none."""
+
+    reason: str
+    detail: str
+    status: int = 0
+    attempts: int = 1
+
+
+Answer = Reply | Failure
+
+
+class Ledger(Protocol):
+    """Keeps answers by key. An answer counts as given once `put` has returned."""
+
+    def get(self, key: str) -> Answer | None:
+        """The answer kept under a key."""
+
+    async def put(self, key: str, request: Request, answer: Answer) -> None:
+        """Keep an answer, durably."""
+
+
+@dataclass
+class MemoryLedger:
+    """A ledger that lasts as long as the process."""
+
+    answers: dict[str, Answer] = field(default_factory=dict)
+
+    def get(self, key: str) -> Answer | None:
+        """The answer kept under a key."""
+        return self.answers.get(key)
+
+    async def put(self, key: str, request: Request, answer: Answer) -> None:
+        """Keep an answer."""
+        self.answers[key] = answer

@@ -1,0 +1,283 @@
+"""The OpenAI completions and chat protocol: one request out, one reply or one error back.
+
+Everything a server can send is expected here: wrong types, half bodies, huge bodies, pages of
+HTML. What comes out is a `Reply`, or one of three exceptions that say whether asking again can
+help.
+
+Example::
+
+    reply = await Wire(session, endpoint).send(request)
+"""
+
+import email.utils
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from seedstep.errors import DeniedError
+from seedstep.llm.models import Endpoint
+from seedstep.llm.records import Reply, Request
+
+__all__ = ["MAX_REPLY_BYTES", "Refused", "Retryable", "Wire"]
+
+MAX_REPLY_BYTES = 16 << 20
+"""A reply's size at the most. Longer than any that a model's context allows."""
+
+_OPTIONAL = (
+    "response_format",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "top_p",
+    "temperature",
+    "stop",
+)
+"""Parameters to do without where a server does not take them."""
+
+_UNSUPPORTED = ("support", "unknown", "unrecognized", "unexpected", "not permitted", "not allowed")
+
+
+class Retryable(Exception):  # noqa: N818 - a signal inside this room, users never see it
+    """Asking again may succeed. `after` is the server's wish in seconds."""
+
+    def __init__(self, reason: str, detail: str, status: int = 0, after: float | None = None):
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+        self.status = status
+        self.after = after
+
+
+class Refused(Exception):  # noqa: N818 - as above
+    """This request will never succeed; others may."""
+
+    def __init__(self, reason: str, detail: str, status: int = 0):
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    content: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    text: str | None = None
+    message: _Message | None = None
+    finish_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Usage:
+    prompt_tokens: int
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Payload:
+    choices: list[_Choice]
+    usage: _Usage | None = None
+
+
+@dataclass
+class Wire:
+    """Speaks to one endpoint, and remembers which optional parameters it does not take."""
+
+    session: aiohttp.ClientSession
+    endpoint: Endpoint
+    _without: set[str] = field(default_factory=set)
+
+    async def send(self, request: Request) -> Reply:
+        """Ask once.
+
+        Raises:
+            Retryable: overload, a server's fault, a broken connection, a reply that is none.
+            Refused: the server does not take this request.
+            DeniedError: the server takes none from us: key, model, address.
+        """
+        path = "completions" if isinstance(request.prompt, str) else "chat/completions"
+        while True:
+            body = self._body(request)
+            started = time.monotonic()
+            status, headers, data = await self._post(f"{self.endpoint.url}/{path}", body)
+            if status == 200:
+                return _reply(request, data, time.monotonic() - started)
+            error = _Error.read(status, data, self.endpoint.key)
+            if not self._give_way(error, body):
+                raise self._classify(error, headers)
+
+    async def check(self) -> None:
+        """Raise `Retryable` where nothing answers at the address."""
+        url = f"{self.endpoint.url}/models"
+        await self._exchange("GET", url, None)
+
+    async def _post(self, url: str, body: dict[str, Any]) -> tuple[int, Any, bytes]:
+        return await self._exchange("POST", url, msgspec.json.encode(body))
+
+    async def _exchange(self, method: str, url: str, data: bytes | None) -> tuple[int, Any, bytes]:
+        headers = {"Content-Type": "application/json"}
+        if self.endpoint.key:
+            headers["Authorization"] = f"Bearer {self.endpoint.key}"
+        try:
+            async with self.session.request(
+                method, url, data=data, headers=headers, allow_redirects=False
+            ) as response:
+                return response.status, response.headers, await _read(response)
+        except aiohttp.ConnectionTimeoutError:
+            raise Retryable("connection", "no connection in time") from None
+        except TimeoutError:
+            raise Retryable("timeout", "no complete reply in time") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise Retryable("connection", str(error) or type(error).__name__) from None
+
+    def _body(self, request: Request) -> dict[str, Any]:
+        sampling = request.sampling
+        body: dict[str, Any] = {
+            "model": self.endpoint.model,
+            "max_tokens": sampling.max_tokens,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "frequency_penalty": sampling.frequency_penalty,
+            "presence_penalty": sampling.presence_penalty,
+            "seed": request.draw,
+        }
+        if isinstance(request.prompt, str):
+            body["prompt"] = request.prompt
+        else:
+            body["messages"] = request.prompt
+        if sampling.stop:
+            body["stop"] = sampling.stop
+        if request.schema:
+            schema = {"name": request.schema.name, "strict": True, "schema": request.schema.body}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        if "max_tokens" in self._without:
+            body["max_completion_tokens"] = body.pop("max_tokens")
+        return {name: value for name, value in body.items() if name not in self._without}
+
+    def _give_way(self, error: "_Error", body: dict[str, Any]) -> bool:
+        """Note a parameter that the server names as not supported; True if one was noted."""
+        if error.status not in (400, 422):
+            return False
+        text = error.detail.lower()
+        if "max_completion_tokens" in text and "max_tokens" in body:
+            self._without.add("max_tokens")
+            return True
+        if "json_schema" in text:
+            text += " response_format"
+        if not any(word in text for word in _UNSUPPORTED):
+            return False
+        named = {name for name in _OPTIONAL if name in body and (name in text or name == error.param)}
+        self._without |= named
+        return bool(named)
+
+    def _classify(self, error: "_Error", headers: Any) -> Exception:
+        detail = f"HTTP {error.status}: {error.detail}"
+        if error.status in (401, 403):
+            return DeniedError(f"{self.endpoint.url}: the key was refused ({detail})", _KEY_REMEDY)
+        if error.status == 404:
+            what = f"{self.endpoint.url} has no model '{self.endpoint.model}' ({detail})"
+            return DeniedError(what, _MODEL_REMEDY)
+        if error.status == 402 or error.code == "insufficient_quota":
+            return DeniedError(f"{self.endpoint.url}: no credit ({detail})", "top up, then go on")
+        if 300 <= error.status < 400:
+            what = f"{self.endpoint.url} redirects elsewhere ({detail})"
+            return DeniedError(what, "give the final address with --base-url")
+        if error.status == 429 or error.status == 503:
+            return Retryable("overloaded", detail, error.status, _retry_after(headers))
+        if error.status >= 500 or error.status in (408, 409, 425) or error.status < 300:
+            return Retryable("server_error", detail, error.status, _retry_after(headers))
+        return Refused("refused", detail, error.status)
+
+
+_KEY_REMEDY = "set OPENAI_API_KEY to a key that this server takes"
+_MODEL_REMEDY = (
+    "check the name after `openai:`, the --base-url (it usually ends in /v1), and that the server "
+    "has this endpoint: many hosted ones have only chat, for which there is --prompt-style chat"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Error:
+    """An error body, cut and with the key taken out."""
+
+    status: int
+    detail: str
+    code: str
+    param: str
+
+    @classmethod
+    def read(cls, status: int, data: bytes, key: str) -> "_Error":
+        text = data[:20_000].decode("utf-8", "replace")
+        try:
+            body = json.loads(text)
+        except (ValueError, RecursionError):
+            body = None
+        error = body.get("error", body) if isinstance(body, dict) else text
+        fields = error if isinstance(error, dict) else {"message": str(error)}
+        detail = " ".join(str(fields.get("message", fields)).split()) or "no explanation"
+        if key:
+            detail = detail.replace(key, "[key]")
+        detail = detail if len(detail) <= 300 else detail[:300] + "…"
+        return cls(status, detail, str(fields.get("code", "")), str(fields.get("param", "")))
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    data = bytearray()
+    async for chunk in response.content.iter_any():
+        data += chunk
+        if len(data) > MAX_REPLY_BYTES:
+            raise Refused("too_large", f"the reply is larger than {MAX_REPLY_BYTES >> 20} MiB")
+    return bytes(data)
+
+
+def _reply(request: Request, data: bytes, seconds: float) -> Reply:
+    """Read a body with status 200."""
+    try:
+        payload = msgspec.convert(json.loads(data), _Payload)
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError and ValidationError too
+        raise Retryable("malformed_reply", f"not a completion: {error}") from None
+    choice = payload.choices[0] if payload.choices else _Choice()
+    text = choice.text if isinstance(request.prompt, str) else (choice.message or _Message()).content
+    if text is None:
+        raise Retryable("malformed_reply", "a completion without text")
+    text = text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates can't be stored
+    usage = payload.usage or _Usage(_estimate(_prompt_text(request)), _estimate(text))
+    return Reply(
+        text,
+        choice.finish_reason or "stop",
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        estimated=payload.usage is None,
+        seconds=round(seconds, 3),
+    )
+
+
+def _prompt_text(request: Request) -> str:
+    if isinstance(request.prompt, str):
+        return request.prompt
+    return "\n".join(message.content for message in request.prompt)
+
+
+def _estimate(text: str) -> int:
+    """Tokens of a text, about four characters each."""
+    return (len(text) + 3) // 4
+
+
+def _retry_after(headers: Any) -> float | None:
+    """Seconds that the server asks to wait, from a number or a date; None for nonsense."""
+    value = headers.get("Retry-After", "")
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, TypeError):
+            return None
+    return min(max(seconds, 0.0), 300.0) if seconds == seconds else None

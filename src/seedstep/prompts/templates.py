@@ -1,0 +1,110 @@
+"""Prompt files, filled in literally and once.
+
+A file holds `{{name}}` where a value goes. A value is data: what looks like a placeholder
+inside it stays as it is.
+
+Example::
+
+    render("completion/classification", demonstrations="...", instruction="Sort the list.")
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+
+import msgspec
+
+from seedstep.data import Instance, Task, seed_tasks
+
+__all__ = ["Demonstration", "demonstrations", "fingerprint", "render"]
+
+_PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """A seed task as the classification and instance prompts show it.
+
+    `label` names the input's field (`Sentence`); None where the input is empty or carries its
+    own labels. `examples` begin with the seed's own instance or a shorter one like it.
+    """
+
+    task: Task
+    label: str | None
+    examples: tuple[Instance, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Example:
+    input: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    id: str
+    label: str | None
+    examples: tuple[_Example, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Demonstrations:
+    classification: tuple[str, ...]
+    input_first: tuple[_Entry, ...]
+    output_first: tuple[_Entry, ...]
+
+
+def render(name: str, **values: str) -> str:
+    """The prompt file `name` with every `{{placeholder}}` replaced by its value, once."""
+    return _PLACEHOLDER.sub(lambda match: values[match[1]], _template(name))
+
+
+@cache
+def demonstrations() -> Mapping[str, tuple[Demonstration, ...]]:
+    """The fixed demonstrations by prompt, made from our own seed tasks.
+
+    `classification`: 12 tasks that are and 19 that are not (Self-Instruct, section 2.2);
+    `input_first`: 11 tasks; `output_first`: 16 classification tasks.
+    """
+    tasks = {task.id: task for task in seed_tasks()}
+    text = (resources.files("seedstep.prompts") / "demonstrations.json").read_bytes()
+    chosen = msgspec.json.decode(text, type=_Demonstrations)
+
+    def instances(entry: _Entry) -> tuple[Instance, ...]:
+        return tuple(Instance(one.input, (one.output,)) for one in entry.examples)
+
+    def entries(group: tuple[_Entry, ...]) -> tuple[Demonstration, ...]:
+        return tuple(Demonstration(tasks[one.id], one.label, instances(one)) for one in group)
+
+    return MappingProxyType(
+        {
+            "classification": tuple(
+                Demonstration(tasks[one], None, ()) for one in chosen.classification
+            ),
+            "input_first": entries(chosen.input_first),
+            "output_first": entries(chosen.output_first),
+        }
+    )
+
+
+@cache
+def fingerprint() -> str:
+    """Stands for all prompt files together: a run goes on only with those it began with."""
+    folder = resources.files("seedstep.prompts")
+    files = [folder / "demonstrations.json"]
+    for style in ("chat", "completion"):
+        files += sorted((folder / style).iterdir(), key=lambda file: file.name)
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def _template(name: str) -> str:
+    text = (resources.files("seedstep.prompts") / f"{name}.txt").read_text("utf-8")
+    return text.removesuffix("\n") if name.startswith("chat/") else text

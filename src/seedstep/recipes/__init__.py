@@ -1,0 +1,5 @@
+"""Stages joined with the store."""
+
+from seedstep.recipes.self_instruct import Progress, self_instruct, self_instruct_async
+
+__all__ = ["Progress", "self_instruct", "self_instruct_async"]

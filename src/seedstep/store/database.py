@@ -1,0 +1,169 @@
+"""One SQLite database: opened, migrated, written by one thread in groups.
+
+A write returns once it is on the disk. Writes that come while another is being committed share
+the next commit, so that a thousand replies a second cost a few dozen.
+
+Example::
+
+    database = Database.open(Path("run.db"))
+    await database.write([("INSERT INTO seeds VALUES (?, ?)", ("seed_001", "Sort the list."))])
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from seedstep.errors import StoreError
+from seedstep.store.migrations import MIGRATIONS
+
+__all__ = ["Database", "Statement"]
+
+Statement = tuple[str, Sequence[Any]]
+
+LOCK_SECONDS = 10.0
+"""How long to wait for another process's lock."""
+
+
+class Database:
+    """Reads see what is committed. Writes are committed in the order they were given."""
+
+    def __init__(self, path: Path, reader: sqlite3.Connection, writer: sqlite3.Connection) -> None:
+        """Use `Database.open`."""
+        self.path = path
+        self._reader = reader
+        self._writer = writer
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="seedstep-store")
+        self._queue: list[tuple[Sequence[Statement], asyncio.Future[None]]] = []
+        self._committing: asyncio.Task[None] | None = None
+
+    @classmethod
+    def open(cls, path: Path, *, read_only: bool = False) -> "Database":
+        """Open a database, and bring its schema up to date unless `read_only`.
+
+        Raises:
+            StoreError: it is damaged, newer than this seedstep, locked, or can't be written.
+        """
+        with _explained(path):
+            if read_only:
+                return cls(path, _connect(path, "ro"), _connect(path, "ro"))
+            writer = _connect(path, "rwc")
+            writer.execute("PRAGMA journal_mode = WAL")
+            writer.execute("PRAGMA synchronous = FULL")
+            _migrate(writer, path)
+            return cls(path, _connect(path, "ro"), writer)
+
+    def rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        """All rows of a query."""
+        with _explained(self.path):
+            return self._reader.execute(query, values).fetchall()
+
+    async def write(self, statements: Sequence[Statement]) -> None:
+        """Commit statements together, on disk when this returns.
+
+        Raises:
+            StoreError: the disk is full, or the database can't be written.
+        """
+        done = asyncio.get_running_loop().create_future()
+        self._queue.append((statements, done))
+        if self._committing is None or self._committing.done():
+            self._committing = asyncio.create_task(self._commit_queue())
+        await asyncio.shield(done)
+
+    def write_now(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Commit one statement for many rows, before anything asynchronous begins.
+
+        Raises:
+            StoreError: the disk is full, or the database can't be written.
+        """
+        with _explained(self.path), self._writer:
+            self._writer.execute("BEGIN IMMEDIATE")
+            self._writer.executemany(statement, rows)
+
+    async def aclose(self) -> None:
+        """Finish all writes, then close."""
+        if self._committing:
+            await asyncio.wait([self._committing])
+        self.close()
+
+    def close(self) -> None:
+        """Close a database that nothing is being written to."""
+        self._thread.shutdown()
+        self._reader.close()
+        self._writer.close()
+
+    async def _commit_queue(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._queue:
+            batch, self._queue = self._queue, []
+            error: BaseException | None = None
+            try:
+                await loop.run_in_executor(self._thread, self._commit, batch)
+            except StoreError as failure:
+                error = failure
+            for _, done in batch:
+                _resolve(done, error)
+
+    def _commit(self, batch: Sequence[tuple[Sequence[Statement], Any]]) -> None:
+        with _explained(self.path), self._writer:
+            self._writer.execute("BEGIN IMMEDIATE")
+            for statements, _ in batch:
+                for statement, values in statements:
+                    self._writer.execute(statement, values)
+
+
+def _resolve(done: "asyncio.Future[None]", error: BaseException | None) -> None:
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)
+        done.exception()  # read, so that asyncio does not report it where nobody waits any more
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=LOCK_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    (applied,) = connection.execute("PRAGMA user_version").fetchone()
+    if applied > len(MIGRATIONS):
+        raise StoreError(f"{path} was written by a newer seedstep", "update seedstep")
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for _, statement in MIGRATIONS[applied:]:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into one that says what to do."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        remedy = next(
+            (remedy for sign, remedy in _REMEDIES if sign in str(error)),
+            "check the disk; what was committed is still in the database",
+        )
+        raise StoreError(f"{path}: {error}", remedy) from None
+
+
+_REMEDIES = (
+    ("full", "free some space, then run the same command again to go on"),
+    ("locked", "end the process that uses it, then run the same command again"),
+    ("readonly", "make the directory writable"),
+    ("unable to open", "check the path and its rights"),
+    ("malformed", "it is damaged: recover it with `sqlite3 run.db .recover`, or use a new --out"),
+    ("not a database", "it is damaged or another kind of file: use a new --out"),
+)

@@ -1,0 +1,233 @@
+"""Exports: a run's finished tasks in the formats that tuning tools read.
+
+The rows are in the order in which the tasks were retired, without exact duplicates, and the
+same run gives the same bytes. A directory appears as a whole or not at all.
+
+Example::
+
+    export(Run.read(Path("runs/first")), "alpaca", Path("data/alpaca"))
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from seedstep.data import Task
+from seedstep.encode import encode_pair
+from seedstep.errors import MissingExtraError, RunError
+from seedstep.store.run import Run
+
+__all__ = ["FORMATS", "export"]
+
+MARKER = ".seedstep-export.json"
+"""Marks a directory as an export of ours, which the next export may replace."""
+
+SUPERNI_EXAMPLES = 2
+"""Positive examples of an exported task; it must have more instances than that to have any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One instance with its task."""
+
+    id: str
+    instruction: str
+    input: str
+    output: str
+    is_classification: bool
+
+    @property
+    def request(self) -> str:
+        """Instruction and input as one message."""
+        return f"{self.instruction}\n\n{self.input}" if self.input else self.instruction
+
+
+def export(run: Run, name: str, out: Path, *, end_of_text: str = "") -> int:
+    """Write a run's finished tasks to the directory `out` and return the number of records.
+
+    `end_of_text` ends each completion of `prompt-completion`. Most tuning tools add their
+    model's own; the paper's was `<|endoftext|>`.
+
+    Raises:
+        RunError: there is nothing to export, or `out` holds something else or can't be written.
+        MissingExtraError: Parquet needs pyarrow.
+    """
+    tasks = run.tasks()
+    if not tasks:
+        raise RunError(f"{run.path} has no finished tasks yet", "let `seedstep bootstrap` make some")
+    if out.exists() and not (out / MARKER).is_file() and (out.is_file() or any(out.iterdir())):
+        raise RunError(f"{out} holds other files", "name an empty or a new directory")
+    source = _Source(tasks, run.settings.seed, end_of_text)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+        try:
+            partial.chmod(0o755)
+            count = FORMATS[name](source, partial)
+            marker = {"format": name, "records": count}
+            (partial / MARKER).write_bytes(msgspec.json.encode(marker) + b"\n")
+            _put_in_place(partial, out)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    except OSError as error:
+        raise RunError(f"{out}: {error.strerror}", "free space or correct its rights") from None
+    return count
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    tasks: Sequence[Task]
+    seed: int
+    end_of_text: str
+
+    def rows(self) -> Iterator[Row]:
+        """All instances, each content once."""
+        seen = set()
+        for task in self.tasks:
+            for instance in task.instances:
+                content = (task.definition, instance.input, instance.output)
+                if content not in seen:
+                    seen.add(content)
+                    yield Row(task.id, *content, task.is_classification)
+
+
+def _put_in_place(partial: Path, out: Path) -> None:
+    """Give the finished directory its name. An earlier export goes only when the new one is in."""
+    if not out.exists():
+        partial.rename(out)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent))
+    out.rename(old / out.name)
+    partial.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_lines(records: Iterable[Any], path: Path) -> int:
+    count = 0
+    with path.open("wb") as file:
+        for record in records:
+            file.write(msgspec.json.encode(record) + b"\n")
+            count += 1
+    return count
+
+
+def _alpaca(source: _Source, out: Path) -> int:
+    records = (
+        {"instruction": row.instruction, "input": row.input, "output": row.output}
+        for row in source.rows()
+    )
+    return _write_lines(records, out / "train.jsonl")
+
+
+def _messages(source: _Source, out: Path) -> int:
+    records = (
+        {
+            "messages": [
+                {"role": "user", "content": row.request},
+                {"role": "assistant", "content": row.output},
+            ]
+        }
+        for row in source.rows()
+    )
+    return _write_lines(records, out / "train.jsonl")
+
+
+def _sharegpt(source: _Source, out: Path) -> int:
+    records = (
+        {
+            "conversations": [
+                {"from": "human", "value": row.request},
+                {"from": "gpt", "value": row.output},
+            ]
+        }
+        for row in source.rows()
+    )
+    return _write_lines(records, out / "train.jsonl")
+
+
+def _prompt_completion(source: _Source, out: Path) -> int:
+    """The paper's randomised templates, chosen by the run's seed and the row's place."""
+    pairs = {
+        encode_pair(
+            row.instruction,
+            row.input,
+            row.output,
+            key=f"{source.seed}:{row.id}:{place}",
+            end_of_text=source.end_of_text,
+        ): None
+        for place, row in enumerate(source.rows())
+    }
+    return _write_lines(pairs, out / "train.jsonl")
+
+
+def _parquet(source: _Source, out: Path) -> int:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise MissingExtraError("Parquet", "pip install 'seedstep[parquet]'") from None
+    table = pa.Table.from_pylist([msgspec.to_builtins(row) for row in source.rows()])
+    pq.write_table(table, out / "train.parquet")
+    return int(table.num_rows)
+
+
+def _superni(source: _Source, out: Path) -> int:
+    """One task file each, in the SUPER-NATURALINSTRUCTIONS schema, and the training split.
+
+    Names are made from numbers: what a model wrote is never part of a path.
+    """
+    (out / "tasks").mkdir()
+    names = []
+    for number, task in enumerate(source.tasks, start=1):
+        names.append(f"task{number:05d}_machine_generated")
+        body = msgspec.json.encode(_superni_task(task, names[-1]))
+        path = out / "tasks" / f"{names[-1]}.json"
+        path.write_bytes(msgspec.json.format(body, indent=4) + b"\n")
+    split = out / "splits" / "default" / "train_tasks.txt"
+    split.parent.mkdir(parents=True)
+    split.write_text("".join(f"{name}\n" for name in names))
+    return len(names)
+
+
+def _superni_task(task: Task, name: str) -> dict[str, Any]:
+    instances = list(dict.fromkeys(task.instances))
+    shown = instances[:SUPERNI_EXAMPLES] if len(instances) > SUPERNI_EXAMPLES else []
+    return {
+        "Contributors": ["seedstep"],
+        "Source": ["seedstep"],
+        "URL": [""],
+        "Categories": ["Classification" if task.is_classification else "Open Generation"],
+        "Reasoning": [],
+        "Definition": [task.definition],
+        "Input_language": ["English"],
+        "Output_language": ["English"],
+        "Instruction_language": ["English"],
+        "Domains": [],
+        "Positive Examples": [
+            {"input": one.input, "output": one.output, "explanation": ""} for one in shown
+        ],
+        "Negative Examples": [],
+        "Instances": [
+            {"id": f"{name}-{number}", "input": one.input, "output": list(one.outputs)}
+            for number, one in enumerate(instances[len(shown) :], start=1)
+        ],
+        "Instance License": ["Machine-generated"],
+    }
+
+
+FORMATS: MappingProxyType[str, Callable[[_Source, Path], int]] = MappingProxyType(
+    {
+        "alpaca": _alpaca,
+        "messages": _messages,
+        "sharegpt": _sharegpt,
+        "prompt-completion": _prompt_completion,
+        "superni": _superni,
+        "parquet": _parquet,
+    }
+)
