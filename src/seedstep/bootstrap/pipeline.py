@@ -15,8 +15,8 @@ Example::
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 
 from seedstep.bootstrap import parse
 from seedstep.bootstrap.filters import sift_instances
@@ -32,7 +32,7 @@ __all__ = ["bootstrap"]
 
 async def bootstrap(
     settings: Settings, seeds: Sequence[Task], engine: Engine, style: str
-) -> AsyncIterator[Generation]:
+) -> AsyncGenerator[Generation]:
     """Yield retired generations until `settings.tasks` tasks are finished, or no more come.
 
     The last generation ends with the task that completes the number. If there are fewer tasks,

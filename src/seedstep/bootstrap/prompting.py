@@ -122,8 +122,7 @@ class Prompts:
             }
         return {
             approach: "\n\n".join(
-                _json_block(one, answer)
-                for one in shown[approach][: CHAT_DEMONSTRATIONS[approach]]
+                _json_block(one, answer) for one in shown[approach][: CHAT_DEMONSTRATIONS[approach]]
             )
             for approach, answer in (("input_first", "output"), ("output_first", "label"))
         }

@@ -17,7 +17,14 @@ import msgspec
 from seedstep.errors import InputError
 from seedstep.llm import Sampling, default_prompt_style
 
-__all__ = ["CHAT_SAMPLING", "PAPER_SAMPLING", "PAPER_THRESHOLD", "Settings", "make_settings", "override"]
+__all__ = [
+    "CHAT_SAMPLING",
+    "PAPER_SAMPLING",
+    "PAPER_THRESHOLD",
+    "Settings",
+    "make_settings",
+    "override",
+]
 
 PAPER_THRESHOLD = 0.7
 """ROUGE-L F1 from which an instruction is not novel (section 2.2)."""
@@ -54,8 +61,8 @@ CHAT_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
 )
 
 
-def _option(default: Any, help_text: str) -> Any:
-    return field(default=default, metadata={"help": help_text})
+def _help(text: str) -> dict[str, str]:
+    return {"help": text}
 
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -66,48 +73,68 @@ Threshold = Annotated[float, msgspec.Meta(gt=0, le=1)]
 class Settings:
     """What a bootstrap run does. A run's settings are kept in its `run.yaml`."""
 
-    model: str = _option("local", "The model: local, gguf:PATH or openai:NAME.")
-    base_url: str | None = _option(
-        None, "Address of the server for openai:NAME, such as http://127.0.0.1:8000/v1."
+    model: str = field(
+        default="local", metadata=_help("The model: local, gguf:PATH or openai:NAME.")
     )
-    prompt_style: Literal["auto", "completion", "chat"] = _option(
-        "auto",
-        "completion (the paper's few-shot texts, for base models), chat (for instruction-tuned "
-        "ones), or auto: chat for openai:NAME, completion otherwise.",
+    base_url: str | None = field(
+        default=None,
+        metadata=_help("Address of the server for openai:NAME, such as http://127.0.0.1:8000/v1."),
     )
-    seeds: str | None = _option(None, "Seed tasks, a JSONL file. Default: seedstep's own 175.")
-    tasks: Count = _option(100, "Finished tasks to make: accepted, with at least one good instance.")
-    seed: int = _option(42, "Seed of every random choice.")
-    window: Count = _option(
-        8,
-        "Generation requests worked on ahead. Request i is built from the tasks finished up to "
-        "request i - window, so the data depends on it, and not on how many are in flight.",
+    prompt_style: Literal["auto", "completion", "chat"] = field(
+        default="auto",
+        metadata=_help(
+            "completion (the paper's few-shot texts, for base models), chat (for instruction-tuned "
+            "ones), or auto: chat for openai:NAME, completion otherwise."
+        ),
     )
-    in_flight: Count = _option(8, "Requests sent to the model at a time, at the most.")
-    novelty_threshold: Threshold = _option(
-        PAPER_THRESHOLD, "ROUGE-L F1 with a known instruction from which a new one is rejected."
+    seeds: str | None = field(
+        default=None, metadata=_help("Seed tasks, a JSONL file. Default: seedstep's own 175.")
     )
-    tokens: Literal["latin", "unicode"] = _option(
-        "latin",
-        "Tokens for novelty: latin (those of rouge-score), or unicode for runs that are not in "
-        "English, which may then also start with a non-ASCII character.",
+    tasks: Count = field(
+        default=100,
+        metadata=_help("Finished tasks to make: accepted, with at least one good instance."),
     )
-    fidelity: Literal["paper", "released"] = _option(
-        "paper",
-        "Where paper and released code differ: paper, or released (a score of exactly the "
-        "threshold is novel, a cut list of instructions is dropped whole, and two outputs for "
-        "one input reject the task).",
+    seed: int = field(default=42, metadata=_help("Seed of every random choice."))
+    window: Count = field(
+        default=8,
+        metadata=_help(
+            "Generation requests worked on ahead. Request i is built from the tasks finished up to "
+            "request i - window, so the data depends on it, and not on how many are in flight."
+        ),
     )
-    patience: Count = _option(
-        50, "Stop after so many generation requests in a row without a finished task."
+    in_flight: Count = field(
+        default=8, metadata=_help("Requests sent to the model at a time, at the most.")
+    )
+    novelty_threshold: Threshold = field(
+        default=PAPER_THRESHOLD,
+        metadata=_help("ROUGE-L F1 with a known instruction from which a new one is rejected."),
+    )
+    tokens: Literal["latin", "unicode"] = field(
+        default="latin",
+        metadata=_help(
+            "Tokens for novelty: latin (those of rouge-score), or unicode for runs that are not in "
+            "English, which may then also start with a non-ASCII character."
+        ),
+    )
+    fidelity: Literal["paper", "released"] = field(
+        default="paper",
+        metadata=_help(
+            "Where paper and released code differ: paper, or released (a score of exactly the "
+            "threshold is novel, a cut list of instructions is dropped whole, and two outputs for "
+            "one input reject the task)."
+        ),
+    )
+    patience: Count = field(
+        default=50,
+        metadata=_help("Stop after so many generation requests in a row without a finished task."),
     )
     sampling: dict[str, dict[str, Any]] = field(
         default_factory=dict,
-        metadata={
-            "help": "Sampling parameters by request (generation, classification, input_first, "
+        metadata=_help(
+            "Sampling parameters by request (generation, classification, input_first, "
             "output_first), where they shall differ from the prompt style's own: "
             "{generation: {temperature: 0.9}}."
-        },
+        ),
     )
 
     @property

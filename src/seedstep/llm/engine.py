@@ -14,7 +14,8 @@ Example::
 import asyncio
 import random
 import time
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 
 import aiohttp
@@ -41,10 +42,13 @@ FAILURES_IN_A_ROW = 8
 
 @dataclass(slots=True)
 class Stats:
-    """What the engine has done since it was opened. Tokens are those of new replies."""
+    """What the engine has done since it was opened.
+
+    `replied` counts new replies by their request's purpose; tokens are those of new replies.
+    """
 
     sent: int = 0
-    replied: int = 0
+    replied: Counter[str] = field(default_factory=Counter)
     reused: int = 0
     failed: int = 0
     retried: int = 0
@@ -144,7 +148,7 @@ class Engine:
     async def _obtain(self, key: str, request: Request, priority: Priority) -> Answer:
         answer = await self._persist(request, priority)
         await self._ledger.put(key, request, answer)
-        self._count(answer)
+        self._count(request, answer)
         return answer
 
     async def _persist(self, request: Request, priority: Priority) -> Answer:
@@ -202,11 +206,11 @@ class Engine:
             "start it or correct --base-url, then run the same command again",
         )
 
-    def _count(self, answer: Answer) -> None:
+    def _count(self, request: Request, answer: Answer) -> None:
         if isinstance(answer, Failure):
             self.stats.failed += 1
             return
-        self.stats.replied += 1
+        self.stats.replied[request.purpose] += 1
         self.stats.prompt_tokens += answer.prompt_tokens
         self.stats.completion_tokens += answer.completion_tokens
 

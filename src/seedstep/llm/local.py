@@ -56,8 +56,6 @@ async def serve_gguf(path: Path, slots: int) -> AsyncIterator[Endpoint]:
         MissingExtraError: xllamacpp is not installed.
         ModelError: the file is not there or is no model that llama.cpp can load.
     """
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file", "check the path after `gguf:`")
     server = await asyncio.to_thread(_start, path, slots)
     try:
         identity = f"gguf:{path.name}:{_fingerprint(path)}"
@@ -67,6 +65,8 @@ async def serve_gguf(path: Path, slots: int) -> AsyncIterator[Endpoint]:
 
 
 def _start(path: Path, slots: int) -> Any:
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file", "check the path after `gguf:`")
     try:
         import xllamacpp
     except ImportError:

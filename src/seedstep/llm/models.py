@@ -60,7 +60,7 @@ async def open_model(model: str, base_url: str | None, slots: int) -> AsyncItera
     elif model == "local" or (kind == "gguf" and name):
         from seedstep.llm.local import embedded_model, serve_gguf
 
-        path = embedded_model() if model == "local" else Path(name).expanduser()
+        path = Path(name) if name else embedded_model()
         async with serve_gguf(path, slots) as endpoint:
             yield endpoint
     else:

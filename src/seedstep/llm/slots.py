@@ -54,7 +54,7 @@ class Slots:
 
     async def pass_pause(self) -> None:
         """Wait until the pause that a server asked for is over."""
-        while (wait := self._closed_until - time.monotonic()) > 0:
+        while (wait := self._closed_until - time.monotonic()) > 0:  # noqa: ASYNC110 - may grow
             await asyncio.sleep(wait)
 
     def overloaded(self, pause: float) -> None:

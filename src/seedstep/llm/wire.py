@@ -173,7 +173,9 @@ class Wire:
             text += " response_format"
         if not any(word in text for word in _UNSUPPORTED):
             return False
-        named = {name for name in _OPTIONAL if name in body and (name in text or name == error.param)}
+        named = {
+            name for name in _OPTIONAL if name in body and (name in text or name == error.param)
+        }
         self._without |= named
         return bool(named)
 
@@ -244,7 +246,9 @@ def _reply(request: Request, data: bytes, seconds: float) -> Reply:
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError and ValidationError too
         raise Retryable("malformed_reply", f"not a completion: {error}") from None
     choice = payload.choices[0] if payload.choices else _Choice()
-    text = choice.text if isinstance(request.prompt, str) else (choice.message or _Message()).content
+    text = (
+        choice.text if isinstance(request.prompt, str) else (choice.message or _Message()).content
+    )
     if text is None:
         raise Retryable("malformed_reply", "a completion without text")
     text = text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates can't be stored

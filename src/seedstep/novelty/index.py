@@ -19,6 +19,7 @@ from seedstep.text import Tokenizer, lcs_f1
 
 __all__ = ["Neighbor", "NoveltyIndex"]
 
+
 @dataclass(frozen=True, slots=True)
 class Neighbor:
     """The nearest known text and its ROUGE-L F1."""

@@ -10,32 +10,31 @@ Example::
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from seedstep.bootstrap import Candidate, Generation, Settings, bootstrap
-from seedstep.llm import Engine, Stats, open_model
+from seedstep.bootstrap import Generation, Settings, bootstrap
+from seedstep.llm import Engine, open_model
 from seedstep.store import Run
 
-__all__ = ["Progress", "self_instruct", "self_instruct_async"]
+__all__ = ["Progress", "Watcher", "self_instruct", "self_instruct_async"]
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run is; told to the caller whenever something was retired."""
+    """How far a run is. `before` is the number of tasks that an earlier process had finished."""
 
     settings: Settings
-    stats: Stats
+    engine: Engine
+    before: int = 0
     started: float = field(default_factory=time.monotonic)
     generations: int = 0
     finished: int = 0
-    before: int = 0
     instances: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
-    latest: tuple[Candidate, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -51,12 +50,11 @@ class Progress:
     def seconds_left(self) -> float | None:
         """Time left at the speed of this process; None while it has finished nothing."""
         new = self.finished - self.before
-        return (self.settings.tasks - self.finished) * self.seconds / new if new else None
+        return (self.settings.tasks - self.finished) * self.seconds / new if new > 0 else None
 
     def add(self, generation: Generation) -> None:
         """Count a retired generation."""
         self.generations += 1
-        self.latest = generation.candidates
         for one in generation.candidates:
             if one.reason:
                 self.rejected[one.reason] += 1
@@ -65,15 +63,25 @@ class Progress:
                 self.instances += len(one.instances)
 
 
-Watcher = Callable[[Progress, Engine], None]
-"""Called after each retired generation."""
+class Watcher(Protocol):
+    """Is told how a run gets on."""
+
+    def began(self, progress: Progress) -> None:
+        """The model answers, and work begins."""
+
+    def retired(self, progress: Progress, generation: Generation) -> None:
+        """A generation is decided, recorded and counted."""
+
+    def tick(self, progress: Progress) -> None:
+        """Another second has passed."""
 
 
 def self_instruct(out: str | Path, *, watch: Watcher | None = None, **settings: Any) -> Run:
     """Make a run, or go on with one, and return it opened for reading.
 
-    `settings` are those of `seedstep.bootstrap.Settings`. A run that is killed goes on when the
-    same call is made again; nothing that came back is asked for twice.
+    `settings` are those of `seedstep.Settings`. A run that was killed goes on when the same call
+    is made again; nothing that came back is asked for twice. If the run has fewer tasks than
+    asked for afterwards, acceptance had dried up; `status()` says why.
 
     Raises:
         SeedstepError: with what is wrong and what to do.
@@ -83,14 +91,14 @@ def self_instruct(out: str | Path, *, watch: Watcher | None = None, **settings: 
 
 
 async def self_instruct_async(
-    out: Path, asked: dict[str, Any], watch: Watcher | None = None
+    out: Path, asked: Mapping[str, Any], watch: Watcher | None = None
 ) -> Progress:
     """As `self_instruct`, inside a running event loop; returns how far it came."""
     with Run.start(out, asked) as run:
         try:
             return await _work(run, watch)
         finally:
-            await run.database.aclose()
+            await run.settle()
 
 
 async def _work(run: Run, watch: Watcher | None) -> Progress:
@@ -100,12 +108,32 @@ async def _work(run: Run, watch: Watcher | None) -> Progress:
         Engine(endpoint, run.ledger, settings.in_flight) as engine,
     ):
         await engine.check()
-        progress = Progress(settings, engine.stats, before=run.status().finished)
+        progress = Progress(settings, engine, before=run.status().finished)
         stage = bootstrap(settings, run.seeds(), engine, settings.style)
-        async with aclosing(stage) as generations:
+        async with aclosing(stage) as generations, _ticking(progress, watch):
             async for generation in generations:
                 await run.record(generation)
                 progress.add(generation)
                 if watch:
-                    watch(progress, engine)
+                    watch.retired(progress, generation)
         return progress
+
+
+@asynccontextmanager
+async def _ticking(progress: Progress, watch: Watcher | None) -> AsyncIterator[None]:
+    """Tell the watcher that work has begun, and then of every second."""
+    if watch is None:
+        yield
+        return
+
+    async def tick() -> None:
+        while True:
+            await asyncio.sleep(1)
+            watch.tick(progress)
+
+    watch.began(progress)
+    ticker = asyncio.create_task(tick())
+    try:
+        yield
+    finally:
+        ticker.cancel()

@@ -1,6 +1,17 @@
 """The run directory, its database, and exports."""
 
+from seedstep.store.config import read_yaml, write_atomically
 from seedstep.store.export import FORMATS, export
-from seedstep.store.run import Run, Status, TaskDetails
+from seedstep.store.results import Status, TaskDetails, Usage
+from seedstep.store.run import Run
 
-__all__ = ["FORMATS", "Run", "Status", "TaskDetails", "export"]
+__all__ = [
+    "FORMATS",
+    "Run",
+    "Status",
+    "TaskDetails",
+    "Usage",
+    "export",
+    "read_yaml",
+    "write_atomically",
+]

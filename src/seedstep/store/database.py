@@ -83,11 +83,10 @@ class Database:
             self._writer.execute("BEGIN IMMEDIATE")
             self._writer.executemany(statement, rows)
 
-    async def aclose(self) -> None:
-        """Finish all writes, then close."""
+    async def settle(self) -> None:
+        """Wait until all writes are committed, or have failed."""
         if self._committing:
             await asyncio.wait([self._committing])
-        self.close()
 
     def close(self) -> None:
         """Close a database that nothing is being written to."""

@@ -60,7 +60,9 @@ def export(run: Run, name: str, out: Path, *, end_of_text: str = "") -> int:
     """
     tasks = run.tasks()
     if not tasks:
-        raise RunError(f"{run.path} has no finished tasks yet", "let `seedstep bootstrap` make some")
+        raise RunError(
+            f"{run.path} has no finished tasks yet", "let `seedstep bootstrap` make some"
+        )
     if out.exists() and not (out / MARKER).is_file() and (out.is_file() or any(out.iterdir())):
         raise RunError(f"{out} holds other files", "name an empty or a new directory")
     source = _Source(tasks, run.settings.seed, end_of_text)

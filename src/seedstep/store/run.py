@@ -7,9 +7,8 @@ Example::
     print(run.status().finished)
 """
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -19,14 +18,22 @@ import filelock
 import msgspec
 
 from seedstep.bootstrap import Generation, Settings, make_settings
-from seedstep.data import Instance, Task, require_seeds, seed_tasks
+from seedstep.data import Task, require_seeds, seed_tasks
 from seedstep.errors import InputError, RunBusyError, RunError, RunMismatchError
 from seedstep.prompts import fingerprint
 from seedstep.store.config import read_yaml, write_yaml
-from seedstep.store.database import Database, Statement
+from seedstep.store.database import Database
 from seedstep.store.ledger import RequestLedger
+from seedstep.store.results import (
+    Status,
+    TaskDetails,
+    generation_statements,
+    read_details,
+    read_status,
+    read_tasks,
+)
 
-__all__ = ["Run", "Status", "TaskDetails"]
+__all__ = ["Run"]
 
 CONFIG = "run.yaml"
 DATABASE = "run.db"
@@ -34,49 +41,6 @@ LOCK = "run.lock"
 
 CHANGEABLE = ("tasks", "in_flight", "patience")
 """Settings that a run may go on with changed: they do not change what was made already."""
-
-RECENT_SECONDS = 600.0
-"""Speed is that of the last ten minutes in which something was retired."""
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Requests of one purpose. Tokens are counted by the server, or some `estimated`."""
-
-    requests: int
-    failed: int
-    prompt_tokens: int
-    completion_tokens: int
-    estimated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """Where a run stands. `rejected` counts instructions and `bad_instances` instances, by reason.
-
-    `per_minute` is finished tasks a minute, None while there are too few to tell.
-    """
-
-    wanted: int
-    finished: int
-    instances: int
-    generations: int
-    running: bool
-    rejected: dict[str, int]
-    bad_instances: dict[str, int]
-    usage: dict[str, Usage]
-    per_minute: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class TaskDetails:
-    """A candidate with its provenance. Texts of demonstrations and neighbour are by id."""
-
-    columns: dict[str, Any]
-    instances: tuple[dict[str, Any], ...]
-    demonstrations: tuple[tuple[str, str], ...]
-    neighbor: str
-    requests: tuple[dict[str, Any], ...]
 
 
 class Run:
@@ -151,10 +115,9 @@ class Run:
         """Where the request engine keeps answers."""
         return RequestLedger(self._database)
 
-    @property
-    def database(self) -> Database:
-        """The run's database."""
-        return self._database
+    async def settle(self) -> None:
+        """Wait until everything written is on the disk."""
+        await self._database.settle()
 
     def seeds(self) -> tuple[Task, ...]:
         """The run's seed tasks."""
@@ -162,54 +125,16 @@ class Run:
 
     async def record(self, generation: Generation) -> None:
         """Keep a retired generation. Keeping one again, as a resumed run does, changes nothing."""
-        if generation.index < self._recorded:
-            return
-        await self._database.write(list(_statements(generation)))
+        if generation.index >= self._recorded:
+            await self._database.write(list(generation_statements(generation)))
 
     def tasks(self) -> tuple[Task, ...]:
         """The finished tasks, in the order in which they were retired."""
-        instances: dict[str, list[Instance]] = {}
-        query = "SELECT task, input, output FROM instances WHERE reason = '' ORDER BY position"
-        for row in self._database.rows(query):
-            found = instances.setdefault(row["task"], [])
-            found.append(Instance(row["input"], (row["output"],)))
-        rows = self._database.rows(
-            "SELECT id, instruction, is_classification FROM candidates"
-            " WHERE reason = '' ORDER BY item, position"
-        )
-        return tuple(
-            Task(
-                row["id"],
-                row["instruction"],
-                tuple(instances[row["id"]]),
-                bool(row["is_classification"]),
-            )
-            for row in rows
-        )
+        return read_tasks(self._database)
 
     def status(self) -> Status:
         """Counts, tokens and speed."""
-        rejected = self._counts("SELECT reason, count(*) FROM candidates GROUP BY reason")
-        instances = self._counts("SELECT reason, count(*) FROM instances GROUP BY reason")
-        usage = {
-            row["purpose"]: Usage(*tuple(row)[1:5], bool(row["estimated"]))
-            for row in self._database.rows(
-                "SELECT purpose, count(*), count(failure), sum(prompt_tokens),"
-                " sum(completion_tokens), max(estimated) AS estimated"
-                " FROM requests GROUP BY purpose"
-            )
-        }
-        return Status(
-            wanted=self.settings.tasks,
-            finished=rejected.pop("", 0),
-            instances=instances.pop("", 0),
-            generations=self._database.rows("SELECT count(*) FROM generations")[0][0],
-            running=self._is_running(),
-            rejected=rejected,
-            bad_instances=instances,
-            usage=usage,
-            per_minute=self._per_minute(),
-        )
+        return read_status(self._database, wanted=self.settings.tasks, running=self._is_running())
 
     def show(self, task_id: str) -> TaskDetails:
         """A finished task or rejected candidate with all that led to it.
@@ -217,53 +142,11 @@ class Run:
         Raises:
             InputError: there is none of that id.
         """
-        rows = self._database.rows("SELECT * FROM candidates WHERE id = ?", (task_id,))
-        if not rows:
-            raise InputError(f"{self.path} has no task '{task_id}'", "run `seedstep show RUN`")
-        columns = dict(rows[0])
-        (generation,) = self._database.rows(
-            "SELECT * FROM generations WHERE item = ?", (columns["item"],)
-        )
-        instances = self._database.rows(
-            "SELECT * FROM instances WHERE task = ? ORDER BY reason, position", (task_id,)
-        )
-        keys = [generation["request"], columns["classification_request"]]
-        keys.append(columns["instances_request"])
-        requests = [self._database.rows("SELECT * FROM requests WHERE key = ?", (k,)) for k in keys]
-        shown = [(one, self._definition(one)) for one in _ids(generation["demonstrations"])]
-        return TaskDetails(
-            columns=columns,
-            instances=tuple(map(dict, instances)),
-            demonstrations=tuple(shown),
-            neighbor=self._definition(columns["neighbor"]) if columns["neighbor"] else "",
-            requests=tuple(dict(found[0]) for found in requests if found),
-        )
-
-    def rejected(self) -> list[dict[str, Any]]:
-        """All rejected candidates, in order."""
-        query = "SELECT * FROM candidates WHERE reason != '' ORDER BY item, position"
-        return [dict(row) for row in self._database.rows(query)]
-
-    def _definition(self, task_id: str) -> str:
-        query = (
-            "SELECT definition FROM seeds WHERE id = ?"
-            " UNION ALL SELECT instruction FROM candidates WHERE id = ?"
-        )
-        rows = self._database.rows(query, (task_id, task_id))
-        return rows[0][0] if rows else ""
-
-    def _counts(self, query: str) -> dict[str, int]:
-        return {row[0]: row[1] for row in self._database.rows(query)}
-
-    def _per_minute(self) -> float | None:
-        rows = self._database.rows(
-            "SELECT count(DISTINCT g.item), count(c.id), max(g.at) - min(g.at)"
-            " FROM generations g LEFT JOIN candidates c ON c.item = g.item AND c.reason = ''"
-            " WHERE g.at > (SELECT max(at) FROM generations) - ?",
-            (RECENT_SECONDS,),
-        )
-        items, tasks, seconds = rows[0]
-        return 60 * tasks / seconds if items > 1 and seconds else None
+        details = read_details(self._database, task_id)
+        if details is None:
+            remedy = f"`seedstep show {self.path}` lists them"
+            raise InputError(f"{self.path} has no task '{task_id}'", remedy)
+        return details
 
     def _is_running(self) -> bool:
         if self._lock:
@@ -275,8 +158,7 @@ class Run:
         return False
 
     def _check_size(self) -> None:
-        query = "SELECT count(*) FROM candidates WHERE reason = ''"
-        finished = self._database.rows(query)[0][0]
+        finished = self.status().finished
         if finished > self.settings.tasks:
             raise InputError(
                 f"{self.path} has {finished} finished tasks already, more than --tasks",
@@ -352,34 +234,3 @@ def _take_lock(path: Path) -> filelock.BaseFileLock:
     except OSError as error:
         raise RunError(f"{path}: {error.strerror}", "name a directory you can write") from None
     return lock
-
-
-def _ids(text: str) -> list[str]:
-    return msgspec.json.decode(text, type=list[str])
-
-
-def _statements(generation: Generation) -> Iterator[Statement]:
-    shown = msgspec.json.encode(generation.demonstrations).decode()
-    head = (generation.index, generation.request, shown, generation.failure, time.time())
-    yield "INSERT OR IGNORE INTO generations VALUES (?, ?, ?, ?, ?)", head
-    for position, one in enumerate(generation.candidates):
-        yield (
-            "INSERT OR IGNORE INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                one.id,
-                generation.index,
-                position,
-                one.instruction,
-                one.reason,
-                one.detail,
-                one.neighbor.id if one.neighbor else None,
-                one.neighbor.score if one.neighbor else None,
-                int(one.is_classification),
-                one.classification_request,
-                one.instances_request,
-            ),
-        )
-        texts = [(good.input, good.output, "") for good in one.instances]
-        texts += [(bad.input, bad.output, bad.reason) for bad in one.rejected_instances]
-        for number, text in enumerate(texts):
-            yield "INSERT OR IGNORE INTO instances VALUES (?, ?, ?, ?, ?)", (one.id, number, *text)

@@ -36,7 +36,8 @@ def latin_tokens(text: str) -> list[str]:
 
 def unicode_tokens(text: str) -> list[str]:
     """Casefolded runs of letters, marks and digits; single characters where no spaces are used."""
-    return _UNICODE.findall(unicodedata.normalize("NFKC", text).casefold())
+    tokens: list[str] = _UNICODE.findall(unicodedata.normalize("NFKC", text).casefold())
+    return tokens
 
 
 TOKENIZERS = MappingProxyType({"latin": latin_tokens, "unicode": unicode_tokens})

@@ -1,0 +1,32 @@
+"""`seedstep export`: a run's finished tasks for tuning tools."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from seedstep.cli.terminal import console
+from seedstep.store import Run, export
+
+__all__ = ["command"]
+
+Format = Literal["alpaca", "messages", "sharegpt", "prompt-completion", "superni", "parquet"]
+
+
+def command(
+    run: Annotated[Path, typer.Argument(help="The run's directory.")],
+    name: Annotated[Format, typer.Option("--format", help="The format to write.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A new or empty directory. Default: RUN/exports/FORMAT."),
+    ] = None,
+    end_of_text: Annotated[
+        str, typer.Option(help="End of each completion in prompt-completion. Default: nothing.")
+    ] = "",
+) -> None:
+    """Write the finished tasks in a format that tuning tools read."""
+    with Run.read(run) as opened:
+        target = out or run / "exports" / name
+        count = export(opened, name, target, end_of_text=end_of_text)
+    what = "tasks" if name == "superni" else "records"
+    console.print(f"{count:,} {what} in {target}", markup=False, soft_wrap=True)

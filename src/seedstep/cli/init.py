@@ -1,0 +1,36 @@
+"""`seedstep init`: a commented configuration file to start from."""
+
+import textwrap
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+
+from seedstep.bootstrap import Settings
+from seedstep.cli.terminal import console
+from seedstep.errors import InputError
+from seedstep.store import write_atomically
+
+__all__ = ["command"]
+
+
+def command(
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("seedstep.yaml"),
+) -> None:
+    """Write a commented configuration file for `bootstrap --config`."""
+    if path.exists():
+        raise InputError(f"{path} is there already", "name another file")
+    write_atomically(path, _text().encode())
+    console.print(f"Wrote {path}. Next: seedstep bootstrap --config {path} --out runs/first")
+
+
+def _text() -> str:
+    parts = ["# Settings of `seedstep bootstrap`. Flags on the command line override them.\n"]
+    for one in fields(Settings):
+        comment = textwrap.wrap(one.metadata["help"], 78)
+        default = {} if one.default is MISSING else one.default
+        value = yaml.safe_dump({one.name: default}, default_flow_style=None)
+        parts.append("".join(f"# {line}\n" for line in comment) + value)
+    return "\n".join(parts)

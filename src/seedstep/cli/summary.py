@@ -1,0 +1,143 @@
+"""Where a run stands, as tables; `bootstrap` ends with it, `status` shows it.
+
+Example::
+
+    print_status(run)
+"""
+
+from rich.table import Table
+from rich.text import Text
+
+from seedstep.cli.terminal import console, duration, plain
+from seedstep.data import Task
+from seedstep.recipes import Progress
+from seedstep.store import Run, Status
+
+__all__ = ["print_status", "print_summary", "print_task"]
+
+SHOWN_TASKS = 3
+
+REASONS = {
+    "too_short": "3 words or fewer",
+    "too_long": "more than 150 words",
+    "keyword": "speaks of images, files or the like",
+    "write_a_program": 'starts with "Write a program"',
+    "starts_with_punctuation": "starts with punctuation",
+    "starts_with_non_ascii": "starts with a non-ASCII character",
+    "not_novel": "too similar to a known instruction",
+    "request_failed": "the model's server refused a request",
+    "no_instance": "the reply holds no instance",
+    "no_good_instance": "all its instances were rejected",
+    "unfinished": "cut off at the reply's length limit",
+    "empty_output": "no output",
+    "output_repeats_input": "the output is the input",
+    "ends_with_colon": "input or output ends with a colon",
+    "duplicate_instance": "the same instance again",
+    "conflicting_outputs": "one input with different outputs",
+}
+
+
+def print_status(run: Run) -> Status:
+    """Print counts, reasons, tokens and speed."""
+    status = run.status()
+    console.print(_headline(run, status))
+    console.print(_counts(status))
+    if status.rejected or status.bad_instances:
+        console.print(_rejections(status))
+    if status.usage:
+        console.print(_usage(status))
+    return status
+
+
+def print_summary(run: Run, progress: Progress) -> None:
+    """Print how a bootstrap ended, some of its tasks, and what to do next."""
+    console.print()
+    status = print_status(run)
+    for task in run.tasks()[-SHOWN_TASKS:]:
+        console.print()
+        print_task(task)
+    console.print()
+    if progress.complete:
+        console.print(f"Done in {duration(progress.seconds)}. See a task with its history:")
+        console.print(f"  seedstep show {run.path} ID", markup=False)
+        console.print("Export the data set:")
+        console.print(f"  seedstep export {run.path} --format alpaca --out data", markup=False)
+        return
+    console.print(
+        f"Acceptance has dried up: the last {run.settings.patience} generation requests gave no "
+        f"task, {status.finished} of {status.wanted} are finished. The table above says why. "
+        "More varied seeds, another model or a higher temperature help; "
+        "a larger `patience` in --config goes on.",
+        style="yellow",
+    )
+
+
+def print_task(task: Task) -> None:
+    """Print a task with its instances."""
+    kind = "classification task" if task.is_classification else "task"
+    console.print(Text.assemble((f"{kind} {task.id}: ", "bold green"), plain(task.definition)))
+    for instance in task.instances:
+        if instance.input:
+            console.print(Text.assemble(("  input   ", "dim"), _indented(instance.input)))
+        console.print(Text.assemble(("  output  ", "dim"), _indented(instance.output)))
+
+
+def _indented(text: str) -> Text:
+    return plain(text.replace("\n", "\n          "))
+
+
+def _headline(run: Run, status: Status) -> Text:
+    if status.running:
+        state = "running"
+    else:
+        state = "complete" if status.finished >= status.wanted else "stopped"
+    line = Text.assemble((f"{run.path}", "bold"), f"  {state}  ")
+    line.append(f"{status.finished} of {status.wanted} tasks")
+    if status.per_minute:
+        line.append(f", {status.per_minute:.1f} a minute")
+        if status.running and status.finished < status.wanted:
+            left = 60 * (status.wanted - status.finished) / status.per_minute
+            line.append(f", {duration(left)} left")
+    return line
+
+
+def _counts(status: Status) -> Table:
+    written = status.finished + sum(status.rejected.values())
+    table = Table.grid(padding=(0, 2))
+    table.add_row("generation requests retired", f"{status.generations:,}")
+    table.add_row("instructions written", f"{written:,}")
+    share = f"({status.finished / written:.0%})" if written else ""
+    table.add_row("finished tasks", f"{status.finished:,}", share)
+    table.add_row("  of them classification", f"{status.classification:,}")
+    table.add_row("instances", f"{status.instances:,}")
+    return table
+
+
+def _rejections(status: Status) -> Table:
+    table = Table(title="rejected", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column("what")
+    table.add_column("reason")
+    table.add_column("count", justify="right")
+    table.add_column("meaning", style="dim")
+    groups = (("instruction", status.rejected), ("instance", status.bad_instances))
+    for what, counts in groups:
+        for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+            table.add_row(what, reason, f"{count:,}", REASONS.get(reason, ""))
+    return table
+
+
+def _usage(status: Status) -> Table:
+    table = Table(title="requests", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column("for")
+    for name in ("asked", "failed", "prompt tokens", "new tokens"):
+        table.add_column(name, justify="right")
+    for purpose, usage in status.usage.items():
+        mark = " (est.)" if usage.estimated else ""
+        table.add_row(
+            purpose,
+            f"{usage.requests:,}",
+            f"{usage.failed:,}",
+            f"{usage.prompt_tokens:,}{mark}",
+            f"{usage.completion_tokens:,}{mark}",
+        )
+    return table

@@ -1,0 +1,195 @@
+"""What a run's database holds, as records: the bootstrap's writes and all its reads.
+
+Example::
+
+    print(read_status(database, wanted=100, running=False).finished)
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from seedstep.bootstrap import Generation
+from seedstep.data import Instance, Task
+from seedstep.store.database import Database, Statement
+
+__all__ = [
+    "Status",
+    "TaskDetails",
+    "Usage",
+    "generation_statements",
+    "read_details",
+    "read_status",
+    "read_tasks",
+]
+
+RECENT_SECONDS = 600.0
+"""Speed is that of the last ten minutes in which something was retired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Requests of one purpose. Tokens are counted by the server, or some of them `estimated`."""
+
+    requests: int
+    failed: int
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where a run stands. `rejected` counts instructions and `bad_instances` instances, by reason.
+
+    `per_minute` is finished tasks a minute, None while there are too few to tell.
+    """
+
+    wanted: int
+    finished: int
+    classification: int
+    instances: int
+    generations: int
+    running: bool
+    rejected: dict[str, int]
+    bad_instances: dict[str, int]
+    usage: dict[str, Usage]
+    per_minute: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDetails:
+    """A candidate with its provenance.
+
+    `columns`, `instances` and `requests` are rows of the database by column name;
+    `demonstrations` are (id, definition), in the order of the prompt.
+    """
+
+    columns: dict[str, Any]
+    instances: tuple[dict[str, Any], ...]
+    demonstrations: tuple[tuple[str, str], ...]
+    neighbor: str
+    requests: tuple[dict[str, Any], ...]
+
+
+def generation_statements(generation: Generation) -> Iterator[Statement]:
+    """Statements that keep a retired generation. Executed again they change nothing."""
+    shown = msgspec.json.encode(generation.demonstrations).decode()
+    head = (generation.index, generation.request, shown, generation.failure, time.time())
+    yield "INSERT OR IGNORE INTO generations VALUES (?, ?, ?, ?, ?)", head
+    for position, one in enumerate(generation.candidates):
+        yield (
+            "INSERT OR IGNORE INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                one.id,
+                generation.index,
+                position,
+                one.instruction,
+                one.reason,
+                one.detail,
+                one.neighbor.id if one.neighbor else None,
+                one.neighbor.score if one.neighbor else None,
+                int(one.is_classification),
+                one.classification_request,
+                one.instances_request,
+            ),
+        )
+        texts = [(good.input, good.output, "") for good in one.instances]
+        texts += [(bad.input, bad.output, bad.reason) for bad in one.rejected_instances]
+        for number, text in enumerate(texts):
+            yield "INSERT OR IGNORE INTO instances VALUES (?, ?, ?, ?, ?)", (one.id, number, *text)
+
+
+def read_tasks(database: Database) -> tuple[Task, ...]:
+    """The finished tasks, in the order in which they were retired."""
+    instances: dict[str, list[Instance]] = {}
+    query = "SELECT task, input, output FROM instances WHERE reason = '' ORDER BY position"
+    for row in database.rows(query):
+        good = instances.setdefault(row["task"], [])
+        good.append(Instance(row["input"], (row["output"],)))
+    finished = database.rows(
+        "SELECT id, instruction, is_classification FROM candidates"
+        " WHERE reason = '' ORDER BY item, position"
+    )
+    return tuple(
+        Task(key, text, tuple(instances[key]), bool(labels)) for key, text, labels in finished
+    )
+
+
+def read_status(database: Database, *, wanted: int, running: bool) -> Status:
+    """Counts, tokens and speed."""
+    rejected = _counts(database, "SELECT reason, count(*) FROM candidates GROUP BY reason")
+    instances = _counts(database, "SELECT reason, count(*) FROM instances GROUP BY reason")
+    usage = database.rows(
+        "SELECT purpose, count(*), count(failure), sum(prompt_tokens), sum(completion_tokens),"
+        " max(estimated) FROM requests GROUP BY purpose ORDER BY min(at)"
+    )
+    labels = "SELECT count(*) FROM candidates WHERE reason = '' AND is_classification"
+    return Status(
+        wanted=wanted,
+        finished=rejected.pop("", 0),
+        classification=_number(database, labels),
+        instances=instances.pop("", 0),
+        generations=_number(database, "SELECT count(*) FROM generations"),
+        running=running,
+        rejected=rejected,
+        bad_instances=instances,
+        usage={row[0]: Usage(row[1], row[2], row[3], row[4], bool(row[5])) for row in usage},
+        per_minute=_per_minute(database),
+    )
+
+
+def read_details(database: Database, task_id: str) -> TaskDetails | None:
+    """A finished task or rejected candidate with all that led to it; None if there is none."""
+    rows = database.rows("SELECT * FROM candidates WHERE id = ?", (task_id,))
+    if not rows:
+        return None
+    columns = dict(rows[0])
+    (generation,) = database.rows("SELECT * FROM generations WHERE item = ?", (columns["item"],))
+    instances = database.rows(
+        "SELECT * FROM instances WHERE task = ? ORDER BY reason, position", (task_id,)
+    )
+    keys = (
+        generation["request"],
+        columns["classification_request"],
+        columns["instances_request"],
+    )
+    requests = [database.rows("SELECT * FROM requests WHERE key = ?", (key,)) for key in keys]
+    shown = msgspec.json.decode(generation["demonstrations"], type=list[str])
+    return TaskDetails(
+        columns=columns,
+        instances=tuple(map(dict, instances)),
+        demonstrations=tuple((one, _definition(database, one)) for one in shown),
+        neighbor=_definition(database, columns["neighbor"]),
+        requests=tuple(dict(found[0]) for found in requests if found),
+    )
+
+
+def _definition(database: Database, task_id: str | None) -> str:
+    rows = database.rows(
+        "SELECT definition FROM seeds WHERE id = ?1"
+        " UNION ALL SELECT instruction FROM candidates WHERE id = ?1",
+        (task_id,),
+    )
+    return str(rows[0][0]) if rows else ""
+
+
+def _counts(database: Database, query: str) -> dict[str, int]:
+    return {row[0]: row[1] for row in database.rows(query)}
+
+
+def _number(database: Database, query: str) -> int:
+    return int(database.rows(query)[0][0] or 0)
+
+
+def _per_minute(database: Database) -> float | None:
+    items, tasks, seconds = database.rows(
+        "SELECT count(DISTINCT g.item), count(c.id), max(g.at) - min(g.at)"
+        " FROM generations g LEFT JOIN candidates c ON c.item = g.item AND c.reason = ''"
+        " WHERE g.at > (SELECT max(at) FROM generations) - ?",
+        (RECENT_SECONDS,),
+    )[0]
+    return 60 * tasks / seconds if items > 1 and seconds else None

@@ -1,0 +1,211 @@
+"""A scripted OpenAI-compatible server: the test double of a model.
+
+Replies depend on the request alone, never on the order in which requests come, so that two runs
+of the same stage must end in the same data. Faults and delays are given by a script: a function
+from the number of the request (and its body) to a `Fault`, or to None for an ordinary reply.
+
+It runs in a thread of the test's process, so that the process under test can be killed.
+"""
+
+import asyncio
+import hashlib
+import json
+import random
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+VERBS = ("Describe", "Compare", "Explain", "Summarize", "Rewrite", "List", "Invent", "Classify")
+SUBJECTS = tuple(
+    f"{one} {two}"
+    for one in "red old tiny loud calm odd wet".split()
+    for two in "bridges rivers recipes letters machines songs gardens markets planets".split()
+)
+AIMS = tuple(
+    f"for {who} in {where}"
+    for who in "children sailors nurses judges bakers".split()
+    for where in "winter Norway daylight school verse silence".split()
+)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What to send instead of a reply. `delay` seconds pass first, also before a good reply."""
+
+    status: int = 200
+    body: bytes | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    reset: bool = False
+
+
+Script = Callable[[int, dict[str, Any]], Fault | None]
+
+
+def _chance(text: str) -> random.Random:
+    return random.Random(hashlib.sha256(text.encode()).hexdigest())
+
+
+def made_up_instructions(prompt: str) -> list[str]:
+    """Up to 7 instructions, some of which our filters reject."""
+    chance = _chance(prompt)
+    written = [
+        f"{chance.choice(VERBS)} {chance.choice(SUBJECTS)} {chance.choice(AIMS)}."
+        for _ in range(chance.randint(2, 6))
+    ]
+    extras = ["Draw a cat on the table.", "Too short.", "- What is this about?"]
+    return written + chance.sample(extras, chance.randint(0, 1))
+
+
+def made_up_instances(instruction: str) -> list[tuple[str, str]]:
+    """Up to 3 (input, output), sometimes with a bad one, sometimes none at all."""
+    chance = _chance(instruction)
+    if chance.random() < 0.1:
+        return []
+    pairs = [(f"text {chance.randint(0, 999)}", f"answer {n}") for n in range(chance.randint(1, 3))]
+    if chance.random() < 0.3:
+        pairs.append(("the same", "the same"))
+    return pairs
+
+
+def _target(prompt: str) -> str:
+    return re.findall(r"^Task: (.*)$", prompt, re.MULTILINE)[-1]
+
+
+def completion_text(prompt: str) -> str:
+    """What a base model might continue."""
+    if prompt.startswith("Come up with a series of tasks:"):
+        first, *others = made_up_instructions(prompt)
+        return f" {first}\n" + "".join(f"{n}. {one}\n" for n, one in enumerate(others, 10))
+    target = _target(prompt)
+    if prompt.startswith("Can the following task"):
+        return " Yes" if target.startswith("Classify") else " No"
+    pairs = made_up_instances(target)
+    if prompt.startswith("Given the classification task"):
+        return "\n".join(f"Class label: {output}\nText: {text}" for text, output in pairs)
+    return "\n".join(
+        f"Example {n}\nText: {text}\nOutput: {output}" for n, (text, output) in enumerate(pairs, 1)
+    )
+
+
+def chat_text(prompt: str) -> str:
+    """What an instruction-tuned model might answer: JSON, sometimes in a fence."""
+    if prompt.startswith("Here are"):
+        return json.dumps({"tasks": made_up_instructions(prompt)})
+    target = _target(prompt)
+    if prompt.startswith("Can the following task"):
+        return json.dumps({"is_classification": target.startswith("Classify")})
+    name = "label" if prompt.startswith("Below is a classification task") else "output"
+    pairs = made_up_instances(target)
+    body = json.dumps({"examples": [{"input": text, name: out} for text, out in pairs]})
+    return f"```json\n{body}\n```" if len(body) % 2 else body
+
+
+class ScriptedServer:
+    """Serves while entered. `answered` counts the bodies whose reply was sent as a whole."""
+
+    def __init__(self, script: Script | None = None) -> None:
+        self.script = script
+        self.url = ""
+        self.requests = 0
+        self.bodies: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.answered: Counter[str] = Counter()
+        self.in_flight = 0
+        self.most_in_flight = 0
+
+    def __enter__(self) -> "ScriptedServer":
+        started = threading.Event()
+        self._loop = asyncio.new_event_loop()
+
+        def serve() -> None:
+            asyncio.set_event_loop(self._loop)
+            self._loop.run_until_complete(self._start())
+            started.set()
+            self._loop.run_forever()
+            self._loop.run_until_complete(self._runner.cleanup())
+            self._loop.close()
+
+        self._thread = threading.Thread(target=serve, daemon=True)
+        self._thread.start()
+        started.wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    async def _start(self) -> None:
+        app = web.Application(client_max_size=1 << 24)
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_post("/v1/completions", self._answer)
+        app.router.add_post("/v1/chat/completions", self._answer)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, backlog=1024)
+        await site.start()
+        assert site._server and isinstance(site._server, asyncio.Server)
+        self.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}/v1"
+
+    async def _models(self, _: web.Request) -> web.Response:
+        return web.json_response({"data": [{"id": "scripted"}]})
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        number = self.requests
+        self.requests += 1
+        self.bodies.append(body)
+        self.headers.append(dict(request.headers))
+        with self._counted():
+            fault = self.script(number, body) if self.script else None
+            if fault and fault.delay:
+                await asyncio.sleep(fault.delay)
+            if fault and fault.reset:
+                return self._reset(request)
+            if fault and (fault.status != 200 or fault.body is not None):
+                data = fault.body or b'{"error": {"message": "scripted fault"}}'
+                return web.Response(status=fault.status, body=data, headers=fault.headers)
+            response = web.json_response(_payload(body))
+            await response.prepare(request)
+            await response.write_eof()
+            if request.transport and not request.transport.is_closing():
+                self.answered[json.dumps(body, sort_keys=True)] += 1
+            return response
+
+    def _reset(self, request: web.Request) -> web.Response:
+        assert request.transport
+        request.transport.abort()
+        return web.Response()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+
+
+def _payload(body: dict[str, Any]) -> dict[str, Any]:
+    choice: dict[str, Any] = {"index": 0, "finish_reason": "stop"}
+    if "prompt" in body:
+        text = completion_text(body["prompt"])
+        choice["text"] = text
+    else:
+        text = chat_text(body["messages"][-1]["content"])
+        choice["message"] = {"role": "assistant", "content": text}
+    usage = {"prompt_tokens": 7, "completion_tokens": len(text.split())}
+    return {"object": "completion", "choices": [choice], "usage": usage}
+
+
+def random_delays(most: float) -> Script:
+    """Every reply comes after a random time of up to `most` seconds."""
+    chance = random.Random()
+    return lambda number, body: Fault(delay=chance.uniform(0, most))
