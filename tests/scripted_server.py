@@ -24,13 +24,13 @@ from aiohttp import web
 VERBS = ("Describe", "Compare", "Explain", "Summarize", "Rewrite", "List", "Invent", "Classify")
 SUBJECTS = tuple(
     f"{one} {two}"
-    for one in "red old tiny loud calm odd wet".split()
-    for two in "bridges rivers recipes letters machines songs gardens markets planets".split()
+    for one in ("red", "old", "tiny", "loud", "calm", "odd", "wet")
+    for two in ("bridges", "rivers", "recipes", "letters", "songs", "gardens", "planets")
 )
 AIMS = tuple(
     f"for {who} in {where}"
-    for who in "children sailors nurses judges bakers".split()
-    for where in "winter Norway daylight school verse silence".split()
+    for who in ("children", "sailors", "nurses", "judges", "bakers")
+    for where in ("winter", "Norway", "daylight", "school", "verse", "silence")
 )
 
 
@@ -75,11 +75,11 @@ def made_up_instances(instruction: str) -> list[tuple[str, str]]:
 
 
 def _target(prompt: str) -> str:
-    return re.findall(r"^Task: (.*)$", prompt, re.MULTILINE)[-1]
+    return str(re.findall(r"^Task: (.*)$", prompt, re.MULTILINE)[-1])
 
 
 def completion_text(prompt: str) -> str:
-    """What a base model might continue."""
+    """What a base model might continue; also the text of a conversation in the turns style."""
     if prompt.startswith("Come up with a series of tasks:"):
         first, *others = made_up_instructions(prompt)
         return f" {first}\n" + "".join(f"{n}. {one}\n" for n, one in enumerate(others, 10))
@@ -150,7 +150,7 @@ class ScriptedServer:
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0, backlog=1024)
         await site.start()
-        assert site._server and isinstance(site._server, asyncio.Server)
+        assert isinstance(site._server, asyncio.Server)
         self.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}/v1"
 
     async def _models(self, _: web.Request) -> web.Response:
@@ -199,7 +199,8 @@ def _payload(body: dict[str, Any]) -> dict[str, Any]:
         text = completion_text(body["prompt"])
         choice["text"] = text
     else:
-        text = chat_text(body["messages"][-1]["content"])
+        turns = [one["content"] for one in body["messages"]]
+        text = completion_text("\n".join(turns)) if len(turns) > 1 else chat_text(turns[0])
         choice["message"] = {"role": "assistant", "content": text}
     usage = {"prompt_tokens": 7, "completion_tokens": len(text.split())}
     return {"object": "completion", "choices": [choice], "usage": usage}

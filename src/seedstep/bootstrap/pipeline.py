@@ -9,7 +9,7 @@ it is accepted is decided in order, since it depends on all instructions before 
 
 Example::
 
-    async for generation in bootstrap(settings, seeds, engine, "completion"):
+    async for generation in bootstrap(settings, seeds, engine):
         tasks += [one.task for one in generation.candidates if one.task]
 """
 
@@ -21,7 +21,7 @@ from dataclasses import replace
 from seedstep.bootstrap import parse
 from seedstep.bootstrap.filters import sift_instances
 from seedstep.bootstrap.pool import Pool
-from seedstep.bootstrap.prompting import Prompts
+from seedstep.bootstrap.prompting import Prompts, make_prompts
 from seedstep.bootstrap.records import Candidate, Generation
 from seedstep.bootstrap.settings import Settings
 from seedstep.data import Task
@@ -31,7 +31,7 @@ __all__ = ["bootstrap"]
 
 
 async def bootstrap(
-    settings: Settings, seeds: Sequence[Task], engine: Engine, style: str
+    settings: Settings, seeds: Sequence[Task], engine: Engine
 ) -> AsyncGenerator[Generation]:
     """Yield retired generations until `settings.tasks` tasks are finished, or no more come.
 
@@ -42,7 +42,7 @@ async def bootstrap(
         ModelError: the model can't be asked, or no longer.
     """
     pool = Pool(seeds, settings)
-    work = _Work(settings, engine, Prompts(settings, style), pool)
+    work = _Work(settings, engine, make_prompts(settings), pool)
     items: deque[asyncio.Task[Generation]] = deque()
     started = barren = 0
     try:
@@ -106,7 +106,7 @@ class _Work:
             return []
         if answer.cut and self._settings.fidelity == "released":
             return []
-        continues = self._prompts.style == "completion"
+        continues = self._settings.style != "chat"
         found = parse.instructions(answer.text, continues=continues, cut=answer.cut)
         candidates = []
         for number, text in enumerate(found, start=1):

@@ -2,7 +2,7 @@
 
 Example::
 
-    print(preview(Settings(tasks=1000), seeds, "chat").requests[0].prompt)
+    print(preview(Settings(tasks=1000), seeds).requests[0].prompt)
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from seedstep.bootstrap.pool import Pool
-from seedstep.bootstrap.prompting import Prompts
+from seedstep.bootstrap.prompting import make_prompts
 from seedstep.bootstrap.settings import Settings
 from seedstep.data import Task
 from seedstep.llm import Request
@@ -37,9 +37,9 @@ class Preview:
     completion_tokens: int
 
 
-def preview(settings: Settings, seeds: Sequence[Task], style: str) -> Preview:
+def preview(settings: Settings, seeds: Sequence[Task]) -> Preview:
     """The requests a run would begin with. Those for instances show a seed's instruction."""
-    prompts = Prompts(settings, style)
+    prompts = make_prompts(settings)
     shown = Pool(seeds, settings).sample(0)
     plain = next((task for task in seeds if not task.is_classification), seeds[0])
     labels = next((task for task in seeds if task.is_classification), seeds[0])

@@ -80,11 +80,12 @@ class Settings:
         default=None,
         metadata=_help("Address of the server for openai:NAME, such as http://127.0.0.1:8000/v1."),
     )
-    prompt_style: Literal["auto", "completion", "chat"] = field(
+    prompt_style: Literal["auto", "completion", "turns", "chat"] = field(
         default="auto",
         metadata=_help(
-            "completion (the paper's few-shot texts, for base models), chat (for instruction-tuned "
-            "ones), or auto: chat for openai:NAME, completion otherwise."
+            "completion (the paper's few-shot texts, for base models), turns (the same as turns of "
+            "a conversation, for small chat models), chat (asks for JSON, for capable chat "
+            "models), or auto: turns for local, completion for gguf:PATH, chat for openai:NAME."
         ),
     )
     seeds: str | None = field(
@@ -139,9 +140,14 @@ class Settings:
 
     @property
     def style(self) -> str:
-        """The prompt style with `auto` resolved: `completion` or `chat`."""
+        """The prompt style with `auto` resolved."""
         automatic = self.prompt_style == "auto"
         return default_prompt_style(self.model) if automatic else self.prompt_style
+
+    def sampling_of(self, request: str) -> Sampling:
+        """The sampling parameters of a request: the style's own, with those that are set here."""
+        table = CHAT_SAMPLING if self.style == "chat" else PAPER_SAMPLING
+        return override(table[request], self.sampling.get(request, {}))
 
 
 def make_settings(values: Mapping[str, Any], source: str) -> Settings:

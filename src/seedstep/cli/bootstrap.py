@@ -29,7 +29,8 @@ def command(
     model: Annotated[str | None, typer.Option(help=_help("model"))] = None,
     base_url: Annotated[str | None, typer.Option(help=_help("base_url"))] = None,
     prompt_style: Annotated[
-        Literal["auto", "completion", "chat"] | None, typer.Option(help=_help("prompt_style"))
+        Literal["auto", "completion", "turns", "chat"] | None,
+        typer.Option(help=_help("prompt_style")),
     ] = None,
     seeds: Annotated[str | None, typer.Option(help=_help("seeds"))] = None,
     tasks: Annotated[int | None, typer.Option(help=_help("tasks"))] = None,
@@ -99,7 +100,7 @@ async def _run(out: Path, asked: dict[str, Any]) -> Progress:
 
 def _print_preview(settings: Settings) -> None:
     seeds = require_seeds(Path(settings.seeds)) if settings.seeds else seed_tasks()
-    view = preview(settings, seeds, settings.style)
+    view = preview(settings, seeds)
     titles = ("instructions", "classification", "instances, input-first", "instances, output-first")
     for title, request in zip(titles, view.requests, strict=True):
         console.rule(f"{title} ({settings.style})", align="left")

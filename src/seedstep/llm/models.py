@@ -39,8 +39,12 @@ class Endpoint:
 
 
 def default_prompt_style(model: str) -> str:
-    """`chat` for servers, since few still have completions; `completion` for GGUF files."""
-    return "chat" if model.startswith("openai:") else "completion"
+    """What suits a model of this kind: few servers still have completions, `local` is a small
+    chat model, and of a GGUF file nothing is known.
+    """
+    if model.startswith("openai:"):
+        return "chat"
+    return "turns" if model == "local" else "completion"
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ import msgspec
 
 from seedstep.data import Instance, Task, seed_tasks
 
-__all__ = ["Demonstration", "demonstrations", "fingerprint", "render"]
+__all__ = ["Demonstration", "demonstrations", "fingerprint", "heading", "render"]
 
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 
@@ -61,6 +61,11 @@ class _Demonstrations:
 def render(name: str, **values: str) -> str:
     """The prompt file `name` with every `{{placeholder}}` replaced by its value, once."""
     return _PLACEHOLDER.sub(lambda match: values[match[1]], _template(name))
+
+
+def heading(name: str) -> str:
+    """The text of a prompt file before its demonstrations."""
+    return _template(name).partition("{{demonstrations}}")[0].strip()
 
 
 @cache

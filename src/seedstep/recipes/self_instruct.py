@@ -109,7 +109,7 @@ async def _work(run: Run, watch: Watcher | None) -> Progress:
     ):
         await engine.check()
         progress = Progress(settings, engine, before=run.status().finished)
-        stage = bootstrap(settings, run.seeds(), engine, settings.style)
+        stage = bootstrap(settings, run.seeds(), engine)
         async with aclosing(stage) as generations, _ticking(progress, watch):
             async for generation in generations:
                 await run.record(generation)

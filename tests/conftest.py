@@ -1,0 +1,36 @@
+"""Fixtures that several test files share."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+
+
+@pytest.fixture
+def golden() -> Callable[[str, str], None]:
+    """Asserts that a text is that of tests/golden/NAME.txt.
+
+    With SEEDSTEP_UPDATE_GOLDEN=1 in the environment the file is written first.
+    """
+
+    def check(name: str, text: str) -> None:
+        path = TESTS / "golden" / f"{name}.txt"
+        if os.environ.get("SEEDSTEP_UPDATE_GOLDEN") == "1":
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(text.encode())
+        assert path.is_file(), f"{path} is missing: run pytest with SEEDSTEP_UPDATE_GOLDEN=1"
+        assert text == path.read_bytes().decode()
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data sets, which are not part of the project."""
+    path = Path(os.environ.get("SEEDSTEP_DATA", TESTS.parent / ".." / "shared" / "data"))
+    if not path.is_dir():
+        pytest.skip(f"no real data at {path}: set SEEDSTEP_DATA to its folder")
+    return path

@@ -1,0 +1,463 @@
+"""From replies to instructions, a yes or no, and instances."""
+
+import json
+import unicodedata
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seedstep.bootstrap.parse import (
+    RawInstance,
+    instructions,
+    is_classification,
+    labeled_inputs,
+    worked_examples,
+)
+
+Pairs = list[tuple[str, str]]
+
+BOTH = ["Sort it.", "Name it."]
+A_B = [("a", "b")]
+GOOD_BAD = [("a", "Good"), ("b", "Bad")]
+ONE = ["Sort it."]
+
+several = settings(max_examples=300, deadline=None)
+
+
+def as_pairs(found: tuple[RawInstance, ...]) -> Pairs:
+    return [(one.input, one.output) for one in found]
+
+
+CONTINUED: dict[str, tuple[str, list[str]]] = {
+    "paper": (" Sort the list.\n10. Name a river.", ["Sort the list.", "Name a river."]),
+    "no-space-first": ("Sort it.\n10. Name it.\n11. Go.", ["Sort it.", "Name it.", "Go."]),
+    "number-repeated": ("9. Sort it.\n10. Name it.", BOTH),
+    "blank-line-between": (" Sort it.\n\n10. Name it.", BOTH),
+    "two-lines": (" Sort it\nby size.\n10. Name it.", ["Sort it by size.", "Name it."]),
+    "white-space": ("  Sort \t it. \n10.   Name it. ", BOTH),
+    "number-without-text": (" Sort it.\n10.", ONE),
+    "empty-item": (" Sort it.\n10. \n11. Name it.", BOTH),
+    "first-left-out": ("\n10. Sort it.", ONE),
+    "16.-inside": (" Sort the 16. item.\n10. Name it.", ["Sort the 16. item.", "Name it."]),
+    "number-at-the-end": (" Sort 1984?\n10. Name it.", ["Sort 1984?", "Name it."]),
+    "decimal-first": (" 3.5 litres weigh what?", ["3.5 litres weigh what?"]),
+    "time-first": (" 12:30 is when in words?", ["12:30 is when in words?"]),
+    "count-first": (" 7 cats eat how much?", ["7 cats eat how much?"]),
+    "crlf": (" Sort it.\r\n10. Name it.\r\n", BOTH),
+    "cr": (" Sort it.\r10. Name it.", BOTH),
+    "control": (" Sort\x00 it\x1b[0m.\n10. Name\x7f it.", ["Sort it[0m.", "Name it."]),
+    "lone-braces": (" Fill in {name} and {", ["Fill in {name} and {"]),
+    "json-inside": (' Write JSON like {"a": [1]}.', ['Write JSON like {"a": [1]}.']),
+    "capitals-stay": (" Sort NASA's USB keys.", ["Sort NASA's USB keys."]),
+    "nothing": ("", []),
+    "blank": (" \n\n", []),
+}
+
+
+@pytest.mark.parametrize(("text", "found"), CONTINUED.values(), ids=CONTINUED)
+def test_instructions_of_a_continued_list(text: str, found: list[str]) -> None:
+    assert list(instructions(text, continues=True)) == found
+
+
+CHAT: dict[str, tuple[str, list[str]]] = {
+    "dots": ("1. Sort it.\n2. Name it.", BOTH),
+    "brackets": ("1) Sort it.\n2) Name it.", BOTH),
+    "colons": ("1: Sort it.\n2: Name it.", BOTH),
+    "space-before-dot": ("1 . Sort it.\n2 . Name it.", BOTH),
+    "no-space": ("1.Sort it.\n2.Name it.", BOTH),
+    "indented": ("  1. Sort it.\n\t2. Name it.", BOTH),
+    "task-n": ("Task 1: Sort it.\ntask 2. Name it.", BOTH),
+    "dashes": ("- Sort it.\n- Name it.", BOTH),
+    "bullets": ("* Sort it.\n• Name it.", BOTH),
+    "bullet-inside": ("1. Sort it.\n- by size\n2. It.", ["Sort it. - by size", "It."]),
+    "blank-lines": ("1. Sort it.\n\n2. Name it.\n\n", BOTH),
+    "talk-before": ("Sure! Here are 2 tasks:\n\n1. Sort it.\n2. Name it.", BOTH),
+    "talk-after": ("1. Sort it.\n2. Name it.\n\nLet me know!", BOTH),
+    "16.-inside": ("1. Sort the 16. item.\n2. Name it.", ["Sort the 16. item.", "Name it."]),
+    "past-16": ("15. Sort it.\n16. Name it.\n17. Say it.", ["Sort it.", "Name it.", "Say it."]),
+    "fence": ("```\n1. Sort it.\n2. Name it.\n```", BOTH),
+    "fence-after-talk": ("Here:\n```\n1. Sort it.\n2. Name it.\n```", BOTH),
+    "thoughts": ("<think>1. Hm.\n2. So?</think>\n1. Sort it.", ONE),
+    "thoughts-cut": ("<think>\n1. Hm.\n2. So", []),
+    "thoughts-opened-in-the-prompt": ("1. Hm.\n</think>\n1. Sort it.", ONE),
+    "json": ('{"tasks": ["Sort it.", "Name it."]}', BOTH),
+    "json-white-space": ('{"tasks": [" Sort\\n it. ", ""]}', ONE),
+    "json-fence": ('```json\n{"tasks": ["Sort it."]}\n```', ONE),
+    "json-between-talk": ('Sure:\n```\n{"tasks": ["Sort it."]}\n```\nBye', ONE),
+    "json-after-braces": ('Fill {x}: {"tasks": ["Sort it."]}', ONE),
+    "json-other-types": ('{"tasks": ["Sort it.", 3, null, ["x"], {"a": 1}]}', ONE),
+    "json-cut-in-an-item": ('{"tasks": ["Sort it.", "Name', ONE),
+    "json-cut-between-items": ('{"tasks": ["Sort it.",\n ', ONE),
+    "json-cut-in-a-fence": ('```json\n{\n "tasks": [\n  "Sort it.",\n  "Na', ONE),
+    "json-cut-at-once": ('{"tasks": [', []),
+    "json-empty": ('{"tasks": []}', []),
+    "json-no-list": ('{"tasks": "Sort it."}', []),
+    "json-in-json": ('{"tasks": ["Write {\\"a\\": 1}."]}', ['Write {"a": 1}.']),
+    "json-control": ('{"tasks": ["Sort\\u0000 it\\u001b."]}', ONE),
+    "refusal": ("I can't do that.", []),
+    "lone-brace": ("{", []),
+    "nothing": ("", []),
+}
+
+
+@pytest.mark.parametrize(("text", "found"), CHAT.values(), ids=CHAT)
+def test_instructions_of_a_chat_reply(text: str, found: list[str]) -> None:
+    assert list(instructions(text, continues=False)) == found
+
+
+CUT_INSTRUCTIONS: dict[str, tuple[str, bool, list[str]]] = {
+    "completion": (" Sort it.\n10. Name i", True, ONE),
+    "only-one": (" Sort i", True, []),
+    "in-a-number": (" Sort it.\n10. Name it.\n11.", True, BOTH),
+    "chat-list": ("1. Sort it.\n2. Name i", False, ONE),
+    "chat-bullets": ("- Sort it.\n- Name i", False, ONE),
+    "json": ('{"tasks": ["Sort it.", "Name i', False, ONE),
+    "whole-json": ('{"tasks": ["Sort it.", "Name it."]}', False, BOTH),
+    "nothing": ("", True, []),
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "continues", "found"), CUT_INSTRUCTIONS.values(), ids=CUT_INSTRUCTIONS
+)
+def test_the_last_instruction_of_a_cut_reply_is_left_out(
+    text: str, continues: bool, found: list[str]
+) -> None:
+    assert list(instructions(text, continues=continues, cut=True)) == found
+
+
+YES_OR_NO: dict[str, tuple[str, bool]] = {
+    "yes": ("Yes", True),
+    "lower-case": (" yes\n", True),
+    "upper-case": ("YES", True),
+    "full-stop": ("Yes.", True),
+    "bold": ("**Yes**", True),
+    "reasons": ("Yes, it has two labels", True),
+    "fence": ("```\nYes\n```", True),
+    "thoughts": ("<think>No? No.</think>\n\nYes", True),
+    "json": ('{"is_classification": true}', True),
+    "json-fence": ('```json\n{"is_classification": true}\n```', True),
+    "json-between-talk": ('It is: {"is_classification": true}.', True),
+    "json-after-braces": ('Task {x}: {"is_classification": true}', True),
+    "no": ("No", False),
+    "no-first": ("No, yes", False),
+    "yesterday": ("Yesterday", False),
+    "json-false": ('{"is_classification": false}', False),
+    "json-text": ('{"is_classification": "true"}', False),
+    "json-number": ('{"is_classification": 1}', False),
+    "json-cut": ('{"is_classification": tr', False),
+    "json-list": ("[true]", False),
+    "maybe": ("maybe", False),
+    "nothing": ("", False),
+}
+
+
+@pytest.mark.parametrize(("text", "positive"), YES_OR_NO.values(), ids=YES_OR_NO)
+def test_is_classification(text: str, positive: bool) -> None:
+    assert is_classification(text) is positive
+
+
+WORKED: dict[str, tuple[str, Pairs]] = {
+    "own-label": ("Example 1\nText: a b\nOutput: c", [("Text: a b", "c")]),
+    "two-labels": ("Example 1\nA: x\nB: y\nOutput: c", [("A: x\nB: y", "c")]),
+    "two": ("Example 1\nX: a\nOutput: b\nExample 2\nOutput: d", [("X: a", "b"), ("", "d")]),
+    "no-inputs": ("Example 1\nOutput: b\n\nExample 2\nOutput: d\n", [("", "b"), ("", "d")]),
+    "heading-with-dot": ("Example 1.\nInput: a\nOutput: b", A_B),
+    "heading-with-colon": ("Example 1:\nInput: a\nOutput: b", A_B),
+    "heading-with-dash": ("Example 1 -\nInput: a\nOutput: b", A_B),
+    "upper-case": ("EXAMPLE 1\nINPUT: a\nOUTPUT: b", A_B),
+    "markdown-heading": ("### Example 1\nInput: a\nOutput: b", A_B),
+    "bold-with-colon": ("**Example 1**\n**Input:** a\n**Output:** b", A_B),
+    "bold-before-colon": ("**Example 1**\n**Input**: a\n**Output**: b", A_B),
+    "bold-heading-with-colon": ("**Example 1:**\nInput: a\nOutput: b", A_B),
+    "bold-heading-before-colon": ("**Example 1**:\nInput: a\nOutput: b", A_B),
+    "heading-on-the-input-line": ("Example 1: Input: a\nOutput: b", A_B),
+    "example-inside": ("Example 1\nAn example 5 x\nOutput: b", [("An example 5 x", "b")]),
+    "output-inside": ("Example 1\nThe output: x\nOutput: b", [("The output: x", "b")]),
+    "many-lines": ("Example 1\nInput: a\nb\n\nc\nOutput: d\n\ne", [("a\nb\n\nc", "d\n\ne")]),
+    "output-on-the-next-line": ("Example 1\nInput: a\nOutput:\nb", A_B),
+    "heading-and-bare-text": ("Example 1\nJust this.", [("", "Just this.")]),
+    "output-only": ("Output: b", [("", "b")]),
+    "no-heading": ("Input: a\nOutput: b", A_B),
+    "empty-input": ("Input:\nOutput: b", [("", "b")]),
+    "empty-output": ("Example 1\nInput: a\nOutput:", [("a", "")]),
+    "two-outputs": ("Input: a\nOutput: b\nOutput: c", A_B),
+    "cut-at-the-next-input": ("Input 1: a\nOutput 1: b\nInput 2: c\nOutput 2: d", A_B),
+    "cut-at-an-input-without-output": ("Input: a\nOutput: b\nInput 2: c", A_B),
+    "cut-at-an-input-with-dash": ("Input: a\nOutput: b\nInput 2 - c", A_B),
+    "input-as-a-second-label": ("Context: x\nInput: a\nOutput: b", [("Context: x\nInput: a", "b")]),
+    "bold-output": ("Output: **Lima** is it", [("", "**Lima** is it")]),
+    "output-in-italics": ("Output: *Dune* is a book", [("", "*Dune* is a book")]),
+    "output-in-bullets": ("Output:\n* a\n* b", [("", "* a\n* b")]),
+    "output-in-a-fence": ("Output:\n```python\nprint(1)\n```", [("", "```python\nprint(1)\n```")]),
+    "lone-braces": ("Output: {x} and }", [("", "{x} and }")]),
+    "crlf": ("Example 1\r\nInput: a\r\nOutput: b\r\n", A_B),
+    "control": ("Input: a\x00\x08\nOutput: \x1bb\tc", [("a", "b\tc")]),
+    "talk-before": ("Here are some examples.\n\nExample 1\nInput: a\nOutput: b", A_B),
+    "fence": ("```\nExample 1\nInput: a\nOutput: b\n```", A_B),
+    "fence-left-open": ("```\nExample 1\nInput: a\nOutput: b", A_B),
+    "thoughts": ("<think>Output: x</think>Output: b", [("", "b")]),
+    "thoughts-cut": ("<think>\nExample 1\nOutput: x", []),
+    "neither": ("I don't know.", []),
+    "lone-brace": ("{", []),
+    "nothing": ("", []),
+}
+
+
+@pytest.mark.parametrize(("text", "pairs"), WORKED.values(), ids=WORKED)
+def test_worked_examples_of_a_text(text: str, pairs: Pairs) -> None:
+    assert as_pairs(worked_examples(text)) == pairs
+
+
+NO_OUTPUT: dict[str, str] = {
+    "no-output": "Example 1\nInput: What is 2+2?",
+    "output-on-the-input-line": "Example 1\nInput: 3 Output: 5",
+    "second-cut-off": "Example 1\nInput: a\nOutput: b\nExample 2\nInput: c",
+}
+
+
+@pytest.mark.parametrize("text", NO_OUTPUT.values(), ids=NO_OUTPUT)
+def test_an_input_without_an_output_line_is_not_taken_for_an_output(text: str) -> None:
+    assert [out for _, out in as_pairs(worked_examples(text)) if "Input" in out] == []
+
+
+JSON_WORKED: dict[str, tuple[str, Pairs]] = {
+    "plain": ('{"examples": [{"input": " a ", "output": "b\\n"}]}', A_B),
+    "fence": ('```json\n{"examples": [{"input": "a", "output": "b"}]}\n```', A_B),
+    "talk": ('Sure! {"examples": [{"input": "a", "output": "b"}]} Bye', A_B),
+    "no-input": ('{"examples": [{"output": "b"}]}', [("", "b")]),
+    "null-input": ('{"examples": [{"input": null, "output": "b"}]}', [("", "b")]),
+    "no-output": ('{"examples": [{"input": "a"}]}', [("a", "")]),
+    "numbers": ('{"examples": [{"input": 3, "output": 4.5}]}', [("3", "4.5")]),
+    "boolean": ('{"examples": [{"input": "a", "output": true}]}', [("a", "true")]),
+    "lists": ('{"examples": [{"input": ["é", 2], "output": []}]}', [('["é", 2]', "[]")]),
+    "object": ('{"examples": [{"input": "a", "output": {"n": 1}}]}', [("a", '{"n": 1}')]),
+    "items-of-other-types": ('{"examples": ["x", 3, null, {"output": "b"}]}', [("", "b")]),
+    "cut": ('{"examples": [{"output": "b"}, {"inp', [("", "b")]),
+    "cut-after-an-item": ('{"examples": [{"output": "b"}', [("", "b")]),
+    "empty": ('{"examples": []}', []),
+    "raw-newline-in-a-string": ('{"examples": [{"output": "a\nb"}]}', [("", "a\nb")]),
+    "tab": ('{"examples": [{"output": "a\\tb"}]}', [("", "a\tb")]),
+    "control": ('{"examples": [{"input": "a\\u0000", "output": "\\u001bb"}]}', A_B),
+    "crlf": ('{"examples": [{"output": "a\\r\\nb"}]}', [("", "a\nb")]),
+    "output-inside": ('{"examples": [{"output": "Output: x"}]}', [("", "Output: x")]),
+}
+
+
+@pytest.mark.parametrize(("text", "pairs"), JSON_WORKED.values(), ids=JSON_WORKED)
+def test_worked_examples_of_json(text: str, pairs: Pairs) -> None:
+    assert as_pairs(worked_examples(text)) == pairs
+
+
+LABELED: dict[str, tuple[str, Pairs]] = {
+    "own-label": ("Class label: Good\nText: a", [("Text: a", "Good")]),
+    "two-labels": ("Class label: Good\nA: x\nB: y", [("A: x\nB: y", "Good")]),
+    "two": ("Class label: Good\nInput: a\nClass label: Bad\nInput: b", GOOD_BAD),
+    "numbered": ("Class label 1: Good\nInput: a\n\nClass Label 2: Bad\nInput: b", GOOD_BAD),
+    "white-space": (" Class label:  Good \n\n Input: a\nb ", [("a\nb", "Good")]),
+    "no-input": ("Class label: Good", [("", "Good")]),
+    "label-on-the-next-line": ("Class label:\nGood\nInput: a", [("a", "Good")]),
+    "bold-with-colon": ("**Class label:** Good\n**Input:** a", [("a", "Good")]),
+    "bold-before-colon": ("**Class label**: Good\n**Input**: a", [("a", "Good")]),
+    "talk-before": ("Here you are:\nClass label: Good\nInput: a", [("a", "Good")]),
+    "fence": ("```\nClass label: Good\nInput: a\n```", [("a", "Good")]),
+    "thoughts": ("<think>Class label: x</think>Class label: Good\nInput: a", [("a", "Good")]),
+    "crlf": ("Class label: Good\r\nInput: a\r\n", [("a", "Good")]),
+    "control-and-braces": ("Class label: Go\x00od\nInput: {a}\x1b", [("{a}", "Good")]),
+    "label-inside-a-line": ("Text: the class label: x", []),
+    "input-first-reply": ("Example 1\nInput: a\nOutput: b", []),
+    "neither": ("Positive", []),
+    "lone-brace": ("{", []),
+    "nothing": ("", []),
+    "json": ('{"examples": [{"label": "Good", "input": " a "}]}', [("a", "Good")]),
+    "json-other-types": ('{"examples": [{"label": 1, "input": ["x"]}]}', [('["x"]', "1")]),
+    "json-boolean": ('{"examples": [{"label": false}]}', [("", "false")]),
+    "json-no-label": ('{"examples": [{"output": "b", "input": "a"}]}', [("a", "")]),
+    "json-cut": ('{"examples": [{"label": "Good", "input": "a"}, {"label": "B', [("a", "Good")]),
+    "json-control": ('{"examples": [{"label": "G\\u0007", "input": "a\\u0085"}]}', [("a", "G")]),
+}
+
+
+@pytest.mark.parametrize(("text", "pairs"), LABELED.values(), ids=LABELED)
+def test_labeled_inputs(text: str, pairs: Pairs) -> None:
+    assert as_pairs(labeled_inputs(text)) == pairs
+
+
+def test_bold_is_taken_from_both_ends_of_a_label_or_from_none() -> None:
+    (pair,) = as_pairs(labeled_inputs("Class label: **Good**\nText: a"))
+    assert pair in [("Text: a", "Good"), ("Text: a", "**Good**")]
+
+
+CUT_WORKED: dict[str, tuple[str, list[bool]]] = {
+    "two": ("Example 1\nOutput: b\nExample 2\nOutput: d", [True, False]),
+    "one": ("Output: b", [False]),
+    "none": ("nothing", []),
+    "json": ('{"examples": [{"output": "b"}, {"output": "c', [True]),
+    "whole-json": ('{"examples": [{"output": "b"}]}', [True]),
+}
+
+
+@pytest.mark.parametrize(("text", "whole"), CUT_WORKED.values(), ids=CUT_WORKED)
+def test_the_last_worked_example_of_a_cut_reply_is_not_whole(text: str, whole: list[bool]) -> None:
+    assert [one.whole for one in worked_examples(text, cut=True)] == whole
+    assert all(one.whole for one in worked_examples(text))
+
+
+def test_the_last_labeled_input_of_a_cut_reply_is_not_whole() -> None:
+    text = "Class label: Good\nInput: a\nClass label: Bad\nInput: b"
+    assert [one.whole for one in labeled_inputs(text, cut=True)] == [True, False]
+    assert [one.whole for one in labeled_inputs(text)] == [True, True]
+
+
+PIECES = [
+    "1. ", "16.", "- ", "Task 2: ", "Example 1\n", "**Example 2:**", "Output:", "Output 3: ",
+    "**Output**: ", "Input:", "Input 2 - ", "Class label:", "```json\n", "```", "<think>",
+    "</think>", "{", "}", "[", "]", '"', ",", ":", '{"tasks": [', '{"examples": [', '"input": ',
+    '"output": ', '"label": ', '{"is_classification": ', "true", "NaN", "1e999", "yes", "\\",
+    "\\u0000", "\\ud800", "\\n", "\n", "\r\n", "\r", "\t", "\x00", "\x85", "\u2028", "word", " ",
+]  # fmt: skip
+"""What replies are made of, to be put together wrongly."""
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=6,
+)
+INSTANCE_LISTS = st.lists(
+    st.dictionaries(st.sampled_from(["input", "output", "label"]), JSON_VALUES) | JSON_VALUES
+)
+JSON_REPLIES = st.dictionaries(
+    st.sampled_from(["tasks", "examples", "is_classification"]),
+    st.lists(st.text()) | INSTANCE_LISTS | JSON_VALUES,
+).map(json.dumps)
+ESCAPED_REPLIES = st.builds(
+    '{{"tasks":["{0}"],"examples":[{{"input":["{0}"],"output":"{0}","label":"{0}"}}]}}'.format,
+    (st.integers(0, 0x9F) | st.integers(0xD800, 0xDFFF)).map("\\u{:04x}".format),
+)
+REPLIES = (
+    st.text(st.characters(exclude_categories=()))
+    | st.lists(st.sampled_from(PIECES) | st.text(max_size=4)).map("".join)
+    | JSON_REPLIES
+    | ESCAPED_REPLIES
+    | st.tuples(JSON_REPLIES, st.integers(0, 200)).map(lambda one: one[0][: one[1]])
+)
+
+
+def read_all(text: str, cut: bool) -> list[str]:
+    """All texts that all functions find in a reply."""
+    is_classification(text)
+    found = [*worked_examples(text, cut=cut), *labeled_inputs(text, cut=cut)]
+    texts = [part for pair in as_pairs(tuple(found)) for part in pair]
+    for continues in (True, False):
+        texts += instructions(text, continues=continues, cut=cut)
+    return texts
+
+
+@several
+@given(REPLIES, st.booleans())
+def test_no_reply_makes_a_function_raise(text: str, cut: bool) -> None:
+    read_all(text, cut)
+
+
+@several
+@given(REPLIES, st.booleans())
+def test_results_hold_no_control_characters(text: str, cut: bool) -> None:
+    for found in read_all(text, cut):
+        odd = [one for one in found if unicodedata.category(one) == "Cc" and one not in "\n\t"]
+        assert odd == [], found
+
+
+@several
+@given(ESCAPED_REPLIES | JSON_REPLIES | st.lists(st.sampled_from(PIECES)).map("".join))
+def test_results_can_be_written_as_utf_8(text: str) -> None:
+    """Lone surrogates can't: a reply may hold them as JSON escapes."""
+    for found in read_all(text, False):
+        found.encode()
+
+
+@several
+@given(REPLIES)
+def test_instructions_are_one_line_each(text: str) -> None:
+    for continues in (True, False):
+        for found in instructions(text, continues=continues):
+            assert found == " ".join(found.split())
+            assert found
+
+
+@several
+@given(REPLIES)
+def test_instances_have_no_white_space_around_them(text: str) -> None:
+    for one in (*worked_examples(text), *labeled_inputs(text)):
+        assert (one.input, one.output) == (one.input.strip(), one.output.strip())
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":'], ids=["lists", "objects"])
+def test_json_nested_to_any_depth_raises_nothing(opening: str) -> None:
+    closing = "]" if opening == "[" else "}"
+    for depth in (*range(800, 1000), 5_000, 100_000):
+        value = opening * depth + "1" + closing * depth
+        read_all(f'{{"examples": [{{"input": {value}, "output": "x"}}]}}', False)
+
+
+ENDLESS = [
+    "{",
+    "[",
+    '{"a":',
+    "```\n",
+    "Example 1\n",
+    "Output:\n",
+    "1. a\n",
+    '{"tasks": [',
+    "<think>",
+]
+
+
+@pytest.mark.parametrize("piece", ENDLESS)
+def test_long_replies_take_no_time(piece: str) -> None:
+    """Ten times the longest reply: quadratic patterns would take minutes."""
+    read_all(piece * 10_000, False)
+
+
+@several
+@given(
+    st.lists(
+        st.lists(st.text("aZé漢'\"(),!?:.019-", min_size=1, max_size=6), min_size=1, max_size=8)
+        .map(" ".join)
+        .map("Do ".__add__),
+        min_size=1,
+        max_size=12,
+    ),
+    st.sampled_from(["{}. {}", "{}) {}", "{}: {}", "Task {}: {}", " {} . {}"]),
+)
+def test_a_rendered_list_reads_back(found: list[str], shape: str) -> None:
+    whole = "\n".join(shape.format(number, one) for number, one in enumerate(found, start=1))
+    assert list(instructions(whole, continues=False)) == found
+    continued = "\n".join(f"{number}. {one}" for number, one in enumerate(found, start=9))
+    assert list(instructions(continued.removeprefix("9."), continues=True)) == found
+
+
+@several
+@given(st.lists(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1), max_size=8))
+def test_json_instructions_read_back(found: list[str]) -> None:
+    for ascii_only in (True, False):
+        text = json.dumps({"tasks": found}, ensure_ascii=ascii_only)
+        assert list(instructions(text, continues=False)) == found
+
+
+@several
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                part: st.text(st.characters(exclude_categories=["C"])).map(str.strip)
+                for part in ("input", "output")
+            }
+        ),
+        max_size=6,
+    )
+)
+def test_json_instances_read_back(found: list[dict[str, Any]]) -> None:
+    expected = [(one["input"], one["output"]) for one in found]
+    assert as_pairs(worked_examples(json.dumps({"examples": found}))) == expected

@@ -1,0 +1,158 @@
+"""Tokenisation and ROUGE-L, against rouge-score."""
+
+import json
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rouge_score import rouge_scorer, tokenize
+
+from seedstep.text import TOKENIZERS, latin_tokens, lcs_f1, rouge_l, unicode_tokens
+
+many = settings(max_examples=400, deadline=None)
+
+ANY_CHARACTER = st.characters(exclude_categories=())
+"""Lone surrogates too, which `st.text()` leaves out."""
+
+ASSIGNED = st.characters(exclude_categories=["Cn"])
+"""What this Python's Unicode tables know; those of `regex` may be newer."""
+
+MOSTLY_LATIN = st.text(st.sampled_from("abcXYZ019 .,-_'\n\té ßİıſKＡ１漢"), max_size=60)
+TOKEN_LISTS = st.lists(st.sampled_from(["a", "b", "c", "the", "list", "1", "10"]), max_size=40)
+ODD_TOKEN_LISTS = st.lists(st.text(min_size=1, max_size=3), max_size=12)
+
+
+class JsonTokenizer:
+    """Hands rouge-score token lists as they are."""
+
+    def tokenize(self, text: str) -> list[str]:
+        tokens: list[str] = json.loads(text)
+        return tokens
+
+
+def rouge_score(one: str, other: str, tokenizer: JsonTokenizer | None = None) -> float:
+    scorer = rouge_scorer.RougeScorer(["rougeL"], use_stemmer=False, tokenizer=tokenizer)
+    return float(scorer.score(one, other)["rougeL"].fmeasure)
+
+
+@many
+@given(st.text(ANY_CHARACTER) | MOSTLY_LATIN)
+def test_latin_tokens_are_those_of_rouge_score(text: str) -> None:
+    assert latin_tokens(text) == tokenize.tokenize(text, None)
+
+
+@many
+@given(TOKEN_LISTS, TOKEN_LISTS)
+def test_rouge_l_of_token_lists_is_exactly_that_of_rouge_score(
+    one: list[str], other: list[str]
+) -> None:
+    assert rouge_l(one, other) == rouge_score(json.dumps(one), json.dumps(other), JsonTokenizer())
+
+
+@many
+@given(ODD_TOKEN_LISTS, ODD_TOKEN_LISTS)
+def test_rouge_l_takes_tokens_of_any_script(one: list[str], other: list[str]) -> None:
+    shared = [*one, *other]
+    expected = rouge_score(json.dumps(one), json.dumps(shared), JsonTokenizer())
+    assert rouge_l(one, shared) == expected
+
+
+@many
+@given(MOSTLY_LATIN, MOSTLY_LATIN)
+def test_rouge_l_of_texts_is_exactly_that_of_rouge_score(one: str, other: str) -> None:
+    assert rouge_l(latin_tokens(one), latin_tokens(other)) == rouge_score(one, other)
+
+
+@pytest.mark.parametrize("one", range(1, 41))
+def test_f1_is_exactly_that_of_rouge_score_for_every_pair_of_lengths(one: int) -> None:
+    """Most of these lengths have a common subsequence that scores about 0.7."""
+    for other in range(one, 41):
+        for common in {round(0.35 * (one + other)), one // 2} - {0}:
+            shared = min(common, one)
+            left = [f"l{n}" for n in range(one - shared)] + ["same"] * shared
+            right = ["same"] * shared + [f"r{n}" for n in range(other - shared)]
+            expected = rouge_score(json.dumps(left), json.dumps(right), JsonTokenizer())
+            assert lcs_f1(shared, one, other) == expected
+
+
+@given(TOKEN_LISTS, TOKEN_LISTS)
+def test_rouge_l_is_symmetric_and_between_0_and_1(one: list[str], other: list[str]) -> None:
+    assert rouge_l(one, other) == rouge_l(other, one)
+    assert 0 <= rouge_l(one, other) <= 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "score"),
+    [
+        pytest.param([], [], 0.0, id="both-empty"),
+        pytest.param(["a"], [], 0.0, id="one-empty"),
+        pytest.param(["a"], ["b"], 0.0, id="nothing-shared"),
+        pytest.param(["a", "b"], ["b", "a"], 0.5, id="order-counts"),
+        pytest.param(["a", "b"], ["a", "b"], 1.0, id="equal"),
+    ],
+)
+def test_rouge_l_of_plain_cases(one: list[str], other: list[str], score: float) -> None:
+    assert rouge_l(one, other) == score
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        pytest.param("Sort the list, twice!", ["sort", "the", "list", "twice"], id="english"),
+        pytest.param("把这句话翻译成英语。", list("把这句话翻译成英语"), id="chinese"),
+        pytest.param("人々は〇", list("人々は〇"), id="iteration-mark-and-zero"),
+        pytest.param("日本語のテスト、どう?", list("日本語のテストどう"), id="japanese"),
+        pytest.param("コーヒーを飲む", list("コーヒーを飲む"), id="long-vowel-mark"),
+        pytest.param("サーバー1台", list("サーバー1台"), id="long-vowel-mark-before-a-digit"),
+        pytest.param("ﾊﾝｶｸ", list("ハンカク"), id="half-width-katakana"),
+        pytest.param("AIを使う2人", ["ai", "を", "使", "う", "2", "人"], id="mixed-scripts"),
+        pytest.param("한국어 문장", ["한국어", "문장"], id="korean"),
+        pytest.param("ภาษาไทย", list("ภาษาไทย"), id="thai"),
+        pytest.param("ที่นี่", ["ที่", "นี่"], id="thai-marks-stay-with-their-letter"),
+        pytest.param("हिन्दी में लिखो।", ["हिन्दी", "में", "लिखो"], id="hindi"),
+        pytest.param("اكتب جملة، من فضلك؟", ["اكتب", "جملة", "من", "فضلك"], id="arabic"),
+        pytest.param("كِتَابٌ", ["كِتَابٌ"], id="arabic-vowel-marks"),
+        pytest.param("İstanbul", ["i̇stanbul"], id="turkish-dotted-capital"),
+        pytest.param("ılık IŞIK", ["ılık", "işik"], id="turkish-dotless"),
+        pytest.param("Straße STRASSE", ["strasse", "strasse"], id="casefolded"),
+        pytest.param("ＡＢＣ　１２", ["abc", "12"], id="full-width"),
+        pytest.param("don't l'eau", ["don", "t", "l", "eau"], id="apostrophes"),
+        pytest.param("snake_case x-ray", ["snake", "case", "x", "ray"], id="underscore"),
+        pytest.param("👍🎉😀", [], id="emoji-only"),
+        pytest.param("❤️ ☀️ ✈️", [], id="emoji-with-variation-selector"),
+        pytest.param("👩‍👩‍👧🏽 🇫🇷", [], id="emoji-sequences-and-flags"),
+        pytest.param("\u0301 \u20e3", [], id="marks-without-a-letter"),
+        pytest.param("សួស្តី។", ["សួ", "ស្", "តី"], id="khmer-full-stop"),
+        pytest.param("བོད་ཡིག", ["བོ", "ད", "ཡི", "ག"], id="tibetan-syllable-dot"),
+        pytest.param("မာ။", ["မာ"], id="burmese-full-stop"),
+        pytest.param("?! … — «»", [], id="punctuation-only"),
+        pytest.param("", [], id="empty"),
+    ],
+)
+def test_unicode_tokens(text: str, tokens: list[str]) -> None:
+    expected = [unicodedata.normalize("NFKC", token) for token in tokens]
+    assert unicode_tokens(text) == expected
+
+
+@many
+@given(st.text(ASSIGNED))
+def test_unicode_tokens_hold_a_letter_or_a_digit_each(text: str) -> None:
+    for token in unicode_tokens(text):
+        assert any(unicodedata.category(one)[0] in "LN" for one in token), ascii(token)
+
+
+@many
+@given(st.text())
+def test_unicode_tokens_are_the_same_composed_or_not(text: str) -> None:
+    composed = unicodedata.normalize("NFC", text)
+    assert unicode_tokens(composed) == unicode_tokens(unicodedata.normalize("NFD", text))
+
+
+@given(st.text(st.sampled_from("abcXYZ019 .,-\n"), max_size=60))
+def test_both_tokenizers_agree_on_ascii(text: str) -> None:
+    assert unicode_tokens(text) == latin_tokens(text)
+
+
+def test_tokenizers_are_known_by_name() -> None:
+    assert dict(TOKENIZERS) == {"latin": latin_tokens, "unicode": unicode_tokens}
