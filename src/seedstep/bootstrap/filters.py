@@ -6,7 +6,7 @@ Example::
 """
 
 import re
-import unicodedata
+import string
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,14 +61,14 @@ def instruction_fault(text: str, *, english: bool) -> Fault | None:
     """
     words = len(text.split() if english else unicode_tokens(text))
     if words < MIN_WORDS:
-        return "too_short", f"{words} words"
+        return "too_short", f"{words} word" if words == 1 else f"{words} words"
     if words > MAX_WORDS:
         return "too_long", f"{words} words"
     if keyword := _KEYWORD.search(text):
         return "keyword", keyword[0].lower()
     if text.startswith("Write a program"):
         return "write_a_program", ""
-    if unicodedata.category(text[0]).startswith("P"):
+    if text[0] in string.punctuation:
         return "starts_with_punctuation", text[0]
     if english and not text[0].isascii():
         return "starts_with_non_ascii", text[0]

@@ -5,7 +5,7 @@ JSON where it is JSON, and otherwise like a completion.
 
 Example::
 
-    instructions(" Sort the list.\\n10. Name a river.", first=9)  # both instructions
+    instructions(" Sort the list.\\n10. Name a river.", continues=True)  # both instructions
 """
 
 import json
@@ -16,16 +16,30 @@ from typing import Any
 
 __all__ = ["RawInstance", "instructions", "is_classification", "labeled_inputs", "worked_examples"]
 
-_NUMBERED = re.compile(r"^[ \t]*(?:task[ \t]+)?\d{1,3}[ \t]*[.):][ \t]*", re.MULTILINE | re.I)
+
+def _field(name: str) -> re.Pattern[str]:
+    """Matches `Name:` at the start of a line, also numbered, bold or an item of a list."""
+    name = rf"{name}[ \t]*\d*[ \t]*"
+    bold = rf"\*\*{name}(?::[ \t]*\*\*|\*\*[ \t]*:)"
+    return re.compile(rf"^[ \t]*(?:[-*•][ \t]+)?(?:{bold}|{name}:)[ \t]*", re.MULTILINE | re.I)
+
+
+_OUTPUT = _field("Output")
+_INPUT = _field("Input")
+_LABEL = _field("Class label")
+_NEXT_INPUT = re.compile(rf"{_INPUT.pattern}|^Input[ \t]+\d+[ \t]*-", re.MULTILINE | re.I)
+_EXAMPLE = re.compile(
+    r"^[ \t#*]*Example(?:[ \t]*\d*[ \t*]*[.:-]?[ \t*]*(?:\n|\Z)|[ \t]+\d+[ \t]*[.:][ \t*]*)",
+    re.MULTILINE | re.I,
+)
+_NUMBERED = re.compile(
+    r"^[ \t#*(]*(?:task[ \t]+)?\d{1,3}[ \t]*[.):](?!\d)[ \t*]*", re.MULTILINE | re.I
+)
 _BULLET = re.compile(r"^[ \t]*[-*•][ \t]+", re.MULTILINE)
-_EXAMPLE = re.compile(r"^[ \t#*]*Example[ \t]*\d*[ \t]*[.:]?[ \t*]*$\n?", re.MULTILINE | re.I)
-_EXAMPLE_INLINE = re.compile(r"^[ \t#*]*Example[ \t]+\d+[ \t]*[.:][ \t*]*", re.MULTILINE | re.I)
-_OUTPUT = re.compile(r"^[ \t*]*Output[ \t]*\d*[ \t]*:[ \t*]*", re.MULTILINE | re.I)
-_INPUT = re.compile(r"^[ \t*]*Input[ \t]*\d*[ \t]*:[ \t*]*", re.MULTILINE | re.I)
-_LABEL = re.compile(r"^[ \t*]*Class label[ \t]*\d*[ \t]*:[ \t*]*", re.MULTILINE | re.I)
-_FENCE = re.compile(r"\A\s*```\w*\n(?P<body>.*?)\n?```\s*\Z", re.DOTALL)
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_THINKING = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
+_END_OF_ITEM = re.compile(r"\n[ \t]*\n|\n```")
+_FENCE = re.compile(r"\A\s*```\w*\n(?P<body>.*?)\n?(?:```\s*)?\Z", re.DOTALL)
+_NOT_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_JSON_YES = re.compile(r'"is_classification"\s*:\s*(true|false)\b')
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,60 +58,70 @@ def instructions(text: str, *, continues: bool, cut: bool = False) -> tuple[str,
     the prompt; before the list in a chat reply is talk. If the reply was `cut` at its length
     limit, the last instruction is unfinished and left out.
     """
-    text = _clean(text)
-    found = _from_json(text, "tasks")
-    if found is not None:
-        return tuple(" ".join(one.split()) for one in found if isinstance(one, str) and one.strip())
-    if continues and not _NUMBERED.match(text):
-        text = f"9. {text}"
+    text = _answer(text)
+    found = _json_list(text, "tasks", '"')
+    if found is None:
+        items = _listed(f"0. {text}" if continues and not _NUMBERED.match(text) else text)
+        found = items[:-1] if cut else items
+    lines = (" ".join(_plain(one).split()) for one in found if isinstance(one, str))
+    return tuple(one for one in lines if one)
+
+
+def _listed(text: str) -> list[str]:
     item = _NUMBERED if _NUMBERED.search(text) else _BULLET
-    items = [" ".join(one.split()) for one in item.split(text)[1:]]
-    if cut:
-        items = items[:-1]
-    return tuple(one for one in items if one)
+    return [_END_OF_ITEM.split(one.strip(), 1)[0] for one in item.split(text)[1:]]
 
 
 def is_classification(text: str) -> bool:
     """True for yes, in any case, or `{"is_classification": true}`; False for all else."""
-    text = _clean(text)
-    value = _json_object(text).get("is_classification")
-    if isinstance(value, bool):
-        return value
+    text = _answer(text)
+    if found := _JSON_YES.search(text):
+        return found[1] == "true"
     return re.match(r"\W*yes\b", text, re.I) is not None
 
 
-def worked_examples(text: str, *, cut: bool = False) -> tuple[RawInstance, ...]:
-    """Instances of an input-first reply: `Example N` blocks, one `Output:`, or JSON."""
-    text = _clean(text)
-    found = _from_json(text, "examples")
+def worked_examples(
+    text: str, *, cut: bool = False, may_be_bare: bool = False
+) -> tuple[RawInstance, ...]:
+    """Instances of an input-first reply: `Example N` blocks, one `Output:`, or JSON.
+
+    If it `may_be_bare`, a reply without any of these is the output for an empty input.
+    """
+    text = _answer(text)
+    found = _json_list(text, "examples", "{")
     if found is not None:
         return tuple(_json_instances(found, "output"))
-    text = _EXAMPLE_INLINE.sub(lambda match: f"{match[0].rstrip()}\n", text)
-    blocks = [block for block in _EXAMPLE.split(text) if block.strip()]
-    if not _EXAMPLE.search(text) and not _OUTPUT.search(text):
-        return ()
-    return _mark_cut([_input_and_output(block) for block in blocks], cut)
+    before, *blocks = _EXAMPLE.split(text)
+    if _OUTPUT.search(before) or (may_be_bare and not blocks and before.strip()):
+        blocks = [before, *blocks]
+    return _mark_cut([_input_and_output(block) for block in blocks if block.strip()], cut)
 
 
 def labeled_inputs(text: str, *, cut: bool = False) -> tuple[RawInstance, ...]:
     """Instances of an output-first reply: `Class label:` and the input below it, or JSON."""
-    text = _clean(text)
-    found = _from_json(text, "examples")
+    text = _answer(text)
+    found = _json_list(text, "examples", "{")
     if found is not None:
         return tuple(_json_instances(found, "label"))
     pairs = []
     for block in _LABEL.split(text)[1:]:
         label, _, rest = block.strip().partition("\n")
-        pairs.append(RawInstance(_INPUT.sub("", rest, count=1).strip(), label.strip()))
+        pairs.append(RawInstance(_input(rest), label.strip()))
     return _mark_cut(pairs, cut)
 
 
 def _input_and_output(block: str) -> RawInstance:
-    parts = _OUTPUT.split(block)
-    if len(parts) == 1:
-        return RawInstance("", block.strip())
-    output = _INPUT.split(parts[1])[0]
-    return RawInstance(_INPUT.sub("", parts[0], count=1).strip(), output.strip())
+    before, *after = _OUTPUT.split(block)
+    if not after:
+        return RawInstance("", _NEXT_INPUT.split(block)[0].strip())
+    return RawInstance(_input(before), _NEXT_INPUT.split(after[0])[0].strip())
+
+
+def _input(text: str) -> str:
+    """An input without `Input:` before it; other labels belong to it."""
+    text = text.strip()
+    label = _INPUT.match(text)
+    return text[label.end() :].strip() if label else text
 
 
 def _mark_cut(found: list[RawInstance], cut: bool) -> tuple[RawInstance, ...]:
@@ -106,42 +130,37 @@ def _mark_cut(found: list[RawInstance], cut: bool) -> tuple[RawInstance, ...]:
     return tuple(found)
 
 
-def _clean(text: str) -> str:
-    """Without control characters, a reasoning model's thoughts, and one fence around it all."""
-    text = _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    text = _THINKING.sub("", text)
-    fenced = _FENCE.match(text)
-    return fenced["body"] if fenced else text
+def _plain(text: str) -> str:
+    """Without control characters and lone surrogates; a line ends with a line feed."""
+    return _NOT_TEXT.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def _json_object(text: str) -> dict[str, Any]:
-    """The first JSON object in a text, or an empty one."""
-    start = text.find("{")
-    if start < 0:
-        return {}
-    try:
-        value, _ = json.JSONDecoder(strict=False).raw_decode(text, start)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+def _answer(text: str) -> str:
+    """A reply without a reasoning model's thoughts, and without one fence around it all."""
+    _, closed, answer = _plain(text).rpartition("</think>")
+    if not closed and answer.lstrip().startswith("<think>"):
+        return ""
+    fenced = _FENCE.match(answer)
+    return fenced["body"] if fenced else answer
 
 
-def _from_json(text: str, field: str) -> list[Any] | None:
-    """The list `field` of the JSON object in a reply; as much of it as is whole if it was cut."""
-    value = _json_object(text).get(field)
-    if isinstance(value, list):
-        return value
-    opening = re.search(rf'\{{\s*"{field}"\s*:\s*\[', text)
+def _json_list(text: str, field: str, item: str) -> list[Any] | None:
+    """The list `field` of a JSON object, or a bare list whose items start with `item`.
+
+    If the reply was cut, or breaks off being JSON, the items before that.
+    """
+    opening = re.search(rf'"{field}"\s*:\s*\[|\A\s*\[(?=\s*{re.escape(item)})', text)
     return list(_whole_items(text, opening.end())) if opening else None
 
 
 def _whole_items(text: str, start: int) -> Iterator[Any]:
-    """Items of a JSON list whose end is missing, up to the first unfinished one."""
     decoder = json.JSONDecoder(strict=False)
+    separator = re.compile(r"[,\s]*")
     while True:
-        start += len(text[start:]) - len(text[start:].lstrip(", \n\t"))
+        begin = separator.match(text, start)
+        assert begin
         try:
-            value, start = decoder.raw_decode(text, start)
+            value, start = decoder.raw_decode(text, begin.end())
         except (ValueError, RecursionError):
             return
         yield value
@@ -157,4 +176,8 @@ def _as_text(value: Any) -> str:
     """A JSON value as text: models write numbers, lists and objects where text was asked for."""
     if value is None:
         return ""
-    return value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return ""
+    return _plain(text).strip()

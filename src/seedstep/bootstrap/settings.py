@@ -6,7 +6,6 @@ Example::
 """
 
 import difflib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
@@ -129,7 +128,7 @@ class Settings:
         default=50,
         metadata=_help("Stop after so many generation requests in a row without a finished task."),
     )
-    sampling: dict[str, dict[str, Any]] = field(
+    sampling: dict[str, Any] = field(
         default_factory=dict,
         metadata=_help(
             "Sampling parameters by request (generation, classification, input_first, "
@@ -160,21 +159,25 @@ def make_settings(values: Mapping[str, Any], source: str) -> Settings:
     for name in values:
         if name not in known:
             near = difflib.get_close_matches(str(name), known, n=1)
-            remedy = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
-            raise InputError(f"{source}: there is no setting '{name}'", remedy.rstrip("?"))
+            remedy = f"write '{near[0]}'" if near else f"known are {', '.join(known)}"
+            raise InputError(f"{source}: there is no setting '{name}'", remedy)
     try:
         settings = msgspec.convert(dict(values), Settings)
     except msgspec.ValidationError as error:
-        text, _, path = str(error).partition(" - at `$.")
-        field_name = re.sub(r"`$", "", path)
-        raise InputError(
-            f"{source}, setting '{field_name}': {text[:1].lower() + text[1:]}", "correct the value"
-        ) from None
+        raise _wrong_value(source, "", error) from None
     _check_sampling(settings.sampling, source)
     return settings
 
 
-def _check_sampling(sampling: dict[str, dict[str, Any]], source: str) -> None:
+def _wrong_value(source: str, place: str, error: Exception) -> InputError:
+    text, _, path = str(error).rstrip("`").partition(" - at `$")
+    name = f"{place}{path}".lstrip(".")
+    return InputError(
+        f"{source}, setting '{name}': {text[:1].lower() + text[1:]}", "correct the value"
+    )
+
+
+def _check_sampling(sampling: Mapping[str, Any], source: str) -> None:
     for name, values in sampling.items():
         if name not in PAPER_SAMPLING:
             raise InputError(
@@ -182,11 +185,9 @@ def _check_sampling(sampling: dict[str, dict[str, Any]], source: str) -> None:
                 f"known are {', '.join(PAPER_SAMPLING)}",
             )
         try:
-            override(PAPER_SAMPLING[name], values)
+            override(PAPER_SAMPLING[name], msgspec.convert(values, dict[str, Any]))
         except (msgspec.ValidationError, TypeError) as error:
-            raise InputError(
-                f"{source}, setting 'sampling.{name}': {error}", "correct the value"
-            ) from None
+            raise _wrong_value(source, f"sampling.{name}", error) from None
 
 
 def override(default: Sampling, values: Mapping[str, Any]) -> Sampling:

@@ -10,10 +10,12 @@ Example::
 """
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -23,6 +25,8 @@ __all__ = ["MAX_LINE_BYTES", "BadLine", "read_jsonl"]
 
 MAX_LINE_BYTES = 1 << 20
 """Longest line read, in bytes. A longer one is reported, and skipped without being held."""
+
+ONE_OBJECT = "write one JSON object on each line"
 
 T = TypeVar("T")
 
@@ -51,15 +55,17 @@ def read_jsonl(path: Path, record: type[T]) -> Iterator[tuple[int, T | BadLine]]
                 if line is None:
                     yield number, BadLine("", "longer than 1 MiB", "shorten or remove the line")
                 elif line.strip():
-                    yield number, _decode(line.removeprefix(b"\xef\xbb\xbf"), record)
+                    yield number, _decode(line, record)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file", "check the path") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", "check the path and its rights") from None
 
 
-def _lines(file: BinaryIO) -> Iterator[bytes | None]:
-    """Lines of a binary file; None for one that is too long."""
+def _lines(file: BufferedReader) -> Iterator[bytes | None]:
+    """Lines of a binary file, without a byte order mark; None for one that is too long."""
+    if file.peek(len(BOM_UTF8)).startswith(BOM_UTF8):
+        file.read(len(BOM_UTF8))
     while line := file.readline(MAX_LINE_BYTES):
         if line.endswith(b"\n") or len(line) < MAX_LINE_BYTES:
             yield line
@@ -71,11 +77,11 @@ def _lines(file: BinaryIO) -> Iterator[bytes | None]:
 
 def _decode(line: bytes, record: type[T]) -> T | BadLine:
     try:
-        return msgspec.json.decode(line, type=record)
+        return msgspec.json.decode(line.decode(), type=record)
     except msgspec.ValidationError as error:
         return _validation(str(error))
     except msgspec.DecodeError as error:
-        return BadLine("", f"not valid JSON: {error}", "write one JSON object on each line")
+        return BadLine("", f"not valid JSON: {error}", ONE_OBJECT)
     except UnicodeDecodeError as error:
         return BadLine("", f"not UTF-8 (byte {error.start + 1})", "save the file as UTF-8")
     except RecursionError:
@@ -90,4 +96,5 @@ def _validation(message: str) -> BadLine:
     if missing := _MISSING.fullmatch(text):
         field = f"{path}.{missing['field']}" if path else missing["field"]
         return BadLine(field, "missing", "add the field")
-    return BadLine(path, text[:1].lower() + text[1:], "correct the field's type")
+    remedy = "correct the field's type" if path else ONE_OBJECT
+    return BadLine(path, text[:1].lower() + text[1:], remedy)

@@ -108,8 +108,13 @@ def read_seeds(path: Path) -> SeedFile:
 
 def _task(seed: _Seed, line: int) -> Task:
     instances = tuple(Instance(one.input.strip(), (one.output.strip(),)) for one in seed.instances)
-    task_id = seed.id or f"seed_{line}"
-    return Task(task_id, seed.instruction.strip(), instances, seed.is_classification, seed.name)
+    return Task(
+        _id(seed, line), seed.instruction.strip(), instances, seed.is_classification, seed.name
+    )
+
+
+def _id(seed: _Seed, line: int) -> str:
+    return seed.id or f"seed_{line}"
 
 
 def _faults(seed: _Seed, line: int, seen: dict[str, int]) -> Sequence[BadLine]:
@@ -122,7 +127,7 @@ def _faults(seed: _Seed, line: int, seen: dict[str, int]) -> Sequence[BadLine]:
     for index, instance in enumerate(seed.instances):
         if not instance.output.strip():
             faults.append(BadLine(f"instances[{index}].output", "empty", "write the output"))
-    keys = [("instruction", " ".join(seed.instruction.split()).casefold()), ("id", seed.id)]
+    keys = [("instruction", " ".join(seed.instruction.split()).casefold()), ("id", _id(seed, line))]
     for field, value in keys:
         first = seen.setdefault(f"{field} {value}", line) if value else line
         if first != line:

@@ -32,7 +32,7 @@ TEMPLATES_WITHOUT_INPUT = (
     "Task: {instruction}\n\n",
 )
 
-_LABEL = re.compile(r"^(\w[\w ]{0,30}):[ \t]*", re.MULTILINE)
+_LABEL = re.compile(r"^[^\W\d][\w ]{0,30}:(?:[ \t]+|$)", re.MULTILINE)
 _PLACE = re.compile(r"\{(instruction|input)\}")
 
 

@@ -9,7 +9,7 @@ Example::
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import msgspec
 
@@ -26,15 +26,18 @@ __all__ = [
 ]
 
 
+Penalty = Annotated[float, msgspec.Meta(ge=-2, le=2)]
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Sampling parameters, as the OpenAI API names them. `max_tokens` counts new tokens."""
+    """Sampling parameters, named and bounded as by the OpenAI API. `max_tokens` are new ones."""
 
-    max_tokens: int
-    temperature: float = 0.0
-    top_p: float = 1.0
-    frequency_penalty: float = 0.0
-    presence_penalty: float = 0.0
+    max_tokens: Annotated[int, msgspec.Meta(ge=1)]
+    temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] = 0.0
+    top_p: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
+    frequency_penalty: Penalty = 0.0
+    presence_penalty: Penalty = 0.0
     stop: tuple[str, ...] = ()
 
 

@@ -23,10 +23,11 @@ __all__ = ["TOKENIZERS", "Tokenizer", "latin_tokens", "unicode_tokens"]
 Tokenizer = Callable[[str], list[str]]
 
 _LATIN = re.compile(r"[a-z0-9]+")
-_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
-_UNICODE = regex.compile(
-    rf"[{_UNSPACED}]\p{{M}}*|[[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]+", flags=regex.V1
-)
+_SCRIPTS = ("Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan")
+_UNSPACED = "".join(rf"\p{{scx={script}}}" for script in _SCRIPTS)
+_CHARACTER = rf"[[\p{{L}}\p{{N}}]&&[{_UNSPACED}]]"
+_LETTER = rf"[[\p{{L}}\p{{N}}]--[{_UNSPACED}]]"
+_UNICODE = regex.compile(rf"{_CHARACTER}\p{{M}}*|{_LETTER}(?:{_LETTER}|\p{{M}})*", flags=regex.V1)
 
 
 def latin_tokens(text: str) -> list[str]:
