@@ -415,6 +415,7 @@ def test_the_released_seeds_load_and_some_fail_the_filters(shared_data: Path) ->
         37: "ends_with_colon",
         75: "not_novel",
         80: "too_short",
+        113: "missing_input",
         114: "not_novel",
         140: "write_a_program",
     }

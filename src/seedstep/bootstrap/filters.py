@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from seedstep.bootstrap.extra import extra_instance_fault, is_statement
 from seedstep.bootstrap.parse import RawInstance
 from seedstep.bootstrap.records import RejectedInstance
 from seedstep.bootstrap.settings import PAPER_THRESHOLD
@@ -53,11 +54,11 @@ Fault = tuple[str, str]
 """A named reason, and a detail for people."""
 
 
-def instruction_fault(text: str, *, english: bool) -> Fault | None:
+def instruction_fault(text: str, *, english: bool, extra: bool = True) -> Fault | None:
     """Why an instruction is not taken, novelty aside; None if it is.
 
     Where the run is not in `english`, words are counted in every script, and an instruction
-    may start with a non-ASCII character.
+    may start with a non-ASCII character. `extra` adds our own filters to the paper's.
     """
     words = len(text.split() if english else unicode_tokens(text))
     if words < MIN_WORDS:
@@ -72,6 +73,8 @@ def instruction_fault(text: str, *, english: bool) -> Fault | None:
         return "starts_with_punctuation", text[0]
     if english and not text[0].isascii():
         return "starts_with_non_ascii", text[0]
+    if english and extra and is_statement(text):
+        return "statement", ""
     return None
 
 
@@ -93,10 +96,13 @@ class Kept:
     rejected: tuple[RejectedInstance, ...]
 
 
-def sift_instances(found: Sequence[RawInstance], fidelity: str) -> Kept:
+def sift_instances(
+    found: Sequence[RawInstance], fidelity: str, instruction: str | None = None
+) -> Kept:
     """Tell good instances from bad ones, in the order they were written.
 
     Two outputs for the same non-empty input reject both (paper), or all instances (released).
+    With the `instruction`, our own filters apply as well.
     """
     instances: list[Instance] = []
     rejected: list[RejectedInstance] = []
@@ -108,6 +114,8 @@ def sift_instances(found: Sequence[RawInstance], fidelity: str) -> Kept:
             fault = "duplicate_instance"
         elif not fault and (one.input in conflicting or (conflicting and fidelity == "released")):
             fault = "conflicting_outputs"
+        elif not fault and instruction is not None:
+            fault = extra_instance_fault(instruction, one)
         seen.add(one)
         if fault:
             rejected.append(RejectedInstance(one.input, one.output, fault))
@@ -166,5 +174,5 @@ def _filter_problems(seeds: SeedFile, *, english: bool) -> Iterator[Problem]:
             yield Problem(seeds.path, line, "instruction", message, "reword or remove one")
         index.add(task.id, task.definition)
         found = [RawInstance(one.input, one.output) for one in task.instances]
-        for bad in sift_instances(found, "paper").rejected:
+        for bad in sift_instances(found, "paper", task.definition).rejected:
             yield Problem(seeds.path, line, "instances", bad.reason, "correct the instance")

@@ -106,8 +106,9 @@ class _Work:
             return []
         if answer.cut and self._settings.fidelity == "released":
             return []
-        continues = self._settings.style != "chat"
-        found = parse.instructions(answer.text, continues=continues, cut=answer.cut)
+        found = parse.instructions(
+            answer.text, continues=self._prompts.continues_list, cut=answer.cut
+        )
         candidates = []
         for number, text in enumerate(found, start=1):
             name = f"g{index}.{number}"
@@ -139,8 +140,13 @@ class _Work:
         asked = replace(candidate, instances_request=self._engine.key(request))
         if isinstance(answer, Failure):
             return replace(asked, reason="request_failed", detail=answer.detail)
-        read = parse.labeled_inputs if candidate.is_classification else parse.worked_examples
-        kept = sift_instances(read(answer.text, cut=answer.cut), self._settings.fidelity)
+        if candidate.is_classification:
+            found = parse.labeled_inputs(answer.text, cut=answer.cut)
+        else:
+            bare = self._prompts.takes_bare_outputs
+            found = parse.worked_examples(answer.text, cut=answer.cut, may_be_bare=bare)
+        shown = candidate.instruction if self._settings.extra_filters else None
+        kept = sift_instances(found, self._settings.fidelity, shown)
         reason = "" if kept.instances else "no_good_instance" if kept.rejected else "no_instance"
         return replace(
             asked, reason=reason, instances=kept.instances, rejected_instances=kept.rejected

@@ -50,11 +50,11 @@ class Pool:
 
     def judge(self, candidate_id: str, instruction: str) -> tuple[Fault | None, Neighbor | None]:
         """Accept an instruction, which makes it known, or say why not."""
-        fault = instruction_fault(instruction, english=self._english)
+        settings = self._settings
+        fault = instruction_fault(instruction, english=self._english, extra=settings.extra_filters)
         if fault:
             return fault, None
         neighbor = self._index.nearest(instruction)
-        settings = self._settings
         if neighbor and not is_novel(neighbor, settings.novelty_threshold, settings.fidelity):
             return ("not_novel", f"ROUGE-L {neighbor.score:.2f} with {neighbor.id}"), neighbor
         self._index.add(candidate_id, instruction)

@@ -124,6 +124,13 @@ class Settings:
             "one input reject the task)."
         ),
     )
+    extra_filters: bool = field(
+        default=True,
+        metadata=_help(
+            "Reject, beyond the paper, statements in place of tasks, outputs without the input "
+            "that the instruction points at, and outputs that repeat themselves."
+        ),
+    )
     patience: Count = field(
         default=50,
         metadata=_help("Stop after so many generation requests in a row without a finished task."),

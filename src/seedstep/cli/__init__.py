@@ -3,22 +3,44 @@
 Errors that users can mend are one line; Ctrl-C says how to go on.
 """
 
+import io
 import sys
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
 from seedstep.cli import bootstrap, export, init, seeds, show, status
-from seedstep.cli.terminal import errors
+from seedstep.cli.terminal import console, errors, plain
 from seedstep.errors import SeedstepError
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
-    help="Instruction-tuning data from a few seed tasks.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        console.print(f"seedstep {metadata.version('seedstep')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Instruction-tuning data from a few seed tasks."""
+
+
 app.command("bootstrap")(bootstrap.command)
 app.command("status")(status.command)
 app.command("show")(show.command)
@@ -29,10 +51,13 @@ app.add_typer(seeds.app, name="seeds")
 
 def main() -> None:
     """Run a command; exit with 1 after an error of the user's, 130 after an interruption."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # what the terminal has no characters for
     try:
         app()
     except SeedstepError as error:
-        errors.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        errors.print(plain(f"error: {error}", style="red"), soft_wrap=True)
         sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away, as `head` does

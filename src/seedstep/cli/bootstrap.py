@@ -14,6 +14,7 @@ from seedstep.cli.summary import print_summary
 from seedstep.cli.terminal import console, errors, plain
 from seedstep.data import require_seeds, seed_tasks
 from seedstep.errors import InputError
+from seedstep.llm import resolve_base_url
 from seedstep.recipes import Progress, self_instruct_async
 from seedstep.store import Run, read_yaml
 
@@ -58,8 +59,10 @@ def command(
     asked = read_yaml(config) if config else {}
     make_settings(asked, str(config))
     asked |= {name: value for name, value in flags.items() if value is not None}
+    settings = make_settings(asked, "the command line")
+    resolve_base_url(settings.model, settings.base_url)
     if dry_run:
-        _print_preview(make_settings(asked, "the command line"))
+        _print_preview(settings)
         return
     if out is None:
         raise InputError("no directory for the run", "add --out DIR, or --dry-run")
@@ -79,7 +82,8 @@ async def _run(out: Path, asked: dict[str, Any]) -> Progress:
     def stop() -> None:
         nonlocal stopped
         if not stopped:
-            errors.print("\nStopping: requests in flight are waited for. Ctrl-C again drops them.")
+            teller = console if console.is_terminal else errors  # above the live display
+            teller.print("\nStopping: requests in flight are waited for. Ctrl-C again drops them.")
         stopped = True
         work.cancel()
 
@@ -112,7 +116,10 @@ def _print_preview(settings: Settings) -> None:
     console.rule("estimate", align="left")
     total = sum(view.counts.values())
     parts = ", ".join(f"{count:,} {purpose}" for purpose, count in view.counts.items())
-    console.print(f"{settings.tasks:,} tasks from {len(seeds)} seeds with {settings.model}")
+    console.print(
+        plain(f"{settings.tasks:,} tasks from {len(seeds)} seeds with {settings.model}"),
+        soft_wrap=True,
+    )
     console.print(f"about {total:,} requests ({parts})")
     console.print(
         f"about {view.prompt_tokens:,} prompt tokens and {view.completion_tokens:,} new tokens"

@@ -9,7 +9,7 @@ import typer
 import yaml
 
 from seedstep.bootstrap import Settings
-from seedstep.cli.terminal import console
+from seedstep.cli.terminal import console, plain
 from seedstep.errors import InputError
 from seedstep.store import write_atomically
 
@@ -22,8 +22,13 @@ def command(
     """Write a commented configuration file for `bootstrap --config`."""
     if path.exists():
         raise InputError(f"{path} is there already", "name another file")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no directory {path.parent}", "make it first")
     write_atomically(path, _text().encode())
-    console.print(f"Wrote {path}. Next: seedstep bootstrap --config {path} --out runs/first")
+    console.print(
+        plain(f"Wrote {path}. Next: seedstep bootstrap --config {path} --out runs/first"),
+        soft_wrap=True,
+    )
 
 
 def _text() -> str:
@@ -31,6 +36,6 @@ def _text() -> str:
     for one in fields(Settings):
         comment = textwrap.wrap(one.metadata["help"], 78)
         default = {} if one.default is MISSING else one.default
-        value = yaml.safe_dump({one.name: default}, default_flow_style=None)
+        value = yaml.safe_dump({one.name: default})
         parts.append("".join(f"# {line}\n" for line in comment) + value)
     return "\n".join(parts)

@@ -89,7 +89,7 @@ class _PlainWatcher:
         self._quiet = 0
 
     def began(self, progress: Progress) -> None:
-        self._say(Text(_opening(progress, self._out)))
+        self._say(plain(_opening(progress, self._out)))
 
     def retired(self, progress: Progress, generation: Generation) -> None:
         done = [one for one in generation.candidates if one.task]
@@ -116,7 +116,7 @@ class _LiveWatcher:
         self._out = out
 
     def began(self, progress: Progress) -> None:
-        self._live.console.print(_opening(progress, self._out), markup=False)
+        self._live.console.print(plain(_opening(progress, self._out)), soft_wrap=True)
         self.tick(progress)
 
     def retired(self, progress: Progress, generation: Generation) -> None:

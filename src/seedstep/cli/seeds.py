@@ -28,12 +28,12 @@ def check(
     """Say line by line what is wrong with a seed file: its form, and what our filters refuse."""
     seeds = check_seeds(path, english=tokens == "latin")
     for problem in seeds.problems:
-        console.print(plain(f"{problem.what}: {problem.remedy}"), soft_wrap=True)
+        console.print(plain(f"{problem.what} ({problem.remedy})"), soft_wrap=True)
     labels = sum(task.is_classification for task in seeds.tasks)
     empty = sum(not task.instances[0].input for task in seeds.tasks)
     console.print(
-        f"{len(seeds.tasks)} usable seed tasks, {labels} of them classification, "
-        f"{empty} without input; {len(seeds.problems)} problems"
+        f"usable seed tasks: {len(seeds.tasks)} ({labels} classification, {empty} without input)"
     )
+    console.print(f"problems: {len(seeds.problems)}")
     if seeds.problems:
         raise typer.Exit(1)

@@ -1,5 +1,6 @@
 """`seedstep show`: a run's tasks, or one of them with its provenance."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from rich.text import Text
 
 from seedstep.cli.summary import REASONS
 from seedstep.cli.terminal import console, plain
+from seedstep.data import Task
 from seedstep.store import Run, TaskDetails
 
 __all__ = ["command"]
@@ -16,17 +18,27 @@ __all__ = ["command"]
 
 def command(
     run: Annotated[Path, typer.Argument(help="The run's directory.")],
-    task: Annotated[str, typer.Argument(help="A task's id, such as g3.1.", metavar="[ID]")] = "",
+    task: Annotated[str, typer.Argument(help="A task's id, such as g3.1.", metavar="ID")] = "",
+    rejected: Annotated[
+        bool, typer.Option("--rejected", help="List what was rejected, with the reasons.")
+    ] = False,
 ) -> None:
     """List a run's tasks, or show one with the requests, demonstrations and neighbour behind it."""
     with Run.read(run) as opened:
         if task:
             _print_details(opened.show(task))
-            return
-        for one in opened.tasks():
-            kind = "C" if one.is_classification else " "
-            line = Text(f"{one.id:>8} {kind} {len(one.instances)}  ")
-            console.print(line + plain(one.definition), soft_wrap=True)
+        elif rejected:
+            for key, reason, instruction in opened.rejected():
+                console.print(plain(f"{key:>8}  {reason}: {instruction}"), soft_wrap=True)
+        else:
+            _print_tasks(opened.tasks())
+
+
+def _print_tasks(tasks: Sequence[Task]) -> None:
+    for one in tasks:
+        kind = "C" if one.is_classification else " "
+        line = Text(f"{one.id:>8} {kind} {len(one.instances)}  ")
+        console.print(line + plain(one.definition), soft_wrap=True)
 
 
 def _print_details(details: TaskDetails) -> None:
@@ -34,10 +46,9 @@ def _print_details(details: TaskDetails) -> None:
     reason = columns["reason"]
     meaning = columns["detail"] or REASONS.get(reason, "")
     verdict = f"rejected: {reason} ({meaning})" if reason else "finished"
-    console.print(
-        Text.assemble((f"{columns['id']}  {verdict}\n", "bold"), plain(columns["instruction"]))
-    )
-    console.print(_neighbor(details))
+    console.print(plain(f"{columns['id']}  {verdict}", style="bold"), soft_wrap=True)
+    console.print(plain(columns["instruction"]), soft_wrap=True)
+    console.print(_neighbor(details), soft_wrap=True)
     kind = "classification" if columns["is_classification"] else "not classification"
     if columns["classification_request"]:
         console.print(Text(f"judged by the model: {kind}", style="dim"))
@@ -45,7 +56,7 @@ def _print_details(details: TaskDetails) -> None:
         _print_instance(number, instance)
     console.rule("demonstrations it was written after", align="left")
     for one, definition in details.demonstrations:
-        console.print(Text(f"{one:>9}  ", style="dim") + plain(definition), soft_wrap=True)
+        console.print(plain(f"{one:>9}  ", style="dim") + plain(definition), soft_wrap=True)
     for request in details.requests:
         _print_request(request)
 
@@ -55,29 +66,32 @@ def _neighbor(details: TaskDetails) -> Text:
     if columns["neighbor"] is None:
         return Text("nearest instruction: none with a token in common", style="dim")
     head = f"nearest instruction: ROUGE-L {columns['score']:.3f} with {columns['neighbor']}: "
-    return Text(head, style="dim") + plain(details.neighbor)
+    return plain(head, style="dim") + plain(details.neighbor)
 
 
 def _print_instance(number: int, row: dict[str, Any]) -> None:
     state = f" (rejected: {row['reason']})" if row["reason"] else ""
     console.rule(f"instance {number}{state}", align="left")
     if row["input"]:
-        console.print(Text("input: ", style="bold") + plain(row["input"]))
-    console.print(Text("output: ", style="bold") + plain(row["output"]))
+        console.print(Text("input: ", style="bold") + plain(row["input"]), soft_wrap=True)
+    console.print(Text("output: ", style="bold") + plain(row["output"]), soft_wrap=True)
 
 
 def _print_request(row: dict[str, Any]) -> None:
-    console.rule(f"request for {row['purpose']}, {row['key']}", align="left")
+    console.rule(f"request for {row['purpose']}", align="left")
     request = msgspec.json.decode(row["request"])
     prompt = request["prompt"]
     text = prompt if isinstance(prompt, str) else "\n".join(one["content"] for one in prompt)
     console.print(plain(text, style="dim"), soft_wrap=True)
     if row["reply"] is None:
-        console.print(Text(f"failed: {row['failure']}: ", style="red") + plain(row["detail"]))
+        console.print(
+            Text(f"failed: {row['failure']}: ", style="red") + plain(row["detail"]), soft_wrap=True
+        )
         return
+    console.rule("reply", align="left", characters="·")
     console.print(plain(row["reply"]), soft_wrap=True)
-    console.print(
+    figures = (
         f"{row['prompt_tokens']} + {row['completion_tokens']} tokens, {row['seconds']:.1f} s, "
-        f"{row['attempts']} attempt(s), ended by {row['finish_reason']}",
-        style="dim",
+        f"attempts: {row['attempts']}, ended by: {row['finish_reason']}, key {row['key']}"
     )
+    console.print(plain(figures, style="dim"), soft_wrap=True)

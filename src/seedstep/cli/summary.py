@@ -24,6 +24,7 @@ REASONS = {
     "write_a_program": 'starts with "Write a program"',
     "starts_with_punctuation": "starts with punctuation",
     "starts_with_non_ascii": "starts with a non-ASCII character",
+    "statement": "states something, asks for nothing",
     "not_novel": "too similar to a known instruction",
     "request_failed": "the model's server refused a request",
     "no_instance": "the reply holds no instance",
@@ -32,6 +33,8 @@ REASONS = {
     "empty_output": "no output",
     "output_repeats_input": "the output is the input",
     "ends_with_colon": "input or output ends with a colon",
+    "missing_input": "the instruction points at an input that is not there",
+    "repeats_itself": "the output goes round in circles",
     "duplicate_instance": "the same instance again",
     "conflicting_outputs": "one input with different outputs",
 }
@@ -40,11 +43,13 @@ REASONS = {
 def print_status(run: Run) -> Status:
     """Print counts, reasons, tokens and speed."""
     status = run.status()
-    console.print(_headline(run, status))
+    console.print(_headline(run, status), soft_wrap=True)
     console.print(_counts(status))
     if status.rejected or status.bad_instances:
+        console.print()
         console.print(_rejections(status))
     if status.usage:
+        console.print()
         console.print(_usage(status))
     return status
 
@@ -59,9 +64,11 @@ def print_summary(run: Run, progress: Progress) -> None:
     console.print()
     if progress.complete:
         console.print(f"Done in {duration(progress.seconds)}. See a task with its history:")
-        console.print(f"  seedstep show {run.path} ID", markup=False)
+        console.print(f"  seedstep show {run.path} ID", markup=False, soft_wrap=True)
         console.print("Export the data set:")
-        console.print(f"  seedstep export {run.path} --format alpaca --out data", markup=False)
+        console.print(
+            f"  seedstep export {run.path} --format alpaca --out data", markup=False, soft_wrap=True
+        )
         return
     console.print(
         f"Acceptance has dried up: the last {run.settings.patience} generation requests gave no "
@@ -75,11 +82,17 @@ def print_summary(run: Run, progress: Progress) -> None:
 def print_task(task: Task) -> None:
     """Print a task with its instances."""
     kind = "classification task" if task.is_classification else "task"
-    console.print(Text.assemble((f"{kind} {task.id}: ", "bold green"), plain(task.definition)))
+    console.print(
+        Text.assemble((f"{kind} {task.id}: ", "bold green"), plain(task.definition)), soft_wrap=True
+    )
     for instance in task.instances:
         if instance.input:
-            console.print(Text.assemble(("  input   ", "dim"), _indented(instance.input)))
-        console.print(Text.assemble(("  output  ", "dim"), _indented(instance.output)))
+            console.print(
+                Text.assemble(("  input   ", "dim"), _indented(instance.input)), soft_wrap=True
+            )
+        console.print(
+            Text.assemble(("  output  ", "dim"), _indented(instance.output)), soft_wrap=True
+        )
 
 
 def _indented(text: str) -> Text:

@@ -1,7 +1,7 @@
 """Models and the request engine that every stage asks through."""
 
 from seedstep.llm.engine import Engine, Stats
-from seedstep.llm.models import Endpoint, default_prompt_style, open_model
+from seedstep.llm.models import Endpoint, default_prompt_style, open_model, resolve_base_url
 from seedstep.llm.records import (
     Answer,
     Failure,
@@ -29,4 +29,5 @@ __all__ = [
     "Stats",
     "default_prompt_style",
     "open_model",
+    "resolve_base_url",
 ]

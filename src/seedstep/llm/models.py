@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from seedstep.errors import InputError
 
-__all__ = ["Endpoint", "default_prompt_style", "open_model"]
+__all__ = ["Endpoint", "default_prompt_style", "open_model", "resolve_base_url"]
 
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -47,6 +47,41 @@ def default_prompt_style(model: str) -> str:
     return "turns" if model == "local" else "completion"
 
 
+def resolve_base_url(model: str, base_url: str | None) -> str | None:
+    """The address of the server that is asked, also where only the environment or nothing names
+    it; None for a model that is served in this process.
+
+    Raises:
+        InputError: the model's kind is not known, or the address is none.
+    """
+    kind, _, name = model.partition(":")
+    if model == "local" or (kind == "gguf" and name):
+        return None
+    if kind != "openai" or not name:
+        raise InputError(
+            f"model '{model}' is not of a known kind", "use local, gguf:PATH or openai:NAME"
+        )
+    url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
+    if not _is_address(url):
+        raise InputError(
+            f"base URL '{url}' is not an address", "give one such as http://127.0.0.1:8000/v1"
+        )
+    parts = urlsplit(url)
+    if parts.username or parts.password or parts.query:
+        raise InputError(
+            "the base URL carries a password or parameters", "put the key in OPENAI_API_KEY"
+        )
+    return url
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets, or a port that is none
+        return False
+
+
 @asynccontextmanager
 async def open_model(model: str, base_url: str | None, slots: int) -> AsyncIterator[Endpoint]:
     """The endpoint of a model, served as long as the context lasts.
@@ -58,33 +93,22 @@ async def open_model(model: str, base_url: str | None, slots: int) -> AsyncItera
         MissingExtraError: llama.cpp or the embedded model is not installed.
         ModelError: the GGUF file can't be loaded.
     """
-    kind, _, name = model.partition(":")
-    if kind == "openai" and name:
-        yield _openai(name, base_url)
-    elif model == "local" or (kind == "gguf" and name):
-        from seedstep.llm.local import embedded_model, serve_gguf
+    url = resolve_base_url(model, base_url)
+    name = model.partition(":")[2]
+    if url:
+        yield _openai(name, url.rstrip("/"))
+        return
+    from seedstep.llm.local import embedded_model, serve_gguf
 
-        path = Path(name) if name else embedded_model()
-        async with serve_gguf(path, slots) as endpoint:
-            yield endpoint
-    else:
-        raise InputError(
-            f"model '{model}' is not of a known kind", "use local, gguf:PATH or openai:NAME"
-        )
+    path = Path(name) if name else embedded_model()
+    async with serve_gguf(path, slots) as endpoint:
+        yield endpoint
 
 
-def _openai(name: str, base_url: str | None) -> Endpoint:
-    url = (base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL).rstrip("/")
+def _openai(name: str, url: str) -> Endpoint:
     key = os.environ.get("OPENAI_API_KEY", "").strip()
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InputError(
-            f"base URL '{url}' is not an address", "give one such as http://127.0.0.1:8000/v1"
-        )
-    if parts.username or parts.password or parts.query:
-        raise InputError(
-            "the base URL carries a password or parameters", "put the key in OPENAI_API_KEY"
-        )
+    if not key.isprintable() or " " in key:
+        raise InputError("the key holds spaces or line ends", "set OPENAI_API_KEY to one key")
     if url == OPENAI_URL and not key:
         raise InputError("no key for api.openai.com", "set OPENAI_API_KEY, or --base-url")
     return Endpoint(f"openai:{url}", name, url, key)

@@ -101,7 +101,7 @@ class Database:
             error: BaseException | None = None
             try:
                 await loop.run_in_executor(self._thread, self._commit, batch)
-            except StoreError as failure:
+            except Exception as failure:  # raised where the write is waited for
                 error = failure
             for _, done in batch:
                 _resolve(done, error)

@@ -22,12 +22,16 @@ __all__ = [
     "Usage",
     "generation_statements",
     "read_details",
+    "read_rejected",
     "read_status",
     "read_tasks",
 ]
 
 RECENT_SECONDS = 600.0
 """Speed is that of the last ten minutes in which something was retired."""
+
+SHORTEST_SECONDS = 10.0
+"""No speed is told from less than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,14 @@ def read_tasks(database: Database) -> tuple[Task, ...]:
     )
 
 
+def read_rejected(database: Database) -> tuple[tuple[str, str, str], ...]:
+    """(id, reason, instruction) of the rejected candidates, in the order they were retired."""
+    query = (
+        "SELECT id, reason, instruction FROM candidates WHERE reason != '' ORDER BY item, position"
+    )
+    return tuple((row[0], row[1], row[2]) for row in database.rows(query))
+
+
 def read_status(database: Database, *, wanted: int, running: bool) -> Status:
     """Counts, tokens and speed."""
     rejected = _counts(database, "SELECT reason, count(*) FROM candidates GROUP BY reason")
@@ -192,4 +204,4 @@ def _per_minute(database: Database) -> float | None:
         " WHERE g.at > (SELECT max(at) FROM generations) - ?",
         (RECENT_SECONDS,),
     )[0]
-    return 60 * tasks / seconds if items > 1 and seconds else None
+    return 60 * tasks / seconds if items > 1 and seconds >= SHORTEST_SECONDS else None

@@ -8,7 +8,8 @@ Example::
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from contextlib import closing
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,7 @@ import msgspec
 from seedstep.bootstrap import Generation, Settings, make_settings
 from seedstep.data import Task, require_seeds, seed_tasks
 from seedstep.errors import InputError, RunBusyError, RunError, RunMismatchError
+from seedstep.llm import resolve_base_url
 from seedstep.prompts import fingerprint
 from seedstep.store.config import read_yaml, write_yaml
 from seedstep.store.database import Database
@@ -29,6 +31,7 @@ from seedstep.store.results import (
     TaskDetails,
     generation_statements,
     read_details,
+    read_rejected,
     read_status,
     read_tasks,
 )
@@ -70,10 +73,14 @@ class Run:
         settings, seeds = _resolve(path, asked)
         lock = _take_lock(path)
         try:
-            write_yaml(path / CONFIG, _config(settings, seeds))
+            fresh = not (path / CONFIG).exists()
+            if fresh:  # before the database: a directory with a database alone is no run
+                write_yaml(path / CONFIG, _config(settings, seeds))
             run = cls(path, settings, Database.open(path / DATABASE))
             run._lock = lock
             run._check_size()
+            if not fresh:
+                write_yaml(path / CONFIG, _config(settings, seeds))
             run._keep_seeds(seeds)
         except BaseException:
             lock.release()
@@ -132,6 +139,10 @@ class Run:
         """The finished tasks, in the order in which they were retired."""
         return read_tasks(self._database)
 
+    def rejected(self) -> tuple[tuple[str, str, str], ...]:
+        """(id, reason, instruction) of the rejected candidates, in the order they were retired."""
+        return read_rejected(self._database)
+
     def status(self) -> Status:
         """Counts, tokens and speed."""
         return read_status(self._database, wanted=self.settings.tasks, running=self._is_running())
@@ -144,7 +155,7 @@ class Run:
         """
         details = read_details(self._database, task_id)
         if details is None:
-            remedy = f"`seedstep show {self.path}` lists them"
+            remedy = f"`seedstep show {self.path}` lists them, with --rejected those refused"
             raise InputError(f"{self.path} has no task '{task_id}'", remedy)
         return details
 
@@ -166,36 +177,49 @@ class Run:
             )
 
     def _keep_seeds(self, seeds: Sequence[Task]) -> None:
-        if self._database.rows("SELECT 1 FROM seeds LIMIT 1"):
+        if self._database.rows("SELECT 1 FROM requests LIMIT 1"):
             return
+        self._database.write_now("DELETE FROM seeds", [()])  # of an attempt that asked nothing
         rows = [(task.id, task.definition) for task in seeds]
         self._database.write_now("INSERT INTO seeds VALUES (?, ?)", rows)
 
 
 def _resolve(path: Path, asked: Mapping[str, Any]) -> tuple[Settings, tuple[Task, ...]]:
     """The settings to go on with, and the seeds; nothing is written."""
-    if not (path / CONFIG).exists():
-        others = [] if not path.is_dir() else [p.name for p in path.iterdir() if p.name != LOCK]
-        if others or path.is_file():
-            raise RunError(f"{path} is not empty and not a run", "name another --out")
-        settings = make_settings(asked, "settings")
-        return settings, _load_seeds(settings)
-    values, extra = _stored(path)
+    new = not (path / CONFIG).exists()
+    if new:
+        _require_free(path)
+    stored, stamps = ({}, {}) if new else _stored(path)
+    settings = make_settings({**stored, **asked}, "settings" if new else str(path / CONFIG))
+    settings = replace(settings, base_url=resolve_base_url(settings.model, settings.base_url))
+    seeds = _load_seeds(settings)
+    if not new and _has_requests(path):
+        _refuse_differences(path, {**stored, **stamps}, _config(settings, seeds))
+    return settings, seeds
+
+
+def _require_free(path: Path) -> None:
+    others = [one.name for one in path.iterdir() if one.name != LOCK] if path.is_dir() else []
+    if others or path.is_file():
+        raise RunError(f"{path} is not empty and not a run", "name another --out")
+
+
+def _has_requests(path: Path) -> bool:
+    """False for an attempt that got no further than naming a model."""
+    if not (path / DATABASE).exists():
+        return False
+    with closing(Database.open(path / DATABASE, read_only=True)) as database:
+        return bool(database.rows("SELECT 1 FROM requests LIMIT 1"))
+
+
+def _refuse_differences(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     differences = [
-        (key, values.get(key), value)
-        for key, value in asked.items()
-        if key not in CHANGEABLE and values.get(key) != value
+        (key, before.get(key), value)
+        for key, value in now.items()
+        if key not in CHANGEABLE and before.get(key) != value
     ]
     if differences:
         raise RunMismatchError(str(path), differences)
-    settings = make_settings({**values, **asked}, str(path / CONFIG))
-    seeds = _load_seeds(settings)
-    for key, now in _stamps(seeds).items():
-        if extra.get(key) != now:
-            differences.append((key, extra.get(key), now))
-    if differences:
-        raise RunMismatchError(str(path), differences)
-    return settings, seeds
 
 
 def _load_seeds(settings: Settings) -> tuple[Task, ...]:

@@ -8,7 +8,7 @@ Example::
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -35,6 +35,8 @@ class ChatPrompts:
     """One user message each, with the JSON schema of the answer."""
 
     settings: Settings
+    continues_list: ClassVar[bool] = False
+    takes_bare_outputs: ClassVar[bool] = False
 
     def generation(self, shown: Sequence[Task], draw: int) -> Request:
         """Step 1: new tasks unlike those shown."""

@@ -7,6 +7,7 @@ Example::
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from seedstep.bootstrap.settings import Settings
 from seedstep.data import Task
@@ -26,6 +27,8 @@ class CompletionPrompts:
     """Texts that a base model continues (Tables 5 to 8)."""
 
     settings: Settings
+    continues_list: ClassVar[bool] = True
+    takes_bare_outputs: ClassVar[bool] = False
 
     def generation(self, shown: Sequence[Task], draw: int) -> Request:
         """Step 1: continue a list of tasks."""
@@ -61,8 +64,11 @@ class CompletionPrompts:
 class TurnsPrompts(CompletionPrompts):
     """The frames as conversations: each fixed demonstration is a question and its answer.
 
-    Instruction generation stays a list to continue, which small chat models do well.
+    Instruction generation stays a list to continue, which small chat models do well. A chat
+    model that just answers the task has written the output for an empty input.
     """
+
+    takes_bare_outputs: ClassVar[bool] = True
 
     def _framed(self, purpose: str, approach: str, instruction: str) -> Request:
         messages = [Message("system", heading(f"completion/{approach}"))]

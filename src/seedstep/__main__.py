@@ -1,0 +1,5 @@
+"""`python -m seedstep` is the command `seedstep`."""
+
+from seedstep.cli import main
+
+main()
