@@ -34,3 +34,9 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip(f"no real data at {path}: set SEEDSTEP_DATA to its folder")
     return path
+
+
+@pytest.fixture
+def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The request engine asks again at once."""
+    monkeypatch.setattr("seedstep.llm.engine._backoff", lambda attempt: 0.001)

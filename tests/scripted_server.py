@@ -13,6 +13,7 @@ import json
 import random
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,13 +37,20 @@ AIMS = tuple(
 
 @dataclass(frozen=True)
 class Fault:
-    """What to send instead of a reply. `delay` seconds pass first, also before a good reply."""
+    """What to send instead of a reply.
+
+    First `until` must be true and `delay` seconds pass, also before a good reply. `drip` seconds
+    pass before each byte of a body. `raw` is sent as it is, HTTP or not, and the connection closed.
+    """
 
     status: int = 200
     body: bytes | None = None
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
     reset: bool = False
+    until: Callable[[], bool] | None = None
+    drip: float = 0.0
+    raw: bytes | None = None
 
 
 Script = Callable[[int, dict[str, Any]], Fault | None]
@@ -108,7 +116,11 @@ def chat_text(prompt: str) -> str:
 
 
 class ScriptedServer:
-    """Serves while entered. `answered` counts the bodies whose reply was sent as a whole."""
+    """Serves while entered. `answered` counts the bodies whose reply was sent as a whole.
+
+    `paths`, `bodies`, `headers`, `arrived` (seconds) and `crowd` (how many were in flight with it)
+    have one entry a request.
+    """
 
     def __init__(self, script: Script | None = None) -> None:
         self.script = script
@@ -116,6 +128,9 @@ class ScriptedServer:
         self.requests = 0
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
+        self.arrived: list[float] = []
+        self.crowd: list[int] = []
         self.answered: Counter[str] = Counter()
         self.in_flight = 0
         self.most_in_flight = 0
@@ -162,26 +177,21 @@ class ScriptedServer:
         self.requests += 1
         self.bodies.append(body)
         self.headers.append(dict(request.headers))
+        self.paths.append(request.path)
+        self.arrived.append(time.monotonic())
         with self._counted():
+            self.crowd.append(self.in_flight)
             fault = self.script(number, body) if self.script else None
-            if fault and fault.delay:
-                await asyncio.sleep(fault.delay)
-            if fault and fault.reset:
-                return self._reset(request)
-            if fault and (fault.status != 200 or fault.body is not None):
-                data = fault.body or b'{"error": {"message": "scripted fault"}}'
-                return web.Response(status=fault.status, body=data, headers=fault.headers)
+            if fault:
+                await _wait(fault)
+                if (response := await _faulty(request, fault)) is not None:
+                    return response
             response = web.json_response(_payload(body))
             await response.prepare(request)
             await response.write_eof()
             if request.transport and not request.transport.is_closing():
                 self.answered[json.dumps(body, sort_keys=True)] += 1
             return response
-
-    def _reset(self, request: web.Request) -> web.Response:
-        assert request.transport
-        request.transport.abort()
-        return web.Response()
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -191,6 +201,36 @@ class ScriptedServer:
             yield
         finally:
             self.in_flight -= 1
+
+
+async def _wait(fault: Fault) -> None:
+    while fault.until and not fault.until():  # noqa: ASYNC110 - any condition, of another thread
+        await asyncio.sleep(0.002)
+    if fault.delay:
+        await asyncio.sleep(fault.delay)
+
+
+async def _faulty(request: web.Request, fault: Fault) -> web.StreamResponse | None:
+    """The response that a fault stands for; None where the good reply shall follow."""
+    if fault.reset or fault.raw is not None:
+        assert isinstance(request.transport, asyncio.Transport)
+        if fault.raw is None:
+            request.transport.abort()
+        else:
+            request.transport.write(fault.raw)
+            request.transport.close()
+        return web.Response()
+    if fault.status == 200 and fault.body is None:
+        return None
+    data = fault.body or b'{"error": {"message": "scripted fault"}}'
+    if not fault.drip:
+        return web.Response(status=fault.status, body=data, headers=fault.headers)
+    response = web.StreamResponse(status=fault.status, headers=fault.headers)
+    await response.prepare(request)
+    for byte in data:
+        await asyncio.sleep(fault.drip)
+        await response.write(bytes([byte]))
+    return response
 
 
 def _payload(body: dict[str, Any]) -> dict[str, Any]:
@@ -210,3 +250,19 @@ def random_delays(most: float) -> Script:
     """Every reply comes after a random time of up to `most` seconds."""
     chance = random.Random()
     return lambda number, body: Fault(delay=chance.uniform(0, most))
+
+
+def in_turn(*faults: Fault | None) -> Script:
+    """The first request gets the first fault, and so on; later ones get ordinary replies."""
+    return lambda number, body: faults[number] if number < len(faults) else None
+
+
+def error(message: object, **fields: object) -> bytes:
+    """The body of an error, as OpenAI writes it."""
+    return json.dumps({"error": {"message": message, **fields}}).encode()
+
+
+def completion(text: object, **fields: object) -> bytes:
+    """The body of a completion. `fields` are further ones of it, such as `usage`."""
+    choice = {"index": 0, "text": text, "finish_reason": "stop"}
+    return json.dumps({"choices": [choice], **fields}).encode()

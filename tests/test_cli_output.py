@@ -165,12 +165,12 @@ def test_brackets_in_paths_are_no_markup(name: str, server: ScriptedServer) -> N
 
 
 def test_long_paths_and_texts_are_not_broken_without_a_terminal(server: ScriptedServer) -> None:
+    output = " ".join(f"out{number}" for number in range(50))
     server.script = lambda number, body: (
         chat_reply(json.dumps({"tasks": [f"Say {'very ' * 40}much more."]}))
         if str(body["messages"][0]["content"]).startswith("Here are")
         else chat_reply(json.dumps({"examples": [{"input": "in " * 50, "output": output}]}))
     )
-    output = " ".join(f"out{number}" for number in range(50))
     long = "/".join(["a" * 40] * 5)
     done = seedstep("bootstrap", "--out", long, "--model", "openai:m", "--tasks", 1)
     assert f"  seedstep show {long} ID" in done.lines

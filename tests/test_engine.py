@@ -199,7 +199,7 @@ async def test_faults_that_are_no_overload_do_not_lower_anything() -> None:
         return Fault(until=lambda: server.requests >= 8)
 
     with ScriptedServer(script) as server:
-        async with engine_on(server, in_flight=4) as engine, asyncio.timeout(10):
+        async with engine_on(server, in_flight=4) as engine:
             for answer in await ask_all(engine, *"abcd"):
                 reply(answer)
         assert server.most_in_flight == 4

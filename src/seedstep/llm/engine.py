@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from types import TracebackType
+from typing import Any
 
 import aiohttp
 
@@ -92,9 +93,12 @@ class Engine:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop. After an interruption, requests in flight are waited for and kept."""
+        """Stop. After an interruption, or where the server ended the run but still answers,
+        requests in flight are waited for and kept: they are paid for.
+        """
         self._closing = True
-        drain = kind is not None and issubclass(kind, asyncio.CancelledError)
+        drain = isinstance(error, asyncio.CancelledError | ModelError)
+        drain = drain and not isinstance(error, UnreachableError)
         tasks = list(self._asked.values())
         for task in tasks:
             if not (drain and task in self._sending):
@@ -153,7 +157,7 @@ class Engine:
 
     async def _persist(self, request: Request, priority: Priority) -> Answer:
         """Ask until there is a reply, or until asking again is pointless."""
-        deadline = time.monotonic() + OVERLOAD_SECONDS
+        deadline = None
         faults = 0
         attempts = 0
         while True:
@@ -165,24 +169,25 @@ class Engine:
             except Retryable as error:
                 overloaded = error.reason == "overloaded"
                 faults += not overloaded
-                if faults >= ATTEMPTS or time.monotonic() > deadline:
+                if overloaded and deadline is None:
+                    deadline = time.monotonic() + OVERLOAD_SECONDS
+                late = overloaded and deadline is not None and time.monotonic() > deadline
+                if faults >= ATTEMPTS or late:
                     return self._give_up(error, attempts)
-                pause = error.after if error.after is not None else _backoff(attempts)
+                pause = max(error.after or 0.0, _backoff(attempts))
                 if overloaded:
                     self._slots.overloaded(pause)
+            self._sending.discard(_this_task())  # a pause is not waited for
             if self._closing:
                 raise asyncio.CancelledError
             self.stats.retried += 1
             await asyncio.sleep(pause)
 
     async def _attempt(self, request: Request, priority: Priority) -> Reply:
-        task = asyncio.current_task()
-        assert task
-        self._sending.discard(task)
         async with self._slots.take(priority):
             await self._slots.pass_pause()
             self.stats.sent += 1
-            self._sending.add(task)
+            self._sending.add(_this_task())
             reply = await self._wire.send(request)
         self._slots.succeeded()
         self._failures = 0
@@ -190,7 +195,7 @@ class Engine:
 
     def _give_up(self, error: Refused | Retryable, attempts: int) -> Failure:
         """A failure that stays with its request, unless all fail."""
-        if error.reason == "connection":
+        if error.reason == "unreachable":
             raise self._unreachable(error)
         self._failures += 1
         if self._failures >= FAILURES_IN_A_ROW:
@@ -213,6 +218,12 @@ class Engine:
         self.stats.replied[request.purpose] += 1
         self.stats.prompt_tokens += answer.prompt_tokens
         self.stats.completion_tokens += answer.completion_tokens
+
+
+def _this_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task
+    return task
 
 
 def _backoff(attempt: int) -> float:

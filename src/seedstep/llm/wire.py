@@ -11,9 +11,10 @@ Example::
 
 import email.utils
 import json
+import re
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import aiohttp
 import msgspec
@@ -38,7 +39,17 @@ _OPTIONAL = (
 )
 """Parameters to do without where a server does not take them."""
 
-_UNSUPPORTED = ("support", "unknown", "unrecognized", "unexpected", "not permitted", "not allowed")
+_UNSUPPORTED = (
+    "support",
+    "unknown",
+    "unrecognized",
+    "unexpected",
+    "unavailable",
+    "not permitted",
+    "not allowed",
+    "only 0 is allowed",
+)
+_CONTEXT = ("context length", "too large", "too long")
 
 
 class Retryable(Exception):  # noqa: N818 - a signal inside this room, users never see it
@@ -76,14 +87,14 @@ class _Choice:
 
 @dataclass(frozen=True, slots=True)
 class _Usage:
-    prompt_tokens: int
-    completion_tokens: int = 0
+    prompt_tokens: Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+    completion_tokens: Annotated[int, msgspec.Meta(ge=0, lt=2**53)] = 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Payload:
     choices: list[_Choice]
-    usage: _Usage | None = None
+    usage: Any = None
 
 
 @dataclass
@@ -131,11 +142,14 @@ class Wire:
             ) as response:
                 return response.status, response.headers, await _read(response)
         except aiohttp.ConnectionTimeoutError:
-            raise Retryable("connection", "no connection in time") from None
+            raise Retryable("unreachable", "no connection in time") from None
         except TimeoutError:
             raise Retryable("timeout", "no complete reply in time") from None
+        except aiohttp.ClientConnectorError as error:
+            raise Retryable("unreachable", str(error)) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise Retryable("connection", str(error) or type(error).__name__) from None
+            text = " ".join(str(error).split()) or type(error).__name__
+            raise Retryable("connection", _clean(text, self.endpoint.key)) from None
 
     def _body(self, request: Request) -> dict[str, Any]:
         sampling = request.sampling
@@ -166,16 +180,14 @@ class Wire:
         if error.status not in (400, 422):
             return False
         text = error.detail.lower()
+        if any(word in text for word in _CONTEXT):
+            return False
         if "max_completion_tokens" in text and "max_tokens" in body:
             self._without.add("max_tokens")
             return True
-        if "json_schema" in text:
-            text += " response_format"
         if not any(word in text for word in _UNSUPPORTED):
             return False
-        named = {
-            name for name in _OPTIONAL if name in body and (name in text or name == error.param)
-        }
+        named = {name for name in _OPTIONAL if name in body and _names(error, name)}
         self._without |= named
         return bool(named)
 
@@ -196,6 +208,20 @@ class Wire:
         if error.status >= 500 or error.status in (408, 409, 425) or error.status < 300:
             return Retryable("server_error", detail, error.status, _retry_after(headers))
         return Refused("refused", detail, error.status)
+
+
+def _names(error: "_Error", name: str) -> bool:
+    """True where an error is about this parameter, and not just uses the word."""
+    if error.param.partition(".")[0] == name:
+        return True
+    camels = re.sub("_(.)", lambda match: match[1].upper(), name)
+    if "_" in name and re.search(rf"\b({name}|{camels})\b", error.detail):
+        return True
+    quoted = rf"['\"`]{name}['\"`]"
+    told = rf"(?:argument|parameter|property|field)s?\b[^.]*: {name}\b"
+    return bool(re.search(f"{quoted}|{told}", error.detail)) or (
+        name == "response_format" and "json_schema" in error.detail
+    )
 
 
 _KEY_REMEDY = "set OPENAI_API_KEY to a key that this server takes"
@@ -224,10 +250,21 @@ class _Error:
         error = body.get("error", body) if isinstance(body, dict) else text
         fields = error if isinstance(error, dict) else {"message": str(error)}
         detail = " ".join(str(fields.get("message", fields)).split()) or "no explanation"
-        if key:
-            detail = detail.replace(key, "[key]")
-        detail = detail if len(detail) <= 300 else detail[:300] + "…"
+        detail = _clean(detail, key)
         return cls(status, detail, str(fields.get("code", "")), str(fields.get("param", "")))
+
+
+def _clean(text: str, key: str) -> str:
+    """A text of the server's that may be shown and stored: without the key, and short."""
+    if key:
+        text = text.replace(key, "[key]")
+    text = _storable(text)
+    return text if len(text) <= 300 else text[:300] + "…"
+
+
+def _storable(text: str) -> str:
+    """Without lone surrogates, which neither UTF-8 nor the database can hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
@@ -251,16 +288,26 @@ def _reply(request: Request, data: bytes, seconds: float) -> Reply:
     )
     if text is None:
         raise Retryable("malformed_reply", "a completion without text")
-    text = text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates can't be stored
-    usage = payload.usage or _Usage(_estimate(_prompt_text(request)), _estimate(text))
+    text = _storable(text)
+    usage = _usage(payload.usage)
+    estimated = usage is None
+    usage = usage or _Usage(_estimate(_prompt_text(request)), _estimate(text))
     return Reply(
         text,
-        choice.finish_reason or "stop",
+        _storable(choice.finish_reason or "stop"),
         usage.prompt_tokens,
         usage.completion_tokens,
-        estimated=payload.usage is None,
+        estimated=estimated,
         seconds=round(seconds, 3),
     )
+
+
+def _usage(counted: Any) -> _Usage | None:
+    """The server's count; None where it has none that makes sense."""
+    try:
+        return msgspec.convert(counted, _Usage, strict=False)
+    except msgspec.ValidationError:
+        return None
 
 
 def _prompt_text(request: Request) -> str:
@@ -282,6 +329,6 @@ def _retry_after(headers: Any) -> float | None:
     except ValueError:
         try:
             seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return None
     return min(max(seconds, 0.0), 300.0) if seconds == seconds else None
