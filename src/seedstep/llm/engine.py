@@ -12,6 +12,7 @@ Example::
 """
 
 import asyncio
+import math
 import random
 import time
 from collections import Counter
@@ -32,6 +33,8 @@ __all__ = ["Engine", "Stats"]
 CONNECT_SECONDS = 10.0
 REPLY_SECONDS = 600.0
 """Time for a whole reply; servers that don't stream send nothing until they are done."""
+
+OVERLOADED = "overloaded"
 
 ATTEMPTS = 5
 OVERLOAD_SECONDS = 900.0
@@ -157,8 +160,7 @@ class Engine:
 
     async def _persist(self, request: Request, priority: Priority) -> Answer:
         """Ask until there is a reply, or until asking again is pointless."""
-        deadline = None
-        faults = 0
+        patience = _Patience()
         attempts = 0
         while True:
             attempts += 1
@@ -167,15 +169,10 @@ class Engine:
             except Refused as error:
                 return self._give_up(error, attempts)
             except Retryable as error:
-                overloaded = error.reason == "overloaded"
-                faults += not overloaded
-                if overloaded and deadline is None:
-                    deadline = time.monotonic() + OVERLOAD_SECONDS
-                late = overloaded and deadline is not None and time.monotonic() > deadline
-                if faults >= ATTEMPTS or late:
+                if patience.ends(error):
                     return self._give_up(error, attempts)
                 pause = max(error.after or 0.0, _backoff(attempts))
-                if overloaded:
+                if error.reason == OVERLOADED:
                     self._slots.overloaded(pause)
             self._sending.discard(_this_task())  # a pause is not waited for
             if self._closing:
@@ -218,6 +215,23 @@ class Engine:
         self.stats.replied[request.purpose] += 1
         self.stats.prompt_tokens += answer.prompt_tokens
         self.stats.completion_tokens += answer.completion_tokens
+
+
+@dataclass(slots=True)
+class _Patience:
+    """With one request: so many faults, and so long while the server is overloaded."""
+
+    faults: int = 0
+    deadline: float = math.inf
+
+    def ends(self, error: Retryable) -> bool:
+        """Count an error; True if asking again is pointless."""
+        if error.reason != OVERLOADED:
+            self.faults += 1
+            return self.faults >= ATTEMPTS
+        now = time.monotonic()
+        self.deadline = min(self.deadline, now + OVERLOAD_SECONDS)
+        return now > self.deadline
 
 
 def _this_task() -> asyncio.Task[Any]:
