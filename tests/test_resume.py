@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from growing import exported, generated_in, grow, times_asked, where
-from scripted_server import Fault, ScriptedServer, random_delays
+from growing import exported, generated_in, grow, purpose_of, times_asked, where
+from scripted_server import Fault, ScriptedServer, completion, completion_text, random_delays
 from seedstep import Run
 
 CLI = [sys.executable, "-c", "from seedstep.cli import main; main()"]
@@ -118,6 +118,37 @@ def test_killed_at_any_instant_it_ends_in_the_same_bytes(
     with Run.read(path) as run:
         assert run.status().rejected == calm.status.rejected
         assert run.status().generations == calm.status.generations
+
+
+def moody(number: int, body: dict[str, Any]) -> Fault:
+    """A model that never writes the same instructions again."""
+    again = completion(completion_text(body["prompt"] + str(random.random())))
+    generation = purpose_of(body) == "generation"
+    return Fault(delay=random.uniform(0, 0.04), body=again if generation else None)
+
+
+def test_killed_with_a_model_that_never_repeats_itself_all_is_built_on_what_was_kept(
+    tmp_path: Path,
+) -> None:
+    chance = random.Random(3)
+    path = tmp_path / "run"
+    with ScriptedServer(moody) as server:
+        for _ in range(KILLS):
+            killed(path, server, "completion", chance)
+        code, _, errors = finish(started(path, server, "completion"))
+        assert code == 0, errors
+    with Run.read(path) as run:
+        every = [one.id for one in run.tasks()] + [one[0] for one in run.rejected()]
+        shown = [run.show(one) for one in every]
+    assert len(every) > SETTINGS["tasks"]
+    for one in shown:
+        first = one.requests[0]
+        assert first["purpose"] == "generation"
+        assert one.columns["instruction"] in first["reply"]
+        lines = json.loads(first["request"])["prompt"].splitlines()
+        assert all(
+            any(text.rstrip(":") in line for line in lines) for _, text in one.demonstrations
+        )
 
 
 @pytest.mark.parametrize("style", ["completion", "chat"])

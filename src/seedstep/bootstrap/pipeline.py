@@ -17,6 +17,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from seedstep.bootstrap import parse
 from seedstep.bootstrap.filters import sift_instances
@@ -40,17 +41,25 @@ async def bootstrap(
 
     Raises:
         ModelError: the model can't be asked, or no longer.
+        StoreError: an answer can't be kept.
     """
     pool = Pool(seeds, settings)
     work = _Work(settings, engine, make_prompts(settings), pool)
     items: deque[asyncio.Task[Generation]] = deque()
+    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     started = barren = 0
     try:
         while len(pool.finished) < settings.tasks and barren < settings.patience:
             while len(items) < settings.window:
                 items.append(asyncio.create_task(work.item(started, pool.sample(started))))
+                items[-1].add_done_callback(lambda item: _pass_on(item, failed))
                 started += 1
-            generation = _up_to(await items.popleft(), settings.tasks - len(pool.finished))
+            waited: set[asyncio.Future[Any]] = {items[0], failed}
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            if failed.done():
+                await failed
+            missing = settings.tasks - len(pool.finished)
+            generation = _up_to(items.popleft().result(), missing)
             tasks = [one.task for one in generation.candidates if one.task]
             pool.finished += tasks
             barren = 0 if tasks else barren + 1
@@ -59,6 +68,12 @@ async def bootstrap(
         for item in items:
             item.cancel()
         await asyncio.gather(*items, return_exceptions=True)
+
+
+def _pass_on(item: "asyncio.Task[Generation]", failed: "asyncio.Future[None]") -> None:
+    """Let the first error of any item be seen at once, and not only in its turn."""
+    if not item.cancelled() and (error := item.exception()) and not failed.done():
+        failed.set_exception(error)
 
 
 def _up_to(generation: Generation, wanted: int) -> Generation:

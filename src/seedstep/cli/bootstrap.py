@@ -81,11 +81,18 @@ async def _run(out: Path, asked: dict[str, Any]) -> Progress:
 
     def stop() -> None:
         nonlocal stopped
-        if not stopped:
+        if stopped:
+            drop()
+        else:
             teller = console if console.is_terminal else errors  # above the live display
             teller.print("\nStopping: requests in flight are waited for. Ctrl-C again drops them.")
-        stopped = True
+            stopped = True
+            work.cancel()
+
+    def drop() -> None:
+        """Cancel whatever is being waited for, and what is waited for after that."""
         work.cancel()
+        loop.call_later(0.1, drop)
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

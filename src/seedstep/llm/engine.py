@@ -22,7 +22,7 @@ from typing import Any
 
 import aiohttp
 
-from seedstep.errors import ModelError, UnreachableError
+from seedstep.errors import ModelError, SeedstepError, UnreachableError
 from seedstep.llm.models import Endpoint
 from seedstep.llm.records import Answer, Failure, Ledger, Reply, Request
 from seedstep.llm.slots import Priority, Slots
@@ -72,6 +72,7 @@ class Engine:
         self._asked: dict[str, asyncio.Task[Answer]] = {}
         self._sending: set[asyncio.Task[Answer]] = set()
         self._failures = 0
+        self._fatal: SeedstepError | None = None
         self._closing = False
         self._wire: Wire
 
@@ -133,6 +134,7 @@ class Engine:
 
         Raises:
             ModelError: the endpoint takes no requests from us, or no longer answers.
+            StoreError: the answer can't be kept. After either, nothing more is sent.
         """
         key = self.key(request)
         task = self._asked.get(key)
@@ -153,8 +155,12 @@ class Engine:
             done.exception()  # read, so that asyncio does not report it where nobody waits
 
     async def _obtain(self, key: str, request: Request, priority: Priority) -> Answer:
-        answer = await self._persist(request, priority)
-        await self._ledger.put(key, request, answer)
+        try:
+            answer = await self._persist(request, priority)
+            await self._ledger.put(key, request, answer)
+        except SeedstepError as error:
+            self._fatal = error
+            raise
         self._count(request, answer)
         return answer
 
@@ -183,6 +189,8 @@ class Engine:
     async def _attempt(self, request: Request, priority: Priority) -> Reply:
         async with self._slots.take(priority):
             await self._slots.pass_pause()
+            if self._fatal:
+                raise self._fatal
             self.stats.sent += 1
             self._sending.add(_this_task())
             reply = await self._wire.send(request)

@@ -23,6 +23,10 @@ from seedstep.store import Run
 __all__ = ["Progress", "Watcher", "self_instruct", "self_instruct_async"]
 
 
+TASKS_TO_TELL = 5
+"""Finished tasks from which the time left is told."""
+
+
 @dataclass(slots=True)
 class Progress:
     """How far a run is. `before` is the number of tasks that an earlier process had finished."""
@@ -48,9 +52,11 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Time left at the speed of this process; None while it has finished nothing."""
+        """Time left at the speed of this process; None while it has finished too little."""
         new = self.finished - self.before
-        return (self.settings.tasks - self.finished) * self.seconds / new if new > 0 else None
+        if new < TASKS_TO_TELL:
+            return None
+        return (self.settings.tasks - self.finished) * self.seconds / new
 
     def add(self, generation: Generation) -> None:
         """Count a retired generation."""

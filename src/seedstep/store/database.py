@@ -49,7 +49,9 @@ class Database:
         """
         with _explained(path):
             if read_only:
-                return cls(path, _connect(path, "ro"), _connect(path, "ro"))
+                reader = _connect(path, "ro")
+                _applied(reader, path)
+                return cls(path, reader, _connect(path, "ro"))
             writer = _connect(path, "rwc")
             writer.execute("PRAGMA journal_mode = WAL")
             writer.execute("PRAGMA synchronous = FULL")
@@ -134,10 +136,16 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return connection
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    (applied,) = connection.execute("PRAGMA user_version").fetchone()
+def _applied(connection: sqlite3.Connection, path: Path) -> int:
+    """The number of migrations that made the schema."""
+    applied = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if applied > len(MIGRATIONS):
         raise StoreError(f"{path} was written by a newer seedstep", "update seedstep")
+    return applied
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    applied = _applied(connection, path)
     with connection:
         connection.execute("BEGIN IMMEDIATE")
         for _, statement in MIGRATIONS[applied:]:

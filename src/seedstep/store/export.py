@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,7 +21,7 @@ import msgspec
 
 from seedstep.data import Task
 from seedstep.encode import encode_pair
-from seedstep.errors import MissingExtraError, RunError
+from seedstep.errors import InputError, MissingExtraError, RunError
 from seedstep.store.run import Run
 
 __all__ = ["FORMATS", "export"]
@@ -55,9 +56,12 @@ def export(run: Run, name: str, out: str | Path, *, end_of_text: str = "") -> in
     model's own; the paper's was `<|endoftext|>`.
 
     Raises:
+        InputError: there is no such format.
         RunError: there is nothing to export, or `out` holds something else or can't be written.
         MissingExtraError: Parquet needs pyarrow.
     """
+    if name not in FORMATS:
+        raise InputError(f"there is no format '{name}'", f"known are {', '.join(FORMATS)}")
     out = Path(out)
     tasks = run.tasks()
     if not tasks:
@@ -181,7 +185,8 @@ def _parquet(source: _Source, out: Path) -> int:
 
 
 def _superni(source: _Source, out: Path) -> int:
-    """One task file each, in the SUPER-NATURALINSTRUCTIONS schema, and the training split.
+    """One task file each, in the SUPER-NATURALINSTRUCTIONS schema, the training split, and a card
+    that tells `datasets.load_dataset` which files are data.
 
     Names are made from numbers: what a model wrote is never part of a path.
     """
@@ -195,6 +200,8 @@ def _superni(source: _Source, out: Path) -> int:
     split = out / "splits" / "default" / "train_tasks.txt"
     split.parent.mkdir(parents=True)
     split.write_text("".join(f"{name}\n" for name in names))
+    card = resources.files("seedstep.store") / "superni_card.md"
+    (out / "README.md").write_bytes(card.read_bytes())
     return len(names)
 
 

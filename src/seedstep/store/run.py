@@ -199,7 +199,9 @@ def _resolve(path: Path, asked: Mapping[str, Any]) -> tuple[Settings, tuple[Task
 
 
 def _require_free(path: Path) -> None:
-    others = [one.name for one in path.iterdir() if one.name != LOCK] if path.is_dir() else []
+    """Nothing may be there but what a run leaves that was killed at once."""
+    names = [one.name for one in path.iterdir()] if path.is_dir() else []
+    others = [one for one in names if one != LOCK and not one.startswith(f".{CONFIG}.")]
     if others or path.is_file():
         raise RunError(f"{path} is not empty and not a run", "name another --out")
 
@@ -209,6 +211,8 @@ def _has_requests(path: Path) -> bool:
     if not (path / DATABASE).exists():
         return False
     with closing(Database.open(path / DATABASE, read_only=True)) as database:
+        if not database.rows("SELECT 1 FROM sqlite_master WHERE name = 'requests'"):
+            return False
         return bool(database.rows("SELECT 1 FROM requests LIMIT 1"))
 
 
