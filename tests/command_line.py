@@ -84,10 +84,12 @@ def environment(**values: str) -> dict[str, str]:
     return {**kept, "LC_ALL": "C.UTF-8", **values}
 
 
-def run_process(*args: object, env: Mapping[str, str] | None = None) -> Outcome:
-    """Run a command as a process of its own, without a terminal."""
+def run_process(
+    *args: object, env: Mapping[str, str] | None = None, seconds: float = 60
+) -> Outcome:
+    """Run a command as a process of its own, without a terminal, for so long at the most."""
     done = subprocess.run(
-        program(*args), env=env or environment(), capture_output=True, timeout=60, check=False
+        program(*args), env=env or environment(), capture_output=True, timeout=seconds, check=False
     )
     return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
 

@@ -1,10 +1,12 @@
 """Fixtures that several test files share."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from scripted_server import ScriptedServer
 
 TESTS = Path(__file__).parent
 
@@ -40,3 +42,18 @@ def shared_data() -> Path:
 def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     """The request engine asks again at once."""
     monkeypatch.setattr("seedstep.llm.engine._backoff", lambda attempt: 0.001)
+
+
+@pytest.fixture
+def empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The current directory is empty, and no key is set."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
+    """A scripted server, to which the environment points."""
+    with ScriptedServer() as started:
+        monkeypatch.setenv("OPENAI_BASE_URL", started.url)
+        yield started

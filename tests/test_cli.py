@@ -26,22 +26,11 @@ from scripted_server import Fault, ScriptedServer
 from seedstep import Run, Settings, seed_tasks
 from seedstep.bootstrap import make_settings, preview
 
+pytestmark = pytest.mark.usefixtures("empty_directory")
+
 COMMANDS = ("bootstrap", "status", "show", "export", "init", "seeds", "seeds check")
 BOOTSTRAP = ("bootstrap", "--out", "run", "--model", "openai:scripted")
 TASKS = 5
-
-
-@pytest.fixture(autouse=True)
-def _in_an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
-    with ScriptedServer() as started:
-        monkeypatch.setenv("OPENAI_BASE_URL", started.url)
-        yield started
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What the commands say where something is wrong: one line, where, and what to do."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -11,21 +10,10 @@ from command_line import error_reply, seed_line, seedstep
 from scripted_server import ScriptedServer
 from seedstep.llm import local
 
+pytestmark = pytest.mark.usefixtures("empty_directory")
+
 BOOTSTRAP = ("bootstrap", "--out", "run", "--model", "openai:scripted")
 NOWHERE = "http://127.0.0.1:9/v1"
-
-
-@pytest.fixture(autouse=True)
-def _in_an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
-    with ScriptedServer() as started:
-        monkeypatch.setenv("OPENAI_BASE_URL", started.url)
-        yield started
 
 
 # Seed files: their content, what is said about it, and what to do

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,25 +25,14 @@ from command_line import (
 )
 from scripted_server import Fault, ScriptedServer
 
+pytestmark = pytest.mark.usefixtures("empty_directory")
+
 BOOTSTRAP = ("bootstrap", "--out", "run", "--model", "openai:scripted")
 HOSTILE = "[bold]three[/bold] \x1b[31mred\x1b[0m \x9b1m\u202e [/x] [link=x:y]things"
 FIRST = "under every wooden bridge near our quiet village shop before noon."
 LAST = "while four patient sailors repair an ancient lighthouse clock slowly."
 LITERAL = ("[bold]three[/bold]", "[/x]", "[link=x:y]things")
 """What of it must be seen as it stands."""
-
-
-@pytest.fixture(autouse=True)
-def _in_an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
-    with ScriptedServer() as started:
-        monkeypatch.setenv("OPENAI_BASE_URL", started.url)
-        yield started
 
 
 def harmless(done: Outcome) -> str:

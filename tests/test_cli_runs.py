@@ -1,7 +1,6 @@
 """What the commands say about run directories that can't be used."""
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,21 +11,10 @@ from scripted_server import ScriptedServer
 from seedstep import Run
 from seedstep.store.run import CONFIG, DATABASE
 
+pytestmark = pytest.mark.usefixtures("empty_directory")
+
 BOOTSTRAP = ("bootstrap", "--out", "run", "--model", "openai:scripted")
 TASKS = 3
-
-
-@pytest.fixture(autouse=True)
-def _in_an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
-    with ScriptedServer() as started:
-        monkeypatch.setenv("OPENAI_BASE_URL", started.url)
-        yield started
 
 
 @pytest.fixture

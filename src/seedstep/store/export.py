@@ -104,6 +104,10 @@ class _Source:
                     yield Row(task.id, *content, task.is_classification)
 
 
+Writer = Callable[[_Source, Path], int]
+"""Writes a format into a directory, and returns the number of records."""
+
+
 def _put_in_place(partial: Path, out: Path) -> None:
     """Give the finished directory its name. An earlier export goes only when the new one is in."""
     if not out.exists():
@@ -132,30 +136,22 @@ def _alpaca(source: _Source, out: Path) -> int:
     return _write_lines(records, out / "train.jsonl")
 
 
-def _messages(source: _Source, out: Path) -> int:
-    records = (
-        {
-            "messages": [
-                {"role": "user", "content": row.request},
-                {"role": "assistant", "content": row.output},
-            ]
-        }
-        for row in source.rows()
-    )
-    return _write_lines(records, out / "train.jsonl")
+def _conversations(field: str, role: str, text: str, names: tuple[str, str]) -> Writer:
+    """A writer of conversations of two turns, under the names that a format has for them."""
 
+    def write(source: _Source, out: Path) -> int:
+        records = (
+            {
+                field: [
+                    {role: names[0], text: row.request},
+                    {role: names[1], text: row.output},
+                ]
+            }
+            for row in source.rows()
+        )
+        return _write_lines(records, out / "train.jsonl")
 
-def _sharegpt(source: _Source, out: Path) -> int:
-    records = (
-        {
-            "conversations": [
-                {"from": "human", "value": row.request},
-                {"from": "gpt", "value": row.output},
-            ]
-        }
-        for row in source.rows()
-    )
-    return _write_lines(records, out / "train.jsonl")
+    return write
 
 
 def _prompt_completion(source: _Source, out: Path) -> int:
@@ -231,11 +227,11 @@ def _superni_task(task: Task, name: str) -> dict[str, Any]:
     }
 
 
-FORMATS: MappingProxyType[str, Callable[[_Source, Path], int]] = MappingProxyType(
+FORMATS: MappingProxyType[str, Writer] = MappingProxyType(
     {
         "alpaca": _alpaca,
-        "messages": _messages,
-        "sharegpt": _sharegpt,
+        "messages": _conversations("messages", "role", "content", ("user", "assistant")),
+        "sharegpt": _conversations("conversations", "from", "value", ("human", "gpt")),
         "prompt-completion": _prompt_completion,
         "superni": _superni,
         "parquet": _parquet,
