@@ -126,7 +126,7 @@ async def test_as_many_are_in_flight_as_allowed_and_never_more() -> None:
         server.script = lambda number, body: full if number < 12 else None
         async with engine_on(server, in_flight=4) as engine:
             await ask_all(engine, *map(str, range(12)))
-            assert engine.in_flight == 0
+            assert engine.stats.in_flight == 0
         assert server.most_in_flight == 4
         assert server.requests == 12
 

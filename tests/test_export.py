@@ -359,3 +359,14 @@ def test_a_format_that_there_is_not_is_named_with_the_others(run: Run, tmp_path:
     with pytest.raises(InputError, match=r"alpacca.*sharegpt"):
         export(run, "alpacca", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_an_export_in_which_someone_put_a_file_is_not_replaced(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    export(run, "alpaca", out)
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(RunError, match="holds other files"):
+        export(run, "alpaca", out)
+    assert (out / "notes.txt").read_text() == "mine"
+    (out / "notes.txt").unlink()
+    assert export(run, "messages", out) > 0

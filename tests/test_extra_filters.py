@@ -56,6 +56,10 @@ def test_an_instruction_that_stands_alone_needs_no_input(instruction: str) -> No
         ("They say that time flies, do you agree?", False),
         ("Answer in the words of a sailor.", False),
         ("Then write down what happens next.", False),
+        ("You are not the King of Rome.", True),
+        ("You are given a text, find its verbs.", False),
+        ("I have been told that your car is old.", True),
+        ("I have been told that your car is old, explain.", False),
     ],
 )
 def test_is_statement(text: str, statement: bool) -> None:
@@ -117,4 +121,4 @@ def test_hardly_anything_people_wrote_is_refused(shared_data: Path) -> None:
                 raw = RawInstance(one["input"].strip(), one["output"])
                 faults.append(extra_instance_fault(task["instruction"], raw))
     counts = {name: faults.count(name) for name in ("statement", "missing_input", "repeats_itself")}
-    assert counts == {"statement": 1, "missing_input": 1, "repeats_itself": 1}
+    assert counts == {"statement": 3, "missing_input": 1, "repeats_itself": 1}

@@ -4,8 +4,8 @@ Example::
 
     from seedstep import export, self_instruct
 
-    run = self_instruct("runs/first", model="local", tasks=25)
-    export(run, "alpaca", "data")
+    with self_instruct("runs/first", model="local", tasks=25) as run:
+        export(run, "alpaca", "data")
 """
 
 from seedstep.bootstrap import Settings

@@ -29,7 +29,10 @@ _POINTS_AT_INPUT = re.compile(
     re.IGNORECASE,
 )
 _BRINGS_MATERIAL = re.compile(r"[:\"“”`\n]\s*\S")
-_STARTS_LIKE_STATEMENT = re.compile(r"(?:An?|The|He|She|It|They|We|There|His|Her|Their)\b")
+_STARTS_LIKE_STATEMENT = re.compile(
+    r"(?:An?|The|He|She|It|They|We|There|His|Her|Their|My|One|Some|Many|This is|That is)\b"
+    r"|(?:You are|You're|I am|I'm|I have)\b(?!.*,)"
+)
 _ASKS = re.compile(
     r"\?|\b(?:should|must|needs? to|has to|have to|could|please)\b|[.!:;]\s+\S", re.I
 )

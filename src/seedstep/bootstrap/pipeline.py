@@ -65,6 +65,8 @@ async def bootstrap(
             barren = 0 if tasks else barren + 1
             yield generation
     finally:
+        if not failed.cancel():
+            failed.exception()  # read, so that asyncio does not report it
         for item in items:
             item.cancel()
         await asyncio.gather(*items, return_exceptions=True)

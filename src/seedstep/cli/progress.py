@@ -47,11 +47,11 @@ def _opening(progress: Progress, out: Path) -> str:
 
 def _activity(progress: Progress) -> str:
     """What the engine does: requests, tokens, speed, and why instructions were rejected."""
-    stats = progress.engine.stats
+    stats = progress.stats
     speed = stats.completion_tokens / progress.seconds if progress.seconds else 0.0
     replies = [f"{count} {purpose}" for purpose, count in stats.replied.items()]
     parts = [f"replies: {', '.join(replies)}"] if replies else []
-    parts.append(f"{progress.engine.in_flight} in flight")
+    parts.append(f"{stats.in_flight} in flight")
     parts.append(f"{stats.completion_tokens:,} tokens ({speed:.0f}/s)")
     if stats.reused:
         parts.append(f"{stats.reused} kept from before")

@@ -46,11 +46,12 @@ FAILURES_IN_A_ROW = 8
 
 @dataclass(slots=True)
 class Stats:
-    """What the engine has done since it was opened.
+    """What the engine has done since it was opened, and how many requests are `in_flight` now.
 
     `replied` counts new replies by their request's purpose; tokens are those of new replies.
     """
 
+    in_flight: int = 0
     sent: int = 0
     replied: Counter[str] = field(default_factory=Counter)
     reused: int = 0
@@ -75,11 +76,6 @@ class Engine:
         self._fatal: SeedstepError | None = None
         self._closing = False
         self._wire: Wire
-
-    @property
-    def in_flight(self) -> int:
-        """Requests that the server works on now."""
-        return self._slots.taken
 
     async def __aenter__(self) -> "Engine":
         timeout = aiohttp.ClientTimeout(total=REPLY_SECONDS, sock_connect=CONNECT_SECONDS)
@@ -193,7 +189,11 @@ class Engine:
                 raise self._fatal
             self.stats.sent += 1
             self._sending.add(_this_task())
-            reply = await self._wire.send(request)
+            self.stats.in_flight += 1
+            try:
+                reply = await self._wire.send(request)
+            finally:
+                self.stats.in_flight -= 1
         self._slots.succeeded()
         self._failures = 0
         return reply

@@ -2,9 +2,9 @@
 
 Example::
 
-    run = self_instruct("runs/first", tasks=25)
-    for task in run.tasks():
-        print(task.definition)
+    with self_instruct("runs/first", tasks=25) as run:
+        for task in run.tasks():
+            print(task.definition)
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from seedstep.bootstrap import Generation, Settings, bootstrap
-from seedstep.llm import Engine, open_model
+from seedstep.llm import Engine, Stats, open_model
 from seedstep.store import Run
 
 __all__ = ["Progress", "Watcher", "self_instruct", "self_instruct_async"]
@@ -32,7 +32,7 @@ class Progress:
     """How far a run is. `before` is the number of tasks that an earlier process had finished."""
 
     settings: Settings
-    engine: Engine
+    stats: Stats = field(default_factory=Stats)
     before: int = 0
     started: float = field(default_factory=time.monotonic)
     generations: int = 0
@@ -73,7 +73,7 @@ class Watcher(Protocol):
     """Is told how a run gets on."""
 
     def began(self, progress: Progress) -> None:
-        """The model answers, and work begins."""
+        """The model answers, and work begins, if any is left."""
 
     def retired(self, progress: Progress, generation: Generation) -> None:
         """A generation is decided, recorded and counted."""
@@ -109,12 +109,18 @@ async def self_instruct_async(
 
 async def _work(run: Run, watch: Watcher | None) -> Progress:
     settings = run.settings
+    before = run.status().finished
+    if before == settings.tasks:
+        done = Progress(settings, before=before, finished=before)
+        if watch:
+            watch.began(done)
+        return done
     async with (
         open_model(settings.model, settings.base_url, settings.in_flight) as endpoint,
         Engine(endpoint, run.ledger, settings.in_flight) as engine,
     ):
         await engine.check()
-        progress = Progress(settings, engine, before=run.status().finished)
+        progress = Progress(settings, engine.stats, before)
         stage = bootstrap(settings, run.seeds(), engine)
         async with aclosing(stage) as generations, _ticking(progress, watch):
             async for generation in generations:

@@ -58,6 +58,11 @@ class Database:
             _migrate(writer, path)
             return cls(path, _connect(path, "ro"), writer)
 
+    @property
+    def has_schema(self) -> bool:
+        """False where the process that made the file was killed before it made the tables."""
+        return bool(self.rows("PRAGMA user_version")[0][0])
+
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """All rows of a query."""
         with _explained(self.path):

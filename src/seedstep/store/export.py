@@ -34,6 +34,11 @@ SUPERNI_EXAMPLES = 2
 
 
 @dataclass(frozen=True, slots=True)
+class _Marker:
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One instance with its task."""
 
@@ -68,8 +73,7 @@ def export(run: Run, name: str, out: str | Path, *, end_of_text: str = "") -> in
         raise RunError(
             f"{run.path} has no finished tasks yet", "let `seedstep bootstrap` make some"
         )
-    if out.exists() and not (out / MARKER).is_file() and (out.is_file() or any(out.iterdir())):
-        raise RunError(f"{out} holds other files", "name an empty or a new directory")
+    _require_ours(out)
     source = _Source(tasks, run.settings.seed, end_of_text)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +81,7 @@ def export(run: Run, name: str, out: str | Path, *, end_of_text: str = "") -> in
         try:
             partial.chmod(0o755)
             count = FORMATS[name](source, partial)
-            marker = {"format": name, "records": count}
+            marker = {"format": name, "records": count, "files": sorted(_files(partial))}
             (partial / MARKER).write_bytes(msgspec.json.encode(marker) + b"\n")
             _put_in_place(partial, out)
         finally:
@@ -102,6 +106,25 @@ class _Source:
                 if content not in seen:
                     seen.add(content)
                     yield Row(task.id, *content, task.is_classification)
+
+
+def _require_ours(out: Path) -> None:
+    """A directory may be replaced if all its files are from an earlier export."""
+    if not out.exists():
+        return
+    try:
+        marker = msgspec.json.decode((out / MARKER).read_bytes(), type=_Marker)
+        ours = {MARKER, *marker.files}
+    except (OSError, msgspec.DecodeError):
+        ours = set()
+    if out.is_file() or set(_files(out)) - ours:
+        raise RunError(f"{out} holds other files", "name an empty or a new directory")
+
+
+def _files(folder: Path) -> Iterator[str]:
+    for path in folder.rglob("*"):
+        if not path.is_dir():
+            yield path.relative_to(folder).as_posix()
 
 
 Writer = Callable[[_Source, Path], int]

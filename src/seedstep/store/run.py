@@ -77,13 +77,17 @@ class Run:
             if fresh:  # before the database: a directory with a database alone is no run
                 write_yaml(path / CONFIG, _config(settings, seeds))
             run = cls(path, settings, Database.open(path / DATABASE))
-            run._lock = lock
+        except BaseException:
+            lock.release()
+            raise
+        run._lock = lock
+        try:
             run._check_size()
             if not fresh:
                 write_yaml(path / CONFIG, _config(settings, seeds))
             run._keep_seeds(seeds)
         except BaseException:
-            lock.release()
+            run.close()
             raise
         return run
 
@@ -98,7 +102,11 @@ class Run:
             raise RunError(f"{path} is not a run", "name a directory that `bootstrap --out` made")
         values, _ = _stored(path)
         settings = make_settings(values, str(path / CONFIG))
-        return cls(path, settings, Database.open(path / DATABASE, read_only=True))
+        database = Database.open(path / DATABASE, read_only=True)
+        if not database.has_schema:
+            database.close()
+            raise RunError(f"{path} has not begun", f"run `seedstep bootstrap --out {path}` again")
+        return cls(path, settings, database)
 
     def __enter__(self) -> "Run":
         return self
@@ -166,6 +174,8 @@ class Run:
             _take_lock(self.path).release()
         except RunBusyError:
             return True
+        except RunError:
+            return False  # where nothing can be written, nobody works
         return False
 
     def _check_size(self) -> None:
@@ -211,9 +221,7 @@ def _has_requests(path: Path) -> bool:
     if not (path / DATABASE).exists():
         return False
     with closing(Database.open(path / DATABASE, read_only=True)) as database:
-        if not database.rows("SELECT 1 FROM sqlite_master WHERE name = 'requests'"):
-            return False
-        return bool(database.rows("SELECT 1 FROM requests LIMIT 1"))
+        return database.has_schema and bool(database.rows("SELECT 1 FROM requests LIMIT 1"))
 
 
 def _refuse_differences(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
