@@ -11,7 +11,7 @@ RUN := runs/demo
 .PHONY: demo test format clean
 
 demo: $(VENV)/local.done  ## Grow TASKS tasks with the embedded model, and export them.
-	$(BIN)/seedstep bootstrap --model local --tasks $(TASKS) --out $(RUN)
+	$(BIN)/seedstep bootstrap --model local --tasks $(TASKS) --in-flight 4 --out $(RUN)
 	$(BIN)/seedstep export $(RUN) --format alpaca
 
 test: $(VENV)/dev.done  ## All checks and tests.
