@@ -40,8 +40,9 @@ def shared_data() -> Path:
 
 @pytest.fixture
 def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The request engine asks again at once."""
+    """The request engine asks again at once, and takes a short time without replies for long."""
     monkeypatch.setattr("seedstep.llm.engine._backoff", lambda attempt: 0.001)
+    monkeypatch.setattr("seedstep.llm.patience.OUTAGE_SECONDS", 0.3)
 
 
 @pytest.fixture

@@ -292,7 +292,7 @@ def test_a_key_that_is_no_key_is_refused(
 def test_a_server_that_refuses_everything_ends_the_run(server: ScriptedServer) -> None:
     server.script = lambda number, body: error_reply(400, "not today")
     error = seedstep(*BOOTSTRAP).error
-    assert "requests in a row failed, the last with: HTTP 400: not today. " in error
+    assert "requests in a row were refused, the last with: HTTP 400: not today. " in error
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 """What the request engine asks again, for how long, and when it gives up."""
 
+import asyncio
+import itertools
 import socket
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, formatdate
 
@@ -11,7 +14,8 @@ from asking import ask_all, asked, endpoint_of, engine_on, failure, for_named, n
 from scripted_server import Fault, Script, ScriptedServer, completion, error, in_turn
 from seedstep.errors import ModelError, UnreachableError
 from seedstep.llm import Endpoint, Engine, MemoryLedger, Reply
-from seedstep.llm.engine import ATTEMPTS, FAILURES_IN_A_ROW
+from seedstep.llm.engine import REFUSALS_IN_A_ROW
+from seedstep.llm.patience import ATTEMPTS
 from seedstep.llm.wire import Retryable, Wire
 
 OVERLOAD = Fault(429)
@@ -101,7 +105,7 @@ async def test_no_wait_is_longer_than_five_minutes(wait: str) -> None:
 LASTING = {
     "500": (BROKEN, "server_error", 500),
     "502": (Fault(502), "server_error", 502),
-    "not-json": (Fault(body=b"<html>"), "malformed_reply", 0),
+    "not-json": (Fault(body=b"<html>"), "malformed_reply", 200),
     "reset": (Fault(reset=True), "connection", 0),
 }
 
@@ -113,24 +117,59 @@ async def test_a_request_that_always_fails_becomes_a_failure_and_no_other_does(
     ledger = MemoryLedger()
     with ScriptedServer(for_named("bad", fault)) as server:
         async with engine_on(server, ledger) as engine:
-            first, bad, last = await ask_all(engine, "a", "bad", "b")
-            assert ledger.answers[engine.key(asked("bad"))] == bad
+            asking = asyncio.create_task(engine.ask(asked("bad")))
+            for number in itertools.count():
+                if asking.done():
+                    break
+                reply(await engine.ask(asked(f"good {number}")))
+            failed = failure(await asking)
+            assert ledger.answers[engine.key(asked("bad"))] == failed
         assert sum(name_of(body) == "bad" for body in server.bodies) == ATTEMPTS
-    reply(first)
-    reply(last)
-    failed = failure(bad)
     assert (failed.reason, failed.status, failed.attempts) == (reason, status, ATTEMPTS)
+
+
+async def test_a_last_request_that_always_fails_becomes_a_failure_if_the_server_is_up() -> None:
+    with ScriptedServer(for_named("bad", BROKEN)) as server:
+        async with engine_on(server) as engine:
+            reply(await engine.ask(asked("a")))
+            assert failure(await engine.ask(asked("bad"))).reason == "server_error"
+            reply(await engine.ask(asked("b")))
 
 
 async def test_a_request_that_always_times_out_becomes_a_failure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("seedstep.llm.engine.REPLY_SECONDS", 0.3)
-    monkeypatch.setattr("seedstep.llm.engine.ATTEMPTS", 2)
+    monkeypatch.setattr("seedstep.llm.engine.REPLY_SECONDS", 0.2)
     with ScriptedServer(for_named("bad", Fault(delay=30.0))) as server:
         async with engine_on(server) as engine:
             failed = failure(await engine.ask(asked("bad")))
-    assert (failed.reason, failed.attempts) == ("timeout", 2)
+    assert failed.reason == "timeout"
+    assert failed.attempts > 1
+
+
+@pytest.mark.parametrize("fault", [BROKEN, Fault(reset=True), Fault(body=b"<html>")])
+async def test_an_outage_ends_the_run_and_leaves_no_trace(fault: Fault) -> None:
+    """What is asked again after it gets its reply: the data does not know of the outage."""
+    ledger = MemoryLedger()
+    names = [str(number) for number in range(REFUSALS_IN_A_ROW)]
+    with ScriptedServer() as server:
+        async with engine_on(server, ledger) as engine:
+            reply(await engine.ask(asked("before")))
+            server.script = lambda number, body: fault
+            with pytest.raises(ModelError, match="answered nothing for a long time"):
+                await ask_all(engine, *names)
+        assert len(ledger.answers) == 1
+        server.script = None
+        async with engine_on(server, ledger) as engine:
+            for answer in await ask_all(engine, *names):
+                reply(answer)
+
+
+async def test_a_short_outage_is_survived() -> None:
+    with ScriptedServer(in_turn(*[BROKEN] * (2 * ATTEMPTS))) as server:
+        async with engine_on(server, in_flight=1) as engine:
+            for answer in await ask_all(engine, "a", "b"):
+                reply(answer)
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -140,19 +179,41 @@ async def test_overload_is_waited_out_for_longer_than_faults(status: int) -> Non
             assert reply(await engine.ask(asked("a"))).attempts == 2 * ATTEMPTS + 1
 
 
-async def test_overload_without_end_becomes_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seedstep.llm.engine.OVERLOAD_SECONDS", 0.1)
-    with ScriptedServer(for_named("bad", OVERLOAD)) as server:
-        async with engine_on(server) as engine:
-            failed = failure(await engine.ask(asked("bad")))
-            reply(await engine.ask(asked("good")))
-    assert (failed.reason, failed.status) == ("overloaded", 429)
+async def test_overload_without_end_ends_the_run_and_keeps_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("seedstep.llm.patience.OVERLOAD_SECONDS", 0.1)
+    ledger = MemoryLedger()
+    with ScriptedServer(lambda number, body: OVERLOAD) as server:
+        async with engine_on(server, ledger) as engine:
+            with pytest.raises(ModelError, match="the last fault: HTTP 429"):
+                await engine.ask(asked("a"))
+    assert ledger.answers == {}
+
+
+async def test_overload_is_waited_out_while_others_are_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("seedstep.llm.patience.OVERLOAD_SECONDS", 0.1)
+    ends = time.monotonic() + 0.5
+    unlucky = for_named("unlucky", OVERLOAD)
+    script: Script = lambda number, body: (  # noqa: E731
+        unlucky(number, body) if time.monotonic() < ends else None
+    )
+    with ScriptedServer(script) as server:
+        async with engine_on(server, in_flight=2) as engine:
+            asking = asyncio.create_task(engine.ask(asked("unlucky")))
+            for number in itertools.count():
+                if asking.done():
+                    break
+                reply(await engine.ask(asked(f"lucky {number}")))
+            reply(await asking)
 
 
 async def test_the_time_for_overload_does_not_limit_other_faults(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("seedstep.llm.engine.OVERLOAD_SECONDS", -1.0)
+    monkeypatch.setattr("seedstep.llm.patience.OVERLOAD_SECONDS", -1.0)
     with ScriptedServer(in_turn(BROKEN)) as server:
         async with engine_on(server) as engine:
             assert reply(await engine.ask(asked("a"))).attempts == 2
@@ -162,31 +223,31 @@ async def test_the_time_for_overload_starts_with_the_overload(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A request may have waited for its turn for longer than that."""
-    monkeypatch.setattr("seedstep.llm.engine.OVERLOAD_SECONDS", 0.1)
+    monkeypatch.setattr("seedstep.llm.patience.OVERLOAD_SECONDS", 0.1)
     with ScriptedServer(in_turn(Fault(delay=0.2), OVERLOAD)) as server:
         async with engine_on(server, in_flight=1) as engine:
             for answer in await ask_all(engine, "a", "b"):
                 reply(answer)
 
 
-async def test_a_server_that_fails_everything_ends_the_run() -> None:
+async def test_a_server_that_refuses_everything_ends_the_run() -> None:
     ledger = MemoryLedger()
     with ScriptedServer(lambda number, body: Fault(400, error("bad template"))) as server:
         async with engine_on(server, ledger, in_flight=1) as engine:
-            for number in range(FAILURES_IN_A_ROW - 1):
+            for number in range(REFUSALS_IN_A_ROW - 1):
                 failure(await engine.ask(asked(str(number))))
             with pytest.raises(ModelError, match="bad template") as caught:
                 await engine.ask(asked("last"))
     assert caught.value.remedy
-    assert len(ledger.answers) == FAILURES_IN_A_ROW - 1
+    assert len(ledger.answers) == REFUSALS_IN_A_ROW - 1
 
 
 async def test_failures_with_successes_between_them_do_not_end_the_run() -> None:
     script: Script = lambda number, body: Fault(400) if number % 2 else None  # noqa: E731
     with ScriptedServer(script) as server:
         async with engine_on(server, in_flight=1) as engine:
-            answers = await ask_all(engine, *map(str, range(4 * FAILURES_IN_A_ROW)))
-    assert sum(isinstance(answer, Reply) for answer in answers) == 2 * FAILURES_IN_A_ROW
+            answers = await ask_all(engine, *map(str, range(4 * REFUSALS_IN_A_ROW)))
+    assert sum(isinstance(answer, Reply) for answer in answers) == 2 * REFUSALS_IN_A_ROW
 
 
 async def test_nothing_at_the_address_ends_the_run_and_keeps_nothing() -> None:

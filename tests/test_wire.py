@@ -9,7 +9,6 @@ from asking import asked, asked_chat, engine_on, failure, for_named, reply
 from scripted_server import Fault, Script, ScriptedServer, completion, error, in_turn
 from seedstep.errors import DeniedError, ModelError
 from seedstep.llm import MemoryLedger, Reply, Sampling, Schema
-from seedstep.llm.engine import ATTEMPTS
 
 SAMPLING = Sampling(16, 0.7, 0.5, 0.1, 0.2, ("\n\n",))
 
@@ -138,7 +137,7 @@ async def test_a_body_without_a_text_is_asked_again_then_a_failure(body: bytes) 
             assert reply(await engine.ask(asked("a"))).attempts == 2
             server.script = lambda number, _: Fault(body=body)
             failed = failure(await engine.ask(asked("b")))
-    assert (failed.reason, failed.attempts) == ("malformed_reply", ATTEMPTS)
+    assert failed.reason == "malformed_reply"
     assert len(failed.detail) < 400
 
 

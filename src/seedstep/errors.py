@@ -68,12 +68,27 @@ class DeniedError(ModelError):
     """The server refuses the key, or has no such model."""
 
 
+class BudgetReached(SeedstepError):  # noqa: N818 - an end, no fault
+    """The budget is spent. The run stops in order, and goes on with a larger one."""
+
+    def __init__(self, setting: str, limit: str) -> None:
+        """`setting` is what to raise: max_requests, max_tokens or max_usd."""
+        super().__init__(f"the budget of {limit} is spent", f"raise {setting} to go on")
+        self.setting = setting
+
+
 class RunError(SeedstepError):
     """The run directory can't be used."""
 
 
 class RunBusyError(RunError):
     """Another process works on the run."""
+
+
+def _same_model_remedy(differences: Sequence[tuple[str, object, object]]) -> str:
+    if [key for key, _, _ in differences] != ["base_url"]:
+        return ""
+    return "add --same-model if the same model is served there, or name another --out"
 
 
 class RunMismatchError(RunError):
@@ -84,7 +99,8 @@ class RunMismatchError(RunError):
         keys = "; ".join(f"{key}: {old!r} there, {new!r} asked" for key, old, new in differences)
         super().__init__(
             f"{run} was started with other settings ({keys})",
-            "leave these settings out to go on with the run, or name another --out",
+            _same_model_remedy(differences)
+            or "leave these settings out to go on with the run, or name another --out",
         )
         self.differences = tuple(differences)
 

@@ -26,6 +26,7 @@ from seedstep.bootstrap.prompting import Prompts, make_prompts
 from seedstep.bootstrap.records import Candidate, Generation
 from seedstep.bootstrap.settings import Settings
 from seedstep.data import Task
+from seedstep.errors import BudgetReached
 from seedstep.llm import Answer, Engine, Failure, Request
 
 __all__ = ["bootstrap"]
@@ -42,6 +43,7 @@ async def bootstrap(
     Raises:
         ModelError: the model can't be asked, or no longer.
         StoreError: an answer can't be kept.
+        BudgetReached: the budget is spent; all that is complete was yielded.
     """
     pool = Pool(seeds, settings)
     work = _Work(settings, engine, make_prompts(settings), pool)
@@ -73,8 +75,14 @@ async def bootstrap(
 
 
 def _pass_on(item: "asyncio.Task[Generation]", failed: "asyncio.Future[None]") -> None:
-    """Let the first error of any item be seen at once, and not only in its turn."""
-    if not item.cancelled() and (error := item.exception()) and not failed.done():
+    """Let the first error of any item be seen at once, and not only in its turn.
+
+    A spent budget is no error: items that still have all they need are retired first.
+    """
+    if item.cancelled() or failed.done():
+        return
+    error = item.exception()
+    if error and not isinstance(error, BudgetReached):
         failed.set_exception(error)
 
 

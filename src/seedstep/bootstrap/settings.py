@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from seedstep.errors import InputError
-from seedstep.llm import Sampling, default_prompt_style
+from seedstep.llm import Budget, Price, Sampling, default_prompt_style
 
 __all__ = [
     "CHAT_SAMPLING",
@@ -135,6 +135,27 @@ class Settings:
         default=50,
         metadata=_help("Stop after so many generation requests in a row without a finished task."),
     )
+    max_requests: Count | None = field(
+        default=None,
+        metadata=_help("Requests the run may send in all, repetitions included; never exceeded."),
+    )
+    max_tokens: Count | None = field(
+        default=None,
+        metadata=_help(
+            "Tokens of prompts and replies the run may use in all, as the server counts them; "
+            "what is in flight then comes on top."
+        ),
+    )
+    max_usd: Annotated[float, msgspec.Meta(gt=0)] | None = field(
+        default=None,
+        metadata=_help("US dollars the run may spend in all, by `prices`, as with max_tokens."),
+    )
+    prices: dict[str, Price] = field(
+        default_factory=dict,
+        metadata=_help(
+            "US dollars per million tokens by model: {my-model: {input: 0.15, output: 0.6}}."
+        ),
+    )
     sampling: dict[str, Any] = field(
         default_factory=dict,
         metadata=_help(
@@ -149,6 +170,17 @@ class Settings:
         """The prompt style with `auto` resolved."""
         automatic = self.prompt_style == "auto"
         return default_prompt_style(self.model) if automatic else self.prompt_style
+
+    @property
+    def budget(self) -> Budget:
+        """What the run may spend in all."""
+        return Budget(self.max_requests, self.max_tokens, self.max_usd, self.price)
+
+    @property
+    def price(self) -> Price | None:
+        """The model's price, if it is known; `prices` names it with its kind or without."""
+        name = self.model.partition(":")[2]
+        return self.prices.get(name) or self.prices.get(self.model)
 
     def sampling_of(self, request: str) -> Sampling:
         """The sampling parameters of a request: the style's own, with those that are set here."""
@@ -173,6 +205,12 @@ def make_settings(values: Mapping[str, Any], source: str) -> Settings:
     except msgspec.ValidationError as error:
         raise _wrong_value(source, "", error) from None
     _check_sampling(settings.sampling, source)
+    if settings.max_usd is not None and settings.price is None:
+        name = settings.model.partition(":")[2] or settings.model
+        raise InputError(
+            f"{source}, setting 'max_usd': the price of '{name}' is not known",
+            f"add it in a --config file: prices: {{{name}: {{input: 0.15, output: 0.6}}}}",
+        )
     return settings
 
 

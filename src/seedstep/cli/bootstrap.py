@@ -38,6 +38,13 @@ def command(
     seed: Annotated[int | None, typer.Option(help=_help("seed"))] = None,
     window: Annotated[int | None, typer.Option(help=_help("window"))] = None,
     in_flight: Annotated[int | None, typer.Option(help=_help("in_flight"))] = None,
+    max_requests: Annotated[int | None, typer.Option(help=_help("max_requests"))] = None,
+    max_tokens: Annotated[int | None, typer.Option(help=_help("max_tokens"))] = None,
+    max_usd: Annotated[float | None, typer.Option(help=_help("max_usd"))] = None,
+    same_model: Annotated[
+        bool,
+        typer.Option("--same-model", help="Go on with a run at another --base-url: same model."),
+    ] = False,
     config: Annotated[
         Path | None, typer.Option(help="Settings in YAML, as `seedstep init` writes them.")
     ] = None,
@@ -55,6 +62,9 @@ def command(
         "seed": seed,
         "window": window,
         "in_flight": in_flight,
+        "max_requests": max_requests,
+        "max_tokens": max_tokens,
+        "max_usd": max_usd,
     }
     asked = read_yaml(config) if config else {}
     make_settings(asked, str(config))
@@ -66,14 +76,14 @@ def command(
         return
     if out is None:
         raise InputError("no directory for the run", "add --out DIR, or --dry-run")
-    progress = asyncio.run(_run(out, asked))
+    progress = asyncio.run(_run(out, asked, same_model=same_model))
     with Run.read(out) as run:
         print_summary(run, progress)
     if not progress.complete:
         raise typer.Exit(1)
 
 
-async def _run(out: Path, asked: dict[str, Any]) -> Progress:
+async def _run(out: Path, asked: dict[str, Any], *, same_model: bool) -> Progress:
     """Work until done. The first signal stops it in order, the second one at once."""
     work = asyncio.current_task()
     assert work
@@ -99,7 +109,7 @@ async def _run(out: Path, asked: dict[str, Any]) -> Progress:
         loop.add_signal_handler(number, stop)
     try:
         with watcher(out) as watch:
-            return await self_instruct_async(out, asked, watch)
+            return await self_instruct_async(out, asked, watch, same_model=same_model)
     except asyncio.CancelledError:
         errors.print(
             f"Stopped. All that came back is kept; go on with: seedstep bootstrap --out {out}",
@@ -131,6 +141,9 @@ def _print_preview(settings: Settings) -> None:
     console.print(
         f"about {view.prompt_tokens:,} prompt tokens and {view.completion_tokens:,} new tokens"
     )
+    if settings.price:
+        usd = settings.price.usd(view.prompt_tokens, view.completion_tokens)
+        console.print(f"about ${usd:,.2f} at the prices in the configuration")
     console.print(
         "Assumed: 2 accepted instructions a request, 80% of them with a good instance, "
         "4 characters a token. Models differ; `seedstep status` shows the real figures.",

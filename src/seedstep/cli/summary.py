@@ -8,8 +8,10 @@ Example::
 from rich.table import Table
 from rich.text import Text
 
+from seedstep.bootstrap import Settings
 from seedstep.cli.terminal import console, duration, plain
 from seedstep.data import Task
+from seedstep.llm import Spent
 from seedstep.recipes import Progress
 from seedstep.store import Run, Status
 
@@ -44,7 +46,7 @@ def print_status(run: Run) -> Status:
     """Print counts, reasons, tokens and speed."""
     status = run.status()
     console.print(_headline(run, status), soft_wrap=True)
-    console.print(_counts(status))
+    console.print(_counts(run, status))
     if status.rejected or status.bad_instances:
         console.print()
         console.print(_rejections(status))
@@ -62,6 +64,16 @@ def print_summary(run: Run, progress: Progress) -> None:
         console.print()
         print_task(task)
     console.print()
+    if progress.stopped:
+        flag = "--" + progress.stopped.setting.replace("_", "-")
+        console.print(
+            f"Stopped: {progress.stopped.what}. All that came back is kept. Go on with a larger "
+            f"one: seedstep bootstrap --out {run.path} {flag} ...",
+            style="yellow",
+            markup=False,
+            soft_wrap=True,
+        )
+        return
     if progress.complete:
         console.print(f"Done in {duration(progress.seconds)}. See a task with its history:")
         console.print(f"  seedstep show {run.path} ID", markup=False, soft_wrap=True)
@@ -114,7 +126,7 @@ def _headline(run: Run, status: Status) -> Text:
     return line
 
 
-def _counts(status: Status) -> Table:
+def _counts(run: Run, status: Status) -> Table:
     written = status.finished + sum(status.rejected.values())
     table = Table.grid(padding=(0, 2))
     table.add_row("generation requests retired", f"{status.generations:,}")
@@ -123,7 +135,21 @@ def _counts(status: Status) -> Table:
     table.add_row("finished tasks", f"{status.finished:,}", share)
     table.add_row("  of them classification", f"{status.classification:,}")
     table.add_row("instances", f"{status.instances:,}")
+    _add_spending(table, run.spent(), run.settings)
     return table
+
+
+def _add_spending(table: Table, spent: Spent, settings: Settings) -> None:
+    """Rows for what the run has spent, and of which budget."""
+    table.add_row("requests sent", f"{spent.requests:,}", _of(settings.max_requests, ""))
+    table.add_row("tokens", f"{spent.tokens:,}", _of(settings.max_tokens, ""))
+    if settings.price:
+        usd = settings.price.usd(spent.prompt_tokens, spent.completion_tokens)
+        table.add_row("cost", f"${usd:,.4f}", _of(settings.max_usd, "$"))
+
+
+def _of(limit: float | None, unit: str) -> str:
+    return f"of {unit}{limit:,}" if limit else ""
 
 
 def _rejections(status: Status) -> Table:

@@ -1,5 +1,6 @@
 """Models and the request engine that every stage asks through."""
 
+from seedstep.llm.budget import Budget, Price, Spent
 from seedstep.llm.engine import Engine, Stats
 from seedstep.llm.models import Endpoint, default_prompt_style, open_model, resolve_base_url
 from seedstep.llm.records import (
@@ -16,16 +17,19 @@ from seedstep.llm.records import (
 
 __all__ = [
     "Answer",
+    "Budget",
     "Endpoint",
     "Engine",
     "Failure",
     "Ledger",
     "MemoryLedger",
     "Message",
+    "Price",
     "Reply",
     "Request",
     "Sampling",
     "Schema",
+    "Spent",
     "Stats",
     "default_prompt_style",
     "open_model",

@@ -12,7 +12,6 @@ Example::
 """
 
 import asyncio
-import math
 import random
 import time
 from collections import Counter
@@ -22,26 +21,28 @@ from typing import Any
 
 import aiohttp
 
-from seedstep.errors import ModelError, SeedstepError, UnreachableError
+from seedstep.errors import BudgetReached, ModelError, SeedstepError, UnreachableError
+from seedstep.llm.budget import NO_LIMITS, Budget, Spent
 from seedstep.llm.models import Endpoint
+from seedstep.llm.patience import Patience, Verdict
 from seedstep.llm.records import Answer, Failure, Ledger, Reply, Request
 from seedstep.llm.slots import Priority, Slots
-from seedstep.llm.wire import Refused, Retryable, Wire
+from seedstep.llm.wire import OVERLOADED, PARAMETER, Refused, Retryable, Wire
 
 __all__ = ["Engine", "Stats"]
 
 CONNECT_SECONDS = 10.0
-REPLY_SECONDS = 600.0
-"""Time for a whole reply; servers that don't stream send nothing until they are done."""
+FIRST_BYTE_SECONDS = 600.0
+"""Time for the first byte, and between two; servers that don't stream send all of it at once."""
 
-OVERLOADED = "overloaded"
+REPLY_SECONDS = 900.0
+"""Time for a whole reply."""
 
-ATTEMPTS = 5
-OVERLOAD_SECONDS = 900.0
-"""How long one request is asked again while the server says that it is overloaded."""
+SLOW_SECONDS = 300.0
+"""A reply that took longer is late: time-outs are near."""
 
-FAILURES_IN_A_ROW = 8
-"""So many failed requests with no success between them: the fault is not the request's."""
+REFUSALS_IN_A_ROW = 8
+"""So many refused requests with no success between them: the fault is not the requests'."""
 
 
 @dataclass(slots=True)
@@ -64,21 +65,36 @@ class Stats:
 class Engine:
     """Asks one endpoint, at most `in_flight` requests at a time."""
 
-    def __init__(self, endpoint: Endpoint, ledger: Ledger, in_flight: int) -> None:
-        """Answers come from `ledger` where it has them, and go there before they are used."""
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        ledger: Ledger,
+        in_flight: int,
+        budget: Budget = NO_LIMITS,
+        spent: Spent | None = None,
+    ) -> None:
+        """Answers come from `ledger` where it has them, and go there before they are used.
+
+        `spent` is what counts towards the `budget` already; it is kept up to date.
+        """
         self.stats = Stats()
         self._endpoint = endpoint
         self._ledger = ledger
         self._slots = Slots(in_flight)
+        self._budget = budget
+        self._spent = spent or Spent()
         self._asked: dict[str, asyncio.Task[Answer]] = {}
         self._sending: set[asyncio.Task[Answer]] = set()
-        self._failures = 0
+        self._refusals = 0
+        self._last_success = 0.0
         self._fatal: SeedstepError | None = None
         self._closing = False
         self._wire: Wire
 
     async def __aenter__(self) -> "Engine":
-        timeout = aiohttp.ClientTimeout(total=REPLY_SECONDS, sock_connect=CONNECT_SECONDS)
+        timeout = aiohttp.ClientTimeout(
+            total=REPLY_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=FIRST_BYTE_SECONDS
+        )
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
             timeout=timeout,
@@ -93,11 +109,11 @@ class Engine:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop. After an interruption, or where the server ended the run but still answers,
-        requests in flight are waited for and kept: they are paid for.
+        """Stop. After an interruption, a spent budget, or where the server ended the run but
+        still answers, requests in flight are waited for and kept: they are paid for.
         """
         self._closing = True
-        drain = isinstance(error, asyncio.CancelledError | ModelError)
+        drain = isinstance(error, asyncio.CancelledError | ModelError | BudgetReached)
         drain = drain and not isinstance(error, UnreachableError)
         tasks = list(self._asked.values())
         for task in tasks:
@@ -131,6 +147,7 @@ class Engine:
         Raises:
             ModelError: the endpoint takes no requests from us, or no longer answers.
             StoreError: the answer can't be kept. After either, nothing more is sent.
+            BudgetReached: it would have to be sent, and the budget is spent.
         """
         key = self.key(request)
         task = self._asked.get(key)
@@ -154,6 +171,8 @@ class Engine:
         try:
             answer = await self._persist(request, priority)
             await self._ledger.put(key, request, answer)
+        except BudgetReached:
+            raise
         except SeedstepError as error:
             self._fatal = error
             raise
@@ -162,20 +181,24 @@ class Engine:
 
     async def _persist(self, request: Request, priority: Priority) -> Answer:
         """Ask until there is a reply, or until asking again is pointless."""
-        patience = _Patience()
+        patience = Patience()
         attempts = 0
         while True:
             attempts += 1
             try:
                 return replace(await self._attempt(request, priority), attempts=attempts)
             except Refused as error:
-                return self._give_up(error, attempts)
+                return self._refused(error, attempts)
             except Retryable as error:
-                if patience.ends(error):
-                    return self._give_up(error, attempts)
-                pause = max(error.after or 0.0, _backoff(attempts))
-                if error.reason == OVERLOADED:
-                    self._slots.overloaded(pause)
+                pause = 0.0
+                if error.reason != PARAMETER:
+                    verdict = patience.judge(error, self._last_success)
+                    if verdict is Verdict.GIVE_UP or (
+                        verdict is Verdict.OUTAGE and await self._is_to_blame(error)
+                    ):
+                        return Failure(error.reason, error.detail, error.status, attempts)
+                    pause = max(error.after or 0.0, _backoff(attempts))
+                self._slow_down(error, pause)
             self._sending.discard(_this_task())  # a pause is not waited for
             if self._closing:
                 raise asyncio.CancelledError
@@ -187,6 +210,8 @@ class Engine:
             await self._slots.pass_pause()
             if self._fatal:
                 raise self._fatal
+            self._budget.check(self._spent)
+            self._spent.requests += 1
             self.stats.sent += 1
             self._sending.add(_this_task())
             self.stats.in_flight += 1
@@ -194,21 +219,58 @@ class Engine:
                 reply = await self._wire.send(request)
             finally:
                 self.stats.in_flight -= 1
-        self._slots.succeeded()
-        self._failures = 0
+        self._succeeded(reply)
         return reply
 
-    def _give_up(self, error: Refused | Retryable, attempts: int) -> Failure:
-        """A failure that stays with its request, unless all fail."""
-        if error.reason == "unreachable":
-            raise self._unreachable(error)
-        self._failures += 1
-        if self._failures >= FAILURES_IN_A_ROW:
+    def _succeeded(self, reply: Reply) -> None:
+        self._last_success = time.monotonic()
+        self._refusals = 0
+        self._spent.prompt_tokens += reply.prompt_tokens
+        self._spent.completion_tokens += reply.completion_tokens
+        if reply.seconds > SLOW_SECONDS:
+            self._slots.succeeded_late()
+        else:
+            self._slots.succeeded()
+
+    def _slow_down(self, error: Retryable, pause: float) -> None:
+        if error.reason == OVERLOADED:
+            self._slots.overloaded(pause)
+        elif error.reason == "timeout":
+            self._slots.overloaded(0.0)
+
+    def _refused(self, error: Refused, attempts: int) -> Failure:
+        """A failure that stays with its request, unless all are refused."""
+        self._refusals += 1
+        if self._refusals >= REFUSALS_IN_A_ROW:
             raise ModelError(
-                f"{self._failures} requests in a row failed, the last with: {error.detail}",
-                "see to the server, then run the same command again to go on",
+                f"{self._refusals} requests in a row were refused, the last with: {error.detail}",
+                "see to the server or the settings, then run the same command again to go on",
             )
         return Failure(error.reason, error.detail, error.status, attempts)
+
+    async def _is_to_blame(self, error: Retryable) -> bool:
+        """After a long time without any reply: True where the server is up, and only few requests
+        are left that can't be answered.
+
+        Raises:
+            ModelError: the server is down or overloaded.
+        """
+        if error.reason == "unreachable":
+            raise self._unreachable(error)
+        few = error.reason != OVERLOADED and len(self._asked) < REFUSALS_IN_A_ROW
+        if few and await self._is_up():
+            return True
+        raise ModelError(
+            f"{self._endpoint.url} has answered nothing for a long time, the last fault: "
+            f"{error.detail}",
+            "see to the server, then run the same command again to go on",
+        )
+
+    async def _is_up(self) -> bool:
+        try:
+            return await self._wire.check() < 500
+        except (Retryable, Refused):
+            return False
 
     def _unreachable(self, error: Refused | Retryable) -> UnreachableError:
         return UnreachableError(
@@ -223,23 +285,6 @@ class Engine:
         self.stats.replied[request.purpose] += 1
         self.stats.prompt_tokens += answer.prompt_tokens
         self.stats.completion_tokens += answer.completion_tokens
-
-
-@dataclass(slots=True)
-class _Patience:
-    """With one request: so many faults, and so long while the server is overloaded."""
-
-    faults: int = 0
-    deadline: float = math.inf
-
-    def ends(self, error: Retryable) -> bool:
-        """Count an error; True if asking again is pointless."""
-        if error.reason != OVERLOADED:
-            self.faults += 1
-            return self.faults >= ATTEMPTS
-        now = time.monotonic()
-        self.deadline = min(self.deadline, now + OVERLOAD_SECONDS)
-        return now > self.deadline
 
 
 def _this_task() -> asyncio.Task[Any]:

@@ -83,10 +83,13 @@ def _is_address(url: str) -> bool:
 
 
 @asynccontextmanager
-async def open_model(model: str, base_url: str | None, slots: int) -> AsyncIterator[Endpoint]:
+async def open_model(
+    model: str, base_url: str | None, slots: int, identity_url: str | None = None
+) -> AsyncIterator[Endpoint]:
     """The endpoint of a model, served as long as the context lasts.
 
-    `slots` is the number of requests that an embedded model works on at a time.
+    `slots` is the number of requests that an embedded model works on at a time. `identity_url` is
+    the address under which replies are kept, where that is not the one that is asked.
 
     Raises:
         InputError: the name or the address is not one we know.
@@ -96,7 +99,7 @@ async def open_model(model: str, base_url: str | None, slots: int) -> AsyncItera
     url = resolve_base_url(model, base_url)
     name = model.partition(":")[2]
     if url:
-        yield _openai(name, url.rstrip("/"))
+        yield _openai(name, url.rstrip("/"), (identity_url or url).rstrip("/"))
         return
     from seedstep.llm.local import embedded_model, serve_gguf
 
@@ -105,10 +108,10 @@ async def open_model(model: str, base_url: str | None, slots: int) -> AsyncItera
         yield endpoint
 
 
-def _openai(name: str, url: str) -> Endpoint:
+def _openai(name: str, url: str, identity_url: str) -> Endpoint:
     key = os.environ.get("OPENAI_API_KEY", "").strip()
     if not key.isprintable() or " " in key:
         raise InputError("the key holds spaces or line ends", "set OPENAI_API_KEY to one key")
     if url == OPENAI_URL and not key:
         raise InputError("no key for api.openai.com", "set OPENAI_API_KEY, or --base-url")
-    return Endpoint(f"openai:{url}", name, url, key)
+    return Endpoint(f"openai:{identity_url}", name, url, key)

@@ -1,6 +1,7 @@
 """Places for requests in flight, given to the most urgent first.
 
-Starts unthrottled. When the server says it is overloaded the number of places halves; each time
+Starts unthrottled. When the server says it is overloaded, or lets a request time out, the number of
+places halves; when its replies take so long that time-outs are near, it shrinks by one. Each time
 that many requests have succeeded it grows by one, up to where it began.
 
 Example::
@@ -33,6 +34,7 @@ class Slots:
         self._waiting: list[tuple[Priority, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
         self._successes = 0
+        self._late = 0
         self._closed_until = 0.0
 
     @asynccontextmanager
@@ -67,11 +69,20 @@ class Slots:
 
     def succeeded(self) -> None:
         """Count a success towards one more place."""
+        self._late = 0
         self._successes += 1
         if self._successes >= self.limit < self._most:
             self._successes = 0
             self.limit += 1
             self._admit()
+
+    def succeeded_late(self) -> None:
+        """Count a success that took long towards one place fewer."""
+        self._successes = 0
+        self._late += 1
+        if self._late >= self.limit > 1:
+            self._late = 0
+            self.limit -= 1
 
     def _leave(self) -> None:
         self.taken -= 1

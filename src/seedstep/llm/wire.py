@@ -10,6 +10,7 @@ Example::
 """
 
 import email.utils
+import errno
 import json
 import re
 import time
@@ -23,7 +24,7 @@ from seedstep.errors import DeniedError
 from seedstep.llm.models import Endpoint
 from seedstep.llm.records import Reply, Request
 
-__all__ = ["MAX_REPLY_BYTES", "Refused", "Retryable", "Wire"]
+__all__ = ["MAX_REPLY_BYTES", "OVERLOADED", "PARAMETER", "Refused", "Retryable", "Wire"]
 
 MAX_REPLY_BYTES = 16 << 20
 """A reply's size at the most. Longer than any that a model's context allows."""
@@ -52,6 +53,11 @@ _UNSUPPORTED = (
 _CONTEXT = ("context length", "too large", "too long")
 
 
+OVERLOADED = "overloaded"
+PARAMETER = "parameter"
+"""Reasons that the engine treats apart."""
+
+
 class Retryable(Exception):  # noqa: N818 - a signal inside this room, users never see it
     """Asking again may succeed. `after` is the server's wish in seconds."""
 
@@ -76,6 +82,7 @@ class Refused(Exception):  # noqa: N818 - as above
 @dataclass(frozen=True, slots=True)
 class _Message:
     content: str | None = None
+    refusal: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,25 +116,26 @@ class Wire:
         """Ask once.
 
         Raises:
-            Retryable: overload, a server's fault, a broken connection, a reply that is none.
+            Retryable: overload, a server's fault, a broken connection, a reply that is none, or a
+                parameter that the server does not take and that is left out from now on.
             Refused: the server does not take this request.
             DeniedError: the server takes none from us: key, model, address.
         """
         path = "completions" if isinstance(request.prompt, str) else "chat/completions"
-        while True:
-            body = self._body(request)
-            started = time.monotonic()
-            status, headers, data = await self._post(f"{self.endpoint.url}/{path}", body)
-            if status == 200:
-                return _reply(request, data, time.monotonic() - started)
-            error = _Error.read(status, data, self.endpoint.key)
-            if not self._give_way(error, body):
-                raise self._classify(error, headers)
+        body = self._body(request)
+        started = time.monotonic()
+        status, headers, data = await self._post(f"{self.endpoint.url}/{path}", body)
+        if status == 200:
+            return self._reply(request, data, time.monotonic() - started)
+        error = _Error.read(status, data, self.endpoint.key)
+        if self._give_way(error, body):
+            raise Retryable(PARAMETER, error.detail, status)
+        raise self._classify(error, headers)
 
-    async def check(self) -> None:
-        """Raise `Retryable` where nothing answers at the address."""
-        url = f"{self.endpoint.url}/models"
-        await self._exchange("GET", url, None)
+    async def check(self) -> int:
+        """The HTTP status of the list of models; raise `Retryable` where nothing answers."""
+        status, _, _ = await self._exchange("GET", f"{self.endpoint.url}/models", None)
+        return status
 
     async def _post(self, url: str, body: dict[str, Any]) -> tuple[int, Any, bytes]:
         return await self._exchange("POST", url, msgspec.json.encode(body))
@@ -146,10 +154,39 @@ class Wire:
         except TimeoutError:
             raise Retryable("timeout", "no complete reply in time") from None
         except aiohttp.ClientConnectorError as error:
+            if error.os_error.errno in (errno.EMFILE, errno.ENFILE):
+                raise Retryable(OVERLOADED, "too many open files on this machine") from None
             raise Retryable("unreachable", str(error)) from None
         except (aiohttp.ClientError, OSError) as error:
             text = " ".join(str(error).split()) or type(error).__name__
             raise Retryable("connection", _clean(text, self.endpoint.key)) from None
+
+    def _reply(self, request: Request, data: bytes, seconds: float) -> Reply:
+        """Read a body with status 200."""
+        try:
+            payload = msgspec.convert(json.loads(data), _Payload)
+        except (ValueError, RecursionError):  # UnicodeDecodeError and ValidationError too
+            detail = f"not a completion: {_Error.read(200, data, self.endpoint.key).detail}"
+            raise Retryable("malformed_reply", detail, 200) from None
+        choice = payload.choices[0] if payload.choices else _Choice()
+        message = choice.message or _Message()
+        text = choice.text if isinstance(request.prompt, str) else message.content
+        if text is None and (choice.finish_reason == "content_filter" or message.refusal):
+            raise Refused("content_filter", "the server's content filter withheld the reply", 200)
+        if text is None:
+            raise Retryable("malformed_reply", "a completion without text", 200)
+        text = _storable(text)
+        usage = _usage(payload.usage)
+        estimated = usage is None
+        usage = usage or _Usage(_estimate(_prompt_text(request)), _estimate(text))
+        return Reply(
+            text,
+            _storable(choice.finish_reason or "stop"),
+            usage.prompt_tokens,
+            usage.completion_tokens,
+            estimated=estimated,
+            seconds=round(seconds, 3),
+        )
 
     def _body(self, request: Request) -> dict[str, Any]:
         sampling = request.sampling
@@ -204,7 +241,7 @@ class Wire:
             what = f"{self.endpoint.url} redirects elsewhere ({detail})"
             return DeniedError(what, "give the final address with --base-url")
         if error.status == 429 or error.status == 503:
-            return Retryable("overloaded", detail, error.status, _retry_after(headers))
+            return Retryable(OVERLOADED, detail, error.status, _retry_after(headers))
         if error.status >= 500 or error.status in (408, 409, 425) or error.status < 300:
             return Retryable("server_error", detail, error.status, _retry_after(headers))
         return Refused("refused", detail, error.status)
@@ -274,32 +311,6 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
         if len(data) > MAX_REPLY_BYTES:
             raise Refused("too_large", f"the reply is larger than {MAX_REPLY_BYTES >> 20} MiB")
     return bytes(data)
-
-
-def _reply(request: Request, data: bytes, seconds: float) -> Reply:
-    """Read a body with status 200."""
-    try:
-        payload = msgspec.convert(json.loads(data), _Payload)
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError and ValidationError too
-        raise Retryable("malformed_reply", f"not a completion: {error}") from None
-    choice = payload.choices[0] if payload.choices else _Choice()
-    text = (
-        choice.text if isinstance(request.prompt, str) else (choice.message or _Message()).content
-    )
-    if text is None:
-        raise Retryable("malformed_reply", "a completion without text")
-    text = _storable(text)
-    usage = _usage(payload.usage)
-    estimated = usage is None
-    usage = usage or _Usage(_estimate(_prompt_text(request)), _estimate(text))
-    return Reply(
-        text,
-        _storable(choice.finish_reason or "stop"),
-        usage.prompt_tokens,
-        usage.completion_tokens,
-        estimated=estimated,
-        seconds=round(seconds, 3),
-    )
 
 
 def _usage(counted: Any) -> _Usage | None:

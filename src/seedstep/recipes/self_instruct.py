@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from seedstep.bootstrap import Generation, Settings, bootstrap
+from seedstep.errors import BudgetReached
 from seedstep.llm import Engine, Stats, open_model
 from seedstep.store import Run
 
@@ -29,7 +30,11 @@ TASKS_TO_TELL = 5
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run is. `before` is the number of tasks that an earlier process had finished."""
+    """How far a run is.
+
+    `before` is the number of tasks that earlier processes had finished; `stopped` says so where a
+    budget ended the run.
+    """
 
     settings: Settings
     stats: Stats = field(default_factory=Stats)
@@ -39,6 +44,7 @@ class Progress:
     finished: int = 0
     instances: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
+    stopped: BudgetReached | None = None
 
     @property
     def seconds(self) -> float:
@@ -82,45 +88,53 @@ class Watcher(Protocol):
         """Another second has passed."""
 
 
-def self_instruct(out: str | Path, *, watch: Watcher | None = None, **settings: Any) -> Run:
+def self_instruct(
+    out: str | Path, *, watch: Watcher | None = None, same_model: bool = False, **settings: Any
+) -> Run:
     """Make a run, or go on with one, and return it opened for reading.
 
     `settings` are those of `seedstep.Settings`. A run that was killed goes on when the same call
     is made again; nothing that came back is asked for twice. If the run has fewer tasks than
-    asked for afterwards, acceptance had dried up; `status()` says why.
+    asked for afterwards, a budget is spent or acceptance has dried up; `status()` has the counts.
+    `same_model` says that another `base_url` than before serves the same model.
 
     Raises:
         SeedstepError: with what is wrong and what to do.
     """
-    asyncio.run(self_instruct_async(Path(out), settings, watch))
+    asyncio.run(self_instruct_async(Path(out), settings, watch, same_model=same_model))
     return Run.read(Path(out))
 
 
 async def self_instruct_async(
-    out: Path, asked: Mapping[str, Any], watch: Watcher | None = None
+    out: Path, asked: Mapping[str, Any], watch: Watcher | None = None, *, same_model: bool = False
 ) -> Progress:
     """As `self_instruct`, inside a running event loop; returns how far it came."""
-    with Run.start(out, asked) as run:
+    with Run.start(out, asked, same_model=same_model) as run:
+        progress = Progress(run.settings, before=run.status().finished)
         try:
-            return await _work(run, watch)
+            await _work(run, progress, watch)
+        except BudgetReached as reached:
+            progress.stopped = reached
         finally:
             await run.settle()
+    return progress
 
 
-async def _work(run: Run, watch: Watcher | None) -> Progress:
+async def _work(run: Run, progress: Progress, watch: Watcher | None) -> None:
     settings = run.settings
-    before = run.status().finished
-    if before == settings.tasks:
-        done = Progress(settings, before=before, finished=before)
+    if progress.before == settings.tasks:
+        progress.finished = progress.before
         if watch:
-            watch.began(done)
-        return done
+            watch.began(progress)
+        return
     async with (
-        open_model(settings.model, settings.base_url, settings.in_flight) as endpoint,
-        Engine(endpoint, run.ledger, settings.in_flight) as engine,
+        open_model(
+            settings.model, settings.base_url, settings.in_flight, run.identity_url
+        ) as endpoint,
+        Engine(endpoint, run.ledger, settings.in_flight, settings.budget, run.spent()) as engine,
     ):
         await engine.check()
-        progress = Progress(settings, engine.stats, before)
+        progress.stats = engine.stats
         stage = bootstrap(settings, run.seeds(), engine)
         async with aclosing(stage) as generations, _ticking(progress, watch):
             async for generation in generations:
@@ -128,7 +142,6 @@ async def _work(run: Run, watch: Watcher | None) -> Progress:
                 progress.add(generation)
                 if watch:
                     watch.retired(progress, generation)
-        return progress
 
 
 @asynccontextmanager

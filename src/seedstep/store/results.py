@@ -14,6 +14,7 @@ import msgspec
 
 from seedstep.bootstrap import Generation
 from seedstep.data import Instance, Task
+from seedstep.llm import Spent
 from seedstep.store.database import Database, Statement
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "generation_statements",
     "read_details",
     "read_rejected",
+    "read_spent",
     "read_status",
     "read_tasks",
 ]
@@ -129,6 +131,13 @@ def read_rejected(database: Database) -> tuple[tuple[str, str, str], ...]:
         "SELECT id, reason, instruction FROM candidates WHERE reason != '' ORDER BY item, position"
     )
     return tuple((row[0], row[1], row[2]) for row in database.rows(query))
+
+
+def read_spent(database: Database) -> Spent:
+    """Requests with their repetitions, and tokens, of all answers that were kept."""
+    sums = "sum(attempts), sum(prompt_tokens), sum(completion_tokens)"
+    (row,) = database.rows(f"SELECT {sums} FROM requests")  # noqa: S608 - a constant
+    return Spent(*(value or 0 for value in row))
 
 
 def read_status(database: Database, *, wanted: int, running: bool) -> Status:

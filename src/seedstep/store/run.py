@@ -21,7 +21,7 @@ import msgspec
 from seedstep.bootstrap import Generation, Settings, make_settings
 from seedstep.data import Task, require_seeds, seed_tasks
 from seedstep.errors import InputError, RunBusyError, RunError, RunMismatchError
-from seedstep.llm import resolve_base_url
+from seedstep.llm import Spent, resolve_base_url
 from seedstep.prompts import fingerprint
 from seedstep.store.config import read_yaml, write_yaml
 from seedstep.store.database import Database
@@ -32,6 +32,7 @@ from seedstep.store.results import (
     generation_statements,
     read_details,
     read_rejected,
+    read_spent,
     read_status,
     read_tasks,
 )
@@ -41,8 +42,18 @@ __all__ = ["Run"]
 CONFIG = "run.yaml"
 DATABASE = "run.db"
 LOCK = "run.lock"
+IDENTITY = "identity_url"
+"""Entry of the configuration: the address under which replies are kept."""
 
-CHANGEABLE = ("tasks", "in_flight", "patience")
+CHANGEABLE = (
+    "tasks",
+    "in_flight",
+    "patience",
+    "max_requests",
+    "max_tokens",
+    "max_usd",
+    "prices",
+)
 """Settings that a run may go on with changed: they do not change what was made already."""
 
 
@@ -53,16 +64,18 @@ class Run:
         """Use `Run.start` or `Run.read`."""
         self.path = path
         self.settings = settings
+        self.identity_url: str | None = None
         self._database = database
         self._lock: filelock.BaseFileLock | None = None
         self._recorded = database.rows("SELECT max(item) FROM generations")[0][0] or 0
 
     @classmethod
-    def start(cls, path: Path, asked: Mapping[str, Any]) -> "Run":
+    def start(cls, path: Path, asked: Mapping[str, Any], *, same_model: bool = False) -> "Run":
         """Create a run, or go on with one, as its writer.
 
         `asked` are the settings that the user named; the others are the run's own, or the
-        defaults.
+        defaults. `same_model` says that another base URL serves the same model, so that the
+        replies kept count as its own.
 
         Raises:
             RunBusyError: another process works on it.
@@ -70,21 +83,23 @@ class Run:
             InputError: the seed file or a setting can't be used.
             RunError: the directory is something else or can't be written.
         """
-        settings, seeds = _resolve(path, asked)
+        settings, seeds, identity_url = _resolve(path, asked, same_model=same_model)
+        config = _config(settings, seeds, identity_url)
         lock = _take_lock(path)
         try:
             fresh = not (path / CONFIG).exists()
             if fresh:  # before the database: a directory with a database alone is no run
-                write_yaml(path / CONFIG, _config(settings, seeds))
+                write_yaml(path / CONFIG, config)
             run = cls(path, settings, Database.open(path / DATABASE))
         except BaseException:
             lock.release()
             raise
         run._lock = lock
+        run.identity_url = identity_url
         try:
             run._check_size()
             if not fresh:
-                write_yaml(path / CONFIG, _config(settings, seeds))
+                write_yaml(path / CONFIG, config)
             run._keep_seeds(seeds)
         except BaseException:
             run.close()
@@ -129,6 +144,10 @@ class Run:
     def ledger(self) -> RequestLedger:
         """Where the request engine keeps answers."""
         return RequestLedger(self._database)
+
+    def spent(self) -> Spent:
+        """What counts towards the run's budget."""
+        return read_spent(self._database)
 
     async def settle(self) -> None:
         """Wait until everything written is on the disk."""
@@ -194,8 +213,13 @@ class Run:
         self._database.write_now("INSERT INTO seeds VALUES (?, ?)", rows)
 
 
-def _resolve(path: Path, asked: Mapping[str, Any]) -> tuple[Settings, tuple[Task, ...]]:
-    """The settings to go on with, and the seeds; nothing is written."""
+def _resolve(
+    path: Path, asked: Mapping[str, Any], *, same_model: bool
+) -> tuple[Settings, tuple[Task, ...], str | None]:
+    """The settings to go on with, the seeds, and the address under which replies are kept.
+
+    Nothing is written.
+    """
     new = not (path / CONFIG).exists()
     if new:
         _require_free(path)
@@ -203,9 +227,13 @@ def _resolve(path: Path, asked: Mapping[str, Any]) -> tuple[Settings, tuple[Task
     settings = make_settings({**stored, **asked}, "settings" if new else str(path / CONFIG))
     settings = replace(settings, base_url=resolve_base_url(settings.model, settings.base_url))
     seeds = _load_seeds(settings)
-    if not new and _has_requests(path):
-        _refuse_differences(path, {**stored, **stamps}, _config(settings, seeds))
-    return settings, seeds
+    if new or not _has_requests(path):
+        return settings, seeds, settings.base_url
+    identity_url = stamps.get(IDENTITY)
+    changeable = (*CHANGEABLE, "base_url") if same_model else CHANGEABLE
+    now = _config(settings, seeds, identity_url)
+    _refuse_differences(path, {**stored, **stamps}, now, changeable)
+    return settings, seeds, identity_url
 
 
 def _require_free(path: Path) -> None:
@@ -224,11 +252,13 @@ def _has_requests(path: Path) -> bool:
         return database.has_schema and bool(database.rows("SELECT 1 FROM requests LIMIT 1"))
 
 
-def _refuse_differences(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+def _refuse_differences(
+    path: Path, before: Mapping[str, Any], now: Mapping[str, Any], changeable: Sequence[str]
+) -> None:
     differences = [
         (key, before.get(key), value)
         for key, value in now.items()
-        if key not in CHANGEABLE and before.get(key) != value
+        if key not in changeable and before.get(key) != value
     ]
     if differences:
         raise RunMismatchError(str(path), differences)
@@ -244,8 +274,9 @@ def _stamps(seeds: Sequence[Task]) -> dict[str, str]:
     return {"seeds_fingerprint": digest, "prompts_fingerprint": fingerprint()}
 
 
-def _config(settings: Settings, seeds: Sequence[Task]) -> dict[str, Any]:
-    return {"stage": "bootstrap", **asdict(settings), **_stamps(seeds)}
+def _config(settings: Settings, seeds: Sequence[Task], identity_url: str | None) -> dict[str, Any]:
+    head = {"stage": "bootstrap", **asdict(settings)}
+    return {**head, **_stamps(seeds), IDENTITY: identity_url}
 
 
 def _stored(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
