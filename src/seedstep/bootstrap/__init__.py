@@ -4,7 +4,7 @@ from seedstep.bootstrap.filters import check_seeds
 from seedstep.bootstrap.pipeline import bootstrap
 from seedstep.bootstrap.preview import Preview, preview
 from seedstep.bootstrap.records import Candidate, Generation, RejectedInstance
-from seedstep.bootstrap.settings import Settings, make_settings
+from seedstep.bootstrap.settings import Settings, make_settings, require_price
 
 __all__ = [
     "Candidate",
@@ -16,4 +16,5 @@ __all__ = [
     "check_seeds",
     "make_settings",
     "preview",
+    "require_price",
 ]

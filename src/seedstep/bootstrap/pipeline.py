@@ -26,7 +26,7 @@ from seedstep.bootstrap.prompting import Prompts, make_prompts
 from seedstep.bootstrap.records import Candidate, Generation
 from seedstep.bootstrap.settings import Settings
 from seedstep.data import Task
-from seedstep.errors import BudgetReached
+from seedstep.errors import BudgetReached, NotRecordedError
 from seedstep.llm import Answer, Engine, Failure, Request
 
 __all__ = ["bootstrap"]
@@ -77,12 +77,13 @@ async def bootstrap(
 def _pass_on(item: "asyncio.Task[Generation]", failed: "asyncio.Future[None]") -> None:
     """Let the first error of any item be seen at once, and not only in its turn.
 
-    A spent budget is no error: items that still have all they need are retired first.
+    A spent budget is no error, nor is a request that a recording does not hold: items that still
+    have all they need are retired first, and may be enough.
     """
     if item.cancelled() or failed.done():
         return
     error = item.exception()
-    if error and not isinstance(error, BudgetReached):
+    if error and not isinstance(error, BudgetReached | NotRecordedError):
         failed.set_exception(error)
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "Settings",
     "make_settings",
     "override",
+    "require_price",
 ]
 
 PAPER_THRESHOLD = 0.7
@@ -73,7 +74,7 @@ class Settings:
     """What a bootstrap run does. A run's settings are kept in its `run.yaml`."""
 
     model: str = field(
-        default="local", metadata=_help("The model: local, gguf:PATH or openai:NAME.")
+        default="local", metadata=_help("The model: local, gguf:PATH, openai:NAME or replay:FILE.")
     )
     base_url: str | None = field(
         default=None,
@@ -84,7 +85,8 @@ class Settings:
         metadata=_help(
             "completion (the paper's few-shot texts, for base models), turns (the same as turns of "
             "a conversation, for small chat models), chat (asks for JSON, for capable chat "
-            "models), or auto: turns for local, completion for gguf:PATH, chat for openai:NAME."
+            "models), or auto: turns for local, completion for gguf:PATH, chat for openai:NAME, "
+            "the recording's own for replay:FILE."
         ),
     )
     seeds: str | None = field(
@@ -205,13 +207,21 @@ def make_settings(values: Mapping[str, Any], source: str) -> Settings:
     except msgspec.ValidationError as error:
         raise _wrong_value(source, "", error) from None
     _check_sampling(settings.sampling, source)
+    return settings
+
+
+def require_price(settings: Settings) -> None:
+    """Make sure that a budget in money can be held.
+
+    Raises:
+        InputError: the model's price is not known.
+    """
     if settings.max_usd is not None and settings.price is None:
         name = settings.model.partition(":")[2] or settings.model
         raise InputError(
-            f"{source}, setting 'max_usd': the price of '{name}' is not known",
+            f"max_usd: the price of '{name}' is not known",
             f"add it in a --config file: prices: {{{name}: {{input: 0.15, output: 0.6}}}}",
         )
-    return settings
 
 
 def _wrong_value(source: str, place: str, error: Exception) -> InputError:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from seedstep.bootstrap import Settings, make_settings, preview
+from seedstep.bootstrap import Settings, make_settings, preview, require_price
 from seedstep.cli.progress import watcher
 from seedstep.cli.summary import print_summary
 from seedstep.cli.terminal import console, errors, plain
@@ -72,6 +72,7 @@ def command(
     settings = make_settings(asked, "the command line")
     resolve_base_url(settings.model, settings.base_url)
     if dry_run:
+        require_price(settings)
         _print_preview(settings)
         return
     if out is None:

@@ -141,15 +141,14 @@ def _counts(run: Run, status: Status) -> Table:
 
 def _add_spending(table: Table, spent: Spent, settings: Settings) -> None:
     """Rows for what the run has spent, and of which budget."""
-    table.add_row("requests sent", f"{spent.requests:,}", _of(settings.max_requests, ""))
-    table.add_row("tokens", f"{spent.tokens:,}", _of(settings.max_tokens, ""))
+    limits = (settings.max_requests, settings.max_tokens)
+    requests, tokens = (f"of {limit:,}" if limit else "" for limit in limits)
+    table.add_row("requests sent", f"{spent.requests:,}", requests)
+    table.add_row("tokens", f"{spent.tokens:,}", tokens)
     if settings.price:
         usd = settings.price.usd(spent.prompt_tokens, spent.completion_tokens)
-        table.add_row("cost", f"${usd:,.4f}", _of(settings.max_usd, "$"))
-
-
-def _of(limit: float | None, unit: str) -> str:
-    return f"of {unit}{limit:,}" if limit else ""
+        limit = f"of ${settings.max_usd:,.2f}" if settings.max_usd else ""
+        table.add_row("cost", f"${usd:,.4f}", limit)
 
 
 def _rejections(status: Status) -> Table:

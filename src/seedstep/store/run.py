@@ -18,7 +18,7 @@ from typing import Any
 import filelock
 import msgspec
 
-from seedstep.bootstrap import Generation, Settings, make_settings
+from seedstep.bootstrap import Generation, Settings, make_settings, require_price
 from seedstep.data import Task, require_seeds, seed_tasks
 from seedstep.errors import InputError, RunBusyError, RunError, RunMismatchError
 from seedstep.llm import Spent, resolve_base_url
@@ -226,6 +226,7 @@ def _resolve(
     stored, stamps = ({}, {}) if new else _stored(path)
     settings = make_settings({**stored, **asked}, "settings" if new else str(path / CONFIG))
     settings = replace(settings, base_url=resolve_base_url(settings.model, settings.base_url))
+    require_price(settings)
     seeds = _load_seeds(settings)
     if new or not _has_requests(path):
         return settings, seeds, settings.base_url
