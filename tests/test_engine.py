@@ -185,6 +185,31 @@ async def test_overload_halves_the_requests_in_flight_and_successes_bring_them_b
         assert server.requests == total
 
 
+async def test_late_replies_lower_the_requests_in_flight_and_prompt_ones_bring_them_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("seedstep.llm.engine.SLOW_SECONDS", -1.0)
+    with ScriptedServer(lambda number, body: Fault(delay=0.005)) as server:
+        async with engine_on(server, in_flight=6) as engine:
+            await ask_all(engine, *(f"late {number}" for number in range(60)))
+            assert server.crowd[0] <= 6 == max(server.crowd)
+            assert server.crowd[-10:] == [1] * 10
+            monkeypatch.setattr("seedstep.llm.engine.SLOW_SECONDS", 60.0)
+            await ask_all(engine, *(f"prompt {number}" for number in range(60)))
+        assert max(server.crowd[-10:]) == 6
+
+
+async def test_time_outs_lower_the_requests_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seedstep.llm.engine.REPLY_SECONDS", 0.2)
+    late = in_turn(*[Fault(delay=0.25)] * 8)
+    with ScriptedServer(lambda n, body: late(n, body) or Fault(delay=0.1)) as server:
+        async with engine_on(server, in_flight=8) as engine:
+            for answer in await ask_all(engine, *map(str, range(8))):
+                reply(answer)
+        assert max(server.crowd[:8]) == 8
+        assert max(server.crowd[-4:]) <= 4
+
+
 async def test_one_place_is_left_under_any_overload() -> None:
     with ScriptedServer(in_turn(*[Fault(429)] * 9)) as server:
         async with engine_on(server, in_flight=2) as engine:
