@@ -12,11 +12,13 @@ import hashlib
 import json
 import random
 import re
+import socket
+import struct
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,7 +42,8 @@ class Fault:
     """What to send instead of a reply.
 
     First `until` must be true and `delay` seconds pass, also before a good reply. `drip` seconds
-    pass before each byte of a body. `raw` is sent as it is, HTTP or not, and the connection closed.
+    pass before each byte of a body. `raw` is sent as it is, HTTP or not, and the connection closed,
+    or with `reset` broken.
     """
 
     status: int = 200
@@ -122,8 +125,9 @@ class ScriptedServer:
     have one entry a request.
     """
 
-    def __init__(self, script: Script | None = None) -> None:
+    def __init__(self, script: Script | None = None, port: int = 0) -> None:
         self.script = script
+        self.port = port
         self.url = ""
         self.requests = 0
         self.bodies: list[dict[str, Any]] = []
@@ -163,10 +167,11 @@ class ScriptedServer:
         app.router.add_post("/v1/chat/completions", self._answer)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0, backlog=1024)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, backlog=1024)
         await site.start()
         assert isinstance(site._server, asyncio.Server)
-        self.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}/v1"
+        self.port = site._server.sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/v1"
 
     async def _models(self, _: web.Request) -> web.Response:
         return web.json_response({"data": [{"id": "scripted"}]})
@@ -214,10 +219,13 @@ async def _faulty(request: web.Request, fault: Fault) -> web.StreamResponse | No
     """The response that a fault stands for; None where the good reply shall follow."""
     if fault.reset or fault.raw is not None:
         assert isinstance(request.transport, asyncio.Transport)
-        if fault.raw is None:
+        request.transport.write(fault.raw or b"")
+        if fault.reset:
+            at_once = struct.pack("ii", 1, 0)  # without waiting for what is not yet read
+            connection = request.transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
             request.transport.abort()
         else:
-            request.transport.write(fault.raw)
             request.transport.close()
         return web.Response()
     if fault.status == 200 and fault.body is None:
@@ -227,9 +235,10 @@ async def _faulty(request: web.Request, fault: Fault) -> web.StreamResponse | No
         return web.Response(status=fault.status, body=data, headers=fault.headers)
     response = web.StreamResponse(status=fault.status, headers=fault.headers)
     await response.prepare(request)
-    for byte in data:
-        await asyncio.sleep(fault.drip)
-        await response.write(bytes([byte]))
+    with suppress(ConnectionResetError):  # the client may have heard enough
+        for byte in data:
+            await asyncio.sleep(fault.drip)
+            await response.write(bytes([byte]))
     return response
 
 

@@ -189,14 +189,14 @@ def test_init_says_that_the_folder_is_missing(path: str) -> None:
 # Models
 
 
-@pytest.mark.parametrize("model", ["gpt", "openai:", "gguf:", "hf:x", "Local", ""])
+@pytest.mark.parametrize("model", ["gpt", "openai:", "gguf:", "replay:", "hf:x", "Local", ""])
 def test_an_unknown_kind_of_model_is_refused_with_the_kinds(model: str) -> None:
     error = seedstep("bootstrap", "--out", "run", "--model", model).error
     assert f"'{model}'" in error
-    assert error.endswith("Use local, gguf:PATH or openai:NAME.")
+    assert error.endswith("Use local, gguf:PATH, openai:NAME or replay:FILE.")
 
 
-@pytest.mark.parametrize("model", ["gpt", "gguf:missing.gguf"])
+@pytest.mark.parametrize("model", ["gpt", "gguf:missing.gguf", "replay:missing.jsonl"])
 def test_a_model_that_is_none_leaves_no_run_behind(model: str, server: ScriptedServer) -> None:
     assert seedstep("bootstrap", "--out", "run", "--model", model).code == 1
     assert seedstep(*BOOTSTRAP, "--tasks", 1).code == 0

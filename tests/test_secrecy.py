@@ -5,7 +5,7 @@ import traceback
 import pytest
 
 from asking import asked, endpoint_of, engine_on
-from scripted_server import Fault, ScriptedServer, error
+from scripted_server import Fault, ScriptedServer, completion, error
 from seedstep.errors import ModelError
 from seedstep.llm import Engine, MemoryLedger
 
@@ -44,6 +44,8 @@ ECHOES = {
     "no-message": Fault(400, b'{"detail": "%s"}' % SECRET.encode()),
     "redirect": Fault(307, headers={"Location": f"http://127.0.0.1:9/{SECRET}"}),
     "not-json": Fault(body=SECRET.encode()),
+    "reply": Fault(body=completion(f"Your key is {SECRET}.")),
+    "finish-reason": Fault(body=completion("x").replace(b"stop", SECRET.encode())),
     "wrong-type": Fault(body=b'{"choices": "%s"}' % SECRET.encode()),
     "wrong-name": Fault(body=b'{"choices": [{"text": {"%s": 1}}]}' % SECRET.encode()),
     "status-line": Fault(raw=b"HTTP/1.1 " + SECRET.encode() + b"\r\n\r\n"),

@@ -7,7 +7,8 @@ The tree::
     ├── MissingExtraError  an optional dependency is not installed
     ├── ModelError         the model can't be asked at all
     │   ├── UnreachableError   nothing answers at the address
-    │   └── DeniedError        the key was refused, or there is no such model
+    │   ├── DeniedError        the key was refused, or there is no such model
+    │   └── NotRecordedError   a recording does not hold what was asked
     └── RunError           the run directory
         ├── RunBusyError       another process works on it
         ├── RunMismatchError   it belongs to another configuration
@@ -25,6 +26,7 @@ __all__ = [
     "InputError",
     "MissingExtraError",
     "ModelError",
+    "NotRecordedError",
     "RunBusyError",
     "RunError",
     "RunMismatchError",
@@ -66,6 +68,10 @@ class UnreachableError(ModelError):
 
 class DeniedError(ModelError):
     """The server refuses the key, or has no such model."""
+
+
+class NotRecordedError(ModelError):
+    """A recording does not hold the request; it may hold others."""
 
 
 class BudgetReached(SeedstepError):  # noqa: N818 - an end, no fault

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
 from rich.text import Text
 
+from seedstep.cli.requests import print_request
 from seedstep.cli.summary import REASONS
 from seedstep.cli.terminal import console, plain
 from seedstep.data import Task
@@ -58,7 +58,7 @@ def _print_details(details: TaskDetails) -> None:
     for one, definition in details.demonstrations:
         console.print(plain(f"{one:>9}  ", style="dim") + plain(definition), soft_wrap=True)
     for request in details.requests:
-        _print_request(request)
+        print_request(request)
 
 
 def _neighbor(details: TaskDetails) -> Text:
@@ -75,23 +75,3 @@ def _print_instance(number: int, row: dict[str, Any]) -> None:
     if row["input"]:
         console.print(Text("input: ", style="bold") + plain(row["input"]), soft_wrap=True)
     console.print(Text("output: ", style="bold") + plain(row["output"]), soft_wrap=True)
-
-
-def _print_request(row: dict[str, Any]) -> None:
-    console.rule(f"request for {row['purpose']}", align="left")
-    request = msgspec.json.decode(row["request"])
-    prompt = request["prompt"]
-    text = prompt if isinstance(prompt, str) else "\n".join(one["content"] for one in prompt)
-    console.print(plain(text, style="dim"), soft_wrap=True)
-    if row["reply"] is None:
-        console.print(
-            Text(f"failed: {row['failure']}: ", style="red") + plain(row["detail"]), soft_wrap=True
-        )
-        return
-    console.rule("reply", align="left", characters="·")
-    console.print(plain(row["reply"]), soft_wrap=True)
-    figures = (
-        f"{row['prompt_tokens']} + {row['completion_tokens']} tokens, {row['seconds']:.1f} s, "
-        f"attempts: {row['attempts']}, ended by: {row['finish_reason']}, key {row['key']}"
-    )
-    console.print(plain(figures, style="dim"), soft_wrap=True)

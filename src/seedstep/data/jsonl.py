@@ -11,7 +11,7 @@ Example::
 
 import re
 from codecs import BOM_UTF8
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -24,7 +24,7 @@ from seedstep.errors import InputError
 __all__ = ["MAX_LINE_BYTES", "BadLine", "read_jsonl"]
 
 MAX_LINE_BYTES = 1 << 20
-"""Longest line read, in bytes. A longer one is reported, and skipped without being held."""
+"""Longest line read unless told otherwise. A longer one is reported, and skipped unheld."""
 
 ONE_OBJECT = "write one JSON object on each line"
 
@@ -43,17 +43,22 @@ class BadLine:
     remedy: str
 
 
-def read_jsonl(path: Path, record: type[T]) -> Iterator[tuple[int, T | BadLine]]:
+def read_jsonl(
+    path: Path, record: type[T], longest: int = MAX_LINE_BYTES
+) -> Generator[tuple[int, T | BadLine]]:
     """Yield (line number from 1, record or `BadLine`), leaving blank lines out.
+
+    `longest` is that of a line, in bytes: whole MiB.
 
     Raises:
         InputError: the file is not there or can't be read.
     """
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(_lines(file), start=1):
+            for number, line in enumerate(_lines(file, longest), start=1):
                 if line is None:
-                    yield number, BadLine("", "longer than 1 MiB", "shorten or remove the line")
+                    message = f"longer than {longest >> 20} MiB"
+                    yield number, BadLine("", message, "shorten or remove the line")
                 elif line.strip():
                     yield number, _decode(line, record)
     except FileNotFoundError:
@@ -62,15 +67,15 @@ def read_jsonl(path: Path, record: type[T]) -> Iterator[tuple[int, T | BadLine]]
         raise InputError(f"{path}: {error.strerror}", "check the path and its rights") from None
 
 
-def _lines(file: BufferedReader) -> Iterator[bytes | None]:
+def _lines(file: BufferedReader, longest: int) -> Iterator[bytes | None]:
     """Lines of a binary file, without a byte order mark; None for one that is too long."""
     if file.peek(len(BOM_UTF8)).startswith(BOM_UTF8):
         file.read(len(BOM_UTF8))
-    while line := file.readline(MAX_LINE_BYTES):
-        if line.endswith(b"\n") or len(line) < MAX_LINE_BYTES:
+    while line := file.readline(longest):
+        if line.endswith(b"\n") or len(line) < longest:
             yield line
             continue
-        while (rest := file.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
+        while (rest := file.readline(longest)) and not rest.endswith(b"\n"):
             pass
         yield None
 

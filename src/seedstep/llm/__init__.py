@@ -14,6 +14,7 @@ from seedstep.llm.records import (
     Sampling,
     Schema,
 )
+from seedstep.llm.replay import Header, read_header
 
 __all__ = [
     "Answer",
@@ -21,6 +22,7 @@ __all__ = [
     "Endpoint",
     "Engine",
     "Failure",
+    "Header",
     "Ledger",
     "MemoryLedger",
     "Message",
@@ -33,5 +35,6 @@ __all__ = [
     "Stats",
     "default_prompt_style",
     "open_model",
+    "read_header",
     "resolve_base_url",
 ]

@@ -21,13 +21,19 @@ from typing import Any
 
 import aiohttp
 
-from seedstep.errors import BudgetReached, ModelError, SeedstepError, UnreachableError
+from seedstep.errors import (
+    BudgetReached,
+    ModelError,
+    NotRecordedError,
+    SeedstepError,
+    UnreachableError,
+)
 from seedstep.llm.budget import NO_LIMITS, Budget, Spent
 from seedstep.llm.models import Endpoint
 from seedstep.llm.patience import Patience, Verdict
 from seedstep.llm.records import Answer, Failure, Ledger, Reply, Request
 from seedstep.llm.slots import Priority, Slots
-from seedstep.llm.wire import OVERLOADED, PARAMETER, Refused, Retryable, Wire
+from seedstep.llm.wire import OVERLOADED, PARAMETER, Refused, Retryable, Sender, Wire
 
 __all__ = ["Engine", "Stats"]
 
@@ -89,9 +95,13 @@ class Engine:
         self._last_success = 0.0
         self._fatal: SeedstepError | None = None
         self._closing = False
-        self._wire: Wire
+        self._wire: Sender
 
     async def __aenter__(self) -> "Engine":
+        self._wire = self._endpoint.recording or self._open_wire()
+        return self
+
+    def _open_wire(self) -> Wire:
         timeout = aiohttp.ClientTimeout(
             total=REPLY_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=FIRST_BYTE_SECONDS
         )
@@ -100,8 +110,7 @@ class Engine:
             timeout=timeout,
             trust_env=not self._endpoint.is_loopback,
         )
-        self._wire = Wire(session, self._endpoint)
-        return self
+        return Wire(session, self._endpoint)
 
     async def __aexit__(
         self,
@@ -122,7 +131,7 @@ class Engine:
         try:
             await asyncio.gather(*tasks, return_exceptions=True)
         finally:
-            await self._wire.session.close()
+            await self._wire.close()
 
     async def check(self) -> None:
         """Make sure that something answers at the address.
@@ -148,6 +157,7 @@ class Engine:
             ModelError: the endpoint takes no requests from us, or no longer answers.
             StoreError: the answer can't be kept. After either, nothing more is sent.
             BudgetReached: it would have to be sent, and the budget is spent.
+            NotRecordedError: a recording does not hold it. Others are still answered.
         """
         key = self.key(request)
         task = self._asked.get(key)
@@ -171,7 +181,7 @@ class Engine:
         try:
             answer = await self._persist(request, priority)
             await self._ledger.put(key, request, answer)
-        except BudgetReached:
+        except (BudgetReached, NotRecordedError):
             raise
         except SeedstepError as error:
             self._fatal = error
@@ -205,7 +215,7 @@ class Engine:
             self.stats.retried += 1
             await asyncio.sleep(pause)
 
-    async def _attempt(self, request: Request, priority: Priority) -> Reply:
+    async def _attempt(self, request: Request, priority: Priority) -> Answer:
         async with self._slots.take(priority):
             await self._slots.pass_pause()
             if self._fatal:
@@ -216,11 +226,12 @@ class Engine:
             self._sending.add(_this_task())
             self.stats.in_flight += 1
             try:
-                reply = await self._wire.send(request)
+                answer = await self._wire.send(request)
             finally:
                 self.stats.in_flight -= 1
-        self._succeeded(reply)
-        return reply
+        if isinstance(answer, Reply):
+            self._succeeded(answer)
+        return answer
 
     def _succeeded(self, reply: Reply) -> None:
         self._last_success = time.monotonic()

@@ -1,7 +1,8 @@
 """From a model's short name to an endpoint that speaks the OpenAI protocol.
 
 `local` is the embedded default model and `gguf:PATH` a GGUF file, both served by llama.cpp
-inside this process on a loopback port; `openai:NAME` is a model of any compatible server.
+inside this process on a loopback port; `openai:NAME` is a model of any compatible server, and
+`replay:FILE` a recording that answers without any.
 
 Example::
 
@@ -9,6 +10,7 @@ Example::
         ...
 """
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,20 +19,26 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from seedstep.errors import InputError
+from seedstep.llm.replay import Recording, read_recording, recorded_style
 
 __all__ = ["Endpoint", "default_prompt_style", "open_model", "resolve_base_url"]
 
 OPENAI_URL = "https://api.openai.com/v1"
+REPLAY = "replay:"
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a model is asked. `identity` stands for it in request keys, across restarts."""
+    """Where a model is asked. `identity` stands for it in request keys, across restarts.
+
+    A `recording` answers in place of the address.
+    """
 
     identity: str
     model: str
     url: str
     key: str = field(default="", repr=False)
+    recording: Recording | None = None
 
     @property
     def is_loopback(self) -> bool:
@@ -40,8 +48,10 @@ class Endpoint:
 
 def default_prompt_style(model: str) -> str:
     """What suits a model of this kind: few servers still have completions, `local` is a small
-    chat model, and of a GGUF file nothing is known.
+    chat model, and of a GGUF file nothing is known. A recording names the style it was made in.
     """
+    if model.startswith(REPLAY):
+        return recorded_style(Path(model.removeprefix(REPLAY))) or "chat"
     if model.startswith("openai:"):
         return "chat"
     return "turns" if model == "local" else "completion"
@@ -49,17 +59,18 @@ def default_prompt_style(model: str) -> str:
 
 def resolve_base_url(model: str, base_url: str | None) -> str | None:
     """The address of the server that is asked, also where only the environment or nothing names
-    it; None for a model that is served in this process.
+    it; None for a model that is served in this process, or by none.
 
     Raises:
         InputError: the model's kind is not known, or the address is none.
     """
     kind, _, name = model.partition(":")
-    if model == "local" or (kind == "gguf" and name):
+    if model == "local" or (kind in ("gguf", "replay") and name):
         return None
     if kind != "openai" or not name:
         raise InputError(
-            f"model '{model}' is not of a known kind", "use local, gguf:PATH or openai:NAME"
+            f"model '{model}' is not of a known kind",
+            "use local, gguf:PATH, openai:NAME or replay:FILE",
         )
     url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
     if not _is_address(url):
@@ -92,7 +103,7 @@ async def open_model(
     the address under which replies are kept, where that is not the one that is asked.
 
     Raises:
-        InputError: the name or the address is not one we know.
+        InputError: the name or the address is not one we know, or the recording can't be read.
         MissingExtraError: llama.cpp or the embedded model is not installed.
         ModelError: the GGUF file can't be loaded.
     """
@@ -100,6 +111,10 @@ async def open_model(
     name = model.partition(":")[2]
     if url:
         yield _openai(name, url.rstrip("/"), (identity_url or url).rstrip("/"))
+        return
+    if model.startswith(REPLAY):
+        recording = await asyncio.to_thread(read_recording, Path(name))
+        yield Endpoint(recording.identity, "", model, recording=recording)
         return
     from seedstep.llm.local import embedded_model, serve_gguf
 

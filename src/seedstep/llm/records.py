@@ -27,6 +27,7 @@ __all__ = [
 
 
 Penalty = Annotated[float, msgspec.Meta(ge=-2, le=2)]
+Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +90,11 @@ class Reply:
 
     text: str
     finish_reason: str
-    prompt_tokens: int
-    completion_tokens: int
+    prompt_tokens: Count
+    completion_tokens: Count
     estimated: bool = False
     seconds: float = 0.0
-    attempts: int = 1
+    attempts: Count = 1
 
     @property
     def cut(self) -> bool:
@@ -107,8 +108,8 @@ class Failure:
 
     reason: str
     detail: str
-    status: int = 0
-    attempts: int = 1
+    status: Count = 0
+    attempts: Count = 1
 
 
 Answer = Reply | Failure

@@ -23,8 +23,9 @@ import msgspec
 from seedstep.errors import DeniedError
 from seedstep.llm.models import Endpoint
 from seedstep.llm.records import Reply, Request
+from seedstep.llm.replay import Recording
 
-__all__ = ["MAX_REPLY_BYTES", "OVERLOADED", "PARAMETER", "Refused", "Retryable", "Wire"]
+__all__ = ["MAX_REPLY_BYTES", "OVERLOADED", "PARAMETER", "Refused", "Retryable", "Sender", "Wire"]
 
 MAX_REPLY_BYTES = 16 << 20
 """A reply's size at the most. Longer than any that a model's context allows."""
@@ -137,6 +138,10 @@ class Wire:
         status, _, _ = await self._exchange("GET", f"{self.endpoint.url}/models", None)
         return status
 
+    async def close(self) -> None:
+        """Close its connections."""
+        await self.session.close()
+
     async def _post(self, url: str, body: dict[str, Any]) -> tuple[int, Any, bytes]:
         return await self._exchange("POST", url, msgspec.json.encode(body))
 
@@ -175,13 +180,13 @@ class Wire:
             raise Refused("content_filter", "the server's content filter withheld the reply", 200)
         if text is None:
             raise Retryable("malformed_reply", "a completion without text", 200)
-        text = _storable(text)
+        text = _storable(text, self.endpoint.key)
         usage = _usage(payload.usage)
         estimated = usage is None
         usage = usage or _Usage(_estimate(_prompt_text(request)), _estimate(text))
         return Reply(
             text,
-            _storable(choice.finish_reason or "stop"),
+            _storable(choice.finish_reason or "stop", self.endpoint.key),
             usage.prompt_tokens,
             usage.completion_tokens,
             estimated=estimated,
@@ -247,6 +252,10 @@ class Wire:
         return Refused("refused", detail, error.status)
 
 
+Sender = Wire | Recording
+"""What requests are sent with."""
+
+
 def _names(error: "_Error", name: str) -> bool:
     """True where an error is about this parameter, and not just uses the word."""
     if error.param.partition(".")[0] == name:
@@ -292,15 +301,15 @@ class _Error:
 
 
 def _clean(text: str, key: str) -> str:
-    """A text of the server's that may be shown and stored: without the key, and short."""
-    if key:
-        text = text.replace(key, "[key]")
-    text = _storable(text)
+    """An explanation of the server's that may be shown and stored, and is short."""
+    text = _storable(text, key)
     return text if len(text) <= 300 else text[:300] + "…"
 
 
-def _storable(text: str) -> str:
-    """Without lone surrogates, which neither UTF-8 nor the database can hold."""
+def _storable(text: str, key: str) -> str:
+    """Without the key, and without lone surrogates, which UTF-8 and the database can't hold."""
+    if key:
+        text = text.replace(key, "[key]")
     return text.encode("utf-8", "replace").decode("utf-8")
 
 

@@ -6,7 +6,7 @@ Example::
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import yaml
 
 from seedstep.errors import InputError, RunError
 
-__all__ = ["read_yaml", "write_atomically", "write_yaml"]
+__all__ = ["read_yaml", "write_atomically", "write_in_parts", "write_yaml"]
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -53,13 +53,28 @@ def write_atomically(path: Path, data: bytes) -> None:
     Raises:
         RunError: the disk is full or the directory can't be written.
     """
+    write_in_parts(path, (data,))
+
+
+def write_in_parts(path: Path, parts: Iterable[bytes]) -> int:
+    """As `write_atomically`, part by part; returns how many they were.
+
+    Raises:
+        RunError: the disk is full or the directory can't be written.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    count = 0
     try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        try:
+            with partial.open("wb") as file:
+                for part in parts:
+                    file.write(part)
+                    count += 1
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise RunError(f"{path}: {error.strerror}", "free space or correct its rights") from None
+    return count

@@ -78,7 +78,7 @@ class Database:
         self._queue.append((statements, done))
         if self._committing is None or self._committing.done():
             self._committing = asyncio.create_task(self._commit_queue())
-        await asyncio.shield(done)
+        await done
 
     def write_now(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         """Commit one statement for many rows, before anything asynchronous begins.
@@ -122,6 +122,8 @@ class Database:
 
 
 def _resolve(done: "asyncio.Future[None]", error: BaseException | None) -> None:
+    if done.done():
+        return  # cancelled: nobody waits any more
     if error is None:
         done.set_result(None)
     else:

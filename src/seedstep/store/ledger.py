@@ -5,6 +5,7 @@ Example::
     Engine(endpoint, RequestLedger(database), in_flight=8)
 """
 
+import sqlite3
 import time
 
 import msgspec
@@ -12,7 +13,7 @@ import msgspec
 from seedstep.llm import Answer, Failure, Reply, Request
 from seedstep.store.database import Database
 
-__all__ = ["RequestLedger"]
+__all__ = ["RequestLedger", "answer_of"]
 
 _GET = """
 SELECT reply, finish_reason, prompt_tokens, completion_tokens, estimated, seconds, attempts,
@@ -37,20 +38,7 @@ class RequestLedger:
     def get(self, key: str) -> Answer | None:
         """The answer kept under a key."""
         rows = self._database.rows(_GET, (key,))
-        if not rows:
-            return None
-        row = rows[0]
-        if row["failure"] is not None:
-            return Failure(row["failure"], row["detail"], row["status"], row["attempts"])
-        return Reply(
-            row["reply"],
-            row["finish_reason"],
-            row["prompt_tokens"],
-            row["completion_tokens"],
-            bool(row["estimated"]),
-            row["seconds"],
-            row["attempts"],
-        )
+        return answer_of(rows[0]) if rows else None
 
     async def put(self, key: str, request: Request, answer: Answer) -> None:
         """Keep an answer, durably.
@@ -68,6 +56,21 @@ class RequestLedger:
         ).decode()
         values = (key, request.purpose, body, *_columns(answer), time.time())
         await self._database.write([(_PUT, values)])
+
+
+def answer_of(row: sqlite3.Row) -> Answer:
+    """The answer in a row of the table `requests`."""
+    if row["failure"] is not None:
+        return Failure(row["failure"], row["detail"], row["status"], row["attempts"])
+    return Reply(
+        row["reply"],
+        row["finish_reason"],
+        row["prompt_tokens"],
+        row["completion_tokens"],
+        bool(row["estimated"]),
+        row["seconds"],
+        row["attempts"],
+    )
 
 
 def _columns(answer: Answer) -> tuple[object, ...]:

@@ -21,11 +21,12 @@ import msgspec
 from seedstep.bootstrap import Generation, Settings, make_settings, require_price
 from seedstep.data import Task, require_seeds, seed_tasks
 from seedstep.errors import InputError, RunBusyError, RunError, RunMismatchError
-from seedstep.llm import Spent, resolve_base_url
+from seedstep.llm import Header, Spent, resolve_base_url
 from seedstep.prompts import fingerprint
 from seedstep.store.config import read_yaml, write_yaml
 from seedstep.store.database import Database
 from seedstep.store.ledger import RequestLedger
+from seedstep.store.requests import RequestLine, find_request, list_requests, write_recording
 from seedstep.store.results import (
     Status,
     TaskDetails,
@@ -185,6 +186,37 @@ class Run:
             remedy = f"`seedstep show {self.path}` lists them, with --rejected those refused"
             raise InputError(f"{self.path} has no task '{task_id}'", remedy)
         return details
+
+    def requests(
+        self, *, purpose: str = "", failed: bool = False, limit: int = 50
+    ) -> tuple[tuple[RequestLine, ...], int]:
+        """The first `limit` requests with an answer, in its order, and how many there are.
+
+        An empty `purpose` is any; `failed` leaves out those that have a reply.
+
+        Raises:
+            InputError: no request has this purpose.
+        """
+        return list_requests(self._database, purpose=purpose, failed=failed, limit=limit)
+
+    def request(self, start: str) -> dict[str, Any]:
+        """The request whose key begins with `start`: its row in the database, by column name.
+
+        Raises:
+            InputError: there is none, or more than one.
+        """
+        return find_request(self._database, start)
+
+    def write_recording(self, path: Path) -> int:
+        """Write the requests to a file that `replay:FILE` serves; returns how many they are.
+
+        Raises:
+            InputError: the file is there and is no recording, or its directory is not there.
+            RunError: the disk is full or the directory can't be written.
+        """
+        settings = self.settings
+        header = Header.of(settings.model, settings.base_url, settings.style)
+        return write_recording(self._database, header, path)
 
     def _is_running(self) -> bool:
         if self._lock:

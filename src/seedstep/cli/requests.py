@@ -1,0 +1,111 @@
+"""`seedstep requests`: what a run asked, what came back, and all of it as a recording."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.text import Text
+
+from seedstep.cli.terminal import console, plain
+from seedstep.errors import InputError
+from seedstep.store import RequestLine, Run
+
+__all__ = ["command", "print_request"]
+
+KEY_DIGITS = 8
+"""Of a key, in the list."""
+
+START_CHARACTERS = 60
+"""Of a reply, in the list."""
+
+
+def command(
+    run: Annotated[Path, typer.Argument(help="The run's directory.")],
+    key: Annotated[
+        str, typer.Argument(help="Show this one whole: its key, or how it begins.", metavar="KEY")
+    ] = "",
+    purpose: Annotated[
+        str, typer.Option(help="Only those for this: generation, classification or instances.")
+    ] = "",
+    failed: Annotated[bool, typer.Option("--failed", help="Only those without a reply.")] = False,
+    limit: Annotated[int, typer.Option(help="List so many at the most.", min=1)] = 50,
+    export: Annotated[
+        Path | None,
+        typer.Option(help="Write all to FILE, which the model replay:FILE serves.", metavar="FILE"),
+    ] = None,
+) -> None:
+    """List a run's requests, show one whole, or write them to a recording."""
+    if (key or export) and (purpose or failed or (key and export)):
+        raise InputError("KEY and --export stand alone", "leave the other flags out")
+    with Run.read(run) as opened:
+        if export:
+            count = opened.write_recording(export)
+            console.print(plain(f"{count:,} requests in {export}"), soft_wrap=True)
+        elif key:
+            _print_whole(opened.request(key))
+        else:
+            _print_list(*opened.requests(purpose=purpose, failed=failed, limit=limit))
+
+
+def print_request(row: dict[str, Any]) -> None:
+    """Print a request's prompt and what came back; `row` is that of the database."""
+    console.rule(plain(f"request for {row['purpose']}"), align="left")
+    prompt = msgspec.json.decode(row["request"])["prompt"]
+    text = prompt if isinstance(prompt, str) else "\n".join(map(_turn, prompt))
+    console.print(plain(text, style="dim"), soft_wrap=True)
+    figures = f"attempts: {row['attempts']}, key {row['key']}"
+    if row["reply"] is None:
+        status = f"status {row['status']}, " if row["status"] else ""
+        console.print(
+            plain(f"failed: {row['failure']}: ", style="red") + plain(row["detail"]), soft_wrap=True
+        )
+        console.print(plain(status + figures, style="dim"), soft_wrap=True)
+        return
+    console.rule("reply", align="left", characters="·")
+    console.print(plain(row["reply"]), soft_wrap=True)
+    head = f"{_tokens(row)} tokens, {row['seconds']:.1f} s, ended by: {row['finish_reason']}, "
+    console.print(plain(head + figures, style="dim"), soft_wrap=True)
+
+
+def _turn(message: dict[str, Any]) -> str:
+    speaker = "" if message["role"] == "user" else f"{message['role']}: "
+    return speaker + str(message["content"])
+
+
+def _tokens(row: dict[str, Any]) -> str:
+    mark = " estimated" if row["estimated"] else ""
+    return f"{row['prompt_tokens']} + {row['completion_tokens']}{mark}"
+
+
+def _print_whole(row: dict[str, Any]) -> None:
+    print_request(row)
+    request = msgspec.json.decode(row["request"])
+    for name in ("sampling", "schema", "draw"):
+        if request[name] is not None:
+            value = msgspec.json.encode(request[name]).decode()
+            console.print(plain(f"{name}: {value}", style="dim"), soft_wrap=True)
+
+
+def _print_list(lines: Sequence[RequestLine], count: int) -> None:
+    width = max((len(line.purpose) for line in lines), default=0)
+    for line in lines:
+        console.print(_line(line, width), soft_wrap=True)
+    if not lines:
+        console.print("no requests")
+    elif count > len(lines):
+        more = count - len(lines)
+        console.print(Text(f"{more:,} more; --limit {count} lists all", style="dim"))
+
+
+def _line(line: RequestLine, width: int) -> Text:
+    tokens = f"{line.prompt_tokens}+{line.completion_tokens}{'~' * line.estimated}"
+    start = " ".join(line.start.split())
+    if len(start) > START_CHARACTERS:
+        start = start[:START_CHARACTERS].rstrip() + "…"
+    head = plain(f"{line.key[:KEY_DIGITS]}  {line.purpose:{width}}  ")
+    state = plain(f"{line.failure or 'ok':<8}", style="red" if line.failure else "green")
+    attempts = f"{line.attempts} attempt{'s' * (line.attempts != 1)}"
+    figures = f"  {tokens:>9} tokens  {line.seconds:5.1f} s  {attempts:<10}  "
+    return head + state + Text(figures, style="dim") + plain(start)

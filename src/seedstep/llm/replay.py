@@ -1,0 +1,181 @@
+"""Recordings: the requests of a run with their answers, in a file that serves them as a model.
+
+A recording is JSON lines: a `Header`, then one `Recorded` a request. `seedstep requests RUN
+--export FILE` writes one; the model `replay:FILE` answers from it. What is asked is looked up by
+prompt, sampling parameters, schema and draw, whichever model and address the answer came from.
+
+Example::
+
+    recording = read_recording(Path("first.jsonl"))
+    answer = await recording.send(request)
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from seedstep.data import BadLine, read_jsonl
+from seedstep.errors import InputError, NotRecordedError
+from seedstep.llm.records import Answer, Failure, Message, Reply, Request, Sampling, Schema
+
+__all__ = ["Header", "Recorded", "Recording", "read_header", "read_recording", "recorded_style"]
+
+FORMAT = "seedstep-recording"
+VERSION = 1
+
+LONGEST_LINE = 256 << 20
+"""In bytes: the largest reply that is read, escaped, and its prompt."""
+
+MAKE_ANEW = "make the recording anew with `seedstep requests RUN --export FILE`"
+
+SHOWN_CHARACTERS = 60
+"""Of the prompt, in an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The first line: what was asked, and in which prompt style."""
+
+    format: str
+    version: int
+    model: str
+    base_url: str | None
+    prompt_style: Annotated[str, msgspec.Meta(pattern="^(completion|turns|chat)$")]
+
+    @classmethod
+    def of(cls, model: str, base_url: str | None, prompt_style: str) -> "Header":
+        """The header of a recording that is made now."""
+        return cls(FORMAT, VERSION, model, base_url, prompt_style)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request without its purpose, as the run's database keeps it too."""
+
+    prompt: str | tuple[Message, ...]
+    sampling: Sampling
+    schema: Schema | None = None
+    draw: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Every further line: a request with its reply or its failure. `key` is that of its run."""
+
+    key: str
+    purpose: str
+    request: Asked
+    reply: Reply | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Answers from a file. `identity` stands for the file's content in request keys."""
+
+    path: Path
+    identity: str
+    answers: Mapping[str, Answer] = field(repr=False)
+
+    async def send(self, request: Request) -> Answer:
+        """The recorded answer.
+
+        Raises:
+            NotRecordedError: there is none.
+        """
+        answer = self.answers.get(_place(request))
+        if answer is None:
+            raise NotRecordedError(
+                f'{self.path} does not hold this {request.purpose} request: "{_start(request)}"',
+                "repeat the settings that made the recording, or use another model",
+            )
+        return answer
+
+    async def check(self) -> int:
+        """200, as a server that answers."""
+        return 200
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def read_recording(path: Path) -> Recording:
+    """Read a recording, whole.
+
+    Raises:
+        InputError: there is none, or a line is not as it should be; with the line.
+    """
+    read_header(path)
+    answers: dict[str, Answer] = {}
+    digest = hashlib.sha256()
+    for number, line in _lines(path):
+        asked = line.request
+        request = Request(line.purpose, asked.prompt, asked.sampling, asked.schema, asked.draw)
+        place = _place(request)
+        if place in answers:
+            raise InputError(f"{path}, line {number}: a request that it has already", MAKE_ANEW)
+        answers[place] = _answer(path, number, line)
+        digest.update(place.encode() + msgspec.json.encode(answers[place]))
+    return Recording(path, f"replay:{digest.hexdigest()[:16]}", answers)
+
+
+def read_header(path: Path) -> Header:
+    """The first line of a recording.
+
+    Raises:
+        InputError: the file is not there, is no recording, or one that a newer seedstep wrote.
+    """
+    with closing(read_jsonl(path, Header, LONGEST_LINE)) as lines:
+        _, header = next(lines, (1, None))
+    if not isinstance(header, Header) or header.format != FORMAT:
+        raise InputError(f"{path}, line 1: not the header of a recording", MAKE_ANEW)
+    if header.version != VERSION:
+        raise InputError(
+            f"{path}, line 1: a recording of version {header.version}, known is {VERSION}",
+            "update seedstep",
+        )
+    return header
+
+
+def recorded_style(path: Path) -> str | None:
+    """The prompt style of a recording; None where there is no recording to read."""
+    try:
+        return read_header(path).prompt_style
+    except InputError:
+        return None
+
+
+def _lines(path: Path) -> Iterator[tuple[int, Recorded]]:
+    """All lines but the header, with their numbers."""
+    lines = read_jsonl(path, Recorded, LONGEST_LINE)
+    next(lines)
+    for number, line in lines:
+        if isinstance(line, BadLine):
+            place = f", field '{line.field}'" if line.field else ""
+            raise InputError(f"{path}, line {number}{place}: {line.message}", MAKE_ANEW)
+        yield number, line
+
+
+def _answer(path: Path, number: int, line: Recorded) -> Answer:
+    answer = line.reply or line.failure
+    if answer is None or (line.reply and line.failure):
+        raise InputError(f"{path}, line {number}: not one of reply and failure", MAKE_ANEW)
+    return answer
+
+
+def _place(request: Request) -> str:
+    """A key of what was asked alone, without endpoint and model."""
+    return request.key("", "")
+
+
+def _start(request: Request) -> str:
+    """The first words of a prompt."""
+    prompt = request.prompt
+    text = prompt if isinstance(prompt, str) else " ".join(one.content for one in prompt)
+    words = " ".join(text[: 4 * SHOWN_CHARACTERS].split())
+    return words if len(words) <= SHOWN_CHARACTERS else words[:SHOWN_CHARACTERS].rstrip() + "…"
