@@ -264,14 +264,14 @@ class Engine:
         are left that can't be answered.
 
         Raises:
-            ModelError: the server is down or overloaded.
+            UnreachableError: the server is down or overloaded.
         """
         if error.reason == "unreachable":
             raise self._unreachable(error)
         few = error.reason != OVERLOADED and len(self._asked) < REFUSALS_IN_A_ROW
         if few and await self._is_up():
             return True
-        raise ModelError(
+        raise UnreachableError(
             f"{self._endpoint.url} has answered nothing for a long time, the last fault: "
             f"{error.detail}",
             "see to the server, then run the same command again to go on",
