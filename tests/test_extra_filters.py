@@ -11,6 +11,7 @@ from seedstep.bootstrap.extra import extra_instance_fault, is_statement
 from seedstep.bootstrap.filters import instruction_fault, sift_instances
 from seedstep.bootstrap.parse import RawInstance
 from seedstep.data import Instance, seed_tasks
+from seedstep.prompts import demonstrations
 
 POINTS_AT_INPUT = [
     "Sort these words.",
@@ -88,6 +89,16 @@ def test_an_output_that_goes_round_in_circles(output: str, fault: str) -> None:
     assert extra_instance_fault("Write a poem.", RawInstance("", output)) == fault
 
 
+@pytest.mark.parametrize("approach", ["input_first", "output_first"])
+def test_what_the_prompt_shows_is_not_taken_for_the_models_own(approach: str) -> None:
+    for shown in demonstrations()[approach]:
+        for one in shown.examples:
+            for text in (one.input, f"{shown.label}: {one.input}"):
+                copy = RawInstance(text, one.output)
+                assert extra_instance_fault("Write a poem.", copy) == "copies_demonstration"
+            assert extra_instance_fault("Write a poem.", RawInstance("Other", one.output)) == ""
+
+
 def test_the_instance_filters_are_added_with_the_instruction_only() -> None:
     found = [RawInstance("", "ant, bee"), RawInstance("bee, ant", "ant, bee")]
     assert len(sift_instances(found, "paper").instances) == 2
@@ -100,14 +111,15 @@ def test_the_instance_filters_are_added_with_the_instruction_only() -> None:
 def test_no_text_makes_a_filter_raise(instruction: str, text: str, output: str) -> None:
     is_statement(instruction)
     fault = extra_instance_fault(instruction, RawInstance(text, output))
-    assert fault in ("", "missing_input", "repeats_itself")
+    assert fault in ("", "missing_input", "copies_demonstration", "repeats_itself")
 
 
 def test_our_seeds_pass() -> None:
     for task in seed_tasks():
         assert not is_statement(task.definition)
         for one in task.instances:
-            assert extra_instance_fault(task.definition, RawInstance(one.input, one.output)) == ""
+            fault = extra_instance_fault(task.definition, RawInstance(one.input, one.output))
+            assert fault in ("", "copies_demonstration")
 
 
 def test_hardly_anything_people_wrote_is_refused(shared_data: Path) -> None:

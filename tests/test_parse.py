@@ -93,6 +93,7 @@ CHAT: dict[str, tuple[str, list[str]]] = {
     "json-cut-in-a-fence": ('```json\n{\n "tasks": [\n  "Sort it.",\n  "Na', ONE),
     "json-cut-at-once": ('{"tasks": [', []),
     "json-empty": ('{"tasks": []}', []),
+    "json-numbered": ('{"tasks": ["1. Sort it.", " 2) Name it."]}', BOTH),
     "json-no-list": ('{"tasks": "Sort it."}', []),
     "json-in-json": ('{"tasks": ["Write {\\"a\\": 1}."]}', ['Write {"a": 1}.']),
     "json-control": ('{"tasks": ["Sort\\u0000 it\\u001b."]}', ONE),

@@ -1,8 +1,8 @@
 """Filters of our own, beyond the paper's; `extra_filters: false` switches them off.
 
-Small models make three faults that the paper's filters let through. On what people wrote (the
-seeds and the user-oriented tasks of Self-Instruct, and our own seeds), each of these refuses at
-most 1 text in 100.
+Small models make faults that the paper's filters let through. On what people wrote (the seeds and
+the user-oriented tasks of Self-Instruct, and our own seeds), each of these refuses at most 1 text
+in 100.
 
 Example::
 
@@ -10,8 +10,10 @@ Example::
 """
 
 import re
+from functools import cache
 
 from seedstep.bootstrap.parse import RawInstance
+from seedstep.prompts import demonstrations
 from seedstep.text import unicode_tokens
 
 __all__ = ["extra_instance_fault", "is_statement"]
@@ -49,9 +51,11 @@ def is_statement(instruction: str) -> bool:
 
 
 def extra_instance_fault(instruction: str, one: RawInstance) -> str:
-    """`missing_input`, `repeats_itself`, or empty."""
+    """`missing_input`, `copies_demonstration`, `repeats_itself`, or empty."""
     if not one.input and _lacks_material(instruction):
         return "missing_input"
+    if (one.input, one.output) in _shown():
+        return "copies_demonstration"
     return "repeats_itself" if _loops(one.output) else ""
 
 
@@ -59,6 +63,17 @@ def _lacks_material(instruction: str) -> bool:
     """Whether it points at a text, a list and so on, and does not bring it along."""
     points = _POINTS_AT_INPUT.search(instruction)
     return points is not None and not _BRINGS_MATERIAL.search(instruction)
+
+
+@cache
+def _shown() -> frozenset[tuple[str, str]]:
+    """All (input, output) of the fixed demonstrations, inputs with and without their label."""
+    pairs = set()
+    for approach in ("input_first", "output_first"):
+        for shown in demonstrations()[approach]:
+            for one in shown.examples:
+                pairs |= {(one.input, one.output), (f"{shown.label}: {one.input}", one.output)}
+    return frozenset(pairs)
 
 
 def _loops(output: str) -> bool:

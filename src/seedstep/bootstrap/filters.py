@@ -175,4 +175,6 @@ def _filter_problems(seeds: SeedFile, *, english: bool) -> Iterator[Problem]:
         index.add(task.id, task.definition)
         found = [RawInstance(one.input, one.output) for one in task.instances]
         for bad in sift_instances(found, "paper", task.definition).rejected:
+            if bad.reason == "copies_demonstration":
+                continue  # our own seeds: the demonstrations are made from them
             yield Problem(seeds.path, line, "instances", bad.reason, "correct the instance")

@@ -35,6 +35,7 @@ _EXAMPLE = re.compile(
 _NUMBERED = re.compile(
     r"^[ \t#*(]*(?:task[ \t]+)?\d{1,3}[ \t]*[.):](?!\d)[ \t*]*", re.MULTILINE | re.I
 )
+_NUMBER = re.compile(r"\A\s*\d{1,3}[.)]\s+(?=\S)")
 _BULLET = re.compile(r"^[ \t]*[-*•][ \t]+", re.MULTILINE)
 _END_OF_ITEM = re.compile(r"\n[ \t]*\n|\n```")
 _FENCE = re.compile(r"\A\s*```\w*\n(?P<body>.*?)\n?(?:```\s*)?\Z", re.DOTALL)
@@ -60,10 +61,12 @@ def instructions(text: str, *, continues: bool, cut: bool = False) -> tuple[str,
     """
     text = _answer(text)
     found = _json_list(text, "tasks", '"')
-    if found is None:
+    if found is not None:
+        found = [_NUMBER.sub("", one) for one in found if isinstance(one, str)]
+    else:
         items = _listed(f"0. {text}" if continues and not _NUMBERED.match(text) else text)
         found = items[:-1] if cut else items
-    lines = (" ".join(_plain(one).split()) for one in found if isinstance(one, str))
+    lines = (" ".join(_plain(one).split()) for one in found)
     return tuple(one for one in lines if one)
 
 

@@ -130,7 +130,8 @@ class Settings:
         default=True,
         metadata=_help(
             "Reject, beyond the paper, statements in place of tasks, outputs without the input "
-            "that the instruction points at, and outputs that repeat themselves."
+            "that the instruction points at, instances copied from the demonstrations, and "
+            "outputs that repeat themselves."
         ),
     )
     patience: Count = field(

@@ -1,7 +1,9 @@
 """`seedstep bootstrap`: grow tasks from seed tasks."""
 
 import asyncio
+import os
 import signal
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -89,16 +91,18 @@ async def _run(out: Path, asked: dict[str, Any], *, same_model: bool) -> Progres
     work = asyncio.current_task()
     assert work
     stopped = False
+    terminals = [number for number in (1, 2) if os.isatty(number)]
 
     def stop() -> None:
         nonlocal stopped
+        _let_go(terminals)
         if stopped:
             drop()
         else:
-            teller = console if console.is_terminal else errors  # above the live display
-            teller.print("\nStopping: requests in flight are waited for. Ctrl-C again drops them.")
             stopped = True
             work.cancel()
+            teller = console if console.is_terminal else errors  # above the live display
+            teller.print("\nStopping: requests in flight are waited for. Ctrl-C again drops them.")
 
     def drop() -> None:
         """Cancel whatever is being waited for, and what is waited for after that."""
@@ -107,7 +111,8 @@ async def _run(out: Path, asked: dict[str, Any], *, same_model: bool) -> Progres
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stop)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as it is under nohup
+            loop.add_signal_handler(number, stop)
     try:
         with watcher(out) as watch:
             return await self_instruct_async(out, asked, watch, same_model=same_model)
@@ -118,6 +123,15 @@ async def _run(out: Path, asked: dict[str, Any], *, same_model: bool) -> Progres
             soft_wrap=True,
         )
         raise typer.Exit(130) from None
+
+
+def _let_go(terminals: Sequence[int]) -> None:
+    """Write to nowhere from now on where a terminal has gone away."""
+    for number in terminals:
+        if not os.isatty(number):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, number)
+            os.close(nowhere)
 
 
 def _print_preview(settings: Settings) -> None:

@@ -36,6 +36,7 @@ REASONS = {
     "output_repeats_input": "the output is the input",
     "ends_with_colon": "input or output ends with a colon",
     "missing_input": "the instruction points at an input that is not there",
+    "copies_demonstration": "copied from the prompt's demonstrations",
     "repeats_itself": "the output goes round in circles",
     "duplicate_instance": "the same instance again",
     "conflicting_outputs": "one input with different outputs",

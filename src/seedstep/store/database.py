@@ -10,10 +10,11 @@ Example::
 """
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ Statement = tuple[str, Sequence[Any]]
 
 LOCK_SECONDS = 10.0
 """How long to wait for another process's lock."""
+
+HEADER_BYTES = 100
+"""Every SQLite file is longer than its header."""
 
 
 class Database:
@@ -44,14 +48,20 @@ class Database:
     def open(cls, path: Path, *, read_only: bool = False) -> "Database":
         """Open a database, and bring its schema up to date unless `read_only`.
 
+        A new one appears with its tables, so that an empty file is one that somebody emptied.
+
         Raises:
             StoreError: it is damaged, newer than this seedstep, locked, or can't be written.
         """
         with _explained(path):
+            if not read_only and not path.exists():
+                _create(path)
+            _require_content(path)
             if read_only:
-                reader = _connect(path, "ro")
+                mode = "ro" if _can_be_shared(path) else "ro&immutable=1"
+                reader = _connect(path, mode)
                 _applied(reader, path)
-                return cls(path, reader, _connect(path, "ro"))
+                return cls(path, reader, _connect(path, mode))
             writer = _connect(path, "rwc")
             writer.execute("PRAGMA journal_mode = WAL")
             writer.execute("PRAGMA synchronous = FULL")
@@ -141,6 +151,29 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     )
     connection.row_factory = sqlite3.Row
     return connection
+
+
+def _create(path: Path) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    with closing(_connect(partial, "rwc")) as connection:
+        _migrate(connection, partial)
+    partial.replace(path)
+
+
+def _require_content(path: Path) -> None:
+    """SQLite would take what is left of a file for a new database."""
+    if path.exists() and path.stat().st_size < HEADER_BYTES:
+        raise StoreError(
+            f"{path} is damaged: it was cut off, and what was in it is gone",
+            "put a copy of it back, or use a new --out",
+        )
+
+
+def _can_be_shared(path: Path) -> bool:
+    """False where SQLite could not make the files through which processes share a database."""
+    files = [path.with_name(f"{path.name}-{kind}") for kind in ("wal", "shm")]
+    return os.access(path.parent, os.W_OK) or all(one.exists() for one in files)
 
 
 def _applied(connection: sqlite3.Connection, path: Path) -> int:
