@@ -46,6 +46,14 @@ def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def short_time_outs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No request takes longer than three seconds, and a server may fail for five."""
+    monkeypatch.setattr("seedstep.llm.engine.REPLY_SECONDS", 3.0)
+    monkeypatch.setattr("seedstep.llm.engine.CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr("seedstep.llm.patience.OUTAGE_SECONDS", 5.0)
+
+
+@pytest.fixture
 def empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The current directory is empty, and no key is set."""
     monkeypatch.chdir(tmp_path)

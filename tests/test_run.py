@@ -300,7 +300,6 @@ def test_a_run_killed_before_it_had_a_database_goes_on(tmp_path: Path) -> None:
     Run.start(tmp_path / "run", {"seed": 5}).close()
     for path in (tmp_path / "run").glob("run.db*"):
         path.unlink()
-    (tmp_path / "run" / "run.db").touch()
     with Run.start(tmp_path / "run", {}) as run:
         assert run.settings.seed == 5
         assert run.status().finished == 0
@@ -357,10 +356,9 @@ def test_a_database_of_a_newer_seedstep_is_refused(
         start(tmp_path)
 
 
-def test_a_run_killed_before_it_had_tables_has_not_begun(tmp_path: Path) -> None:
+def test_a_run_killed_before_it_had_a_database_has_not_begun(tmp_path: Path) -> None:
     Run.start(tmp_path / "run", {"seed": 5}).close()
     for path in (tmp_path / "run").glob("run.db*"):
         path.unlink()
-    (tmp_path / "run" / "run.db").touch()
     with pytest.raises(RunError, match="has not begun"):
         Run.read(tmp_path / "run")

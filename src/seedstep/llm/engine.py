@@ -13,6 +13,7 @@ Example::
 
 import asyncio
 import random
+import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -46,6 +47,9 @@ REPLY_SECONDS = 900.0
 
 SLOW_SECONDS = 300.0
 """A reply that took longer is late: time-outs are near."""
+
+OTHER_FILES = 32
+"""Open files besides connections: the database's, libraries', what is read late."""
 
 REFUSALS_IN_A_ROW = 8
 """So many refused requests with no success between them: the fault is not the requests'."""
@@ -86,7 +90,7 @@ class Engine:
         self.stats = Stats()
         self._endpoint = endpoint
         self._ledger = ledger
-        self._slots = Slots(in_flight)
+        self._slots = Slots(min(in_flight, _most_connections()))
         self._budget = budget
         self._spent = spent or Spent()
         self._asked: dict[str, asyncio.Task[Answer]] = {}
@@ -196,7 +200,8 @@ class Engine:
         while True:
             attempts += 1
             try:
-                return replace(await self._attempt(request, priority), attempts=attempts)
+                turn = (patience.faults, *priority)  # after those that may have more luck
+                return replace(await self._attempt(request, turn), attempts=attempts)
             except Refused as error:
                 return self._refused(error, attempts)
             except Retryable as error:
@@ -266,10 +271,13 @@ class Engine:
         Raises:
             UnreachableError: the server is down or overloaded.
         """
+        if self._fatal:
+            raise self._fatal
         if error.reason == "unreachable":
             raise self._unreachable(error)
         few = error.reason != OVERLOADED and len(self._asked) < REFUSALS_IN_A_ROW
         if few and await self._is_up():
+            self._last_success = time.monotonic()  # no outage, for the other requests neither
             return True
         raise UnreachableError(
             f"{self._endpoint.url} has answered nothing for a long time, the last fault: "
@@ -302,6 +310,16 @@ def _this_task() -> asyncio.Task[Any]:
     task = asyncio.current_task()
     assert task
     return task
+
+
+def _most_connections() -> int:
+    """As many as this process may have files open, less those that it needs for its own work."""
+    try:
+        import resource
+    except ImportError:  # not a Unix
+        return sys.maxsize
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if most == resource.RLIM_INFINITY else max(1, most - OTHER_FILES)
 
 
 def _backoff(attempt: int) -> float:

@@ -58,7 +58,7 @@ class Database:
                 _create(path)
             _require_content(path)
             if read_only:
-                mode = "ro" if _can_be_shared(path) else "ro&immutable=1"
+                mode = "ro&immutable=1" if _is_at_rest(path) else "ro"
                 reader = _connect(path, mode)
                 _applied(reader, path)
                 return cls(path, reader, _connect(path, mode))
@@ -155,7 +155,8 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 def _create(path: Path) -> None:
     partial = path.with_name(f".{path.name}.partial")
-    partial.unlink(missing_ok=True)
+    for leftover in path.parent.glob(f"{partial.name}*"):
+        leftover.unlink()
     with closing(_connect(partial, "rwc")) as connection:
         _migrate(connection, partial)
     partial.replace(path)
@@ -170,10 +171,9 @@ def _require_content(path: Path) -> None:
         )
 
 
-def _can_be_shared(path: Path) -> bool:
-    """False where SQLite could not make the files through which processes share a database."""
-    files = [path.with_name(f"{path.name}-{kind}") for kind in ("wal", "shm")]
-    return os.access(path.parent, os.W_OK) or all(one.exists() for one in files)
+def _is_at_rest(path: Path) -> bool:
+    """True where nobody writes, and SQLite could not make the files that it shares with writers."""
+    return not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
 
 
 def _applied(connection: sqlite3.Connection, path: Path) -> int:

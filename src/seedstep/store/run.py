@@ -114,14 +114,19 @@ class Run:
         Raises:
             RunError: there is no run there.
         """
-        if not (path / CONFIG).is_file() or not (path / DATABASE).is_file():
+        if not (path / CONFIG).is_file():
             raise RunError(f"{path} is not a run", "name a directory that `bootstrap --out` made")
+        not_begun = RunError(
+            f"{path} has not begun", f"run `seedstep bootstrap --out {path}` again"
+        )
+        if not (path / DATABASE).exists():
+            raise not_begun
         values, _ = _stored(path)
         settings = make_settings(values, str(path / CONFIG))
         database = Database.open(path / DATABASE, read_only=True)
         if not database.has_schema:
             database.close()
-            raise RunError(f"{path} has not begun", f"run `seedstep bootstrap --out {path}` again")
+            raise not_begun
         return cls(path, settings, database)
 
     def __enter__(self) -> "Run":
