@@ -1,8 +1,8 @@
 """Which known text is nearest to a new one, by ROUGE-L (Self-Instruct, section 2.2).
 
-Exactly brute force: every known text is compared. Each distinct token becomes one code point,
-so that a text is a short string and rapidfuzz finds a longest common subsequence in about a
-tenth of a microsecond.
+For texts that come one at a time; `decide` is for whole files. The answer is that of comparing
+with every known text. Signatures bound all scores in a few array operations, and only texts whose
+bound reaches the best score found so far are compared.
 
 Example::
 
@@ -13,11 +13,22 @@ Example::
 
 from dataclasses import dataclass
 
-from rapidfuzz.distance import LCSseq
+import numpy as np
+from numpy.typing import NDArray
 
-from seedstep.text import Tokenizer, lcs_f1
+from seedstep.novelty.join import compare
+from seedstep.novelty.texts import SIGNATURE_WORDS, Sequenced, Texts, Vocabulary, encode
+from seedstep.text import Tokenizer
 
 __all__ = ["Neighbor", "NoveltyIndex"]
+
+_FIRST = 64
+"""Texts compared in the first go, the most promising ones; four times more in each one after."""
+
+_CLOSE = 0.9
+"""Bounds are promising from this part of the highest one on."""
+
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,41 +44,71 @@ class NoveltyIndex:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         """An empty index. `tokenizer` decides what a token is."""
-        self._tokenizer = tokenizer
+        self._vocabulary = Vocabulary(tokenizer)
         self._ids: list[str] = []
-        self._texts: list[str] = []
-        self._points: dict[str, str] = {}
+        self._sequences: list[Sequenced] = []
+        self._lengths = np.empty(_FIRST, np.int32)
+        self._signatures = np.empty((SIGNATURE_WORDS, _FIRST), np.uint64)
 
     def __len__(self) -> int:
         return len(self._ids)
 
     def add(self, text_id: str, text: str) -> None:
         """Make a text known."""
+        count, new = len(self), self._encode(text)
+        if count == len(self._lengths):
+            self._lengths = np.resize(self._lengths, 2 * count)
+            self._signatures = np.concatenate([self._signatures, self._signatures], axis=1)
         self._ids.append(text_id)
-        self._texts.append(self._encode(text))
+        self._sequences.append(new.sequences[0])
+        self._lengths[count] = new.lengths[0]
+        self._signatures[:, count] = new.signatures[0]
 
-    def nearest(self, text: str) -> Neighbor | None:
+    def nearest(
+        self, text: str, *, known: int | None = None, least: float = 0.0
+    ) -> Neighbor | None:
         """The known text with the highest score, the first added of equals.
 
-        None where nothing known shares a token with the text.
+        Only the first `known` of them are looked at, by default all. None where no score reaches
+        `least`, which saves comparisons, or no token is shared.
         """
-        query = self._encode(text)
-        best, best_score = -1, 0.0
-        for position, known in enumerate(self._texts):
-            common = LCSseq.similarity(query, known)
-            score = lcs_f1(common, len(query), len(known))
-            if score > best_score:
-                best, best_score = position, score
-        return Neighbor(self._ids[best], best_score) if best_score else None
+        new = self._encode(text)
+        bounds = self._bounds(new, len(self) if known is None else min(known, len(self)))
+        best, best_score, size = 0, 0.0, _FIRST
+        floor = max(least, 2 * _ROUNDING) - _ROUNDING
+        rows = np.flatnonzero(bounds >= max(_CLOSE * bounds.max(initial=0), floor))[:size]
+        while len(rows):
+            scores = self._scores(new, rows)
+            score = float(scores.max())
+            row = int(rows[scores == score].min())
+            if score > best_score or (score == best_score and row < best):
+                best, best_score = row, score
+            bounds[rows] = 0
+            rows = np.flatnonzero(bounds >= max(best_score - _ROUNDING, floor))
+            if len(rows) > size:
+                rows = rows[np.argpartition(-bounds[rows], size)[:size]]
+            size *= 4
+        return (
+            Neighbor(self._ids[best], best_score)
+            if best_score > 0 and best_score >= least
+            else None
+        )
 
-    def _encode(self, text: str) -> str:
-        return "".join(map(self._point, self._tokenizer(text)))
+    def _encode(self, text: str) -> Texts:
+        return encode(self._vocabulary.number([text]))
 
-    def _point(self, token: str) -> str:
-        """The code point of a token. Surrogates are left out, they are not characters."""
-        point = self._points.get(token)
-        if point is None:
-            number = len(self._points) + 1
-            point = chr(number if number < 0xD800 else number + 0x800)
-            self._points[token] = point
-        return point
+    def _bounds(self, new: Texts, count: int) -> NDArray[np.float64]:
+        """(count,) what no score with a known text can exceed; 0 where no token is shared."""
+        length, known = np.int32(new.lengths[0]), self._lengths[:count]
+        words = zip(self._signatures[:, :count], new.signatures[0], strict=True)
+        differing = sum(np.bitwise_count(known_word ^ word) for known_word, word in words)
+        total = length + known
+        shared = np.minimum((total - differing) >> 1, np.minimum(length, known))
+        bounds: NDArray[np.float64] = 2 * shared / np.maximum(total, 1)
+        return bounds
+
+    def _scores(self, new: Texts, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        known = [self._sequences[row] for row in rows.tolist()]
+        lengths = self._lengths[rows]
+        texts = [new.sequences[0]] * len(known)
+        return compare(texts, known, np.full_like(lengths, new.lengths[0]), lengths)

@@ -1,0 +1,111 @@
+"""The decisions of `decide` on a Ray cluster, for more texts than one machine takes.
+
+The texts lie in partitions, each in a worker of its own. A partition is settled as soon as it has
+met what all partitions before it kept; meanwhile those after it meet the same, side by side. So a
+worker holds its partition and what one other partition kept, and the numbers of the tokens, on
+which all of them agree.
+
+Example::
+
+    ray.init("auto")
+    decisions = decide_on_ray(corpus, "latin", threshold=0.7, partitions=16)
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from seedstep.errors import MissingExtraError
+from seedstep.novelty.bulk import Decisions, Kept, Nearest, Settling, Tell
+from seedstep.novelty.texts import Vocabulary, encode
+from seedstep.text import TOKENIZERS
+
+__all__ = ["decide_on_ray", "require_ray"]
+
+
+class Partition:
+    """Consecutive texts, of which `first` is the number of the first; lives in a worker."""
+
+    def __init__(self, texts: Sequence[str], first: int, tokens: str, threshold: float) -> None:
+        self._raw = texts
+        self._tokenizer = TOKENIZERS[tokens]
+        self._first = first
+        self._threshold = threshold
+
+    def counts(self) -> Counter[str]:
+        """How often each token stands in the texts."""
+        return Counter(token for text in self._raw for token in self._tokenizer(text))
+
+    def encode(self, tokens: Sequence[str]) -> None:
+        """Encode the texts. `tokens` are those of all partitions, the rarest first."""
+        vocabulary = Vocabulary(self._tokenizer, tokens)
+        texts = encode(vocabulary.number(self._raw))
+        self._work = Settling(texts, self._threshold, first=self._first)
+        self._raw = ()
+
+    def meet(self, kept: Kept) -> None:
+        """Compare all texts with what an earlier partition kept."""
+        self._work.meet(kept, 0, len(self._work))
+
+    def settle(self) -> Kept:
+        """Decide all texts, and return what is kept."""
+        self._work.settle(0, len(self._work))
+        return self._work.kept(0, len(self._work))
+
+    def decisions(self) -> Decisions:
+        """What became of the texts; the numbers count through all partitions."""
+        return self._work.decisions
+
+
+def require_ray() -> Any:
+    """The module `ray`.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise MissingExtraError("A Ray cluster", "pip install 'seedstep[ray]'") from None
+    return ray
+
+
+def decide_on_ray(
+    texts: Sequence[str], tokens: str, threshold: float, partitions: int, tell: Tell | None = None
+) -> Decisions:
+    """Decide as `decide` does, in partitions on the cluster that this process is connected to.
+
+    `tokens` names the tokenisation.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+    """
+    ray = require_ray()
+    firsts = np.linspace(0, len(texts), partitions + 1).astype(int).tolist()
+    spans = list(zip(firsts, firsts[1:], strict=False))
+    remote = ray.remote(Partition)
+    workers = [remote.remote(texts[start:end], start, tokens, threshold) for start, end in spans]
+    counts: Counter[str] = Counter()
+    for one in [worker.counts.remote() for worker in workers]:
+        counts.update(ray.get(one))
+    rarest_first = ray.put([token for token, _ in reversed(counts.most_common())])
+    for worker in workers:
+        worker.encode.remote(rarest_first)
+    for number, worker in enumerate(workers):
+        kept = worker.settle.remote()  # each worker does what it is asked in that order
+        for later in workers[number + 1 :]:
+            later.meet.remote(kept)
+    done = []
+    for one, (_, end) in zip([worker.decisions.remote() for worker in workers], spans, strict=True):
+        done.append(ray.get(one))
+        if tell:
+            tell(end)
+    return Decisions(
+        np.concatenate([one.kept for one in done]),
+        Nearest(
+            np.concatenate([one.nearest.numbers for one in done]),
+            np.concatenate([one.nearest.scores for one in done]),
+        ),
+    )

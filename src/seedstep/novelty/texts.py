@@ -1,0 +1,167 @@
+"""Texts as arrays, made once and compared many times.
+
+The longest common subsequence of two texts is no longer than what they have in common as
+multisets of tokens. Here a multiset is a set of elements: the k-th occurrence of a token is an
+element of its own. Elements are numbers, and the rarer a token is, the smaller are its elements,
+so that a text's first elements say most about it.
+
+Example::
+
+    vocabulary = Vocabulary(latin_tokens)
+    numbered = vocabulary.number(["Sort the list.", "Sort a list."])
+    texts = encode(numbered, ranks(numbered.counts(len(vocabulary))))
+"""
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedstep.text import Tokenizer
+
+__all__ = ["Numbered", "Sequenced", "Texts", "Vocabulary", "encode", "hashed", "ranks"]
+
+Sequenced = str | tuple[int, ...]
+"""A text's token numbers as rapidfuzz compares them: code points while there are enough."""
+
+SIGNATURE_WORDS = 4
+"""Words of 64 bits in a text's signature."""
+
+_CODE_POINTS = 0x110000
+_OCCURRENCES = 1 << 32
+"""An element is its token's rank times this, plus how often the token stood before."""
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+"""2**64 divided by the golden ratio: a product with it has well mixed high bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """The token numbers of n texts, one text after the other, and how many each has: (n,)."""
+
+    tokens: NDArray[np.int32]
+    lengths: NDArray[np.int64]
+
+    def counts(self, vocabulary: int) -> NDArray[np.int64]:
+        """(vocabulary,) how often each token stands in the texts."""
+        return np.bincount(self.tokens, minlength=vocabulary)
+
+
+class Vocabulary:
+    """Numbers of tokens, from 0, in the order in which they were first seen."""
+
+    def __init__(self, tokenizer: Tokenizer, tokens: Sequence[str] = ()) -> None:
+        """`tokenizer` decides what a token is; `tokens` are known already, numbered from 0."""
+        self._tokenizer = tokenizer
+        self._numbers = {token: number for number, token in enumerate(tokens)}
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def number(self, texts: Iterable[str]) -> Numbered:
+        """The token numbers of some texts. New tokens are numbered."""
+        numbers = self._numbers
+        tokens, lengths = array("i"), array("q")
+        for text in texts:
+            found = [numbers.setdefault(one, len(numbers)) for one in self._tokenizer(text)]
+            tokens.extend(found)
+            lengths.append(len(found))
+        return Numbered(np.array(tokens, np.int32), np.array(lengths, np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """n texts.
+
+    `lengths`: (n,) tokens of each. `elements`: those of text i from `starts[i]` to
+    `starts[i + 1]`, the rarest first. `signatures`: (n, SIGNATURE_WORDS), a bit is set where an
+    odd number of the text's elements falls. `sequences`: n, the tokens in their order.
+    """
+
+    lengths: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    elements: NDArray[np.int64]
+    signatures: NDArray[np.uint64]
+    sequences: Sequence[Sequenced]
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    def part(self, start: int, end: int) -> "Texts":
+        """The texts from `start` up to `end`."""
+        first = self.starts[start]
+        return Texts(
+            self.lengths[start:end],
+            self.starts[start : end + 1] - first,
+            self.elements[first : self.starts[end]],
+            self.signatures[start:end],
+            self.sequences[start:end],
+        )
+
+    def take(self, rows: NDArray[np.int64]) -> "Texts":
+        """The texts of these rows, in their order."""
+        lengths = self.lengths[rows]
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        shift = np.repeat(self.starts[rows] - starts[:-1], lengths)
+        return Texts(
+            lengths,
+            starts,
+            self.elements[np.arange(starts[-1]) + shift],
+            self.signatures[rows],
+            [self.sequences[row] for row in rows.tolist()],
+        )
+
+
+def ranks(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(vocabulary,) the place of each token when all are sorted, the rarest first."""
+    places = np.empty(len(counts), np.int64)
+    places[np.argsort(counts, kind="stable")] = np.arange(len(counts))
+    return places
+
+
+def encode(numbered: Numbered, places: NDArray[np.int64] | None = None) -> Texts:
+    """Texts from token numbers. Without `places` the order of elements says nothing."""
+    tokens, lengths = numbered.tokens, numbered.lengths
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    owners = np.repeat(np.arange(len(lengths)), lengths)
+    elements = _elements(tokens if places is None else places[tokens], owners)
+    sequences = _sequences(tokens, starts)
+    return Texts(lengths, starts, elements, _signatures(elements, owners, len(lengths)), sequences)
+
+
+def _elements(places: NDArray[np.integer], owners: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The elements of all texts, sorted within each. `owners` is the text of each token."""
+    if not len(places):
+        return np.empty(0, np.int64)
+    span = int(places.max()) + 1
+    keys = np.sort(owners * span + places)
+    is_first = np.append(True, keys[1:] != keys[:-1])
+    positions = np.arange(len(keys))
+    before = positions - np.maximum.accumulate(np.where(is_first, positions, 0))
+    return (keys - owners * span) * _OCCURRENCES + before
+
+
+def hashed(numbers: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Numbers, spread over 64 bits."""
+    mixed = numbers.astype(np.uint64) * _GOLDEN
+    return (mixed ^ (mixed >> np.uint64(32))) * _GOLDEN
+
+
+def _signatures(
+    elements: NDArray[np.int64], owners: NDArray[np.int64], count: int
+) -> NDArray[np.uint64]:
+    bits = hashed(elements) >> np.uint64(56)  # 0 to 255
+    words = np.zeros(count * SIGNATURE_WORDS, np.uint64)
+    places = owners * SIGNATURE_WORDS + (bits >> np.uint64(6)).astype(np.int64)
+    np.bitwise_xor.at(words, places, np.uint64(1) << (bits & np.uint64(63)))
+    return words.reshape(count, SIGNATURE_WORDS)
+
+
+def _sequences(tokens: NDArray[np.int32], starts: NDArray[np.int64]) -> list[Sequenced]:
+    """rapidfuzz compares code points with each other and with numbers of the same value."""
+    spans = zip(starts.tolist(), starts[1:].tolist(), strict=False)
+    if not len(tokens) or int(tokens.max()) < _CODE_POINTS:
+        text = tokens.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+        return [text[start:end] for start, end in spans]
+    return [tuple(tokens[start:end].tolist()) for start, end in spans]
