@@ -1,6 +1,7 @@
 """Task records and the file formats they are read from."""
 
 from seedstep.data.decoding import BadLine
+from seedstep.data.files import write_atomically, write_in_parts
 from seedstep.data.jsonl import read_jsonl
 from seedstep.data.problems import Problem
 from seedstep.data.records import Example, Instance, Task
@@ -22,4 +23,6 @@ __all__ = [
     "require_seeds",
     "scan_tasks",
     "seed_tasks",
+    "write_atomically",
+    "write_in_parts",
 ]
