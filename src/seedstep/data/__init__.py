@@ -6,7 +6,8 @@ from seedstep.data.jsonl import read_jsonl
 from seedstep.data.problems import Problem
 from seedstep.data.records import Example, Instance, Task
 from seedstep.data.seeds import SeedFile, read_seeds, require_seeds, seed_tasks
-from seedstep.data.superni import TaskFiles, read_task, read_tasks, scan_tasks
+from seedstep.data.sources import load_tasks, scan_tasks
+from seedstep.data.superni import TaskFiles, read_task
 
 __all__ = [
     "BadLine",
@@ -16,10 +17,10 @@ __all__ = [
     "SeedFile",
     "Task",
     "TaskFiles",
+    "load_tasks",
     "read_jsonl",
     "read_seeds",
     "read_task",
-    "read_tasks",
     "require_seeds",
     "scan_tasks",
     "seed_tasks",

@@ -16,6 +16,10 @@ __all__ = ["BadLine", "decode_json"]
 T = TypeVar("T")
 
 _PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+_NOT_NUMBERS = re.compile(
+    r'("(?:[^"\\]++|\\.?)*+"?)|\bNaN\b|-?\bInfinity\b',  # a string, closed or not, as it is
+    re.DOTALL,
+)
 _MISSING = re.compile(r"Object missing required field `(?P<field>[^`]+)`")
 
 
@@ -32,10 +36,13 @@ class BadLine:
 
 
 def decode_json(data: bytes, record: type[T], where: str) -> T | BadLine:
-    """One JSON object as a `record`; `where` it belongs is told in the remedy."""
+    """One JSON object as a `record`; `where` it belongs is told in the remedy.
+
+    `NaN` and `Infinity`, which Python writes and some released task files have, are read as null.
+    """
     one_object = f"write one JSON object {where}"
     try:
-        return msgspec.json.decode(data.decode(), type=record)
+        return msgspec.json.decode(_without_nan(data.decode()), type=record)
     except msgspec.ValidationError as error:
         return _validation(str(error), one_object)
     except msgspec.DecodeError as error:
@@ -44,6 +51,12 @@ def decode_json(data: bytes, record: type[T], where: str) -> T | BadLine:
         return BadLine("", f"not UTF-8 (byte {error.start + 1})", "save the file as UTF-8")
     except RecursionError:
         return BadLine("", "nested too deeply", f"write one flat JSON object {where}")
+
+
+def _without_nan(text: str) -> str:
+    if "NaN" not in text and "Infinity" not in text:
+        return text
+    return _NOT_NUMBERS.sub(lambda found: found[1] or "null", text)
 
 
 def _validation(message: str, one_object: str) -> BadLine:

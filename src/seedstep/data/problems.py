@@ -5,13 +5,14 @@ Example::
     raise_first(problems, "or add --skip-bad to go on without them")
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from seedstep.data.decoding import BadLine
 from seedstep.errors import InputError
 
-__all__ = ["Problem", "raise_first"]
+__all__ = ["Problem", "placed", "raise_first"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,11 @@ class Problem:
         line = f", line {self.line}" if self.line else ""
         field = f", field '{self.field}'" if self.field else ""
         return f"{self.path}{line}{field}: {self.message}"
+
+
+def placed(path: Path, line: int, found: Iterable[BadLine]) -> list[Problem]:
+    """What was found wrong with a line of a file, or with all of it where `line` is 0."""
+    return [Problem(path, line, one.field, one.message, one.remedy) for one in found]
 
 
 def raise_first(problems: Sequence[Problem], hint: str = "") -> None:

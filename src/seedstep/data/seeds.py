@@ -17,7 +17,7 @@ from pathlib import Path
 
 from seedstep.data.decoding import BadLine
 from seedstep.data.jsonl import read_jsonl
-from seedstep.data.problems import Problem, raise_first
+from seedstep.data.problems import Problem, placed, raise_first
 from seedstep.data.records import Instance, Task
 
 __all__ = ["SeedFile", "read_seeds", "require_seeds", "seed_tasks"]
@@ -77,7 +77,7 @@ def read_seeds(path: Path) -> SeedFile:
     seen: dict[str, int] = {}
     for line, record in read_jsonl(path, _Seed):
         bad = [record] if isinstance(record, BadLine) else _faults(record, line, seen)
-        problems += [Problem(path, line, one.field, one.message, one.remedy) for one in bad]
+        problems += placed(path, line, bad)
         if not bad and isinstance(record, _Seed):
             tasks.append(_task(record, line))
             lines.append(line)

@@ -48,19 +48,26 @@ def task_paths(
     """The task files of a directory in the natural order of their names, or in a split's order.
 
     Raises:
-        InputError: there are no task files, or no such split.
+        InputError: there are no task files, or no such split; or it names none.
     """
     files = _task_files(folder)
     if split is None:
         yield from sorted(files.values(), key=_natural)
-        return
-    path = _split_path(folder, split, track)
+    else:
+        yield from _in_split(_split_path(folder, split, track), files)
+
+
+def _in_split(path: Path, files: Mapping[str, Path]) -> Iterator[Path | Problem]:
+    """The files that a split names, each once, in its order."""
     older = defaultdict(list)
     for name in sorted(files):
         if numbered := _NUMBERED.match(name):
             older[numbered[0]].append(name)
+    entries = list(_entries(path))
+    if not entries:
+        raise InputError(f"{path}: names no tasks", "write the name of a task on each line")
     lines: dict[str, int] = {}
-    for entry in _entries(path):
+    for entry in entries:
         found = _resolve(entry.name, files, older)
         if isinstance(found, str) and lines.setdefault(found, entry.line) != entry.line:
             message = f"{_shown(entry.name)} is the task of line {lines[found]} already"

@@ -5,7 +5,8 @@ One JSON object a file: `Definition`, `Positive Examples`, `Negative Examples`, 
 
 Example::
 
-    test = read_tasks(Path("natural-instructions"), "test", limit=100).tasks
+    for found in scan_task_files(Path("natural-instructions"), "test", limit=100):
+        ...  # a task, or a problem
 """
 
 from codecs import BOM_UTF8
@@ -17,15 +18,22 @@ import msgspec
 
 from seedstep.data.decoding import BadLine, decode_json
 from seedstep.data.forms import Texts, WrittenExample, WrittenInstance, WrittenTask, task_of
-from seedstep.data.problems import Problem, raise_first
+from seedstep.data.problems import Problem, placed, raise_first
 from seedstep.data.records import Task
 from seedstep.data.splits import task_paths
 from seedstep.errors import InputError
 
-__all__ = ["MAX_FILE_BYTES", "TaskFiles", "collect", "read_task", "read_tasks", "scan_tasks"]
+__all__ = [
+    "MAX_FILE_BYTES",
+    "TaskFiles",
+    "collect",
+    "load_file",
+    "read_task",
+    "scan_task_files",
+]
 
 MAX_FILE_BYTES = 256 << 20
-"""Largest task file that is read. The largest released one has about 10 MB."""
+"""Largest task file that is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,35 +64,12 @@ def read_task(path: Path, *, limit: int | None = None) -> Task:
     Raises:
         InputError: the first problem, and how many more there are.
     """
-    found = _read(path, limit)
-    if isinstance(found, Task):
-        return found
-    raise_first(found)
-    raise AssertionError("a file without a task has a problem")
+    (task,) = collect(_task_or_problems(path, limit), skip_bad=False).tasks
+    return task
 
 
-def read_tasks(
-    path: Path,
-    split: str | None = None,
-    track: str = "default",
-    *,
-    limit: int | None = None,
-    skip_bad: bool = False,
-) -> TaskFiles:
-    """As `scan_tasks`, all at once. With `skip_bad` the problems are returned.
-
-    Raises:
-        InputError: the first problem, and how many more there are; or nothing is left.
-    """
-    return collect(scan_tasks(path, split, track, limit=limit), skip_bad=skip_bad)
-
-
-def scan_tasks(
-    path: Path,
-    split: str | None = None,
-    track: str = "default",
-    *,
-    limit: int | None = None,
+def scan_task_files(
+    path: Path, split: str | None = None, track: str = "default", limit: int | None = None
 ) -> Iterator[Task | Problem]:
     """Tasks one by one, so that one file at a time is held, and problems in between.
 
@@ -98,12 +83,8 @@ def scan_tasks(
     for found in _paths(path, split, track):
         if isinstance(found, Problem):
             yield found
-            continue
-        read = _read(found, limit)
-        if isinstance(read, Task):
-            yield read
         else:
-            yield from read
+            yield from _task_or_problems(found, limit)
 
 
 def collect(found: Iterable[Task | Problem], *, skip_bad: bool) -> TaskFiles:
@@ -126,34 +107,39 @@ def collect(found: Iterable[Task | Problem], *, skip_bad: bool) -> TaskFiles:
     return TaskFiles(tuple(tasks), tuple(problems))
 
 
+def load_file(path: Path) -> tuple[bytes, WrittenTask | BadLine]:
+    """A task file's bytes without a byte order mark, and its parts or what is wrong with it."""
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            message = f"larger than {MAX_FILE_BYTES >> 20} MiB"
+            return b"", BadLine("", message, "remove instances, or the file")
+        data = path.read_bytes().removeprefix(BOM_UTF8)
+    except OSError as error:
+        return b"", BadLine("", str(error.strerror), "check the path and its rights")
+    return data, decode_json(data, _TaskFile, "in the file")
+
+
 def _paths(path: Path, split: str | None, track: str) -> Iterable[Path | Problem]:
     if path.is_dir():
         return task_paths(path, split, track)
     if split is not None:
-        raise InputError(f"{path}: one file has no splits", "leave the split out")
+        raise InputError(f"{path}: only a directory has splits", "leave the split out")
     return (path,)
 
 
-def _read(path: Path, limit: int | None) -> Task | list[Problem]:
-    found = _decode(path)
-    if isinstance(found, _TaskFile):
-        task = task_of(found, path.stem, limit=limit, bare=limit == 0)
-        if isinstance(task, Task):
-            return task
-        bad = task
-    else:
-        bad = [found]
-    return [Problem(path, 0, one.field, one.message, one.remedy) for one in bad]
-
-
-def _decode(path: Path) -> _TaskFile | BadLine:
+def _task_or_problems(path: Path, limit: int | None) -> Iterator[Task | Problem]:
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            message = f"larger than {MAX_FILE_BYTES >> 20} MiB"
-            return BadLine("", message, "take instances out, or remove the file")
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return BadLine("", "no such file", "check the path")
-    except OSError as error:
-        return BadLine("", str(error.strerror), "check the path and its rights")
-    return decode_json(data.removeprefix(BOM_UTF8), _TaskFile, "in the file")
+        path.stem.encode()
+    except UnicodeEncodeError:
+        shown = path.with_name(ascii(path.name)[1:-1])
+        yield Problem(shown, 0, "", "a file name that is not UTF-8", "rename the file")
+        return
+    _, found = load_file(path)
+    if isinstance(found, BadLine):
+        yield from placed(path, 0, [found])
+        return
+    read = task_of(found, path.stem, limit=limit, bare=limit == 0)
+    if isinstance(read, Task):
+        yield read
+    else:
+        yield from placed(path, 0, read)
