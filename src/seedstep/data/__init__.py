@@ -5,6 +5,7 @@ from seedstep.data.files import write_atomically, write_in_parts
 from seedstep.data.jsonl import read_jsonl
 from seedstep.data.problems import Problem
 from seedstep.data.records import Example, Instance, Task
+from seedstep.data.rewrite import write_task_with
 from seedstep.data.seeds import SeedFile, read_seeds, require_seeds, seed_tasks
 from seedstep.data.sources import load_tasks, scan_tasks
 from seedstep.data.superni import TaskFiles, read_task
@@ -26,4 +27,5 @@ __all__ = [
     "seed_tasks",
     "write_atomically",
     "write_in_parts",
+    "write_task_with",
 ]
