@@ -17,6 +17,7 @@ import pytest
 from growing import files_of
 from seedstep import Instance, Run, export
 from seedstep.bootstrap import Candidate, Generation
+from seedstep.data import load_tasks
 from seedstep.errors import InputError, MissingExtraError, RunError
 from seedstep.store import FORMATS
 
@@ -210,6 +211,16 @@ def test_superni_has_the_form_of_the_original(run: Run, tmp_path: Path) -> None:
         assert record["Instances"]
         for example in record["Positive Examples"]:
             assert set(example) == {"input", "output", "explanation"}
+
+
+def test_superni_is_read_as_tasks_again(run: Run, tmp_path: Path) -> None:
+    export(run, "superni", tmp_path / "out")
+    read = load_tasks(tmp_path / "out", "train").tasks
+    for task, again in zip(run.tasks(), read, strict=True):
+        assert again.definition == task.definition
+        pairs = [(one.input, one.output) for one in again.positive_examples]
+        pairs += [(one.input, one.output) for one in again.instances]
+        assert pairs == list(dict.fromkeys((one.input, one.output) for one in task.instances))
 
 
 def test_superni_names_are_ours_and_ids_are_unique(run: Run, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import yaml
 
 from seedstep.bootstrap import Settings
 from seedstep.cli.terminal import console, plain
+from seedstep.data import write_atomically
 from seedstep.errors import InputError
-from seedstep.store import write_atomically
 
 __all__ = ["command"]
 

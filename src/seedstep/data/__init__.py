@@ -1,17 +1,31 @@
 """Task records and the file formats they are read from."""
 
-from seedstep.data.jsonl import BadLine, read_jsonl
-from seedstep.data.records import Instance, Task
-from seedstep.data.seeds import Problem, SeedFile, read_seeds, require_seeds, seed_tasks
+from seedstep.data.decoding import BadLine
+from seedstep.data.files import write_atomically, write_in_parts
+from seedstep.data.jsonl import read_jsonl
+from seedstep.data.problems import Problem
+from seedstep.data.records import Example, Instance, Task
+from seedstep.data.rewrite import write_task_with
+from seedstep.data.seeds import SeedFile, read_seeds, require_seeds, seed_tasks
+from seedstep.data.sources import load_tasks, scan_tasks
+from seedstep.data.superni import TaskFiles, read_task
 
 __all__ = [
     "BadLine",
+    "Example",
     "Instance",
     "Problem",
     "SeedFile",
     "Task",
+    "TaskFiles",
+    "load_tasks",
     "read_jsonl",
     "read_seeds",
+    "read_task",
     "require_seeds",
+    "scan_tasks",
     "seed_tasks",
+    "write_atomically",
+    "write_in_parts",
+    "write_task_with",
 ]

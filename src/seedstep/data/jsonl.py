@@ -9,38 +9,21 @@ Example::
         ...
 """
 
-import re
 from codecs import BOM_UTF8
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
-
+from seedstep.data.decoding import BadLine, decode_json
 from seedstep.errors import InputError
 
-__all__ = ["MAX_LINE_BYTES", "BadLine", "read_jsonl"]
+__all__ = ["MAX_LINE_BYTES", "read_jsonl"]
 
 MAX_LINE_BYTES = 1 << 20
 """Longest line read unless told otherwise. A longer one is reported, and skipped unheld."""
 
-ONE_OBJECT = "write one JSON object on each line"
-
 T = TypeVar("T")
-
-_PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
-_MISSING = re.compile(r"Object missing required field `(?P<field>[^`]+)`")
-
-
-@dataclass(frozen=True, slots=True)
-class BadLine:
-    """What is wrong with one line. `field` is empty where the whole line is meant."""
-
-    field: str
-    message: str
-    remedy: str
 
 
 def read_jsonl(
@@ -60,7 +43,7 @@ def read_jsonl(
                     message = f"longer than {longest >> 20} MiB"
                     yield number, BadLine("", message, "shorten or remove the line")
                 elif line.strip():
-                    yield number, _decode(line, record)
+                    yield number, decode_json(line, record, "on each line")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file", "check the path") from None
     except OSError as error:
@@ -78,28 +61,3 @@ def _lines(file: BufferedReader, longest: int) -> Iterator[bytes | None]:
         while (rest := file.readline(longest)) and not rest.endswith(b"\n"):
             pass
         yield None
-
-
-def _decode(line: bytes, record: type[T]) -> T | BadLine:
-    try:
-        return msgspec.json.decode(line.decode(), type=record)
-    except msgspec.ValidationError as error:
-        return _validation(str(error))
-    except msgspec.DecodeError as error:
-        return BadLine("", f"not valid JSON: {error}", ONE_OBJECT)
-    except UnicodeDecodeError as error:
-        return BadLine("", f"not UTF-8 (byte {error.start + 1})", "save the file as UTF-8")
-    except RecursionError:
-        return BadLine("", "nested too deeply", "write one flat JSON object on each line")
-
-
-def _validation(message: str) -> BadLine:
-    """Turn msgspec's message and JSON path into a field, a message and a remedy."""
-    place = _PATH.search(message)
-    path = place["path"] if place else ""
-    text = _PATH.sub("", message)
-    if missing := _MISSING.fullmatch(text):
-        field = f"{path}.{missing['field']}" if path else missing["field"]
-        return BadLine(field, "missing", "add the field")
-    remedy = "correct the field's type" if path else ONE_OBJECT
-    return BadLine(path, text[:1].lower() + text[1:], remedy)

@@ -7,7 +7,7 @@ Example::
 
 from dataclasses import dataclass
 
-__all__ = ["Instance", "Task"]
+__all__ = ["Example", "Instance", "Task"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class Instance:
 
     input: str
     outputs: tuple[str, ...]
+    id: str = ""
 
     @property
     def output(self) -> str:
@@ -24,11 +25,23 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """A demonstration that belongs to a task: what to do (positive), or not to do (negative)."""
+
+    input: str
+    output: str
+    explanation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
-    """A definition (Self-Instruct calls it the instruction) with its instances."""
+    """A definition (Self-Instruct calls it the instruction) with its examples and instances."""
 
     id: str
     definition: str
     instances: tuple[Instance, ...]
     is_classification: bool = False
     name: str = ""
+    category: str = ""
+    positive_examples: tuple[Example, ...] = ()
+    negative_examples: tuple[Example, ...] = ()

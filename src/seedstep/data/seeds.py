@@ -15,29 +15,12 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from seedstep.data.jsonl import BadLine, read_jsonl
+from seedstep.data.decoding import BadLine
+from seedstep.data.jsonl import read_jsonl
+from seedstep.data.problems import Problem, placed, raise_first
 from seedstep.data.records import Instance, Task
-from seedstep.errors import InputError
 
-__all__ = ["Problem", "SeedFile", "read_seeds", "require_seeds", "seed_tasks"]
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing wrong with a seed file. `line` counts from 1; 0 means the whole file."""
-
-    path: Path
-    line: int
-    field: str
-    message: str
-    remedy: str
-
-    @property
-    def what(self) -> str:
-        """Where and what, in one phrase."""
-        line = f", line {self.line}" if self.line else ""
-        field = f", field '{self.field}'" if self.field else ""
-        return f"{self.path}{line}{field}: {self.message}"
+__all__ = ["SeedFile", "read_seeds", "require_seeds", "seed_tasks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +61,7 @@ def require_seeds(path: Path) -> tuple[Task, ...]:
         InputError: the first problem, and how many more there are.
     """
     seeds = read_seeds(path)
-    if seeds.problems:
-        first, *others = seeds.problems
-        more = f" (and {len(others)} more)" if others else ""
-        raise InputError(first.what + more, f"{first.remedy}; `seedstep seeds check` shows all")
+    raise_first(seeds.problems, "`seedstep seeds check` shows all")
     return seeds.tasks
 
 
@@ -97,7 +77,7 @@ def read_seeds(path: Path) -> SeedFile:
     seen: dict[str, int] = {}
     for line, record in read_jsonl(path, _Seed):
         bad = [record] if isinstance(record, BadLine) else _faults(record, line, seen)
-        problems += [Problem(path, line, one.field, one.message, one.remedy) for one in bad]
+        problems += placed(path, line, bad)
         if not bad and isinstance(record, _Seed):
             tasks.append(_task(record, line))
             lines.append(line)

@@ -1,6 +1,6 @@
 """The run directory, its database, and exports."""
 
-from seedstep.store.config import read_yaml, write_atomically
+from seedstep.store.config import read_yaml
 from seedstep.store.export import FORMATS, export
 from seedstep.store.requests import RequestLine
 from seedstep.store.results import Status, TaskDetails, Usage
@@ -15,5 +15,4 @@ __all__ = [
     "Usage",
     "export",
     "read_yaml",
-    "write_atomically",
 ]

@@ -5,16 +5,16 @@ Example::
     values = read_yaml(Path("bootstrap.yaml"))
 """
 
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from seedstep.errors import InputError, RunError
+from seedstep.data import write_atomically
+from seedstep.errors import InputError
 
-__all__ = ["read_yaml", "write_atomically", "write_in_parts", "write_yaml"]
+__all__ = ["read_yaml", "write_yaml"]
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -45,36 +45,3 @@ def write_yaml(path: Path, values: Mapping[str, Any]) -> None:
     """Replace a YAML file as a whole."""
     text = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
     write_atomically(path, text.encode())
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that it is either there as a whole or as it was before.
-
-    Raises:
-        RunError: the disk is full or the directory can't be written.
-    """
-    write_in_parts(path, (data,))
-
-
-def write_in_parts(path: Path, parts: Iterable[bytes]) -> int:
-    """As `write_atomically`, part by part; returns how many they were.
-
-    Raises:
-        RunError: the disk is full or the directory can't be written.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    count = 0
-    try:
-        try:
-            with partial.open("wb") as file:
-                for part in parts:
-                    file.write(part)
-                    count += 1
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise RunError(f"{path}: {error.strerror}", "free space or correct its rights") from None
-    return count

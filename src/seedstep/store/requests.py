@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
+from seedstep.data import write_in_parts
 from seedstep.errors import InputError
 from seedstep.llm import Failure, Header, read_header
-from seedstep.store.config import write_in_parts
 from seedstep.store.database import Database
 from seedstep.store.ledger import answer_of
 

@@ -1,0 +1,116 @@
+"""The form in which a task is written in a file, and the task that comes of it.
+
+SUPER-NATURALINSTRUCTIONS files and users' own JSON lines have the same parts under different
+names: each format is a subclass of `WrittenTask` that names them.
+
+Example::
+
+    found = task_of(written, "task001_name", limit=100)  # a Task, or what is wrong
+"""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from seedstep.data.decoding import BadLine
+from seedstep.data.records import Example, Instance, Task
+
+__all__ = ["Texts", "WrittenExample", "WrittenInstance", "WrittenTask", "task_of"]
+
+Texts = str | tuple[str, ...]
+"""One text, or a list of them."""
+
+
+class WrittenExample(msgspec.Struct, frozen=True):
+    """A demonstration. Of several outputs the first is used."""
+
+    input: str
+    output: Texts
+    explanation: str = ""
+
+
+class WrittenInstance(msgspec.Struct, frozen=True):
+    """An input with its reference outputs. Without an id it is named after task and place."""
+
+    input: str
+    output: Texts
+    id: str = ""
+
+
+class WrittenTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A task. Of several definitions and categories the first is used."""
+
+    definition: Texts = ""
+    category: Texts = ""
+    positive_examples: tuple[WrittenExample, ...] = ()
+    negative_examples: tuple[WrittenExample, ...] = ()
+    instances: tuple[WrittenInstance, ...] = ()
+
+
+def task_of(
+    written: WrittenTask, task_id: str, *, limit: int | None = None, bare: bool = False
+) -> Task | list[BadLine]:
+    """The task with its first `limit` instances, all texts as written; or all that is wrong.
+
+    What is wrong with the instances beyond the limit is told too. A task without instances is
+    fine if it may be `bare`.
+    """
+    if faults := list(_faults(written, task_id, bare=bare)):
+        return faults
+    return Task(
+        task_id,
+        _first(written.definition),
+        tuple(
+            Instance(one.input, _texts(one.output), _id(one, task_id, place))
+            for place, one in enumerate(written.instances[:limit])
+        ),
+        category=_first(written.category),
+        positive_examples=_examples(written.positive_examples),
+        negative_examples=_examples(written.negative_examples),
+    )
+
+
+def _texts(texts: Texts) -> tuple[str, ...]:
+    return (texts,) if isinstance(texts, str) else texts
+
+
+def _first(texts: Texts) -> str:
+    return next(iter(_texts(texts)), "")
+
+
+def _id(instance: WrittenInstance, task_id: str, place: int) -> str:
+    return instance.id or f"{task_id}-{place + 1}"
+
+
+def _examples(written: tuple[WrittenExample, ...]) -> tuple[Example, ...]:
+    return tuple(Example(one.input, _first(one.output), one.explanation) for one in written)
+
+
+def _faults(written: WrittenTask, task_id: str, *, bare: bool) -> Iterator[BadLine]:
+    """What is wrong with a task whose parts all have the right type, under the file's names."""
+    names = {one.name: one.encode_name for one in msgspec.structs.fields(written)}
+    if not _first(written.definition).strip():
+        yield BadLine(names["definition"], "empty", "write what the task is")
+    if not written.instances and not bare:
+        yield BadLine(names["instances"], "empty", "add one input and output")
+    yield from _no_output(names["positive_examples"], written.positive_examples)
+    yield from _no_output(names["negative_examples"], written.negative_examples)
+    yield from _no_output(names["instances"], written.instances)
+    yield from _same_ids(names["instances"], written.instances, task_id)
+
+
+def _no_output(
+    field: str, written: Sequence[WrittenExample | WrittenInstance]
+) -> Iterator[BadLine]:
+    for place, one in enumerate(written):
+        if not _texts(one.output):
+            yield BadLine(f"{field}[{place}].output", "empty", "write an output")
+
+
+def _same_ids(field: str, written: tuple[WrittenInstance, ...], task_id: str) -> Iterator[BadLine]:
+    seen: dict[str, int] = {}
+    for place, one in enumerate(written):
+        first = seen.setdefault(_id(one, task_id, place), place)
+        if first != place:
+            message = f"the same as in {field}[{first}]"
+            yield BadLine(f"{field}[{place}].id", message, "change or remove one")

@@ -1,0 +1,145 @@
+"""SUPER-NATURALINSTRUCTIONS task files (Wang et al., 2022, section 2).
+
+One JSON object a file: `Definition`, `Positive Examples`, `Negative Examples`, `Instances`,
+`Categories`; all else is ignored. Texts stay as they are written.
+
+Example::
+
+    for found in scan_task_files(Path("natural-instructions"), "test", limit=100):
+        ...  # a task, or a problem
+"""
+
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from seedstep.data.decoding import BadLine, decode_json
+from seedstep.data.forms import Texts, WrittenExample, WrittenInstance, WrittenTask, task_of
+from seedstep.data.problems import Problem, placed, raise_first
+from seedstep.data.records import Task
+from seedstep.data.splits import task_paths
+from seedstep.errors import InputError
+
+__all__ = [
+    "MAX_FILE_BYTES",
+    "TaskFiles",
+    "collect",
+    "load_file",
+    "read_task",
+    "scan_task_files",
+]
+
+MAX_FILE_BYTES = 256 << 20
+"""Largest task file that is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFiles:
+    """Tasks as they were read, in their order, and all that is wrong with the others."""
+
+    tasks: tuple[Task, ...]
+    problems: tuple[Problem, ...]
+
+
+class _TaskFile(WrittenTask, frozen=True, kw_only=True):
+    definition: Texts = msgspec.field(name="Definition")
+    category: Texts = msgspec.field(name="Categories", default="")
+    positive_examples: tuple[WrittenExample, ...] = msgspec.field(
+        name="Positive Examples", default=()
+    )
+    negative_examples: tuple[WrittenExample, ...] = msgspec.field(
+        name="Negative Examples", default=()
+    )
+    instances: tuple[WrittenInstance, ...] = msgspec.field(name="Instances", default=())
+
+
+def read_task(path: Path, *, limit: int | None = None) -> Task:
+    """The task of one file, with its first `limit` instances. Its id is the file's name.
+
+    With `limit=0` the file need not have instances.
+
+    Raises:
+        InputError: the first problem, and how many more there are.
+    """
+    (task,) = collect(_task_or_problems(path, limit), skip_bad=False).tasks
+    return task
+
+
+def scan_task_files(
+    path: Path, split: str | None = None, track: str = "default", limit: int | None = None
+) -> Iterator[Task | Problem]:
+    """Tasks one by one, so that one file at a time is held, and problems in between.
+
+    `path` is a directory with `tasks/` and `splits/TRACK/SPLIT_tasks.txt`, a directory of
+    `*.json`, or one file. The order is that of the split, or the natural one of the names.
+    `limit` is the number of instances kept of each task; with `limit=0` a task need not have any.
+
+    Raises:
+        InputError: there are no task files, or no such split.
+    """
+    for found in _paths(path, split, track):
+        if isinstance(found, Problem):
+            yield found
+        else:
+            yield from _task_or_problems(found, limit)
+
+
+def collect(found: Iterable[Task | Problem], *, skip_bad: bool) -> TaskFiles:
+    """Tasks and problems apart.
+
+    Raises:
+        InputError: there are problems, unless they are skipped and some task is good.
+    """
+    tasks: list[Task] = []
+    problems: list[Problem] = []
+    for one in found:
+        if isinstance(one, Task):
+            tasks.append(one)
+        else:
+            problems.append(one)
+    if not tasks:
+        raise_first(problems)
+    if not skip_bad:
+        raise_first(problems, "or add --skip-bad to go on without them")
+    return TaskFiles(tuple(tasks), tuple(problems))
+
+
+def load_file(path: Path) -> tuple[bytes, WrittenTask | BadLine]:
+    """A task file's bytes without a byte order mark, and its parts or what is wrong with it."""
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            message = f"larger than {MAX_FILE_BYTES >> 20} MiB"
+            return b"", BadLine("", message, "remove instances, or the file")
+        data = path.read_bytes().removeprefix(BOM_UTF8)
+    except OSError as error:
+        return b"", BadLine("", str(error.strerror), "check the path and its rights")
+    return data, decode_json(data, _TaskFile, "in the file")
+
+
+def _paths(path: Path, split: str | None, track: str) -> Iterable[Path | Problem]:
+    if path.is_dir():
+        return task_paths(path, split, track)
+    if split is not None:
+        raise InputError(f"{path}: only a directory has splits", "leave the split out")
+    return (path,)
+
+
+def _task_or_problems(path: Path, limit: int | None) -> Iterator[Task | Problem]:
+    try:
+        path.stem.encode()
+    except UnicodeEncodeError:
+        shown = path.with_name(ascii(path.name)[1:-1])
+        yield Problem(shown, 0, "", "a file name that is not UTF-8", "rename the file")
+        return
+    _, found = load_file(path)
+    if isinstance(found, BadLine):
+        yield from placed(path, 0, [found])
+        return
+    read = task_of(found, path.stem, limit=limit, bare=limit == 0)
+    if isinstance(read, Task):
+        yield read
+    else:
+        yield from placed(path, 0, read)
