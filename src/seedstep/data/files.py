@@ -6,12 +6,14 @@ Example::
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from seedstep.errors import RunError
 
-__all__ = ["write_atomically", "write_in_parts"]
+__all__ = ["whole_file", "write_atomically", "write_in_parts"]
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -29,14 +31,26 @@ def write_in_parts(path: Path, parts: Iterable[bytes]) -> int:
     Raises:
         RunError: the disk is full or the directory can't be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     count = 0
+    with whole_file(path) as file:
+        for part in parts:
+            file.write(part)
+            count += 1
+    return count
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which takes its place when all is written, and else leaves nothing.
+
+    Raises:
+        RunError: the disk is full or the directory can't be written.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         try:
             with partial.open("wb") as file:
-                for part in parts:
-                    file.write(part)
-                    count += 1
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(path)
@@ -44,4 +58,3 @@ def write_in_parts(path: Path, parts: Iterable[bytes]) -> int:
             partial.unlink(missing_ok=True)
     except OSError as error:
         raise RunError(f"{path}: {error.strerror}", "free space or correct its rights") from None
-    return count

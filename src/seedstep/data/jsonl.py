@@ -18,10 +18,13 @@ from typing import TypeVar
 from seedstep.data.decoding import BadLine, decode_json
 from seedstep.errors import InputError
 
-__all__ = ["MAX_LINE_BYTES", "read_jsonl"]
+__all__ = ["MAX_LINE_BYTES", "ON_EACH_LINE", "read_jsonl", "read_lines"]
 
 MAX_LINE_BYTES = 1 << 20
 """Longest line read unless told otherwise. A longer one is reported, and skipped unheld."""
+
+ON_EACH_LINE = "on each line"
+"""Where a JSON object belongs, as remedies say."""
 
 T = TypeVar("T")
 
@@ -36,6 +39,18 @@ def read_jsonl(
     Raises:
         InputError: the file is not there or can't be read.
     """
+    for number, line in read_lines(path, longest):
+        yield number, line if isinstance(line, BadLine) else decode_json(line, record, ON_EACH_LINE)
+
+
+def read_lines(
+    path: Path, longest: int = MAX_LINE_BYTES
+) -> Generator[tuple[int, bytes | BadLine]]:
+    """Yield (line number from 1, line or `BadLine`), leaving blank lines out.
+
+    Raises:
+        InputError: the file is not there or can't be read.
+    """
     try:
         with path.open("rb") as file:
             for number, line in enumerate(_lines(file, longest), start=1):
@@ -43,7 +58,7 @@ def read_jsonl(
                     message = f"longer than {longest >> 20} MiB"
                     yield number, BadLine("", message, "shorten or remove the line")
                 elif line.strip():
-                    yield number, decode_json(line, record, "on each line")
+                    yield number, line
     except FileNotFoundError:
         raise InputError(f"{path}: no such file", "check the path") from None
     except OSError as error:

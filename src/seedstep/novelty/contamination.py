@@ -1,0 +1,131 @@
+"""What is too close to an evaluation set: by ROUGE-L, and by 13 tokens in a row.
+
+ROUGE-L finds items that are the same in other words. It misses an item that is quoted inside a
+longer text, and there 13 tokens in a row that are the same give it away (Brown et al., 2020,
+appendix C).
+
+Example::
+
+    contamination = Contamination([("task190 definition", "Given a pair of ...")], latin_tokens)
+    contamination.overlap("Tell whether the two sentences agree.")  # None, or what it is close to
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedstep.novelty.bulk import nearest_known
+from seedstep.novelty.index import NoveltyIndex
+from seedstep.novelty.texts import Numbered, Vocabulary, encode, hashed, ranks
+from seedstep.text import Tokenizer
+
+__all__ = ["GRAM", "Contamination", "Overlap"]
+
+GRAM = 13
+"""Tokens in a row that two texts do not share by chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """The item that a text is too close to. `score` is None where they share 13 tokens in a row."""
+
+    item: str
+    score: float | None
+
+    @property
+    def detail(self) -> str:
+        """For people."""
+        how = f"{GRAM} tokens in a row" if self.score is None else f"ROUGE-L {self.score:.2f}"
+        return f"{how} with {self.item}"
+
+
+class Contamination:
+    """An evaluation set that data must not contain."""
+
+    def __init__(
+        self, items: Iterable[tuple[str, str]], tokenizer: Tokenizer, threshold: float
+    ) -> None:
+        """`items` are names and texts. From a ROUGE-L F1 of `threshold` on a text is too close."""
+        self._names: list[str] = []
+        self._items: list[str] = []
+        for name, text in items:
+            self._names.append(name)
+            self._items.append(text)
+        self._threshold = threshold
+        self._vocabulary = Vocabulary(tokenizer)
+        self._numbered = self._vocabulary.number(self._items)
+        self._grams = _Grams(self._numbered)
+        self._index = NoveltyIndex(tokenizer)
+        for number, text in enumerate(self._items):
+            self._index.add(str(number), text)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def overlap(self, text: str) -> Overlap | None:
+        """What a text is too close to."""
+        near = self._index.nearest(text, least=self._threshold)
+        if near:
+            return Overlap(self._names[int(near.id)], near.score)
+        row = int(self._grams.find(self._vocabulary.number([text]))[0])
+        return Overlap(self._names[row], None) if row >= 0 else None
+
+    def overlaps(self, texts: Sequence[str]) -> list[Overlap | None]:
+        """As `overlap`, for many texts at once."""
+        numbered = self._vocabulary.number(texts)
+        size = len(self._vocabulary)
+        places = ranks(numbered.counts(size) + self._numbered.counts(size))
+        near = nearest_known(
+            encode(self._numbered, places), encode(numbered, places), self._threshold
+        )
+        found: list[Overlap | None] = []
+        rows = zip(near.numbers.tolist(), near.scores.tolist(), strict=True)
+        for (row, score), other in zip(rows, self._grams.find(numbered).tolist(), strict=True):
+            if row >= 0:
+                found.append(Overlap(self._names[row], score))
+            else:
+                found.append(Overlap(self._names[other], None) if other >= 0 else None)
+        return found
+
+
+class _Grams:
+    """All runs of `GRAM` tokens in some texts."""
+
+    def __init__(self, numbered: Numbered) -> None:
+        self._tokens = numbered.tokens
+        hashes, begins, rows = _grams(numbered)
+        order = np.argsort(hashes, kind="stable")
+        self._hashes, self._begins, self._rows = hashes[order], begins[order], rows[order]
+
+    def find(self, numbered: Numbered) -> NDArray[np.int64]:
+        """(n,) the first row that has the first run of each text that is here; -1 without any."""
+        found = np.full(len(numbered.lengths), -1, np.int64)
+        hashes, begins, rows = _grams(numbered)
+        if not len(hashes) or not len(self._hashes):
+            return found
+        places = np.minimum(np.searchsorted(self._hashes, hashes), len(self._hashes) - 1)
+        hits = np.flatnonzero(self._hashes[places] == hashes)
+        run = np.arange(GRAM)
+        ours = self._tokens[self._begins[places[hits]][:, None] + run]
+        theirs = numbered.tokens[begins[hits][:, None] + run]
+        hits = hits[(ours == theirs).all(axis=1)][::-1]
+        found[rows[hits]] = self._rows[places[hits]]  # the first run of a text is written last
+        return found
+
+
+def _grams(
+    numbered: Numbered,
+) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
+    """The hash of each run of tokens, where it begins, and the row of its text."""
+    owners = np.repeat(np.arange(len(numbered.lengths)), numbered.lengths)
+    last = len(owners) - GRAM + 1
+    if last <= 0:
+        empty = np.empty(0, np.int64)
+        return empty.astype(np.uint64), empty, empty
+    begins = np.flatnonzero(owners[:last] == owners[GRAM - 1 :])
+    hashes = np.zeros(len(begins), np.uint64)
+    for offset in range(GRAM):
+        hashes = hashed(hashes + numbered.tokens[begins + offset].astype(np.uint64))
+    return hashes, begins, owners[begins]
