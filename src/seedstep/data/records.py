@@ -12,7 +12,10 @@ __all__ = ["Example", "Instance", "Task"]
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One input, which may be empty, with one or more reference outputs."""
+    """One input, which may be empty, with one or more reference outputs.
+
+    `id` is unique within its task; empty where instances are not told apart.
+    """
 
     input: str
     outputs: tuple[str, ...]

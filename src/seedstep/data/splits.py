@@ -82,13 +82,9 @@ def _task_files(folder: Path) -> dict[str, Path]:
     """All task files by their names without `.json`. Hidden files are none."""
     inner = folder / "tasks"
     folder = inner if inner.is_dir() else folder
-    try:
-        paths = list(folder.iterdir())
-    except OSError as error:
-        raise InputError(f"{folder}: {error.strerror}", "check the path and its rights") from None
     files = {
         path.stem: path
-        for path in paths
+        for path in _listed(folder)
         if path.suffix == ".json" and not path.name.startswith(".") and path.is_file()
     }
     if not files:
@@ -114,7 +110,7 @@ def _split_path(folder: Path, split: str, track: str) -> Path:
     splits = {
         one.name.removesuffix(SUFFIX): one
         for one in _listed(tracks[track])
-        if one.name.endswith(SUFFIX) and one.is_file()
+        if one.name.endswith(SUFFIX)
     }
     if split not in splits:
         raise _not_there("split", split, tracks[track], splits)
@@ -122,7 +118,10 @@ def _split_path(folder: Path, split: str, track: str) -> Path:
 
 
 def _listed(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
+    try:
+        return sorted(folder.iterdir()) if folder.is_dir() else []
+    except OSError as error:
+        raise InputError(f"{folder}: {error.strerror}", "check its rights") from None
 
 
 def _not_there(kind: str, name: str, folder: Path, known: Mapping[str, Path]) -> InputError:
