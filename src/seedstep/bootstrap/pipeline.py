@@ -28,14 +28,20 @@ from seedstep.bootstrap.settings import Settings
 from seedstep.data import Task
 from seedstep.errors import BudgetReached, NotRecordedError
 from seedstep.llm import Answer, Engine, Failure, Request
+from seedstep.novelty import Contamination
 
 __all__ = ["bootstrap"]
 
 
 async def bootstrap(
-    settings: Settings, seeds: Sequence[Task], engine: Engine
+    settings: Settings,
+    seeds: Sequence[Task],
+    engine: Engine,
+    contamination: Contamination | None = None,
 ) -> AsyncGenerator[Generation]:
     """Yield retired generations until `settings.tasks` tasks are finished, or no more come.
+
+    What is too close to the evaluation sets of `contamination` is rejected.
 
     The last generation ends with the task that completes the number. If there are fewer tasks,
     `settings.patience` generations in a row gave none.
@@ -45,7 +51,7 @@ async def bootstrap(
         StoreError: an answer can't be kept.
         BudgetReached: the budget is spent; all that is complete was yielded.
     """
-    pool = Pool(seeds, settings)
+    pool = Pool(seeds, settings, contamination)
     work = _Work(settings, engine, make_prompts(settings), pool)
     items: deque[asyncio.Task[Generation]] = deque()
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -172,7 +178,7 @@ class _Work:
             bare = self._prompts.takes_bare_outputs
             found = parse.worked_examples(answer.text, cut=answer.cut, may_be_bare=bare)
         shown = candidate.instruction if self._settings.extra_filters else None
-        kept = sift_instances(found, self._settings.fidelity, shown)
+        kept = self._pool.decontaminate(sift_instances(found, self._settings.fidelity, shown))
         reason = "" if kept.instances else "no_good_instance" if kept.rejected else "no_instance"
         return replace(
             asked, reason=reason, instances=kept.instances, rejected_instances=kept.rejected

@@ -10,11 +10,12 @@ __all__ = ["Candidate", "Generation", "RejectedInstance"]
 
 @dataclass(frozen=True, slots=True)
 class RejectedInstance:
-    """An instance that a filter refused."""
+    """An instance that a filter refused; `detail` is for people."""
 
     input: str
     output: str
     reason: str
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,17 @@ class Settings:
         default=PAPER_THRESHOLD,
         metadata=_help("ROUGE-L F1 with a known instruction from which a new one is rejected."),
     )
+    decontaminate: list[str] = field(
+        default_factory=list,
+        metadata=_help(
+            "Evaluation sets: SUPER-NATURALINSTRUCTIONS (its test split, or task files), JSONL or "
+            "text files. Instructions and inputs that are too close to them are rejected."
+        ),
+    )
+    decontamination_threshold: Threshold = field(
+        default=PAPER_THRESHOLD,
+        metadata=_help("ROUGE-L F1 with an item of an evaluation set that is too close."),
+    )
     tokens: Literal["latin", "unicode"] = field(
         default="latin",
         metadata=_help(

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from seedstep.cli import bootstrap, export, init, requests, seeds, show, status
+from seedstep.cli import bootstrap, export, init, novelty, requests, seeds, show, status
 from seedstep.cli.terminal import console, errors, plain
 from seedstep.errors import SeedstepError
 
@@ -46,6 +46,7 @@ app.command("status")(status.command)
 app.command("show")(show.command)
 app.command("requests")(requests.command)
 app.command("export")(export.command)
+app.command("novelty")(novelty.command)
 app.command("init")(init.command)
 app.add_typer(seeds.app, name="seeds")
 

@@ -40,6 +40,9 @@ def command(
     seed: Annotated[int | None, typer.Option(help=_help("seed"))] = None,
     window: Annotated[int | None, typer.Option(help=_help("window"))] = None,
     in_flight: Annotated[int | None, typer.Option(help=_help("in_flight"))] = None,
+    decontaminate: Annotated[
+        list[str] | None, typer.Option(help=_help("decontaminate") + " May be given several times.")
+    ] = None,
     max_requests: Annotated[int | None, typer.Option(help=_help("max_requests"))] = None,
     max_tokens: Annotated[int | None, typer.Option(help=_help("max_tokens"))] = None,
     max_usd: Annotated[float | None, typer.Option(help=_help("max_usd"))] = None,
@@ -64,6 +67,7 @@ def command(
         "seed": seed,
         "window": window,
         "in_flight": in_flight,
+        "decontaminate": decontaminate or None,
         "max_requests": max_requests,
         "max_tokens": max_tokens,
         "max_usd": max_usd,

@@ -1,7 +1,7 @@
 """`seedstep init`: a commented configuration file to start from."""
 
 import textwrap
-from dataclasses import MISSING, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated
 
@@ -33,9 +33,9 @@ def command(
 
 def _text() -> str:
     parts = ["# Settings of `seedstep bootstrap`. Flags on the command line override them.\n"]
+    defaults = asdict(Settings())
     for one in fields(Settings):
         comment = textwrap.wrap(one.metadata["help"], 78)
-        default = {} if one.default is MISSING else one.default
-        value = yaml.safe_dump({one.name: default})
+        value = yaml.safe_dump({one.name: defaults[one.name]})
         parts.append("".join(f"# {line}\n" for line in comment) + value)
     return "\n".join(parts)

@@ -72,6 +72,8 @@ def _neighbor(details: TaskDetails) -> Text:
 def _print_instance(number: int, row: dict[str, Any]) -> None:
     state = f" (rejected: {row['reason']})" if row["reason"] else ""
     console.rule(f"instance {number}{state}", align="left")
+    if row["detail"]:
+        console.print(plain(row["detail"], style="dim"), soft_wrap=True)
     if row["input"]:
         console.print(Text("input: ", style="bold") + plain(row["input"]), soft_wrap=True)
     console.print(Text("output: ", style="bold") + plain(row["output"]), soft_wrap=True)

@@ -28,6 +28,7 @@ REASONS = {
     "starts_with_non_ascii": "starts with a non-ASCII character",
     "statement": "states something, asks for nothing",
     "not_novel": "too similar to a known instruction",
+    "contaminated": "too close to an evaluation set",
     "request_failed": "the model's server refused a request",
     "no_instance": "the reply holds no instance",
     "no_good_instance": "all its instances were rejected",

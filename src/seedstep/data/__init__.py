@@ -1,6 +1,7 @@
 """Task records and the file formats they are read from."""
 
 from seedstep.data.decoding import BadLine
+from seedstep.data.evaluation import evaluation_items
 from seedstep.data.files import write_atomically, write_in_parts
 from seedstep.data.jsonl import read_jsonl
 from seedstep.data.problems import Problem
@@ -9,16 +10,22 @@ from seedstep.data.rewrite import write_task_with
 from seedstep.data.seeds import SeedFile, read_seeds, require_seeds, seed_tasks
 from seedstep.data.sources import load_tasks, scan_tasks
 from seedstep.data.superni import TaskFiles, read_task
+from seedstep.data.tables import Columns, Row, Table, open_table
 
 __all__ = [
     "BadLine",
+    "Columns",
     "Example",
     "Instance",
     "Problem",
+    "Row",
     "SeedFile",
+    "Table",
     "Task",
     "TaskFiles",
+    "evaluation_items",
     "load_tasks",
+    "open_table",
     "read_jsonl",
     "read_seeds",
     "read_task",

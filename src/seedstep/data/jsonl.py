@@ -43,9 +43,7 @@ def read_jsonl(
         yield number, line if isinstance(line, BadLine) else decode_json(line, record, ON_EACH_LINE)
 
 
-def read_lines(
-    path: Path, longest: int = MAX_LINE_BYTES
-) -> Generator[tuple[int, bytes | BadLine]]:
+def read_lines(path: Path, longest: int = MAX_LINE_BYTES) -> Generator[tuple[int, bytes | BadLine]]:
     """Yield (line number from 1, line or `BadLine`), leaving blank lines out.
 
     Raises:

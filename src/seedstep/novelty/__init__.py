@@ -1,19 +1,25 @@
 """The exact ROUGE-L index: for one text at a time, and for whole files."""
 
 from seedstep.novelty.bulk import Decisions, Nearest, Tell, decide, nearest_known
+from seedstep.novelty.contamination import Contamination, Overlap
 from seedstep.novelty.index import Neighbor, NoveltyIndex
+from seedstep.novelty.partitions import decide_on_ray, ray_cluster
 from seedstep.novelty.texts import Texts, Vocabulary, encode, ranks
 
 __all__ = [
+    "Contamination",
     "Decisions",
     "Nearest",
     "Neighbor",
     "NoveltyIndex",
+    "Overlap",
     "Tell",
     "Texts",
     "Vocabulary",
     "decide",
+    "decide_on_ray",
     "encode",
     "nearest_known",
     "ranks",
+    "ray_cluster",
 ]

@@ -160,8 +160,7 @@ class Settling:
         for pairs in matches.pairs():
             columns = (pairs.ones.tolist(), pairs.others.tolist(), pairs.scores.tolist())
             for one, other, score in zip(*columns, strict=True):
-                if one != other:
-                    near[one][other] = near[other][one] = score
+                near[one][other] = near[other][one] = score
         return near
 
     def _resolve(self, start: int, places: Sequence[int], near: Near) -> None:

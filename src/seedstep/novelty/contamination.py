@@ -32,6 +32,7 @@ class Overlap:
     """The item that a text is too close to. `score` is None where they share 13 tokens in a row."""
 
     item: str
+    text: str
     score: float | None
 
     @property
@@ -68,9 +69,9 @@ class Contamination:
         """What a text is too close to."""
         near = self._index.nearest(text, least=self._threshold)
         if near:
-            return Overlap(self._names[int(near.id)], near.score)
+            return self._overlap(int(near.id), near.score)
         row = int(self._grams.find(self._vocabulary.number([text]))[0])
-        return Overlap(self._names[row], None) if row >= 0 else None
+        return self._overlap(row) if row >= 0 else None
 
     def overlaps(self, texts: Sequence[str]) -> list[Overlap | None]:
         """As `overlap`, for many texts at once."""
@@ -81,13 +82,16 @@ class Contamination:
             encode(self._numbered, places), encode(numbered, places), self._threshold
         )
         found: list[Overlap | None] = []
-        rows = zip(near.numbers.tolist(), near.scores.tolist(), strict=True)
-        for (row, score), other in zip(rows, self._grams.find(numbered).tolist(), strict=True):
+        columns = (near.numbers.tolist(), near.scores.tolist(), self._grams.find(numbered).tolist())
+        for row, score, gram_row in zip(*columns, strict=True):
             if row >= 0:
-                found.append(Overlap(self._names[row], score))
+                found.append(self._overlap(row, score))
             else:
-                found.append(Overlap(self._names[other], None) if other >= 0 else None)
+                found.append(self._overlap(gram_row) if gram_row >= 0 else None)
         return found
+
+    def _overlap(self, row: int, score: float | None = None) -> Overlap:
+        return Overlap(self._names[row], self._items[row], score)
 
 
 class _Grams:

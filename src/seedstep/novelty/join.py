@@ -35,6 +35,9 @@ __all__ = ["Matches", "Pairs", "compare", "join", "key_counts"]
 PAIRED_LENGTH = 64
 """Tokens up to which a text's keys are pairs of elements; from there on single elements."""
 
+COUNTED_LENGTH = 4096
+"""Tokens from which counting the common elements is much faster than finding the subsequence."""
+
 MAX_KEYS = 1 << 22
 """Keys held at a time, on each side of a join."""
 
@@ -124,7 +127,8 @@ def _runs(sizes: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
 class Matches:
     """Pairs of a shorter and a longer text with a key in common; equal lengths are both.
 
-    `hits` is how many equal keys there are to look at.
+    Of one set of texts given twice, each pair is found once. `hits` is how many equal keys there
+    are to look at.
     """
 
     def __init__(self, shorts: Texts, longs: Texts, threshold: float, *, gap: int = 0) -> None:
@@ -150,7 +154,10 @@ class Matches:
         one, other = self._shorts.lengths[ones], self._longs.lengths[others]
         least = needed(self._threshold, one, other)
         slack = probe.common - 1 - least
-        kept = np.flatnonzero((lasts[0] <= one + slack) & (lasts[1] <= other + slack))
+        possible = (lasts[0] <= one + slack) & (lasts[1] <= other + slack)
+        if self._shorts is self._longs:
+            possible &= (one < other) | (ones < others)
+        kept = np.flatnonzero(possible)
         ones, others = ones[kept], others[kept]
         differing = np.bitwise_count(self._shorts.signatures[ones] ^ self._longs.signatures[others])
         shared = (one[kept] + other[kept] - differing.sum(1, dtype=np.int64)) // 2
@@ -159,7 +166,7 @@ class Matches:
 
     def _compare(self, ones: NDArray[np.int32], others: NDArray[np.int32]) -> Pairs:
         distinct = np.unique(ones.astype(np.int64) * len(self._longs) + others)
-        one, other = np.divmod(distinct, len(self._longs))
+        one, other = self._overlapping(*np.divmod(distinct, len(self._longs)))
         scores = compare(
             [self._shorts.sequences[row] for row in one.tolist()],
             [self._longs.sequences[row] for row in other.tolist()],
@@ -168,6 +175,18 @@ class Matches:
         )
         near = scores >= self._threshold
         return Pairs(one[near], other[near], scores[near])
+
+    def _overlapping(
+        self, ones: NDArray[np.int64], others: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Without pairs of very long texts that have too few elements in common."""
+        one, other = self._shorts.lengths[ones], self._longs.lengths[others]
+        enough = np.ones(len(ones), np.bool_)
+        for pair in np.flatnonzero(one > COUNTED_LENGTH).tolist():
+            elements = self._shorts.of(ones[pair]), self._longs.of(others[pair])
+            shared = len(np.intersect1d(*elements, assume_unique=True))
+            enough[pair] = shared >= needed(self._threshold, one[pair], other[pair])
+        return ones[enough], others[enough]
 
 
 class _Probe:

@@ -7,22 +7,24 @@ which all of them agree.
 
 Example::
 
-    ray.init("auto")
-    decisions = decide_on_ray(corpus, "latin", threshold=0.7, partitions=16)
+    with ray_cluster("auto"):
+        decisions = decide_on_ray(corpus, "latin", threshold=0.7, partitions=16)
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from seedstep.errors import MissingExtraError
+from seedstep.errors import InputError, MissingExtraError
 from seedstep.novelty.bulk import Decisions, Kept, Nearest, Settling, Tell
 from seedstep.novelty.texts import Vocabulary, encode
 from seedstep.text import TOKENIZERS
 
-__all__ = ["decide_on_ray", "require_ray"]
+__all__ = ["decide_on_ray", "ray_cluster"]
 
 
 class Partition:
@@ -59,16 +61,36 @@ class Partition:
         return self._work.decisions
 
 
-def require_ray() -> Any:
-    """The module `ray`.
+@contextmanager
+def ray_cluster(address: str) -> Iterator[None]:
+    """Be connected to the cluster at an address; "local" starts one on this machine.
 
     Raises:
-        MissingExtraError: it is not installed.
+        MissingExtraError: Ray is not installed.
+        InputError: nothing answers at the address.
     """
+    ray = _import_ray()
+    try:
+        ray.init(
+            address=None if address == "local" else address,
+            include_dashboard=False if address == "local" else None,
+            log_to_driver=False,
+            logging_level="ERROR",
+        )
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        what = f"no Ray cluster at {address}: {str(error).partition(chr(10))[0]}"
+        raise InputError(what, "start one there, or use local") from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _import_ray() -> Any:
     try:
         import ray
     except ImportError:
-        raise MissingExtraError("A Ray cluster", "pip install 'seedstep[ray]'") from None
+        raise MissingExtraError("Ray", "pip install 'seedstep[ray]'") from None
     return ray
 
 
@@ -82,9 +104,9 @@ def decide_on_ray(
     Raises:
         MissingExtraError: Ray is not installed.
     """
-    ray = require_ray()
+    ray = _import_ray()
     firsts = np.linspace(0, len(texts), partitions + 1).astype(int).tolist()
-    spans = list(zip(firsts, firsts[1:], strict=False))
+    spans = list(pairwise(firsts))
     remote = ray.remote(Partition)
     workers = [remote.remote(texts[start:end], start, tokens, threshold) for start, end in spans]
     counts: Counter[str] = Counter()

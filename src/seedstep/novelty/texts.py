@@ -88,6 +88,10 @@ class Texts:
     def __len__(self) -> int:
         return len(self.sequences)
 
+    def of(self, row: int) -> NDArray[np.int64]:
+        """The elements of a text."""
+        return self.elements[self.starts[row] : self.starts[row + 1]]
+
     def part(self, start: int, end: int) -> "Texts":
         """The texts from `start` up to `end`."""
         first = self.starts[start]
@@ -142,7 +146,7 @@ def _elements(places: NDArray[np.integer], owners: NDArray[np.int64]) -> NDArray
     return (keys - owners * span) * _OCCURRENCES + before
 
 
-def hashed(numbers: NDArray[np.int64]) -> NDArray[np.uint64]:
+def hashed(numbers: NDArray[np.integer]) -> NDArray[np.uint64]:
     """Numbers, spread over 64 bits."""
     mixed = numbers.astype(np.uint64) * _GOLDEN
     return (mixed ^ (mixed >> np.uint64(32))) * _GOLDEN

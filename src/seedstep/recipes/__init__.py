@@ -1,5 +1,6 @@
 """Stages joined with the store."""
 
+from seedstep.recipes.novelty import COLUMNS, Filter, FilterReport, Rejection, Verdict, filter_file
 from seedstep.recipes.self_instruct import (
     Progress,
     Watcher,
@@ -7,4 +8,15 @@ from seedstep.recipes.self_instruct import (
     self_instruct_async,
 )
 
-__all__ = ["Progress", "Watcher", "self_instruct", "self_instruct_async"]
+__all__ = [
+    "COLUMNS",
+    "Filter",
+    "FilterReport",
+    "Progress",
+    "Rejection",
+    "Verdict",
+    "Watcher",
+    "filter_file",
+    "self_instruct",
+    "self_instruct_async",
+]

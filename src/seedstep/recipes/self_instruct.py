@@ -135,7 +135,7 @@ async def _work(run: Run, progress: Progress, watch: Watcher | None) -> None:
     ):
         await engine.check()
         progress.stats = engine.stats
-        stage = bootstrap(settings, run.seeds(), engine)
+        stage = bootstrap(settings, run.seeds(), engine, run.contamination())
         async with aclosing(stage) as generations, _ticking(progress, watch):
             async for generation in generations:
                 await run.record(generation)

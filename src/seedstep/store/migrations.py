@@ -75,4 +75,8 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         )
         """,
     ),
+    (
+        "details of rejected instances",
+        "ALTER TABLE instances ADD COLUMN detail TEXT NOT NULL DEFAULT ''",
+    ),
 )

@@ -103,10 +103,11 @@ def generation_statements(generation: Generation) -> Iterator[Statement]:
                 one.instances_request,
             ),
         )
-        texts = [(good.input, good.output, "") for good in one.instances]
-        texts += [(bad.input, bad.output, bad.reason) for bad in one.rejected_instances]
+        texts = [(good.input, good.output, "", "") for good in one.instances]
+        texts += [(bad.input, bad.output, bad.reason, bad.detail) for bad in one.rejected_instances]
         for number, text in enumerate(texts):
-            yield "INSERT OR IGNORE INTO instances VALUES (?, ?, ?, ?, ?)", (one.id, number, *text)
+            row = (one.id, number, *text)
+            yield "INSERT OR IGNORE INTO instances VALUES (?, ?, ?, ?, ?, ?)", row
 
 
 def read_tasks(database: Database) -> tuple[Task, ...]:

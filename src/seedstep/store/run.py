@@ -7,7 +7,7 @@ Example::
     print(run.status().finished)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from hashlib import sha256
@@ -19,9 +19,10 @@ import filelock
 import msgspec
 
 from seedstep.bootstrap import Generation, Settings, make_settings, require_price
-from seedstep.data import Task, require_seeds, seed_tasks
+from seedstep.data import Task, evaluation_items, require_seeds, seed_tasks
 from seedstep.errors import InputError, RunBusyError, RunError, RunMismatchError
 from seedstep.llm import Header, Spent, resolve_base_url
+from seedstep.novelty import Contamination
 from seedstep.prompts import fingerprint
 from seedstep.store.config import read_yaml, write_yaml
 from seedstep.store.database import Database
@@ -37,6 +38,7 @@ from seedstep.store.results import (
     read_status,
     read_tasks,
 )
+from seedstep.text import TOKENIZERS
 
 __all__ = ["Run"]
 
@@ -163,6 +165,16 @@ class Run:
         """The run's seed tasks."""
         return _load_seeds(self.settings)
 
+    def contamination(self) -> Contamination | None:
+        """The run's evaluation sets, if it has any."""
+        settings = self.settings
+        if not settings.decontaminate:
+            return None
+        tokenizer = TOKENIZERS[settings.tokens]
+        return Contamination(
+            _evaluation_items(settings), tokenizer, settings.decontamination_threshold
+        )
+
     async def record(self, generation: Generation) -> None:
         """Keep a retired generation. Keeping one again, as a resumed run does, changes nothing."""
         if generation.index >= self._recorded:
@@ -270,7 +282,8 @@ def _resolve(
     identity_url = stamps.get(IDENTITY)
     changeable = (*CHANGEABLE, "base_url") if same_model else CHANGEABLE
     now = _config(settings, seeds, identity_url)
-    _refuse_differences(path, {**stored, **stamps}, now, changeable)
+    before = {**asdict(make_settings(stored, str(path / CONFIG))), **stamps}
+    _refuse_differences(path, before, now, changeable)
     return settings, seeds, identity_url
 
 
@@ -306,15 +319,29 @@ def _load_seeds(settings: Settings) -> tuple[Task, ...]:
     return require_seeds(Path(settings.seeds)) if settings.seeds else seed_tasks()
 
 
-def _stamps(seeds: Sequence[Task]) -> dict[str, str]:
+def _evaluation_items(settings: Settings) -> Iterator[tuple[str, str]]:
+    for path in settings.decontaminate:
+        yield from evaluation_items(Path(path))
+
+
+def _stamps(settings: Settings, seeds: Sequence[Task]) -> dict[str, str]:
     """What must not change under a run besides its settings."""
-    digest = sha256(msgspec.json.encode(seeds)).hexdigest()[:16]
-    return {"seeds_fingerprint": digest, "prompts_fingerprint": fingerprint()}
+    stamps = {"seeds_fingerprint": _digest([seeds]), "prompts_fingerprint": fingerprint()}
+    if settings.decontaminate:
+        stamps["evaluation_fingerprint"] = _digest(_evaluation_items(settings))
+    return stamps
+
+
+def _digest(parts: Iterable[object]) -> str:
+    digest = sha256()
+    for part in parts:
+        digest.update(msgspec.json.encode(part))
+    return digest.hexdigest()[:16]
 
 
 def _config(settings: Settings, seeds: Sequence[Task], identity_url: str | None) -> dict[str, Any]:
     head = {"stage": "bootstrap", **asdict(settings)}
-    return {**head, **_stamps(seeds), IDENTITY: identity_url}
+    return {**head, **_stamps(settings, seeds), IDENTITY: identity_url}
 
 
 def _stored(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,0 +1,182 @@
+"""What the exact novelty filter costs, beside comparing all pairs with rouge-score.
+
+Each size runs in a fresh process on one core: reading JSON lines, tokenising, deciding. Sizes
+beyond the data are made of its texts, the first half of one and the second half of another, which
+keeps how often words are used. What rouge-score would take is the time of some thousand random
+pairs times the number of pairs that brute force compares: each text with all kept before it.
+
+Example::
+
+    python benchmarks/novelty.py --data instructions.jsonl
+    python benchmarks/novelty.py --data instructions.jsonl --long   # also 200,000 and a million
+    python benchmarks/novelty.py                                    # texts made of our own seeds
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import random
+import resource
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, median, quantiles
+
+import numpy as np
+from rouge_score import rouge_scorer
+
+from seedstep.data import open_table, seed_tasks
+from seedstep.novelty import NoveltyIndex, Vocabulary, decide, encode, join, ranks
+from seedstep.text import latin_tokens
+
+THRESHOLD = 0.7
+SIZES = (13_000, 26_000, 52_000)
+LONG_SIZES = (200_000, 1_000_000)
+POOL = 50_000
+ROUGE_PAIRS = 5_000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One size: seconds to read, to tokenise and encode, to decide; what was compared."""
+
+    texts: int
+    kept: int
+    read: float
+    encode: float
+    decide: float
+    compared: int
+    brute_force: int
+    peak_mib: float
+
+    @property
+    def seconds(self) -> float:
+        return self.read + self.encode + self.decide
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description="Measure the novelty filter.")
+    options.add_argument("--data", type=Path, help="JSON lines with a field `instruction`")
+    options.add_argument("--long", action="store_true", help="also 200,000 and 1,000,000 texts")
+    chosen = options.parse_args()
+    texts = read(chosen.data) if chosen.data else [task.definition for task in seed_tasks()]
+    print(f"load {', '.join(f'{one:.1f}' for one in os.getloadavg())} on {os.cpu_count()} cores")
+    per_pair = rouge_seconds(texts)
+    print(
+        f"rouge-score: {1e6 * per_pair:.0f} microseconds a pair, of {ROUGE_PAIRS:,} random ones\n"
+    )
+    print("    texts     kept   read  encode  decide  seconds  compared  a text   MiB      ratio")
+    with tempfile.TemporaryDirectory() as folder:
+        for size in SIZES + LONG_SIZES * chosen.long:
+            path = Path(folder) / "texts.jsonl"
+            write(path, recombined(texts, size))
+            print_row(in_a_process(path), per_pair)
+    print()
+    print_online(recombined(texts, POOL + 2000))
+
+
+def print_row(one: Measured, per_pair: float) -> None:
+    ratio = one.brute_force * per_pair / one.seconds
+    print(
+        f"{one.texts:9,}{one.kept:9,}{one.read:7.2f}{one.encode:8.2f}{one.decide:8.2f}"
+        f"{one.seconds:9.2f}{one.compared:10,}{one.compared / one.texts:8.1f}"
+        f"{one.peak_mib:6.0f}{ratio:11,.0f}",
+        flush=True,
+    )
+
+
+def in_a_process(path: Path) -> Measured:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        return pool.submit(measure, path).result()
+
+
+def measure(path: Path) -> Measured:
+    """The whole way from a file to decisions, on one core."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    compared = count_comparisons()
+    times = [time.perf_counter()]
+    texts = read(path)
+    times.append(time.perf_counter())
+    vocabulary = Vocabulary(latin_tokens)
+    numbered = vocabulary.number(texts)
+    encoded = encode(numbered, ranks(numbered.counts(len(vocabulary))))
+    times.append(time.perf_counter())
+    kept = decide(encoded, THRESHOLD).kept
+    times.append(time.perf_counter())
+    brute_force = int((np.cumsum(kept) - kept).sum())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    read_s, encode_s, decide_s = np.diff(times).tolist()
+    return Measured(
+        len(texts), int(kept.sum()), read_s, encode_s, decide_s, compared[0], brute_force, peak
+    )
+
+
+def count_comparisons() -> list[int]:
+    """A list whose one number grows with each pair whose subsequence is looked for."""
+    count, compare = [0], join.compare
+
+    def counting(ones: Sequence[object], *rest: object) -> object:
+        count[0] += len(ones)
+        return compare(ones, *rest)  # type: ignore[arg-type]
+
+    join.compare = counting  # type: ignore[assignment]
+    return count
+
+
+def rouge_seconds(texts: Sequence[str]) -> float:
+    """Seconds that rouge-score takes for a pair of texts."""
+    scorer = rouge_scorer.RougeScorer(["rougeL"], use_stemmer=False)
+    chance = random.Random(0)
+    pairs = [(chance.choice(texts), chance.choice(texts)) for _ in range(ROUGE_PAIRS)]
+    start = time.perf_counter()
+    for one, other in pairs:
+        scorer.score(one, other)
+    return (time.perf_counter() - start) / len(pairs)
+
+
+def print_online(texts: Sequence[str]) -> None:
+    """One text at a time against a pool, each also added, as a bootstrap does."""
+    index = NoveltyIndex(latin_tokens)
+    start = time.perf_counter()
+    for number, text in enumerate(texts[:POOL]):
+        index.add(str(number), text)
+    added = (time.perf_counter() - start) / POOL
+    print(f"one text at a time, pool of {POOL:,} ({1e6 * added:.0f} microseconds to add one)")
+    for name, least in (("exact nearest", 0.0), ("decided at 0.7", THRESHOLD)):
+        seconds = []
+        for text in texts[POOL:]:
+            start = time.perf_counter()
+            index.nearest(text, least=least)
+            seconds.append(1000 * (time.perf_counter() - start))
+        print(
+            f"  {name}: mean {fmean(seconds):.2f} ms, median {median(seconds):.2f},"
+            f" 99% within {quantiles(seconds, n=100)[-1]:.2f}"
+        )
+
+
+def read(path: Path) -> list[str]:
+    return [row.text for row in open_table(path, "instruction").rows()]
+
+
+def write(path: Path, texts: Sequence[str]) -> None:
+    lines = (json.dumps({"instruction": text}) for text in texts)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def recombined(texts: Sequence[str], size: int) -> list[str]:
+    """`size` texts: those given, then halves of them put together."""
+    chance = random.Random(1)
+    made = list(texts[:size])
+    while len(made) < size:
+        first, second = chance.choice(texts).split(), chance.choice(texts).split()
+        made.append(" ".join(first[: len(first) // 2] + second[len(second) // 2 :]))
+    return made
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,263 @@
+"""The novelty filter for data that is there already: a file in, a file out.
+
+Each text is first compared with the evaluation sets, then with all that were kept before it. The
+texts of the file are held in memory, about 1 kB for a text of 13 tokens; rows are read again when
+they are written.
+
+Example::
+
+    report = filter_file(Path("data.jsonl"), Path("novel.jsonl"), Filter(threshold=0.7))
+    print(report.kept, report.rejected)
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedstep.data import Columns, Row, Table, evaluation_items, open_table
+from seedstep.errors import InputError
+from seedstep.novelty import (
+    Contamination,
+    Decisions,
+    NoveltyIndex,
+    Overlap,
+    Vocabulary,
+    decide,
+    decide_on_ray,
+    encode,
+    ranks,
+    ray_cluster,
+)
+from seedstep.text import TOKENIZERS
+
+__all__ = ["COLUMNS", "Filter", "FilterReport", "Rejection", "Verdict", "filter_file"]
+
+SHOWN = 5
+"""Rejections and rows without a text that the report names."""
+
+COLUMNS = MappingProxyType(
+    {
+        "novelty_kept": bool,
+        "novelty_reason": str,
+        "novelty_score": float,
+        "novelty_nearest": str,
+        "novelty_nearest_text": str,
+    }
+)
+"""What annotating adds to a row.
+
+The score is the ROUGE-L F1 with the nearest text, which is another row of the file or an item of
+an evaluation set. All but the first are null where nothing reaches the threshold.
+"""
+
+Watch = Callable[[str, int, int], None]
+"""Is told what is being done, how far it is, and how much it is (0 while that is not known)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What is too similar.
+
+    `threshold`: the ROUGE-L F1 with a kept text from which on a text is rejected.
+    `against`: evaluation sets, with a threshold of their own.
+    `nearest`: find the nearest kept text also of those that are kept, which takes longer.
+    `ray`: the address of a cluster, or "local" for one on this machine.
+    """
+
+    field: str = "instruction"
+    tokens: Literal["latin", "unicode"] = "latin"
+    threshold: float = 0.7
+    against: tuple[Path, ...] = ()
+    against_threshold: float = 0.7
+    nearest: bool = False
+    ray: str | None = None
+    partitions: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was decided about a text, with the reason, and what it is nearest to.
+
+    `reason` is not_novel, contaminated, or what is wrong with a row that has no text. `score` is
+    the ROUGE-L F1 with the nearest, None where there is none or 13 tokens in a row are the same.
+    """
+
+    kept: bool
+    reason: str = ""
+    score: float | None = None
+    nearest: str = ""
+    nearest_text: str = ""
+
+    @property
+    def columns(self) -> Columns:
+        """As they are added to a row."""
+        values = (self.kept, self.reason, self.score, self.nearest, self.nearest_text)
+        return {name: None if one == "" else one for name, one in zip(COLUMNS, values, strict=True)}
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A rejected text, the row it stands in, and why."""
+
+    row: int
+    text: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class FilterReport:
+    """How many rows there are, were kept and rejected by reason; the first of the rejected.
+
+    `without_tokens` is the number of kept texts that have no token, so that nothing is like them.
+    """
+
+    rows: int
+    kept: int
+    rejected: Counter[str]
+    rejections: tuple[Rejection, ...]
+    faults: tuple[Row, ...]
+    without_tokens: int
+
+
+def filter_file(
+    path: Path, out: Path, how: Filter, *, annotate: bool = False, watch: Watch | None = None
+) -> FilterReport:
+    """Write the rows whose text is novel; with `annotate` all rows, with `COLUMNS` added.
+
+    Raises:
+        InputError: a file can't be read, or `out` is of the wrong kind.
+        MissingExtraError: Parquet or Ray is not installed.
+        RunError: `out` can't be written.
+    """
+    watch = watch or (lambda stage, done, total: None)
+    table = open_table(path, how.field)
+    _check_out(path, out, annotate=annotate)
+    work = _Work(table, how, watch)
+    if annotate:
+        table.write_annotated(out, COLUMNS, work.columns())
+    else:
+        table.write_kept(out, (bool(one["novelty_kept"]) for one in work.columns()))
+    return work.report()
+
+
+def _check_out(path: Path, out: Path, *, annotate: bool) -> None:
+    wanted = ".jsonl" if annotate and path.suffix.lower() == ".txt" else path.suffix.lower()
+    if out.suffix.lower() != wanted:
+        raise InputError(f"{out}: what is written is {wanted[1:]}", f"name a file *{wanted}")
+    if out.exists() and path.exists() and out.samefile(path):
+        raise InputError(f"{out}: is the file that is read", "write to another one")
+
+
+class _Work:
+    """The texts of a table, and what was decided about them."""
+
+    def __init__(self, table: Table, how: Filter, watch: Watch) -> None:
+        self._how = how
+        self._watch = watch
+        self._faults: dict[int, Row] = {}
+        self._texts: list[str] = []
+        self._rows: list[int] = []
+        self._read(table)
+        self._overlaps = self._against()
+        self._kept = np.zeros(len(self._texts), np.bool_)
+        self._nearest = np.full(len(self._texts), -1, np.int64)
+        self._scores = np.zeros(len(self._texts))
+        self._decide(np.array([row for row, one in enumerate(self._overlaps) if not one], np.int64))
+        if how.nearest:
+            self._find_nearest()
+
+    def columns(self) -> Iterator[Columns]:
+        """What is decided about each row, those without a text included."""
+        texts = iter(range(len(self._texts)))
+        for row in range(len(self._faults) + len(self._texts)):
+            fault = self._faults.get(row)
+            verdict = Verdict(False, fault.fault) if fault else self._verdict(next(texts))
+            yield verdict.columns
+
+    def report(self) -> FilterReport:
+        """The counts, and the first of what was rejected."""
+        rejected = Counter(fault.fault for fault in self._faults.values())
+        shown: list[Rejection] = []
+        for text in np.flatnonzero(~self._kept).tolist():
+            verdict = self._verdict(text)
+            rejected[verdict.reason] += 1
+            if len(shown) < SHOWN:
+                shown.append(Rejection(self._rows[text], self._texts[text], verdict))
+        tokenizer = TOKENIZERS[self._how.tokens]
+        kept = np.flatnonzero(self._kept).tolist()
+        return FilterReport(
+            len(self._texts) + len(self._faults),
+            len(kept),
+            rejected,
+            tuple(shown),
+            tuple(self._faults.values())[:SHOWN],
+            sum(not tokenizer(self._texts[text]) for text in kept),
+        )
+
+    def _read(self, table: Table) -> None:
+        for place, row in enumerate(table.rows()):
+            if row.fault:
+                self._faults[place] = row
+            else:
+                self._texts.append(row.text)
+                self._rows.append(row.number)
+            if place % 10_000 == 0:
+                self._watch("reading", place, 0)
+
+    def _against(self) -> Sequence[Overlap | None]:
+        if not self._how.against:
+            return [None] * len(self._texts)
+        self._watch("comparing with the evaluation set", 0, 0)
+        items = chain.from_iterable(map(evaluation_items, self._how.against))
+        tokenizer = TOKENIZERS[self._how.tokens]
+        contamination = Contamination(items, tokenizer, self._how.against_threshold)
+        return contamination.overlaps(self._texts)
+
+    def _decide(self, texts: NDArray[np.int64]) -> None:
+        """Decide the texts with these numbers, which no evaluation set is close to."""
+        decisions = self._decisions([self._texts[text] for text in texts.tolist()])
+        self._kept[texts] = decisions.kept
+        self._nearest[texts] = np.append(texts, -1)[decisions.nearest.numbers]  # -1 stays -1
+        self._scores[texts] = decisions.nearest.scores
+
+    def _decisions(self, texts: Sequence[str]) -> Decisions:
+        def tell(done: int) -> None:
+            self._watch("deciding", done, len(texts))
+
+        how = self._how
+        tell(0)
+        if how.ray:
+            with ray_cluster(how.ray):
+                return decide_on_ray(texts, how.tokens, how.threshold, how.partitions, tell)
+        vocabulary = Vocabulary(TOKENIZERS[how.tokens])
+        numbered = vocabulary.number(texts)
+        encoded = encode(numbered, ranks(numbered.counts(len(vocabulary))))
+        return decide(encoded, how.threshold, tell)
+
+    def _find_nearest(self) -> None:
+        index = NoveltyIndex(TOKENIZERS[self._how.tokens])
+        kept = np.flatnonzero(self._kept).tolist()
+        for done, text in enumerate(kept):
+            neighbor = index.nearest(self._texts[text])
+            if neighbor:
+                self._nearest[text], self._scores[text] = int(neighbor.id), neighbor.score
+            index.add(str(text), self._texts[text])
+            if done % 1000 == 0:
+                self._watch("finding the nearest", done, len(kept))
+
+    def _verdict(self, text: int) -> Verdict:
+        kept = bool(self._kept[text])
+        if overlap := self._overlaps[text]:
+            return Verdict(kept, "contaminated", overlap.score, overlap.item, overlap.text)
+        nearest = int(self._nearest[text])
+        if nearest < 0:
+            return Verdict(kept)
+        score, row = float(self._scores[text]), f"row {self._rows[nearest]}"
+        return Verdict(kept, "" if kept else "not_novel", score, row, self._texts[nearest])
