@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from seedstep.data import Row, open_table
+from seedstep.data import Columns, Row, open_table
 from seedstep.errors import InputError, RunError
 
 ADDED = {"new": bool, "why": str, "score": float}
@@ -56,7 +56,7 @@ def test_texts_are_read_and_the_kept_rows_written(write: Write, tmp_path: Path) 
 def test_all_rows_are_written_with_columns_added(write: Write, tmp_path: Path) -> None:
     path = write(tmp_path, ["a", "b"])
     out = tmp_path / ("out.parquet" if path.suffix == ".parquet" else "out.jsonl")
-    added = [
+    added: list[Columns] = [
         {"new": True, "why": None, "score": None},
         {"new": False, "why": "near", "score": 0.75},
     ]
@@ -106,7 +106,7 @@ def test_what_is_wrong_with_rows_is_named(tmp_path: Path) -> None:
         b'{"t": 3}',
         b'{"t": null}',
         b'{"t": " "}',
-        b"[1",
+        b'{"t": ',
         b'"\xff"',
     ]
     path.write_bytes(b"\xef\xbb\xbf" + b"\n".join(lines))

@@ -11,6 +11,7 @@ Example::
         decisions = decide_on_ray(corpus, "latin", threshold=0.7, partitions=16)
 """
 
+import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,12 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from seedstep.errors import InputError, MissingExtraError
+from seedstep.errors import InputError, MissingExtraError, SeedstepError
 from seedstep.novelty.bulk import Decisions, Kept, Nearest, Settling, Tell
 from seedstep.novelty.texts import Vocabulary, encode
 from seedstep.text import TOKENIZERS
 
 __all__ = ["decide_on_ray", "ray_cluster"]
+
+CONNECT_SECONDS = 10.0
 
 
 class Partition:
@@ -68,22 +71,36 @@ def ray_cluster(address: str) -> Iterator[None]:
     Raises:
         MissingExtraError: Ray is not installed.
         InputError: nothing answers at the address.
+        SeedstepError: a worker was lost in between.
     """
     ray = _import_ray()
+    is_local = address == "local"
     try:
+        _require_answer(address)
         ray.init(
-            address=None if address == "local" else address,
-            include_dashboard=False if address == "local" else None,
+            address=None if is_local else address,
+            include_dashboard=False if is_local else None,
             log_to_driver=False,
             logging_level="ERROR",
         )
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        what = f"no Ray cluster at {address}: {str(error).partition(chr(10))[0]}"
-        raise InputError(what, "start one there, or use local") from None
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        remedy = "start one there, or use local"
+        raise InputError(f"no Ray cluster at {address}: {reason}", remedy) from None
     try:
         yield
+    except ray.exceptions.RayError as error:
+        what = f"the Ray cluster failed: {str(error).partition(chr(10))[0]}"
+        raise SeedstepError(what, "give its workers more memory, or use more partitions") from None
     finally:
         ray.shutdown()
+
+
+def _require_answer(address: str) -> None:
+    """Connect to a host and port once; Ray itself tries for minutes, and ends the process."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
 
 
 def _import_ray() -> Any:
