@@ -10,6 +10,7 @@ Example::
     python benchmarks/novelty.py --data instructions.jsonl
     python benchmarks/novelty.py --data instructions.jsonl --long   # also 200,000 and a million
     python benchmarks/novelty.py                                    # texts made of our own seeds
+    python benchmarks/novelty.py --data instructions.jsonl --oracle 3000   # against rouge-score
 """
 
 import argparse
@@ -25,13 +26,14 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median, quantiles
+from types import SimpleNamespace
 
 import numpy as np
 from rouge_score import rouge_scorer
 
 from seedstep.data import open_table, seed_tasks
 from seedstep.novelty import NoveltyIndex, Vocabulary, decide, encode, join, ranks
-from seedstep.text import latin_tokens
+from seedstep.text import TOKENIZERS, latin_tokens
 
 THRESHOLD = 0.7
 SIZES = (13_000, 26_000, 52_000)
@@ -62,8 +64,13 @@ def main() -> None:
     options = argparse.ArgumentParser(description="Measure the novelty filter.")
     options.add_argument("--data", type=Path, help="JSON lines with a field `instruction`")
     options.add_argument("--long", action="store_true", help="also 200,000 and 1,000,000 texts")
+    options.add_argument("--oracle", type=int, help="compare decisions on so many texts, no times")
     chosen = options.parse_args()
     texts = read(chosen.data) if chosen.data else [task.definition for task in seed_tasks()]
+    if chosen.oracle:
+        for tokens in TOKENIZERS:
+            check(recombined(texts, chosen.oracle), tokens)
+        return
     print(f"load {', '.join(f'{one:.1f}' for one in os.getloadavg())} on {os.cpu_count()} cores")
     per_pair = rouge_seconds(texts)
     print(
@@ -137,6 +144,29 @@ def rouge_seconds(texts: Sequence[str]) -> float:
     for one, other in pairs:
         scorer.score(one, other)
     return (time.perf_counter() - start) / len(pairs)
+
+
+def check(texts: Sequence[str], tokens: str) -> None:
+    """All pairs by rouge-score: every decision, neighbour and score has to be the same."""
+    tokenizer = TOKENIZERS[tokens]
+    scorer = rouge_scorer.RougeScorer(["rougeL"], tokenizer=SimpleNamespace(tokenize=tokenizer))
+    vocabulary, index = Vocabulary(tokenizer), NoveltyIndex(tokenizer)
+    numbered = vocabulary.number(texts)
+    found = decide(encode(numbered, ranks(numbered.counts(len(vocabulary)))), THRESHOLD)
+    kept: list[int] = []
+    for row, text in enumerate(texts):
+        scores = [scorer.score(texts[one], text)["rougeL"].fmeasure for one in kept]
+        best = max(scores, default=0.0)
+        nearest = kept[scores.index(best)] if best else -1
+        neighbor = index.nearest(text)
+        assert (neighbor.score, int(neighbor.id)) == (best, nearest) if neighbor else not best
+        assert bool(found.kept[row]) == (best < THRESHOLD)
+        if best < THRESHOLD:
+            kept.append(row)
+            index.add(str(row), text)
+        else:
+            assert (found.nearest.numbers[row], found.nearest.scores[row]) == (nearest, best)
+    print(f"{tokens}: {len(texts):,} texts, {len(kept):,} kept, equal to rouge-score in all")
 
 
 def print_online(texts: Sequence[str]) -> None:
