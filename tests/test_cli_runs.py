@@ -9,7 +9,7 @@ import yaml
 from command_line import chat_reply, error_reply, seedstep
 from scripted_server import ScriptedServer
 from seedstep import Run
-from seedstep.store.run import CONFIG, DATABASE
+from seedstep.store.directory import CONFIG, DATABASE
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
 

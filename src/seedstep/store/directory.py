@@ -1,0 +1,338 @@
+"""A run directory of any stage: one resolved configuration, one database, one writer at a time.
+
+Each stage derives its own, which says what its settings are, what it starts from, and what it
+keeps.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, replace
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+
+import filelock
+import msgspec
+
+from seedstep.errors import RunBusyError, RunError, RunMismatchError
+from seedstep.llm import Header, Spent, resolve_base_url
+from seedstep.store.config import read_yaml, write_yaml
+from seedstep.store.database import Database
+from seedstep.store.ledger import RequestLedger
+from seedstep.store.requests import RequestLine, find_request, list_requests, write_recording
+from seedstep.store.results import read_spent
+
+__all__ = ["RunDirectory", "digest", "stage_of"]
+
+CONFIG = "run.yaml"
+DATABASE = "run.db"
+LOCK = "run.lock"
+STAGE = "stage"
+"""Entry of the configuration: which stage the run is of."""
+IDENTITY = "identity_url"
+"""Entry of the configuration: the address under which replies are kept."""
+
+
+class RunSettings(Protocol):
+    """What the settings of every stage have."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def model(self) -> str:
+        """The model."""
+
+    @property
+    def base_url(self) -> str | None:
+        """The address of its server."""
+
+    @property
+    def style(self) -> str:
+        """The prompt style."""
+
+
+S = TypeVar("S", bound=RunSettings)
+Inputs = TypeVar("Inputs")
+
+
+class RunDirectory(ABC, Generic[S, Inputs]):
+    """A run directory, opened for reading or as its one writer."""
+
+    stage: ClassVar[str]
+    """What the run is of, which is also the command that makes it."""
+
+    changeable: ClassVar[tuple[str, ...]]
+    """Settings that a run may go on with changed: they do not change what was made already."""
+
+    def __init__(self, path: Path, settings: S, database: Database) -> None:
+        """Use `start` or `read`."""
+        self.path = path
+        self.settings = settings
+        self.identity_url: str | None = None
+        self._database = database
+        self._lock: filelock.BaseFileLock | None = None
+
+    @staticmethod
+    @abstractmethod
+    def make_settings(values: Mapping[str, Any], source: str) -> S:
+        """Settings from named values; `source` says where they stand."""
+
+    @staticmethod
+    @abstractmethod
+    def load(settings: S) -> Inputs:
+        """What the run starts from."""
+
+    @staticmethod
+    @abstractmethod
+    def stamps(settings: S, inputs: Inputs) -> dict[str, str]:
+        """Fingerprints of what must not change under a run besides its settings."""
+
+    @abstractmethod
+    def _check(self) -> None:
+        """Raise if the run can't go on with its settings."""
+
+    @abstractmethod
+    def _keep(self, inputs: Inputs) -> None:
+        """Keep what the run starts from, where nothing was asked yet."""
+
+    @classmethod
+    def start(cls, path: Path, asked: Mapping[str, Any], *, same_model: bool = False) -> Self:
+        """Create a run, or go on with one, as its writer.
+
+        `asked` are the settings that the user named; the others are the run's own, or the
+        defaults. `same_model` says that another base URL serves the same model, so that the
+        replies kept count as its own.
+
+        Raises:
+            RunBusyError: another process works on it.
+            RunMismatchError: it was started with other settings.
+            InputError: an input file or a setting can't be used.
+            RunError: the directory is something else or can't be written.
+        """
+        settings, inputs, identity_url = cls._resolve(path, asked, same_model=same_model)
+        config = cls._config(settings, inputs, identity_url)
+        lock = _take_lock(path)
+        try:
+            fresh = not (path / CONFIG).exists()
+            if fresh:  # before the database: a directory with a database alone is no run
+                write_yaml(path / CONFIG, config)
+            run = cls(path, settings, Database.open(path / DATABASE))
+        except BaseException:
+            lock.release()
+            raise
+        run._lock = lock
+        run.identity_url = identity_url
+        try:
+            run._check()
+            if not fresh:
+                write_yaml(path / CONFIG, config)
+            if not _any_request(run._database):
+                run._keep(inputs)
+        except BaseException:
+            run.close()
+            raise
+        return run
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Open a run to look at it, also while another process works on it.
+
+        Raises:
+            RunError: there is no run there.
+        """
+        if not (path / CONFIG).is_file():
+            raise RunError(
+                f"{path} is not a run", f"name a directory that `{cls.stage} --out` made"
+            )
+        values, _ = cls._stored(path)
+        again = f"run `seedstep {cls.stage} --out {path}` again"
+        not_begun = RunError(f"{path} has not begun", again)
+        if not (path / DATABASE).exists():
+            raise not_begun
+        settings = cls.make_settings(values, str(path / CONFIG))
+        database = Database.open(path / DATABASE, read_only=True)
+        if not database.has_schema:
+            database.close()
+            raise not_begun
+        return cls(path, settings, database)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let another process write."""
+        self._database.close()
+        if self._lock:
+            self._lock.release()
+
+    @property
+    def ledger(self) -> RequestLedger:
+        """Where the request engine keeps answers."""
+        return RequestLedger(self._database)
+
+    def spent(self) -> Spent:
+        """What counts towards the run's budget."""
+        return read_spent(self._database)
+
+    async def settle(self) -> None:
+        """Wait until everything written is on the disk."""
+        await self._database.settle()
+
+    def requests(
+        self, *, purpose: str = "", failed: bool = False, limit: int = 50
+    ) -> tuple[tuple[RequestLine, ...], int]:
+        """The first `limit` requests with an answer, in its order, and how many there are.
+
+        An empty `purpose` is any; `failed` leaves out those that have a reply.
+
+        Raises:
+            InputError: no request has this purpose.
+        """
+        return list_requests(self._database, purpose=purpose, failed=failed, limit=limit)
+
+    def request(self, start: str) -> dict[str, Any]:
+        """The request whose key begins with `start`: its row in the database, by column name.
+
+        Raises:
+            InputError: there is none, or more than one.
+        """
+        return find_request(self._database, start)
+
+    def write_recording(self, path: Path) -> int:
+        """Write the requests to a file that `replay:FILE` serves; returns how many they are.
+
+        Raises:
+            InputError: the file is there and is no recording, or its directory is not there.
+            RunError: the disk is full or the directory can't be written.
+        """
+        settings = self.settings
+        header = Header.of(settings.model, settings.base_url, settings.style)
+        return write_recording(self._database, header, path)
+
+    def _is_running(self) -> bool:
+        if self._lock:
+            return True
+        try:
+            _take_lock(self.path).release()
+        except RunBusyError:
+            return True
+        except RunError:
+            return False  # where nothing can be written, nobody works
+        return False
+
+    @classmethod
+    def _resolve(
+        cls, path: Path, asked: Mapping[str, Any], *, same_model: bool
+    ) -> tuple[S, Inputs, str | None]:
+        """The settings to go on with, the inputs, and the address under which replies are kept.
+
+        Nothing is written.
+        """
+        new = not (path / CONFIG).exists()
+        if new:
+            _require_free(path)
+        stored, stamps = ({}, {}) if new else cls._stored(path)
+        source = str(path / CONFIG)
+        settings = cls.make_settings({**stored, **asked}, "settings" if new else source)
+        settings = replace(settings, base_url=resolve_base_url(settings.model, settings.base_url))
+        inputs = cls.load(settings)
+        if new or not _has_requests(path):
+            return settings, inputs, settings.base_url
+        identity_url = stamps.get(IDENTITY)
+        before = {**asdict(cls.make_settings(stored, source)), **stamps}
+        now = cls._config(settings, inputs, identity_url)
+        changeable = (*cls.changeable, "base_url") if same_model else cls.changeable
+        _refuse_differences(path, before, now, changeable)
+        return settings, inputs, identity_url
+
+    @classmethod
+    def _config(cls, settings: S, inputs: Inputs, identity_url: str | None) -> dict[str, Any]:
+        stamps = cls.stamps(settings, inputs)
+        return {STAGE: cls.stage, **asdict(settings), **stamps, IDENTITY: identity_url}
+
+    @classmethod
+    def _stored(cls, path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The settings in a run's configuration, and its other entries.
+
+        Raises:
+            RunError: the run is of another stage.
+        """
+        values = read_yaml(path / CONFIG)
+        if (stage := values.get(STAGE, cls.stage)) != cls.stage:
+            what = f"{path} is a run of `seedstep {stage}`"
+            raise RunError(what, f"name one that `seedstep {cls.stage}` made")
+        names = set(cls.make_settings({}, "").__dataclass_fields__)
+        return (
+            {key: values[key] for key in values if key in names},
+            {key: values[key] for key in values if key not in names},
+        )
+
+
+def stage_of(path: Path) -> str:
+    """Which stage a run is of; "" where there is no run."""
+    return str(read_yaml(path / CONFIG).get(STAGE, "")) if (path / CONFIG).is_file() else ""
+
+
+def digest(parts: Iterable[object]) -> str:
+    """A fingerprint of records."""
+    found = sha256()
+    for part in parts:
+        found.update(msgspec.json.encode(part))
+    return found.hexdigest()[:16]
+
+
+def _require_free(path: Path) -> None:
+    """Nothing may be there but what a run leaves that was killed at once."""
+    names = [one.name for one in path.iterdir()] if path.is_dir() else []
+    others = [one for one in names if one != LOCK and not one.startswith(f".{CONFIG}.")]
+    if others or path.is_file():
+        raise RunError(f"{path} is not empty and not a run", "name another --out")
+
+
+def _has_requests(path: Path) -> bool:
+    """False for an attempt that got no further than naming a model."""
+    if not (path / DATABASE).exists():
+        return False
+    with closing(Database.open(path / DATABASE, read_only=True)) as database:
+        return database.has_schema and _any_request(database)
+
+
+def _any_request(database: Database) -> bool:
+    """Whether anything was answered."""
+    return bool(database.rows("SELECT 1 FROM requests LIMIT 1"))
+
+
+def _refuse_differences(
+    path: Path, before: Mapping[str, Any], now: Mapping[str, Any], changeable: Sequence[str]
+) -> None:
+    differences = [
+        (key, before.get(key), value)
+        for key, value in now.items()
+        if key not in changeable and before.get(key) != value
+    ]
+    if differences:
+        raise RunMismatchError(str(path), differences)
+
+
+def _take_lock(path: Path) -> filelock.BaseFileLock:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(path / LOCK)
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise RunBusyError(
+            f"another process works on {path}", "wait for it, or name another --out"
+        ) from None
+    except OSError as error:
+        raise RunError(f"{path}: {error.strerror}", "name a directory you can write") from None
+    return lock
