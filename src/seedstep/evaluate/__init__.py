@@ -1,0 +1,29 @@
+"""Metrics and scores."""
+
+from seedstep.evaluate.metrics import Marker, Marks, Metric, stemmed_tokens, without_space_marks
+from seedstep.evaluate.scores import (
+    CATEGORY_METRICS,
+    Means,
+    Prediction,
+    Reference,
+    Result,
+    Scores,
+    category_metric,
+    score,
+)
+
+__all__ = [
+    "CATEGORY_METRICS",
+    "Marker",
+    "Marks",
+    "Means",
+    "Metric",
+    "Prediction",
+    "Reference",
+    "Result",
+    "Scores",
+    "category_metric",
+    "score",
+    "stemmed_tokens",
+    "without_space_marks",
+]
