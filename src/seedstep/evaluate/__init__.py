@@ -1,5 +1,6 @@
-"""Metrics and scores."""
+"""Metrics, scores and baselines; `compare` and `agreement` beside them need numpy."""
 
+from seedstep.evaluate.baselines import copy_demonstrations, copy_inputs
 from seedstep.evaluate.metrics import Marker, Marks, Metric, stemmed_tokens, without_space_marks
 from seedstep.evaluate.scores import (
     CATEGORY_METRICS,
@@ -23,6 +24,8 @@ __all__ = [
     "Result",
     "Scores",
     "category_metric",
+    "copy_demonstrations",
+    "copy_inputs",
     "score",
     "stemmed_tokens",
     "without_space_marks",
