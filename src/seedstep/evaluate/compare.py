@@ -94,16 +94,18 @@ def compare(first: Sequence[Result], second: Sequence[Result], seed: int = 0) ->
             "the two systems have no instance in common", "score both against the same tasks"
         )
     paired = {one.instance for one, _ in pairs}
-    categories = sorted({one.category for one, _ in pairs})
     matches = [(one.marks.exact_match, other.marks.exact_match) for one, other in pairs]
+    by_category: dict[str, list[_Pair]] = {}
+    for pair in pairs:
+        by_category.setdefault(pair[0].category, []).append(pair)
     return Comparison(
         _difference(pairs, "rouge_l", seed),
         _difference(pairs, "exact_match", seed),
         {
-            name: _difference([one for one in pairs if one[0].category == name], metric, seed)
-            for name, metric in ((name, category_metric(name)) for name in categories)
+            name: _difference(by_category[name], category_metric(name), seed)
+            for name in sorted(by_category)
         },
-        mcnemar(sum(one > other for one, other in matches), sum(a < b for a, b in matches)),
+        mcnemar(matches.count((1.0, 0.0)), matches.count((0.0, 1.0))),
         sum(one.status != "predicted" for one, _ in pairs),
         sum(other.status != "predicted" for _, other in pairs),
         tuple(one.instance for one in first if one.instance not in paired),
