@@ -93,7 +93,7 @@ class Marker:
     def __init__(self, tokenizer: Tokenizer = stemmed_tokens) -> None:
         """`tokenizer` decides what a token is for ROUGE."""
         self._tokenizer = tokenizer
-        self._answers = _Memo(self._answer, longest=100, most=20_000)
+        self._answers = _Memo(self._answer, longest=100, most=50_000)
 
     def mark(self, prediction: str, references: Sequence[str]) -> Marks:
         """The best that a prediction scores against any of its references, in [0, 1].
