@@ -1,9 +1,5 @@
 """`seedstep bootstrap`: grow tasks from seed tasks."""
 
-import asyncio
-import os
-import signal
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,8 +8,9 @@ import typer
 
 from seedstep.bootstrap import Settings, make_settings, preview, require_price
 from seedstep.cli.progress import watcher
+from seedstep.cli.stopping import run_to_the_end
 from seedstep.cli.summary import print_summary
-from seedstep.cli.terminal import console, errors, plain
+from seedstep.cli.terminal import console, plain
 from seedstep.data import require_seeds, seed_tasks
 from seedstep.errors import InputError
 from seedstep.llm import resolve_base_url
@@ -83,7 +80,8 @@ def command(
         return
     if out is None:
         raise InputError("no directory for the run", "add --out DIR, or --dry-run")
-    progress = asyncio.run(_run(out, asked, same_model=same_model))
+    work = _run(out, asked, same_model=same_model)
+    progress = run_to_the_end(work, f"seedstep bootstrap --out {out}")
     with Run.read(out) as run:
         print_summary(run, progress)
     if not progress.complete:
@@ -91,51 +89,8 @@ def command(
 
 
 async def _run(out: Path, asked: dict[str, Any], *, same_model: bool) -> Progress:
-    """Work until done. The first signal stops it in order, the second one at once."""
-    work = asyncio.current_task()
-    assert work
-    stopped = False
-    terminals = [number for number in (1, 2) if os.isatty(number)]
-
-    def stop() -> None:
-        nonlocal stopped
-        _let_go(terminals)
-        if stopped:
-            drop()
-        else:
-            stopped = True
-            work.cancel()
-            teller = console if console.is_terminal else errors  # above the live display
-            teller.print("\nStopping: requests in flight are waited for. Ctrl-C again drops them.")
-
-    def drop() -> None:
-        """Cancel whatever is being waited for, and what is waited for after that."""
-        work.cancel()
-        loop.call_later(0.1, drop)
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as it is under nohup
-            loop.add_signal_handler(number, stop)
-    try:
-        with watcher(out) as watch:
-            return await self_instruct_async(out, asked, watch, same_model=same_model)
-    except asyncio.CancelledError:
-        errors.print(
-            f"Stopped. All that came back is kept; go on with: seedstep bootstrap --out {out}",
-            markup=False,
-            soft_wrap=True,
-        )
-        raise typer.Exit(130) from None
-
-
-def _let_go(terminals: Sequence[int]) -> None:
-    """Write to nowhere from now on where a terminal has gone away."""
-    for number in terminals:
-        if not os.isatty(number):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, number)
-            os.close(nowhere)
+    with watcher(out) as watch:
+        return await self_instruct_async(out, asked, watch, same_model=same_model)
 
 
 def _print_preview(settings: Settings) -> None:

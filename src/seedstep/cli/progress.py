@@ -18,7 +18,7 @@ from rich.text import Text
 
 from seedstep.bootstrap import Candidate, Generation
 from seedstep.cli.terminal import console, duration, plain
-from seedstep.recipes import Progress, Watcher
+from seedstep.recipes import Progress, Watch
 
 __all__ = ["watcher"]
 
@@ -27,7 +27,7 @@ QUIET_SECONDS = 15
 
 
 @contextmanager
-def watcher(out: Path) -> Iterator[Watcher]:
+def watcher(out: Path) -> Iterator[Watch]:
     """Shows a run's progress in the way that fits where the output goes."""
     if console.is_terminal:
         with Live(console=console, refresh_per_second=4, transient=True) as live:

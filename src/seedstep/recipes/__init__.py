@@ -3,7 +3,7 @@
 from seedstep.recipes.novelty import COLUMNS, Filter, FilterReport, Rejection, Verdict, filter_file
 from seedstep.recipes.self_instruct import (
     Progress,
-    Watcher,
+    Watch,
     self_instruct,
     self_instruct_async,
 )
@@ -15,7 +15,7 @@ __all__ = [
     "Progress",
     "Rejection",
     "Verdict",
-    "Watcher",
+    "Watch",
     "filter_file",
     "self_instruct",
     "self_instruct_async",

@@ -10,18 +10,19 @@ Example::
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from seedstep.bootstrap import Generation, Settings, bootstrap
 from seedstep.errors import BudgetReached
 from seedstep.llm import Engine, Stats, open_model
+from seedstep.recipes.watching import Watcher, ticking
 from seedstep.store import Run
 
-__all__ = ["Progress", "Watcher", "self_instruct", "self_instruct_async"]
+__all__ = ["Progress", "Watch", "self_instruct", "self_instruct_async"]
 
 
 TASKS_TO_TELL = 5
@@ -75,21 +76,12 @@ class Progress:
                 self.instances += len(one.instances)
 
 
-class Watcher(Protocol):
-    """Is told how a run gets on."""
-
-    def began(self, progress: Progress) -> None:
-        """The model answers, and work begins, if any is left."""
-
-    def retired(self, progress: Progress, generation: Generation) -> None:
-        """A generation is decided, recorded and counted."""
-
-    def tick(self, progress: Progress) -> None:
-        """Another second has passed."""
+Watch = Watcher[Progress, Generation]
+"""Is told how a bootstrap gets on."""
 
 
 def self_instruct(
-    out: str | Path, *, watch: Watcher | None = None, same_model: bool = False, **settings: Any
+    out: str | Path, *, watch: Watch | None = None, same_model: bool = False, **settings: Any
 ) -> Run:
     """Make a run, or go on with one, and return it opened for reading.
 
@@ -106,7 +98,7 @@ def self_instruct(
 
 
 async def self_instruct_async(
-    out: Path, asked: Mapping[str, Any], watch: Watcher | None = None, *, same_model: bool = False
+    out: Path, asked: Mapping[str, Any], watch: Watch | None = None, *, same_model: bool = False
 ) -> Progress:
     """As `self_instruct`, inside a running event loop; returns how far it came."""
     with Run.start(out, asked, same_model=same_model) as run:
@@ -120,7 +112,7 @@ async def self_instruct_async(
     return progress
 
 
-async def _work(run: Run, progress: Progress, watch: Watcher | None) -> None:
+async def _work(run: Run, progress: Progress, watch: Watch | None) -> None:
     settings = run.settings
     if progress.before == settings.tasks:
         progress.finished = progress.before
@@ -136,29 +128,9 @@ async def _work(run: Run, progress: Progress, watch: Watcher | None) -> None:
         await engine.check()
         progress.stats = engine.stats
         stage = bootstrap(settings, run.seeds(), engine, run.contamination())
-        async with aclosing(stage) as generations, _ticking(progress, watch):
+        async with aclosing(stage) as generations, ticking(progress, watch):
             async for generation in generations:
                 await run.record(generation)
                 progress.add(generation)
                 if watch:
                     watch.retired(progress, generation)
-
-
-@asynccontextmanager
-async def _ticking(progress: Progress, watch: Watcher | None) -> AsyncIterator[None]:
-    """Tell the watcher that work has begun, and then of every second."""
-    if watch is None:
-        yield
-        return
-
-    async def tick() -> None:
-        while True:
-            await asyncio.sleep(1)
-            watch.tick(progress)
-
-    watch.began(progress)
-    ticker = asyncio.create_task(tick())
-    try:
-        yield
-    finally:
-        ticker.cancel()

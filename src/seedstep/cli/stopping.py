@@ -1,0 +1,70 @@
+"""Work that a signal stops in order: what is in flight is waited for, and a second signal drops it.
+
+Example::
+
+    progress = run_to_the_end(self_instruct_async(out, asked), f"seedstep bootstrap --out {out}")
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+
+import typer
+
+from seedstep.cli.terminal import console, errors
+
+__all__ = ["run_to_the_end"]
+
+T = TypeVar("T")
+
+
+def run_to_the_end(work: Coroutine[Any, Any, T], again: str) -> T:
+    """Run to the end, or to a signal; then `again` is the command that goes on, and we exit."""
+    return asyncio.run(_run(work, again))
+
+
+async def _run(work: Coroutine[Any, Any, T], again: str) -> T:
+    task = asyncio.create_task(work)
+    stopped = False
+    terminals = [number for number in (1, 2) if os.isatty(number)]
+
+    def stop() -> None:
+        nonlocal stopped
+        _let_go(terminals)
+        if stopped:
+            drop()
+        else:
+            stopped = True
+            task.cancel()
+            teller = console if console.is_terminal else errors  # above the live display
+            teller.print("\nStopping: requests in flight are waited for. Ctrl-C again drops them.")
+
+    def drop() -> None:
+        """Cancel whatever is being waited for, and what is waited for after that."""
+        task.cancel()
+        loop.call_later(0.1, drop)
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as it is under nohup
+            loop.add_signal_handler(number, stop)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        errors.print(
+            f"Stopped. All that came back is kept; go on with: {again}",
+            markup=False,
+            soft_wrap=True,
+        )
+        raise typer.Exit(130) from None
+
+
+def _let_go(terminals: Sequence[int]) -> None:
+    """Write to nowhere from now on where a terminal has gone away."""
+    for number in terminals:
+        if not os.isatty(number):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, number)
+            os.close(nowhere)
