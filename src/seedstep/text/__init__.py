@@ -1,6 +1,16 @@
-"""Tokenisation and ROUGE-L."""
+"""Tokenisation, ROUGE-L, and what a model's reply says."""
 
+from seedstep.text.replies import answer, plain_text
 from seedstep.text.rouge import lcs_f1, rouge_l
 from seedstep.text.tokens import TOKENIZERS, Tokenizer, latin_tokens, unicode_tokens
 
-__all__ = ["TOKENIZERS", "Tokenizer", "latin_tokens", "lcs_f1", "rouge_l", "unicode_tokens"]
+__all__ = [
+    "TOKENIZERS",
+    "Tokenizer",
+    "answer",
+    "latin_tokens",
+    "lcs_f1",
+    "plain_text",
+    "rouge_l",
+    "unicode_tokens",
+]
