@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from seedstep.text import answer, plain_text
+
 __all__ = ["RawInstance", "instructions", "is_classification", "labeled_inputs", "worked_examples"]
 
 
@@ -38,8 +40,6 @@ _NUMBERED = re.compile(
 _NUMBER = re.compile(r"\A\s*\d{1,3}[.)]\s+(?=\S)")
 _BULLET = re.compile(r"^[ \t]*[-*•][ \t]+", re.MULTILINE)
 _END_OF_ITEM = re.compile(r"\n[ \t]*\n|\n```")
-_FENCE = re.compile(r"\A\s*```\w*\n(?P<body>.*?)\n?(?:```\s*)?\Z", re.DOTALL)
-_NOT_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _JSON_YES = re.compile(r'"is_classification"\s*:\s*(true|false)\b')
 
 
@@ -59,14 +59,14 @@ def instructions(text: str, *, continues: bool, cut: bool = False) -> tuple[str,
     the prompt; before the list in a chat reply is talk. If the reply was `cut` at its length
     limit, the last instruction is unfinished and left out.
     """
-    text = _answer(text)
+    text = answer(text)
     found = _json_list(text, "tasks", '"')
     if found is not None:
         found = [_NUMBER.sub("", one) for one in found if isinstance(one, str)]
     else:
         items = _listed(f"0. {text}" if continues and not _NUMBERED.match(text) else text)
         found = items[:-1] if cut else items
-    lines = (" ".join(_plain(one).split()) for one in found)
+    lines = (" ".join(plain_text(one).split()) for one in found)
     return tuple(one for one in lines if one)
 
 
@@ -77,7 +77,7 @@ def _listed(text: str) -> list[str]:
 
 def is_classification(text: str) -> bool:
     """True for yes, in any case, or `{"is_classification": true}`; False for all else."""
-    text = _answer(text)
+    text = answer(text)
     if found := _JSON_YES.search(text):
         return found[1] == "true"
     return re.match(r"\W*yes\b", text, re.I) is not None
@@ -90,7 +90,7 @@ def worked_examples(
 
     If it `may_be_bare`, a reply without any of these is the output for an empty input.
     """
-    text = _answer(text)
+    text = answer(text)
     found = _json_list(text, "examples", "{")
     if found is not None:
         return tuple(_json_instances(found, "output"))
@@ -102,7 +102,7 @@ def worked_examples(
 
 def labeled_inputs(text: str, *, cut: bool = False) -> tuple[RawInstance, ...]:
     """Instances of an output-first reply: `Class label:` and the input below it, or JSON."""
-    text = _answer(text)
+    text = answer(text)
     found = _json_list(text, "examples", "{")
     if found is not None:
         return tuple(_json_instances(found, "label"))
@@ -131,20 +131,6 @@ def _mark_cut(found: list[RawInstance], cut: bool) -> tuple[RawInstance, ...]:
     if cut and found:
         found[-1] = RawInstance(found[-1].input, found[-1].output, whole=False)
     return tuple(found)
-
-
-def _plain(text: str) -> str:
-    """Without control characters and lone surrogates; a line ends with a line feed."""
-    return _NOT_TEXT.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-
-
-def _answer(text: str) -> str:
-    """A reply without a reasoning model's thoughts, and without one fence around it all."""
-    _, closed, answer = _plain(text).rpartition("</think>")
-    if not closed and answer.lstrip().startswith("<think>"):
-        return ""
-    fenced = _FENCE.match(answer)
-    return fenced["body"] if fenced else answer
 
 
 def _json_list(text: str, field: str, item: str) -> list[Any] | None:
@@ -183,4 +169,4 @@ def _as_text(value: Any) -> str:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     except RecursionError:
         return ""
-    return _plain(text).strip()
+    return plain_text(text).strip()

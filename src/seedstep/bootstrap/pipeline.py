@@ -14,10 +14,10 @@ Example::
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
+from itertools import count
 
 from seedstep.bootstrap import parse
 from seedstep.bootstrap.filters import sift_instances
@@ -26,8 +26,8 @@ from seedstep.bootstrap.prompting import Prompts, make_prompts
 from seedstep.bootstrap.records import Candidate, Generation
 from seedstep.bootstrap.settings import Settings
 from seedstep.data import Task
-from seedstep.errors import BudgetReached, NotRecordedError
 from seedstep.llm import Answer, Engine, Failure, Request
+from seedstep.llm.order import in_order
 from seedstep.novelty import Contamination
 
 __all__ = ["bootstrap"]
@@ -53,44 +53,17 @@ async def bootstrap(
     """
     pool = Pool(seeds, settings, contamination)
     work = _Work(settings, engine, make_prompts(settings), pool)
-    items: deque[asyncio.Task[Generation]] = deque()
-    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    started = barren = 0
-    try:
-        while len(pool.finished) < settings.tasks and barren < settings.patience:
-            while len(items) < settings.window:
-                items.append(asyncio.create_task(work.item(started, pool.sample(started))))
-                items[-1].add_done_callback(lambda item: _pass_on(item, failed))
-                started += 1
-            waited: set[asyncio.Future[Any]] = {items[0], failed}
-            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-            if failed.done():
-                await failed
-            missing = settings.tasks - len(pool.finished)
-            generation = _up_to(items.popleft().result(), missing)
+    barren = 0
+    items = (work.item(index, pool.sample(index)) for index in count())
+    async with aclosing(in_order(items, settings.window)) as retired:
+        async for whole in retired:
+            generation = _up_to(whole, settings.tasks - len(pool.finished))
             tasks = [one.task for one in generation.candidates if one.task]
             pool.finished += tasks
             barren = 0 if tasks else barren + 1
             yield generation
-    finally:
-        if not failed.cancel():
-            failed.exception()  # read, so that asyncio does not report it
-        for item in items:
-            item.cancel()
-        await asyncio.gather(*items, return_exceptions=True)
-
-
-def _pass_on(item: "asyncio.Task[Generation]", failed: "asyncio.Future[None]") -> None:
-    """Let the first error of any item be seen at once, and not only in its turn.
-
-    A spent budget is no error, nor is a request that a recording does not hold: items that still
-    have all they need are retired first, and may be enough.
-    """
-    if item.cancelled() or failed.done():
-        return
-    error = item.exception()
-    if error and not isinstance(error, BudgetReached | NotRecordedError):
-        failed.set_exception(error)
+            if len(pool.finished) == settings.tasks or barren == settings.patience:
+                return
 
 
 def _up_to(generation: Generation, wanted: int) -> Generation:

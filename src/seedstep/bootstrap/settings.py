@@ -5,16 +5,24 @@ Example::
     Settings(model="openai:my-model", tasks=1000, window=64)
 """
 
-import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
-from seedstep.errors import InputError
-from seedstep.llm import Budget, Price, Sampling, default_prompt_style
+from seedstep.llm import Price, Sampling, default_prompt_style
+from seedstep.llm.settings import (
+    HELP,
+    Count,
+    Dollars,
+    Spending,
+    explained,
+    make_settings_of,
+    override,
+    require_price,
+)
 
 __all__ = [
     "CHAT_SAMPLING",
@@ -61,28 +69,20 @@ CHAT_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
 )
 
 
-def _help(text: str) -> dict[str, str]:
-    return {"help": text}
-
-
-Count = Annotated[int, msgspec.Meta(ge=1)]
 Threshold = Annotated[float, msgspec.Meta(gt=0, le=1)]
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Spending):
     """What a bootstrap run does. A run's settings are kept in its `run.yaml`."""
 
-    model: str = field(
-        default="local", metadata=_help("The model: local, gguf:PATH, openai:NAME or replay:FILE.")
-    )
-    base_url: str | None = field(
-        default=None,
-        metadata=_help("Address of the server for openai:NAME, such as http://127.0.0.1:8000/v1."),
-    )
+    SAMPLING: ClassVar[Mapping[str, Sampling]] = PAPER_SAMPLING
+
+    model: str = field(default="local", metadata=HELP["model"])
+    base_url: str | None = field(default=None, metadata=HELP["base_url"])
     prompt_style: Literal["auto", "completion", "turns", "chat"] = field(
         default="auto",
-        metadata=_help(
+        metadata=explained(
             "completion (the paper's few-shot texts, for base models), turns (the same as turns of "
             "a conversation, for small chat models), chat (asks for JSON, for capable chat "
             "models), or auto: turns for local, completion for gguf:PATH, chat for openai:NAME, "
@@ -90,48 +90,46 @@ class Settings:
         ),
     )
     seeds: str | None = field(
-        default=None, metadata=_help("Seed tasks, a JSONL file. Default: seedstep's own 175.")
+        default=None, metadata=explained("Seed tasks, a JSONL file. Default: seedstep's own 175.")
     )
     tasks: Count = field(
         default=100,
-        metadata=_help("Finished tasks to make: accepted, with at least one good instance."),
+        metadata=explained("Finished tasks to make: accepted, with at least one good instance."),
     )
-    seed: int = field(default=42, metadata=_help("Seed of every random choice."))
+    seed: int = field(default=42, metadata=HELP["seed"])
     window: Count = field(
         default=8,
-        metadata=_help(
+        metadata=explained(
             "Generation requests worked on ahead. Request i is built from the tasks finished up to "
             "request i - window, so the data depends on it, and not on how many are in flight."
         ),
     )
-    in_flight: Count = field(
-        default=8, metadata=_help("Requests sent to the model at a time, at the most.")
-    )
+    in_flight: Count = field(default=8, metadata=HELP["in_flight"])
     novelty_threshold: Threshold = field(
         default=PAPER_THRESHOLD,
-        metadata=_help("ROUGE-L F1 with a known instruction from which a new one is rejected."),
+        metadata=explained("ROUGE-L F1 with a known instruction from which a new one is rejected."),
     )
     decontaminate: list[str] = field(
         default_factory=list,
-        metadata=_help(
+        metadata=explained(
             "Evaluation sets: SUPER-NATURALINSTRUCTIONS (its test split, or task files), JSONL or "
             "text files. Instructions and inputs that are too close to them are rejected."
         ),
     )
     decontamination_threshold: Threshold = field(
         default=PAPER_THRESHOLD,
-        metadata=_help("ROUGE-L F1 with an item of an evaluation set that is too close."),
+        metadata=explained("ROUGE-L F1 with an item of an evaluation set that is too close."),
     )
     tokens: Literal["latin", "unicode"] = field(
         default="latin",
-        metadata=_help(
+        metadata=explained(
             "Tokens for novelty: latin (those of rouge-score), or unicode for runs that are not in "
             "English, which may then also start with a non-ASCII character."
         ),
     )
     fidelity: Literal["paper", "released"] = field(
         default="paper",
-        metadata=_help(
+        metadata=explained(
             "Where paper and released code differ: paper, or released (a score of exactly the "
             "threshold is novel, a cut list of instructions is dropped whole, and two outputs for "
             "one input reject the task)."
@@ -139,7 +137,7 @@ class Settings:
     )
     extra_filters: bool = field(
         default=True,
-        metadata=_help(
+        metadata=explained(
             "Reject, beyond the paper, statements in place of tasks, outputs without the input "
             "that the instruction points at, instances copied from the demonstrations, and "
             "outputs that repeat themselves."
@@ -147,32 +145,17 @@ class Settings:
     )
     patience: Count = field(
         default=50,
-        metadata=_help("Stop after so many generation requests in a row without a finished task."),
-    )
-    max_requests: Count | None = field(
-        default=None,
-        metadata=_help("Requests the run may send in all, repetitions included; never exceeded."),
-    )
-    max_tokens: Count | None = field(
-        default=None,
-        metadata=_help(
-            "Tokens of prompts and replies the run may use in all, as the server counts them; "
-            "what is in flight then comes on top."
+        metadata=explained(
+            "Stop after so many generation requests in a row without a finished task."
         ),
     )
-    max_usd: Annotated[float, msgspec.Meta(gt=0)] | None = field(
-        default=None,
-        metadata=_help("US dollars the run may spend in all, by `prices`, as with max_tokens."),
-    )
-    prices: dict[str, Price] = field(
-        default_factory=dict,
-        metadata=_help(
-            "US dollars per million tokens by model: {my-model: {input: 0.15, output: 0.6}}."
-        ),
-    )
+    max_requests: Count | None = field(default=None, metadata=HELP["max_requests"])
+    max_tokens: Count | None = field(default=None, metadata=HELP["max_tokens"])
+    max_usd: Dollars | None = field(default=None, metadata=HELP["max_usd"])
+    prices: dict[str, Price] = field(default_factory=dict, metadata=HELP["prices"])
     sampling: dict[str, Any] = field(
         default_factory=dict,
-        metadata=_help(
+        metadata=explained(
             "Sampling parameters by request (generation, classification, input_first, "
             "output_first), where they shall differ from the prompt style's own: "
             "{generation: {temperature: 0.9}}."
@@ -184,17 +167,6 @@ class Settings:
         """The prompt style with `auto` resolved."""
         automatic = self.prompt_style == "auto"
         return default_prompt_style(self.model) if automatic else self.prompt_style
-
-    @property
-    def budget(self) -> Budget:
-        """What the run may spend in all."""
-        return Budget(self.max_requests, self.max_tokens, self.max_usd, self.price)
-
-    @property
-    def price(self) -> Price | None:
-        """The model's price, if it is known; `prices` names it with its kind or without."""
-        name = self.model.partition(":")[2]
-        return self.prices.get(name) or self.prices.get(self.model)
 
     def sampling_of(self, request: str) -> Sampling:
         """The sampling parameters of a request: the style's own, with those that are set here."""
@@ -208,63 +180,4 @@ def make_settings(values: Mapping[str, Any], source: str) -> Settings:
     Raises:
         InputError: a name is not known or a value does not fit; `source` says where it stands.
     """
-    known = [one.name for one in fields(Settings)]
-    for name in values:
-        if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            remedy = f"write '{near[0]}'" if near else f"known are {', '.join(known)}"
-            raise InputError(f"{source}: there is no setting '{name}'", remedy)
-    try:
-        settings = msgspec.convert(dict(values), Settings)
-    except msgspec.ValidationError as error:
-        raise _wrong_value(source, "", error) from None
-    _check_sampling(settings.sampling, source)
-    return settings
-
-
-def require_price(settings: Settings) -> None:
-    """Make sure that a budget in money can be held.
-
-    Raises:
-        InputError: the model's price is not known.
-    """
-    if settings.max_usd is not None and settings.price is None:
-        name = settings.model.partition(":")[2] or settings.model
-        raise InputError(
-            f"max_usd: the price of '{name}' is not known",
-            f"add it in a --config file: prices: {{{name}: {{input: 0.15, output: 0.6}}}}",
-        )
-
-
-def _wrong_value(source: str, place: str, error: Exception) -> InputError:
-    text, _, path = str(error).rstrip("`").partition(" - at `$")
-    name = f"{place}{path}".lstrip(".")
-    return InputError(
-        f"{source}, setting '{name}': {text[:1].lower() + text[1:]}", "correct the value"
-    )
-
-
-def _check_sampling(sampling: Mapping[str, Any], source: str) -> None:
-    for name, values in sampling.items():
-        if name not in PAPER_SAMPLING:
-            raise InputError(
-                f"{source}, setting 'sampling': there is no request '{name}'",
-                f"known are {', '.join(PAPER_SAMPLING)}",
-            )
-        try:
-            override(PAPER_SAMPLING[name], msgspec.convert(values, dict[str, Any]))
-        except (msgspec.ValidationError, TypeError) as error:
-            raise _wrong_value(source, f"sampling.{name}", error) from None
-
-
-def override(default: Sampling, values: Mapping[str, Any]) -> Sampling:
-    """Sampling parameters with some replaced.
-
-    Raises:
-        TypeError: there is no such parameter.
-        msgspec.ValidationError: a value has the wrong type.
-    """
-    names = [one.name for one in fields(Sampling)]
-    if unknown := sorted(set(values) - set(names)):
-        raise TypeError(f"there is no '{unknown[0]}', known are {', '.join(names)}")
-    return msgspec.convert({**msgspec.to_builtins(default), **values}, Sampling)
+    return make_settings_of(Settings, values, source)

@@ -1,15 +1,18 @@
-"""Tokenisation, ROUGE and the normal form of answers."""
+"""Tokenisation, ROUGE, the normal form of answers, and plain text out of replies."""
 
 from seedstep.text.answers import normal_answer
+from seedstep.text.replies import answer, plain_text
 from seedstep.text.rouge import lcs_f1, rouge_l, rouge_l_and_1
 from seedstep.text.tokens import TOKENIZERS, Tokenizer, latin_tokens, unicode_tokens
 
 __all__ = [
     "TOKENIZERS",
     "Tokenizer",
+    "answer",
     "latin_tokens",
     "lcs_f1",
     "normal_answer",
+    "plain_text",
     "rouge_l",
     "rouge_l_and_1",
     "unicode_tokens",

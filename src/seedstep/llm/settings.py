@@ -1,0 +1,169 @@
+"""What the settings of every stage that asks a model have in common.
+
+A stage's settings are a frozen dataclass with the fields that it needs. What is said about those
+that several stages have stands here.
+
+Example::
+
+    @dataclass(frozen=True, slots=True)
+    class Settings(Spending):
+        model: str = field(default="local", metadata=HELP["model"])
+"""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import fields
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, TypeVar
+
+import msgspec
+
+from seedstep.errors import InputError
+from seedstep.llm.budget import Budget, Price
+from seedstep.llm.records import Sampling
+
+__all__ = [
+    "HELP",
+    "Count",
+    "Dollars",
+    "Spending",
+    "explained",
+    "make_settings_of",
+    "override",
+    "require_price",
+]
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Dollars = Annotated[float, msgspec.Meta(gt=0)]
+
+
+def explained(text: str) -> dict[str, str]:
+    """The metadata of a field: what it is, as `--help` and `run.yaml` say it."""
+    return {"help": text}
+
+
+HELP: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "model": explained("The model: local, gguf:PATH, openai:NAME or replay:FILE."),
+        "base_url": explained(
+            "Address of the server for openai:NAME, such as http://127.0.0.1:8000/v1."
+        ),
+        "seed": explained("Seed of every random choice."),
+        "in_flight": explained("Requests sent to the model at a time, at the most."),
+        "max_requests": explained(
+            "Requests the run may send in all, repetitions included; never exceeded."
+        ),
+        "max_tokens": explained(
+            "Tokens of prompts and replies the run may use in all, as the server counts them; "
+            "what is in flight then comes on top."
+        ),
+        "max_usd": explained(
+            "US dollars the run may spend in all, by `prices`, as with max_tokens."
+        ),
+        "prices": explained(
+            "US dollars per million tokens by model: {my-model: {input: 0.15, output: 0.6}}."
+        ),
+    }
+)
+"""The metadata of the fields that several stages have, by their names."""
+
+
+class Spending:
+    """The budget that settings stand for; a base without fields of its own.
+
+    `SAMPLING` has the sampling parameters of each kind of request.
+    """
+
+    __slots__ = ()
+
+    SAMPLING: ClassVar[Mapping[str, Sampling]]
+    model: str
+    max_requests: Count | None
+    max_tokens: Count | None
+    max_usd: Dollars | None
+    prices: dict[str, Price]
+    sampling: dict[str, Any]
+
+    @property
+    def budget(self) -> Budget:
+        """What the run may spend in all."""
+        return Budget(self.max_requests, self.max_tokens, self.max_usd, self.price)
+
+    @property
+    def price(self) -> Price | None:
+        """The model's price, if it is known; `prices` names it with its kind or without."""
+        name = self.model.partition(":")[2]
+        return self.prices.get(name) or self.prices.get(self.model)
+
+
+AnySettings = TypeVar("AnySettings", bound=Spending)
+
+
+def make_settings_of(
+    kind: type[AnySettings], values: Mapping[str, Any], source: str
+) -> AnySettings:
+    """Settings from named values, all others as they are by default.
+
+    Raises:
+        InputError: a name is not known or a value does not fit; `source` says where it stands.
+    """
+    known = [one.name for one in fields(kind)]  # type: ignore[arg-type]  # all are dataclasses
+    for name in values:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            remedy = f"write '{near[0]}'" if near else f"known are {', '.join(known)}"
+            raise InputError(f"{source}: there is no setting '{name}'", remedy)
+    try:
+        settings = msgspec.convert(dict(values), kind)
+    except msgspec.ValidationError as error:
+        raise _wrong_value(source, "", error) from None
+    _check_sampling(settings, source)
+    return settings
+
+
+def require_price(settings: Spending) -> None:
+    """Make sure that a budget in money can be held.
+
+    Raises:
+        InputError: the model's price is not known.
+    """
+    if settings.max_usd is not None and settings.price is None:
+        name = settings.model.partition(":")[2] or settings.model
+        raise InputError(
+            f"max_usd: the price of '{name}' is not known",
+            f"add it in a --config file: prices: {{{name}: {{input: 0.15, output: 0.6}}}}",
+        )
+
+
+def _wrong_value(source: str, place: str, error: Exception) -> InputError:
+    text, _, path = str(error).rstrip("`").partition(" - at `$")
+    name = f"{place}{path}".lstrip(".")
+    return InputError(
+        f"{source}, setting '{name}': {text[:1].lower() + text[1:]}", "correct the value"
+    )
+
+
+def _check_sampling(settings: Spending, source: str) -> None:
+    for name, values in settings.sampling.items():
+        if name not in settings.SAMPLING:
+            raise InputError(
+                f"{source}, setting 'sampling': there is no request '{name}'",
+                f"known are {', '.join(settings.SAMPLING)}",
+            )
+        try:
+            override(settings.SAMPLING[name], msgspec.convert(values, dict[str, Any]))
+        except (msgspec.ValidationError, TypeError) as error:
+            raise _wrong_value(source, f"sampling.{name}", error) from None
+
+
+def override(default: Sampling, values: Mapping[str, Any]) -> Sampling:
+    """Sampling parameters with some replaced.
+
+    Raises:
+        TypeError: there is no such parameter.
+        msgspec.ValidationError: a value has the wrong type.
+    """
+    names = [one.name for one in fields(Sampling)]
+    if unknown := sorted(set(values) - set(names)):
+        raise TypeError(f"there is no '{unknown[0]}', known are {', '.join(names)}")
+    return msgspec.convert({**msgspec.to_builtins(default), **values}, Sampling)

@@ -1,0 +1,257 @@
+"""Which lines of a reply are steps, and what stands before, between and after them.
+
+The lines that begin steps have markers of one kind, and stand at the lowest indentation that has
+markers. What follows such a line belongs to its step; after the last one it does as long as it
+looks like what the other steps hold.
+
+Example::
+
+    find_list(read_lines("Sure:\\n1. Read.\\n2. Output.\\n\\nBye."))  # two segments
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from seedstep.steps.markers import (
+    BULLET,
+    INLINE_KINDS,
+    Marker,
+    clean_title,
+    find_inline,
+    find_marker,
+    is_item,
+)
+
+__all__ = ["Line", "StepList", "find_list", "inline_parts", "read_lines", "split_versions"]
+
+TAB = 4
+SLACK = 1
+"""Spaces by which the lines that begin steps may differ in indentation."""
+
+MAX_SKIP = 3
+"""Numbers may skip: after 2, a line is taken for a step up to the number 5."""
+
+MAX_FIRST = 9
+
+_RULE = re.compile(r"([-*_=])\1{2,}")
+_BOLD_LINE = re.compile(r"\*\*[^*]+\*\*:?")
+_CLOSING = re.compile(
+    r"(?:[-*•] )?(?:\*\*|[*_])?(?:(?:please )?(?:note|remember|keep in mind)\b|important\b|tips?:"
+    r"|let me know|i hope|hope (?:this|that)|feel free|by following|following these|these steps"
+    r"|(?:this|the above) (?:step-by-step )?(?:instruction|procedure)|that'?s (?:it|all)"
+    r"|if you (?:need|have|want|would)|(?:would|do) you (?:like|want)|good luck|in summary)",
+    re.IGNORECASE,
+)
+_NEW_VERSION = re.compile(
+    r"\b(?:refined|revised|updated|improved|corrected|simplified|rewritten|modified|shortened"
+    r"|instructions?|versions?|procedure)\b",
+    re.IGNORECASE,
+)
+MAX_HEADING_WORDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a reply, its white space collapsed; blank where `text` is empty."""
+
+    indent: int
+    text: str
+    marker: Marker | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepList:
+    """A list found in a reply. The first line of each segment has a marker."""
+
+    before: tuple[Line, ...]
+    segments: tuple[tuple[Line, ...], ...]
+    between: tuple[Line, ...]
+    after: tuple[Line, ...]
+    base: int
+
+
+def read_lines(text: str) -> list[Line]:
+    """The lines of a text, each with what it begins with."""
+    return [_line(raw) for raw in text.split("\n")]
+
+
+def _line(raw: str) -> Line:
+    text = " ".join(raw.split())
+    indent = raw[: len(raw) - len(raw.lstrip())].expandtabs(TAB)
+    return Line(len(indent), text, find_marker(text) if text else None)
+
+
+def split_versions(lines: Sequence[Line]) -> list[Sequence[Line]]:
+    """Cut a reply where another version of the instruction is announced, and numbers restart."""
+    base = _base(lines)
+    top = [line.marker.kind for line in lines if line.marker and line.indent <= base + SLACK]
+    bullets_begin = all(kind == BULLET for kind in top)
+    restarts = False
+    cuts = [len(lines)]
+    for index in range(len(lines) - 1, 0, -1):
+        line = lines[index]
+        if line.marker:
+            restarts = line.marker.number <= 1 and (bullets_begin or line.marker.kind != BULLET)
+        elif restarts and line.indent <= base + SLACK and _NEW_VERSION.search(line.text):
+            cuts.append(index)
+            restarts = False
+    cuts.append(0)
+    cuts.reverse()
+    return [lines[start:end] for start, end in pairwise(cuts)]
+
+
+def find_list(lines: Sequence[Line]) -> StepList | None:
+    """The list of steps: several lines with markers, or several markers in one line."""
+    base = _base(lines)
+    starts = _starts(lines, base)
+    if len(starts) < 2:
+        unfolded = _unfolded(lines, starts)
+        if unfolded:
+            lines, base = unfolded, _base(unfolded)
+            starts = _starts(lines, base)
+    return _cut(lines, starts, base) if starts else None
+
+
+def _base(lines: Sequence[Line]) -> int:
+    return min((line.indent for line in lines if line.marker), default=0)
+
+
+def _starts(lines: Sequence[Line], base: int) -> list[int]:
+    """The indices of the lines that begin steps, by the kind of marker that fits best."""
+    top: dict[str, list[int]] = {"step": []}
+    for index, line in enumerate(lines):
+        if line.marker and line.indent <= base + SLACK:
+            top.setdefault(line.marker.kind, []).append(index)
+    bullets = top.pop(BULLET, [])
+    found = [_in_sequence(lines, indices) for indices in top.values()]
+    several = (starts for starts in [*found, bullets] if len(starts) > 1)
+    single = (starts for starts in found if starts and _number(lines[starts[0]]) <= 1)
+    return next(several, None) or next(single, bullets)
+
+
+def _number(line: Line) -> int:
+    return line.marker.number if line.marker else 0
+
+
+def _in_sequence(lines: Sequence[Line], indices: Sequence[int]) -> list[int]:
+    """Those whose numbers go on: the next ones, the same again, or from the beginning."""
+    starts: list[int] = []
+    last = MAX_FIRST - MAX_SKIP
+    for index in indices:
+        number = _number(lines[index])
+        if number <= 1 or (number <= last + MAX_SKIP and (number >= last or not starts)):
+            starts.append(index)
+            last = number
+    return starts
+
+
+def _unfolded(lines: Sequence[Line], starts: Sequence[int]) -> list[Line]:
+    """The lines with the steps that stand in one line on lines of their own; empty if none do."""
+    for index in starts or [at for at, line in enumerate(lines) if line.text]:
+        if pieces := _pieces(lines[index], begins_step=bool(starts)):
+            return [*lines[:index], *pieces, *lines[index + 1 :]]
+    return []
+
+
+def _pieces(line: Line, *, begins_step: bool) -> list[Line]:
+    """What a line falls into; its text before the first marker is the first step, or talk."""
+    if begins_step and line.marker:
+        kind, number = line.marker.kind, line.marker.number
+        first, *others = inline_parts(line.marker.text, kind, number + 1) or [""]
+        steps = [first, *others] if first and others else []
+        return [_step_line(line, kind, number + at, text) for at, text in enumerate(steps)]
+    for kind in INLINE_KINDS:
+        before, *steps = inline_parts(line.text, kind, 1) or [""]
+        if len(steps) > 1:
+            numbered = [_step_line(line, kind, at, text) for at, text in enumerate(steps, start=1)]
+            return [Line(line.indent, before), *numbered] if before else numbered
+    return []
+
+
+def _step_line(line: Line, kind: str, number: int, text: str) -> Line:
+    return Line(line.indent, text, Marker(kind, number, text))
+
+
+def inline_parts(text: str, kind: str, first: int) -> list[str]:
+    """A line cut at the markers `first`, `first + 1`, ... in it; empty if a part would be."""
+    places = find_inline(text, kind, first)
+    starts = [start for start, _ in places]
+    ends = [0, *(end for _, end in places)]
+    parts = [text[end:start].strip() for end, start in zip(ends, [*starts, len(text)], strict=True)]
+    parts = [clean_title(part) for part in parts]
+    return parts if all(parts[1:]) else []
+
+
+def _cut(lines: Sequence[Line], starts: Sequence[int], base: int) -> StepList:
+    bounds = [*starts, len(lines)]
+    raw = [list(lines[start:end]) for start, end in pairwise(bounds)]
+    between: list[Line] = []
+    for segment in raw[:-1]:
+        between += _take_headings(segment, base)
+    end = _end(raw[-1], raw[:-1], base)
+    segments = (*raw[:-1], raw[-1][:end])
+    return StepList(
+        tuple(lines[: starts[0]]),
+        tuple(map(tuple, segments)),
+        tuple(between),
+        tuple(raw[-1][end:]),
+        base,
+    )
+
+
+def _take_headings(segment: list[Line], base: int) -> list[Line]:
+    """Remove from the end of a step, and return, the headings of what follows it."""
+    size = len(segment)
+    while size > 1 and (not segment[size - 1].text or _is_heading(segment, size - 1, base)):
+        size -= 1
+    taken = segment[size:]
+    del segment[size:]
+    return [line for line in taken if line.text]
+
+
+def _is_heading(segment: Sequence[Line], index: int, base: int) -> bool:
+    line = segment[index]
+    if line.indent > base + SLACK or is_item(line.text):
+        return False
+    if line.text.startswith("#") or _RULE.fullmatch(line.text) or _BOLD_LINE.fullmatch(line.text):
+        return True
+    apart = not segment[index - 1].text
+    return apart and line.text.endswith(":") and len(line.text.split()) <= MAX_HEADING_WORDS
+
+
+def _end(last: Sequence[Line], others: Sequence[Sequence[Line]], base: int) -> int:
+    """Where the last step ends: before what the other steps have nothing like."""
+    paragraphs = max((_paragraphs(segment, base) for segment in others), default=0)
+    goes_on = not others or any(_goes_on(segment, base) for segment in [*others, last[:1]])
+    fences = sum(line.text.startswith("```") for line in last if _is_loose(line, base))
+    for index in range(1, len(last)):
+        line = last[index]
+        if line.indent <= base + SLACK and _CLOSING.match(line.text):
+            return index
+        if not _is_loose(line, base):
+            continue
+        apart = not last[index - 1].text
+        paragraphs -= apart
+        closes = line.text.startswith("```") and fences % 2 == 1
+        if closes or paragraphs < 0 or not (apart or goes_on) or _is_heading(last, index, base):
+            return index
+    return len(last)
+
+
+def _is_loose(line: Line, base: int) -> bool:
+    """Whether a line that is no item stands as far left as the lines that begin steps."""
+    return bool(line.text) and line.indent <= base + SLACK and not is_item(line.text)
+
+
+def _paragraphs(segment: Sequence[Line], base: int) -> int:
+    pairs = pairwise(segment)
+    return sum(not before.text and _is_loose(line, base) for before, line in pairs)
+
+
+def _goes_on(segment: Sequence[Line], base: int) -> bool:
+    """Whether a step is broken into lines without indentation, or announces such lines."""
+    pairs = pairwise(segment)
+    broken = any(before.text and _is_loose(line, base) for before, line in pairs)
+    return broken or segment[0].text.endswith(":")

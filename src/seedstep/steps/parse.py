@@ -1,0 +1,191 @@
+"""From a model's reply to the steps of a step-by-step instruction, and back.
+
+Section 3.2 takes the last reply of a conversation as the instruction; Tables 9 to 12 show its form,
+`1. Read the text. 2. ...`. Models number their steps in many ways, talk before and after, and write
+things that are no instruction. `parse` takes any text, of any size, in time that grows with its
+length.
+
+- A step is a text of one or more lines: those after the first are its sub-steps or details.
+- `render` writes one step a line, numbered from 1; further lines of a step are indented by three
+  spaces.
+- Steps are *canonical* if `canonical` returns them unchanged. `parse` returns no others, and
+  `parse(render(steps)).steps == steps` for all that are.
+- If a reply holds a first and a refined version of the instruction, the last one counts.
+
+Example::
+
+    parse("Sure!\\n\\n1) Read the text.\\n2) Output its topic.\\n\\nLet me know!").steps
+    # ("Read the text.", "Output its topic.")
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from seedstep.steps.layout import (
+    Line,
+    StepList,
+    find_list,
+    inline_parts,
+    read_lines,
+    split_versions,
+)
+from seedstep.steps.markers import clean_title, is_item
+from seedstep.text import answer, plain_text
+
+__all__ = ["REASONS", "ParsedSteps", "canonical", "parse", "render"]
+
+REASONS = MappingProxyType(
+    {
+        "empty": "the reply is empty",
+        "json": "the reply is JSON",
+        "refusal": "the reply is a refusal or an apology",
+        "prose": "the reply has no list of steps",
+        "single_step": "there is just one step",
+        "questions": "the list is one of questions",
+        "examples": "the list is one of examples",
+        "cut": "the reply ends inside a step",
+    }
+)
+"""Why a reply is no step-by-step instruction."""
+
+INDENT = " " * 3
+
+_JSON = re.compile(r"\s*(?:\{\s*[\"}]|\[\s*[\"{\[\]])")
+_REFUSAL = re.compile(
+    r"\b(?:sorry|apologi[sz]e|as an? (?:ai|language model)"
+    r"|I(?: am|['’]m)? (?:unable to|not able to|cannot|can['’]t|won['’]t))\b",
+    re.IGNORECASE,
+)
+_FIRST_WORDS = 300
+_LAST_WORDS = 200
+_QUESTION_ENDS = ("?", "？")
+_INPUT = re.compile(r"\b(?:input|question|sentence|text|passage)(?: \d+)?:", re.IGNORECASE)
+_OUTPUT = re.compile(r"\b(?:output|answer|label)(?: \d+)?:", re.IGNORECASE)
+_ANNOUNCES_EXAMPLES = re.compile(
+    r"(?:here|following|below)\b(?!.*\b(?:without|no|not|any|instructions?|steps?)\b)"
+    r".*\bexamples\b.*[:：]$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedSteps:
+    """What was found in a reply.
+
+    `reason` is empty if the steps are a step-by-step instruction. Otherwise it is one of `REASONS`;
+    there may be steps all the same. What belongs to no step is kept for people: what stands before
+    the steps (also an earlier version of them), headings between them, and what stands after.
+    """
+
+    steps: tuple[str, ...]
+    reason: str = ""
+    preamble: str = ""
+    between: str = ""
+    epilogue: str = ""
+
+
+def parse(reply: str, *, cut: bool = False) -> ParsedSteps:
+    """The steps of a reply, or of a text that `render` wrote.
+
+    If the reply was `cut` at its length limit, its last step is unfinished and left out. Then an
+    earlier version of the instruction counts, if there is one; else the reason is "cut".
+    """
+    text = answer(reply).removeprefix("\ufeff")
+    if _JSON.match(text):
+        return ParsedSteps((), "json", preamble=text.strip())
+    versions = split_versions(read_lines(text))
+    lists = [find_list(version) for version in versions]
+    chosen = _choose(lists, cut=cut)
+    found = lists[chosen]
+    if found is None:
+        return ParsedSteps((), _no_list(text), preamble=text.strip())
+    cut = cut and chosen == len(lists) - 1
+    steps = [_step(segment, found.base) for segment in found.segments]
+    before = [line for version in versions[:chosen] for line in version]
+    after = [line for version in versions[chosen + 1 :] for line in version]
+    preamble = _joined([*before, *found.before])
+    rest = [*(found.segments[-1] if cut else ()), *found.after, *after]
+    kept = canonical(steps[:-1] if cut else steps)
+    reason = _reason(kept, preamble, cut=cut)
+    return ParsedSteps(kept, reason, preamble, _joined(found.between), _joined(rest))
+
+
+def _choose(lists: Sequence[StepList | None], *, cut: bool) -> int:
+    """The index of the last version that is whole, or else of the last that is a list."""
+    several = [at for at, one in enumerate(lists) if one and len(one.segments) > 1]
+    whole = [at for at in several if not (cut and at == len(lists) - 1)]
+    some = [at for at, one in enumerate(lists) if one]
+    return (whole or several or some or [0])[-1]
+
+
+def _no_list(text: str) -> str:
+    if not text.strip():
+        return "empty"
+    return "refusal" if _REFUSAL.search(text[:_FIRST_WORDS]) else "prose"
+
+
+def _reason(steps: Sequence[str], preamble: str, *, cut: bool) -> str:
+    if cut:
+        return "cut"
+    if not steps:
+        return "prose"
+    examples = sum(bool(_INPUT.search(step) and _OUTPUT.search(step)) for step in steps)
+    last_words = preamble.rpartition("\n")[2][-_LAST_WORDS:]
+    if 2 * examples > len(steps) or _ANNOUNCES_EXAMPLES.search(last_words):
+        return "examples"
+    if 2 * sum(step.endswith(_QUESTION_ENDS) for step in steps) > len(steps):
+        return "questions"
+    return "single_step" if len(steps) == 1 else ""
+
+
+def _joined(lines: Iterable[Line]) -> str:
+    return "\n".join(line.text for line in lines).strip()
+
+
+def _step(segment: Sequence[Line], base: int) -> str:
+    """The text of a step. A line broken without indentation, in mid-sentence, is joined again."""
+    texts = [segment[0].marker.text if segment[0].marker else ""]
+    for line in segment[1:]:
+        broken = line.indent <= base and line.text[:1].islower() and not is_item(line.text)
+        if broken and texts[-1]:
+            texts[-1] += f" {line.text}"
+        else:
+            texts.append(line.text)
+    return "\n".join(texts)
+
+
+def canonical(steps: Iterable[str]) -> tuple[str, ...]:
+    """The steps as `parse` gives them: nothing but what is said, in the simplest form.
+
+    White space is collapsed and blank lines, control characters, lone surrogates and
+    `</think>` are left out; so are, at the start of a step, a label such as `Step 2:` and the
+    signs of bold type. Empty steps are left out. A single step that holds a numbered list in
+    one line becomes the steps of that list.
+    """
+    cleaned = [text for step in steps if (text := _canonical_step(step))]
+    if len(cleaned) == 1:
+        first, break_, rest = cleaned[0].partition("\n")
+        parts = inline_parts(first, "dot", 2)
+        if len(parts) > 1 and parts[0]:
+            parts[-1] += break_ + rest
+            return tuple(parts)
+    return tuple(cleaned)
+
+
+def _canonical_step(step: str) -> str:
+    text = plain_text(step).replace("</think>", " ")
+    lines = [line for raw in text.split("\n") if (line := " ".join(raw.split()))]
+    for index, line in enumerate(lines):
+        if title := clean_title(line):
+            return "\n".join([title, *lines[index + 1 :]])
+    return ""
+
+
+def render(steps: Iterable[str]) -> str:
+    """The steps as a numbered list, in the form of the paper; they are made canonical first."""
+    return "\n".join(
+        f"{number}. {step}".replace("\n", f"\n{INDENT}")
+        for number, step in enumerate(canonical(steps), start=1)
+    )
