@@ -1,6 +1,7 @@
 """Tokenisation, ROUGE, the normal form of answers, and plain text out of replies."""
 
 from seedstep.text.answers import normal_answer
+from seedstep.text.loops import loops
 from seedstep.text.replies import answer, plain_text
 from seedstep.text.rouge import lcs_f1, rouge_l, rouge_l_and_1
 from seedstep.text.tokens import TOKENIZERS, Tokenizer, latin_tokens, unicode_tokens
@@ -11,6 +12,7 @@ __all__ = [
     "answer",
     "latin_tokens",
     "lcs_f1",
+    "loops",
     "normal_answer",
     "plain_text",
     "rouge_l",
