@@ -14,7 +14,7 @@ from functools import cache
 
 from seedstep.bootstrap.parse import RawInstance
 from seedstep.prompts import demonstrations
-from seedstep.text import unicode_tokens
+from seedstep.text import loops
 
 __all__ = ["extra_instance_fault", "is_statement"]
 
@@ -39,11 +39,6 @@ _ASKS = re.compile(
     r"\?|\b(?:should|must|needs? to|has to|have to|could|please)\b|[.!:;]\s+\S", re.I
 )
 
-NGRAM = 3
-LOOP_WORDS = 24
-LOOP_SHARE = 0.5
-"""An output of at least 24 words loops if fewer than half of its word trigrams are distinct."""
-
 
 def is_statement(instruction: str) -> bool:
     """Whether an English text is one sentence that states something and asks for nothing."""
@@ -56,7 +51,7 @@ def extra_instance_fault(instruction: str, one: RawInstance) -> str:
         return "missing_input"
     if (one.input, one.output) in _shown():
         return "copies_demonstration"
-    return "repeats_itself" if _loops(one.output) else ""
+    return "repeats_itself" if loops(one.output) else ""
 
 
 def _lacks_material(instruction: str) -> bool:
@@ -74,11 +69,3 @@ def _shown() -> frozenset[tuple[str, str]]:
             for one in shown.examples:
                 pairs |= {(one.input, one.output), (f"{shown.label}: {one.input}", one.output)}
     return frozenset(pairs)
-
-
-def _loops(output: str) -> bool:
-    words = unicode_tokens(output)
-    if len(words) < LOOP_WORDS:
-        return False
-    ngrams = list(zip(*(words[start:] for start in range(NGRAM)), strict=False))
-    return len(set(ngrams)) < LOOP_SHARE * len(ngrams)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import regex
 
+from seedstep.steps.words import NUMBER_WORDS
+
 __all__ = [
     "BULLET",
     "INLINE_KINDS",
@@ -29,14 +31,13 @@ INLINE_KINDS = ("step", "dot", "close", "paren")
 LONGEST_TITLE = 2000
 """Characters. Signs for bold type and second labels stay in longer lines, to stay linear."""
 
-_WORDS = "one two three four five six seven eight nine ten eleven twelve".split()  # noqa: SIM905
 _HAN = "一二三四五六七八九十"
 _STEP = (
     "(?:step|étape|etape|schritt|paso|passo|passaggio|stap|steg|krok|шаг|крок|langkah"
     "|ステップ|手順|步骤|步驟)"
 )
 _NUMBER = r"(?P<n>\d{1,9})(?!\d)"
-_COUNT = rf"(?:{_NUMBER}|(?P<n>[{_HAN}])|(?P<n>{'|'.join(_WORDS)})\b)"
+_COUNT = rf"(?:{_NUMBER}|(?P<n>[{_HAN}])|(?P<n>{'|'.join(NUMBER_WORDS)})\b)"
 _BOLD = r"(?:\*\*)?+"
 _LABEL = rf"(?:{_STEP} ?#?{_COUNT}|第 ?{_COUNT} ?步|{_NUMBER} ?단계)"
 _AFTER_LABEL = rf"(?: ?{_BOLD} ?(?:[:：.．)、，,]|[-–—](?= |\*\*|$))|(?={_BOLD}$))"
@@ -126,7 +127,7 @@ def _in_order(found: list[regex.Match[str]], number: int) -> list[tuple[int, int
 def _value(number: str) -> int:
     if number.isdecimal():
         return int(number)
-    return (_HAN.find(number) + 1) or (_WORDS.index(number.lower()) + 1)
+    return (_HAN.find(number) + 1) or (NUMBER_WORDS.index(number.lower()) + 1)
 
 
 def clean_title(line: str, *, opened: bool = False) -> str:

@@ -1,0 +1,272 @@
+"""What is wrong with a step-by-step instruction, each fault with its own name.
+
+The paper's annotators ask whether each step and the order of the steps are right, and whether the
+instruction holds all necessary information of the definition (section 3.3, appendix E); Tables 9 to
+12 show good and bad ones. Whether a step is right only people or a judge can tell. These checks
+find what shows in the wording. Each comes with a sentence that tells a model what to mend.
+
+Length, repetition and copies are found in every language, the other faults in English only: for an
+instruction in another language those checks find nothing.
+
+Example::
+
+    task = TaskText('Classify the review as "good" or "bad".', (("Tasty soup!", "good"),))
+    for finding in check(parse(reply), task):
+        print(finding.name, finding.detail)
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from types import MappingProxyType
+
+from seedstep.steps.demands import demands, is_met
+from seedstep.steps.labels import labels, names, promised, same_answer
+from seedstep.steps.parse import REASONS, ParsedSteps
+from seedstep.steps.unfit import copied_example, impossible, invented_example, iteration
+from seedstep.steps.words import clip, content, sentences
+from seedstep.text import loops, rouge_l, unicode_tokens
+
+__all__ = ["CHECKS", "Check", "Finding", "TaskText", "check", "repair_request"]
+
+MIN_STEPS = 2
+
+MAX_STEPS = 15
+MAX_WORDS = 300
+"""2.5 times the means of the paper's training tasks: 6.0 steps and 118.2 words (Table 1)."""
+
+SAME = 0.85
+"""ROUGE-L of the content words of two sentences that say the same."""
+
+MIN_CONTENT = 4
+"""Content words below which two sentences have to be equal to say the same."""
+
+COPIED_NGRAM = 4
+COPIED_SHARE = 0.5
+"""The share of the steps' runs of four words that the definition holds."""
+
+MAX_SEEN = 100
+"""Steps that are looked at, and sentences that are compared with one another."""
+
+_OPTION = re.compile("[A-H]")
+_LETTER = re.compile(r"\b(?:letter|option)", re.IGNORECASE)
+_ORDINALS = frozenset({"first", "secon", "third", "fourt", "fifth", "last", "next"})
+
+
+@dataclass(frozen=True, slots=True)
+class TaskText:
+    """What the checks need to know of a task. `examples` are (input, output)."""
+
+    definition: str
+    examples: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A fault: the name of the check, and what it found, for people."""
+
+    name: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`find` says what is wrong, or nothing. `fault` says it to a model; `{}` is the detail."""
+
+    find: Callable[[ParsedSteps, TaskText], str]
+    fault: str
+
+
+def check(parsed: ParsedSteps, task: TaskText) -> tuple[Finding, ...]:
+    """All faults that were found, in the order of `CHECKS`.
+
+    What is no list of steps has no other fault than that. Of a very long text, the first 20,000
+    characters are judged.
+    """
+    task = TaskText(
+        clip(task.definition), tuple((clip(one), clip(other)) for one, other in task.examples)
+    )
+    findings = []
+    for name, one in CHECKS.items():
+        if detail := one.find(parsed, task):
+            findings.append(Finding(name, detail))
+        if name == "no_steps" and detail:
+            break
+    return tuple(findings)
+
+
+def repair_request(finding: Finding) -> str:
+    """What to tell a model about a fault, in one or two sentences."""
+    return CHECKS[finding.name].fault.replace("{}", finding.detail)
+
+
+def _no_steps(parsed: ParsedSteps, task: TaskText) -> str:
+    return "" if parsed.reason == "single_step" else REASONS.get(parsed.reason, "")
+
+
+def _too_few(parsed: ParsedSteps, task: TaskText) -> str:
+    return _count(len(parsed.steps), "step") if len(parsed.steps) < MIN_STEPS else ""
+
+
+def _too_many(parsed: ParsedSteps, task: TaskText) -> str:
+    return _count(len(parsed.steps), "step") if len(parsed.steps) > MAX_STEPS else ""
+
+
+def _too_long(parsed: ParsedSteps, task: TaskText) -> str:
+    words = sum(len(unicode_tokens(step)) for step in parsed.steps)
+    return _count(words, "word") if words > MAX_WORDS else ""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _repeats(parsed: ParsedSteps, task: TaskText) -> str:
+    steps = _seen(parsed)
+    said = [one for step in steps for one in sentences(step)][:MAX_SEEN]
+    texts = [unicode_tokens(one) for one in said]
+    words = [sorted(content(one)) for one in said]
+    for earlier, later in combinations(range(len(said)), 2):
+        same = texts[earlier] == texts[later] and len(words[later]) > 1
+        if same or _say_the_same(words[earlier], words[later]):
+            return said[later]
+    return next(filter(loops, steps), "")
+
+
+def _seen(parsed: ParsedSteps) -> list[str]:
+    """The steps that are looked at: not more than 100, and not more than 20,000 characters."""
+    return clip("\0".join(parsed.steps[:MAX_SEEN])).split("\0")
+
+
+def _say_the_same(one: Sequence[str], other: Sequence[str]) -> bool:
+    if min(len(one), len(other)) < MIN_CONTENT or rouge_l(one, other) < SAME:
+        return False
+    left, right = Counter(one) - Counter(other), Counter(other) - Counter(one)
+    if (left + right)["not"] % 2:
+        return False
+    return not (any(map(_tells_apart, left)) and any(map(_tells_apart, right)))
+
+
+def _tells_apart(word: str) -> bool:
+    return len(word) == 1 or word.isdecimal() or word in _ORDINALS
+
+
+def _copies_definition(parsed: ParsedSteps, task: TaskText) -> str:
+    known = set(_ngrams(task.definition))
+    said = [one for step in _seen(parsed) for one in _ngrams(step)]
+    copied = sum(one in known for one in said)
+    return f"{copied / len(said):.0%} of it" if said and copied >= COPIED_SHARE * len(said) else ""
+
+
+def _ngrams(text: str) -> list[tuple[str, ...]]:
+    words = unicode_tokens(text)
+    return list(zip(*(words[start:] for start in range(COPIED_NGRAM)), strict=False))
+
+
+def _iterates(parsed: ParsedSteps, task: TaskText) -> str:
+    return _first(iteration(step, task.definition) for step in _seen(parsed))
+
+
+def _specific_example(parsed: ParsedSteps, task: TaskText) -> str:
+    invented = _first(map(invented_example, _seen(parsed)))
+    return invented or copied_example(_seen(parsed), task.definition, task.examples)
+
+
+def _not_for_models(parsed: ParsedSteps, task: TaskText) -> str:
+    return _first(impossible(step, task.definition) for step in _seen(parsed))
+
+
+def _first(found: Iterable[str]) -> str:
+    return next(filter(None, found), "")
+
+
+def _labels(task: TaskText) -> tuple[str, ...]:
+    return labels(task.definition, [output for _, output in task.examples])
+
+
+def _unknown_label(parsed: ParsedSteps, task: TaskText) -> str:
+    known = _labels(task)
+    if not known:
+        return ""
+    outputs = [output for _, output in task.examples]
+    unknown = [
+        one
+        for step in _seen(parsed)
+        for one in promised(step, known)
+        if not names(task.definition, one) and not any(same_answer(one, two) for two in outputs)
+    ]
+    return ", ".join(dict.fromkeys(unknown))
+
+
+def _missing_label(parsed: ParsedSteps, task: TaskText) -> str:
+    text = "\n".join(_seen(parsed))
+    known = _labels(task)
+    missing = [label for label in known if not names(text, label)]
+    if missing == list(known) and all(map(_OPTION.fullmatch, known)) and _LETTER.search(text):
+        return ""
+    return ", ".join(missing)
+
+
+def _missing_constraint(parsed: ParsedSteps, task: TaskText) -> str:
+    text = "\n".join(_seen(parsed))
+    return "; ".join(one.text for one in demands(task.definition) if not is_met(one, text))
+
+
+CHECKS = MappingProxyType(
+    {
+        "no_steps": Check(
+            _no_steps,
+            "This is no list of steps ({}). Write the instruction as a numbered list of steps.",
+        ),
+        "too_few": Check(
+            _too_few,
+            "The instruction has only {}. Break the task down into several short steps.",
+        ),
+        "too_many": Check(
+            _too_many,
+            "The instruction has {}. Join steps that belong together, and leave out the obvious.",
+        ),
+        "too_long": Check(
+            _too_long,
+            "The instruction has {}. Shorten it, and keep what is needed to complete the task.",
+        ),
+        "repeats": Check(
+            _repeats,
+            'The instruction says "{}" more than once. Say everything once.',
+        ),
+        "copies_definition": Check(
+            _copies_definition,
+            "The instruction repeats the definition word for word ({}). Say in steps how to get"
+            " from the input to the output.",
+        ),
+        "iterates": Check(
+            _iterates,
+            'The instruction goes through several inputs ("{}"). It is for a single input; remove'
+            " that.",
+        ),
+        "specific_example": Check(
+            _specific_example,
+            'The instruction shows a specific example ("{}"). Say it in general terms.',
+        ),
+        "not_for_models": Check(
+            _not_for_models,
+            'The instruction asks for what a language model can\'t do ("{}"). It only reads the'
+            " input and writes the output; replace or remove that step.",
+        ),
+        "unknown_label": Check(
+            _unknown_label,
+            "The instruction allows answers that the definition does not know: {}. Remove them.",
+        ),
+        "missing_label": Check(
+            _missing_label,
+            "The instruction does not name these answers of the definition: {}. Name all of them.",
+        ),
+        "missing_constraint": Check(
+            _missing_constraint,
+            "The instruction leaves out what the definition demands: {}. Add it.",
+        ),
+    }
+)
+"""The checks by name, in the order in which they run."""

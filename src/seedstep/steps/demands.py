@@ -1,0 +1,220 @@
+"""What a definition demands of the output, and whether the steps take it up.
+
+Appendix E calls an instruction complete if it contains all necessary information of the definition,
+such as the constraints. A demand is found by its wording. Demands on form have a wording of their
+own in steps as well; for prohibitions and other requirements the words decide that both share. All
+of this is English.
+
+Example::
+
+    demands("Write a title of at most five words. Do not use quotation marks.")
+    # length "at most five words", prohibition "use quotation marks"
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from seedstep.steps.words import NUMBER_WORDS, content, sentences, without_illustrations
+
+__all__ = ["Demand", "demands", "is_met"]
+
+PROHIBITION, REQUIREMENT, LENGTH, SINGLE = "prohibition", "requirement", "length", "single"
+
+SHARED = 0.33
+"""The share of a requirement's words that the steps have to hold, at least."""
+
+SHARED_WITH_NEGATION = 0.25
+SHARED_WITHOUT = 0.5
+"""The same for a prohibition, within one sentence that negates or restricts, or does not."""
+
+MAX_DEMANDS = 30
+"""More are not looked for."""
+
+MAX_SENTENCE_WORDS = 80
+"""Longer "sentences" are tables, such as tag sets; they mention forms, and demand none."""
+
+_FORMS = {
+    "lower case": (r"\blower[- ]?cased?\b", r"\blower[- ]?case"),
+    "upper case": (r"\bupper[- ]?cased?\b|\ball caps\b", r"\bupper[- ]?case|\bcapital|\bcaps\b"),
+    "capitals": (r"\bcapitali[sz]e|\bcapital letters?\b", r"\bcapital"),
+    "separator": (
+        r"\bseparat\w+ (?:\w+ ){0,4}(?:by|with|using) [^.;]{0,40}|\bcomma[- ]separated"
+        r"|\bwith commas",
+        r"\bcommas?\b|\bsemicolon|\bnew ?line|\bseparat|\bspaces?\b|\btabs?\b",
+    ),
+    "brackets": (
+        r"\b(?:square|curly|round) brackets|\b(?:in|inside|within|between) brackets",
+        r"bracket|\[",
+    ),
+    "tense": (r"\b(?:past|present|future)[- ]tense\b", r"\btense\b"),
+    "order": (
+        r"\b(?:same|original|alphabetical|ascending|descending|reverse|chronological) order\b",
+        r"\border\b|left to right|\bsort|\barrange|\bascend|\bdescend|\balphabet|\breverse",
+    ),
+    "verbatim": (
+        r"\bexactly as\b|\bunchanged\b|\bverbatim\b"
+        r"|\bas (?:it is|they are)\b(?= *[.,;]|$| written)",
+        r"\bexact|\bunchanged\b|\bverbatim\b|\bas (?:it|they) (?:is|are|stands?|appears?)\b"
+        r"|\bsame\b|\boriginal|\bkeep|\bcopy|\bstay|\bleave|(?:n[o']t|\bwithout) (?:\w+ )?chang",
+    ),
+    "rounding": (r"\bround(?:ed)? (?:\w+ ){0,3}to\b|\bdecimal places?\b", r"\bround|\bdecimal"),
+    "base form": (
+        r"\bbase form\b|\blemma\b|\broot form\b",
+        r"\bbase\b|\blemma|\broot\b|\binfinitive",
+    ),
+    "nothing else": (
+        r"\b(?:answer|output|reply|respond|return|write|generate)\w* (?:\w+ ){0,2}?only\b(?! one)"
+        r"|\bonly (?:answer|output|reply|respond|return|write|generate|give)\b"
+        r"|\b(?:answer|output|respond|reply|return)\w* with (?:\w+ ){1,6}only\b"
+        r"|\bnothing else\b|\banything (?:else )?(?:apart|other than)\b|\bno explanation\b",
+        r"\bonly\b|\balone\b|\bjust\b|\bnothing (?:else|more)\b|\bexplain|\bexplanation|\bsingle\b"
+        r"|\banything else\b|\bapart from\b|\bwithout\b",
+    ),
+    "beginning": (r"\b(?:start|begin)s? with\b[^.;]{0,40}", r"\bstart|\bbegin"),
+    "marks": (
+        r"\bunderscores?\b|\bunderlines?\b|\bcurly brac\w+|\basterisks?\b|(?<!\w)_+(?!\w)|\*\*",
+        r"\bunderscores?\b|\bunderlin|\bbrac(?:es|kets)|\basterisk|\bmark|\bblank|\bstars?\b"
+        r"|_|\*\*|[{}\[\]]",
+    ),
+}
+_COMPILED = {
+    kind: (re.compile(asks, re.IGNORECASE), re.compile(meets, re.IGNORECASE))
+    for kind, (asks, meets) in _FORMS.items()
+}
+_UNITS = (
+    r"(?:words?|sentences?|characters?|letters?|keywords?|phrases?|questions?|lines?|tokens?"
+    r"|paragraphs?|items?)"
+)
+_AMOUNT = rf"(?:\d{{1,4}}|{'|'.join(NUMBER_WORDS)})"
+_LENGTH = re.compile(
+    r"\b(?:at most|at least|more than|fewer than|less than|(?:longer|shorter) than|up to|within"
+    rf"|maximum of|minimum of|exactly|between)\s+(?:{_AMOUNT}\s+(?:and|to|or)\s+)?{_AMOUNT}\s+"
+    rf"(?:\w+\s+)?{_UNITS}|\b{_AMOUNT}\s+{_UNITS}\s+(?:or (?:less|fewer|more)|at most|long)\b",
+    re.IGNORECASE,
+)
+_ONE = re.compile(
+    r"\b(?:only|just|exactly) (?:one |an? )?(?P<unit>word|sentence|question)\b"
+    r"|\b(?:one|single)\b (?:\w+ )?(?P<unit2>word|sentence|question)\b",
+    re.IGNORECASE,
+)
+_DESCRIBES_INPUT = re.compile(
+    r"\b(?:you (?:are|will be|have been) (?:\w+ )?(?:given|provided|presented|shown)"
+    r"|you['’]re given|given (?:an?|two|the)\b|(?:the |each )?input (?:is|consists|contains|has)"
+    r"|there are)\b",
+    re.IGNORECASE,
+)
+_OUTPUT = re.compile(r"\b(?:output|answer|return|your|write|generate|must|should)\b", re.IGNORECASE)
+_PROHIBITION = re.compile(
+    r"(?:^|[,;:(]\s*|\band |\bbut |\bplease )(?:do not|don['’]t|never|avoid)\b(?P<a>[^.;!?]+)"
+    r"|\b(?:must|should)(?: not|n['’]t)\b(?P<b>[^.;!?]+)",
+    re.IGNORECASE,
+)
+_REQUIREMENT = re.compile(
+    r"\b(?:must|should|ha(?:s|ve) to|needs? to|make sure|ensure|remember)\b(?! not)(?P<a>[^.;!?]+)"
+    r"|^(?:please )?(?P<b>(?:keep|use|change|replace|include|leave|make|treat|assume|capitali[sz]e"
+    r"|remove|add|count|follow|limit|consider|always)\b[^.;!?]+)"
+    r"|^(?P<c>[^.;!?]+ counts? as [^.;!?]+)",
+    re.IGNORECASE,
+)
+_NOTHING_ELSE = re.compile(r"\banything (?:else|apart|other)", re.IGNORECASE)
+_CLAUSE_END = re.compile(
+    r",?\s*\b(?:because|since|as long as|even if|but|when|unless|if|so that)\b"
+)
+_RESTRICTS = re.compile(
+    r"\b(?:not|no|without|avoid\w*|never|only|exclud\w*|leav\w* out|instead|own|unchanged|keep\w*"
+    r"|nothing|ignor\w*|except|other than|rely|remov\w*|just|fewest|no new|cannot|nor)\b|n['’]t\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """One thing that a definition asks for, in its own words.
+
+    `words` are stems of those that make it up, without those that the definition repeats.
+    """
+
+    kind: str
+    text: str
+    words: tuple[str, ...] = ()
+
+
+def demands(definition: str) -> tuple[Demand, ...]:
+    """The demands of a definition, each once."""
+    parts = sentences(without_illustrations(definition))
+    themes = _themes(parts)
+    found = [one for part in parts if _is_about_output(part) for one in _of_sentence(part, themes)]
+    return tuple(dict.fromkeys(found))[:MAX_DEMANDS]
+
+
+def is_met(demand: Demand, steps: str) -> bool:
+    """Whether the steps take up a demand."""
+    if demand.kind in _COMPILED:
+        return _COMPILED[demand.kind][1].search(steps) is not None
+    if demand.kind == LENGTH:
+        return _has_length(demand, steps)
+    if demand.kind == SINGLE:
+        unit = re.escape(demand.text.split()[-1])
+        pattern = rf"\b(?:one|single|1|only|just|this|that)\b(?:[ -]\w+){{0,3}}?[ -]{unit}\b"
+        return re.search(pattern, steps, re.IGNORECASE) is not None
+    if demand.kind == REQUIREMENT:
+        return _share(demand.words, steps) >= SHARED
+    return any(_takes_up(demand, one) for one in sentences(steps))
+
+
+def _themes(parts: list[str]) -> set[str]:
+    """Words that stand in more than one sentence: what the task is about, and no demand."""
+    seen: set[str] = set()
+    repeated: set[str] = set()
+    for part in parts:
+        words = set(content(part))
+        repeated |= seen & words
+        seen |= words
+    return repeated
+
+
+def _is_about_output(part: str) -> bool:
+    return not _DESCRIBES_INPUT.search(part) or _OUTPUT.search(part) is not None
+
+
+def _of_sentence(part: str, themes: set[str]) -> Iterator[Demand]:
+    forms = {} if len(part.split()) > MAX_SENTENCE_WORDS else _COMPILED
+    for kind, (asks, _) in forms.items():
+        if found := asks.search(part):
+            yield Demand(kind, found[0].strip())
+    for found in _LENGTH.finditer(part):
+        yield Demand(LENGTH, found[0])
+    if found := _ONE.search(part):
+        yield Demand(SINGLE, found[0])
+    for kind, pattern in ((PROHIBITION, _PROHIBITION), (REQUIREMENT, _REQUIREMENT)):
+        for found in pattern.finditer(part):
+            clause = next(filter(None, found.groups()))
+            yield from _worded(kind, _CLAUSE_END.split(clause)[0], themes)
+
+
+def _worded(kind: str, clause: str, themes: set[str]) -> Iterator[Demand]:
+    words = tuple(dict.fromkeys(content(clause)))
+    own = tuple(word for word in words if word not in themes)
+    if len(own) >= (2 if kind == REQUIREMENT else 1) and not _NOTHING_ELSE.search(clause):
+        yield Demand(kind, " ".join(clause.split()), own)
+
+
+def _has_length(demand: Demand, steps: str) -> bool:
+    """Whether the steps name a number, or its neighbour: "fewer than 15" is "at most 14"."""
+    asked = {int(word) for word in content(demand.text) if word.isdecimal()}
+    named = {int(word) for word in content(steps) if word.isdecimal()}
+    near = {number + by for number in asked for by in (-1, 0, 1)}
+    return not asked or bool(near & named)
+
+
+def _takes_up(demand: Demand, sentence: str) -> bool:
+    """Whether a sentence forbids the same, or names most of it in another way."""
+    if _RESTRICTS.search(sentence):
+        return _share(content(demand.text), sentence) >= SHARED_WITH_NEGATION
+    return len(demand.words) > 1 and _share(demand.words, sentence) > SHARED_WITHOUT
+
+
+def _share(words: Iterable[str], text: str) -> float:
+    asked = set(words)
+    return len(asked & set(content(text))) / len(asked)

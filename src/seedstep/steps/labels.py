@@ -1,0 +1,197 @@
+"""The fixed answers that a definition names: class labels, letters of options, `None`, `[]`.
+
+They are found by English wording. What follows verbs such as `output` or `classify as` counts;
+other quoted words and lists count if one of the examples has such an output. A definition in
+another language has no labels here.
+
+Example::
+
+    labels('Classify the review as "good" or "bad". Return None if it has no text.', ["bad"])
+    # ("good", "bad", "None")
+"""
+
+from collections.abc import Collection, Iterable
+
+import regex
+
+from seedstep.steps.words import sentences, without_illustrations
+
+__all__ = ["labels", "names", "promised", "same_answer"]
+
+MAX_LABELS = 12
+"""Of more than these, a tag set, no short instruction can name all."""
+
+MAX_LABEL_WORDS = 4
+MAX_ITEM_WORDS = 3
+
+_QUOTED = (
+    r"(?:\"(?P<q>[^\"\n]{1,40})\"|“(?P<q>[^”\n]{1,40})”|‘(?P<q>[^’\n]{1,40})’|`(?P<q>[^`\n]{1,40})`"
+    r"|(?<!\w)'(?P<q>[^'\n]{1,40})'(?!\w))"
+)
+_WORD = (
+    r"(?:[A-Z][\w'-]*|\d{1,2}|[a-z]|[a-z]+_\w+|true|false|yes|no|none|\[[\w ]*\])(?![\w'-]|\.\w)"
+)
+_BARE = rf"(?:(?:[Nn]o[tn]?|NOT)[ -])?{_WORD}(?: (?:[A-Z]\w*|\d+)(?![\w'-])){{0,2}}"
+_LINK = r"(?:\s*[,/;]\s*(?:(?:or|and)\s+)?|\s+(?:or|and)\s+)(?:an?\s+)?"
+_ARTICLES = (
+    r"(?:(?:your|the) (?:answer|choice|response) )?"
+    r"(?:(?:with|as|via|either|only|just|be|is|it|the|a|an|label|letter|word|value|number)\s*){0,3}"
+)
+_ANSWERS = (
+    r"(?:(?:answer|output|return|say|print|respond|repl|indicat|generat|choos|select|pick|provid"
+    r"|predict|writ|giv)(?:e|es|s|y|ies|ing)?"
+    r"|(?:answers?|outputs?|responses?|it) (?:is|should be|must be|can be|will be|has to be):?)"
+)
+_SORTS = (
+    r"(?:classif\w+|categori[sz]\w+|label(?:ed|led|s)?|divided?|mark(?:ed)?|tag(?:ged)?"
+    r"|consider(?:ed)?|treat(?:ed)?)"
+)
+_PROMISE = rf"\b(?:{_ANSWERS}|{_SORTS}\b[^.:;\"“‘`]{{0,90}}?\s(?:as|into|in))\s*{_ARTICLES}"
+_QUOTED_ANSWER = regex.compile(rf"{_PROMISE}{_QUOTED}(?:{_LINK}{_QUOTED}){{0,11}}", regex.I)
+_BARE_ANSWER = regex.compile(
+    rf"(?i:{_PROMISE})\b(?P<q>{_BARE})(?:{_LINK}(?P<q>{_BARE})){{0,11}}"
+    r"(?=\s*(?:[,.;:)]|$)"
+    r"|\s+(?:if|when|or|and|otherwise|for|else|in|as|where|depending|to|respectively|correspond)\b)"
+)
+_PROMISES = regex.compile(_PROMISE, regex.I)
+_OTHERWISE = regex.compile(
+    rf"(?:[,;]|\b(?:and|or)\b)\s*(?:{_QUOTED}|(?P<q>{_BARE}))\s*(?:,\s*)?otherwise\b"
+    rf"|\botherwise,?\s+(?:{_QUOTED}|(?P<q>{_BARE}))(?=\s*[.,;]|$)"
+)
+_LETTERS = regex.compile(
+    r"(?<![\w'])(?P<q>[A-Z])(?:\s*,\s*(?:(?:or|and)\s+)?(?P<q>[A-Z])|\s+(?:or|and)\s+(?P<q>[A-Z]))++"
+    r"(?![\w'])"
+)
+_OPTIONS = regex.compile(r"\b(?:option|letter|choice|candidate|answer)", regex.I)
+_CUE = regex.compile(
+    r"\b(?:answer|output|return|classif|label|categor|class|option|respon|choos|choice|select"
+    r"|indicat|generat|predict|determin|decid|say|write|print|provid|identif|mark|tag|either|one of"
+    r"|divid|judg|repl|possib|value|sentiment|emotion|topic|type)",
+    regex.I,
+)
+_LISTS = (
+    regex.compile(
+        r"\b(?:labels?|class(?:es|ifications?)?|categor(?:y|ies)|topics?|types?|options?|emotions?"
+        r"|sentiments?|intents?|acts?|values?|answers?|relations?|choices?|one of|following)\b"
+        r"[^.:]{0,40}?(?::|\bare\b)\s*(?P<list>[^.:?!]+)",
+        regex.I,
+    ),
+    regex.compile(
+        rf"\b{_SORTS}\b[^.:;\"“‘`]{{0,90}}?\s(?:as|into)\s+(?P<list>[^.:?!]+)(?!:)", regex.I
+    ),
+)
+_ASIDE = regex.compile(r"\([^(),\"']*\)")
+_LIST_ENDS = regex.compile(
+    r",?\s*\b(?:depending|based|according|if|where|which|whether|respectively)\b.*"
+)
+_CLAUSE = regex.compile(r"[^.:;?!]+")
+_ITEM_LINK = regex.compile(r"\s*[,;/]\s*(?:(?:or|and)\s+)?|\s+(?:or|and)\s+")
+_ITEM_START = regex.compile(r"^(?:\(?(?:\d{1,2}|[a-z]|[ivx]+)\)|(?:and|or|either|an?)\s)\s*")
+_NO_LABEL = regex.compile(
+    r"\b(?:separat\w+ (?:by|with)|words?|letters|forms?|format\w*|tokens?|prefix|placeholders?"
+    r"|symbols?|characters?|phrases?|begin\w* with|start\w* with|end\w* with|within|between"
+    r"|enclosed \w+|marked \w+|called|named|denoted \w+|contain\w*|relation|prompts?|than)"
+    r"\s+(?:\w+\s+){0,2}$",
+    regex.I,
+)
+_NAMED_THING = regex.compile(
+    r"\s+(?:statement|clause|command|function|operator|keyword|relation|format|tag|token)", regex.I
+)
+_PROHIBITS = regex.compile(r"\b(?:avoid|do not|don['’]t|never|must not|should not|not)\b", regex.I)
+
+
+def labels(definition: str, outputs: Iterable[str]) -> tuple[str, ...]:
+    """The fixed answers that a definition names, in order; none if they are a whole tag set.
+
+    `outputs` are those of the examples.
+    """
+    strong: list[str] = []
+    weak: list[str] = []
+    for sentence in sentences(without_illustrations(definition)):
+        if _CUE.search(sentence):
+            strong += [*_quoted_answers(sentence), *_bare_answers(sentence)]
+            weak += _quotes(sentence)
+            weak += [] if _PROHIBITS.search(sentence) else [*_listed(sentence), *_letters(sentence)]
+    confirmed = any(same_answer(one, output) for one in weak for output in outputs)
+    found = [one for one in [*strong, *(weak if confirmed else [])] if _is_label(one)]
+    kept = tuple({_key(one): one for one in reversed(found)}.values())[::-1]
+    return kept if len(kept) <= MAX_LABELS else ()
+
+
+def same_answer(one: str, other: str) -> bool:
+    """Whether two answers are the same but for case and a full stop."""
+    return _key(one.strip(" .")) == _key(other.strip(" ."))
+
+
+def promised(step: str, known: Collection[str]) -> list[str]:
+    """The fixed answers that a step speaks of. A bare list counts if it holds a `known` label."""
+    found: list[str] = []
+    for sentence in sentences(without_illustrations(step)):
+        found += _quoted_answers(sentence)
+        choices = (_bare_answers, _listed, _letters, _chosen_words)
+        for bare in (find(sentence) for find in choices):
+            if any(same_answer(one, label) for one in bare for label in known):
+                found += bare
+    return [one for one in found if _is_label(one)]
+
+
+def names(text: str, label: str) -> bool:
+    """Whether a text names a label; single letters and digits exactly as they are written."""
+    flags = regex.V0 if len(label) == 1 else regex.I
+    pattern = rf"(?<!\w|\w['’]){regex.escape(label)}(?:s|es)?(?!\w|['’]\w|\.[a-z]\.)"
+    return regex.search(pattern, text, flags) is not None
+
+
+def _key(label: str) -> str:
+    return label.casefold() if len(label) > 1 else label
+
+
+def _quoted_answers(sentence: str) -> list[str]:
+    return _captured(_QUOTED_ANSWER, sentence)
+
+
+def _bare_answers(sentence: str) -> list[str]:
+    return [*_captured(_BARE_ANSWER, sentence), *_captured(_OTHERWISE, sentence)]
+
+
+def _letters(sentence: str) -> list[str]:
+    return _captured(_LETTERS, sentence) if _OPTIONS.search(sentence) else []
+
+
+def _chosen_words(sentence: str) -> list[str]:
+    """The words of `output good, bad or mixed`, if there is no more to it than single words."""
+    for found in _PROMISES.finditer(sentence):
+        rest = _CLAUSE.match(sentence, found.end())
+        items = _ITEM_LINK.split(_LIST_ENDS.sub("", rest[0]).strip()) if rest else []
+        if len(items) > 1 and all(len(item.split()) == 1 for item in items):
+            return items
+    return []
+
+
+def _captured(pattern: regex.Pattern[str], sentence: str) -> list[str]:
+    return [one.strip(" ,.") for found in pattern.finditer(sentence) for one in found.captures("q")]
+
+
+def _quotes(sentence: str) -> list[str]:
+    return [
+        found["q"].strip(" ,.")
+        for found in regex.finditer(_QUOTED, sentence)
+        if not _NO_LABEL.search(sentence[max(0, found.start() - 40) : found.start()])
+        and not _NAMED_THING.match(sentence, found.end())
+    ]
+
+
+def _listed(sentence: str) -> list[str]:
+    found: list[str] = []
+    sentence = _ASIDE.sub("", sentence)
+    for one in (one for pattern in _LISTS for one in pattern.finditer(sentence)):
+        items = _ITEM_LINK.split(_LIST_ENDS.sub("", one["list"]).strip())
+        items = [_ITEM_START.sub("", item).strip(" \"'()") for item in items]
+        if len(items) > 1 and all(0 < len(item.split()) <= MAX_ITEM_WORDS for item in items):
+            found += items
+    return found
+
+
+def _is_label(text: str) -> bool:
+    few = len(text.split()) <= MAX_LABEL_WORDS
+    return few and (text == "[]" or any(map(str.isalnum, text))) and not set(text) & set(":?{}<>")

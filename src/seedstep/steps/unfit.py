@@ -1,0 +1,261 @@
+"""Steps that don't suit a model which sees one input: three faults, found by their wording.
+
+Section 3.1 wants no steps that go through the data set, and none that a language model can't do,
+such as using a search engine; section 3.2 wants no specific examples. In other languages than
+English nothing is found but what was copied from an example.
+
+Example::
+
+    iteration("Repeat this for every review.", "You are given a review. Classify it.")
+    # "Repeat this for every review."
+"""
+
+import re
+from collections.abc import Sequence
+from itertools import chain
+
+from seedstep.steps.words import content, sentences
+from seedstep.text import unicode_tokens
+
+__all__ = ["copied_example", "impossible", "invented_example", "iteration"]
+
+COPIED_TOKENS = 6
+"""So many words in a row that the steps share with an example and not with the definition."""
+
+COPIED_WORDS = 5
+COPIED_SHARE = 0.4
+"""Or so many words in one step, if they are this share of the example's."""
+
+QUOTED_WORDS = 4
+"""A quotation of so many words behind "for example" is an example of an input."""
+
+MAX_UNITS = 20
+"""Nouns of a definition that are looked for."""
+
+_COLLECTION = re.compile(r"\b(?:data(?: ?sets?)?|corpus|corpora|collection|batch)\b", re.I)
+_ROUND = re.compile(
+    r"\b(?:each|every|all|repeat\w*|iterat\w+|loop\w*|through|over|next|first|remaining|rest|entire)"
+    r"\b",
+    re.I,
+)
+_AT = r"\b(?:for|in|to|over|through|with|of|from|process|read|take)\s+(?:\w+\s+)?"
+_EVERY = rf"{_AT}(?:each|every|next)(?: (?:new|single|given|remaining|following))?"
+_ALL = rf"{_AT}(?:all|remaining|other)(?: (?:of|the|other|given|remaining|these)){{0,3}}"
+_RECORD = r"(?:example|instance|input|data ?point|sample|record|row|entr(?:y|ie)|item)"
+_RECORDS = re.compile(
+    rf"(?:{_EVERY}|{_AT}(?:the )?following)\s+(?P<a>{_RECORD})\b|{_ALL}\s+(?P<b>{_RECORD}s)\b", re.I
+)
+_LOOP = re.compile(
+    r"\b(?:loop|iterat\w+) (?:through|over) all\b|\ba (?:for[- ])?loop over\b"
+    rf"|\b(?:loop|iterat\w+) (?:through|over) the {_RECORD}s\b",
+    re.I,
+)
+_FORBIDS = re.compile(r"\b(?:do not|don['’]t|never|avoid|without|instead of|no need)\b", re.I)
+_PART_OF = re.compile(
+    r"\s+(?:in|of|from|within)\s+(?:the(?! same)|this|that|your|its|each|both)\b", re.I
+)
+_PHRASE = r"(?:[\w'-]+\s+){0,3}?[\w'-]+"
+_GIVEN = re.compile(
+    r"\b(?:given|provided|presented|shown|read|input is|with|of)\s+(?:with\s+|to\s+)?"
+    rf"(?:an?|one|the)\s+(?P<a>{_PHRASE})(?=[,.;:()]|$|\s+(?:of|that|which|with|and|or|from|about|in|on|between"
+    r"|written|to|for|is|are|you|where|by|along|containing|as|may)\b)"
+    rf"|\bthe given\s+(?P<b>{_PHRASE})(?=[,.;:()]|$|\s+(?:is|as|into|to|and|in)\b)",
+    re.I,
+)
+"""What a definition says that the model is given; the last word of the phrase is the noun."""
+
+_THING = re.compile(
+    rf"\b(?:the|an?)\s+(?P<a>{_PHRASE})(?=[,.;:()]|$|\s+(?:of|that|which|with|and|or|from|in|is|into"
+    r"|as|to|for)\b)",
+    re.I,
+)
+_ONWARD = re.compile(
+    r"\b(?:continu|proceed|mov|go|repeat|process|iterat|loop|start|tak|do (?:this|the same))\w*\b"
+    r"[^.;]*?\b(?:(?:next|other|remaining|following|rest of the)\s+(?P<a>[\w-]+)"
+    r"|(?:over|through) the (?:[\w-]+ )?(?P<b>[\w-]+s)\b)",
+    re.I,
+)
+_PARTS = frozenset(
+    {"word", "letter", "character", "number", "element", "digit", "token", "line", "option"}
+    | {"column", "row", "item"}
+)
+"""Nouns for parts of an input, which may be gone through."""
+
+_CUE = re.compile(r"\b(?:for (?:example|instance)|e\.g\.?|examples?:|consider|suppose)(?=\W)", re.I)
+_QUOTED = re.compile(r"\"([^\"\n]+)\"|“([^”\n]+)”|‘([^’\n]+)’|(?<!\w)'([^'\n]+)'(?!\w)")
+_SUM = re.compile(r"\d\s*[-+*/x×]\s*\d+\s*=\s*\d")
+_ARROW = re.compile(r"[\"”’')\]\w]\s*(?:->|=>|→|⇒|➔)\s*[\"“‘'(\[\w]")
+_INPUT = re.compile(r"\b(?:input|text|sentence|question|passage)\s*:", re.I)
+_OUTPUT = re.compile(r"\b(?:output|answer|label)\s*:", re.I)
+
+_START = r"(?:^|[,;:.]\s*|\b(?:and|then|to|or|can|should|by)\s+)"
+_SOME = r"(?: [\w'-]+){0,4}?"
+_PERSON = (
+    r"(?:(?:the|an?|some|another|other)\s+)?(?:\w+\s+)?(?:users?|customers?|authors?|writers?"
+    r"|experts?|colleagues?|friends?|teachers?|speakers?|persons?|people|readers?|humans?"
+    r"|professionals?|specialists?|someone|somebody)"
+)
+_OWN_MATTER = tuple(
+    re.compile(pattern, re.I)
+    for pattern in (
+        # the web
+        r"\b(?:search engines?|google|web ?sites?|wikipedia|browse|online"
+        r"|(?:the|from) (?:web|internet))\b",
+        # other models and libraries
+        r"\b(?:pre-?trained|machine[- ]learning|neural networks?|deep learning|classifiers?|nlp"
+        r"|natural language (?:processing|generation)|nltk|spacy|bert|gpt|chatgpt|embeddings?"
+        r"|software|(?:tokenizer|tagger|parser|lemmatizer|stemmer|analyzer)s?"
+        r"|librar(?:y|ies)(?! (?:method|function|call)))\b",
+        # code
+        rf"{_START}(?:write|implement|create|import)\b{_SOME} (?:code|script|program|function)\b",
+        r"\b(?:python|interpreter|list comprehension|regular expressions?)\b",
+        # reference works and tools
+        r"\b(?:dictionar(?:y|ies)|thesaurus|encyclop\w+|textbooks?|reference books?|calculator"
+        r"|(?:grammar|spell(?:ing)?)[- ]?checker|translator|translation tool"
+        r"|(?:external|outside|additional) (?:resources?|sources?|references?|tools?))\b",
+        # files
+        rf"{_START}(?:open|load|save|download|upload|import|read)\b{_SOME}"
+        r" (?:files?|spreadsheets?|csv|databases?|mail program|app)\b",
+    )
+)
+"""What no model can do, unless the definition itself speaks of the thing that is named last."""
+
+_NEVER = tuple(
+    re.compile(pattern, re.I)
+    for pattern in (
+        r"\b(?:train(?:ing)?|fine-?tun\w+)\b[^.;]{0,40}\b(?:model|classifier|network|data|set)\b",
+        r"\b(?:evaluate|accuracy of|performance of) (?:the|your) model\b",
+        rf"{_START}(?:run|execute|compile)\b{_SOME} (?:code|script|program|function)\b",
+        rf"{_START}(?:ask|consult|contact|call|phone|interview|discuss|talk|check|confirm)\b"
+        rf"(?:{_SOME} (?:with|to))? {_PERSON}\b",
+        r"\b(?:native speaker|second opinion"
+        r"|(?:ask for|seek|get|request)(?: \w+)? (?:help|clarification|feedback))\b",
+        rf"{_START}(?:send|post|publish|submit) (?:the|your) (?:e-?mail|message|result|answer)\b",
+        r"\btest and iterate\b|\bcollect\b(?: \w+){0,3} data\b|\bimport (?:the|an?)\b",
+    )
+)
+"""What no model can do, whatever the task is."""
+
+_NEGATED = re.compile(
+    r"(?:\bnot|n['’]t|\bnever|\bwithout|\bavoid|\bno|\bmentally)\b[^.;,]{0,40}$", re.I
+)
+_IN_MIND = re.compile(r"\b(?:in (?:your|the) (?:mind|head)|mentally|imagine|by hand)\b", re.I)
+
+
+def iteration(step: str, definition: str) -> str:
+    """The sentence that tells to go on to other inputs; empty if there is none.
+
+    Parts of one input, such as the words of a sentence, may be gone through.
+    """
+    units = _units(definition)
+    for sentence in sentences(step):
+        if _FORBIDS.search(sentence):
+            continue
+        data = _COLLECTION.search(sentence)
+        if data and _ROUND.search(sentence) and not _speaks_of(definition, data[0]):
+            return sentence
+        if _LOOP.search(sentence) or _goes_on(sentence, definition, units):
+            return sentence
+    return ""
+
+
+def _goes_on(sentence: str, definition: str, units: Sequence[str]) -> bool:
+    found = _RECORDS.search(sentence)
+    if found and not _speaks_of(definition, found["a"] or found["b"]):
+        return True
+    for unit in units:
+        noun = re.escape(unit)
+        pattern = rf"{_EVERY}\s+{noun}\b|{_ALL}\s+{noun}(?:s|es)\b"
+        again = re.search(pattern, sentence, re.I)
+        if again and not _PART_OF.match(sentence, again.end()):
+            return True
+    return _goes_onward(sentence, definition)
+
+
+def _goes_onward(sentence: str, definition: str) -> bool:
+    """Whether the sentence goes on to another one of what the definition has one of."""
+    found = _ONWARD.search(sentence)
+    if not found or _PART_OF.match(sentence, found.end()):
+        return False
+    noun = (found["a"] or found["b"]).lower().rstrip("s")
+    known = {one["a"].split()[-1].lower() for one in _THING.finditer(definition)}
+    return noun in known and noun not in _PARTS and noun != "sentence"
+
+
+def _speaks_of(definition: str, phrase: str) -> bool:
+    word = re.escape(phrase.rstrip("s"))
+    return re.search(rf"\b{word}", definition, re.I) is not None
+
+
+def _units(definition: str) -> list[str]:
+    """Nouns for what the model is given one of: the `review` of "You are given a review"."""
+    phrases = [found["a"] or found["b"] for found in _GIVEN.finditer(definition)]
+    nouns = [phrase.split()[-1].lower() for phrase in phrases]
+    kept = (noun for noun in nouns if len(noun) > 2 and noun not in _PARTS)
+    return list(dict.fromkeys(kept))[:MAX_UNITS]
+
+
+def copied_example(
+    steps: Sequence[str], definition: str, examples: Sequence[tuple[str, str]]
+) -> str:
+    """What the steps take from an example: its whole input, many words in a row, or many words."""
+    known = " ".join(unicode_tokens(definition))
+    text = f" {' '.join(unicode_tokens(' '.join(steps)))} "
+    for example in examples:
+        for side in example:
+            if run := _shared_run(unicode_tokens(side), text, known):
+                return run
+        own = set(content(example[0])) - set(content(definition))
+        for step in steps:
+            shared = own & set(content(step))
+            if len(shared) >= COPIED_WORDS and len(shared) >= COPIED_SHARE * len(own):
+                return step
+    return ""
+
+
+def _shared_run(tokens: Sequence[str], text: str, known: str) -> str:
+    size = min(COPIED_TOKENS, len(tokens))
+    if size < 3:
+        return ""
+    for start in range(len(tokens) - size + 1):
+        run = " ".join(tokens[start : start + size])
+        if f" {run} " in text and run not in known:
+            return run
+    return ""
+
+
+def invented_example(step: str) -> str:
+    """The sentence that shows an input, or an input with its output; empty if there is none."""
+    if _INPUT.search(step) and _OUTPUT.search(step):
+        return step
+    for sentence in sentences(step):
+        if _ARROW.search(sentence) or _SUM.search(sentence):
+            return sentence
+        cue = _CUE.search(sentence)
+        if cue and _quotes_at_length(sentence[cue.end() :]):
+            return sentence
+    return ""
+
+
+def _quotes_at_length(text: str) -> bool:
+    quoted = (next(filter(None, found.groups())) for found in _QUOTED.finditer(text))
+    return any(len(one.split()) >= QUOTED_WORDS for one in quoted)
+
+
+def impossible(step: str, definition: str) -> str:
+    """The sentence that asks for what a model can't do; empty if there is none.
+
+    What the definition itself speaks of, be it code or web sites, is no fault.
+    """
+    for sentence in sentences(step):
+        own = (found for pattern in _OWN_MATTER if (found := pattern.search(sentence)))
+        strange = (found for found in own if not _speaks_of(definition, found[0].split()[-1]))
+        never = (found for pattern in _NEVER if (found := pattern.search(sentence)))
+        if any(not _is_excused(found, sentence) for found in chain(strange, never)):
+            return sentence
+    return ""
+
+
+def _is_excused(found: re.Match[str], sentence: str) -> bool:
+    forbidden = _NEGATED.search(sentence[: found.start()])
+    return forbidden is not None or _IN_MIND.search(sentence) is not None
