@@ -15,6 +15,7 @@ import json
 import re
 import time
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Annotated, Any
 
 import aiohttp
@@ -29,6 +30,9 @@ __all__ = ["MAX_REPLY_BYTES", "OVERLOADED", "PARAMETER", "Refused", "Retryable",
 
 MAX_REPLY_BYTES = 16 << 20
 """A reply's size at the most. Longer than any that a model's context allows."""
+
+LARGE_BODY = 1 << 20
+"""Bytes from which a request is sent in pieces, as aiohttp wants it: long conversations."""
 
 _OPTIONAL = (
     "response_format",
@@ -143,9 +147,12 @@ class Wire:
         await self.session.close()
 
     async def _post(self, url: str, body: dict[str, Any]) -> tuple[int, Any, bytes]:
-        return await self._exchange("POST", url, msgspec.json.encode(body))
+        data = msgspec.json.encode(body)
+        return await self._exchange("POST", url, data if len(data) < LARGE_BODY else BytesIO(data))
 
-    async def _exchange(self, method: str, url: str, data: bytes | None) -> tuple[int, Any, bytes]:
+    async def _exchange(
+        self, method: str, url: str, data: bytes | BytesIO | None
+    ) -> tuple[int, Any, bytes]:
         headers = {"Content-Type": "application/json"}
         if self.endpoint.key:
             headers["Authorization"] = f"Bearer {self.endpoint.key}"

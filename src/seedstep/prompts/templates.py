@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
+from typing import Literal
 
 import msgspec
 
@@ -22,6 +23,7 @@ from seedstep.data import Instance, Task, seed_tasks
 
 __all__ = ["Demonstration", "demonstrations", "fingerprint", "heading", "render"]
 
+_FOLDERS = {"bootstrap": ("chat", "completion"), "steps": ("steps",)}
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -97,12 +99,12 @@ def demonstrations() -> Mapping[str, tuple[Demonstration, ...]]:
 
 
 @cache
-def fingerprint() -> str:
-    """Stands for all prompt files together: a run goes on only with those it began with."""
+def fingerprint(stage: Literal["bootstrap", "steps"] = "bootstrap") -> str:
+    """Stands for all prompt files of a stage: a run goes on only with those it began with."""
     folder = resources.files("seedstep.prompts")
-    files = [folder / "demonstrations.json"]
-    for style in ("chat", "completion"):
-        files += sorted((folder / style).iterdir(), key=lambda file: file.name)
+    files = [folder / "demonstrations.json"] if stage == "bootstrap" else []
+    for name in _FOLDERS[stage]:
+        files += sorted((folder / name).iterdir(), key=lambda file: file.name)
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())
@@ -112,4 +114,4 @@ def fingerprint() -> str:
 @cache
 def _template(name: str) -> str:
     text = (resources.files("seedstep.prompts") / f"{name}.txt").read_text("utf-8")
-    return text.removesuffix("\n") if name.startswith("chat/") else text
+    return text if name.startswith("completion/") else text.removesuffix("\n")

@@ -1,0 +1,219 @@
+"""The paper's conversation, and the completion frame (sections 3.1 and 3.2).
+
+Five turns: obtain an instruction, refine it for a single example, by two positive examples, and
+without specific examples, and output it. Every turn is sent with all earlier ones. The prompts
+are the paper's, word for word; its line breaks around the two examples are not known.
+
+- Without a category, the first prompt speaks of "the given task", and of "Task:" in its last line.
+- With fewer than two positive examples, the turn that shows them is left out.
+- The completion frame is ours: tasks with their instructions, for models that continue a text. It
+  is one request; nothing is refined, since models that need it can't.
+
+What a task says is data. It is put in literally and once: `{{task_definition}}` in a definition
+stays as it is.
+
+Example::
+
+    script = paper_script(task, "full")
+    [turn.name for turn in script]  # ["obtain", "single", "examples", "general", "output"]
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from seedstep.data import Task
+from seedstep.llm import Engine, Failure, Message, Request, Sampling, Schema
+from seedstep.prompts import render
+from seedstep.steps.parse import ParsedSteps, parse
+from seedstep.steps.records import Turn
+from seedstep.steps.settings import StepsSettings
+
+__all__ = [
+    "TURNS",
+    "Chat",
+    "Conversation",
+    "Drafts",
+    "Line",
+    "completion_prompt",
+    "make_talk",
+    "named_category",
+    "paper_script",
+    "repair_prompt",
+]
+
+TURNS = ("obtain", "single", "examples", "general", "output")
+"""The paper's turns, in their order."""
+
+EXAMPLES = 2
+"""Positive examples that the third turn shows."""
+
+LONGEST_FAULT = 600
+"""Characters of a fault, in the turn that asks to correct it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What is said in one turn."""
+
+    name: str
+    prompt: str
+
+
+def paper_script(task: Task, refine: str) -> tuple[Line, ...]:
+    """The turns for a task: the first only where `refine` is "none"."""
+    obtain = Line("obtain", _obtain(task))
+    if refine == "none":
+        return (obtain,)
+    shown = [Line("examples", _with_examples(task))] if _has_examples(task) else []
+    return (
+        obtain,
+        Line("single", render("steps/single")),
+        *shown,
+        Line("general", render("steps/general")),
+        Line("output", render("steps/output")),
+    )
+
+
+def named_category(task: Task) -> str:
+    """How a prompt calls a task's category; without one, it is "the given task"."""
+    return task.category or "given"
+
+
+def _obtain(task: Task) -> str:
+    name = "obtain" if task.category else "obtain_without_category"
+    return render(f"steps/{name}", task_category=task.category, task_definition=task.definition)
+
+
+def _has_examples(task: Task) -> bool:
+    return len(task.positive_examples) >= EXAMPLES
+
+
+def _with_examples(task: Task) -> str:
+    first, second = task.positive_examples[:EXAMPLES]
+    return render(
+        "steps/examples",
+        example1_input=first.input,
+        example1_output=first.output,
+        example2_input=second.input,
+        example2_output=second.output,
+    )
+
+
+def repair_prompt(faults: Sequence[str]) -> str:
+    """A turn that names what is wrong with the last version, and asks to correct it."""
+    listed = "\n".join(f"- {' '.join(one.split())[:LONGEST_FAULT]}" for one in faults)
+    return render("steps/repair", faults=listed)
+
+
+def completion_prompt(task: Task) -> str:
+    """The few-shot frame with a task, its white space collapsed; it ends in `1.`."""
+    category = " ".join(task.category.split())
+    return render(
+        "steps/completion",
+        category_line=f"Category: {category}\n" if category else "",
+        task_definition=" ".join(task.definition.split()),
+    )
+
+
+@dataclass
+class Chat:
+    """A conversation that grows, each turn asked with all earlier ones.
+
+    `place` orders it among the others that wait for the engine. After a failure nothing more can
+    be asked.
+    """
+
+    engine: Engine
+    place: int
+    turns: list[Turn] = field(default_factory=list)
+    _messages: tuple[Message, ...] = ()
+
+    async def say(self, line: Line, sampling: Sampling, schema: Schema | None = None) -> Turn:
+        """Add a turn and its reply."""
+        asked = (*self._messages, Message("user", line.prompt))
+        request = Request(line.name, asked, sampling, schema)
+        turn = await ask(self.engine, request, line.prompt, (self.place, len(self.turns)))
+        self._messages = (*asked, Message("assistant", turn.reply))
+        self.turns.append(turn)
+        return turn
+
+
+async def ask(engine: Engine, request: Request, prompt: str, priority: tuple[int, ...]) -> Turn:
+    """A request with its reply or failure."""
+    answer = await engine.ask(request, priority)
+    key = engine.key(request)
+    if isinstance(answer, Failure):
+        return Turn(request.purpose, key, prompt, failure=answer.detail or answer.reason)
+    return Turn(request.purpose, key, prompt, answer.text, answer.cut)
+
+
+@dataclass
+class Conversation:
+    """A task's turns in chat style."""
+
+    settings: StepsSettings
+    task: Task
+    chat: Chat
+
+    @property
+    def turns(self) -> list[Turn]:
+        """What was asked so far."""
+        return self.chat.turns
+
+    async def write(self) -> Turn:
+        """Ask the paper's turns; the last one, or the one that failed."""
+        for line in paper_script(self.task, self.settings.refine):
+            turn = await self._say(line)
+            if turn.failure:
+                break
+        return turn
+
+    async def repair(self, faults: Sequence[str]) -> Turn:
+        """Ask to correct the last version."""
+        return await self._say(Line("repair", repair_prompt(faults)))
+
+    def read(self, turn: Turn) -> ParsedSteps:
+        """The steps of a turn's reply."""
+        return parse(turn.reply, cut=turn.cut)
+
+    async def _say(self, line: Line) -> Turn:
+        return await self.chat.say(line, self.settings.sampling_of("conversation"))
+
+
+@dataclass
+class Drafts:
+    """A task's draws in completion style."""
+
+    settings: StepsSettings
+    task: Task
+    engine: Engine
+    place: int
+    turns: list[Turn] = field(default_factory=list)
+
+    async def write(self) -> Turn:
+        """The first draw."""
+        return await self._draw("obtain")
+
+    async def repair(self, faults: Sequence[str]) -> Turn:
+        """Another draw; the model is not told why."""
+        return await self._draw("repair")
+
+    def read(self, turn: Turn) -> ParsedSteps:
+        """The steps of a draw, which goes on after the number that ends the prompt."""
+        return parse(f"1.{turn.reply}", cut=turn.cut)
+
+    async def _draw(self, name: str) -> Turn:
+        prompt = completion_prompt(self.task)
+        draw = len(self.turns)
+        request = Request(name, prompt, self.settings.sampling_of("completion"), draw=draw)
+        self.turns.append(await ask(self.engine, request, prompt, (self.place, draw)))
+        return self.turns[-1]
+
+
+def make_talk(
+    settings: StepsSettings, task: Task, engine: Engine, place: int
+) -> Conversation | Drafts:
+    """How a task is talked about in the settings' style."""
+    if settings.style == "chat":
+        return Conversation(settings, task, Chat(engine, place))
+    return Drafts(settings, task, engine, place)

@@ -1,0 +1,109 @@
+"""A model's opinion: is a step-by-step instruction correct, and is it complete?
+
+The prompt quotes what the paper's annotators were told (appendix E, "Analysis of the quality of
+the step-by-step instruction"). The answer is JSON, or two lines `Correct: yes` and `Complete: no`.
+An answer that can't be read is asked for once more, and then missing, with the reason.
+
+Example::
+
+    judgement = await judge(task, steps, settings.sampling_of("judge"), engine)
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from seedstep.data import Task
+from seedstep.llm import Engine, Sampling, Schema
+from seedstep.prompts import render
+from seedstep.steps.conversation import EXAMPLES, Chat, Line
+from seedstep.steps.parse import render as render_steps
+from seedstep.steps.records import Judgement
+from seedstep.text import answer
+
+__all__ = ["judge", "judge_prompt", "parse_judgement"]
+
+QUESTIONS = ("correct", "complete")
+
+SCHEMA = Schema(
+    "judgement",
+    {
+        "type": "object",
+        "properties": {name: {"type": "boolean"} for name in QUESTIONS},
+        "required": list(QUESTIONS),
+        "additionalProperties": False,
+    },
+)
+
+LONGEST_ANSWER = 20_000
+"""Characters; what is longer answers no question with yes or no."""
+
+_LINES = {
+    name: re.compile(
+        rf"^[ \t]*(?:[-*•][ \t]+)?(?:\*\*)?{name}(?:\*\*)?:(?:\*\*)?[ \t]*(?:\*\*)?(yes|no)\b"
+        r"(?:\*\*)?[.]?[ \t]*$",
+        re.IGNORECASE | re.MULTILINE,
+    )
+    for name in QUESTIONS
+}
+
+
+async def judge(
+    task: Task, steps: Sequence[str], sampling: Sampling, engine: Engine, place: int = 0
+) -> Judgement:
+    """Ask a model about the steps of a task, twice at the most."""
+    chat = Chat(engine, place)
+    for prompt in (judge_prompt(task, steps), render("steps/judge_again")):
+        turn = await chat.say(Line("judge", prompt), sampling, SCHEMA)
+        if turn.failure:
+            return Judgement(None, None, turn.request, turn.failure)
+        found = parse_judgement(turn.reply)
+        if found:
+            return Judgement(*found, turn.request)
+    return Judgement(None, None, turn.request, "the answer could not be read, twice")
+
+
+def judge_prompt(task: Task, steps: Sequence[str]) -> str:
+    """The annotators' guidelines with a task, up to two of its positive examples, and the steps."""
+    shown = [
+        f"Positive example {number}:\nInput: {one.input}\nOutput: {one.output}\n\n"
+        for number, one in enumerate(task.positive_examples[:EXAMPLES], start=1)
+    ]
+    return render(
+        "steps/judge",
+        task_definition=task.definition,
+        examples="".join(shown),
+        instruction_content=render_steps(steps),
+    )
+
+
+def parse_judgement(reply: str) -> tuple[bool, bool] | None:
+    """Correct? Complete? None unless both are answered, each once and with yes or no."""
+    text = answer(reply).strip()[:LONGEST_ANSWER]
+    if text.startswith("{"):
+        return _of_json(text)
+    found = [pattern.findall(text) for pattern in _LINES.values()]
+    if [len(one) for one in found] != [1, 1]:
+        return None
+    correct, complete = (one[0].lower() == "yes" for one in found)
+    return correct, complete
+
+
+def _of_json(text: str) -> tuple[bool, bool] | None:
+    try:
+        record = json.loads(text, object_pairs_hook=_without_doubles)
+    except (ValueError, RecursionError):
+        return None
+    values = [record.get(name) for name in QUESTIONS]
+    if not all(isinstance(one, bool) for one in values):
+        return None
+    correct, complete = values
+    return correct, complete
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("a name stands twice")
+    return record

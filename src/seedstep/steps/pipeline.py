@@ -1,0 +1,119 @@
+"""The stage that writes a step-by-step instruction for each task (sections 3.1 to 3.3).
+
+The turns of a task follow one another, tasks are worked on side by side, and results are retired
+in the order of the tasks. After the last turn the reply is parsed and checked. As long as
+something is wrong, one more turn names it, up to `settings.repairs`; the version with the fewest
+faults is kept, with its faults. A task that fails is a result too, and stops no other.
+
+Example::
+
+    async for written in write_steps(StepsSettings(model="openai:m"), tasks, engine):
+        print(written.task_id, written.steps or written.failure)
+"""
+
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from seedstep.data import Task
+from seedstep.llm import Engine
+from seedstep.llm.order import in_order
+from seedstep.steps.check import Finding, TaskText, check, repair_request
+from seedstep.steps.conversation import TURNS, make_talk
+from seedstep.steps.judge import judge
+from seedstep.steps.parse import ParsedSteps
+from seedstep.steps.records import FAILURES, Turn, Written
+from seedstep.steps.settings import StepsSettings
+
+__all__ = ["write_steps"]
+
+AHEAD = 4
+"""Tasks worked on for each request in flight: a task that is slow does not hold up the others."""
+
+
+async def write_steps(
+    settings: StepsSettings,
+    tasks: Iterable[Task],
+    engine: Engine,
+    judge_engine: Engine | None = None,
+) -> AsyncGenerator[Written]:
+    """Yield what comes of each task, in their order; the first `settings.limit` of them.
+
+    With a `judge_engine`, what was written is also judged.
+
+    Raises:
+        ModelError: the model can't be asked, or no longer.
+        StoreError: an answer can't be kept.
+        BudgetReached: the budget is spent; all tasks before the first incomplete one were yielded.
+    """
+    items = (
+        _write(settings, task, engine, judge_engine, place)
+        for place, task in enumerate(islice(tasks, settings.limit))
+    )
+    async with aclosing(in_order(items, AHEAD * settings.in_flight)) as retired:
+        async for written in retired:
+            yield written
+
+
+async def _write(
+    settings: StepsSettings, task: Task, engine: Engine, judge_engine: Engine | None, place: int
+) -> Written:
+    talk = make_talk(settings, task, engine, place)
+    text = TaskText(
+        task.definition, tuple((one.input, one.output) for one in task.positive_examples)
+    )
+    last = await talk.write()
+    versions: list[_Version] = []
+    while not last.failure:
+        parsed = talk.read(last)
+        versions.append(_Version(len(talk.turns) - 1, parsed, check(parsed, text)))
+        if versions[-1].is_good or len(versions) > settings.repairs:
+            break
+        last = await talk.repair([repair_request(one) for one in versions[-1].findings])
+    asked = {turn.name for turn in talk.turns}
+    first = talk.turns[0]
+    written = replace(
+        _outcome(versions, last),
+        task_id=task.id,
+        turns=tuple(talk.turns),
+        left_out=tuple(name for name in TURNS if name not in asked),
+        unrefined=_procedure(talk.read(first)) if not first.failure else (),
+        repairs=sum(turn.name == "repair" for turn in talk.turns),
+    )
+    if judge_engine is None or written.failure:
+        return written
+    sampling = settings.sampling_of("judge")
+    return replace(
+        written, judgement=await judge(task, written.steps, sampling, judge_engine, place)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """The reply of turn number `turn`, parsed and checked."""
+
+    turn: int
+    parsed: ParsedSteps
+    findings: Sequence[Finding]
+
+    @property
+    def is_good(self) -> bool:
+        return not (self.parsed.reason or self.findings)
+
+
+def _procedure(parsed: ParsedSteps) -> tuple[str, ...]:
+    return () if parsed.reason else parsed.steps
+
+
+def _outcome(versions: Sequence[_Version], last: Turn) -> Written:
+    """The version with the fewest faults, the latest of equals; or why there is none."""
+    procedures = [one for one in versions if not one.parsed.reason]
+    if procedures:
+        best = min(reversed(procedures), key=lambda one: len(one.findings))
+        steps, findings = best.parsed.steps, tuple(best.findings)
+        return Written("", (), steps=steps, findings=findings, chosen=best.turn)
+    if versions:
+        reason = versions[-1].parsed.reason
+        return Written("", (), failure=reason, detail=FAILURES[reason])
+    return Written("", (), failure="request_failed", detail=f"{last.name}: {last.failure}")
