@@ -1,6 +1,7 @@
 """The novelty index, against brute force with rouge-score."""
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from rouge_score import rouge_scorer
 
 from seedstep.bootstrap.filters import is_novel
 from seedstep.novelty import Neighbor, NoveltyIndex
-from seedstep.text import TOKENIZERS, latin_tokens, unicode_tokens
+from seedstep.text import TOKENIZERS, latin_tokens, rouge_l, unicode_tokens
 
 SCORER = rouge_scorer.RougeScorer(["rougeL"], use_stemmer=False)
 THRESHOLD = 0.7
@@ -31,6 +32,12 @@ def brute_force(pool: list[str], text: str) -> Neighbor | None:
     scores = [float(SCORER.score(known, text)["rougeL"].fmeasure) for known in pool]
     best = max(scores, default=0.0)
     return Neighbor(str(scores.index(best)), best) if best else None
+
+
+def by_rapidfuzz(pool: list[str], text: str) -> Neighbor:
+    new = latin_tokens(text)
+    scores = [rouge_l(latin_tokens(known), new) for known in pool]
+    return Neighbor(str(scores.index(max(scores))), max(scores))
 
 
 def decisions(neighbor: Neighbor | None) -> tuple[bool, bool]:
@@ -54,6 +61,32 @@ def test_an_index_that_grows_decides_as_brute_force_does(pool: list[str]) -> Non
         assert index.nearest(text) == brute_force(pool[:number], text)
         index.add(str(number), text)
         assert len(index) == number + 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(POOLS, TEXTS, st.integers(0, 14))
+def test_the_pool_as_it_was_at_an_earlier_position(pool: list[str], text: str, known: int) -> None:
+    assert index_of(pool).nearest(text, known=known) == brute_force(pool[:known], text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(POOLS, TEXTS, st.sampled_from([0.3, 0.5, 0.7, 1.0]))
+def test_only_scores_that_reach_the_least_are_told(
+    pool: list[str], text: str, least: float
+) -> None:
+    nearest = brute_force(pool, text)
+    expected = nearest if nearest and nearest.score >= least else None
+    assert index_of(pool).nearest(text, least=least) == expected
+
+
+def test_a_pool_of_thousands_is_searched_as_brute_force_does() -> None:
+    chance = random.Random(0)
+    words = [f"w{n}" for n in range(60)]
+    pool = [" ".join(chance.choices(words, k=chance.randrange(3, 40))) for _ in range(3000)]
+    index = index_of(pool)
+    for text in pool[::300]:
+        changed = " ".join(chance.sample(text.split(), len(text.split()) * 3 // 4))
+        assert index.nearest(changed) == by_rapidfuzz(pool, changed)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""seedstep: instruction-tuning data from a few seed tasks.
+"""seedstep: instruction-tuning data from a few seed tasks, and step-by-step instructions.
 
 Example::
 
@@ -11,16 +11,21 @@ Example::
 from seedstep.bootstrap import Settings
 from seedstep.data import Instance, Task, seed_tasks
 from seedstep.errors import SeedstepError
-from seedstep.recipes import self_instruct
-from seedstep.store import Run, export
+from seedstep.recipes import make_examples, self_instruct, write_instructions
+from seedstep.steps import StepsSettings
+from seedstep.store import Run, StepsRun, export
 
 __all__ = [
     "Instance",
     "Run",
     "SeedstepError",
     "Settings",
+    "StepsRun",
+    "StepsSettings",
     "Task",
     "export",
+    "make_examples",
     "seed_tasks",
     "self_instruct",
+    "write_instructions",
 ]

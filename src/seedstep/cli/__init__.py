@@ -10,7 +10,18 @@ from typing import Annotated
 
 import typer
 
-from seedstep.cli import bootstrap, export, init, novelty, requests, seeds, show, status
+from seedstep.cli import (
+    bootstrap,
+    examples,
+    export,
+    init,
+    novelty,
+    requests,
+    seeds,
+    show,
+    status,
+    steps,
+)
 from seedstep.cli.terminal import console, errors, plain
 from seedstep.errors import SeedstepError
 
@@ -48,6 +59,8 @@ app.command("requests")(requests.command)
 app.command("export")(export.command)
 app.command("novelty")(novelty.command)
 app.command("init")(init.command)
+app.add_typer(steps.app, name="steps")
+app.add_typer(examples.app, name="examples")
 app.add_typer(seeds.app, name="seeds")
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from seedstep.cli.terminal import console, plain
 from seedstep.errors import InputError
-from seedstep.store import RequestLine, Run
+from seedstep.store import RequestLine, open_run
 
 __all__ = ["command", "print_request"]
 
@@ -27,7 +27,7 @@ def command(
         str, typer.Argument(help="Show this one whole: its key, or how it begins.", metavar="KEY")
     ] = "",
     purpose: Annotated[
-        str, typer.Option(help="Only those for this: generation, classification or instances.")
+        str, typer.Option(help="Only those for this, such as generation or instances.")
     ] = "",
     failed: Annotated[bool, typer.Option("--failed", help="Only those without a reply.")] = False,
     limit: Annotated[int, typer.Option(help="List so many at the most.", min=1)] = 50,
@@ -39,7 +39,7 @@ def command(
     """List a run's requests, show one whole, or write them to a recording."""
     if (key or export) and (purpose or failed or (key and export)):
         raise InputError("KEY and --export stand alone", "leave the other flags out")
-    with Run.read(run) as opened:
+    with open_run(run) as opened:
         if export:
             count = opened.write_recording(export)
             console.print(plain(f"{count:,} requests in {export}"), soft_wrap=True)

@@ -7,6 +7,14 @@ from seedstep.recipes.self_instruct import (
     self_instruct,
     self_instruct_async,
 )
+from seedstep.recipes.steps import (
+    make_examples,
+    make_examples_async,
+    write_instructions,
+    write_instructions_async,
+)
+from seedstep.recipes.steps_import import import_instructions
+from seedstep.recipes.tasks import TaskProgress, TaskWatch
 
 __all__ = [
     "COLUMNS",
@@ -14,9 +22,16 @@ __all__ = [
     "FilterReport",
     "Progress",
     "Rejection",
+    "TaskProgress",
+    "TaskWatch",
     "Verdict",
     "Watch",
     "filter_file",
+    "import_instructions",
+    "make_examples",
+    "make_examples_async",
     "self_instruct",
     "self_instruct_async",
+    "write_instructions",
+    "write_instructions_async",
 ]

@@ -1,10 +1,10 @@
-"""Step-by-step instructions: written, parsed, checked, judged, shuffled; and examples from them."""
+"""Step-by-step instructions: written by a model, checked, judged, and turned into examples."""
 
 from seedstep.steps.check import CHECKS, Check, Finding, TaskText, check, repair_request
 from seedstep.steps.differences import Run, differences
 from seedstep.steps.examples import generate_examples
 from seedstep.steps.judge import judge
-from seedstep.steps.measure import Labelled, Measured, labelled, measure
+from seedstep.steps.measure import Labelled, Measured, Part, labelled, measure
 from seedstep.steps.parse import REASONS, ParsedSteps, canonical, parse, render
 from seedstep.steps.pipeline import write_steps
 from seedstep.steps.records import (
@@ -21,6 +21,7 @@ from seedstep.steps.settings import (
     make_examples_settings,
     make_steps_settings,
 )
+from seedstep.steps.statistics import Described, Statistics, statistics
 from seedstep.steps.transform import shuffled
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "RANKING_FAILURES",
     "REASONS",
     "Check",
+    "Described",
     "ExampleSet",
     "ExamplesSettings",
     "Finding",
@@ -36,7 +38,9 @@ __all__ = [
     "Labelled",
     "Measured",
     "ParsedSteps",
+    "Part",
     "Run",
+    "Statistics",
     "StepsSettings",
     "TaskText",
     "Turn",
@@ -54,5 +58,6 @@ __all__ = [
     "render",
     "repair_request",
     "shuffled",
+    "statistics",
     "write_steps",
 ]

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from types import MappingProxyType
 
+from seedstep.data import Task
 from seedstep.steps.demands import demands, is_met
 from seedstep.steps.labels import labels, names, promised, same_answer
 from seedstep.steps.parse import REASONS, ParsedSteps
@@ -61,6 +62,12 @@ class TaskText:
 
     definition: str
     examples: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, task: Task) -> "TaskText":
+        """What the checks need of a task, with its positive examples."""
+        examples = tuple((one.input, one.output) for one in task.positive_examples)
+        return cls(task.definition, examples)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,9 +60,7 @@ async def _write(
     settings: StepsSettings, task: Task, engine: Engine, judge_engine: Engine | None, place: int
 ) -> Written:
     talk = make_talk(settings, task, engine, place)
-    text = TaskText(
-        task.definition, tuple((one.input, one.output) for one in task.positive_examples)
-    )
+    text = TaskText.of(task)
     last = await talk.write()
     versions: list[_Version] = []
     while not last.failure:

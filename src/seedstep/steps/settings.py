@@ -143,6 +143,10 @@ class ExamplesSettings(Spending):
 
     model: str = field(default="local", metadata=HELP["model"])
     base_url: str | None = field(default=None, metadata=HELP["base_url"])
+    steps: str | None = field(
+        default=None,
+        metadata=explained("The run of `seedstep steps` whose instructions are used."),
+    )
     count: Annotated[int, msgspec.Meta(ge=2, le=50)] = field(
         default=5, metadata=explained("Examples to ask for, of which two are chosen.")
     )
@@ -162,6 +166,11 @@ class ExamplesSettings(Spending):
             "seedstep's own: {generate: {temperature: 1.0}}."
         ),
     )
+
+    @property
+    def style(self) -> str:
+        """The prompt style: always a conversation."""
+        return "chat"
 
     def sampling_of(self, request: str) -> Sampling:
         """The sampling parameters of a request: seedstep's own, with those that are set here."""

@@ -79,4 +79,17 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         "details of rejected instances",
         "ALTER TABLE instances ADD COLUMN detail TEXT NOT NULL DEFAULT ''",
     ),
+    (
+        "results of tasks",
+        """
+        CREATE TABLE results (
+            position INTEGER PRIMARY KEY,     -- of the task, from 0
+            task TEXT NOT NULL UNIQUE,
+            category TEXT NOT NULL,
+            definition TEXT NOT NULL,
+            result TEXT NOT NULL,             -- JSON: the record of the stage
+            at REAL NOT NULL                  -- Unix time
+        )
+        """,
+    ),
 )

@@ -1,0 +1,132 @@
+"""`seedstep examples`: examples generated from step-by-step instructions, and ranked."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from seedstep.cli.stopping import run_to_the_end
+from seedstep.cli.task_progress import print_end, print_spending, watching
+from seedstep.cli.terminal import console, plain
+from seedstep.data import Example
+from seedstep.errors import InputError
+from seedstep.recipes import TaskProgress, make_examples_async
+from seedstep.steps import ExampleSet, ExamplesSettings
+from seedstep.store import Entry, ExamplesRun, read_yaml
+
+__all__ = ["app", "print_examples"]
+
+app = typer.Typer(help="Generated examples.", no_args_is_help=True, invoke_without_command=True)
+
+
+def _help(name: str) -> str:
+    return str(ExamplesSettings.__dataclass_fields__[name].metadata["help"])
+
+
+@app.callback()
+def generate(
+    context: typer.Context,
+    out: Annotated[Path | None, typer.Option(help="The run's directory, made if needed.")] = None,
+    steps: Annotated[str | None, typer.Option(help=_help("steps"))] = None,
+    count: Annotated[int | None, typer.Option(help=_help("count"))] = None,
+    limit: Annotated[int | None, typer.Option(help=_help("limit"))] = None,
+    model: Annotated[str | None, typer.Option(help=_help("model"))] = None,
+    base_url: Annotated[str | None, typer.Option(help=_help("base_url"))] = None,
+    seed: Annotated[int | None, typer.Option(help=_help("seed"))] = None,
+    in_flight: Annotated[int | None, typer.Option(help=_help("in_flight"))] = None,
+    max_requests: Annotated[int | None, typer.Option(help=_help("max_requests"))] = None,
+    max_tokens: Annotated[int | None, typer.Option(help=_help("max_tokens"))] = None,
+    max_usd: Annotated[float | None, typer.Option(help=_help("max_usd"))] = None,
+    same_model: Annotated[
+        bool,
+        typer.Option("--same-model", help="Go on with a run at another --base-url: same model."),
+    ] = False,
+    config: Annotated[Path | None, typer.Option(help="Settings in YAML.")] = None,
+) -> None:
+    """Generate examples for each task that has an instruction, and choose two of them."""
+    if context.invoked_subcommand:
+        return
+    flags = {
+        "steps": steps,
+        "count": count,
+        "limit": limit,
+        "model": model,
+        "base_url": base_url,
+        "seed": seed,
+        "in_flight": in_flight,
+        "max_requests": max_requests,
+        "max_tokens": max_tokens,
+        "max_usd": max_usd,
+    }
+    if out is None:
+        raise InputError("no directory for the run", "add --out DIR")
+    asked = read_yaml(config) if config else {}
+    asked |= {name: value for name, value in flags.items() if value is not None}
+    again = f"seedstep examples --out {out}"
+    progress = run_to_the_end(_generate(out, asked, same_model=same_model), again)
+    with ExamplesRun.read(out) as run:
+        print_examples(run)
+    print_end(again, f"seedstep examples show {out} TASK", progress)
+    if not progress.complete:
+        raise typer.Exit(1)
+
+
+async def _generate(out: Path, asked: dict[str, Any], *, same_model: bool) -> TaskProgress:
+    with watching(out) as watch:
+        return await make_examples_async(out, asked, watch, same_model=same_model)
+
+
+def print_examples(run: ExamplesRun) -> None:
+    """Print how many tasks have examples and which do not, and what was spent."""
+    results = [entry.result for entry in run.entries()]
+    good = [one for one in results if not one.failure]
+    unranked = Counter(one.ranking_failure for one in good if one.ranking_failure)
+    console.print(f"{len(good):,} tasks with examples, {unranked.total():,} of them not ranked")
+    failed = Counter(one.failure for one in results if one.failure)
+    for what, counts in (("not ranked", unranked), ("without examples", failed)):
+        for reason, number in counts.most_common():
+            console.print(f"{what}: {reason} {number:,}")
+    print_spending(run)
+
+
+@app.command()
+def show(
+    run: Annotated[Path, typer.Argument(help="The run's directory.")],
+    task: Annotated[str, typer.Argument(help="The task. Default: list all.")] = "",
+) -> None:
+    """List the tasks of a run, or show one with its examples and which were chosen."""
+    with ExamplesRun.read(run) as opened:
+        if task:
+            _print_entry(opened.entry(task))
+            return
+        for entry in opened.entries():
+            found = entry.result
+            state = found.failure or found.ranking_failure
+            line = plain(f"{entry.task}  {len(found.candidates)} examples")
+            console.print(line + plain(f"  {state}", style="yellow"), soft_wrap=True)
+
+
+def _print_entry(entry: Entry[ExampleSet]) -> None:
+    found = entry.result
+    console.print(plain(f"{entry.task}  {entry.category}", style="bold"), soft_wrap=True)
+    console.print(plain(entry.definition), soft_wrap=True)
+    for number, one in enumerate(found.candidates):
+        marks = [name for name, chosen in _chosen(found).items() if number in chosen]
+        title = f"example {number + 1}" + "".join(f", {mark}" for mark in marks)
+        console.rule(title, align="left")
+        _print_example(one)
+    for failure in (found.failure, found.ranking_failure):
+        if failure:
+            console.print(plain(f"{failure} {found.detail}", style="red"), soft_wrap=True)
+
+
+def _chosen(found: ExampleSet) -> dict[str, tuple[int, ...]]:
+    return {"drawn at random": found.drawn, "ranked best": found.ranked}
+
+
+def _print_example(one: Example) -> None:
+    for name in ("input", "output", "explanation"):
+        text = getattr(one, name)
+        if text:
+            console.print(plain(f"{name}: ", style="bold") + plain(text), soft_wrap=True)

@@ -1,0 +1,163 @@
+"""`seedstep steps`: step-by-step instructions for tasks, and what comes of them."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from seedstep.cli.steps_print import print_checks, print_entry, print_list, print_statistics
+from seedstep.cli.stopping import run_to_the_end
+from seedstep.cli.task_progress import print_end, watching
+from seedstep.cli.terminal import console, plain
+from seedstep.errors import InputError
+from seedstep.recipes import TaskProgress, import_instructions, write_instructions_async
+from seedstep.steps import StepsSettings
+from seedstep.store import StepsRun, export_lines, export_task_files, read_yaml
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="Step-by-step instructions.", no_args_is_help=True, invoke_without_command=True
+)
+
+
+def _help(name: str) -> str:
+    return str(StepsSettings.__dataclass_fields__[name].metadata["help"])
+
+
+@app.callback()
+def write(
+    context: typer.Context,
+    out: Annotated[Path | None, typer.Option(help="The run's directory, made if needed.")] = None,
+    tasks: Annotated[str | None, typer.Option(help=_help("tasks"))] = None,
+    split: Annotated[str | None, typer.Option(help=_help("split"))] = None,
+    track: Annotated[str | None, typer.Option(help=_help("track"))] = None,
+    limit: Annotated[int | None, typer.Option(help=_help("limit"))] = None,
+    model: Annotated[str | None, typer.Option(help=_help("model"))] = None,
+    base_url: Annotated[str | None, typer.Option(help=_help("base_url"))] = None,
+    style: Annotated[
+        Literal["auto", "completion", "chat"] | None, typer.Option(help=_help("prompt_style"))
+    ] = None,
+    refine: Annotated[Literal["full", "none"] | None, typer.Option(help=_help("refine"))] = None,
+    repairs: Annotated[int | None, typer.Option(help=_help("repairs"))] = None,
+    judge: Annotated[str | None, typer.Option(help=_help("judge"))] = None,
+    judge_base_url: Annotated[str | None, typer.Option(help=_help("judge_base_url"))] = None,
+    seed: Annotated[int | None, typer.Option(help=_help("seed"))] = None,
+    in_flight: Annotated[int | None, typer.Option(help=_help("in_flight"))] = None,
+    max_requests: Annotated[int | None, typer.Option(help=_help("max_requests"))] = None,
+    max_tokens: Annotated[int | None, typer.Option(help=_help("max_tokens"))] = None,
+    max_usd: Annotated[float | None, typer.Option(help=_help("max_usd"))] = None,
+    same_model: Annotated[
+        bool,
+        typer.Option("--same-model", help="Go on with a run at another --base-url: same model."),
+    ] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help=_help("skip_bad"))] = False,
+    config: Annotated[Path | None, typer.Option(help="Settings in YAML.")] = None,
+) -> None:
+    """Write a step-by-step instruction for each task. Run it again to go on where it stopped."""
+    if context.invoked_subcommand:
+        return
+    flags = {
+        "tasks": tasks,
+        "split": split,
+        "track": track,
+        "limit": limit,
+        "model": model,
+        "base_url": base_url,
+        "prompt_style": style,
+        "refine": refine,
+        "repairs": repairs,
+        "judge": judge,
+        "judge_base_url": judge_base_url,
+        "seed": seed,
+        "in_flight": in_flight,
+        "max_requests": max_requests,
+        "max_tokens": max_tokens,
+        "max_usd": max_usd,
+        "skip_bad": skip_bad or None,
+    }
+    if out is None:
+        raise InputError("no directory for the run", "add --out DIR")
+    asked = read_yaml(config) if config else {}
+    asked |= {name: value for name, value in flags.items() if value is not None}
+    progress = run_to_the_end(
+        _write(out, asked, same_model=same_model), f"seedstep steps --out {out}"
+    )
+    with StepsRun.read(out) as run:
+        print_statistics(run)
+    print_end(f"seedstep steps --out {out}", f"seedstep steps show {out} TASK", progress)
+    if not progress.complete:
+        raise typer.Exit(1)
+
+
+async def _write(out: Path, asked: dict[str, Any], *, same_model: bool) -> TaskProgress:
+    with watching(out) as watch:
+        return await write_instructions_async(out, asked, watch, same_model=same_model)
+
+
+@app.command()
+def show(
+    run: Annotated[Path, typer.Argument(help="The run's directory.")],
+    task: Annotated[str, typer.Argument(help="The task. Default: list all.")] = "",
+) -> None:
+    """List the instructions of a run, or show one with every turn and what it changed."""
+    with StepsRun.read(run) as opened:
+        if task:
+            print_entry(opened.entry(task))
+        else:
+            print_list(opened.entries())
+
+
+@app.command()
+def stats(run: Annotated[Path, typer.Argument(help="The run's directory.")]) -> None:
+    """Counts and means by category, as in Table 1 of the paper; checks failed, and cost."""
+    with StepsRun.read(run) as opened:
+        print_statistics(opened)
+
+
+@app.command()
+def checks() -> None:
+    """Precision and recall of the checks, on the labelled set that comes with seedstep."""
+    print_checks()
+
+
+@app.command("export")
+def write_export(
+    run: Annotated[Path, typer.Argument(help="The run's directory.")],
+    out: Annotated[Path, typer.Option(help="A file for jsonl, a directory for superni.")],
+    name: Annotated[
+        Literal["jsonl", "superni"], typer.Option("--format", help="The format to write.")
+    ] = "jsonl",
+) -> None:
+    """Write instructions as JSON lines, or task files with the instruction added."""
+    with StepsRun.read(run) as opened:
+        if name == "jsonl":
+            console.print(plain(f"{export_lines(opened, out):,} tasks in {out}"), soft_wrap=True)
+            return
+        written, left = export_task_files(opened, out)
+    console.print(plain(f"{written:,} task files in {out}"), soft_wrap=True)
+    if left:
+        console.print(f"{left:,} tasks have no instruction and are left out")
+
+
+@app.command("import")
+def take_over(
+    path: Annotated[
+        Path, typer.Argument(help="JSON lines with `task`, and `text` or `steps`.", metavar="FILE")
+    ],
+    tasks: Annotated[str, typer.Option(help=_help("tasks"))],
+    out: Annotated[Path, typer.Option(help="A new directory for the run.")],
+    split: Annotated[str | None, typer.Option(help=_help("split"))] = None,
+    track: Annotated[str | None, typer.Option(help=_help("track"))] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Go on without lines and tasks that are wrong.")
+    ] = False,
+) -> None:
+    """Take over instructions that people or another tool wrote, and check them."""
+    flags = {"tasks": tasks, "split": split, "track": track, "skip_bad": skip_bad or None}
+    asked = {name: value for name, value in flags.items() if value is not None}
+    problems = import_instructions(path, out, asked)
+    with StepsRun.read(out) as run:
+        print_statistics(run)
+    for problem in problems:
+        console.print(plain(f"skipped: {problem.what}", style="yellow"), soft_wrap=True)

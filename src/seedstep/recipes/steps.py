@@ -1,0 +1,115 @@
+"""Step-by-step instructions, and examples from them, as one call each: tasks in, a run out.
+
+Sections 3.1 and 3.2, appendix C.
+
+Example::
+
+    with write_instructions("runs/steps", tasks="my_tasks.jsonl", model="openai:m") as run:
+        for entry in run.entries():
+            print(entry.task, entry.result.steps)
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from seedstep.data import Task
+from seedstep.llm import Engine, Spent
+from seedstep.recipes.tasks import TaskProgress, TaskWatch, opened_engine, work_on_tasks
+from seedstep.steps import ExampleSet, Written, generate_examples, write_steps
+from seedstep.store import ExamplesRun, StepsRun
+
+__all__ = [
+    "make_examples",
+    "make_examples_async",
+    "write_instructions",
+    "write_instructions_async",
+]
+
+
+def write_instructions(
+    out: str | Path, *, watch: TaskWatch | None = None, same_model: bool = False, **settings: Any
+) -> StepsRun:
+    """Make a run, or go on with one, and return it opened for reading.
+
+    `settings` are those of `seedstep.StepsSettings`. A run that was killed goes on when the same
+    call is made again; nothing that came back is asked for twice.
+
+    Raises:
+        SeedstepError: with what is wrong and what to do.
+    """
+    asyncio.run(write_instructions_async(Path(out), settings, watch, same_model=same_model))
+    return StepsRun.read(Path(out))
+
+
+async def write_instructions_async(
+    out: Path,
+    asked: Mapping[str, Any],
+    watch: TaskWatch | None = None,
+    *,
+    same_model: bool = False,
+) -> TaskProgress:
+    """As `write_instructions`, inside a running event loop; returns how far it came."""
+    with StepsRun.start(out, asked, same_model=same_model) as run:
+
+        async def stage(
+            tasks: tuple[Task, ...], engine: Engine, spent: Spent
+        ) -> AsyncGenerator[Written]:
+            async with (
+                _judge(run, spent) as judge,
+                aclosing(write_steps(run.settings, tasks, engine, judge)) as results,
+            ):
+                async for written in results:
+                    yield written
+
+        return await work_on_tasks(run, stage, _findings, watch)
+
+
+@asynccontextmanager
+async def _judge(run: StepsRun, spent: Spent) -> AsyncIterator[Engine | None]:
+    settings = run.settings
+    if settings.judge is None:
+        yield None
+        return
+    async with opened_engine(run, settings.judge, settings.judge_base_url, spent) as engine:
+        yield engine
+
+
+def make_examples(
+    out: str | Path, *, watch: TaskWatch | None = None, same_model: bool = False, **settings: Any
+) -> ExamplesRun:
+    """Generate examples from the instructions of a run, as `write_instructions` writes those.
+
+    `settings` are those of `seedstep.ExamplesSettings`.
+
+    Raises:
+        SeedstepError: with what is wrong and what to do.
+    """
+    asyncio.run(make_examples_async(Path(out), settings, watch, same_model=same_model))
+    return ExamplesRun.read(Path(out))
+
+
+async def make_examples_async(
+    out: Path,
+    asked: Mapping[str, Any],
+    watch: TaskWatch | None = None,
+    *,
+    same_model: bool = False,
+) -> TaskProgress:
+    """As `make_examples`, inside a running event loop; returns how far it came."""
+    with ExamplesRun.start(out, asked, same_model=same_model) as run:
+        instructions = run.instructions()
+
+        def stage(
+            tasks: tuple[Task, ...], engine: Engine, spent: Spent
+        ) -> AsyncGenerator[ExampleSet]:
+            given = [(task, instructions[task.id]) for task in tasks]
+            return generate_examples(run.settings, given, engine)
+
+        return await work_on_tasks(run, stage, lambda one: str(one.ranking_failure), watch)
+
+
+def _findings(written: Written) -> str:
+    return ", ".join(one.name for one in written.findings)

@@ -1,0 +1,129 @@
+"""A stage that makes one record for each task, joined with its run directory."""
+
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from seedstep.data import Problem, Task
+from seedstep.errors import BudgetReached
+from seedstep.llm import Engine, Spent, Stats, open_model
+from seedstep.recipes.watching import Watcher, ticking
+from seedstep.store import TaskResult, TaskRun
+
+__all__ = ["TaskProgress", "TaskWatch", "opened_engine", "work_on_tasks"]
+
+R = TypeVar("R", bound=TaskResult)
+Flaws = Callable[[Any], str]
+
+
+@dataclass(slots=True)
+class TaskProgress:
+    """How far a run is.
+
+    `problems` are tasks that can't be read and were skipped; `failed` counts tasks without a
+    result by reason, and `flawed` those whose result has faults; `last` says what came of the
+    last one; `stopped` says so where a budget ended the run.
+    """
+
+    settings: Any
+    wanted: int
+    before: int
+    problems: tuple[Problem, ...] = ()
+    stats: Stats = field(default_factory=Stats)
+    started: float = field(default_factory=time.monotonic)
+    done: int = 0
+    flawed: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    last: str = ""
+    stopped: BudgetReached | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Time since this process began to work on the run."""
+        return time.monotonic() - self.started
+
+    @property
+    def complete(self) -> bool:
+        """True when all tasks are done."""
+        return self.done >= self.wanted
+
+    def add(self, failure: str, flaws: str) -> None:
+        """Count a task."""
+        self.done += 1
+        self.last = failure or flaws or "good"
+        if failure:
+            self.failed[failure] += 1
+        elif flaws:
+            self.flawed += 1
+
+
+TaskWatch = Watcher[TaskProgress, Task]
+"""Is told how a stage gets on, task by task."""
+
+
+async def work_on_tasks(
+    run: TaskRun[Any, R],
+    stage: Callable[[tuple[Task, ...], Engine, Spent], AsyncGenerator[R]],
+    flaws: Flaws,
+    watch: TaskWatch | None,
+) -> TaskProgress:
+    """Make and keep the records of all tasks that have none, in the order of the tasks.
+
+    `flaws` says what is wrong with a record that is none the less one.
+    """
+    found = run.tasks()
+    progress = TaskProgress(run.settings, len(found.tasks), run.count(), found.problems)
+    try:
+        if progress.before >= progress.wanted:
+            for entry in run.entries():
+                if entry.position < progress.wanted:
+                    progress.add(entry.result.failure, flaws(entry.result))
+        else:
+            await _work(run, stage, flaws, found.tasks, progress, watch)
+    except BudgetReached as reached:
+        progress.stopped = reached
+    finally:
+        await run.settle()
+    return progress
+
+
+async def _work(
+    run: TaskRun[Any, Any],
+    stage: Callable[[tuple[Task, ...], Engine, Spent], AsyncGenerator[Any]],
+    flaws: Flaws,
+    tasks: tuple[Task, ...],
+    progress: TaskProgress,
+    watch: TaskWatch | None,
+) -> None:
+    spent = run.spent()
+    settings = run.settings
+    async with opened_engine(run, settings.model, settings.base_url, spent) as engine:
+        progress.stats = engine.stats
+        async with (
+            aclosing(stage(tasks, engine, spent)) as results,
+            ticking(progress, watch),
+        ):
+            async for result in results:
+                task = tasks[progress.done]
+                await run.record(progress.done, task, result)
+                progress.add(result.failure, flaws(result))
+                if watch:
+                    watch.retired(progress, task)
+
+
+@asynccontextmanager
+async def opened_engine(
+    run: TaskRun[Any, Any], model: str, base_url: str | None, spent: Spent
+) -> AsyncIterator[Engine]:
+    """An engine for one of the models of a run, which all spend from one budget."""
+    settings = run.settings
+    identity = run.identity_url if model == settings.model else None
+    async with (
+        open_model(model, base_url, settings.in_flight, identity) as endpoint,
+        Engine(endpoint, run.ledger, settings.in_flight, settings.budget, spent) as engine,
+    ):
+        await engine.check()
+        yield engine

@@ -1,0 +1,46 @@
+"""Table 1 for tasks of our own."""
+
+from seedstep.steps import Described, Finding, Judgement, Written, statistics
+
+GOOD = Written("a", (), steps=("Read it twice.", "Answer."), chosen=0)
+FAULTY = Written(
+    "b",
+    (),
+    steps=("Read.", "Look.", "Say it.", "Stop."),
+    findings=(Finding("iterates", "x"), Finding("iterates", "y"), Finding("repeats", "")),
+    chosen=0,
+    judgement=Judgement(True, False, "key"),
+)
+FAILED = Written("c", (), failure="prose")
+
+
+def test_all_and_each_category() -> None:
+    rows = statistics(
+        [
+            Described("Titles", "one two three", GOOD),
+            Described("", "one", FAILED),
+            Described("Titles", "one two three four five", FAULTY),
+        ]
+    )
+    everything, titles, without = rows
+    assert [row.group for row in rows] == ["all", "Titles", "no category"]
+    assert (everything.tasks, everything.categories) == (3, 2)
+    assert everything.definition_words == 3
+    assert everything.words == (4 + 5) / 2
+    assert everything.steps == 3
+    assert everything.findings == {"iterates": 1, "repeats": 1}
+    assert everything.faulty == 1
+    assert everything.failures == {"prose": 1}
+    assert (everything.judged, everything.correct, everything.complete) == (1, 1, 0)
+    assert (titles.tasks, titles.faulty, titles.definition_words) == (2, 1, 4)
+    assert (without.words, without.steps, without.faulty) == (None, None, 0)
+
+
+def test_a_judge_without_an_answer_counts_for_nothing() -> None:
+    written = Written("a", (), steps=("x",), judgement=Judgement(None, None, "key", "prose"))
+    (row, _) = statistics([Described("", "x", written)])
+    assert (row.judged, row.correct, row.complete) == (0, 0, 0)
+
+
+def test_nothing_at_all() -> None:
+    assert statistics([]) == ()
