@@ -46,6 +46,7 @@ _HEADING = re.compile(
     r"|[ \t]*+[-*_=]{3,}[ \t]*+",
     re.IGNORECASE,
 )
+_NUMBER = re.compile(rf"{_BOLD}\d{{1,3}}[.)]{_BOLD}[ \t]*")
 _CLOSING = re.compile(
     r"(?:these|the above|i hope|hope (?:this|these|that)|let me know|feel free|please note|note:"
     r"|note that|would you like|if you (?:need|want|would))\b",
@@ -76,6 +77,7 @@ def _sections(lines: Iterable[str]) -> Iterator[dict[str, list[str]]]:
         if match := _FIELD.fullmatch(line):
             name = match["name"].lower()
             if name == "input" and example:
+                _drop_number(field)
                 yield example
                 example = {}
             field = [match["text"]]
@@ -86,6 +88,12 @@ def _sections(lines: Iterable[str]) -> Iterator[dict[str, list[str]]]:
             field.append(line)
     if example:
         yield example
+
+
+def _drop_number(field: list[str]) -> None:
+    """Remove the number of the next example, where it stands on a line of its own."""
+    if len(field) > 1 and _NUMBER.fullmatch(field[-1]):
+        field.pop()
 
 
 def _ends_field(line: str, field: Sequence[str]) -> bool:
