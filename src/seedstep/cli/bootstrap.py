@@ -7,6 +7,19 @@ from typing import Annotated, Any, Literal
 import typer
 
 from seedstep.bootstrap import Settings, make_settings, preview, require_price
+from seedstep.cli.options import (
+    BaseUrl,
+    Config,
+    InFlight,
+    MaxRequests,
+    MaxTokens,
+    MaxUsd,
+    Model,
+    Out,
+    SameModel,
+    Seed,
+    settings_of,
+)
 from seedstep.cli.progress import watcher
 from seedstep.cli.stopping import run_to_the_end
 from seedstep.cli.summary import print_summary
@@ -15,7 +28,7 @@ from seedstep.data import require_seeds, seed_tasks
 from seedstep.errors import InputError
 from seedstep.llm import resolve_base_url
 from seedstep.recipes import Progress, self_instruct_async
-from seedstep.store import Run, read_yaml
+from seedstep.store import Run
 
 __all__ = ["command"]
 
@@ -25,31 +38,26 @@ def _help(name: str) -> str:
 
 
 def command(
-    out: Annotated[Path | None, typer.Option(help="The run's directory, made if needed.")] = None,
-    model: Annotated[str | None, typer.Option(help=_help("model"))] = None,
-    base_url: Annotated[str | None, typer.Option(help=_help("base_url"))] = None,
+    out: Out = None,
+    model: Model = None,
+    base_url: BaseUrl = None,
     prompt_style: Annotated[
         Literal["auto", "completion", "turns", "chat"] | None,
         typer.Option(help=_help("prompt_style")),
     ] = None,
     seeds: Annotated[str | None, typer.Option(help=_help("seeds"))] = None,
     tasks: Annotated[int | None, typer.Option(help=_help("tasks"))] = None,
-    seed: Annotated[int | None, typer.Option(help=_help("seed"))] = None,
+    seed: Seed = None,
     window: Annotated[int | None, typer.Option(help=_help("window"))] = None,
-    in_flight: Annotated[int | None, typer.Option(help=_help("in_flight"))] = None,
+    in_flight: InFlight = None,
     decontaminate: Annotated[
         list[str] | None, typer.Option(help=_help("decontaminate") + " May be given several times.")
     ] = None,
-    max_requests: Annotated[int | None, typer.Option(help=_help("max_requests"))] = None,
-    max_tokens: Annotated[int | None, typer.Option(help=_help("max_tokens"))] = None,
-    max_usd: Annotated[float | None, typer.Option(help=_help("max_usd"))] = None,
-    same_model: Annotated[
-        bool,
-        typer.Option("--same-model", help="Go on with a run at another --base-url: same model."),
-    ] = False,
-    config: Annotated[
-        Path | None, typer.Option(help="Settings in YAML, as `seedstep init` writes them.")
-    ] = None,
+    max_requests: MaxRequests = None,
+    max_tokens: MaxTokens = None,
+    max_usd: MaxUsd = None,
+    same_model: SameModel = False,
+    config: Config = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the first prompts and an estimate; ask nothing.")
     ] = False,
@@ -69,9 +77,7 @@ def command(
         "max_tokens": max_tokens,
         "max_usd": max_usd,
     }
-    asked = read_yaml(config) if config else {}
-    make_settings(asked, str(config))
-    asked |= {name: value for name, value in flags.items() if value is not None}
+    asked = settings_of(make_settings, config, flags)
     settings = make_settings(asked, "the command line")
     resolve_base_url(settings.model, settings.base_url)
     if dry_run:

@@ -6,14 +6,27 @@ from typing import Annotated, Any
 
 import typer
 
+from seedstep.cli.options import (
+    BaseUrl,
+    Config,
+    InFlight,
+    MaxRequests,
+    MaxTokens,
+    MaxUsd,
+    Model,
+    Out,
+    SameModel,
+    Seed,
+    required,
+    settings_of,
+)
 from seedstep.cli.stopping import run_to_the_end
 from seedstep.cli.task_progress import print_end, print_spending, watching
 from seedstep.cli.terminal import console, plain
 from seedstep.data import Example
-from seedstep.errors import InputError
 from seedstep.recipes import TaskProgress, make_examples_async
-from seedstep.steps import ExampleSet, ExamplesSettings
-from seedstep.store import Entry, ExamplesRun, read_yaml
+from seedstep.steps import ExampleSet, ExamplesSettings, make_examples_settings
+from seedstep.store import Entry, ExamplesRun
 
 __all__ = ["app", "print_examples"]
 
@@ -27,22 +40,19 @@ def _help(name: str) -> str:
 @app.callback()
 def generate(
     context: typer.Context,
-    out: Annotated[Path | None, typer.Option(help="The run's directory, made if needed.")] = None,
+    out: Out = None,
     steps: Annotated[str | None, typer.Option(help=_help("steps"))] = None,
     count: Annotated[int | None, typer.Option(help=_help("count"))] = None,
     limit: Annotated[int | None, typer.Option(help=_help("limit"))] = None,
-    model: Annotated[str | None, typer.Option(help=_help("model"))] = None,
-    base_url: Annotated[str | None, typer.Option(help=_help("base_url"))] = None,
-    seed: Annotated[int | None, typer.Option(help=_help("seed"))] = None,
-    in_flight: Annotated[int | None, typer.Option(help=_help("in_flight"))] = None,
-    max_requests: Annotated[int | None, typer.Option(help=_help("max_requests"))] = None,
-    max_tokens: Annotated[int | None, typer.Option(help=_help("max_tokens"))] = None,
-    max_usd: Annotated[float | None, typer.Option(help=_help("max_usd"))] = None,
-    same_model: Annotated[
-        bool,
-        typer.Option("--same-model", help="Go on with a run at another --base-url: same model."),
-    ] = False,
-    config: Annotated[Path | None, typer.Option(help="Settings in YAML.")] = None,
+    model: Model = None,
+    base_url: BaseUrl = None,
+    seed: Seed = None,
+    in_flight: InFlight = None,
+    max_requests: MaxRequests = None,
+    max_tokens: MaxTokens = None,
+    max_usd: MaxUsd = None,
+    same_model: SameModel = False,
+    config: Config = None,
 ) -> None:
     """Generate examples for each task that has an instruction, and choose two of them."""
     if context.invoked_subcommand:
@@ -59,10 +69,8 @@ def generate(
         "max_tokens": max_tokens,
         "max_usd": max_usd,
     }
-    if out is None:
-        raise InputError("no directory for the run", "add --out DIR")
-    asked = read_yaml(config) if config else {}
-    asked |= {name: value for name, value in flags.items() if value is not None}
+    out = required(out)
+    asked = settings_of(make_examples_settings, config, flags)
     again = f"seedstep examples --out {out}"
     progress = run_to_the_end(_generate(out, asked, same_model=same_model), again)
     with ExamplesRun.read(out) as run:

@@ -5,14 +5,27 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from seedstep.cli.options import (
+    BaseUrl,
+    Config,
+    InFlight,
+    MaxRequests,
+    MaxTokens,
+    MaxUsd,
+    Model,
+    Out,
+    SameModel,
+    Seed,
+    required,
+    settings_of,
+)
 from seedstep.cli.steps_print import print_checks, print_entry, print_list, print_statistics
 from seedstep.cli.stopping import run_to_the_end
 from seedstep.cli.task_progress import print_end, watching
 from seedstep.cli.terminal import console, plain
-from seedstep.errors import InputError
 from seedstep.recipes import TaskProgress, import_instructions, write_instructions_async
-from seedstep.steps import StepsSettings
-from seedstep.store import StepsRun, export_lines, export_task_files, read_yaml
+from seedstep.steps import StepsSettings, make_steps_settings
+from seedstep.store import StepsRun, export_lines, export_task_files
 
 __all__ = ["app"]
 
@@ -28,13 +41,13 @@ def _help(name: str) -> str:
 @app.callback()
 def write(
     context: typer.Context,
-    out: Annotated[Path | None, typer.Option(help="The run's directory, made if needed.")] = None,
+    out: Out = None,
     tasks: Annotated[str | None, typer.Option(help=_help("tasks"))] = None,
     split: Annotated[str | None, typer.Option(help=_help("split"))] = None,
     track: Annotated[str | None, typer.Option(help=_help("track"))] = None,
     limit: Annotated[int | None, typer.Option(help=_help("limit"))] = None,
-    model: Annotated[str | None, typer.Option(help=_help("model"))] = None,
-    base_url: Annotated[str | None, typer.Option(help=_help("base_url"))] = None,
+    model: Model = None,
+    base_url: BaseUrl = None,
     style: Annotated[
         Literal["auto", "completion", "chat"] | None, typer.Option(help=_help("prompt_style"))
     ] = None,
@@ -42,17 +55,14 @@ def write(
     repairs: Annotated[int | None, typer.Option(help=_help("repairs"))] = None,
     judge: Annotated[str | None, typer.Option(help=_help("judge"))] = None,
     judge_base_url: Annotated[str | None, typer.Option(help=_help("judge_base_url"))] = None,
-    seed: Annotated[int | None, typer.Option(help=_help("seed"))] = None,
-    in_flight: Annotated[int | None, typer.Option(help=_help("in_flight"))] = None,
-    max_requests: Annotated[int | None, typer.Option(help=_help("max_requests"))] = None,
-    max_tokens: Annotated[int | None, typer.Option(help=_help("max_tokens"))] = None,
-    max_usd: Annotated[float | None, typer.Option(help=_help("max_usd"))] = None,
-    same_model: Annotated[
-        bool,
-        typer.Option("--same-model", help="Go on with a run at another --base-url: same model."),
-    ] = False,
+    seed: Seed = None,
+    in_flight: InFlight = None,
+    max_requests: MaxRequests = None,
+    max_tokens: MaxTokens = None,
+    max_usd: MaxUsd = None,
+    same_model: SameModel = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help=_help("skip_bad"))] = False,
-    config: Annotated[Path | None, typer.Option(help="Settings in YAML.")] = None,
+    config: Config = None,
 ) -> None:
     """Write a step-by-step instruction for each task. Run it again to go on where it stopped."""
     if context.invoked_subcommand:
@@ -76,10 +86,8 @@ def write(
         "max_usd": max_usd,
         "skip_bad": skip_bad or None,
     }
-    if out is None:
-        raise InputError("no directory for the run", "add --out DIR")
-    asked = read_yaml(config) if config else {}
-    asked |= {name: value for name, value in flags.items() if value is not None}
+    out = required(out)
+    asked = settings_of(make_steps_settings, config, flags)
     progress = run_to_the_end(
         _write(out, asked, same_model=same_model), f"seedstep steps --out {out}"
     )

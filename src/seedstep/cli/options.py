@@ -1,0 +1,80 @@
+"""Flags that several commands have, and how flags and a file become settings.
+
+Example::
+
+    def command(model: Model = None, config: Config = None) -> None:
+        asked = settings_of(make_settings, config, {"model": model})
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from seedstep.errors import InputError
+from seedstep.llm.settings import HELP
+from seedstep.store import read_yaml
+
+__all__ = [
+    "BaseUrl",
+    "Config",
+    "InFlight",
+    "MaxRequests",
+    "MaxTokens",
+    "MaxUsd",
+    "Model",
+    "Out",
+    "SameModel",
+    "Seed",
+    "required",
+    "settings_of",
+]
+
+
+def _option(name: str) -> Any:
+    return typer.Option(help=HELP[name]["help"])
+
+
+Out = Annotated[Path | None, typer.Option(help="The run's directory, made if needed.")]
+Model = Annotated[str | None, _option("model")]
+BaseUrl = Annotated[str | None, _option("base_url")]
+Seed = Annotated[int | None, _option("seed")]
+InFlight = Annotated[int | None, _option("in_flight")]
+MaxRequests = Annotated[int | None, _option("max_requests")]
+MaxTokens = Annotated[int | None, _option("max_tokens")]
+MaxUsd = Annotated[float | None, _option("max_usd")]
+SameModel = Annotated[
+    bool, typer.Option("--same-model", help="Go on with a run at another --base-url: same model.")
+]
+Config = Annotated[Path | None, typer.Option(help="Settings in a YAML file.")]
+
+
+def required(out: Path | None) -> Path:
+    """The directory of a run.
+
+    Raises:
+        InputError: none is named.
+    """
+    if out is None:
+        raise InputError("no directory for the run", "add --out DIR")
+    return out
+
+
+def settings_of(
+    make: Callable[[Mapping[str, Any], str], object],
+    config: Path | None,
+    flags: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The settings that a file and the flags name; a flag that is None names none.
+
+    `make` is how a stage makes its settings.
+
+    Raises:
+        InputError: the file can't be read, or a setting does not fit; it says which of the two.
+    """
+    asked = read_yaml(config) if config else {}
+    make(asked, str(config))
+    asked |= {name: value for name, value in flags.items() if value is not None}
+    make(asked, "the command line")
+    return asked
