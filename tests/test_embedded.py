@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from command_line import run_process
-from seedstep import Run
+from seedstep import Run, Task
+from seedstep.llm import Engine, MemoryLedger, open_model
+from seedstep.steps import StepsSettings, write_steps
 
 pytestmark = [pytest.mark.embedded, pytest.mark.usefixtures("empty_directory")]
 
@@ -34,3 +36,21 @@ def test_the_embedded_model_makes_a_data_set() -> None:
     assert again.code == 0, again.err
     with Run.read(Path("run")) as run:
         assert run.status().usage == usage, "nothing was asked again"
+
+
+async def test_the_embedded_model_writes_step_by_step_instructions() -> None:
+    tasks = [
+        Task("mood", "Say whether the guest's message is friendly or angry.", ()),
+        Task("title", "Write a title for the given report.", (), category="Title Generation"),
+    ]
+    settings = StepsSettings(model="local", repairs=1)
+    async with (
+        open_model("local", None, slots=1) as endpoint,
+        Engine(endpoint, MemoryLedger(), in_flight=1) as engine,
+    ):
+        done = [one async for one in write_steps(settings, tasks, engine)]
+    assert [one.task_id for one in done] == ["mood", "title"]
+    for written in done:
+        assert bool(written.steps) != bool(written.failure)
+        assert 1 <= len(written.turns) <= 2
+        assert all(turn.reply for turn in written.turns)

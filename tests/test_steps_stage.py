@@ -266,6 +266,14 @@ async def test_in_completion_style_a_repair_is_a_new_draw() -> None:
     assert len({body["prompt"] for body in server.bodies}) == 1
 
 
+@pytest.mark.parametrize("begin", [" ", "", "\n", " 1. ", "\n1. "])
+async def test_in_completion_style_the_first_number_may_be_repeated(begin: str) -> None:
+    rest = numbered(*STEPS).removeprefix("1. ")
+    with ScriptedServer(drafts_script(lambda draw: (begin + rest, "stop"))) as server:
+        (written,) = await write(server, boats(1), prompt_style="completion")
+    assert written.steps == STEPS
+
+
 async def test_in_completion_style_what_is_no_procedure_is_named() -> None:
     with ScriptedServer(drafts_script(lambda draw: ("", "stop"))) as server:
         (written,) = await write(server, boats(1), prompt_style="completion")

@@ -18,6 +18,7 @@ Example::
     [turn.name for turn in script]  # ["obtain", "single", "examples", "general", "output"]
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -49,6 +50,8 @@ EXAMPLES = 2
 
 LONGEST_FAULT = 600
 """Characters of a fault, in the turn that asks to correct it."""
+
+_FIRST_NUMBER = re.compile(r"\s*1[.)]\s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +202,9 @@ class Drafts:
         return await self._draw("repair")
 
     def read(self, turn: Turn) -> ParsedSteps:
-        """The steps of a draw, which goes on after the number that ends the prompt."""
-        return parse(f"1.{turn.reply}", cut=turn.cut)
+        """The steps of a draw. It goes on after the number that ends the prompt, or repeats it."""
+        text = turn.reply if _FIRST_NUMBER.match(turn.reply) else f"1.{turn.reply}"
+        return parse(text, cut=turn.cut)
 
     async def _draw(self, name: str) -> Turn:
         prompt = completion_prompt(self.task)

@@ -20,7 +20,7 @@ from seedstep.data import Task
 from seedstep.llm import Engine
 from seedstep.llm.order import in_order
 from seedstep.steps.check import Finding, TaskText, check, repair_request
-from seedstep.steps.conversation import TURNS, make_talk
+from seedstep.steps.conversation import TURNS, Conversation, Drafts, make_talk
 from seedstep.steps.judge import judge
 from seedstep.steps.parse import ParsedSteps
 from seedstep.steps.records import FAILURES, Turn, Written
@@ -69,16 +69,7 @@ async def _write(
         if versions[-1].is_good or len(versions) > settings.repairs:
             break
         last = await talk.repair([repair_request(one) for one in versions[-1].findings])
-    asked = {turn.name for turn in talk.turns}
-    first = talk.turns[0]
-    written = replace(
-        _outcome(versions, last),
-        task_id=task.id,
-        turns=tuple(talk.turns),
-        left_out=tuple(name for name in TURNS if name not in asked),
-        unrefined=_procedure(talk.read(first)) if not first.failure else (),
-        repairs=sum(turn.name == "repair" for turn in talk.turns),
-    )
+    written = _written(task, talk, versions, last)
     if judge_engine is None or written.failure:
         return written
     sampling = settings.sampling_of("judge")
@@ -104,14 +95,37 @@ def _procedure(parsed: ParsedSteps) -> tuple[str, ...]:
     return () if parsed.reason else parsed.steps
 
 
-def _outcome(versions: Sequence[_Version], last: Turn) -> Written:
-    """The version with the fewest faults, the latest of equals; or why there is none."""
+def _written(
+    task: Task, talk: Conversation | Drafts, versions: Sequence[_Version], last: Turn
+) -> Written:
+    """What came of a task: its best version, or why there is none."""
+    asked = [turn.name for turn in talk.turns]
+    first = talk.turns[0]
+    best = _best(versions)
+    failure, detail = ("", "") if best else _failure(versions, last)
+    return Written(
+        task.id,
+        tuple(talk.turns),
+        left_out=tuple(name for name in TURNS if name not in asked),
+        unrefined=() if first.failure else _procedure(talk.read(first)),
+        steps=best.parsed.steps if best else (),
+        findings=tuple(best.findings) if best else (),
+        failure=failure,
+        detail=detail,
+        chosen=best.turn if best else -1,
+        repairs=asked.count("repair"),
+    )
+
+
+def _best(versions: Sequence[_Version]) -> _Version | None:
+    """The version with the fewest faults, the latest of equals."""
     procedures = [one for one in versions if not one.parsed.reason]
-    if procedures:
-        best = min(reversed(procedures), key=lambda one: len(one.findings))
-        steps, findings = best.parsed.steps, tuple(best.findings)
-        return Written("", (), steps=steps, findings=findings, chosen=best.turn)
-    if versions:
-        reason = versions[-1].parsed.reason
-        return Written("", (), failure=reason, detail=FAILURES[reason])
-    return Written("", (), failure="request_failed", detail=f"{last.name}: {last.failure}")
+    return min(reversed(procedures), key=lambda one: len(one.findings), default=None)
+
+
+def _failure(versions: Sequence[_Version], last: Turn) -> tuple[str, str]:
+    """The name of what went wrong, and what it was."""
+    if not versions:
+        return "request_failed", f"{last.name}: {last.failure}"
+    reason = versions[-1].parsed.reason
+    return reason, FAILURES[reason]

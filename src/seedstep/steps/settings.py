@@ -52,13 +52,33 @@ EXAMPLES_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class StepsSettings(Spending):
+class _Asking(Spending):
+    """What both stages have."""
+
+    model: str = field(default="local", metadata=HELP["model"])
+    base_url: str | None = field(default=None, metadata=HELP["base_url"])
+    limit: Count | None = field(
+        default=None, metadata=explained("Number of tasks, the first ones. Default: all.")
+    )
+    seed: int = field(default=42, metadata=HELP["seed"])
+    in_flight: Count = field(default=8, metadata=HELP["in_flight"])
+    max_requests: Count | None = field(default=None, metadata=HELP["max_requests"])
+    max_tokens: Count | None = field(default=None, metadata=HELP["max_tokens"])
+    max_usd: Dollars | None = field(default=None, metadata=HELP["max_usd"])
+    prices: dict[str, Price] = field(default_factory=dict, metadata=HELP["prices"])
+    sampling: dict[str, Any] = field(default_factory=dict)
+
+    def sampling_of(self, request: str) -> Sampling:
+        """The sampling parameters of a request: seedstep's own, with those that are set here."""
+        return override(self.SAMPLING[request], self.sampling.get(request, {}))
+
+
+@dataclass(frozen=True, slots=True)
+class StepsSettings(_Asking):
     """How step-by-step instructions are written. A run's settings are kept in its `run.yaml`."""
 
     SAMPLING: ClassVar[Mapping[str, Sampling]] = STEPS_SAMPLING
 
-    model: str = field(default="local", metadata=HELP["model"])
-    base_url: str | None = field(default=None, metadata=HELP["base_url"])
     prompt_style: Literal["auto", "completion", "chat"] = field(
         default="auto",
         metadata=explained(
@@ -70,8 +90,8 @@ class StepsSettings(Spending):
     tasks: str | None = field(
         default=None,
         metadata=explained(
-            "The tasks: a SUPER-NATURALINSTRUCTIONS directory or task file, or JSON lines with at "
-            "least a definition."
+            "The tasks: a SUPER-NATURALINSTRUCTIONS directory or task file, JSON lines with at least "
+            "a definition, or a bootstrap's run."
         ),
     )
     split: str | None = field(
@@ -80,9 +100,6 @@ class StepsSettings(Spending):
     track: str = field(
         default="default",
         metadata=explained("Directory of the split: default, xlingual."),
-    )
-    limit: Count | None = field(
-        default=None, metadata=explained("Number of tasks, the first ones. Default: all.")
     )
     skip_bad: bool = field(
         default=False, metadata=explained("Go on without tasks that can't be read.")
@@ -109,12 +126,6 @@ class StepsSettings(Spending):
     judge_base_url: str | None = field(
         default=None, metadata=explained("Address of the server for the judge.")
     )
-    seed: int = field(default=42, metadata=HELP["seed"])
-    in_flight: Count = field(default=8, metadata=HELP["in_flight"])
-    max_requests: Count | None = field(default=None, metadata=HELP["max_requests"])
-    max_tokens: Count | None = field(default=None, metadata=HELP["max_tokens"])
-    max_usd: Dollars | None = field(default=None, metadata=HELP["max_usd"])
-    prices: dict[str, Price] = field(default_factory=dict, metadata=HELP["prices"])
     sampling: dict[str, Any] = field(
         default_factory=dict,
         metadata=explained(
@@ -130,19 +141,13 @@ class StepsSettings(Spending):
             return self.prompt_style
         return "chat" if default_prompt_style(self.model) == "chat" else "completion"
 
-    def sampling_of(self, request: str) -> Sampling:
-        """The sampling parameters of a request: seedstep's own, with those that are set here."""
-        return override(STEPS_SAMPLING[request], self.sampling.get(request, {}))
-
 
 @dataclass(frozen=True, slots=True)
-class ExamplesSettings(Spending):
+class ExamplesSettings(_Asking):
     """How examples are generated and ranked (appendix C); always as a conversation."""
 
     SAMPLING: ClassVar[Mapping[str, Sampling]] = EXAMPLES_SAMPLING
 
-    model: str = field(default="local", metadata=HELP["model"])
-    base_url: str | None = field(default=None, metadata=HELP["base_url"])
     steps: str | None = field(
         default=None,
         metadata=explained("The run of `seedstep steps` whose instructions are used."),
@@ -150,15 +155,6 @@ class ExamplesSettings(Spending):
     count: Annotated[int, msgspec.Meta(ge=2, le=50)] = field(
         default=5, metadata=explained("Examples to ask for, of which two are chosen.")
     )
-    limit: Count | None = field(
-        default=None, metadata=explained("Number of tasks, the first ones. Default: all.")
-    )
-    seed: int = field(default=42, metadata=HELP["seed"])
-    in_flight: Count = field(default=8, metadata=HELP["in_flight"])
-    max_requests: Count | None = field(default=None, metadata=HELP["max_requests"])
-    max_tokens: Count | None = field(default=None, metadata=HELP["max_tokens"])
-    max_usd: Dollars | None = field(default=None, metadata=HELP["max_usd"])
-    prices: dict[str, Price] = field(default_factory=dict, metadata=HELP["prices"])
     sampling: dict[str, Any] = field(
         default_factory=dict,
         metadata=explained(
@@ -171,10 +167,6 @@ class ExamplesSettings(Spending):
     def style(self) -> str:
         """The prompt style: always a conversation."""
         return "chat"
-
-    def sampling_of(self, request: str) -> Sampling:
-        """The sampling parameters of a request: seedstep's own, with those that are set here."""
-        return override(EXAMPLES_SAMPLING[request], self.sampling.get(request, {}))
 
 
 def make_steps_settings(values: Mapping[str, Any], source: str) -> StepsSettings:
