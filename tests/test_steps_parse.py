@@ -415,6 +415,11 @@ def test_the_last_step_of_a_cut_reply_is_left_out() -> None:
     assert found.epilogue == "3. Say i"
 
 
+def test_a_reply_cut_after_its_last_step_has_all_steps() -> None:
+    found = parse("1. Read it.\n2. Say it.\n\nLet me kn", cut=True)
+    assert (found.steps, found.reason) == (("Read it.", "Say it."), "")
+
+
 def test_a_reply_cut_in_its_first_step_has_none() -> None:
     assert (parse("1. Read i", cut=True).steps, parse("1. Read i", cut=True).reason) == ((), "cut")
 

@@ -89,14 +89,15 @@ class ParsedSteps:
 def parse(reply: str, *, cut: bool = False) -> ParsedSteps:
     """The steps of a reply, or of a text that `render` wrote.
 
-    If the reply was `cut` at its length limit, its last step is unfinished and left out. Then an
-    earlier version of the instruction counts, if there is one; else the reason is "cut".
+    If the reply was `cut` at its length limit, a step that it ends with is unfinished and left out.
+    Then an earlier version of the instruction counts, if there is one; else the reason is "cut".
     """
     text = answer(reply).removeprefix("\ufeff")
     if _JSON.match(text):
         return ParsedSteps((), "json", preamble=text.strip())
     versions = split_versions(read_lines(text))
     lists = [find_list(version) for version in versions]
+    cut = cut and lists[-1] is not None and not lists[-1].after
     chosen = _choose(lists, cut=cut)
     found = lists[chosen]
     if found is None:
