@@ -4,8 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from seedstep.steps import CHECKS, Finding, TaskText, check, parse, render, repair_request
 from seedstep.steps.words import sentences
@@ -348,43 +346,6 @@ def test_a_fault_is_told_with_its_detail(name: str) -> None:
     request = repair_request(Finding(name, "<the {detail}>"))
     assert "<the {detail}>" in request
     assert "{}" not in request
-
-
-@given(st.text(), st.text(), st.lists(st.tuples(st.text(), st.text()), max_size=3))
-def test_any_texts_are_checked(
-    reply: str, definition: str, examples: list[tuple[str, str]]
-) -> None:
-    found = check(parse(reply), TaskText(definition, tuple(examples)))
-    assert {one.name for one in found} <= set(CHECKS)
-    assert all(one.detail for one in found)
-
-
-@pytest.mark.parametrize(
-    "piece",
-    [
-        "a ",
-        '"a" or ',
-        "given a cat, ",
-        "must not be x. ",
-        "for each a in the ",
-        "A, ",
-        "e.g. ",
-        "'",
-        "(like ",
-    ],
-)
-def test_huge_texts_are_checked(piece: str) -> None:
-    huge = piece * (300_000 // len(piece))
-    parsed = parse(f"1. Read it.\n2. {huge}\n3. Output {huge}")
-    assert {one.name for one in check(parsed, TaskText(huge, ((huge, huge),)))} <= set(CHECKS)
-
-
-def test_very_many_steps_are_checked() -> None:
-    reply = "1. For each word, say it aloud.\n" * 40_000
-    task = TaskText("You are given a word. " * 1000, (("a word " * 1000, "b"),))
-    found = {one.name: one.detail for one in check(parse(reply), task)}
-    assert found["too_many"] == "40000 steps"
-    assert "repeats" in found
 
 
 def test_real_definitions_said_in_steps_hold_what_they_hold(shared_data: Path) -> None:
