@@ -90,8 +90,8 @@ class StepsSettings(_Asking):
     tasks: str | None = field(
         default=None,
         metadata=explained(
-            "The tasks: a SUPER-NATURALINSTRUCTIONS directory or task file, JSON lines with at least "
-            "a definition, or a bootstrap's run."
+            "The tasks: a SUPER-NATURALINSTRUCTIONS directory or task file, JSON lines with at "
+            "least a definition, or a bootstrap's run."
         ),
     )
     split: str | None = field(
