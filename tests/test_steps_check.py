@@ -4,8 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from seedstep.steps import CHECKS, Finding, TaskText, check, parse, render, repair_request
 from seedstep.steps.words import sentences
@@ -139,6 +137,7 @@ ITERATES: dict[str, tuple[str, bool]] = {
     "through-it": ("Go through the review from beginning to end.", False),
     "each-of-both": ("Read each review of the two aloud.", False),
     "forbidden": ("Do not repeat this for other reviews in the dataset.", False),
+    "next-of-something-else": ("Note it down and go on to the next idea.", False),
     "in-all-cases": ("In all other cases, output none.", False),
 }
 
@@ -176,6 +175,21 @@ SPECIFIC: dict[str, tuple[str, bool]] = {
 @pytest.mark.parametrize(("step", "specific"), SPECIFIC.values(), ids=SPECIFIC)
 def test_specific_example(step: str, specific: bool) -> None:
     assert ("specific_example" in names(MOOD, "Read the review.", step)) is specific
+
+
+def test_six_words_in_a_row_are_copied_and_five_are_not() -> None:
+    story = "Every morning old Anna fed seven grey ducks at the pond behind her garden gate."
+    task = TaskText("Write the end of the story.", ((f"{story} {story[::-1]}", "They flew away."),))
+    six = "Think of how old Anna fed seven grey ducks."
+    five = "Think of how Anna fed seven grey ducks."
+    assert "specific_example" in names(task, "Read it.", six)
+    assert "specific_example" not in names(task, "Read it.", five)
+
+
+def test_single_words_of_a_short_example_may_be_used() -> None:
+    task = TaskText("Say how the guest feels.", (("The soup was cold!", "angry"),))
+    steps = ("Read it.", "Food that is cold, such as soup, makes guests angry.")
+    assert "specific_example" not in names(task, *steps)
 
 
 IMPOSSIBLE: dict[str, tuple[str, bool]] = {
@@ -312,6 +326,12 @@ def test_demands_on_form(demand: str, met: str, not_met: str) -> None:
     assert "missing_constraint" in names(task, "Read the text.", not_met)
 
 
+def test_another_prohibition_does_not_do() -> None:
+    task = TaskText("Sum it up. Do not mention prices, dates, names or places.")
+    assert "missing_constraint" not in names(task, "Read it.", "Leave out all names and prices.")
+    assert "missing_constraint" in names(task, "Read it.", "Do not write names in capitals.")
+
+
 def test_what_describes_the_input_is_no_constraint() -> None:
     task = TaskText("You are given at most five words separated by commas. Sort them.")
     assert "missing_constraint" not in names(task, "Read the words.", "Sort them.")
@@ -348,43 +368,6 @@ def test_a_fault_is_told_with_its_detail(name: str) -> None:
     request = repair_request(Finding(name, "<the {detail}>"))
     assert "<the {detail}>" in request
     assert "{}" not in request
-
-
-@given(st.text(), st.text(), st.lists(st.tuples(st.text(), st.text()), max_size=3))
-def test_any_texts_are_checked(
-    reply: str, definition: str, examples: list[tuple[str, str]]
-) -> None:
-    found = check(parse(reply), TaskText(definition, tuple(examples)))
-    assert {one.name for one in found} <= set(CHECKS)
-    assert all(one.detail for one in found)
-
-
-@pytest.mark.parametrize(
-    "piece",
-    [
-        "a ",
-        '"a" or ',
-        "given a cat, ",
-        "must not be x. ",
-        "for each a in the ",
-        "A, ",
-        "e.g. ",
-        "'",
-        "(like ",
-    ],
-)
-def test_huge_texts_are_checked(piece: str) -> None:
-    huge = piece * (300_000 // len(piece))
-    parsed = parse(f"1. Read it.\n2. {huge}\n3. Output {huge}")
-    assert {one.name for one in check(parsed, TaskText(huge, ((huge, huge),)))} <= set(CHECKS)
-
-
-def test_very_many_steps_are_checked() -> None:
-    reply = "1. For each word, say it aloud.\n" * 40_000
-    task = TaskText("You are given a word. " * 1000, (("a word " * 1000, "b"),))
-    found = {one.name: one.detail for one in check(parse(reply), task)}
-    assert found["too_many"] == "40000 steps"
-    assert "repeats" in found
 
 
 def test_real_definitions_said_in_steps_hold_what_they_hold(shared_data: Path) -> None:

@@ -1,10 +1,8 @@
-"""Model replies to steps, and steps to text and back."""
+"""The steps of all the forms in which models write them."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from seedstep.steps import REASONS, canonical, parse, render
+from seedstep.steps import parse, render
 
 TOPIC = ("Read the article.", "Find its main subject.", "Output one topic.")
 MOOD = ("Read the review.", 'Output "good" or "bad".')
@@ -100,6 +98,14 @@ PROCEDURES: dict[str, tuple[str, tuple[str, ...]]] = {
         "1. Read.\n  1. Find names.\n  2. Find dates.\n2. Output both.",
         ("Read.\n1. Find names.\n2. Find dates.", "Output both."),
     ),
+    "sub-numbers-behind-tabs": (
+        "1. Read.\n\t1. Find names.\n\t2. Find dates.\n2. Output both.",
+        ("Read.\n1. Find names.\n2. Find dates.", "Output both."),
+    ),
+    "bullets-under-a-line": (
+        "1. Choose.\nFollow the instruction:\n- cats\n- dogs\n2. Output it.",
+        ("Choose.\nFollow the instruction:\n- cats\n- dogs", "Output it."),
+    ),
     "decimal-sub-numbers": (
         "1. Read.\n1.1 Find names.\n1.2 Find dates.\n2. Output both.",
         ("Read.\n1.1 Find names.\n1.2 Find dates.", "Output both."),
@@ -191,6 +197,10 @@ PROCEDURES: dict[str, tuple[str, tuple[str, ...]]] = {
     "fence-then-talk": (
         '```\n1. Read the review.\n2. Output "good" or "bad".\n```\nBye!',
         MOOD,
+    ),
+    "fence-behind-several-lines": (
+        "```\n1. Read it.\nIt may be long.\n2. Say it.\nUse one word.\n```\nBye!",
+        ("Read it.\nIt may be long.", "Say it.\nUse one word."),
     ),
     "fence-not-closed": ('```\n1. Read the review.\n2. Output "good" or "bad".', MOOD),
     "one-line": (
@@ -320,253 +330,4 @@ PROCEDURES: dict[str, tuple[str, tuple[str, ...]]] = {
 def test_the_steps_of_a_reply(reply: str, steps: tuple[str, ...]) -> None:
     found = parse(reply)
     assert (found.steps, found.reason) == (steps, "")
-    assert parse(render(found.steps)).steps == found.steps
-
-
-OTHERS: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "nothing": ("", "empty", ()),
-    "blank": (" \n\t\n ", "empty", ()),
-    "only-thoughts": ("<think>1. Read it.\n2. Say", "empty", ()),
-    "prose": ("Read the review and say whether it is good or bad.", "prose", ()),
-    "prose-with-ordinals": ("First, read the review. Second, output its mood.", "prose", ()),
-    "prose-with-a-date": ("The review was written on\n12. May. Say so.", "prose", ()),
-    "prose-with-a-lone-number": ("Rate it from 1. to 5. and say why.", "prose", ()),
-    "answer": ("positive", "prose", ()),
-    "numbers-only": ("1.\n2.\n3.", "prose", ()),
-    "refusal": ("I'm sorry, but I can't help with that.", "refusal", ()),
-    "apology": ("I apologize for the confusion. What is the task?", "refusal", ()),
-    "inability": ("As an AI language model, I have no access to the task.", "refusal", ()),
-    "not-able": ("I am unable to see the examples.", "refusal", ()),
-    "json": ('{"steps": ["Read it.", "Say it."]}', "json", ()),
-    "json-list": ('["1. Read it.", "2. Say it."]', "json", ()),
-    "json-in-a-fence": ('```json\n{"steps": ["Read it."]}\n```', "json", ()),
-    "json-cut": ('[{"step": "1. Read it. 2. Say it.', "json", ()),
-    "single-step": ("1. Read it and say it.", "single_step", ("Read it and say it.",)),
-    "single-bullet": ("- Read it and say it.", "single_step", ("Read it and say it.",)),
-    "questions": (
-        "1. What is it?\n2. Who wrote it?",
-        "questions",
-        ("What is it?", "Who wrote it?"),
-    ),
-    "chinese-questions": ("1. 谁？\n2. 什么？", "questions", ("谁？", "什么？")),
-    "examples": (
-        "1. Input: 3 + 4\nOutput: 7\n2. Input: 1 + 1\nOutput: 2",
-        "examples",
-        ("Input: 3 + 4\nOutput: 7", "Input: 1 + 1\nOutput: 2"),
-    ),
-    "announced-examples": (
-        "Here are two harder examples:\n1. A cat sat.\n2. A dog ran.",
-        "examples",
-        ("A cat sat.", "A dog ran."),
-    ),
-}
-
-
-@pytest.mark.parametrize(("reply", "reason", "steps"), OTHERS.values(), ids=OTHERS)
-def test_what_is_no_procedure_has_a_reason(reply: str, reason: str, steps: tuple[str, ...]) -> None:
-    found = parse(reply)
-    assert (found.reason, found.steps) == (reason, steps)
-    assert reason in REASONS
-
-
-@pytest.mark.parametrize(
-    "preamble",
-    [
-        "Here is the refined instruction without any specific examples:",
-        "Following these steps, no examples are needed:",
-        "I apologize for the confusion. Here is the instruction for all examples:",
-        "I can't see the dataset, but here are the steps:",
-    ],
-)
-def test_talk_of_examples_or_apologies_does_not_spoil_a_procedure(preamble: str) -> None:
-    found = parse(f"{preamble}\n1. Read it.\n2. Say it.")
-    assert (found.reason, found.preamble) == ("", preamble)
-
-
-def test_a_procedure_may_hold_a_question_and_name_the_fields() -> None:
-    steps = ("Ask: is it true?", "If so, write Output: yes.", "Otherwise write Output: no.")
-    assert parse(render(steps)).reason == ""
-
-
-def test_what_belongs_to_no_step_is_kept() -> None:
-    reply = (
-        "Sure!\n\n## Preparation\n1. Read it.\n\n## Decision\n2. Say it.\n\n"
-        "Note: say it in lower case.\n\nLet me know!"
-    )
-    found = parse(reply)
-    assert found.preamble == "Sure!\n\n## Preparation"
-    assert found.between == "## Decision"
-    assert found.epilogue == "Note: say it in lower case.\n\nLet me know!"
-
-
-def test_an_earlier_version_is_kept_as_preamble() -> None:
-    found = parse("1. Read all.\n2. Loop.\n\nRefined instruction:\n1. Read it.\n2. Say it.\n\nBye")
-    assert found.preamble == "1. Read all.\n2. Loop.\n\nRefined instruction:"
-    assert found.epilogue == "Bye"
-
-
-def test_what_is_no_procedure_is_kept_whole() -> None:
-    assert parse(" Read it.\n\nSay it. ").preamble == "Read it.\n\nSay it."
-
-
-def test_the_last_step_of_a_cut_reply_is_left_out() -> None:
-    found = parse("1. Read it.\n2. Think.\n3. Say i", cut=True)
-    assert (found.steps, found.reason) == (("Read it.", "Think."), "cut")
-    assert found.epilogue == "3. Say i"
-
-
-def test_a_reply_cut_in_its_first_step_has_none() -> None:
-    assert (parse("1. Read i", cut=True).steps, parse("1. Read i", cut=True).reason) == ((), "cut")
-
-
-def test_of_a_reply_cut_in_its_second_version_the_first_counts() -> None:
-    reply = "1. Read it.\n2. Say it.\n\nRefined instruction:\n1. Read.\n2. Thi"
-    found = parse(reply, cut=True)
-    assert (found.steps, found.reason) == (("Read it.", "Say it."), "")
-    assert found.epilogue == "Refined instruction:\n1. Read.\n2. Thi"
-
-
-def test_a_cut_reply_without_steps_keeps_its_reason() -> None:
-    assert parse("Read the review and", cut=True).reason == "prose"
-
-
-def test_the_form_of_the_paper() -> None:
-    steps = ("Read sentence 1 and sentence 2.", "Find:\n- names\n- dates", "Output them.")
-    assert render(steps) == (
-        "1. Read sentence 1 and sentence 2.\n2. Find:\n   - names\n   - dates\n3. Output them."
-    )
-
-
-def test_nothing_renders_to_nothing() -> None:
-    assert render(()) == ""
-    assert parse("").steps == ()
-
-
-CANONICAL: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "white-space": ((" Read \t it. \n\n  Twice. ", "Say it."), ("Read it.\nTwice.", "Say it.")),
-    "empty": (("Read it.", " ", "Say it."), ("Read it.", "Say it.")),
-    "label": (("Step 3: Read it.", "**Step 4:** Say it."), ("Read it.", "Say it.")),
-    "only-a-label": (("Step 1:\nRead it.", "Step 2:"), ("Read it.",)),
-    "bold": (("**Read** it.", "Say **it**."), ("Read it.", "Say **it**.")),
-    "control": (("Read\x00 it.\r\nTwice.", "Say\ud800 it."), ("Read it.\nTwice.", "Say it.")),
-    "thoughts": (("Find </think> here.", "Say it."), ("Find here.", "Say it.")),
-    "list-in-one-line": (("Read it. 2. Say it.\nNow.",), ("Read it.", "Say it.\nNow.")),
-    "list-in-one-of-two": (("Read. 2. Say it.", "Go."), ("Read. 2. Say it.", "Go.")),
-}
-
-
-@pytest.mark.parametrize(("steps", "expected"), CANONICAL.values(), ids=CANONICAL)
-def test_canonical(steps: tuple[str, ...], expected: tuple[str, ...]) -> None:
-    assert canonical(steps) == expected
-
-
-PIECES = st.sampled_from(
-    [
-        *(
-            "1.",
-            "2.",
-            "3.",
-            "2)",
-            "(2)",
-            "Step 2:",
-            "step two -",
-            "**Step 3**:",
-            "**Step** 1:",
-            "**",
-        ),
-        *(
-            "- ",
-            "* ",
-            "• ",
-            "a. ",
-            "1.1 ",
-            "#",
-            "### ",
-            "---",
-            "```",
-            "```json\n",
-            "2.5",
-            "12. May",
-        ),
-        *(" ", "  ", "    ", "\t", "\n", "\n\n", "\r\n", "\u2028", "\xa0", "\u3000", "\ufeff"),
-        *("Read it.", "Compare", "say", "Note: x", "Let me know", "Refined instruction:", "Why?"),
-        *("<think>", "</think>", "</thi", "nk>", '{"a": [', "Input: x", "Output: y", ":", "."),
-        *("第一步：", "1、", "２．", "1단계: ", "1️⃣", "Étape 1 :", "读", "اقرأ", "\x00", "\ud800"),
-    ]
-)
-TEXTS = st.one_of(st.text(), st.lists(PIECES, max_size=30).map("".join))
-STEPS = st.lists(TEXTS.filter(lambda text: bool(text.strip())), max_size=8)
-
-
-@given(STEPS)
-def test_any_steps_made_canonical_survive(steps: list[str]) -> None:
-    made = canonical(steps)
-    assert parse(render(steps)).steps == made
-    assert canonical(made) == made
-
-
-@given(TEXTS)
-def test_what_was_parsed_is_canonical(reply: str) -> None:
-    found = parse(reply)
-    assert canonical(found.steps) == found.steps
-    assert parse(render(found.steps)).steps == found.steps
-    assert render(parse(render(found.steps)).steps) == render(found.steps)
-
-
-@given(TEXTS, st.booleans())
-def test_a_reply_has_steps_or_a_reason(reply: str, cut: bool) -> None:
-    found = parse(reply, cut=cut)
-    assert len(found.steps) > 1 or found.reason
-    assert not found.reason or found.reason in REASONS
-
-
-@given(STEPS)
-def test_talk_around_a_list_changes_no_step(steps: list[str]) -> None:
-    made = canonical(steps)
-    reply = f"Sure! Here you go:\n\n{render(made)}\n\nLet me know if anything is missing."
-    if made:
-        assert parse(reply).steps == made
-
-
-PLAIN = st.text(st.characters(categories=["Ll", "Lu"]), min_size=1)
-
-
-@given(st.lists(PLAIN, min_size=2, max_size=20), st.sampled_from("-*•."))
-def test_plain_steps_survive_other_markers(steps: list[str], mark: str) -> None:
-    signs = [f"{number}." if mark == "." else mark for number in range(1, len(steps) + 1)]
-    reply = "\n".join(f"{sign} {step}" for sign, step in zip(signs, steps, strict=True))
-    assert parse(reply).steps == tuple(steps)
-
-
-MEGABYTE = 1_000_000
-
-HOSTILE: dict[str, tuple[str, int, int]] = {
-    "digits": ("7", 0, 0),
-    "spaces": (" ", 0, 0),
-    "blank-lines": ("\n", 0, 0),
-    "numbers": ("1.", 0, 0),
-    "numbers-and-spaces": ("1. ", 1, 1),
-    "sub-numbers": ("1.1.", 0, 0),
-    "stars": ("**", 0, 0),
-    "labels": ("Step 2: **Step 3: ", 0, 0),
-    "steps": ("1. Go.\n", MEGABYTE // 7, MEGABYTE // 7),
-    "versions": ("Refined instruction:\n1. Go.\n2. Stop.\n", 2, 2),
-    "thoughts": ("<think>", 0, 0),
-    "brackets": ("[", 0, 0),
-    "announcements": ("here are examples ", 0, 0),
-}
-
-
-@pytest.mark.parametrize(("piece", "least", "most"), HOSTILE.values(), ids=HOSTILE)
-def test_a_megabyte_of_anything_is_read(piece: str, least: int, most: int) -> None:
-    assert least <= len(parse(piece * (MEGABYTE // len(piece))).steps) <= most
-
-
-@pytest.mark.parametrize(
-    "piece", ["1.1.", "Step 2: **Step 3: ", "here ", "input: ", "2. Go ", "**a"]
-)
-def test_a_step_of_a_megabyte_is_read(piece: str) -> None:
-    long = piece * (MEGABYTE // len(piece))
-    found = parse(f"x {long}\n1. {long}\n2. Stop.\n\nx {long}")
-    assert len(found.steps) == 2
     assert parse(render(found.steps)).steps == found.steps

@@ -47,7 +47,7 @@ _FORMS = {
         r"\b(?:square|curly|round) brackets|\b(?:in|inside|within|between) brackets",
         r"bracket|\[",
     ),
-    "tense": (r"\b(?:past|present|future)[- ]tense\b", r"\btense\b"),
+    "tense": (r"\b(?:in|into|use)(?: the)? (?:past|present|future)[- ]tense\b", r"\btense\b"),
     "order": (
         r"\b(?:same|original|alphabetical|ascending|descending|reverse|chronological) order\b",
         r"\border\b|left to right|\bsort|\barrange|\bascend|\bdescend|\balphabet|\breverse",
@@ -101,7 +101,7 @@ _ONE = re.compile(
 _DESCRIBES_INPUT = re.compile(
     r"\b(?:you (?:are|will be|have been) (?:\w+ )?(?:given|provided|presented|shown)"
     r"|you['’]re given|given (?:an?|two|the)\b|(?:the |each )?input (?:is|consists|contains|has)"
-    r"|there are)\b",
+    r"|there are|an? (?:list|set|array) (?:is|contains))\b|^\w+ are (?:\w+ )?separated\b",
     re.IGNORECASE,
 )
 _OUTPUT = re.compile(r"\b(?:output|answer|return|your|write|generate|must|should)\b", re.IGNORECASE)
@@ -111,7 +111,8 @@ _PROHIBITION = re.compile(
     re.IGNORECASE,
 )
 _REQUIREMENT = re.compile(
-    r"\b(?:must|should|ha(?:s|ve) to|needs? to|make sure|ensure|remember)\b(?! not)(?P<a>[^.;!?]+)"
+    r"(?<!not )(?<!n['’]t )\b(?:must|should|ha(?:s|ve) to|needs? to|make sure|ensure|remember)"
+    r"\b(?! not)(?P<a>[^.;!?]+)"
     r"|^(?:please )?(?P<b>(?:keep|use|change|replace|include|leave|make|treat|assume|capitali[sz]e"
     r"|remove|add|count|follow|limit|consider|always)\b[^.;!?]+)"
     r"|^(?P<c>[^.;!?]+ counts? as [^.;!?]+)",
@@ -179,18 +180,24 @@ def _is_about_output(part: str) -> bool:
 
 
 def _of_sentence(part: str, themes: set[str]) -> Iterator[Demand]:
-    forms = {} if len(part.split()) > MAX_SENTENCE_WORDS else _COMPILED
-    for kind, (asks, _) in forms.items():
-        if found := asks.search(part):
-            yield Demand(kind, found[0].strip())
-    for found in _LENGTH.finditer(part):
-        yield Demand(LENGTH, found[0])
+    found = list(_on_form(part))
+    yield from found
+    for kind, pattern in ((PROHIBITION, _PROHIBITION), (REQUIREMENT, _REQUIREMENT)):
+        for match in pattern.finditer(part):
+            clause = _CLAUSE_END.split(next(filter(None, match.groups())))[0]
+            if not any(one.text in clause for one in found):
+                yield from _worded(kind, clause, themes)
+
+
+def _on_form(part: str) -> Iterator[Demand]:
+    if len(part.split()) <= MAX_SENTENCE_WORDS:
+        for kind, (asks, _) in _COMPILED.items():
+            if found := asks.search(part):
+                yield Demand(kind, found[0].strip())
+    for length in _LENGTH.finditer(part):
+        yield Demand(LENGTH, length[0])
     if found := _ONE.search(part):
         yield Demand(SINGLE, found[0])
-    for kind, pattern in ((PROHIBITION, _PROHIBITION), (REQUIREMENT, _REQUIREMENT)):
-        for found in pattern.finditer(part):
-            clause = next(filter(None, found.groups()))
-            yield from _worded(kind, _CLAUSE_END.split(clause)[0], themes)
 
 
 def _worded(kind: str, clause: str, themes: set[str]) -> Iterator[Demand]:

@@ -97,7 +97,7 @@ _NO_LABEL = regex.compile(
 _NAMED_THING = regex.compile(
     r"\s+(?:statement|clause|command|function|operator|keyword|relation|format|tag|token)", regex.I
 )
-_PROHIBITS = regex.compile(r"\b(?:avoid|do not|don['’]t|never|must not|should not|not)\b", regex.I)
+_PROHIBITS = regex.compile(r"\b(?:avoid|(?:do|must|should) not|don['’]t|never)\b", regex.I)
 
 
 def labels(definition: str, outputs: Iterable[str]) -> tuple[str, ...]:
@@ -114,8 +114,10 @@ def labels(definition: str, outputs: Iterable[str]) -> tuple[str, ...]:
             weak += [] if _PROHIBITS.search(sentence) else [*_listed(sentence), *_letters(sentence)]
     confirmed = any(same_answer(one, output) for one in weak for output in outputs)
     found = [one for one in [*strong, *(weak if confirmed else [])] if _is_label(one)]
-    kept = tuple({_key(one): one for one in reversed(found)}.values())[::-1]
-    return kept if len(kept) <= MAX_LABELS else ()
+    kept: dict[str, str] = {}
+    for one in found:
+        kept.setdefault(_key(one), one)
+    return tuple(kept.values()) if len(kept) <= MAX_LABELS else ()
 
 
 def same_answer(one: str, other: str) -> bool:

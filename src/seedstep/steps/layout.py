@@ -34,6 +34,10 @@ MAX_SKIP = 3
 """Numbers may skip: after 2, a line is taken for a step up to the number 5."""
 
 MAX_FIRST = 9
+"""The largest number that a list may start with; replies may go on where the prompt ended."""
+
+MAX_HEADING_WORDS = 8
+"""Words of a line with a colon that heads what follows it."""
 
 _RULE = re.compile(r"([-*_=])\1{2,}")
 _BOLD_LINE = re.compile(r"\*\*[^*]+\*\*:?")
@@ -49,7 +53,6 @@ _NEW_VERSION = re.compile(
     r"|instructions?|versions?|procedure)\b",
     re.IGNORECASE,
 )
-MAX_HEADING_WORDS = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ REASONS = MappingProxyType(
         "single_step": "there is just one step",
         "questions": "the list is one of questions",
         "examples": "the list is one of examples",
+        "headings": "the list is one of headings",
         "cut": "the reply ends inside a step",
     }
 )
@@ -60,7 +61,7 @@ _REFUSAL = re.compile(
 )
 _FIRST_WORDS = 300
 _LAST_WORDS = 200
-_QUESTION_ENDS = ("?", "？")
+_ENDS = {"questions": ("?", "？"), "headings": (":", "：")}
 _INPUT = re.compile(r"\b(?:input|question|sentence|text|passage)(?: \d+)?:", re.IGNORECASE)
 _OUTPUT = re.compile(r"\b(?:output|answer|label)(?: \d+)?:", re.IGNORECASE)
 _ANNOUNCES_EXAMPLES = re.compile(
@@ -89,14 +90,15 @@ class ParsedSteps:
 def parse(reply: str, *, cut: bool = False) -> ParsedSteps:
     """The steps of a reply, or of a text that `render` wrote.
 
-    If the reply was `cut` at its length limit, its last step is unfinished and left out. Then an
-    earlier version of the instruction counts, if there is one; else the reason is "cut".
+    If the reply was `cut` at its length limit, a step that it ends with is unfinished and left out.
+    Then an earlier version of the instruction counts, if there is one; else the reason is "cut".
     """
     text = answer(reply).removeprefix("\ufeff")
     if _JSON.match(text):
         return ParsedSteps((), "json", preamble=text.strip())
     versions = split_versions(read_lines(text))
     lists = [find_list(version) for version in versions]
+    cut = cut and lists[-1] is not None and not lists[-1].after
     chosen = _choose(lists, cut=cut)
     found = lists[chosen]
     if found is None:
@@ -135,8 +137,9 @@ def _reason(steps: Sequence[str], preamble: str, *, cut: bool) -> str:
     last_words = preamble.rpartition("\n")[2][-_LAST_WORDS:]
     if 2 * examples > len(steps) or _ANNOUNCES_EXAMPLES.search(last_words):
         return "examples"
-    if 2 * sum(step.endswith(_QUESTION_ENDS) for step in steps) > len(steps):
-        return "questions"
+    for reason, ends in _ENDS.items():
+        if 2 * sum(step.endswith(ends) for step in steps) > len(steps):
+            return reason
     return "single_step" if len(steps) == 1 else ""
 
 

@@ -113,6 +113,9 @@ _OWN_MATTER = tuple(
         r"\b(?:dictionar(?:y|ies)|thesaurus|encyclop\w+|textbooks?|reference books?|calculator"
         r"|(?:grammar|spell(?:ing)?)[- ]?checker|translator|translation tool"
         r"|(?:external|outside|additional) (?:resources?|sources?|references?|tools?))\b",
+        # help
+        r"\b(?:native speaker|second opinion"
+        r"|(?:ask for|seek|get|request)(?: \w+)? (?:help|clarification|feedback))\b",
         # files
         rf"{_START}(?:open|load|save|download|upload|import|read)\b{_SOME}"
         r" (?:files?|spreadsheets?|csv|databases?|mail program|app)\b",
@@ -128,8 +131,6 @@ _NEVER = tuple(
         rf"{_START}(?:run|execute|compile)\b{_SOME} (?:code|script|program|function)\b",
         rf"{_START}(?:ask|consult|contact|call|phone|interview|discuss|talk|check|confirm)\b"
         rf"(?:{_SOME} (?:with|to))? {_PERSON}\b",
-        r"\b(?:native speaker|second opinion"
-        r"|(?:ask for|seek|get|request)(?: \w+)? (?:help|clarification|feedback))\b",
         rf"{_START}(?:send|post|publish|submit) (?:the|your) (?:e-?mail|message|result|answer)\b",
         r"\btest and iterate\b|\bcollect\b(?: \w+){0,3} data\b|\bimport (?:the|an?)\b",
     )
