@@ -137,6 +137,7 @@ ITERATES: dict[str, tuple[str, bool]] = {
     "through-it": ("Go through the review from beginning to end.", False),
     "each-of-both": ("Read each review of the two aloud.", False),
     "forbidden": ("Do not repeat this for other reviews in the dataset.", False),
+    "next-of-something-else": ("Note it down and go on to the next idea.", False),
     "in-all-cases": ("In all other cases, output none.", False),
 }
 
@@ -174,6 +175,21 @@ SPECIFIC: dict[str, tuple[str, bool]] = {
 @pytest.mark.parametrize(("step", "specific"), SPECIFIC.values(), ids=SPECIFIC)
 def test_specific_example(step: str, specific: bool) -> None:
     assert ("specific_example" in names(MOOD, "Read the review.", step)) is specific
+
+
+def test_six_words_in_a_row_are_copied_and_five_are_not() -> None:
+    story = "Every morning old Anna fed seven grey ducks at the pond behind her garden gate."
+    task = TaskText("Write the end of the story.", ((f"{story} {story[::-1]}", "They flew away."),))
+    six = "Think of how old Anna fed seven grey ducks."
+    five = "Think of how Anna fed seven grey ducks."
+    assert "specific_example" in names(task, "Read it.", six)
+    assert "specific_example" not in names(task, "Read it.", five)
+
+
+def test_single_words_of_a_short_example_may_be_used() -> None:
+    task = TaskText("Say how the guest feels.", (("The soup was cold!", "angry"),))
+    steps = ("Read it.", "Food that is cold, such as soup, makes guests angry.")
+    assert "specific_example" not in names(task, *steps)
 
 
 IMPOSSIBLE: dict[str, tuple[str, bool]] = {
@@ -308,6 +324,12 @@ def test_demands_on_form(demand: str, met: str, not_met: str) -> None:
     task = TaskText(f"Do the task. {demand}")
     assert "missing_constraint" not in names(task, "Read the text.", met)
     assert "missing_constraint" in names(task, "Read the text.", not_met)
+
+
+def test_another_prohibition_does_not_do() -> None:
+    task = TaskText("Sum it up. Do not mention prices, dates, names or places.")
+    assert "missing_constraint" not in names(task, "Read it.", "Leave out all names and prices.")
+    assert "missing_constraint" in names(task, "Read it.", "Do not write names in capitals.")
 
 
 def test_what_describes_the_input_is_no_constraint() -> None:

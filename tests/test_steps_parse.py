@@ -98,6 +98,14 @@ PROCEDURES: dict[str, tuple[str, tuple[str, ...]]] = {
         "1. Read.\n  1. Find names.\n  2. Find dates.\n2. Output both.",
         ("Read.\n1. Find names.\n2. Find dates.", "Output both."),
     ),
+    "sub-numbers-behind-tabs": (
+        "1. Read.\n\t1. Find names.\n\t2. Find dates.\n2. Output both.",
+        ("Read.\n1. Find names.\n2. Find dates.", "Output both."),
+    ),
+    "bullets-under-a-line": (
+        "1. Choose.\nFollow the instruction:\n- cats\n- dogs\n2. Output it.",
+        ("Choose.\nFollow the instruction:\n- cats\n- dogs", "Output it."),
+    ),
     "decimal-sub-numbers": (
         "1. Read.\n1.1 Find names.\n1.2 Find dates.\n2. Output both.",
         ("Read.\n1.1 Find names.\n1.2 Find dates.", "Output both."),
@@ -189,6 +197,10 @@ PROCEDURES: dict[str, tuple[str, tuple[str, ...]]] = {
     "fence-then-talk": (
         '```\n1. Read the review.\n2. Output "good" or "bad".\n```\nBye!',
         MOOD,
+    ),
+    "fence-behind-several-lines": (
+        "```\n1. Read it.\nIt may be long.\n2. Say it.\nUse one word.\n```\nBye!",
+        ("Read it.\nIt may be long.", "Say it.\nUse one word."),
     ),
     "fence-not-closed": ('```\n1. Read the review.\n2. Output "good" or "bad".', MOOD),
     "one-line": (

@@ -32,11 +32,12 @@ __all__ = [
 
 STEPS_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
     # Ours: the paper does not say how ChatGPT was sampled. The completion frame is drawn anew where
-    # the first draw has faults, which takes a temperature; its stops end the list of steps.
+    # the first draw has faults, which takes a temperature; a low one makes very small models repeat
+    # themselves. The stops end the list of steps.
     {
         "conversation": Sampling(max_tokens=1024),
         "completion": Sampling(
-            max_tokens=350, temperature=0.5, top_p=0.9, stop=("\n\n", "\nTask:", "\nCategory:")
+            max_tokens=350, temperature=0.8, top_p=0.9, stop=("\n\n", "\nTask:", "\nCategory:")
         ),
         "judge": Sampling(max_tokens=1024),
     }
