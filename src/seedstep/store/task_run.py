@@ -81,7 +81,7 @@ class TaskRun(RunDirectory[S, TaskFiles], Generic[S, R]):
         """Fingerprints of tasks and prompts."""
         return {
             "tasks_fingerprint": digest(inputs.tasks),
-            "prompts_fingerprint": fingerprint(),
+            "prompts_fingerprint": fingerprint("steps"),
         }
 
     def tasks(self) -> TaskFiles:
