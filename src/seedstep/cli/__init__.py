@@ -49,7 +49,7 @@ def options(
         ),
     ] = False,
 ) -> None:
-    """Instruction-tuning data from a few seed tasks."""
+    """Instruction-tuning data from a few seed tasks, and step-by-step instructions."""
 
 
 app.command("bootstrap")(bootstrap.command)

@@ -30,7 +30,11 @@ from seedstep.store import Entry, ExamplesRun
 
 __all__ = ["app", "print_examples"]
 
-app = typer.Typer(help="Generated examples.", no_args_is_help=True, invoke_without_command=True)
+app = typer.Typer(
+    help="Generate examples from step-by-step instructions, and choose two of them.",
+    no_args_is_help=True,
+    invoke_without_command=True,
+)
 
 
 def _help(name: str) -> str:

@@ -30,7 +30,9 @@ from seedstep.store import StepsRun, export_lines, export_task_files
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Step-by-step instructions.", no_args_is_help=True, invoke_without_command=True
+    help="Write a step-by-step instruction for each task; show, count, export, import them.",
+    no_args_is_help=True,
+    invoke_without_command=True,
 )
 
 
