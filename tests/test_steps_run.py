@@ -144,7 +144,7 @@ def test_the_judge_is_another_model_and_spends_from_the_same_budget(tmp_path: Pa
     tasks = write_tasks(tmp_path / "ni", 1)
     answer = chat('{"correct": true, "complete": false}')
     with ScriptedServer(strong_model) as server, ScriptedServer(lambda n, body: answer) as judge:
-        asked = asked_of(server, tasks, judge="openai:judge", judge_base_url=judge.url)
+        asked = asked_of(server, tasks, judge="openai:scripted", judge_base_url=judge.url)
         with write_instructions(tmp_path / "run", **asked) as run:
             (entry,) = run.entries()
             assert run.spent().requests == server.requests + judge.requests == 6
@@ -153,6 +153,19 @@ def test_the_judge_is_another_model_and_spends_from_the_same_budget(tmp_path: Pa
     assert (judgement.correct, judgement.complete) == (True, False)
     shown = seedstep("steps", "stats", tmp_path / "run").out
     assert "judged by a model: 1, correct 1, complete 0" in shown
+
+
+def test_what_a_judge_says_is_kept_under_its_own_address(tmp_path: Path) -> None:
+    tasks = write_tasks(tmp_path / "ni", 1)
+    answer = chat('{"correct": true, "complete": true}')
+    keys = []
+    with ScriptedServer(strong_model) as server:
+        for number in (1, 2):
+            with ScriptedServer(lambda n, body: answer) as judge:
+                asked = asked_of(server, tasks, judge="openai:scripted", judge_base_url=judge.url)
+                with write_instructions(tmp_path / str(number), **asked) as run:
+                    keys.append({line.purpose: line.key for line in run.requests()[0]})
+    assert {name for name in keys[0] if keys[0][name] != keys[1][name]} == {"judge"}
 
 
 def test_tasks_that_can_not_be_read_are_named(model: ScriptedServer, tmp_path: Path) -> None:

@@ -73,7 +73,8 @@ async def _judge(run: StepsRun, spent: Spent) -> AsyncIterator[Engine | None]:
     if settings.judge is None:
         yield None
         return
-    async with opened_engine(run, settings.judge, settings.judge_base_url, spent) as engine:
+    model = (settings.judge, settings.judge_base_url, settings.judge_base_url)
+    async with opened_engine(run, model, spent) as engine:
         yield engine
 
 

@@ -100,7 +100,8 @@ async def _work(
 ) -> None:
     spent = run.spent()
     settings = run.settings
-    async with opened_engine(run, settings.model, settings.base_url, spent) as engine:
+    model = (settings.model, settings.base_url, run.identity_url)
+    async with opened_engine(run, model, spent) as engine:
         progress.stats = engine.stats
         async with (
             aclosing(stage(tasks, engine, spent)) as results,
@@ -116,13 +117,16 @@ async def _work(
 
 @asynccontextmanager
 async def opened_engine(
-    run: TaskRun[Any, Any], model: str, base_url: str | None, spent: Spent
+    run: TaskRun[Any, Any], model: tuple[str, str | None, str | None], spent: Spent
 ) -> AsyncIterator[Engine]:
-    """An engine for one of the models of a run, which all spend from one budget."""
+    """An engine for one of the models of a run, which all spend from one budget.
+
+    `model` is its name, its address, and the address under which its replies are kept.
+    """
     settings = run.settings
-    identity = run.identity_url if model == settings.model else None
+    name, base_url, identity_url = model
     async with (
-        open_model(model, base_url, settings.in_flight, identity) as endpoint,
+        open_model(name, base_url, settings.in_flight, identity_url) as endpoint,
         Engine(endpoint, run.ledger, settings.in_flight, settings.budget, spent) as engine,
     ):
         await engine.check()
