@@ -279,6 +279,8 @@ class TestCommands:
         with StepsRun.read(out) as run:
             assert run.entry("task000_boat").result.steps == ("Read it.", "Write a title.")
         assert model.requests == 0
+        again = seedstep("steps", "import", theirs, "--tasks", tasks, "--out", out)
+        assert "has instructions already. Name a new directory" in again.error
 
     @pytest.mark.parametrize(
         ("line", "message"),
@@ -298,6 +300,7 @@ class TestCommands:
         theirs.write_text(f"{json.dumps(good)}\n{json.dumps(line)}\n")
         command = ("steps", "import", theirs, "--tasks", tasks, "--out", tmp_path / "run")
         assert message in seedstep(*command).error
+        assert not (tmp_path / "run").exists()
         skipped = seedstep(*command, "--skip-bad")
         assert skipped.code == 0
         assert message in skipped.out

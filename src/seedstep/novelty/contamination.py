@@ -12,6 +12,7 @@ Example::
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,16 +55,22 @@ class Contamination:
         for name, text in items:
             self._names.append(name)
             self._items.append(text)
+        self._tokenizer = tokenizer
         self._threshold = threshold
         self._vocabulary = Vocabulary(tokenizer)
         self._numbered = self._vocabulary.number(self._items)
         self._grams = _Grams(self._numbered)
-        self._index = NoveltyIndex(tokenizer)
-        for number, text in enumerate(self._items):
-            self._index.add(str(number), text)
 
     def __len__(self) -> int:
         return len(self._names)
+
+    @cached_property
+    def _index(self) -> NoveltyIndex:
+        """For one text at a time; many at once need none."""
+        index = NoveltyIndex(self._tokenizer)
+        for number, text in enumerate(self._items):
+            index.add(str(number), text)
+        return index
 
     def overlap(self, text: str) -> Overlap | None:
         """What a text is too close to."""

@@ -14,7 +14,17 @@ from typing import Any
 
 from seedstep.data import BadLine, Problem, Task, read_jsonl
 from seedstep.data.problems import placed, raise_first
-from seedstep.steps import FAILURES, TaskText, Turn, Written, check, parse, render
+from seedstep.errors import InputError
+from seedstep.steps import (
+    FAILURES,
+    TaskText,
+    Turn,
+    Written,
+    check,
+    make_steps_settings,
+    parse,
+    render,
+)
 from seedstep.store import StepsRun
 
 __all__ = ["import_instructions"]
@@ -33,25 +43,28 @@ class _Line:
 def import_instructions(path: Path, out: Path, asked: Mapping[str, Any]) -> tuple[Problem, ...]:
     """Make a run of the instructions in a file; `asked` are settings that name the tasks.
 
-    Returns the problems of lines that were skipped.
+    Returns the problems of lines that were skipped. If it fails, nothing is written.
 
     Raises:
-        InputError: a line can't be read or names no task, unless `skip_bad` is set.
+        InputError: a line can't be read or names no task, unless `skip_bad` is set; or the run
+            has instructions already.
         RunError: the directory can't be written.
     """
+    settings = make_steps_settings(asked, "settings")
+    tasks = StepsRun.load(settings).tasks
+    problems: list[Problem] = []
+    found: list[tuple[int, Task, Written]] = []
+    for one in _read(path, {task.id: place for place, task in enumerate(tasks)}):
+        if isinstance(one, Problem):
+            problems.append(one)
+        else:
+            place, text = one
+            found.append((place, tasks[place], _examined(tasks[place], text)))
+    if not settings.skip_bad:
+        raise_first(problems, "or add --skip-bad to go on without them")
     with StepsRun.start(out, asked) as run:
-        places = {task.id: place for place, task in enumerate(run.tasks().tasks)}
-        tasks = run.tasks().tasks
-        problems: list[Problem] = []
-        found: list[tuple[int, Task, Written]] = []
-        for one in _read(path, places):
-            if isinstance(one, Problem):
-                problems.append(one)
-            else:
-                place, text = one
-                found.append((place, tasks[place], _examined(tasks[place], text)))
-        if not run.settings.skip_bad:
-            raise_first(problems, "or add --skip-bad to go on without them")
+        if run.count():
+            raise InputError(f"{out} has instructions already", "name a new directory")
         run.write_now(found)
     return tuple(problems)
 

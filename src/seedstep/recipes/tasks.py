@@ -24,8 +24,8 @@ class TaskProgress:
     """How far a run is.
 
     `problems` are tasks that can't be read and were skipped; `failed` counts tasks without a
-    result by reason, and `flawed` those whose result has faults; `last` says what came of the
-    last one; `stopped` says so where a budget ended the run.
+    result by reason; `last` says what came of the last one; `stopped` says so where a budget
+    ended the run.
     """
 
     settings: Any
@@ -35,7 +35,6 @@ class TaskProgress:
     stats: Stats = field(default_factory=Stats)
     started: float = field(default_factory=time.monotonic)
     done: int = 0
-    flawed: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     last: str = ""
     stopped: BudgetReached | None = None
@@ -56,8 +55,6 @@ class TaskProgress:
         self.last = failure or flaws or "good"
         if failure:
             self.failed[failure] += 1
-        elif flaws:
-            self.flawed += 1
 
 
 TaskWatch = Watcher[TaskProgress, Task]
