@@ -73,6 +73,7 @@ class RunDirectory(ABC, Generic[S, Inputs]):
         self.identity_url: str | None = None
         self._database = database
         self._lock: filelock.BaseFileLock | None = None
+        self._inputs: Inputs | None = None
 
     @staticmethod
     @abstractmethod
@@ -123,6 +124,7 @@ class RunDirectory(ABC, Generic[S, Inputs]):
             lock.release()
             raise
         run._lock = lock
+        run._inputs = inputs
         run.identity_url = identity_url
         try:
             run._check()
@@ -157,6 +159,14 @@ class RunDirectory(ABC, Generic[S, Inputs]):
             database.close()
             raise not_begun
         return cls(path, settings, database)
+
+    def inputs(self) -> Inputs:
+        """What the run starts from; a writer has read it already.
+
+        Raises:
+            InputError: it can't be read any more.
+        """
+        return self.load(self.settings) if self._inputs is None else self._inputs
 
     def __enter__(self) -> Self:
         return self

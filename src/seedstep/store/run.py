@@ -72,7 +72,7 @@ class Run(RunDirectory[Settings, tuple[Task, ...]]):
 
     def seeds(self) -> tuple[Task, ...]:
         """The run's seed tasks."""
-        return self.load(self.settings)
+        return self.inputs()
 
     def contamination(self) -> Contamination | None:
         """The run's evaluation sets, if it has any."""

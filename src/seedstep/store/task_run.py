@@ -86,7 +86,7 @@ class TaskRun(RunDirectory[S, TaskFiles], Generic[S, R]):
 
     def tasks(self) -> TaskFiles:
         """The tasks to work on, up to `limit`, and what is wrong with others."""
-        found = self.load(self.settings)
+        found = self.inputs()
         return replace(found, tasks=found.tasks[: self.settings.limit])
 
     async def record(self, position: int, task: Task, result: R) -> None:
