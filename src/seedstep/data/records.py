@@ -38,7 +38,11 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A definition (Self-Instruct calls it the instruction) with its examples and instances."""
+    """A definition (Self-Instruct calls it the instruction) with its examples and instances.
+
+    `steps` is the task's step-by-step instruction, `unrefined_steps` what it was before its
+    refining; both are empty where there is none.
+    """
 
     id: str
     definition: str
@@ -48,3 +52,5 @@ class Task:
     category: str = ""
     positive_examples: tuple[Example, ...] = ()
     negative_examples: tuple[Example, ...] = ()
+    steps: tuple[str, ...] = ()
+    unrefined_steps: tuple[str, ...] = ()

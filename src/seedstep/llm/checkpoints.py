@@ -1,0 +1,130 @@
+"""Models that are loaded into this process through transformers, to be tuned or to predict.
+
+`hf:PATH_OR_ID` is a checkpoint, `local` the embedded model and `gguf:PATH` a GGUF file. A GGUF
+file is dequantized once, and kept as a checkpoint in the user's cache.
+
+Example::
+
+    model = load_model("hf:checkpoints/tuned", dtype="bfloat16")
+    tokenizer = load_tokenizer("hf:checkpoints/tuned")
+"""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from seedstep.errors import InputError, MissingExtraError, ModelError
+from seedstep.llm.local import embedded_model
+
+__all__ = ["checkpoint_of", "load_model", "load_tokenizer"]
+
+INSTALL = "pip install 'seedstep[tune]'"
+
+
+def checkpoint_of(model: str) -> str:
+    """The path or the hub id of the checkpoint that a model's short name stands for.
+
+    Raises:
+        InputError: the name is of no kind that transformers can load.
+        MissingExtraError: the embedded model is not installed.
+    """
+    kind, _, name = model.partition(":")
+    if kind == "hf" and name:
+        return name
+    if model == "local":
+        return str(_dequantized(embedded_model()))
+    if kind == "gguf" and name:
+        return str(_dequantized(Path(name)))
+    raise InputError(f"model '{model}' can't be loaded", "use local, gguf:PATH or hf:PATH_OR_ID")
+
+
+def load_tokenizer(model: str) -> Any:
+    """The tokenizer of a model.
+
+    Raises:
+        MissingExtraError: transformers is not installed.
+        ModelError: there is none, or it can't be read.
+    """
+    checkpoint = checkpoint_of(model)
+    transformers = _transformers()
+    try:
+        return transformers.AutoTokenizer.from_pretrained(checkpoint)
+    except (OSError, ValueError, KeyError) as error:
+        raise _not_loaded(checkpoint, "tokenizer", error) from None
+
+
+def load_model(model: str, *, dtype: str = "auto") -> Any:
+    """The model in evaluation mode on the CPU: decoder-only, or encoder-decoder where it is one.
+
+    `dtype` is a torch type's name, or "auto" for that of the checkpoint.
+
+    Raises:
+        MissingExtraError: transformers is not installed.
+        ModelError: it is not there, or can't be read.
+    """
+    checkpoint = checkpoint_of(model)
+    transformers = _transformers()
+    try:
+        config = transformers.AutoConfig.from_pretrained(checkpoint)
+        kind = "Seq2SeqLM" if config.is_encoder_decoder else "CausalLM"
+        loader = getattr(transformers, f"AutoModelFor{kind}")
+        return loader.from_pretrained(checkpoint, config=config, dtype=dtype)
+    except (OSError, ValueError, KeyError) as error:
+        raise _not_loaded(checkpoint, "model", error) from None
+
+
+def _not_loaded(checkpoint: str, part: str, error: Exception) -> ModelError:
+    reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+    return ModelError(
+        f"{checkpoint}: transformers can't load its {part} ({reason})",
+        "check the path or the name after `hf:`",
+    )
+
+
+def _dequantized(path: Path) -> Path:
+    """A GGUF file as a checkpoint, made if it is not in the cache yet."""
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file", "check the path after `gguf:`")
+    target = _cache() / f"{path.stem}-{_fingerprint(path)}"
+    if target.is_dir():
+        return target
+    transformers = _transformers()
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    config = transformers.GgufConfig(dequantize=True)
+    source = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
+    try:
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            **source, quantization_config=config, dtype="bfloat16"
+        )
+        model.save_pretrained(partial)
+        transformers.AutoTokenizer.from_pretrained(**source).save_pretrained(partial)
+        partial.rename(target)
+    except (OSError, ValueError, KeyError) as error:
+        if not target.is_dir():  # another process may have been faster
+            raise _not_loaded(str(path), "model", error) from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    directory = Path(base) / "seedstep" / "checkpoints"
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+def _fingerprint(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def _transformers() -> Any:
+    try:
+        import torch  # noqa: F401
+        import transformers
+    except ImportError:
+        raise MissingExtraError("loading a model into this process", INSTALL) from None
+    return transformers
