@@ -14,7 +14,7 @@ __all__ = ["command"]
 
 def command(
     directory: Annotated[
-        Path, typer.Argument(help="A new or empty directory for the suite.", metavar="DIR")
+        Path, typer.Argument(help="A new directory for the suite.", metavar="DIR")
     ],
 ) -> None:
     """Write a small suite of tasks, with step-by-step instructions, to train and test on."""

@@ -61,12 +61,12 @@ def write_suite(directory: Path) -> None:
     """Write `tasks/*.json`, `splits/default/*_tasks.txt` and a README into a new directory.
 
     Raises:
-        InputError: the directory is there already, and not empty.
+        InputError: the directory is there already.
         RunError: it can't be written.
     """
     try:
-        if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-            raise InputError(f"{directory} is there already", "name a new or empty directory")
+        if directory.exists():
+            raise InputError(f"{directory} is there already", "name a new directory")
         directory.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
         try:
