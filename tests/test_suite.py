@@ -213,3 +213,10 @@ def test_the_command_writes_the_suite_and_lists_its_categories(tmp_path: Path, s
 
 def test_the_command_names_a_directory_that_is_there(tmp_path: Path) -> None:
     assert "name a new directory" in seedstep("suite", tmp_path).error.lower()
+
+
+def test_the_documentation_lists_the_categories() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "suite.md").read_text()
+    listed = [line.split(" | ")[:3] for line in text.splitlines() if line.startswith("| t")]
+    rows = [[f"| {one.split}", one.name, str(one.tasks)] for one in categories()]
+    assert listed == rows

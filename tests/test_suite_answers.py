@@ -54,10 +54,13 @@ def is_time(text: str, output: str) -> bool:
     return datetime.strptime(text, "%H:%M") == said and not output.startswith("0")
 
 
+STEMS = ("twen", "thir", "for", "fif", "six", "seven", "eigh", "nine")
+
+
 def is_number(text: str, output: str) -> bool:
     small = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
     teens = f"{small} fifteen sixteen seventeen eighteen nineteen".split()
-    tens = dict(zip("23456789", "twen thir for fif six seven eigh nine".split(), strict=True))
+    tens = dict(zip("23456789", STEMS, strict=True))
     if len(output) == 1 or output[0] == "1":
         return text == teens[int(output)]
     return text == tens[output[0]] + "ty" + (f"-{teens[int(output[1])]}" if output[1] > "0" else "")

@@ -206,7 +206,7 @@ HASHTAGS = TaskSpec(
     (
         "Look for the sign # in the post.",
         "Copy each word that comes right behind it.",
-        "Leave the sign away, and skip words without it.",
+        "Leave out the sign, and skip words without it.",
         "Write the words in the order of the post, with a comma between them.",
     ),
     (
@@ -222,7 +222,7 @@ HASHTAGS = TaskSpec(
         ),
     ),
     (
-        Example("My #dog loves the #beach.", "#dog, #beach", "The signs must be left away."),
+        Example("My #dog loves the #beach.", "#dog, #beach", "The signs must be left out."),
         Example(
             "Fresh #bread and soup for #lunch.",
             "bread, soup, lunch",
