@@ -3,17 +3,16 @@
 import asyncio
 import json
 import re
-import resource
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from disk import no_space
 from growing import files_of
 from seedstep import Instance, Run, export
 from seedstep.bootstrap import Candidate, Generation
@@ -320,17 +319,6 @@ def test_an_export_replaces_an_earlier_one_as_a_whole(run: Run, tmp_path: Path) 
     empty.mkdir()
     export(run, "alpaca", empty)
     assert files_of(empty) == files_of(out)
-
-
-@contextmanager
-def no_space(size: int) -> Iterator[None]:
-    """No file of this process can grow beyond this size."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -21,6 +21,7 @@ from seedstep.cli import (
     show,
     status,
     steps,
+    suite,
 )
 from seedstep.cli.terminal import console, errors, plain
 from seedstep.errors import SeedstepError
@@ -59,6 +60,7 @@ app.command("requests")(requests.command)
 app.command("export")(export.command)
 app.command("novelty")(novelty.command)
 app.command("init")(init.command)
+app.command("suite")(suite.command)
 app.add_typer(steps.app, name="steps")
 app.add_typer(examples.app, name="examples")
 app.add_typer(seeds.app, name="seeds")
