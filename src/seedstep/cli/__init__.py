@@ -17,6 +17,7 @@ from seedstep.cli import (
     init,
     novelty,
     requests,
+    run,
     seeds,
     show,
     status,
@@ -59,6 +60,7 @@ app.command("requests")(requests.command)
 app.command("export")(export.command)
 app.command("novelty")(novelty.command)
 app.command("init")(init.command)
+app.command("run")(run.command)
 app.add_typer(steps.app, name="steps")
 app.add_typer(examples.app, name="examples")
 app.add_typer(seeds.app, name="seeds")
