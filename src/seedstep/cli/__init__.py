@@ -16,6 +16,7 @@ from seedstep.cli import (
     export,
     init,
     novelty,
+    push,
     requests,
     run,
     seeds,
@@ -58,6 +59,7 @@ app.command("status")(status.command)
 app.command("show")(show.command)
 app.command("requests")(requests.command)
 app.command("export")(export.command)
+app.command("push")(push.command)
 app.command("novelty")(novelty.command)
 app.command("init")(init.command)
 app.command("run")(run.command)
