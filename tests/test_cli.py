@@ -35,6 +35,8 @@ COMMANDS = (
     "requests",
     "export",
     "init",
+    "push",
+    "run",
     "suite",
     "seeds",
     "seeds check",

@@ -16,7 +16,9 @@ from seedstep.cli import (
     export,
     init,
     novelty,
+    push,
     requests,
+    run,
     seeds,
     show,
     status,
@@ -58,9 +60,11 @@ app.command("status")(status.command)
 app.command("show")(show.command)
 app.command("requests")(requests.command)
 app.command("export")(export.command)
+app.command("push")(push.command)
 app.command("novelty")(novelty.command)
 app.command("init")(init.command)
 app.command("suite")(suite.command)
+app.command("run")(run.command)
 app.add_typer(steps.app, name="steps")
 app.add_typer(examples.app, name="examples")
 app.add_typer(seeds.app, name="seeds")

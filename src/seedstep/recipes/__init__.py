@@ -1,5 +1,12 @@
 """Stages joined with the store."""
 
+from seedstep.recipes.experiment import (
+    Experiment,
+    Stage,
+    StageFailed,
+    read_experiment,
+    run_experiment,
+)
 from seedstep.recipes.novelty import COLUMNS, Filter, FilterReport, Rejection, Verdict, filter_file
 from seedstep.recipes.self_instruct import (
     Progress,
@@ -18,10 +25,13 @@ from seedstep.recipes.tasks import TaskProgress, TaskWatch
 
 __all__ = [
     "COLUMNS",
+    "Experiment",
     "Filter",
     "FilterReport",
     "Progress",
     "Rejection",
+    "Stage",
+    "StageFailed",
     "TaskProgress",
     "TaskWatch",
     "Verdict",
@@ -30,6 +40,8 @@ __all__ = [
     "import_instructions",
     "make_examples",
     "make_examples_async",
+    "read_experiment",
+    "run_experiment",
     "self_instruct",
     "self_instruct_async",
     "write_instructions",

@@ -2,7 +2,8 @@
 
 from seedstep.store.config import read_yaml
 from seedstep.store.directory import RunDirectory
-from seedstep.store.export import FORMATS, export
+from seedstep.store.export import FORMATS, export, exported_files
+from seedstep.store.hub import push
 from seedstep.store.requests import RequestLine
 from seedstep.store.results import Status, TaskDetails, Usage
 from seedstep.store.run import Run
@@ -27,6 +28,8 @@ __all__ = [
     "export",
     "export_lines",
     "export_task_files",
+    "exported_files",
     "open_run",
+    "push",
     "read_yaml",
 ]
