@@ -39,5 +39,5 @@ $(VENV)/local.done: pyproject.toml constraints.txt
 
 $(VENV)/dev.done: $(VENV)/local.done
 	@echo "Installing what the tests need into $(VENV) ..."
-	$(PIP) --editable '.[local,parquet,evaluate,dev]'
+	$(PIP) --editable '.[local,parquet,evaluate,report,tune,dev]'
 	@touch $@

@@ -12,6 +12,8 @@ import typer
 
 from seedstep.cli import (
     bootstrap,
+    compare,
+    evaluate,
     examples,
     export,
     init,
@@ -58,6 +60,8 @@ app.command("show")(show.command)
 app.command("requests")(requests.command)
 app.command("export")(export.command)
 app.command("novelty")(novelty.command)
+app.command("evaluate")(evaluate.command)
+app.command("compare")(compare.command)
 app.command("init")(init.command)
 app.add_typer(steps.app, name="steps")
 app.add_typer(examples.app, name="examples")

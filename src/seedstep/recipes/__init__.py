@@ -1,5 +1,10 @@
 """Stages joined with the store."""
 
+from seedstep.recipes.evaluation import (
+    Evaluation,
+    TaskChoice,
+    evaluate_systems,
+)
 from seedstep.recipes.novelty import COLUMNS, Filter, FilterReport, Rejection, Verdict, filter_file
 from seedstep.recipes.self_instruct import (
     Progress,
@@ -18,14 +23,17 @@ from seedstep.recipes.tasks import TaskProgress, TaskWatch
 
 __all__ = [
     "COLUMNS",
+    "Evaluation",
     "Filter",
     "FilterReport",
     "Progress",
     "Rejection",
+    "TaskChoice",
     "TaskProgress",
     "TaskWatch",
     "Verdict",
     "Watch",
+    "evaluate_systems",
     "filter_file",
     "import_instructions",
     "make_examples",

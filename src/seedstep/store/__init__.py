@@ -6,9 +6,11 @@ from seedstep.store.export import FORMATS, export
 from seedstep.store.requests import RequestLine
 from seedstep.store.results import Status, TaskDetails, Usage
 from seedstep.store.run import Run
+from seedstep.store.scores import keep_scores, kept_scores
 from seedstep.store.stages import open_run
 from seedstep.store.steps_export import export_lines, export_task_files
 from seedstep.store.steps_run import ExamplesRun, StepsRun
+from seedstep.store.systems import System, read_systems
 from seedstep.store.task_run import Entry, TaskResult, TaskRun
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "RunDirectory",
     "Status",
     "StepsRun",
+    "System",
     "TaskDetails",
     "TaskResult",
     "TaskRun",
@@ -27,6 +30,9 @@ __all__ = [
     "export",
     "export_lines",
     "export_task_files",
+    "keep_scores",
+    "kept_scores",
     "open_run",
+    "read_systems",
     "read_yaml",
 ]

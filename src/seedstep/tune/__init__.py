@@ -1,0 +1,1 @@
+"""Tuning: tasks with step-by-step instructions become a better model."""
