@@ -31,6 +31,7 @@ __all__ = [
     "TokenizerName",
     "Track",
     "print_left_out",
+    "print_some",
     "print_table",
     "task_choice",
     "write_or_print",
@@ -120,13 +121,15 @@ def print_left_out(systems: Iterable[Evaluated]) -> None:
     """Say which predictions are missing or failed, and which lines do not count."""
     for one in systems:
         failed = [f"{name} ({reason})" for name, reason in one.scores.failed.items()]
-        _print_some(f"{one.name}: {{}} missing, counted as empty", one.scores.missing)
-        _print_some(f"{one.name}: {{}} failed, counted as empty", failed)
-        _print_some(f"{one.name}: {{}} left out", one.left_out)
+        print_some(f"{one.name}: {{}} missing, counted as empty", one.scores.missing)
+        print_some(f"{one.name}: {{}} failed, counted as empty", failed)
+        print_some(f"{one.name}: {{}} left out", one.left_out)
 
 
-def _print_some(head: str, which: Sequence[str]) -> None:
+def print_some(head: str, which: Sequence[str]) -> None:
+    """Say how many there are, if any, and name the first; `{}` in `head` is their number."""
     if which:
         more = f"; and {len(which) - NAMED:,} more (--format json)" if len(which) > NAMED else ""
-        line = f"{head.replace('{}', f'{len(which):,}')}: {'; '.join(which[:NAMED])}{more}"
+        before, _, after = head.partition("{}")
+        line = f"{before}{len(which):,}{after}: {'; '.join(which[:NAMED])}{more}"
         console.print(plain(line, style="yellow"), soft_wrap=True)

@@ -19,9 +19,12 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from seedstep.evaluate import Metric, category_metric
+from seedstep.evaluate.agreement import LEVELS
 from seedstep.evaluate.compare import Difference, Pairing
 from seedstep.evaluate.intervals import Value
+from seedstep.evaluate.judge import Judged
 from seedstep.evaluate.measured import METRICS, Evaluated, Measured
+from seedstep.evaluate.verdicts import preferences, ratings
 
 __all__ = [
     "METRIC_NAMES",
@@ -36,6 +39,7 @@ __all__ = [
     "scores_csv",
     "scores_json",
     "shown",
+    "verdict_table",
 ]
 
 METRIC_NAMES: Mapping[Metric, str] = MappingProxyType(
@@ -150,6 +154,36 @@ def _difference_row(name: str, one: Difference) -> tuple[str, ...]:
 def comparisons_json(pairings: Iterable[Pairing]) -> str:
     """Everything that was compared, unpaired instances by name."""
     return json.dumps([asdict(one) for one in pairings], indent=2) + "\n"
+
+
+def verdict_table(mode: Literal["rating", "pairwise"], judged: Sequence[Judged]) -> Table:
+    """A row for each system with its levels, or for each pair with wins, losses and ties."""
+    if mode == "rating":
+        head = ("system", *LEVELS, "missing", "A or B")
+        return Table(
+            head,
+            tuple(
+                (
+                    one.system,
+                    *(f"{one.levels[level]:,}" for level in LEVELS),
+                    f"{one.missing:,}",
+                    shown(one.acceptable),
+                )
+                for one in ratings(judged)
+            ),
+        )
+    names = ("wins", "losses", "ties", "by_order", "equal", "missing")
+    return Table(
+        ("A / B", *(name.replace("_", " ") for name in names), "A - B"),
+        tuple(
+            (
+                f"{one.first} / {one.second}",
+                *(f"{getattr(one, name):,}" for name in names),
+                shown(one.lead, sign="+"),
+            )
+            for one in preferences(judged)
+        ),
+    )
 
 
 def markdown(table: Table) -> str:

@@ -3,6 +3,8 @@
 from seedstep.store.config import read_yaml
 from seedstep.store.directory import RunDirectory
 from seedstep.store.export import FORMATS, export
+from seedstep.store.judge_run import JudgeRun
+from seedstep.store.labels import Labels, read_labels
 from seedstep.store.requests import RequestLine
 from seedstep.store.results import Status, TaskDetails, Usage
 from seedstep.store.run import Run
@@ -17,6 +19,8 @@ __all__ = [
     "FORMATS",
     "Entry",
     "ExamplesRun",
+    "JudgeRun",
+    "Labels",
     "RequestLine",
     "Run",
     "RunDirectory",
@@ -33,6 +37,7 @@ __all__ = [
     "keep_scores",
     "kept_scores",
     "open_run",
+    "read_labels",
     "read_systems",
     "read_yaml",
 ]

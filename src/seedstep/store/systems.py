@@ -15,7 +15,6 @@ from typing import Protocol, runtime_checkable
 from seedstep.data import Problem, Task, TaskFiles, read_predictions
 from seedstep.errors import InputError
 from seedstep.evaluate import Prediction, Reference, Scores, references_of
-from seedstep.store.stages import open_run
 
 __all__ = ["PredictionsHeld", "System", "read_systems"]
 
@@ -106,6 +105,8 @@ def _of_run(
     names: Sequence[str],
     given: tuple[tuple[Task, ...], dict[str, Reference]] | None,
 ) -> Iterator[System]:
+    from seedstep.store.stages import open_run  # which knows the judge's runs, which read systems
+
     with open_run(source) as run:
         if not isinstance(run, PredictionsHeld):
             what = f"{source} is a run of `seedstep {run.stage}`, which keeps no predictions"
