@@ -34,13 +34,19 @@ def command(
     if form == "json" or out:
         write_or_print(json.dumps(_record(found), indent=2) + "\n", out)
         return
-    for table in _tables(found):
-        print_table(table)
+    for pair, measures in zip(found.pairs, _measures(found), strict=True):
+        title = f"{pair.first} and {pair.second}, {pair.agreement.items:,} items"
+        console.print(plain(title, style="bold"), soft_wrap=True)
+        rows = tuple((name, shown(value, 2)) for name, value in measures.items())
+        print_table(Table(("measure", "value"), rows))
     line = f"Fleiss's kappa of all {len(found.raters)} raters on {found.items:,} items: "
     console.print(plain(line + shown(found.fleiss, 2)), soft_wrap=True)
     for reason in _reasons(found):
         console.print(plain(reason, style="dim"), soft_wrap=True)
     for rater in found.raters:
+        if others := len(rater.labels) - found.items:
+            line = f"{rater.name}: {others:,} of its {len(rater.labels):,} items not rated by all"
+            console.print(plain(line, style="yellow"), soft_wrap=True)
         missing = [f"{system} on {instance}" for instance, system in rater.missing]
         print_some(f"{rater.name}: {{}} without a label", missing)
         print_some(f"{rater.name}: {{}} left out", [one.what for one in rater.problems])
@@ -57,16 +63,6 @@ def _measures(found: Agreement) -> list[dict[str, Value]]:
             "Spearman's correlation": one.agreement.spearman,
         }
         for one in found.pairs
-    ]
-
-
-def _tables(found: Agreement) -> list[Table]:
-    return [
-        Table(
-            (f"{pair.first}, {pair.second}: {pair.agreement.items:,} items", ""),
-            tuple((name, shown(value, 2)) for name, value in measures.items()),
-        )
-        for pair, measures in zip(found.pairs, _measures(found), strict=True)
     ]
 
 

@@ -40,7 +40,7 @@ __all__ = [
 NAMED = 3
 """Of what is missing or does not count, so many are named; JSON has all."""
 
-NARROWEST = 9
+NARROWEST = 12
 """Characters of a column at least, so that names above figures can be read."""
 
 LONGEST_NAME = 40
@@ -104,7 +104,10 @@ def write_or_print(text: str, out: Path | None) -> None:
 def print_table(table: Table) -> None:
     """Print a table. Names are folded, figures never: a narrow terminal breaks the lines."""
     widths = [max((len(row[n]) for row in table.rows), default=0) for n in range(len(table.head))]
-    widths = [min(widths[0], LONGEST_NAME), *(max(width, NARROWEST) for width in widths[1:])]
+    widths = [
+        min(max(widths[0], len(table.head[0])), LONGEST_NAME),
+        *(max(width, NARROWEST) for width in widths[1:]),
+    ]
     to_left = [number == 0 or name == "metric" for number, name in enumerate(table.head)]
     for number, row in enumerate((table.head, *table.rows)):
         folded = [wrap(cell, width) for cell, width in zip(row, widths, strict=True)]

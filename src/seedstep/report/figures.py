@@ -9,21 +9,21 @@ Example::
     save_figures(done.systems, Path("plots"))
 """
 
-import re
+import io
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from seedstep.data.files import whole_file
+from seedstep.data import write_atomically
 from seedstep.errors import MissingExtraError, RunError
 from seedstep.evaluate import Metric, category_metric
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.measured import Evaluated
-from seedstep.report.tables import METRIC_NAMES, NO_CATEGORY
+from seedstep.report.tables import METRIC_NAMES, NO_CATEGORY, one_line
 
-__all__ = ["category_figure", "overall_figure", "save_figures"]
+__all__ = ["category_figure", "drawn", "overall_figure", "save_figures"]
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7F7F7F", "#F0E442")
 """Of Okabe and Ito, which people with any colour vision tell apart; then they begin anew."""
@@ -38,14 +38,16 @@ STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
 }
 
-FORMATS = ("svg", "png")
+Format = Literal["svg", "png"]
+FORMATS: tuple[Format, ...] = ("svg", "png")
 DOTS_PER_INCH = 200
 GROUP_WIDTH = 0.8
 """Of the space between two groups of bars, which 1 is."""
 
 LONGEST_NAME = 44
 
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+Drawing = Callable[[Sequence[Evaluated]], Any]
+"""From systems to a figure of matplotlib."""
 
 
 def save_figures(systems: Sequence[Evaluated], folder: Path) -> tuple[Path, ...]:
@@ -55,15 +57,32 @@ def save_figures(systems: Sequence[Evaluated], folder: Path) -> tuple[Path, ...]
         MissingExtraError: matplotlib is not installed.
         RunError: the directory can't be written.
     """
-    with _drawing():
-        figures = {"overall": overall_figure(systems)}
-        if any(one.groups for one in systems):
-            figures["categories"] = category_figure(systems)
-        return tuple(
-            _saved(figure, folder / f"{name}.{suffix}")
-            for name, figure in figures.items()
-            for suffix in FORMATS
-        )
+    drawings = {"overall": overall_figure}
+    if any(one.groups for one in systems):
+        drawings["categories"] = category_figure
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder}: {error.strerror}", "name a directory you can write") from None
+    paths = []
+    for name, draw in drawings.items():
+        for form in FORMATS:
+            paths.append(folder / f"{name}.{form}")
+            write_atomically(paths[-1], drawn(draw, systems, form))
+    return tuple(paths)
+
+
+def drawn(draw: Drawing, systems: Sequence[Evaluated], form: Format) -> bytes:
+    """One of the figures below, as the bytes of an image.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    image = io.BytesIO()
+    with _style():
+        dateless = {"Date": None} if form == "svg" else {}
+        draw(systems).savefig(image, format=form, dpi=DOTS_PER_INCH, metadata=dateless)
+    return image.getvalue()
 
 
 def overall_figure(systems: Sequence[Evaluated]) -> Any:
@@ -129,7 +148,7 @@ _WHISKER = {"ecolor": "#333333", "elinewidth": 0.9, "capsize": 2.0}
 
 
 @contextmanager
-def _drawing() -> Iterator[None]:
+def _style() -> Iterator[None]:
     """The style of all figures. Characters that the font lacks are drawn as boxes."""
     try:
         import matplotlib as mpl
@@ -148,19 +167,6 @@ def _canvas(width: float, height: float) -> tuple[Any, Any]:
     return figure, figure.add_subplot()
 
 
-def _saved(figure: Any, path: Path) -> Path:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        what = f"{path.parent}: {error.strerror}"
-        raise RunError(what, "name a directory you can write") from None
-    suffix = path.suffix[1:]
-    dateless = {"Date": None} if suffix == "svg" else {}
-    with whole_file(path) as file:
-        figure.savefig(file, format=suffix, dpi=DOTS_PER_INCH, metadata=dateless)
-    return path
-
-
 def _offset(number: int, count: int) -> float:
     """Where in its group a bar stands, from the middle."""
     return (number - (count - 1) / 2) * GROUP_WIDTH / count
@@ -168,13 +174,14 @@ def _offset(number: int, count: int) -> float:
 
 def _whiskers(values: Sequence[Value]) -> list[list[float]]:
     """How far intervals reach below and above their values; nothing where there is none."""
-    ends = [
-        (one.value - one.low, one.high - one.value)
-        if one.value is not None and one.low is not None and one.high is not None
-        else (float("nan"), float("nan"))
-        for one in values
-    ]
-    return [[max(0.0, low) for low, _ in ends], [max(0.0, high) for _, high in ends]]
+    reach = [_reach(one) for one in values]
+    return [[below for below, _ in reach], [above for _, above in reach]]
+
+
+def _reach(one: Value) -> tuple[float, float]:
+    if one.value is None or one.low is None or one.high is None:
+        return float("nan"), float("nan")
+    return max(0.0, one.value - one.low), max(0.0, one.high - one.value)
 
 
 def _highest(systems: Sequence[Evaluated], metrics: Sequence[Metric]) -> float:
@@ -194,5 +201,5 @@ def _category_label(category: str) -> str:
 
 
 def _label(name: str) -> str:
-    shown = _UNSAFE.sub(" ", name)
+    shown = one_line(name)
     return shown if len(shown) <= LONGEST_NAME else f"{shown[: LONGEST_NAME - 1]}…"

@@ -28,6 +28,7 @@ from seedstep.evaluate.verdicts import preferences, ratings
 
 __all__ = [
     "METRIC_NAMES",
+    "NO_CATEGORY",
     "Table",
     "comparison_table",
     "comparison_title",
@@ -35,6 +36,7 @@ __all__ = [
     "escaped",
     "group_table",
     "markdown",
+    "one_line",
     "overall_table",
     "scores_csv",
     "scores_json",
@@ -195,9 +197,14 @@ def markdown(table: Table) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in (lines[0], rule, *lines[1:]))
 
 
+def one_line(text: str) -> str:
+    """A text without control characters, lone surrogates and marks that turn text around."""
+    return _UNSAFE.sub(" ", text)
+
+
 def escaped(cell: str) -> str:
     """A text for Markdown, on one line and without markup."""
-    return _MARKUP.sub(r"\\\g<0>", _UNSAFE.sub(" ", cell))
+    return _MARKUP.sub(r"\\\g<0>", one_line(cell))
 
 
 def scores_csv(systems: Iterable[Evaluated]) -> str:
@@ -213,7 +220,7 @@ def scores_csv(systems: Iterable[Evaluated]) -> str:
                 value = one.of(metric)
                 figures = (value.value, value.low, value.high)
                 numbers = (getattr(one, count) for count in counts)
-                start = (_UNSAFE.sub(" ", system.name), grouping, _UNSAFE.sub(" ", name), metric)
+                start = (one_line(system.name), grouping, one_line(name), metric)
                 writer.writerow((*start, *figures, *numbers, value.reason))
     return out.getvalue()
 
