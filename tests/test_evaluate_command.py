@@ -143,6 +143,7 @@ class TestWhatDoesNotCount:
         path = write_predictions(tmp_path / "p.jsonl", {"a": "b"})
         error = seedstep("evaluate", path, "--tasks", tasks).error
         assert f"{tasks}, line 1, field 'instances[0].output'" in error
+        assert "--skip-bad" not in error
 
     def test_two_instances_with_one_id(self, tmp_path: Path) -> None:
         task = {"definition": "Sort.", "instances": [{"id": "a", "input": "b", "output": "b"}]}

@@ -1,11 +1,7 @@
 """Stages joined with the store."""
 
 from seedstep.recipes.agreement import Agreement, agreement
-from seedstep.recipes.evaluation import (
-    Evaluation,
-    TaskChoice,
-    evaluate_systems,
-)
+from seedstep.recipes.evaluation import Evaluation, evaluate_systems
 from seedstep.recipes.judging import judge, judge_async
 from seedstep.recipes.novelty import COLUMNS, Filter, FilterReport, Rejection, Verdict, filter_file
 from seedstep.recipes.self_instruct import (
@@ -31,7 +27,6 @@ __all__ = [
     "FilterReport",
     "Progress",
     "Rejection",
-    "TaskChoice",
     "TaskProgress",
     "TaskWatch",
     "Verdict",

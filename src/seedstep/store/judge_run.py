@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from seedstep.data import TaskFiles, load_tasks
+from seedstep.data import TaskFiles
 from seedstep.errors import InputError
 from seedstep.evaluate.judge import Answers, Judged
 from seedstep.evaluate.judge_settings import JudgeSettings, make_judge_settings
 from seedstep.llm.settings import require_price
 from seedstep.prompts import fingerprint
 from seedstep.store.directory import digest
-from seedstep.store.systems import System, read_systems
+from seedstep.store.systems import System, TaskChoice, read_systems
 from seedstep.store.task_run import TaskRun
 
 __all__ = ["JudgeInputs", "JudgeRun"]
@@ -53,11 +53,9 @@ class JudgeRun(TaskRun[JudgeSettings, Judged]):
         require_price(settings)
         if not settings.sources:
             raise InputError("no predictions to judge", "name a run or a file that has some")
-        tasks = None
-        if settings.tasks is not None:
-            path, limit = Path(settings.tasks), settings.limit_instances
-            tasks = load_tasks(path, settings.split, settings.track, limit=limit).tasks
-        systems = read_systems(tuple(map(Path, settings.sources)), settings.names, tasks)
+        systems = read_systems(
+            tuple(map(Path, settings.sources)), settings.names, _choice(settings)
+        )
         if settings.mode == "pairwise" and len(systems) < 2:
             raise InputError("pairwise judging needs two systems", "name another run or file")
         instances = tuple(
@@ -87,6 +85,13 @@ class JudgeRun(TaskRun[JudgeSettings, Judged]):
     def judged(self) -> tuple[Judged, ...]:
         """All verdicts, in the order of the instances."""
         return tuple(entry.result for entry in self.entries())
+
+
+def _choice(settings: JudgeSettings) -> TaskChoice | None:
+    if settings.tasks is None:
+        return None
+    limit = settings.limit_instances
+    return TaskChoice(Path(settings.tasks), settings.split, settings.track, limit)
 
 
 def _answers(system: System, ids: set[str]) -> Answers:

@@ -2,6 +2,7 @@
 
 Example::
 
+    tasks = TaskChoice(Path("natural-instructions"), "test", limit=100)
     (system,) = read_systems([Path("predictions.jsonl")], tasks=tasks)
     score(system.predictions, system.references)
 """
@@ -12,11 +13,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from seedstep.data import Problem, Task, TaskFiles, read_predictions
+from seedstep.data import Problem, Task, TaskFiles, load_tasks, read_predictions
+from seedstep.data.problems import raise_first
 from seedstep.errors import InputError
 from seedstep.evaluate import Prediction, Reference, Scores, references_of
 
-__all__ = ["PredictionsHeld", "System", "read_systems"]
+__all__ = ["PredictionsHeld", "System", "TaskChoice", "read_systems"]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskChoice:
+    """Which tasks, as `seedstep.data.load_tasks` reads them; `limit` instances of each."""
+
+    path: Path
+    split: str | None = None
+    track: str = "default"
+    limit: int | None = None
+
+    def load(self) -> tuple[Task, ...]:
+        """The tasks. None is left out: scores over the others would be scores of something else.
+
+        Raises:
+            InputError: one can't be read.
+        """
+        found = load_tasks(self.path, self.split, self.track, limit=self.limit, skip_bad=True)
+        raise_first(found.problems)
+        return found.tasks
 
 
 @runtime_checkable
@@ -72,7 +94,7 @@ class System:
 
 
 def read_systems(
-    sources: Sequence[Path], names: Sequence[str] = (), tasks: Sequence[Task] | None = None
+    sources: Sequence[Path], names: Sequence[str] = (), tasks: TaskChoice | None = None
 ) -> tuple[System, ...]:
     """The systems in some sources, each a run's directory or a file of predictions.
 
@@ -80,11 +102,12 @@ def read_systems(
     of its own, named after the file, and needs `tasks`; a run has its own, unless these are given.
 
     Raises:
-        InputError: a source can't be read or holds no predictions, a name is nowhere, or files
-            and runs would have the same name.
+        InputError: tasks or a source can't be read, a source holds no predictions, a name is
+            nowhere, or two systems would have the same one.
         RunError: a directory is no run.
     """
-    given = None if tasks is None else (tuple(tasks), references_of(tasks))
+    chosen = tasks.load() if tasks else ()
+    given = (chosen, references_of(chosen)) if tasks else None
     stems = Counter(one.stem for one in sources)
     systems: list[System] = []
     for source in sources:
