@@ -316,3 +316,14 @@ class TestRuns:
 def test_nothing_is_no_system() -> None:
     with pytest.raises(InputError, match="there are no predictions"):
         read_systems([])
+
+
+def test_figures_are_whole_however_narrow_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    tasks = write_tasks(tmp_path / "tasks.jsonl", tasks=16)
+    path = write_predictions(tmp_path / f"{'long-name-' * 9}.jsonl", right(16))
+    lines = seedstep("evaluate", path, "--tasks", tasks).lines
+    assert sum("  ".join(["100.0 [100.0, 100.0]"] * 3) in line for line in lines) == 1
+    assert sum("100.0 [100.0, 100.0]" in line for line in lines) == 3
