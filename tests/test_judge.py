@@ -203,7 +203,7 @@ class TestPairwise:
         (found,) = preferences(judged)
         assert (found.first, found.second) == ("secret-good", "secret-poor")
         assert (found.wins, found.losses, found.ties, found.missing) == (12, 1, 2, 1)
-        assert (found.equal, found.by_order) == (1, 1)
+        assert (found.equal, found.disagreed) == (1, 1)
         assert found.lead.value == pytest.approx(100 * 11 / 15)
         low, value, high = numbers(found.lead)
         assert low < value <= high
