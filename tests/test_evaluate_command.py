@@ -172,7 +172,7 @@ class TestWhatDoesNotCount:
         named = seedstep("evaluate", path, "--tasks", tasks, "--name", "q").error
         assert "no predictions named 'q'. There are: p" in named
         twice = seedstep("evaluate", path, path, "--tasks", tasks).error
-        assert "2 systems are named" in twice
+        assert f"p ({path}) is there 2 times" in twice
         assert "no such file" in seedstep("evaluate", tmp_path / "x", "--tasks", tasks).error
 
 
@@ -291,6 +291,14 @@ class TestRuns:
         assert (first["value"], first["instances"], first["failed"]) == (87.5, 16, 2)
         assert {row["group_name"] for row in rows} == {"", *CATEGORIES}
 
+    def test_scores_on_other_tasks_take_their_place(self, run: Path, tmp_path: Path) -> None:
+        seedstep("evaluate", run)
+        other = write_tasks(tmp_path / "other.jsonl", tasks=1)
+        seedstep("evaluate", run, "--tasks", other)
+        rows = kept_scores(run)
+        assert {row["group_name"] for row in rows} == {"", CATEGORIES[0]}
+        assert {row["instances"] for row in rows} == {2}
+
     def test_a_run_that_is_at_work_is_evaluated_and_says_so(self, run: Path) -> None:
         with StepsRun.start(run, {}):
             done = seedstep("evaluate", run)
@@ -303,8 +311,9 @@ class TestRuns:
         found = evaluated(run, path, "--tasks", tasks)
         assert [one["system"] for one in found] == ["base", "tuned", "theirs"]
         same = write_predictions(tmp_path / "base.jsonl", right())
-        error = seedstep("evaluate", run, same, "--tasks", tasks).error
-        assert "2 systems are named 'base'" in error
+        found = evaluated(run, same, "--tasks", tasks)
+        assert [one["system"] for one in found] == [f"base ({run})", "tuned", f"base ({same})"]
+        assert {row["name"] for row in kept_scores(run)} == {"base", "tuned"}
 
     def test_a_run_of_another_stage(self, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(registry, "STAGES", {"steps": StepsRun})

@@ -128,15 +128,14 @@ def print_left_out(done: Evaluation) -> None:
         console.print(plain(note, style="yellow"), soft_wrap=True)
     for one in done.systems:
         failed = [f"{name} ({reason})" for name, reason in one.scores.failed.items()]
-        print_some(f"{one.name}: {{}} missing, counted as empty", one.scores.missing)
-        print_some(f"{one.name}: {{}} failed, counted as empty", failed)
-        print_some(f"{one.name}: {{}} left out", one.left_out)
+        print_some(one.name, "missing, counted as empty", one.scores.missing)
+        print_some(one.name, "failed, counted as empty", failed)
+        print_some(one.name, "left out", one.left_out)
 
 
-def print_some(head: str, which: Sequence[str]) -> None:
-    """Say how many there are, if any, and name the first; `{}` in `head` is their number."""
+def print_some(name: str, what: str, which: Sequence[str]) -> None:
+    """Say how many of a system or rater there are of what, if any, and which are the first."""
     if which:
         more = f"; and {len(which) - NAMED:,} more (--format json)" if len(which) > NAMED else ""
-        before, _, after = head.partition("{}")
-        line = f"{before}{len(which):,}{after}: {'; '.join(which[:NAMED])}{more}"
+        line = f"{name}: {len(which):,} {what}: {'; '.join(which[:NAMED])}{more}"
         console.print(plain(line, style="yellow"), soft_wrap=True)

@@ -12,7 +12,7 @@ from seedstep.store.scores import keep_scores, kept_scores
 from seedstep.store.stages import open_run
 from seedstep.store.steps_export import export_lines, export_task_files
 from seedstep.store.steps_run import ExamplesRun, StepsRun
-from seedstep.store.systems import System, TaskChoice, read_systems
+from seedstep.store.systems import System, TaskChoice, distinct_names, read_systems
 from seedstep.store.task_run import Entry, TaskResult, TaskRun
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "TaskResult",
     "TaskRun",
     "Usage",
+    "distinct_names",
     "export",
     "export_lines",
     "export_task_files",

@@ -18,7 +18,7 @@ from seedstep.evaluate.judge_settings import JudgeSettings, make_judge_settings
 from seedstep.llm.settings import require_price
 from seedstep.prompts import fingerprint
 from seedstep.store.directory import digest
-from seedstep.store.systems import System, TaskChoice, read_systems
+from seedstep.store.systems import System, TaskChoice, distinct_names, read_systems
 from seedstep.store.task_run import TaskRun
 
 __all__ = ["JudgeInputs", "JudgeRun"]
@@ -64,7 +64,9 @@ class JudgeRun(TaskRun[JudgeSettings, Judged]):
             for one in task.instances[: settings.limit_instances]
         )
         ids = {one.id for one in instances}
-        return JudgeInputs(instances, (), tuple(_answers(one, ids) for one in systems))
+        names = distinct_names(systems)
+        answers = (_answers(one, name, ids) for one, name in zip(systems, names, strict=True))
+        return JudgeInputs(instances, (), tuple(answers))
 
     @staticmethod
     def stamps(settings: JudgeSettings, inputs: TaskFiles) -> dict[str, str]:
@@ -94,13 +96,13 @@ def _choice(settings: JudgeSettings) -> TaskChoice | None:
     return TaskChoice(Path(settings.tasks), settings.split, settings.track, limit)
 
 
-def _answers(system: System, ids: set[str]) -> Answers:
+def _answers(system: System, name: str, ids: set[str]) -> Answers:
     """The first prediction for each instance; a failed one counts as an empty text."""
     texts: dict[str, str] = {}
     for one in system.predictions:
         if one.instance in ids:
             texts.setdefault(one.instance, "" if one.failed else one.text)
     if not texts:
-        what = f"{system.name} has no prediction for the instances to judge"
+        what = f"{name} has no prediction for the instances to judge"
         raise InputError(what, "name systems that were asked the same")
-    return Answers(system.name, texts)
+    return Answers(name, texts)
