@@ -11,10 +11,14 @@ from typing import Annotated
 import typer
 
 from seedstep.cli import (
+    agreement,
     bootstrap,
+    compare,
+    evaluate,
     examples,
     export,
     init,
+    judge,
     novelty,
     push,
     requests,
@@ -62,6 +66,10 @@ app.command("requests")(requests.command)
 app.command("export")(export.command)
 app.command("push")(push.command)
 app.command("novelty")(novelty.command)
+app.command("evaluate")(evaluate.command)
+app.command("compare")(compare.command)
+app.command("judge")(judge.command)
+app.command("agreement")(agreement.command)
 app.command("init")(init.command)
 app.command("suite")(suite.command)
 app.command("run")(run.command)

@@ -1,5 +1,7 @@
 """Stages joined with the store."""
 
+from seedstep.recipes.agreement import Agreement, agreement
+from seedstep.recipes.evaluation import Evaluation, evaluate_systems
 from seedstep.recipes.experiment import (
     Experiment,
     Stage,
@@ -7,6 +9,7 @@ from seedstep.recipes.experiment import (
     read_experiment,
     run_experiment,
 )
+from seedstep.recipes.judging import judge, judge_async
 from seedstep.recipes.novelty import COLUMNS, Filter, FilterReport, Rejection, Verdict, filter_file
 from seedstep.recipes.self_instruct import (
     Progress,
@@ -25,6 +28,8 @@ from seedstep.recipes.tasks import TaskProgress, TaskWatch
 
 __all__ = [
     "COLUMNS",
+    "Agreement",
+    "Evaluation",
     "Experiment",
     "Filter",
     "FilterReport",
@@ -36,8 +41,12 @@ __all__ = [
     "TaskWatch",
     "Verdict",
     "Watch",
+    "agreement",
+    "evaluate_systems",
     "filter_file",
     "import_instructions",
+    "judge",
+    "judge_async",
     "make_examples",
     "make_examples_async",
     "read_experiment",
