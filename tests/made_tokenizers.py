@@ -1,6 +1,7 @@
 """Small tokenizers of the kinds that models have, made while the tests run."""
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from tokenizers import (
@@ -16,7 +17,15 @@ from transformers import PreTrainedTokenizerFast
 
 from seedstep.encode import HfTokenizer
 
-__all__ = ["CHAT_TEMPLATE", "byte_level", "llama_like", "t5_like", "wrapped"]
+__all__ = [
+    "CHAT_TEMPLATE",
+    "byte_level",
+    "llama_like",
+    "save_byte_level",
+    "save_t5_like",
+    "t5_like",
+    "wrapped",
+]
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
@@ -36,6 +45,26 @@ LINES = [
 @cache
 def byte_level(*, bos: bool = False) -> HfTokenizer:
     """As SmolLM2's or, with bos, Llama 3's: byte-level BPE with a chat template."""
+    return HfTokenizer(_byte_level(bos=bos))
+
+
+@cache
+def t5_like() -> HfTokenizer:
+    """As T5's: a unigram model to which all white space is a space, and unknown characters."""
+    return HfTokenizer(_t5_like())
+
+
+def save_byte_level(path: Path) -> None:
+    """Write the tokenizer of `byte_level` as a checkpoint has it."""
+    _byte_level().save_pretrained(path)
+
+
+def save_t5_like(path: Path) -> None:
+    """Write the tokenizer of `t5_like` as a checkpoint has it."""
+    _t5_like().save_pretrained(path)
+
+
+def _byte_level(*, bos: bool = False) -> Any:
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
@@ -51,8 +80,8 @@ def byte_level(*, bos: bool = False) -> HfTokenizer:
         made.post_processor = processors.TemplateProcessing(
             single="<|im_start|> $A", special_tokens=[("<|im_start|>", 1)]
         )
-    return wrapped(
-        made,
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made,
         eos_token="<|end|>",
         bos_token="<|im_start|>",
         additional_special_tokens=special[1:],
@@ -60,12 +89,10 @@ def byte_level(*, bos: bool = False) -> HfTokenizer:
     )
 
 
-@cache
-def t5_like() -> HfTokenizer:
-    """As T5's: a unigram model to which all white space is a space, and unknown characters."""
+def _t5_like() -> Any:
     text = " ".join(LINES)
     pieces = {"<pad>": 0.0, "</s>": 0.0, "<unk>": 0.0, "▁": -3.0}
-    pieces |= {character: -6.0 for character in sorted(set(text) - {" ", "\n"})}
+    pieces |= dict.fromkeys(sorted(set(text) - {" ", "\n"}), -6.0)
     pieces |= {f"▁{word}": -8.0 for word in sorted(set(text.split())) if len(word) > 2}
     made = Tokenizer(models.Unigram(list(pieces.items()), unk_id=2))
     made.normalizer = normalizers.Sequence(
@@ -76,7 +103,9 @@ def t5_like() -> HfTokenizer:
     made.post_processor = processors.TemplateProcessing(
         single="$A </s>", special_tokens=[("</s>", 1)]
     )
-    return wrapped(made, eos_token="</s>", pad_token="<pad>", unk_token="<unk>")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, eos_token="</s>", pad_token="<pad>", unk_token="<unk>"
+    )
 
 
 @cache

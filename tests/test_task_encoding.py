@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -170,6 +171,10 @@ def test_a_chat_needs_a_template() -> None:
             TaskEncoder(SORT, ENCODINGS["chat"], tokenizer)
 
 
+def expect(error: InputError, told: str) -> None:
+    assert told in str(error)
+
+
 WORDS = st.text(st.sampled_from("ab .\n1é🦆{"), max_size=40)
 EXAMPLES = st.lists(st.builds(Example, WORDS, WORDS, WORDS), max_size=3).map(tuple)
 MADE = st.builds(
@@ -199,7 +204,8 @@ def test_what_fits_is_within_the_budget_and_keeps_the_input(
     try:
         encoded = encode_task(task, instance, encoding, tokenizer)
     except InputError as error:
-        assert "chat template" in str(error) or "max_source" in str(error)
+        told = "chat template" if encoding.layout == "chat" and not tokenizer.chat else "max_source"
+        expect(error, told)
         return
     for decoder_only in (True, False):
         pair = tokenize(encoded, tokenizer, decoder_only=decoder_only)
@@ -217,19 +223,34 @@ def test_what_fits_is_within_the_budget_and_keeps_the_input(
         assert encoded.dropped.steps == len([one for one in task.steps if one.split()])
 
 
+def least(instance: Instance, encoding: Encoding) -> int:
+    """The smallest budget, as the error of a smaller one names it."""
+    with pytest.raises(InputError) as caught:
+        encode_task(SORT, instance, replace(encoding, max_source=10), byte_level())
+    named = re.fullmatch(
+        r"task7_sort: its definition and an input need more than the 10 tokens of max_source\. "
+        r"Raise it to (\d+) or more\.",
+        str(caught.value),
+    )
+    assert named
+    return int(named[1])
+
+
+def test_the_budget_that_an_error_names_is_the_smallest() -> None:
+    for instance in SORT.instances:
+        budget = least(instance, Encoding())
+        encode_task(SORT, instance, Encoding(max_source=budget), byte_level())
+        with pytest.raises(InputError):
+            encode_task(SORT, instance, Encoding(max_source=budget - 1), byte_level())
+
+
 def test_examples_go_first_then_steps_then_the_end_of_the_input() -> None:
     long = Instance("one two three four five six", ("x",), "long")
     encoding = make_encoding("steps", {"negative": 2})
-    tokenizer = byte_level()
     order = []
-    for most in range(420, 20, -1):
-        try:
-            dropped = encode_task(SORT, long, replace(encoding, max_source=most), tokenizer).dropped
-        except InputError as error:
-            assert str(error).startswith("task7_sort: its definition and an input need more")
-            least = int(str(error).split("raise it to ".capitalize())[1].split()[0])
-            assert least == most + 1
-            break
+    for most in range(420, least(long, encoding) - 1, -1):
+        tight = replace(encoding, max_source=most)
+        dropped = encode_task(SORT, long, tight, byte_level()).dropped
         counts = (dropped.negative, dropped.positive, dropped.steps, bool(dropped.input_tokens))
         if counts not in order:
             order.append(counts)

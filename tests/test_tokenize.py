@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from os.path import commonprefix
+from itertools import takewhile
 from typing import Any
 
 import pytest
@@ -101,7 +101,7 @@ BAD_TEMPLATES = {
 @pytest.mark.parametrize("template", BAD_TEMPLATES.values(), ids=BAD_TEMPLATES)
 def test_a_template_that_can_t_be_used_is_told(template: str) -> None:
     tokenizer = wrapped(Tokenizer(models.BPE({"a": 0}, [])), chat_template=template)
-    with pytest.raises(InputError, match="chat template .*Use another encoding"):
+    with pytest.raises(InputError, match=r"chat template .*Use another encoding"):
         encode_task(SORT, FIRST, ENCODINGS["chat"], tokenizer)
 
 
@@ -116,7 +116,6 @@ def test_special_tokens_in_data_are_ordinary_text() -> None:
     for tokenizer in (*ALL.values(), t5_like()):
         found = names(tokenizer, tokenizer.ids(text))
         assert not set(found) & {"<|im_end|>", "</s>", "<s>", "<pad>", "<|end|>"}
-        assert tokenizer.ids("</s>", marked=True) != [] or tokenizer is byte_level()
     assert names(t5_like(), t5_like().ids("a</s>", marked=True))[-1] == "</s>"
 
 
@@ -159,9 +158,10 @@ def test_the_prompts_of_a_task_share_all_tokens_of_its_text(name: str, kind: str
     encoder = TaskEncoder(SORT, ENCODINGS[name], tokenizer)
     encoded = [encoder.encode(one) for one in SORT.instances]
     pairs = [tokenize(one, tokenizer, decoder_only=True) for one in encoded]
-    shared = commonprefix([one.prompt for one in pairs])
+    columns = zip(*(one.prompt for one in pairs), strict=False)
+    shared = [column[0] for column in takewhile(lambda one: len(set(one)) == 1, columns)]
     text = encoded[0].prompt.partition("Now complete")[0]
-    assert text.rstrip() in tokenizer.text(list(shared)) or kind == "llama"
+    assert text.rstrip() in tokenizer.text(shared) or kind == "llama"
     assert len(shared) >= len(tokenizer.ids(text.rstrip()))
 
 
