@@ -268,12 +268,12 @@ def test_examples_go_first_then_steps_then_the_end_of_the_input() -> None:
 
 
 def test_a_huge_input_is_cut_and_a_huge_target_too() -> None:
-    huge = Instance("word " * 200_000, ("😀" * 100_000,), "huge")
+    huge = Instance("word " * 50_000, ("😀" * 50_000,), "huge")
     for tokenizer in (byte_level(), t5_like()):
         encoded = encode_task(SORT, huge, Encoding(max_source=200), tokenizer)
         pair = tokenize(encoded, tokenizer, decoder_only=True)
         assert 190 < len(pair.prompt) <= 200
-        assert encoded.dropped.input_tokens > 100_000
+        assert encoded.dropped.input_tokens > 40_000
         assert encoded.dropped.target_tokens or tokenizer is t5_like()
 
 

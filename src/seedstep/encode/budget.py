@@ -3,18 +3,27 @@
 Example::
 
     budget = Budget("task001", Encoding(max_source=512), tokenizer)
-    budget.fits(head, tail)
+    budget.fits(head, budget.counted(tail))
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from seedstep.encode.records import ChatFrame, Encoding, TextTokenizer
 from seedstep.errors import InputError
 
-__all__ = ["Budget", "cut"]
+__all__ = ["Budget", "Counted", "cut"]
 
 MARGIN = 16
 """Tokens by which the sum over the parts of a prompt may miss the number of the whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A text and the number of its tokens."""
+
+    text: str
+    tokens: int
 
 
 class Budget:
@@ -43,14 +52,18 @@ class Budget:
             return text
         return self._frame.before + self._tokenizer.unmarked(text.rstrip()) + self._frame.after
 
-    def fits(self, head: str, tail: str) -> bool:
+    def counted(self, tail: str) -> Counted:
+        """What a prompt ends with, its tokens counted once for all heads that are tried."""
+        return Counted(tail, len(self._tokenizer.ids(tail)))
+
+    def fits(self, head: str, tail: Counted) -> bool:
         """Whether a prompt fits. All of it is counted only where the sum of its parts is near."""
         if head not in self._counts:
             self._counts[head] = self._count(self.framed(head))
-        spare = self._room - self._counts[head] - len(self._tokenizer.ids(tail))
+        spare = self._room - self._counts[head] - tail.tokens
         if abs(spare) > MARGIN:
             return spare > 0
-        return self._count(self.framed(head + tail)) <= self._room
+        return self._count(self.framed(head + tail.text)) <= self._room
 
     def cut_input(self, prompt: Callable[[str], str], text: str) -> tuple[str, int]:
         """What of an input fits into the prompt around it, and how many tokens do not.

@@ -96,11 +96,11 @@ class TaskEncoder:
 
     def _safe(self, text: str, parts: Elements) -> tuple[str, Dropped]:
         """Drop examples, then steps, then the end of the input, until the prompt fits."""
-        tail = input_text(text)
+        tail = self._budget.counted(input_text(text))
         for kept in _fewer_and_fewer(parts.all):
             head = parts.head(kept)
             if self._budget.fits(head, tail):
-                return self._budget.framed(head + tail), _dropped(parts, kept)
+                return self._budget.framed(head + tail.text), _dropped(parts, kept)
         head = parts.head(Kept(0, 0, 0))
 
         def prompt(text: str) -> str:
@@ -111,7 +111,7 @@ class TaskEncoder:
 
     def _as_released(self, instance: Instance, target: str, parts: Elements) -> Encoded:
         """Tk-Instruct's way: its test joins examples with spaces, and forgets the task's name."""
-        tail = input_text(instance.input)
+        tail = self._budget.counted(input_text(instance.input))
         steps = parts.all.steps
         tried = parts.instruction(steps)
         fitting = [0, 0]
@@ -123,7 +123,7 @@ class TaskEncoder:
                 fitting[kind] = number
                 tried = earlier + " ".join(examples[:number])
         kept = Kept(steps, *fitting)
-        prompt, lost = self._budget.cut_as_released(parts.head(kept) + tail)
+        prompt, lost = self._budget.cut_as_released(parts.head(kept) + tail.text)
         over = self._budget.target_tokens_over(target)
         dropped = replace(_dropped(parts, kept), cut_tokens=lost, target_tokens=over)
         limits = (self._encoding.max_source, self._encoding.max_target)
