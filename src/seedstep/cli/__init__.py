@@ -14,6 +14,7 @@ from seedstep.cli import (
     agreement,
     bootstrap,
     compare,
+    encode,
     evaluate,
     examples,
     export,
@@ -63,6 +64,7 @@ app.command("bootstrap")(bootstrap.command)
 app.command("status")(status.command)
 app.command("show")(show.command)
 app.command("requests")(requests.command)
+app.command("encode")(encode.command)
 app.command("export")(export.command)
 app.command("push")(push.command)
 app.command("novelty")(novelty.command)

@@ -12,6 +12,7 @@ from seedstep.store.run import Run
 from seedstep.store.scores import keep_scores, kept_scores
 from seedstep.store.stages import open_run
 from seedstep.store.steps_export import export_lines, export_task_files
+from seedstep.store.steps_join import with_steps
 from seedstep.store.steps_run import ExamplesRun, StepsRun
 from seedstep.store.systems import System, TaskChoice, distinct_names, read_systems
 from seedstep.store.task_run import Entry, TaskResult, TaskRun
@@ -45,4 +46,5 @@ __all__ = [
     "read_labels",
     "read_systems",
     "read_yaml",
+    "with_steps",
 ]
