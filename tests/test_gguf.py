@@ -128,13 +128,19 @@ async def serve(path: Path) -> AsyncIterator[Served]:
 
 
 async def greatest_difference(checkpoint: Path, served: Served, text: str) -> float:
-    """Of the log-probabilities of the ten likeliest next tokens."""
+    """Of the log-probabilities of the ten likeliest next tokens.
+
+    The bias makes the server write a letter, since it tells nothing of half a character or an end;
+    the probabilities are those before the bias.
+    """
     model = load_model(f"hf:{checkpoint}", dtype="float32")
-    ids = AutoTokenizer.from_pretrained(checkpoint)(text).input_ids
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    ids = tokenizer(text).input_ids
+    bias = [[tokenizer.convert_tokens_to_ids("a"), 1000]]
     with torch.no_grad():
         logits = model(torch.tensor([ids])).logits[0, -1].log_softmax(-1)
     reply = await served.ask(
-        "completion", prompt=ids, temperature=0, n_predict=1, n_probs=10, ignore_eos=True
+        "completion", prompt=ids, temperature=0, n_predict=1, n_probs=10, logit_bias=bias
     )
     found = reply["completion_probabilities"][0]["top_logprobs"]
     assert len(found) == 10
