@@ -1,6 +1,7 @@
 """A checkpoint written as GGUF: served by llama.cpp, it is the same model as in transformers."""
 
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from tokenizers import Tokenizer, decoders, models, processors, trainers
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, TokenizersBackend
 
-from seedstep.errors import ModelError, RunError
+from seedstep.errors import MissingExtraError, ModelError, RunError
 from seedstep.llm.checkpoints import gguf_of, load_model, load_tokenizer
 from seedstep.llm.local import serve_gguf
 from seedstep.llm.pretokenizers import PRE_TOKENIZERS, pre_tokenizer_name, with_pre_tokenizer
@@ -289,6 +290,8 @@ def test_a_checkpoint_that_is_none_is_refused(tmp_path: Path, checkpoint: Path) 
     (tmp_path / "bare" / "config.json").write_bytes((checkpoint / "config.json").read_bytes())
     refused(tmp_path / "bare", tmp_path / "a.gguf", "no weights")
     (tmp_path / "bare" / "model.safetensors").write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00{}")
+    refused(tmp_path / "bare", tmp_path / "a.gguf", "0 weights, 20 expected")
+    (tmp_path / "bare" / "model.safetensors").write_bytes(b"cut off")
     refused(tmp_path / "bare", tmp_path / "a.gguf", "model.safetensors")
 
 
@@ -308,6 +311,14 @@ def test_weights_that_16_bits_can_not_hold_are_refused_and_the_old_file_stays(
     assert {one.name for one in tmp_path.iterdir()} == {"large", "large.gguf"}
     write_gguf(tmp_path / "large", out, weights="f32")
     assert out.read_bytes()[:4] == b"GGUF"
+
+
+def test_without_the_package_the_extra_is_named(
+    tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    with pytest.raises(MissingExtraError, match=r"seedstep\[tune\]"):
+        write_gguf(checkpoint, tmp_path / "a.gguf")
 
 
 def test_a_place_that_can_not_be_written_is_told(tmp_path: Path, checkpoint: Path) -> None:

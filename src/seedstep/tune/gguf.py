@@ -54,6 +54,7 @@ def write_gguf(
     gguf = _gguf()
     config = _config(checkpoint)
     tensors = [*_tensors(gguf, checkpoint, config, weights)]
+    _require_all(checkpoint, config, tensors)
     vocabulary = read_vocabulary(checkpoint, config.vocab_size)
     # The writer opens the file by its name; what it writes is then synced and put in place.
     with whole_file(out) as file, closing(gguf.GGUFWriter(file.name, "llama")) as writer:
@@ -142,6 +143,17 @@ def _tensors(gguf: Any, checkpoint: Path, config: Any, weights: Weights) -> Iter
             kind = _kind(gguf, shape, weights)
             size = int(np.prod(gguf.quant_shape_to_byte_shape(shape, kind)))
             yield _Tensor(path, key, name, shape, kind, size, heads.get(key.split(".")[-2], 0))
+
+
+def _require_all(checkpoint: Path, config: Any, tensors: Sequence[_Tensor]) -> None:
+    """Nine matrices and vectors a layer, the embeddings, the last norm, and the head if it has one
+    of its own.
+    """
+    expected = 9 * config.num_hidden_layers + 2 + (not config.tie_word_embeddings)
+    if not len({one.name for one in tensors}) == len(tensors) == expected:
+        raise ModelError(
+            f"{checkpoint}: {len(tensors)} weights, {expected} expected", "save the model again"
+        )
 
 
 def _kind(gguf: Any, shape: tuple[int, ...], weights: Weights) -> Any:
