@@ -2,18 +2,18 @@
 
 Example::
 
-    async with FineTuningApi(endpoint) as api:
+    async with open_api(endpoint) as api:
         job = await api.job("ftjob-abc123")
 """
 
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
@@ -30,7 +30,7 @@ from seedstep.llm.exchange import (
     storable,
 )
 
-__all__ = ["ApiError", "Event", "FineTuningApi", "Job"]
+__all__ = ["ApiError", "Event", "FineTuningApi", "Job", "open_api"]
 
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 600.0
@@ -57,7 +57,6 @@ class ApiError(ModelError):
 
 @dataclass(frozen=True, slots=True)
 class _JobError:
-    code: str | None = None
     message: str | None = None
 
 
@@ -81,7 +80,6 @@ class Event:
 
     id: str
     message: str
-    level: str = "info"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,31 +94,14 @@ class _List:
     data: list[Any]
 
 
+@dataclass(frozen=True, slots=True)
 class FineTuningApi:
     """Speaks to one endpoint. What only reads is asked again after a fault, what makes something
     is not: whoever asks looks first for what an earlier attempt may have made.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        """`endpoint` as `open_model` gives it."""
-        self._endpoint = endpoint
-
-    async def __aenter__(self) -> Self:
-        timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS
-        )
-        self._session = aiohttp.ClientSession(
-            timeout=timeout, trust_env=not self._endpoint.is_loopback
-        )
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._session.close()
+    session: aiohttp.ClientSession
+    endpoint: Endpoint
 
     async def upload(self, path: Path, name: str) -> str:
         """Send a training file under a name; its id.
@@ -168,11 +149,11 @@ class FineTuningApi:
         """The last events of a job, the oldest first; none where the server tells none."""
         path = f"fine_tuning/jobs/{_checked_id(job_id)}/events?limit=100"
         events = await self._listed(path, Event)
-        return [Event(one.id, self.shown(one.message), one.level) for one in reversed(events)]
+        return [Event(one.id, self.shown(one.message)) for one in reversed(events)]
 
     def shown(self, text: str) -> str:
         """A text of the server's without the key, on one line and not too long."""
-        return " ".join(storable(text, self._endpoint.key).split())[:LONGEST]
+        return " ".join(storable(text, self.endpoint.key).split())[:LONGEST]
 
     async def _listed(self, path: str, record: type[T]) -> list[T]:
         try:
@@ -201,22 +182,22 @@ class FineTuningApi:
             return await self._once(method, path, data)
         except (Retryable, Refused) as fault:
             raise UnreachableError(
-                f"{self._endpoint.url}: {fault.detail}",
+                f"{self.endpoint.url}: {fault.detail}",
                 "run the command again: it goes on where it stopped, and sends nothing twice",
             ) from None
 
     async def _once(
         self, method: str, path: str, data: bytes | aiohttp.FormData | None = None
     ) -> bytes:
-        status, headers, answer = await exchange(self._session, self._endpoint, method, path, data)
+        status, headers, answer = await exchange(self.session, self.endpoint, method, path, data)
         if status in (200, 201):
             return answer
-        error = ServerError.read(status, answer, self._endpoint.key)
+        error = ServerError.read(status, answer, self.endpoint.key)
         detail = f"HTTP {status}: {error.detail}"
         passing = status in (408, 409, 425, 429) or status >= 500
         if passing and error.code != "insufficient_quota":
             raise Retryable(OVERLOADED, detail, status, retry_after(headers))
-        what = f"{self._endpoint.url}/{path.partition('?')[0]}: {detail}"
+        what = f"{self.endpoint.url}/{path.partition('?')[0]}: {detail}"
         if status in (401, 403):
             raise DeniedError(what, "set OPENAI_API_KEY to a key that may fine-tune there")
         raise ApiError(what, "correct what the server names, and run the command again", error)
@@ -225,12 +206,23 @@ class FineTuningApi:
         try:
             return msgspec.convert(json.loads(data), record)
         except (ValueError, RecursionError):  # UnicodeDecodeError and ValidationError too
-            error = ServerError.read(200, data, self._endpoint.key)
+            error = ServerError.read(200, data, self.endpoint.key)
             raise ApiError(
-                f"{self._endpoint.url}: not an answer of the fine-tuning API ({error.detail})",
+                f"{self.endpoint.url}: not an answer of the fine-tuning API ({error.detail})",
                 "check the --base-url, which usually ends in /v1",
                 error,
             ) from None
+
+
+@asynccontextmanager
+async def open_api(endpoint: Endpoint) -> AsyncIterator[FineTuningApi]:
+    """The API of an endpoint that `open_model` gave, as long as the context lasts."""
+    timeout = aiohttp.ClientTimeout(
+        total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS
+    )
+    proxies = not endpoint.is_loopback
+    async with aiohttp.ClientSession(timeout=timeout, trust_env=proxies) as session:
+        yield FineTuningApi(session, endpoint)
 
 
 def _checked_id(text: str) -> str:

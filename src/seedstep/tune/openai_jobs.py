@@ -23,7 +23,7 @@ from seedstep.data import write_atomically, write_in_parts
 from seedstep.encode import Encoded
 from seedstep.errors import InputError, ModelError, RunError, RunMismatchError
 from seedstep.llm import Endpoint
-from seedstep.tune.openai_api import ApiError, FineTuningApi, Job
+from seedstep.tune.openai_api import ApiError, FineTuningApi, Job, open_api
 from seedstep.tune.openai_data import ChatSize, chat_lines, check_chat
 
 __all__ = ["FineTuned", "JobSettings", "JobWatch", "fine_tune"]
@@ -120,7 +120,7 @@ async def fine_tune(
     else:
         _require_same(sent, asked, out)
     state = sent or asked
-    async with FineTuningApi(endpoint) as api:
+    async with open_api(endpoint) as api:
         if state.file_id is None:
             file = out / TRAINING_FILE
             await asyncio.to_thread(write_in_parts, file, chat_lines(examples))
