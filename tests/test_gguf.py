@@ -176,6 +176,24 @@ async def test_the_file_is_the_same_model_with_the_same_tokens(
             assert await greatest_difference(checkpoint, served, text) < 0.02
 
 
+@pytest.mark.parametrize("pre_tokenizer", ["smollm", "gpt-2"])
+def test_a_file_read_again_is_the_checkpoint_it_was_written_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pre_tokenizer: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    tokenizer = make_tokenizer(pre_tokenizer)
+    checkpoint = make_checkpoint(tmp_path / "small", tokenizer)
+    write_gguf(checkpoint, tmp_path / "small.gguf")
+    again = f"gguf:{tmp_path / 'small.gguf'}"
+    read = load_tokenizer(again)
+    for text in (*TRICKY, *CORPUS):
+        assert read(text).input_ids == tokenizer(text).input_ids, text
+    before = load_model(f"hf:{checkpoint}", dtype="bfloat16").state_dict()
+    after = load_model(again).state_dict()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
 @pytest.mark.embedded
 async def test_the_embedded_model_answers_as_its_checkpoint_does(tmp_path: Path) -> None:
     model = load_model("local", dtype="bfloat16")
