@@ -7,6 +7,7 @@ from seedstep.data.jsonl import read_jsonl
 from seedstep.data.problems import Problem
 from seedstep.data.records import Example, Instance, Task
 from seedstep.data.rewrite import write_task_with
+from seedstep.data.rows import has_rows, load_rows
 from seedstep.data.seeds import SeedFile, read_seeds, require_seeds, seed_tasks
 from seedstep.data.sources import load_tasks, scan_tasks
 from seedstep.data.superni import TaskFiles, read_task
@@ -24,6 +25,8 @@ __all__ = [
     "Task",
     "TaskFiles",
     "evaluation_items",
+    "has_rows",
+    "load_rows",
     "load_tasks",
     "open_table",
     "read_jsonl",

@@ -24,7 +24,7 @@ from seedstep.store.ledger import RequestLedger
 from seedstep.store.requests import RequestLine, find_request, list_requests, write_recording
 from seedstep.store.results import read_spent
 
-__all__ = ["RunDirectory", "digest", "stage_of"]
+__all__ = ["RunDirectory", "digest", "refuse_differences", "stage_of", "take_lock"]
 
 CONFIG = "run.yaml"
 DATABASE = "run.db"
@@ -114,7 +114,7 @@ class RunDirectory(ABC, Generic[S, Inputs]):
         """
         settings, inputs, identity_url = cls._resolve(path, asked, same_model=same_model)
         config = cls._config(settings, inputs, identity_url)
-        lock = _take_lock(path)
+        lock = take_lock(path)
         try:
             fresh = not (path / CONFIG).exists()
             if fresh:  # before the database: a directory with a database alone is no run
@@ -233,7 +233,7 @@ class RunDirectory(ABC, Generic[S, Inputs]):
         if self._lock:
             return True
         try:
-            _take_lock(self.path).release()
+            take_lock(self.path).release()
         except RunBusyError:
             return True
         except RunError:
@@ -262,7 +262,7 @@ class RunDirectory(ABC, Generic[S, Inputs]):
         before = {**asdict(cls.make_settings(stored, source)), **stamps}
         now = cls._config(settings, inputs, identity_url)
         changeable = (*cls.changeable, "base_url") if same_model else cls.changeable
-        _refuse_differences(path, before, now, changeable)
+        refuse_differences(path, before, now, changeable)
         return settings, inputs, identity_url
 
     @classmethod
@@ -322,7 +322,7 @@ def _any_request(database: Database) -> bool:
     return bool(database.rows("SELECT 1 FROM requests LIMIT 1"))
 
 
-def _refuse_differences(
+def refuse_differences(
     path: Path, before: Mapping[str, Any], now: Mapping[str, Any], changeable: Sequence[str]
 ) -> None:
     differences = [
@@ -334,7 +334,7 @@ def _refuse_differences(
         raise RunMismatchError(str(path), differences)
 
 
-def _take_lock(path: Path) -> filelock.BaseFileLock:
+def take_lock(path: Path) -> filelock.BaseFileLock:
     try:
         path.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(path / LOCK)

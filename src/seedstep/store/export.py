@@ -24,7 +24,7 @@ from seedstep.encode import encode_pair
 from seedstep.errors import InputError, MissingExtraError, RunError
 from seedstep.store.run import Run
 
-__all__ = ["FORMATS", "export"]
+__all__ = ["FORMATS", "export", "exported_format"]
 
 MARKER = ".seedstep-export.json"
 """Marks a directory as an export of ours, which the next export may replace."""
@@ -36,6 +36,7 @@ SUPERNI_EXAMPLES = 2
 @dataclass(frozen=True, slots=True)
 class _Marker:
     files: tuple[str, ...]
+    format: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,12 @@ def export(run: Run, name: str, out: str | Path, *, end_of_text: str = "") -> in
     return count
 
 
+def exported_format(path: Path) -> str | None:
+    """The format of the export in a directory; None where there is none."""
+    marker = _read_marker(path)
+    return marker.format if marker else None
+
+
 @dataclass(frozen=True, slots=True)
 class _Source:
     tasks: Sequence[Task]
@@ -112,13 +119,17 @@ def _require_ours(out: Path) -> None:
     """A directory may be replaced if all its files are from an earlier export."""
     if not out.exists():
         return
-    try:
-        marker = msgspec.json.decode((out / MARKER).read_bytes(), type=_Marker)
-        ours = {MARKER, *marker.files}
-    except (OSError, msgspec.DecodeError):
-        ours = set()
+    marker = _read_marker(out)
+    ours = {MARKER, *marker.files} if marker else set()
     if out.is_file() or set(_files(out)) - ours:
         raise RunError(f"{out} holds other files", "name an empty or a new directory")
+
+
+def _read_marker(path: Path) -> _Marker | None:
+    try:
+        return msgspec.json.decode((path / MARKER).read_bytes(), type=_Marker)
+    except (OSError, msgspec.DecodeError):
+        return None
 
 
 def _files(folder: Path) -> Iterator[str]:

@@ -1,1 +1,21 @@
 """Tuning: tasks with step-by-step instructions become a better model."""
+
+from seedstep.tune.presets import PRESETS, Preset
+from seedstep.tune.records import Evaluated, Step, Training, TuneWatch, TuningData
+from seedstep.tune.settings import TuneSettings, make_tune_settings, training_of
+from seedstep.tune.sources import Source, make_source
+
+__all__ = [
+    "PRESETS",
+    "Evaluated",
+    "Preset",
+    "Source",
+    "Step",
+    "Training",
+    "TuneSettings",
+    "TuneWatch",
+    "TuningData",
+    "make_source",
+    "make_tune_settings",
+    "training_of",
+]

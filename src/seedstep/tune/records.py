@@ -41,6 +41,7 @@ class Training:
     save_every: int = 200
     evaluate_every: int = 100
     seed: int = 42
+    device: str = "auto"
 
 
 class TuningData(Protocol):
