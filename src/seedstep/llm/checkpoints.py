@@ -18,7 +18,10 @@ from typing import Any
 from seedstep.errors import InputError, MissingExtraError, ModelError
 from seedstep.llm.local import embedded_model
 
-__all__ = ["checkpoint_of", "load_model", "load_tokenizer"]
+__all__ = ["checkpoint_fingerprint", "checkpoint_of", "load_config", "load_model", "load_tokenizer"]
+
+_SAMPLE = 1 << 20
+"""Bytes at the beginning and end of a file that stand for all of it."""
 
 INSTALL = "pip install 'seedstep[tune]'"
 
@@ -53,6 +56,43 @@ def load_tokenizer(model: str) -> Any:
         return transformers.AutoTokenizer.from_pretrained(checkpoint)
     except (OSError, ValueError, KeyError) as error:
         raise _not_loaded(checkpoint, "tokenizer", error) from None
+
+
+def load_config(model: str) -> Any:
+    """The configuration of a model.
+
+    Raises:
+        MissingExtraError: transformers is not installed.
+        ModelError: there is none, or it can't be read.
+    """
+    checkpoint = checkpoint_of(model)
+    transformers = _transformers()
+    try:
+        return transformers.AutoConfig.from_pretrained(checkpoint)
+    except (OSError, ValueError, KeyError) as error:
+        raise _not_loaded(checkpoint, "configuration", error) from None
+
+
+def checkpoint_fingerprint(model: str) -> str:
+    """What tells a checkpoint's content from others under the same path: a hash of its
+    configuration, and of the sizes, heads and tails of its weights. "" for one of the hub.
+
+    Raises:
+        InputError: as `checkpoint_of`.
+    """
+    folder = Path(checkpoint_of(model))
+    if not folder.is_dir():
+        return ""
+    found = hashlib.sha256()
+    for path in sorted([folder / "config.json", *folder.glob("*.safetensors")]):
+        if path.is_file():
+            size = path.stat().st_size
+            found.update(f"{path.name} {size} ".encode())
+            with path.open("rb") as file:
+                found.update(file.read(_SAMPLE))
+                file.seek(max(0, size - _SAMPLE))
+                found.update(file.read(_SAMPLE))
+    return found.hexdigest()[:16]
 
 
 def load_model(model: str, *, dtype: str = "auto") -> Any:

@@ -10,6 +10,8 @@ from seedstep.store.stages import open_run
 from seedstep.store.steps_export import export_lines, export_task_files
 from seedstep.store.steps_run import ExamplesRun, StepsRun
 from seedstep.store.task_run import Entry, TaskResult, TaskRun
+from seedstep.store.task_sources import load_source
+from seedstep.store.tune_run import TuneRun, stored_settings
 
 __all__ = [
     "FORMATS",
@@ -23,10 +25,13 @@ __all__ = [
     "TaskDetails",
     "TaskResult",
     "TaskRun",
+    "TuneRun",
     "Usage",
     "export",
     "export_lines",
     "export_task_files",
+    "load_source",
     "open_run",
     "read_yaml",
+    "stored_settings",
 ]

@@ -1,5 +1,9 @@
 """Tuning: tasks with step-by-step instructions become a better model."""
 
+from seedstep.tune.data import EncodedData
+from seedstep.tune.metrics import MetricsFile
+from seedstep.tune.mixing import Mixture, Part, mix, usable
+from seedstep.tune.preflight import EffectiveBatch, Preflight, require_context, survey
 from seedstep.tune.presets import PRESETS, Preset
 from seedstep.tune.records import Evaluated, Step, Training, TuneWatch, TuningData
 from seedstep.tune.settings import TuneSettings, make_tune_settings, training_of
@@ -7,7 +11,13 @@ from seedstep.tune.sources import Source, make_source
 
 __all__ = [
     "PRESETS",
+    "EffectiveBatch",
+    "EncodedData",
     "Evaluated",
+    "MetricsFile",
+    "Mixture",
+    "Part",
+    "Preflight",
     "Preset",
     "Source",
     "Step",
@@ -17,5 +27,9 @@ __all__ = [
     "TuningData",
     "make_source",
     "make_tune_settings",
+    "mix",
+    "require_context",
+    "survey",
     "training_of",
+    "usable",
 ]

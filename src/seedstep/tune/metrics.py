@@ -22,7 +22,7 @@ from seedstep.data import write_atomically
 from seedstep.errors import RunError
 from seedstep.tune.records import Evaluated, Step
 
-__all__ = ["MetricsFile", "read_metrics"]
+__all__ = ["MetricsFile"]
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -69,21 +69,6 @@ class MetricsFile(AbstractContextManager["MetricsFile"]):
             self._file.flush()
         except OSError as error:
             raise RunError(f"{self._path}: {error.strerror}", "free space, and go on") from None
-
-
-def read_metrics(path: Path) -> list[dict[str, float]]:
-    """All lines; none where there is no file.
-
-    Raises:
-        RunError: the file is no `metrics.jsonl`.
-    """
-    try:
-        lines = path.read_bytes().splitlines()
-        return [msgspec.json.decode(line, type=dict[str, float]) for line in lines]
-    except FileNotFoundError:
-        return []
-    except (OSError, msgspec.DecodeError) as error:
-        raise RunError(f"{path}: can't be read ({error})", "remove the file") from None
 
 
 def _lines_before(path: Path, step: int) -> Iterator[bytes]:

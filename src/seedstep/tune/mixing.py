@@ -10,10 +10,10 @@ Example::
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 
 from seedstep.data import Instance, Task
 from seedstep.encode import Encoding
+from seedstep.encode.draws import draw
 from seedstep.errors import InputError
 from seedstep.tune.sources import Source
 
@@ -44,13 +44,13 @@ class Use:
 class Mixture:
     """What is trained on in each epoch, and what is held out.
 
-    `counts` are the examples of each source in an epoch, `duplicates` what Self-Instruct's rule
-    left out (same instruction, input and output).
+    `counts` are (source, tasks, examples in an epoch), `duplicates` what Self-Instruct's rule left
+    out (same instruction, input and output).
     """
 
     training: tuple[Use, ...]
     held_out: tuple[Use, ...]
-    counts: tuple[tuple[str, int], ...]
+    counts: tuple[tuple[str, int, int], ...]
     duplicates: int
 
 
@@ -93,7 +93,7 @@ def mix(
     parts, others = named[: len(parts)], named[len(parts) :]
     kept = _drawn((task.id for part in parts for task in part.tasks), held_out, seed)
     training: list[Use] = []
-    counts: list[tuple[str, int]] = []
+    counts: list[tuple[str, int, int]] = []
     seen: set[tuple[object, ...]] = set()
     duplicates = 0
     for part in parts:
@@ -101,7 +101,7 @@ def mix(
         distinct = list(_distinct(every, seen)) if _is_self_instruct(part) else every
         duplicates += len(every) - len(distinct)
         uses = [Use(task, one, part.encoding) for task, one in _amount(part.source, distinct, seed)]
-        counts.append((str(part.source), len(uses)))
+        counts.append((str(part.source), len({use.task.id for use in uses}), len(uses)))
         training += uses
     if not training:
         raise InputError("no data is left to train on", "hold out fewer tasks, or add --data")
@@ -197,6 +197,5 @@ def _again(choice: Choice, number: int) -> Choice:
     return choice if number == 1 else (task, replace(one, id=f"{one.id}#{number}"))
 
 
-def _rank(seed: int, *names: str) -> bytes:
-    text = "\x1f".join((str(seed), *names))
-    return sha256(text.encode(errors="surrogatepass")).digest()
+def _rank(seed: int, *names: str) -> int:
+    return draw(1 << 64, "use", seed, *names)

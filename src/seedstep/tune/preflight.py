@@ -8,11 +8,14 @@ Example::
     print(survey(data, training, processes=1).steps)
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from heapq import nlargest
 
+from seedstep.encode.elements import steps_of
 from seedstep.errors import InputError
 from seedstep.tune.data import EncodedData, TokenPairs
+from seedstep.tune.mixing import Use
 from seedstep.tune.records import Training
 
 __all__ = ["LONGEST", "EffectiveBatch", "Preflight", "require_context", "survey"]
@@ -39,8 +42,9 @@ class EffectiveBatch:
 class Preflight:
     """Counts of an epoch's examples (the first one's), and what the tuning does with them.
 
-    `lost` says how many examples had to be shortened, by the field of `Dropped`; `longest` are
-    (task, instance, tokens); `steps` are all of the tuning.
+    `lost` says how many examples had to be shortened, by the field of `Dropped`, `without_steps`
+    how many tasks lack the step-by-step instruction that their encoding asks for. `longest` are
+    (task, instance, tokens), `sources` (source, tasks, examples); `steps` are all of the tuning.
     """
 
     tasks: int
@@ -51,11 +55,12 @@ class Preflight:
     prompt_tokens: int
     target_tokens: int
     lost: dict[str, int]
+    without_steps: int
     longest: tuple[tuple[str, str, int], ...]
     batch: EffectiveBatch
     epochs: int
     steps: int
-    sources: tuple[tuple[str, int], ...]
+    sources: tuple[tuple[str, int, int], ...]
 
 
 def survey(data: EncodedData, training: Training, processes: int) -> Preflight:
@@ -78,6 +83,7 @@ def survey(data: EncodedData, training: Training, processes: int) -> Preflight:
         prompt_tokens=sum(prompt for prompt, _ in lengths),
         target_tokens=sum(target for _, target in lengths),
         lost=pairs.losses,
+        without_steps=_without_steps(data.mixture.training),
         longest=_longest(pairs),
         batch=batch,
         epochs=training.epochs,
@@ -111,6 +117,17 @@ def _effective(training: Training, processes: int) -> EffectiveBatch:
             "choose --batch and --accumulate so that it can",
         )
     return EffectiveBatch(training.batch // passes, training.accumulate, processes)
+
+
+def _without_steps(uses: Iterable[Use]) -> int:
+    """Tasks without the steps that their encoding asks for."""
+    return len(
+        {
+            use.task.id
+            for use in uses
+            if use.encoding.steps != "none" and not steps_of(use.task, use.encoding, seed=0)
+        }
+    )
 
 
 def _longest(pairs: TokenPairs) -> tuple[tuple[str, str, int], ...]:

@@ -48,3 +48,73 @@ def collate(pairs: Sequence[TokenPair], *, pad: int, start: int) -> dict[str, An
         "decoder_input_ids": decoder_input_ids,
         "labels": labels,
     }
+
+
+def tune_seq2seq(
+    model: Any,
+    tokenizer: Any,
+    data: TuningData,
+    training: Training,
+    out: Path,
+    *,
+    resume: bool = True,
+    watch: TuneWatch | None = None,
+    callbacks: Sequence[Any] = (),
+) -> Any:
+    """Train a model."""
+    import torch
+    from torch.utils.data import DataLoader, Dataset
+    from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, TrainerCallback
+
+    pairs0 = data.training(0)
+    steps_per_epoch = -(-len(pairs0) // training.batch)
+
+    class Micro:
+        epoch = 0
+        world = 1
+        rank = 0
+        def __len__(self):
+            return steps_per_epoch * training.accumulate
+        def __iter__(self):
+            pairs = data.training(self.epoch)
+            for step in length_grouped(pairs, batch=training.batch, seed=training.seed, epoch=self.epoch):
+                parts = divided(step, training.accumulate * self.world)
+                for part in parts[self.rank :: self.world]:
+                    yield [(self.epoch, place) for place in part] or [(self.epoch, -1)]
+
+    class Rows(Dataset):
+        def __len__(self):
+            return len(pairs0)
+        def __getitem__(self, key):
+            epoch, place = key
+            return None if place < 0 else data.training(epoch)[place]
+
+    micro = Micro()
+
+    class Epochs(TrainerCallback):
+        def on_epoch_begin(self, args, state, control, **kwargs):
+            micro.epoch = state.global_step // steps_per_epoch
+        def on_log(self, args, state, control, logs=None, **kwargs):
+            if watch and logs and "loss" in logs:
+                from seedstep.tune.records import Step
+                watch.stepped(Step(state.global_step, state.max_steps, state.epoch, logs["loss"], logs["learning_rate"], 0, 0, 0))
+
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    start = model.config.decoder_start_token_id
+    collator = lambda some: collate([one for one in some if one], pad=pad, start=start)
+
+    def loss_of(outputs, labels, num_items_in_batch):
+        return torch.nn.functional.cross_entropy(outputs.logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum") / num_items_in_batch
+
+    class T(Seq2SeqTrainer):
+        def get_train_dataloader(self):
+            return DataLoader(Rows(), batch_sampler=micro, collate_fn=collator)
+    args = Seq2SeqTrainingArguments(
+        str(out / "checkpoints"), num_train_epochs=training.epochs, max_steps=training.max_steps or -1,
+        learning_rate=training.learning_rate, gradient_accumulation_steps=training.accumulate,
+        per_device_train_batch_size=training.batch, lr_scheduler_type="constant", logging_steps=1, disable_tqdm=True, report_to=[],
+        save_steps=training.save_every, bf16=training.bf16, use_cpu=training.device == "cpu",
+    )
+    trainer = T(model, args, train_dataset=Rows(), processing_class=tokenizer, callbacks=[Epochs(), *callbacks], compute_loss_func=loss_of)
+    trainer.train()
+    return trainer
