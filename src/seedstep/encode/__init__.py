@@ -15,6 +15,7 @@ from seedstep.encode.records import (
 from seedstep.encode.self_instruct import Pair, encode_pair
 from seedstep.encode.tokenizers import HfTokenizer
 from seedstep.encode.tokens import decoder_texts, tokenize
+from seedstep.encode.totals import Lengths, Totals, measure
 
 __all__ = [
     "ENCODINGS",
@@ -24,14 +25,17 @@ __all__ = [
     "Encoding",
     "HfTokenizer",
     "Layout",
+    "Lengths",
     "Pair",
     "StepsKind",
     "TaskEncoder",
     "TextTokenizer",
     "TokenPair",
+    "Totals",
     "decoder_texts",
     "encode_pair",
     "encode_task",
     "make_encoding",
+    "measure",
     "tokenize",
 ]

@@ -104,6 +104,10 @@ class HfTokenizer:
         text: str = self._plain.decode(ids, skip_special_tokens=True)
         return text
 
+    def name(self, token: int) -> str:
+        """How the tokenizer calls a token, such as `</s>`."""
+        return str(self._outer.convert_ids_to_tokens(token))
+
     @cached_property
     def _special(self) -> re.Pattern[str]:
         special = sorted(self._outer.all_special_tokens, key=len, reverse=True)

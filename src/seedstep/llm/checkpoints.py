@@ -18,7 +18,14 @@ from typing import Any
 from seedstep.errors import InputError, MissingExtraError, ModelError
 from seedstep.llm.local import embedded_model
 
-__all__ = ["checkpoint_fingerprint", "checkpoint_of", "load_config", "load_model", "load_tokenizer"]
+__all__ = [
+    "checkpoint_fingerprint",
+    "checkpoint_of",
+    "is_decoder_only",
+    "load_config",
+    "load_model",
+    "load_tokenizer",
+]
 
 _SAMPLE = 1 << 20
 """Bytes at the beginning and end of a file that stand for all of it."""
@@ -93,6 +100,16 @@ def checkpoint_fingerprint(model: str) -> str:
                 file.seek(max(0, size - _SAMPLE))
                 found.update(file.read(_SAMPLE))
     return found.hexdigest()[:16]
+
+
+def is_decoder_only(model: str) -> bool:
+    """False for an encoder-decoder model, such as T5. Only its configuration is read.
+
+    Raises:
+        MissingExtraError: transformers is not installed.
+        ModelError: the configuration can't be read.
+    """
+    return not load_config(model).is_encoder_decoder
 
 
 def load_model(model: str, *, dtype: str = "auto") -> Any:
