@@ -22,6 +22,7 @@ from seedstep.cli import (
     show,
     status,
     steps,
+    tune,
 )
 from seedstep.cli.terminal import console, errors, plain
 from seedstep.errors import SeedstepError
@@ -59,6 +60,7 @@ app.command("show")(show.command)
 app.command("requests")(requests.command)
 app.command("encode")(encode.command)
 app.command("export")(export.command)
+app.command("tune")(tune.command)
 app.command("novelty")(novelty.command)
 app.command("init")(init.command)
 app.add_typer(steps.app, name="steps")

@@ -21,7 +21,6 @@ from seedstep.llm.local import embedded_model
 from seedstep.llm.pretokenizers import with_pre_tokenizer
 
 __all__ = [
-    "checkpoint_fingerprint",
     "checkpoint_of",
     "gguf_of",
     "is_decoder_only",
@@ -29,9 +28,6 @@ __all__ = [
     "load_model",
     "load_tokenizer",
 ]
-
-_SAMPLE = 1 << 20
-"""Bytes at the beginning and end of a file that stand for all of it."""
 
 INSTALL = "pip install 'seedstep[tune]'"
 
@@ -94,28 +90,6 @@ def load_config(model: str) -> Any:
         return transformers.AutoConfig.from_pretrained(checkpoint)
     except (OSError, ValueError, KeyError) as error:
         raise _not_loaded(checkpoint, "configuration", error) from None
-
-
-def checkpoint_fingerprint(model: str) -> str:
-    """What tells a checkpoint's content from others under the same path: a hash of its
-    configuration, and of the sizes, heads and tails of its weights. "" for one of the hub.
-
-    Raises:
-        InputError: as `checkpoint_of`.
-    """
-    folder = Path(checkpoint_of(model))
-    if not folder.is_dir():
-        return ""
-    found = hashlib.sha256()
-    for path in sorted([folder / "config.json", *folder.glob("*.safetensors")]):
-        if path.is_file():
-            size = path.stat().st_size
-            found.update(f"{path.name} {size} ".encode())
-            with path.open("rb") as file:
-                found.update(file.read(_SAMPLE))
-                file.seek(max(0, size - _SAMPLE))
-                found.update(file.read(_SAMPLE))
-    return found.hexdigest()[:16]
 
 
 def is_decoder_only(model: str) -> bool:

@@ -15,6 +15,7 @@ from seedstep.recipes.steps import (
 )
 from seedstep.recipes.steps_import import import_instructions
 from seedstep.recipes.tasks import TaskProgress, TaskWatch
+from seedstep.recipes.tuning import Tuned, TuningWatch, tune
 
 __all__ = [
     "COLUMNS",
@@ -24,6 +25,8 @@ __all__ = [
     "Rejection",
     "TaskProgress",
     "TaskWatch",
+    "Tuned",
+    "TuningWatch",
     "Verdict",
     "Watch",
     "filter_file",
@@ -32,6 +35,7 @@ __all__ = [
     "make_examples_async",
     "self_instruct",
     "self_instruct_async",
+    "tune",
     "write_instructions",
     "write_instructions_async",
 ]

@@ -6,9 +6,8 @@ Example::
     print(tuned.model)
 """
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,15 +15,10 @@ import msgspec
 
 from seedstep.data import write_atomically
 from seedstep.encode import HfTokenizer
-from seedstep.errors import InputError, MissingExtraError, ModelError
-from seedstep.llm.checkpoints import (
-    checkpoint_fingerprint,
-    is_decoder_only,
-    load_config,
-    load_model,
-    load_tokenizer,
-)
+from seedstep.errors import MissingExtraError, ModelError
+from seedstep.llm.checkpoints import load_config, load_model, load_tokenizer
 from seedstep.recipes.tuning_data import Gathered, gather
+from seedstep.recipes.tuning_ends import describe, require_gguf, write_others
 from seedstep.store import TuneRun, stored_settings
 from seedstep.tune import (
     EncodedData,
@@ -34,34 +28,39 @@ from seedstep.tune import (
     Step,
     TuneSettings,
     make_tune_settings,
+    rank_and_processes,
     require_context,
     survey,
     training_of,
 )
 
-__all__ = ["TuningWatch", "Tuned", "tune"]
+__all__ = ["Tuned", "TuningWatch", "tune"]
 
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
     """What came of a call of `tune`.
 
-    `finished_before` says that the model was there already. After a dry run there is no model.
-    `notes` tell what could not be made besides the model.
+    `left_out` names what could not be used, `notes` what could not be made besides the model.
+    `model` is where it is, None after a dry run, or where the tuning was `stopped`;
+    `finished_before` says that it was there already.
     """
 
     settings: TuneSettings
     preflight: Preflight
     left_out: tuple[str, ...]
-    model: Path | None
+    model: Path | None = None
     finished_before: bool = False
+    stopped: bool = False
     notes: tuple[str, ...] = ()
 
 
 class TuningWatch(Protocol):
     """Is told how a tuning gets on."""
 
-    def counted(self, settings: TuneSettings, preflight: Preflight, left_out: tuple[str, ...]) -> None:
+    def counted(
+        self, settings: TuneSettings, preflight: Preflight, left_out: tuple[str, ...]
+    ) -> None:
         """All is read and counted; the first step comes next."""
 
     def stepped(self, step: Step) -> None:
@@ -71,53 +70,132 @@ class TuningWatch(Protocol):
         """The held-out loss was measured."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Tells the file of metrics, and whoever watches."""
+
+    metrics: MetricsFile
+    watch: TuningWatch | None
+
+    def stepped(self, step: Step) -> None:
+        self.metrics.stepped(step)
+        if self.watch:
+            self.watch.stepped(step)
+
+    def evaluated(self, evaluated: Evaluated) -> None:
+        self.metrics.evaluated(evaluated)
+        if self.watch:
+            self.watch.evaluated(evaluated)
+
+
 def tune(
-    out: str | Path, *, watch: TuningWatch | None = None, dry_run: bool = False, **settings: Any
+    out: str | Path,
+    *,
+    watch: TuningWatch | None = None,
+    stop: Callable[[], bool] | None = None,
+    dry_run: bool = False,
+    **settings: Any,
 ) -> Tuned:
     """Tune a model into the directory `out`, or go on where a tuning was interrupted.
 
-    `settings` are those of `seedstep.tune.TuneSettings`. With `dry_run` all is read and counted,
-    and nothing is written. Called in several processes (`torchrun`, `accelerate launch`) they
-    share the work.
+    `settings` are those of `seedstep.TuneSettings`. With `dry_run` all is read and counted, and
+    nothing is written. Where `stop` says so, a step is the last one: it is kept in a checkpoint, from
+    which the same call goes on. Called in several processes (`torchrun`, `accelerate launch`), they share
+    the work, and the first of them writes and tells.
 
     Raises:
         SeedstepError: with what is wrong and what to do.
     """
     path = Path(out)
-    resolved = make_tune_settings({**stored_settings(path), **settings}, "settings")
-    gathered = gather(resolved)
-    _require_device(resolved.device)
-    tokenizer = load_tokenizer(resolved.model)
-    decoder_only = is_decoder_only(resolved.model)
-    data = EncodedData(
-        gathered.mixture, HfTokenizer(tokenizer), decoder_only=decoder_only, seed=resolved.seed
-    )
-    preflight = survey(data, training_of(resolved), _processes())
-    context = getattr(load_config(resolved.model), "max_position_embeddings", None)
-    require_context(data, context if decoder_only else None)
-    first = _rank() == 0
-    if watch and first:
-        watch.counted(resolved, preflight, gathered.left_out)
+    rank, processes = rank_and_processes()
+    watch = None if rank else watch
+    work = _prepared(make_tune_settings(_with_stored(path, settings), "settings"), processes)
+    if watch:
+        watch.counted(work.settings, work.preflight, work.gathered.left_out)
+    tuned = Tuned(work.settings, work.preflight, work.gathered.left_out)
     if dry_run:
-        return Tuned(resolved, preflight, gathered.left_out, None)
-    stamps = _stamps(resolved, gathered)
-    with TuneRun.start(path, resolved, stamps, writes=first) as run:
-        raise NotImplementedError
+        return tuned
+    stamps = {"data_fingerprint": work.gathered.fingerprint}
+    with TuneRun.start(path, work.settings, stamps, writes=not rank) as run:
+        before = run.finished
+        if not before and not _train(run, work, watch, stop):
+            return replace(tuned, stopped=True)
+        notes = () if rank else write_others(run, work.settings)
+    return replace(tuned, model=run.model, finished_before=before, notes=notes)
 
 
-def _stamps(settings: TuneSettings, gathered: Gathered) -> dict[str, str]:
-    return {
-        "data_fingerprint": gathered.fingerprint,
-        "model_fingerprint": checkpoint_fingerprint(settings.model),
-    }
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """All that is known before the model is loaded."""
+
+    settings: TuneSettings
+    gathered: Gathered
+    tokenizer: Any
+    data: EncodedData
+    preflight: Preflight
+    decoder_only: bool
 
 
-def _processes() -> int:
-    return int(os.environ.get("WORLD_SIZE", "1"))
+def _with_stored(path: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that are asked for, on top of those that a tuning was started with."""
+    whole = {**stored_settings(path), **asked}
+    options = "encoding_options"
+    if isinstance(asked.get(options), Mapping):
+        whole[options] = {**stored_settings(path).get(options, {}), **asked[options]}
+    return whole
 
 
-def _rank() -> int:
-    return int(os.environ.get("RANK", "0"))
+def _prepared(settings: TuneSettings, processes: int) -> _Work:
+    _require_device(settings.device)
+    gathered = gather(settings)
+    tokenizer = load_tokenizer(settings.model)
+    config = load_config(settings.model)
+    decoder_only = not config.is_encoder_decoder
+    if settings.gguf:
+        require_gguf(config)
+    data = EncodedData(
+        gathered.mixture, HfTokenizer(tokenizer), decoder_only=decoder_only, seed=settings.seed
+    )
+    preflight = survey(data, training_of(settings), processes)
+    context = getattr(config.get_text_config(), "max_position_embeddings", None)
+    require_context(data, context if decoder_only else None)
+    return _Work(settings, gathered, tokenizer, data, preflight, decoder_only)
+
+
+def _train(
+    run: TuneRun, work: _Work, watch: TuningWatch | None, stop: Callable[[], bool] | None
+) -> bool:
+    """Train, and put the model into its place; False where the tuning was stopped before."""
+    from transformers import logging
+
+    from seedstep.tune.saving import save_tuned
+    from seedstep.tune.seq2seq import tune_seq2seq
+    from seedstep.tune.stopping import Stopping
+
+    logging.disable_progress_bar()
+    settings, preflight = work.settings, work.preflight
+    rank, _ = rank_and_processes()
+    if not rank:
+        write_atomically(run.path / "preflight.json", msgspec.json.encode(preflight) + b"\n")
+    model = load_model(settings.model, dtype="float32")
+    with MetricsFile(run.metrics) as metrics:
+        tuned = tune_seq2seq(
+            model,
+            work.tokenizer,
+            work.data,
+            training_of(settings),
+            run.path,
+            watch=None if rank else _Told(metrics, watch),
+            callbacks=[Stopping(stop)] if stop else [],
+        )
+    if tuned.trainer.state.global_step < tuned.steps:
+        return False
+
+    def finish(folder: Path) -> None:
+        describe(folder, run, settings, work.gathered.encoding, preflight)
+
+    save_tuned(tuned.trainer, work.tokenizer, run.model, adapter=run.adapter, finish=finish)
+    return True
 
 
 def _require_device(device: str) -> None:

@@ -325,6 +325,11 @@ def _any_request(database: Database) -> bool:
 def refuse_differences(
     path: Path, before: Mapping[str, Any], now: Mapping[str, Any], changeable: Sequence[str]
 ) -> None:
+    """Make sure that two configurations differ in nothing but what is changeable.
+
+    Raises:
+        RunMismatchError: they do; it names what.
+    """
     differences = [
         (key, before.get(key), value)
         for key, value in now.items()
@@ -335,6 +340,12 @@ def refuse_differences(
 
 
 def take_lock(path: Path) -> filelock.BaseFileLock:
+    """The lock of a run's directory, which is made if needed, for the one process that writes.
+
+    Raises:
+        RunBusyError: another process has it.
+        RunError: the directory can't be written.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(path / LOCK)

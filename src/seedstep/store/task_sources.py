@@ -18,9 +18,7 @@ from seedstep.tune import Source
 __all__ = ["load_source"]
 
 
-def load_source(
-    source: Source, *, limit: int | None = None, skip_bad: bool = False
-) -> TaskFiles:
+def load_source(source: Source, *, limit: int | None = None, skip_bad: bool = False) -> TaskFiles:
     """The tasks of a source, each with its first `limit` instances, which all have ids.
 
     With `skip_bad` what is wrong with others is returned.
@@ -54,9 +52,7 @@ def _no_split(source: Source, found: TaskFiles) -> TaskFiles:
 def _grown(path: Path, limit: int | None) -> TaskFiles:
     """The finished tasks of a bootstrap."""
     with Run.read(path) as run:
-        tasks = tuple(
-            replace(task, instances=tuple(_named(task, limit))) for task in run.tasks()
-        )
+        tasks = tuple(replace(task, instances=tuple(_named(task, limit))) for task in run.tasks())
     if not tasks:
         raise InputError(f"{path} has no finished tasks yet", "let `seedstep bootstrap` make some")
     return TaskFiles(tasks, ())

@@ -13,24 +13,20 @@ Example::
 """
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import filelock
-
 from seedstep.errors import RunError
 from seedstep.store.config import read_yaml, write_yaml
 from seedstep.store.directory import LOCK, refuse_differences, take_lock
-from seedstep.tune import TuneSettings, make_tune_settings
+from seedstep.tune import CHECKPOINTS, TuneSettings, make_tune_settings
 
 __all__ = ["TUNE_CONFIG", "TuneRun", "stored_settings"]
 
 TUNE_CONFIG = "tune.yaml"
-STAMPS = "fingerprints"
-"""Entry of the configuration: what must not change under a tuning besides its settings."""
-
 CHANGEABLE = ("save_every", "evaluate_every", "device", "gguf", "base_url")
 """Settings that a tuning may go on with changed: they do not change what was learned already."""
 
@@ -41,13 +37,15 @@ class TuneRun:
     def __init__(self, path: Path) -> None:
         """Use `start`."""
         self.path = path
-        self._lock: filelock.BaseFileLock | None = None
+        self._locked = ExitStack()
 
     @classmethod
     def start(
         cls, path: Path, settings: TuneSettings, stamps: Mapping[str, Any], *, writes: bool = True
     ) -> Self:
-        """Create a directory, or go on with one. Only one process `writes`.
+        """Create a directory, or go on with one. Of several processes only one `writes`.
+
+        Settings that nothing was learned with yet may all be changed.
 
         Raises:
             RunBusyError: another one works on it.
@@ -55,16 +53,23 @@ class TuneRun:
             RunError: it is something else or can't be written.
         """
         run = cls(path)
-        now = {**asdict(settings), STAMPS: dict(stamps)}
-        if (path / TUNE_CONFIG).exists():
-            before = read_yaml(path / TUNE_CONFIG)
-            refuse_differences(path, _flat(before), _flat(now), CHANGEABLE)
-        else:
+        if not writes:
+            return run
+        now = {**asdict(settings), **stamps}
+        if not (path / TUNE_CONFIG).exists():
             _require_free(path)
-        if writes:
-            run._lock = take_lock(path)
+        elif run.begun:
+            refuse_differences(path, read_yaml(path / TUNE_CONFIG), now, CHANGEABLE)
+        with ExitStack() as locked:
+            locked.enter_context(take_lock(path))
             write_yaml(path / TUNE_CONFIG, now)
+            run._locked = locked.pop_all()
         return run
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was learned."""
+        return self.finished or any((self.path / CHECKPOINTS).glob("checkpoint-*"))
 
     @property
     def model(self) -> Path:
@@ -95,8 +100,7 @@ class TuneRun:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._lock:
-            self._lock.release()
+        self._locked.close()
 
 
 def stored_settings(path: Path) -> dict[str, Any]:
@@ -107,18 +111,11 @@ def stored_settings(path: Path) -> dict[str, Any]:
     """
     if not (path / TUNE_CONFIG).exists():
         return {}
-    values = {
-        name: value for name, value in read_yaml(path / TUNE_CONFIG).items() if name != STAMPS
-    }
+    names = TuneSettings.__dataclass_fields__
+    stored = read_yaml(path / TUNE_CONFIG)
+    values = {name: value for name, value in stored.items() if name in names}
     make_tune_settings(values, str(path / TUNE_CONFIG))
     return values
-
-
-def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration with its fingerprints among the settings."""
-    stamps = config.get(STAMPS)
-    settings = {name: value for name, value in config.items() if name != STAMPS}
-    return {**settings, **(stamps if isinstance(stamps, dict) else {})}
 
 
 def _require_free(path: Path) -> None:

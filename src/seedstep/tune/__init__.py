@@ -1,15 +1,24 @@
 """Tuning: tasks with step-by-step instructions become a better model."""
 
 from seedstep.tune.data import EncodedData
+from seedstep.tune.feed import rank_and_processes
 from seedstep.tune.metrics import MetricsFile
 from seedstep.tune.mixing import Mixture, Part, mix, usable
 from seedstep.tune.preflight import EffectiveBatch, Preflight, require_context, survey
 from seedstep.tune.presets import PRESETS, Preset
-from seedstep.tune.records import Evaluated, Step, Training, TuneWatch, TuningData
+from seedstep.tune.records import (
+    CHECKPOINTS,
+    Evaluated,
+    Step,
+    Training,
+    TuneWatch,
+    TuningData,
+)
 from seedstep.tune.settings import TuneSettings, make_tune_settings, training_of
 from seedstep.tune.sources import Source, make_source
 
 __all__ = [
+    "CHECKPOINTS",
     "PRESETS",
     "EffectiveBatch",
     "EncodedData",
@@ -28,6 +37,7 @@ __all__ = [
     "make_source",
     "make_tune_settings",
     "mix",
+    "rank_and_processes",
     "require_context",
     "survey",
     "training_of",

@@ -10,13 +10,14 @@ Example::
         ...
 """
 
+import os
 from collections.abc import Iterator, Sequence
 
 from seedstep.encode import TokenPair
 from seedstep.encode.draws import draw
 from seedstep.tune.records import Training, TuningData
 
-__all__ = ["Feed", "divided", "length_grouped"]
+__all__ = ["Feed", "divided", "length_grouped", "rank_and_processes"]
 
 NEIGHBOURS = 50
 """Batches whose examples are sorted by length among themselves, as transformers does."""
@@ -101,3 +102,8 @@ def divided(step: Sequence[int], parts: int) -> list[list[int]]:
         divided.append(list(step[start:end]))
         start = end
     return divided
+
+
+def rank_and_processes() -> tuple[int, int]:
+    """Which process this is, from 0, of how many that tune together."""
+    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))

@@ -11,7 +11,10 @@ from typing import Protocol
 
 from seedstep.encode import TokenPair
 
-__all__ = ["Evaluated", "Step", "Training", "TuneWatch", "TuningData"]
+__all__ = ["CHECKPOINTS", "Evaluated", "Step", "Training", "TuneWatch", "TuningData"]
+
+CHECKPOINTS = "checkpoints"
+"""Where checkpoints lie in a tuning's directory."""
 
 
 @dataclass(frozen=True, slots=True)

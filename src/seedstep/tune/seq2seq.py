@@ -17,12 +17,12 @@ import torch
 from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
 
 from seedstep.encode import TokenPair
-from seedstep.tune.feed import Feed
+from seedstep.tune.feed import Feed, rank_and_processes
+from seedstep.tune.lora import with_lora
 from seedstep.tune.records import Training, TuneWatch, TuningData
 from seedstep.tune.trainer import (
     IGNORED,
     Fed,
-    rank_and_processes,
     run_trainer,
     token_loss,
     training_arguments,
@@ -85,7 +85,7 @@ def tune_seq2seq(
     start = model.config.decoder_start_token_id
     held_out = bool(data.held_out)
     trainer = _Trainer(
-        model=model,
+        model=with_lora(model, training.lora),
         args=Seq2SeqTrainingArguments(**training_arguments(training, feed, out, held_out=held_out)),
         eval_dataset=data.held_out if held_out else None,
         processing_class=tokenizer,

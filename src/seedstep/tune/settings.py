@@ -160,6 +160,4 @@ def _preset_options(values: Mapping[str, Any]) -> Mapping[str, Any]:
 def _sources(values: object, where: str) -> list[dict[str, Any]]:
     if not isinstance(values, list | tuple):
         raise InputError(f"{where}: not a list", "write one source a line, after `- `")
-    return [
-        asdict(one if isinstance(one, Source) else source_of(one, where)) for one in values
-    ]
+    return [asdict(one if isinstance(one, Source) else source_of(one, where)) for one in values]
