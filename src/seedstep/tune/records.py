@@ -62,7 +62,11 @@ class TuningData(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One optimiser step. `loss` is the mean over target tokens; rates are over all processes."""
+    """One optimiser step. `loss` is the mean over target tokens.
+
+    Rates are over all processes. The tokens are those of the examples, prompt and target, as one
+    example a row would have them: with a shared prefix the model computes fewer.
+    """
 
     step: int
     steps: int

@@ -1,0 +1,128 @@
+"""Tuning a decoder-only model: instances of a task share one copy of their prefix.
+
+Section 3.4 and appendix D of the second paper. The loss covers the targets alone, end-of-sequence
+included, and is the same as with one example a row, but the prefix (step-by-step instruction,
+definition, examples), most of each example's tokens, is computed once for `share` instances.
+
+Example::
+
+    tuned = tune_decoder(model, tokenizer, data, Training(epochs=2), Path("tuned"))
+    tuned.model.save_pretrained("tuned/model")
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seedstep.encode import TokenPair
+from seedstep.errors import InputError, MissingExtraError, RunError
+from seedstep.tune.checkpoints import (
+    CheckpointFolder,
+    fingerprint_data,
+    fingerprint_model,
+    make_stamp,
+)
+from seedstep.tune.records import Training, TuneWatch, TuningData
+from seedstep.tune.steps import Rows, StepRows
+
+__all__ = ["JOINED_ON_CPU", "Tuned", "tune_decoder"]
+
+CHECKPOINTS = "checkpoints"
+INSTALL = "pip install 'seedstep[tune]'"
+
+JOINED_ON_CPU = 1024
+"""Tokens up to which groups share a row on a CPU, where the hidden half of a mask costs as much as
+the visible one. A longer group has a row of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """A tuned model, with LoRA's matrices still beside its weights if those were trained.
+
+    `attention` says how rows reached it: "causal" one example each, else with shared prefixes.
+    """
+
+    model: Any
+    steps: int
+    attention: str
+
+
+def tune_decoder(
+    model: Any,
+    tokenizer: Any,
+    data: TuningData,
+    training: Training,
+    out: Path,
+    *,
+    resume: bool = True,
+    watch: TuneWatch | None = None,
+    callbacks: Sequence[Any] = (),
+) -> Tuned:
+    """Train a causal language model of transformers; checkpoints go to `out`/checkpoints.
+
+    All weights are trained in float32; `training.bf16` computes in bfloat16. With `resume` it goes
+    on from the last checkpoint, if there is one. Every process of a distributed run calls this.
+
+    Raises:
+        InputError: there are no examples, one has no prompt or target, or the model can't share
+            prefixes.
+        RunMismatchError: the last checkpoint is of another model, of other data or settings.
+        RunError: there are checkpoints, but `resume` is False.
+        TuningError: a loss is not a number, or a checkpoint can't be written.
+        MissingExtraError: transformers, or for LoRA peft, is not installed.
+    """
+    pairs = data.training(0)
+    longest = max(_require_examples(pairs), _require_examples(data.held_out, some=False))
+    stamp = make_stamp(training, model=fingerprint_model(model), data=fingerprint_data(pairs))
+    checkpoints = CheckpointFolder(out / CHECKPOINTS, stamp)
+    checkpoint = checkpoints.to_resume()
+    if checkpoint and not resume:
+        raise RunError(f"{checkpoint} is there", "go on from it, or name another --out")
+    try:
+        from seedstep.tune.prepare import prepare_model, trainer_arguments
+        from seedstep.tune.trainer import RowTrainer
+    except ImportError:
+        raise MissingExtraError("tuning", INSTALL) from None
+    held_out = data.held_out
+    arguments = trainer_arguments(
+        training, checkpoints.path, measured=bool(held_out), fresh=checkpoint is None
+    )
+    uses_cache = model.config.use_cache
+    prepared, attention = prepare_model(model, training, arguments.device, longest)
+    on_cpu = arguments.device.type == "cpu"
+    joined = min(training.row_tokens, JOINED_ON_CPU) if on_cpu else training.row_tokens
+    rows = Rows(training.share, training.row_tokens, joined)
+    steps = StepRows(data, training, rows, arguments.world_size)
+    arguments.max_steps = min(
+        steps.per_epoch * training.epochs, training.max_steps or steps.per_epoch * training.epochs
+    )
+    trainer = RowTrainer(
+        prepared,
+        arguments,
+        steps=steps,
+        held_out=steps.work(held_out) if held_out else None,
+        attention=attention,
+        checkpoints=checkpoints,
+        watch=watch,
+        callbacks=callbacks,
+    )
+    trainer.train_from(checkpoint)
+    model.config.use_cache = uses_cache
+    return Tuned(prepared, arguments.max_steps, attention)
+
+
+def _require_examples(pairs: Sequence[TokenPair], *, some: bool = True) -> int:
+    """The length of the longest example, in tokens."""
+    if some and not pairs:
+        raise InputError("there are no examples to train on", "check the data and its filters")
+    longest = 0
+    for pair in pairs:
+        if not pair.prompt or not pair.target:
+            part = "target" if pair.prompt else "prompt"
+            raise InputError(
+                f"task {pair.task}, instance {pair.instance}: its {part} has no tokens",
+                "leave the instance out",
+            )
+        longest = max(longest, len(pair.prompt) + len(pair.target))
+    return longest
