@@ -21,7 +21,7 @@ from seedstep.cli.stopping import stop_flag
 from seedstep.cli.tune_print import print_end, print_stopped, tuning_watch
 from seedstep.encode import ENCODINGS
 from seedstep.recipes import tune
-from seedstep.tune import PRESETS, TuneSettings, make_tune_settings
+from seedstep.tune import TuneSettings, make_tune_settings
 
 __all__ = ["command"]
 
@@ -98,7 +98,8 @@ def command(
         "preset": preset,
         "steps": steps,
         "encoding": encoding,
-        "encoding_options": {name: knob for name, knob in knobs.items() if knob is not None} or None,
+        "encoding_options": {name: knob for name, knob in knobs.items() if knob is not None}
+        or None,
         "limit_tasks": limit_tasks,
         "limit_instances": limit_instances,
         "held_out": held_out,
@@ -126,9 +127,9 @@ def command(
 
 
 def _run(out: Path, asked: dict[str, Any], *, dry_run: bool) -> None:
-    with stop_flag("Stopping after this step; Ctrl-C again does not wait.") as stop:
-        with tuning_watch() as watch:
-            tuned = tune(out, watch=watch, stop=stop, dry_run=dry_run, **asked)
+    notice = "Stopping after this step. Ctrl-C again does not wait for it."
+    with tuning_watch() as watch, stop_flag(notice) as stop:
+        tuned = tune(out, watch=watch, stop=stop, dry_run=dry_run, **asked)
     if tuned.stopped:
         print_stopped(f"seedstep tune --out {out}")
         raise typer.Exit(130)

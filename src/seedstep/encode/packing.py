@@ -19,6 +19,7 @@ Example::
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,7 +142,7 @@ def _length(pair: TokenPair) -> int:
 
 def _divided(pairs: Sequence[TokenPair], share: int, row_tokens: int) -> list[Group]:
     """Groups of examples that are sorted by their prompts."""
-    common = [_common(*two) for two in zip(pairs, pairs[1:], strict=False)]
+    common = [_common(*two) for two in pairwise(pairs)]
     if not common:
         return [Group(tuple(pairs), 0)]
     whole = Group(tuple(pairs), min(common))
@@ -149,9 +150,7 @@ def _divided(pairs: Sequence[TokenPair], share: int, row_tokens: int) -> list[Gr
         cut = len(pairs) // 2
     else:
         cut = common.index(whole.prefix) + 1
-        saved = sum(
-            min(part) * len(part) for part in (common[: cut - 1], common[cut:]) if part
-        )
+        saved = sum(min(part) * len(part) for part in (common[: cut - 1], common[cut:]) if part)
         if saved <= whole.prefix * len(common):
             return [whole]
     halves = pairs[:cut], pairs[cut:]

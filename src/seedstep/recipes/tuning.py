@@ -99,9 +99,9 @@ def tune(
     """Tune a model into the directory `out`, or go on where a tuning was interrupted.
 
     `settings` are those of `seedstep.TuneSettings`. With `dry_run` all is read and counted, and
-    nothing is written. Where `stop` says so, a step is the last one: it is kept in a checkpoint, from
-    which the same call goes on. Called in several processes (`torchrun`, `accelerate launch`), they share
-    the work, and the first of them writes and tells.
+    nothing is written. Where `stop` says so, a step is the last one: it is kept in a checkpoint,
+    from which the same call goes on. Called in several processes (`torchrun`, `accelerate
+    launch`), they share the work, and the first of them writes and tells.
 
     Raises:
         SeedstepError: with what is wrong and what to do.
@@ -168,6 +168,7 @@ def _train(
     """Train, and put the model into its place; False where the tuning was stopped before."""
     from transformers import logging
 
+    from seedstep.tune.decoder import tune_decoder
     from seedstep.tune.saving import save_tuned
     from seedstep.tune.seq2seq import tune_seq2seq
     from seedstep.tune.stopping import Stopping
@@ -179,7 +180,8 @@ def _train(
         write_atomically(run.path / "preflight.json", msgspec.json.encode(preflight) + b"\n")
     model = load_model(settings.model, dtype="float32")
     with MetricsFile(run.metrics) as metrics:
-        tuned = tune_seq2seq(
+        tuner = tune_decoder if work.decoder_only else tune_seq2seq
+        tuned = tuner(
             model,
             work.tokenizer,
             work.data,

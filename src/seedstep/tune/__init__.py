@@ -1,10 +1,15 @@
 """Tuning: tasks with step-by-step instructions become a better model."""
 
 from seedstep.tune.data import EncodedData
-from seedstep.tune.feed import rank_and_processes
 from seedstep.tune.metrics import MetricsFile
 from seedstep.tune.mixing import Mixture, Part, mix, usable
-from seedstep.tune.preflight import EffectiveBatch, Preflight, require_context, survey
+from seedstep.tune.preflight import (
+    EffectiveBatch,
+    Preflight,
+    rank_and_processes,
+    require_context,
+    survey,
+)
 from seedstep.tune.presets import PRESETS, Preset
 from seedstep.tune.records import (
     CHECKPOINTS,

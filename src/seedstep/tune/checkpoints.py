@@ -20,10 +20,19 @@ from pathlib import Path
 from typing import Any
 
 from seedstep.encode import TokenPair
-from seedstep.errors import RunError, RunMismatchError, TuningError
-from seedstep.tune.records import Training
+from seedstep.errors import InputError, RunError, RunMismatchError, TuningError
+from seedstep.tune.records import CHECKPOINTS, Training, TuningData
 
-__all__ = ["CheckpointFolder", "fingerprint_data", "fingerprint_model", "make_stamp", "step_of"]
+__all__ = [
+    "FREE",
+    "CheckpointFolder",
+    "fingerprint_data",
+    "fingerprint_model",
+    "make_stamp",
+    "open_checkpoints",
+    "require_examples",
+    "step_of",
+]
 
 STAMP = "seedstep.json"
 PARTIAL = ".partial"
@@ -140,3 +149,41 @@ def fingerprint_data(pairs: Sequence[TokenPair]) -> str:
     for pair in pairs:
         digest.update(repr((pair.task, pair.instance, pair.prompt, pair.target)).encode())
     return f"{len(pairs):,} examples, {digest.hexdigest()[:12]}"
+
+
+def open_checkpoints(
+    model: Any, data: TuningData, training: Training, out: Path, *, resume: bool
+) -> tuple[CheckpointFolder, Path | None]:
+    """The checkpoints below `out`, and the one to go on from.
+
+    Raises:
+        RunMismatchError: it is of another model, of other data or settings.
+        RunError: there is one, but `resume` is False.
+    """
+    pairs = data.training(0)
+    stamp = make_stamp(training, model=fingerprint_model(model), data=fingerprint_data(pairs))
+    checkpoints = CheckpointFolder(out / CHECKPOINTS, stamp)
+    checkpoint = checkpoints.to_resume()
+    if checkpoint and not resume:
+        raise RunError(f"{checkpoint} is there", "go on from it, or name another --out")
+    return checkpoints, checkpoint
+
+
+def require_examples(pairs: Sequence[TokenPair], *, some: bool = True) -> int:
+    """The length of the longest example, in tokens.
+
+    Raises:
+        InputError: there is none, though there must be `some`, or one has no prompt or target.
+    """
+    if some and not pairs:
+        raise InputError("there are no examples to train on", "check the data and its filters")
+    longest = 0
+    for pair in pairs:
+        if not pair.prompt or not pair.target:
+            part = "target" if pair.prompt else "prompt"
+            raise InputError(
+                f"task {pair.task}, instance {pair.instance}: its {part} has no tokens",
+                "leave the instance out",
+            )
+        longest = max(longest, len(pair.prompt) + len(pair.target))
+    return longest

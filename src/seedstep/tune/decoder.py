@@ -11,41 +11,22 @@ Example::
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seedstep.encode import TokenPair
-from seedstep.errors import InputError, MissingExtraError, RunError
-from seedstep.tune.checkpoints import (
-    CheckpointFolder,
-    fingerprint_data,
-    fingerprint_model,
-    make_stamp,
-)
-from seedstep.tune.records import Training, TuneWatch, TuningData
+from seedstep.errors import MissingExtraError
+from seedstep.tune.checkpoints import open_checkpoints, require_examples
+from seedstep.tune.records import Training, Tuned, TuneWatch, TuningData, steps_of
 from seedstep.tune.steps import Rows, StepRows
 
-__all__ = ["JOINED_ON_CPU", "Tuned", "tune_decoder"]
+__all__ = ["JOINED_ON_CPU", "tune_decoder"]
 
-CHECKPOINTS = "checkpoints"
 INSTALL = "pip install 'seedstep[tune]'"
 
 JOINED_ON_CPU = 1024
 """Tokens up to which groups share a row on a CPU, where the hidden half of a mask costs as much as
 the visible one. A longer group has a row of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tuned:
-    """A tuned model, with LoRA's matrices still beside its weights if those were trained.
-
-    `attention` says how rows reached it: "causal" one example each, else with shared prefixes.
-    """
-
-    model: Any
-    steps: int
-    attention: str
 
 
 def tune_decoder(
@@ -72,14 +53,10 @@ def tune_decoder(
         TuningError: a loss is not a number, or a checkpoint can't be written.
         MissingExtraError: transformers, or for LoRA peft, is not installed.
     """
-    pairs = data.training(0)
-    longest = max(_require_examples(pairs), _require_examples(data.held_out, some=False))
-    stamp = make_stamp(training, model=fingerprint_model(model), data=fingerprint_data(pairs))
-    checkpoints = CheckpointFolder(out / CHECKPOINTS, stamp)
-    checkpoint = checkpoints.to_resume()
-    if checkpoint and not resume:
-        raise RunError(f"{checkpoint} is there", "go on from it, or name another --out")
+    longest = max(require_examples(data.training(0)), require_examples(data.held_out, some=False))
+    checkpoints, checkpoint = open_checkpoints(model, data, training, out, resume=resume)
     try:
+        from seedstep.tune.forward import token_losses
         from seedstep.tune.prepare import prepare_model, trainer_arguments
         from seedstep.tune.trainer import RowTrainer
     except ImportError:
@@ -94,35 +71,17 @@ def tune_decoder(
     joined = min(training.row_tokens, JOINED_ON_CPU) if on_cpu else training.row_tokens
     rows = Rows(training.share, training.row_tokens, joined)
     steps = StepRows(data, training, rows, arguments.world_size)
-    arguments.max_steps = min(
-        steps.per_epoch * training.epochs, training.max_steps or steps.per_epoch * training.epochs
-    )
+    arguments.max_steps = steps_of(training, steps.per_epoch)
     trainer = RowTrainer(
         prepared,
         arguments,
         steps=steps,
         held_out=steps.work(held_out) if held_out else None,
-        attention=attention,
+        losses=partial(token_losses, attention=attention),
         checkpoints=checkpoints,
         watch=watch,
         callbacks=callbacks,
     )
     trainer.train_from(checkpoint)
     model.config.use_cache = uses_cache
-    return Tuned(prepared, arguments.max_steps, attention)
-
-
-def _require_examples(pairs: Sequence[TokenPair], *, some: bool = True) -> int:
-    """The length of the longest example, in tokens."""
-    if some and not pairs:
-        raise InputError("there are no examples to train on", "check the data and its filters")
-    longest = 0
-    for pair in pairs:
-        if not pair.prompt or not pair.target:
-            part = "target" if pair.prompt else "prompt"
-            raise InputError(
-                f"task {pair.task}, instance {pair.instance}: its {part} has no tokens",
-                "leave the instance out",
-            )
-        longest = max(longest, len(pair.prompt) + len(pair.target))
-    return longest
+    return Tuned(trainer, arguments.max_steps, attention)

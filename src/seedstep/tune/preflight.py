@@ -8,6 +8,7 @@ Example::
     print(survey(data, training, processes=1).steps)
 """
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from heapq import nlargest
@@ -18,7 +19,14 @@ from seedstep.tune.data import EncodedData, TokenPairs
 from seedstep.tune.mixing import Use
 from seedstep.tune.records import Training
 
-__all__ = ["LONGEST", "EffectiveBatch", "Preflight", "require_context", "survey"]
+__all__ = [
+    "LONGEST",
+    "EffectiveBatch",
+    "Preflight",
+    "rank_and_processes",
+    "require_context",
+    "survey",
+]
 
 LONGEST = 3
 """Examples that are named because they are the longest."""
@@ -90,6 +98,11 @@ def survey(data: EncodedData, training: Training, processes: int) -> Preflight:
         steps=min(steps, training.max_steps or steps),
         sources=data.mixture.counts,
     )
+
+
+def rank_and_processes() -> tuple[int, int]:
+    """Which process this is, from 0, of how many that tune together."""
+    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def require_context(data: EncodedData, tokens: int | None) -> None:

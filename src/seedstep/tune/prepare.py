@@ -23,21 +23,29 @@ LORA_SCALE = 2
 """LoRA's alpha, in multiples of its rank."""
 
 
-def trainer_arguments(training: Training, folder: Path, *, measured: bool, fresh: bool) -> Any:
-    """The arguments. A held-out loss is `measured`, first before the first step of a `fresh` run.
+def trainer_arguments(
+    training: Training,
+    folder: Path,
+    *,
+    measured: bool,
+    fresh: bool,
+    kind: type = TrainingArguments,
+) -> Any:
+    """The arguments, of a `kind`. A held-out loss is `measured`, in a `fresh` run first before the
+    first step.
 
     Raises:
         InputError: the device is not there, or DeepSpeed is asked for.
     """
     if training.device == "cuda" and not torch.cuda.is_available():
         raise InputError("there is no GPU that PyTorch can use", "leave --device cuda out")
-    arguments = TrainingArguments(
+    arguments = kind(
         output_dir=str(folder),
         per_device_train_batch_size=1,
         learning_rate=training.learning_rate,
         weight_decay=training.weight_decay,
         warmup_steps=training.warmup_steps,
-        lr_scheduler_type=training.schedule,
+        lr_scheduler_type=_schedule(training),
         bf16=training.bf16,
         gradient_checkpointing=training.gradient_checkpointing,
         gradient_checkpointing_kwargs={"use_reentrant": False},
@@ -72,11 +80,17 @@ def prepare_model(
         model.float()  # steps of AdamW are too small for bfloat16's digits
     model.to(device)
     attention: Attention = "causal"
-    if training.share > 1:
+    if training.share > 1 and not model.config.is_encoder_decoder:
         attention = shared_attention(model, longest)
     if training.lora:
         model = _with_lora(model, training)
     return model, attention
+
+
+def _schedule(training: Training) -> str:
+    """The name that transformers has for it: its "constant" takes no warm-up."""
+    has_warmup = training.schedule == "constant" and training.warmup_steps
+    return "constant_with_warmup" if has_warmup else training.schedule
 
 
 def _with_lora(model: Any, training: Training) -> Any:
@@ -88,7 +102,7 @@ def _with_lora(model: Any, training: Training) -> Any:
         r=training.lora,
         lora_alpha=LORA_SCALE * training.lora,
         target_modules="all-linear",
-        task_type="CAUSAL_LM",
+        task_type="SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM",
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)

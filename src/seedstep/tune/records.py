@@ -7,11 +7,20 @@ Example::
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from seedstep.encode import TokenPair
 
-__all__ = ["CHECKPOINTS", "Evaluated", "Step", "Training", "TuneWatch", "TuningData"]
+__all__ = [
+    "CHECKPOINTS",
+    "Evaluated",
+    "Step",
+    "Training",
+    "TuneWatch",
+    "Tuned",
+    "TuningData",
+    "steps_of",
+]
 
 CHECKPOINTS = "checkpoints"
 """Where checkpoints lie in a tuning's directory."""
@@ -94,3 +103,27 @@ class TuneWatch(Protocol):
 
     def evaluated(self, evaluated: Evaluated) -> None:
         """The held-out loss was measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """A model after `steps` steps of training, as the `trainer` of transformers holds it.
+
+    LoRA's matrices are still beside its weights, if those were trained. `attention` says how rows
+    reached it: "causal" one example each, else with shared prefixes.
+    """
+
+    trainer: Any
+    steps: int
+    attention: str
+
+    @property
+    def model(self) -> Any:
+        """The tuned model."""
+        return self.trainer.accelerator.unwrap_model(self.trainer.model_wrapped)
+
+
+def steps_of(training: Training, per_epoch: int) -> int:
+    """All steps of a tuning that has so many in an epoch."""
+    steps = per_epoch * training.epochs
+    return min(steps, training.max_steps or steps)

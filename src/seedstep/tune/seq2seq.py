@@ -1,11 +1,12 @@
 """Tuning encoder-decoder models: T5, T5-LM-adapt, Tk-Instruct (second paper, section 4.2).
 
-Examples of a like length share a step, and the loss is the mean over all target tokens of a step,
-however many passes and processes it takes. Imported only where torch and transformers are there.
+Examples of a like length share a step. Sharing prefixes is not for these models: an encoder sees
+all of its prompt at once, so what stands behind a prefix changes what the prefix becomes.
 
 Example::
 
-    trainer = tune_seq2seq(model, tokenizer, data, Training(batch=16), Path("tuned"))
+    tuned = tune_seq2seq(model, tokenizer, data, Training(batch=16), Path("tuned"))
+    tuned.model.save_pretrained("tuned/model")
 """
 
 from collections.abc import Sequence
@@ -14,25 +15,84 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.functional import cross_entropy
 from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
 
 from seedstep.encode import TokenPair
-from seedstep.tune.feed import Feed, rank_and_processes
-from seedstep.tune.lora import with_lora
-from seedstep.tune.records import Training, TuneWatch, TuningData
-from seedstep.tune.trainer import (
-    IGNORED,
-    Fed,
-    run_trainer,
-    token_loss,
-    training_arguments,
-)
+from seedstep.encode.packing import IGNORED
+from seedstep.tune.checkpoints import open_checkpoints, require_examples
+from seedstep.tune.pairs import StepPairs
+from seedstep.tune.prepare import prepare_model, trainer_arguments
+from seedstep.tune.records import Training, Tuned, TuneWatch, TuningData, steps_of
+from seedstep.tune.trainer import RowTrainer
 
-__all__ = ["collate", "tune_seq2seq"]
+__all__ = ["collate", "pair_losses", "tune_seq2seq"]
 
 
-class _Trainer(Fed, Seq2SeqTrainer):
-    """Seq2SeqTrainer with our order of examples."""
+class _PairTrainer(RowTrainer, Seq2SeqTrainer):
+    """Seq2SeqTrainer with our steps and losses."""
+
+
+def tune_seq2seq(
+    model: Any,
+    tokenizer: Any,
+    data: TuningData,
+    training: Training,
+    out: Path,
+    *,
+    resume: bool = True,
+    watch: TuneWatch | None = None,
+    callbacks: Sequence[Any] = (),
+) -> Tuned:
+    """Train an encoder-decoder model of transformers; all else is as with `tune_decoder`.
+
+    Raises:
+        InputError: there are no examples, or one has no prompt or target.
+        RunMismatchError: the last checkpoint is of another model, of other data or settings.
+        RunError: there are checkpoints, but `resume` is False.
+        TuningError: a loss is not a number, or a checkpoint can't be written.
+        MissingExtraError: peft, for LoRA, is not installed.
+    """
+    longest = max(require_examples(data.training(0)), require_examples(data.held_out, some=False))
+    checkpoints, checkpoint = open_checkpoints(model, data, training, out, resume=resume)
+    held_out = data.held_out
+    arguments = trainer_arguments(
+        training,
+        checkpoints.path,
+        measured=bool(held_out),
+        fresh=checkpoint is None,
+        kind=Seq2SeqTrainingArguments,
+    )
+    pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+    start = model.config.decoder_start_token_id
+    uses_cache = model.config.use_cache
+    prepared, attention = prepare_model(model, training, arguments.device, longest)
+    steps = StepPairs(data, training, arguments.world_size)
+    arguments.max_steps = steps_of(training, steps.per_epoch)
+    trainer = _PairTrainer(
+        prepared,
+        arguments,
+        steps=steps,
+        held_out=steps.work(held_out) if held_out else None,
+        losses=partial(pair_losses, pad=pad, start=pad if start is None else start),
+        checkpoints=checkpoints,
+        watch=watch,
+        callbacks=callbacks,
+    )
+    trainer.train_from(checkpoint)
+    model.config.use_cache = uses_cache
+    return Tuned(trainer, arguments.max_steps, attention)
+
+
+def pair_losses(model: Any, pairs: Sequence[TokenPair], *, pad: int, start: int) -> torch.Tensor:
+    """The cross-entropy of every target token of some pairs, as one float32 tensor."""
+    inputs = collate(pairs, pad=pad, start=start)
+    device = next(model.parameters()).device
+    inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
+    labels = inputs.pop("labels")
+    logits = model(**inputs, use_cache=False).logits
+    learned = labels != IGNORED
+    return cross_entropy(logits[learned].float(), labels[learned], reduction="none")
 
 
 def collate(pairs: Sequence[TokenPair], *, pad: int, start: int) -> dict[str, torch.Tensor]:
@@ -59,39 +119,3 @@ def collate(pairs: Sequence[TokenPair], *, pad: int, start: int) -> dict[str, to
         "decoder_input_ids": decoder_input_ids,
         "labels": labels,
     }
-
-
-def tune_seq2seq(
-    model: Any,
-    tokenizer: Any,
-    data: TuningData,
-    training: Training,
-    out: Path,
-    *,
-    watch: TuneWatch | None = None,
-    callbacks: Sequence[Any] = (),
-) -> Any:
-    """Train a model, going on from the last checkpoint in `out` if there is one.
-
-    Returns the Trainer, which holds the tuned model.
-
-    Raises:
-        ModelError: the loss is no number any more.
-        RunError: a checkpoint can't be written.
-    """
-    rank, processes = rank_and_processes()
-    feed = Feed(data, training, processes=processes, rank=rank)
-    pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-    start = model.config.decoder_start_token_id
-    held_out = bool(data.held_out)
-    trainer = _Trainer(
-        model=with_lora(model, training.lora),
-        args=Seq2SeqTrainingArguments(**training_arguments(training, feed, out, held_out=held_out)),
-        eval_dataset=data.held_out if held_out else None,
-        processing_class=tokenizer,
-        compute_loss_func=token_loss,
-        callbacks=[*callbacks],
-    )
-    trainer.feed(feed, partial(collate, pad=pad, start=pad if start is None else start), watch)
-    run_trainer(trainer, out)
-    return trainer

@@ -8,6 +8,7 @@ Example::
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from seedstep.encode.packing import IGNORED, Group, Row, make_row, pack
 from seedstep.tune.plan import batches_of, divide
 from seedstep.tune.records import Training, TuningData
 
-__all__ = ["Pass", "Rows", "StepRows", "Work"]
+__all__ = ["Pass", "Rows", "StepRows", "Steps", "Work"]
 
 Pass = tuple[Row, ...]
 """Rows that go through the model together."""
@@ -46,11 +47,22 @@ class Work:
     `tokens` are those of the examples, `row_tokens` those that the model computes.
     """
 
-    passes: tuple[tuple[Pass, ...], ...]
+    passes: tuple[tuple[Any, ...], ...]
     examples: int
     targets: int
     tokens: int
     row_tokens: int
+
+
+class Steps(Protocol):
+    """The steps of a tuning."""
+
+    @property
+    def per_epoch(self) -> int:
+        """How many an epoch has."""
+
+    def step(self, number: int) -> Work:
+        """The work of the step with this number, from 0."""
 
 
 class StepRows:

@@ -7,12 +7,12 @@ accumulation nor the number of processes changes the loss.
 
 Example::
 
-    RowTrainer(model, arguments, steps=steps, held_out=None, attention="sdpa", ...).train()
+    RowTrainer(model, arguments, steps=steps, held_out=None, losses=losses, ...).train()
 """
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,16 @@ from transformers import PrinterCallback, Trainer, TrainerCallback
 
 from seedstep.errors import TuningError
 from seedstep.tune.checkpoints import CheckpointFolder, step_of
-from seedstep.tune.forward import Attention, token_losses
 from seedstep.tune.records import Evaluated, Step, TuneWatch
-from seedstep.tune.steps import StepRows, Work
+from seedstep.tune.steps import Steps, Work
 
 __all__ = ["RowTrainer"]
 
 RECENT = 20
 """Steps over which rates are measured."""
+
+Losses = Callable[[Any, Any], Any]
+"""The losses of all target tokens of a pass through a model, as one tensor."""
 
 
 class RowTrainer(Trainer):
@@ -42,17 +44,20 @@ class RowTrainer(Trainer):
         model: Any,
         arguments: Any,
         *,
-        steps: StepRows,
+        steps: Steps,
         held_out: Work | None,
-        attention: Attention,
+        losses: Losses,
         checkpoints: CheckpointFolder,
         watch: TuneWatch | None,
         callbacks: Sequence[TrainerCallback],
     ) -> None:
-        """`arguments` are the `Trainer`'s; its own data and loss are not used."""
+        """`arguments` are the `Trainer`'s; its own data and loss are not used.
+
+        `losses` gives those of all target tokens of a pass.
+        """
         self._steps = steps
         self._held_out = held_out
-        self._attention = attention
+        self._losses = losses
         self._checkpoints = checkpoints
         self._watch = watch
         self._saving: Path | None = None
@@ -94,7 +99,7 @@ class RowTrainer(Trainer):
         total = torch.zeros((), device=self.args.device)
         for place, rows in enumerate(passes, 1):
             with nullcontext() if place == len(passes) else self.accelerator.no_sync(model):
-                loss = token_losses(model, rows, self._attention).sum() / work.targets
+                loss = self._losses(model, rows).sum() / work.targets
                 # gradients are averaged over the processes, but the loss is a sum
                 self.accelerator.backward(loss * self.args.world_size)
             total += loss.detach()
@@ -152,7 +157,7 @@ class RowTrainer(Trainer):
         total = torch.zeros((), device=self.args.device)
         with torch.no_grad():
             for rows in work.passes[self.args.process_index]:
-                total += token_losses(self.model, rows, self._attention).sum()
+                total += self._losses(self.model, rows).sum()
         total = self.accelerator.reduce(total, reduction="sum")
         metrics = {"eval_loss": float(total) / work.targets}
         self.log(metrics)
