@@ -1,6 +1,7 @@
 """A checkpoint written as GGUF: served by llama.cpp, it is the same model as in transformers."""
 
 import json
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -258,13 +259,14 @@ def test_licence_and_languages_of_the_source_are_kept(tmp_path: Path, checkpoint
 def test_other_models_are_refused(
     tmp_path: Path, checkpoint: Path, changes: dict[str, Any], reason: str
 ) -> None:
-    copy = tmp_path / "copy"
-    copy.mkdir()
-    for file in checkpoint.iterdir():
-        (copy / file.name).write_bytes(file.read_bytes())
+    copy = copied(checkpoint, tmp_path)
     config = json.loads((copy / "config.json").read_text())
     (copy / "config.json").write_text(json.dumps({**config, **changes}))
     refused(copy, tmp_path / "copy.gguf", reason)
+
+
+def copied(checkpoint: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(checkpoint, folder / "copy"))
 
 
 def refused(checkpoint: Path, out: Path, reason: str) -> None:
@@ -273,12 +275,37 @@ def refused(checkpoint: Path, out: Path, reason: str) -> None:
     assert [one for one in out.parent.iterdir() if one.is_file()] == [], "nothing is half written"
 
 
-def test_other_tokenizers_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"normalizer": {"type": "NFC"}},
+        {"pre_tokenizer": {"type": "Whitespace"}},
+        {
+            "added_tokens": [
+                {
+                    "id": 0,
+                    "content": "<|end|>",
+                    "single_word": False,
+                    "lstrip": True,
+                    "rstrip": False,
+                    "normalized": False,
+                    "special": True,
+                }
+            ]
+        },
+    ],
+)
+def test_other_tokenizers_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
     checkpoint = make_checkpoint(tmp_path / "small", make_tokenizer("smollm"))
     path = checkpoint / "tokenizer.json"
-    content = json.loads(path.read_text())
-    path.write_text(json.dumps({**content, "normalizer": {"type": "NFC"}}))
-    refused(checkpoint, tmp_path / "small.gguf", "tokenizer")
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    refused(checkpoint, tmp_path / "small.gguf", "this kind of tokenizer")
+
+
+def test_a_checkpoint_without_a_tokenizer_is_refused(tmp_path: Path, checkpoint: Path) -> None:
+    copy = copied(checkpoint, tmp_path)
+    (copy / "tokenizer.json").write_text("{}")
+    refused(copy, tmp_path / "copy.gguf", "tokenizer")
 
 
 def test_a_checkpoint_that_is_none_is_refused(tmp_path: Path, checkpoint: Path) -> None:

@@ -53,7 +53,7 @@ def read_vocabulary(checkpoint: Path, size: int) -> Vocabulary:
         content = json.loads(path.read_bytes())
         model = content["model"]
         name = pre_tokenizer_name(content)
-        if name is None:
+        if name is None or any(map(_takes_more, content["added_tokens"])):
             raise _unsupported(path, str(model.get("type")))
         tokens, kinds = _tokens(content, size, path)
         merges = tuple(one if isinstance(one, str) else " ".join(one) for one in model["merges"])
@@ -106,6 +106,11 @@ def _tokens(
         )
     rows = [known.get(number, (f"[unused {number}]", UNUSED)) for number in range(size)]
     return tuple(text for text, _ in rows), tuple(kind for _, kind in rows)
+
+
+def _takes_more(added: Mapping[str, Any]) -> bool:
+    """True for an added token that takes spaces with it, or stands for whole words only."""
+    return any(added.get(name) for name in ("lstrip", "rstrip", "single_word"))
 
 
 def _special_ids(tokenizer: Any) -> dict[str, int]:
