@@ -106,7 +106,13 @@ def _tokenizer() -> Any:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    texts = (*QUESTIONS, *COLOURS, *PLACES, *KINDS, *(one for some in KINDS.values() for one in some))
+    texts = (
+        *QUESTIONS,
+        *COLOURS,
+        *PLACES,
+        *KINDS,
+        *(one for some in KINDS.values() for one in some),
+    )
     frame = "Definition: Now complete the following example - Input: Output: Task: ."
     words = sorted({word for text in (*texts, frame) for word in text.split()})
     pieces = {"<pad>": 0.0, "</s>": 0.0, "<unk>": 0.0}

@@ -18,7 +18,7 @@ from seedstep.encode import HfTokenizer
 from seedstep.errors import MissingExtraError, ModelError
 from seedstep.llm.checkpoints import load_config, load_model, load_tokenizer
 from seedstep.recipes.tuning_data import Gathered, gather
-from seedstep.recipes.tuning_ends import describe, require_gguf, write_others
+from seedstep.recipes.tuning_ends import require_gguf, write_others
 from seedstep.store import TuneRun, stored_settings
 from seedstep.tune import (
     EncodedData,
@@ -120,7 +120,8 @@ def tune(
         before = run.finished
         if not before and not _train(run, work, watch, stop):
             return replace(tuned, stopped=True)
-        notes = () if rank else write_others(run, work.settings)
+        others = (work.settings, work.gathered, work.preflight)
+        notes = () if rank else write_others(run, *others)
     return replace(tuned, model=run.model, finished_before=before, notes=notes)
 
 
@@ -192,11 +193,7 @@ def _train(
         )
     if tuned.trainer.state.global_step < tuned.steps:
         return False
-
-    def finish(folder: Path) -> None:
-        describe(folder, run, settings, work.gathered.encoding, preflight)
-
-    save_tuned(tuned.trainer, work.tokenizer, run.model, adapter=run.adapter, finish=finish)
+    save_tuned(tuned.trainer, work.tokenizer, run.model, adapter=run.adapter)
     return True
 
 

@@ -2,23 +2,22 @@
 
 Example::
 
-    notes = write_others(run, settings)
+    notes = write_others(run, settings, gathered, preflight)
 """
 
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
-from seedstep.encode import Encoding
 from seedstep.errors import MissingExtraError, ModelError
 from seedstep.llm.checkpoints import gguf_of, is_decoder_only
+from seedstep.recipes.tuning_data import Gathered
 from seedstep.store import TuneRun
 from seedstep.tune import Preflight, TuneSettings, training_of
 from seedstep.tune.card import CardFacts, CardSource, write_card
 from seedstep.tune.curve import plot_losses, read_losses
 from seedstep.tune.gguf import ARCHITECTURE, write_gguf
 
-__all__ = ["describe", "require_gguf", "write_others"]
+__all__ = ["require_gguf", "write_others"]
 
 GGUF = "model.gguf"
 PACKAGES = ("seedstep", "torch", "transformers", "accelerate", "peft")
@@ -36,21 +35,40 @@ def require_gguf(config: Any) -> None:
         raise ModelError(what, "leave --gguf out")
 
 
-def describe(
-    folder: Path, run: TuneRun, settings: TuneSettings, encoding: Encoding, preflight: Preflight
-) -> None:
-    """Write the card of a tuned model into its folder.
+def write_others(
+    run: TuneRun, settings: TuneSettings, gathered: Gathered, preflight: Preflight
+) -> tuple[str, ...]:
+    """Write the card, draw the losses, and write a GGUF file if it is asked for and not there.
+
+    Returns what could not be made for want of an extra.
 
     Raises:
-        RunError: it can't be written.
+        SeedstepError: what was asked for can't be made; the model is there all the same.
     """
+    write_card(run.path / "README.md", _facts(run, settings, gathered, preflight))
+    notes = []
+    try:
+        plot_losses(run.metrics, run.path / "loss")
+    except MissingExtraError as error:
+        notes.append(f"no picture of the losses: {error}")
+    if settings.gguf and not (run.path / GGUF).exists():
+        write_gguf(run.model, run.path / GGUF, source=gguf_of(settings.model))
+    return tuple(notes)
+
+
+def _facts(
+    run: TuneRun, settings: TuneSettings, gathered: Gathered, preflight: Preflight
+) -> CardFacts:
     losses, held_out = read_losses(run.metrics)
     training, measured = [*losses.values()], [*held_out.values()]
-    facts = CardFacts(
+    return CardFacts(
         name=run.path.resolve().name,
         base_model=settings.model,
-        sources=tuple(CardSource(*counts) for counts in preflight.sources),
-        encoding=encoding,
+        sources=tuple(
+            CardSource(*counts, name)
+            for counts, name in zip(preflight.sources, gathered.named, strict=True)
+        ),
+        encodings=gathered.encodings,
         training=training_of(settings),
         effective_batch=preflight.batch.examples,
         processes=preflight.batch.processes,
@@ -61,27 +79,9 @@ def describe(
         held_out_first=measured[0] if measured else None,
         held_out_last=measured[-1] if measured else None,
         versions=_versions(),
+        directory=run.model.name,
         encoder_decoder=not is_decoder_only(settings.model),
     )
-    write_card(folder / "README.md", facts)
-
-
-def write_others(run: TuneRun, settings: TuneSettings) -> tuple[str, ...]:
-    """Draw the losses, and write a GGUF file if that is asked for and not there.
-
-    Returns what could not be made for want of an extra.
-
-    Raises:
-        SeedstepError: what was asked for can't be made; the model is there all the same.
-    """
-    notes = []
-    try:
-        plot_losses(run.metrics, run.path / "loss")
-    except MissingExtraError as error:
-        notes.append(f"no picture of the losses: {error}")
-    if settings.gguf and not (run.path / GGUF).exists():
-        write_gguf(run.model, run.path / GGUF, source=gguf_of(settings.model))
-    return tuple(notes)
 
 
 def _versions() -> dict[str, str]:

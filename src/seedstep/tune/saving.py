@@ -6,7 +6,7 @@ Example::
 """
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,11 @@ from seedstep.errors import RunError
 __all__ = ["save_tuned"]
 
 
-def save_tuned(
-    trainer: Any, tokenizer: Any, folder: Path, *, adapter: Path, finish: Callable[[Path], None]
-) -> None:
+def save_tuned(trainer: Any, tokenizer: Any, folder: Path, *, adapter: Path) -> None:
     """Save the model and its tokenizer so that transformers loads `folder`.
 
-    LoRA's matrices alone go to `adapter`, and merged with the model to `folder`. `finish` adds
-    what else belongs there. All processes call this; the first one writes.
+    LoRA's matrices alone go to `adapter`, and merged with the model to `folder`. All processes
+    call this; the first one writes.
 
     Raises:
         RunError: there is no space, or no right to write.
@@ -39,7 +37,6 @@ def save_tuned(
     with _whole(folder) as partial:
         model.save_pretrained(partial, state_dict=state)
         tokenizer.save_pretrained(partial)
-        finish(partial)
 
 
 @contextmanager

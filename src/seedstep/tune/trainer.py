@@ -81,6 +81,7 @@ class RowTrainer(Trainer):
             self.train(resume_from_checkpoint=str(checkpoint))
         else:
             self._load_from_checkpoint(str(checkpoint))
+            self.state.global_step = step_of(checkpoint)
 
     def get_train_dataloader(self) -> Any:
         """One item for each step; which step it is, the state of the training says."""
