@@ -72,6 +72,7 @@ def command(
     gguf: Annotated[bool, _option("gguf", "--gguf")] = False,
     seed: Seed = None,
     base_url: BaseUrl = None,
+    prompt_loss_weight: Annotated[float | None, _option("prompt_loss_weight")] = None,
     config: Config = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read, encode and count everything; tune nothing.")
@@ -121,17 +122,23 @@ def command(
         "gguf": gguf or None,
         "seed": seed,
         "base_url": base_url,
+        "prompt_loss_weight": prompt_loss_weight,
     }
     asked = settings_of(make_tune_settings, config, flags)
     _run(required(out), asked, dry_run=dry_run)
 
 
 def _run(out: Path, asked: dict[str, Any], *, dry_run: bool) -> None:
+    again = f"seedstep tune --out {out}"
     notice = "Stopping after this step. Ctrl-C again does not wait for it."
-    with tuning_watch() as watch, stop_flag(notice) as stop:
-        tuned = tune(out, watch=watch, stop=stop, dry_run=dry_run, **asked)
+    try:
+        with tuning_watch() as watch, stop_flag(notice) as stop:
+            tuned = tune(out, watch=watch, stop=stop, dry_run=dry_run, **asked)
+    except KeyboardInterrupt:
+        print_stopped(again)
+        raise typer.Exit(130) from None
     if tuned.stopped:
-        print_stopped(f"seedstep tune --out {out}")
+        print_stopped(again)
         raise typer.Exit(130)
     if not dry_run:
         print_end(tuned)

@@ -69,6 +69,15 @@ class _Watch:
         if len(left_out) > SHOWN:
             console.print(f"left out: {len(left_out) - SHOWN:,} more", style="yellow")
 
+    def moved(self, job_id: str, status: str) -> None:
+        console.print(plain(f"job {job_id}: {status}"), soft_wrap=True)
+
+    def happened(self, message: str) -> None:
+        console.print(plain(f"  {message}"), soft_wrap=True)
+
+    def warned(self, message: str) -> None:
+        console.print(plain(message, style="yellow"), soft_wrap=True)
+
     def stepped(self, step: Step) -> None:
         self._bar.update(
             self._task, completed=step.step, total=step.steps, activity=_activity(step)
@@ -86,6 +95,10 @@ class _Watch:
 
 def print_end(tuned: Tuned) -> None:
     """Say where the model is."""
+    if tuned.job:
+        line = f"done: the tuned model is openai:{tuned.job.model}"
+        console.print(plain(line), soft_wrap=True)
+        return
     for note in tuned.notes:
         console.print(plain(note, style="yellow"), soft_wrap=True)
     done = "finished before" if tuned.finished_before else "done"
@@ -94,7 +107,7 @@ def print_end(tuned: Tuned) -> None:
 
 def print_stopped(again: str) -> None:
     """Say how to go on with a tuning that was stopped: with the command `again`."""
-    line = f"Stopped. All that was learned is in a checkpoint; go on with: {again}"
+    line = f"Stopped. Go on with: {again}"
     errors.print(line, markup=False, soft_wrap=True)
 
 

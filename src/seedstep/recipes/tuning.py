@@ -19,6 +19,7 @@ from seedstep.errors import MissingExtraError, ModelError
 from seedstep.llm.checkpoints import load_config, load_model, load_tokenizer
 from seedstep.recipes.tuning_data import Gathered, gather
 from seedstep.recipes.tuning_ends import require_gguf, write_others
+from seedstep.recipes.tuning_jobs import tune_at_server
 from seedstep.store import TuneRun, stored_settings
 from seedstep.tune import (
     EncodedData,
@@ -27,12 +28,14 @@ from seedstep.tune import (
     Preflight,
     Step,
     TuneSettings,
+    TuneWatch,
     make_tune_settings,
     rank_and_processes,
     require_context,
     survey,
     training_of,
 )
+from seedstep.tune.openai_jobs import FineTuned, JobWatch
 
 __all__ = ["Tuned", "TuningWatch", "tune"]
 
@@ -43,31 +46,27 @@ class Tuned:
 
     `left_out` names what could not be used, `notes` what could not be made besides the model.
     `model` is where it is, None after a dry run, or where the tuning was `stopped`;
-    `finished_before` says that it was there already.
+    `finished_before` says that it was there already. A fine-tuning `job` at a server has no
+    preflight, and its model stays there.
     """
 
     settings: TuneSettings
-    preflight: Preflight
+    preflight: Preflight | None
     left_out: tuple[str, ...]
     model: Path | None = None
+    job: FineTuned | None = None
     finished_before: bool = False
     stopped: bool = False
     notes: tuple[str, ...] = ()
 
 
-class TuningWatch(Protocol):
-    """Is told how a tuning gets on."""
+class TuningWatch(TuneWatch, JobWatch, Protocol):
+    """Is told how a tuning, here or at a server, gets on."""
 
     def counted(
         self, settings: TuneSettings, preflight: Preflight, left_out: tuple[str, ...]
     ) -> None:
         """All is read and counted; the first step comes next."""
-
-    def stepped(self, step: Step) -> None:
-        """An optimiser step was taken."""
-
-    def evaluated(self, evaluated: Evaluated) -> None:
-        """The held-out loss was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,11 @@ def tune(
     path = Path(out)
     rank, processes = rank_and_processes()
     watch = None if rank else watch
-    work = _prepared(make_tune_settings(_with_stored(path, settings), "settings"), processes)
+    resolved = make_tune_settings(_with_stored(path, settings), "settings")
+    if resolved.model.startswith("openai:"):
+        gathered, job = tune_at_server(path, resolved, watch, dry_run=dry_run)
+        return Tuned(resolved, None, gathered.left_out, job=job)
+    work = _prepared(resolved, processes)
     if watch:
         watch.counted(work.settings, work.preflight, work.gathered.left_out)
     tuned = Tuned(work.settings, work.preflight, work.gathered.left_out)

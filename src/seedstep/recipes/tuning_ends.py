@@ -5,14 +5,16 @@ Example::
     notes = write_others(run, settings, gathered, preflight)
 """
 
+from dataclasses import replace
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from seedstep.errors import MissingExtraError, ModelError
 from seedstep.llm.checkpoints import gguf_of, is_decoder_only
 from seedstep.recipes.tuning_data import Gathered
 from seedstep.store import TuneRun
-from seedstep.tune import Preflight, TuneSettings, training_of
+from seedstep.tune import Preflight, Source, TuneSettings, training_of
 from seedstep.tune.card import CardFacts, CardSource, write_card
 from seedstep.tune.curve import plot_losses, read_losses
 from seedstep.tune.gguf import ARCHITECTURE, write_gguf
@@ -65,8 +67,10 @@ def _facts(
         name=run.path.resolve().name,
         base_model=settings.model,
         sources=tuple(
-            CardSource(*counts, name)
-            for counts, name in zip(preflight.sources, gathered.named, strict=True)
+            CardSource(_without_way(source), tasks, examples, name)
+            for source, (_, tasks, examples), name in zip(
+                settings.data, preflight.sources, gathered.named, strict=True
+            )
         ),
         encodings=gathered.encodings,
         training=training_of(settings),
@@ -82,6 +86,11 @@ def _facts(
         directory=run.model.name,
         encoder_decoder=not is_decoder_only(settings.model),
     )
+
+
+def _without_way(source: Source) -> str:
+    """The source without the directories that lead to it, which are the user's own matter."""
+    return str(replace(source, path=Path(source.path).name or source.path))
 
 
 def _versions() -> dict[str, str]:

@@ -9,7 +9,7 @@ Example::
         metrics.stepped(step)
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
@@ -59,7 +59,7 @@ class MetricsFile(AbstractContextManager["MetricsFile"]):
     def __enter__(self) -> Self:
         return self
 
-    def _write(self, step: int, record: dict[str, object]) -> None:
+    def _write(self, step: int, record: Mapping[str, object]) -> None:
         try:
             if self._file is None:
                 kept = b"".join(_lines_before(self._path, step))

@@ -118,6 +118,13 @@ class TuneSettings:
     device: Literal["auto", "cpu", "cuda"] = field(
         default="auto", metadata=explained("Where to train: auto takes a GPU if there is one.")
     )
+    prompt_loss_weight: Share | None = field(
+        default=None,
+        metadata=explained(
+            "Of a fine-tuning job: how much prompts count, at servers that have it. OpenAI's "
+            "learns targets only, which is 0."
+        ),
+    )
     gguf: bool = field(
         default=False, metadata=explained("Write the tuned model as a GGUF file, too.")
     )
