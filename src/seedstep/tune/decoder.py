@@ -99,6 +99,7 @@ def tune_decoder(
     )
     trainer = RowTrainer(
         prepared,
+        tokenizer,
         arguments,
         steps=steps,
         held_out=steps.work(held_out) if held_out else None,

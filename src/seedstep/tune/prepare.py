@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from transformers import TrainingArguments
+from transformers.utils import logging
 
 from seedstep.errors import InputError, MissingExtraError
 from seedstep.tune.forward import Attention
@@ -31,6 +32,7 @@ def trainer_arguments(training: Training, folder: Path, *, measured: bool, fresh
     """
     if training.device == "cuda" and not torch.cuda.is_available():
         raise InputError("there is no GPU that PyTorch can use", "leave --device cuda out")
+    logging.disable_progress_bar()
     arguments = TrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=1,
@@ -39,8 +41,8 @@ def trainer_arguments(training: Training, folder: Path, *, measured: bool, fresh
         warmup_steps=training.warmup_steps,
         lr_scheduler_type=training.schedule,
         bf16=training.bf16,
-        gradient_checkpointing=training.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False},
+        activation_checkpointing=training.gradient_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False},
         logging_steps=1,
         eval_strategy="steps" if measured else "no",
         eval_steps=training.evaluate_every,
