@@ -69,12 +69,7 @@ def load_tokenizer(model: str) -> Any:
         MissingExtraError: transformers is not installed.
         ModelError: there is none, or it can't be read.
     """
-    checkpoint = checkpoint_of(model)
-    transformers = _transformers()
-    try:
-        return transformers.AutoTokenizer.from_pretrained(checkpoint)
-    except (OSError, ValueError, KeyError) as error:
-        raise _not_loaded(checkpoint, "tokenizer", error) from None
+    return _read(model, "AutoTokenizer", "tokenizer")
 
 
 def load_config(model: str) -> Any:
@@ -84,12 +79,7 @@ def load_config(model: str) -> Any:
         MissingExtraError: transformers is not installed.
         ModelError: there is none, or it can't be read.
     """
-    checkpoint = checkpoint_of(model)
-    transformers = _transformers()
-    try:
-        return transformers.AutoConfig.from_pretrained(checkpoint)
-    except (OSError, ValueError, KeyError) as error:
-        raise _not_loaded(checkpoint, "configuration", error) from None
+    return _read(model, "AutoConfig", "configuration")
 
 
 def is_decoder_only(model: str) -> bool:
@@ -120,6 +110,15 @@ def load_model(model: str, *, dtype: str = "auto") -> Any:
         return loader.from_pretrained(checkpoint, config=config, dtype=dtype)
     except (OSError, ValueError, KeyError) as error:
         raise _not_loaded(checkpoint, "model", error) from None
+
+
+def _read(model: str, kind: str, part: str) -> Any:
+    checkpoint = checkpoint_of(model)
+    transformers = _transformers()
+    try:
+        return getattr(transformers, kind).from_pretrained(checkpoint)
+    except (OSError, ValueError, KeyError) as error:
+        raise _not_loaded(checkpoint, part, error) from None
 
 
 def _not_loaded(checkpoint: str, part: str, error: Exception) -> ModelError:

@@ -74,6 +74,7 @@ def tune_decoder(
     arguments.max_steps = steps_of(training, steps.per_epoch)
     trainer = RowTrainer(
         prepared,
+        tokenizer,
         arguments,
         steps=steps,
         held_out=steps.work(held_out) if held_out else None,

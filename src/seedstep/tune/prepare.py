@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from transformers import TrainingArguments
+from transformers.utils import logging
 
 from seedstep.errors import InputError, MissingExtraError
 from seedstep.tune.forward import Attention
@@ -39,6 +40,7 @@ def trainer_arguments(
     """
     if training.device == "cuda" and not torch.cuda.is_available():
         raise InputError("there is no GPU that PyTorch can use", "leave --device cuda out")
+    logging.disable_progress_bar()
     arguments = kind(
         output_dir=str(folder),
         per_device_train_batch_size=1,

@@ -71,6 +71,7 @@ def tune_seq2seq(
     arguments.max_steps = steps_of(training, steps.per_epoch)
     trainer = _PairTrainer(
         prepared,
+        tokenizer,
         arguments,
         steps=steps,
         held_out=steps.work(held_out) if held_out else None,

@@ -7,7 +7,7 @@ accumulation nor the number of processes changes the loss.
 
 Example::
 
-    RowTrainer(model, arguments, steps=steps, held_out=None, losses=losses, ...).train()
+    RowTrainer(model, tokenizer, arguments, steps=steps, held_out=None, ...).train()
 """
 
 import time
@@ -42,6 +42,7 @@ class RowTrainer(Trainer):
     def __init__(
         self,
         model: Any,
+        tokenizer: Any,
         arguments: Any,
         *,
         steps: Steps,
@@ -51,7 +52,7 @@ class RowTrainer(Trainer):
         watch: TuneWatch | None,
         callbacks: Sequence[TrainerCallback],
     ) -> None:
-        """`arguments` are the `Trainer`'s; its own data and loss are not used.
+        """`arguments` are the `Trainer`'s; the tokenizer is kept with the checkpoints.
 
         `losses` gives those of all target tokens of a pass.
         """
@@ -67,6 +68,7 @@ class RowTrainer(Trainer):
         super().__init__(
             model=model,
             args=arguments,
+            processing_class=tokenizer,
             train_dataset=places,
             eval_dataset=places if held_out else None,
             callbacks=[_EvaluateAtEnd(), *callbacks] if held_out else list(callbacks),
