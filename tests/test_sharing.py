@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from seedstep.encode import TokenPair
-from seedstep.encode.packing import Group, Row, group_pairs, make_row, visible
+from seedstep.encode.packing import Group, group_pairs, make_row, visible
 from seedstep.errors import InputError
 from seedstep.tune.forward import Attention, block_mask, token_losses
 from seedstep.tune.sharing import shared_attention, sharing_obstacle
@@ -139,8 +139,10 @@ def test_flex_attention_computes_what_the_dense_mask_does(
         ("Llama", {"attention_dropout": 0.2}, "dropout of 0.2"),
         (
             "Llama",
-            {"rope_parameters": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 1e4},
-             "max_position_embeddings": 32},
+            {
+                "rope_parameters": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 1e4},
+                "max_position_embeddings": 32,
+            },
             "positions change",
         ),
     ],

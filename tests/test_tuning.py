@@ -16,7 +16,7 @@ import torch
 import transformers
 
 from seedstep.encode import TokenPair
-from seedstep.errors import InputError, RunError, RunMismatchError, TuningError
+from seedstep.errors import RunError, RunMismatchError, TuningError
 from seedstep.tune.decoder import Tuned, tune_decoder
 from seedstep.tune.records import Evaluated, Step, Training
 from tiny_models import MadeData, made_pairs, tiny_model
@@ -66,7 +66,7 @@ def in_process(
     arguments = [str(TESTS / "tuning_process.py"), str(out), json.dumps(settings), kill_at]
     paths = os.pathsep.join([str(TESTS), *sys.path])
     environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(  # noqa: PLW1510
+    done = subprocess.run(
         [*command, *arguments], capture_output=True, text=True, env=environment, timeout=300
     )
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
@@ -105,7 +105,9 @@ def test_the_first_held_out_loss_is_the_mean_over_target_tokens(tmp_path: Path) 
     assert watch.held_out[0].loss == pytest.approx(total / count, rel=1e-5)
 
 
-@pytest.mark.parametrize("changes", [{"accumulate": 4}, {"row_tokens": 40}, {"gradient_checkpointing": True}])
+@pytest.mark.parametrize(
+    "changes", [{"accumulate": 4}, {"row_tokens": 40}, {"gradient_checkpointing": True}]
+)
 def test_how_the_work_is_divided_changes_nothing(tmp_path: Path, changes: dict[str, Any]) -> None:
     one, other = Losses(), Losses()
     tune(tmp_path / "one", watch=one)

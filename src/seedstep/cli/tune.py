@@ -21,7 +21,7 @@ from seedstep.cli.stopping import stop_flag
 from seedstep.cli.tune_print import print_end, print_stopped, tuning_watch
 from seedstep.encode import ENCODINGS
 from seedstep.recipes import tune
-from seedstep.tune import TuneSettings, make_tune_settings
+from seedstep.tune import TuneSettings, make_tune_settings, rank_and_processes
 
 __all__ = ["command"]
 
@@ -137,6 +137,8 @@ def _run(out: Path, asked: dict[str, Any], *, dry_run: bool) -> None:
     except KeyboardInterrupt:
         print_stopped(again)
         raise typer.Exit(130) from None
+    if rank_and_processes()[0]:
+        return  # the first process tells
     if tuned.stopped:
         print_stopped(again)
         raise typer.Exit(130)

@@ -22,6 +22,7 @@ from seedstep.recipes.tuning_ends import require_gguf, write_others
 from seedstep.recipes.tuning_jobs import tune_at_server
 from seedstep.store import TuneRun, stored_settings
 from seedstep.tune import (
+    PRESETS,
     EncodedData,
     Evaluated,
     MetricsFile,
@@ -35,6 +36,7 @@ from seedstep.tune import (
     survey,
     training_of,
 )
+from seedstep.tune.launch import FSDP, write_fsdp
 from seedstep.tune.openai_jobs import FineTuned, JobWatch
 
 __all__ = ["Tuned", "TuningWatch", "tune"]
@@ -98,7 +100,7 @@ def tune(
     """Tune a model into the directory `out`, or go on where a tuning was interrupted.
 
     `settings` are those of `seedstep.TuneSettings`. With `dry_run` all is read and counted, and
-    nothing is written. Where `stop` says so, a step is the last one: it is kept in a checkpoint,
+    nothing is tuned. Where `stop` says so, a step is the last one: it is kept in a checkpoint,
     from which the same call goes on. Called in several processes (`torchrun`, `accelerate
     launch`), they share the work, and the first of them writes and tells.
 
@@ -115,6 +117,8 @@ def tune(
     work = _prepared(resolved, processes)
     if watch:
         watch.counted(work.settings, work.preflight, work.gathered.left_out)
+    if not rank:
+        _prepare_launch(path, resolved, processes, watch)
     tuned = Tuned(work.settings, work.preflight, work.gathered.left_out)
     if dry_run:
         return tuned
@@ -126,6 +130,19 @@ def tune(
         others = (work.settings, work.gathered, work.preflight)
         notes = () if rank else write_others(run, *others)
     return replace(tuned, model=run.model, finished_before=before, notes=notes)
+
+
+def _prepare_launch(
+    out: Path, settings: TuneSettings, processes: int, watch: TuningWatch | None
+) -> None:
+    """Write how a preset for several GPUs is launched on them, and tell it."""
+    wanted = PRESETS[settings.preset].processes if settings.preset else 1
+    if processes >= wanted:
+        return
+    write_fsdp(out / FSDP, wanted)
+    if watch:
+        launch = f"accelerate launch --config_file {out / FSDP} -m seedstep tune"
+        watch.warned(f"in the paper {wanted} GPUs tuned this model; launch with: {launch} ...")
 
 
 @dataclass(frozen=True, slots=True)

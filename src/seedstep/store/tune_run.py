@@ -1,11 +1,13 @@
 """The directory of a tuning: its resolved configuration, and what it left.
 
-    tune.yaml      settings, and fingerprints of the data and the model
+    tune.yaml      settings, and a fingerprint of the data
+    fsdp.yaml      how several GPUs are used, where a preset needs them
     preflight.json what was counted before the first step
     metrics.jsonl  a line for each step and each measure of the held-out loss
     checkpoints/   what training goes on from
     model/         the tuned model, there when all of it is
     adapter/       LoRA's matrices alone, where those were trained
+    README.md      the model's card; loss.png and loss.svg the losses
 
 Example::
 
@@ -23,12 +25,14 @@ from seedstep.errors import RunError
 from seedstep.store.config import read_yaml, write_yaml
 from seedstep.store.directory import LOCK, refuse_differences, take_lock
 from seedstep.tune import CHECKPOINTS, TuneSettings, make_tune_settings
+from seedstep.tune.checkpoints import FREE
+from seedstep.tune.launch import FSDP
 
 __all__ = ["TUNE_CONFIG", "TuneRun", "stored_settings"]
 
 TUNE_CONFIG = "tune.yaml"
-CHANGEABLE = ("save_every", "evaluate_every", "device", "gguf", "base_url")
-"""Settings that a tuning may go on with changed: they do not change what was learned already."""
+CHANGEABLE = (*FREE, "gguf", "base_url", "skip_bad")
+"""Settings that a tuning may go on with changed: what is learned stays the same."""
 
 
 class TuneRun:
@@ -120,6 +124,7 @@ def stored_settings(path: Path) -> dict[str, Any]:
 
 def _require_free(path: Path) -> None:
     names = [one.name for one in path.iterdir()] if path.is_dir() else []
-    others = [one for one in names if one != LOCK and not one.startswith(f".{TUNE_CONFIG}.")]
+    ours = {LOCK, FSDP}
+    others = [one for one in names if one not in ours and not one.startswith(f".{TUNE_CONFIG}.")]
     if others or path.is_file():
         raise RunError(f"{path} is not empty and not a tuning", "name another --out")

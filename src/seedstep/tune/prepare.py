@@ -6,6 +6,7 @@ Example::
     model, attention = prepare_model(model, training, arguments.device, longest=1352)
 """
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,7 @@ def _with_lora(model: Any, training: Training) -> Any:
         target_modules="all-linear",
         task_type="SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM",
     )
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of a name that peft knows transformers by
         torch.manual_seed(training.seed)
         return peft.get_peft_model(model, config)

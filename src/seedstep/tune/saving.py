@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from seedstep.errors import RunError
+from safetensors import SafetensorError
+
+from seedstep.errors import TuningError
 
 __all__ = ["save_tuned"]
 
@@ -23,7 +25,7 @@ def save_tuned(trainer: Any, tokenizer: Any, folder: Path, *, adapter: Path) -> 
     call this; the first one writes.
 
     Raises:
-        RunError: there is no space, or no right to write.
+        TuningError: there is no space, or no right to write.
     """
     accelerator = trainer.accelerator
     model = accelerator.unwrap_model(trainer.model_wrapped)
@@ -49,8 +51,9 @@ def _whole(folder: Path) -> Iterator[Path]:
         partial.mkdir(parents=True)
         yield partial
         partial.rename(folder)
-    except OSError as error:
+    except (OSError, RuntimeError, SafetensorError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         remedy = "free space, and start again: it goes on from the last checkpoint"
-        raise RunError(f"{folder}: {error.strerror or error}", remedy) from None
+        raise TuningError(f"{folder}: the model can't be written ({reason})", remedy) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)

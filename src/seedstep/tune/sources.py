@@ -15,7 +15,7 @@ Example::
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
@@ -63,7 +63,7 @@ def make_source(text: str) -> Source:
     Raises:
         InputError: it has another form, or an amount of nothing.
     """
-    if _is_there(text):
+    if text and _is_there(text):
         return Source(text)
     found = _SOURCE.fullmatch(text)
     if found is None:
@@ -80,12 +80,18 @@ def source_of(parts: object, where: str) -> Source:
     """
     if isinstance(parts, str):
         return make_source(parts)
+    known = [one.name for one in fields(Source)]
+    for name in parts if isinstance(parts, dict) else ():
+        if name not in known:
+            raise InputError(f"{where}: there is no '{name}'", f"known are {', '.join(known)}")
     try:
         source = msgspec.convert(parts, Source, strict=False)
     except msgspec.ValidationError as error:
         raise InputError(f"{where}: {error}", f"write {FORM}") from None
     if source.count is not None and source.weight is not None:
         raise InputError(f"{where}: has a count and a weight", "leave one of them out")
+    if not source.path:
+        raise InputError(f"{where}: has no path", f"write {FORM}")
     return source
 
 
