@@ -125,7 +125,11 @@ class Served:
 
 @asynccontextmanager
 async def serve(path: Path) -> AsyncIterator[Served]:
-    async with serve_gguf(path, slots=1) as endpoint, aiohttp.ClientSession() as session:
+    connections = aiohttp.TCPConnector(force_close=True)  # the server soon drops an idle one
+    async with (
+        serve_gguf(path, slots=1) as endpoint,
+        aiohttp.ClientSession(connector=connections) as session,
+    ):
         yield Served(session, endpoint.url.removesuffix("/v1"))
 
 
@@ -172,6 +176,24 @@ async def test_the_file_is_the_same_model_with_the_same_tokens(
             assert await greatest_difference(checkpoint, served, text) < 0.02
 
 
+@pytest.mark.parametrize("pre_tokenizer", ["smollm", "gpt-2"])
+def test_a_file_read_again_is_the_checkpoint_it_was_written_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pre_tokenizer: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    tokenizer = make_tokenizer(pre_tokenizer)
+    checkpoint = make_checkpoint(tmp_path / "small", tokenizer)
+    write_gguf(checkpoint, tmp_path / "small.gguf")
+    again = f"gguf:{tmp_path / 'small.gguf'}"
+    read = load_tokenizer(again)
+    for text in (*TRICKY, *CORPUS):
+        assert read(text).input_ids == tokenizer(text).input_ids, text
+    before = load_model(f"hf:{checkpoint}", dtype="bfloat16").state_dict()
+    after = load_model(again).state_dict()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
 @pytest.mark.embedded
 async def test_the_embedded_model_answers_as_its_checkpoint_does(tmp_path: Path) -> None:
     model = load_model("local", dtype="bfloat16")
@@ -180,6 +202,7 @@ async def test_the_embedded_model_answers_as_its_checkpoint_does(tmp_path: Path)
     tokenizer.save_pretrained(tmp_path / "tuned")
     write_gguf(tmp_path / "tuned", tmp_path / "tuned.gguf", source=gguf_of("local"))
     assert fields(tmp_path / "tuned.gguf")["general.license"] == "apache-2.0"
+    model = model.float()
     chat = tokenizer.apply_chat_template(
         [{"role": "user", "content": "List 3 colours."}], tokenize=False, add_generation_prompt=True
     )
@@ -188,7 +211,7 @@ async def test_the_embedded_model_answers_as_its_checkpoint_does(tmp_path: Path)
             assert await served.tokens(text) == tokenizer(text).input_ids, text
         for text in ("The capital of France is", "Sort these: 12, 7, 305.\nAnswer:", chat):
             ids = tokenizer(text, return_tensors="pt")
-            row = model.float().generate(**ids, max_new_tokens=24, do_sample=False)[0]
+            row = model.generate(**ids, max_new_tokens=24, do_sample=False)[0]
             reply = await served.ask(
                 "completion", prompt=text, temperature=0, n_predict=24, return_tokens=True
             )

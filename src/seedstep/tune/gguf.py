@@ -54,7 +54,6 @@ def write_gguf(
     gguf = _gguf()
     config = _config(checkpoint)
     tensors = [*_tensors(gguf, checkpoint, config, weights)]
-    _require_all(checkpoint, config, tensors)
     vocabulary = read_vocabulary(checkpoint, config.vocab_size)
     # The writer opens the file by its name; what it writes is then synced and put in place.
     with whole_file(out) as file, closing(gguf.GGUFWriter(file.name, "llama")) as writer:
@@ -105,7 +104,7 @@ def _config(checkpoint: Path) -> Any:
 
     try:
         config = transformers.AutoConfig.from_pretrained(checkpoint, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # of many kinds, for a file that may hold anything
         reason = (str(error).strip().splitlines() or ["no reason given"])[0]
         remedy = "name the directory of a whole checkpoint; LoRA's weights are merged first"
         raise ModelError(f"{checkpoint}: no checkpoint ({reason})", remedy) from None
@@ -122,38 +121,40 @@ def _config(checkpoint: Path) -> Any:
 
 
 def _tensors(gguf: Any, checkpoint: Path, config: Any, weights: Weights) -> Iterator[_Tensor]:
-    import safetensors
-
+    found = _found(checkpoint)
+    if config.tie_word_embeddings:
+        found.pop("lm_head.weight", None)
+    # Nine a layer, the embeddings, the last norm, and the head if it is not the embeddings.
+    expected = 9 * config.num_hidden_layers + 2 + (not config.tie_word_embeddings)
+    if len(found) != expected:
+        what = f"{checkpoint}: {len(found)} weights, {expected} expected"
+        raise ModelError(what, "save the model again")
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config.num_hidden_layers)
     heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
+    for key, (path, shape) in found.items():
+        if (name := names.get_name(key, try_suffixes=(".weight",))) is None:
+            raise _unsupported(checkpoint, f"weights named {key}")
+        kind = _kind(gguf, shape, weights)
+        size = int(np.prod(gguf.quant_shape_to_byte_shape(shape, kind)))
+        yield _Tensor(path, key, name, shape, kind, size, heads.get(key.split(".")[-2], 0))
+
+
+def _found(checkpoint: Path) -> dict[str, tuple[Path, tuple[int, ...]]]:
+    """The file and the shape of all weights by name."""
+    import safetensors
+
     files = sorted(checkpoint.glob("*.safetensors"))
     if not files:
         raise ModelError(f"{checkpoint}: no weights", "save the model as safetensors")
+    found = {}
     for path in files:
         try:
             with safetensors.safe_open(path, "numpy") as file:
-                shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 - not a mapping
+                for key in file.keys():  # noqa: SIM118 - not a mapping
+                    found[key] = path, tuple(file.get_slice(key).get_shape())
         except (OSError, safetensors.SafetensorError) as error:
             raise ModelError(f"{path}: {error}", "save the model again") from None
-        for key, shape in shapes.items():
-            if key == "lm_head.weight" and config.tie_word_embeddings:
-                continue
-            if (name := names.get_name(key, try_suffixes=(".weight",))) is None:
-                raise _unsupported(checkpoint, f"weights named {key}")
-            kind = _kind(gguf, shape, weights)
-            size = int(np.prod(gguf.quant_shape_to_byte_shape(shape, kind)))
-            yield _Tensor(path, key, name, shape, kind, size, heads.get(key.split(".")[-2], 0))
-
-
-def _require_all(checkpoint: Path, config: Any, tensors: Sequence[_Tensor]) -> None:
-    """Nine matrices and vectors a layer, the embeddings, the last norm, and the head if it has one
-    of its own.
-    """
-    expected = 9 * config.num_hidden_layers + 2 + (not config.tie_word_embeddings)
-    if not len({one.name for one in tensors}) == len(tensors) == expected:
-        raise ModelError(
-            f"{checkpoint}: {len(tensors)} weights, {expected} expected", "save the model again"
-        )
+    return found
 
 
 def _kind(gguf: Any, shape: tuple[int, ...], weights: Weights) -> Any:

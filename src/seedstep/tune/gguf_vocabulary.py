@@ -47,9 +47,9 @@ def read_vocabulary(checkpoint: Path, size: int) -> Vocabulary:
         ModelError: there is no `tokenizer.json`, or it is of a kind that is not supported: only
             byte-level BPE with a pre-tokenizer in `PRE_TOKENIZERS`.
     """
-    tokenizer = load_tokenizer(f"hf:{checkpoint}")
     path = checkpoint / "tokenizer.json"
     try:
+        tokenizer = load_tokenizer(f"hf:{checkpoint}")
         content = json.loads(path.read_bytes())
         model = content["model"]
         name = pre_tokenizer_name(content)
