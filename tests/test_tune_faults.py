@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import transformers.trainer  # noqa: F401 - looks for peft once, before a test hides it
 
 from command_line import seedstep
 from growing import grow
 from scripted_server import ScriptedServer
+from seedstep import tune_model
 from seedstep.errors import MissingExtraError
 from seedstep.llm.checkpoints import load_tokenizer
-from seedstep.recipes import tune
 from tuning_things import lines_of, save_llama, save_t5, write_lines, write_tasks
 
 
@@ -110,7 +111,7 @@ def test_a_tokenizer_whose_padding_is_the_end_learns_the_end(
     for number, folder in enumerate((models, tmp_path)):
         out = tmp_path / f"out{number}"
         settings = {"model": f"hf:{folder / 'llama'}", "data": [str(data)], "device": "cpu"}
-        tune(out, **settings, encoding="definition", learning_rate=1e-3, epochs=1)
+        tune_model(out, **settings, encoding="definition", learning_rate=1e-3, epochs=1)
         lines = (out / "metrics.jsonl").read_text().splitlines()
         found.append([json.loads(line)["loss"] for line in lines])
     assert found[0] == pytest.approx(found[1], rel=1e-6)
@@ -153,7 +154,9 @@ def test_without_peft_lora_says_how_to_get_it(
     monkeypatch.setitem(sys.modules, "peft", None)
     data = write_tasks(tmp_path / "data.jsonl")
     with pytest.raises(MissingExtraError, match="LoRA"):
-        tune(tmp_path / "out", model=f"hf:{models / 't5'}", data=[str(data)], lora=4, device="cpu")
+        tune_model(
+            tmp_path / "out", model=f"hf:{models / 't5'}", data=[str(data)], lora=4, device="cpu"
+        )
 
 
 def test_a_model_that_cant_be_written_leaves_the_checkpoint(models: Path, tmp_path: Path) -> None:

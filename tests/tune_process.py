@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 
-from seedstep import tune
+from seedstep import tune_model
 from seedstep.tune import Evaluated, Preflight, Step, TuneSettings
 
 
@@ -43,4 +43,4 @@ class Killing:
 
 if __name__ == "__main__":
     out, settings, *kill_at = sys.argv[1:]
-    tune(out, watch=Killing(int(kill_at[0]) if kill_at else None), **json.loads(settings))
+    tune_model(out, watch=Killing(int(kill_at[0]) if kill_at else None), **json.loads(settings))

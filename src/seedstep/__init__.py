@@ -11,7 +11,7 @@ Example::
 from seedstep.bootstrap import Settings
 from seedstep.data import Instance, Task, seed_tasks
 from seedstep.errors import SeedstepError
-from seedstep.recipes import make_examples, self_instruct, tune, write_instructions
+from seedstep.recipes import make_examples, self_instruct, tune_model, write_instructions
 from seedstep.steps import StepsSettings
 from seedstep.store import Run, StepsRun, export
 from seedstep.tune import TuneSettings
@@ -29,6 +29,6 @@ __all__ = [
     "make_examples",
     "seed_tasks",
     "self_instruct",
-    "tune",
+    "tune_model",
     "write_instructions",
 ]

@@ -20,7 +20,7 @@ from seedstep.cli.options import BaseUrl, Config, Seed, required, settings_of
 from seedstep.cli.stopping import stop_flag
 from seedstep.cli.tune_print import print_end, print_stopped, tuning_watch
 from seedstep.encode import ENCODINGS
-from seedstep.recipes import tune
+from seedstep.recipes import tune_model
 from seedstep.tune import TuneSettings, make_tune_settings, rank_and_processes
 
 __all__ = ["command"]
@@ -133,7 +133,7 @@ def _run(out: Path, asked: dict[str, Any], *, dry_run: bool) -> None:
     notice = "Stopping after this step. Ctrl-C again does not wait for it."
     try:
         with tuning_watch() as watch, stop_flag(notice) as stop:
-            tuned = tune(out, watch=watch, stop=stop, dry_run=dry_run, **asked)
+            tuned = tune_model(out, watch=watch, stop=stop, dry_run=dry_run, **asked)
     except KeyboardInterrupt:
         print_stopped(again)
         raise typer.Exit(130) from None

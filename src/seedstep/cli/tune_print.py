@@ -3,7 +3,7 @@
 Example::
 
     with tuning_watch() as watch:
-        tuned = tune(out, watch=watch, data=["runs/first"])
+        tuned = tune_model(out, watch=watch, data=["runs/first"])
     print_end(tuned)
 """
 

@@ -15,7 +15,7 @@ from seedstep.recipes.steps import (
 )
 from seedstep.recipes.steps_import import import_instructions
 from seedstep.recipes.tasks import TaskProgress, TaskWatch
-from seedstep.recipes.tuning import Tuned, TuningWatch, tune
+from seedstep.recipes.tuning import Tuned, TuningWatch, tune_model
 
 __all__ = [
     "COLUMNS",
@@ -35,7 +35,7 @@ __all__ = [
     "make_examples_async",
     "self_instruct",
     "self_instruct_async",
-    "tune",
+    "tune_model",
     "write_instructions",
     "write_instructions_async",
 ]

@@ -2,7 +2,7 @@
 
 Example::
 
-    tuned = tune("tuned", model="local", data=["runs/first"], encoding="self-instruct", epochs=2)
+    tuned = tune_model("tuned", model="local", data=["runs/first"], encoding="self-instruct")
     print(tuned.model)
 """
 
@@ -39,12 +39,12 @@ from seedstep.tune import (
 from seedstep.tune.launch import FSDP, write_fsdp
 from seedstep.tune.openai_jobs import FineTuned, JobWatch
 
-__all__ = ["Tuned", "TuningWatch", "tune"]
+__all__ = ["Tuned", "TuningWatch", "tune_model"]
 
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """What came of a call of `tune`.
+    """What came of a call of `tune_model`.
 
     `left_out` names what could not be used, `notes` what could not be made besides the model.
     `model` is where it is, None after a dry run, or where the tuning was `stopped`;
@@ -89,7 +89,7 @@ class _Told:
             self.watch.evaluated(evaluated)
 
 
-def tune(
+def tune_model(
     out: str | Path,
     *,
     watch: TuningWatch | None = None,
