@@ -130,7 +130,7 @@ def trajectory(folder: Path, training: Training) -> Told:
 
 
 def test_accumulation_does_not_change_the_losses(tmp_path: Path) -> None:
-    fast = {"batch": 8, "learning_rate": 1e-3, "evaluate_every": 2, "epochs": 2}
+    fast: dict[str, Any] = {"batch": 8, "learning_rate": 1e-3, "evaluate_every": 2, "epochs": 2}
     one = trajectory(tmp_path / "1", Training(**fast))
     four = trajectory(tmp_path / "4", Training(accumulate=4, **fast))
     assert one.losses == pytest.approx(four.losses, rel=1e-4)

@@ -168,7 +168,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def run_process(out: Path, settings: dict[str, Any], kill_at: str = "") -> int:
-    line = [sys.executable, TESTS / "tune_process.py", out, json.dumps(settings)]
+    line = [sys.executable, str(TESTS / "tune_process.py"), str(out), json.dumps(settings)]
     paths = f"{TESTS}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     env = environment(PYTHONPATH=paths, OMP_NUM_THREADS="1")
     return subprocess.run([*line, *kill_at.split()], env=env, check=False).returncode
@@ -265,12 +265,12 @@ def test_lora_leaves_its_matrices_and_a_whole_model(
 
 
 def test_a_preset_for_several_gpus_says_how_to_launch_it(world: Path, tmp_path: Path) -> None:
-    from accelerate.commands.config.config_args import load_config_from_file
+    from accelerate.commands import config as accelerate_config
 
     outcome = tuned(world, tmp_path / "out", "--preset", "step-by-step-3b", "--dry-run")
     assert outcome.code == 0
     config = tmp_path / "out" / "fsdp.yaml"
     assert f"accelerate launch --config_file {config} -m seedstep tune" in outcome.out
-    read = load_config_from_file(str(config))
+    read = accelerate_config.load_config_from_file(str(config))
     assert (read.num_processes, read.distributed_type.value) == (4, "FSDP")
     assert tuned(world, tmp_path / "out", "--max-steps", 1).code == 0

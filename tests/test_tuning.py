@@ -17,8 +17,8 @@ import transformers
 
 from seedstep.encode import TokenPair
 from seedstep.errors import RunError, RunMismatchError, TuningError
-from seedstep.tune.decoder import Tuned, tune_decoder
-from seedstep.tune.records import Evaluated, Step, Training
+from seedstep.tune.decoder import tune_decoder
+from seedstep.tune.records import Evaluated, Step, Training, Tuned
 from tiny_models import MadeData, made_pairs, tiny_model
 
 TESTS = Path(__file__).parent

@@ -56,7 +56,7 @@ def tuning_watch() -> Iterator[TuningWatch]:
 class _Watch:
     def __init__(self, bar: Progress) -> None:
         self._bar = bar
-        self._task = bar.add_task("steps", total=None, activity="")
+        self._task = bar.add_task("steps", total=None, activity="reading, encoding, counting")
         self._told = 0.0
 
     def counted(
