@@ -118,7 +118,10 @@ def test_tokens_see_their_prefix_and_their_own(pairs: list[TokenPair], share: in
         (number, instance)
         for number, group in enumerate(groups)
         for instance, size in enumerate(
-            [group.prefix, *(len(p.prompt) + len(p.target) - 1 - group.prefix for p in group.pairs)],
+            [
+                group.prefix,
+                *(len(p.prompt) + len(p.target) - 1 - group.prefix for p in group.pairs),
+            ],
             -1,
         )
         for _ in range(size)

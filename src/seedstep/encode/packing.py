@@ -19,6 +19,7 @@ Example::
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,7 @@ class Row:
     """Tokens, the position of each, and the label to predict from it (or IGNORED).
 
     `segment` numbers prefixes and instances; `parent` is the segment of a token's prefix, which
-    for a prefix is itself. `plain` says that the row is one example, seen causally.
+    for a prefix is itself.
     """
 
     tokens: Numbers
@@ -131,8 +132,8 @@ def make_row(groups: Sequence[Group]) -> Row:
 def visible(row: Row) -> NDArray[np.bool_]:
     """Which token (of the second axis) each token (of the first) sees."""
     seen = row.segment[None, :]
-    causal = np.tri(len(row), dtype=np.bool_)
-    return causal & ((seen == row.segment[:, None]) | (seen == row.parent[:, None]))
+    known: NDArray[np.bool_] = (seen == row.segment[:, None]) | (seen == row.parent[:, None])
+    return known & np.tri(len(row), dtype=np.bool_)
 
 
 def _length(pair: TokenPair) -> int:
@@ -141,7 +142,7 @@ def _length(pair: TokenPair) -> int:
 
 def _divided(pairs: Sequence[TokenPair], share: int, row_tokens: int) -> list[Group]:
     """Groups of examples that are sorted by their prompts."""
-    common = [_common(*two) for two in zip(pairs, pairs[1:], strict=False)]
+    common = [_common(*two) for two in pairwise(pairs)]
     if not common:
         return [Group(tuple(pairs), 0)]
     whole = Group(tuple(pairs), min(common))
@@ -149,9 +150,7 @@ def _divided(pairs: Sequence[TokenPair], share: int, row_tokens: int) -> list[Gr
         cut = len(pairs) // 2
     else:
         cut = common.index(whole.prefix) + 1
-        saved = sum(
-            min(part) * len(part) for part in (common[: cut - 1], common[cut:]) if part
-        )
+        saved = sum(min(part) * len(part) for part in (common[: cut - 1], common[cut:]) if part)
         if saved <= whole.prefix * len(common):
             return [whole]
     halves = pairs[:cut], pairs[cut:]

@@ -26,7 +26,7 @@ from seedstep.tune.checkpoints import (
 from seedstep.tune.records import Training, TuneWatch, TuningData
 from seedstep.tune.steps import Rows, StepRows
 
-__all__ = ["JOINED_ON_CPU", "Tuned", "tune_decoder"]
+__all__ = ["JOINED_ON_CPU", "Tuned", "rows_of", "tune_decoder"]
 
 CHECKPOINTS = "checkpoints"
 INSTALL = "pip install 'seedstep[tune]'"
@@ -90,13 +90,10 @@ def tune_decoder(
     )
     uses_cache = model.config.use_cache
     prepared, attention = prepare_model(model, training, arguments.device, longest)
-    on_cpu = arguments.device.type == "cpu"
-    joined = min(training.row_tokens, JOINED_ON_CPU) if on_cpu else training.row_tokens
-    rows = Rows(training.share, training.row_tokens, joined)
+    rows = rows_of(training, on_cpu=arguments.device.type == "cpu")
     steps = StepRows(data, training, rows, arguments.world_size)
-    arguments.max_steps = min(
-        steps.per_epoch * training.epochs, training.max_steps or steps.per_epoch * training.epochs
-    )
+    whole = steps.per_epoch * training.epochs
+    arguments.max_steps = min(whole, training.max_steps or whole)
     trainer = RowTrainer(
         prepared,
         tokenizer,
@@ -111,6 +108,12 @@ def tune_decoder(
     trainer.train_from(checkpoint)
     model.config.use_cache = uses_cache
     return Tuned(prepared, arguments.max_steps, attention)
+
+
+def rows_of(training: Training, *, on_cpu: bool) -> Rows:
+    """How long rows are."""
+    joined = min(training.row_tokens, JOINED_ON_CPU) if on_cpu else training.row_tokens
+    return Rows(training.share, training.row_tokens, joined)
 
 
 def _require_examples(pairs: Sequence[TokenPair], *, some: bool = True) -> int:

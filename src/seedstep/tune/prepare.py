@@ -6,6 +6,7 @@ Example::
     model, attention = prepare_model(model, training, arguments.device, longest=1352)
 """
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,7 @@ def _with_lora(model: Any, training: Training) -> Any:
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by an old name
         torch.manual_seed(training.seed)
         return peft.get_peft_model(model, config)

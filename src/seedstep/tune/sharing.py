@@ -110,8 +110,9 @@ def _stretched_from(config: Any) -> int | None:
 
 
 def _dropout(model: Any, config: Any) -> float:
-    named = [float(getattr(config, name, None) or 0.0) for name in DROPOUTS]
-    return max([*named, *(one.p for one in model.modules() if isinstance(one, torch.nn.Dropout))])
+    named = [getattr(config, name, None) or 0.0 for name in DROPOUTS]
+    modules = [one.p for one in model.modules() if isinstance(one, torch.nn.Dropout)]
+    return float(max([*named, *modules]))
 
 
 def _choose(model: Any) -> Attention:
