@@ -320,3 +320,18 @@ def test_the_model_is_left_as_it_came(tmp_path: Path) -> None:
     model = tiny_model("Llama")
     tuned = tune(tmp_path, replace(TRAINING, max_steps=1), model=model)
     assert tuned.model.config.use_cache is True
+
+
+class Growing(MadeData):
+    """Targets that are longer in the second epoch."""
+
+    def training(self, epoch: int) -> list[TokenPair]:
+        return [replace(pair, target=pair.target * (1 + 9 * epoch)) for pair in self.pairs]
+
+
+def test_examples_that_outgrow_the_window_later_are_refused(tmp_path: Path) -> None:
+    watch = Losses()
+    model = tiny_model("Mistral", sliding_window=50)
+    with pytest.raises(InputError, match="attention sees 50 tokens"):
+        tune_decoder(model, None, Growing(PAIRS), TRAINING, tmp_path, watch=watch)
+    assert len(watch.steps) == 4

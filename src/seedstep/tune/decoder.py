@@ -29,7 +29,6 @@ from seedstep.tune.steps import Rows, StepRows
 __all__ = ["JOINED_ON_CPU", "Tuned", "rows_of", "tune_decoder"]
 
 CHECKPOINTS = "checkpoints"
-INSTALL = "pip install 'seedstep[tune]'"
 
 JOINED_ON_CPU = 1024
 """Tokens up to which groups share a row on a CPU, where the hidden half of a mask costs as much as
@@ -72,32 +71,29 @@ def tune_decoder(
         TuningError: a loss is not a number, or a checkpoint can't be written.
         MissingExtraError: transformers, or for LoRA peft, is not installed.
     """
-    pairs = data.training(0)
-    longest = max(_require_examples(pairs), _require_examples(data.held_out, some=False))
-    stamp = make_stamp(training, model=fingerprint_model(model), data=fingerprint_data(pairs))
-    checkpoints = CheckpointFolder(out / CHECKPOINTS, stamp)
-    checkpoint = checkpoints.to_resume()
-    if checkpoint and not resume:
-        raise RunError(f"{checkpoint} is there", "go on from it, or name another --out")
     try:
         from seedstep.tune.prepare import prepare_model, trainer_arguments
         from seedstep.tune.trainer import RowTrainer
     except ImportError:
-        raise MissingExtraError("tuning", INSTALL) from None
-    held_out = data.held_out
+        raise MissingExtraError("tuning", "pip install 'seedstep[tune]'") from None
+    pairs, held_out = data.training(0), data.held_out
+    longest = max(_require_examples(pairs), _require_examples(held_out, some=False))
+    stamp = make_stamp(training, model=fingerprint_model(model), data=fingerprint_data(pairs))
+    checkpoints = CheckpointFolder(out / CHECKPOINTS, stamp)
+    start = _start(checkpoints, resume=resume)
     arguments = trainer_arguments(
-        training, checkpoints.path, measured=bool(held_out), fresh=checkpoint is None
+        training, checkpoints.path, measured=bool(held_out), fresh=start is None
     )
     uses_cache = model.config.use_cache
     prepared, attention = prepare_model(model, training, arguments.device, longest)
     rows = rows_of(training, on_cpu=arguments.device.type == "cpu")
     steps = StepRows(data, training, rows, arguments.world_size)
-    whole = steps.per_epoch * training.epochs
-    arguments.max_steps = min(whole, training.max_steps or whole)
+    arguments.max_steps = steps.number
     trainer = RowTrainer(
         prepared,
         tokenizer,
         arguments,
+        base=model,
         steps=steps,
         held_out=steps.work(held_out) if held_out else None,
         attention=attention,
@@ -105,9 +101,16 @@ def tune_decoder(
         watch=watch,
         callbacks=callbacks,
     )
-    trainer.train_from(checkpoint)
+    trainer.train_from(start)
     model.config.use_cache = uses_cache
-    return Tuned(prepared, arguments.max_steps, attention)
+    return Tuned(prepared, steps.number, attention)
+
+
+def _start(checkpoints: CheckpointFolder, *, resume: bool) -> Path | None:
+    checkpoint = checkpoints.to_resume()
+    if checkpoint and not resume:
+        raise RunError(f"{checkpoint} is there", "go on from it, or name another --out")
+    return checkpoint
 
 
 def rows_of(training: Training, *, on_cpu: bool) -> Rows:

@@ -26,6 +26,7 @@ from seedstep.errors import TuningError
 from seedstep.tune.checkpoints import CheckpointFolder, step_of
 from seedstep.tune.forward import Attention, token_losses
 from seedstep.tune.records import Evaluated, Step, TuneWatch
+from seedstep.tune.sharing import require_sharing
 from seedstep.tune.steps import StepRows, Work
 
 __all__ = ["RowTrainer"]
@@ -46,14 +47,19 @@ class RowTrainer(Trainer):
         steps: StepRows,
         held_out: Work | None,
         attention: Attention,
+        base: Any,
         checkpoints: CheckpointFolder,
         watch: TuneWatch | None,
         callbacks: Sequence[TrainerCallback],
     ) -> None:
-        """`arguments` are the `Trainer`'s; the tokenizer is kept with the checkpoints."""
+        """`arguments` are the `Trainer`'s; the tokenizer is kept with the checkpoints.
+
+        `base` is the model without what LoRA put around it.
+        """
         self._steps = steps
         self._held_out = held_out
         self._attention = attention
+        self._base = base
         self._checkpoints = checkpoints
         self._watch = watch
         self._saving: Path | None = None
@@ -88,8 +94,10 @@ class RowTrainer(Trainer):
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
         """Forward and backward of this process's rows; the loss is that of all processes."""
-        work = self._steps.step(self.state.global_step)
-        self._under_way = time.perf_counter(), work
+        self._under_way = time.perf_counter(), self._steps.step(self.state.global_step)
+        work = self._under_way[1]
+        if self._attention != "causal":  # targets are drawn anew, and may have become longer
+            require_sharing(self._base, work.longest)
         model.train()
         passes = work.passes[self.args.process_index]
         total = torch.zeros((), device=self.args.device)
