@@ -110,7 +110,11 @@ def test_a_tokenizer_whose_padding_is_the_end_learns_the_end(
     found = []
     for number, folder in enumerate((models, tmp_path)):
         out = tmp_path / f"out{number}"
-        settings: dict[str, Any] = {"model": f"hf:{folder / 'llama'}", "data": [str(data)], "device": "cpu"}
+        settings: dict[str, Any] = {
+            "model": f"hf:{folder / 'llama'}",
+            "data": [str(data)],
+            "device": "cpu",
+        }
         tune_model(out, **settings, encoding="definition", learning_rate=1e-3, epochs=1)
         lines = (out / "metrics.jsonl").read_text().splitlines()
         found.append([json.loads(line)["loss"] for line in lines])

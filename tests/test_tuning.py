@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import torch
 import transformers
 
 from seedstep.encode import TokenPair
-from seedstep.errors import RunError, RunMismatchError, TuningError
+from seedstep.errors import InputError, RunError, RunMismatchError, TuningError
 from seedstep.tune.decoder import tune_decoder
 from seedstep.tune.records import Evaluated, Step, Training, Tuned
 from tiny_models import MadeData, made_pairs, tiny_model
@@ -185,7 +186,7 @@ def test_a_loss_that_is_no_number_stops_before_the_weights_are_spoiled(tmp_path:
     model = tiny_model("Llama")
     training = replace(TRAINING, learning_rate=1e-3, save_every=1)
 
-    class Spoiling(transformers.TrainerCallback):
+    class Spoiling(transformers.TrainerCallback):  # type: ignore[misc]
         def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             if state.global_step == 2:
                 with torch.no_grad():
@@ -200,24 +201,137 @@ def test_a_loss_that_is_no_number_stops_before_the_weights_are_spoiled(tmp_path:
 def test_a_gradient_that_is_no_number_stops_it(tmp_path: Path) -> None:
     model = tiny_model("Llama")
     model.lm_head.weight.register_hook(lambda gradient: gradient * torch.inf)
-    with pytest.raises(TuningError, match=r"step 1: the gradient is nan.*no checkpoint yet"):
+    with pytest.raises(TuningError, match=r"step 1: the gradient is (inf|nan).*no checkpoint yet"):
         tune(tmp_path, model=model)
 
 
-def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path) -> None:
-    import resource
+class FullDisk(transformers.TrainerCallback):  # type: ignore[misc]
+    """After a step no file may grow beyond a size."""
 
-    watch = Losses()
-    tune(tmp_path, replace(TRAINING, max_steps=4), watch=watch)
-    # from here on no file may grow beyond what half the optimiser's state needs
-    folder = tmp_path / "checkpoints"
-    shutil.copytree(folder / "checkpoint-4", tmp_path / "kept")
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    def __init__(self, step: int) -> None:
+        self.step = step
+        self.limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        self.handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step == self.step:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, self.limits[1]))
+
+    def free(self) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, self.limits)
+        signal.signal(signal.SIGXFSZ, self.handler)
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_from_which_it_goes_on(tmp_path: Path) -> None:
+    whole, watch = Losses(), Losses()
+    tune(tmp_path / "whole", watch=whole)
+    out = tmp_path / "full"
+    disk = FullDisk(3)
     try:
-        with pytest.raises(TuningError, match="checkpoint of step 2 can't be written"):
-            tune(tmp_path / "other", replace(TRAINING, max_steps=4))
+        with pytest.raises(TuningError, match=r"step 4 can't be written.*checkpoint-2"):
+            tune(out, callbacks=[disk])
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert not list((tmp_path / "other" / "checkpoints").iterdir())
+        disk.free()
+    assert [one.name for one in (out / "checkpoints").iterdir()] == ["checkpoint-2"]
+    tune(out, watch=watch)
+    assert sorted(watch.losses) == [3, 4, 5, 6, 7, 8]
+    assert watch.losses.items() <= whole.losses.items()
+
+
+def test_a_checkpoint_that_was_cut_off_is_not_used(tmp_path: Path) -> None:
+    tune(tmp_path, replace(TRAINING, max_steps=2))
+    folder = tmp_path / "checkpoints"
+    shutil.copytree(folder / "checkpoint-2", folder / ".partial" / "checkpoint-8")
+    shutil.copytree(folder / "checkpoint-2", folder / "checkpoint-9")
+    (folder / "checkpoint-9" / "seedstep.json").unlink()
+    watch = Losses()
+    tune(tmp_path, replace(TRAINING, max_steps=2), watch=watch)
+    assert not watch.steps
+
+
+def test_lora_trains_its_matrices_and_goes_on_with_them(tmp_path: Path) -> None:
+    training = replace(TRAINING, lora=4, learning_rate=3e-2, save_every=4)
+    whole, watch = Losses(), Losses()
+    base = tiny_model("Llama")
+    tuned = tune(tmp_path / "whole", training, model=base, watch=whole)
+    assert whole.steps[-1].loss < whole.steps[0].loss / 1.5
+    before = tiny_model("Llama").state_dict()
+    merged = tuned.model.merge_and_unload().state_dict()
+    assert torch.equal(merged["model.embed_tokens.weight"], before["model.embed_tokens.weight"])
+    name = "model.layers.0.self_attn.q_proj.weight"
+    assert not torch.allclose(merged[name], before[name])
+    status, _, _ = in_process(
+        tmp_path / "killed", {"lora": 4, "learning_rate": 3e-2, "save_every": 4}, kill_at="5"
+    )
+    assert status == -signal.SIGKILL
+    tune(tmp_path / "killed", training, watch=watch)
+    assert sorted(watch.losses) == [5, 6, 7, 8]
+    for step, loss in watch.losses.items():
+        assert loss == pytest.approx(whole.losses[step], rel=1e-4)
+
+
+def test_bf16_computes_in_bfloat16_and_keeps_weights_in_float32(tmp_path: Path) -> None:
+    exact, watch = Losses(), Losses()
+    tune(tmp_path / "exact", watch=exact)
+    tuned = tune(tmp_path / "bf16", replace(TRAINING, bf16=True), watch=watch)
+    assert {weight.dtype for weight in tuned.model.parameters()} == {torch.float32}
+    assert watch.losses != exact.losses
+    assert watch.losses == pytest.approx(exact.losses, rel=0.05)
+
+
+def test_a_model_that_was_loaded_in_bfloat16_is_trained_in_float32(tmp_path: Path) -> None:
+    tuned = tune(tmp_path, replace(TRAINING, max_steps=1), model=tiny_model("Llama").bfloat16())
+    assert {weight.dtype for weight in tuned.model.parameters()} == {torch.float32}
+
+
+def test_a_model_that_cannot_share_is_trained_one_example_a_row(tmp_path: Path) -> None:
+    watch = Losses()
+    with pytest.raises(InputError, match="--share 1"):
+        tune(tmp_path, model=tiny_model("Mamba"))
+    training = replace(TRAINING, share=1)
+    tuned = tune(tmp_path, training, model=tiny_model("Mamba"), watch=watch)
+    assert tuned.attention == "causal"
+    assert watch.steps[-1].loss < watch.steps[0].loss
+
+
+@pytest.mark.parametrize(
+    "pairs, message",
+    [
+        ([], "no examples"),
+        ([TokenPair("t", "i", (1, 5), ())], "task t, instance i: its target has no tokens"),
+        ([TokenPair("t", "i", (), (5, 2))], "task t, instance i: its prompt has no tokens"),
+    ],
+)
+def test_examples_that_cannot_be_learned_are_refused(
+    tmp_path: Path, pairs: list[TokenPair], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        tune(tmp_path, pairs=pairs)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_gpu_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="no GPU"):
+        tune(tmp_path, replace(TRAINING, device="cuda"))
+
+
+def test_the_model_is_left_as_it_came(tmp_path: Path) -> None:
+    model = tiny_model("Llama")
+    tuned = tune(tmp_path, replace(TRAINING, max_steps=1), model=model)
+    assert tuned.model.config.use_cache is True
+
+
+class Growing(MadeData):
+    """Targets that are longer in the second epoch."""
+
+    def training(self, epoch: int) -> list[TokenPair]:
+        return [replace(pair, target=pair.target * (1 + 9 * epoch)) for pair in self.pairs]
+
+
+def test_examples_that_outgrow_the_window_later_are_refused(tmp_path: Path) -> None:
+    watch = Losses()
+    model = tiny_model("Mistral", sliding_window=50)
+    with pytest.raises(InputError, match="attention sees 50 tokens"):
+        tune_decoder(model, None, Growing(PAIRS), TRAINING, tmp_path, watch=watch)
+    assert len(watch.steps) == 4

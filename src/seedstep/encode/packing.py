@@ -52,7 +52,7 @@ class Row:
     """Tokens, the position of each, and the label to predict from it (or IGNORED).
 
     `segment` numbers prefixes and instances; `parent` is the segment of a token's prefix, which
-    for a prefix is itself. `plain` says that the row is one example, seen causally.
+    for a prefix is itself.
     """
 
     tokens: Numbers
@@ -132,8 +132,8 @@ def make_row(groups: Sequence[Group]) -> Row:
 def visible(row: Row) -> NDArray[np.bool_]:
     """Which token (of the second axis) each token (of the first) sees."""
     seen = row.segment[None, :]
-    causal = np.tri(len(row), dtype=np.bool_)
-    return causal & ((seen == row.segment[:, None]) | (seen == row.parent[:, None]))
+    known: NDArray[np.bool_] = (seen == row.segment[:, None]) | (seen == row.parent[:, None])
+    return known & np.tri(len(row), dtype=np.bool_)
 
 
 def _length(pair: TokenPair) -> int:

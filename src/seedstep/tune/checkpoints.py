@@ -28,9 +28,9 @@ __all__ = [
     "CheckpointFolder",
     "fingerprint_data",
     "fingerprint_model",
+    "longest_of",
     "make_stamp",
     "open_checkpoints",
-    "require_examples",
     "step_of",
 ]
 
@@ -169,21 +169,23 @@ def open_checkpoints(
     return checkpoints, checkpoint
 
 
-def require_examples(pairs: Sequence[TokenPair], *, some: bool = True) -> int:
+def longest_of(data: TuningData) -> int:
     """The length of the longest example, in tokens.
 
     Raises:
-        InputError: there is none, though there must be `some`, or one has no prompt or target.
+        InputError: there is nothing to train on, or an example has no prompt or target.
     """
-    if some and not pairs:
+    pairs = data.training(0)
+    if not pairs:
         raise InputError("there are no examples to train on", "check the data and its filters")
-    longest = 0
-    for pair in pairs:
-        if not pair.prompt or not pair.target:
-            part = "target" if pair.prompt else "prompt"
-            raise InputError(
-                f"task {pair.task}, instance {pair.instance}: its {part} has no tokens",
-                "leave the instance out",
-            )
-        longest = max(longest, len(pair.prompt) + len(pair.target))
-    return longest
+    return max(_length(pair) for some in (pairs, data.held_out) for pair in some)
+
+
+def _length(pair: TokenPair) -> int:
+    if not pair.prompt or not pair.target:
+        part = "target" if pair.prompt else "prompt"
+        raise InputError(
+            f"task {pair.task}, instance {pair.instance}: its {part} has no tokens",
+            "leave the instance out",
+        )
+    return len(pair.prompt) + len(pair.target)

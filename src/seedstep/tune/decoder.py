@@ -16,13 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from seedstep.errors import MissingExtraError
-from seedstep.tune.checkpoints import open_checkpoints, require_examples
-from seedstep.tune.records import Training, Tuned, TuneWatch, TuningData, steps_of
-from seedstep.tune.steps import Rows, StepRows
+from seedstep.tune.checkpoints import longest_of, open_checkpoints
+from seedstep.tune.records import Training, Tuned, TuneWatch, TuningData
+from seedstep.tune.steps import Rows, StepRows, Work
 
-__all__ = ["JOINED_ON_CPU", "tune_decoder"]
-
-INSTALL = "pip install 'seedstep[tune]'"
+__all__ = ["JOINED_ON_CPU", "rows_of", "tune_decoder"]
 
 JOINED_ON_CPU = 1024
 """Tokens up to which groups share a row on a CPU, where the hidden half of a mask costs as much as
@@ -53,25 +51,30 @@ def tune_decoder(
         TuningError: a loss is not a number, or a checkpoint can't be written.
         MissingExtraError: transformers, or for LoRA peft, is not installed.
     """
-    longest = max(require_examples(data.training(0)), require_examples(data.held_out, some=False))
-    checkpoints, checkpoint = open_checkpoints(model, data, training, out, resume=resume)
     try:
         from seedstep.tune.forward import token_losses
         from seedstep.tune.prepare import prepare_model, trainer_arguments
+        from seedstep.tune.sharing import require_sharing
         from seedstep.tune.trainer import RowTrainer
     except ImportError:
-        raise MissingExtraError("tuning", INSTALL) from None
+        raise MissingExtraError("tuning", "pip install 'seedstep[tune]'") from None
     held_out = data.held_out
+    longest = longest_of(data)
+    checkpoints, start = open_checkpoints(model, data, training, out, resume=resume)
     arguments = trainer_arguments(
-        training, checkpoints.path, measured=bool(held_out), fresh=checkpoint is None
+        training, checkpoints.path, measured=bool(held_out), fresh=start is None
     )
     uses_cache = model.config.use_cache
     prepared, attention = prepare_model(model, training, arguments.device, longest)
-    on_cpu = arguments.device.type == "cpu"
-    joined = min(training.row_tokens, JOINED_ON_CPU) if on_cpu else training.row_tokens
-    rows = Rows(training.share, training.row_tokens, joined)
+    rows = rows_of(training, on_cpu=arguments.device.type == "cpu")
     steps = StepRows(data, training, rows, arguments.world_size)
-    arguments.max_steps = steps_of(training, steps.per_epoch)
+    arguments.max_steps = steps.number
+
+    def check(work: Work) -> None:
+        """Targets are drawn anew in each epoch, and may have become longer."""
+        if attention != "causal":
+            require_sharing(model, work.longest)
+
     trainer = RowTrainer(
         prepared,
         tokenizer,
@@ -79,10 +82,17 @@ def tune_decoder(
         steps=steps,
         held_out=steps.work(held_out) if held_out else None,
         losses=partial(token_losses, attention=attention),
+        check=check,
         checkpoints=checkpoints,
         watch=watch,
         callbacks=callbacks,
     )
-    trainer.train_from(checkpoint)
+    trainer.train_from(start)
     model.config.use_cache = uses_cache
-    return Tuned(trainer, arguments.max_steps, attention)
+    return Tuned(trainer, steps.number, attention)
+
+
+def rows_of(training: Training, *, on_cpu: bool) -> Rows:
+    """How long rows are."""
+    joined = min(training.row_tokens, JOINED_ON_CPU) if on_cpu else training.row_tokens
+    return Rows(training.share, training.row_tokens, joined)

@@ -33,6 +33,8 @@ class StepPairs:
         self._epoch: tuple[int, Sequence[TokenPair], list[list[int]]] | None = None
         self._pass = max(1, training.batch // (training.accumulate * processes))
         self.per_epoch = -(-len(data.training(0)) // training.batch)
+        whole = self.per_epoch * training.epochs
+        self.number = min(whole, training.max_steps or whole)
 
     def step(self, number: int) -> Work:
         """The work of the step with this number, from 0."""
@@ -59,6 +61,7 @@ class StepPairs:
             targets=sum(len(pair.target) for pair in pairs),
             tokens=sum(map(_tokens, pairs)),
             row_tokens=sum(len(one) * max(map(_tokens, one), default=0) for one in passes),
+            longest=max(map(_tokens, pairs)),
         )
 
 

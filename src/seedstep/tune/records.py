@@ -19,7 +19,6 @@ __all__ = [
     "TuneWatch",
     "Tuned",
     "TuningData",
-    "steps_of",
 ]
 
 CHECKPOINTS = "checkpoints"
@@ -121,9 +120,3 @@ class Tuned:
     def model(self) -> Any:
         """The tuned model."""
         return self.trainer.accelerator.unwrap_model(self.trainer.model_wrapped)
-
-
-def steps_of(training: Training, per_epoch: int) -> int:
-    """All steps of a tuning that has so many in an epoch."""
-    steps = per_epoch * training.epochs
-    return min(steps, training.max_steps or steps)

@@ -20,10 +20,10 @@ from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
 
 from seedstep.encode import TokenPair
 from seedstep.encode.packing import IGNORED
-from seedstep.tune.checkpoints import open_checkpoints, require_examples
+from seedstep.tune.checkpoints import longest_of, open_checkpoints
 from seedstep.tune.pairs import StepPairs
 from seedstep.tune.prepare import prepare_model, trainer_arguments
-from seedstep.tune.records import Training, Tuned, TuneWatch, TuningData, steps_of
+from seedstep.tune.records import Training, Tuned, TuneWatch, TuningData
 from seedstep.tune.trainer import RowTrainer
 
 __all__ = ["collate", "pair_losses", "tune_seq2seq"]
@@ -53,14 +53,14 @@ def tune_seq2seq(
         TuningError: a loss is not a number, or a checkpoint can't be written.
         MissingExtraError: peft, for LoRA, is not installed.
     """
-    longest = max(require_examples(data.training(0)), require_examples(data.held_out, some=False))
-    checkpoints, checkpoint = open_checkpoints(model, data, training, out, resume=resume)
+    longest = longest_of(data)
+    checkpoints, start_from = open_checkpoints(model, data, training, out, resume=resume)
     held_out = data.held_out
     arguments = trainer_arguments(
         training,
         checkpoints.path,
         measured=bool(held_out),
-        fresh=checkpoint is None,
+        fresh=start_from is None,
         kind=Seq2SeqTrainingArguments,
     )
     pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
@@ -68,7 +68,7 @@ def tune_seq2seq(
     uses_cache = model.config.use_cache
     prepared, attention = prepare_model(model, training, arguments.device, longest)
     steps = StepPairs(data, training, arguments.world_size)
-    arguments.max_steps = steps_of(training, steps.per_epoch)
+    arguments.max_steps = steps.number
     trainer = _PairTrainer(
         prepared,
         tokenizer,
@@ -80,9 +80,9 @@ def tune_seq2seq(
         watch=watch,
         callbacks=callbacks,
     )
-    trainer.train_from(checkpoint)
+    trainer.train_from(start_from)
     model.config.use_cache = uses_cache
-    return Tuned(trainer, arguments.max_steps, attention)
+    return Tuned(trainer, steps.number, attention)
 
 
 def pair_losses(model: Any, pairs: Sequence[TokenPair], *, pad: int, start: int) -> torch.Tensor:

@@ -21,7 +21,7 @@ from seedstep.encode.packing import Group, group_pairs, make_row
 from seedstep.errors import InputError
 from seedstep.tune.forward import Attention, token_losses
 
-__all__ = ["model_name", "shared_attention", "sharing_obstacle"]
+__all__ = ["require_sharing", "shared_attention", "sharing_obstacle"]
 
 ATTENDING = {"full_attention", "sliding_attention", "dense", "sparse"}
 """Kinds of layers that know other tokens by mask and position, or not at all."""
@@ -45,22 +45,28 @@ def shared_attention(model: Any, longest: int) -> Attention:
     Raises:
         InputError: the model can't, with the reason.
     """
-    reason = sharing_obstacle(model, longest)
-    if reason is None:
-        attention = _choose(model)
-        reason = _difference(model, attention)
-        if reason is None:
-            return attention
-    raise InputError(
-        f"{model_name(model)} can't train several instances behind one prefix: {reason}",
+    require_sharing(model, longest)
+    attention = _choose(model)
+    if reason := _difference(model, attention):
+        raise _refusal(model, reason)
+    return attention
+
+
+def require_sharing(model: Any, longest: int) -> None:
+    """Make sure that nothing in the model's configuration is in the way.
+
+    Raises:
+        InputError: something is.
+    """
+    if reason := sharing_obstacle(model, longest):
+        raise _refusal(model, reason)
+
+
+def _refusal(model: Any, reason: str) -> InputError:
+    return InputError(
+        f"{type(model).__name__} can't train several instances behind one prefix: {reason}",
         "--share 1 trains it one example a row",
     )
-
-
-def model_name(model: Any) -> str:
-    """The model's class, and where it was loaded from."""
-    path = getattr(model.config, "name_or_path", "")
-    return f"{type(model).__name__} ({path})" if path else type(model).__name__
 
 
 def sharing_obstacle(model: Any, longest: int) -> str | None:
@@ -110,8 +116,9 @@ def _stretched_from(config: Any) -> int | None:
 
 
 def _dropout(model: Any, config: Any) -> float:
-    named = [float(getattr(config, name, None) or 0.0) for name in DROPOUTS]
-    return max([*named, *(one.p for one in model.modules() if isinstance(one, torch.nn.Dropout))])
+    named = [getattr(config, name, None) or 0.0 for name in DROPOUTS]
+    modules = [one.p for one in model.modules() if isinstance(one, torch.nn.Dropout)]
+    return float(max([*named, *modules]))
 
 
 def _choose(model: Any) -> Attention:

@@ -44,7 +44,8 @@ class Rows:
 class Work:
     """A step: the passes of each process, and what there is in it over all processes.
 
-    `tokens` are those of the examples, `row_tokens` those that the model computes.
+    `tokens` are those of the examples, `row_tokens` those that the model computes, `longest` those
+    of the longest example.
     """
 
     passes: tuple[tuple[Any, ...], ...]
@@ -52,6 +53,7 @@ class Work:
     targets: int
     tokens: int
     row_tokens: int
+    longest: int
 
 
 class Steps(Protocol):
@@ -60,6 +62,10 @@ class Steps(Protocol):
     @property
     def per_epoch(self) -> int:
         """How many an epoch has."""
+
+    @property
+    def number(self) -> int:
+        """All of them."""
 
     def step(self, number: int) -> Work:
         """The work of the step with this number, from 0."""
@@ -76,6 +82,8 @@ class StepRows:
         self._processes = processes
         self._epoch: tuple[int, Sequence[TokenPair], list[list[int]]] | None = None
         self.per_epoch = -(-len(data.training(0)) // training.batch)
+        whole = self.per_epoch * training.epochs
+        self.number = min(whole, training.max_steps or whole)
 
     def step(self, number: int) -> Work:
         """The work of the step with this number, from 0."""
@@ -113,6 +121,7 @@ class StepRows:
             targets=sum(len(pair.target) for pair in pairs),
             tokens=sum(len(pair.prompt) + len(pair.target) for pair in pairs),
             row_tokens=sum(len(row) for own in lists for one in own for row in one),
+            longest=max(len(pair.prompt) + len(pair.target) for pair in pairs),
         )
 
 

@@ -7,7 +7,7 @@ accumulation nor the number of processes changes the loss.
 
 Example::
 
-    RowTrainer(model, tokenizer, arguments, steps=steps, held_out=None, ...).train()
+    RowTrainer(model, tokenizer, arguments, steps=steps, losses=losses, ...).train_from(None)
 """
 
 import time
@@ -48,22 +48,24 @@ class RowTrainer(Trainer):
         steps: Steps,
         held_out: Work | None,
         losses: Losses,
+        check: Callable[[Work], None] | None = None,
         checkpoints: CheckpointFolder,
         watch: TuneWatch | None,
         callbacks: Sequence[TrainerCallback],
     ) -> None:
         """`arguments` are the `Trainer`'s; the tokenizer is kept with the checkpoints.
 
-        `losses` gives those of all target tokens of a pass.
+        `losses` gives those of all target tokens of a pass; `check` raises where a step can't be
+        taken.
         """
         self._steps = steps
         self._held_out = held_out
         self._losses = losses
+        self._check = check
         self._checkpoints = checkpoints
         self._watch = watch
         self._saving: Path | None = None
         self._recent: deque[tuple[float, Work]] = deque(maxlen=RECENT)
-        self._started = 0.0
         places = range(steps.per_epoch)
         super().__init__(
             model=model,
@@ -95,9 +97,11 @@ class RowTrainer(Trainer):
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
         """Forward and backward of this process's rows; the loss is that of all processes."""
-        self._started = time.perf_counter()
+        self._under_way = time.perf_counter(), self._steps.step(self.state.global_step)
+        work = self._under_way[1]
+        if self._check:
+            self._check(work)
         model.train()
-        work = self._steps.step(self.state.global_step)
         passes = work.passes[self.args.process_index]
         total = torch.zeros((), device=self.args.device)
         for place, rows in enumerate(passes, 1):
@@ -108,7 +112,6 @@ class RowTrainer(Trainer):
             total += loss.detach()
         total = self.accelerator.reduce(total, reduction="sum")
         self._require_finite(total, "loss")
-        self._recent.append((0.0, work))
         return total
 
     def _clip_grad_norm(self, model: Any) -> Any:
@@ -131,7 +134,8 @@ class RowTrainer(Trainer):
         """Tell the watch, too."""
         super().log(logs, start_time)
         if "loss" in logs:
-            self._recent[-1] = time.perf_counter() - self._started, self._recent[-1][1]
+            started, work = self._under_way
+            self._recent.append((time.perf_counter() - started, work))
             if self._watch and self.is_world_process_zero():
                 self._watch.stepped(self._step(logs))
         if "eval_loss" in logs and self._watch and self.is_world_process_zero():
@@ -164,9 +168,7 @@ class RowTrainer(Trainer):
         total = self.accelerator.reduce(total, reduction="sum")
         metrics = {"eval_loss": float(total) / work.targets}
         self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(
-            self.args, self.state, self.control, metrics
-        )
+        self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
     def _get_output_dir(self, trial: Any) -> str:
