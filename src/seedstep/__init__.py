@@ -11,9 +11,10 @@ Example::
 from seedstep.bootstrap import Settings
 from seedstep.data import Instance, Task, seed_tasks
 from seedstep.errors import SeedstepError
-from seedstep.recipes import make_examples, self_instruct, write_instructions
+from seedstep.recipes import make_examples, self_instruct, tune_model, write_instructions
 from seedstep.steps import StepsSettings
 from seedstep.store import Run, StepsRun, export
+from seedstep.tune import TuneSettings
 
 __all__ = [
     "Instance",
@@ -23,9 +24,11 @@ __all__ = [
     "StepsRun",
     "StepsSettings",
     "Task",
+    "TuneSettings",
     "export",
     "make_examples",
     "seed_tasks",
     "self_instruct",
+    "tune_model",
     "write_instructions",
 ]

@@ -9,6 +9,7 @@ The tree::
     │   ├── UnreachableError   nothing answers at the address
     │   ├── DeniedError        the key was refused, or there is no such model
     │   └── NotRecordedError   a recording does not hold what was asked
+    ├── TuningError        a tuning can't go on: a loss without a value, no space
     └── RunError           the run directory
         ├── RunBusyError       another process works on it
         ├── RunMismatchError   it belongs to another configuration
@@ -32,6 +33,7 @@ __all__ = [
     "RunMismatchError",
     "SeedstepError",
     "StoreError",
+    "TuningError",
     "UnreachableError",
 ]
 
@@ -81,6 +83,10 @@ class BudgetReached(SeedstepError):  # noqa: N818 - an end, no fault
         """`setting` is what to raise: max_requests, max_tokens or max_usd."""
         super().__init__(f"the budget of {limit} is spent", f"raise {setting} to go on")
         self.setting = setting
+
+
+class TuningError(SeedstepError):
+    """A tuning can't go on; its last good checkpoint stays."""
 
 
 class RunError(SeedstepError):

@@ -29,6 +29,7 @@ from seedstep.cli import (
     status,
     steps,
     suite,
+    tune,
 )
 from seedstep.cli.terminal import console, errors, plain
 from seedstep.errors import SeedstepError
@@ -67,6 +68,7 @@ app.command("requests")(requests.command)
 app.command("encode")(encode.command)
 app.command("export")(export.command)
 app.command("push")(push.command)
+app.command("tune")(tune.command)
 app.command("novelty")(novelty.command)
 app.command("evaluate")(evaluate.command)
 app.command("compare")(compare.command)

@@ -66,7 +66,8 @@ def settings_of(
     config: Path | None,
     flags: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The settings that a file and the flags name; a flag that is None names none.
+    """The settings that a file and the flags name; a flag that is None names none, and one with
+    several names adds to those of the file.
 
     `make` is how a stage makes its settings.
 
@@ -75,6 +76,10 @@ def settings_of(
     """
     asked = read_yaml(config) if config else {}
     make(asked, str(config))
-    asked |= {name: value for name, value in flags.items() if value is not None}
+    for name, value in flags.items():
+        if isinstance(value, Mapping) and isinstance(in_file := asked.get(name), Mapping):
+            asked[name] = {**in_file, **value}
+        elif value is not None:
+            asked[name] = value
     make(asked, "the command line")
     return asked

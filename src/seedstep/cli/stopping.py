@@ -8,14 +8,17 @@ Example::
 import asyncio
 import os
 import signal
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
 import typer
 
 from seedstep.cli.terminal import console, errors
 
-__all__ = ["run_to_the_end"]
+__all__ = ["run_to_the_end", "stop_flag"]
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 T = TypeVar("T")
 
@@ -47,7 +50,7 @@ async def _run(work: Coroutine[Any, Any, T], again: str) -> T:
         loop.call_later(0.1, drop)
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as it is under nohup
             loop.add_signal_handler(number, stop)
     try:
@@ -68,3 +71,22 @@ def _let_go(terminals: Sequence[int]) -> None:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, number)
             os.close(nowhere)
+
+
+@contextmanager
+def stop_flag(notice: str) -> Iterator[Callable[[], bool]]:
+    """Tells whether a signal asked to stop; then `notice` is printed. A second one interrupts."""
+    asked = False
+
+    def stop(*_: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        errors.print(f"\n{notice}", markup=False)
+
+    with ExitStack() as restored:
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                restored.callback(signal.signal, number, signal.signal(number, stop))
+        yield lambda: asked

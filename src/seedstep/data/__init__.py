@@ -8,6 +8,7 @@ from seedstep.data.predictions import PredictionFile, WrittenPrediction, read_pr
 from seedstep.data.problems import Problem
 from seedstep.data.records import Example, Instance, Task
 from seedstep.data.rewrite import write_task_with
+from seedstep.data.rows import has_rows, load_rows
 from seedstep.data.seeds import SeedFile, read_seeds, require_seeds, seed_tasks
 from seedstep.data.sources import load_tasks, scan_tasks
 from seedstep.data.superni import STEPS_FIELD, TaskFiles, read_task
@@ -28,6 +29,8 @@ __all__ = [
     "TaskFiles",
     "WrittenPrediction",
     "evaluation_items",
+    "has_rows",
+    "load_rows",
     "load_tasks",
     "open_table",
     "read_jsonl",

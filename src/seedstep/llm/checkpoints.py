@@ -20,7 +20,14 @@ from seedstep.errors import InputError, MissingExtraError, ModelError
 from seedstep.llm.local import embedded_model
 from seedstep.llm.pretokenizers import with_pre_tokenizer
 
-__all__ = ["checkpoint_of", "gguf_of", "is_decoder_only", "load_model", "load_tokenizer"]
+__all__ = [
+    "checkpoint_of",
+    "gguf_of",
+    "is_decoder_only",
+    "load_config",
+    "load_model",
+    "load_tokenizer",
+]
 
 INSTALL = "pip install 'seedstep[tune]'"
 
@@ -65,14 +72,24 @@ def load_tokenizer(model: str) -> Any:
     return _read(model, "AutoTokenizer", "tokenizer")
 
 
-def is_decoder_only(model: str) -> bool:
-    """False for an encoder-decoder model, such as T5. Only its configuration is read.
+def load_config(model: str) -> Any:
+    """The configuration of a model.
 
     Raises:
         MissingExtraError: transformers is not installed.
         ModelError: there is none, or it can't be read.
     """
-    return not _read(model, "AutoConfig", "configuration").is_encoder_decoder
+    return _read(model, "AutoConfig", "configuration")
+
+
+def is_decoder_only(model: str) -> bool:
+    """False for an encoder-decoder model, such as T5. Only its configuration is read.
+
+    Raises:
+        MissingExtraError: transformers is not installed.
+        ModelError: the configuration can't be read.
+    """
+    return not load_config(model).is_encoder_decoder
 
 
 def load_model(model: str, *, dtype: str = "auto") -> Any:

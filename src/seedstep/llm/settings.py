@@ -28,6 +28,7 @@ __all__ = [
     "Count",
     "Dollars",
     "Spending",
+    "convert_settings",
     "explained",
     "make_settings_of",
     "override",
@@ -120,12 +121,24 @@ class Asking(Spending):
 
 
 AnySettings = TypeVar("AnySettings", bound=Spending)
+T = TypeVar("T")
 
 
 def make_settings_of(
     kind: type[AnySettings], values: Mapping[str, Any], source: str
 ) -> AnySettings:
     """Settings from named values, all others as they are by default.
+
+    Raises:
+        InputError: a name is not known or a value does not fit; `source` says where it stands.
+    """
+    settings = convert_settings(kind, values, source)
+    _check_sampling(settings, source)
+    return settings
+
+
+def convert_settings(kind: type[T], values: Mapping[str, Any], source: str) -> T:
+    """As `make_settings_of`, for settings that spend nothing.
 
     Raises:
         InputError: a name is not known or a value does not fit; `source` says where it stands.
@@ -137,11 +150,9 @@ def make_settings_of(
             remedy = f"write '{near[0]}'" if near else f"known are {', '.join(known)}"
             raise InputError(f"{source}: there is no setting '{name}'", remedy)
     try:
-        settings = msgspec.convert(dict(values), kind)
+        return msgspec.convert(dict(values), kind)
     except msgspec.ValidationError as error:
         raise _wrong_value(source, "", error) from None
-    _check_sampling(settings, source)
-    return settings
 
 
 def require_price(settings: Spending) -> None:

@@ -25,6 +25,7 @@ from seedstep.recipes.steps import (
 )
 from seedstep.recipes.steps_import import import_instructions
 from seedstep.recipes.tasks import TaskProgress, TaskWatch
+from seedstep.recipes.tuning import Tuned, TuningWatch, tune_model
 
 __all__ = [
     "COLUMNS",
@@ -39,6 +40,8 @@ __all__ = [
     "StageFailed",
     "TaskProgress",
     "TaskWatch",
+    "Tuned",
+    "TuningWatch",
     "Verdict",
     "Watch",
     "agreement",
@@ -53,6 +56,7 @@ __all__ = [
     "run_experiment",
     "self_instruct",
     "self_instruct_async",
+    "tune_model",
     "write_instructions",
     "write_instructions_async",
 ]

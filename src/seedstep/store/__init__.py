@@ -16,6 +16,8 @@ from seedstep.store.steps_join import with_steps
 from seedstep.store.steps_run import ExamplesRun, StepsRun
 from seedstep.store.systems import System, TaskChoice, distinct_names, read_systems
 from seedstep.store.task_run import Entry, TaskResult, TaskRun
+from seedstep.store.task_sources import load_source
+from seedstep.store.tune_run import TuneRun, stored_settings
 
 __all__ = [
     "FORMATS",
@@ -33,6 +35,7 @@ __all__ = [
     "TaskDetails",
     "TaskResult",
     "TaskRun",
+    "TuneRun",
     "Usage",
     "distinct_names",
     "export",
@@ -41,10 +44,12 @@ __all__ = [
     "exported_files",
     "keep_scores",
     "kept_scores",
+    "load_source",
     "open_run",
     "push",
     "read_labels",
     "read_systems",
     "read_yaml",
+    "stored_settings",
     "with_steps",
 ]

@@ -24,7 +24,14 @@ from seedstep.store.ledger import RequestLedger
 from seedstep.store.requests import RequestLine, find_request, list_requests, write_recording
 from seedstep.store.results import read_spent
 
-__all__ = ["DATABASE", "RunDirectory", "digest", "stage_of", "take_lock"]
+__all__ = [
+    "DATABASE",
+    "RunDirectory",
+    "digest",
+    "refuse_differences",
+    "stage_of",
+    "take_lock",
+]
 
 CONFIG = "run.yaml"
 DATABASE = "run.db"
@@ -262,7 +269,7 @@ class RunDirectory(ABC, Generic[S, Inputs]):
         before = {**asdict(cls.make_settings(stored, source)), **stamps}
         now = cls._config(settings, inputs, identity_url)
         changeable = (*cls.changeable, "base_url") if same_model else cls.changeable
-        _refuse_differences(path, before, now, changeable)
+        refuse_differences(path, before, now, changeable)
         return settings, inputs, identity_url
 
     @classmethod
@@ -322,9 +329,14 @@ def _any_request(database: Database) -> bool:
     return bool(database.rows("SELECT 1 FROM requests LIMIT 1"))
 
 
-def _refuse_differences(
+def refuse_differences(
     path: Path, before: Mapping[str, Any], now: Mapping[str, Any], changeable: Sequence[str]
 ) -> None:
+    """Make sure that two configurations differ in nothing but what is changeable.
+
+    Raises:
+        RunMismatchError: they do; it names what.
+    """
     differences = [
         (key, before.get(key), value)
         for key, value in now.items()

@@ -25,7 +25,7 @@ from seedstep.errors import InputError, MissingExtraError, RunError
 from seedstep.store.hub import data_card, require_licence
 from seedstep.store.run import Run
 
-__all__ = ["FORMATS", "export", "exported_files"]
+__all__ = ["FORMATS", "export", "exported_files", "exported_format"]
 
 MARKER = ".seedstep-export.json"
 """Marks a directory as an export of ours, which the next export may replace."""
@@ -111,6 +111,12 @@ def exported_files(path: Path) -> dict[str, int]:
         what = f"{path} was not written by `seedstep export --format hub`"
         raise InputError(what, "export the run in that format first")
     return {name: (path / name).stat().st_size for name in _files(path) if name in marker.files}
+
+
+def exported_format(path: Path) -> str | None:
+    """The format of the export in a directory; None where there is none."""
+    marker = _read_marker(path)
+    return marker.format if marker else None
 
 
 @dataclass(frozen=True, slots=True)

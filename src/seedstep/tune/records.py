@@ -7,11 +7,22 @@ Example::
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from seedstep.encode import TokenPair
 
-__all__ = ["Evaluated", "Step", "Training", "TuneWatch", "TuningData"]
+__all__ = [
+    "CHECKPOINTS",
+    "Evaluated",
+    "Step",
+    "Training",
+    "TuneWatch",
+    "Tuned",
+    "TuningData",
+]
+
+CHECKPOINTS = "checkpoints"
+"""Where checkpoints lie in a tuning's directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +52,7 @@ class Training:
     save_every: int = 200
     evaluate_every: int = 100
     seed: int = 42
+    device: str = "auto"
 
 
 class TuningData(Protocol):
@@ -58,7 +70,11 @@ class TuningData(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One optimiser step. `loss` is the mean over target tokens; rates are over all processes."""
+    """One optimiser step. `loss` is the mean over target tokens.
+
+    Rates are over all processes. The tokens are those of the examples, prompt and target, as one
+    example a row would have them: with a shared prefix the model computes fewer.
+    """
 
     step: int
     steps: int
@@ -86,3 +102,21 @@ class TuneWatch(Protocol):
 
     def evaluated(self, evaluated: Evaluated) -> None:
         """The held-out loss was measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """A model after `steps` steps of training, as the `trainer` of transformers holds it.
+
+    LoRA's matrices are still beside its weights, if those were trained. `attention` says how rows
+    reached it: "causal" one example each, else with shared prefixes.
+    """
+
+    trainer: Any
+    steps: int
+    attention: str
+
+    @property
+    def model(self) -> Any:
+        """The tuned model."""
+        return self.trainer.accelerator.unwrap_model(self.trainer.model_wrapped)

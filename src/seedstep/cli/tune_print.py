@@ -1,0 +1,152 @@
+"""What a tuning is about to do, how it gets on, and what came of it.
+
+Example::
+
+    with tuning_watch() as watch:
+        tuned = tune_model(out, watch=watch, data=["runs/first"])
+    print_end(tuned)
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from seedstep.cli.terminal import console, duration, errors, plain
+from seedstep.recipes import Tuned, TuningWatch
+from seedstep.tune import Evaluated, Preflight, Step, TuneSettings
+
+__all__ = ["print_end", "print_stopped", "tuning_watch"]
+
+QUIET_SECONDS = 15.0
+"""Without a terminal, a line about as often."""
+
+SHOWN = 5
+"""Faults that are told one by one."""
+
+LOST = {
+    "positive": "lost positive examples",
+    "negative": "lost negative examples",
+    "steps": "lost steps",
+    "input_tokens": "have a trimmed input",
+    "target_tokens": "have a cut target",
+    "cut_tokens": "have a prompt cut at its end",
+}
+"""What became of examples that did not fit, by the field that counts them."""
+
+
+@contextmanager
+def tuning_watch() -> Iterator[TuningWatch]:
+    """Shows how a tuning gets on: a bar on a terminal, plain lines elsewhere."""
+    bar = Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[activity]}", style="dim"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        yield _Watch(bar)
+
+
+class _Watch:
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._task = bar.add_task("steps", total=None, activity="reading, encoding, counting")
+        self._told = 0.0
+
+    def counted(
+        self, settings: TuneSettings, preflight: Preflight, left_out: tuple[str, ...]
+    ) -> None:
+        for line in _overview(settings, preflight):
+            console.print(plain(line), soft_wrap=True)
+        for fault in left_out[:SHOWN]:
+            console.print(plain(f"left out: {fault}", style="yellow"), soft_wrap=True)
+        if len(left_out) > SHOWN:
+            console.print(f"left out: {len(left_out) - SHOWN:,} more", style="yellow")
+
+    def moved(self, job_id: str, status: str) -> None:
+        console.print(plain(f"job {job_id}: {status}"), soft_wrap=True)
+
+    def happened(self, message: str) -> None:
+        console.print(plain(f"  {message}"), soft_wrap=True)
+
+    def warned(self, message: str) -> None:
+        console.print(plain(message, style="yellow"), soft_wrap=True)
+
+    def stepped(self, step: Step) -> None:
+        self._bar.update(
+            self._task, completed=step.step, total=step.steps, activity=_activity(step)
+        )
+        now = time.monotonic()
+        is_due = now - self._told >= QUIET_SECONDS or step.step == step.steps
+        if not console.is_terminal and is_due:
+            self._told = now
+            console.print(f"step {step.step:,}/{step.steps:,} · {_activity(step)}", soft_wrap=True)
+
+    def evaluated(self, evaluated: Evaluated) -> None:
+        line = f"step {evaluated.step:,}: held-out loss {evaluated.loss:.4f}"
+        console.print(line, soft_wrap=True)
+
+
+def print_end(tuned: Tuned) -> None:
+    """Say where the model is."""
+    if tuned.job:
+        line = f"done: the tuned model is openai:{tuned.job.model}"
+        console.print(plain(line), soft_wrap=True)
+        return
+    for note in tuned.notes:
+        console.print(plain(note, style="yellow"), soft_wrap=True)
+    done = "finished before" if tuned.finished_before else "done"
+    console.print(plain(f"{done}: the tuned model is in {tuned.model}"), soft_wrap=True)
+
+
+def print_stopped(again: str) -> None:
+    """Say how to go on with a tuning that was stopped: with the command `again`."""
+    line = f"Stopped. Go on with: {again}"
+    errors.print(line, markup=False, soft_wrap=True)
+
+
+def _overview(settings: TuneSettings, preflight: Preflight) -> Iterator[str]:
+    one = preflight
+    batch = one.batch
+    yield f"{settings.model}, {settings.encoding}: {_numbers(one.examples, one.tasks)}"
+    if len(one.sources) > 1:
+        for source, tasks, examples in one.sources:
+            yield f"  {source}: {_numbers(examples, tasks)}"
+    if one.duplicates:
+        yield f"  left out as duplicates: {one.duplicates:,} examples"
+    if one.without_steps:
+        yield f"  without a step-by-step instruction: {_count(one.without_steps, 'task')}"
+    yield f"  tokens an epoch: {one.prompt_tokens:,} of prompts, {one.target_tokens:,} of targets"
+    for name, count in one.lost.items():
+        if count:
+            yield f"  to fit: {_count(count, 'example')} {LOST[name]}"
+    longest = ", ".join(f"{tokens:,} ({task}, {name})" for task, name, tokens in one.longest)
+    yield f"  longest, in tokens: {longest}"
+    if one.held_out_examples:
+        yield f"  held out: {_numbers(one.held_out_examples, one.held_out_tasks)}"
+    yield (
+        f"  effective batch: {batch.examples} examples = {batch.per_device} a pass and process "
+        f"x {batch.accumulate} accumulated x {batch.processes} processes"
+    )
+    yield f"  {_count(one.steps, 'step')} in {_count(one.epochs, 'epoch')}"
+
+
+def _numbers(examples: int, tasks: int) -> str:
+    return f"{_count(examples, 'example')} of {_count(tasks, 'task')}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def _activity(step: Step) -> str:
+    return (
+        f"loss {step.loss:.4f} · {step.examples_per_second:,.1f} examples/s · "
+        f"{step.tokens_per_second:,.0f} tokens/s · {duration(step.seconds_left)} left"
+    )

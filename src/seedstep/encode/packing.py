@@ -1,0 +1,164 @@
+"""Rows for a decoder-only model in which instances of a task share one copy of their prefix.
+
+The prompts of a task's instances (section 3.4 of the second paper) begin alike: step-by-step
+instruction, definition, examples. A row holds that prefix once, and behind it what is left of each
+instance. An instance sees the prefix and itself, and its positions go on from the prefix's end, so
+a model without memory of other tokens computes what it would with one example a row.
+
+    row       p0 p1 p2 | a0 a1 | b0 b1 b2
+    position   0  1  2    3  4    3  4  5
+    sees       causal   p, a     p, b
+
+The last token of a target is predicted, but nothing is predicted from it, so it has no place.
+
+Example::
+
+    groups = group_pairs(pairs, share=8, row_tokens=4096)
+    rows = [make_row(members) for members in pack(groups, row_tokens=4096)]
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedstep.encode.records import TokenPair
+
+__all__ = ["IGNORED", "Group", "Row", "group_pairs", "make_row", "pack", "visible"]
+
+IGNORED = -100
+"""The label of a position from which nothing is to be predicted."""
+
+Numbers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Examples behind one copy of the first `prefix` tokens of their prompts."""
+
+    pairs: tuple[TokenPair, ...]
+    prefix: int
+
+    @property
+    def tokens(self) -> int:
+        """Places that the group takes in a row."""
+        return self.prefix + sum(_length(pair) - self.prefix for pair in self.pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Tokens, the position of each, and the label to predict from it (or IGNORED).
+
+    `segment` numbers prefixes and instances; `parent` is the segment of a token's prefix, which
+    for a prefix is itself.
+    """
+
+    tokens: Numbers
+    positions: Numbers
+    labels: Numbers
+    segment: Numbers
+    parent: Numbers
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+def group_pairs(pairs: Iterable[TokenPair], *, share: int, row_tokens: int) -> list[Group]:
+    """Put examples of the same task together, at most `share` in a group.
+
+    A group is divided where two prefixes need fewer tokens than one, and where it is longer than
+    `row_tokens`. One example alone may be longer.
+    """
+    tasks: dict[str, list[TokenPair]] = {}
+    for pair in pairs:
+        tasks.setdefault(pair.task, []).append(pair)
+    return [
+        group
+        for members in tasks.values()
+        for group in _divided(sorted(members, key=lambda pair: pair.prompt), share, row_tokens)
+    ]
+
+
+def pack(groups: Sequence[Group], *, row_tokens: int) -> list[list[Group]]:
+    """Divide groups among rows of at most `row_tokens`, the longest first, each where it fits best.
+
+    A longer group has a row of its own.
+    """
+    rows: list[list[Group]] = []
+    room: list[int] = []
+    for group in sorted(groups, key=lambda group: -group.tokens):
+        fitting = [place for place, left in enumerate(room) if left >= group.tokens]
+        if fitting:
+            best = min(fitting, key=lambda place: room[place])
+            rows[best].append(group)
+            room[best] -= group.tokens
+        else:
+            rows.append([group])
+            room.append(row_tokens - group.tokens)
+    return rows
+
+
+def make_row(groups: Sequence[Group]) -> Row:
+    """The row of some groups, one after the other."""
+    tokens: list[int] = []
+    positions: list[int] = []
+    labels: list[int] = []
+    segment: list[int] = []
+    parent: list[int] = []
+    number = 0
+
+    def add(ids: Sequence[int], predicts: Sequence[int], start: int, own: int, root: int) -> None:
+        tokens.extend(ids)
+        labels.extend(predicts)
+        positions.extend(range(start, start + len(ids)))
+        segment.extend([own] * len(ids))
+        parent.extend([root] * len(ids))
+
+    for group in groups:
+        start, root = group.prefix, number
+        prefix = group.pairs[0].prompt[:start]
+        add(prefix, [IGNORED] * start, 0, root, root)
+        for own, pair in enumerate(group.pairs, root + 1):
+            rest = pair.prompt[start:]
+            predicts = [IGNORED] * (len(rest) - 1) + list(pair.target)
+            add((*rest, *pair.target[:-1]), predicts, start, own, root)
+        number = root + len(group.pairs) + 1
+    columns = (tokens, positions, labels, segment, parent)
+    return Row(*(np.array(column, dtype=np.int64) for column in columns))
+
+
+def visible(row: Row) -> NDArray[np.bool_]:
+    """Which token (of the second axis) each token (of the first) sees."""
+    seen = row.segment[None, :]
+    known: NDArray[np.bool_] = (seen == row.segment[:, None]) | (seen == row.parent[:, None])
+    return known & np.tri(len(row), dtype=np.bool_)
+
+
+def _length(pair: TokenPair) -> int:
+    return len(pair.prompt) + len(pair.target) - 1
+
+
+def _divided(pairs: Sequence[TokenPair], share: int, row_tokens: int) -> list[Group]:
+    """Groups of examples that are sorted by their prompts."""
+    common = [_common(*two) for two in pairwise(pairs)]
+    if not common:
+        return [Group(tuple(pairs), 0)]
+    whole = Group(tuple(pairs), min(common))
+    if len(pairs) > share or whole.tokens > row_tokens:
+        cut = len(pairs) // 2
+    else:
+        cut = common.index(whole.prefix) + 1
+        saved = sum(min(part) * len(part) for part in (common[: cut - 1], common[cut:]) if part)
+        if saved <= whole.prefix * len(common):
+            return [whole]
+    halves = pairs[:cut], pairs[cut:]
+    return [group for half in halves for group in _divided(half, share, row_tokens)]
+
+
+def _common(one: TokenPair, other: TokenPair) -> int:
+    """Tokens with which both prompts begin, but not the last one, which predicts the target."""
+    limit = min(len(one.prompt), len(other.prompt)) - 1
+    different = np.flatnonzero(np.not_equal(one.prompt[:limit], other.prompt[:limit]))
+    return int(different[0]) if different.size else limit

@@ -1,0 +1,228 @@
+"""Tuning as one call: sources of tasks and a model in, a tuned model out.
+
+Example::
+
+    tuned = tune_model("tuned", model="local", data=["runs/first"], encoding="self-instruct")
+    print(tuned.model)
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from seedstep.data import write_atomically
+from seedstep.encode import HfTokenizer
+from seedstep.errors import MissingExtraError, ModelError
+from seedstep.llm.checkpoints import load_config, load_model, load_tokenizer
+from seedstep.recipes.tuning_data import Gathered, gather
+from seedstep.recipes.tuning_ends import require_gguf, write_others
+from seedstep.recipes.tuning_jobs import tune_at_server
+from seedstep.store import TuneRun, stored_settings
+from seedstep.tune import (
+    PRESETS,
+    EncodedData,
+    Evaluated,
+    MetricsFile,
+    Preflight,
+    Step,
+    TuneSettings,
+    TuneWatch,
+    make_tune_settings,
+    rank_and_processes,
+    require_context,
+    survey,
+    training_of,
+)
+from seedstep.tune.launch import FSDP, write_fsdp
+from seedstep.tune.openai_jobs import FineTuned, JobWatch
+
+__all__ = ["Tuned", "TuningWatch", "tune_model"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """What came of a call of `tune_model`.
+
+    `left_out` names what could not be used, `notes` what could not be made besides the model.
+    `model` is where it is, None after a dry run, or where the tuning was `stopped`;
+    `finished_before` says that it was there already. A fine-tuning `job` at a server has no
+    preflight, and its model stays there.
+    """
+
+    settings: TuneSettings
+    preflight: Preflight | None
+    left_out: tuple[str, ...]
+    model: Path | None = None
+    job: FineTuned | None = None
+    finished_before: bool = False
+    stopped: bool = False
+    notes: tuple[str, ...] = ()
+
+
+class TuningWatch(TuneWatch, JobWatch, Protocol):
+    """Is told how a tuning, here or at a server, gets on."""
+
+    def counted(
+        self, settings: TuneSettings, preflight: Preflight, left_out: tuple[str, ...]
+    ) -> None:
+        """All is read and counted; the first step comes next."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Tells the file of metrics, and whoever watches."""
+
+    metrics: MetricsFile
+    watch: TuningWatch | None
+
+    def stepped(self, step: Step) -> None:
+        self.metrics.stepped(step)
+        if self.watch:
+            self.watch.stepped(step)
+
+    def evaluated(self, evaluated: Evaluated) -> None:
+        self.metrics.evaluated(evaluated)
+        if self.watch:
+            self.watch.evaluated(evaluated)
+
+
+def tune_model(
+    out: str | Path,
+    *,
+    watch: TuningWatch | None = None,
+    stop: Callable[[], bool] | None = None,
+    dry_run: bool = False,
+    **settings: Any,
+) -> Tuned:
+    """Tune a model into the directory `out`, or go on where a tuning was interrupted.
+
+    `settings` are those of `seedstep.TuneSettings`. With `dry_run` all is read and counted, and
+    nothing is tuned. Where `stop` says so, a step is the last one: it is kept in a checkpoint,
+    from which the same call goes on. Called in several processes (`torchrun`, `accelerate
+    launch`), they share the work, and the first of them writes and tells.
+
+    Raises:
+        SeedstepError: with what is wrong and what to do.
+    """
+    path = Path(out)
+    rank, processes = rank_and_processes()
+    watch = None if rank else watch
+    resolved = make_tune_settings(_with_stored(path, settings), "settings")
+    if resolved.model.startswith("openai:"):
+        gathered, job = tune_at_server(path, resolved, watch, dry_run=dry_run)
+        return Tuned(resolved, None, gathered.left_out, job=job)
+    work = _prepared(resolved, processes)
+    if watch:
+        watch.counted(work.settings, work.preflight, work.gathered.left_out)
+    if not rank:
+        _prepare_launch(path, resolved, processes, watch)
+    tuned = Tuned(work.settings, work.preflight, work.gathered.left_out)
+    if dry_run:
+        return tuned
+    stamps = {"data_fingerprint": work.gathered.fingerprint}
+    with TuneRun.start(path, work.settings, stamps, writes=not rank) as run:
+        before = run.finished
+        if not before and not _train(run, work, watch, stop):
+            return replace(tuned, stopped=True)
+        others = (work.settings, work.gathered, work.preflight)
+        notes = () if rank else write_others(run, *others)
+    return replace(tuned, model=run.model, finished_before=before, notes=notes)
+
+
+def _prepare_launch(
+    out: Path, settings: TuneSettings, processes: int, watch: TuningWatch | None
+) -> None:
+    """Write how a preset for several GPUs is launched on them, and tell it."""
+    wanted = PRESETS[settings.preset].processes if settings.preset else 1
+    if processes >= wanted:
+        return
+    write_fsdp(out / FSDP, wanted)
+    if watch:
+        launch = f"accelerate launch --config_file {out / FSDP} -m seedstep tune"
+        watch.warned(f"in the paper {wanted} GPUs tuned this model; launch with: {launch} ...")
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """All that is known before the model is loaded."""
+
+    settings: TuneSettings
+    gathered: Gathered
+    tokenizer: Any
+    data: EncodedData
+    preflight: Preflight
+    decoder_only: bool
+
+
+def _with_stored(path: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that are asked for, on top of those that a tuning was started with."""
+    whole = {**stored_settings(path), **asked}
+    options = "encoding_options"
+    if isinstance(asked.get(options), Mapping):
+        whole[options] = {**stored_settings(path).get(options, {}), **asked[options]}
+    return whole
+
+
+def _prepared(settings: TuneSettings, processes: int) -> _Work:
+    _require_device(settings.device)
+    gathered = gather(settings)
+    tokenizer = load_tokenizer(settings.model)
+    config = load_config(settings.model)
+    decoder_only = not config.is_encoder_decoder
+    if settings.gguf:
+        require_gguf(config)
+    data = EncodedData(
+        gathered.mixture, HfTokenizer(tokenizer), decoder_only=decoder_only, seed=settings.seed
+    )
+    preflight = survey(data, training_of(settings), processes)
+    context = getattr(config.get_text_config(), "max_position_embeddings", None)
+    require_context(data, context if decoder_only else None)
+    return _Work(settings, gathered, tokenizer, data, preflight, decoder_only)
+
+
+def _train(
+    run: TuneRun, work: _Work, watch: TuningWatch | None, stop: Callable[[], bool] | None
+) -> bool:
+    """Train, and put the model into its place; False where the tuning was stopped before."""
+    from transformers import logging
+
+    from seedstep.tune.decoder import tune_decoder
+    from seedstep.tune.saving import save_tuned
+    from seedstep.tune.seq2seq import tune_seq2seq
+    from seedstep.tune.stopping import Stopping
+
+    logging.disable_progress_bar()
+    settings, preflight = work.settings, work.preflight
+    rank, _ = rank_and_processes()
+    if not rank:
+        write_atomically(run.path / "preflight.json", msgspec.json.encode(preflight) + b"\n")
+    model = load_model(settings.model, dtype="float32")
+    with MetricsFile(run.metrics) as metrics:
+        tuner = tune_decoder if work.decoder_only else tune_seq2seq
+        tuned = tuner(
+            model,
+            work.tokenizer,
+            work.data,
+            training_of(settings),
+            run.path,
+            watch=None if rank else _Told(metrics, watch),
+            callbacks=[Stopping(stop)] if stop else [],
+        )
+    if tuned.trainer.state.global_step < tuned.steps:
+        return False
+    save_tuned(tuned.trainer, work.tokenizer, run.model, adapter=run.adapter)
+    return True
+
+
+def _require_device(device: str) -> None:
+    try:
+        import torch
+    except ImportError:
+        raise MissingExtraError("tuning", "pip install 'seedstep[tune]'") from None
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ModelError(
+            "no CUDA device can be used here", "leave --device out, or install torch with CUDA"
+        )

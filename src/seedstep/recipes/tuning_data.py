@@ -1,0 +1,97 @@
+"""The data of a tuning: sources read, joined with step-by-step instructions, checked, and mixed.
+
+Example::
+
+    data = gather(make_tune_settings({"data": ["runs/first"]}, "settings"))
+    len(data.mixture.training)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from seedstep.encode import Encoding, make_encoding
+from seedstep.errors import InputError
+from seedstep.store import load_source, with_steps
+from seedstep.store.directory import digest
+from seedstep.tune import Mixture, Part, Source, TuneSettings, mix, usable
+
+__all__ = ["Gathered", "gather"]
+
+BUDGETS = ("max_source", "max_target")
+"""What of a tuning's encoding holds for a source with an encoding of its own, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What is trained on, a fingerprint of what it was drawn from, and what was left out as bad.
+
+    `encodings` are those of the sources to train on, by name, and `named` the name for each.
+    """
+
+    mixture: Mixture
+    encodings: dict[str, Encoding]
+    named: tuple[str, ...]
+    fingerprint: str
+    left_out: tuple[str, ...]
+
+
+def gather(settings: TuneSettings) -> Gathered:
+    """Read all sources, and draw what is used of them.
+
+    Raises:
+        InputError: there is no source, or something is wrong with one.
+    """
+    if not settings.data:
+        raise InputError("no data to tune on", "add --data PATH, a run or a directory of tasks")
+    loaded = [
+        _load(settings, source, limit)
+        for sources, limit in (
+            (settings.data, settings.limit_instances),
+            (settings.held_out_data, settings.held_out_instances),
+        )
+        for source in sources
+    ]
+    parts = _with_steps(settings, [part for part, _ in loaded])
+    trained = len(settings.data)
+    mixture = mix(
+        parts[:trained],
+        parts[trained:],
+        seed=settings.seed,
+        held_out=settings.held_out,
+        held_out_instances=settings.held_out_instances,
+        limit_tasks=settings.limit_tasks,
+    )
+    named = tuple(source.encoding or settings.encoding for source in settings.data)
+    return Gathered(
+        mixture,
+        {name: part.encoding for name, part in zip(named, parts, strict=False)},
+        named,
+        digest(parts),
+        tuple(fault for _, faults in loaded for fault in faults),
+    )
+
+
+def _load(settings: TuneSettings, source: Source, limit: int | None) -> tuple[Part, list[str]]:
+    from_files = load_source(source, limit=limit, skip_bad=settings.skip_bad)
+    part = Part(source, from_files.tasks, _encoding(settings, source))
+    part, faults = usable(part, skip_bad=settings.skip_bad)
+    return part, [*(problem.what for problem in from_files.problems), *faults]
+
+
+def _encoding(settings: TuneSettings, source: Source) -> Encoding:
+    options: dict[str, Any] = settings.encoding_options
+    if source.encoding is None:
+        return make_encoding(settings.encoding, options)
+    return make_encoding(
+        source.encoding, {name: options[name] for name in BUDGETS if name in options}
+    )
+
+
+def _with_steps(settings: TuneSettings, parts: Sequence[Part]) -> list[Part]:
+    """The parts, whose tasks have the instructions that a run or a file has for them."""
+    if settings.steps is None:
+        return list(parts)
+    joined = iter(with_steps([task for part in parts for task in part.tasks], Path(settings.steps)))
+    return [replace(part, tasks=tuple(next(joined) for _ in part.tasks)) for part in parts]

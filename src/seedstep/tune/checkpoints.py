@@ -1,0 +1,191 @@
+"""The checkpoints of a tuning: whole or not there, and only for the tuning that wrote them.
+
+A checkpoint is written under a hidden name, and renamed when all of it is there. Only then the one
+before it is removed. It holds a stamp of model, data and settings, so that training is never
+continued with others.
+
+Example::
+
+    folder = CheckpointFolder(Path("tuned/checkpoints"), stamp)
+    folder.last()  # where to go on from, or None
+"""
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from seedstep.encode import TokenPair
+from seedstep.errors import InputError, RunError, RunMismatchError, TuningError
+from seedstep.tune.records import CHECKPOINTS, Training, TuningData
+
+__all__ = [
+    "FREE",
+    "CheckpointFolder",
+    "fingerprint_data",
+    "fingerprint_model",
+    "longest_of",
+    "make_stamp",
+    "open_checkpoints",
+    "step_of",
+]
+
+STAMP = "seedstep.json"
+PARTIAL = ".partial"
+PREFIX = "checkpoint-"
+NAME = re.compile(PREFIX + r"[0-9]+")
+
+FREE = {
+    "accumulate",
+    "device",
+    "evaluate_every",
+    "gradient_checkpointing",
+    "row_tokens",
+    "save_every",
+}
+"""Settings with which a tuning may go on changed: what is learned stays the same."""
+
+SAMPLE = 16
+"""Values at both ends of each weight that tell one model from another."""
+
+
+class CheckpointFolder:
+    """The folder in which a tuning keeps its checkpoints, the last one only."""
+
+    def __init__(self, path: Path, stamp: Mapping[str, Any]) -> None:
+        """`stamp` names what must be the same for going on."""
+        self.path = path
+        self._stamp = dict(stamp)
+
+    def last(self) -> Path | None:
+        """The newest whole checkpoint."""
+        there = self.path.iterdir() if self.path.is_dir() else ()
+        whole = [one for one in there if NAME.fullmatch(one.name) and (one / STAMP).is_file()]
+        return max(whole, key=step_of, default=None)
+
+    def to_resume(self) -> Path | None:
+        """The newest whole checkpoint, if it is of this tuning.
+
+        Raises:
+            RunMismatchError: model, data or settings are others.
+            RunError: it can't be read.
+        """
+        last = self.last()
+        if last is None:
+            return None
+        try:
+            there = json.loads((last / STAMP).read_text("utf-8"))
+            differing = [
+                (name, there.get(name), self._stamp.get(name))
+                for name in sorted(there.keys() | self._stamp.keys())
+                if there.get(name) != self._stamp.get(name)
+            ]
+        except (OSError, ValueError, AttributeError) as error:
+            raise RunError(f"{last}: can't be read ({error})", "remove this folder") from None
+        if differing:
+            raise RunMismatchError(str(last), differing)
+        return last
+
+    def begin(self, *, clear: bool) -> Path:
+        """Where to write the next checkpoint. One process clears away what was cut off there."""
+        if clear:
+            shutil.rmtree(self.path / PARTIAL, ignore_errors=True)
+        return self.path / PARTIAL
+
+    def finish(self, step: int) -> None:
+        """Put what was written into its place, and remove what came before."""
+        written = self.path / PARTIAL / f"{PREFIX}{step}"
+        (written / STAMP).write_text(json.dumps(self._stamp, indent=1), "utf-8")
+        place = self.path / written.name
+        shutil.rmtree(place, ignore_errors=True)
+        written.rename(place)
+        for one in self.path.iterdir():
+            if one != place and (NAME.fullmatch(one.name) or one.name == PARTIAL):
+                shutil.rmtree(one, ignore_errors=True)
+
+    def not_written(self, step: int, error: Exception) -> TuningError:
+        """The error to raise; the space of what was written in part is given back."""
+        shutil.rmtree(self.path / PARTIAL, ignore_errors=True)
+        last = self.last()
+        stays = f"the last good one is {last}" if last else "there is none yet"
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return TuningError(
+            f"{self.path}: the checkpoint of step {step} can't be written ({reason}); {stays}",
+            "free space, and start the same command again",
+        )
+
+
+def step_of(checkpoint: Path) -> int:
+    """The step after which a checkpoint was written."""
+    return int(checkpoint.name.removeprefix(PREFIX))
+
+
+def make_stamp(training: Training, *, model: str, data: str) -> dict[str, Any]:
+    """What must be the same for going on from a checkpoint."""
+    settings = {name: one for name, one in asdict(training).items() if name not in FREE}
+    return {**settings, "model": model, "training examples": data}
+
+
+def fingerprint_model(model: Any) -> str:
+    """Its class, its size, and a hash over a sample of its weights."""
+    digest = hashlib.sha256()
+    size = 0
+    for name, weight in model.named_parameters():
+        size += weight.numel()
+        flat = weight.detach().flatten()
+        digest.update(f"{name} {tuple(weight.shape)}".encode())
+        for part in (flat[:SAMPLE], flat[-SAMPLE:]):
+            digest.update(part.float().cpu().numpy().tobytes())
+    return f"{type(model).__name__}, {size:,} weights, {digest.hexdigest()[:12]}"
+
+
+def fingerprint_data(pairs: Sequence[TokenPair]) -> str:
+    """The number of examples, and a hash over all of them."""
+    digest = hashlib.sha256()
+    for pair in pairs:
+        digest.update(repr((pair.task, pair.instance, pair.prompt, pair.target)).encode())
+    return f"{len(pairs):,} examples, {digest.hexdigest()[:12]}"
+
+
+def open_checkpoints(
+    model: Any, data: TuningData, training: Training, out: Path, *, resume: bool
+) -> tuple[CheckpointFolder, Path | None]:
+    """The checkpoints below `out`, and the one to go on from.
+
+    Raises:
+        RunMismatchError: it is of another model, of other data or settings.
+        RunError: there is one, but `resume` is False.
+    """
+    pairs = data.training(0)
+    stamp = make_stamp(training, model=fingerprint_model(model), data=fingerprint_data(pairs))
+    checkpoints = CheckpointFolder(out / CHECKPOINTS, stamp)
+    checkpoint = checkpoints.to_resume()
+    if checkpoint and not resume:
+        raise RunError(f"{checkpoint} is there", "go on from it, or name another --out")
+    return checkpoints, checkpoint
+
+
+def longest_of(data: TuningData) -> int:
+    """The length of the longest example, in tokens.
+
+    Raises:
+        InputError: there is nothing to train on, or an example has no prompt or target.
+    """
+    pairs = data.training(0)
+    if not pairs:
+        raise InputError("there are no examples to train on", "check the data and its filters")
+    return max(_length(pair) for some in (pairs, data.held_out) for pair in some)
+
+
+def _length(pair: TokenPair) -> int:
+    if not pair.prompt or not pair.target:
+        part = "target" if pair.prompt else "prompt"
+        raise InputError(
+            f"task {pair.task}, instance {pair.instance}: its {part} has no tokens",
+            "leave the instance out",
+        )
+    return len(pair.prompt) + len(pair.target)

@@ -1,0 +1,98 @@
+"""Tuning a decoder-only model: instances of a task share one copy of their prefix.
+
+Section 3.4 and appendix D of the second paper. The loss covers the targets alone, end-of-sequence
+included, and is the same as with one example a row, but the prefix (step-by-step instruction,
+definition, examples), most of each example's tokens, is computed once for `share` instances.
+
+Example::
+
+    tuned = tune_decoder(model, tokenizer, data, Training(epochs=2), Path("tuned"))
+    tuned.model.save_pretrained("tuned/model")
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from seedstep.errors import MissingExtraError
+from seedstep.tune.checkpoints import longest_of, open_checkpoints
+from seedstep.tune.records import Training, Tuned, TuneWatch, TuningData
+from seedstep.tune.steps import Rows, StepRows, Work
+
+__all__ = ["JOINED_ON_CPU", "rows_of", "tune_decoder"]
+
+JOINED_ON_CPU = 1024
+"""Tokens up to which groups share a row on a CPU, where the hidden half of a mask costs as much as
+the visible one. A longer group has a row of its own."""
+
+
+def tune_decoder(
+    model: Any,
+    tokenizer: Any,
+    data: TuningData,
+    training: Training,
+    out: Path,
+    *,
+    resume: bool = True,
+    watch: TuneWatch | None = None,
+    callbacks: Sequence[Any] = (),
+) -> Tuned:
+    """Train a causal language model of transformers; checkpoints go to `out`/checkpoints.
+
+    All weights are trained in float32; `training.bf16` computes in bfloat16. With `resume` it goes
+    on from the last checkpoint, if there is one. Every process of a distributed run calls this.
+
+    Raises:
+        InputError: there are no examples, one has no prompt or target, or the model can't share
+            prefixes.
+        RunMismatchError: the last checkpoint is of another model, of other data or settings.
+        RunError: there are checkpoints, but `resume` is False.
+        TuningError: a loss is not a number, or a checkpoint can't be written.
+        MissingExtraError: transformers, or for LoRA peft, is not installed.
+    """
+    try:
+        from seedstep.tune.forward import token_losses
+        from seedstep.tune.prepare import prepare_model, trainer_arguments
+        from seedstep.tune.sharing import require_sharing
+        from seedstep.tune.trainer import RowTrainer
+    except ImportError:
+        raise MissingExtraError("tuning", "pip install 'seedstep[tune]'") from None
+    held_out = data.held_out
+    longest = longest_of(data)
+    checkpoints, start = open_checkpoints(model, data, training, out, resume=resume)
+    arguments = trainer_arguments(
+        training, checkpoints.path, measured=bool(held_out), fresh=start is None
+    )
+    uses_cache = model.config.use_cache
+    prepared, attention = prepare_model(model, training, arguments.device, longest)
+    rows = rows_of(training, on_cpu=arguments.device.type == "cpu")
+    steps = StepRows(data, training, rows, arguments.world_size)
+    arguments.max_steps = steps.number
+
+    def check(work: Work) -> None:
+        """Targets are drawn anew in each epoch, and may have become longer."""
+        if attention != "causal":
+            require_sharing(model, work.longest)
+
+    trainer = RowTrainer(
+        prepared,
+        tokenizer,
+        arguments,
+        steps=steps,
+        held_out=steps.work(held_out) if held_out else None,
+        losses=partial(token_losses, attention=attention),
+        check=check,
+        checkpoints=checkpoints,
+        watch=watch,
+        callbacks=callbacks,
+    )
+    trainer.train_from(start)
+    model.config.use_cache = uses_cache
+    return Tuned(trainer, steps.number, attention)
+
+
+def rows_of(training: Training, *, on_cpu: bool) -> Rows:
+    """How long rows are."""
+    joined = min(training.row_tokens, JOINED_ON_CPU) if on_cpu else training.row_tokens
+    return Rows(training.share, training.row_tokens, joined)

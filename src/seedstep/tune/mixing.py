@@ -1,0 +1,201 @@
+"""Which instances are trained on, how often in an epoch, and which tasks are held out.
+
+Every choice follows from the seed and the names of tasks and instances, so that it is the same in
+every process, on every machine, and when a tuning goes on.
+
+Example::
+
+    mixture = mix([Part(source, tasks, encoding)], seed=42, held_out=10)
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from seedstep.data import Instance, Task
+from seedstep.encode import Encoding
+from seedstep.encode.draws import draw
+from seedstep.errors import InputError
+from seedstep.tune.sources import Source
+
+__all__ = ["Mixture", "Part", "Use", "mix", "usable"]
+
+Choice = tuple[Task, Instance]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The tasks of a source, and how they are encoded."""
+
+    source: Source
+    tasks: tuple[Task, ...]
+    encoding: Encoding
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """An instance in an epoch. One that is used again has another id."""
+
+    task: Task
+    instance: Instance
+    encoding: Encoding
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """What is trained on in each epoch, and what is held out.
+
+    `counts` are (source, tasks, examples in an epoch), `duplicates` what Self-Instruct's rule left
+    out (same instruction, input and output).
+    """
+
+    training: tuple[Use, ...]
+    held_out: tuple[Use, ...]
+    counts: tuple[tuple[str, int, int], ...]
+    duplicates: int
+
+
+def usable(part: Part, *, skip_bad: bool) -> tuple[Part, list[str]]:
+    """The part without tasks that have no instances, and instances that have no target; and what
+    these are.
+
+    Raises:
+        InputError: there are any, and they are not to be skipped; or nothing is left.
+    """
+    faults = list(_faults(part))
+    if faults and not skip_bad:
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise InputError(faults[0] + more, "correct the data, or add --skip-bad")
+    tasks = [
+        replace(task, instances=tuple(one for one in task.instances if _has_targets(one)))
+        for task in part.tasks
+    ]
+    left = tuple(task for task in tasks if task.instances)
+    if not left:
+        raise InputError(f"{part.source}: nothing to train on", "name another source")
+    return replace(part, tasks=left), faults
+
+
+def mix(
+    parts: Sequence[Part],
+    held_out_parts: Sequence[Part] = (),
+    *,
+    seed: int,
+    held_out: int = 0,
+    held_out_instances: int | None = None,
+    limit_tasks: int | None = None,
+) -> Mixture:
+    """Draw what is used. `held_out` is a number of tasks of `parts`, kept out before all else.
+
+    Raises:
+        InputError: a source has fewer examples than asked for, or nothing is left.
+    """
+    named = _apart([*parts, *held_out_parts])
+    parts, others = named[: len(parts)], named[len(parts) :]
+    kept = _drawn((task.id for part in parts for task in part.tasks), held_out, seed)
+    training: list[Use] = []
+    counts: list[tuple[str, int, int]] = []
+    seen: set[tuple[object, ...]] = set()
+    duplicates = 0
+    for part in parts:
+        every = _choices(part, kept, limit_tasks, seed)
+        distinct = list(_distinct(every, seen)) if _is_self_instruct(part) else every
+        duplicates += len(every) - len(distinct)
+        uses = [Use(task, one, part.encoding) for task, one in _amount(part.source, distinct, seed)]
+        counts.append((str(part.source), len({use.task.id for use in uses}), len(uses)))
+        training += uses
+    if not training:
+        raise InputError("no data is left to train on", "hold out fewer tasks, or add --data")
+    apart = [(part, task) for part in parts for task in part.tasks if task.id in kept]
+    apart += [(part, task) for part in others for task in part.tasks]
+    held = tuple(
+        Use(task, one, part.encoding)
+        for part, task in apart
+        for one in task.instances[:held_out_instances]
+    )
+    return Mixture(tuple(training), held, tuple(counts), duplicates)
+
+
+def _choices(part: Part, kept: frozenset[str], limit: int | None, seed: int) -> list[Choice]:
+    """The instances of a part, without the tasks that are held out."""
+    tasks = [task for task in part.tasks if task.id not in kept]
+    chosen = _drawn((task.id for task in tasks), limit, seed)
+    return [(task, one) for task in tasks if task.id in chosen for one in task.instances]
+
+
+def _faults(part: Part) -> Iterator[str]:
+    for task in part.tasks:
+        where = f"{part.source}, task {task.id}"
+        if not task.instances:
+            yield f"{where}: has no instances"
+        for one in task.instances:
+            if not _has_targets(one):
+                yield f"{where}, instance {one.id}: has no target"
+
+
+def _has_targets(instance: Instance) -> bool:
+    return bool(instance.outputs) and all(output.strip() for output in instance.outputs)
+
+
+def _apart(parts: Sequence[Part]) -> list[Part]:
+    """The parts with ids of tasks that no other part has."""
+    seen: set[str] = set()
+    apart = []
+    for number, part in enumerate(parts, start=1):
+        tasks = tuple(
+            replace(task, id=f"{number}:{task.id}") if task.id in seen else task
+            for task in part.tasks
+        )
+        seen |= {task.id for task in tasks}
+        apart.append(replace(part, tasks=tasks))
+    return apart
+
+
+def _drawn(names: Iterable[str], number: int | None, seed: int) -> frozenset[str]:
+    """So many of the names, drawn by the seed; all for None."""
+    by_chance = sorted(set(names), key=lambda name: _rank(seed, name))
+    return frozenset(by_chance[:number])
+
+
+def _is_self_instruct(part: Part) -> bool:
+    return part.encoding.layout == "self-instruct"
+
+
+def _distinct(choices: Iterable[Choice], seen: set[tuple[object, ...]]) -> Iterator[Choice]:
+    for task, one in choices:
+        content = (task.definition, one.input, one.outputs)
+        if content not in seen:
+            seen.add(content)
+            yield task, one
+
+
+def _amount(source: Source, choices: Sequence[Choice], seed: int) -> list[Choice]:
+    """As many of the examples as the source asks for, each as often as it is used."""
+    if source.count is not None:
+        if source.count > len(choices):
+            what = f"{source}: there are only {len(choices):,} examples"
+            raise InputError(what, "ask for fewer, or use some more often with =xWEIGHT")
+        return _some(choices, source.count, seed)
+    weight = 1.0 if source.weight is None else source.weight
+    times = int(weight)
+    whole = [_again(one, number) for number in range(1, times + 1) for one in choices]
+    rest = _some(choices, round((weight - times) * len(choices)), seed)
+    return whole + [_again(one, times + 1) for one in rest]
+
+
+def _some(choices: Sequence[Choice], count: int, seed: int) -> list[Choice]:
+    """So many examples, drawn by the seed, in their order."""
+    by_chance = sorted(
+        range(len(choices)),
+        key=lambda place: _rank(seed, choices[place][0].id, choices[place][1].id),
+    )
+    return [choices[place] for place in sorted(by_chance[:count])]
+
+
+def _again(choice: Choice, number: int) -> Choice:
+    """An example for its n-th use in an epoch."""
+    task, one = choice
+    return choice if number == 1 else (task, replace(one, id=f"{one.id}#{number}"))
+
+
+def _rank(seed: int, *names: str) -> int:
+    return draw(1 << 64, "use", seed, *names)

@@ -1,0 +1,113 @@
+"""A model and the `Trainer`'s arguments, made ready for tuning.
+
+Example::
+
+    arguments = trainer_arguments(training, Path("tuned/checkpoints"), measured=True, fresh=True)
+    model, attention = prepare_model(model, training, arguments.device, longest=1352)
+"""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainingArguments
+from transformers.utils import logging
+
+from seedstep.errors import InputError, MissingExtraError
+from seedstep.tune.forward import Attention
+from seedstep.tune.records import Training
+from seedstep.tune.sharing import shared_attention
+
+__all__ = ["prepare_model", "trainer_arguments"]
+
+LORA_SCALE = 2
+"""LoRA's alpha, in multiples of its rank."""
+
+
+def trainer_arguments(
+    training: Training,
+    folder: Path,
+    *,
+    measured: bool,
+    fresh: bool,
+    kind: type = TrainingArguments,
+) -> Any:
+    """The arguments, of a `kind`. A held-out loss is `measured`, in a `fresh` run first before the
+    first step.
+
+    Raises:
+        InputError: the device is not there, or DeepSpeed is asked for.
+    """
+    if training.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("there is no GPU that PyTorch can use", "leave --device cuda out")
+    logging.disable_progress_bar()
+    arguments = kind(
+        output_dir=str(folder),
+        per_device_train_batch_size=1,
+        learning_rate=training.learning_rate,
+        weight_decay=training.weight_decay,
+        warmup_steps=training.warmup_steps,
+        lr_scheduler_type=_schedule(training),
+        bf16=training.bf16,
+        activation_checkpointing=training.gradient_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False},
+        logging_steps=1,
+        eval_strategy="steps" if measured else "no",
+        eval_steps=training.evaluate_every,
+        eval_on_start=measured and fresh,
+        save_steps=training.save_every,
+        seed=training.seed,
+        use_cpu=training.device == "cpu",
+        ddp_broadcast_buffers=False,
+        disable_tqdm=True,
+        report_to="none",
+        log_level="error",
+    )
+    if arguments.deepspeed_plugin is not None:
+        raise InputError("DeepSpeed can't train packed rows", "launch with FSDP or DDP")
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # several GPUs: one process each
+    return arguments
+
+
+def prepare_model(
+    model: Any, training: Training, device: Any, longest: int
+) -> tuple[Any, Attention]:
+    """The model on its device, with what is trained in float32, and how rows reach it.
+
+    Raises:
+        InputError: prefixes are to be shared, and the model can't.
+        MissingExtraError: LoRA is asked for, and peft is not installed.
+    """
+    if not (training.lora and training.bf16):
+        model.float()  # steps of AdamW are too small for bfloat16's digits
+    model.to(device)
+    attention: Attention = "causal"
+    if training.share > 1 and not model.config.is_encoder_decoder:
+        attention = shared_attention(model, longest)
+    if training.lora:
+        model = _with_lora(model, training)
+    return model, attention
+
+
+def _schedule(training: Training) -> str:
+    """The name that transformers has for it: its "constant" takes no warm-up."""
+    has_warmup = training.schedule == "constant" and training.warmup_steps
+    return "constant_with_warmup" if has_warmup else training.schedule
+
+
+def _with_lora(model: Any, training: Training) -> Any:
+    try:
+        import peft
+    except ImportError:
+        raise MissingExtraError("LoRA", "pip install 'seedstep[tune]'") from None
+    config = peft.LoraConfig(
+        r=training.lora,
+        lora_alpha=LORA_SCALE * training.lora,
+        target_modules="all-linear",
+        task_type="SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM",
+    )
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by an old name
+        torch.manual_seed(training.seed)
+        return peft.get_peft_model(model, config)
