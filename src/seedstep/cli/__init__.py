@@ -12,6 +12,7 @@ import typer
 
 from seedstep.cli import (
     bootstrap,
+    encode,
     examples,
     export,
     init,
@@ -56,6 +57,7 @@ app.command("bootstrap")(bootstrap.command)
 app.command("status")(status.command)
 app.command("show")(show.command)
 app.command("requests")(requests.command)
+app.command("encode")(encode.command)
 app.command("export")(export.command)
 app.command("novelty")(novelty.command)
 app.command("init")(init.command)

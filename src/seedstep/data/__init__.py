@@ -9,10 +9,11 @@ from seedstep.data.records import Example, Instance, Task
 from seedstep.data.rewrite import write_task_with
 from seedstep.data.seeds import SeedFile, read_seeds, require_seeds, seed_tasks
 from seedstep.data.sources import load_tasks, scan_tasks
-from seedstep.data.superni import TaskFiles, read_task
+from seedstep.data.superni import STEPS_FIELD, TaskFiles, read_task
 from seedstep.data.tables import Columns, Row, Table, open_table
 
 __all__ = [
+    "STEPS_FIELD",
     "BadLine",
     "Columns",
     "Example",

@@ -1,7 +1,8 @@
 """SUPER-NATURALINSTRUCTIONS task files (Wang et al., 2022, section 2).
 
 One JSON object a file: `Definition`, `Positive Examples`, `Negative Examples`, `Instances`,
-`Categories`; all else is ignored. Texts stay as they are written.
+`Categories`, and `Step-by-Step Instruction` where it was added; all else is ignored. Texts stay as
+they are written.
 
 Example::
 
@@ -25,6 +26,7 @@ from seedstep.errors import InputError
 
 __all__ = [
     "MAX_FILE_BYTES",
+    "STEPS_FIELD",
     "TaskFiles",
     "collect",
     "load_file",
@@ -34,6 +36,9 @@ __all__ = [
 
 MAX_FILE_BYTES = 256 << 20
 """Largest task file that is read."""
+
+STEPS_FIELD = "Step-by-Step Instruction"
+"""The field with a task's step-by-step instruction, which seedstep adds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ class _TaskFile(WrittenTask, frozen=True, kw_only=True):
         name="Negative Examples", default=()
     )
     instances: tuple[WrittenInstance, ...] = msgspec.field(name="Instances", default=())
+    steps: Texts = msgspec.field(name=STEPS_FIELD, default=())
 
 
 def read_task(path: Path, *, limit: int | None = None) -> Task:

@@ -18,7 +18,7 @@ from typing import Any
 from seedstep.errors import InputError, MissingExtraError, ModelError
 from seedstep.llm.local import embedded_model
 
-__all__ = ["checkpoint_of", "load_model", "load_tokenizer"]
+__all__ = ["checkpoint_of", "is_decoder_only", "load_model", "load_tokenizer"]
 
 INSTALL = "pip install 'seedstep[tune]'"
 
@@ -53,6 +53,22 @@ def load_tokenizer(model: str) -> Any:
         return transformers.AutoTokenizer.from_pretrained(checkpoint)
     except (OSError, ValueError, KeyError) as error:
         raise _not_loaded(checkpoint, "tokenizer", error) from None
+
+
+def is_decoder_only(model: str) -> bool:
+    """False for an encoder-decoder model, such as T5. Only its configuration is read.
+
+    Raises:
+        MissingExtraError: transformers is not installed.
+        ModelError: there is none, or it can't be read.
+    """
+    checkpoint = checkpoint_of(model)
+    transformers = _transformers()
+    try:
+        config = transformers.AutoConfig.from_pretrained(checkpoint)
+    except (OSError, ValueError, KeyError) as error:
+        raise _not_loaded(checkpoint, "configuration", error) from None
+    return not config.is_encoder_decoder
 
 
 def load_model(model: str, *, dtype: str = "auto") -> Any:

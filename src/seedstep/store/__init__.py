@@ -8,6 +8,7 @@ from seedstep.store.results import Status, TaskDetails, Usage
 from seedstep.store.run import Run
 from seedstep.store.stages import open_run
 from seedstep.store.steps_export import export_lines, export_task_files
+from seedstep.store.steps_join import with_steps
 from seedstep.store.steps_run import ExamplesRun, StepsRun
 from seedstep.store.task_run import Entry, TaskResult, TaskRun
 
@@ -29,4 +30,5 @@ __all__ = [
     "export_task_files",
     "open_run",
     "read_yaml",
+    "with_steps",
 ]
