@@ -17,6 +17,7 @@ from seedstep.cli import (
     export,
     init,
     novelty,
+    predict,
     requests,
     seeds,
     show,
@@ -60,6 +61,7 @@ app.command("requests")(requests.command)
 app.command("encode")(encode.command)
 app.command("export")(export.command)
 app.command("novelty")(novelty.command)
+app.command("predict")(predict.command)
 app.command("init")(init.command)
 app.add_typer(steps.app, name="steps")
 app.add_typer(examples.app, name="examples")

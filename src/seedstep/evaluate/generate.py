@@ -12,8 +12,9 @@ by about a millionth. Of 16 bits more tokens are as good as equal.
 Example::
 
     model = Checkpoint(load_model("hf:tuned", dtype="float32"), load_tokenizer("hf:tuned"))
-    for place, answer in model.answers(prompts):  # token ids of a task's prompts
-        print(place, answer.text)
+    for batch in model.answers(prompts):  # token ids of a task's prompts
+        for place, answer in batch:
+            print(place, answer.text)
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,6 +31,9 @@ __all__ = ["Checkpoint", "Generated", "before_stop"]
 
 Prompt = Sequence[int]
 """Token ids."""
+
+_Written = tuple[Sequence[int], list[list[int]]]
+"""Places of prompts, and the token ids written for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +71,23 @@ class Checkpoint:
         self.is_decoder_only = not model.config.is_encoder_decoder
         self.note = why_not_shared(model) if self.is_decoder_only else ""
 
-    def answers(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, Generated]]:
-        """The answers to a task's prompts with their places, a batch at a time, short ones first."""
+    def answers(self, prompts: Sequence[Prompt]) -> Iterator[list[tuple[int, Generated]]]:
+        """The answers to a task's prompts with their places, in batches, short prompts first."""
         common = _common_length(prompts)
         if self.is_decoder_only and not self.note and common:
             found = self._sharing(prompts, common)
         else:
             found = self._whole(prompts)
-        for place, ids in found:
-            yield place, self._generated(ids)
+        for places, rows in found:
+            answers = (self._generated(ids) for ids in rows)
+            yield list(zip(places, answers, strict=True))
 
-    def _sharing(self, prompts: Sequence[Prompt], common: int) -> Iterator[tuple[int, list[int]]]:
+    def _sharing(self, prompts: Sequence[Prompt], common: int) -> Iterator[_Written]:
         """Answers to prompts whose first `common` tokens are the same."""
         prefix = prefix_layers(self._model, prompts[0][:common])
         for places in _batches(_by_length(prompts), self._batch):
             rests = [prompts[place][common:] for place in places]
-            yield from zip(places, self._continue(prefix, rests), strict=True)
+            yield places, self._continue(prefix, rests)
 
     def _continue(
         self, prefix: Sequence[KeysAndValues], rests: Sequence[Prompt]
@@ -106,7 +111,7 @@ class Checkpoint:
                 batch.keep([place for place, row in enumerate(rows) if row in unfinished])
                 rows = [row for row in rows if row in unfinished]
 
-    def _whole(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, list[int]]]:
+    def _whole(self, prompts: Sequence[Prompt]) -> Iterator[_Written]:
         """Answers to prompts that share nothing; for a decoder-only model none is padded."""
         places = _by_length(prompts)
         groups = [places]
@@ -114,9 +119,9 @@ class Checkpoint:
             groups = [[*group] for _, group in groupby(places, lambda one: len(prompts[one]))]
         for group in groups:
             for batch in _batches(group, self._batch):
-                yield from zip(batch, self._generate([prompts[one] for one in batch]), strict=True)
+                yield batch, self._generate([prompts[one] for one in batch])
 
-    @torch.inference_mode()
+    @torch.inference_mode()  # type: ignore[untyped-decorator]  # torch is Any
     def _generate(self, prompts: Sequence[Prompt]) -> list[list[int]]:
         longest = max(map(len, prompts))
         padding = [longest - len(prompt) for prompt in prompts]
@@ -177,7 +182,8 @@ def _common_length(prompts: Sequence[Prompt]) -> int:
     """How many tokens all prompts begin with, so that of each at least one is left."""
     if not prompts:
         return 0
-    first, last = list(min(prompts)), list(max(prompts))  # all others lie between these two
+    rows = [list(prompt) for prompt in prompts]
+    first, last = min(rows), max(rows)  # all others lie between these two
     most = min(map(len, prompts)) - 1
     pairs = zip(first[:most], last[:most], strict=True)
     return next((place for place, (one, other) in enumerate(pairs) if one != other), most)

@@ -46,7 +46,7 @@ def why_not_shared(model: Any) -> str:
     return "" if _agrees(model) else "with a shared prefix it gives other answers"
 
 
-@torch.inference_mode()
+@torch.inference_mode()  # type: ignore[untyped-decorator]  # torch is Any
 def prefix_layers(model: Any, ids: Sequence[int]) -> list[KeysAndValues]:
     """The keys and values of the tokens of a prefix, by layer."""
     cache = DynamicCache(config=model.config)
@@ -74,7 +74,7 @@ class PrefixBatch:
         )
         self._cache = Cache(layers=[_Layer(one, len(rests), longest + room) for one in prefix])
 
-    @torch.inference_mode()
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
     def logits(self, model: Any) -> torch.Tensor:
         """What each row says of its next token; to be followed by `take`."""
         found = model(
@@ -101,7 +101,7 @@ class PrefixBatch:
         self._positions = self._positions[chosen]
 
 
-class _Layer(DynamicLayer):  # type: ignore[misc]  # transformers' objects are Any
+class _Layer(DynamicLayer):
     """A layer with room for what is to come, so that a new token does not copy the whole cache."""
 
     def __init__(self, prefix: KeysAndValues, rows: int, room: int) -> None:
@@ -119,7 +119,7 @@ class _Layer(DynamicLayer):  # type: ignore[misc]  # transformers' objects are A
         return self.keys[..., : self._length, :], self.values[..., : self._length, :]
 
     def get_seq_length(self) -> int:
-        return self._length
+        return int(self._length)
 
 
 def _with_room(states: torch.Tensor, rows: int, room: int) -> torch.Tensor:
@@ -129,7 +129,7 @@ def _with_room(states: torch.Tensor, rows: int, room: int) -> torch.Tensor:
     return whole
 
 
-@torch.inference_mode()
+@torch.inference_mode()  # type: ignore[untyped-decorator]  # torch is Any
 def _agrees(model: Any) -> bool:
     """Whether short prompts of different lengths get the logits that they get alone."""
     words = model.get_input_embeddings().num_embeddings

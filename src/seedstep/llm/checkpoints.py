@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from seedstep.errors import InputError, MissingExtraError, ModelError
-from seedstep.llm.local import embedded_model
+from seedstep.llm.local import embedded_model, file_fingerprint
 
-__all__ = ["checkpoint_of", "is_decoder_only", "load_model", "load_tokenizer"]
+__all__ = ["checkpoint_of", "fingerprint_of", "is_decoder_only", "load_model", "load_tokenizer"]
 
 INSTALL = "pip install 'seedstep[tune]'"
 
@@ -38,6 +38,27 @@ def checkpoint_of(model: str) -> str:
     if kind == "gguf" and name:
         return str(_dequantized(Path(name)))
     raise InputError(f"model '{model}' can't be loaded", "use local, gguf:PATH or hf:PATH_OR_ID")
+
+
+def fingerprint_of(model: str) -> str:
+    """What tells a checkpoint on the disk from another at its place; empty for a hub id.
+
+    The sizes, heads and tails of its files are read, not gigabytes.
+
+    Raises:
+        InputError: the name is of no kind that transformers can load.
+        MissingExtraError: the embedded model is not installed.
+    """
+    kind, _, name = model.partition(":")
+    if kind == "hf":
+        folder = Path(checkpoint_of(model))
+        files = sorted(one for one in folder.glob("*") if one.is_file()) if folder.is_dir() else []
+    else:
+        files = [embedded_model() if model == "local" else Path(name)]
+    parts = [f"{one.name} {file_fingerprint(one)}" for one in files if one.is_file()]
+    if not parts:
+        return ""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def load_tokenizer(model: str) -> Any:

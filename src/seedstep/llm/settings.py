@@ -96,7 +96,7 @@ class Spending:
         return self.prices.get(name) or self.prices.get(self.model)
 
 
-AnySettings = TypeVar("AnySettings", bound=Spending)
+AnySettings = TypeVar("AnySettings")
 
 
 def make_settings_of(
@@ -117,7 +117,8 @@ def make_settings_of(
         settings = msgspec.convert(dict(values), kind)
     except msgspec.ValidationError as error:
         raise _wrong_value(source, "", error) from None
-    _check_sampling(settings, source)
+    if isinstance(settings, Spending):
+        _check_sampling(settings, source)
     return settings
 
 
