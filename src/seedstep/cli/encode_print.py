@@ -38,7 +38,10 @@ LOST = {
 
 
 def print_encoded(encoded: Encoded, tokenizer: HfTokenizer | None, *, decoder_only: bool) -> None:
-    """Print an example; with a tokenizer, its tokens in alternating colours."""
+    """Print an example; with a tokenizer, its tokens in alternating colours.
+
+    What has no colour is no token: white space that a tokenizer skips, or what it has cut off.
+    """
     console.print(plain(f"{encoded.task}  {encoded.instance}", style="bold"), soft_wrap=True)
     if tokenizer:
         pair = tokenize(encoded, tokenizer, decoder_only=decoder_only)
@@ -79,12 +82,13 @@ def _print_tokens(
         prompt, target = decoder_texts(encoded)
     before = tokenizer.bos if decoder_only and not encoded.chat else ()
     after = () if decoder_only else pair.prompt[-1:]
-    text = _special(before, tokenizer) + _coloured(
-        prompt, tokenizer.spans(prompt, marked=encoded.chat), PROMPT_STYLES
-    )
+    spans = tokenizer.spans(prompt, marked=encoded.chat)
+    spans = spans[: len(pair.prompt) - len(before) - len(after)]
+    text = _special(before, tokenizer) + _coloured(prompt, spans, PROMPT_STYLES)
     title = f"prompt: {len(pair.prompt):,} tokens, no loss"
     _print_part(title, text + _special(after, tokenizer))
-    text = _coloured(target, tokenizer.spans(target), TARGET_STYLES)
+    spans = tokenizer.spans(target)[: len(pair.target) - 1]
+    text = _coloured(target, spans, TARGET_STYLES)
     title = f"target: {len(pair.target):,} tokens, loss on each"
     _print_part(title, text + _special(pair.target[-1:], tokenizer))
 

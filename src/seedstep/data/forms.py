@@ -91,7 +91,7 @@ def steps_of(written: Texts) -> tuple[str, ...]:
     for line in filter(str.strip, written.split("\n")):
         found = _NUMBERED.match(line)
         if found or not steps:
-            steps.append([line[found.end() :] if found else line.strip()])
+            steps.append([line[found.end() if found else 0 :].strip()])
         else:
             steps[-1].append(line.strip())
     return tuple("\n".join(lines) for lines in steps)

@@ -3,18 +3,27 @@
 Example::
 
     budget = Budget("task001", Encoding(max_source=512), tokenizer)
-    budget.fits(head, tail)
+    budget.fits(head, budget.counted(tail))
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from seedstep.encode.records import ChatFrame, Encoding, TextTokenizer
 from seedstep.errors import InputError
 
-__all__ = ["Budget", "cut"]
+__all__ = ["Budget", "Counted", "cut"]
 
 MARGIN = 16
 """Tokens by which the sum over the parts of a prompt may miss the number of the whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A text and the number of its tokens."""
+
+    text: str
+    tokens: int
 
 
 class Budget:
@@ -43,14 +52,18 @@ class Budget:
             return text
         return self._frame.before + self._tokenizer.unmarked(text.rstrip()) + self._frame.after
 
-    def fits(self, head: str, tail: str) -> bool:
+    def counted(self, tail: str) -> Counted:
+        """What a prompt ends with, its tokens counted once for all heads that are tried."""
+        return Counted(tail, len(self._tokenizer.ids(tail)))
+
+    def fits(self, head: str, tail: Counted) -> bool:
         """Whether a prompt fits. All of it is counted only where the sum of its parts is near."""
         if head not in self._counts:
             self._counts[head] = self._count(self.framed(head))
-        spare = self._room - self._counts[head] - len(self._tokenizer.ids(tail))
+        spare = self._room - self._counts[head] - tail.tokens
         if abs(spare) > MARGIN:
             return spare > 0
-        return self._count(self.framed(head + tail)) <= self._room
+        return self._count(self.framed(head + tail.text)) <= self._room
 
     def cut_input(self, prompt: Callable[[str], str], text: str) -> tuple[str, int]:
         """What of an input fits into the prompt around it, and how many tokens do not.
@@ -72,29 +85,40 @@ class Budget:
             count = len(self._tokenizer.ids(kept))
         return kept, whole - count
 
-    def cut_prompt(self, prompt: str) -> tuple[str, int]:
+    def cut_as_released(self, prompt: str) -> tuple[str, int]:
         """A prompt cut at its end as Tk-Instruct's released code does, and how many tokens are.
 
-        It cuts at `max_source` tokens, makes a text of them, and cuts that for end-of-sequence.
+        It makes a text of the first `max_source` tokens; end-of-sequence takes the place of the
+        last of them when that is tokenised.
         """
         ids = self._tokenizer.ids(prompt)
-        if len(ids) <= self._room:
-            return prompt, 0
-        text = cut(self._tokenizer.text(ids[: self._source]), self._room, self._tokenizer)
-        return text, len(ids) - len(self._tokenizer.ids(text))
+        lost = len(ids) - self._room
+        return (self._tokenizer.text(ids[: self._source]), lost) if lost > 0 else (prompt, 0)
+
+    def target_tokens_over(self, target: str) -> int:
+        """How many tokens of a target do not fit."""
+        return max(0, len(self._tokenizer.ids(target)) + 1 - self._target)
 
     def cut_target(self, prompt: str, target: str) -> tuple[str, int]:
         """What of a target fits, with the prompt's last space, and how many tokens do not."""
         space = " " if prompt.endswith(" ") else ""
         text = space + target
-        kept = cut(text, self._target - 1, self._tokenizer)
+        limit = self._target - 1
+        kept = cut(text, limit, self._tokenizer)
+        while len(self._tokenizer.continued(kept)) > limit:
+            kept = cut(kept, len(self._tokenizer.spans(kept)) - 1, self._tokenizer)
         if kept == text:
             return target, 0
         lost = len(self._tokenizer.ids(text)) - len(self._tokenizer.ids(kept))
-        return kept[len(space) :], lost
+        return kept[len(space) :], max(1, lost)
 
     def _count(self, prompt: str) -> int:
-        return len(self._tokenizer.ids(prompt, marked=self._frame is not None))
+        """Tokens of a prompt with or without its last space, which may go over to the target."""
+        marked = self._frame is not None
+        count = len(self._tokenizer.ids(prompt, marked=marked))
+        if prompt.endswith(" "):
+            count = max(count, len(self._tokenizer.ids(prompt[:-1], marked=marked)))
+        return count
 
 
 def cut(text: str, limit: int, tokenizer: TextTokenizer) -> str:

@@ -67,22 +67,17 @@ class TaskEncoder:
         name = name_of(instance)
         chosen = draw(len(instance.outputs), "reference", seed, epoch, self._task.id, name)
         target = instance.outputs[chosen]
+        if self._encoding.fit == "fidelity":
+            return self._as_released(instance, target, self._parts(seed))
         if self._encoding.layout == "self-instruct":
             chance = key("template", seed, epoch, self._task.id, name)
             prompt, target, dropped = self._templated(instance.input, target, chance)
-        elif self._encoding.fit == "fidelity":
-            prompt, dropped = self._as_released(instance.input, self._parts(seed))
         else:
             prompt, dropped = self._safe(instance.input.strip(), self._parts(seed))
         target, lost = self._budget.cut_target(prompt, target)
-        return Encoded(
-            self._task.id,
-            instance.id,
-            prompt,
-            target,
-            replace(dropped, target_tokens=lost),
-            chat=self._encoding.layout == "chat",
-        )
+        dropped = replace(dropped, target_tokens=lost)
+        chat = self._encoding.layout == "chat"
+        return Encoded(self._task.id, instance.id, prompt, target, dropped, chat)
 
     def _parts(self, seed: int) -> Elements:
         if seed not in self._elements:
@@ -101,11 +96,11 @@ class TaskEncoder:
 
     def _safe(self, text: str, parts: Elements) -> tuple[str, Dropped]:
         """Drop examples, then steps, then the end of the input, until the prompt fits."""
-        tail = input_text(text)
+        tail = self._budget.counted(input_text(text))
         for kept in _fewer_and_fewer(parts.all):
             head = parts.head(kept)
             if self._budget.fits(head, tail):
-                return self._budget.framed(head + tail), _dropped(parts, kept)
+                return self._budget.framed(head + tail.text), _dropped(parts, kept)
         head = parts.head(Kept(0, 0, 0))
 
         def prompt(text: str) -> str:
@@ -114,9 +109,9 @@ class TaskEncoder:
         text, lost = self._budget.cut_input(prompt, text)
         return prompt(text), replace(_dropped(parts, Kept(0, 0, 0)), input_tokens=lost)
 
-    def _as_released(self, text: str, parts: Elements) -> tuple[str, Dropped]:
+    def _as_released(self, instance: Instance, target: str, parts: Elements) -> Encoded:
         """Tk-Instruct's way: its test joins examples with spaces, and forgets the task's name."""
-        tail = input_text(text)
+        tail = self._budget.counted(input_text(instance.input))
         steps = parts.all.steps
         tried = parts.instruction(steps)
         fitting = [0, 0]
@@ -128,8 +123,11 @@ class TaskEncoder:
                 fitting[kind] = number
                 tried = earlier + " ".join(examples[:number])
         kept = Kept(steps, *fitting)
-        prompt, lost = self._budget.cut_prompt(parts.head(kept) + tail)
-        return prompt, replace(_dropped(parts, kept), cut_tokens=lost)
+        prompt, lost = self._budget.cut_as_released(parts.head(kept) + tail.text)
+        over = self._budget.target_tokens_over(target)
+        dropped = replace(_dropped(parts, kept), cut_tokens=lost, target_tokens=over)
+        limits = (self._encoding.max_source, self._encoding.max_target)
+        return Encoded(self._task.id, instance.id, prompt, target, dropped, limits=limits)
 
 
 def _fewer_and_fewer(kept: Kept) -> Iterator[Kept]:

@@ -79,7 +79,9 @@ class Dropped:
 class Encoded:
     """A prompt and the target to learn, as text, without end-of-sequence.
 
-    In a `chat` prompt the marks of the model's chat template are special tokens.
+    In a `chat` prompt the marks of the model's chat template are special tokens. `limits` are the
+    tokens of prompt and target at which `tokenize` still has to cut (fidelity), as Tk-Instruct's
+    released code leaves that to the tokenizer.
     """
 
     task: str
@@ -88,6 +90,7 @@ class Encoded:
     target: str
     dropped: Dropped = Dropped()
     chat: bool = False
+    limits: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

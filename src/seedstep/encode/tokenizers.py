@@ -10,7 +10,9 @@ Example::
     tokenizer.ids("Name a colour.")
 """
 
+import json
 import re
+import secrets
 from functools import cached_property
 from typing import Any
 
@@ -35,8 +37,9 @@ class HfTokenizer:
             what = f"the tokenizer of {tokenizer.name_or_path} has no fast version"
             raise InputError(what, "convert it to a tokenizer.json")
         self._outer = tokenizer
-        self._marked = _copy(tokenizer.backend_tokenizer)
-        self._plain = _copy(tokenizer.backend_tokenizer)
+        backend = tokenizer.backend_tokenizer
+        self._marked = _loaded(backend, json.loads(backend.to_str()))
+        self._plain = _loaded(backend, _without_special_texts(json.loads(backend.to_str())))
         self._plain.encode_special_tokens = True
 
     @cached_property
@@ -101,7 +104,7 @@ class HfTokenizer:
 
     def text(self, ids: list[int]) -> str:
         """The text of tokens, without special ones."""
-        text: str = self._plain.decode(ids, skip_special_tokens=True)
+        text: str = self._marked.decode(ids, skip_special_tokens=True)
         return text
 
     def name(self, token: int) -> str:
@@ -136,10 +139,22 @@ class HfTokenizer:
         return text
 
 
-def _copy(backend: Any) -> Any:
+def _loaded(backend: Any, description: dict[str, Any]) -> Any:
     """A tokenizer that neither cuts nor pads, nor counts a space out of its token's place."""
-    copy = type(backend).from_str(backend.to_str())
-    copy.no_truncation()
-    copy.no_padding()
-    copy.post_processor = None
-    return copy
+    bare = {"truncation": None, "padding": None, "post_processor": None}
+    return type(backend).from_str(json.dumps(description | bare))
+
+
+def _without_special_texts(description: dict[str, Any]) -> dict[str, Any]:
+    """A unigram model finds special tokens in plain text, as they are in its vocabulary: there
+    they get texts that no data holds.
+    """
+    if description["model"]["type"] != "Unigram":
+        return description
+    vocabulary = description["model"]["vocab"]
+    for token in description["added_tokens"]:
+        place = token["id"]
+        if token["special"] and place < len(vocabulary):
+            token["content"] = secrets.token_hex()
+            vocabulary[place][0] = token["content"]
+    return description

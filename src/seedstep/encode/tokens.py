@@ -34,15 +34,19 @@ def tokenize(encoded: Encoded, tokenizer: TextTokenizer, *, decoder_only: bool) 
             "the tokenizer has no end-of-sequence token, so no end could be learned",
             "set `eos_token` in its tokenizer_config.json, or choose another model",
         )
+    most, most_target = encoded.limits or (None, None)
+    end = tokenizer.chat.end if encoded.chat and tokenizer.chat else None
     if decoder_only:
         text, continuation = decoder_texts(encoded)
-        prompt = tokenizer.ids(text, marked=encoded.chat)
-        if not encoded.chat:  # a chat template writes its own
-            prompt = [*tokenizer.bos, *prompt]
+        bos = () if encoded.chat else tokenizer.bos  # a chat template writes its own
+        prompt = [*bos, *tokenizer.ids(text, marked=encoded.chat)][:most]
         target = tokenizer.continued(continuation)
     else:
-        prompt = [*tokenizer.ids(encoded.prompt, marked=encoded.chat), tokenizer.eos]
+        prompt = _ended(tokenizer.ids(encoded.prompt, marked=encoded.chat), tokenizer.eos, most)
         target = tokenizer.ids(encoded.target)
-    end = tokenizer.chat.end if encoded.chat and tokenizer.chat else None
-    target.append(tokenizer.eos if end is None else end)
+    target = _ended(target, tokenizer.eos if end is None else end, most_target)
     return TokenPair(encoded.task, encoded.instance, tuple(prompt), tuple(target))
+
+
+def _ended(ids: list[int], end: int, most: int | None) -> list[int]:
+    return [*(ids if most is None else ids[: most - 1]), end]

@@ -68,12 +68,7 @@ def load_tokenizer(model: str) -> Any:
         MissingExtraError: transformers is not installed.
         ModelError: there is none, or it can't be read.
     """
-    checkpoint = checkpoint_of(model)
-    transformers = _transformers()
-    try:
-        return transformers.AutoTokenizer.from_pretrained(checkpoint)
-    except (OSError, ValueError, KeyError) as error:
-        raise _not_loaded(checkpoint, "tokenizer", error) from None
+    return _read(model, "AutoTokenizer", "tokenizer")
 
 
 def is_decoder_only(model: str) -> bool:
@@ -83,13 +78,7 @@ def is_decoder_only(model: str) -> bool:
         MissingExtraError: transformers is not installed.
         ModelError: there is none, or it can't be read.
     """
-    checkpoint = checkpoint_of(model)
-    transformers = _transformers()
-    try:
-        config = transformers.AutoConfig.from_pretrained(checkpoint)
-    except (OSError, ValueError, KeyError) as error:
-        raise _not_loaded(checkpoint, "configuration", error) from None
-    return not config.is_encoder_decoder
+    return not _read(model, "AutoConfig", "configuration").is_encoder_decoder
 
 
 def load_model(model: str, *, dtype: str = "auto") -> Any:
@@ -110,6 +99,15 @@ def load_model(model: str, *, dtype: str = "auto") -> Any:
         return loader.from_pretrained(checkpoint, config=config, dtype=dtype)
     except (OSError, ValueError, KeyError) as error:
         raise _not_loaded(checkpoint, "model", error) from None
+
+
+def _read(model: str, kind: str, part: str) -> Any:
+    checkpoint = checkpoint_of(model)
+    transformers = _transformers()
+    try:
+        return getattr(transformers, kind).from_pretrained(checkpoint)
+    except (OSError, ValueError, KeyError) as error:
+        raise _not_loaded(checkpoint, part, error) from None
 
 
 def _not_loaded(checkpoint: str, part: str, error: Exception) -> ModelError:
