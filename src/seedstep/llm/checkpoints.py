@@ -97,7 +97,7 @@ def load_model(model: str, *, dtype: str = "auto") -> Any:
         kind = "Seq2SeqLM" if config.is_encoder_decoder else "CausalLM"
         loader = getattr(transformers, f"AutoModelFor{kind}")
         return loader.from_pretrained(checkpoint, config=config, dtype=dtype)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # of any kind, where a file is broken
         raise _not_loaded(checkpoint, "model", error) from None
 
 
@@ -106,7 +106,7 @@ def _read(model: str, kind: str, part: str) -> Any:
     transformers = _transformers()
     try:
         return getattr(transformers, kind).from_pretrained(checkpoint)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # of any kind, where a file is broken
         raise _not_loaded(checkpoint, part, error) from None
 
 

@@ -264,8 +264,11 @@ def _opened(
     settings: SystemSettings, work: tuple[Work, ...], progress: PredictProgress
 ) -> Iterator[list[Answered]]:
     tokenizer = load_tokenizer(settings.model)  # raises where transformers is not installed
+    from transformers.utils import logging
+
     from seedstep.evaluate.generate import Checkpoint
 
+    logging.disable_progress_bar()
     checkpoint = Checkpoint(
         load_model(settings.model, dtype="bfloat16" if settings.bf16 else "float32"),
         tokenizer,
