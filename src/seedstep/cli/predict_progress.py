@@ -10,17 +10,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
+from seedstep.cli.live_bar import LiveBar, live_bar
 from seedstep.cli.terminal import console, duration, plain
 from seedstep.evaluate.predict import Answered
 from seedstep.recipes import PredictProgress, PredictWatch
 from seedstep.store import Counts, PredictionsRun
 
 __all__ = ["predict_watching", "print_predictions", "print_predictions_end", "print_systems"]
-
-QUIET_SECONDS = 15
-"""Without a terminal, a line so often."""
 
 SHOWN_FAILURES = 5
 """Reasons that are listed."""
@@ -29,25 +25,14 @@ SHOWN_FAILURES = 5
 @contextmanager
 def predict_watching(out: Path) -> Iterator[PredictWatch]:
     """Shows how predictions get on: a bar on a terminal, plain lines elsewhere."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[activity]}", style="dim"),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with bar:
+    with live_bar("instances") as bar:
         yield _Watch(bar, out)
 
 
 class _Watch:
-    def __init__(self, bar: Progress, out: Path) -> None:
+    def __init__(self, bar: LiveBar, out: Path) -> None:
         self._bar = bar
         self._out = out
-        self._task = bar.add_task("instances", total=None, activity="")
-        self._quiet = 0
         self._told = 0
 
     def began(self, progress: PredictProgress) -> None:
@@ -56,29 +41,21 @@ class _Watch:
             f"{self._out}, {progress.name}: {progress.wanted:,} instances{before}, "
             f"model {progress.settings.model}"
         )
-        console.print(plain(line), soft_wrap=True)
-        self._show(progress)
+        self._bar.say(plain(line))
+        self._tell(progress)
+        self._bar.show(progress.done, progress.wanted, _activity(progress))
 
     def retired(self, progress: PredictProgress, record: list[Answered]) -> None:
-        self._show(progress)
+        self._tell(progress)
+        self._bar.show(progress.done, progress.wanted, _activity(progress))
 
     def tick(self, progress: PredictProgress) -> None:
-        self._quiet += 1
-        if not console.is_terminal and self._quiet >= QUIET_SECONDS:
-            self._quiet = 0
-            console.print(f"{progress.done:,}/{progress.wanted:,} · {_activity(progress)}")
-        self._show(progress)
+        self._bar.tick(progress.done, progress.wanted, _activity(progress))
 
-    def _show(self, progress: PredictProgress) -> None:
+    def _tell(self, progress: PredictProgress) -> None:
         for note in progress.notes[self._told :]:
-            console.print(plain(note, style="yellow"), soft_wrap=True)
+            self._bar.say(plain(note, style="yellow"))
         self._told = len(progress.notes)
-        self._bar.update(
-            self._task,
-            completed=progress.done,
-            total=progress.wanted,
-            activity=_activity(progress),
-        )
 
 
 def _activity(progress: PredictProgress) -> str:
