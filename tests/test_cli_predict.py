@@ -1,18 +1,22 @@
 """`seedstep predict` as a user runs it: served models, checkpoints, baselines, and what is told."""
 
 import json
+import sqlite3
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from signal import SIGINT, SIGKILL
 from typing import Any
 
 import pytest
 import yaml
 
 from answering_models import answering_model, save_model
-from command_line import UNSAFE, run_process, seedstep
+from command_line import UNSAFE, environment, program, run_process, seedstep
 from predicting import predicted, texts, word_model, write_word_tasks
 from scripted_server import Fault, ScriptedServer, error
-from seedstep.errors import RunMismatchError
+from seedstep.errors import RunMismatchError, SeedstepError
 from seedstep.evaluate import score
 from seedstep.recipes import predict
 from seedstep.store import PredictionsRun
@@ -86,6 +90,16 @@ def test_settings_in_a_file(model: ScriptedServer, tmp_path: Path) -> None:
     assert str(config) in seedstep("predict", "--out", tmp_path / "two", *flags).error
 
 
+@pytest.mark.parametrize(
+    "flag", ["--limit-tasks", "--limit-instances", "--max-requests", "--batch"]
+)
+def test_a_limit_is_at_least_one(tmp_path: Path, flag: str) -> None:
+    tasks = write_word_tasks(tmp_path / "ni", 1, 1)
+    wrong = seedstep("predict", "--out", tmp_path / "run", "--tasks", tasks, flag, 0).error
+    assert flag[2:].replace("-", "_") in wrong
+    assert ">= 1" in wrong
+
+
 @pytest.mark.parametrize("flags", [("--tasks", "x"), ("--out", "run")])
 def test_what_is_needed(flags: tuple[str, str], empty_directory: None) -> None:
     error = seedstep("predict", *flags).error
@@ -154,6 +168,36 @@ class TestCheckpoints:
         again = seedstep("predict", "--out", tmp_path / "run", "--name", "tiny", "--batch", 16)
         assert "15 instances, 11 of them predicted before" in again.words
         assert predicted(tmp_path / "run", "tiny") == found
+
+    def test_interrupted_or_killed_they_go_on(self, tmp_path: Path) -> None:
+        tasks = write_word_tasks(tmp_path / "ni", 12, 20)
+        name = save_model("Llama", tmp_path / "model")
+        flags = ("--model", name, "--tasks", tasks, "--max-new-tokens", 8, "--batch", 1)
+        command = program("predict", "--out", tmp_path / "run", *flags, "--name", "tiny")
+        codes = []
+        for signal, kept in ((SIGINT, 10), (SIGKILL, 60)):
+            process = subprocess.Popen(command, env=environment(), stdout=-1, stderr=-1)
+            while _kept(tmp_path / "run") < kept and process.poll() is None:
+                time.sleep(0.005)
+            process.send_signal(signal)
+            _, err = process.communicate()
+            codes.append(process.returncode)
+            if signal is SIGINT:
+                assert "go on with: seedstep predict --out" in err.decode()
+        assert codes == [130, -SIGKILL]
+        assert 60 <= _kept(tmp_path / "run") < 240
+        assert run_process(*command[1:]).code == 0
+        predict(tmp_path / "whole", tasks=tasks, name="tiny", model=name, max_new_tokens=8).close()
+        assert predicted(tmp_path / "run", "tiny") == predicted(tmp_path / "whole", "tiny")
+
+    def test_of_16_bits(self, tmp_path: Path) -> None:
+        tasks = write_word_tasks(tmp_path / "ni", 1, 4)
+        name = save_model("Llama", tmp_path / "model")
+        flags = ("--model", name, "--tasks", tasks, "--max-new-tokens", 4, "--bf16")
+        done = seedstep("predict", "--out", tmp_path / "run", *flags)
+        assert done.code == 0
+        assert "other answers" not in done.out
+        assert all(texts(tmp_path / "run", name))
 
     def test_that_have_changed_are_another_system(self, tmp_path: Path) -> None:
         tasks = write_word_tasks(tmp_path / "ni", 1, 2)
@@ -247,10 +291,17 @@ class TestCheckpoints:
         assert (done.code, done.err) == (0, "")
 
 
+def _kept(run: Path) -> int:
+    """How many predictions a run holds that another process writes."""
+    try:
+        with PredictionsRun.read(run) as opened:
+            return sum(opened.counts(name).predictions for name in opened.names())
+    except SeedstepError:
+        return 0
+
+
 def _forget(database: Path, count: int) -> None:
     """Take the last predictions out of a run, as if it had been killed before them."""
-    import sqlite3
-
     with sqlite3.connect(database) as connection:
         connection.execute(
             "DELETE FROM predictions WHERE rowid IN"

@@ -11,12 +11,13 @@ Example::
 from seedstep.bootstrap import Settings
 from seedstep.data import Instance, Task, seed_tasks
 from seedstep.errors import SeedstepError
-from seedstep.recipes import make_examples, self_instruct, write_instructions
+from seedstep.recipes import make_examples, predict, self_instruct, write_instructions
 from seedstep.steps import StepsSettings
-from seedstep.store import Run, StepsRun, export
+from seedstep.store import PredictionsRun, Run, StepsRun, export
 
 __all__ = [
     "Instance",
+    "PredictionsRun",
     "Run",
     "SeedstepError",
     "Settings",
@@ -25,6 +26,7 @@ __all__ = [
     "Task",
     "export",
     "make_examples",
+    "predict",
     "seed_tasks",
     "self_instruct",
     "write_instructions",

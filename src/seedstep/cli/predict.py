@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -44,8 +44,8 @@ from seedstep.store import PredictionsRun
 
 __all__ = ["command"]
 
-CHOSEN = ChosenTasks.__dataclass_fields__
-SYSTEM = SystemSettings.__dataclass_fields__
+CHOSEN = {one.name: one for one in fields(ChosenTasks)}
+SYSTEM = {one.name: one for one in fields(SystemSettings)}
 KNOBS = ("positive", "negative", "explanations", "position", "fit", "max_source")
 
 
@@ -117,12 +117,13 @@ def command(
 
 def _flags(given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that flags name. A switch that is not there names none."""
-    flags = {name: given[name] or None for name in (*CHOSEN, *SYSTEM) if name in given}
+    known = [name for name in (*CHOSEN, *SYSTEM) if name in given]
+    flags = {name: given[name] for name in known if given[name] is not False}
     knobs = {**{knob: given[knob] for knob in KNOBS}, "steps": given["encode_steps"]}
     turned = {knob: value for knob, value in knobs.items() if value is not None}
     if given["encoding"]:
         turned = asdict(make_encoding(given["encoding"], turned))
-    return {**flags, "seed": given["seed"], "encoding": turned or None}
+    return {**flags, "encoding": turned or None}
 
 
 async def _predict(

@@ -134,7 +134,9 @@ def ask_checkpoint(
         if failed:
             yield failed
         for batch in checkpoint.answers(prompts):
-            yield [Answered(places[at], plain_text(one.text), cut=one.cut) for at, one in batch]
+            yield [
+                Answered(places[at], plain_text(one.text).strip(), cut=one.cut) for at, one in batch
+            ]
 
 
 def _prompt(encoded: Encoded, tokenizer: HfTokenizer, checkpoint: "Checkpoint") -> Sequence[int]:
