@@ -52,6 +52,8 @@ WRITTEN: dict[str, tuple[str | tuple[str, ...], tuple[str, ...]]] = {
     "one-line": ("1. Read. 2. Say.", ("Read. 2. Say.",)),
     "prose": ("Read it,\nthen say it.", ("Read it,\nthen say it.",)),
     "list": (("Read.", " ", "Say."), ("Read.", "Say.")),
+    "numbered-list": (("1. Read.", "2. Say."), ("Read.", "Say.")),
+    "years": (("1984. A year.", "2. Say."), ("1984. A year.", "2. Say.")),
     "nothing": (" \n ", ()),
 }
 

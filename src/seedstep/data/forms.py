@@ -81,20 +81,24 @@ def task_of(
 
 
 def steps_of(written: Texts) -> tuple[str, ...]:
-    """The steps of a list, or of a text such as `1. Read.` with one step a line.
+    """The steps of a list, numbered or not, or of a text such as `1. Read.` with one step a line.
 
     Lines without a number belong to the step before; a text without any is one step.
     """
     if not isinstance(written, str):
-        return tuple(step for step in written if step.strip())
-    steps: list[list[str]] = []
+        steps = tuple(step for step in written if step.strip())
+        numbers = [f"{number}. " for number in range(1, len(steps) + 1)]
+        if all(map(str.startswith, steps, numbers)):
+            return tuple(map(str.removeprefix, steps, numbers))
+        return steps
+    parts: list[list[str]] = []
     for line in filter(str.strip, written.split("\n")):
         found = _NUMBERED.match(line)
-        if found or not steps:
-            steps.append([line[found.end() if found else 0 :].strip()])
+        if found or not parts:
+            parts.append([line[found.end() if found else 0 :].strip()])
         else:
-            steps[-1].append(line.strip())
-    return tuple("\n".join(lines) for lines in steps)
+            parts[-1].append(line.strip())
+    return tuple("\n".join(lines) for lines in parts)
 
 
 def _texts(texts: Texts) -> tuple[str, ...]:

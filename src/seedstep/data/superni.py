@@ -14,6 +14,7 @@ from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -60,6 +61,10 @@ class _TaskFile(WrittenTask, frozen=True, kw_only=True):
     )
     instances: tuple[WrittenInstance, ...] = msgspec.field(name="Instances", default=())
     steps: Texts = msgspec.field(name=STEPS_FIELD, default=())
+
+
+class _AnySteps(_TaskFile, frozen=True, kw_only=True):
+    steps: Any = msgspec.field(name=STEPS_FIELD, default=())
 
 
 def read_task(path: Path, *, limit: int | None = None) -> Task:
@@ -113,8 +118,11 @@ def collect(found: Iterable[Task | Problem], *, skip_bad: bool) -> TaskFiles:
     return TaskFiles(tuple(tasks), tuple(problems))
 
 
-def load_file(path: Path) -> tuple[bytes, WrittenTask | BadLine]:
-    """A task file's bytes without a byte order mark, and its parts or what is wrong with it."""
+def load_file(path: Path, *, any_steps: bool = False) -> tuple[bytes, WrittenTask | BadLine]:
+    """A task file's bytes without a byte order mark, and its parts or what is wrong with it.
+
+    With `any_steps` its step-by-step instruction, which is not used then, may be of any type.
+    """
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             message = f"larger than {MAX_FILE_BYTES >> 20} MiB"
@@ -122,7 +130,7 @@ def load_file(path: Path) -> tuple[bytes, WrittenTask | BadLine]:
         data = path.read_bytes().removeprefix(BOM_UTF8)
     except OSError as error:
         return b"", BadLine("", str(error.strerror), "check the path and its rights")
-    return data, decode_json(data, _TaskFile, "in the file")
+    return data, decode_json(data, _AnySteps if any_steps else _TaskFile, "in the file")
 
 
 def _paths(path: Path, split: str | None, track: str) -> Iterable[Path | Problem]:
