@@ -57,12 +57,28 @@ def test_it_says_how_to_go_on(model: ScriptedServer, tmp_path: Path) -> None:
     stopped = seedstep("predict", "--out", tmp_path / "run", *flags, "--max-requests", 3)
     assert stopped.code == 1
     assert "openai:scripted: 3 of 12 instances predicted" in stopped.lines
-    assert f"Go on: seedstep predict --out {tmp_path / 'run'} --max-requests ..." in stopped.words
-    goes_on = seedstep(
-        "predict", "--out", tmp_path / "run", "--name", "openai:scripted", "--max-requests", 99
-    )
+    again = f"seedstep predict --out {tmp_path / 'run'} --name openai:scripted"
+    assert f"Go on: {again} --max-requests ..." in stopped.words
+    goes_on = seedstep(*again.split()[1:], "--max-requests", 99)
     assert goes_on.code == 0
     assert "12 instances, 3 of them predicted before" in goes_on.words
+
+
+def test_steps_that_are_missing_or_not_shown_are_told(
+    model: ScriptedServer, tmp_path: Path
+) -> None:
+    tasks = write_word_tasks(tmp_path / "ni", 3, 1)
+    steps = tmp_path / "steps.jsonl"
+    steps.write_text(json.dumps({"task": "task000_capitals", "steps": ["Read."]}))
+    flags = ("--model", "openai:scripted", "--base-url", model.url, "--tasks", tasks)
+    shown = (*flags, "--steps", steps, "--name", "shown", "--encoding", "steps")
+    done = seedstep("predict", "--out", tmp_path / "run", *shown)
+    assert "2 of 3 tasks have no step-by-step instruction to show" in done.lines
+    unshown = (*flags, "--steps", steps, "--name", "unshown")
+    assert (
+        "the encoding shows no steps"
+        in seedstep("predict", "--out", tmp_path / "run", *unshown).out
+    )
 
 
 def test_flags_turn_the_knobs_of_an_encoding(model: ScriptedServer, tmp_path: Path) -> None:
@@ -264,6 +280,7 @@ class TestCheckpoints:
         assert done.code == 0
         assert not UNSAFE.search(done.out.replace("\n", ""))
         assert [one.failed for one in predicted(tmp_path / "run", name)] == [""] * 4
+        assert "1 after prompts of which max_source left something out" in done.words
 
     def test_that_are_not_there(self, tmp_path: Path) -> None:
         tasks = write_word_tasks(tmp_path / "ni", 1, 1)

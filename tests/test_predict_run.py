@@ -32,7 +32,7 @@ def test_every_instance_is_predicted_in_order(model: ScriptedServer, tmp_path: P
         found = list(run.predictions("openai:scripted"))
         references = run.references()
         assert run.names() == ("openai:scripted",)
-        assert run.counts("openai:scripted") == Counts(12, 0, 0, 0)
+        assert run.counts("openai:scripted") == Counts(12, 0, 0, 0, 0)
         assert score(found, references).overall.exact_match == 100
     assert [one.instance for one in found] == list(references)
     assert [one.text for one in found] == [
@@ -100,7 +100,7 @@ def test_what_fails_is_kept_as_failed_and_counts_as_empty(tmp_path: Path) -> Non
         with predict(tmp_path / "run", **asked_of(server, tasks)) as run:
             found = {one.instance: one for one in run.predictions("openai:scripted")}
             overall = score(found.values(), run.references()).overall
-            assert run.counts("openai:scripted") == Counts(8, 2, 0, 0)
+            assert run.counts("openai:scripted") == Counts(8, 2, 0, 0, 0)
             ((reason, count),) = run.failures("openai:scripted").items()
         asked = server.requests
         predict(tmp_path / "run", **asked_of(server, tasks)).close()
@@ -120,7 +120,7 @@ def test_empty_and_cut_answers_are_counted(tmp_path: Path) -> None:
     with ScriptedServer(word_model({"word0x0": empty, "word0x2": cut})) as server:
         asked = asked_of(server, tasks, prompt_style="completion")
         with predict(tmp_path / "run", **asked) as run:
-            assert run.counts("openai:scripted") == Counts(3, 0, 1, 1)
+            assert run.counts("openai:scripted") == Counts(3, 0, 1, 1, 0)
     assert texts(tmp_path / "run") == ["", "WORD0X1", "AB"]
 
 
@@ -154,7 +154,7 @@ def test_a_budget_stops_a_system_and_a_larger_one_goes_on(
     predict(tmp_path / "run", **asked, max_requests=5).close()
     assert model.requests == 5
     assert texts(tmp_path / "run") == [word.upper() for word in [*words(0, 4), *words(1, 1)]]
-    predict(tmp_path / "run", max_requests=100, name="openai:scripted").close()
+    predict(tmp_path / "run", max_requests=100).close()
     assert len(texts(tmp_path / "run")) == 12
     assert max(times_asked(model.bodies).values()) == 1
 
@@ -221,6 +221,13 @@ class TestSystems:
             predict(tmp_path / "run", name="one", **asked_of(closed, tasks))
         predict(tmp_path / "run", name="one", **asked_of(model, tasks)).close()
         assert texts(tmp_path / "run", "one") == ["WORD0X0", "WORD0X1"]
+
+    def test_which_one_goes_on_is_to_be_said(self, model: ScriptedServer, tmp_path: Path) -> None:
+        tasks = write_word_tasks(tmp_path / "ni", 1, 2)
+        for name in ("one", "two"):
+            predict(tmp_path / "run", name=name, **asked_of(model, tasks)).close()
+        with pytest.raises(InputError, match="one, two"):
+            predict(tmp_path / "run")
 
     @pytest.mark.parametrize("name", ["  ", "a\nb", "x" * 101, "\x1b[31m"])
     def test_a_name_is_printable(self, model: ScriptedServer, tmp_path: Path, name: str) -> None:

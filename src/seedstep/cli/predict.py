@@ -105,7 +105,8 @@ def command(
     """Predict the outputs of tasks with a model or a baseline. Run it again to go on."""
     out = required(out)
     asked = settings_of(split_settings, config, _flags(context.params))
-    again = f"seedstep predict --out {out}" + (f" --name {shlex.quote(name)}" if name else "")
+    called = name or asked.get("model")
+    again = f"seedstep predict --out {out}" + (f" --name {shlex.quote(called)}" if called else "")
     progress = run_to_the_end(_predict(out, asked, name, same_model=same_model), again)
     with PredictionsRun.read(out) as run:
         named = progress.name

@@ -77,6 +77,7 @@ def print_predictions(name: str, counts: Counts, wanted: int, failures: Mapping[
         ("failed, which count as empty", counts.failed),
         ("empty", counts.empty),
         ("cut short at their length limit", counts.cut),
+        ("after prompts of which max_source left something out", counts.shortened),
     ):
         if count:
             console.print(f"  {count:,} {what}", style="yellow")

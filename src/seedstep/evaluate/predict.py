@@ -12,13 +12,13 @@ Example::
             print(answer.place, answer.text or answer.failed)
 """
 
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from seedstep.data import Instance, Task
-from seedstep.encode import Encoded, HfTokenizer, TaskEncoder, decoder_texts, tokenize
+from seedstep.encode import Dropped, Encoded, HfTokenizer, TaskEncoder, decoder_texts, tokenize
 from seedstep.errors import InputError
 from seedstep.evaluate.baselines import copy_demonstrations, copy_inputs
 from seedstep.evaluate.scores import Prediction
@@ -28,7 +28,7 @@ from seedstep.llm.order import in_order
 from seedstep.text.replies import plain_text
 
 if TYPE_CHECKING:
-    from seedstep.evaluate.generate import Checkpoint
+    from seedstep.evaluate.generate import Checkpoint, Generated
 
 __all__ = ["Answered", "Work", "ask_checkpoint", "ask_server", "copy_answers"]
 
@@ -48,13 +48,15 @@ class Work:
 class Answered:
     """What a system answered to the instance at a place.
 
-    `failed` says why there is no answer; `cut` is an answer that reached its length limit.
+    `failed` says why there is no answer; `cut` is an answer that reached its length limit,
+    `shortened` one to a prompt of which something had to be left out.
     """
 
     place: int
     text: str
     failed: str = ""
     cut: bool = False
+    shortened: bool = False
 
 
 async def ask_server(
@@ -97,14 +99,16 @@ async def _ask(
     settings: SystemSettings, encoder: TaskEncoder, place: int, instance: Instance, engine: Engine
 ) -> Answered:
     try:
-        text, _ = decoder_texts(encoder.encode(instance))
+        encoded = encoder.encode(instance)
     except InputError as error:
         return Answered(place, "", failed=error.what)
+    text, _ = decoder_texts(encoded)
     prompt = (Message("user", text.rstrip()),) if settings.style == "chat" else text
     answer = await engine.ask(Request("prediction", prompt, settings.prediction), (place,))
     if isinstance(answer, Failure):
         return Answered(place, "", failed=plain_text(f"{answer.reason}: {answer.detail}"))
-    return Answered(place, plain_text(answer.text).strip(), cut=answer.cut)
+    said = plain_text(answer.text).strip()
+    return Answered(place, said, cut=answer.cut, shortened=_is_shortened(encoded))
 
 
 def ask_checkpoint(
@@ -120,27 +124,28 @@ def ask_checkpoint(
     """
     for one in work:
         encoder = TaskEncoder(one.task, settings.encoding, tokenizer)
-        places: list[int] = []
-        prompts: list[Sequence[int]] = []
+        asked: list[tuple[int, Encoded]] = []
         failed: list[Answered] = []
         for place, instance in one.instances:
             try:
-                encoded = encoder.encode(instance)
+                asked.append((place, encoder.encode(instance)))
             except InputError as error:
                 failed.append(Answered(place, "", failed=error.what))
-                continue
-            places.append(place)
-            prompts.append(_prompt(encoded, tokenizer, checkpoint))
         if failed:
             yield failed
-        for batch in checkpoint.answers(prompts):
-            yield [
-                Answered(places[at], plain_text(one.text).strip(), cut=one.cut) for at, one in batch
-            ]
+        decoder_only = checkpoint.is_decoder_only
+        pairs = [tokenize(one, tokenizer, decoder_only=decoder_only) for _, one in asked]
+        for batch in checkpoint.answers([pair.prompt for pair in pairs]):
+            yield [_answered(*asked[at], one) for at, one in batch]
 
 
-def _prompt(encoded: Encoded, tokenizer: HfTokenizer, checkpoint: "Checkpoint") -> Sequence[int]:
-    return tokenize(encoded, tokenizer, decoder_only=checkpoint.is_decoder_only).prompt
+def _answered(place: int, encoded: Encoded, one: "Generated") -> Answered:
+    said = plain_text(one.text).strip()
+    return Answered(place, said, cut=one.cut, shortened=_is_shortened(encoded))
+
+
+def _is_shortened(encoded: Encoded) -> bool:
+    return replace(encoded.dropped, target_tokens=0) != Dropped()
 
 
 def copy_answers(settings: SystemSettings, work: Iterable[Work]) -> Iterator[list[Answered]]:

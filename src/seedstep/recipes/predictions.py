@@ -137,14 +137,14 @@ async def predict_async(
     """As `predict`, inside a running event loop; returns how far it came."""
     chosen, other = split_settings(asked, "settings")
     with PredictionsRun.start(out, chosen) as run:
-        name = name or other.get("model") or SystemSettings().model
+        name = name or other.get("model") or _only_name(run)
         defaults, notes = _defaults(other)
         system = run.begin(name, other, defaults, same_model=same_model)
         counts = run.counts(name)
         wanted = sum(len(task.instances) for task in system.tasks)
         progress = PredictProgress(system.settings, name, wanted, counts.predictions)
         progress.problems = run.tasks().problems
-        progress.notes += notes
+        progress.notes += [*notes, *_about_steps(system)]
         try:
             await _work(run, system, progress, watch)
         except BudgetReached as reached:
@@ -152,6 +152,27 @@ async def predict_async(
         finally:
             await run.settle()
     return progress
+
+
+def _only_name(run: PredictionsRun) -> str:
+    """The system to go on with where none is named."""
+    names = run.names()
+    if len(names) > 1:
+        raise InputError(f"{run.path} has several systems", f"add --name: {', '.join(names)}")
+    return names[0] if names else SystemSettings().model
+
+
+def _about_steps(system: System) -> Iterator[str]:
+    """What may not be meant: steps that are not shown, and tasks without any."""
+    kind = system.settings.encoding.steps
+    if kind == "none":
+        if system.settings.steps:
+            yield "the encoding shows no steps: --steps changes nothing"
+        return
+    name = "unrefined_steps" if kind == "unrefined" else "steps"
+    bare = sum(not getattr(task, name) for task in system.tasks)
+    if bare:
+        yield f"{bare:,} of {len(system.tasks):,} tasks have no step-by-step instruction to show"
 
 
 def split_settings(asked: Mapping[str, Any], source: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -41,17 +41,20 @@ _KEEP_SYSTEM = """
 INSERT INTO systems (name, record, at) VALUES (?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET record = excluded.record
 """
-_KEEP_PREDICTION = "INSERT OR IGNORE INTO predictions VALUES (?, ?, ?, ?, ?, ?)"
+_KEEP_PREDICTION = "INSERT OR IGNORE INTO predictions VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Predictions of a system: all, those that failed, those without text, those cut short."""
+    """Predictions of a system: all; those that failed, without text, and cut short; and those to
+    prompts of which something had to be left out.
+    """
 
     predictions: int
     failed: int
     empty: int
     cut: int
+    shortened: int
 
 
 class PredictionsRun(RunDirectory[ChosenTasks, TaskFiles]):
@@ -59,7 +62,7 @@ class PredictionsRun(RunDirectory[ChosenTasks, TaskFiles]):
 
     stage = "predict"
     changeable = ()
-    made = "systems"
+    made = "predictions"
 
     @staticmethod
     def make_settings(values: Mapping[str, Any], source: str) -> ChosenTasks:
@@ -142,15 +145,11 @@ class PredictionsRun(RunDirectory[ChosenTasks, TaskFiles]):
             instance, task = instances[row["place"]]
             yield Prediction(task, instance, row["text"], row["failed"])
 
-    def has(self, name: str) -> bool:
-        """Whether there is such a system."""
-        return self._kept(name) is not None
-
     def counts(self, name: str) -> Counts:
         """How many predictions a system has, and what they are."""
         query = (
             "SELECT count(*), count(nullif(failed, '')), total(failed = '' AND text = ''),"
-            " total(cut) FROM predictions WHERE system = ?"
+            " total(cut), total(shortened) FROM predictions WHERE system = ?"
         )
         return Counts(*map(int, self._database.rows(query, (name,))[0]))
 
@@ -207,12 +206,11 @@ class PredictionsRun(RunDirectory[ChosenTasks, TaskFiles]):
     async def record(self, system: System, answers: Sequence[Answered]) -> None:
         """Keep answers, on the disk when this returns."""
         now = time.time()
-        await self._database.write(
-            [
-                (_KEEP_PREDICTION, (system.name, one.place, one.text, one.failed, one.cut, now))
-                for one in answers
-            ]
+        rows = (
+            (system.name, one.place, one.text, one.failed, one.cut, one.shortened, now)
+            for one in answers
         )
+        await self._database.write([(_KEEP_PREDICTION, row) for row in rows])
 
     def _kept(self, name: str) -> KeptSystem | None:
         rows = self._database.rows("SELECT record FROM systems WHERE name = ?", (name,))
