@@ -7,7 +7,10 @@ import pytest
 
 from command_line import run_process
 from seedstep import Run, Task
+from seedstep.data import Example, Instance
+from seedstep.encode import Encoding, HfTokenizer, TaskEncoder, tokenize
 from seedstep.llm import Engine, MemoryLedger, open_model
+from seedstep.llm.checkpoints import load_model, load_tokenizer
 from seedstep.steps import StepsSettings, write_steps
 
 pytestmark = [pytest.mark.embedded, pytest.mark.usefixtures("empty_directory")]
@@ -54,3 +57,49 @@ async def test_the_embedded_model_writes_step_by_step_instructions() -> None:
         assert bool(written.steps) != bool(written.failure)
         assert 1 <= len(written.turns) <= 2
         assert all(turn.reply for turn in written.turns)
+
+
+CAPITALS = Task(
+    "capitals",
+    "Write the capital of the given country, and nothing else.",
+    tuple(
+        Instance(country, (capital,), country)
+        for country, capital in (
+            ("France", "Paris"),
+            ("the United Kingdom of Great Britain and Northern Ireland", "London"),
+            ("Japan", "Tokyo"),
+        )
+    ),
+    positive_examples=(Example("Italy", "Rome"), Example("Egypt", "Cairo")),
+)
+
+
+def test_the_embedded_model_answers_with_a_shared_prefix_as_it_does_alone() -> None:
+    from answering_models import plainly
+    from seedstep.evaluate.generate import Checkpoint
+
+    model, tokenizer = load_model("local", dtype="float32"), load_tokenizer("local")
+    reader = HfTokenizer(tokenizer)
+    encoder = TaskEncoder(CAPITALS, Encoding(), reader)
+    encoded = [encoder.encode(one) for one in CAPITALS.instances]
+    prompts = [tokenize(one, reader, decoder_only=True).prompt for one in encoded]
+    alone = [tokenizer.decode(plainly(model, one, 6), skip_special_tokens=True) for one in prompts]
+    checkpoint = Checkpoint(model, tokenizer, new_tokens=6)
+    assert checkpoint.note == ""
+    answers = {place: one.text for batch in checkpoint.answers(prompts) for place, one in batch}
+    assert [answers[place] for place in range(3)] == [text.strip() for text in alone]
+    assert all(answers.values())
+
+
+def test_the_embedded_model_predicts() -> None:
+    line = {
+        "id": "capitals",
+        "definition": CAPITALS.definition,
+        "positive_examples": [{"input": "Italy", "output": "Rome"}],
+        "instances": [{"input": "France", "output": "Paris"}],
+    }
+    Path("tasks.jsonl").write_text(json.dumps(line))
+    flags = ("--model", "local", "--tasks", "tasks.jsonl", "--max-new-tokens", "8")
+    done = run_process("predict", *flags, "--out", "predictions", "--in-flight", "1", seconds=300)
+    assert (done.code, done.err) == (0, "")
+    assert "local: 1 of 1 instances predicted" in done.lines

@@ -11,11 +11,10 @@ import pytest
 
 from command_line import seedstep
 from disk import no_space
-from seedstep.data import Example, Task, load_tasks
+from seedstep.data import STEPS_FIELD, Example, Task, load_tasks
 from seedstep.errors import InputError, RunError
 from seedstep.steps import TaskText, check, parse, render
-from seedstep.store.steps_export import FIELD
-from seedstep.suite import INSTANCES, SPLITS, STEPS_FIELD, categories, write_suite
+from seedstep.suite import INSTANCES, SPLITS, categories, write_suite
 from seedstep.suite.spec import TaskSpec
 
 SPECS = [spec for specs in SPLITS.values() for spec in specs]
@@ -92,8 +91,7 @@ def test_the_readme_says_who_wrote_what(suite: Path) -> None:
 
 def test_fields_are_those_of_the_benchmark_and_the_steps(suite: Path) -> None:
     record = read(suite, SPECS[0])
-    assert STEPS_FIELD == FIELD
-    assert list(record)[-1] == FIELD
+    assert list(record)[-1] == STEPS_FIELD
     assert {"Definition", "Categories", "Positive Examples", "Instances"} < record.keys()
     assert record["Instance License"] == ["Apache 2.0"]
     assert record["Instances"][0].keys() == {"id", "input", "output"}
@@ -187,7 +185,7 @@ def example_is_right(spec: TaskSpec, example: Example) -> bool:
 
 @every_task
 def test_steps_pass_the_checks_and_the_round_trip(suite: Path, spec: TaskSpec) -> None:
-    text = read(suite, spec)[FIELD]
+    text = read(suite, spec)[STEPS_FIELD]
     assert text == render(spec.steps)
     parsed = parse(text)
     assert parsed.steps == spec.steps

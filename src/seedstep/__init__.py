@@ -11,13 +11,14 @@ Example::
 from seedstep.bootstrap import Settings
 from seedstep.data import Instance, Task, seed_tasks
 from seedstep.errors import SeedstepError
-from seedstep.recipes import make_examples, self_instruct, tune_model, write_instructions
+from seedstep.recipes import make_examples, predict, self_instruct, tune_model, write_instructions
 from seedstep.steps import StepsSettings
-from seedstep.store import Run, StepsRun, export
+from seedstep.store import PredictionsRun, Run, StepsRun, export
 from seedstep.tune import TuneSettings
 
 __all__ = [
     "Instance",
+    "PredictionsRun",
     "Run",
     "SeedstepError",
     "Settings",
@@ -27,6 +28,7 @@ __all__ = [
     "TuneSettings",
     "export",
     "make_examples",
+    "predict",
     "seed_tasks",
     "self_instruct",
     "tune_model",

@@ -97,22 +97,29 @@ class RunBusyError(RunError):
     """Another process works on the run."""
 
 
-def _same_model_remedy(differences: Sequence[tuple[str, object, object]]) -> str:
+def _same_model_remedy(differences: Sequence[tuple[str, object, object]], another: str) -> str:
     if [key for key, _, _ in differences] != ["base_url"]:
         return ""
-    return "add --same-model if the same model is served there, or name another --out"
+    return f"add --same-model if the same model is served there, or name another {another}"
 
 
 class RunMismatchError(RunError):
     """The run was started with another configuration."""
 
-    def __init__(self, run: str, differences: Sequence[tuple[str, object, object]]) -> None:
-        """`differences` are (key, the run's value, the asked value)."""
+    def __init__(
+        self,
+        run: str,
+        differences: Sequence[tuple[str, object, object]],
+        another: str = "--out",
+    ) -> None:
+        """`differences` are (key, the run's value, the asked value); `another` is the flag that
+        names something new.
+        """
         keys = "; ".join(f"{key}: {old!r} there, {new!r} asked" for key, old, new in differences)
         super().__init__(
             f"{run} was started with other settings ({keys})",
-            _same_model_remedy(differences)
-            or "leave these settings out to go on with the run, or name another --out",
+            _same_model_remedy(differences, another)
+            or f"leave these settings out to go on with the run, or name another {another}",
         )
         self.differences = tuple(differences)
 

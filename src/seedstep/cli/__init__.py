@@ -21,6 +21,7 @@ from seedstep.cli import (
     init,
     judge,
     novelty,
+    predict,
     push,
     requests,
     run,
@@ -74,6 +75,7 @@ app.command("evaluate")(evaluate.command)
 app.command("compare")(compare.command)
 app.command("judge")(judge.command)
 app.command("agreement")(agreement.command)
+app.command("predict")(predict.command)
 app.command("init")(init.command)
 app.command("suite")(suite.command)
 app.command("run")(run.command)

@@ -7,9 +7,10 @@ import typer
 
 from seedstep.cli.examples import print_examples
 from seedstep.cli.judge import print_verdicts
+from seedstep.cli.predict_progress import print_systems
 from seedstep.cli.steps_print import print_statistics
 from seedstep.cli.summary import print_status
-from seedstep.store import ExamplesRun, JudgeRun, Run, StepsRun, open_run
+from seedstep.store import ExamplesRun, JudgeRun, PredictionsRun, Run, StepsRun, open_run
 
 __all__ = ["command"]
 
@@ -26,3 +27,5 @@ def command(run: Annotated[Path, typer.Argument(help="The run's directory.")]) -
                 print_examples(opened)
             case JudgeRun():
                 print_verdicts(opened)
+            case PredictionsRun():
+                print_systems(opened)

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
+from seedstep.cli.live_bar import LiveBar, live_bar
 from seedstep.cli.terminal import console, duration, plain
 from seedstep.data import Task
 from seedstep.recipes import TaskProgress, TaskWatch
@@ -20,33 +19,18 @@ from seedstep.store import TaskRun
 
 __all__ = ["print_end", "print_spending", "watching"]
 
-QUIET_SECONDS = 15
-"""Without a terminal, a line at least this often."""
-
 
 @contextmanager
 def watching(out: Path) -> Iterator[TaskWatch]:
     """Shows how a run gets on: a bar on a terminal, plain lines elsewhere."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[activity]}", style="dim"),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with bar:
+    with live_bar("tasks") as bar:
         yield _Watch(bar, out)
 
 
 class _Watch:
-    def __init__(self, bar: Progress, out: Path) -> None:
+    def __init__(self, bar: LiveBar, out: Path) -> None:
         self._bar = bar
         self._out = out
-        self._task = bar.add_task("tasks", total=None, activity="")
-        self._quiet = 0
 
     def began(self, progress: TaskProgress) -> None:
         settings = progress.settings
@@ -55,30 +39,17 @@ class _Watch:
             f"{self._out}: {progress.wanted} tasks{before}, model {settings.model}, "
             f"{settings.in_flight} in flight"
         )
-        console.print(plain(line), soft_wrap=True)
-        self._show(progress)
+        self._bar.say(plain(line))
+        self._bar.show(progress.done, progress.wanted, _activity(progress))
 
     def retired(self, progress: TaskProgress, record: Task) -> None:
         if progress.done > progress.before:
             line = f"[{progress.done}/{progress.wanted}] {record.id}: {progress.last}"
-            console.print(plain(line), soft_wrap=True)
-            self._quiet = 0
-        self._show(progress)
+            self._bar.say(plain(line))
+        self._bar.show(progress.done, progress.wanted, _activity(progress))
 
     def tick(self, progress: TaskProgress) -> None:
-        self._quiet += 1
-        if not console.is_terminal and self._quiet >= QUIET_SECONDS:
-            self._quiet = 0
-            console.print(f"{progress.done}/{progress.wanted} · {_activity(progress)}")
-        self._show(progress)
-
-    def _show(self, progress: TaskProgress) -> None:
-        self._bar.update(
-            self._task,
-            completed=progress.done,
-            total=progress.wanted,
-            activity=_activity(progress),
-        )
+        self._bar.tick(progress.done, progress.wanted, _activity(progress))
 
 
 def _activity(progress: TaskProgress) -> str:

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from seedstep.errors import InputError, MissingExtraError, ModelError
-from seedstep.llm.local import embedded_model
+from seedstep.llm.local import embedded_model, file_fingerprint
 from seedstep.llm.pretokenizers import with_pre_tokenizer
 
 __all__ = [
     "checkpoint_of",
+    "fingerprint_of",
     "gguf_of",
     "is_decoder_only",
     "load_config",
@@ -60,6 +61,27 @@ def gguf_of(model: str) -> Path | None:
         return embedded_model()
     kind, _, name = model.partition(":")
     return Path(name) if kind == "gguf" and name else None
+
+
+def fingerprint_of(model: str) -> str:
+    """What tells a checkpoint on the disk from another at its place; empty for a hub id.
+
+    The sizes, heads and tails of its files are read, not gigabytes.
+
+    Raises:
+        InputError: the name is of no kind that transformers can load.
+        MissingExtraError: the embedded model is not installed.
+    """
+    kind, _, name = model.partition(":")
+    if kind == "hf":
+        folder = Path(checkpoint_of(model))
+        files = sorted(one for one in folder.glob("*") if one.is_file()) if folder.is_dir() else []
+    else:
+        files = [embedded_model() if model == "local" else Path(name)]
+    parts = [f"{one.name} {file_fingerprint(one)}" for one in files if one.is_file()]
+    if not parts:
+        return ""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def load_tokenizer(model: str) -> Any:
@@ -108,7 +130,7 @@ def load_model(model: str, *, dtype: str = "auto") -> Any:
         kind = "Seq2SeqLM" if config.is_encoder_decoder else "CausalLM"
         loader = getattr(transformers, f"AutoModelFor{kind}")
         return loader.from_pretrained(checkpoint, config=config, dtype=dtype)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # of any kind, where a file is broken
         raise _not_loaded(checkpoint, "model", error) from None
 
 
@@ -117,7 +139,7 @@ def _read(model: str, kind: str, part: str) -> Any:
     transformers = _transformers()
     try:
         return getattr(transformers, kind).from_pretrained(checkpoint)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # of any kind, where a file is broken
         raise _not_loaded(checkpoint, part, error) from None
 
 

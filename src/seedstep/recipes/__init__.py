@@ -11,6 +11,13 @@ from seedstep.recipes.experiment import (
 )
 from seedstep.recipes.judging import judge, judge_async
 from seedstep.recipes.novelty import COLUMNS, Filter, FilterReport, Rejection, Verdict, filter_file
+from seedstep.recipes.predictions import (
+    PredictProgress,
+    PredictWatch,
+    encoding_beside,
+    predict,
+    predict_async,
+)
 from seedstep.recipes.self_instruct import (
     Progress,
     Watch,
@@ -34,6 +41,8 @@ __all__ = [
     "Experiment",
     "Filter",
     "FilterReport",
+    "PredictProgress",
+    "PredictWatch",
     "Progress",
     "Rejection",
     "Stage",
@@ -45,6 +54,7 @@ __all__ = [
     "Verdict",
     "Watch",
     "agreement",
+    "encoding_beside",
     "evaluate_systems",
     "filter_file",
     "import_instructions",
@@ -52,6 +62,8 @@ __all__ = [
     "judge_async",
     "make_examples",
     "make_examples_async",
+    "predict",
+    "predict_async",
     "read_experiment",
     "run_experiment",
     "self_instruct",

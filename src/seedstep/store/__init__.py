@@ -6,6 +6,7 @@ from seedstep.store.export import FORMATS, export, exported_files
 from seedstep.store.hub import push
 from seedstep.store.judge_run import JudgeRun
 from seedstep.store.labels import Labels, read_labels
+from seedstep.store.predictions_run import Counts, PredictionsRun
 from seedstep.store.requests import RequestLine
 from seedstep.store.results import Status, TaskDetails, Usage
 from seedstep.store.run import Run
@@ -14,6 +15,7 @@ from seedstep.store.stages import open_run
 from seedstep.store.steps_export import export_lines, export_task_files
 from seedstep.store.steps_join import with_steps
 from seedstep.store.steps_run import ExamplesRun, StepsRun
+from seedstep.store.system import ChosenSystem
 from seedstep.store.systems import System, TaskChoice, distinct_names, read_systems
 from seedstep.store.task_run import Entry, TaskResult, TaskRun
 from seedstep.store.task_sources import load_source
@@ -21,10 +23,13 @@ from seedstep.store.tune_run import TuneRun, stored_settings
 
 __all__ = [
     "FORMATS",
+    "ChosenSystem",
+    "Counts",
     "Entry",
     "ExamplesRun",
     "JudgeRun",
     "Labels",
+    "PredictionsRun",
     "RequestLine",
     "Run",
     "RunDirectory",

@@ -1,13 +1,13 @@
 """A run directory of any stage: one resolved configuration, one database, one writer at a time.
 
 Each stage derives its own, which says what its settings are, what it starts from, and what it
-keeps.
+keeps. What one model makes has a `ModelRun`.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,7 @@ import filelock
 import msgspec
 
 from seedstep.errors import RunBusyError, RunError, RunMismatchError
-from seedstep.llm import Header, Spent, resolve_base_url
+from seedstep.llm import Header, Spent
 from seedstep.store.config import read_yaml, write_yaml
 from seedstep.store.database import Database
 from seedstep.store.ledger import RequestLedger
@@ -38,26 +38,12 @@ DATABASE = "run.db"
 LOCK = "run.lock"
 STAGE = "stage"
 """Entry of the configuration: which stage the run is of."""
-IDENTITY = "identity_url"
-"""Entry of the configuration: the address under which replies are kept."""
 
 
 class RunSettings(Protocol):
-    """What the settings of every stage have."""
+    """What the settings of every stage are: a dataclass."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def model(self) -> str:
-        """The model."""
-
-    @property
-    def base_url(self) -> str | None:
-        """The address of its server."""
-
-    @property
-    def style(self) -> str:
-        """The prompt style."""
 
 
 S = TypeVar("S", bound=RunSettings)
@@ -73,11 +59,14 @@ class RunDirectory(ABC, Generic[S, Inputs]):
     changeable: ClassVar[tuple[str, ...]]
     """Settings that a run may go on with changed: they do not change what was made already."""
 
+    made: ClassVar[str] = "requests"
+    """The table that has rows once anything was made; before that all settings may change."""
+
     def __init__(self, path: Path, settings: S, database: Database) -> None:
         """Use `start` or `read`."""
         self.path = path
         self.settings = settings
-        self.identity_url: str | None = None
+        self._entries: Mapping[str, Any] = {}
         self._database = database
         self._lock: filelock.BaseFileLock | None = None
         self._inputs: Inputs | None = None
@@ -106,12 +95,11 @@ class RunDirectory(ABC, Generic[S, Inputs]):
         """Keep what the run starts from, where nothing was asked yet."""
 
     @classmethod
-    def start(cls, path: Path, asked: Mapping[str, Any], *, same_model: bool = False) -> Self:
+    def start(cls, path: Path, asked: Mapping[str, Any]) -> Self:
         """Create a run, or go on with one, as its writer.
 
         `asked` are the settings that the user named; the others are the run's own, or the
-        defaults. `same_model` says that another base URL serves the same model, so that the
-        replies kept count as its own.
+        defaults.
 
         Raises:
             RunBusyError: another process works on it.
@@ -119,8 +107,11 @@ class RunDirectory(ABC, Generic[S, Inputs]):
             InputError: an input file or a setting can't be used.
             RunError: the directory is something else or can't be written.
         """
-        settings, inputs, identity_url = cls._resolve(path, asked, same_model=same_model)
-        config = cls._config(settings, inputs, identity_url)
+        return cls._start(path, asked, cls.changeable)
+
+    @classmethod
+    def _start(cls, path: Path, asked: Mapping[str, Any], changeable: Sequence[str]) -> Self:
+        settings, inputs, config = cls._resolve(path, asked, changeable)
         lock = take_lock(path)
         try:
             fresh = not (path / CONFIG).exists()
@@ -132,12 +123,12 @@ class RunDirectory(ABC, Generic[S, Inputs]):
             raise
         run._lock = lock
         run._inputs = inputs
-        run.identity_url = identity_url
+        run._entries = config
         try:
             run._check()
             if not fresh:
                 write_yaml(path / CONFIG, config)
-            if not _any_request(run._database):
+            if not cls._has_made(run._database):
                 run._keep(inputs)
         except BaseException:
             run.close()
@@ -155,7 +146,7 @@ class RunDirectory(ABC, Generic[S, Inputs]):
             raise RunError(
                 f"{path} is not a run", f"name a directory that `{cls.stage} --out` made"
             )
-        values, _ = cls._stored(path)
+        values, entries = cls._stored(path)
         again = f"run `seedstep {cls.stage} --out {path}` again"
         not_begun = RunError(f"{path} has not begun", again)
         if not (path / DATABASE).exists():
@@ -165,7 +156,9 @@ class RunDirectory(ABC, Generic[S, Inputs]):
         if not database.has_schema:
             database.close()
             raise not_begun
-        return cls(path, settings, database)
+        run = cls(path, settings, database)
+        run._entries = entries
+        return run
 
     def inputs(self) -> Inputs:
         """What the run starts from; a writer has read it already.
@@ -229,12 +222,15 @@ class RunDirectory(ABC, Generic[S, Inputs]):
         """Write the requests to a file that `replay:FILE` serves; returns how many they are.
 
         Raises:
-            InputError: the file is there and is no recording, or its directory is not there.
+            InputError: the file is there and is no recording, or its directory is not there; or
+                the requests went to several models.
             RunError: the disk is full or the directory can't be written.
         """
-        settings = self.settings
-        header = Header.of(settings.model, settings.base_url, settings.style)
-        return write_recording(self._database, header, path)
+        return write_recording(self._database, self._header(), path)
+
+    @abstractmethod
+    def _header(self) -> Header:
+        """Which model a recording of the requests stands for."""
 
     def _is_running(self) -> bool:
         if self._lock:
@@ -249,33 +245,55 @@ class RunDirectory(ABC, Generic[S, Inputs]):
 
     @classmethod
     def _resolve(
-        cls, path: Path, asked: Mapping[str, Any], *, same_model: bool
-    ) -> tuple[S, Inputs, str | None]:
-        """The settings to go on with, the inputs, and the address under which replies are kept.
-
-        Nothing is written.
-        """
+        cls, path: Path, asked: Mapping[str, Any], changeable: Sequence[str]
+    ) -> tuple[S, Inputs, dict[str, Any]]:
+        """The settings to go on with, the inputs, and the configuration. Nothing is written."""
         new = not (path / CONFIG).exists()
         if new:
             _require_free(path)
-        stored, stamps = ({}, {}) if new else cls._stored(path)
+        stored, entries = ({}, {}) if new else cls._stored(path)
         source = str(path / CONFIG)
-        settings = cls.make_settings({**stored, **asked}, "settings" if new else source)
-        settings = replace(settings, base_url=resolve_base_url(settings.model, settings.base_url))
+        values = {**stored, **asked}
+        settings = cls._settled(cls.make_settings(values, "settings" if new else source))
         inputs = cls.load(settings)
-        if new or not _has_requests(path):
-            return settings, inputs, settings.base_url
-        identity_url = stamps.get(IDENTITY)
-        before = {**asdict(cls.make_settings(stored, source)), **stamps}
-        now = cls._config(settings, inputs, identity_url)
-        changeable = (*cls.changeable, "base_url") if same_model else cls.changeable
-        refuse_differences(path, before, now, changeable)
-        return settings, inputs, identity_url
+        if new or not cls._is_begun(path):
+            return settings, inputs, cls._config(settings, inputs, None)
+        before = {**asdict(cls.make_settings(stored, source)), **entries}
+        config = cls._config(settings, inputs, entries)
+        refuse_differences(path, before, config, changeable)
+        return settings, inputs, config
 
     @classmethod
-    def _config(cls, settings: S, inputs: Inputs, identity_url: str | None) -> dict[str, Any]:
+    def _config(
+        cls, settings: S, inputs: Inputs, entries: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
         stamps = cls.stamps(settings, inputs)
-        return {STAGE: cls.stage, **asdict(settings), **stamps, IDENTITY: identity_url}
+        more = cls._more(settings, entries)
+        return {STAGE: cls.stage, **asdict(settings), **stamps, **more}
+
+    @staticmethod
+    def _settled(settings: S) -> S:
+        """The settings as a run keeps them."""
+        return settings
+
+    @staticmethod
+    def _more(settings: S, entries: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Further entries of the configuration. `entries` are those that it has; None where nothing
+        was made yet.
+        """
+        return {}
+
+    @classmethod
+    def _is_begun(cls, path: Path) -> bool:
+        """False for an attempt that got no further than naming its settings."""
+        if not (path / DATABASE).exists():
+            return False
+        with closing(Database.open(path / DATABASE, read_only=True)) as database:
+            return database.has_schema and cls._has_made(database)
+
+    @classmethod
+    def _has_made(cls, database: Database) -> bool:
+        return bool(database.rows(f"SELECT 1 FROM {cls.made} LIMIT 1"))  # noqa: S608 - a constant
 
     @classmethod
     def _stored(cls, path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -316,23 +334,16 @@ def _require_free(path: Path) -> None:
         raise RunError(f"{path} is not empty and not a run", "name another --out")
 
 
-def _has_requests(path: Path) -> bool:
-    """False for an attempt that got no further than naming a model."""
-    if not (path / DATABASE).exists():
-        return False
-    with closing(Database.open(path / DATABASE, read_only=True)) as database:
-        return database.has_schema and _any_request(database)
-
-
-def _any_request(database: Database) -> bool:
-    """Whether anything was answered."""
-    return bool(database.rows("SELECT 1 FROM requests LIMIT 1"))
-
-
 def refuse_differences(
-    path: Path, before: Mapping[str, Any], now: Mapping[str, Any], changeable: Sequence[str]
+    where: str | Path,
+    before: Mapping[str, Any],
+    now: Mapping[str, Any],
+    changeable: Sequence[str],
+    another: str = "--out",
 ) -> None:
     """Make sure that two configurations differ in nothing but what is changeable.
+
+    `another` is the flag that names something new.
 
     Raises:
         RunMismatchError: they do; it names what.
@@ -343,7 +354,7 @@ def refuse_differences(
         if key not in changeable and before.get(key) != value
     ]
     if differences:
-        raise RunMismatchError(str(path), differences)
+        raise RunMismatchError(str(where), differences, another)
 
 
 def take_lock(path: Path) -> filelock.BaseFileLock:

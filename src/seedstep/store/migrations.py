@@ -114,4 +114,29 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         )
         """,
     ),
+    (
+        "systems",
+        """
+        CREATE TABLE systems (
+            name TEXT PRIMARY KEY,
+            record TEXT NOT NULL,             -- JSON: settings, fingerprints, address
+            at REAL NOT NULL                  -- Unix time
+        )
+        """,
+    ),
+    (
+        "predictions",
+        """
+        CREATE TABLE predictions (
+            system TEXT NOT NULL,
+            place INTEGER NOT NULL,           -- of the instance among all of the run, from 0
+            text TEXT NOT NULL,
+            failed TEXT NOT NULL,             -- why there is no text; empty where there is one
+            cut INTEGER NOT NULL,             -- whether the text reached its length limit
+            shortened INTEGER NOT NULL,       -- whether the prompt had to be
+            at REAL NOT NULL,                 -- Unix time
+            PRIMARY KEY (system, place)
+        )
+        """,
+    ),
 )

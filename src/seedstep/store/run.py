@@ -17,7 +17,8 @@ from seedstep.errors import InputError
 from seedstep.novelty import Contamination
 from seedstep.prompts import fingerprint
 from seedstep.store.database import Database
-from seedstep.store.directory import RunDirectory, digest
+from seedstep.store.directory import digest
+from seedstep.store.model_run import ModelRun
 from seedstep.store.results import (
     Status,
     TaskDetails,
@@ -32,7 +33,7 @@ from seedstep.text import TOKENIZERS
 __all__ = ["Run"]
 
 
-class Run(RunDirectory[Settings, tuple[Task, ...]]):
+class Run(ModelRun[Settings, tuple[Task, ...]]):
     """A bootstrap's run directory, opened for reading or as its one writer."""
 
     stage = "bootstrap"

@@ -19,12 +19,13 @@ import msgspec
 from seedstep.data import Task, TaskFiles
 from seedstep.errors import InputError
 from seedstep.prompts import fingerprint
-from seedstep.store.directory import RunDirectory, RunSettings, digest
+from seedstep.store.directory import digest
+from seedstep.store.model_run import ModelRun, ModelSettings
 
 __all__ = ["Entry", "TaskResult", "TaskRun"]
 
 
-class TaskSettings(RunSettings, Protocol):
+class TaskSettings(ModelSettings, Protocol):
     """Settings of a stage that works on tasks."""
 
     @property
@@ -57,7 +58,7 @@ class Entry(Generic[R]):
     result: R
 
 
-class TaskRun(RunDirectory[S, TaskFiles], Generic[S, R]):
+class TaskRun(ModelRun[S, TaskFiles], Generic[S, R]):
     """A run directory with a record for each task, opened for reading or as its one writer."""
 
     record_type: ClassVar[type]

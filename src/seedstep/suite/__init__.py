@@ -3,10 +3,9 @@
 from seedstep.suite.write import (
     INSTANCES,
     SPLITS,
-    STEPS_FIELD,
     Category,
     categories,
     write_suite,
 )
 
-__all__ = ["INSTANCES", "SPLITS", "STEPS_FIELD", "Category", "categories", "write_suite"]
+__all__ = ["INSTANCES", "SPLITS", "Category", "categories", "write_suite"]

@@ -18,12 +18,12 @@ from typing import Any
 
 import msgspec
 
-from seedstep.data import Example, write_atomically
+from seedstep.data import STEPS_FIELD, Example, write_atomically
 from seedstep.errors import InputError, RunError
 from seedstep.suite.spec import Drawn, TaskSpec
 from seedstep.suite.tasks import TEST, TRAIN
 
-__all__ = ["INSTANCES", "SPLITS", "STEPS_FIELD", "Category", "categories", "write_suite"]
+__all__ = ["INSTANCES", "SPLITS", "Category", "categories", "write_suite"]
 
 INSTANCES = 60
 """Instances of each task, all with different inputs."""
@@ -31,8 +31,6 @@ INSTANCES = 60
 DRAWS = 100 * INSTANCES
 """So many draws at most find the instances of a task."""
 
-STEPS_FIELD = "Step-by-Step Instruction"
-"""The field with the step-by-step instruction, as `seedstep steps export` writes it."""
 
 SPLITS: Mapping[str, tuple[TaskSpec, ...]] = MappingProxyType({"train": TRAIN, "test": TEST})
 

@@ -1,0 +1,63 @@
+"""A bar on a terminal, and elsewhere a line now and then.
+
+Example::
+
+    with live_bar("tasks") as bar:
+        bar.show(3, 10, "2 in flight")
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from seedstep.cli.terminal import console
+
+__all__ = ["LiveBar", "live_bar"]
+
+QUIET_SECONDS = 15
+"""Without a terminal, a line at least this often."""
+
+
+class LiveBar:
+    """How far something is. Without a terminal `tick` has to be called every second."""
+
+    def __init__(self, bar: Progress, what: str) -> None:
+        """Use `live_bar`."""
+        self._bar = bar
+        self._task = bar.add_task(what, total=None, activity="")
+        self._quiet = 0
+
+    def show(self, done: int, total: int, activity: str) -> None:
+        """Draw the bar anew."""
+        self._bar.update(self._task, completed=done, total=total, activity=activity)
+
+    def say(self, line: Text) -> None:
+        """Print a line above the bar."""
+        console.print(line, soft_wrap=True)
+        self._quiet = 0
+
+    def tick(self, done: int, total: int, activity: str) -> None:
+        """A second has passed."""
+        self._quiet += 1
+        if not console.is_terminal and self._quiet >= QUIET_SECONDS:
+            self.say(Text(f"{done:,}/{total:,} · {activity}"))
+        self.show(done, total, activity)
+
+
+@contextmanager
+def live_bar(what: str) -> Iterator[LiveBar]:
+    """A bar that counts `what`, gone when left."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[activity]}", style="dim"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        yield LiveBar(bar, what)

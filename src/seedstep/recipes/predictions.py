@@ -1,0 +1,309 @@
+"""What a system answers to the instances of tasks, as one call: tasks in, a run out.
+
+Section 4.2; Wang et al., 2022, section 5.
+
+Example::
+
+    with predict("runs/test", tasks="natural-instructions", split="test", model="local") as run:
+        scores = score(run.predictions("local"), run.references())
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from seedstep.data import Problem
+from seedstep.encode import Encoding, HfTokenizer, make_encoding
+from seedstep.errors import BudgetReached, InputError
+from seedstep.evaluate.predict import Answered, Work, ask_checkpoint, ask_server, copy_answers
+from seedstep.evaluate.settings import (
+    ChosenTasks,
+    SystemSettings,
+    make_chosen_tasks,
+    make_system_settings,
+)
+from seedstep.llm import Engine, Stats, open_model
+from seedstep.llm.checkpoints import checkpoint_of, load_model, load_tokenizer
+from seedstep.recipes.watching import Watcher, ticking
+from seedstep.store import ChosenSystem, PredictionsRun, read_yaml
+
+__all__ = [
+    "PredictProgress",
+    "PredictWatch",
+    "encoding_beside",
+    "predict",
+    "predict_async",
+    "split_settings",
+]
+
+TUNING = "tune.yaml"
+"""The file that `seedstep tune` leaves beside a checkpoint, with the encoding it was tuned on."""
+
+Batches = AsyncGenerator[list[Answered]]
+
+
+@dataclass(slots=True)
+class PredictProgress:
+    """How far a system is with its predictions.
+
+    `before` were there already; `failed`, `empty` and `cut` count new ones; `notes` are worth
+    telling; `stopped` says so where a budget ended the run.
+    """
+
+    settings: SystemSettings
+    name: str
+    wanted: int
+    before: int
+    problems: tuple[Problem, ...] = ()
+    notes: list[str] = field(default_factory=list)
+    stats: Stats | None = None
+    started: float = field(default_factory=time.monotonic)
+    new: int = 0
+    failed: int = 0
+    empty: int = 0
+    cut: int = 0
+    stopped: BudgetReached | None = None
+
+    @property
+    def done(self) -> int:
+        """Predictions that are kept."""
+        return self.before + self.new
+
+    @property
+    def complete(self) -> bool:
+        """True when all instances are predicted."""
+        return self.done >= self.wanted
+
+    @property
+    def seconds(self) -> float:
+        """Time since this process began to predict."""
+        return time.monotonic() - self.started
+
+    @property
+    def per_second(self) -> float:
+        """Instances that this process predicts a second."""
+        return self.new / self.seconds if self.seconds else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Time left at this speed; None while nothing was predicted."""
+        return (self.wanted - self.done) / self.per_second if self.new else None
+
+    def add(self, answers: list[Answered]) -> None:
+        """Count answers that are kept."""
+        self.new += len(answers)
+        self.failed += sum(bool(one.failed) for one in answers)
+        self.empty += sum(not (one.text or one.failed) for one in answers)
+        self.cut += sum(one.cut for one in answers)
+
+
+PredictWatch = Watcher[PredictProgress, list[Answered]]
+"""Is told how predicting gets on, batch by batch."""
+
+
+def predict(
+    out: str | Path,
+    *,
+    name: str | None = None,
+    watch: PredictWatch | None = None,
+    same_model: bool = False,
+    **settings: Any,
+) -> PredictionsRun:
+    """Predict with a system, or go on with it, and return the run opened for reading.
+
+    `settings` are those of `seedstep.evaluate.settings.ChosenTasks` and `SystemSettings`;
+    `encoding` may also be a name. The system is called `name`, or else after its model. A run that
+    was killed goes on when the same call is made again; nothing that came back is asked for twice.
+
+    Raises:
+        SeedstepError: with what is wrong and what to do.
+    """
+    asyncio.run(predict_async(Path(out), settings, name, watch, same_model=same_model))
+    return PredictionsRun.read(Path(out))
+
+
+async def predict_async(
+    out: Path,
+    asked: Mapping[str, Any],
+    name: str | None = None,
+    watch: PredictWatch | None = None,
+    *,
+    same_model: bool = False,
+) -> PredictProgress:
+    """As `predict`, inside a running event loop; returns how far it came."""
+    chosen, other = split_settings(asked, "settings")
+    with PredictionsRun.start(out, chosen) as run:
+        name = name or other.get("model") or _only_name(run)
+        defaults, notes = _defaults(other)
+        system = run.begin(name, other, defaults, same_model=same_model)
+        counts = run.counts(name)
+        wanted = sum(len(task.instances) for task in system.tasks)
+        progress = PredictProgress(system.settings, name, wanted, counts.predictions)
+        progress.problems = run.tasks().problems
+        progress.notes += [*notes, *_about_steps(system)]
+        try:
+            await _work(run, system, progress, watch)
+        except BudgetReached as reached:
+            progress.stopped = reached
+        finally:
+            await run.settle()
+    return progress
+
+
+def _only_name(run: PredictionsRun) -> str:
+    """The system to go on with where none is named."""
+    names = run.names()
+    if len(names) > 1:
+        raise InputError(f"{run.path} has several systems", f"add --name: {', '.join(names)}")
+    return names[0] if names else SystemSettings().model
+
+
+def _about_steps(system: ChosenSystem) -> Iterator[str]:
+    """What may not be meant: steps that are not shown, and tasks without any."""
+    kind = system.settings.encoding.steps
+    if kind == "none":
+        if system.settings.steps:
+            yield "the encoding shows no steps: --steps changes nothing"
+        return
+    name = "unrefined_steps" if kind == "unrefined" else "steps"
+    bare = sum(not getattr(task, name) for task in system.tasks)
+    if bare:
+        yield f"{bare:,} of {len(system.tasks):,} tasks have no step-by-step instruction to show"
+
+
+def split_settings(asked: Mapping[str, Any], source: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings that say which tasks, and those of the system; an encoding may be a name.
+
+    Raises:
+        InputError: one is not known or does not fit; `source` says where it stands.
+    """
+    names = {one.name for one in fields(ChosenTasks)}
+    chosen = {key: value for key, value in asked.items() if key in names}
+    system = {key: value for key, value in asked.items() if key not in names}
+    if "encoding" in system:
+        system["encoding"] = _knobs(system["encoding"])
+    make_chosen_tasks(chosen, source)
+    make_system_settings(system, source)
+    return chosen, system
+
+
+def _knobs(encoding: object) -> Any:
+    if isinstance(encoding, str):
+        encoding = make_encoding(encoding)
+    return asdict(encoding) if isinstance(encoding, Encoding) else encoding
+
+
+def _defaults(asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """What a checkpoint knows of itself, and what to tell of it: its encoding, and that it learned
+    to end its answers.
+    """
+    beside = encoding_beside(str(asked.get("model", "")))
+    if beside is None:
+        return {}, []
+    path, encoding = beside
+    notes = [] if asked.get("encoding") else [f"the encoding is the one of {path}"]
+    return {"encoding": asdict(encoding), "stop": ()}, notes
+
+
+def encoding_beside(model: str) -> tuple[Path, Encoding] | None:
+    """The encoding that a checkpoint was tuned on, and the file beside it that says so.
+
+    Raises:
+        InputError: there is such a file, and it can't be read.
+    """
+    kind, _, name = model.partition(":")
+    path = Path(name).parent / TUNING
+    if kind != "hf" or not Path(name).is_dir() or not path.is_file():
+        return None
+    knobs = read_yaml(path).get("encoding")
+    if not isinstance(knobs, dict):
+        raise InputError(f"{path}: no encoding", "name one with --encoding, or move the file away")
+    return path, make_encoding("tk-instruct", knobs)
+
+
+async def _work(
+    run: PredictionsRun, system: ChosenSystem, progress: PredictProgress, watch: PredictWatch | None
+) -> None:
+    work = run.work(system)
+    if not work:
+        return
+    async with (
+        aclosing(_answers(run, system, work, progress)) as batches,
+        ticking(progress, watch),
+    ):
+        async for batch in batches:
+            await run.record(system, batch)
+            progress.add(batch)
+            if watch:
+                watch.retired(progress, batch)
+
+
+def _answers(
+    run: PredictionsRun, system: ChosenSystem, work: tuple[Work, ...], progress: PredictProgress
+) -> Batches:
+    settings = system.settings
+    if settings.kind == "baseline":
+        return _in_thread(copy_answers(settings, work))
+    if settings.kind == "checkpoint":
+        return _of_checkpoint(settings, work, progress)
+    return _of_server(run, system, work, progress)
+
+
+async def _of_server(
+    run: PredictionsRun, system: ChosenSystem, work: tuple[Work, ...], progress: PredictProgress
+) -> Batches:
+    settings, spent = system.settings, run.spent()
+    fit = HfTokenizer(load_tokenizer(settings.tokenizer)) if settings.tokenizer else None
+    async with (
+        open_model(
+            settings.model, settings.base_url, settings.in_flight, system.identity_url
+        ) as endpoint,
+        Engine(endpoint, run.ledger, settings.in_flight, settings.budget, spent) as engine,
+    ):
+        await engine.check()
+        progress.stats = engine.stats
+        progress.started = time.monotonic()
+        async with aclosing(ask_server(settings, work, engine, fit)) as answers:
+            async for batch in answers:
+                yield batch
+
+
+async def _of_checkpoint(
+    settings: SystemSettings, work: tuple[Work, ...], progress: PredictProgress
+) -> Batches:
+    answers = await asyncio.to_thread(_opened, settings, work, progress)
+    async with aclosing(_in_thread(answers)) as batches:
+        async for batch in batches:
+            yield batch
+
+
+def _opened(
+    settings: SystemSettings, work: tuple[Work, ...], progress: PredictProgress
+) -> Iterator[list[Answered]]:
+    tokenizer = load_tokenizer(settings.model)  # raises where transformers is not installed
+    from transformers.utils import logging
+
+    from seedstep.evaluate.generate import Checkpoint
+
+    logging.disable_progress_bar()
+    checkpoint = Checkpoint(
+        load_model(settings.model, dtype="bfloat16" if settings.bf16 else "float32"),
+        tokenizer,
+        new_tokens=settings.max_new_tokens,
+        stop=settings.stop_texts,
+        batch=settings.batch,
+    )
+    if checkpoint.note:
+        progress.notes.append(f"{checkpoint_of(settings.model)}: {checkpoint.note}")
+    progress.started = time.monotonic()
+    return ask_checkpoint(settings, work, checkpoint, HfTokenizer(tokenizer))
+
+
+async def _in_thread(batches: Iterator[list[Answered]]) -> Batches:
+    """Batches that are worked out beside the event loop, so that signals are heard."""
+    while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+        yield batch
