@@ -14,6 +14,7 @@ from seedstep.cli import (
     agreement,
     bootstrap,
     compare,
+    demo,
     encode,
     evaluate,
     examples,
@@ -79,6 +80,7 @@ app.command("predict")(predict.command)
 app.command("init")(init.command)
 app.command("suite")(suite.command)
 app.command("run")(run.command)
+app.command("demo")(demo.command)
 app.add_typer(steps.app, name="steps")
 app.add_typer(examples.app, name="examples")
 app.add_typer(seeds.app, name="seeds")

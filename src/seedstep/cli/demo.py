@@ -1,0 +1,47 @@
+"""`seedstep demo`: the whole loop on the embedded model, as an experiment that anybody can run."""
+
+from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+import typer
+
+from seedstep.cli.run import run_and_tell
+from seedstep.cli.terminal import console, plain
+from seedstep.recipes import read_experiment
+
+__all__ = ["command"]
+
+SIZES = MappingProxyType(
+    {
+        "smoke": {
+            "tasks": "3",
+            "written": "2",
+            "instances": "2",
+            "test_instances": "2",
+            "batch": "16",
+        },
+        "default": {},
+        "large": {"tasks": "150", "written": "40", "instances": "60", "test_instances": "60"},
+    }
+)
+"""What the sizes of the demo change in its experiment."""
+
+
+def command(
+    size: Annotated[
+        Literal["smoke", "default", "large"],
+        typer.Option(help="smoke: minutes; default: a quarter of an hour on two cores."),
+    ] = "default",
+    out: Annotated[
+        Path | None, typer.Option(help="Where it runs. Default: runs/demo, or runs/demo-SIZE.")
+    ] = None,
+) -> None:
+    """A small model teaches itself, is tuned, measured and reported on. Nothing is asked."""
+    name = "demo" if size == "default" else f"demo-{size}"
+    directory = out or Path("runs") / name
+    with resources.as_file(resources.files("seedstep.recipes") / "experiments/demo.yaml") as path:
+        run_and_tell(read_experiment(path, SIZES[size]), directory)
+    console.print()
+    console.print(plain(f"The report: {directory / 'report' / 'index.html'}"), soft_wrap=True)
