@@ -3,6 +3,7 @@
 from seedstep.data.decoding import BadLine
 from seedstep.data.evaluation import evaluation_items
 from seedstep.data.files import write_atomically, write_in_parts
+from seedstep.data.folders import whole_folder
 from seedstep.data.jsonl import read_jsonl
 from seedstep.data.problems import Problem
 from seedstep.data.records import Example, Instance, Task
@@ -32,6 +33,7 @@ __all__ = [
     "require_seeds",
     "scan_tasks",
     "seed_tasks",
+    "whole_folder",
     "write_atomically",
     "write_in_parts",
     "write_task_with",

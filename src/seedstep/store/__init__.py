@@ -3,6 +3,7 @@
 from seedstep.store.config import read_yaml
 from seedstep.store.directory import RunDirectory
 from seedstep.store.export import FORMATS, export
+from seedstep.store.history import Answered, RejectedInstruction, RejectedPair
 from seedstep.store.requests import RequestLine
 from seedstep.store.results import Status, TaskDetails, Usage
 from seedstep.store.run import Run
@@ -13,8 +14,11 @@ from seedstep.store.task_run import Entry, TaskResult, TaskRun
 
 __all__ = [
     "FORMATS",
+    "Answered",
     "Entry",
     "ExamplesRun",
+    "RejectedInstruction",
+    "RejectedPair",
     "RequestLine",
     "Run",
     "RunDirectory",
