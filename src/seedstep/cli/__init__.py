@@ -16,6 +16,7 @@ from seedstep.cli import (
     export,
     init,
     novelty,
+    report,
     requests,
     seeds,
     show,
@@ -57,6 +58,7 @@ app.command("status")(status.command)
 app.command("show")(show.command)
 app.command("requests")(requests.command)
 app.command("export")(export.command)
+app.command("report")(report.command)
 app.command("novelty")(novelty.command)
 app.command("init")(init.command)
 app.add_typer(steps.app, name="steps")

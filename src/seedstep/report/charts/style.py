@@ -1,0 +1,96 @@
+"""One style for all charts, and their three forms: in the page, as SVG, as PNG.
+
+A chart is drawn once with the light colours. In the page each of them becomes a CSS variable, so
+that the chart follows the reader's colour scheme.
+
+Example::
+
+    drawn = render(chart, "1-lengths")
+    drawn.svg, drawn.png, drawn.inline
+"""
+
+import io
+import warnings
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from seedstep.errors import MissingExtraError
+from seedstep.report.charts.colours import LIGHT
+from seedstep.report.charts.inline import inline
+from seedstep.report.records import Chart
+from seedstep.text import visible
+
+__all__ = ["Drawn", "label", "render"]
+
+LABEL_CHARACTERS = 30
+"""Of a label; the table has it whole."""
+
+PNG_DOTS = 200
+"""An inch."""
+
+_RC = MappingProxyType(
+    {
+        "font.family": "sans-serif",
+        "font.size": 9.0,
+        "text.parse_math": False,  # a dollar sign in a text is no formula
+        "text.color": LIGHT["ink"],
+        "axes.labelcolor": LIGHT["muted"],
+        "axes.edgecolor": LIGHT["muted"],
+        "axes.facecolor": LIGHT["surface"],
+        "axes.titlesize": 9.0,
+        "axes.titlelocation": "left",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.axisbelow": True,
+        "axes.grid": True,
+        "grid.color": LIGHT["grid"],
+        "grid.linewidth": 0.7,
+        "figure.facecolor": LIGHT["surface"],
+        "legend.frameon": False,
+        "xtick.color": LIGHT["muted"],
+        "ytick.color": LIGHT["muted"],
+        "ytick.labelcolor": LIGHT["ink"],
+        "lines.linewidth": 1.6,
+        "svg.fonttype": "none",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A chart as the contents of an SVG and a PNG file, and as markup for a page."""
+
+    svg: bytes
+    png: bytes
+    inline: str
+
+
+def label(text: str) -> str:
+    """A text of others as a chart's label: on one line, harmless, not too long."""
+    line = visible(" ".join(text[: 20 * LABEL_CHARACTERS].split()))
+    return line if len(line) <= LABEL_CHARACTERS else line[: LABEL_CHARACTERS - 1] + "…"
+
+
+def render(chart: Chart, name: str) -> Drawn:
+    """Draw a chart that its page knows by `name`. The same chart gives the same bytes.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingExtraError("a report", "pip install 'seedstep[report]'") from None
+    style: Any = {**_RC, "svg.hashsalt": chart.name}
+    with mpl.rc_context(style), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # scripts that the font has not
+        figure = Figure(figsize=chart.size, layout="constrained")
+        chart.draw(figure)
+        svg, png = io.BytesIO(), io.BytesIO()
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Title": visible(chart.title)})
+        figure.savefig(png, format="png", dpi=PNG_DOTS, metadata={"Software": None})
+    described = visible(f"{chart.title}. {chart.alt}")
+    markup = inline(svg.getvalue(), name, described, chart.size[0])
+    return Drawn(svg.getvalue(), png.getvalue(), markup)

@@ -1,0 +1,126 @@
+"""What a report says about a run, by what it is a run of.
+
+Example::
+
+    with open_run(Path("runs/first")) as run:
+        part = part_of(run)
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from seedstep.errors import MissingExtraError
+from seedstep.report.records import Part, Section
+from seedstep.report.sections.examples import examples_section
+from seedstep.report.sections.grown import (
+    labels_section,
+    lengths_section,
+    rejections_section,
+    size_section,
+    structure_section,
+    tasks_section,
+)
+from seedstep.report.sections.novelty import novelty_section, overlap_section
+from seedstep.report.sections.spending import spending_section
+from seedstep.report.sections.steps import steps_sections
+from seedstep.report.similarity import Named, nearest, nearest_before
+from seedstep.report.statistics import counts, label_balance, lengths
+from seedstep.report.structure import structure
+from seedstep.store import ExamplesRun, Run, RunDirectory, StepsRun
+from seedstep.text import TOKENIZERS
+
+__all__ = ["Tell", "TestSets", "part_of"]
+
+EXAMPLES = 3
+"""Rejections of each reason that are shown."""
+
+PRIVATE = ("base_url", "judge_base_url")
+"""Settings that are nobody's business but the user's: a report is made to be passed on."""
+
+TestSets = Mapping[str, Sequence[Named]]
+"""The instructions of test sets, by what they are called."""
+
+Tell = Callable[[str], None]
+"""Is told what is being done."""
+
+
+def part_of(run: RunDirectory[Any, Any], test_sets: TestSets, tell: Tell) -> Part:
+    """All that is to be said about a run."""
+    match run:
+        case Run():
+            found = _grown(run, test_sets, tell)
+        case StepsRun():
+            found = [*steps_sections(run.entries()), _spending(run, run.finished_at())]
+        case ExamplesRun():
+            found = [examples_section(run.entries()), _spending(run, run.finished_at())]
+        case _:
+            found = [_spending(run, ())]
+    return Part(
+        f"{run.stage}: {run.path.resolve().name}", _facts(run), tuple(one for one in found if one)
+    )
+
+
+def _facts(run: RunDirectory[Any, Any]) -> tuple[tuple[str, str], ...]:
+    answers = run.answers()
+    times = (("first answer", answers[0].at), ("last answer", answers[-1].at)) if answers else ()
+    return (
+        ("prompt style used", run.settings.style),
+        *((name, f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC") for name, at in times),
+        *(
+            (name, str(value))
+            for name, value in asdict(run.settings).items()
+            if name not in PRIVATE and value not in (None, "", [], {})
+        ),
+    )
+
+
+def _grown(run: Run, test_sets: TestSets, tell: Tell) -> list[Section | None]:
+    tasks = run.tasks()
+    status = run.status()
+    return [
+        size_section(counts(tasks)),
+        lengths_section(lengths(tasks)),
+        _structure(run, tell),
+        *_similarities(run, test_sets, tell),
+        rejections_section(
+            status, run.rejected_instructions(EXAMPLES), run.rejected_pairs(EXAMPLES)
+        ),
+        labels_section(label_balance(tasks)),
+        _spending(run, run.finished_at()),
+        tasks_section(tasks),
+    ]
+
+
+def _structure(run: Run, tell: Tell) -> Section | None:
+    """None where the run is not in English, and for what is not installed a word on that."""
+    if run.settings.tokens != "latin":
+        return None
+    tell("parsing the instructions")
+    try:
+        return structure_section(structure([task.definition for task in run.tasks()]))
+    except MissingExtraError as missing:
+        return Section("What the instructions ask for", (), str(missing))
+
+
+def _similarities(run: Run, test_sets: TestSets, tell: Tell) -> list[Section | None]:
+    tokenizer = TOKENIZERS[run.settings.tokens]
+    tasks = [Named(task.id, task.definition) for task in run.tasks()]
+    seeds = [Named(name, text) for name, text in run.seed_definitions()]
+    tell("comparing the instructions with the seeds and with each other")
+    found = novelty_section(nearest(tasks, seeds, tokenizer), nearest_before(tasks, tokenizer))
+    if test_sets:
+        tell("comparing with the test sets")
+    overlaps = {
+        name: {
+            "Seeds": nearest(seeds, items, tokenizer),
+            "Tasks of this run": nearest(tasks, items, tokenizer),
+        }
+        for name, items in test_sets.items()
+    }
+    return [found, overlap_section(overlaps)]
+
+
+def _spending(run: RunDirectory[Any, Any], finished: Sequence[float]) -> Section | None:
+    return spending_section(run.answers(), finished, run.settings.price)
