@@ -11,10 +11,14 @@ from typing import Annotated
 import typer
 
 from seedstep.cli import (
+    agreement,
     bootstrap,
+    compare,
+    evaluate,
     examples,
     export,
     init,
+    judge,
     novelty,
     report,
     requests,
@@ -60,6 +64,10 @@ app.command("requests")(requests.command)
 app.command("export")(export.command)
 app.command("report")(report.command)
 app.command("novelty")(novelty.command)
+app.command("evaluate")(evaluate.command)
+app.command("compare")(compare.command)
+app.command("judge")(judge.command)
+app.command("agreement")(agreement.command)
 app.command("init")(init.command)
 app.add_typer(steps.app, name="steps")
 app.add_typer(examples.app, name="examples")

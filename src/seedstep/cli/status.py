@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from seedstep.cli.examples import print_examples
+from seedstep.cli.judge import print_verdicts
 from seedstep.cli.steps_print import print_statistics
 from seedstep.cli.summary import print_status
-from seedstep.store import ExamplesRun, Run, StepsRun, open_run
+from seedstep.store import ExamplesRun, JudgeRun, Run, StepsRun, open_run
 
 __all__ = ["command"]
 
@@ -23,3 +24,5 @@ def command(run: Annotated[Path, typer.Argument(help="The run's directory.")]) -
                 print_statistics(opened)
             case ExamplesRun():
                 print_examples(opened)
+            case JudgeRun():
+                print_verdicts(opened)

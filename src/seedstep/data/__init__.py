@@ -5,6 +5,7 @@ from seedstep.data.evaluation import evaluation_items
 from seedstep.data.files import write_atomically, write_in_parts
 from seedstep.data.folders import whole_folder
 from seedstep.data.jsonl import read_jsonl
+from seedstep.data.predictions import PredictionFile, WrittenPrediction, read_predictions
 from seedstep.data.problems import Problem
 from seedstep.data.records import Example, Instance, Task
 from seedstep.data.rewrite import write_task_with
@@ -18,16 +19,19 @@ __all__ = [
     "Columns",
     "Example",
     "Instance",
+    "PredictionFile",
     "Problem",
     "Row",
     "SeedFile",
     "Table",
     "Task",
     "TaskFiles",
+    "WrittenPrediction",
     "evaluation_items",
     "load_tasks",
     "open_table",
     "read_jsonl",
+    "read_predictions",
     "read_seeds",
     "read_task",
     "require_seeds",

@@ -2,6 +2,7 @@
 
 from seedstep.evaluate.baselines import copy_demonstrations, copy_inputs
 from seedstep.evaluate.metrics import Marker, Marks, Metric, stemmed_tokens, without_space_marks
+from seedstep.evaluate.references import references_of
 from seedstep.evaluate.scores import (
     CATEGORY_METRICS,
     Means,
@@ -26,6 +27,7 @@ __all__ = [
     "category_metric",
     "copy_demonstrations",
     "copy_inputs",
+    "references_of",
     "score",
     "stemmed_tokens",
     "without_space_marks",

@@ -30,9 +30,12 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.float64]
 
 __all__ = [
+    "ACCEPTABLE",
     "LEVELS",
+    "OUTCOMES",
     "RatingAgreement",
     "cohen_kappa",
+    "comparison_agreement",
     "fleiss_kappa",
     "rating_agreement",
     "raw_agreement",
@@ -43,16 +46,24 @@ LEVELS = "ABCD"
 """Self-Instruct's levels of an answer, from the best to the worst (section 5.4)."""
 
 ACCEPTABLE = "AB"
+"""The levels that count as valid answers."""
+
+OUTCOMES = ("win", "lose", "tie")
+"""Labels of a comparison of two systems, as the first of them came off."""
 
 Pattern = TypeVar("Pattern")
 
 ONE_LEVEL = "every rating is the same, so chance alone explains all agreement"
+NO_LEVELS = "wins, losses and ties are no levels"
 NO_ORDER = "a rater gave every item the same rank"
 
 
 @dataclass(frozen=True, slots=True)
 class RatingAgreement:
-    """How far two raters agree on `items` answers, on four levels and on acceptable or not."""
+    """How far two raters agree on `items` answers.
+
+    Of levels also on acceptable or not, and by rank; of comparisons these are undefined.
+    """
 
     items: int
     raw: Value
@@ -79,6 +90,19 @@ def rating_agreement(one: Sequence[str], other: Sequence[str], seed: int = 0) ->
         cohen_kappa(good, other_good, seed),
         spearman(ranks, other_ranks, seed),
     )
+
+
+def comparison_agreement(
+    one: Sequence[str], other: Sequence[str], seed: int = 0
+) -> RatingAgreement:
+    """The agreement of two raters who said of each item who of two is better, or neither.
+
+    Raises:
+        ValueError: the raters did not rate equally many items.
+    """
+    undefined = Value(None, None, None, NO_LEVELS)
+    raw, kappa = raw_agreement(one, other, seed), cohen_kappa(one, other, seed)
+    return RatingAgreement(len(one), raw, undefined, kappa, undefined, undefined)
 
 
 def _ranks(levels: Sequence[str]) -> list[int]:

@@ -18,11 +18,20 @@ from typing import Literal
 import numpy as np
 
 from seedstep.errors import InputError
-from seedstep.evaluate.intervals import Value, bootstrap
+from seedstep.evaluate.intervals import Value, mean_over_tasks
+from seedstep.evaluate.measured import Evaluated
 from seedstep.evaluate.metrics import Metric
 from seedstep.evaluate.scores import Result, category_metric, means
 
-__all__ = ["Comparison", "Difference", "McNemar", "compare", "mcnemar"]
+__all__ = [
+    "Comparison",
+    "Difference",
+    "McNemar",
+    "Pairing",
+    "compare",
+    "compare_with_first",
+    "mcnemar",
+]
 
 EXACT_BELOW = 25
 """Discordant pairs from which on McNemar's test takes the chi-squared approximation."""
@@ -79,6 +88,15 @@ class Comparison:
     second_unpaired: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Two systems compared, by their names."""
+
+    first: str
+    second: str
+    comparison: Comparison
+
+
 _Pair = tuple[Result, Result]
 
 
@@ -114,20 +132,30 @@ def compare(first: Sequence[Result], second: Sequence[Result], seed: int = 0) ->
     )
 
 
+def compare_with_first(systems: Sequence[Evaluated], seed: int = 0) -> tuple[Pairing, ...]:
+    """The first of some systems compared with each of the others.
+
+    Raises:
+        InputError: there is only one, or two have no instance in common.
+    """
+    if len(systems) < 2:
+        raise InputError("there is only one system", "name two or more to compare")
+    first, *others = systems
+    return tuple(
+        Pairing(first.name, one.name, compare(first.scores.results, one.scores.results, seed))
+        for one in others
+    )
+
+
 def _difference(pairs: Sequence[_Pair], metric: Metric, seed: int) -> Difference:
     differences = np.array([one.marks.of(metric) - other.marks.of(metric) for one, other in pairs])
-    numbers: dict[str, int] = {}
-    task_of = [numbers.setdefault(one.task, len(numbers)) for one, _ in pairs]
-    sizes = np.bincount(task_of)
-    points = 100 * np.bincount(task_of, differences)
-    value = bootstrap(
-        np.ones_like(sizes), lambda drawn: (drawn @ points) / (drawn @ sizes), "task", seed=seed
-    )
+    tasks = [one.task for one, _ in pairs]
+    value = mean_over_tasks(100 * differences, tasks, seed=seed)
     wins, losses = int((differences > 0).sum()), int((differences < 0).sum())
     return Difference(
         metric,
         len(pairs),
-        len(sizes),
+        len(set(tasks)),
         means(one for one, _ in pairs).of(metric),
         means(other for _, other in pairs).of(metric),
         value,

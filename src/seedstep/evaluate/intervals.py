@@ -14,7 +14,7 @@ Example::
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["MIN_UNITS", "RESAMPLES", "Statistic", "Value", "bootstrap"]
+__all__ = ["MIN_UNITS", "RESAMPLES", "Statistic", "Value", "bootstrap", "mean_over_tasks"]
 
 RESAMPLES = 10_000
 
@@ -84,6 +84,22 @@ def bootstrap(
     tail = _tail(units)
     low, high = np.quantile(defined, [tail, 1 - tail])
     return Value(value, float(low), float(high))
+
+
+def mean_over_tasks(
+    values: "Sequence[float] | NDArray[np.float64]", tasks: Sequence[str], *, seed: int
+) -> Value:
+    """The mean of values, one for each instance, and its interval from drawing whole tasks.
+
+    `tasks` names the task of each value. Tasks weigh as much as they have instances.
+    """
+    numbers: dict[str, int] = {}
+    task_of = [numbers.setdefault(task, len(numbers)) for task in tasks]
+    sizes = np.bincount(task_of)
+    sums = np.bincount(task_of, values)
+    return bootstrap(
+        np.ones_like(sizes), lambda drawn: (drawn @ sums) / (drawn @ sizes), "task", seed=seed
+    )
 
 
 def _resampled(

@@ -12,7 +12,7 @@ Example::
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -24,6 +24,7 @@ from seedstep.llm.records import Sampling
 
 __all__ = [
     "HELP",
+    "Asking",
     "Count",
     "Dollars",
     "Spending",
@@ -94,6 +95,28 @@ class Spending:
         """The model's price, if it is known; `prices` names it with its kind or without."""
         name = self.model.partition(":")[2]
         return self.prices.get(name) or self.prices.get(self.model)
+
+
+@dataclass(frozen=True, slots=True)
+class Asking(Spending):
+    """The settings of a stage that asks one model about each of some tasks."""
+
+    model: str = field(default="local", metadata=HELP["model"])
+    base_url: str | None = field(default=None, metadata=HELP["base_url"])
+    limit: Count | None = field(
+        default=None, metadata=explained("Number of tasks, the first ones. Default: all.")
+    )
+    seed: int = field(default=42, metadata=HELP["seed"])
+    in_flight: Count = field(default=8, metadata=HELP["in_flight"])
+    max_requests: Count | None = field(default=None, metadata=HELP["max_requests"])
+    max_tokens: Count | None = field(default=None, metadata=HELP["max_tokens"])
+    max_usd: Dollars | None = field(default=None, metadata=HELP["max_usd"])
+    prices: dict[str, Price] = field(default_factory=dict, metadata=HELP["prices"])
+    sampling: dict[str, Any] = field(default_factory=dict)
+
+    def sampling_of(self, request: str) -> Sampling:
+        """The sampling parameters of a request: seedstep's own, with those that are set here."""
+        return override(self.SAMPLING[request], self.sampling.get(request, {}))
 
 
 AnySettings = TypeVar("AnySettings", bound=Spending)

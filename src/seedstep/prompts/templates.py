@@ -23,7 +23,7 @@ from seedstep.data import Instance, Task, seed_tasks
 
 __all__ = ["Demonstration", "demonstrations", "fingerprint", "heading", "render"]
 
-_FOLDERS = {"bootstrap": ("chat", "completion"), "steps": ("steps",)}
+_FOLDERS = {"bootstrap": ("chat", "completion"), "steps": ("steps",), "judge": ("judge",)}
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -99,7 +99,7 @@ def demonstrations() -> Mapping[str, tuple[Demonstration, ...]]:
 
 
 @cache
-def fingerprint(stage: Literal["bootstrap", "steps"] = "bootstrap") -> str:
+def fingerprint(stage: Literal["bootstrap", "judge", "steps"] = "bootstrap") -> str:
     """Stands for all prompt files of a stage: a run goes on only with those it began with."""
     folder = resources.files("seedstep.prompts")
     files = [folder / "demonstrations.json"] if stage == "bootstrap" else []

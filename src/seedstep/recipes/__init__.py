@@ -1,5 +1,12 @@
 """Stages joined with the store."""
 
+from seedstep.recipes.agreement import Agreement, agreement
+from seedstep.recipes.evaluation import (
+    Evaluation,
+    TaskChoice,
+    evaluate_systems,
+)
+from seedstep.recipes.judging import judge, judge_async
 from seedstep.recipes.novelty import COLUMNS, Filter, FilterReport, Rejection, Verdict, filter_file
 from seedstep.recipes.self_instruct import (
     Progress,
@@ -18,16 +25,23 @@ from seedstep.recipes.tasks import TaskProgress, TaskWatch
 
 __all__ = [
     "COLUMNS",
+    "Agreement",
+    "Evaluation",
     "Filter",
     "FilterReport",
     "Progress",
     "Rejection",
+    "TaskChoice",
     "TaskProgress",
     "TaskWatch",
     "Verdict",
     "Watch",
+    "agreement",
+    "evaluate_systems",
     "filter_file",
     "import_instructions",
+    "judge",
+    "judge_async",
     "make_examples",
     "make_examples_async",
     "self_instruct",

@@ -9,10 +9,8 @@ Example::
     judgement = await judge(task, steps, settings.sampling_of("judge"), engine)
 """
 
-import json
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from seedstep.data import Task
 from seedstep.llm import Engine, Sampling, Schema
@@ -20,7 +18,7 @@ from seedstep.prompts import render
 from seedstep.steps.conversation import EXAMPLES, Chat, Line
 from seedstep.steps.parse import render as render_steps
 from seedstep.steps.records import Judgement
-from seedstep.text import answer
+from seedstep.text import answer, json_object
 
 __all__ = ["judge", "judge_prompt", "parse_judgement"]
 
@@ -91,19 +89,8 @@ def parse_judgement(reply: str) -> tuple[bool, bool] | None:
 
 
 def _of_json(text: str) -> tuple[bool, bool] | None:
-    try:
-        record = json.loads(text, object_pairs_hook=_without_doubles)
-    except (ValueError, RecursionError):
-        return None
-    values = [record.get(name) for name in QUESTIONS]
-    if not all(isinstance(one, bool) for one in values):
-        return None
-    correct, complete = values
-    return correct, complete
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record = dict(pairs)
-    if len(record) < len(pairs):
-        raise ValueError("a name stands twice")
-    return record
+    record = json_object(text) or {}
+    correct, complete = (record.get(name) for name in QUESTIONS)
+    if isinstance(correct, bool) and isinstance(complete, bool):
+        return correct, complete
+    return None

@@ -12,16 +12,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
-from seedstep.llm import Price, Sampling, default_prompt_style
-from seedstep.llm.settings import (
-    HELP,
-    Count,
-    Dollars,
-    Spending,
-    explained,
-    make_settings_of,
-    override,
-)
+from seedstep.llm import Sampling, default_prompt_style
+from seedstep.llm.settings import Asking, explained, make_settings_of
 
 __all__ = [
     "ExamplesSettings",
@@ -53,29 +45,7 @@ EXAMPLES_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class _Asking(Spending):
-    """What both stages have."""
-
-    model: str = field(default="local", metadata=HELP["model"])
-    base_url: str | None = field(default=None, metadata=HELP["base_url"])
-    limit: Count | None = field(
-        default=None, metadata=explained("Number of tasks, the first ones. Default: all.")
-    )
-    seed: int = field(default=42, metadata=HELP["seed"])
-    in_flight: Count = field(default=8, metadata=HELP["in_flight"])
-    max_requests: Count | None = field(default=None, metadata=HELP["max_requests"])
-    max_tokens: Count | None = field(default=None, metadata=HELP["max_tokens"])
-    max_usd: Dollars | None = field(default=None, metadata=HELP["max_usd"])
-    prices: dict[str, Price] = field(default_factory=dict, metadata=HELP["prices"])
-    sampling: dict[str, Any] = field(default_factory=dict)
-
-    def sampling_of(self, request: str) -> Sampling:
-        """The sampling parameters of a request: seedstep's own, with those that are set here."""
-        return override(self.SAMPLING[request], self.sampling.get(request, {}))
-
-
-@dataclass(frozen=True, slots=True)
-class StepsSettings(_Asking):
+class StepsSettings(Asking):
     """How step-by-step instructions are written. A run's settings are kept in its `run.yaml`."""
 
     SAMPLING: ClassVar[Mapping[str, Sampling]] = STEPS_SAMPLING
@@ -144,7 +114,7 @@ class StepsSettings(_Asking):
 
 
 @dataclass(frozen=True, slots=True)
-class ExamplesSettings(_Asking):
+class ExamplesSettings(Asking):
     """How examples are generated and ranked (appendix C); always as a conversation."""
 
     SAMPLING: ClassVar[Mapping[str, Sampling]] = EXAMPLES_SAMPLING

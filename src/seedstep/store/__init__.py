@@ -4,12 +4,16 @@ from seedstep.store.config import read_yaml
 from seedstep.store.directory import RunDirectory
 from seedstep.store.export import FORMATS, export
 from seedstep.store.history import Answered, RejectedInstruction, RejectedPair
+from seedstep.store.judge_run import JudgeRun
+from seedstep.store.labels import Labels, read_labels
 from seedstep.store.requests import RequestLine
 from seedstep.store.results import Status, TaskDetails, Usage
 from seedstep.store.run import Run
+from seedstep.store.scores import keep_scores, kept_scores
 from seedstep.store.stages import open_run
 from seedstep.store.steps_export import export_lines, export_task_files
 from seedstep.store.steps_run import ExamplesRun, StepsRun
+from seedstep.store.systems import System, read_systems
 from seedstep.store.task_run import Entry, TaskResult, TaskRun
 
 __all__ = [
@@ -17,6 +21,8 @@ __all__ = [
     "Answered",
     "Entry",
     "ExamplesRun",
+    "JudgeRun",
+    "Labels",
     "RejectedInstruction",
     "RejectedPair",
     "RequestLine",
@@ -24,6 +30,7 @@ __all__ = [
     "RunDirectory",
     "Status",
     "StepsRun",
+    "System",
     "TaskDetails",
     "TaskResult",
     "TaskRun",
@@ -31,6 +38,10 @@ __all__ = [
     "export",
     "export_lines",
     "export_task_files",
+    "keep_scores",
+    "kept_scores",
     "open_run",
+    "read_labels",
+    "read_systems",
     "read_yaml",
 ]

@@ -25,7 +25,7 @@ from seedstep.store.ledger import RequestLedger
 from seedstep.store.requests import RequestLine, find_request, list_requests, write_recording
 from seedstep.store.results import read_spent
 
-__all__ = ["RunDirectory", "digest", "stage_of"]
+__all__ = ["DATABASE", "RunDirectory", "digest", "stage_of", "take_lock"]
 
 CONFIG = "run.yaml"
 DATABASE = "run.db"
@@ -115,7 +115,7 @@ class RunDirectory(ABC, Generic[S, Inputs]):
         """
         settings, inputs, identity_url = cls._resolve(path, asked, same_model=same_model)
         config = cls._config(settings, inputs, identity_url)
-        lock = _take_lock(path)
+        lock = take_lock(path)
         try:
             fresh = not (path / CONFIG).exists()
             if fresh:  # before the database: a directory with a database alone is no run
@@ -238,7 +238,7 @@ class RunDirectory(ABC, Generic[S, Inputs]):
         if self._lock:
             return True
         try:
-            _take_lock(self.path).release()
+            take_lock(self.path).release()
         except RunBusyError:
             return True
         except RunError:
@@ -339,7 +339,13 @@ def _refuse_differences(
         raise RunMismatchError(str(path), differences)
 
 
-def _take_lock(path: Path) -> filelock.BaseFileLock:
+def take_lock(path: Path) -> filelock.BaseFileLock:
+    """The lock of a run's one writer, made with the directory where that is new.
+
+    Raises:
+        RunBusyError: another process holds it.
+        RunError: the directory can't be written.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(path / LOCK)

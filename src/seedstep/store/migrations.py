@@ -92,4 +92,26 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         )
         """,
     ),
+    (
+        "scores of predictions",
+        """
+        CREATE TABLE scores (
+            name TEXT NOT NULL,               -- of the system
+            tokens TEXT NOT NULL,             -- the tokenizer; empty for rouge-score's own
+            grouping TEXT NOT NULL,           -- category or task; empty for all instances
+            group_name TEXT NOT NULL,
+            metric TEXT NOT NULL,
+            value REAL,                       -- 0 to 100
+            low REAL,                         -- of the 95% interval; NULL where there is none
+            high REAL,
+            reason TEXT NOT NULL,             -- why something is NULL
+            instances INTEGER NOT NULL,
+            tasks INTEGER NOT NULL,
+            missing INTEGER NOT NULL,
+            failed INTEGER NOT NULL,
+            at REAL NOT NULL,                 -- Unix time
+            PRIMARY KEY (name, tokens, grouping, group_name, metric)
+        )
+        """,
+    ),
 )

@@ -11,13 +11,14 @@ from types import MappingProxyType
 from typing import Any
 
 from seedstep.store.directory import RunDirectory, stage_of
+from seedstep.store.judge_run import JudgeRun
 from seedstep.store.run import Run
 from seedstep.store.steps_run import ExamplesRun, StepsRun
 
 __all__ = ["open_run"]
 
 STAGES: MappingProxyType[str, type[RunDirectory[Any, Any]]] = MappingProxyType(
-    {kind.stage: kind for kind in (Run, StepsRun, ExamplesRun)}
+    {kind.stage: kind for kind in (Run, StepsRun, ExamplesRun, JudgeRun)}
 )
 
 

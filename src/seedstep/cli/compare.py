@@ -1,0 +1,101 @@
+"""`seedstep compare`: whether one system is better than others, and how sure that is."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from seedstep.cli.scoring import (
+    Limit,
+    Names,
+    OutFile,
+    Sources,
+    Split,
+    Tasks,
+    TokenizerName,
+    Track,
+    print_left_out,
+    print_table,
+    task_choice,
+    write_or_print,
+)
+from seedstep.cli.terminal import console, plain
+from seedstep.evaluate.compare import Comparison, Pairing, compare_with_first
+from seedstep.recipes import evaluate_systems
+from seedstep.report.figures import save_figures
+from seedstep.report.tables import (
+    comparison_table,
+    comparison_title,
+    comparisons_json,
+    escaped,
+    markdown,
+)
+
+__all__ = ["command"]
+
+
+def command(
+    sources: Sources,
+    name: Names = None,
+    tasks: Tasks = None,
+    split: Split = None,
+    track: Track = "default",
+    limit_instances: Limit = None,
+    tokenizer: TokenizerName = "",
+    plots: Annotated[
+        Path | None,
+        typer.Option(help="Draw the scores, overall and by category, into DIR.", metavar="DIR"),
+    ] = None,
+    form: Annotated[
+        Literal["table", "json", "markdown"], typer.Option("--format", help="How to show it.")
+    ] = "table",
+    out: OutFile = None,
+) -> None:
+    """Compare the first system with the others: differences with 95% intervals, win/lose/tie."""
+    chosen = task_choice(tasks, split, track, limit_instances)
+    systems = evaluate_systems(sources, name or (), chosen, tokenizer, "category").systems
+    pairings = compare_with_first(systems)
+    if form == "json":
+        write_or_print(comparisons_json(pairings), out)
+    elif form == "markdown" or out:
+        write_or_print("\n".join(map(_markdown, pairings)), out)
+    else:
+        for one in pairings:
+            _print(one)
+        print_left_out(systems)
+    for path in save_figures(systems, plots) if plots else ():
+        typer.echo(f"wrote {path}", err=True)
+
+
+def _markdown(pairing: Pairing) -> str:
+    return f"{escaped(comparison_title(pairing))}\n\n{markdown(comparison_table(pairing))}"
+
+
+def _print(pairing: Pairing) -> None:
+    console.print(plain(comparison_title(pairing), style="bold"), soft_wrap=True)
+    print_table(comparison_table(pairing))
+    found = pairing.comparison
+    test = found.mcnemar
+    line = (
+        f"Exact matches: {test.first_only:,} only A, {test.second_only:,} only B; "
+        f"McNemar's test p = {test.p_value:.2g} ({test.method})."
+    )
+    console.print(plain(line), soft_wrap=True)
+    for line in _absent(pairing.first, pairing.second, found):
+        console.print(plain(line, style="yellow"), soft_wrap=True)
+    console.print()
+
+
+def _absent(first: str, second: str, found: Comparison) -> list[str]:
+    """What is missing on either side."""
+    sides = (
+        (first, found.first_absent, len(found.first_unpaired)),
+        (second, found.second_absent, len(found.second_unpaired)),
+    )
+    lines = []
+    for name, absent, unpaired in sides:
+        if absent:
+            lines.append(f"{name}: {absent:,} predictions missing or failed, counted as empty")
+        if unpaired:
+            lines.append(f"{name}: {unpaired:,} instances that only it was scored on, left out")
+    return lines

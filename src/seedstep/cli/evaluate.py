@@ -1,0 +1,84 @@
+"""`seedstep evaluate`: what systems score, side by side."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+import typer
+
+from seedstep.cli.scoring import (
+    Limit,
+    Names,
+    OutFile,
+    Sources,
+    Split,
+    Tasks,
+    TokenizerName,
+    Track,
+    print_left_out,
+    print_table,
+    task_choice,
+    write_or_print,
+)
+from seedstep.cli.terminal import console, plain
+from seedstep.recipes import Evaluation, evaluate_systems
+from seedstep.report.tables import (
+    Table,
+    group_table,
+    markdown,
+    overall_table,
+    scores_csv,
+    scores_json,
+)
+
+__all__ = ["command"]
+
+
+def command(
+    sources: Sources,
+    name: Names = None,
+    tasks: Tasks = None,
+    split: Split = None,
+    track: Track = "default",
+    limit_instances: Limit = None,
+    by: Annotated[
+        Literal["category", "task", "overall"],
+        typer.Option(help="Also the scores of each category (by its published metric) or task."),
+    ] = "category",
+    tokenizer: TokenizerName = "",
+    form: Annotated[
+        Literal["table", "json", "csv", "markdown"],
+        typer.Option("--format", help="How to show it."),
+    ] = "table",
+    out: OutFile = None,
+) -> None:
+    """Score predictions: ROUGE-L, ROUGE-1, exact match, with 95% intervals over tasks."""
+    chosen = task_choice(tasks, split, track, limit_instances)
+    grouping = None if by == "overall" else by
+    done = evaluate_systems(sources, name or (), chosen, tokenizer, grouping)
+    if form == "table" and out is None:
+        _print(done)
+        return
+    write_or_print(_text(done, form), out)
+
+
+def _tables(done: Evaluation) -> Iterator[Table]:
+    yield overall_table(done.systems)
+    if groups := group_table(done.systems):
+        yield groups
+
+
+def _print(done: Evaluation) -> None:
+    for table in _tables(done):
+        print_table(table)
+    console.print("Scores from 0 to 100 with 95% intervals over tasks.", style="dim")
+    print_left_out(done.systems)
+    for note in done.notes:
+        console.print(plain(note, style="yellow"), soft_wrap=True)
+
+
+def _text(done: Evaluation, form: str) -> str:
+    if form == "json":
+        return scores_json(done.systems)
+    if form == "csv":
+        return scores_csv(done.systems)
+    return "\n".join(map(markdown, _tables(done)))

@@ -1,0 +1,138 @@
+"""What `evaluate`, `compare` and `judge` have in common: flags, tables, and what does not count.
+
+Example::
+
+    print_table(overall_table(systems))
+    print_left_out(systems)
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from textwrap import wrap
+from typing import Annotated
+
+import typer
+
+from seedstep.cli.terminal import console, plain
+from seedstep.data import write_atomically
+from seedstep.errors import InputError
+from seedstep.evaluate.measured import Evaluated
+from seedstep.recipes import TaskChoice
+from seedstep.report.tables import Table
+
+__all__ = [
+    "Limit",
+    "Names",
+    "OutFile",
+    "Sources",
+    "Split",
+    "Tasks",
+    "TokenizerName",
+    "Track",
+    "print_left_out",
+    "print_some",
+    "print_table",
+    "task_choice",
+    "write_or_print",
+]
+
+NAMED = 3
+"""Of what is missing or does not count, so many are named; JSON has all."""
+
+NARROWEST = 12
+"""Characters of a column at least, so that names above figures can be read."""
+
+LONGEST_NAME = 40
+"""Characters of a line to which the names of rows are folded."""
+
+Sources = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Runs of `seedstep predict`, and files of predictions.", metavar="SOURCE..."
+    ),
+]
+Names = Annotated[
+    list[str] | None, typer.Option("--name", help="Which predictions of the runs. Default: all.")
+]
+Tasks = Annotated[
+    Path | None,
+    typer.Option(help="The tasks that were predicted. Needed for files; runs have their own."),
+]
+Split = Annotated[str | None, typer.Option(help="Split of a directory, such as test.")]
+Track = Annotated[str, typer.Option(help="Directory of the split: default, xlingual.")]
+Limit = Annotated[
+    int | None, typer.Option(help="Score the first so many instances of each task.", min=1)
+]
+TokenizerName = Annotated[
+    str,
+    typer.Option(
+        help="For the cross-lingual track: gpt2, or a directory with its tokenizer.json. "
+        "Default: rouge-score's words, stemmed."
+    ),
+]
+OutFile = Annotated[Path | None, typer.Option(help="Write to this file.", metavar="FILE")]
+
+
+def task_choice(
+    tasks: Path | None, split: str | None, track: str, limit: int | None
+) -> TaskChoice | None:
+    """The tasks that the flags name.
+
+    Raises:
+        InputError: a split or limit without tasks.
+    """
+    if tasks is not None:
+        return TaskChoice(tasks, split, track, limit)
+    if split is not None or limit is not None:
+        raise InputError("no tasks to take a split or instances of", "add --tasks PATH")
+    return None
+
+
+def write_or_print(text: str, out: Path | None) -> None:
+    """Write a text to a file as a whole, or to standard output as it is.
+
+    Raises:
+        RunError: the file can't be written.
+    """
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        write_atomically(out, text.encode())
+
+
+def print_table(table: Table) -> None:
+    """Print a table. Names are folded, figures never: a narrow terminal breaks the lines."""
+    widths = [max((len(row[n]) for row in table.rows), default=0) for n in range(len(table.head))]
+    widths = [
+        min(max(widths[0], len(table.head[0])), LONGEST_NAME),
+        *(max(width, NARROWEST) for width in widths[1:]),
+    ]
+    to_left = [number == 0 or name == "metric" for number, name in enumerate(table.head)]
+    for number, row in enumerate((table.head, *table.rows)):
+        folded = [wrap(cell, width) for cell, width in zip(row, widths, strict=True)]
+        for cells in zip_longest(*folded, fillvalue=""):
+            line = "  ".join(
+                cell.ljust(width) if is_left else cell.rjust(width)
+                for cell, width, is_left in zip(cells, widths, to_left, strict=True)
+            )
+            console.print(plain(line.rstrip(), "" if number else "bold"), soft_wrap=True)
+    console.print()
+
+
+def print_left_out(systems: Iterable[Evaluated]) -> None:
+    """Say which predictions are missing or failed, and which lines do not count."""
+    for one in systems:
+        failed = [f"{name} ({reason})" for name, reason in one.scores.failed.items()]
+        print_some(f"{one.name}: {{}} missing, counted as empty", one.scores.missing)
+        print_some(f"{one.name}: {{}} failed, counted as empty", failed)
+        print_some(f"{one.name}: {{}} left out", one.left_out)
+
+
+def print_some(head: str, which: Sequence[str]) -> None:
+    """Say how many there are, if any, and name the first; `{}` in `head` is their number."""
+    if which:
+        more = f"; and {len(which) - NAMED:,} more (--format json)" if len(which) > NAMED else ""
+        before, _, after = head.partition("{}")
+        line = f"{before}{len(which):,}{after}: {'; '.join(which[:NAMED])}{more}"
+        console.print(plain(line, style="yellow"), soft_wrap=True)

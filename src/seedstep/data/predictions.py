@@ -1,0 +1,146 @@
+"""Predictions that were made elsewhere, from JSON lines.
+
+A line has the text under `prediction` (or `Prediction`, `response`, `text`), and says which
+instance it is for:
+
+- by the instance's `id` (or `instance`, or the `id` in `Instance`): plain files, the leaderboard's,
+  and those that Tk-Instruct's scripts write, which repeat the whole instance;
+- without one, by `instruction` (or `definition`) and `input`, but for white space around them:
+  Self-Instruct's published answers to its 252 user-oriented instructions.
+
+Example::
+
+    found = read_predictions(Path("predicted_examples.jsonl"), tasks)
+    found.predictions[0].instance  # "task1344-a1b2"
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seedstep.data.decoding import BadLine
+from seedstep.data.jsonl import read_jsonl
+from seedstep.data.problems import Problem, placed
+from seedstep.data.records import Task
+from seedstep.data.sources import LONGEST_LINE
+
+__all__ = ["PredictionFile", "WrittenPrediction", "read_predictions"]
+
+TEXTS = ("prediction", "Prediction", "response", "text")
+IDS = ("id", "instance", "Instance")
+TASKS = ("task", "Task")
+DEFINITIONS = ("instruction", "definition")
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenPrediction:
+    """A prediction with its line, from 1. `task` is what the line says, if it says anything."""
+
+    line: int
+    task: str
+    instance: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionFile:
+    """The predictions of a file, in its order, and what is wrong with its other lines."""
+
+    predictions: tuple[WrittenPrediction, ...]
+    problems: tuple[Problem, ...]
+
+
+def read_predictions(path: Path, tasks: Iterable[Task]) -> PredictionFile:
+    """All predictions of a file. `tasks` have the instances that lines without an id are for.
+
+    Whether there is an instance with a line's id is not asked.
+
+    Raises:
+        InputError: the file is not there or can't be read.
+    """
+    content = _Content(tasks)
+    predictions: list[WrittenPrediction] = []
+    problems: list[Problem] = []
+    for line, record in read_jsonl(path, dict[str, Any], LONGEST_LINE):
+        found = record if isinstance(record, BadLine) else _prediction(line, record, content)
+        if isinstance(found, BadLine):
+            problems += placed(path, line, [found])
+        else:
+            predictions.append(found)
+    return PredictionFile(tuple(predictions), tuple(problems))
+
+
+class _Content:
+    """Instances by their task's definition and their input. They are gathered when needed."""
+
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        self._tasks = tasks
+        self._ids: dict[tuple[str, str], list[str]] | None = None
+
+    def find(self, definition: str, text: str) -> str | BadLine:
+        if self._ids is None:
+            self._ids = {}
+            for task in self._tasks:
+                for one in task.instances:
+                    place = (task.definition.strip(), one.input.strip())
+                    self._ids.setdefault(place, []).append(one.id)
+        ids = self._ids.get((definition.strip(), text.strip()), [])
+        if len(ids) == 1:
+            return ids[0]
+        if ids:
+            return BadLine(
+                "", f"{len(ids)} instances have this input", "add the `id` that is meant"
+            )
+        return BadLine("", "no instance has this instruction and input", "check the tasks")
+
+
+def _prediction(
+    line: int, record: Mapping[str, Any], content: _Content
+) -> WrittenPrediction | BadLine:
+    text = _text_of(record, TEXTS)
+    if text is None:
+        return BadLine("prediction", "missing", "add the field")
+    if isinstance(text, BadLine):
+        return text
+    instance = _instance(record, content)
+    if isinstance(instance, BadLine):
+        return instance
+    task = next((record[name] for name in TASKS if isinstance(record.get(name), str)), "")
+    return WrittenPrediction(line, task, instance, text)
+
+
+def _instance(record: Mapping[str, Any], content: _Content) -> str | BadLine:
+    """The id of the instance that a line is for."""
+    known = dict(_named_ids(record))
+    named = _text_of(known, tuple(known))
+    if named is not None:
+        return named or BadLine(next(iter(known)), "empty", "write the id of an instance")
+    definition = _text_of(record, DEFINITIONS)
+    if definition is None:
+        return BadLine("id", "missing", "add the id of an instance")
+    text = _text_of(record, ("input",)) or ""
+    for one in (definition, text):
+        if isinstance(one, BadLine):
+            return one
+    return content.find(str(definition), str(text))
+
+
+def _named_ids(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name in IDS:
+        value = record.get(name)
+        if isinstance(value, dict):
+            name, value = f"{name}.id", value.get("id")
+        if value is not None:
+            yield name, value
+
+
+def _text_of(record: Mapping[str, Any], names: tuple[str, ...]) -> str | BadLine | None:
+    """The first of some fields that is there, if it is a text."""
+    for name in names:
+        if (value := record.get(name)) is not None:
+            if isinstance(value, str):
+                return value
+            kind = type(value).__name__
+            return BadLine(name, f"expected `str`, got `{kind}`", "correct the field's type")
+    return None

@@ -1,0 +1,267 @@
+"""A model as a judge of answers: a rating on four levels, or which of two is better.
+
+A rating is on the levels of Self-Instruct (section 4.4), with the reference shown (appendix B.1).
+A preference asks what the annotators of Step-by-Step Instruction Tuning were asked (appendix E,
+"Comparison between our model and the baseline model"), in both orders; equal texts are the same
+without asking. No prompt names a system. A verdict that can't be read is asked for once more, in
+another draw, and then missing.
+
+Example::
+
+    async for judged in judge_answers(settings, instances, answers, engine):
+        print(judged.instance, [one.label for one in judged.verdicts])
+"""
+
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from itertools import islice
+from types import MappingProxyType
+
+from seedstep.data import Task
+from seedstep.evaluate.judge_settings import JudgeSettings
+from seedstep.llm import Engine, Failure, Message, Request, Schema
+from seedstep.llm.order import in_order
+from seedstep.prompts import render
+from seedstep.text import answer, json_object
+
+__all__ = [
+    "FIRST",
+    "SAME",
+    "SECOND",
+    "Answers",
+    "Judged",
+    "Question",
+    "Verdict",
+    "judge_answers",
+    "preference_question",
+    "rating_question",
+    "read_verdict",
+]
+
+AHEAD = 4
+"""Instances worked on for each request in flight: one that is slow does not hold up the others."""
+
+SHOWN_REFERENCES = 5
+SHOWN_EXAMPLES = 2
+"""Positive examples of the task; the paper's annotators saw two."""
+
+LONGEST_VERDICT = 20_000
+"""Characters; what is longer is no verdict."""
+
+FIRST, SECOND, SAME = "first", "second", "same"
+"""Labels of a preference: which of the two, in the order in which they were shown."""
+
+UNREAD = "the verdict could not be read, twice"
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a system answered, by instance id; what is not there counts as an empty text."""
+
+    name: str
+    texts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the judge said about one system, or about two in the order in which they were `shown`.
+
+    `label` is a level from A to D, or FIRST, SECOND or SAME; it is empty where there is no verdict,
+    and `failure` says why. `requests` are the keys of what was asked, `replies` what came back, as
+    it came; both are empty for equal texts, which are the same without asking.
+    """
+
+    shown: tuple[str, ...]
+    label: str
+    requests: tuple[str, ...] = ()
+    replies: tuple[str, ...] = ()
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """All verdicts on the answers to an instance. `failure` says so where there is none at all."""
+
+    instance: str
+    task: str
+    verdicts: tuple[Verdict, ...]
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked about an instance: the prompt, the name of the answer, and its labels.
+
+    `labels` are by the lowercased text that stands for each.
+    """
+
+    purpose: str
+    prompt: str
+    name: str
+    options: tuple[str, ...]
+    labels: Mapping[str, str]
+
+
+async def judge_answers(
+    settings: JudgeSettings,
+    instances: Iterable[Task],
+    answers: Sequence[Answers],
+    engine: Engine,
+) -> AsyncGenerator[Judged]:
+    """Yield the verdicts on each instance, in their order; the first `settings.limit` of them.
+
+    Each of `instances` is a task with that one instance, whose id it has; its `name` is the task's.
+    A preference is between the first of `answers` and each of the others.
+
+    Raises:
+        ModelError: the model can't be asked, or no longer.
+        StoreError: an answer can't be kept.
+        BudgetReached: the budget is spent; all instances before the first incomplete one were
+            yielded.
+    """
+    items = (
+        _judged(settings, task, answers, engine, place)
+        for place, task in enumerate(islice(instances, settings.limit))
+    )
+    async with aclosing(in_order(items, AHEAD * settings.in_flight)) as retired:
+        async for judged in retired:
+            yield judged
+
+
+async def _judged(
+    settings: JudgeSettings, task: Task, answers: Sequence[Answers], engine: Engine, place: int
+) -> Judged:
+    asked = _ratings if settings.mode == "rating" else _preferences
+    verdicts = []
+    for shown, question in asked(task, answers):
+        if question is None:
+            verdicts.append(Verdict(shown, SAME))
+        else:
+            verdicts.append(await _ask(settings, shown, question, engine, place))
+    failure = "" if any(one.label for one in verdicts) else "no_verdict"
+    return Judged(task.id, task.name, tuple(verdicts), failure)
+
+
+Asked = Iterable[tuple[tuple[str, ...], Question | None]]
+"""The names of who is shown, with what is asked; None where that needs no judge."""
+
+
+def _ratings(task: Task, answers: Sequence[Answers]) -> Asked:
+    for one in answers:
+        yield (one.name,), rating_question(task, one.texts.get(task.id, ""))
+
+
+def _preferences(task: Task, answers: Sequence[Answers]) -> Asked:
+    first = answers[0]
+    for other in answers[1:]:
+        for one, two in ((first, other), (other, first)):
+            texts = [each.texts.get(task.id, "") for each in (one, two)]
+            is_equal = texts[0].strip() == texts[1].strip()
+            yield (one.name, two.name), None if is_equal else preference_question(task, *texts)
+
+
+async def _ask(
+    settings: JudgeSettings,
+    shown: tuple[str, ...],
+    question: Question,
+    engine: Engine,
+    place: int,
+) -> Verdict:
+    """Ask twice at the most. The seed decides the draws, so that another one is another judge."""
+    keys: list[str] = []
+    replies: list[str] = []
+    for number, sampling in enumerate(("verdict", "again")):
+        request = Request(
+            question.purpose,
+            (Message("user", question.prompt),),
+            settings.sampling_of(sampling),
+            _schema(question),
+            draw=2 * settings.seed + number,
+        )
+        keys.append(engine.key(request))
+        reply = await engine.ask(request, (place, number))
+        if isinstance(reply, Failure):
+            failure = reply.detail or reply.reason
+            return Verdict(shown, "", tuple(keys), tuple(replies), failure)
+        replies.append(reply.text)
+        if label := read_verdict(reply.text, question):
+            return Verdict(shown, label, tuple(keys), tuple(replies))
+    return Verdict(shown, "", tuple(keys), tuple(replies), UNREAD)
+
+
+def rating_question(task: Task, response: str) -> Question:
+    """On which level is a response to the task's one instance? Up to 5 references are shown."""
+    (instance,) = task.instances
+    shown = [f"Target output:\n{one}\n\n" for one in instance.outputs[:SHOWN_REFERENCES]]
+    prompt = render(
+        "judge/rating",
+        task_definition=task.definition,
+        instance_input=instance.input,
+        references="".join(shown),
+        response=response,
+    )
+    return Question("rating", prompt, "rating", tuple("ABCD"), _LEVELS)
+
+
+def preference_question(task: Task, one: str, other: str) -> Question:
+    """Which of two predictions for the task's one instance is better?"""
+    (instance,) = task.instances
+    shown = [
+        f"Positive example {number}:\nInput: {example.input}\nOutput: {example.output}\n\n"
+        for number, example in enumerate(task.positive_examples[:SHOWN_EXAMPLES], start=1)
+    ]
+    prompt = render(
+        "judge/preference",
+        task_definition=task.definition,
+        examples="".join(shown),
+        instance_input=instance.input,
+        prediction_a=one,
+        prediction_b=other,
+    )
+    return Question("preference", prompt, "better", ("Model A", "Model B", "Same"), _CHOICES)
+
+
+_LEVELS = MappingProxyType(
+    {form.format(level.lower()): level for level in "ABCD" for form in ("{}", "rating-{}")}
+)
+_CHOICES = MappingProxyType(
+    {"model a": FIRST, "a": FIRST, "model b": SECOND, "b": SECOND, "same": SAME}
+)
+_AROUND = " \t\"'`*_.:-•"
+"""What may stand around a verdict in a line."""
+
+
+def read_verdict(reply: str, question: Question) -> str:
+    """The label that a reply gives: JSON, a line `Rating: B`, or nothing but the label.
+
+    It is empty where the reply gives none, or more than one.
+    """
+    text = answer(reply).strip()
+    if len(text) > LONGEST_VERDICT:
+        return ""
+    if text.startswith("{"):
+        value = (json_object(text) or {}).get(question.name)
+        return _label(value, question) if isinstance(value, str) else ""
+    lines = text.splitlines()
+    if len(lines) == 1 and (label := _label(text, question)):
+        return label
+    named = [line.partition(":") for line in lines]
+    values = [value for name, _, value in named if name.strip(_AROUND).lower() == question.name]
+    return _label(values[0], question) if len(values) == 1 else ""
+
+
+def _label(text: str, question: Question) -> str:
+    return question.labels.get(text.strip(_AROUND).lower(), "")
+
+
+def _schema(question: Question) -> Schema:
+    return Schema(
+        question.purpose,
+        {
+            "type": "object",
+            "properties": {question.name: {"type": "string", "enum": list(question.options)}},
+            "required": [question.name],
+            "additionalProperties": False,
+        },
+    )

@@ -1,0 +1,136 @@
+"""What comes of a judge's verdicts: levels by system, and wins, losses and ties.
+
+Missing verdicts are counted, and left out of every share; shares have 95% intervals over tasks.
+
+Example::
+
+    (one,) = ratings(judged)
+    one.levels["A"], one.acceptable  # 12, Value(value=55.0, low=..., high=...)
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from seedstep.evaluate.agreement import ACCEPTABLE, LEVELS, OUTCOMES
+from seedstep.evaluate.intervals import Value, mean_over_tasks
+from seedstep.evaluate.judge import FIRST, SAME, SECOND, Judged, Verdict
+
+__all__ = ["Preference", "Ratings", "labels_of", "preferences", "ratings"]
+
+WIN, LOSE, TIE = OUTCOMES
+
+
+@dataclass(frozen=True, slots=True)
+class Ratings:
+    """How many of a system's answers are on each level, from the best to the worst.
+
+    `acceptable` is the share of those on A or B among those with a verdict, in percent.
+    """
+
+    system: str
+    levels: Mapping[str, int]
+    missing: int
+    acceptable: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """How often the first of two systems was found better than the second.
+
+    A tie is where the judge called both the same, where it went by the order (`by_order`), and
+    where the texts are equal (`equal`). `missing` are instances without a verdict in both orders.
+    `lead` is the share of wins less that of losses, in points, among the other ones.
+    """
+
+    first: str
+    second: str
+    wins: int
+    losses: int
+    ties: int
+    by_order: int
+    equal: int
+    missing: int
+    lead: Value
+
+
+def ratings(judged: Sequence[Judged], seed: int = 0) -> tuple[Ratings, ...]:
+    """The levels of each system, in the order in which they were judged."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for one in judged:
+        for verdict in one.verdicts:
+            found.setdefault(verdict.shown[0], []).append((one.task, verdict.label))
+    return tuple(_ratings(system, labels, seed) for system, labels in found.items())
+
+
+def _ratings(system: str, labels: Sequence[tuple[str, str]], seed: int) -> Ratings:
+    given = [(task, label) for task, label in labels if label]
+    points = [100.0 * (label in ACCEPTABLE) for _, label in given]
+    return Ratings(
+        system,
+        {level: sum(label == level for _, label in given) for level in LEVELS},
+        len(labels) - len(given),
+        _mean(points, [task for task, _ in given], seed),
+    )
+
+
+def preferences(judged: Sequence[Judged], seed: int = 0) -> tuple[Preference, ...]:
+    """The first system against each of the others."""
+    pairs: dict[tuple[str, str], list[tuple[str, Verdict, Verdict]]] = {}
+    for one in judged:
+        for there, back in zip(one.verdicts[::2], one.verdicts[1::2], strict=True):
+            first, second = there.shown
+            pairs.setdefault((first, second), []).append((one.task, there, back))
+    return tuple(_preference(*names, both, seed) for names, both in pairs.items())
+
+
+def _preference(
+    first: str, second: str, both: Sequence[tuple[str, Verdict, Verdict]], seed: int
+) -> Preference:
+    outcomes = [(task, _outcome(there, back)) for task, there, back in both]
+    given = [(task, outcome) for task, outcome in outcomes if outcome]
+    names = [outcome for _, outcome in given]
+    points = [100.0 * ((name == WIN) - (name == LOSE)) for name in names]
+    return Preference(
+        first,
+        second,
+        names.count(WIN),
+        names.count(LOSE),
+        names.count(TIE),
+        sum(there.label == back.label != SAME and bool(there.label) for _, there, back in both),
+        sum(there.label == SAME and not there.requests for _, there, _ in both),
+        len(outcomes) - len(given),
+        _mean(points, [task for task, _ in given], seed),
+    )
+
+
+def _outcome(there: Verdict, back: Verdict) -> str:
+    """What two verdicts on the same texts, in both orders, say of the first system."""
+    if not (there.label and back.label):
+        return ""
+    if (there.label, back.label) == (FIRST, SECOND):
+        return WIN
+    if (there.label, back.label) == (SECOND, FIRST):
+        return LOSE
+    return TIE
+
+
+def labels_of(judged: Iterable[Judged]) -> dict[tuple[str, str], str]:
+    """The label of each instance and system; of two systems, `win`, `lose` or `tie` of the first.
+
+    These are under their names in the order of the comparison, as `one / other`. A missing verdict
+    has an empty label.
+    """
+    labels: dict[tuple[str, str], str] = {}
+    for one in judged:
+        if len(one.verdicts[0].shown) == 1:
+            labels |= {(one.instance, each.shown[0]): each.label for each in one.verdicts}
+        else:
+            for there, back in zip(one.verdicts[::2], one.verdicts[1::2], strict=True):
+                labels[one.instance, " / ".join(there.shown)] = _outcome(there, back)
+    return labels
+
+
+def _mean(points: Sequence[float], tasks: Sequence[str], seed: int) -> Value:
+    if not points:
+        return Value(None, None, None, "no verdicts")
+    return mean_over_tasks(points, tasks, seed=seed)

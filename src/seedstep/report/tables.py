@@ -1,0 +1,248 @@
+"""Scores and comparisons as tables of text: for Markdown, CSV and JSON, and for the terminal.
+
+A table has a head and rows of cells. In the tables of the papers a row is a system; by category or
+by task a row is a group, and a column a system. CSV is for programs: one score a row.
+
+Example::
+
+    head, rows = overall_table(systems)
+    print(markdown(head, rows))
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+
+from seedstep.evaluate import Metric, category_metric
+from seedstep.evaluate.agreement import LEVELS
+from seedstep.evaluate.compare import Difference, Pairing
+from seedstep.evaluate.intervals import Value
+from seedstep.evaluate.judge import Judged
+from seedstep.evaluate.measured import METRICS, Evaluated, Measured
+from seedstep.evaluate.verdicts import preferences, ratings
+
+__all__ = [
+    "METRIC_NAMES",
+    "NO_CATEGORY",
+    "Table",
+    "comparison_table",
+    "comparison_title",
+    "comparisons_json",
+    "escaped",
+    "group_table",
+    "markdown",
+    "one_line",
+    "overall_table",
+    "scores_csv",
+    "scores_json",
+    "shown",
+    "verdict_table",
+]
+
+METRIC_NAMES: Mapping[Metric, str] = MappingProxyType(
+    {"rouge_l": "ROUGE-L", "rouge_1": "ROUGE-1", "exact_match": "exact match"}
+)
+
+NO_CATEGORY = "(no category)"
+NOTHING = "-"
+"""What a cell shows where there is no value."""
+
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+_MARKUP = re.compile(r"[\\`*_<>#|~]|(?<=\])\(")
+
+
+class Table(NamedTuple):
+    """Cells of text."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def shown(value: Value, digits: int = 1, sign: Literal["-", "+"] = "-") -> str:
+    """A value with its interval, as far as they are there: `41.2 [39.0, 43.5]`.
+
+    With "+" as `sign`, what is above zero has one too.
+    """
+    if value.value is None:
+        return NOTHING
+    form = f"{sign}.{digits}f"
+    if value.low is None or value.high is None:
+        return f"{value.value:{form}}"
+    return f"{value.value:{form}} [{value.low:{form}}, {value.high:{form}}]"
+
+
+def overall_table(systems: Sequence[Evaluated]) -> Table:
+    """A row for each system: its scores over all instances, with intervals."""
+    head = ("system", *METRIC_NAMES.values(), "instances", "tasks")
+    return Table(
+        head,
+        tuple(
+            (
+                one.name,
+                *(shown(one.overall.of(metric)) for metric in METRICS),
+                f"{one.overall.instances:,}",
+                f"{one.overall.tasks:,}",
+            )
+            for one in systems
+        ),
+    )
+
+
+def group_table(systems: Sequence[Evaluated]) -> Table | None:
+    """A row for each category or task, a column for each system; None where no groups are.
+
+    The score is by the metric that was published for the category.
+    """
+    names = sorted({name for one in systems for name in one.groups})
+    if not names:
+        return None
+    grouping = systems[0].grouping or ""
+    metrics = _metrics(systems)
+    rows = []
+    for name in names:
+        metric = metrics[name]
+        cells = (_group_cell(one.groups.get(name), metric) for one in systems)
+        rows.append((name or NO_CATEGORY, METRIC_NAMES[metric], *cells))
+    return Table((grouping, "metric", *(one.name for one in systems)), tuple(rows))
+
+
+def _group_cell(measured: Measured | None, metric: Metric) -> str:
+    return NOTHING if measured is None else shown(measured.of(metric))
+
+
+def _metrics(systems: Sequence[Evaluated]) -> dict[str, Metric]:
+    """The published metric of each group."""
+    if systems[0].grouping == "category":
+        return {name: category_metric(name) for one in systems for name in one.groups}
+    return {
+        result.task: category_metric(result.category)
+        for one in systems
+        for result in one.scores.results
+    }
+
+
+def comparison_table(pairing: Pairing) -> Table:
+    """Rows for ROUGE-L, exact match and each category: the scores of both, A and B, and A - B."""
+    found = pairing.comparison
+    head = ("", "metric", "A", "B", "A - B", "win/lose/tie", "instances")
+    named = [("all", found.overall), ("all", found.exact_match)]
+    if set(found.categories) != {""}:
+        named += [(name or NO_CATEGORY, one) for name, one in found.categories.items()]
+    return Table(head, tuple(_difference_row(name, one) for name, one in named))
+
+
+def comparison_title(pairing: Pairing) -> str:
+    """Who is A and who is B in the table of a comparison."""
+    return f"A: {pairing.first}, B: {pairing.second}"
+
+
+def _difference_row(name: str, one: Difference) -> tuple[str, ...]:
+    return (
+        name,
+        METRIC_NAMES[one.metric],
+        f"{one.first:.1f}",
+        f"{one.second:.1f}",
+        shown(one.difference, sign="+"),
+        f"{one.wins:,}/{one.losses:,}/{one.ties:,}",
+        f"{one.instances:,}",
+    )
+
+
+def comparisons_json(pairings: Iterable[Pairing]) -> str:
+    """Everything that was compared, unpaired instances by name."""
+    return json.dumps([asdict(one) for one in pairings], indent=2) + "\n"
+
+
+def verdict_table(mode: Literal["rating", "pairwise"], judged: Sequence[Judged]) -> Table:
+    """A row for each system with its levels, or for each pair with wins, losses and ties."""
+    if mode == "rating":
+        head = ("system", *LEVELS, "missing", "A or B")
+        return Table(
+            head,
+            tuple(
+                (
+                    one.system,
+                    *(f"{one.levels[level]:,}" for level in LEVELS),
+                    f"{one.missing:,}",
+                    shown(one.acceptable),
+                )
+                for one in ratings(judged)
+            ),
+        )
+    names = ("wins", "losses", "ties", "by_order", "equal", "missing")
+    return Table(
+        ("A / B", *(name.replace("_", " ") for name in names), "A - B"),
+        tuple(
+            (
+                f"{one.first} / {one.second}",
+                *(f"{getattr(one, name):,}" for name in names),
+                shown(one.lead, sign="+"),
+            )
+            for one in preferences(judged)
+        ),
+    )
+
+
+def markdown(table: Table) -> str:
+    """A table in Markdown. What looks like markup in a cell is shown as it is."""
+    head, rows = table
+    numbers = [any(char.isdigit() for row in rows for char in row[n][:1]) for n in range(len(head))]
+    rule = ["---:" if is_number and n else "---" for n, is_number in enumerate(numbers)]
+    lines = [[escaped(cell) for cell in row] for row in (head, *rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in (lines[0], rule, *lines[1:]))
+
+
+def one_line(text: str) -> str:
+    """A text without control characters, lone surrogates and marks that turn text around."""
+    return _UNSAFE.sub(" ", text)
+
+
+def escaped(cell: str) -> str:
+    """A text for Markdown, on one line and without markup."""
+    return _MARKUP.sub(r"\\\g<0>", one_line(cell))
+
+
+def scores_csv(systems: Iterable[Evaluated]) -> str:
+    """One score a row, by system, group and metric, with its interval and counts."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    counts = ("instances", "tasks", "missing", "failed")
+    head = ("system", "grouping", "group", "metric", "value", "low", "high", *counts, "reason")
+    writer.writerow(head)
+    for system in systems:
+        for grouping, name, one in _all_measured(system):
+            for metric in METRICS:
+                value = one.of(metric)
+                figures = (value.value, value.low, value.high)
+                numbers = (getattr(one, count) for count in counts)
+                start = (one_line(system.name), grouping, one_line(name), metric)
+                writer.writerow((*start, *figures, *numbers, value.reason))
+    return out.getvalue()
+
+
+def _all_measured(system: Evaluated) -> Iterable[tuple[str, str, Measured]]:
+    yield "", "", system.overall
+    for name, one in system.groups.items():
+        yield system.grouping or "", name, one
+
+
+def scores_json(systems: Iterable[Evaluated]) -> str:
+    """Everything about each system: scores, intervals, and what was missing, failed, left out."""
+    return json.dumps([_record(one) for one in systems], indent=2) + "\n"
+
+
+def _record(one: Evaluated) -> dict[str, Any]:
+    groups = {name: asdict(measured) for name, measured in one.groups.items()}
+    return {
+        "system": one.name,
+        "overall": asdict(one.overall),
+        **({one.grouping: groups} if one.grouping else {}),
+        "missing": list(one.scores.missing),
+        "failed": dict(one.scores.failed),
+        "left_out": list(one.left_out),
+    }

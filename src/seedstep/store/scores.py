@@ -1,0 +1,62 @@
+"""Scores that are kept in the run whose predictions they are of.
+
+Example::
+
+    keep_scores(Path("runs/predictions"), evaluated, tokens="")
+    kept_scores(Path("runs/predictions"))  # rows by column name
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from seedstep.evaluate.measured import METRICS, Evaluated, Measured
+from seedstep.evaluate.metrics import Metric
+from seedstep.store.database import Database
+from seedstep.store.directory import DATABASE, take_lock
+
+__all__ = ["keep_scores", "kept_scores"]
+
+
+def keep_scores(path: Path, evaluated: Evaluated, tokens: str) -> None:
+    """Keep what a system scored in its run, in place of what was kept of the same before.
+
+    `tokens` names the tokenizer, and is empty for the stemmed words of rouge-score.
+
+    Raises:
+        RunBusyError: another process works on the run.
+        RunError: it can't be written.
+    """
+    lock = take_lock(path)
+    try:
+        with closing(Database.open(path / DATABASE)) as database:
+            database.write_now(
+                "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                list(_rows(evaluated, tokens)),
+            )
+    finally:
+        lock.release()
+
+
+def kept_scores(path: Path) -> tuple[dict[str, Any], ...]:
+    """The scores kept in a run: rows of the database, by column name."""
+    with closing(Database.open(path / DATABASE, read_only=True)) as database:
+        rows = database.rows("SELECT * FROM scores ORDER BY rowid")
+        return tuple(map(dict, rows))
+
+
+def _rows(evaluated: Evaluated, tokens: str) -> Iterator[tuple[object, ...]]:
+    now = time.time()
+    groups = [("", evaluated.overall), *evaluated.groups.items()]
+    for place, (group, one) in enumerate(groups):
+        head = (evaluated.name, tokens, evaluated.grouping if place else "", group)
+        for metric in METRICS:
+            yield (*head, metric, *_figures(one, metric), now)
+
+
+def _figures(one: Measured, metric: Metric) -> tuple[object, ...]:
+    value = one.of(metric)
+    counts = (one.instances, one.tasks, one.missing, one.failed)
+    return (value.value, value.low, value.high, value.reason, *counts)

@@ -1,0 +1,146 @@
+"""Systems whose predictions are measured: those in a run, and those in files.
+
+Example::
+
+    (system,) = read_systems([Path("predictions.jsonl")], tasks=tasks)
+    score(system.predictions, system.references)
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from seedstep.data import Problem, Task, TaskFiles, read_predictions
+from seedstep.errors import InputError
+from seedstep.evaluate import Prediction, Reference, Scores, references_of
+
+__all__ = ["PredictionsHeld", "System", "read_systems"]
+
+
+@runtime_checkable
+class PredictionsHeld(Protocol):
+    """A run of a stage that keeps predictions."""
+
+    def names(self) -> tuple[str, ...]:
+        """The systems whose predictions are kept."""
+
+    def predictions(self, name: str) -> Iterator[Prediction]:
+        """Those of one system."""
+
+    def references(self) -> dict[str, Reference]:
+        """What they are measured against, by instance id."""
+
+    def tasks(self) -> TaskFiles:
+        """The tasks that were predicted."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """What a system predicted, and for which tasks.
+
+    `source` is a run's directory or a file. `lines` has the lines of a file by instance id;
+    `problems` are those that are no predictions.
+    """
+
+    name: str
+    source: Path
+    tasks: tuple[Task, ...]
+    references: Mapping[str, Reference]
+    predictions: tuple[Prediction, ...]
+    lines: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    def left_out(self, scores: Scores) -> tuple[str, ...]:
+        """Which predictions do not count and why, each with its place."""
+        unknown = [
+            f"{self._place(one, number)}: there is no instance '{one}'"
+            for one, count in Counter(scores.unknown).items()
+            for number in range(count)
+        ]
+        again = [
+            f"{self._place(one, number + 1)}: '{one}' again; the first prediction counts"
+            for one, count in Counter(scores.duplicates).items()
+            for number in range(count)
+        ]
+        return (*(one.what for one in self.problems), *unknown, *again)
+
+    def _place(self, instance: str, number: int) -> str:
+        lines = self.lines.get(instance)
+        return f"{self.source}, line {lines[number]}" if lines else str(self.source)
+
+
+def read_systems(
+    sources: Sequence[Path], names: Sequence[str] = (), tasks: Sequence[Task] | None = None
+) -> tuple[System, ...]:
+    """The systems in some sources, each a run's directory or a file of predictions.
+
+    `names` are those to take from the runs, all of them where none is named. A file is a system
+    of its own, named after the file, and needs `tasks`; a run has its own, unless these are given.
+
+    Raises:
+        InputError: a source can't be read or holds no predictions, a name is nowhere, or files
+            and runs would have the same name.
+        RunError: a directory is no run.
+    """
+    given = None if tasks is None else (tuple(tasks), references_of(tasks))
+    stems = Counter(one.stem for one in sources)
+    systems: list[System] = []
+    for source in sources:
+        if source.is_dir():
+            systems += _of_run(source, names, given)
+        elif given is None:
+            remedy = "add --tasks with what was predicted"
+            raise InputError(f"{source}: a file names no tasks", remedy)
+        else:
+            name = source.stem if stems[source.stem] == 1 else str(source)
+            systems.append(_of_file(source, name, *given))
+    _require_names(systems, names)
+    return tuple(systems)
+
+
+def _of_run(
+    source: Path,
+    names: Sequence[str],
+    given: tuple[tuple[Task, ...], dict[str, Reference]] | None,
+) -> Iterator[System]:
+    from seedstep.store.stages import open_run  # which knows the judge's runs, which read systems
+
+    with open_run(source) as run:
+        if not isinstance(run, PredictionsHeld):
+            what = f"{source} is a run of `seedstep {run.stage}`, which keeps no predictions"
+            raise InputError(what, "name a run of `seedstep predict`, or a file")
+        tasks, references = given or (run.tasks().tasks, run.references())
+        for name in run.names():
+            if not names or name in names:
+                yield System(name, source, tasks, references, tuple(run.predictions(name)))
+
+
+def _of_file(
+    source: Path, name: str, tasks: tuple[Task, ...], references: Mapping[str, Reference]
+) -> System:
+    found = read_predictions(source, tasks)
+    lines: dict[str, list[int]] = {}
+    for one in found.predictions:
+        lines.setdefault(one.instance, []).append(one.line)
+    if not any(one in references for one in lines):
+        first = found.problems[0].what if found.problems else f"{source}: no such instance"
+        many = f"none of its {len(found.predictions) + len(found.problems)} lines counts"
+        raise InputError(f"{first}; {many}", "check that --tasks are those that were predicted")
+    predictions = (Prediction(one.task, one.instance, one.text) for one in found.predictions)
+    return System(name, source, tasks, references, tuple(predictions), lines, found.problems)
+
+
+def _require_names(systems: Iterable[System], names: Sequence[str]) -> None:
+    """Every name that was asked for is there, and none twice."""
+    found = Counter(one.name for one in systems)
+    for name in names:
+        if name not in found:
+            known = ", ".join(found) or "none"
+            raise InputError(f"there are no predictions named '{name}'", f"there are: {known}")
+    for name, count in found.items():
+        if count > 1:
+            raise InputError(f"{count} systems are named '{name}'", "rename a file, or use --name")
+    if not found:
+        raise InputError("there are no predictions", "name a run or a file that has some")

@@ -1,0 +1,49 @@
+"""Tasks and predictions that the tests of evaluation write."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["CATEGORIES", "right", "task_lines", "write_lines", "write_predictions", "write_tasks"]
+
+CATEGORIES = ("Title Generation", "Textual Entailment")
+
+
+def write_lines(path: Path, records: Iterable[Any]) -> Path:
+    """Write JSON lines; bytes are written as they are."""
+    lines = (one if isinstance(one, bytes) else json.dumps(one).encode() for one in records)
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    return path
+
+
+def task_lines(tasks: int, instances: int = 2) -> list[dict[str, Any]]:
+    """Tasks of our own. Task 3 asks to shout word 3, and its instance 0 has the id `t3-0`."""
+    return [
+        {
+            "id": f"t{task}",
+            "definition": f"Write word {task} of the alphabet in capitals.",
+            "category": CATEGORIES[task % 2],
+            "positive_examples": [{"input": "a b", "output": "A B"}],
+            "instances": [
+                {"id": f"t{task}-{n}", "input": f"red{task} blue{n}", "output": [f"R{task} B{n}"]}
+                for n in range(instances)
+            ],
+        }
+        for task in range(tasks)
+    ]
+
+
+def write_tasks(path: Path, tasks: int = 8, instances: int = 2) -> Path:
+    """Write those tasks."""
+    return write_lines(path, task_lines(tasks, instances))
+
+
+def write_predictions(path: Path, texts: Mapping[str, str]) -> Path:
+    """Write predictions by instance id."""
+    return write_lines(path, ({"id": one, "prediction": text} for one, text in texts.items()))
+
+
+def right(tasks: int = 8, instances: int = 2) -> dict[str, str]:
+    """The wanted output of every instance."""
+    return {f"t{task}-{n}": f"R{task} B{n}" for task in range(tasks) for n in range(instances)}
