@@ -3,7 +3,7 @@
 from seedstep.data.decoding import BadLine
 from seedstep.data.evaluation import evaluation_items
 from seedstep.data.files import write_atomically, write_in_parts
-from seedstep.data.folders import whole_folder
+from seedstep.data.folders import require_ours, whole_folder
 from seedstep.data.jsonl import read_jsonl
 from seedstep.data.predictions import PredictionFile, WrittenPrediction, read_predictions
 from seedstep.data.problems import Problem
@@ -34,6 +34,7 @@ __all__ = [
     "read_predictions",
     "read_seeds",
     "read_task",
+    "require_ours",
     "require_seeds",
     "scan_tasks",
     "seed_tasks",

@@ -17,7 +17,7 @@ import msgspec
 
 from seedstep.errors import RunError
 
-__all__ = ["whole_folder"]
+__all__ = ["require_ours", "whole_folder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def whole_folder(out: Path, marker: str, about: Mapping[str, str] | None = None)
     Raises:
         RunError: `out` holds other files, the disk is full, or a directory can't be written.
     """
-    _require_ours(out, marker)
+    require_ours(out, marker)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
@@ -52,8 +52,12 @@ def whole_folder(out: Path, marker: str, about: Mapping[str, str] | None = None)
         raise RunError(f"{out}: {error.strerror}", "free space or correct its rights") from None
 
 
-def _require_ours(out: Path, marker: str) -> None:
-    """A directory may be replaced if all its files are those that its marker lists."""
+def require_ours(out: Path, marker: str) -> None:
+    """Make sure that a directory may be replaced: its files are those that its marker lists.
+
+    Raises:
+        RunError: it holds others.
+    """
     if not out.exists():
         return
     try:

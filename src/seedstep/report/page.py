@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 
-from seedstep.errors import MissingExtraError
 from seedstep.report.charts import DARK, LIGHT, Drawn
 from seedstep.report.records import Part
 from seedstep.text import visible
@@ -43,16 +42,10 @@ def shown(text: str, most: int = TEXT) -> Shown:
 
 
 def render_page(title: str, parts: Sequence[Part], drawn: Mapping[str, Drawn]) -> bytes:
-    """The page; `drawn` has the charts by the name of their files, which `file_name` makes.
+    """The page; `drawn` has the charts of a part by its number, from 1, and the chart's name."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
 
-    Raises:
-        MissingExtraError: Jinja2 is not installed.
-    """
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-        from markupsafe import Markup
-    except ImportError:
-        raise MissingExtraError("a report", "pip install 'seedstep[report]'") from None
     environment = Environment(
         loader=PackageLoader("seedstep.report"),
         autoescape=True,

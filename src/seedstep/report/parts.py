@@ -1,17 +1,20 @@
-"""What a report says about a run, by what it is a run of.
+"""What a report says about runs, by what they are runs of.
 
 Example::
 
-    with open_run(Path("runs/first")) as run:
-        part = part_of(run)
+    parts = parts_of([Path("runs/first"), Path("tuned")])
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from seedstep.errors import MissingExtraError
+from seedstep.evaluate import score
+from seedstep.evaluate.measured import evaluated
+from seedstep.report.losses import METRICS, TUNE_CONFIG, is_tuning, read_losses
 from seedstep.report.records import Part, Section
 from seedstep.report.sections.examples import examples_section
 from seedstep.report.sections.grown import (
@@ -23,15 +26,26 @@ from seedstep.report.sections.grown import (
     tasks_section,
 )
 from seedstep.report.sections.novelty import novelty_section, overlap_section
+from seedstep.report.sections.results import results_sections
 from seedstep.report.sections.spending import spending_section
 from seedstep.report.sections.steps import steps_sections
+from seedstep.report.sections.tuning import losses_section
 from seedstep.report.similarity import Named, nearest, nearest_before
 from seedstep.report.statistics import counts, label_balance, lengths
 from seedstep.report.structure import structure
-from seedstep.store import ExamplesRun, Run, RunDirectory, StepsRun
+from seedstep.store import (
+    ExamplesRun,
+    Run,
+    RunDirectory,
+    StepsRun,
+    open_run,
+    read_systems,
+    read_yaml,
+)
+from seedstep.store.systems import PredictionsHeld
 from seedstep.text import TOKENIZERS
 
-__all__ = ["Tell", "TestSets", "part_of"]
+__all__ = ["Tell", "TestSets", "parts_of"]
 
 EXAMPLES = 3
 """Rejections of each reason that are shown."""
@@ -46,8 +60,30 @@ Tell = Callable[[str], None]
 """Is told what is being done."""
 
 
-def part_of(run: RunDirectory[Any, Any], test_sets: TestSets, tell: Tell) -> Part:
-    """All that is to be said about a run."""
+def parts_of(paths: Sequence[Path], test_sets: TestSets, tell: Tell) -> list[Part]:
+    """All that is to be said about some runs; those with predictions are compared in one part.
+
+    Raises:
+        RunError: one is no run.
+        InputError: predictions can't be compared.
+    """
+    parts, predicted = [], []
+    for path in paths:
+        if is_tuning(path):
+            parts.append(_tuning(path))
+            continue
+        with open_run(path) as run:
+            if isinstance(run, PredictionsHeld):
+                predicted.append(path)
+            else:
+                parts.append(_part(run, test_sets, tell))
+    if predicted:
+        tell("scoring the predictions")
+        parts.append(_results(predicted))
+    return parts
+
+
+def _part(run: RunDirectory[Any, Any], test_sets: TestSets, tell: Tell) -> Part:
     match run:
         case Run():
             found = _grown(run, test_sets, tell)
@@ -57,22 +93,43 @@ def part_of(run: RunDirectory[Any, Any], test_sets: TestSets, tell: Tell) -> Par
             found = [examples_section(run.entries()), _spending(run, run.finished_at())]
         case _:
             found = [_spending(run, ())]
-    return Part(
-        f"{run.stage}: {run.path.resolve().name}", _facts(run), tuple(one for one in found if one)
-    )
+    title = f"{run.stage}: {run.path.resolve().name}"
+    return Part(title, _facts(run), tuple(one for one in found if one))
+
+
+def _tuning(path: Path) -> Part:
+    config = path / TUNE_CONFIG
+    values = read_yaml(config) if config.exists() else {}
+    section = losses_section(read_losses(path / METRICS))
+    return Part(f"tune: {path.resolve().name}", _told(values), (section,))
+
+
+def _results(paths: Sequence[Path]) -> Part:
+    systems = read_systems(paths)
+    scored = [
+        evaluated(one.name, scores, "category", one.left_out(scores))
+        for one in systems
+        for scores in [score(one.predictions, one.references)]
+    ]
+    title = f"predict: {', '.join(path.resolve().name for path in paths)}"
+    return Part(title, (), tuple(results_sections(systems, scored)))
 
 
 def _facts(run: RunDirectory[Any, Any]) -> tuple[tuple[str, str], ...]:
     answers = run.answers()
     times = (("first answer", answers[0].at), ("last answer", answers[-1].at)) if answers else ()
     return (
-        ("prompt style used", run.settings.style),
         *((name, f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC") for name, at in times),
-        *(
-            (name, str(value))
-            for name, value in asdict(run.settings).items()
-            if name not in PRIVATE and value not in (None, "", [], {})
-        ),
+        *_told(asdict(run.settings)),
+    )
+
+
+def _told(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The settings that say something, and are not the user's own business."""
+    return tuple(
+        (name, str(value))
+        for name, value in settings.items()
+        if name not in PRIVATE and value not in (None, "", [], {})
     )
 
 
@@ -123,4 +180,5 @@ def _similarities(run: Run, test_sets: TestSets, tell: Tell) -> list[Section | N
 
 
 def _spending(run: RunDirectory[Any, Any], finished: Sequence[float]) -> Section | None:
-    return spending_section(run.answers(), finished, run.settings.price)
+    price = getattr(run.settings, "price", None)  # of those that ask a model at a price
+    return spending_section(run.answers(), finished, price)

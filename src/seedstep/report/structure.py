@@ -15,7 +15,7 @@ from typing import Any
 
 from seedstep.errors import MissingExtraError
 
-__all__ = ["Structure", "Verb", "structure", "top_verbs"]
+__all__ = ["Structure", "Verb", "structure", "top_verbs", "verb_and_noun"]
 
 LONGEST = 2000
 """Characters of an instruction that are parsed: filters allow 150 words."""
@@ -58,7 +58,7 @@ def structure(instructions: Sequence[str], tell: Tell = lambda done: None) -> St
     parse = _pipeline()
     pairs: Counter[tuple[str, str]] = Counter()
     for done, parsed in enumerate(parse(one[:LONGEST] for one in instructions), start=1):
-        if pair := _verb_and_noun(parsed):
+        if pair := verb_and_noun(parsed):
             pairs[pair] += 1
         tell(done)
     return Structure(len(instructions), pairs)
@@ -88,8 +88,11 @@ def _pipeline() -> Callable[[Iterator[str]], Iterator[Any]]:
     return lambda texts: pipeline.pipe(texts, batch_size=200)
 
 
-def _verb_and_noun(parsed: Any) -> tuple[str, str] | None:
-    """The verb nearest to the root with its first object, of the first sentence that has one."""
+def verb_and_noun(parsed: Any) -> tuple[str, str] | None:
+    """The verb nearest to the root of a spaCy `Doc`, and its first object; None without either.
+
+    What counts is the first sentence that has a verb.
+    """
     for sentence in parsed.sents:
         waiting = deque([sentence.root])
         while waiting:

@@ -7,18 +7,17 @@ Example::
 """
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
-from seedstep.data import evaluation_items, whole_folder
-from seedstep.errors import InputError
+from seedstep.data import evaluation_items, require_ours, whole_folder
+from seedstep.errors import InputError, MissingExtraError
 from seedstep.report.charts import Drawn, render
 from seedstep.report.page import render_page
-from seedstep.report.parts import Tell, TestSets, part_of
+from seedstep.report.parts import Tell, TestSets, parts_of
 from seedstep.report.records import Chart, Part
 from seedstep.report.similarity import Named
-from seedstep.store import open_run
 
 __all__ = ["Report", "write_report"]
 
@@ -53,26 +52,33 @@ def write_report(
     """
     if not runs:
         raise InputError("no run to report on", "name one or more run directories")
+    _require_installed()
+    require_ours(out, MARKER)
     test_sets: TestSets = {
         f"{path.resolve().name} ({number})": [
             Named(*item) for item in evaluation_items(path, inputs=False)
         ]
         for number, path in enumerate(against, start=1)
     }
-    with ExitStack() as stack:
-        opened = [stack.enter_context(open_run(path)) for path in runs]
-        with whole_folder(out, MARKER) as folder:
-            parts = [part_of(run, test_sets, tell) for run in opened]
-            notes = [one.left_out for part in parts for one in part.sections if one.left_out]
-            tell("drawing")
-            drawn = _drawn(parts)
-            (folder / FIGURES).mkdir()
-            for name, chart in drawn.items():
-                (folder / FIGURES / f"{name}.svg").write_bytes(chart.svg)
-                (folder / FIGURES / f"{name}.png").write_bytes(chart.png)
-            title = ", ".join(path.resolve().name for path in runs)
-            (folder / PAGE).write_bytes(render_page(title, parts, drawn))
+    parts = parts_of(runs, test_sets, tell)
+    tell("drawing")
+    drawn = _drawn(parts)
+    title = ", ".join(path.resolve().name for path in runs)
+    page = render_page(title, parts, drawn)
+    with whole_folder(out, MARKER) as folder:
+        (folder / PAGE).write_bytes(page)
+        (folder / FIGURES).mkdir()
+        for name, chart in drawn.items():
+            (folder / FIGURES / f"{name}.svg").write_bytes(chart.svg)
+            (folder / FIGURES / f"{name}.png").write_bytes(chart.png)
+    notes = [one.left_out for part in parts for one in part.sections if one.left_out]
     return Report(out / PAGE, len(drawn), tuple(dict.fromkeys(notes)))
+
+
+def _require_installed() -> None:
+    """Before the work, not after it."""
+    if not all(map(find_spec, ("jinja2", "matplotlib"))):
+        raise MissingExtraError("a report", "pip install 'seedstep[report]'")
 
 
 def _drawn(parts: Sequence[Part]) -> dict[str, Drawn]:

@@ -70,7 +70,7 @@ def histogram_chart(
         axes.set_xlabel(unit)
 
     alt = " ".join(
-        f"{what}: mean {_number(found.mean)}, median {_number(found.median)} {unit}."
+        f"{label(what)}: mean {_number(found.mean)}, median {_number(found.median)} {unit}."
         for what, found in panels.items()
     )
     rows = tuple(
@@ -96,7 +96,7 @@ def _draw_panel(axes: Any, what: str, found: Histogram) -> None:
     )
     end = len(starts) * found.width
     axes.axvline(min(found.mean, end), color=SERIES[1], linestyle="--")
-    axes.set_title(f"{what} (mean {_number(found.mean)})")
+    axes.set_title(f"{label(what)} (mean {_number(found.mean)})")
     axes.set_xlim(0, end)
     axes.grid(axis="x", visible=False)
     axes.yaxis.get_major_locator().set_params(integer=True)

@@ -14,6 +14,7 @@ from seedstep.evaluate.compare import Difference
 from seedstep.report.charts.colours import LIGHT, SERIES
 from seedstep.report.charts.style import label
 from seedstep.report.records import Chart, Table
+from seedstep.report.tables import METRIC_NAMES
 
 __all__ = ["difference_chart", "difference_row"]
 
@@ -41,7 +42,7 @@ def difference_chart(
         scores.set_yticks(range(len(names)), [label(one) for one in names])
         scores.set_ylim(len(names) - 0.4, -0.6)
         differences.axvline(0, color=LIGHT["muted"], linewidth=1)
-        differences.set_xlabel("difference, with 95% interval")
+        differences.set_xlabel("difference (95% interval)")
         for axes in (scores, differences):
             axes.grid(axis="y", visible=False)
             axes.tick_params(axis="y", length=0)
@@ -64,7 +65,7 @@ def difference_row(one: Difference) -> tuple[str, ...]:
     return (
         f"{one.tasks:,}",
         f"{one.instances:,}",
-        one.metric.replace("_", " "),
+        METRIC_NAMES[one.metric],
         f"{one.first:.1f}",
         f"{one.second:.1f}",
         "" if value.value is None else f"{value.value:+.1f}",

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from seedstep.errors import MissingExtraError
 from seedstep.report.charts.colours import LIGHT
 from seedstep.report.charts.inline import inline
 from seedstep.report.records import Chart
@@ -25,6 +24,8 @@ __all__ = ["Drawn", "label", "render"]
 
 LABEL_CHARACTERS = 30
 """Of a label; the table has it whole."""
+
+TITLE_CHARACTERS = 120
 
 PNG_DOTS = 200
 """An inch."""
@@ -66,31 +67,26 @@ class Drawn:
     inline: str
 
 
-def label(text: str) -> str:
+def label(text: str, most: int = LABEL_CHARACTERS) -> str:
     """A text of others as a chart's label: on one line, harmless, not too long."""
-    line = visible(" ".join(text[: 20 * LABEL_CHARACTERS].split()))
-    return line if len(line) <= LABEL_CHARACTERS else line[: LABEL_CHARACTERS - 1] + "…"
+    line = visible(" ".join(text[: 20 * most].split()))
+    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def render(chart: Chart, name: str) -> Drawn:
-    """Draw a chart that its page knows by `name`. The same chart gives the same bytes.
+    """Draw a chart that its page knows by `name`. The same chart gives the same bytes."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
 
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-    """
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtraError("a report", "pip install 'seedstep[report]'") from None
+    title = label(chart.title, TITLE_CHARACTERS)
     style: Any = {**_RC, "svg.hashsalt": chart.name}
     with mpl.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # scripts that the font has not
         figure = Figure(figsize=chart.size, layout="constrained")
         chart.draw(figure)
         svg, png = io.BytesIO(), io.BytesIO()
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Title": visible(chart.title)})
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Title": title})
         figure.savefig(png, format="png", dpi=PNG_DOTS, metadata={"Software": None})
-    described = visible(f"{chart.title}. {chart.alt}")
+    described = f"{title}. {visible(chart.alt)}"
     markup = inline(svg.getvalue(), name, described, chart.size[0])
     return Drawn(svg.getvalue(), png.getvalue(), markup)

@@ -1,0 +1,138 @@
+"""What a report says about systems and their predictions.
+
+Self-Instruct, Table 3; Step-by-Step Instruction Tuning, Table 2 and Figure 3. The first system is
+compared with each of the others.
+
+Example::
+
+    results_sections(systems, evaluated_systems)
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import count
+
+from seedstep.data import Instance, Task
+from seedstep.evaluate.compare import Comparison, Difference, Pairing, compare_with_first
+from seedstep.evaluate.measured import Evaluated
+from seedstep.report.charts import difference_chart
+from seedstep.report.improvement import TaskChange, task_changes
+from seedstep.report.records import Block, Field, Paragraph, Section, Specimen, Specimens, Table
+from seedstep.report.tables import METRIC_NAMES, overall_table, shown
+from seedstep.steps import render
+from seedstep.store import System
+
+__all__ = ["results_sections"]
+
+SHOWN_TASKS = 5
+SHOWN_INSTANCES = 2
+
+
+def results_sections(systems: Sequence[System], evaluated: Sequence[Evaluated]) -> list[Section]:
+    """The scores of all, then each comparison with the tasks that changed most."""
+    head, rows = overall_table(evaluated)
+    caption = "Scores, with 95% intervals over tasks"
+    sections = [Section("Scores", (Table(caption, head, rows), *_absent(evaluated)))]
+    if len(evaluated) < 2:
+        return sections
+    scored = {one.name: one for one in evaluated}
+    texts = {one.name: one for one in systems}
+    for number, pairing in zip(count(1), compare_with_first(evaluated)):
+        pair = (texts[pairing.first], texts[pairing.second])
+        changes = task_changes(scored[pairing.first].scores, scored[pairing.second].scores)
+        blocks = (*_compared(pairing, number), *_changed(changes, pair))
+        sections.append(Section(f"{pairing.first} against {pairing.second}", blocks))
+    return sections
+
+
+def _absent(evaluated: Sequence[Evaluated]) -> list[Block]:
+    return [
+        Paragraph(
+            f"{one.name}: {one.overall.missing:,} predictions are missing and "
+            f"{one.overall.failed:,} failed; they count as empty."
+        )
+        for one in evaluated
+        if one.overall.missing or one.overall.failed
+    ]
+
+
+def _compared(pairing: Pairing, number: int) -> list[Block]:
+    found = pairing.comparison
+    one = found.overall
+    text = (
+        f"On {one.instances:,} instances of {one.tasks:,} tasks the difference in ROUGE-L is "
+        f"{shown(one.difference, sign='+')} points, in exact match "
+        f"{shown(found.exact_match.difference, sign='+')}. By ROUGE-L {pairing.first} wins "
+        f"{one.wins:,} instances, loses {one.losses:,}, and ties {one.ties:,}."
+    )
+    title = f"{pairing.first} and {pairing.second}, by category"
+    systems = (pairing.first, pairing.second)
+    return [
+        Paragraph(text),
+        Paragraph(_mcnemar(found)),
+        difference_chart(f"comparison-{number}", title, _rows(found), systems),
+    ]
+
+
+def _mcnemar(found: Comparison) -> str:
+    test = found.mcnemar
+    return (
+        f"Exact matches of one only: {test.first_only:,} and {test.second_only:,}; McNemar's test "
+        f"({test.method}) gives p = {test.p_value:.2g}, which overstates where instances of a task "
+        "resemble each other."
+    )
+
+
+def _rows(found: Comparison) -> dict[str, Difference]:
+    categories = {name: one for name, one in found.categories.items() if name}
+    return {"all": found.overall, "all, exact match": found.exact_match, **categories}
+
+
+def _changed(changes: Sequence[TaskChange], pair: tuple[System, System]) -> list[Block]:
+    tasks = {task.id: task for task in pair[0].tasks}
+    answers = tuple({one.instance: one.text for one in system.predictions} for system in pair)
+    better = [one for one in changes if one.difference > 0][:SHOWN_TASKS]
+    worse = [one for one in reversed(changes) if one.difference < 0][:SHOWN_TASKS]
+    names = (pair[0].name, pair[1].name)
+    return [
+        Specimens(
+            f"The {len(chosen)} {what} tasks",
+            tuple(
+                _task(one, tasks[one.task], answers, names) for one in chosen if one.task in tasks
+            ),
+        )
+        for what, chosen in (("most improved", better), ("least improved", worse))
+        if chosen
+    ]
+
+
+def _task(
+    change: TaskChange,
+    task: Task,
+    answers: tuple[Mapping[str, str], ...],
+    names: tuple[str, str],
+) -> Specimen:
+    fields = [Field("definition", task.definition)]
+    if task.steps:
+        fields.append(Field("step-by-step instruction", render(task.steps)))
+    instances = {one.id: one for one in task.instances}
+    for one in change.instances[:SHOWN_INSTANCES]:
+        if found := instances.get(one.instance):
+            fields += _instance(found, answers, names)
+    metric = METRIC_NAMES[change.metric]
+    title = f"{task.id}: {metric} {change.first:.1f} and {change.second:.1f}"
+    return Specimen(title, tuple(fields))
+
+
+def _instance(
+    one: Instance, answers: tuple[Mapping[str, str], ...], names: tuple[str, str]
+) -> list[Field]:
+    sides = [
+        Field(f"answer of {name}", texts.get(one.id, "") or "(none)", half=True)
+        for name, texts in zip(names, answers, strict=True)
+    ]
+    references = "\n".join(one.outputs)
+    return [
+        Field("input", one.input or "(none)", half=True),
+        Field("reference", references, half=True),
+        *sides,
+    ]
