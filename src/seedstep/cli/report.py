@@ -30,4 +30,6 @@ def command(
         done = write_report(runs, out or runs[0] / "report", against or (), status.update)
     for note in done.notes:
         errors.print(note, style="yellow", markup=False, soft_wrap=True)
-    console.print(f"{done.page}, {done.figures} figures beside it", markup=False, soft_wrap=True)
+    console.print(
+        f"A report with {done.figures} figures: {done.page}", markup=False, soft_wrap=True
+    )

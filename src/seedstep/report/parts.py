@@ -116,7 +116,7 @@ def _results(paths: Sequence[Path]) -> Part:
 
 
 def _facts(run: RunDirectory[Any, Any]) -> tuple[tuple[str, str], ...]:
-    answers = run.answers()
+    answers = run.answered()
     times = (("first answer", answers[0].at), ("last answer", answers[-1].at)) if answers else ()
     return (
         *((name, f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC") for name, at in times),
@@ -181,4 +181,4 @@ def _similarities(run: Run, test_sets: TestSets, tell: Tell) -> list[Section | N
 
 def _spending(run: RunDirectory[Any, Any], finished: Sequence[float]) -> Section | None:
     price = getattr(run.settings, "price", None)  # of those that ask a model at a price
-    return spending_section(run.answers(), finished, price)
+    return spending_section(run.answered(), finished, price)

@@ -195,7 +195,7 @@ class RunDirectory(ABC, Generic[S, Inputs]):
         """What counts towards the run's budget."""
         return read_spent(self._database)
 
-    def answers(self) -> tuple[Answered, ...]:
+    def answered(self) -> tuple[Answered, ...]:
         """When the requests were answered, in the order of time."""
         return read_answers(self._database)
 

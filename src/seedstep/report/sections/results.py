@@ -1,7 +1,7 @@
 """What a report says about systems and their predictions.
 
-Self-Instruct, Table 3; Step-by-Step Instruction Tuning, Table 2 and Figure 3. The first system is
-compared with each of the others.
+Self-Instruct, Table 3; Step-by-Step Instruction Tuning, Table 2 and Figure 3. Each system is
+compared with the first, which is usually the one before tuning.
 
 Example::
 
@@ -9,10 +9,9 @@ Example::
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import count
 
 from seedstep.data import Instance, Task
-from seedstep.evaluate.compare import Comparison, Difference, Pairing, compare_with_first
+from seedstep.evaluate.compare import Comparison, Difference, Pairing, compare
 from seedstep.evaluate.measured import Evaluated
 from seedstep.report.charts import difference_chart
 from seedstep.report.improvement import TaskChange, task_changes
@@ -32,15 +31,18 @@ def results_sections(systems: Sequence[System], evaluated: Sequence[Evaluated]) 
     head, rows = overall_table(evaluated)
     caption = "Scores, with 95% intervals over tasks"
     sections = [Section("Scores", (Table(caption, head, rows), *_absent(evaluated)))]
-    if len(evaluated) < 2:
-        return sections
-    scored = {one.name: one for one in evaluated}
     texts = {one.name: one for one in systems}
-    for number, pairing in zip(count(1), compare_with_first(evaluated)):
-        pair = (texts[pairing.first], texts[pairing.second])
-        changes = task_changes(scored[pairing.first].scores, scored[pairing.second].scores)
-        blocks = (*_compared(pairing, number), *_changed(changes, pair))
-        sections.append(Section(f"{pairing.first} against {pairing.second}", blocks))
+    baseline, *others = evaluated
+    for number, one in enumerate(others, start=1):
+        pairing = Pairing(
+            one.name, baseline.name, compare(one.scores.results, baseline.scores.results)
+        )
+        changes = task_changes(one.scores, baseline.scores)
+        blocks = (
+            *_compared(pairing, number),
+            *_changed(changes, (texts[one.name], texts[baseline.name])),
+        )
+        sections.append(Section(f"{one.name} against {baseline.name}", blocks))
     return sections
 
 
@@ -95,12 +97,12 @@ def _changed(changes: Sequence[TaskChange], pair: tuple[System, System]) -> list
     names = (pair[0].name, pair[1].name)
     return [
         Specimens(
-            f"The {len(chosen)} {what} tasks",
+            f"{what} ({len(chosen)} of {len(changes):,} tasks)",
             tuple(
                 _task(one, tasks[one.task], answers, names) for one in chosen if one.task in tasks
             ),
         )
-        for what, chosen in (("most improved", better), ("least improved", worse))
+        for what, chosen in (("Most improved", better), ("Least improved", worse))
         if chosen
     ]
 

@@ -2,7 +2,7 @@
 
 Example::
 
-    spending_section(run.answers(), run.finished_at(), price=None)
+    spending_section(run.answered(), run.finished_at(), price=None)
 """
 
 from collections.abc import Sequence
