@@ -16,8 +16,10 @@ from command_line import Outcome, chat_reply, seedstep
 from growing import grow, purpose_of
 from scripted_server import Fault, ScriptedServer
 from seedstep import write_instructions
+from seedstep.bootstrap import REASONS
 from seedstep.data import seed_tasks
 from seedstep.report import write_report
+from seedstep.store import Run
 from step_server import boat_task, strong_model
 
 HTML = "{http://www.w3.org/1999/xhtml}"
@@ -120,6 +122,23 @@ class TestGrown:
         what = dict(rows(page, "What it took")[1:])
         assert float(what["US dollars"]) > 0
         assert int(what["requests answered"]) > 12
+
+    def test_rejections_are_counted_and_shown_by_reason(self, runs: Path, tmp_path: Path) -> None:
+        with Run.read(runs / "grown") as run:
+            status, rejected = run.status(), run.rejected()
+        _, page = report(runs / "grown", tmp_path / "out")
+        for caption, counts in (
+            ("Rejected instructions", status.rejected),
+            ("Rejected instances", status.bad_instances),
+        ):
+            assert counts
+            assert dict(rows(page, caption)[1:]) == {name: str(n) for name, n in counts.items()}
+        text = words(page)
+        for reason, count in status.rejected.items():
+            assert f"{reason}: {REASONS[reason]} ({min(count, 3)} of {count})" in text
+            shown = [one[2] for one in rejected if one[1] == reason][:3]
+            assert all(instruction in text for instruction in shown)
+        assert "nearest known instruction, ROUGE-L" in text
 
     def test_every_figure_lies_beside_it_twice(self, runs: Path, tmp_path: Path) -> None:
         done, page = report(runs / "grown", tmp_path / "out")

@@ -154,9 +154,13 @@ def _structure(run: Run, tell: Tell) -> Section | None:
     """None where the run is not in English, and for what is not installed a word on that."""
     if run.settings.tokens != "latin":
         return None
-    tell("parsing the instructions")
+    instructions = [task.definition for task in run.tasks()]
+
+    def parsed(done: int) -> None:
+        tell(f"parsing instruction {done:,} of {len(instructions):,}")
+
     try:
-        return structure_section(structure([task.definition for task in run.tasks()]))
+        return structure_section(structure(instructions, parsed))
     except MissingExtraError as missing:
         return Section("What the instructions ask for", (), str(missing))
 

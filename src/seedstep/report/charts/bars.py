@@ -10,6 +10,7 @@ from typing import Any
 
 from seedstep.report.charts.colours import LIGHT, SERIES
 from seedstep.report.charts.style import label
+from seedstep.report.numbers import number
 from seedstep.report.records import Chart, Table
 from seedstep.report.statistics import Histogram
 
@@ -46,7 +47,7 @@ def bar_chart(name: str, title: str, counts: Mapping[str, int], head: tuple[str,
     first, count = shown[0]
     alt = f"{len(shown)} of {len(ordered):,} bars; the longest is {label(first)} with {count:,}."
     size = (WIDTH, MARGIN + ROW * len(shown))
-    rows = tuple((one, f"{number:,}") for one, number in ordered[:ROWS])
+    rows = tuple((one, f"{count:,}") for one, count in ordered[:ROWS])
     caption = (
         title if len(rows) == len(ordered) else f"{title}, the first {ROWS} of {len(ordered):,}"
     )
@@ -70,7 +71,7 @@ def histogram_chart(
         axes.set_xlabel(unit)
 
     alt = " ".join(
-        f"{label(what)}: mean {_number(found.mean)}, median {_number(found.median)} {unit}."
+        f"{label(what)}: mean {number(found.mean)}, median {number(found.median)} {unit}."
         for what, found in panels.items()
     )
     rows = tuple(
@@ -96,11 +97,11 @@ def _draw_panel(axes: Any, what: str, found: Histogram) -> None:
     )
     end = len(starts) * found.width
     axes.axvline(min(found.mean, end), color=SERIES[1], linestyle="--")
-    axes.set_title(f"{label(what)} (mean {_number(found.mean)})")
+    axes.set_title(f"{label(what)} (mean {number(found.mean)})")
     axes.set_xlim(0, end)
     axes.grid(axis="x", visible=False)
     axes.yaxis.get_major_locator().set_params(integer=True)
-    axes.xaxis.get_major_locator().set_params(integer=isinstance(found.width, int))
+    axes.xaxis.get_major_locator().set_params(integer=isinstance(found.width, int), nbins=7)
     if found.open:
         last = starts[-1]
         ticks = [one for one in axes.get_xticks() if one <= last - 2 * found.width]
@@ -111,13 +112,7 @@ def _draw_panel(axes: Any, what: str, found: Histogram) -> None:
 def _bin(found: Histogram, place: int) -> str:
     start, end = place * found.width, (place + 1) * found.width
     if found.open and place == len(found.counts) - 1:
-        return f"{_number(start)} or more"
+        return f"{number(start)} or more"
     if isinstance(found.width, int):
-        return _number(start) if found.width == 1 else f"{start:,} to {end - 1:,}"
+        return number(start) if found.width == 1 else f"{start:,} to {end - 1:,}"
     return f"{start:.2f} to {end:.2f}"
-
-
-def _number(value: float) -> str:
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:.2f}" if value < 1 else f"{value:,.1f}"

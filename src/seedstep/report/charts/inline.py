@@ -14,7 +14,7 @@ from seedstep.report.charts.colours import LIGHT
 
 __all__ = ["inline"]
 
-PIXELS = (70, 115)
+PIXELS = (66, 115)
 """The least and the most that an inch of a chart takes, so that its labels can be read: a phone
 shows all of most charts, and scrolls the wider ones."""
 

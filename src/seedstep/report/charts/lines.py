@@ -11,6 +11,7 @@ from typing import Any
 
 from seedstep.report.charts.colours import SERIES
 from seedstep.report.charts.style import label
+from seedstep.report.numbers import number
 from seedstep.report.records import Chart, Table
 from seedstep.report.statistics import thinned
 
@@ -57,11 +58,12 @@ def line_chart(
             axes.legend()
 
     alt = " ".join(
-        f"{label(one.name)}: from {one.points[0][1]:,.4g} to {one.points[-1][1]:,.4g} {units[1]}."
+        f"{label(one.name)}: from {number(first)} to {number(last)} {units[1]}."
         for one in lines
+        for first, last in [(one.points[0][1], one.points[-1][1])]
     )
     rows = tuple(
-        (line.name, f"{x:,.4g}", f"{y:,.4g}")
+        (line.name, number(x), number(y))
         for line in lines
         for x, y in thinned(line.points, TABLE_POINTS)
     )

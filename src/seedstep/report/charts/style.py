@@ -45,6 +45,8 @@ _RC = MappingProxyType(
         "axes.spines.right": False,
         "axes.axisbelow": True,
         "axes.grid": True,
+        "axes.formatter.limits": (-5, 12),  # no powers of ten
+        "axes.formatter.useoffset": False,
         "grid.color": LIGHT["grid"],
         "grid.linewidth": 0.7,
         "figure.facecolor": LIGHT["surface"],

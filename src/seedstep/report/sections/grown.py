@@ -13,6 +13,7 @@ from types import MappingProxyType
 from seedstep.bootstrap import REASONS
 from seedstep.data import Task
 from seedstep.report.charts import bar_chart, histogram_chart, ring_chart
+from seedstep.report.numbers import number
 from seedstep.report.records import Block, Field, Paragraph, Section, Specimen, Specimens, Table
 from seedstep.report.statistics import (
     Counts,
@@ -61,7 +62,7 @@ COUNTED: Mapping[str, str] = MappingProxyType(
 def size_section(found: Counts) -> Section:
     """Table 1, beside the paper's own numbers."""
     rows = tuple(
-        (name, _number(getattr(found, key)), _number(getattr(PAPER_COUNTS, key)))
+        (name, number(getattr(found, key)), number(getattr(PAPER_COUNTS, key)))
         for key, name in COUNTED.items()
     )
     caption = "Sizes and mean lengths (Self-Instruct, Table 1)"
@@ -201,9 +202,3 @@ def _with_detail(name: str, detail: str) -> str:
 
 def _share(part: int, whole: int) -> str:
     return f" ({part / whole:.0%})" if whole else ""
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
