@@ -1,7 +1,6 @@
 """Sections from plain records: what they say, and that they say nothing about nothing."""
 
 from collections import Counter
-from collections.abc import Sequence
 
 import pytest
 
@@ -101,9 +100,9 @@ class TestNovelty:
         assert earlier.items == ()
 
     def test_a_chart_for_each_test_set(self) -> None:
-        found: dict[str, dict[str, Sequence[Near]]] = {
+        found: dict[str, dict[str, tuple[Near, ...]]] = {
             "a": {"Seeds": self.FOUND},
-            "b": {"Seeds": self.FOUND, "Tasks": []},
+            "b": {"Seeds": self.FOUND, "Tasks": ()},
         }
         assert list(charts(overlap_section(found))) == ["overlap-1", "overlap-2"]
 
