@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from seedstep.data import Task
 from seedstep.errors import MissingExtraError
 from seedstep.evaluate import score
 from seedstep.evaluate.measured import evaluated
@@ -139,8 +140,8 @@ def _grown(run: Run, test_sets: TestSets, tell: Tell) -> list[Section | None]:
     return [
         size_section(counts(tasks)),
         lengths_section(lengths(tasks)),
-        _structure(run, tell),
-        *_similarities(run, test_sets, tell),
+        _structure(run, tasks, tell),
+        *_similarities(run, tasks, test_sets, tell),
         rejections_section(
             status, run.rejected_instructions(EXAMPLES), run.rejected_pairs(EXAMPLES)
         ),
@@ -150,11 +151,11 @@ def _grown(run: Run, test_sets: TestSets, tell: Tell) -> list[Section | None]:
     ]
 
 
-def _structure(run: Run, tell: Tell) -> Section | None:
+def _structure(run: Run, tasks: Sequence[Task], tell: Tell) -> Section | None:
     """None where the run is not in English, and for what is not installed a word on that."""
     if run.settings.tokens != "latin":
         return None
-    instructions = [task.definition for task in run.tasks()]
+    instructions = [task.definition for task in tasks]
 
     def parsed(done: int) -> None:
         tell(f"parsing instruction {done:,} of {len(instructions):,}")
@@ -165,18 +166,20 @@ def _structure(run: Run, tell: Tell) -> Section | None:
         return Section("What the instructions ask for", (), str(missing))
 
 
-def _similarities(run: Run, test_sets: TestSets, tell: Tell) -> list[Section | None]:
+def _similarities(
+    run: Run, tasks: Sequence[Task], test_sets: TestSets, tell: Tell
+) -> list[Section | None]:
     tokenizer = TOKENIZERS[run.settings.tokens]
-    tasks = [Named(task.id, task.definition) for task in run.tasks()]
+    texts = [Named(task.id, task.definition) for task in tasks]
     seeds = [Named(name, text) for name, text in run.seed_definitions()]
     tell("comparing the instructions with the seeds and with each other")
-    found = novelty_section(nearest(tasks, seeds, tokenizer), nearest_before(tasks, tokenizer))
+    found = novelty_section(nearest(texts, seeds, tokenizer), nearest_before(texts, tokenizer))
     if test_sets:
         tell("comparing with the test sets")
     overlaps = {
         name: {
             "Seeds": nearest(seeds, items, tokenizer),
-            "Tasks of this run": nearest(tasks, items, tokenizer),
+            "Tasks of this run": nearest(texts, items, tokenizer),
         }
         for name, items in test_sets.items()
     }

@@ -20,6 +20,7 @@ WIDTH = 4.8
 ROW = 0.26
 MARGIN = 0.55
 PANEL = 1.75
+PANEL_CHARACTERS = 45
 
 BARS = 15
 ROWS = 100
@@ -43,6 +44,7 @@ def bar_chart(name: str, title: str, counts: Mapping[str, int], head: tuple[str,
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(head[1])
         axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_formatter("{x:,.0f}")
 
     first, count = shown[0]
     alt = f"{len(shown)} of {len(ordered):,} bars; the longest is {label(first)} with {count:,}."
@@ -97,10 +99,11 @@ def _draw_panel(axes: Any, what: str, found: Histogram) -> None:
     )
     end = len(starts) * found.width
     axes.axvline(min(found.mean, end), color=SERIES[1], linestyle="--")
-    axes.set_title(f"{label(what)} (mean {number(found.mean)})")
+    axes.set_title(f"{label(what, PANEL_CHARACTERS)} (mean {number(found.mean)})")
     axes.set_xlim(0, end)
     axes.grid(axis="x", visible=False)
     axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.xaxis.get_major_locator().set_params(integer=isinstance(found.width, int), nbins=7)
     if found.open:
         last = starts[-1]

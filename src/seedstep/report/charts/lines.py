@@ -51,6 +51,8 @@ def line_chart(
             )
         axes.set_xlabel(units[0])
         axes.set_ylabel(units[1])
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(lambda value, place: number(value))
         axes.margins(x=0.02)
         if from_zero:
             axes.set_ylim(bottom=0)
