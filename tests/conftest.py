@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from scripted_server import ScriptedServer
+from seedstep.suite import write_suite
 
 TESTS = Path(__file__).parent
 
@@ -35,6 +36,14 @@ def shared_data() -> Path:
     path = Path(os.environ.get("SEEDSTEP_DATA", TESTS.parent / ".." / "shared" / "data"))
     if not path.is_dir():
         pytest.skip(f"no real data at {path}: set SEEDSTEP_DATA to its folder")
+    return path
+
+
+@pytest.fixture(scope="session")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The suite of tasks as `seedstep suite` writes it."""
+    path = tmp_path_factory.mktemp("suite") / "suite"
+    write_suite(path)
     return path
 
 

@@ -86,7 +86,7 @@ def exported(path: Path, names: Iterable[str] = tuple(FORMATS)) -> dict[str, dic
     """A run's exports, byte for byte."""
     with Run.read(path) as run:
         for name in names:
-            export(run, name, path / "exports" / name)
+            export(run, name, path / "exports" / name, licence="cc0-1.0")
     return {name: files_of(path / "exports" / name) for name in names}
 
 

@@ -2,12 +2,16 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
-from scripted_server import Fault
+from answer_files import right, write_predictions, write_tasks
+from scripted_server import Fault, ScriptedServer
+from seedstep.evaluate.judge import Judged
+from seedstep.recipes import judge
 from step_server import chat
 
-__all__ = ["by_length", "prompt_of", "shown_texts"]
+__all__ = ["Answered", "by_length", "prompt_of", "shown_texts"]
 
 
 def prompt_of(body: dict[str, Any]) -> str:
@@ -38,3 +42,31 @@ def by_length(number: int, body: dict[str, Any]) -> Fault:
         return chat(json.dumps({"rating": "DCBA"[min(3, len(texts[0]) // 3)]}))
     better = "Model A" if len(texts[0]) >= len(texts[1]) else "Model B"
     return chat(json.dumps({"better": better}))
+
+
+class Answered:
+    """Tasks, two systems, and how they are judged."""
+
+    def __init__(self, folder: Path, server: ScriptedServer, **texts: str) -> None:
+        self.folder = folder
+        self.tasks = write_tasks(folder / "tasks.jsonl")
+        good = {**right(), **{name.replace("_", "-"): text for name, text in texts.items()}}
+        poor = dict.fromkeys(right(), "no")
+        self.systems = (
+            str(write_predictions(folder / "secret-good.jsonl", good)),
+            str(write_predictions(folder / "secret-poor.jsonl", poor)),
+        )
+        self.asked: dict[str, Any] = {
+            "sources": self.systems,
+            "tasks": str(self.tasks),
+            "model": "openai:scripted",
+            "base_url": server.url,
+        }
+
+    def judged(self, name: str = "run", **settings: Any) -> tuple[Judged, ...]:
+        with judge(self.folder / name, **self.asked, **settings) as run:
+            return run.judged()
+
+    def flags(self) -> tuple[object, ...]:
+        served = ("--model", "openai:scripted", "--base-url", self.asked["base_url"])
+        return ("judge", *self.systems, "--tasks", self.tasks, *served)

@@ -28,7 +28,19 @@ from seedstep.bootstrap import make_settings, preview
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
 
-COMMANDS = ("bootstrap", "status", "show", "requests", "export", "init", "seeds", "seeds check")
+COMMANDS = (
+    "bootstrap",
+    "status",
+    "show",
+    "requests",
+    "export",
+    "init",
+    "push",
+    "run",
+    "suite",
+    "seeds",
+    "seeds check",
+)
 BOOTSTRAP = ("bootstrap", "--out", "run", "--model", "openai:scripted")
 TASKS = 5
 

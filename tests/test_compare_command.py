@@ -15,8 +15,9 @@ from answer_files import CATEGORIES, right, write_lines, write_predictions, writ
 from command_line import UNSAFE, seedstep
 from seedstep.evaluate.compare import compare_with_first
 from seedstep.evaluate.measured import Evaluated
-from seedstep.recipes import TaskChoice, evaluate_systems
+from seedstep.recipes import evaluate_systems
 from seedstep.report.figures import category_figure, drawn, overall_figure, save_figures
+from seedstep.store import TaskChoice
 
 TASKS = 12
 

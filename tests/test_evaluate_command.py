@@ -147,6 +147,7 @@ class TestWhatDoesNotCount:
         path = write_predictions(tmp_path / "p.jsonl", {"a": "b"})
         error = seedstep("evaluate", path, "--tasks", tasks).error
         assert f"{tasks}, line 1, field 'instances[0].output'" in error
+        assert "--skip-bad" not in error
 
     def test_two_instances_with_one_id(self, tmp_path: Path) -> None:
         task = {"definition": "Sort.", "instances": [{"id": "a", "input": "b", "output": "b"}]}
@@ -175,7 +176,7 @@ class TestWhatDoesNotCount:
         named = seedstep("evaluate", path, "--tasks", tasks, "--name", "q").error
         assert "no predictions named 'q'. There are: p" in named
         twice = seedstep("evaluate", path, path, "--tasks", tasks).error
-        assert "2 systems are named" in twice
+        assert f"p ({path}) is there 2 times" in twice
         assert "no such file" in seedstep("evaluate", tmp_path / "x", "--tasks", tasks).error
 
 
@@ -268,6 +269,14 @@ class TestRuns:
         assert (first["value"], first["instances"], first["failed"]) == (87.5, 16, 2)
         assert {row["group_name"] for row in rows} == {"", *CATEGORIES}
 
+    def test_scores_on_other_tasks_take_their_place(self, run: Path, tmp_path: Path) -> None:
+        seedstep("evaluate", run)
+        other = write_tasks(tmp_path / "other.jsonl", tasks=1)
+        seedstep("evaluate", run, "--tasks", other)
+        rows = kept_scores(run)
+        assert {row["group_name"] for row in rows} == {"", CATEGORIES[0]}
+        assert {row["instances"] for row in rows} == {2}
+
     def test_a_run_that_is_at_work_is_evaluated_and_says_so(self, run: Path) -> None:
         with StepsRun.start(run, {}):
             done = seedstep("evaluate", run)
@@ -280,8 +289,9 @@ class TestRuns:
         found = evaluated(run, path, "--tasks", tasks)
         assert [one["system"] for one in found] == ["base", "tuned", "theirs"]
         same = write_predictions(tmp_path / "base.jsonl", right())
-        error = seedstep("evaluate", run, same, "--tasks", tasks).error
-        assert "2 systems are named 'base'" in error
+        found = evaluated(run, same, "--tasks", tasks)
+        assert [one["system"] for one in found] == [f"base ({run})", "tuned", f"base ({same})"]
+        assert {row["name"] for row in kept_scores(run)} == {"base", "tuned"}
 
     def test_a_run_of_another_stage(self, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(registry, "STAGES", {"steps": StepsRun})
@@ -293,3 +303,14 @@ class TestRuns:
 def test_nothing_is_no_system() -> None:
     with pytest.raises(InputError, match="there are no predictions"):
         read_systems([])
+
+
+def test_figures_are_whole_however_narrow_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    tasks = write_tasks(tmp_path / "tasks.jsonl", tasks=16)
+    path = write_predictions(tmp_path / f"{'long-name-' * 9}.jsonl", right(16))
+    lines = seedstep("evaluate", path, "--tasks", tasks).lines
+    assert sum("  ".join(["100.0 [100.0, 100.0]"] * 3) in line for line in lines) == 1
+    assert sum("100.0 [100.0, 100.0]" in line for line in lines) == 3

@@ -3,17 +3,16 @@
 import asyncio
 import json
 import re
-import resource
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from disk import no_space
 from growing import files_of
 from seedstep import Instance, Run, export
 from seedstep.bootstrap import Candidate, Generation
@@ -140,14 +139,15 @@ def expected(name: str, run: Run) -> list[dict[str, Any]]:
             "is_classification": labels[i],
         },
     }
+    rows["hub"] = rows["parquet"]
     return [rows[name](*content) for content in contents(run)]
 
 
-@pytest.mark.parametrize("name", ["alpaca", "messages", "sharegpt", "parquet"])
+@pytest.mark.parametrize("name", ["alpaca", "messages", "sharegpt", "parquet", "hub"])
 def test_it_loads_with_every_text_as_it_was(
     name: str, run: Run, tmp_path: Path, datasets: ModuleType
 ) -> None:
-    count = export(run, name, tmp_path / name)
+    count = export(run, name, tmp_path / name, licence="cc0-1.0")
     columns, rows = load(datasets, tmp_path / name)
     assert rows == expected(name, run)
     assert columns == list(rows[0])
@@ -275,8 +275,8 @@ def test_prompt_completion_uses_the_papers_templates(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_the_same_run_gives_the_same_bytes(name: str, run: Run, tmp_path: Path) -> None:
     for place in ("one", "other"):
-        export(run, name, tmp_path / place)
-    export(run, name, tmp_path / "one")
+        export(run, name, tmp_path / place, licence="cc0-1.0")
+    export(run, name, tmp_path / "one", licence="cc0-1.0")
     assert files_of(tmp_path / "one") == files_of(tmp_path / "other")
 
 
@@ -299,11 +299,11 @@ def test_other_files_are_never_overwritten(name: str, run: Run, tmp_path: Path) 
     out.mkdir()
     (out / "train.jsonl").write_bytes(b"years of work")
     with pytest.raises(RunError, match="holds other files"):
-        export(run, name, out)
+        export(run, name, out, licence="cc0-1.0")
     with pytest.raises(RunError, match="holds other files"):
-        export(run, name, out / "train.jsonl")
+        export(run, name, out / "train.jsonl", licence="cc0-1.0")
     with pytest.raises(RunError):
-        export(run, name, out / "train.jsonl" / "below")
+        export(run, name, out / "train.jsonl" / "below", licence="cc0-1.0")
     assert files_of(tmp_path / "out") == {"train.jsonl": b"years of work"}
     assert listing(tmp_path) == {"out", "out/train.jsonl"} | {
         one for one in listing(tmp_path) if one.startswith("run")
@@ -322,17 +322,6 @@ def test_an_export_replaces_an_earlier_one_as_a_whole(run: Run, tmp_path: Path) 
     assert files_of(empty) == files_of(out)
 
 
-@contextmanager
-def no_space(size: int) -> Iterator[None]:
-    """No file of this process can grow beyond this size."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 @pytest.mark.parametrize("name", FORMATS)
 def test_nothing_half_written_is_left_where_there_is_no_space(
     name: str, run: Run, tmp_path: Path
@@ -341,7 +330,7 @@ def test_nothing_half_written_is_left_where_there_is_no_space(
     before, names = files_of(tmp_path / "out"), listing(tmp_path)
     for out in (tmp_path / "out", tmp_path / "new"):
         with no_space(200), pytest.raises(RunError, match=re.escape(str(out))):
-            export(run, name, out)
+            export(run, name, out, licence="cc0-1.0")
     assert files_of(tmp_path / "out") == before
     assert listing(tmp_path) == names
 

@@ -4,16 +4,15 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from answer_files import right, write_lines, write_predictions, write_tasks
+from answer_files import right, write_predictions
 from command_line import seedstep
 from growing import times_asked
-from judging import by_length, prompt_of, shown_texts
+from judging import Answered, by_length, prompt_of, shown_texts
 from scripted_server import ScriptedServer
 from seedstep.data import Example, Instance, Task
 from seedstep.errors import RunMismatchError
@@ -27,9 +26,8 @@ from seedstep.evaluate.judge import (
     rating_question,
     read_verdict,
 )
-from seedstep.evaluate.verdicts import labels_of, preferences, ratings
-from seedstep.recipes import judge
-from seedstep.store import JudgeRun, read_labels
+from seedstep.evaluate.verdicts import preferences, ratings
+from seedstep.store import JudgeRun
 from values import numbers
 
 TASK = Task(
@@ -132,34 +130,6 @@ def model() -> Iterator[ScriptedServer]:
         yield server
 
 
-class Answered:
-    """Tasks, two systems, and how they are judged."""
-
-    def __init__(self, folder: Path, server: ScriptedServer, **texts: str) -> None:
-        self.folder = folder
-        self.tasks = write_tasks(folder / "tasks.jsonl")
-        good = {**right(), **{name.replace("_", "-"): text for name, text in texts.items()}}
-        poor = dict.fromkeys(right(), "no")
-        self.systems = (
-            str(write_predictions(folder / "secret-good.jsonl", good)),
-            str(write_predictions(folder / "secret-poor.jsonl", poor)),
-        )
-        self.asked: dict[str, Any] = {
-            "sources": self.systems,
-            "tasks": str(self.tasks),
-            "model": "openai:scripted",
-            "base_url": server.url,
-        }
-
-    def judged(self, name: str = "run", **settings: Any) -> tuple[Judged, ...]:
-        with judge(self.folder / name, **self.asked, **settings) as run:
-            return run.judged()
-
-    def flags(self) -> tuple[object, ...]:
-        served = ("--model", "openai:scripted", "--base-url", self.asked["base_url"])
-        return ("judge", *self.systems, "--tasks", self.tasks, *served)
-
-
 class TestRating:
     def test_each_answer_has_a_level(self, model: ScriptedServer, tmp_path: Path) -> None:
         judged = Answered(tmp_path, model).judged()
@@ -233,7 +203,7 @@ class TestPairwise:
         (found,) = preferences(judged)
         assert (found.first, found.second) == ("secret-good", "secret-poor")
         assert (found.wins, found.losses, found.ties, found.missing) == (12, 1, 2, 1)
-        assert (found.equal, found.by_order) == (1, 1)
+        assert (found.equal, found.disagreed) == (1, 1)
         assert found.lead.value == pytest.approx(100 * 11 / 15)
         low, value, high = numbers(found.lead)
         assert low < value <= high
@@ -308,92 +278,6 @@ class TestRun:
         done = seedstep("judge", *flags, "--model", "openai:x", "--out", tmp_path / "run")
         assert "no predictions to judge" in done.error
         assert not (tmp_path / "run").exists()
-
-
-class TestAgreement:
-    def people(self, path: Path, labels: dict[tuple[str, str], str], *more: Any) -> Path:
-        lines = [
-            {"id": instance, "system": system, "label": label}
-            for (instance, system), label in labels.items()
-        ]
-        return write_lines(path, [*lines, *more])
-
-    def test_a_judge_and_people(self, model: ScriptedServer, tmp_path: Path) -> None:
-        judged = Answered(tmp_path, model, t0_0="prose").judged()
-        labels = {item: label for item, label in labels_of(judged).items() if label}
-        assert len(labels) == 31
-        theirs = {item: "b" if item[0] == "t5-1" else label for item, label in labels.items()}
-        del theirs["t7-1", "secret-good"]
-        bad = {"id": "t1-0", "system": "secret-good", "label": "E"}
-        again = {"id": "t1-0", "system": "secret-good", "label": "A"}
-        people = self.people(tmp_path / "people.jsonl", theirs, bad, again, b"{")
-        done = seedstep("agreement", tmp_path / "run", people)
-        assert done.code == 0
-        assert "people.jsonl, 30 items" in done.words
-        assert "raw agreement 0.93" in done.words
-        assert "run: 1 of its 31 items not rated by all" in done.words
-        assert "run: 1 without a label: secret-good on t0-0" in done.words
-        for place in ("line 31, field 'label': 'E' is no label", "line 32", "line 33"):
-            assert place in done.words
-        found = json.loads(seedstep("agreement", tmp_path / "run", people, "--format", "json").out)
-        assert found["items_of_all"] == 30
-        assert found["pairs"][0]["agreement"]["raw"]["value"] == pytest.approx(28 / 30)
-        assert found["raters"][0]["missing"] == [["t0-0", "secret-good"]]
-
-    def test_a_rater_agrees_with_itself(self, model: ScriptedServer, tmp_path: Path) -> None:
-        Answered(tmp_path, model).judged()
-        run = tmp_path / "run"
-        (pair,) = json.loads(seedstep("agreement", run, run, "--format", "json").out)["pairs"]
-        assert pair["agreement"]["kappa"]["value"] == 1.0
-        assert pair["agreement"]["kappa_acceptable"]["value"] is None
-        assert "every rating is the same" in pair["agreement"]["kappa_acceptable"]["reason"]
-        assert "every rating is the same" in seedstep("agreement", run, run).out
-
-    def test_three_raters(self, tmp_path: Path) -> None:
-        labels = {(f"i{n}", "s"): "ABCD"[n % 4] for n in range(12)}
-        paths = [self.people(tmp_path / f"{name}.jsonl", labels) for name in "xyz"]
-        self.people(paths[2], {**labels, ("i0", "s"): "D"})
-        found = json.loads(seedstep("agreement", *paths, "--format", "json").out)
-        assert len(found["pairs"]) == 3
-        assert found["fleiss_kappa"]["value"] < 1
-        assert found["fleiss_kappa"]["low"] is not None
-
-    def test_comparisons_agree_without_ranks(self, model: ScriptedServer, tmp_path: Path) -> None:
-        made = Answered(tmp_path, model, t0_0="no", t1_1="x")
-        labels = labels_of(made.judged(mode="pairwise"))
-        assert Counter(labels.values()) == {"win": 14, "tie": 1, "lose": 1}
-        people = self.people(tmp_path / "people.jsonl", {**labels, ("t2-0", "x / y"): "WIN"})
-        shown = seedstep("agreement", tmp_path / "run", people).words
-        assert "raw agreement 1.00 [1.00, 1.00]" in shown
-        assert "Spearman's correlation: wins, losses and ties are no levels" in shown
-        levels = self.people(tmp_path / "levels.jsonl", {("t2-0", "x"): "A"})
-        error = seedstep("agreement", people, levels).error
-        assert "ratings and comparisons" in error
-
-    @pytest.mark.parametrize(
-        ("lines", "message"),
-        [
-            ([], "no labels"),
-            ([{"id": "a", "system": "s", "label": 3}], "line 1, field 'label'"),
-            ([{"id": "a", "label": "A"}], "line 1, field 'system': missing"),
-            (
-                [{"id": n, "system": "s", "label": n} for n in ("A", "win")],
-                "both levels and wins",
-            ),
-            ([{"id": "other", "system": "s", "label": "A"}], "rated nothing in common"),
-        ],
-    )
-    def test_files_that_can_not_be_used(
-        self, lines: list[Any], message: str, tmp_path: Path
-    ) -> None:
-        good = self.people(tmp_path / "good.jsonl", {("a", "s"): "A"})
-        bad = write_lines(tmp_path / "bad.jsonl", lines)
-        assert message in seedstep("agreement", good, bad).error
-
-    def test_one_rater_is_none(self, tmp_path: Path) -> None:
-        path = self.people(tmp_path / "one.jsonl", {("a", "s"): "A"})
-        assert "only one rater" in seedstep("agreement", path).error
-        assert read_labels(path).labels == {("a", "s"): "A"}
 
 
 def test_no_verdicts_have_no_share() -> None:

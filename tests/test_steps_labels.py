@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from seedstep.steps.demands import demands, is_met
-from seedstep.steps.labels import labels, names
+from seedstep.steps.labels import labels, names, promised
 
 LABELS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "quoted": ('Answer "yes" or "no".', "x", ("yes", "no")),
@@ -141,3 +141,8 @@ def test_the_labels_of_real_tasks_are_found(shared_data: Path) -> None:
     assert closed > 350
     assert whole >= 0.78 * closed, f"{whole} of {closed}"
     assert besides <= 0.06 * closed, f"{besides} of {closed}"
+
+
+def test_a_word_that_begins_like_an_article_is_no_article() -> None:
+    kinds = ["animal", "fruit", "tool", "vehicle"]
+    assert promised("Output animal, fruit, tool or vehicle.", kinds) == kinds

@@ -14,18 +14,22 @@ from seedstep.cli import (
     agreement,
     bootstrap,
     compare,
+    encode,
     evaluate,
     examples,
     export,
     init,
     judge,
     novelty,
+    push,
     report,
     requests,
+    run,
     seeds,
     show,
     status,
     steps,
+    suite,
 )
 from seedstep.cli.terminal import console, errors, plain
 from seedstep.errors import SeedstepError
@@ -61,7 +65,9 @@ app.command("bootstrap")(bootstrap.command)
 app.command("status")(status.command)
 app.command("show")(show.command)
 app.command("requests")(requests.command)
+app.command("encode")(encode.command)
 app.command("export")(export.command)
+app.command("push")(push.command)
 app.command("report")(report.command)
 app.command("novelty")(novelty.command)
 app.command("evaluate")(evaluate.command)
@@ -69,6 +75,8 @@ app.command("compare")(compare.command)
 app.command("judge")(judge.command)
 app.command("agreement")(agreement.command)
 app.command("init")(init.command)
+app.command("suite")(suite.command)
+app.command("run")(run.command)
 app.add_typer(steps.app, name="steps")
 app.add_typer(examples.app, name="examples")
 app.add_typer(seeds.app, name="seeds")

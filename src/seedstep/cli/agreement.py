@@ -48,8 +48,8 @@ def command(
             line = f"{rater.name}: {others:,} of its {len(rater.labels):,} items not rated by all"
             console.print(plain(line, style="yellow"), soft_wrap=True)
         missing = [f"{system} on {instance}" for instance, system in rater.missing]
-        print_some(f"{rater.name}: {{}} without a label", missing)
-        print_some(f"{rater.name}: {{}} left out", [one.what for one in rater.problems])
+        print_some(rater.name, "without a label", missing)
+        print_some(rater.name, "left out", [one.what for one in rater.problems])
 
 
 def _measures(found: Agreement) -> list[dict[str, Value]]:

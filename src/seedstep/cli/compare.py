@@ -53,8 +53,8 @@ def command(
 ) -> None:
     """Compare the first system with the others: differences with 95% intervals, win/lose/tie."""
     chosen = task_choice(tasks, split, track, limit_instances)
-    systems = evaluate_systems(sources, name or (), chosen, tokenizer, "category").systems
-    pairings = compare_with_first(systems)
+    done = evaluate_systems(sources, name or (), chosen, tokenizer, "category")
+    pairings = compare_with_first(done.systems)
     if form == "json":
         write_or_print(comparisons_json(pairings), out)
     elif form == "markdown" or out:
@@ -62,8 +62,8 @@ def command(
     else:
         for one in pairings:
             _print(one)
-        print_left_out(systems)
-    for path in save_figures(systems, plots) if plots else ():
+        print_left_out(done)
+    for path in save_figures(done.systems, plots) if plots else ():
         typer.echo(f"wrote {path}", err=True)
 
 

@@ -19,7 +19,7 @@ from seedstep.cli.scoring import (
     task_choice,
     write_or_print,
 )
-from seedstep.cli.terminal import console, plain
+from seedstep.cli.terminal import console
 from seedstep.recipes import Evaluation, evaluate_systems
 from seedstep.report.tables import (
     Table,
@@ -71,9 +71,7 @@ def _print(done: Evaluation) -> None:
     for table in _tables(done):
         print_table(table)
     console.print("Scores from 0 to 100 with 95% intervals over tasks.", style="dim")
-    print_left_out(done.systems)
-    for note in done.notes:
-        console.print(plain(note, style="yellow"), soft_wrap=True)
+    print_left_out(done)
 
 
 def _text(done: Evaluation, form: str) -> str:

@@ -10,7 +10,7 @@ from seedstep.store import Run, export
 
 __all__ = ["command"]
 
-Format = Literal["alpaca", "messages", "sharegpt", "prompt-completion", "superni", "parquet"]
+Format = Literal["alpaca", "messages", "sharegpt", "prompt-completion", "superni", "parquet", "hub"]
 
 
 def command(
@@ -23,10 +23,13 @@ def command(
     end_of_text: Annotated[
         str, typer.Option(help="End of each completion in prompt-completion. Default: nothing.")
     ] = "",
+    licence: Annotated[
+        str, typer.Option("--license", help="Licence of a hub data set, such as cc-by-4.0.")
+    ] = "",
 ) -> None:
     """Write the finished tasks in a format that tuning tools read."""
     with Run.read(run) as opened:
         target = out or run / "exports" / name
-        count = export(opened, name, target, end_of_text=end_of_text)
+        count = export(opened, name, target, end_of_text=end_of_text, licence=licence)
     what = "tasks" if name == "superni" else "records"
     console.print(f"{count:,} {what} in {target}", markup=False, soft_wrap=True)

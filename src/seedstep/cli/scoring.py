@@ -3,10 +3,10 @@
 Example::
 
     print_table(overall_table(systems))
-    print_left_out(systems)
+    print_left_out(done)
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 from textwrap import wrap
@@ -17,9 +17,9 @@ import typer
 from seedstep.cli.terminal import console, plain
 from seedstep.data import write_atomically
 from seedstep.errors import InputError
-from seedstep.evaluate.measured import Evaluated
-from seedstep.recipes import TaskChoice
+from seedstep.recipes import Evaluation
 from seedstep.report.tables import Table
+from seedstep.store import TaskChoice
 
 __all__ = [
     "Limit",
@@ -71,7 +71,9 @@ TokenizerName = Annotated[
         "Default: rouge-score's words, stemmed."
     ),
 ]
-OutFile = Annotated[Path | None, typer.Option(help="Write to this file.", metavar="FILE")]
+OutFile = Annotated[
+    Path | None, typer.Option(help="Write it to a file; a table then as Markdown.", metavar="FILE")
+]
 
 
 def task_choice(
@@ -120,19 +122,20 @@ def print_table(table: Table) -> None:
     console.print()
 
 
-def print_left_out(systems: Iterable[Evaluated]) -> None:
-    """Say which predictions are missing or failed, and which lines do not count."""
-    for one in systems:
+def print_left_out(done: Evaluation) -> None:
+    """Say which predictions are missing or failed, which lines do not count, what is not kept."""
+    for note in done.notes:
+        console.print(plain(note, style="yellow"), soft_wrap=True)
+    for one in done.systems:
         failed = [f"{name} ({reason})" for name, reason in one.scores.failed.items()]
-        print_some(f"{one.name}: {{}} missing, counted as empty", one.scores.missing)
-        print_some(f"{one.name}: {{}} failed, counted as empty", failed)
-        print_some(f"{one.name}: {{}} left out", one.left_out)
+        print_some(one.name, "missing, counted as empty", one.scores.missing)
+        print_some(one.name, "failed, counted as empty", failed)
+        print_some(one.name, "left out", one.left_out)
 
 
-def print_some(head: str, which: Sequence[str]) -> None:
-    """Say how many there are, if any, and name the first; `{}` in `head` is their number."""
+def print_some(name: str, what: str, which: Sequence[str]) -> None:
+    """Say how many of a system or rater there are of what, if any, and which are the first."""
     if which:
         more = f"; and {len(which) - NAMED:,} more (--format json)" if len(which) > NAMED else ""
-        before, _, after = head.partition("{}")
-        line = f"{before}{len(which):,}{after}: {'; '.join(which[:NAMED])}{more}"
+        line = f"{name}: {len(which):,} {what}: {'; '.join(which[:NAMED])}{more}"
         console.print(plain(line, style="yellow"), soft_wrap=True)

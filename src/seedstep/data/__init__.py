@@ -3,7 +3,7 @@
 from seedstep.data.decoding import BadLine
 from seedstep.data.evaluation import evaluation_items
 from seedstep.data.files import write_atomically, write_in_parts
-from seedstep.data.folders import require_ours, whole_folder
+from seedstep.data.folders import files_in, read_marker, require_ours, whole_folder
 from seedstep.data.jsonl import read_jsonl
 from seedstep.data.predictions import PredictionFile, WrittenPrediction, read_predictions
 from seedstep.data.problems import Problem
@@ -11,10 +11,11 @@ from seedstep.data.records import Example, Instance, Task
 from seedstep.data.rewrite import write_task_with
 from seedstep.data.seeds import SeedFile, read_seeds, require_seeds, seed_tasks
 from seedstep.data.sources import load_tasks, scan_tasks
-from seedstep.data.superni import TaskFiles, read_task
+from seedstep.data.superni import STEPS_FIELD, TaskFiles, read_task
 from seedstep.data.tables import Columns, Row, Table, open_table
 
 __all__ = [
+    "STEPS_FIELD",
     "BadLine",
     "Columns",
     "Example",
@@ -28,9 +29,11 @@ __all__ = [
     "TaskFiles",
     "WrittenPrediction",
     "evaluation_items",
+    "files_in",
     "load_tasks",
     "open_table",
     "read_jsonl",
+    "read_marker",
     "read_predictions",
     "read_seeds",
     "read_task",

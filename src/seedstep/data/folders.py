@@ -17,12 +17,15 @@ import msgspec
 
 from seedstep.errors import RunError
 
-__all__ = ["require_ours", "whole_folder"]
+__all__ = ["FolderMarker", "files_in", "read_marker", "require_ours", "whole_folder"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Marker:
+class FolderMarker:
+    """What the marker of a directory says: its other files, and the format of an export."""
+
     files: tuple[str, ...]
+    format: str = ""
 
 
 @contextmanager
@@ -43,7 +46,7 @@ def whole_folder(out: Path, marker: str, about: Mapping[str, str] | None = None)
         try:
             partial.chmod(0o755)
             yield partial
-            content = {**(about or {}), "files": sorted(_files(partial))}
+            content = {**(about or {}), "files": sorted(files_in(partial))}
             (partial / marker).write_bytes(msgspec.json.encode(content) + b"\n")
             _put_in_place(partial, out)
         finally:
@@ -60,16 +63,22 @@ def require_ours(out: Path, marker: str) -> None:
     """
     if not out.exists():
         return
-    try:
-        found = msgspec.json.decode((out / marker).read_bytes(), type=_Marker)
-        ours = {marker, *found.files}
-    except (OSError, msgspec.DecodeError):
-        ours = set()
-    if out.is_file() or set(_files(out)) - ours:
+    found = read_marker(out, marker)
+    ours = {marker, *found.files} if found else set()
+    if out.is_file() or set(files_in(out)) - ours:
         raise RunError(f"{out} holds other files", "name an empty or a new directory")
 
 
-def _files(folder: Path) -> Iterator[str]:
+def read_marker(folder: Path, marker: str) -> FolderMarker | None:
+    """What the marker of a directory says; None where it has none."""
+    try:
+        return msgspec.json.decode((folder / marker).read_bytes(), type=FolderMarker)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def files_in(folder: Path) -> Iterator[str]:
+    """The files in a directory and below, by their paths from there."""
     for path in folder.rglob("*"):
         if not path.is_dir():
             yield path.relative_to(folder).as_posix()

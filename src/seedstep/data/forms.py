@@ -8,6 +8,7 @@ Example::
     found = task_of(written, "task001_name", limit=100)  # a Task, or what is wrong
 """
 
+import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -15,7 +16,9 @@ import msgspec
 from seedstep.data.decoding import BadLine
 from seedstep.data.records import Example, Instance, Task
 
-__all__ = ["Texts", "WrittenExample", "WrittenInstance", "WrittenTask", "task_of"]
+__all__ = ["Texts", "WrittenExample", "WrittenInstance", "WrittenTask", "steps_of", "task_of"]
+
+_NUMBERED = re.compile(r"\d{1,4}\.[ \t]+")
 
 Texts = str | tuple[str, ...]
 """One text, or a list of them."""
@@ -38,13 +41,18 @@ class WrittenInstance(msgspec.Struct, frozen=True):
 
 
 class WrittenTask(msgspec.Struct, frozen=True, kw_only=True):
-    """A task. Of several definitions and categories the first is used."""
+    """A task. Of several definitions and categories the first is used.
+
+    Steps are a list, or a numbered text; `unrefined` are those before their refining.
+    """
 
     definition: Texts = ""
     category: Texts = ""
     positive_examples: tuple[WrittenExample, ...] = ()
     negative_examples: tuple[WrittenExample, ...] = ()
     instances: tuple[WrittenInstance, ...] = ()
+    steps: Texts = ()
+    unrefined: Texts = ()
 
 
 def task_of(
@@ -67,7 +75,30 @@ def task_of(
         category=_first(written.category),
         positive_examples=_examples(written.positive_examples),
         negative_examples=_examples(written.negative_examples),
+        steps=steps_of(written.steps),
+        unrefined_steps=steps_of(written.unrefined),
     )
+
+
+def steps_of(written: Texts) -> tuple[str, ...]:
+    """The steps of a list, numbered or not, or of a text such as `1. Read.` with one step a line.
+
+    Lines without a number belong to the step before; a text without any is one step.
+    """
+    if not isinstance(written, str):
+        steps = tuple(step for step in written if step.strip())
+        numbers = [f"{number}. " for number in range(1, len(steps) + 1)]
+        if all(map(str.startswith, steps, numbers)):
+            return tuple(map(str.removeprefix, steps, numbers))
+        return steps
+    parts: list[list[str]] = []
+    for line in filter(str.strip, written.split("\n")):
+        found = _NUMBERED.match(line)
+        if found or not parts:
+            parts.append([line[found.end() if found else 0 :].strip()])
+        else:
+            parts[-1].append(line.strip())
+    return tuple("\n".join(lines) for lines in parts)
 
 
 def _texts(texts: Texts) -> tuple[str, ...]:

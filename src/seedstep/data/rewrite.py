@@ -31,7 +31,7 @@ def write_task_with(source: Path, folder: Path, field: str, value: str | Sequenc
         InputError: `source` is no task file, or it is in `folder` itself.
         RunError: `folder` can't be written.
     """
-    data, found = load_file(source)
+    data, found = load_file(source, any_steps=True)
     if isinstance(found, BadLine):
         raise_first(placed(source, 0, [found]))
     try:

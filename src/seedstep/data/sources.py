@@ -1,8 +1,9 @@
 """Tasks from wherever a user has them: SUPER-NATURALINSTRUCTIONS, or JSON lines of their own.
 
 A line needs a `definition` (or `instruction`) and nothing else. It may have `id`, `category`,
-`positive_examples` and `negative_examples` (lists of `input`, `output`, `explanation`), and
-`instances` (a list of `input`, `output`, `id`; several outputs are a list).
+`positive_examples` and `negative_examples` (lists of `input`, `output`, `explanation`),
+`instances` (a list of `input`, `output`, `id`; several outputs are a list), and `steps` and
+`unrefined` (the step-by-step instruction and what it was before its refining, as lists).
 
 Example::
 

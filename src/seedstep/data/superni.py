@@ -1,7 +1,8 @@
 """SUPER-NATURALINSTRUCTIONS task files (Wang et al., 2022, section 2).
 
 One JSON object a file: `Definition`, `Positive Examples`, `Negative Examples`, `Instances`,
-`Categories`; all else is ignored. Texts stay as they are written.
+`Categories`, and `Step-by-Step Instruction` where it was added; all else is ignored. Texts stay as
+they are written.
 
 Example::
 
@@ -13,6 +14,7 @@ from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -25,6 +27,7 @@ from seedstep.errors import InputError
 
 __all__ = [
     "MAX_FILE_BYTES",
+    "STEPS_FIELD",
     "TaskFiles",
     "collect",
     "load_file",
@@ -34,6 +37,9 @@ __all__ = [
 
 MAX_FILE_BYTES = 256 << 20
 """Largest task file that is read."""
+
+STEPS_FIELD = "Step-by-Step Instruction"
+"""The field with a task's step-by-step instruction, which seedstep adds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,11 @@ class _TaskFile(WrittenTask, frozen=True, kw_only=True):
         name="Negative Examples", default=()
     )
     instances: tuple[WrittenInstance, ...] = msgspec.field(name="Instances", default=())
+    steps: Texts = msgspec.field(name=STEPS_FIELD, default=())
+
+
+class _AnySteps(_TaskFile, frozen=True, kw_only=True):
+    steps: Any = msgspec.field(name=STEPS_FIELD, default=())
 
 
 def read_task(path: Path, *, limit: int | None = None) -> Task:
@@ -107,8 +118,11 @@ def collect(found: Iterable[Task | Problem], *, skip_bad: bool) -> TaskFiles:
     return TaskFiles(tuple(tasks), tuple(problems))
 
 
-def load_file(path: Path) -> tuple[bytes, WrittenTask | BadLine]:
-    """A task file's bytes without a byte order mark, and its parts or what is wrong with it."""
+def load_file(path: Path, *, any_steps: bool = False) -> tuple[bytes, WrittenTask | BadLine]:
+    """A task file's bytes without a byte order mark, and its parts or what is wrong with it.
+
+    With `any_steps` its step-by-step instruction, which is not used then, may be of any type.
+    """
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             message = f"larger than {MAX_FILE_BYTES >> 20} MiB"
@@ -116,7 +130,7 @@ def load_file(path: Path) -> tuple[bytes, WrittenTask | BadLine]:
         data = path.read_bytes().removeprefix(BOM_UTF8)
     except OSError as error:
         return b"", BadLine("", str(error.strerror), "check the path and its rights")
-    return data, decode_json(data, _TaskFile, "in the file")
+    return data, decode_json(data, _AnySteps if any_steps else _TaskFile, "in the file")
 
 
 def _paths(path: Path, split: str | None, track: str) -> Iterable[Path | Problem]:

@@ -1,6 +1,9 @@
 """Task and instance to prompt and target."""
 
+from seedstep.encode.encoder import TaskEncoder, encode_task
+from seedstep.encode.named import ENCODINGS, make_encoding
 from seedstep.encode.records import (
+    ChatFrame,
     Dropped,
     Encoded,
     Encoding,
@@ -10,15 +13,29 @@ from seedstep.encode.records import (
     TokenPair,
 )
 from seedstep.encode.self_instruct import Pair, encode_pair
+from seedstep.encode.tokenizers import HfTokenizer
+from seedstep.encode.tokens import decoder_texts, tokenize
+from seedstep.encode.totals import Lengths, Totals, measure
 
 __all__ = [
+    "ENCODINGS",
+    "ChatFrame",
     "Dropped",
     "Encoded",
     "Encoding",
+    "HfTokenizer",
     "Layout",
+    "Lengths",
     "Pair",
     "StepsKind",
+    "TaskEncoder",
     "TextTokenizer",
     "TokenPair",
+    "Totals",
+    "decoder_texts",
     "encode_pair",
+    "encode_task",
+    "make_encoding",
+    "measure",
+    "tokenize",
 ]

@@ -8,15 +8,29 @@ Example::
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
-__all__ = ["Dropped", "Encoded", "Encoding", "Layout", "StepsKind", "TextTokenizer", "TokenPair"]
+from msgspec import Meta
+
+__all__ = [
+    "ChatFrame",
+    "Dropped",
+    "Encoded",
+    "Encoding",
+    "Layout",
+    "StepsKind",
+    "TextTokenizer",
+    "TokenPair",
+]
 
 Layout = Literal["tk-instruct", "self-instruct", "chat"]
 """Tk-Instruct's labelled elements, Self-Instruct's random templates, or the model's own chat."""
 
 StepsKind = Literal["none", "refined", "unrefined", "shuffled"]
 """Which step-by-step instruction of the task is used."""
+
+Number = Annotated[int, Meta(ge=0)]
+Tokens = Annotated[int, Meta(ge=2)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +42,22 @@ class Encoding:
     too long is cut at its end, as in Tk-Instruct's released code; "safe" drops examples, then
     steps, then trims the input. `max_source` and `max_target` are in tokens, end-of-sequence
     included.
+
+    The layout "self-instruct" has no place for examples and steps, and only "tk-instruct" has the
+    fit "fidelity".
     """
 
     layout: Layout = "tk-instruct"
     task_name: bool = False
     definition: bool = True
-    positive: int = 2
-    negative: int = 0
+    positive: Number = 2
+    negative: Number = 0
     explanations: bool = False
     steps: StepsKind = "none"
     position: Literal["prepend", "append"] = "prepend"
     fit: Literal["safe", "fidelity"] = "safe"
-    max_source: int = 1024
-    max_target: int = 128
+    max_source: Tokens = 1024
+    max_target: Tokens = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +77,20 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A prompt and the target to learn, as text, without end-of-sequence."""
+    """A prompt and the target to learn, as text, without end-of-sequence.
+
+    In a `chat` prompt the marks of the model's chat template are special tokens. `limits` are the
+    tokens of prompt and target at which `tokenize` still has to cut (fidelity), as Tk-Instruct's
+    released code leaves that to the tokenizer.
+    """
 
     task: str
     instance: str
     prompt: str
     target: str
     dropped: Dropped = Dropped()
+    chat: bool = False
+    limits: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +107,48 @@ class TokenPair:
     target: tuple[int, ...]
 
 
-class TextTokenizer(Protocol):
-    """What an encoding needs of a tokenizer."""
+@dataclass(frozen=True, slots=True)
+class ChatFrame:
+    """What a model's chat template writes before and after a user's message.
 
-    def ids(self, text: str) -> list[int]:
+    `end` is the token that closes an answer, None where the template has none of its own.
+    """
+
+    before: str
+    after: str
+    end: int | None = None
+
+
+class TextTokenizer(Protocol):
+    """What an encoding needs of a tokenizer.
+
+    The texts of special tokens are ordinary text, as data may hold anything; except where a text
+    is `marked` by the chat template.
+    """
+
+    @property
+    def bos(self) -> tuple[int, ...]:
+        """The tokens that a text starts with; often one, or none."""
+
+    @property
+    def eos(self) -> int | None:
+        """The end-of-sequence token, if there is one."""
+
+    @property
+    def chat(self) -> ChatFrame | None:
+        """The chat template, if there is one."""
+
+    def ids(self, text: str, *, marked: bool = False) -> list[int]:
         """The tokens of a text, without special ones added."""
 
+    def spans(self, text: str, *, marked: bool = False) -> list[tuple[int, int]]:
+        """Where in the text each of its tokens begins and ends."""
+
+    def continued(self, text: str) -> list[int]:
+        """The tokens of a text that other text stands before."""
+
+    def unmarked(self, text: str) -> str:
+        """A text for a marked one, in which nothing reads as a special token."""
+
     def text(self, ids: list[int]) -> str:
-        """The text of tokens."""
+        """The text of tokens, without special ones."""

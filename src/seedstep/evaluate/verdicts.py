@@ -37,8 +37,9 @@ class Ratings:
 class Preference:
     """How often the first of two systems was found better than the second.
 
-    A tie is where the judge called both the same, where it went by the order (`by_order`), and
-    where the texts are equal (`equal`). `missing` are instances without a verdict in both orders.
+    A tie is where the judge called both the same, where it said something else in the other order
+    (`disagreed`), and where the texts are equal (`equal`). `missing` are instances without a
+    verdict in both orders.
     `lead` is the share of wins less that of losses, in points, among the other ones.
     """
 
@@ -47,7 +48,7 @@ class Preference:
     wins: int
     losses: int
     ties: int
-    by_order: int
+    disagreed: int
     equal: int
     missing: int
     lead: Value
@@ -96,7 +97,7 @@ def _preference(
         names.count(WIN),
         names.count(LOSE),
         names.count(TIE),
-        sum(there.label == back.label != SAME and bool(there.label) for _, there, back in both),
+        sum(_outcome(there, back) == TIE and not _is_same(there, back) for _, there, back in both),
         sum(there.label == SAME and not there.requests for _, there, _ in both),
         len(outcomes) - len(given),
         _mean(points, [task for task, _ in given], seed),
@@ -112,6 +113,10 @@ def _outcome(there: Verdict, back: Verdict) -> str:
     if (there.label, back.label) == (SECOND, FIRST):
         return LOSE
     return TIE
+
+
+def _is_same(there: Verdict, back: Verdict) -> bool:
+    return there.label == back.label == SAME
 
 
 def labels_of(judged: Iterable[Judged]) -> dict[tuple[str, str], str]:

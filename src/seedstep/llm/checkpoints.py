@@ -18,7 +18,7 @@ from typing import Any
 from seedstep.errors import InputError, MissingExtraError, ModelError
 from seedstep.llm.local import embedded_model
 
-__all__ = ["checkpoint_of", "load_model", "load_tokenizer"]
+__all__ = ["checkpoint_of", "is_decoder_only", "load_model", "load_tokenizer"]
 
 INSTALL = "pip install 'seedstep[tune]'"
 
@@ -47,12 +47,17 @@ def load_tokenizer(model: str) -> Any:
         MissingExtraError: transformers is not installed.
         ModelError: there is none, or it can't be read.
     """
-    checkpoint = checkpoint_of(model)
-    transformers = _transformers()
-    try:
-        return transformers.AutoTokenizer.from_pretrained(checkpoint)
-    except (OSError, ValueError, KeyError) as error:
-        raise _not_loaded(checkpoint, "tokenizer", error) from None
+    return _read(model, "AutoTokenizer", "tokenizer")
+
+
+def is_decoder_only(model: str) -> bool:
+    """False for an encoder-decoder model, such as T5. Only its configuration is read.
+
+    Raises:
+        MissingExtraError: transformers is not installed.
+        ModelError: there is none, or it can't be read.
+    """
+    return not _read(model, "AutoConfig", "configuration").is_encoder_decoder
 
 
 def load_model(model: str, *, dtype: str = "auto") -> Any:
@@ -73,6 +78,15 @@ def load_model(model: str, *, dtype: str = "auto") -> Any:
         return loader.from_pretrained(checkpoint, config=config, dtype=dtype)
     except (OSError, ValueError, KeyError) as error:
         raise _not_loaded(checkpoint, "model", error) from None
+
+
+def _read(model: str, kind: str, part: str) -> Any:
+    checkpoint = checkpoint_of(model)
+    transformers = _transformers()
+    try:
+        return getattr(transformers, kind).from_pretrained(checkpoint)
+    except (OSError, ValueError, KeyError) as error:
+        raise _not_loaded(checkpoint, part, error) from None
 
 
 def _not_loaded(checkpoint: str, part: str, error: Exception) -> ModelError:

@@ -1,10 +1,13 @@
 """Stages joined with the store."""
 
 from seedstep.recipes.agreement import Agreement, agreement
-from seedstep.recipes.evaluation import (
-    Evaluation,
-    TaskChoice,
-    evaluate_systems,
+from seedstep.recipes.evaluation import Evaluation, evaluate_systems
+from seedstep.recipes.experiment import (
+    Experiment,
+    Stage,
+    StageFailed,
+    read_experiment,
+    run_experiment,
 )
 from seedstep.recipes.judging import judge, judge_async
 from seedstep.recipes.novelty import COLUMNS, Filter, FilterReport, Rejection, Verdict, filter_file
@@ -27,11 +30,13 @@ __all__ = [
     "COLUMNS",
     "Agreement",
     "Evaluation",
+    "Experiment",
     "Filter",
     "FilterReport",
     "Progress",
     "Rejection",
-    "TaskChoice",
+    "Stage",
+    "StageFailed",
     "TaskProgress",
     "TaskWatch",
     "Verdict",
@@ -44,6 +49,8 @@ __all__ = [
     "judge_async",
     "make_examples",
     "make_examples_async",
+    "read_experiment",
+    "run_experiment",
     "self_instruct",
     "self_instruct_async",
     "write_instructions",

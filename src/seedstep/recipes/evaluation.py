@@ -14,32 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seedstep.data import Task, load_tasks
 from seedstep.errors import RunError
 from seedstep.evaluate import score, stemmed_tokens
 from seedstep.evaluate.measured import Evaluated, Grouping, evaluated
 from seedstep.evaluate.tokenizer import load_tokenizer
-from seedstep.store import keep_scores, read_systems
+from seedstep.store import TaskChoice, distinct_names, keep_scores, read_systems
 
-__all__ = ["Evaluation", "TaskChoice", "evaluate_systems"]
-
-
-@dataclass(frozen=True, slots=True)
-class TaskChoice:
-    """Which tasks, as `seedstep.data.load_tasks` reads them; `limit` instances of each."""
-
-    path: Path
-    split: str | None = None
-    track: str = "default"
-    limit: int | None = None
-
-    def load(self) -> tuple[Task, ...]:
-        """The tasks.
-
-        Raises:
-            InputError: they can't be read.
-        """
-        return load_tasks(self.path, self.split, self.track, limit=self.limit).tasks
+__all__ = ["Evaluation", "evaluate_systems"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +50,13 @@ def evaluate_systems(
     tokens = load_tokenizer(tokenizer) if tokenizer else stemmed_tokens
     done: list[Evaluated] = []
     notes: list[str] = []
-    for system in read_systems(sources, names, tasks.load() if tasks else None):
+    systems = read_systems(sources, names, tasks)
+    for system, name in zip(systems, distinct_names(systems), strict=True):
         scores = score(system.predictions, system.references, tokens)
-        done.append(evaluated(system.name, scores, grouping, system.left_out(scores)))
+        done.append(evaluated(name, scores, grouping, system.left_out(scores)))
         if system.source.is_dir():
             try:
-                keep_scores(system.source, done[-1], tokenizer)
+                keep_scores(system.source, system.name, done[-1], tokenizer)
             except RunError as error:
-                notes.append(f"the scores of {system.name} are not kept: {error.what}")
+                notes.append(f"the scores of {name} are not kept: {error.what}")
     return Evaluation(tuple(done), tuple(notes))

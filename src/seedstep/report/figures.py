@@ -119,7 +119,7 @@ def category_figure(systems: Sequence[Evaluated]) -> Any:
         {name for one in systems for name in one.groups},
         key=lambda name: (category_metric(name) != "rouge_l", name),
     )
-    figure, axes = _canvas(max(7.0, 1.5 + len(names) * (0.35 + 0.19 * len(systems))), 4.6)
+    figure, axes = _canvas(_width(len(names), len(systems)), 4.6)
     for number, system in enumerate(systems):
         values = [_category_value(system, name) for name in names]
         axes.bar(
@@ -165,6 +165,12 @@ def _canvas(width: float, height: float) -> tuple[Any, Any]:
 
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.add_subplot()
+
+
+def _width(groups: int, bars: int) -> float:
+    """Inches for groups of bars: a page, unless names of many groups need more."""
+    wanted = 1.5 + groups * (0.35 + 0.19 * bars)
+    return max(7.0, min(wanted, 14.0), 1.5 + 0.45 * groups)
 
 
 def _offset(number: int, count: int) -> float:

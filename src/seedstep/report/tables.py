@@ -174,9 +174,9 @@ def verdict_table(mode: Literal["rating", "pairwise"], judged: Sequence[Judged])
                 for one in ratings(judged)
             ),
         )
-    names = ("wins", "losses", "ties", "by_order", "equal", "missing")
+    names = ("wins", "losses", "ties", "disagreed", "equal", "missing")
     return Table(
-        ("A / B", *(name.replace("_", " ") for name in names), "A - B"),
+        ("A / B", *names, "A - B"),
         tuple(
             (
                 f"{one.first} / {one.second}",

@@ -35,7 +35,7 @@ _BARE = rf"(?:(?:[Nn]o[tn]?|NOT)[ -])?{_WORD}(?: (?:[A-Z]\w*|\d+)(?![\w'-])){{0,
 _LINK = r"(?:\s*[,/;]\s*(?:(?:or|and)\s+)?|\s+(?:or|and)\s+)(?:an?\s+)?"
 _ARTICLES = (
     r"(?:(?:your|the) (?:answer|choice|response) )?"
-    r"(?:(?:with|as|via|either|only|just|be|is|it|the|a|an|label|letter|word|value|number)\s*){0,3}"
+    r"(?:(?:with|as|via|either|only|just|be|is|it|the|a|an|label|letter|word|value|number)\b\s*){0,3}"
 )
 _ANSWERS = (
     r"(?:(?:answer|output|return|say|print|respond|repl|indicat|generat|choos|select|pick|provid"

@@ -2,8 +2,9 @@
 
 from seedstep.store.config import read_yaml
 from seedstep.store.directory import RunDirectory
-from seedstep.store.export import FORMATS, export
+from seedstep.store.export import FORMATS, export, exported_files
 from seedstep.store.history import Answered, RejectedInstruction, RejectedPair
+from seedstep.store.hub import push
 from seedstep.store.judge_run import JudgeRun
 from seedstep.store.labels import Labels, read_labels
 from seedstep.store.requests import RequestLine
@@ -12,8 +13,9 @@ from seedstep.store.run import Run
 from seedstep.store.scores import keep_scores, kept_scores
 from seedstep.store.stages import open_run
 from seedstep.store.steps_export import export_lines, export_task_files
+from seedstep.store.steps_join import with_steps
 from seedstep.store.steps_run import ExamplesRun, StepsRun
-from seedstep.store.systems import System, read_systems
+from seedstep.store.systems import System, TaskChoice, distinct_names, read_systems
 from seedstep.store.task_run import Entry, TaskResult, TaskRun
 
 __all__ = [
@@ -31,17 +33,22 @@ __all__ = [
     "Status",
     "StepsRun",
     "System",
+    "TaskChoice",
     "TaskDetails",
     "TaskResult",
     "TaskRun",
     "Usage",
+    "distinct_names",
     "export",
     "export_lines",
     "export_task_files",
+    "exported_files",
     "keep_scores",
     "kept_scores",
     "open_run",
+    "push",
     "read_labels",
     "read_systems",
     "read_yaml",
+    "with_steps",
 ]

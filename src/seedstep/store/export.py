@@ -17,15 +17,18 @@ from typing import Any
 
 import msgspec
 
-from seedstep.data import Task, whole_folder
+from seedstep.data import Task, files_in, read_marker, whole_folder
 from seedstep.encode import encode_pair
 from seedstep.errors import InputError, MissingExtraError, RunError
+from seedstep.store.hub import data_card, require_licence
 from seedstep.store.run import Run
 
-__all__ = ["FORMATS", "export"]
+__all__ = ["FORMATS", "export", "exported_files"]
 
 MARKER = ".seedstep-export.json"
 """Marks a directory as an export of ours, which the next export may replace."""
+
+HUB = "hub"
 
 SUPERNI_EXAMPLES = 2
 """Positive examples of an exported task; it must have more instances than that to have any."""
@@ -47,35 +50,55 @@ class Row:
         return f"{self.instruction}\n\n{self.input}" if self.input else self.instruction
 
 
-def export(run: Run, name: str, out: str | Path, *, end_of_text: str = "") -> int:
+def export(
+    run: Run, name: str, out: str | Path, *, end_of_text: str = "", licence: str = ""
+) -> int:
     """Write a run's finished tasks to the directory `out` and return the number of records.
 
     `end_of_text` ends each completion of `prompt-completion`. Most tuning tools add their
-    model's own; the paper's was `<|endoftext|>`.
+    model's own; the paper's was `<|endoftext|>`. `licence` is that under which `hub` is published,
+    which only its maker can choose.
 
     Raises:
-        InputError: there is no such format.
+        InputError: there is no such format, or `hub` without a licence.
         RunError: there is nothing to export, or `out` holds something else or can't be written.
         MissingExtraError: Parquet needs pyarrow.
     """
     if name not in FORMATS:
         raise InputError(f"there is no format '{name}'", f"known are {', '.join(FORMATS)}")
+    if name == HUB:
+        require_licence(licence)
     out = Path(out)
     tasks = run.tasks()
     if not tasks:
         raise RunError(
             f"{run.path} has no finished tasks yet", "let `seedstep bootstrap` make some"
         )
-    source = _Source(tasks, run.settings.seed, end_of_text)
+    source = _Source(run, tasks, run.settings.seed, end_of_text, licence)
     with whole_folder(out, MARKER, {"format": name}) as folder:
         return FORMATS[name](source, folder)
 
 
+def exported_files(path: Path) -> dict[str, int]:
+    """The files of a data set that is exported as `hub`, with their sizes in bytes.
+
+    Raises:
+        InputError: there is none in this directory.
+    """
+    marker = read_marker(path, MARKER)
+    if not marker or marker.format != HUB:
+        what = f"{path} was not written by `seedstep export --format hub`"
+        raise InputError(what, "export the run in that format first")
+    return {name: (path / name).stat().st_size for name in files_in(path) if name in marker.files}
+
+
 @dataclass(frozen=True, slots=True)
 class _Source:
+    run: Run
     tasks: Sequence[Task]
     seed: int
     end_of_text: str
+    licence: str
 
     def rows(self) -> Iterator[Row]:
         """All instances, each content once."""
@@ -143,13 +166,26 @@ def _prompt_completion(source: _Source, out: Path) -> int:
 
 
 def _parquet(source: _Source, out: Path) -> int:
+    return _write_parquet(list(source.rows()), out / "train.parquet")
+
+
+def _hub(source: _Source, out: Path) -> int:
+    """Parquet where `datasets` and the hub look for it, and the card."""
+    rows = list(source.rows())
+    (out / "data").mkdir()
+    card = data_card(source.run, rows, source.licence)
+    (out / "README.md").write_text(card, "utf-8")
+    return _write_parquet(rows, out / "data" / "train-00000-of-00001.parquet")
+
+
+def _write_parquet(rows: Sequence[Row], path: Path) -> int:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
         raise MissingExtraError("Parquet", "pip install 'seedstep[parquet]'") from None
-    table = pa.Table.from_pylist([msgspec.to_builtins(row) for row in source.rows()])
-    pq.write_table(table, out / "train.parquet")
+    table = pa.Table.from_pylist([msgspec.to_builtins(row) for row in rows])
+    pq.write_table(table, path)
     return int(table.num_rows)
 
 
@@ -208,5 +244,6 @@ FORMATS: MappingProxyType[str, Writer] = MappingProxyType(
         "prompt-completion": _prompt_completion,
         "superni": _superni,
         "parquet": _parquet,
+        HUB: _hub,
     }
 )

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from seedstep.data import TaskFiles, load_tasks
+from seedstep.data import TaskFiles
 from seedstep.errors import InputError
 from seedstep.evaluate.judge import Answers, Judged
 from seedstep.evaluate.judge_settings import JudgeSettings, make_judge_settings
 from seedstep.llm.settings import require_price
 from seedstep.prompts import fingerprint
 from seedstep.store.directory import digest
-from seedstep.store.systems import System, read_systems
+from seedstep.store.systems import System, TaskChoice, distinct_names, read_systems
 from seedstep.store.task_run import TaskRun
 
 __all__ = ["JudgeInputs", "JudgeRun"]
@@ -53,11 +53,9 @@ class JudgeRun(TaskRun[JudgeSettings, Judged]):
         require_price(settings)
         if not settings.sources:
             raise InputError("no predictions to judge", "name a run or a file that has some")
-        tasks = None
-        if settings.tasks is not None:
-            path, limit = Path(settings.tasks), settings.limit_instances
-            tasks = load_tasks(path, settings.split, settings.track, limit=limit).tasks
-        systems = read_systems(tuple(map(Path, settings.sources)), settings.names, tasks)
+        systems = read_systems(
+            tuple(map(Path, settings.sources)), settings.names, _choice(settings)
+        )
         if settings.mode == "pairwise" and len(systems) < 2:
             raise InputError("pairwise judging needs two systems", "name another run or file")
         instances = tuple(
@@ -66,7 +64,9 @@ class JudgeRun(TaskRun[JudgeSettings, Judged]):
             for one in task.instances[: settings.limit_instances]
         )
         ids = {one.id for one in instances}
-        return JudgeInputs(instances, (), tuple(_answers(one, ids) for one in systems))
+        names = distinct_names(systems)
+        answers = (_answers(one, name, ids) for one, name in zip(systems, names, strict=True))
+        return JudgeInputs(instances, (), tuple(answers))
 
     @staticmethod
     def stamps(settings: JudgeSettings, inputs: TaskFiles) -> dict[str, str]:
@@ -89,13 +89,20 @@ class JudgeRun(TaskRun[JudgeSettings, Judged]):
         return tuple(entry.result for entry in self.entries())
 
 
-def _answers(system: System, ids: set[str]) -> Answers:
+def _choice(settings: JudgeSettings) -> TaskChoice | None:
+    if settings.tasks is None:
+        return None
+    limit = settings.limit_instances
+    return TaskChoice(Path(settings.tasks), settings.split, settings.track, limit)
+
+
+def _answers(system: System, name: str, ids: set[str]) -> Answers:
     """The first prediction for each instance; a failed one counts as an empty text."""
     texts: dict[str, str] = {}
     for one in system.predictions:
         if one.instance in ids:
             texts.setdefault(one.instance, "" if one.failed else one.text)
     if not texts:
-        what = f"{system.name} has no prediction for the instances to judge"
+        what = f"{name} has no prediction for the instances to judge"
         raise InputError(what, "name systems that were asked the same")
-    return Answers(system.name, texts)
+    return Answers(name, texts)

@@ -2,7 +2,7 @@
 
 Example::
 
-    keep_scores(Path("runs/predictions"), evaluated, tokens="")
+    keep_scores(Path("runs/predictions"), "base", evaluated, tokens="")
     kept_scores(Path("runs/predictions"))  # rows by column name
 """
 
@@ -20,10 +20,11 @@ from seedstep.store.directory import DATABASE, take_lock
 __all__ = ["keep_scores", "kept_scores"]
 
 
-def keep_scores(path: Path, evaluated: Evaluated, tokens: str) -> None:
+def keep_scores(path: Path, name: str, evaluated: Evaluated, tokens: str) -> None:
     """Keep what a system scored in its run, in place of what was kept of the same before.
 
-    `tokens` names the tokenizer, and is empty for the stemmed words of rouge-score.
+    `name` is the system's in the run. `tokens` names the tokenizer, and is empty for the stemmed
+    words of rouge-score.
 
     Raises:
         RunBusyError: another process works on the run.
@@ -33,8 +34,12 @@ def keep_scores(path: Path, evaluated: Evaluated, tokens: str) -> None:
     try:
         with closing(Database.open(path / DATABASE)) as database:
             database.write_now(
-                "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                list(_rows(evaluated, tokens)),
+                "DELETE FROM scores WHERE name = ? AND tokens = ? AND grouping IN ('', ?)",
+                [(name, tokens, evaluated.grouping or "")],
+            )
+            database.write_now(
+                "INSERT INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                list(_rows(name, evaluated, tokens)),
             )
     finally:
         lock.release()
@@ -47,11 +52,11 @@ def kept_scores(path: Path) -> tuple[dict[str, Any], ...]:
         return tuple(map(dict, rows))
 
 
-def _rows(evaluated: Evaluated, tokens: str) -> Iterator[tuple[object, ...]]:
+def _rows(name: str, evaluated: Evaluated, tokens: str) -> Iterator[tuple[object, ...]]:
     now = time.time()
     groups = [("", evaluated.overall), *evaluated.groups.items()]
     for place, (group, one) in enumerate(groups):
-        head = (evaluated.name, tokens, evaluated.grouping if place else "", group)
+        head = (name, tokens, evaluated.grouping if place else "", group)
         for metric in METRICS:
             yield (*head, metric, *_figures(one, metric), now)
 

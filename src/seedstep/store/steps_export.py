@@ -11,16 +11,13 @@ from pathlib import Path
 
 import msgspec
 
-from seedstep.data import write_in_parts, write_task_with
+from seedstep.data import STEPS_FIELD, write_in_parts, write_task_with
 from seedstep.errors import InputError
 from seedstep.steps import Written, render
 from seedstep.store.steps_run import StepsRun
 from seedstep.store.task_run import Entry
 
-__all__ = ["FIELD", "export_lines", "export_task_files"]
-
-FIELD = "Step-by-Step Instruction"
-"""The field that is added to a task file."""
+__all__ = ["export_lines", "export_task_files"]
 
 
 def export_lines(run: StepsRun, out: Path) -> int:
@@ -52,7 +49,7 @@ def export_task_files(run: StepsRun, out: Path) -> tuple[int, int]:
         if entry.task not in sources:
             what = f"{run.path}: {entry.task} was not read from a task file"
             raise InputError(what, "use --format jsonl")
-        write_task_with(sources[entry.task], out, FIELD, render(entry.result.steps))
+        write_task_with(sources[entry.task], out, STEPS_FIELD, render(entry.result.steps))
         written += 1
     return written, left
 

@@ -2,21 +2,43 @@
 
 Example::
 
+    tasks = TaskChoice(Path("natural-instructions"), "test", limit=100)
     (system,) = read_systems([Path("predictions.jsonl")], tasks=tasks)
     score(system.predictions, system.references)
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from seedstep.data import Problem, Task, TaskFiles, read_predictions
+from seedstep.data import Problem, Task, TaskFiles, load_tasks, read_predictions
+from seedstep.data.problems import raise_first
 from seedstep.errors import InputError
 from seedstep.evaluate import Prediction, Reference, Scores, references_of
 
-__all__ = ["PredictionsHeld", "System", "read_systems"]
+__all__ = ["PredictionsHeld", "System", "TaskChoice", "distinct_names", "read_systems"]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskChoice:
+    """Which tasks, as `seedstep.data.load_tasks` reads them; `limit` instances of each."""
+
+    path: Path
+    split: str | None = None
+    track: str = "default"
+    limit: int | None = None
+
+    def load(self) -> tuple[Task, ...]:
+        """The tasks. None is left out: scores over the others would be scores of something else.
+
+        Raises:
+            InputError: one can't be read.
+        """
+        found = load_tasks(self.path, self.split, self.track, limit=self.limit, skip_bad=True)
+        raise_first(found.problems)
+        return found.tasks
 
 
 @runtime_checkable
@@ -40,8 +62,8 @@ class PredictionsHeld(Protocol):
 class System:
     """What a system predicted, and for which tasks.
 
-    `source` is a run's directory or a file. `lines` has the lines of a file by instance id;
-    `problems` are those that are no predictions.
+    `name` is the one in its source, which is a run's directory or a file. `lines` has the lines of
+    a file by instance id; `problems` are those that are no predictions.
     """
 
     name: str
@@ -72,7 +94,7 @@ class System:
 
 
 def read_systems(
-    sources: Sequence[Path], names: Sequence[str] = (), tasks: Sequence[Task] | None = None
+    sources: Sequence[Path], names: Sequence[str] = (), tasks: TaskChoice | None = None
 ) -> tuple[System, ...]:
     """The systems in some sources, each a run's directory or a file of predictions.
 
@@ -80,12 +102,12 @@ def read_systems(
     of its own, named after the file, and needs `tasks`; a run has its own, unless these are given.
 
     Raises:
-        InputError: a source can't be read or holds no predictions, a name is nowhere, or files
-            and runs would have the same name.
+        InputError: tasks or a source can't be read, a source holds no predictions, or a name is
+            nowhere.
         RunError: a directory is no run.
     """
-    given = None if tasks is None else (tuple(tasks), references_of(tasks))
-    stems = Counter(one.stem for one in sources)
+    chosen = tasks.load() if tasks else ()
+    given = (chosen, references_of(chosen)) if tasks else None
     systems: list[System] = []
     for source in sources:
         if source.is_dir():
@@ -94,10 +116,30 @@ def read_systems(
             remedy = "add --tasks with what was predicted"
             raise InputError(f"{source}: a file names no tasks", remedy)
         else:
-            name = source.stem if stems[source.stem] == 1 else str(source)
-            systems.append(_of_file(source, name, *given))
-    _require_names(systems, names)
+            systems.append(_of_file(source, *given))
+    for name in names:
+        if name not in {one.name for one in systems}:
+            known = ", ".join(one.name for one in systems) or "none"
+            raise InputError(f"there are no predictions named '{name}'", f"there are: {known}")
+    if not systems:
+        raise InputError("there are no predictions", "name a run or a file that has some")
     return tuple(systems)
+
+
+def distinct_names(systems: Sequence[System]) -> tuple[str, ...]:
+    """What to call systems side by side: by their names, or with the source where two share one.
+
+    Raises:
+        InputError: the same system is there twice.
+    """
+    shared = Counter(one.name for one in systems)
+    names = tuple(
+        one.name if shared[one.name] == 1 else f"{one.name} ({one.source})" for one in systems
+    )
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise InputError(f"{name} is there {count} times", "name each source once")
+    return names
 
 
 def _of_run(
@@ -117,9 +159,7 @@ def _of_run(
                 yield System(name, source, tasks, references, tuple(run.predictions(name)))
 
 
-def _of_file(
-    source: Path, name: str, tasks: tuple[Task, ...], references: Mapping[str, Reference]
-) -> System:
+def _of_file(source: Path, tasks: tuple[Task, ...], references: Mapping[str, Reference]) -> System:
     found = read_predictions(source, tasks)
     lines: dict[str, list[int]] = {}
     for one in found.predictions:
@@ -129,18 +169,4 @@ def _of_file(
         many = f"none of its {len(found.predictions) + len(found.problems)} lines counts"
         raise InputError(f"{first}; {many}", "check that --tasks are those that were predicted")
     predictions = (Prediction(one.task, one.instance, one.text) for one in found.predictions)
-    return System(name, source, tasks, references, tuple(predictions), lines, found.problems)
-
-
-def _require_names(systems: Iterable[System], names: Sequence[str]) -> None:
-    """Every name that was asked for is there, and none twice."""
-    found = Counter(one.name for one in systems)
-    for name in names:
-        if name not in found:
-            known = ", ".join(found) or "none"
-            raise InputError(f"there are no predictions named '{name}'", f"there are: {known}")
-    for name, count in found.items():
-        if count > 1:
-            raise InputError(f"{count} systems are named '{name}'", "rename a file, or use --name")
-    if not found:
-        raise InputError("there are no predictions", "name a run or a file that has some")
+    return System(source.stem, source, tasks, references, tuple(predictions), lines, found.problems)

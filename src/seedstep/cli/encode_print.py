@@ -1,0 +1,109 @@
+"""Prompts and targets on the terminal: their text, tokens, and what the loss is taken on.
+
+Example::
+
+    print_encoded(encoded, tokenizer, decoder_only=True)
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from rich.table import Table
+from rich.text import Text
+
+from seedstep.cli.terminal import console, plain
+from seedstep.encode import (
+    Encoded,
+    Encoding,
+    HfTokenizer,
+    TokenPair,
+    Totals,
+    decoder_texts,
+    tokenize,
+)
+
+__all__ = ["print_encoded", "print_totals"]
+
+PROMPT_STYLES = ("black on bright_cyan", "black on bright_white")
+TARGET_STYLES = ("black on bright_green", "black on bright_yellow")
+
+LOST = {
+    "positive": "positive examples",
+    "negative": "negative examples",
+    "steps": "steps",
+    "input_tokens": "tokens of the input",
+    "target_tokens": "tokens of the target",
+    "cut_tokens": "tokens of the prompt's end",
+}
+
+
+def print_encoded(encoded: Encoded, tokenizer: HfTokenizer | None, *, decoder_only: bool) -> None:
+    """Print an example; with a tokenizer, its tokens in alternating colours.
+
+    What has no colour is no token: white space that a tokenizer skips, or what it has cut off.
+    """
+    console.print(plain(f"{encoded.task}  {encoded.instance}", style="bold"), soft_wrap=True)
+    if tokenizer:
+        pair = tokenize(encoded, tokenizer, decoder_only=decoder_only)
+        _print_tokens(encoded, pair, tokenizer, decoder_only=decoder_only)
+    else:
+        _print_part("prompt", plain(encoded.prompt))
+        _print_part("target", plain(encoded.target, style="green"))
+    for name, amount in asdict(encoded.dropped).items():
+        if amount:
+            line = Text(f"did not fit: {amount:,} {LOST[name]}", style="yellow")
+            console.print(line, soft_wrap=True)
+
+
+def print_totals(totals: Totals, encoding: Encoding) -> None:
+    """Print counts over all tasks, and what did not fit."""
+    table = Table.grid(padding=(0, 2))
+    table.add_row("tasks", f"{totals.tasks:,}")
+    table.add_row("examples", f"{totals.examples:,}")
+    for name, lengths, most in (
+        ("prompt", totals.prompt, encoding.max_source),
+        ("target", totals.target, encoding.max_target),
+    ):
+        counts = f"mean {lengths.mean:,.1f}, longest {lengths.longest:,} of {most:,}"
+        table.add_row(f"tokens of a {name}", counts)
+    for name, amount in totals.lost.items():
+        table.add_row(f"{LOST[name]} dropped", f"{amount:,} in {totals.examples_with[name]:,}")
+    console.print(table)
+    if totals.without_steps:
+        line = f"{totals.without_steps:,} tasks have no step-by-step instruction: add --steps"
+        console.print(Text(line, style="yellow"), soft_wrap=True)
+
+
+def _print_tokens(
+    encoded: Encoded, pair: TokenPair, tokenizer: HfTokenizer, *, decoder_only: bool
+) -> None:
+    prompt, target = encoded.prompt, encoded.target
+    if decoder_only:
+        prompt, target = decoder_texts(encoded)
+    before = tokenizer.bos if decoder_only and not encoded.chat else ()
+    after = () if decoder_only else pair.prompt[-1:]
+    spans = tokenizer.spans(prompt, marked=encoded.chat)
+    spans = spans[: len(pair.prompt) - len(before) - len(after)]
+    text = _special(before, tokenizer) + _coloured(prompt, spans, PROMPT_STYLES)
+    title = f"prompt: {len(pair.prompt):,} tokens, no loss"
+    _print_part(title, text + _special(after, tokenizer))
+    spans = tokenizer.spans(target)[: len(pair.target) - 1]
+    text = _coloured(target, spans, TARGET_STYLES)
+    title = f"target: {len(pair.target):,} tokens, loss on each"
+    _print_part(title, text + _special(pair.target[-1:], tokenizer))
+
+
+def _print_part(title: str, text: Text) -> None:
+    console.rule(title, align="left")
+    console.print(text, soft_wrap=True)
+
+
+def _coloured(text: str, spans: Sequence[tuple[int, int]], styles: tuple[str, str]) -> Text:
+    coloured = plain(text)
+    for number, (start, end) in enumerate(spans):
+        coloured.stylize(styles[number % 2], start, end)
+    return coloured
+
+
+def _special(tokens: Sequence[int], tokenizer: HfTokenizer) -> Text:
+    return Text("").join(plain(tokenizer.name(one), style="reverse") for one in tokens)

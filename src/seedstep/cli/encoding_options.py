@@ -1,0 +1,60 @@
+"""The flags of an encoding, which several commands have.
+
+Example::
+
+    def command(encoding: EncodingName = "tk-instruct", positive: Positive = None) -> None:
+        chosen = make_encoding(encoding, {"positive": positive})
+"""
+
+from typing import Annotated, Literal
+
+import typer
+
+from seedstep.encode import ENCODINGS, StepsKind
+
+__all__ = [
+    "EncodeSteps",
+    "EncodingName",
+    "Explanations",
+    "Fit",
+    "MaxSource",
+    "MaxTarget",
+    "Negative",
+    "Position",
+    "Positive",
+    "StepsFrom",
+]
+
+EncodingName = Annotated[
+    str, typer.Option(help=f"How a prompt is made: {', '.join(ENCODINGS)}.", metavar="NAME")
+]
+Positive = Annotated[int | None, typer.Option(help="Positive examples in a prompt.")]
+Negative = Annotated[int | None, typer.Option(help="Negative examples in a prompt.")]
+Explanations = Annotated[
+    bool | None,
+    typer.Option("--explanations/--no-explanations", help="Explanations in the examples."),
+]
+EncodeSteps = Annotated[
+    StepsKind | None,
+    typer.Option(help="The step-by-step instruction in a prompt, or none."),
+]
+Position = Annotated[
+    Literal["prepend", "append"] | None,
+    typer.Option(help="Steps before the definition, or after it."),
+]
+Fit = Annotated[
+    Literal["safe", "fidelity"] | None,
+    typer.Option(
+        help="What becomes of a prompt that is too long. safe: drop examples, then steps, then the "
+        "end of the input. fidelity: cut its end, as Tk-Instruct's released code does."
+    ),
+]
+MaxSource = Annotated[int | None, typer.Option(help="Tokens of a prompt, at the most.")]
+MaxTarget = Annotated[int | None, typer.Option(help="Tokens of an answer, at the most.")]
+StepsFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--steps",
+        help="Step-by-step instructions: a run of `seedstep steps`, or JSON lines as it exports.",
+    ),
+]

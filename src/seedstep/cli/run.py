@@ -1,0 +1,80 @@
+"""`seedstep run`: an experiment, which is a list of stages in a file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from seedstep.cli.terminal import console, plain
+from seedstep.errors import InputError
+from seedstep.recipes import (
+    Experiment,
+    Stage,
+    StageFailed,
+    read_experiment,
+    run_experiment,
+)
+
+__all__ = ["command", "run_and_tell"]
+
+INTERRUPTED = 130
+
+
+def command(
+    path: Annotated[Path, typer.Argument(help="The experiment.", metavar="FILE.yaml")],
+    out: Annotated[
+        Path | None, typer.Option(help="Where it runs. Default: runs/ and the file's name.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Another value, as NAME=VALUE. May be given several times."),
+    ] = None,
+    list_: Annotated[
+        bool, typer.Option("--list", help="Show the stages and what they need; run nothing.")
+    ] = False,
+) -> None:
+    """Run the stages of an experiment. Run it again to go on where it stopped."""
+    experiment = read_experiment(path, dict(map(_pair, set_ or ())))
+    if list_:
+        _print(experiment)
+    else:
+        run_and_tell(experiment, out or Path("runs") / path.stem)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise InputError(f"--set {text}: no value", "write --set NAME=VALUE")
+    return name, value
+
+
+def _print(experiment: Experiment) -> None:
+    table = Table("stage", "command", "after", "independent of")
+    for stage in experiment.stages:
+        others = ", ".join(experiment.independent_of(stage))
+        cells = (stage.name, stage.shown, ", ".join(stage.after), others)
+        table.add_row(*map(plain, cells))
+    console.print(table)
+
+
+def run_and_tell(experiment: Experiment, out: Path) -> None:
+    """Run an experiment in a directory, and show each command as it starts."""
+    console.print(plain(f"$ mkdir -p {out} && cd {out}", style="bold"), soft_wrap=True)
+    total = len(experiment.stages)
+
+    def tell(stage: Stage, what: str) -> None:
+        place = [one.name for one in experiment.stages].index(stage.name) + 1
+        if what == "was finished":
+            console.print(plain(f"{place}/{total} {stage.name}: finished before", style="dim"))
+        elif what == "starts":
+            console.print()
+            console.print(plain(f"{place}/{total} $ {stage.shown}", style="bold"), soft_wrap=True)
+
+    try:
+        run_experiment(experiment, out, tell)
+    except StageFailed as failed:
+        if failed.status == INTERRUPTED:
+            console.print("Stopped. The same command goes on from here.")
+            raise typer.Exit(INTERRUPTED) from None
+        raise

@@ -1,0 +1,160 @@
+"""The tokenizer of a checkpoint, as encodings need it.
+
+Data may hold the text of a special token, `</s>` say. Read as that token it could end a prompt, or
+forge a turn of a conversation; so it is read as ordinary text, except in what a chat template
+itself writes.
+
+Example::
+
+    tokenizer = HfTokenizer(load_tokenizer("hf:checkpoints/tuned"))
+    tokenizer.ids("Name a colour.")
+"""
+
+import json
+import re
+import secrets
+from functools import cached_property
+from typing import Any
+
+from seedstep.encode.records import ChatFrame
+from seedstep.errors import InputError
+
+__all__ = ["HfTokenizer"]
+
+MESSAGE = "seedstep-message"
+ANSWER = "seedstep-answer"
+
+
+class HfTokenizer:
+    """A transformers tokenizer as a `TextTokenizer`."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        """`tokenizer` is what `load_tokenizer` gives.
+
+        Raises InputError if it is not of the `tokenizers` library, which tells where tokens stand.
+        """
+        if not tokenizer.is_fast:
+            what = f"the tokenizer of {tokenizer.name_or_path} has no fast version"
+            raise InputError(what, "convert it to a tokenizer.json")
+        self._outer = tokenizer
+        backend = tokenizer.backend_tokenizer
+        self._marked = _loaded(backend, json.loads(backend.to_str()))
+        self._plain = _loaded(backend, _without_special_texts(json.loads(backend.to_str())))
+        self._plain.encode_special_tokens = True
+
+    @cached_property
+    def bos(self) -> tuple[int, ...]:
+        """The special tokens that the tokenizer puts before a text."""
+        encoding = self._outer.backend_tokenizer.encode("a", add_special_tokens=True)
+        before = encoding.special_tokens_mask.index(0)
+        return tuple(encoding.ids[:before])
+
+    @property
+    def eos(self) -> int | None:
+        """The end-of-sequence token."""
+        eos: int | None = self._outer.eos_token_id
+        return eos
+
+    @cached_property
+    def chat(self) -> ChatFrame | None:
+        """What the chat template writes around a message.
+
+        Raises:
+            InputError: the template can't be used for one message and its answer.
+        """
+        if not self._outer.chat_template:
+            return None
+        user = {"role": "user", "content": MESSAGE}
+        assistant = {"role": "assistant", "content": ANSWER}
+        before, message, after = self._templated([user], prompt=True).partition(MESSAGE)
+        _, _, end = self._templated([user, assistant], prompt=False).rpartition(ANSWER)
+        if not message:
+            what = "the tokenizer's chat template leaves a user's message out"
+            raise InputError(what, "use another encoding, or correct the template")
+        special = set(self._outer.all_special_ids)
+        closing = [one for one in self.ids(end, marked=True)[:1] if one in special]
+        return ChatFrame(before, after, closing[0] if closing else None)
+
+    def ids(self, text: str, *, marked: bool = False) -> list[int]:
+        """The tokens of a text, without special ones added."""
+        ids: list[int] = self._encoded(text, marked=marked).ids
+        return ids
+
+    def spans(self, text: str, *, marked: bool = False) -> list[tuple[int, int]]:
+        """Where in the text each of its tokens begins and ends."""
+        spans: list[tuple[int, int]] = self._encoded(text, marked=marked).offsets
+        return spans
+
+    def continued(self, text: str) -> list[int]:
+        """The tokens of a text that other text stands before.
+
+        Some tokenizers put a space before a text that has nothing before it.
+        """
+        ids = self.ids(text)
+        if not self._adds_space:
+            return ids
+        line, joined = self.ids("\n"), self.ids(f"\n{text}")
+        return joined[len(line) :] if joined[: len(line)] == line else ids
+
+    def unmarked(self, text: str) -> str:
+        """A text in which a space stands in each special token, after its first character."""
+        if not self._outer.all_special_tokens:
+            return text
+        return self._special.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
+
+    def text(self, ids: list[int]) -> str:
+        """The text of tokens, without special ones."""
+        text: str = self._marked.decode(ids, skip_special_tokens=True)
+        return text
+
+    def name(self, token: int) -> str:
+        """How the tokenizer calls a token, such as `</s>`."""
+        return str(self._outer.convert_ids_to_tokens(token))
+
+    @cached_property
+    def _special(self) -> re.Pattern[str]:
+        special = sorted(self._outer.all_special_tokens, key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, special)))
+
+    @cached_property
+    def _adds_space(self) -> bool:
+        line = self.ids("\n")
+        return self.ids("\na") != [*line, *self.ids("a")]
+
+    def _encoded(self, text: str, *, marked: bool) -> Any:
+        text = text.encode(errors="replace").decode()  # half a character is no text
+        kind = self._marked if marked else self._plain
+        return kind.encode(text, add_special_tokens=False)
+
+    def _templated(self, messages: list[dict[str, str]], *, prompt: bool) -> str:
+        from jinja2 import TemplateError
+
+        try:
+            text: str = self._outer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=prompt
+            )
+        except TemplateError as error:
+            what = f"the tokenizer's chat template can't be used ({error})"
+            raise InputError(what, "use another encoding, or correct the template") from None
+        return text
+
+
+def _loaded(backend: Any, description: dict[str, Any]) -> Any:
+    """A tokenizer that neither cuts nor pads, nor counts a space out of its token's place."""
+    bare = {"truncation": None, "padding": None, "post_processor": None}
+    return type(backend).from_str(json.dumps(description | bare))
+
+
+def _without_special_texts(description: dict[str, Any]) -> dict[str, Any]:
+    """A unigram model finds special tokens in plain text, as they are in its vocabulary: there
+    they get texts that no data holds.
+    """
+    if description["model"]["type"] != "Unigram":
+        return description
+    vocabulary = description["model"]["vocab"]
+    for token in description["added_tokens"]:
+        place = token["id"]
+        if token["special"] and place < len(vocabulary):
+            token["content"] = secrets.token_hex()
+            vocabulary[place][0] = token["content"]
+    return description

@@ -1,0 +1,230 @@
+"""An experiment: a list of commands in a file, run one after another, and gone on with.
+
+The file names stages, each one command of seedstep with its flags. What stages share stands under
+`values` and is written `{name}` in flags. A stage runs after those that it names under `after`;
+stages that do not name each other do not depend on each other::
+
+    values: {tasks: 25}
+    stages:
+      - name: grow
+        bootstrap: {model: local, tasks: "{tasks}", out: grown}
+      - name: steps
+        steps: {tasks: grown, model: local, out: steps}
+        after: [grow]
+
+Relative paths are those of the directory in which the experiment runs; `{here}` is the directory
+of the file. An experiment that was stopped goes on with the stage that was not finished, and every
+stage goes on by itself.
+
+Example::
+
+    experiment = read_experiment(Path("demo.yaml"), {"tasks": "3"})
+    run_experiment(experiment, Path("runs/demo"), print)
+"""
+
+import hashlib
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from seedstep.data import write_atomically
+from seedstep.errors import InputError, RunError, SeedstepError
+from seedstep.store import read_yaml
+
+__all__ = ["Experiment", "Stage", "StageFailed", "read_experiment", "run_experiment"]
+
+DONE = "stages.json"
+"""Which stages are finished: their names, each with a fingerprint of its command and its needs."""
+
+_VALUE = re.compile(r"\{(\w+)\}")
+_COMMAND = re.compile(r"[a-z][a-z-]*(?: [a-z][a-z-]*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One command. `after` names the stages that must be finished before it."""
+
+    name: str
+    command: tuple[str, ...]
+    after: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> str:
+        """The command as one would type it."""
+        return f"seedstep {shlex.join(self.command)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """Stages in an order in which they can run."""
+
+    path: Path
+    stages: tuple[Stage, ...]
+
+    def independent_of(self, stage: Stage) -> tuple[str, ...]:
+        """The other stages that could run at the same time: neither needs the other."""
+        needs = {one.name: self._needs(one) for one in self.stages}
+        return tuple(
+            other
+            for other in needs
+            if other != stage.name
+            and other not in needs[stage.name]
+            and stage.name not in needs[other]
+        )
+
+    def _needs(self, stage: Stage) -> set[str]:
+        """All stages that must be finished before one."""
+        by_name = {one.name: one for one in self.stages}
+        found: set[str] = set()
+        for name in stage.after:
+            found |= {name} | self._needs(by_name[name])
+        return found
+
+
+class StageFailed(SeedstepError):  # noqa: N818 - the stage's own error was told already
+    """A stage ended with an error, which it has told itself."""
+
+    def __init__(self, stage: Stage, status: int) -> None:
+        """`status` is that with which its process ended."""
+        super().__init__(
+            f"stage '{stage.name}' ended with status {status}",
+            "mend what it says above, and run the same command again: it goes on there",
+        )
+        self.status = status
+
+
+def read_experiment(path: Path, values: Mapping[str, str] | None = None) -> Experiment:
+    """The experiment of a file, with `values` in place of those that it has itself.
+
+    Raises:
+        InputError: the file can't be read, a stage is none, or names one that is not there.
+    """
+    content = read_yaml(path)
+    known = {"here": str(path.parent.resolve()), **_values(path, content)}
+    for name in values or {}:
+        if name not in known:
+            raise InputError(f"{path}: there is no value '{name}'", f"known are {', '.join(known)}")
+    known |= values or {}
+    written = content.get("stages")
+    if not isinstance(written, list) or not written:
+        raise InputError(f"{path}: no stages", "write them as a list under `stages`")
+    stages: dict[str, Stage] = {}
+    for number, one in enumerate(written, start=1):
+        stage = _stage(f"{path}, stage {number}", one, known)
+        if stage.name in stages:
+            raise InputError(f"{path}, stage {number}: a second '{stage.name}'", "rename one")
+        for name in stage.after:
+            if name not in stages:
+                what = f"{path}, stage '{stage.name}': no earlier stage '{name}'"
+                raise InputError(what, "write stages after those that they need")
+        stages[stage.name] = stage
+    return Experiment(path, tuple(stages.values()))
+
+
+def _values(path: Path, content: Mapping[str, Any]) -> dict[str, str]:
+    values = content.get("values", {})
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: `values` are no names with values", "write `name: value`")
+    return {str(name): _text(value) for name, value in values.items()}
+
+
+def _stage(where: str, written: object, values: Mapping[str, str]) -> Stage:
+    if not isinstance(written, dict):
+        raise InputError(f"{where}: no stage", "write a command with its flags")
+    commands = [key for key in written if key not in ("name", "after")]
+    if len(commands) != 1 or not _COMMAND.fullmatch(str(commands[0])):
+        raise InputError(f"{where}: is not one command", "write `name`, `after` and one command")
+    command = str(commands[0])
+    flags = written[command] or {}
+    after = written.get("after", [])
+    if not isinstance(flags, dict) or not isinstance(after, list):
+        raise InputError(f"{where}: flags are names with values, and `after` a list", "correct it")
+    words = [*command.split(), *_words(where, flags, values)]
+    return Stage(str(written.get("name", command)), tuple(words), tuple(map(str, after)))
+
+
+def _words(where: str, flags: Mapping[str, Any], values: Mapping[str, str]) -> Iterator[str]:
+    """The words of a command line; `arguments` are those that have no flag."""
+
+    def filled(value: object) -> str:
+        return _VALUE.sub(value_of, _text(value))
+
+    def value_of(match: re.Match[str]) -> str:
+        if match[1] not in values:
+            known = ", ".join(values)
+            raise InputError(f"{where}: there is no value '{match[1]}'", f"known are {known}")
+        return values[match[1]]
+
+    for name, value in flags.items():
+        many = value if isinstance(value, list) else [value]
+        if name == "arguments":
+            yield from map(filled, many)
+        elif value is True:
+            yield f"--{name}"
+        elif value is not False:
+            for one in many:
+                yield from (f"--{name}", filled(one))
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def run_experiment(experiment: Experiment, out: Path, tell: Callable[[Stage, str], None]) -> None:
+    """Run the stages that are not finished, in the directory `out`, each in its own process.
+
+    `tell` is called with a stage and "starts", "finished" or "was finished".
+
+    Raises:
+        StageFailed: a stage ended with an error; the finished ones stay.
+        RunError: the directory can't be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{out}: {error.strerror}", "name another directory") from None
+    done = _read_done(out / DONE)
+    prints: dict[str, str] = {}
+    for stage in experiment.stages:
+        prints[stage.name] = _fingerprint(stage, prints)
+        if done.get(stage.name) == prints[stage.name]:
+            tell(stage, "was finished")
+            continue
+        tell(stage, "starts")
+        if status := _run(stage, out):
+            raise StageFailed(stage, status)
+        done[stage.name] = prints[stage.name]
+        write_atomically(out / DONE, msgspec.json.encode(done))
+        tell(stage, "finished")
+
+
+def _run(stage: Stage, directory: Path) -> int:
+    words = [sys.executable, "-m", "seedstep", *stage.command]
+    with subprocess.Popen(words, cwd=directory) as process:  # noqa: S603 - a command of ours
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue  # the stage is told too, and ends in its own way
+
+
+def _read_done(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+    except (OSError, msgspec.DecodeError):
+        raise RunError(f"{path}: can't be read", "remove it to run all stages again") from None
+
+
+def _fingerprint(stage: Stage, prints: Mapping[str, str]) -> str:
+    """Changes with the command, and with those of the stages before it."""
+    parts = [stage.command, [prints[name] for name in stage.after]]
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]

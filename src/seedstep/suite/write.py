@@ -1,0 +1,144 @@
+"""The suite as a directory of task files, the same bytes every time.
+
+Example::
+
+    write_suite(Path("suite"))
+    load_tasks(Path("suite"), "train")
+"""
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from random import Random
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from seedstep.data import Example, write_atomically
+from seedstep.errors import InputError, RunError
+from seedstep.suite.spec import Drawn, TaskSpec
+from seedstep.suite.tasks import TEST, TRAIN
+
+__all__ = ["INSTANCES", "SPLITS", "STEPS_FIELD", "Category", "categories", "write_suite"]
+
+INSTANCES = 60
+"""Instances of each task, all with different inputs."""
+
+DRAWS = 100 * INSTANCES
+"""So many draws at most find the instances of a task."""
+
+STEPS_FIELD = "Step-by-Step Instruction"
+"""The field with the step-by-step instruction, as `seedstep steps export` writes it."""
+
+SPLITS: Mapping[str, tuple[TaskSpec, ...]] = MappingProxyType({"train": TRAIN, "test": TEST})
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A category with its split, and how many tasks and instances it has."""
+
+    name: str
+    split: str
+    tasks: int
+    instances: int
+
+
+def categories() -> tuple[Category, ...]:
+    """The categories of the suite, in its order."""
+    found = []
+    for split, specs in SPLITS.items():
+        for name in dict.fromkeys(spec.category for spec in specs):
+            tasks = sum(spec.category == name for spec in specs)
+            found.append(Category(name, split, tasks, tasks * INSTANCES))
+    return tuple(found)
+
+
+def write_suite(directory: Path) -> None:
+    """Write `tasks/*.json`, `splits/default/*_tasks.txt` and a README into a new directory.
+
+    Raises:
+        InputError: the directory is there already.
+        RunError: it can't be written.
+    """
+    try:
+        if directory.exists():
+            raise InputError(f"{directory} is there already", "name a new directory")
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+        try:
+            partial.chmod(0o755)
+            _write_files(partial)
+            partial.replace(directory)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    except OSError as error:
+        raise RunError(
+            f"{directory}: {error.strerror}", "free space or correct its rights"
+        ) from None
+
+
+def _write_files(folder: Path) -> None:
+    (folder / "tasks").mkdir()
+    track = folder / "splits" / "default"
+    track.mkdir(parents=True)
+    number = 0
+    for split, specs in SPLITS.items():
+        names = []
+        for spec in specs:
+            number += 1
+            names.append(f"task{number:03}_{spec.name}")
+            record = _record(spec, f"task{number:03}")
+            text = msgspec.json.format(msgspec.json.encode(record), indent=4) + b"\n"
+            write_atomically(folder / "tasks" / f"{names[-1]}.json", text)
+        write_atomically(track / f"{split}_tasks.txt", "".join(f"{n}\n" for n in names).encode())
+    card = resources.files("seedstep.suite") / "card.md"
+    write_atomically(folder / "README.md", card.read_bytes())
+
+
+def _record(spec: TaskSpec, number: str) -> dict[str, Any]:
+    """A task file's content, with the fields of SUPER-NATURALINSTRUCTIONS in their order."""
+    instances = [
+        {"id": f"{number}-{place}", "input": text, "output": outputs}
+        for place, (text, outputs) in enumerate(_instances(spec), start=1)
+    ]
+    return {
+        "Contributors": ["The authors of seedstep"],
+        "Source": ["seedstep"],
+        "URL": [],
+        "Categories": [spec.category],
+        "Reasoning": [],
+        "Definition": [spec.definition],
+        "Input_language": ["English"],
+        "Output_language": ["English"],
+        "Instruction_language": ["English"],
+        "Domains": [],
+        "Positive Examples": _examples(spec.positive),
+        "Negative Examples": _examples(spec.negative),
+        "Instances": instances,
+        "Instance License": ["Apache 2.0"],
+        STEPS_FIELD: "\n".join(f"{n}. {step}" for n, step in enumerate(spec.steps, start=1)),
+    }
+
+
+def _examples(examples: Sequence[Example]) -> list[dict[str, str]]:
+    return [
+        {"input": one.input, "output": one.output, "explanation": one.explanation}
+        for one in examples
+    ]
+
+
+def _instances(spec: TaskSpec) -> list[Drawn]:
+    """Instances with different inputs, none of them that of an example; by the task's name."""
+    chance = Random(spec.name)  # noqa: S311 - no secret
+    shown = {one.input for one in (*spec.positive, *spec.negative)}
+    drawn: dict[str, tuple[str, ...]] = {}
+    for text, outputs in (spec.draw(chance) for _ in range(DRAWS)):
+        if text not in shown:
+            drawn.setdefault(text, outputs)
+        if len(drawn) == INSTANCES:
+            break
+    return list(drawn.items())
