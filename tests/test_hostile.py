@@ -150,7 +150,7 @@ ONCE = ("refused", "content_filter", "too_large")
 def test_a_fault_that_stays_is_that_requests_failure_and_the_run_has_its_tasks(
     fault: Fault, reason: str, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seedstep.llm.wire.MAX_REPLY_BYTES", 200_000)
+    monkeypatch.setattr("seedstep.llm.exchange.MAX_REPLY_BYTES", 200_000)
     monkeypatch.setattr("seedstep.llm.patience.OUTAGE_SECONDS", 0.3)
     monkeypatch.setattr("seedstep.llm.patience.ATTEMPTS", 3)
     with ScriptedServer(for_some(fault)) as server:

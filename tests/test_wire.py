@@ -156,7 +156,7 @@ async def test_a_chat_reply_without_text_is_none(message: object) -> None:
 async def test_a_reply_larger_than_the_limit_is_not_read(
     status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seedstep.llm.wire.MAX_REPLY_BYTES", 1 << 20)
+    monkeypatch.setattr("seedstep.llm.exchange.MAX_REPLY_BYTES", 1 << 20)
     large = Fault(status, body=completion("x" * (1 << 20)))
     within = Fault(status=200, body=completion("x" * (1 << 19)))
     with ScriptedServer(in_turn(large, within)) as server:

@@ -57,4 +57,6 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
-        raise RunError(f"{path}: {error.strerror}", "free space or correct its rights") from None
+        raise RunError(
+            f"{path}: {error.strerror or error}", "free space or correct its rights"
+        ) from None

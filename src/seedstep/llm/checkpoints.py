@@ -10,6 +10,7 @@ Example::
 """
 
 import hashlib
+import json
 import os
 import shutil
 from pathlib import Path
@@ -17,10 +18,14 @@ from typing import Any
 
 from seedstep.errors import InputError, MissingExtraError, ModelError
 from seedstep.llm.local import embedded_model
+from seedstep.llm.pretokenizers import with_pre_tokenizer
 
-__all__ = ["checkpoint_of", "is_decoder_only", "load_model", "load_tokenizer"]
+__all__ = ["checkpoint_of", "gguf_of", "is_decoder_only", "load_model", "load_tokenizer"]
 
 INSTALL = "pip install 'seedstep[tune]'"
+
+CACHE_FORM = 2
+"""Raised when a GGUF file is made into another checkpoint than before."""
 
 
 def checkpoint_of(model: str) -> str:
@@ -33,11 +38,21 @@ def checkpoint_of(model: str) -> str:
     kind, _, name = model.partition(":")
     if kind == "hf" and name:
         return name
-    if model == "local":
-        return str(_dequantized(embedded_model()))
-    if kind == "gguf" and name:
-        return str(_dequantized(Path(name)))
+    if path := gguf_of(model):
+        return str(_dequantized(path))
     raise InputError(f"model '{model}' can't be loaded", "use local, gguf:PATH or hf:PATH_OR_ID")
+
+
+def gguf_of(model: str) -> Path | None:
+    """The GGUF file that a model's short name stands for; None for one of another kind.
+
+    Raises:
+        MissingExtraError: the embedded model is not installed.
+    """
+    if model == "local":
+        return embedded_model()
+    kind, _, name = model.partition(":")
+    return Path(name) if kind == "gguf" and name else None
 
 
 def load_tokenizer(model: str) -> Any:
@@ -101,7 +116,7 @@ def _dequantized(path: Path) -> Path:
     """A GGUF file as a checkpoint, made if it is not in the cache yet."""
     if not path.is_file():
         raise ModelError(f"{path}: no such file", "check the path after `gguf:`")
-    target = _cache() / f"{path.stem}-{_fingerprint(path)}"
+    target = _cache() / f"{path.stem}-{_fingerprint(path)}-{CACHE_FORM}"
     if target.is_dir():
         return target
     transformers = _transformers()
@@ -114,6 +129,7 @@ def _dequantized(path: Path) -> Path:
         )
         model.save_pretrained(partial)
         transformers.AutoTokenizer.from_pretrained(**source).save_pretrained(partial)
+        _cut_texts_as(path, partial / "tokenizer.json")
         partial.rename(target)
     except (OSError, ValueError, KeyError) as error:
         if not target.is_dir():  # another process may have been faster
@@ -121,6 +137,16 @@ def _dequantized(path: Path) -> Path:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
+
+
+def _cut_texts_as(path: Path, tokenizer: Path) -> None:
+    """Transformers leaves out the name of the pre-tokenizer, and tokens would differ."""
+    import gguf
+
+    name = gguf.GGUFReader(path).get_field("tokenizer.ggml.pre")
+    if name and tokenizer.is_file():
+        changed = with_pre_tokenizer(json.loads(tokenizer.read_bytes()), str(name.contents()))
+        tokenizer.write_text(json.dumps(changed, ensure_ascii=False), "utf-8")
 
 
 def _cache() -> Path:

@@ -9,8 +9,6 @@ Example::
     reply = await Wire(session, endpoint).send(request)
 """
 
-import email.utils
-import errno
 import json
 import re
 import time
@@ -22,14 +20,20 @@ import aiohttp
 import msgspec
 
 from seedstep.errors import DeniedError
+from seedstep.llm.exchange import (
+    OVERLOADED,
+    Refused,
+    Retryable,
+    ServerError,
+    exchange,
+    retry_after,
+    storable,
+)
 from seedstep.llm.models import Endpoint
 from seedstep.llm.records import Reply, Request
 from seedstep.llm.replay import Recording
 
-__all__ = ["MAX_REPLY_BYTES", "OVERLOADED", "PARAMETER", "Refused", "Retryable", "Sender", "Wire"]
-
-MAX_REPLY_BYTES = 16 << 20
-"""A reply's size at the most. Longer than any that a model's context allows."""
+__all__ = ["OVERLOADED", "PARAMETER", "Refused", "Retryable", "Sender", "Wire"]
 
 LARGE_BODY = 1 << 20
 """Bytes from which a request is sent in pieces, as aiohttp wants it: long conversations."""
@@ -58,30 +62,8 @@ _UNSUPPORTED = (
 _CONTEXT = ("context length", "too large", "too long")
 
 
-OVERLOADED = "overloaded"
 PARAMETER = "parameter"
-"""Reasons that the engine treats apart."""
-
-
-class Retryable(Exception):  # noqa: N818 - a signal inside this room, users never see it
-    """Asking again may succeed. `after` is the server's wish in seconds."""
-
-    def __init__(self, reason: str, detail: str, status: int = 0, after: float | None = None):
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
-        self.status = status
-        self.after = after
-
-
-class Refused(Exception):  # noqa: N818 - as above
-    """This request will never succeed; others may."""
-
-    def __init__(self, reason: str, detail: str, status: int = 0):
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
-        self.status = status
+"""The reason of a fault that the engine treats apart, as it does an overload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,56 +111,34 @@ class Wire:
         path = "completions" if isinstance(request.prompt, str) else "chat/completions"
         body = self._body(request)
         started = time.monotonic()
-        status, headers, data = await self._post(f"{self.endpoint.url}/{path}", body)
+        status, headers, data = await self._post(path, body)
         if status == 200:
             return self._reply(request, data, time.monotonic() - started)
-        error = _Error.read(status, data, self.endpoint.key)
+        error = ServerError.read(status, data, self.endpoint.key)
         if self._give_way(error, body):
             raise Retryable(PARAMETER, error.detail, status)
         raise self._classify(error, headers)
 
     async def check(self) -> int:
         """The HTTP status of the list of models; raise `Retryable` where nothing answers."""
-        status, _, _ = await self._exchange("GET", f"{self.endpoint.url}/models", None)
+        status, _, _ = await exchange(self.session, self.endpoint, "GET", "models")
         return status
 
     async def close(self) -> None:
         """Close its connections."""
         await self.session.close()
 
-    async def _post(self, url: str, body: dict[str, Any]) -> tuple[int, Any, bytes]:
-        data = msgspec.json.encode(body)
-        return await self._exchange("POST", url, data if len(data) < LARGE_BODY else BytesIO(data))
-
-    async def _exchange(
-        self, method: str, url: str, data: bytes | BytesIO | None
-    ) -> tuple[int, Any, bytes]:
-        headers = {"Content-Type": "application/json"}
-        if self.endpoint.key:
-            headers["Authorization"] = f"Bearer {self.endpoint.key}"
-        try:
-            async with self.session.request(
-                method, url, data=data, headers=headers, allow_redirects=False
-            ) as response:
-                return response.status, response.headers, await _read(response)
-        except aiohttp.ConnectionTimeoutError:
-            raise Retryable("unreachable", "no connection in time") from None
-        except TimeoutError:
-            raise Retryable("timeout", "no complete reply in time") from None
-        except aiohttp.ClientConnectorError as error:
-            if error.os_error.errno in (errno.EMFILE, errno.ENFILE):
-                raise Retryable(OVERLOADED, "too many open files on this machine") from None
-            raise Retryable("unreachable", str(error)) from None
-        except (aiohttp.ClientError, OSError) as error:
-            text = " ".join(str(error).split()) or type(error).__name__
-            raise Retryable("connection", _clean(text, self.endpoint.key)) from None
+    async def _post(self, path: str, body: dict[str, Any]) -> tuple[int, Any, bytes]:
+        encoded = msgspec.json.encode(body)
+        data = encoded if len(encoded) < LARGE_BODY else BytesIO(encoded)
+        return await exchange(self.session, self.endpoint, "POST", path, data)
 
     def _reply(self, request: Request, data: bytes, seconds: float) -> Reply:
         """Read a body with status 200."""
         try:
             payload = msgspec.convert(json.loads(data), _Payload)
         except (ValueError, RecursionError):  # UnicodeDecodeError and ValidationError too
-            detail = f"not a completion: {_Error.read(200, data, self.endpoint.key).detail}"
+            detail = f"not a completion: {ServerError.read(200, data, self.endpoint.key).detail}"
             raise Retryable("malformed_reply", detail, 200) from None
         choice = payload.choices[0] if payload.choices else _Choice()
         message = choice.message or _Message()
@@ -187,13 +147,13 @@ class Wire:
             raise Refused("content_filter", "the server's content filter withheld the reply", 200)
         if text is None:
             raise Retryable("malformed_reply", "a completion without text", 200)
-        text = _storable(text, self.endpoint.key)
+        text = storable(text, self.endpoint.key)
         usage = _usage(payload.usage)
         estimated = usage is None
         usage = usage or _Usage(_estimate(_prompt_text(request)), _estimate(text))
         return Reply(
             text,
-            _storable(choice.finish_reason or "stop", self.endpoint.key),
+            storable(choice.finish_reason or "stop", self.endpoint.key),
             usage.prompt_tokens,
             usage.completion_tokens,
             estimated=estimated,
@@ -224,7 +184,7 @@ class Wire:
             body["max_completion_tokens"] = body.pop("max_tokens")
         return {name: value for name, value in body.items() if name not in self._without}
 
-    def _give_way(self, error: "_Error", body: dict[str, Any]) -> bool:
+    def _give_way(self, error: ServerError, body: dict[str, Any]) -> bool:
         """Note a parameter that the server names as not supported; True if one was noted."""
         if error.status not in (400, 422):
             return False
@@ -240,7 +200,7 @@ class Wire:
         self._without |= named
         return bool(named)
 
-    def _classify(self, error: "_Error", headers: Any) -> Exception:
+    def _classify(self, error: ServerError, headers: Any) -> Exception:
         detail = f"HTTP {error.status}: {error.detail}"
         if error.status in (401, 403):
             return DeniedError(f"{self.endpoint.url}: the key was refused ({detail})", _KEY_REMEDY)
@@ -253,9 +213,9 @@ class Wire:
             what = f"{self.endpoint.url} redirects elsewhere ({detail})"
             return DeniedError(what, "give the final address with --base-url")
         if error.status == 429 or error.status == 503:
-            return Retryable(OVERLOADED, detail, error.status, _retry_after(headers))
+            return Retryable(OVERLOADED, detail, error.status, retry_after(headers))
         if error.status >= 500 or error.status in (408, 409, 425) or error.status < 300:
-            return Retryable("server_error", detail, error.status, _retry_after(headers))
+            return Retryable("server_error", detail, error.status, retry_after(headers))
         return Refused("refused", detail, error.status)
 
 
@@ -263,7 +223,7 @@ Sender = Wire | Recording
 """What requests are sent with."""
 
 
-def _names(error: "_Error", name: str) -> bool:
+def _names(error: ServerError, name: str) -> bool:
     """True where an error is about this parameter, and not just uses the word."""
     if error.param.partition(".")[0] == name:
         return True
@@ -284,51 +244,6 @@ _MODEL_REMEDY = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Error:
-    """An error body, cut and with the key taken out."""
-
-    status: int
-    detail: str
-    code: str
-    param: str
-
-    @classmethod
-    def read(cls, status: int, data: bytes, key: str) -> "_Error":
-        text = data[:20_000].decode("utf-8", "replace")
-        try:
-            body = json.loads(text)
-        except (ValueError, RecursionError):
-            body = None
-        error = body.get("error", body) if isinstance(body, dict) else text
-        fields = error if isinstance(error, dict) else {"message": str(error)}
-        detail = " ".join(str(fields.get("message", fields)).split()) or "no explanation"
-        detail = _clean(detail, key)
-        return cls(status, detail, str(fields.get("code", "")), str(fields.get("param", "")))
-
-
-def _clean(text: str, key: str) -> str:
-    """An explanation of the server's that may be shown and stored, and is short."""
-    text = _storable(text, key)
-    return text if len(text) <= 300 else text[:300] + "…"
-
-
-def _storable(text: str, key: str) -> str:
-    """Without the key, and without lone surrogates, which UTF-8 and the database can't hold."""
-    if key:
-        text = text.replace(key, "[key]")
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    data = bytearray()
-    async for chunk in response.content.iter_any():
-        data += chunk
-        if len(data) > MAX_REPLY_BYTES:
-            raise Refused("too_large", f"the reply is larger than {MAX_REPLY_BYTES >> 20} MiB")
-    return bytes(data)
-
-
 def _usage(counted: Any) -> _Usage | None:
     """The server's count; None where it has none that makes sense."""
     try:
@@ -346,16 +261,3 @@ def _prompt_text(request: Request) -> str:
 def _estimate(text: str) -> int:
     """Tokens of a text, about four characters each."""
     return (len(text) + 3) // 4
-
-
-def _retry_after(headers: Any) -> float | None:
-    """Seconds that the server asks to wait, from a number or a date; None for nonsense."""
-    value = headers.get("Retry-After", "")
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-        except (ValueError, TypeError, OverflowError):
-            return None
-    return min(max(seconds, 0.0), 300.0) if seconds == seconds else None

@@ -115,13 +115,6 @@ def data_card(run: Run, rows: Sequence[_Row], licence: str) -> str:
             )
         ),
         settings=_table(("setting", "value"), _settings(settings)),
-        usage=_table(
-            ("asked", "requests", "tokens of prompts", "tokens of replies"),
-            (
-                (name, one.requests, one.prompt_tokens, one.completion_tokens)
-                for name, one in status.usage.items()
-            ),
-        ),
         rejected=_table(("reason", "instructions"), status.rejected.items()),
         bad_instances=_table(("reason", "instances"), status.bad_instances.items()),
         contamination=_contamination(settings),

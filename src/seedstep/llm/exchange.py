@@ -1,0 +1,150 @@
+"""One request to a server, and what can go wrong with it.
+
+Example::
+
+    status, headers, data = await exchange(session, endpoint, "GET", "models")
+"""
+
+import email.utils
+import errno
+import json
+import time
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import aiohttp
+
+from seedstep.llm.models import Endpoint
+
+__all__ = [
+    "MAX_REPLY_BYTES",
+    "OVERLOADED",
+    "Refused",
+    "Retryable",
+    "ServerError",
+    "exchange",
+    "retry_after",
+    "storable",
+]
+
+MAX_REPLY_BYTES = 16 << 20
+"""A reply's size at the most. Longer than any that a model's context allows."""
+
+OVERLOADED = "overloaded"
+"""The reason of a fault that only asks for patience."""
+
+
+class Retryable(Exception):  # noqa: N818 - a signal inside this room, users never see it
+    """Asking again may succeed. `after` is the server's wish in seconds."""
+
+    def __init__(self, reason: str, detail: str, status: int = 0, after: float | None = None):
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+        self.status = status
+        self.after = after
+
+
+class Refused(Exception):  # noqa: N818 - as above
+    """This request will never succeed; others may."""
+
+    def __init__(self, reason: str, detail: str, status: int = 0):
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+        self.status = status
+
+
+async def exchange(
+    session: aiohttp.ClientSession,
+    endpoint: Endpoint,
+    method: str,
+    path: str,
+    data: bytes | BytesIO | aiohttp.FormData | None = None,
+) -> tuple[int, Any, bytes]:
+    """Status, headers and body of one request with the endpoint's key.
+
+    Raises:
+        Retryable: there is no whole answer.
+        Refused: it is too large.
+    """
+    form = isinstance(data, aiohttp.FormData)
+    headers = {} if form else {"Content-Type": "application/json"}
+    if endpoint.key:
+        headers["Authorization"] = f"Bearer {endpoint.key}"
+    try:
+        async with session.request(
+            method, f"{endpoint.url}/{path}", data=data, headers=headers, allow_redirects=False
+        ) as response:
+            return response.status, response.headers, await _read(response)
+    except aiohttp.ConnectionTimeoutError:
+        raise Retryable("unreachable", "no connection in time") from None
+    except TimeoutError:
+        raise Retryable("timeout", "no complete reply in time") from None
+    except aiohttp.ClientConnectorError as error:
+        if error.os_error.errno in (errno.EMFILE, errno.ENFILE):
+            raise Retryable(OVERLOADED, "too many open files on this machine") from None
+        raise Retryable("unreachable", str(error)) from None
+    except (aiohttp.ClientError, OSError) as error:
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise Retryable("connection", _clean(text, endpoint.key)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerError:
+    """An error body, cut and with the key taken out."""
+
+    status: int
+    detail: str
+    code: str
+    param: str
+
+    @classmethod
+    def read(cls, status: int, data: bytes, key: str) -> "ServerError":
+        """What a body of an error says."""
+        text = data[:20_000].decode("utf-8", "replace")
+        try:
+            body = json.loads(text)
+        except (ValueError, RecursionError):
+            body = None
+        error = body.get("error", body) if isinstance(body, dict) else text
+        fields = error if isinstance(error, dict) else {"message": str(error)}
+        detail = " ".join(str(fields.get("message", fields)).split()) or "no explanation"
+        detail = _clean(detail, key)
+        return cls(status, detail, str(fields.get("code", "")), str(fields.get("param", "")))
+
+
+def _clean(text: str, key: str) -> str:
+    """An explanation of the server's that may be shown and stored, and is short."""
+    text = storable(text, key)
+    return text if len(text) <= 300 else text[:300] + "…"
+
+
+def storable(text: str, key: str) -> str:
+    """A server's text without the key, and without lone surrogates, which UTF-8 can't hold."""
+    if key:
+        text = text.replace(key, "[key]")
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    data = bytearray()
+    async for chunk in response.content.iter_any():
+        data += chunk
+        if len(data) > MAX_REPLY_BYTES:
+            raise Refused("too_large", f"the reply is larger than {MAX_REPLY_BYTES >> 20} MiB")
+    return bytes(data)
+
+
+def retry_after(headers: Any) -> float | None:
+    """Seconds that the server asks to wait, from a number or a date; None for nonsense."""
+    value = headers.get("Retry-After", "")
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return min(max(seconds, 0.0), 300.0) if seconds == seconds else None

@@ -1,0 +1,237 @@
+"""The addresses of the OpenAI API that fine-tuning needs: files, jobs and their events.
+
+Example::
+
+    async with open_api(endpoint) as api:
+        job = await api.job("ftjob-abc123")
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiohttp
+import msgspec
+
+from seedstep.errors import DeniedError, ModelError, UnreachableError
+from seedstep.llm import Endpoint
+from seedstep.llm.exchange import (
+    OVERLOADED,
+    Refused,
+    Retryable,
+    ServerError,
+    exchange,
+    retry_after,
+    storable,
+)
+
+__all__ = ["ApiError", "Event", "FineTuningApi", "Job", "open_api"]
+
+CONNECT_SECONDS = 10.0
+SILENCE_SECONDS = 600.0
+"""Between two pieces of an answer. There is no limit to a whole upload."""
+
+ATTEMPTS = 8
+"""How often is asked what may be asked again."""
+
+LONGEST = 2000
+"""Characters of a server's text that are shown at the most."""
+
+_ID = re.compile(r"[A-Za-z0-9][\w.:-]{0,199}", re.ASCII)
+
+T = TypeVar("T")
+
+
+class ApiError(ModelError):
+    """The server refuses a request, in its own words."""
+
+    def __init__(self, what: str, remedy: str, error: ServerError) -> None:
+        super().__init__(what, remedy)
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class _JobError:
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A fine-tuning job, as the server tells of it."""
+
+    id: str
+    status: str = "unknown"
+    fine_tuned_model: str | None = None
+    trained_tokens: int | None = None
+    error: _JobError | None = None
+    training_file: str | None = None
+    hyperparameters: Any = None
+    method: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened to a job."""
+
+    id: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    id: str
+    filename: str = ""
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    data: list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FineTuningApi:
+    """Speaks to one endpoint. What only reads is asked again after a fault, what makes something
+    is not: whoever asks looks first for what an earlier attempt may have made.
+    """
+
+    session: aiohttp.ClientSession
+    endpoint: Endpoint
+
+    async def upload(self, path: Path, name: str) -> str:
+        """Send a training file under a name; its id.
+
+        Raises:
+            ModelError: the server can't be reached, or does not take it.
+        """
+        with path.open("rb") as file:
+            form = aiohttp.FormData()
+            form.add_field("purpose", "fine-tune")
+            form.add_field("file", file, filename=name, content_type="application/jsonl")
+            return _checked_id((await self._make("files", form, _File)).id)
+
+    async def uploaded(self, name: str, size: int) -> str | None:
+        """The id of a file that was sent under this name, if there is one of this size."""
+        files = await self._listed("files?purpose=fine-tune&limit=100", _File)
+        found = (one.id for one in files if one.filename == name and one.bytes == size)
+        return next(map(_checked_id, found), None)
+
+    async def create(self, body: Mapping[str, Any]) -> Job:
+        """Start a job.
+
+        Raises:
+            ApiError: the server does not take it.
+            ModelError: the server can't be reached, or the key is refused.
+        """
+        job = await self._make("fine_tuning/jobs", msgspec.json.encode(body), Job)
+        _checked_id(job.id)
+        return job
+
+    async def created(self, file_id: str) -> Job | None:
+        """A job that was started with this training file, if there is one."""
+        jobs = await self._listed("fine_tuning/jobs?limit=100", Job)
+        return next((one for one in jobs if one.training_file == file_id), None)
+
+    async def job(self, job_id: str) -> Job:
+        """How a job gets on.
+
+        Raises:
+            ModelError: the server can't be reached, or has no such job.
+        """
+        return self._read(await self._get(f"fine_tuning/jobs/{_checked_id(job_id)}"), Job)
+
+    async def events(self, job_id: str) -> list[Event]:
+        """The last events of a job, the oldest first; none where the server tells none."""
+        path = f"fine_tuning/jobs/{_checked_id(job_id)}/events?limit=100"
+        events = await self._listed(path, Event)
+        return [Event(one.id, self.shown(one.message)) for one in reversed(events)]
+
+    def shown(self, text: str) -> str:
+        """A text of the server's without the key, on one line and not too long."""
+        return " ".join(storable(text, self.endpoint.key).split())[:LONGEST]
+
+    async def _listed(self, path: str, record: type[T]) -> list[T]:
+        try:
+            found = self._read(await self._get(path), _List).data
+            return [msgspec.convert(one, record) for one in found]
+        except (ApiError, DeniedError, msgspec.ValidationError):  # not every server has lists
+            return []
+
+    async def _make(self, path: str, data: bytes | aiohttp.FormData, record: type[T]) -> T:
+        return self._read(await self._last_time("POST", path, data), record)
+
+    async def _get(self, path: str) -> bytes:
+        for attempt in range(ATTEMPTS - 1):
+            try:
+                return await self._once("GET", path)
+            except Retryable as fault:
+                await asyncio.sleep(fault.after or _backoff(attempt))
+            except Refused:
+                break
+        return await self._last_time("GET", path)
+
+    async def _last_time(
+        self, method: str, path: str, data: bytes | aiohttp.FormData | None = None
+    ) -> bytes:
+        try:
+            return await self._once(method, path, data)
+        except (Retryable, Refused) as fault:
+            raise UnreachableError(
+                f"{self.endpoint.url}: {fault.detail}",
+                "run the command again: it goes on where it stopped, and sends nothing twice",
+            ) from None
+
+    async def _once(
+        self, method: str, path: str, data: bytes | aiohttp.FormData | None = None
+    ) -> bytes:
+        status, headers, answer = await exchange(self.session, self.endpoint, method, path, data)
+        if status in (200, 201):
+            return answer
+        error = ServerError.read(status, answer, self.endpoint.key)
+        detail = f"HTTP {status}: {error.detail}"
+        passing = status in (408, 409, 425, 429) or status >= 500
+        if passing and error.code != "insufficient_quota":
+            raise Retryable(OVERLOADED, detail, status, retry_after(headers))
+        what = f"{self.endpoint.url}/{path.partition('?')[0]}: {detail}"
+        if status in (401, 403):
+            raise DeniedError(what, "set OPENAI_API_KEY to a key that may fine-tune there")
+        raise ApiError(what, "correct what the server names, and run the command again", error)
+
+    def _read(self, data: bytes, record: type[T]) -> T:
+        try:
+            return msgspec.convert(json.loads(data), record)
+        except (ValueError, RecursionError):  # UnicodeDecodeError and ValidationError too
+            error = ServerError.read(200, data, self.endpoint.key)
+            raise ApiError(
+                f"{self.endpoint.url}: not an answer of the fine-tuning API ({error.detail})",
+                "check the --base-url, which usually ends in /v1",
+                error,
+            ) from None
+
+
+@asynccontextmanager
+async def open_api(endpoint: Endpoint) -> AsyncIterator[FineTuningApi]:
+    """The API of an endpoint that `open_model` gave, as long as the context lasts."""
+    timeout = aiohttp.ClientTimeout(
+        total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS
+    )
+    proxies = not endpoint.is_loopback
+    async with aiohttp.ClientSession(timeout=timeout, trust_env=proxies) as session:
+        yield FineTuningApi(session, endpoint)
+
+
+def _checked_id(text: str) -> str:
+    """An id that may stand in an address."""
+    if not _ID.fullmatch(text):
+        raise ModelError("the server gave an id that is none", "check the --base-url")
+    return text
+
+
+def _backoff(attempt: int) -> float:
+    """Seconds to wait before the next attempt."""
+    return float(min(60, 2**attempt))

@@ -1,0 +1,257 @@
+"""Fine-tuning at a server that has OpenAI's API: file, job, and waiting for its end.
+
+The API has no prompt-loss weight, which the first paper set to 0 (section 4.1): its jobs learn the
+assistant's turns only, which is the same. Servers that do have it get it where it is asked for.
+
+What was sent is kept in `job.json`, so that a second call goes on waiting for the same job.
+
+Example::
+
+    async with open_model("openai:gpt-4.1-mini", None, slots=1) as endpoint:
+        job = await fine_tune(endpoint, examples, JobSettings(epochs=2), Path("out"), watch)
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from seedstep.data import write_atomically, write_in_parts
+from seedstep.encode import Encoded
+from seedstep.errors import InputError, ModelError, RunError, RunMismatchError
+from seedstep.llm import Endpoint
+from seedstep.tune.openai_api import ApiError, FineTuningApi, Job, open_api
+from seedstep.tune.openai_data import ChatSize, chat_lines, check_chat
+
+__all__ = ["FineTuned", "JobSettings", "JobWatch", "fine_tune"]
+
+JOB_FILE = "job.json"
+TRAINING_FILE = "training.jsonl"
+
+POLL_SECONDS = 10.0
+"""Between two looks at a job."""
+
+_ENDED = ("succeeded", "failed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class JobSettings:
+    """Hyperparameters; what is None the server chooses.
+
+    `learning_rate_multiplier` scales the server's own learning rate. `prompt_loss_weight` is not
+    known to OpenAI's API, which learns targets only: leave it out there.
+    """
+
+    epochs: int | None = None
+    batch: int | None = None
+    learning_rate_multiplier: float | None = None
+    prompt_loss_weight: float | None = None
+    seed: int | None = None
+
+    def named(self) -> dict[str, int | float]:
+        """The hyperparameters that are set, under the API's names."""
+        values = {
+            "n_epochs": self.epochs,
+            "batch_size": self.batch,
+            "learning_rate_multiplier": self.learning_rate_multiplier,
+            "prompt_loss_weight": self.prompt_loss_weight,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class FineTuned:
+    """A job that succeeded: `model` is the name to ask for."""
+
+    model: str
+    job_id: str
+    trained_tokens: int | None
+
+
+class JobWatch(Protocol):
+    """Is told how a job gets on. All texts are a server's, and not to be trusted."""
+
+    def moved(self, job_id: str, status: str) -> None:
+        """The job has another status."""
+
+    def happened(self, message: str) -> None:
+        """The server tells of an event."""
+
+    def warned(self, message: str) -> None:
+        """Something may not be as it was meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What was sent so far, as `job.json` keeps it."""
+
+    url: str
+    model: str
+    settings: JobSettings
+    data: str
+    file_id: str | None = None
+    job_id: str | None = None
+
+
+async def fine_tune(
+    endpoint: Endpoint,
+    examples: Sequence[Encoded],
+    settings: JobSettings,
+    out: Path,
+    watch: JobWatch,
+) -> FineTuned:
+    """Tune `endpoint.model` on examples at its server, or go on waiting for the job in `out`.
+
+    Raises:
+        InputError: the examples are too few, too large together, or one can't be used.
+        RunMismatchError: `out` has a job with another server, model, data or settings.
+        RunError: `out` can't be written.
+        ModelError: the server refuses, can't be reached, or the job failed.
+    """
+    size = await asyncio.to_thread(check_chat, examples, endpoint.model)
+    asked = _Sent(endpoint.url, endpoint.model, settings, size.digest[:16])
+    sent = _read(out / JOB_FILE)
+    if sent is None:
+        _warn_of_length(size, watch)
+        _write(out / JOB_FILE, asked)
+    else:
+        _require_same(sent, asked, out)
+    state = sent or asked
+    async with open_api(endpoint) as api:
+        if state.file_id is None:
+            file = out / TRAINING_FILE
+            await asyncio.to_thread(write_in_parts, file, chat_lines(examples))
+            state = await _upload(api, state, size, out, again=sent is not None)
+        if state.job_id is None:
+            state = await _begin(api, state, out, watch, again=sent is not None)
+        return await _wait(api, str(state.job_id), watch)
+
+
+# What is about to be sent is written down first. Who finds it written down, but not that it
+# arrived, looks for it at the server before sending it again.
+
+
+async def _upload(
+    api: FineTuningApi, state: _Sent, size: ChatSize, out: Path, *, again: bool
+) -> _Sent:
+    name = f"seedstep-{state.data}.jsonl"
+    found = await api.uploaded(name, size.bytes) if again else None
+    state = replace(state, file_id=found or await api.upload(out / TRAINING_FILE, name))
+    _write(out / JOB_FILE, state)
+    return state
+
+
+async def _begin(
+    api: FineTuningApi, state: _Sent, out: Path, watch: JobWatch, *, again: bool
+) -> _Sent:
+    job = await api.created(str(state.file_id)) if again else None
+    if job is None:
+        job = await _create(api, state)
+        _warn_of_changes(job, state.settings, watch)
+    state = replace(state, job_id=job.id)
+    _write(out / JOB_FILE, state)
+    return state
+
+
+async def _create(api: FineTuningApi, state: _Sent) -> Job:
+    """Start the job; servers that don't know `method` get the older form."""
+    body: dict[str, Any] = {"model": state.model, "training_file": state.file_id}
+    if state.settings.seed is not None:
+        body["seed"] = state.settings.seed
+    named = state.settings.named()
+    if not named:
+        return await api.create(body)
+    method = {"type": "supervised", "supervised": {"hyperparameters": named}}
+    try:
+        return await api.create({**body, "method": method})
+    except ApiError as error:
+        about = f"{error.error.param} {error.error.detail}"
+        if error.error.status not in (400, 422) or "method" not in about:
+            raise
+        return await api.create({**body, "hyperparameters": named})
+
+
+async def _wait(api: FineTuningApi, job_id: str, watch: JobWatch) -> FineTuned:
+    """Look at a job until it ends."""
+    status = ""
+    seen: set[str] = set()
+    while True:
+        job = await api.job(job_id)
+        for event in await api.events(job_id):
+            if event.id not in seen:
+                seen.add(event.id)
+                watch.happened(event.message)
+        if job.status != status:
+            status = job.status
+            watch.moved(job_id, api.shown(status))
+        if status == "succeeded" and job.fine_tuned_model:
+            return FineTuned(api.shown(job.fine_tuned_model), job_id, job.trained_tokens)
+        if status in _ENDED:
+            reason = (job.error and job.error.message) or "no reason given"
+            raise ModelError(
+                f"the fine-tuning job {job_id} ended without a model ({api.shown(status)}): "
+                f"{api.shown(reason)}",
+                "correct what the server names, and start again with another --out",
+            )
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def _warn_of_length(size: ChatSize, watch: JobWatch) -> None:
+    if size.too_long:
+        watch.warned(
+            f"{size.too_long} of {size.examples} examples are probably longer than the "
+            f"{size.max_tokens} tokens that the model is tuned on: the server cuts off their end, "
+            "where the target is. Shorten prompts with the encoding's max_source."
+        )
+
+
+def _warn_of_changes(job: Job, settings: JobSettings, watch: JobWatch) -> None:
+    """Tell what the server does not say it took."""
+    echoed = _echoed(job)
+    for name, value in settings.named().items():
+        if echoed.get(name) != value:
+            watch.warned(f"the server does not say that it took {name} = {value}")
+
+
+def _echoed(job: Job) -> Mapping[str, Any]:
+    """The hyperparameters in a server's answer, in the new place or in the older."""
+    method = job.method if isinstance(job.method, dict) else {}
+    supervised = method.get("supervised")
+    inner = supervised.get("hyperparameters") if isinstance(supervised, dict) else None
+    outer = job.hyperparameters
+    return {
+        **(outer if isinstance(outer, dict) else {}),
+        **(inner if isinstance(inner, dict) else {}),
+    }
+
+
+def _require_same(sent: _Sent, asked: _Sent, out: Path) -> None:
+    before, now = _flat(sent), _flat(asked)
+    differences = [(key, before[key], now[key]) for key in before if before[key] != now[key]]
+    if differences:
+        raise RunMismatchError(str(out), differences)
+
+
+def _flat(state: _Sent) -> dict[str, Any]:
+    settings = asdict(state.settings)
+    return {"url": state.url, "model": state.model, "data": state.data, **settings}
+
+
+def _read(path: Path) -> _Sent | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Sent)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RunError(f"{path}: {error.strerror}", "correct its rights") from None
+    except (ValueError, RecursionError):
+        raise InputError(
+            f"{path}: not the record of a fine-tuning job", "name another --out"
+        ) from None
+
+
+def _write(path: Path, sent: _Sent) -> None:
+    write_atomically(path, msgspec.json.format(msgspec.json.encode(sent)) + b"\n")
