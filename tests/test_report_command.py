@@ -204,7 +204,7 @@ class TestOtherStages:
 
     def test_losses_of_a_tuning(self, runs: Path, tmp_path: Path) -> None:
         _, page = report(runs / "tuned", tmp_path / "out")
-        found = rows(page, "Loss per target token")
+        found = rows(page, "Mean loss of a target token")
         assert found[1] == ["training", "1", "3"]
         assert found[-1] == ["held-out tasks", "8", "1"]
         assert "least after step 8: 1.000" in words(page)

@@ -1,12 +1,12 @@
 """Sections from plain records: what they say, and that they say nothing about nothing."""
 
+import math
 from collections import Counter
 
 import pytest
 
 from seedstep.data import Example, Instance, Task
 from seedstep.llm import Price
-from seedstep.report.losses import Losses
 from seedstep.report.numbers import number
 from seedstep.report.records import Chart, Paragraph, Section, Specimens, Table
 from seedstep.report.sections.examples import examples_section
@@ -47,7 +47,7 @@ def test_nothing_is_said_about_nothing() -> None:
     assert spending_section((), (), None) is None
     assert steps_sections(()) == []
     assert examples_section(()) is None
-    assert text(losses_section(Losses((), ()))) == "No step was taken yet."
+    assert text(losses_section({}, {1: math.nan})) == "No step was taken yet."
     assert text(structure_section(Structure(0, Counter()))).startswith("0 of 0 instructions (0%)")
     status = Status(9, 0, 0, 0, 0, False, {}, {}, {}, None)
     assert len(rejections_section(status, (), ()).blocks) == 1

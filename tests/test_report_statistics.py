@@ -1,18 +1,14 @@
-"""What a report counts: sizes, lengths, labels, time, losses, and what changed between systems."""
+"""What a report counts: sizes, lengths, labels, time, and what changed between systems."""
 
 from collections import Counter
-from pathlib import Path
 from statistics import fmean
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seedstep.data import Instance, Task
-from seedstep.errors import RunError
 from seedstep.evaluate import Prediction, Reference, score
 from seedstep.report.improvement import task_changes
-from seedstep.report.losses import is_tuning, read_losses
 from seedstep.report.similarity import Named, closest, nearest, nearest_before
 from seedstep.report.statistics import (
     PAUSE_SECONDS,
@@ -133,25 +129,6 @@ class TestSimilarity:
         assert found[1].other == self.NEW[0]
         assert found[0].score == 0.0
         assert closest(found, 5) == [found[1]]
-
-
-class TestLosses:
-    def test_both_losses_in_the_order_of_the_steps(self, tmp_path: Path) -> None:
-        path = tmp_path / "metrics.jsonl"
-        path.write_bytes(
-            b'{"step": 2, "loss": 1.5, "epoch": 0.1}\n{"step": 1, "loss": 2.0}\n'
-            b'{"step": 2, "held_out_loss": 1.9}\n{"step": 2, "loss": 1.4}\n'
-            b'nonsense\n[1]\n{"step": 3, "loss": 1e999}\n{"step": 3, "lo'
-        )
-        found = read_losses(path)
-        assert found.training == ((1, 2.0), (2, 1.4))
-        assert found.held_out == ((2, 1.9),)
-        assert is_tuning(tmp_path)
-
-    def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
-        assert not is_tuning(tmp_path)
-        with pytest.raises(RunError, match="metrics"):
-            read_losses(tmp_path / "metrics.jsonl")
 
 
 def test_the_most_improved_tasks_lead_with_the_instances_that_show_it() -> None:

@@ -15,7 +15,6 @@ from seedstep.data import Task
 from seedstep.errors import MissingExtraError
 from seedstep.evaluate import score
 from seedstep.evaluate.measured import evaluated
-from seedstep.report.losses import METRICS, TUNE_CONFIG, is_tuning, read_losses
 from seedstep.report.records import Part, Section
 from seedstep.report.sections.examples import examples_section
 from seedstep.report.sections.grown import (
@@ -45,6 +44,7 @@ from seedstep.store import (
 )
 from seedstep.store.systems import PredictionsHeld
 from seedstep.text import TOKENIZERS
+from seedstep.tune.curve import read_losses
 
 __all__ = ["Tell", "TestSets", "parts_of"]
 
@@ -53,6 +53,10 @@ EXAMPLES = 3
 
 PRIVATE = ("base_url", "judge_base_url")
 """Settings that are nobody's business but the user's: a report is made to be passed on."""
+
+METRICS = "metrics.jsonl"
+TUNE_CONFIG = "tune.yaml"
+"""What a tuning leaves in its directory."""
 
 TestSets = Mapping[str, Sequence[Named]]
 """The instructions of test sets, by what they are called."""
@@ -70,7 +74,7 @@ def parts_of(paths: Sequence[Path], test_sets: TestSets, tell: Tell) -> list[Par
     """
     parts, predicted = [], []
     for path in paths:
-        if is_tuning(path):
+        if (path / METRICS).is_file():
             parts.append(_tuning(path))
             continue
         with open_run(path) as run:
@@ -101,7 +105,7 @@ def _part(run: RunDirectory[Any, Any], test_sets: TestSets, tell: Tell) -> Part:
 def _tuning(path: Path) -> Part:
     config = path / TUNE_CONFIG
     values = read_yaml(config) if config.exists() else {}
-    section = losses_section(read_losses(path / METRICS))
+    section = losses_section(*read_losses(path / METRICS))
     return Part(f"tune: {path.resolve().name}", _told(values), (section,))
 
 

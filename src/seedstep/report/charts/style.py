@@ -11,16 +11,19 @@ Example::
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from seedstep.errors import MissingExtraError
 from seedstep.report.charts.colours import LIGHT
 from seedstep.report.charts.inline import inline
 from seedstep.report.records import Chart
 from seedstep.text import visible
 
-__all__ = ["Drawn", "label", "render"]
+__all__ = ["Drawn", "drawing", "label", "render"]
 
 LABEL_CHARACTERS = 30
 """Of a label; the table has it whole."""
@@ -75,15 +78,36 @@ def label(text: str, most: int = LABEL_CHARACTERS) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
+@contextmanager
+def drawing(salt: str) -> Iterator[None]:
+    """The style of all charts. Characters that the font lacks are drawn as boxes.
+
+    Ids within an SVG file follow from what is drawn and the `salt`.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        raise MissingExtraError("Drawing", "pip install 'seedstep[report]'") from None
+    style: Any = {**_RC, "svg.hashsalt": salt}
+    with mpl.rc_context(style), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        yield
+
+
 def render(chart: Chart, name: str) -> Drawn:
-    """Draw a chart that its page knows by `name`. The same chart gives the same bytes."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
+    """Draw a chart that its page knows by `name`. The same chart gives the same bytes.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
 
     title = label(chart.title, TITLE_CHARACTERS)
-    style: Any = {**_RC, "svg.hashsalt": chart.name}
-    with mpl.rc_context(style), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # scripts that the font has not
+    with drawing(chart.name):
+        from matplotlib.figure import Figure
+
         figure = Figure(figsize=chart.size, layout="constrained")
         chart.draw(figure)
         svg, png = io.BytesIO(), io.BytesIO()

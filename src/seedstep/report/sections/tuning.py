@@ -2,25 +2,32 @@
 
 Example::
 
-    losses_section(read_losses(Path("tuned/metrics.jsonl")))
+    losses_section(*read_losses(Path("tuned/metrics.jsonl")))
 """
 
+from collections.abc import Mapping
+from math import isfinite
+
 from seedstep.report.charts import Line, line_chart
-from seedstep.report.losses import Losses
-from seedstep.report.records import Paragraph, Section
+from seedstep.report.records import Block, Paragraph, Section
 
 __all__ = ["losses_section"]
 
 
-def losses_section(found: Losses) -> Section:
-    """How the losses fell."""
-    named = {"training": found.training, "held-out tasks": found.held_out}
+def losses_section(training: Mapping[int, float], held_out: Mapping[int, float]) -> Section:
+    """How the losses fell; each is by optimiser step, in their order."""
+    named = {"training": _points(training), "held-out tasks": _points(held_out)}
     lines = [Line(name, points) for name, points in named.items() if points]
     if not lines:
         return Section("Losses", (Paragraph("No step was taken yet."),))
-    blocks = [line_chart("losses", "Loss per target token", lines, ("step", "loss"))]
-    if found.held_out:
-        step, least = min(found.held_out, key=lambda point: point[1])
+    title = "Mean loss of a target token"
+    blocks: list[Block] = [line_chart("losses", title, lines, ("step", "loss (nats)"))]
+    if named["held-out tasks"]:
+        step, least = min(named["held-out tasks"], key=lambda point: point[1])
         text = f"The held-out loss is least after step {step:,}: {least:.3f}."
-        return Section("Losses", (Paragraph(text), *blocks))
+        blocks.insert(0, Paragraph(text))
     return Section("Losses", tuple(blocks))
+
+
+def _points(losses: Mapping[int, float]) -> tuple[tuple[int, float], ...]:
+    return tuple((step, loss) for step, loss in losses.items() if isfinite(loss))
