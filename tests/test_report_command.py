@@ -217,6 +217,12 @@ class TestOtherStages:
         _, page = report(run, tmp_path / "out")
         assert titles(page) == ["Scores", "tuned against base"]
         assert rows(page, "Scores, with 95% intervals over tasks")[1][0] == "base"
+        found = rows(page, "Scores by category, with 95% intervals over tasks")
+        assert found[0] == ["category", "metric", "base", "tuned"]
+        assert [row[:2] for row in found[1:]] == [
+            ["Textual Entailment", "exact match"],
+            ["Title Generation", "ROUGE-L"],
+        ]
         found = rows(page, "tuned and base, by category")
         assert [row[0] for row in found[1:]] == [
             "all",

@@ -16,7 +16,7 @@ from seedstep.evaluate.measured import Evaluated
 from seedstep.report.charts import difference_chart
 from seedstep.report.improvement import TaskChange, task_changes
 from seedstep.report.records import Block, Field, Paragraph, Section, Specimen, Specimens, Table
-from seedstep.report.tables import METRIC_NAMES, overall_table, shown
+from seedstep.report.tables import METRIC_NAMES, group_table, overall_table, shown
 from seedstep.steps import render
 from seedstep.store import System
 
@@ -30,7 +30,8 @@ def results_sections(systems: Sequence[System], evaluated: Sequence[Evaluated]) 
     """The scores of all, then each comparison with the tasks that changed most."""
     head, rows = overall_table(evaluated)
     caption = "Scores, with 95% intervals over tasks"
-    sections = [Section("Scores", (Table(caption, head, rows), *_absent(evaluated)))]
+    blocks = [Table(caption, head, rows), *_by_category(evaluated), *_absent(evaluated)]
+    sections = [Section("Scores", tuple(blocks))]
     texts = {one.name: one for one in systems}
     baseline, *others = evaluated
     for number, one in enumerate(others, start=1):
@@ -38,12 +39,17 @@ def results_sections(systems: Sequence[System], evaluated: Sequence[Evaluated]) 
             one.name, baseline.name, compare(one.scores.results, baseline.scores.results)
         )
         changes = task_changes(one.scores, baseline.scores)
-        blocks = (
-            *_compared(pairing, number),
-            *_changed(changes, (texts[one.name], texts[baseline.name])),
-        )
-        sections.append(Section(f"{one.name} against {baseline.name}", blocks))
+        pair = (texts[one.name], texts[baseline.name])
+        compared = (*_compared(pairing, number), *_changed(changes, pair))
+        sections.append(Section(f"{one.name} against {baseline.name}", compared))
     return sections
+
+
+def _by_category(evaluated: Sequence[Evaluated]) -> list[Block]:
+    found = group_table(evaluated)
+    if not found:
+        return []
+    return [Table("Scores by category, with 95% intervals over tasks", *found, names=2)]
 
 
 def _absent(evaluated: Sequence[Evaluated]) -> list[Block]:
