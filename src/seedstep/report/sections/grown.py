@@ -108,11 +108,11 @@ def rejections_section(
 ) -> Section:
     """What became of instructions and instances, by reason, with examples of each."""
     written = status.finished + sum(status.rejected.values())
-    kept = status.instances + sum(status.bad_instances.values())
+    read = status.instances + sum(status.bad_instances.values())
     text = (
         f"Of {written:,} instructions {status.finished:,} became tasks"
-        f"{_share(status.finished, written)}. Of {kept:,} instances that were read in the replies "
-        f"{status.instances:,} were kept{_share(status.instances, kept)}."
+        f"{_share(status.finished, written)}. Of {read:,} instances that were read in the replies "
+        f"{status.instances:,} were kept{_share(status.instances, read)}."
     )
     blocks: list[Block] = [Paragraph(text)]
     blocks += _rejected(
