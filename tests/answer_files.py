@@ -1,11 +1,26 @@
 """Tasks and predictions that the tests of evaluation write."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["CATEGORIES", "right", "task_lines", "write_lines", "write_predictions", "write_tasks"]
+import pytest
+
+from seedstep.data import TaskFiles, load_tasks
+from seedstep.evaluate import Prediction, Reference, references_of
+from seedstep.store import StepsRun
+from seedstep.store import stages as registry
+
+__all__ = [
+    "CATEGORIES",
+    "right",
+    "run_with_predictions",
+    "task_lines",
+    "write_lines",
+    "write_predictions",
+    "write_tasks",
+]
 
 CATEGORIES = ("Title Generation", "Textual Entailment")
 
@@ -47,3 +62,33 @@ def write_predictions(path: Path, texts: Mapping[str, str]) -> Path:
 def right(tasks: int = 8, instances: int = 2) -> dict[str, str]:
     """The wanted output of every instance."""
     return {f"t{task}-{n}": f"R{task} B{n}" for task in range(tasks) for n in range(instances)}
+
+
+class RunWithPredictions(StepsRun):
+    """What a run has that keeps predictions."""
+
+    stage = "steps"
+    kept: Path
+
+    def tasks(self) -> TaskFiles:
+        return load_tasks(self.kept)
+
+    def names(self) -> tuple[str, ...]:
+        return ("base", "tuned")
+
+    def predictions(self, name: str) -> Iterator[Prediction]:
+        for one, text in right().items():
+            failed = "refused" if name == "base" and one.startswith("t7") else ""
+            yield Prediction(one[:2], one, "" if failed else text, failed)
+
+    def references(self) -> dict[str, Reference]:
+        return references_of(self.tasks().tasks)
+
+
+def run_with_predictions(path: Path, tasks: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run of two systems on those tasks: `tuned` has all right, `base` has two refused."""
+    settings = {"tasks": str(tasks), "model": "openai:x", "base_url": "http://127.0.0.1:1/v1"}
+    StepsRun.start(path, settings).close()
+    monkeypatch.setattr(RunWithPredictions, "kept", tasks, raising=False)
+    monkeypatch.setattr(registry, "STAGES", {**registry.STAGES, "steps": RunWithPredictions})
+    return path

@@ -103,6 +103,7 @@ def test_items_of_task_files_and_of_the_test_split(tmp_path: Path) -> None:
     (tmp_path / "ni/splits/default").mkdir(parents=True)
     (tmp_path / "ni/splits/default/test_tasks.txt").write_text("task2_b\n")
     assert list(evaluation_items(tmp_path / "ni")) == of_2
+    assert list(evaluation_items(tmp_path / "ni", inputs=False)) == of_2[:1]
 
 
 def test_items_of_json_lines_and_text(tmp_path: Path) -> None:
@@ -118,6 +119,11 @@ def test_items_of_json_lines_and_text(tmp_path: Path) -> None:
         ("e.jsonl, line 2, question", "Why?"),
         ("e.jsonl, line 3, input", "a"),
         ("e.jsonl, line 3, prompt", "b"),
+    ]
+    assert [name for name, _ in evaluation_items(tmp_path / "e.jsonl", inputs=False)] == [
+        "e.jsonl, line 1, instruction",
+        "e.jsonl, line 2, question",
+        "e.jsonl, line 3, prompt",
     ]
     (tmp_path / "e.txt").write_text("first\n\n third \n")
     assert list(evaluation_items(tmp_path / "e.txt")) == [

@@ -3,18 +3,22 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
-from answer_files import CATEGORIES, right, write_lines, write_predictions, write_tasks
+from answer_files import (
+    CATEGORIES,
+    right,
+    run_with_predictions,
+    write_lines,
+    write_predictions,
+    write_tasks,
+)
 from command_line import UNSAFE, seedstep
-from seedstep.data import TaskFiles, load_tasks
 from seedstep.errors import InputError
-from seedstep.evaluate import Prediction, Reference, references_of
 from seedstep.store import StepsRun, kept_scores, read_systems
 from seedstep.store import stages as registry
 from task_files import write_split, write_task
@@ -240,36 +244,10 @@ class TestFormats:
         assert "](b)" not in shown
 
 
-class RunWithPredictions(StepsRun):
-    """What a run has that keeps predictions."""
-
-    stage = "steps"
-    kept: Path
-
-    def tasks(self) -> TaskFiles:
-        return load_tasks(self.kept)
-
-    def names(self) -> tuple[str, ...]:
-        return ("base", "tuned")
-
-    def predictions(self, name: str) -> Iterator[Prediction]:
-        for one, text in right().items():
-            failed = "refused" if name == "base" and one.startswith("t7") else ""
-            yield Prediction(one[:2], one, "" if failed else text, failed)
-
-    def references(self) -> dict[str, Reference]:
-        return references_of(self.tasks().tasks)
-
-
 class TestRuns:
     @pytest.fixture
     def run(self, tasks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        path = tmp_path / "run"
-        settings = {"tasks": str(tasks), "model": "openai:x", "base_url": "http://127.0.0.1:1/v1"}
-        StepsRun.start(path, settings).close()
-        monkeypatch.setattr(RunWithPredictions, "kept", tasks, raising=False)
-        monkeypatch.setattr(registry, "STAGES", {"steps": RunWithPredictions})
-        return path
+        return run_with_predictions(tmp_path / "run", tasks, monkeypatch)
 
     def test_a_run_has_its_own_tasks_and_several_systems(self, run: Path) -> None:
         base, tuned = evaluated(run)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score import rouge_scorer, tokenize
 
-from seedstep.text import TOKENIZERS, latin_tokens, lcs_f1, rouge_l, unicode_tokens
+from seedstep.text import TOKENIZERS, latin_tokens, lcs_f1, rouge_l, unicode_tokens, visible
 
 many = settings(max_examples=400, deadline=None)
 
@@ -17,6 +17,8 @@ ANY_CHARACTER = st.characters(exclude_categories=())
 
 ASSIGNED = st.characters(exclude_categories=["Cn"])
 """What this Python's Unicode tables know; those of `regex` may be newer."""
+
+DIRECTION = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 MOSTLY_LATIN = st.text(st.sampled_from("abcXYZ019 .,-_'\n\té ßİıſKＡ１漢"), max_size=60)
 TOKEN_LISTS = st.lists(st.sampled_from(["a", "b", "c", "the", "list", "1", "10"]), max_size=40)
@@ -156,3 +158,21 @@ def test_both_tokenizers_agree_on_ascii(text: str) -> None:
 
 def test_tokenizers_are_known_by_name() -> None:
     assert dict(TOKENIZERS) == {"latin": latin_tokens, "unicode": unicode_tokens}
+
+
+@given(st.text(ANY_CHARACTER))
+def test_what_is_shown_can_be_written_and_hides_nothing(text: str) -> None:
+    shown = visible(text)
+    assert len(shown) == len(text)
+    shown.encode()
+    hidden = {"Cc", "Cs"}
+    assert not [one for one in shown if unicodedata.category(one) in hidden and one not in "\t\n"]
+    assert visible(shown) == shown
+
+
+def test_marks_of_direction_are_not_shown() -> None:
+    characters = map(chr, range(0x110000))
+    marks = [one for one in characters if unicodedata.bidirectional(one) in DIRECTION]
+    assert marks
+    assert visible("".join(marks)) == "\ufffd" * len(marks)
+    assert visible("אבג, é\tfine\n") == "אבג, é\tfine\n"

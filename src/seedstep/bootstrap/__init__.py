@@ -3,10 +3,12 @@
 from seedstep.bootstrap.filters import check_seeds
 from seedstep.bootstrap.pipeline import bootstrap
 from seedstep.bootstrap.preview import Preview, preview
+from seedstep.bootstrap.reasons import REASONS
 from seedstep.bootstrap.records import Candidate, Generation, RejectedInstance
 from seedstep.bootstrap.settings import Settings, make_settings, require_price
 
 __all__ = [
+    "REASONS",
     "Candidate",
     "Generation",
     "Preview",

@@ -24,6 +24,7 @@ from seedstep.cli import (
     novelty,
     predict,
     push,
+    report,
     requests,
     run,
     seeds,
@@ -71,6 +72,7 @@ app.command("encode")(encode.command)
 app.command("export")(export.command)
 app.command("push")(push.command)
 app.command("tune")(tune.command)
+app.command("report")(report.command)
 app.command("novelty")(novelty.command)
 app.command("evaluate")(evaluate.command)
 app.command("compare")(compare.command)

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from seedstep.bootstrap import REASONS
 from seedstep.cli.requests import print_request
-from seedstep.cli.summary import REASONS
 from seedstep.cli.terminal import console, plain
 from seedstep.data import Task
 from seedstep.store import Run, TaskDetails

@@ -5,22 +5,20 @@ Example::
     console.print(plain(task.definition))
 """
 
-import re
-
 from rich.console import Console
 from rich.text import Text
+
+from seedstep.text import visible
 
 __all__ = ["console", "duration", "errors", "plain"]
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-
 
 def plain(text: str, style: str = "") -> Text:
     """Untrusted text for the terminal: no markup, no escape codes, no direction marks."""
-    return Text(_UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text), style=style)
+    return Text(visible(text), style=style)
 
 
 def duration(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from seedstep.data.decoding import BadLine
 from seedstep.data.evaluation import evaluation_items
 from seedstep.data.files import write_atomically, write_in_parts
+from seedstep.data.folders import files_in, read_marker, require_ours, whole_folder
 from seedstep.data.jsonl import read_jsonl
 from seedstep.data.predictions import PredictionFile, WrittenPrediction, read_predictions
 from seedstep.data.problems import Problem
@@ -29,17 +30,21 @@ __all__ = [
     "TaskFiles",
     "WrittenPrediction",
     "evaluation_items",
+    "files_in",
     "has_rows",
     "load_rows",
     "load_tasks",
     "open_table",
     "read_jsonl",
+    "read_marker",
     "read_predictions",
     "read_seeds",
     "read_task",
+    "require_ours",
     "require_seeds",
     "scan_tasks",
     "seed_tasks",
+    "whole_folder",
     "write_atomically",
     "write_in_parts",
     "write_task_with",

@@ -25,11 +25,15 @@ __all__ = ["evaluation_items"]
 FIELDS = ("instruction", "definition", "input", "prompt", "question", "text")
 """Where a JSON line has its texts; besides, `instances` may be a list of objects with `input`."""
 
+INSTRUCTIONS = ("instruction", "definition", "prompt", "question", "text")
+"""Those of them that say what to do."""
 
-def evaluation_items(path: Path) -> Iterator[tuple[str, str]]:
+
+def evaluation_items(path: Path, *, inputs: bool = True) -> Iterator[tuple[str, str]]:
     """Yield (name, text) of each item: task files, a directory of them, JSON lines, or text.
 
-    A directory with a test split gives the tasks of that.
+    A directory with a test split gives the tasks of that. Without `inputs` the definitions of
+    tasks and the instructions of lines alone.
 
     Raises:
         InputError: a file is not there, can't be read, or something in it is no item.
@@ -37,7 +41,7 @@ def evaluation_items(path: Path) -> Iterator[tuple[str, str]]:
     if path.is_dir() or path.suffix == ".json":
         has_split = (path / "splits" / "default" / "test_tasks.txt").is_file()
         for task in scan_tasks(path, "test" if has_split else None):
-            yield from _of_task(task)
+            yield from _of_task(task, inputs)
     elif path.suffix == ".txt":
         for row in open_table(path, "text").rows():
             if row.fault:
@@ -45,19 +49,21 @@ def evaluation_items(path: Path) -> Iterator[tuple[str, str]]:
             yield f"{path.name}, line {row.number}", row.text
     else:
         for line, record in read_jsonl(path, dict[str, Any], LONGEST_LINE):
-            yield from _of_line(path, line, record)
+            yield from _of_line(path, line, record, inputs)
 
 
-def _of_task(task: Task | Problem) -> Iterator[tuple[str, str]]:
+def _of_task(task: Task | Problem, inputs: bool) -> Iterator[tuple[str, str]]:
     if isinstance(task, Problem):
         raise_first([task])
         return
     yield f"{task.id}, definition", task.definition
-    for one in task.instances:
+    for one in task.instances if inputs else ():
         yield f"{task.id}, instance {one.id}", one.input
 
 
-def _of_line(path: Path, line: int, record: dict[str, Any] | BadLine) -> Iterator[tuple[str, str]]:
+def _of_line(
+    path: Path, line: int, record: dict[str, Any] | BadLine, inputs: bool
+) -> Iterator[tuple[str, str]]:
     if isinstance(record, BadLine):
         raise_first(placed(path, line, [record]))
         return
@@ -70,5 +76,5 @@ def _of_line(path: Path, line: int, record: dict[str, Any] | BadLine) -> Iterato
         remedy = f"name a text {', '.join(FIELDS)}"
         raise_first([Problem(path, line, "", "has no text to compare with", remedy)])
     for name, text in found:
-        if text.strip():
+        if text.strip() and (inputs or name in INSTRUCTIONS):
             yield f"{path.name}, line {line}, {name}", text

@@ -1,1 +1,5 @@
-"""Figures and statistics of runs."""
+"""Statistics, figures, and the HTML report."""
+
+from seedstep.report.write import Report, write_report
+
+__all__ = ["Report", "write_report"]

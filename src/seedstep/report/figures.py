@@ -10,33 +10,20 @@ Example::
 """
 
 import io
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from seedstep.data import write_atomically
-from seedstep.errors import MissingExtraError, RunError
+from seedstep.errors import RunError
 from seedstep.evaluate import Metric, category_metric
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.measured import Evaluated
+from seedstep.report.charts.colours import LIGHT, SERIES
+from seedstep.report.charts.style import drawing
 from seedstep.report.tables import METRIC_NAMES, NO_CATEGORY, one_line
 
 __all__ = ["category_figure", "drawn", "overall_figure", "save_figures"]
-
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7F7F7F", "#F0E442")
-"""Of Okabe and Ito, which people with any colour vision tell apart; then they begin anew."""
-
-STYLE: dict[Any, Any] = {
-    "text.parse_math": False,  # a name with $ is a name
-    "svg.fonttype": "none",
-    "svg.hashsalt": "seedstep",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-}
 
 Format = Literal["svg", "png"]
 FORMATS: tuple[Format, ...] = ("svg", "png")
@@ -79,7 +66,7 @@ def drawn(draw: Drawing, systems: Sequence[Evaluated], form: Format) -> bytes:
         MissingExtraError: matplotlib is not installed.
     """
     image = io.BytesIO()
-    with _style():
+    with drawing("seedstep"):
         dateless = {"Date": None} if form == "svg" else {}
         draw(systems).savefig(image, format=form, dpi=DOTS_PER_INCH, metadata=dateless)
     return image.getvalue()
@@ -98,7 +85,7 @@ def overall_figure(systems: Sequence[Evaluated]) -> Any:
             height=GROUP_WIDTH / len(metrics),
             xerr=_whiskers(values),
             label=METRIC_NAMES[metric],
-            color=COLOURS[number],
+            color=SERIES[number],
             error_kw=_WHISKER,
         )
         for place, value in zip(places, values, strict=True):
@@ -108,7 +95,7 @@ def overall_figure(systems: Sequence[Evaluated]) -> Any:
     axes.invert_yaxis()
     axes.set_xlim(0, min(108, 1.15 * _highest(systems, metrics) + 3))
     axes.set_xlabel("score, with 95% intervals over tasks")
-    axes.grid(axis="x", color="#DDDDDD", linewidth=0.6)
+    axes.grid(axis="y", visible=False)
     axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return figure
 
@@ -128,7 +115,7 @@ def category_figure(systems: Sequence[Evaluated]) -> Any:
             width=GROUP_WIDTH / len(systems),
             yerr=_whiskers(values),
             label=_label(system.name),
-            color=COLOURS[number % len(COLOURS)],
+            color=SERIES[number % len(SERIES)],
             error_kw=_WHISKER,
         )
     axes.set_xticks(range(len(names)), [_category_label(name) for name in names])
@@ -138,25 +125,13 @@ def category_figure(systems: Sequence[Evaluated]) -> Any:
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.set_ylim(0, 100)
     axes.set_ylabel("score, with 95% intervals over tasks")
-    axes.grid(axis="y", color="#DDDDDD", linewidth=0.6)
+    axes.grid(axis="x", visible=False)
     columns = min(len(systems), 3)
     axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns)
     return figure
 
 
-_WHISKER = {"ecolor": "#333333", "elinewidth": 0.9, "capsize": 2.0}
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """The style of all figures. Characters that the font lacks are drawn as boxes."""
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        raise MissingExtraError("Drawing", "pip install 'seedstep[report]'") from None
-    with mpl.rc_context(STYLE), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
-        yield
+_WHISKER = {"ecolor": LIGHT["ink"], "elinewidth": 0.9, "capsize": 2.0}
 
 
 def _canvas(width: float, height: float) -> tuple[Any, Any]:

@@ -3,6 +3,7 @@
 from seedstep.store.config import read_yaml
 from seedstep.store.directory import RunDirectory
 from seedstep.store.export import FORMATS, export, exported_files
+from seedstep.store.history import Answered, RejectedInstruction, RejectedPair
 from seedstep.store.hub import push
 from seedstep.store.judge_run import JudgeRun
 from seedstep.store.labels import Labels, read_labels
@@ -23,6 +24,7 @@ from seedstep.store.tune_run import TuneRun, stored_settings
 
 __all__ = [
     "FORMATS",
+    "Answered",
     "ChosenSystem",
     "Counts",
     "Entry",
@@ -30,6 +32,8 @@ __all__ = [
     "JudgeRun",
     "Labels",
     "PredictionsRun",
+    "RejectedInstruction",
+    "RejectedPair",
     "RequestLine",
     "Run",
     "RunDirectory",

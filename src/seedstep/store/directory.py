@@ -20,6 +20,7 @@ from seedstep.errors import RunBusyError, RunError, RunMismatchError
 from seedstep.llm import Header, Spent
 from seedstep.store.config import read_yaml, write_yaml
 from seedstep.store.database import Database
+from seedstep.store.history import Answered, read_answers
 from seedstep.store.ledger import RequestLedger
 from seedstep.store.requests import RequestLine, find_request, list_requests, write_recording
 from seedstep.store.results import read_spent
@@ -193,6 +194,10 @@ class RunDirectory(ABC, Generic[S, Inputs]):
     def spent(self) -> Spent:
         """What counts towards the run's budget."""
         return read_spent(self._database)
+
+    def answered(self) -> tuple[Answered, ...]:
+        """When the requests were answered, in the order of time."""
+        return read_answers(self._database)
 
     async def settle(self) -> None:
         """Wait until everything written is on the disk."""

@@ -8,8 +8,6 @@ Example::
     export(Run.read(Path("runs/first")), "alpaca", "data/alpaca")
 """
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -19,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from seedstep.data import Task
+from seedstep.data import Task, files_in, read_marker, whole_folder
 from seedstep.encode import encode_pair
 from seedstep.errors import InputError, MissingExtraError, RunError
 from seedstep.store.hub import data_card, require_licence
@@ -34,12 +32,6 @@ HUB = "hub"
 
 SUPERNI_EXAMPLES = 2
 """Positive examples of an exported task; it must have more instances than that to have any."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Marker:
-    files: tuple[str, ...]
-    format: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +74,9 @@ def export(
         raise RunError(
             f"{run.path} has no finished tasks yet", "let `seedstep bootstrap` make some"
         )
-    _require_ours(out)
     source = _Source(run, tasks, run.settings.seed, end_of_text, licence)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-        try:
-            partial.chmod(0o755)
-            count = FORMATS[name](source, partial)
-            marker = {"format": name, "records": count, "files": sorted(_files(partial))}
-            (partial / MARKER).write_bytes(msgspec.json.encode(marker) + b"\n")
-            _put_in_place(partial, out)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    except OSError as error:
-        raise RunError(f"{out}: {error.strerror}", "free space or correct its rights") from None
-    return count
+    with whole_folder(out, MARKER, {"format": name}) as folder:
+        return FORMATS[name](source, folder)
 
 
 def exported_files(path: Path) -> dict[str, int]:
@@ -106,16 +85,16 @@ def exported_files(path: Path) -> dict[str, int]:
     Raises:
         InputError: there is none in this directory.
     """
-    marker = _read_marker(path)
+    marker = read_marker(path, MARKER)
     if not marker or marker.format != HUB:
         what = f"{path} was not written by `seedstep export --format hub`"
         raise InputError(what, "export the run in that format first")
-    return {name: (path / name).stat().st_size for name in _files(path) if name in marker.files}
+    return {name: (path / name).stat().st_size for name in files_in(path) if name in marker.files}
 
 
 def exported_format(path: Path) -> str | None:
     """The format of the export in a directory; None where there is none."""
-    marker = _read_marker(path)
+    marker = read_marker(path, MARKER)
     return marker.format if marker else None
 
 
@@ -138,42 +117,8 @@ class _Source:
                     yield Row(task.id, *content, task.is_classification)
 
 
-def _require_ours(out: Path) -> None:
-    """A directory may be replaced if all its files are from an earlier export."""
-    if not out.exists():
-        return
-    marker = _read_marker(out)
-    ours = {MARKER, *marker.files} if marker else set()
-    if out.is_file() or set(_files(out)) - ours:
-        raise RunError(f"{out} holds other files", "name an empty or a new directory")
-
-
-def _read_marker(path: Path) -> _Marker | None:
-    try:
-        return msgspec.json.decode((path / MARKER).read_bytes(), type=_Marker)
-    except (OSError, msgspec.DecodeError):
-        return None
-
-
-def _files(folder: Path) -> Iterator[str]:
-    for path in folder.rglob("*"):
-        if not path.is_dir():
-            yield path.relative_to(folder).as_posix()
-
-
 Writer = Callable[[_Source, Path], int]
 """Writes a format into a directory, and returns the number of records."""
-
-
-def _put_in_place(partial: Path, out: Path) -> None:
-    """Give the finished directory its name. An earlier export goes only when the new one is in."""
-    if not out.exists():
-        partial.rename(out)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent))
-    out.rename(old / out.name)
-    partial.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _write_lines(records: Iterable[Any], path: Path) -> int:

@@ -18,6 +18,12 @@ from seedstep.novelty import Contamination
 from seedstep.prompts import fingerprint
 from seedstep.store.database import Database
 from seedstep.store.directory import digest
+from seedstep.store.history import (
+    RejectedInstruction,
+    RejectedPair,
+    read_rejected_instructions,
+    read_rejected_pairs,
+)
 from seedstep.store.model_run import ModelRun
 from seedstep.store.results import (
     Status,
@@ -97,6 +103,26 @@ class Run(ModelRun[Settings, tuple[Task, ...]]):
     def rejected(self) -> tuple[tuple[str, str, str], ...]:
         """(id, reason, instruction) of the rejected candidates, in the order they were retired."""
         return read_rejected(self._database)
+
+    def seed_definitions(self) -> tuple[tuple[str, str], ...]:
+        """(id, definition) of the seeds as the run kept them, also where their file is gone."""
+        return tuple(map(tuple, self._database.rows("SELECT id, definition FROM seeds")))
+
+    def rejected_instructions(self, each: int) -> tuple[RejectedInstruction, ...]:
+        """The first `each` rejected candidates of each reason, with their nearest neighbours."""
+        return read_rejected_instructions(self._database, each)
+
+    def rejected_pairs(self, each: int) -> tuple[RejectedPair, ...]:
+        """The first `each` rejected instances of each reason."""
+        return read_rejected_pairs(self._database, each)
+
+    def finished_at(self) -> tuple[float, ...]:
+        """When each finished task was retired (Unix time), in that order."""
+        query = (
+            "SELECT g.at FROM generations g JOIN candidates c ON c.item = g.item"
+            " WHERE c.reason = '' ORDER BY g.at"
+        )
+        return tuple(row[0] for row in self._database.rows(query))
 
     def status(self) -> Status:
         """Counts, tokens and speed."""

@@ -117,6 +117,10 @@ class TaskRun(ModelRun[S, TaskFiles], Generic[S, R]):
             raise InputError(f"{self.path} has no task '{task}'", remedy)
         return self._entry(rows[0])
 
+    def finished_at(self) -> tuple[float, ...]:
+        """When each task was done (Unix time), in that order."""
+        return tuple(row[0] for row in self._database.rows("SELECT at FROM results ORDER BY at"))
+
     def count(self) -> int:
         """How many tasks are done."""
         return int(self._database.rows("SELECT count(*) FROM results")[0][0])

@@ -5,6 +5,7 @@ from seedstep.text.loops import loops
 from seedstep.text.replies import answer, json_object, plain_text
 from seedstep.text.rouge import lcs_f1, rouge_l, rouge_l_and_1
 from seedstep.text.tokens import TOKENIZERS, Tokenizer, latin_tokens, unicode_tokens
+from seedstep.text.visible import visible
 
 __all__ = [
     "TOKENIZERS",
@@ -19,4 +20,5 @@ __all__ = [
     "rouge_l",
     "rouge_l_and_1",
     "unicode_tokens",
+    "visible",
 ]

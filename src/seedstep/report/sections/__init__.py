@@ -1,0 +1,1 @@
+"""The sections of a report: a function each, from plain records."""

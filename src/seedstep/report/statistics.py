@@ -1,0 +1,191 @@
+"""What is counted about data: sizes, lengths, labels, and progress in time.
+
+Records in, numbers out. Self-Instruct's Table 1 and Figure 5 (section 3), and the labels of its
+classification tasks, which output-first instance generation is there to balance (section 2.2).
+
+Example::
+
+    counts(tasks).instances
+    words_histogram([len(task.definition.split()) for task in tasks]).counts
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean, median
+from typing import TypeVar
+
+from seedstep.data import Task
+from seedstep.text import normal_answer
+
+__all__ = [
+    "PAUSE_SECONDS",
+    "Counts",
+    "Histogram",
+    "Labels",
+    "Lengths",
+    "counts",
+    "elapsed",
+    "label_balance",
+    "lengths",
+    "score_histogram",
+    "thinned",
+    "words_histogram",
+]
+
+T = TypeVar("T")
+
+MAX_BINS = 20
+
+COVERED = 0.95
+"""The share of values that histograms of word counts resolve; their last bin has the rest."""
+
+WIDTHS = (1, 2, 5)
+"""Of bins, and their multiples by powers of ten."""
+
+SCORE_BINS = 20
+
+PAUSE_SECONDS = 900.0
+"""Longer than any reply may take: in such a gap nobody worked on the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Self-Instruct's Table 1. Words are parted by white space; a mean of nothing is None."""
+
+    instructions: int
+    classification: int
+    instances: int
+    empty_inputs: int
+    instruction_words: float | None
+    input_words: float | None
+    output_words: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Numbers of words: of instructions, of inputs that are not empty, of first outputs."""
+
+    instructions: tuple[int, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How many values lie in bins of one width, the first of which begins at 0.
+
+    Bin i holds values from `i * width` on, up to the next. The last holds what is above, too, if
+    it is `open`; else its upper end belongs to it. `mean` and `median` are those of the values.
+    """
+
+    width: float
+    counts: tuple[int, ...]
+    open: bool
+    mean: float
+    median: float
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The outputs of classification tasks, in the form in which answers are compared.
+
+    `distinct` counts tasks by their number of different labels, `common` instances by label.
+    `lopsided` are tasks with two or more instances that all have one label.
+    """
+
+    tasks: int
+    instances: int
+    distinct: Counter[int]
+    common: Counter[str]
+    lopsided: int
+
+
+def lengths(tasks: Iterable[Task]) -> Lengths:
+    """How many words the texts of some tasks have."""
+    tasks = tuple(tasks)
+    instances = [one for task in tasks for one in task.instances]
+    return Lengths(
+        tuple(len(task.definition.split()) for task in tasks),
+        tuple(len(one.input.split()) for one in instances if one.input.strip()),
+        tuple(len(one.output.split()) for one in instances),
+    )
+
+
+def counts(tasks: Iterable[Task]) -> Counts:
+    """The sizes and mean lengths of some tasks."""
+    tasks = tuple(tasks)
+    words = lengths(tasks)
+    return Counts(
+        len(tasks),
+        sum(task.is_classification for task in tasks),
+        len(words.outputs),
+        len(words.outputs) - len(words.inputs),
+        *(
+            fmean(values) if values else None
+            for values in (words.instructions, words.inputs, words.outputs)
+        ),
+    )
+
+
+def words_histogram(values: Sequence[int]) -> Histogram:
+    """Word counts in at most 20 bins of 1, 2, 5, 10 ... words; there is at least one value."""
+    ordered = sorted(values)
+    top = ordered[min(int(COVERED * len(ordered)), len(ordered) - 1)]
+    width = next(
+        step * 10**power
+        for power in range(len(str(top)) + 1)
+        for step in WIDTHS
+        if top < step * 10**power * MAX_BINS
+    )
+    bins = top // width + 1
+    found = Counter(min(value // width, bins - 1) for value in ordered)
+    rest = ordered[-1] >= bins * width
+    return Histogram(
+        width, tuple(found[one] for one in range(bins)), rest, fmean(ordered), median(ordered)
+    )
+
+
+def score_histogram(scores: Sequence[float]) -> Histogram:
+    """Scores from 0 to 1 in bins of 0.05; there is at least one."""
+    found = Counter(min(int(score * SCORE_BINS), SCORE_BINS - 1) for score in scores)
+    bins = tuple(found[one] for one in range(SCORE_BINS))
+    return Histogram(1 / SCORE_BINS, bins, False, fmean(scores), median(scores))
+
+
+def label_balance(tasks: Iterable[Task]) -> Labels:
+    """The labels of the classification tasks among some tasks."""
+    labels = [
+        [normal_answer(one.output) for one in task.instances]
+        for task in tasks
+        if task.is_classification
+    ]
+    return Labels(
+        len(labels),
+        sum(map(len, labels)),
+        Counter(len(set(found)) for found in labels),
+        Counter(label for found in labels for label in found),
+        sum(len(found) > 1 and len(set(found)) == 1 for found in labels),
+    )
+
+
+def elapsed(times: Sequence[float]) -> tuple[float, ...]:
+    """Seconds of work up to each of some times, which are in order.
+
+    A gap in which nobody worked counts for nothing.
+    """
+    total, seconds = 0.0, [0.0] * bool(times)
+    for one, other in pairwise(times):
+        gap = other - one
+        total += gap if gap <= PAUSE_SECONDS else 0.0
+        seconds.append(total)
+    return tuple(seconds)
+
+
+def thinned(points: Sequence[T], most: int = 400) -> tuple[T, ...]:
+    """At most so many of some points, evenly, the first and the last among them."""
+    if len(points) <= most:
+        return tuple(points)
+    step = (len(points) - 1) / (most - 1)
+    return tuple(points[round(place * step)] for place in range(most))

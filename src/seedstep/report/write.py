@@ -1,0 +1,93 @@
+"""A report over some runs, as a directory: the page, and each figure as SVG and PNG.
+
+Example::
+
+    done = write_report([Path("runs/first")], Path("report"))
+    print(done.page)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from seedstep.data import evaluation_items, require_ours, whole_folder
+from seedstep.errors import InputError, MissingExtraError
+from seedstep.report.charts import Drawn, render
+from seedstep.report.page import render_page
+from seedstep.report.parts import Tell, TestSets, parts_of
+from seedstep.report.records import Chart, Part
+from seedstep.report.similarity import Named
+
+__all__ = ["Report", "write_report"]
+
+MARKER = ".seedstep-report.json"
+PAGE = "index.html"
+FIGURES = "figures"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The page that was written, how many figures lie beside it, and what was left out."""
+
+    page: Path
+    figures: int
+    notes: tuple[str, ...]
+
+
+def write_report(
+    runs: Sequence[Path],
+    out: Path,
+    against: Sequence[Path] = (),
+    tell: Tell = lambda doing: None,
+) -> Report:
+    """Write a report into a new directory, an empty one, or that of an earlier report.
+
+    `against` are test sets, with whose instructions seeds and tasks are compared.
+
+    Raises:
+        RunError: a run can't be read, or `out` holds other files or can't be written.
+        InputError: no run is named, or a test set can't be read.
+        MissingExtraError: matplotlib or Jinja2 is not installed.
+    """
+    if not runs:
+        raise InputError("no run to report on", "name one or more run directories")
+    _require_installed()
+    require_ours(out, MARKER)
+    test_sets: TestSets = {
+        f"{path.resolve().name} ({number})": [
+            Named(*item) for item in evaluation_items(path, inputs=False)
+        ]
+        for number, path in enumerate(against, start=1)
+    }
+    parts = parts_of(runs, test_sets, tell)
+    tell("drawing")
+    drawn = _drawn(parts)
+    title = ", ".join(path.resolve().name for path in runs)
+    page = render_page(title, parts, drawn)
+    with whole_folder(out, MARKER) as folder:
+        (folder / PAGE).write_bytes(page)
+        (folder / FIGURES).mkdir()
+        for name, chart in drawn.items():
+            (folder / FIGURES / f"{name}.svg").write_bytes(chart.svg)
+            (folder / FIGURES / f"{name}.png").write_bytes(chart.png)
+    notes = [one.left_out for part in parts for one in part.sections if one.left_out]
+    return Report(out / PAGE, len(drawn), tuple(dict.fromkeys(notes)))
+
+
+def _require_installed() -> None:
+    """Before the work, not after it."""
+    if not all(map(find_spec, ("jinja2", "matplotlib"))):
+        raise MissingExtraError("a report", "pip install 'seedstep[report]'")
+
+
+def _drawn(parts: Sequence[Part]) -> dict[str, Drawn]:
+    """The charts by the names of their files: the number of the part, and the chart's name."""
+    charts = {
+        f"{number}-{block.name}": block
+        for number, part in enumerate(parts, start=1)
+        for section in part.sections
+        for block in section.blocks
+        if isinstance(block, Chart)
+    }
+    return {name: render(chart, name) for name, chart in charts.items()}
