@@ -14,16 +14,27 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
+
+from safetensors import SafetensorError
 
 from seedstep.encode import TokenPair
 from seedstep.errors import RunError, RunMismatchError, TuningError
 from seedstep.tune.records import Training
 
-__all__ = ["CheckpointFolder", "fingerprint_data", "fingerprint_model", "make_stamp", "step_of"]
+__all__ = [
+    "CheckpointFolder",
+    "fingerprint_data",
+    "fingerprint_model",
+    "make_stamp",
+    "readable",
+    "step_of",
+]
 
 STAMP = "seedstep.json"
 PARTIAL = ".partial"
@@ -39,6 +50,9 @@ FREE = {
     "save_every",
 }
 """Settings with which a tuning may go on changed: what is learned stays the same."""
+
+UNREADABLE = (EOFError, OSError, RuntimeError, ValueError, UnpicklingError, SafetensorError)
+"""What reading a damaged checkpoint raises."""
 
 SAMPLE = 16
 """Values at both ends of each weight that tell one model from another."""
@@ -76,7 +90,7 @@ class CheckpointFolder:
                 if there.get(name) != self._stamp.get(name)
             ]
         except (OSError, ValueError, AttributeError) as error:
-            raise RunError(f"{last}: can't be read ({error})", "remove this folder") from None
+            raise _unreadable(last, error) from None
         if differing:
             raise RunMismatchError(str(last), differing)
         return last
@@ -103,11 +117,31 @@ class CheckpointFolder:
         shutil.rmtree(self.path / PARTIAL, ignore_errors=True)
         last = self.last()
         stays = f"the last good one is {last}" if last else "there is none yet"
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        what = f"the checkpoint of step {step} can't be written ({_reason(error)})"
         return TuningError(
-            f"{self.path}: the checkpoint of step {step} can't be written ({reason}); {stays}",
+            f"{self.path}: {what}; {stays}",
             "free space, and start the same command again",
         )
+
+
+@contextmanager
+def readable(checkpoint: str | None) -> Iterator[None]:
+    """Turn what goes wrong in reading a checkpoint into a RunError."""
+    try:
+        yield
+    except UNREADABLE as error:
+        raise _unreadable(checkpoint, error) from None
+
+
+def _unreadable(checkpoint: object, error: Exception) -> RunError:
+    return RunError(
+        f"{checkpoint}: can't be read ({_reason(error)})",
+        "restore it, or remove this folder to start from the beginning",
+    )
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def step_of(checkpoint: Path) -> int:

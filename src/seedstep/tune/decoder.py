@@ -17,12 +17,6 @@ from typing import Any
 
 from seedstep.encode import TokenPair
 from seedstep.errors import InputError, MissingExtraError, RunError
-from seedstep.tune.checkpoints import (
-    CheckpointFolder,
-    fingerprint_data,
-    fingerprint_model,
-    make_stamp,
-)
 from seedstep.tune.records import Training, TuneWatch, TuningData
 from seedstep.tune.steps import Rows, StepRows
 
@@ -60,18 +54,25 @@ def tune_decoder(
 ) -> Tuned:
     """Train a causal language model of transformers; checkpoints go to `out`/checkpoints.
 
-    All weights are trained in float32; `training.bf16` computes in bfloat16. With `resume` it goes
-    on from the last checkpoint, if there is one. Every process of a distributed run calls this.
+    AdamW, gradients clipped to a norm of 1. All weights are trained in float32; `training.bf16`
+    computes in bfloat16. With `resume` it goes on from the last checkpoint, if there is one. Every
+    process of a distributed run calls this.
 
     Raises:
         InputError: there are no examples, one has no prompt or target, or the model can't share
             prefixes.
         RunMismatchError: the last checkpoint is of another model, of other data or settings.
-        RunError: there are checkpoints, but `resume` is False.
+        RunError: there is a checkpoint that can't be read, or one although `resume` is False.
         TuningError: a loss is not a number, or a checkpoint can't be written.
         MissingExtraError: transformers, or for LoRA peft, is not installed.
     """
     try:
+        from seedstep.tune.checkpoints import (
+            CheckpointFolder,
+            fingerprint_data,
+            fingerprint_model,
+            make_stamp,
+        )
         from seedstep.tune.prepare import prepare_model, trainer_arguments
         from seedstep.tune.trainer import RowTrainer
     except ImportError:
@@ -80,7 +81,9 @@ def tune_decoder(
     longest = max(_require_examples(pairs), _require_examples(held_out, some=False))
     stamp = make_stamp(training, model=fingerprint_model(model), data=fingerprint_data(pairs))
     checkpoints = CheckpointFolder(out / CHECKPOINTS, stamp)
-    start = _start(checkpoints, resume=resume)
+    start = checkpoints.to_resume()
+    if start and not resume:
+        raise RunError(f"{start} is there", "go on from it, or name another --out")
     arguments = trainer_arguments(
         training, checkpoints.path, measured=bool(held_out), fresh=start is None
     )
@@ -104,13 +107,6 @@ def tune_decoder(
     trainer.train_from(start)
     model.config.use_cache = uses_cache
     return Tuned(prepared, steps.number, attention)
-
-
-def _start(checkpoints: CheckpointFolder, *, resume: bool) -> Path | None:
-    checkpoint = checkpoints.to_resume()
-    if checkpoint and not resume:
-        raise RunError(f"{checkpoint} is there", "go on from it, or name another --out")
-    return checkpoint
 
 
 def rows_of(training: Training, *, on_cpu: bool) -> Rows:

@@ -40,7 +40,7 @@ def trainer_arguments(training: Training, folder: Path, *, measured: bool, fresh
         learning_rate=training.learning_rate,
         weight_decay=training.weight_decay,
         warmup_steps=training.warmup_steps,
-        lr_scheduler_type=training.schedule,
+        lr_scheduler_type=_schedule(training),
         bf16=training.bf16,
         activation_checkpointing=training.gradient_checkpointing,
         activation_checkpointing_kwargs={"use_reentrant": False},
@@ -60,6 +60,11 @@ def trainer_arguments(training: Training, folder: Path, *, measured: bool, fresh
         raise InputError("DeepSpeed can't train packed rows", "launch with FSDP or DDP")
     arguments._n_gpu = min(arguments.n_gpu, 1)  # several GPUs: one process each
     return arguments
+
+
+def _schedule(training: Training) -> str:
+    warms_up = training.schedule == "constant" and training.warmup_steps
+    return "constant_with_warmup" if warms_up else training.schedule
 
 
 def prepare_model(

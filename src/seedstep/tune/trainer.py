@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback
 
 from seedstep.errors import TuningError
-from seedstep.tune.checkpoints import CheckpointFolder, step_of
+from seedstep.tune.checkpoints import CheckpointFolder, readable, step_of
 from seedstep.tune.forward import Attention, token_losses
 from seedstep.tune.records import Evaluated, Step, TuneWatch
 from seedstep.tune.sharing import require_sharing
@@ -167,6 +167,14 @@ class RowTrainer(Trainer):
         self.log(metrics)
         self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        with readable(resume_from_checkpoint):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        with readable(checkpoint):
+            super()._load_optimizer_and_scheduler(checkpoint)
 
     def _get_output_dir(self, trial: Any) -> str:
         return str(self._saving or self.args.output_dir)
