@@ -338,11 +338,12 @@ def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(MissingExtraError, match=r"LoRA.*seedstep\[tune\]"):
         tune(tmp_path, replace(TRAINING, lora=4))
+    model = tiny_model("Llama")
     monkeypatch.setitem(sys.modules, "transformers", None)
-    for name in ("prepare", "trainer", "checkpoints"):
+    for name in ("prepare", "trainer"):
         monkeypatch.delitem(sys.modules, f"seedstep.tune.{name}", raising=False)
     with pytest.raises(MissingExtraError, match=r"seedstep\[tune\]"):
-        tune(tmp_path, model=object())
+        tune(tmp_path, model=model)
 
 
 def test_the_model_is_left_as_it_came(tmp_path: Path) -> None:

@@ -14,14 +14,10 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
-
-from safetensors import SafetensorError
 
 from seedstep.encode import TokenPair
 from seedstep.errors import RunError, RunMismatchError, TuningError
@@ -32,8 +28,8 @@ __all__ = [
     "fingerprint_data",
     "fingerprint_model",
     "make_stamp",
-    "readable",
     "step_of",
+    "unreadable",
 ]
 
 STAMP = "seedstep.json"
@@ -50,9 +46,6 @@ FREE = {
     "save_every",
 }
 """Settings with which a tuning may go on changed: what is learned stays the same."""
-
-UNREADABLE = (EOFError, OSError, RuntimeError, ValueError, UnpicklingError, SafetensorError)
-"""What reading a damaged checkpoint raises."""
 
 SAMPLE = 16
 """Values at both ends of each weight that tell one model from another."""
@@ -90,7 +83,7 @@ class CheckpointFolder:
                 if there.get(name) != self._stamp.get(name)
             ]
         except (OSError, ValueError, AttributeError) as error:
-            raise _unreadable(last, error) from None
+            raise unreadable(last, error) from None
         if differing:
             raise RunMismatchError(str(last), differing)
         return last
@@ -124,16 +117,8 @@ class CheckpointFolder:
         )
 
 
-@contextmanager
-def readable(checkpoint: str | None) -> Iterator[None]:
-    """Turn what goes wrong in reading a checkpoint into a RunError."""
-    try:
-        yield
-    except UNREADABLE as error:
-        raise _unreadable(checkpoint, error) from None
-
-
-def _unreadable(checkpoint: object, error: Exception) -> RunError:
+def unreadable(checkpoint: object, error: Exception) -> RunError:
+    """The error to raise for a checkpoint that is damaged."""
     return RunError(
         f"{checkpoint}: can't be read ({_reason(error)})",
         "restore it, or remove this folder to start from the beginning",

@@ -17,6 +17,12 @@ from typing import Any
 
 from seedstep.encode import TokenPair
 from seedstep.errors import InputError, MissingExtraError, RunError
+from seedstep.tune.checkpoints import (
+    CheckpointFolder,
+    fingerprint_data,
+    fingerprint_model,
+    make_stamp,
+)
 from seedstep.tune.records import Training, TuneWatch, TuningData
 from seedstep.tune.steps import Rows, StepRows
 
@@ -67,12 +73,6 @@ def tune_decoder(
         MissingExtraError: transformers, or for LoRA peft, is not installed.
     """
     try:
-        from seedstep.tune.checkpoints import (
-            CheckpointFolder,
-            fingerprint_data,
-            fingerprint_model,
-            make_stamp,
-        )
         from seedstep.tune.prepare import prepare_model, trainer_arguments
         from seedstep.tune.trainer import RowTrainer
     except ImportError:
@@ -81,9 +81,7 @@ def tune_decoder(
     longest = max(_require_examples(pairs), _require_examples(held_out, some=False))
     stamp = make_stamp(training, model=fingerprint_model(model), data=fingerprint_data(pairs))
     checkpoints = CheckpointFolder(out / CHECKPOINTS, stamp)
-    start = checkpoints.to_resume()
-    if start and not resume:
-        raise RunError(f"{start} is there", "go on from it, or name another --out")
+    start = _start(checkpoints, resume=resume)
     arguments = trainer_arguments(
         training, checkpoints.path, measured=bool(held_out), fresh=start is None
     )
@@ -107,6 +105,13 @@ def tune_decoder(
     trainer.train_from(start)
     model.config.use_cache = uses_cache
     return Tuned(prepared, steps.number, attention)
+
+
+def _start(checkpoints: CheckpointFolder, *, resume: bool) -> Path | None:
+    checkpoint = checkpoints.to_resume()
+    if checkpoint and not resume:
+        raise RunError(f"{checkpoint} is there", "go on from it, or name another --out")
+    return checkpoint
 
 
 def rows_of(training: Training, *, on_cpu: bool) -> Rows:
