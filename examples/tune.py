@@ -1,7 +1,7 @@
 """Tune a model on your own tasks, and measure the loss of one that it is not shown.
 
-It takes two to three minutes with the embedded model on two cores, or any checkpoint you name. Run
-it again and it says that it is done; interrupted, it goes on from its last checkpoint.
+It takes two to three minutes with the embedded model on two cores. Run it again and nothing is
+trained anew; interrupted, it goes on from its last checkpoint.
 
 Example::
 

@@ -77,6 +77,7 @@ def test_training_has_a_setting_for_each_of_its_fields() -> None:
         ({"lora": -1}, "setting 'lora'"),
         ({"schedule": "random"}, "setting 'schedule'"),
         ({"device": "tpu"}, "setting 'device'"),
+        ({"held_out_data": ["a=5"]}, "'a=5' has an amount"),
     ],
 )
 def test_settings_that_do_not_fit_are_named(values: dict[str, Any], said: str) -> None:

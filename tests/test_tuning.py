@@ -17,7 +17,7 @@ import torch
 import transformers
 
 from seedstep.encode import TokenPair
-from seedstep.errors import InputError, RunError, RunMismatchError, TuningError
+from seedstep.errors import InputError, MissingExtraError, RunError, RunMismatchError, TuningError
 from seedstep.tune.decoder import tune_decoder
 from seedstep.tune.records import Evaluated, Step, Training, Tuned
 from tiny_models import MadeData, made_pairs, tiny_model
@@ -249,6 +249,24 @@ def test_a_checkpoint_that_was_cut_off_is_not_used(tmp_path: Path) -> None:
     assert not watch.steps
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt", "seedstep.json"])
+def test_a_damaged_checkpoint_is_named(tmp_path: Path, name: str) -> None:
+    tune(tmp_path, replace(TRAINING, max_steps=2))
+    checkpoint = tmp_path / "checkpoints" / "checkpoint-2"
+    damaged = checkpoint.with_name("checkpoint-1")
+    checkpoint.rename(damaged)  # so that there is a step left to train
+    (damaged / name).write_bytes((damaged / name).read_bytes()[:50])
+    with pytest.raises(RunError, match="checkpoint-1: can't be read"):
+        tune(tmp_path, replace(TRAINING, max_steps=2))
+
+
+def test_the_learning_rate_rises_and_then_stays(tmp_path: Path) -> None:
+    watch = Losses()
+    tune(tmp_path, replace(TRAINING, warmup_steps=4), watch=watch)
+    rates = [step.learning_rate for step in watch.steps]
+    assert rates == pytest.approx([0, 0.0025, 0.005, 0.0075, 0.01, 0.01, 0.01, 0.01])
+
+
 def test_lora_trains_its_matrices_and_goes_on_with_them(tmp_path: Path) -> None:
     training = replace(TRAINING, lora=4, learning_rate=3e-2, save_every=4)
     whole, watch = Losses(), Losses()
@@ -314,6 +332,18 @@ def test_a_gpu_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="no GPU"):
         tune(tmp_path, replace(TRAINING, device="cuda"))
+
+
+def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(MissingExtraError, match=r"LoRA.*seedstep\[tune\]"):
+        tune(tmp_path, replace(TRAINING, lora=4))
+    model = tiny_model("Llama")
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    for name in ("prepare", "trainer"):
+        monkeypatch.delitem(sys.modules, f"seedstep.tune.{name}", raising=False)
+    with pytest.raises(MissingExtraError, match=r"seedstep\[tune\]"):
+        tune(tmp_path, model=model)
 
 
 def test_the_model_is_left_as_it_came(tmp_path: Path) -> None:

@@ -33,6 +33,18 @@ def _option(name: str, *flags: str) -> Any:
 Whole = int | None
 Flag = bool | None
 
+KNOBS = {
+    "positive": "positive",
+    "negative": "negative",
+    "explanations": "explanations",
+    "encode_steps": "steps",
+    "position": "position",
+    "fit": "fit",
+    "max_source": "max_source",
+    "max_target": "max_target",
+}
+"""What parameters turn of an encoding."""
+
 
 def command(
     out: Annotated[Path | None, typer.Option(help="The tuning's directory.")] = None,
@@ -55,7 +67,7 @@ def command(
     limit_instances: Annotated[Whole, _option("limit_instances")] = None,
     held_out: Annotated[Whole, _option("held_out")] = None,
     held_out_data: Annotated[list[str] | None, _option("held_out_data")] = None,
-    skip_bad: Annotated[bool, _option("skip_bad", "--skip-bad")] = False,
+    skip_bad: Annotated[Flag, _option("skip_bad", "--skip-bad")] = None,
     epochs: Annotated[Whole, _option("epochs")] = None,
     lr: Annotated[float | None, _option("learning_rate")] = None,
     batch: Annotated[Whole, _option("batch")] = None,
@@ -69,7 +81,7 @@ def command(
     save_every: Annotated[Whole, _option("save_every")] = None,
     evaluate_every: Annotated[Whole, _option("evaluate_every")] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"] | None, _option("device")] = None,
-    gguf: Annotated[bool, _option("gguf", "--gguf")] = False,
+    gguf: Annotated[Flag, _option("gguf", "--gguf")] = None,
     seed: Seed = None,
     base_url: BaseUrl = None,
     prompt_loss_weight: Annotated[float | None, _option("prompt_loss_weight")] = None,
@@ -80,52 +92,20 @@ def command(
 ) -> None:
     """Tune a model on tasks. Run it again to go on where it stopped.
 
-    The data of the first paper's Table 3: --data runs/first@self-instruct, or --data NI:train, or
-    both.
+    Data as in the first paper's Table 3: --data RUN@self-instruct, or --data NI:train, or both.
     """
-    knobs = {
-        "positive": positive,
-        "negative": negative,
-        "explanations": explanations,
-        "steps": encode_steps,
-        "position": position,
-        "fit": fit,
-        "max_source": max_source,
-        "max_target": max_target,
-    }
-    flags = {
-        "model": model,
-        "data": data or None,
-        "preset": preset,
-        "steps": steps,
-        "encoding": encoding,
-        "encoding_options": {name: knob for name, knob in knobs.items() if knob is not None}
-        or None,
-        "limit_tasks": limit_tasks,
-        "limit_instances": limit_instances,
-        "held_out": held_out,
-        "held_out_data": held_out_data or None,
-        "skip_bad": skip_bad or None,
-        "epochs": epochs,
-        "learning_rate": lr,
-        "batch": batch,
-        "accumulate": accumulate,
-        "share": share,
-        "row_tokens": row_tokens,
-        "lora": lora,
-        "bf16": bf16,
-        "gradient_checkpointing": gradient_checkpointing,
-        "max_steps": max_steps,
-        "save_every": save_every,
-        "evaluate_every": evaluate_every,
-        "device": device,
-        "gguf": gguf or None,
-        "seed": seed,
-        "base_url": base_url,
-        "prompt_loss_weight": prompt_loss_weight,
-    }
-    asked = settings_of(make_tune_settings, config, flags)
+    given = locals()
+    out, config, dry_run = given.pop("out"), given.pop("config"), given.pop("dry_run")
+    asked = settings_of(make_tune_settings, config, _settings(given))
     _run(required(out), asked, dry_run=dry_run)
+
+
+def _settings(given: dict[str, Any]) -> dict[str, Any]:
+    """The settings that flags name, from their values by parameter."""
+    knobs = {KNOBS[name]: given.pop(name) for name in KNOBS}
+    turned = {name: value for name, value in knobs.items() if value is not None}
+    flags = {"learning_rate" if name == "lr" else name: value for name, value in given.items()}
+    return {**flags, "encoding_options": turned or None}
 
 
 def _run(out: Path, asked: dict[str, Any], *, dry_run: bool) -> None:

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from seedstep.cli.terminal import console, duration, errors, plain
 from seedstep.recipes import Tuned, TuningWatch
-from seedstep.tune import Evaluated, Preflight, Step, TuneSettings
+from seedstep.tune import PRESETS, Evaluated, Preflight, Step, TuneSettings
 
 __all__ = ["print_end", "print_stopped", "tuning_watch"]
 
@@ -115,6 +115,8 @@ def _overview(settings: TuneSettings, preflight: Preflight) -> Iterator[str]:
     one = preflight
     batch = one.batch
     yield f"{settings.model}, {settings.encoding}: {_numbers(one.examples, one.tasks)}"
+    if settings.preset:
+        yield f"  preset {settings.preset}: {PRESETS[settings.preset].section}"
     if len(one.sources) > 1:
         for source, tasks, examples in one.sources:
             yield f"  {source}: {_numbers(examples, tasks)}"
@@ -132,7 +134,7 @@ def _overview(settings: TuneSettings, preflight: Preflight) -> Iterator[str]:
         yield f"  held out: {_numbers(one.held_out_examples, one.held_out_tasks)}"
     yield (
         f"  effective batch: {batch.examples} examples = {batch.per_device} a pass and process "
-        f"x {batch.accumulate} accumulated x {batch.processes} processes"
+        f"x {batch.accumulate} accumulated x {_count(batch.processes, 'process')}"
     )
     yield f"  {_count(one.steps, 'step')} in {_count(one.epochs, 'epoch')}"
 
@@ -142,7 +144,8 @@ def _numbers(examples: int, tasks: int) -> str:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"
+    ending = "es" if noun.endswith("s") else "s"
+    return f"{number:,} {noun}{ending * (number != 1)}"
 
 
 def _activity(step: Step) -> str:

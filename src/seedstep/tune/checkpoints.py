@@ -32,6 +32,7 @@ __all__ = [
     "make_stamp",
     "open_checkpoints",
     "step_of",
+    "unreadable",
 ]
 
 STAMP = "seedstep.json"
@@ -85,7 +86,7 @@ class CheckpointFolder:
                 if there.get(name) != self._stamp.get(name)
             ]
         except (OSError, ValueError, AttributeError) as error:
-            raise RunError(f"{last}: can't be read ({error})", "remove this folder") from None
+            raise unreadable(last, error) from None
         if differing:
             raise RunMismatchError(str(last), differing)
         return last
@@ -112,11 +113,23 @@ class CheckpointFolder:
         shutil.rmtree(self.path / PARTIAL, ignore_errors=True)
         last = self.last()
         stays = f"the last good one is {last}" if last else "there is none yet"
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        what = f"the checkpoint of step {step} can't be written ({_reason(error)})"
         return TuningError(
-            f"{self.path}: the checkpoint of step {step} can't be written ({reason}); {stays}",
+            f"{self.path}: {what}; {stays}",
             "free space, and start the same command again",
         )
+
+
+def unreadable(checkpoint: object, error: Exception) -> RunError:
+    """The error to raise for a checkpoint that is damaged."""
+    return RunError(
+        f"{checkpoint}: can't be read ({_reason(error)})",
+        "restore it, or remove this folder to start from the beginning",
+    )
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def step_of(checkpoint: Path) -> int:

@@ -40,14 +40,15 @@ def tune_decoder(
 ) -> Tuned:
     """Train a causal language model of transformers; checkpoints go to `out`/checkpoints.
 
-    All weights are trained in float32; `training.bf16` computes in bfloat16. With `resume` it goes
-    on from the last checkpoint, if there is one. Every process of a distributed run calls this.
+    AdamW, gradients clipped to a norm of 1. All weights are trained in float32; `training.bf16`
+    computes in bfloat16. With `resume` it goes on from the last checkpoint, if there is one. Every
+    process of a distributed run calls this.
 
     Raises:
         InputError: there are no examples, one has no prompt or target, or the model can't share
             prefixes.
         RunMismatchError: the last checkpoint is of another model, of other data or settings.
-        RunError: there are checkpoints, but `resume` is False.
+        RunError: there is a checkpoint that can't be read, or one although `resume` is False.
         TuningError: a loss is not a number, or a checkpoint can't be written.
         MissingExtraError: transformers, or for LoRA peft, is not installed.
     """

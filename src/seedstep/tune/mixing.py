@@ -107,12 +107,12 @@ def mix(
         raise InputError("no data is left to train on", "hold out fewer tasks, or add --data")
     apart = [(part, task) for part in parts for task in part.tasks if task.id in kept]
     apart += [(part, task) for part in others for task in part.tasks]
-    held = tuple(
+    held = (
         Use(task, one, part.encoding)
         for part, task in apart
         for one in task.instances[:held_out_instances]
     )
-    return Mixture(tuple(training), held, tuple(counts), duplicates)
+    return Mixture(tuple(training), tuple(held), tuple(counts), duplicates)
 
 
 def _choices(part: Part, kept: frozenset[str], limit: int | None, seed: int) -> list[Choice]:

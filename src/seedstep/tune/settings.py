@@ -42,8 +42,9 @@ class TuneSettings:
     data: list[Source] = field(
         default_factory=list,
         metadata=explained(
-            "A source of examples: PATH[:SPLIT][@ENCODING][=COUNT|=xWEIGHT], a bootstrap's run, "
-            "an export (alpaca, superni), a directory of task files, or a JSONL file."
+            "A source of examples: a bootstrap's run, an export (alpaca, superni), a directory of "
+            "task files (then :SPLIT), or a JSONL file; then @ENCODING for another one than the "
+            "tuning's, and =COUNT or =xWEIGHT for another part of it than all."
         ),
     )
     steps: str | None = field(
@@ -67,7 +68,7 @@ class TuneSettings:
     )
     held_out_data: list[Source] = field(
         default_factory=list,
-        metadata=explained("Another source of tasks whose loss is measured: PATH[:SPLIT]."),
+        metadata=explained("Another source of tasks whose loss is measured: PATH, or PATH:SPLIT."),
     )
     held_out_instances: Count = field(
         default=10, metadata=explained("Instances used of each held-out task, the first ones.")
@@ -142,7 +143,11 @@ def make_tune_settings(values: Mapping[str, Any], source: str) -> TuneSettings:
     for name in ("data", "held_out_data"):
         if name in whole:
             whole[name] = _sources(whole[name], f"{source}, setting '{name}'")
-    return convert_settings(TuneSettings, whole, source)
+    settings = convert_settings(TuneSettings, whole, source)
+    if counted := [one for one in settings.held_out_data if one.count or one.weight]:
+        what = f"{source}, setting 'held_out_data': '{counted[0]}' has an amount"
+        raise InputError(what, "leave it out; held_out_instances limits those of each task")
+    return settings
 
 
 def training_of(settings: TuneSettings) -> Training:

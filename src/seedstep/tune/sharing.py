@@ -30,7 +30,11 @@ DROPOUTS = ("dropout", "attention_dropout", "activation_dropout", "hidden_dropou
 """What configurations call it where no module of the model shows it."""
 
 TOLERANCE = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 2e-1}
-"""Nats by which a token's loss may differ, in the mean over the tokens of the trial."""
+"""Nats by which a token's loss may differ, in the mean over the tokens of the trial.
+
+SmolLM2-135M differs by 3e-6 in float32 and by 0.06 in bfloat16; without the mask by 0.7, without
+the positions by 0.4.
+"""
 
 TRIAL_TOKENS = 32
 """An example of the trial is shorter than that."""

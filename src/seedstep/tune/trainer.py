@@ -12,9 +12,10 @@ Example::
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback
 
 from seedstep.errors import TuningError
-from seedstep.tune.checkpoints import CheckpointFolder, step_of
+from seedstep.tune.checkpoints import CheckpointFolder, step_of, unreadable
 from seedstep.tune.records import Evaluated, Step, TuneWatch
 from seedstep.tune.steps import Steps, Work
 
@@ -171,6 +172,14 @@ class RowTrainer(Trainer):
         self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        with _readable(resume_from_checkpoint):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        with _readable(checkpoint):
+            super()._load_optimizer_and_scheduler(checkpoint)
+
     def _get_output_dir(self, trial: Any) -> str:
         return str(self._saving or self.args.output_dir)
 
@@ -189,6 +198,14 @@ class RowTrainer(Trainer):
         finally:
             self._saving = None
         self.accelerator.wait_for_everyone()
+
+
+@contextmanager
+def _readable(checkpoint: str | None) -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, OSError, RuntimeError, ValueError, UnpicklingError, SafetensorError) as error:
+        raise unreadable(checkpoint, error) from None
 
 
 class _EvaluateAtEnd(TrainerCallback):
