@@ -1,7 +1,7 @@
 """How fast a decoder-only model is tuned, beside TRL's SFTTrainer, on tasks that share prefixes.
 
-All train the same model on the same examples in the same order, 16 to an optimiser step, with the
-same precision, and without gradient checkpointing:
+All train the same model on the same examples, 16 to an optimiser step, with the same precision, and
+without gradient checkpointing:
 
     shared         seedstep, up to 8 instances of a task behind one copy of their prefix
     alone          seedstep with --share 1, one example a row
@@ -16,14 +16,17 @@ went through the model. Processor time is beside the time on the clock, for mach
 work, too. Utilisation counts 6 operations for each weight and computed token against
 --peak, and leaves attention out.
 
-TRL's settings that matter: its default of gradient checkpointing would cost it a third more and is
-off here; bf16 is its default, and taken by all; it truncates at 1,024 tokens by default, which is
-raised so that no example loses its target. On a CPU packed rows go through one at a time, for TRL
-joins the rows of a device's batch into one, whose mask grows with its square.
+TRL's settings that matter: by default it checkpoints activations, that is, computes each forward
+pass twice, which is off here; bf16 is its default, and taken by all; its default of 8 examples a
+device is kept on a CPU, twice for each step; it truncates at 1,024 tokens by default, which is
+raised so that no example loses its target. On a CPU its packed rows go through one at a time, for
+it joins the rows of a device's batch into one, whose mask grows with its square. A step of packed
+rows has 16 examples in the mean, and not the same ones as the other forms' steps; those of `alone`
+are drawn from more tasks. `shared` and `trl` see the same steps, so their losses agree.
 
 Example::
 
-    SEEDSTEP_DATA=data python benchmarks/tuning.py            # about ten minutes on two cores
+    SEEDSTEP_DATA=data python benchmarks/tuning.py            # TRL needs up to 14 GB
     python benchmarks/tuning.py --device cuda --steps 60 --peak 989
 """
 

@@ -1,5 +1,6 @@
 """Tuning a decoder-only model: the trajectory, its interruptions, and what ends it."""
 
+import importlib
 import json
 import os
 import resource
@@ -335,6 +336,7 @@ def test_a_gpu_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    importlib.import_module("seedstep.tune.trainer")  # for transformers knows that there is peft
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(MissingExtraError, match=r"LoRA.*seedstep\[tune\]"):
         tune(tmp_path, replace(TRAINING, lora=4))
