@@ -14,8 +14,10 @@ import pytest
 from answer_files import run_with_predictions, write_lines, write_tasks
 from command_line import Outcome, chat_reply, seedstep
 from growing import grow, purpose_of
+from predicting import answered, word_model, write_word_tasks
+from predicting import asked_of as predictions_asked_of
 from scripted_server import Fault, ScriptedServer
-from seedstep import write_instructions
+from seedstep import predict, write_instructions
 from seedstep.bootstrap import REASONS
 from seedstep.data import seed_tasks
 from seedstep.report import write_report
@@ -238,6 +240,25 @@ class TestOtherStages:
         assert "t7: exact match 100.0 and 0.0" in text
         assert "answer of base (none)" in text
         assert "answer of tuned R7 B0" in text
+
+    def test_real_predictions_of_two_runs_that_call_their_systems_alike(
+        self, tmp_path: Path
+    ) -> None:
+        tasks = write_word_tasks(tmp_path / "ni")
+        runs = [tmp_path / name for name in ("before", "after")]
+        shout = word_model()
+        with ScriptedServer(lambda _, body: answered(body, "no")) as silent:
+            predict(runs[0], **predictions_asked_of(silent, tasks)).close()
+        with ScriptedServer(shout) as server:
+            predict(runs[1], **predictions_asked_of(server, tasks)).close()
+        _, page = report(*runs, tmp_path / "out")
+        system, other = "openai:scripted (before)", "openai:scripted (after)"
+        found = rows(page, "Scores, with 95% intervals over tasks")
+        assert [row[0] for row in found[1:]] == [system, other]
+        assert titles(page) == ["Scores", f"{other} against {system}"]
+        text = words(page)
+        assert "Most improved (3 of 3 tasks)" in text
+        assert f"answer of {other} WORD0X0 answer of {system} no" in text
 
     def test_all_at_once(self, runs: Path, tmp_path: Path) -> None:
         names = ("grown", "steps", "tuned")

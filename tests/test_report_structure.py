@@ -17,10 +17,13 @@ Word = tuple[str, str, str, int]
 
 def parsed(*words: Word) -> Any:
     """A document as spaCy's parser would make it; lemmas are the words in lower case."""
-    texts, tags, relations, heads = zip(*words, strict=True)
-    lemmas = [text.lower() for text in texts]
     return Doc(
-        spacy.blank("en").vocab, words=texts, pos=tags, deps=relations, heads=heads, lemmas=lemmas
+        spacy.blank("en").vocab,
+        words=[text for text, *_ in words],
+        lemmas=[text.lower() for text, *_ in words],
+        pos=[tag for _, tag, _, _ in words],
+        deps=[relation for _, _, relation, _ in words],
+        heads=[head for *_, head in words],
     )
 
 

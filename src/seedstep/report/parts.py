@@ -5,6 +5,7 @@ Example::
     parts = parts_of([Path("runs/first"), Path("tuned")])
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -42,7 +43,7 @@ from seedstep.store import (
     read_systems,
     read_yaml,
 )
-from seedstep.store.systems import PredictionsHeld
+from seedstep.store.systems import PredictionsHeld, System, distinct_names
 from seedstep.text import TOKENIZERS
 from seedstep.tune.curve import read_losses
 
@@ -112,12 +113,22 @@ def _tuning(path: Path) -> Part:
 def _results(paths: Sequence[Path]) -> Part:
     systems = read_systems(paths)
     scored = [
-        evaluated(one.name, scores, "category", one.left_out(scores))
-        for one in systems
+        evaluated(name, scores, "category", one.left_out(scores))
+        for one, name in zip(systems, _called(systems), strict=True)
         for scores in [score(one.predictions, one.references)]
     ]
     title = f"predict: {', '.join(path.resolve().name for path in paths)}"
     return Part(title, (), tuple(results_sections(systems, scored)))
+
+
+def _called(systems: Sequence[System]) -> Sequence[str]:
+    """A name for each system: its own, with its run's where others have the same."""
+    counts = Counter(one.name for one in systems)
+    names = [
+        one.name if counts[one.name] == 1 else f"{one.name} ({one.source.resolve().name})"
+        for one in systems
+    ]
+    return names if len(set(names)) == len(names) else distinct_names(systems)
 
 
 def _facts(run: RunDirectory[Any, Any]) -> tuple[tuple[str, str], ...]:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from seedstep.data import Instance, Task
 from seedstep.evaluate.compare import Comparison, Difference, Pairing, compare
 from seedstep.evaluate.measured import Evaluated
+from seedstep.evaluate.references import instances_of
 from seedstep.report.charts import difference_chart
 from seedstep.report.improvement import TaskChange, task_changes
 from seedstep.report.records import Block, Field, Paragraph, Section, Specimen, Specimens, Table
@@ -25,22 +26,29 @@ __all__ = ["results_sections"]
 SHOWN_TASKS = 5
 SHOWN_INSTANCES = 2
 
+NOTHING = "(none)"
+
+Answers = Mapping[str, str]
+
 
 def results_sections(systems: Sequence[System], evaluated: Sequence[Evaluated]) -> list[Section]:
-    """The scores of all, then each comparison with the tasks that changed most."""
+    """The scores of all, then each comparison with the tasks that changed most.
+
+    `evaluated` are the scores of the `systems`, in their order.
+    """
     head, rows = overall_table(evaluated)
     caption = "Scores, with 95% intervals over tasks"
     blocks = [Table(caption, head, rows), *_by_category(evaluated), *_absent(evaluated)]
     sections = [Section("Scores", tuple(blocks))]
-    texts = {one.name: one for one in systems}
     baseline, *others = evaluated
     for number, one in enumerate(others, start=1):
         pairing = Pairing(
             one.name, baseline.name, compare(one.scores.results, baseline.scores.results)
         )
         changes = task_changes(one.scores, baseline.scores)
-        pair = (texts[one.name], texts[baseline.name])
-        compared = (*_compared(pairing, number), *_changed(changes, pair))
+        answers = {one.name: _texts(systems[number]), baseline.name: _texts(systems[0])}
+        changed = _changed(changes, systems[number].tasks, answers)
+        compared = (*_compared(pairing, number), *changed)
         sections.append(Section(f"{one.name} against {baseline.name}", compared))
     return sections
 
@@ -95,18 +103,21 @@ def _rows(found: Comparison) -> dict[str, Difference]:
     return {"all": found.overall, "all, exact match": found.exact_match, **categories}
 
 
-def _changed(changes: Sequence[TaskChange], pair: tuple[System, System]) -> list[Block]:
-    tasks = {task.id: task for task in pair[0].tasks}
-    answers = tuple({one.instance: one.text for one in system.predictions} for system in pair)
+def _texts(system: System) -> Answers:
+    """A system's answers by instance id."""
+    return {one.instance: one.text for one in system.predictions}
+
+
+def _changed(
+    changes: Sequence[TaskChange], tasks: Sequence[Task], answers: Mapping[str, Answers]
+) -> list[Block]:
+    instances = {name: (task, one) for name, task, one in instances_of(tasks)}
     better = [one for one in changes if one.difference > 0][:SHOWN_TASKS]
     worse = [one for one in reversed(changes) if one.difference < 0][:SHOWN_TASKS]
-    names = (pair[0].name, pair[1].name)
     return [
         Specimens(
             f"{what} ({len(chosen)} of {len(changes):,} tasks)",
-            tuple(
-                _task(one, tasks[one.task], answers, names) for one in chosen if one.task in tasks
-            ),
+            tuple(_task(one, instances, answers) for one in chosen),
         )
         for what, chosen in (("Most improved", better), ("Least improved", worse))
         if chosen
@@ -115,32 +126,20 @@ def _changed(changes: Sequence[TaskChange], pair: tuple[System, System]) -> list
 
 def _task(
     change: TaskChange,
-    task: Task,
-    answers: tuple[Mapping[str, str], ...],
-    names: tuple[str, str],
+    instances: Mapping[str, tuple[Task, Instance]],
+    answers: Mapping[str, Answers],
 ) -> Specimen:
+    task, _ = instances[change.instances[0].instance]
     fields = [Field("definition", task.definition)]
     if task.steps:
         fields.append(Field("step-by-step instruction", render(task.steps)))
-    instances = {one.id: one for one in task.instances}
     for one in change.instances[:SHOWN_INSTANCES]:
-        if found := instances.get(one.instance):
-            fields += _instance(found, answers, names)
+        _, instance = instances[one.instance]
+        fields.append(Field("input", instance.input or NOTHING, half=True))
+        fields.append(Field("reference", "\n".join(instance.outputs), half=True))
+        for name, texts in answers.items():
+            text = texts.get(one.instance, "") or NOTHING
+            fields.append(Field(f"answer of {name}", text, half=True))
     metric = METRIC_NAMES[change.metric]
     title = f"{task.id}: {metric} {change.first:.1f} and {change.second:.1f}"
     return Specimen(title, tuple(fields))
-
-
-def _instance(
-    one: Instance, answers: tuple[Mapping[str, str], ...], names: tuple[str, str]
-) -> list[Field]:
-    sides = [
-        Field(f"answer of {name}", texts.get(one.id, "") or "(none)", half=True)
-        for name, texts in zip(names, answers, strict=True)
-    ]
-    references = "\n".join(one.outputs)
-    return [
-        Field("input", one.input or "(none)", half=True),
-        Field("reference", references, half=True),
-        *sides,
-    ]
