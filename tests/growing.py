@@ -15,6 +15,9 @@ from seedstep.store import FORMATS, Run, Status
 
 STYLES = ("completion", "turns", "chat")
 
+DATA_FORMATS = tuple(name for name in FORMATS if name != "hub")
+"""Those that hold data alone: a card also says which model was asked, and a replay is another."""
+
 SIGNS = {
     "generation": ("Come up with a series", "Here are"),
     "classification": ("Can the following task",),
@@ -82,11 +85,11 @@ def files_of(folder: Path) -> dict[str, bytes]:
     }
 
 
-def exported(path: Path, names: Iterable[str] = tuple(FORMATS)) -> dict[str, dict[str, bytes]]:
+def exported(path: Path, names: Iterable[str] = DATA_FORMATS) -> dict[str, dict[str, bytes]]:
     """A run's exports, byte for byte."""
     with Run.read(path) as run:
         for name in names:
-            export(run, name, path / "exports" / name, licence="cc0-1.0")
+            export(run, name, path / "exports" / name)
     return {name: files_of(path / "exports" / name) for name in names}
 
 
