@@ -13,7 +13,7 @@ all, as only their length matters here.
 
 Example::
 
-    python benchmarks/prediction.py --data superni           # about three minutes on two cores
+    python benchmarks/prediction.py --data superni           # some minutes on two idle cores
     python benchmarks/prediction.py --data superni --tasks 6 --instances 32
 """
 
@@ -155,7 +155,7 @@ def served(asked: Sequence[Prompts], settings: SystemSettings) -> Answers:
             model="local",
             encoding=ENCODING,
             max_new_tokens=settings.max_new_tokens,
-            in_flight=4,
+            in_flight=1,  # one slot, which reads each prefix once too
         )
         with run:
             texts = iter([one.text for one in run.predictions("local")])

@@ -359,27 +359,6 @@ class TestSteps:
             predict(tmp_path / "run", **{**asked, "max_requests": 9})
 
 
-class TestRecordings:
-    def test_a_recorded_system_is_replayed(self, model: ScriptedServer, tmp_path: Path) -> None:
-        tasks = write_word_tasks(tmp_path / "ni")
-        with predict(tmp_path / "run", **asked_of(model, tasks)) as run:
-            assert run.write_recording(tmp_path / "recording.jsonl") == 12
-        replay = f"replay:{tmp_path / 'recording.jsonl'}"
-        predict(tmp_path / "again", tasks=tasks, model=replay, name="again").close()
-        assert predicted(tmp_path / "again", "again") == predicted(tmp_path / "run")
-
-    def test_are_of_one_model(self, model: ScriptedServer, tmp_path: Path) -> None:
-        tasks = write_word_tasks(tmp_path / "ni", 1, 1)
-        predict(tmp_path / "run", name="one", **asked_of(model, tasks)).close()
-        other = {**asked_of(model, tasks), "model": "openai:other"}
-        predict(tmp_path / "run", name="two", **other).close()
-        with (
-            PredictionsRun.read(tmp_path / "run") as run,
-            pytest.raises(InputError, match="2 models"),
-        ):
-            run.write_recording(tmp_path / "recording.jsonl")
-
-
 def test_hostile_answers_are_kept_as_harmless_text(tmp_path: Path) -> None:
     tasks = write_word_tasks(tmp_path / "ni", 1, 3)
     special = {
