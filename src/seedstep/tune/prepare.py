@@ -58,7 +58,7 @@ def trainer_arguments(
         eval_on_start=measured and fresh,
         save_steps=training.save_every,
         seed=training.seed,
-        use_cpu=training.device == "cpu",
+        use_cpu=training.device == "cpu" or not torch.accelerator.is_available(),
         ddp_broadcast_buffers=False,
         disable_tqdm=True,
         report_to="none",
