@@ -60,16 +60,16 @@ LEARNING_RATE = 5e-5
 
 STEPS = (
     "Read the definition of the task carefully and note what kind of answer it asks for.",
-    "Look at both examples and find out how each output follows from its input, paying attention "
-    "to its length, its form and its choice of words.",
-    "Read the given input from the beginning to the end, and mark the words, numbers or sentences "
-    "on which the answer depends.",
-    "If the input has several parts, decide which of them is asked about and which of them only "
-    "gives the background.",
+    "Look at both examples and find out how each output follows from its input, and what form and "
+    "length it has.",
+    "Read the given input from beginning to end, and mark the words, numbers or sentences on which "
+    "the answer depends.",
+    "If the input has several parts, decide which is asked about and which only gives the "
+    "background.",
     "Work out a first answer that uses nothing but what the input says or clearly implies.",
     "Compare that answer with the definition again; correct it if it is too long, too short, or "
     "not of the wanted form.",
-    "Write down the final answer alone, without any explanation or further remark.",
+    "Write down the final answer alone, without any explanation.",
 )
 """About 150 tokens, as long as the papers' step-by-step instructions are."""
 
