@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from signal import SIGINT, SIGKILL
 from typing import Any
@@ -16,10 +17,12 @@ from answering_models import answering_model, save_model
 from command_line import UNSAFE, environment, program, run_process, seedstep
 from predicting import predicted, texts, word_model, write_word_tasks
 from scripted_server import Fault, ScriptedServer, error
+from seedstep.encode import make_encoding
 from seedstep.errors import RunMismatchError, SeedstepError
 from seedstep.evaluate import score
 from seedstep.recipes import predict
 from seedstep.store import PredictionsRun
+from seedstep.tune import TuneSettings
 
 
 @pytest.fixture
@@ -229,8 +232,9 @@ class TestCheckpoints:
     def test_know_the_encoding_that_they_were_tuned_on(self, tmp_path: Path) -> None:
         tasks = write_word_tasks(tmp_path / "ni", 1, 2)
         name = save_model("Llama", tmp_path / "tuned" / "model")
-        tuned = {"encoding": {"positive": 1, "max_source": 400}}
-        (tmp_path / "tuned" / "tune.yaml").write_text(yaml.safe_dump(tuned))
+        options = {"positive": 1, "max_source": 400}
+        settings = TuneSettings(encoding="steps", encoding_options=options)
+        (tmp_path / "tuned" / "tune.yaml").write_text(yaml.safe_dump(asdict(settings)))
         flags = ("--model", name, "--tasks", tasks, "--max-new-tokens", 2)
         done = seedstep("predict", "--out", tmp_path / "run", *flags, "--name", "own")
         assert f"the encoding is the one of {tmp_path / 'tuned' / 'tune.yaml'}" in done.words
@@ -238,11 +242,12 @@ class TestCheckpoints:
         assert "the encoding is" not in seedstep("predict", "--out", tmp_path / "run", *named).out
         with PredictionsRun.read(tmp_path / "run") as run:
             own, other = run.settings_of("own"), run.settings_of("named")
-        assert (own.encoding.positive, own.encoding.max_source, own.stop_texts) == (1, 400, ())
+        assert own.encoding == make_encoding("steps", options)
+        assert own.stop_texts == ()
         assert (other.encoding.positive, other.stop_texts) == (0, ())
         (tmp_path / "tuned" / "tune.yaml").write_text("encoding: [1]")
         assert (
-            "tune.yaml: no encoding"
+            "setting 'encoding'"
             in seedstep("predict", "--out", tmp_path / "run", *flags, "--name", "bad").error
         )
 

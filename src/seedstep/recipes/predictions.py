@@ -29,7 +29,8 @@ from seedstep.evaluate.settings import (
 from seedstep.llm import Engine, Stats, open_model
 from seedstep.llm.checkpoints import checkpoint_of, load_model, load_tokenizer
 from seedstep.recipes.watching import Watcher, ticking
-from seedstep.store import ChosenSystem, PredictionsRun, read_yaml
+from seedstep.store import TUNE_CONFIG, ChosenSystem, PredictionsRun, stored_settings
+from seedstep.tune.settings import make_tune_settings
 
 __all__ = [
     "PredictProgress",
@@ -39,9 +40,6 @@ __all__ = [
     "predict_async",
     "split_settings",
 ]
-
-TUNING = "tune.yaml"
-"""The file that `seedstep tune` leaves beside a checkpoint, with the encoding it was tuned on."""
 
 Batches = AsyncGenerator[list[Answered]]
 
@@ -216,13 +214,13 @@ def encoding_beside(model: str) -> tuple[Path, Encoding] | None:
         InputError: there is such a file, and it can't be read.
     """
     kind, _, name = model.partition(":")
-    path = Path(name).parent / TUNING
-    if kind != "hf" or not Path(name).is_dir() or not path.is_file():
+    folder = Path(name).parent
+    stored = stored_settings(folder) if kind == "hf" and Path(name).is_dir() else {}
+    if not stored:
         return None
-    knobs = read_yaml(path).get("encoding")
-    if not isinstance(knobs, dict):
-        raise InputError(f"{path}: no encoding", "name one with --encoding, or move the file away")
-    return path, make_encoding("tk-instruct", knobs)
+    path = folder / TUNE_CONFIG
+    settings = make_tune_settings(stored, str(path))
+    return path, make_encoding(settings.encoding, settings.encoding_options)
 
 
 async def _work(

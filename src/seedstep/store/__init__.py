@@ -20,10 +20,11 @@ from seedstep.store.system import ChosenSystem
 from seedstep.store.systems import System, TaskChoice, distinct_names, read_systems
 from seedstep.store.task_run import Entry, TaskResult, TaskRun
 from seedstep.store.task_sources import load_source
-from seedstep.store.tune_run import TuneRun, stored_settings
+from seedstep.store.tune_run import TUNE_CONFIG, TuneRun, stored_settings
 
 __all__ = [
     "FORMATS",
+    "TUNE_CONFIG",
     "Answered",
     "ChosenSystem",
     "Counts",
