@@ -13,9 +13,10 @@ import pytest
 
 from answer_files import CATEGORIES, right, write_lines, write_predictions, write_tasks
 from command_line import UNSAFE, seedstep
+from predicting import write_word_tasks
 from seedstep.evaluate.compare import compare_with_first
 from seedstep.evaluate.measured import Evaluated
-from seedstep.recipes import evaluate_systems
+from seedstep.recipes import evaluate_systems, predict
 from seedstep.report.figures import category_figure, drawn, overall_figure, save_figures
 from seedstep.store import TaskChoice
 
@@ -69,6 +70,17 @@ class TestDifferences:
         fair, poor = (one["comparison"]["overall"]["difference"]["value"] for one in found)
         assert 0 < fair < poor
         assert found[1]["comparison"]["overall"]["difference"]["low"] > 0
+
+    def test_systems_of_a_run_come_in_the_order_in_which_they_are_named(
+        self, tmp_path: Path
+    ) -> None:
+        run = tmp_path / "run"
+        for model in ("baseline:copy-input", "baseline:copy-demonstration"):
+            predict(run, model=model, tasks=write_word_tasks(tmp_path / "ni", 6)).close()
+        names = ["baseline:copy-input", "baseline:copy-demonstration"]
+        for first, second in (names, reversed(names)):
+            done = seedstep("compare", run, "--name", first, "--name", second)
+            assert done.lines[0] == f"A: {first}, B: {second}"
 
     def test_what_is_printed(self, tasks: Path, tmp_path: Path) -> None:
         one = write_predictions(tmp_path / "one.jsonl", right(TASKS))

@@ -9,9 +9,9 @@ import typer
 
 from seedstep.cli.run import run_and_tell
 from seedstep.cli.terminal import console, plain
-from seedstep.recipes import read_experiment
+from seedstep.recipes import Experiment, read_experiment
 
-__all__ = ["command"]
+__all__ = ["SIZES", "command", "experiment_of"]
 
 SIZES = MappingProxyType(
     {
@@ -20,13 +20,18 @@ SIZES = MappingProxyType(
             "written": "2",
             "instances": "2",
             "test_instances": "2",
-            "batch": "16",
         },
         "default": {},
         "large": {"tasks": "150", "written": "40", "instances": "60", "test_instances": "60"},
     }
 )
 """What the sizes of the demo change in its experiment."""
+
+
+def experiment_of(size: str) -> Experiment:
+    """The demo in one of its sizes."""
+    with resources.as_file(resources.files("seedstep.recipes") / "experiments/demo.yaml") as path:
+        return read_experiment(path, SIZES[size])
 
 
 def command(
@@ -41,7 +46,6 @@ def command(
     """A small model teaches itself, is tuned, measured and reported on. Nothing is asked."""
     name = "demo" if size == "default" else f"demo-{size}"
     directory = out or Path("runs") / name
-    with resources.as_file(resources.files("seedstep.recipes") / "experiments/demo.yaml") as path:
-        run_and_tell(read_experiment(path, SIZES[size]), directory)
+    run_and_tell(experiment_of(size), directory)
     console.print()
     console.print(plain(f"The report: {directory / 'report' / 'index.html'}"), soft_wrap=True)

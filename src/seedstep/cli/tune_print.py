@@ -26,12 +26,12 @@ SHOWN = 5
 """Faults that are told one by one."""
 
 LOST = {
-    "positive": "lost positive examples",
-    "negative": "lost negative examples",
-    "steps": "lost steps",
-    "input_tokens": "have a trimmed input",
-    "target_tokens": "have a cut target",
-    "cut_tokens": "have a prompt cut at its end",
+    "positive": "fewer positive examples",
+    "negative": "fewer negative examples",
+    "steps": "fewer steps",
+    "input_tokens": "a trimmed input",
+    "target_tokens": "a cut target",
+    "cut_tokens": "a prompt cut at its end",
 }
 """What became of examples that did not fit, by the field that counts them."""
 
@@ -127,7 +127,7 @@ def _overview(settings: TuneSettings, preflight: Preflight) -> Iterator[str]:
     yield f"  tokens an epoch: {one.prompt_tokens:,} of prompts, {one.target_tokens:,} of targets"
     for name, count in one.lost.items():
         if count:
-            yield f"  to fit: {_count(count, 'example')} {LOST[name]}"
+            yield f"  to fit: {LOST[name]} in {_count(count, 'example')}"
     longest = ", ".join(f"{tokens:,} ({task}, {name})" for task, name, tokens in one.longest)
     yield f"  longest, in tokens: {longest}"
     if one.held_out_examples:

@@ -98,8 +98,9 @@ def read_systems(
 ) -> tuple[System, ...]:
     """The systems in some sources, each a run's directory or a file of predictions.
 
-    `names` are those to take from the runs, all of them where none is named. A file is a system
-    of its own, named after the file, and needs `tasks`; a run has its own, unless these are given.
+    `names` are those to take from the runs, in this order; all of them where none is named. A file
+    is a system of its own, named after the file, and needs `tasks`; a run has its own, unless these
+    are given.
 
     Raises:
         InputError: tasks or a source can't be read, a source holds no predictions, or a name is
@@ -154,8 +155,9 @@ def _of_run(
             what = f"{source} is a run of `seedstep {run.stage}`, which keeps no predictions"
             raise InputError(what, "name a run of `seedstep predict`, or a file")
         tasks, references = given or (run.tasks().tasks, run.references())
-        for name in run.names():
-            if not names or name in names:
+        kept = run.names()
+        for name in names or kept:
+            if name in kept:
                 yield System(name, source, tasks, references, tuple(run.predictions(name)))
 
 
