@@ -56,6 +56,13 @@ def test_nothing_is_said_about_nothing() -> None:
 class TestSpending:
     ANSWERS = (Answered(1000.0, 100, 10), Answered(1060.0, 300, 20))
 
+    def test_seconds_of_work_have_no_rate(self) -> None:
+        section = spending_section(self.ANSWERS[:1], [1000.5], None)
+        assert section
+        table = section.blocks[0]
+        assert isinstance(table, Table)
+        assert ("finished tasks a minute", "") in table.rows
+
     def test_totals_and_lines_over_the_time_of_work(self) -> None:
         late = 1060.0 + PAUSE_SECONDS + 1
         answers = (*self.ANSWERS, Answered(late, 1, 0), Answered(late + 240, 1, 0))
@@ -67,7 +74,7 @@ class TestSpending:
             ("requests answered", "4"),
             ("tokens of prompts", "402"),
             ("tokens of replies", "30"),
-            ("minutes of work", "5.0"),
+            ("minutes from the first answer to the last", "5.0"),
             ("finished tasks a minute", "0.4"),
             ("tokens for a finished task", "216"),
             ("US dollars", "0.0007"),

@@ -40,7 +40,7 @@ def spending_section(
     blocks: list[Block] = [
         _table(len(answers), len(done), max(at.values()), prompt[-1], completion[-1], price),
         Paragraph(
-            f"Time is that of work: gaps of more than {PAUSE_SECONDS / 60:.0f} minutes between two "
+            f"Times are without pauses: gaps of more than {PAUSE_SECONDS / 60:.0f} minutes between two "
             "answers are left out."
         ),
     ]
@@ -72,8 +72,8 @@ def _table(
         ("requests answered", f"{answers:,}"),
         ("tokens of prompts", f"{prompt:,}"),
         ("tokens of replies", f"{completion:,}"),
-        ("minutes of work", f"{minutes:,.1f}"),
-        ("finished tasks a minute", f"{done / minutes:,.1f}" if minutes else ""),
+        ("minutes from the first answer to the last", f"{minutes:,.1f}"),
+        ("finished tasks a minute", f"{done / minutes:,.1f}" if minutes >= 1 else ""),
         ("tokens for a finished task", f"{(prompt + completion) / done:,.0f}" if done else ""),
     ]
     if price:
