@@ -152,9 +152,11 @@ class TestWhatDoesNotCount:
     def test_two_instances_with_one_id(self, tmp_path: Path) -> None:
         task = {"definition": "Sort.", "instances": [{"id": "a", "input": "b", "output": "b"}]}
         tasks = write_lines(tmp_path / "tasks.jsonl", [task, task])
-        path = write_predictions(tmp_path / "p.jsonl", {"a": "b"})
-        error = seedstep("evaluate", path, "--tasks", tasks).error
-        assert "'task_1' and 'task_2' both have an instance 'a'" in error
+        path = write_predictions(tmp_path / "p.jsonl", {"a": "b", "task_1/a": "b", "task_2/a": "c"})
+        done = seedstep("evaluate", path, "--tasks", tasks, "--format", "json")
+        (system,) = json.loads(done.out)
+        assert system["overall"]["exact_match"]["value"] == 50.0
+        assert "there is no instance 'a'" in done.words
 
     @pytest.mark.parametrize("split", ["", "\n\n"])
     def test_an_empty_split(self, split: str, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from seedstep.data.decoding import BadLine
 from seedstep.data.evaluation import evaluation_items
 from seedstep.data.files import write_atomically, write_in_parts
 from seedstep.data.folders import files_in, read_marker, require_ours, whole_folder
+from seedstep.data.instances import instances_of
 from seedstep.data.jsonl import read_jsonl
 from seedstep.data.predictions import PredictionFile, WrittenPrediction, read_predictions
 from seedstep.data.problems import Problem
@@ -32,6 +33,7 @@ __all__ = [
     "evaluation_items",
     "files_in",
     "has_rows",
+    "instances_of",
     "load_rows",
     "load_tasks",
     "open_table",

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from seedstep.data.decoding import BadLine
+from seedstep.data.instances import instances_of
 from seedstep.data.jsonl import read_jsonl
 from seedstep.data.problems import Problem, placed
 from seedstep.data.records import Task
@@ -81,10 +82,9 @@ class _Content:
     def find(self, definition: str, text: str) -> str | BadLine:
         if self._ids is None:
             self._ids = {}
-            for task in self._tasks:
-                for one in task.instances:
-                    place = (task.definition.strip(), one.input.strip())
-                    self._ids.setdefault(place, []).append(one.id)
+            for name, task, one in instances_of(tuple(self._tasks)):
+                place = (task.definition.strip(), one.input.strip())
+                self._ids.setdefault(place, []).append(name)
         ids = self._ids.get((definition.strip(), text.strip()), [])
         if len(ids) == 1:
             return ids[0]

@@ -18,10 +18,10 @@ from typing import Any
 
 import msgspec
 
-from seedstep.data import TaskFiles, load_tasks
+from seedstep.data import TaskFiles, instances_of, load_tasks
 from seedstep.errors import InputError, RunError
 from seedstep.evaluate.predict import Answered, Work
-from seedstep.evaluate.references import instances_of, references_of
+from seedstep.evaluate.references import references_of
 from seedstep.evaluate.scores import Prediction, Reference
 from seedstep.evaluate.settings import (
     ChosenTasks,

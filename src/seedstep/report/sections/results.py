@@ -10,10 +10,9 @@ Example::
 
 from collections.abc import Mapping, Sequence
 
-from seedstep.data import Instance, Task
+from seedstep.data import Instance, Task, instances_of
 from seedstep.evaluate.compare import Comparison, Difference, Pairing, compare
 from seedstep.evaluate.measured import Evaluated
-from seedstep.evaluate.references import instances_of
 from seedstep.report.charts import difference_chart
 from seedstep.report.improvement import TaskChange, task_changes
 from seedstep.report.records import Block, Field, Paragraph, Section, Specimen, Specimens, Table

@@ -40,8 +40,8 @@ def spending_section(
     blocks: list[Block] = [
         _table(len(answers), len(done), max(at.values()), prompt[-1], completion[-1], price),
         Paragraph(
-            f"Times are without pauses: gaps of more than {PAUSE_SECONDS / 60:.0f} minutes between two "
-            "answers are left out."
+            f"Times are without pauses: gaps of more than {PAUSE_SECONDS / 60:.0f} minutes between "
+            "two answers are left out."
         ),
     ]
     if done:
