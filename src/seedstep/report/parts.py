@@ -67,7 +67,7 @@ Tell = Callable[[str], None]
 
 
 def parts_of(paths: Sequence[Path], test_sets: TestSets, tell: Tell) -> list[Part]:
-    """All that is to be said about some runs; those with predictions are compared in one part.
+    """All that is to be said about some runs; those with predictions are compared in one part, the first.
 
     Raises:
         RunError: one is no run.
@@ -85,7 +85,7 @@ def parts_of(paths: Sequence[Path], test_sets: TestSets, tell: Tell) -> list[Par
                 parts.append(_part(run, test_sets, tell))
     if predicted:
         tell("scoring the predictions")
-        parts.append(_results(predicted))
+        parts.insert(0, _results(predicted))
     return parts
 
 
