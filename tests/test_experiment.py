@@ -49,6 +49,12 @@ def test_stages_run_in_order_and_say_what_they_are(experiment: Path) -> None:
     assert len(Path("out/second.jsonl").read_text().splitlines()) == 2
 
 
+def test_nothing_in_the_directory_is_run_as_code(experiment: Path) -> None:
+    Path("out").mkdir()
+    Path("out/typer.py").write_text("raise SystemExit('executed')")
+    assert seedstep("run", experiment, "--out", "out").code == 0
+
+
 def test_finished_stages_do_not_run_again(experiment: Path) -> None:
     assert seedstep("run", experiment, "--out", "out").code == 0
     Path("out/second.jsonl").unlink()

@@ -206,7 +206,7 @@ def run_experiment(experiment: Experiment, out: Path, tell: Callable[[Stage, str
 
 
 def _run(stage: Stage, directory: Path) -> int:
-    words = [sys.executable, "-m", "seedstep", *stage.command]
+    words = [sys.executable, "-P", "-m", "seedstep", *stage.command]  # -P: no code from there
     with subprocess.Popen(words, cwd=directory) as process:  # noqa: S603 - a command of ours
         while True:
             try:

@@ -67,7 +67,7 @@ Tell = Callable[[str], None]
 
 
 def parts_of(paths: Sequence[Path], test_sets: TestSets, tell: Tell) -> list[Part]:
-    """All that is to be said about some runs; those with predictions are compared in one part, the first.
+    """What there is to say about runs; those with predictions are compared, in the first part.
 
     Raises:
         RunError: one is no run.
