@@ -155,7 +155,7 @@ def _dequantized(path: Path) -> Path:
     """A GGUF file as a checkpoint, made if it is not in the cache yet."""
     if not path.is_file():
         raise ModelError(f"{path}: no such file", "check the path after `gguf:`")
-    target = _cache() / f"{path.stem}-{_fingerprint(path)}-{CACHE_FORM}"
+    target = _cache() / f"{path.stem}-{file_fingerprint(path)}-{CACHE_FORM}"
     if target.is_dir():
         return target
     transformers = _transformers()
@@ -193,11 +193,6 @@ def _cache() -> Path:
     directory = Path(base) / "seedstep" / "checkpoints"
     directory.mkdir(parents=True, exist_ok=True)
     return directory
-
-
-def _fingerprint(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def _transformers() -> Any:
