@@ -6,6 +6,7 @@ Example::
     model, attention = prepare_model(model, training, arguments.device, longest=1352)
 """
 
+import atexit
 import warnings
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,15 @@ def trainer_arguments(
     if arguments.deepspeed_plugin is not None:
         raise InputError("DeepSpeed can't train packed rows", "launch with FSDP or DDP")
     arguments._n_gpu = min(arguments.n_gpu, 1)  # several GPUs: one process each
+    if arguments.world_size > 1:
+        atexit.register(_leave_group)
     return arguments
+
+
+def _leave_group() -> None:
+    """Leave the group of processes: one that ends in it may abort, its work done."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def prepare_model(
