@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -126,27 +127,30 @@ def test_values_that_are_not_known_are_refused(experiment: Path) -> None:
     assert "no value" in seedstep("run", experiment, "--set", "tokens").error
 
 
-def test_an_interruption_lets_the_stage_end_in_its_own_way(tmp_path: Path) -> None:
+def interrupt(process: subprocess.Popen[bytes]) -> None:
+    """As a terminal does: the experiment and its stage are told."""
+    os.killpg(process.pid, signal.SIGINT)
+
+
+@pytest.mark.parametrize("stop", [interrupt, subprocess.Popen.terminate])
+def test_an_interruption_lets_the_stage_end_in_its_own_way(
+    tmp_path: Path, stop: Callable[[subprocess.Popen[bytes]], None]
+) -> None:
     path = tmp_path / "slow.yaml"
     with ScriptedServer(lambda number, body: Fault(delay=0.3)) as server:
         flags = f"model: 'openai:m', base-url: '{server.url}', tasks: 500, out: grown"
         path.write_text(f"stages: [{{bootstrap: {{{flags}}}}}]")
-        status, shown = _interrupted(path, server)
-    assert status == 130, shown
+        process = subprocess.Popen(
+            program("run", path, "--out", tmp_path / "out"),
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        while not server.requests:
+            time.sleep(0.05)
+        stop(process)
+        shown = process.communicate(timeout=60)[0].decode()  # both have let go of it
+    assert process.returncode == 130, shown
+    assert "All that came back is kept" in shown
     assert "The same command goes on from here" in shown
-
-
-def _interrupted(path: Path, server: ScriptedServer) -> tuple[int, str]:
-    """Run an experiment, and interrupt it as a terminal does once the server was asked."""
-    process = subprocess.Popen(
-        program("run", path, "--out", path.parent / "out"),
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    while not server.requests:
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
-    shown = process.communicate(timeout=60)[0].decode()
-    return process.returncode, shown

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from seedstep.cli.terminal import console, plain
 from seedstep.errors import InputError
@@ -50,12 +49,13 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _print(experiment: Experiment) -> None:
-    table = Table("stage", "command", "after", "independent of")
-    for stage in experiment.stages:
-        others = ", ".join(experiment.independent_of(stage))
-        cells = (stage.name, stage.shown, ", ".join(stage.after), others)
-        table.add_row(*map(plain, cells))
-    console.print(table)
+    for number, stage in enumerate(experiment.stages, 1):
+        console.print(plain(f"{number}. {stage.name}", style="bold"))
+        console.print(plain(f"   $ {stage.shown}"), soft_wrap=True)
+        if stage.after:
+            console.print(plain(f"   after: {', '.join(stage.after)}", style="dim"))
+        if others := experiment.independent_of(stage):
+            console.print(plain(f"   independent of: {', '.join(others)}", style="dim"))
 
 
 def run_and_tell(experiment: Experiment, out: Path) -> None:

@@ -25,9 +25,12 @@ Example::
 import hashlib
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -207,12 +210,25 @@ def run_experiment(experiment: Experiment, out: Path, tell: Callable[[Stage, str
 
 def _run(stage: Stage, directory: Path) -> int:
     words = [sys.executable, "-P", "-m", "seedstep", *stage.command]  # -P: no code from there
-    with subprocess.Popen(words, cwd=directory) as process:  # noqa: S603 - a command of ours
+    with subprocess.Popen(words, cwd=directory) as process, _ended_with(process):  # noqa: S603 - ours
         while True:
             try:
                 return process.wait()
             except KeyboardInterrupt:
                 continue  # the stage is told too, and ends in its own way
+
+
+@contextmanager
+def _ended_with(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Whoever ends this process ends that one, in its own way: it would go on unseen."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _read_done(path: Path) -> dict[str, str]:
