@@ -1,6 +1,7 @@
 """`seedstep bootstrap`: grow tasks from seed tasks."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +19,9 @@ from seedstep.cli.options import (
     Out,
     SameModel,
     Seed,
+    flags_of,
+    help_of,
+    option,
     settings_of,
 )
 from seedstep.cli.progress import watcher
@@ -33,25 +37,25 @@ from seedstep.store import Run
 __all__ = ["command"]
 
 
-def _help(name: str) -> str:
-    return str(Settings.__dataclass_fields__[name].metadata["help"])
+_option = partial(option, Settings)
 
 
 def command(
+    context: typer.Context,
     out: Out = None,
     model: Model = None,
     base_url: BaseUrl = None,
     prompt_style: Annotated[
-        Literal["auto", "completion", "turns", "chat"] | None,
-        typer.Option(help=_help("prompt_style")),
+        Literal["auto", "completion", "turns", "chat"] | None, _option("prompt_style")
     ] = None,
-    seeds: Annotated[str | None, typer.Option(help=_help("seeds"))] = None,
-    tasks: Annotated[int | None, typer.Option(help=_help("tasks"))] = None,
+    seeds: Annotated[str | None, _option("seeds")] = None,
+    tasks: Annotated[int | None, _option("tasks")] = None,
     seed: Seed = None,
-    window: Annotated[int | None, typer.Option(help=_help("window"))] = None,
+    window: Annotated[int | None, _option("window")] = None,
     in_flight: InFlight = None,
     decontaminate: Annotated[
-        list[str] | None, typer.Option(help=_help("decontaminate") + " May be given several times.")
+        list[str] | None,
+        typer.Option(help=help_of(Settings, "decontaminate") + " May be given several times."),
     ] = None,
     max_requests: MaxRequests = None,
     max_tokens: MaxTokens = None,
@@ -63,21 +67,7 @@ def command(
     ] = False,
 ) -> None:
     """Grow tasks from seed tasks (Self-Instruct). Run it again to go on where it stopped."""
-    flags = {
-        "model": model,
-        "base_url": base_url,
-        "prompt_style": prompt_style,
-        "seeds": seeds,
-        "tasks": tasks,
-        "seed": seed,
-        "window": window,
-        "in_flight": in_flight,
-        "decontaminate": decontaminate or None,
-        "max_requests": max_requests,
-        "max_tokens": max_tokens,
-        "max_usd": max_usd,
-    }
-    asked = settings_of(make_settings, config, flags)
+    asked = settings_of(make_settings, config, flags_of(context, Settings))
     settings = make_settings(asked, "the command line")
     resolve_base_url(settings.model, settings.base_url)
     if dry_run:

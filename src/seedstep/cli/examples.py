@@ -1,6 +1,7 @@
 """`seedstep examples`: examples generated from step-by-step instructions, and ranked."""
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,8 @@ from seedstep.cli.options import (
     Out,
     SameModel,
     Seed,
+    flags_of,
+    option,
     required,
     settings_of,
 )
@@ -37,17 +40,16 @@ app = typer.Typer(
 )
 
 
-def _help(name: str) -> str:
-    return str(ExamplesSettings.__dataclass_fields__[name].metadata["help"])
+_option = partial(option, ExamplesSettings)
 
 
 @app.callback()
 def generate(
     context: typer.Context,
     out: Out = None,
-    steps: Annotated[str | None, typer.Option(help=_help("steps"))] = None,
-    count: Annotated[int | None, typer.Option(help=_help("count"))] = None,
-    limit: Annotated[int | None, typer.Option(help=_help("limit"))] = None,
+    steps: Annotated[str | None, _option("steps")] = None,
+    count: Annotated[int | None, _option("count")] = None,
+    limit: Annotated[int | None, _option("limit")] = None,
     model: Model = None,
     base_url: BaseUrl = None,
     seed: Seed = None,
@@ -61,20 +63,8 @@ def generate(
     """Generate examples for each task that has an instruction, and choose two of them."""
     if context.invoked_subcommand:
         return
-    flags = {
-        "steps": steps,
-        "count": count,
-        "limit": limit,
-        "model": model,
-        "base_url": base_url,
-        "seed": seed,
-        "in_flight": in_flight,
-        "max_requests": max_requests,
-        "max_tokens": max_tokens,
-        "max_usd": max_usd,
-    }
     out = required(out)
-    asked = settings_of(make_examples_settings, config, flags)
+    asked = settings_of(make_examples_settings, config, flags_of(context, ExamplesSettings))
     again = f"seedstep examples --out {out}"
     progress = run_to_the_end(_generate(out, asked, same_model=same_model), again)
     with ExamplesRun.read(out) as run:

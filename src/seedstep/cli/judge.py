@@ -1,5 +1,6 @@
 """`seedstep judge`: answers rated by a model, or compared by it two by two."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,9 @@ from seedstep.cli.options import (
     Out,
     SameModel,
     Seed,
+    flags_of,
+    help_of,
+    option,
     required,
     settings_of,
 )
@@ -31,22 +35,23 @@ from seedstep.store import JudgeRun
 __all__ = ["command", "print_verdicts"]
 
 
-def _help(name: str) -> str:
-    return str(JudgeSettings.__dataclass_fields__[name].metadata["help"])
+_option = partial(option, JudgeSettings)
 
 
 def command(
+    context: typer.Context,
     sources: Annotated[
-        list[str] | None, typer.Argument(help=_help("sources"), metavar="SOURCE...")
+        list[str] | None,
+        typer.Argument(help=help_of(JudgeSettings, "sources"), metavar="SOURCE..."),
     ] = None,
     out: Out = None,
-    mode: Annotated[Literal["rating", "pairwise"] | None, typer.Option(help=_help("mode"))] = None,
-    name: Annotated[list[str] | None, typer.Option("--name", help=_help("names"))] = None,
-    tasks: Annotated[str | None, typer.Option(help=_help("tasks"))] = None,
-    split: Annotated[str | None, typer.Option(help=_help("split"))] = None,
-    track: Annotated[str | None, typer.Option(help=_help("track"))] = None,
-    limit_instances: Annotated[int | None, typer.Option(help=_help("limit_instances"))] = None,
-    limit: Annotated[int | None, typer.Option(help=_help("limit"))] = None,
+    mode: Annotated[Literal["rating", "pairwise"] | None, _option("mode")] = None,
+    names: Annotated[list[str] | None, _option("names", "--name")] = None,
+    tasks: Annotated[str | None, _option("tasks")] = None,
+    split: Annotated[str | None, _option("split")] = None,
+    track: Annotated[str | None, _option("track")] = None,
+    limit_instances: Annotated[int | None, _option("limit_instances")] = None,
+    limit: Annotated[int | None, _option("limit")] = None,
     model: Model = None,
     base_url: BaseUrl = None,
     seed: Seed = None,
@@ -58,25 +63,8 @@ def command(
     config: Config = None,
 ) -> None:
     """Have a model judge answers. Run it again to go on where it stopped."""
-    flags = {
-        "sources": sources or None,
-        "mode": mode,
-        "names": name or None,
-        "tasks": tasks,
-        "split": split,
-        "track": track,
-        "limit_instances": limit_instances,
-        "limit": limit,
-        "model": model,
-        "base_url": base_url,
-        "seed": seed,
-        "in_flight": in_flight,
-        "max_requests": max_requests,
-        "max_tokens": max_tokens,
-        "max_usd": max_usd,
-    }
     out = required(out)
-    asked = settings_of(make_judge_settings, config, flags)
+    asked = settings_of(make_judge_settings, config, flags_of(context, JudgeSettings))
     again = f"seedstep judge --out {out}"
     progress = run_to_the_end(_judge(out, asked, same_model=same_model), again)
     with JudgeRun.read(out) as run:

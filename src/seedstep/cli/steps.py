@@ -1,5 +1,6 @@
 """`seedstep steps`: step-by-step instructions for tasks, and what comes of them."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,8 @@ from seedstep.cli.options import (
     Out,
     SameModel,
     Seed,
+    flags_of,
+    option,
     required,
     settings_of,
 )
@@ -36,60 +39,40 @@ app = typer.Typer(
 )
 
 
-def _help(name: str) -> str:
-    return str(StepsSettings.__dataclass_fields__[name].metadata["help"])
+_option = partial(option, StepsSettings)
 
 
 @app.callback()
 def write(
     context: typer.Context,
     out: Out = None,
-    tasks: Annotated[str | None, typer.Option(help=_help("tasks"))] = None,
-    split: Annotated[str | None, typer.Option(help=_help("split"))] = None,
-    track: Annotated[str | None, typer.Option(help=_help("track"))] = None,
-    limit: Annotated[int | None, typer.Option(help=_help("limit"))] = None,
+    tasks: Annotated[str | None, _option("tasks")] = None,
+    split: Annotated[str | None, _option("split")] = None,
+    track: Annotated[str | None, _option("track")] = None,
+    limit: Annotated[int | None, _option("limit")] = None,
     model: Model = None,
     base_url: BaseUrl = None,
-    style: Annotated[
-        Literal["auto", "completion", "chat"] | None, typer.Option(help=_help("prompt_style"))
+    prompt_style: Annotated[
+        Literal["auto", "completion", "chat"] | None, _option("prompt_style", "--style")
     ] = None,
-    refine: Annotated[Literal["full", "none"] | None, typer.Option(help=_help("refine"))] = None,
-    repairs: Annotated[int | None, typer.Option(help=_help("repairs"))] = None,
-    judge: Annotated[str | None, typer.Option(help=_help("judge"))] = None,
-    judge_base_url: Annotated[str | None, typer.Option(help=_help("judge_base_url"))] = None,
+    refine: Annotated[Literal["full", "none"] | None, _option("refine")] = None,
+    repairs: Annotated[int | None, _option("repairs")] = None,
+    judge: Annotated[str | None, _option("judge")] = None,
+    judge_base_url: Annotated[str | None, _option("judge_base_url")] = None,
     seed: Seed = None,
     in_flight: InFlight = None,
     max_requests: MaxRequests = None,
     max_tokens: MaxTokens = None,
     max_usd: MaxUsd = None,
     same_model: SameModel = False,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help=_help("skip_bad"))] = False,
+    skip_bad: Annotated[bool | None, _option("skip_bad", "--skip-bad")] = None,
     config: Config = None,
 ) -> None:
     """Write a step-by-step instruction for each task. Run it again to go on where it stopped."""
     if context.invoked_subcommand:
         return
-    flags = {
-        "tasks": tasks,
-        "split": split,
-        "track": track,
-        "limit": limit,
-        "model": model,
-        "base_url": base_url,
-        "prompt_style": style,
-        "refine": refine,
-        "repairs": repairs,
-        "judge": judge,
-        "judge_base_url": judge_base_url,
-        "seed": seed,
-        "in_flight": in_flight,
-        "max_requests": max_requests,
-        "max_tokens": max_tokens,
-        "max_usd": max_usd,
-        "skip_bad": skip_bad or None,
-    }
     out = required(out)
-    asked = settings_of(make_steps_settings, config, flags)
+    asked = settings_of(make_steps_settings, config, flags_of(context, StepsSettings))
     progress = run_to_the_end(
         _write(out, asked, same_model=same_model), f"seedstep steps --out {out}"
     )
@@ -155,10 +138,10 @@ def take_over(
     path: Annotated[
         Path, typer.Argument(help="JSON lines with `task`, and `text` or `steps`.", metavar="FILE")
     ],
-    tasks: Annotated[str, typer.Option(help=_help("tasks"))],
+    tasks: Annotated[str, _option("tasks")],
     out: Annotated[Path, typer.Option(help="A new directory for the run.")],
-    split: Annotated[str | None, typer.Option(help=_help("split"))] = None,
-    track: Annotated[str | None, typer.Option(help=_help("track"))] = None,
+    split: Annotated[str | None, _option("split")] = None,
+    track: Annotated[str | None, _option("track")] = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Go on without lines and tasks that are wrong.")
     ] = False,
