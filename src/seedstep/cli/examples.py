@@ -23,11 +23,12 @@ from seedstep.cli.options import (
     required,
     settings_of,
 )
+from seedstep.cli.preview_print import DryRun, print_estimate, print_requests
 from seedstep.cli.stopping import run_to_the_end
 from seedstep.cli.task_progress import print_end, print_spending, watching
 from seedstep.cli.terminal import console, plain
 from seedstep.data import Example
-from seedstep.recipes import TaskProgress, make_examples_async
+from seedstep.recipes import TaskProgress, make_examples_async, preview_made_examples
 from seedstep.steps import ExampleSet, ExamplesSettings, make_examples_settings
 from seedstep.store import Entry, ExamplesRun
 
@@ -59,12 +60,16 @@ def generate(
     max_usd: MaxUsd = None,
     same_model: SameModel = False,
     config: Config = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Generate examples for each task that has an instruction, and choose two of them."""
     if context.invoked_subcommand:
         return
-    out = required(out)
     asked = settings_of(make_examples_settings, config, flags_of(context, ExamplesSettings))
+    if dry_run:
+        _print_preview(make_examples_settings(asked, "the command line"))
+        return
+    out = required(out)
     again = f"seedstep examples --out {out}"
     progress = run_to_the_end(_generate(out, asked, same_model=same_model), again)
     with ExamplesRun.read(out) as run:
@@ -77,6 +82,17 @@ def generate(
 async def _generate(out: Path, asked: dict[str, Any], *, same_model: bool) -> TaskProgress:
     with watching(out) as watch:
         return await make_examples_async(out, asked, watch, same_model=same_model)
+
+
+def _print_preview(settings: ExamplesSettings) -> None:
+    view = preview_made_examples(settings)
+    print_requests({one.purpose: one for one in view.requests}, settings.style)
+    print_estimate(
+        f"{view.counts['generate']:,} tasks with {settings.model}",
+        view,
+        settings.price,
+        "examples of 60 tokens, 4 characters a token. The ranking shows stand-ins for them.",
+    )
 
 
 def print_examples(run: ExamplesRun) -> None:

@@ -22,11 +22,17 @@ from seedstep.cli.options import (
     required,
     settings_of,
 )
+from seedstep.cli.preview_print import DryRun, print_estimate, print_requests
 from seedstep.cli.steps_print import print_checks, print_entry, print_list, print_statistics
 from seedstep.cli.stopping import run_to_the_end
 from seedstep.cli.task_progress import print_end, watching
 from seedstep.cli.terminal import console, plain
-from seedstep.recipes import TaskProgress, import_instructions, write_instructions_async
+from seedstep.recipes import (
+    TaskProgress,
+    import_instructions,
+    preview_instructions,
+    write_instructions_async,
+)
 from seedstep.steps import StepsSettings, make_steps_settings
 from seedstep.store import StepsRun, export_lines, export_task_files
 
@@ -67,12 +73,16 @@ def write(
     same_model: SameModel = False,
     skip_bad: Annotated[bool | None, _option("skip_bad", "--skip-bad")] = None,
     config: Config = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Write a step-by-step instruction for each task. Run it again to go on where it stopped."""
     if context.invoked_subcommand:
         return
-    out = required(out)
     asked = settings_of(make_steps_settings, config, flags_of(context, StepsSettings))
+    if dry_run:
+        _print_preview(make_steps_settings(asked, "the command line"))
+        return
+    out = required(out)
     progress = run_to_the_end(
         _write(out, asked, same_model=same_model), f"seedstep steps --out {out}"
     )
@@ -86,6 +96,16 @@ def write(
 async def _write(out: Path, asked: dict[str, Any], *, same_model: bool) -> TaskProgress:
     with watching(out) as watch:
         return await write_instructions_async(out, asked, watch, same_model=same_model)
+
+
+def _print_preview(settings: StepsSettings) -> None:
+    view = preview_instructions(settings)
+    print_requests({one.purpose: one for one in view.requests}, settings.style)
+    assumed = "no repairs, instructions of 160 tokens, 4 characters a token."
+    if settings.style == "chat":
+        assumed += " Each turn is sent with the earlier ones and their replies."
+    what = f"{view.counts.get('obtain', 0):,} tasks with {settings.model}"
+    print_estimate(what, view, settings.price, assumed)
 
 
 @app.command()

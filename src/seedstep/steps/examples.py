@@ -30,7 +30,7 @@ from seedstep.steps.pipeline import AHEAD
 from seedstep.steps.records import FAILURES, ExampleSet, Turn
 from seedstep.steps.settings import ExamplesSettings
 
-__all__ = ["draw_two", "generate_examples"]
+__all__ = ["draw_two", "generate_examples", "generate_prompt", "rank_prompt"]
 
 
 async def generate_examples(
@@ -55,12 +55,7 @@ async def generate_examples(
 async def _examples_of(
     settings: ExamplesSettings, task: Task, steps: Sequence[str], engine: Engine, place: int
 ) -> ExampleSet:
-    prompt = render(
-        "steps/harder_examples",
-        generated_example_num=str(settings.count),
-        task_category=named_category(task),
-        instruction_content=render_steps(steps),
-    )
+    prompt = generate_prompt(settings, task, steps)
     chat = Chat(engine, place)
     turn = await chat.say(Line("generate", prompt), settings.sampling_of("generate"))
     made = ExampleSet(task.id, (turn,))
@@ -83,12 +78,27 @@ async def _rank(
     engine: Engine,
     place: int,
 ) -> Turn:
-    prompt = render(
+    line = Line("rank", rank_prompt(candidates, steps))
+    return await Chat(engine, place).say(line, settings.sampling_of("rank"))
+
+
+def generate_prompt(settings: ExamplesSettings, task: Task, steps: Sequence[str]) -> str:
+    """Asks for examples of a task."""
+    return render(
+        "steps/harder_examples",
+        generated_example_num=str(settings.count),
+        task_category=named_category(task),
+        instruction_content=render_steps(steps),
+    )
+
+
+def rank_prompt(candidates: Sequence[Example], steps: Sequence[str]) -> str:
+    """Asks for the best two of some examples."""
+    return render(
         "steps/rank",
         example_content=written_examples(candidates),
         instruction_content=render_steps(steps),
     )
-    return await Chat(engine, place).say(Line("rank", prompt), settings.sampling_of("rank"))
 
 
 def _ranked(made: ExampleSet, turn: Turn) -> ExampleSet:

@@ -86,7 +86,16 @@ class ExamplesRun(TaskRun[ExamplesSettings, ExampleSet]):
 
     def instructions(self) -> dict[str, tuple[str, ...]]:
         """The steps of each task, by its id."""
-        with StepsRun.read(_named(self.settings)) as run:
+        return self.steps_of(self.settings)
+
+    @staticmethod
+    def steps_of(settings: ExamplesSettings) -> dict[str, tuple[str, ...]]:
+        """The steps of each task of the run that the settings name.
+
+        Raises:
+            InputError: they name none.
+        """
+        with StepsRun.read(_named(settings)) as run:
             return {entry.task: entry.result.steps for entry in run.entries()}
 
 
