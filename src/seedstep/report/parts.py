@@ -47,7 +47,7 @@ from seedstep.store import (
 )
 from seedstep.store.systems import PredictionsHeld, System, distinct_names
 from seedstep.text import TOKENIZERS
-from seedstep.tune.curve import read_losses
+from seedstep.tune.metrics import read_losses
 
 __all__ = ["Tell", "TestSets", "parts_of"]
 
