@@ -52,7 +52,7 @@ class _Watch:
         self._bar.show(progress.done, progress.wanted, _activity(progress))
 
     def tick(self, progress: PredictProgress) -> None:
-        self._bar.tick(progress.done, progress.wanted, _activity(progress))
+        self._bar.show(progress.done, progress.wanted, _activity(progress))
 
     def _tell(self, progress: PredictProgress) -> None:
         for note in progress.notes[self._told :]:

@@ -49,7 +49,7 @@ class _Watch:
         self._bar.show(progress.done, progress.wanted, _activity(progress))
 
     def tick(self, progress: TaskProgress) -> None:
-        self._bar.tick(progress.done, progress.wanted, _activity(progress))
+        self._bar.show(progress.done, progress.wanted, _activity(progress))
 
 
 def _activity(progress: TaskProgress) -> str:
