@@ -3,7 +3,7 @@
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -24,11 +24,10 @@ from seedstep.cli.options import (
     settings_of,
 )
 from seedstep.cli.preview_print import DryRun, print_estimate, print_requests
-from seedstep.cli.stopping import run_to_the_end
-from seedstep.cli.task_progress import print_end, print_spending, watching
+from seedstep.cli.task_progress import end_tasks, print_spending, run_tasks
 from seedstep.cli.terminal import console, plain
 from seedstep.data import Example
-from seedstep.recipes import TaskProgress, make_examples_async, preview_made_examples
+from seedstep.recipes import make_examples_async, preview_made_examples
 from seedstep.steps import ExampleSet, ExamplesSettings, make_examples_settings
 from seedstep.store import Entry, ExamplesRun
 
@@ -71,17 +70,10 @@ def generate(
         return
     out = required(out)
     again = f"seedstep examples --out {out}"
-    progress = run_to_the_end(_generate(out, asked, same_model=same_model), again)
+    progress = run_tasks(make_examples_async, out, asked, same_model=same_model, again=again)
     with ExamplesRun.read(out) as run:
         print_examples(run)
-    print_end(again, f"seedstep examples show {out} TASK", progress)
-    if not progress.complete:
-        raise typer.Exit(1)
-
-
-async def _generate(out: Path, asked: dict[str, Any], *, same_model: bool) -> TaskProgress:
-    with watching(out) as watch:
-        return await make_examples_async(out, asked, watch, same_model=same_model)
+    end_tasks(again, f"seedstep examples show {out} TASK", progress)
 
 
 def _print_preview(settings: ExamplesSettings) -> None:

@@ -1,8 +1,7 @@
 """`seedstep judge`: answers rated by a model, or compared by it two by two."""
 
 from functools import partial
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,11 +23,10 @@ from seedstep.cli.options import (
     settings_of,
 )
 from seedstep.cli.scoring import print_table
-from seedstep.cli.stopping import run_to_the_end
-from seedstep.cli.task_progress import print_end, print_spending, watching
+from seedstep.cli.task_progress import end_tasks, print_spending, run_tasks
 from seedstep.cli.terminal import console, plain
 from seedstep.evaluate.judge_settings import JudgeSettings, make_judge_settings
-from seedstep.recipes import TaskProgress, judge_async
+from seedstep.recipes import judge_async
 from seedstep.report.tables import verdict_table
 from seedstep.store import JudgeRun
 
@@ -66,17 +64,10 @@ def command(
     out = required(out)
     asked = settings_of(make_judge_settings, config, flags_of(context, JudgeSettings))
     again = f"seedstep judge --out {out}"
-    progress = run_to_the_end(_judge(out, asked, same_model=same_model), again)
+    progress = run_tasks(judge_async, out, asked, same_model=same_model, again=again)
     with JudgeRun.read(out) as run:
         print_verdicts(run)
-    print_end(again, f"seedstep requests {out}", progress)
-    if not progress.complete:
-        raise typer.Exit(1)
-
-
-async def _judge(out: Path, asked: dict[str, Any], *, same_model: bool) -> TaskProgress:
-    with watching(out) as watch:
-        return await judge_async(out, asked, watch, same_model=same_model)
+    end_tasks(again, f"seedstep requests {out}", progress)
 
 
 def print_verdicts(run: JudgeRun) -> None:

@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,11 +24,9 @@ from seedstep.cli.options import (
 )
 from seedstep.cli.preview_print import DryRun, print_estimate, print_requests
 from seedstep.cli.steps_print import print_checks, print_entry, print_list, print_statistics
-from seedstep.cli.stopping import run_to_the_end
-from seedstep.cli.task_progress import print_end, watching
+from seedstep.cli.task_progress import end_tasks, run_tasks
 from seedstep.cli.terminal import console, plain
 from seedstep.recipes import (
-    TaskProgress,
     import_instructions,
     preview_instructions,
     write_instructions_async,
@@ -83,19 +81,11 @@ def write(
         _print_preview(make_steps_settings(asked, "the command line"))
         return
     out = required(out)
-    progress = run_to_the_end(
-        _write(out, asked, same_model=same_model), f"seedstep steps --out {out}"
-    )
+    again = f"seedstep steps --out {out}"
+    progress = run_tasks(write_instructions_async, out, asked, same_model=same_model, again=again)
     with StepsRun.read(out) as run:
         print_statistics(run)
-    print_end(f"seedstep steps --out {out}", f"seedstep steps show {out} TASK", progress)
-    if not progress.complete:
-        raise typer.Exit(1)
-
-
-async def _write(out: Path, asked: dict[str, Any], *, same_model: bool) -> TaskProgress:
-    with watching(out) as watch:
-        return await write_instructions_async(out, asked, watch, same_model=same_model)
+    end_tasks(again, f"seedstep steps show {out} TASK", progress)
 
 
 def _print_preview(settings: StepsSettings) -> None:

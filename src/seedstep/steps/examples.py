@@ -15,25 +15,23 @@ Example::
 import hashlib
 import random
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import aclosing
 from dataclasses import replace
 from itertools import islice
 
 from seedstep.data import Example, Task
 from seedstep.llm import Engine
-from seedstep.llm.order import in_order
+from seedstep.llm.order import AHEAD, in_order
 from seedstep.prompts import render
 from seedstep.steps.conversation import Chat, Line, named_category
 from seedstep.steps.example_replies import BEST, best_two, parse_examples, written_examples
 from seedstep.steps.parse import render as render_steps
-from seedstep.steps.pipeline import AHEAD
 from seedstep.steps.records import FAILURES, ExampleSet, Turn
 from seedstep.steps.settings import ExamplesSettings
 
 __all__ = ["draw_two", "generate_examples", "generate_prompt", "rank_prompt"]
 
 
-async def generate_examples(
+def generate_examples(
     settings: ExamplesSettings, tasks: Iterable[tuple[Task, Sequence[str]]], engine: Engine
 ) -> AsyncGenerator[ExampleSet]:
     """Yield the examples of each task with its steps, in order; the first `settings.limit`.
@@ -47,9 +45,7 @@ async def generate_examples(
         _examples_of(settings, task, steps, engine, place)
         for place, (task, steps) in enumerate(islice(tasks, settings.limit))
     )
-    async with aclosing(in_order(items, AHEAD * settings.in_flight)) as retired:
-        async for made in retired:
-            yield made
+    return in_order(items, AHEAD * settings.in_flight)
 
 
 async def _examples_of(
