@@ -8,19 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from seedstep.data import (
-    Example,
-    Instance,
-    Problem,
-    Task,
-    load_tasks,
-    read_task,
-    scan_tasks,
-    task_file,
-)
+from seedstep.data import Example, Instance, Problem, Task, load_tasks, read_task, scan_tasks
 from seedstep.errors import InputError
 from task_files import NO_JSON, TASK, changed, shortened, with_instances, write_task
 
@@ -40,39 +29,6 @@ def test_all_parts_of_a_file_are_read_as_written(tmp_path: Path) -> None:
         positive_examples=(Example("b a", "a b", "a is first."), Example("d c\n", "c d")),
         negative_examples=(Example("b a", "b a", "Not sorted."),),
     )
-
-
-TEXT = st.text(st.characters(codec="utf-8"))
-EXAMPLES = st.lists(st.builds(Example, TEXT, TEXT, TEXT), max_size=2).map(tuple)
-
-
-@given(
-    definition=TEXT.filter(str.strip),
-    instances=st.lists(st.tuples(TEXT, st.lists(TEXT, min_size=1).map(tuple)), min_size=1),
-    positive=EXAMPLES,
-    negative=EXAMPLES,
-    steps=st.lists(st.from_regex("[A-Z][a-z ]*[a-z]", fullmatch=True)).map(tuple),
-)
-def test_what_is_written_is_read(
-    definition: str,
-    instances: list[tuple[str, tuple[str, ...]]],
-    positive: tuple[Example, ...],
-    negative: tuple[Example, ...],
-    steps: tuple[str, ...],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    path = tmp_path_factory.mktemp("task") / "t.json"
-    task = Task(
-        "t",
-        definition,
-        tuple(Instance(*one, f"t-{n}") for n, one in enumerate(instances)),
-        category="Sorting",
-        positive_examples=positive,
-        negative_examples=negative,
-        steps=steps,
-    )
-    path.write_bytes(task_file(task, "Somebody", "MIT"))
-    assert read_task(path) == task
 
 
 def test_a_file_needs_a_definition_and_instances_only(tmp_path: Path) -> None:
