@@ -276,7 +276,10 @@ class TestOtherStages:
         assert rows(page, "Answers on each level")[3] == ["secret-good", "C", "15", "100.0"]
         found = rows(page, "Wins, losses and ties of the first system")
         assert found[1] == ["secret-good / secret-poor", "win", "15", "100.0"]
-        assert words(page).count("the verdict could not be read, twice") == 2
+        text = words(page)
+        assert text.count("the verdict could not be read, twice") == 2
+        assert f"sources{made.systems[0][:100]}" in text
+        assert "names" not in {one.text for one in page.iter(f"{HTML}dt")}
 
     def test_all_at_once(self, runs: Path, tmp_path: Path) -> None:
         names = ("grown", "steps", "tuned")

@@ -151,9 +151,9 @@ def _facts(run: RunDirectory[Any, Any]) -> tuple[tuple[str, str], ...]:
 def _told(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """The settings that say something, and are not the user's own business."""
     return tuple(
-        (name, str(value))
+        (name, ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
         for name, value in settings.items()
-        if name not in PRIVATE and value not in (None, "", [], {})
+        if name not in PRIVATE and value not in (None, "", [], (), {})
     )
 
 
