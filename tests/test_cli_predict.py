@@ -342,3 +342,19 @@ def test_many_systems_side_by_side(model: ScriptedServer, tmp_path: Path) -> Non
         "served: 6 of 6 instances predicted",
         "baseline:copy-input: 6 of 6 instances predicted",
     ]
+
+
+def test_what_systems_scored_is_told_until_they_predict_more(tmp_path: Path) -> None:
+    tasks, run = write_word_tasks(tmp_path / "ni"), tmp_path / "run"
+    command = ("predict", "--out", run, "--tasks", tasks, "--model", "baseline:copy-input")
+    assert seedstep(*command).code == 0
+    assert "ROUGE-L" not in seedstep("status", run).out
+    scored = seedstep("evaluate", run).lines[1].split()
+    *_, head, told, _ = seedstep("status", run).lines
+    assert head.split()[:3] == ["system", "tokenizer", "ROUGE-L"]
+    assert told.replace("rouge-score's", "").split() == scored
+    _forget(run / "run.db", 2)
+    assert seedstep(*command).code == 0
+    assert "ROUGE-L" not in seedstep("status", run).out
+    seedstep("evaluate", run)
+    assert told in seedstep("status", run).lines

@@ -19,6 +19,7 @@ from seedstep.report.charts import (
     line_chart,
     render,
     ring_chart,
+    share_chart,
 )
 from seedstep.report.records import Chart
 from seedstep.report.statistics import score_histogram, words_histogram
@@ -34,6 +35,7 @@ HOSTILE = (
     "#0b63a5 &amp; {{ 1 }} %s",
 )
 
+HEAD = ("system", "answers")
 SCORES = Value(2.0, -1.0, 5.0)
 
 
@@ -52,6 +54,7 @@ def charts(*names: str) -> list[Chart]:
         line_chart("lines", names[0], [Line(name, points) for name in names], ("step", "loss")),
         ring_chart("rings", names[0], verbs),
         difference_chart("differences", names[0], differences(*names), (names[0], names[-1])),
+        share_chart("shares", names[0], {name: {"yes": 3, "no": 1} for name in names}, HEAD),
     ]
 
 
@@ -153,6 +156,20 @@ def test_a_value_without_an_interval_says_why() -> None:
         ("ROUGE-L", "0.0", "0.0", "", "no tasks"),
     ]
     assert chart.alt == "new scores more than old in 2 of 3 rows."
+
+
+def test_shares_of_each_whole_and_of_an_empty_one() -> None:
+    wholes = {"one": {"A": 17, "B": 2, "C": 1}, "none": {"A": 0, "B": 0, "C": 0}}
+    chart = share_chart("s", "Ratings", wholes, HEAD)
+    assert chart.table.rows[:4] == (
+        ("one", "A", "17", "85.0"),
+        ("one", "B", "2", "10.0"),
+        ("one", "C", "1", "5.0"),
+        ("none", "A", "0", "0.0"),
+    )
+    assert chart.alt == "one: A 85%, B 10%, C 5%. none: A 0%, B 0%, C 0%."
+    text = texts_of(render(chart, "1").svg)
+    assert [one for one in text if "%" in one] == ["% of the answers", "A 85%", "B 10%"]
 
 
 def luminance(colour: str) -> float:

@@ -14,6 +14,7 @@ import pytest
 from answer_files import run_with_predictions, write_lines, write_tasks
 from command_line import Outcome, chat_reply, seedstep
 from growing import grow, purpose_of
+from judging import Answered, by_length
 from predicting import answered, word_model, write_word_tasks
 from predicting import asked_of as predictions_asked_of
 from scripted_server import Fault, ScriptedServer
@@ -259,6 +260,26 @@ class TestOtherStages:
         text = words(page)
         assert "Most improved (3 of 3 tasks)" in text
         assert f"answer of {other} WORD0X0 answer of {system} no" in text
+
+    def test_verdicts_of_a_judge_come_before_how_things_were_made(
+        self, runs: Path, tmp_path: Path
+    ) -> None:
+        with ScriptedServer(by_length) as server:
+            made = Answered(tmp_path, server, t0_0="prose")
+            made.judged("rated")
+            made.judged("compared", mode="pairwise")
+        names = (runs / "tuned", tmp_path / "rated", tmp_path / "compared")
+        _, page = report(*names, tmp_path / "out")
+        heads = [one.text for one in page.iter(f"{HTML}h2")]
+        assert heads == ["judge: rated", "judge: compared", "tune: tuned"]
+        assert titles(page)[0::2] == ["Ratings", "Preferences", "Losses"]
+        assert rows(page, "Answers on each level")[3] == ["secret-good", "C", "15", "100.0"]
+        found = rows(page, "Wins, losses and ties of the first system")
+        assert found[1] == ["secret-good / secret-poor", "win", "15", "100.0"]
+        text = words(page)
+        assert text.count("the verdict could not be read, twice") == 2
+        assert f"sources{made.systems[0][:100]}" in text
+        assert "names" not in {one.text for one in page.iter(f"{HTML}dt")}
 
     def test_all_at_once(self, runs: Path, tmp_path: Path) -> None:
         names = ("grown", "steps", "tuned")

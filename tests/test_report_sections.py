@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from seedstep.data import Example, Instance, Task
+from seedstep.evaluate.judge import FIRST, SAME, SECOND, Judged, Verdict
 from seedstep.llm import Price
 from seedstep.report.numbers import number
 from seedstep.report.records import Chart, Paragraph, Section, Specimens, Table
@@ -21,6 +22,7 @@ from seedstep.report.sections.novelty import novelty_section, overlap_section
 from seedstep.report.sections.spending import spending_section
 from seedstep.report.sections.steps import steps_sections
 from seedstep.report.sections.tuning import losses_section
+from seedstep.report.sections.verdicts import verdicts_section
 from seedstep.report.similarity import Named, Near
 from seedstep.report.statistics import PAUSE_SECONDS, label_balance, lengths
 from seedstep.report.structure import Structure
@@ -47,6 +49,7 @@ def test_nothing_is_said_about_nothing() -> None:
     assert spending_section((), (), None) is None
     assert steps_sections(()) == []
     assert examples_section(()) is None
+    assert verdicts_section("rating", ()) is None
     assert text(losses_section({}, {1: math.nan})) == "No step was taken yet."
     assert text(structure_section(Structure(0, Counter()))).startswith("0 of 0 instructions (0%)")
     status = Status(9, 0, 0, 0, 0, False, {}, {}, {}, None)
@@ -172,6 +175,54 @@ def test_generated_examples_with_those_that_were_chosen() -> None:
     assert isinstance(shown, Specimens)
     texts = [field.text for field in shown.items[0].fields]
     assert texts == ["Do it.", "in 0", "out 0", "in 2", "out 2", "in 2", "out 2", "in 1", "out 1"]
+
+
+class TestVerdicts:
+    def test_levels_of_each_system_and_why_some_are_missing(self) -> None:
+        labels = (("A", "D"), ("A", ""), ("C", "B"), ("B", ""))
+        judged = [
+            Judged(
+                f"i{n}",
+                f"t{n // 2}",
+                (Verdict(("new",), one), Verdict(("old",), other, failure="" if other else "mute")),
+            )
+            for n, (one, other) in enumerate(labels)
+        ]
+        section = verdicts_section("rating", judged)
+        assert section
+        assert (section.title, text(section)[:25]) == ("Ratings", "4 instances of 2 tasks. A")
+        table = section.blocks[1]
+        assert isinstance(table, Table)
+        assert table.head == ("system", "A", "B", "C", "D", "missing", "A or B")
+        assert [row[:6] for row in table.rows] == [
+            ("new", "2", "1", "1", "0", "0"),
+            ("old", "0", "1", "0", "1", "2"),
+        ]
+        found = charts(section)
+        assert found["levels"].table.rows[:2] == (
+            ("new", "A", "2", "50.0"),
+            ("new", "B", "1", "25.0"),
+        )
+        assert found["missing-verdicts"].table.rows == (("mute", "2"),)
+
+    def test_wins_losses_and_ties_of_each_pair(self) -> None:
+        labels = ((FIRST, SECOND), (SECOND, FIRST), (FIRST, SECOND), (SAME, SAME), (FIRST, FIRST))
+        judged = [
+            Judged(f"i{n}", "t", (Verdict(("a", "b"), there), Verdict(("b", "a"), back)))
+            for n, (there, back) in enumerate(labels)
+        ]
+        section = verdicts_section("pairwise", judged)
+        assert section
+        assert section.title == "Preferences"
+        table = section.blocks[1]
+        assert isinstance(table, Table)
+        assert table.rows[0][:6] == ("a / b", "2", "1", "2", "1", "1")
+        assert charts(section)["outcomes"].table.rows == (
+            ("a / b", "win", "2", "40.0"),
+            ("a / b", "lose", "1", "20.0"),
+            ("a / b", "tie", "2", "40.0"),
+        )
+        assert "missing-verdicts" not in charts(section)
 
 
 def test_labels_and_how_many_a_task_has() -> None:

@@ -1,4 +1,4 @@
-"""Task files written once more with a field added."""
+"""Task files written, and written once more with a field added."""
 
 import json
 import os
@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedstep.data import load_tasks, read_task, write_task_with
+from seedstep.data import (
+    Example,
+    Instance,
+    Task,
+    load_tasks,
+    read_task,
+    task_file,
+    write_task_with,
+)
 from seedstep.errors import InputError, RunError
 from task_files import TASK, changed, write_task
 
@@ -190,3 +198,36 @@ def test_the_released_tasks_are_the_same_with_a_field_more(
         assert path.read_bytes() == source.read_bytes().removesuffix(b"\n}") + added
         assert read_task(path) == replace(task, steps=("Read.", "Say."))
     assert len(list((tmp_path / "tasks").iterdir())) == 63
+
+
+TEXT = st.text(st.characters(codec="utf-8"))
+EXAMPLES = st.lists(st.builds(Example, TEXT, TEXT, TEXT), max_size=2).map(tuple)
+
+
+@given(
+    definition=TEXT.filter(str.strip),
+    instances=st.lists(st.tuples(TEXT, st.lists(TEXT, min_size=1).map(tuple)), min_size=1),
+    positive=EXAMPLES,
+    negative=EXAMPLES,
+    steps=st.lists(st.from_regex("[A-Z][a-z ]*[a-z]", fullmatch=True)).map(tuple),
+)
+def test_what_is_written_is_read(
+    definition: str,
+    instances: list[tuple[str, tuple[str, ...]]],
+    positive: tuple[Example, ...],
+    negative: tuple[Example, ...],
+    steps: tuple[str, ...],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    path = tmp_path_factory.mktemp("task") / "t.json"
+    task = Task(
+        "t",
+        definition,
+        tuple(Instance(*one, f"t-{n}") for n, one in enumerate(instances)),
+        category="Sorting",
+        positive_examples=positive,
+        negative_examples=negative,
+        steps=steps,
+    )
+    path.write_bytes(task_file(task, "Somebody", "MIT"))
+    assert read_task(path) == task

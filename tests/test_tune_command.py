@@ -101,6 +101,7 @@ def test_what_a_tuning_leaves(world: Path, tmp_path: Path) -> None:
     }
     assert [step for step, _ in losses(out)] == [1, 2, 3]
     assert [step for step, _ in held_out(out)] == [0, 3]
+    assert "3/3 · loss " in outcome.words
     card = (out / "README.md").read_text()
     assert "tasks.jsonl" in card
     assert str(world) not in card  # the way to a file is the user's own matter

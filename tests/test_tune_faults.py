@@ -148,7 +148,7 @@ def test_without_matplotlib_there_is_a_model_and_a_note(
     start = ("tune", "--model", f"hf:{models / 't5'}", "--data", data, "--device", "cpu")
     outcome = seedstep(*start, "--out", tmp_path / "out", "--max-steps", 1)
     assert outcome.code == 0
-    assert "no picture of the losses: a loss curve needs a package" in outcome.words
+    assert "no picture of the losses: a figure needs a package" in outcome.words
     assert (tmp_path / "out" / "model" / "model.safetensors").is_file()
 
 

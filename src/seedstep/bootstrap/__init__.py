@@ -2,7 +2,7 @@
 
 from seedstep.bootstrap.filters import check_seeds
 from seedstep.bootstrap.pipeline import bootstrap
-from seedstep.bootstrap.preview import Preview, preview
+from seedstep.bootstrap.preview import preview
 from seedstep.bootstrap.reasons import REASONS
 from seedstep.bootstrap.records import Candidate, Generation, RejectedInstance
 from seedstep.bootstrap.settings import Settings, make_settings, require_price
@@ -11,7 +11,6 @@ __all__ = [
     "REASONS",
     "Candidate",
     "Generation",
-    "Preview",
     "RejectedInstance",
     "Settings",
     "bootstrap",

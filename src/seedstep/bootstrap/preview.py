@@ -6,16 +6,15 @@ Example::
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import ceil
 
 from seedstep.bootstrap.pool import Pool
 from seedstep.bootstrap.prompting import make_prompts
 from seedstep.bootstrap.settings import Settings
 from seedstep.data import Task
-from seedstep.llm import Request
+from seedstep.llm import Preview, tokens_of
 
-__all__ = ["Preview", "preview"]
+__all__ = ["preview"]
 
 ACCEPTED_PER_REQUEST = 2.0
 FINISHED_PER_ACCEPTED = 0.8
@@ -23,18 +22,6 @@ FINISHED_PER_ACCEPTED = 0.8
 
 REPLY_TOKENS = {"generation": 150, "classification": 3, "instances": 150}
 """Assumed mean length of replies."""
-
-CHARACTERS_PER_TOKEN = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """The first request of each kind, and an estimate of their number and tokens."""
-
-    requests: tuple[Request, ...]
-    counts: dict[str, int]
-    prompt_tokens: int
-    completion_tokens: int
 
 
 def preview(settings: Settings, seeds: Sequence[Task]) -> Preview:
@@ -55,12 +42,6 @@ def preview(settings: Settings, seeds: Sequence[Task]) -> Preview:
         "classification": accepted,
         "instances": accepted,
     }
-    prompt_tokens = sum(counts[one.purpose] * _tokens(one) for one in requests[:3])
+    prompt_tokens = sum(counts[one.purpose] * tokens_of(one) for one in requests[:3])
     completion_tokens = sum(counts[purpose] * REPLY_TOKENS[purpose] for purpose in counts)
     return Preview(requests, counts, prompt_tokens, completion_tokens)
-
-
-def _tokens(request: Request) -> int:
-    text = request.prompt
-    length = len(text) if isinstance(text, str) else sum(len(one.content) for one in text)
-    return length // CHARACTERS_PER_TOKEN

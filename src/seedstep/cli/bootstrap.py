@@ -1,6 +1,6 @@
 """`seedstep bootstrap`: grow tasks from seed tasks."""
 
-from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,12 +18,15 @@ from seedstep.cli.options import (
     Out,
     SameModel,
     Seed,
+    flags_of,
+    help_of,
+    option,
     settings_of,
 )
+from seedstep.cli.preview_print import DryRun, print_estimate, print_requests
 from seedstep.cli.progress import watcher
 from seedstep.cli.stopping import run_to_the_end
 from seedstep.cli.summary import print_summary
-from seedstep.cli.terminal import console, plain
 from seedstep.data import require_seeds, seed_tasks
 from seedstep.errors import InputError
 from seedstep.llm import resolve_base_url
@@ -33,51 +36,35 @@ from seedstep.store import Run
 __all__ = ["command"]
 
 
-def _help(name: str) -> str:
-    return str(Settings.__dataclass_fields__[name].metadata["help"])
+_option = partial(option, Settings)
 
 
 def command(
+    context: typer.Context,
     out: Out = None,
     model: Model = None,
     base_url: BaseUrl = None,
     prompt_style: Annotated[
-        Literal["auto", "completion", "turns", "chat"] | None,
-        typer.Option(help=_help("prompt_style")),
+        Literal["auto", "completion", "turns", "chat"] | None, _option("prompt_style")
     ] = None,
-    seeds: Annotated[str | None, typer.Option(help=_help("seeds"))] = None,
-    tasks: Annotated[int | None, typer.Option(help=_help("tasks"))] = None,
+    seeds: Annotated[str | None, _option("seeds")] = None,
+    tasks: Annotated[int | None, _option("tasks")] = None,
     seed: Seed = None,
-    window: Annotated[int | None, typer.Option(help=_help("window"))] = None,
+    window: Annotated[int | None, _option("window")] = None,
     in_flight: InFlight = None,
     decontaminate: Annotated[
-        list[str] | None, typer.Option(help=_help("decontaminate") + " May be given several times.")
+        list[str] | None,
+        typer.Option(help=help_of(Settings, "decontaminate") + " May be given several times."),
     ] = None,
     max_requests: MaxRequests = None,
     max_tokens: MaxTokens = None,
     max_usd: MaxUsd = None,
     same_model: SameModel = False,
     config: Config = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the first prompts and an estimate; ask nothing.")
-    ] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Grow tasks from seed tasks (Self-Instruct). Run it again to go on where it stopped."""
-    flags = {
-        "model": model,
-        "base_url": base_url,
-        "prompt_style": prompt_style,
-        "seeds": seeds,
-        "tasks": tasks,
-        "seed": seed,
-        "window": window,
-        "in_flight": in_flight,
-        "decontaminate": decontaminate or None,
-        "max_requests": max_requests,
-        "max_tokens": max_tokens,
-        "max_usd": max_usd,
-    }
-    asked = settings_of(make_settings, config, flags)
+    asked = settings_of(make_settings, config, flags_of(context, Settings))
     settings = make_settings(asked, "the command line")
     resolve_base_url(settings.model, settings.base_url)
     if dry_run:
@@ -103,29 +90,11 @@ def _print_preview(settings: Settings) -> None:
     seeds = require_seeds(Path(settings.seeds)) if settings.seeds else seed_tasks()
     view = preview(settings, seeds)
     titles = ("instructions", "classification", "instances, input-first", "instances, output-first")
-    for title, request in zip(titles, view.requests, strict=True):
-        console.rule(f"{title} ({settings.style})", align="left")
-        texts = [request.prompt] if isinstance(request.prompt, str) else request.prompt
-        for text in texts:
-            console.print(plain(text if isinstance(text, str) else text.content), soft_wrap=True)
-        sampling = {name: value for name, value in asdict(request.sampling).items() if value}
-        console.print(plain(f"\nsampling: {sampling}", style="dim"))
-    console.rule("estimate", align="left")
-    total = sum(view.counts.values())
-    parts = ", ".join(f"{count:,} {purpose}" for purpose, count in view.counts.items())
-    console.print(
-        plain(f"{settings.tasks:,} tasks from {len(seeds)} seeds with {settings.model}"),
-        soft_wrap=True,
-    )
-    console.print(f"about {total:,} requests ({parts})")
-    console.print(
-        f"about {view.prompt_tokens:,} prompt tokens and {view.completion_tokens:,} new tokens"
-    )
-    if settings.price:
-        usd = settings.price.usd(view.prompt_tokens, view.completion_tokens)
-        console.print(f"about ${usd:,.2f} at the prices in the configuration")
-    console.print(
-        "Assumed: 2 accepted instructions a request, 80% of them with a good instance, "
-        "4 characters a token. Models differ; `seedstep status` shows the real figures.",
-        style="dim",
+    print_requests(dict(zip(titles, view.requests, strict=True)), settings.style)
+    print_estimate(
+        f"{settings.tasks:,} tasks from {len(seeds)} seeds with {settings.model}",
+        view,
+        settings.price,
+        "2 accepted instructions a request, 80% of them with a good instance, 4 characters a "
+        "token. Models differ; `seedstep status` shows the real figures.",
     )

@@ -19,6 +19,7 @@ from seedstep.cli.encoding_options import (
     Position,
     Positive,
     StepsFrom,
+    knobs_of,
 )
 from seedstep.data import Task, load_tasks
 from seedstep.encode import HfTokenizer, TaskEncoder, make_encoding, measure
@@ -30,6 +31,7 @@ __all__ = ["command"]
 
 
 def command(
+    context: typer.Context,
     tasks: Annotated[
         Path, typer.Option(help="A SUPER-NATURALINSTRUCTIONS directory, a task file or JSON lines.")
     ],
@@ -60,17 +62,7 @@ def command(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without bad tasks.")] = False,
 ) -> None:
     """Show what a model is given: prompt and target as text and tokens, and what did not fit."""
-    knobs = {
-        "positive": positive,
-        "negative": negative,
-        "explanations": explanations,
-        "steps": encode_steps,
-        "position": position,
-        "fit": fit,
-        "max_source": max_source,
-        "max_target": max_target,
-    }
-    chosen = make_encoding(encoding, knobs)
+    chosen = make_encoding(encoding, knobs_of(context))
     if not show and not tokenizer:
         raise InputError("no tokenizer to count with", "add --tokenizer local, or --show TASK")
     limit = instances or (1 if show else 100)

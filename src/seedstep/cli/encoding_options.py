@@ -2,11 +2,12 @@
 
 Example::
 
-    def command(encoding: EncodingName = "tk-instruct", positive: Positive = None) -> None:
-        chosen = make_encoding(encoding, {"positive": positive})
+    def command(context: typer.Context, positive: Positive = None) -> None:
+        chosen = make_encoding("tk-instruct", knobs_of(context))
 """
 
-from typing import Annotated, Literal
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -23,6 +24,7 @@ __all__ = [
     "Position",
     "Positive",
     "StepsFrom",
+    "knobs_of",
 ]
 
 EncodingName = Annotated[
@@ -58,3 +60,23 @@ StepsFrom = Annotated[
         help="Step-by-step instructions: a run of `seedstep steps`, or JSON lines as it exports.",
     ),
 ]
+
+KNOBS = MappingProxyType(
+    {
+        "positive": "positive",
+        "negative": "negative",
+        "explanations": "explanations",
+        "encode_steps": "steps",
+        "position": "position",
+        "fit": "fit",
+        "max_source": "max_source",
+        "max_target": "max_target",
+    }
+)
+"""Parameters of a command, and what they turn of an encoding."""
+
+
+def knobs_of(context: typer.Context) -> dict[str, Any]:
+    """What the flags turn of an encoding, by its fields."""
+    given = {field: context.params.get(name) for name, field in KNOBS.items()}
+    return {field: value for field, value in given.items() if value is not None}

@@ -1,8 +1,9 @@
 """`seedstep examples`: examples generated from step-by-step instructions, and ranked."""
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -17,14 +18,16 @@ from seedstep.cli.options import (
     Out,
     SameModel,
     Seed,
+    flags_of,
+    option,
     required,
     settings_of,
 )
-from seedstep.cli.stopping import run_to_the_end
-from seedstep.cli.task_progress import print_end, print_spending, watching
+from seedstep.cli.preview_print import DryRun, print_estimate, print_requests
+from seedstep.cli.task_progress import end_tasks, print_spending, run_tasks
 from seedstep.cli.terminal import console, plain
 from seedstep.data import Example
-from seedstep.recipes import TaskProgress, make_examples_async
+from seedstep.recipes import make_examples_async, preview_made_examples
 from seedstep.steps import ExampleSet, ExamplesSettings, make_examples_settings
 from seedstep.store import Entry, ExamplesRun
 
@@ -37,17 +40,16 @@ app = typer.Typer(
 )
 
 
-def _help(name: str) -> str:
-    return str(ExamplesSettings.__dataclass_fields__[name].metadata["help"])
+_option = partial(option, ExamplesSettings)
 
 
 @app.callback()
 def generate(
     context: typer.Context,
     out: Out = None,
-    steps: Annotated[str | None, typer.Option(help=_help("steps"))] = None,
-    count: Annotated[int | None, typer.Option(help=_help("count"))] = None,
-    limit: Annotated[int | None, typer.Option(help=_help("limit"))] = None,
+    steps: Annotated[str | None, _option("steps")] = None,
+    count: Annotated[int | None, _option("count")] = None,
+    limit: Annotated[int | None, _option("limit")] = None,
     model: Model = None,
     base_url: BaseUrl = None,
     seed: Seed = None,
@@ -57,36 +59,32 @@ def generate(
     max_usd: MaxUsd = None,
     same_model: SameModel = False,
     config: Config = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Generate examples for each task that has an instruction, and choose two of them."""
     if context.invoked_subcommand:
         return
-    flags = {
-        "steps": steps,
-        "count": count,
-        "limit": limit,
-        "model": model,
-        "base_url": base_url,
-        "seed": seed,
-        "in_flight": in_flight,
-        "max_requests": max_requests,
-        "max_tokens": max_tokens,
-        "max_usd": max_usd,
-    }
+    asked = settings_of(make_examples_settings, config, flags_of(context, ExamplesSettings))
+    if dry_run:
+        _print_preview(make_examples_settings(asked, "the command line"))
+        return
     out = required(out)
-    asked = settings_of(make_examples_settings, config, flags)
     again = f"seedstep examples --out {out}"
-    progress = run_to_the_end(_generate(out, asked, same_model=same_model), again)
+    progress = run_tasks(make_examples_async, out, asked, same_model=same_model, again=again)
     with ExamplesRun.read(out) as run:
         print_examples(run)
-    print_end(again, f"seedstep examples show {out} TASK", progress)
-    if not progress.complete:
-        raise typer.Exit(1)
+    end_tasks(again, f"seedstep examples show {out} TASK", progress)
 
 
-async def _generate(out: Path, asked: dict[str, Any], *, same_model: bool) -> TaskProgress:
-    with watching(out) as watch:
-        return await make_examples_async(out, asked, watch, same_model=same_model)
+def _print_preview(settings: ExamplesSettings) -> None:
+    view = preview_made_examples(settings)
+    print_requests({one.purpose: one for one in view.requests}, settings.style)
+    print_estimate(
+        f"{view.counts['generate']:,} tasks with {settings.model}",
+        view,
+        settings.price,
+        "examples of 60 tokens, 4 characters a token. The ranking shows stand-ins for them.",
+    )
 
 
 def print_examples(run: ExamplesRun) -> None:

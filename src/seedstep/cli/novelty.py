@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from seedstep.cli.live_bar import live_bar
 from seedstep.cli.terminal import console, plain
 from seedstep.errors import InputError
 from seedstep.recipes import Filter, FilterReport, Rejection, filter_file
@@ -70,22 +70,8 @@ def command(
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int, int], None]]:
     """Shows what is being done on a terminal, and nothing elsewhere."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with bar:
-        task = bar.add_task("reading", total=None)
-
-        def watch(stage: str, done: int, total: int) -> None:
-            bar.update(task, description=stage, completed=done, total=total or None)
-
-        yield watch
+    with live_bar("rows", "reading") as bar:
+        yield lambda stage, done, total: bar.draw(done, total or None, stage)
 
 
 def _print(report: FilterReport, path: Path, out: Path, tokens: str) -> None:

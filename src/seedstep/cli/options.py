@@ -2,11 +2,12 @@
 
 Example::
 
-    def command(model: Model = None, config: Config = None) -> None:
-        asked = settings_of(make_settings, config, {"model": model})
+    def command(context: typer.Context, model: Model = None, config: Config = None) -> None:
+        asked = settings_of(make_settings, config, flags_of(context, Settings))
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +28,9 @@ __all__ = [
     "Out",
     "SameModel",
     "Seed",
+    "flags_of",
+    "help_of",
+    "option",
     "required",
     "settings_of",
 ]
@@ -50,6 +54,25 @@ SameModel = Annotated[
 Config = Annotated[Path | None, typer.Option(help="Settings in a YAML file.")]
 
 
+def help_of(kind: type, name: str) -> str:
+    """What the settings of this kind say about one of them."""
+    found = {one.name: one for one in fields(kind)}
+    return str(found[name].metadata["help"])
+
+
+def option(kind: type, name: str, *flags: str) -> Any:
+    """A flag for one of the settings of this kind; `flags` where it has another name."""
+    return typer.Option(*flags, help=help_of(kind, name))
+
+
+def flags_of(context: typer.Context, *kinds: type) -> dict[str, Any]:
+    """What a command was given of the settings of these kinds; None of those that it was not given.
+
+    A parameter for a setting has its name.
+    """
+    return {one.name: context.params.get(one.name) for kind in kinds for one in fields(kind)}
+
+
 def required(out: Path | None) -> Path:
     """The directory of a run.
 
@@ -66,8 +89,8 @@ def settings_of(
     config: Path | None,
     flags: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The settings that a file and the flags name; a flag that is None names none, and one with
-    several names adds to those of the file.
+    """The settings that a file and the flags name; a flag that is None or an empty list names none,
+    and one with several names adds to those of the file.
 
     `make` is how a stage makes its settings.
 
@@ -79,7 +102,7 @@ def settings_of(
     for name, value in flags.items():
         if isinstance(value, Mapping) and isinstance(in_file := asked.get(name), Mapping):
             asked[name] = {**in_file, **value}
-        elif value is not None:
+        elif value not in (None, [], ()):
             asked[name] = value
     make(asked, "the command line")
     return asked

@@ -1,8 +1,8 @@
 """`seedstep predict`: what a model, or a baseline, answers to the instances of tasks."""
 
 import shlex
-from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +17,7 @@ from seedstep.cli.encoding_options import (
     Position,
     Positive,
     StepsFrom,
+    knobs_of,
 )
 from seedstep.cli.options import (
     BaseUrl,
@@ -27,6 +28,8 @@ from seedstep.cli.options import (
     MaxUsd,
     Out,
     SameModel,
+    flags_of,
+    option,
     required,
     settings_of,
 )
@@ -44,13 +47,8 @@ from seedstep.store import PredictionsRun
 
 __all__ = ["command"]
 
-CHOSEN = {one.name: one for one in fields(ChosenTasks)}
-SYSTEM = {one.name: one for one in fields(SystemSettings)}
-KNOBS = ("positive", "negative", "explanations", "position", "fit", "max_source")
-
-
-def _option(fields: Any, name: str) -> Any:
-    return typer.Option(help=fields[name].metadata["help"])
+_chosen = partial(option, ChosenTasks)
+_system = partial(option, SystemSettings)
 
 
 def command(
@@ -59,12 +57,12 @@ def command(
     name: Annotated[
         str | None, typer.Option(help="What the system is called in the run. Default: its model.")
     ] = None,
-    model: Annotated[str | None, _option(SYSTEM, "model")] = None,
-    tasks: Annotated[str | None, _option(CHOSEN, "tasks")] = None,
-    split: Annotated[str | None, _option(CHOSEN, "split")] = None,
-    track: Annotated[str | None, _option(CHOSEN, "track")] = None,
-    limit_tasks: Annotated[int | None, _option(CHOSEN, "limit_tasks")] = None,
-    limit_instances: Annotated[int | None, _option(CHOSEN, "limit_instances")] = None,
+    model: Annotated[str | None, _system("model")] = None,
+    tasks: Annotated[str | None, _chosen("tasks")] = None,
+    split: Annotated[str | None, _chosen("split")] = None,
+    track: Annotated[str | None, _chosen("track")] = None,
+    limit_tasks: Annotated[int | None, _chosen("limit_tasks")] = None,
+    limit_instances: Annotated[int | None, _chosen("limit_instances")] = None,
     encoding: Annotated[
         str | None,
         typer.Option(
@@ -81,30 +79,28 @@ def command(
     position: Position = None,
     fit: Fit = None,
     max_source: MaxSource = None,
-    tokenizer: Annotated[str | None, _option(SYSTEM, "tokenizer")] = None,
+    tokenizer: Annotated[str | None, _system("tokenizer")] = None,
     base_url: BaseUrl = None,
-    backend: Annotated[Literal["auto", "transformers"] | None, _option(SYSTEM, "backend")] = None,
+    backend: Annotated[Literal["auto", "transformers"] | None, _system("backend")] = None,
     prompt_style: Annotated[
         Literal["auto", "completion", "chat"] | None,
-        typer.Option("--style", help=SYSTEM["prompt_style"].metadata["help"]),
+        _system("prompt_style", "--style"),
     ] = None,
-    max_new_tokens: Annotated[int | None, _option(SYSTEM, "max_new_tokens")] = None,
-    seed: Annotated[int | None, _option(SYSTEM, "seed")] = None,
-    batch: Annotated[int | None, _option(SYSTEM, "batch")] = None,
-    bf16: Annotated[bool, typer.Option("--bf16", help=SYSTEM["bf16"].metadata["help"])] = False,
+    max_new_tokens: Annotated[int | None, _system("max_new_tokens")] = None,
+    seed: Annotated[int | None, _system("seed")] = None,
+    batch: Annotated[int | None, _system("batch")] = None,
+    bf16: Annotated[bool | None, _system("bf16", "--bf16")] = None,
     in_flight: InFlight = None,
     max_requests: MaxRequests = None,
     max_tokens: MaxTokens = None,
     max_usd: MaxUsd = None,
     same_model: SameModel = False,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help=CHOSEN["skip_bad"].metadata["help"])
-    ] = False,
+    skip_bad: Annotated[bool | None, _chosen("skip_bad", "--skip-bad")] = None,
     config: Config = None,
 ) -> None:
     """Predict the outputs of tasks with a model or a baseline. Run it again to go on."""
     out = required(out)
-    asked = settings_of(split_settings, config, _flags(context.params))
+    asked = settings_of(split_settings, config, _flags(context))
     called = name or asked.get("model")
     again = f"seedstep predict --out {out}" + (f" --name {shlex.quote(called)}" if called else "")
     progress = run_to_the_end(_predict(out, asked, name, same_model=same_model), again)
@@ -116,15 +112,12 @@ def command(
         raise typer.Exit(1)
 
 
-def _flags(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that flags name. A switch that is not there names none."""
-    known = [name for name in (*CHOSEN, *SYSTEM) if name in given]
-    flags = {name: given[name] for name in known if given[name] is not False}
-    knobs = {**{knob: given[knob] for knob in KNOBS}, "steps": given["encode_steps"]}
-    turned = {knob: value for knob, value in knobs.items() if value is not None}
-    if given["encoding"]:
-        turned = asdict(make_encoding(given["encoding"], turned))
-    return {**flags, "encoding": turned or None}
+def _flags(context: typer.Context) -> dict[str, Any]:
+    """The settings that flags name."""
+    turned = knobs_of(context)
+    if named := context.params["encoding"]:
+        turned = asdict(make_encoding(named, turned))
+    return {**flags_of(context, ChosenTasks, SystemSettings), "encoding": turned or None}
 
 
 async def _predict(

@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from seedstep.cli.live_bar import LiveBar, live_bar
+from seedstep.cli.scoring import print_table
 from seedstep.cli.terminal import console, duration, plain
 from seedstep.evaluate.predict import Answered
 from seedstep.recipes import PredictProgress, PredictWatch
-from seedstep.store import Counts, PredictionsRun
+from seedstep.report.tables import kept_table
+from seedstep.store import Counts, PredictionsRun, kept_scores
 
 __all__ = ["predict_watching", "print_predictions", "print_predictions_end", "print_systems"]
 
@@ -50,7 +52,7 @@ class _Watch:
         self._bar.show(progress.done, progress.wanted, _activity(progress))
 
     def tick(self, progress: PredictProgress) -> None:
-        self._bar.tick(progress.done, progress.wanted, _activity(progress))
+        self._bar.show(progress.done, progress.wanted, _activity(progress))
 
     def _tell(self, progress: PredictProgress) -> None:
         for note in progress.notes[self._told :]:
@@ -88,10 +90,14 @@ def print_predictions(name: str, counts: Counts, wanted: int, failures: Mapping[
 
 
 def print_systems(run: PredictionsRun) -> None:
-    """Print how far each system of a run is."""
+    """Print how far each system of a run is, and what it scored, where that is known."""
     wanted = len(run.references())
     for name in run.names():
         print_predictions(name, run.counts(name), wanted, run.failures(name))
+    table = kept_table(kept_scores(run.path))
+    if table.rows:
+        console.print()
+        print_table(table)
 
 
 def print_predictions_end(out: Path, again: str, progress: PredictProgress) -> None:

@@ -1,7 +1,8 @@
 """`seedstep steps`: step-by-step instructions for tasks, and what comes of them."""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,14 +17,20 @@ from seedstep.cli.options import (
     Out,
     SameModel,
     Seed,
+    flags_of,
+    option,
     required,
     settings_of,
 )
+from seedstep.cli.preview_print import DryRun, print_estimate, print_requests
 from seedstep.cli.steps_print import print_checks, print_entry, print_list, print_statistics
-from seedstep.cli.stopping import run_to_the_end
-from seedstep.cli.task_progress import print_end, watching
+from seedstep.cli.task_progress import end_tasks, run_tasks
 from seedstep.cli.terminal import console, plain
-from seedstep.recipes import TaskProgress, import_instructions, write_instructions_async
+from seedstep.recipes import (
+    import_instructions,
+    preview_instructions,
+    write_instructions_async,
+)
 from seedstep.steps import StepsSettings, make_steps_settings
 from seedstep.store import StepsRun, export_lines, export_task_files
 
@@ -36,73 +43,59 @@ app = typer.Typer(
 )
 
 
-def _help(name: str) -> str:
-    return str(StepsSettings.__dataclass_fields__[name].metadata["help"])
+_option = partial(option, StepsSettings)
 
 
 @app.callback()
 def write(
     context: typer.Context,
     out: Out = None,
-    tasks: Annotated[str | None, typer.Option(help=_help("tasks"))] = None,
-    split: Annotated[str | None, typer.Option(help=_help("split"))] = None,
-    track: Annotated[str | None, typer.Option(help=_help("track"))] = None,
-    limit: Annotated[int | None, typer.Option(help=_help("limit"))] = None,
+    tasks: Annotated[str | None, _option("tasks")] = None,
+    split: Annotated[str | None, _option("split")] = None,
+    track: Annotated[str | None, _option("track")] = None,
+    limit: Annotated[int | None, _option("limit")] = None,
     model: Model = None,
     base_url: BaseUrl = None,
-    style: Annotated[
-        Literal["auto", "completion", "chat"] | None, typer.Option(help=_help("prompt_style"))
+    prompt_style: Annotated[
+        Literal["auto", "completion", "chat"] | None, _option("prompt_style", "--style")
     ] = None,
-    refine: Annotated[Literal["full", "none"] | None, typer.Option(help=_help("refine"))] = None,
-    repairs: Annotated[int | None, typer.Option(help=_help("repairs"))] = None,
-    judge: Annotated[str | None, typer.Option(help=_help("judge"))] = None,
-    judge_base_url: Annotated[str | None, typer.Option(help=_help("judge_base_url"))] = None,
+    refine: Annotated[Literal["full", "none"] | None, _option("refine")] = None,
+    repairs: Annotated[int | None, _option("repairs")] = None,
+    judge: Annotated[str | None, _option("judge")] = None,
+    judge_base_url: Annotated[str | None, _option("judge_base_url")] = None,
     seed: Seed = None,
     in_flight: InFlight = None,
     max_requests: MaxRequests = None,
     max_tokens: MaxTokens = None,
     max_usd: MaxUsd = None,
     same_model: SameModel = False,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help=_help("skip_bad"))] = False,
+    skip_bad: Annotated[bool | None, _option("skip_bad", "--skip-bad")] = None,
     config: Config = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Write a step-by-step instruction for each task. Run it again to go on where it stopped."""
     if context.invoked_subcommand:
         return
-    flags = {
-        "tasks": tasks,
-        "split": split,
-        "track": track,
-        "limit": limit,
-        "model": model,
-        "base_url": base_url,
-        "prompt_style": style,
-        "refine": refine,
-        "repairs": repairs,
-        "judge": judge,
-        "judge_base_url": judge_base_url,
-        "seed": seed,
-        "in_flight": in_flight,
-        "max_requests": max_requests,
-        "max_tokens": max_tokens,
-        "max_usd": max_usd,
-        "skip_bad": skip_bad or None,
-    }
+    asked = settings_of(make_steps_settings, config, flags_of(context, StepsSettings))
+    if dry_run:
+        _print_preview(make_steps_settings(asked, "the command line"))
+        return
     out = required(out)
-    asked = settings_of(make_steps_settings, config, flags)
-    progress = run_to_the_end(
-        _write(out, asked, same_model=same_model), f"seedstep steps --out {out}"
-    )
+    again = f"seedstep steps --out {out}"
+    progress = run_tasks(write_instructions_async, out, asked, same_model=same_model, again=again)
     with StepsRun.read(out) as run:
         print_statistics(run)
-    print_end(f"seedstep steps --out {out}", f"seedstep steps show {out} TASK", progress)
-    if not progress.complete:
-        raise typer.Exit(1)
+    end_tasks(again, f"seedstep steps show {out} TASK", progress)
 
 
-async def _write(out: Path, asked: dict[str, Any], *, same_model: bool) -> TaskProgress:
-    with watching(out) as watch:
-        return await write_instructions_async(out, asked, watch, same_model=same_model)
+def _print_preview(settings: StepsSettings) -> None:
+    view = preview_instructions(settings)
+    print_requests({one.purpose: one for one in view.requests}, settings.style)
+    assumed = "no repairs, instructions of 160 tokens, 4 characters a token."
+    if settings.style == "chat":
+        assumed += " Each turn is sent with the earlier ones and their replies."
+    what = f"{view.counts.get('obtain', 0):,} tasks with {settings.model}"
+    print_estimate(what, view, settings.price, assumed)
 
 
 @app.command()
@@ -155,10 +148,10 @@ def take_over(
     path: Annotated[
         Path, typer.Argument(help="JSON lines with `task`, and `text` or `steps`.", metavar="FILE")
     ],
-    tasks: Annotated[str, typer.Option(help=_help("tasks"))],
+    tasks: Annotated[str, _option("tasks")],
     out: Annotated[Path, typer.Option(help="A new directory for the run.")],
-    split: Annotated[str | None, typer.Option(help=_help("split"))] = None,
-    track: Annotated[str | None, typer.Option(help=_help("track"))] = None,
+    split: Annotated[str | None, _option("split")] = None,
+    track: Annotated[str | None, _option("track")] = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Go on without lines and tasks that are wrong.")
     ] = False,

@@ -1,30 +1,51 @@
-"""Progress of a stage that works on tasks: a bar on a terminal, plain lines elsewhere.
+"""A stage that works on tasks: shown as a bar on a terminal, in plain lines elsewhere.
 
 Example::
 
-    with watching(Path("runs/steps")) as watch:
-        await write_instructions_async(out, asked, watch)
+    progress = run_tasks(write_instructions_async, out, asked, again="seedstep steps --out steps")
+    end_tasks("seedstep steps --out steps", "seedstep steps show steps TASK", progress)
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+import typer
 
 from seedstep.cli.live_bar import LiveBar, live_bar
+from seedstep.cli.stopping import run_to_the_end
 from seedstep.cli.terminal import console, duration, plain
 from seedstep.data import Task
 from seedstep.recipes import TaskProgress, TaskWatch
 from seedstep.store import TaskRun
 
-__all__ = ["print_end", "print_spending", "watching"]
+__all__ = ["end_tasks", "print_spending", "run_tasks"]
 
 
-@contextmanager
-def watching(out: Path) -> Iterator[TaskWatch]:
-    """Shows how a run gets on: a bar on a terminal, plain lines elsewhere."""
-    with live_bar("tasks") as bar:
-        yield _Watch(bar, out)
+class TaskStage(Protocol):
+    """Works on tasks into a run directory, inside a running event loop."""
+
+    def __call__(
+        self,
+        out: Path,
+        asked: Mapping[str, Any],
+        watch: TaskWatch | None = None,
+        *,
+        same_model: bool = False,
+    ) -> Coroutine[Any, Any, TaskProgress]:
+        """How far it came."""
+
+
+def run_tasks(
+    stage: TaskStage, out: Path, asked: Mapping[str, Any], *, same_model: bool, again: str
+) -> TaskProgress:
+    """Run to the end, or to a signal; then `again` is the command that goes on, and we exit."""
+
+    async def work() -> TaskProgress:
+        with live_bar("tasks") as bar:
+            return await stage(out, asked, _Watch(bar, out), same_model=same_model)
+
+    return run_to_the_end(work(), again)
 
 
 class _Watch:
@@ -49,7 +70,7 @@ class _Watch:
         self._bar.show(progress.done, progress.wanted, _activity(progress))
 
     def tick(self, progress: TaskProgress) -> None:
-        self._bar.tick(progress.done, progress.wanted, _activity(progress))
+        self._bar.show(progress.done, progress.wanted, _activity(progress))
 
 
 def _activity(progress: TaskProgress) -> str:
@@ -66,17 +87,21 @@ def _activity(progress: TaskProgress) -> str:
     return " · ".join(parts)
 
 
-def print_end(again: str, look: str, progress: TaskProgress) -> None:
-    """Say how a run ended: `again` is the command that goes on, `look` one that shows more."""
+def end_tasks(again: str, look: str, progress: TaskProgress) -> None:
+    """Say how a run ended: `again` is the command that goes on, `look` one that shows more. Where
+    tasks are left, we exit with 1.
+    """
     for problem in progress.problems:
         console.print(plain(f"skipped: {problem.what}", style="yellow"), soft_wrap=True)
     if progress.stopped:
         flag = "--" + progress.stopped.setting.replace("_", "-")
         line = f"Stopped: {progress.stopped.what}. Go on: {again} {flag} ..."
         console.print(line, style="yellow", markup=False, soft_wrap=True)
-        return
-    console.print(f"\nDone in {duration(progress.seconds)}. See one, with every turn:")
-    console.print(f"  {look}", markup=False, soft_wrap=True)
+    else:
+        console.print(f"\nDone in {duration(progress.seconds)}. See one, with every turn:")
+        console.print(f"  {look}", markup=False, soft_wrap=True)
+    if not progress.complete:
+        raise typer.Exit(1)
 
 
 def print_spending(run: TaskRun[Any, Any]) -> None:

@@ -1,5 +1,6 @@
 """`seedstep tune`: tune a model on tasks."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,8 +16,9 @@ from seedstep.cli.encoding_options import (
     Position,
     Positive,
     StepsFrom,
+    knobs_of,
 )
-from seedstep.cli.options import BaseUrl, Config, Seed, required, settings_of
+from seedstep.cli.options import BaseUrl, Config, Seed, flags_of, option, required, settings_of
 from seedstep.cli.stopping import stop_flag
 from seedstep.cli.tune_print import print_end, print_stopped, tuning_watch
 from seedstep.encode import ENCODINGS
@@ -26,27 +28,14 @@ from seedstep.tune import TuneSettings, make_tune_settings, rank_and_processes
 __all__ = ["command"]
 
 
-def _option(name: str, *flags: str) -> Any:
-    return typer.Option(*flags, help=str(TuneSettings.__dataclass_fields__[name].metadata["help"]))
-
+_option = partial(option, TuneSettings)
 
 Whole = int | None
 Flag = bool | None
 
-KNOBS = {
-    "positive": "positive",
-    "negative": "negative",
-    "explanations": "explanations",
-    "encode_steps": "steps",
-    "position": "position",
-    "fit": "fit",
-    "max_source": "max_source",
-    "max_target": "max_target",
-}
-"""What parameters turn of an encoding."""
-
 
 def command(
+    context: typer.Context,
     out: Annotated[Path | None, typer.Option(help="The tuning's directory.")] = None,
     model: Annotated[str | None, _option("model")] = None,
     data: Annotated[list[str] | None, _option("data")] = None,
@@ -69,7 +58,7 @@ def command(
     held_out_data: Annotated[list[str] | None, _option("held_out_data")] = None,
     skip_bad: Annotated[Flag, _option("skip_bad", "--skip-bad")] = None,
     epochs: Annotated[Whole, _option("epochs")] = None,
-    lr: Annotated[float | None, _option("learning_rate")] = None,
+    learning_rate: Annotated[float | None, _option("learning_rate", "--lr")] = None,
     batch: Annotated[Whole, _option("batch")] = None,
     accumulate: Annotated[Whole, _option("accumulate")] = None,
     share: Annotated[Whole, _option("share")] = None,
@@ -94,18 +83,8 @@ def command(
 
     Data as in the first paper's Table 3: --data RUN@self-instruct, or --data NI:train, or both.
     """
-    given = locals()
-    out, config, dry_run = given.pop("out"), given.pop("config"), given.pop("dry_run")
-    asked = settings_of(make_tune_settings, config, _settings(given))
-    _run(required(out), asked, dry_run=dry_run)
-
-
-def _settings(given: dict[str, Any]) -> dict[str, Any]:
-    """The settings that flags name, from their values by parameter."""
-    knobs = {KNOBS[name]: given.pop(name) for name in KNOBS}
-    turned = {name: value for name, value in knobs.items() if value is not None}
-    flags = {"learning_rate" if name == "lr" else name: value for name, value in given.items()}
-    return {**flags, "encoding_options": turned or None}
+    flags = {**flags_of(context, TuneSettings), "encoding_options": knobs_of(context) or None}
+    _run(required(out), settings_of(make_tune_settings, config, flags), dry_run=dry_run)
 
 
 def _run(out: Path, asked: dict[str, Any], *, dry_run: bool) -> None:

@@ -7,20 +7,15 @@ Example::
     print_end(tuned)
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
+from seedstep.cli.live_bar import LiveBar, live_bar
 from seedstep.cli.terminal import console, duration, errors, plain
 from seedstep.recipes import Tuned, TuningWatch
 from seedstep.tune import PRESETS, Evaluated, Preflight, Step, TuneSettings
 
 __all__ = ["print_end", "print_stopped", "tuning_watch"]
-
-QUIET_SECONDS = 15.0
-"""Without a terminal, a line about as often."""
 
 SHOWN = 5
 """Faults that are told one by one."""
@@ -39,25 +34,13 @@ LOST = {
 @contextmanager
 def tuning_watch() -> Iterator[TuningWatch]:
     """Shows how a tuning gets on: a bar on a terminal, plain lines elsewhere."""
-    bar = Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("steps"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[activity]}", style="dim"),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with bar:
+    with live_bar("steps", "reading, encoding, counting") as bar:
         yield _Watch(bar)
 
 
 class _Watch:
-    def __init__(self, bar: Progress) -> None:
+    def __init__(self, bar: LiveBar) -> None:
         self._bar = bar
-        self._task = bar.add_task("steps", total=None, activity="reading, encoding, counting")
-        self._told = 0.0
 
     def counted(
         self, settings: TuneSettings, preflight: Preflight, left_out: tuple[str, ...]
@@ -79,14 +62,8 @@ class _Watch:
         console.print(plain(message, style="yellow"), soft_wrap=True)
 
     def stepped(self, step: Step) -> None:
-        self._bar.update(
-            self._task, completed=step.step, total=step.steps, activity=_activity(step)
-        )
-        now = time.monotonic()
-        is_due = now - self._told >= QUIET_SECONDS or step.step == step.steps
-        if not console.is_terminal and is_due:
-            self._told = now
-            console.print(f"step {step.step:,}/{step.steps:,} · {_activity(step)}", soft_wrap=True)
+        is_last = step.step == step.steps
+        self._bar.show(step.step, step.steps, _activity(step), is_due=is_last)
 
     def evaluated(self, evaluated: Evaluated) -> None:
         line = f"step {evaluated.step:,}: held-out loss {evaluated.loss:.4f}"

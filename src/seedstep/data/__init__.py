@@ -13,7 +13,7 @@ from seedstep.data.rewrite import write_task_with
 from seedstep.data.rows import has_rows, load_rows
 from seedstep.data.seeds import SeedFile, read_seeds, require_seeds, seed_tasks
 from seedstep.data.sources import load_tasks, scan_tasks
-from seedstep.data.superni import STEPS_FIELD, TaskFiles, read_task
+from seedstep.data.superni import STEPS_FIELD, TaskFiles, read_task, task_file
 from seedstep.data.tables import Columns, Row, Table, open_table
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "require_seeds",
     "scan_tasks",
     "seed_tasks",
+    "task_file",
     "whole_folder",
     "write_atomically",
     "write_in_parts",

@@ -11,7 +11,7 @@ Example::
 """
 
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import msgspec
 from seedstep.data.decoding import BadLine, decode_json
 from seedstep.data.forms import Texts, WrittenExample, WrittenInstance, WrittenTask, task_of
 from seedstep.data.problems import Problem, placed, raise_first
-from seedstep.data.records import Task
+from seedstep.data.records import Example, Task
 from seedstep.data.splits import task_paths
 from seedstep.errors import InputError
 
@@ -33,6 +33,7 @@ __all__ = [
     "load_file",
     "read_task",
     "scan_task_files",
+    "task_file",
 ]
 
 MAX_FILE_BYTES = 256 << 20
@@ -96,6 +97,42 @@ def scan_task_files(
             yield found
         else:
             yield from _task_or_problems(found, limit)
+
+
+def task_file(task: Task, contributor: str, licence: str) -> bytes:
+    """The content of a task file, with the published fields in their order, in English.
+
+    `licence` is that of the instances.
+    """
+    record = {
+        "Contributors": [contributor],
+        "Source": ["seedstep"],
+        "URL": [],
+        "Categories": [task.category],
+        "Reasoning": [],
+        "Definition": [task.definition],
+        "Input_language": ["English"],
+        "Output_language": ["English"],
+        "Instruction_language": ["English"],
+        "Domains": [],
+        "Positive Examples": _examples(task.positive_examples),
+        "Negative Examples": _examples(task.negative_examples),
+        "Instances": [
+            {"id": one.id, "input": one.input, "output": one.outputs} for one in task.instances
+        ],
+        "Instance License": [licence],
+    }
+    if task.steps:
+        steps = (f"{number}. {step}" for number, step in enumerate(task.steps, start=1))
+        record[STEPS_FIELD] = "\n".join(steps)
+    return msgspec.json.format(msgspec.json.encode(record), indent=4) + b"\n"
+
+
+def _examples(examples: Sequence[Example]) -> list[dict[str, str]]:
+    return [
+        {"input": one.input, "output": one.output, "explanation": one.explanation}
+        for one in examples
+    ]
 
 
 def collect(found: Iterable[Task | Problem], *, skip_bad: bool) -> TaskFiles:

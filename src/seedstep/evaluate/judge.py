@@ -13,7 +13,6 @@ Example::
 """
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
@@ -21,7 +20,7 @@ from types import MappingProxyType
 from seedstep.data import Task
 from seedstep.evaluate.judge_settings import JudgeSettings
 from seedstep.llm import Engine, Failure, Message, Request, Schema
-from seedstep.llm.order import in_order
+from seedstep.llm.order import AHEAD, in_order
 from seedstep.prompts import render
 from seedstep.text import answer, json_object
 
@@ -38,9 +37,6 @@ __all__ = [
     "rating_question",
     "read_verdict",
 ]
-
-AHEAD = 4
-"""Instances worked on for each request in flight: one that is slow does not hold up the others."""
 
 SHOWN_REFERENCES = 5
 SHOWN_EXAMPLES = 2
@@ -103,7 +99,7 @@ class Question:
     labels: Mapping[str, str]
 
 
-async def judge_answers(
+def judge_answers(
     settings: JudgeSettings,
     instances: Iterable[Task],
     answers: Sequence[Answers],
@@ -124,9 +120,7 @@ async def judge_answers(
         _judged(settings, task, answers, engine, place)
         for place, task in enumerate(islice(instances, settings.limit))
     )
-    async with aclosing(in_order(items, AHEAD * settings.in_flight)) as retired:
-        async for judged in retired:
-            yield judged
+    return in_order(items, AHEAD * settings.in_flight)
 
 
 async def _judged(

@@ -64,11 +64,6 @@ class JudgeSettings(Asking):
         ),
     )
 
-    @property
-    def style(self) -> str:
-        """The prompt style: always a conversation."""
-        return "chat"
-
 
 def make_judge_settings(values: Mapping[str, Any], source: str) -> JudgeSettings:
     """Settings from named values, all others as they are by default.

@@ -24,16 +24,13 @@ from seedstep.evaluate.baselines import copy_demonstrations, copy_inputs
 from seedstep.evaluate.scores import Prediction
 from seedstep.evaluate.settings import COPY_INPUT, SystemSettings
 from seedstep.llm import Engine, Failure, Message, Request
-from seedstep.llm.order import in_order
+from seedstep.llm.order import AHEAD, in_order
 from seedstep.text.replies import plain_text
 
 if TYPE_CHECKING:
     from seedstep.evaluate.generate import Checkpoint, Generated
 
 __all__ = ["Answered", "Work", "ask_checkpoint", "ask_server", "copy_answers"]
-
-AHEAD = 4
-"""Instances worked on for each request in flight: one that is slow does not hold up the others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from seedstep.llm.budget import Budget, Price, Spent
 from seedstep.llm.engine import Engine, Stats
 from seedstep.llm.models import Endpoint, default_prompt_style, open_model, resolve_base_url
+from seedstep.llm.preview import Preview, tokens_of
 from seedstep.llm.records import (
     Answer,
     Failure,
@@ -26,6 +27,7 @@ __all__ = [
     "Ledger",
     "MemoryLedger",
     "Message",
+    "Preview",
     "Price",
     "Reply",
     "Request",
@@ -37,4 +39,5 @@ __all__ = [
     "open_model",
     "read_header",
     "resolve_base_url",
+    "tokens_of",
 ]

@@ -15,7 +15,11 @@ from typing import Any, TypeVar
 
 from seedstep.errors import BudgetReached, NotRecordedError
 
-__all__ = ["in_order"]
+__all__ = ["AHEAD", "in_order"]
+
+AHEAD = 4
+"""Items worked on for each request in flight, where an item is several requests one after another:
+one that is slow does not hold up the others."""
 
 Result = TypeVar("Result")
 

@@ -115,6 +115,11 @@ class Asking(Spending):
     prices: dict[str, Price] = field(default_factory=dict, metadata=HELP["prices"])
     sampling: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def style(self) -> str:
+        """The prompt style: a conversation, unless the stage has others."""
+        return "chat"
+
     def sampling_of(self, request: str) -> Sampling:
         """The sampling parameters of a request: seedstep's own, with those that are set here."""
         return override(self.SAMPLING[request], self.sampling.get(request, {}))

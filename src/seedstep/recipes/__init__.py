@@ -27,6 +27,8 @@ from seedstep.recipes.self_instruct import (
 from seedstep.recipes.steps import (
     make_examples,
     make_examples_async,
+    preview_instructions,
+    preview_made_examples,
     write_instructions,
     write_instructions_async,
 )
@@ -64,6 +66,8 @@ __all__ = [
     "make_examples_async",
     "predict",
     "predict_async",
+    "preview_instructions",
+    "preview_made_examples",
     "read_experiment",
     "run_experiment",
     "self_instruct",

@@ -16,14 +16,25 @@ from pathlib import Path
 from typing import Any
 
 from seedstep.data import Task
-from seedstep.llm import Engine, Spent
+from seedstep.llm import Engine, Preview, Spent, resolve_base_url
 from seedstep.recipes.tasks import TaskProgress, TaskWatch, opened_engine, work_on_tasks
-from seedstep.steps import ExampleSet, Written, generate_examples, write_steps
+from seedstep.steps import (
+    ExampleSet,
+    ExamplesSettings,
+    StepsSettings,
+    Written,
+    generate_examples,
+    preview_examples,
+    preview_steps,
+    write_steps,
+)
 from seedstep.store import ExamplesRun, StepsRun
 
 __all__ = [
     "make_examples",
     "make_examples_async",
+    "preview_instructions",
+    "preview_made_examples",
     "write_instructions",
     "write_instructions_async",
 ]
@@ -110,6 +121,28 @@ async def make_examples_async(
             return generate_examples(run.settings, given, engine)
 
         return await work_on_tasks(run, stage, lambda one: str(one.ranking_failure), watch)
+
+
+def preview_instructions(settings: StepsSettings) -> Preview:
+    """What `write_instructions` would begin with, and about what it would take; nothing is asked.
+
+    Raises:
+        SeedstepError: with what is wrong and what to do.
+    """
+    resolve_base_url(settings.model, settings.base_url)
+    return preview_steps(settings, StepsRun.load(settings).tasks)
+
+
+def preview_made_examples(settings: ExamplesSettings) -> Preview:
+    """As `preview_instructions`, of `make_examples`.
+
+    Raises:
+        SeedstepError: as there.
+    """
+    resolve_base_url(settings.model, settings.base_url)
+    tasks = ExamplesRun.load(settings).tasks
+    instructions = ExamplesRun.steps_of(settings)
+    return preview_examples(settings, [(task, instructions[task.id]) for task in tasks])
 
 
 def _findings(written: Written) -> str:

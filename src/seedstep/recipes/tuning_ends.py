@@ -13,11 +13,12 @@ from typing import Any
 from seedstep.errors import MissingExtraError, ModelError
 from seedstep.llm.checkpoints import gguf_of, is_decoder_only
 from seedstep.recipes.tuning_data import Gathered
+from seedstep.report.losses import plot_losses
 from seedstep.store import TuneRun
 from seedstep.tune import Preflight, Source, TuneSettings, training_of
 from seedstep.tune.card import CardFacts, CardSource, write_card
-from seedstep.tune.curve import plot_losses, read_losses
 from seedstep.tune.gguf import ARCHITECTURE, write_gguf
+from seedstep.tune.metrics import read_losses
 
 __all__ = ["require_gguf", "write_others"]
 

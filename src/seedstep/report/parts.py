@@ -31,11 +31,13 @@ from seedstep.report.sections.results import results_sections
 from seedstep.report.sections.spending import spending_section
 from seedstep.report.sections.steps import steps_sections
 from seedstep.report.sections.tuning import losses_section
+from seedstep.report.sections.verdicts import verdicts_section
 from seedstep.report.similarity import Named, nearest, nearest_before
 from seedstep.report.statistics import counts, label_balance, lengths
 from seedstep.report.structure import structure
 from seedstep.store import (
     ExamplesRun,
+    JudgeRun,
     Run,
     RunDirectory,
     StepsRun,
@@ -45,7 +47,7 @@ from seedstep.store import (
 )
 from seedstep.store.systems import PredictionsHeld, System, distinct_names
 from seedstep.text import TOKENIZERS
-from seedstep.tune.curve import read_losses
+from seedstep.tune.metrics import read_losses
 
 __all__ = ["Tell", "TestSets", "parts_of"]
 
@@ -67,26 +69,29 @@ Tell = Callable[[str], None]
 
 
 def parts_of(paths: Sequence[Path], test_sets: TestSets, tell: Tell) -> list[Part]:
-    """What there is to say about runs; those with predictions are compared, in the first part.
+    """What there is to say about runs, results first; those with predictions are compared.
 
     Raises:
         RunError: one is no run.
         InputError: predictions can't be compared.
     """
-    parts, predicted = [], []
+    predicted: list[Path] = []
+    judged: list[Part] = []
+    others: list[Part] = []
     for path in paths:
         if (path / METRICS).is_file():
-            parts.append(_tuning(path))
+            others.append(_tuning(path))
             continue
         with open_run(path) as run:
             if isinstance(run, PredictionsHeld):
                 predicted.append(path)
             else:
+                parts = judged if isinstance(run, JudgeRun) else others
                 parts.append(_part(run, test_sets, tell))
-    if predicted:
-        tell("scoring the predictions")
-        parts.insert(0, _results(predicted))
-    return parts
+    if not predicted:
+        return [*judged, *others]
+    tell("scoring the predictions")
+    return [_results(predicted), *judged, *others]
 
 
 def _part(run: RunDirectory[Any, Any], test_sets: TestSets, tell: Tell) -> Part:
@@ -97,6 +102,9 @@ def _part(run: RunDirectory[Any, Any], test_sets: TestSets, tell: Tell) -> Part:
             found = [*steps_sections(run.entries()), _spending(run, run.finished_at())]
         case ExamplesRun():
             found = [examples_section(run.entries()), _spending(run, run.finished_at())]
+        case JudgeRun():
+            section = verdicts_section(run.settings.mode, run.judged())
+            found = [section, _spending(run, ())]
         case _:
             found = [_spending(run, ())]
     title = f"{run.stage}: {run.path.resolve().name}"
@@ -143,9 +151,9 @@ def _facts(run: RunDirectory[Any, Any]) -> tuple[tuple[str, str], ...]:
 def _told(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """The settings that say something, and are not the user's own business."""
     return tuple(
-        (name, str(value))
+        (name, ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
         for name, value in settings.items()
-        if name not in PRIVATE and value not in (None, "", [], {})
+        if name not in PRIVATE and value not in (None, "", [], (), {})
     )
 
 

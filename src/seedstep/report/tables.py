@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import groupby
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -35,6 +36,7 @@ __all__ = [
     "comparisons_json",
     "escaped",
     "group_table",
+    "kept_table",
     "markdown",
     "one_line",
     "overall_table",
@@ -90,6 +92,30 @@ def overall_table(systems: Sequence[Evaluated]) -> Table:
             )
             for one in systems
         ),
+    )
+
+
+def kept_table(rows: Iterable[Mapping[str, Any]]) -> Table:
+    """As `overall_table`, of the scores that a run keeps (`seedstep.store.kept_scores`)."""
+    overall = (row for row in rows if not row["grouping"])
+    return Table(
+        ("system", "tokenizer", *METRIC_NAMES.values(), "instances", "tasks"),
+        tuple(_kept_row(*key, [*found]) for key, found in groupby(overall, _kept_of)),
+    )
+
+
+def _kept_of(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row["name"], row["tokens"]
+
+
+def _kept_row(name: str, tokens: str, rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    values = {one["metric"]: Value(one["value"], one["low"], one["high"]) for one in rows}
+    counts = (f"{rows[0][count]:,}" for count in ("instances", "tasks"))
+    return (
+        name,
+        tokens or "rouge-score's",
+        *(shown(values[metric]) for metric in METRICS),
+        *counts,
     )
 
 

@@ -7,6 +7,7 @@ from seedstep.steps.judge import judge
 from seedstep.steps.measure import Labelled, Measured, Part, labelled, measure
 from seedstep.steps.parse import REASONS, ParsedSteps, canonical, parse, render
 from seedstep.steps.pipeline import write_steps
+from seedstep.steps.preview import preview_examples, preview_steps
 from seedstep.steps.records import (
     FAILURES,
     RANKING_FAILURES,
@@ -55,6 +56,8 @@ __all__ = [
     "make_steps_settings",
     "measure",
     "parse",
+    "preview_examples",
+    "preview_steps",
     "render",
     "repair_request",
     "shuffled",

@@ -15,25 +15,23 @@ Example::
 import hashlib
 import random
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import aclosing
 from dataclasses import replace
 from itertools import islice
 
 from seedstep.data import Example, Task
 from seedstep.llm import Engine
-from seedstep.llm.order import in_order
+from seedstep.llm.order import AHEAD, in_order
 from seedstep.prompts import render
 from seedstep.steps.conversation import Chat, Line, named_category
 from seedstep.steps.example_replies import BEST, best_two, parse_examples, written_examples
 from seedstep.steps.parse import render as render_steps
-from seedstep.steps.pipeline import AHEAD
 from seedstep.steps.records import FAILURES, ExampleSet, Turn
 from seedstep.steps.settings import ExamplesSettings
 
-__all__ = ["draw_two", "generate_examples"]
+__all__ = ["draw_two", "generate_examples", "generate_prompt", "rank_prompt"]
 
 
-async def generate_examples(
+def generate_examples(
     settings: ExamplesSettings, tasks: Iterable[tuple[Task, Sequence[str]]], engine: Engine
 ) -> AsyncGenerator[ExampleSet]:
     """Yield the examples of each task with its steps, in order; the first `settings.limit`.
@@ -47,20 +45,13 @@ async def generate_examples(
         _examples_of(settings, task, steps, engine, place)
         for place, (task, steps) in enumerate(islice(tasks, settings.limit))
     )
-    async with aclosing(in_order(items, AHEAD * settings.in_flight)) as retired:
-        async for made in retired:
-            yield made
+    return in_order(items, AHEAD * settings.in_flight)
 
 
 async def _examples_of(
     settings: ExamplesSettings, task: Task, steps: Sequence[str], engine: Engine, place: int
 ) -> ExampleSet:
-    prompt = render(
-        "steps/harder_examples",
-        generated_example_num=str(settings.count),
-        task_category=named_category(task),
-        instruction_content=render_steps(steps),
-    )
+    prompt = generate_prompt(settings, task, steps)
     chat = Chat(engine, place)
     turn = await chat.say(Line("generate", prompt), settings.sampling_of("generate"))
     made = ExampleSet(task.id, (turn,))
@@ -83,12 +74,27 @@ async def _rank(
     engine: Engine,
     place: int,
 ) -> Turn:
-    prompt = render(
+    line = Line("rank", rank_prompt(candidates, steps))
+    return await Chat(engine, place).say(line, settings.sampling_of("rank"))
+
+
+def generate_prompt(settings: ExamplesSettings, task: Task, steps: Sequence[str]) -> str:
+    """Asks for examples of a task."""
+    return render(
+        "steps/harder_examples",
+        generated_example_num=str(settings.count),
+        task_category=named_category(task),
+        instruction_content=render_steps(steps),
+    )
+
+
+def rank_prompt(candidates: Sequence[Example], steps: Sequence[str]) -> str:
+    """Asks for the best two of some examples."""
+    return render(
         "steps/rank",
         example_content=written_examples(candidates),
         instruction_content=render_steps(steps),
     )
-    return await Chat(engine, place).say(Line("rank", prompt), settings.sampling_of("rank"))
 
 
 def _ranked(made: ExampleSet, turn: Turn) -> ExampleSet:

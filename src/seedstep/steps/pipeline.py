@@ -12,13 +12,12 @@ Example::
 """
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from seedstep.data import Task
 from seedstep.llm import Engine
-from seedstep.llm.order import in_order
+from seedstep.llm.order import AHEAD, in_order
 from seedstep.steps.check import Finding, TaskText, check, repair_request
 from seedstep.steps.conversation import TURNS, Conversation, Drafts, make_talk
 from seedstep.steps.judge import judge
@@ -28,11 +27,8 @@ from seedstep.steps.settings import StepsSettings
 
 __all__ = ["write_steps"]
 
-AHEAD = 4
-"""Tasks worked on for each request in flight: a task that is slow does not hold up the others."""
 
-
-async def write_steps(
+def write_steps(
     settings: StepsSettings,
     tasks: Iterable[Task],
     engine: Engine,
@@ -51,9 +47,7 @@ async def write_steps(
         _write(settings, task, engine, judge_engine, place)
         for place, task in enumerate(islice(tasks, settings.limit))
     )
-    async with aclosing(in_order(items, AHEAD * settings.in_flight)) as retired:
-        async for written in retired:
-            yield written
+    return in_order(items, AHEAD * settings.in_flight)
 
 
 async def _write(

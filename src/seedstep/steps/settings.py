@@ -134,11 +134,6 @@ class ExamplesSettings(Asking):
         ),
     )
 
-    @property
-    def style(self) -> str:
-        """The prompt style: always a conversation."""
-        return "chat"
-
 
 def make_steps_settings(values: Mapping[str, Any], source: str) -> StepsSettings:
     """Settings from named values, all others as they are by default.

@@ -9,7 +9,7 @@ Example::
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from seedstep.data import Task, files_in, read_marker, whole_folder
+from seedstep.data import Example, Task, files_in, read_marker, task_file, whole_folder
 from seedstep.encode import encode_pair
 from seedstep.errors import InputError, MissingExtraError, RunError
 from seedstep.store.hub import data_card, require_licence
@@ -205,9 +205,8 @@ def _superni(source: _Source, out: Path) -> int:
     names = []
     for number, task in enumerate(source.tasks, start=1):
         names.append(f"task{number:05d}_machine_generated")
-        body = msgspec.json.encode(_superni_task(task, names[-1]))
-        path = out / "tasks" / f"{names[-1]}.json"
-        path.write_bytes(msgspec.json.format(body, indent=4) + b"\n")
+        text = task_file(_superni_task(task, names[-1]), "seedstep", "Machine-generated")
+        (out / "tasks" / f"{names[-1]}.json").write_bytes(text)
     split = out / "splits" / "default" / "train_tasks.txt"
     split.parent.mkdir(parents=True)
     split.write_text("".join(f"{name}\n" for name in names))
@@ -216,30 +215,17 @@ def _superni(source: _Source, out: Path) -> int:
     return len(names)
 
 
-def _superni_task(task: Task, name: str) -> dict[str, Any]:
+def _superni_task(task: Task, name: str) -> Task:
+    """The task with examples out of its instances, each of which has an id."""
     instances = list(dict.fromkeys(task.instances))
     shown = instances[:SUPERNI_EXAMPLES] if len(instances) > SUPERNI_EXAMPLES else []
-    return {
-        "Contributors": ["seedstep"],
-        "Source": ["seedstep"],
-        "URL": [""],
-        "Categories": ["Classification" if task.is_classification else "Open Generation"],
-        "Reasoning": [],
-        "Definition": [task.definition],
-        "Input_language": ["English"],
-        "Output_language": ["English"],
-        "Instruction_language": ["English"],
-        "Domains": [],
-        "Positive Examples": [
-            {"input": one.input, "output": one.output, "explanation": ""} for one in shown
-        ],
-        "Negative Examples": [],
-        "Instances": [
-            {"id": f"{name}-{number}", "input": one.input, "output": list(one.outputs)}
-            for number, one in enumerate(instances[len(shown) :], start=1)
-        ],
-        "Instance License": ["Machine-generated"],
-    }
+    rest = enumerate(instances[len(shown) :], start=1)
+    return replace(
+        task,
+        category="Classification" if task.is_classification else "Open Generation",
+        positive_examples=tuple(Example(one.input, one.output) for one in shown),
+        instances=tuple(replace(one, id=f"{name}-{number}") for number, one in rest),
+    )
 
 
 FORMATS: MappingProxyType[str, Writer] = MappingProxyType(

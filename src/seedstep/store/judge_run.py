@@ -6,10 +6,8 @@ Example::
         print(ratings(run.judged()))
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from seedstep.data import TaskFiles
 from seedstep.errors import InputError
@@ -36,11 +34,7 @@ class JudgeRun(TaskRun[JudgeSettings, Judged]):
 
     stage = "judge"
     record_type = Judged
-
-    @staticmethod
-    def make_settings(values: Mapping[str, Any], source: str) -> JudgeSettings:
-        """As `seedstep.evaluate.judge_settings.make_judge_settings`."""
-        return make_judge_settings(values, source)
+    make_settings = staticmethod(make_judge_settings)
 
     @staticmethod
     def load(settings: JudgeSettings) -> JudgeInputs:

@@ -69,11 +69,7 @@ class PredictionsRun(RunDirectory[ChosenTasks, TaskFiles]):
     stage = "predict"
     changeable = ()
     made = "predictions"
-
-    @staticmethod
-    def make_settings(values: Mapping[str, Any], source: str) -> ChosenTasks:
-        """As `seedstep.evaluate.settings.make_chosen_tasks`."""
-        return make_chosen_tasks(values, source)
+    make_settings = staticmethod(make_chosen_tasks)
 
     @staticmethod
     def load(settings: ChosenTasks) -> TaskFiles:

@@ -7,9 +7,8 @@ Example::
     print(run.status().finished)
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from seedstep.bootstrap import Generation, Settings, make_settings, require_price
 from seedstep.data import Task, evaluation_items, require_seeds, seed_tasks
@@ -43,6 +42,7 @@ class Run(ModelRun[Settings, tuple[Task, ...]]):
     """A bootstrap's run directory, opened for reading or as its one writer."""
 
     stage = "bootstrap"
+    make_settings = staticmethod(make_settings)
     changeable = (
         "tasks",
         "in_flight",
@@ -57,11 +57,6 @@ class Run(ModelRun[Settings, tuple[Task, ...]]):
         """Use `Run.start` or `Run.read`."""
         super().__init__(path, settings, database)
         self._recorded = database.rows("SELECT max(item) FROM generations")[0][0] or 0
-
-    @staticmethod
-    def make_settings(values: Mapping[str, Any], source: str) -> Settings:
-        """As `seedstep.bootstrap.make_settings`."""
-        return make_settings(values, source)
 
     @staticmethod
     def load(settings: Settings) -> tuple[Task, ...]:

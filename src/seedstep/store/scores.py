@@ -1,4 +1,6 @@
-"""Scores that are kept in the run whose predictions they are of.
+"""Scores that are kept in the run whose predictions they are of, for `seedstep status` to tell.
+
+Scoring starts from the predictions every time: comparisons need the score of each instance.
 
 Example::
 
@@ -46,10 +48,14 @@ def keep_scores(path: Path, name: str, evaluated: Evaluated, tokens: str) -> Non
 
 
 def kept_scores(path: Path) -> tuple[dict[str, Any], ...]:
-    """The scores kept in a run: rows of the database, by column name."""
+    """The scores kept in a run: rows of the database, by column name.
+
+    Those of a system that has predicted more since are left out.
+    """
+    latest = "SELECT max(at) FROM predictions WHERE system = scores.name"
+    query = f"SELECT * FROM scores WHERE at >= coalesce(({latest}), 0) ORDER BY rowid"  # noqa: S608
     with closing(Database.open(path / DATABASE, read_only=True)) as database:
-        rows = database.rows("SELECT * FROM scores ORDER BY rowid")
-        return tuple(map(dict, rows))
+        return tuple(map(dict, database.rows(query)))
 
 
 def _rows(name: str, evaluated: Evaluated, tokens: str) -> Iterator[tuple[object, ...]]:

@@ -5,10 +5,8 @@ Example::
     with StepsRun.start(Path("runs/steps"), {"tasks": "my_tasks.jsonl"}) as run: ...
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from seedstep.data import Example, Task, TaskFiles, load_tasks
 from seedstep.errors import InputError
@@ -36,11 +34,7 @@ class StepsRun(TaskRun[StepsSettings, Written]):
 
     stage = "steps"
     record_type = Written
-
-    @staticmethod
-    def make_settings(values: Mapping[str, Any], source: str) -> StepsSettings:
-        """As `seedstep.steps.make_steps_settings`."""
-        return make_steps_settings(values, source)
+    make_settings = staticmethod(make_steps_settings)
 
     @staticmethod
     def load(settings: StepsSettings) -> TaskFiles:
@@ -63,11 +57,7 @@ class ExamplesRun(TaskRun[ExamplesSettings, ExampleSet]):
 
     stage = "examples"
     record_type = ExampleSet
-
-    @staticmethod
-    def make_settings(values: Mapping[str, Any], source: str) -> ExamplesSettings:
-        """As `seedstep.steps.make_examples_settings`."""
-        return make_examples_settings(values, source)
+    make_settings = staticmethod(make_examples_settings)
 
     @staticmethod
     def load(settings: ExamplesSettings) -> TaskFiles:
@@ -86,7 +76,16 @@ class ExamplesRun(TaskRun[ExamplesSettings, ExampleSet]):
 
     def instructions(self) -> dict[str, tuple[str, ...]]:
         """The steps of each task, by its id."""
-        with StepsRun.read(_named(self.settings)) as run:
+        return self.steps_of(self.settings)
+
+    @staticmethod
+    def steps_of(settings: ExamplesSettings) -> dict[str, tuple[str, ...]]:
+        """The steps of each task of the run that the settings name.
+
+        Raises:
+            InputError: they name none.
+        """
+        with StepsRun.read(_named(settings)) as run:
             return {entry.task: entry.result.steps for entry in run.entries()}
 
 

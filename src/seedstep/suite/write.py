@@ -8,17 +8,14 @@ Example::
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from random import Random
 from types import MappingProxyType
-from typing import Any
 
-import msgspec
-
-from seedstep.data import STEPS_FIELD, Example, write_atomically
+from seedstep.data import Instance, Task, task_file, write_atomically
 from seedstep.errors import InputError, RunError
 from seedstep.suite.spec import Drawn, TaskSpec
 from seedstep.suite.tasks import TEST, TRAIN
@@ -89,44 +86,28 @@ def _write_files(folder: Path) -> None:
         for spec in specs:
             number += 1
             names.append(f"task{number:03}_{spec.name}")
-            record = _record(spec, f"task{number:03}")
-            text = msgspec.json.format(msgspec.json.encode(record), indent=4) + b"\n"
+            task = _task(spec, f"task{number:03}")
+            text = task_file(task, "The authors of seedstep", "Apache 2.0")
             write_atomically(folder / "tasks" / f"{names[-1]}.json", text)
         write_atomically(track / f"{split}_tasks.txt", "".join(f"{n}\n" for n in names).encode())
     card = resources.files("seedstep.suite") / "card.md"
     write_atomically(folder / "README.md", card.read_bytes())
 
 
-def _record(spec: TaskSpec, number: str) -> dict[str, Any]:
-    """A task file's content, with the fields of SUPER-NATURALINSTRUCTIONS in their order."""
-    instances = [
-        {"id": f"{number}-{place}", "input": text, "output": outputs}
+def _task(spec: TaskSpec, number: str) -> Task:
+    instances = tuple(
+        Instance(text, outputs, f"{number}-{place}")
         for place, (text, outputs) in enumerate(_instances(spec), start=1)
-    ]
-    return {
-        "Contributors": ["The authors of seedstep"],
-        "Source": ["seedstep"],
-        "URL": [],
-        "Categories": [spec.category],
-        "Reasoning": [],
-        "Definition": [spec.definition],
-        "Input_language": ["English"],
-        "Output_language": ["English"],
-        "Instruction_language": ["English"],
-        "Domains": [],
-        "Positive Examples": _examples(spec.positive),
-        "Negative Examples": _examples(spec.negative),
-        "Instances": instances,
-        "Instance License": ["Apache 2.0"],
-        STEPS_FIELD: "\n".join(f"{n}. {step}" for n, step in enumerate(spec.steps, start=1)),
-    }
-
-
-def _examples(examples: Sequence[Example]) -> list[dict[str, str]]:
-    return [
-        {"input": one.input, "output": one.output, "explanation": one.explanation}
-        for one in examples
-    ]
+    )
+    return Task(
+        number,
+        spec.definition,
+        instances,
+        category=spec.category,
+        positive_examples=spec.positive,
+        negative_examples=spec.negative,
+        steps=spec.steps,
+    )
 
 
 def _instances(spec: TaskSpec) -> list[Drawn]:

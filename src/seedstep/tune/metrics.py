@@ -7,6 +7,7 @@ Example::
 
     with MetricsFile(Path("tuned/metrics.jsonl")) as metrics:
         metrics.stepped(step)
+    training, held_out = read_losses(Path("tuned/metrics.jsonl"))
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,15 +19,20 @@ from typing import BinaryIO, Self
 
 import msgspec
 
-from seedstep.data import write_atomically
+from seedstep.data import BadLine, read_jsonl, write_atomically
 from seedstep.errors import RunError
 from seedstep.tune.records import Evaluated, Step
 
-__all__ = ["MetricsFile"]
+__all__ = ["MetricsFile", "read_losses"]
 
 
 class _Line(msgspec.Struct, frozen=True):
     step: int
+
+
+class _Losses(_Line, frozen=True):
+    loss: float | None = None
+    held_out_loss: float | None = None
 
 
 class MetricsFile(AbstractContextManager["MetricsFile"]):
@@ -81,3 +87,23 @@ def _lines_before(path: Path, step: int) -> Iterator[bytes]:
             continue  # cut by the end of a process
         if line.endswith(b"\n") and known.step < step:
             yield line
+
+
+def read_losses(path: Path) -> tuple[dict[int, float], dict[int, float]]:
+    """The training and the held-out loss by optimiser step, in order.
+
+    The last line of a step counts, where a tuning took it again. Lines that are cut off, or tell
+    of something else, are left out.
+
+    Raises:
+        InputError: the file is not there or can't be read.
+    """
+    training, held_out = {}, {}
+    for _, line in read_jsonl(path, _Losses):
+        if isinstance(line, BadLine):
+            continue
+        if line.loss is not None:
+            training[line.step] = line.loss
+        if line.held_out_loss is not None:
+            held_out[line.step] = line.held_out_loss
+    return dict(sorted(training.items())), dict(sorted(held_out.items()))

@@ -5,6 +5,7 @@ from seedstep.report.charts.colours import DARK, LIGHT
 from seedstep.report.charts.differences import difference_chart
 from seedstep.report.charts.lines import Line, line_chart
 from seedstep.report.charts.rings import ring_chart
+from seedstep.report.charts.shares import share_chart
 from seedstep.report.charts.style import Drawn, render
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "line_chart",
     "render",
     "ring_chart",
+    "share_chart",
 ]

@@ -26,10 +26,14 @@ FEW_POINTS = 30
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A name, and points (x, y) in the order of x, of which there is at least one."""
+    """A name, and points (x, y) in the order of x, of which there is at least one.
+
+    A `faint` line stays behind the others.
+    """
 
     name: str
     points: tuple[tuple[float, float], ...]
+    faint: bool = False
 
 
 def line_chart(
@@ -47,6 +51,7 @@ def line_chart(
                 linestyle=DASHES[place % len(DASHES)],
                 marker="o" if len(points) <= FEW_POINTS else "",
                 markersize=3,
+                alpha=0.4 if line.faint else 1,
                 label=label(line.name),
             )
         axes.set_xlabel(units[0])

@@ -8,7 +8,7 @@ Example::
 from collections.abc import Mapping
 from math import isfinite
 
-from seedstep.report.charts import Line, line_chart
+from seedstep.report.losses import loss_chart
 from seedstep.report.records import Block, Paragraph, Section
 
 __all__ = ["losses_section"]
@@ -16,18 +16,12 @@ __all__ = ["losses_section"]
 
 def losses_section(training: Mapping[int, float], held_out: Mapping[int, float]) -> Section:
     """How the losses fell; each is by optimiser step, in their order."""
-    named = {"training": _points(training), "held-out tasks": _points(held_out)}
-    lines = [Line(name, points) for name, points in named.items() if points]
-    if not lines:
+    chart = loss_chart(training, held_out)
+    if chart is None:
         return Section("Losses", (Paragraph("No step was taken yet."),))
-    title = "Mean loss of a target token"
-    blocks: list[Block] = [line_chart("losses", title, lines, ("step", "loss (nats)"))]
-    if named["held-out tasks"]:
-        step, least = min(named["held-out tasks"], key=lambda point: point[1])
+    blocks: list[Block] = [chart]
+    if measured := [(loss, step) for step, loss in held_out.items() if isfinite(loss)]:
+        least, step = min(measured)
         text = f"The held-out loss is least after step {step:,}: {least:.3f}."
         blocks.insert(0, Paragraph(text))
     return Section("Losses", tuple(blocks))
-
-
-def _points(losses: Mapping[int, float]) -> tuple[tuple[int, float], ...]:
-    return tuple((step, loss) for step, loss in losses.items() if isfinite(loss))

@@ -1,4 +1,4 @@
-"""The picture of a tuning's losses."""
+"""A tuning's losses: read, smoothed, and drawn."""
 
 import json
 import sys
@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from matplotlib.image import imread
 
 from seedstep.errors import InputError, MissingExtraError, RunError
-from seedstep.tune.curve import _smoothed, plot_losses, read_losses
+from seedstep.report.losses import loss_chart, plot_losses, smoothed
+from seedstep.tune.metrics import read_losses
 
 
 def written(path: Path, *lines: object) -> Path:
@@ -25,7 +26,7 @@ def test_both_pictures_are_drawn(tmp_path: Path) -> None:
     metrics = written(tmp_path / "metrics.jsonl", *lines, {"step": 79, "held_out_loss": 0.5})
     plot_losses(metrics, tmp_path / "losses.v2")
     height, width, _ = imread(tmp_path / "losses.v2.png").shape
-    assert (width, height) == (1050, 600)
+    assert (width, height) == (960, 540)
     picture = ET.parse(tmp_path / "losses.v2.svg").getroot()
     assert picture.tag == "{http://www.w3.org/2000/svg}svg"
     assert {one.name for one in tmp_path.iterdir()} == {
@@ -92,10 +93,22 @@ def test_a_place_that_can_not_be_written_is_told(tmp_path: Path) -> None:
         plot_losses(metrics, tmp_path / "nowhere" / "losses")
 
 
+def test_a_smoothed_line_joins_where_there_are_many_steps() -> None:
+    few, many = (loss_chart({n: 1 / (n + 1) for n in range(count)}, {5: 1.0}) for count in (30, 31))
+    assert few
+    assert many
+    assert {row[0] for row in few.table.rows} == {"training", "held-out tasks"}
+    assert {row[0] for row in many.table.rows} == {
+        "training",
+        "training, smoothed",
+        "held-out tasks",
+    }
+
+
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=200))
 def test_a_smoothed_loss_lies_among_those_so_far(values: list[float]) -> None:
-    smoothed = _smoothed(values)
-    assert smoothed[0] == values[0]
-    for number, one in enumerate(smoothed, start=1):
+    means = smoothed(values)
+    assert means[0] == values[0]
+    for number, one in enumerate(means, start=1):
         slack = 1e-6 + 1e-9 * max(map(abs, values))
         assert min(values[:number]) - slack <= one <= max(values[:number]) + slack
