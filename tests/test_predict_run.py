@@ -4,6 +4,7 @@ import json
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,8 @@ def test_killed_at_any_moment_it_ends_in_the_same_predictions(tmp_path: Path) ->
     tasks = write_word_tasks(tmp_path / "ni", 5, 12)
     with ScriptedServer(word_model()) as server:
         predict(tmp_path / "whole", **asked_of(server, tasks)).close()
-    with ScriptedServer(slowly(word_model(), 0.2)) as server:
+    model = word_model()
+    with ScriptedServer(lambda number, body: replace(model(number, body), delay=0.2)) as server:
         flags = ("--tasks", tasks, "--model", "openai:scripted", "--base-url", server.url)
         command = program("predict", *flags, "--out", tmp_path / "run", "--in-flight", 2)
         for asked in (4, 20, 45):
