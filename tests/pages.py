@@ -32,7 +32,7 @@ NOT_RUN = {
 }
 """How the commands in `sh` begin, and why they are not run."""
 
-BASH = 'trap \'echo "line $LINENO: $BASH_COMMAND: exit status $?" >&2\' ERR; '
+BASH = "trap 'echo \"line $LINENO: $BASH_COMMAND: exit status $?\" >&2' ERR; "
 SECONDS = 240
 
 
