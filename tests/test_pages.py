@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -58,32 +59,52 @@ def write_natural_instructions(folder: Path, suite: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def after_readme(
-    reader: dict[str, str], suite: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """A directory in which all commands of the README were run."""
-    folder = tmp_path_factory.mktemp("readme") / "here"
-    write_natural_instructions(folder / "natural-instructions", suite)
-    run(README, folder, reader)
-    return folder
+def followed(
+    request: pytest.FixtureRequest,
+    reader: dict[str, str],
+    suite: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[dict[Path, Future[Path]]]:
+    """The README and the pages of the chosen tests, two at a time; each gives its directory.
+
+    A tutorial starts from nothing, the README with tasks in the form of SUPER-NATURALINSTRUCTIONS,
+    a guide where the README ends.
+    """
+    folder = tmp_path_factory.mktemp("followed")
+    given = folder / "given"
+    write_natural_instructions(given / "natural-instructions", suite)
+
+    def follow(page: Path) -> Path:
+        place = folder / name_of(page)
+        if page in TUTORIALS:
+            place.mkdir(parents=True)
+        else:
+            shutil.copytree(given if page == README else readme.result(), place)
+        run(page, place, reader)
+        return place
+
+    with ThreadPoolExecutor(2) as pool:
+        readme = pool.submit(follow, README)
+        others = [page for page in chosen_pages(request) if page != README]
+        yield {README: readme, **{page: pool.submit(follow, page) for page in others}}
 
 
-def test_the_readme_runs(after_readme: Path) -> None:
+def chosen_pages(request: pytest.FixtureRequest) -> list[Path]:
+    """The pages whose commands are to be run."""
+    wanted = test_the_commands_of_a_page_run.__name__
+    items = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    return [item.callspec.params["page"] for item in items if item.originalname == wanted]
+
+
+@pytest.mark.parametrize("page", [README, *TUTORIALS, *GUIDES], ids=name_of)
+def test_the_commands_of_a_page_run(page: Path, followed: dict[Path, Future[Path]]) -> None:
+    assert followed[page].result().is_dir()
+
+
+def test_what_the_readme_makes(followed: dict[Path, Future[Path]]) -> None:
+    runs = followed[README].result() / "runs"
     for made in ("first/run.db", "steps/run.db", "tuned/model", "test/run.db", "first/report"):
-        assert (after_readme / "runs" / made).exists(), made
-
-
-@pytest.mark.parametrize("page", TUTORIALS, ids=name_of)
-def test_a_tutorial_runs_from_nothing(page: Path, reader: dict[str, str], tmp_path: Path) -> None:
-    run(page, tmp_path, reader)
-
-
-@pytest.mark.parametrize("page", GUIDES, ids=name_of)
-def test_a_guide_goes_on_from_the_readme(
-    page: Path, reader: dict[str, str], after_readme: Path, tmp_path: Path
-) -> None:
-    shutil.copytree(after_readme, tmp_path / "here")
-    run(page, tmp_path / "here", reader)
+        assert (runs / made).exists(), made
 
 
 @pytest.mark.parametrize("page", pages(), ids=name_of)
