@@ -12,7 +12,18 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-__all__ = ["NOT_RUN", "ROOT", "RUN", "SHOWN", "Block", "blocks_of", "commands_of", "pages", "run"]
+__all__ = [
+    "NOT_RUN",
+    "ROOT",
+    "RUN",
+    "SHOWN",
+    "Block",
+    "blocks_of",
+    "commands_of",
+    "links_of",
+    "pages",
+    "run",
+]
 
 ROOT = Path(__file__).parents[1]
 RUN = ("bash", "python")
@@ -63,6 +74,14 @@ def blocks_of(page: Path) -> list[Block]:
             line = token.map[0] + 1 + fence
             found.append(Block(page, line, token.info.strip(), token.content))
     return found
+
+
+def links_of(page: Path) -> list[str]:
+    """What the links and images of a page name."""
+    tokens = MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8"))
+    inner = [one for token in tokens for one in token.children or ()]
+    found = [one.attrGet("href") or one.attrGet("src") for one in inner]
+    return [str(target) for target in found if target]
 
 
 def commands_of(block: Block) -> list[str]:

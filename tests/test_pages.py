@@ -7,12 +7,13 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from answering_models import save_model
 from command_line import environment
-from pages import NOT_RUN, ROOT, RUN, SHOWN, blocks_of, commands_of, pages, run
+from pages import NOT_RUN, ROOT, RUN, SHOWN, blocks_of, commands_of, links_of, pages, run
 from pages_model import any_model
 from scripted_server import ScriptedServer
 
@@ -93,7 +94,9 @@ def chosen_pages(request: pytest.FixtureRequest) -> list[Path]:
     """The pages whose commands are to be run."""
     wanted = test_the_commands_of_a_page_run.__name__
     items = [item for item in request.session.items if isinstance(item, pytest.Function)]
-    return [item.callspec.params["page"] for item in items if item.originalname == wanted]
+    return [
+        cast(Path, item.callspec.params["page"]) for item in items if item.originalname == wanted
+    ]
 
 
 @pytest.mark.parametrize("page", [README, *TUTORIALS, *GUIDES], ids=name_of)
@@ -115,6 +118,13 @@ def test_every_block_says_what_becomes_of_it(page: Path) -> None:
         if block.language == "sh":
             for command in commands_of(block):
                 assert command.startswith(tuple(NOT_RUN)), f"{where}: {command!r} can be run"
+
+
+@pytest.mark.parametrize("page", pages(), ids=name_of)
+def test_links_within_the_project_lead_somewhere(page: Path) -> None:
+    for target in links_of(page):
+        if "://" not in target and not target.startswith("#"):
+            assert (page.parent / target.partition("#")[0]).exists(), target
 
 
 def test_what_is_not_run_is_on_a_page() -> None:
