@@ -74,6 +74,7 @@ def followed(
     folder = tmp_path_factory.mktemp("followed")
     given = folder / "given"
     write_natural_instructions(given / "natural-instructions", suite)
+    shutil.copytree(ROOT / "examples", given / "examples")
 
     def follow(page: Path) -> Path:
         place = folder / name_of(page)
