@@ -61,7 +61,8 @@ class _Watch:
 
 
 def _activity(progress: PredictProgress) -> str:
-    parts = [f"{progress.per_second:.1f} a second"]
+    is_first = not progress.new and not progress.complete
+    parts = ["the first answers" if is_first else f"{progress.per_second:.1f} a second"]
     if progress.seconds_left is not None:
         parts.append(f"{duration(progress.seconds_left)} left")
     if progress.stats:
