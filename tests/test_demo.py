@@ -37,10 +37,7 @@ def needs(stages: tuple[Stage, ...], stage: Stage) -> set[str]:
 
 def made(stage: Stage) -> str | None:
     """The directory that a stage makes."""
-    words = stage.command
-    if "--out" in words:
-        return words[words.index("--out") + 1]
-    return words[-1] if words[0] == "suite" else None
+    return stage.out or (stage.command[-1] if stage.command[0] == "suite" else None)
 
 
 def test_the_smallest_is_smaller_than_the_default() -> None:

@@ -26,6 +26,8 @@ stages:
     novelty: {arguments: "{here}/texts.jsonl", out: apart.jsonl, nearest: false}
 """
 
+PLACES = (("first", "one"), ("second", "one"), ("apart", "another"))
+
 
 @pytest.fixture
 def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -97,6 +99,15 @@ def test_the_list_says_what_is_independent(experiment: Path) -> None:
     listed = seedstep("run", experiment, "--list")
     assert "seedstep novelty" in listed.words
     assert not Path("runs").exists()
+
+
+def test_stages_that_write_to_one_run_are_not_independent(tmp_path: Path) -> None:
+    path = tmp_path / "two.yaml"
+    stages = [f"{{name: {one}, predict: {{name: {one}, out: {out}}}}}" for one, out in PLACES]
+    path.write_text(f"stages: [{', '.join(stages)}]")
+    first, second, apart = (found := read_experiment(path)).stages
+    assert found.independent_of(first) == found.independent_of(second) == ("apart",)
+    assert found.independent_of(apart) == ("first", "second")
 
 
 @pytest.mark.parametrize(

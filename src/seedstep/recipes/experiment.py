@@ -63,6 +63,12 @@ class Stage:
         """The command as one would type it."""
         return f"seedstep {shlex.join(self.command)}"
 
+    @property
+    def out(self) -> str | None:
+        """Where it writes, if a flag says so."""
+        flags = zip(self.command, self.command[1:], strict=False)
+        return next((value for flag, value in flags if flag == "--out"), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
@@ -72,14 +78,16 @@ class Experiment:
     stages: tuple[Stage, ...]
 
     def independent_of(self, stage: Stage) -> tuple[str, ...]:
-        """The other stages that could run at the same time: neither needs the other."""
-        needs = {one.name: self._needs(one) for one in self.stages}
+        """The other stages that could run at the same time: neither needs the other, and they
+        write to different places, since a run is written by one process at a time.
+        """
+        needs = self._needs(stage)
         return tuple(
-            other
-            for other in needs
-            if other != stage.name
-            and other not in needs[stage.name]
-            and stage.name not in needs[other]
+            other.name
+            for other in self.stages
+            if other.name not in needs | {stage.name}
+            and stage.name not in self._needs(other)
+            and (other.out is None or other.out != stage.out)
         )
 
     def _needs(self, stage: Stage) -> set[str]:
