@@ -36,8 +36,8 @@ import aiohttp
 from aiohttp import web
 
 from seedstep.llm import Endpoint, Engine, Reply, Request, Sampling
-from seedstep.store.database import Database
-from seedstep.store.ledger import RequestLedger
+from seedstep.runs.database import Database
+from seedstep.runs.requests import RequestLedger
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

@@ -36,9 +36,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from scripted_server import Fault, Script, ScriptedServer
 from seedstep import Run
-from seedstep.store import export
+from seedstep.exports import export
+from support.scripted_server import Fault, Script, ScriptedServer
 
 STYLES = ("completion", "chat")
 TASKS = 60

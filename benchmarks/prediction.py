@@ -34,8 +34,8 @@ from transformers.utils import logging
 from seedstep.data import Task, load_tasks
 from seedstep.encode import ENCODINGS, HfTokenizer, TaskEncoder, tokenize
 from seedstep.errors import MissingExtraError
-from seedstep.evaluate.generate import Checkpoint, before_stop
-from seedstep.evaluate.settings import SystemSettings
+from seedstep.infer.generate import Checkpoint, before_stop
+from seedstep.infer.settings import SystemSettings
 from seedstep.llm.checkpoints import load_model, load_tokenizer
 from seedstep.recipes import predict
 

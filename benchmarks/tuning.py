@@ -49,9 +49,8 @@ from seedstep.encode import HfTokenizer, TaskEncoder, TokenPair, make_encoding, 
 from seedstep.errors import InputError
 from seedstep.llm.checkpoints import load_model, load_tokenizer
 from seedstep.tune.decoder import rows_of, tune_decoder
-from seedstep.tune.plan import batches_of
+from seedstep.tune.plan import StepRows, batches_of
 from seedstep.tune.records import Training
-from seedstep.tune.steps import StepRows
 
 BATCH = 16
 SHARE = 8

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scripted_server import ScriptedServer
 from seedstep.suite import write_suite
+from support.scripted_server import ScriptedServer
 
 TESTS = Path(__file__).parent
 
@@ -61,7 +61,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     """The request engine asks again at once, and takes a short time without replies for long."""
     monkeypatch.setattr("seedstep.llm.engine._backoff", lambda attempt: 0.001)
-    monkeypatch.setattr("seedstep.llm.patience.OUTAGE_SECONDS", 0.3)
+    monkeypatch.setattr("seedstep.llm.pacing.OUTAGE_SECONDS", 0.3)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def short_time_outs(monkeypatch: pytest.MonkeyPatch) -> None:
     """No request takes longer than three seconds, and a server may fail for five."""
     monkeypatch.setattr("seedstep.llm.engine.REPLY_SECONDS", 3.0)
     monkeypatch.setattr("seedstep.llm.engine.CONNECT_SECONDS", 1.0)
-    monkeypatch.setattr("seedstep.llm.patience.OUTAGE_SECONDS", 5.0)
+    monkeypatch.setattr("seedstep.llm.pacing.OUTAGE_SECONDS", 5.0)
 
 
 @pytest.fixture

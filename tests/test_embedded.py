@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from command_line import run_process
 from seedstep import Run, Task
 from seedstep.data import Example, Instance
 from seedstep.encode import Encoding, HfTokenizer, TaskEncoder, tokenize
 from seedstep.llm import Engine, MemoryLedger, open_model
 from seedstep.llm.checkpoints import load_model, load_tokenizer
 from seedstep.steps import StepsSettings, write_steps
+from support.command_line import run_process
 
 pytestmark = [pytest.mark.embedded, pytest.mark.usefixtures("empty_directory")]
 
@@ -75,8 +75,8 @@ CAPITALS = Task(
 
 
 def test_the_embedded_model_answers_with_a_shared_prefix_as_it_does_alone() -> None:
-    from answering_models import plainly
-    from seedstep.evaluate.generate import Checkpoint
+    from seedstep.infer.generate import Checkpoint
+    from support.answering_models import plainly
 
     model, tokenizer = load_model("local", dtype="float32"), load_tokenizer("local")
     reader = HfTokenizer(tokenizer)

@@ -11,9 +11,10 @@ Example::
 from seedstep.bootstrap import Settings
 from seedstep.data import Instance, Task, seed_tasks
 from seedstep.errors import SeedstepError
+from seedstep.exports import export
 from seedstep.recipes import make_examples, predict, self_instruct, tune_model, write_instructions
+from seedstep.runs import PredictionsRun, Run, StepsRun
 from seedstep.steps import StepsSettings
-from seedstep.store import PredictionsRun, Run, StepsRun, export
 from seedstep.tune import TuneSettings
 
 __all__ = [

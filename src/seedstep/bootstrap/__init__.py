@@ -1,9 +1,8 @@
 """Self-Instruct: grow tasks from seed tasks (Wang et al. 2023, section 2.2)."""
 
-from seedstep.bootstrap.filters import check_seeds
+from seedstep.bootstrap.filters import REASONS, check_seeds
 from seedstep.bootstrap.pipeline import bootstrap
 from seedstep.bootstrap.preview import preview
-from seedstep.bootstrap.reasons import REASONS
 from seedstep.bootstrap.records import Candidate, Generation, RejectedInstance
 from seedstep.bootstrap.settings import Settings, make_settings, require_price
 

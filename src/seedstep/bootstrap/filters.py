@@ -9,22 +9,27 @@ import re
 import string
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
-from seedstep.bootstrap.extra import extra_instance_fault, is_statement
 from seedstep.bootstrap.parse import RawInstance
 from seedstep.bootstrap.records import RejectedInstance
 from seedstep.bootstrap.settings import PAPER_THRESHOLD
 from seedstep.data import Instance, Problem, SeedFile, read_seeds
 from seedstep.novelty import Neighbor, NoveltyIndex
-from seedstep.text import latin_tokens, unicode_tokens
+from seedstep.prompts import demonstrations
+from seedstep.text import latin_tokens, loops, unicode_tokens
 
 __all__ = [
+    "REASONS",
     "Fault",
     "Kept",
     "check_seeds",
+    "extra_instance_fault",
     "instruction_fault",
     "is_novel",
+    "is_statement",
     "sift_instances",
 ]
 
@@ -178,3 +183,83 @@ def _filter_problems(seeds: SeedFile, *, english: bool) -> Iterator[Problem]:
             if bad.reason == "copies_demonstration":
                 continue  # our own seeds: the demonstrations are made from them
             yield Problem(seeds.path, line, "instances", bad.reason, "correct the instance")
+
+
+_MATERIAL = (
+    "sentence|text|paragraph|passage|article|e-?mail|message|poem|story|essay|review|comment|tweet"
+    "|dialogue|conversation|list|table|number|word|phrase|equation|problem|puzzle|riddle|code"
+    "|snippet|function|recipe|ingredient|fruit|item|name|date|event|quote|headline|title"
+    "|description|statement|question|fact|document|note|product|animal|object"
+)
+_COUNT = "two |three |four |five |six "
+_THIS = rf"(?:this|these|those) (?:{_COUNT})?(?:\w+ )?(?:{_MATERIAL})s?\b"
+_POINTS_AT_INPUT = re.compile(
+    rf"\b(?:the following|the given|the provided|given (?:an?|the)\b|{_THIS}|below|above)",
+    re.IGNORECASE,
+)
+_BRINGS_MATERIAL = re.compile(r"[:\"“”`\n]\s*\S")
+_STARTS_LIKE_STATEMENT = re.compile(
+    r"(?:An?|The|He|She|It|They|We|There|His|Her|Their|My|One|Some|Many|This is|That is)\b"
+    r"|(?:You are|You're|I am|I'm|I have)\b(?!.*,)"
+)
+_ASKS = re.compile(
+    r"\?|\b(?:should|must|needs? to|has to|have to|could|please)\b|[.!:;]\s+\S", re.I
+)
+
+
+def is_statement(instruction: str) -> bool:
+    """Whether an English text is one sentence that states something and asks for nothing."""
+    return bool(_STARTS_LIKE_STATEMENT.match(instruction)) and not _ASKS.search(instruction)
+
+
+def extra_instance_fault(instruction: str, one: RawInstance) -> str:
+    """`missing_input`, `copies_demonstration`, `repeats_itself`, or empty."""
+    if not one.input and _lacks_material(instruction):
+        return "missing_input"
+    if (one.input, one.output) in _shown():
+        return "copies_demonstration"
+    return "repeats_itself" if loops(one.output) else ""
+
+
+def _lacks_material(instruction: str) -> bool:
+    """Whether it points at a text, a list and so on, and does not bring it along."""
+    points = _POINTS_AT_INPUT.search(instruction)
+    return points is not None and not _BRINGS_MATERIAL.search(instruction)
+
+
+@cache
+def _shown() -> frozenset[tuple[str, str]]:
+    """All (input, output) of the fixed demonstrations, inputs with and without their label."""
+    pairs = set()
+    for approach in ("input_first", "output_first"):
+        for shown in demonstrations()[approach]:
+            for one in shown.examples:
+                pairs |= {(one.input, one.output), (f"{shown.label}: {one.input}", one.output)}
+    return frozenset(pairs)
+
+
+REASONS = MappingProxyType(
+    {
+        "too_short": "3 words or fewer",
+        "too_long": "more than 150 words",
+        "keyword": "speaks of images, files or the like",
+        "write_a_program": 'starts with "Write a program"',
+        "starts_with_punctuation": "starts with punctuation",
+        "starts_with_non_ascii": "starts with a non-ASCII character",
+        "statement": "states something, asks for nothing",
+        "not_novel": "too similar to a known instruction",
+        "contaminated": "too close to an evaluation set",
+        "request_failed": "the model's server refused a request",
+        "no_instance": "the reply holds no instance",
+        "no_good_instance": "all its instances were rejected",
+        "unfinished": "cut off at the reply's length limit",
+        "empty_output": "no output",
+        "output_repeats_input": "the output is the input",
+        "ends_with_colon": "input or output ends with a colon",
+        "missing_input": "the instruction points at an input that is not there",
+        "copies_demonstration": "copied from the prompt's demonstrations",
+        "repeats_itself": "the output goes round in circles",
+        "duplicate_instance": "the same instance again",
+        "conflicting_outputs": "one input with different outputs",
+    }
+)

@@ -8,7 +8,7 @@ Example::
 from collections.abc import Sequence
 from math import ceil
 
-from seedstep.bootstrap.pool import Pool
+from seedstep.bootstrap.pipeline import Pool
 from seedstep.bootstrap.prompting import make_prompts
 from seedstep.bootstrap.settings import Settings
 from seedstep.data import Task

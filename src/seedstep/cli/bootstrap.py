@@ -1,12 +1,26 @@
 """`seedstep bootstrap`: grow tasks from seed tasks."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
-from seedstep.bootstrap import Settings, make_settings, preview, require_price
+from seedstep.bootstrap import (
+    Candidate,
+    Generation,
+    Settings,
+    make_settings,
+    preview,
+    require_price,
+)
 from seedstep.cli.options import (
     BaseUrl,
     Config,
@@ -23,17 +37,133 @@ from seedstep.cli.options import (
     option,
     settings_of,
 )
-from seedstep.cli.preview_print import DryRun, print_estimate, print_requests
-from seedstep.cli.progress import watcher
+from seedstep.cli.status import print_summary
 from seedstep.cli.stopping import run_to_the_end
-from seedstep.cli.summary import print_summary
+from seedstep.cli.terminal import DryRun, console, duration, plain, print_estimate, print_requests
 from seedstep.data import require_seeds, seed_tasks
 from seedstep.errors import InputError
 from seedstep.llm import resolve_base_url
-from seedstep.recipes import Progress, self_instruct_async
-from seedstep.store import Run
+from seedstep.recipes import Progress, Watch, self_instruct_async
+from seedstep.runs import Run
 
-__all__ = ["command"]
+__all__ = [
+    "command",
+    "watcher",
+]
+
+QUIET_SECONDS = 15
+"""Without a terminal, a line at least this often."""
+
+
+@contextmanager
+def watcher(out: Path) -> Iterator[Watch]:
+    """Shows a run's progress in the way that fits where the output goes."""
+    if console.is_terminal:
+        with Live(console=console, refresh_per_second=4, transient=True) as live:
+            yield _LiveWatcher(live, out)
+    else:
+        yield _PlainWatcher(console, out)
+
+
+def _opening(progress: Progress, out: Path) -> str:
+    settings = progress.settings
+    resumed = f", {progress.before} of them finished before" if progress.before else ""
+    return (
+        f"{out}: {settings.tasks} tasks{resumed}, model {settings.model}, "
+        f"{settings.style} prompts, window {settings.window}, {settings.in_flight} in flight"
+    )
+
+
+def _activity(progress: Progress) -> str:
+    """What the engine does: requests, tokens, speed, and why instructions were rejected."""
+    stats = progress.stats
+    speed = stats.completion_tokens / progress.seconds if progress.seconds else 0.0
+    replies = [f"{count} {purpose}" for purpose, count in stats.replied.items()]
+    parts = [f"replies: {', '.join(replies)}"] if replies else []
+    parts.append(f"{stats.in_flight} in flight")
+    parts.append(f"{stats.completion_tokens:,} tokens ({speed:.0f}/s)")
+    if stats.reused:
+        parts.append(f"{stats.reused} kept from before")
+    if stats.retried:
+        parts.append(f"{stats.retried} retries")
+    if stats.failed:
+        parts.append(f"{stats.failed} failed")
+    if progress.rejected:
+        reasons = ", ".join(f"{name} {count}" for name, count in progress.rejected.most_common(3))
+        parts.append(f"rejected {progress.rejected.total()}: {reasons}")
+    return " · ".join(parts)
+
+
+def _count(progress: Progress) -> str:
+    left = progress.seconds_left
+    rest = f", {duration(left)} left" if left is not None and not progress.complete else ""
+    wanted = progress.settings.tasks
+    return f"{progress.finished}/{wanted} tasks, {duration(progress.seconds)}{rest}"
+
+
+def _finished(one: Candidate) -> Text:
+    instances = f"{len(one.instances)} instance{'s' * (len(one.instances) != 1)}"
+    kind = "classification, " if one.is_classification else ""
+    line = Text.assemble((f"{one.id:>7}  ", "green"), plain(one.instruction))
+    line.append(f"  ({kind}{instances})", style="dim")
+    return line
+
+
+class _PlainWatcher:
+    """A line for each finished task, and one now and then."""
+
+    def __init__(self, output: Console, out: Path) -> None:
+        self._console = output
+        self._out = out
+        self._quiet = 0
+
+    def began(self, progress: Progress) -> None:
+        self._say(plain(_opening(progress, self._out)))
+
+    def retired(self, progress: Progress, generation: Generation) -> None:
+        done = [one for one in generation.candidates if one.task]
+        before = progress.finished - len(done)
+        for number, one in enumerate(done, start=before + 1):
+            if number > progress.before:
+                self._say(Text(f"[{number}/{progress.settings.tasks}]") + _finished(one))
+
+    def tick(self, progress: Progress) -> None:
+        self._quiet += 1
+        if self._quiet >= QUIET_SECONDS:
+            self._say(Text(f"{_count(progress)} · {_activity(progress)}"))
+
+    def _say(self, line: Text) -> None:
+        self._quiet = 0
+        self._console.print(line, soft_wrap=True)
+
+
+class _LiveWatcher:
+    """Finished tasks scroll by above a bar and a line of figures."""
+
+    def __init__(self, live: Live, out: Path) -> None:
+        self._live = live
+        self._out = out
+
+    def began(self, progress: Progress) -> None:
+        self._live.console.print(plain(_opening(progress, self._out)), soft_wrap=True)
+        self.tick(progress)
+
+    def retired(self, progress: Progress, generation: Generation) -> None:
+        for one in generation.candidates:
+            if one.task and progress.finished > progress.before:
+                line = _finished(one)
+                line.truncate(self._live.console.width, overflow="ellipsis")
+                self._live.console.print(line, no_wrap=True)
+        self.tick(progress)
+
+    def tick(self, progress: Progress) -> None:
+        self._live.update(self._display(progress))
+
+    def _display(self, progress: Progress) -> RenderableType:
+        bar = ProgressBar(total=progress.settings.tasks, completed=progress.finished, width=40)
+        line = Table.grid(padding=(0, 1))
+        line.add_row(bar, Text(_count(progress)))
+        return Group(line, Text(_activity(progress), style="dim"))
 
 
 _option = partial(option, Settings)

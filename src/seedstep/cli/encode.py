@@ -2,13 +2,15 @@
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Table
+from rich.text import Text
 
-from seedstep.cli.encode_print import print_encoded, print_totals
-from seedstep.cli.encoding_options import (
+from seedstep.cli.options import (
     EncodeSteps,
     EncodingName,
     Explanations,
@@ -21,13 +23,29 @@ from seedstep.cli.encoding_options import (
     StepsFrom,
     knobs_of,
 )
+from seedstep.cli.terminal import console, plain
 from seedstep.data import Task, load_tasks
-from seedstep.encode import HfTokenizer, TaskEncoder, make_encoding, measure
+from seedstep.encode import (
+    Encoded,
+    Encoding,
+    HfTokenizer,
+    TaskEncoder,
+    TokenPair,
+    Totals,
+    decoder_texts,
+    make_encoding,
+    measure,
+    tokenize,
+)
 from seedstep.errors import InputError
+from seedstep.inputs import with_steps
 from seedstep.llm.checkpoints import is_decoder_only, load_tokenizer
-from seedstep.store import with_steps
 
-__all__ = ["command"]
+__all__ = [
+    "command",
+    "print_encoded",
+    "print_totals",
+]
 
 
 def command(
@@ -92,3 +110,88 @@ def _named(tasks: Sequence[Task], name: str, path: Path) -> Task:
     near = difflib.get_close_matches(name, [task.id for task in tasks], n=1)
     remedy = f"did you mean '{near[0]}'" if near else "name one that is there"
     raise InputError(f"{path}: there is no task '{name}'", remedy)
+
+
+PROMPT_STYLES = ("black on bright_cyan", "black on bright_white")
+TARGET_STYLES = ("black on bright_green", "black on bright_yellow")
+
+LOST = {
+    "positive": "positive examples",
+    "negative": "negative examples",
+    "steps": "steps",
+    "input_tokens": "tokens of the input",
+    "target_tokens": "tokens of the target",
+    "cut_tokens": "tokens of the prompt's end",
+}
+
+
+def print_encoded(encoded: Encoded, tokenizer: HfTokenizer | None, *, decoder_only: bool) -> None:
+    """Print an example; with a tokenizer, its tokens in alternating colours.
+
+    What has no colour is no token: white space that a tokenizer skips, or what it has cut off.
+    """
+    console.print(plain(f"{encoded.task}  {encoded.instance}", style="bold"), soft_wrap=True)
+    if tokenizer:
+        pair = tokenize(encoded, tokenizer, decoder_only=decoder_only)
+        _print_tokens(encoded, pair, tokenizer, decoder_only=decoder_only)
+    else:
+        _print_part("prompt", plain(encoded.prompt))
+        _print_part("target", plain(encoded.target, style="green"))
+    for name, amount in asdict(encoded.dropped).items():
+        if amount:
+            line = Text(f"did not fit: {amount:,} {LOST[name]}", style="yellow")
+            console.print(line, soft_wrap=True)
+
+
+def print_totals(totals: Totals, encoding: Encoding) -> None:
+    """Print counts over all tasks, and what did not fit."""
+    table = Table.grid(padding=(0, 2))
+    table.add_row("tasks", f"{totals.tasks:,}")
+    table.add_row("examples", f"{totals.examples:,}")
+    for name, lengths, most in (
+        ("prompt", totals.prompt, encoding.max_source),
+        ("target", totals.target, encoding.max_target),
+    ):
+        counts = f"mean {lengths.mean:,.1f}, longest {lengths.longest:,} of {most:,}"
+        table.add_row(f"tokens of a {name}", counts)
+    for name, amount in totals.lost.items():
+        table.add_row(f"{LOST[name]} dropped", f"{amount:,} in {totals.examples_with[name]:,}")
+    console.print(table)
+    if totals.without_steps:
+        line = f"{totals.without_steps:,} tasks have no step-by-step instruction: add --steps"
+        console.print(Text(line, style="yellow"), soft_wrap=True)
+
+
+def _print_tokens(
+    encoded: Encoded, pair: TokenPair, tokenizer: HfTokenizer, *, decoder_only: bool
+) -> None:
+    prompt, target = encoded.prompt, encoded.target
+    if decoder_only:
+        prompt, target = decoder_texts(encoded)
+    before = tokenizer.bos if decoder_only and not encoded.chat else ()
+    after = () if decoder_only else pair.prompt[-1:]
+    spans = tokenizer.spans(prompt, marked=encoded.chat)
+    spans = spans[: len(pair.prompt) - len(before) - len(after)]
+    text = _special(before, tokenizer) + _coloured(prompt, spans, PROMPT_STYLES)
+    title = f"prompt: {len(pair.prompt):,} tokens, no loss"
+    _print_part(title, text + _special(after, tokenizer))
+    spans = tokenizer.spans(target)[: len(pair.target) - 1]
+    text = _coloured(target, spans, TARGET_STYLES)
+    title = f"target: {len(pair.target):,} tokens, loss on each"
+    _print_part(title, text + _special(pair.target[-1:], tokenizer))
+
+
+def _print_part(title: str, text: Text) -> None:
+    console.rule(title, align="left")
+    console.print(text, soft_wrap=True)
+
+
+def _coloured(text: str, spans: Sequence[tuple[int, int]], styles: tuple[str, str]) -> Text:
+    coloured = plain(text)
+    for number, (start, end) in enumerate(spans):
+        coloured.stylize(styles[number % 2], start, end)
+    return coloured
+
+
+def _special(tokens: Sequence[int], tokenizer: HfTokenizer) -> Text:
+    return Text("").join(plain(tokenizer.name(one), style="reverse") for one in tokens)

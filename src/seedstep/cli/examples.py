@@ -23,13 +23,12 @@ from seedstep.cli.options import (
     required,
     settings_of,
 )
-from seedstep.cli.preview_print import DryRun, print_estimate, print_requests
-from seedstep.cli.task_progress import end_tasks, print_spending, run_tasks
-from seedstep.cli.terminal import console, plain
+from seedstep.cli.progress import end_tasks, print_spending, run_tasks
+from seedstep.cli.terminal import DryRun, console, plain, print_estimate, print_requests
 from seedstep.data import Example
 from seedstep.recipes import make_examples_async, preview_made_examples
+from seedstep.runs import Entry, ExamplesRun
 from seedstep.steps import ExampleSet, ExamplesSettings, make_examples_settings
-from seedstep.store import Entry, ExamplesRun
 
 __all__ = ["app", "print_examples"]
 

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 import typer
 
 from seedstep.cli.terminal import console
-from seedstep.store import Run, export
+from seedstep.exports import export
+from seedstep.runs import Run
 
 __all__ = ["command"]
 

@@ -22,13 +22,13 @@ from seedstep.cli.options import (
     required,
     settings_of,
 )
+from seedstep.cli.progress import end_tasks, print_spending, run_tasks
 from seedstep.cli.scoring import print_table
-from seedstep.cli.task_progress import end_tasks, print_spending, run_tasks
 from seedstep.cli.terminal import console, plain
-from seedstep.evaluate.judge_settings import JudgeSettings, make_judge_settings
+from seedstep.evaluate.judge import JudgeSettings, make_judge_settings
 from seedstep.recipes import judge_async
 from seedstep.report.tables import verdict_table
-from seedstep.store import JudgeRun
+from seedstep.runs import JudgeRun
 
 __all__ = ["command", "print_verdicts"]
 

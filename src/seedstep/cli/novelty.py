@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from seedstep.cli.live_bar import live_bar
+from seedstep.cli.progress import live_bar
 from seedstep.cli.terminal import console, plain
 from seedstep.errors import InputError
 from seedstep.recipes import Filter, FilterReport, Rejection, filter_file

@@ -1,6 +1,8 @@
 """`seedstep predict`: what a model, or a baseline, answers to the instances of tasks."""
 
 import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -8,44 +10,143 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from seedstep.cli.encoding_options import (
-    EncodeSteps,
-    Explanations,
-    Fit,
-    MaxSource,
-    Negative,
-    Position,
-    Positive,
-    StepsFrom,
-    knobs_of,
-)
 from seedstep.cli.options import (
     BaseUrl,
     Config,
+    EncodeSteps,
+    Explanations,
+    Fit,
     InFlight,
     MaxRequests,
+    MaxSource,
     MaxTokens,
     MaxUsd,
+    Negative,
     Out,
+    Position,
+    Positive,
     SameModel,
+    StepsFrom,
     flags_of,
+    knobs_of,
     option,
     required,
     settings_of,
 )
-from seedstep.cli.predict_progress import (
-    predict_watching,
-    print_predictions,
-    print_predictions_end,
-)
+from seedstep.cli.progress import LiveBar, live_bar
+from seedstep.cli.scoring import print_table
 from seedstep.cli.stopping import run_to_the_end
+from seedstep.cli.terminal import console, duration, plain
 from seedstep.encode import ENCODINGS, make_encoding
-from seedstep.evaluate.settings import ChosenTasks, SystemSettings
-from seedstep.recipes import PredictProgress, predict_async
+from seedstep.infer.predict import Answered
+from seedstep.infer.settings import ChosenTasks, SystemSettings
+from seedstep.recipes import PredictProgress, PredictWatch, predict_async
 from seedstep.recipes.predictions import split_settings
-from seedstep.store import PredictionsRun
+from seedstep.report.tables import kept_table
+from seedstep.runs import Counts, PredictionsRun, kept_scores
 
-__all__ = ["command"]
+__all__ = [
+    "command",
+    "predict_watching",
+    "print_predictions",
+    "print_predictions_end",
+    "print_systems",
+]
+
+SHOWN_FAILURES = 5
+"""Reasons that are listed."""
+
+
+@contextmanager
+def predict_watching(out: Path) -> Iterator[PredictWatch]:
+    """Shows how predictions get on: a bar on a terminal, plain lines elsewhere."""
+    with live_bar("instances") as bar:
+        yield _Watch(bar, out)
+
+
+class _Watch:
+    def __init__(self, bar: LiveBar, out: Path) -> None:
+        self._bar = bar
+        self._out = out
+        self._told = 0
+
+    def began(self, progress: PredictProgress) -> None:
+        before = f", {progress.before:,} of them predicted before" if progress.before else ""
+        line = (
+            f"{self._out}, {progress.name}: {progress.wanted:,} instances{before}, "
+            f"model {progress.settings.model}"
+        )
+        self._bar.say(plain(line))
+        self._tell(progress)
+        self._bar.show(progress.done, progress.wanted, _activity(progress))
+
+    def retired(self, progress: PredictProgress, record: list[Answered]) -> None:
+        self._tell(progress)
+        self._bar.show(progress.done, progress.wanted, _activity(progress))
+
+    def tick(self, progress: PredictProgress) -> None:
+        self._bar.show(progress.done, progress.wanted, _activity(progress))
+
+    def _tell(self, progress: PredictProgress) -> None:
+        for note in progress.notes[self._told :]:
+            self._bar.say(plain(note, style="yellow"))
+        self._told = len(progress.notes)
+
+
+def _activity(progress: PredictProgress) -> str:
+    is_first = not progress.new and not progress.complete
+    parts = ["the first answers" if is_first else f"{progress.per_second:.1f} a second"]
+    if progress.seconds_left is not None:
+        parts.append(f"{duration(progress.seconds_left)} left")
+    if progress.stats:
+        parts.append(f"{progress.stats.in_flight} in flight")
+        parts += [f"{progress.stats.retried} retries"] if progress.stats.retried else []
+    counts = (("failed", progress.failed), ("empty", progress.empty), ("cut short", progress.cut))
+    return " · ".join([*parts, *(f"{count:,} {name}" for name, count in counts if count)])
+
+
+def print_predictions(name: str, counts: Counts, wanted: int, failures: Mapping[str, int]) -> None:
+    """Print how many instances a system has predicted, and what is the matter with some."""
+    line = f"{name}: {counts.predictions:,} of {wanted:,} instances predicted"
+    console.print(plain(line), soft_wrap=True)
+    for what, count in (
+        ("failed, which count as empty", counts.failed),
+        ("empty", counts.empty),
+        ("cut short at their length limit", counts.cut),
+        ("after prompts of which max_source left something out", counts.shortened),
+    ):
+        if count:
+            console.print(f"  {count:,} {what}", style="yellow")
+    for reason, count in list(failures.items())[:SHOWN_FAILURES]:
+        console.print(plain(f"    {count:,}: {reason[:200]}", style="dim"), soft_wrap=True)
+    if len(failures) > SHOWN_FAILURES:
+        console.print(f"    {len(failures) - SHOWN_FAILURES} more reasons", style="dim")
+
+
+def print_systems(run: PredictionsRun) -> None:
+    """Print how far each system of a run is, and what it scored, where that is known."""
+    wanted = len(run.references())
+    for name in run.names():
+        print_predictions(name, run.counts(name), wanted, run.failures(name))
+    table = kept_table(kept_scores(run.path))
+    if table.rows:
+        console.print()
+        print_table(table)
+
+
+def print_predictions_end(out: Path, again: str, progress: PredictProgress) -> None:
+    """Say how it ended, and what to run next."""
+    for problem in progress.problems:
+        console.print(plain(f"skipped: {problem.what}", style="yellow"), soft_wrap=True)
+    if progress.stopped:
+        flag = "--" + progress.stopped.setting.replace("_", "-")
+        line = f"Stopped: {progress.stopped.what}. Go on: {again} {flag} ..."
+        console.print(line, style="yellow", markup=False, soft_wrap=True)
+        return
+    took = f" in {duration(progress.seconds)}, {progress.per_second:.1f} a second"
+    console.print(f"\nDone{took if progress.new else ''}. Score them:")
+    console.print(f"  seedstep evaluate {out}", markup=False, soft_wrap=True)
+
 
 _chosen = partial(option, ChosenTasks)
 _system = partial(option, SystemSettings)

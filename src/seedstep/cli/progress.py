@@ -1,137 +1,171 @@
-"""Progress of a bootstrap: a live display on a terminal, plain lines elsewhere.
+"""A bar on a terminal, and elsewhere a line now and then.
 
 Example::
 
-    with watcher(Path("runs/first")) as watch:
-        await self_instruct_async(out, asked, watch)
+    with live_bar("tasks") as bar:
+        bar.show(3, 10, "2 in flight")
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Protocol
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from seedstep.bootstrap import Candidate, Generation
+from seedstep.cli.stopping import run_to_the_end
 from seedstep.cli.terminal import console, duration, plain
-from seedstep.recipes import Progress, Watch
+from seedstep.data import Task
+from seedstep.recipes import TaskProgress, TaskWatch
+from seedstep.runs import TaskRun
 
-__all__ = ["watcher"]
+__all__ = [
+    "LiveBar",
+    "end_tasks",
+    "live_bar",
+    "print_spending",
+    "run_tasks",
+]
 
 QUIET_SECONDS = 15
 """Without a terminal, a line at least this often."""
 
 
+class LiveBar:
+    """How far something is."""
+
+    def __init__(self, bar: Progress, what: str, activity: str) -> None:
+        """Use `live_bar`."""
+        self._bar = bar
+        self._task = bar.add_task(what, total=None, activity=activity)
+        self._said = time.monotonic()
+
+    def draw(self, done: int, total: int | None, activity: str) -> None:
+        """Draw the bar anew."""
+        self._bar.update(self._task, completed=done, total=total, activity=activity)
+
+    def say(self, line: Text) -> None:
+        """Print a line above the bar."""
+        console.print(line, soft_wrap=True)
+        self._said = time.monotonic()
+
+    def show(self, done: int, total: int, activity: str, *, is_due: bool = False) -> None:
+        """Draw the bar anew, or say it where there is no terminal and it `is_due`, as it always is
+        after 15 seconds in which nothing was said.
+        """
+        self.draw(done, total, activity)
+        is_due = is_due or time.monotonic() - self._said >= QUIET_SECONDS
+        if is_due and not console.is_terminal:
+            self.say(Text(f"{done:,}/{total:,} · {activity}"))
+
+
 @contextmanager
-def watcher(out: Path) -> Iterator[Watch]:
-    """Shows a run's progress in the way that fits where the output goes."""
-    if console.is_terminal:
-        with Live(console=console, refresh_per_second=4, transient=True) as live:
-            yield _LiveWatcher(live, out)
-    else:
-        yield _PlainWatcher(console, out)
-
-
-def _opening(progress: Progress, out: Path) -> str:
-    settings = progress.settings
-    resumed = f", {progress.before} of them finished before" if progress.before else ""
-    return (
-        f"{out}: {settings.tasks} tasks{resumed}, model {settings.model}, "
-        f"{settings.style} prompts, window {settings.window}, {settings.in_flight} in flight"
+def live_bar(what: str, activity: str = "") -> Iterator[LiveBar]:
+    """A bar that counts `what`, gone when left."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[activity]}", style="dim"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
     )
+    with bar:
+        yield LiveBar(bar, what, activity)
 
 
-def _activity(progress: Progress) -> str:
-    """What the engine does: requests, tokens, speed, and why instructions were rejected."""
+class TaskStage(Protocol):
+    """Works on tasks into a run directory, inside a running event loop."""
+
+    def __call__(
+        self,
+        out: Path,
+        asked: Mapping[str, Any],
+        watch: TaskWatch | None = None,
+        *,
+        same_model: bool = False,
+    ) -> Coroutine[Any, Any, TaskProgress]:
+        """How far it came."""
+
+
+def run_tasks(
+    stage: TaskStage, out: Path, asked: Mapping[str, Any], *, same_model: bool, again: str
+) -> TaskProgress:
+    """Run to the end, or to a signal; then `again` is the command that goes on, and we exit."""
+
+    async def work() -> TaskProgress:
+        with live_bar("tasks") as bar:
+            return await stage(out, asked, _Watch(bar, out), same_model=same_model)
+
+    return run_to_the_end(work(), again)
+
+
+class _Watch:
+    def __init__(self, bar: LiveBar, out: Path) -> None:
+        self._bar = bar
+        self._out = out
+
+    def began(self, progress: TaskProgress) -> None:
+        settings = progress.settings
+        before = f", {progress.before} of them done before" if progress.before else ""
+        line = (
+            f"{self._out}: {progress.wanted} tasks{before}, model {settings.model}, "
+            f"{settings.in_flight} in flight"
+        )
+        self._bar.say(plain(line))
+        self._bar.show(progress.done, progress.wanted, _activity(progress))
+
+    def retired(self, progress: TaskProgress, record: Task) -> None:
+        if progress.done > progress.before:
+            line = f"[{progress.done}/{progress.wanted}] {record.id}: {progress.last}"
+            self._bar.say(plain(line))
+        self._bar.show(progress.done, progress.wanted, _activity(progress))
+
+    def tick(self, progress: TaskProgress) -> None:
+        self._bar.show(progress.done, progress.wanted, _activity(progress))
+
+
+def _activity(progress: TaskProgress) -> str:
     stats = progress.stats
     speed = stats.completion_tokens / progress.seconds if progress.seconds else 0.0
-    replies = [f"{count} {purpose}" for purpose, count in stats.replied.items()]
-    parts = [f"replies: {', '.join(replies)}"] if replies else []
-    parts.append(f"{stats.in_flight} in flight")
-    parts.append(f"{stats.completion_tokens:,} tokens ({speed:.0f}/s)")
-    if stats.reused:
-        parts.append(f"{stats.reused} kept from before")
+    parts = [
+        f"{stats.in_flight} in flight",
+        f"{stats.completion_tokens:,} tokens ({speed:.0f}/s)",
+    ]
     if stats.retried:
         parts.append(f"{stats.retried} retries")
-    if stats.failed:
-        parts.append(f"{stats.failed} failed")
-    if progress.rejected:
-        reasons = ", ".join(f"{name} {count}" for name, count in progress.rejected.most_common(3))
-        parts.append(f"rejected {progress.rejected.total()}: {reasons}")
+    if progress.failed:
+        parts.append(f"{progress.failed.total()} failed")
     return " · ".join(parts)
 
 
-def _count(progress: Progress) -> str:
-    left = progress.seconds_left
-    rest = f", {duration(left)} left" if left is not None and not progress.complete else ""
-    wanted = progress.settings.tasks
-    return f"{progress.finished}/{wanted} tasks, {duration(progress.seconds)}{rest}"
+def end_tasks(again: str, look: str, progress: TaskProgress) -> None:
+    """Say how a run ended: `again` is the command that goes on, `look` one that shows more. Where
+    tasks are left, we exit with 1.
+    """
+    for problem in progress.problems:
+        console.print(plain(f"skipped: {problem.what}", style="yellow"), soft_wrap=True)
+    if progress.stopped:
+        flag = "--" + progress.stopped.setting.replace("_", "-")
+        line = f"Stopped: {progress.stopped.what}. Go on: {again} {flag} ..."
+        console.print(line, style="yellow", markup=False, soft_wrap=True)
+    else:
+        console.print(f"\nDone in {duration(progress.seconds)}. See one, with every turn:")
+        console.print(f"  {look}", markup=False, soft_wrap=True)
+    if not progress.complete:
+        raise typer.Exit(1)
 
 
-def _finished(one: Candidate) -> Text:
-    instances = f"{len(one.instances)} instance{'s' * (len(one.instances) != 1)}"
-    kind = "classification, " if one.is_classification else ""
-    line = Text.assemble((f"{one.id:>7}  ", "green"), plain(one.instruction))
-    line.append(f"  ({kind}{instances})", style="dim")
-    return line
-
-
-class _PlainWatcher:
-    """A line for each finished task, and one now and then."""
-
-    def __init__(self, output: Console, out: Path) -> None:
-        self._console = output
-        self._out = out
-        self._quiet = 0
-
-    def began(self, progress: Progress) -> None:
-        self._say(plain(_opening(progress, self._out)))
-
-    def retired(self, progress: Progress, generation: Generation) -> None:
-        done = [one for one in generation.candidates if one.task]
-        before = progress.finished - len(done)
-        for number, one in enumerate(done, start=before + 1):
-            if number > progress.before:
-                self._say(Text(f"[{number}/{progress.settings.tasks}]") + _finished(one))
-
-    def tick(self, progress: Progress) -> None:
-        self._quiet += 1
-        if self._quiet >= QUIET_SECONDS:
-            self._say(Text(f"{_count(progress)} · {_activity(progress)}"))
-
-    def _say(self, line: Text) -> None:
-        self._quiet = 0
-        self._console.print(line, soft_wrap=True)
-
-
-class _LiveWatcher:
-    """Finished tasks scroll by above a bar and a line of figures."""
-
-    def __init__(self, live: Live, out: Path) -> None:
-        self._live = live
-        self._out = out
-
-    def began(self, progress: Progress) -> None:
-        self._live.console.print(plain(_opening(progress, self._out)), soft_wrap=True)
-        self.tick(progress)
-
-    def retired(self, progress: Progress, generation: Generation) -> None:
-        for one in generation.candidates:
-            if one.task and progress.finished > progress.before:
-                line = _finished(one)
-                line.truncate(self._live.console.width, overflow="ellipsis")
-                self._live.console.print(line, no_wrap=True)
-        self.tick(progress)
-
-    def tick(self, progress: Progress) -> None:
-        self._live.update(self._display(progress))
-
-    def _display(self, progress: Progress) -> RenderableType:
-        bar = ProgressBar(total=progress.settings.tasks, completed=progress.finished, width=40)
-        line = Table.grid(padding=(0, 1))
-        line.add_row(bar, Text(_count(progress)))
-        return Group(line, Text(_activity(progress), style="dim"))
+def print_spending(run: TaskRun[Any, Any]) -> None:
+    """Print what a run has asked and spent."""
+    spent = run.spent()
+    line = f"{spent.requests:,} requests, {spent.tokens:,} tokens"
+    if run.settings.price:
+        usd = run.settings.price.usd(spent.prompt_tokens, spent.completion_tokens)
+        line += f", ${usd:,.4f}"
+    console.print(line)

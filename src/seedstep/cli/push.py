@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from seedstep.cli.terminal import console, plain
-from seedstep.store import exported_files, push
+from seedstep.exports import exported_files, push
 
 __all__ = ["command"]
 

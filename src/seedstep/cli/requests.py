@@ -10,7 +10,7 @@ from rich.text import Text
 
 from seedstep.cli.terminal import console, plain
 from seedstep.errors import InputError
-from seedstep.store import RequestLine, open_run
+from seedstep.runs import RequestLine, open_run
 
 __all__ = ["command", "print_request"]
 

@@ -11,7 +11,7 @@ from seedstep.bootstrap import REASONS
 from seedstep.cli.requests import print_request
 from seedstep.cli.terminal import console, plain
 from seedstep.data import Task
-from seedstep.store import Run, TaskDetails
+from seedstep.runs import Run, TaskDetails
 
 __all__ = ["command"]
 

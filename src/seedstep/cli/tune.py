@@ -1,12 +1,16 @@
 """`seedstep tune`: tune a model on tasks."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from seedstep.cli.encoding_options import (
+from seedstep.cli.options import (
+    BaseUrl,
+    Config,
     EncodeSteps,
     Explanations,
     Fit,
@@ -15,17 +19,149 @@ from seedstep.cli.encoding_options import (
     Negative,
     Position,
     Positive,
+    Seed,
     StepsFrom,
+    flags_of,
     knobs_of,
+    option,
+    required,
+    settings_of,
 )
-from seedstep.cli.options import BaseUrl, Config, Seed, flags_of, option, required, settings_of
+from seedstep.cli.progress import LiveBar, live_bar
 from seedstep.cli.stopping import stop_flag
-from seedstep.cli.tune_print import print_end, print_stopped, tuning_watch
+from seedstep.cli.terminal import console, duration, errors, plain
 from seedstep.encode import ENCODINGS
-from seedstep.recipes import tune_model
-from seedstep.tune import TuneSettings, make_tune_settings, rank_and_processes
+from seedstep.recipes import Tuned, TuningWatch, tune_model
+from seedstep.tune import (
+    PRESETS,
+    Evaluated,
+    Preflight,
+    Step,
+    TuneSettings,
+    make_tune_settings,
+    rank_and_processes,
+)
 
-__all__ = ["command"]
+__all__ = [
+    "command",
+    "print_end",
+    "print_stopped",
+    "tuning_watch",
+]
+
+SHOWN = 5
+"""Faults that are told one by one."""
+
+LOST = {
+    "positive": "fewer positive examples",
+    "negative": "fewer negative examples",
+    "steps": "fewer steps",
+    "input_tokens": "a trimmed input",
+    "target_tokens": "a cut target",
+    "cut_tokens": "a prompt cut at its end",
+}
+"""What became of examples that did not fit, by the field that counts them."""
+
+
+@contextmanager
+def tuning_watch() -> Iterator[TuningWatch]:
+    """Shows how a tuning gets on: a bar on a terminal, plain lines elsewhere."""
+    with live_bar("steps", "reading, encoding, counting") as bar:
+        yield _Watch(bar)
+
+
+class _Watch:
+    def __init__(self, bar: LiveBar) -> None:
+        self._bar = bar
+
+    def counted(
+        self, settings: TuneSettings, preflight: Preflight, left_out: tuple[str, ...]
+    ) -> None:
+        for line in _overview(settings, preflight):
+            console.print(plain(line), soft_wrap=True)
+        for fault in left_out[:SHOWN]:
+            console.print(plain(f"left out: {fault}", style="yellow"), soft_wrap=True)
+        if len(left_out) > SHOWN:
+            console.print(f"left out: {len(left_out) - SHOWN:,} more", style="yellow")
+
+    def moved(self, job_id: str, status: str) -> None:
+        console.print(plain(f"job {job_id}: {status}"), soft_wrap=True)
+
+    def happened(self, message: str) -> None:
+        console.print(plain(f"  {message}"), soft_wrap=True)
+
+    def warned(self, message: str) -> None:
+        console.print(plain(message, style="yellow"), soft_wrap=True)
+
+    def stepped(self, step: Step) -> None:
+        is_last = step.step == step.steps
+        self._bar.show(step.step, step.steps, _activity(step), is_due=is_last)
+
+    def evaluated(self, evaluated: Evaluated) -> None:
+        line = f"step {evaluated.step:,}: held-out loss {evaluated.loss:.4f}"
+        console.print(line, soft_wrap=True)
+
+
+def print_end(tuned: Tuned) -> None:
+    """Say where the model is."""
+    if tuned.job:
+        line = f"done: the tuned model is openai:{tuned.job.model}"
+        console.print(plain(line), soft_wrap=True)
+        return
+    for note in tuned.notes:
+        console.print(plain(note, style="yellow"), soft_wrap=True)
+    done = "finished before" if tuned.finished_before else "done"
+    console.print(plain(f"{done}: the tuned model is in {tuned.model}"), soft_wrap=True)
+
+
+def print_stopped(again: str) -> None:
+    """Say how to go on with a tuning that was stopped: with the command `again`."""
+    line = f"Stopped. Go on with: {again}"
+    errors.print(line, markup=False, soft_wrap=True)
+
+
+def _overview(settings: TuneSettings, preflight: Preflight) -> Iterator[str]:
+    one = preflight
+    batch = one.batch
+    yield f"{settings.model}, {settings.encoding}: {_numbers(one.examples, one.tasks)}"
+    if settings.preset:
+        yield f"  preset {settings.preset}: {PRESETS[settings.preset].section}"
+    if len(one.sources) > 1:
+        for source, tasks, examples in one.sources:
+            yield f"  {source}: {_numbers(examples, tasks)}"
+    if one.duplicates:
+        yield f"  left out as duplicates: {one.duplicates:,} examples"
+    if one.without_steps:
+        yield f"  without a step-by-step instruction: {_count(one.without_steps, 'task')}"
+    yield f"  tokens an epoch: {one.prompt_tokens:,} of prompts, {one.target_tokens:,} of targets"
+    for name, count in one.lost.items():
+        if count:
+            yield f"  to fit: {LOST[name]} in {_count(count, 'example')}"
+    longest = ", ".join(f"{tokens:,} ({task}, {name})" for task, name, tokens in one.longest)
+    yield f"  longest, in tokens: {longest}"
+    if one.held_out_examples:
+        yield f"  held out: {_numbers(one.held_out_examples, one.held_out_tasks)}"
+    yield (
+        f"  effective batch: {batch.examples} examples = {batch.per_device} a pass and process "
+        f"x {batch.accumulate} accumulated x {_count(batch.processes, 'process')}"
+    )
+    yield f"  {_count(one.steps, 'step')} in {_count(one.epochs, 'epoch')}"
+
+
+def _numbers(examples: int, tasks: int) -> str:
+    return f"{_count(examples, 'example')} of {_count(tasks, 'task')}"
+
+
+def _count(number: int, noun: str) -> str:
+    ending = "es" if noun.endswith("s") else "s"
+    return f"{number:,} {noun}{ending * (number != 1)}"
+
+
+def _activity(step: Step) -> str:
+    return (
+        f"loss {step.loss:.4f} · {step.examples_per_second:,.1f} examples/s · "
+        f"{step.tokens_per_second:,.0f} tokens/s · {duration(step.seconds_left)} left"
+    )
 
 
 _option = partial(option, TuneSettings)

@@ -9,24 +9,90 @@ Example::
         ...
 """
 
+import re
 from codecs import BOM_UTF8
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import TypeVar
 
-from seedstep.data.decoding import BadLine, decode_json
+import msgspec
+
 from seedstep.errors import InputError
 
-__all__ = ["MAX_LINE_BYTES", "ON_EACH_LINE", "read_jsonl", "read_lines"]
+__all__ = [
+    "MAX_LINE_BYTES",
+    "ON_EACH_LINE",
+    "BadLine",
+    "decode_json",
+    "read_jsonl",
+    "read_lines",
+]
+
+T = TypeVar("T")
+
+_PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+_NOT_NUMBERS = re.compile(
+    r'("(?:[^"\\]++|\\.?)*+"?)|\bNaN\b|-?\bInfinity\b',  # a string, closed or not, as it is
+    re.DOTALL,
+)
+_MISSING = re.compile(r"Object missing required field `(?P<field>[^`]+)`")
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """What is wrong with one line, or one file that is a JSON object.
+
+    `field` is a JSON path as in `instances[3].output`; empty where all of it is meant.
+    """
+
+    field: str
+    message: str
+    remedy: str
+
+
+def decode_json(data: bytes, record: type[T], where: str) -> T | BadLine:
+    """One JSON object as a `record`; `where` it belongs is told in the remedy.
+
+    `NaN` and `Infinity`, which Python writes and some released task files have, are read as null.
+    """
+    one_object = f"write one JSON object {where}"
+    try:
+        return msgspec.json.decode(_without_nan(data.decode()), type=record)
+    except msgspec.ValidationError as error:
+        return _validation(str(error), one_object)
+    except msgspec.DecodeError as error:
+        return BadLine("", f"not valid JSON: {error}", one_object)
+    except UnicodeDecodeError as error:
+        return BadLine("", f"not UTF-8 (byte {error.start + 1})", "save the file as UTF-8")
+    except RecursionError:
+        return BadLine("", "nested too deeply", f"write one flat JSON object {where}")
+
+
+def _without_nan(text: str) -> str:
+    if "NaN" not in text and "Infinity" not in text:
+        return text
+    return _NOT_NUMBERS.sub(lambda found: found[1] or "null", text)
+
+
+def _validation(message: str, one_object: str) -> BadLine:
+    """Turn msgspec's message and JSON path into a field, a message and a remedy."""
+    place = _PATH.search(message)
+    path = place["path"] if place else ""
+    text = _PATH.sub("", message)
+    if missing := _MISSING.fullmatch(text):
+        field = f"{path}.{missing['field']}" if path else missing["field"]
+        return BadLine(field, "missing", "add the field")
+    remedy = "correct the field's type" if path else one_object
+    return BadLine(path, text[:1].lower() + text[1:], remedy)
+
 
 MAX_LINE_BYTES = 1 << 20
 """Longest line read unless told otherwise. A longer one is reported, and skipped unheld."""
 
 ON_EACH_LINE = "on each line"
 """Where a JSON object belongs, as remedies say."""
-
-T = TypeVar("T")
 
 
 def read_jsonl(

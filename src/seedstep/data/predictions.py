@@ -19,11 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seedstep.data.decoding import BadLine
-from seedstep.data.instances import instances_of
-from seedstep.data.jsonl import read_jsonl
-from seedstep.data.problems import Problem, placed
-from seedstep.data.records import Task
+from seedstep.data.jsonl import BadLine, read_jsonl
+from seedstep.data.records import Problem, Task, instances_of, placed
 from seedstep.data.sources import LONGEST_LINE
 
 __all__ = ["PredictionFile", "WrittenPrediction", "read_predictions"]

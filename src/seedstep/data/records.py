@@ -5,9 +5,23 @@ Example::
     Task("seed_001", "Translate the sentence into French.", (Instance("Hello.", ("Bonjour.",)),))
 """
 
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-__all__ = ["Example", "Instance", "Task"]
+from seedstep.data.jsonl import BadLine
+from seedstep.errors import InputError
+
+__all__ = [
+    "Example",
+    "Instance",
+    "Problem",
+    "Task",
+    "instances_of",
+    "placed",
+    "raise_first",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +68,61 @@ class Task:
     negative_examples: tuple[Example, ...] = ()
     steps: tuple[str, ...] = ()
     unrefined_steps: tuple[str, ...] = ()
+
+
+def instances_of(tasks: Sequence[Task]) -> Iterator[tuple[str, Task, Instance]]:
+    """Each instance with its task and its id, which has the task's before it where two tasks have
+    the same.
+
+    Raises:
+        InputError: even so two are the same.
+    """
+    counts = Counter(one.id for task in tasks for one in task.instances)
+    seen: set[str] = set()
+    for task in tasks:
+        for one in task.instances:
+            name = one.id if counts[one.id] == 1 else f"{task.id}/{one.id}"
+            if name in seen:
+                raise InputError(f"two instances have the id {name!r}", "change one of them")
+            seen.add(name)
+            yield name, task, one
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a file.
+
+    `line` counts from 1; 0 means the whole file. `field` is a JSON path as in
+    `Instances[3].output`; empty means the whole line or file.
+    """
+
+    path: Path
+    line: int
+    field: str
+    message: str
+    remedy: str
+
+    @property
+    def what(self) -> str:
+        """Where and what, in one phrase."""
+        line = f", line {self.line}" if self.line else ""
+        field = f", field '{self.field}'" if self.field else ""
+        return f"{self.path}{line}{field}: {self.message}"
+
+
+def placed(path: Path, line: int, found: Iterable[BadLine]) -> list[Problem]:
+    """What was found wrong with a line of a file, or with all of it where `line` is 0."""
+    return [Problem(path, line, one.field, one.message, one.remedy) for one in found]
+
+
+def raise_first(problems: Sequence[Problem], hint: str = "") -> None:
+    """Raise the first problem, if there is one, saying how many more there are.
+
+    Raises:
+        InputError: with the problem's remedy, and the `hint` after it.
+    """
+    if not problems:
+        return
+    first, *others = problems
+    more = f" (and {len(others)} more)" if others else ""
+    raise InputError(first.what + more, f"{first.remedy}; {hint}" if hint else first.remedy)

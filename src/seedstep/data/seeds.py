@@ -15,10 +15,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from seedstep.data.decoding import BadLine
-from seedstep.data.jsonl import read_jsonl
-from seedstep.data.problems import Problem, placed, raise_first
-from seedstep.data.records import Instance, Task
+from seedstep.data.jsonl import BadLine, read_jsonl
+from seedstep.data.records import Instance, Problem, Task, placed, raise_first
 
 __all__ = ["SeedFile", "read_seeds", "require_seeds", "seed_tasks"]
 

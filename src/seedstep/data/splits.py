@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from seedstep.data.decoding import BadLine
-from seedstep.data.problems import Problem
+from seedstep.data.jsonl import BadLine
+from seedstep.data.records import Problem
 from seedstep.errors import InputError
 
 __all__ = ["SHARED_NUMBERS", "task_paths"]

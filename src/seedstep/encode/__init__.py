@@ -1,8 +1,8 @@
 """Task and instance to prompt and target."""
 
 from seedstep.encode.encoder import TaskEncoder, encode_task
-from seedstep.encode.named import ENCODINGS, make_encoding
-from seedstep.encode.records import (
+from seedstep.encode.encodings import (
+    ENCODINGS,
     ChatFrame,
     Dropped,
     Encoded,
@@ -11,10 +11,10 @@ from seedstep.encode.records import (
     StepsKind,
     TextTokenizer,
     TokenPair,
+    make_encoding,
 )
-from seedstep.encode.self_instruct import Pair, encode_pair
-from seedstep.encode.tokenizers import HfTokenizer
-from seedstep.encode.tokens import decoder_texts, tokenize
+from seedstep.encode.layouts import Pair, encode_pair
+from seedstep.encode.tokenizers import HfTokenizer, decoder_texts, tokenize
 from seedstep.encode.totals import Lengths, Totals, measure
 
 __all__ = [

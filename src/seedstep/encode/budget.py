@@ -9,10 +9,14 @@ Example::
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from seedstep.encode.records import ChatFrame, Encoding, TextTokenizer
+from seedstep.encode.encodings import ChatFrame, Encoding, TextTokenizer
 from seedstep.errors import InputError
 
-__all__ = ["Budget", "Counted", "cut"]
+__all__ = [
+    "Budget",
+    "Counted",
+    "cut",
+]
 
 MARGIN = 16
 """Tokens by which the sum over the parts of a prompt may miss the number of the whole."""

@@ -14,11 +14,8 @@ from dataclasses import replace
 
 from seedstep.data import Instance, Task
 from seedstep.encode.budget import Budget
-from seedstep.encode.draws import draw, key, name_of
-from seedstep.encode.elements import Elements, Kept, input_text
-from seedstep.encode.named import check_encoding
-from seedstep.encode.records import Dropped, Encoded, Encoding, TextTokenizer
-from seedstep.encode.self_instruct import encode_pair
+from seedstep.encode.encodings import Dropped, Encoded, Encoding, TextTokenizer, check_encoding
+from seedstep.encode.layouts import Elements, Kept, draw, encode_pair, input_text, key, name_of
 
 __all__ = ["TaskEncoder", "encode_task"]
 

@@ -24,7 +24,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from seedstep.encode.records import TokenPair
+from seedstep.encode.encodings import TokenPair
 
 __all__ = ["IGNORED", "Group", "Row", "group_pairs", "make_row", "pack", "visible"]
 

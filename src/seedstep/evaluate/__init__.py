@@ -1,8 +1,6 @@
 """Metrics, scores and baselines; `compare` and `agreement` beside them need numpy."""
 
-from seedstep.evaluate.baselines import copy_demonstrations, copy_inputs
 from seedstep.evaluate.metrics import Marker, Marks, Metric, stemmed_tokens, without_space_marks
-from seedstep.evaluate.references import references_of
 from seedstep.evaluate.scores import (
     CATEGORY_METRICS,
     Means,
@@ -11,8 +9,10 @@ from seedstep.evaluate.scores import (
     Result,
     Scores,
     category_metric,
+    references_of,
     score,
 )
+from seedstep.infer.predict import copy_demonstrations, copy_inputs
 
 __all__ = [
     "CATEGORY_METRICS",

@@ -13,12 +13,20 @@ Example::
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal, NamedTuple, TypeVar
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeVar
 
-from seedstep.errors import MissingExtraError
+from seedstep.errors import InputError, MissingExtraError
 from seedstep.text import Tokenizer, latin_tokens, normal_answer, rouge_l_and_1
 
-__all__ = ["Marker", "Marks", "Metric", "stemmed_tokens", "without_space_marks"]
+__all__ = [
+    "Marker",
+    "Marks",
+    "Metric",
+    "load_tokenizer",
+    "stemmed_tokens",
+    "without_space_marks",
+]
 
 Metric = Literal["rouge_l", "rouge_1", "exact_match"]
 
@@ -133,3 +141,44 @@ class Marker:
 
     def _answer(self, text: str) -> _Answer:
         return _Answer(self._tokenizer(text), normal_answer(text))
+
+
+FILE = "tokenizer.json"
+
+
+def load_tokenizer(name: str) -> Tokenizer:
+    """The tokenizer of a file, of a directory with a `tokenizer.json`, or of a model on the hub.
+
+    Case and punctuation count, and nothing is stemmed. A lone surrogate becomes a question mark.
+
+    Raises:
+        InputError: it is not there, or is no tokenizer.
+        MissingExtraError: the package `tokenizers` is not installed.
+    """
+    try:
+        import tokenizers
+    except ImportError:
+        raise MissingExtraError("--tokenizer", "pip install 'seedstep[evaluate]'") from None
+    try:
+        loaded = _load(tokenizers.Tokenizer, Path(name))
+    except Exception as error:  # tokenizers raises nothing more special
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        remedy = f"name a directory that holds its {FILE}, or an id on the hub such as gpt2"
+        raise InputError(f"tokenizer '{name}': {reason}", remedy) from None
+    loaded.no_truncation()
+    loaded.no_padding()
+
+    def tokens(text: str) -> list[str]:
+        clean = text.encode("utf-8", "replace").decode()
+        found: list[str] = loaded.encode(clean, add_special_tokens=False).tokens
+        return found
+
+    return without_space_marks(tokens)
+
+
+def _load(kind: Any, path: Path) -> Any:
+    if path.is_dir():
+        path /= FILE
+    if path.is_file() or path.suffix == ".json":
+        return kind.from_file(str(path))
+    return kind.from_pretrained(str(path))

@@ -17,6 +17,7 @@ from statistics import fmean
 from types import MappingProxyType
 from typing import Literal
 
+from seedstep.data import Task, instances_of
 from seedstep.errors import InputError
 from seedstep.evaluate.metrics import Marker, Marks, Metric, stemmed_tokens
 from seedstep.text import Tokenizer
@@ -30,6 +31,7 @@ __all__ = [
     "Scores",
     "category_metric",
     "means",
+    "references_of",
     "score",
 ]
 
@@ -209,3 +211,18 @@ def _means_by(results: Iterable[Result], name: Callable[[Result], str]) -> dict[
     for one in results:
         groups.setdefault(name(one), []).append(one)
     return {group: means(groups[group]) for group in sorted(groups)}
+
+
+def references_of(tasks: Iterable[Task]) -> dict[str, Reference]:
+    """The references of all instances, in their order.
+
+    Raises:
+        InputError: as `instances_of`, or there are no instances.
+    """
+    references = {
+        name: Reference(task.id, task.category, one.outputs)
+        for name, task, one in instances_of(tuple(tasks))
+    }
+    if not references:
+        raise InputError("the tasks have no instances", "name tasks with instances")
+    return references

@@ -1,19 +1,22 @@
 """Models and the request engine that every stage asks through."""
 
-from seedstep.llm.budget import Budget, Price, Spent
 from seedstep.llm.engine import Engine, Stats
 from seedstep.llm.models import Endpoint, default_prompt_style, open_model, resolve_base_url
-from seedstep.llm.preview import Preview, tokens_of
 from seedstep.llm.records import (
     Answer,
+    Budget,
     Failure,
     Ledger,
     MemoryLedger,
     Message,
+    Preview,
+    Price,
     Reply,
     Request,
     Sampling,
     Schema,
+    Spent,
+    tokens_of,
 )
 from seedstep.llm.replay import Header, read_header
 

@@ -29,11 +29,9 @@ from seedstep.errors import (
     SeedstepError,
     UnreachableError,
 )
-from seedstep.llm.budget import NO_LIMITS, Budget, Spent
 from seedstep.llm.models import Endpoint
-from seedstep.llm.patience import Patience, Verdict
-from seedstep.llm.records import Answer, Failure, Ledger, Reply, Request
-from seedstep.llm.slots import Priority, Slots
+from seedstep.llm.pacing import Patience, Priority, Slots, Verdict
+from seedstep.llm.records import NO_LIMITS, Answer, Budget, Failure, Ledger, Reply, Request, Spent
 from seedstep.llm.wire import OVERLOADED, PARAMETER, Refused, Retryable, Sender, Wire
 
 __all__ = ["Engine", "Stats"]

@@ -2,7 +2,7 @@
 
 Example::
 
-    request = Request("generation", "Come up with a series of tasks:\\n1. ...", Sampling(64))
+    request = Request("generation", "Come up with a series of tasks:\n1. ...", Sampling(64))
     key = request.key("openai:http://127.0.0.1:8000/v1", "my-model")
 """
 
@@ -13,18 +13,25 @@ from typing import Annotated, Any, Protocol
 
 import msgspec
 
+from seedstep.errors import BudgetReached
+
 __all__ = [
+    "NO_LIMITS",
     "Answer",
+    "Budget",
     "Failure",
     "Ledger",
     "MemoryLedger",
     "Message",
+    "Preview",
+    "Price",
     "Reply",
     "Request",
     "Sampling",
     "Schema",
+    "Spent",
+    "tokens_of",
 ]
-
 
 Penalty = Annotated[float, msgspec.Meta(ge=-2, le=2)]
 Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
@@ -138,3 +145,84 @@ class MemoryLedger:
     async def put(self, key: str, request: Request, answer: Answer) -> None:
         """Keep an answer."""
         self.answers[key] = answer
+
+
+Dollars = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars per million tokens, of prompts (`input`) and of replies (`output`)."""
+
+    input: Dollars
+    output: Dollars
+
+    def usd(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """What so many tokens cost, in US dollars."""
+        return (prompt_tokens * self.input + completion_tokens * self.output) / 1e6
+
+
+@dataclass(slots=True)
+class Spent:
+    """What a run has spent, in all processes that worked on it.
+
+    Requests are counted with their repetitions. Those that a killed process had in flight are
+    not known, and not counted.
+    """
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of prompts and replies."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a run may spend in all; None is without limit. `max_usd` needs the model's price."""
+
+    max_requests: int | None = None
+    max_tokens: int | None = None
+    max_usd: float | None = None
+    price: Price | None = None
+
+    def check(self, spent: Spent) -> None:
+        """Raise if no further request may be sent.
+
+        Raises:
+            BudgetReached: with what was spent, and the setting to raise.
+        """
+        if self.max_requests is not None and spent.requests >= self.max_requests:
+            raise BudgetReached("max_requests", f"{self.max_requests:,} requests")
+        if self.max_tokens is not None and spent.tokens >= self.max_tokens:
+            raise BudgetReached("max_tokens", f"{self.max_tokens:,} tokens")
+        if self.max_usd is not None and self.price:
+            usd = self.price.usd(spent.prompt_tokens, spent.completion_tokens)
+            if usd >= self.max_usd:
+                raise BudgetReached("max_usd", f"{self.max_usd:,.2f} US dollars")
+
+
+NO_LIMITS = Budget()
+
+
+CHARACTERS_PER_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Requests to look at, and estimates: how many by purpose, and their tokens in all."""
+
+    requests: tuple[Request, ...]
+    counts: dict[str, int]
+    prompt_tokens: int
+    completion_tokens: int
+
+
+def tokens_of(request: Request) -> int:
+    """About how many tokens a request's prompt has."""
+    text = request.prompt
+    length = len(text) if isinstance(text, str) else sum(len(one.content) for one in text)
+    return length // CHARACTERS_PER_TOKEN

@@ -19,8 +19,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 import msgspec
 
 from seedstep.errors import InputError
-from seedstep.llm.budget import Budget, Price
-from seedstep.llm.records import Sampling
+from seedstep.llm.records import Budget, Price, Sampling
 
 __all__ = [
     "HELP",

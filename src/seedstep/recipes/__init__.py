@@ -1,7 +1,13 @@
 """Stages joined with the store."""
 
-from seedstep.recipes.agreement import Agreement, agreement
-from seedstep.recipes.evaluation import Evaluation, evaluate_systems
+from seedstep.recipes.evaluation import (
+    Agreement,
+    Evaluation,
+    agreement,
+    evaluate_systems,
+    judge,
+    judge_async,
+)
 from seedstep.recipes.experiment import (
     Experiment,
     Stage,
@@ -9,7 +15,6 @@ from seedstep.recipes.experiment import (
     read_experiment,
     run_experiment,
 )
-from seedstep.recipes.judging import judge, judge_async
 from seedstep.recipes.novelty import COLUMNS, Filter, FilterReport, Rejection, Verdict, filter_file
 from seedstep.recipes.predictions import (
     PredictProgress,
@@ -25,6 +30,7 @@ from seedstep.recipes.self_instruct import (
     self_instruct_async,
 )
 from seedstep.recipes.steps import (
+    import_instructions,
     make_examples,
     make_examples_async,
     preview_instructions,
@@ -32,7 +38,6 @@ from seedstep.recipes.steps import (
     write_instructions,
     write_instructions_async,
 )
-from seedstep.recipes.steps_import import import_instructions
 from seedstep.recipes.tasks import TaskProgress, TaskWatch
 from seedstep.recipes.tuning import Tuned, TuningWatch, tune_model
 

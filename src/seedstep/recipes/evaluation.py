@@ -10,17 +10,41 @@ Example::
     one.overall.rouge_l.value
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
-from seedstep.errors import RunError
+from seedstep.data import Task
+from seedstep.errors import InputError, RunError
 from seedstep.evaluate import score, stemmed_tokens
-from seedstep.evaluate.measured import Evaluated, Grouping, evaluated
-from seedstep.evaluate.tokenizer import load_tokenizer
-from seedstep.store import TaskChoice, distinct_names, keep_scores, read_systems
+from seedstep.evaluate.agreement import (
+    OUTCOMES,
+    RatingAgreement,
+    comparison_agreement,
+    fleiss_kappa,
+    rating_agreement,
+)
+from seedstep.evaluate.compare import Evaluated, Grouping, evaluated
+from seedstep.evaluate.intervals import Value
+from seedstep.evaluate.judge import Judged, judge_answers
+from seedstep.evaluate.metrics import load_tokenizer
+from seedstep.inputs import Labels, TaskChoice, distinct_names, read_labels, read_systems
+from seedstep.llm import Engine, Spent
+from seedstep.recipes.tasks import TaskProgress, TaskWatch, work_on_tasks
+from seedstep.runs import JudgeRun, keep_scores
 
-__all__ = ["Evaluation", "evaluate_systems"]
+__all__ = [
+    "Agreement",
+    "Evaluation",
+    "PairAgreement",
+    "agreement",
+    "evaluate_systems",
+    "judge",
+    "judge_async",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +84,93 @@ def evaluate_systems(
             except RunError as error:
                 notes.append(f"the scores of {name} are not kept: {error.what}")
     return Evaluation(tuple(done), tuple(notes))
+
+
+def judge(
+    out: str | Path, *, watch: TaskWatch | None = None, same_model: bool = False, **settings: Any
+) -> JudgeRun:
+    """Make a run, or go on with one, and return it opened for reading.
+
+    `settings` are those of `seedstep.evaluate.judge.JudgeSettings`.
+
+    Raises:
+        SeedstepError: with what is wrong and what to do.
+    """
+    asyncio.run(judge_async(Path(out), settings, watch, same_model=same_model))
+    return JudgeRun.read(Path(out))
+
+
+async def judge_async(
+    out: Path,
+    asked: Mapping[str, Any],
+    watch: TaskWatch | None = None,
+    *,
+    same_model: bool = False,
+) -> TaskProgress:
+    """As `judge`, inside a running event loop; returns how far it came."""
+    with JudgeRun.start(out, asked, same_model=same_model) as run:
+        answers = run.answers()
+
+        def stage(tasks: tuple[Task, ...], engine: Engine, spent: Spent) -> AsyncGenerator[Judged]:
+            return judge_answers(run.settings, tasks, answers, engine)
+
+        return await work_on_tasks(run, stage, _missing, watch)
+
+
+def _missing(judged: Judged) -> str:
+    missing = sum(not one.label for one in judged.verdicts)
+    return f"{missing} of {len(judged.verdicts)} verdicts missing" if missing else ""
+
+
+@dataclass(frozen=True, slots=True)
+class PairAgreement:
+    """Two raters, by their names, and how far they agree on the items that both rated."""
+
+    first: str
+    second: str
+    agreement: RatingAgreement
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How far raters agree, two by two, and all of them on the `items` that all rated."""
+
+    raters: tuple[Labels, ...]
+    pairs: tuple[PairAgreement, ...]
+    items: int
+    fleiss: Value
+
+
+def agreement(paths: Sequence[Path]) -> Agreement:
+    """The agreement of the raters in judge's runs and files of labels.
+
+    Raises:
+        InputError: there is only one, labels can't be read or are of two kinds, or two raters
+            have no item in common.
+        RunError: a directory is no judge's run.
+    """
+    if len(paths) < 2:
+        raise InputError("there is only one rater", "name two or more runs or files")
+    raters = tuple(map(read_labels, paths))
+    kinds = {label in OUTCOMES for rater in raters for label in rater.labels.values()}
+    if len(kinds) > 1:
+        raise InputError("ratings and comparisons can't agree", "name raters of one kind")
+    measure = comparison_agreement if True in kinds else rating_agreement
+    shared = [item for item in raters[0].labels if all(item in one.labels for one in raters)]
+    return Agreement(
+        raters,
+        tuple(_pair(one, other, measure) for one, other in combinations(raters, 2)),
+        len(shared),
+        fleiss_kappa([[one.labels[item] for one in raters] for item in shared]),
+    )
+
+
+def _pair(
+    one: Labels, other: Labels, measure: Callable[[Sequence[str], Sequence[str]], RatingAgreement]
+) -> PairAgreement:
+    items = [item for item in one.labels if item in other.labels]
+    if not items:
+        what = f"{one.name} and {other.name} rated nothing in common"
+        raise InputError(what, "check that ids and names of systems are the same in both")
+    found = measure([one.labels[item] for item in items], [other.labels[item] for item in items])
+    return PairAgreement(one.name, other.name, found)

@@ -39,7 +39,7 @@ import msgspec
 
 from seedstep.data import write_atomically
 from seedstep.errors import InputError, RunError, SeedstepError
-from seedstep.store import read_yaml
+from seedstep.runs import read_yaml
 
 __all__ = ["Experiment", "Stage", "StageFailed", "read_experiment", "run_experiment"]
 

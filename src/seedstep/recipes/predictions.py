@@ -19,8 +19,8 @@ from typing import Any
 from seedstep.data import Problem
 from seedstep.encode import Encoding, HfTokenizer, make_encoding
 from seedstep.errors import BudgetReached, InputError
-from seedstep.evaluate.predict import Answered, Work, ask_checkpoint, ask_server, copy_answers
-from seedstep.evaluate.settings import (
+from seedstep.infer.predict import Answered, Work, ask_checkpoint, ask_server, copy_answers
+from seedstep.infer.settings import (
     ChosenTasks,
     SystemSettings,
     make_chosen_tasks,
@@ -28,8 +28,8 @@ from seedstep.evaluate.settings import (
 )
 from seedstep.llm import Engine, Stats, open_model
 from seedstep.llm.checkpoints import checkpoint_of, load_model, load_tokenizer
-from seedstep.recipes.watching import Watcher, ticking
-from seedstep.store import TUNE_CONFIG, ChosenSystem, PredictionsRun, stored_settings
+from seedstep.recipes.tasks import Watcher, ticking
+from seedstep.runs import TUNE_CONFIG, ChosenSystem, PredictionsRun, stored_settings
 from seedstep.tune.settings import make_tune_settings
 
 __all__ = [
@@ -113,7 +113,7 @@ def predict(
 ) -> PredictionsRun:
     """Predict with a system, or go on with it, and return the run opened for reading.
 
-    `settings` are those of `seedstep.evaluate.settings.ChosenTasks` and `SystemSettings`;
+    `settings` are those of `seedstep.infer.settings.ChosenTasks` and `SystemSettings`;
     `encoding` may also be a name. The system is called `name`, or else after its model. A run that
     was killed goes on when the same call is made again; nothing that came back is asked for twice.
 
@@ -285,7 +285,7 @@ def _opened(
     tokenizer = load_tokenizer(settings.model)  # raises where transformers is not installed
     from transformers.utils import logging
 
-    from seedstep.evaluate.generate import Checkpoint
+    from seedstep.infer.generate import Checkpoint
 
     logging.disable_progress_bar()
     checkpoint = Checkpoint(

@@ -19,8 +19,8 @@ from typing import Any
 from seedstep.bootstrap import Generation, Settings, bootstrap
 from seedstep.errors import BudgetReached
 from seedstep.llm import Engine, Stats, open_model
-from seedstep.recipes.watching import Watcher, ticking
-from seedstep.store import Run
+from seedstep.recipes.tasks import Watcher, ticking
+from seedstep.runs import Run
 
 __all__ = ["Progress", "Watch", "self_instruct", "self_instruct_async"]
 

@@ -1,21 +1,65 @@
 """A stage that makes one record for each task, joined with its run directory."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from seedstep.data import Problem, Task
 from seedstep.errors import BudgetReached
 from seedstep.llm import Engine, Spent, Stats, open_model
-from seedstep.recipes.watching import Watcher, ticking
-from seedstep.store import TaskResult, TaskRun
+from seedstep.runs import TaskResult, TaskRun
 
-__all__ = ["TaskProgress", "TaskWatch", "opened_engine", "work_on_tasks"]
+__all__ = [
+    "TaskProgress",
+    "TaskWatch",
+    "Watcher",
+    "opened_engine",
+    "ticking",
+    "work_on_tasks",
+]
 
-R = TypeVar("R", bound=TaskResult)
+P = TypeVar("P", contravariant=True)
+R = TypeVar("R", contravariant=True)
+
+
+class Watcher(Protocol[P, R]):
+    """Is told how a stage gets on: `P` is its progress, `R` what it yields."""
+
+    def began(self, progress: P) -> None:
+        """The model answers, and work begins, if any is left."""
+
+    def retired(self, progress: P, record: R) -> None:
+        """A record is final, kept and counted."""
+
+    def tick(self, progress: P) -> None:
+        """Another second has passed."""
+
+
+@asynccontextmanager
+async def ticking(progress: P, watch: Watcher[P, R] | None) -> AsyncIterator[None]:
+    """Tell the watcher that work has begun, and then of every second."""
+    if watch is None:
+        yield
+        return
+
+    async def tick() -> None:
+        while True:
+            await asyncio.sleep(1)
+            watch.tick(progress)
+
+    watch.began(progress)
+    ticker = asyncio.create_task(tick())
+    try:
+        yield
+    finally:
+        ticker.cancel()
+
+
+Result = TypeVar("Result", bound=TaskResult)
 Flaws = Callable[[Any], str]
 
 
@@ -62,8 +106,8 @@ TaskWatch = Watcher[TaskProgress, Task]
 
 
 async def work_on_tasks(
-    run: TaskRun[Any, R],
-    stage: Callable[[tuple[Task, ...], Engine, Spent], AsyncGenerator[R]],
+    run: TaskRun[Any, Result],
+    stage: Callable[[tuple[Task, ...], Engine, Spent], AsyncGenerator[Result]],
     flaws: Flaws,
     watch: TaskWatch | None,
 ) -> TaskProgress:

@@ -1,29 +1,93 @@
-"""Scores drawn as bars with their intervals (the extra `report`).
-
-Overall, and by category as in figure 3 of Step-by-Step Instruction Tuning. Each figure is written
-as SVG and as PNG.
+"""Which tasks one system does better than another, and on which instances that shows.
 
 Example::
 
-    done = evaluate_systems(sources, tasks=chosen, grouping="category")
-    save_figures(done.systems, Path("plots"))
+    changes = task_changes(tuned.scores, base.scores)
+    changes[0].task, changes[0].difference  # the most improved task
 """
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 
 from seedstep.data import write_atomically
-from seedstep.errors import RunError
-from seedstep.evaluate import Metric, category_metric
+from seedstep.errors import InputError, RunError
+from seedstep.evaluate import Metric, Result, Scores, category_metric
+from seedstep.evaluate.compare import Evaluated
 from seedstep.evaluate.intervals import Value
-from seedstep.evaluate.measured import Evaluated
-from seedstep.report.charts.colours import LIGHT, SERIES
-from seedstep.report.charts.style import drawing
+from seedstep.report.charts import Line, line_chart, render
+from seedstep.report.charts.style import LIGHT, SERIES, drawing
+from seedstep.report.page import Chart
 from seedstep.report.tables import METRIC_NAMES, NO_CATEGORY, one_line
+from seedstep.tune.records import read_losses
 
-__all__ = ["category_figure", "drawn", "overall_figure", "save_figures"]
+__all__ = [
+    "InstanceChange",
+    "TaskChange",
+    "category_figure",
+    "drawn",
+    "loss_chart",
+    "overall_figure",
+    "plot_losses",
+    "save_figures",
+    "smoothed",
+    "task_changes",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceChange:
+    """An instance, and by how many points, from 0 to 100, the first system scores more."""
+
+    instance: str
+    difference: float
+
+
+@dataclass(frozen=True, slots=True)
+class TaskChange:
+    """A task's mean scores, by the metric of its category. The instances that changed most lead."""
+
+    task: str
+    category: str
+    metric: Metric
+    first: float
+    second: float
+    instances: tuple[InstanceChange, ...]
+
+    @property
+    def difference(self) -> float:
+        """By how many points the first system scores more."""
+        return self.first - self.second
+
+
+def task_changes(first: Scores, second: Scores) -> list[TaskChange]:
+    """The tasks with an instance that both were scored on, the most improved first."""
+    others = {one.instance: one for one in second.results}
+    by_task: dict[str, list[tuple[Result, Result]]] = {}
+    for one in first.results:
+        if other := others.get(one.instance):
+            by_task.setdefault(one.task, []).append((one, other))
+    changes = [_change(task, pairs) for task, pairs in by_task.items()]
+    return sorted(changes, key=lambda one: (-one.difference, one.task))
+
+
+def _change(task: str, pairs: list[tuple[Result, Result]]) -> TaskChange:
+    category = pairs[0][0].category
+    metric = category_metric(category)
+    marks = [(one.marks.of(metric), other.marks.of(metric)) for one, other in pairs]
+    first, second = (100 * fmean(side) for side in zip(*marks, strict=True))
+    instances = [
+        InstanceChange(one.instance, 100 * (better - worse))
+        for (one, _), (better, worse) in zip(pairs, marks, strict=True)
+    ]
+    sign = 1 if first >= second else -1
+    instances.sort(key=lambda one: -sign * one.difference)
+    return TaskChange(task, category, metric, first, second, tuple(instances))
+
 
 Format = Literal["svg", "png"]
 FORMATS: tuple[Format, ...] = ("svg", "png")
@@ -184,3 +248,54 @@ def _category_label(category: str) -> str:
 def _label(name: str) -> str:
     shown = one_line(name)
     return shown if len(shown) <= LONGEST_NAME else f"{shown[: LONGEST_NAME - 1]}…"
+
+
+SMOOTHED_OVER = 0.02
+"""The part of all steps over which the smoothed line forgets half of what was before."""
+
+MANY_STEPS = 30
+"""From more than so many on there is a smoothed line too."""
+
+Losses = Mapping[int, float]
+"""The loss by optimiser step, in order."""
+
+
+def loss_chart(training: Losses, held_out: Losses) -> Chart | None:
+    """The losses of a tuning as lines; None where no step was taken yet."""
+    steps = {step: loss for step, loss in training.items() if isfinite(loss)}
+    lines = [Line("training", tuple(steps.items()), faint=len(steps) > MANY_STEPS)]
+    if lines[0].faint:
+        means = zip(steps, smoothed([*steps.values()]), strict=True)
+        lines.append(Line("training, smoothed", tuple(means)))
+    measured = tuple((step, loss) for step, loss in held_out.items() if isfinite(loss))
+    lines.append(Line("held-out tasks", measured))
+    drawn = [one for one in lines if one.points]
+    title = "Mean loss of a target token"
+    return line_chart("losses", title, drawn, ("step", "loss (nats)")) if drawn else None
+
+
+def plot_losses(metrics: Path, out_stem: Path) -> None:
+    """Draw the training and the held-out loss of `metrics`, as `out_stem` with .png and .svg.
+
+    Raises:
+        InputError: the file can't be read, or holds no losses.
+        MissingExtraError: matplotlib is not installed.
+        RunError: the pictures can't be written.
+    """
+    chart = loss_chart(*read_losses(metrics))
+    if chart is None:
+        raise InputError(f"{metrics}: no losses", "name the metrics.jsonl of a tuning")
+    drawn = render(chart, "losses")
+    for ending, image in (("png", drawn.png), ("svg", drawn.svg)):
+        write_atomically(out_stem.with_name(f"{out_stem.name}.{ending}"), image)
+
+
+def smoothed(values: Sequence[float]) -> list[float]:
+    """The exponential mean so far, in which early values do not weigh more than late ones."""
+    keep = 0.5 ** (1 / max(1.0, SMOOTHED_OVER * len(values)))
+    total, weight, means = 0.0, 0.0, []
+    for value in values:
+        total = keep * total + value
+        weight = keep * weight + 1
+        means.append(total / weight)
+    return means

@@ -17,7 +17,8 @@ from statistics import fmean, median
 from typing import TypeVar
 
 from seedstep.data import Task
-from seedstep.text import normal_answer
+from seedstep.novelty import NoveltyIndex
+from seedstep.text import Tokenizer, normal_answer
 
 __all__ = [
     "PAUSE_SECONDS",
@@ -25,14 +26,66 @@ __all__ = [
     "Histogram",
     "Labels",
     "Lengths",
+    "Named",
+    "Near",
+    "closest",
     "counts",
     "elapsed",
     "label_balance",
     "lengths",
+    "nearest",
+    "nearest_before",
     "score_histogram",
     "thinned",
     "words_histogram",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A text and what it is called."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A text, the nearest known one, and their ROUGE-L F1: 0 and None where no token is shared."""
+
+    one: Named
+    other: Named | None
+    score: float
+
+
+def nearest(texts: Iterable[Named], known: Sequence[Named], tokenizer: Tokenizer) -> list[Near]:
+    """The known text that each of some texts is nearest to."""
+    index = NoveltyIndex(tokenizer)
+    for place, one in enumerate(known):
+        index.add(str(place), one.text)
+    return [_near(index, one, known) for one in texts]
+
+
+def nearest_before(texts: Sequence[Named], tokenizer: Tokenizer) -> list[Near]:
+    """The nearest of those that come before each text; the first has none, and is left out."""
+    index = NoveltyIndex(tokenizer)
+    found = []
+    for place, one in enumerate(texts):
+        if place:
+            found.append(_near(index, one, texts))
+        index.add(str(place), one.text)
+    return found
+
+
+def closest(found: Iterable[Near], most: int) -> list[Near]:
+    """The pairs that are closest to each other, the closest first."""
+    return sorted((one for one in found if one.other), key=lambda one: -one.score)[:most]
+
+
+def _near(index: NoveltyIndex, text: Named, known: Sequence[Named]) -> Near:
+    found = index.nearest(text.text)
+    return Near(text, known[int(found.id)], found.score) if found else Near(text, None, 0.0)
+
 
 T = TypeVar("T")
 

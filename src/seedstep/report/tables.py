@@ -21,10 +21,9 @@ from typing import Any, Literal, NamedTuple
 
 from seedstep.evaluate import Metric, category_metric
 from seedstep.evaluate.agreement import LEVELS
-from seedstep.evaluate.compare import Difference, Pairing
+from seedstep.evaluate.compare import METRICS, Difference, Evaluated, Measured, Pairing
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import Judged
-from seedstep.evaluate.measured import METRICS, Evaluated, Measured
 from seedstep.evaluate.verdicts import preferences, ratings
 
 __all__ = [

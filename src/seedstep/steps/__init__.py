@@ -1,20 +1,23 @@
 """Step-by-step instructions: written by a model, checked, judged, and turned into examples."""
 
 from seedstep.steps.check import CHECKS, Check, Finding, TaskText, check, repair_request
-from seedstep.steps.differences import Run, differences
+from seedstep.steps.demands import Run, differences
 from seedstep.steps.examples import generate_examples
 from seedstep.steps.judge import judge
 from seedstep.steps.measure import Labelled, Measured, Part, labelled, measure
 from seedstep.steps.parse import REASONS, ParsedSteps, canonical, parse, render
-from seedstep.steps.pipeline import write_steps
-from seedstep.steps.preview import preview_examples, preview_steps
+from seedstep.steps.pipeline import preview_examples, preview_steps, write_steps
 from seedstep.steps.records import (
     FAILURES,
     RANKING_FAILURES,
+    Described,
     ExampleSet,
     Judgement,
+    Statistics,
     Turn,
     Written,
+    shuffled,
+    statistics,
 )
 from seedstep.steps.settings import (
     ExamplesSettings,
@@ -22,8 +25,6 @@ from seedstep.steps.settings import (
     make_examples_settings,
     make_steps_settings,
 )
-from seedstep.steps.statistics import Described, Statistics, statistics
-from seedstep.steps.transform import shuffled
 
 __all__ = [
     "CHECKS",

@@ -26,8 +26,15 @@ from seedstep.data import Task
 from seedstep.steps.demands import demands, is_met
 from seedstep.steps.labels import labels, names, promised, same_answer
 from seedstep.steps.parse import REASONS, ParsedSteps
-from seedstep.steps.unfit import copied_example, impossible, invented_example, iteration
-from seedstep.steps.words import clip, content, sentences
+from seedstep.steps.unfit import (
+    clip,
+    content,
+    copied_example,
+    impossible,
+    invented_example,
+    iteration,
+    sentences,
+)
 from seedstep.text import loops, rouge_l, unicode_tokens
 
 __all__ = ["CHECKS", "Check", "Finding", "TaskText", "check", "repair_request"]

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable
 
 import regex
 
-from seedstep.steps.words import sentences, without_illustrations
+from seedstep.steps.unfit import sentences, without_illustrations
 
 __all__ = ["labels", "names", "promised", "same_answer"]
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from seedstep.steps.markers import (
+from seedstep.steps.parse import (
     BULLET,
     INLINE_KINDS,
     Marker,

@@ -5,14 +5,29 @@ Example::
     Written("task1", turns, (), ("Read it.", "Answer."), steps=("Read it.", "Answer."), chosen=4)
 """
 
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from types import MappingProxyType
 
 from seedstep.data import Example
 from seedstep.steps.check import Finding
 from seedstep.steps.parse import REASONS
 
-__all__ = ["FAILURES", "RANKING_FAILURES", "ExampleSet", "Judgement", "Turn", "Written"]
+__all__ = [
+    "FAILURES",
+    "RANKING_FAILURES",
+    "Described",
+    "ExampleSet",
+    "Judgement",
+    "Statistics",
+    "Turn",
+    "Written",
+    "shuffled",
+    "statistics",
+]
 
 FAILURES = MappingProxyType(
     {
@@ -103,3 +118,99 @@ class ExampleSet:
     failure: str = ""
     detail: str = ""
     ranking_failure: str = ""
+
+
+def shuffled(steps: Sequence[str], *, run_seed: int, task_id: str) -> tuple[str, ...]:
+    """A permutation of the steps that reads differently, each such one equally likely.
+
+    It depends on the seed and the task alone, and is the same on every machine and with every
+    version of Python. Steps are told apart by their texts: if all are equal, or there is just
+    one, they come back as they are.
+    """
+    original = tuple(steps)
+    order = original
+    attempt = 0
+    while order == original and len(set(original)) > 1:
+        order = _permuted(original, f"{run_seed} {attempt} {task_id}")
+        attempt += 1
+    return order
+
+
+def _permuted(steps: Sequence[str], seed: str) -> tuple[str, ...]:
+    """Fisher and Yates's shuffle, its choices taken from hashes."""
+    rest = list(steps)
+    for last in range(len(rest) - 1, 0, -1):
+        digest = hashlib.sha256(f"{last} {seed}".encode(errors="surrogatepass")).digest()
+        chosen = int.from_bytes(digest) % (last + 1)
+        rest[last], rest[chosen] = rest[chosen], rest[last]
+    return tuple(rest)
+
+
+ALL = "all"
+NO_CATEGORY = "no category"
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A task, as far as statistics go, with what came of it."""
+
+    category: str
+    definition: str
+    written: Written
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """The tasks of one category, or of all.
+
+    Means of `words` and `steps` are over the tasks that have an instruction, None where there is
+    none. Words are parted by white space; the numbers of the steps are none. `findings` counts
+    tasks by check, `faulty` those with any, `failures` those without an instruction by reason.
+    `judged` is how many a model judged; so many of them are `correct`, and `complete`.
+    """
+
+    group: str
+    tasks: int
+    categories: int
+    definition_words: float
+    words: float | None
+    steps: float | None
+    findings: Counter[str]
+    faulty: int
+    failures: Counter[str]
+    judged: int
+    correct: int
+    complete: int
+
+
+def statistics(tasks: Iterable[Described]) -> tuple[Statistics, ...]:
+    """All tasks first, then each category, in the order of their names."""
+    groups: dict[str, list[Described]] = {}
+    for one in tasks:
+        groups.setdefault(one.category or NO_CATEGORY, []).append(one)
+    if not groups:
+        return ()
+    everything = [one for group in groups.values() for one in group]
+    rows = (_row(name, groups[name], 1) for name in sorted(groups))
+    return (_row(ALL, everything, len(groups)), *rows)
+
+
+def _row(group: str, tasks: Sequence[Described], categories: int) -> Statistics:
+    written = [one.written for one in tasks]
+    good = [one for one in written if one.steps]
+    judgements = [one.judgement for one in good if one.judgement]
+    answers = [one for one in judgements if one.correct is not None]
+    return Statistics(
+        group,
+        len(tasks),
+        categories,
+        fmean(len(one.definition.split()) for one in tasks),
+        fmean(sum(len(step.split()) for step in one.steps) for one in good) if good else None,
+        fmean(len(one.steps) for one in good) if good else None,
+        Counter(name for one in good for name in {finding.name for finding in one.findings}),
+        sum(bool(one.findings) for one in good),
+        Counter(one.failure for one in written if one.failure),
+        len(answers),
+        sum(bool(one.correct) for one in answers),
+        sum(bool(one.complete) for one in answers),
+    )

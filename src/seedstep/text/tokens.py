@@ -12,13 +12,24 @@ Example::
 """
 
 import re
+import string
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 
 import regex
+from rapidfuzz.distance import LCSseq
 
-__all__ = ["TOKENIZERS", "Tokenizer", "latin_tokens", "unicode_tokens"]
+__all__ = [
+    "TOKENIZERS",
+    "Tokenizer",
+    "latin_tokens",
+    "lcs_f1",
+    "normal_answer",
+    "rouge_l",
+    "rouge_l_and_1",
+    "unicode_tokens",
+]
 
 Tokenizer = Callable[[str], list[str]]
 
@@ -42,3 +53,38 @@ def unicode_tokens(text: str) -> list[str]:
 
 
 TOKENIZERS = MappingProxyType({"latin": latin_tokens, "unicode": unicode_tokens})
+
+
+def rouge_l(one: Sequence[str], other: Sequence[str]) -> float:
+    """ROUGE-L F1 in [0, 1]; 0 where a side has no tokens."""
+    return lcs_f1(LCSseq.similarity(one, other), len(one), len(other))
+
+
+def rouge_l_and_1(one: Sequence[str], other: Sequence[str]) -> tuple[float, float]:
+    """ROUGE-L and ROUGE-1 F1, which asks for shared tokens in any order, as of sorted lists."""
+    in_order = LCSseq.similarity(one, other)
+    score = lcs_f1(in_order, len(one), len(other))
+    if in_order in (0, min(len(one), len(other))):
+        return score, score  # nothing more can be shared
+    return score, rouge_l(sorted(one), sorted(other))
+
+
+def lcs_f1(common: int, one: int, other: int) -> float:
+    """F1 of a common subsequence of `common` tokens between lists of `one` and `other`."""
+    if common == 0:
+        return 0.0
+    precision = common / one
+    recall = common / other
+    return 2 * precision * recall / (precision + recall)
+
+
+_PUNCTUATION = string.punctuation.encode()
+
+
+def normal_answer(text: str) -> str:
+    """What is left of an answer once case, punctuation and white space no longer count."""
+    encoded = text.lower().encode(
+        "utf-8", "surrogatepass"
+    )  # bytes lose characters three times as fast
+    kept = encoded.translate(None, _PUNCTUATION).decode("utf-8", "surrogatepass")
+    return " ".join(kept.split())

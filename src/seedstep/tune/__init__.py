@@ -1,26 +1,32 @@
 """Tuning: tasks with step-by-step instructions become a better model."""
 
-from seedstep.tune.data import EncodedData
-from seedstep.tune.metrics import MetricsFile
-from seedstep.tune.mixing import Mixture, Part, mix, usable
-from seedstep.tune.preflight import (
+from seedstep.tune.data import (
     EffectiveBatch,
+    EncodedData,
     Preflight,
     rank_and_processes,
     require_context,
     survey,
 )
-from seedstep.tune.presets import PRESETS, Preset
+from seedstep.tune.mixing import Mixture, Part, mix, usable
 from seedstep.tune.records import (
     CHECKPOINTS,
     Evaluated,
+    MetricsFile,
     Step,
     Training,
     TuneWatch,
     TuningData,
 )
-from seedstep.tune.settings import TuneSettings, make_tune_settings, training_of
-from seedstep.tune.sources import Source, make_source
+from seedstep.tune.settings import (
+    PRESETS,
+    Preset,
+    Source,
+    TuneSettings,
+    make_source,
+    make_tune_settings,
+    training_of,
+)
 
 __all__ = [
     "CHECKPOINTS",

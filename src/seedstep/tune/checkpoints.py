@@ -19,12 +19,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from seedstep.data import write_atomically
 from seedstep.encode import TokenPair
 from seedstep.errors import InputError, RunError, RunMismatchError, TuningError
 from seedstep.tune.records import CHECKPOINTS, Training, TuningData
 
 __all__ = [
     "FREE",
+    "FSDP",
     "CheckpointFolder",
     "fingerprint_data",
     "fingerprint_model",
@@ -33,7 +35,40 @@ __all__ = [
     "open_checkpoints",
     "step_of",
     "unreadable",
+    "write_fsdp",
 ]
+
+FSDP = "fsdp.yaml"
+"""The file's name in a tuning's directory."""
+
+TEMPLATE = """\
+compute_environment: LOCAL_MACHINE
+distributed_type: FSDP
+mixed_precision: bf16
+num_machines: 1
+num_processes: {processes}
+fsdp_config:
+  fsdp_version: 2
+  fsdp_auto_wrap_policy: TRANSFORMER_BASED_WRAP
+  fsdp_reshard_after_forward: true
+  fsdp_state_dict_type: FULL_STATE_DICT
+  fsdp_offload_params: false
+  fsdp_cpu_ram_efficient_loading: false
+"""
+
+
+def write_fsdp(path: Path, processes: int) -> None:
+    """Write the file, for so many GPUs of one machine.
+
+    Raises:
+        RunError: it can't be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{path}: {error.strerror}", "name another --out") from None
+    write_atomically(path, TEMPLATE.format(processes=processes).encode())
+
 
 STAMP = "seedstep.json"
 PARTIAL = ".partial"

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 
 from seedstep.data import Instance, Task
 from seedstep.encode import Encoding
-from seedstep.encode.draws import draw
+from seedstep.encode.layouts import draw
 from seedstep.errors import InputError
-from seedstep.tune.sources import Source
+from seedstep.tune.settings import Source
 
 __all__ = ["Mixture", "Part", "Use", "mix", "usable"]
 

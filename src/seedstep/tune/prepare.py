@@ -7,20 +7,27 @@ Example::
 """
 
 import atexit
+import shutil
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import TrainingArguments
 from transformers.utils import logging
 
-from seedstep.errors import InputError, MissingExtraError
-from seedstep.tune.forward import Attention
+from seedstep.errors import InputError, MissingExtraError, TuningError
+from seedstep.tune.decoder import Attention, shared_attention
 from seedstep.tune.records import Training
-from seedstep.tune.sharing import shared_attention
 
-__all__ = ["prepare_model", "trainer_arguments"]
+__all__ = [
+    "prepare_model",
+    "save_tuned",
+    "trainer_arguments",
+]
 
 LORA_SCALE = 2
 """LoRA's alpha, in multiples of its rank."""
@@ -120,3 +127,44 @@ def _with_lora(model: Any, training: Training) -> Any:
         warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by an old name
         torch.manual_seed(training.seed)
         return peft.get_peft_model(model, config)
+
+
+def save_tuned(trainer: Any, tokenizer: Any, folder: Path, *, adapter: Path) -> None:
+    """Save the model and its tokenizer so that transformers loads `folder`.
+
+    LoRA's matrices alone go to `adapter`, and merged with the model to `folder`. All processes
+    call this; the first one writes.
+
+    Raises:
+        TuningError: there is no space, or no right to write.
+    """
+    accelerator = trainer.accelerator
+    model = accelerator.unwrap_model(trainer.model_wrapped)
+    state = accelerator.get_state_dict(trainer.model_wrapped)
+    if not accelerator.is_main_process:
+        return
+    if hasattr(model, "merge_and_unload"):
+        with _whole(adapter) as partial:
+            model.save_pretrained(partial, state_dict=state)
+        model, state = model.merge_and_unload(), None
+    with _whole(folder) as partial:
+        model.save_pretrained(partial, state_dict=state)
+        tokenizer.save_pretrained(partial)
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[Path]:
+    """A directory to fill, which gets its name when all is written, and else leaves nothing."""
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        partial.rename(folder)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        remedy = "free space, and start again: it goes on from the last checkpoint"
+        raise TuningError(f"{folder}: the model can't be written ({reason})", remedy) from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -21,7 +21,7 @@ from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
 from seedstep.encode import TokenPair
 from seedstep.encode.packing import IGNORED
 from seedstep.tune.checkpoints import longest_of, open_checkpoints
-from seedstep.tune.pairs import StepPairs
+from seedstep.tune.plan import StepPairs
 from seedstep.tune.prepare import prepare_model, trainer_arguments
 from seedstep.tune.records import Training, Tuned, TuneWatch, TuningData
 from seedstep.tune.trainer import RowTrainer

@@ -5,19 +5,169 @@ Example::
     settings = make_tune_settings({"model": "local", "data": ["runs/first"]}, "settings")
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from seedstep.errors import InputError
 from seedstep.llm.settings import HELP, Count, convert_settings, explained
-from seedstep.tune.presets import PRESETS
 from seedstep.tune.records import Training
-from seedstep.tune.sources import Source, source_of
 
-__all__ = ["TuneSettings", "make_tune_settings", "training_of"]
+__all__ = [
+    "PRESETS",
+    "Preset",
+    "Source",
+    "TuneSettings",
+    "make_source",
+    "make_tune_settings",
+    "source_of",
+    "training_of",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """Settings that stand together in a paper. `processes` is how many GPUs it trained on, where
+    one does not do.
+    """
+
+    section: str
+    settings: Mapping[str, Any]
+    processes: int = 1
+
+
+TK_INSTRUCT = "Wang et al. 2022, released code: T5-LM-adapt, constant rate, no warm-up"
+STEP_BY_STEP = "second paper, section 4.2 and appendix D, from a Tk-Instruct checkpoint"
+
+_COMMON: Mapping[str, Any] = MappingProxyType(
+    {
+        "epochs": 2,
+        "learning_rate": 5e-5,
+        "batch": 16,
+        "schedule": "constant",
+        "warmup_steps": 0,
+        "weight_decay": 0.0,
+        "bf16": True,
+        "limit_instances": 100,
+        "seed": 42,
+    }
+)
+
+
+def _tk_instruct(model: str, processes: int = 1, **others: Any) -> Preset:
+    options = {"max_source": 1024, "max_target": 128}
+    settings = {"model": f"hf:google/{model}", "encoding": "tk-instruct", **_COMMON, **others}
+    return Preset(TK_INSTRUCT, {**settings, "encoding_options": options}, processes)
+
+
+def _step_by_step(model: str, processes: int = 1, **others: Any) -> Preset:
+    options = {"max_source": 1224, "max_target": 128}
+    settings = {"model": f"hf:allenai/{model}", "encoding": "steps", **_COMMON, **others}
+    return Preset(STEP_BY_STEP, {**settings, "encoding_options": options}, processes)
+
+
+PRESETS: Mapping[str, Preset] = MappingProxyType(
+    {
+        "tk-instruct-base": _tk_instruct("t5-base-lm-adapt"),
+        "tk-instruct-large": _tk_instruct("t5-large-lm-adapt"),
+        "tk-instruct-3b": _tk_instruct("t5-xl-lm-adapt", processes=4, gradient_checkpointing=True),
+        "tk-instruct-11b": _tk_instruct(
+            "t5-xxl-lm-adapt", processes=4, gradient_checkpointing=True
+        ),
+        "step-by-step-base": _step_by_step("tk-instruct-base-def-pos", batch=8),
+        "step-by-step-large": _step_by_step("tk-instruct-large-def-pos", batch=8),
+        "step-by-step-3b": _step_by_step(
+            "tk-instruct-3b-def-pos", processes=4, gradient_checkpointing=True
+        ),
+        "step-by-step-11b": _step_by_step(
+            "tk-instruct-11b-def-pos", processes=4, gradient_checkpointing=True, learning_rate=1e-5
+        ),
+    }
+)
+"""Hyperparameters by name. What memory needs (checkpointing, processes) is ours."""
+
+
+FORM = "PATH[:SPLIT][@ENCODING][=COUNT|=xWEIGHT]"
+
+_SOURCE = re.compile(
+    r"(?P<path>[^\n]+?)(?::(?P<split>[\w-]+))?(?:@(?P<encoding>[\w-]+))?"
+    r"(?:=(?:(?P<count>[0-9]{1,15})|x(?P<weight>[0-9]{1,9}(?:\.[0-9]{1,9})?)))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A bootstrap's run, an export, a directory of task files, or a file of JSON lines.
+
+    `count` is the number of examples used in an epoch, `weight` how often each is used: 2 is
+    twice, 0.5 is half of them. At most one of the two is given. `encoding` names another encoding
+    than that of the tuning.
+    """
+
+    path: str
+    split: str | None = None
+    encoding: str | None = None
+    count: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    weight: Annotated[float, msgspec.Meta(gt=0, le=1000)] | None = None
+
+    def __str__(self) -> str:
+        """The source as it is written on the command line."""
+        split = f":{self.split}" if self.split else ""
+        encoding = f"@{self.encoding}" if self.encoding else ""
+        weight = f"=x{self.weight:g}" if self.weight is not None else ""
+        count = f"={self.count}" if self.count is not None else weight
+        return f"{self.path}{split}{encoding}{count}"
+
+
+def make_source(text: str) -> Source:
+    """The source that a text names. What exists under the whole text is taken as its path.
+
+    Raises:
+        InputError: it has another form, or an amount of nothing.
+    """
+    if text and _is_there(text):
+        return Source(text)
+    found = _SOURCE.fullmatch(text)
+    if found is None:
+        raise InputError(f"data source '{text}' can't be read", f"write {FORM}")
+    parts = {name: value for name, value in found.groupdict().items() if value is not None}
+    return source_of(parts, f"data source '{text}'")
+
+
+def source_of(parts: object, where: str) -> Source:
+    """A source from its parts by name, or from a text.
+
+    Raises:
+        InputError: a part is not known or does not fit; `where` says where it stands.
+    """
+    if isinstance(parts, str):
+        return make_source(parts)
+    known = [one.name for one in fields(Source)]
+    for name in parts if isinstance(parts, dict) else ():
+        if name not in known:
+            raise InputError(f"{where}: there is no '{name}'", f"known are {', '.join(known)}")
+    try:
+        source = msgspec.convert(parts, Source, strict=False)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{where}: {error}", f"write {FORM}") from None
+    if source.count is not None and source.weight is not None:
+        raise InputError(f"{where}: has a count and a weight", "leave one of them out")
+    if not source.path:
+        raise InputError(f"{where}: has no path", f"write {FORM}")
+    return source
+
+
+def _is_there(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except (OSError, ValueError):  # no possible path
+        return False
+
 
 NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 Rate = Annotated[float, msgspec.Meta(gt=0, le=10)]

@@ -25,10 +25,13 @@ from transformers import PrinterCallback, Trainer, TrainerCallback
 
 from seedstep.errors import TuningError
 from seedstep.tune.checkpoints import CheckpointFolder, step_of, unreadable
+from seedstep.tune.plan import Steps, Work
 from seedstep.tune.records import Evaluated, Step, TuneWatch
-from seedstep.tune.steps import Steps, Work
 
-__all__ = ["RowTrainer"]
+__all__ = [
+    "RowTrainer",
+    "Stopping",
+]
 
 RECENT = 20
 """Steps over which rates are measured."""
@@ -212,3 +215,17 @@ class _EvaluateAtEnd(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.global_step >= state.max_steps:
             control.should_evaluate = True
+
+
+class Stopping(TrainerCallback):
+    """Asks after each step whether it is the last one."""
+
+    def __init__(self, stop: Callable[[], bool]) -> None:
+        """`stop` says so."""
+        self._stop = stop
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """As `TrainerCallback`."""
+        if self._stop():
+            control.should_save = True
+            control.should_training_stop = True

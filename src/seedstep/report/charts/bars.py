@@ -8,13 +8,19 @@ Example::
 from collections.abc import Mapping
 from typing import Any
 
-from seedstep.report.charts.colours import LIGHT, SERIES
-from seedstep.report.charts.style import label
-from seedstep.report.numbers import number
-from seedstep.report.records import Chart, Table
+from seedstep.evaluate.compare import Difference
+from seedstep.report.charts.style import LIGHT, SERIES, label
+from seedstep.report.page import Chart, Table, number
 from seedstep.report.statistics import Histogram
+from seedstep.report.tables import METRIC_NAMES
 
-__all__ = ["bar_chart", "histogram_chart"]
+__all__ = [
+    "bar_chart",
+    "difference_chart",
+    "difference_row",
+    "histogram_chart",
+    "share_chart",
+]
 
 WIDTH = 4.8
 ROW = 0.26
@@ -119,3 +125,133 @@ def _bin(found: Histogram, place: int) -> str:
     if isinstance(found.width, int):
         return number(start) if found.width == 1 else f"{start:,} to {end - 1:,}"
     return f"{start:.2f} to {end:.2f}"
+
+
+SHARES_WIDTH = 4.8
+SHARES_ROW = 0.34
+SHARES_MARGIN = 0.85
+LEAST_SHARE = 9.0
+"""Percent below which a part has no text: it would lie on its neighbour's."""
+
+
+def share_chart(
+    name: str, title: str, wholes: Mapping[str, Mapping[str, int]], head: tuple[str, str]
+) -> Chart:
+    """A bar of 100% for each whole, of which there is at least one; all have the same parts.
+
+    A whole without anything has an empty bar. The table has counts and shares.
+    """
+    parts = tuple(next(iter(wholes.values())))
+    shares = {whole: _percent(counts) for whole, counts in wholes.items()}
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        places = range(len(wholes))
+        starts = [0.0 for _ in places]
+        for place, part in enumerate(parts):
+            widths = [one[part] for one in shares.values()]
+            bars = axes.barh(
+                places,
+                widths,
+                left=starts,
+                height=0.7,
+                color=SERIES[place % len(SERIES)],
+                edgecolor=LIGHT["surface"],
+                label=part,
+            )
+            texts = [f"{part} {one:.0f}%" if one >= LEAST_SHARE else "" for one in widths]
+            axes.bar_label(bars, texts, label_type="center", color=LIGHT["surface"], fontsize=8)
+            starts = [start + width for start, width in zip(starts, widths, strict=True)]
+        axes.set_yticks(places, [label(one) for one in wholes])
+        axes.invert_yaxis()
+        axes.set_xlim(0, 100)
+        axes.set_xlabel(f"% of the {head[1]}")
+        axes.grid(visible=False)
+        axes.tick_params(axis="y", length=0)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(parts))
+
+    alt = " ".join(
+        f"{label(whole)}: {', '.join(f'{part} {share:.0f}%' for part, share in found.items())}."
+        for whole, found in shares.items()
+    )
+    rows = tuple(
+        (whole, part, f"{counts[part]:,}", f"{shares[whole][part]:.1f}")
+        for whole, counts in wholes.items()
+        for part in parts
+    )
+    table = Table(title, (head[0], "", head[1], "%"), rows, names=2)
+    return Chart(
+        name, title, alt, (SHARES_WIDTH, SHARES_MARGIN + SHARES_ROW * len(wholes)), draw, table
+    )
+
+
+def _percent(counts: Mapping[str, int]) -> dict[str, float]:
+    total = sum(counts.values())
+    return {part: 100 * count / total if total else 0.0 for part, count in counts.items()}
+
+
+DIFFERENCES_WIDTH = 6.4
+DIFFERENCES_ROW = 0.3
+DIFFERENCES_MARGIN = 1.0
+HEAD = ("tasks", "instances", "metric")
+
+
+def difference_chart(
+    name: str, title: str, found: Mapping[str, Difference], systems: tuple[str, str]
+) -> Chart:
+    """A row for each name, of which there is at least one; points are from 0 to 100."""
+    names = tuple(found)
+    first, second = map(label, systems)
+
+    def draw(figure: Any) -> None:
+        scores, differences = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+        for place, one in enumerate(found.values()):
+            _draw_row(scores, differences, place, one)
+        marks = scores.get_lines()[1:3]
+        scores.legend(marks, (second, first), loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+        scores.set_xlim(-3, 103)
+        scores.set_xlabel("points")
+        scores.set_yticks(range(len(names)), [label(one) for one in names])
+        scores.set_ylim(len(names) - 0.4, -0.6)
+        differences.axvline(0, color=LIGHT["muted"], linewidth=1)
+        differences.set_xlabel("difference (95% interval)")
+        for axes in (scores, differences):
+            axes.grid(axis="y", visible=False)
+            axes.tick_params(axis="y", length=0)
+
+    better = sum((one.difference.value or 0) > 0 for one in found.values())
+    alt = f"{first} scores more than {second} in {better} of {len(names)} rows."
+    head = ("", *HEAD, first, second, "difference", "95% interval")
+    rows = tuple((one, *difference_row(found[one])) for one in names)
+    size = (DIFFERENCES_WIDTH, DIFFERENCES_MARGIN + DIFFERENCES_ROW * len(names))
+    return Chart(name, title, alt, size, draw, Table(title, head, rows))
+
+
+def difference_row(one: Difference) -> tuple[str, ...]:
+    """A difference as cells of a table, after its name."""
+    value = one.difference
+    if value.low is None or value.high is None:
+        interval = value.reason or "none"
+    else:
+        interval = f"{value.low:+.1f} to {value.high:+.1f}"
+    return (
+        f"{one.tasks:,}",
+        f"{one.instances:,}",
+        METRIC_NAMES[one.metric],
+        f"{one.first:.1f}",
+        f"{one.second:.1f}",
+        "" if value.value is None else f"{value.value:+.1f}",
+        interval,
+    )
+
+
+def _draw_row(scores: Any, differences: Any, place: int, one: Difference) -> None:
+    scores.plot([one.second, one.first], [place, place], color=LIGHT["grid"], linewidth=3)
+    scores.plot(one.second, place, "o", color=SERIES[5], markersize=6, fillstyle="none")
+    scores.plot(one.first, place, "D", color=SERIES[0], markersize=5)
+    value = one.difference
+    if value.value is None:
+        return
+    if value.low is not None and value.high is not None:
+        differences.plot([value.low, value.high], [place, place], color=SERIES[0])
+    differences.plot(value.value, place, "D", color=SERIES[0], markersize=5)

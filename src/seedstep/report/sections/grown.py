@@ -7,29 +7,46 @@ Example::
     size_section(counts(run.tasks()))
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from seedstep.bootstrap import REASONS
 from seedstep.data import Task
 from seedstep.report.charts import bar_chart, histogram_chart, ring_chart
-from seedstep.report.numbers import number
-from seedstep.report.records import Block, Field, Paragraph, Section, Specimen, Specimens, Table
+from seedstep.report.page import (
+    Block,
+    Field,
+    Paragraph,
+    Section,
+    Specimen,
+    Specimens,
+    Table,
+    number,
+)
 from seedstep.report.statistics import (
     Counts,
+    Histogram,
     Labels,
     Lengths,
+    Near,
+    closest,
+    score_histogram,
     thinned,
     words_histogram,
 )
 from seedstep.report.structure import Structure, top_verbs
-from seedstep.store import RejectedInstruction, RejectedPair, Status
+from seedstep.runs import Entry, RejectedInstruction, RejectedPair, Status
+from seedstep.steps import ExampleSet
 
 __all__ = [
     "PAPER_COUNTS",
     "PAPER_STRUCTURED",
+    "examples_section",
     "labels_section",
     "lengths_section",
+    "novelty_section",
+    "overlap_section",
     "rejections_section",
     "size_section",
     "structure_section",
@@ -202,3 +219,98 @@ def _with_detail(name: str, detail: str) -> str:
 
 def _share(part: int, whole: int) -> str:
     return f" ({part / whole:.0%})" if whole else ""
+
+
+SHOWN = 10
+
+
+def examples_section(entries: Iterable[Entry[ExampleSet]]) -> Section | None:
+    """How many tasks have examples, why others have none, and some of those chosen."""
+    entries = tuple(entries)
+    if not entries:
+        return None
+    good = [one for one in entries if one.result.candidates]
+    ranked = sum(bool(one.result.ranked) for one in good)
+    text = (
+        f"{len(good):,} of {len(entries):,} tasks have generated examples; of {ranked:,} the model "
+        "ranked the best two."
+    )
+    blocks: list[Block] = [Paragraph(text)]
+    failures = Counter(
+        reason
+        for one in entries
+        for reason in (one.result.failure, one.result.ranking_failure)
+        if reason
+    )
+    if failures:
+        title = "Tasks without examples, or without a ranking"
+        blocks.append(bar_chart("example-failures", title, failures, ("reason", "tasks")))
+    items = tuple(map(_chosen, thinned(good, SHOWN)))
+    if items:
+        blocks.append(Specimens(f"{len(items)} of {len(good):,} tasks with examples", items))
+    return Section("Generated examples", tuple(blocks))
+
+
+def _chosen(entry: Entry[ExampleSet]) -> Specimen:
+    found = entry.result
+    fields = [Field("definition", entry.definition)]
+    for how, places in (("drawn at random", found.drawn), ("ranked best", found.ranked)):
+        for place in places:
+            one = found.candidates[place]
+            fields.append(Field(f"input, {how}", one.input, half=True))
+            fields.append(Field("output", one.output, half=True))
+    return Specimen(entry.task, tuple(fields))
+
+
+NOVELTY_SHOWN = 5
+UNIT = "ROUGE-L"
+
+
+def novelty_section(seeds: Sequence[Near], earlier: Sequence[Near]) -> Section | None:
+    """Figure 4, and the same for the tasks that were accepted before each."""
+    if not seeds:
+        return None
+    named = {"To the nearest seed": seeds, "To the nearest task accepted before": earlier}
+    panels = {name: _histogram(found) for name, found in named.items() if found}
+    text = (
+        "Each task's instruction is compared with all seeds, and with all tasks accepted before "
+        "it. 0 shares no word in order, 1 is the same."
+    )
+    blocks: list[Block] = [
+        Paragraph(text),
+        histogram_chart("novelty", "Similarity of the instructions", panels, UNIT, "tasks"),
+    ]
+    blocks += [_pairs(name, found) for name, found in named.items() if found]
+    return Section("How new the instructions are", tuple(blocks))
+
+
+def overlap_section(found: Mapping[str, Mapping[str, Sequence[Near]]]) -> Section | None:
+    """Figure 8: by test set, how close the texts of each kind are to its nearest instruction."""
+    blocks: list[Block] = []
+    for place, (test_set, kinds) in enumerate(found.items(), start=1):
+        panels = {name: _histogram(near) for name, near in kinds.items() if near}
+        if panels:
+            title = f"Similarity to the nearest instruction of {test_set}"
+            blocks.append(histogram_chart(f"overlap-{place}", title, panels, UNIT, "texts"))
+            blocks += [_pairs(f"{name}, {test_set}", near) for name, near in kinds.items() if near]
+    return Section("Overlap with test sets", tuple(blocks)) if blocks else None
+
+
+def _histogram(found: Sequence[Near]) -> Histogram:
+    return score_histogram([one.score for one in found])
+
+
+def _pairs(name: str, found: Sequence[Near]) -> Specimens:
+    shown = closest(found, NOVELTY_SHOWN)
+    items = tuple(
+        Specimen(
+            f"ROUGE-L {one.score:.2f}",
+            (
+                Field(one.one.name, one.one.text, half=True),
+                Field(one.other.name, one.other.text, half=True),
+            ),
+        )
+        for one in shown
+        if one.other
+    )
+    return Specimens(f"{name}: the {len(items)} closest", items)

@@ -1,0 +1,250 @@
+"""The requests of the four steps, in three prompt styles (Self-Instruct, appendix A.4).
+
+`completion` has the paper's frames, for base models. `turns` shows the same blocks as turns of a
+conversation, for small instruction-tuned models: they follow few-shot turns well, and neither
+long texts nor JSON. `chat` describes what is wanted and asks for JSON, for capable ones.
+
+The demonstrations of instruction generation come from the growing pool; the others are fixed.
+
+Example::
+
+    make_prompts(Settings(prompt_style="chat")).classification("Sort the list of words.")
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import msgspec
+
+from seedstep.bootstrap.settings import Settings
+from seedstep.data import Task
+from seedstep.llm import Message, Request, Schema
+from seedstep.prompts import Demonstration, demonstrations, heading, render
+
+__all__ = [
+    "ChatPrompts",
+    "CompletionPrompts",
+    "Prompts",
+    "TurnsPrompts",
+    "make_prompts",
+    "one_line",
+]
+
+
+def one_line(instruction: str) -> str:
+    """An instruction as a demonstration shows it: white space collapsed, no colon at the end."""
+    return " ".join(instruction.split()).rstrip(":")
+
+
+@dataclass(frozen=True)
+class CompletionPrompts:
+    """Texts that a base model continues (Tables 5 to 8)."""
+
+    settings: Settings
+    continues_list: ClassVar[bool] = True
+    takes_bare_outputs: ClassVar[bool] = False
+
+    def generation(self, shown: Sequence[Task], draw: int) -> Request:
+        """Step 1: continue a list of tasks."""
+        numbered = [f"{n}. {one_line(task.definition)}" for n, task in enumerate(shown, start=1)]
+        text = render(
+            "completion/generation",
+            demonstrations="\n".join(numbered),
+            next=str(len(shown) + 1),
+        )
+        return Request("generation", text, self.settings.sampling_of("generation"), draw=draw)
+
+    def classification(self, instruction: str) -> Request:
+        """Step 2: is it a classification task?"""
+        return self._framed("classification", "classification", instruction)
+
+    def instances(self, instruction: str, *, is_classification: bool) -> Request:
+        """Step 3: instances, output-first for classification and input-first otherwise."""
+        approach = "output_first" if is_classification else "input_first"
+        return self._framed("instances", approach, instruction)
+
+    def _framed(self, purpose: str, approach: str, instruction: str) -> Request:
+        separator = " " if approach == "classification" else "\n"
+        blocks = [f"{question}{separator}{answer}" for question, answer in _exchanges(approach)]
+        text = render(
+            f"completion/{approach}",
+            demonstrations="\n\n".join(blocks),
+            instruction=one_line(instruction),
+        )
+        return Request(purpose, text, self.settings.sampling_of(approach))
+
+
+@dataclass(frozen=True)
+class TurnsPrompts(CompletionPrompts):
+    """The frames as conversations: each fixed demonstration is a question and its answer.
+
+    Instruction generation stays a list to continue, which small chat models do well. A chat
+    model that just answers the task has written the output for an empty input.
+    """
+
+    takes_bare_outputs: ClassVar[bool] = True
+
+    def _framed(self, purpose: str, approach: str, instruction: str) -> Request:
+        messages = [Message("system", heading(f"completion/{approach}"))]
+        for question, answer in _exchanges(approach):
+            messages += [Message("user", question), Message("assistant", answer)]
+        messages.append(Message("user", _question(approach, instruction)))
+        return Request(purpose, tuple(messages), self.settings.sampling_of(approach))
+
+
+def _exchanges(approach: str) -> Iterator[tuple[str, str]]:
+    """The fixed demonstrations of a frame, each as what is asked and what is answered."""
+    answers = {
+        "classification": _is_it,
+        "input_first": _worked_examples,
+        "output_first": _labeled_inputs,
+    }
+    for one in demonstrations()[approach]:
+        yield _question(approach, one.task.definition), answers[approach](one)
+
+
+def _question(approach: str, instruction: str) -> str:
+    question = "\nIs it classification?" if approach == "classification" else ""
+    return f"Task: {one_line(instruction)}{question}"
+
+
+def _is_it(one: Demonstration) -> str:
+    return "Yes" if one.task.is_classification else "No"
+
+
+def _worked_examples(one: Demonstration) -> str:
+    lines = []
+    for number, example in enumerate(one.examples, start=1):
+        if example.input:
+            lines += [f"Example {number}", _field(one, example.input)]
+        lines.append(f"Output: {example.output}")
+    return "\n".join(lines)
+
+
+def _labeled_inputs(one: Demonstration) -> str:
+    lines = []
+    for example in one.examples:
+        lines += [f"Class label: {example.output}", _field(one, example.input)]
+    return "\n".join(lines)
+
+
+def _field(one: Demonstration, text: str) -> str:
+    """An input behind its field's name, unless it has names of its own."""
+    return f"{one.label}: {text}" if one.label else text
+
+
+MAX_NEW_INSTRUCTIONS = 7
+"""As many as the paper's list takes, from 9 to 15 (section 2.2, Table 5)."""
+
+MAX_INSTANCES = 5
+"""As many as the paper's stop string lets through (Table 4)."""
+
+SHOWN = {"classification": 6, "input_first": 4, "output_first": 4}
+"""Fixed demonstrations shown; half of those for classification are, half are not."""
+
+
+@dataclass(frozen=True)
+class ChatPrompts:
+    """One user message each, with the JSON schema of the answer."""
+
+    settings: Settings
+    continues_list: ClassVar[bool] = False
+    takes_bare_outputs: ClassVar[bool] = False
+
+    def generation(self, shown: Sequence[Task], draw: int) -> Request:
+        """Step 1: new tasks unlike those shown."""
+        numbered = [f"{n}. {one_line(task.definition)}" for n, task in enumerate(shown, start=1)]
+        text = render(
+            "chat/generation",
+            demonstrations="\n".join(numbered),
+            count=str(len(shown)),
+            wanted=str(MAX_NEW_INSTRUCTIONS),
+        )
+        return self._request("generation", "generation", text, {"tasks": _list(_TEXT)}, draw)
+
+    def classification(self, instruction: str) -> Request:
+        """Step 2: is it a classification task?"""
+        text = render(
+            "chat/classification",
+            demonstrations="\n\n".join(_questions()),
+            instruction=one_line(instruction),
+        )
+        answer = {"is_classification": {"type": "boolean"}}
+        return self._request("classification", "classification", text, answer)
+
+    def instances(self, instruction: str, *, is_classification: bool) -> Request:
+        """Step 3: instances, output-first for classification and input-first otherwise."""
+        approach = "output_first" if is_classification else "input_first"
+        fields = ("label", "input") if is_classification else ("input", "output")
+        shown = demonstrations()[approach][: SHOWN[approach]]
+        text = render(
+            f"chat/{approach}",
+            demonstrations="\n\n".join(_example(one, fields) for one in shown),
+            instruction=one_line(instruction),
+            wanted=str(MAX_INSTANCES),
+        )
+        answer = {"examples": _list(_object(dict.fromkeys(fields, _TEXT)))}
+        return self._request("instances", approach, text, answer)
+
+    def _request(
+        self, purpose: str, name: str, text: str, answer: dict[str, Any], draw: int = 0
+    ) -> Request:
+        schema = Schema(next(iter(answer)), _object(answer))
+        sampling = self.settings.sampling_of(name)
+        return Request(purpose, (Message("user", text),), sampling, schema, draw)
+
+
+def _questions() -> list[str]:
+    """Classification tasks and others in turn, each with its answer."""
+    shown = demonstrations()["classification"]
+    half = SHOWN["classification"] // 2
+    yes = [one.task for one in shown if one.task.is_classification][:half]
+    no = [one.task for one in shown if not one.task.is_classification][:half]
+    return [
+        f"Task: {one_line(task.definition)}\n{_json({'is_classification': task.is_classification})}"
+        for task in itertools.chain(*zip(yes, no, strict=True))
+    ]
+
+
+def _example(one: Demonstration, fields: tuple[str, str]) -> str:
+    examples = []
+    for instance in one.examples:
+        values = {"input": instance.input, "output": instance.output, "label": instance.output}
+        examples.append({name: values[name] for name in fields})
+    return f"Task: {one_line(one.task.definition)}\n{_json({'examples': examples})}"
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+_TEXT = {"type": "string"}
+
+
+def _list(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    """An object schema as strict servers want it: all fields required, no others."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+Prompts = CompletionPrompts | TurnsPrompts | ChatPrompts
+
+
+def make_prompts(settings: Settings) -> Prompts:
+    """The prompts of the settings' style."""
+    styles: dict[str, type[Prompts]] = {
+        "completion": CompletionPrompts,
+        "turns": TurnsPrompts,
+        "chat": ChatPrompts,
+    }
+    return styles[settings.style](settings)

@@ -1,0 +1,291 @@
+"""One text of each row of a file of any origin: JSON lines, Parquet, or plain text by lines.
+
+A file is read twice: once for the texts, and once more to write rows out again, so that no more
+than the texts is held. Rows without a text are named, not dropped in silence.
+
+Example::
+
+    table = open_table(Path("data.jsonl"), "instruction")
+    texts = [row.text for row in table.rows()]
+    table.write_kept(Path("kept.jsonl"), decisions)
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from seedstep.data.files import whole_file, write_in_parts
+from seedstep.data.jsonl import ON_EACH_LINE, BadLine, decode_json, read_lines
+from seedstep.errors import InputError, MissingExtraError
+
+__all__ = [
+    "Columns",
+    "JsonLines",
+    "Parquet",
+    "Row",
+    "Table",
+    "TextLines",
+    "Types",
+    "open_table",
+]
+
+T = TypeVar("T")
+
+Types = Mapping[str, type]
+"""Columns that are added, by name: str, float or bool. All may be None."""
+
+Columns = Mapping[str, str | float | bool | None]
+"""What is added to a row, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The text of a row, whose `number` is from 1.
+
+    Where there is none, `fault` names what is wrong: unreadable, missing_field, not_text or empty.
+    """
+
+    number: int
+    text: str
+    fault: str = ""
+    message: str = ""
+
+
+class Table(ABC):
+    """A file of rows."""
+
+    def __init__(self, path: Path, field: str) -> None:
+        """`field` is where a row has its text; a line of plain text is one."""
+        self.path = path
+        self.field = field
+
+    @abstractmethod
+    def rows(self) -> Iterator[Row]:
+        """Yield all rows.
+
+        Raises:
+            InputError: the file is not there or can't be read.
+        """
+
+    @abstractmethod
+    def write_kept(self, out: Path, kept: Iterable[bool]) -> None:
+        """Write the rows that are kept, as they are, to a file of the same kind.
+
+        Raises:
+            InputError: the file is no longer what it was when its rows were read.
+            RunError: `out` can't be written.
+        """
+
+    @abstractmethod
+    def write_annotated(self, out: Path, added: Types, columns: Iterable[Columns]) -> None:
+        """Write all rows with their `columns`, which are `added`, but for unreadable rows.
+
+        Raises:
+            InputError: the file is no longer what it was when its rows were read.
+            RunError: `out` can't be written.
+        """
+
+    def aligned(self, rows: Iterable[T], with_each: Iterable[Any]) -> Iterator[tuple[T, Any]]:
+        """Rows as they are read again, each with what was decided about it."""
+        try:
+            yield from zip(rows, with_each, strict=True)
+        except ValueError:
+            what = f"{self.path}: has other rows than a moment ago"
+            raise InputError(what, "wait until nobody writes to it, and start again") from None
+
+    def row(self, number: int, value: object) -> Row:
+        """A row with what stands in the field."""
+        if value is None or value is msgspec.UNSET:
+            return Row(number, "", "missing_field", f"there is no field '{self.field}'")
+        if not isinstance(value, str):
+            kind = type(value).__name__
+            return Row(number, "", "not_text", f"the field '{self.field}' is of type {kind}")
+        if not value.strip():
+            return Row(number, "", "empty", "the text is empty")
+        return Row(number, value)
+
+
+LONGEST_LINE = 64 << 20
+"""Bytes of a row."""
+
+
+class JsonLines(Table):
+    """A JSON object a line."""
+
+    def rows(self) -> Iterator[Row]:
+        """As `Table.rows`."""
+        record = msgspec.defstruct(
+            "Line", [("text", Any, msgspec.UNSET)], rename={"text": self.field}
+        )
+        for number, line in read_lines(self.path, LONGEST_LINE):
+            found = line if isinstance(line, BadLine) else decode_json(line, record, ON_EACH_LINE)
+            if isinstance(found, BadLine):
+                yield Row(number, "", "unreadable", found.message)
+            else:
+                yield self.row(number, found.text)  # type: ignore[attr-defined]
+
+    def write_kept(self, out: Path, kept: Iterable[bool]) -> None:
+        """As `Table.write_kept`."""
+        lines = self.aligned(read_lines(self.path, LONGEST_LINE), kept)
+        write_in_parts(out, (_ended(line) for (_, line), keep in lines if keep))
+
+    def write_annotated(self, out: Path, added: Types, columns: Iterable[Columns]) -> None:
+        """As `Table.write_annotated`."""
+        lines = self.aligned(read_lines(self.path, LONGEST_LINE), columns)
+        write_in_parts(out, (self._with(line, values) for (_, line), values in lines))
+
+    def _with(self, line: bytes | BadLine, values: Columns) -> bytes:
+        """A line with columns added, all else byte for byte; nothing if it is unreadable."""
+        whole = dict[str, msgspec.Raw]
+        found = line if isinstance(line, BadLine) else decode_json(line, whole, ON_EACH_LINE)
+        if isinstance(found, BadLine):
+            return b""
+        return msgspec.json.encode({**found, **values}) + b"\n"
+
+
+class TextLines(JsonLines):
+    """A text a line. Annotated, it becomes JSON lines."""
+
+    def rows(self) -> Iterator[Row]:
+        """As `Table.rows`."""
+        for number, line in read_lines(self.path, LONGEST_LINE):
+            yield self._text(number, line)
+
+    def _text(self, number: int, line: bytes | BadLine) -> Row:
+        if isinstance(line, BadLine):
+            return Row(number, "", "unreadable", line.message)
+        try:
+            return self.row(number, line.decode().strip())
+        except UnicodeDecodeError as error:
+            return Row(number, "", "unreadable", f"not UTF-8 (byte {error.start + 1})")
+
+    def _with(self, line: bytes | BadLine, values: Columns) -> bytes:
+        row = self._text(0, line)
+        if row.fault == "unreadable":
+            return b""
+        return msgspec.json.encode({self.field: row.text, **values}) + b"\n"
+
+
+def _ended(line: bytes | BadLine) -> bytes:
+    """A line with its end, which the last one of a file may lack."""
+    if isinstance(line, BadLine):
+        return b""
+    return line if line.endswith(b"\n") else line + b"\n"
+
+
+BATCH = 4096
+"""Rows that are held at a time."""
+
+
+class Parquet(Table):
+    """A Parquet file with a column of texts."""
+
+    def rows(self) -> Iterator[Row]:
+        """As `Table.rows`."""
+        number = 0
+        for batch in self._batches(self._open(), [self.field]):
+            for value in batch.column(0).to_pylist():
+                number += 1
+                yield self.row(number, value)
+
+    def write_kept(self, out: Path, kept: Iterable[bool]) -> None:
+        """As `Table.write_kept`."""
+        import pyarrow as pa
+
+        file = self._open()
+        pairs = self._with_each(file, kept)
+        chosen = (batch.filter(pa.array(decisions, pa.bool_())) for batch, decisions in pairs)
+        self._write(out, file.schema_arrow, chosen)
+
+    def write_annotated(self, out: Path, added: Types, columns: Iterable[Columns]) -> None:
+        """As `Table.write_annotated`."""
+        import pyarrow as pa
+
+        kinds = {str: pa.string(), float: pa.float64(), bool: pa.bool_()}
+        new = pa.schema([(name, kinds[kind]) for name, kind in added.items()])
+        file = self._open()
+        kept = [name for name in file.schema_arrow.names if name not in added]
+        schema = pa.schema(
+            [*(file.schema_arrow.field(name) for name in kept), *new], file.schema_arrow.metadata
+        )
+        wider = (
+            pa.RecordBatch.from_arrays(
+                [
+                    *batch.select(kept).columns,
+                    *pa.RecordBatch.from_pylist(values, new).columns,
+                ],
+                schema=schema,
+            )
+            for batch, values in self._with_each(file, columns)
+        )
+        self._write(out, schema, wider)
+
+    def _open(self) -> Any:
+        try:
+            import pyarrow as pa
+            from pyarrow import parquet
+        except ImportError:
+            raise MissingExtraError("Parquet", "pip install 'seedstep[parquet]'") from None
+        try:
+            return parquet.ParquetFile(self.path)
+        except FileNotFoundError:
+            raise InputError(f"{self.path}: no such file", "check the path") from None
+        except (OSError, pa.ArrowException) as error:
+            raise self._unreadable(error) from None
+
+    def _batches(self, file: Any, columns: list[str] | None = None) -> Iterator[Any]:
+        import pyarrow as pa
+
+        if self.field not in file.schema_arrow.names:
+            names = ", ".join(file.schema_arrow.names)
+            what = f"{self.path}: there is no column '{self.field}'"
+            raise InputError(what, f"name one with --field; there are {names}")
+        try:
+            yield from file.iter_batches(BATCH, columns=columns)
+        except (OSError, pa.ArrowException) as error:
+            raise self._unreadable(error) from None
+
+    def _unreadable(self, error: Exception) -> InputError:
+        line = str(error).partition("\n")[0]
+        return InputError(f"{self.path}: can't be read as Parquet: {line}", "check the file")
+
+    def _with_each(self, file: Any, values: Iterable[T]) -> Iterator[tuple[Any, list[T]]]:
+        """The batches of the file, each with the values for its rows."""
+        rest = iter(values)
+        for batch in self._batches(file):
+            some = list(islice(rest, batch.num_rows))
+            yield from self.aligned([batch], [some] if len(some) == batch.num_rows else [])
+        yield from self.aligned([], rest)
+
+    def _write(self, out: Path, schema: Any, batches: Iterable[Any]) -> None:
+        from pyarrow import parquet
+
+        with whole_file(out) as file, parquet.ParquetWriter(file, schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+
+
+_KINDS: dict[str, type[Table]] = {
+    ".jsonl": JsonLines,
+    ".ndjson": JsonLines,
+    ".parquet": Parquet,
+    ".txt": TextLines,
+}
+
+
+def open_table(path: Path, field: str) -> Table:
+    """A file of rows, of the kind that its name says.
+
+    Raises:
+        InputError: it is of no known kind.
+    """
+    kind = _KINDS.get(path.suffix.lower())
+    if kind is None:
+        known = ", ".join(_KINDS)
+        raise InputError(f"{path}: a file of no known kind", f"name it with one of {known}")
+    return kind(path, field)

@@ -1,0 +1,246 @@
+"""Exports: a run's finished tasks in the formats that tuning tools read.
+
+The rows are in the order in which the tasks were retired, without exact duplicates, and the
+same run gives the same bytes. A directory appears as a whole or not at all.
+
+Example::
+
+    export(Run.read(Path("runs/first")), "alpaca", "data/alpaca")
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from seedstep.data import Example, Task, files_in, read_marker, task_file, whole_folder
+from seedstep.encode import encode_pair
+from seedstep.errors import InputError, MissingExtraError, RunError
+from seedstep.exports.hub import data_card, require_licence
+from seedstep.runs.bootstrap import Run
+
+__all__ = [
+    "FORMATS",
+    "export",
+    "exported_files",
+    "exported_format",
+]
+
+MARKER = ".seedstep-export.json"
+"""Marks a directory as an export of ours, which the next export may replace."""
+
+HUB = "hub"
+
+SUPERNI_EXAMPLES = 2
+"""Positive examples of an exported task; it must have more instances than that to have any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One instance with its task."""
+
+    id: str
+    instruction: str
+    input: str
+    output: str
+    is_classification: bool
+
+    @property
+    def request(self) -> str:
+        """Instruction and input as one message."""
+        return f"{self.instruction}\n\n{self.input}" if self.input else self.instruction
+
+
+def export(
+    run: Run, name: str, out: str | Path, *, end_of_text: str = "", licence: str = ""
+) -> int:
+    """Write a run's finished tasks to the directory `out` and return the number of records.
+
+    `end_of_text` ends each completion of `prompt-completion`. Most tuning tools add their
+    model's own; the paper's was `<|endoftext|>`. `licence` is that under which `hub` is published,
+    which only its maker can choose.
+
+    Raises:
+        InputError: there is no such format, or `hub` without a licence.
+        RunError: there is nothing to export, or `out` holds something else or can't be written.
+        MissingExtraError: Parquet needs pyarrow.
+    """
+    if name not in FORMATS:
+        raise InputError(f"there is no format '{name}'", f"known are {', '.join(FORMATS)}")
+    if name == HUB:
+        require_licence(licence)
+    out = Path(out)
+    tasks = run.tasks()
+    if not tasks:
+        raise RunError(
+            f"{run.path} has no finished tasks yet", "let `seedstep bootstrap` make some"
+        )
+    source = _Source(run, tasks, run.settings.seed, end_of_text, licence)
+    with whole_folder(out, MARKER, {"format": name}) as folder:
+        return FORMATS[name](source, folder)
+
+
+def exported_files(path: Path) -> dict[str, int]:
+    """The files of a data set that is exported as `hub`, with their sizes in bytes.
+
+    Raises:
+        InputError: there is none in this directory.
+    """
+    marker = read_marker(path, MARKER)
+    if not marker or marker.format != HUB:
+        what = f"{path} was not written by `seedstep export --format hub`"
+        raise InputError(what, "export the run in that format first")
+    return {name: (path / name).stat().st_size for name in files_in(path) if name in marker.files}
+
+
+def exported_format(path: Path) -> str | None:
+    """The format of the export in a directory; None where there is none."""
+    marker = read_marker(path, MARKER)
+    return marker.format if marker else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    run: Run
+    tasks: Sequence[Task]
+    seed: int
+    end_of_text: str
+    licence: str
+
+    def rows(self) -> Iterator[Row]:
+        """All instances, each content once."""
+        seen = set()
+        for task in self.tasks:
+            for instance in task.instances:
+                content = (task.definition, instance.input, instance.output)
+                if content not in seen:
+                    seen.add(content)
+                    yield Row(task.id, *content, task.is_classification)
+
+
+Writer = Callable[[_Source, Path], int]
+"""Writes a format into a directory, and returns the number of records."""
+
+
+def _write_lines(records: Iterable[Any], path: Path) -> int:
+    count = 0
+    with path.open("wb") as file:
+        for record in records:
+            file.write(msgspec.json.encode(record) + b"\n")
+            count += 1
+    return count
+
+
+def _alpaca(source: _Source, out: Path) -> int:
+    records = (
+        {"instruction": row.instruction, "input": row.input, "output": row.output}
+        for row in source.rows()
+    )
+    return _write_lines(records, out / "train.jsonl")
+
+
+def _conversations(field: str, role: str, text: str, names: tuple[str, str]) -> Writer:
+    """A writer of conversations of two turns, under the names that a format has for them."""
+
+    def write(source: _Source, out: Path) -> int:
+        records = (
+            {
+                field: [
+                    {role: names[0], text: row.request},
+                    {role: names[1], text: row.output},
+                ]
+            }
+            for row in source.rows()
+        )
+        return _write_lines(records, out / "train.jsonl")
+
+    return write
+
+
+def _prompt_completion(source: _Source, out: Path) -> int:
+    """The paper's randomised templates, chosen by the run's seed and the row's place."""
+    pairs = {
+        encode_pair(
+            row.instruction,
+            row.input,
+            row.output,
+            key=f"{source.seed}:{row.id}:{place}",
+            end_of_text=source.end_of_text,
+        ): None
+        for place, row in enumerate(source.rows())
+    }
+    return _write_lines(pairs, out / "train.jsonl")
+
+
+def _parquet(source: _Source, out: Path) -> int:
+    return _write_parquet(list(source.rows()), out / "train.parquet")
+
+
+def _hub(source: _Source, out: Path) -> int:
+    """Parquet where `datasets` and the hub look for it, and the card."""
+    rows = list(source.rows())
+    (out / "data").mkdir()
+    card = data_card(source.run, rows, source.licence)
+    (out / "README.md").write_text(card, "utf-8")
+    return _write_parquet(rows, out / "data" / "train-00000-of-00001.parquet")
+
+
+def _write_parquet(rows: Sequence[Row], path: Path) -> int:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise MissingExtraError("Parquet", "pip install 'seedstep[parquet]'") from None
+    table = pa.Table.from_pylist([msgspec.to_builtins(row) for row in rows])
+    pq.write_table(table, path)
+    return int(table.num_rows)
+
+
+def _superni(source: _Source, out: Path) -> int:
+    """One task file each, in the SUPER-NATURALINSTRUCTIONS schema, the training split, and a card
+    that tells `datasets.load_dataset` which files are data.
+
+    Names are made from numbers: what a model wrote is never part of a path.
+    """
+    (out / "tasks").mkdir()
+    names = []
+    for number, task in enumerate(source.tasks, start=1):
+        names.append(f"task{number:05d}_machine_generated")
+        text = task_file(_superni_task(task, names[-1]), "seedstep", "Machine-generated")
+        (out / "tasks" / f"{names[-1]}.json").write_bytes(text)
+    split = out / "splits" / "default" / "train_tasks.txt"
+    split.parent.mkdir(parents=True)
+    split.write_text("".join(f"{name}\n" for name in names))
+    card = resources.files("seedstep.exports") / "superni_card.md"
+    (out / "README.md").write_bytes(card.read_bytes())
+    return len(names)
+
+
+def _superni_task(task: Task, name: str) -> Task:
+    """The task with examples out of its instances, each of which has an id."""
+    instances = list(dict.fromkeys(task.instances))
+    shown = instances[:SUPERNI_EXAMPLES] if len(instances) > SUPERNI_EXAMPLES else []
+    rest = enumerate(instances[len(shown) :], start=1)
+    return replace(
+        task,
+        category="Classification" if task.is_classification else "Open Generation",
+        positive_examples=tuple(Example(one.input, one.output) for one in shown),
+        instances=tuple(replace(one, id=f"{name}-{number}") for number, one in rest),
+    )
+
+
+FORMATS: MappingProxyType[str, Writer] = MappingProxyType(
+    {
+        "alpaca": _alpaca,
+        "messages": _conversations("messages", "role", "content", ("user", "assistant")),
+        "sharegpt": _conversations("conversations", "from", "value", ("human", "gpt")),
+        "prompt-completion": _prompt_completion,
+        "superni": _superni,
+        "parquet": _parquet,
+        HUB: _hub,
+    }
+)

@@ -1,0 +1,209 @@
+"""A data set to publish: Parquet, and a card that says what made it and what to beware of.
+
+The layout is the one that `datasets.load_dataset` and the Hugging Face hub read. Numbers in the
+card are those of the run; what the paper found stands there as the paper's.
+
+Example::
+
+    text = data_card(run, rows, "cc-by-4.0")
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from importlib import metadata, resources
+from pathlib import Path
+from statistics import fmean
+from string import Template
+from typing import Protocol
+
+import msgspec
+import yaml
+
+from seedstep.bootstrap import Settings
+from seedstep.bootstrap.settings import PAPER_SAMPLING
+from seedstep.errors import InputError, MissingExtraError, UnreachableError
+from seedstep.runs.bootstrap import Run
+
+__all__ = [
+    "data_card",
+    "push",
+    "require_licence",
+]
+
+CARD = "hub_card.md"
+
+_MARKUP = re.compile(r"[<>&|`\\[\]*_~#]")
+
+SIZES = (
+    (1_000, "n<1K"),
+    (10_000, "1K<n<10K"),
+    (100_000, "10K<n<100K"),
+    (1_000_000, "100K<n<1M"),
+)
+LARGEST = "n>1M"
+
+SHOWN = (
+    "model",
+    "seed",
+    "window",
+    "novelty_threshold",
+    "tokens",
+    "fidelity",
+    "extra_filters",
+    "decontamination_threshold",
+)
+"""The settings that decide on the data. Addresses and paths are the maker's own affair."""
+
+DECONTAMINATED = "- Rows too close to these evaluation sets were left out: "
+NOT_DECONTAMINATED = (
+    "- Nothing was compared with evaluation sets: before you measure a model tuned on this, run "
+    "`seedstep novelty --against`."
+)
+
+
+_LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,60}")
+
+
+class _Row(Protocol):
+    """A row of the data set."""
+
+    @property
+    def instruction(self) -> str:
+        """What to do."""
+
+    @property
+    def input(self) -> str:
+        """What to do it with."""
+
+    @property
+    def output(self) -> str:
+        """What the model answered."""
+
+
+def require_licence(licence: str) -> None:
+    """Make sure that a licence is named as the hub names them.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not _LICENCE.fullmatch(licence):
+        what = f"'{licence}' is no licence" if licence else "no licence"
+        raise InputError(what, "add --license with an identifier such as cc-by-4.0 or apache-2.0")
+
+
+def data_card(run: Run, rows: Sequence[_Row], licence: str) -> str:
+    """The card of a run's rows, with the header that the hub reads.
+
+    `licence` is an identifier as the hub knows them, such as cc-by-4.0.
+    """
+    status = run.status()
+    template = Template((resources.files("seedstep.exports") / CARD).read_text("utf-8"))
+    settings = run.settings
+    title = f"Tasks written by {settings.model}"
+    body = template.substitute(
+        title=_cell(title),
+        version=metadata.version("seedstep"),
+        seeds=f"{len(run.seeds()):,}",
+        tasks=f"{status.finished:,}",
+        classification=f"{status.classification:,}",
+        others=f"{status.finished - status.classification:,}",
+        rows=f"{len(rows):,}",
+        empty=f"{sum(not row.input for row in rows):,}",
+        words=" / ".join(
+            _mean_words(texts)
+            for texts in (
+                list({row.instruction: None for row in rows}),
+                [row.input for row in rows if row.input],
+                [row.output for row in rows],
+            )
+        ),
+        settings=_table(("setting", "value"), _settings(settings)),
+        rejected=_table(("reason", "instructions"), status.rejected.items()),
+        bad_instances=_table(("reason", "instances"), status.bad_instances.items()),
+        contamination=_contamination(settings),
+    )
+    return f"---\n{_header(len(rows), title, licence)}---\n{body}"
+
+
+def _header(rows: int, title: str, licence: str) -> str:
+    size = next((name for limit, name in SIZES if rows < limit), LARGEST)
+    values = {
+        "license": licence,
+        "pretty_name": title,
+        "task_categories": ["text-generation"],
+        "size_categories": [size],
+        "tags": ["synthetic", "self-instruct", "instruction-tuning", "seedstep"],
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [{"split": "train", "path": "data/train-*.parquet"}],
+            }
+        ],
+    }
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def _settings(settings: Settings) -> Iterator[tuple[str, object]]:
+    values = asdict(settings)
+    yield from ((name, values[name]) for name in SHOWN)
+    yield "prompt_style", settings.style
+    for request in PAPER_SAMPLING:
+        sampling = asdict(settings.sampling_of(request))
+        yield f"sampling of {request}", msgspec.json.encode(sampling).decode()
+
+
+def _contamination(settings: Settings) -> str:
+    if not settings.decontaminate:
+        return NOT_DECONTAMINATED
+    return DECONTAMINATED + ", ".join(_cell(Path(path).name) for path in settings.decontaminate)
+
+
+def _mean_words(texts: Sequence[str]) -> str:
+    return f"{fmean(len(text.split()) for text in texts):.1f}" if texts else "none"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    lines += [f"| {' | '.join(map(_cell, row))} |" for row in rows]
+    return "\n".join(lines) if len(lines) > 2 else "None."
+
+
+def _cell(value: object) -> str:
+    """A value as text that is no markup, on one line."""
+    text = f"{value:,}" if type(value) is int else " ".join(str(value).split())
+    return _MARKUP.sub(lambda match: f"&#{ord(match[0])};", text)
+
+
+def push(folder: Path, repository: str, files: Sequence[str], *, private: bool) -> str:
+    """Send these files of an exported folder to the Hugging Face hub, and return its address.
+
+    The token is the one that `huggingface_hub` finds: HF_TOKEN, or that of `hf auth login`.
+
+    Raises:
+        MissingExtraError: huggingface_hub is not installed.
+        InputError: the name is none.
+        UnreachableError: the hub can't be reached, or refuses.
+    """
+    try:
+        from huggingface_hub import HfApi
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    except ImportError:
+        raise MissingExtraError("pushing", "pip install 'seedstep[hub]'") from None
+    api = HfApi()
+    try:
+        api.create_repo(repository, repo_type="dataset", private=private, exist_ok=True)
+        api.upload_folder(
+            repo_id=repository,
+            folder_path=folder,
+            repo_type="dataset",
+            allow_patterns=list(files),
+            commit_message="Data set made with seedstep",
+        )
+    except HFValidationError:
+        raise InputError(f"'{repository}' is no name of a data set", "write USER/NAME") from None
+    except (HfHubHTTPError, OSError) as error:
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+        remedy = "check the network and the token (`hf auth login`, or HF_TOKEN), and push again"
+        raise UnreachableError(f"the hub did not take {repository} ({reason})", remedy) from None
+    return f"{api.endpoint}/datasets/{repository}"

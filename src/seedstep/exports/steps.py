@@ -1,0 +1,87 @@
+"""Step-by-step instructions in files: JSON lines, or task files with a field added.
+
+Example::
+
+    export_lines(run, Path("steps.jsonl"))
+    export_task_files(run, Path("tasks_with_steps"))
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from seedstep.data import STEPS_FIELD, write_in_parts, write_task_with
+from seedstep.errors import InputError
+from seedstep.runs.steps import StepsRun
+from seedstep.runs.tasks import Entry
+from seedstep.steps import Written, render
+
+__all__ = [
+    "export_lines",
+    "export_task_files",
+]
+
+
+def export_lines(run: StepsRun, out: Path) -> int:
+    """Write a line for each task, failed ones included; returns how many.
+
+    Raises:
+        RunError: the file can't be written.
+    """
+    model = run.settings.model
+    return write_in_parts(out, (_line(entry, model) for entry in run.entries()))
+
+
+def export_task_files(run: StepsRun, out: Path) -> tuple[int, int]:
+    """Write the SUPER-NATURALINSTRUCTIONS files of the tasks again, with the instruction added.
+
+    Returns how many are written, and how many have no instruction and are left out.
+
+    Raises:
+        InputError: the tasks were not read from such files.
+        RunError: a file can't be written.
+    """
+    sources = dict(_sources(run))
+    written = left = 0
+    out.mkdir(parents=True, exist_ok=True)
+    for entry in run.entries():
+        if not entry.result.steps:
+            left += 1
+            continue
+        if entry.task not in sources:
+            what = f"{run.path}: {entry.task} was not read from a task file"
+            raise InputError(what, "use --format jsonl")
+        write_task_with(sources[entry.task], out, STEPS_FIELD, render(entry.result.steps))
+        written += 1
+    return written, left
+
+
+def _sources(run: StepsRun) -> Iterator[tuple[str, Path]]:
+    path = Path(run.settings.tasks or "")
+    folder = path / "tasks" if (path / "tasks").is_dir() else path
+    files = folder.glob("*.json") if folder.is_dir() else [path]
+    for file in files:
+        yield file.stem, file
+
+
+def _line(entry: Entry[Written], model: str) -> bytes:
+    written = entry.result
+    line = {
+        "task": entry.task,
+        "category": entry.category,
+        "definition": entry.definition,
+        "steps": written.steps,
+        "text": render(written.steps),
+        "unrefined": written.unrefined,
+        "turns": [
+            {"name": turn.name, "prompt": turn.prompt, "reply": turn.reply, "failure": turn.failure}
+            for turn in written.turns
+        ],
+        "left_out": written.left_out,
+        "checks": written.findings,
+        "failure": written.failure,
+        "judgement": written.judgement,
+        "model": model,
+    }
+    return msgspec.json.encode(line) + b"\n"

@@ -1,0 +1,180 @@
+"""Systems whose predictions are measured: those in a run, and those in files.
+
+Example::
+
+    tasks = TaskChoice(Path("natural-instructions"), "test", limit=100)
+    (system,) = read_systems([Path("predictions.jsonl")], tasks=tasks)
+    score(system.predictions, system.references)
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from seedstep.data import Problem, Task, TaskFiles, load_tasks, read_predictions
+from seedstep.data.records import raise_first
+from seedstep.errors import InputError
+from seedstep.evaluate import Prediction, Reference, Scores, references_of
+
+__all__ = [
+    "PredictionsHeld",
+    "System",
+    "TaskChoice",
+    "distinct_names",
+    "read_systems",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskChoice:
+    """Which tasks, as `seedstep.data.load_tasks` reads them; `limit` instances of each."""
+
+    path: Path
+    split: str | None = None
+    track: str = "default"
+    limit: int | None = None
+
+    def load(self) -> tuple[Task, ...]:
+        """The tasks. None is left out: scores over the others would be scores of something else.
+
+        Raises:
+            InputError: one can't be read.
+        """
+        found = load_tasks(self.path, self.split, self.track, limit=self.limit, skip_bad=True)
+        raise_first(found.problems)
+        return found.tasks
+
+
+@runtime_checkable
+class PredictionsHeld(Protocol):
+    """A run of a stage that keeps predictions."""
+
+    def names(self) -> tuple[str, ...]:
+        """The systems whose predictions are kept."""
+
+    def predictions(self, name: str) -> Iterator[Prediction]:
+        """Those of one system."""
+
+    def references(self) -> dict[str, Reference]:
+        """What they are measured against, by instance id."""
+
+    def tasks(self) -> TaskFiles:
+        """The tasks that were predicted."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """What a system predicted, and for which tasks.
+
+    `name` is the one in its source, which is a run's directory or a file. `lines` has the lines of
+    a file by instance id; `problems` are those that are no predictions.
+    """
+
+    name: str
+    source: Path
+    tasks: tuple[Task, ...]
+    references: Mapping[str, Reference]
+    predictions: tuple[Prediction, ...]
+    lines: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    def left_out(self, scores: Scores) -> tuple[str, ...]:
+        """Which predictions do not count and why, each with its place."""
+        unknown = [
+            f"{self._place(one, number)}: there is no instance '{one}'"
+            for one, count in Counter(scores.unknown).items()
+            for number in range(count)
+        ]
+        again = [
+            f"{self._place(one, number + 1)}: '{one}' again; the first prediction counts"
+            for one, count in Counter(scores.duplicates).items()
+            for number in range(count)
+        ]
+        return (*(one.what for one in self.problems), *unknown, *again)
+
+    def _place(self, instance: str, number: int) -> str:
+        lines = self.lines.get(instance)
+        return f"{self.source}, line {lines[number]}" if lines else str(self.source)
+
+
+def read_systems(
+    sources: Sequence[Path], names: Sequence[str] = (), tasks: TaskChoice | None = None
+) -> tuple[System, ...]:
+    """The systems in some sources, each a run's directory or a file of predictions.
+
+    `names` are those to take from the runs, in this order; all of them where none is named. A file
+    is a system of its own, named after the file, and needs `tasks`; a run has its own, unless these
+    are given.
+
+    Raises:
+        InputError: tasks or a source can't be read, a source holds no predictions, or a name is
+            nowhere.
+        RunError: a directory is no run.
+    """
+    chosen = tasks.load() if tasks else ()
+    given = (chosen, references_of(chosen)) if tasks else None
+    systems: list[System] = []
+    for source in sources:
+        if source.is_dir():
+            systems += _of_run(source, names, given)
+        elif given is None:
+            remedy = "add --tasks with what was predicted"
+            raise InputError(f"{source}: a file names no tasks", remedy)
+        else:
+            systems.append(_of_file(source, *given))
+    for name in names:
+        if name not in {one.name for one in systems}:
+            known = ", ".join(one.name for one in systems) or "none"
+            raise InputError(f"there are no predictions named '{name}'", f"there are: {known}")
+    if not systems:
+        raise InputError("there are no predictions", "name a run or a file that has some")
+    return tuple(systems)
+
+
+def distinct_names(systems: Sequence[System]) -> tuple[str, ...]:
+    """What to call systems side by side: by their names, or with the source where two share one.
+
+    Raises:
+        InputError: the same system is there twice.
+    """
+    shared = Counter(one.name for one in systems)
+    names = tuple(
+        one.name if shared[one.name] == 1 else f"{one.name} ({one.source})" for one in systems
+    )
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise InputError(f"{name} is there {count} times", "name each source once")
+    return names
+
+
+def _of_run(
+    source: Path,
+    names: Sequence[str],
+    given: tuple[tuple[Task, ...], dict[str, Reference]] | None,
+) -> Iterator[System]:
+    from seedstep.runs.stages import open_run  # which knows the judge's runs, which read systems
+
+    with open_run(source) as run:
+        if not isinstance(run, PredictionsHeld):
+            what = f"{source} is a run of `seedstep {run.stage}`, which keeps no predictions"
+            raise InputError(what, "name a run of `seedstep predict`, or a file")
+        tasks, references = given or (run.tasks().tasks, run.references())
+        kept = run.names()
+        for name in names or kept:
+            if name in kept:
+                yield System(name, source, tasks, references, tuple(run.predictions(name)))
+
+
+def _of_file(source: Path, tasks: tuple[Task, ...], references: Mapping[str, Reference]) -> System:
+    found = read_predictions(source, tasks)
+    lines: dict[str, list[int]] = {}
+    for one in found.predictions:
+        lines.setdefault(one.instance, []).append(one.line)
+    if not any(one in references for one in lines):
+        first = found.problems[0].what if found.problems else f"{source}: no such instance"
+        many = f"none of its {len(found.predictions) + len(found.problems)} lines counts"
+        raise InputError(f"{first}; {many}", "check that --tasks are those that were predicted")
+    predictions = (Prediction(one.task, one.instance, one.text) for one in found.predictions)
+    return System(source.stem, source, tasks, references, tuple(predictions), lines, found.problems)

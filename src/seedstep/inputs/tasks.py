@@ -1,0 +1,67 @@
+"""The tasks of whatever can be tuned on: runs, exports, task files, JSON lines.
+
+Example::
+
+    tasks = load_source(make_source("runs/first"), limit=100).tasks
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from seedstep.data import Instance, Task, TaskFiles, has_rows, load_rows, load_tasks
+from seedstep.errors import InputError
+from seedstep.exports.formats import exported_format
+from seedstep.runs.bootstrap import Run
+from seedstep.runs.directory import stage_of
+from seedstep.tune import Source
+
+__all__ = [
+    "load_source",
+]
+
+
+def load_source(source: Source, *, limit: int | None = None, skip_bad: bool = False) -> TaskFiles:
+    """The tasks of a source, each with its first `limit` instances, which all have ids.
+
+    With `skip_bad` what is wrong with others is returned.
+
+    Raises:
+        InputError: nothing is there, or something is wrong with it.
+    """
+    path = Path(source.path)
+    if stage := stage_of(path):
+        if stage != Run.stage:
+            what = f"{path} is a run of `seedstep {stage}`, which has no examples"
+            raise InputError(what, "name the run of a bootstrap; --steps takes instructions")
+        return _no_split(source, _grown(path, limit))
+    name = exported_format(path)
+    if name == "alpaca":
+        return _no_split(source, load_rows(path / "train.jsonl", limit=limit, skip_bad=skip_bad))
+    if name not in (None, "superni"):
+        what = f"{path} is an export in the format '{name}'"
+        raise InputError(what, "export as alpaca or superni, or name the run itself")
+    if not path.is_dir() and path.suffix != ".json" and has_rows(path):
+        return _no_split(source, load_rows(path, limit=limit, skip_bad=skip_bad))
+    return load_tasks(path, source.split, limit=limit, skip_bad=skip_bad)
+
+
+def _no_split(source: Source, found: TaskFiles) -> TaskFiles:
+    if source.split is not None:
+        raise InputError(f"{source.path}: only a directory has splits", "leave the split out")
+    return found
+
+
+def _grown(path: Path, limit: int | None) -> TaskFiles:
+    """The finished tasks of a bootstrap."""
+    with Run.read(path) as run:
+        tasks = tuple(replace(task, instances=tuple(_named(task, limit))) for task in run.tasks())
+    if not tasks:
+        raise InputError(f"{path} has no finished tasks yet", "let `seedstep bootstrap` make some")
+    return TaskFiles(tasks, ())
+
+
+def _named(task: Task, limit: int | None) -> list[Instance]:
+    return [
+        replace(one, id=f"{task.id}-{place}")
+        for place, one in enumerate(task.instances[:limit], start=1)
+    ]

@@ -1,0 +1,148 @@
+"""Whether one request is worth asking again.
+
+A request that fails while others are answered is at fault itself, and given up after some
+attempts. If nothing is answered any more, the server is at fault: then no request is given up, and
+after a while the run ends, to go on later as if nothing had been.
+
+Example::
+
+    verdict = patience.judge(error, last_success=time.monotonic())
+"""
+
+import asyncio
+import heapq
+import itertools
+import math
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import Enum
+
+from seedstep.llm.wire import OVERLOADED, Retryable
+
+__all__ = [
+    "Patience",
+    "Priority",
+    "Slots",
+    "Verdict",
+]
+
+ATTEMPTS = 8
+"""Faults of one request while others are answered: with backoff, about a minute."""
+
+OUTAGE_SECONDS = 120.0
+"""So long a server may fail everything before the run ends."""
+
+OVERLOAD_SECONDS = 900.0
+"""So long a server may be overloaded for everything before the run ends."""
+
+
+class Verdict(Enum):
+    """What to do about a fault."""
+
+    ASK_AGAIN = "ask again"
+    GIVE_UP = "give up"
+    OUTAGE = "outage"
+
+
+@dataclass(slots=True)
+class Patience:
+    """With one request. Times are those of `time.monotonic`."""
+
+    faults: int = 0
+    failing_since: float = math.inf
+    overloaded_since: float = math.inf
+
+    def judge(self, error: Retryable, last_success: float) -> Verdict:
+        """Count a fault. `last_success` is the time of the newest reply to any request."""
+        now = time.monotonic()
+        if error.reason == OVERLOADED:
+            if last_success > self.overloaded_since:
+                self.overloaded_since = math.inf
+            self.overloaded_since = min(self.overloaded_since, now)
+            late = now - self.overloaded_since > OVERLOAD_SECONDS
+            return Verdict.OUTAGE if late else Verdict.ASK_AGAIN
+        self.faults += 1
+        self.failing_since = min(self.failing_since, now)
+        if last_success > self.failing_since:
+            return Verdict.GIVE_UP if self.faults >= ATTEMPTS else Verdict.ASK_AGAIN
+        late = now - self.failing_since > OUTAGE_SECONDS
+        return Verdict.OUTAGE if late else Verdict.ASK_AGAIN
+
+
+Priority = tuple[int, ...]
+"""Smaller is more urgent."""
+
+
+class Slots:
+    """At most `limit` holders at a time."""
+
+    def __init__(self, limit: int) -> None:
+        """`limit` places, never more."""
+        self.limit = limit
+        self.taken = 0
+        self._most = limit
+        self._waiting: list[tuple[Priority, int, asyncio.Future[None]]] = []
+        self._order = itertools.count()
+        self._successes = 0
+        self._late = 0
+        self._closed_until = 0.0
+
+    @asynccontextmanager
+    async def take(self, priority: Priority) -> AsyncIterator[None]:
+        """Hold a place; wait for one behind more urgent requests."""
+        turn = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (priority, next(self._order), turn))
+        self._admit()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._leave()
+            raise
+        try:
+            yield
+        finally:
+            self._leave()
+
+    async def pass_pause(self) -> None:
+        """Wait until the pause that a server asked for is over."""
+        while (wait := self._closed_until - time.monotonic()) > 0:  # noqa: ASYNC110 - may grow
+            await asyncio.sleep(wait)
+
+    def overloaded(self, pause: float) -> None:
+        """Halve the places, and let nobody send for `pause` seconds."""
+        now = time.monotonic()
+        if now >= self._closed_until:
+            self.limit = max(1, self.limit // 2)
+        self._successes = 0
+        self._closed_until = max(self._closed_until, now + pause)
+
+    def succeeded(self) -> None:
+        """Count a success towards one more place."""
+        self._late = 0
+        self._successes += 1
+        if self._successes >= self.limit < self._most:
+            self._successes = 0
+            self.limit += 1
+            self._admit()
+
+    def succeeded_late(self) -> None:
+        """Count a success that took long towards one place fewer."""
+        self._successes = 0
+        self._late += 1
+        if self._late >= self.limit > 1:
+            self._late = 0
+            self.limit -= 1
+
+    def _leave(self) -> None:
+        self.taken -= 1
+        self._admit()
+
+    def _admit(self) -> None:
+        while self._waiting and self.taken < self.limit:
+            _, _, turn = heapq.heappop(self._waiting)
+            if not turn.done():
+                self.taken += 1
+                turn.set_result(None)

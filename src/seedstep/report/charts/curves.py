@@ -1,0 +1,159 @@
+"""What changes over time or steps.
+
+Example::
+
+    line_chart("loss", "Loss", [Line("training", points)], ("step", "loss"))
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import cos, pi, sin
+from typing import Any
+
+from seedstep.report.charts.style import LIGHT, SERIES, label
+from seedstep.report.page import Chart, Table, number
+from seedstep.report.statistics import thinned
+from seedstep.report.structure import Verb
+
+__all__ = [
+    "Line",
+    "line_chart",
+    "ring_chart",
+]
+
+SIZE = (4.8, 2.7)
+DASHES = ("-", "--", "-.", ":")
+TABLE_POINTS = 20
+FEW_POINTS = 30
+"""Points that are marked one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A name, and points (x, y) in the order of x, of which there is at least one.
+
+    A `faint` line stays behind the others.
+    """
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+    faint: bool = False
+
+
+def line_chart(
+    name: str, title: str, lines: Sequence[Line], units: tuple[str, str], *, from_zero: bool = True
+) -> Chart:
+    """Lines against common axes; the table has up to 20 points of each."""
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        for place, line in enumerate(lines):
+            points = thinned(line.points)
+            axes.plot(
+                *zip(*points, strict=True),
+                color=SERIES[place % len(SERIES)],
+                linestyle=DASHES[place % len(DASHES)],
+                marker="o" if len(points) <= FEW_POINTS else "",
+                markersize=3,
+                alpha=0.4 if line.faint else 1,
+                label=label(line.name),
+            )
+        axes.set_xlabel(units[0])
+        axes.set_ylabel(units[1])
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(lambda value, place: number(value))
+        axes.margins(x=0.02)
+        if from_zero:
+            axes.set_ylim(bottom=0)
+        if len(lines) > 1:
+            axes.legend()
+
+    alt = " ".join(
+        f"{label(one.name)}: from {number(first)} to {number(last)} {units[1]}."
+        for one in lines
+        for first, last in [(one.points[0][1], one.points[-1][1])]
+    )
+    rows = tuple(
+        (line.name, number(x), number(y))
+        for line in lines
+        for x, y in thinned(line.points, TABLE_POINTS)
+    )
+    return Chart(name, title, alt, SIZE, draw, Table(title, ("line", *units), rows))
+
+
+RINGS_SIZE = (6.4, 6.4)
+INNER, MIDDLE, OUTER = 0.22, 0.62, 1.0
+"""Radii."""
+
+LEAST_ANGLE = 0.05
+"""Radians below which a segment has no label: it would lie on its neighbour's."""
+
+
+def ring_chart(name: str, title: str, verbs: Sequence[Verb]) -> Chart:
+    """A chart of some verbs, of which there is at least one.
+
+    A verb's segment is as wide as its objects that are shown; the table has all numbers.
+    """
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots(subplot_kw={"aspect": "equal"})
+        axes.set_axis_off()
+        axes.set_xlim(-OUTER, OUTER)
+        axes.set_ylim(-OUTER, OUTER)
+        total = sum(count for verb in verbs for _, count in verb.nouns)
+        angle = pi / 2
+        for place, verb in enumerate(verbs):
+            colour = SERIES[place % len(SERIES)]
+            begin = angle
+            for noun, count in verb.nouns:
+                end = angle - 2 * pi * count / total
+                _segment(axes, (MIDDLE, OUTER), (angle, end), noun, colour, 0.18)
+                angle = end
+            _segment(axes, (INNER, MIDDLE), (begin, angle), verb.verb, colour, 0.42)
+
+    first = verbs[0]
+    alt = (
+        f"{len(verbs)} verbs with their most common objects. The most common verb is "
+        f"{label(first.verb)}, with {label(first.nouns[0][0])} most often."
+    )
+    rows = tuple(
+        (verb.verb, ", ".join(f"{noun} {n:,}" for noun, n in verb.nouns), f"{verb.count:,}")
+        for verb in verbs
+    )
+    table = Table(title, ("verb", "most common objects", "instructions"), rows, names=2)
+    return Chart(name, title, alt, RINGS_SIZE, draw, table)
+
+
+def _segment(
+    axes: Any,
+    radii: tuple[float, float],
+    angles: tuple[float, float],
+    text: str,
+    colour: str,
+    alpha: float,
+) -> None:
+    """A part of a ring, clockwise from one angle to the other, with its text along the radius."""
+    from matplotlib.patches import Wedge
+
+    inner, outer = radii
+    begin, end = angles
+    degrees = (180 * end / pi, 180 * begin / pi)
+    place = ((0, 0), outer, *degrees)
+    axes.add_patch(Wedge(*place, width=outer - inner, color=colour, alpha=alpha, linewidth=0))
+    axes.add_patch(
+        Wedge(*place, width=outer - inner, fill=False, edgecolor=LIGHT["surface"], linewidth=1)
+    )
+    if begin - end < LEAST_ANGLE:
+        return
+    middle, radius = (begin + end) / 2, (inner + outer) / 2
+    turned = 180 * middle / pi % 360
+    axes.text(
+        radius * cos(middle),
+        radius * sin(middle),
+        label(text)[:14],
+        rotation=turned + 180 if 90 < turned < 270 else turned,
+        rotation_mode="anchor",
+        ha="center",
+        va="center",
+        fontsize=8,
+    )

@@ -1,0 +1,140 @@
+"""The filters beyond the paper's."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seedstep.bootstrap.filters import (
+    extra_instance_fault,
+    instruction_fault,
+    is_statement,
+    sift_instances,
+)
+from seedstep.bootstrap.parse import RawInstance
+from seedstep.data import Instance, seed_tasks
+from seedstep.prompts import demonstrations
+
+POINTS_AT_INPUT = [
+    "Sort these words.",
+    "Summarize the following paragraph.",
+    "Given a sentence, find its verb.",
+    "Translate this short poem into German.",
+    "Find the errors in the code below.",
+    "Which of these three numbers is the largest?",
+    "Correct the given text.",
+    "I need to solve this math problem.",
+]
+STANDS_ALONE = [
+    "Write a poem about the sea.",
+    "Sort these words: ant, bee, cow.",
+    'Translate this sentence: "I am here."',
+    "What is the best way to do this at home?",
+    "Solve this equation:\n2 + x = 5",
+    "You are given two switches. Which one turns on the light?",
+    "How many words are there in an average novel?",
+]
+
+
+@pytest.mark.parametrize("instruction", POINTS_AT_INPUT)
+def test_an_input_that_the_instruction_points_at_has_to_be_there(instruction: str) -> None:
+    assert extra_instance_fault(instruction, RawInstance("", "x")) == "missing_input"
+    assert extra_instance_fault(instruction, RawInstance("Text: y", "x")) == ""
+
+
+@pytest.mark.parametrize("instruction", STANDS_ALONE)
+def test_an_instruction_that_stands_alone_needs_no_input(instruction: str) -> None:
+    assert extra_instance_fault(instruction, RawInstance("", "x")) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "statement"),
+    [
+        ("The largest island in the world, with 7 million people.", True),
+        ("A car won't start until tomorrow.", True),
+        ("They were made of nothing but light.", True),
+        ("The given text should be checked for errors.", False),
+        ("The sky is blue. Explain why.", False),
+        ("A dog and a cat: which is faster?", False),
+        ("They say that time flies, do you agree?", False),
+        ("Answer in the words of a sailor.", False),
+        ("Then write down what happens next.", False),
+        ("You are not the King of Rome.", True),
+        ("You are given a text, find its verbs.", False),
+        ("I have been told that your car is old.", True),
+        ("I have been told that your car is old, explain.", False),
+    ],
+)
+def test_is_statement(text: str, statement: bool) -> None:
+    assert is_statement(text) is statement
+    fault = instruction_fault(text, english=True)
+    assert fault == (("statement", "") if statement else None)
+    assert instruction_fault(text, english=True, extra=False) is None
+    assert instruction_fault(text, english=False) is None
+
+
+LOOP = "a wanderer under the stars, " * 8
+
+
+@pytest.mark.parametrize(
+    ("output", "fault"),
+    [
+        (LOOP, "repeats_itself"),
+        ("Row one of the table. " + LOOP, "repeats_itself"),
+        ("0 1 " * 12, "repeats_itself"),
+        ("no, no, no!", ""),
+        (" ".join(f"word{n}" for n in range(200)), ""),
+        ("la " * 23, ""),
+    ],
+)
+def test_an_output_that_goes_round_in_circles(output: str, fault: str) -> None:
+    assert extra_instance_fault("Write a poem.", RawInstance("", output)) == fault
+
+
+@pytest.mark.parametrize("approach", ["input_first", "output_first"])
+def test_what_the_prompt_shows_is_not_taken_for_the_models_own(approach: str) -> None:
+    for shown in demonstrations()[approach]:
+        for one in shown.examples:
+            for text in (one.input, f"{shown.label}: {one.input}"):
+                copy = RawInstance(text, one.output)
+                assert extra_instance_fault("Write a poem.", copy) == "copies_demonstration"
+            assert extra_instance_fault("Write a poem.", RawInstance("Other", one.output)) == ""
+
+
+def test_the_instance_filters_are_added_with_the_instruction_only() -> None:
+    found = [RawInstance("", "ant, bee"), RawInstance("bee, ant", "ant, bee")]
+    assert len(sift_instances(found, "paper").instances) == 2
+    kept = sift_instances(found, "paper", "Sort these words.")
+    assert kept.instances == (Instance("bee, ant", ("ant, bee",)),)
+    assert [one.reason for one in kept.rejected] == ["missing_input"]
+
+
+@given(st.text(), st.text(), st.text())
+def test_no_text_makes_a_filter_raise(instruction: str, text: str, output: str) -> None:
+    is_statement(instruction)
+    fault = extra_instance_fault(instruction, RawInstance(text, output))
+    assert fault in ("", "missing_input", "copies_demonstration", "repeats_itself")
+
+
+def test_our_seeds_pass() -> None:
+    for task in seed_tasks():
+        assert not is_statement(task.definition)
+        for one in task.instances:
+            fault = extra_instance_fault(task.definition, RawInstance(one.input, one.output))
+            assert fault in ("", "copies_demonstration")
+
+
+def test_hardly_anything_people_wrote_is_refused(shared_data: Path) -> None:
+    """What `extra.py` says of its false alarms: at most 1 in 100, for each filter."""
+    faults = []
+    for name in ("seed_tasks", "user_oriented_instructions"):
+        with (shared_data / "self_instruct" / f"{name}.jsonl").open() as file:
+            for task in map(json.loads, file):
+                faults.append("statement" if is_statement(task["instruction"]) else "")
+                (one,) = task["instances"]
+                raw = RawInstance(one["input"].strip(), one["output"])
+                faults.append(extra_instance_fault(task["instruction"], raw))
+    counts = {name: faults.count(name) for name in ("statement", "missing_input", "repeats_itself")}
+    assert counts == {"statement": 3, "missing_input": 1, "repeats_itself": 1}

@@ -1,0 +1,457 @@
+"""Requests: their texts, demonstrations, sampling and keys."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Literal
+
+import pytest
+
+from seedstep import Instance, Settings, Task
+from seedstep.bootstrap import preview
+from seedstep.bootstrap.parse import (
+    RawInstance,
+    is_classification,
+    labeled_inputs,
+    worked_examples,
+)
+from seedstep.bootstrap.pipeline import Pool
+from seedstep.bootstrap.prompting import Prompts, make_prompts, one_line
+from seedstep.llm import Message, Request, Sampling, Schema
+from seedstep.prompts import Demonstration, demonstrations, fingerprint, heading, render
+
+Style = Literal["completion", "turns", "chat"]
+STYLES: tuple[Style, ...] = ("completion", "turns", "chat")
+STEPS = ("generation", "classification", "input_first", "output_first")
+
+INSTRUCTION = 'Say whether the two words rhyme; answer "yes" or "no".'
+
+
+def task(number: int, definition: str = "") -> Task:
+    text = definition or f"Made-up task number {number}."
+    return Task(f"t{number}", text, (Instance("", ("x",)),))
+
+
+SHOWN = tuple(
+    task(number, definition)
+    for number, definition in enumerate(
+        (
+            "Name three rivers.",
+            "Translate the sentence into Spanish:",
+            "Say which of the\n  words is  the longest.\n\nOne word only.",
+            "What is 2 + 2?",
+            "Décrivez la scène.",
+            'Fill in {name} and {{next}} in "the form".',
+            "Explain the regular expression \\d+\\g<0>.",
+            "Use at most 16. Words, that is.",
+        )
+    )
+)
+
+
+def prompts_of(style: Style, **settings: Any) -> Prompts:
+    return make_prompts(Settings(prompt_style=style, **settings))
+
+
+def request_of(prompts: Prompts, step: str, instruction: str = INSTRUCTION) -> Request:
+    if step == "generation":
+        return prompts.generation(SHOWN, 3)
+    if step == "classification":
+        return prompts.classification(instruction)
+    return prompts.instances(instruction, is_classification=step == "output_first")
+
+
+def as_text(request: Request) -> str:
+    """A prompt as one text; turns of a conversation stand below their roles."""
+    if isinstance(request.prompt, str):
+        return request.prompt
+    return "".join(f"[{one.role}]\n{one.content}\n" for one in request.prompt)
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("style", STYLES)
+def test_prompts_are_those_of_the_golden_files(
+    style: Style, step: str, golden: Callable[[str, str], None]
+) -> None:
+    golden(f"{style}_{step}", as_text(request_of(prompts_of(style), step)))
+
+
+def test_demonstrations_are_31_11_and_16() -> None:
+    counts = {name: len(shown) for name, shown in demonstrations().items()}
+    assert counts == {"classification": 31, "input_first": 11, "output_first": 16}
+
+
+def test_the_classification_prompt_shows_12_tasks_that_are_and_19_that_are_not() -> None:
+    text = as_text(request_of(prompts_of("completion"), "classification"))
+    answers = re.findall(r"^Is it classification\? (.*)$", text, re.MULTILINE)
+    assert (answers.count("Yes"), answers.count("No"), len(answers)) == (12, 19, 31)
+    shown = demonstrations()["classification"]
+    assert [one.task.is_classification for one in shown] == [one == "Yes" for one in answers]
+
+
+@pytest.mark.parametrize(
+    ("style", "step", "blocks"),
+    [
+        ("completion", "classification", 31),
+        ("completion", "input_first", 11),
+        ("completion", "output_first", 16),
+        ("turns", "classification", 31),
+        ("turns", "input_first", 11),
+        ("turns", "output_first", 16),
+        ("chat", "classification", 6),
+        ("chat", "input_first", 4),
+        ("chat", "output_first", 4),
+    ],
+)
+def test_every_demonstration_and_the_target_begin_with_task(
+    style: Style, step: str, blocks: int
+) -> None:
+    text = as_text(request_of(prompts_of(style), step))
+    tasks = re.findall(r"^Task: (.*)$", text, re.MULTILINE)
+    assert len(tasks) == blocks + 1
+    assert tasks[-1] == INSTRUCTION
+    assert len(set(tasks)) == len(tasks)
+
+
+def test_output_first_demonstrations_are_classification_with_different_labels() -> None:
+    for one in demonstrations()["output_first"]:
+        labels = [example.output for example in one.examples]
+        assert one.task.is_classification
+        assert len(labels) >= 2
+        assert len(set(labels)) == len(labels)
+        assert all(example.input for example in one.examples)
+
+
+def test_input_first_demonstrations_are_not_classification() -> None:
+    shown = demonstrations()["input_first"]
+    assert not any(one.task.is_classification for one in shown)
+    assert all(one.examples for one in shown)
+    assert any(not one.examples[0].input for one in shown)
+    assert any(len(one.examples) > 1 for one in shown)
+
+
+def expected_inputs(one: Demonstration) -> list[tuple[str, str]]:
+    """The examples as they stand in the paper's frames, with the field's name."""
+    label = f"{one.label}: " if one.label else ""
+    return [(f"{label}{ex.input}" if ex.input else "", ex.output) for ex in one.examples]
+
+
+def pairs(found: tuple[RawInstance, ...]) -> list[tuple[str, str]]:
+    return [(one.input, one.output) for one in found]
+
+
+def answers_of(style: Style, step: str) -> list[str]:
+    """The answers that the prompt shows, as a model would write them."""
+    request = request_of(prompts_of(style), step)
+    if style == "turns":
+        assert isinstance(request.prompt, tuple)
+        return [one.content for one in request.prompt if one.role == "assistant"]
+    blocks = as_text(request).split("\n\nTask: ")[1:-1]
+    return [block.split("\n", 1)[1] for block in blocks]
+
+
+@pytest.mark.parametrize("style", ["completion", "turns"])
+@pytest.mark.parametrize(
+    ("step", "read"), [("input_first", worked_examples), ("output_first", labeled_inputs)]
+)
+def test_shown_examples_read_back_as_they_are(
+    style: Style, step: str, read: Callable[[str], tuple[RawInstance, ...]]
+) -> None:
+    shown = demonstrations()[step]
+    for one, answer in zip(shown, answers_of(style, step), strict=True):
+        assert pairs(read(answer)) == expected_inputs(one)
+
+
+@pytest.mark.parametrize(
+    ("step", "read"), [("input_first", worked_examples), ("output_first", labeled_inputs)]
+)
+def test_shown_json_examples_read_back_as_they_are(
+    step: str, read: Callable[[str], tuple[RawInstance, ...]]
+) -> None:
+    for one, answer in zip(demonstrations()[step][:4], answers_of("chat", step), strict=True):
+        assert pairs(read(answer)) == [(ex.input, ex.output) for ex in one.examples]
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_shown_classifications_read_back_as_they_are(style: Style) -> None:
+    shown = [one.task.is_classification for one in demonstrations()["classification"]]
+    answers = answers_of(style, "classification")
+    read = [is_classification(one.removeprefix("Is it classification?")) for one in answers]
+    assert read == ([True, False] * 3 if style == "chat" else shown)
+
+
+@pytest.mark.parametrize("style", ["completion", "turns"])
+@pytest.mark.parametrize("step", ["input_first", "output_first"])
+def test_no_shown_answer_holds_a_stop_string(style: Style, step: str) -> None:
+    stops = request_of(prompts_of(style), step).sampling.stop
+    for answer in answers_of(style, step):
+        assert [stop for stop in stops if stop in answer] == []
+
+
+ODD = "{{instruction}} {{demonstrations}} {{next}} {0} \\1 \\g<0> \\n $1 %s"
+
+
+@pytest.mark.parametrize("step", STEPS[1:])
+@pytest.mark.parametrize("style", STYLES)
+def test_an_instruction_is_filled_in_literally_and_once(style: Style, step: str) -> None:
+    prompts = prompts_of(style)
+    text = as_text(request_of(prompts, step, ODD))
+    plain = as_text(request_of(prompts, step, "@@"))
+    assert text == plain.replace("@@", ODD)
+    assert text.count(ODD) == 1
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_shown_tasks_are_filled_in_literally_and_once(style: Style) -> None:
+    prompts = prompts_of(style)
+    text = as_text(prompts.generation([task(1, ODD), task(2)], 0))
+    assert text == as_text(prompts.generation([task(1, "@@"), task(2)], 0)).replace("@@", ODD)
+
+
+def test_a_prompt_file_is_filled_in_once() -> None:
+    text = render(
+        "completion/classification", demonstrations="{{instruction}}", instruction="\\g<0>"
+    )
+    assert text.count("{{instruction}}") == text.count("\\g<0>") == 1
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("step", STEPS)
+def test_no_placeholder_is_left(style: Style, step: str) -> None:
+    prompts = prompts_of(style)
+    request = (
+        prompts.generation([task(1)], 0) if step == "generation" else request_of(prompts, step)
+    )
+    assert "{{" not in as_text(request)
+
+
+def test_the_list_of_a_generation_prompt_ends_with_the_next_number() -> None:
+    prompts = prompts_of("completion")
+    assert as_text(prompts.generation(SHOWN, 0)).endswith("\n9.")
+    assert as_text(prompts.generation(SHOWN[:3], 0)).endswith("\n4.")
+
+
+def test_turns_show_a_system_heading_and_one_exchange_a_demonstration() -> None:
+    request = request_of(prompts_of("turns"), "classification")
+    assert isinstance(request.prompt, tuple)
+    roles = [one.role for one in request.prompt]
+    assert roles == ["system", *["user", "assistant"] * 31, "user"]
+    assert request.prompt[0].content == heading("completion/classification")
+    assert request.prompt[-1].content == f"Task: {INSTRUCTION}\nIs it classification?"
+
+
+def test_turns_continue_the_same_list_as_completions() -> None:
+    one, other = prompts_of("turns"), prompts_of("completion")
+    assert one.generation(SHOWN, 5) == other.generation(SHOWN, 5)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_chat_prompt_is_one_message_with_the_schema_of_its_answer(step: str) -> None:
+    request = request_of(prompts_of("chat"), step)
+    assert isinstance(request.prompt, tuple)
+    assert [one.role for one in request.prompt] == ["user"]
+    assert request.schema is not None
+    body = request.schema.body
+    assert (body["required"], body["additionalProperties"]) == (list(body["properties"]), False)
+    assert f'"{body["required"][0]}"' in as_text(request).splitlines()[-1]
+
+
+def test_a_chat_schema_asks_for_the_label_before_the_input_and_the_output_after_it() -> None:
+    prompts = prompts_of("chat")
+    for step, order in (("output_first", ["label", "input"]), ("input_first", ["input", "output"])):
+        schema = request_of(prompts, step).schema
+        assert schema is not None
+        items = schema.body["properties"]["examples"]["items"]
+        assert items["required"] == list(items["properties"]) == order
+        shown = json.loads(answers_of("chat", step)[0])
+        assert list(shown["examples"][0]) == order
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("style", ["completion", "turns"])
+def test_text_styles_ask_for_no_schema(style: Style, step: str) -> None:
+    assert request_of(prompts_of(style), step).schema is None
+
+
+PAPER: dict[str, Sampling] = {
+    "generation": Sampling(
+        max_tokens=1024,
+        temperature=0.7,
+        top_p=0.5,
+        frequency_penalty=0,
+        presence_penalty=2,
+        stop=("\n\n", "\n16.", "\n16 ."),
+    ),
+    "classification": Sampling(max_tokens=3, temperature=0, stop=("\n", "Task")),
+    "input_first": Sampling(
+        max_tokens=350, temperature=0, presence_penalty=1.5, stop=("\nExample 6", "\nTask:")
+    ),
+    "output_first": Sampling(
+        max_tokens=300, temperature=0, presence_penalty=1.5, stop=("\nExample 6", "\nTask:")
+    ),
+}
+"""Table 4 and the released code; a stop string stands at the start of a line."""
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_completions_are_sampled_as_in_the_paper(step: str) -> None:
+    assert request_of(prompts_of("completion"), step).sampling == PAPER[step]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_chat_replies_have_room_for_json_and_no_stop_strings(step: str) -> None:
+    sampling = request_of(prompts_of("chat"), step).sampling
+    assert sampling.stop == ()
+    assert (sampling.presence_penalty, sampling.frequency_penalty) == (0, 0)
+    assert sampling.max_tokens >= 32
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_settings_change_the_sampling_of_the_named_request_only(style: Style) -> None:
+    own = {"input_first": {"temperature": 0.3, "stop": ["x"]}}
+    changed, plain = prompts_of(style, sampling=own), prompts_of(style)
+    for step in STEPS:
+        sampling = request_of(plain, step).sampling
+        if step == "input_first":
+            sampling = replace(sampling, temperature=0.3, stop=("x",))
+        assert request_of(changed, step).sampling == sampling
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_only_generation_requests_have_a_draw(style: Style) -> None:
+    draws = {step: request_of(prompts_of(style), step).draw for step in STEPS}
+    assert draws == {"generation": 3, "classification": 0, "input_first": 0, "output_first": 0}
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("Sort it.", "Sort it."),
+        ("  Sort \n\n it.\t", "Sort it."),
+        ("Translate it:", "Translate it"),
+        ("Translate it:\n", "Translate it"),
+        ("Translate: it", "Translate: it"),
+        ("", ""),
+    ],
+)
+def test_one_line(text: str, line: str) -> None:
+    assert one_line(text) == line
+
+
+SEEDS = [task(number) for number in range(20)]
+FINISHED = [task(number) for number in range(100, 110)]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "finished", "human", "machine"),
+    [
+        pytest.param(20, 0, 8, 0, id="none-finished"),
+        pytest.param(20, 1, 7, 1, id="one-finished"),
+        pytest.param(20, 2, 6, 2, id="two-finished"),
+        pytest.param(20, 10, 6, 2, id="many-finished"),
+        pytest.param(8, 0, 8, 0, id="8-seeds"),
+        pytest.param(3, 0, 3, 0, id="3-seeds"),
+        pytest.param(3, 10, 3, 2, id="3-seeds-and-many-finished"),
+        pytest.param(1, 0, 1, 0, id="1-seed"),
+    ],
+)
+def test_a_sample_is_made_of_6_seeds_and_2_finished_tasks(
+    seeds: int, finished: int, human: int, machine: int
+) -> None:
+    pool = Pool(SEEDS[:seeds], Settings())
+    pool.finished += FINISHED[:finished]
+    for index in range(50):
+        shown = pool.sample(index)
+        assert len(set(shown)) == len(shown)
+        assert sum(one in SEEDS for one in shown) == human
+        assert sum(one in FINISHED for one in shown) == machine
+
+
+def test_a_sample_depends_on_the_seed_the_index_and_the_pool_only() -> None:
+    def samples(seed: int, indexes: list[int], finished: int = 5) -> dict[int, tuple[Task, ...]]:
+        pool = Pool(SEEDS, Settings(seed=seed))
+        pool.finished += FINISHED[:finished]
+        return {index: pool.sample(index) for index in indexes}
+
+    forward = samples(1, [*range(20)])
+    assert samples(1, [*reversed(range(20))]) == forward
+    assert len(set(forward.values())) == 20
+    assert samples(2, [*range(20)]) != forward
+    assert samples(1, [*range(20)], finished=6) != forward
+
+
+def test_finished_tasks_stand_anywhere_among_the_shown() -> None:
+    pool = Pool(SEEDS, Settings())
+    pool.finished += FINISHED
+    places = {
+        place
+        for index in range(100)
+        for place, one in enumerate(pool.sample(index))
+        if one in FINISHED
+    }
+    assert places == set(range(8))
+
+
+REQUEST = Request("generation", "a text", Sampling(8))
+
+CHANGES: dict[str, Request] = {
+    "prompt": replace(REQUEST, prompt="a text "),
+    "message": replace(REQUEST, prompt=(Message("user", "a text"),)),
+    "role": replace(REQUEST, prompt=(Message("system", "a text"),)),
+    "two-messages": replace(REQUEST, prompt=(Message("user", "a"), Message("user", " text"))),
+    "max-tokens": replace(REQUEST, sampling=Sampling(9)),
+    "temperature": replace(REQUEST, sampling=Sampling(8, temperature=0.1)),
+    "top-p": replace(REQUEST, sampling=Sampling(8, top_p=0.1)),
+    "frequency-penalty": replace(REQUEST, sampling=Sampling(8, frequency_penalty=0.1)),
+    "presence-penalty": replace(REQUEST, sampling=Sampling(8, presence_penalty=0.1)),
+    "stop": replace(REQUEST, sampling=Sampling(8, stop=("a", "b"))),
+    "stop-joined": replace(REQUEST, sampling=Sampling(8, stop=("a,b",))),
+    "schema": replace(REQUEST, schema=Schema("x", {"type": "object"})),
+    "schema-name": replace(REQUEST, schema=Schema("y", {"type": "object"})),
+    "schema-body": replace(REQUEST, schema=Schema("x", {"type": "array"})),
+    "draw": replace(REQUEST, draw=1),
+}
+
+
+def test_every_field_that_can_change_the_reply_changes_the_key() -> None:
+    keys = {name: one.key("server", "model") for name, one in CHANGES.items()}
+    keys["none"] = REQUEST.key("server", "model")
+    keys["endpoint"] = REQUEST.key("server2", "model")
+    keys["model"] = REQUEST.key("server", "model2")
+    keys["endpoint-and-model-joined"] = REQUEST.key("serverm", "odel")
+    assert len(set(keys.values())) == len(keys)
+    assert all(re.fullmatch("[0-9a-f]{32}", key) for key in keys.values())
+
+
+def test_the_purpose_does_not_change_the_key() -> None:
+    other = replace(REQUEST, purpose="else")
+    assert other.key("server", "model") == REQUEST.key("server", "model")
+
+
+def test_the_fingerprint_of_the_prompt_files_is_16_digits_and_stays() -> None:
+    assert re.fullmatch("[0-9a-f]{16}", fingerprint())
+    assert fingerprint() == fingerprint()
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_preview_shows_the_first_request_of_each_kind(style: Style) -> None:
+    settings = Settings(prompt_style=style, tasks=100)
+    labels = replace(task(50, "Say which label fits the text."), is_classification=True)
+    seen = preview(settings, [*SEEDS, labels])
+    prompts = make_prompts(settings)
+    assert seen.requests == (
+        prompts.generation(Pool([*SEEDS, labels], settings).sample(0), 0),
+        prompts.classification(SEEDS[0].definition),
+        prompts.instances(SEEDS[0].definition, is_classification=False),
+        prompts.instances(labels.definition, is_classification=True),
+    )
+    assert seen.counts == {"generation": 63, "classification": 125, "instances": 125}
+    assert seen.prompt_tokens > 0
+    assert seen.completion_tokens > 0
+
+
+@pytest.mark.parametrize("classification", [True, False])
+def test_a_preview_needs_only_one_seed(classification: bool) -> None:
+    seed = replace(SEEDS[0], is_classification=classification)
+    assert len(preview(Settings(), [seed]).requests) == 4

@@ -1,0 +1,360 @@
+"""`seedstep predict` as a user runs it: served models, checkpoints, baselines, and what is told."""
+
+import json
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from signal import SIGINT, SIGKILL
+from typing import Any
+
+import pytest
+import yaml
+
+from seedstep.encode import make_encoding
+from seedstep.errors import RunMismatchError, SeedstepError
+from seedstep.evaluate import score
+from seedstep.recipes import predict
+from seedstep.runs import PredictionsRun
+from seedstep.tune import TuneSettings
+from support.answering_models import answering_model, save_model
+from support.command_line import UNSAFE, environment, program, run_process, seedstep
+from support.predicting import predicted, texts, word_model, write_word_tasks
+from support.scripted_server import Fault, ScriptedServer, error
+
+
+@pytest.fixture
+def model() -> Iterator[ScriptedServer]:
+    refused = Fault(400, error("the \x1b[31mword\x1b[0m is [bold]refused"))
+    with ScriptedServer(word_model({"word1x2": refused})) as server:
+        yield server
+
+
+def test_a_served_model(model: ScriptedServer, tmp_path: Path) -> None:
+    tasks = write_word_tasks(tmp_path / "ni")
+    out = tmp_path / "run"
+    command = ("predict", "--out", out, "--name", "big model", "--base-url", model.url)
+    done = seedstep(*command, "--model", "openai:scripted", "--tasks", tasks, "--encoding", "chat")
+    assert done.code == 0
+    assert f"{out}, big model: 12 instances, model openai:scripted" in done.words
+    assert "big model: 12 of 12 instances predicted" in done.lines
+    assert "  1 failed, which count as empty" in done.lines
+    assert "is [bold]refused" in done.out
+    assert not UNSAFE.search(done.out.replace("\n", ""))
+    assert f"  seedstep evaluate {out}" in done.lines
+    assert seedstep("status", out).lines[:2] == [
+        "big model: 12 of 12 instances predicted",
+        "  1 failed, which count as empty",
+    ]
+    assert "12 requests" in seedstep("requests", out, "--export", tmp_path / "all.jsonl").out
+    asked = model.requests
+    assert seedstep(*command).code == 0
+    assert model.requests == asked
+
+
+def test_it_says_how_to_go_on(model: ScriptedServer, tmp_path: Path) -> None:
+    tasks = write_word_tasks(tmp_path / "ni")
+    flags = ("--model", "openai:scripted", "--base-url", model.url, "--tasks", tasks)
+    stopped = seedstep("predict", "--out", tmp_path / "run", *flags, "--max-requests", 3)
+    assert stopped.code == 1
+    assert "openai:scripted: 3 of 12 instances predicted" in stopped.lines
+    again = f"seedstep predict --out {tmp_path / 'run'} --name openai:scripted"
+    assert f"Go on: {again} --max-requests ..." in stopped.words
+    goes_on = seedstep(*again.split()[1:], "--max-requests", 99)
+    assert goes_on.code == 0
+    assert "12 instances, 3 of them predicted before" in goes_on.words
+
+
+def test_steps_that_are_missing_or_not_shown_are_told(
+    model: ScriptedServer, tmp_path: Path
+) -> None:
+    tasks = write_word_tasks(tmp_path / "ni", 3, 1)
+    steps = tmp_path / "steps.jsonl"
+    steps.write_text(json.dumps({"task": "task000_capitals", "steps": ["Read."]}))
+    flags = ("--model", "openai:scripted", "--base-url", model.url, "--tasks", tasks)
+    shown = (*flags, "--steps", steps, "--name", "shown", "--encoding", "steps")
+    done = seedstep("predict", "--out", tmp_path / "run", *shown)
+    assert "2 of 3 tasks have no step-by-step instruction to show" in done.lines
+    unshown = (*flags, "--steps", steps, "--name", "unshown")
+    assert (
+        "the encoding shows no steps"
+        in seedstep("predict", "--out", tmp_path / "run", *unshown).out
+    )
+
+
+def test_flags_turn_the_knobs_of_an_encoding(model: ScriptedServer, tmp_path: Path) -> None:
+    tasks = write_word_tasks(tmp_path / "ni", 1, 1)
+    flags = ("--model", "openai:scripted", "--base-url", model.url, "--tasks", tasks)
+    knobs = ("--encoding", "definition", "--positive", 1, "--max-source", 300, "--style", "chat")
+    assert seedstep("predict", "--out", tmp_path / "run", *flags, *knobs).code == 0
+    with PredictionsRun.read(tmp_path / "run") as run:
+        settings = run.settings_of("openai:scripted")
+    assert (settings.encoding.positive, settings.encoding.max_source) == (1, 300)
+    assert model.bodies[0]["messages"][0]["content"].count("Positive Example") == 1
+    wrong = seedstep("predict", "--out", tmp_path / "run", "--name", "x", "--encoding", "stepz")
+    assert "no encoding 'stepz'" in wrong.error
+
+
+def test_settings_in_a_file(model: ScriptedServer, tmp_path: Path) -> None:
+    tasks = write_word_tasks(tmp_path / "ni", 1, 1)
+    config = tmp_path / "predict.yaml"
+    values = {"model": "openai:scripted", "base_url": model.url, "encoding": "definition"}
+    config.write_text(yaml.safe_dump({**values, "stop": ["END"], "prompt_style": "completion"}))
+    flags = ("--config", config, "--tasks", tasks)
+    assert seedstep("predict", "--out", tmp_path / "run", *flags).code == 0
+    assert model.bodies[0]["stop"] == ["END"]
+    config.write_text("encoding: {layout: round}")
+    assert str(config) in seedstep("predict", "--out", tmp_path / "two", *flags).error
+
+
+@pytest.mark.parametrize(
+    "flag", ["--limit-tasks", "--limit-instances", "--max-requests", "--batch"]
+)
+def test_a_limit_is_at_least_one(tmp_path: Path, flag: str) -> None:
+    tasks = write_word_tasks(tmp_path / "ni", 1, 1)
+    wrong = seedstep("predict", "--out", tmp_path / "run", "--tasks", tasks, flag, 0).error
+    assert flag[2:].replace("-", "_") in wrong
+    assert ">= 1" in wrong
+
+
+@pytest.mark.parametrize("flags", [("--tasks", "x"), ("--out", "run")])
+def test_what_is_needed(flags: tuple[str, str], empty_directory: None) -> None:
+    error = seedstep("predict", *flags).error
+    assert "--out DIR" in error or "--tasks PATH" in error
+
+
+class TestBaselines:
+    def test_copy_the_input_or_a_demonstration(self, tmp_path: Path) -> None:
+        tasks = write_word_tasks(tmp_path / "ni", 2, 6)
+        for number, flags in enumerate(
+            (
+                ("--model", "baseline:copy-input", "--tasks", tasks),
+                ("--model", "baseline:copy-demonstration"),
+                ("--model", "baseline:copy-demonstration", "--seed", 0),
+                ("--model", "baseline:copy-demonstration", "--seed", 1),
+            )
+        ):
+            done = seedstep("predict", "--out", tmp_path / "run", "--name", number, *flags)
+            assert done.code == 0
+        found = [texts(tmp_path / "run", str(number)) for number in range(4)]
+        assert found[0][:2] == ["word0x0", "word0x1"]
+        assert found[1] == ["SUN"] * 12
+        assert set(found[2]) == set(found[3]) == {"SUN", "MOON"}
+        assert found[2] != found[3]
+
+    def test_fail_where_a_task_has_no_demonstration(self, tmp_path: Path) -> None:
+        path = tmp_path / "tasks.jsonl"
+        path.write_text(
+            json.dumps({"definition": "Go.", "instances": [{"input": "a", "output": "b"}]})
+        )
+        flags = ("--model", "baseline:copy-demonstration", "--tasks", path)
+        done = seedstep("predict", "--out", tmp_path / "run", *flags)
+        assert done.code == 0
+        assert "1 failed" in done.out
+        assert "no demonstration" in done.out
+
+    @pytest.mark.parametrize(
+        "baseline, rouge_l", [("copy-input", 15.84), ("copy-demonstration", 28.05)]
+    )
+    def test_score_what_they_do_on_the_test_tasks(
+        self, shared_data: Path, tmp_path: Path, baseline: str, rouge_l: float
+    ) -> None:
+        tasks = str(shared_data / "superni")
+        model = f"baseline:{baseline}"
+        with predict(tmp_path / "run", tasks=tasks, split="test", model=model) as run:
+            scores = score(run.predictions(model), run.references())
+        assert scores.overall.instances == 6284
+        assert round(scores.overall.rouge_l, 2) == rouge_l
+
+
+class TestCheckpoints:
+    @pytest.mark.parametrize("family", ["Llama", "T5"])
+    def test_are_loaded_and_go_on(self, tmp_path: Path, family: str) -> None:
+        tasks = write_word_tasks(tmp_path / "ni", 3, 5)
+        name = save_model(family, tmp_path / "model")
+        flags = ("--model", name, "--tasks", tasks, "--max-new-tokens", 6, "--name", "tiny")
+        done = seedstep("predict", "--out", tmp_path / "run", *flags, "--batch", 2)
+        assert done.code == 0, done.err
+        assert "tiny: 15 of 15 instances predicted" in done.lines
+        found = predicted(tmp_path / "run", "tiny")
+        assert len({one.text for one in found}) > 1
+        with PredictionsRun.read(tmp_path / "run") as run:
+            database = run._database.path
+        _forget(database, 4)
+        assert len(predicted(tmp_path / "run", "tiny")) == 11
+        again = seedstep("predict", "--out", tmp_path / "run", "--name", "tiny", "--batch", 16)
+        assert "15 instances, 11 of them predicted before" in again.words
+        assert predicted(tmp_path / "run", "tiny") == found
+
+    def test_interrupted_or_killed_they_go_on(self, tmp_path: Path) -> None:
+        tasks = write_word_tasks(tmp_path / "ni", 12, 20)
+        name = save_model("Llama", tmp_path / "model")
+        flags = ("--model", name, "--tasks", tasks, "--max-new-tokens", 8, "--batch", 1)
+        command = program("predict", "--out", tmp_path / "run", *flags, "--name", "tiny")
+        codes = []
+        for signal, kept in ((SIGINT, 10), (SIGKILL, 60)):
+            process = subprocess.Popen(command, env=environment(), stdout=-1, stderr=-1)
+            while _kept(tmp_path / "run") < kept and process.poll() is None:
+                time.sleep(0.005)
+            process.send_signal(signal)
+            _, err = process.communicate()
+            codes.append(process.returncode)
+            if signal is SIGINT:
+                assert "go on with: seedstep predict --out" in err.decode()
+        assert codes == [130, -SIGKILL]
+        assert 60 <= _kept(tmp_path / "run") < 240
+        assert run_process(*command[1:]).code == 0
+        predict(tmp_path / "whole", tasks=tasks, name="tiny", model=name, max_new_tokens=8).close()
+        assert predicted(tmp_path / "run", "tiny") == predicted(tmp_path / "whole", "tiny")
+
+    def test_of_16_bits(self, tmp_path: Path) -> None:
+        tasks = write_word_tasks(tmp_path / "ni", 1, 4)
+        name = save_model("Llama", tmp_path / "model")
+        flags = ("--model", name, "--tasks", tasks, "--max-new-tokens", 4, "--bf16")
+        done = seedstep("predict", "--out", tmp_path / "run", *flags)
+        assert done.code == 0
+        assert "other answers" not in done.out
+        assert all(texts(tmp_path / "run", name))
+
+    def test_that_have_changed_are_another_system(self, tmp_path: Path) -> None:
+        tasks = write_word_tasks(tmp_path / "ni", 1, 2)
+        asked: dict[str, Any] = {
+            "model": save_model("Llama", tmp_path / "model"),
+            "max_new_tokens": 2,
+        }
+        predict(tmp_path / "run", tasks=tasks, **asked).close()
+        answering_model("Llama", initializer_range=0.1).save_pretrained(tmp_path / "model")
+        with pytest.raises(RunMismatchError, match="model_fingerprint"):
+            predict(tmp_path / "run", **asked)
+
+    def test_know_the_encoding_that_they_were_tuned_on(self, tmp_path: Path) -> None:
+        tasks = write_word_tasks(tmp_path / "ni", 1, 2)
+        name = save_model("Llama", tmp_path / "tuned" / "model")
+        options = {"positive": 1, "max_source": 400}
+        settings = TuneSettings(encoding="steps", encoding_options=options)
+        (tmp_path / "tuned" / "tune.yaml").write_text(yaml.safe_dump(asdict(settings)))
+        flags = ("--model", name, "--tasks", tasks, "--max-new-tokens", 2)
+        done = seedstep("predict", "--out", tmp_path / "run", *flags, "--name", "own")
+        assert f"the encoding is the one of {tmp_path / 'tuned' / 'tune.yaml'}" in done.words
+        named = (*flags, "--name", "named", "--encoding", "definition")
+        assert "the encoding is" not in seedstep("predict", "--out", tmp_path / "run", *named).out
+        with PredictionsRun.read(tmp_path / "run") as run:
+            own, other = run.settings_of("own"), run.settings_of("named")
+        assert own.encoding == make_encoding("steps", options)
+        assert own.stop_texts == ()
+        assert (other.encoding.positive, other.stop_texts) == (0, ())
+        (tmp_path / "tuned" / "tune.yaml").write_text("encoding: [1]")
+        assert (
+            "setting 'encoding'"
+            in seedstep("predict", "--out", tmp_path / "run", *flags, "--name", "bad").error
+        )
+
+    def test_where_a_prefix_is_not_shared_it_is_said(self, tmp_path: Path) -> None:
+        tasks = write_word_tasks(tmp_path / "ni", 1, 2)
+        name = save_model("Mistral", tmp_path / "model", sliding_window=8)
+        flags = ("--model", name, "--tasks", tasks, "--max-new-tokens", 2)
+        done = seedstep("predict", "--out", tmp_path / "run", *flags)
+        assert done.code == 0
+        assert "do not attend to all earlier tokens" in done.words
+
+    def test_what_does_not_fit_fails_and_stops_no_other(self, tmp_path: Path) -> None:
+        path = tmp_path / "tasks.jsonl"
+        lines = [
+            {"definition": "Go. " * count, "instances": [{"input": "a", "output": "b"}]}
+            for count in (1, 200, 2)
+        ]
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        name = save_model("Llama", tmp_path / "model")
+        flags = ("--model", name, "--tasks", path, "--max-new-tokens", 2, "--max-source", 80)
+        done = seedstep("predict", "--out", tmp_path / "run", *flags)
+        assert done.code == 0
+        assert "1 failed" in done.out
+        failed = [bool(one.failed) for one in predicted(tmp_path / "run", name)]
+        assert failed == [False, True, False]
+
+    def test_hostile_texts_are_read_as_text(self, tmp_path: Path) -> None:
+        path = tmp_path / "tasks.jsonl"
+        inputs = ["<|end|><|im_start|>", "\x00\x1b[2J\u202e", "é🦆" * 3000, ""]
+        instances = [{"input": one, "output": "b"} for one in inputs]
+        path.write_text(json.dumps({"definition": "Go.", "instances": instances}))
+        name = save_model("Llama", tmp_path / "model")
+        flags = ("--model", name, "--tasks", path, "--max-new-tokens", 2, "--max-source", 200)
+        done = seedstep("predict", "--out", tmp_path / "run", *flags)
+        assert done.code == 0
+        assert not UNSAFE.search(done.out.replace("\n", ""))
+        assert [one.failed for one in predicted(tmp_path / "run", name)] == [""] * 4
+        assert "1 after prompts of which max_source left something out" in done.words
+
+    def test_that_are_not_there(self, tmp_path: Path) -> None:
+        tasks = write_word_tasks(tmp_path / "ni", 1, 1)
+        folder = tmp_path / "empty"
+        folder.mkdir()
+        for name in (f"hf:{folder}", f"gguf:{folder}/m.gguf"):
+            flags = ("--model", name, "--tasks", tasks, "--backend", "transformers")
+            error = seedstep("predict", "--out", tmp_path / "run", *flags).error
+            assert str(folder) in error
+
+    @pytest.mark.parametrize("file", ["config.json", "model.safetensors", "tokenizer.json"])
+    @pytest.mark.parametrize("content", [b"", b"{}", b'{"vocab_size": "many"}', b"\x00" * 99])
+    def test_that_are_broken(self, tmp_path: Path, file: str, content: bytes) -> None:
+        tasks = write_word_tasks(tmp_path / "ni", 1, 1)
+        name = save_model("Llama", tmp_path / "model")
+        (tmp_path / "model" / file).write_bytes(content)
+        flags = ("--model", name, "--tasks", tasks)
+        assert "can't load its" in seedstep("predict", "--out", tmp_path / "run", *flags).error
+
+    def test_a_process_says_nothing_but_what_is_its_own(self, tmp_path: Path) -> None:
+        tasks = write_word_tasks(tmp_path / "ni", 1, 2)
+        name = save_model("Llama", tmp_path / "model")
+        flags = ("--model", name, "--tasks", tasks, "--max-new-tokens", 2)
+        done = run_process("predict", "--out", tmp_path / "run", *flags)
+        assert (done.code, done.err) == (0, "")
+
+
+def _kept(run: Path) -> int:
+    """How many predictions a run holds that another process writes."""
+    try:
+        with PredictionsRun.read(run) as opened:
+            return sum(opened.counts(name).predictions for name in opened.names())
+    except SeedstepError:
+        return 0
+
+
+def _forget(database: Path, count: int) -> None:
+    """Take the last predictions out of a run, as if it had been killed before them."""
+    with sqlite3.connect(database) as connection:
+        connection.execute(
+            "DELETE FROM predictions WHERE rowid IN"
+            " (SELECT rowid FROM predictions ORDER BY rowid DESC LIMIT ?)",
+            (count,),
+        )
+    connection.close()
+
+
+def test_many_systems_side_by_side(model: ScriptedServer, tmp_path: Path) -> None:
+    tasks = write_word_tasks(tmp_path / "ni", 2, 3)
+    served: dict[str, Any] = {"model": "openai:scripted", "base_url": model.url}
+    predict(tmp_path / "run", name="served", tasks=tasks, **served).close()
+    seedstep("predict", "--out", tmp_path / "run", "--model", "baseline:copy-input")
+    assert [line for line in seedstep("status", tmp_path / "run").lines if "of 6" in line] == [
+        "served: 6 of 6 instances predicted",
+        "baseline:copy-input: 6 of 6 instances predicted",
+    ]
+
+
+def test_what_systems_scored_is_told_until_they_predict_more(tmp_path: Path) -> None:
+    tasks, run = write_word_tasks(tmp_path / "ni"), tmp_path / "run"
+    command = ("predict", "--out", run, "--tasks", tasks, "--model", "baseline:copy-input")
+    assert seedstep(*command).code == 0
+    assert "ROUGE-L" not in seedstep("status", run).out
+    scored = seedstep("evaluate", run).lines[1].split()
+    *_, head, told, _ = seedstep("status", run).lines
+    assert head.split()[:3] == ["system", "tokenizer", "ROUGE-L"]
+    assert told.replace("rouge-score's", "").split() == scored
+    _forget(run / "run.db", 2)
+    assert seedstep(*command).code == 0
+    assert "ROUGE-L" not in seedstep("status", run).out
+    seedstep("evaluate", run)
+    assert told in seedstep("status", run).lines

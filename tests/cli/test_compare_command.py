@@ -1,0 +1,205 @@
+"""`seedstep compare`: differences in a table, and drawn."""
+
+import json
+import random
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from seedstep.evaluate.compare import Evaluated, compare_with_first
+from seedstep.inputs import TaskChoice
+from seedstep.recipes import evaluate_systems, predict
+from seedstep.report.figures import category_figure, drawn, overall_figure, save_figures
+from support.answer_files import CATEGORIES, right, write_lines, write_predictions, write_tasks
+from support.command_line import UNSAFE, seedstep
+from support.predicting import write_word_tasks
+
+TASKS = 12
+
+
+@pytest.fixture
+def tasks(tmp_path: Path) -> Path:
+    return write_tasks(tmp_path / "tasks.jsonl", TASKS)
+
+
+def compared(*args: object) -> list[dict[str, Any]]:
+    done = seedstep("compare", *args, "--format", "json")
+    assert done.code == 0, done.err
+    records: list[dict[str, Any]] = json.loads(done.out)
+    return records
+
+
+class TestDifferences:
+    def test_a_system_does_not_differ_from_itself(self, tasks: Path, tmp_path: Path) -> None:
+        texts = {**right(TASKS), "t3-0": "R3", "t5-1": "no"}
+        one = write_predictions(tmp_path / "one.jsonl", texts)
+        same = write_predictions(tmp_path / "same.jsonl", dict(reversed(texts.items())))
+        (found,) = compared(one, same, "--tasks", tasks)
+        every = found["comparison"]
+        for difference in (every["overall"], every["exact_match"], *every["categories"].values()):
+            assert difference["difference"] == {"value": 0, "low": 0, "high": 0, "reason": ""}
+            assert (difference["wins"], difference["losses"]) == (0, 0)
+        assert every["mcnemar"]["p_value"] == 1.0
+
+    def test_one_task_alone_is_no_proof(self, tasks: Path, tmp_path: Path) -> None:
+        one = write_predictions(tmp_path / "one.jsonl", right(TASKS))
+        other = {**right(TASKS), "t3-0": "no", "t3-1": "no"}
+        two = write_predictions(tmp_path / "two.jsonl", other)
+        (found,) = compared(one, two, "--tasks", tasks)
+        overall = found["comparison"]["overall"]
+        assert overall["difference"]["low"] == 0 < overall["difference"]["value"]
+        assert (overall["wins"], overall["losses"], overall["ties"]) == (2, 0, 22)
+
+    def test_the_first_against_each_of_the_others(self, tasks: Path, tmp_path: Path) -> None:
+        chance = random.Random(5)
+        paths = []
+        for name, share in (("best", 1.0), ("fair", 0.6), ("poor", 0.2)):
+            texts = {i: t if chance.random() < share else "no" for i, t in right(TASKS).items()}
+            paths.append(write_predictions(tmp_path / f"{name}.jsonl", texts))
+        found = compared(*paths, "--tasks", tasks)
+        assert [(one["first"], one["second"]) for one in found] == [
+            ("best", "fair"),
+            ("best", "poor"),
+        ]
+        fair, poor = (one["comparison"]["overall"]["difference"]["value"] for one in found)
+        assert 0 < fair < poor
+        assert found[1]["comparison"]["overall"]["difference"]["low"] > 0
+
+    def test_systems_of_a_run_come_in_the_order_in_which_they_are_named(
+        self, tmp_path: Path
+    ) -> None:
+        run = tmp_path / "run"
+        for model in ("baseline:copy-input", "baseline:copy-demonstration"):
+            predict(run, model=model, tasks=write_word_tasks(tmp_path / "ni", 6)).close()
+        names = ["baseline:copy-input", "baseline:copy-demonstration"]
+        for first, second in (names, reversed(names)):
+            done = seedstep("compare", run, "--name", first, "--name", second)
+            assert done.lines[0] == f"A: {first}, B: {second}"
+
+    def test_what_is_printed(self, tasks: Path, tmp_path: Path) -> None:
+        one = write_predictions(tmp_path / "one.jsonl", right(TASKS))
+        part = dict(list(right(TASKS).items())[4:])
+        two = write_predictions(tmp_path / "two.jsonl", part)
+        done = seedstep("compare", one, two, "--tasks", tasks)
+        assert done.code == 0
+        rows = [line.split() for line in done.lines]
+        assert done.lines[0] == "A: one, B: two"
+        assert rows[2][:4] == ["all", "ROUGE-L", "100.0", "83.3"]
+        assert "4/0/20" in rows[2]
+        assert [line[: len(name)] for name in CATEGORIES for line in done.lines if name in line]
+        assert "Exact matches: 4 only A, 0 only B; McNemar's test p = 0.12 (exact)." in done.out
+        assert "two: 4 predictions missing or failed, counted as empty" in done.out
+        markdown = seedstep("compare", one, two, "--tasks", tasks, "--format", "markdown").out
+        assert "| all | ROUGE-L | 100.0 | 83.3 | +16.7 [" in markdown
+
+    def test_one_system_is_no_comparison(self, tasks: Path, tmp_path: Path) -> None:
+        one = write_predictions(tmp_path / "one.jsonl", right(TASKS))
+        assert "only one system" in seedstep("compare", one, "--tasks", tasks).error
+
+
+def systems_of(folder: Path, names: tuple[str, ...], category: str = "") -> tuple[Evaluated, ...]:
+    """Systems with these names, each worse than the one before, on tasks of two categories."""
+    tasks = write_tasks(folder / "tasks.jsonl", TASKS)
+    if category:
+        task = {
+            "definition": "Sort.",
+            "category": category,
+            "instances": [{"id": f"c{n}", "input": "b", "output": "b"} for n in range(3)],
+        }
+        write_lines(tasks, [task])
+    texts = {f"c{n}": "b" for n in range(3)} if category else right(TASKS)
+    found = []
+    for number, name in enumerate(names):
+        kept = dict(list(texts.items())[2 * number :])
+        path = write_predictions(folder / "p.jsonl", kept)
+        (one,) = evaluate_systems([path], tasks=TaskChoice(tasks), grouping="category").systems
+        found.append(replace(one, name=name))
+    return tuple(found)
+
+
+class TestFigures:
+    def test_they_are_written_as_svg_and_png(self, tasks: Path, tmp_path: Path) -> None:
+        one = write_predictions(tmp_path / "one.jsonl", right(TASKS))
+        two = write_predictions(tmp_path / "two.jsonl", {**right(TASKS), "t1-0": "R1"})
+        plots = tmp_path / "new" / "plots"
+        done = seedstep("compare", one, two, "--tasks", tasks, "--plots", plots)
+        assert done.code == 0
+        names = sorted(path.name for path in plots.iterdir())
+        assert names == ["categories.png", "categories.svg", "overall.png", "overall.svg"]
+        assert all(str(plots / name) in done.err for name in names)
+        for name in ("categories", "overall"):
+            texts = svg_texts((plots / f"{name}.svg").read_bytes())
+            assert (plots / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+            assert "score, with 95% intervals over tasks" in texts
+            assert {"one", "two"} <= set(texts)
+
+    def test_a_bar_and_a_whisker_for_each_score(self, tmp_path: Path) -> None:
+        systems = systems_of(tmp_path, ("one", "two", "three"))
+        (axes,) = overall_figure(systems).axes
+        bars = [bar.get_width() for bar in axes.patches]
+        expected = [one.overall.rouge_l.value for one in systems]
+        assert bars[:3] == pytest.approx(expected)
+        assert [text.get_text() for text in axes.get_yticklabels()] == ["one", "two", "three"]
+        whiskers = axes.containers[0].lines[2][0].get_segments()
+        assert [whisker[0][0] for whisker in whiskers] == pytest.approx(
+            [one.overall.rouge_l.low for one in systems]
+        )
+
+    def test_categories_are_grouped_with_their_metric(self, tmp_path: Path) -> None:
+        systems = systems_of(tmp_path, ("one", "two"))
+        (axes,) = category_figure(systems).axes
+        labels = [text.get_text() for text in axes.get_xticklabels()]
+        assert labels == ["Title Generation\n(ROUGE-L)", "Textual Entailment\n(exact match)"]
+        assert len(axes.patches) == 4
+        tops = [bar.get_height() for bar in axes.patches]
+        assert tops[2] == pytest.approx(systems[1].groups["Title Generation"].rouge_l.value)
+
+    def test_a_score_without_an_interval_has_no_whisker(self, tmp_path: Path) -> None:
+        systems = systems_of(tmp_path, ("one", "two"), category="Sorting")
+        (axes,) = category_figure(systems).axes
+        segments = axes.containers[0].lines[2][0].get_segments()
+        assert sum(one.size for one in segments) == 0
+
+    @pytest.mark.parametrize(
+        "name", ["$\\frac{1}{0}$", "<script>x</script>", "\x1b[31m\u202eab", "赤い船", "x" * 5000]
+    )
+    def test_names_are_text_and_nothing_else(self, name: str, tmp_path: Path) -> None:
+        systems = systems_of(tmp_path, (name, "other"), category=name)
+        for draw in (overall_figure, category_figure):
+            image = drawn(draw, systems, "svg")
+            texts = svg_texts(image)
+            assert any(
+                text[:3] in name.replace("\x1b", " ").replace("\u202e", " ") for text in texts
+            )
+            assert not any(UNSAFE.search(text) for text in texts)
+            assert b"<script>" not in image
+            assert max(map(len, texts)) < 60
+
+    def test_the_same_scores_give_the_same_bytes(self, tmp_path: Path) -> None:
+        systems = systems_of(tmp_path, ("one", "two"))
+        assert drawn(overall_figure, systems, "svg") == drawn(overall_figure, systems, "svg")
+
+    def test_a_directory_that_can_not_be_made(self, tasks: Path, tmp_path: Path) -> None:
+        one = write_predictions(tmp_path / "one.jsonl", right(TASKS))
+        two = write_predictions(tmp_path / "two.jsonl", right(TASKS))
+        done = seedstep("compare", one, two, "--tasks", tasks, "--plots", one)
+        assert done.code == 1
+        assert f"error: {one}: " in done.err
+
+    def test_many_systems_on_one_figure(self, tmp_path: Path) -> None:
+        systems = systems_of(tmp_path, tuple(f"model {n}" for n in range(11)))
+        assert len(compare_with_first(systems)) == 10
+        assert len(save_figures(systems, tmp_path / "plots")) == 4
+
+    def test_no_figure_loads_no_matplotlib(self) -> None:
+        code = "import sys, seedstep.cli; sys.exit('matplotlib' in sys.modules)"
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def svg_texts(image: bytes) -> list[str]:
+    return [one.text or "" for one in ET.fromstring(image).iter("{http://www.w3.org/2000/svg}text")]

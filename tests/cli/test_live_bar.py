@@ -1,0 +1,24 @@
+"""What a bar says where there is no terminal to draw it on."""
+
+import pytest
+from rich.text import Text
+
+from seedstep.cli.progress import live_bar
+
+
+def test_nothing_is_said_while_other_lines_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with live_bar("tasks") as bar:
+        bar.show(1, 3, "busy")
+        bar.say(Text("one is done"))
+        bar.draw(2, None, "busy")
+    assert capsys.readouterr().out == "one is done\n"
+
+
+def test_after_a_silence_or_at_the_end_a_line_says_how_far_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with live_bar("tasks") as bar:
+        bar.show(3, 3000, "[busy]", is_due=True)
+        monkeypatch.setattr("seedstep.cli.progress.QUIET_SECONDS", 0)
+        bar.show(4, 3000, "still")
+    assert capsys.readouterr().out == "3/3,000 · [busy]\n4/3,000 · still\n"

@@ -1,0 +1,400 @@
+"""`seedstep report` over real runs: what is in the page and beside it, and what goes wrong."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import html5lib
+import pytest
+
+from seedstep import predict, write_instructions
+from seedstep.bootstrap import REASONS
+from seedstep.data import seed_tasks
+from seedstep.report import write_report
+from seedstep.runs import Run
+from support.answer_files import run_with_predictions, write_lines, write_tasks
+from support.command_line import Outcome, chat_reply, seedstep
+from support.growing import grow, purpose_of
+from support.judging import Answered, by_length
+from support.predicting import answered, word_model, write_word_tasks
+from support.predicting import asked_of as predictions_asked_of
+from support.scripted_server import Fault, ScriptedServer
+from support.step_server import boat_task, strong_model
+
+HTML = "{http://www.w3.org/1999/xhtml}"
+PRICES = {"scripted": {"input": 1.0, "output": 2.0}}
+LONG = "long " * 200_000
+
+
+def hostile_model(_: int, body: dict[str, Any]) -> Fault | None:
+    """Every text is made to break a page."""
+    if purpose_of(body) == "generation":
+        tasks = [
+            "Describe <script>document.title='owned'</script> for </title> people in winter.",
+            "Rewrite \u202ethe [link](javascript:x()) \u200f of <a href='javascript:x()'>it</a>.",
+            "Classify <img src=x onerror=\"document.title='owned'\"> by \x1b[31mmood\x00 today.",
+        ]
+        return chat_reply(json.dumps({"tasks": tasks}))
+    if purpose_of(body) == "classification":
+        return None
+    pair = {"input": "</pre></details><script>document.title='owned'</script>", "output": LONG}
+    other = {"input": "--><svg onload=x()>", "label": "<b>bold</b>", "output": "<b>bold</b>"}
+    return chat_reply(json.dumps({"examples": [pair | {"label": LONG}, other]}))
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs of several stages."""
+    folder = tmp_path_factory.mktemp("runs")
+    with ScriptedServer() as server:
+        grow(folder / "grown", server, tasks=12, prices=PRICES)
+    with ScriptedServer(hostile_model) as server:
+        grow(folder / "hostile", server, tasks=3, patience=2, extra_filters=False)
+    with ScriptedServer(strong_model) as server:
+        tasks = write_lines(folder / "boats.jsonl", [task_record(number) for number in range(12)])
+        asked: dict[str, Any] = {
+            "model": "openai:scripted",
+            "base_url": server.url,
+            "tasks": str(tasks),
+        }
+        write_instructions(folder / "steps", **asked).close()
+    (folder / "tuned").mkdir()
+    losses = [{"step": n, "loss": 3 / n} for n in range(1, 9)] + [{"step": 8, "held_out_loss": 1.0}]
+    write_lines(folder / "tuned" / "metrics.jsonl", losses)
+    (folder / "tuned" / "tune.yaml").write_text("model: local\nbase_url: http://secret\n")
+    return folder
+
+
+def task_record(number: int) -> dict[str, Any]:
+    task = boat_task(number)
+    return {
+        "id": task.id,
+        "definition": task.definition,
+        "category": "Summarization" if number % 2 else task.category,
+        "positive_examples": [
+            {"input": one.input, "output": one.output} for one in task.positive_examples
+        ],
+    }
+
+
+def report(*args: object) -> tuple[Outcome, Any]:
+    """Write a report to the directory given last; how that went, and the page."""
+    done = seedstep("report", *args[:-1], "--out", args[-1])
+    assert done.code == 0, done.err
+    text = (Path(str(args[-1])) / "index.html").read_text()
+    return done, html5lib.HTMLParser(strict=True).parse(text)
+
+
+def titles(page: Any) -> list[str]:
+    return [one.text for one in page.iter(f"{HTML}h3")]
+
+
+def words(page: Any) -> str:
+    return " ".join("".join(page.itertext()).split())
+
+
+def rows(page: Any, caption: str) -> list[list[str]]:
+    """The rows of the table with this caption."""
+    (table,) = (
+        one for one in page.iter(f"{HTML}table") if one.find(f"{HTML}caption").text == caption
+    )
+    return [[cell.text or "" for cell in row] for row in table.iter(f"{HTML}tr")]
+
+
+class TestGrown:
+    def test_what_is_said_is_what_the_run_has(self, runs: Path, tmp_path: Path) -> None:
+        done, page = report(runs / "grown", tmp_path / "out")
+        assert done.out.split()[-1] == str(tmp_path / "out" / "index.html")
+        assert titles(page) == [
+            "What was made",
+            "Lengths",
+            "What the instructions ask for",
+            "How new the instructions are",
+            "Accepted and rejected",
+            "Labels of the classification tasks",
+            "Cost and speed",
+            "Some of the tasks",
+        ]
+        sizes = rows(page, "Sizes and mean lengths (Self-Instruct, Table 1)")
+        assert sizes[1] == ["instructions", "12", "52,445"]
+        assert sizes[3][0] == "instances"
+        what = dict(rows(page, "What it took")[1:])
+        assert float(what["US dollars"]) > 0
+        assert int(what["requests answered"]) > 12
+
+    def test_rejections_are_counted_and_shown_by_reason(self, runs: Path, tmp_path: Path) -> None:
+        with Run.read(runs / "grown") as run:
+            status, rejected = run.status(), run.rejected()
+        _, page = report(runs / "grown", tmp_path / "out")
+        for caption, counts in (
+            ("Rejected instructions", status.rejected),
+            ("Rejected instances", status.bad_instances),
+        ):
+            assert counts
+            assert dict(rows(page, caption)[1:]) == {name: str(n) for name, n in counts.items()}
+        text = words(page)
+        for reason, count in status.rejected.items():
+            assert f"{reason}: {REASONS[reason]} ({min(count, 3)} of {count})" in text
+            shown = [one[2] for one in rejected if one[1] == reason][:3]
+            assert all(instruction in text for instruction in shown)
+        assert "nearest known instruction, ROUGE-L" in text
+
+    def test_every_figure_lies_beside_it_twice(self, runs: Path, tmp_path: Path) -> None:
+        done, page = report(runs / "grown", tmp_path / "out")
+        drawn = len([*page.iter(f"{HTML}figure")])
+        figures = tmp_path / "out" / "figures"
+        names = {one.stem for one in figures.glob("*.svg")}
+        assert names == {one.stem for one in figures.glob("*.png")}
+        assert len(names) == drawn == int(done.out.split()[3])
+        assert "1-structure" in names
+        assert all(re.fullmatch(r"1-[a-z-]+", name) for name in names)
+
+    def test_test_sets_are_compared_with(self, runs: Path, tmp_path: Path) -> None:
+        lines = [
+            {"instruction": seed_tasks()[0].definition, "input": "never compared with"},
+            {"instruction": "Zzz."},
+        ]
+        tests = write_lines(tmp_path / "tests.jsonl", lines)
+        _, page = report(runs / "grown", "--against", tests, tmp_path / "out")
+        assert "Overlap with test sets" in titles(page)
+        found = rows(page, "Similarity to the nearest instruction of tests.jsonl (1)")
+        assert ["Seeds", "0.95 to 1.00", "1"] in found
+        assert "never compared with" not in words(page)
+
+    def test_the_default_place_is_in_the_run_and_a_report_is_replaced(
+        self, runs: Path, tmp_path: Path
+    ) -> None:
+        run = tmp_path / "run"
+        shutil.copytree(runs / "grown", run)
+        for _ in range(2):
+            assert seedstep("report", run).code == 0
+        names = {path.name for path in (run / "report").iterdir()}
+        assert names == {"index.html", "figures", ".seedstep-report.json"}
+        assert seedstep("status", run).code == 0
+
+    def test_the_same_runs_give_the_same_bytes(self, runs: Path, tmp_path: Path) -> None:
+        for name in ("one", "other"):
+            write_report([runs / "grown"], tmp_path / name)
+        pages = [(tmp_path / name / "index.html").read_bytes() for name in ("one", "other")]
+        assert pages[0] == pages[1]
+
+    def test_addresses_are_not_told(self, runs: Path, tmp_path: Path) -> None:
+        _, page = report(runs / "grown", runs / "tuned", tmp_path / "out")
+        assert "127.0.0.1" not in words(page)
+        assert "secret" not in words(page)
+        assert "openai:scripted" in words(page)
+
+
+class TestOtherStages:
+    def test_steps_with_their_faults_by_category(self, runs: Path, tmp_path: Path) -> None:
+        _, page = report(runs / "steps", tmp_path / "out")
+        sizes = rows(page, "Step-by-step instructions by category (Table 1 of the paper)")
+        assert [row[:2] for row in sizes[1:]] == [
+            ["all", "12"],
+            ["the paper's training tasks", "757"],
+            ["the paper's test tasks", "119"],
+            ["Summarization", "6"],
+            ["Title Generation", "6"],
+        ]
+        faults = rows(page, "Tasks with a fault, by category")
+        assert faults[0][2:] == ["iterates"]
+        assert int(faults[1][2]) == sum(int(row[2]) for row in faults[2:]) > 0
+        assert "refusal: the reply is a refusal or an apology" in words(page)
+
+    def test_losses_of_a_tuning(self, runs: Path, tmp_path: Path) -> None:
+        _, page = report(runs / "tuned", tmp_path / "out")
+        found = rows(page, "Mean loss of a target token")
+        assert found[1] == ["training", "1", "3"]
+        assert found[-1] == ["held-out tasks", "8", "1"]
+        assert "least after step 8: 1.000" in words(page)
+
+    def test_systems_are_compared_with_the_first(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tasks = write_tasks(tmp_path / "tasks.jsonl")
+        run = run_with_predictions(tmp_path / "run", tasks, monkeypatch)
+        _, page = report(run, tmp_path / "out")
+        assert titles(page) == ["Scores", "tuned against base"]
+        assert rows(page, "Scores, with 95% intervals over tasks")[1][0] == "base"
+        found = rows(page, "Scores by category, with 95% intervals over tasks")
+        assert found[0] == ["category", "metric", "base", "tuned"]
+        assert [row[:2] for row in found[1:]] == [
+            ["Textual Entailment", "exact match"],
+            ["Title Generation", "ROUGE-L"],
+        ]
+        found = rows(page, "tuned and base, by category")
+        assert [row[0] for row in found[1:]] == [
+            "all",
+            "all, exact match",
+            "Textual Entailment",
+            "Title Generation",
+        ]
+        assert found[1][4:7] == ["100.0", "87.5", "+12.5"]
+        text = words(page)
+        assert "base: 0 predictions are missing and 2 failed; they count as empty." in text
+        assert "Most improved (1 of 8 tasks)" in text
+        assert "Least improved" not in text
+        assert "t7: exact match 100.0 and 0.0" in text
+        assert "answer of base (none)" in text
+        assert "answer of tuned R7 B0" in text
+
+    def test_real_predictions_of_two_runs_that_call_their_systems_alike(
+        self, tmp_path: Path
+    ) -> None:
+        tasks = write_word_tasks(tmp_path / "ni")
+        runs = [tmp_path / name for name in ("before", "after")]
+        shout = word_model()
+        with ScriptedServer(lambda _, body: answered(body, "no")) as silent:
+            predict(runs[0], **predictions_asked_of(silent, tasks)).close()
+        with ScriptedServer(shout) as server:
+            predict(runs[1], **predictions_asked_of(server, tasks)).close()
+        _, page = report(*runs, tmp_path / "out")
+        system, other = "openai:scripted (before)", "openai:scripted (after)"
+        found = rows(page, "Scores, with 95% intervals over tasks")
+        assert [row[0] for row in found[1:]] == [system, other]
+        assert titles(page) == ["Scores", f"{other} against {system}"]
+        text = words(page)
+        assert "Most improved (3 of 3 tasks)" in text
+        assert f"answer of {other} WORD0X0 answer of {system} no" in text
+
+    def test_verdicts_of_a_judge_come_before_how_things_were_made(
+        self, runs: Path, tmp_path: Path
+    ) -> None:
+        with ScriptedServer(by_length) as server:
+            made = Answered(tmp_path, server, t0_0="prose")
+            made.judged("rated")
+            made.judged("compared", mode="pairwise")
+        names = (runs / "tuned", tmp_path / "rated", tmp_path / "compared")
+        _, page = report(*names, tmp_path / "out")
+        heads = [one.text for one in page.iter(f"{HTML}h2")]
+        assert heads == ["judge: rated", "judge: compared", "tune: tuned"]
+        assert titles(page)[0::2] == ["Ratings", "Preferences", "Losses"]
+        assert rows(page, "Answers on each level")[3] == ["secret-good", "C", "15", "100.0"]
+        found = rows(page, "Wins, losses and ties of the first system")
+        assert found[1] == ["secret-good / secret-poor", "win", "15", "100.0"]
+        text = words(page)
+        assert text.count("the verdict could not be read, twice") == 2
+        assert f"sources{made.systems[0][:100]}" in text
+        assert "names" not in {one.text for one in page.iter(f"{HTML}dt")}
+
+    def test_all_at_once(self, runs: Path, tmp_path: Path) -> None:
+        names = ("grown", "steps", "tuned")
+        _, page = report(*(runs / name for name in names), tmp_path / "out")
+        heads = [one.text for one in page.iter(f"{HTML}h2")]
+        assert heads == ["bootstrap: grown", "steps: steps", "tune: tuned"]
+        assert page.find(f".//{HTML}h1").text == "grown, steps, tuned"
+
+
+class TestWhatIsMissing:
+    def test_a_parser_costs_one_line(
+        self, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "spacy", None)
+        done, page = report(runs / "grown", tmp_path / "out")
+        assert done.err.count("\n") == 1
+        assert "spacy download en_core_web_sm" in done.err
+        assert "spacy download en_core_web_sm" in words(page)
+        assert not (tmp_path / "out" / "figures" / "1-structure.svg").exists()
+
+    @pytest.mark.parametrize("package", ["matplotlib", "jinja2"])
+    def test_without_the_extra_there_is_no_report(
+        self, package: str, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, package, None)
+        done = seedstep("report", runs / "grown", "--out", tmp_path / "out")
+        assert "pip install 'seedstep[report]'" in done.error
+        assert not (tmp_path / "out").exists()
+
+    def test_a_run_that_has_made_nothing_yet(self, tmp_path: Path, server: ScriptedServer) -> None:
+        server.script = lambda number, body: chat_reply("nothing")
+        grow(tmp_path / "run", server, tasks=3, patience=2)
+        _, page = report(tmp_path / "run", tmp_path / "out")
+        assert rows(page, "Sizes and mean lengths (Self-Instruct, Table 1)")[1][1] == "0"
+        assert "Lengths" not in titles(page)
+
+    def test_wrong_directories(self, runs: Path, tmp_path: Path) -> None:
+        assert "is not a run" in seedstep("report", tmp_path, "--out", tmp_path / "out").error
+        (tmp_path / "mine").mkdir()
+        (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+        done = seedstep("report", runs / "tuned", "--out", tmp_path / "mine")
+        assert "holds other files" in done.error
+        missing = tmp_path / "missing.jsonl"
+        done = seedstep("report", runs / "tuned", "--against", missing, "--out", tmp_path / "out")
+        assert "missing.jsonl" in done.error
+        assert {path.name for path in tmp_path.iterdir()} == {"mine"}
+
+
+class TestHostileRun:
+    @pytest.fixture
+    def page(self, runs: Path, tmp_path: Path) -> Path:
+        report(runs / "hostile", tmp_path / "out")
+        return tmp_path / "out" / "index.html"
+
+    def test_all_of_it_is_text(self, page: Path) -> None:
+        parsed = html5lib.HTMLParser(strict=True).parse(page.read_text())
+        names = {one.tag for one in parsed.iter() if isinstance(one.tag, str)}
+        assert f"{HTML}script" not in names
+        assert f"{HTML}img" not in names
+        text = words(parsed)
+        assert "<script>document.title='owned'</script>" in text
+        assert "3,000 of 999,999 characters are shown" in text
+        assert page.stat().st_size < 1_000_000
+        assert not re.search("[\x00-\x08\x0b-\x1f\u200f\u202e]", text)
+
+    def test_in_a_browser_nothing_runs_and_nothing_is_complained_about(
+        self, page: Path, chromium: str, tmp_path: Path
+    ) -> None:
+        page.write_text(page.read_text().replace("<details>", "<details open>"))
+        done = browse(chromium, page, tmp_path / "profile", "--dump-dom")
+        assert "<title>hostile: seedstep report</title>" in done.stdout.decode()
+        assert b"CONSOLE" not in done.stderr
+        control = tmp_path / "control.html"
+        control.write_text("<title>x</title><script>document.title='ran'; throw 'up'</script>")
+        done = browse(chromium, control, tmp_path / "profile", "--dump-dom")
+        assert "<title>ran</title>" in done.stdout.decode()
+        assert b"CONSOLE" in done.stderr
+
+    @pytest.mark.parametrize("width", [360, 1200])
+    def test_no_page_is_wider_than_its_window(
+        self, width: int, page: Path, chromium: str, tmp_path: Path
+    ) -> None:
+        page.write_text(page.read_text().replace("<details>", "<details open>"))
+        frame = tmp_path / "frame.html"
+        frame.write_text(
+            f"<iframe src={page.as_uri()} width={width} height=800></iframe><script>"
+            "onload = () => { const page = frames[0].document.documentElement;"
+            "document.title = page.scrollWidth + ' ' + page.clientWidth }</script>"
+        )
+        flags = ("--allow-file-access-from-files", "--dump-dom")
+        done = browse(chromium, frame, tmp_path / "profile", *flags)
+        (found,) = re.findall(r"<title>(\d+) (\d+)</title>", done.stdout.decode())
+        assert found[0] == found[1]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Debian's Chromium, which is not part of the project."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not found:
+        pytest.skip("no Chromium: apt-get install chromium")
+    return found
+
+
+def browse(
+    chromium: str, page: Path, profile: Path, *flags: str
+) -> subprocess.CompletedProcess[bytes]:
+    command = [
+        chromium,
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--enable-logging=stderr",
+        f"--user-data-dir={profile}",
+        *flags,
+        page.as_uri(),
+    ]
+    return subprocess.run(command, capture_output=True, timeout=120, check=True)

@@ -1,0 +1,143 @@
+"""Step-by-step instructions in task files, and joined to tasks from runs and exports."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seedstep.data import STEPS_FIELD, Task, load_tasks
+from seedstep.data.forms import steps_of
+from seedstep.errors import InputError, RunError
+from seedstep.exports import export_lines, export_task_files
+from seedstep.inputs import with_steps
+from seedstep.recipes import import_instructions
+from seedstep.runs import StepsRun
+from seedstep.steps import canonical, render
+from support.task_files import changed, write_task
+
+STEPS = ("Read the words.", "Sort them:\n1. by letter\n- then by length", "Output them.")
+
+
+def lines(path: Path, records: Iterable[Any]) -> Path:
+    path.write_text("".join(json.dumps(one) + "\n" for one in records))
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A directory of two task files."""
+    for name in ("task1_a", "task2_b"):
+        write_task(tmp_path / "tasks" / f"{name}.json")
+    return tmp_path / "tasks"
+
+
+@pytest.fixture
+def run(tmp_path: Path, folder: Path) -> Path:
+    """A run with an instruction for one of them."""
+    theirs = lines(tmp_path / "theirs.jsonl", [{"task": "task1_a", "steps": STEPS}])
+    import_instructions(theirs, tmp_path / "run", {"tasks": str(folder)})
+    return tmp_path / "run"
+
+
+@given(st.lists(st.text()))
+def test_a_rendered_instruction_is_read_as_its_steps(steps: list[str]) -> None:
+    assert steps_of(render(steps)) == canonical(steps)
+
+
+WRITTEN: dict[str, tuple[str | tuple[str, ...], tuple[str, ...]]] = {
+    "numbered": ("1. Read.\r\n2.  Say.\n\n10. End.", ("Read.", "Say.", "End.")),
+    "details": ("1. Read.\n   a) slowly\n2. Say.", ("Read.\na) slowly", "Say.")),
+    "one-line": ("1. Read. 2. Say.", ("Read. 2. Say.",)),
+    "prose": ("Read it,\nthen say it.", ("Read it,\nthen say it.",)),
+    "list": (("Read.", " ", "Say."), ("Read.", "Say.")),
+    "numbered-list": (("1. Read.", "2. Say."), ("Read.", "Say.")),
+    "years": (("1984. A year.", "2. Say."), ("1984. A year.", "2. Say.")),
+    "nothing": (" \n ", ()),
+}
+
+
+@pytest.mark.parametrize(("written", "steps"), WRITTEN.values(), ids=WRITTEN)
+def test_steps_that_people_wrote_are_read(
+    written: str | tuple[str, ...], steps: tuple[str, ...]
+) -> None:
+    assert steps_of(written) == steps
+
+
+def test_a_task_file_has_its_steps(tmp_path: Path) -> None:
+    path = write_task(tmp_path / "task1_a.json", {**changed(), STEPS_FIELD: render(STEPS)})
+    (task,) = load_tasks(path).tasks
+    assert task.steps == STEPS
+    assert task.unrefined_steps == ()
+
+
+def test_a_line_has_its_steps_and_those_before_refining(tmp_path: Path) -> None:
+    record = {"definition": "Sort.", "steps": STEPS, "unrefined": ["Sort it."]}
+    (task,) = load_tasks(lines(tmp_path / "a.jsonl", [record])).tasks
+    assert (task.steps, task.unrefined_steps) == (STEPS, ("Sort it.",))
+
+
+def test_steps_of_another_type_are_told(tmp_path: Path) -> None:
+    path = lines(tmp_path / "a.jsonl", [{"definition": "Sort.", "steps": [1]}])
+    with pytest.raises(InputError, match=r"field 'steps\[0\]': expected `str`, got `int`"):
+        load_tasks(path)
+
+
+def test_exported_task_files_bring_their_steps_back(tmp_path: Path, run: Path) -> None:
+    with StepsRun.read(run) as opened:
+        assert export_task_files(opened, tmp_path / "out") == (1, 0)
+    (task,) = load_tasks(tmp_path / "out").tasks
+    assert task.steps == STEPS
+
+
+def test_a_run_and_its_export_join_the_same_steps(tmp_path: Path, folder: Path, run: Path) -> None:
+    tasks = load_tasks(folder).tasks
+    first, second = with_steps(tasks, run)
+    assert first == Task(**{**_fields(tasks[0]), "steps": STEPS})
+    assert second == tasks[1]
+    with StepsRun.read(run) as opened:
+        export_lines(opened, tmp_path / "steps.jsonl")
+    assert with_steps(tasks, tmp_path / "steps.jsonl") == (first, second)
+
+
+def test_a_task_without_steps_there_keeps_its_own(tmp_path: Path) -> None:
+    tasks = (Task("a", "Sort.", (), steps=("Old.",)), Task("b", "Count.", (), steps=("Own.",)))
+    path = lines(
+        tmp_path / "s.jsonl",
+        [
+            {"task": "a", "text": "1. New.\n2. Newer.", "unrefined": ["Raw."]},
+            {"task": "b", "steps": [], "failure": "prose"},
+            {"task": "elsewhere", "steps": ["x"]},
+        ],
+    )
+    first, second = with_steps(tasks, path)
+    assert (first.steps, first.unrefined_steps) == (("New.", "Newer."), ("Raw.",))
+    assert second == tasks[1]
+
+
+BAD: dict[str, tuple[list[Any], str]] = {
+    "others": ([{"task": "x", "steps": ["a"]}], "no step-by-step instructions of these tasks"),
+    "failed": ([{"task": "a", "steps": []}], "no step-by-step instructions of these tasks"),
+    "twice": ([{"task": "a", "steps": ["x"]}] * 2, "line 2, field 'task': the same as in line 1"),
+    "no-task": ([{"steps": ["x"]}], "line 1, field 'task': missing"),
+    "empty": ([], "no step-by-step instructions of these tasks"),
+}
+
+
+@pytest.mark.parametrize(("records", "message"), BAD.values(), ids=BAD)
+def test_a_file_that_does_not_fit_is_told(tmp_path: Path, records: list[Any], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        with_steps([Task("a", "Sort.", ())], lines(tmp_path / "s.jsonl", records))
+    assert message in str(caught.value)
+
+
+def test_a_directory_that_is_no_run_is_told(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="is not a run"):
+        with_steps([Task("a", "Sort.", ())], tmp_path)
+
+
+def _fields(task: Task) -> dict[str, Any]:
+    return {name: getattr(task, name) for name in Task.__dataclass_fields__}

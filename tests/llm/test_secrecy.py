@@ -1,0 +1,75 @@
+"""The API key goes into one header of our requests, and nowhere else."""
+
+import traceback
+
+import pytest
+
+from seedstep.errors import ModelError
+from seedstep.llm import Engine, MemoryLedger
+from support.asking import asked, endpoint_of, engine_on
+from support.scripted_server import Fault, ScriptedServer, completion, error
+
+pytestmark = pytest.mark.usefixtures("no_backoff")
+
+SECRET = "sk-secret/0123456789+abcdef"
+
+
+async def test_the_key_is_in_one_header_and_nowhere_else() -> None:
+    with ScriptedServer() as server:
+        async with engine_on(server, key=SECRET) as engine:
+            await engine.ask(asked("a"))
+        (headers,) = server.headers
+        assert headers.pop("Authorization") == f"Bearer {SECRET}"
+        assert SECRET not in repr((headers, server.bodies, server.paths))
+
+
+async def test_no_key_no_header() -> None:
+    with ScriptedServer() as server:
+        async with engine_on(server) as engine:
+            await engine.ask(asked("a"))
+        assert "Authorization" not in server.headers[0]
+
+
+HTTP = b"HTTP/1.1 200 OK\r\n"
+ECHOES = {
+    **{
+        str(status): Fault(status, error(f"Bearer {SECRET} is no key"))
+        for status in (302, 400, 401, 402, 403, 404, 422, 429, 500, 503)
+    },
+    "parameter": Fault(400, error(f"{SECRET} not supported", param=SECRET, code=SECRET)),
+    "html": Fault(400, f"<b>{SECRET}</b>".encode()),
+    "at-the-cut": Fault(400, error("x" * 290 + SECRET)),
+    "escaped": Fault(400, error(SECRET).replace(b"sk-", b"\\u0073k-")),
+    "object": Fault(400, error({"headers": [{"authorization": SECRET}]})),
+    "no-message": Fault(400, b'{"detail": "%s"}' % SECRET.encode()),
+    "redirect": Fault(307, headers={"Location": f"http://127.0.0.1:9/{SECRET}"}),
+    "not-json": Fault(body=SECRET.encode()),
+    "reply": Fault(body=completion(f"Your key is {SECRET}.")),
+    "finish-reason": Fault(body=completion("x").replace(b"stop", SECRET.encode())),
+    "wrong-type": Fault(body=b'{"choices": "%s"}' % SECRET.encode()),
+    "wrong-name": Fault(body=b'{"choices": [{"text": {"%s": 1}}]}' % SECRET.encode()),
+    "status-line": Fault(raw=b"HTTP/1.1 " + SECRET.encode() + b"\r\n\r\n"),
+    "broken-header": Fault(raw=HTTP + SECRET.encode() + b"\r\n\r\n"),
+    "broken-length": Fault(raw=HTTP + b"Content-Length: " + SECRET.encode() + b"\r\n\r\n"),
+    "broken-chunk": Fault(raw=HTTP + b"Transfer-Encoding: chunked\r\n\r\n" + SECRET.encode()),
+}
+
+
+@pytest.mark.parametrize("fault", ECHOES.values(), ids=ECHOES)
+async def test_a_key_that_the_server_echoes_is_shown_to_nobody(
+    fault: Fault, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("seedstep.llm.pacing.OVERLOAD_SECONDS", 0.05)
+    caplog.set_level("DEBUG")
+    ledger = MemoryLedger()
+    told: list[object] = []
+    with ScriptedServer(lambda number, body: fault) as server:
+        endpoint = endpoint_of(server, SECRET)
+        try:
+            async with Engine(endpoint, ledger, 1) as engine:
+                await engine.ask(asked("a"))
+        except ModelError as raised:
+            told += [raised, raised.remedy, *traceback.format_exception(raised)]
+    assert told or ledger.answers
+    shown = [*told, endpoint, engine, vars(engine), engine._wire, ledger, caplog.text]
+    assert SECRET not in "\n".join(f"{one} {one!r}" for one in shown)

@@ -1,0 +1,167 @@
+"""Experiments: a list of commands in a file, run and gone on with."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from seedstep.errors import InputError
+from seedstep.recipes import read_experiment
+from support.command_line import environment, program, seed_line, seedstep
+from support.scripted_server import Fault, ScriptedServer
+
+TWO = """
+values: {tokens: latin}
+stages:
+  - name: first
+    novelty: {arguments: "{here}/texts.jsonl", out: first.jsonl, tokens: "{tokens}", annotate: true}
+  - name: second
+    novelty: {arguments: first.jsonl, out: second.jsonl}
+    after: [first]
+  - name: apart
+    novelty: {arguments: "{here}/texts.jsonl", out: apart.jsonl, nearest: false}
+"""
+
+PLACES = (("first", "one"), ("second", "one"), ("apart", "another"))
+
+
+@pytest.fixture
+def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "two.yaml"
+    path.write_text(TWO)
+    Path("texts.jsonl").write_bytes(seed_line() + seed_line(instruction="Count the ducks by lake."))
+    return path
+
+
+def test_stages_run_in_order_and_say_what_they_are(experiment: Path) -> None:
+    done = subprocess.run(
+        program("run", experiment, "--out", "out"),
+        env=environment(COLUMNS="200"),
+        capture_output=True,
+    )
+    shown = done.stdout.decode()
+    assert done.returncode == 0, done.stderr
+    starts = [shown.index(f"{n}/3 $ seedstep novelty") for n in (1, 2, 3)]
+    assert starts == sorted(starts)
+    assert "--out first.jsonl --tokens latin --annotate" in " ".join(shown.split())
+    assert len(Path("out/second.jsonl").read_text().splitlines()) == 2
+
+
+def test_nothing_in_the_directory_is_run_as_code(experiment: Path) -> None:
+    Path("out").mkdir()
+    Path("out/typer.py").write_text("raise SystemExit('executed')")
+    assert seedstep("run", experiment, "--out", "out").code == 0
+
+
+def test_finished_stages_do_not_run_again(experiment: Path) -> None:
+    assert seedstep("run", experiment, "--out", "out").code == 0
+    Path("out/second.jsonl").unlink()
+    again = seedstep("run", experiment, "--out", "out")
+    assert again.words.count("finished before") == 3
+    assert not Path("out/second.jsonl").exists()
+
+
+def test_a_changed_stage_runs_again_with_what_needs_it(experiment: Path) -> None:
+    assert seedstep("run", experiment, "--out", "out").code == 0
+    for name in ("first", "second", "apart"):
+        Path(f"out/{name}.jsonl").unlink()
+    assert seedstep("run", experiment, "--out", "out", "--set", "tokens=unicode").code == 0
+    assert Path("out/first.jsonl").exists()
+    assert Path("out/second.jsonl").exists()
+    assert not Path("out/apart.jsonl").exists()
+
+
+def test_a_stage_that_fails_ends_it_and_the_next_run_goes_on_there(experiment: Path) -> None:
+    texts = Path("texts.jsonl")
+    good = texts.read_bytes()
+    experiment.write_text(TWO.replace("first.jsonl, out: second", "later.jsonl, out: second"))
+    failed = seedstep("run", experiment, "--out", "out")
+    assert failed.error.startswith("error: stage 'second' ended with status 1")
+    assert not Path("out/apart.jsonl").exists()
+    Path("out/later.jsonl").write_bytes(good)
+    again = seedstep("run", experiment, "--out", "out")
+    assert again.code == 0
+    assert again.words.count("finished before") == 1
+    assert Path("out/apart.jsonl").exists()
+
+
+def test_the_list_says_what_is_independent(experiment: Path) -> None:
+    found = read_experiment(experiment)
+    first, second, apart = found.stages
+    assert found.independent_of(first) == ("apart",)
+    assert found.independent_of(second) == ("apart",)
+    assert found.independent_of(apart) == ("first", "second")
+    listed = seedstep("run", experiment, "--list")
+    assert "seedstep novelty" in listed.words
+    assert not Path("runs").exists()
+
+
+def test_stages_that_write_to_one_run_are_not_independent(tmp_path: Path) -> None:
+    path = tmp_path / "two.yaml"
+    stages = [f"{{name: {one}, predict: {{name: {one}, out: {out}}}}}" for one, out in PLACES]
+    path.write_text(f"stages: [{', '.join(stages)}]")
+    first, second, apart = (found := read_experiment(path)).stages
+    assert found.independent_of(first) == found.independent_of(second) == ("apart",)
+    assert found.independent_of(apart) == ("first", "second")
+
+
+@pytest.mark.parametrize(
+    "text, what",
+    [
+        ("stages: []", "no stages"),
+        ("values: {}", "no stages"),
+        ("values: 3\nstages: [{novelty: {}}]", "no names with values"),
+        ("stages: [3]", "stage 1: no stage"),
+        ("stages: [{name: a}]", "not one command"),
+        ("stages: [{novelty: {}, steps: {}}]", "not one command"),
+        ("stages: [{'--version': {}}]", "not one command"),
+        ("stages: [{novelty: [1]}]", "flags are names"),
+        ("stages: [{novelty: {}, after: [b]}]", "no earlier stage 'b'"),
+        ("stages: [{novelty: {}}, {novelty: {}}]", "a second 'novelty'"),
+        ("stages: [{novelty: {out: '{x}'}}]", "no value 'x'"),
+    ],
+)
+def test_a_file_that_is_no_experiment_is_refused(text: str, what: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=what):
+        read_experiment(path)
+
+
+def test_values_that_are_not_known_are_refused(experiment: Path) -> None:
+    assert "no value 'token'" in seedstep("run", experiment, "--set", "token=latin").error
+    assert "no value" in seedstep("run", experiment, "--set", "tokens").error
+
+
+def interrupt(process: subprocess.Popen[bytes]) -> None:
+    """As a terminal does: the experiment and its stage are told."""
+    os.killpg(process.pid, signal.SIGINT)
+
+
+@pytest.mark.parametrize("stop", [interrupt, subprocess.Popen.terminate])
+def test_an_interruption_lets_the_stage_end_in_its_own_way(
+    tmp_path: Path, stop: Callable[[subprocess.Popen[bytes]], None]
+) -> None:
+    path = tmp_path / "slow.yaml"
+    with ScriptedServer(lambda number, body: Fault(delay=0.3)) as server:
+        flags = f"model: 'openai:m', base-url: '{server.url}', tasks: 500, out: grown"
+        path.write_text(f"stages: [{{bootstrap: {{{flags}}}}}]")
+        process = subprocess.Popen(
+            program("run", path, "--out", tmp_path / "out"),
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        while not server.requests:
+            time.sleep(0.05)
+        stop(process)
+        shown = process.communicate(timeout=60)[0].decode()  # both have let go of it
+    assert process.returncode == 130, shown
+    assert "All that came back is kept" in shown
+    assert "The same command goes on from here" in shown

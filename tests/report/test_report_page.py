@@ -1,0 +1,177 @@
+"""The page: whole, accessible, and harmless whatever it shows."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import html5lib
+import pytest
+
+from seedstep.report.charts import bar_chart, render
+from seedstep.report.page import (
+    CELL,
+    TEXT,
+    Chart,
+    Field,
+    Paragraph,
+    Part,
+    Section,
+    Specimen,
+    Specimens,
+    Table,
+    render_page,
+    shown,
+)
+
+HTML = "{http://www.w3.org/1999/xhtml}"
+SVG = "{http://www.w3.org/2000/svg}"
+HOSTILE = (
+    "<script>document.title = 'gone'</script>",
+    "</title></style></pre></details></svg>--><h1 onclick=x()>big</h1>",
+    '" onmouseover="x()" x="',
+    "<a href=\"javascript:alert(1)\">here</a> <img src='https://example.org/x.png' onerror=y()>",
+    "{{ 7 * 7 }} {% include 'x' %} &lt;b&gt; &#x202e;",
+    "\u202eright to left\u2066 \u200f \x00 \x1b[2J \ud800 \ufffe",
+)
+
+
+def parts_with(text: str) -> list[Part]:
+    """A report in which this text stands wherever a text of others may stand."""
+    blocks = (
+        Paragraph(text),
+        Table(text, (text, "n"), ((text, "1"),)),
+        bar_chart("bars", text, {text: 3}, ("label", "tasks")),
+        Specimens(text, (Specimen(text, (Field(text, text), Field("half", text, half=True))),)),
+    )
+    section = Section(text, blocks, left_out=text)
+    return [Part(text, ((text, text),), (section,)), Part("other", (), (section,))]
+
+
+def markup_of(parts: list[Part], title: str = "run") -> bytes:
+    drawn = {
+        f"{number}-{block.name}": render(block, f"{number}-{block.name}")
+        for number, part in enumerate(parts, start=1)
+        for section in part.sections
+        for block in section.blocks
+        if isinstance(block, Chart)
+    }
+    return render_page(title, parts, drawn)
+
+
+def page_of(parts: list[Part], title: str = "run") -> Any:
+    """The parsed page; a fault of its HTML is an error."""
+    markup = markup_of(parts, title)
+    assert b"\x00" not in markup
+    return html5lib.HTMLParser(strict=True).parse(markup.decode())
+
+
+def elements(page: Any) -> Iterator[tuple[str, Any]]:
+    for element in page.iter():
+        if isinstance(element.tag, str):
+            yield element.tag.removeprefix(HTML).removeprefix(SVG), element
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+class TestHostileTexts:
+    def test_nothing_but_our_own_elements(self, text: str) -> None:
+        names = Counter(name for name, _ in elements(page_of(parts_with(text), text)))
+        plain = Counter(name for name, _ in elements(page_of(parts_with("plain"), "plain")))
+        drawn = {"path", "use", "g", "defs", "text", "tspan"}  # a label more or less
+        assert {n: k for n, k in names.items() if n not in drawn} == {
+            n: k for n, k in plain.items() if n not in drawn
+        }
+        assert not set(names) & {"script", "img", "iframe", "object", "embed", "base", "form"}
+
+    def test_no_attribute_runs_or_loads_anything(self, text: str) -> None:
+        for _, element in elements(page_of(parts_with(text), text)):
+            for name, value in element.attrib.items():
+                assert not name.lower().startswith("on")
+                if name.endswith("href"):
+                    assert value.startswith("#")
+                assert name not in ("src", "srcset", "action", "formaction", "data")
+
+    def test_it_is_shown_as_it_is_but_for_what_hides_or_turns_text(self, text: str) -> None:
+        page = page_of(parts_with(text), text)
+        texts = [one.text for name, one in elements(page) if name == "pre"]
+        assert texts == [shown(text).text] * 4
+        everything = "".join(page.itertext())
+        assert not re.search(
+            "[\x00-\x08\x0b-\x1f\u200e\u200f\u202a-\u202e\u2066-\u2069]", everything
+        )
+        if "\u202e" not in text:
+            assert texts[0] == text
+
+
+class TestAccess:
+    page = page_of(parts_with("plain"))
+
+    def test_every_link_leads_somewhere_and_ids_are_unique(self) -> None:
+        ids = [one.get("id") for _, one in elements(self.page) if one.get("id")]
+        assert len(set(ids)) == len(ids)
+        targets = [one.get("href")[1:] for name, one in elements(self.page) if name == "a"]
+        assert len(targets) == 1 + 2 + 2
+        assert set(targets) <= set(ids)
+        labelled = [one.get("aria-labelledby") for _, one in elements(self.page)]
+        assert {one for one in labelled if one} <= set(ids)
+
+    def test_figures_have_a_name_and_their_numbers(self) -> None:
+        figures = [one for name, one in elements(self.page) if name == "figure"]
+        assert len(figures) == 2
+        for figure in figures:
+            drawing = figure.find(f".//{SVG}svg")
+            assert drawing.get("role") == "img"
+            assert drawing.get("aria-label")
+            table = figure.find(f".//{HTML}table")
+            assert table.find(f"{HTML}caption").text == "plain"
+            heads = [one.get("scope") for one in table.iter(f"{HTML}th")]
+            assert heads == ["col", "col", "row"]
+
+    def test_headings_leave_no_level_out(self) -> None:
+        levels = [int(name[1]) for name, _ in elements(self.page) if re.fullmatch("h[1-6]", name)]
+        assert levels[0] == 1
+        assert levels.count(1) == 1
+        assert all(later - one <= 1 for one, later in pairwise(levels))
+
+    def test_what_scrolls_can_be_reached_by_keyboard(self) -> None:
+        regions = [one for _, one in elements(self.page) if one.get("class") == "scroll"]
+        assert regions
+        assert all(one.get("tabindex") == "0" and one.get("aria-label") for one in regions)
+
+    def test_it_adapts_to_phones_and_dark_rooms(self) -> None:
+        metas = {
+            one.get("name"): one.get("content") for n, one in elements(self.page) if n == "meta"
+        }
+        assert metas["viewport"].startswith("width=device-width")
+        assert metas["color-scheme"] == "light dark"
+        assert self.page.get("lang") == "en"
+        (style,) = [one.text for name, one in elements(self.page) if name == "style"]
+        assert "prefers-color-scheme: dark" in style
+        assert "url(" not in style
+        assert "@import" not in style
+
+    def test_a_policy_forbids_scripts_and_the_network(self) -> None:
+        (policy,) = [
+            one.get("content")
+            for name, one in elements(self.page)
+            if one.get("http-equiv") == "Content-Security-Policy"
+        ]
+        assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'")
+        assert "script-src" not in policy
+
+
+def test_long_texts_are_cut_and_say_how_long_they_are() -> None:
+    text = "word " * 200_000 + "END"
+    markup = markup_of(parts_with(text), text)
+    assert len(markup) < 200_000
+    assert b"END" not in markup
+    assert f"{TEXT:,} of 1,000,003 characters are shown".encode() in markup
+
+
+def test_what_is_short_is_whole() -> None:
+    assert shown("a" * TEXT).text == "a" * TEXT
+    assert not shown("a" * TEXT).note
+    assert shown("a" * TEXT + "b").text == "a" * TEXT + " …"
+    assert shown("abc", most=2).note == "2 of 3 characters are shown"
+    assert CELL < TEXT

@@ -1,0 +1,260 @@
+"""Sections from plain records: what they say, and that they say nothing about nothing."""
+
+import math
+from collections import Counter
+
+import pytest
+
+from seedstep.data import Example, Instance, Task
+from seedstep.evaluate.judge import FIRST, SAME, SECOND, Judged, Verdict
+from seedstep.llm import Price
+from seedstep.report.page import Chart, Paragraph, Section, Specimens, Table, number
+from seedstep.report.sections.grown import (
+    examples_section,
+    labels_section,
+    lengths_section,
+    novelty_section,
+    overlap_section,
+    rejections_section,
+    structure_section,
+    tasks_section,
+)
+from seedstep.report.sections.making import losses_section, spending_section
+from seedstep.report.sections.results import verdicts_section
+from seedstep.report.sections.steps import steps_sections
+from seedstep.report.statistics import PAUSE_SECONDS, Named, Near, label_balance, lengths
+from seedstep.report.structure import Structure
+from seedstep.runs import Answered, Entry, Status
+from seedstep.steps import ExampleSet, Finding, Judgement, Turn, Written
+
+
+def charts(section: Section | None) -> dict[str, Chart]:
+    assert section
+    return {one.name: one for one in section.blocks if isinstance(one, Chart)}
+
+
+def text(section: Section | None) -> str:
+    assert section
+    return " ".join(one.text for one in section.blocks if isinstance(one, Paragraph))
+
+
+def test_nothing_is_said_about_nothing() -> None:
+    assert lengths_section(lengths(())) is None
+    assert labels_section(label_balance(())) is None
+    assert tasks_section(()) is None
+    assert novelty_section([], []) is None
+    assert overlap_section({"tests": {"Seeds": [], "Tasks": []}}) is None
+    assert spending_section((), (), None) is None
+    assert steps_sections(()) == []
+    assert examples_section(()) is None
+    assert verdicts_section("rating", ()) is None
+    assert text(losses_section({}, {1: math.nan})) == "No step was taken yet."
+    assert text(structure_section(Structure(0, Counter()))).startswith("0 of 0 instructions (0%)")
+    status = Status(9, 0, 0, 0, 0, False, {}, {}, {}, None)
+    assert len(rejections_section(status, (), ()).blocks) == 1
+
+
+class TestSpending:
+    ANSWERS = (Answered(1000.0, 100, 10), Answered(1060.0, 300, 20))
+
+    def test_seconds_of_work_have_no_rate(self) -> None:
+        section = spending_section(self.ANSWERS[:1], [1000.5], None)
+        assert section
+        table = section.blocks[0]
+        assert isinstance(table, Table)
+        assert ("finished tasks a minute", "") in table.rows
+
+    def test_totals_and_lines_over_the_time_of_work(self) -> None:
+        late = 1060.0 + PAUSE_SECONDS + 1
+        answers = (*self.ANSWERS, Answered(late, 1, 0), Answered(late + 240, 1, 0))
+        section = spending_section(answers, [1030.0, late + 240], Price(1.0, 10.0))
+        assert section
+        table = section.blocks[0]
+        assert isinstance(table, Table)
+        assert table.rows == (
+            ("requests answered", "4"),
+            ("tokens of prompts", "402"),
+            ("tokens of replies", "30"),
+            ("minutes from the first answer to the last", "5.0"),
+            ("finished tasks a minute", "0.4"),
+            ("tokens for a finished task", "216"),
+            ("US dollars", "0.0007"),
+            ("US dollars for a finished task", "0.0004"),
+        )
+        found = charts(section)
+        assert list(found) == ["speed", "tokens", "cost"]
+        assert found["speed"].table.head == ("line", "minutes", "tasks")
+        assert found["speed"].table.rows == (("tasks", "0.5", "1"), ("tasks", "5", "2"))
+
+    def test_without_a_price_there_is_no_cost(self) -> None:
+        section = spending_section(self.ANSWERS, (), None)
+        assert list(charts(section)) == ["tokens"]
+        assert charts(section)["tokens"].table.rows[-1] == ("replies", "60", "30")
+
+
+class TestNovelty:
+    FOUND = (
+        Near(Named("g1", "Sort the list."), Named("s1", "Sort a list."), 0.7),
+        Near(Named("g2", "Sing."), None, 0.0),
+    )
+
+    def test_both_distributions_and_the_closest_pairs(self) -> None:
+        section = novelty_section(self.FOUND, self.FOUND[1:])
+        rows = charts(section)["novelty"].table.rows
+        assert [row[2] for row in rows] == ["1", "1", "1"]
+        assert section
+        seeds, earlier = (one for one in section.blocks if isinstance(one, Specimens))
+        assert [one.text for one in seeds.items[0].fields] == ["Sort the list.", "Sort a list."]
+        assert earlier.items == ()
+
+    def test_a_chart_for_each_test_set(self) -> None:
+        found: dict[str, dict[str, tuple[Near, ...]]] = {
+            "a": {"Seeds": self.FOUND},
+            "b": {"Seeds": self.FOUND, "Tasks": ()},
+        }
+        assert list(charts(overlap_section(found))) == ["overlap-1", "overlap-2"]
+
+
+def entry(position: int, written: Written, category: str = "Sorting") -> Entry[Written]:
+    return Entry(position, written.task_id, category, "Sort the words.", written)
+
+
+class TestSteps:
+    ENTRIES = (
+        entry(0, Written("a", (), steps=("Read.", "Sort."), judgement=Judgement(True, False, "k"))),
+        entry(1, Written("b", (), steps=("Go.", "Go."), findings=(Finding("repeats", "Go."),))),
+        entry(2, Written("c", (Turn("obtain", "k", "p", "No."),), failure="refusal"), "Other"),
+    )
+
+    def test_counts_by_category_beside_the_papers(self) -> None:
+        sections = {one.title: one for one in steps_sections(self.ENTRIES)}
+        assert list(sections) == [
+            "What was written",
+            "Lengths",
+            "Failed checks",
+            "Tasks without an instruction",
+            "Some of the instructions",
+        ]
+        (table,) = sections["What was written"].blocks
+        assert isinstance(table, Table)
+        assert table.rows[0] == ("all", "3", "2", "3.0", "2.0", "2.0", "1", "1", "1 and 0 of 1")
+        assert [row[0] for row in table.rows[3:]] == ["Other", "Sorting"]
+        assert table.rows[3][4] == ""
+
+    def test_faults_and_failures_have_examples(self) -> None:
+        sections = {one.title: one for one in steps_sections(self.ENTRIES)}
+        (faults,) = (one for one in sections["Failed checks"].blocks if isinstance(one, Specimens))
+        assert faults.summary == "repeats (1 of 1)"
+        assert [one.text for one in faults.items[0].fields] == ["Go.", "1. Go.\n2. Go."]
+        failed = sections["Tasks without an instruction"].blocks[-1]
+        assert isinstance(failed, Specimens)
+        assert failed.items[0].fields[-1].text == "No."
+
+    def test_no_fault_is_said(self) -> None:
+        sections = {one.title: one for one in steps_sections(self.ENTRIES[:1])}
+        assert text(sections["Failed checks"]) == "The checks found no fault."
+        assert "Tasks without an instruction" not in sections
+
+
+def test_generated_examples_with_those_that_were_chosen() -> None:
+    candidates = tuple(Example(f"in {n}", f"out {n}") for n in range(3))
+    good = ExampleSet("a", (), candidates, drawn=(0, 2), ranked=(2, 1))
+    unranked = ExampleSet("b", (), candidates, drawn=(0, 1), ranking_failure="unmatched")
+    none = ExampleSet("c", (), failure="no_examples")
+    found = [
+        Entry(n, one.task_id, "", "Do it.", one) for n, one in enumerate((good, unranked, none))
+    ]
+    section = examples_section(found)
+    assert "2 of 3 tasks have generated examples; of 1 the model" in text(section)
+    rows = charts(section)["example-failures"].table.rows
+    assert set(rows) == {("unmatched", "1"), ("no_examples", "1")}
+    assert section
+    shown = section.blocks[-1]
+    assert isinstance(shown, Specimens)
+    texts = [field.text for field in shown.items[0].fields]
+    assert texts == ["Do it.", "in 0", "out 0", "in 2", "out 2", "in 2", "out 2", "in 1", "out 1"]
+
+
+class TestVerdicts:
+    def test_levels_of_each_system_and_why_some_are_missing(self) -> None:
+        labels = (("A", "D"), ("A", ""), ("C", "B"), ("B", ""))
+        judged = [
+            Judged(
+                f"i{n}",
+                f"t{n // 2}",
+                (Verdict(("new",), one), Verdict(("old",), other, failure="" if other else "mute")),
+            )
+            for n, (one, other) in enumerate(labels)
+        ]
+        section = verdicts_section("rating", judged)
+        assert section
+        assert (section.title, text(section)[:25]) == ("Ratings", "4 instances of 2 tasks. A")
+        table = section.blocks[1]
+        assert isinstance(table, Table)
+        assert table.head == ("system", "A", "B", "C", "D", "missing", "A or B")
+        assert [row[:6] for row in table.rows] == [
+            ("new", "2", "1", "1", "0", "0"),
+            ("old", "0", "1", "0", "1", "2"),
+        ]
+        found = charts(section)
+        assert found["levels"].table.rows[:2] == (
+            ("new", "A", "2", "50.0"),
+            ("new", "B", "1", "25.0"),
+        )
+        assert found["missing-verdicts"].table.rows == (("mute", "2"),)
+
+    def test_wins_losses_and_ties_of_each_pair(self) -> None:
+        labels = ((FIRST, SECOND), (SECOND, FIRST), (FIRST, SECOND), (SAME, SAME), (FIRST, FIRST))
+        judged = [
+            Judged(f"i{n}", "t", (Verdict(("a", "b"), there), Verdict(("b", "a"), back)))
+            for n, (there, back) in enumerate(labels)
+        ]
+        section = verdicts_section("pairwise", judged)
+        assert section
+        assert section.title == "Preferences"
+        table = section.blocks[1]
+        assert isinstance(table, Table)
+        assert table.rows[0][:6] == ("a / b", "2", "1", "2", "1", "1")
+        assert charts(section)["outcomes"].table.rows == (
+            ("a / b", "win", "2", "40.0"),
+            ("a / b", "lose", "1", "20.0"),
+            ("a / b", "tie", "2", "40.0"),
+        )
+        assert "missing-verdicts" not in charts(section)
+
+
+def test_labels_and_how_many_a_task_has() -> None:
+    tasks = [
+        Task("a", "Judge.", tuple(Instance(x, (x,)) for x in ("yes", "no", "yes")), True),
+        Task("b", "Judge.", (Instance("x", ("yes",)), Instance("y", ("Yes",))), True),
+    ]
+    section = labels_section(label_balance(tasks))
+    assert charts(section)["labels"].table.rows == (("yes", "4"), ("no", "1"))
+    assert charts(section)["labels-of-a-task"].table.rows == (("1 label", "1"), ("2 labels", "1"))
+    assert "1 of the tasks use one label" in text(section)
+
+
+@pytest.mark.parametrize("count", [1, 10, 11, 1000])
+def test_some_of_the_tasks_from_first_to_last(count: int) -> None:
+    section = tasks_section([Task(str(n), "Do.", (Instance("", ("x",)),)) for n in range(count)])
+    assert section
+    (shown,) = section.blocks
+    assert isinstance(shown, Specimens)
+    assert len(shown.items) == min(count, 10)
+    assert shown.items[-1].title == f"task {count - 1}"
+
+
+def test_numbers_have_three_digits_unless_they_are_whole() -> None:
+    values = (0, 7, 52445, 15.92, 0.21349, 3.0, 118.24, 100_000.5, -2.346, None)
+    assert [number(one) for one in values] == [
+        "0",
+        "7",
+        "52,445",
+        "15.9",
+        "0.213",
+        "3",
+        "118",
+        "100,000",
+        "-2.35",
+        "",
+    ]

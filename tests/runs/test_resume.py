@@ -1,0 +1,204 @@
+"""Processes killed at any instant, and stopped with Ctrl-C: what they leave, and how it goes on."""
+
+import json
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.growing import exported, generated_in, grow, purpose_of, times_asked, where
+from support.scripted_server import Fault, ScriptedServer, completion, completion_text, random_delays
+from seedstep import Run
+
+CLI = [sys.executable, "-c", "from seedstep.cli import main; main()"]
+IN_FLIGHT = 4
+SETTINGS: dict[str, Any] = {"tasks": 16, "window": 5, "in_flight": IN_FLIGHT, "seed": 7}
+KILLS = 6
+
+
+def process(*arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen([*CLI, *arguments], stdout=-1, stderr=-1, text=True)
+
+
+def started(path: Path, server: ScriptedServer, style: str) -> "subprocess.Popen[str]":
+    values = {"model": "openai:scripted", "base-url": server.url, "prompt-style": style}
+    options = [f"--{name}={value}" for name, value in values.items()]
+    options += [f"--{name.replace('_', '-')}={value}" for name, value in SETTINGS.items()]
+    return process("bootstrap", "--out", str(path), *options)
+
+
+def wait_for(condition: Callable[[], bool], running: "subprocess.Popen[str]") -> None:
+    """Until it is true, or the process has ended."""
+    latest = time.monotonic() + 20
+    while not condition() and running.poll() is None:
+        assert time.monotonic() < latest
+        time.sleep(0.001)
+
+
+def finish(running: "subprocess.Popen[str]", seconds: float = 30) -> tuple[int, str, str]:
+    try:
+        output, errors = running.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        running.kill()
+        running.communicate()
+        raise
+    return running.returncode, output, errors
+
+
+def named(prompt: object, draw: object) -> str:
+    return json.dumps([prompt, draw], sort_keys=True)
+
+
+def asked(bodies: Iterable[dict[str, Any]]) -> list[str]:
+    return [named(body.get("prompt") or body["messages"], body["seed"]) for body in bodies]
+
+
+def committed(path: Path) -> set[str]:
+    """The requests whose answers are in a run's database."""
+    if not (path / "run.db").is_file():
+        return set()
+    with closing(sqlite3.connect(path / "run.db")) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE name = 'requests'")
+        if not tables.fetchall():
+            return set()
+        rows = [json.loads(row[0]) for row in connection.execute("SELECT request FROM requests")]
+    return {named(row["prompt"], row["draw"]) for row in rows}
+
+
+def killed(path: Path, server: ScriptedServer, style: str, chance: random.Random) -> None:
+    """Start a process and kill it: while it starts, or after some more of its requests."""
+    running = started(path, server, style)
+    before = server.requests
+    more = chance.randint(1, 12)
+    if chance.random() < 0.25:
+        time.sleep(chance.uniform(0, 0.7))
+    else:
+        wait_for(lambda: server.requests >= before + more, running)
+        time.sleep(chance.uniform(0, 0.03))
+    running.kill()
+    finish(running)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("style", ["completion", "chat"])
+def test_killed_at_any_instant_it_ends_in_the_same_bytes(
+    style: str, seed: int, tmp_path: Path
+) -> None:
+    chance = random.Random(f"{style} {seed}")
+    path = tmp_path / "run"
+    with ScriptedServer(random_delays(0.04)) as server:
+        calm = grow(tmp_path / "calm", server, prompt_style=style, **SETTINGS)
+        server.bodies.clear()
+        kept: set[str] = set()
+        for _ in range(KILLS):
+            first = len(server.bodies)
+            killed(path, server, style, chance)
+            new = asked(server.bodies[first:])
+            assert kept.isdisjoint(new)
+            kept = committed(path)
+            assert len(set(new) - kept) <= 2 * IN_FLIGHT  # under way, and being written
+        first = len(server.bodies)
+        code, _, errors = finish(started(path, server, style))
+        assert code == 0, errors
+        assert kept.isdisjoint(asked(server.bodies[first:]))
+        assert kept, "every kill came before the first reply: nothing was tested"
+        requests = server.requests
+        code, _, errors = finish(started(path, server, style))
+        assert code == 0, errors
+        assert server.requests == requests
+    assert exported(path) == exported(calm.path)
+    with Run.read(path) as run:
+        assert run.status().rejected == calm.status.rejected
+        assert run.status().generations == calm.status.generations
+
+
+def moody(number: int, body: dict[str, Any]) -> Fault:
+    """A model that never writes the same instructions again."""
+    again = completion(completion_text(body["prompt"] + str(random.random())))
+    generation = purpose_of(body) == "generation"
+    return Fault(delay=random.uniform(0, 0.04), body=again if generation else None)
+
+
+def test_killed_with_a_model_that_never_repeats_itself_all_is_built_on_what_was_kept(
+    tmp_path: Path,
+) -> None:
+    chance = random.Random(3)
+    path = tmp_path / "run"
+    with ScriptedServer(moody) as server:
+        for _ in range(KILLS):
+            killed(path, server, "completion", chance)
+        code, _, errors = finish(started(path, server, "completion"))
+        assert code == 0, errors
+    with Run.read(path) as run:
+        every = [one.id for one in run.tasks()] + [one[0] for one in run.rejected()]
+        shown = [run.show(one) for one in every]
+    assert len(every) > SETTINGS["tasks"]
+    for one in shown:
+        first = one.requests[0]
+        assert first["purpose"] == "generation"
+        assert one.columns["instruction"] in first["reply"]
+        lines = json.loads(first["request"])["prompt"].splitlines()
+        assert all(
+            any(text.rstrip(":") in line for line in lines) for _, text in one.demonstrations
+        )
+
+
+@pytest.mark.parametrize("style", ["completion", "chat"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_by_a_signal_it_keeps_all_and_says_how_to_go_on(
+    style: str, number: signal.Signals, tmp_path: Path
+) -> None:
+    path = tmp_path / "run"
+    with ScriptedServer(random_delays(0.04)) as server:
+        calm = grow(tmp_path / "calm", server, prompt_style=style, **SETTINGS)
+        server.bodies.clear()
+        running = started(path, server, style)
+        wait_for(lambda: len(server.bodies) >= 15, running)
+        running.send_signal(number)
+        code, _, errors = finish(running)
+        assert code == 130
+        assert "Traceback" not in errors
+        assert f"go on with: seedstep bootstrap --out {path}\n" in errors
+        assert committed(path) == set(asked(server.bodies))
+        code, _, errors = finish(process("bootstrap", "--out", str(path)))
+        assert code == 0, errors
+    assert set(times_asked(server.bodies).values()) == {1}
+    assert exported(path) == exported(calm.path)
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.3], ids=["at-once", "later"])
+def test_a_second_ctrl_c_does_not_wait_for_replies(pause: float, tmp_path: Path) -> None:
+    never = where(generated_in(2), Fault(delay=60))
+    with ScriptedServer(never) as server:
+        running = started(tmp_path / "run", server, "completion")
+        assert running.stderr
+        wait_for(lambda: len(committed(tmp_path / "run")) >= 3, running)
+        running.send_signal(signal.SIGINT)
+        while "requests in flight are waited for" not in (line := running.stderr.readline()):
+            assert line, "it ended without a word"
+        time.sleep(pause)
+        running.send_signal(signal.SIGINT)
+        code, _, errors = finish(running, seconds=8)
+    assert code == 130
+    assert "go on with: seedstep bootstrap" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_run_that_dried_up_exits_with_1_and_says_why(tmp_path: Path) -> None:
+    config = tmp_path / "few.yaml"
+    config.write_text("patience: 2\nnovelty_threshold: 0.01\nseed: 7\n")
+    with ScriptedServer() as server:
+        options = ["--model=openai:scripted", f"--base-url={server.url}", "--tasks=400"]
+        command = ["bootstrap", f"--out={tmp_path / 'run'}", f"--config={config}", *options]
+        code, output, errors = finish(process(*command))
+    assert code == 1, errors
+    assert "dried up: the last 2 generation requests gave no" in output
+    assert "not_novel" in output

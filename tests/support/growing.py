@@ -1,0 +1,119 @@
+"""What the tests of whole runs share: a bootstrap on the scripted server, and all that it left."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from seedstep import Task, export, self_instruct
+from seedstep.bootstrap import Generation
+from seedstep.exports import FORMATS
+from seedstep.recipes import Progress
+from seedstep.runs import Run, Status
+from support.scripted_server import Fault, Script, ScriptedServer
+
+STYLES = ("completion", "turns", "chat")
+
+DATA_FORMATS = tuple(name for name in FORMATS if name != "hub")
+"""Those that hold data alone: a card also says which model was asked, and a replay is another."""
+
+SIGNS = {
+    "generation": ("Come up with a series", "Here are"),
+    "classification": ("Can the following task",),
+    "instances": ("Come up with examples", "Given the classification", "Below is a classification"),
+}
+"""How a request begins, by its purpose."""
+
+
+@dataclass
+class Recorder:
+    """A watcher that keeps what it is told, and may end the run like a fault of its own."""
+
+    generations: list[Generation] = field(default_factory=list)
+    fails_after: int = 0
+
+    def began(self, progress: Progress) -> None:
+        pass
+
+    def retired(self, progress: Progress, generation: Generation) -> None:
+        self.generations.append(generation)
+        if len(self.generations) == self.fails_after:
+            raise Interruption
+
+    def tick(self, progress: Progress) -> None:
+        pass
+
+
+class Interruption(Exception):  # noqa: N818 - not an error of the program's
+    """Ends a run in the middle."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run as it was left."""
+
+    path: Path
+    generations: tuple[Generation, ...]
+    tasks: tuple[Task, ...]
+    status: Status
+
+    @property
+    def counts(self) -> tuple[object, ...]:
+        """What two runs of the same data have in common in their status."""
+        one = self.status
+        return one.finished, one.classification, one.instances, one.rejected, one.bad_instances
+
+
+def asked_of(server: ScriptedServer, **settings: Any) -> dict[str, Any]:
+    return {"model": "openai:scripted", "base_url": server.url, **settings}
+
+
+def grow(out: Path, server: ScriptedServer, **settings: Any) -> Outcome:
+    """Make a run, or go on with one."""
+    recorder = Recorder()
+    with self_instruct(out, watch=recorder, **asked_of(server, **settings)) as run:
+        return Outcome(out, tuple(recorder.generations), run.tasks(), run.status())
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """All files below a folder."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def exported(path: Path, names: Iterable[str] = DATA_FORMATS) -> dict[str, dict[str, bytes]]:
+    """A run's exports, byte for byte."""
+    with Run.read(path) as run:
+        for name in names:
+            export(run, name, path / "exports" / name)
+    return {name: files_of(path / "exports" / name) for name in names}
+
+
+def text_of(body: dict[str, Any]) -> str:
+    """The text of a request, turns joined."""
+    turns = [str(one["content"]) for one in body.get("messages", ())]
+    return "\n".join(turns) if turns else str(body["prompt"])
+
+
+def purpose_of(body: dict[str, Any]) -> str:
+    text = text_of(body)
+    return next(purpose for purpose, signs in SIGNS.items() if text.startswith(signs))
+
+
+def times_asked(bodies: Iterable[dict[str, Any]]) -> Counter[str]:
+    return Counter(json.dumps(body, sort_keys=True) for body in bodies)
+
+
+def where(condition: Callable[[dict[str, Any]], bool], fault: Fault) -> Script:
+    """Requests of which this is true get the fault."""
+    return lambda number, body: fault if condition(body) else None
+
+
+def generated_in(*draws: int) -> Callable[[dict[str, Any]], bool]:
+    """True of the generation requests of these items."""
+    return lambda body: purpose_of(body) == "generation" and body["seed"] in draws
