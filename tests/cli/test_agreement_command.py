@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from seedstep.evaluate.verdicts import labels_of
-from seedstep.inputs import read_labels
+from seedstep.inputs.labels import read_labels
 from support.answer_files import write_lines
 from support.command_line import seedstep
 from support.judging import Answered, by_length

@@ -8,10 +8,10 @@ from seedstep.data.files import (
     write_atomically,
     write_in_parts,
 )
-from seedstep.data.forms import has_rows, load_rows
 from seedstep.data.jsonl import BadLine, read_jsonl
 from seedstep.data.predictions import PredictionFile, WrittenPrediction, read_predictions
 from seedstep.data.records import Example, Instance, Problem, Task, instances_of
+from seedstep.data.rows import has_rows, load_rows
 from seedstep.data.seeds import SeedFile, read_seeds, require_seeds, seed_tasks
 from seedstep.data.sources import evaluation_items, load_tasks, scan_tasks
 from seedstep.data.superni import STEPS_FIELD, TaskFiles, read_task, task_file, write_task_with

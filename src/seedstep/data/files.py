@@ -19,7 +19,9 @@ import msgspec
 from seedstep.errors import RunError
 
 __all__ = [
+    "EXPORT_MARKER",
     "FolderMarker",
+    "exported_format",
     "files_in",
     "read_marker",
     "require_ours",
@@ -28,6 +30,9 @@ __all__ = [
     "write_atomically",
     "write_in_parts",
 ]
+
+EXPORT_MARKER = ".seedstep-export.json"
+"""Marks a directory as an export of ours, which the next export may replace."""
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -148,3 +153,9 @@ def _put_in_place(partial: Path, out: Path) -> None:
     out.rename(old / out.name)
     partial.rename(out)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def exported_format(path: Path) -> str | None:
+    """The format of the export in a directory; None where there is none."""
+    marker = read_marker(path, EXPORT_MARKER)
+    return marker.format if marker else None

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from seedstep.data import Example, Task, files_in, read_marker, task_file, whole_folder
+from seedstep.data.files import EXPORT_MARKER
 from seedstep.encode import encode_pair
 from seedstep.errors import InputError, MissingExtraError, RunError
 from seedstep.exports.hub import data_card, require_licence
@@ -27,11 +28,7 @@ __all__ = [
     "FORMATS",
     "export",
     "exported_files",
-    "exported_format",
 ]
-
-MARKER = ".seedstep-export.json"
-"""Marks a directory as an export of ours, which the next export may replace."""
 
 HUB = "hub"
 
@@ -80,7 +77,7 @@ def export(
             f"{run.path} has no finished tasks yet", "let `seedstep bootstrap` make some"
         )
     source = _Source(run, tasks, run.settings.seed, end_of_text, licence)
-    with whole_folder(out, MARKER, {"format": name}) as folder:
+    with whole_folder(out, EXPORT_MARKER, {"format": name}) as folder:
         return FORMATS[name](source, folder)
 
 
@@ -90,17 +87,11 @@ def exported_files(path: Path) -> dict[str, int]:
     Raises:
         InputError: there is none in this directory.
     """
-    marker = read_marker(path, MARKER)
+    marker = read_marker(path, EXPORT_MARKER)
     if not marker or marker.format != HUB:
         what = f"{path} was not written by `seedstep export --format hub`"
         raise InputError(what, "export the run in that format first")
     return {name: (path / name).stat().st_size for name in files_in(path) if name in marker.files}
-
-
-def exported_format(path: Path) -> str | None:
-    """The format of the export in a directory; None where there is none."""
-    marker = read_marker(path, MARKER)
-    return marker.format if marker else None
 
 
 @dataclass(frozen=True, slots=True)

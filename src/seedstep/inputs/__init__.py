@@ -1,17 +1,14 @@
 """Whatever becomes tasks, instructions, predictions or labels when it is read."""
 
-from seedstep.inputs.labels import Labels, read_labels
 from seedstep.inputs.steps import with_steps
 from seedstep.inputs.systems import System, TaskChoice, distinct_names, read_systems
 from seedstep.inputs.tasks import load_source
 
 __all__ = [
-    "Labels",
     "System",
     "TaskChoice",
     "distinct_names",
     "load_source",
-    "read_labels",
     "read_systems",
     "with_steps",
 ]

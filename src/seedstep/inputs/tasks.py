@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from seedstep.data import Instance, Task, TaskFiles, has_rows, load_rows, load_tasks
+from seedstep.data.files import exported_format
 from seedstep.errors import InputError
-from seedstep.exports.formats import exported_format
 from seedstep.runs.bootstrap import Run
 from seedstep.runs.directory import stage_of
 from seedstep.tune import Source

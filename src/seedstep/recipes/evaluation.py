@@ -31,7 +31,8 @@ from seedstep.evaluate.compare import Evaluated, Grouping, evaluated
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import Judged, judge_answers
 from seedstep.evaluate.metrics import load_tokenizer
-from seedstep.inputs import Labels, TaskChoice, distinct_names, read_labels, read_systems
+from seedstep.inputs import TaskChoice, distinct_names, read_systems
+from seedstep.inputs.labels import Labels, read_labels
 from seedstep.llm import Engine, Spent
 from seedstep.recipes.tasks import TaskProgress, TaskWatch, work_on_tasks
 from seedstep.runs import JudgeRun, keep_scores

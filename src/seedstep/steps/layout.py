@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from seedstep.steps.parse import (
+from seedstep.steps.markers import (
     BULLET,
     INLINE_KINDS,
     Marker,
