@@ -21,7 +21,7 @@ from seedstep.report.charts import (
     ring_chart,
     share_chart,
 )
-from seedstep.report.page import Chart
+from seedstep.report.records import Chart
 from seedstep.report.statistics import score_histogram, words_histogram
 from seedstep.report.structure import Verb
 

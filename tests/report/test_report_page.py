@@ -10,9 +10,8 @@ import html5lib
 import pytest
 
 from seedstep.report.charts import bar_chart, render
-from seedstep.report.page import (
-    CELL,
-    TEXT,
+from seedstep.report.page import CELL, TEXT, render_page, shown
+from seedstep.report.records import (
     Chart,
     Field,
     Paragraph,
@@ -21,8 +20,6 @@ from seedstep.report.page import (
     Specimen,
     Specimens,
     Table,
-    render_page,
-    shown,
 )
 
 HTML = "{http://www.w3.org/1999/xhtml}"

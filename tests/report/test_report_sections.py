@@ -8,7 +8,7 @@ import pytest
 from seedstep.data import Example, Instance, Task
 from seedstep.evaluate.judge import FIRST, SAME, SECOND, Judged, Verdict
 from seedstep.llm import Price
-from seedstep.report.page import Chart, Paragraph, Section, Specimens, Table, number
+from seedstep.report.records import Chart, Paragraph, Section, Specimens, Table, number
 from seedstep.report.sections.grown import (
     examples_section,
     labels_section,

@@ -21,7 +21,7 @@ from seedstep.evaluate.compare import Evaluated
 from seedstep.evaluate.intervals import Value
 from seedstep.report.charts import Line, line_chart, render
 from seedstep.report.charts.style import LIGHT, SERIES, drawing
-from seedstep.report.page import Chart
+from seedstep.report.records import Chart
 from seedstep.report.tables import METRIC_NAMES, NO_CATEGORY, one_line
 from seedstep.tune.records import read_losses
 

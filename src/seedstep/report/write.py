@@ -21,7 +21,8 @@ from seedstep.evaluate.compare import evaluated
 from seedstep.inputs import read_systems
 from seedstep.inputs.systems import PredictionsHeld, System, distinct_names
 from seedstep.report.charts import Drawn, render
-from seedstep.report.page import Chart, Part, Section, render_page
+from seedstep.report.page import render_page
+from seedstep.report.records import Chart, Part, Section
 from seedstep.report.sections.grown import (
     examples_section,
     labels_section,

@@ -10,7 +10,7 @@ from typing import Any
 
 from seedstep.evaluate.compare import Difference
 from seedstep.report.charts.style import LIGHT, SERIES, label
-from seedstep.report.page import Chart, Table, number
+from seedstep.report.records import Chart, Table, number
 from seedstep.report.statistics import Histogram
 from seedstep.report.tables import METRIC_NAMES
 

@@ -11,7 +11,7 @@ from math import cos, pi, sin
 from typing import Any
 
 from seedstep.report.charts.style import LIGHT, SERIES, label
-from seedstep.report.page import Chart, Table, number
+from seedstep.report.records import Chart, Table, number
 from seedstep.report.statistics import thinned
 from seedstep.report.structure import Verb
 

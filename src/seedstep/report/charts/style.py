@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any
 
 from seedstep.errors import MissingExtraError
-from seedstep.report.page import Chart
+from seedstep.report.records import Chart
 from seedstep.text import visible
 
 __all__ = [

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from seedstep.bootstrap import REASONS
 from seedstep.data import Task
 from seedstep.report.charts import bar_chart, histogram_chart, ring_chart
-from seedstep.report.page import (
+from seedstep.report.records import (
     Block,
     Field,
     Paragraph,

@@ -12,7 +12,7 @@ from math import isfinite
 from seedstep.llm import Price
 from seedstep.report.charts import Line, line_chart
 from seedstep.report.figures import loss_chart
-from seedstep.report.page import Block, Paragraph, Section, Table
+from seedstep.report.records import Block, Paragraph, Section, Table
 from seedstep.report.statistics import PAUSE_SECONDS, elapsed
 from seedstep.runs import Answered
 

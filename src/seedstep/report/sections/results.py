@@ -20,7 +20,16 @@ from seedstep.evaluate.verdicts import preferences, ratings
 from seedstep.inputs import System
 from seedstep.report.charts import bar_chart, difference_chart, share_chart
 from seedstep.report.figures import TaskChange, task_changes
-from seedstep.report.page import Block, Chart, Field, Paragraph, Section, Specimen, Specimens, Table
+from seedstep.report.records import (
+    Block,
+    Chart,
+    Field,
+    Paragraph,
+    Section,
+    Specimen,
+    Specimens,
+    Table,
+)
 from seedstep.report.tables import METRIC_NAMES, group_table, overall_table, shown, verdict_table
 from seedstep.steps import render
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from seedstep.report.charts import bar_chart, histogram_chart
-from seedstep.report.page import Block, Field, Paragraph, Section, Specimen, Specimens, Table
+from seedstep.report.records import Block, Field, Paragraph, Section, Specimen, Specimens, Table
 from seedstep.report.statistics import thinned, words_histogram
 from seedstep.runs import Entry
 from seedstep.steps import FAILURES, Described, Statistics, Written, render, statistics
