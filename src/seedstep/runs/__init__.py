@@ -1,0 +1,41 @@
+"""Run directories, their databases, and the stages that they are of."""
+
+from seedstep.runs.bootstrap import Run
+from seedstep.runs.directory import RunDirectory, read_yaml
+from seedstep.runs.judge import JudgeRun
+from seedstep.runs.predictions import ChosenSystem, Counts, PredictionsRun
+from seedstep.runs.requests import RequestLine
+from seedstep.runs.results import Answered, RejectedInstruction, RejectedPair, Status, TaskDetails, Usage
+from seedstep.runs.scores import keep_scores, kept_scores
+from seedstep.runs.stages import open_run
+from seedstep.runs.steps import ExamplesRun, StepsRun
+from seedstep.runs.tasks import Entry, TaskResult, TaskRun
+from seedstep.runs.tune import TUNE_CONFIG, TuneRun, stored_settings
+
+__all__ = [
+    "Answered",
+    "ChosenSystem",
+    "Counts",
+    "Entry",
+    "ExamplesRun",
+    "JudgeRun",
+    "PredictionsRun",
+    "RejectedInstruction",
+    "RejectedPair",
+    "RequestLine",
+    "Run",
+    "RunDirectory",
+    "Status",
+    "StepsRun",
+    "TUNE_CONFIG",
+    "TaskDetails",
+    "TaskResult",
+    "TaskRun",
+    "TuneRun",
+    "Usage",
+    "keep_scores",
+    "kept_scores",
+    "open_run",
+    "read_yaml",
+    "stored_settings",
+]

@@ -1,0 +1,237 @@
+"""The request engine's ledger, in the run's database.
+
+Example::
+
+    Engine(endpoint, RequestLedger(database), in_flight=8)
+"""
+
+import sqlite3
+import time
+import msgspec
+from seedstep.llm import Answer, Failure, Reply, Request
+from seedstep.runs.database import Database
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from seedstep.data import write_in_parts
+from seedstep.errors import InputError
+from seedstep.llm import Failure, Header, read_header
+
+__all__ = [
+    "RequestLedger",
+    "RequestLine",
+    "answer_of",
+    "find_request",
+    "list_requests",
+    "write_recording",
+]
+
+_GET = """
+SELECT reply, finish_reason, prompt_tokens, completion_tokens, estimated, seconds, attempts,
+       failure, detail, status
+FROM requests WHERE key = ?
+"""
+_PUT = """
+INSERT OR IGNORE INTO requests
+    (key, purpose, request, reply, finish_reason, prompt_tokens, completion_tokens, estimated,
+     seconds, attempts, failure, detail, status, at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+class RequestLedger:
+    """Answers by key; `put` returns once the answer is on the disk."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep answers in `database`."""
+        self._database = database
+
+    def get(self, key: str) -> Answer | None:
+        """The answer kept under a key."""
+        rows = self._database.rows(_GET, (key,))
+        return answer_of(rows[0]) if rows else None
+
+    async def put(self, key: str, request: Request, answer: Answer) -> None:
+        """Keep an answer, durably.
+
+        Raises:
+            StoreError: the disk is full, or the database can't be written.
+        """
+        body = msgspec.json.encode(
+            {
+                "prompt": request.prompt,
+                "sampling": request.sampling,
+                "schema": request.schema,
+                "draw": request.draw,
+            }
+        ).decode()
+        values = (key, request.purpose, body, *_columns(answer), time.time())
+        await self._database.write([(_PUT, values)])
+
+
+def answer_of(row: sqlite3.Row) -> Answer:
+    """The answer in a row of the table `requests`."""
+    if row["failure"] is not None:
+        return Failure(row["failure"], row["detail"], row["status"], row["attempts"])
+    return Reply(
+        row["reply"],
+        row["finish_reason"],
+        row["prompt_tokens"],
+        row["completion_tokens"],
+        bool(row["estimated"]),
+        row["seconds"],
+        row["attempts"],
+    )
+
+
+def _columns(answer: Answer) -> tuple[object, ...]:
+    if isinstance(answer, Failure):
+        empty = (None, None, 0, 0, 0, 0.0)
+        return (*empty, answer.attempts, answer.reason, answer.detail, answer.status)
+    return (
+        answer.text,
+        answer.finish_reason,
+        answer.prompt_tokens,
+        answer.completion_tokens,
+        int(answer.estimated),
+        answer.seconds,
+        answer.attempts,
+        None,
+        None,
+        0,
+    )
+
+
+START_CHARACTERS = 200
+"""How much of a reply is read for the list."""
+
+PAGE = 200
+"""Requests held at a time while a recording is written."""
+
+_WHERE = "WHERE (?1 = '' OR purpose = ?1) AND (NOT ?2 OR failure IS NOT NULL)"
+_LIST = f"""
+SELECT key, purpose, failure, prompt_tokens, completion_tokens, estimated, seconds, attempts,
+       substr(coalesce(reply, detail), 1, {START_CHARACTERS}) AS start
+FROM requests {_WHERE} ORDER BY rowid LIMIT ?3
+"""  # noqa: S608 - constants
+_COUNT = f"SELECT count(*) FROM requests {_WHERE}"  # noqa: S608 - constants
+_FIND = "SELECT * FROM requests WHERE substr(key, 1, ?1) = ?2 LIMIT 2"
+_PAGE = "SELECT rowid, * FROM requests WHERE rowid > ? ORDER BY rowid LIMIT ?"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLine:
+    """A request in a list. `failure` is the reason's name, empty where there is a reply.
+
+    `start` is how the reply begins, or what is said of the failure. Tokens are `estimated` where
+    the server counted none.
+    """
+
+    key: str
+    purpose: str
+    failure: str
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: bool
+    seconds: float
+    attempts: int
+    start: str
+
+
+def list_requests(
+    database: Database, *, purpose: str, failed: bool, limit: int
+) -> tuple[tuple[RequestLine, ...], int]:
+    """The first `limit` requests in the order in which they were answered, and how many there are.
+
+    An empty `purpose` is any; `failed` leaves out those that have a reply.
+
+    Raises:
+        InputError: no request has this purpose.
+    """
+    if purpose:
+        _require_purpose(database, purpose)
+    rows = database.rows(_LIST, (purpose, failed, limit))
+    count = database.rows(_COUNT, (purpose, failed))[0][0]
+    return tuple(
+        RequestLine(
+            row["key"],
+            row["purpose"],
+            row["failure"] or "",
+            row["prompt_tokens"],
+            row["completion_tokens"],
+            bool(row["estimated"]),
+            row["seconds"],
+            row["attempts"],
+            row["start"],
+        )
+        for row in rows
+    ), count
+
+
+def find_request(database: Database, start: str) -> dict[str, Any]:
+    """The row, by column name, of the one request whose key begins with `start`.
+
+    Raises:
+        InputError: there is none, or more than one.
+    """
+    rows = database.rows(_FIND, (len(start), start))
+    if not rows:
+        raise InputError(
+            f"no request has a key that begins with '{start}'", "`seedstep requests RUN` lists them"
+        )
+    if len(rows) > 1:
+        raise InputError(
+            f"more than one request has a key that begins with '{start}'", "give more of the key"
+        )
+    return dict(rows[0])
+
+
+def write_recording(database: Database, header: Header, path: Path) -> int:
+    """Write all requests to a recording, and return how many they are.
+
+    Raises:
+        InputError: the file is there and is no recording, or its directory is not there.
+        RunError: the disk is full or the directory can't be written.
+    """
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no directory {path.parent}", "make it first")
+    if path.exists():
+        _require_recording(path)
+    return write_in_parts(path, _recorded(database, header)) - 1
+
+
+def _require_purpose(database: Database, purpose: str) -> None:
+    known = [row[0] for row in database.rows("SELECT DISTINCT purpose FROM requests")]
+    if purpose not in known:
+        remedy = f"known are {', '.join(known)}" if known else "the run has asked nothing yet"
+        raise InputError(f"no request is for '{purpose}'", remedy)
+
+
+def _require_recording(path: Path) -> None:
+    """What is not a recording is not overwritten."""
+    try:
+        read_header(path)
+    except InputError:
+        raise InputError(
+            f"{path} is there already, and no recording", "name another file"
+        ) from None
+
+
+def _recorded(database: Database, header: Header) -> Iterator[bytes]:
+    """The lines of a recording."""
+    yield msgspec.json.encode(header) + b"\n"
+    last = 0
+    while rows := database.rows(_PAGE, (last, PAGE)):
+        for row in rows:
+            answer = answer_of(row)
+            failed = isinstance(answer, Failure)
+            line = {
+                "key": row["key"],
+                "purpose": row["purpose"],
+                "request": msgspec.Raw(row["request"].encode()),
+                "reply": None if failed else answer,
+                "failure": answer if failed else None,
+            }
+            yield msgspec.json.encode(line) + b"\n"
+        last = rows[-1]["rowid"]
