@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
-from seedstep.store import stages as registry
+from seedstep.runs import stages as registry
 
 from seedstep.errors import InputError
 from seedstep.inputs import read_systems

@@ -212,7 +212,7 @@ def test_a_wrong_setting_for_a_run_that_is_there(
 WRITER = """
 import sys
 from pathlib import Path
-from seedstep.store import Run
+from seedstep.runs import Run
 
 with Run.start(Path(sys.argv[1]), {}):
     print("ready", flush=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from seedstep.store import stages as registry
+from seedstep.runs import stages as registry
 
 from seedstep.data import TaskFiles, load_tasks
 from seedstep.evaluate import Prediction, Reference, references_of

@@ -95,7 +95,7 @@ def overall_table(systems: Sequence[Evaluated]) -> Table:
 
 
 def kept_table(rows: Iterable[Mapping[str, Any]]) -> Table:
-    """As `overall_table`, of the scores that a run keeps (`seedstep.store.kept_scores`)."""
+    """As `overall_table`, of the scores that a run keeps (`seedstep.runs.kept_scores`)."""
     overall = (row for row in rows if not row["grouping"])
     return Table(
         ("system", "tokenizer", *METRIC_NAMES.values(), "instances", "tasks"),

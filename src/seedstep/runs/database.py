@@ -173,7 +173,7 @@ class Database:
         self.path = path
         self._reader = reader
         self._writer = writer
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="seedstep-store")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="seedstep-database")
         self._queue: list[tuple[Sequence[Statement], asyncio.Future[None]]] = []
         self._committing: asyncio.Task[None] | None = None
 
