@@ -7,15 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seedstep.bootstrap.english import is_statement
 from seedstep.bootstrap.filters import (
-    extra_instance_fault,
+    FILTERS,
+    Reply,
     instruction_fault,
-    is_statement,
     sift_instances,
 )
 from seedstep.bootstrap.parse import RawInstance
 from seedstep.data import Instance, seed_tasks
 from seedstep.prompts import demonstrations
+
+EXTRA = [one for one in FILTERS if one.extra]
+
+
+def extra_instance_fault(instruction: str, instance: RawInstance) -> str:
+    """The reason for which our own filters reject an instance, or nothing."""
+    rejected = sift_instances(Reply(instruction, (instance,)), EXTRA).rejected
+    return rejected[0].reason if rejected else ""
+
 
 POINTS_AT_INPUT = [
     "Sort these words.",
@@ -103,10 +113,11 @@ def test_what_the_prompt_shows_is_not_taken_for_the_models_own(approach: str) ->
             assert extra_instance_fault("Write a poem.", RawInstance("Other", one.output)) == ""
 
 
-def test_the_instance_filters_are_added_with_the_instruction_only() -> None:
-    found = [RawInstance("", "ant, bee"), RawInstance("bee, ant", "ant, bee")]
-    assert len(sift_instances(found, "paper").instances) == 2
-    kept = sift_instances(found, "paper", "Sort these words.")
+def test_the_instance_filters_can_be_left_out() -> None:
+    found = (RawInstance("", "ant, bee"), RawInstance("bee, ant", "ant, bee"))
+    reply = Reply("Sort these words.", found)
+    assert len(sift_instances(reply, extra=False).instances) == 2
+    kept = sift_instances(reply)
     assert kept.instances == (Instance("bee, ant", ("ant, bee",)),)
     assert [one.reason for one in kept.rejected] == ["missing_input"]
 

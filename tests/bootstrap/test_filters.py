@@ -13,6 +13,7 @@ from seedstep import Instance, Settings, Task
 from seedstep.bootstrap.filters import (
     KEYWORDS,
     Kept,
+    Reply,
     instruction_fault,
     is_novel,
     sift_instances,
@@ -237,12 +238,17 @@ SIFTED: dict[str, tuple[list[tuple[str, str]], list[str], list[str]]] = {
 """What was written; the reason for each under `paper` and `released`, empty for what is kept."""
 
 
+def sifted(found: list[RawInstance], fidelity: str) -> Kept:
+    """What the paper's filters make of some instances."""
+    return sift_instances(Reply("", tuple(found)), fidelity=fidelity, extra=False)
+
+
 def check_sifted(found: list[RawInstance], fidelity: str, reasons: list[str]) -> None:
     """Assert that each was kept, or rejected for its reason, in the order they were written."""
     decided = list(zip(found, reasons, strict=True))
     kept = tuple(Instance(one.input, (one.output,)) for one, why in decided if not why)
     rejected = tuple(RejectedInstance(one.input, one.output, why) for one, why in decided if why)
-    assert sift_instances(found, fidelity) == Kept(kept, rejected)
+    assert sifted(found, fidelity) == Kept(kept, rejected)
 
 
 @pytest.mark.parametrize(("written", "paper", "released"), SIFTED.values(), ids=SIFTED)
@@ -282,9 +288,9 @@ def test_sifting_parts_all_that_was_found_and_keeps_the_order(
     found: list[RawInstance], fidelity: str
 ) -> None:
     written = [(one.input, one.output) for one in found]
-    sifted = sift_instances(found, fidelity)
-    kept = [(one.input, one.output) for one in sifted.instances]
-    rejected = [(one.input, one.output) for one in sifted.rejected]
+    parted = sifted(found, fidelity)
+    kept = [(one.input, one.output) for one in parted.instances]
+    rejected = [(one.input, one.output) for one in parted.rejected]
     assert Counter(kept) + Counter(rejected) == Counter(written)
     for part in (kept, rejected):
         rest = iter(written)
@@ -296,8 +302,8 @@ def test_sifting_parts_all_that_was_found_and_keeps_the_order(
 def test_kept_instances_have_no_fault_no_copy_and_no_conflict(
     found: list[RawInstance], fidelity: str
 ) -> None:
-    sifted = sift_instances(found, fidelity)
-    kept = [(one.input, one.output) for one in sifted.instances]
+    parted = sifted(found, fidelity)
+    kept = [(one.input, one.output) for one in parted.instances]
     whole = {(one.input, one.output) for one in found if one.whole}
     assert len(set(kept)) == len(kept)
     for text, output in kept:
@@ -308,12 +314,12 @@ def test_kept_instances_have_no_fault_no_copy_and_no_conflict(
         assert not output.endswith(":")
     for text, group in groupby(sorted(kept), key=lambda one: one[0]):
         assert not text or len(list(group)) == 1
-    assert all(one.reason for one in sifted.rejected)
+    assert all(one.reason for one in parted.rejected)
 
 
 @given(FOUND)
 def test_released_keeps_all_that_paper_keeps_or_nothing(found: list[RawInstance]) -> None:
-    paper = sift_instances(found, "paper")
-    released = sift_instances(found, "released")
+    paper = sifted(found, "paper")
+    released = sifted(found, "released")
     conflict = any(one.reason == "conflicting_outputs" for one in paper.rejected)
     assert released.instances == (() if conflict else paper.instances)

@@ -1,20 +1,37 @@
 """Self-Instruct: grow tasks from seed tasks (Wang et al. 2023, section 2.2)."""
 
-from seedstep.bootstrap.filters import REASONS, check_seeds
+from seedstep.bootstrap.filters import (
+    FILTERS,
+    REASONS,
+    Filter,
+    InstanceFilter,
+    InstructionFilter,
+    Reply,
+    reasons_of,
+)
+from seedstep.bootstrap.parse import RawInstance
 from seedstep.bootstrap.pipeline import bootstrap
 from seedstep.bootstrap.preview import preview
 from seedstep.bootstrap.records import Candidate, Generation, RejectedInstance
+from seedstep.bootstrap.seed_check import check_seeds
 from seedstep.bootstrap.settings import Settings, make_settings, require_price
 
 __all__ = [
+    "FILTERS",
     "REASONS",
     "Candidate",
+    "Filter",
     "Generation",
+    "InstanceFilter",
+    "InstructionFilter",
+    "RawInstance",
     "RejectedInstance",
+    "Reply",
     "Settings",
     "bootstrap",
     "check_seeds",
     "make_settings",
     "preview",
+    "reasons_of",
     "require_price",
 ]

@@ -1,4 +1,10 @@
-"""The filters, each with its own named reason (Self-Instruct, section 2.2).
+"""The filters of the bootstrap, each with its own named reason (Self-Instruct, section 2.2).
+
+`FILTERS` has all of them, in the order in which they are applied. One of your own is passed with
+them::
+
+    quoted = InstructionFilter("quoted", "stands in quotes", lambda text: text.startswith('"'))
+    self_instruct("runs/mine", tasks=100, filters=[*FILTERS, quoted])
 
 Example::
 
@@ -7,31 +13,89 @@ Example::
 
 import re
 import string
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from types import MappingProxyType
 
+from seedstep.bootstrap.english import is_statement, lacks_material
 from seedstep.bootstrap.parse import RawInstance
 from seedstep.bootstrap.records import RejectedInstance
-from seedstep.bootstrap.settings import PAPER_THRESHOLD
-from seedstep.data import Instance, Problem, SeedFile, read_seeds
-from seedstep.novelty import Neighbor, NoveltyIndex
+from seedstep.data import Instance
+from seedstep.errors import InputError
+from seedstep.novelty import Neighbor
 from seedstep.prompts import demonstrations
-from seedstep.text import latin_tokens, loops, unicode_tokens
+from seedstep.text import loops, unicode_tokens
 
 __all__ = [
+    "FILTERS",
     "REASONS",
     "Fault",
+    "Filter",
+    "InstanceFilter",
+    "InstructionFilter",
     "Kept",
-    "check_seeds",
-    "extra_instance_fault",
+    "Reply",
+    "check_filters",
     "instruction_fault",
     "is_novel",
-    "is_statement",
+    "reasons_of",
     "sift_instances",
 ]
+
+Found = str | bool | None
+"""What a filter returns: a detail for people or True where it rejects; else nothing or False."""
+
+Fault = tuple[str, str]
+"""A named reason, and a detail for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstructionFilter:
+    """A reason to reject an instruction.
+
+    `find` is called with the instruction. `meaning` says in a few words what is wrong with an
+    instruction that it rejects. `in_other_languages`, where given, is called in place of `find` in
+    runs that are not in English; a filter that is `english_only` is left out there. A filter that
+    is `extra` is not the paper's, and is left out where the setting `extra_filters` is False.
+    """
+
+    name: str
+    meaning: str
+    find: Callable[[str], Found]
+    in_other_languages: Callable[[str], Found] | None = None
+    english_only: bool = False
+    extra: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The instruction of a task, and the instances that a reply has for it."""
+
+    instruction: str
+    instances: tuple[RawInstance, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFilter:
+    """A reason to reject an instance.
+
+    `find` is called with a reply, and the place of the instance among its instances; those that
+    earlier filters rejected are not among them. `meaning` and `extra` are as for
+    `InstructionFilter`. `as_released`, where given, is called in place of `find` in runs with the
+    fidelity "released". A filter that is not `for_seeds` is left out when seeds are checked.
+    """
+
+    name: str
+    meaning: str
+    find: Callable[[Reply, int], Found]
+    as_released: Callable[[Reply, int], Found] | None = None
+    extra: bool = False
+    for_seeds: bool = True
+
+
+Filter = InstructionFilter | InstanceFilter
+
 
 MIN_WORDS = 4
 MAX_WORDS = 150
@@ -55,32 +119,211 @@ KEYWORDS = (
 
 _KEYWORD = re.compile(rf"\b(?:{'|'.join(KEYWORDS)})\b", re.IGNORECASE)
 
-Fault = tuple[str, str]
-"""A named reason, and a detail for people."""
+
+def _too_short(words: int) -> Found:
+    if words >= MIN_WORDS:
+        return None
+    return f"{words} word" if words == 1 else f"{words} words"
 
 
-def instruction_fault(text: str, *, english: bool, extra: bool = True) -> Fault | None:
-    """Why an instruction is not taken, novelty aside; None if it is.
+def _too_long(words: int) -> Found:
+    return f"{words} words" if words > MAX_WORDS else None
 
-    Where the run is not in `english`, words are counted in every script, and an instruction
-    may start with a non-ASCII character. `extra` adds our own filters to the paper's.
+
+def _keyword(text: str) -> Found:
+    found = _KEYWORD.search(text)
+    return found[0].lower() if found else None
+
+
+def _starts_with_punctuation(text: str) -> Found:
+    return text[0] if text[0] in string.punctuation else None
+
+
+def _starts_with_non_ascii(text: str) -> Found:
+    return None if text[0].isascii() else text[0]
+
+
+def _output_repeats_input(reply: Reply, place: int) -> Found:
+    instance = reply.instances[place]
+    return instance.input == instance.output
+
+
+def _ends_with_colon(reply: Reply, place: int) -> Found:
+    instance = reply.instances[place]
+    return instance.input.endswith(":") or instance.output.endswith(":")
+
+
+def _duplicate(reply: Reply, place: int) -> Found:
+    return reply.instances[place] in reply.instances[:place]
+
+
+def _conflicting_outputs(reply: Reply, place: int) -> Found:
+    return reply.instances[place].input in _conflicting_inputs(reply)
+
+
+def _conflicts_anywhere(reply: Reply, place: int) -> Found:
+    return bool(_conflicting_inputs(reply))
+
+
+@lru_cache(maxsize=1)
+def _conflicting_inputs(reply: Reply) -> frozenset[str]:
+    """Return the inputs, empty ones aside, that have different outputs."""
+    outputs: dict[str, set[str]] = {}
+    for instance in reply.instances:
+        if instance.input:
+            outputs.setdefault(instance.input, set()).add(instance.output)
+    return frozenset(text for text, several in outputs.items() if len(several) > 1)
+
+
+def _missing_input(reply: Reply, place: int) -> Found:
+    return not reply.instances[place].input and lacks_material(reply.instruction)
+
+
+def _copies_demonstration(reply: Reply, place: int) -> Found:
+    instance = reply.instances[place]
+    return (instance.input, instance.output) in _shown()
+
+
+@cache
+def _shown() -> frozenset[tuple[str, str]]:
+    """All (input, output) of the fixed demonstrations, inputs with and without their label."""
+    pairs = set()
+    for approach in ("input_first", "output_first"):
+        for shown in demonstrations()[approach]:
+            for one in shown.examples:
+                pairs |= {(one.input, one.output), (f"{shown.label}: {one.input}", one.output)}
+    return frozenset(pairs)
+
+
+FILTERS: tuple[Filter, ...] = (
+    InstructionFilter(
+        "too_short",
+        "3 words or fewer",
+        lambda text: _too_short(len(text.split())),
+        in_other_languages=lambda text: _too_short(len(unicode_tokens(text))),
+    ),
+    InstructionFilter(
+        "too_long",
+        "more than 150 words",
+        lambda text: _too_long(len(text.split())),
+        in_other_languages=lambda text: _too_long(len(unicode_tokens(text))),
+    ),
+    InstructionFilter("keyword", "speaks of images, files or the like", _keyword),
+    InstructionFilter(
+        "write_a_program",
+        'starts with "Write a program"',
+        lambda text: text.startswith("Write a program"),
+    ),
+    InstructionFilter(
+        "starts_with_punctuation", "starts with punctuation", _starts_with_punctuation
+    ),
+    InstructionFilter(
+        "starts_with_non_ascii",
+        "starts with a non-ASCII character",
+        _starts_with_non_ascii,
+        english_only=True,
+    ),
+    InstructionFilter(
+        "statement",
+        "states something, asks for nothing",
+        is_statement,
+        english_only=True,
+        extra=True,
+    ),
+    InstanceFilter(
+        "unfinished",
+        "cut off at the reply's length limit",
+        lambda reply, place: not reply.instances[place].whole,
+    ),
+    InstanceFilter(
+        "empty_output", "no output", lambda reply, place: not reply.instances[place].output
+    ),
+    InstanceFilter("output_repeats_input", "the output is the input", _output_repeats_input),
+    InstanceFilter("ends_with_colon", "input or output ends with a colon", _ends_with_colon),
+    InstanceFilter("duplicate_instance", "the same instance again", _duplicate),
+    InstanceFilter(
+        "conflicting_outputs",
+        "one input with different outputs",
+        _conflicting_outputs,
+        as_released=_conflicts_anywhere,
+    ),
+    InstanceFilter(
+        "missing_input",
+        "the instruction points at an input that is not there",
+        _missing_input,
+        extra=True,
+    ),
+    InstanceFilter(
+        "copies_demonstration",
+        "copied from the prompt's demonstrations",
+        _copies_demonstration,
+        extra=True,
+        for_seeds=False,  # the demonstrations are made from our own seeds
+    ),
+    InstanceFilter(
+        "repeats_itself",
+        "the output goes round in circles",
+        lambda reply, place: loops(reply.instances[place].output),
+        extra=True,
+    ),
+)
+"""All filters, in the order in which they are applied."""
+
+OUTCOMES: Mapping[str, str] = MappingProxyType(
+    {
+        "not_novel": "too similar to a known instruction",
+        "contaminated": "too close to an evaluation set",
+        "request_failed": "the model's server refused a request",
+        "no_instance": "the reply holds no instance",
+        "no_good_instance": "all its instances were rejected",
+    }
+)
+"""The reasons that come from no filter, with their meanings."""
+
+
+def reasons_of(filters: Iterable[Filter]) -> dict[str, str]:
+    """Return the meaning of each reason that a run with these filters can give."""
+    return {**{one.name: one.meaning for one in filters}, **OUTCOMES}
+
+
+REASONS: Mapping[str, str] = MappingProxyType(reasons_of(FILTERS))
+"""The meaning of each reason."""
+
+
+def check_filters(filters: Sequence[Filter]) -> None:
+    """Make sure that each filter has a name of its own.
+
+    Raises:
+        InputError: two filters have one name, or a filter has that of another reason.
     """
-    words = len(text.split() if english else unicode_tokens(text))
-    if words < MIN_WORDS:
-        return "too_short", f"{words} word" if words == 1 else f"{words} words"
-    if words > MAX_WORDS:
-        return "too_long", f"{words} words"
-    if keyword := _KEYWORD.search(text):
-        return "keyword", keyword[0].lower()
-    if text.startswith("Write a program"):
-        return "write_a_program", ""
-    if text[0] in string.punctuation:
-        return "starts_with_punctuation", text[0]
-    if english and not text[0].isascii():
-        return "starts_with_non_ascii", text[0]
-    if english and extra and is_statement(text):
-        return "statement", ""
+    known = set(OUTCOMES)
+    for one in filters:
+        if one.name in known:
+            raise InputError(f"the name '{one.name}' stands for two reasons", "rename the filter")
+        known.add(one.name)
+
+
+def instruction_fault(
+    text: str, filters: Iterable[Filter] = FILTERS, *, english: bool, extra: bool = True
+) -> Fault | None:
+    """Return why an instruction is rejected, novelty aside, or None if it is not.
+
+    Where the run is not in `english`, words are counted in every script, and an instruction may
+    start with a non-ASCII character. With `extra`, filters beyond the paper's are applied too.
+    """
+    for one in filters:
+        if not isinstance(one, InstructionFilter) or (one.extra and not extra):
+            continue
+        if not english and one.english_only:
+            continue
+        find = one.find if english else one.in_other_languages or one.find
+        if found := find(text):
+            return one.name, _detail(found)
     return None
+
+
+def _detail(found: str | bool) -> str:
+    return found if isinstance(found, str) else ""
 
 
 def is_novel(neighbor: Neighbor | None, threshold: float, fidelity: str) -> bool:
@@ -102,164 +345,34 @@ class Kept:
 
 
 def sift_instances(
-    found: Sequence[RawInstance], fidelity: str, instruction: str | None = None
+    reply: Reply,
+    filters: Iterable[Filter] = FILTERS,
+    *,
+    fidelity: str = "paper",
+    extra: bool = True,
 ) -> Kept:
-    """Tell good instances from bad ones, in the order they were written.
+    """Part the good instances of a reply from the bad ones, in the order they were written.
 
     Two outputs for the same non-empty input reject both (paper), or all instances (released).
-    With the `instruction`, our own filters apply as well.
+    With `extra`, filters beyond the paper's are applied too.
     """
-    instances: list[Instance] = []
-    rejected: list[RejectedInstance] = []
-    conflicting = _conflicting_inputs(found)
-    seen: set[RawInstance] = set()
-    for one in found:
-        fault = _instance_fault(one)
-        if not fault and one in seen:
-            fault = "duplicate_instance"
-        elif not fault and (one.input in conflicting or (conflicting and fidelity == "released")):
-            fault = "conflicting_outputs"
-        elif not fault and instruction is not None:
-            fault = extra_instance_fault(instruction, one)
-        seen.add(one)
-        if fault:
-            rejected.append(RejectedInstance(one.input, one.output, fault))
-        else:
-            instances.append(Instance(one.input, (one.output,)))
-    return Kept(tuple(instances), tuple(rejected))
-
-
-def _instance_fault(one: RawInstance) -> str:
-    if not one.whole:
-        return "unfinished"
-    if not one.output:
-        return "empty_output"
-    if one.input == one.output:
-        return "output_repeats_input"
-    if one.input.endswith(":") or one.output.endswith(":"):
-        return "ends_with_colon"
-    return ""
-
-
-def _conflicting_inputs(found: Sequence[RawInstance]) -> set[str]:
-    """Non-empty inputs that have different outputs among the instances without a fault."""
-    outputs: dict[str, set[str]] = {}
-    for one in found:
-        if one.input and not _instance_fault(one):
-            outputs.setdefault(one.input, set()).add(one.output)
-    return {text for text, several in outputs.items() if len(several) > 1}
-
-
-def check_seeds(path: Path, *, english: bool = True) -> SeedFile:
-    """A seed file with all that is wrong with it: its form, and what our own filters refuse.
-
-    A seed that fails a filter can be used; the model would just be shown what we then reject.
-
-    Raises:
-        InputError: the file is not there or can't be read.
-    """
-    seeds = read_seeds(path)
-    refused = _filter_problems(seeds, english=english)
-    return replace(seeds, problems=tuple(sorted([*seeds.problems, *refused], key=_line)))
-
-
-def _line(problem: Problem) -> int:
-    return problem.line
-
-
-def _filter_problems(seeds: SeedFile, *, english: bool) -> Iterator[Problem]:
-    index = NoveltyIndex(latin_tokens if english else unicode_tokens)
-    for task, line in zip(seeds.tasks, seeds.lines, strict=True):
-        if fault := instruction_fault(task.definition, english=english):
-            message = f"{fault[0]} ({fault[1]})" if fault[1] else fault[0]
-            yield Problem(seeds.path, line, "instruction", message, "reword it")
-        neighbor = index.nearest(task.definition)
-        if neighbor and not is_novel(neighbor, PAPER_THRESHOLD, "paper"):
-            message = f"not_novel (ROUGE-L {neighbor.score:.2f} with {neighbor.id})"
-            yield Problem(seeds.path, line, "instruction", message, "reword or remove one")
-        index.add(task.id, task.definition)
-        found = [RawInstance(one.input, one.output) for one in task.instances]
-        for bad in sift_instances(found, "paper", task.definition).rejected:
-            if bad.reason == "copies_demonstration":
-                continue  # our own seeds: the demonstrations are made from them
-            yield Problem(seeds.path, line, "instances", bad.reason, "correct the instance")
-
-
-_MATERIAL = (
-    "sentence|text|paragraph|passage|article|e-?mail|message|poem|story|essay|review|comment|tweet"
-    "|dialogue|conversation|list|table|number|word|phrase|equation|problem|puzzle|riddle|code"
-    "|snippet|function|recipe|ingredient|fruit|item|name|date|event|quote|headline|title"
-    "|description|statement|question|fact|document|note|product|animal|object"
-)
-_COUNT = "two |three |four |five |six "
-_THIS = rf"(?:this|these|those) (?:{_COUNT})?(?:\w+ )?(?:{_MATERIAL})s?\b"
-_POINTS_AT_INPUT = re.compile(
-    rf"\b(?:the following|the given|the provided|given (?:an?|the)\b|{_THIS}|below|above)",
-    re.IGNORECASE,
-)
-_BRINGS_MATERIAL = re.compile(r"[:\"“”`\n]\s*\S")
-_STARTS_LIKE_STATEMENT = re.compile(
-    r"(?:An?|The|He|She|It|They|We|There|His|Her|Their|My|One|Some|Many|This is|That is)\b"
-    r"|(?:You are|You're|I am|I'm|I have)\b(?!.*,)"
-)
-_ASKS = re.compile(
-    r"\?|\b(?:should|must|needs? to|has to|have to|could|please)\b|[.!:;]\s+\S", re.I
-)
-
-
-def is_statement(instruction: str) -> bool:
-    """Whether an English text is one sentence that states something and asks for nothing."""
-    return bool(_STARTS_LIKE_STATEMENT.match(instruction)) and not _ASKS.search(instruction)
-
-
-def extra_instance_fault(instruction: str, one: RawInstance) -> str:
-    """`missing_input`, `copies_demonstration`, `repeats_itself`, or empty."""
-    if not one.input and _lacks_material(instruction):
-        return "missing_input"
-    if (one.input, one.output) in _shown():
-        return "copies_demonstration"
-    return "repeats_itself" if loops(one.output) else ""
-
-
-def _lacks_material(instruction: str) -> bool:
-    """Whether it points at a text, a list and so on, and does not bring it along."""
-    points = _POINTS_AT_INPUT.search(instruction)
-    return points is not None and not _BRINGS_MATERIAL.search(instruction)
-
-
-@cache
-def _shown() -> frozenset[tuple[str, str]]:
-    """All (input, output) of the fixed demonstrations, inputs with and without their label."""
-    pairs = set()
-    for approach in ("input_first", "output_first"):
-        for shown in demonstrations()[approach]:
-            for one in shown.examples:
-                pairs |= {(one.input, one.output), (f"{shown.label}: {one.input}", one.output)}
-    return frozenset(pairs)
-
-
-REASONS = MappingProxyType(
-    {
-        "too_short": "3 words or fewer",
-        "too_long": "more than 150 words",
-        "keyword": "speaks of images, files or the like",
-        "write_a_program": 'starts with "Write a program"',
-        "starts_with_punctuation": "starts with punctuation",
-        "starts_with_non_ascii": "starts with a non-ASCII character",
-        "statement": "states something, asks for nothing",
-        "not_novel": "too similar to a known instruction",
-        "contaminated": "too close to an evaluation set",
-        "request_failed": "the model's server refused a request",
-        "no_instance": "the reply holds no instance",
-        "no_good_instance": "all its instances were rejected",
-        "unfinished": "cut off at the reply's length limit",
-        "empty_output": "no output",
-        "output_repeats_input": "the output is the input",
-        "ends_with_colon": "input or output ends with a colon",
-        "missing_input": "the instruction points at an input that is not there",
-        "copies_demonstration": "copied from the prompt's demonstrations",
-        "repeats_itself": "the output goes round in circles",
-        "duplicate_instance": "the same instance again",
-        "conflicting_outputs": "one input with different outputs",
-    }
-)
+    faults: dict[int, Fault] = {}
+    left = list(range(len(reply.instances)))
+    for one in filters:
+        if not isinstance(one, InstanceFilter) or (one.extra and not extra):
+            continue
+        find = one.as_released if fidelity == "released" and one.as_released else one.find
+        asked = Reply(reply.instruction, tuple(reply.instances[number] for number in left))
+        for place, number in enumerate(left):
+            if found := find(asked, place):
+                faults[number] = one.name, _detail(found)
+        left = [number for number in left if number not in faults]
+    good = (reply.instances[number] for number in left)
+    bad = ((reply.instances[number], *faults[number]) for number in sorted(faults))
+    return Kept(
+        tuple(Instance(instance.input, (instance.output,)) for instance in good),
+        tuple(
+            RejectedInstance(instance.input, instance.output, name, detail)
+            for instance, name, detail in bad
+        ),
+    )

@@ -21,7 +21,17 @@ from dataclasses import replace
 from itertools import count
 
 from seedstep.bootstrap import parse
-from seedstep.bootstrap.filters import Fault, Kept, instruction_fault, is_novel, sift_instances
+from seedstep.bootstrap.filters import (
+    FILTERS,
+    Fault,
+    Filter,
+    Kept,
+    Reply,
+    check_filters,
+    instruction_fault,
+    is_novel,
+    sift_instances,
+)
 from seedstep.bootstrap.prompting import Prompts, make_prompts
 from seedstep.bootstrap.records import Candidate, Generation, RejectedInstance
 from seedstep.bootstrap.settings import Settings
@@ -53,8 +63,15 @@ class Pool:
         seeds: Sequence[Task],
         settings: Settings,
         contamination: Contamination | None = None,
+        filters: Sequence[Filter] = FILTERS,
     ) -> None:
-        """Begin with the seeds. `contamination` is what new tasks must not be close to."""
+        """Begin with the seeds. `contamination` is what new tasks must not be close to.
+
+        Raises:
+            InputError: two filters have one name.
+        """
+        check_filters(filters)
+        self._filters = tuple(filters)
         self.finished: list[Task] = []
         self._seeds = tuple(seeds)
         self._settings = settings
@@ -81,7 +98,9 @@ class Pool:
     def judge(self, candidate_id: str, instruction: str) -> tuple[Fault | None, Neighbor | None]:
         """Accept an instruction, which makes it known, or say why not."""
         settings = self._settings
-        fault = instruction_fault(instruction, english=self._english, extra=settings.extra_filters)
+        fault = instruction_fault(
+            instruction, self._filters, english=self._english, extra=settings.extra_filters
+        )
         if fault:
             return fault, None
         if self._contamination and (overlap := self._contamination.overlap(instruction)):
@@ -92,7 +111,15 @@ class Pool:
         self._index.add(candidate_id, instruction)
         return None, neighbor
 
-    def decontaminate(self, kept: Kept) -> Kept:
+    def sift(self, reply: Reply) -> Kept:
+        """Part the good instances of a reply from the bad ones, contaminated ones among them."""
+        settings = self._settings
+        kept = sift_instances(
+            reply, self._filters, fidelity=settings.fidelity, extra=settings.extra_filters
+        )
+        return self._decontaminate(kept)
+
+    def _decontaminate(self, kept: Kept) -> Kept:
         """Instances without those whose input is too close to an evaluation set."""
         if not self._contamination:
             return kept
@@ -113,10 +140,12 @@ async def bootstrap(
     seeds: Sequence[Task],
     engine: Engine,
     contamination: Contamination | None = None,
+    filters: Sequence[Filter] = FILTERS,
 ) -> AsyncGenerator[Generation]:
     """Yield retired generations until `settings.tasks` tasks are finished, or no more come.
 
-    What is too close to the evaluation sets of `contamination` is rejected.
+    What is too close to the evaluation sets of `contamination` is rejected, and what `filters`
+    reject, in their order.
 
     The last generation ends with the task that completes the number. If there are fewer tasks,
     `settings.patience` generations in a row gave none.
@@ -126,7 +155,7 @@ async def bootstrap(
         StoreError: an answer can't be kept.
         BudgetReached: the budget is spent; all that is complete was yielded.
     """
-    pool = Pool(seeds, settings, contamination)
+    pool = Pool(seeds, settings, contamination, filters)
     work = _Work(settings, engine, make_prompts(settings), pool)
     barren = 0
     items = (work.item(index, pool.sample(index)) for index in count())
@@ -225,8 +254,7 @@ class _Work:
         else:
             bare = self._prompts.takes_bare_outputs
             found = parse.worked_examples(answer.text, cut=answer.cut, may_be_bare=bare)
-        shown = candidate.instruction if self._settings.extra_filters else None
-        kept = self._pool.decontaminate(sift_instances(found, self._settings.fidelity, shown))
+        kept = self._pool.sift(Reply(candidate.instruction, found))
         reason = "" if kept.instances else "no_good_instance" if kept.rejected else "no_instance"
         return replace(
             asked, reason=reason, instances=kept.instances, rejected_instances=kept.rejected

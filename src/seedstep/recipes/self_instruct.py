@@ -10,13 +10,13 @@ Example::
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seedstep.bootstrap import Generation, Settings, bootstrap
+from seedstep.bootstrap import FILTERS, Filter, Generation, Settings, bootstrap
 from seedstep.errors import BudgetReached
 from seedstep.llm import Engine, Stats, open_model
 from seedstep.recipes.tasks import Watcher, ticking
@@ -81,30 +81,42 @@ Watch = Watcher[Progress, Generation]
 
 
 def self_instruct(
-    out: str | Path, *, watch: Watch | None = None, same_model: bool = False, **settings: Any
+    out: str | Path,
+    *,
+    filters: Sequence[Filter] = FILTERS,
+    watch: Watch | None = None,
+    same_model: bool = False,
+    **settings: Any,
 ) -> Run:
     """Make a run, or go on with one, and return it opened for reading.
 
     `settings` are those of `seedstep.Settings`. A run that was killed goes on when the same call
     is made again; nothing that came back is asked for twice. If the run has fewer tasks than
     asked for afterwards, a budget is spent or acceptance has dried up; `status()` has the counts.
-    `same_model` says that another `base_url` than before serves the same model.
+    `same_model` says that another `base_url` than before serves the same model. `filters` are
+    applied in their order.
 
     Raises:
         SeedstepError: with what is wrong and what to do.
     """
-    asyncio.run(self_instruct_async(Path(out), settings, watch, same_model=same_model))
+    work = self_instruct_async(Path(out), settings, watch, same_model=same_model, filters=filters)
+    asyncio.run(work)
     return Run.read(Path(out))
 
 
 async def self_instruct_async(
-    out: Path, asked: Mapping[str, Any], watch: Watch | None = None, *, same_model: bool = False
+    out: Path,
+    asked: Mapping[str, Any],
+    watch: Watch | None = None,
+    *,
+    same_model: bool = False,
+    filters: Sequence[Filter] = FILTERS,
 ) -> Progress:
     """As `self_instruct`, inside a running event loop; returns how far it came."""
     with Run.start(out, asked, same_model=same_model) as run:
         progress = Progress(run.settings, before=run.status().finished)
         try:
-            await _work(run, progress, watch)
+            await _work(run, progress, watch, filters)
         except BudgetReached as reached:
             progress.stopped = reached
         finally:
@@ -112,7 +124,9 @@ async def self_instruct_async(
     return progress
 
 
-async def _work(run: Run, progress: Progress, watch: Watch | None) -> None:
+async def _work(
+    run: Run, progress: Progress, watch: Watch | None, filters: Sequence[Filter]
+) -> None:
     settings = run.settings
     if progress.before == settings.tasks:
         progress.finished = progress.before
@@ -127,7 +141,7 @@ async def _work(run: Run, progress: Progress, watch: Watch | None) -> None:
     ):
         await engine.check()
         progress.stats = engine.stats
-        stage = bootstrap(settings, run.seeds(), engine, run.contamination())
+        stage = bootstrap(settings, run.seeds(), engine, run.contamination(), filters)
         async with aclosing(stage) as generations, ticking(progress, watch):
             async for generation in generations:
                 await run.record(generation)
