@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
-from seedstep.runs import stages as registry
 
 from seedstep.errors import InputError
 from seedstep.inputs import read_systems
 from seedstep.runs import StepsRun, kept_scores
+from seedstep.runs import stages as registry
 from support.answer_files import (
     CATEGORIES,
     right,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from seedstep.evaluate import Marks, Result
 from seedstep.evaluate.compare import compare, measured, measured_by
 from seedstep.evaluate.intervals import Value
-from seedstep.report.tables import Table, markdown, shown
+from seedstep.evaluate.tables import Table, markdown, shown
 from support.command_line import UNSAFE
 
 RESULTS = [

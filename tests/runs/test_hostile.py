@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from seedstep import Run
 from support.command_line import UNSAFE, seedstep
 from support.growing import times_asked
 from support.misbehaving import (
@@ -27,7 +28,6 @@ from support.misbehaving import (
     rows,
 )
 from support.scripted_server import Fault, Script, ScriptedServer, completion, error
-from seedstep import Run
 
 pytestmark = pytest.mark.usefixtures("no_backoff", "empty_directory", "short_time_outs")
 

@@ -14,9 +14,15 @@ from typing import Any
 
 import pytest
 
-from support.growing import exported, generated_in, grow, purpose_of, times_asked, where
-from support.scripted_server import Fault, ScriptedServer, completion, completion_text, random_delays
 from seedstep import Run
+from support.growing import exported, generated_in, grow, purpose_of, times_asked, where
+from support.scripted_server import (
+    Fault,
+    ScriptedServer,
+    completion,
+    completion_text,
+    random_delays,
+)
 
 CLI = [sys.executable, "-c", "from seedstep.cli import main; main()"]
 IN_FLIGHT = 4

@@ -14,6 +14,17 @@ from typing import Any
 
 import pytest
 
+from seedstep import Run, self_instruct
+from seedstep.errors import (
+    InputError,
+    RunBusyError,
+    RunError,
+    RunMismatchError,
+    SeedstepError,
+    StoreError,
+    UnreachableError,
+)
+from seedstep.runs import read_yaml
 from support.growing import (
     Interruption,
     Outcome,
@@ -27,17 +38,6 @@ from support.growing import (
     where,
 )
 from support.scripted_server import Fault, ScriptedServer, completion, random_delays
-from seedstep import Run, self_instruct
-from seedstep.errors import (
-    InputError,
-    RunBusyError,
-    RunError,
-    RunMismatchError,
-    SeedstepError,
-    StoreError,
-    UnreachableError,
-)
-from seedstep.runs import read_yaml
 
 
 def test_a_finished_run_asks_nothing_when_it_is_started_again(tmp_path: Path) -> None:

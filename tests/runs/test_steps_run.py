@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from support.command_line import UNSAFE, environment, program, seedstep
-from support.growing import grow, text_of, times_asked
-from support.scripted_server import ScriptedServer
 from seedstep import StepsRun, self_instruct, write_instructions
 from seedstep.data import read_task
 from seedstep.errors import RunError, RunMismatchError
 from seedstep.exports import export_lines
+from support.command_line import UNSAFE, environment, program, seedstep
+from support.growing import grow, text_of, times_asked
+from support.scripted_server import ScriptedServer
 from support.step_server import LOOP, STEPS, boat_task, chat, manner_of, slowly, strong_model
 
 TASKS = 12

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from support.growing import asked_of, exported, grow, purpose_of, text_of, where
-from support.scripted_server import Fault, ScriptedServer, completion, error
 from seedstep import Instance, Run, seed_tasks
 from seedstep.bootstrap import Candidate, Generation
 from seedstep.errors import InputError, StoreError
 from seedstep.runs.database import Database
+from support.growing import asked_of, exported, grow, purpose_of, text_of, where
+from support.scripted_server import Fault, ScriptedServer, completion, error
 
 TEXT_TABLE = "SELECT definition FROM seeds ORDER BY id"
 INSERT = "INSERT INTO seeds VALUES (?, ?)"

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from seedstep.runs import stages as registry
 
 from seedstep.data import TaskFiles, load_tasks
 from seedstep.evaluate import Prediction, Reference, references_of
 from seedstep.runs import StepsRun
+from seedstep.runs import stages as registry
 
 __all__ = [
     "CATEGORIES",

@@ -10,8 +10,8 @@ import typer
 from seedstep.cli.scoring import OutFile, print_some, print_table, write_or_print
 from seedstep.cli.terminal import console, plain
 from seedstep.evaluate.intervals import Value
+from seedstep.evaluate.tables import Table, shown
 from seedstep.recipes import Agreement, agreement
-from seedstep.report.tables import Table, shown
 
 __all__ = ["command"]
 

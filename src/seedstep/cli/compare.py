@@ -21,15 +21,15 @@ from seedstep.cli.scoring import (
 )
 from seedstep.cli.terminal import console, plain
 from seedstep.evaluate.compare import Comparison, Pairing, compare_with_first
-from seedstep.recipes import evaluate_systems
-from seedstep.report.figures import save_figures
-from seedstep.report.tables import (
+from seedstep.evaluate.tables import (
     comparison_table,
     comparison_title,
     comparisons_json,
     escaped,
     markdown,
 )
+from seedstep.recipes import evaluate_systems
+from seedstep.report.figures import save_figures
 
 __all__ = ["command"]
 

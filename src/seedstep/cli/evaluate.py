@@ -20,8 +20,7 @@ from seedstep.cli.scoring import (
     write_or_print,
 )
 from seedstep.cli.terminal import console
-from seedstep.recipes import Evaluation, evaluate_systems
-from seedstep.report.tables import (
+from seedstep.evaluate.tables import (
     Table,
     group_table,
     markdown,
@@ -29,6 +28,7 @@ from seedstep.report.tables import (
     scores_csv,
     scores_json,
 )
+from seedstep.recipes import Evaluation, evaluate_systems
 
 __all__ = ["command"]
 

@@ -26,8 +26,8 @@ from seedstep.cli.progress import end_tasks, print_spending, run_tasks
 from seedstep.cli.scoring import print_table
 from seedstep.cli.terminal import console, plain
 from seedstep.evaluate.judge import JudgeSettings, make_judge_settings
+from seedstep.evaluate.tables import verdict_table
 from seedstep.recipes import judge_async
-from seedstep.report.tables import verdict_table
 from seedstep.runs import JudgeRun
 
 __all__ = ["command", "print_verdicts"]

@@ -38,11 +38,11 @@ from seedstep.cli.scoring import print_table
 from seedstep.cli.stopping import run_to_the_end
 from seedstep.cli.terminal import console, duration, plain
 from seedstep.encode import ENCODINGS, make_encoding
+from seedstep.evaluate.tables import kept_table
 from seedstep.infer.predict import Answered
 from seedstep.infer.settings import ChosenTasks, SystemSettings
 from seedstep.recipes import PredictProgress, PredictWatch, predict_async
 from seedstep.recipes.predictions import split_settings
-from seedstep.report.tables import kept_table
 from seedstep.runs import Counts, PredictionsRun, kept_scores
 
 __all__ = [

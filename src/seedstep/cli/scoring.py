@@ -17,9 +17,9 @@ import typer
 from seedstep.cli.terminal import console, plain
 from seedstep.data import write_atomically
 from seedstep.errors import InputError
+from seedstep.evaluate.tables import Table
 from seedstep.inputs import TaskChoice
 from seedstep.recipes import Evaluation
-from seedstep.report.tables import Table
 
 __all__ = [
     "Limit",

@@ -9,8 +9,8 @@ from seedstep.data.files import (
     write_in_parts,
 )
 from seedstep.data.jsonl import BadLine, read_jsonl
-from seedstep.data.predictions import PredictionFile, WrittenPrediction, read_predictions
-from seedstep.data.records import Example, Instance, Problem, Task, instances_of
+from seedstep.data.predictions import PredictionFile, read_predictions
+from seedstep.data.records import Example, Instance, Prediction, Problem, Task, instances_of
 from seedstep.data.rows import has_rows, load_rows
 from seedstep.data.seeds import SeedFile, read_seeds, require_seeds, seed_tasks
 from seedstep.data.sources import evaluation_items, load_tasks, scan_tasks
@@ -23,6 +23,7 @@ __all__ = [
     "Columns",
     "Example",
     "Instance",
+    "Prediction",
     "PredictionFile",
     "Problem",
     "Row",
@@ -30,7 +31,6 @@ __all__ = [
     "Table",
     "Task",
     "TaskFiles",
-    "WrittenPrediction",
     "evaluation_items",
     "files_in",
     "has_rows",

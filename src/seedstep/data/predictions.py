@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from seedstep.data.jsonl import BadLine, read_jsonl
-from seedstep.data.records import Problem, Task, instances_of, placed
+from seedstep.data.records import Prediction, Problem, Task, instances_of, placed
 from seedstep.data.sources import LONGEST_LINE
 
-__all__ = ["PredictionFile", "WrittenPrediction", "read_predictions"]
+__all__ = ["PredictionFile", "read_predictions"]
 
 TEXTS = ("prediction", "Prediction", "response", "text")
 IDS = ("id", "instance", "Instance")
@@ -32,20 +32,10 @@ DEFINITIONS = ("instruction", "definition")
 
 
 @dataclass(frozen=True, slots=True)
-class WrittenPrediction:
-    """A prediction with its line, from 1. `task` is what the line says, if it says anything."""
-
-    line: int
-    task: str
-    instance: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class PredictionFile:
     """The predictions of a file, in its order, and what is wrong with its other lines."""
 
-    predictions: tuple[WrittenPrediction, ...]
+    predictions: tuple[Prediction, ...]
     problems: tuple[Problem, ...]
 
 
@@ -58,7 +48,7 @@ def read_predictions(path: Path, tasks: Iterable[Task]) -> PredictionFile:
         InputError: the file is not there or can't be read.
     """
     content = _Content(tasks)
-    predictions: list[WrittenPrediction] = []
+    predictions: list[Prediction] = []
     problems: list[Problem] = []
     for line, record in read_jsonl(path, dict[str, Any], LONGEST_LINE):
         found = record if isinstance(record, BadLine) else _prediction(line, record, content)
@@ -92,9 +82,7 @@ class _Content:
         return BadLine("", "no instance has this instruction and input", "check the tasks")
 
 
-def _prediction(
-    line: int, record: Mapping[str, Any], content: _Content
-) -> WrittenPrediction | BadLine:
+def _prediction(line: int, record: Mapping[str, Any], content: _Content) -> Prediction | BadLine:
     text = _text_of(record, TEXTS)
     if text is None:
         return BadLine("prediction", "missing", "add the field")
@@ -104,7 +92,7 @@ def _prediction(
     if isinstance(instance, BadLine):
         return instance
     task = next((record[name] for name in TASKS if isinstance(record.get(name), str)), "")
-    return WrittenPrediction(line, task, instance, text)
+    return Prediction(task, instance, text, line=line)
 
 
 def _instance(record: Mapping[str, Any], content: _Content) -> str | BadLine:

@@ -16,6 +16,7 @@ from seedstep.errors import InputError
 __all__ = [
     "Example",
     "Instance",
+    "Prediction",
     "Problem",
     "Task",
     "instances_of",
@@ -39,6 +40,21 @@ class Instance:
     def output(self) -> str:
         """The first reference output."""
         return self.outputs[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a system wrote for an instance. If it `failed`, that says why, and no text counts.
+
+    `task` is for people; what counts is the task of the reference with the same instance id.
+    `line` is the line of the file that it was read from, 0 if it is from elsewhere.
+    """
+
+    task: str
+    instance: str
+    text: str
+    failed: str = ""
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)

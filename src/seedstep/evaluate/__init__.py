@@ -1,10 +1,10 @@
-"""Metrics, scores and baselines; `compare` and `agreement` beside them need numpy."""
+"""Metrics and scores; `compare` and `agreement` beside them need numpy."""
 
+from seedstep.data import Prediction
 from seedstep.evaluate.metrics import Marker, Marks, Metric, stemmed_tokens, without_space_marks
 from seedstep.evaluate.scores import (
     CATEGORY_METRICS,
     Means,
-    Prediction,
     Reference,
     Result,
     Scores,
@@ -12,7 +12,6 @@ from seedstep.evaluate.scores import (
     references_of,
     score,
 )
-from seedstep.infer.predict import copy_demonstrations, copy_inputs
 
 __all__ = [
     "CATEGORY_METRICS",
@@ -25,8 +24,6 @@ __all__ = [
     "Result",
     "Scores",
     "category_metric",
-    "copy_demonstrations",
-    "copy_inputs",
     "references_of",
     "score",
     "stemmed_tokens",

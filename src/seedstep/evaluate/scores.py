@@ -17,7 +17,7 @@ from statistics import fmean
 from types import MappingProxyType
 from typing import Literal
 
-from seedstep.data import Task, instances_of
+from seedstep.data import Prediction, Task, instances_of
 from seedstep.errors import InputError
 from seedstep.evaluate.metrics import Marker, Marks, Metric, stemmed_tokens
 from seedstep.text import Tokenizer
@@ -25,7 +25,6 @@ from seedstep.text import Tokenizer
 __all__ = [
     "CATEGORY_METRICS",
     "Means",
-    "Prediction",
     "Reference",
     "Result",
     "Scores",
@@ -59,19 +58,6 @@ Status = Literal["predicted", "missing", "failed"]
 def category_metric(category: str) -> Metric:
     """The metric published for a category; ROUGE-L for those that the test set does not have."""
     return CATEGORY_METRICS.get(category, "rouge_l")
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What a system wrote for one instance. If it `failed`, that says why, and no text counts.
-
-    `task` is for people; what counts is the task of the reference with the same instance id.
-    """
-
-    task: str
-    instance: str
-    text: str
-    failed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

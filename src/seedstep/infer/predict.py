@@ -17,10 +17,9 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol
 
-from seedstep.data import Instance, Task
+from seedstep.data import Instance, Prediction, Task
 from seedstep.encode import Dropped, Encoded, HfTokenizer, TaskEncoder, decoder_texts, tokenize
 from seedstep.errors import InputError
-from seedstep.evaluate.scores import Prediction
 from seedstep.infer.settings import COPY_INPUT, SystemSettings
 from seedstep.llm import Engine, Failure, Message, Request
 from seedstep.llm.order import AHEAD, in_order

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from seedstep.data import Problem, Task, TaskFiles, load_tasks, read_predictions
+from seedstep.data import Prediction, Problem, Task, TaskFiles, load_tasks, read_predictions
 from seedstep.data.records import raise_first
 from seedstep.errors import InputError
-from seedstep.evaluate import Prediction, Reference, Scores, references_of
+from seedstep.evaluate import Reference, Scores, references_of
 
 __all__ = [
     "PredictionsHeld",
@@ -176,5 +176,4 @@ def _of_file(source: Path, tasks: tuple[Task, ...], references: Mapping[str, Ref
         first = found.problems[0].what if found.problems else f"{source}: no such instance"
         many = f"none of its {len(found.predictions) + len(found.problems)} lines counts"
         raise InputError(f"{first}; {many}", "check that --tasks are those that were predicted")
-    predictions = (Prediction(one.task, one.instance, one.text) for one in found.predictions)
-    return System(source.stem, source, tasks, references, tuple(predictions), lines, found.problems)
+    return System(source.stem, source, tasks, references, found.predictions, lines, found.problems)

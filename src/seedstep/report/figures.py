@@ -19,10 +19,10 @@ from seedstep.errors import InputError, RunError
 from seedstep.evaluate import Metric, Result, Scores, category_metric
 from seedstep.evaluate.compare import Evaluated
 from seedstep.evaluate.intervals import Value
+from seedstep.evaluate.tables import METRIC_NAMES, NO_CATEGORY, one_line
 from seedstep.report.charts import Line, line_chart, render
 from seedstep.report.charts.style import LIGHT, SERIES, drawing
 from seedstep.report.records import Chart
-from seedstep.report.tables import METRIC_NAMES, NO_CATEGORY, one_line
 from seedstep.tune.records import read_losses
 
 __all__ = [

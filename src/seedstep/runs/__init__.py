@@ -5,7 +5,14 @@ from seedstep.runs.directory import RunDirectory, read_yaml
 from seedstep.runs.judge import JudgeRun
 from seedstep.runs.predictions import ChosenSystem, Counts, PredictionsRun
 from seedstep.runs.requests import RequestLine
-from seedstep.runs.results import Answered, RejectedInstruction, RejectedPair, Status, TaskDetails, Usage
+from seedstep.runs.results import (
+    Answered,
+    RejectedInstruction,
+    RejectedPair,
+    Status,
+    TaskDetails,
+    Usage,
+)
 from seedstep.runs.scores import keep_scores, kept_scores
 from seedstep.runs.stages import open_run
 from seedstep.runs.steps import ExamplesRun, StepsRun
@@ -13,6 +20,7 @@ from seedstep.runs.tasks import Entry, TaskResult, TaskRun
 from seedstep.runs.tune import TUNE_CONFIG, TuneRun, stored_settings
 
 __all__ = [
+    "TUNE_CONFIG",
     "Answered",
     "ChosenSystem",
     "Counts",
@@ -27,7 +35,6 @@ __all__ = [
     "RunDirectory",
     "Status",
     "StepsRun",
-    "TUNE_CONFIG",
     "TaskDetails",
     "TaskResult",
     "TaskRun",

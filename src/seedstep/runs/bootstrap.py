@@ -9,21 +9,33 @@ Example::
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
 from seedstep.bootstrap import Generation, Settings, make_settings, require_price
 from seedstep.data import Task, evaluation_items, require_seeds, seed_tasks
 from seedstep.errors import InputError
 from seedstep.novelty import Contamination
 from seedstep.prompts import fingerprint
 from seedstep.runs.database import Database
-from seedstep.runs.directory import digest
-from seedstep.runs.results import RejectedInstruction, RejectedPair, read_rejected_instructions, read_rejected_pairs
-from seedstep.runs.directory import ModelRun
-from seedstep.runs.results import Status, TaskDetails, generation_statements, read_details, read_rejected, read_status, read_tasks
+from seedstep.runs.directory import ModelRun, digest
+from seedstep.runs.results import (
+    RejectedInstruction,
+    RejectedPair,
+    Status,
+    TaskDetails,
+    generation_statements,
+    read_details,
+    read_rejected,
+    read_rejected_instructions,
+    read_rejected_pairs,
+    read_status,
+    read_tasks,
+)
 from seedstep.text import TOKENIZERS
 
 __all__ = [
     "Run",
 ]
+
 
 class Run(ModelRun[Settings, tuple[Task, ...]]):
     """A bootstrap's run directory, opened for reading or as its one writer."""

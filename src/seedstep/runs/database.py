@@ -11,11 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+
 from seedstep.errors import StoreError
 
 __all__ = [
-    "Database",
     "MIGRATIONS",
+    "Database",
     "Statement",
 ]
 

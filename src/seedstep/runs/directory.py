@@ -5,31 +5,31 @@ Example::
     values = read_yaml(Path("bootstrap.yaml"))
 """
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-import yaml
-from seedstep.data import write_atomically
-from seedstep.errors import InputError
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import sha256
+from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+
 import filelock
 import msgspec
-from seedstep.errors import RunBusyError, RunError, RunMismatchError
-from seedstep.llm import Header, Spent
+import yaml
+
+from seedstep.data import write_atomically
+from seedstep.errors import InputError, RunBusyError, RunError, RunMismatchError
+from seedstep.llm import Header, Spent, resolve_base_url
 from seedstep.runs.database import Database
-from seedstep.runs.results import Answered, read_answers
-from seedstep.runs.requests import RequestLedger
-from seedstep.runs.requests import RequestLine, find_request, list_requests, write_recording
-from seedstep.runs.results import read_spent
-from dataclasses import replace
-from typing import Any, Generic, Protocol, Self, TypeVar
-from seedstep.llm import Header, resolve_base_url
+from seedstep.runs.requests import (
+    RequestLedger,
+    RequestLine,
+    find_request,
+    list_requests,
+    write_recording,
+)
+from seedstep.runs.results import Answered, read_answers, read_spent
 
 __all__ = [
     "DATABASE",
@@ -43,6 +43,7 @@ __all__ = [
     "take_lock",
     "write_yaml",
 ]
+
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file.

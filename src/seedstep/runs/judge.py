@@ -8,20 +8,21 @@ Example::
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+
 from seedstep.data import TaskFiles
 from seedstep.errors import InputError
-from seedstep.evaluate.judge import Answers, Judged
-from seedstep.evaluate.judge import JudgeSettings, make_judge_settings
+from seedstep.evaluate.judge import Answers, Judged, JudgeSettings, make_judge_settings
+from seedstep.inputs.systems import System, TaskChoice, distinct_names, read_systems
 from seedstep.llm.settings import require_price
 from seedstep.prompts import fingerprint
 from seedstep.runs.directory import digest
-from seedstep.inputs.systems import System, TaskChoice, distinct_names, read_systems
 from seedstep.runs.tasks import TaskRun
 
 __all__ = [
     "JudgeInputs",
     "JudgeRun",
 ]
+
 
 @dataclass(frozen=True, slots=True)
 class JudgeInputs(TaskFiles):

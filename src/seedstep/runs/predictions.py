@@ -5,30 +5,30 @@ Example::
     system = begin_system("tuned", tasks, None, {"model": "hf:checkpoints/tuned"}, {})
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-from seedstep.data import Task
+
+import msgspec
+
+from seedstep.data import Prediction, Task, TaskFiles, instances_of, load_tasks
 from seedstep.encode import make_encoding
-from seedstep.errors import InputError
-from seedstep.infer.settings import SystemSettings, make_system_settings
-from seedstep.llm import resolve_base_url
+from seedstep.errors import InputError, RunError
+from seedstep.evaluate.scores import Reference, references_of
+from seedstep.infer.predict import Answered, Work
+from seedstep.infer.settings import (
+    ChosenTasks,
+    SystemSettings,
+    make_chosen_tasks,
+    make_system_settings,
+)
+from seedstep.inputs.steps import with_steps
+from seedstep.llm import Header, resolve_base_url
 from seedstep.llm.checkpoints import fingerprint_of
 from seedstep.llm.settings import require_price
-from seedstep.runs.directory import digest, refuse_differences
-from seedstep.inputs.steps import with_steps
-import time
-from dataclasses import dataclass, replace
-import msgspec
-from seedstep.data import TaskFiles, instances_of, load_tasks
-from seedstep.errors import InputError, RunError
-from seedstep.infer.predict import Answered, Work
-from seedstep.evaluate.scores import references_of
-from seedstep.evaluate.scores import Prediction, Reference
-from seedstep.infer.settings import ChosenTasks, SystemSettings, make_chosen_tasks, make_system_settings
-from seedstep.llm import Header
-from seedstep.runs.directory import RunDirectory, digest
+from seedstep.runs.directory import RunDirectory, digest, refuse_differences
 
 __all__ = [
     "CHANGEABLE",

@@ -7,16 +7,17 @@ Example::
 
 import sqlite3
 import time
-import msgspec
-from seedstep.llm import Answer, Failure, Reply, Request
-from seedstep.runs.database import Database
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
+
 from seedstep.data import write_in_parts
 from seedstep.errors import InputError
-from seedstep.llm import Failure, Header, read_header
+from seedstep.llm import Answer, Failure, Header, Reply, Request, read_header
+from seedstep.runs.database import Database
 
 __all__ = [
     "RequestLedger",

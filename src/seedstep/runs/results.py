@@ -6,12 +6,13 @@ Example::
         print(one.at, one.completion_tokens)
 """
 
-from dataclasses import dataclass
-from seedstep.runs.database import Database
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
+
 import msgspec
+
 from seedstep.bootstrap import Generation
 from seedstep.data import Instance, Task
 from seedstep.llm import Spent
@@ -34,6 +35,7 @@ __all__ = [
     "read_status",
     "read_tasks",
 ]
+
 
 @dataclass(frozen=True, slots=True)
 class Answered:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+
 from seedstep.evaluate.compare import METRICS, Evaluated, Measured
 from seedstep.evaluate.metrics import Metric
 from seedstep.runs.database import Database
@@ -22,6 +23,7 @@ __all__ = [
     "keep_scores",
     "kept_scores",
 ]
+
 
 def keep_scores(path: Path, name: str, evaluated: Evaluated, tokens: str) -> None:
     """Keep what a system scored in its run, in place of what was kept of the same before.

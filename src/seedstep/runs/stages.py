@@ -9,10 +9,11 @@ Example::
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+from seedstep.runs.bootstrap import Run
 from seedstep.runs.directory import RunDirectory, stage_of
 from seedstep.runs.judge import JudgeRun
 from seedstep.runs.predictions import PredictionsRun
-from seedstep.runs.bootstrap import Run
 from seedstep.runs.steps import ExamplesRun, StepsRun
 
 __all__ = [

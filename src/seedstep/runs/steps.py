@@ -7,13 +7,21 @@ Example::
 
 from dataclasses import replace
 from pathlib import Path
+
 from seedstep.data import Example, Task, TaskFiles, load_tasks
 from seedstep.errors import InputError
 from seedstep.llm.settings import require_price
-from seedstep.steps import ExampleSet, ExamplesSettings, StepsSettings, Written, make_examples_settings, make_steps_settings
-from seedstep.runs.directory import stage_of
 from seedstep.runs.bootstrap import Run
+from seedstep.runs.directory import stage_of
 from seedstep.runs.tasks import TaskRun
+from seedstep.steps import (
+    ExampleSet,
+    ExamplesSettings,
+    StepsSettings,
+    Written,
+    make_examples_settings,
+    make_steps_settings,
+)
 
 __all__ = [
     "ExamplesRun",

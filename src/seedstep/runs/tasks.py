@@ -13,18 +13,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from sqlite3 import Row
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
 import msgspec
+
 from seedstep.data import Task, TaskFiles
 from seedstep.errors import InputError
 from seedstep.prompts import fingerprint
-from seedstep.runs.directory import digest
-from seedstep.runs.directory import ModelRun, ModelSettings
+from seedstep.runs.directory import ModelRun, ModelSettings, digest
 
 __all__ = [
     "Entry",
     "TaskResult",
     "TaskRun",
 ]
+
 
 class TaskSettings(ModelSettings, Protocol):
     """Settings of a stage that works on tasks."""

@@ -20,12 +20,11 @@ from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
 from seedstep.errors import RunError
-from seedstep.runs.directory import read_yaml, write_yaml
-from seedstep.runs.directory import LOCK, refuse_differences, take_lock
+from seedstep.runs.directory import LOCK, read_yaml, refuse_differences, take_lock, write_yaml
 from seedstep.tune import CHECKPOINTS, TuneSettings, make_tune_settings
-from seedstep.tune.checkpoints import FREE
-from seedstep.tune.checkpoints import FSDP
+from seedstep.tune.checkpoints import FREE, FSDP
 
 __all__ = [
     "TUNE_CONFIG",

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from seedstep.evaluate.compare import Difference
+from seedstep.evaluate.tables import METRIC_NAMES
 from seedstep.report.charts.style import LIGHT, SERIES, label
 from seedstep.report.records import Chart, Table, number
 from seedstep.report.statistics import Histogram
-from seedstep.report.tables import METRIC_NAMES
 
 __all__ = [
     "bar_chart",

@@ -16,6 +16,7 @@ from seedstep.data import Instance, Task, instances_of
 from seedstep.evaluate.agreement import OUTCOMES
 from seedstep.evaluate.compare import Comparison, Difference, Evaluated, Pairing, compare
 from seedstep.evaluate.judge import Judged
+from seedstep.evaluate.tables import METRIC_NAMES, group_table, overall_table, shown, verdict_table
 from seedstep.evaluate.verdicts import preferences, ratings
 from seedstep.inputs import System
 from seedstep.report.charts import bar_chart, difference_chart, share_chart
@@ -30,7 +31,6 @@ from seedstep.report.records import (
     Specimens,
     Table,
 )
-from seedstep.report.tables import METRIC_NAMES, group_table, overall_table, shown, verdict_table
 from seedstep.steps import render
 
 __all__ = [
