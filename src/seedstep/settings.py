@@ -1,0 +1,297 @@
+"""Settings: records of named values with one-line help, bounds and flags, and records made of them.
+
+A settings record is a frozen dataclass. Its fields are made by `setting`, and by `part` where a
+field is itself such a record. The fields of a part are flat wherever users meet them: in a YAML
+file, as keywords and as flags of a command. A field says once what it is; `table` has them all.
+
+Example:
+    >>> @dataclass(frozen=True)
+    ... class Limits:
+    ...     requests: Annotated[int, msgspec.Meta(ge=1)] = setting(10, "Requests in all.")
+    >>> @dataclass(frozen=True)
+    ... class Work:
+    ...     seed: int = setting(42, SEED)
+    ...     limits: Limits = part(Limits)
+    >>> work = make_settings(Work, {"requests": 3}, "work.yaml")
+    >>> work.limits.requests, flatten(work)
+    (3, {'seed': 42, 'requests': 3})
+"""
+
+import difflib
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import Annotated, Any, Self, TypeVar, get_type_hints
+
+import msgspec
+
+from seedstep.errors import InputError
+
+__all__ = [
+    "SEED",
+    "Count",
+    "Place",
+    "Setting",
+    "SettingsRecord",
+    "change_settings",
+    "convert_value",
+    "flatten",
+    "make_settings",
+    "part",
+    "setting",
+    "table",
+    "wrong_value",
+]
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+
+SEED = "Seed of every random choice."
+"""The help of a seed."""
+
+_SETTING = "seedstep.setting"
+_PART = "seedstep.part"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How a field of a part differs where the part is embedded; None is as the part says.
+
+    `name` is its name in files, keywords and flags.
+    """
+
+    help: str | None = None
+    name: str | None = None
+    flags: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    help: str
+    name: str | None
+    flags: tuple[str, ...] | None
+    metavar: str | None
+    keys: type | None
+    combine: Callable[[str | None, dict[str, Any]], Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    kind: type
+    places: Mapping[str, Place | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A field of a settings record or of one of its parts, as users meet it.
+
+    `flags` are the names of its flag where they do not follow from `name`; a name without dashes
+    stands for an argument. `metavar` stands for the value in a flag's help. `keys` is a record
+    whose fields are the keys of this mapping, each with a flag of its own; `combine` makes the
+    value of them and of the text that the setting's own flag was given, which there is only then.
+    `path` are the attributes that lead to the value.
+    """
+
+    name: str
+    help: str
+    kind: Any
+    default: Any
+    flags: tuple[str, ...] = ()
+    metavar: str | None = None
+    keys: type | None = None
+    combine: Callable[[str | None, dict[str, Any]], Any] | None = None
+    path: tuple[str, ...] = ()
+
+
+class SettingsRecord:
+    """A base for settings records that are made on their own."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, **values: Any) -> Self:
+        """The settings with these values, named as in a file; all others are the defaults.
+
+        Raises:
+            InputError: a name is not known or a value does not fit.
+        """
+        return make_settings(cls, values, "settings")
+
+    @classmethod
+    def complete(cls, values: Mapping[str, Any], source: str) -> Mapping[str, Any]:
+        """The values with those that follow from them. `source` says where they stand."""
+        return values
+
+    def check(self, source: str) -> None:
+        """Raise InputError where values do not go together. `source` says where they stand."""
+
+
+def setting(
+    default: Any,
+    help: str,  # noqa: A002 - as typer and argparse call it
+    *,
+    name: str | None = None,
+    flags: tuple[str, ...] | None = None,
+    metavar: str | None = None,
+    keys: type | None = None,
+    combine: Callable[[str | None, dict[str, Any]], Any] | None = None,
+) -> Any:
+    """A field of a settings record.
+
+    `default` may be a type, such as `dict`, which is then called for each record. `name` is the
+    name in files, keywords and flags, where it is not that of the attribute. `Setting` says what
+    the others are.
+    """
+    about = _About(help, name, flags, metavar, keys, combine)
+    metadata = {_SETTING: about}
+    if isinstance(default, type):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def part(kind: type, **places: Place | None) -> Any:
+    """A field that is a settings record, whose fields count as the embedding record's own.
+
+    `places` say by attribute how a field differs here; None leaves it at its default, so that it
+    is no setting of the embedding record.
+    """
+    if unknown := set(places) - {each.name for each in fields(kind)}:
+        raise TypeError(f"{kind.__name__} has no field {', '.join(sorted(unknown))}")
+    return field(default_factory=kind, metadata={_PART: _Part(kind, MappingProxyType(places))})
+
+
+def table(kind: type) -> Mapping[str, Setting]:
+    """All settings of a record by name, its parts' included, in their order."""
+    if kind not in _TABLES:
+        found = _settings(kind, {})
+        by_name = {each.name: each for each in found}
+        if len(by_name) < len(found):
+            twice = next(
+                name for name, count in Counter(each.name for each in found).items() if count > 1
+            )
+            raise TypeError(f"{kind.__name__} has two settings named '{twice}'")
+        _TABLES[kind] = MappingProxyType(by_name)
+    return _TABLES[kind]
+
+
+_TABLES: dict[type, Mapping[str, Setting]] = {}
+"""What `table` has worked out."""
+
+
+def _settings(kind: type, places: Mapping[str, Place | None]) -> list[Setting]:
+    types = get_type_hints(kind, include_extras=True)
+    found = []
+    for each in fields(kind):
+        if embedded := each.metadata.get(_PART):
+            inner = _settings(embedded.kind, embedded.places)
+            found += [_below(each.name, one) for one in inner]
+        elif each.name not in places or places[each.name] is not None:
+            about = each.metadata[_SETTING]
+            found.append(_setting_of(each, types[each.name], about, places.get(each.name)))
+    return found
+
+
+def _below(name: str, inner: Setting) -> Setting:
+    return replace(inner, path=(name, *inner.path))
+
+
+def _setting_of(each: Any, kind: Any, about: _About, place: Place | None) -> Setting:
+    place = place or Place()
+    default = each.default if each.default is not MISSING else each.default_factory()
+    flags = about.flags if place.flags is None else place.flags
+    return Setting(
+        place.name or about.name or each.name,
+        place.help or about.help,
+        kind,
+        default,
+        flags or (),
+        about.metavar,
+        about.keys,
+        about.combine,
+        (each.name,),
+    )
+
+
+def make_settings(kind: type[T], values: Mapping[str, Any], source: str) -> T:
+    """The settings record with these values; all others are as they are by default.
+
+    Raises:
+        InputError: a name is not known or a value does not fit; `source` says where it stands.
+    """
+    is_record = issubclass(kind, SettingsRecord)
+    if is_record:
+        values = kind.complete(values, source)  # type: ignore[attr-defined]  # mypy loses the class
+    known = table(kind)
+    for name in values:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            remedy = f"write '{near[0]}'" if near else f"known are {', '.join(known)}"
+            raise InputError(f"{source}: there is no setting '{name}'", remedy)
+    nested: dict[str, Any] = {}
+    for name, value in values.items():
+        found = known[name]
+        *above, last = found.path
+        inner = nested
+        for attribute in above:
+            inner = inner.setdefault(attribute, {})
+        inner[last] = convert_value(value, found.kind, f"{source}, setting '{name}'")
+    settings = _built(kind, nested)
+    if isinstance(settings, SettingsRecord):
+        settings.check(source)
+    return settings
+
+
+def _built(kind: type[T], values: dict[str, Any]) -> T:
+    for each in fields(kind):  # type: ignore[arg-type]  # all are dataclasses
+        if (embedded := each.metadata.get(_PART)) and each.name in values:
+            values[each.name] = _built(embedded.kind, values[each.name])
+    return kind(**values)
+
+
+def convert_value(value: object, kind: Any, where: str) -> Any:
+    """A value of this type.
+
+    Raises:
+        InputError: it does not fit; `where` ends with the name of the setting in quotes.
+    """
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise wrong_value(where, error) from None
+
+
+def wrong_value(where: str, error: Exception) -> InputError:
+    """The error for a value that does not fit.
+
+    `where` ends with the name of the setting in quotes, to which the place within it is added.
+    """
+    text, _, path = str(error).rstrip("`").partition(" - at `$")
+    place = f"{where.removesuffix(chr(39))}{path}'"
+    return InputError(f"{place}: {text[:1].lower() + text[1:]}", "correct the value")
+
+
+def flatten(settings: Any) -> dict[str, Any]:
+    """The values of a settings record by name, as a YAML or JSON file keeps them."""
+    whole = asdict(settings)
+    flat = {}
+    for name, found in table(type(settings)).items():
+        value: Any = whole
+        for attribute in found.path:
+            value = value[attribute]
+        flat[name] = value
+    return flat
+
+
+def change_settings(settings: T, **values: Any) -> T:
+    """The settings with other values, by their names; they are taken as they are."""
+    for name, value in values.items():
+        settings = _changed(settings, table(type(settings))[name].path, value)
+    return settings
+
+
+def _changed(record: Any, path: tuple[str, ...], value: Any) -> Any:
+    first, *others = path
+    inner = _changed(getattr(record, first), tuple(others), value) if others else value
+    return replace(record, **{first: inner})
