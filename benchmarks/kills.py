@@ -36,7 +36,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from seedstep import Run
+from seedstep import BootstrapRun
 from seedstep.exports import export
 from support.scripted_server import Fault, Script, ScriptedServer
 
@@ -108,7 +108,7 @@ def committed(path: Path) -> set[str]:
 
 def exported(path: Path) -> dict[str, bytes]:
     """A run's exports, byte for byte."""
-    with Run.read(path) as run:
+    with BootstrapRun.read(path) as run:
         for name in FORMATS:
             export(run, name, path / "exports" / name)
     folder = path / "exports"

@@ -32,7 +32,7 @@ import numpy as np
 from rouge_score import rouge_scorer
 
 from seedstep.data import open_table, seed_tasks
-from seedstep.novelty import NoveltyIndex, Vocabulary, decide, encode, join, ranks
+from seedstep.novelty import NoveltyIndex, TokenNumbers, decide, encode, join, ranks
 from seedstep.text import TOKENIZERS, latin_tokens
 
 THRESHOLD = 0.7
@@ -109,7 +109,7 @@ def measure(path: Path) -> Measured:
     times = [time.perf_counter()]
     texts = read(path)
     times.append(time.perf_counter())
-    vocabulary = Vocabulary(latin_tokens)
+    vocabulary = TokenNumbers(latin_tokens)
     numbered = vocabulary.number(texts)
     encoded = encode(numbered, ranks(numbered.counts(len(vocabulary))))
     times.append(time.perf_counter())
@@ -150,7 +150,7 @@ def check(texts: Sequence[str], tokens: str) -> None:
     """All pairs by rouge-score: every decision, neighbour and score has to be the same."""
     tokenizer = TOKENIZERS[tokens]
     scorer = rouge_scorer.RougeScorer(["rougeL"], tokenizer=SimpleNamespace(tokenize=tokenizer))
-    vocabulary, index = Vocabulary(tokenizer), NoveltyIndex(tokenizer)
+    vocabulary, index = TokenNumbers(tokenizer), NoveltyIndex(tokenizer)
     numbered = vocabulary.number(texts)
     found = decide(encode(numbered, ranks(numbered.counts(len(vocabulary)))), THRESHOLD)
     kept: list[int] = []

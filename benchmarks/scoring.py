@@ -30,7 +30,7 @@ from statistics import median
 
 from rouge_score.rouge_scorer import RougeScorer
 
-from seedstep.evaluate import Marker
+from seedstep.evaluate import PredictionMarker
 
 VOCABULARY = 20_000
 LONGEST = 30
@@ -125,7 +125,7 @@ Score = tuple[float, float]
 
 def score_ours(items: Sequence[Item]) -> list[Score]:
     """As seedstep.evaluate scores."""
-    marker = Marker()
+    marker = PredictionMarker()
     marks = (marker.mark(one.prediction, one.references) for one in items)
     return [(one.rouge_l, one.rouge_1) for one in marks]
 

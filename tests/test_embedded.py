@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from seedstep import Run, Task
+from seedstep import BootstrapRun, Task
 from seedstep.data import Example, Instance
 from seedstep.encode import Encoding, HfTokenizer, TaskEncoder, tokenize
 from seedstep.llm import Engine, MemoryLedger, open_model
@@ -23,7 +23,7 @@ def test_the_embedded_model_makes_a_data_set() -> None:
     assert done.code == 0, done.err
     assert done.err == "", "llama.cpp is not heard"
     assert done.lines[0] == ("run: 2 tasks, model local, turns prompts, window 2, 2 in flight")
-    with Run.read(Path("run")) as run:
+    with BootstrapRun.read(Path("run")) as run:
         tasks = run.tasks()
         usage = run.status().usage
     assert len(tasks) == 2
@@ -37,7 +37,7 @@ def test_the_embedded_model_makes_a_data_set() -> None:
 
     again = run_process(*BOOTSTRAP, "--tasks", "2", seconds=60)
     assert again.code == 0, again.err
-    with Run.read(Path("run")) as run:
+    with BootstrapRun.read(Path("run")) as run:
         assert run.status().usage == usage, "nothing was asked again"
 
 

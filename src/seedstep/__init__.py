@@ -8,21 +8,21 @@ Example::
         export(run, "alpaca", "data")
 """
 
-from seedstep.bootstrap import Settings
+from seedstep.bootstrap import BootstrapSettings
 from seedstep.data import Instance, Task, seed_tasks
 from seedstep.errors import SeedstepError
 from seedstep.exports import export
 from seedstep.recipes import make_examples, predict, self_instruct, tune_model, write_instructions
-from seedstep.runs import PredictionsRun, Run, StepsRun
+from seedstep.runs import BootstrapRun, PredictionsRun, StepsRun
 from seedstep.steps import StepsSettings
 from seedstep.tune import TuneSettings
 
 __all__ = [
+    "BootstrapRun",
+    "BootstrapSettings",
     "Instance",
     "PredictionsRun",
-    "Run",
     "SeedstepError",
-    "Settings",
     "StepsRun",
     "StepsSettings",
     "Task",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from seedstep.bootstrap.english import is_statement
 from seedstep.bootstrap.filters import (
     FILTERS,
-    Reply,
+    CandidateReply,
     instruction_fault,
     sift_instances,
 )
@@ -23,7 +23,7 @@ EXTRA = [one for one in FILTERS if one.extra]
 
 def extra_instance_fault(instruction: str, instance: RawInstance) -> str:
     """The reason for which our own filters reject an instance, or nothing."""
-    rejected = sift_instances(Reply(instruction, (instance,)), EXTRA).rejected
+    rejected = sift_instances(CandidateReply(instruction, (instance,)), EXTRA).rejected
     return rejected[0].reason if rejected else ""
 
 
@@ -115,7 +115,7 @@ def test_what_the_prompt_shows_is_not_taken_for_the_models_own(approach: str) ->
 
 def test_the_instance_filters_can_be_left_out() -> None:
     found = (RawInstance("", "ant, bee"), RawInstance("bee, ant", "ant, bee"))
-    reply = Reply("Sort these words.", found)
+    reply = CandidateReply("Sort these words.", found)
     assert len(sift_instances(reply, extra=False).instances) == 2
     kept = sift_instances(reply)
     assert kept.instances == (Instance("bee, ant", ("ant, bee",)),)

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seedstep import Instance, Settings, Task
+from seedstep import BootstrapSettings, Instance, Task
 from seedstep.bootstrap.filters import (
     KEYWORDS,
-    Kept,
-    Reply,
+    CandidateReply,
+    SiftedInstances,
     instruction_fault,
     is_novel,
     sift_instances,
@@ -160,14 +160,14 @@ ABOVE_THRESHOLD = "a b c d e f g h y z"
 def test_the_pool_decides_a_score_of_exactly_the_threshold(
     fidelity: Literal["paper", "released"], reason: str | None
 ) -> None:
-    pool = Pool([SEED], Settings(fidelity=fidelity))
+    pool = Pool([SEED], BootstrapSettings(fidelity=fidelity))
     fault, neighbor = pool.judge("g0.1", AT_THRESHOLD)
     assert neighbor == Neighbor("s1", 0.7)
     assert (fault and fault[0]) == reason
 
 
 def test_the_pool_grows_by_what_it_accepts_and_by_nothing_else() -> None:
-    pool = Pool([SEED], Settings())
+    pool = Pool([SEED], BootstrapSettings())
     assert pool.judge("g0.1", ABOVE_THRESHOLD)[0] == ("not_novel", "ROUGE-L 0.80 with s1")
     assert pool.judge("g0.2", "k l m n o p") == (None, None)
     assert pool.judge("g0.3", "K, l, m, n, o!") == (
@@ -180,15 +180,17 @@ def test_the_pool_grows_by_what_it_accepts_and_by_nothing_else() -> None:
 
 
 def test_the_pool_takes_the_threshold_and_the_tokens_of_the_settings() -> None:
-    strict = Pool([SEED], Settings(novelty_threshold=0.3))
+    strict = Pool([SEED], BootstrapSettings(novelty_threshold=0.3))
     assert strict.judge("g0.1", "f g h y z w")[0]
     chinese = Task("s2", "把这句话翻译成英语", (Instance("", ("x",)),))
-    fault, _ = Pool([chinese], Settings(tokens="unicode")).judge("g0.1", "把这句话翻译成英语。")
+    fault, _ = Pool([chinese], BootstrapSettings(tokens="unicode")).judge(
+        "g0.1", "把这句话翻译成英语。"
+    )
     assert fault == ("not_novel", "ROUGE-L 1.00 with s2")
 
 
 def test_a_filtered_instruction_is_not_compared() -> None:
-    fault, neighbor = Pool([SEED], Settings()).judge("g0.1", "a b c")
+    fault, neighbor = Pool([SEED], BootstrapSettings()).judge("g0.1", "a b c")
     assert fault == ("too_short", "3 words")
     assert neighbor is None
 
@@ -238,9 +240,9 @@ SIFTED: dict[str, tuple[list[tuple[str, str]], list[str], list[str]]] = {
 """What was written; the reason for each under `paper` and `released`, empty for what is kept."""
 
 
-def sifted(found: list[RawInstance], fidelity: str) -> Kept:
+def sifted(found: list[RawInstance], fidelity: str) -> SiftedInstances:
     """What the paper's filters make of some instances."""
-    return sift_instances(Reply("", tuple(found)), fidelity=fidelity, extra=False)
+    return sift_instances(CandidateReply("", tuple(found)), fidelity=fidelity, extra=False)
 
 
 def check_sifted(found: list[RawInstance], fidelity: str, reasons: list[str]) -> None:
@@ -248,7 +250,7 @@ def check_sifted(found: list[RawInstance], fidelity: str, reasons: list[str]) ->
     decided = list(zip(found, reasons, strict=True))
     kept = tuple(Instance(one.input, (one.output,)) for one, why in decided if not why)
     rejected = tuple(RejectedInstance(one.input, one.output, why) for one, why in decided if why)
-    assert sifted(found, fidelity) == Kept(kept, rejected)
+    assert sifted(found, fidelity) == SiftedInstances(kept, rejected)
 
 
 @pytest.mark.parametrize(("written", "paper", "released"), SIFTED.values(), ids=SIFTED)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from seedstep import Run, Settings, seed_tasks
+from seedstep import BootstrapRun, BootstrapSettings, seed_tasks
 from seedstep.bootstrap import Generation, bootstrap
 from seedstep.bootstrap.prompting import one_line
 from seedstep.errors import InputError, StoreError
@@ -297,7 +297,7 @@ def test_items_that_were_not_retired_are_not_recorded(
     retired = len(made.generations)
     assert max(drawn(server)) >= retired
     assert made.status.generations == retired
-    with Run.read(made.path) as run:
+    with BootstrapRun.read(made.path) as run:
         for one in decisions(made.generations):
             assert run.show(one[0]).columns["instruction"] == one[1]
         for one in decisions(whole.generations[retired:]):
@@ -341,7 +341,7 @@ async def test_what_can_not_be_kept_is_not_asked_for(in_flight: int) -> None:
     room = 10
     with ScriptedServer() as server:
         endpoint = Endpoint("openai:test", "scripted", server.url)
-        settings = Settings(model="openai:scripted", window=8, tasks=40)
+        settings = BootstrapSettings(model="openai:scripted", window=8, tasks=40)
         async with Engine(endpoint, FullLedger(room), in_flight) as engine:
             with pytest.raises(StoreError):
                 async for _ in bootstrap(settings, seed_tasks(), engine):

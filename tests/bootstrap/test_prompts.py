@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from seedstep import Instance, Settings, Task
+from seedstep import BootstrapSettings, Instance, Task
 from seedstep.bootstrap import preview
 from seedstep.bootstrap.parse import (
     RawInstance,
@@ -51,7 +51,7 @@ SHOWN = tuple(
 
 
 def prompts_of(style: Style, **settings: Any) -> Prompts:
-    return make_prompts(Settings(prompt_style=style, **settings))
+    return make_prompts(BootstrapSettings(prompt_style=style, **settings))
 
 
 def request_of(prompts: Prompts, step: str, instruction: str = INSTRUCTION) -> Request:
@@ -359,7 +359,7 @@ FINISHED = [task(number) for number in range(100, 110)]
 def test_a_sample_is_made_of_6_seeds_and_2_finished_tasks(
     seeds: int, finished: int, human: int, machine: int
 ) -> None:
-    pool = Pool(SEEDS[:seeds], Settings())
+    pool = Pool(SEEDS[:seeds], BootstrapSettings())
     pool.finished += FINISHED[:finished]
     for index in range(50):
         shown = pool.sample(index)
@@ -370,7 +370,7 @@ def test_a_sample_is_made_of_6_seeds_and_2_finished_tasks(
 
 def test_a_sample_depends_on_the_seed_the_index_and_the_pool_only() -> None:
     def samples(seed: int, indexes: list[int], finished: int = 5) -> dict[int, tuple[Task, ...]]:
-        pool = Pool(SEEDS, Settings(seed=seed))
+        pool = Pool(SEEDS, BootstrapSettings(seed=seed))
         pool.finished += FINISHED[:finished]
         return {index: pool.sample(index) for index in indexes}
 
@@ -382,7 +382,7 @@ def test_a_sample_depends_on_the_seed_the_index_and_the_pool_only() -> None:
 
 
 def test_finished_tasks_stand_anywhere_among_the_shown() -> None:
-    pool = Pool(SEEDS, Settings())
+    pool = Pool(SEEDS, BootstrapSettings())
     pool.finished += FINISHED
     places = {
         place
@@ -436,7 +436,7 @@ def test_the_fingerprint_of_the_prompt_files_is_16_digits_and_stays() -> None:
 
 @pytest.mark.parametrize("style", STYLES)
 def test_a_preview_shows_the_first_request_of_each_kind(style: Style) -> None:
-    settings = Settings(prompt_style=style, tasks=100)
+    settings = BootstrapSettings(prompt_style=style, tasks=100)
     labels = replace(task(50, "Say which label fits the text."), is_classification=True)
     seen = preview(settings, [*SEEDS, labels])
     prompts = make_prompts(settings)
@@ -454,4 +454,4 @@ def test_a_preview_shows_the_first_request_of_each_kind(style: Style) -> None:
 @pytest.mark.parametrize("classification", [True, False])
 def test_a_preview_needs_only_one_seed(classification: bool) -> None:
     seed = replace(SEEDS[0], is_classification=classification)
-    assert len(preview(Settings(), [seed]).requests) == 4
+    assert len(preview(BootstrapSettings(), [seed]).requests) == 4

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from seedstep import Run, Settings, seed_tasks
+from seedstep import BootstrapRun, BootstrapSettings, seed_tasks
 from seedstep.bootstrap import make_settings, preview
 from support.command_line import (
     chat_reply,
@@ -46,10 +46,10 @@ TASKS = 5
 
 
 @pytest.fixture
-def run(server: ScriptedServer) -> Iterator[Run]:
+def run(server: ScriptedServer) -> Iterator[BootstrapRun]:
     """A finished run in the directory `run`."""
     assert seedstep(*BOOTSTRAP, "--tasks", TASKS).code == 0
-    with Run.read(Path("run")) as opened:
+    with BootstrapRun.read(Path("run")) as opened:
         yield opened
 
 
@@ -63,7 +63,7 @@ def generation(body: dict[str, Any]) -> bool:
 def test_a_bootstrap_prints_a_line_for_each_task_and_a_summary(server: ScriptedServer) -> None:
     done = seedstep(*BOOTSTRAP, "--tasks", TASKS)
     assert (done.code, done.err) == (0, "")
-    with Run.read(Path("run")) as run:
+    with BootstrapRun.read(Path("run")) as run:
         tasks = run.tasks()
     assert len(tasks) == TASKS
     opening = "run: 5 tasks, model openai:scripted, chat prompts, window 8, 8 in flight"
@@ -80,7 +80,9 @@ def test_a_bootstrap_prints_a_line_for_each_task_and_a_summary(server: ScriptedS
     assert "\x1b" not in done.out
 
 
-def test_a_finished_bootstrap_run_again_asks_nothing(run: Run, server: ScriptedServer) -> None:
+def test_a_finished_bootstrap_run_again_asks_nothing(
+    run: BootstrapRun, server: ScriptedServer
+) -> None:
     asked = server.requests
     done = seedstep("bootstrap", "--out", "run")
     assert done.code == 0
@@ -89,7 +91,7 @@ def test_a_finished_bootstrap_run_again_asks_nothing(run: Run, server: ScriptedS
     assert server.requests == asked
 
 
-def test_a_raised_number_of_tasks_goes_on_counting(run: Run) -> None:
+def test_a_raised_number_of_tasks_goes_on_counting(run: BootstrapRun) -> None:
     before = run.tasks()
     done = seedstep("bootstrap", "--out", "run", "--tasks", TASKS + 2)
     assert done.code == 0
@@ -116,7 +118,7 @@ def test_flags_override_the_configuration_file(server: ScriptedServer) -> None:
     Path("c.yaml").write_text(yaml.safe_dump(values))
     done = seedstep(*BOOTSTRAP, "--config", "c.yaml", "--tasks", 3, "--seed", 7)
     assert done.code == 0
-    with Run.read(Path("run")) as run:
+    with BootstrapRun.read(Path("run")) as run:
         settings = run.settings
     assert (settings.model, settings.tasks, settings.seed) == ("openai:scripted", 3, 7)
     assert (settings.window, settings.prompt_style) == (2, "completion")
@@ -154,7 +156,7 @@ def test_a_dry_run_shows_whole_prompts_and_asks_nothing(style: Any, server: Scri
     args = ("--prompt-style", style, "--model", "openai:m", "--tasks", 10)
     done = seedstep("bootstrap", "--dry-run", "--out", "run", *args)
     assert (done.code, done.err) == (0, "")
-    view = preview(Settings(model="openai:m", prompt_style=style, tasks=10), seed_tasks())
+    view = preview(BootstrapSettings(model="openai:m", prompt_style=style, tasks=10), seed_tasks())
     for request in view.requests:
         texts = [request.prompt] if isinstance(request.prompt, str) else request.prompt
         for text in texts:
@@ -179,7 +181,7 @@ def test_a_dry_run_needs_no_server_and_no_directory(monkeypatch: pytest.MonkeyPa
 # status, show, export
 
 
-def test_status_gives_the_counts(run: Run) -> None:
+def test_status_gives_the_counts(run: BootstrapRun) -> None:
     status = run.status()
     done = seedstep("status", "run")
     assert done.code == 0
@@ -195,7 +197,7 @@ def test_status_gives_the_counts(run: Run) -> None:
         assert " ".join([purpose, *map(str, counts)]) in done.words
 
 
-def test_show_lists_the_finished_tasks(run: Run) -> None:
+def test_show_lists_the_finished_tasks(run: BootstrapRun) -> None:
     done = seedstep("show", "run")
     assert done.code == 0
     assert len(done.lines) == TASKS
@@ -205,7 +207,7 @@ def test_show_lists_the_finished_tasks(run: Run) -> None:
         assert line.endswith(f" {len(task.instances)}  {task.definition}")
 
 
-def test_show_gives_a_task_with_its_provenance(run: Run) -> None:
+def test_show_gives_a_task_with_its_provenance(run: BootstrapRun) -> None:
     task = run.tasks()[-1]
     details = run.show(task.id)
     done = seedstep("show", "run", task.id)
@@ -253,7 +255,7 @@ def test_show_gives_a_rejected_instruction_with_its_reason(server: ScriptedServe
         ("parquet", "train.parquet"),
     ],
 )
-def test_each_format_is_exported(name: str, file: str, run: Run) -> None:
+def test_each_format_is_exported(name: str, file: str, run: BootstrapRun) -> None:
     done = seedstep("export", "run", "--format", name)
     count = TASKS if name == "superni" else sum(len(task.instances) for task in run.tasks())
     what = "tasks" if name == "superni" else "records"
@@ -264,7 +266,7 @@ def test_each_format_is_exported(name: str, file: str, run: Run) -> None:
         assert len(path.read_bytes().splitlines()) == count
 
 
-def test_an_export_goes_where_it_is_asked_to_and_may_be_made_again(run: Run) -> None:
+def test_an_export_goes_where_it_is_asked_to_and_may_be_made_again(run: BootstrapRun) -> None:
     args = ("export", "run", "--format", "prompt-completion", "--out", "made/here")
     assert seedstep(*args).code == 0
     first = Path("made/here/train.jsonl").read_bytes()
@@ -286,8 +288,8 @@ def test_init_writes_the_defaults_with_a_comment_for_each() -> None:
     assert "Wrote seedstep.yaml." in done.out
     text = Path("seedstep.yaml").read_text()
     values = yaml.safe_load(text)
-    assert list(values) == [one.name for one in dataclasses.fields(Settings)]
-    assert make_settings(values, "seedstep.yaml") == Settings()
+    assert list(values) == [one.name for one in dataclasses.fields(BootstrapSettings)]
+    assert make_settings(values, "seedstep.yaml") == BootstrapSettings()
     for block in text.split("\n\n"):
         assert block.startswith("# ")
     assert all(len(line) <= 80 for line in text.splitlines())

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from seedstep.novelty import Vocabulary, decide, encode, ray_cluster
+from seedstep.novelty import TokenNumbers, decide, encode, ray_cluster
 from seedstep.novelty.partitions import decide_on_ray
 from seedstep.recipes import COLUMNS
 from seedstep.text import TOKENIZERS
@@ -165,7 +165,7 @@ class TestOnRay:
             for n in range(900)
         ]
         texts += ["", "?", "Sort the list.", "Sort the list."]
-        vocabulary = Vocabulary(TOKENIZERS["unicode"])
+        vocabulary = TokenNumbers(TOKENIZERS["unicode"])
         expected = decide(encode(vocabulary.number(texts)), 0.7)
         with ray_cluster("local"):
             for partitions in (1, 2, 5):

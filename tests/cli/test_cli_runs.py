@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from seedstep import Run
+from seedstep import BootstrapRun
 from seedstep.runs.directory import CONFIG, DATABASE
 from support.command_line import chat_reply, error_reply, seedstep
 from support.scripted_server import ScriptedServer
@@ -77,7 +77,7 @@ def test_a_run_goes_on_where_its_model_was(run: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_second_process_is_refused(run: Path, server: ScriptedServer) -> None:
-    with Run.start(run, {}):
+    with BootstrapRun.start(run, {}):
         error = seedstep("bootstrap", "--out", "run", "--tasks", 9).error
         assert error.startswith("error: another process works on run. ")
         assert seedstep("status", "run").lines[0].startswith("run  ")

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from seedstep.evaluate.compare import Evaluated, compare_with_first
+from seedstep.evaluate.compare import EvaluatedSystem, compare_with_first
 from seedstep.inputs import TaskChoice
 from seedstep.recipes import evaluate_systems, predict
 from seedstep.report.figures import category_figure, drawn, overall_figure, save_figures
@@ -102,7 +102,9 @@ class TestDifferences:
         assert "only one system" in seedstep("compare", one, "--tasks", tasks).error
 
 
-def systems_of(folder: Path, names: tuple[str, ...], category: str = "") -> tuple[Evaluated, ...]:
+def systems_of(
+    folder: Path, names: tuple[str, ...], category: str = ""
+) -> tuple[EvaluatedSystem, ...]:
     """Systems with these names, each worse than the one before, on tasks of two categories."""
     tasks = write_tasks(folder / "tasks.jsonl", TASKS)
     if category:

@@ -15,7 +15,7 @@ from seedstep import predict, write_instructions
 from seedstep.bootstrap import REASONS
 from seedstep.data import seed_tasks
 from seedstep.report import write_report
-from seedstep.runs import Run
+from seedstep.runs import BootstrapRun
 from support.answer_files import run_with_predictions, write_lines, write_tasks
 from support.command_line import Outcome, chat_reply, seedstep
 from support.growing import grow, purpose_of
@@ -127,7 +127,7 @@ class TestGrown:
         assert int(what["requests answered"]) > 12
 
     def test_rejections_are_counted_and_shown_by_reason(self, runs: Path, tmp_path: Path) -> None:
-        with Run.read(runs / "grown") as run:
+        with BootstrapRun.read(runs / "grown") as run:
             status, rejected = run.status(), run.rejected()
         _, page = report(runs / "grown", tmp_path / "out")
         for caption, counts in (

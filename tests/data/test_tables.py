@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from seedstep.data import Columns, Row, open_table
+from seedstep.data import Columns, TableRow, open_table
 from seedstep.errors import InputError, RunError
 
 ADDED = {"new": bool, "why": str, "score": float}
@@ -111,13 +111,13 @@ def test_what_is_wrong_with_rows_is_named(tmp_path: Path) -> None:
     ]
     path.write_bytes(b"\xef\xbb\xbf" + b"\n".join(lines))
     assert list(open_table(path, "t").rows()) == [
-        Row(1, "a"),
-        Row(3, "", "missing_field", "there is no field 't'"),
-        Row(4, "", "not_text", "the field 't' is of type int"),
-        Row(5, "", "missing_field", "there is no field 't'"),
-        Row(6, "", "empty", "the text is empty"),
-        Row(7, "", "unreadable", "not valid JSON: Input data was truncated"),
-        Row(8, "", "unreadable", "not UTF-8 (byte 2)"),
+        TableRow(1, "a"),
+        TableRow(3, "", "missing_field", "there is no field 't'"),
+        TableRow(4, "", "not_text", "the field 't' is of type int"),
+        TableRow(5, "", "missing_field", "there is no field 't'"),
+        TableRow(6, "", "empty", "the text is empty"),
+        TableRow(7, "", "unreadable", "not valid JSON: Input data was truncated"),
+        TableRow(8, "", "unreadable", "not UTF-8 (byte 2)"),
     ]
     table = open_table(path, "t")
     table.write_annotated(tmp_path / "out.jsonl", {"new": bool}, [{"new": False}] * 7)

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedstep.encode import TokenPair
-from seedstep.encode.packing import IGNORED, Group, Row, group_pairs, make_row, pack, visible
+from seedstep.encode.packing import (
+    IGNORED,
+    PackedGroup,
+    PackedRow,
+    group_pairs,
+    make_row,
+    pack,
+    visible,
+)
 
 token = st.integers(0, 3)
 tokens = st.lists(token, min_size=1, max_size=6).map(tuple)
@@ -17,7 +25,7 @@ pair_lists = st.lists(
 )
 
 
-def examples_of(row: Row) -> Counter[tuple[tuple[int, ...], tuple[int, ...]]]:
+def examples_of(row: PackedRow) -> Counter[tuple[tuple[int, ...], tuple[int, ...]]]:
     """The prompts and targets that a model sees in a row: for each end, what leads to it."""
     sees = visible(row)
     found: Counter[tuple[tuple[int, ...], tuple[int, ...]]] = Counter()
@@ -35,7 +43,7 @@ def examples_of(row: Row) -> Counter[tuple[tuple[int, ...], tuple[int, ...]]]:
 
 def test_a_row_of_two_instances() -> None:
     pairs = (TokenPair("t", "a", (5, 6, 7), (8, 2)), TokenPair("t", "b", (5, 6, 9, 4), (2,)))
-    row = make_row([Group(pairs, 2)])
+    row = make_row([PackedGroup(pairs, 2)])
     assert row.tokens.tolist() == [5, 6, 7, 8, 9, 4]
     assert row.positions.tolist() == [0, 1, 2, 3, 2, 3]
     assert row.labels.tolist() == [IGNORED, IGNORED, 8, 2, IGNORED, 2]
@@ -51,7 +59,7 @@ def test_a_row_of_two_instances() -> None:
 
 def test_the_last_token_of_a_prompt_is_never_shared() -> None:
     pairs = [TokenPair("t", str(number), (5, 6), (number, 2)) for number in range(3)]
-    assert group_pairs(pairs, share=8, row_tokens=100) == [Group(tuple(pairs), 1)]
+    assert group_pairs(pairs, share=8, row_tokens=100) == [PackedGroup(tuple(pairs), 1)]
 
 
 def test_a_group_is_divided_where_two_prefixes_need_fewer_tokens() -> None:
@@ -69,7 +77,7 @@ def test_a_group_that_is_too_long_is_divided() -> None:
 
 
 def test_a_row_is_filled_with_what_fits_best() -> None:
-    groups = [Group((TokenPair("t", "", (1,) * size, (2,)),), 0) for size in (60, 50, 40, 45)]
+    groups = [PackedGroup((TokenPair("t", "", (1,) * size, (2,)),), 0) for size in (60, 50, 40, 45)]
     rows = pack(groups, row_tokens=100)
     assert [[group.tokens for group in row] for row in rows] == [[60, 40], [50, 45]]
 

@@ -11,9 +11,9 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 
 from seedstep.errors import InputError
-from seedstep.evaluate import Marks, Prediction, Reference, Result, score
+from seedstep.evaluate import InstanceResult, Marks, Prediction, Reference, score
 from seedstep.evaluate.compare import compare, mcnemar
-from seedstep.evaluate.intervals import MIN_UNITS, Value, bootstrap
+from seedstep.evaluate.intervals import MIN_UNITS, Value, resample
 from support.values import numbers
 
 CATEGORIES = ("Title Generation", "Word Analogy")
@@ -21,10 +21,10 @@ CATEGORIES = ("Title Generation", "Word Analogy")
 
 def results(
     marks: Mapping[str, Sequence[float]], exact: Sequence[str] = (), category: str = ""
-) -> list[Result]:
+) -> list[InstanceResult]:
     """ROUGE-L marks by task; `exact` names the tasks whose instances all match exactly."""
     return [
-        Result(
+        InstanceResult(
             f"{task}-{number}",
             task,
             category or CATEGORIES[len(task) % 2],
@@ -85,7 +85,9 @@ def test_the_difference_is_that_of_the_means_over_instances() -> None:
     assert (found.instances, found.tasks) == (70, 8)
 
 
-def brute_force_interval(first: list[Result], second: list[Result]) -> tuple[float, float]:
+def brute_force_interval(
+    first: list[InstanceResult], second: list[InstanceResult]
+) -> tuple[float, float]:
     """The same interval, one task drawn at a time, with the t distribution of scipy."""
     tasks: dict[str, list[float]] = {}
     for one, other in zip(first, second, strict=True):
@@ -157,7 +159,7 @@ def test_95_of_100_intervals_hold_the_true_difference() -> None:
         ) -> np.ndarray:
             return np.asarray((drawn @ sums) / (drawn @ sizes))
 
-        low, _, high = numbers(bootstrap(np.ones(tasks, int), mean, "task", seed=number))
+        low, _, high = numbers(resample(np.ones(tasks, int), mean, "task", seed=number))
         held += low <= 0 <= high
     assert 0.925 <= held / simulations <= 0.975
 

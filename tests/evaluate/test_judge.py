@@ -16,7 +16,7 @@ from seedstep.evaluate.judge import (
     SAME,
     SECOND,
     Judged,
-    Verdict,
+    JudgeVerdict,
     preference_question,
     rating_question,
     read_verdict,
@@ -281,7 +281,7 @@ class TestRun:
 
 
 def test_no_verdicts_have_no_share() -> None:
-    none = Judged("i", "t", (Verdict(("s",), "", failure="x"),), "no_verdict")
+    none = Judged("i", "t", (JudgeVerdict(("s",), "", failure="x"),), "no_verdict")
     (found,) = ratings([none])
     assert (found.missing, found.acceptable.value) == (1, None)
     assert found.acceptable.reason == "no verdicts"

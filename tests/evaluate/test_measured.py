@@ -6,20 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedstep.evaluate import Marks, Result
+from seedstep.evaluate import InstanceResult, Marks
 from seedstep.evaluate.compare import compare, measured, measured_by
 from seedstep.evaluate.intervals import Value
-from seedstep.evaluate.tables import Table, markdown, shown
+from seedstep.evaluate.tables import CellTable, markdown, shown
 from support.command_line import UNSAFE
 
 RESULTS = [
-    Result(
+    InstanceResult(
         f"t{n}-{k}", f"t{n}", "Sorting" * (n % 2), Marks(n / 9, n / 10, float(n == k)), "predicted"
     )
     for n in range(9)
     for k in range(n + 1)
 ]
-NOTHING = [Result(one.instance, one.task, "", Marks(0, 0, 0), "missing") for one in RESULTS]
+NOTHING = [InstanceResult(one.instance, one.task, "", Marks(0, 0, 0), "missing") for one in RESULTS]
 
 
 def test_the_interval_is_that_of_a_difference_from_nothing() -> None:
@@ -55,7 +55,7 @@ def test_a_value_is_shown_as_far_as_it_is_there(value: Value, text: str, signed:
 
 @given(st.text())
 def test_any_text_is_one_cell_of_markdown(text: str) -> None:
-    lines = markdown(Table(("a", text), ((text, "1"), ("b", text)))).split("\n")
+    lines = markdown(CellTable(("a", text), ((text, "1"), ("b", text)))).split("\n")
     assert len(lines) == 5
     assert not UNSAFE.search("".join(lines))
     for line in lines[:4]:

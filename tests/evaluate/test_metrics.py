@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
 from seedstep.errors import MissingExtraError
-from seedstep.evaluate import Marker, Marks, stemmed_tokens, without_space_marks
+from seedstep.evaluate import Marks, PredictionMarker, stemmed_tokens, without_space_marks
 from seedstep.evaluate import metrics as module
 from seedstep.evaluate.metrics import _stemmer
 from seedstep.text import normal_answer
@@ -55,7 +55,7 @@ def hostile_text(chance: random.Random) -> str:
 
 
 def test_rouge_of_20_000_hostile_pairs_is_exactly_that_of_rouge_score() -> None:
-    chance, marker = random.Random(7), Marker()
+    chance, marker = random.Random(7), PredictionMarker()
     pairs = [(hostile_text(chance), hostile_text(chance)) for _ in range(20_000)]
     assert sum(marker.mark(one, [other]).rouge_l > 0 for one, other in pairs) >= 3_000
     for one, other in pairs:
@@ -68,33 +68,35 @@ def test_rouge_of_20_000_hostile_pairs_is_exactly_that_of_rouge_score() -> None:
 def test_the_best_of_several_references_is_that_of_rouge_score(
     prediction: str, references: list[str]
 ) -> None:
-    assert rouges(Marker().mark(prediction, references)) == rouge_score(prediction, references)
+    assert rouges(PredictionMarker().mark(prediction, references)) == rouge_score(
+        prediction, references
+    )
 
 
 @many
 @given(st.text(ANY_CHARACTER), st.text(ANY_CHARACTER))
 def test_any_two_texts_score_as_with_rouge_score(one: str, other: str) -> None:
     shared = f"{one} {other}"
-    assert rouges(Marker().mark(one, [shared])) == rouge_score(one, [shared])
+    assert rouges(PredictionMarker().mark(one, [shared])) == rouge_score(one, [shared])
 
 
 @many
 @given(TEXTS, st.lists(TEXTS, min_size=1, max_size=5))
 def test_each_metric_takes_its_own_best_reference(prediction: str, references: list[str]) -> None:
-    single = [Marker().mark(prediction, [one]) for one in references]
+    single = [PredictionMarker().mark(prediction, [one]) for one in references]
     best = Marks(
         max(one.rouge_l for one in single),
         max(one.rouge_1 for one in single),
         max(one.exact_match for one in single),
     )
-    assert Marker().mark(prediction, references) == best
+    assert PredictionMarker().mark(prediction, references) == best
 
 
 def test_the_best_reference_may_differ_by_metric() -> None:
     precision, recall = 4 / 4, 4 / 5
     best_1 = 2 * precision * recall / (precision + recall)
     references = ["one two three", "four three two one five", "ones, twos! Fours?"]
-    assert Marker().mark("one two four three", references) == Marks(6 / 7, best_1, 0.0)
+    assert PredictionMarker().mark("one two four three", references) == Marks(6 / 7, best_1, 0.0)
     assert rouge_score("one two four three", references) == (6 / 7, best_1)
 
 
@@ -111,13 +113,13 @@ def test_the_best_reference_may_differ_by_metric() -> None:
     ],
 )
 def test_a_side_without_tokens_scores_0(prediction: str, reference: str) -> None:
-    marks = Marker().mark(prediction, [reference])
+    marks = PredictionMarker().mark(prediction, [reference])
     assert rouges(marks) == (0.0, 0.0) == rouge_score(prediction, [reference])
 
 
 def test_no_references_are_refused() -> None:
     with pytest.raises(ValueError, match="no reference"):
-        Marker().mark("x", [])
+        PredictionMarker().mark("x", [])
 
 
 def test_a_very_long_text_against_a_short_one() -> None:
@@ -125,24 +127,24 @@ def test_a_very_long_text_against_a_short_one() -> None:
     words = [f"{chance.choice('abc')}{number}ing" for number in range(200)]
     long = " ".join(chance.choices(words, k=50_000))
     short = " ".join(chance.choices(words, k=30))
-    assert rouges(Marker().mark(long, [short])) == rouge_score(long, [short])
-    assert rouges(Marker().mark(short, [long])) == rouge_score(short, [long])
+    assert rouges(PredictionMarker().mark(long, [short])) == rouge_score(long, [short])
+    assert rouges(PredictionMarker().mark(short, [long])) == rouge_score(short, [long])
 
 
 def test_two_very_long_texts() -> None:
     """Every second word is shared, in order; then the halves change places."""
     words = [f"w{number}" for number in range(50_000)]
     other = [word if number % 2 else f"x{number}" for number, word in enumerate(words)]
-    shared = Marker().mark(" ".join(words), [" ".join(other)])
+    shared = PredictionMarker().mark(" ".join(words), [" ".join(other)])
     assert shared == Marks(0.5, 0.5, 0.0)
-    swapped = Marker().mark(" ".join(words), [" ".join(other[25_000:] + other[:25_000])])
+    swapped = PredictionMarker().mark(" ".join(words), [" ".join(other[25_000:] + other[:25_000])])
     assert swapped == Marks(0.25, 0.5, 0.0)
 
 
 def test_references_against_inputs_of_real_tasks(shared_data: Path) -> None:
     tasks = sorted((shared_data / "superni" / "tasks").glob("*.json"))[::6]
     assert len(tasks) > 100
-    marker = Marker()
+    marker = PredictionMarker()
     for path in tasks:
         for instance in json.loads(path.read_text())["Instances"][:8]:
             expected = rouge_score(instance["input"], instance["output"])
@@ -150,7 +152,7 @@ def test_references_against_inputs_of_real_tasks(shared_data: Path) -> None:
 
 
 def test_an_answer_is_marked_alike_whether_it_is_remembered_or_not() -> None:
-    marker = Marker()
+    marker = PredictionMarker()
     for _ in range(2):
         for text in ("He sleeps", "He sleeps " * 50, "y" * 100):
             expected = rouge_score(text, ["he is sleeping"])
@@ -189,8 +191,8 @@ def test_normal_answer_is_what_its_definition_says(text: str) -> None:
 @given(TEXTS, TEXTS)
 def test_exact_match_compares_normal_answers(one: str, other: str) -> None:
     expected = float(written_anew(one) == written_anew(other))
-    assert Marker().mark(one, [other]).exact_match == expected
-    assert Marker().mark(one, [other, one]).exact_match == 1.0
+    assert PredictionMarker().mark(one, [other]).exact_match == expected
+    assert PredictionMarker().mark(one, [other, one]).exact_match == 1.0
 
 
 @pytest.mark.parametrize(
@@ -212,8 +214,8 @@ def test_exact_match_compares_normal_answers(one: str, other: str) -> None:
     ],
 )
 def test_exact_match(one: str, other: str, same: bool) -> None:
-    assert Marker().mark(one, [other]).exact_match == float(same)
-    assert Marker().mark(other, [one]).exact_match == float(same)
+    assert PredictionMarker().mark(one, [other]).exact_match == float(same)
+    assert PredictionMarker().mark(other, [one]).exact_match == float(same)
 
 
 # The cross-lingual track
@@ -243,12 +245,14 @@ def test_cross_lingual_rouge_is_that_of_rouge_score_on_the_same_tokens(
 ) -> None:
     scorer = RougeScorer(["rougeL", "rouge1"], tokenizer=JsonTokenizer())
     found = scorer.score(json.dumps(other), json.dumps(one))
-    marks = Marker(without_space_marks(json_tokens)).mark(json.dumps(one), [json.dumps(other)])
+    marks = PredictionMarker(without_space_marks(json_tokens)).mark(
+        json.dumps(one), [json.dumps(other)]
+    )
     assert rouges(marks) == (found["rougeL"].fmeasure, found["rouge1"].fmeasure)
 
 
 def test_cross_lingual_tokens_keep_case_and_endings() -> None:
-    marker = Marker(without_space_marks(str.split))
+    marker = PredictionMarker(without_space_marks(str.split))
     assert marker.mark("ĠRuns Ġhome", ["runs Ġhome"]).rouge_l == 0.5
     assert marker.mark("Ġhome", ["home"]).rouge_l == 1.0
     assert marker.mark("日 本", ["日 本"]).rouge_l == 1.0

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from seedstep.errors import InputError
 from seedstep.evaluate import (
     CATEGORY_METRICS,
-    Marker,
     Prediction,
+    PredictionMarker,
     Reference,
     Scores,
     category_metric,
@@ -143,7 +143,7 @@ def rounded_mean(marks: Sequence[float]) -> float:
 @given(GIVEN)
 def test_means_are_those_of_the_marks(given: list[Prediction]) -> None:
     scores = score(given, REFERENCES)
-    marker = Marker()
+    marker = PredictionMarker()
     first = {one.instance: one for one in reversed(given)}
     expected = []
     for name, reference in REFERENCES.items():

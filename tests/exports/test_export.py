@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from seedstep import Instance, Run, export
+from seedstep import BootstrapRun, Instance, export
 from seedstep.bootstrap import Candidate, Generation
 from seedstep.data import load_tasks
 from seedstep.errors import InputError, MissingExtraError, RunError
@@ -58,25 +58,25 @@ def plain_candidates() -> list[Candidate]:
     ]
 
 
-def make_run(path: Path, *groups: list[Candidate], seed: int = 42) -> Run:
+def make_run(path: Path, *groups: list[Candidate], seed: int = 42) -> BootstrapRun:
     """A run that yielded these candidates, opened for reading."""
 
-    async def record(run: Run) -> None:
+    async def record(run: BootstrapRun) -> None:
         for number, group in enumerate(groups):
             await run.record(Generation(number, "", (), "", tuple(group)))
 
-    with Run.start(path, {"tasks": 9999, "seed": seed}) as run:
+    with BootstrapRun.start(path, {"tasks": 9999, "seed": seed}) as run:
         asyncio.run(record(run))
-    return Run.read(path)
+    return BootstrapRun.read(path)
 
 
 @pytest.fixture(name="run")
-def _run(tmp_path: Path) -> Iterator[Run]:
+def _run(tmp_path: Path) -> Iterator[BootstrapRun]:
     with make_run(tmp_path / "run", hostile_candidates(), plain_candidates()) as run:
         yield run
 
 
-def contents(run: Run) -> list[Content]:
+def contents(run: BootstrapRun) -> list[Content]:
     """What every format must hold: each content once, in order."""
     all_of_it = (
         (task.definition, instance.input, instance.output)
@@ -113,7 +113,7 @@ def joined(instruction: str, text: str) -> str:
     return f"{instruction}\n\n{text}" if text else instruction
 
 
-def expected(name: str, run: Run) -> list[dict[str, Any]]:
+def expected(name: str, run: BootstrapRun) -> list[dict[str, Any]]:
     """The rows of a format, written down once more."""
     ids = {task.definition: task.id for task in reversed(run.tasks())}
     labels = {task.definition: task.is_classification for task in reversed(run.tasks())}
@@ -145,7 +145,7 @@ def expected(name: str, run: Run) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("name", ["alpaca", "messages", "sharegpt", "parquet", "hub"])
 def test_it_loads_with_every_text_as_it_was(
-    name: str, run: Run, tmp_path: Path, datasets: ModuleType
+    name: str, run: BootstrapRun, tmp_path: Path, datasets: ModuleType
 ) -> None:
     count = export(run, name, tmp_path / name, licence="cc0-1.0")
     columns, rows = load(datasets, tmp_path / name)
@@ -154,7 +154,7 @@ def test_it_loads_with_every_text_as_it_was(
     assert len(rows) == count == 13
 
 
-def test_prompt_completion_loads(run: Run, tmp_path: Path, datasets: ModuleType) -> None:
+def test_prompt_completion_loads(run: BootstrapRun, tmp_path: Path, datasets: ModuleType) -> None:
     count = export(run, "prompt-completion", tmp_path / "out", end_of_text="<|endoftext|>")
     columns, rows = load(datasets, tmp_path / "out")
     assert columns == ["prompt", "completion"]
@@ -180,7 +180,7 @@ SUPERNI_COLUMNS = {
 }
 
 
-def test_superni_loads(run: Run, tmp_path: Path, datasets: ModuleType) -> None:
+def test_superni_loads(run: BootstrapRun, tmp_path: Path, datasets: ModuleType) -> None:
     count = export(run, "superni", tmp_path / "out")
     columns, rows = load(datasets, tmp_path / "out")
     assert set(columns) >= SUPERNI_COLUMNS
@@ -197,7 +197,7 @@ def superni_tasks(folder: Path) -> list[dict[str, Any]]:
     return [json.loads((folder / "tasks" / f"{name}.json").read_bytes()) for name in names]
 
 
-def test_superni_has_the_form_of_the_original(run: Run, tmp_path: Path) -> None:
+def test_superni_has_the_form_of_the_original(run: BootstrapRun, tmp_path: Path) -> None:
     export(run, "superni", tmp_path / "out")
     for task, record in zip(run.tasks(), superni_tasks(tmp_path / "out"), strict=True):
         assert set(record) >= SUPERNI_COLUMNS
@@ -213,7 +213,7 @@ def test_superni_has_the_form_of_the_original(run: Run, tmp_path: Path) -> None:
             assert set(example) == {"input", "output", "explanation"}
 
 
-def test_superni_is_read_as_tasks_again(run: Run, tmp_path: Path) -> None:
+def test_superni_is_read_as_tasks_again(run: BootstrapRun, tmp_path: Path) -> None:
     export(run, "superni", tmp_path / "out")
     read = load_tasks(tmp_path / "out", "train").tasks
     for task, again in zip(run.tasks(), read, strict=True):
@@ -223,7 +223,7 @@ def test_superni_is_read_as_tasks_again(run: Run, tmp_path: Path) -> None:
         assert pairs == list(dict.fromkeys((one.input, one.output) for one in task.instances))
 
 
-def test_superni_names_are_ours_and_ids_are_unique(run: Run, tmp_path: Path) -> None:
+def test_superni_names_are_ours_and_ids_are_unique(run: BootstrapRun, tmp_path: Path) -> None:
     export(run, "superni", tmp_path / "out")
     names = [path.stem for path in (tmp_path / "out" / "tasks").iterdir()]
     assert all(re.fullmatch(r"task\d+_[a-z_]+", name) for name in names)
@@ -273,7 +273,7 @@ def test_prompt_completion_uses_the_papers_templates(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_the_same_run_gives_the_same_bytes(name: str, run: Run, tmp_path: Path) -> None:
+def test_the_same_run_gives_the_same_bytes(name: str, run: BootstrapRun, tmp_path: Path) -> None:
     for place in ("one", "other"):
         export(run, name, tmp_path / place, licence="cc0-1.0")
     export(run, name, tmp_path / "one", licence="cc0-1.0")
@@ -294,7 +294,7 @@ def listing(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_other_files_are_never_overwritten(name: str, run: Run, tmp_path: Path) -> None:
+def test_other_files_are_never_overwritten(name: str, run: BootstrapRun, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "train.jsonl").write_bytes(b"years of work")
@@ -310,7 +310,7 @@ def test_other_files_are_never_overwritten(name: str, run: Run, tmp_path: Path) 
     }
 
 
-def test_an_export_replaces_an_earlier_one_as_a_whole(run: Run, tmp_path: Path) -> None:
+def test_an_export_replaces_an_earlier_one_as_a_whole(run: BootstrapRun, tmp_path: Path) -> None:
     out = tmp_path / "new" / "out"
     export(run, "superni", out)
     export(run, "alpaca", out)
@@ -324,7 +324,7 @@ def test_an_export_replaces_an_earlier_one_as_a_whole(run: Run, tmp_path: Path) 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_nothing_half_written_is_left_where_there_is_no_space(
-    name: str, run: Run, tmp_path: Path
+    name: str, run: BootstrapRun, tmp_path: Path
 ) -> None:
     export(run, "alpaca", tmp_path / "out")
     before, names = files_of(tmp_path / "out"), listing(tmp_path)
@@ -336,7 +336,7 @@ def test_nothing_half_written_is_left_where_there_is_no_space(
 
 
 def test_parquet_without_its_package_names_the_extra(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: BootstrapRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     names = listing(tmp_path)
@@ -355,13 +355,17 @@ def test_a_run_without_tasks_has_nothing_to_export(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_a_format_that_there_is_not_is_named_with_the_others(run: Run, tmp_path: Path) -> None:
+def test_a_format_that_there_is_not_is_named_with_the_others(
+    run: BootstrapRun, tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match=r"alpacca.*sharegpt"):
         export(run, "alpacca", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_an_export_in_which_someone_put_a_file_is_not_replaced(run: Run, tmp_path: Path) -> None:
+def test_an_export_in_which_someone_put_a_file_is_not_replaced(
+    run: BootstrapRun, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     export(run, "alpaca", out)
     (out / "notes.txt").write_text("mine")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from seedstep.infer.generate import Checkpoint, Generated, before_stop
+from seedstep.infer.generate import Checkpoint, GeneratedText, before_stop
 from support.answering_models import ENDS, SHARING, answering_model, plainly
 from support.made_tokenizers import byte_level, t5_like
 
@@ -32,13 +32,13 @@ def checkpoint(model: Any, **settings: Any) -> Checkpoint:
     return Checkpoint(model, tokenizer_of(model), **{"new_tokens": NEW, **settings})
 
 
-def answers(model: Checkpoint, prompts: Sequence[Sequence[int]]) -> list[Generated]:
+def answers(model: Checkpoint, prompts: Sequence[Sequence[int]]) -> list[GeneratedText]:
     found = {place: answer for batch in model.answers(prompts) for place, answer in batch}
     assert sorted(found) == list(range(len(prompts)))
     return [found[place] for place in range(len(prompts))]
 
 
-def expected(model: Any, prompts: Sequence[Sequence[int]]) -> list[Generated]:
+def expected(model: Any, prompts: Sequence[Sequence[int]]) -> list[GeneratedText]:
     """By plain decoding, one prompt at a time."""
     found = []
     for prompt in prompts:
@@ -46,7 +46,7 @@ def expected(model: Any, prompts: Sequence[Sequence[int]]) -> list[Generated]:
         text = tokenizer_of(model).decode(
             ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
-        found.append(Generated(text.strip(), cut=ids[-1] not in ENDS))
+        found.append(GeneratedText(text.strip(), cut=ids[-1] not in ENDS))
     return found
 
 
@@ -171,10 +171,12 @@ def test_an_answer_ends_before_a_stop_text_and_is_not_cut(family: str) -> None:
     read = tokens_read(model)
     stopped = checkpoint(model, stop=["nowhere in it", stop])
     read.clear()
-    assert answers(stopped, [prompt])[0] == Generated(text[: text.index(stop)].strip(), cut=False)
+    assert answers(stopped, [prompt])[0] == GeneratedText(
+        text[: text.index(stop)].strip(), cut=False
+    )
     assert 0 < len(read) < NEW
     (unstopped,) = answers(checkpoint(model, stop=["nowhere in it"]), [prompt])
-    assert unstopped == Generated(text.strip(), cut=True)
+    assert unstopped == GeneratedText(text.strip(), cut=True)
 
 
 def test_what_a_checkpoint_asks_for_besides_is_left_out() -> None:

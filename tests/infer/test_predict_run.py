@@ -13,7 +13,7 @@ import pytest
 from seedstep.errors import DeniedError, InputError, RunError, RunMismatchError
 from seedstep.evaluate import Reference, score
 from seedstep.recipes import predict
-from seedstep.runs import Counts, PredictionsRun
+from seedstep.runs import PredictionCounts, PredictionsRun
 from support.command_line import environment, program
 from support.growing import text_of, times_asked
 from support.predicting import asked_of, predicted, texts, word_model, words, write_word_tasks
@@ -33,7 +33,7 @@ def test_every_instance_is_predicted_in_order(model: ScriptedServer, tmp_path: P
         found = list(run.predictions("openai:scripted"))
         references = run.references()
         assert run.names() == ("openai:scripted",)
-        assert run.counts("openai:scripted") == Counts(12, 0, 0, 0, 0)
+        assert run.counts("openai:scripted") == PredictionCounts(12, 0, 0, 0, 0)
         assert score(found, references).overall.exact_match == 100
     assert [one.instance for one in found] == list(references)
     assert [one.text for one in found] == [
@@ -101,7 +101,7 @@ def test_what_fails_is_kept_as_failed_and_counts_as_empty(tmp_path: Path) -> Non
         with predict(tmp_path / "run", **asked_of(server, tasks)) as run:
             found = {one.instance: one for one in run.predictions("openai:scripted")}
             overall = score(found.values(), run.references()).overall
-            assert run.counts("openai:scripted") == Counts(8, 2, 0, 0, 0)
+            assert run.counts("openai:scripted") == PredictionCounts(8, 2, 0, 0, 0)
             ((reason, count),) = run.failures("openai:scripted").items()
         asked = server.requests
         predict(tmp_path / "run", **asked_of(server, tasks)).close()
@@ -121,7 +121,7 @@ def test_empty_and_cut_answers_are_counted(tmp_path: Path) -> None:
     with ScriptedServer(word_model({"word0x0": empty, "word0x2": cut})) as server:
         asked = asked_of(server, tasks, prompt_style="completion")
         with predict(tmp_path / "run", **asked) as run:
-            assert run.counts("openai:scripted") == Counts(3, 0, 1, 1, 0)
+            assert run.counts("openai:scripted") == PredictionCounts(3, 0, 1, 1, 0)
     assert texts(tmp_path / "run") == ["", "WORD0X1", "AB"]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedstep import Run, self_instruct
+from seedstep import BootstrapRun, self_instruct
 from seedstep.errors import BudgetReached, InputError, RunMismatchError
 from seedstep.llm import Budget, Engine, MemoryLedger, Price, Spent
 from support.asking import asked, endpoint_of, reply
@@ -161,9 +161,9 @@ def test_a_dry_run_shows_money(server: ScriptedServer) -> None:
 
 def test_a_budget_in_money_needs_a_price(server: ScriptedServer) -> None:
     with pytest.raises(InputError, match="the price of 'scripted' is not known"):
-        Run.start(Path("run"), asked_of(server, max_usd=1.0))
+        BootstrapRun.start(Path("run"), asked_of(server, max_usd=1.0))
     assert not Path("run").exists()
-    Run.start(Path("run"), asked_of(server, max_usd=1.0, prices=PRICES)).close()
+    BootstrapRun.start(Path("run"), asked_of(server, max_usd=1.0, prices=PRICES)).close()
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_a_budget_in_money_needs_a_price(server: ScriptedServer) -> None:
 )
 def test_a_budget_that_makes_no_sense_is_refused(name: str, value: Any) -> None:
     with pytest.raises(InputError, match=f"setting '{name}"):
-        Run.start(Path("run"), {name: value})
+        BootstrapRun.start(Path("run"), {name: value})
 
 
 # Another address of the same model

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from seedstep import Run, self_instruct
+from seedstep import BootstrapRun, self_instruct
 from seedstep.errors import StoreError
-from seedstep.recipes import Progress
+from seedstep.recipes import BootstrapProgress
 from support.command_line import environment, program, seedstep
 from support.growing import Outcome, Recorder, asked_of, exported, grow, times_asked
 from support.scripted_server import ScriptedServer, random_delays
@@ -94,7 +94,7 @@ def test_few_open_files_lower_the_number_in_flight(tmp_path: Path) -> None:
         assert 8 < server.most_in_flight < 64
         assert set(times_asked(server.bodies).values()) == {1}
     assert exported(tmp_path / "run") == exported(free.path)
-    with Run.read(tmp_path / "run") as run:
+    with BootstrapRun.read(tmp_path / "run") as run:
         assert sum(one.failed for one in run.status().usage.values()) == 0
 
 
@@ -170,7 +170,7 @@ def test_files_that_may_not_grow_end_the_run_and_it_goes_on_when_they_may(
     with ScriptedServer() as server:
         said = one_error(ended(command(tmp_path / "run", server), file_size(250_000)))
         assert "run.db" in said
-        with Run.read(tmp_path / "run") as run:
+        with BootstrapRun.read(tmp_path / "run") as run:
             assert sum(one.requests for one in run.status().usage.values()) > 0
         server.bodies.clear()
         assert ended(command(tmp_path / "run", server)) == (0, "")
@@ -211,7 +211,7 @@ class AfterThree(Recorder):
         super().__init__()
         self.act = act
 
-    def retired(self, progress: Progress, generation: Any) -> None:
+    def retired(self, progress: BootstrapProgress, generation: Any) -> None:
         super().retired(progress, generation)
         if len(self.generations) == 3:
             self.act()
@@ -229,7 +229,7 @@ def test_a_database_locked_by_another_process_ends_the_run(calm: Outcome, tmp_pa
         watch = AfterThree(lambda: other().execute("BEGIN EXCLUSIVE"))
         with pytest.raises(StoreError, match=r"run\.db: .*locked.* End the process"):
             self_instruct(path, watch=watch, **asked_of(server, **SETTINGS))
-        with Run.read(path) as run:
+        with BootstrapRun.read(path) as run:
             assert run.status().generations == 3
         with pytest.raises(StoreError, match="locked"):
             self_instruct(path, **asked_of(server, **SETTINGS))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from seedstep import Run
+from seedstep import BootstrapRun
 from support.command_line import UNSAFE, chat_reply, error_reply, seedstep
 from support.growing import files_of, purpose_of
 from support.scripted_server import Fault, ScriptedServer
@@ -30,7 +30,7 @@ def requests(server: ScriptedServer) -> list[dict[str, Any]]:
     """The requests of a finished run in the directory `run`, by column name, one of them failed."""
     server.script = refuse
     assert seedstep(*BOOTSTRAP).code == 0
-    with Run.read(Path("run")) as run:
+    with BootstrapRun.read(Path("run")) as run:
         lines, count = run.requests(limit=1000)
         rows = [run.request(line.key) for line in lines]
     assert count == len(rows) <= server.requests
@@ -137,7 +137,7 @@ def test_a_failure_is_shown_with_its_reason(requests: list[dict[str, Any]]) -> N
     ("key", "what"), [("", "more than one"), ("%", "no request"), ("zz", "no request")]
 )
 def test_a_key_names_one_request(key: str, what: str, requests: list[dict[str, Any]]) -> None:
-    with Run.read(Path("run")) as run, pytest.raises(Exception, match=what):
+    with BootstrapRun.read(Path("run")) as run, pytest.raises(Exception, match=what):
         run.request(key)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seedstep import Run
+from seedstep import BootstrapRun
 from seedstep.data import evaluation_items
 from seedstep.errors import InputError, RunMismatchError
 from seedstep.novelty import Contamination, Overlap
@@ -193,7 +193,7 @@ class TestBootstrap:
             )
         assert made.status.bad_instances == {"contaminated": 3}
         assert [one.input for task in made.tasks for one in task.instances] == ["Text: yes"] * 3
-        with Run.read(out) as run:
+        with BootstrapRun.read(out) as run:
             rows = run.show(made.tasks[0].id).instances
         assert [row["detail"] for row in rows] == [
             "",

@@ -12,7 +12,7 @@ from seedstep.evaluate.intervals import Value
 from seedstep.report.charts import (
     DARK,
     LIGHT,
-    Line,
+    ChartLine,
     bar_chart,
     difference_chart,
     histogram_chart,
@@ -51,7 +51,9 @@ def charts(*names: str) -> list[Chart]:
     return [
         bar_chart("bars", names[0], dict.fromkeys(names, 3), ("label", "tasks")),
         histogram_chart("histogram", names[0], histograms, "words", "texts"),
-        line_chart("lines", names[0], [Line(name, points) for name in names], ("step", "loss")),
+        line_chart(
+            "lines", names[0], [ChartLine(name, points) for name in names], ("step", "loss")
+        ),
         ring_chart("rings", names[0], verbs),
         difference_chart("differences", names[0], differences(*names), (names[0], names[-1])),
         share_chart("shares", names[0], {name: {"yes": 3, "no": 1} for name in names}, HEAD),

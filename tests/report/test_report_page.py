@@ -15,7 +15,7 @@ from seedstep.report.records import (
     Chart,
     Field,
     Paragraph,
-    Part,
+    ReportPart,
     Section,
     Specimen,
     Specimens,
@@ -34,7 +34,7 @@ HOSTILE = (
 )
 
 
-def parts_with(text: str) -> list[Part]:
+def parts_with(text: str) -> list[ReportPart]:
     """A report in which this text stands wherever a text of others may stand."""
     blocks = (
         Paragraph(text),
@@ -43,10 +43,10 @@ def parts_with(text: str) -> list[Part]:
         Specimens(text, (Specimen(text, (Field(text, text), Field("half", text, half=True))),)),
     )
     section = Section(text, blocks, left_out=text)
-    return [Part(text, ((text, text),), (section,)), Part("other", (), (section,))]
+    return [ReportPart(text, ((text, text),), (section,)), ReportPart("other", (), (section,))]
 
 
-def markup_of(parts: list[Part], title: str = "run") -> bytes:
+def markup_of(parts: list[ReportPart], title: str = "run") -> bytes:
     drawn = {
         f"{number}-{block.name}": render(block, f"{number}-{block.name}")
         for number, part in enumerate(parts, start=1)
@@ -57,7 +57,7 @@ def markup_of(parts: list[Part], title: str = "run") -> bytes:
     return render_page(title, parts, drawn)
 
 
-def page_of(parts: list[Part], title: str = "run") -> Any:
+def page_of(parts: list[ReportPart], title: str = "run") -> Any:
     """The parsed page; a fault of its HTML is an error."""
     markup = markup_of(parts, title)
     assert b"\x00" not in markup

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from seedstep.data import Example, Instance, Task
-from seedstep.evaluate.judge import FIRST, SAME, SECOND, Judged, Verdict
+from seedstep.evaluate.judge import FIRST, SAME, SECOND, Judged, JudgeVerdict
 from seedstep.llm import Price
 from seedstep.report.records import Chart, Paragraph, Section, Specimens, Table, number
 from seedstep.report.sections.grown import (
@@ -22,10 +22,10 @@ from seedstep.report.sections.grown import (
 from seedstep.report.sections.making import losses_section, spending_section
 from seedstep.report.sections.results import verdicts_section
 from seedstep.report.sections.steps import steps_sections
-from seedstep.report.statistics import PAUSE_SECONDS, Named, Near, label_balance, lengths
+from seedstep.report.statistics import PAUSE_SECONDS, NamedText, NearestText, label_balance, lengths
 from seedstep.report.structure import Structure
-from seedstep.runs import Answered, Entry, Status
-from seedstep.steps import ExampleSet, Finding, Judgement, Turn, Written
+from seedstep.runs import Entry, ReplyUsage, RunStatus
+from seedstep.steps import ExampleSet, Finding, Judgement, Turn, WrittenSteps
 
 
 def charts(section: Section | None) -> dict[str, Chart]:
@@ -50,12 +50,12 @@ def test_nothing_is_said_about_nothing() -> None:
     assert verdicts_section("rating", ()) is None
     assert text(losses_section({}, {1: math.nan})) == "No step was taken yet."
     assert text(structure_section(Structure(0, Counter()))).startswith("0 of 0 instructions (0%)")
-    status = Status(9, 0, 0, 0, 0, False, {}, {}, {}, None)
+    status = RunStatus(9, 0, 0, 0, 0, False, {}, {}, {}, None)
     assert len(rejections_section(status, (), ()).blocks) == 1
 
 
 class TestSpending:
-    ANSWERS = (Answered(1000.0, 100, 10), Answered(1060.0, 300, 20))
+    ANSWERS = (ReplyUsage(1000.0, 100, 10), ReplyUsage(1060.0, 300, 20))
 
     def test_seconds_of_work_have_no_rate(self) -> None:
         section = spending_section(self.ANSWERS[:1], [1000.5], None)
@@ -66,7 +66,7 @@ class TestSpending:
 
     def test_totals_and_lines_over_the_time_of_work(self) -> None:
         late = 1060.0 + PAUSE_SECONDS + 1
-        answers = (*self.ANSWERS, Answered(late, 1, 0), Answered(late + 240, 1, 0))
+        answers = (*self.ANSWERS, ReplyUsage(late, 1, 0), ReplyUsage(late + 240, 1, 0))
         section = spending_section(answers, [1030.0, late + 240], Price(1.0, 10.0))
         assert section
         table = section.blocks[0]
@@ -94,8 +94,8 @@ class TestSpending:
 
 class TestNovelty:
     FOUND = (
-        Near(Named("g1", "Sort the list."), Named("s1", "Sort a list."), 0.7),
-        Near(Named("g2", "Sing."), None, 0.0),
+        NearestText(NamedText("g1", "Sort the list."), NamedText("s1", "Sort a list."), 0.7),
+        NearestText(NamedText("g2", "Sing."), None, 0.0),
     )
 
     def test_both_distributions_and_the_closest_pairs(self) -> None:
@@ -108,22 +108,27 @@ class TestNovelty:
         assert earlier.items == ()
 
     def test_a_chart_for_each_test_set(self) -> None:
-        found: dict[str, dict[str, tuple[Near, ...]]] = {
+        found: dict[str, dict[str, tuple[NearestText, ...]]] = {
             "a": {"Seeds": self.FOUND},
             "b": {"Seeds": self.FOUND, "Tasks": ()},
         }
         assert list(charts(overlap_section(found))) == ["overlap-1", "overlap-2"]
 
 
-def entry(position: int, written: Written, category: str = "Sorting") -> Entry[Written]:
+def entry(position: int, written: WrittenSteps, category: str = "Sorting") -> Entry[WrittenSteps]:
     return Entry(position, written.task_id, category, "Sort the words.", written)
 
 
 class TestSteps:
     ENTRIES = (
-        entry(0, Written("a", (), steps=("Read.", "Sort."), judgement=Judgement(True, False, "k"))),
-        entry(1, Written("b", (), steps=("Go.", "Go."), findings=(Finding("repeats", "Go."),))),
-        entry(2, Written("c", (Turn("obtain", "k", "p", "No."),), failure="refusal"), "Other"),
+        entry(
+            0,
+            WrittenSteps("a", (), steps=("Read.", "Sort."), judgement=Judgement(True, False, "k")),
+        ),
+        entry(
+            1, WrittenSteps("b", (), steps=("Go.", "Go."), findings=(Finding("repeats", "Go."),))
+        ),
+        entry(2, WrittenSteps("c", (Turn("obtain", "k", "p", "No."),), failure="refusal"), "Other"),
     )
 
     def test_counts_by_category_beside_the_papers(self) -> None:
@@ -182,7 +187,10 @@ class TestVerdicts:
             Judged(
                 f"i{n}",
                 f"t{n // 2}",
-                (Verdict(("new",), one), Verdict(("old",), other, failure="" if other else "mute")),
+                (
+                    JudgeVerdict(("new",), one),
+                    JudgeVerdict(("old",), other, failure="" if other else "mute"),
+                ),
             )
             for n, (one, other) in enumerate(labels)
         ]
@@ -206,7 +214,7 @@ class TestVerdicts:
     def test_wins_losses_and_ties_of_each_pair(self) -> None:
         labels = ((FIRST, SECOND), (SECOND, FIRST), (FIRST, SECOND), (SAME, SAME), (FIRST, FIRST))
         judged = [
-            Judged(f"i{n}", "t", (Verdict(("a", "b"), there), Verdict(("b", "a"), back)))
+            Judged(f"i{n}", "t", (JudgeVerdict(("a", "b"), there), JudgeVerdict(("b", "a"), back)))
             for n, (there, back) in enumerate(labels)
         ]
         section = verdicts_section("pairwise", judged)

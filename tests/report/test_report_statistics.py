@@ -11,7 +11,7 @@ from seedstep.evaluate import Prediction, Reference, score
 from seedstep.report.figures import task_changes
 from seedstep.report.statistics import (
     PAUSE_SECONDS,
-    Named,
+    NamedText,
     closest,
     counts,
     elapsed,
@@ -111,11 +111,11 @@ class TestTime:
 
 
 class TestSimilarity:
-    KNOWN = (Named("s1", "Sort the list of words."), Named("s2", "Name a river in Spain."))
+    KNOWN = (NamedText("s1", "Sort the list of words."), NamedText("s2", "Name a river in Spain."))
     NEW = (
-        Named("n1", "Name a river in France."),
-        Named("n2", "Compose!"),
-        Named("n3", "Name a river in France, please."),
+        NamedText("n1", "Name a river in France."),
+        NamedText("n2", "Compose!"),
+        NamedText("n3", "Name a river in France, please."),
     )
 
     def test_the_nearest_known_text(self) -> None:

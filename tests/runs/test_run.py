@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from seedstep import Run, self_instruct
+from seedstep import BootstrapRun, self_instruct
 from seedstep.errors import (
     InputError,
     RunBusyError,
@@ -70,7 +70,7 @@ def test_a_run_that_ended_early_goes_on_where_it_was(fails_after: int, tmp_path:
         broken = Recorder(fails_after=fails_after)
         with pytest.raises(Interruption):
             self_instruct(tmp_path / "run", watch=broken, **asked_of(server, **settings))
-        with Run.read(tmp_path / "run") as run:
+        with BootstrapRun.read(tmp_path / "run") as run:
             assert run.status().generations == fails_after
         made = grow(tmp_path / "run", server, **settings)
     assert made.generations == calm.generations
@@ -90,7 +90,7 @@ def test_a_run_may_be_asked_for_more_tasks(tmp_path: Path) -> None:
     assert made.generations == whole.generations
     assert made.counts == whole.counts
     assert exported(made.path) == exported(whole.path)
-    with Run.read(made.path) as run, Run.read(whole.path) as other:
+    with BootstrapRun.read(made.path) as run, BootstrapRun.read(whole.path) as other:
         for one in (c.id for g in whole.generations for c in g.candidates):
             assert run.show(one).columns == other.show(one).columns
             assert run.show(one).instances == other.show(one).instances
@@ -130,7 +130,7 @@ def _made(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 def test_other_settings_are_refused_by_name(key: str, made: Outcome) -> None:
     before = (made.path / "run.yaml").read_bytes()
     with pytest.raises(RunMismatchError) as caught:
-        Run.start(made.path, {"tasks": 50, key: OTHERWISE[key]})
+        BootstrapRun.start(made.path, {"tasks": 50, key: OTHERWISE[key]})
     assert [name for name, _, _ in caught.value.differences] == [key]
     assert f"{key}: " in str(caught.value)
     assert repr(OTHERWISE[key]) in str(caught.value)
@@ -139,7 +139,7 @@ def test_other_settings_are_refused_by_name(key: str, made: Outcome) -> None:
 
 def test_all_keys_that_differ_are_named(made: Outcome) -> None:
     with pytest.raises(RunMismatchError) as caught:
-        Run.start(made.path, {"seed": 1, "tasks": 30, "window": 8, "tokens": "unicode"})
+        BootstrapRun.start(made.path, {"seed": 1, "tasks": 30, "window": 8, "tokens": "unicode"})
     assert {name for name, _, _ in caught.value.differences} == {"seed", "tokens"}
 
 
@@ -182,7 +182,7 @@ def test_changed_seeds_are_refused(tmp_path: Path) -> None:
 def test_changed_prompts_are_refused(made: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seedstep.runs.bootstrap.fingerprint", lambda: "changed")
     with pytest.raises(RunMismatchError, match="prompts_fingerprint"):
-        Run.start(made.path, {})
+        BootstrapRun.start(made.path, {})
 
 
 def test_fewer_tasks_than_there_are_is_refused_and_changes_nothing(
@@ -192,9 +192,9 @@ def test_fewer_tasks_than_there_are_is_refused_and_changes_nothing(
     shutil.copytree(made.path, path)
     before = (path / "run.yaml").read_bytes()
     with pytest.raises(InputError, match="30 finished tasks already"):
-        Run.start(path, {"tasks": 29})
+        BootstrapRun.start(path, {"tasks": 29})
     assert (path / "run.yaml").read_bytes() == before
-    with Run.start(path, {}) as run:
+    with BootstrapRun.start(path, {}) as run:
         assert run.status().wanted == 30
 
 
@@ -206,15 +206,15 @@ def test_a_wrong_setting_for_a_run_that_is_there(
     asked: dict[str, Any], said: str, made: Outcome
 ) -> None:
     with pytest.raises(InputError, match=said):
-        Run.start(made.path, asked)
+        BootstrapRun.start(made.path, asked)
 
 
 WRITER = """
 import sys
 from pathlib import Path
-from seedstep.runs import Run
+from seedstep.runs import BootstrapRun
 
-with Run.start(Path(sys.argv[1]), {}):
+with BootstrapRun.start(Path(sys.argv[1]), {}):
     print("ready", flush=True)
     sys.stdin.read()
 """
@@ -230,7 +230,7 @@ def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path: Path) -> 
             assert writer.stdout.readline() == "ready\n"
             with pytest.raises(RunBusyError, match="another process works on"):
                 grow(path, server, tasks=9)
-            with Run.read(path) as run:
+            with BootstrapRun.read(path) as run:
                 assert run.status().running
                 assert len(run.tasks()) == 3
             os.kill(writer.pid, signal.SIGKILL)
@@ -253,15 +253,15 @@ def test_an_attempt_that_asked_nothing_may_be_made_again_with_other_settings(
 
 def test_the_lock_is_free_after_a_refusal(made: Outcome) -> None:
     with pytest.raises(RunMismatchError):
-        Run.start(made.path, {"seed": 1})
-    Run.start(made.path, {}).close()
+        BootstrapRun.start(made.path, {"seed": 1})
+    BootstrapRun.start(made.path, {}).close()
 
 
-def started(path: Path) -> Run:
-    return Run.start(path, {})
+def started(path: Path) -> BootstrapRun:
+    return BootstrapRun.start(path, {})
 
 
-STARTS = (started, Run.read)
+STARTS = (started, BootstrapRun.read)
 
 
 def test_a_directory_of_other_files_is_not_a_run(tmp_path: Path) -> None:
@@ -277,9 +277,9 @@ def test_a_file_is_not_a_run(tmp_path: Path) -> None:
     path.write_text("years of work")
     for place in (path, path / "run"):
         with pytest.raises(RunError):
-            Run.start(place, {})
+            BootstrapRun.start(place, {})
         with pytest.raises(RunError, match="not a run"):
-            Run.read(place)
+            BootstrapRun.read(place)
     assert path.read_text() == "years of work"
 
 
@@ -292,15 +292,15 @@ def test_a_directory_where_a_process_was_killed_at_once_can_be_used(
 ) -> None:
     if leftover:
         (tmp_path / leftover).write_bytes(b"model: op")
-    with Run.start(tmp_path, {"tasks": 3}) as run:
+    with BootstrapRun.start(tmp_path, {"tasks": 3}) as run:
         assert run.status().wanted == 3
 
 
 def test_a_run_killed_before_it_had_a_database_goes_on(tmp_path: Path) -> None:
-    Run.start(tmp_path / "run", {"seed": 5}).close()
+    BootstrapRun.start(tmp_path / "run", {"seed": 5}).close()
     for path in (tmp_path / "run").glob("run.db*"):
         path.unlink()
-    with Run.start(tmp_path / "run", {}) as run:
+    with BootstrapRun.start(tmp_path / "run", {}) as run:
         assert run.settings.seed == 5
         assert run.status().finished == 0
 
@@ -324,7 +324,7 @@ def test_a_damaged_configuration_is_refused_with_its_place(
     shutil.copytree(made.path, path)
     (path / "run.yaml").write_bytes(content)
     with pytest.raises(SeedstepError) as caught:
-        Run.start(path, {})
+        BootstrapRun.start(path, {})
     assert said in str(caught.value)
     assert (path / "run.yaml").read_bytes() == content
 
@@ -338,8 +338,10 @@ def test_the_configuration_is_whole_and_readable(made: Outcome) -> None:
 
 
 @pytest.mark.parametrize("start", STARTS, ids=["start", "read"])
-def test_a_damaged_database_is_refused(start: Callable[[Path], Run], tmp_path: Path) -> None:
-    Run.start(tmp_path, {}).close()
+def test_a_damaged_database_is_refused(
+    start: Callable[[Path], BootstrapRun], tmp_path: Path
+) -> None:
+    BootstrapRun.start(tmp_path, {}).close()
     (tmp_path / "run.db").write_bytes(b"not a database, " * 1000)
     with pytest.raises(StoreError, match=r"run\.db: .*damaged"):
         start(tmp_path)
@@ -347,9 +349,9 @@ def test_a_damaged_database_is_refused(start: Callable[[Path], Run], tmp_path: P
 
 @pytest.mark.parametrize("start", STARTS, ids=["start", "read"])
 def test_a_database_of_a_newer_seedstep_is_refused(
-    start: Callable[[Path], Run], tmp_path: Path
+    start: Callable[[Path], BootstrapRun], tmp_path: Path
 ) -> None:
-    Run.start(tmp_path, {}).close()
+    BootstrapRun.start(tmp_path, {}).close()
     with closing(sqlite3.connect(tmp_path / "run.db")) as connection:
         connection.execute("PRAGMA user_version = 999")
     with pytest.raises(StoreError, match="newer seedstep"):
@@ -357,8 +359,8 @@ def test_a_database_of_a_newer_seedstep_is_refused(
 
 
 def test_a_run_killed_before_it_had_a_database_has_not_begun(tmp_path: Path) -> None:
-    Run.start(tmp_path / "run", {"seed": 5}).close()
+    BootstrapRun.start(tmp_path / "run", {"seed": 5}).close()
     for path in (tmp_path / "run").glob("run.db*"):
         path.unlink()
     with pytest.raises(RunError, match="has not begun"):
-        Run.read(tmp_path / "run")
+        BootstrapRun.read(tmp_path / "run")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from seedstep import Settings
+from seedstep import BootstrapSettings
 from seedstep.bootstrap import make_settings
 from seedstep.bootstrap.settings import CHAT_SAMPLING, PAPER_SAMPLING, override
 from seedstep.errors import InputError
@@ -20,7 +20,7 @@ def complaint(values: dict[Any, Any]) -> str:
 
 
 def test_defaults_are_the_papers() -> None:
-    settings = Settings()
+    settings = BootstrapSettings()
     assert settings.novelty_threshold == 0.7
     assert settings.fidelity == "paper"
     assert settings.tokens == "latin"
@@ -30,7 +30,7 @@ def test_defaults_are_the_papers() -> None:
 
 
 def test_nothing_asked_for_gives_the_defaults() -> None:
-    assert make_settings({}, "run.yaml") == Settings()
+    assert make_settings({}, "run.yaml") == BootstrapSettings()
 
 
 def test_values_are_taken_over() -> None:
@@ -61,7 +61,7 @@ def test_values_are_taken_over() -> None:
     ],
 )
 def test_the_prompt_style_is_resolved_by_the_model(style: Any, model: str, resolved: str) -> None:
-    assert Settings(prompt_style=style, model=model).style == resolved
+    assert BootstrapSettings(prompt_style=style, model=model).style == resolved
 
 
 @pytest.mark.parametrize(

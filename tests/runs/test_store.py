@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from seedstep import Instance, Run, seed_tasks
+from seedstep import BootstrapRun, Instance, seed_tasks
 from seedstep.bootstrap import Candidate, Generation
 from seedstep.errors import InputError, StoreError
 from seedstep.runs.database import Database
@@ -93,7 +93,7 @@ def test_no_reply_brings_a_run_to_a_standstill(fault: Fault, tmp_path: Path) -> 
         command += ["--prompt-style", "completion"]
         done = subprocess.run(command, timeout=5, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    with Run.read(tmp_path / "run") as run:
+    with BootstrapRun.read(tmp_path / "run") as run:
         assert run.status().finished == 4
 
 
@@ -155,12 +155,12 @@ def test_status_tells_the_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     clock = itertools.count(1_000_000, 30)
     monkeypatch.setattr("seedstep.runs.results.time", SimpleNamespace(time=lambda: next(clock)))
 
-    async def record(run: Run) -> None:
+    async def record(run: BootstrapRun) -> None:
         for number in range(3):
             found = Candidate(f"g{number}.1", "Say it.", "", instances=(Instance("", ("It",)),))
             await run.record(Generation(number, "", (), "", (found,)))
 
-    with Run.start(tmp_path, {}) as run:
+    with BootstrapRun.start(tmp_path, {}) as run:
         asyncio.run(record(run))
         speed = run.status().per_minute
     assert speed is not None
@@ -168,8 +168,8 @@ def test_status_tells_the_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_status_of_a_run_that_has_not_begun(tmp_path: Path) -> None:
-    Run.start(tmp_path, {"tasks": 9}).close()
-    with Run.read(tmp_path) as run:
+    BootstrapRun.start(tmp_path, {"tasks": 9}).close()
+    with BootstrapRun.read(tmp_path) as run:
         status = run.status()
         assert run.tasks() == ()
     assert (status.wanted, status.finished, status.generations) == (9, 0, 0)
@@ -179,7 +179,7 @@ def test_status_of_a_run_that_has_not_begun(tmp_path: Path) -> None:
 def test_a_run_can_be_looked_at_while_it_is_made(tmp_path: Path) -> None:
     with ScriptedServer() as server:
         grow(tmp_path, server, tasks=4)
-        with Run.start(tmp_path, asked_of(server)), Run.read(tmp_path) as reader:
+        with BootstrapRun.start(tmp_path, asked_of(server)), BootstrapRun.read(tmp_path) as reader:
             assert reader.status().running
             assert len(reader.tasks()) == 4
 
@@ -191,7 +191,7 @@ def test_show_tells_where_a_candidate_came_from(style: str, tmp_path: Path) -> N
     texts = {one.id: one.definition for one in seed_tasks()}
     texts |= {one.id: one.instruction for g in made.generations for one in g.candidates}
     seen = set()
-    with Run.read(made.path) as run:
+    with BootstrapRun.read(made.path) as run:
         for generation in made.generations:
             for one in generation.candidates:
                 seen.add(one.reason)
@@ -239,5 +239,5 @@ def check_requests(rows: tuple[dict[str, Any], ...], one: Candidate, generation:
 def test_show_of_what_there_is_not(name: str, tmp_path: Path) -> None:
     with ScriptedServer() as server:
         made = grow(tmp_path / "run", server, tasks=2)
-    with Run.read(made.path) as run, pytest.raises(InputError, match="has no task"):
+    with BootstrapRun.read(made.path) as run, pytest.raises(InputError, match="has no task"):
         run.show(name)

@@ -10,7 +10,7 @@ from seedstep import Task
 from seedstep.data import Example
 from seedstep.prompts import fingerprint, render
 from seedstep.steps.conversation import (
-    Line,
+    ScriptTurn,
     completion_prompt,
     named_category,
     paper_script,
@@ -52,7 +52,7 @@ HOSTILE = Task(
 TASKS = (WITHOUT_EXAMPLES, WITHOUT_CATEGORY, HOSTILE)
 
 
-def joined(lines: tuple[Line, ...]) -> str:
+def joined(lines: tuple[ScriptTurn, ...]) -> str:
     return "".join(f"[{one.name}]\n{one.prompt}\n" for one in lines)
 
 

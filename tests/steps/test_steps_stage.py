@@ -10,7 +10,7 @@ import pytest
 from seedstep import Task
 from seedstep.errors import BudgetReached, DeniedError
 from seedstep.llm import Budget, Engine, Ledger, MemoryLedger
-from seedstep.steps import Written, write_steps
+from seedstep.steps import WrittenSteps, write_steps
 from seedstep.steps.conversation import TURNS
 from seedstep.steps.settings import StepsSettings
 from support.asking import endpoint_of
@@ -34,11 +34,11 @@ async def write(
     *,
     ledger: Ledger | None = None,
     budget: Budget | None = None,
-    into: list[Written] | None = None,
+    into: list[WrittenSteps] | None = None,
     **settings: Any,
-) -> list[Written]:
+) -> list[WrittenSteps]:
     """What the stage yields; also in `into` where it is ended by an error."""
-    done: list[Written] = [] if into is None else into
+    done: list[WrittenSteps] = [] if into is None else into
     chosen = StepsSettings(model="openai:some-model", **settings)
     engine = Engine(
         endpoint_of(server), ledger or MemoryLedger(), chosen.in_flight, budget or Budget()
@@ -53,7 +53,7 @@ def boats(number: int) -> list[Task]:
     return [boat_task(one) for one in range(number)]
 
 
-def conversations(done: Iterable[Written]) -> Counter[str]:
+def conversations(done: Iterable[WrittenSteps]) -> Counter[str]:
     """The messages of each request that a result tells of."""
     asked: Counter[str] = Counter()
     for written in done:
@@ -75,7 +75,7 @@ async def test_750_tasks_with_five_turns_each() -> None:
     assert sent == conversations(done), "each turn holds all earlier ones, as they were said"
 
 
-def check_manner(manner: str, written: Written) -> None:
+def check_manner(manner: str, written: WrittenSteps) -> None:
     """That the result is what a model of this manner leads to."""
     names = [turn.name for turn in written.turns]
     faults = [one.name for one in written.findings]
@@ -133,7 +133,7 @@ async def test_a_stopped_run_goes_on_and_asks_nothing_twice() -> None:
     with ScriptedServer(strong_model) as server:
         whole = await write(server, boats(36))
         before = len(server.bodies)
-        begun: list[Written] = []
+        begun: list[WrittenSteps] = []
         with pytest.raises(BudgetReached):
             await write(
                 server, boats(36), ledger=ledger, budget=Budget(max_requests=60), into=begun

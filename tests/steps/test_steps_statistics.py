@@ -1,9 +1,9 @@
 """Table 1 for tasks of our own."""
 
-from seedstep.steps import Described, Finding, Judgement, Written, statistics
+from seedstep.steps import DescribedTask, Finding, Judgement, WrittenSteps, statistics
 
-GOOD = Written("a", (), steps=("Read it twice.", "Answer."), chosen=0)
-FAULTY = Written(
+GOOD = WrittenSteps("a", (), steps=("Read it twice.", "Answer."), chosen=0)
+FAULTY = WrittenSteps(
     "b",
     (),
     steps=("Read.", "Look.", "Say it.", "Stop."),
@@ -11,15 +11,15 @@ FAULTY = Written(
     chosen=0,
     judgement=Judgement(True, False, "key"),
 )
-FAILED = Written("c", (), failure="prose")
+FAILED = WrittenSteps("c", (), failure="prose")
 
 
 def test_all_and_each_category() -> None:
     rows = statistics(
         [
-            Described("Titles", "one two three", GOOD),
-            Described("", "one", FAILED),
-            Described("Titles", "one two three four five", FAULTY),
+            DescribedTask("Titles", "one two three", GOOD),
+            DescribedTask("", "one", FAILED),
+            DescribedTask("Titles", "one two three four five", FAULTY),
         ]
     )
     everything, titles, without = rows
@@ -37,8 +37,8 @@ def test_all_and_each_category() -> None:
 
 
 def test_a_judge_without_an_answer_counts_for_nothing() -> None:
-    written = Written("a", (), steps=("x",), judgement=Judgement(None, None, "key", "prose"))
-    (row, _) = statistics([Described("", "x", written)])
+    written = WrittenSteps("a", (), steps=("x",), judgement=Judgement(None, None, "key", "prose"))
+    (row, _) = statistics([DescribedTask("", "x", written)])
     assert (row.judged, row.correct, row.complete) == (0, 0, 0)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from seedstep import Task, export, self_instruct
 from seedstep.bootstrap import Generation
 from seedstep.exports import FORMATS
-from seedstep.recipes import Progress
-from seedstep.runs import Run, Status
+from seedstep.recipes import BootstrapProgress
+from seedstep.runs import BootstrapRun, RunStatus
 from support.scripted_server import Fault, Script, ScriptedServer
 
 STYLES = ("completion", "turns", "chat")
@@ -34,15 +34,15 @@ class Recorder:
     generations: list[Generation] = field(default_factory=list)
     fails_after: int = 0
 
-    def began(self, progress: Progress) -> None:
+    def began(self, progress: BootstrapProgress) -> None:
         pass
 
-    def retired(self, progress: Progress, generation: Generation) -> None:
+    def retired(self, progress: BootstrapProgress, generation: Generation) -> None:
         self.generations.append(generation)
         if len(self.generations) == self.fails_after:
             raise Interruption
 
-    def tick(self, progress: Progress) -> None:
+    def tick(self, progress: BootstrapProgress) -> None:
         pass
 
 
@@ -57,7 +57,7 @@ class Outcome:
     path: Path
     generations: tuple[Generation, ...]
     tasks: tuple[Task, ...]
-    status: Status
+    status: RunStatus
 
     @property
     def counts(self) -> tuple[object, ...]:
@@ -88,7 +88,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 def exported(path: Path, names: Iterable[str] = DATA_FORMATS) -> dict[str, dict[str, bytes]]:
     """A run's exports, byte for byte."""
-    with Run.read(path) as run:
+    with BootstrapRun.read(path) as run:
         for name in names:
             export(run, name, path / "exports" / name)
     return {name: files_of(path / "exports" / name) for name in names}

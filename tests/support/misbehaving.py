@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from seedstep import Run, Task
+from seedstep import BootstrapRun, Task
 from support.command_line import Outcome, seedstep
 from support.growing import times_asked
 from support.scripted_server import (
@@ -61,7 +61,7 @@ class Data:
 
 
 def data_of(path: str = "run") -> Data:
-    with Run.read(Path(path)) as run:
+    with BootstrapRun.read(Path(path)) as run:
         return Data(run.tasks(), run.rejected(), dict(run.status().bad_instances))
 
 

@@ -9,7 +9,7 @@ import signal
 import sys
 
 from seedstep import tune_model
-from seedstep.tune import Evaluated, Preflight, Step, TuneSettings
+from seedstep.tune import EvaluationLoss, OptimizerStep, Preflight, TuneSettings
 
 
 class Killing:
@@ -23,12 +23,12 @@ class Killing:
     ) -> None:
         """Goes on."""
 
-    def stepped(self, step: Step) -> None:
+    def stepped(self, step: OptimizerStep) -> None:
         """Ends it."""
         if step.step == self.at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def evaluated(self, evaluated: Evaluated) -> None:
+    def evaluated(self, evaluated: EvaluationLoss) -> None:
         """Goes on."""
 
     def moved(self, job_id: str, status: str) -> None:

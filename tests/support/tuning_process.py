@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from seedstep.tune.decoder import tune_decoder
-from seedstep.tune.records import Evaluated, Step, Training
+from seedstep.tune.records import EvaluationLoss, OptimizerStep, Training
 from support.tiny_models import MadeData, made_pairs, tiny_model
 
 
@@ -22,12 +22,12 @@ class Printing:
     def __init__(self, kill_at: int | None) -> None:
         self.kill_at = kill_at
 
-    def stepped(self, step: Step) -> None:
+    def stepped(self, step: OptimizerStep) -> None:
         print(json.dumps([step.step, step.loss]), flush=True)
         if step.step == self.kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def evaluated(self, evaluated: Evaluated) -> None:
+    def evaluated(self, evaluated: EvaluationLoss) -> None:
         print(json.dumps(["held out", evaluated.step, evaluated.loss]), flush=True)
 
 

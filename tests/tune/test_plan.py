@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from seedstep.encode import TokenPair
 from seedstep.encode.packing import IGNORED
-from seedstep.tune.plan import Rows, StepRows, Work, batches_of, divide
+from seedstep.tune.plan import Rows, StepRows, StepWork, batches_of, divide
 from seedstep.tune.records import Training
 from support.tiny_models import MadeData, made_pairs
 
@@ -71,7 +71,7 @@ def test_work_is_divided_among_all_parts(sizes: list[int], parts: int, share: in
     assert found == Counter(pairs)
 
 
-def of_all_processes(work: Work) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+def of_all_processes(work: StepWork) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """The rows that teach something, as tokens and labels."""
     rows = [row for own in work.passes for one in own for row in one]
     taught = [row for row in rows if (row.labels != IGNORED).any()]
@@ -83,7 +83,7 @@ def test_passes_and_processes_can_stand_for_each_other(share: int) -> None:
     data = MadeData(made_pairs(4, 7))
     rows = Rows(share, 4096, 64)
 
-    def step(accumulate: int, processes: int) -> Work:
+    def step(accumulate: int, processes: int) -> StepWork:
         training = Training(batch=8, share=share, accumulate=accumulate)
         return StepRows(data, training, rows, processes).step(1)
 

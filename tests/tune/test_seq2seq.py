@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedstep.encode import TokenPair
-from seedstep.tune import Evaluated, Step, Training
+from seedstep.tune import EvaluationLoss, OptimizerStep, Training
 from seedstep.tune.plan import StepPairs, length_grouped
 from seedstep.tune.seq2seq import pair_losses, tune_seq2seq
 from support.tiny_models import MadeData, made_pairs
@@ -114,10 +114,10 @@ class Told:
         self.losses: list[float] = []
         self.held_out: list[tuple[int, float]] = []
 
-    def stepped(self, step: Step) -> None:
+    def stepped(self, step: OptimizerStep) -> None:
         self.losses.append(step.loss)
 
-    def evaluated(self, evaluated: Evaluated) -> None:
+    def evaluated(self, evaluated: EvaluationLoss) -> None:
         self.held_out.append((evaluated.step, evaluated.loss))
 
 

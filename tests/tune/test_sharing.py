@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from seedstep.encode import TokenPair
-from seedstep.encode.packing import Group, group_pairs, make_row, visible
+from seedstep.encode.packing import PackedGroup, group_pairs, make_row, visible
 from seedstep.errors import InputError
 from seedstep.tune.decoder import (
     Attention,
@@ -19,7 +19,7 @@ from seedstep.tune.decoder import (
 from support.tiny_models import SHAPES, made_pairs, tiny_model
 
 
-def shared_rows(pairs: list[TokenPair], share: int = 8) -> list[list[Group]]:
+def shared_rows(pairs: list[TokenPair], share: int = 8) -> list[list[PackedGroup]]:
     """Rows of two groups each."""
     groups = group_pairs(pairs, share=share, row_tokens=1000)
     return [groups[start : start + 2] for start in range(0, len(groups), 2)]
@@ -64,7 +64,7 @@ def test_packed_rows_are_exact(shape: str) -> None:
 def test_rows_of_one_example_each_are_exact(shape: str) -> None:
     pairs = made_pairs(3, 3)
     model = tiny_model(shape)
-    rows = [make_row([Group((pair,), 0)]) for pair in pairs]
+    rows = [make_row([PackedGroup((pair,), 0)]) for pair in pairs]
     losses = token_losses(model, rows, "causal").split([len(pair.target) for pair in pairs])
     for one, pair in zip(losses, pairs, strict=True):
         assert abs((one.sum() - plain_losses(model, pair)).item()) < 1e-4

@@ -11,12 +11,12 @@ from seedstep.encode import ENCODINGS, Encoding, TaskEncoder, tokenize
 from seedstep.errors import InputError, RunError
 from seedstep.tune import (
     EncodedData,
-    Evaluated,
+    EvaluationLoss,
     MetricsFile,
-    Part,
-    Source,
-    Step,
+    OptimizerStep,
+    SourcePart,
     Training,
+    TuneSource,
     mix,
     require_context,
     survey,
@@ -38,7 +38,7 @@ def made(instances: int = 6, outputs: int = 3) -> Task:
 def data_of(
     *tasks: Task, encoding: Encoding = DEFINITION, decoder_only: bool = True, held_out: int = 0
 ) -> EncodedData:
-    mixture = mix([Part(Source("s"), tasks, encoding)], seed=42, held_out=held_out)
+    mixture = mix([SourcePart(TuneSource("s"), tasks, encoding)], seed=42, held_out=held_out)
     tokenizer = byte_level() if decoder_only else t5_like()
     return EncodedData(mixture, tokenizer, decoder_only=decoder_only, seed=42)
 
@@ -115,8 +115,8 @@ def test_an_example_longer_than_the_context_is_named() -> None:
         require_context(data, longest - 1)
 
 
-def step(number: int, loss: float = 1.0) -> Step:
-    return Step(number, 9, number / 9, loss, 1e-3, 10.0, 100.0, 5.0)
+def step(number: int, loss: float = 1.0) -> OptimizerStep:
+    return OptimizerStep(number, 9, number / 9, loss, 1e-3, 10.0, 100.0, 5.0)
 
 
 def lines(path: Path) -> list[tuple[int, float]]:
@@ -130,7 +130,7 @@ def test_a_tuning_that_goes_on_leaves_no_step_twice(tmp_path: Path) -> None:
         for number in (1, 2, 3, 4):
             metrics.stepped(step(number))
             if number == 2:
-                metrics.evaluated(Evaluated(2, 0.5))
+                metrics.evaluated(EvaluationLoss(2, 0.5))
     path.write_bytes(path.read_bytes() + b'{"step": 5, "lo')  # killed while it was written
     with MetricsFile(path) as metrics:
         metrics.stepped(step(3, 2.0))

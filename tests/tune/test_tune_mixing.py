@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from seedstep.data import Instance, Task
 from seedstep.encode import ENCODINGS
 from seedstep.errors import InputError
-from seedstep.tune import Mixture, Part, Source, mix, usable
+from seedstep.tune import Mixture, SourcePart, TuneSource, mix, usable
 
 DEFINITION = ENCODINGS["definition"]
 SELF_INSTRUCT = ENCODINGS["self-instruct"]
@@ -20,9 +20,9 @@ def made(name: str, instances: int = 4) -> Task:
     return Task(name, f"Do {name}.", tuple(some))
 
 
-def part(source: Source, tasks: int = 3, instances: int = 4) -> Part:
+def part(source: TuneSource, tasks: int = 3, instances: int = 4) -> SourcePart:
     named = tuple(made(f"{source.path}{n}", instances) for n in range(tasks))
-    return Part(source, named, DEFINITION)
+    return SourcePart(source, named, DEFINITION)
 
 
 def names(mixture: Mixture) -> list[tuple[str, str]]:
@@ -30,23 +30,23 @@ def names(mixture: Mixture) -> list[tuple[str, str]]:
 
 
 def test_all_is_used_once_unless_told_otherwise() -> None:
-    mixture = mix([part(Source("a"))], seed=42)
+    mixture = mix([part(TuneSource("a"))], seed=42)
     assert len(names(mixture)) == len(set(names(mixture))) == 12
     assert mixture.counts == (("a", 3, 12),)
     assert mixture.held_out == ()
 
 
 def test_a_count_takes_so_many_the_same_ones_each_time() -> None:
-    some = [mix([part(Source("a", count=5))], seed=seed) for seed in (1, 1, 2)]
+    some = [mix([part(TuneSource("a", count=5))], seed=seed) for seed in (1, 1, 2)]
     assert [len(one.training) for one in some] == [5, 5, 5]
     assert names(some[0]) == names(some[1]) != names(some[2])
     with pytest.raises(InputError, match="only 12 examples"):
-        mix([part(Source("a", count=13))], seed=1)
+        mix([part(TuneSource("a", count=13))], seed=1)
 
 
 @given(st.floats(min_value=0.1, max_value=4), st.integers(min_value=0, max_value=99))
 def test_a_weight_is_how_often_an_example_is_used(weight: float, seed: int) -> None:
-    mixture = mix([part(Source("a", weight=weight))], seed=seed)
+    mixture = mix([part(TuneSource("a", weight=weight))], seed=seed)
     assert len(mixture.training) == pytest.approx(12 * weight, abs=0.51)
     assert len(set(names(mixture))) == len(mixture.training)
     inputs = Counter((use.task.id, use.instance.input) for use in mixture.training)
@@ -54,13 +54,13 @@ def test_a_weight_is_how_often_an_example_is_used(weight: float, seed: int) -> N
 
 
 def test_sources_are_mixed_side_by_side() -> None:
-    parts = [part(Source("a", count=4)), part(Source("b", weight=2.0))]
+    parts = [part(TuneSource("a", count=4)), part(TuneSource("b", weight=2.0))]
     counted = {source: examples for source, _, examples in mix(parts, seed=1).counts}
     assert counted == {"a=4": 4, "b=x2": 24}
 
 
 def test_held_out_tasks_are_not_trained_on() -> None:
-    parts = [part(Source("a")), part(Source("b"))]
+    parts = [part(TuneSource("a")), part(TuneSource("b"))]
     mixture = mix(parts, seed=3, held_out=2, held_out_instances=3)
     held = {use.task.id for use in mixture.held_out}
     assert len(held) == 2
@@ -72,33 +72,33 @@ def test_held_out_tasks_are_not_trained_on() -> None:
 
 
 def test_another_source_may_be_held_out() -> None:
-    mixture = mix([part(Source("a"))], [part(Source("b"), instances=1)], seed=3)
+    mixture = mix([part(TuneSource("a"))], [part(TuneSource("b"), instances=1)], seed=3)
     assert [use.instance.id for use in mixture.held_out] == ["b0-0", "b1-0", "b2-0"]
     assert len(mixture.training) == 12
 
 
 def test_tasks_of_the_same_name_stay_apart() -> None:
-    mixture = mix([part(Source("a")), part(Source("a"))], seed=3)
+    mixture = mix([part(TuneSource("a")), part(TuneSource("a"))], seed=3)
     assert len(set(names(mixture))) == 24
 
 
 def test_with_all_held_out_nothing_is_left() -> None:
     with pytest.raises(InputError, match="no data is left"):
-        mix([part(Source("a"))], seed=3, held_out=3)
+        mix([part(TuneSource("a"))], seed=3, held_out=3)
 
 
 def test_self_instruct_data_have_each_content_once() -> None:
     task = made("a")
     twin = Task("b", task.definition, (*task.instances[:2], Instance("new", ("x",), "b-9")))
-    tuned = mix([Part(Source("a"), (task, twin), SELF_INSTRUCT)], seed=1)
+    tuned = mix([SourcePart(TuneSource("a"), (task, twin), SELF_INSTRUCT)], seed=1)
     assert len(tuned.training) == 5
     assert tuned.duplicates == 2
-    assert len(mix([Part(Source("a"), (task, twin), DEFINITION)], seed=1).training) == 7
+    assert len(mix([SourcePart(TuneSource("a"), (task, twin), DEFINITION)], seed=1).training) == 7
 
 
 def test_tasks_and_instances_that_teach_nothing_are_named() -> None:
     bad = Task("b", "Do.", (Instance("x", ("",), "b-0"), Instance("y", ("y",), "b-1")))
-    one = Part(Source("s"), (made("a", 0), bad), DEFINITION)
+    one = SourcePart(TuneSource("s"), (made("a", 0), bad), DEFINITION)
     with pytest.raises(InputError, match=r"s, task a: has no instances \(and 1 more\).*--skip-bad"):
         usable(one, skip_bad=False)
     left, faults = usable(one, skip_bad=True)
@@ -106,4 +106,4 @@ def test_tasks_and_instances_that_teach_nothing_are_named() -> None:
     assert [instance.id for instance in left.tasks[0].instances] == ["b-1"]
     assert faults[1] == "s, task b, instance b-0: has no target"
     with pytest.raises(InputError, match="nothing to train on"):
-        usable(Part(Source("s"), (made("a", 0),), DEFINITION), skip_bad=True)
+        usable(SourcePart(TuneSource("s"), (made("a", 0),), DEFINITION), skip_bad=True)

@@ -20,7 +20,7 @@ import transformers
 from seedstep.encode import TokenPair
 from seedstep.errors import InputError, MissingExtraError, RunError, RunMismatchError, TuningError
 from seedstep.tune.decoder import tune_decoder
-from seedstep.tune.records import Evaluated, Step, Training, Tuned
+from seedstep.tune.records import EvaluationLoss, OptimizerStep, TrainedModel, Training
 from support.tiny_models import MadeData, made_pairs, tiny_model
 
 SUPPORT = Path(__file__).parents[1] / "support"
@@ -32,13 +32,13 @@ class Losses:
     """Keeps what a tuning tells."""
 
     def __init__(self) -> None:
-        self.steps: list[Step] = []
-        self.held_out: list[Evaluated] = []
+        self.steps: list[OptimizerStep] = []
+        self.held_out: list[EvaluationLoss] = []
 
-    def stepped(self, step: Step) -> None:
+    def stepped(self, step: OptimizerStep) -> None:
         self.steps.append(step)
 
-    def evaluated(self, evaluated: Evaluated) -> None:
+    def evaluated(self, evaluated: EvaluationLoss) -> None:
         self.held_out.append(evaluated)
 
     @property
@@ -54,7 +54,7 @@ def tune(
     held_out: Sequence[TokenPair] = (),
     model: Any = None,
     **options: Any,
-) -> Tuned:
+) -> TrainedModel:
     model = model or tiny_model("Llama")
     return tune_decoder(model, None, MadeData(pairs, held_out), training, out, **options)
 

@@ -3,10 +3,10 @@
 from seedstep.bootstrap.filters import (
     FILTERS,
     REASONS,
+    CandidateReply,
     Filter,
     InstanceFilter,
     InstructionFilter,
-    Reply,
     reasons_of,
 )
 from seedstep.bootstrap.parse import RawInstance
@@ -14,20 +14,20 @@ from seedstep.bootstrap.pipeline import bootstrap
 from seedstep.bootstrap.preview import preview
 from seedstep.bootstrap.records import Candidate, Generation, RejectedInstance
 from seedstep.bootstrap.seed_check import check_seeds
-from seedstep.bootstrap.settings import Settings, make_settings, require_price
+from seedstep.bootstrap.settings import BootstrapSettings, make_settings, require_price
 
 __all__ = [
     "FILTERS",
     "REASONS",
+    "BootstrapSettings",
     "Candidate",
+    "CandidateReply",
     "Filter",
     "Generation",
     "InstanceFilter",
     "InstructionFilter",
     "RawInstance",
     "RejectedInstance",
-    "Reply",
-    "Settings",
     "bootstrap",
     "check_seeds",
     "make_settings",

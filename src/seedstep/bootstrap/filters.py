@@ -30,12 +30,12 @@ from seedstep.text import loops, unicode_tokens
 __all__ = [
     "FILTERS",
     "REASONS",
+    "CandidateReply",
     "Fault",
     "Filter",
     "InstanceFilter",
     "InstructionFilter",
-    "Kept",
-    "Reply",
+    "SiftedInstances",
     "check_filters",
     "instruction_fault",
     "is_novel",
@@ -69,7 +69,7 @@ class InstructionFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class CandidateReply:
     """The instruction of a task, and the instances that a reply has for it."""
 
     instruction: str
@@ -88,8 +88,8 @@ class InstanceFilter:
 
     name: str
     meaning: str
-    find: Callable[[Reply, int], Found]
-    as_released: Callable[[Reply, int], Found] | None = None
+    find: Callable[[CandidateReply, int], Found]
+    as_released: Callable[[CandidateReply, int], Found] | None = None
     extra: bool = False
     for_seeds: bool = True
 
@@ -143,30 +143,30 @@ def _starts_with_non_ascii(text: str) -> Found:
     return None if text[0].isascii() else text[0]
 
 
-def _output_repeats_input(reply: Reply, place: int) -> Found:
+def _output_repeats_input(reply: CandidateReply, place: int) -> Found:
     instance = reply.instances[place]
     return instance.input == instance.output
 
 
-def _ends_with_colon(reply: Reply, place: int) -> Found:
+def _ends_with_colon(reply: CandidateReply, place: int) -> Found:
     instance = reply.instances[place]
     return instance.input.endswith(":") or instance.output.endswith(":")
 
 
-def _duplicate(reply: Reply, place: int) -> Found:
+def _duplicate(reply: CandidateReply, place: int) -> Found:
     return reply.instances[place] in reply.instances[:place]
 
 
-def _conflicting_outputs(reply: Reply, place: int) -> Found:
+def _conflicting_outputs(reply: CandidateReply, place: int) -> Found:
     return reply.instances[place].input in _conflicting_inputs(reply)
 
 
-def _conflicts_anywhere(reply: Reply, place: int) -> Found:
+def _conflicts_anywhere(reply: CandidateReply, place: int) -> Found:
     return bool(_conflicting_inputs(reply))
 
 
 @lru_cache(maxsize=1)
-def _conflicting_inputs(reply: Reply) -> frozenset[str]:
+def _conflicting_inputs(reply: CandidateReply) -> frozenset[str]:
     """Return the inputs, empty ones aside, that have different outputs."""
     outputs: dict[str, set[str]] = {}
     for instance in reply.instances:
@@ -175,11 +175,11 @@ def _conflicting_inputs(reply: Reply) -> frozenset[str]:
     return frozenset(text for text, several in outputs.items() if len(several) > 1)
 
 
-def _missing_input(reply: Reply, place: int) -> Found:
+def _missing_input(reply: CandidateReply, place: int) -> Found:
     return not reply.instances[place].input and lacks_material(reply.instruction)
 
 
-def _copies_demonstration(reply: Reply, place: int) -> Found:
+def _copies_demonstration(reply: CandidateReply, place: int) -> Found:
     instance = reply.instances[place]
     return (instance.input, instance.output) in _shown()
 
@@ -337,7 +337,7 @@ def is_novel(neighbor: Neighbor | None, threshold: float, fidelity: str) -> bool
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class SiftedInstances:
     """A task's instances, sifted."""
 
     instances: tuple[Instance, ...]
@@ -345,12 +345,12 @@ class Kept:
 
 
 def sift_instances(
-    reply: Reply,
+    reply: CandidateReply,
     filters: Iterable[Filter] = FILTERS,
     *,
     fidelity: str = "paper",
     extra: bool = True,
-) -> Kept:
+) -> SiftedInstances:
     """Part the good instances of a reply from the bad ones, in the order they were written.
 
     Two outputs for the same non-empty input reject both (paper), or all instances (released).
@@ -362,14 +362,14 @@ def sift_instances(
         if not isinstance(one, InstanceFilter) or (one.extra and not extra):
             continue
         find = one.as_released if fidelity == "released" and one.as_released else one.find
-        asked = Reply(reply.instruction, tuple(reply.instances[number] for number in left))
+        asked = CandidateReply(reply.instruction, tuple(reply.instances[number] for number in left))
         for place, number in enumerate(left):
             if found := find(asked, place):
                 faults[number] = one.name, _detail(found)
         left = [number for number in left if number not in faults]
     good = (reply.instances[number] for number in left)
     bad = ((reply.instances[number], *faults[number]) for number in sorted(faults))
-    return Kept(
+    return SiftedInstances(
         tuple(Instance(instance.input, (instance.output,)) for instance in good),
         tuple(
             RejectedInstance(instance.input, instance.output, name, detail)

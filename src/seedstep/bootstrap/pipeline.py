@@ -23,10 +23,10 @@ from itertools import count
 from seedstep.bootstrap import parse
 from seedstep.bootstrap.filters import (
     FILTERS,
+    CandidateReply,
     Fault,
     Filter,
-    Kept,
-    Reply,
+    SiftedInstances,
     check_filters,
     instruction_fault,
     is_novel,
@@ -34,7 +34,7 @@ from seedstep.bootstrap.filters import (
 )
 from seedstep.bootstrap.prompting import Prompts, make_prompts
 from seedstep.bootstrap.records import Candidate, Generation, RejectedInstance
-from seedstep.bootstrap.settings import Settings
+from seedstep.bootstrap.settings import BootstrapSettings
 from seedstep.data import Task
 from seedstep.llm import Answer, Engine, Failure, Request
 from seedstep.llm.order import in_order
@@ -61,7 +61,7 @@ class Pool:
     def __init__(
         self,
         seeds: Sequence[Task],
-        settings: Settings,
+        settings: BootstrapSettings,
         contamination: Contamination | None = None,
         filters: Sequence[Filter] = FILTERS,
     ) -> None:
@@ -111,7 +111,7 @@ class Pool:
         self._index.add(candidate_id, instruction)
         return None, neighbor
 
-    def sift(self, reply: Reply) -> Kept:
+    def sift(self, reply: CandidateReply) -> SiftedInstances:
         """Part the good instances of a reply from the bad ones, contaminated ones among them."""
         settings = self._settings
         kept = sift_instances(
@@ -119,7 +119,7 @@ class Pool:
         )
         return self._decontaminate(kept)
 
-    def _decontaminate(self, kept: Kept) -> Kept:
+    def _decontaminate(self, kept: SiftedInstances) -> SiftedInstances:
         """Instances without those whose input is too close to an evaluation set."""
         if not self._contamination:
             return kept
@@ -132,11 +132,11 @@ class Pool:
                 rejected.append(bad)
             else:
                 instances.append(one)
-        return Kept(tuple(instances), tuple(rejected))
+        return SiftedInstances(tuple(instances), tuple(rejected))
 
 
 async def bootstrap(
-    settings: Settings,
+    settings: BootstrapSettings,
     seeds: Sequence[Task],
     engine: Engine,
     contamination: Contamination | None = None,
@@ -184,7 +184,9 @@ def _up_to(generation: Generation, wanted: int) -> Generation:
 class _Work:
     """What items share: the pool, the order of decisions, and how much is under way."""
 
-    def __init__(self, settings: Settings, engine: Engine, prompts: Prompts, pool: Pool) -> None:
+    def __init__(
+        self, settings: BootstrapSettings, engine: Engine, prompts: Prompts, pool: Pool
+    ) -> None:
         self._settings = settings
         self._engine = engine
         self._prompts = prompts
@@ -254,7 +256,7 @@ class _Work:
         else:
             bare = self._prompts.takes_bare_outputs
             found = parse.worked_examples(answer.text, cut=answer.cut, may_be_bare=bare)
-        kept = self._pool.sift(Reply(candidate.instruction, found))
+        kept = self._pool.sift(CandidateReply(candidate.instruction, found))
         reason = "" if kept.instances else "no_good_instance" if kept.rejected else "no_instance"
         return replace(
             asked, reason=reason, instances=kept.instances, rejected_instances=kept.rejected

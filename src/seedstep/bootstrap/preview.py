@@ -2,7 +2,7 @@
 
 Example::
 
-    print(preview(Settings(tasks=1000), seeds).requests[0].prompt)
+    print(preview(BootstrapSettings(tasks=1000), seeds).requests[0].prompt)
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from math import ceil
 
 from seedstep.bootstrap.pipeline import Pool
 from seedstep.bootstrap.prompting import make_prompts
-from seedstep.bootstrap.settings import Settings
+from seedstep.bootstrap.settings import BootstrapSettings
 from seedstep.data import Task
 from seedstep.llm import Preview, tokens_of
 
@@ -24,7 +24,7 @@ REPLY_TOKENS = {"generation": 150, "classification": 3, "instances": 150}
 """Assumed mean length of replies."""
 
 
-def preview(settings: Settings, seeds: Sequence[Task]) -> Preview:
+def preview(settings: BootstrapSettings, seeds: Sequence[Task]) -> Preview:
     """The requests a run would begin with. Those for instances show a seed's instruction."""
     prompts = make_prompts(settings)
     shown = Pool(seeds, settings).sample(0)

@@ -8,7 +8,7 @@ The demonstrations of instruction generation come from the growing pool; the oth
 
 Example::
 
-    make_prompts(Settings(prompt_style="chat")).classification("Sort the list of words.")
+    make_prompts(BootstrapSettings(prompt_style="chat")).classification("Sort the list of words.")
 """
 
 import itertools
@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from seedstep.bootstrap.settings import Settings
+from seedstep.bootstrap.settings import BootstrapSettings
 from seedstep.data import Task
 from seedstep.llm import Message, Request, Schema
 from seedstep.prompts import Demonstration, demonstrations, heading, render
@@ -42,7 +42,7 @@ def one_line(instruction: str) -> str:
 class CompletionPrompts:
     """Texts that a base model continues (Tables 5 to 8)."""
 
-    settings: Settings
+    settings: BootstrapSettings
     continues_list: ClassVar[bool] = True
     takes_bare_outputs: ClassVar[bool] = False
 
@@ -149,7 +149,7 @@ SHOWN = {"classification": 6, "input_first": 4, "output_first": 4}
 class ChatPrompts:
     """One user message each, with the JSON schema of the answer."""
 
-    settings: Settings
+    settings: BootstrapSettings
     continues_list: ClassVar[bool] = False
     takes_bare_outputs: ClassVar[bool] = False
 
@@ -240,7 +240,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 Prompts = CompletionPrompts | TurnsPrompts | ChatPrompts
 
 
-def make_prompts(settings: Settings) -> Prompts:
+def make_prompts(settings: BootstrapSettings) -> Prompts:
     """The prompts of the settings' style."""
     styles: dict[str, type[Prompts]] = {
         "completion": CompletionPrompts,

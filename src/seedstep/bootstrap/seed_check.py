@@ -12,8 +12,8 @@ from pathlib import Path
 
 from seedstep.bootstrap.filters import (
     FILTERS,
+    CandidateReply,
     InstructionFilter,
-    Reply,
     instruction_fault,
     is_novel,
     sift_instances,
@@ -58,5 +58,5 @@ def _filter_problems(seeds: SeedFile, *, english: bool) -> Iterator[Problem]:
             yield Problem(seeds.path, line, "instruction", message, "reword or remove one")
         index.add(task.id, task.definition)
         found = tuple(RawInstance(one.input, one.output) for one in task.instances)
-        for bad in sift_instances(Reply(task.definition, found), _FOR_SEEDS).rejected:
+        for bad in sift_instances(CandidateReply(task.definition, found), _FOR_SEEDS).rejected:
             yield Problem(seeds.path, line, "instances", bad.reason, "correct the instance")

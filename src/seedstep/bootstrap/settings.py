@@ -2,7 +2,7 @@
 
 Example::
 
-    Settings(model="openai:my-model", tasks=1000, window=64)
+    BootstrapSettings(model="openai:my-model", tasks=1000, window=64)
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ __all__ = [
     "CHAT_SAMPLING",
     "PAPER_SAMPLING",
     "PAPER_THRESHOLD",
-    "Settings",
+    "BootstrapSettings",
     "make_settings",
     "override",
     "require_price",
@@ -73,7 +73,7 @@ Threshold = Annotated[float, msgspec.Meta(gt=0, le=1)]
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(Spending):
+class BootstrapSettings(Spending):
     """What a bootstrap run does. A run's settings are kept in its `run.yaml`."""
 
     SAMPLING: ClassVar[Mapping[str, Sampling]] = PAPER_SAMPLING
@@ -174,10 +174,10 @@ class Settings(Spending):
         return override(table[request], self.sampling.get(request, {}))
 
 
-def make_settings(values: Mapping[str, Any], source: str) -> Settings:
+def make_settings(values: Mapping[str, Any], source: str) -> BootstrapSettings:
     """Settings from named values, all others as they are by default.
 
     Raises:
         InputError: a name is not known or a value does not fit; `source` says where it stands.
     """
-    return make_settings_of(Settings, values, source)
+    return make_settings_of(BootstrapSettings, values, source)

@@ -10,7 +10,7 @@ import typer
 from seedstep.cli.scoring import OutFile, print_some, print_table, write_or_print
 from seedstep.cli.terminal import console, plain
 from seedstep.evaluate.intervals import Value
-from seedstep.evaluate.tables import Table, shown
+from seedstep.evaluate.tables import CellTable, shown
 from seedstep.recipes import Agreement, agreement
 
 __all__ = ["command"]
@@ -38,7 +38,7 @@ def command(
         title = f"{pair.first} and {pair.second}, {pair.agreement.items:,} items"
         console.print(plain(title, style="bold"), soft_wrap=True)
         rows = tuple((name, shown(value, 2)) for name, value in measures.items())
-        print_table(Table(("measure", "value"), rows))
+        print_table(CellTable(("measure", "value"), rows))
     line = f"Fleiss's kappa of all {len(found.raters)} raters on {found.items:,} items: "
     console.print(plain(line + shown(found.fleiss, 2)), soft_wrap=True)
     for reason in _reasons(found):

@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from seedstep.bootstrap import (
+    BootstrapSettings,
     Candidate,
     Generation,
-    Settings,
     make_settings,
     preview,
     require_price,
@@ -43,8 +43,8 @@ from seedstep.cli.terminal import DryRun, console, duration, plain, print_estima
 from seedstep.data import require_seeds, seed_tasks
 from seedstep.errors import InputError
 from seedstep.llm import resolve_base_url
-from seedstep.recipes import Progress, Watch, self_instruct_async
-from seedstep.runs import Run
+from seedstep.recipes import BootstrapProgress, BootstrapWatch, self_instruct_async
+from seedstep.runs import BootstrapRun
 
 __all__ = [
     "command",
@@ -56,7 +56,7 @@ QUIET_SECONDS = 15
 
 
 @contextmanager
-def watcher(out: Path) -> Iterator[Watch]:
+def watcher(out: Path) -> Iterator[BootstrapWatch]:
     """Shows a run's progress in the way that fits where the output goes."""
     if console.is_terminal:
         with Live(console=console, refresh_per_second=4, transient=True) as live:
@@ -65,7 +65,7 @@ def watcher(out: Path) -> Iterator[Watch]:
         yield _PlainWatcher(console, out)
 
 
-def _opening(progress: Progress, out: Path) -> str:
+def _opening(progress: BootstrapProgress, out: Path) -> str:
     settings = progress.settings
     resumed = f", {progress.before} of them finished before" if progress.before else ""
     return (
@@ -74,7 +74,7 @@ def _opening(progress: Progress, out: Path) -> str:
     )
 
 
-def _activity(progress: Progress) -> str:
+def _activity(progress: BootstrapProgress) -> str:
     """What the engine does: requests, tokens, speed, and why instructions were rejected."""
     stats = progress.stats
     speed = stats.completion_tokens / progress.seconds if progress.seconds else 0.0
@@ -94,7 +94,7 @@ def _activity(progress: Progress) -> str:
     return " · ".join(parts)
 
 
-def _count(progress: Progress) -> str:
+def _count(progress: BootstrapProgress) -> str:
     left = progress.seconds_left
     rest = f", {duration(left)} left" if left is not None and not progress.complete else ""
     wanted = progress.settings.tasks
@@ -117,17 +117,17 @@ class _PlainWatcher:
         self._out = out
         self._quiet = 0
 
-    def began(self, progress: Progress) -> None:
+    def began(self, progress: BootstrapProgress) -> None:
         self._say(plain(_opening(progress, self._out)))
 
-    def retired(self, progress: Progress, generation: Generation) -> None:
+    def retired(self, progress: BootstrapProgress, generation: Generation) -> None:
         done = [one for one in generation.candidates if one.task]
         before = progress.finished - len(done)
         for number, one in enumerate(done, start=before + 1):
             if number > progress.before:
                 self._say(Text(f"[{number}/{progress.settings.tasks}]") + _finished(one))
 
-    def tick(self, progress: Progress) -> None:
+    def tick(self, progress: BootstrapProgress) -> None:
         self._quiet += 1
         if self._quiet >= QUIET_SECONDS:
             self._say(Text(f"{_count(progress)} · {_activity(progress)}"))
@@ -144,11 +144,11 @@ class _LiveWatcher:
         self._live = live
         self._out = out
 
-    def began(self, progress: Progress) -> None:
+    def began(self, progress: BootstrapProgress) -> None:
         self._live.console.print(plain(_opening(progress, self._out)), soft_wrap=True)
         self.tick(progress)
 
-    def retired(self, progress: Progress, generation: Generation) -> None:
+    def retired(self, progress: BootstrapProgress, generation: Generation) -> None:
         for one in generation.candidates:
             if one.task and progress.finished > progress.before:
                 line = _finished(one)
@@ -156,17 +156,17 @@ class _LiveWatcher:
                 self._live.console.print(line, no_wrap=True)
         self.tick(progress)
 
-    def tick(self, progress: Progress) -> None:
+    def tick(self, progress: BootstrapProgress) -> None:
         self._live.update(self._display(progress))
 
-    def _display(self, progress: Progress) -> RenderableType:
+    def _display(self, progress: BootstrapProgress) -> RenderableType:
         bar = ProgressBar(total=progress.settings.tasks, completed=progress.finished, width=40)
         line = Table.grid(padding=(0, 1))
         line.add_row(bar, Text(_count(progress)))
         return Group(line, Text(_activity(progress), style="dim"))
 
 
-_option = partial(option, Settings)
+_option = partial(option, BootstrapSettings)
 
 
 def command(
@@ -184,7 +184,9 @@ def command(
     in_flight: InFlight = None,
     decontaminate: Annotated[
         list[str] | None,
-        typer.Option(help=help_of(Settings, "decontaminate") + " May be given several times."),
+        typer.Option(
+            help=help_of(BootstrapSettings, "decontaminate") + " May be given several times."
+        ),
     ] = None,
     max_requests: MaxRequests = None,
     max_tokens: MaxTokens = None,
@@ -194,7 +196,7 @@ def command(
     dry_run: DryRun = False,
 ) -> None:
     """Grow tasks from seed tasks (Self-Instruct). Run it again to go on where it stopped."""
-    asked = settings_of(make_settings, config, flags_of(context, Settings))
+    asked = settings_of(make_settings, config, flags_of(context, BootstrapSettings))
     settings = make_settings(asked, "the command line")
     resolve_base_url(settings.model, settings.base_url)
     if dry_run:
@@ -205,18 +207,18 @@ def command(
         raise InputError("no directory for the run", "add --out DIR, or --dry-run")
     work = _run(out, asked, same_model=same_model)
     progress = run_to_the_end(work, f"seedstep bootstrap --out {out}")
-    with Run.read(out) as run:
+    with BootstrapRun.read(out) as run:
         print_summary(run, progress)
     if not progress.complete:
         raise typer.Exit(1)
 
 
-async def _run(out: Path, asked: dict[str, Any], *, same_model: bool) -> Progress:
+async def _run(out: Path, asked: dict[str, Any], *, same_model: bool) -> BootstrapProgress:
     with watcher(out) as watch:
         return await self_instruct_async(out, asked, watch, same_model=same_model)
 
 
-def _print_preview(settings: Settings) -> None:
+def _print_preview(settings: BootstrapSettings) -> None:
     seeds = require_seeds(Path(settings.seeds)) if settings.seeds else seed_tasks()
     view = preview(settings, seeds)
     titles = ("instructions", "classification", "instances, input-first", "instances, output-first")

@@ -21,7 +21,7 @@ from seedstep.cli.scoring import (
 )
 from seedstep.cli.terminal import console
 from seedstep.evaluate.tables import (
-    Table,
+    CellTable,
     group_table,
     markdown,
     overall_table,
@@ -61,7 +61,7 @@ def command(
     write_or_print(_text(done, form), out)
 
 
-def _tables(done: Evaluation) -> Iterator[Table]:
+def _tables(done: Evaluation) -> Iterator[CellTable]:
     yield overall_table(done.systems)
     if groups := group_table(done.systems):
         yield groups

@@ -7,16 +7,18 @@ import typer
 
 from seedstep.cli.terminal import console
 from seedstep.exports import export
-from seedstep.runs import Run
+from seedstep.runs import BootstrapRun
 
 __all__ = ["command"]
 
-Format = Literal["alpaca", "messages", "sharegpt", "prompt-completion", "superni", "parquet", "hub"]
+ExportFormat = Literal[
+    "alpaca", "messages", "sharegpt", "prompt-completion", "superni", "parquet", "hub"
+]
 
 
 def command(
     run: Annotated[Path, typer.Argument(help="The run's directory.")],
-    name: Annotated[Format, typer.Option("--format", help="The format to write.")],
+    name: Annotated[ExportFormat, typer.Option("--format", help="The format to write.")],
     out: Annotated[
         Path | None,
         typer.Option(help="A new or empty directory. Default: RUN/exports/FORMAT."),
@@ -29,7 +31,7 @@ def command(
     ] = "",
 ) -> None:
     """Write the finished tasks in a format that tuning tools read."""
-    with Run.read(run) as opened:
+    with BootstrapRun.read(run) as opened:
         target = out or run / "exports" / name
         count = export(opened, name, target, end_of_text=end_of_text, licence=licence)
     what = "tasks" if name == "superni" else "records"

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 import yaml
 
-from seedstep.bootstrap import Settings
+from seedstep.bootstrap import BootstrapSettings
 from seedstep.cli.terminal import console, plain
 from seedstep.data import write_atomically
 from seedstep.errors import InputError
@@ -33,8 +33,8 @@ def command(
 
 def _text() -> str:
     parts = ["# Settings of `seedstep bootstrap`. Flags on the command line override them.\n"]
-    defaults = asdict(Settings())
-    for one in fields(Settings):
+    defaults = asdict(BootstrapSettings())
+    for one in fields(BootstrapSettings):
         comment = textwrap.wrap(one.metadata["help"], 78)
         value = yaml.safe_dump({one.name: defaults[one.name]})
         parts.append("".join(f"# {line}\n" for line in comment) + value)

@@ -10,7 +10,7 @@ import typer
 from seedstep.cli.progress import live_bar
 from seedstep.cli.terminal import console, plain
 from seedstep.errors import InputError
-from seedstep.recipes import Filter, FilterReport, Rejection, filter_file
+from seedstep.recipes import NoveltyFilter, NoveltyReport, Rejection, filter_file
 
 __all__ = ["command"]
 
@@ -59,7 +59,7 @@ def command(
             raise InputError(f"--{name} {value}: is a ROUGE-L F1", "use more than 0, at most 1")
     if nearest and not annotate:
         raise InputError("--nearest: is written into the rows", "add --annotate")
-    how = Filter(
+    how = NoveltyFilter(
         field, tokens, threshold, tuple(against or ()), against_threshold, nearest, ray, partitions
     )
     with _progress() as watch:
@@ -74,7 +74,7 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
         yield lambda stage, done, total: bar.draw(done, total or None, stage)
 
 
-def _print(report: FilterReport, path: Path, out: Path, tokens: str) -> None:
+def _print(report: NoveltyReport, path: Path, out: Path, tokens: str) -> None:
     console.print(f"{report.rows:,} rows in {path}", markup=False, soft_wrap=True)
     console.print(f"{report.kept:,} kept, in {out}", markup=False, soft_wrap=True)
     if report.without_tokens:

@@ -3,7 +3,7 @@
 Example::
 
     def command(context: typer.Context, model: Model = None, config: Config = None) -> None:
-        asked = settings_of(make_settings, config, flags_of(context, Settings))
+        asked = settings_of(make_settings, config, flags_of(context, BootstrapSettings))
 """
 
 from collections.abc import Callable, Mapping

@@ -39,11 +39,11 @@ from seedstep.cli.stopping import run_to_the_end
 from seedstep.cli.terminal import console, duration, plain
 from seedstep.encode import ENCODINGS, make_encoding
 from seedstep.evaluate.tables import kept_table
-from seedstep.infer.predict import Answered
+from seedstep.infer.predict import Answer
 from seedstep.infer.settings import ChosenTasks, SystemSettings
 from seedstep.recipes import PredictProgress, PredictWatch, predict_async
 from seedstep.recipes.predictions import split_settings
-from seedstep.runs import Counts, PredictionsRun, kept_scores
+from seedstep.runs import PredictionCounts, PredictionsRun, kept_scores
 
 __all__ = [
     "command",
@@ -80,7 +80,7 @@ class _Watch:
         self._tell(progress)
         self._bar.show(progress.done, progress.wanted, _activity(progress))
 
-    def retired(self, progress: PredictProgress, record: list[Answered]) -> None:
+    def retired(self, progress: PredictProgress, record: list[Answer]) -> None:
         self._tell(progress)
         self._bar.show(progress.done, progress.wanted, _activity(progress))
 
@@ -105,7 +105,9 @@ def _activity(progress: PredictProgress) -> str:
     return " · ".join([*parts, *(f"{count:,} {name}" for name, count in counts if count)])
 
 
-def print_predictions(name: str, counts: Counts, wanted: int, failures: Mapping[str, int]) -> None:
+def print_predictions(
+    name: str, counts: PredictionCounts, wanted: int, failures: Mapping[str, int]
+) -> None:
     """Print how many instances a system has predicted, and what is the matter with some."""
     line = f"{name}: {counts.predictions:,} of {wanted:,} instances predicted"
     console.print(plain(line), soft_wrap=True)

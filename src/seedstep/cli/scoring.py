@@ -17,7 +17,7 @@ import typer
 from seedstep.cli.terminal import console, plain
 from seedstep.data import write_atomically
 from seedstep.errors import InputError
-from seedstep.evaluate.tables import Table
+from seedstep.evaluate.tables import CellTable
 from seedstep.inputs import TaskChoice
 from seedstep.recipes import Evaluation
 
@@ -103,7 +103,7 @@ def write_or_print(text: str, out: Path | None) -> None:
         write_atomically(out, text.encode())
 
 
-def print_table(table: Table) -> None:
+def print_table(table: CellTable) -> None:
     """Print a table. Names are folded, figures never: a narrow terminal breaks the lines."""
     widths = [max((len(row[n]) for row in table.rows), default=0) for n in range(len(table.head))]
     widths = [

@@ -11,7 +11,7 @@ from seedstep.bootstrap import REASONS
 from seedstep.cli.requests import print_request
 from seedstep.cli.terminal import console, plain
 from seedstep.data import Task
-from seedstep.runs import Run, TaskDetails
+from seedstep.runs import BootstrapRun, TaskDetails
 
 __all__ = ["command"]
 
@@ -24,7 +24,7 @@ def command(
     ] = False,
 ) -> None:
     """List a run's tasks, or show one with the requests, demonstrations and neighbour behind it."""
-    with Run.read(run) as opened:
+    with BootstrapRun.read(run) as opened:
         if task:
             _print_details(opened.show(task))
         elif rejected:

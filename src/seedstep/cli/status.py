@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from seedstep.bootstrap import REASONS, Settings
+from seedstep.bootstrap import REASONS, BootstrapSettings
 from seedstep.cli.examples import print_examples
 from seedstep.cli.judge import print_verdicts
 from seedstep.cli.predict import print_systems
@@ -15,8 +15,16 @@ from seedstep.cli.steps import print_statistics
 from seedstep.cli.terminal import console, duration, plain
 from seedstep.data import Task
 from seedstep.llm import Spent
-from seedstep.recipes import Progress
-from seedstep.runs import ExamplesRun, JudgeRun, PredictionsRun, Run, Status, StepsRun, open_run
+from seedstep.recipes import BootstrapProgress
+from seedstep.runs import (
+    BootstrapRun,
+    ExamplesRun,
+    JudgeRun,
+    PredictionsRun,
+    RunStatus,
+    StepsRun,
+    open_run,
+)
 
 __all__ = [
     "command",
@@ -28,7 +36,7 @@ __all__ = [
 SHOWN_TASKS = 3
 
 
-def print_status(run: Run) -> Status:
+def print_status(run: BootstrapRun) -> RunStatus:
     """Print counts, reasons, tokens and speed."""
     status = run.status()
     console.print(_headline(run, status), soft_wrap=True)
@@ -42,7 +50,7 @@ def print_status(run: Run) -> Status:
     return status
 
 
-def print_summary(run: Run, progress: Progress) -> None:
+def print_summary(run: BootstrapRun, progress: BootstrapProgress) -> None:
     """Print how a bootstrap ended, some of its tasks, and what to do next."""
     console.print()
     status = print_status(run)
@@ -97,7 +105,7 @@ def _indented(text: str) -> Text:
     return plain(text.replace("\n", "\n          "))
 
 
-def _headline(run: Run, status: Status) -> Text:
+def _headline(run: BootstrapRun, status: RunStatus) -> Text:
     if status.running:
         state = "running"
     else:
@@ -112,7 +120,7 @@ def _headline(run: Run, status: Status) -> Text:
     return line
 
 
-def _counts(run: Run, status: Status) -> Table:
+def _counts(run: BootstrapRun, status: RunStatus) -> Table:
     written = status.finished + sum(status.rejected.values())
     table = Table.grid(padding=(0, 2))
     table.add_row("generation requests retired", f"{status.generations:,}")
@@ -125,7 +133,7 @@ def _counts(run: Run, status: Status) -> Table:
     return table
 
 
-def _add_spending(table: Table, spent: Spent, settings: Settings) -> None:
+def _add_spending(table: Table, spent: Spent, settings: BootstrapSettings) -> None:
     """Rows for what the run has spent, and of which budget."""
     limits = (settings.max_requests, settings.max_tokens)
     requests, tokens = (f"of {limit:,}" if limit else "" for limit in limits)
@@ -137,7 +145,7 @@ def _add_spending(table: Table, spent: Spent, settings: Settings) -> None:
         table.add_row("cost", f"${usd:,.4f}", limit)
 
 
-def _rejections(status: Status) -> Table:
+def _rejections(status: RunStatus) -> Table:
     table = Table(title="rejected", title_justify="left", box=None, padding=(0, 2, 0, 0))
     table.add_column("what")
     table.add_column("reason")
@@ -150,7 +158,7 @@ def _rejections(status: Status) -> Table:
     return table
 
 
-def _usage(status: Status) -> Table:
+def _usage(status: RunStatus) -> Table:
     table = Table(title="requests", title_justify="left", box=None, padding=(0, 2, 0, 0))
     table.add_column("for")
     for name in ("asked", "failed", "prompt tokens", "new tokens"):
@@ -171,7 +179,7 @@ def command(run: Annotated[Path, typer.Argument(help="The run's directory.")]) -
     """Show where a run stands: counts, reasons, tokens, and speed or cost."""
     with open_run(run) as opened:
         match opened:
-            case Run():
+            case BootstrapRun():
                 print_status(opened)
             case StepsRun():
                 print_statistics(opened)

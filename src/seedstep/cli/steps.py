@@ -31,12 +31,12 @@ from seedstep.exports import export_lines, export_task_files
 from seedstep.recipes import import_instructions, preview_instructions, write_instructions_async
 from seedstep.runs import Entry, StepsRun
 from seedstep.steps import (
-    Described,
+    DescribedTask,
     Part,
-    Statistics,
     StepsSettings,
+    StepsStatistics,
     Turn,
-    Written,
+    WrittenSteps,
     differences,
     make_steps_settings,
     measure,
@@ -54,7 +54,7 @@ __all__ = [
 ]
 
 
-def print_list(entries: Iterable[Entry[Written]]) -> None:
+def print_list(entries: Iterable[Entry[WrittenSteps]]) -> None:
     """Print a line for each task."""
     for entry in entries:
         state = entry.result.failure or ", ".join(one.name for one in entry.result.findings)
@@ -62,7 +62,7 @@ def print_list(entries: Iterable[Entry[Written]]) -> None:
         console.print(line + plain(f"  {state}", style="yellow"), soft_wrap=True)
 
 
-def print_entry(entry: Entry[Written]) -> None:
+def print_entry(entry: Entry[WrittenSteps]) -> None:
     """Print a task with every turn, what it changed, and what came of it."""
     written = entry.result
     console.print(plain(f"{entry.task}  {entry.category}", style="bold"), soft_wrap=True)
@@ -114,7 +114,7 @@ def _changes(earlier: str, later: str) -> Text:
     return text
 
 
-def _judged(written: Written) -> str:
+def _judged(written: WrittenSteps) -> str:
     judgement = written.judgement
     if judgement is None or judgement.correct is None:
         return f"judge: no answer ({judgement.reason if judgement else ''})"
@@ -125,7 +125,7 @@ def _judged(written: Written) -> str:
 
 def print_statistics(run: StepsRun) -> None:
     """Print counts and means by category, checks failed, and cost."""
-    described = [Described(one.category, one.definition, one.result) for one in run.entries()]
+    described = [DescribedTask(one.category, one.definition, one.result) for one in run.entries()]
     rows = statistics(described)
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("category")
@@ -151,7 +151,7 @@ def _mean(value: float | None) -> str:
     return "" if value is None else f"{value:.1f}"
 
 
-def _print_faults(everything: Statistics) -> None:
+def _print_faults(everything: StepsStatistics) -> None:
     groups = (("check failed", everything.findings), ("no instruction", everything.failures))
     for title, counts in groups:
         for name, count in counts.most_common():

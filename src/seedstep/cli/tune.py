@@ -31,12 +31,12 @@ from seedstep.cli.progress import LiveBar, live_bar
 from seedstep.cli.stopping import stop_flag
 from seedstep.cli.terminal import console, duration, errors, plain
 from seedstep.encode import ENCODINGS
-from seedstep.recipes import Tuned, TuningWatch, tune_model
+from seedstep.recipes import TuneResult, TuningWatch, tune_model
 from seedstep.tune import (
     PRESETS,
-    Evaluated,
+    EvaluationLoss,
+    OptimizerStep,
     Preflight,
-    Step,
     TuneSettings,
     make_tune_settings,
     rank_and_processes,
@@ -93,16 +93,16 @@ class _Watch:
     def warned(self, message: str) -> None:
         console.print(plain(message, style="yellow"), soft_wrap=True)
 
-    def stepped(self, step: Step) -> None:
+    def stepped(self, step: OptimizerStep) -> None:
         is_last = step.step == step.steps
         self._bar.show(step.step, step.steps, _activity(step), is_due=is_last)
 
-    def evaluated(self, evaluated: Evaluated) -> None:
+    def evaluated(self, evaluated: EvaluationLoss) -> None:
         line = f"step {evaluated.step:,}: held-out loss {evaluated.loss:.4f}"
         console.print(line, soft_wrap=True)
 
 
-def print_end(tuned: Tuned) -> None:
+def print_end(tuned: TuneResult) -> None:
     """Say where the model is."""
     if tuned.job:
         line = f"done: the tuned model is openai:{tuned.job.model}"
@@ -157,7 +157,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{ending * (number != 1)}"
 
 
-def _activity(step: Step) -> str:
+def _activity(step: OptimizerStep) -> str:
     return (
         f"loss {step.loss:.4f} · {step.examples_per_second:,.1f} examples/s · "
         f"{step.tokens_per_second:,.0f} tokens/s · {duration(step.seconds_left)} left"

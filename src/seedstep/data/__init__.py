@@ -15,7 +15,7 @@ from seedstep.data.rows import has_rows, load_rows
 from seedstep.data.seeds import SeedFile, read_seeds, require_seeds, seed_tasks
 from seedstep.data.sources import evaluation_items, load_tasks, scan_tasks
 from seedstep.data.superni import STEPS_FIELD, TaskFiles, read_task, task_file, write_task_with
-from seedstep.data.tables import Columns, Row, Table, open_table
+from seedstep.data.tables import Columns, RowFile, TableRow, open_table
 
 __all__ = [
     "STEPS_FIELD",
@@ -26,9 +26,9 @@ __all__ = [
     "Prediction",
     "PredictionFile",
     "Problem",
-    "Row",
+    "RowFile",
     "SeedFile",
-    "Table",
+    "TableRow",
     "Task",
     "TaskFiles",
     "evaluation_items",

@@ -16,11 +16,11 @@ import msgspec
 from seedstep.data.jsonl import BadLine
 from seedstep.data.records import Example, Instance, Task
 
-__all__ = ["Texts", "WrittenExample", "WrittenInstance", "WrittenTask", "steps_of", "task_of"]
+__all__ = ["TextOrTexts", "WrittenExample", "WrittenInstance", "WrittenTask", "steps_of", "task_of"]
 
 _NUMBERED = re.compile(r"\d{1,4}\.[ \t]+")
 
-Texts = str | tuple[str, ...]
+TextOrTexts = str | tuple[str, ...]
 """One text, or a list of them."""
 
 
@@ -28,7 +28,7 @@ class WrittenExample(msgspec.Struct, frozen=True):
     """A demonstration. Of several outputs the first is used."""
 
     input: str
-    output: Texts
+    output: TextOrTexts
     explanation: str = ""
 
 
@@ -36,7 +36,7 @@ class WrittenInstance(msgspec.Struct, frozen=True):
     """An input with its reference outputs. Without an id it is named after task and place."""
 
     input: str
-    output: Texts
+    output: TextOrTexts
     id: str = ""
 
 
@@ -46,13 +46,13 @@ class WrittenTask(msgspec.Struct, frozen=True, kw_only=True):
     Steps are a list, or a numbered text; `unrefined` are those before their refining.
     """
 
-    definition: Texts = ""
-    category: Texts = ""
+    definition: TextOrTexts = ""
+    category: TextOrTexts = ""
     positive_examples: tuple[WrittenExample, ...] = ()
     negative_examples: tuple[WrittenExample, ...] = ()
     instances: tuple[WrittenInstance, ...] = ()
-    steps: Texts = ()
-    unrefined: Texts = ()
+    steps: TextOrTexts = ()
+    unrefined: TextOrTexts = ()
 
 
 def task_of(
@@ -80,7 +80,7 @@ def task_of(
     )
 
 
-def steps_of(written: Texts) -> tuple[str, ...]:
+def steps_of(written: TextOrTexts) -> tuple[str, ...]:
     """The steps of a list, numbered or not, or of a text such as `1. Read.` with one step a line.
 
     Lines without a number belong to the step before; a text without any is one step.
@@ -101,11 +101,11 @@ def steps_of(written: Texts) -> tuple[str, ...]:
     return tuple("\n".join(lines) for lines in parts)
 
 
-def _texts(texts: Texts) -> tuple[str, ...]:
+def _texts(texts: TextOrTexts) -> tuple[str, ...]:
     return (texts,) if isinstance(texts, str) else texts
 
 
-def _first(texts: Texts) -> str:
+def _first(texts: TextOrTexts) -> str:
     return next(iter(_texts(texts)), "")
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from seedstep.data.forms import Texts, WrittenTask, task_of
+from seedstep.data.forms import TextOrTexts, WrittenTask, task_of
 from seedstep.data.jsonl import BadLine, read_jsonl
 from seedstep.data.records import Problem, Task, placed, raise_first
 from seedstep.data.superni import TaskFiles, collect, scan_task_files
@@ -36,7 +36,7 @@ LONGEST_LINE = 64 << 20
 
 class _TaskLine(WrittenTask, frozen=True, kw_only=True):
     id: str = ""
-    instruction: Texts = ""
+    instruction: TextOrTexts = ""
 
 
 def load_tasks(

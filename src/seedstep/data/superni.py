@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from seedstep.data.files import write_atomically
-from seedstep.data.forms import Texts, WrittenExample, WrittenInstance, WrittenTask, task_of
+from seedstep.data.forms import TextOrTexts, WrittenExample, WrittenInstance, WrittenTask, task_of
 from seedstep.data.jsonl import BadLine, decode_json
 from seedstep.data.records import Example, Problem, Task, placed, raise_first
 from seedstep.data.splits import task_paths
@@ -55,8 +55,8 @@ class TaskFiles:
 
 
 class _TaskFile(WrittenTask, frozen=True, kw_only=True):
-    definition: Texts = msgspec.field(name="Definition")
-    category: Texts = msgspec.field(name="Categories", default="")
+    definition: TextOrTexts = msgspec.field(name="Definition")
+    category: TextOrTexts = msgspec.field(name="Categories", default="")
     positive_examples: tuple[WrittenExample, ...] = msgspec.field(
         name="Positive Examples", default=()
     )
@@ -64,7 +64,7 @@ class _TaskFile(WrittenTask, frozen=True, kw_only=True):
         name="Negative Examples", default=()
     )
     instances: tuple[WrittenInstance, ...] = msgspec.field(name="Instances", default=())
-    steps: Texts = msgspec.field(name=STEPS_FIELD, default=())
+    steps: TextOrTexts = msgspec.field(name=STEPS_FIELD, default=())
 
 
 class _AnySteps(_TaskFile, frozen=True, kw_only=True):

@@ -27,8 +27,8 @@ __all__ = [
     "Columns",
     "JsonLines",
     "Parquet",
-    "Row",
-    "Table",
+    "RowFile",
+    "TableRow",
     "TextLines",
     "Types",
     "open_table",
@@ -44,7 +44,7 @@ Columns = Mapping[str, str | float | bool | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """The text of a row, whose `number` is from 1.
 
     Where there is none, `fault` names what is wrong: unreadable, missing_field, not_text or empty.
@@ -56,7 +56,7 @@ class Row:
     message: str = ""
 
 
-class Table(ABC):
+class RowFile(ABC):
     """A file of rows."""
 
     def __init__(self, path: Path, field: str) -> None:
@@ -65,7 +65,7 @@ class Table(ABC):
         self.field = field
 
     @abstractmethod
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[TableRow]:
         """Yield all rows.
 
         Raises:
@@ -98,26 +98,26 @@ class Table(ABC):
             what = f"{self.path}: has other rows than a moment ago"
             raise InputError(what, "wait until nobody writes to it, and start again") from None
 
-    def row(self, number: int, value: object) -> Row:
+    def row(self, number: int, value: object) -> TableRow:
         """A row with what stands in the field."""
         if value is None or value is msgspec.UNSET:
-            return Row(number, "", "missing_field", f"there is no field '{self.field}'")
+            return TableRow(number, "", "missing_field", f"there is no field '{self.field}'")
         if not isinstance(value, str):
             kind = type(value).__name__
-            return Row(number, "", "not_text", f"the field '{self.field}' is of type {kind}")
+            return TableRow(number, "", "not_text", f"the field '{self.field}' is of type {kind}")
         if not value.strip():
-            return Row(number, "", "empty", "the text is empty")
-        return Row(number, value)
+            return TableRow(number, "", "empty", "the text is empty")
+        return TableRow(number, value)
 
 
 LONGEST_LINE = 64 << 20
 """Bytes of a row."""
 
 
-class JsonLines(Table):
+class JsonLines(RowFile):
     """A JSON object a line."""
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[TableRow]:
         """As `Table.rows`."""
         record = msgspec.defstruct(
             "Line", [("text", Any, msgspec.UNSET)], rename={"text": self.field}
@@ -125,7 +125,7 @@ class JsonLines(Table):
         for number, line in read_lines(self.path, LONGEST_LINE):
             found = line if isinstance(line, BadLine) else decode_json(line, record, ON_EACH_LINE)
             if isinstance(found, BadLine):
-                yield Row(number, "", "unreadable", found.message)
+                yield TableRow(number, "", "unreadable", found.message)
             else:
                 yield self.row(number, found.text)  # type: ignore[attr-defined]
 
@@ -151,18 +151,18 @@ class JsonLines(Table):
 class TextLines(JsonLines):
     """A text a line. Annotated, it becomes JSON lines."""
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[TableRow]:
         """As `Table.rows`."""
         for number, line in read_lines(self.path, LONGEST_LINE):
             yield self._text(number, line)
 
-    def _text(self, number: int, line: bytes | BadLine) -> Row:
+    def _text(self, number: int, line: bytes | BadLine) -> TableRow:
         if isinstance(line, BadLine):
-            return Row(number, "", "unreadable", line.message)
+            return TableRow(number, "", "unreadable", line.message)
         try:
             return self.row(number, line.decode().strip())
         except UnicodeDecodeError as error:
-            return Row(number, "", "unreadable", f"not UTF-8 (byte {error.start + 1})")
+            return TableRow(number, "", "unreadable", f"not UTF-8 (byte {error.start + 1})")
 
     def _with(self, line: bytes | BadLine, values: Columns) -> bytes:
         row = self._text(0, line)
@@ -182,10 +182,10 @@ BATCH = 4096
 """Rows that are held at a time."""
 
 
-class Parquet(Table):
+class Parquet(RowFile):
     """A Parquet file with a column of texts."""
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[TableRow]:
         """As `Table.rows`."""
         number = 0
         for batch in self._batches(self._open(), [self.field]):
@@ -270,7 +270,7 @@ class Parquet(Table):
                 writer.write_batch(batch)
 
 
-_KINDS: dict[str, type[Table]] = {
+_KINDS: dict[str, type[RowFile]] = {
     ".jsonl": JsonLines,
     ".ndjson": JsonLines,
     ".parquet": Parquet,
@@ -278,7 +278,7 @@ _KINDS: dict[str, type[Table]] = {
 }
 
 
-def open_table(path: Path, field: str) -> Table:
+def open_table(path: Path, field: str) -> RowFile:
     """A file of rows, of the kind that its name says.
 
     Raises:

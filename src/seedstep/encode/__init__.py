@@ -15,7 +15,7 @@ from seedstep.encode.encodings import (
 )
 from seedstep.encode.layouts import Pair, encode_pair
 from seedstep.encode.tokenizers import HfTokenizer, decoder_texts, tokenize
-from seedstep.encode.totals import Lengths, Totals, measure
+from seedstep.encode.totals import TokenLengths, Totals, measure
 
 __all__ = [
     "ENCODINGS",
@@ -25,11 +25,11 @@ __all__ = [
     "Encoding",
     "HfTokenizer",
     "Layout",
-    "Lengths",
     "Pair",
     "StepsKind",
     "TaskEncoder",
     "TextTokenizer",
+    "TokenLengths",
     "TokenPair",
     "Totals",
     "decoder_texts",

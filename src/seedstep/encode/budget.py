@@ -2,7 +2,7 @@
 
 Example::
 
-    budget = Budget("task001", Encoding(max_source=512), tokenizer)
+    budget = LengthBudget("task001", Encoding(max_source=512), tokenizer)
     budget.fits(head, budget.counted(tail))
 """
 
@@ -13,8 +13,8 @@ from seedstep.encode.encodings import ChatFrame, Encoding, TextTokenizer
 from seedstep.errors import InputError
 
 __all__ = [
-    "Budget",
     "Counted",
+    "LengthBudget",
     "cut",
 ]
 
@@ -30,7 +30,7 @@ class Counted:
     tokens: int
 
 
-class Budget:
+class LengthBudget:
     """The budget of a task's prompts and targets.
 
     Tokens of a text that many prompts begin with are counted once. Without a tokenizer no text has

@@ -13,9 +13,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from seedstep.data import Instance, Task
-from seedstep.encode.budget import Budget
+from seedstep.encode.budget import LengthBudget
 from seedstep.encode.encodings import Dropped, Encoded, Encoding, TextTokenizer, check_encoding
-from seedstep.encode.layouts import Elements, Kept, draw, encode_pair, input_text, key, name_of
+from seedstep.encode.layouts import (
+    Elements,
+    KeptElements,
+    draw,
+    encode_pair,
+    input_text,
+    key,
+    name_of,
+)
 
 __all__ = ["TaskEncoder", "encode_task"]
 
@@ -52,7 +60,7 @@ class TaskEncoder:
         check_encoding(encoding)
         self._task = task
         self._encoding = encoding
-        self._budget = Budget(task.id, encoding, tokenizer)
+        self._budget = LengthBudget(task.id, encoding, tokenizer)
         self._elements: dict[int, Elements] = {}
 
     def encode(self, instance: Instance, *, seed: int = 42, epoch: int = 0) -> Encoded:
@@ -98,13 +106,13 @@ class TaskEncoder:
             head = parts.head(kept)
             if self._budget.fits(head, tail):
                 return self._budget.framed(head + tail.text), _dropped(parts, kept)
-        head = parts.head(Kept(0, 0, 0))
+        head = parts.head(KeptElements(0, 0, 0))
 
         def prompt(text: str) -> str:
             return self._budget.framed(head + input_text(text))
 
         text, lost = self._budget.cut_input(prompt, text)
-        return prompt(text), replace(_dropped(parts, Kept(0, 0, 0)), input_tokens=lost)
+        return prompt(text), replace(_dropped(parts, KeptElements(0, 0, 0)), input_tokens=lost)
 
     def _as_released(self, instance: Instance, target: str, parts: Elements) -> Encoded:
         """Tk-Instruct's way: its test joins examples with spaces, and forgets the task's name."""
@@ -119,7 +127,7 @@ class TaskEncoder:
                     break
                 fitting[kind] = number
                 tried = earlier + " ".join(examples[:number])
-        kept = Kept(steps, *fitting)
+        kept = KeptElements(steps, *fitting)
         prompt, lost = self._budget.cut_as_released(parts.head(kept) + tail.text)
         over = self._budget.target_tokens_over(target)
         dropped = replace(_dropped(parts, kept), cut_tokens=lost, target_tokens=over)
@@ -127,18 +135,18 @@ class TaskEncoder:
         return Encoded(self._task.id, instance.id, prompt, target, dropped, limits=limits)
 
 
-def _fewer_and_fewer(kept: Kept) -> Iterator[Kept]:
+def _fewer_and_fewer(kept: KeptElements) -> Iterator[KeptElements]:
     """All, then one example less at a time, negative ones first, then one step less."""
     yield kept
     for negative in reversed(range(kept.negative)):
         yield replace(kept, negative=negative)
     for positive in reversed(range(kept.positive)):
-        yield Kept(kept.steps, positive, 0)
+        yield KeptElements(kept.steps, positive, 0)
     for steps in reversed(range(kept.steps)):
-        yield Kept(steps, 0, 0)
+        yield KeptElements(steps, 0, 0)
 
 
-def _dropped(parts: Elements, kept: Kept) -> Dropped:
+def _dropped(parts: Elements, kept: KeptElements) -> Dropped:
     everything = parts.all
     return Dropped(
         positive=everything.positive - kept.positive,

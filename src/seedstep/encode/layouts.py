@@ -19,7 +19,7 @@ from seedstep.steps import canonical, shuffled
 
 __all__ = [
     "Elements",
-    "Kept",
+    "KeptElements",
     "Pair",
     "draw",
     "encode_pair",
@@ -46,7 +46,7 @@ def name_of(instance: Instance) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptElements:
     """How many of a prompt's steps and examples are in it, the first ones."""
 
     steps: int
@@ -82,16 +82,16 @@ class Elements:
         )
 
     @property
-    def all(self) -> Kept:
+    def all(self) -> KeptElements:
         """All steps and examples."""
-        return Kept(len(self.steps), len(self.positive), len(self.negative))
+        return KeptElements(len(self.steps), len(self.positive), len(self.negative))
 
     def instruction(self, steps: int) -> str:
         """The definition, with the first `steps` steps before or after it."""
         numbered = _steps_text(self.steps[:steps])
         return numbered + self.definition if self.prepend else self.definition + numbered
 
-    def head(self, kept: Kept) -> str:
+    def head(self, kept: KeptElements) -> str:
         """Everything before the input."""
         examples = self.positive[: kept.positive] + self.negative[: kept.negative]
         return self.name + self.instruction(kept.steps) + "".join(examples)

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from seedstep.encode.encodings import TokenPair
 
-__all__ = ["IGNORED", "Group", "Row", "group_pairs", "make_row", "pack", "visible"]
+__all__ = ["IGNORED", "PackedGroup", "PackedRow", "group_pairs", "make_row", "pack", "visible"]
 
 IGNORED = -100
 """The label of a position from which nothing is to be predicted."""
@@ -35,7 +35,7 @@ Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class PackedGroup:
     """Examples behind one copy of the first `prefix` tokens of their prompts."""
 
     pairs: tuple[TokenPair, ...]
@@ -48,7 +48,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PackedRow:
     """Tokens, the position of each, and the label to predict from it (or IGNORED).
 
     `segment` numbers prefixes and instances; `parent` is the segment of a token's prefix, which
@@ -65,7 +65,7 @@ class Row:
         return len(self.tokens)
 
 
-def group_pairs(pairs: Iterable[TokenPair], *, share: int, row_tokens: int) -> list[Group]:
+def group_pairs(pairs: Iterable[TokenPair], *, share: int, row_tokens: int) -> list[PackedGroup]:
     """Put examples of the same task together, at most `share` in a group.
 
     A group is divided where two prefixes need fewer tokens than one, and where it is longer than
@@ -81,12 +81,12 @@ def group_pairs(pairs: Iterable[TokenPair], *, share: int, row_tokens: int) -> l
     ]
 
 
-def pack(groups: Sequence[Group], *, row_tokens: int) -> list[list[Group]]:
+def pack(groups: Sequence[PackedGroup], *, row_tokens: int) -> list[list[PackedGroup]]:
     """Divide groups among rows of at most `row_tokens`, the longest first, each where it fits best.
 
     A longer group has a row of its own.
     """
-    rows: list[list[Group]] = []
+    rows: list[list[PackedGroup]] = []
     room: list[int] = []
     for group in sorted(groups, key=lambda group: -group.tokens):
         fitting = [place for place, left in enumerate(room) if left >= group.tokens]
@@ -100,7 +100,7 @@ def pack(groups: Sequence[Group], *, row_tokens: int) -> list[list[Group]]:
     return rows
 
 
-def make_row(groups: Sequence[Group]) -> Row:
+def make_row(groups: Sequence[PackedGroup]) -> PackedRow:
     """The row of some groups, one after the other."""
     tokens: list[int] = []
     positions: list[int] = []
@@ -126,10 +126,10 @@ def make_row(groups: Sequence[Group]) -> Row:
             add((*rest, *pair.target[:-1]), predicts, start, own, root)
         number = root + len(group.pairs) + 1
     columns = (tokens, positions, labels, segment, parent)
-    return Row(*(np.array(column, dtype=np.int64) for column in columns))
+    return PackedRow(*(np.array(column, dtype=np.int64) for column in columns))
 
 
-def visible(row: Row) -> NDArray[np.bool_]:
+def visible(row: PackedRow) -> NDArray[np.bool_]:
     """Which token (of the second axis) each token (of the first) sees."""
     seen = row.segment[None, :]
     known: NDArray[np.bool_] = (seen == row.segment[:, None]) | (seen == row.parent[:, None])
@@ -140,12 +140,12 @@ def _length(pair: TokenPair) -> int:
     return len(pair.prompt) + len(pair.target) - 1
 
 
-def _divided(pairs: Sequence[TokenPair], share: int, row_tokens: int) -> list[Group]:
+def _divided(pairs: Sequence[TokenPair], share: int, row_tokens: int) -> list[PackedGroup]:
     """Groups of examples that are sorted by their prompts."""
     common = [_common(*two) for two in pairwise(pairs)]
     if not common:
-        return [Group(tuple(pairs), 0)]
-    whole = Group(tuple(pairs), min(common))
+        return [PackedGroup(tuple(pairs), 0)]
+    whole = PackedGroup(tuple(pairs), min(common))
     if len(pairs) > share or whole.tokens > row_tokens:
         cut = len(pairs) // 2
     else:

@@ -17,14 +17,14 @@ from seedstep.encode.layouts import steps_of
 from seedstep.encode.tokenizers import tokenize
 
 __all__ = [
-    "Lengths",
+    "TokenLengths",
     "Totals",
     "measure",
 ]
 
 
 @dataclass(slots=True)
-class Lengths:
+class TokenLengths:
     """Lengths in tokens, special ones included."""
 
     number: int = 0
@@ -52,8 +52,8 @@ class Totals:
 
     tasks: int = 0
     without_steps: int = 0
-    prompt: Lengths = field(default_factory=Lengths)
-    target: Lengths = field(default_factory=Lengths)
+    prompt: TokenLengths = field(default_factory=TokenLengths)
+    target: TokenLengths = field(default_factory=TokenLengths)
     lost: Counter[str] = field(default_factory=Counter)
     examples_with: Counter[str] = field(default_factory=Counter)
 

@@ -1,12 +1,18 @@
 """Metrics and scores; `compare` and `agreement` beside them need numpy."""
 
 from seedstep.data import Prediction
-from seedstep.evaluate.metrics import Marker, Marks, Metric, stemmed_tokens, without_space_marks
+from seedstep.evaluate.metrics import (
+    Marks,
+    Metric,
+    PredictionMarker,
+    stemmed_tokens,
+    without_space_marks,
+)
 from seedstep.evaluate.scores import (
     CATEGORY_METRICS,
+    InstanceResult,
     Means,
     Reference,
-    Result,
     Scores,
     category_metric,
     references_of,
@@ -15,13 +21,13 @@ from seedstep.evaluate.scores import (
 
 __all__ = [
     "CATEGORY_METRICS",
-    "Marker",
+    "InstanceResult",
     "Marks",
     "Means",
     "Metric",
     "Prediction",
+    "PredictionMarker",
     "Reference",
-    "Result",
     "Scores",
     "category_metric",
     "references_of",

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from seedstep.errors import InputError
-from seedstep.evaluate.intervals import Value, bootstrap
+from seedstep.evaluate.intervals import Value, resample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -129,7 +129,7 @@ def raw_agreement(one: Sequence[str], other: Sequence[str], seed: int = 0) -> Va
         shares: Numbers = (drawn @ same) / drawn.sum(axis=1)
         return shares
 
-    return bootstrap(_counts(patterns), share, "item", seed=seed)
+    return resample(_counts(patterns), share, "item", seed=seed)
 
 
 def cohen_kappa(one: Sequence[str], other: Sequence[str], seed: int = 0) -> Value:
@@ -149,7 +149,7 @@ def cohen_kappa(one: Sequence[str], other: Sequence[str], seed: int = 0) -> Valu
         kappas: Numbers = (items * (drawn @ same) - by_chance) / (items**2 - by_chance)
         return kappas
 
-    return bootstrap(_counts(patterns), kappa, "item", seed=seed, undefined=ONE_LEVEL)
+    return resample(_counts(patterns), kappa, "item", seed=seed, undefined=ONE_LEVEL)
 
 
 def fleiss_kappa(items: Sequence[Sequence[str]], seed: int = 0) -> Value:
@@ -172,7 +172,7 @@ def fleiss_kappa(items: Sequence[Sequence[str]], seed: int = 0) -> Value:
         kappas: Numbers = (agreed - by_chance) / (ratings**2 - by_chance)
         return kappas
 
-    return bootstrap(_counts(patterns), kappa, "item", seed=seed, undefined=ONE_LEVEL)
+    return resample(_counts(patterns), kappa, "item", seed=seed, undefined=ONE_LEVEL)
 
 
 def spearman(one: Sequence[float], other: Sequence[float], seed: int = 0) -> Value:
@@ -192,7 +192,7 @@ def spearman(one: Sequence[float], other: Sequence[float], seed: int = 0) -> Val
         rhos: Numbers = (drawn * x * y).sum(axis=1) / np.sqrt(spread_x * spread_y)
         return rhos
 
-    return bootstrap(_counts(patterns), correlation, "item", seed=seed, undefined=NO_ORDER)
+    return resample(_counts(patterns), correlation, "item", seed=seed, undefined=NO_ORDER)
 
 
 def _counts(patterns: Counter[Pattern]) -> "Counts":

@@ -20,16 +20,16 @@ import numpy as np
 from seedstep.errors import InputError
 from seedstep.evaluate.intervals import Value, mean_over_tasks
 from seedstep.evaluate.metrics import Metric
-from seedstep.evaluate.scores import Result, Scores, category_metric, means
+from seedstep.evaluate.scores import InstanceResult, Scores, category_metric, means
 
 __all__ = [
     "METRICS",
     "Comparison",
     "Difference",
-    "Evaluated",
+    "EvaluatedSystem",
     "Grouping",
     "McNemar",
-    "Measured",
+    "MeanScores",
     "Pairing",
     "compare",
     "compare_with_first",
@@ -45,7 +45,7 @@ Grouping = Literal["category", "task"]
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeanScores:
     """Mean scores from 0 to 100 over some instances, with 95% intervals over their tasks.
 
     Missing and failed predictions count as empty ones.
@@ -66,7 +66,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluated:
+class EvaluatedSystem:
     """A system with all it scored.
 
     `groups` are by category or task, and empty where neither was asked for. `left_out` says, with
@@ -75,9 +75,9 @@ class Evaluated:
 
     name: str
     scores: Scores
-    overall: Measured
+    overall: MeanScores
     grouping: Grouping | None
-    groups: Mapping[str, Measured]
+    groups: Mapping[str, MeanScores]
     left_out: tuple[str, ...]
 
 
@@ -87,14 +87,14 @@ def evaluated(
     grouping: Grouping | None = None,
     left_out: Sequence[str] = (),
     seed: int = 0,
-) -> Evaluated:
+) -> EvaluatedSystem:
     """A system's scores with their intervals, over all instances and by group."""
     groups = measured_by(scores.results, grouping, seed) if grouping else {}
     overall = measured(scores.results, seed)
-    return Evaluated(name, scores, overall, grouping, groups, tuple(left_out))
+    return EvaluatedSystem(name, scores, overall, grouping, groups, tuple(left_out))
 
 
-def measured(results: Sequence[Result], seed: int = 0) -> Measured:
+def measured(results: Sequence[InstanceResult], seed: int = 0) -> MeanScores:
     """The mean scores of some results, of which there is at least one."""
     tasks = [one.task for one in results]
 
@@ -102,7 +102,7 @@ def measured(results: Sequence[Result], seed: int = 0) -> Measured:
         points = [100 * one.marks.of(metric) for one in results]
         return mean_over_tasks(points, tasks, seed=seed)
 
-    return Measured(
+    return MeanScores(
         len(results),
         len(set(tasks)),
         sum(one.status == "missing" for one in results),
@@ -114,10 +114,10 @@ def measured(results: Sequence[Result], seed: int = 0) -> Measured:
 
 
 def measured_by(
-    results: Sequence[Result], grouping: Grouping, seed: int = 0
-) -> dict[str, Measured]:
+    results: Sequence[InstanceResult], grouping: Grouping, seed: int = 0
+) -> dict[str, MeanScores]:
     """As `measured`, for each category or task, by its name; nothing where no task has one."""
-    groups: dict[str, list[Result]] = {}
+    groups: dict[str, list[InstanceResult]] = {}
     for one in results:
         groups.setdefault(getattr(one, grouping), []).append(one)
     if set(groups) == {""}:
@@ -189,10 +189,12 @@ class Pairing:
     comparison: Comparison
 
 
-_Pair = tuple[Result, Result]
+_Pair = tuple[InstanceResult, InstanceResult]
 
 
-def compare(first: Sequence[Result], second: Sequence[Result], seed: int = 0) -> Comparison:
+def compare(
+    first: Sequence[InstanceResult], second: Sequence[InstanceResult], seed: int = 0
+) -> Comparison:
     """Compare the results of two systems. Task and category of a pair are those of the first.
 
     Raises:
@@ -224,7 +226,7 @@ def compare(first: Sequence[Result], second: Sequence[Result], seed: int = 0) ->
     )
 
 
-def compare_with_first(systems: Sequence[Evaluated], seed: int = 0) -> tuple[Pairing, ...]:
+def compare_with_first(systems: Sequence[EvaluatedSystem], seed: int = 0) -> tuple[Pairing, ...]:
     """The first of some systems compared with each of the others.
 
     Raises:

@@ -9,7 +9,7 @@ interval). Of simulated differences over 8 tasks the plain interval held 89%, th
 Example::
 
     tasks = np.ones(60, int)
-    bootstrap(tasks, lambda drawn: drawn @ differences / drawn.sum(axis=1), "task", seed=1)
+    resample(tasks, lambda drawn: drawn @ differences / drawn.sum(axis=1), "task", seed=1)
     # Value(value=1.2, low=0.3, high=2.2, reason="")
 """
 
@@ -24,7 +24,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["MIN_UNITS", "RESAMPLES", "Statistic", "Value", "bootstrap", "mean_over_tasks"]
+__all__ = ["MIN_UNITS", "RESAMPLES", "Statistic", "Value", "mean_over_tasks", "resample"]
 
 RESAMPLES = 10_000
 
@@ -52,7 +52,7 @@ class Value:
     reason: str = ""
 
 
-def bootstrap(
+def resample(
     counts: "NDArray[np.int64]",
     statistic: Statistic,
     unit: str,
@@ -97,7 +97,7 @@ def mean_over_tasks(
     task_of = [numbers.setdefault(task, len(numbers)) for task in tasks]
     sizes = np.bincount(task_of)
     sums = np.bincount(task_of, values)
-    return bootstrap(
+    return resample(
         np.ones_like(sizes), lambda drawn: (drawn @ sums) / (drawn @ sizes), "task", seed=seed
     )
 

@@ -29,11 +29,11 @@ __all__ = [
     "FIRST",
     "SAME",
     "SECOND",
-    "Answers",
     "JudgeSettings",
+    "JudgeVerdict",
     "Judged",
     "Question",
-    "Verdict",
+    "SystemAnswers",
     "judge_answers",
     "make_judge_settings",
     "preference_question",
@@ -114,7 +114,7 @@ UNREAD = "the verdict could not be read, twice"
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class SystemAnswers:
     """What a system answered, by instance id; what is not there counts as an empty text."""
 
     name: str
@@ -122,7 +122,7 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class JudgeVerdict:
     """What the judge said about one system, or about two in the order in which they were `shown`.
 
     `label` is a level from A to D, or FIRST, SECOND or SAME; it is empty where there is no verdict,
@@ -143,7 +143,7 @@ class Judged:
 
     instance: str
     task: str
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[JudgeVerdict, ...]
     failure: str = ""
 
 
@@ -164,7 +164,7 @@ class Question:
 def judge_answers(
     settings: JudgeSettings,
     instances: Iterable[Task],
-    answers: Sequence[Answers],
+    answers: Sequence[SystemAnswers],
     engine: Engine,
 ) -> AsyncGenerator[Judged]:
     """Yield the verdicts on each instance, in their order; the first `settings.limit` of them.
@@ -186,29 +186,33 @@ def judge_answers(
 
 
 async def _judged(
-    settings: JudgeSettings, task: Task, answers: Sequence[Answers], engine: Engine, place: int
+    settings: JudgeSettings,
+    task: Task,
+    answers: Sequence[SystemAnswers],
+    engine: Engine,
+    place: int,
 ) -> Judged:
     asked = _ratings if settings.mode == "rating" else _preferences
     verdicts = []
     for shown, question in asked(task, answers):
         if question is None:
-            verdicts.append(Verdict(shown, SAME))
+            verdicts.append(JudgeVerdict(shown, SAME))
         else:
             verdicts.append(await _ask(settings, shown, question, engine, place))
     failure = "" if any(one.label for one in verdicts) else "no_verdict"
     return Judged(task.id, task.name, tuple(verdicts), failure)
 
 
-Asked = Iterable[tuple[tuple[str, ...], Question | None]]
+AskedQuestions = Iterable[tuple[tuple[str, ...], Question | None]]
 """The names of who is shown, with what is asked; None where that needs no judge."""
 
 
-def _ratings(task: Task, answers: Sequence[Answers]) -> Asked:
+def _ratings(task: Task, answers: Sequence[SystemAnswers]) -> AskedQuestions:
     for one in answers:
         yield (one.name,), rating_question(task, one.texts.get(task.id, ""))
 
 
-def _preferences(task: Task, answers: Sequence[Answers]) -> Asked:
+def _preferences(task: Task, answers: Sequence[SystemAnswers]) -> AskedQuestions:
     first = answers[0]
     for other in answers[1:]:
         for one, two in ((first, other), (other, first)):
@@ -223,7 +227,7 @@ async def _ask(
     question: Question,
     engine: Engine,
     place: int,
-) -> Verdict:
+) -> JudgeVerdict:
     """Ask twice at the most. The seed decides the draws, so that another one is another judge."""
     keys: list[str] = []
     replies: list[str] = []
@@ -239,11 +243,11 @@ async def _ask(
         reply = await engine.ask(request, (place, number))
         if isinstance(reply, Failure):
             failure = reply.detail or reply.reason
-            return Verdict(shown, "", tuple(keys), tuple(replies), failure)
+            return JudgeVerdict(shown, "", tuple(keys), tuple(replies), failure)
         replies.append(reply.text)
         if label := read_verdict(reply.text, question):
-            return Verdict(shown, label, tuple(keys), tuple(replies))
-    return Verdict(shown, "", tuple(keys), tuple(replies), UNREAD)
+            return JudgeVerdict(shown, label, tuple(keys), tuple(replies))
+    return JudgeVerdict(shown, "", tuple(keys), tuple(replies), UNREAD)
 
 
 def rating_question(task: Task, response: str) -> Question:

@@ -6,7 +6,7 @@ and appendix D).
 
 Example::
 
-    Marker().mark("He is sleeping.", ["He sleeps.", "Asleep"])
+    PredictionMarker().mark("He is sleeping.", ["He sleeps.", "Asleep"])
     # Marks(rouge_l=0.8, rouge_1=0.8, exact_match=0.0)
 """
 
@@ -20,9 +20,9 @@ from seedstep.errors import InputError, MissingExtraError
 from seedstep.text import Tokenizer, latin_tokens, normal_answer, rouge_l_and_1
 
 __all__ = [
-    "Marker",
     "Marks",
     "Metric",
+    "PredictionMarker",
     "load_tokenizer",
     "stemmed_tokens",
     "without_space_marks",
@@ -107,7 +107,7 @@ class _Answer(NamedTuple):
     normal: str
 
 
-class Marker:
+class PredictionMarker:
     """Marks predictions. It remembers short answers, since labels come back often."""
 
     def __init__(self, tokenizer: Tokenizer = stemmed_tokens) -> None:

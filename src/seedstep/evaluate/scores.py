@@ -19,14 +19,14 @@ from typing import Literal
 
 from seedstep.data import Prediction, Task, instances_of
 from seedstep.errors import InputError
-from seedstep.evaluate.metrics import Marker, Marks, Metric, stemmed_tokens
+from seedstep.evaluate.metrics import Marks, Metric, PredictionMarker, stemmed_tokens
 from seedstep.text import Tokenizer
 
 __all__ = [
     "CATEGORY_METRICS",
+    "InstanceResult",
     "Means",
     "Reference",
-    "Result",
     "Scores",
     "category_metric",
     "means",
@@ -52,7 +52,7 @@ CATEGORY_METRICS: Mapping[str, Metric] = MappingProxyType(
 )
 """The metric that was published for each category of the English test set."""
 
-Status = Literal["predicted", "missing", "failed"]
+PredictionStatus = Literal["predicted", "missing", "failed"]
 
 
 def category_metric(category: str) -> Metric:
@@ -70,14 +70,14 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class InstanceResult:
     """The marks of one instance, in [0, 1], and whether there was something to mark."""
 
     instance: str
     task: str
     category: str
     marks: Marks
-    status: Status
+    status: PredictionStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Scores:
     instance. Neither kind counts, nor changes a denominator.
     """
 
-    results: tuple[Result, ...]
+    results: tuple[InstanceResult, ...]
     overall: Means
     categories: Mapping[str, Means]
     tasks: Mapping[str, Means]
@@ -133,7 +133,7 @@ def score(
     if not references:
         raise InputError("there are no references to score against", "name tasks with instances")
     joined = _joined(predictions, references)
-    marker = Marker(tokenizer)
+    marker = PredictionMarker(tokenizer)
     results = tuple(
         _result(marker, instance, reference, joined.found.get(instance))
         for instance, reference in references.items()
@@ -163,23 +163,23 @@ def _joined(predictions: Iterable[Prediction], references: Mapping[str, Referenc
 
 
 def _result(
-    marker: Marker, instance: str, reference: Reference, prediction: Prediction | None
-) -> Result:
+    marker: PredictionMarker, instance: str, reference: Reference, prediction: Prediction | None
+) -> InstanceResult:
     if not reference.outputs:
         raise InputError(f"instance {instance!r} has no reference outputs", "leave it out")
     status = _status(prediction)
     text = prediction.text if prediction and status == "predicted" else ""
     marks = marker.mark(text, reference.outputs)
-    return Result(instance, reference.task, reference.category, marks, status)
+    return InstanceResult(instance, reference.task, reference.category, marks, status)
 
 
-def _status(prediction: Prediction | None) -> Status:
+def _status(prediction: Prediction | None) -> PredictionStatus:
     if prediction is None:
         return "missing"
     return "failed" if prediction.failed else "predicted"
 
 
-def means(results: Iterable[Result]) -> Means:
+def means(results: Iterable[InstanceResult]) -> Means:
     """The mean scores of some results, of which there is at least one."""
     results = tuple(results)
     return Means(
@@ -192,8 +192,10 @@ def means(results: Iterable[Result]) -> Means:
     )
 
 
-def _means_by(results: Iterable[Result], name: Callable[[Result], str]) -> dict[str, Means]:
-    groups: dict[str, list[Result]] = {}
+def _means_by(
+    results: Iterable[InstanceResult], name: Callable[[InstanceResult], str]
+) -> dict[str, Means]:
+    groups: dict[str, list[InstanceResult]] = {}
     for one in results:
         groups.setdefault(name(one), []).append(one)
     return {group: means(groups[group]) for group in sorted(groups)}

@@ -21,7 +21,7 @@ from typing import Any, Literal, NamedTuple
 
 from seedstep.evaluate import Metric, category_metric
 from seedstep.evaluate.agreement import LEVELS
-from seedstep.evaluate.compare import METRICS, Difference, Evaluated, Measured, Pairing
+from seedstep.evaluate.compare import METRICS, Difference, EvaluatedSystem, MeanScores, Pairing
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import Judged
 from seedstep.evaluate.verdicts import preferences, ratings
@@ -29,7 +29,7 @@ from seedstep.evaluate.verdicts import preferences, ratings
 __all__ = [
     "METRIC_NAMES",
     "NO_CATEGORY",
-    "Table",
+    "CellTable",
     "comparison_table",
     "comparison_title",
     "comparisons_json",
@@ -57,7 +57,7 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u202a-\u202e
 _MARKUP = re.compile(r"[\\`*_<>#|~]|(?<=\])\(")
 
 
-class Table(NamedTuple):
+class CellTable(NamedTuple):
     """Cells of text."""
 
     head: tuple[str, ...]
@@ -77,10 +77,10 @@ def shown(value: Value, digits: int = 1, sign: Literal["-", "+"] = "-") -> str:
     return f"{value.value:{form}} [{value.low:{form}}, {value.high:{form}}]"
 
 
-def overall_table(systems: Sequence[Evaluated]) -> Table:
+def overall_table(systems: Sequence[EvaluatedSystem]) -> CellTable:
     """A row for each system: its scores over all instances, with intervals."""
     head = ("system", *METRIC_NAMES.values(), "instances", "tasks")
-    return Table(
+    return CellTable(
         head,
         tuple(
             (
@@ -94,10 +94,10 @@ def overall_table(systems: Sequence[Evaluated]) -> Table:
     )
 
 
-def kept_table(rows: Iterable[Mapping[str, Any]]) -> Table:
+def kept_table(rows: Iterable[Mapping[str, Any]]) -> CellTable:
     """As `overall_table`, of the scores that a run keeps (`seedstep.runs.kept_scores`)."""
     overall = (row for row in rows if not row["grouping"])
-    return Table(
+    return CellTable(
         ("system", "tokenizer", *METRIC_NAMES.values(), "instances", "tasks"),
         tuple(_kept_row(*key, [*found]) for key, found in groupby(overall, _kept_of)),
     )
@@ -118,7 +118,7 @@ def _kept_row(name: str, tokens: str, rows: Sequence[Mapping[str, Any]]) -> tupl
     )
 
 
-def group_table(systems: Sequence[Evaluated]) -> Table | None:
+def group_table(systems: Sequence[EvaluatedSystem]) -> CellTable | None:
     """A row for each category or task, a column for each system; None where no groups are.
 
     The score is by the metric that was published for the category.
@@ -133,14 +133,14 @@ def group_table(systems: Sequence[Evaluated]) -> Table | None:
         metric = metrics[name]
         cells = (_group_cell(one.groups.get(name), metric) for one in systems)
         rows.append((name or NO_CATEGORY, METRIC_NAMES[metric], *cells))
-    return Table((grouping, "metric", *(one.name for one in systems)), tuple(rows))
+    return CellTable((grouping, "metric", *(one.name for one in systems)), tuple(rows))
 
 
-def _group_cell(measured: Measured | None, metric: Metric) -> str:
+def _group_cell(measured: MeanScores | None, metric: Metric) -> str:
     return NOTHING if measured is None else shown(measured.of(metric))
 
 
-def _metrics(systems: Sequence[Evaluated]) -> dict[str, Metric]:
+def _metrics(systems: Sequence[EvaluatedSystem]) -> dict[str, Metric]:
     """The published metric of each group."""
     if systems[0].grouping == "category":
         return {name: category_metric(name) for one in systems for name in one.groups}
@@ -151,14 +151,14 @@ def _metrics(systems: Sequence[Evaluated]) -> dict[str, Metric]:
     }
 
 
-def comparison_table(pairing: Pairing) -> Table:
+def comparison_table(pairing: Pairing) -> CellTable:
     """Rows for ROUGE-L, exact match and each category: the scores of both, A and B, and A - B."""
     found = pairing.comparison
     head = ("", "metric", "A", "B", "A - B", "win/lose/tie", "instances")
     named = [("all", found.overall), ("all", found.exact_match)]
     if set(found.categories) != {""}:
         named += [(name or NO_CATEGORY, one) for name, one in found.categories.items()]
-    return Table(head, tuple(_difference_row(name, one) for name, one in named))
+    return CellTable(head, tuple(_difference_row(name, one) for name, one in named))
 
 
 def comparison_title(pairing: Pairing) -> str:
@@ -183,11 +183,11 @@ def comparisons_json(pairings: Iterable[Pairing]) -> str:
     return json.dumps([asdict(one) for one in pairings], indent=2) + "\n"
 
 
-def verdict_table(mode: Literal["rating", "pairwise"], judged: Sequence[Judged]) -> Table:
+def verdict_table(mode: Literal["rating", "pairwise"], judged: Sequence[Judged]) -> CellTable:
     """A row for each system with its levels, or for each pair with wins, losses and ties."""
     if mode == "rating":
         head = ("system", *LEVELS, "missing", "A or B")
-        return Table(
+        return CellTable(
             head,
             tuple(
                 (
@@ -200,7 +200,7 @@ def verdict_table(mode: Literal["rating", "pairwise"], judged: Sequence[Judged])
             ),
         )
     names = ("wins", "losses", "ties", "disagreed", "equal", "missing")
-    return Table(
+    return CellTable(
         ("A / B", *names, "A - B"),
         tuple(
             (
@@ -213,7 +213,7 @@ def verdict_table(mode: Literal["rating", "pairwise"], judged: Sequence[Judged])
     )
 
 
-def markdown(table: Table) -> str:
+def markdown(table: CellTable) -> str:
     """A table in Markdown. What looks like markup in a cell is shown as it is."""
     head, rows = table
     numbers = [any(char.isdigit() for row in rows for char in row[n][:1]) for n in range(len(head))]
@@ -232,7 +232,7 @@ def escaped(cell: str) -> str:
     return _MARKUP.sub(r"\\\g<0>", one_line(cell))
 
 
-def scores_csv(systems: Iterable[Evaluated]) -> str:
+def scores_csv(systems: Iterable[EvaluatedSystem]) -> str:
     """One score a row, by system, group and metric, with its interval and counts."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -250,18 +250,18 @@ def scores_csv(systems: Iterable[Evaluated]) -> str:
     return out.getvalue()
 
 
-def _all_measured(system: Evaluated) -> Iterable[tuple[str, str, Measured]]:
+def _all_measured(system: EvaluatedSystem) -> Iterable[tuple[str, str, MeanScores]]:
     yield "", "", system.overall
     for name, one in system.groups.items():
         yield system.grouping or "", name, one
 
 
-def scores_json(systems: Iterable[Evaluated]) -> str:
+def scores_json(systems: Iterable[EvaluatedSystem]) -> str:
     """Everything about each system: scores, intervals, and what was missing, failed, left out."""
     return json.dumps([_record(one) for one in systems], indent=2) + "\n"
 
 
-def _record(one: Evaluated) -> dict[str, Any]:
+def _record(one: EvaluatedSystem) -> dict[str, Any]:
     groups = {name: asdict(measured) for name, measured in one.groups.items()}
     return {
         "system": one.name,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from seedstep.evaluate.agreement import ACCEPTABLE, LEVELS, OUTCOMES
 from seedstep.evaluate.intervals import Value, mean_over_tasks
-from seedstep.evaluate.judge import FIRST, SAME, SECOND, Judged, Verdict
+from seedstep.evaluate.judge import FIRST, SAME, SECOND, Judged, JudgeVerdict
 
 __all__ = ["Preference", "Ratings", "labels_of", "preferences", "ratings"]
 
@@ -76,7 +76,7 @@ def _ratings(system: str, labels: Sequence[tuple[str, str]], seed: int) -> Ratin
 
 def preferences(judged: Sequence[Judged], seed: int = 0) -> tuple[Preference, ...]:
     """The first system against each of the others."""
-    pairs: dict[tuple[str, str], list[tuple[str, Verdict, Verdict]]] = {}
+    pairs: dict[tuple[str, str], list[tuple[str, JudgeVerdict, JudgeVerdict]]] = {}
     for one in judged:
         for there, back in zip(one.verdicts[::2], one.verdicts[1::2], strict=True):
             first, second = there.shown
@@ -85,7 +85,7 @@ def preferences(judged: Sequence[Judged], seed: int = 0) -> tuple[Preference, ..
 
 
 def _preference(
-    first: str, second: str, both: Sequence[tuple[str, Verdict, Verdict]], seed: int
+    first: str, second: str, both: Sequence[tuple[str, JudgeVerdict, JudgeVerdict]], seed: int
 ) -> Preference:
     outcomes = [(task, _outcome(there, back)) for task, there, back in both]
     given = [(task, outcome) for task, outcome in outcomes if outcome]
@@ -104,7 +104,7 @@ def _preference(
     )
 
 
-def _outcome(there: Verdict, back: Verdict) -> str:
+def _outcome(there: JudgeVerdict, back: JudgeVerdict) -> str:
     """What two verdicts on the same texts, in both orders, say of the first system."""
     if not (there.label and back.label):
         return ""
@@ -115,7 +115,7 @@ def _outcome(there: Verdict, back: Verdict) -> str:
     return TIE
 
 
-def _is_same(there: Verdict, back: Verdict) -> bool:
+def _is_same(there: JudgeVerdict, back: JudgeVerdict) -> bool:
     return there.label == back.label == SAME
 
 

@@ -5,7 +5,7 @@ same run gives the same bytes. A directory appears as a whole or not at all.
 
 Example::
 
-    export(Run.read(Path("runs/first")), "alpaca", "data/alpaca")
+    export(BootstrapRun.read(Path("runs/first")), "alpaca", "data/alpaca")
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +22,7 @@ from seedstep.data.files import EXPORT_MARKER
 from seedstep.encode import encode_pair
 from seedstep.errors import InputError, MissingExtraError, RunError
 from seedstep.exports.hub import data_card, require_licence
-from seedstep.runs.bootstrap import Run
+from seedstep.runs.bootstrap import BootstrapRun
 
 __all__ = [
     "FORMATS",
@@ -37,7 +37,7 @@ SUPERNI_EXAMPLES = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ExportRow:
     """One instance with its task."""
 
     id: str
@@ -53,7 +53,7 @@ class Row:
 
 
 def export(
-    run: Run, name: str, out: str | Path, *, end_of_text: str = "", licence: str = ""
+    run: BootstrapRun, name: str, out: str | Path, *, end_of_text: str = "", licence: str = ""
 ) -> int:
     """Write a run's finished tasks to the directory `out` and return the number of records.
 
@@ -96,13 +96,13 @@ def exported_files(path: Path) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    run: Run
+    run: BootstrapRun
     tasks: Sequence[Task]
     seed: int
     end_of_text: str
     licence: str
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[ExportRow]:
         """All instances, each content once."""
         seen = set()
         for task in self.tasks:
@@ -110,7 +110,7 @@ class _Source:
                 content = (task.definition, instance.input, instance.output)
                 if content not in seen:
                     seen.add(content)
-                    yield Row(task.id, *content, task.is_classification)
+                    yield ExportRow(task.id, *content, task.is_classification)
 
 
 Writer = Callable[[_Source, Path], int]
@@ -180,7 +180,7 @@ def _hub(source: _Source, out: Path) -> int:
     return _write_parquet(rows, out / "data" / "train-00000-of-00001.parquet")
 
 
-def _write_parquet(rows: Sequence[Row], path: Path) -> int:
+def _write_parquet(rows: Sequence[ExportRow], path: Path) -> int:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq

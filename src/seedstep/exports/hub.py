@@ -20,10 +20,10 @@ from typing import Protocol
 import msgspec
 import yaml
 
-from seedstep.bootstrap import Settings
+from seedstep.bootstrap import BootstrapSettings
 from seedstep.bootstrap.settings import PAPER_SAMPLING
 from seedstep.errors import InputError, MissingExtraError, UnreachableError
-from seedstep.runs.bootstrap import Run
+from seedstep.runs.bootstrap import BootstrapRun
 
 __all__ = [
     "data_card",
@@ -92,7 +92,7 @@ def require_licence(licence: str) -> None:
         raise InputError(what, "add --license with an identifier such as cc-by-4.0 or apache-2.0")
 
 
-def data_card(run: Run, rows: Sequence[_Row], licence: str) -> str:
+def data_card(run: BootstrapRun, rows: Sequence[_Row], licence: str) -> str:
     """The card of a run's rows, with the header that the hub reads.
 
     `licence` is an identifier as the hub knows them, such as cc-by-4.0.
@@ -144,7 +144,7 @@ def _header(rows: int, title: str, licence: str) -> str:
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
-def _settings(settings: Settings) -> Iterator[tuple[str, object]]:
+def _settings(settings: BootstrapSettings) -> Iterator[tuple[str, object]]:
     values = asdict(settings)
     yield from ((name, values[name]) for name in SHOWN)
     yield "prompt_style", settings.style
@@ -153,7 +153,7 @@ def _settings(settings: Settings) -> Iterator[tuple[str, object]]:
         yield f"sampling of {request}", msgspec.json.encode(sampling).decode()
 
 
-def _contamination(settings: Settings) -> str:
+def _contamination(settings: BootstrapSettings) -> str:
     if not settings.decontaminate:
         return NOT_DECONTAMINATED
     return DECONTAMINATED + ", ".join(_cell(Path(path).name) for path in settings.decontaminate)

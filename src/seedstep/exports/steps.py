@@ -15,7 +15,7 @@ from seedstep.data import STEPS_FIELD, write_in_parts, write_task_with
 from seedstep.errors import InputError
 from seedstep.runs.steps import StepsRun
 from seedstep.runs.tasks import Entry
-from seedstep.steps import Written, render
+from seedstep.steps import WrittenSteps, render
 
 __all__ = [
     "export_lines",
@@ -65,7 +65,7 @@ def _sources(run: StepsRun) -> Iterator[tuple[str, Path]]:
         yield file.stem, file
 
 
-def _line(entry: Entry[Written], model: str) -> bytes:
+def _line(entry: Entry[WrittenSteps], model: str) -> bytes:
     written = entry.result
     line = {
         "task": entry.task,

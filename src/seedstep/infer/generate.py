@@ -24,7 +24,7 @@ from transformers.cache_utils import DynamicLayer
 
 __all__ = [
     "Checkpoint",
-    "Generated",
+    "GeneratedText",
     "KeysAndValues",
     "PrefixBatch",
     "before_stop",
@@ -165,7 +165,7 @@ _Written = tuple[Sequence[int], list[list[int]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Generated:
+class GeneratedText:
     """What a model wrote, stripped. `cut` where it had not come to an end."""
 
     text: str
@@ -199,7 +199,7 @@ class Checkpoint:
         self.is_decoder_only = not model.config.is_encoder_decoder
         self.note = why_not_shared(model) if self.is_decoder_only else ""
 
-    def answers(self, prompts: Sequence[Prompt]) -> Iterator[list[tuple[int, Generated]]]:
+    def answers(self, prompts: Sequence[Prompt]) -> Iterator[list[tuple[int, GeneratedText]]]:
         """The answers to a task's prompts with their places, in batches, short prompts first."""
         common = _common_length(prompts)
         if self.is_decoder_only and not self.note and common:
@@ -278,11 +278,11 @@ class Checkpoint:
         end = next((place + 1 for place, one in enumerate(ids) if one in self._ends), len(ids))
         return list(ids[:end])
 
-    def _generated(self, ids: Sequence[int]) -> Generated:
+    def _generated(self, ids: Sequence[int]) -> GeneratedText:
         text = self._text(ids)
         stopped = before_stop(text, self._stop)
         ended = stopped is not None or ids[-1] in self._ends
-        return Generated((text if stopped is None else stopped).strip(), cut=not ended)
+        return GeneratedText((text if stopped is None else stopped).strip(), cut=not ended)
 
     def _text(self, ids: Sequence[int]) -> str:
         found = self._tokenizer.decode(

@@ -26,9 +26,9 @@ from seedstep.llm.order import AHEAD, in_order
 from seedstep.text.cleaning import plain_text
 
 __all__ = [
-    "Answered",
-    "Demonstration",
-    "Work",
+    "Answer",
+    "HasOutput",
+    "TaskWork",
     "ask_checkpoint",
     "ask_server",
     "copy_answers",
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 
-class Demonstration(Protocol):
+class HasOutput(Protocol):
     """What a positive example needs to be copied from."""
 
     @property
@@ -54,7 +54,7 @@ def copy_inputs(task: str, inputs: Mapping[str, str]) -> Iterator[Prediction]:
 def copy_demonstrations(
     task: str,
     instances: Iterable[str],
-    demonstrations: Sequence[Demonstration],
+    demonstrations: Sequence[HasOutput],
     seed: int | None = None,
 ) -> Iterator[Prediction]:
     """A demonstration's output as the prediction for each instance id.
@@ -76,11 +76,11 @@ def _drawn(seed: int, instance: str, choices: int) -> int:
 
 
 if TYPE_CHECKING:
-    from seedstep.infer.generate import Checkpoint, Generated
+    from seedstep.infer.generate import Checkpoint, GeneratedText
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class TaskWork:
     """A task with those of its instances that are to be predicted, by their places in the run."""
 
     task: Task
@@ -88,7 +88,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class Answer:
     """What a system answered to the instance at a place.
 
     `failed` says why there is no answer; `cut` is an answer that reached its length limit,
@@ -104,10 +104,10 @@ class Answered:
 
 async def ask_server(
     settings: SystemSettings,
-    work: Iterable[Work],
+    work: Iterable[TaskWork],
     engine: Engine,
     tokenizer: HfTokenizer | None = None,
-) -> AsyncGenerator[list[Answered]]:
+) -> AsyncGenerator[list[Answer]]:
     """Yield the answers of a served model, one by one in order.
 
     With a tokenizer, prompts are fitted to the encoding's `max_source`.
@@ -125,10 +125,10 @@ async def ask_server(
 
 def _asking(
     settings: SystemSettings,
-    work: Iterable[Work],
+    work: Iterable[TaskWork],
     engine: Engine,
     tokenizer: HfTokenizer | None,
-) -> Iterator[Coroutine[Any, Any, Answered]]:
+) -> Iterator[Coroutine[Any, Any, Answer]]:
     encoding = settings.encoding
     if encoding.layout == "chat":  # the server has the template
         encoding = replace(encoding, layout="tk-instruct")
@@ -140,26 +140,26 @@ def _asking(
 
 async def _ask(
     settings: SystemSettings, encoder: TaskEncoder, place: int, instance: Instance, engine: Engine
-) -> Answered:
+) -> Answer:
     try:
         encoded = encoder.encode(instance)
     except InputError as error:
-        return Answered(place, "", failed=error.what)
+        return Answer(place, "", failed=error.what)
     text, _ = decoder_texts(encoded)
     prompt = (Message("user", text.rstrip()),) if settings.style == "chat" else text
     answer = await engine.ask(Request("prediction", prompt, settings.prediction), (place,))
     if isinstance(answer, Failure):
-        return Answered(place, "", failed=plain_text(f"{answer.reason}: {answer.detail}"))
+        return Answer(place, "", failed=plain_text(f"{answer.reason}: {answer.detail}"))
     said = plain_text(answer.text).strip()
-    return Answered(place, said, cut=answer.cut, shortened=_is_shortened(encoded))
+    return Answer(place, said, cut=answer.cut, shortened=_is_shortened(encoded))
 
 
 def ask_checkpoint(
     settings: SystemSettings,
-    work: Iterable[Work],
+    work: Iterable[TaskWork],
     checkpoint: "Checkpoint",
     tokenizer: HfTokenizer,
-) -> Iterator[list[Answered]]:
+) -> Iterator[list[Answer]]:
     """Yield the answers of a model that is loaded into this process, batch by batch, task by task.
 
     Raises:
@@ -168,12 +168,12 @@ def ask_checkpoint(
     for one in work:
         encoder = TaskEncoder(one.task, settings.encoding, tokenizer)
         asked: list[tuple[int, Encoded]] = []
-        failed: list[Answered] = []
+        failed: list[Answer] = []
         for place, instance in one.instances:
             try:
                 asked.append((place, encoder.encode(instance)))
             except InputError as error:
-                failed.append(Answered(place, "", failed=error.what))
+                failed.append(Answer(place, "", failed=error.what))
         if failed:
             yield failed
         decoder_only = checkpoint.is_decoder_only
@@ -182,26 +182,26 @@ def ask_checkpoint(
             yield [_answered(*asked[at], one) for at, one in batch]
 
 
-def _answered(place: int, encoded: Encoded, one: "Generated") -> Answered:
+def _answered(place: int, encoded: Encoded, one: "GeneratedText") -> Answer:
     said = plain_text(one.text).strip()
-    return Answered(place, said, cut=one.cut, shortened=_is_shortened(encoded))
+    return Answer(place, said, cut=one.cut, shortened=_is_shortened(encoded))
 
 
 def _is_shortened(encoded: Encoded) -> bool:
     return replace(encoded.dropped, target_tokens=0) != Dropped()
 
 
-def copy_answers(settings: SystemSettings, work: Iterable[Work]) -> Iterator[list[Answered]]:
+def copy_answers(settings: SystemSettings, work: Iterable[TaskWork]) -> Iterator[list[Answer]]:
     """Yield what a baseline copies, task by task."""
     for one in work:
         places = {instance.id: place for place, instance in one.instances}
         yield [
-            Answered(places[copied.instance], copied.text.strip(), copied.failed)
+            Answer(places[copied.instance], copied.text.strip(), copied.failed)
             for copied in _copied(settings, one)
         ]
 
 
-def _copied(settings: SystemSettings, work: Work) -> Iterator[Prediction]:
+def _copied(settings: SystemSettings, work: TaskWork) -> Iterator[Prediction]:
     inputs = {instance.id: instance.input for _, instance in work.instances}
     if settings.model == COPY_INPUT:
         return copy_inputs(work.task.id, inputs)

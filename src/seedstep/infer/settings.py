@@ -33,7 +33,7 @@ __all__ = [
     "COPY_DEMONSTRATION",
     "COPY_INPUT",
     "ChosenTasks",
-    "Kind",
+    "SystemKind",
     "SystemSettings",
     "make_chosen_tasks",
     "make_system_settings",
@@ -44,7 +44,7 @@ COPY_DEMONSTRATION = "baseline:copy-demonstration"
 BASELINES = (COPY_INPUT, COPY_DEMONSTRATION)
 """Systems that only copy."""
 
-Kind = Literal["baseline", "checkpoint", "server"]
+SystemKind = Literal["baseline", "checkpoint", "server"]
 """What answers: a baseline, a model that transformers loads into this process, or an endpoint."""
 
 PREDICTION = Sampling(max_tokens=128)
@@ -158,7 +158,7 @@ class SystemSettings(Spending):
     )
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> SystemKind:
         """What answers."""
         if self.model.startswith("baseline:"):
             return "baseline"

@@ -20,7 +20,7 @@ from seedstep.evaluate.verdicts import labels_of
 from seedstep.runs.judge import JudgeRun
 
 __all__ = [
-    "Labels",
+    "RaterLabels",
     "read_labels",
 ]
 
@@ -31,7 +31,7 @@ KNOWN = {label.lower(): label for label in (*LEVELS, *OUTCOMES)}
 
 
 @dataclass(frozen=True, slots=True)
-class Labels:
+class RaterLabels:
     """A rater's labels, the items that it was asked about without giving one, and bad lines."""
 
     name: str
@@ -47,7 +47,7 @@ class _Line:
     label: str
 
 
-def read_labels(path: Path) -> Labels:
+def read_labels(path: Path) -> RaterLabels:
     """The labels in a judge's run, or in a file.
 
     Raises:
@@ -64,14 +64,14 @@ def read_labels(path: Path) -> Labels:
     return found
 
 
-def _of_run(path: Path) -> Labels:
+def _of_run(path: Path) -> RaterLabels:
     with JudgeRun.read(path) as run:
         labels = labels_of(run.judged())
     given = {item: label for item, label in labels.items() if label}
-    return Labels(str(path), given, tuple(item for item in labels if item not in given), ())
+    return RaterLabels(str(path), given, tuple(item for item in labels if item not in given), ())
 
 
-def _of_file(path: Path) -> Labels:
+def _of_file(path: Path) -> RaterLabels:
     labels: dict[Item, str] = {}
     lines: dict[Item, int] = {}
     problems: list[Problem] = []
@@ -89,4 +89,4 @@ def _of_file(path: Path) -> Labels:
             problems.append(Problem(path, number, "id", message, "remove one"))
         else:
             labels[item], lines[item] = label, number
-    return Labels(str(path), labels, (), tuple(problems))
+    return RaterLabels(str(path), labels, (), tuple(problems))

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from seedstep.data import BadLine, Problem, Task, read_jsonl
-from seedstep.data.forms import Texts, steps_of
+from seedstep.data.forms import TextOrTexts, steps_of
 from seedstep.data.records import placed, raise_first
 from seedstep.data.sources import LONGEST_LINE
 from seedstep.errors import InputError
@@ -30,8 +30,8 @@ class _Line(msgspec.Struct, frozen=True):
     """A line of an export of instructions, or one with `text` in place of `steps`."""
 
     task: str
-    steps: Texts = ()
-    unrefined: Texts = ()
+    steps: TextOrTexts = ()
+    unrefined: TextOrTexts = ()
     text: str = ""
 
 

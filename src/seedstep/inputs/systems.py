@@ -20,7 +20,7 @@ from seedstep.evaluate import Reference, Scores, references_of
 
 __all__ = [
     "PredictionsHeld",
-    "System",
+    "SystemPredictions",
     "TaskChoice",
     "distinct_names",
     "read_systems",
@@ -65,7 +65,7 @@ class PredictionsHeld(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class System:
+class SystemPredictions:
     """What a system predicted, and for which tasks.
 
     `name` is the one in its source, which is a run's directory or a file. `lines` has the lines of
@@ -101,7 +101,7 @@ class System:
 
 def read_systems(
     sources: Sequence[Path], names: Sequence[str] = (), tasks: TaskChoice | None = None
-) -> tuple[System, ...]:
+) -> tuple[SystemPredictions, ...]:
     """The systems in some sources, each a run's directory or a file of predictions.
 
     `names` are those to take from the runs, in this order; all of them where none is named. A file
@@ -115,7 +115,7 @@ def read_systems(
     """
     chosen = tasks.load() if tasks else ()
     given = (chosen, references_of(chosen)) if tasks else None
-    systems: list[System] = []
+    systems: list[SystemPredictions] = []
     for source in sources:
         if source.is_dir():
             systems += _of_run(source, names, given)
@@ -133,7 +133,7 @@ def read_systems(
     return tuple(systems)
 
 
-def distinct_names(systems: Sequence[System]) -> tuple[str, ...]:
+def distinct_names(systems: Sequence[SystemPredictions]) -> tuple[str, ...]:
     """What to call systems side by side: by their names, or with the source where two share one.
 
     Raises:
@@ -153,7 +153,7 @@ def _of_run(
     source: Path,
     names: Sequence[str],
     given: tuple[tuple[Task, ...], dict[str, Reference]] | None,
-) -> Iterator[System]:
+) -> Iterator[SystemPredictions]:
     from seedstep.runs.stages import open_run  # which knows the judge's runs, which read systems
 
     with open_run(source) as run:
@@ -164,10 +164,14 @@ def _of_run(
         kept = run.names()
         for name in names or kept:
             if name in kept:
-                yield System(name, source, tasks, references, tuple(run.predictions(name)))
+                yield SystemPredictions(
+                    name, source, tasks, references, tuple(run.predictions(name))
+                )
 
 
-def _of_file(source: Path, tasks: tuple[Task, ...], references: Mapping[str, Reference]) -> System:
+def _of_file(
+    source: Path, tasks: tuple[Task, ...], references: Mapping[str, Reference]
+) -> SystemPredictions:
     found = read_predictions(source, tasks)
     lines: dict[str, list[int]] = {}
     for one in found.predictions:
@@ -176,4 +180,6 @@ def _of_file(source: Path, tasks: tuple[Task, ...], references: Mapping[str, Ref
         first = found.problems[0].what if found.problems else f"{source}: no such instance"
         many = f"none of its {len(found.predictions) + len(found.problems)} lines counts"
         raise InputError(f"{first}; {many}", "check that --tasks are those that were predicted")
-    return System(source.stem, source, tasks, references, found.predictions, lines, found.problems)
+    return SystemPredictions(
+        source.stem, source, tasks, references, found.predictions, lines, found.problems
+    )

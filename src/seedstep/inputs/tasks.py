@@ -11,16 +11,18 @@ from pathlib import Path
 from seedstep.data import Instance, Task, TaskFiles, has_rows, load_rows, load_tasks
 from seedstep.data.files import exported_format
 from seedstep.errors import InputError
-from seedstep.runs.bootstrap import Run
+from seedstep.runs.bootstrap import BootstrapRun
 from seedstep.runs.directory import stage_of
-from seedstep.tune import Source
+from seedstep.tune import TuneSource
 
 __all__ = [
     "load_source",
 ]
 
 
-def load_source(source: Source, *, limit: int | None = None, skip_bad: bool = False) -> TaskFiles:
+def load_source(
+    source: TuneSource, *, limit: int | None = None, skip_bad: bool = False
+) -> TaskFiles:
     """The tasks of a source, each with its first `limit` instances, which all have ids.
 
     With `skip_bad` what is wrong with others is returned.
@@ -30,7 +32,7 @@ def load_source(source: Source, *, limit: int | None = None, skip_bad: bool = Fa
     """
     path = Path(source.path)
     if stage := stage_of(path):
-        if stage != Run.stage:
+        if stage != BootstrapRun.stage:
             what = f"{path} is a run of `seedstep {stage}`, which has no examples"
             raise InputError(what, "name the run of a bootstrap; --steps takes instructions")
         return _no_split(source, _grown(path, limit))
@@ -45,7 +47,7 @@ def load_source(source: Source, *, limit: int | None = None, skip_bad: bool = Fa
     return load_tasks(path, source.split, limit=limit, skip_bad=skip_bad)
 
 
-def _no_split(source: Source, found: TaskFiles) -> TaskFiles:
+def _no_split(source: TuneSource, found: TaskFiles) -> TaskFiles:
     if source.split is not None:
         raise InputError(f"{source.path}: only a directory has splits", "leave the split out")
     return found
@@ -53,7 +55,7 @@ def _no_split(source: Source, found: TaskFiles) -> TaskFiles:
 
 def _grown(path: Path, limit: int | None) -> TaskFiles:
     """The finished tasks of a bootstrap."""
-    with Run.read(path) as run:
+    with BootstrapRun.read(path) as run:
         tasks = tuple(replace(task, instances=tuple(_named(task, limit))) for task in run.tasks())
     if not tasks:
         raise InputError(f"{path} has no finished tasks yet", "let `seedstep bootstrap` make some")

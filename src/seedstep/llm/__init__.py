@@ -1,6 +1,6 @@
 """Models and the request engine that every stage asks through."""
 
-from seedstep.llm.engine import Engine, Stats
+from seedstep.llm.engine import Engine, EngineStats
 from seedstep.llm.models import Endpoint, default_prompt_style, open_model, resolve_base_url
 from seedstep.llm.records import (
     Answer,
@@ -25,6 +25,7 @@ __all__ = [
     "Budget",
     "Endpoint",
     "Engine",
+    "EngineStats",
     "Failure",
     "Header",
     "Ledger",
@@ -37,7 +38,6 @@ __all__ = [
     "Sampling",
     "Schema",
     "Spent",
-    "Stats",
     "default_prompt_style",
     "open_model",
     "read_header",

@@ -30,11 +30,11 @@ from seedstep.errors import (
     UnreachableError,
 )
 from seedstep.llm.models import Endpoint
-from seedstep.llm.pacing import Patience, Priority, Slots, Verdict
+from seedstep.llm.pacing import FaultAction, Patience, Priority, Slots
 from seedstep.llm.records import NO_LIMITS, Answer, Budget, Failure, Ledger, Reply, Request, Spent
 from seedstep.llm.wire import OVERLOADED, PARAMETER, Refused, Retryable, Sender, Wire
 
-__all__ = ["Engine", "Stats"]
+__all__ = ["Engine", "EngineStats"]
 
 CONNECT_SECONDS = 10.0
 FIRST_BYTE_SECONDS = 600.0
@@ -54,7 +54,7 @@ REFUSALS_IN_A_ROW = 8
 
 
 @dataclass(slots=True)
-class Stats:
+class EngineStats:
     """What the engine has done since it was opened, and how many requests are `in_flight` now.
 
     `replied` counts new replies by their request's purpose; tokens are those of new replies.
@@ -85,7 +85,7 @@ class Engine:
 
         `spent` is what counts towards the `budget` already; it is kept up to date.
         """
-        self.stats = Stats()
+        self.stats = EngineStats()
         self._endpoint = endpoint
         self._ledger = ledger
         self._slots = Slots(min(in_flight, _most_connections()))
@@ -206,8 +206,8 @@ class Engine:
                 pause = 0.0
                 if error.reason != PARAMETER:
                     verdict = patience.judge(error, self._last_success)
-                    if verdict is Verdict.GIVE_UP or (
-                        verdict is Verdict.OUTAGE and await self._is_to_blame(error)
+                    if verdict is FaultAction.GIVE_UP or (
+                        verdict is FaultAction.OUTAGE and await self._is_to_blame(error)
                     ):
                         return Failure(error.reason, error.detail, error.status, attempts)
                     pause = max(error.after or 0.0, _backoff(attempts))

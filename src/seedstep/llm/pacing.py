@@ -22,10 +22,10 @@ from enum import Enum
 from seedstep.llm.wire import OVERLOADED, Retryable
 
 __all__ = [
+    "FaultAction",
     "Patience",
     "Priority",
     "Slots",
-    "Verdict",
 ]
 
 ATTEMPTS = 8
@@ -38,7 +38,7 @@ OVERLOAD_SECONDS = 900.0
 """So long a server may be overloaded for everything before the run ends."""
 
 
-class Verdict(Enum):
+class FaultAction(Enum):
     """What to do about a fault."""
 
     ASK_AGAIN = "ask again"
@@ -54,7 +54,7 @@ class Patience:
     failing_since: float = math.inf
     overloaded_since: float = math.inf
 
-    def judge(self, error: Retryable, last_success: float) -> Verdict:
+    def judge(self, error: Retryable, last_success: float) -> FaultAction:
         """Count a fault. `last_success` is the time of the newest reply to any request."""
         now = time.monotonic()
         if error.reason == OVERLOADED:
@@ -62,13 +62,13 @@ class Patience:
                 self.overloaded_since = math.inf
             self.overloaded_since = min(self.overloaded_since, now)
             late = now - self.overloaded_since > OVERLOAD_SECONDS
-            return Verdict.OUTAGE if late else Verdict.ASK_AGAIN
+            return FaultAction.OUTAGE if late else FaultAction.ASK_AGAIN
         self.faults += 1
         self.failing_since = min(self.failing_since, now)
         if last_success > self.failing_since:
-            return Verdict.GIVE_UP if self.faults >= ATTEMPTS else Verdict.ASK_AGAIN
+            return FaultAction.GIVE_UP if self.faults >= ATTEMPTS else FaultAction.ASK_AGAIN
         late = now - self.failing_since > OUTAGE_SECONDS
-        return Verdict.OUTAGE if late else Verdict.ASK_AGAIN
+        return FaultAction.OUTAGE if late else FaultAction.ASK_AGAIN
 
 
 Priority = tuple[int, ...]

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 Penalty = Annotated[float, msgspec.Meta(ge=-2, le=2)]
-Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+TokenCount = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +97,11 @@ class Reply:
 
     text: str
     finish_reason: str
-    prompt_tokens: Count
-    completion_tokens: Count
+    prompt_tokens: TokenCount
+    completion_tokens: TokenCount
     estimated: bool = False
     seconds: float = 0.0
-    attempts: Count = 1
+    attempts: TokenCount = 1
 
     @property
     def cut(self) -> bool:
@@ -115,8 +115,8 @@ class Failure:
 
     reason: str
     detail: str
-    status: Count = 0
-    attempts: Count = 1
+    status: TokenCount = 0
+    attempts: TokenCount = 1
 
 
 Answer = Reply | Failure
@@ -147,15 +147,15 @@ class MemoryLedger:
         self.answers[key] = answer
 
 
-Dollars = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+DollarPrice = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
     """US dollars per million tokens, of prompts (`input`) and of replies (`output`)."""
 
-    input: Dollars
-    output: Dollars
+    input: DollarPrice
+    output: DollarPrice
 
     def usd(self, prompt_tokens: int, completion_tokens: int) -> float:
         """What so many tokens cost, in US dollars."""

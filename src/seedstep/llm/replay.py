@@ -54,7 +54,7 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RecordedRequest:
     """A request without its purpose, as the run's database keeps it too."""
 
     prompt: str | tuple[Message, ...]
@@ -69,7 +69,7 @@ class Recorded:
 
     key: str
     purpose: str
-    request: Asked
+    request: RecordedRequest
     reply: Reply | None = None
     failure: Failure | None = None
 

@@ -1,10 +1,10 @@
 """The exact ROUGE-L index: for one text at a time, and for whole files."""
 
-from seedstep.novelty.bulk import Decisions, Nearest, Tell, decide, nearest_known
+from seedstep.novelty.bulk import Decisions, Nearest, TellSettled, decide, nearest_known
 from seedstep.novelty.contamination import Contamination, Overlap
 from seedstep.novelty.index import Neighbor, NoveltyIndex
 from seedstep.novelty.partitions import decide_on_ray, ray_cluster
-from seedstep.novelty.texts import Texts, Vocabulary, encode, ranks
+from seedstep.novelty.texts import Texts, TokenNumbers, encode, ranks
 
 __all__ = [
     "Contamination",
@@ -13,9 +13,9 @@ __all__ = [
     "Neighbor",
     "NoveltyIndex",
     "Overlap",
-    "Tell",
+    "TellSettled",
     "Texts",
-    "Vocabulary",
+    "TokenNumbers",
     "decide",
     "decide_on_ray",
     "encode",

@@ -22,16 +22,24 @@ from numpy.typing import NDArray
 from seedstep.novelty.join import MAX_KEYS, Matches, join, key_counts
 from seedstep.novelty.texts import Sequenced, Texts
 
-__all__ = ["Decisions", "Kept", "Nearest", "Settling", "Tell", "decide", "nearest_known"]
+__all__ = [
+    "Decisions",
+    "KeptTexts",
+    "Nearest",
+    "Settling",
+    "TellSettled",
+    "decide",
+    "nearest_known",
+]
 
 FEW_HITS = 1 << 20
 HITS_PER_TEXT = 64
 """A range is compared with itself when it has no more equal keys to look at than these allow."""
 
-Tell = Callable[[int], None]
+TellSettled = Callable[[int], None]
 """Is told, now and then, how many texts are settled."""
 
-Near = Mapping[int, Mapping[int, float]]
+NearScores = Mapping[int, Mapping[int, float]]
 """The scores of a text with others, where they reach the threshold."""
 
 
@@ -71,7 +79,7 @@ class Decisions:
     nearest: Nearest
 
 
-def decide(texts: Texts, threshold: float, tell: Tell | None = None) -> Decisions:
+def decide(texts: Texts, threshold: float, tell: TellSettled | None = None) -> Decisions:
     """Keep each text whose score with every text kept before it is below the threshold."""
     work = Settling(texts, threshold, tell=tell)
     work.settle(0, len(texts))
@@ -98,7 +106,7 @@ def _distinct(texts: Texts) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptTexts:
     """Kept texts with their numbers, in ascending order: (n,)."""
 
     texts: Texts
@@ -109,7 +117,7 @@ class Settling:
     """Texts on the way to being decided."""
 
     def __init__(
-        self, texts: Texts, threshold: float, *, first: int = 0, tell: Tell | None = None
+        self, texts: Texts, threshold: float, *, first: int = 0, tell: TellSettled | None = None
     ) -> None:
         """`first` is the number of the first text, where they are a part of many."""
         self.decisions = Decisions(np.zeros(len(texts), np.bool_), Nearest.none(len(texts)))
@@ -121,16 +129,16 @@ class Settling:
     def __len__(self) -> int:
         return len(self._texts)
 
-    def meet(self, kept: Kept, start: int, end: int) -> None:
+    def meet(self, kept: KeptTexts, start: int, end: int) -> None:
         """Compare the texts from `start` to `end` with texts that were kept before them."""
         found = nearest_known(kept.texts, self._texts.part(start, end), self._threshold)
         numbers = np.append(kept.numbers, -1)[found.numbers]  # -1 stays -1
         self.decisions.nearest.improve(np.arange(start, end), numbers, found.scores)
 
-    def kept(self, start: int, end: int) -> Kept:
+    def kept(self, start: int, end: int) -> KeptTexts:
         """What is kept of the texts from `start` to `end`, all being decided."""
         rows = start + np.flatnonzero(self.decisions.kept[start:end])
-        return Kept(self._texts.take(rows), rows + self._first)
+        return KeptTexts(self._texts.take(rows), rows + self._first)
 
     def settle(self, start: int, end: int) -> None:
         """Decide the texts from `start` to `end`, all before them being decided."""
@@ -149,7 +157,7 @@ class Settling:
         self.meet(self.kept(start, middle), middle, end)
         self.settle(middle, end)
 
-    def _near(self, texts: Texts) -> Near | None:
+    def _near(self, texts: Texts) -> NearScores | None:
         """The scores of distinct texts among each other; None if that is too much for one go."""
         if int(key_counts(texts, self._threshold).sum()) > MAX_KEYS and len(texts) > 1:
             return None
@@ -163,7 +171,7 @@ class Settling:
                 near[one][other] = near[other][one] = score
         return near
 
-    def _resolve(self, start: int, places: Sequence[int], near: Near) -> None:
+    def _resolve(self, start: int, places: Sequence[int], near: NearScores) -> None:
         """Decide one text after the other; `places` is what `near` calls each."""
         kept, nearest = self.decisions.kept, self.decisions.nearest
         rows: dict[int, int] = {}

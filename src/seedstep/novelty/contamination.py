@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from seedstep.novelty.bulk import nearest_known
 from seedstep.novelty.index import NoveltyIndex
-from seedstep.novelty.texts import Numbered, Vocabulary, encode, hashed, ranks
+from seedstep.novelty.texts import Numbered, TokenNumbers, encode, hashed, ranks
 from seedstep.text import Tokenizer
 
 __all__ = ["GRAM", "Contamination", "Overlap"]
@@ -57,7 +57,7 @@ class Contamination:
             self._items.append(text)
         self._tokenizer = tokenizer
         self._threshold = threshold
-        self._vocabulary = Vocabulary(tokenizer)
+        self._vocabulary = TokenNumbers(tokenizer)
         self._numbered = self._vocabulary.number(self._items)
         self._grams = _Grams(self._numbered)
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedstep.novelty.join import compare
-from seedstep.novelty.texts import SIGNATURE_WORDS, Sequenced, Texts, Vocabulary, encode
+from seedstep.novelty.texts import SIGNATURE_WORDS, Sequenced, Texts, TokenNumbers, encode
 from seedstep.text import Tokenizer
 
 __all__ = ["Neighbor", "NoveltyIndex"]
@@ -44,7 +44,7 @@ class NoveltyIndex:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         """An empty index. `tokenizer` decides what a token is."""
-        self._vocabulary = Vocabulary(tokenizer)
+        self._vocabulary = TokenNumbers(tokenizer)
         self._ids: list[str] = []
         self._sequences: list[Sequenced] = []
         self._lengths = np.empty(_FIRST, np.int32)

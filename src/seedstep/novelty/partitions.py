@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from seedstep.errors import InputError, MissingExtraError, SeedstepError
-from seedstep.novelty.bulk import Decisions, Kept, Nearest, Settling, Tell
-from seedstep.novelty.texts import Vocabulary, encode
+from seedstep.novelty.bulk import Decisions, KeptTexts, Nearest, Settling, TellSettled
+from seedstep.novelty.texts import TokenNumbers, encode
 from seedstep.text import TOKENIZERS
 
 __all__ = ["decide_on_ray", "ray_cluster"]
@@ -45,16 +45,16 @@ class Partition:
 
     def encode(self, tokens: Sequence[str]) -> None:
         """Encode the texts. `tokens` are those of all partitions, the rarest first."""
-        vocabulary = Vocabulary(self._tokenizer, tokens)
+        vocabulary = TokenNumbers(self._tokenizer, tokens)
         texts = encode(vocabulary.number(self._raw))
         self._work = Settling(texts, self._threshold, first=self._first)
         self._raw = ()
 
-    def meet(self, kept: Kept) -> None:
+    def meet(self, kept: KeptTexts) -> None:
         """Compare all texts with what an earlier partition kept."""
         self._work.meet(kept, 0, len(self._work))
 
-    def settle(self) -> Kept:
+    def settle(self) -> KeptTexts:
         """Decide all texts, and return what is kept."""
         self._work.settle(0, len(self._work))
         return self._work.kept(0, len(self._work))
@@ -112,7 +112,11 @@ def _import_ray() -> Any:
 
 
 def decide_on_ray(
-    texts: Sequence[str], tokens: str, threshold: float, partitions: int, tell: Tell | None = None
+    texts: Sequence[str],
+    tokens: str,
+    threshold: float,
+    partitions: int,
+    tell: TellSettled | None = None,
 ) -> Decisions:
     """Decide as `decide` does, in partitions on the cluster that this process is connected to.
 

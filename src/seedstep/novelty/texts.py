@@ -7,7 +7,7 @@ so that a text's first elements say most about it.
 
 Example::
 
-    vocabulary = Vocabulary(latin_tokens)
+    vocabulary = TokenNumbers(latin_tokens)
     numbered = vocabulary.number(["Sort the list.", "Sort a list."])
     texts = encode(numbered, ranks(numbered.counts(len(vocabulary))))
 """
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from seedstep.text import Tokenizer
 
-__all__ = ["Numbered", "Sequenced", "Texts", "Vocabulary", "encode", "hashed", "ranks"]
+__all__ = ["Numbered", "Sequenced", "Texts", "TokenNumbers", "encode", "hashed", "ranks"]
 
 Sequenced = str | tuple[int, ...]
 """A text's token numbers as rapidfuzz compares them: code points while there are enough."""
@@ -48,7 +48,7 @@ class Numbered:
         return np.bincount(self.tokens, minlength=vocabulary)
 
 
-class Vocabulary:
+class TokenNumbers:
     """Numbers of tokens, from 0, in the order in which they were first seen."""
 
     def __init__(self, tokenizer: Tokenizer, tokens: Sequence[str] = ()) -> None:

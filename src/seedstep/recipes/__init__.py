@@ -15,7 +15,14 @@ from seedstep.recipes.experiment import (
     read_experiment,
     run_experiment,
 )
-from seedstep.recipes.novelty import COLUMNS, Filter, FilterReport, Rejection, Verdict, filter_file
+from seedstep.recipes.novelty import (
+    COLUMNS,
+    NoveltyDecision,
+    NoveltyFilter,
+    NoveltyReport,
+    Rejection,
+    filter_file,
+)
 from seedstep.recipes.predictions import (
     PredictProgress,
     PredictWatch,
@@ -24,8 +31,8 @@ from seedstep.recipes.predictions import (
     predict_async,
 )
 from seedstep.recipes.self_instruct import (
-    Progress,
-    Watch,
+    BootstrapProgress,
+    BootstrapWatch,
     self_instruct,
     self_instruct_async,
 )
@@ -39,27 +46,27 @@ from seedstep.recipes.steps import (
     write_instructions_async,
 )
 from seedstep.recipes.tasks import TaskProgress, TaskWatch
-from seedstep.recipes.tuning import Tuned, TuningWatch, tune_model
+from seedstep.recipes.tuning import TuneResult, TuningWatch, tune_model
 
 __all__ = [
     "COLUMNS",
     "Agreement",
+    "BootstrapProgress",
+    "BootstrapWatch",
     "Evaluation",
     "Experiment",
-    "Filter",
-    "FilterReport",
+    "NoveltyDecision",
+    "NoveltyFilter",
+    "NoveltyReport",
     "PredictProgress",
     "PredictWatch",
-    "Progress",
     "Rejection",
     "Stage",
     "StageFailed",
     "TaskProgress",
     "TaskWatch",
-    "Tuned",
+    "TuneResult",
     "TuningWatch",
-    "Verdict",
-    "Watch",
     "agreement",
     "encoding_beside",
     "evaluate_systems",

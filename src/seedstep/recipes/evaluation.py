@@ -27,12 +27,12 @@ from seedstep.evaluate.agreement import (
     fleiss_kappa,
     rating_agreement,
 )
-from seedstep.evaluate.compare import Evaluated, Grouping, evaluated
+from seedstep.evaluate.compare import EvaluatedSystem, Grouping, evaluated
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import Judged, judge_answers
 from seedstep.evaluate.metrics import load_tokenizer
 from seedstep.inputs import TaskChoice, distinct_names, read_systems
-from seedstep.inputs.labels import Labels, read_labels
+from seedstep.inputs.labels import RaterLabels, read_labels
 from seedstep.llm import Engine, Spent
 from seedstep.recipes.tasks import TaskProgress, TaskWatch, work_on_tasks
 from seedstep.runs import JudgeRun, keep_scores
@@ -52,7 +52,7 @@ __all__ = [
 class Evaluation:
     """What some systems scored. `notes` say which scores are not kept in their run, and why."""
 
-    systems: tuple[Evaluated, ...]
+    systems: tuple[EvaluatedSystem, ...]
     notes: tuple[str, ...]
 
 
@@ -73,7 +73,7 @@ def evaluate_systems(
         RunError: a directory is no run.
     """
     tokens = load_tokenizer(tokenizer) if tokenizer else stemmed_tokens
-    done: list[Evaluated] = []
+    done: list[EvaluatedSystem] = []
     notes: list[str] = []
     systems = read_systems(sources, names, tasks)
     for system, name in zip(systems, distinct_names(systems), strict=True):
@@ -136,7 +136,7 @@ class PairAgreement:
 class Agreement:
     """How far raters agree, two by two, and all of them on the `items` that all rated."""
 
-    raters: tuple[Labels, ...]
+    raters: tuple[RaterLabels, ...]
     pairs: tuple[PairAgreement, ...]
     items: int
     fleiss: Value
@@ -167,7 +167,9 @@ def agreement(paths: Sequence[Path]) -> Agreement:
 
 
 def _pair(
-    one: Labels, other: Labels, measure: Callable[[Sequence[str], Sequence[str]], RatingAgreement]
+    one: RaterLabels,
+    other: RaterLabels,
+    measure: Callable[[Sequence[str], Sequence[str]], RatingAgreement],
 ) -> PairAgreement:
     items = [item for item in one.labels if item in other.labels]
     if not items:

@@ -6,7 +6,7 @@ they are written.
 
 Example::
 
-    report = filter_file(Path("data.jsonl"), Path("novel.jsonl"), Filter(threshold=0.7))
+    report = filter_file(Path("data.jsonl"), Path("novel.jsonl"), NoveltyFilter(threshold=0.7))
     print(report.kept, report.rejected)
 """
 
@@ -21,14 +21,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seedstep.data import Columns, Row, Table, evaluation_items, open_table
+from seedstep.data import Columns, RowFile, TableRow, evaluation_items, open_table
 from seedstep.errors import InputError
 from seedstep.novelty import (
     Contamination,
     Decisions,
     NoveltyIndex,
     Overlap,
-    Vocabulary,
+    TokenNumbers,
     decide,
     decide_on_ray,
     encode,
@@ -37,7 +37,14 @@ from seedstep.novelty import (
 )
 from seedstep.text import TOKENIZERS
 
-__all__ = ["COLUMNS", "Filter", "FilterReport", "Rejection", "Verdict", "filter_file"]
+__all__ = [
+    "COLUMNS",
+    "NoveltyDecision",
+    "NoveltyFilter",
+    "NoveltyReport",
+    "Rejection",
+    "filter_file",
+]
 
 SHOWN = 5
 """Rejections and rows without a text that the report names."""
@@ -57,12 +64,12 @@ The score is the ROUGE-L F1 with the nearest text, which is another row of the f
 an evaluation set. All but the first are null where nothing reaches the threshold.
 """
 
-Watch = Callable[[str, int, int], None]
+NoveltyWatch = Callable[[str, int, int], None]
 """Is told what is being done, how far it is, and how much it is (0 while that is not known)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class NoveltyFilter:
     """What is too similar.
 
     `threshold`: the ROUGE-L F1 with a kept text from which on a text is rejected.
@@ -82,7 +89,7 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class NoveltyDecision:
     """What was decided about a text, with the reason, and what it is nearest to.
 
     `reason` is not_novel, contaminated, or what is wrong with a row that has no text. `score` is
@@ -108,11 +115,11 @@ class Rejection:
 
     row: int
     text: str
-    verdict: Verdict
+    verdict: NoveltyDecision
 
 
 @dataclass(frozen=True, slots=True)
-class FilterReport:
+class NoveltyReport:
     """How many rows there are, were kept and rejected by reason; the first of the rejected.
 
     `without_tokens` is the number of kept texts that have no token, so that nothing is like them.
@@ -122,13 +129,18 @@ class FilterReport:
     kept: int
     rejected: Counter[str]
     rejections: tuple[Rejection, ...]
-    faults: tuple[Row, ...]
+    faults: tuple[TableRow, ...]
     without_tokens: int
 
 
 def filter_file(
-    path: Path, out: Path, how: Filter, *, annotate: bool = False, watch: Watch | None = None
-) -> FilterReport:
+    path: Path,
+    out: Path,
+    how: NoveltyFilter,
+    *,
+    annotate: bool = False,
+    watch: NoveltyWatch | None = None,
+) -> NoveltyReport:
     """Write the rows whose text is novel; with `annotate` all rows, with `COLUMNS` added.
 
     Raises:
@@ -158,10 +170,10 @@ def _check_out(path: Path, out: Path, *, annotate: bool) -> None:
 class _Work:
     """The texts of a table, and what was decided about them."""
 
-    def __init__(self, table: Table, how: Filter, watch: Watch) -> None:
+    def __init__(self, table: RowFile, how: NoveltyFilter, watch: NoveltyWatch) -> None:
         self._how = how
         self._watch = watch
-        self._faults: dict[int, Row] = {}
+        self._faults: dict[int, TableRow] = {}
         self._texts: list[str] = []
         self._rows: list[int] = []
         self._read(table)
@@ -178,10 +190,10 @@ class _Work:
         texts = iter(range(len(self._texts)))
         for row in range(len(self._faults) + len(self._texts)):
             fault = self._faults.get(row)
-            verdict = Verdict(False, fault.fault) if fault else self._verdict(next(texts))
+            verdict = NoveltyDecision(False, fault.fault) if fault else self._verdict(next(texts))
             yield verdict.columns
 
-    def report(self) -> FilterReport:
+    def report(self) -> NoveltyReport:
         """The counts, and the first of what was rejected."""
         rejected = Counter(fault.fault for fault in self._faults.values())
         shown: list[Rejection] = []
@@ -192,7 +204,7 @@ class _Work:
                 shown.append(Rejection(self._rows[text], self._texts[text], verdict))
         tokenizer = TOKENIZERS[self._how.tokens]
         kept = np.flatnonzero(self._kept).tolist()
-        return FilterReport(
+        return NoveltyReport(
             len(self._texts) + len(self._faults),
             len(kept),
             rejected,
@@ -201,7 +213,7 @@ class _Work:
             sum(not tokenizer(self._texts[text]) for text in kept),
         )
 
-    def _read(self, table: Table) -> None:
+    def _read(self, table: RowFile) -> None:
         for place, row in enumerate(table.rows()):
             if row.fault:
                 self._faults[place] = row
@@ -236,7 +248,7 @@ class _Work:
         if how.ray:
             with ray_cluster(how.ray):
                 return decide_on_ray(texts, how.tokens, how.threshold, how.partitions, tell)
-        vocabulary = Vocabulary(TOKENIZERS[how.tokens])
+        vocabulary = TokenNumbers(TOKENIZERS[how.tokens])
         numbered = vocabulary.number(texts)
         encoded = encode(numbered, ranks(numbered.counts(len(vocabulary))))
         return decide(encoded, how.threshold, tell)
@@ -252,12 +264,12 @@ class _Work:
             if done % 1000 == 0:
                 self._watch("finding the nearest", done, len(kept))
 
-    def _verdict(self, text: int) -> Verdict:
+    def _verdict(self, text: int) -> NoveltyDecision:
         kept = bool(self._kept[text])
         if overlap := self._overlaps[text]:
-            return Verdict(kept, "contaminated", overlap.score, overlap.item, overlap.text)
+            return NoveltyDecision(kept, "contaminated", overlap.score, overlap.item, overlap.text)
         nearest = int(self._nearest[text])
         if nearest < 0:
-            return Verdict(kept)
+            return NoveltyDecision(kept)
         score, row = float(self._scores[text]), f"row {self._rows[nearest]}"
-        return Verdict(kept, "" if kept else "not_novel", score, row, self._texts[nearest])
+        return NoveltyDecision(kept, "" if kept else "not_novel", score, row, self._texts[nearest])

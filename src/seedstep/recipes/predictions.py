@@ -19,14 +19,14 @@ from typing import Any
 from seedstep.data import Problem
 from seedstep.encode import Encoding, HfTokenizer, make_encoding
 from seedstep.errors import BudgetReached, InputError
-from seedstep.infer.predict import Answered, Work, ask_checkpoint, ask_server, copy_answers
+from seedstep.infer.predict import Answer, TaskWork, ask_checkpoint, ask_server, copy_answers
 from seedstep.infer.settings import (
     ChosenTasks,
     SystemSettings,
     make_chosen_tasks,
     make_system_settings,
 )
-from seedstep.llm import Engine, Stats, open_model
+from seedstep.llm import Engine, EngineStats, open_model
 from seedstep.llm.checkpoints import checkpoint_of, load_model, load_tokenizer
 from seedstep.recipes.tasks import Watcher, ticking
 from seedstep.runs import TUNE_CONFIG, ChosenSystem, PredictionsRun, stored_settings
@@ -41,7 +41,7 @@ __all__ = [
     "split_settings",
 ]
 
-Batches = AsyncGenerator[list[Answered]]
+Batches = AsyncGenerator[list[Answer]]
 
 
 @dataclass(slots=True)
@@ -58,7 +58,7 @@ class PredictProgress:
     before: int
     problems: tuple[Problem, ...] = ()
     notes: list[str] = field(default_factory=list)
-    stats: Stats | None = None
+    stats: EngineStats | None = None
     started: float = field(default_factory=time.monotonic)
     new: int = 0
     failed: int = 0
@@ -91,7 +91,7 @@ class PredictProgress:
         """Time left at this speed; None while nothing was predicted."""
         return (self.wanted - self.done) / self.per_second if self.new else None
 
-    def add(self, answers: list[Answered]) -> None:
+    def add(self, answers: list[Answer]) -> None:
         """Count answers that are kept."""
         self.new += len(answers)
         self.failed += sum(bool(one.failed) for one in answers)
@@ -99,7 +99,7 @@ class PredictProgress:
         self.cut += sum(one.cut for one in answers)
 
 
-PredictWatch = Watcher[PredictProgress, list[Answered]]
+PredictWatch = Watcher[PredictProgress, list[Answer]]
 """Is told how predicting gets on, batch by batch."""
 
 
@@ -241,7 +241,7 @@ async def _work(
 
 
 def _answers(
-    run: PredictionsRun, system: ChosenSystem, work: tuple[Work, ...], progress: PredictProgress
+    run: PredictionsRun, system: ChosenSystem, work: tuple[TaskWork, ...], progress: PredictProgress
 ) -> Batches:
     settings = system.settings
     if settings.kind == "baseline":
@@ -252,7 +252,7 @@ def _answers(
 
 
 async def _of_server(
-    run: PredictionsRun, system: ChosenSystem, work: tuple[Work, ...], progress: PredictProgress
+    run: PredictionsRun, system: ChosenSystem, work: tuple[TaskWork, ...], progress: PredictProgress
 ) -> Batches:
     settings, spent = system.settings, run.spent()
     fit = HfTokenizer(load_tokenizer(settings.tokenizer)) if settings.tokenizer else None
@@ -271,7 +271,7 @@ async def _of_server(
 
 
 async def _of_checkpoint(
-    settings: SystemSettings, work: tuple[Work, ...], progress: PredictProgress
+    settings: SystemSettings, work: tuple[TaskWork, ...], progress: PredictProgress
 ) -> Batches:
     answers = await asyncio.to_thread(_opened, settings, work, progress)
     async with aclosing(_in_thread(answers)) as batches:
@@ -280,8 +280,8 @@ async def _of_checkpoint(
 
 
 def _opened(
-    settings: SystemSettings, work: tuple[Work, ...], progress: PredictProgress
-) -> Iterator[list[Answered]]:
+    settings: SystemSettings, work: tuple[TaskWork, ...], progress: PredictProgress
+) -> Iterator[list[Answer]]:
     tokenizer = load_tokenizer(settings.model)  # raises where transformers is not installed
     from transformers.utils import logging
 
@@ -301,7 +301,7 @@ def _opened(
     return ask_checkpoint(settings, work, checkpoint, HfTokenizer(tokenizer))
 
 
-async def _in_thread(batches: Iterator[list[Answered]]) -> Batches:
+async def _in_thread(batches: Iterator[list[Answer]]) -> Batches:
     """Batches that are worked out beside the event loop, so that signals are heard."""
     while (batch := await asyncio.to_thread(next, batches, None)) is not None:
         yield batch

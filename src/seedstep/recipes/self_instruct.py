@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seedstep.bootstrap import FILTERS, Filter, Generation, Settings, bootstrap
+from seedstep.bootstrap import FILTERS, BootstrapSettings, Filter, Generation, bootstrap
 from seedstep.errors import BudgetReached
-from seedstep.llm import Engine, Stats, open_model
+from seedstep.llm import Engine, EngineStats, open_model
 from seedstep.recipes.tasks import Watcher, ticking
-from seedstep.runs import Run
+from seedstep.runs import BootstrapRun
 
-__all__ = ["Progress", "Watch", "self_instruct", "self_instruct_async"]
+__all__ = ["BootstrapProgress", "BootstrapWatch", "self_instruct", "self_instruct_async"]
 
 
 TASKS_TO_TELL = 5
@@ -30,15 +30,15 @@ TASKS_TO_TELL = 5
 
 
 @dataclass(slots=True)
-class Progress:
+class BootstrapProgress:
     """How far a run is.
 
     `before` is the number of tasks that earlier processes had finished; `stopped` says so where a
     budget ended the run.
     """
 
-    settings: Settings
-    stats: Stats = field(default_factory=Stats)
+    settings: BootstrapSettings
+    stats: EngineStats = field(default_factory=EngineStats)
     before: int = 0
     started: float = field(default_factory=time.monotonic)
     generations: int = 0
@@ -76,7 +76,7 @@ class Progress:
                 self.instances += len(one.instances)
 
 
-Watch = Watcher[Progress, Generation]
+BootstrapWatch = Watcher[BootstrapProgress, Generation]
 """Is told how a bootstrap gets on."""
 
 
@@ -84,15 +84,16 @@ def self_instruct(
     out: str | Path,
     *,
     filters: Sequence[Filter] = FILTERS,
-    watch: Watch | None = None,
+    watch: BootstrapWatch | None = None,
     same_model: bool = False,
     **settings: Any,
-) -> Run:
+) -> BootstrapRun:
     """Make a run, or go on with one, and return it opened for reading.
 
-    `settings` are those of `seedstep.Settings`. A run that was killed goes on when the same call
-    is made again; nothing that came back is asked for twice. If the run has fewer tasks than
-    asked for afterwards, a budget is spent or acceptance has dried up; `status()` has the counts.
+    `settings` are those of `seedstep.BootstrapSettings`. A run that was killed goes on when the
+    same call is made again; nothing that came back is asked for twice. If the run has fewer tasks
+    than asked for afterwards, a budget is spent or acceptance has dried up; `status()` has the
+    counts.
     `same_model` says that another `base_url` than before serves the same model. `filters` are
     applied in their order.
 
@@ -101,20 +102,20 @@ def self_instruct(
     """
     work = self_instruct_async(Path(out), settings, watch, same_model=same_model, filters=filters)
     asyncio.run(work)
-    return Run.read(Path(out))
+    return BootstrapRun.read(Path(out))
 
 
 async def self_instruct_async(
     out: Path,
     asked: Mapping[str, Any],
-    watch: Watch | None = None,
+    watch: BootstrapWatch | None = None,
     *,
     same_model: bool = False,
     filters: Sequence[Filter] = FILTERS,
-) -> Progress:
+) -> BootstrapProgress:
     """As `self_instruct`, inside a running event loop; returns how far it came."""
-    with Run.start(out, asked, same_model=same_model) as run:
-        progress = Progress(run.settings, before=run.status().finished)
+    with BootstrapRun.start(out, asked, same_model=same_model) as run:
+        progress = BootstrapProgress(run.settings, before=run.status().finished)
         try:
             await _work(run, progress, watch, filters)
         except BudgetReached as reached:
@@ -125,7 +126,10 @@ async def self_instruct_async(
 
 
 async def _work(
-    run: Run, progress: Progress, watch: Watch | None, filters: Sequence[Filter]
+    run: BootstrapRun,
+    progress: BootstrapProgress,
+    watch: BootstrapWatch | None,
+    filters: Sequence[Filter],
 ) -> None:
     settings = run.settings
     if progress.before == settings.tasks:

@@ -29,7 +29,7 @@ from seedstep.steps import (
     StepsSettings,
     TaskText,
     Turn,
-    Written,
+    WrittenSteps,
     check,
     generate_examples,
     make_steps_settings,
@@ -78,7 +78,7 @@ async def write_instructions_async(
 
         async def stage(
             tasks: tuple[Task, ...], engine: Engine, spent: Spent
-        ) -> AsyncGenerator[Written]:
+        ) -> AsyncGenerator[WrittenSteps]:
             async with (
                 _judge(run, spent) as judge,
                 aclosing(write_steps(run.settings, tasks, engine, judge)) as results,
@@ -156,7 +156,7 @@ def preview_made_examples(settings: ExamplesSettings) -> Preview:
     return preview_examples(settings, [(task, instructions[task.id]) for task in tasks])
 
 
-def _findings(written: Written) -> str:
+def _findings(written: WrittenSteps) -> str:
     return ", ".join(one.name for one in written.findings)
 
 
@@ -184,7 +184,7 @@ def import_instructions(path: Path, out: Path, asked: Mapping[str, Any]) -> tupl
     settings = make_steps_settings(asked, "settings")
     tasks = StepsRun.load(settings).tasks
     problems: list[Problem] = []
-    found: list[tuple[int, Task, Written]] = []
+    found: list[tuple[int, Task, WrittenSteps]] = []
     for one in _read(path, {task.id: place for place, task in enumerate(tasks)}):
         if isinstance(one, Problem):
             problems.append(one)
@@ -215,11 +215,11 @@ def _read(path: Path, places: Mapping[str, int]) -> Iterator[tuple[int, str] | P
             yield places[line.task], line.text or render(line.steps)
 
 
-def _examined(task: Task, text: str) -> Written:
+def _examined(task: Task, text: str) -> WrittenSteps:
     turns = (Turn(IMPORTED, "", "", text),)
     parsed = parse(text)
     if parsed.reason:
         detail = FAILURES[parsed.reason]
-        return Written(task.id, turns, failure=parsed.reason, detail=detail)
+        return WrittenSteps(task.id, turns, failure=parsed.reason, detail=detail)
     findings = tuple(check(parsed, TaskText.of(task)))
-    return Written(task.id, turns, steps=parsed.steps, findings=findings, chosen=0)
+    return WrittenSteps(task.id, turns, steps=parsed.steps, findings=findings, chosen=0)

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from seedstep.data import Problem, Task
 from seedstep.errors import BudgetReached
-from seedstep.llm import Engine, Spent, Stats, open_model
+from seedstep.llm import Engine, EngineStats, Spent, open_model
 from seedstep.runs import TaskResult, TaskRun
 
 __all__ = [
@@ -76,7 +76,7 @@ class TaskProgress:
     wanted: int
     before: int
     problems: tuple[Problem, ...] = ()
-    stats: Stats = field(default_factory=Stats)
+    stats: EngineStats = field(default_factory=EngineStats)
     started: float = field(default_factory=time.monotonic)
     done: int = 0
     failed: Counter[str] = field(default_factory=Counter)

@@ -30,12 +30,12 @@ from seedstep.runs import TuneRun, stored_settings
 from seedstep.tune import (
     PRESETS,
     EncodedData,
-    Evaluated,
+    EvaluationLoss,
     MetricsFile,
+    OptimizerStep,
     Preflight,
-    Source,
-    Step,
     TuneSettings,
+    TuneSource,
     TuneWatch,
     make_tune_settings,
     rank_and_processes,
@@ -50,7 +50,7 @@ from seedstep.tune.openai_jobs import FineTuned, JobWatch
 from seedstep.tune.records import read_losses
 
 __all__ = [
-    "Tuned",
+    "TuneResult",
     "TuningWatch",
     "require_gguf",
     "tune_model",
@@ -124,7 +124,7 @@ def _facts(
     )
 
 
-def _without_way(source: Source) -> str:
+def _without_way(source: TuneSource) -> str:
     """The source without the directories that lead to it, which are the user's own matter."""
     return str(replace(source, path=Path(source.path).name or source.path))
 
@@ -140,7 +140,7 @@ def _versions() -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Tuned:
+class TuneResult:
     """What came of a call of `tune_model`.
 
     `left_out` names what could not be used, `notes` what could not be made besides the model.
@@ -175,12 +175,12 @@ class _Told:
     metrics: MetricsFile
     watch: TuningWatch | None
 
-    def stepped(self, step: Step) -> None:
+    def stepped(self, step: OptimizerStep) -> None:
         self.metrics.stepped(step)
         if self.watch:
             self.watch.stepped(step)
 
-    def evaluated(self, evaluated: Evaluated) -> None:
+    def evaluated(self, evaluated: EvaluationLoss) -> None:
         self.metrics.evaluated(evaluated)
         if self.watch:
             self.watch.evaluated(evaluated)
@@ -193,7 +193,7 @@ def tune_model(
     stop: Callable[[], bool] | None = None,
     dry_run: bool = False,
     **settings: Any,
-) -> Tuned:
+) -> TuneResult:
     """Tune a model into the directory `out`, or go on where a tuning was interrupted.
 
     `settings` are those of `seedstep.TuneSettings`. With `dry_run` all is read and counted, and
@@ -210,13 +210,13 @@ def tune_model(
     resolved = make_tune_settings(_with_stored(path, settings), "settings")
     if resolved.model.startswith("openai:"):
         gathered, job = tune_at_server(path, resolved, watch, dry_run=dry_run)
-        return Tuned(resolved, None, gathered.left_out, job=job)
+        return TuneResult(resolved, None, gathered.left_out, job=job)
     work = _prepared(resolved, processes)
     if watch:
         watch.counted(work.settings, work.preflight, work.gathered.left_out)
     if not rank:
         _prepare_launch(path, resolved, processes, watch)
-    tuned = Tuned(work.settings, work.preflight, work.gathered.left_out)
+    tuned = TuneResult(work.settings, work.preflight, work.gathered.left_out)
     if dry_run:
         return tuned
     stamps = {"data_fingerprint": work.gathered.fingerprint}

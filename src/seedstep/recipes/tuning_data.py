@@ -18,7 +18,7 @@ from seedstep.inputs import load_source, with_steps
 from seedstep.llm import open_model
 from seedstep.runs import TuneRun
 from seedstep.runs.directory import digest
-from seedstep.tune import Mixture, Part, Source, TuneSettings, mix, usable
+from seedstep.tune import Mixture, SourcePart, TuneSettings, TuneSource, mix, usable
 from seedstep.tune.openai_jobs import FineTuned, JobSettings, JobWatch, check_chat, fine_tune
 
 __all__ = [
@@ -81,14 +81,16 @@ def gather(settings: TuneSettings) -> Gathered:
     )
 
 
-def _load(settings: TuneSettings, source: Source, limit: int | None) -> tuple[Part, list[str]]:
+def _load(
+    settings: TuneSettings, source: TuneSource, limit: int | None
+) -> tuple[SourcePart, list[str]]:
     from_files = load_source(source, limit=limit, skip_bad=settings.skip_bad)
-    part = Part(source, from_files.tasks, _encoding(settings, source))
+    part = SourcePart(source, from_files.tasks, _encoding(settings, source))
     part, faults = usable(part, skip_bad=settings.skip_bad)
     return part, [*(problem.what for problem in from_files.problems), *faults]
 
 
-def _encoding(settings: TuneSettings, source: Source) -> Encoding:
+def _encoding(settings: TuneSettings, source: TuneSource) -> Encoding:
     options: dict[str, Any] = settings.encoding_options
     if source.encoding is None:
         return make_encoding(settings.encoding, options)
@@ -97,7 +99,7 @@ def _encoding(settings: TuneSettings, source: Source) -> Encoding:
     )
 
 
-def _with_steps(settings: TuneSettings, parts: Sequence[Part]) -> list[Part]:
+def _with_steps(settings: TuneSettings, parts: Sequence[SourcePart]) -> list[SourcePart]:
     """The parts, whose tasks have the instructions that a run or a file has for them."""
     if settings.steps is None:
         return list(parts)

@@ -16,11 +16,11 @@ from typing import Any, Literal
 
 from seedstep.data import write_atomically
 from seedstep.errors import InputError, RunError
-from seedstep.evaluate import Metric, Result, Scores, category_metric
-from seedstep.evaluate.compare import Evaluated
+from seedstep.evaluate import InstanceResult, Metric, Scores, category_metric
+from seedstep.evaluate.compare import EvaluatedSystem
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.tables import METRIC_NAMES, NO_CATEGORY, one_line
-from seedstep.report.charts import Line, line_chart, render
+from seedstep.report.charts import ChartLine, line_chart, render
 from seedstep.report.charts.style import LIGHT, SERIES, drawing
 from seedstep.report.records import Chart
 from seedstep.tune.records import read_losses
@@ -67,7 +67,7 @@ class TaskChange:
 def task_changes(first: Scores, second: Scores) -> list[TaskChange]:
     """The tasks with an instance that both were scored on, the most improved first."""
     others = {one.instance: one for one in second.results}
-    by_task: dict[str, list[tuple[Result, Result]]] = {}
+    by_task: dict[str, list[tuple[InstanceResult, InstanceResult]]] = {}
     for one in first.results:
         if other := others.get(one.instance):
             by_task.setdefault(one.task, []).append((one, other))
@@ -75,7 +75,7 @@ def task_changes(first: Scores, second: Scores) -> list[TaskChange]:
     return sorted(changes, key=lambda one: (-one.difference, one.task))
 
 
-def _change(task: str, pairs: list[tuple[Result, Result]]) -> TaskChange:
+def _change(task: str, pairs: list[tuple[InstanceResult, InstanceResult]]) -> TaskChange:
     category = pairs[0][0].category
     metric = category_metric(category)
     marks = [(one.marks.of(metric), other.marks.of(metric)) for one, other in pairs]
@@ -89,19 +89,19 @@ def _change(task: str, pairs: list[tuple[Result, Result]]) -> TaskChange:
     return TaskChange(task, category, metric, first, second, tuple(instances))
 
 
-Format = Literal["svg", "png"]
-FORMATS: tuple[Format, ...] = ("svg", "png")
+FigureFormat = Literal["svg", "png"]
+FORMATS: tuple[FigureFormat, ...] = ("svg", "png")
 DOTS_PER_INCH = 200
 GROUP_WIDTH = 0.8
 """Of the space between two groups of bars, which 1 is."""
 
 LONGEST_NAME = 44
 
-Drawing = Callable[[Sequence[Evaluated]], Any]
+Drawing = Callable[[Sequence[EvaluatedSystem]], Any]
 """From systems to a figure of matplotlib."""
 
 
-def save_figures(systems: Sequence[Evaluated], folder: Path) -> tuple[Path, ...]:
+def save_figures(systems: Sequence[EvaluatedSystem], folder: Path) -> tuple[Path, ...]:
     """Write `overall` and, where tasks have categories, `categories`; returns the files.
 
     Raises:
@@ -123,7 +123,7 @@ def save_figures(systems: Sequence[Evaluated], folder: Path) -> tuple[Path, ...]
     return tuple(paths)
 
 
-def drawn(draw: Drawing, systems: Sequence[Evaluated], form: Format) -> bytes:
+def drawn(draw: Drawing, systems: Sequence[EvaluatedSystem], form: FigureFormat) -> bytes:
     """One of the figures below, as the bytes of an image.
 
     Raises:
@@ -136,7 +136,7 @@ def drawn(draw: Drawing, systems: Sequence[Evaluated], form: Format) -> bytes:
     return image.getvalue()
 
 
-def overall_figure(systems: Sequence[Evaluated]) -> Any:
+def overall_figure(systems: Sequence[EvaluatedSystem]) -> Any:
     """ROUGE-L and exact match of each system over all instances."""
     metrics: tuple[Metric, ...] = ("rouge_l", "exact_match")
     figure, axes = _canvas(7.5, 1.2 + 0.62 * len(systems))
@@ -164,7 +164,7 @@ def overall_figure(systems: Sequence[Evaluated]) -> Any:
     return figure
 
 
-def category_figure(systems: Sequence[Evaluated]) -> Any:
+def category_figure(systems: Sequence[EvaluatedSystem]) -> Any:
     """The published metric of each category, a bar for each system."""
     names = sorted(
         {name for one in systems for name in one.groups},
@@ -229,12 +229,12 @@ def _reach(one: Value) -> tuple[float, float]:
     return max(0.0, one.value - one.low), max(0.0, one.high - one.value)
 
 
-def _highest(systems: Sequence[Evaluated], metrics: Sequence[Metric]) -> float:
+def _highest(systems: Sequence[EvaluatedSystem], metrics: Sequence[Metric]) -> float:
     values = [one.overall.of(metric) for one in systems for metric in metrics]
     return max(max(one.value or 0.0, one.high or 0.0) for one in values)
 
 
-def _category_value(system: Evaluated, category: str) -> Value:
+def _category_value(system: EvaluatedSystem, category: str) -> Value:
     found = system.groups.get(category)
     if found is None:
         return Value(None, None, None, "not scored on it")
@@ -256,19 +256,19 @@ SMOOTHED_OVER = 0.02
 MANY_STEPS = 30
 """From more than so many on there is a smoothed line too."""
 
-Losses = Mapping[int, float]
+LossCurve = Mapping[int, float]
 """The loss by optimiser step, in order."""
 
 
-def loss_chart(training: Losses, held_out: Losses) -> Chart | None:
+def loss_chart(training: LossCurve, held_out: LossCurve) -> Chart | None:
     """The losses of a tuning as lines; None where no step was taken yet."""
     steps = {step: loss for step, loss in training.items() if isfinite(loss)}
-    lines = [Line("training", tuple(steps.items()), faint=len(steps) > MANY_STEPS)]
+    lines = [ChartLine("training", tuple(steps.items()), faint=len(steps) > MANY_STEPS)]
     if lines[0].faint:
         means = zip(steps, smoothed([*steps.values()]), strict=True)
-        lines.append(Line("training, smoothed", tuple(means)))
+        lines.append(ChartLine("training, smoothed", tuple(means)))
     measured = tuple((step, loss) for step, loss in held_out.items() if isfinite(loss))
-    lines.append(Line("held-out tasks", measured))
+    lines.append(ChartLine("held-out tasks", measured))
     drawn = [one for one in lines if one.points]
     title = "Mean loss of a target token"
     return line_chart("losses", title, drawn, ("step", "loss (nats)")) if drawn else None

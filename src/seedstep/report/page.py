@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 
-from seedstep.report.charts import DARK, LIGHT, Drawn
-from seedstep.report.records import Part
+from seedstep.report.charts import DARK, LIGHT, DrawnChart
+from seedstep.report.records import ReportPart
 from seedstep.text import visible
 
 __all__ = ["CELL", "TEXT", "Shown", "render_page", "shown"]
@@ -41,7 +41,7 @@ def shown(text: str, most: int = TEXT) -> Shown:
     return Shown(visible(text[:most]) + " …", f"{most:,} of {len(text):,} characters are shown")
 
 
-def render_page(title: str, parts: Sequence[Part], drawn: Mapping[str, Drawn]) -> bytes:
+def render_page(title: str, parts: Sequence[ReportPart], drawn: Mapping[str, DrawnChart]) -> bytes:
     """The page; `drawn` has the charts of a part by its number, from 1, and the chart's name."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup

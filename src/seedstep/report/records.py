@@ -16,7 +16,7 @@ __all__ = [
     "Chart",
     "Field",
     "Paragraph",
-    "Part",
+    "ReportPart",
     "Section",
     "Specimen",
     "Specimens",
@@ -96,7 +96,7 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ReportPart:
     """What a report says about one run. `facts` are (name, value)."""
 
     title: str

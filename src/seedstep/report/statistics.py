@@ -22,12 +22,12 @@ from seedstep.text import Tokenizer, normal_answer
 
 __all__ = [
     "PAUSE_SECONDS",
-    "Counts",
     "Histogram",
-    "Labels",
-    "Lengths",
-    "Named",
-    "Near",
+    "LabelCounts",
+    "NamedText",
+    "NearestText",
+    "PoolCounts",
+    "WordLengths",
     "closest",
     "counts",
     "elapsed",
@@ -42,7 +42,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedText:
     """A text and what it is called."""
 
     name: str
@@ -50,15 +50,17 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
+class NearestText:
     """A text, the nearest known one, and their ROUGE-L F1: 0 and None where no token is shared."""
 
-    one: Named
-    other: Named | None
+    one: NamedText
+    other: NamedText | None
     score: float
 
 
-def nearest(texts: Iterable[Named], known: Sequence[Named], tokenizer: Tokenizer) -> list[Near]:
+def nearest(
+    texts: Iterable[NamedText], known: Sequence[NamedText], tokenizer: Tokenizer
+) -> list[NearestText]:
     """The known text that each of some texts is nearest to."""
     index = NoveltyIndex(tokenizer)
     for place, one in enumerate(known):
@@ -66,7 +68,7 @@ def nearest(texts: Iterable[Named], known: Sequence[Named], tokenizer: Tokenizer
     return [_near(index, one, known) for one in texts]
 
 
-def nearest_before(texts: Sequence[Named], tokenizer: Tokenizer) -> list[Near]:
+def nearest_before(texts: Sequence[NamedText], tokenizer: Tokenizer) -> list[NearestText]:
     """The nearest of those that come before each text; the first has none, and is left out."""
     index = NoveltyIndex(tokenizer)
     found = []
@@ -77,14 +79,18 @@ def nearest_before(texts: Sequence[Named], tokenizer: Tokenizer) -> list[Near]:
     return found
 
 
-def closest(found: Iterable[Near], most: int) -> list[Near]:
+def closest(found: Iterable[NearestText], most: int) -> list[NearestText]:
     """The pairs that are closest to each other, the closest first."""
     return sorted((one for one in found if one.other), key=lambda one: -one.score)[:most]
 
 
-def _near(index: NoveltyIndex, text: Named, known: Sequence[Named]) -> Near:
+def _near(index: NoveltyIndex, text: NamedText, known: Sequence[NamedText]) -> NearestText:
     found = index.nearest(text.text)
-    return Near(text, known[int(found.id)], found.score) if found else Near(text, None, 0.0)
+    return (
+        NearestText(text, known[int(found.id)], found.score)
+        if found
+        else NearestText(text, None, 0.0)
+    )
 
 
 T = TypeVar("T")
@@ -104,7 +110,7 @@ PAUSE_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class PoolCounts:
     """Self-Instruct's Table 1. Words are parted by white space; a mean of nothing is None."""
 
     instructions: int
@@ -117,7 +123,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Lengths:
+class WordLengths:
     """Numbers of words: of instructions, of inputs that are not empty, of first outputs."""
 
     instructions: tuple[int, ...]
@@ -141,7 +147,7 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True)
-class Labels:
+class LabelCounts:
     """The outputs of classification tasks, in the form in which answers are compared.
 
     `distinct` counts tasks by their number of different labels, `common` instances by label.
@@ -155,22 +161,22 @@ class Labels:
     lopsided: int
 
 
-def lengths(tasks: Iterable[Task]) -> Lengths:
+def lengths(tasks: Iterable[Task]) -> WordLengths:
     """How many words the texts of some tasks have."""
     tasks = tuple(tasks)
     instances = [one for task in tasks for one in task.instances]
-    return Lengths(
+    return WordLengths(
         tuple(len(task.definition.split()) for task in tasks),
         tuple(len(one.input.split()) for one in instances if one.input.strip()),
         tuple(len(one.output.split()) for one in instances),
     )
 
 
-def counts(tasks: Iterable[Task]) -> Counts:
+def counts(tasks: Iterable[Task]) -> PoolCounts:
     """The sizes and mean lengths of some tasks."""
     tasks = tuple(tasks)
     words = lengths(tasks)
-    return Counts(
+    return PoolCounts(
         len(tasks),
         sum(task.is_classification for task in tasks),
         len(words.outputs),
@@ -207,14 +213,14 @@ def score_histogram(scores: Sequence[float]) -> Histogram:
     return Histogram(1 / SCORE_BINS, bins, False, fmean(scores), median(scores))
 
 
-def label_balance(tasks: Iterable[Task]) -> Labels:
+def label_balance(tasks: Iterable[Task]) -> LabelCounts:
     """The labels of the classification tasks among some tasks."""
     labels = [
         [normal_answer(one.output) for one in task.instances]
         for task in tasks
         if task.is_classification
     ]
-    return Labels(
+    return LabelCounts(
         len(labels),
         sum(map(len, labels)),
         Counter(len(set(found)) for found in labels),

@@ -28,7 +28,7 @@ UNUSED = ("ner", "entity_linker", "textcat", "textcat_multilabel")
 OBJECTS = frozenset({"dobj", "obj"})
 NOUNS = frozenset({"NOUN", "PROPN"})
 
-Tell = Callable[[int], None]
+TellParsed = Callable[[int], None]
 """Is told how many instructions are parsed."""
 
 
@@ -49,7 +49,7 @@ class Verb:
     nouns: tuple[tuple[str, int], ...]
 
 
-def structure(instructions: Sequence[str], tell: Tell = lambda done: None) -> Structure:
+def structure(instructions: Sequence[str], tell: TellParsed = lambda done: None) -> Structure:
     """The verb-noun pairs of some English instructions.
 
     Raises:

@@ -19,10 +19,10 @@ from seedstep.errors import InputError, MissingExtraError
 from seedstep.evaluate import score
 from seedstep.evaluate.compare import evaluated
 from seedstep.inputs import read_systems
-from seedstep.inputs.systems import PredictionsHeld, System, distinct_names
-from seedstep.report.charts import Drawn, render
+from seedstep.inputs.systems import PredictionsHeld, SystemPredictions, distinct_names
+from seedstep.report.charts import DrawnChart, render
 from seedstep.report.page import render_page
-from seedstep.report.records import Chart, Part, Section
+from seedstep.report.records import Chart, ReportPart, Section
 from seedstep.report.sections.grown import (
     examples_section,
     labels_section,
@@ -38,7 +38,7 @@ from seedstep.report.sections.making import losses_section, spending_section
 from seedstep.report.sections.results import results_sections, verdicts_section
 from seedstep.report.sections.steps import steps_sections
 from seedstep.report.statistics import (
-    Named,
+    NamedText,
     counts,
     label_balance,
     lengths,
@@ -46,13 +46,21 @@ from seedstep.report.statistics import (
     nearest_before,
 )
 from seedstep.report.structure import structure
-from seedstep.runs import ExamplesRun, JudgeRun, Run, RunDirectory, StepsRun, open_run, read_yaml
+from seedstep.runs import (
+    BootstrapRun,
+    ExamplesRun,
+    JudgeRun,
+    RunDirectory,
+    StepsRun,
+    open_run,
+    read_yaml,
+)
 from seedstep.text import TOKENIZERS
 from seedstep.tune.records import read_losses
 
 __all__ = [
     "Report",
-    "Tell",
+    "TellDone",
     "TestSets",
     "parts_of",
     "write_report",
@@ -68,14 +76,14 @@ METRICS = "metrics.jsonl"
 TUNE_CONFIG = "tune.yaml"
 """What a tuning leaves in its directory."""
 
-TestSets = Mapping[str, Sequence[Named]]
+TestSets = Mapping[str, Sequence[NamedText]]
 """The instructions of test sets, by what they are called."""
 
-Tell = Callable[[str], None]
+TellDone = Callable[[str], None]
 """Is told what is being done."""
 
 
-def parts_of(paths: Sequence[Path], test_sets: TestSets, tell: Tell) -> list[Part]:
+def parts_of(paths: Sequence[Path], test_sets: TestSets, tell: TellDone) -> list[ReportPart]:
     """What there is to say about runs, results first; those with predictions are compared.
 
     Raises:
@@ -83,8 +91,8 @@ def parts_of(paths: Sequence[Path], test_sets: TestSets, tell: Tell) -> list[Par
         InputError: predictions can't be compared.
     """
     predicted: list[Path] = []
-    judged: list[Part] = []
-    others: list[Part] = []
+    judged: list[ReportPart] = []
+    others: list[ReportPart] = []
     for path in paths:
         if (path / METRICS).is_file():
             others.append(_tuning(path))
@@ -101,9 +109,9 @@ def parts_of(paths: Sequence[Path], test_sets: TestSets, tell: Tell) -> list[Par
     return [_results(predicted), *judged, *others]
 
 
-def _part(run: RunDirectory[Any, Any], test_sets: TestSets, tell: Tell) -> Part:
+def _part(run: RunDirectory[Any, Any], test_sets: TestSets, tell: TellDone) -> ReportPart:
     match run:
-        case Run():
+        case BootstrapRun():
             found = _grown(run, test_sets, tell)
         case StepsRun():
             found = [*steps_sections(run.entries()), _spending(run, run.finished_at())]
@@ -115,17 +123,17 @@ def _part(run: RunDirectory[Any, Any], test_sets: TestSets, tell: Tell) -> Part:
         case _:
             found = [_spending(run, ())]
     title = f"{run.stage}: {run.path.resolve().name}"
-    return Part(title, _facts(run), tuple(one for one in found if one))
+    return ReportPart(title, _facts(run), tuple(one for one in found if one))
 
 
-def _tuning(path: Path) -> Part:
+def _tuning(path: Path) -> ReportPart:
     config = path / TUNE_CONFIG
     values = read_yaml(config) if config.exists() else {}
     section = losses_section(*read_losses(path / METRICS))
-    return Part(f"tune: {path.resolve().name}", _told(values), (section,))
+    return ReportPart(f"tune: {path.resolve().name}", _told(values), (section,))
 
 
-def _results(paths: Sequence[Path]) -> Part:
+def _results(paths: Sequence[Path]) -> ReportPart:
     systems = read_systems(paths)
     scored = [
         evaluated(name, scores, "category", one.left_out(scores))
@@ -133,10 +141,10 @@ def _results(paths: Sequence[Path]) -> Part:
         for scores in [score(one.predictions, one.references)]
     ]
     title = f"predict: {', '.join(path.resolve().name for path in paths)}"
-    return Part(title, (), tuple(results_sections(systems, scored)))
+    return ReportPart(title, (), tuple(results_sections(systems, scored)))
 
 
-def _called(systems: Sequence[System]) -> Sequence[str]:
+def _called(systems: Sequence[SystemPredictions]) -> Sequence[str]:
     """A name for each system: its own, with its run's where others have the same."""
     counts = Counter(one.name for one in systems)
     names = [
@@ -164,7 +172,7 @@ def _told(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _grown(run: Run, test_sets: TestSets, tell: Tell) -> list[Section | None]:
+def _grown(run: BootstrapRun, test_sets: TestSets, tell: TellDone) -> list[Section | None]:
     tasks = run.tasks()
     status = run.status()
     return [
@@ -181,7 +189,7 @@ def _grown(run: Run, test_sets: TestSets, tell: Tell) -> list[Section | None]:
     ]
 
 
-def _structure(run: Run, tasks: Sequence[Task], tell: Tell) -> Section | None:
+def _structure(run: BootstrapRun, tasks: Sequence[Task], tell: TellDone) -> Section | None:
     """None where the run is not in English, and for what is not installed a word on that."""
     if run.settings.tokens != "latin":
         return None
@@ -197,11 +205,11 @@ def _structure(run: Run, tasks: Sequence[Task], tell: Tell) -> Section | None:
 
 
 def _similarities(
-    run: Run, tasks: Sequence[Task], test_sets: TestSets, tell: Tell
+    run: BootstrapRun, tasks: Sequence[Task], test_sets: TestSets, tell: TellDone
 ) -> list[Section | None]:
     tokenizer = TOKENIZERS[run.settings.tokens]
-    texts = [Named(task.id, task.definition) for task in tasks]
-    seeds = [Named(name, text) for name, text in run.seed_definitions()]
+    texts = [NamedText(task.id, task.definition) for task in tasks]
+    seeds = [NamedText(name, text) for name, text in run.seed_definitions()]
     tell("comparing the instructions with the seeds and with each other")
     found = novelty_section(nearest(texts, seeds, tokenizer), nearest_before(texts, tokenizer))
     if test_sets:
@@ -239,7 +247,7 @@ def write_report(
     runs: Sequence[Path],
     out: Path,
     against: Sequence[Path] = (),
-    tell: Tell = lambda doing: None,
+    tell: TellDone = lambda doing: None,
 ) -> Report:
     """Write a report into a new directory, an empty one, or that of an earlier report.
 
@@ -256,7 +264,7 @@ def write_report(
     require_ours(out, MARKER)
     test_sets: TestSets = {
         f"{path.resolve().name} ({number})": [
-            Named(*item) for item in evaluation_items(path, inputs=False)
+            NamedText(*item) for item in evaluation_items(path, inputs=False)
         ]
         for number, path in enumerate(against, start=1)
     }
@@ -281,7 +289,7 @@ def _require_installed() -> None:
         raise MissingExtraError("a report", "pip install 'seedstep[report]'")
 
 
-def _drawn(parts: Sequence[Part]) -> dict[str, Drawn]:
+def _drawn(parts: Sequence[ReportPart]) -> dict[str, DrawnChart]:
     """The charts by the names of their files: the number of the part, and the chart's name."""
     charts = {
         f"{number}-{block.name}": block

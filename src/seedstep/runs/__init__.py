@@ -1,15 +1,15 @@
 """Run directories, their databases, and the stages that they are of."""
 
-from seedstep.runs.bootstrap import Run
+from seedstep.runs.bootstrap import BootstrapRun
 from seedstep.runs.directory import RunDirectory, read_yaml
 from seedstep.runs.judge import JudgeRun
-from seedstep.runs.predictions import ChosenSystem, Counts, PredictionsRun
+from seedstep.runs.predictions import ChosenSystem, PredictionCounts, PredictionsRun
 from seedstep.runs.requests import RequestLine
 from seedstep.runs.results import (
-    Answered,
     RejectedInstruction,
     RejectedPair,
-    Status,
+    ReplyUsage,
+    RunStatus,
     TaskDetails,
     Usage,
 )
@@ -21,19 +21,19 @@ from seedstep.runs.tune import TUNE_CONFIG, TuneRun, stored_settings
 
 __all__ = [
     "TUNE_CONFIG",
-    "Answered",
+    "BootstrapRun",
     "ChosenSystem",
-    "Counts",
     "Entry",
     "ExamplesRun",
     "JudgeRun",
+    "PredictionCounts",
     "PredictionsRun",
     "RejectedInstruction",
     "RejectedPair",
+    "ReplyUsage",
     "RequestLine",
-    "Run",
     "RunDirectory",
-    "Status",
+    "RunStatus",
     "StepsRun",
     "TaskDetails",
     "TaskResult",

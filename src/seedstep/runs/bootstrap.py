@@ -2,15 +2,15 @@
 
 Example::
 
-    with Run.start(Path("runs/first"), {"tasks": 100}) as run: ...
-    run = Run.read(Path("runs/first"))
+    with BootstrapRun.start(Path("runs/first"), {"tasks": 100}) as run: ...
+    run = BootstrapRun.read(Path("runs/first"))
     print(run.status().finished)
 """
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from seedstep.bootstrap import Generation, Settings, make_settings, require_price
+from seedstep.bootstrap import BootstrapSettings, Generation, make_settings, require_price
 from seedstep.data import Task, evaluation_items, require_seeds, seed_tasks
 from seedstep.errors import InputError
 from seedstep.novelty import Contamination
@@ -20,7 +20,7 @@ from seedstep.runs.directory import ModelRun, digest
 from seedstep.runs.results import (
     RejectedInstruction,
     RejectedPair,
-    Status,
+    RunStatus,
     TaskDetails,
     generation_statements,
     read_details,
@@ -33,11 +33,11 @@ from seedstep.runs.results import (
 from seedstep.text import TOKENIZERS
 
 __all__ = [
-    "Run",
+    "BootstrapRun",
 ]
 
 
-class Run(ModelRun[Settings, tuple[Task, ...]]):
+class BootstrapRun(ModelRun[BootstrapSettings, tuple[Task, ...]]):
     """A bootstrap's run directory, opened for reading or as its one writer."""
 
     stage = "bootstrap"
@@ -52,19 +52,19 @@ class Run(ModelRun[Settings, tuple[Task, ...]]):
         "prices",
     )
 
-    def __init__(self, path: Path, settings: Settings, database: Database) -> None:
-        """Use `Run.start` or `Run.read`."""
+    def __init__(self, path: Path, settings: BootstrapSettings, database: Database) -> None:
+        """Use `BootstrapRun.start` or `BootstrapRun.read`."""
         super().__init__(path, settings, database)
         self._recorded = database.rows("SELECT max(item) FROM generations")[0][0] or 0
 
     @staticmethod
-    def load(settings: Settings) -> tuple[Task, ...]:
+    def load(settings: BootstrapSettings) -> tuple[Task, ...]:
         """The seed tasks."""
         require_price(settings)
         return require_seeds(Path(settings.seeds)) if settings.seeds else seed_tasks()
 
     @staticmethod
-    def stamps(settings: Settings, inputs: tuple[Task, ...]) -> dict[str, str]:
+    def stamps(settings: BootstrapSettings, inputs: tuple[Task, ...]) -> dict[str, str]:
         """Fingerprints of seeds, prompts and evaluation sets."""
         stamps = {"seeds_fingerprint": digest([inputs]), "prompts_fingerprint": fingerprint()}
         if settings.decontaminate:
@@ -118,7 +118,7 @@ class Run(ModelRun[Settings, tuple[Task, ...]]):
         )
         return tuple(row[0] for row in self._database.rows(query))
 
-    def status(self) -> Status:
+    def status(self) -> RunStatus:
         """Counts, tokens and speed."""
         return read_status(self._database, wanted=self.settings.tasks, running=self._is_running())
 
@@ -148,6 +148,6 @@ class Run(ModelRun[Settings, tuple[Task, ...]]):
         self._database.write_now("INSERT INTO seeds VALUES (?, ?)", rows)
 
 
-def _evaluation_items(settings: Settings) -> Iterator[tuple[str, str]]:
+def _evaluation_items(settings: BootstrapSettings) -> Iterator[tuple[str, str]]:
     for path in settings.decontaminate:
         yield from evaluation_items(Path(path))

@@ -29,7 +29,7 @@ from seedstep.runs.requests import (
     list_requests,
     write_recording,
 )
-from seedstep.runs.results import Answered, read_answers, read_spent
+from seedstep.runs.results import ReplyUsage, read_answers, read_spent
 
 __all__ = [
     "DATABASE",
@@ -236,7 +236,7 @@ class RunDirectory(ABC, Generic[S, Inputs]):
         """What counts towards the run's budget."""
         return read_spent(self._database)
 
-    def answered(self) -> tuple[Answered, ...]:
+    def answered(self) -> tuple[ReplyUsage, ...]:
         """When the requests were answered, in the order of time."""
         return read_answers(self._database)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from seedstep.data import TaskFiles
 from seedstep.errors import InputError
-from seedstep.evaluate.judge import Answers, Judged, JudgeSettings, make_judge_settings
-from seedstep.inputs.systems import System, TaskChoice, distinct_names, read_systems
+from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers, make_judge_settings
+from seedstep.inputs.systems import SystemPredictions, TaskChoice, distinct_names, read_systems
 from seedstep.llm.settings import require_price
 from seedstep.prompts import fingerprint
 from seedstep.runs.directory import digest
@@ -28,7 +28,7 @@ __all__ = [
 class JudgeInputs(TaskFiles):
     """What is judged: a task for each instance, and what each system answered."""
 
-    answers: tuple[Answers, ...] = ()
+    answers: tuple[SystemAnswers, ...] = ()
 
 
 class JudgeRun(TaskRun[JudgeSettings, Judged]):
@@ -74,7 +74,7 @@ class JudgeRun(TaskRun[JudgeSettings, Judged]):
             "prompts_fingerprint": fingerprint("judge"),
         }
 
-    def answers(self) -> tuple[Answers, ...]:
+    def answers(self) -> tuple[SystemAnswers, ...]:
         """What is judged, of each system."""
         inputs = self.inputs()
         assert isinstance(inputs, JudgeInputs)
@@ -92,7 +92,7 @@ def _choice(settings: JudgeSettings) -> TaskChoice | None:
     return TaskChoice(Path(settings.tasks), settings.split, settings.track, limit)
 
 
-def _answers(system: System, name: str, ids: set[str]) -> Answers:
+def _answers(system: SystemPredictions, name: str, ids: set[str]) -> SystemAnswers:
     """The first prediction for each instance; a failed one counts as an empty text."""
     texts: dict[str, str] = {}
     for one in system.predictions:
@@ -101,4 +101,4 @@ def _answers(system: System, name: str, ids: set[str]) -> Answers:
     if not texts:
         what = f"{name} has no prediction for the instances to judge"
         raise InputError(what, "name systems that were asked the same")
-    return Answers(name, texts)
+    return SystemAnswers(name, texts)

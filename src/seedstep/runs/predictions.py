@@ -17,7 +17,7 @@ from seedstep.data import Prediction, Task, TaskFiles, instances_of, load_tasks
 from seedstep.encode import make_encoding
 from seedstep.errors import InputError, RunError
 from seedstep.evaluate.scores import Reference, references_of
-from seedstep.infer.predict import Answered, Work
+from seedstep.infer.predict import Answer, TaskWork
 from seedstep.infer.settings import (
     ChosenTasks,
     SystemSettings,
@@ -33,8 +33,8 @@ from seedstep.runs.directory import RunDirectory, digest, refuse_differences
 __all__ = [
     "CHANGEABLE",
     "ChosenSystem",
-    "Counts",
     "KeptSystem",
+    "PredictionCounts",
     "PredictionsRun",
     "begin_system",
     "refuse_changes",
@@ -149,7 +149,7 @@ _KEEP_PREDICTION = "INSERT OR IGNORE INTO predictions VALUES (?, ?, ?, ?, ?, ?, 
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class PredictionCounts:
     """Predictions of a system: all; those that failed, without text, and cut short; and those to
     prompts of which something had to be left out.
     """
@@ -245,13 +245,13 @@ class PredictionsRun(RunDirectory[ChosenTasks, TaskFiles]):
             instance, task = instances[row["place"]]
             yield Prediction(task, instance, row["text"], row["failed"])
 
-    def counts(self, name: str) -> Counts:
+    def counts(self, name: str) -> PredictionCounts:
         """How many predictions a system has, and what they are."""
         query = (
             "SELECT count(*), count(nullif(failed, '')), total(failed = '' AND text = ''),"
             " total(cut), total(shortened) FROM predictions WHERE system = ?"
         )
-        return Counts(*map(int, self._database.rows(query, (name,))[0]))
+        return PredictionCounts(*map(int, self._database.rows(query, (name,))[0]))
 
     def failures(self, name: str) -> dict[str, int]:
         """Why predictions of a system failed, and how many did, the most frequent first."""
@@ -290,20 +290,20 @@ class PredictionsRun(RunDirectory[ChosenTasks, TaskFiles]):
         self._database.write_now(_KEEP_SYSTEM, [(name, record, time.time())])
         return begun
 
-    def work(self, system: ChosenSystem) -> tuple[Work, ...]:
+    def work(self, system: ChosenSystem) -> tuple[TaskWork, ...]:
         """The instances that the system has no prediction for yet, by task."""
         query = "SELECT place FROM predictions WHERE system = ?"
         done = {row["place"] for row in self._database.rows(query, (system.name,))}
         place = 0
-        found: list[Work] = []
+        found: list[TaskWork] = []
         for task in system.tasks:
             numbered = enumerate(task.instances, start=place)
             place += len(task.instances)
             if left := tuple((at, one) for at, one in numbered if at not in done):
-                found.append(Work(task, left))
+                found.append(TaskWork(task, left))
         return tuple(found)
 
-    async def record(self, system: ChosenSystem, answers: Sequence[Answered]) -> None:
+    async def record(self, system: ChosenSystem, answers: Sequence[Answer]) -> None:
         """Keep answers, on the disk when this returns."""
         now = time.time()
         rows = (

@@ -19,10 +19,10 @@ from seedstep.llm import Spent
 from seedstep.runs.database import Database, Statement
 
 __all__ = [
-    "Answered",
     "RejectedInstruction",
     "RejectedPair",
-    "Status",
+    "ReplyUsage",
+    "RunStatus",
     "TaskDetails",
     "Usage",
     "generation_statements",
@@ -38,7 +38,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class ReplyUsage:
     """A request's answer: when it came (Unix time), and the tokens that it took."""
 
     at: float
@@ -73,10 +73,10 @@ class RejectedPair:
     output: str
 
 
-def read_answers(database: Database) -> tuple[Answered, ...]:
+def read_answers(database: Database) -> tuple[ReplyUsage, ...]:
     """All answers, in the order of time."""
     query = "SELECT at, prompt_tokens, completion_tokens FROM requests ORDER BY at"
-    return tuple(Answered(*row) for row in database.rows(query))
+    return tuple(ReplyUsage(*row) for row in database.rows(query))
 
 
 def read_rejected_instructions(database: Database, each: int) -> tuple[RejectedInstruction, ...]:
@@ -124,7 +124,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class RunStatus:
     """Where a run stands. `rejected` counts instructions and `bad_instances` instances, by reason.
 
     `per_minute` is finished tasks a minute, None while there are too few to tell.
@@ -217,7 +217,7 @@ def read_spent(database: Database) -> Spent:
     return Spent(*(value or 0 for value in row))
 
 
-def read_status(database: Database, *, wanted: int, running: bool) -> Status:
+def read_status(database: Database, *, wanted: int, running: bool) -> RunStatus:
     """Counts, tokens and speed."""
     rejected = _counts(database, "SELECT reason, count(*) FROM candidates GROUP BY reason")
     instances = _counts(database, "SELECT reason, count(*) FROM instances GROUP BY reason")
@@ -226,7 +226,7 @@ def read_status(database: Database, *, wanted: int, running: bool) -> Status:
         " max(estimated) FROM requests GROUP BY purpose ORDER BY min(at)"
     )
     labels = "SELECT count(*) FROM candidates WHERE reason = '' AND is_classification"
-    return Status(
+    return RunStatus(
         wanted=wanted,
         finished=rejected.pop("", 0),
         classification=_number(database, labels),

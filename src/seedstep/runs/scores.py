@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from seedstep.evaluate.compare import METRICS, Evaluated, Measured
+from seedstep.evaluate.compare import METRICS, EvaluatedSystem, MeanScores
 from seedstep.evaluate.metrics import Metric
 from seedstep.runs.database import Database
 from seedstep.runs.directory import DATABASE, take_lock
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 
-def keep_scores(path: Path, name: str, evaluated: Evaluated, tokens: str) -> None:
+def keep_scores(path: Path, name: str, evaluated: EvaluatedSystem, tokens: str) -> None:
     """Keep what a system scored in its run, in place of what was kept of the same before.
 
     `name` is the system's in the run. `tokens` names the tokenizer, and is empty for the stemmed
@@ -61,7 +61,7 @@ def kept_scores(path: Path) -> tuple[dict[str, Any], ...]:
         return tuple(map(dict, database.rows(query)))
 
 
-def _rows(name: str, evaluated: Evaluated, tokens: str) -> Iterator[tuple[object, ...]]:
+def _rows(name: str, evaluated: EvaluatedSystem, tokens: str) -> Iterator[tuple[object, ...]]:
     now = time.time()
     groups = [("", evaluated.overall), *evaluated.groups.items()]
     for place, (group, one) in enumerate(groups):
@@ -70,7 +70,7 @@ def _rows(name: str, evaluated: Evaluated, tokens: str) -> Iterator[tuple[object
             yield (*head, metric, *_figures(one, metric), now)
 
 
-def _figures(one: Measured, metric: Metric) -> tuple[object, ...]:
+def _figures(one: MeanScores, metric: Metric) -> tuple[object, ...]:
     value = one.of(metric)
     counts = (one.instances, one.tasks, one.missing, one.failed)
     return (value.value, value.low, value.high, value.reason, *counts)

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from seedstep.runs.bootstrap import Run
+from seedstep.runs.bootstrap import BootstrapRun
 from seedstep.runs.directory import RunDirectory, stage_of
 from seedstep.runs.judge import JudgeRun
 from seedstep.runs.predictions import PredictionsRun
@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 STAGES: MappingProxyType[str, type[RunDirectory[Any, Any]]] = MappingProxyType(
-    {kind.stage: kind for kind in (Run, StepsRun, ExamplesRun, PredictionsRun, JudgeRun)}
+    {kind.stage: kind for kind in (BootstrapRun, StepsRun, ExamplesRun, PredictionsRun, JudgeRun)}
 )
 
 
@@ -31,4 +31,4 @@ def open_run(path: Path) -> RunDirectory[Any, Any]:
     Raises:
         RunError: there is no run there.
     """
-    return STAGES.get(stage_of(path), Run).read(path)
+    return STAGES.get(stage_of(path), BootstrapRun).read(path)

@@ -11,14 +11,14 @@ from pathlib import Path
 from seedstep.data import Example, Task, TaskFiles, load_tasks
 from seedstep.errors import InputError
 from seedstep.llm.settings import require_price
-from seedstep.runs.bootstrap import Run
+from seedstep.runs.bootstrap import BootstrapRun
 from seedstep.runs.directory import stage_of
 from seedstep.runs.tasks import TaskRun
 from seedstep.steps import (
     ExampleSet,
     ExamplesSettings,
     StepsSettings,
-    Written,
+    WrittenSteps,
     make_examples_settings,
     make_steps_settings,
 )
@@ -32,11 +32,11 @@ EXAMPLES = 2
 """Instances of a machine-generated task that serve as its positive examples."""
 
 
-class StepsRun(TaskRun[StepsSettings, Written]):
+class StepsRun(TaskRun[StepsSettings, WrittenSteps]):
     """A run directory of step-by-step instructions."""
 
     stage = "steps"
-    record_type = Written
+    record_type = WrittenSteps
     make_settings = staticmethod(make_steps_settings)
 
     @staticmethod
@@ -50,7 +50,7 @@ class StepsRun(TaskRun[StepsSettings, Written]):
         if settings.tasks is None:
             raise InputError("no tasks", "add --tasks PATH")
         path = Path(settings.tasks)
-        if stage_of(path) == Run.stage:
+        if stage_of(path) == BootstrapRun.stage:
             return TaskFiles(_grown(path), ())
         return load_tasks(path, settings.split, settings.track, limit=0, skip_bad=settings.skip_bad)
 
@@ -100,7 +100,7 @@ def _named(settings: ExamplesSettings) -> Path:
 
 def _grown(path: Path) -> tuple[Task, ...]:
     """The machine-generated tasks of a bootstrap; their first instances serve as examples."""
-    with Run.read(path) as run:
+    with BootstrapRun.read(path) as run:
         return tuple(
             replace(
                 task,

@@ -1,21 +1,21 @@
 """Step-by-step instructions: written by a model, checked, judged, and turned into examples."""
 
 from seedstep.steps.check import CHECKS, Check, Finding, TaskText, check, repair_request
-from seedstep.steps.demands import Run, differences
+from seedstep.steps.demands import TextRun, differences
 from seedstep.steps.examples import generate_examples
 from seedstep.steps.judge import judge
-from seedstep.steps.measure import Labelled, Measured, Part, labelled, measure
+from seedstep.steps.measure import CheckAccuracy, Labelled, Part, labelled, measure
 from seedstep.steps.parse import REASONS, ParsedSteps, canonical, parse, render
 from seedstep.steps.pipeline import preview_examples, preview_steps, write_steps
 from seedstep.steps.records import (
     FAILURES,
     RANKING_FAILURES,
-    Described,
+    DescribedTask,
     ExampleSet,
     Judgement,
-    Statistics,
+    StepsStatistics,
     Turn,
-    Written,
+    WrittenSteps,
     shuffled,
     statistics,
 )
@@ -32,21 +32,21 @@ __all__ = [
     "RANKING_FAILURES",
     "REASONS",
     "Check",
-    "Described",
+    "CheckAccuracy",
+    "DescribedTask",
     "ExampleSet",
     "ExamplesSettings",
     "Finding",
     "Judgement",
     "Labelled",
-    "Measured",
     "ParsedSteps",
     "Part",
-    "Run",
-    "Statistics",
     "StepsSettings",
+    "StepsStatistics",
     "TaskText",
+    "TextRun",
     "Turn",
-    "Written",
+    "WrittenSteps",
     "canonical",
     "check",
     "differences",

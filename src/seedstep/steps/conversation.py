@@ -34,7 +34,7 @@ __all__ = [
     "Chat",
     "Conversation",
     "Drafts",
-    "Line",
+    "ScriptTurn",
     "completion_prompt",
     "make_talk",
     "named_category",
@@ -55,25 +55,25 @@ _FIRST_NUMBER = re.compile(r"\s*1[.)]\s")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ScriptTurn:
     """What is said in one turn."""
 
     name: str
     prompt: str
 
 
-def paper_script(task: Task, refine: str) -> tuple[Line, ...]:
+def paper_script(task: Task, refine: str) -> tuple[ScriptTurn, ...]:
     """The turns for a task: the first only where `refine` is "none"."""
-    obtain = Line("obtain", _obtain(task))
+    obtain = ScriptTurn("obtain", _obtain(task))
     if refine == "none":
         return (obtain,)
-    shown = [Line("examples", _with_examples(task))] if _has_examples(task) else []
+    shown = [ScriptTurn("examples", _with_examples(task))] if _has_examples(task) else []
     return (
         obtain,
-        Line("single", render("steps/single")),
+        ScriptTurn("single", render("steps/single")),
         *shown,
-        Line("general", render("steps/general")),
-        Line("output", render("steps/output")),
+        ScriptTurn("general", render("steps/general")),
+        ScriptTurn("output", render("steps/output")),
     )
 
 
@@ -131,7 +131,7 @@ class Chat:
     turns: list[Turn] = field(default_factory=list)
     _messages: tuple[Message, ...] = ()
 
-    async def say(self, line: Line, sampling: Sampling, schema: Schema | None = None) -> Turn:
+    async def say(self, line: ScriptTurn, sampling: Sampling, schema: Schema | None = None) -> Turn:
         """Add a turn and its reply."""
         asked = (*self._messages, Message("user", line.prompt))
         request = Request(line.name, asked, sampling, schema)
@@ -173,13 +173,13 @@ class Conversation:
 
     async def repair(self, faults: Sequence[str]) -> Turn:
         """Ask to correct the last version."""
-        return await self._say(Line("repair", repair_prompt(faults)))
+        return await self._say(ScriptTurn("repair", repair_prompt(faults)))
 
     def read(self, turn: Turn) -> ParsedSteps:
         """The steps of a turn's reply."""
         return parse(turn.reply, cut=turn.cut)
 
-    async def _say(self, line: Line) -> Turn:
+    async def _say(self, line: ScriptTurn) -> Turn:
         return await self.chat.say(line, self.settings.sampling_of("conversation"))
 
 

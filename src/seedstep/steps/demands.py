@@ -22,9 +22,9 @@ from rapidfuzz.distance import LCSseq
 from seedstep.steps.unfit import NUMBER_WORDS, content, sentences, without_illustrations
 
 __all__ = [
+    "ChangeKind",
     "Demand",
-    "Kind",
-    "Run",
+    "TextRun",
     "demands",
     "differences",
     "is_met",
@@ -238,7 +238,7 @@ def _share(words: Iterable[str], text: str) -> float:
     return len(asked & set(content(text))) / len(asked)
 
 
-Kind = Literal["same", "removed", "added"]
+ChangeKind = Literal["same", "removed", "added"]
 
 MAX_TOKENS = 10_000
 """Longer texts are compared as a whole only. Tokens are words, marks and white space."""
@@ -250,14 +250,14 @@ _TOKEN = re.compile(r"\w+|[^\w\s]|\s+")
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class TextRun:
     """A stretch of text that both texts have, or just the earlier, or just the later one."""
 
-    kind: Kind
+    kind: ChangeKind
     text: str
 
 
-def differences(earlier: str, later: str) -> list[Run]:
+def differences(earlier: str, later: str) -> list[TextRun]:
     """The runs that lead from one text to the other; what was removed stands before the new.
 
     Those that are the same or removed make up the earlier text to the last character, those that
@@ -265,7 +265,7 @@ def differences(earlier: str, later: str) -> list[Run]:
     """
     one, other = _TOKEN.findall(earlier), _TOKEN.findall(later)
     if one == other:
-        return [Run("same", earlier)] if earlier else []
+        return [TextRun("same", earlier)] if earlier else []
     if max(len(one), len(other)) > MAX_TOKENS:
         blocks = [(False, earlier, later)]
     else:
@@ -291,11 +291,11 @@ def _text(stretches: Iterable[Sequence[str]]) -> str:
     return "".join(word for stretch in stretches for word in stretch)
 
 
-def _runs(same: bool, earlier: str, later: str) -> Iterator[Run]:
+def _runs(same: bool, earlier: str, later: str) -> Iterator[TextRun]:
     if same:
-        yield Run("same", earlier)
+        yield TextRun("same", earlier)
         return
     if earlier:
-        yield Run("removed", earlier)
+        yield TextRun("removed", earlier)
     if later:
-        yield Run("added", later)
+        yield TextRun("added", later)

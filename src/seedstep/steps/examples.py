@@ -25,7 +25,7 @@ from seedstep.data import Example, Task
 from seedstep.llm import Engine
 from seedstep.llm.order import AHEAD, in_order
 from seedstep.prompts import render
-from seedstep.steps.conversation import Chat, Line, named_category
+from seedstep.steps.conversation import Chat, ScriptTurn, named_category
 from seedstep.steps.parse import render as render_steps
 from seedstep.steps.records import FAILURES, ExampleSet, Turn
 from seedstep.steps.settings import ExamplesSettings
@@ -198,7 +198,7 @@ async def _examples_of(
 ) -> ExampleSet:
     prompt = generate_prompt(settings, task, steps)
     chat = Chat(engine, place)
-    turn = await chat.say(Line("generate", prompt), settings.sampling_of("generate"))
+    turn = await chat.say(ScriptTurn("generate", prompt), settings.sampling_of("generate"))
     made = ExampleSet(task.id, (turn,))
     if turn.failure:
         return replace(made, failure="request_failed", detail=turn.failure)
@@ -219,7 +219,7 @@ async def _rank(
     engine: Engine,
     place: int,
 ) -> Turn:
-    line = Line("rank", rank_prompt(candidates, steps))
+    line = ScriptTurn("rank", rank_prompt(candidates, steps))
     return await Chat(engine, place).say(line, settings.sampling_of("rank"))
 
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from seedstep.data import Task
 from seedstep.llm import Engine, Sampling, Schema
 from seedstep.prompts import render
-from seedstep.steps.conversation import EXAMPLES, Chat, Line
+from seedstep.steps.conversation import EXAMPLES, Chat, ScriptTurn
 from seedstep.steps.parse import render as render_steps
 from seedstep.steps.records import Judgement
 from seedstep.text import answer, json_object
@@ -53,7 +53,7 @@ async def judge(
     """Ask a model about the steps of a task, twice at the most."""
     chat = Chat(engine, place)
     for prompt in (judge_prompt(task, steps), render("steps/judge_again")):
-        turn = await chat.say(Line("judge", prompt), sampling, SCHEMA)
+        turn = await chat.say(ScriptTurn("judge", prompt), sampling, SCHEMA)
         if turn.failure:
             return Judgement(None, None, turn.request, turn.failure)
         found = parse_judgement(turn.reply)

@@ -17,14 +17,14 @@ from itertools import pairwise
 from seedstep.steps.markers import (
     BULLET,
     INLINE_KINDS,
-    Marker,
+    ListMarker,
     clean_title,
     find_inline,
     find_marker,
     is_item,
 )
 
-__all__ = ["Line", "StepList", "find_list", "inline_parts", "read_lines", "split_versions"]
+__all__ = ["ReplyLine", "StepList", "find_list", "inline_parts", "read_lines", "split_versions"]
 
 TAB = 4
 SLACK = 1
@@ -56,37 +56,37 @@ _NEW_VERSION = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ReplyLine:
     """One line of a reply, its white space collapsed; blank where `text` is empty."""
 
     indent: int
     text: str
-    marker: Marker | None = None
+    marker: ListMarker | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StepList:
     """A list found in a reply. The first line of each segment has a marker."""
 
-    before: tuple[Line, ...]
-    segments: tuple[tuple[Line, ...], ...]
-    between: tuple[Line, ...]
-    after: tuple[Line, ...]
+    before: tuple[ReplyLine, ...]
+    segments: tuple[tuple[ReplyLine, ...], ...]
+    between: tuple[ReplyLine, ...]
+    after: tuple[ReplyLine, ...]
     base: int
 
 
-def read_lines(text: str) -> list[Line]:
+def read_lines(text: str) -> list[ReplyLine]:
     """The lines of a text, each with what it begins with."""
     return [_line(raw) for raw in text.split("\n")]
 
 
-def _line(raw: str) -> Line:
+def _line(raw: str) -> ReplyLine:
     text = " ".join(raw.split())
     indent = raw[: len(raw) - len(raw.lstrip())].expandtabs(TAB)
-    return Line(len(indent), text, find_marker(text) if text else None)
+    return ReplyLine(len(indent), text, find_marker(text) if text else None)
 
 
-def split_versions(lines: Sequence[Line]) -> list[Sequence[Line]]:
+def split_versions(lines: Sequence[ReplyLine]) -> list[Sequence[ReplyLine]]:
     """Cut a reply where another version of the instruction is announced, and numbers restart."""
     base = _base(lines)
     top = [line.marker.kind for line in lines if line.marker and line.indent <= base + SLACK]
@@ -105,7 +105,7 @@ def split_versions(lines: Sequence[Line]) -> list[Sequence[Line]]:
     return [lines[start:end] for start, end in pairwise(cuts)]
 
 
-def find_list(lines: Sequence[Line]) -> StepList | None:
+def find_list(lines: Sequence[ReplyLine]) -> StepList | None:
     """The list of steps: several lines with markers, or several markers in one line."""
     base = _base(lines)
     starts = _starts(lines, base)
@@ -117,11 +117,11 @@ def find_list(lines: Sequence[Line]) -> StepList | None:
     return _cut(lines, starts, base) if starts else None
 
 
-def _base(lines: Sequence[Line]) -> int:
+def _base(lines: Sequence[ReplyLine]) -> int:
     return min((line.indent for line in lines if line.marker), default=0)
 
 
-def _starts(lines: Sequence[Line], base: int) -> list[int]:
+def _starts(lines: Sequence[ReplyLine], base: int) -> list[int]:
     """The indices of the lines that begin steps, by the kind of marker that fits best."""
     top: dict[str, list[int]] = {"step": []}
     for index, line in enumerate(lines):
@@ -134,11 +134,11 @@ def _starts(lines: Sequence[Line], base: int) -> list[int]:
     return next(several, None) or next(single, bullets)
 
 
-def _number(line: Line) -> int:
+def _number(line: ReplyLine) -> int:
     return line.marker.number if line.marker else 0
 
 
-def _in_sequence(lines: Sequence[Line], indices: Sequence[int]) -> list[int]:
+def _in_sequence(lines: Sequence[ReplyLine], indices: Sequence[int]) -> list[int]:
     """Those whose numbers go on: the next ones, the same again, or from the beginning."""
     starts: list[int] = []
     last = MAX_FIRST - MAX_SKIP
@@ -150,7 +150,7 @@ def _in_sequence(lines: Sequence[Line], indices: Sequence[int]) -> list[int]:
     return starts
 
 
-def _unfolded(lines: Sequence[Line], starts: Sequence[int]) -> list[Line]:
+def _unfolded(lines: Sequence[ReplyLine], starts: Sequence[int]) -> list[ReplyLine]:
     """The lines with the steps that stand in one line on lines of their own; empty if none do."""
     for index in starts or [at for at, line in enumerate(lines) if line.text]:
         if pieces := _pieces(lines[index], begins_step=bool(starts)):
@@ -158,7 +158,7 @@ def _unfolded(lines: Sequence[Line], starts: Sequence[int]) -> list[Line]:
     return []
 
 
-def _pieces(line: Line, *, begins_step: bool) -> list[Line]:
+def _pieces(line: ReplyLine, *, begins_step: bool) -> list[ReplyLine]:
     """What a line falls into; its text before the first marker is the first step, or talk."""
     if begins_step and line.marker:
         kind, number = line.marker.kind, line.marker.number
@@ -169,12 +169,12 @@ def _pieces(line: Line, *, begins_step: bool) -> list[Line]:
         before, *steps = inline_parts(line.text, kind, 1) or [""]
         if len(steps) > 1:
             numbered = [_step_line(line, kind, at, text) for at, text in enumerate(steps, start=1)]
-            return [Line(line.indent, before), *numbered] if before else numbered
+            return [ReplyLine(line.indent, before), *numbered] if before else numbered
     return []
 
 
-def _step_line(line: Line, kind: str, number: int, text: str) -> Line:
-    return Line(line.indent, text, Marker(kind, number, text))
+def _step_line(line: ReplyLine, kind: str, number: int, text: str) -> ReplyLine:
+    return ReplyLine(line.indent, text, ListMarker(kind, number, text))
 
 
 def inline_parts(text: str, kind: str, first: int) -> list[str]:
@@ -187,10 +187,10 @@ def inline_parts(text: str, kind: str, first: int) -> list[str]:
     return parts if all(parts[1:]) else []
 
 
-def _cut(lines: Sequence[Line], starts: Sequence[int], base: int) -> StepList:
+def _cut(lines: Sequence[ReplyLine], starts: Sequence[int], base: int) -> StepList:
     bounds = [*starts, len(lines)]
     raw = [list(lines[start:end]) for start, end in pairwise(bounds)]
-    between: list[Line] = []
+    between: list[ReplyLine] = []
     for segment in raw[:-1]:
         between += _take_headings(segment, base)
     end = _end(raw[-1], raw[:-1], base)
@@ -204,7 +204,7 @@ def _cut(lines: Sequence[Line], starts: Sequence[int], base: int) -> StepList:
     )
 
 
-def _take_headings(segment: list[Line], base: int) -> list[Line]:
+def _take_headings(segment: list[ReplyLine], base: int) -> list[ReplyLine]:
     """Remove from the end of a step, and return, the headings of what follows it."""
     size = len(segment)
     while size > 1 and (not segment[size - 1].text or _is_heading(segment, size - 1, base)):
@@ -214,7 +214,7 @@ def _take_headings(segment: list[Line], base: int) -> list[Line]:
     return [line for line in taken if line.text]
 
 
-def _is_heading(segment: Sequence[Line], index: int, base: int) -> bool:
+def _is_heading(segment: Sequence[ReplyLine], index: int, base: int) -> bool:
     line = segment[index]
     if line.indent > base + SLACK or is_item(line.text):
         return False
@@ -224,7 +224,7 @@ def _is_heading(segment: Sequence[Line], index: int, base: int) -> bool:
     return apart and line.text.endswith(":") and len(line.text.split()) <= MAX_HEADING_WORDS
 
 
-def _end(last: Sequence[Line], others: Sequence[Sequence[Line]], base: int) -> int:
+def _end(last: Sequence[ReplyLine], others: Sequence[Sequence[ReplyLine]], base: int) -> int:
     """Where the last step ends: before what the other steps have nothing like."""
     paragraphs = max((_paragraphs(segment, base) for segment in others), default=0)
     goes_on = not others or any(_goes_on(segment, base) for segment in [*others, last[:1]])
@@ -243,17 +243,17 @@ def _end(last: Sequence[Line], others: Sequence[Sequence[Line]], base: int) -> i
     return len(last)
 
 
-def _is_loose(line: Line, base: int) -> bool:
+def _is_loose(line: ReplyLine, base: int) -> bool:
     """Whether a line that is no item stands as far left as the lines that begin steps."""
     return bool(line.text) and line.indent <= base + SLACK and not is_item(line.text)
 
 
-def _paragraphs(segment: Sequence[Line], base: int) -> int:
+def _paragraphs(segment: Sequence[ReplyLine], base: int) -> int:
     pairs = pairwise(segment)
     return sum(not before.text and _is_loose(line, base) for before, line in pairs)
 
 
-def _goes_on(segment: Sequence[Line], base: int) -> bool:
+def _goes_on(segment: Sequence[ReplyLine], base: int) -> bool:
     """Whether a step is broken into lines without indentation, or announces such lines."""
     pairs = pairwise(segment)
     broken = any(before.text and _is_loose(line, base) for before, line in pairs)

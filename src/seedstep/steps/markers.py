@@ -5,7 +5,7 @@ inside of one, is decided in `steps.parse`.
 
 Example::
 
-    find_marker("**Step 2 -** Compare them.")  # Marker(kind="step", number=2, text="Compare them.")
+    find_marker("**Step 2 -** Compare them.")  # ListMarker("step", number=2, text=...)
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from seedstep.steps.unfit import NUMBER_WORDS
 __all__ = [
     "BULLET",
     "INLINE_KINDS",
-    "Marker",
+    "ListMarker",
     "clean_title",
     "find_inline",
     "find_marker",
@@ -71,7 +71,7 @@ _SENTENCE_ENDS = ".!?:;)]\"'”’»。！？；）」"
 
 
 @dataclass(frozen=True, slots=True)
-class Marker:
+class ListMarker:
     """What a line begins with. `number` is 0 for a bullet; `text` is the rest of the line."""
 
     kind: str
@@ -79,15 +79,15 @@ class Marker:
     text: str
 
 
-def find_marker(line: str) -> Marker | None:
+def find_marker(line: str) -> ListMarker | None:
     """The number or bullet that the line begins with."""
     for kind, pattern in _MARKERS.items():
         if found := pattern.match(line):
             rest = line[found.end() :]
             opened = found[0].count("**") % 2 == 1
-            return Marker(kind, _value(found["n"]), clean_title(rest, opened=opened))
+            return ListMarker(kind, _value(found["n"]), clean_title(rest, opened=opened))
     if found := _BULLET.match(line):
-        return Marker(BULLET, 0, line[found.end() :])
+        return ListMarker(BULLET, 0, line[found.end() :])
     return None
 
 

@@ -21,7 +21,7 @@ import msgspec
 from seedstep.steps.check import CHECKS, TaskText, check
 from seedstep.steps.parse import parse
 
-__all__ = ["Labelled", "Measured", "Part", "labelled", "measure"]
+__all__ = ["CheckAccuracy", "Labelled", "Part", "labelled", "measure"]
 
 Part = Literal["tune", "held_out"]
 
@@ -39,7 +39,7 @@ class Labelled:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class CheckAccuracy:
     """One check's findings against people's: right, wrong, and missed."""
 
     name: str
@@ -58,14 +58,14 @@ class Measured:
         return self.right / (self.right + self.missed) if self.right + self.missed else 1.0
 
 
-def measure(part: Part) -> tuple[Measured, ...]:
+def measure(part: Part) -> tuple[CheckAccuracy, ...]:
     """Every check measured on one part, in the order of `CHECKS`."""
     pairs = [
         (one.faults, {found.name for found in check(parse(one.text), one.task)})
         for one in labelled(part)
     ]
     return tuple(
-        Measured(
+        CheckAccuracy(
             name,
             right=sum(name in faults and name in found for faults, found in pairs),
             wrong=sum(name not in faults and name in found for faults, found in pairs),

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from seedstep.steps.layout import (
-    Line,
+    ReplyLine,
     StepList,
     find_list,
     inline_parts,
@@ -143,11 +143,11 @@ def _reason(steps: Sequence[str], preamble: str, *, cut: bool) -> str:
     return "single_step" if len(steps) == 1 else ""
 
 
-def _joined(lines: Iterable[Line]) -> str:
+def _joined(lines: Iterable[ReplyLine]) -> str:
     return "\n".join(line.text for line in lines).strip()
 
 
-def _step(segment: Sequence[Line], base: int) -> str:
+def _step(segment: Sequence[ReplyLine], base: int) -> str:
     """The text of a step. A line broken without indentation, in mid-sentence, is joined again."""
     texts = [segment[0].marker.text if segment[0].marker else ""]
     for line in segment[1:]:

@@ -31,7 +31,7 @@ from seedstep.steps.conversation import (
 from seedstep.steps.examples import generate_prompt, rank_prompt
 from seedstep.steps.judge import judge, judge_prompt
 from seedstep.steps.parse import ParsedSteps
-from seedstep.steps.records import FAILURES, Turn, Written
+from seedstep.steps.records import FAILURES, Turn, WrittenSteps
 from seedstep.steps.settings import ExamplesSettings, StepsSettings
 
 __all__ = [
@@ -46,7 +46,7 @@ def write_steps(
     tasks: Iterable[Task],
     engine: Engine,
     judge_engine: Engine | None = None,
-) -> AsyncGenerator[Written]:
+) -> AsyncGenerator[WrittenSteps]:
     """Yield what comes of each task, in their order; the first `settings.limit` of them.
 
     With a `judge_engine`, what was written is also judged.
@@ -65,7 +65,7 @@ def write_steps(
 
 async def _write(
     settings: StepsSettings, task: Task, engine: Engine, judge_engine: Engine | None, place: int
-) -> Written:
+) -> WrittenSteps:
     talk = make_talk(settings, task, engine, place)
     text = TaskText.of(task)
     last = await talk.write()
@@ -104,13 +104,13 @@ def _procedure(parsed: ParsedSteps) -> tuple[str, ...]:
 
 def _written(
     task: Task, talk: Conversation | Drafts, versions: Sequence[_Version], last: Turn
-) -> Written:
+) -> WrittenSteps:
     """What came of a task: its best version, or why there is none."""
     asked = [turn.name for turn in talk.turns]
     first = talk.turns[0]
     best = _best(versions)
     failure, detail = ("", "") if best else _failure(versions, last)
-    return Written(
+    return WrittenSteps(
         task.id,
         tuple(talk.turns),
         left_out=tuple(name for name in TURNS if name not in asked),

@@ -2,7 +2,7 @@
 
 Example::
 
-    Written("task1", turns, (), ("Read it.", "Answer."), steps=("Read it.", "Answer."), chosen=4)
+    WrittenSteps("task1", turns, steps=("Read it.", "Answer."), chosen=4)
 """
 
 import hashlib
@@ -19,12 +19,12 @@ from seedstep.steps.parse import REASONS
 __all__ = [
     "FAILURES",
     "RANKING_FAILURES",
-    "Described",
+    "DescribedTask",
     "ExampleSet",
     "Judgement",
-    "Statistics",
+    "StepsStatistics",
     "Turn",
-    "Written",
+    "WrittenSteps",
     "shuffled",
     "statistics",
 ]
@@ -78,7 +78,7 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenSteps:
     """A task's step-by-step instruction and how it came about.
 
     `turns` are in the order in which they were asked; `left_out` names those of the paper that
@@ -151,16 +151,16 @@ NO_CATEGORY = "no category"
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class DescribedTask:
     """A task, as far as statistics go, with what came of it."""
 
     category: str
     definition: str
-    written: Written
+    written: WrittenSteps
 
 
 @dataclass(frozen=True, slots=True)
-class Statistics:
+class StepsStatistics:
     """The tasks of one category, or of all.
 
     Means of `words` and `steps` are over the tasks that have an instruction, None where there is
@@ -183,9 +183,9 @@ class Statistics:
     complete: int
 
 
-def statistics(tasks: Iterable[Described]) -> tuple[Statistics, ...]:
+def statistics(tasks: Iterable[DescribedTask]) -> tuple[StepsStatistics, ...]:
     """All tasks first, then each category, in the order of their names."""
-    groups: dict[str, list[Described]] = {}
+    groups: dict[str, list[DescribedTask]] = {}
     for one in tasks:
         groups.setdefault(one.category or NO_CATEGORY, []).append(one)
     if not groups:
@@ -195,12 +195,12 @@ def statistics(tasks: Iterable[Described]) -> tuple[Statistics, ...]:
     return (_row(ALL, everything, len(groups)), *rows)
 
 
-def _row(group: str, tasks: Sequence[Described], categories: int) -> Statistics:
+def _row(group: str, tasks: Sequence[DescribedTask], categories: int) -> StepsStatistics:
     written = [one.written for one in tasks]
     good = [one for one in written if one.steps]
     judgements = [one.judgement for one in good if one.judgement]
     answers = [one for one in judgements if one.correct is not None]
-    return Statistics(
+    return StepsStatistics(
         group,
         len(tasks),
         categories,

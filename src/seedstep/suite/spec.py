@@ -14,9 +14,9 @@ from random import Random
 
 from seedstep.data import Example
 
-__all__ = ["Drawn", "Solve", "TaskSpec", "computed", "fill", "labelled", "with_article"]
+__all__ = ["DrawnInstance", "Solve", "TaskSpec", "computed", "fill", "labelled", "with_article"]
 
-Drawn = tuple[str, tuple[str, ...]]
+DrawnInstance = tuple[str, tuple[str, ...]]
 """An input with its reference outputs."""
 
 Solve = Callable[[str], tuple[str, ...]]
@@ -37,15 +37,17 @@ class TaskSpec:
     steps: tuple[str, ...]
     positive: tuple[Example, ...]
     negative: tuple[Example, ...]
-    draw: Callable[[Random], Drawn]
+    draw: Callable[[Random], DrawnInstance]
     labels: tuple[str, ...] = ()
     solve: Solve | None = None
 
 
-def computed(draw_input: Callable[[Random], str], solve: Solve) -> Callable[[Random], Drawn]:
+def computed(
+    draw_input: Callable[[Random], str], solve: Solve
+) -> Callable[[Random], DrawnInstance]:
     """Draws an input, and computes its outputs."""
 
-    def draw(chance: Random) -> Drawn:
+    def draw(chance: Random) -> DrawnInstance:
         text = draw_input(chance)
         return text, solve(text)
 
@@ -54,11 +56,11 @@ def computed(draw_input: Callable[[Random], str], solve: Solve) -> Callable[[Ran
 
 def labelled(
     templates: Mapping[str, Sequence[str]], **words: Sequence[str]
-) -> Callable[[Random], Drawn]:
+) -> Callable[[Random], DrawnInstance]:
     """Draws a label, one of its templates, and a word for each slot of the template."""
     labels = tuple(templates)
 
-    def draw(chance: Random) -> Drawn:
+    def draw(chance: Random) -> DrawnInstance:
         label = chance.choice(labels)
         return fill(chance, chance.choice(templates[label]), **words), (label,)
 

@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 from seedstep.data import Instance, Task, task_file, write_atomically
 from seedstep.errors import InputError, RunError
-from seedstep.suite.spec import Drawn, TaskSpec
+from seedstep.suite.spec import DrawnInstance, TaskSpec
 from seedstep.suite.tasks import TEST, TRAIN
 
 __all__ = ["INSTANCES", "SPLITS", "Category", "categories", "write_suite"]
@@ -110,7 +110,7 @@ def _task(spec: TaskSpec, number: str) -> Task:
     )
 
 
-def _instances(spec: TaskSpec) -> list[Drawn]:
+def _instances(spec: TaskSpec) -> list[DrawnInstance]:
     """Instances with different inputs, none of them that of an example; by the task's name."""
     chance = Random(spec.name)  # noqa: S311 - no secret
     shown = {one.input for one in (*spec.positive, *spec.negative)}

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
 from seedstep.encode import TokenPair
-from seedstep.encode.packing import IGNORED, Group, Row, group_pairs, make_row, visible
+from seedstep.encode.packing import IGNORED, PackedGroup, PackedRow, group_pairs, make_row, visible
 from seedstep.errors import InputError, MissingExtraError
 from seedstep.tune.checkpoints import longest_of, open_checkpoints
-from seedstep.tune.plan import Rows, StepRows, Work
-from seedstep.tune.records import Training, Tuned, TuneWatch, TuningData
+from seedstep.tune.plan import Rows, StepRows, StepWork
+from seedstep.tune.records import TrainedModel, Training, TuneWatch, TuningData
 
 __all__ = [
     "JOINED_ON_CPU",
@@ -48,7 +48,7 @@ BLOCK = 128
 """FlexAttention's block: rows are filled up to a multiple of it."""
 
 
-def token_losses(model: Any, rows: Sequence[Row], attention: Attention) -> Any:
+def token_losses(model: Any, rows: Sequence[PackedRow], attention: Attention) -> Any:
     """The cross-entropy of every target token of some rows, as one float32 tensor.
 
     `model` is called as it is, so that the wrappers of distributed training see the call.
@@ -71,7 +71,7 @@ def token_losses(model: Any, rows: Sequence[Row], attention: Attention) -> Any:
     return cross_entropy(logits.float(), labels[predicts], reduction="none")
 
 
-def block_mask(rows: Sequence[Row], width: int, device: Any) -> Any:
+def block_mask(rows: Sequence[PackedRow], width: int, device: Any) -> Any:
     """What `visible` says, for FlexAttention; what fills a row up sees what fills it up."""
     from torch.nn.attention.flex_attention import create_block_mask
 
@@ -86,7 +86,9 @@ def block_mask(rows: Sequence[Row], width: int, device: Any) -> Any:
     return create_block_mask(sees, len(rows), None, width, width, device=device, BLOCK_SIZE=BLOCK)
 
 
-def _mask(rows: Sequence[Row], width: int, attention: Attention, model: Any, device: Any) -> Any:
+def _mask(
+    rows: Sequence[PackedRow], width: int, attention: Attention, model: Any, device: Any
+) -> Any:
     if attention == "flex_attention":
         return block_mask(rows, width, device)
     seen = np.zeros((len(rows), 1, width, width), dtype=np.bool_)
@@ -225,7 +227,7 @@ def _difference(model: Any, attention: Attention) -> str | None:
     """Try it: one packed row of two small tasks against one example a row."""
     pairs = _trial(model.config.get_text_config().vocab_size)
     groups = group_pairs(pairs, share=len(pairs), row_tokens=len(pairs) * TRIAL_TOKENS)
-    alone = [make_row([Group((pair,), 0)]) for group in groups for pair in group.pairs]
+    alone = [make_row([PackedGroup((pair,), 0)]) for group in groups for pair in group.pairs]
     was_training = model.training
     model.eval()
     try:
@@ -269,7 +271,7 @@ def tune_decoder(
     resume: bool = True,
     watch: TuneWatch | None = None,
     callbacks: Sequence[Any] = (),
-) -> Tuned:
+) -> TrainedModel:
     """Train a causal language model of transformers; checkpoints go to `out`/checkpoints.
 
     AdamW, gradients clipped to a norm of 1. All weights are trained in float32; `training.bf16`
@@ -302,7 +304,7 @@ def tune_decoder(
     steps = StepRows(data, training, rows, arguments.world_size)
     arguments.max_steps = steps.number
 
-    def check(work: Work) -> None:
+    def check(work: StepWork) -> None:
         """Targets are drawn anew in each epoch, and may have become longer."""
         if attention != "causal":
             require_sharing(model, work.longest)
@@ -321,7 +323,7 @@ def tune_decoder(
     )
     trainer.train_from(start)
     model.config.use_cache = uses_cache
-    return Tuned(trainer, steps.number, attention)
+    return TrainedModel(trainer, steps.number, attention)
 
 
 def rows_of(training: Training, *, on_cpu: bool) -> Rows:

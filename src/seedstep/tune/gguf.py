@@ -25,7 +25,7 @@ from seedstep.errors import MissingExtraError, ModelError
 from seedstep.llm.checkpoints import INSTALL, PRE_TOKENIZERS, load_tokenizer, pre_tokenizer_name
 
 __all__ = [
-    "Vocabulary",
+    "GgufVocabulary",
     "Weights",
     "add_vocabulary",
     "read_vocabulary",
@@ -39,7 +39,7 @@ _SPECIAL = ("bos", "eos", "unk", "pad")
 
 
 @dataclass(frozen=True, slots=True)
-class Vocabulary:
+class GgufVocabulary:
     """`tokens` and `kinds` by id, padded to the size of the embeddings.
 
     `special` are ids by transformers' names ("bos", "eos", "unk", "pad"), where there are any.
@@ -55,7 +55,7 @@ class Vocabulary:
     chat_template: str | None
 
 
-def read_vocabulary(checkpoint: Path, size: int) -> Vocabulary:
+def read_vocabulary(checkpoint: Path, size: int) -> GgufVocabulary:
     """The vocabulary of a checkpoint whose embeddings have `size` rows.
 
     Raises:
@@ -78,7 +78,7 @@ def read_vocabulary(checkpoint: Path, size: int) -> Vocabulary:
         raise ModelError(f"{path}: not a tokenizer", "save the tokenizer there again") from None
     bare = tokenizer("a", add_special_tokens=False).input_ids
     full = tokenizer("a").input_ids
-    return Vocabulary(
+    return GgufVocabulary(
         tokens,
         kinds,
         merges,
@@ -90,7 +90,7 @@ def read_vocabulary(checkpoint: Path, size: int) -> Vocabulary:
     )
 
 
-def add_vocabulary(writer: Any, vocabulary: Vocabulary) -> None:
+def add_vocabulary(writer: Any, vocabulary: GgufVocabulary) -> None:
     """Write a vocabulary to a `gguf.GGUFWriter`."""
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(vocabulary.pre_tokenizer)

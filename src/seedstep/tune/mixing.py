@@ -5,7 +5,7 @@ every process, on every machine, and when a tuning goes on.
 
 Example::
 
-    mixture = mix([Part(source, tasks, encoding)], seed=42, held_out=10)
+    mixture = mix([SourcePart(source, tasks, encoding)], seed=42, held_out=10)
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,18 +15,18 @@ from seedstep.data import Instance, Task
 from seedstep.encode import Encoding
 from seedstep.encode.layouts import draw
 from seedstep.errors import InputError
-from seedstep.tune.settings import Source
+from seedstep.tune.settings import TuneSource
 
-__all__ = ["Mixture", "Part", "Use", "mix", "usable"]
+__all__ = ["Mixture", "SourcePart", "Use", "mix", "usable"]
 
 Choice = tuple[Task, Instance]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SourcePart:
     """The tasks of a source, and how they are encoded."""
 
-    source: Source
+    source: TuneSource
     tasks: tuple[Task, ...]
     encoding: Encoding
 
@@ -54,7 +54,7 @@ class Mixture:
     duplicates: int
 
 
-def usable(part: Part, *, skip_bad: bool) -> tuple[Part, list[str]]:
+def usable(part: SourcePart, *, skip_bad: bool) -> tuple[SourcePart, list[str]]:
     """The part without tasks that have no instances, and instances that have no target; and what
     these are.
 
@@ -76,8 +76,8 @@ def usable(part: Part, *, skip_bad: bool) -> tuple[Part, list[str]]:
 
 
 def mix(
-    parts: Sequence[Part],
-    held_out_parts: Sequence[Part] = (),
+    parts: Sequence[SourcePart],
+    held_out_parts: Sequence[SourcePart] = (),
     *,
     seed: int,
     held_out: int = 0,
@@ -115,14 +115,14 @@ def mix(
     return Mixture(tuple(training), tuple(held), tuple(counts), duplicates)
 
 
-def _choices(part: Part, kept: frozenset[str], limit: int | None, seed: int) -> list[Choice]:
+def _choices(part: SourcePart, kept: frozenset[str], limit: int | None, seed: int) -> list[Choice]:
     """The instances of a part, without the tasks that are held out."""
     tasks = [task for task in part.tasks if task.id not in kept]
     chosen = _drawn((task.id for task in tasks), limit, seed)
     return [(task, one) for task in tasks if task.id in chosen for one in task.instances]
 
 
-def _faults(part: Part) -> Iterator[str]:
+def _faults(part: SourcePart) -> Iterator[str]:
     for task in part.tasks:
         where = f"{part.source}, task {task.id}"
         if not task.instances:
@@ -136,7 +136,7 @@ def _has_targets(instance: Instance) -> bool:
     return bool(instance.outputs) and all(output.strip() for output in instance.outputs)
 
 
-def _apart(parts: Sequence[Part]) -> list[Part]:
+def _apart(parts: Sequence[SourcePart]) -> list[SourcePart]:
     """The parts with ids of tasks that no other part has."""
     seen: set[str] = set()
     apart = []
@@ -156,7 +156,7 @@ def _drawn(names: Iterable[str], number: int | None, seed: int) -> frozenset[str
     return frozenset(by_chance[:number])
 
 
-def _is_self_instruct(part: Part) -> bool:
+def _is_self_instruct(part: SourcePart) -> bool:
     return part.encoding.layout == "self-instruct"
 
 
@@ -168,7 +168,7 @@ def _distinct(choices: Iterable[Choice], seen: set[tuple[object, ...]]) -> Itera
             yield task, one
 
 
-def _amount(source: Source, choices: Sequence[Choice], seed: int) -> list[Choice]:
+def _amount(source: TuneSource, choices: Sequence[Choice], seed: int) -> list[Choice]:
     """As many of the examples as the source asks for, each as often as it is used."""
     if source.count is not None:
         if source.count > len(choices):

@@ -18,16 +18,16 @@ import numpy as np
 
 from seedstep.encode import TokenPair
 from seedstep.encode.layouts import draw
-from seedstep.encode.packing import IGNORED, Group, Row, group_pairs, make_row, pack
+from seedstep.encode.packing import IGNORED, PackedGroup, PackedRow, group_pairs, make_row, pack
 from seedstep.tune.records import Training, TuningData
 
 __all__ = [
     "Pass",
     "Rows",
     "StepPairs",
+    "StepPlan",
     "StepRows",
-    "Steps",
-    "Work",
+    "StepWork",
     "batches_of",
     "divide",
     "length_grouped",
@@ -60,7 +60,7 @@ def batches_of(
 
 def divide(
     pairs: Sequence[TokenPair], *, parts: int, share: int, row_tokens: int
-) -> list[list[Group]]:
+) -> list[list[PackedGroup]]:
     """Divide a step's examples into parts of about as many tokens each.
 
     A part is one pass of one process. It is empty only if there are fewer examples than parts.
@@ -71,13 +71,13 @@ def divide(
         groups.remove(largest)
         half = -(-len(largest.pairs) // 2)
         groups += group_pairs(largest.pairs, share=half, row_tokens=row_tokens)
-    divided: list[list[Group]] = [[] for _ in range(parts)]
+    divided: list[list[PackedGroup]] = [[] for _ in range(parts)]
     for group in sorted(groups, key=lambda group: -group.tokens):
         min(divided, key=lambda part: sum(map(_tokens, part))).append(group)
     return divided
 
 
-def _tokens(group: Group) -> int:
+def _tokens(group: PackedGroup) -> int:
     return group.tokens
 
 
@@ -86,11 +86,11 @@ def _chance(seed: int, epoch: int, task: str, instance: str) -> bytes:
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
-Pass = tuple[Row, ...]
+Pass = tuple[PackedRow, ...]
 """Rows that go through the model together."""
 
 _NOTHING = np.zeros(1, dtype=np.int64)
-EMPTY: Pass = (Row(_NOTHING, _NOTHING, np.full(1, IGNORED), _NOTHING, _NOTHING),)
+EMPTY: Pass = (PackedRow(_NOTHING, _NOTHING, np.full(1, IGNORED), _NOTHING, _NOTHING),)
 """A pass in which nothing is learned, for a process that has to wait for others."""
 
 
@@ -108,7 +108,7 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class StepWork:
     """A step: the passes of each process, and what there is in it over all processes.
 
     `tokens` are those of the examples, `row_tokens` those that the model computes, `longest` those
@@ -123,7 +123,7 @@ class Work:
     longest: int
 
 
-class Steps(Protocol):
+class StepPlan(Protocol):
     """The steps of a tuning."""
 
     @property
@@ -134,7 +134,7 @@ class Steps(Protocol):
     def number(self) -> int:
         """All of them."""
 
-    def step(self, number: int) -> Work:
+    def step(self, number: int) -> StepWork:
         """The work of the step with this number, from 0."""
 
 
@@ -152,7 +152,7 @@ class StepRows:
         whole = self.per_epoch * training.epochs
         self.number = min(whole, training.max_steps or whole)
 
-    def step(self, number: int) -> Work:
+    def step(self, number: int) -> StepWork:
         """The work of the step with this number, from 0."""
         epoch, place = divmod(number, self.per_epoch)
         if self._epoch is None or self._epoch[0] != epoch:
@@ -169,7 +169,7 @@ class StepRows:
         _, pairs, batches = self._epoch
         return self.work([pairs[one] for one in batches[place]])
 
-    def work(self, pairs: Sequence[TokenPair]) -> Work:
+    def work(self, pairs: Sequence[TokenPair]) -> StepWork:
         """Examples as passes, as many in every process."""
         parts = divide(
             pairs,
@@ -182,7 +182,7 @@ class StepRows:
             for process in range(self._processes)
         ]
         most = max(map(len, lists))
-        return Work(
+        return StepWork(
             passes=tuple((EMPTY,) * (most - len(own)) + tuple(own) for own in lists),
             examples=len(pairs),
             targets=sum(len(pair.target) for pair in pairs),
@@ -192,10 +192,10 @@ class StepRows:
         )
 
 
-def _passes(groups: Sequence[Group], rows: Rows) -> list[Pass]:
+def _passes(groups: Sequence[PackedGroup], rows: Rows) -> list[Pass]:
     if rows.share > 1:
         return [(make_row(row),) for row in pack(groups, row_tokens=rows.joined_tokens)]
-    passes: list[list[Row]] = []
+    passes: list[list[PackedRow]] = []
     for row in sorted((make_row([group]) for group in groups), key=len):
         if passes and len(row) * (len(passes[-1]) + 1) <= rows.joined_tokens:
             passes[-1].append(row)
@@ -222,7 +222,7 @@ class StepPairs:
         whole = self.per_epoch * training.epochs
         self.number = min(whole, training.max_steps or whole)
 
-    def step(self, number: int) -> Work:
+    def step(self, number: int) -> StepWork:
         """The work of the step with this number, from 0."""
         epoch, place = divmod(number, self.per_epoch)
         if self._epoch is None or self._epoch[0] != epoch:
@@ -233,7 +233,7 @@ class StepPairs:
         _, pairs, plan = self._epoch
         return self.work([pairs[one] for one in plan[place]])
 
-    def work(self, pairs: Sequence[TokenPair]) -> Work:
+    def work(self, pairs: Sequence[TokenPair]) -> StepWork:
         """Examples as passes, as many in every process; the last ones may be empty."""
         by_length = sorted(pairs, key=_tokens_pairs, reverse=True)
         passes = [
@@ -241,7 +241,7 @@ class StepPairs:
             for start in range(0, len(by_length), self._pass)
         ]
         passes += [()] * (-len(passes) % self._processes)
-        return Work(
+        return StepWork(
             passes=tuple(tuple(passes[one :: self._processes]) for one in range(self._processes)),
             examples=len(pairs),
             targets=sum(len(pair.target) for pair in pairs),

@@ -20,12 +20,12 @@ from seedstep.errors import RunError
 
 __all__ = [
     "CHECKPOINTS",
-    "Evaluated",
+    "EvaluationLoss",
     "MetricsFile",
-    "Step",
+    "OptimizerStep",
+    "TrainedModel",
     "Training",
     "TuneWatch",
-    "Tuned",
     "TuningData",
     "read_losses",
 ]
@@ -78,7 +78,7 @@ class TuningData(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class OptimizerStep:
     """One optimiser step. `loss` is the mean over target tokens.
 
     Rates are over all processes. The tokens are those of the examples, prompt and target, as one
@@ -96,7 +96,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluated:
+class EvaluationLoss:
     """The mean loss over the target tokens of the held-out examples after a step."""
 
     step: int
@@ -106,15 +106,15 @@ class Evaluated:
 class TuneWatch(Protocol):
     """Is told how a tuning gets on."""
 
-    def stepped(self, step: Step) -> None:
+    def stepped(self, step: OptimizerStep) -> None:
         """An optimiser step was taken."""
 
-    def evaluated(self, evaluated: Evaluated) -> None:
+    def evaluated(self, evaluated: EvaluationLoss) -> None:
         """The held-out loss was measured."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tuned:
+class TrainedModel:
     """A model after `steps` steps of training, as the `trainer` of transformers holds it.
 
     LoRA's matrices are still beside its weights, if those were trained. `attention` says how rows
@@ -148,12 +148,12 @@ class MetricsFile(AbstractContextManager["MetricsFile"]):
         self._path = path
         self._file: BinaryIO | None = None
 
-    def stepped(self, step: Step) -> None:
+    def stepped(self, step: OptimizerStep) -> None:
         """Keep an optimiser step."""
         record = {name: value for name, value in asdict(step).items() if name != "seconds_left"}
         self._write(step.step, record)
 
-    def evaluated(self, evaluated: Evaluated) -> None:
+    def evaluated(self, evaluated: EvaluationLoss) -> None:
         """Keep a measure."""
         record = {"step": evaluated.step, "held_out_loss": evaluated.loss}
         self._write(evaluated.step, record)

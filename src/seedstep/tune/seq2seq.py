@@ -23,7 +23,7 @@ from seedstep.encode.packing import IGNORED
 from seedstep.tune.checkpoints import longest_of, open_checkpoints
 from seedstep.tune.plan import StepPairs
 from seedstep.tune.prepare import prepare_model, trainer_arguments
-from seedstep.tune.records import Training, Tuned, TuneWatch, TuningData
+from seedstep.tune.records import TrainedModel, Training, TuneWatch, TuningData
 from seedstep.tune.trainer import RowTrainer
 
 __all__ = ["collate", "pair_losses", "tune_seq2seq"]
@@ -43,7 +43,7 @@ def tune_seq2seq(
     resume: bool = True,
     watch: TuneWatch | None = None,
     callbacks: Sequence[Any] = (),
-) -> Tuned:
+) -> TrainedModel:
     """Train an encoder-decoder model of transformers; all else is as with `tune_decoder`.
 
     Raises:
@@ -82,7 +82,7 @@ def tune_seq2seq(
     )
     trainer.train_from(start_from)
     model.config.use_cache = uses_cache
-    return Tuned(trainer, steps.number, attention)
+    return TrainedModel(trainer, steps.number, attention)
 
 
 def pair_losses(model: Any, pairs: Sequence[TokenPair], *, pad: int, start: int) -> torch.Tensor:

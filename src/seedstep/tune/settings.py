@@ -21,8 +21,8 @@ from seedstep.tune.records import Training
 __all__ = [
     "PRESETS",
     "Preset",
-    "Source",
     "TuneSettings",
+    "TuneSource",
     "make_source",
     "make_tune_settings",
     "source_of",
@@ -101,7 +101,7 @@ _SOURCE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class TuneSource:
     """A bootstrap's run, an export, a directory of task files, or a file of JSON lines.
 
     `count` is the number of examples used in an epoch, `weight` how often each is used: 2 is
@@ -124,14 +124,14 @@ class Source:
         return f"{self.path}{split}{encoding}{count}"
 
 
-def make_source(text: str) -> Source:
+def make_source(text: str) -> TuneSource:
     """The source that a text names. What exists under the whole text is taken as its path.
 
     Raises:
         InputError: it has another form, or an amount of nothing.
     """
     if text and _is_there(text):
-        return Source(text)
+        return TuneSource(text)
     found = _SOURCE.fullmatch(text)
     if found is None:
         raise InputError(f"data source '{text}' can't be read", f"write {FORM}")
@@ -139,7 +139,7 @@ def make_source(text: str) -> Source:
     return source_of(parts, f"data source '{text}'")
 
 
-def source_of(parts: object, where: str) -> Source:
+def source_of(parts: object, where: str) -> TuneSource:
     """A source from its parts by name, or from a text.
 
     Raises:
@@ -147,12 +147,12 @@ def source_of(parts: object, where: str) -> Source:
     """
     if isinstance(parts, str):
         return make_source(parts)
-    known = [one.name for one in fields(Source)]
+    known = [one.name for one in fields(TuneSource)]
     for name in parts if isinstance(parts, dict) else ():
         if name not in known:
             raise InputError(f"{where}: there is no '{name}'", f"known are {', '.join(known)}")
     try:
-        source = msgspec.convert(parts, Source, strict=False)
+        source = msgspec.convert(parts, TuneSource, strict=False)
     except msgspec.ValidationError as error:
         raise InputError(f"{where}: {error}", f"write {FORM}") from None
     if source.count is not None and source.weight is not None:
@@ -189,7 +189,7 @@ class TuneSettings:
         ),
     )
     base_url: str | None = field(default=None, metadata=HELP["base_url"])
-    data: list[Source] = field(
+    data: list[TuneSource] = field(
         default_factory=list,
         metadata=explained(
             "A source of examples: a bootstrap's run, an export (alpaca, superni), a directory of "
@@ -216,7 +216,7 @@ class TuneSettings:
         default=0,
         metadata=explained("Tasks of the data that are not trained on; their loss is measured."),
     )
-    held_out_data: list[Source] = field(
+    held_out_data: list[TuneSource] = field(
         default_factory=list,
         metadata=explained("Another source of tasks whose loss is measured: PATH, or PATH:SPLIT."),
     )
@@ -322,4 +322,4 @@ def _preset_options(values: Mapping[str, Any]) -> Mapping[str, Any]:
 def _sources(values: object, where: str) -> list[dict[str, Any]]:
     if not isinstance(values, list | tuple):
         raise InputError(f"{where}: not a list", "write one source a line, after `- `")
-    return [asdict(one if isinstance(one, Source) else source_of(one, where)) for one in values]
+    return [asdict(one if isinstance(one, TuneSource) else source_of(one, where)) for one in values]

@@ -25,8 +25,8 @@ from transformers import PrinterCallback, Trainer, TrainerCallback
 
 from seedstep.errors import TuningError
 from seedstep.tune.checkpoints import CheckpointFolder, step_of, unreadable
-from seedstep.tune.plan import Steps, Work
-from seedstep.tune.records import Evaluated, Step, TuneWatch
+from seedstep.tune.plan import StepPlan, StepWork
+from seedstep.tune.records import EvaluationLoss, OptimizerStep, TuneWatch
 
 __all__ = [
     "RowTrainer",
@@ -36,7 +36,7 @@ __all__ = [
 RECENT = 20
 """Steps over which rates are measured."""
 
-Losses = Callable[[Any, Any], Any]
+TokenLosses = Callable[[Any, Any], Any]
 """The losses of all target tokens of a pass through a model, as one tensor."""
 
 
@@ -49,10 +49,10 @@ class RowTrainer(Trainer):
         tokenizer: Any,
         arguments: Any,
         *,
-        steps: Steps,
-        held_out: Work | None,
-        losses: Losses,
-        check: Callable[[Work], None] | None = None,
+        steps: StepPlan,
+        held_out: StepWork | None,
+        losses: TokenLosses,
+        check: Callable[[StepWork], None] | None = None,
         checkpoints: CheckpointFolder,
         watch: TuneWatch | None,
         callbacks: Sequence[TrainerCallback],
@@ -69,7 +69,7 @@ class RowTrainer(Trainer):
         self._checkpoints = checkpoints
         self._watch = watch
         self._saving: Path | None = None
-        self._recent: deque[tuple[float, Work]] = deque(maxlen=RECENT)
+        self._recent: deque[tuple[float, StepWork]] = deque(maxlen=RECENT)
         places = range(steps.per_epoch)
         super().__init__(
             model=model,
@@ -143,12 +143,12 @@ class RowTrainer(Trainer):
             if self._watch and self.is_world_process_zero():
                 self._watch.stepped(self._step(logs))
         if "eval_loss" in logs and self._watch and self.is_world_process_zero():
-            self._watch.evaluated(Evaluated(self.state.global_step, logs["eval_loss"]))
+            self._watch.evaluated(EvaluationLoss(self.state.global_step, logs["eval_loss"]))
 
-    def _step(self, logs: dict[str, float]) -> Step:
+    def _step(self, logs: dict[str, float]) -> OptimizerStep:
         seconds = sum(one for one, _ in self._recent)
         left = self.state.max_steps - self.state.global_step
-        return Step(
+        return OptimizerStep(
             step=self.state.global_step,
             steps=self.state.max_steps,
             epoch=self.state.global_step / self._steps.per_epoch,

@@ -1,14 +1,14 @@
 """The kinds of charts, each made from plain numbers, and how they are drawn."""
 
 from seedstep.report.charts.bars import bar_chart, difference_chart, histogram_chart, share_chart
-from seedstep.report.charts.curves import Line, line_chart, ring_chart
-from seedstep.report.charts.style import DARK, LIGHT, Drawn, render
+from seedstep.report.charts.curves import ChartLine, line_chart, ring_chart
+from seedstep.report.charts.style import DARK, LIGHT, DrawnChart, render
 
 __all__ = [
     "DARK",
     "LIGHT",
-    "Drawn",
-    "Line",
+    "ChartLine",
+    "DrawnChart",
     "bar_chart",
     "difference_chart",
     "histogram_chart",

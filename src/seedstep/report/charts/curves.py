@@ -2,7 +2,7 @@
 
 Example::
 
-    line_chart("loss", "Loss", [Line("training", points)], ("step", "loss"))
+    line_chart("loss", "Loss", [ChartLine("training", points)], ("step", "loss"))
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from seedstep.report.statistics import thinned
 from seedstep.report.structure import Verb
 
 __all__ = [
-    "Line",
+    "ChartLine",
     "line_chart",
     "ring_chart",
 ]
@@ -29,7 +29,7 @@ FEW_POINTS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ChartLine:
     """A name, and points (x, y) in the order of x, of which there is at least one.
 
     A `faint` line stays behind the others.
@@ -41,7 +41,12 @@ class Line:
 
 
 def line_chart(
-    name: str, title: str, lines: Sequence[Line], units: tuple[str, str], *, from_zero: bool = True
+    name: str,
+    title: str,
+    lines: Sequence[ChartLine],
+    units: tuple[str, str],
+    *,
+    from_zero: bool = True,
 ) -> Chart:
     """Lines against common axes; the table has up to 20 points of each."""
 

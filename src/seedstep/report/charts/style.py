@@ -26,7 +26,7 @@ __all__ = [
     "DARK",
     "LIGHT",
     "SERIES",
-    "Drawn",
+    "DrawnChart",
     "drawing",
     "inline",
     "label",
@@ -103,7 +103,7 @@ _RC = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class DrawnChart:
     """A chart as the contents of an SVG and a PNG file, and as markup for a page."""
 
     svg: bytes
@@ -136,7 +136,7 @@ def drawing(salt: str) -> Iterator[None]:
         yield
 
 
-def render(chart: Chart, name: str) -> Drawn:
+def render(chart: Chart, name: str) -> DrawnChart:
     """Draw a chart that its page knows by `name`. The same chart gives the same bytes.
 
     Raises:
@@ -154,7 +154,7 @@ def render(chart: Chart, name: str) -> Drawn:
         figure.savefig(png, format="png", dpi=PNG_DOTS, metadata={"Software": None})
     described = f"{title}. {visible(chart.alt)}"
     markup = inline(svg.getvalue(), name, described, chart.size[0])
-    return Drawn(svg.getvalue(), png.getvalue(), markup)
+    return DrawnChart(svg.getvalue(), png.getvalue(), markup)
 
 
 PIXELS = (66, 115)

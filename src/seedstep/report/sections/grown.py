@@ -25,18 +25,18 @@ from seedstep.report.records import (
     number,
 )
 from seedstep.report.statistics import (
-    Counts,
     Histogram,
-    Labels,
-    Lengths,
-    Near,
+    LabelCounts,
+    NearestText,
+    PoolCounts,
+    WordLengths,
     closest,
     score_histogram,
     thinned,
     words_histogram,
 )
 from seedstep.report.structure import Structure, top_verbs
-from seedstep.runs import Entry, RejectedInstruction, RejectedPair, Status
+from seedstep.runs import Entry, RejectedInstruction, RejectedPair, RunStatus
 from seedstep.steps import ExampleSet
 
 __all__ = [
@@ -53,7 +53,7 @@ __all__ = [
     "tasks_section",
 ]
 
-PAPER_COUNTS = Counts(52_445, 11_584, 82_439, 35_878, 15.9, 12.7, 18.9)
+PAPER_COUNTS = PoolCounts(52_445, 11_584, 82_439, 35_878, 15.9, 12.7, 18.9)
 """Table 1: what GPT-3 wrote."""
 
 PAPER_STRUCTURED = 26_559 / 52_445
@@ -76,7 +76,7 @@ COUNTED: Mapping[str, str] = MappingProxyType(
 )
 
 
-def size_section(found: Counts) -> Section:
+def size_section(found: PoolCounts) -> Section:
     """Table 1, beside the paper's own numbers."""
     rows = tuple(
         (name, number(getattr(found, key)), number(getattr(PAPER_COUNTS, key)))
@@ -88,7 +88,7 @@ def size_section(found: Counts) -> Section:
     )
 
 
-def lengths_section(found: Lengths) -> Section | None:
+def lengths_section(found: WordLengths) -> Section | None:
     """Figure 5: how long instructions, inputs and outputs are."""
     named = {
         "Instructions": found.instructions,
@@ -99,7 +99,7 @@ def lengths_section(found: Lengths) -> Section | None:
     if not panels:
         return None
     chart = histogram_chart("lengths", "Lengths in words", panels, "words", "texts")
-    return Section("Lengths", (chart,))
+    return Section("WordLengths", (chart,))
 
 
 def structure_section(found: Structure) -> Section:
@@ -119,7 +119,7 @@ def structure_section(found: Structure) -> Section:
 
 
 def rejections_section(
-    status: Status,
+    status: RunStatus,
     instructions: Sequence[RejectedInstruction],
     pairs: Sequence[RejectedPair],
 ) -> Section:
@@ -141,7 +141,7 @@ def rejections_section(
     return Section("Accepted and rejected", tuple(blocks))
 
 
-def labels_section(found: Labels) -> Section | None:
+def labels_section(found: LabelCounts) -> Section | None:
     """How evenly the labels of classification tasks are used."""
     if not found.instances:
         return None
@@ -266,7 +266,7 @@ NOVELTY_SHOWN = 5
 UNIT = "ROUGE-L"
 
 
-def novelty_section(seeds: Sequence[Near], earlier: Sequence[Near]) -> Section | None:
+def novelty_section(seeds: Sequence[NearestText], earlier: Sequence[NearestText]) -> Section | None:
     """Figure 4, and the same for the tasks that were accepted before each."""
     if not seeds:
         return None
@@ -284,7 +284,7 @@ def novelty_section(seeds: Sequence[Near], earlier: Sequence[Near]) -> Section |
     return Section("How new the instructions are", tuple(blocks))
 
 
-def overlap_section(found: Mapping[str, Mapping[str, Sequence[Near]]]) -> Section | None:
+def overlap_section(found: Mapping[str, Mapping[str, Sequence[NearestText]]]) -> Section | None:
     """Figure 8: by test set, how close the texts of each kind are to its nearest instruction."""
     blocks: list[Block] = []
     for place, (test_set, kinds) in enumerate(found.items(), start=1):
@@ -296,11 +296,11 @@ def overlap_section(found: Mapping[str, Mapping[str, Sequence[Near]]]) -> Sectio
     return Section("Overlap with test sets", tuple(blocks)) if blocks else None
 
 
-def _histogram(found: Sequence[Near]) -> Histogram:
+def _histogram(found: Sequence[NearestText]) -> Histogram:
     return score_histogram([one.score for one in found])
 
 
-def _pairs(name: str, found: Sequence[Near]) -> Specimens:
+def _pairs(name: str, found: Sequence[NearestText]) -> Specimens:
     shown = closest(found, NOVELTY_SHOWN)
     items = tuple(
         Specimen(

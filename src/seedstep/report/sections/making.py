@@ -10,11 +10,11 @@ from itertools import accumulate
 from math import isfinite
 
 from seedstep.llm import Price
-from seedstep.report.charts import Line, line_chart
+from seedstep.report.charts import ChartLine, line_chart
 from seedstep.report.figures import loss_chart
 from seedstep.report.records import Block, Paragraph, Section, Table
 from seedstep.report.statistics import PAUSE_SECONDS, elapsed
-from seedstep.runs import Answered
+from seedstep.runs import ReplyUsage
 
 __all__ = [
     "losses_section",
@@ -23,7 +23,7 @@ __all__ = [
 
 
 def spending_section(
-    answers: Sequence[Answered], finished: Sequence[float], price: Price | None
+    answers: Sequence[ReplyUsage], finished: Sequence[float], price: Price | None
 ) -> Section | None:
     """Tasks, tokens and dollars over the time in which somebody worked on the run.
 
@@ -39,8 +39,8 @@ def spending_section(
     moments = [at[one.at] / scale for one in answers]
     done = tuple((at[one] / scale, float(n)) for n, one in enumerate(finished, start=1))
     tokens = (
-        Line("prompts", tuple(zip(moments, map(float, prompt), strict=True))),
-        Line("replies", tuple(zip(moments, map(float, completion), strict=True))),
+        ChartLine("prompts", tuple(zip(moments, map(float, prompt), strict=True))),
+        ChartLine("replies", tuple(zip(moments, map(float, completion), strict=True))),
     )
     blocks: list[Block] = [
         _table(len(answers), len(done), max(at.values()), prompt[-1], completion[-1], price),
@@ -50,14 +50,16 @@ def spending_section(
         ),
     ]
     if done:
-        blocks.append(line_chart("speed", "Finished tasks", [Line("tasks", done)], (unit, "tasks")))
+        blocks.append(
+            line_chart("speed", "Finished tasks", [ChartLine("tasks", done)], (unit, "tasks"))
+        )
     blocks.append(line_chart("tokens", "Tokens", tokens, (unit, "tokens")))
     if price:
         usd = tuple(
             (moment, price.usd(one, other))
             for moment, one, other in zip(moments, prompt, completion, strict=True)
         )
-        dollars = [Line("US dollars", usd)]
+        dollars = [ChartLine("US dollars", usd)]
         blocks.append(line_chart("cost", "Cost", dollars, (unit, "US dollars")))
     return Section("Cost and speed", tuple(blocks))
 

@@ -14,11 +14,11 @@ from typing import Literal
 
 from seedstep.data import Instance, Task, instances_of
 from seedstep.evaluate.agreement import OUTCOMES
-from seedstep.evaluate.compare import Comparison, Difference, Evaluated, Pairing, compare
+from seedstep.evaluate.compare import Comparison, Difference, EvaluatedSystem, Pairing, compare
 from seedstep.evaluate.judge import Judged
 from seedstep.evaluate.tables import METRIC_NAMES, group_table, overall_table, shown, verdict_table
 from seedstep.evaluate.verdicts import preferences, ratings
-from seedstep.inputs import System
+from seedstep.inputs import SystemPredictions
 from seedstep.report.charts import bar_chart, difference_chart, share_chart
 from seedstep.report.figures import TaskChange, task_changes
 from seedstep.report.records import (
@@ -43,10 +43,12 @@ SHOWN_INSTANCES = 2
 
 NOTHING = "(none)"
 
-Answers = Mapping[str, str]
+AnswerTexts = Mapping[str, str]
 
 
-def results_sections(systems: Sequence[System], evaluated: Sequence[Evaluated]) -> list[Section]:
+def results_sections(
+    systems: Sequence[SystemPredictions], evaluated: Sequence[EvaluatedSystem]
+) -> list[Section]:
     """The scores of all, then each comparison with the tasks that changed most.
 
     `evaluated` are the scores of the `systems`, in their order.
@@ -68,14 +70,14 @@ def results_sections(systems: Sequence[System], evaluated: Sequence[Evaluated]) 
     return sections
 
 
-def _by_category(evaluated: Sequence[Evaluated]) -> list[Block]:
+def _by_category(evaluated: Sequence[EvaluatedSystem]) -> list[Block]:
     found = group_table(evaluated)
     if not found:
         return []
     return [Table("Scores by category, with 95% intervals over tasks", *found, names=2)]
 
 
-def _absent(evaluated: Sequence[Evaluated]) -> list[Block]:
+def _absent(evaluated: Sequence[EvaluatedSystem]) -> list[Block]:
     return [
         Paragraph(
             f"{one.name}: {one.overall.missing:,} predictions are missing and "
@@ -118,13 +120,13 @@ def _rows(found: Comparison) -> dict[str, Difference]:
     return {"all": found.overall, "all, exact match": found.exact_match, **categories}
 
 
-def _texts(system: System) -> Answers:
+def _texts(system: SystemPredictions) -> AnswerTexts:
     """A system's answers by instance id."""
     return {one.instance: one.text for one in system.predictions}
 
 
 def _changed(
-    changes: Sequence[TaskChange], tasks: Sequence[Task], answers: Mapping[str, Answers]
+    changes: Sequence[TaskChange], tasks: Sequence[Task], answers: Mapping[str, AnswerTexts]
 ) -> list[Block]:
     instances = {name: (task, one) for name, task, one in instances_of(tasks)}
     better = [one for one in changes if one.difference > 0][:SHOWN_TASKS]
@@ -142,7 +144,7 @@ def _changed(
 def _task(
     change: TaskChange,
     instances: Mapping[str, tuple[Task, Instance]],
-    answers: Mapping[str, Answers],
+    answers: Mapping[str, AnswerTexts],
 ) -> Specimen:
     task, _ = instances[change.instances[0].instance]
     fields = [Field("definition", task.definition)]

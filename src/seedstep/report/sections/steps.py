@@ -12,7 +12,14 @@ from seedstep.report.charts import bar_chart, histogram_chart
 from seedstep.report.records import Block, Field, Paragraph, Section, Specimen, Specimens, Table
 from seedstep.report.statistics import thinned, words_histogram
 from seedstep.runs import Entry
-from seedstep.steps import FAILURES, Described, Statistics, Written, render, statistics
+from seedstep.steps import (
+    FAILURES,
+    DescribedTask,
+    StepsStatistics,
+    WrittenSteps,
+    render,
+    statistics,
+)
 
 __all__ = ["steps_sections"]
 
@@ -38,10 +45,10 @@ EXAMPLES = 3
 SHOWN = 10
 
 
-def steps_sections(entries: Iterable[Entry[Written]]) -> list[Section]:
+def steps_sections(entries: Iterable[Entry[WrittenSteps]]) -> list[Section]:
     """All sections about a run of instructions; none where no task is done."""
     entries = tuple(entries)
-    described = [Described(one.category, one.definition, one.result) for one in entries]
+    described = [DescribedTask(one.category, one.definition, one.result) for one in entries]
     rows = statistics(described)
     if not rows:
         return []
@@ -50,13 +57,13 @@ def steps_sections(entries: Iterable[Entry[Written]]) -> list[Section]:
     return [*(one for one in found if one), *_shown(good)]
 
 
-def _sizes(rows: Sequence[Statistics]) -> Section:
+def _sizes(rows: Sequence[StepsStatistics]) -> Section:
     caption = "Step-by-step instructions by category (Table 1 of the paper)"
     cells = tuple(map(_row, rows))
     return Section("What was written", (Table(caption, HEAD, (cells[0], *PAPER_ROWS, *cells[1:])),))
 
 
-def _row(row: Statistics) -> tuple[str, ...]:
+def _row(row: StepsStatistics) -> tuple[str, ...]:
     judged = f"{row.correct:,} and {row.complete:,} of {row.judged:,}" if row.judged else ""
     return (
         row.group,
@@ -71,7 +78,7 @@ def _row(row: Statistics) -> tuple[str, ...]:
     )
 
 
-def _lengths(good: Sequence[Entry[Written]]) -> Section | None:
+def _lengths(good: Sequence[Entry[WrittenSteps]]) -> Section | None:
     if not good:
         return None
     panels = {
@@ -84,7 +91,7 @@ def _lengths(good: Sequence[Entry[Written]]) -> Section | None:
     return Section("Lengths", (histogram_chart("steps", title, panels, "steps or words", "tasks"),))
 
 
-def _faults(rows: Sequence[Statistics], good: Sequence[Entry[Written]]) -> Section:
+def _faults(rows: Sequence[StepsStatistics], good: Sequence[Entry[WrittenSteps]]) -> Section:
     everything = rows[0]
     names = [name for name, _ in everything.findings.most_common()]
     if not names:
@@ -105,7 +112,7 @@ def _faults(rows: Sequence[Statistics], good: Sequence[Entry[Written]]) -> Secti
     return Section("Failed checks", tuple(blocks))
 
 
-def _faulty(name: str, count: int, good: Sequence[Entry[Written]]) -> Specimens:
+def _faulty(name: str, count: int, good: Sequence[Entry[WrittenSteps]]) -> Specimens:
     found = [
         (entry, finding.detail)
         for entry in good
@@ -122,7 +129,9 @@ def _faulty(name: str, count: int, good: Sequence[Entry[Written]]) -> Specimens:
     return Specimens(f"{name} ({len(items)} of {count:,})", items)
 
 
-def _failures(rows: Sequence[Statistics], entries: Sequence[Entry[Written]]) -> Section | None:
+def _failures(
+    rows: Sequence[StepsStatistics], entries: Sequence[Entry[WrittenSteps]]
+) -> Section | None:
     counts = rows[0].failures
     if not counts:
         return None
@@ -137,11 +146,11 @@ def _failures(rows: Sequence[Statistics], entries: Sequence[Entry[Written]]) -> 
     return Section("Tasks without an instruction", tuple(blocks))
 
 
-def _reason(entry: Entry[Written]) -> str:
+def _reason(entry: Entry[WrittenSteps]) -> str:
     return entry.result.failure
 
 
-def _failed(entry: Entry[Written]) -> Specimen:
+def _failed(entry: Entry[WrittenSteps]) -> Specimen:
     turns = entry.result.turns
     fields = [Field("definition", entry.definition)]
     if entry.result.detail:
@@ -151,7 +160,7 @@ def _failed(entry: Entry[Written]) -> Specimen:
     return Specimen(entry.task, tuple(fields))
 
 
-def _shown(good: Sequence[Entry[Written]]) -> list[Section]:
+def _shown(good: Sequence[Entry[WrittenSteps]]) -> list[Section]:
     items = tuple(
         Specimen(
             f"{one.task} {one.category}".strip(),

@@ -9,7 +9,7 @@ import re
 from random import Random
 
 from seedstep.data import Example
-from seedstep.suite.spec import Drawn, TaskSpec, computed, fill
+from seedstep.suite.spec import DrawnInstance, TaskSpec, computed, fill
 from seedstep.suite.words import CITIES, JOBS, MONTHS, NAMES, SURNAMES, THINGS, WEEKDAYS
 
 __all__ = ["EXTRACTION"]
@@ -222,7 +222,7 @@ MEETINGS = (
 )
 
 
-def _meeting(chance: Random) -> Drawn:
+def _meeting(chance: Random) -> DrawnInstance:
     one, two = chance.sample(NAMES, 2)
     text = fill(
         chance,
@@ -285,7 +285,7 @@ TRIPS = (
 )
 
 
-def _trip(chance: Random) -> Drawn:
+def _trip(chance: Random) -> DrawnInstance:
     city = chance.choice(CITIES)
     text = fill(
         chance,
@@ -342,7 +342,7 @@ CAPITALISED = (
 )
 
 
-def _entity(chance: Random) -> Drawn:
+def _entity(chance: Random) -> DrawnInstance:
     entities = {kind: chance.choice(names) for kind, names in KINDS.items()}
     kind = chance.choice(tuple(KINDS))
     sentence = chance.choice(CAPITALISED).format(**entities, name=entities["person"])

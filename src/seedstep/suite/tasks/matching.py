@@ -10,7 +10,7 @@ from collections import Counter
 from random import Random
 
 from seedstep.data import Example
-from seedstep.suite.spec import Drawn, TaskSpec, computed, fill
+from seedstep.suite.spec import DrawnInstance, TaskSpec, computed, fill
 from seedstep.suite.words import CAPITALS, CITIES, NAMES, OPPOSITES, THINGS, WEEKDAYS, taking_a
 
 __all__ = ["MATCHING"]
@@ -243,7 +243,7 @@ _LONG = re.compile(r"[a-z]{3,}")
 _NO_KEYWORD = frozenset({"the", "had", "was"})
 
 
-def _story(chance: Random) -> Drawn:
+def _story(chance: Random) -> DrawnInstance:
     things = taking_a(THINGS)
     text = fill(chance, chance.choice(STORIES), thing=things, name=NAMES, city=CITIES, day=WEEKDAYS)
     return text, _twice(text)

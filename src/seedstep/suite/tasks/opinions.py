@@ -8,7 +8,7 @@ Example::
 from random import Random
 
 from seedstep.data import Example
-from seedstep.suite.spec import Drawn, TaskSpec, fill, labelled
+from seedstep.suite.spec import DrawnInstance, TaskSpec, fill, labelled
 from seedstep.suite.words import NAMES
 
 __all__ = ["OPINIONS"]
@@ -61,7 +61,7 @@ CLOSINGS = {
 }
 
 
-def _review(chance: Random) -> Drawn:
+def _review(chance: Random) -> DrawnInstance:
     label = chance.choice(("positive", "negative"))
     opening = fill(chance, chance.choice(OPENINGS[label]), product=PRODUCTS)
     return f"{opening} {chance.choice(CLOSINGS[label])}", (label,)
@@ -130,7 +130,7 @@ SERVICE = {
 }
 
 
-def _meal(chance: Random) -> Drawn:
+def _meal(chance: Random) -> DrawnInstance:
     label = chance.choice(("good", "bad", "mixed"))
     food, service = {"mixed": chance.choice((("good", "bad"), ("bad", "good")))}.get(
         label, (label, label)

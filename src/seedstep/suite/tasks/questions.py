@@ -9,7 +9,7 @@ import re
 from random import Random
 
 from seedstep.data import Example
-from seedstep.suite.spec import Drawn, TaskSpec, computed, fill, labelled
+from seedstep.suite.spec import DrawnInstance, TaskSpec, computed, fill, labelled
 from seedstep.suite.words import CITIES, JOBS, MONTHS, NAMES, THINGS, WEEKDAYS
 
 __all__ = ["QUESTIONS"]
@@ -123,7 +123,7 @@ SHOPS = {
 }
 
 
-def _opening(chance: Random) -> Drawn:
+def _opening(chance: Random) -> DrawnInstance:
     name, city, month = chance.choice(NAMES), chance.choice(CITIES), chance.choice(MONTHS)
     shop = chance.choice(tuple(SHOPS))
     goods = chance.choice(SHOPS[shop])

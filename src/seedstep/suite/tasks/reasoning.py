@@ -9,7 +9,7 @@ import re
 from random import Random
 
 from seedstep.data import Example
-from seedstep.suite.spec import Drawn, TaskSpec, computed, fill
+from seedstep.suite.spec import DrawnInstance, TaskSpec, computed, fill
 from seedstep.suite.words import CITIES, COLOURS, JOBS, NAMES, THINGS, WEEKDAYS, taking_a
 
 __all__ = ["REASONING"]
@@ -52,7 +52,7 @@ PREMISES = (
 )
 
 
-def _hypothesis(chance: Random) -> Drawn:
+def _hypothesis(chance: Random) -> DrawnInstance:
     premise, hypotheses = chance.choice(PREMISES)
     label = chance.choice(tuple(hypotheses))
     colour, other = chance.sample(taking_a(COLOURS), 2)
@@ -258,7 +258,7 @@ KNOWN = {
 }
 
 
-def _facts(chance: Random) -> Drawn:
+def _facts(chance: Random) -> DrawnInstance:
     label = chance.choice(("yes", "no"))
     first, second, missing = chance.sample(tuple(KNOWN), 3)
     asked = KNOWN[first if label == "yes" else missing][1]

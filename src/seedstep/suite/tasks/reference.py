@@ -9,7 +9,7 @@ import re
 from random import Random
 
 from seedstep.data import Example
-from seedstep.suite.spec import Drawn, TaskSpec, computed, fill, labelled
+from seedstep.suite.spec import DrawnInstance, TaskSpec, computed, fill, labelled
 from seedstep.suite.words import CITIES, FEMALE, MALE, NAMES, THINGS, WEEKDAYS, taking_a
 
 __all__ = ["REFERENCE"]
@@ -26,7 +26,7 @@ SCENES = (
 )
 
 
-def _scene(chance: Random) -> Drawn:
+def _scene(chance: Random) -> DrawnInstance:
     people = {"She": chance.choice(FEMALE), "He": chance.choice(MALE)}
     pronoun = chance.choice(tuple(people))
     one, two = chance.sample(tuple(people.values()), 2)

@@ -9,7 +9,7 @@ import re
 from random import Random
 
 from seedstep.data import Example
-from seedstep.suite.spec import Drawn, TaskSpec, computed, fill
+from seedstep.suite.spec import DrawnInstance, TaskSpec, computed, fill
 from seedstep.suite.words import CITIES, COLOURS, JOBS, NAMES, THINGS, taking_a
 
 __all__ = ["SENTENCES"]
@@ -113,7 +113,7 @@ GAPS = {
 }
 
 
-def _gap(chance: Random) -> Drawn:
+def _gap(chance: Random) -> DrawnInstance:
     answer, other = chance.sample(tuple(GAPS), 2)
     options = chance.sample((answer, other), 2)
     sentence = GAPS[answer].format(name=chance.choice(NAMES))
@@ -167,7 +167,7 @@ TOLD = (
 )
 
 
-def _told_twice(chance: Random) -> Drawn:
+def _told_twice(chance: Random) -> DrawnInstance:
     label = chance.choice(("same", "different"))
     people = chance.sample(NAMES, 2)
     first, second = chance.choice(TOLD)

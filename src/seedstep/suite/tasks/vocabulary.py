@@ -9,7 +9,7 @@ from collections import Counter
 from random import Random
 
 from seedstep.data import Example
-from seedstep.suite.spec import Drawn, TaskSpec, computed
+from seedstep.suite.spec import DrawnInstance, TaskSpec, computed
 from seedstep.suite.words import ANIMALS, FRUITS, NAMES, OPPOSITES, TOOLS, VEHICLES
 
 __all__ = ["VOCABULARY"]
@@ -181,7 +181,7 @@ LANGUAGES = {
 }
 
 
-def _sentence(chance: Random) -> Drawn:
+def _sentence(chance: Random) -> DrawnInstance:
     language = chance.choice(tuple(LANGUAGES))
     subjects, verbs, openings = LANGUAGES[language]
     text = f"{chance.choice(openings)} {chance.choice(subjects)} {chance.choice(verbs)}"

@@ -9,7 +9,7 @@ import re
 from random import Random
 
 from seedstep.data import Example
-from seedstep.suite.spec import Drawn, TaskSpec, computed, fill, with_article
+from seedstep.suite.spec import DrawnInstance, TaskSpec, computed, fill, with_article
 from seedstep.suite.words import (
     CITIES,
     COLOURS,
@@ -43,7 +43,7 @@ ASKED = (
 _PRONOUN = re.compile(r"\b(?:she|he)\b")
 
 
-def _follow_up(chance: Random) -> Drawn:
+def _follow_up(chance: Random) -> DrawnInstance:
     pronoun, names = chance.choice((("she", FEMALE), ("he", MALE)))
     name = chance.choice(names)
     words = {"city": CITIES, "thing": taking_a(THINGS), "day": WEEKDAYS, "job": taking_a(JOBS)}
@@ -171,7 +171,7 @@ NEWS = (
 PLACES = ("library", "school", "museum", "cinema", "theatre", "market hall", "swimming pool")
 
 
-def _news(chance: Random) -> Drawn:
+def _news(chance: Random) -> DrawnInstance:
     text, titles = chance.choice(NEWS)
     words = {
         "city": chance.choice(CITIES),
