@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from seedstep.encode import Encoding
+from seedstep.llm import ModelRef
 from seedstep.tune.card import CardFacts, CardSource, render_card, write_card
 from seedstep.tune.records import Training
 
 FACTS = CardFacts(
     name="tuned",
-    base_model="local",
+    base_model=ModelRef.parse("local"),
     sources=(
         CardSource("first", 120, 1480, "self-instruct"),
         CardSource("superni_train", 1, 1, "steps"),
@@ -52,7 +53,7 @@ def test_a_card(golden: Callable[[str, str], None]) -> None:
 def test_a_card_of_an_encoder_decoder_with_a_licence(golden: Callable[[str, str], None]) -> None:
     facts = replace(
         FACTS,
-        base_model="hf:google/t5-small-lm-adapt",
+        base_model=ModelRef.parse("hf:google/t5-small-lm-adapt"),
         sources=(CardSource("first", 120, 480, "plain"),),
         encodings={"plain": Encoding()},
         encoder_decoder=True,
@@ -77,7 +78,7 @@ def test_a_card_of_an_encoder_decoder_with_a_licence(golden: Callable[[str, str]
     ],
 )
 def test_ways_to_files_are_left_out(model: str, name: str) -> None:
-    card = render_card(replace(FACTS, base_model=model))
+    card = render_card(replace(FACTS, base_model=ModelRef.parse(model)))
     assert header(card)["base_model"] == name
     assert "someone" not in card
 
@@ -95,7 +96,7 @@ def test_names_stay_names(name: str) -> None:
     facts = replace(
         FACTS,
         name=name,
-        base_model=f"hf:{name}",
+        base_model=ModelRef("hf", name),
         sources=(CardSource(name, 1, 1, name),),
         encodings={name: Encoding()},
         versions={name: name},

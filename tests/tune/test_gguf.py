@@ -18,15 +18,10 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, TokenizersBackend
 
 from seedstep.errors import MissingExtraError, ModelError, RunError
-from seedstep.llm.checkpoints import (
-    PRE_TOKENIZERS,
-    gguf_of,
-    load_model,
-    load_tokenizer,
-    pre_tokenizer_name,
-    with_pre_tokenizer,
-)
-from seedstep.llm.models import serve_gguf
+from seedstep.llm.checkpoints import load_model, load_tokenizer
+from seedstep.llm.dequantize import PRE_TOKENIZERS, pre_tokenizer_name, with_pre_tokenizer
+from seedstep.llm.local import serve_gguf
+from seedstep.llm.models import gguf_of
 from seedstep.tune.gguf import Weights, write_gguf
 
 CORPUS = [

@@ -1,79 +1,35 @@
-"""Two baselines that read no definition (Wang et al. 2022): what copying alone would score.
-
-Published for the English test set: copying the input of the instance 14.20 ROUGE-L, copying the
-output of a demonstration 28.54. The released script copies the first positive example's output,
-the paper says that of a random one.
+"""What a system answers to the instances of tasks: a served model, a checkpoint, or a baseline.
 
 Example::
 
-    inputs = {one.id: one.input for one in task.instances}
-    predictions = [*copy_inputs(task.id, inputs)]
-    predictions = [*copy_demonstrations(task.id, inputs, task.positive_examples)]
+    for answers in copy_answers(settings, work):
+        print([answer.text for answer in answers])
 """
 
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from seedstep.data import Instance, Prediction, Task
+from seedstep.data import Instance, Task
 from seedstep.encode import Dropped, Encoded, HfTokenizer, TaskEncoder, decoder_texts, tokenize
 from seedstep.errors import InputError
-from seedstep.infer.settings import COPY_INPUT, SystemSettings
-from seedstep.llm import Engine, Failure, Message, Request
+from seedstep.infer.settings import SystemSettings
+from seedstep.llm import Engine, Failure, Message, ModelRef, Request
 from seedstep.llm.order import AHEAD, in_order
 from seedstep.text.cleaning import plain_text
 
 __all__ = [
     "Answer",
-    "HasOutput",
     "TaskWork",
     "ask_checkpoint",
     "ask_server",
     "copy_answers",
-    "copy_demonstrations",
-    "copy_inputs",
 ]
 
 
-class HasOutput(Protocol):
-    """What a positive example needs to be copied from."""
-
-    @property
-    def output(self) -> str:
-        """The text to copy."""
-
-
-def copy_inputs(task: str, inputs: Mapping[str, str]) -> Iterator[Prediction]:
-    """The input of each instance as its prediction. `inputs` are by instance id."""
-    for instance, text in inputs.items():
-        yield Prediction(task, instance, text)
-
-
-def copy_demonstrations(
-    task: str,
-    instances: Iterable[str],
-    demonstrations: Sequence[HasOutput],
-    seed: int | None = None,
-) -> Iterator[Prediction]:
-    """A demonstration's output as the prediction for each instance id.
-
-    It is the first one's, or with a `seed` a random one's, which depends on seed and instance
-    id alone. Without demonstrations the predictions are failed ones.
-    """
-    for instance in instances:
-        if demonstrations:
-            place = 0 if seed is None else _drawn(seed, instance, len(demonstrations))
-            yield Prediction(task, instance, demonstrations[place].output)
-        else:
-            yield Prediction(task, instance, "", failed="the task has no demonstration")
-
-
-def _drawn(seed: int, instance: str, choices: int) -> int:
-    key = f"{seed} {instance}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(sha256(key).digest()) % choices
-
+NOTHING_TO_COPY = "the task has no demonstration"
+"""Why a baseline has no answer."""
 
 if TYPE_CHECKING:
     from seedstep.infer.generate import Checkpoint, GeneratedText
@@ -193,16 +149,16 @@ def _is_shortened(encoded: Encoded) -> bool:
 
 def copy_answers(settings: SystemSettings, work: Iterable[TaskWork]) -> Iterator[list[Answer]]:
     """Yield what a baseline copies, task by task."""
-    for one in work:
-        places = {instance.id: place for place, instance in one.instances}
-        yield [
-            Answer(places[copied.instance], copied.text.strip(), copied.failed)
-            for copied in _copied(settings, one)
+    ref = ModelRef.parse(settings.model)
+    copy = ref.provider.copies[ref.name]
+    for task_work in work:
+        copied = [
+            (place, copy(task_work.task, instance, settings.seed))
+            for place, instance in task_work.instances
         ]
-
-
-def _copied(settings: SystemSettings, work: TaskWork) -> Iterator[Prediction]:
-    inputs = {instance.id: instance.input for _, instance in work.instances}
-    if settings.model == COPY_INPUT:
-        return copy_inputs(work.task.id, inputs)
-    return copy_demonstrations(work.task.id, inputs, work.task.positive_examples, settings.seed)
+        yield [
+            Answer(place, "", failed=NOTHING_TO_COPY)
+            if text is None
+            else Answer(place, text.strip())
+            for place, text in copied
+        ]

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 
 from seedstep.encode import Encoding
 from seedstep.errors import InputError
-from seedstep.llm import Price, Sampling, default_prompt_style
+from seedstep.llm import ModelRef, Price, Sampling, default_prompt_style
 from seedstep.llm.settings import (
     HELP,
     Count,
@@ -29,20 +29,12 @@ from seedstep.llm.settings import (
 )
 
 __all__ = [
-    "BASELINES",
-    "COPY_DEMONSTRATION",
-    "COPY_INPUT",
     "ChosenTasks",
     "SystemKind",
     "SystemSettings",
     "make_chosen_tasks",
     "make_system_settings",
 ]
-
-COPY_INPUT = "baseline:copy-input"
-COPY_DEMONSTRATION = "baseline:copy-demonstration"
-BASELINES = (COPY_INPUT, COPY_DEMONSTRATION)
-"""Systems that only copy."""
 
 SystemKind = Literal["baseline", "checkpoint", "server"]
 """What answers: a baseline, a model that transformers loads into this process, or an endpoint."""
@@ -160,9 +152,10 @@ class SystemSettings(Spending):
     @property
     def kind(self) -> SystemKind:
         """What answers."""
-        if self.model.startswith("baseline:"):
+        provider = ModelRef.parse(self.model).provider
+        if provider.only_copies:
             return "baseline"
-        if self.model.startswith("hf:") or self.backend == "transformers":
+        if self.backend == "transformers" or not provider.is_served:
             return "checkpoint"
         return "server"
 
@@ -205,9 +198,10 @@ def make_system_settings(values: Mapping[str, Any], source: str) -> SystemSettin
         InputError: as there; or the settings don't go together.
     """
     settings = make_settings_of(SystemSettings, values, source)
-    if settings.kind == "baseline" and settings.model not in BASELINES:
-        what = f"{source}, setting 'model': there is no {settings.model}"
-        raise InputError(what, f"known are {' and '.join(BASELINES)}")
+    try:
+        ModelRef.parse(settings.model)
+    except InputError as error:
+        raise InputError(f"{source}, setting 'model': {error.what}", error.remedy) from None
     if settings.kind == "checkpoint" and settings.sampling:
         what = f"{source}, setting 'sampling': a checkpoint decodes greedily"
         raise InputError(what, "leave it out, or serve the model and name it openai:NAME")

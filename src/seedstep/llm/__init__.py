@@ -1,7 +1,16 @@
 """Models and the request engine that every stage asks through."""
 
+from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.engine import Engine, EngineStats
-from seedstep.llm.models import Endpoint, default_prompt_style, open_model, resolve_base_url
+from seedstep.llm.models import (
+    PROVIDERS,
+    ModelRef,
+    Provider,
+    add_provider,
+    default_prompt_style,
+    open_model,
+    resolve_base_url,
+)
 from seedstep.llm.records import (
     Answer,
     Budget,
@@ -21,6 +30,7 @@ from seedstep.llm.records import (
 from seedstep.llm.replay import Header, read_header
 
 __all__ = [
+    "PROVIDERS",
     "Answer",
     "Budget",
     "Endpoint",
@@ -31,13 +41,16 @@ __all__ = [
     "Ledger",
     "MemoryLedger",
     "Message",
+    "ModelRef",
     "Preview",
     "Price",
+    "Provider",
     "Reply",
     "Request",
     "Sampling",
     "Schema",
     "Spent",
+    "add_provider",
     "default_prompt_style",
     "open_model",
     "read_header",

@@ -29,7 +29,7 @@ from seedstep.errors import (
     SeedstepError,
     UnreachableError,
 )
-from seedstep.llm.models import Endpoint
+from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.pacing import FaultAction, Patience, Priority, Slots
 from seedstep.llm.records import NO_LIMITS, Answer, Budget, Failure, Ledger, Reply, Request, Spent
 from seedstep.llm.wire import OVERLOADED, PARAMETER, Refused, Retryable, Sender, Wire

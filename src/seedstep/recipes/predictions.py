@@ -26,7 +26,7 @@ from seedstep.infer.settings import (
     make_chosen_tasks,
     make_system_settings,
 )
-from seedstep.llm import Engine, EngineStats, open_model
+from seedstep.llm import Engine, EngineStats, ModelRef, open_model
 from seedstep.llm.checkpoints import checkpoint_of, load_model, load_tokenizer
 from seedstep.recipes.tasks import Watcher, ticking
 from seedstep.runs import TUNE_CONFIG, ChosenSystem, PredictionsRun, stored_settings
@@ -199,7 +199,7 @@ def _defaults(asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """What a checkpoint knows of itself, and what to tell of it: its encoding, and that it learned
     to end its answers.
     """
-    beside = encoding_beside(str(asked.get("model", "")))
+    beside = encoding_beside(asked["model"]) if "model" in asked else None
     if beside is None:
         return {}, []
     path, encoding = beside
@@ -213,12 +213,14 @@ def encoding_beside(model: str) -> tuple[Path, Encoding] | None:
     Raises:
         InputError: there is such a file, and it can't be read.
     """
-    kind, _, name = model.partition(":")
-    folder = Path(name).parent
-    stored = stored_settings(folder) if kind == "hf" and Path(name).is_dir() else {}
+    ref = ModelRef.parse(model)
+    checkpoint = None if ref.provider.is_gguf else ref.path
+    if checkpoint is None or not checkpoint.is_dir():
+        return None
+    path = checkpoint.parent / TUNE_CONFIG
+    stored = stored_settings(path.parent)
     if not stored:
         return None
-    path = folder / TUNE_CONFIG
     settings = make_tune_settings(stored, str(path))
     return path, make_encoding(settings.encoding, settings.encoding_options)
 

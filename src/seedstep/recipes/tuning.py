@@ -18,12 +18,12 @@ from seedstep.data import write_atomically
 from seedstep.encode import HfTokenizer
 from seedstep.errors import MissingExtraError, ModelError
 from seedstep.llm.checkpoints import (
-    gguf_of,
     is_decoder_only,
     load_config,
     load_model,
     load_tokenizer,
 )
+from seedstep.llm.models import ModelRef, gguf_of
 from seedstep.recipes.tuning_data import Gathered, gather, tune_at_server
 from seedstep.report.figures import plot_losses
 from seedstep.runs import TuneRun, stored_settings
@@ -101,7 +101,7 @@ def _facts(
     training, measured = [*losses.values()], [*held_out.values()]
     return CardFacts(
         name=run.path.resolve().name,
-        base_model=settings.model,
+        base_model=ModelRef.parse(settings.model),
         sources=tuple(
             CardSource(_without_way(source), tasks, examples, name)
             for source, (_, tasks, examples), name in zip(
@@ -208,7 +208,7 @@ def tune_model(
     rank, processes = rank_and_processes()
     watch = None if rank else watch
     resolved = make_tune_settings(_with_stored(path, settings), "settings")
-    if resolved.model.startswith("openai:"):
+    if ModelRef.parse(resolved.model).provider.tuning == "job":
         gathered, job = tune_at_server(path, resolved, watch, dry_run=dry_run)
         return TuneResult(resolved, None, gathered.left_out, job=job)
     work = _prepared(resolved, processes)

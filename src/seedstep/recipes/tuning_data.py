@@ -15,7 +15,7 @@ from typing import Any
 from seedstep.encode import Encoded, Encoding, TaskEncoder, make_encoding
 from seedstep.errors import InputError
 from seedstep.inputs import load_source, with_steps
-from seedstep.llm import open_model
+from seedstep.llm import ModelRef, open_model
 from seedstep.runs import TuneRun
 from seedstep.runs.directory import digest
 from seedstep.tune import Mixture, SourcePart, TuneSettings, TuneSource, mix, usable
@@ -120,7 +120,7 @@ def tune_at_server(
     gathered = gather(settings)
     examples = _examples(gathered.mixture, settings.seed)
     told = watch or _Silent()
-    size = check_chat(examples, settings.model.partition(":")[2])
+    size = check_chat(examples, ModelRef.parse(settings.model).name)
     told.happened(f"{size.examples:,} examples, {size.bytes:,} bytes")
     for fault in gathered.left_out:
         told.warned(f"left out: {fault}")

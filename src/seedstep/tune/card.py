@@ -12,18 +12,16 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import yaml
 
 from seedstep.data import write_atomically
 from seedstep.encode import Encoding
+from seedstep.llm import ModelRef
 from seedstep.tune.records import Training
 
 __all__ = ["CardFacts", "CardSource", "render_card", "write_card"]
-
-EMBEDDED = "HuggingFaceTB/SmolLM2-135M-Instruct"
-"""The hub's name of the model that `local` stands for."""
 
 LONGEST = 300
 """Characters of a name that are written at the most."""
@@ -48,16 +46,16 @@ class CardSource:
 class CardFacts:
     """What a card tells.
 
-    `base_model` is a short name (`local`, `gguf:PATH`, `hf:PATH_OR_ID`), of which paths are left
-    out. `encodings` are those that the sources name. `effective_batch` is the
-    number of examples of an optimiser step over `processes`. Losses are means over target tokens,
-    None where they were not measured. `license` is that of the tuned model, None where only its
-    maker can tell. `versions` are packages' versions by name. `directory` is where the model lies,
-    as seen from the card. `encoder_decoder` models are loaded in another way.
+    Of `base_model` the public name is told. `encodings` are those that the sources name.
+    `effective_batch` is the number of examples of an optimiser step over `processes`. Losses are
+    means over target tokens, None where they were not measured. `license` is that of the tuned
+    model, None where only its maker can tell. `versions` are packages' versions by name.
+    `directory` is where the model lies, as seen from the card. `encoder_decoder` models are loaded
+    in another way.
     """
 
     name: str
-    base_model: str
+    base_model: ModelRef
     sources: tuple[CardSource, ...]
     encodings: Mapping[str, Encoding]
     training: Training
@@ -103,7 +101,7 @@ def _front_matter(facts: CardFacts) -> str:
     matter: dict[str, object] = {
         "library_name": "transformers",
         "pipeline_tag": "text-generation",
-        "base_model": _line(_base_name(facts.base_model)),
+        "base_model": _line(facts.base_model.public_name),
         "datasets": list(dict.fromkeys(_line(source.name) for source in facts.sources)),
         "tags": ["instruction-tuning", "seedstep"],
     }
@@ -112,19 +110,10 @@ def _front_matter(facts: CardFacts) -> str:
     return yaml.safe_dump(matter, sort_keys=False, allow_unicode=True, width=1000)
 
 
-def _base_name(model: str) -> str:
-    """The hub's name of a model, or a file's or directory's own, without the way to it."""
-    kind, _, name = model.partition(":")
-    if model == "local":
-        return EMBEDDED
-    is_hub_id = kind == "hf" and name.count("/") <= 1 and not name.startswith(("/", ".", "~"))
-    return name if is_hub_id else PurePath(name).name or model
-
-
 def _title(facts: CardFacts) -> str:
     paragraphs = [
         f"# {_text(facts.name)}",
-        f"Made from {_text(_base_name(facts.base_model))} by tuning it with seedstep to follow "
+        f"Made from {_text(facts.base_model.public_name)} by tuning it with seedstep to follow "
         "instructions. How tasks stand in its prompts is told below.",
     ]
     if not facts.license:

@@ -22,7 +22,8 @@ import numpy as np
 
 from seedstep.data.files import whole_file
 from seedstep.errors import MissingExtraError, ModelError
-from seedstep.llm.checkpoints import INSTALL, PRE_TOKENIZERS, load_tokenizer, pre_tokenizer_name
+from seedstep.llm.checkpoints import load_tokenizer
+from seedstep.llm.dequantize import INSTALL, PRE_TOKENIZERS, pre_tokenizer_name
 
 __all__ = [
     "GgufVocabulary",

@@ -1,0 +1,185 @@
+"""GGUF files as checkpoints that transformers can load, made once and kept in the user's cache.
+
+A GGUF file is dequantized. Transformers leaves out the name of its pre-tokenizer, by which texts
+are cut before they become tokens, so it is put back.
+
+Example::
+
+    folder = dequantized(Path("model.gguf"))
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from seedstep.errors import MissingExtraError, ModelError
+from seedstep.llm.local import file_fingerprint
+
+__all__ = [
+    "INSTALL",
+    "PRE_TOKENIZERS",
+    "PreTokenizer",
+    "dequantized",
+    "import_transformers",
+    "not_loaded",
+    "pre_tokenizer_name",
+    "with_pre_tokenizer",
+]
+
+_LLAMA_3 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+def _byte_level(*, use_regex: bool) -> dict[str, Any]:
+    return {"type": "ByteLevel", "add_prefix_space": False, "use_regex": use_regex}
+
+
+def _sequence(*parts: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "Sequence", "pretokenizers": list(parts)}
+
+
+@dataclass(frozen=True, slots=True)
+class PreTokenizer:
+    """As `tokenizer.json` has it. With `ignore_merges` a piece that is a token is not merged."""
+
+    pieces: Mapping[str, Any]
+    ignore_merges: bool = False
+
+
+PRE_TOKENIZERS: MappingProxyType[str, PreTokenizer] = MappingProxyType(
+    {
+        "gpt-2": PreTokenizer(_byte_level(use_regex=True)),
+        "smollm": PreTokenizer(
+            _sequence({"type": "Digits", "individual_digits": True}, _byte_level(use_regex=True))
+        ),
+        "llama-bpe": PreTokenizer(
+            _sequence(
+                {
+                    "type": "Split",
+                    "pattern": {"Regex": _LLAMA_3},
+                    "behavior": "Isolated",
+                    "invert": False,
+                },
+                _byte_level(use_regex=False),
+            ),
+            ignore_merges=True,
+        ),
+    }
+)
+"""By llama.cpp's name: GPT-2's, SmolLM's (digits stand alone) and Llama 3's."""
+
+
+def pre_tokenizer_name(tokenizer: Mapping[str, Any]) -> str | None:
+    """llama.cpp's name for what a `tokenizer.json` says; None where none of ours fits."""
+    model = tokenizer.get("model") or {}
+    found = PreTokenizer(
+        _essence(tokenizer.get("pre_tokenizer") or {}), bool(model.get("ignore_merges"))
+    )
+    plain = not tokenizer.get("normalizer") and not model.get("byte_fallback")
+    names = (name for name, known in PRE_TOKENIZERS.items() if known == found)
+    return next(names, None) if plain and model.get("type") == "BPE" else None
+
+
+def with_pre_tokenizer(tokenizer: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A `tokenizer.json` that cuts texts as the name says; unchanged where we don't know it."""
+    changed = dict(tokenizer)
+    if known := PRE_TOKENIZERS.get(name):
+        changed["pre_tokenizer"] = _complete(known.pieces)
+        changed["model"] = {**tokenizer["model"], "ignore_merges": known.ignore_merges}
+    return changed
+
+
+def _essence(pieces: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what has no influence on tokens: `trim_offsets`, and a sequence of one."""
+    parts = pieces.get("pretokenizers")
+    if parts is None:
+        return {name: value for name, value in pieces.items() if name != "trim_offsets"}
+    parts = [_essence(part) for part in parts]
+    return parts[0] if len(parts) == 1 else {**pieces, "pretokenizers": parts}
+
+
+def _complete(pieces: Mapping[str, Any]) -> dict[str, Any]:
+    """With `trim_offsets`, which the reader of a `tokenizer.json` asks for."""
+    if parts := pieces.get("pretokenizers"):
+        return {**pieces, "pretokenizers": [_complete(part) for part in parts]}
+    return {**pieces, "trim_offsets": True} if pieces["type"] == "ByteLevel" else dict(pieces)
+
+
+INSTALL = "pip install 'seedstep[tune]'"
+
+CACHE_FORM = 2
+"""Raised when a GGUF file is made into another checkpoint than before."""
+
+
+def not_loaded(checkpoint: str, part: str, error: Exception) -> ModelError:
+    """The error that a checkpoint's part can't be loaded."""
+    reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+    return ModelError(
+        f"{checkpoint}: transformers can't load its {part} ({reason})",
+        "check the path or the name after `hf:`",
+    )
+
+
+def dequantized(path: Path) -> Path:
+    """A GGUF file as a checkpoint, made if it is not in the cache yet."""
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file", "check the path after `gguf:`")
+    target = _cache() / f"{path.stem}-{file_fingerprint(path)}-{CACHE_FORM}"
+    if target.is_dir():
+        return target
+    transformers = import_transformers()
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    config = transformers.GgufConfig(dequantize=True)
+    source = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
+    try:
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            **source, quantization_config=config, dtype="bfloat16"
+        )
+        model.save_pretrained(partial)
+        transformers.AutoTokenizer.from_pretrained(**source).save_pretrained(partial)
+        _cut_texts_as(path, partial / "tokenizer.json")
+        partial.rename(target)
+    except (OSError, ValueError, KeyError) as error:
+        if not target.is_dir():  # another process may have been faster
+            raise not_loaded(str(path), "model", error) from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target
+
+
+def _cut_texts_as(path: Path, tokenizer: Path) -> None:
+    """Transformers leaves out the name of the pre-tokenizer, and tokens would differ."""
+    import gguf
+
+    name = gguf.GGUFReader(path).get_field("tokenizer.ggml.pre")
+    if name and tokenizer.is_file():
+        changed = with_pre_tokenizer(json.loads(tokenizer.read_bytes()), str(name.contents()))
+        tokenizer.write_text(json.dumps(changed, ensure_ascii=False), "utf-8")
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    directory = Path(base) / "seedstep" / "checkpoints"
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+def import_transformers() -> Any:
+    """The module `transformers`, with torch, which it needs to load models.
+
+    Raises:
+        MissingExtraError: one of them is not installed.
+    """
+    try:
+        import torch  # noqa: F401
+        import transformers
+    except ImportError:
+        raise MissingExtraError("loading a model into this process", INSTALL) from None
+    return transformers

@@ -1,0 +1,136 @@
+"""Model references and their providers."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from seedstep.data import Instance, Task
+from seedstep.errors import InputError
+from seedstep.infer.predict import TaskWork, copy_answers
+from seedstep.infer.settings import make_system_settings
+from seedstep.llm import (
+    PROVIDERS,
+    Endpoint,
+    ModelRef,
+    Provider,
+    add_provider,
+    open_model,
+    resolve_base_url,
+)
+from seedstep.llm.endpoints import Opening
+from seedstep.llm.models import gguf_of, loaded_model
+
+MODELS = {
+    "local": ModelRef("local"),
+    "gguf:models/a:b.gguf": ModelRef("gguf", "models/a:b.gguf"),
+    "openai:meta/llama:free": ModelRef("openai", "meta/llama:free"),
+    "replay:first.jsonl": ModelRef("replay", "first.jsonl"),
+    "hf:google/t5-small": ModelRef("hf", "google/t5-small"),
+    "baseline:copy-input": ModelRef("baseline", "copy-input"),
+}
+
+
+@pytest.mark.parametrize(("text", "ref"), MODELS.items())
+def test_a_text_becomes_a_reference_and_again_the_text(text: str, ref: ModelRef) -> None:
+    assert ModelRef.parse(text) == ref
+    assert str(ref) == text
+    assert ModelRef.parse(ref) is ref
+
+
+@pytest.mark.parametrize("text", ["", ":", "hf", "hf:", "local:", "local:x", "magic:x", "Local"])
+def test_a_text_that_names_no_model_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match=r"not of a known kind.*local, gguf:PATH, openai:NAME"):
+        ModelRef.parse(text)
+
+
+def test_a_baseline_that_is_not_there_is_refused() -> None:
+    with pytest.raises(InputError, match=r"no baseline:x\. Known are baseline:copy-input and"):
+        ModelRef.parse("baseline:x")
+
+
+@pytest.mark.parametrize("text", ["hf:a/b", "baseline:copy-input", "magic:x"])
+def test_what_is_not_served_has_no_address(text: str) -> None:
+    with pytest.raises(InputError, match="Use local, gguf:PATH, openai:NAME or replay:FILE"):
+        resolve_base_url(text, None)
+
+
+@pytest.mark.parametrize("text", ["openai:m", "replay:f", "baseline:copy-input", "magic:x"])
+def test_what_transformers_cannot_load_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="Use local, gguf:PATH or hf:PATH_OR_ID"):
+        loaded_model(text)
+
+
+def test_only_gguf_files_are_gguf_files() -> None:
+    assert gguf_of("gguf:a/b.gguf") == Path("a/b.gguf")
+    assert gguf_of("hf:a/b") is None
+    assert gguf_of("openai:b.gguf") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("gguf:/home/someone/m.gguf", "m.gguf"),
+        ("replay:/home/someone/first.jsonl", "first.jsonl"),
+        ("hf:google/t5", "google/t5"),
+        ("hf:/home/someone/t5", "t5"),
+        ("hf:./a/t5", "t5"),
+    ],
+)
+def test_the_public_name_tells_no_directories(text: str, name: str) -> None:
+    assert ModelRef.parse(text).public_name == name
+
+
+def test_every_provider_does_something_and_says_what() -> None:
+    for prefix, provider in PROVIDERS.items():
+        assert prefix == provider.prefix
+        assert provider.is_served or provider.is_loaded or provider.only_copies
+        assert provider.tuning != "here" or provider.is_loaded
+        assert provider.meaning
+
+
+@asynccontextmanager
+async def open_echo(name: str, opening: Opening) -> AsyncIterator[Endpoint]:
+    yield Endpoint(f"echo:{opening.identity_url}", name, opening.url or "")
+
+
+def last_word(task: Task, instance: Instance, seed: int | None) -> str | None:
+    return instance.input.split()[-1]
+
+
+async def test_a_provider_from_outside_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    echo = Provider(
+        prefix="echo",
+        argument="NAME",
+        meaning="answers what it is asked",
+        opens=open_echo,
+        address=lambda url: url or "http://echo.test",
+        style=lambda _: "chat",
+    )
+    monkeypatch.setattr("seedstep.llm.models.PROVIDERS", {**PROVIDERS})
+    add_provider(echo)
+    settings = make_system_settings({"model": "echo:m"}, "settings")
+    assert settings.kind == "server"
+    assert settings.style == "chat"
+    async with open_model("echo:m", None, 1, "http://first.test") as endpoint:
+        assert endpoint == Endpoint("echo:http://first.test", "m", "http://echo.test")
+    with pytest.raises(ValueError, match="'echo' already"):
+        add_provider(echo)
+    with pytest.raises(InputError, match=r"Use local, .* echo:NAME"):
+        resolve_base_url("magic:x", None)
+
+
+def test_a_provider_from_outside_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Provider(prefix="own", argument="NAME", meaning="copies", copies={"last-word": last_word})
+    monkeypatch.setattr("seedstep.llm.models.PROVIDERS", {**PROVIDERS})
+    add_provider(own)
+    settings = make_system_settings({"model": "own:last-word"}, "settings")
+    task = Task("t", "Copy the last word.", ())
+    work = TaskWork(task, ((3, Instance("a b", ("b",), "i")),))
+    assert [(one.place, one.text) for (one,) in copy_answers(settings, [work])] == [(3, "b")]
+
+
+def test_a_prefix_without_a_colon_is_wanted() -> None:
+    with pytest.raises(ValueError, match="can't be a prefix"):
+        add_provider(Provider(prefix="a:b", argument="NAME", meaning=""))
