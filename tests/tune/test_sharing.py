@@ -9,7 +9,7 @@ import torch
 from seedstep.encode import TokenPair
 from seedstep.encode.packing import PackedGroup, group_pairs, make_row, visible
 from seedstep.errors import InputError
-from seedstep.tune.decoder import (
+from seedstep.tune.sharing import (
     Attention,
     block_mask,
     shared_attention,

@@ -20,8 +20,8 @@ from transformers import TrainingArguments
 from transformers.utils import logging
 
 from seedstep.errors import InputError, MissingExtraError, TuningError
-from seedstep.tune.decoder import Attention, shared_attention
 from seedstep.tune.records import Training
+from seedstep.tune.sharing import Attention, shared_attention
 
 __all__ = [
     "prepare_model",
