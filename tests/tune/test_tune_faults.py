@@ -164,7 +164,7 @@ def test_without_peft_lora_says_how_to_get_it(
 
 
 def test_a_model_that_cant_be_written_leaves_the_checkpoint(models: Path, tmp_path: Path) -> None:
-    """A file stands where the model is written first; without it the same command ends well."""
+    """A file stands where the model should be; without it the same command ends well."""
     data = write_tasks(tmp_path / "data.jsonl")
     out = tmp_path / "out"
     out.mkdir()
@@ -173,10 +173,10 @@ def test_a_model_that_cant_be_written_leaves_the_checkpoint(models: Path, tmp_pa
     for path in (out / "model").iterdir():
         path.unlink()
     (out / "model").rmdir()
-    (out / ".model.partial").touch()
+    (out / "model").touch()
     assert "the model can't be written" in seedstep("tune", "--out", out).error
     assert (out / "checkpoints" / "checkpoint-1").is_dir()
-    (out / ".model.partial").unlink()
+    (out / "model").unlink()
     assert seedstep("tune", "--out", out).code == 0
     assert (out / "model" / "model.safetensors").is_file()
 

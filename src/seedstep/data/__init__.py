@@ -2,6 +2,8 @@
 
 from seedstep.data.files import (
     files_in,
+    make_folder,
+    new_folder,
     read_marker,
     require_ours,
     whole_folder,
@@ -37,6 +39,8 @@ __all__ = [
     "instances_of",
     "load_rows",
     "load_tasks",
+    "make_folder",
+    "new_folder",
     "open_table",
     "read_jsonl",
     "read_marker",

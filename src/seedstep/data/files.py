@@ -1,13 +1,25 @@
-"""Files that are there as a whole, or as they were before.
+"""Files and folders that appear as a whole, or stay as they were.
+
+All writing goes to a hidden neighbour first, which takes the place of the file or folder when it is
+complete and on the disk. Its name can't be guessed and it is never opened where something is
+already, so that a link planted in a shared directory is not followed. Permissions are those of any
+new file or folder under the user's umask. A process that is killed leaves its hidden neighbour
+behind; the next writer of the same path removes it. Neighbours that are being written are locked
+and stay.
 
 Example::
 
-    write_atomically(Path("tasks.jsonl"), b"...")
+    >>> from tempfile import mkdtemp
+    >>> path = Path(mkdtemp()) / "tasks.jsonl"
+    >>> write_atomically(path, b"{}")
+    >>> path.read_bytes()
+    b'{}'
 """
 
 import os
+import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,11 +30,18 @@ import msgspec
 
 from seedstep.errors import RunError
 
+try:
+    import fcntl
+except ImportError:  # Windows: what killed processes leave is not removed
+    fcntl = None  # type: ignore[assignment]
+
 __all__ = [
     "EXPORT_MARKER",
     "FolderMarker",
     "exported_format",
     "files_in",
+    "make_folder",
+    "new_folder",
     "read_marker",
     "require_ours",
     "whole_file",
@@ -45,7 +64,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def write_in_parts(path: Path, parts: Iterable[bytes]) -> int:
-    """As `write_atomically`, part by part; returns how many they were.
+    """Write a file as `write_atomically` does, part by part; return the number of parts.
 
     Raises:
         RunError: the disk is full or the directory can't be written.
@@ -60,30 +79,66 @@ def write_in_parts(path: Path, parts: Iterable[bytes]) -> int:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, which takes its place when all is written, and else leaves nothing.
+    """Open a file that takes its place at `path` when the block ends, and is removed on an error.
 
     Raises:
         RunError: the disk is full or the directory can't be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        try:
-            with partial.open("wb") as file:
+    with _explained(path):
+        _remove_leftovers(path)
+        with _new_file(path) as file:
+            partial = Path(file.name)
+            try:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+                partial.replace(path)  # still locked: no other writer takes it for a leftover
+            finally:
+                partial.unlink(missing_ok=True)
+        _sync(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Make a directory and those above it, where they are missing.
+
+    Raises:
+        RunError: it can't be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(
-            f"{path}: {error.strerror or error}", "free space or correct its rights"
-        ) from None
+        raise RunError(f"{path}: {error.strerror}", "name a directory you can write") from None
+
+
+@contextmanager
+def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Give a directory to fill that takes its place at `out` when the block ends.
+
+    On an error it is removed. With `replace`, a directory that is at `out` is removed once the new
+    one is there.
+
+    Raises:
+        OSError: the disk is full, a directory can't be written, or `out` is there already.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(out)
+    partial = _hidden(out, PARTIAL)
+    partial.mkdir()
+    try:
+        with _locked(partial):
+            yield partial
+            for name in files_in(partial):
+                _sync(partial / name)
+            _sync(partial)
+            _put_in_place(partial, out, replace=replace)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    _sync(out.parent)
 
 
 @dataclass(frozen=True, slots=True)
 class FolderMarker:
-    """What the marker of a directory says: its other files, and the format of an export."""
+    """What the marker file of a directory says: its other files, and the format of an export."""
 
     files: tuple[str, ...]
     format: str = ""
@@ -91,33 +146,24 @@ class FolderMarker:
 
 @contextmanager
 def whole_folder(out: Path, marker: str, about: Mapping[str, str] | None = None) -> Iterator[Path]:
-    """A directory to fill, which takes the place of `out` when all is written.
+    """Give a directory to fill that takes the place of `out` when the block ends.
 
-    A file named `marker` in it lists its files, besides what is said `about` it. `out` may be
-    missing, empty, or made by an earlier call with the same marker; an earlier one goes only when
-    the new one is there.
+    A file named `marker` is added, which lists the other files and what is said `about` them.
+    `out` may be missing, empty, or made by an earlier call with the same marker. An earlier one is
+    removed once the new one is there.
 
     Raises:
         RunError: `out` holds other files, the disk is full, or a directory can't be written.
     """
     require_ours(out, marker)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-        try:
-            partial.chmod(0o755)
-            yield partial
-            content = {**(about or {}), "files": sorted(files_in(partial))}
-            (partial / marker).write_bytes(msgspec.json.encode(content) + b"\n")
-            _put_in_place(partial, out)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    except OSError as error:
-        raise RunError(f"{out}: {error.strerror}", "free space or correct its rights") from None
+    with _explained(out), new_folder(out, replace=True) as folder:
+        yield folder
+        content = {**(about or {}), "files": sorted(files_in(folder))}
+        (folder / marker).write_bytes(msgspec.json.encode(content) + b"\n")
 
 
 def require_ours(out: Path, marker: str) -> None:
-    """Make sure that a directory may be replaced: its files are those that its marker lists.
+    """Make sure that a directory may be replaced: it holds only files that its marker lists.
 
     Raises:
         RunError: it holds others.
@@ -131,31 +177,148 @@ def require_ours(out: Path, marker: str) -> None:
 
 
 def read_marker(folder: Path, marker: str) -> FolderMarker | None:
-    """What the marker of a directory says; None where it has none."""
+    """Read the marker file of a directory; None where there is none."""
     try:
         return msgspec.json.decode((folder / marker).read_bytes(), type=FolderMarker)
     except (OSError, msgspec.DecodeError):
         return None
 
 
+def exported_format(path: Path) -> str | None:
+    """Return the format of the export in a directory; None where there is none."""
+    marker = read_marker(path, EXPORT_MARKER)
+    return marker.format if marker else None
+
+
 def files_in(folder: Path) -> Iterator[str]:
-    """The files in a directory and below, by their paths from there."""
+    """Yield the files in a directory and below, by their paths from there."""
     for path in folder.rglob("*"):
         if not path.is_dir():
             yield path.relative_to(folder).as_posix()
 
 
-def _put_in_place(partial: Path, out: Path) -> None:
-    if not out.exists():
+PARTIAL = "partial"
+"""Ends the hidden name of what is being written."""
+
+OLD = "old"
+"""Ends the hidden name of a directory that is being replaced."""
+
+NAME_CHARACTERS = 50
+"""So much of a name begins its hidden neighbour's, which must not become too long a name."""
+
+
+def _hidden(path: Path, ending: str) -> Path:
+    return path.with_name(f".{path.name[:NAME_CHARACTERS]}.{secrets.token_hex(8)}.{ending}")
+
+
+def _new_file(path: Path) -> BinaryIO:
+    """Create a locked hidden neighbour of a file."""
+    while True:
+        partial = _hidden(path, PARTIAL)
+        file = partial.open("xb")
+        _lock(file.fileno(), wait=True)
+        if partial.exists():
+            return file
+        file.close()  # another writer took it for a leftover before it was locked
+
+
+def _put_in_place(partial: Path, out: Path, *, replace: bool) -> None:
+    if not (replace and out.exists()):
         partial.rename(out)
         return
-    old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent))
-    out.rename(old / out.name)
-    partial.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
+    old = _hidden(out, OLD)
+    with _locked(out):
+        out.rename(old)
+        try:
+            partial.rename(out)
+        except OSError:
+            old.rename(out)
+            raise
+        if old.is_symlink():
+            old.unlink()
+        else:
+            shutil.rmtree(old, ignore_errors=True)
 
 
-def exported_format(path: Path) -> str | None:
-    """The format of the export in a directory; None where there is none."""
-    marker = read_marker(path, EXPORT_MARKER)
-    return marker.format if marker else None
+def _remove_leftovers(path: Path) -> None:
+    """Remove what killed writers of `path` left beside it.
+
+    A directory that was set aside, and whose successor is missing, is put back.
+    """
+    if fcntl is None:
+        return
+    start = re.escape(path.name[:NAME_CHARACTERS])
+    form = re.compile(rf"\.{start}\.[0-9a-f]{{16}}\.({PARTIAL}|{OLD})")
+    try:
+        found = [one for one in path.parent.iterdir() if form.fullmatch(one.name)]
+    except OSError:
+        return  # the writer's own attempt tells what is wrong
+    for leftover in found:
+        _remove_leftover(leftover, path)
+
+
+def _remove_leftover(leftover: Path, path: Path) -> None:
+    try:
+        if leftover.is_symlink() or leftover.stat().st_uid != os.geteuid():
+            return
+        with _locked(leftover, wait=False):
+            if leftover.is_file():
+                leftover.unlink()
+            elif leftover.suffix == f".{OLD}" and not path.exists():
+                leftover.rename(path)
+            else:
+                shutil.rmtree(leftover, ignore_errors=True)
+    except OSError:
+        return  # it is being written, or gone
+
+
+@contextmanager
+def _locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold the lock of a file or directory.
+
+    Raises:
+        BlockingIOError: another process holds it, and this one shall not `wait`.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    try:
+        _lock(descriptor, wait=wait)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, *, wait: bool) -> None:
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        if not wait:
+            raise
+        # a file system without locks: leftovers stay there
+
+
+def _sync(path: Path) -> None:
+    """Make sure that a file or the list of a directory's files is on the disk."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return  # a directory that may be written, but not read
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if path.is_file():
+            raise error
+        # a file system that does not sync directories
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"{path}: {error.strerror or error}", "free space or correct its rights"
+        ) from None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from seedstep.data import STEPS_FIELD, write_in_parts, write_task_with
+from seedstep.data import STEPS_FIELD, make_folder, write_in_parts, write_task_with
 from seedstep.errors import InputError
 from seedstep.runs.steps import StepsRun
 from seedstep.runs.tasks import Entry
@@ -44,7 +44,7 @@ def export_task_files(run: StepsRun, out: Path) -> tuple[int, int]:
     """
     sources = dict(_sources(run))
     written = left = 0
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     for entry in run.entries():
         if not entry.result.steps:
             left += 1

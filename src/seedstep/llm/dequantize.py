@@ -10,13 +10,13 @@ Example::
 
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from seedstep.data.files import new_folder
 from seedstep.errors import MissingExtraError, ModelError
 from seedstep.llm.local import file_fingerprint
 
@@ -135,22 +135,19 @@ def dequantized(path: Path) -> Path:
     if target.is_dir():
         return target
     transformers = import_transformers()
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
     config = transformers.GgufConfig(dequantize=True)
     source = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
     try:
         model = transformers.AutoModelForCausalLM.from_pretrained(
             **source, quantization_config=config, dtype="bfloat16"
         )
-        model.save_pretrained(partial)
-        transformers.AutoTokenizer.from_pretrained(**source).save_pretrained(partial)
-        _cut_texts_as(path, partial / "tokenizer.json")
-        partial.rename(target)
+        with new_folder(target) as partial:
+            model.save_pretrained(partial)
+            transformers.AutoTokenizer.from_pretrained(**source).save_pretrained(partial)
+            _cut_texts_as(path, partial / "tokenizer.json")
     except (OSError, ValueError, KeyError) as error:
         if not target.is_dir():  # another process may have been faster
             raise not_loaded(str(path), "model", error) from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return target
 
 

@@ -37,7 +37,7 @@ from typing import Any
 
 import msgspec
 
-from seedstep.data import write_atomically
+from seedstep.data import make_folder, write_atomically
 from seedstep.errors import InputError, RunError, SeedstepError
 from seedstep.runs import read_yaml
 
@@ -197,10 +197,7 @@ def run_experiment(experiment: Experiment, out: Path, tell: Callable[[Stage, str
         StageFailed: a stage ended with an error; the finished ones stay.
         RunError: the directory can't be written.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{out}: {error.strerror}", "name another directory") from None
+    make_folder(out)
     done = _read_done(out / DONE)
     prints: dict[str, str] = {}
     for stage in experiment.stages:

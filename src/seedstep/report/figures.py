@@ -14,8 +14,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
-from seedstep.data import write_atomically
-from seedstep.errors import InputError, RunError
+from seedstep.data import make_folder, write_atomically
+from seedstep.errors import InputError
 from seedstep.evaluate import InstanceResult, Metric, Scores, category_metric
 from seedstep.evaluate.compare import EvaluatedSystem
 from seedstep.evaluate.intervals import Value
@@ -111,10 +111,7 @@ def save_figures(systems: Sequence[EvaluatedSystem], folder: Path) -> tuple[Path
     drawings = {"overall": overall_figure}
     if any(one.groups for one in systems):
         drawings["categories"] = category_figure
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{folder}: {error.strerror}", "name a directory you can write") from None
+    make_folder(folder)
     paths = []
     for name, draw in drawings.items():
         for form in FORMATS:

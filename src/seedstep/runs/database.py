@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from seedstep.data.files import whole_file
 from seedstep.errors import StoreError
 
 __all__ = [
@@ -288,12 +289,10 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def _create(path: Path) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    for leftover in path.parent.glob(f"{partial.name}*"):
+    for leftover in path.parent.glob(f".{path.name}.*"):
         leftover.unlink()
-    with closing(_connect(partial, "rwc")) as connection:
-        _migrate(connection, partial)
-    partial.replace(path)
+    with whole_file(path) as file, closing(_connect(Path(file.name), "rw")) as connection:
+        _migrate(connection, path)
 
 
 def _require_content(path: Path) -> None:

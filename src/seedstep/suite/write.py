@@ -6,8 +6,6 @@ Example::
     load_tasks(Path("suite"), "train")
 """
 
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -15,7 +13,7 @@ from pathlib import Path
 from random import Random
 from types import MappingProxyType
 
-from seedstep.data import Instance, Task, task_file, write_atomically
+from seedstep.data import Instance, Task, new_folder, task_file
 from seedstep.errors import InputError, RunError
 from seedstep.suite.spec import DrawnInstance, TaskSpec
 from seedstep.suite.tasks import TEST, TRAIN
@@ -59,17 +57,11 @@ def write_suite(directory: Path) -> None:
         InputError: the directory is there already.
         RunError: it can't be written.
     """
+    if directory.exists():
+        raise InputError(f"{directory} is there already", "name a new directory")
     try:
-        if directory.exists():
-            raise InputError(f"{directory} is there already", "name a new directory")
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
-        try:
-            partial.chmod(0o755)
+        with new_folder(directory) as partial:
             _write_files(partial)
-            partial.replace(directory)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
         raise RunError(
             f"{directory}: {error.strerror}", "free space or correct its rights"
@@ -88,10 +80,11 @@ def _write_files(folder: Path) -> None:
             names.append(f"task{number:03}_{spec.name}")
             task = _task(spec, f"task{number:03}")
             text = task_file(task, "The authors of seedstep", "Apache 2.0")
-            write_atomically(folder / "tasks" / f"{names[-1]}.json", text)
-        write_atomically(track / f"{split}_tasks.txt", "".join(f"{n}\n" for n in names).encode())
+            (folder / "tasks" / f"{names[-1]}.json").write_bytes(text)
+        listed = "".join(f"{name}\n" for name in names)
+        (track / f"{split}_tasks.txt").write_bytes(listed.encode())
     card = resources.files("seedstep.suite") / "card.md"
-    write_atomically(folder / "README.md", card.read_bytes())
+    (folder / "README.md").write_bytes(card.read_bytes())
 
 
 def _task(spec: TaskSpec, number: str) -> Task:

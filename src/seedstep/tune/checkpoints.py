@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from seedstep.data import write_atomically
+from seedstep.data import make_folder, write_atomically
 from seedstep.encode import TokenPair
 from seedstep.errors import InputError, RunError, RunMismatchError, TuningError
 from seedstep.tune.records import CHECKPOINTS, Training, TuningData
@@ -63,10 +63,7 @@ def write_fsdp(path: Path, processes: int) -> None:
     Raises:
         RunError: it can't be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{path}: {error.strerror}", "name another --out") from None
+    make_folder(path.parent)
     write_atomically(path, TEMPLATE.format(processes=processes).encode())
 
 

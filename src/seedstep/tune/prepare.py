@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from transformers import TrainingArguments
 from transformers.utils import logging
 
+from seedstep.data.files import new_folder
 from seedstep.errors import InputError, MissingExtraError, TuningError
 from seedstep.tune.records import Training
 from seedstep.tune.sharing import Attention, shared_attention
@@ -155,16 +156,11 @@ def save_tuned(trainer: Any, tokenizer: Any, folder: Path, *, adapter: Path) -> 
 @contextmanager
 def _whole(folder: Path) -> Iterator[Path]:
     """A directory to fill, which gets its name when all is written, and else leaves nothing."""
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        partial.mkdir(parents=True)
-        yield partial
-        partial.rename(folder)
+        with new_folder(folder) as partial:
+            yield partial
     except (OSError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         remedy = "free space, and start again: it goes on from the last checkpoint"
         raise TuningError(f"{folder}: the model can't be written ({reason})", remedy) from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
