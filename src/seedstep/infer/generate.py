@@ -82,7 +82,7 @@ class PrefixBatch:
         self._ids = torch.tensor(
             [[0] * (longest - len(rest)) + list(rest) for rest in rests], device=device
         )
-        self._cache = Cache(layers=[_Layer(one, len(rests), longest + room) for one in prefix])
+        self._cache = Cache(layers=[_Layer(layer, len(rests), longest + room) for layer in prefix])
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def logits(self, model: Any) -> torch.Tensor:
@@ -118,7 +118,7 @@ class _Layer(DynamicLayer):
         super().__init__()
         self.is_initialized = True
         self._length = prefix[0].shape[-2]
-        self.keys, self.values = (_with_room(one, rows, room) for one in prefix)
+        self.keys, self.values = (_with_room(states, rows, room) for states in prefix)
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *_: object, **__: object
@@ -244,10 +244,10 @@ class Checkpoint:
         places = _by_length(prompts)
         groups = [places]
         if self.is_decoder_only:
-            groups = [[*group] for _, group in groupby(places, lambda one: len(prompts[one]))]
+            groups = [[*group] for _, group in groupby(places, lambda place: len(prompts[place]))]
         for group in groups:
             for batch in _batches(group, self._batch):
-                yield batch, self._generate([prompts[one] for one in batch])
+                yield batch, self._generate([prompts[place] for place in batch])
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]  # torch is Any
     def _generate(self, prompts: Sequence[Prompt]) -> list[list[int]]:
@@ -275,7 +275,7 @@ class Checkpoint:
 
     def _until_end(self, ids: Sequence[int]) -> list[int]:
         """With the first end-of-sequence token, without what comes after it."""
-        end = next((place + 1 for place, one in enumerate(ids) if one in self._ends), len(ids))
+        end = next((place + 1 for place, token in enumerate(ids) if token in self._ends), len(ids))
         return list(ids[:end])
 
     def _generated(self, ids: Sequence[int]) -> GeneratedText:
@@ -292,8 +292,8 @@ class Checkpoint:
 
 
 def before_stop(text: str, stop: Iterable[str]) -> str | None:
-    """What stands before the first of the texts where one ends; None where none is there."""
-    places = [place for one in stop if (place := text.find(one)) >= 0]
+    """What stands before the first of the texts of `stop`; None where the text has none of them."""
+    places = [place for ending in stop if (place := text.find(ending)) >= 0]
     return text[: min(places)] if places else None
 
 
@@ -314,16 +314,16 @@ def _common_length(prompts: Sequence[Prompt]) -> int:
     first, last = min(rows), max(rows)  # all others lie between these two
     most = min(map(len, prompts)) - 1
     pairs = zip(first[:most], last[:most], strict=True)
-    return next((place for place, (one, other) in enumerate(pairs) if one != other), most)
+    return next((place for place, (start, end) in enumerate(pairs) if start != end), most)
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
     """The end-of-sequence tokens, of which a chat model may have several."""
     named = (model.generation_config.eos_token_id, model.config.eos_token_id)
     found: set[int | None] = {tokenizer.eos_token_id}
-    for one in named:
-        found.update(one if isinstance(one, list) else [one])
-    return frozenset(one for one in found if one is not None)
+    for ends in named:
+        found.update(ends if isinstance(ends, list) else [ends])
+    return frozenset(token for token in found if token is not None)
 
 
 def _greedy(model: Any, ends: frozenset[int]) -> GenerationConfig:

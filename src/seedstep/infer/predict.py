@@ -6,7 +6,8 @@ Example::
         print([answer.text for answer in answers])
 """
 
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -15,13 +16,26 @@ from seedstep.data import Instance, Task
 from seedstep.encode import Dropped, Encoded, HfTokenizer, TaskEncoder, decoder_texts, tokenize
 from seedstep.errors import InputError
 from seedstep.infer.settings import SystemSettings
-from seedstep.llm import Engine, Failure, Message, ModelRef, Request
+from seedstep.llm import (
+    Engine,
+    EngineStats,
+    Failure,
+    Ledger,
+    Message,
+    ModelRef,
+    Request,
+    Spent,
+    open_model,
+)
+from seedstep.llm.checkpoints import checkpoint_of, load_model, load_tokenizer
 from seedstep.llm.order import AHEAD, in_order
 from seedstep.text.cleaning import plain_text
 
 __all__ = [
     "Answer",
+    "Opened",
     "TaskWork",
+    "answer_tasks",
     "ask_checkpoint",
     "ask_server",
     "copy_answers",
@@ -88,9 +102,9 @@ def _asking(
     encoding = settings.encoding
     if encoding.layout == "chat":  # the server has the template
         encoding = replace(encoding, layout="tk-instruct")
-    for one in work:
-        encoder = TaskEncoder(one.task, encoding, tokenizer)
-        for place, instance in one.instances:
+    for task_work in work:
+        encoder = TaskEncoder(task_work.task, encoding, tokenizer)
+        for place, instance in task_work.instances:
             yield _ask(settings, encoder, place, instance, engine)
 
 
@@ -121,11 +135,11 @@ def ask_checkpoint(
     Raises:
         InputError: the tokenizer has no end-of-sequence token, or for chat no template.
     """
-    for one in work:
-        encoder = TaskEncoder(one.task, settings.encoding, tokenizer)
+    for task_work in work:
+        encoder = TaskEncoder(task_work.task, settings.encoding, tokenizer)
         asked: list[tuple[int, Encoded]] = []
         failed: list[Answer] = []
-        for place, instance in one.instances:
+        for place, instance in task_work.instances:
             try:
                 asked.append((place, encoder.encode(instance)))
             except InputError as error:
@@ -133,14 +147,14 @@ def ask_checkpoint(
         if failed:
             yield failed
         decoder_only = checkpoint.is_decoder_only
-        pairs = [tokenize(one, tokenizer, decoder_only=decoder_only) for _, one in asked]
+        pairs = [tokenize(encoded, tokenizer, decoder_only=decoder_only) for _, encoded in asked]
         for batch in checkpoint.answers([pair.prompt for pair in pairs]):
-            yield [_answered(*asked[at], one) for at, one in batch]
+            yield [_answered(*asked[at], written) for at, written in batch]
 
 
-def _answered(place: int, encoded: Encoded, one: "GeneratedText") -> Answer:
-    said = plain_text(one.text).strip()
-    return Answer(place, said, cut=one.cut, shortened=_is_shortened(encoded))
+def _answered(place: int, encoded: Encoded, written: "GeneratedText") -> Answer:
+    said = plain_text(written.text).strip()
+    return Answer(place, said, cut=written.cut, shortened=_is_shortened(encoded))
 
 
 def _is_shortened(encoded: Encoded) -> bool:
@@ -162,3 +176,89 @@ def copy_answers(settings: SystemSettings, work: Iterable[TaskWork]) -> Iterator
             else Answer(place, text.strip())
             for place, text in copied
         ]
+
+
+Opened = Callable[[EngineStats | None, str], None]
+"""Is told that a system can answer: how its requests get on, where it is asked through the engine,
+and a note that is worth telling, or "".
+"""
+
+
+def answer_tasks(
+    settings: SystemSettings,
+    work: Sequence[TaskWork],
+    *,
+    ledger: Ledger,
+    spent: Spent,
+    identity_url: str | None = None,
+    opened: Opened = lambda _stats, _note: None,
+) -> AsyncGenerator[list[Answer]]:
+    """Open the system of some settings, and yield its answers, batch by batch.
+
+    Replies of a served model are kept in `ledger` under `identity_url`, and `spent` counts what
+    they take. `opened` is called before the first answer.
+
+    Raises:
+        SeedstepError: the model can't be opened or asked, or a reply can't be kept.
+        BudgetReached: the budget is spent; all before the first that is missing were yielded.
+    """
+    if settings.kind == "baseline":
+        return _in_thread(copy_answers(settings, work))
+    if settings.kind == "checkpoint":
+        return _of_checkpoint(settings, work, opened)
+    return _of_server(settings, work, ledger, spent, identity_url, opened)
+
+
+async def _of_server(
+    settings: SystemSettings,
+    work: Sequence[TaskWork],
+    ledger: Ledger,
+    spent: Spent,
+    identity_url: str | None,
+    opened: Opened,
+) -> AsyncGenerator[list[Answer]]:
+    fit = HfTokenizer(load_tokenizer(settings.tokenizer)) if settings.tokenizer else None
+    async with (
+        open_model(settings.model, settings.base_url, settings.in_flight, identity_url) as endpoint,
+        Engine(endpoint, ledger, settings.in_flight, settings.budget, spent) as engine,
+    ):
+        await engine.check()
+        opened(engine.stats, "")
+        async with aclosing(ask_server(settings, work, engine, fit)) as answers:
+            async for batch in answers:
+                yield batch
+
+
+async def _of_checkpoint(
+    settings: SystemSettings, work: Sequence[TaskWork], opened: Opened
+) -> AsyncGenerator[list[Answer]]:
+    checkpoint, tokenizer = await asyncio.to_thread(_load, settings)
+    note = checkpoint.note and f"{checkpoint_of(settings.model)}: {checkpoint.note}"
+    opened(None, note)
+    answers = ask_checkpoint(settings, work, checkpoint, tokenizer)
+    async with aclosing(_in_thread(answers)) as batches:
+        async for batch in batches:
+            yield batch
+
+
+def _load(settings: SystemSettings) -> tuple["Checkpoint", HfTokenizer]:
+    tokenizer = load_tokenizer(settings.model)  # raises where transformers is not installed
+    from transformers.utils import logging
+
+    from seedstep.infer.generate import Checkpoint
+
+    logging.disable_progress_bar()
+    checkpoint = Checkpoint(
+        load_model(settings.model, dtype="bfloat16" if settings.bf16 else "float32"),
+        tokenizer,
+        new_tokens=settings.max_new_tokens,
+        stop=settings.stop_texts,
+        batch=settings.batch,
+    )
+    return checkpoint, HfTokenizer(tokenizer)
+
+
+async def _in_thread(batches: Iterator[list[Answer]]) -> AsyncGenerator[list[Answer]]:
+    """Batches that are worked out beside the event loop, so that signals are heard."""
+    while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+        yield batch

@@ -10,24 +10,23 @@ Example::
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from seedstep.data import Problem
-from seedstep.encode import Encoding, HfTokenizer, make_encoding
+from seedstep.encode import Encoding, make_encoding
 from seedstep.errors import BudgetReached, InputError
-from seedstep.infer.predict import Answer, TaskWork, ask_checkpoint, ask_server, copy_answers
+from seedstep.infer import Answer, answer_tasks
 from seedstep.infer.settings import (
     ChosenTasks,
     SystemSettings,
     make_chosen_tasks,
     make_system_settings,
 )
-from seedstep.llm import Engine, EngineStats, ModelRef, open_model
-from seedstep.llm.checkpoints import checkpoint_of, load_model, load_tokenizer
+from seedstep.llm import EngineStats, ModelRef
 from seedstep.recipes.tasks import Watcher, ticking
 from seedstep.runs import TUNE_CONFIG, ChosenSystem, PredictionsRun, stored_settings
 from seedstep.tune.settings import make_tune_settings
@@ -40,8 +39,6 @@ __all__ = [
     "predict_async",
     "split_settings",
 ]
-
-Batches = AsyncGenerator[list[Answer]]
 
 
 @dataclass(slots=True)
@@ -231,79 +228,23 @@ async def _work(
     work = run.work(system)
     if not work:
         return
-    async with (
-        aclosing(_answers(run, system, work, progress)) as batches,
-        ticking(progress, watch),
-    ):
+
+    def opened(stats: EngineStats | None, note: str) -> None:
+        progress.stats = stats
+        progress.notes += [note] if note else []
+        progress.started = time.monotonic()
+
+    answers = answer_tasks(
+        system.settings,
+        work,
+        ledger=run.ledger,
+        spent=run.spent(),
+        identity_url=system.identity_url,
+        opened=opened,
+    )
+    async with aclosing(answers) as batches, ticking(progress, watch):
         async for batch in batches:
             await run.record(system, batch)
             progress.add(batch)
             if watch:
                 watch.retired(progress, batch)
-
-
-def _answers(
-    run: PredictionsRun, system: ChosenSystem, work: tuple[TaskWork, ...], progress: PredictProgress
-) -> Batches:
-    settings = system.settings
-    if settings.kind == "baseline":
-        return _in_thread(copy_answers(settings, work))
-    if settings.kind == "checkpoint":
-        return _of_checkpoint(settings, work, progress)
-    return _of_server(run, system, work, progress)
-
-
-async def _of_server(
-    run: PredictionsRun, system: ChosenSystem, work: tuple[TaskWork, ...], progress: PredictProgress
-) -> Batches:
-    settings, spent = system.settings, run.spent()
-    fit = HfTokenizer(load_tokenizer(settings.tokenizer)) if settings.tokenizer else None
-    async with (
-        open_model(
-            settings.model, settings.base_url, settings.in_flight, system.identity_url
-        ) as endpoint,
-        Engine(endpoint, run.ledger, settings.in_flight, settings.budget, spent) as engine,
-    ):
-        await engine.check()
-        progress.stats = engine.stats
-        progress.started = time.monotonic()
-        async with aclosing(ask_server(settings, work, engine, fit)) as answers:
-            async for batch in answers:
-                yield batch
-
-
-async def _of_checkpoint(
-    settings: SystemSettings, work: tuple[TaskWork, ...], progress: PredictProgress
-) -> Batches:
-    answers = await asyncio.to_thread(_opened, settings, work, progress)
-    async with aclosing(_in_thread(answers)) as batches:
-        async for batch in batches:
-            yield batch
-
-
-def _opened(
-    settings: SystemSettings, work: tuple[TaskWork, ...], progress: PredictProgress
-) -> Iterator[list[Answer]]:
-    tokenizer = load_tokenizer(settings.model)  # raises where transformers is not installed
-    from transformers.utils import logging
-
-    from seedstep.infer.generate import Checkpoint
-
-    logging.disable_progress_bar()
-    checkpoint = Checkpoint(
-        load_model(settings.model, dtype="bfloat16" if settings.bf16 else "float32"),
-        tokenizer,
-        new_tokens=settings.max_new_tokens,
-        stop=settings.stop_texts,
-        batch=settings.batch,
-    )
-    if checkpoint.note:
-        progress.notes.append(f"{checkpoint_of(settings.model)}: {checkpoint.note}")
-    progress.started = time.monotonic()
-    return ask_checkpoint(settings, work, checkpoint, HfTokenizer(tokenizer))
-
-
-async def _in_thread(batches: Iterator[list[Answer]]) -> Batches:
-    """Batches that are worked out beside the event loop, so that signals are heard."""
-    while (batch := await asyncio.to_thread(next, batches, None)) is not None:
-        yield batch
