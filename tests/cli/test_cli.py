@@ -17,6 +17,7 @@ import yaml
 from seedstep import BootstrapRun, BootstrapSettings, seed_tasks
 from seedstep.bootstrap import make_settings, preview
 from support.command_line import (
+    Outcome,
     chat_reply,
     environment,
     program,
@@ -323,14 +324,27 @@ def test_a_good_seed_file_is_counted() -> None:
     assert done.words == counts
 
 
-@pytest.mark.parametrize("columns", [60, 100])
-@pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help_fits_the_terminal(command: str, columns: int) -> None:
-    done = run_process(*command.split(), "--help", env=environment(COLUMNS=str(columns)))
+def assert_help(done: Outcome, command: str, columns: int) -> None:
     assert (done.code, done.err) == (0, "")
-    assert f"Usage: seedstep {command}".strip() in done.words
+    assert f"seedstep {command}".strip() in done.words.partition("[OPTIONS]")[0]
     assert max(map(len, done.out.splitlines())) <= columns
     assert "\x1b" not in done.out
+
+
+@pytest.mark.parametrize("columns", [60, 100])
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_fits_the_terminal(
+    command: str, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert_help(seedstep(*command.split(), "--help"), command, columns)
+
+
+@pytest.mark.parametrize("command", ["", "bootstrap"])
+def test_help_of_a_process_begins_with_its_name(command: str) -> None:
+    done = run_process(*command.split(), "--help", env=environment(COLUMNS="60"))
+    assert done.words.startswith(f"Usage: seedstep {command}".strip())
+    assert_help(done, command, 60)
 
 
 @pytest.mark.parametrize(
