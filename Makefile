@@ -2,29 +2,40 @@
 
 PYTHON ?= python3
 SIZE ?= default
+# Processes that run tests side by side. Each takes about 1 GiB.
+JOBS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-.PHONY: demo test docs format clean
+PYTEST := $(BIN)/python -m pytest --quiet --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder
+.PHONY: demo check test lint types docs format clean
 
 demo: $(VENV)/local.done  ## The whole loop on the embedded model: SIZE is smoke, default or large.
 	$(BIN)/seedstep demo --size $(SIZE)
 
-test: $(VENV)/dev.done  ## All checks and tests.
+check: lint types  ## What to run before each commit: all checks and the quick tests.
+	$(PYTEST) --quick
+
+test: lint types  ## All checks and all tests.
+	$(PYTEST) --durations 10
+
+lint: $(VENV)/dev.done  ## Format, lint, and which room imports which.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+
+types: $(VENV)/dev.done  ## Types. What did not change is taken from .mypy_cache.
+	$(BIN)/mypy
 
 docs: $(VENV)/dev.done  ## The documentation as pages.
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "The documentation: docs/_build/html/index.html"
 
-format: $(VENV)/dev.done  ## Format the code.
+format: $(VENV)/dev.done  ## Format the code, and write the file map of docs/architecture.md.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/python docs/filemap.py
 
 clean:  ## Remove what `make` made, runs aside.
 	rm -rf $(VENV) docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

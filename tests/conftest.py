@@ -2,15 +2,63 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from seedstep.suite import write_suite
 from support.scripted_server import ScriptedServer
+from support.selection import TESTS, group_of, is_slow, order_of, place_of
 
-TESTS = Path(__file__).parent
+NOT_QUICK = ("ray", "torch", "transformers.models")
+"""Modules that take seconds to load."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--quick`."""
+    parser.addoption(
+        "--quick", action="store_true", help="leave out the tests that support.selection calls slow"
+    )
+
+
+def pytest_configure() -> None:
+    """Keep torch and others to one thread: the tests' models are too small for more."""
+    for library in ("OMP", "MKL", "RAYON"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `--quick`, don't import the files that are slow as a whole."""
+    slow = collection_path.suffix == ".py" and is_slow(str(collection_path.relative_to(TESTS)))
+    return True if config.getoption("quick") and slow else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is slow, with `--quick`, and say which tests stay in one process.
+
+    What takes longest comes first, so that no process ends long after the others.
+    """
+    if config.getoption("quick"):
+        config.hook.pytest_deselected(items=[one for one in items if is_slow(place_of(one.nodeid))])
+        items[:] = [one for one in items if not is_slow(place_of(one.nodeid))]
+    for item in items:
+        if group := group_of(place_of(item.nodeid)):
+            item.add_marker(pytest.mark.xdist_group(group))
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: order_of(place_of(item.nodeid)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """With `--quick`, fail a test that loads what takes long."""
+    result = yield
+    loaded = [name for name in NOT_QUICK if name in sys.modules]
+    if item.config.getoption("quick") and loaded:
+        pytest.fail(f"loads {', '.join(loaded)}: name it in SLOW of tests/support/selection.py")
+    return result
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -80,7 +80,8 @@ def program(*args: object) -> list[str]:
 
 def environment(**values: str) -> dict[str, str]:
     """A process's environment, without what decides on colours and models."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
+    names = ("PATH", "HOME", "PYTHONPATH", "OMP_NUM_THREADS")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
     return {**kept, "LC_ALL": "C.UTF-8", **values}
 
 
