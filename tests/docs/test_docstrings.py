@@ -1,0 +1,61 @@
+"""The examples in docstrings run, and the file map has each module's first line."""
+
+import doctest
+import importlib
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from support.pages import ROOT
+
+SOURCE = ROOT / "src"
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+WITH_EXAMPLES = [
+    module_name(path) for path in sorted(SOURCE.rglob("*.py")) if ">>> " in path.read_text()
+]
+
+
+@pytest.mark.parametrize("name", WITH_EXAMPLES)
+def test_the_examples_of_a_module_run(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In an empty directory, with the names of the module."""
+    monkeypatch.chdir(tmp_path)
+    outcome = doctest.testmod(importlib.import_module(name), optionflags=FLAGS, report=False)
+    assert outcome.attempted
+    assert not outcome.failed
+
+
+def test_the_file_map_has_each_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    filemap = importlib.import_module("filemap")
+    page = ROOT.joinpath("docs", "architecture.md").read_text(encoding="utf-8")
+    listed = page.partition("## File map\n")[2]
+    folders = re.findall(r"^### `(seedstep[^`]*)`\n\n((?:- .*\n)+)", listed, re.MULTILINE)
+    modules = {
+        SOURCE / folder / module
+        for folder, lines in folders
+        for module in re.findall(r"^- `([^`]+)`: \S", lines, re.MULTILINE)
+    }
+    tasks = SOURCE / "seedstep" / "suite" / "tasks"
+    assert modules == {path for path in SOURCE.rglob("*.py") if tasks not in path.parents}
+    assert page == filemap.page_with_map(), "run `make format`"
+
+
+def test_the_table_of_rooms_is_the_import_contract() -> None:
+    page = ROOT.joinpath("docs", "architecture.md").read_text(encoding="utf-8")
+    table = page.partition("| room | what lives there |\n|---|---|\n")[2].partition("\n\n")[0]
+    rooms = [set(re.findall(r"`(\w+)`", row.split("|")[1])) for row in table.splitlines()]
+    settings = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text(encoding="utf-8"))
+    (contract,) = settings["tool"]["importlinter"]["contracts"]
+    layers = [set(re.findall(r"seedstep\.(\w+)", layer)) for layer in contract["layers"]]
+    assert rooms == layers
