@@ -8,7 +8,6 @@ Example::
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,12 +17,11 @@ from seedstep.data import write_atomically
 from seedstep.encode import HfTokenizer
 from seedstep.errors import MissingExtraError, ModelError
 from seedstep.llm.checkpoints import (
-    is_decoder_only,
     load_config,
     load_model,
     load_tokenizer,
 )
-from seedstep.llm.models import ModelRef, gguf_of
+from seedstep.llm.models import ModelRef
 from seedstep.recipes.tuning_data import Gathered, gather, tune_at_server
 from seedstep.report.figures import plot_losses
 from seedstep.runs import TuneRun, stored_settings
@@ -35,7 +33,6 @@ from seedstep.tune import (
     OptimizerStep,
     Preflight,
     TuneSettings,
-    TuneSource,
     TuneWatch,
     make_tune_settings,
     rank_and_processes,
@@ -43,39 +40,18 @@ from seedstep.tune import (
     survey,
     training_of,
 )
-from seedstep.tune.card import CardFacts, CardSource, write_card
 from seedstep.tune.checkpoints import FSDP, write_fsdp
-from seedstep.tune.gguf import ARCHITECTURE, write_gguf
 from seedstep.tune.openai_jobs import FineTuned, JobWatch
-from seedstep.tune.records import read_losses
+from seedstep.tune.outputs import require_gguf, write_tuning_card, write_tuning_gguf
 
 __all__ = [
     "TuneResult",
     "TuningWatch",
-    "require_gguf",
     "tune_model",
-    "write_others",
 ]
 
-GGUF = "model.gguf"
-PACKAGES = ("seedstep", "torch", "transformers", "accelerate", "peft")
 
-
-def require_gguf(config: Any) -> None:
-    """Make sure that a model can become a GGUF file, before it is tuned.
-
-    Raises:
-        ModelError: it is of another architecture.
-    """
-    names = config.architectures or ["unknown"]
-    if ARCHITECTURE not in names:
-        what = f"a {names[0]} can't be written as a GGUF file, only a {ARCHITECTURE}"
-        raise ModelError(what, "leave --gguf out")
-
-
-def write_others(
-    run: TuneRun, settings: TuneSettings, gathered: Gathered, preflight: Preflight
-) -> tuple[str, ...]:
+def _write_beside(run: TuneRun, work: "_Work") -> tuple[str, ...]:
     """Write the card, draw the losses, and write a GGUF file if it is asked for and not there.
 
     Returns what could not be made for want of an extra.
@@ -83,60 +59,21 @@ def write_others(
     Raises:
         SeedstepError: what was asked for can't be made; the model is there all the same.
     """
-    write_card(run.path / "README.md", _facts(run, settings, gathered, preflight))
+    write_tuning_card(
+        run.path,
+        work.settings,
+        work.preflight,
+        work.gathered.encodings,
+        model=run.model,
+        metrics=run.metrics,
+    )
     notes = []
     try:
         plot_losses(run.metrics, run.path / "loss")
     except MissingExtraError as error:
         notes.append(f"no picture of the losses: {error}")
-    if settings.gguf and not (run.path / GGUF).exists():
-        write_gguf(run.model, run.path / GGUF, source=gguf_of(settings.model))
+    write_tuning_gguf(run.path, work.settings, model=run.model)
     return tuple(notes)
-
-
-def _facts(
-    run: TuneRun, settings: TuneSettings, gathered: Gathered, preflight: Preflight
-) -> CardFacts:
-    losses, held_out = read_losses(run.metrics)
-    training, measured = [*losses.values()], [*held_out.values()]
-    return CardFacts(
-        name=run.path.resolve().name,
-        base_model=ModelRef.parse(settings.model),
-        sources=tuple(
-            CardSource(_without_way(source), tasks, examples, name)
-            for source, (_, tasks, examples), name in zip(
-                settings.data, preflight.sources, gathered.named, strict=True
-            )
-        ),
-        encodings=gathered.encodings,
-        training=training_of(settings),
-        effective_batch=preflight.batch.examples,
-        processes=preflight.batch.processes,
-        steps=preflight.steps,
-        first_loss=training[0] if training else None,
-        last_loss=training[-1] if training else None,
-        held_out_tasks=preflight.held_out_tasks,
-        held_out_first=measured[0] if measured else None,
-        held_out_last=measured[-1] if measured else None,
-        versions=_versions(),
-        directory=run.model.name,
-        encoder_decoder=not is_decoder_only(settings.model),
-    )
-
-
-def _without_way(source: TuneSource) -> str:
-    """The source without the directories that lead to it, which are the user's own matter."""
-    return str(replace(source, path=Path(source.path).name or source.path))
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +161,7 @@ def tune_model(
         before = run.finished
         if not before and not _train(run, work, watch, stop):
             return replace(tuned, stopped=True)
-        others = (work.settings, work.gathered, work.preflight)
-        notes = () if rank else write_others(run, *others)
+        notes = () if rank else _write_beside(run, work)
     return replace(tuned, model=run.model, finished_before=before, notes=notes)
 
 

@@ -35,12 +35,11 @@ BUDGETS = ("max_source", "max_target")
 class Gathered:
     """What is trained on, a fingerprint of what it was drawn from, and what was left out as bad.
 
-    `encodings` are those of the sources to train on, by name, and `named` the name for each.
+    `encodings` are those of the sources to train on, by name.
     """
 
     mixture: Mixture
     encodings: dict[str, Encoding]
-    named: tuple[str, ...]
     fingerprint: str
     left_out: tuple[str, ...]
 
@@ -71,11 +70,10 @@ def gather(settings: TuneSettings) -> Gathered:
         held_out_instances=settings.held_out_instances,
         limit_tasks=settings.limit_tasks,
     )
-    named = tuple(source.encoding or settings.encoding for source in settings.data)
+    named = [source.encoding or settings.encoding for source in settings.data]
     return Gathered(
         mixture,
         {name: part.encoding for name, part in zip(named, parts, strict=False)},
-        named,
         digest(parts),
         tuple(fault for _, faults in loaded for fault in faults),
     )
