@@ -51,5 +51,5 @@ $(VENV)/local.done: pyproject.toml constraints.txt
 
 $(VENV)/dev.done: $(VENV)/local.done
 	@echo "Installing what the tests need into $(VENV) ..."
-	$(PIP) --editable '.[local,parquet,evaluate,report,tune,docs,dev]'
+	$(PIP) --editable '.[local,parquet,evaluate,report,review,tune,docs,dev]'
 	@touch $@

@@ -26,6 +26,7 @@ from seedstep.cli import (
     push,
     report,
     requests,
+    review,
     run,
     seeds,
     show,
@@ -86,6 +87,7 @@ app.command("demo")(demo.command)
 app.add_typer(steps.app, name="steps")
 app.add_typer(examples.app, name="examples")
 app.add_typer(seeds.app, name="seeds")
+app.add_typer(review.app, name="review")
 
 
 def main() -> None:

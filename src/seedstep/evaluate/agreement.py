@@ -37,6 +37,7 @@ __all__ = [
     "cohen_kappa",
     "comparison_agreement",
     "fleiss_kappa",
+    "label_agreement",
     "rating_agreement",
     "raw_agreement",
     "spearman",
@@ -54,7 +55,7 @@ OUTCOMES = ("win", "lose", "tie")
 Pattern = TypeVar("Pattern")
 
 ONE_LEVEL = "every rating is the same, so chance alone explains all agreement"
-NO_LEVELS = "wins, losses and ties are no levels"
+NO_LEVELS = "these labels are no levels"
 NO_ORDER = "a rater gave every item the same rank"
 
 
@@ -80,16 +81,7 @@ def rating_agreement(one: Sequence[str], other: Sequence[str], seed: int = 0) ->
         InputError: a rating is no level.
         ValueError: the raters did not rate equally many items.
     """
-    ranks, other_ranks = _ranks(one), _ranks(other)
-    good, other_good = _acceptable(one), _acceptable(other)
-    return RatingAgreement(
-        len(one),
-        raw_agreement(one, other, seed),
-        raw_agreement(good, other_good, seed),
-        cohen_kappa(one, other, seed),
-        cohen_kappa(good, other_good, seed),
-        spearman(ranks, other_ranks, seed),
-    )
+    return label_agreement(one, other, tuple(LEVELS), tuple(ACCEPTABLE), seed)
 
 
 def comparison_agreement(
@@ -100,20 +92,54 @@ def comparison_agreement(
     Raises:
         ValueError: the raters did not rate equally many items.
     """
+    return label_agreement(one, other, seed=seed)
+
+
+def label_agreement(
+    one: Sequence[str],
+    other: Sequence[str],
+    levels: Sequence[str] = (),
+    acceptable: Sequence[str] = (),
+    seed: int = 0,
+) -> RatingAgreement:
+    """The agreement of two raters who gave each item a label.
+
+    `levels` are all labels in their order, none where they have no order; `acceptable` are those
+    that count as good, none where this can't be said.
+
+    Raises:
+        InputError: there are levels, and a label is none of them.
+        ValueError: the raters did not rate equally many items.
+    """
     undefined = Value(None, None, None, NO_LEVELS)
-    raw, kappa = raw_agreement(one, other, seed), cohen_kappa(one, other, seed)
-    return RatingAgreement(len(one), raw, undefined, kappa, undefined, undefined)
+    raw_acceptable = kappa_acceptable = correlation = undefined
+    if levels:
+        ranks, other_ranks = _ranks(one, levels), _ranks(other, levels)
+        correlation = spearman(ranks, other_ranks, seed)
+    if acceptable:
+        good, other_good = _acceptable(one, acceptable), _acceptable(other, acceptable)
+        raw_acceptable = raw_agreement(good, other_good, seed)
+        kappa_acceptable = cohen_kappa(good, other_good, seed)
+    return RatingAgreement(
+        len(one),
+        raw_agreement(one, other, seed),
+        raw_acceptable,
+        cohen_kappa(one, other, seed),
+        kappa_acceptable,
+        correlation,
+    )
 
 
-def _ranks(levels: Sequence[str]) -> list[int]:
-    for place, level in enumerate(levels):
-        if level not in tuple(LEVELS):
-            raise InputError(f"item {place + 1}: {level!r} is no level", "rate with A, B, C or D")
-    return [LEVELS.index(level) for level in levels]
+def _ranks(labels: Sequence[str], levels: Sequence[str]) -> list[int]:
+    for place, label in enumerate(labels):
+        if label not in levels:
+            remedy = f"rate with {', '.join(levels[:-1])} or {levels[-1]}"
+            raise InputError(f"item {place + 1}: {label!r} is no level", remedy)
+    return [levels.index(label) for label in labels]
 
 
-def _acceptable(levels: Sequence[str]) -> list[str]:
-    return ["yes" if level in ACCEPTABLE else "no" for level in levels]
+def _acceptable(labels: Sequence[str], acceptable: Sequence[str]) -> list[str]:
+    return ["yes" if label in acceptable else "no" for label in labels]
 
 
 def raw_agreement(one: Sequence[str], other: Sequence[str], seed: int = 0) -> Value:

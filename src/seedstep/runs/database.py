@@ -155,6 +155,64 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         )
         """,
     ),
+    (
+        "review",
+        "CREATE TABLE review (record TEXT NOT NULL)",  # JSON: form, seed, fingerprint of the items
+    ),
+    (
+        "review items",
+        """
+        CREATE TABLE review_items (
+            position INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            record TEXT NOT NULL              -- JSON: all that is shown, and where it is from
+        )
+        """,
+    ),
+    (
+        "raters",
+        """
+        CREATE TABLE raters (
+            name TEXT PRIMARY KEY,
+            token TEXT NOT NULL UNIQUE        -- what opens the pages of the rater
+        )
+        """,
+    ),
+    (
+        "assignments",
+        """
+        CREATE TABLE assignments (
+            rater TEXT NOT NULL,
+            place INTEGER NOT NULL,           -- among the items of the rater, from 0
+            item TEXT NOT NULL,
+            shown TEXT NOT NULL,              -- JSON: places of the answers in the order shown
+            PRIMARY KEY (rater, place)
+        )
+        """,
+    ),
+    (
+        "labels",
+        """
+        CREATE TABLE labels (                 -- rows are only ever added
+            number INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,          -- made by the page
+            rater TEXT NOT NULL,
+            item TEXT NOT NULL,
+            action TEXT NOT NULL,             -- label, skip, undo
+            answers TEXT NOT NULL,            -- JSON: by question
+            note TEXT NOT NULL,
+            flagged INTEGER NOT NULL,
+            shown TEXT NOT NULL,              -- JSON, as in assignments
+            seconds REAL NOT NULL,
+            made REAL NOT NULL,               -- Unix time by the clock of the page
+            at REAL NOT NULL                  -- Unix time
+        )
+        """,
+    ),
+    (
+        "labels of raters",
+        "CREATE INDEX labels_of_rater ON labels (rater, item)",
+    ),
 )
 
 

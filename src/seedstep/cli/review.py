@@ -1,0 +1,193 @@
+"""`seedstep review`: people look at what a run made, and label it."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from seedstep.cli.terminal import console, duration, plain
+from seedstep.errors import InputError
+from seedstep.review.forms import FORMS
+from seedstep.review.pages import require_extra
+from seedstep.review.settings import ReviewSettings, Version, make_review_settings
+from seedstep.runs.reviews import OWNER, Review
+from seedstep.settings import table
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="Let people look at what a run made, and label it: make a review, serve it, export it.",
+    no_args_is_help=True,
+)
+
+Out = Annotated[Path, typer.Argument(help="The review's directory.", metavar="REVIEW")]
+
+
+def _option(name: str, *flags: str, **more: Any) -> Any:
+    return typer.Option(*flags, help=table(ReviewSettings)[name].help, **more)
+
+
+@app.command("new")
+def new(
+    out: Out,
+    runs: Annotated[list[str], _option("runs", "--run")],
+    form: Annotated[str, _option("form")] = "data",
+    raters: Annotated[str, _option("raters", metavar="NAME,NAME")] = "me",
+    names: Annotated[list[str] | None, _option("names", "--name")] = None,
+    sample: Annotated[int | None, _option("sample")] = None,
+    shared: Annotated[str | None, _option("shared", metavar="N[,N]")] = None,
+    per_task: Annotated[int | None, _option("per_task")] = None,
+    version: Annotated[Version | None, _option("version")] = None,
+    seed: Annotated[int | None, _option("seed")] = None,
+) -> None:
+    """Draw items from runs, and deal them out to raters. This is written once."""
+    from seedstep.review.items import make_review
+
+    given = {
+        "form": form,
+        "runs": tuple(runs),
+        "raters": tuple(name.strip() for name in raters.split(",") if name.strip()),
+        "names": tuple(names or ()),
+        "sample": sample,
+        "shared": _numbers(shared),
+        "per_task": per_task,
+        "version": version,
+        "seed": seed,
+    }
+    asked = {name: value for name, value in given.items() if value is not None}
+    drawn = make_review(out, make_review_settings(asked, "the command line"))
+    shared_items = sum(item.shared for item in drawn.items)
+    console.print(
+        plain(
+            f"{out}: {len(drawn.items):,} items of the form '{drawn.form.name}', "
+            f"{shared_items:,} of them seen by every rater"
+        ),
+        soft_wrap=True,
+    )
+    for rater, own in drawn.assigned.items():
+        console.print(plain(f"{rater}: {len(own):,} items"), soft_wrap=True)
+    named = sum(bool(item.named) for item in drawn.items)
+    if named:
+        line = f"{named:,} items have an answer that names a model; the owner's page lists them"
+        console.print(line, style="yellow")
+    console.print(plain(f"next: seedstep review serve {out}"), soft_wrap=True)
+
+
+def _numbers(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise InputError(
+            f"--shared {text}: not a number", "write --shared 60, or --shared 60,20,20"
+        )
+    return tuple(int(part) for part in parts)
+
+
+@app.command("serve")
+def serve_review(
+    out: Out,
+    port: Annotated[int, typer.Option(help="Port. 0: one that is free.")] = 8090,
+    host: Annotated[
+        str,
+        typer.Option(
+            help="Address to listen on. Any but 127.0.0.1 lets other machines in, without "
+            "encryption."
+        ),
+    ] = "127.0.0.1",
+) -> None:
+    """Serve a review on this machine, with a secret address for each rater and for the owner."""
+    require_extra()
+    from seedstep.review.app import address_of, make_app
+    from seedstep.review.serve import free_socket, serve
+
+    with Review.open(out, write=True, alone=True) as review, free_socket(host, port) as bound:
+        number = bound.getsockname()[1]
+
+        def say() -> None:
+            for name, token in review.tokens.items():
+                who = "the owner" if name == OWNER else name
+                console.print(plain(f"{who}: {address_of(host, number, token)}"), soft_wrap=True)
+            console.print("Give each rater only the rater's own address. Ctrl-C stops.")
+
+        serve(make_app(review, host, number), bound, say)
+
+
+@app.command("file")
+def write_file(
+    out: Out,
+    rater: Annotated[str, typer.Option(help="For whom.")],
+    to: Annotated[Path | None, typer.Option(help="The file. Default: RATER.html.")] = None,
+) -> None:
+    """Write one HTML file in which a rater labels without a server."""
+    require_extra()
+    from seedstep.data.files import write_atomically
+    from seedstep.review.offline import labels_name, offline_page
+
+    with Review.open(out) as review:
+        target = to or Path(labels_name(rater).replace("-labels.jsonl", ".html"))
+        write_atomically(target, offline_page(review, rater).encode())
+    line = f"{target}: open it in a browser; `seedstep review take {out} FILE` takes its labels"
+    console.print(plain(line), soft_wrap=True)
+
+
+@app.command("take")
+def take_file(
+    out: Out,
+    files: Annotated[list[Path], typer.Argument(help="Labels that a page saved as a file.")],
+) -> None:
+    """Take the labels that raters give back. Taking a file twice changes nothing."""
+    from seedstep.review.offline import take
+
+    with Review.open(out, write=True) as review:
+        for path in files:
+            taken = take(review, path)
+            known = taken.rows - taken.new
+            console.print(
+                plain(f"{path}: {taken.new:,} new, {known:,} known already"), soft_wrap=True
+            )
+
+
+@app.command("status")
+def status(out: Out) -> None:
+    """Where the raters stand."""
+    from seedstep.review.labelling import progress
+
+    with Review.open(out) as review:
+        for one in progress(review):
+            pace = f", {duration(one.seconds)} each" if one.seconds else ""
+            line = (
+                f"{one.rater}: {one.done:,} of {one.total:,} done, {one.skipped:,} skipped, "
+                f"{one.flagged:,} flagged{pace}"
+            )
+            console.print(plain(line), soft_wrap=True)
+
+
+@app.command("export")
+def export(
+    out: Out,
+    to: Annotated[Path, typer.Option(help="The file to write.")],
+    name: Annotated[
+        Literal["jsonl", "history", "preferences"],
+        typer.Option(
+            "--format",
+            help="jsonl: items with their labels. history: all that was ever done. preferences: "
+            "prompt, chosen and rejected, as TRL takes them.",
+        ),
+    ] = "jsonl",
+) -> None:
+    """Write labels as JSON lines, or pairs to tune on."""
+    from seedstep.review.export import export_review
+
+    with Review.open(out) as review:
+        found = export_review(review, name, to)
+    left = f"; {found.left_out:,} left out: {found.reason}" if found.left_out else ""
+    console.print(plain(f"{found.lines:,} lines in {to}{left}"), soft_wrap=True)
+
+
+@app.command("forms")
+def forms() -> None:
+    """List the forms."""
+    for form in FORMS.values():
+        asked = "; ".join(question.text for question in form.questions)
+        console.print(plain(f"{form.name}: {asked}"), soft_wrap=True)

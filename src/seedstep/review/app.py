@@ -1,0 +1,217 @@
+"""The web app in which raters label a review, and its owner watches and adjudicates.
+
+Everybody has a secret address. That of a rater opens the rater's own items and nothing else; which
+system an answer is from stands on none of its pages.
+
+Example::
+
+    with Review.open(Path("reviews/steps"), write=True, alone=True) as review:
+        uvicorn.run(make_app(review, "127.0.0.1", 8000), host="127.0.0.1", port=8000)
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from seedstep.data.reviews import standing
+from seedstep.errors import InputError, StoreError
+from seedstep.review.guard import Guard, hosts_of
+from seedstep.review.items_shown import item_view
+from seedstep.review.labelling import Sent, progress_of, row_of
+from seedstep.review.owner import owner_routes
+from seedstep.review.pages import STATIC, history_json, render_page, static_file
+from seedstep.runs.reviews import OWNER, Review, key_of
+
+__all__ = ["address_of", "make_app", "plain_app", "save_row"]
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+INSUFFICIENT_STORAGE = 507
+
+
+def make_app(review: Review, host: str, port: int) -> ASGIApp:
+    """The app of a review, at an address that requests must name exactly."""
+    raters = plain_app(_rater_routes(review))
+    owner = plain_app(owner_routes(review))
+
+    def find(secret: str) -> tuple[ASGIApp, str] | None:
+        who = review.who(secret)
+        if who is None:
+            return None
+        return (owner if who == OWNER else raters), who
+
+    return Guard(hosts_of(host, port), find)
+
+
+def address_of(host: str, port: int, token: str) -> str:
+    """The address that a secret opens."""
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}/{token}/"
+
+
+def plain_app(routes: Mapping[str, Endpoint]) -> Starlette:
+    """An app of GET routes by path, `/save` for POST, and what pages load."""
+    found = [
+        Route(path, endpoint, methods=["POST" if path == "/save" else "GET"])
+        for path, endpoint in routes.items()
+    ]
+    handlers: dict[Any, Any] = {
+        HTTPException: _http_error,
+        InputError: _input_error,
+        StoreError: _store_error,
+        ClientDisconnect: _gone,
+    }
+    static = Route("/static/{name}", _static, methods=["GET"])
+    return Starlette(routes=[*found, static], exception_handlers=handlers)
+
+
+async def _static(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in STATIC:
+        raise HTTPException(404)
+    return Response(static_file(name), media_type=STATIC[name])
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    said = "Not found.\n" if status == 404 else "Not allowed.\n"
+    return Response(said, status, media_type="text/plain")
+
+
+async def _input_error(request: Request, error: Exception) -> Response:
+    return JSONResponse({"message": str(error)}, 400)
+
+
+async def _store_error(request: Request, error: Exception) -> Response:
+    return JSONResponse({"message": str(error)}, INSUFFICIENT_STORAGE)
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    return Response(status_code=400)
+
+
+def _rater_routes(review: Review) -> dict[str, Endpoint]:
+    pages = {"/": _start, "/list": _list, "/item/{number:int}": _item, "/save": _save}
+    return {path: partial(page, review) for path, page in pages.items()}
+
+
+def _who(request: Request) -> str:
+    return str(request.scope["who"])
+
+
+def _states(review: Review, rater: str) -> list[dict[str, Any]]:
+    """Each item of a rater with what became of it, in the rater's order."""
+    rows: dict[str, list[Any]] = {}
+    for row in review.rows(rater=rater):
+        rows.setdefault(row.item, []).append(row)
+    words = {"label": "labelled", "skip": "skipped"}
+    found = []
+    for one in review.assigned(rater):
+        counts = standing(rows.get(one.item, ()))
+        state = words[counts.action] if counts else "open"
+        flagged = bool(counts and counts.flagged)
+        found.append({"number": one.place + 1, "state": state, "flagged": flagged})
+    return found
+
+
+def _first_open(states: list[dict[str, Any]]) -> int | None:
+    return next((one["number"] for one in states if one["state"] == "open"), None)
+
+
+async def _start(review: Review, request: Request) -> Response:
+    """The first item that is open, or the list where none is."""
+    first = _first_open(_states(review, _who(request)))
+    return RedirectResponse("list" if first is None else f"item/{first}", 303)
+
+
+async def _list(review: Review, request: Request) -> Response:
+    rater = _who(request)
+    states = _states(review, rater)
+    first = _first_open(states)
+    return HTMLResponse(
+        render_page(
+            "list.html",
+            title=f"Items: {review.form.title}",
+            up="",
+            heading=review.form.title,
+            is_done=first is None,
+            first=first or 1,
+            entries=states,
+            progress=progress_of(review, rater),
+        )
+    )
+
+
+async def _item(review: Review, request: Request) -> Response:
+    rater = _who(request)
+    number = request.path_params["number"]
+    own = review.assigned(rater)
+    if not 1 <= number <= len(own):
+        raise HTTPException(404)
+    one = own[number - 1]
+    view = item_view(
+        review.form,
+        review.items[one.item],
+        one.shown,
+        number=number,
+        count=len(own),
+        rows=history_json(review.rows(rater=rater, item=one.item)),
+    )
+    return HTMLResponse(
+        render_page(
+            "item.html",
+            title=f"Item {number}",
+            up="../",
+            home="../",
+            key=key_of(review.tokens[rater]),
+            form=review.form,
+            progress=progress_of(review, rater),
+            view=view,
+        )
+    )
+
+
+async def _save(review: Review, request: Request) -> Response:
+    rater = _who(request)
+    own = review.assigned(rater)
+
+    def find(number: int) -> tuple[str, tuple[int, ...]]:
+        if not 1 <= number <= len(own):
+            raise InputError(f"there is no item {number}", "load the page again")
+        return own[number - 1].item, own[number - 1].shown
+
+    saved = await save_row(review, request, rater, find)
+    now = progress_of(review, rater)
+    return JSONResponse({"saved": saved, "done": now.done, "total": now.total})
+
+
+async def save_row(
+    review: Review,
+    request: Request,
+    rater: str,
+    find: Callable[[int], tuple[str, tuple[int, ...]]],
+) -> str:
+    """Keep what a page sent, and return its id once it is on the disk. `find` gives the item of a
+    number, and the places of its answers as they were shown.
+
+    Raises:
+        InputError: it can't be kept.
+        StoreError: the disk is full, or the database can't be written.
+    """
+    if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+        raise InputError("what was sent is not JSON", "load the page again")
+    try:
+        sent = msgspec.json.decode(await request.body(), type=Sent)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InputError(f"what was sent can't be read: {error}", "load the page again") from None
+    item, shown = find(sent.number)
+    kept = await review.save(row_of(sent, review.form, rater, item, shown))
+    return kept.id

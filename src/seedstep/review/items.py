@@ -1,0 +1,326 @@
+"""What a run gives to look at: items drawn from it by the seed, and dealt out to the raters.
+
+Self-Instruct draws 200 instructions with one instance each (section 3.3), and shows the answers of
+all systems to an instance in random order (appendix B.1). Step-by-Step Instruction Tuning has
+parts that all raters share and parts of their own (section 3.3), and draws three instances of each
+task for a comparison (section 5.4).
+
+Example::
+
+    make_review(Path("reviews/steps"), ReviewSettings.of(form="steps", runs=["runs/steps"]))
+"""
+
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+from random import Random
+from types import MappingProxyType
+
+from seedstep.data import Task, instances_of
+from seedstep.data.records import Instance
+from seedstep.data.reviews import Form, ItemField, ReviewItem
+from seedstep.errors import InputError
+from seedstep.inputs import SystemPredictions, distinct_names, load_source, read_systems
+from seedstep.review.forms import find_form
+from seedstep.review.settings import ReviewSettings
+from seedstep.runs import StepsRun
+from seedstep.runs.directory import digest
+from seedstep.runs.reviews import Review, deal, kept_seed
+from seedstep.settings import flatten
+from seedstep.steps import render
+from seedstep.tune import make_source
+
+__all__ = ["Drawn", "draw", "make_review"]
+
+EXAMPLES = 2
+"""Positive examples that are shown; the paper's annotators saw two."""
+
+REFERENCES = 5
+"""Reference outputs that are shown."""
+
+MODELS = re.compile(
+    r"\b(chatgpt|gpt-?[345][\w.-]*|openai|claude|anthropic|gemini|bard|llama-?\d?|mistral|mixtral"
+    r"|qwen\d?|deepseek|smollm\d?|phi-?\d|gemma|tk-instruct|t5-lm)\b",
+    re.IGNORECASE,
+)
+"""Names of models, as an answer gives its own away."""
+
+SEED_BITS = 53
+"""Of a secret seed: as many as a number in JSON has."""
+
+LEAST_NAME = 4
+"""Characters of a system's name, below which it is taken for a common word."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """What is drawn and dealt out as a whole: one item, or all answers to one instance."""
+
+    group: str
+    task: str
+    items: tuple[ReviewItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A review to be written: its form, its items, and the ids of those that each rater sees."""
+
+    form: Form
+    items: tuple[ReviewItem, ...]
+    assigned: Mapping[str, tuple[str, ...]]
+
+
+def make_review(path: Path, settings: ReviewSettings) -> Drawn:
+    """Draw a review and write it to a directory. Where it is there already nothing changes.
+
+    Raises:
+        InputError: a run or the form can't be used, or a rater stands there twice.
+        RunMismatchError: there is a review of something else.
+        RunError: the directory holds something else, or can't be written.
+    """
+    if settings.seed is None:
+        kept = kept_seed(path)
+        settings = replace(settings, seed=secrets.randbits(SEED_BITS) if kept is None else kept)
+    drawn = draw(settings)
+    Review.create(
+        path, flatten(settings), drawn.form, drawn.items, drawn.assigned, settings.seed or 0
+    )
+    return drawn
+
+
+def draw(settings: ReviewSettings) -> Drawn:
+    """The items that a review shows, and which of them each rater sees.
+
+    Raises:
+        InputError: a run or the form can't be used, or a rater stands there twice.
+        RunError: a directory is no run.
+    """
+    form = find_form(settings.form)
+    if len(set(settings.raters)) < len(settings.raters):
+        twice = next(one for one in settings.raters if settings.raters.count(one) > 1)
+        raise InputError(f"the rater '{twice}' is named twice", "name each rater once")
+    if not settings.runs:
+        raise InputError("no run to look at", "add --run RUN")
+    units = list(_READERS[form.subject](settings))
+    if not units:
+        raise InputError(f"{', '.join(settings.runs)}: nothing to look at", "let it make some")
+    chance = Random(f"{settings.seed} sample")  # noqa: S311 - a draw, no secret
+    units = _sampled(units, settings, chance)
+    shared = _shared(units, settings.shared, chance)
+    everything = [
+        replace(item, shared=place in shared)
+        for place, unit in enumerate(units)
+        for item in unit.items
+    ]
+    chance.shuffle(dealt := [str(place) for place in range(len(units))])
+    places = deal(dealt, settings.raters, map(str, shared))
+    assigned = {
+        rater: tuple(item.id for place in own for item in units[int(place)].items)
+        for rater, own in places.items()
+    }
+    return Drawn(form, tuple(everything), assigned)
+
+
+def _sampled(units: Sequence[_Unit], settings: ReviewSettings, chance: Random) -> list[_Unit]:
+    """Some units of each task, and some of all; those kept stay in their order."""
+    kept: Iterable[int] = range(len(units))
+    if settings.per_task is not None:
+        tasks: dict[tuple[str, str], list[int]] = {}
+        for place, unit in enumerate(units):
+            tasks.setdefault((unit.group, unit.task), []).append(place)
+        kept = sorted(
+            place
+            for own in tasks.values()
+            for place in chance.sample(own, min(settings.per_task, len(own)))
+        )
+    chosen = list(kept)
+    if settings.sample is not None and settings.sample < len(chosen):
+        chosen = sorted(chance.sample(chosen, settings.sample))
+    return [units[place] for place in chosen]
+
+
+def _shared(units: Sequence[_Unit], wanted: Sequence[int], chance: Random) -> set[int]:
+    """The places of the units that all raters see: all, so many, or so many of each group."""
+    places = list(range(len(units)))
+    if not wanted:
+        return set(places)
+    if len(wanted) == 1:
+        return set(chance.sample(places, min(wanted[0], len(places))))
+    groups = list(dict.fromkeys(unit.group for unit in units))
+    if len(groups) != len(wanted):
+        what = f"--shared names {len(wanted)} numbers, and there are {len(groups)} groups"
+        raise InputError(f"{what}: {', '.join(groups)}", "give one number, or one for each")
+    found: set[int] = set()
+    for group, count in zip(groups, wanted, strict=True):
+        own = [place for place in places if units[place].group == group]
+        found.update(chance.sample(own, min(count, len(own))))
+    return found
+
+
+def _data_units(settings: ReviewSettings) -> Iterator[_Unit]:
+    """A task with one of its instances, drawn at random."""
+    for run, group in zip(settings.runs, _groups(settings.runs), strict=True):
+        for task in load_source(make_source(run), skip_bad=True).tasks:
+            if task.instances:
+                chance = Random(f"{settings.seed} instance {task.id}")  # noqa: S311 - a draw
+                one = chance.choice(task.instances)
+                yield _unit("data", group, task, one, (_task(task), *_input(one), _output(one)))
+
+
+def _steps_units(settings: ReviewSettings) -> Iterator[_Unit]:
+    """A task with its step-by-step instruction, as it was refined or before."""
+    versions = ("refined", "unrefined") if settings.version == "both" else (settings.version,)
+    several = len(settings.runs) > 1
+    for run, name in zip(settings.runs, _groups(settings.runs), strict=True):
+        with StepsRun.read(Path(run)) as opened:
+            tasks = {task.id: task for task in opened.tasks().tasks}
+            entries = tuple(opened.entries())
+        for version in versions:
+            group = f"{name}, {version}" if several else version
+            for entry in entries:
+                steps = entry.result.steps if version == "refined" else entry.result.unrefined
+                if steps:
+                    task = tasks[entry.task]
+                    shown = ItemField("Step-by-step instruction", render(steps), "subject")
+                    fields = (_task(task, "Task definition"), *_examples(task), shown)
+                    yield _unit("steps", group, task, None, fields)
+
+
+def _rating_units(settings: ReviewSettings) -> Iterator[_Unit]:
+    """All systems' answers to an instance, each an item of its own."""
+    systems, names = _systems(settings)
+    answers = [_texts(system) for system in systems]
+    for key, task, one in instances_of(systems[0].tasks):
+        fields = (_task(task), *_input(one), _reference(one))
+        items = tuple(
+            _item("rating", "", task, key, fields, (name,), (found.get(key, ""),))
+            for name, found in zip(names, answers, strict=True)
+        )
+        yield _Unit("", task.id, items)
+
+
+def _pairs_units(settings: ReviewSettings) -> Iterator[_Unit]:
+    """Two systems' answers to an instance; of more systems, each two of them."""
+    systems, names = _systems(settings)
+    if len(systems) < 2:
+        what = f"there is only one system, {names[0]}: a pair needs two"
+        raise InputError(what, "predict with another, or name another run")
+    answers = [_texts(system) for system in systems]
+    pairs = list(combinations(range(len(systems)), 2))
+    for key, task, one in instances_of(systems[0].tasks):
+        fields = (_task(task, "Task definition"), *_examples(task), *_input(one))
+        for pair in pairs:
+            group = " / ".join(names[place] for place in pair)
+            texts = tuple(answers[place].get(key, "") for place in pair)
+            item = _item(
+                "pairs",
+                group if len(pairs) > 1 else "",
+                task,
+                key,
+                fields,
+                tuple(names[place] for place in pair),
+                texts,
+            )
+            yield _Unit(item.group, task.id, (item,))
+
+
+_READERS = MappingProxyType(
+    {
+        "data": _data_units,
+        "steps": _steps_units,
+        "rating": _rating_units,
+        "pairs": _pairs_units,
+    }
+)
+
+
+def _systems(settings: ReviewSettings) -> tuple[tuple[SystemPredictions, ...], tuple[str, ...]]:
+    systems = read_systems([Path(run) for run in settings.runs], settings.names)
+    first = systems[0]
+    for other in systems[1:]:
+        if [task.id for task in other.tasks] != [task.id for task in first.tasks]:
+            what = f"{first.source} and {other.source} have predictions for other tasks"
+            raise InputError(what, "name runs over the same tasks")
+    return systems, distinct_names(systems)
+
+
+def _texts(system: SystemPredictions) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for one in system.predictions:
+        found.setdefault(one.instance, one.text)
+    return found
+
+
+def _groups(runs: Sequence[str]) -> tuple[str, ...]:
+    """What to call runs: by their directories' names, or by their paths where two share one."""
+    names = [Path(run).name or run for run in runs]
+    return tuple(
+        name if names.count(name) == 1 else run for name, run in zip(names, runs, strict=True)
+    )
+
+
+def _unit(
+    kind: str, group: str, task: Task, one: Instance | None, fields: Sequence[ItemField]
+) -> _Unit:
+    instance = one.id if one else ""
+    return _Unit(group, task.id, (_item(kind, group, task, instance, fields),))
+
+
+def _item(
+    kind: str,
+    group: str,
+    task: Task,
+    instance: str,
+    fields: Sequence[ItemField],
+    systems: tuple[str, ...] = (),
+    answers: tuple[str, ...] = (),
+) -> ReviewItem:
+    key = digest([kind, group, task.id, instance, systems])
+    return ReviewItem(
+        key,
+        group,
+        task.id,
+        instance,
+        task.category,
+        tuple(fields),
+        systems,
+        answers,
+        named=_named(systems, answers),
+    )
+
+
+def _named(systems: Sequence[str], answers: Sequence[str]) -> tuple[str, ...]:
+    """The names of models that answers give away."""
+    found: list[str] = []
+    for system, answer in zip(systems, answers, strict=True):
+        found += [one[0] for one in MODELS.finditer(answer)]
+        if len(system) >= LEAST_NAME and re.search(rf"\b{re.escape(system)}\b", answer, re.I):
+            found.append(system)
+    return tuple(dict.fromkeys(found))
+
+
+def _task(task: Task, label: str = "Instruction") -> ItemField:
+    return ItemField(label, task.definition, "task")
+
+
+def _input(one: Instance) -> tuple[ItemField, ...]:
+    return (ItemField("Input", one.input, "input"),)
+
+
+def _output(one: Instance) -> ItemField:
+    return ItemField("Output", one.output, "subject")
+
+
+def _reference(one: Instance) -> ItemField:
+    texts = one.outputs[:REFERENCES]
+    label = "Reference output" if len(texts) == 1 else "Reference outputs, one of them suffices"
+    return ItemField(label, "\n".join(texts), "reference")
+
+
+def _examples(task: Task) -> Iterator[ItemField]:
+    for number, one in enumerate(task.positive_examples[:EXAMPLES], start=1):
+        text = f"Input: {one.input}\nOutput: {one.output}"
+        yield ItemField(f"Positive example {number}", text, "example")

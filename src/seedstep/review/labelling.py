@@ -1,0 +1,136 @@
+"""What a page sends, checked; and where raters stand.
+
+Example::
+
+    row = row_of(sent, form, rater="ann", item=item, shown=(1, 0))
+"""
+
+import re
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import median
+from types import MappingProxyType
+
+import msgspec
+
+from seedstep.data.reviews import Action, Form, FormQuestion, LabelRow, standing_labels
+from seedstep.errors import InputError
+from seedstep.runs.reviews import Review
+
+__all__ = ["LONGEST_TEXT", "RaterProgress", "Sent", "progress", "progress_of", "row_of"]
+
+LONGEST_TEXT = 20_000
+"""Characters of a note, or of an answer in words."""
+
+LONGEST_SECONDS = 4 * 3600.0
+_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class Sent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a page sends. `number` is the item's place in the rater's order, from 1."""
+
+    id: str
+    number: int
+    action: Action
+    answers: dict[str, str] = {}
+    note: str = ""
+    flagged: bool = False
+    seconds: float = 0.0
+    made: float = 0.0
+
+
+def row_of(sent: Sent, form: Form, rater: str, item: str, shown: tuple[int, ...]) -> LabelRow:
+    """The row to keep.
+
+    Raises:
+        InputError: an answer is missing, or is none of the choices.
+    """
+    if not _ID.fullmatch(sent.id):
+        raise InputError("the label has no proper id", "load the page again")
+    if len(sent.note) > LONGEST_TEXT:
+        raise InputError("the note is too long", f"write at most {LONGEST_TEXT:,} characters")
+    answers = _answers(sent, form) if sent.action == "label" else {}
+    seconds = sent.seconds if 0 <= sent.seconds <= LONGEST_SECONDS else LONGEST_SECONDS
+    return LabelRow(
+        sent.id,
+        rater,
+        item,
+        sent.action,
+        answers,
+        sent.note,
+        sent.flagged,
+        shown,
+        round(seconds, 1),
+        sent.made,
+        time.time(),
+    )
+
+
+def _answers(sent: Sent, form: Form) -> dict[str, str]:
+    known = {question.name: question for question in form.questions}
+    if unknown := set(sent.answers) - set(known):
+        raise InputError(f"the form has no question '{min(unknown)}'", "load the page again")
+    for name, question in known.items():
+        _check(question, sent.answers.get(name, ""))
+    return {name: sent.answers[name] for name in known if sent.answers.get(name)}
+
+
+def _check(question: FormQuestion, answer: str) -> None:
+    if not answer:
+        if not question.optional:
+            raise InputError(f"'{question.name}' has no answer", "answer every question")
+        return
+    if question.kind == "text":
+        if len(answer) > LONGEST_TEXT:
+            what = f"the answer to '{question.name}' is too long"
+            raise InputError(what, f"write at most {LONGEST_TEXT:,} characters")
+    elif answer not in question.values:
+        raise InputError(
+            f"{answer[:40]!r} is no answer to '{question.name}'", "load the page again"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RaterProgress:
+    """Where a rater stands. `seconds` is the median time of a label, None before the first."""
+
+    rater: str
+    done: int
+    skipped: int
+    flagged: int
+    total: int
+    seconds: float | None
+
+    @property
+    def left(self) -> int:
+        """Items that are neither labelled nor skipped."""
+        return self.total - self.done - self.skipped
+
+
+def progress(review: Review) -> tuple[RaterProgress, ...]:
+    """Where each rater stands."""
+    by_rater: dict[str, list[LabelRow]] = {name: [] for name in review.raters}
+    for (rater, _), row in standing_labels(review.rows()).items():
+        if rater in by_rater:
+            by_rater[rater].append(row)
+    return tuple(_progress(review, name, rows) for name, rows in by_rater.items())
+
+
+def progress_of(review: Review, rater: str) -> RaterProgress:
+    """Where one rater stands."""
+    return _progress(review, rater, standing_labels(review.rows(rater=rater)).values())
+
+
+def _progress(review: Review, rater: str, rows: Iterable[LabelRow]) -> RaterProgress:
+    rows = list(rows)
+    seconds = [row.seconds for row in rows if row.action == "label" and row.seconds]
+    return RaterProgress(
+        rater,
+        sum(row.action == "label" for row in rows),
+        sum(row.action == "skip" for row in rows),
+        sum(row.flagged for row in rows),
+        len(review.assigned(rater)),
+        median(seconds) if seconds else None,
+    )

@@ -1,0 +1,275 @@
+"""The owner's pages: progress, agreement, disagreements, and a queue in which to adjudicate.
+
+Raters have no names where the owner decides who is right.
+
+Example::
+
+    app = plain_app(owner_routes(review))
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from seedstep.data.reviews import in_order_for, order_of_answers, standing_labels
+from seedstep.evaluate.intervals import Value
+from seedstep.evaluate.people import StandingLabels, value_name
+from seedstep.review.items_shown import Said, item_view
+from seedstep.review.labelling import progress
+from seedstep.review.pages import history_json, render_page
+from seedstep.runs.reviews import OWNER, Review
+
+__all__ = ["labels_of", "owner_routes"]
+
+MOST_RATERS = 6
+"""With more, agreement is shown of all together only: every two of them take too long."""
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def labels_of(review: Review) -> StandingLabels:
+    """The labels of a review that count."""
+    return StandingLabels.of(review.form, review.items, review.rows(), review.raters, OWNER)
+
+
+def owner_routes(review: Review) -> dict[str, Endpoint]:
+    """The owner's pages by path."""
+    pages = {
+        "/": _progress,
+        "/agreement": _agreement,
+        "/list": _queue,
+        "/adjudicate": _adjudicate,
+        "/notes": _notes,
+        "/item/{number:int}": _item,
+        "/save": _save,
+    }
+    return {path: partial(page, review) for path, page in pages.items()}
+
+
+def _page(review: Review, name: str, here: str, **values: Any) -> Response:
+    text = render_page(
+        name, up="", here=here, form=review.form, heading=review.form.title, **values
+    )
+    return HTMLResponse(text)
+
+
+async def _progress(review: Review, request: Request) -> Response:
+    rows = progress(review)
+    base = f"{request.scope.get('scheme', 'http')}://{request.headers['host']}"
+    addresses = {name: f"{base}/{review.tokens[name]}/" for name in review.raters}
+    named = [
+        {"number": place + 1, "names": ", ".join(item.named)}
+        for place, item in enumerate(review.items.values())
+        if item.named
+    ]
+    done = sum(one.done for one in rows)
+    total = sum(one.total for one in rows)
+    return _page(
+        review,
+        "owner.html",
+        "progress",
+        title="Progress",
+        rows=rows,
+        addresses=addresses,
+        named=named,
+        done=done,
+        total=total,
+        shared=sum(item.shared for item in review.items.values()),
+        items=len(review.items),
+        decided=len(labels_of(review).adjudicated),
+    )
+
+
+async def _agreement(review: Review, request: Request) -> Response:
+    tables = await asyncio.to_thread(_measured, review)
+    return _page(review, "agreement.html", "agreement", title="Agreement", tables=tables)
+
+
+def _measured(review: Review) -> list[dict[str, Any]]:
+    labels = labels_of(review)
+    if len(review.raters) > MOST_RATERS:
+        return [_fleiss_only(labels, one.name, one.text) for one in _choosing(review)]
+    tables = []
+    for question in _choosing(review):
+        found = labels.agreement(question.name)
+        rows = [
+            {
+                "raters": f"{one.first} and {one.second}",
+                "items": one.agreement.items,
+                "cells": [
+                    _shown(one.agreement.raw),
+                    _shown(one.agreement.kappa),
+                    _shown(one.agreement.kappa_acceptable),
+                    _shown(one.agreement.spearman),
+                ],
+            }
+            for one in found.pairs
+        ]
+        tables.append(
+            {
+                "text": question.text,
+                "rows": rows,
+                "items": found.items,
+                "fleiss": _shown(found.fleiss),
+                "reason": found.fleiss.reason,
+            }
+        )
+    return tables
+
+
+def _fleiss_only(labels: StandingLabels, name: str, text: str) -> dict[str, Any]:
+    found = labels.agreement_of_all(name)
+    return {
+        "text": text,
+        "rows": [],
+        "items": found.items,
+        "fleiss": _shown(found.fleiss),
+        "reason": found.fleiss.reason,
+    }
+
+
+def _choosing(review: Review) -> list[Any]:
+    return [one for one in review.form.questions if one.choices]
+
+
+def _shown(value: Value) -> str:
+    if value.value is None:
+        return "-"
+    if value.low is None or value.high is None:
+        return f"{value.value:.2f}"
+    return f"{value.value:.2f} [{value.low:.2f}, {value.high:.2f}]"
+
+
+def _queued(review: Review, labels: StandingLabels) -> list[tuple[int, str, float]]:
+    """(number, item, disagreement) of the items on which raters differ, the most first."""
+    found = [
+        (place + 1, item, labels.disagreement(item)) for place, item in enumerate(review.items)
+    ]
+    return sorted((one for one in found if one[2]), key=lambda one: (-one[2], one[0]))
+
+
+async def _queue(review: Review, request: Request) -> Response:
+    labels = labels_of(review)
+    entries = [
+        {
+            "number": number,
+            "share": f"{100 * share:.0f}%",
+            "task": review.items[item].task,
+            "said": "; ".join(one.what for one in _said(review, labels, item)),
+            "decided": item in labels.adjudicated,
+        }
+        for number, item, share in _queued(review, labels)
+    ]
+    return _page(review, "queue.html", "list", title="Disagreements", entries=entries)
+
+
+async def _adjudicate(review: Review, request: Request) -> Response:
+    labels = labels_of(review)
+    queued = _queued(review, labels)
+    first = next((one[0] for one in queued if one[1] not in labels.adjudicated), None)
+    return RedirectResponse("list" if first is None else f"item/{first}", 303)
+
+
+async def _notes(review: Review, request: Request) -> Response:
+    places = {item: place + 1 for place, item in enumerate(review.items)}
+    entries = [
+        {
+            "number": places[item],
+            "rater": rater,
+            "note": row.note,
+            "flagged": row.flagged,
+            "skipped": row.action == "skip",
+        }
+        for (rater, item), row in standing_labels(review.rows()).items()
+        if item in places and (row.note or row.flagged or row.action == "skip")
+    ]
+    entries.sort(key=lambda one: (one["number"], one["rater"]))
+    return _page(review, "notes.html", "notes", title="Notes", entries=entries)
+
+
+def _said(review: Review, labels: StandingLabels, item: str) -> tuple[Said, ...]:
+    """What raters said of an item, in an order that tells no names."""
+    found: list[Said] = []
+    order = in_order_for(item, review.raters, review.seed)
+    rows = standing_labels(review.rows(item=item))
+    for rater in order:
+        answers = labels.answers[rater].get(item)
+        if answers:
+            texts = [
+                f"{one.name} {_side(review, item, one, answers[one.name])}"
+                for one in review.form.questions
+                if one.name in answers
+            ]
+            note = rows[rater, item].note
+            found.append(Said(f"Rater {len(found) + 1}", ", ".join(texts), note))
+    return tuple(found)
+
+
+def _side(review: Review, item: str, question: Any, value: str) -> str:
+    """An answer; of a pair, the letter under which the owner sees the better one."""
+    shown = order_of_answers(OWNER, item, len(review.items[item].answers), review.seed)
+    if value in ("win", "lose") and len(shown) > 1:
+        return "AB"[shown.index(0 if value == "win" else 1)]
+    return value_name(question, value)
+
+
+async def _item(review: Review, request: Request) -> Response:
+    number = request.path_params["number"]
+    keys = list(review.items)
+    if not 1 <= number <= len(keys):
+        raise HTTPException(404)
+    item = review.items[keys[number - 1]]
+    labels = labels_of(review)
+    queue = [one[0] for one in _queued(review, labels)]
+    place = queue.index(number) if number in queue else -1
+    back = queue[place - 1] if place > 0 else 0
+    after = queue[place + 1] if 0 <= place < len(queue) - 1 else 0
+    view = item_view(
+        review.form,
+        item,
+        order_of_answers(OWNER, item.id, len(item.answers), review.seed),
+        number=number,
+        count=len(keys),
+        rows=history_json(review.rows(rater=OWNER, item=item.id)),
+        near=(back, after),
+        said=_said(review, labels, item.id),
+    )
+    done, total = _decided(review, labels)
+    text = render_page(
+        "item.html",
+        title=f"Item {number}",
+        up="../",
+        home="../list",
+        key=f"owner-{review.id}",
+        form=review.form,
+        progress={"done": done, "total": total},
+        view=view,
+    )
+    return HTMLResponse(text)
+
+
+def _decided(review: Review, labels: StandingLabels) -> tuple[int, int]:
+    queue = {one[1] for one in _queued(review, labels)} | labels.adjudicated
+    return len(labels.adjudicated), len(queue)
+
+
+async def _save(review: Review, request: Request) -> Response:
+    from seedstep.review.app import save_row  # which has these routes
+
+    keys = list(review.items)
+
+    def find(number: int) -> tuple[str, tuple[int, ...]]:
+        if not 1 <= number <= len(keys):
+            raise HTTPException(404)
+        item = keys[number - 1]
+        count = len(review.items[item].answers)
+        return item, order_of_answers(OWNER, item, count, review.seed)
+
+    saved = await save_row(review, request, OWNER, find)
+    done, total = _decided(review, labels_of(review))
+    return JSONResponse({"saved": saved, "done": done, "total": total})

@@ -1,0 +1,392 @@
+"""The run directory of a review: its items, its raters, and their labels.
+
+Items, raters and the order in which each sees what are written once. Labels are only ever added; a
+label that was kept is on the disk.
+
+Example::
+
+    with Review.open(Path("reviews/steps"), write=True) as review:
+        await review.save(LabelRow("c7", "r1", item, "label", {"correct": "yes"}))
+"""
+
+import hmac
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import filelock
+import msgspec
+
+from seedstep.data.reviews import Form, LabelRow, ReviewItem, in_order_for, order_of_answers
+from seedstep.errors import InputError, RunBusyError, RunError
+from seedstep.runs.database import Database, Statement
+from seedstep.runs.directory import (
+    CONFIG,
+    DATABASE,
+    digest,
+    read_yaml,
+    refuse_differences,
+    stage_of,
+    take_lock,
+    write_yaml,
+)
+
+__all__ = ["OWNER", "STAGE", "Assigned", "Review", "deal", "kept_seed", "key_of"]
+
+STAGE = "review"
+
+OWNER = "(owner)"
+"""Who adjudicates. No rater can have this name."""
+
+LONGEST_NAME = 60
+TOKEN_BYTES = 24
+
+_ADD = "INSERT OR IGNORE INTO labels VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """An item that a rater sees: its place, from 0, and its answers' places in the order shown."""
+
+    place: int
+    item: str
+    shown: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """What the database keeps of a review as a whole."""
+
+    id: str
+    form: Form
+    seed: int
+
+
+class Review:
+    """A review, opened to look at it or to add labels. Several processes may add some at once."""
+
+    def __init__(
+        self, path: Path, database: Database, lock: filelock.BaseFileLock | None = None
+    ) -> None:
+        """Use `create` or `open`."""
+        self.path = path
+        self._database = database
+        self._lock = lock
+        rows = database.rows("SELECT record FROM review")
+        if not rows:
+            raise RunError(f"{path} has not begun", "run `seedstep review new` again")
+        self._record = msgspec.json.decode(rows[0][0], type=_Record)
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        settings: Mapping[str, Any],
+        form: Form,
+        items: Sequence[ReviewItem],
+        assigned: Mapping[str, Sequence[str]],
+        seed: int,
+    ) -> None:
+        """Write a review: its items, and which of them (`assigned`, by rater) each rater sees.
+
+        Where one is there already with the same settings and items nothing changes.
+
+        Raises:
+            InputError: a rater can't have that name.
+            RunMismatchError: there is a review of something else.
+            RunBusyError: a server works on it.
+            RunError: the directory holds something else, or can't be written.
+        """
+        _require_names(tuple(assigned))
+        _require_free(path)
+        review_id = digest([asdict(form), [asdict(one) for one in items], dict(assigned), seed])
+        plain = msgspec.json.decode(msgspec.json.encode(dict(settings)))
+        config = {"stage": STAGE, **plain, "items_fingerprint": review_id}
+        lock = take_lock(path)
+        try:
+            if _is_made(path):
+                refuse_differences(path, read_yaml(path / CONFIG), config, ())
+                return
+            write_yaml(path / CONFIG, config)
+            database = Database.open(path / DATABASE)
+            try:
+                _write(database, _Record(review_id, form, seed), items, assigned)
+            finally:
+                database.close()
+        finally:
+            lock.release()
+
+    @classmethod
+    def open(cls, path: Path, *, write: bool = False, alone: bool = False) -> Self:
+        """Open a review, to add labels with `write`, `alone` as its one server.
+
+        Raises:
+            RunError: there is none.
+            RunBusyError: another server works on it.
+        """
+        if (stage := stage_of(path)) != STAGE:
+            what = f"{path} is a run of `seedstep {stage}`" if stage else f"{path} is not a review"
+            raise RunError(what, "name a directory that `seedstep review new` made")
+        if not (path / DATABASE).exists():
+            raise RunError(f"{path} has not begun", "run `seedstep review new` again")
+        lock = _lock(path) if alone else None
+        try:
+            return cls(path, Database.open(path / DATABASE, read_only=not write), lock)
+        except BaseException:
+            if lock:
+                lock.release()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let another server work on it."""
+        self._database.close()
+        if self._lock:
+            self._lock.release()
+
+    @property
+    def id(self) -> str:
+        """The fingerprint of form, items, raters and seed."""
+        return self._record.id
+
+    @property
+    def key(self) -> str:
+        """What tells this review from all others, also from a copy of the same items."""
+        return key_of(self.tokens[OWNER])
+
+    @property
+    def form(self) -> Form:
+        """What raters are asked."""
+        return self._record.form
+
+    @property
+    def seed(self) -> int:
+        """What order and draws follow from. A rater who knows it can tell who answered what."""
+        return self._record.seed
+
+    @cached_property
+    def items(self) -> Mapping[str, ReviewItem]:
+        """All items by id, in their order."""
+        rows = self._database.rows("SELECT record FROM review_items ORDER BY position")
+        found = (msgspec.json.decode(row[0], type=ReviewItem) for row in rows)
+        return {one.id: one for one in found}
+
+    @cached_property
+    def tokens(self) -> Mapping[str, str]:
+        """The secret of each rater by name, and that of OWNER at the end."""
+        return dict(
+            map(tuple, self._database.rows("SELECT name, token FROM raters ORDER BY rowid"))
+        )
+
+    @property
+    def raters(self) -> tuple[str, ...]:
+        """The names of the raters."""
+        return tuple(name for name in self.tokens if name != OWNER)
+
+    def who(self, token: str) -> str | None:
+        """The rater, or OWNER, that a secret belongs to; it takes as long for any text."""
+        found = None
+        given = token.encode(errors="surrogatepass")
+        for name, secret in self.tokens.items():
+            if hmac.compare_digest(secret.encode(), given):
+                found = name
+        return found
+
+    @cached_property
+    def _assigned(self) -> Mapping[str, tuple[Assigned, ...]]:
+        found: dict[str, list[Assigned]] = {name: [] for name in self.raters}
+        query = "SELECT rater, place, item, shown FROM assignments ORDER BY rater, place"
+        for row in self._database.rows(query):
+            shown = msgspec.json.decode(row["shown"], type=tuple[int, ...])
+            found[row["rater"]].append(Assigned(row["place"], row["item"], shown))
+        return {name: tuple(rows) for name, rows in found.items()}
+
+    def assigned(self, rater: str) -> tuple[Assigned, ...]:
+        """The items of a rater, in the order in which the rater sees them.
+
+        Raises:
+            InputError: there is no such rater.
+        """
+        if rater not in self._assigned:
+            known = ", ".join(self.raters)
+            raise InputError(f"{self.path} has no rater '{rater}'", f"there are {known}")
+        return self._assigned[rater]
+
+    def rows(self, *, rater: str = "", item: str = "") -> tuple[LabelRow, ...]:
+        """What was done, in the order in which it was kept; all, or of one rater or item."""
+        query = (
+            "SELECT * FROM labels WHERE (?1 = '' OR rater = ?1) AND (?2 = '' OR item = ?2)"
+            " ORDER BY number"
+        )
+        return tuple(map(_label_row, self._database.rows(query, (rater, item))))
+
+    def find(self, label: str) -> LabelRow | None:
+        """The row with this id."""
+        rows = self._database.rows("SELECT * FROM labels WHERE id = ?", (label,))
+        return _label_row(rows[0]) if rows else None
+
+    async def save(self, row: LabelRow) -> LabelRow:
+        """Keep a row, which is on the disk when this returns. Keeping it again changes nothing.
+
+        Raises:
+            InputError: another row has its id.
+            StoreError: the disk is full, or the database can't be written.
+        """
+        await self._database.write([_statement(row)])
+        kept = self.find(row.id)
+        if kept is None or (kept.rater, kept.item, kept.action) != (
+            row.rater,
+            row.item,
+            row.action,
+        ):
+            raise InputError(f"another label has the id {row.id!r}", "load the page again")
+        return kept
+
+    def take(self, rows: Sequence[LabelRow]) -> int:
+        """Keep rows from elsewhere, all or none; returns how many were new.
+
+        Raises:
+            StoreError: the disk is full, or the database can't be written.
+        """
+        before = self._count()
+        if rows:
+            statement = _statement(rows[0])[0]
+            self._database.write_now(statement, [_statement(row)[1] for row in rows])
+        return self._count() - before
+
+    def _count(self) -> int:
+        return int(self._database.rows("SELECT count(*) FROM labels")[0][0])
+
+
+def key_of(token: str) -> str:
+    """What tells somebody's labels apart in a browser or a file, and opens nothing."""
+    return sha256(f"key {token}".encode()).hexdigest()[:16]
+
+
+def kept_seed(path: Path) -> int | None:
+    """The seed of the review in a directory; None where there is none."""
+    seed = read_yaml(path / CONFIG).get("seed") if stage_of(path) == STAGE else None
+    return seed if isinstance(seed, int) else None
+
+
+def deal(
+    units: Sequence[str], raters: Sequence[str], shared: Iterable[str]
+) -> dict[str, tuple[str, ...]]:
+    """Which units each rater sees: the shared ones all, of the others every so-manieth."""
+    of_all = set(shared)
+    own = [unit for unit in units if unit not in of_all]
+    return {
+        rater: (*(unit for unit in units if unit in of_all), *own[place :: len(raters)])
+        for place, rater in enumerate(raters)
+    }
+
+
+def _require_names(raters: Sequence[str]) -> None:
+    if not raters:
+        raise InputError("there is no rater", "name some after --raters, as in --raters ann,bob")
+    for name in raters:
+        if not (name.strip() == name and name.isprintable() and 0 < len(name) <= LONGEST_NAME):
+            what = f"a rater can't be named {name[:LONGEST_NAME]!r}"
+            raise InputError(what, f"use 1 to {LONGEST_NAME} printable characters")
+        if name == OWNER:
+            raise InputError(f"a rater can't be named {OWNER}", "take another name")
+
+
+def _require_free(path: Path) -> None:
+    stage = stage_of(path)
+    if stage and stage != STAGE:
+        raise RunError(f"{path} is a run of `seedstep {stage}`", "name another directory")
+    names = {one.name for one in path.iterdir()} if path.is_dir() else set()
+    if path.is_file() or (names - {"run.lock"} and not stage):
+        raise RunError(f"{path} is not empty and not a review", "name another directory")
+
+
+def _is_made(path: Path) -> bool:
+    if not (path / DATABASE).exists() or not (path / CONFIG).exists():
+        return False
+    database = Database.open(path / DATABASE)
+    try:
+        return bool(database.rows("SELECT 1 FROM review"))
+    finally:
+        database.close()
+
+
+def _lock(path: Path) -> filelock.BaseFileLock:
+    try:
+        return take_lock(path)
+    except RunBusyError:
+        raise RunBusyError(
+            f"another server works on {path}", "use that one, or stop it first"
+        ) from None
+
+
+def _write(
+    database: Database,
+    record: _Record,
+    items: Sequence[ReviewItem],
+    assigned: Mapping[str, Sequence[str]],
+) -> None:
+    """Write everything; the review's own record comes last, and says that all is there."""
+    answers = {one.id: len(one.answers) for one in items}
+    for table in ("review_items", "raters", "assignments", "labels"):
+        database.write_now(f"DELETE FROM {table}", [()])  # noqa: S608 - of an attempt that was killed
+    database.write_now(
+        "INSERT INTO review_items VALUES (?, ?, ?)",
+        [(place, one.id, msgspec.json.encode(one).decode()) for place, one in enumerate(items)],
+    )
+    names = (*assigned, OWNER)
+    tokens = [(name, secrets.token_urlsafe(TOKEN_BYTES)) for name in names]
+    database.write_now("INSERT INTO raters VALUES (?, ?)", tokens)
+    places = [
+        (rater, place, item, str(list(order_of_answers(rater, item, answers[item], record.seed))))
+        for rater, own in assigned.items()
+        for place, item in enumerate(in_order_for(rater, own, record.seed))
+    ]
+    database.write_now("INSERT INTO assignments VALUES (?, ?, ?, ?)", places)
+    database.write_now("INSERT INTO review VALUES (?)", [(msgspec.json.encode(record).decode(),)])
+
+
+def _statement(row: LabelRow) -> Statement:
+    values = (
+        row.id,
+        row.rater,
+        row.item,
+        row.action,
+        msgspec.json.encode(row.answers).decode(),
+        row.note,
+        int(row.flagged),
+        msgspec.json.encode(row.shown).decode(),
+        row.seconds,
+        row.made,
+        row.at or time.time(),
+    )
+    return _ADD, values
+
+
+def _label_row(row: sqlite3.Row) -> LabelRow:
+    values = dict(row)
+    return LabelRow(
+        **{
+            **values,
+            "answers": msgspec.json.decode(values["answers"], type=dict[str, str]),
+            "shown": msgspec.json.decode(values["shown"], type=tuple[int, ...]),
+            "flagged": bool(values["flagged"]),
+        }
+    )

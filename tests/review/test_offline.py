@@ -1,0 +1,89 @@
+"""The file for somebody without a server, and the labels that come back."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seedstep.errors import InputError
+from seedstep.review.offline import labels_name, offline_page, take
+from seedstep.runs.reviews import Review
+from support.reviewing import an_item, make, sent
+
+YES = {"correct": "yes", "complete": "yes"}
+
+
+def made(tmp_path: Path, name: str = "review", count: int = 4, **more: Any) -> Review:
+    return Review.open(
+        make(tmp_path / name, [an_item(one) for one in range(count)], **more), write=True
+    )
+
+
+def head_of(review: Review, rater: str = "ann") -> str:
+    page = offline_page(review, rater)
+    found = re.search(r'data-head="([^"]*)"', page)
+    assert found
+    return found[1].replace("&#34;", '"')
+
+
+def write(path: Path, *lines: object) -> Path:
+    path.write_text(
+        "".join(f"{one if isinstance(one, str) else json.dumps(one)}\n" for one in lines)
+    )
+    return path
+
+
+def test_the_file_loads_nothing_and_allows_its_own_script_alone(tmp_path: Path) -> None:
+    with made(tmp_path) as review:
+        page = offline_page(review, "ann")
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
+    assert policy
+    assert "default-src &#39;none&#39;" in policy[1]
+    assert "unsafe" not in policy[1]
+    assert not re.search(r"(?:src|href)=\"(?!#|data:,)", page)
+    assert page.count("<template") == 4
+    assert page.count("</script>") == page.count("</style>") == 1
+
+
+def test_labels_come_back_once(tmp_path: Path) -> None:
+    with made(tmp_path) as review:
+        undo = {"id": "an-undo-02", "number": 2, "action": "undo"}
+        path = write(tmp_path / "ann.jsonl", head_of(review), sent(1, YES), sent(2, YES), undo)
+        assert (take(review, path).rows, take(review, path).new) == (3, 0)
+        assert [(row.rater, row.action) for row in review.rows()] == [
+            ("ann", "label"),
+            ("ann", "label"),
+            ("ann", "undo"),
+        ]
+        assert review.rows()[0].item == review.assigned("ann")[0].item
+        assert review.rows()[0].shown == review.assigned("ann")[0].shown
+
+
+def test_what_is_not_of_this_review_is_refused_as_a_whole(tmp_path: Path) -> None:
+    with made(tmp_path) as review, made(tmp_path, "other") as other, made(tmp_path, "c", 5) as more:
+        good = head_of(review)
+        changed = json.dumps({**json.loads(good), "items": more.id})
+        bob = json.dumps({**json.loads(good), "rater": "bob"})
+        cases: dict[str, list[object]] = {
+            "another review": [head_of(other), sent(1, YES)],
+            "items have changed": [changed, sent(1, YES)],
+            "no rater of this review": [bob, sent(1, YES)],
+            "does not say of which review": [sent(1, YES)],
+            "line 3: there is no item 9": [good, sent(1, YES), sent(9, YES)],
+            "line 3: 'complete' has no answer": [good, sent(1, YES), sent(2, {"correct": "yes"})],
+            "line 2": [good, "{"],
+        }
+        for said, lines in cases.items():
+            with pytest.raises(InputError) as raised:
+                take(review, write(tmp_path / "labels.jsonl", *lines))
+            assert said in str(raised.value)
+            assert review.rows() == ()
+
+
+@pytest.mark.parametrize(
+    "rater, name", [("ann", "ann"), ("../../x", "x"), ("李", "rater"), ("a b", "a-b")]
+)
+def test_the_name_of_the_file_is_no_path(rater: str, name: str) -> None:
+    assert labels_name(rater) == f"{name}-labels.jsonl"
