@@ -44,7 +44,6 @@ ECHOES = {
     "no-message": Fault(400, b'{"detail": "%s"}' % SECRET.encode()),
     "redirect": Fault(307, headers={"Location": f"http://127.0.0.1:9/{SECRET}"}),
     "not-json": Fault(body=SECRET.encode()),
-    "reply": Fault(body=completion(f"Your key is {SECRET}.")),
     "finish-reason": Fault(body=completion("x").replace(b"stop", SECRET.encode())),
     "wrong-type": Fault(body=b'{"choices": "%s"}' % SECRET.encode()),
     "wrong-name": Fault(body=b'{"choices": [{"text": {"%s": 1}}]}' % SECRET.encode()),

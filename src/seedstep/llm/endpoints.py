@@ -27,7 +27,8 @@ OPENAI_URL = "https://api.openai.com/v1"
 class Endpoint:
     """Where a model is asked. `identity` stands for it in request keys, across restarts.
 
-    A `recording` answers in place of the address.
+    A `recording` answers in place of the address. `in_process` tells that llama.cpp in this process
+    serves the model.
     """
 
     identity: str
@@ -35,6 +36,7 @@ class Endpoint:
     url: str
     key: str = field(default="", repr=False)
     recording: Recording | None = None
+    in_process: bool = False
 
     @property
     def is_loopback(self) -> bool:

@@ -24,6 +24,7 @@ import aiohttp
 
 from seedstep.errors import (
     BudgetReached,
+    DeniedError,
     ModelError,
     NotRecordedError,
     SeedstepError,
@@ -31,7 +32,17 @@ from seedstep.errors import (
 )
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.pacing import FaultAction, Patience, Priority, Slots
-from seedstep.llm.records import NO_LIMITS, Answer, Budget, Failure, Ledger, Reply, Request, Spent
+from seedstep.llm.records import (
+    NO_LIMITS,
+    Answer,
+    Budget,
+    Failure,
+    Ledger,
+    Reasoning,
+    Reply,
+    Request,
+    Spent,
+)
 from seedstep.llm.wire import OVERLOADED, PARAMETER, Refused, Retryable, Sender, Wire
 
 __all__ = ["Engine", "EngineStats"]
@@ -80,10 +91,12 @@ class Engine:
         in_flight: int,
         budget: Budget = NO_LIMITS,
         spent: Spent | None = None,
+        reasoning: Reasoning | None = None,
     ) -> None:
         """Answers come from `ledger` where it has them, and go there before they are used.
 
-        `spent` is what counts towards the `budget` already; it is kept up to date.
+        `spent` is what counts towards the `budget` already; it is kept up to date. `reasoning` is
+        how a model that reasons is asked; it becomes part of each request.
         """
         self.stats = EngineStats()
         self._endpoint = endpoint
@@ -91,9 +104,12 @@ class Engine:
         self._slots = Slots(min(in_flight, _most_connections()))
         self._budget = budget
         self._spent = spent or Spent()
+        self._reasoning = reasoning if reasoning != Reasoning() else None
         self._asked: dict[str, asyncio.Task[Answer]] = {}
         self._sending: set[asyncio.Task[Answer]] = set()
         self._refusals = 0
+        self._denials = 0
+        self._models_were_listed = False
         self._last_success = 0.0
         self._fatal: SeedstepError | None = None
         self._closing = False
@@ -142,7 +158,7 @@ class Engine:
             UnreachableError: nothing does.
         """
         try:
-            await self._wire.check()
+            self._models_were_listed = await self._wire.check() == 200
         except Retryable as error:
             raise self._unreachable(error) from None
         except Refused:
@@ -150,7 +166,11 @@ class Engine:
 
     def key(self, request: Request) -> str:
         """The key under which the ledger keeps the request's answer."""
-        return request.key(self._endpoint.identity, self._endpoint.model)
+        return self._whole(request).key(self._endpoint.identity, self._endpoint.model)
+
+    def _whole(self, request: Request) -> Request:
+        """The request with what holds for all requests to this endpoint."""
+        return replace(request, reasoning=self._reasoning) if self._reasoning else request
 
     async def ask(self, request: Request, priority: Priority = (0,)) -> Answer:
         """The answer to a request: kept, or asked for and kept. Smaller priorities go first.
@@ -161,6 +181,7 @@ class Engine:
             BudgetReached: it would have to be sent, and the budget is spent.
             NotRecordedError: a recording does not hold it. Others are still answered.
         """
+        request = self._whole(request)
         key = self.key(request)
         task = self._asked.get(key)
         if task is None:
@@ -195,21 +216,25 @@ class Engine:
         """Ask until there is a reply, or until asking again is pointless."""
         patience = Patience()
         attempts = 0
+        lost = Spent()
         while True:
             attempts += 1
             try:
                 turn = (patience.faults, *priority)  # after those that may have more luck
-                return replace(await self._attempt(request, turn), attempts=attempts)
+                return _with_cost(await self._attempt(request, turn), attempts, lost)
             except Refused as error:
-                return self._refused(error, attempts)
+                self._paid_in_vain(lost, error.tokens)
+                return _with_cost(await self._refused(error), attempts, lost)
             except Retryable as error:
+                self._paid_in_vain(lost, error.tokens)
                 pause = 0.0
                 if error.reason != PARAMETER:
                     verdict = patience.judge(error, self._last_success)
                     if verdict is FaultAction.GIVE_UP or (
                         verdict is FaultAction.OUTAGE and await self._is_to_blame(error)
                     ):
-                        return Failure(error.reason, error.detail, error.status, attempts)
+                        failure = Failure(error.reason, error.detail, error.status)
+                        return _with_cost(failure, attempts, lost)
                     pause = max(error.after or 0.0, _backoff(attempts))
                 self._slow_down(error, pause)
             self._sending.discard(_this_task())  # a pause is not waited for
@@ -238,7 +263,7 @@ class Engine:
 
     def _succeeded(self, reply: Reply) -> None:
         self._last_success = time.monotonic()
-        self._refusals = 0
+        self._refusals = self._denials = 0
         self._spent.prompt_tokens += reply.prompt_tokens
         self._spent.completion_tokens += reply.completion_tokens
         if reply.seconds > SLOW_SECONDS:
@@ -252,15 +277,46 @@ class Engine:
         elif error.reason == "timeout":
             self._slots.overloaded(0.0)
 
-    def _refused(self, error: Refused, attempts: int) -> Failure:
-        """A failure that stays with its request, unless all are refused."""
-        self._refusals += 1
-        if self._refusals >= REFUSALS_IN_A_ROW:
-            raise ModelError(
-                f"{self._refusals} requests in a row were refused, the last with: {error.detail}",
-                "see to the server or the settings, then run the same command again to go on",
-            )
-        return Failure(error.reason, error.detail, error.status, attempts)
+    def _paid_in_vain(self, lost: Spent, tokens: tuple[int, int]) -> None:
+        """Count the tokens of a reply that can't be used: they are paid for all the same."""
+        for spent in (lost, self._spent):
+            spent.prompt_tokens += tokens[0]
+            spent.completion_tokens += tokens[1]
+
+    async def _refused(self, error: Refused) -> Failure:
+        """A failure that stays with its request, unless all are refused.
+
+        Raises:
+            ModelError: the server has answered none yet, or denies now what it answered before.
+        """
+        if error.denial:
+            await self._judge_denial(error.denial)
+        elif not self._has_answered:
+            self._refusals += 1
+            if self._refusals >= REFUSALS_IN_A_ROW:
+                raise ModelError(
+                    f"{self._refusals} requests in a row were refused, the last with: "
+                    f"{error.detail}",
+                    "see to the server or the settings, then run the same command again to go on",
+                )
+        return Failure(error.reason, error.detail, error.status)
+
+    @property
+    def _has_answered(self) -> bool:
+        """Whether the server has answered a request of this run, now or earlier."""
+        return bool(self._last_success or self.stats.reused or self._spent.completion_tokens)
+
+    async def _judge_denial(self, denial: DeniedError) -> None:
+        """Raise where a status 403 or 404 means all requests, not the one that it came for."""
+        self._denials += 1
+        if not self._has_answered or self._denials >= REFUSALS_IN_A_ROW:
+            raise denial
+        try:
+            status = await self._wire.check()
+        except (Retryable, Refused):
+            return  # a server without a list of models tells nothing
+        if status in (401, 403) and self._models_were_listed:
+            raise denial
 
     async def _is_to_blame(self, error: Retryable) -> bool:
         """After a long time without any reply: True where the server is up, and only few requests
@@ -302,6 +358,16 @@ class Engine:
         self.stats.replied[request.purpose] += 1
         self.stats.prompt_tokens += answer.prompt_tokens
         self.stats.completion_tokens += answer.completion_tokens
+
+
+def _with_cost(answer: Answer, attempts: int, lost: Spent) -> Answer:
+    """An answer with the number of attempts, and what those cost that gave none."""
+    return replace(
+        answer,
+        attempts=attempts,
+        lost_prompt_tokens=lost.prompt_tokens,
+        lost_completion_tokens=lost.completion_tokens,
+    )
 
 
 def _this_task() -> asyncio.Task[Any]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import aiohttp
 
+from seedstep.errors import DeniedError
 from seedstep.llm.endpoints import Endpoint
 
 __all__ = [
@@ -26,34 +27,60 @@ __all__ = [
     "exchange",
     "retry_after",
     "storable",
+    "without_key",
 ]
 
 MAX_REPLY_BYTES = 16 << 20
 """A reply's size at the most. Longer than any that a model's context allows."""
+
+SHORTEST_KEY = 8
+"""Characters from which a key is one; servers that want none are given a word."""
 
 OVERLOADED = "overloaded"
 """The reason of a fault that only asks for patience."""
 
 
 class Retryable(Exception):  # noqa: N818 - a signal inside this room, users never see it
-    """Asking again may succeed. `after` is the server's wish in seconds."""
+    """Asking again may succeed. `after` is the server's wish in seconds, `tokens` what the attempt
+    cost all the same: those of the prompt and those of the reply.
+    """
 
-    def __init__(self, reason: str, detail: str, status: int = 0, after: float | None = None):
+    def __init__(
+        self,
+        reason: str,
+        detail: str,
+        status: int = 0,
+        after: float | None = None,
+        tokens: tuple[int, int] = (0, 0),
+    ) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
         self.status = status
         self.after = after
+        self.tokens = tokens
 
 
 class Refused(Exception):  # noqa: N818 - as above
-    """This request will never succeed; others may."""
+    """This request will never succeed; others may. `tokens` are what it cost all the same.
 
-    def __init__(self, reason: str, detail: str, status: int = 0):
+    `denial` is the error that ends the run, unless the server has answered other requests.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        detail: str,
+        status: int = 0,
+        tokens: tuple[int, int] = (0, 0),
+        denial: DeniedError | None = None,
+    ) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
         self.status = status
+        self.tokens = tokens
+        self.denial = denial
 
 
 async def exchange(
@@ -108,6 +135,8 @@ class ServerError:
             body = json.loads(text)
         except (ValueError, RecursionError):
             body = None
+        if isinstance(body, list) and body and isinstance(body[0], dict):
+            body = body[0]  # as Gemini's servers wrap their errors
         error = body.get("error", body) if isinstance(body, dict) else text
         fields = error if isinstance(error, dict) else {"message": str(error)}
         detail = " ".join(str(fields.get("message", fields)).split()) or "no explanation"
@@ -117,15 +146,23 @@ class ServerError:
 
 def _clean(text: str, key: str) -> str:
     """An explanation of the server's that may be shown and stored, and is short."""
-    text = storable(text, key)
+    text = storable(without_key(text, key))
     return text if len(text) <= 300 else text[:300] + "…"
 
 
-def storable(text: str, key: str) -> str:
-    """A server's text without the key, and without lone surrogates, which UTF-8 can't hold."""
-    if key:
-        text = text.replace(key, "[key]")
+def storable(text: str) -> str:
+    """A text without lone surrogates, which UTF-8 can't hold."""
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def without_key(text: str, key: str) -> str:
+    """What a server says of an error, without the key, which some repeat there.
+
+    Placeholders for a server that wants no key, such as `none`, are words like others.
+    """
+    if len(key) >= SHORTEST_KEY:
+        return text.replace(key, "[key]")
+    return text.replace(f"Bearer {key}", "Bearer [key]") if key else text
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

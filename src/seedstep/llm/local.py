@@ -59,7 +59,7 @@ async def serve_gguf(path: Path, slots: int) -> AsyncIterator[Endpoint]:
     server = await asyncio.to_thread(_start, path, slots)
     try:
         identity = f"gguf:{path.name}:{file_fingerprint(path)}"
-        yield Endpoint(identity, path.stem, f"{server.listening_address}/v1")
+        yield Endpoint(identity, path.stem, f"{server.listening_address}/v1", in_process=True)
     finally:
         del server  # stops it
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Protocol
 import msgspec
 
 from seedstep.errors import BudgetReached
+from seedstep.llm.replies import Ending, ending_of
 
 __all__ = [
     "NO_LIMITS",
@@ -25,11 +26,13 @@ __all__ = [
     "Message",
     "Preview",
     "Price",
+    "Reasoning",
     "Reply",
     "Request",
     "Sampling",
     "Schema",
     "Spent",
+    "estimated_tokens",
     "tokens_of",
 ]
 
@@ -39,13 +42,16 @@ TokenCount = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Sampling parameters, named and bounded as by the OpenAI API. `max_tokens` are new ones."""
+    """Sampling parameters, named and bounded as by the OpenAI API. `max_tokens` are new ones.
+
+    A parameter that is None is not sent: the server has its own default.
+    """
 
     max_tokens: Annotated[int, msgspec.Meta(ge=1)]
-    temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] = 0.0
-    top_p: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
-    frequency_penalty: Penalty = 0.0
-    presence_penalty: Penalty = 0.0
+    temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = 0.0
+    top_p: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = 1.0
+    frequency_penalty: Penalty | None = 0.0
+    presence_penalty: Penalty | None = 0.0
     stop: tuple[str, ...] = ()
 
 
@@ -66,6 +72,20 @@ class Schema:
 
 
 @dataclass(frozen=True, slots=True)
+class Reasoning:
+    """How a model that reasons before it answers is asked.
+
+    `effort` is sent as `reasoning_effort`. `room` is the number of tokens that are added to each
+    limit of new tokens for its thoughts; None adds some where the model is seen to reason. `extra`
+    are further fields of the request's body, as the server names them.
+    """
+
+    effort: str | None = None
+    room: TokenCount | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One call to a model: a text to continue, or a conversation to answer.
 
@@ -79,10 +99,13 @@ class Request:
     sampling: Sampling
     schema: Schema | None = None
     draw: int = 0
+    reasoning: Reasoning | None = None
 
     def key(self, endpoint: str, model: str) -> str:
         """32 hexadecimal digits that stand for everything that can change the reply."""
         whole = [endpoint, model, self.prompt, self.sampling, self.schema, self.draw]
+        if self.reasoning:
+            whole.append(self.reasoning)
         text = msgspec.json.encode(whole, order="deterministic")
         return hashlib.sha256(text).hexdigest()[:32]
 
@@ -91,8 +114,12 @@ class Request:
 class Reply:
     """What a model answered.
 
-    `finish_reason` is `length` where `max_tokens` cut it off. Tokens are the server's count, or
+    `finish_reason` is the server's word for how the reply ended. Tokens are the server's count, or
     estimated from the length of the text. `seconds` is the time of the attempt that succeeded.
+    `thoughts` were taken out of the text or came beside it; `reasoning_tokens` are those of them
+    among the completion tokens, where the server tells. `left_out` names the parameters that were
+    not sent because the server does not take them. The `lost` tokens are those of earlier attempts
+    whose replies could not be used.
     """
 
     text: str
@@ -102,21 +129,36 @@ class Reply:
     estimated: bool = False
     seconds: float = 0.0
     attempts: TokenCount = 1
+    thoughts: str = ""
+    reasoning_tokens: TokenCount = 0
+    left_out: tuple[str, ...] = ()
+    lost_prompt_tokens: TokenCount = 0
+    lost_completion_tokens: TokenCount = 0
+
+    @property
+    def ending(self) -> Ending:
+        """How the reply ended: `finished`, `cut`, or `unknown` where the word is a new one."""
+        return ending_of(self.finish_reason)
 
     @property
     def cut(self) -> bool:
         """True where the reply ended because it reached its length limit."""
-        return self.finish_reason == "length"
+        return self.ending == "cut"
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a request has no reply, for good. `status` is HTTP's, 0 where there was none."""
+    """Why a request has no reply, for good. `status` is HTTP's, 0 where there was none.
+
+    Tokens are those that the server counted for attempts whose replies could not be used.
+    """
 
     reason: str
     detail: str
     status: TokenCount = 0
     attempts: TokenCount = 1
+    lost_prompt_tokens: TokenCount = 0
+    lost_completion_tokens: TokenCount = 0
 
 
 Answer = Reply | Failure
@@ -219,6 +261,11 @@ class Preview:
     counts: dict[str, int]
     prompt_tokens: int
     completion_tokens: int
+
+
+def estimated_tokens(text: str) -> int:
+    """About how many tokens a text has."""
+    return -(-len(text) // CHARACTERS_PER_TOKEN)
 
 
 def tokens_of(request: Request) -> int:

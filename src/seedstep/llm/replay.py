@@ -13,17 +13,34 @@ Example::
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
 from seedstep.data import BadLine, read_jsonl
 from seedstep.errors import InputError, NotRecordedError
-from seedstep.llm.records import Answer, Failure, Message, Reply, Request, Sampling, Schema
+from seedstep.llm.records import (
+    Answer,
+    Failure,
+    Message,
+    Reasoning,
+    Reply,
+    Request,
+    Sampling,
+    Schema,
+)
 
-__all__ = ["Header", "Recorded", "Recording", "read_header", "read_recording", "recorded_style"]
+__all__ = [
+    "Header",
+    "Recorded",
+    "Recording",
+    "as_kept",
+    "read_header",
+    "read_recording",
+    "recorded_style",
+]
 
 FORMAT = "seedstep-recording"
 VERSION = 1
@@ -32,6 +49,9 @@ LONGEST_LINE = 256 << 20
 """In bytes: the largest reply that is read, escaped, and its prompt."""
 
 MAKE_ANEW = "make the recording anew with `seedstep requests RUN --export FILE`"
+
+LATER = ("thoughts", "reasoning_tokens", "left_out", "lost_prompt_tokens", "lost_completion_tokens")
+"""Fields of answers that version 0.1.0 did not have."""
 
 SHOWN_CHARACTERS = 60
 """Of the prompt, in an error."""
@@ -61,6 +81,7 @@ class RecordedRequest:
     sampling: Sampling
     schema: Schema | None = None
     draw: int = 0
+    reasoning: Reasoning | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +136,14 @@ def read_recording(path: Path) -> Recording:
     digest = hashlib.sha256()
     for number, line in _lines(path):
         asked = line.request
-        request = Request(line.purpose, asked.prompt, asked.sampling, asked.schema, asked.draw)
+        request = Request(
+            line.purpose, **{one.name: getattr(asked, one.name) for one in fields(asked)}
+        )
         place = _place(request)
         if place in answers:
             raise InputError(f"{path}, line {number}: a request that it has already", MAKE_ANEW)
         answers[place] = _answer(path, number, line)
-        digest.update(place.encode() + msgspec.json.encode(answers[place]))
+        digest.update(place.encode() + msgspec.json.encode(as_kept(answers[place])))
     return Recording(path, f"replay:{digest.hexdigest()[:16]}", answers)
 
 
@@ -166,6 +189,20 @@ def _answer(path: Path, number: int, line: Recorded) -> Answer:
     if answer is None or (line.reply and line.failure):
         raise InputError(f"{path}, line {number}: not one of reply and failure", MAKE_ANEW)
     return answer
+
+
+def as_kept(answer: Answer) -> dict[str, Any]:
+    """An answer as recordings and runs keep it.
+
+    Of the fields that came after version 0.1.0 only those are kept that say something, so that the
+    same answer is always written the same.
+    """
+    return {
+        one.name: value
+        for one in fields(answer)
+        for value in [getattr(answer, one.name)]
+        if one.name not in LATER or value != one.default
+    }
 
 
 def _place(request: Request) -> str:

@@ -1,20 +1,18 @@
 """The OpenAI completions and chat protocol: one request out, one reply or one error back.
 
 Everything a server can send is expected here: wrong types, half bodies, huge bodies, pages of
-HTML. What comes out is a `Reply`, or one of three exceptions that say whether asking again can
-help.
+HTML. What comes out is a `Reply`, or one of two exceptions that say whether asking again can help.
 
 Example::
 
     reply = await Wire(session, endpoint).send(request)
 """
 
-import json
 import re
 import time
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Annotated, Any
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -29,66 +27,33 @@ from seedstep.llm.exchange import (
     exchange,
     retry_after,
     storable,
+    without_key,
 )
-from seedstep.llm.records import Reply, Request
+from seedstep.llm.parameters import DEFAULTS, Parameters, stopped
+from seedstep.llm.records import Reasoning, Reply, Request, estimated_tokens
 from seedstep.llm.replay import Recording
+from seedstep.llm.replies import Body, BodyError, read_body
 
 __all__ = ["OVERLOADED", "PARAMETER", "Refused", "Retryable", "Sender", "Wire"]
 
 LARGE_BODY = 1 << 20
 """Bytes from which a request is sent in pieces, as aiohttp wants it: long conversations."""
 
-_OPTIONAL = (
-    "response_format",
-    "seed",
-    "presence_penalty",
-    "frequency_penalty",
-    "top_p",
-    "temperature",
-    "stop",
-)
-"""Parameters to do without where a server does not take them."""
-
-_UNSUPPORTED = (
-    "support",
-    "unknown",
-    "unrecognized",
-    "unexpected",
-    "unavailable",
-    "not permitted",
-    "not allowed",
-    "only 0 is allowed",
-)
-_CONTEXT = ("context length", "too large", "too long")
-
-
 PARAMETER = "parameter"
-"""The reason of a fault that the engine treats apart, as it does an overload."""
+"""The reason of a fault that is mended by sending the request otherwise, at once."""
 
+THINKING = "used_up_by_thinking"
+"""The reason of a failure: the model's thoughts took all tokens that it had for its reply."""
 
-@dataclass(frozen=True, slots=True)
-class _Message:
-    content: str | None = None
-    refusal: Any = None
+THINKING_ROOM = 4096
+"""Tokens added to the limit of a request where a model is seen to reason before it answers."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    text: str | None = None
-    message: _Message | None = None
-    finish_reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Usage:
-    prompt_tokens: Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
-    completion_tokens: Annotated[int, msgspec.Meta(ge=0, lt=2**53)] = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Payload:
-    choices: list[_Choice]
-    usage: Any = None
+_REASONS = re.compile(
+    r"(?:^|/)(?:o[1-9](?:$|-)|gpt-5|gpt-oss|deepseek-(?:r|reasoner)|qwq|qwen3(?!.*instruct)"
+    r"|magistral|grok-(?:3-mini|[4-9])|gemini-(?:2\.5|[3-9])|phi-4-.*reasoning|.*-thinking\b)",
+    re.IGNORECASE,
+)
+"""Names of models that are known to reason before they answer (November 2026)."""
 
 
 @dataclass
@@ -97,26 +62,34 @@ class Wire:
 
     session: aiohttp.ClientSession
     endpoint: Endpoint
-    _without: set[str] = field(default_factory=set)
+    _parameters: Parameters = field(default_factory=Parameters)
+    _reasons: bool = False
+
+    def __post_init__(self) -> None:
+        self._reasons = bool(_REASONS.search(self.endpoint.model))
 
     async def send(self, request: Request) -> Reply:
         """Ask once.
 
         Raises:
-            Retryable: overload, a server's fault, a broken connection, a reply that is none, or a
-                parameter that the server does not take and that is left out from now on.
-            Refused: the server does not take this request.
-            DeniedError: the server takes none from us: key, model, address.
+            Retryable: overload, a server's fault, a broken connection, a reply that is none or was
+                broken off, or a parameter that the server does not take and that is left out now.
+            Refused: the server does not take this request, or withholds its reply.
         """
         path = "completions" if isinstance(request.prompt, str) else "chat/completions"
-        body = self._body(request)
+        room = self._room(request)
+        whole = self._body(request, room)
+        body = self._parameters.adapt(request, whole)
+        left_out = tuple(name for name in whole if name in self._parameters.left_out(request))
         started = time.monotonic()
         status, headers, data = await self._post(path, body)
         if status == 200:
-            return self._reply(request, data, time.monotonic() - started)
+            self._parameters.succeeded(request)
+            return self._reply(request, data, room, left_out, time.monotonic() - started)
         error = ServerError.read(status, data, self.endpoint.key)
-        if self._give_way(error, body):
+        if self._parameters.give_way(request, error, body):
             raise Retryable(PARAMETER, error.detail, status)
+        self._parameters.failed(request)
         raise self._classify(error, headers)
 
     async def check(self) -> int:
@@ -133,42 +106,79 @@ class Wire:
         data = encoded if len(encoded) < LARGE_BODY else BytesIO(encoded)
         return await exchange(self.session, self.endpoint, "POST", path, data)
 
-    def _reply(self, request: Request, data: bytes, seconds: float) -> Reply:
+    def _reply(
+        self, request: Request, data: bytes, room: int, left_out: tuple[str, ...], seconds: float
+    ) -> Reply:
         """Read a body with status 200."""
         try:
-            payload = msgspec.convert(json.loads(data), _Payload)
-        except (ValueError, RecursionError):  # UnicodeDecodeError and ValidationError too
-            detail = f"not a completion: {ServerError.read(200, data, self.endpoint.key).detail}"
-            raise Retryable("malformed_reply", detail, 200) from None
-        choice = payload.choices[0] if payload.choices else _Choice()
-        message = choice.message or _Message()
-        text = choice.text if isinstance(request.prompt, str) else message.content
-        if text is None and (choice.finish_reason == "content_filter" or message.refusal):
-            raise Refused("content_filter", "the server's content filter withheld the reply", 200)
-        if text is None:
-            raise Retryable("malformed_reply", "a completion without text", 200)
-        text = storable(text, self.endpoint.key)
-        usage = _usage(payload.usage)
-        estimated = usage is None
-        usage = usage or _Usage(_estimate(_prompt_text(request)), _estimate(text))
+            body = read_body(data)
+        except BodyError as error:
+            raise self._unreadable(error, data) from None
+        tokens = _tokens(request, body)
+        if body.reasoning_tokens or (body.thoughts and body.ending == "cut"):
+            self._reasons = True
+        if body.used_up_by_thinking:
+            if self._room(request) > room:
+                raise Retryable(PARAMETER, "no token was left for the answer", 200, None, tokens)
+            raise _used_up(body, tokens)
+        if body.ending == "broken_off":
+            detail = f"the reply was broken off: {self._said(body.finish_reason)}"
+            raise Retryable("broken_off", detail, 200, None, tokens)
+        empty = not (body.text or "").strip()
+        if body.ending == "withheld" or (body.refusal and empty):
+            detail = f"the server withheld the reply: {self._said(body.finish_reason)}"
+            raise Refused("content_filter", detail, 200, tokens)
+        if body.text is None and not body.thoughts:
+            raise Retryable("malformed_reply", "a completion without text", 200, None, tokens)
+        text, reason = storable(body.text or ""), self._said(body.finish_reason or "stop")
+        if "stop" in left_out and (shorter := stopped(text, request.sampling.stop)) is not None:
+            text, reason = shorter, "stop"
         return Reply(
             text,
-            storable(choice.finish_reason or "stop", self.endpoint.key),
-            usage.prompt_tokens,
-            usage.completion_tokens,
-            estimated=estimated,
+            reason,
+            *tokens,
+            estimated=not (body.prompt_tokens and body.completion_tokens),
             seconds=round(seconds, 3),
+            thoughts=storable(body.thoughts),
+            reasoning_tokens=body.reasoning_tokens,
+            left_out=left_out,
         )
 
-    def _body(self, request: Request) -> dict[str, Any]:
+    def _said(self, word: str) -> str:
+        """A word of the server's about a reply, which may be kept and shown."""
+        return without_key(storable(word), self.endpoint.key)[:100]
+
+    def _unreadable(self, error: BodyError, data: bytes) -> Exception:
+        """What to do about a body with status 200 that holds no reply."""
+        read = ServerError.read(200, data, self.endpoint.key)
+        detail = f"not a completion: {read.detail}"
+        if error.code in (429, 503):
+            return Retryable(OVERLOADED, detail, error.code, None, error.tokens)
+        if 400 <= error.code < 500 and error.code not in (408, 409, 425):
+            return Refused("refused", detail, error.code, error.tokens)
+        return Retryable("malformed_reply", detail, 200, None, error.tokens)
+
+    def _room(self, request: Request) -> int:
+        """Tokens for thoughts, on top of the limit for the answer."""
+        asked = request.reasoning.room if request.reasoning else None
+        if asked is not None:
+            return asked
+        return THINKING_ROOM if self._reasons else 0
+
+    def _body(self, request: Request, room: int) -> dict[str, Any]:
         sampling = request.sampling
-        body: dict[str, Any] = {
-            "model": self.endpoint.model,
-            "max_tokens": sampling.max_tokens,
+        reasoning = request.reasoning or Reasoning()
+        wished = {
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "frequency_penalty": sampling.frequency_penalty,
             "presence_penalty": sampling.presence_penalty,
+            "reasoning_effort": reasoning.effort,
+        }
+        body: dict[str, Any] = {
+            "model": self.endpoint.model,
+            "max_tokens": sampling.max_tokens + room,
+            **{name: value for name, value in wished.items() if self._is_sent(name, value)},
             "seed": request.draw,
         }
         if isinstance(request.prompt, str):
@@ -180,33 +190,29 @@ class Wire:
         if request.schema:
             schema = {"name": request.schema.name, "strict": True, "schema": request.schema.body}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        if "max_tokens" in self._without:
-            body["max_completion_tokens"] = body.pop("max_tokens")
-        return {name: value for name, value in body.items() if name not in self._without}
+        return {**body, **reasoning.extra}
 
-    def _give_way(self, error: ServerError, body: dict[str, Any]) -> bool:
-        """Note a parameter that the server names as not supported; True if one was noted."""
-        if error.status not in (400, 422):
+    def _is_sent(self, name: str, value: float | str | None) -> bool:
+        """Whether a parameter is sent: one that is None, or the API's default, is not.
+
+        A model in this process has defaults of its own: there all are sent.
+        """
+        if value is None:
             return False
-        text = error.detail.lower()
-        if any(word in text for word in _CONTEXT):
-            return False
-        if "max_completion_tokens" in text and "max_tokens" in body:
-            self._without.add("max_tokens")
-            return True
-        if not any(word in text for word in _UNSUPPORTED):
-            return False
-        named = {name for name in _OPTIONAL if name in body and _names(error, name)}
-        self._without |= named
-        return bool(named)
+        return self.endpoint.in_process or DEFAULTS.get(name) != value
 
     def _classify(self, error: ServerError, headers: Any) -> Exception:
         detail = f"HTTP {error.status}: {error.detail}"
-        if error.status in (401, 403):
+        if error.status == 401:
             return DeniedError(f"{self.endpoint.url}: the key was refused ({detail})", _KEY_REMEDY)
+        if error.status == 403:
+            denial = DeniedError(
+                f"{self.endpoint.url}: the key was refused ({detail})", _KEY_REMEDY
+            )
+            return Refused("refused", detail, 403, denial=denial)
         if error.status == 404:
             what = f"{self.endpoint.url} has no model '{self.endpoint.model}' ({detail})"
-            return DeniedError(what, _MODEL_REMEDY)
+            return Refused("refused", detail, 404, denial=DeniedError(what, _MODEL_REMEDY))
         if error.status == 402 or error.code == "insufficient_quota":
             return DeniedError(f"{self.endpoint.url}: no credit ({detail})", "top up, then go on")
         if 300 <= error.status < 400:
@@ -222,21 +228,6 @@ class Wire:
 Sender = Wire | Recording
 """What requests are sent with."""
 
-
-def _names(error: ServerError, name: str) -> bool:
-    """True where an error is about this parameter, and not just uses the word."""
-    if error.param.partition(".")[0] == name:
-        return True
-    camels = re.sub("_(.)", lambda match: match[1].upper(), name)
-    if "_" in name and re.search(rf"\b({name}|{camels})\b", error.detail):
-        return True
-    quoted = rf"['\"`]{name}['\"`]"
-    told = rf"(?:argument|parameter|property|field)s?\b[^.]*: {name}\b"
-    return bool(re.search(f"{quoted}|{told}", error.detail)) or (
-        name == "response_format" and "json_schema" in error.detail
-    )
-
-
 _KEY_REMEDY = "set OPENAI_API_KEY to a key that this server takes"
 _MODEL_REMEDY = (
     "check the name after `openai:`, the --base-url (it usually ends in /v1), and that the server "
@@ -244,20 +235,28 @@ _MODEL_REMEDY = (
 )
 
 
-def _usage(counted: Any) -> _Usage | None:
-    """The server's count; None where it has none that makes sense."""
-    try:
-        return msgspec.convert(counted, _Usage, strict=False)
-    except msgspec.ValidationError:
-        return None
+def _used_up(body: Body, tokens: tuple[int, int]) -> Refused:
+    used = body.reasoning_tokens or tokens[1]
+    detail = (
+        f"all {used:,} tokens of the reply went into the model's thoughts; raise `room` under "
+        "`reasoning`, or lower its `effort`"
+    )
+    return Refused(THINKING, detail, 200, tokens)
+
+
+def _tokens(request: Request, body: Body) -> tuple[int, int]:
+    """Tokens of the prompt and of the reply: the server's count, else an estimate.
+
+    A count of zero for a text that is not empty is no count.
+    """
+    written = (body.text or "") + body.thoughts
+    return (
+        body.prompt_tokens or estimated_tokens(_prompt_text(request)),
+        body.completion_tokens or estimated_tokens(written),
+    )
 
 
 def _prompt_text(request: Request) -> str:
     if isinstance(request.prompt, str):
         return request.prompt
     return "\n".join(message.content for message in request.prompt)
-
-
-def _estimate(text: str) -> int:
-    """Tokens of a text, about four characters each."""
-    return (len(text) + 3) // 4

@@ -32,7 +32,7 @@ from seedstep.steps.layout import (
     split_versions,
 )
 from seedstep.steps.markers import clean_title, is_item
-from seedstep.text import answer, plain_text
+from seedstep.text import answer, plain_text, without_marks
 
 __all__ = ["REASONS", "ParsedSteps", "canonical", "parse", "render"]
 
@@ -162,9 +162,9 @@ def _step(segment: Sequence[ReplyLine], base: int) -> str:
 def canonical(steps: Iterable[str]) -> tuple[str, ...]:
     """The steps as `parse` gives them: nothing but what is said, in the simplest form.
 
-    White space is collapsed and blank lines, control characters, lone surrogates and
-    `</think>` are left out; so are, at the start of a step, a label such as `Step 2:` and the
-    signs of bold type. Empty steps are left out. A single step that holds a numbered list in
+    White space is collapsed and blank lines, control characters, lone surrogates and the marks of
+    thoughts are left out; so are, at the start of a step, a label such as `Step 2:` and the signs
+    of bold type. Empty steps are left out. A single step that holds a numbered list in
     one line becomes the steps of that list.
     """
     cleaned = [text for step in steps if (text := _canonical_step(step))]
@@ -178,7 +178,7 @@ def canonical(steps: Iterable[str]) -> tuple[str, ...]:
 
 
 def _canonical_step(step: str) -> str:
-    text = plain_text(step).replace("</think>", " ")
+    text = without_marks(plain_text(step))
     lines = [line for raw in text.split("\n") if (line := " ".join(raw.split()))]
     for index, line in enumerate(lines):
         if title := clean_title(line):

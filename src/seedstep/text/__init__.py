@@ -1,6 +1,7 @@
 """Tokenisation, ROUGE, the normal form of answers, and plain text out of replies."""
 
 from seedstep.text.cleaning import answer, json_object, loops, plain_text, visible
+from seedstep.text.thoughts import split_thoughts, without_marks
 from seedstep.text.tokens import (
     TOKENIZERS,
     Tokenizer,
@@ -24,6 +25,8 @@ __all__ = [
     "plain_text",
     "rouge_l",
     "rouge_l_and_1",
+    "split_thoughts",
     "unicode_tokens",
     "visible",
+    "without_marks",
 ]

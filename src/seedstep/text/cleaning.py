@@ -9,6 +9,7 @@ import json
 import re
 from typing import Any
 
+from seedstep.text.thoughts import split_thoughts
 from seedstep.text.tokens import unicode_tokens
 
 __all__ = [
@@ -41,9 +42,7 @@ def plain_text(text: str) -> str:
 
 def answer(text: str) -> str:
     """A reply without a reasoning model's thoughts, and without one fence around it all."""
-    _, closed, said = plain_text(text).rpartition("</think>")
-    if not closed and said.lstrip().startswith("<think>"):
-        return ""
+    said, _ = split_thoughts(plain_text(text))
     fenced = _FENCE.match(said)
     return fenced["body"] if fenced else said
 

@@ -28,6 +28,7 @@ from seedstep.llm.exchange import (
     exchange,
     retry_after,
     storable,
+    without_key,
 )
 
 __all__ = ["ApiError", "Event", "FineTuningApi", "Job", "open_api"]
@@ -153,7 +154,7 @@ class FineTuningApi:
 
     def shown(self, text: str) -> str:
         """A text of the server's without the key, on one line and not too long."""
-        return " ".join(storable(text, self.endpoint.key).split())[:LONGEST]
+        return " ".join(storable(without_key(text, self.endpoint.key)).split())[:LONGEST]
 
     async def _listed(self, path: str, record: type[T]) -> list[T]:
         try:

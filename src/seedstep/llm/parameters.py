@@ -1,0 +1,158 @@
+"""Which parameters of a request a server does not take, found out one at a time.
+
+A server that refuses a parameter says so in its own words, often in a list of those that it does
+take, or with the request repeated. So each is tried by itself: the one that the error names goes
+first; if the same error comes again, it was another. What was left out of a request that succeeded
+is left out of those after it, and is told with each reply.
+
+Example::
+
+    parameters = Parameters()
+    body = parameters.adapt(request, body)
+    if parameters.give_way(request, error, body):
+        ...  # ask again
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from seedstep.llm.exchange import ServerError
+from seedstep.llm.records import Request
+
+__all__ = ["DEFAULTS", "OPTIONAL", "Parameters", "stopped"]
+
+OPTIONAL = (
+    "response_format",
+    "reasoning_effort",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "top_p",
+    "temperature",
+    "stop",
+)
+"""Parameters to do without where a server does not take them, in the order of preference."""
+
+DEFAULTS: Mapping[str, float] = MappingProxyType(
+    {"temperature": 1.0, "top_p": 1.0, "frequency_penalty": 0.0, "presence_penalty": 0.0}
+)
+"""The API's defaults. They mean the same when they are not sent, and some servers refuse them."""
+
+_UNSUPPORTED = re.compile(
+    r"support|unknown|unrecogni[sz]ed|unexpected|unavailable|not permitted|not allowed|deprecated"
+    r"|only 0 is allowed|\bboth\b|mutually exclusive|only one of|together|extra inputs|not accept",
+    re.IGNORECASE,
+)
+_CONTEXT = ("context length", "too large", "too long")
+
+_REPEATED = re.compile(r"[{\[].*(?:[}\]]|$)", re.DOTALL)
+
+LIMIT = "max_tokens"
+NEWER_LIMIT = "max_completion_tokens"
+
+
+@dataclass(slots=True)
+class _Trial:
+    """What is left out of one request for now, what made no difference, and the last refusal."""
+
+    without: set[str] = field(default_factory=set)
+    innocent: set[str] = field(default_factory=set)
+    last: str = ""
+    refusal: str = ""
+
+
+@dataclass(slots=True)
+class Parameters:
+    """What one server does not take. `newer_limit` tells that it wants the newer name of it."""
+
+    refused: set[str] = field(default_factory=set)
+    newer_limit: bool = False
+    _trials: dict[int, _Trial] = field(default_factory=dict)
+
+    def left_out(self, request: Request) -> set[str]:
+        """The parameters that are not sent with a request."""
+        trial = self._trials.get(id(request))
+        return self.refused | trial.without if trial else self.refused
+
+    def adapt(self, request: Request, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The body of a request without the parameters that the server does not take."""
+        left_out = self.left_out(request)
+        adapted = {name: value for name, value in body.items() if name not in left_out}
+        if self.newer_limit and LIMIT in adapted:
+            adapted[NEWER_LIMIT] = adapted.pop(LIMIT)
+        return adapted
+
+    def succeeded(self, request: Request) -> None:
+        """Keep what was left out of a request that was answered for those after it."""
+        if trial := self._trials.pop(id(request), None):
+            self.refused |= trial.without
+
+    def failed(self, request: Request) -> None:
+        """Forget what was tried for a request."""
+        self._trials.pop(id(request), None)
+
+    def give_way(self, request: Request, error: ServerError, body: Mapping[str, Any]) -> bool:
+        """Change what is sent after a refusal; False where the parameters are not to blame."""
+        if error.status not in (400, 422):
+            return False
+        text = error.detail.lower()
+        if any(words in text for words in _CONTEXT):
+            return False
+        if NEWER_LIMIT in text and LIMIT in body:
+            self.newer_limit = True
+            return True
+        if not _UNSUPPORTED.search(f"{text} {error.code}"):
+            return False
+        trial = self._trials.setdefault(id(request), _Trial())
+        refusal = _said(error)
+        if trial.last and trial.refusal == refusal:
+            trial.without.discard(trial.last)
+            trial.innocent.add(trial.last)
+        # what another request has found out meanwhile is not in the next body
+        candidates = [
+            name for name in _candidates(error, body) if name not in trial.innocent | trial.without
+        ]
+        if not candidates:
+            return False
+        trial.last, trial.refusal = candidates[0], refusal
+        trial.without.add(candidates[0])
+        return True
+
+
+def _said(error: ServerError) -> str:
+    """What an error says, without the parts of the request that it repeats."""
+    return _REPEATED.sub("", error.detail)
+
+
+def _candidates(error: ServerError, body: Mapping[str, Any]) -> list[str]:
+    """The parameters of a request that an error may be about, the likeliest first."""
+    sent = [name for name in OPTIONAL if name in body]
+    param = error.param.partition(".")[0]
+    if param in sent:
+        return [param]
+    named = [(distance, name) for name in sent if (distance := _distance(error, name)) is not None]
+    return [name for _, name in sorted(named, key=lambda item: item[0])]
+
+
+def _distance(error: ServerError, name: str) -> int | None:
+    """How far an error's word for "not supported" is from a parameter; None if it is not named."""
+    camels = re.sub("_(.)", lambda match: match[1].upper(), name)
+    forms = [rf"['\"`]{name}['\"`]", rf"(?:argument|parameter|property|field)s?\b[^.]*[: ]{name}\b"]
+    if "_" in name:
+        forms.append(rf"\b(?:{name}|{camels})\b")
+    if name == "response_format":
+        forms.append(r"json_schema|\bschema\b")
+    places = [match.end() for form in forms for match in re.finditer(form, error.detail)]
+    if not places:
+        return None
+    words = [match.start() for match in _UNSUPPORTED.finditer(error.detail)] or [0]
+    return min(abs(place - word) for place in places for word in words)
+
+
+def stopped(text: str, stops: tuple[str, ...]) -> str | None:
+    """A text up to the first of its stops; None where it holds none."""
+    ends = [place for stop in stops if (place := text.find(stop)) >= 0]
+    return text[: min(ends)] if ends else None
