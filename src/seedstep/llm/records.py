@@ -103,7 +103,7 @@ class Request:
 
     def key(self, endpoint: str, model: str) -> str:
         """32 hexadecimal digits that stand for everything that can change the reply."""
-        whole = [endpoint, model, self.prompt, self.sampling, self.schema, self.draw]
+        whole: list[Any] = [endpoint, model, self.prompt, self.sampling, self.schema, self.draw]
         if self.reasoning:
             whole.append(self.reasoning)
         text = msgspec.json.encode(whole, order="deterministic")
