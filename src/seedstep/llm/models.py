@@ -194,7 +194,7 @@ _BASELINE = Provider(
 )
 
 PROVIDERS: dict[str, Provider] = {
-    one.prefix: one for one in (_LOCAL, _GGUF, _OPENAI, _REPLAY, _HF, _BASELINE)
+    provider.prefix: provider for provider in (_LOCAL, _GGUF, _OPENAI, _REPLAY, _HF, _BASELINE)
 }
 """The providers by prefix."""
 
@@ -214,7 +214,9 @@ def add_provider(provider: Provider) -> None:
 
 def forms_of(wanted: Callable[[Provider], object]) -> tuple[str, ...]:
     """How models of the wanted providers are written."""
-    return tuple(form for one in PROVIDERS.values() if wanted(one) for form in one.forms)
+    return tuple(
+        form for provider in PROVIDERS.values() if wanted(provider) for form in provider.forms
+    )
 
 
 def either(forms: Sequence[str]) -> str:
@@ -290,7 +292,7 @@ def _parsed(text: str) -> ModelRef | None:
 
 
 def _not_known(text: object, providers: Iterable[Provider]) -> InputError:
-    forms = [form for one in providers for form in one.forms]
+    forms = [form for provider in providers for form in provider.forms]
     return InputError(f"model '{text}' is not of a known kind", f"use {either(forms)}")
 
 
@@ -302,7 +304,7 @@ def served_model(model: str | ModelRef) -> ModelRef:
     """
     ref = model if isinstance(model, ModelRef) else _parsed(model)
     if ref is None or not ref.provider.is_served:
-        raise _not_known(model, (one for one in PROVIDERS.values() if one.is_served))
+        raise _not_known(model, (provider for provider in PROVIDERS.values() if provider.is_served))
     return ref
 
 
@@ -314,7 +316,7 @@ def loaded_model(model: str | ModelRef) -> ModelRef:
     """
     ref = model if isinstance(model, ModelRef) else _parsed(model)
     if ref is None or not ref.provider.is_loaded:
-        forms = forms_of(lambda one: one.is_loaded)
+        forms = forms_of(lambda provider: provider.is_loaded)
         raise InputError(f"model '{model}' can't be loaded", f"use {either(forms)}")
     return ref
 

@@ -125,15 +125,17 @@ def _title(facts: CardFacts) -> str:
 
 
 def _data(facts: CardFacts) -> str:
-    rows = [(one.name, one.encoding, one.tasks, one.instances) for one in facts.sources]
+    rows = [
+        (source.name, source.encoding, source.tasks, source.instances) for source in facts.sources
+    ]
     if len(rows) > 1:
-        tasks = sum(one.tasks for one in facts.sources)
-        rows.append(("all", "", tasks, sum(one.instances for one in facts.sources)))
+        tasks = sum(source.tasks for source in facts.sources)
+        rows.append(("all", "", tasks, sum(source.instances for source in facts.sources)))
     return "## Data\n\n" + _table(("source", "encoding", "tasks", "instances"), rows)
 
 
 def _encodings(encodings: Mapping[str, Encoding]) -> str:
-    columns = [_settings(one) for one in encodings.values()]
+    columns = [_settings(encoding) for encoding in encodings.values()]
     rows = [(same[0][0], *(value for _, value in same)) for same in zip(*columns, strict=True)]
     head = ("setting", *map(_text, encodings))
     return "## Encoding\n\n" + _table(head, rows)
@@ -155,7 +157,7 @@ def _losses(facts: CardFacts) -> str:
     if facts.held_out_tasks:
         rows.append((held_out, facts.held_out_first, facts.held_out_last))
     head = "## Losses\n\nMeans over the target tokens, in nats. Held-out tasks were not trained on."
-    table = _table(("loss", "first", "last"), ((one, _loss(a), _loss(b)) for one, a, b in rows))
+    table = _table(("loss", "first", "last"), ((name, _loss(a), _loss(b)) for name, a, b in rows))
     return f"{head}\n\n{table}"
 
 
@@ -173,8 +175,8 @@ def _usage(facts: CardFacts) -> str:
 
 
 def _limits(facts: CardFacts) -> str:
-    prompt = max(one.max_source for one in facts.encodings.values())
-    target = max(one.max_target for one in facts.encodings.values())
+    prompt = max(encoding.max_source for encoding in facts.encodings.values())
+    target = max(encoding.max_target for encoding in facts.encodings.values())
     return (
         "## Limits\n\n"
         f"- Prompts were at most {prompt} tokens, targets {target}: what is longer was not seen.\n"
@@ -190,7 +192,7 @@ def _settings(record: Encoding | Training) -> list[tuple[str, object]]:
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
     lines = [head, tuple("---" for _ in head)]
-    lines += [tuple(_cell(one) for one in row) for row in rows]
+    lines += [tuple(_cell(value) for value in row) for row in rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

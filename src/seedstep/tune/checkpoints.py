@@ -97,7 +97,9 @@ class CheckpointFolder:
     def last(self) -> Path | None:
         """The newest whole checkpoint."""
         there = self.path.iterdir() if self.path.is_dir() else ()
-        whole = [one for one in there if NAME.fullmatch(one.name) and (one / STAMP).is_file()]
+        whole = [
+            folder for folder in there if NAME.fullmatch(folder.name) and (folder / STAMP).is_file()
+        ]
         return max(whole, key=step_of, default=None)
 
     def to_resume(self) -> Path | None:
@@ -136,9 +138,9 @@ class CheckpointFolder:
         place = self.path / written.name
         shutil.rmtree(place, ignore_errors=True)
         written.rename(place)
-        for one in self.path.iterdir():
-            if one != place and (NAME.fullmatch(one.name) or one.name == PARTIAL):
-                shutil.rmtree(one, ignore_errors=True)
+        for entry in self.path.iterdir():
+            if entry != place and (NAME.fullmatch(entry.name) or entry.name == PARTIAL):
+                shutil.rmtree(entry, ignore_errors=True)
 
     def not_written(self, step: int, error: Exception) -> TuningError:
         """The error to raise; the space of what was written in part is given back."""
@@ -171,7 +173,7 @@ def step_of(checkpoint: Path) -> int:
 
 def make_stamp(training: Training, *, model: str, data: str) -> dict[str, Any]:
     """What must be the same for going on from a checkpoint."""
-    settings = {name: one for name, one in asdict(training).items() if name not in FREE}
+    settings = {name: value for name, value in asdict(training).items() if name not in FREE}
     return {**settings, "model": model, "training examples": data}
 
 

@@ -72,7 +72,9 @@ def read_vocabulary(checkpoint: Path, size: int) -> GgufVocabulary:
         if name is None or any(map(_takes_more, content["added_tokens"])):
             raise _unsupported(path, str(model.get("type")))
         tokens, kinds = _tokens(content, size, path)
-        merges = tuple(one if isinstance(one, str) else " ".join(one) for one in model["merges"])
+        merges = tuple(
+            merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]
+        )
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}", "save the tokenizer there too") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

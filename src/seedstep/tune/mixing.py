@@ -66,7 +66,9 @@ def usable(part: SourcePart, *, skip_bad: bool) -> tuple[SourcePart, list[str]]:
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         raise InputError(faults[0] + more, "correct the data, or add --skip-bad")
     tasks = [
-        replace(task, instances=tuple(one for one in task.instances if _has_targets(one)))
+        replace(
+            task, instances=tuple(instance for instance in task.instances if _has_targets(instance))
+        )
         for task in part.tasks
     ]
     left = tuple(task for task in tasks if task.instances)
@@ -100,7 +102,10 @@ def mix(
         every = _choices(part, kept, limit_tasks, seed)
         distinct = list(_distinct(every, seen)) if _is_self_instruct(part) else every
         duplicates += len(every) - len(distinct)
-        uses = [Use(task, one, part.encoding) for task, one in _amount(part.source, distinct, seed)]
+        uses = [
+            Use(task, instance, part.encoding)
+            for task, instance in _amount(part.source, distinct, seed)
+        ]
         counts.append((str(part.source), len({use.task.id for use in uses}), len(uses)))
         training += uses
     if not training:
@@ -108,9 +113,9 @@ def mix(
     apart = [(part, task) for part in parts for task in part.tasks if task.id in kept]
     apart += [(part, task) for part in others for task in part.tasks]
     held = (
-        Use(task, one, part.encoding)
+        Use(task, instance, part.encoding)
         for part, task in apart
-        for one in task.instances[:held_out_instances]
+        for instance in task.instances[:held_out_instances]
     )
     return Mixture(tuple(training), tuple(held), tuple(counts), duplicates)
 
@@ -119,7 +124,7 @@ def _choices(part: SourcePart, kept: frozenset[str], limit: int | None, seed: in
     """The instances of a part, without the tasks that are held out."""
     tasks = [task for task in part.tasks if task.id not in kept]
     chosen = _drawn((task.id for task in tasks), limit, seed)
-    return [(task, one) for task in tasks if task.id in chosen for one in task.instances]
+    return [(task, instance) for task in tasks if task.id in chosen for instance in task.instances]
 
 
 def _faults(part: SourcePart) -> Iterator[str]:
@@ -127,9 +132,9 @@ def _faults(part: SourcePart) -> Iterator[str]:
         where = f"{part.source}, task {task.id}"
         if not task.instances:
             yield f"{where}: has no instances"
-        for one in task.instances:
-            if not _has_targets(one):
-                yield f"{where}, instance {one.id}: has no target"
+        for instance in task.instances:
+            if not _has_targets(instance):
+                yield f"{where}, instance {instance.id}: has no target"
 
 
 def _has_targets(instance: Instance) -> bool:
@@ -161,11 +166,11 @@ def _is_self_instruct(part: SourcePart) -> bool:
 
 
 def _distinct(choices: Iterable[Choice], seen: set[tuple[object, ...]]) -> Iterator[Choice]:
-    for task, one in choices:
-        content = (task.definition, one.input, one.outputs)
+    for task, instance in choices:
+        content = (task.definition, instance.input, instance.outputs)
         if content not in seen:
             seen.add(content)
-            yield task, one
+            yield task, instance
 
 
 def _amount(source: TuneSource, choices: Sequence[Choice], seed: int) -> list[Choice]:
@@ -177,9 +182,9 @@ def _amount(source: TuneSource, choices: Sequence[Choice], seed: int) -> list[Ch
         return _some(choices, source.count, seed)
     weight = 1.0 if source.weight is None else source.weight
     times = int(weight)
-    whole = [_again(one, number) for number in range(1, times + 1) for one in choices]
+    whole = [_again(choice, number) for number in range(1, times + 1) for choice in choices]
     rest = _some(choices, round((weight - times) * len(choices)), seed)
-    return whole + [_again(one, times + 1) for one in rest]
+    return whole + [_again(choice, times + 1) for choice in rest]
 
 
 def _some(choices: Sequence[Choice], count: int, seed: int) -> list[Choice]:
@@ -193,8 +198,8 @@ def _some(choices: Sequence[Choice], count: int, seed: int) -> list[Choice]:
 
 def _again(choice: Choice, number: int) -> Choice:
     """An example for its n-th use in an epoch."""
-    task, one = choice
-    return choice if number == 1 else (task, replace(one, id=f"{one.id}#{number}"))
+    task, instance = choice
+    return choice if number == 1 else (task, replace(instance, id=f"{instance.id}#{number}"))
 
 
 def _rank(seed: int, *names: str) -> int:

@@ -119,7 +119,7 @@ class FineTuningApi:
     async def uploaded(self, name: str, size: int) -> str | None:
         """The id of a file that was sent under this name, if there is one of this size."""
         files = await self._listed("files?purpose=fine-tune&limit=100", _File)
-        found = (one.id for one in files if one.filename == name and one.bytes == size)
+        found = (file.id for file in files if file.filename == name and file.bytes == size)
         return next(map(_checked_id, found), None)
 
     async def create(self, body: Mapping[str, Any]) -> Job:
@@ -136,7 +136,7 @@ class FineTuningApi:
     async def created(self, file_id: str) -> Job | None:
         """A job that was started with this training file, if there is one."""
         jobs = await self._listed("fine_tuning/jobs?limit=100", Job)
-        return next((one for one in jobs if one.training_file == file_id), None)
+        return next((job for job in jobs if job.training_file == file_id), None)
 
     async def job(self, job_id: str) -> Job:
         """How a job gets on.
@@ -150,7 +150,7 @@ class FineTuningApi:
         """The last events of a job, the oldest first; none where the server tells none."""
         path = f"fine_tuning/jobs/{_checked_id(job_id)}/events?limit=100"
         events = await self._listed(path, Event)
-        return [Event(one.id, self.shown(one.message)) for one in reversed(events)]
+        return [Event(event.id, self.shown(event.message)) for event in reversed(events)]
 
     def shown(self, text: str) -> str:
         """A text of the server's without the key, on one line and not too long."""
@@ -159,7 +159,7 @@ class FineTuningApi:
     async def _listed(self, path: str, record: type[T]) -> list[T]:
         try:
             found = self._read(await self._get(path), _List).data
-            return [msgspec.convert(one, record) for one in found]
+            return [msgspec.convert(item, record) for item in found]
         except (ApiError, DeniedError, msgspec.ValidationError):  # not every server has lists
             return []
 

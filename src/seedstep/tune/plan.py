@@ -167,7 +167,7 @@ class StepRows:
             )
             self._epoch = epoch, pairs, batches
         _, pairs, batches = self._epoch
-        return self.work([pairs[one] for one in batches[place]])
+        return self.work([pairs[number] for number in batches[place]])
 
     def work(self, pairs: Sequence[TokenPair]) -> StepWork:
         """Examples as passes, as many in every process."""
@@ -178,7 +178,11 @@ class StepRows:
             row_tokens=self._rows.row_tokens,
         )
         lists = [
-            [one for part in parts[process :: self._processes] for one in _passes(part, self._rows)]
+            [
+                rows
+                for part in parts[process :: self._processes]
+                for rows in _passes(part, self._rows)
+            ]
             for process in range(self._processes)
         ]
         most = max(map(len, lists))
@@ -187,7 +191,7 @@ class StepRows:
             examples=len(pairs),
             targets=sum(len(pair.target) for pair in pairs),
             tokens=sum(len(pair.prompt) + len(pair.target) for pair in pairs),
-            row_tokens=sum(len(row) for own in lists for one in own for row in one),
+            row_tokens=sum(len(row) for own in lists for rows in own for row in rows),
             longest=max(len(pair.prompt) + len(pair.target) for pair in pairs),
         )
 
@@ -201,7 +205,7 @@ def _passes(groups: Sequence[PackedGroup], rows: Rows) -> list[Pass]:
             passes[-1].append(row)
         else:
             passes.append([row])
-    return [tuple(one) for one in passes]
+    return [tuple(rows) for rows in passes]
 
 
 NEIGHBOURS = 50
@@ -227,11 +231,11 @@ class StepPairs:
         epoch, place = divmod(number, self.per_epoch)
         if self._epoch is None or self._epoch[0] != epoch:
             pairs = self._data.training(epoch)
-            one = self._training
-            plan = length_grouped(pairs, batch=one.batch, seed=one.seed, epoch=epoch)
+            training = self._training
+            plan = length_grouped(pairs, batch=training.batch, seed=training.seed, epoch=epoch)
             self._epoch = epoch, pairs, plan
         _, pairs, plan = self._epoch
-        return self.work([pairs[one] for one in plan[place]])
+        return self.work([pairs[number] for number in plan[place]])
 
     def work(self, pairs: Sequence[TokenPair]) -> StepWork:
         """Examples as passes, as many in every process; the last ones may be empty."""
@@ -242,11 +246,13 @@ class StepPairs:
         ]
         passes += [()] * (-len(passes) % self._processes)
         return StepWork(
-            passes=tuple(tuple(passes[one :: self._processes]) for one in range(self._processes)),
+            passes=tuple(
+                tuple(passes[process :: self._processes]) for process in range(self._processes)
+            ),
             examples=len(pairs),
             targets=sum(len(pair.target) for pair in pairs),
             tokens=sum(map(_tokens_pairs, pairs)),
-            row_tokens=sum(len(one) * max(map(_tokens_pairs, one), default=0) for one in passes),
+            row_tokens=sum(len(own) * max(map(_tokens_pairs, own), default=0) for own in passes),
             longest=max(map(_tokens_pairs, pairs)),
         )
 

@@ -146,7 +146,7 @@ class RowTrainer(Trainer):
             self._watch.evaluated(EvaluationLoss(self.state.global_step, logs["eval_loss"]))
 
     def _step(self, logs: dict[str, float]) -> OptimizerStep:
-        seconds = sum(one for one, _ in self._recent)
+        seconds = sum(duration for duration, _ in self._recent)
         left = self.state.max_steps - self.state.global_step
         return OptimizerStep(
             step=self.state.global_step,
