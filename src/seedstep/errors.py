@@ -1,28 +1,36 @@
-"""The exceptions users see. Each says what is wrong, where, and what to do next.
+"""The exceptions that users see. Each says what is wrong, where, and what to do next.
 
 The tree::
 
     SeedstepError
-    ├── InputError         a file of the user's: seeds, configuration
-    ├── MissingExtraError  an optional dependency is not installed
-    ├── ModelError         the model can't be asked at all
-    │   ├── UnreachableError   nothing answers at the address
-    │   ├── DeniedError        the key was refused, or there is no such model
-    │   └── NotRecordedError   a recording does not hold what was asked
-    ├── TuningError        a tuning can't go on: a loss without a value, no space
-    └── RunError           the run directory
-        ├── RunBusyError       another process works on it
-        ├── RunMismatchError   it belongs to another configuration
-        └── StoreError         its database can't be read or written
+    ├── InputError             a file or a value that the user gave
+    ├── MissingExtraError      an optional dependency is not installed
+    ├── BudgetReached          the budget of a run is spent
+    ├── TuningError            a tuning can't go on: a loss without a value, no space
+    ├── ModelError             the model can't be asked
+    │   ├── UnreachableError       nothing answers at the address
+    │   ├── DeniedError            the key was refused, or there is no such model
+    │   ├── NotRecordedError       a recording does not hold what was asked
+    │   └── ApiError               a fine-tuning server refused (seedstep.tune)
+    ├── RunError               the run directory
+    │   ├── RunBusyError           another process works on it
+    │   ├── RunMismatchError       it belongs to another configuration
+    │   └── StoreError             its database can't be read or written
+    └── StageFailed            a stage of an experiment failed (seedstep.recipes)
 
 Example::
 
-    raise InputError("seeds.jsonl, line 3, field 'instruction': empty", "write the task's text")
+    >>> raise InputError("seeds.jsonl, line 3, field 'instruction': empty", "write the text")
+    Traceback (most recent call last):
+        ...
+    seedstep.errors.InputError: seeds.jsonl, line 3, field 'instruction': empty. Write the text.
 """
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "BudgetReached",
     "DeniedError",
     "InputError",
     "MissingExtraError",
@@ -35,28 +43,30 @@ __all__ = [
     "StoreError",
     "TuningError",
     "UnreachableError",
+    "first_line",
+    "unknown_name",
 ]
 
 
 class SeedstepError(Exception):
-    """Base of all errors that are shown to users without a traceback."""
+    """The base class of all errors that are shown to users without a traceback."""
 
     def __init__(self, what: str, remedy: str) -> None:
-        """`what` went wrong and where; `remedy` is the next thing to do."""
+        """Say `what` went wrong and where, and in `remedy` what to do next."""
         super().__init__(f"{what}. {remedy[:1].upper()}{remedy[1:]}.")
         self.what = what
         self.remedy = remedy
 
 
 class InputError(SeedstepError):
-    """A file that the user gave can't be used."""
+    """A file or a value that the user gave can't be used."""
 
 
 class MissingExtraError(SeedstepError):
     """An optional dependency is not installed."""
 
     def __init__(self, feature: str, install: str) -> None:
-        """`feature` needs what the command `install` installs."""
+        """Say that `feature` needs a package, which the command `install` installs."""
         super().__init__(f"{feature} needs a package that is not installed", f"run: {install}")
 
 
@@ -65,28 +75,28 @@ class ModelError(SeedstepError):
 
 
 class UnreachableError(ModelError):
-    """Nothing answers at the address, or no longer."""
+    """Nothing answers at the model's address."""
 
 
 class DeniedError(ModelError):
-    """The server refuses the key, or has no such model."""
+    """The server refused the key, or has no such model."""
 
 
 class NotRecordedError(ModelError):
-    """A recording does not hold the request; it may hold others."""
+    """A recording does not hold the reply to a request."""
 
 
 class BudgetReached(SeedstepError):  # noqa: N818 - an end, no fault
-    """The budget is spent. The run stops in order, and goes on with a larger one."""
+    """The budget of a run is spent. The run goes on with a larger budget."""
 
     def __init__(self, setting: str, limit: str) -> None:
-        """`setting` is what to raise: max_requests, max_tokens or max_usd."""
+        """Name the `setting` to raise: max_requests, max_tokens or max_usd."""
         super().__init__(f"the budget of {limit} is spent", f"raise {setting} to go on")
         self.setting = setting
 
 
 class TuningError(SeedstepError):
-    """A tuning can't go on; its last good checkpoint stays."""
+    """A tuning can't go on. Its last good checkpoint stays."""
 
 
 class RunError(SeedstepError):
@@ -94,7 +104,7 @@ class RunError(SeedstepError):
 
 
 class RunBusyError(RunError):
-    """Another process works on the run."""
+    """Another process works on the run directory."""
 
 
 def _same_model_remedy(differences: Sequence[tuple[str, object, object]], another: str) -> str:
@@ -112,8 +122,10 @@ class RunMismatchError(RunError):
         differences: Sequence[tuple[str, object, object]],
         another: str = "--out",
     ) -> None:
-        """`differences` are (key, the run's value, the asked value); `another` is the flag that
-        names something new.
+        """Tell the differences between a run's configuration and the one asked for.
+
+        `differences` are (key, the run's value, the asked value). `another` is the flag that names
+        a new run.
         """
         keys = "; ".join(f"{key}: {old!r} there, {new!r} asked" for key, old, new in differences)
         super().__init__(
@@ -126,3 +138,35 @@ class RunMismatchError(RunError):
 
 class StoreError(RunError):
     """The run's database can't be read or written."""
+
+
+MOST_NAMES = 40
+FEW_NAMES = 10
+"""At most 40 known names are told, and beside a near one all of them, where they are few."""
+
+
+def unknown_name(kind: str, name: object, known: Iterable[str], where: str = "") -> InputError:
+    """Return the error that there is no such name; its remedy tells the names that there are.
+
+    A known name that is nearly the same is told first. `where` is the file or the setting in which
+    the name stands.
+
+    Example::
+
+        >>> print(unknown_name("format", "alpacca", ["alpaca", "messages"], "run.yaml"))
+        run.yaml: there is no format 'alpacca'. Write 'alpaca'; known are alpaca, messages.
+    """
+    names = list(known)
+    remedies = [f"write '{near}'" for near in difflib.get_close_matches(str(name), names, n=1)]
+    if not names:
+        remedies.append("there is none yet")
+    elif not remedies or len(names) <= FEW_NAMES:
+        more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+        remedies.append(f"known are {', '.join(names[:MOST_NAMES])}{more}")
+    what = f"there is no {kind} '{name}'"
+    return InputError(f"{where}: {what}" if where else what, "; ".join(remedies))
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or the name of its class if it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

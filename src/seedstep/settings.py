@@ -17,7 +17,6 @@ Example:
     (3, {'seed': 42, 'requests': 3})
 """
 
-import difflib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
@@ -26,7 +25,7 @@ from typing import Annotated, Any, Self, TypeVar, get_type_hints
 
 import msgspec
 
-from seedstep.errors import InputError
+from seedstep.errors import InputError, unknown_name
 
 __all__ = [
     "SEED",
@@ -226,9 +225,7 @@ def make_settings(kind: type[T], values: Mapping[str, Any], source: str) -> T:
     known = table(kind)
     for name in values:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            remedy = f"write '{near[0]}'" if near else f"known are {', '.join(known)}"
-            raise InputError(f"{source}: there is no setting '{name}'", remedy)
+            raise unknown_name("setting", name, known, source)
     nested: dict[str, Any] = {}
     for name, value in values.items():
         found = known[name]

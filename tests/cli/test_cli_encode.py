@@ -133,7 +133,7 @@ def test_what_can_t_be_shown_is_told_in_one_line(tasks: Path, model: str) -> Non
     def error(*args: object) -> str:
         return seedstep("encode", "--tasks", tasks, *args).error
 
-    assert "there is no task 'sore'. Did you mean 'sort'" in error("--show", "sore")
+    assert "there is no task 'sore'. Write 'sort'; known are" in error("--show", "sore")
     assert "Add --tokenizer local, or --show TASK" in error()
     assert "there is no encoding 'stepz'" in error("--show", "sort", "--encoding", "stepz")
     assert "needs a tokenizer with a chat template" in error("--show", "sort", "--encoding", "chat")

@@ -177,7 +177,7 @@ class TestWhatDoesNotCount:
         assert "Add --tasks" in seedstep("evaluate", path).error
         assert "Add --tasks" in seedstep("evaluate", path, "--split", "test").error
         named = seedstep("evaluate", path, "--tasks", tasks, "--name", "q").error
-        assert "no predictions named 'q'. There are: p" in named
+        assert "there is no system 'q'. Known are p" in named
         twice = seedstep("evaluate", path, path, "--tasks", tasks).error
         assert f"p ({path}) is there 2 times" in twice
         assert "no such file" in seedstep("evaluate", tmp_path / "x", "--tasks", tasks).error

@@ -155,9 +155,7 @@ def test_files_that_can_not_be_read(
 def test_a_parquet_file_without_the_column_names_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         read(parquet_file(tmp_path, ["a"]), "instruction")
-    assert "there is no column 'instruction'. Name one with --field; there are id, t" in str(
-        caught.value
-    )
+    assert "--field: there is no column 'instruction'. Known are id, t" in str(caught.value)
 
 
 @KINDS

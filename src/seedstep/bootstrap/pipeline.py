@@ -14,7 +14,6 @@ Example::
 """
 
 import asyncio
-import random
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -36,6 +35,7 @@ from seedstep.bootstrap.prompting import Prompts, make_prompts
 from seedstep.bootstrap.records import Candidate, Generation, RejectedInstance
 from seedstep.bootstrap.settings import BootstrapSettings
 from seedstep.data import Task
+from seedstep.data.choices import generator
 from seedstep.llm import Answer, Engine, Failure, Request
 from seedstep.llm.order import in_order
 from seedstep.novelty import Contamination, Neighbor, NoveltyIndex
@@ -88,7 +88,7 @@ class Pool:
         While fewer tasks are finished, seeds make up for them. The choice depends on the run's
         seed, the index and the pool only.
         """
-        chance = random.Random(f"{self._settings.seed}:{index}")  # noqa: S311
+        chance = generator(f"{self._settings.seed}:{index}")
         machine = chance.sample(self.finished, min(MACHINE_DEMONSTRATIONS, len(self.finished)))
         human = min(DEMONSTRATIONS - len(machine), len(self._seeds))
         shown = machine + chance.sample(self._seeds, human)

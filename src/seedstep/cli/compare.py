@@ -25,11 +25,11 @@ from seedstep.evaluate.tables import (
     comparison_table,
     comparison_title,
     comparisons_json,
-    escaped,
     markdown,
 )
 from seedstep.recipes import evaluate_systems
 from seedstep.report.figures import save_figures
+from seedstep.text import escaped
 
 __all__ = ["command"]
 

@@ -1,6 +1,5 @@
 """`seedstep encode`: what a model is given of tasks."""
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -37,7 +36,7 @@ from seedstep.encode import (
     measure,
     tokenize,
 )
-from seedstep.errors import InputError
+from seedstep.errors import InputError, unknown_name
 from seedstep.inputs import with_steps
 from seedstep.llm.checkpoints import is_decoder_only, load_tokenizer
 
@@ -107,9 +106,7 @@ def _named(tasks: Sequence[Task], name: str, path: Path) -> Task:
             if not task.instances:
                 raise InputError(f"{path}: {name} has no instances", "add one, or show another")
             return task
-    near = difflib.get_close_matches(name, [task.id for task in tasks], n=1)
-    remedy = f"did you mean '{near[0]}'" if near else "name one that is there"
-    raise InputError(f"{path}: there is no task '{name}'", remedy)
+    raise unknown_name("task", name, [task.id for task in tasks], str(path))
 
 
 PROMPT_STYLES = ("black on bright_cyan", "black on bright_white")

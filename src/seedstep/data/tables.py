@@ -21,7 +21,7 @@ import msgspec
 
 from seedstep.data.files import whole_file, write_in_parts
 from seedstep.data.jsonl import ON_EACH_LINE, BadLine, decode_json, read_lines
-from seedstep.errors import InputError, MissingExtraError
+from seedstep.errors import InputError, MissingExtraError, first_line, unknown_name
 
 __all__ = [
     "Columns",
@@ -242,17 +242,17 @@ class Parquet(RowFile):
         import pyarrow as pa
 
         if self.field not in file.schema_arrow.names:
-            names = ", ".join(file.schema_arrow.names)
-            what = f"{self.path}: there is no column '{self.field}'"
-            raise InputError(what, f"name one with --field; there are {names}")
+            raise unknown_name(
+                "column", self.field, file.schema_arrow.names, f"{self.path}, --field"
+            )
         try:
             yield from file.iter_batches(BATCH, columns=columns)
         except (OSError, pa.ArrowException) as error:
             raise self._unreadable(error) from None
 
     def _unreadable(self, error: Exception) -> InputError:
-        line = str(error).partition("\n")[0]
-        return InputError(f"{self.path}: can't be read as Parquet: {line}", "check the file")
+        what = f"{self.path}: can't be read as Parquet: {first_line(error)}"
+        return InputError(what, "check the file")
 
     def _with_each(self, file: Any, values: Iterable[T]) -> Iterator[tuple[Any, list[T]]]:
         """The batches of the file, each with the values for its rows."""

@@ -13,15 +13,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from seedstep.data import Instance, Task
+from seedstep.data.choices import draw, key
 from seedstep.encode.budget import LengthBudget
 from seedstep.encode.encodings import Dropped, Encoded, Encoding, TextTokenizer, check_encoding
 from seedstep.encode.layouts import (
     Elements,
     KeptElements,
-    draw,
     encode_pair,
     input_text,
-    key,
     name_of,
 )
 

@@ -7,7 +7,6 @@ Example::
     Encoding(positive=2, steps="refined")  # the second paper's: steps, definition, 2 examples
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from types import MappingProxyType
@@ -16,7 +15,7 @@ from typing import Annotated, Any, Literal, Protocol
 import msgspec
 from msgspec import Meta
 
-from seedstep.errors import InputError
+from seedstep.errors import InputError, unknown_name
 
 __all__ = [
     "ENCODINGS",
@@ -197,12 +196,12 @@ def make_encoding(name: str, overrides: Mapping[str, Any] | None = None) -> Enco
         InputError: there is no such encoding or knob, or a value does not fit.
     """
     if name not in ENCODINGS:
-        raise _unknown("encoding", name, list(ENCODINGS))
+        raise unknown_name("encoding", name, ENCODINGS)
     asked = {knob: value for knob, value in (overrides or {}).items() if value is not None}
     known = [one.name for one in fields(Encoding)]
     for knob in asked:
         if knob not in known:
-            raise _unknown("knob of an encoding", knob, known)
+            raise unknown_name("knob of an encoding", knob, known)
     try:
         encoding = msgspec.convert({**asdict(ENCODINGS[name]), **asked}, Encoding)
     except msgspec.ValidationError as error:
@@ -226,9 +225,3 @@ def check_encoding(encoding: Encoding) -> None:
     if encoding.layout == "self-instruct" and has_parts:
         what = "the layout self-instruct has no place for examples and steps"
         raise InputError(what, "ask for none, or use the layout tk-instruct")
-
-
-def _unknown(kind: str, name: str, known: list[str]) -> InputError:
-    near = difflib.get_close_matches(name, known, n=1)
-    remedy = f"write '{near[0]}'" if near else f"known are {', '.join(known)}"
-    return InputError(f"there is no {kind} '{name}'", remedy)

@@ -1,19 +1,17 @@
-"""Choices that are the same on every machine, in every worker, and after a resume.
+"""How the parts of a task become a prompt: Self-Instruct's templates and Tk-Instruct's layout.
 
 Example::
 
-    draw(3, "reference", 42, 0, "task001", "task001-7")  # 0, 1 or 2
+    pair = encode_pair("Sort the list.", "b, a", "a, b", key="42 0")
 """
 
-import hashlib
-import json
-import random
 import re
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seedstep.data import Example, Instance, Task
+from seedstep.data.choices import generator
 from seedstep.encode.encodings import Encoding
 from seedstep.steps import canonical, shuffled
 
@@ -21,23 +19,11 @@ __all__ = [
     "Elements",
     "KeptElements",
     "Pair",
-    "draw",
     "encode_pair",
     "input_text",
-    "key",
     "name_of",
     "steps_of",
 ]
-
-
-def key(*parts: str | int) -> str:
-    """The parts as one text; different parts make different texts."""
-    return json.dumps(parts)
-
-
-def draw(choices: int, *parts: str | int) -> int:
-    """A number from 0 to `choices` - 1, each equally likely, that depends on the parts alone."""
-    return int.from_bytes(hashlib.sha256(key(*parts).encode()).digest()) % choices
 
 
 def name_of(instance: Instance) -> str:
@@ -178,7 +164,7 @@ def encode_pair(
     blank lines in the input close up. The completion starts with a space where the prompt ends
     with `Output:`, and ends with `end_of_text`.
     """
-    chance = random.Random(key)  # noqa: S311
+    chance = generator(key)
     templates = TEMPLATES_WITH_INPUT if input_text else TEMPLATES_WITHOUT_INPUT
     template = chance.choice(templates)
     if chance.random() < 0.5:

@@ -12,7 +12,6 @@ Example::
 import csv
 import io
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
@@ -25,6 +24,7 @@ from seedstep.evaluate.compare import METRICS, Difference, EvaluatedSystem, Mean
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import Judged
 from seedstep.evaluate.verdicts import preferences, ratings
+from seedstep.text import markdown_table, one_line
 
 __all__ = [
     "METRIC_NAMES",
@@ -33,11 +33,9 @@ __all__ = [
     "comparison_table",
     "comparison_title",
     "comparisons_json",
-    "escaped",
     "group_table",
     "kept_table",
     "markdown",
-    "one_line",
     "overall_table",
     "scores_csv",
     "scores_json",
@@ -52,9 +50,6 @@ METRIC_NAMES: Mapping[Metric, str] = MappingProxyType(
 NO_CATEGORY = "(no category)"
 NOTHING = "-"
 """What a cell shows where there is no value."""
-
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
-_MARKUP = re.compile(r"[\\`*_<>#|~]|(?<=\])\(")
 
 
 class CellTable(NamedTuple):
@@ -217,19 +212,7 @@ def markdown(table: CellTable) -> str:
     """A table in Markdown. What looks like markup in a cell is shown as it is."""
     head, rows = table
     numbers = [any(char.isdigit() for row in rows for char in row[n][:1]) for n in range(len(head))]
-    rule = ["---:" if is_number and n else "---" for n, is_number in enumerate(numbers)]
-    lines = [[escaped(cell) for cell in row] for row in (head, *rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in (lines[0], rule, *lines[1:]))
-
-
-def one_line(text: str) -> str:
-    """A text without control characters, lone surrogates and marks that turn text around."""
-    return _UNSAFE.sub(" ", text)
-
-
-def escaped(cell: str) -> str:
-    """A text for Markdown, on one line and without markup."""
-    return _MARKUP.sub(r"\\\g<0>", one_line(cell))
+    return markdown_table(head, rows, right=[False, *numbers[1:]])
 
 
 def scores_csv(systems: Iterable[EvaluatedSystem]) -> str:

@@ -20,7 +20,7 @@ import msgspec
 from seedstep.data import Example, Task, files_in, read_marker, task_file, whole_folder
 from seedstep.data.files import EXPORT_MARKER
 from seedstep.encode import encode_pair
-from seedstep.errors import InputError, MissingExtraError, RunError
+from seedstep.errors import InputError, MissingExtraError, RunError, unknown_name
 from seedstep.exports.hub import data_card, require_licence
 from seedstep.runs.bootstrap import BootstrapRun
 
@@ -67,7 +67,7 @@ def export(
         MissingExtraError: Parquet needs pyarrow.
     """
     if name not in FORMATS:
-        raise InputError(f"there is no format '{name}'", f"known are {', '.join(FORMATS)}")
+        raise unknown_name("format", name, FORMATS)
     if name == HUB:
         require_licence(licence)
     out = Path(out)

@@ -22,8 +22,9 @@ import yaml
 
 from seedstep.bootstrap import BootstrapSettings
 from seedstep.bootstrap.settings import PAPER_SAMPLING
-from seedstep.errors import InputError, MissingExtraError, UnreachableError
+from seedstep.errors import InputError, MissingExtraError, UnreachableError, first_line
 from seedstep.runs.bootstrap import BootstrapRun
+from seedstep.text import as_entities, markdown_table
 
 __all__ = [
     "data_card",
@@ -32,8 +33,6 @@ __all__ = [
 ]
 
 CARD = "hub_card.md"
-
-_MARKUP = re.compile(r"[<>&|`\\[\]*_~#]")
 
 SIZES = (
     (1_000, "n<1K"),
@@ -164,15 +163,13 @@ def _mean_words(texts: Sequence[str]) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    lines += [f"| {' | '.join(map(_cell, row))} |" for row in rows]
-    return "\n".join(lines) if len(lines) > 2 else "None."
+    found = list(rows)
+    table = markdown_table(head, found, cell=_cell, rule="|---" * len(head) + "|")
+    return table.rstrip("\n") if found else "None."
 
 
 def _cell(value: object) -> str:
-    """A value as text that is no markup, on one line."""
-    text = f"{value:,}" if type(value) is int else " ".join(str(value).split())
-    return _MARKUP.sub(lambda match: f"&#{ord(match[0])};", text)
+    return as_entities(f"{value:,}" if type(value) is int else str(value))
 
 
 def push(folder: Path, repository: str, files: Sequence[str], *, private: bool) -> str:
@@ -203,7 +200,7 @@ def push(folder: Path, repository: str, files: Sequence[str], *, private: bool) 
     except HFValidationError:
         raise InputError(f"'{repository}' is no name of a data set", "write USER/NAME") from None
     except (HfHubHTTPError, OSError) as error:
-        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
         remedy = "check the network and the token (`hf auth login`, or HF_TOKEN), and push again"
-        raise UnreachableError(f"the hub did not take {repository} ({reason})", remedy) from None
+        what = f"the hub did not take {repository} ({first_line(error)})"
+        raise UnreachableError(what, remedy) from None
     return f"{api.endpoint}/datasets/{repository}"

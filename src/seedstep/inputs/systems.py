@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 
 from seedstep.data import Prediction, Problem, Task, TaskFiles, load_tasks, read_predictions
 from seedstep.data.records import raise_first
-from seedstep.errors import InputError
+from seedstep.errors import InputError, unknown_name
 from seedstep.evaluate import Reference, Scores, references_of
 
 __all__ = [
@@ -126,8 +126,7 @@ def read_systems(
             systems.append(_of_file(source, *given))
     for name in names:
         if name not in {one.name for one in systems}:
-            known = ", ".join(one.name for one in systems) or "none"
-            raise InputError(f"there are no predictions named '{name}'", f"there are: {known}")
+            raise unknown_name("system", name, [one.name for one in systems])
     if not systems:
         raise InputError("there are no predictions", "name a run or a file that has some")
     return tuple(systems)

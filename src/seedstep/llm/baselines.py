@@ -10,10 +10,10 @@ Example::
 """
 
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from types import MappingProxyType
 
 from seedstep.data import Instance, Task
+from seedstep.data.choices import draw_from
 
 __all__ = ["BASELINES", "Copy", "copy_demonstration", "copy_input"]
 
@@ -36,12 +36,8 @@ def copy_demonstration(task: Task, instance: Instance, seed: int | None) -> str 
     examples = task.positive_examples
     if not examples:
         return None
-    return examples[0 if seed is None else _drawn(seed, instance.id, len(examples))].output
-
-
-def _drawn(seed: int, instance: str, choices: int) -> int:
-    key = f"{seed} {instance}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(sha256(key).digest()) % choices
+    drawn = 0 if seed is None else draw_from(f"{seed} {instance.id}", len(examples))
+    return examples[drawn].output
 
 
 BASELINES: Mapping[str, Copy] = MappingProxyType(

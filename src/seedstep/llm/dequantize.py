@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from seedstep.data.files import new_folder
-from seedstep.errors import MissingExtraError, ModelError
+from seedstep.errors import MissingExtraError, ModelError, first_line
 from seedstep.llm.local import file_fingerprint
 
 __all__ = [
@@ -120,9 +120,8 @@ CACHE_FORM = 2
 
 def not_loaded(checkpoint: str, part: str, error: Exception) -> ModelError:
     """The error that a checkpoint's part can't be loaded."""
-    reason = (str(error).strip().splitlines() or ["no reason given"])[0]
     return ModelError(
-        f"{checkpoint}: transformers can't load its {part} ({reason})",
+        f"{checkpoint}: transformers can't load its {part} ({first_line(error)})",
         "check the path or the name after `hf:`",
     )
 

@@ -10,7 +10,6 @@ Example::
         model: str = field(default="local", metadata=HELP["model"])
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
@@ -18,7 +17,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 import msgspec
 
-from seedstep.errors import InputError
+from seedstep.errors import InputError, unknown_name
 from seedstep.llm.models import ModelRef, either, forms_of
 from seedstep.llm.records import Budget, Price, Sampling
 
@@ -160,9 +159,7 @@ def convert_settings(kind: type[T], values: Mapping[str, Any], source: str) -> T
     known = [one.name for one in fields(kind)]  # type: ignore[arg-type]  # all are dataclasses
     for name in values:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            remedy = f"write '{near[0]}'" if near else f"known are {', '.join(known)}"
-            raise InputError(f"{source}: there is no setting '{name}'", remedy)
+            raise unknown_name("setting", name, known, source)
     try:
         return msgspec.convert(dict(values), kind)
     except msgspec.ValidationError as error:
@@ -194,10 +191,7 @@ def _wrong_value(source: str, place: str, error: Exception) -> InputError:
 def _check_sampling(settings: Spending, source: str) -> None:
     for name, values in settings.sampling.items():
         if name not in settings.SAMPLING:
-            raise InputError(
-                f"{source}, setting 'sampling': there is no request '{name}'",
-                f"known are {', '.join(settings.SAMPLING)}",
-            )
+            raise unknown_name("request", name, settings.SAMPLING, f"{source}, setting 'sampling'")
         try:
             override(settings.SAMPLING[name], msgspec.convert(values, dict[str, Any]))
         except (msgspec.ValidationError, TypeError) as error:

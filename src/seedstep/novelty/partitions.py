@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from seedstep.errors import InputError, MissingExtraError, SeedstepError
+from seedstep.errors import InputError, MissingExtraError, SeedstepError, first_line
 from seedstep.novelty.bulk import Decisions, KeptTexts, Nearest, Settling, TellSettled
 from seedstep.novelty.texts import TokenNumbers, encode
 from seedstep.text import TOKENIZERS
@@ -84,13 +84,12 @@ def ray_cluster(address: str) -> Iterator[None]:
             logging_level="ERROR",
         )
     except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error).partition("\n")[0]
-        remedy = "start one there, or use local"
-        raise InputError(f"no Ray cluster at {address}: {reason}", remedy) from None
+        what = f"no Ray cluster at {address}: {first_line(error)}"
+        raise InputError(what, "start one there, or use local") from None
     try:
         yield
     except ray.exceptions.RayError as error:
-        what = f"the Ray cluster failed: {str(error).partition(chr(10))[0]}"
+        what = f"the Ray cluster failed: {first_line(error)}"
         raise SeedstepError(what, "give its workers more memory, or use more partitions") from None
     finally:
         ray.shutdown()

@@ -38,7 +38,7 @@ from typing import Any
 import msgspec
 
 from seedstep.data import make_folder, write_atomically
-from seedstep.errors import InputError, RunError, SeedstepError
+from seedstep.errors import InputError, RunError, SeedstepError, unknown_name
 from seedstep.runs import read_yaml
 
 __all__ = ["Experiment", "Stage", "StageFailed", "read_experiment", "run_experiment"]
@@ -121,7 +121,7 @@ def read_experiment(path: Path, values: Mapping[str, str] | None = None) -> Expe
     known = {"here": str(path.parent.resolve()), **_values(path, content)}
     for name in values or {}:
         if name not in known:
-            raise InputError(f"{path}: there is no value '{name}'", f"known are {', '.join(known)}")
+            raise unknown_name("value", name, known, str(path))
     known |= values or {}
     written = content.get("stages")
     if not isinstance(written, list) or not written:
@@ -169,8 +169,7 @@ def _words(where: str, flags: Mapping[str, Any], values: Mapping[str, str]) -> I
 
     def value_of(match: re.Match[str]) -> str:
         if match[1] not in values:
-            known = ", ".join(values)
-            raise InputError(f"{where}: there is no value '{match[1]}'", f"known are {known}")
+            raise unknown_name("value", match[1], values, where)
         return values[match[1]]
 
     for name, value in flags.items():

@@ -19,10 +19,11 @@ from seedstep.errors import InputError
 from seedstep.evaluate import InstanceResult, Metric, Scores, category_metric
 from seedstep.evaluate.compare import EvaluatedSystem
 from seedstep.evaluate.intervals import Value
-from seedstep.evaluate.tables import METRIC_NAMES, NO_CATEGORY, one_line
+from seedstep.evaluate.tables import METRIC_NAMES, NO_CATEGORY
 from seedstep.report.charts import ChartLine, line_chart, render
 from seedstep.report.charts.style import LIGHT, SERIES, drawing
 from seedstep.report.records import Chart
+from seedstep.text import one_line
 from seedstep.tune.records import read_losses
 
 __all__ = [

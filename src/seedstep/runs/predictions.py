@@ -15,7 +15,7 @@ import msgspec
 
 from seedstep.data import Prediction, Task, TaskFiles, instances_of, load_tasks
 from seedstep.encode import make_encoding
-from seedstep.errors import InputError, RunError
+from seedstep.errors import InputError, RunError, unknown_name
 from seedstep.evaluate.scores import Reference, references_of
 from seedstep.infer.predict import Answer, TaskWork
 from seedstep.infer.settings import (
@@ -228,8 +228,7 @@ class PredictionsRun(RunDirectory[ChosenTasks, TaskFiles]):
         """
         kept = self._kept(name)
         if not kept:
-            known = ", ".join(self.names()) or "none yet"
-            raise InputError(f"{self.path} has no system '{name}'", f"there are {known}")
+            raise unknown_name("system", name, self.names(), str(self.path))
         return make_system_settings(kept.settings, str(self.path))
 
     def predictions(self, name: str) -> Iterator[Prediction]:

@@ -13,7 +13,6 @@ Example::
 """
 
 import hashlib
-import random
 import re
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -22,6 +21,7 @@ from itertools import islice
 from rapidfuzz import fuzz
 
 from seedstep.data import Example, Task
+from seedstep.data.choices import generator
 from seedstep.llm import Engine
 from seedstep.llm.order import AHEAD, in_order
 from seedstep.prompts import render
@@ -251,4 +251,4 @@ def _ranked(made: ExampleSet, turn: Turn) -> ExampleSet:
 def draw_two(number: int, seed: int, task_id: str) -> tuple[int, ...]:
     """Two of so many examples at random, by run and task; alike on every machine."""
     digest = hashlib.sha256(f"{seed}\0{task_id}".encode()).digest()
-    return tuple(random.Random(digest).sample(range(number), BEST))  # noqa: S311 - no secret
+    return tuple(generator(digest).sample(range(number), BEST))

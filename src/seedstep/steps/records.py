@@ -5,7 +5,6 @@ Example::
     WrittenSteps("task1", turns, steps=("Read it.", "Answer."), chosen=4)
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from statistics import fmean
 from types import MappingProxyType
 
 from seedstep.data import Example
+from seedstep.data.choices import draw_from
 from seedstep.steps.check import Finding
 from seedstep.steps.parse import REASONS
 
@@ -140,8 +140,7 @@ def _permuted(steps: Sequence[str], seed: str) -> tuple[str, ...]:
     """Fisher and Yates's shuffle, its choices taken from hashes."""
     rest = list(steps)
     for last in range(len(rest) - 1, 0, -1):
-        digest = hashlib.sha256(f"{last} {seed}".encode(errors="surrogatepass")).digest()
-        chosen = int.from_bytes(digest) % (last + 1)
+        chosen = draw_from(f"{last} {seed}", last + 1)
         rest[last], rest[chosen] = rest[chosen], rest[last]
     return tuple(rest)
 

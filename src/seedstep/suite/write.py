@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from random import Random
 from types import MappingProxyType
 
 from seedstep.data import Instance, Task, new_folder, task_file
+from seedstep.data.choices import generator
 from seedstep.errors import InputError, RunError
 from seedstep.suite.spec import DrawnInstance, TaskSpec
 from seedstep.suite.tasks import TEST, TRAIN
@@ -105,7 +105,7 @@ def _task(spec: TaskSpec, number: str) -> Task:
 
 def _instances(spec: TaskSpec) -> list[DrawnInstance]:
     """Instances with different inputs, none of them that of an example; by the task's name."""
-    chance = Random(spec.name)  # noqa: S311 - no secret
+    chance = generator(spec.name)
     shown = {one.input for one in (*spec.positive, *spec.negative)}
     drawn: dict[str, tuple[str, ...]] = {}
     for text, outputs in (spec.draw(chance) for _ in range(DRAWS)):

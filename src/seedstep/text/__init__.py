@@ -1,6 +1,7 @@
-"""Tokenisation, ROUGE, the normal form of answers, and plain text out of replies."""
+"""Tokens and ROUGE, the normal form of answers, and texts of others made fit to be shown."""
 
-from seedstep.text.cleaning import answer, json_object, loops, plain_text, visible
+from seedstep.text.cleaning import answer, json_object, loops, one_line, plain_text, visible
+from seedstep.text.markdown import as_entities, escaped, markdown_table
 from seedstep.text.thoughts import split_thoughts, without_marks
 from seedstep.text.tokens import (
     TOKENIZERS,
@@ -17,11 +18,15 @@ __all__ = [
     "TOKENIZERS",
     "Tokenizer",
     "answer",
+    "as_entities",
+    "escaped",
     "json_object",
     "latin_tokens",
     "lcs_f1",
     "loops",
+    "markdown_table",
     "normal_answer",
+    "one_line",
     "plain_text",
     "rouge_l",
     "rouge_l_and_1",

@@ -1,8 +1,16 @@
-"""Texts that others wrote, as they may be shown: nothing that drives a terminal or turns text.
+"""Texts that others wrote, made fit to be shown or kept.
+
+One table says which characters are removed. `plain_text` is for data that is kept, `visible` for
+terminals and pages, `one_line` for cells, titles and names.
 
 Example::
 
-    visible("red\x1b[31m")  # "red�[31m"
+    >>> visible("red\\x1b[31m")
+    'red\N{REPLACEMENT CHARACTER}[31m'
+    >>> one_line("first\\nsecond\\u202e")
+    'first second '
+    >>> plain_text("one\\r\\ntwo\\x00")
+    'one\\ntwo'
 """
 
 import json
@@ -16,39 +24,67 @@ __all__ = [
     "answer",
     "json_object",
     "loops",
+    "one_line",
     "plain_text",
     "visible",
 ]
 
-_UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
-)
-"""Control characters but tab and newline, marks of direction, and what is no character at all."""
+CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f"
+"""The control characters but tab and line feed. Some drive terminals."""
 
+SURROGATES = "\ud800-\udfff"
+"""Halves of characters, which can't be written to a file."""
 
-def visible(text: str) -> str:
-    """The text with a replacement character for each of those."""
-    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text)
+DIRECTION = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+"""Unicode's property Bidi_Control: they turn the text that follows them around."""
 
+NONCHARACTERS = "\ufffe\uffff"
+"""Code points that stand for no character and are not allowed in XML."""
 
-_NOT_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_FENCE = re.compile(r"\A\s*```\w*\n(?P<body>.*?)\n?(?:```\s*)?\Z", re.DOTALL)
+LINE_BREAKS = "\t\n\u2028\u2029"
+"""White space that ends a line or a cell."""
+
+_NOT_TEXT = re.compile(f"[{CONTROL}{SURROGATES}]")
+_NOT_SHOWN = re.compile(f"[{CONTROL}{SURROGATES}{DIRECTION}{NONCHARACTERS}]")
+_NOT_ON_A_LINE = re.compile(f"[{CONTROL}{SURROGATES}{DIRECTION}{NONCHARACTERS}{LINE_BREAKS}]+")
 
 
 def plain_text(text: str) -> str:
-    """Without control characters and lone surrogates; a line ends with a line feed."""
+    """Return a text without control characters and surrogates; lines end with a line feed.
+
+    Marks of direction stay, since texts in Arabic and Hebrew need them.
+    """
     return _NOT_TEXT.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
+def visible(text: str) -> str:
+    """Return a text to show on several lines, a replacement character for each harmful one."""
+    return _NOT_SHOWN.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def one_line(text: str) -> str:
+    """Return a text to show on one line, a space for harmful characters and line breaks."""
+    return _NOT_ON_A_LINE.sub(" ", text)
+
+
+_FENCE = re.compile(r"\A\s*```\w*\n(?P<body>.*?)\n?(?:```\s*)?\Z", re.DOTALL)
+
+
 def answer(text: str) -> str:
-    """A reply without a reasoning model's thoughts, and without one fence around it all."""
+    """Return what a reply says: without a reasoning model's thoughts, and without a fence.
+
+    Example::
+
+        >>> answer("<think>Easy.</think>```\\n42\\n```")
+        '42'
+    """
     said, _ = split_thoughts(plain_text(text))
     fenced = _FENCE.match(said)
     return fenced["body"] if fenced else said
 
 
 def json_object(text: str) -> dict[str, Any] | None:
-    """The one JSON object that a text is; None if it is none, or has a name twice."""
+    """Return the JSON object that a text is; None if it is none, or has a name twice."""
     try:
         record = json.loads(text, object_pairs_hook=_without_doubles)
     except (ValueError, RecursionError):
@@ -70,7 +106,7 @@ LOOP_SHARE = 0.5
 
 
 def loops(text: str) -> bool:
-    """Whether a text repeats the same words over and over."""
+    """Return whether a text repeats the same words over and over."""
     words = unicode_tokens(text)
     if len(words) < LOOP_WORDS:
         return False

@@ -9,7 +9,6 @@ Example::
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,17 +18,13 @@ import yaml
 from seedstep.data import write_atomically
 from seedstep.encode import Encoding
 from seedstep.llm import ModelRef
+from seedstep.text import escaped, markdown_table, one_line
 from seedstep.tune.records import Training
 
 __all__ = ["CardFacts", "CardSource", "render_card", "write_card"]
 
 LONGEST = 300
 """Characters of a name that are written at the most."""
-
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-)
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#!|~&:@$])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +132,7 @@ def _data(facts: CardFacts) -> str:
 def _encodings(encodings: Mapping[str, Encoding]) -> str:
     columns = [_settings(encoding) for encoding in encodings.values()]
     rows = [(same[0][0], *(value for _, value in same)) for same in zip(*columns, strict=True)]
-    head = ("setting", *map(_text, encodings))
+    head = ("setting", *encodings)
     return "## Encoding\n\n" + _table(head, rows)
 
 
@@ -191,9 +186,7 @@ def _settings(record: Encoding | Training) -> list[tuple[str, object]]:
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head)]
-    lines += [tuple(_cell(value) for value in row) for row in rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return markdown_table(head, rows, cell=_cell).rstrip("\n")
 
 
 def _cell(value: object) -> str:
@@ -216,11 +209,11 @@ def _count(number: int, noun: str) -> str:
 
 
 def _line(text: str) -> str:
-    """Untrusted text on one line, without control characters and direction marks."""
-    text = _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text)
+    """A name of others on one line, cut where it is too long."""
+    text = one_line(text)
     return text if len(text) <= LONGEST else text[:LONGEST] + "…"
 
 
 def _text(text: str) -> str:
-    """Untrusted text that Markdown shows as it is."""
-    return _MARKUP.sub(r"\\\1", _line(text))
+    """A name of others that Markdown shows as it is."""
+    return escaped(_line(text), all_markup=True)

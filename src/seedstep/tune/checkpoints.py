@@ -21,7 +21,7 @@ from typing import Any
 
 from seedstep.data import make_folder, write_atomically
 from seedstep.encode import TokenPair
-from seedstep.errors import InputError, RunError, RunMismatchError, TuningError
+from seedstep.errors import InputError, RunError, RunMismatchError, TuningError, first_line
 from seedstep.tune.records import CHECKPOINTS, Training, TuningData
 
 __all__ = [
@@ -147,7 +147,7 @@ class CheckpointFolder:
         shutil.rmtree(self.path / PARTIAL, ignore_errors=True)
         last = self.last()
         stays = f"the last good one is {last}" if last else "there is none yet"
-        what = f"the checkpoint of step {step} can't be written ({_reason(error)})"
+        what = f"the checkpoint of step {step} can't be written ({first_line(error)})"
         return TuningError(
             f"{self.path}: {what}; {stays}",
             "free space, and start the same command again",
@@ -157,13 +157,9 @@ class CheckpointFolder:
 def unreadable(checkpoint: object, error: Exception) -> RunError:
     """The error to raise for a checkpoint that is damaged."""
     return RunError(
-        f"{checkpoint}: can't be read ({_reason(error)})",
+        f"{checkpoint}: can't be read ({first_line(error)})",
         "restore it, or remove this folder to start from the beginning",
     )
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def step_of(checkpoint: Path) -> int:

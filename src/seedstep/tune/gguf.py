@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 
 from seedstep.data.files import whole_file
-from seedstep.errors import MissingExtraError, ModelError
+from seedstep.errors import MissingExtraError, ModelError, first_line
 from seedstep.llm.checkpoints import load_tokenizer
 from seedstep.llm.dequantize import INSTALL, PRE_TOKENIZERS, pre_tokenizer_name
 
@@ -223,9 +223,8 @@ def _config(checkpoint: Path) -> Any:
     try:
         config = transformers.AutoConfig.from_pretrained(checkpoint, local_files_only=True)
     except Exception as error:  # of many kinds, for a file that may hold anything
-        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
         remedy = "name the directory of a whole checkpoint; LoRA's weights are merged first"
-        raise ModelError(f"{checkpoint}: no checkpoint ({reason})", remedy) from None
+        raise ModelError(f"{checkpoint}: no checkpoint ({first_line(error)})", remedy) from None
     kinds = config.architectures or ["none named"]
     if kinds != [ARCHITECTURE]:
         raise _unsupported_gguf(checkpoint, f"architecture {', '.join(kinds)}")

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from seedstep.data import Instance, Task
+from seedstep.data.choices import draw
 from seedstep.encode import Encoding
-from seedstep.encode.layouts import draw
 from seedstep.errors import InputError
 from seedstep.tune.settings import TuneSource
 

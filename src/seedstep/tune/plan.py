@@ -11,13 +11,12 @@ Example::
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any, Protocol
 
 import numpy as np
 
+from seedstep.data.choices import draw, order_key
 from seedstep.encode import TokenPair
-from seedstep.encode.layouts import draw
 from seedstep.encode.packing import IGNORED, PackedGroup, PackedRow, group_pairs, make_row, pack
 from seedstep.tune.records import Training, TuningData
 
@@ -45,7 +44,7 @@ def batches_of(
     share = min(share, max(1, batch // 2))
     tasks: dict[str, list[tuple[bytes, int]]] = {}
     for place, pair in enumerate(pairs):
-        chance = _chance(seed, epoch, pair.task, pair.instance)
+        chance = order_key(seed, epoch, pair.task, pair.instance)
         tasks.setdefault(pair.task, []).append((chance, place))
     bundles: list[tuple[bytes, list[int]]] = []
     for members in tasks.values():
@@ -79,11 +78,6 @@ def divide(
 
 def _tokens(group: PackedGroup) -> int:
     return group.tokens
-
-
-def _chance(seed: int, epoch: int, task: str, instance: str) -> bytes:
-    text = f"{seed}\0{epoch}\0{task}\0{instance}"
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 Pass = tuple[PackedRow, ...]

@@ -20,7 +20,7 @@ from transformers import TrainingArguments
 from transformers.utils import logging
 
 from seedstep.data.files import new_folder
-from seedstep.errors import InputError, MissingExtraError, TuningError
+from seedstep.errors import InputError, MissingExtraError, TuningError, first_line
 from seedstep.tune.records import Training
 from seedstep.tune.sharing import Attention, shared_attention
 
@@ -161,6 +161,6 @@ def _whole(folder: Path) -> Iterator[Path]:
         with new_folder(folder) as partial:
             yield partial
     except (OSError, RuntimeError, SafetensorError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         remedy = "free space, and start again: it goes on from the last checkpoint"
-        raise TuningError(f"{folder}: the model can't be written ({reason})", remedy) from None
+        what = f"{folder}: the model can't be written ({first_line(error)})"
+        raise TuningError(what, remedy) from None

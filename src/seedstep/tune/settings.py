@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from seedstep.errors import InputError
+from seedstep.errors import InputError, unknown_name
 from seedstep.llm.settings import HELP, Count, convert_settings, explained
 from seedstep.tune.records import Training
 
@@ -150,7 +150,7 @@ def source_of(parts: object, where: str) -> TuneSource:
     known = [one.name for one in fields(TuneSource)]
     for name in parts if isinstance(parts, dict) else ():
         if name not in known:
-            raise InputError(f"{where}: there is no '{name}'", f"known are {', '.join(known)}")
+            raise unknown_name("part of a source", name, known, where)
     try:
         source = msgspec.convert(parts, TuneSource, strict=False)
     except msgspec.ValidationError as error:
@@ -309,8 +309,7 @@ def _preset(name: object, source: str) -> Mapping[str, Any]:
     if name is None:
         return {}
     if not isinstance(name, str) or name not in PRESETS:
-        known = ", ".join(PRESETS)
-        raise InputError(f"{source}: there is no preset '{name}'", f"known are {known}")
+        raise unknown_name("preset", name, PRESETS, source)
     return PRESETS[name].settings
 
 

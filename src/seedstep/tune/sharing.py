@@ -9,7 +9,6 @@ Example::
     losses = token_losses(model, [make_row(groups)], attention)
 """
 
-import random
 from collections.abc import Iterator, Sequence
 from inspect import signature
 from typing import Any, Literal
@@ -19,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
+from seedstep.data.choices import generator
 from seedstep.encode import TokenPair
 from seedstep.encode.packing import IGNORED, PackedGroup, PackedRow, group_pairs, make_row, visible
 from seedstep.errors import InputError
@@ -236,7 +236,7 @@ def _difference(model: Any, attention: Attention) -> str | None:
 
 def _trial(vocabulary: int) -> list[TokenPair]:
     """Instances of two tasks, of random tokens."""
-    chance = random.Random(0)  # noqa: S311
+    chance = generator(0)
     pairs = []
     for task in ("a", "b"):
         prefix = chance.choices(range(vocabulary), k=TRIAL_TOKENS // 2)
