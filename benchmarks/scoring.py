@@ -127,7 +127,7 @@ def score_ours(items: Sequence[Item]) -> list[Score]:
     """As seedstep.evaluate scores."""
     marker = PredictionMarker()
     marks = (marker.mark(one.prediction, one.references) for one in items)
-    return [(one.rouge_l, one.rouge_1) for one in marks]
+    return [(one["rouge_l"], one["rouge_1"]) for one in marks]
 
 
 def score_theirs(items: Sequence[Item]) -> list[Score]:

@@ -166,7 +166,7 @@ class TestBaselines:
         with predict(tmp_path / "run", tasks=tasks, split="test", model=model) as run:
             scores = score(run.predictions(model), run.references())
         assert scores.overall.instances == 6284
-        assert round(scores.overall.rouge_l, 2) == rouge_l
+        assert round(scores.overall.of("rouge_l"), 2) == rouge_l
 
 
 class TestCheckpoints:

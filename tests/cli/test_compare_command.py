@@ -144,12 +144,12 @@ class TestFigures:
         systems = systems_of(tmp_path, ("one", "two", "three"))
         (axes,) = overall_figure(systems).axes
         bars = [bar.get_width() for bar in axes.patches]
-        expected = [one.overall.rouge_l.value for one in systems]
+        expected = [one.overall.of("rouge_l").value for one in systems]
         assert bars[:3] == pytest.approx(expected)
         assert [text.get_text() for text in axes.get_yticklabels()] == ["one", "two", "three"]
         whiskers = axes.containers[0].lines[2][0].get_segments()
         assert [whisker[0][0] for whisker in whiskers] == pytest.approx(
-            [one.overall.rouge_l.low for one in systems]
+            [one.overall.of("rouge_l").low for one in systems]
         )
 
     def test_categories_are_grouped_with_their_metric(self, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ class TestFigures:
         assert labels == ["Title Generation\n(ROUGE-L)", "Textual Entailment\n(exact match)"]
         assert len(axes.patches) == 4
         tops = [bar.get_height() for bar in axes.patches]
-        assert tops[2] == pytest.approx(systems[1].groups["Title Generation"].rouge_l.value)
+        assert tops[2] == pytest.approx(systems[1].groups["Title Generation"].of("rouge_l").value)
 
     def test_a_score_without_an_interval_has_no_whisker(self, tmp_path: Path) -> None:
         systems = systems_of(tmp_path, ("one", "two"), category="Sorting")

@@ -11,7 +11,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 
 from seedstep.errors import InputError
-from seedstep.evaluate import InstanceResult, Marks, Prediction, Reference, score
+from seedstep.evaluate import InstanceResult, Prediction, Reference, score
 from seedstep.evaluate.compare import compare, mcnemar
 from seedstep.evaluate.intervals import MIN_UNITS, Value, resample
 from support.values import numbers
@@ -28,7 +28,7 @@ def results(
             f"{task}-{number}",
             task,
             category or CATEGORIES[len(task) % 2],
-            Marks(mark, mark, float(task in exact)),
+            {"rouge_l": mark, "rouge_1": mark, "exact_match": float(task in exact)},
             "predicted",
         )
         for task, several in marks.items()
@@ -44,11 +44,12 @@ def random_marks(seed: int, tasks: int, instances: int = 10) -> dict[str, list[f
 def test_a_model_does_not_differ_from_itself() -> None:
     same = results(random_marks(1, tasks=20))
     found = compare(same, same)
-    for difference in (found.overall, found.exact_match, *found.categories.values()):
+    for difference in (*found.differences, *found.categories.values()):
         assert difference.difference == Value(0.0, 0.0, 0.0)
         assert (difference.wins, difference.losses) == (0, 0)
         assert difference.ties == difference.instances
         assert difference.first == difference.second
+    assert found.mcnemar
     assert found.mcnemar.p_value == 1.0
     assert (found.first_unpaired, found.second_unpaired) == ((), ())
 
@@ -79,7 +80,7 @@ def test_the_difference_is_that_of_the_means_over_instances() -> None:
     first = results(random_marks(4, 8) | {"t1": [1.0] * 9, "t2": [0.0]})
     second = results(random_marks(5, 8) | {"t1": [0.5] * 9, "t2": [1.0]})
     found = compare(first, second).overall
-    expected = 100 * np.mean([one.marks.rouge_l for one in first])
+    expected = 100 * np.mean([one.marks["rouge_l"] for one in first])
     assert found.first == pytest.approx(expected)
     assert found.difference.value == pytest.approx(found.first - found.second)
     assert (found.instances, found.tasks) == (70, 8)
@@ -91,7 +92,7 @@ def brute_force_interval(
     """The same interval, one task drawn at a time, with the t distribution of scipy."""
     tasks: dict[str, list[float]] = {}
     for one, other in zip(first, second, strict=True):
-        tasks.setdefault(one.task, []).append(100 * (one.marks.rouge_l - other.marks.rouge_l))
+        tasks.setdefault(one.task, []).append(100 * (one.marks["rouge_l"] - other.marks["rouge_l"]))
     chance = random.Random(0)
     units = len(tasks)
     means = []
@@ -172,11 +173,12 @@ def test_categories_are_compared_by_their_published_metric() -> None:
     found = compare(first, second)
     assert list(found.categories) == ["Title Generation", "Word Analogy"]
     analogy, titles = found.categories["Word Analogy"], found.categories["Title Generation"]
-    assert (analogy.metric, analogy.first, analogy.second) == ("exact_match", 100.0, 0.0)
-    assert titles.metric == "rouge_l"
+    assert (analogy.metric.name, analogy.first, analogy.second) == ("exact_match", 100.0, 0.0)
+    assert titles.metric.name == "rouge_l"
     assert titles.difference.value == pytest.approx(10.0)
     assert (analogy.instances, analogy.wins, titles.instances, titles.wins) == (4, 4, 2, 2)
-    assert found.exact_match.difference.value == 100.0
+    assert found.by("exact_match").difference.value == 100.0
+    assert found.mcnemar
     assert (found.mcnemar.first_only, found.mcnemar.second_only) == (6, 0)
 
 

@@ -12,21 +12,26 @@ from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.tables import CellTable, markdown, shown
 from support.command_line import UNSAFE
 
+
+def marks(rouge_l: float, rouge_1: float, exact_match: float) -> Marks:
+    return {"rouge_l": rouge_l, "rouge_1": rouge_1, "exact_match": exact_match}
+
+
 RESULTS = [
     InstanceResult(
-        f"t{n}-{k}", f"t{n}", "Sorting" * (n % 2), Marks(n / 9, n / 10, float(n == k)), "predicted"
+        f"t{n}-{k}", f"t{n}", "Sorting" * (n % 2), marks(n / 9, n / 10, float(n == k)), "predicted"
     )
     for n in range(9)
     for k in range(n + 1)
 ]
-NOTHING = [InstanceResult(one.instance, one.task, "", Marks(0, 0, 0), "missing") for one in RESULTS]
+NOTHING = [InstanceResult(one.instance, one.task, "", marks(0, 0, 0), "missing") for one in RESULTS]
 
 
 def test_the_interval_is_that_of_a_difference_from_nothing() -> None:
     found = measured(RESULTS, seed=3)
     against = compare(RESULTS, NOTHING, seed=3)
-    assert found.rouge_l == against.overall.difference
-    assert found.exact_match == against.exact_match.difference
+    assert found.of("rouge_l") == against.overall.difference
+    assert found.of("exact_match") == against.by("exact_match").difference
     assert (found.instances, found.tasks, found.missing) == (45, 9, 0)
     assert measured(NOTHING).missing == 45
 
@@ -35,7 +40,7 @@ def test_groups_are_by_name_and_few_tasks_have_no_interval() -> None:
     found = measured_by(RESULTS, "category")
     assert list(found) == ["", "Sorting"]
     assert [one.tasks for one in found.values()] == [5, 4]
-    assert all(one.rouge_1.low is None and one.rouge_1.reason for one in found.values())
+    assert all(one.of("rouge_1").low is None and one.of("rouge_1").reason for one in found.values())
     assert list(measured_by(RESULTS, "task")) == [f"t{n}" for n in range(9)]
     assert measured_by(NOTHING, "category") == {}
 

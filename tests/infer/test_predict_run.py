@@ -34,7 +34,7 @@ def test_every_instance_is_predicted_in_order(model: ScriptedServer, tmp_path: P
         references = run.references()
         assert run.names() == ("openai:scripted",)
         assert run.counts("openai:scripted") == PredictionCounts(12, 0, 0, 0, 0)
-        assert score(found, references).overall.exact_match == 100
+        assert score(found, references).overall.of("exact_match") == 100
     assert [one.instance for one in found] == list(references)
     assert [one.text for one in found] == [
         word.upper() for task in range(3) for word in words(task, 4)
@@ -111,7 +111,7 @@ def test_what_fails_is_kept_as_failed_and_counts_as_empty(tmp_path: Path) -> Non
     assert count == 2
     assert found["task0-word0x1"].failed == reason
     assert found["task0-word0x1"].text == ""
-    assert (overall.exact_match, overall.failed, overall.missing) == (75.0, 2, 0)
+    assert (overall.of("exact_match"), overall.failed, overall.missing) == (75.0, 2, 0)
 
 
 def test_empty_and_cut_answers_are_counted(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ class TestSystems:
             assert run.settings_of("zero").encoding.positive == 0
             assert run.settings_of("zero").model == "openai:scripted"
             scores = [score(run.predictions(one), run.references()) for one in run.names()]
-        assert [one.overall.exact_match for one in scores] == [100, 100, 100]
+        assert [one.overall.of("exact_match") for one in scores] == [100, 100, 100]
         with pytest.raises(InputError, match="no system 'many'"):
             predicted(tmp_path / "run", "many")
 
@@ -284,7 +284,7 @@ class TestTasks:
             ("second/1", "second"),
             ("own-second", "same"),
         ]
-        assert score(found, references).overall.exact_match == 100
+        assert score(found, references).overall.of("exact_match") == 100
 
     def test_written_for_users_are_predicted_by_their_instruction(
         self, model: ScriptedServer, tmp_path: Path

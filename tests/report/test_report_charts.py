@@ -7,6 +7,7 @@ from itertools import combinations
 
 import pytest
 
+from seedstep.evaluate import METRICS
 from seedstep.evaluate.compare import Difference
 from seedstep.evaluate.intervals import Value
 from seedstep.report.charts import (
@@ -35,12 +36,14 @@ HOSTILE = (
     "#0b63a5 &amp; {{ 1 }} %s",
 )
 
+ROUGE_L, _, EXACT_MATCH = METRICS
+
 HEAD = ("system", "answers")
 SCORES = Value(2.0, -1.0, 5.0)
 
 
 def differences(*names: str) -> dict[str, Difference]:
-    return {name: Difference("rouge_l", 10, 8, 52.0, 50.0, SCORES, 5, 3, 2) for name in names}
+    return {name: Difference(ROUGE_L, 10, 8, 52.0, 50.0, SCORES, 5, 3, 2) for name in names}
 
 
 def charts(*names: str) -> list[Chart]:
@@ -148,8 +151,8 @@ def test_bins_by_their_ends() -> None:
 
 
 def test_a_value_without_an_interval_says_why() -> None:
-    few = Difference("exact_match", 4, 2, 50.0, 25.0, Value(25.0, None, None, "2 tasks"), 2, 1, 1)
-    none = Difference("rouge_l", 4, 2, 0.0, 0.0, Value(None, None, None, "no tasks"), 0, 0, 4)
+    few = Difference(EXACT_MATCH, 4, 2, 50.0, 25.0, Value(25.0, None, None, "2 tasks"), 2, 1, 1)
+    none = Difference(ROUGE_L, 4, 2, 0.0, 0.0, Value(None, None, None, "no tasks"), 0, 0, 4)
     chart = difference_chart("d", "D", {**differences("a"), "b": few, "c": none}, ("new", "old"))
     render(chart, "1")
     assert [row[3:] for row in chart.table.rows] == [

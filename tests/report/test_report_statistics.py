@@ -152,7 +152,7 @@ def test_the_most_improved_tasks_lead_with_the_instances_that_show_it() -> None:
     found = task_changes(score(scores(right), references), score(scores(before), references))
     assert [one.task for one in found] == ["up", "same", "down"]
     assert [round(one.difference) for one in found] == [67, 0, -33]
-    assert found[0].metric == "rouge_l"
-    assert found[2].metric == "exact_match"
+    assert found[0].metric.name == "rouge_l"
+    assert found[2].metric.name == "exact_match"
     assert {one.instance for one in found[0].instances[:2]} == {"up-0", "up-2"}
     assert found[2].instances[0].instance == "down-1"

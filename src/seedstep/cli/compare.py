@@ -75,12 +75,12 @@ def _print(pairing: Pairing) -> None:
     console.print(plain(comparison_title(pairing), style="bold"), soft_wrap=True)
     print_table(comparison_table(pairing))
     found = pairing.comparison
-    test = found.mcnemar
-    line = (
-        f"Exact matches: {test.first_only:,} only A, {test.second_only:,} only B; "
-        f"McNemar's test p = {test.p_value:.2g} ({test.method})."
-    )
-    console.print(plain(line), soft_wrap=True)
+    if test := found.mcnemar:
+        line = (
+            f"Exact matches: {test.first_only:,} only A, {test.second_only:,} only B; "
+            f"McNemar's test p = {test.p_value:.2g} ({test.method})."
+        )
+        console.print(plain(line), soft_wrap=True)
     for line in _absent(pairing.first, pairing.second, found):
         console.print(plain(line, style="yellow"), soft_wrap=True)
     console.print()

@@ -2,32 +2,36 @@
 
 from seedstep.data import Prediction
 from seedstep.evaluate.metrics import (
+    METRICS,
     Marks,
     Metric,
     PredictionMarker,
+    PreparedText,
+    ScoredPair,
+    category_metric,
     stemmed_tokens,
     without_space_marks,
 )
 from seedstep.evaluate.scores import (
-    CATEGORY_METRICS,
     InstanceResult,
     Means,
     Reference,
     Scores,
-    category_metric,
     references_of,
     score,
 )
 
 __all__ = [
-    "CATEGORY_METRICS",
+    "METRICS",
     "InstanceResult",
     "Marks",
     "Means",
     "Metric",
     "Prediction",
     "PredictionMarker",
+    "PreparedText",
     "Reference",
+    "ScoredPair",
     "Scores",
     "category_metric",
     "references_of",

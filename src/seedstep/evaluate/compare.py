@@ -19,11 +19,10 @@ import numpy as np
 
 from seedstep.errors import InputError
 from seedstep.evaluate.intervals import Value, mean_over_tasks
-from seedstep.evaluate.metrics import Metric
-from seedstep.evaluate.scores import InstanceResult, Scores, category_metric, means
+from seedstep.evaluate.metrics import METRICS, Metric, category_metric, compared_metrics
+from seedstep.evaluate.scores import InstanceResult, Scores, means
 
 __all__ = [
-    "METRICS",
     "Comparison",
     "Difference",
     "EvaluatedSystem",
@@ -32,14 +31,13 @@ __all__ = [
     "MeanScores",
     "Pairing",
     "compare",
+    "compare_scores",
     "compare_with_first",
     "evaluated",
     "mcnemar",
     "measured",
     "measured_by",
 ]
-
-METRICS: tuple[Metric, ...] = ("rouge_l", "rouge_1", "exact_match")
 
 Grouping = Literal["category", "task"]
 
@@ -55,14 +53,11 @@ class MeanScores:
     tasks: int
     missing: int
     failed: int
-    rouge_l: Value
-    rouge_1: Value
-    exact_match: Value
+    values: Mapping[str, Value]
 
-    def of(self, metric: Metric) -> Value:
-        """The score by a metric."""
-        value: Value = getattr(self, metric)
-        return value
+    def of(self, metric: str) -> Value:
+        """Return the score by the metric of this name."""
+        return self.values[metric]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +93,8 @@ def measured(results: Sequence[InstanceResult], seed: int = 0) -> MeanScores:
     """The mean scores of some results, of which there is at least one."""
     tasks = [one.task for one in results]
 
-    def mean(metric: Metric) -> Value:
-        points = [100 * one.marks.of(metric) for one in results]
+    def mean(metric: str) -> Value:
+        points = [100 * one.marks[metric] for one in results]
         return mean_over_tasks(points, tasks, seed=seed)
 
     return MeanScores(
@@ -107,9 +102,7 @@ def measured(results: Sequence[InstanceResult], seed: int = 0) -> MeanScores:
         len(set(tasks)),
         sum(one.status == "missing" for one in results),
         sum(one.status == "failed" for one in results),
-        mean("rouge_l"),
-        mean("rouge_1"),
-        mean("exact_match"),
+        {metric: mean(metric) for metric in results[0].marks},
     )
 
 
@@ -124,6 +117,8 @@ def measured_by(
         return {}
     return {name: measured(groups[name], seed) for name in sorted(groups)}
 
+
+EXACT_MATCH = "exact_match"
 
 EXACT_BELOW = 25
 """Discordant pairs from which on McNemar's test takes the chi-squared approximation."""
@@ -163,21 +158,36 @@ class McNemar:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two systems compared. `categories` are each by the metric published for them.
+    """Two systems compared: `differences` over all instances, by each metric that is `compared`.
+
+    `categories` are each by the metric published for them. `mcnemar` is None where exact matches
+    were not measured.
 
     `first_absent` and `second_absent` count the pairs in which a prediction was missing or had
     failed, and counts as empty. Instances that only one was scored on are not compared, but
     named in `first_unpaired` and `second_unpaired`.
     """
 
-    overall: Difference
-    exact_match: Difference
+    differences: tuple[Difference, ...]
     categories: Mapping[str, Difference]
-    mcnemar: McNemar
+    mcnemar: McNemar | None
     first_absent: int
     second_absent: int
     first_unpaired: tuple[str, ...]
     second_unpaired: tuple[str, ...]
+
+    @property
+    def overall(self) -> Difference:
+        """The difference over all instances by the first metric."""
+        return self.differences[0]
+
+    def by(self, metric: str) -> Difference:
+        """Return the difference over all instances by the metric of this name.
+
+        Raises:
+            KeyError: they were not compared by it.
+        """
+        return {one.metric.name: one for one in self.differences}[metric]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +203,10 @@ _Pair = tuple[InstanceResult, InstanceResult]
 
 
 def compare(
-    first: Sequence[InstanceResult], second: Sequence[InstanceResult], seed: int = 0
+    first: Sequence[InstanceResult],
+    second: Sequence[InstanceResult],
+    seed: int = 0,
+    metrics: Sequence[Metric] = METRICS,
 ) -> Comparison:
     """Compare the results of two systems. Task and category of a pair are those of the first.
 
@@ -207,18 +220,16 @@ def compare(
             "the two systems have no instance in common", "score both against the same tasks"
         )
     paired = {one.instance for one, _ in pairs}
-    matches = [(one.marks.exact_match, other.marks.exact_match) for one, other in pairs]
     by_category: dict[str, list[_Pair]] = {}
     for pair in pairs:
         by_category.setdefault(pair[0].category, []).append(pair)
     return Comparison(
-        _difference(pairs, "rouge_l", seed),
-        _difference(pairs, "exact_match", seed),
+        tuple(_difference(pairs, metric, seed) for metric in compared_metrics(metrics)),
         {
-            name: _difference(by_category[name], category_metric(name), seed)
+            name: _difference(by_category[name], category_metric(name, metrics), seed)
             for name in sorted(by_category)
         },
-        mcnemar(matches.count((1.0, 0.0)), matches.count((0.0, 1.0))),
+        _matches(pairs),
         sum(one.status != "predicted" for one, _ in pairs),
         sum(other.status != "predicted" for _, other in pairs),
         tuple(one.instance for one in first if one.instance not in paired),
@@ -236,13 +247,30 @@ def compare_with_first(systems: Sequence[EvaluatedSystem], seed: int = 0) -> tup
         raise InputError("there is only one system", "name two or more to compare")
     first, *others = systems
     return tuple(
-        Pairing(first.name, one.name, compare(first.scores.results, one.scores.results, seed))
+        Pairing(first.name, one.name, compare_scores(first.scores, one.scores, seed))
         for one in others
     )
 
 
+def compare_scores(first: Scores, second: Scores, seed: int = 0) -> Comparison:
+    """As `compare`, by the metrics that the first was scored by.
+
+    Raises:
+        InputError: they have no instance in common.
+    """
+    return compare(first.results, second.results, seed, first.metrics)
+
+
+def _matches(pairs: Sequence[_Pair]) -> McNemar | None:
+    if EXACT_MATCH not in pairs[0][0].marks:
+        return None
+    matches = [(one.marks[EXACT_MATCH], other.marks[EXACT_MATCH]) for one, other in pairs]
+    return mcnemar(matches.count((1.0, 0.0)), matches.count((0.0, 1.0)))
+
+
 def _difference(pairs: Sequence[_Pair], metric: Metric, seed: int) -> Difference:
-    differences = np.array([one.marks.of(metric) - other.marks.of(metric) for one, other in pairs])
+    name = metric.name
+    differences = np.array([one.marks[name] - other.marks[name] for one, other in pairs])
     tasks = [one.task for one, _ in pairs]
     value = mean_over_tasks(100 * differences, tasks, seed=seed)
     wins, losses = int((differences > 0).sum()), int((differences < 0).sum())
@@ -250,8 +278,8 @@ def _difference(pairs: Sequence[_Pair], metric: Metric, seed: int) -> Difference
         metric,
         len(pairs),
         len(set(tasks)),
-        means(one for one, _ in pairs).of(metric),
-        means(other for _, other in pairs).of(metric),
+        means(one for one, _ in pairs).of(name),
+        means(other for _, other in pairs).of(name),
         value,
         wins,
         losses,

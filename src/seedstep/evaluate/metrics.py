@@ -1,34 +1,48 @@
-"""What one prediction scores against its references: ROUGE-L, ROUGE-1 and exact match.
+"""The metrics: what one prediction scores against its references.
 
-As SUPER-NATURALINSTRUCTIONS was measured (Wang et al. 2022, with rouge-score 0.1.2 and its
-stemmer), equal to the last bit. Step-by-Step Instruction Tuning measured the same (section 4.1
-and appendix D).
+ROUGE-L, ROUGE-1 and exact match are those of SUPER-NATURALINSTRUCTIONS (Wang et al. 2022, with
+rouge-score 0.1.2 and its stemmer), equal to the last bit. Step-by-Step Instruction Tuning measured
+the same (section 4.1 and appendix D). A metric of your own is passed with them::
+
+    same_text = Metric(
+        "same_text", "same text", "1 where the texts are equal",
+        lambda pair: float(pair.prediction.text == pair.reference.text),
+    )
+    evaluate_systems([Path("predictions.jsonl")], metrics=[*METRICS, same_text])
 
 Example::
 
     PredictionMarker().mark("He is sleeping.", ["He sleeps.", "Asleep"])
-    # Marks(rouge_l=0.8, rouge_1=0.8, exact_match=0.0)
+    # {"rouge_l": 0.8, "rouge_1": 0.8, "exact_match": 0.0}
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from seedstep.errors import InputError, MissingExtraError
 from seedstep.text import Tokenizer, latin_tokens, normal_answer, rouge_l_and_1
 
 __all__ = [
+    "METRICS",
     "Marks",
     "Metric",
     "PredictionMarker",
+    "PreparedText",
+    "ScoredPair",
+    "category_metric",
+    "check_metrics",
+    "compared_metrics",
     "load_tokenizer",
     "stemmed_tokens",
     "without_space_marks",
 ]
 
-Metric = Literal["rouge_l", "rouge_1", "exact_match"]
+Marks = Mapping[str, float]
+"""Scores by the names of their metrics."""
 
 Made = TypeVar("Made")
 
@@ -36,18 +50,107 @@ SPACE = "Ġ"
 """How byte-level tokenizers, GPT-2's among them, write the space before a token."""
 
 
+class PreparedText(NamedTuple):
+    """A prediction or a reference: its text, its tokens for ROUGE, and its form for exact match."""
+
+    text: str
+    tokens: list[str]
+    normal: str
+
+
+class ScoredPair:
+    """A prediction and one of its references, with their ROUGE-L and ROUGE-1."""
+
+    __slots__ = ("prediction", "reference", "rouge_1", "rouge_l")
+
+    def __init__(self, prediction: PreparedText, reference: PreparedText) -> None:
+        """Compute ROUGE, of which one part helps with the other."""
+        self.prediction = prediction
+        self.reference = reference
+        self.rouge_l, self.rouge_1 = rouge_l_and_1(prediction.tokens, reference.tokens)
+
+
 @dataclass(frozen=True, slots=True)
-class Marks:
-    """A score by each metric."""
+class Metric:
+    """A way to score predictions.
 
-    rouge_l: float
-    rouge_1: float
-    exact_match: float
+    `name` is used in files, `title` in tables and figures; `meaning` is a line for people.
+    `measure` returns what a prediction scores against one reference, from 0 to 1; the best over
+    all references counts. Groups of tasks whose category is among `categories` are scored by it,
+    all others by the first metric. A metric that is not `compared` is left out of comparisons and
+    of the figure over all instances.
+    """
 
-    def of(self, metric: Metric) -> float:
-        """The score by a metric."""
-        mark: float = getattr(self, metric)
-        return mark
+    name: str
+    title: str
+    meaning: str
+    measure: Callable[[ScoredPair], float]
+    categories: tuple[str, ...] = ()
+    compared: bool = True
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        "rouge_l",
+        "ROUGE-L",
+        "F1 of the longest sequence of words that both have, stemmed",
+        attrgetter("rouge_l"),
+        categories=(
+            "Data to Text",
+            "Grammar Error Correction",
+            "Keyword Tagging",
+            "Overlap Extraction",
+            "Question Rewriting",
+            "Title Generation",
+        ),
+    ),
+    Metric(
+        "rouge_1",
+        "ROUGE-1",
+        "F1 of the words that both have, stemmed, in any order",
+        attrgetter("rouge_1"),
+        compared=False,
+    ),
+    Metric(
+        "exact_match",
+        "exact match",
+        "1 where both are equal but for case, ASCII punctuation and white space",
+        lambda pair: 1.0 if pair.prediction.normal == pair.reference.normal else 0.0,
+        categories=(
+            "Answerability Classification",
+            "Cause Effect Classification",
+            "Coreference Resolution",
+            "Dialogue Act Recognition",
+            "Textual Entailment",
+            "Word Analogy",
+        ),
+    ),
+)
+"""All metrics, in the order of tables. Their categories are those of the English test set."""
+
+
+def category_metric(category: str, metrics: Sequence[Metric] = METRICS) -> Metric:
+    """Return the last metric that names the category, or the first of all where none does."""
+    return next((one for one in reversed(metrics) if category in one.categories), metrics[0])
+
+
+def compared_metrics(metrics: Sequence[Metric]) -> tuple[Metric, ...]:
+    """Return the metrics that comparisons show: those that are `compared`, or else the first."""
+    return tuple(one for one in metrics if one.compared) or tuple(metrics[:1])
+
+
+def check_metrics(metrics: Sequence[Metric]) -> None:
+    """Make sure that there is a metric, and that each has a name of its own.
+
+    Raises:
+        InputError: it is not so.
+    """
+    names = [one.name for one in metrics]
+    if not names:
+        raise InputError("there is no metric to score by", "pass one or more")
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"two metrics are called '{name}'", "rename one of them")
 
 
 class _Memo(dict[str, Made]):
@@ -100,23 +203,19 @@ def without_space_marks(tokenizer: Tokenizer) -> Tokenizer:
     return tokens
 
 
-class _Answer(NamedTuple):
-    """A prediction or a reference, prepared once for all it is compared with."""
-
-    tokens: list[str]
-    normal: str
-
-
 class PredictionMarker:
     """Marks predictions. It remembers short answers, since labels come back often."""
 
-    def __init__(self, tokenizer: Tokenizer = stemmed_tokens) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer = stemmed_tokens, metrics: Sequence[Metric] = METRICS
+    ) -> None:
         """`tokenizer` decides what a token is for ROUGE."""
         self._tokenizer = tokenizer
         self._answers = _Memo(self._answer, longest=100, most=50_000)
+        self._measures = [(one.name, one.measure) for one in metrics]
 
     def mark(self, prediction: str, references: Sequence[str]) -> Marks:
-        """The best that a prediction scores against any of its references, in [0, 1].
+        """Return the best that a prediction scores against any of its references, by each metric.
 
         Exact match ignores case, ASCII punctuation and white space. By ROUGE an empty side
         scores 0: "+" against "+" has no tokens and scores 0, though it matches exactly.
@@ -127,20 +226,13 @@ class PredictionMarker:
         if not references:
             raise ValueError("no reference to compare with")
         given = self._answers[prediction]
-        best_l = best_1 = 0.0
-        exact = False
-        for reference in references:
-            wanted = self._answers[reference]
-            score_l, score_1 = rouge_l_and_1(given.tokens, wanted.tokens)
-            if score_l > best_l:
-                best_l = score_l
-            if score_1 > best_1:
-                best_1 = score_1
-            exact = exact or given.normal == wanted.normal
-        return Marks(best_l, best_1, float(exact))
+        pairs = [ScoredPair(given, self._answers[reference]) for reference in references]
+        if len(pairs) == 1:  # most often, and faster
+            return {name: measure(pairs[0]) for name, measure in self._measures}
+        return {name: max(map(measure, pairs)) for name, measure in self._measures}
 
-    def _answer(self, text: str) -> _Answer:
-        return _Answer(self._tokenizer(text), normal_answer(text))
+    def _answer(self, text: str) -> PreparedText:
+        return PreparedText(text, self._tokenizer(text), normal_answer(text))
 
 
 FILE = "tokenizer.json"

@@ -8,56 +8,37 @@ Example::
 
     references = {"task1-a": Reference("task1", "Title Generation", ("Rivers",))}
     scores = score([Prediction("task1", "task1-a", "River")], references)
-    scores.overall.rouge_l  # 100.0
+    scores.overall.of("rouge_l")  # 100.0
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from types import MappingProxyType
 from typing import Literal
 
 from seedstep.data import Prediction, Task, instances_of
 from seedstep.errors import InputError
-from seedstep.evaluate.metrics import Marks, Metric, PredictionMarker, stemmed_tokens
+from seedstep.evaluate.metrics import (
+    METRICS,
+    Marks,
+    Metric,
+    PredictionMarker,
+    check_metrics,
+    stemmed_tokens,
+)
 from seedstep.text import Tokenizer
 
 __all__ = [
-    "CATEGORY_METRICS",
     "InstanceResult",
     "Means",
     "Reference",
     "Scores",
-    "category_metric",
     "means",
     "references_of",
     "score",
 ]
 
-CATEGORY_METRICS: Mapping[str, Metric] = MappingProxyType(
-    {
-        "Answerability Classification": "exact_match",
-        "Cause Effect Classification": "exact_match",
-        "Coreference Resolution": "exact_match",
-        "Data to Text": "rouge_l",
-        "Dialogue Act Recognition": "exact_match",
-        "Grammar Error Correction": "rouge_l",
-        "Keyword Tagging": "rouge_l",
-        "Overlap Extraction": "rouge_l",
-        "Question Rewriting": "rouge_l",
-        "Textual Entailment": "exact_match",
-        "Title Generation": "rouge_l",
-        "Word Analogy": "exact_match",
-    }
-)
-"""The metric that was published for each category of the English test set."""
-
 PredictionStatus = Literal["predicted", "missing", "failed"]
-
-
-def category_metric(category: str) -> Metric:
-    """The metric published for a category; ROUGE-L for those that the test set does not have."""
-    return CATEGORY_METRICS.get(category, "rouge_l")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +62,29 @@ class InstanceResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Means(Marks):
+class Means:
     """Mean scores, from 0 to 100, over all `instances`, missing and failed ones included."""
 
+    marks: Marks
     instances: int
     missing: int
     failed: int
 
+    def of(self, metric: str) -> float:
+        """Return the score by the metric of this name."""
+        return self.marks[metric]
+
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What a system scores. `results` are in the order of the references.
+    """What a system scores by the `metrics`. `results` are in the order of the references.
 
     `failed` has the reasons by instance id. `unknown` names the instance of each prediction
     that no reference asks for, `duplicates` of each that came after another for the same
     instance. Neither kind counts, nor changes a denominator.
     """
 
+    metrics: tuple[Metric, ...]
     results: tuple[InstanceResult, ...]
     overall: Means
     categories: Mapping[str, Means]
@@ -121,24 +108,28 @@ def score(
     predictions: Iterable[Prediction],
     references: Mapping[str, Reference],
     tokenizer: Tokenizer = stemmed_tokens,
+    metrics: Sequence[Metric] = METRICS,
 ) -> Scores:
-    """Score predictions against `references`, which are by instance id.
+    """Score predictions by the `metrics` against `references`, which are by instance id.
 
     Of several predictions for an instance the first counts, whatever the others say: so nothing
     that is added later can change a score, and which one is best is never asked.
 
     Raises:
-        InputError: there is no reference, or one without outputs.
+        InputError: there is no reference, or one without outputs; there is no metric, or two have
+            one name.
     """
+    check_metrics(metrics)
     if not references:
         raise InputError("there are no references to score against", "name tasks with instances")
     joined = _joined(predictions, references)
-    marker = PredictionMarker(tokenizer)
+    marker = PredictionMarker(tokenizer, metrics)
     results = tuple(
         _result(marker, instance, reference, joined.found.get(instance))
         for instance, reference in references.items()
     )
     return Scores(
+        tuple(metrics),
         results,
         means(results),
         _means_by(results, lambda one: one.category),
@@ -183,9 +174,7 @@ def means(results: Iterable[InstanceResult]) -> Means:
     """The mean scores of some results, of which there is at least one."""
     results = tuple(results)
     return Means(
-        100 * fmean(one.marks.rouge_l for one in results),
-        100 * fmean(one.marks.rouge_1 for one in results),
-        100 * fmean(one.marks.exact_match for one in results),
+        {name: 100 * fmean(one.marks[name] for one in results) for name in results[0].marks},
         len(results),
         sum(one.status == "missing" for one in results),
         sum(one.status == "failed" for one in results),

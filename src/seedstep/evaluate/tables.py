@@ -15,19 +15,17 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
-from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from seedstep.evaluate import Metric, category_metric
+from seedstep.evaluate import METRICS, Metric, category_metric
 from seedstep.evaluate.agreement import LEVELS
-from seedstep.evaluate.compare import METRICS, Difference, EvaluatedSystem, MeanScores, Pairing
+from seedstep.evaluate.compare import Difference, EvaluatedSystem, MeanScores, Pairing
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import Judged
 from seedstep.evaluate.verdicts import preferences, ratings
 from seedstep.text import markdown_table, one_line
 
 __all__ = [
-    "METRIC_NAMES",
     "NO_CATEGORY",
     "CellTable",
     "comparison_table",
@@ -42,10 +40,6 @@ __all__ = [
     "shown",
     "verdict_table",
 ]
-
-METRIC_NAMES: Mapping[Metric, str] = MappingProxyType(
-    {"rouge_l": "ROUGE-L", "rouge_1": "ROUGE-1", "exact_match": "exact match"}
-)
 
 NO_CATEGORY = "(no category)"
 NOTHING = "-"
@@ -74,13 +68,13 @@ def shown(value: Value, digits: int = 1, sign: Literal["-", "+"] = "-") -> str:
 
 def overall_table(systems: Sequence[EvaluatedSystem]) -> CellTable:
     """A row for each system: its scores over all instances, with intervals."""
-    head = ("system", *METRIC_NAMES.values(), "instances", "tasks")
+    metrics = systems[0].scores.metrics
     return CellTable(
-        head,
+        ("system", *(metric.title for metric in metrics), "instances", "tasks"),
         tuple(
             (
                 one.name,
-                *(shown(one.overall.of(metric)) for metric in METRICS),
+                *(shown(one.overall.of(metric.name)) for metric in metrics),
                 f"{one.overall.instances:,}",
                 f"{one.overall.tasks:,}",
             )
@@ -91,10 +85,12 @@ def overall_table(systems: Sequence[EvaluatedSystem]) -> CellTable:
 
 def kept_table(rows: Iterable[Mapping[str, Any]]) -> CellTable:
     """As `overall_table`, of the scores that a run keeps (`seedstep.runs.kept_scores`)."""
-    overall = (row for row in rows if not row["grouping"])
+    overall = [row for row in rows if not row["grouping"]]
+    titles = {metric.name: metric.title for metric in METRICS}
+    names = list(dict.fromkeys((*titles, *(row["metric"] for row in overall))))
     return CellTable(
-        ("system", "tokenizer", *METRIC_NAMES.values(), "instances", "tasks"),
-        tuple(_kept_row(*key, [*found]) for key, found in groupby(overall, _kept_of)),
+        ("system", "tokenizer", *(titles.get(name, name) for name in names), "instances", "tasks"),
+        tuple(_kept_row(*key, [*found], names) for key, found in groupby(overall, _kept_of)),
     )
 
 
@@ -102,15 +98,13 @@ def _kept_of(row: Mapping[str, Any]) -> tuple[str, str]:
     return row["name"], row["tokens"]
 
 
-def _kept_row(name: str, tokens: str, rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+def _kept_row(
+    name: str, tokens: str, rows: Sequence[Mapping[str, Any]], metrics: Iterable[str]
+) -> tuple[str, ...]:
     values = {one["metric"]: Value(one["value"], one["low"], one["high"]) for one in rows}
+    cells = (shown(values[metric]) if metric in values else NOTHING for metric in metrics)
     counts = (f"{rows[0][count]:,}" for count in ("instances", "tasks"))
-    return (
-        name,
-        tokens or "rouge-score's",
-        *(shown(values[metric]) for metric in METRICS),
-        *counts,
-    )
+    return (name, tokens or "rouge-score's", *cells, *counts)
 
 
 def group_table(systems: Sequence[EvaluatedSystem]) -> CellTable | None:
@@ -127,30 +121,31 @@ def group_table(systems: Sequence[EvaluatedSystem]) -> CellTable | None:
     for name in names:
         metric = metrics[name]
         cells = (_group_cell(one.groups.get(name), metric) for one in systems)
-        rows.append((name or NO_CATEGORY, METRIC_NAMES[metric], *cells))
+        rows.append((name or NO_CATEGORY, metric.title, *cells))
     return CellTable((grouping, "metric", *(one.name for one in systems)), tuple(rows))
 
 
 def _group_cell(measured: MeanScores | None, metric: Metric) -> str:
-    return NOTHING if measured is None else shown(measured.of(metric))
+    return NOTHING if measured is None else shown(measured.of(metric.name))
 
 
 def _metrics(systems: Sequence[EvaluatedSystem]) -> dict[str, Metric]:
-    """The published metric of each group."""
+    """Return the metric of each group."""
+    known = systems[0].scores.metrics
     if systems[0].grouping == "category":
-        return {name: category_metric(name) for one in systems for name in one.groups}
+        return {name: category_metric(name, known) for one in systems for name in one.groups}
     return {
-        result.task: category_metric(result.category)
+        result.task: category_metric(result.category, known)
         for one in systems
         for result in one.scores.results
     }
 
 
 def comparison_table(pairing: Pairing) -> CellTable:
-    """Rows for ROUGE-L, exact match and each category: the scores of both, A and B, and A - B."""
+    """Rows for each metric and each category: the scores of both, A and B, and A - B."""
     found = pairing.comparison
     head = ("", "metric", "A", "B", "A - B", "win/lose/tie", "instances")
-    named = [("all", found.overall), ("all", found.exact_match)]
+    named = [("all", one) for one in found.differences]
     if set(found.categories) != {""}:
         named += [(name or NO_CATEGORY, one) for name, one in found.categories.items()]
     return CellTable(head, tuple(_difference_row(name, one) for name, one in named))
@@ -164,7 +159,7 @@ def comparison_title(pairing: Pairing) -> str:
 def _difference_row(name: str, one: Difference) -> tuple[str, ...]:
     return (
         name,
-        METRIC_NAMES[one.metric],
+        one.metric.title,
         f"{one.first:.1f}",
         f"{one.second:.1f}",
         shown(one.difference, sign="+"),
@@ -175,7 +170,30 @@ def _difference_row(name: str, one: Difference) -> tuple[str, ...]:
 
 def comparisons_json(pairings: Iterable[Pairing]) -> str:
     """Everything that was compared, unpaired instances by name."""
-    return json.dumps([asdict(one) for one in pairings], indent=2) + "\n"
+    return json.dumps([_pairing_record(one) for one in pairings], indent=2) + "\n"
+
+
+def _pairing_record(pairing: Pairing) -> dict[str, Any]:
+    found = pairing.comparison
+    overall, *others = found.differences
+    return {
+        "first": pairing.first,
+        "second": pairing.second,
+        "comparison": {
+            "overall": _difference_record(overall),
+            **{one.metric.name: _difference_record(one) for one in others},
+            "categories": {n: _difference_record(one) for n, one in found.categories.items()},
+            "mcnemar": asdict(found.mcnemar) if found.mcnemar else None,
+            "first_absent": found.first_absent,
+            "second_absent": found.second_absent,
+            "first_unpaired": found.first_unpaired,
+            "second_unpaired": found.second_unpaired,
+        },
+    }
+
+
+def _difference_record(one: Difference) -> dict[str, Any]:
+    return {**asdict(one), "metric": one.metric.name}
 
 
 def verdict_table(mode: Literal["rating", "pairwise"], judged: Sequence[Judged]) -> CellTable:
@@ -224,8 +242,7 @@ def scores_csv(systems: Iterable[EvaluatedSystem]) -> str:
     writer.writerow(head)
     for system in systems:
         for grouping, name, one in _all_measured(system):
-            for metric in METRICS:
-                value = one.of(metric)
+            for metric, value in one.values.items():
                 figures = (value.value, value.low, value.high)
                 numbers = (getattr(one, count) for count in counts)
                 start = (one_line(system.name), grouping, one_line(name), metric)
@@ -245,12 +262,18 @@ def scores_json(systems: Iterable[EvaluatedSystem]) -> str:
 
 
 def _record(one: EvaluatedSystem) -> dict[str, Any]:
-    groups = {name: asdict(measured) for name, measured in one.groups.items()}
+    groups = {name: _measured_record(found) for name, found in one.groups.items()}
     return {
         "system": one.name,
-        "overall": asdict(one.overall),
+        "overall": _measured_record(one.overall),
         **({one.grouping: groups} if one.grouping else {}),
         "missing": list(one.scores.missing),
         "failed": dict(one.scores.failed),
         "left_out": list(one.left_out),
     }
+
+
+def _measured_record(measured: MeanScores) -> dict[str, Any]:
+    record = asdict(measured)
+    values = record.pop("values")
+    return {**record, **values}

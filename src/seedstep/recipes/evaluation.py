@@ -7,7 +7,7 @@ Example::
 
     chosen = TaskChoice(Path("natural-instructions"), "test", limit=100)
     (one,) = evaluate_systems([Path("predictions.jsonl")], tasks=chosen, grouping="category")
-    one.overall.rouge_l.value
+    one.overall.of("rouge_l").value
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from typing import Any
 
 from seedstep.data import Task
 from seedstep.errors import InputError, RunError
-from seedstep.evaluate import score, stemmed_tokens
+from seedstep.evaluate import METRICS, Metric, score, stemmed_tokens
 from seedstep.evaluate.agreement import (
     OUTCOMES,
     RatingAgreement,
@@ -62,14 +62,17 @@ def evaluate_systems(
     tasks: TaskChoice | None = None,
     tokenizer: str = "",
     grouping: Grouping | None = None,
+    metrics: Sequence[Metric] = METRICS,
 ) -> Evaluation:
     """Score the systems in runs and files; the scores of a run's are kept there.
 
+    Comparisons lead with the first of the `metrics`.
     `names` choose among the systems of runs. `tokenizer` is that of the cross-lingual track;
     without one, words are those of rouge-score.
 
     Raises:
-        InputError: tasks, predictions or the tokenizer can't be read.
+        InputError: tasks, predictions or the tokenizer can't be read; there is no metric, or two
+            have one name.
         RunError: a directory is no run.
     """
     tokens = load_tokenizer(tokenizer) if tokenizer else stemmed_tokens
@@ -77,7 +80,7 @@ def evaluate_systems(
     notes: list[str] = []
     systems = read_systems(sources, names, tasks)
     for system, name in zip(systems, distinct_names(systems), strict=True):
-        scores = score(system.predictions, system.references, tokens)
+        scores = score(system.predictions, system.references, tokens, metrics)
         done.append(evaluated(name, scores, grouping, system.left_out(scores)))
         if system.source.is_dir():
             try:

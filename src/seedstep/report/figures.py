@@ -19,7 +19,8 @@ from seedstep.errors import InputError
 from seedstep.evaluate import InstanceResult, Metric, Scores, category_metric
 from seedstep.evaluate.compare import EvaluatedSystem
 from seedstep.evaluate.intervals import Value
-from seedstep.evaluate.tables import METRIC_NAMES, NO_CATEGORY
+from seedstep.evaluate.metrics import compared_metrics
+from seedstep.evaluate.tables import NO_CATEGORY
 from seedstep.report.charts import ChartLine, line_chart, render
 from seedstep.report.charts.style import LIGHT, SERIES, drawing
 from seedstep.report.records import Chart
@@ -72,14 +73,16 @@ def task_changes(first: Scores, second: Scores) -> list[TaskChange]:
     for one in first.results:
         if other := others.get(one.instance):
             by_task.setdefault(one.task, []).append((one, other))
-    changes = [_change(task, pairs) for task, pairs in by_task.items()]
+    changes = [_change(task, pairs, first.metrics) for task, pairs in by_task.items()]
     return sorted(changes, key=lambda one: (-one.difference, one.task))
 
 
-def _change(task: str, pairs: list[tuple[InstanceResult, InstanceResult]]) -> TaskChange:
+def _change(
+    task: str, pairs: list[tuple[InstanceResult, InstanceResult]], metrics: Sequence[Metric]
+) -> TaskChange:
     category = pairs[0][0].category
-    metric = category_metric(category)
-    marks = [(one.marks.of(metric), other.marks.of(metric)) for one, other in pairs]
+    metric = category_metric(category, metrics)
+    marks = [(one.marks[metric.name], other.marks[metric.name]) for one, other in pairs]
     first, second = (100 * fmean(side) for side in zip(*marks, strict=True))
     instances = [
         InstanceChange(one.instance, 100 * (better - worse))
@@ -135,19 +138,19 @@ def drawn(draw: Drawing, systems: Sequence[EvaluatedSystem], form: FigureFormat)
 
 
 def overall_figure(systems: Sequence[EvaluatedSystem]) -> Any:
-    """ROUGE-L and exact match of each system over all instances."""
-    metrics: tuple[Metric, ...] = ("rouge_l", "exact_match")
+    """The scores of each system over all instances, by the metrics that comparisons show."""
+    metrics = compared_metrics(systems[0].scores.metrics)
     figure, axes = _canvas(7.5, 1.2 + 0.62 * len(systems))
     for number, metric in enumerate(metrics):
         places = [place + _offset(number, len(metrics)) for place in range(len(systems))]
-        values = [one.overall.of(metric) for one in systems]
+        values = [one.overall.of(metric.name) for one in systems]
         axes.barh(
             places,
             [value.value for value in values],
             height=GROUP_WIDTH / len(metrics),
             xerr=_whiskers(values),
-            label=METRIC_NAMES[metric],
-            color=SERIES[number],
+            label=metric.title,
+            color=SERIES[number % len(SERIES)],
             error_kw=_WHISKER,
         )
         for place, value in zip(places, values, strict=True):
@@ -164,13 +167,13 @@ def overall_figure(systems: Sequence[EvaluatedSystem]) -> Any:
 
 def category_figure(systems: Sequence[EvaluatedSystem]) -> Any:
     """The published metric of each category, a bar for each system."""
-    names = sorted(
-        {name for one in systems for name in one.groups},
-        key=lambda name: (category_metric(name) != "rouge_l", name),
-    )
+    known = systems[0].scores.metrics
+    found = {name for one in systems for name in one.groups}
+    metrics = {name: category_metric(name, known) for name in found}
+    names = sorted(found, key=lambda name: (known.index(metrics[name]), name))
     figure, axes = _canvas(_width(len(names), len(systems)), 4.6)
     for number, system in enumerate(systems):
-        values = [_category_value(system, name) for name in names]
+        values = [_category_value(system, name, metrics[name]) for name in names]
         axes.bar(
             [place + _offset(number, len(systems)) for place in range(len(names))],
             [value.value or 0.0 for value in values],
@@ -180,7 +183,7 @@ def category_figure(systems: Sequence[EvaluatedSystem]) -> Any:
             color=SERIES[number % len(SERIES)],
             error_kw=_WHISKER,
         )
-    axes.set_xticks(range(len(names)), [_category_label(name) for name in names])
+    axes.set_xticks(range(len(names)), [_category_label(name, metrics[name]) for name in names])
     axes.tick_params(axis="x", length=0, labelsize=8, rotation=40)
     for label in axes.get_xticklabels():
         label.set(ha="right", rotation_mode="anchor")
@@ -228,19 +231,19 @@ def _reach(one: Value) -> tuple[float, float]:
 
 
 def _highest(systems: Sequence[EvaluatedSystem], metrics: Sequence[Metric]) -> float:
-    values = [one.overall.of(metric) for one in systems for metric in metrics]
+    values = [one.overall.of(metric.name) for one in systems for metric in metrics]
     return max(max(one.value or 0.0, one.high or 0.0) for one in values)
 
 
-def _category_value(system: EvaluatedSystem, category: str) -> Value:
+def _category_value(system: EvaluatedSystem, category: str, metric: Metric) -> Value:
     found = system.groups.get(category)
     if found is None:
         return Value(None, None, None, "not scored on it")
-    return found.of(category_metric(category))
+    return found.of(metric.name)
 
 
-def _category_label(category: str) -> str:
-    return f"{_label(category) or NO_CATEGORY}\n({METRIC_NAMES[category_metric(category)]})"
+def _category_label(category: str, metric: Metric) -> str:
+    return f"{_label(category) or NO_CATEGORY}\n({metric.title})"
 
 
 def _label(name: str) -> str:

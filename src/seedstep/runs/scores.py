@@ -14,8 +14,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from seedstep.evaluate.compare import METRICS, EvaluatedSystem, MeanScores
-from seedstep.evaluate.metrics import Metric
+from seedstep.evaluate.compare import EvaluatedSystem, MeanScores
+from seedstep.evaluate.intervals import Value
 from seedstep.runs.database import Database
 from seedstep.runs.directory import DATABASE, take_lock
 
@@ -66,11 +66,10 @@ def _rows(name: str, evaluated: EvaluatedSystem, tokens: str) -> Iterator[tuple[
     groups = [("", evaluated.overall), *evaluated.groups.items()]
     for place, (group, one) in enumerate(groups):
         head = (name, tokens, evaluated.grouping if place else "", group)
-        for metric in METRICS:
-            yield (*head, metric, *_figures(one, metric), now)
+        for metric, value in one.values.items():
+            yield (*head, metric, *_figures(one, value), now)
 
 
-def _figures(one: MeanScores, metric: Metric) -> tuple[object, ...]:
-    value = one.of(metric)
+def _figures(one: MeanScores, value: Value) -> tuple[object, ...]:
     counts = (one.instances, one.tasks, one.missing, one.failed)
     return (value.value, value.low, value.high, value.reason, *counts)

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from seedstep.evaluate.compare import Difference
-from seedstep.evaluate.tables import METRIC_NAMES
 from seedstep.report.charts.style import LIGHT, SERIES, label
 from seedstep.report.records import Chart, Table, number
 from seedstep.report.statistics import Histogram
@@ -237,7 +236,7 @@ def difference_row(one: Difference) -> tuple[str, ...]:
     return (
         f"{one.tasks:,}",
         f"{one.instances:,}",
-        METRIC_NAMES[one.metric],
+        one.metric.title,
         f"{one.first:.1f}",
         f"{one.second:.1f}",
         "" if value.value is None else f"{value.value:+.1f}",

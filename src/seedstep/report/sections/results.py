@@ -14,9 +14,16 @@ from typing import Literal
 
 from seedstep.data import Instance, Task, instances_of
 from seedstep.evaluate.agreement import OUTCOMES
-from seedstep.evaluate.compare import Comparison, Difference, EvaluatedSystem, Pairing, compare
+from seedstep.evaluate.compare import (
+    Comparison,
+    Difference,
+    EvaluatedSystem,
+    McNemar,
+    Pairing,
+    compare_scores,
+)
 from seedstep.evaluate.judge import Judged
-from seedstep.evaluate.tables import METRIC_NAMES, group_table, overall_table, shown, verdict_table
+from seedstep.evaluate.tables import group_table, overall_table, shown, verdict_table
 from seedstep.evaluate.verdicts import preferences, ratings
 from seedstep.inputs import SystemPredictions
 from seedstep.report.charts import bar_chart, difference_chart, share_chart
@@ -59,14 +66,13 @@ def results_sections(
     sections = [Section("Scores", tuple(blocks))]
     baseline, *others = evaluated
     for number, one in enumerate(others, start=1):
-        pairing = Pairing(
-            one.name, baseline.name, compare(one.scores.results, baseline.scores.results)
-        )
+        compared = compare_scores(one.scores, baseline.scores)
+        pairing = Pairing(one.name, baseline.name, compared)
         changes = task_changes(one.scores, baseline.scores)
         answers = {one.name: _texts(systems[number]), baseline.name: _texts(systems[0])}
         changed = _changed(changes, systems[number].tasks, answers)
-        compared = (*_compared(pairing, number), *changed)
-        sections.append(Section(f"{one.name} against {baseline.name}", compared))
+        blocks = [*_compared(pairing, number), *changed]
+        sections.append(Section(f"{one.name} against {baseline.name}", tuple(blocks)))
     return sections
 
 
@@ -90,24 +96,24 @@ def _absent(evaluated: Sequence[EvaluatedSystem]) -> list[Block]:
 
 def _compared(pairing: Pairing, number: int) -> list[Block]:
     found = pairing.comparison
-    one = found.overall
+    one, *others = found.differences
+    more = "".join(f", in {it.metric.title} {shown(it.difference, sign='+')}" for it in others)
     text = (
-        f"On {one.instances:,} instances of {one.tasks:,} tasks the difference in ROUGE-L is "
-        f"{shown(one.difference, sign='+')} points, in exact match "
-        f"{shown(found.exact_match.difference, sign='+')}. By ROUGE-L {pairing.first} wins "
-        f"{one.wins:,} instances, loses {one.losses:,}, and ties {one.ties:,}."
+        f"On {one.instances:,} instances of {one.tasks:,} tasks the difference in "
+        f"{one.metric.title} is {shown(one.difference, sign='+')} points{more}. By "
+        f"{one.metric.title} {pairing.first} wins {one.wins:,} instances, loses {one.losses:,}, "
+        f"and ties {one.ties:,}."
     )
     title = f"{pairing.first} and {pairing.second}, by category"
     systems = (pairing.first, pairing.second)
     return [
         Paragraph(text),
-        Paragraph(_mcnemar(found)),
+        *([Paragraph(_mcnemar(found.mcnemar))] if found.mcnemar else []),
         difference_chart(f"comparison-{number}", title, _rows(found), systems),
     ]
 
 
-def _mcnemar(found: Comparison) -> str:
-    test = found.mcnemar
+def _mcnemar(test: McNemar) -> str:
     return (
         f"Exact matches of one only: {test.first_only:,} and {test.second_only:,}; McNemar's test "
         f"({test.method}) gives p = {test.p_value:.2g}, which overstates where instances of a task "
@@ -117,7 +123,9 @@ def _mcnemar(found: Comparison) -> str:
 
 def _rows(found: Comparison) -> dict[str, Difference]:
     categories = {name: one for name, one in found.categories.items() if name}
-    return {"all": found.overall, "all, exact match": found.exact_match, **categories}
+    first, *others = found.differences
+    named = {f"all, {one.metric.title}": one for one in others}
+    return {"all": first, **named, **categories}
 
 
 def _texts(system: SystemPredictions) -> AnswerTexts:
@@ -157,8 +165,7 @@ def _task(
         for name, texts in answers.items():
             text = texts.get(one.instance, "") or NOTHING
             fields.append(Field(f"answer of {name}", text, half=True))
-    metric = METRIC_NAMES[change.metric]
-    title = f"{task.id}: {metric} {change.first:.1f} and {change.second:.1f}"
+    title = f"{task.id}: {change.metric.title} {change.first:.1f} and {change.second:.1f}"
     return Specimen(title, tuple(fields))
 
 
