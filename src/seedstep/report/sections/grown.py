@@ -99,7 +99,7 @@ def lengths_section(found: WordLengths) -> Section | None:
     if not panels:
         return None
     chart = histogram_chart("lengths", "Lengths in words", panels, "words", "texts")
-    return Section("WordLengths", (chart,))
+    return Section("Lengths", (chart,))
 
 
 def structure_section(found: Structure) -> Section:
