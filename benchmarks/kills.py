@@ -36,8 +36,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from seedstep import BootstrapRun
+from seedstep import open_run
 from seedstep.exports import export
+from seedstep.stages import BOOTSTRAP
 from support.scripted_server import Fault, Script, ScriptedServer
 
 STYLES = ("completion", "chat")
@@ -108,7 +109,7 @@ def committed(path: Path) -> set[str]:
 
 def exported(path: Path) -> dict[str, bytes]:
     """A run's exports, byte for byte."""
-    with BootstrapRun.read(path) as run:
+    with open_run(path, BOOTSTRAP) as run:
         for name in FORMATS:
             export(run, name, path / "exports" / name)
     folder = path / "exports"

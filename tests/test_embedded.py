@@ -5,25 +5,37 @@ from pathlib import Path
 
 import pytest
 
-from seedstep import BootstrapRun, Task
+from seedstep import Task
 from seedstep.data import Example, Instance
 from seedstep.encode import Encoding, HfTokenizer, TaskEncoder, tokenize
 from seedstep.llm import Engine, MemoryLedger, open_model
 from seedstep.llm.checkpoints import load_model, load_tokenizer
+from seedstep.runs import Run
+from seedstep.stages import BOOTSTRAP
 from seedstep.steps import StepsSettings, write_steps
 from support.command_line import run_process
 
 pytestmark = [pytest.mark.embedded, pytest.mark.usefixtures("empty_directory")]
 
-BOOTSTRAP = ("bootstrap", "--model", "local", "--out", "run", "--window", "2", "--in-flight", "2")
+FLAGS = (
+    "bootstrap",
+    "--model",
+    "local",
+    "--out",
+    "run",
+    "--window",
+    "2",
+    "--in-flight",
+    "2",
+)
 
 
 def test_the_embedded_model_makes_a_data_set() -> None:
-    done = run_process(*BOOTSTRAP, "--tasks", "2", seconds=300)
+    done = run_process(*FLAGS, "--tasks", "2", seconds=300)
     assert done.code == 0, done.err
     assert done.err == "", "llama.cpp is not heard"
     assert done.lines[0] == ("run: 2 tasks, model local, turns prompts, window 2, 2 in flight")
-    with BootstrapRun.read(Path("run")) as run:
+    with Run.read(BOOTSTRAP, Path("run")) as run:
         tasks = run.tasks()
         usage = run.status().usage
     assert len(tasks) == 2
@@ -35,9 +47,9 @@ def test_the_embedded_model_makes_a_data_set() -> None:
     lines = Path("run/exports/alpaca/train.jsonl").read_text().splitlines()
     assert {json.loads(line)["instruction"] for line in lines} == {one.definition for one in tasks}
 
-    again = run_process(*BOOTSTRAP, "--tasks", "2", seconds=60)
+    again = run_process(*FLAGS, "--tasks", "2", seconds=60)
     assert again.code == 0, again.err
-    with BootstrapRun.read(Path("run")) as run:
+    with Run.read(BOOTSTRAP, Path("run")) as run:
         assert run.status().usage == usage, "nothing was asked again"
 
 

@@ -13,22 +13,22 @@ from seedstep.data import Instance, Task, seed_tasks
 from seedstep.errors import SeedstepError
 from seedstep.exports import export
 from seedstep.recipes import make_examples, predict, self_instruct, tune_model, write_instructions
-from seedstep.runs import BootstrapRun, PredictionsRun, StepsRun
+from seedstep.runs import Run
+from seedstep.stages import open_run
 from seedstep.steps import StepsSettings
 from seedstep.tune import TuneSettings
 
 __all__ = [
-    "BootstrapRun",
     "BootstrapSettings",
     "Instance",
-    "PredictionsRun",
+    "Run",
     "SeedstepError",
-    "StepsRun",
     "StepsSettings",
     "Task",
     "TuneSettings",
     "export",
     "make_examples",
+    "open_run",
     "predict",
     "seed_tasks",
     "self_instruct",

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from seedstep import BootstrapRun, BootstrapSettings, seed_tasks
+from seedstep import BootstrapSettings, seed_tasks
 from seedstep.bootstrap import Generation, bootstrap
 from seedstep.bootstrap.prompting import one_line
 from seedstep.errors import InputError, StoreError
 from seedstep.llm import Answer, Endpoint, Engine, MemoryLedger, Request
+from seedstep.runs import Run
+from seedstep.stages import BOOTSTRAP
 from support.growing import (
     STYLES,
     Outcome,
@@ -297,12 +299,12 @@ def test_items_that_were_not_retired_are_not_recorded(
     retired = len(made.generations)
     assert max(drawn(server)) >= retired
     assert made.status.generations == retired
-    with BootstrapRun.read(made.path) as run:
+    with Run.read(BOOTSTRAP, made.path) as run:
         for one in decisions(made.generations):
-            assert run.show(one[0]).columns["instruction"] == one[1]
+            assert run.records.show(one[0]).columns["instruction"] == one[1]
         for one in decisions(whole.generations[retired:]):
             with pytest.raises(InputError):
-                run.show(one[0])
+                run.records.show(one[0])
 
 
 def test_no_more_is_asked_for_than_may_be_needed(tmp_path: Path) -> None:

@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
-from seedstep import BootstrapRun, BootstrapSettings, seed_tasks
+from seedstep import BootstrapSettings, seed_tasks
 from seedstep.bootstrap import make_settings, preview
+from seedstep.runs import BootstrapRun, Run
+from seedstep.stages import BOOTSTRAP
 from support.command_line import (
     Outcome,
     chat_reply,
@@ -42,15 +44,15 @@ COMMANDS = (
     "seeds",
     "seeds check",
 )
-BOOTSTRAP = ("bootstrap", "--out", "run", "--model", "openai:scripted")
+BOOTSTRAP_FLAGS = ("bootstrap", "--out", "run", "--model", "openai:scripted")
 TASKS = 5
 
 
 @pytest.fixture
 def run(server: ScriptedServer) -> Iterator[BootstrapRun]:
     """A finished run in the directory `run`."""
-    assert seedstep(*BOOTSTRAP, "--tasks", TASKS).code == 0
-    with BootstrapRun.read(Path("run")) as opened:
+    assert seedstep(*BOOTSTRAP_FLAGS, "--tasks", TASKS).code == 0
+    with Run.read(BOOTSTRAP, Path("run")) as opened:
         yield opened
 
 
@@ -62,9 +64,9 @@ def generation(body: dict[str, Any]) -> bool:
 
 
 def test_a_bootstrap_prints_a_line_for_each_task_and_a_summary(server: ScriptedServer) -> None:
-    done = seedstep(*BOOTSTRAP, "--tasks", TASKS)
+    done = seedstep(*BOOTSTRAP_FLAGS, "--tasks", TASKS)
     assert (done.code, done.err) == (0, "")
-    with BootstrapRun.read(Path("run")) as run:
+    with Run.read(BOOTSTRAP, Path("run")) as run:
         tasks = run.tasks()
     assert len(tasks) == TASKS
     opening = "run: 5 tasks, model openai:scripted, chat prompts, window 8, 8 in flight"
@@ -106,7 +108,7 @@ def test_a_run_that_dries_up_says_why(server: ScriptedServer) -> None:
         '{"tasks": ["Too short.", "Draw me a cat now"]}'
     )
     Path("c.yaml").write_text("patience: 3\n")
-    done = seedstep(*BOOTSTRAP, "--tasks", 4, "--config", "c.yaml", "--window", 1)
+    done = seedstep(*BOOTSTRAP_FLAGS, "--tasks", 4, "--config", "c.yaml", "--window", 1)
     assert done.code == 1
     assert "Acceptance has dried up: the last 3 generation requests gave no task" in done.words
     assert "0 of 4 are finished" in done.words
@@ -117,9 +119,9 @@ def test_a_run_that_dries_up_says_why(server: ScriptedServer) -> None:
 def test_flags_override_the_configuration_file(server: ScriptedServer) -> None:
     values = {"model": "openai:other", "tasks": 9, "window": 2, "prompt_style": "completion"}
     Path("c.yaml").write_text(yaml.safe_dump(values))
-    done = seedstep(*BOOTSTRAP, "--config", "c.yaml", "--tasks", 3, "--seed", 7)
+    done = seedstep(*BOOTSTRAP_FLAGS, "--config", "c.yaml", "--tasks", 3, "--seed", 7)
     assert done.code == 0
-    with BootstrapRun.read(Path("run")) as run:
+    with Run.read(BOOTSTRAP, Path("run")) as run:
         settings = run.settings
     assert (settings.model, settings.tasks, settings.seed) == ("openai:scripted", 3, 7)
     assert (settings.window, settings.prompt_style) == (2, "completion")
@@ -133,7 +135,7 @@ def test_an_interrupted_process_stops_in_order_and_says_how_to_go_on(
     server.script = lambda number, body: Fault(delay=0.0 if number < 20 else 1.0)
     env = environment(OPENAI_BASE_URL=server.url)
     with subprocess.Popen(
-        program(*BOOTSTRAP, "--tasks", 500), env=env, stdout=-1, stderr=-1
+        program(*BOOTSTRAP_FLAGS, "--tasks", 500), env=env, stdout=-1, stderr=-1
     ) as process:
         while server.requests <= 20:
             time.sleep(0.01)
@@ -210,7 +212,7 @@ def test_show_lists_the_finished_tasks(run: BootstrapRun) -> None:
 
 def test_show_gives_a_task_with_its_provenance(run: BootstrapRun) -> None:
     task = run.tasks()[-1]
-    details = run.show(task.id)
+    details = run.records.show(task.id)
     done = seedstep("show", "run", task.id)
     assert done.code == 0
     assert done.lines[:2] == [f"{task.id}  finished", task.definition]
@@ -236,7 +238,7 @@ def test_show_gives_a_task_with_its_provenance(run: BootstrapRun) -> None:
 def test_show_gives_a_rejected_instruction_with_its_reason(server: ScriptedServer) -> None:
     text = '{"tasks": ["Too short.", "Write one line about the red barn."]}'
     server.script = lambda number, body: chat_reply(text) if generation(body) else None
-    assert seedstep(*BOOTSTRAP, "--tasks", 1, "--window", 1).code == 0
+    assert seedstep(*BOOTSTRAP_FLAGS, "--tasks", 1, "--window", 1).code == 0
     assert seedstep("show", "run", "--rejected").lines == ["    g0.1  too_short: Too short."]
     done = seedstep("show", "run", "g0.1")
     assert done.code == 0

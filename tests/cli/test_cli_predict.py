@@ -17,7 +17,8 @@ from seedstep.encode import make_encoding
 from seedstep.errors import RunMismatchError, SeedstepError
 from seedstep.evaluate import score
 from seedstep.recipes import predict
-from seedstep.runs import PredictionsRun
+from seedstep.runs import Run
+from seedstep.stages import PREDICT
 from seedstep.tune import TuneSettings
 from support.answering_models import answering_model, save_model
 from support.command_line import UNSAFE, environment, program, run_process, seedstep
@@ -89,8 +90,8 @@ def test_flags_turn_the_knobs_of_an_encoding(model: ScriptedServer, tmp_path: Pa
     flags = ("--model", "openai:scripted", "--base-url", model.url, "--tasks", tasks)
     knobs = ("--encoding", "definition", "--positive", 1, "--max-source", 300, "--style", "chat")
     assert seedstep("predict", "--out", tmp_path / "run", *flags, *knobs).code == 0
-    with PredictionsRun.read(tmp_path / "run") as run:
-        settings = run.settings_of("openai:scripted")
+    with Run.read(PREDICT, tmp_path / "run") as run:
+        settings = run.records.settings_of("openai:scripted")
     assert (settings.encoding.positive, settings.encoding.max_source) == (1, 300)
     assert model.bodies[0]["messages"][0]["content"].count("Positive Example") == 1
     wrong = seedstep("predict", "--out", tmp_path / "run", "--name", "x", "--encoding", "stepz")
@@ -164,7 +165,7 @@ class TestBaselines:
         tasks = str(shared_data / "superni")
         model = f"baseline:{baseline}"
         with predict(tmp_path / "run", tasks=tasks, split="test", model=model) as run:
-            scores = score(run.predictions(model), run.references())
+            scores = score(run.predictions(model), run.records.references())
         assert scores.overall.instances == 6284
         assert round(scores.overall.of("rouge_l"), 2) == rouge_l
 
@@ -180,8 +181,8 @@ class TestCheckpoints:
         assert "tiny: 15 of 15 instances predicted" in done.lines
         found = predicted(tmp_path / "run", "tiny")
         assert len({one.text for one in found}) > 1
-        with PredictionsRun.read(tmp_path / "run") as run:
-            database = run._database.path
+        with Run.read(PREDICT, tmp_path / "run") as run:
+            database = run.database.path
         _forget(database, 4)
         assert len(predicted(tmp_path / "run", "tiny")) == 11
         again = seedstep("predict", "--out", tmp_path / "run", "--name", "tiny", "--batch", 16)
@@ -240,8 +241,8 @@ class TestCheckpoints:
         assert f"the encoding is the one of {tmp_path / 'tuned' / 'tune.yaml'}" in done.words
         named = (*flags, "--name", "named", "--encoding", "definition")
         assert "the encoding is" not in seedstep("predict", "--out", tmp_path / "run", *named).out
-        with PredictionsRun.read(tmp_path / "run") as run:
-            own, other = run.settings_of("own"), run.settings_of("named")
+        with Run.read(PREDICT, tmp_path / "run") as run:
+            own, other = run.records.settings_of("own"), run.records.settings_of("named")
         assert own.encoding == make_encoding("steps", options)
         assert own.stop_texts == ()
         assert (other.encoding.positive, other.stop_texts) == (0, ())
@@ -316,8 +317,8 @@ class TestCheckpoints:
 def _kept(run: Path) -> int:
     """How many predictions a run holds that another process writes."""
     try:
-        with PredictionsRun.read(run) as opened:
-            return sum(opened.counts(name).predictions for name in opened.names())
+        with Run.read(PREDICT, run) as opened:
+            return sum(opened.records.counts(name).predictions for name in opened.records.names())
     except SeedstepError:
         return 0
 

@@ -6,21 +6,22 @@ from pathlib import Path
 import pytest
 import yaml
 
-from seedstep import BootstrapRun
+from seedstep.runs import Run
 from seedstep.runs.directory import CONFIG, DATABASE
+from seedstep.stages import BOOTSTRAP, STAGES
 from support.command_line import chat_reply, error_reply, seedstep
 from support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
 
-BOOTSTRAP = ("bootstrap", "--out", "run", "--model", "openai:scripted")
+BOOTSTRAP_FLAGS = ("bootstrap", "--out", "run", "--model", "openai:scripted")
 TASKS = 3
 
 
 @pytest.fixture
 def run(server: ScriptedServer) -> Path:
     """A finished run, and no requests counted."""
-    assert seedstep(*BOOTSTRAP, "--tasks", TASKS).code == 0
+    assert seedstep(*BOOTSTRAP_FLAGS, "--tasks", TASKS).code == 0
     server.requests = 0
     return Path("run")
 
@@ -54,7 +55,7 @@ def test_a_run_with_other_seeds_is_refused(server: ScriptedServer) -> None:
     line = '{"instruction": "%s", "instances": [{"input": "", "output": "x"}], '
     line += '"is_classification": false}\n'
     Path("s.jsonl").write_text(line % "Name a river in the north.")
-    args = (*BOOTSTRAP, "--tasks", TASKS, "--seeds", "s.jsonl")
+    args = (*BOOTSTRAP_FLAGS, "--tasks", TASKS, "--seeds", "s.jsonl")
     assert seedstep(*args).code == 0
     Path("s.jsonl").write_text(line % "Name a river in the south.")
     assert "error: run was started with other settings (seeds" in seedstep(*args).error
@@ -77,7 +78,7 @@ def test_a_run_goes_on_where_its_model_was(run: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_second_process_is_refused(run: Path, server: ScriptedServer) -> None:
-    with BootstrapRun.start(run, {}):
+    with Run.start(BOOTSTRAP, run, {}):
         error = seedstep("bootstrap", "--out", "run", "--tasks", 9).error
         assert error.startswith("error: another process works on run. ")
         assert seedstep("status", "run").lines[0].startswith("run  ")
@@ -98,7 +99,7 @@ def test_what_is_no_run_is_left_alone(path: str, server: ScriptedServer) -> None
 
 def test_an_empty_directory_becomes_a_run(server: ScriptedServer) -> None:
     Path("run").mkdir()
-    assert seedstep(*BOOTSTRAP, "--tasks", 1).code == 0
+    assert seedstep(*BOOTSTRAP_FLAGS, "--tasks", 1).code == 0
 
 
 @pytest.mark.parametrize("path", ["nowhere", ".", "file"])
@@ -107,7 +108,11 @@ def test_a_directory_that_is_no_run_is_refused(command: str, path: str) -> None:
     Path("file").touch()
     flags = ("--format", "alpaca") if command == "export" else ()
     error = seedstep(command, path, *flags).error
-    assert error == f"error: {path} is not a run. Name a directory that `bootstrap --out` made."
+    if command == "export":
+        assert error == f"error: {path} is not a run. Name a directory that `bootstrap --out` made."
+    else:
+        assert error.startswith(f"error: {path} is not a run.")
+        assert all(stage in error for stage in STAGES)
     assert [one.name for one in Path().iterdir()] == ["file"]
 
 
@@ -140,7 +145,7 @@ def test_an_unknown_task_is_refused(run: Path) -> None:
 def test_nothing_finished_is_shown_and_not_exported(server: ScriptedServer) -> None:
     server.script = lambda number, body: chat_reply('{"tasks": []}')
     Path("c.yaml").write_text(yaml.safe_dump({"patience": 1}))
-    assert seedstep(*BOOTSTRAP, "--config", "c.yaml").code == 1
+    assert seedstep(*BOOTSTRAP_FLAGS, "--config", "c.yaml").code == 1
     status = seedstep("status", "run")
     assert status.code == 0
     assert "stopped  0 of 100 tasks" in status.out
@@ -170,7 +175,7 @@ def test_an_unknown_format_is_refused_with_the_formats(run: Path) -> None:
 
 def test_a_failed_start_keeps_what_came_back(server: ScriptedServer) -> None:
     server.script = lambda number, body: error_reply(400, "no") if number >= 1 else None
-    assert seedstep(*BOOTSTRAP, "--tasks", 9, "--window", 1).code == 1
+    assert seedstep(*BOOTSTRAP_FLAGS, "--tasks", 9, "--window", 1).code == 1
     with sqlite3.connect("run/run.db") as database:
         (replies,) = database.execute("SELECT count(reply) FROM requests").fetchone()
     database.close()

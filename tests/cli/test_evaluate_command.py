@@ -11,8 +11,8 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from seedstep.errors import InputError
 from seedstep.inputs import read_systems
-from seedstep.runs import StepsRun, kept_scores
-from seedstep.runs import stages as registry
+from seedstep.runs import Run, kept_scores
+from seedstep.stages import PREDICT, STEPS
 from support.answer_files import (
     CATEGORIES,
     right,
@@ -250,7 +250,7 @@ class TestFormats:
 class TestRuns:
     @pytest.fixture
     def run(self, tasks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        return run_with_predictions(tmp_path / "run", tasks, monkeypatch)
+        return run_with_predictions(tmp_path / "run", tasks)
 
     def test_a_run_has_its_own_tasks_and_several_systems(self, run: Path) -> None:
         base, tuned = evaluated(run)
@@ -281,7 +281,7 @@ class TestRuns:
         assert {row["instances"] for row in rows} == {2}
 
     def test_a_run_that_is_at_work_is_evaluated_and_says_so(self, run: Path) -> None:
-        with StepsRun.start(run, {}):
+        with Run.start(PREDICT, run, {}):
             done = seedstep("evaluate", run)
         assert done.code == 0
         assert "the scores of base are not kept: another process works on" in done.words
@@ -296,9 +296,10 @@ class TestRuns:
         assert [one["system"] for one in found] == [f"base ({run})", "tuned", f"base ({same})"]
         assert {row["name"] for row in kept_scores(run)} == {"base", "tuned"}
 
-    def test_a_run_of_another_stage(self, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(registry, "STAGES", {"steps": StepsRun})
-        error = seedstep("evaluate", run).error
+    def test_a_run_of_another_stage(self, run: Path, tasks: Path, tmp_path: Path) -> None:
+        settings = {"tasks": str(tasks), "model": "openai:x", "base_url": "http://127.0.0.1:1/v1"}
+        Run.start(STEPS, tmp_path / "steps", settings).close()
+        error = seedstep("evaluate", tmp_path / "steps").error
         assert "is a run of `seedstep steps`, which keeps no predictions" in error
         assert "is not a run" in seedstep("evaluate", run.parent).error
 

@@ -15,7 +15,8 @@ from seedstep import predict, write_instructions
 from seedstep.bootstrap import REASONS
 from seedstep.data import seed_tasks
 from seedstep.report import write_report
-from seedstep.runs import BootstrapRun
+from seedstep.runs import Run
+from seedstep.stages import BOOTSTRAP
 from support.answer_files import run_with_predictions, write_lines, write_tasks
 from support.command_line import Outcome, chat_reply, seedstep
 from support.growing import grow, purpose_of
@@ -127,8 +128,8 @@ class TestGrown:
         assert int(what["requests answered"]) > 12
 
     def test_rejections_are_counted_and_shown_by_reason(self, runs: Path, tmp_path: Path) -> None:
-        with BootstrapRun.read(runs / "grown") as run:
-            status, rejected = run.status(), run.rejected()
+        with Run.read(BOOTSTRAP, runs / "grown") as run:
+            status, rejected = run.status(), run.records.rejected()
         _, page = report(runs / "grown", tmp_path / "out")
         for caption, counts in (
             ("Rejected instructions", status.rejected),
@@ -216,7 +217,7 @@ class TestOtherStages:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         tasks = write_tasks(tmp_path / "tasks.jsonl")
-        run = run_with_predictions(tmp_path / "run", tasks, monkeypatch)
+        run = run_with_predictions(tmp_path / "run", tasks)
         _, page = report(run, tmp_path / "out")
         assert titles(page) == ["Scores", "tuned against base"]
         assert rows(page, "Scores, with 95% intervals over tasks")[1][0] == "base"

@@ -22,7 +22,8 @@ from seedstep.evaluate.judge import (
     read_verdict,
 )
 from seedstep.evaluate.verdicts import preferences, ratings
-from seedstep.runs import JudgeRun
+from seedstep.runs import Run
+from seedstep.stages import JUDGE
 from support.answer_files import right, write_predictions
 from support.command_line import seedstep
 from support.growing import times_asked
@@ -153,7 +154,7 @@ class TestRating:
         judged = Answered(tmp_path, model, t0_0="late").judged()
         good, _ = judged[0].verdicts
         assert good.replies == ("Both have their merits.", '{"rating": "C"}')
-        with JudgeRun.read(tmp_path / "run") as run:
+        with Run.read(JUDGE, tmp_path / "run") as run:
             rows = [run.request(key) for key in good.requests]
         prompts = [json.loads(row["request"]) for row in rows]
         assert prompts[0]["prompt"] == prompts[1]["prompt"]
@@ -246,8 +247,8 @@ class TestRun:
             assert on.code == 0
             assert max(times_asked(model.bodies).values()) == 1
             whole = made.judged("whole")
-            with JudgeRun.read(tmp_path / "run") as run:
-                assert run.judged() == whole
+            with Run.read(JUDGE, tmp_path / "run") as run:
+                assert tuple(entry.result for entry in run.entries()) == whole
 
     def test_the_number_in_flight_changes_nothing(
         self, model: ScriptedServer, tmp_path: Path

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
-from seedstep import BootstrapRun, Instance, export
+from seedstep import Instance, export
 from seedstep.bootstrap import Candidate, Generation
 from seedstep.data import load_tasks
 from seedstep.errors import InputError, MissingExtraError, RunError
 from seedstep.exports import FORMATS
+from seedstep.runs import BootstrapRun, Run
+from seedstep.stages import BOOTSTRAP
 from support.disk import no_space
 from support.growing import files_of
 
@@ -63,11 +65,11 @@ def make_run(path: Path, *groups: list[Candidate], seed: int = 42) -> BootstrapR
 
     async def record(run: BootstrapRun) -> None:
         for number, group in enumerate(groups):
-            await run.record(Generation(number, "", (), "", tuple(group)))
+            await run.records.record(Generation(number, "", (), "", tuple(group)))
 
-    with BootstrapRun.start(path, {"tasks": 9999, "seed": seed}) as run:
+    with Run.start(BOOTSTRAP, path, {"tasks": 9999, "seed": seed}) as run:
         asyncio.run(record(run))
-    return BootstrapRun.read(path)
+    return Run.read(BOOTSTRAP, path)
 
 
 @pytest.fixture(name="run")

@@ -11,7 +11,8 @@ import pytest
 import yaml
 from aiohttp import web
 
-from seedstep.runs import BootstrapRun
+from seedstep.runs import Run
+from seedstep.stages import BOOTSTRAP
 from support.command_line import environment, run_process, seedstep
 from support.growing import grow
 from support.scripted_server import ScriptedServer
@@ -42,7 +43,7 @@ def test_the_card_counts_what_is_there(grown: Path, tmp_path: Path) -> None:
     assert header["license"] == "cc-by-4.0"
     assert header["pretty_name"].startswith("Tasks written by openai:evil|model")
     assert header["size_categories"] == ["n<1K"]
-    with BootstrapRun.read(grown) as run:
+    with Run.read(BOOTSTRAP, grown) as run:
         status = run.status()
     assert f"| tasks (instructions) | {status.finished} |" in body
     for reason, count in (status.rejected | status.bad_instances).items():

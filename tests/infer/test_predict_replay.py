@@ -7,7 +7,8 @@ import pytest
 
 from seedstep.errors import InputError
 from seedstep.recipes import predict
-from seedstep.runs import PredictionsRun
+from seedstep.runs import Run
+from seedstep.stages import PREDICT
 from support.predicting import asked_of, predicted, word_model, write_word_tasks
 from support.scripted_server import ScriptedServer
 
@@ -33,7 +34,7 @@ def test_are_of_one_model(model: ScriptedServer, tmp_path: Path) -> None:
     other = {**asked_of(model, tasks), "model": "openai:other"}
     predict(tmp_path / "run", name="two", **other).close()
     with (
-        PredictionsRun.read(tmp_path / "run") as run,
+        Run.read(PREDICT, tmp_path / "run") as run,
         pytest.raises(InputError, match="2 models"),
     ):
         run.write_recording(tmp_path / "recording.jsonl")

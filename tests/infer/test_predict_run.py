@@ -13,7 +13,8 @@ import pytest
 from seedstep.errors import DeniedError, InputError, RunError, RunMismatchError
 from seedstep.evaluate import Reference, score
 from seedstep.recipes import predict
-from seedstep.runs import PredictionCounts, PredictionsRun
+from seedstep.runs import PredictionCounts, Run
+from seedstep.stages import PREDICT
 from support.command_line import environment, program
 from support.growing import text_of, times_asked
 from support.predicting import asked_of, predicted, texts, word_model, words, write_word_tasks
@@ -31,9 +32,9 @@ def test_every_instance_is_predicted_in_order(model: ScriptedServer, tmp_path: P
     tasks = write_word_tasks(tmp_path / "ni")
     with predict(tmp_path / "run", **asked_of(model, tasks)) as run:
         found = list(run.predictions("openai:scripted"))
-        references = run.references()
-        assert run.names() == ("openai:scripted",)
-        assert run.counts("openai:scripted") == PredictionCounts(12, 0, 0, 0, 0)
+        references = run.records.references()
+        assert run.records.names() == ("openai:scripted",)
+        assert run.records.counts("openai:scripted") == PredictionCounts(12, 0, 0, 0, 0)
         assert score(found, references).overall.of("exact_match") == 100
     assert [one.instance for one in found] == list(references)
     assert [one.text for one in found] == [
@@ -100,9 +101,9 @@ def test_what_fails_is_kept_as_failed_and_counts_as_empty(tmp_path: Path) -> Non
     with ScriptedServer(word_model({"word0x1": refused, "word1x0": refused})) as server:
         with predict(tmp_path / "run", **asked_of(server, tasks)) as run:
             found = {one.instance: one for one in run.predictions("openai:scripted")}
-            overall = score(found.values(), run.references()).overall
-            assert run.counts("openai:scripted") == PredictionCounts(8, 2, 0, 0, 0)
-            ((reason, count),) = run.failures("openai:scripted").items()
+            overall = score(found.values(), run.records.references()).overall
+            assert run.records.counts("openai:scripted") == PredictionCounts(8, 2, 0, 0, 0)
+            ((reason, count),) = run.records.failures("openai:scripted").items()
         asked = server.requests
         predict(tmp_path / "run", **asked_of(server, tasks)).close()
         assert server.requests == asked
@@ -121,7 +122,7 @@ def test_empty_and_cut_answers_are_counted(tmp_path: Path) -> None:
     with ScriptedServer(word_model({"word0x0": empty, "word0x2": cut})) as server:
         asked = asked_of(server, tasks, prompt_style="completion")
         with predict(tmp_path / "run", **asked) as run:
-            assert run.counts("openai:scripted") == PredictionCounts(3, 0, 1, 1, 0)
+            assert run.records.counts("openai:scripted") == PredictionCounts(3, 0, 1, 1, 0)
     assert texts(tmp_path / "run") == ["", "WORD0X1", "AB"]
 
 
@@ -173,12 +174,14 @@ class TestSystems:
         }
         predict(tmp_path / "run", name="zero", **zero).close()
         predict(tmp_path / "run", model="baseline:copy-input").close()
-        with PredictionsRun.read(tmp_path / "run") as run:
-            assert run.names() == ("few", "zero", "baseline:copy-input")
-            assert run.settings_of("few").encoding.positive == 2
-            assert run.settings_of("zero").encoding.positive == 0
-            assert run.settings_of("zero").model == "openai:scripted"
-            scores = [score(run.predictions(one), run.references()) for one in run.names()]
+        with Run.read(PREDICT, tmp_path / "run") as run:
+            assert run.records.names() == ("few", "zero", "baseline:copy-input")
+            assert run.records.settings_of("few").encoding.positive == 2
+            assert run.records.settings_of("zero").encoding.positive == 0
+            assert run.records.settings_of("zero").model == "openai:scripted"
+            scores = [
+                score(run.predictions(one), run.records.references()) for one in run.records.names()
+            ]
         assert [one.overall.of("exact_match") for one in scores] == [100, 100, 100]
         with pytest.raises(InputError, match="no system 'many'"):
             predicted(tmp_path / "run", "many")
@@ -200,9 +203,9 @@ class TestSystems:
                 predict(tmp_path / "run", name="one", **other)
             assert named in str(refused.value)
         predict(tmp_path / "run", name="one", max_requests=99, in_flight=1, batch=3).close()
-        with PredictionsRun.read(tmp_path / "run") as run:
-            assert run.counts("one").predictions == 12
-            assert run.settings_of("one").encoding.positive == 0
+        with Run.read(PREDICT, tmp_path / "run") as run:
+            assert run.records.counts("one").predictions == 12
+            assert run.records.settings_of("one").encoding.positive == 0
         assert max(times_asked(model.bodies).values()) == 1
 
     def test_a_server_may_move(self, model: ScriptedServer, tmp_path: Path) -> None:
@@ -257,9 +260,9 @@ class TestTasks:
         tasks = write_word_tasks(tmp_path / "ni", 2, 2)
         predict(tmp_path / "run", **asked_of(model, tasks)).close()
         write_word_tasks(tmp_path / "ni", 2, 3)
-        with PredictionsRun.read(tmp_path / "run") as run:
+        with Run.read(PREDICT, tmp_path / "run") as run:
             with pytest.raises(RunError, match="has changed"):
-                run.references()
+                run.records.references()
             with pytest.raises(RunError, match="has changed"):
                 list(run.predictions("openai:scripted"))
         with pytest.raises(RunMismatchError, match="tasks_fingerprint"):
@@ -276,7 +279,7 @@ class TestTasks:
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
         with predict(tmp_path / "run", tasks=str(path), model="baseline:copy-input") as run:
             found = list(run.predictions("baseline:copy-input"))
-            references = run.references()
+            references = run.records.references()
         assert list(references) == ["first/1", "own-first", "second/1", "own-second"]
         assert [(one.instance, one.text) for one in found] == [
             ("first/1", "first"),
@@ -302,7 +305,7 @@ class TestTasks:
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
         asked = asked_of(model, str(path), encoding="definition", prompt_style="completion")
         with predict(tmp_path / "run", **asked) as run:
-            assert list(run.references()) == ["user_0-1", "user_1-1"]
+            assert list(run.records.references()) == ["user_0-1", "user_1-1"]
         assert {body["prompt"] for body in model.bodies} == {
             "Definition: Answer letter 0.\n\nNow complete the following example -\n"
             "Input: Dear Ann.\nOutput:",

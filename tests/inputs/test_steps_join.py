@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seedstep import stages
 from seedstep.data import STEPS_FIELD, Task, load_tasks
 from seedstep.data.forms import steps_of
 from seedstep.errors import InputError, RunError
 from seedstep.exports import export_lines, export_task_files
 from seedstep.inputs import with_steps
 from seedstep.recipes import import_instructions
-from seedstep.runs import StepsRun
+from seedstep.runs import Run
 from seedstep.steps import canonical, render
 from support.task_files import changed, write_task
 
@@ -87,7 +88,7 @@ def test_steps_of_another_type_are_told(tmp_path: Path) -> None:
 
 
 def test_exported_task_files_bring_their_steps_back(tmp_path: Path, run: Path) -> None:
-    with StepsRun.read(run) as opened:
+    with Run.read(stages.STEPS, run) as opened:
         assert export_task_files(opened, tmp_path / "out") == (1, 0)
     (task,) = load_tasks(tmp_path / "out").tasks
     assert task.steps == STEPS
@@ -98,7 +99,7 @@ def test_a_run_and_its_export_join_the_same_steps(tmp_path: Path, folder: Path, 
     first, second = with_steps(tasks, run)
     assert first == Task(**{**_fields(tasks[0]), "steps": STEPS})
     assert second == tasks[1]
-    with StepsRun.read(run) as opened:
+    with Run.read(stages.STEPS, run) as opened:
         export_lines(opened, tmp_path / "steps.jsonl")
     assert with_steps(tasks, tmp_path / "steps.jsonl") == (first, second)
 

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedstep import BootstrapRun, export
+from seedstep import export
 from seedstep.data import load_rows, load_tasks
 from seedstep.errors import InputError
 from seedstep.inputs import load_source
+from seedstep.runs import Run
+from seedstep.stages import BOOTSTRAP
 from seedstep.tune import TuneSource, make_source, make_tune_settings
 from support.growing import grow
 from support.scripted_server import ScriptedServer
@@ -133,7 +135,7 @@ def test_a_bootstrap_and_its_exports_are_the_same_instances(
     ids = [(task.id, one.id) for task in found for one in task.instances]
     assert len(set(ids)) == len(ids)
     assert all(one.id for task in found for one in task.instances)
-    with BootstrapRun.read(run.path) as opened:
+    with Run.read(BOOTSTRAP, run.path) as opened:
         for name in ("alpaca", "superni", "messages"):
             export(opened, name, tmp_path / name)
 

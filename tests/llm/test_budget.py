@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedstep import BootstrapRun, self_instruct
+from seedstep import self_instruct
 from seedstep.errors import BudgetReached, InputError, RunMismatchError
 from seedstep.llm import Budget, Engine, MemoryLedger, Price, Spent
+from seedstep.runs import Run
+from seedstep.stages import BOOTSTRAP
 from support.asking import asked, endpoint_of, reply
 from support.command_line import seedstep
 from support.growing import asked_of, exported, grow
@@ -161,9 +163,9 @@ def test_a_dry_run_shows_money(server: ScriptedServer) -> None:
 
 def test_a_budget_in_money_needs_a_price(server: ScriptedServer) -> None:
     with pytest.raises(InputError, match="the price of 'scripted' is not known"):
-        BootstrapRun.start(Path("run"), asked_of(server, max_usd=1.0))
+        Run.start(BOOTSTRAP, Path("run"), asked_of(server, max_usd=1.0))
     assert not Path("run").exists()
-    BootstrapRun.start(Path("run"), asked_of(server, max_usd=1.0, prices=PRICES)).close()
+    Run.start(BOOTSTRAP, Path("run"), asked_of(server, max_usd=1.0, prices=PRICES)).close()
 
 
 @pytest.mark.parametrize(
@@ -180,7 +182,7 @@ def test_a_budget_in_money_needs_a_price(server: ScriptedServer) -> None:
 )
 def test_a_budget_that_makes_no_sense_is_refused(name: str, value: Any) -> None:
     with pytest.raises(InputError, match=f"setting '{name}"):
-        BootstrapRun.start(Path("run"), {name: value})
+        Run.start(BOOTSTRAP, Path("run"), {name: value})
 
 
 # Another address of the same model

@@ -17,9 +17,11 @@ from typing import Any
 
 import pytest
 
-from seedstep import BootstrapRun, self_instruct
+from seedstep import self_instruct
 from seedstep.errors import StoreError
 from seedstep.recipes import BootstrapProgress
+from seedstep.runs import Run
+from seedstep.stages import BOOTSTRAP
 from support.command_line import environment, program, seedstep
 from support.growing import Outcome, Recorder, asked_of, exported, grow, times_asked
 from support.scripted_server import ScriptedServer, random_delays
@@ -94,7 +96,7 @@ def test_few_open_files_lower_the_number_in_flight(tmp_path: Path) -> None:
         assert 8 < server.most_in_flight < 64
         assert set(times_asked(server.bodies).values()) == {1}
     assert exported(tmp_path / "run") == exported(free.path)
-    with BootstrapRun.read(tmp_path / "run") as run:
+    with Run.read(BOOTSTRAP, tmp_path / "run") as run:
         assert sum(one.failed for one in run.status().usage.values()) == 0
 
 
@@ -170,7 +172,7 @@ def test_files_that_may_not_grow_end_the_run_and_it_goes_on_when_they_may(
     with ScriptedServer() as server:
         said = one_error(ended(command(tmp_path / "run", server), file_size(250_000)))
         assert "run.db" in said
-        with BootstrapRun.read(tmp_path / "run") as run:
+        with Run.read(BOOTSTRAP, tmp_path / "run") as run:
             assert sum(one.requests for one in run.status().usage.values()) > 0
         server.bodies.clear()
         assert ended(command(tmp_path / "run", server)) == (0, "")
@@ -229,7 +231,7 @@ def test_a_database_locked_by_another_process_ends_the_run(calm: Outcome, tmp_pa
         watch = AfterThree(lambda: other().execute("BEGIN EXCLUSIVE"))
         with pytest.raises(StoreError, match=r"run\.db: .*locked.* End the process"):
             self_instruct(path, watch=watch, **asked_of(server, **SETTINGS))
-        with BootstrapRun.read(path) as run:
+        with Run.read(BOOTSTRAP, path) as run:
             assert run.status().generations == 3
         with pytest.raises(StoreError, match="locked"):
             self_instruct(path, **asked_of(server, **SETTINGS))

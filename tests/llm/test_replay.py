@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from seedstep import BootstrapRun, BootstrapSettings, SeedstepError, self_instruct
+from seedstep import BootstrapSettings, SeedstepError, self_instruct
 from seedstep.errors import InputError, ModelError, NotRecordedError
 from seedstep.llm import Engine, Failure, MemoryLedger, Request, Sampling, open_model
 from seedstep.llm.replay import read_recording
+from seedstep.runs import Run
+from seedstep.stages import BOOTSTRAP
 from support.command_line import error_reply, seedstep
 from support.growing import STYLES, exported, grow, purpose_of
 from support.scripted_server import ScriptedServer
@@ -50,7 +52,7 @@ def refuse(number: int, body: dict[str, Any]) -> Any:
 def record(server: ScriptedServer, **settings: Any) -> None:
     """Make a run on the server, and its recording."""
     grow(RUN, server, **{**SETTINGS, **settings})
-    with BootstrapRun.read(RUN) as run:
+    with Run.read(BOOTSTRAP, RUN) as run:
         run.write_recording(FILE)
 
 
@@ -60,7 +62,7 @@ def replay(out: Path = AGAIN, **settings: Any) -> None:
 
 
 def failures(path: Path) -> set[tuple[str, str]]:
-    with BootstrapRun.read(path) as run:
+    with Run.read(BOOTSTRAP, path) as run:
         lines, _ = run.requests(failed=True, limit=1000)
         return {(line.failure, line.start) for line in lines}
 
@@ -81,7 +83,7 @@ def test_a_replay_ends_in_the_same_bytes_without_a_server(style: str) -> None:
     replay()
     assert exported(AGAIN) == exported(RUN)
     assert failures(AGAIN) == failures(RUN) != set()
-    with BootstrapRun.read(AGAIN) as run:
+    with Run.read(BOOTSTRAP, AGAIN) as run:
         assert run.settings.style == style
 
 
@@ -94,7 +96,7 @@ def test_a_replay_does_not_depend_on_how_many_are_in_flight(server: ScriptedServ
 
 def test_only_what_was_retired_needs_to_be_recorded(server: ScriptedServer) -> None:
     record(server)
-    with BootstrapRun.read(RUN) as run:
+    with Run.read(BOOTSTRAP, RUN) as run:
         last = int(run.tasks()[-1].id.partition(".")[0][1:])
     header, *lines = lines_of(FILE)
     kept = [
@@ -119,17 +121,17 @@ def test_a_replay_has_a_ledger_and_goes_on_like_any_run(server: ScriptedServer) 
     replay(tasks=2)
     replay()
     assert exported(AGAIN) == exported(RUN)
-    with BootstrapRun.read(AGAIN) as run:
+    with Run.read(BOOTSTRAP, AGAIN) as run:
         answered = run.spent().requests
     replay()
-    with BootstrapRun.read(AGAIN) as run:
+    with Run.read(BOOTSTRAP, AGAIN) as run:
         assert run.spent().requests == answered
 
 
 def test_the_recording_of_a_replay_replays_too(server: ScriptedServer) -> None:
     record(server)
     replay()
-    with BootstrapRun.read(AGAIN) as run:
+    with Run.read(BOOTSTRAP, AGAIN) as run:
         run.write_recording(FILE)
     replay(Path("third"))
     assert exported(Path("third")) == exported(RUN)
@@ -161,7 +163,7 @@ def test_what_is_known_is_retired_before_the_run_fails(server: ScriptedServer) -
     record(server)
     with pytest.raises(NotRecordedError):
         replay(tasks=100)
-    with BootstrapRun.read(AGAIN) as again, BootstrapRun.read(RUN) as run:
+    with Run.read(BOOTSTRAP, AGAIN) as again, Run.read(BOOTSTRAP, RUN) as run:
         assert again.tasks()[: len(run.tasks())] == run.tasks()
 
 

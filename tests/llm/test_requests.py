@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from seedstep import BootstrapRun
+from seedstep.runs import Run
+from seedstep.stages import BOOTSTRAP
 from support.command_line import UNSAFE, chat_reply, error_reply, seedstep
 from support.growing import files_of, purpose_of
 from support.scripted_server import Fault, ScriptedServer
 
 pytestmark = pytest.mark.usefixtures("empty_directory", "no_backoff")
 
-BOOTSTRAP = ("bootstrap", "--out", "run", "--model", "openai:scripted", "--tasks", 4)
+BOOTSTRAP_FLAGS = ("bootstrap", "--out", "run", "--model", "openai:scripted", "--tasks", 4)
 REFUSED_DRAW = 1
 SECRET = "sk-recognisable-0123456789"
 
@@ -29,8 +30,8 @@ def refuse(number: int, body: dict[str, Any]) -> Fault | None:
 def requests(server: ScriptedServer) -> list[dict[str, Any]]:
     """The requests of a finished run in the directory `run`, by column name, one of them failed."""
     server.script = refuse
-    assert seedstep(*BOOTSTRAP).code == 0
-    with BootstrapRun.read(Path("run")) as run:
+    assert seedstep(*BOOTSTRAP_FLAGS).code == 0
+    with Run.read(BOOTSTRAP, Path("run")) as run:
         lines, count = run.requests(limit=1000)
         rows = [run.request(line.key) for line in lines]
     assert count == len(rows) <= server.requests
@@ -90,7 +91,7 @@ def test_the_list_is_of_failed_requests(requests: list[dict[str, Any]]) -> None:
 
 def test_a_repeated_request_counts_its_attempts(server: ScriptedServer) -> None:
     server.script = lambda number, body: Fault(status=500) if number == 0 else None
-    assert seedstep(*BOOTSTRAP, "--in-flight", 1).code == 0
+    assert seedstep(*BOOTSTRAP_FLAGS, "--in-flight", 1).code == 0
     done = seedstep("requests", "run")
     assert [" 2 attempts " in line for line in done.lines].count(True) == 1
 
@@ -98,7 +99,7 @@ def test_a_repeated_request_counts_its_attempts(server: ScriptedServer) -> None:
 def test_tokens_that_the_server_did_not_count_are_marked(server: ScriptedServer) -> None:
     server.script = lambda number, body: chat_reply('{"tasks": []}')
     Path("c.yaml").write_text("patience: 1\n")
-    assert seedstep(*BOOTSTRAP, "--config", "c.yaml", "--window", 1).code == 1
+    assert seedstep(*BOOTSTRAP_FLAGS, "--config", "c.yaml", "--window", 1).code == 1
     (line,) = seedstep("requests", "run").lines
     assert "~ tokens " in line
     assert " estimated tokens, " in seedstep("requests", "run", line.split()[0]).out
@@ -137,12 +138,12 @@ def test_a_failure_is_shown_with_its_reason(requests: list[dict[str, Any]]) -> N
     ("key", "what"), [("", "more than one"), ("%", "no request"), ("zz", "no request")]
 )
 def test_a_key_names_one_request(key: str, what: str, requests: list[dict[str, Any]]) -> None:
-    with BootstrapRun.read(Path("run")) as run, pytest.raises(Exception, match=what):
+    with Run.read(BOOTSTRAP, Path("run")) as run, pytest.raises(Exception, match=what):
         run.request(key)
 
 
 def test_the_turns_of_a_conversation_have_their_speakers(server: ScriptedServer) -> None:
-    assert seedstep(*BOOTSTRAP, "--prompt-style", "turns").code == 0
+    assert seedstep(*BOOTSTRAP_FLAGS, "--prompt-style", "turns").code == 0
     (line, *_) = seedstep("requests", "run", "--purpose", "classification").lines
     assert "\nassistant: " in seedstep("requests", "run", line.split()[0]).out
 
@@ -159,7 +160,7 @@ def test_what_a_model_wrote_does_not_drive_the_terminal(server: ScriptedServer) 
         error_reply(400, hostile) if number else chat_reply(hostile, finish_reason=hostile)
     )
     Path("c.yaml").write_text("patience: 2\n")
-    seedstep(*BOOTSTRAP, "--config", "c.yaml", "--window", 1)
+    seedstep(*BOOTSTRAP_FLAGS, "--config", "c.yaml", "--window", 1)
     lists = [seedstep("requests", "run"), seedstep("requests", "run", "--failed")]
     assert [len(done.lines) for done in lists] == [2, 1]
     shown = [seedstep("requests", "run", line.split()[0]) for line in lists[0].lines]
@@ -222,7 +223,7 @@ def test_a_key_that_the_server_echoes_is_in_no_file_and_no_output(
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     echo = f"Bearer {SECRET} may not ask this"
     server.script = lambda number, body: error_reply(400, echo) if number % 5 == 2 else None
-    outputs = [seedstep(*BOOTSTRAP)]
+    outputs = [seedstep(*BOOTSTRAP_FLAGS)]
     assert outputs[0].code == 0
     assert all(SECRET in headers["Authorization"] for headers in server.headers)
     outputs += [seedstep("requests", "run", "--export", "run/all.jsonl")]

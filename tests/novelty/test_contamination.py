@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seedstep import BootstrapRun
 from seedstep.data import evaluation_items
 from seedstep.errors import InputError, RunMismatchError
 from seedstep.novelty import Contamination, Overlap
+from seedstep.runs import Run
+from seedstep.stages import BOOTSTRAP
 from seedstep.text import latin_tokens, rouge_l
 from support.command_line import seedstep
 from support.growing import grow, purpose_of, where
@@ -193,8 +194,8 @@ class TestBootstrap:
             )
         assert made.status.bad_instances == {"contaminated": 3}
         assert [one.input for task in made.tasks for one in task.instances] == ["Text: yes"] * 3
-        with BootstrapRun.read(out) as run:
-            rows = run.show(made.tasks[0].id).instances
+        with Run.read(BOOTSTRAP, out) as run:
+            rows = run.records.show(made.tasks[0].id).instances
         assert [row["detail"] for row in rows] == [
             "",
             "ROUGE-L 0.96 with task1_a, instance task1_a-0",

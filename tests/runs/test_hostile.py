@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from seedstep import BootstrapRun
+from seedstep.runs import Run
+from seedstep.stages import BOOTSTRAP
 from support.command_line import UNSAFE, seedstep
 from support.growing import times_asked
 from support.misbehaving import (
@@ -166,7 +167,7 @@ def test_a_fault_that_stays_is_that_requests_failure_and_the_run_has_its_tasks(
     bad = [row for row in rows() if row["failure"]]
     assert all(row["detail"] and row["reply"] is None for row in bad)
     assert all((row["attempts"] == 1) == (reason in ONCE) for row in bad)
-    with BootstrapRun.read(Path("run")) as run:
+    with Run.read(BOOTSTRAP, Path("run")) as run:
         assert sum(one.failed for one in run.status().usage.values()) == len(bad)
 
 
@@ -203,8 +204,8 @@ def test_a_request_that_failed_rejects_its_candidate_with_the_servers_words() ->
     refusal = Fault(400, error(POLICY))
     with ScriptedServer(for_some(refusal, one_in=3)) as server:
         assert bootstrap(server, "completion").code == 0
-    with BootstrapRun.read(Path("run")) as run:
-        reasons = [(run.show(one[0]).columns, one[1]) for one in run.rejected()]
+    with Run.read(BOOTSTRAP, Path("run")) as run:
+        reasons = [(run.records.show(one[0]).columns, one[1]) for one in run.records.rejected()]
     details = [columns["detail"] for columns, reason in reasons if reason == "request_failed"]
     assert details
     assert all(POLICY in detail for detail in details)

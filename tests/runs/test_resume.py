@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from seedstep import BootstrapRun
+from seedstep.runs import Run
+from seedstep.stages import BOOTSTRAP
 from support.growing import exported, generated_in, grow, purpose_of, times_asked, where
 from support.scripted_server import (
     Fault,
@@ -121,7 +122,7 @@ def test_killed_at_any_instant_it_ends_in_the_same_bytes(
         assert code == 0, errors
         assert server.requests == requests
     assert exported(path) == exported(calm.path)
-    with BootstrapRun.read(path) as run:
+    with Run.read(BOOTSTRAP, path) as run:
         assert run.status().rejected == calm.status.rejected
         assert run.status().generations == calm.status.generations
 
@@ -143,9 +144,9 @@ def test_killed_with_a_model_that_never_repeats_itself_all_is_built_on_what_was_
             killed(path, server, "completion", chance)
         code, _, errors = finish(started(path, server, "completion"))
         assert code == 0, errors
-    with BootstrapRun.read(path) as run:
-        every = [one.id for one in run.tasks()] + [one[0] for one in run.rejected()]
-        shown = [run.show(one) for one in every]
+    with Run.read(BOOTSTRAP, path) as run:
+        every = [one.id for one in run.tasks()] + [one[0] for one in run.records.rejected()]
+        shown = [run.records.show(one) for one in every]
     assert len(every) > SETTINGS["tasks"]
     for one in shown:
         first = one.requests[0]

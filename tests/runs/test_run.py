@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from seedstep import BootstrapRun, self_instruct
+from seedstep import self_instruct
 from seedstep.errors import (
     InputError,
     RunBusyError,
@@ -24,7 +24,8 @@ from seedstep.errors import (
     StoreError,
     UnreachableError,
 )
-from seedstep.runs import read_yaml
+from seedstep.runs import BootstrapRun, Run, read_yaml
+from seedstep.stages import BOOTSTRAP
 from support.growing import (
     Interruption,
     Outcome,
@@ -70,7 +71,7 @@ def test_a_run_that_ended_early_goes_on_where_it_was(fails_after: int, tmp_path:
         broken = Recorder(fails_after=fails_after)
         with pytest.raises(Interruption):
             self_instruct(tmp_path / "run", watch=broken, **asked_of(server, **settings))
-        with BootstrapRun.read(tmp_path / "run") as run:
+        with Run.read(BOOTSTRAP, tmp_path / "run") as run:
             assert run.status().generations == fails_after
         made = grow(tmp_path / "run", server, **settings)
     assert made.generations == calm.generations
@@ -90,10 +91,10 @@ def test_a_run_may_be_asked_for_more_tasks(tmp_path: Path) -> None:
     assert made.generations == whole.generations
     assert made.counts == whole.counts
     assert exported(made.path) == exported(whole.path)
-    with BootstrapRun.read(made.path) as run, BootstrapRun.read(whole.path) as other:
+    with Run.read(BOOTSTRAP, made.path) as run, Run.read(BOOTSTRAP, whole.path) as other:
         for one in (c.id for g in whole.generations for c in g.candidates):
-            assert run.show(one).columns == other.show(one).columns
-            assert run.show(one).instances == other.show(one).instances
+            assert run.records.show(one).columns == other.records.show(one).columns
+            assert run.records.show(one).instances == other.records.show(one).instances
 
 
 def test_a_run_that_dried_up_goes_on_with_more_patience(tmp_path: Path) -> None:
@@ -130,7 +131,7 @@ def _made(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 def test_other_settings_are_refused_by_name(key: str, made: Outcome) -> None:
     before = (made.path / "run.yaml").read_bytes()
     with pytest.raises(RunMismatchError) as caught:
-        BootstrapRun.start(made.path, {"tasks": 50, key: OTHERWISE[key]})
+        Run.start(BOOTSTRAP, made.path, {"tasks": 50, key: OTHERWISE[key]})
     assert [name for name, _, _ in caught.value.differences] == [key]
     assert f"{key}: " in str(caught.value)
     assert repr(OTHERWISE[key]) in str(caught.value)
@@ -139,7 +140,7 @@ def test_other_settings_are_refused_by_name(key: str, made: Outcome) -> None:
 
 def test_all_keys_that_differ_are_named(made: Outcome) -> None:
     with pytest.raises(RunMismatchError) as caught:
-        BootstrapRun.start(made.path, {"seed": 1, "tasks": 30, "window": 8, "tokens": "unicode"})
+        Run.start(BOOTSTRAP, made.path, {"seed": 1, "tasks": 30, "window": 8, "tokens": "unicode"})
     assert {name for name, _, _ in caught.value.differences} == {"seed", "tokens"}
 
 
@@ -180,9 +181,9 @@ def test_changed_seeds_are_refused(tmp_path: Path) -> None:
 
 
 def test_changed_prompts_are_refused(made: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seedstep.runs.bootstrap.fingerprint", lambda: "changed")
+    monkeypatch.setattr("seedstep.stages.bootstrap.fingerprint", lambda: "changed")
     with pytest.raises(RunMismatchError, match="prompts_fingerprint"):
-        BootstrapRun.start(made.path, {})
+        Run.start(BOOTSTRAP, made.path, {})
 
 
 def test_fewer_tasks_than_there_are_is_refused_and_changes_nothing(
@@ -192,9 +193,9 @@ def test_fewer_tasks_than_there_are_is_refused_and_changes_nothing(
     shutil.copytree(made.path, path)
     before = (path / "run.yaml").read_bytes()
     with pytest.raises(InputError, match="30 finished tasks already"):
-        BootstrapRun.start(path, {"tasks": 29})
+        Run.start(BOOTSTRAP, path, {"tasks": 29})
     assert (path / "run.yaml").read_bytes() == before
-    with BootstrapRun.start(path, {}) as run:
+    with Run.start(BOOTSTRAP, path, {}) as run:
         assert run.status().wanted == 30
 
 
@@ -206,15 +207,15 @@ def test_a_wrong_setting_for_a_run_that_is_there(
     asked: dict[str, Any], said: str, made: Outcome
 ) -> None:
     with pytest.raises(InputError, match=said):
-        BootstrapRun.start(made.path, asked)
+        Run.start(BOOTSTRAP, made.path, asked)
 
 
 WRITER = """
 import sys
 from pathlib import Path
-from seedstep.runs import BootstrapRun
-
-with BootstrapRun.start(Path(sys.argv[1]), {}):
+from seedstep.runs import Run
+from seedstep.stages import BOOTSTRAP
+with Run.start(BOOTSTRAP, Path(sys.argv[1]), {}):
     print("ready", flush=True)
     sys.stdin.read()
 """
@@ -230,7 +231,7 @@ def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path: Path) -> 
             assert writer.stdout.readline() == "ready\n"
             with pytest.raises(RunBusyError, match="another process works on"):
                 grow(path, server, tasks=9)
-            with BootstrapRun.read(path) as run:
+            with Run.read(BOOTSTRAP, path) as run:
                 assert run.status().running
                 assert len(run.tasks()) == 3
             os.kill(writer.pid, signal.SIGKILL)
@@ -253,15 +254,19 @@ def test_an_attempt_that_asked_nothing_may_be_made_again_with_other_settings(
 
 def test_the_lock_is_free_after_a_refusal(made: Outcome) -> None:
     with pytest.raises(RunMismatchError):
-        BootstrapRun.start(made.path, {"seed": 1})
-    BootstrapRun.start(made.path, {}).close()
+        Run.start(BOOTSTRAP, made.path, {"seed": 1})
+    Run.start(BOOTSTRAP, made.path, {}).close()
 
 
 def started(path: Path) -> BootstrapRun:
-    return BootstrapRun.start(path, {})
+    return Run.start(BOOTSTRAP, path, {})
 
 
-STARTS = (started, BootstrapRun.read)
+def opened(path: Path) -> BootstrapRun:
+    return Run.read(BOOTSTRAP, path)
+
+
+STARTS = (started, opened)
 
 
 def test_a_directory_of_other_files_is_not_a_run(tmp_path: Path) -> None:
@@ -277,9 +282,9 @@ def test_a_file_is_not_a_run(tmp_path: Path) -> None:
     path.write_text("years of work")
     for place in (path, path / "run"):
         with pytest.raises(RunError):
-            BootstrapRun.start(place, {})
+            Run.start(BOOTSTRAP, place, {})
         with pytest.raises(RunError, match="not a run"):
-            BootstrapRun.read(place)
+            Run.read(BOOTSTRAP, place)
     assert path.read_text() == "years of work"
 
 
@@ -292,15 +297,15 @@ def test_a_directory_where_a_process_was_killed_at_once_can_be_used(
 ) -> None:
     if leftover:
         (tmp_path / leftover).write_bytes(b"model: op")
-    with BootstrapRun.start(tmp_path, {"tasks": 3}) as run:
+    with Run.start(BOOTSTRAP, tmp_path, {"tasks": 3}) as run:
         assert run.status().wanted == 3
 
 
 def test_a_run_killed_before_it_had_a_database_goes_on(tmp_path: Path) -> None:
-    BootstrapRun.start(tmp_path / "run", {"seed": 5}).close()
+    Run.start(BOOTSTRAP, tmp_path / "run", {"seed": 5}).close()
     for path in (tmp_path / "run").glob("run.db*"):
         path.unlink()
-    with BootstrapRun.start(tmp_path / "run", {}) as run:
+    with Run.start(BOOTSTRAP, tmp_path / "run", {}) as run:
         assert run.settings.seed == 5
         assert run.status().finished == 0
 
@@ -324,7 +329,7 @@ def test_a_damaged_configuration_is_refused_with_its_place(
     shutil.copytree(made.path, path)
     (path / "run.yaml").write_bytes(content)
     with pytest.raises(SeedstepError) as caught:
-        BootstrapRun.start(path, {})
+        Run.start(BOOTSTRAP, path, {})
     assert said in str(caught.value)
     assert (path / "run.yaml").read_bytes() == content
 
@@ -341,7 +346,7 @@ def test_the_configuration_is_whole_and_readable(made: Outcome) -> None:
 def test_a_damaged_database_is_refused(
     start: Callable[[Path], BootstrapRun], tmp_path: Path
 ) -> None:
-    BootstrapRun.start(tmp_path, {}).close()
+    Run.start(BOOTSTRAP, tmp_path, {}).close()
     (tmp_path / "run.db").write_bytes(b"not a database, " * 1000)
     with pytest.raises(StoreError, match=r"run\.db: .*damaged"):
         start(tmp_path)
@@ -351,7 +356,7 @@ def test_a_damaged_database_is_refused(
 def test_a_database_of_a_newer_seedstep_is_refused(
     start: Callable[[Path], BootstrapRun], tmp_path: Path
 ) -> None:
-    BootstrapRun.start(tmp_path, {}).close()
+    Run.start(BOOTSTRAP, tmp_path, {}).close()
     with closing(sqlite3.connect(tmp_path / "run.db")) as connection:
         connection.execute("PRAGMA user_version = 999")
     with pytest.raises(StoreError, match="newer seedstep"):
@@ -359,8 +364,8 @@ def test_a_database_of_a_newer_seedstep_is_refused(
 
 
 def test_a_run_killed_before_it_had_a_database_has_not_begun(tmp_path: Path) -> None:
-    BootstrapRun.start(tmp_path / "run", {"seed": 5}).close()
+    Run.start(BOOTSTRAP, tmp_path / "run", {"seed": 5}).close()
     for path in (tmp_path / "run").glob("run.db*"):
         path.unlink()
     with pytest.raises(RunError, match="has not begun"):
-        BootstrapRun.read(tmp_path / "run")
+        Run.read(BOOTSTRAP, tmp_path / "run")

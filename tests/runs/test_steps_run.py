@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from seedstep import StepsRun, self_instruct, write_instructions
+from seedstep import self_instruct, stages, write_instructions
 from seedstep.data import read_task
 from seedstep.errors import RunError, RunMismatchError
 from seedstep.exports import export_lines
+from seedstep.runs import Run
 from support.command_line import UNSAFE, environment, program, seedstep
 from support.growing import grow, text_of, times_asked
 from support.scripted_server import ScriptedServer
@@ -48,7 +49,7 @@ def asked_of(server: ScriptedServer, tasks: str, **settings: Any) -> dict[str, A
 
 
 def exported(path: Path) -> bytes:
-    with StepsRun.read(path) as run:
+    with Run.read(stages.STEPS, path) as run:
         export_lines(run, path / "out.jsonl")
     return (path / "out.jsonl").read_bytes()
 
@@ -277,8 +278,8 @@ class TestCommands:
         assert done.code == 0
         assert "check failed: iterates 1 of 3 tasks" in done.out
         assert "no instruction: prose 1 of 3 tasks" in done.out
-        with StepsRun.read(out) as run:
-            assert run.entry("task000_boat").result.steps == ("Read it.", "Write a title.")
+        with Run.read(stages.STEPS, out) as run:
+            assert run.records.entry("task000_boat").result.steps == ("Read it.", "Write a title.")
         assert model.requests == 0
         again = seedstep("steps", "import", theirs, "--tasks", tasks, "--out", out)
         assert "has instructions already. Name a new directory" in again.error

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
-from seedstep import BootstrapRun, Instance, seed_tasks
+from seedstep import Instance, seed_tasks
 from seedstep.bootstrap import Candidate, Generation
 from seedstep.errors import InputError, StoreError
+from seedstep.runs import BootstrapRun, Run
 from seedstep.runs.database import Database
+from seedstep.stages import BOOTSTRAP
 from support.growing import asked_of, exported, grow, purpose_of, text_of, where
 from support.scripted_server import Fault, ScriptedServer, completion, error
 
@@ -93,7 +95,7 @@ def test_no_reply_brings_a_run_to_a_standstill(fault: Fault, tmp_path: Path) -> 
         command += ["--prompt-style", "completion"]
         done = subprocess.run(command, timeout=5, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    with BootstrapRun.read(tmp_path / "run") as run:
+    with Run.read(BOOTSTRAP, tmp_path / "run") as run:
         assert run.status().finished == 4
 
 
@@ -153,14 +155,14 @@ def test_tokens_that_the_server_does_not_count_are_marked_as_estimated(tmp_path:
 def test_status_tells_the_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three tasks in one minute, one each half minute: 2 or 3 a minute, as one counts the first."""
     clock = itertools.count(1_000_000, 30)
-    monkeypatch.setattr("seedstep.runs.results.time", SimpleNamespace(time=lambda: next(clock)))
+    monkeypatch.setattr("seedstep.runs.grown.time", SimpleNamespace(time=lambda: next(clock)))
 
     async def record(run: BootstrapRun) -> None:
         for number in range(3):
             found = Candidate(f"g{number}.1", "Say it.", "", instances=(Instance("", ("It",)),))
-            await run.record(Generation(number, "", (), "", (found,)))
+            await run.records.record(Generation(number, "", (), "", (found,)))
 
-    with BootstrapRun.start(tmp_path, {}) as run:
+    with Run.start(BOOTSTRAP, tmp_path, {}) as run:
         asyncio.run(record(run))
         speed = run.status().per_minute
     assert speed is not None
@@ -168,8 +170,8 @@ def test_status_tells_the_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_status_of_a_run_that_has_not_begun(tmp_path: Path) -> None:
-    BootstrapRun.start(tmp_path, {"tasks": 9}).close()
-    with BootstrapRun.read(tmp_path) as run:
+    Run.start(BOOTSTRAP, tmp_path, {"tasks": 9}).close()
+    with Run.read(BOOTSTRAP, tmp_path) as run:
         status = run.status()
         assert run.tasks() == ()
     assert (status.wanted, status.finished, status.generations) == (9, 0, 0)
@@ -179,7 +181,10 @@ def test_status_of_a_run_that_has_not_begun(tmp_path: Path) -> None:
 def test_a_run_can_be_looked_at_while_it_is_made(tmp_path: Path) -> None:
     with ScriptedServer() as server:
         grow(tmp_path, server, tasks=4)
-        with BootstrapRun.start(tmp_path, asked_of(server)), BootstrapRun.read(tmp_path) as reader:
+        with (
+            Run.start(BOOTSTRAP, tmp_path, asked_of(server)),
+            Run.read(BOOTSTRAP, tmp_path) as reader,
+        ):
             assert reader.status().running
             assert len(reader.tasks()) == 4
 
@@ -191,11 +196,11 @@ def test_show_tells_where_a_candidate_came_from(style: str, tmp_path: Path) -> N
     texts = {one.id: one.definition for one in seed_tasks()}
     texts |= {one.id: one.instruction for g in made.generations for one in g.candidates}
     seen = set()
-    with BootstrapRun.read(made.path) as run:
+    with Run.read(BOOTSTRAP, made.path) as run:
         for generation in made.generations:
             for one in generation.candidates:
                 seen.add(one.reason)
-                details = run.show(one.id)
+                details = run.records.show(one.id)
                 check_columns(details.columns, one)
                 assert details.neighbor == (texts[one.neighbor.id] if one.neighbor else "")
                 assert details.demonstrations == tuple(
@@ -239,5 +244,5 @@ def check_requests(rows: tuple[dict[str, Any], ...], one: Candidate, generation:
 def test_show_of_what_there_is_not(name: str, tmp_path: Path) -> None:
     with ScriptedServer() as server:
         made = grow(tmp_path / "run", server, tasks=2)
-    with BootstrapRun.read(made.path) as run, pytest.raises(InputError, match="has no task"):
-        run.show(name)
+    with Run.read(BOOTSTRAP, made.path) as run, pytest.raises(InputError, match="has no task"):
+        run.records.show(name)

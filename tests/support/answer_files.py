@@ -1,16 +1,15 @@
 """Tasks and predictions that the tests of evaluation write."""
 
+import asyncio
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from seedstep.data import TaskFiles, load_tasks
-from seedstep.evaluate import Prediction, Reference, references_of
-from seedstep.runs import StepsRun
-from seedstep.runs import stages as registry
+from seedstep.infer.predict import Answer
+from seedstep.runs import Run
+from seedstep.stages import PREDICT
+from seedstep.stages.predict import begin_system
 
 __all__ = [
     "CATEGORIES",
@@ -64,31 +63,17 @@ def right(tasks: int = 8, instances: int = 2) -> dict[str, str]:
     return {f"t{task}-{n}": f"R{task} B{n}" for task in range(tasks) for n in range(instances)}
 
 
-class RunWithPredictions(StepsRun):
-    """What a run has that keeps predictions."""
-
-    stage = "steps"
-    kept: Path
-
-    def tasks(self) -> TaskFiles:
-        return load_tasks(self.kept)
-
-    def names(self) -> tuple[str, ...]:
-        return ("base", "tuned")
-
-    def predictions(self, name: str) -> Iterator[Prediction]:
-        for one, text in right().items():
-            failed = "refused" if name == "base" and one.startswith("t7") else ""
-            yield Prediction(one[:2], one, "" if failed else text, failed)
-
-    def references(self) -> dict[str, Reference]:
-        return references_of(self.tasks().tasks)
-
-
-def run_with_predictions(path: Path, tasks: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def run_with_predictions(path: Path, tasks: Path) -> Path:
     """A run of two systems on those tasks: `tuned` has all right, `base` has two refused."""
-    settings = {"tasks": str(tasks), "model": "openai:x", "base_url": "http://127.0.0.1:1/v1"}
-    StepsRun.start(path, settings).close()
-    monkeypatch.setattr(RunWithPredictions, "kept", tasks, raising=False)
-    monkeypatch.setattr(registry, "STAGES", {**registry.STAGES, "steps": RunWithPredictions})
+    texts = right()
+    with Run.start(PREDICT, path, {"tasks": str(tasks)}) as run:
+        for name in ("base", "tuned"):
+            system = begin_system(run, name, {"model": "baseline:copy-input"}, {})
+            answers = [
+                Answer(place, "", failed="refused")
+                if name == "base" and one.startswith("t7")
+                else Answer(place, texts[one])
+                for place, one in enumerate(run.records.references())
+            ]
+            asyncio.run(run.records.record(system, answers))
     return path

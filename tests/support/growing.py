@@ -11,7 +11,8 @@ from seedstep import Task, export, self_instruct
 from seedstep.bootstrap import Generation
 from seedstep.exports import FORMATS
 from seedstep.recipes import BootstrapProgress
-from seedstep.runs import BootstrapRun, RunStatus
+from seedstep.runs import Run, RunStatus
+from seedstep.stages import BOOTSTRAP
 from support.scripted_server import Fault, Script, ScriptedServer
 
 STYLES = ("completion", "turns", "chat")
@@ -88,7 +89,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 def exported(path: Path, names: Iterable[str] = DATA_FORMATS) -> dict[str, dict[str, bytes]]:
     """A run's exports, byte for byte."""
-    with BootstrapRun.read(path) as run:
+    with Run.read(BOOTSTRAP, path) as run:
         for name in names:
             export(run, name, path / "exports" / name)
     return {name: files_of(path / "exports" / name) for name in names}

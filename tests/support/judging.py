@@ -65,7 +65,7 @@ class Answered:
 
     def judged(self, name: str = "run", **settings: Any) -> tuple[Judged, ...]:
         with judge(self.folder / name, **self.asked, **settings) as run:
-            return run.judged()
+            return tuple(entry.result for entry in run.entries())
 
     def flags(self) -> tuple[object, ...]:
         served = ("--model", "openai:scripted", "--base-url", self.asked["base_url"])

@@ -13,7 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from seedstep import BootstrapRun, Task
+from seedstep import Task
+from seedstep.runs import Run
+from seedstep.stages import BOOTSTRAP
 from support.command_line import Outcome, seedstep
 from support.growing import times_asked
 from support.scripted_server import (
@@ -61,8 +63,8 @@ class Data:
 
 
 def data_of(path: str = "run") -> Data:
-    with BootstrapRun.read(Path(path)) as run:
-        return Data(run.tasks(), run.rejected(), dict(run.status().bad_instances))
+    with Run.read(BOOTSTRAP, Path(path)) as run:
+        return Data(run.tasks(), run.records.rejected(), dict(run.status().bad_instances))
 
 
 @cache

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from seedstep.evaluate import Prediction
-from seedstep.runs import PredictionsRun
+from seedstep.runs import Run
+from seedstep.stages import PREDICT
 from support.command_line import chat_reply
 from support.growing import text_of
 from support.scripted_server import Fault, ScriptedServer, completion
@@ -78,7 +79,7 @@ def asked_of(server: ScriptedServer, tasks: str, **settings: Any) -> dict[str, A
 
 def predicted(path: Path, name: str = "openai:scripted") -> list[Prediction]:
     """What a run holds of a system."""
-    with PredictionsRun.read(path) as run:
+    with Run.read(PREDICT, path) as run:
         return list(run.predictions(name))
 
 

@@ -1,8 +1,8 @@
 """What the bootstrap yields: each generation request with all that became of its reply."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from seedstep.data import Instance, Task
+from seedstep.data import Instance, Task, instance_id
 from seedstep.novelty import Neighbor
 
 __all__ = ["Candidate", "Generation", "RejectedInstance"]
@@ -41,10 +41,14 @@ class Candidate:
 
     @property
     def task(self) -> Task | None:
-        """The finished task."""
+        """The finished task, whose instances have their ids from here on."""
         if self.reason:
             return None
-        return Task(self.id, self.instruction, self.instances, self.is_classification)
+        instances = tuple(
+            replace(instance, id=instance_id(self.id, place))
+            for place, instance in enumerate(self.instances)
+        )
+        return Task(self.id, self.instruction, instances, self.is_classification)
 
 
 @dataclass(frozen=True, slots=True)

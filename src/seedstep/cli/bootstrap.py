@@ -37,19 +37,31 @@ from seedstep.cli.options import (
     option,
     settings_of,
 )
-from seedstep.cli.status import print_summary
 from seedstep.cli.stopping import run_to_the_end
-from seedstep.cli.terminal import DryRun, console, duration, plain, print_estimate, print_requests
+from seedstep.cli.terminal import (
+    DryRun,
+    console,
+    duration,
+    plain,
+    print_blocks,
+    print_estimate,
+    print_requests,
+)
 from seedstep.data import require_seeds, seed_tasks
 from seedstep.errors import InputError
 from seedstep.llm import resolve_base_url
 from seedstep.recipes import BootstrapProgress, BootstrapWatch, self_instruct_async
 from seedstep.runs import BootstrapRun
+from seedstep.stages import BOOTSTRAP, open_run, tell_status
+from seedstep.stages.bootstrap import task_blocks
 
 __all__ = [
     "command",
     "watcher",
 ]
+
+SHOWN_TASKS = 3
+"""Tasks that are printed at the end."""
 
 QUIET_SECONDS = 15
 """Without a terminal, a line at least this often."""
@@ -207,10 +219,46 @@ def command(
         raise InputError("no directory for the run", "add --out DIR, or --dry-run")
     work = _run(out, asked, same_model=same_model)
     progress = run_to_the_end(work, f"seedstep bootstrap --out {out}")
-    with BootstrapRun.read(out) as run:
-        print_summary(run, progress)
+    with open_run(out, BOOTSTRAP) as run:
+        _print_summary(run, progress)
     if not progress.complete:
         raise typer.Exit(1)
+
+
+def _print_summary(run: BootstrapRun, progress: BootstrapProgress) -> None:
+    """Print how a bootstrap ended, some of its tasks, and what to do next."""
+    console.print()
+    status = run.status()
+    print_blocks(tell_status(run))
+    for task in run.tasks()[-SHOWN_TASKS:]:
+        console.print()
+        print_blocks(task_blocks(task))
+    console.print()
+    if progress.stopped:
+        flag = "--" + progress.stopped.setting.replace("_", "-")
+        console.print(
+            f"Stopped: {progress.stopped.what}. All that came back is kept. Go on with a larger "
+            f"one: seedstep bootstrap --out {run.path} {flag} ...",
+            style="yellow",
+            markup=False,
+            soft_wrap=True,
+        )
+        return
+    if progress.complete:
+        console.print(f"Done in {duration(progress.seconds)}. See a task with its history:")
+        console.print(f"  seedstep show {run.path} ID", markup=False, soft_wrap=True)
+        console.print("Export the data set:")
+        console.print(
+            f"  seedstep export {run.path} --format alpaca --out data", markup=False, soft_wrap=True
+        )
+        return
+    console.print(
+        f"Acceptance has dried up: the last {run.settings.patience} generation requests gave no "
+        f"task, {status.finished} of {status.wanted} are finished. The table above says why. "
+        "More varied seeds, another model or a higher temperature help; "
+        "a larger `patience` in --config goes on.",
+        style="yellow",
+    )
 
 
 async def _run(out: Path, asked: dict[str, Any], *, same_model: bool) -> BootstrapProgress:

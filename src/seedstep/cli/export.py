@@ -7,7 +7,7 @@ import typer
 
 from seedstep.cli.terminal import console
 from seedstep.exports import export
-from seedstep.runs import BootstrapRun
+from seedstep.stages import BOOTSTRAP, open_run
 
 __all__ = ["command"]
 
@@ -31,7 +31,7 @@ def command(
     ] = "",
 ) -> None:
     """Write the finished tasks in a format that tuning tools read."""
-    with BootstrapRun.read(run) as opened:
+    with open_run(run, BOOTSTRAP) as opened:
         target = out or run / "exports" / name
         count = export(opened, name, target, end_of_text=end_of_text, licence=licence)
     what = "tasks" if name == "superni" else "records"

@@ -22,15 +22,13 @@ from seedstep.cli.options import (
     required,
     settings_of,
 )
-from seedstep.cli.progress import end_tasks, print_spending, run_tasks
-from seedstep.cli.scoring import print_table
-from seedstep.cli.terminal import console, plain
+from seedstep.cli.progress import end_tasks, run_tasks
+from seedstep.cli.terminal import print_blocks
 from seedstep.evaluate.judge import JudgeSettings, make_judge_settings
-from seedstep.evaluate.tables import verdict_table
 from seedstep.recipes import judge_async
-from seedstep.runs import JudgeRun
+from seedstep.stages import JUDGE, open_run, tell_status
 
-__all__ = ["command", "print_verdicts"]
+__all__ = ["command"]
 
 
 _option = partial(option, JudgeSettings)
@@ -65,18 +63,6 @@ def command(
     asked = settings_of(make_judge_settings, config, flags_of(context, JudgeSettings))
     again = f"seedstep judge --out {out}"
     progress = run_tasks(judge_async, out, asked, same_model=same_model, again=again)
-    with JudgeRun.read(out) as run:
-        print_verdicts(run)
+    with open_run(out, JUDGE) as run:
+        print_blocks(tell_status(run))
     end_tasks(again, f"seedstep requests {out}", progress)
-
-
-def print_verdicts(run: JudgeRun) -> None:
-    """Print the levels of each system, or wins, losses and ties, and what was spent."""
-    judged = run.judged()
-    if judged:
-        print_table(verdict_table(run.settings.mode, judged))
-        console.print("Shares in percent with 95% intervals over tasks; missing ones left out.")
-    failures = {one.failure for each in judged for one in each.verdicts if one.failure}
-    for failure in sorted(failures)[:3]:
-        console.print(plain(f"missing: {failure}", style="yellow"), soft_wrap=True)
-    print_spending(run)

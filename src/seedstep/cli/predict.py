@@ -1,7 +1,7 @@
 """`seedstep predict`: what a model, or a baseline, answers to the instances of tasks."""
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -34,27 +34,21 @@ from seedstep.cli.options import (
     settings_of,
 )
 from seedstep.cli.progress import LiveBar, live_bar
-from seedstep.cli.scoring import print_table
 from seedstep.cli.stopping import run_to_the_end
-from seedstep.cli.terminal import console, duration, plain
+from seedstep.cli.terminal import console, duration, plain, print_blocks
 from seedstep.encode import ENCODINGS, make_encoding
-from seedstep.evaluate.tables import kept_table
 from seedstep.infer.predict import Answer
 from seedstep.infer.settings import ChosenTasks, SystemSettings
 from seedstep.recipes import PredictProgress, PredictWatch, predict_async
 from seedstep.recipes.predictions import split_settings
-from seedstep.runs import PredictionCounts, PredictionsRun, kept_scores
+from seedstep.stages import PREDICT, open_run
+from seedstep.stages.predict import system_blocks
 
 __all__ = [
     "command",
     "predict_watching",
-    "print_predictions",
     "print_predictions_end",
-    "print_systems",
 ]
-
-SHOWN_FAILURES = 5
-"""Reasons that are listed."""
 
 
 @contextmanager
@@ -103,37 +97,6 @@ def _activity(progress: PredictProgress) -> str:
         parts += [f"{progress.stats.retried} retries"] if progress.stats.retried else []
     counts = (("failed", progress.failed), ("empty", progress.empty), ("cut short", progress.cut))
     return " · ".join([*parts, *(f"{count:,} {name}" for name, count in counts if count)])
-
-
-def print_predictions(
-    name: str, counts: PredictionCounts, wanted: int, failures: Mapping[str, int]
-) -> None:
-    """Print how many instances a system has predicted, and what is the matter with some."""
-    line = f"{name}: {counts.predictions:,} of {wanted:,} instances predicted"
-    console.print(plain(line), soft_wrap=True)
-    for what, count in (
-        ("failed, which count as empty", counts.failed),
-        ("empty", counts.empty),
-        ("cut short at their length limit", counts.cut),
-        ("after prompts of which max_source left something out", counts.shortened),
-    ):
-        if count:
-            console.print(f"  {count:,} {what}", style="yellow")
-    for reason, count in list(failures.items())[:SHOWN_FAILURES]:
-        console.print(plain(f"    {count:,}: {reason[:200]}", style="dim"), soft_wrap=True)
-    if len(failures) > SHOWN_FAILURES:
-        console.print(f"    {len(failures) - SHOWN_FAILURES} more reasons", style="dim")
-
-
-def print_systems(run: PredictionsRun) -> None:
-    """Print how far each system of a run is, and what it scored, where that is known."""
-    wanted = len(run.references())
-    for name in run.names():
-        print_predictions(name, run.counts(name), wanted, run.failures(name))
-    table = kept_table(kept_scores(run.path))
-    if table.rows:
-        console.print()
-        print_table(table)
 
 
 def print_predictions_end(out: Path, again: str, progress: PredictProgress) -> None:
@@ -207,9 +170,8 @@ def command(
     called = name or asked.get("model")
     again = f"seedstep predict --out {out}" + (f" --name {shlex.quote(called)}" if called else "")
     progress = run_to_the_end(_predict(out, asked, name, same_model=same_model), again)
-    with PredictionsRun.read(out) as run:
-        named = progress.name
-        print_predictions(named, run.counts(named), progress.wanted, run.failures(named))
+    with open_run(out, PREDICT) as run:
+        print_blocks(system_blocks(run, progress.name, progress.wanted))
     print_predictions_end(out, again, progress)
     if not progress.complete:
         raise typer.Exit(1)

@@ -20,13 +20,11 @@ from seedstep.cli.stopping import run_to_the_end
 from seedstep.cli.terminal import console, duration, plain
 from seedstep.data import Task
 from seedstep.recipes import TaskProgress, TaskWatch
-from seedstep.runs import TaskRun
 
 __all__ = [
     "LiveBar",
     "end_tasks",
     "live_bar",
-    "print_spending",
     "run_tasks",
 ]
 
@@ -159,13 +157,3 @@ def end_tasks(again: str, look: str, progress: TaskProgress) -> None:
         console.print(f"  {look}", markup=False, soft_wrap=True)
     if not progress.complete:
         raise typer.Exit(1)
-
-
-def print_spending(run: TaskRun[Any, Any]) -> None:
-    """Print what a run has asked and spent."""
-    spent = run.spent()
-    line = f"{spent.requests:,} requests, {spent.tokens:,} tokens"
-    if run.settings.price:
-        usd = run.settings.price.usd(spent.prompt_tokens, spent.completion_tokens)
-        line += f", ${usd:,.4f}"
-    console.print(line)

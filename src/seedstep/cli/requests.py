@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 import typer
 from rich.text import Text
 
-from seedstep.cli.terminal import console, plain
+from seedstep.cli.terminal import console, plain, print_blocks
 from seedstep.errors import InputError
-from seedstep.runs import RequestLine, open_run
+from seedstep.runs import RequestLine
+from seedstep.runs.blocks import request_blocks
+from seedstep.stages import open_run
 
-__all__ = ["command", "print_request"]
+__all__ = ["command"]
 
 KEY_DIGITS = 8
 """Of a key, in the list."""
@@ -44,48 +45,9 @@ def command(
             count = opened.write_recording(export)
             console.print(plain(f"{count:,} requests in {export}"), soft_wrap=True)
         elif key:
-            _print_whole(opened.request(key))
+            print_blocks(request_blocks(opened.request(key), whole=True))
         else:
             _print_list(*opened.requests(purpose=purpose, failed=failed, limit=limit))
-
-
-def print_request(row: dict[str, Any]) -> None:
-    """Print a request's prompt and what came back; `row` is that of the database."""
-    console.rule(plain(f"request for {row['purpose']}"), align="left")
-    prompt = msgspec.json.decode(row["request"])["prompt"]
-    text = prompt if isinstance(prompt, str) else "\n".join(map(_turn, prompt))
-    console.print(plain(text, style="dim"), soft_wrap=True)
-    figures = f"attempts: {row['attempts']}, key {row['key']}"
-    if row["reply"] is None:
-        status = f"status {row['status']}, " if row["status"] else ""
-        console.print(
-            plain(f"failed: {row['failure']}: ", style="red") + plain(row["detail"]), soft_wrap=True
-        )
-        console.print(plain(status + figures, style="dim"), soft_wrap=True)
-        return
-    console.rule("reply", align="left", characters="·")
-    console.print(plain(row["reply"]), soft_wrap=True)
-    head = f"{_tokens(row)} tokens, {row['seconds']:.1f} s, ended by: {row['finish_reason']}, "
-    console.print(plain(head + figures, style="dim"), soft_wrap=True)
-
-
-def _turn(message: dict[str, Any]) -> str:
-    speaker = "" if message["role"] == "user" else f"{message['role']}: "
-    return speaker + str(message["content"])
-
-
-def _tokens(row: dict[str, Any]) -> str:
-    mark = " estimated" if row["estimated"] else ""
-    return f"{row['prompt_tokens']} + {row['completion_tokens']}{mark}"
-
-
-def _print_whole(row: dict[str, Any]) -> None:
-    print_request(row)
-    request = msgspec.json.decode(row["request"])
-    for name in ("sampling", "schema", "draw"):
-        if request[name] is not None:
-            value = msgspec.json.encode(request[name]).decode()
-            console.print(plain(f"{name}: {value}", style="dim"), soft_wrap=True)
 
 
 def _print_list(lines: Sequence[RequestLine], count: int) -> None:

@@ -7,19 +7,18 @@ Example::
 """
 
 from collections.abc import Sequence
-from itertools import zip_longest
 from pathlib import Path
-from textwrap import wrap
 from typing import Annotated
 
 import typer
 
-from seedstep.cli.terminal import console, plain
+from seedstep.cli.terminal import console, plain, print_rows
 from seedstep.data import write_atomically
 from seedstep.errors import InputError
 from seedstep.evaluate.tables import CellTable
 from seedstep.inputs import TaskChoice
 from seedstep.recipes import Evaluation
+from seedstep.runs import Rows
 
 __all__ = [
     "Limit",
@@ -39,12 +38,6 @@ __all__ = [
 
 NAMED = 3
 """Of what is missing or does not count, so many are named; JSON has all."""
-
-NARROWEST = 12
-"""Characters of a column at least, so that names above figures can be read."""
-
-LONGEST_NAME = 40
-"""Characters of a line to which the names of rows are folded."""
 
 Sources = Annotated[
     list[Path],
@@ -104,21 +97,8 @@ def write_or_print(text: str, out: Path | None) -> None:
 
 
 def print_table(table: CellTable) -> None:
-    """Print a table. Names are folded, figures never: a narrow terminal breaks the lines."""
-    widths = [max((len(row[n]) for row in table.rows), default=0) for n in range(len(table.head))]
-    widths = [
-        min(max(widths[0], len(table.head[0])), LONGEST_NAME),
-        *(max(width, NARROWEST) for width in widths[1:]),
-    ]
-    to_left = [number == 0 or name == "metric" for number, name in enumerate(table.head)]
-    for number, row in enumerate((table.head, *table.rows)):
-        folded = [wrap(cell, width) for cell, width in zip(row, widths, strict=True)]
-        for cells in zip_longest(*folded, fillvalue=""):
-            line = "  ".join(
-                cell.ljust(width) if is_left else cell.rjust(width)
-                for cell, width, is_left in zip(cells, widths, to_left, strict=True)
-            )
-            console.print(plain(line.rstrip(), "" if number else "bold"), soft_wrap=True)
+    """Print a table of scores, and an empty line."""
+    print_rows(Rows(table.rows, table.head))
     console.print()
 
 

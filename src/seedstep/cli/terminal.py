@@ -5,8 +5,12 @@ Example::
     console.print(plain(task.definition))
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import zip_longest
+from textwrap import wrap
+from types import MappingProxyType
 from typing import Annotated
 
 import typer
@@ -14,6 +18,8 @@ from rich.console import Console
 from rich.text import Text
 
 from seedstep.llm import Preview, Price, Request
+from seedstep.runs import Blocks, Line, Rows, Rule, Words
+from seedstep.runs.blocks import Look, duration
 from seedstep.text import visible
 
 __all__ = [
@@ -22,8 +28,10 @@ __all__ = [
     "duration",
     "errors",
     "plain",
+    "print_blocks",
     "print_estimate",
     "print_requests",
+    "print_rows",
 ]
 
 console = Console(highlight=False)
@@ -35,11 +43,79 @@ def plain(text: str, style: str = "") -> Text:
     return Text(visible(text), style=style)
 
 
-def duration(seconds: float) -> str:
-    """Seconds as a clock shows them: 0:42, 12:05, 1:02:03."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+STYLES: Mapping[Look, str] = MappingProxyType(
+    {
+        "": "",
+        "bold": "bold",
+        "dim": "dim",
+        "good": "bold green",
+        "warning": "yellow",
+        "error": "red",
+        "added": "green",
+        "removed": "red strike",
+    }
+)
+MARKS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {"added": ("{+", "+}"), "removed": ("[-", "-]")}
+)
+"""What stands around a text where there are no colours."""
+
+NARROWEST = 13
+"""Characters of a column at least, so that names above figures can be read."""
+
+LONGEST_NAME = 40
+"""Characters of a line to which the names of rows are folded."""
+
+_FIGURE = re.compile(r"[-+$(]?[0-9]|-?$")
+
+
+def print_blocks(blocks: Blocks) -> None:
+    """Print what is told of a run."""
+    for block in blocks:
+        match block:
+            case Line(parts):
+                console.print(Text.assemble(*map(_styled, parts)), soft_wrap=True)
+            case Rule(title, light):
+                characters = "·" if light else "─"
+                console.rule(plain(title), align="left", characters=characters)
+            case Rows():
+                print_rows(block)
+
+
+def _styled(words: Words) -> Text:
+    before, after = ("", "") if console.color_system else MARKS.get(words.look, ("", ""))
+    return plain(f"{before}{words.text}{after}", STYLES[words.look])
+
+
+def print_rows(table: Rows) -> None:
+    """Print a table. Names are folded, figures never: a narrow terminal breaks the lines."""
+    rows = [row + ("",) * (_columns(table) - len(row)) for row in table.rows]
+    widths = [max((len(row[place]) for row in rows), default=0) for place in range(_columns(table))]
+    if table.title:
+        console.print(plain(table.title, "italic"))
+    if table.head:
+        first = min(max(widths[0], len(table.head[0])), LONGEST_NAME)
+        widths = [first, *(max(width, NARROWEST) for width in widths[1:])]
+    is_text = [
+        not (table.head and place and all(_FIGURE.match(row[place]) for row in rows))
+        for place in range(len(widths))
+    ]
+    lines = [(table.head, "bold")] * bool(table.head) + [(row, "") for row in rows]
+    for cells_of_row, style in lines:
+        folded = [
+            wrap(cell, width) if table.head else [cell]
+            for cell, width in zip(cells_of_row, widths, strict=True)
+        ]
+        for cells in zip_longest(*folded, fillvalue=""):
+            line = "  ".join(
+                cell.ljust(width) if is_left else cell.rjust(width)
+                for cell, width, is_left in zip(cells, widths, is_text, strict=True)
+            )
+            console.print(plain(line.rstrip(), style), soft_wrap=True)
+
+
+def _columns(table: Rows) -> int:
+    return len(table.head) or max((len(row) for row in table.rows), default=0)
 
 
 DryRun = Annotated[

@@ -12,7 +12,15 @@ from seedstep.data.files import (
 )
 from seedstep.data.jsonl import BadLine, read_jsonl
 from seedstep.data.predictions import PredictionFile, read_predictions
-from seedstep.data.records import Example, Instance, Prediction, Problem, Task, instances_of
+from seedstep.data.records import (
+    Example,
+    Instance,
+    Prediction,
+    Problem,
+    Task,
+    instance_id,
+    instances_of,
+)
 from seedstep.data.rows import has_rows, load_rows
 from seedstep.data.seeds import SeedFile, read_seeds, require_seeds, seed_tasks
 from seedstep.data.sources import evaluation_items, load_tasks, scan_tasks
@@ -36,6 +44,7 @@ __all__ = [
     "evaluation_items",
     "files_in",
     "has_rows",
+    "instance_id",
     "instances_of",
     "load_rows",
     "load_tasks",

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from seedstep.data.jsonl import BadLine
-from seedstep.data.records import Example, Instance, Task
+from seedstep.data.records import Example, Instance, Task, instance_id
 
 __all__ = ["TextOrTexts", "WrittenExample", "WrittenInstance", "WrittenTask", "steps_of", "task_of"]
 
@@ -110,7 +110,7 @@ def _first(texts: TextOrTexts) -> str:
 
 
 def _id(instance: WrittenInstance, task_id: str, place: int) -> str:
-    return instance.id or f"{task_id}-{place + 1}"
+    return instance.id or instance_id(task_id, place)
 
 
 def _examples(written: tuple[WrittenExample, ...]) -> tuple[Example, ...]:

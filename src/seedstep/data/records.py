@@ -19,6 +19,7 @@ __all__ = [
     "Prediction",
     "Problem",
     "Task",
+    "instance_id",
     "instances_of",
     "placed",
     "raise_first",
@@ -84,6 +85,11 @@ class Task:
     negative_examples: tuple[Example, ...] = ()
     steps: tuple[str, ...] = ()
     unrefined_steps: tuple[str, ...] = ()
+
+
+def instance_id(task: str, place: int) -> str:
+    """Return the id of a task's instance that was given none; `place` counts from 0."""
+    return f"{task}-{place + 1}"
 
 
 def instances_of(tasks: Sequence[Task]) -> Iterator[tuple[str, Task, Instance]]:

@@ -5,7 +5,7 @@ same run gives the same bytes. A directory appears as a whole or not at all.
 
 Example::
 
-    export(BootstrapRun.read(Path("runs/first")), "alpaca", "data/alpaca")
+    export(open_run("runs/first"), "alpaca", "data/alpaca")
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,12 +17,12 @@ from typing import Any
 
 import msgspec
 
-from seedstep.data import Example, Task, files_in, read_marker, task_file, whole_folder
+from seedstep.data import Example, Task, files_in, instance_id, read_marker, task_file, whole_folder
 from seedstep.data.files import EXPORT_MARKER
 from seedstep.encode import encode_pair
 from seedstep.errors import InputError, MissingExtraError, RunError, unknown_name
 from seedstep.exports.hub import data_card, require_licence
-from seedstep.runs.bootstrap import BootstrapRun
+from seedstep.runs import BootstrapRun
 
 __all__ = [
     "FORMATS",
@@ -213,14 +213,15 @@ def _superni(source: _Source, out: Path) -> int:
 
 def _superni_task(task: Task, name: str) -> Task:
     """The task with examples out of its instances, each of which has an id."""
-    instances = list(dict.fromkeys(task.instances))
+    contents = {(one.input, one.outputs): one for one in task.instances}
+    instances = list(contents.values())
     shown = instances[:SUPERNI_EXAMPLES] if len(instances) > SUPERNI_EXAMPLES else []
-    rest = enumerate(instances[len(shown) :], start=1)
+    rest = enumerate(instances[len(shown) :])
     return replace(
         task,
         category="Classification" if task.is_classification else "Open Generation",
         positive_examples=tuple(Example(one.input, one.output) for one in shown),
-        instances=tuple(replace(one, id=f"{name}-{number}") for number, one in rest),
+        instances=tuple(replace(one, id=instance_id(name, place)) for place, one in rest),
     )
 
 

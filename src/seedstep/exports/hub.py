@@ -23,7 +23,7 @@ import yaml
 from seedstep.bootstrap import BootstrapSettings
 from seedstep.bootstrap.settings import PAPER_SAMPLING
 from seedstep.errors import InputError, MissingExtraError, UnreachableError, first_line
-from seedstep.runs.bootstrap import BootstrapRun
+from seedstep.runs import BootstrapRun
 from seedstep.text import as_entities, markdown_table
 
 __all__ = [
@@ -103,7 +103,7 @@ def data_card(run: BootstrapRun, rows: Sequence[_Row], licence: str) -> str:
     body = template.substitute(
         title=_cell(title),
         version=metadata.version("seedstep"),
-        seeds=f"{len(run.seeds()):,}",
+        seeds=f"{len(run.inputs()):,}",
         tasks=f"{status.finished:,}",
         classification=f"{status.classification:,}",
         others=f"{status.finished - status.classification:,}",

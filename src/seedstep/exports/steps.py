@@ -13,8 +13,7 @@ import msgspec
 
 from seedstep.data import STEPS_FIELD, make_folder, write_in_parts, write_task_with
 from seedstep.errors import InputError
-from seedstep.runs.steps import StepsRun
-from seedstep.runs.tasks import Entry
+from seedstep.runs import Entry, StepsRun
 from seedstep.steps import WrittenSteps, render
 
 __all__ = [

@@ -16,8 +16,9 @@ from seedstep.data import BadLine, Problem, read_jsonl
 from seedstep.data.records import placed, raise_first
 from seedstep.errors import InputError
 from seedstep.evaluate.agreement import LEVELS, OUTCOMES
+from seedstep.evaluate.judge import Judged
 from seedstep.evaluate.verdicts import labels_of
-from seedstep.runs.judge import JudgeRun
+from seedstep.runs import open_database, read_entries
 
 __all__ = [
     "RaterLabels",
@@ -65,8 +66,9 @@ def read_labels(path: Path) -> RaterLabels:
 
 
 def _of_run(path: Path) -> RaterLabels:
-    with JudgeRun.read(path) as run:
-        labels = labels_of(run.judged())
+    with open_database(path, "judge") as database:
+        judged = [entry.result for entry in read_entries(database, Judged)]
+    labels = labels_of(judged)
     given = {item: label for item, label in labels.items() if label}
     return RaterLabels(str(path), given, tuple(item for item in labels if item not in given), ())
 

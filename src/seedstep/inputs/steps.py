@@ -16,7 +16,8 @@ from seedstep.data.forms import TextOrTexts, steps_of
 from seedstep.data.records import placed, raise_first
 from seedstep.data.sources import LONGEST_LINE
 from seedstep.errors import InputError
-from seedstep.runs.steps import StepsRun
+from seedstep.runs import open_database, read_entries
+from seedstep.steps import WrittenSteps
 
 __all__ = [
     "with_steps",
@@ -61,8 +62,8 @@ def _joined(task: Task, both: Both) -> Task:
 
 
 def _of_run(path: Path) -> Iterator[tuple[str, Both]]:
-    with StepsRun.read(path) as run:
-        for entry in run.entries():
+    with open_database(path, "steps") as database:
+        for entry in read_entries(database, WrittenSteps):
             yield entry.task, (entry.result.steps, entry.result.unrefined)
 
 

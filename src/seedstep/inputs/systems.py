@@ -11,15 +11,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
-from seedstep.data import Prediction, Problem, Task, TaskFiles, load_tasks, read_predictions
+from seedstep.data import Prediction, Problem, Task, load_tasks, read_predictions
 from seedstep.data.records import raise_first
 from seedstep.errors import InputError, unknown_name
 from seedstep.evaluate import Reference, Scores, references_of
+from seedstep.runs import stage_of
+from seedstep.runs.predictions import open_predictions
 
 __all__ = [
-    "PredictionsHeld",
     "SystemPredictions",
     "TaskChoice",
     "distinct_names",
@@ -45,23 +45,6 @@ class TaskChoice:
         found = load_tasks(self.path, self.split, self.track, limit=self.limit, skip_bad=True)
         raise_first(found.problems)
         return found.tasks
-
-
-@runtime_checkable
-class PredictionsHeld(Protocol):
-    """A run of a stage that keeps predictions."""
-
-    def names(self) -> tuple[str, ...]:
-        """The systems whose predictions are kept."""
-
-    def predictions(self, name: str) -> Iterator[Prediction]:
-        """Those of one system."""
-
-    def references(self) -> dict[str, Reference]:
-        """What they are measured against, by instance id."""
-
-    def tasks(self) -> TaskFiles:
-        """The tasks that were predicted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,19 +136,17 @@ def _of_run(
     names: Sequence[str],
     given: tuple[tuple[Task, ...], dict[str, Reference]] | None,
 ) -> Iterator[SystemPredictions]:
-    from seedstep.runs.stages import open_run  # which knows the judge's runs, which read systems
-
-    with open_run(source) as run:
-        if not isinstance(run, PredictionsHeld):
-            what = f"{source} is a run of `seedstep {run.stage}`, which keeps no predictions"
-            raise InputError(what, "name a run of `seedstep predict`, or a file")
-        tasks, references = given or (run.tasks().tasks, run.references())
-        kept = run.names()
-        for name in names or kept:
-            if name in kept:
-                yield SystemPredictions(
-                    name, source, tasks, references, tuple(run.predictions(name))
-                )
+    stage = stage_of(source)
+    if stage and stage != "predict":
+        what = f"{source} is a run of `seedstep {stage}`, which keeps no predictions"
+        raise InputError(what, "name a run of `seedstep predict`, or a file")
+    with open_predictions(source) as kept:
+        tasks, references = given or (kept.tasks().tasks, kept.references())
+        known = kept.names()
+        for name in names or known:
+            if name in known:
+                predictions = tuple(kept.predictions(name))
+                yield SystemPredictions(name, source, tasks, references, predictions)
 
 
 def _of_file(

@@ -8,11 +8,10 @@ Example::
 from dataclasses import replace
 from pathlib import Path
 
-from seedstep.data import Instance, Task, TaskFiles, has_rows, load_rows, load_tasks
+from seedstep.data import TaskFiles, has_rows, load_rows, load_tasks
 from seedstep.data.files import exported_format
 from seedstep.errors import InputError
-from seedstep.runs.bootstrap import BootstrapRun
-from seedstep.runs.directory import stage_of
+from seedstep.runs import open_database, read_grown_tasks, stage_of
 from seedstep.tune import TuneSource
 
 __all__ = [
@@ -32,7 +31,7 @@ def load_source(
     """
     path = Path(source.path)
     if stage := stage_of(path):
-        if stage != BootstrapRun.stage:
+        if stage != "bootstrap":
             what = f"{path} is a run of `seedstep {stage}`, which has no examples"
             raise InputError(what, "name the run of a bootstrap; --steps takes instructions")
         return _no_split(source, _grown(path, limit))
@@ -55,15 +54,10 @@ def _no_split(source: TuneSource, found: TaskFiles) -> TaskFiles:
 
 def _grown(path: Path, limit: int | None) -> TaskFiles:
     """The finished tasks of a bootstrap."""
-    with BootstrapRun.read(path) as run:
-        tasks = tuple(replace(task, instances=tuple(_named(task, limit))) for task in run.tasks())
+    with open_database(path, "bootstrap") as database:
+        tasks = tuple(
+            replace(task, instances=task.instances[:limit]) for task in read_grown_tasks(database)
+        )
     if not tasks:
         raise InputError(f"{path} has no finished tasks yet", "let `seedstep bootstrap` make some")
     return TaskFiles(tasks, ())
-
-
-def _named(task: Task, limit: int | None) -> list[Instance]:
-    return [
-        replace(one, id=f"{task.id}-{place}")
-        for place, one in enumerate(task.instances[:limit], start=1)
-    ]

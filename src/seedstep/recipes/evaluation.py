@@ -35,7 +35,8 @@ from seedstep.inputs import TaskChoice, distinct_names, read_systems
 from seedstep.inputs.labels import RaterLabels, read_labels
 from seedstep.llm import Engine, Spent
 from seedstep.recipes.tasks import TaskProgress, TaskWatch, work_on_tasks
-from seedstep.runs import JudgeRun, keep_scores
+from seedstep.runs import JudgeRun, Run, keep_scores
+from seedstep.stages import JUDGE
 
 __all__ = [
     "Agreement",
@@ -101,7 +102,7 @@ def judge(
         SeedstepError: with what is wrong and what to do.
     """
     asyncio.run(judge_async(Path(out), settings, watch, same_model=same_model))
-    return JudgeRun.read(Path(out))
+    return Run.read(JUDGE, Path(out))
 
 
 async def judge_async(
@@ -112,8 +113,8 @@ async def judge_async(
     same_model: bool = False,
 ) -> TaskProgress:
     """As `judge`, inside a running event loop; returns how far it came."""
-    with JudgeRun.start(out, asked, same_model=same_model) as run:
-        answers = run.answers()
+    with Run.start(JUDGE, out, asked, same_model=same_model) as run:
+        answers = run.inputs().answers
 
         def stage(tasks: tuple[Task, ...], engine: Engine, spent: Spent) -> AsyncGenerator[Judged]:
             return judge_answers(run.settings, tasks, answers, engine)

@@ -28,7 +28,9 @@ from seedstep.infer.settings import (
 )
 from seedstep.llm import EngineStats, ModelRef
 from seedstep.recipes.tasks import Watcher, ticking
-from seedstep.runs import TUNE_CONFIG, ChosenSystem, PredictionsRun, stored_settings
+from seedstep.runs import TUNE_CONFIG, ChosenSystem, PredictionsRun, Run, stored_settings
+from seedstep.stages import PREDICT
+from seedstep.stages.predict import begin_system
 from seedstep.tune.settings import make_tune_settings
 
 __all__ = [
@@ -118,7 +120,7 @@ def predict(
         SeedstepError: with what is wrong and what to do.
     """
     asyncio.run(predict_async(Path(out), settings, name, watch, same_model=same_model))
-    return PredictionsRun.read(Path(out))
+    return Run.read(PREDICT, Path(out))
 
 
 async def predict_async(
@@ -131,11 +133,11 @@ async def predict_async(
 ) -> PredictProgress:
     """As `predict`, inside a running event loop; returns how far it came."""
     chosen, other = split_settings(asked, "settings")
-    with PredictionsRun.start(out, chosen) as run:
+    with Run.start(PREDICT, out, chosen) as run:
         name = name or other.get("model") or _only_name(run)
         defaults, notes = _defaults(other)
-        system = run.begin(name, other, defaults, same_model=same_model)
-        counts = run.counts(name)
+        system = begin_system(run, name, other, defaults, same_model=same_model)
+        counts = run.records.counts(name)
         wanted = sum(len(task.instances) for task in system.tasks)
         progress = PredictProgress(system.settings, name, wanted, counts.predictions)
         progress.problems = run.tasks().problems
@@ -151,7 +153,7 @@ async def predict_async(
 
 def _only_name(run: PredictionsRun) -> str:
     """The system to go on with where none is named."""
-    names = run.names()
+    names = run.records.names()
     if len(names) > 1:
         raise InputError(f"{run.path} has several systems", f"add --name: {', '.join(names)}")
     return names[0] if names else SystemSettings().model
@@ -225,7 +227,7 @@ def encoding_beside(model: str) -> tuple[Path, Encoding] | None:
 async def _work(
     run: PredictionsRun, system: ChosenSystem, progress: PredictProgress, watch: PredictWatch | None
 ) -> None:
-    work = run.work(system)
+    work = run.records.work(system)
     if not work:
         return
 
@@ -244,7 +246,7 @@ async def _work(
     )
     async with aclosing(answers) as batches, ticking(progress, watch):
         async for batch in batches:
-            await run.record(system, batch)
+            await run.records.record(system, batch)
             progress.add(batch)
             if watch:
                 watch.retired(progress, batch)

@@ -20,7 +20,9 @@ from seedstep.bootstrap import FILTERS, BootstrapSettings, Filter, Generation, b
 from seedstep.errors import BudgetReached
 from seedstep.llm import Engine, EngineStats, open_model
 from seedstep.recipes.tasks import Watcher, ticking
-from seedstep.runs import BootstrapRun
+from seedstep.runs import BootstrapRun, Run
+from seedstep.stages import BOOTSTRAP
+from seedstep.stages.bootstrap import contamination_of
 
 __all__ = ["BootstrapProgress", "BootstrapWatch", "self_instruct", "self_instruct_async"]
 
@@ -102,7 +104,7 @@ def self_instruct(
     """
     work = self_instruct_async(Path(out), settings, watch, same_model=same_model, filters=filters)
     asyncio.run(work)
-    return BootstrapRun.read(Path(out))
+    return Run.read(BOOTSTRAP, Path(out))
 
 
 async def self_instruct_async(
@@ -114,7 +116,7 @@ async def self_instruct_async(
     filters: Sequence[Filter] = FILTERS,
 ) -> BootstrapProgress:
     """As `self_instruct`, inside a running event loop; returns how far it came."""
-    with BootstrapRun.start(out, asked, same_model=same_model) as run:
+    with Run.start(BOOTSTRAP, out, asked, same_model=same_model) as run:
         progress = BootstrapProgress(run.settings, before=run.status().finished)
         try:
             await _work(run, progress, watch, filters)
@@ -145,10 +147,11 @@ async def _work(
     ):
         await engine.check()
         progress.stats = engine.stats
-        stage = bootstrap(settings, run.seeds(), engine, run.contamination(), filters)
+        contamination = contamination_of(settings)
+        stage = bootstrap(settings, run.inputs(), engine, contamination, filters)
         async with aclosing(stage) as generations, ticking(progress, watch):
             async for generation in generations:
-                await run.record(generation)
+                await run.records.record(generation)
                 progress.add(generation)
                 if watch:
                     watch.retired(progress, generation)

@@ -21,7 +21,10 @@ from seedstep.data.records import placed, raise_first
 from seedstep.errors import InputError
 from seedstep.llm import Engine, Preview, Spent, resolve_base_url
 from seedstep.recipes.tasks import TaskProgress, TaskWatch, opened_engine, work_on_tasks
-from seedstep.runs import ExamplesRun, StepsRun
+from seedstep.runs import ExamplesRun, Run, StepsRun
+from seedstep.stages import EXAMPLES, STEPS
+from seedstep.stages.examples import instructions_of, load_examples_tasks
+from seedstep.stages.steps import load_steps_tasks
 from seedstep.steps import (
     FAILURES,
     ExampleSet,
@@ -63,7 +66,7 @@ def write_instructions(
         SeedstepError: with what is wrong and what to do.
     """
     asyncio.run(write_instructions_async(Path(out), settings, watch, same_model=same_model))
-    return StepsRun.read(Path(out))
+    return Run.read(STEPS, Path(out))
 
 
 async def write_instructions_async(
@@ -74,7 +77,7 @@ async def write_instructions_async(
     same_model: bool = False,
 ) -> TaskProgress:
     """As `write_instructions`, inside a running event loop; returns how far it came."""
-    with StepsRun.start(out, asked, same_model=same_model) as run:
+    with Run.start(STEPS, out, asked, same_model=same_model) as run:
 
         async def stage(
             tasks: tuple[Task, ...], engine: Engine, spent: Spent
@@ -111,7 +114,7 @@ def make_examples(
         SeedstepError: with what is wrong and what to do.
     """
     asyncio.run(make_examples_async(Path(out), settings, watch, same_model=same_model))
-    return ExamplesRun.read(Path(out))
+    return Run.read(EXAMPLES, Path(out))
 
 
 async def make_examples_async(
@@ -122,8 +125,8 @@ async def make_examples_async(
     same_model: bool = False,
 ) -> TaskProgress:
     """As `make_examples`, inside a running event loop; returns how far it came."""
-    with ExamplesRun.start(out, asked, same_model=same_model) as run:
-        instructions = run.instructions()
+    with Run.start(EXAMPLES, out, asked, same_model=same_model) as run:
+        instructions = instructions_of(run.settings)
 
         def stage(
             tasks: tuple[Task, ...], engine: Engine, spent: Spent
@@ -141,7 +144,7 @@ def preview_instructions(settings: StepsSettings) -> Preview:
         SeedstepError: with what is wrong and what to do.
     """
     resolve_base_url(settings.model, settings.base_url)
-    return preview_steps(settings, StepsRun.load(settings).tasks)
+    return preview_steps(settings, load_steps_tasks(settings).tasks)
 
 
 def preview_made_examples(settings: ExamplesSettings) -> Preview:
@@ -151,8 +154,8 @@ def preview_made_examples(settings: ExamplesSettings) -> Preview:
         SeedstepError: as there.
     """
     resolve_base_url(settings.model, settings.base_url)
-    tasks = ExamplesRun.load(settings).tasks
-    instructions = ExamplesRun.steps_of(settings)
+    tasks = load_examples_tasks(settings).tasks
+    instructions = instructions_of(settings)
     return preview_examples(settings, [(task, instructions[task.id]) for task in tasks])
 
 
@@ -182,7 +185,7 @@ def import_instructions(path: Path, out: Path, asked: Mapping[str, Any]) -> tupl
         RunError: the directory can't be written.
     """
     settings = make_steps_settings(asked, "settings")
-    tasks = StepsRun.load(settings).tasks
+    tasks = load_steps_tasks(settings).tasks
     problems: list[Problem] = []
     found: list[tuple[int, Task, WrittenSteps]] = []
     for one in _read(path, {task.id: place for place, task in enumerate(tasks)}):
@@ -193,10 +196,10 @@ def import_instructions(path: Path, out: Path, asked: Mapping[str, Any]) -> tupl
             found.append((place, tasks[place], _examined(tasks[place], text)))
     if not settings.skip_bad:
         raise_first(problems, "or add --skip-bad to go on without them")
-    with StepsRun.start(out, asked) as run:
-        if run.count():
+    with Run.start(STEPS, out, asked) as run:
+        if run.records.count():
             raise InputError(f"{out} has instructions already", "name a new directory")
-        run.write_now(found)
+        run.records.write_now(found)
     return tuple(problems)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 from seedstep.data import Problem, Task
 from seedstep.errors import BudgetReached
 from seedstep.llm import Engine, EngineStats, Spent, open_model
-from seedstep.runs import TaskResult, TaskRun
+from seedstep.runs import Run, TaskRecords, TaskResult
 
 __all__ = [
     "TaskProgress",
@@ -106,7 +106,7 @@ TaskWatch = Watcher[TaskProgress, Task]
 
 
 async def work_on_tasks(
-    run: TaskRun[Any, Result],
+    run: Run[Any, Any, TaskRecords[Result]],
     stage: Callable[[tuple[Task, ...], Engine, Spent], AsyncGenerator[Result]],
     flaws: Flaws,
     watch: TaskWatch | None,
@@ -116,7 +116,7 @@ async def work_on_tasks(
     `flaws` says what is wrong with a record that is none the less one.
     """
     found = run.tasks()
-    progress = TaskProgress(run.settings, len(found.tasks), run.count(), found.problems)
+    progress = TaskProgress(run.settings, len(found.tasks), run.records.count(), found.problems)
     try:
         if progress.before >= progress.wanted:
             for entry in run.entries():
@@ -132,7 +132,7 @@ async def work_on_tasks(
 
 
 async def _work(
-    run: TaskRun[Any, Any],
+    run: Run[Any, Any, TaskRecords[Any]],
     stage: Callable[[tuple[Task, ...], Engine, Spent], AsyncGenerator[Any]],
     flaws: Flaws,
     tasks: tuple[Task, ...],
@@ -150,7 +150,7 @@ async def _work(
         ):
             async for result in results:
                 task = tasks[progress.done]
-                await run.record(progress.done, task, result)
+                await run.records.record(progress.done, task, result)
                 progress.add(result.failure, flaws(result))
                 if watch:
                     watch.retired(progress, task)
@@ -158,7 +158,7 @@ async def _work(
 
 @asynccontextmanager
 async def opened_engine(
-    run: TaskRun[Any, Any], model: tuple[str, str | None, str | None], spent: Spent
+    run: Run[Any, Any, TaskRecords[Any]], model: tuple[str, str | None, str | None], spent: Spent
 ) -> AsyncIterator[Engine]:
     """An engine for one of the models of a run, which all spend from one budget.
 

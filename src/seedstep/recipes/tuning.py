@@ -7,7 +7,8 @@ Example::
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,15 +17,17 @@ import msgspec
 from seedstep.data import write_atomically
 from seedstep.encode import HfTokenizer
 from seedstep.errors import MissingExtraError, ModelError
+from seedstep.inputs.tuning import TuningInputs, gather
 from seedstep.llm.checkpoints import (
     load_config,
     load_model,
     load_tokenizer,
 )
 from seedstep.llm.models import ModelRef
-from seedstep.recipes.tuning_data import Gathered, gather, tune_at_server
+from seedstep.recipes.tuning_at_server import tune_at_server
 from seedstep.report.figures import plot_losses
-from seedstep.runs import TuneRun, stored_settings
+from seedstep.runs import Run, TuningFiles, stored_settings
+from seedstep.stages import TUNE
 from seedstep.tune import (
     PRESETS,
     EncodedData,
@@ -51,7 +54,7 @@ __all__ = [
 ]
 
 
-def _write_beside(run: TuneRun, work: "_Work") -> tuple[str, ...]:
+def _write_beside(files: TuningFiles, work: "_Work") -> tuple[str, ...]:
     """Write the card, draw the losses, and write a GGUF file if it is asked for and not there.
 
     Returns what could not be made for want of an extra.
@@ -60,19 +63,19 @@ def _write_beside(run: TuneRun, work: "_Work") -> tuple[str, ...]:
         SeedstepError: what was asked for can't be made; the model is there all the same.
     """
     write_tuning_card(
-        run.path,
+        files.path,
         work.settings,
         work.preflight,
         work.gathered.encodings,
-        model=run.model,
-        metrics=run.metrics,
+        model=files.model,
+        metrics=files.metrics,
     )
     notes = []
     try:
-        plot_losses(run.metrics, run.path / "loss")
+        plot_losses(files.metrics, files.path / "loss")
     except MissingExtraError as error:
         notes.append(f"no picture of the losses: {error}")
-    write_tuning_gguf(run.path, work.settings, model=run.model)
+    write_tuning_gguf(files.path, work.settings, model=files.model)
     return tuple(notes)
 
 
@@ -156,13 +159,13 @@ def tune_model(
     tuned = TuneResult(work.settings, work.preflight, work.gathered.left_out)
     if dry_run:
         return tuned
-    stamps = {"data_fingerprint": work.gathered.fingerprint}
-    with TuneRun.start(path, work.settings, stamps, writes=not rank) as run:
-        before = run.finished
-        if not before and not _train(run, work, watch, stop):
+    files, asked = TuningFiles(path), asdict(work.settings)
+    with nullcontext() if rank else Run.start(TUNE, path, asked, inputs=work.gathered):
+        before = files.finished
+        if not before and not _train(files, work, watch, stop):
             return replace(tuned, stopped=True)
-        notes = () if rank else _write_beside(run, work)
-    return replace(tuned, model=run.model, finished_before=before, notes=notes)
+        notes = () if rank else _write_beside(files, work)
+    return replace(tuned, model=files.model, finished_before=before, notes=notes)
 
 
 def _prepare_launch(
@@ -183,7 +186,7 @@ class _Work:
     """All that is known before the model is loaded."""
 
     settings: TuneSettings
-    gathered: Gathered
+    gathered: TuningInputs
     tokenizer: Any
     data: EncodedData
     preflight: Preflight
@@ -217,7 +220,7 @@ def _prepared(settings: TuneSettings, processes: int) -> _Work:
 
 
 def _train(
-    run: TuneRun, work: _Work, watch: TuningWatch | None, stop: Callable[[], bool] | None
+    files: TuningFiles, work: _Work, watch: TuningWatch | None, stop: Callable[[], bool] | None
 ) -> bool:
     """Train, and put the model into its place; False where the tuning was stopped before."""
     from transformers import logging
@@ -231,22 +234,22 @@ def _train(
     settings, preflight = work.settings, work.preflight
     rank, _ = rank_and_processes()
     if not rank:
-        write_atomically(run.path / "preflight.json", msgspec.json.encode(preflight) + b"\n")
+        write_atomically(files.counted, msgspec.json.encode(preflight) + b"\n")
     model = load_model(settings.model, dtype="float32")
-    with MetricsFile(run.metrics) as metrics:
+    with MetricsFile(files.metrics) as metrics:
         tuner = tune_decoder if work.decoder_only else tune_seq2seq
         tuned = tuner(
             model,
             work.tokenizer,
             work.data,
             training_of(settings),
-            run.path,
+            files.path,
             watch=None if rank else _Told(metrics, watch),
             callbacks=[Stopping(stop)] if stop else [],
         )
     if tuned.trainer.state.global_step < tuned.steps:
         return False
-    save_tuned(tuned.trainer, work.tokenizer, run.model, adapter=run.adapter)
+    save_tuned(tuned.trainer, work.tokenizer, files.model, adapter=files.adapter)
     return True
 
 

@@ -26,10 +26,10 @@ from seedstep.errors import InputError
 from seedstep.inputs import SystemPredictions, distinct_names, load_source, read_systems
 from seedstep.review.forms import find_form
 from seedstep.review.settings import ReviewSettings
-from seedstep.runs import StepsRun
-from seedstep.runs.directory import digest
+from seedstep.runs import digest
 from seedstep.runs.reviews import Review, deal, kept_seed
 from seedstep.settings import flatten
+from seedstep.stages import STEPS, open_run
 from seedstep.steps import render
 from seedstep.tune import make_source
 
@@ -175,7 +175,7 @@ def _steps_units(settings: ReviewSettings) -> Iterator[_Unit]:
     versions = ("refined", "unrefined") if settings.version == "both" else (settings.version,)
     several = len(settings.runs) > 1
     for run, name in zip(settings.runs, _groups(settings.runs), strict=True):
-        with StepsRun.read(Path(run)) as opened:
+        with open_run(run, STEPS) as opened:
             tasks = {task.id: task for task in opened.tasks().tasks}
             entries = tuple(opened.entries())
         for version in versions:

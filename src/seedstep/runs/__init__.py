@@ -1,48 +1,80 @@
-"""Run directories, their databases, and the stages that they are of."""
+"""Run directories, their databases, and what each kind of stage keeps there."""
 
-from seedstep.runs.bootstrap import BootstrapRun
-from seedstep.runs.directory import RunDirectory, read_yaml
-from seedstep.runs.judge import JudgeRun
-from seedstep.runs.predictions import ChosenSystem, PredictionCounts, PredictionsRun
-from seedstep.runs.requests import RequestLine
-from seedstep.runs.results import (
+from seedstep.runs.blocks import Blocks, Line, Rows, Rule, Words, labelled, line
+from seedstep.runs.config import digest, read_yaml
+from seedstep.runs.directory import Run, Stage, has_rows, open_database, stage_of
+from seedstep.runs.grown import (
+    BootstrapRun,
+    GrownTasks,
     RejectedInstruction,
     RejectedPair,
-    ReplyUsage,
     RunStatus,
     TaskDetails,
     Usage,
+    read_grown_tasks,
 )
+from seedstep.runs.predictions import (
+    ChosenSystem,
+    KeptSystem,
+    PredictionCounts,
+    PredictionRecords,
+    PredictionsRun,
+)
+from seedstep.runs.requests import ReplyUsage, RequestLine
 from seedstep.runs.scores import keep_scores, kept_scores
-from seedstep.runs.stages import open_run
-from seedstep.runs.steps import ExamplesRun, StepsRun
-from seedstep.runs.tasks import Entry, TaskResult, TaskRun
-from seedstep.runs.tune import TUNE_CONFIG, TuneRun, stored_settings
+from seedstep.runs.tasks import (
+    Entry,
+    ExamplesRun,
+    JudgeInputs,
+    JudgeRun,
+    StepsRun,
+    TaskRecords,
+    TaskResult,
+    read_entries,
+)
+from seedstep.runs.tune import TUNE_CONFIG, TuningFiles, stored_settings
 
 __all__ = [
     "TUNE_CONFIG",
+    "Blocks",
     "BootstrapRun",
     "ChosenSystem",
     "Entry",
     "ExamplesRun",
+    "GrownTasks",
+    "JudgeInputs",
     "JudgeRun",
+    "KeptSystem",
+    "Line",
     "PredictionCounts",
+    "PredictionRecords",
     "PredictionsRun",
     "RejectedInstruction",
     "RejectedPair",
     "ReplyUsage",
     "RequestLine",
-    "RunDirectory",
+    "Rows",
+    "Rule",
+    "Run",
     "RunStatus",
+    "Stage",
     "StepsRun",
     "TaskDetails",
+    "TaskRecords",
     "TaskResult",
-    "TaskRun",
-    "TuneRun",
+    "TuningFiles",
     "Usage",
+    "Words",
+    "digest",
+    "has_rows",
     "keep_scores",
     "kept_scores",
-    "open_run",
+    "labelled",
+    "line",
+    "open_database",
+    "read_entries",
+    "read_grown_tasks",
     "read_yaml",
+    "stage_of",
     "stored_settings",
 ]

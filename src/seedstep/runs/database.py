@@ -266,6 +266,35 @@ class Database:
         """False where the process that made the file was killed before it made the tables."""
         return bool(self.rows("PRAGMA user_version")[0][0])
 
+    @classmethod
+    def in_memory(cls) -> "Database":
+        """Open an empty database that is gone when it is closed."""
+        connection = _connect(Path(), "memory")
+        _migrate(connection, Path())
+        return cls(Path(), connection, connection)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Show all reads inside the database as it is at one moment, whoever writes meanwhile.
+
+        A snapshot inside another is of the same moment.
+        """
+        if self._reader.in_transaction:
+            yield
+            return
+        with _explained(self.path):
+            self._reader.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._reader.rollback()
+
+    def has_rows(self, table: str) -> bool:
+        """Return whether a table is there and has a row."""
+        if not self.rows("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)):
+            return False
+        return bool(self.rows(f"SELECT 1 FROM {table} LIMIT 1"))  # noqa: S608 - a name of ours
+
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """All rows of a query."""
         with _explained(self.path):

@@ -1,79 +1,53 @@
-"""YAML configuration: the user's files and a run's own.
+"""A run: a directory with a configuration, a database, and a lock for its one writer.
+
+What differs from stage to stage stands in a `Stage`, one record for each; see `seedstep.stages`.
 
 Example::
 
-    values = read_yaml(Path("bootstrap.yaml"))
+    with Run.start(STEPS, Path("runs/steps"), {"tasks": "my_tasks.jsonl"}) as run: ...
+    with Run.read(STEPS, Path("runs/steps")) as run:
+        for entry in run.entries():
+            print(entry.task, entry.result.steps)
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import asdict, replace
-from hashlib import sha256
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 import filelock
-import msgspec
-import yaml
 
-from seedstep.data import write_atomically
-from seedstep.errors import InputError, RunBusyError, RunError, RunMismatchError
+from seedstep.errors import InputError, RunBusyError, RunError
 from seedstep.llm import Header, Spent, resolve_base_url
+from seedstep.runs.blocks import Blocks, line
+from seedstep.runs.config import read_yaml, refuse_differences, write_yaml
 from seedstep.runs.database import Database
 from seedstep.runs.requests import (
+    ReplyUsage,
     RequestLedger,
     RequestLine,
     find_request,
     list_requests,
+    read_answers,
+    read_spent,
     write_recording,
 )
-from seedstep.runs.results import ReplyUsage, read_answers, read_spent
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = [
+    "CONFIG",
     "DATABASE",
-    "ModelRun",
-    "ModelSettings",
-    "RunDirectory",
-    "digest",
-    "read_yaml",
-    "refuse_differences",
+    "Run",
+    "Stage",
+    "has_rows",
+    "open_database",
     "stage_of",
     "take_lock",
-    "write_yaml",
 ]
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file.
-
-    Raises:
-        InputError: it is not there, is not YAML, or holds something else.
-    """
-    try:
-        values = yaml.safe_load(path.read_text("utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}", "check the path") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8", "save the file as UTF-8") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        place = getattr(error, "problem_mark", None)
-        line = f", line {place.line + 1}" if place else ""
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise InputError(f"{path}{line}: {problem}", "correct the file") from None
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: not a list of settings", "write `name: value` on each line")
-    return values
-
-
-def write_yaml(path: Path, values: Mapping[str, Any]) -> None:
-    """Replace a YAML file as a whole."""
-    text = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
-    write_atomically(path, text.encode())
-
 
 CONFIG = "run.yaml"
 DATABASE = "run.db"
@@ -81,67 +55,184 @@ LOCK = "run.lock"
 STAGE = "stage"
 """Entry of the configuration: which stage the run is of."""
 
+IDENTITY = "identity_url"
+"""Entry of the configuration: the address under which replies are kept."""
 
-class RunSettings(Protocol):
-    """What the settings of every stage are: a dataclass."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-
-S = TypeVar("S", bound=RunSettings)
+S = TypeVar("S", bound="DataclassInstance")
 Inputs = TypeVar("Inputs")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+T_co = TypeVar("T_co", covariant=True)
 
 
-class RunDirectory(ABC, Generic[S, Inputs]):
-    """A run directory, opened for reading or as its one writer."""
+def has_rows(*tables: str) -> Callable[[Path], bool]:
+    """Return a function that says whether a run has a row in any of some tables."""
 
-    stage: ClassVar[str]
-    """What the run is of, which is also the command that makes it."""
+    def found(path: Path) -> bool:
+        if not (path / DATABASE).exists():
+            return False
+        with closing(Database.open(path / DATABASE, read_only=True)) as database:
+            return database.has_schema and any(map(database.has_rows, tables))
 
-    changeable: ClassVar[tuple[str, ...]]
-    """Settings that a run may go on with changed: they do not change what was made already."""
+    return found
 
-    made: ClassVar[str] = "requests"
-    """The table that has rows once anything was made; before that all settings may change."""
 
-    def __init__(self, path: Path, settings: S, database: Database) -> None:
-        """Use `start` or `read`."""
+_has_requests = has_rows("requests")
+
+
+def _no_stamps(settings: Any, inputs: Any) -> dict[str, str]:
+    return {}
+
+
+def _nothing(run: Any) -> None:
+    pass
+
+
+def _plain_status(run: "Run[Any, Any, Any]") -> Blocks:
+    spent = run.spent()
+    yield line(f"{spent.requests:,} requests, {spent.tokens:,} tokens")
+
+
+def _lists_nothing(run: "Run[Any, Any, Any]") -> Blocks:
+    return ()
+
+
+def _shows_nothing(run: "Run[Any, Any, Any]", name: str) -> Blocks:
+    what = f"{run.path} is a run of `seedstep {run.stage.name}`, which has nothing to show by name"
+    raise InputError(what, f"`seedstep status {run.path}` says what it has")
+
+
+def _header_of_settings(run: "Run[Any, Any, Any]") -> Header:
+    if not run.stage.asks_model:
+        what = f"{run.path} is a run of `seedstep {run.stage.name}`, which asks no model"
+        raise InputError(what, "name a run that has requests")
+    return Header.of(run.settings.model, run.settings.base_url, run.settings.style)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage(Generic[S, Inputs, R]):
+    """All that seedstep knows of a stage whose work is kept in a run.
+
+    `status`, `show`, `requests`, `report` and going on follow from it. S is the type of its
+    settings, Inputs of what it starts from, R of what it keeps.
+    """
+
+    name: str
+    """Of the stage, and of the command that makes its runs."""
+
+    make_settings: Callable[[Mapping[str, Any], str], S]
+    """Makes settings from named values; the text says where these stand."""
+
+    load: Callable[[S], Inputs]
+    """Reads what a run with these settings starts from."""
+
+    records: Callable[["Run[S, Inputs, Any]"], R]
+    """Opens what a run keeps."""
+
+    stamps: Callable[[S, Inputs], dict[str, str]] = _no_stamps
+    """Makes fingerprints of what must not change under a run besides its settings."""
+
+    made: Callable[[Path], bool] = _has_requests
+    """Says whether anything was made; before that all settings may change."""
+
+    changeable: tuple[str, ...] = ()
+    """Settings that may change after that: what is made stays the same."""
+
+    asks_model: bool = False
+    """Whether the settings have a `model` with `base_url` and `style`, which is asked."""
+
+    check: Callable[["Run[S, Inputs, R]"], None] = _nothing
+    """Raises an error if a run can't go on with its settings."""
+
+    keep: Callable[["Run[S, Inputs, R]"], None] = _nothing
+    """Keeps what a run starts from, where nothing was made yet."""
+
+    header: Callable[["Run[S, Inputs, R]"], Header] = _header_of_settings
+    """Says which model a recording of the requests stands for."""
+
+    status: Callable[["Run[S, Inputs, R]"], Blocks] = _plain_status
+    """Tells where a run stands."""
+
+    listed: Callable[["Run[S, Inputs, R]"], Blocks] = _lists_nothing
+    """Lists what a run made."""
+
+    rejected: Callable[["Run[S, Inputs, R]"], Blocks] = _lists_nothing
+    """Lists what a run rejected, or could not make."""
+
+    shown: Callable[["Run[S, Inputs, R]", str], Blocks] = _shows_nothing
+    """Shows all about what is named in these lists."""
+
+    sections: tuple[str, ...] = ()
+    """Sections of the report, by their names in `seedstep.report.SECTIONS`; none: its status."""
+
+    config: str = CONFIG
+    """The file with the configuration."""
+
+    has_database: bool = True
+    """Whether there is a database beside it."""
+
+    beside: tuple[str, ...] = ()
+    """Files that may be in a directory before it is a run."""
+
+
+class _HasTasks(Protocol[T_co]):
+    def tasks(self) -> T_co: ...
+
+
+class _HasEntries(Protocol[T_co]):
+    def entries(self) -> T_co: ...
+
+
+class _HasPredictions(Protocol[T_co]):
+    def predictions(self, name: str) -> T_co: ...
+
+
+class _HasStatus(Protocol[T_co]):
+    def status(self) -> T_co: ...
+
+
+class Run(Generic[S, Inputs, R_co]):
+    """A run directory, opened for reading or as its one writer.
+
+    `stage` is what it is a run of, `settings` are its settings, and `records` is what it keeps:
+    `seedstep.runs.GrownTasks`, `TaskRecords`, `Predictions` or `TuningFiles`.
+    """
+
+    def __init__(
+        self,
+        stage: Stage[S, Inputs, R_co],
+        path: Path,
+        settings: S,
+        database: Database,
+        config: Mapping[str, Any],
+        inputs: Inputs | None = None,
+        lock: filelock.BaseFileLock | None = None,
+    ) -> None:
+        """Use `Run.start`, `Run.read` or `seedstep.open_run`."""
+        self.stage = stage
         self.path = path
         self.settings = settings
-        self._entries: Mapping[str, Any] = {}
-        self._database = database
-        self._lock: filelock.BaseFileLock | None = None
-        self._inputs: Inputs | None = None
-
-    @staticmethod
-    @abstractmethod
-    def make_settings(values: Mapping[str, Any], source: str) -> S:
-        """Settings from named values; `source` says where they stand."""
-
-    @staticmethod
-    @abstractmethod
-    def load(settings: S) -> Inputs:
-        """What the run starts from."""
-
-    @staticmethod
-    @abstractmethod
-    def stamps(settings: S, inputs: Inputs) -> dict[str, str]:
-        """Fingerprints of what must not change under a run besides its settings."""
-
-    @abstractmethod
-    def _check(self) -> None:
-        """Raise if the run can't go on with its settings."""
-
-    @abstractmethod
-    def _keep(self, inputs: Inputs) -> None:
-        """Keep what the run starts from, where nothing was asked yet."""
+        self.database = database
+        self.config = config
+        self._inputs = inputs
+        self._lock = lock
+        self.records = stage.records(self)
 
     @classmethod
-    def start(cls, path: Path, asked: Mapping[str, Any]) -> Self:
+    def start(
+        cls,
+        stage: Stage[S, Inputs, R_co],
+        path: Path,
+        asked: Mapping[str, Any],
+        *,
+        same_model: bool = False,
+        inputs: Inputs | None = None,
+    ) -> Self:
         """Create a run, or go on with one, as its writer.
 
         `asked` are the settings that the user named; the others are the run's own, or the
-        defaults.
+        defaults. `same_model` says that another base URL serves the same model, so that the
+        replies kept count as its own. `inputs` is what the run starts from, where that is read.
 
         Raises:
             RunBusyError: another process works on it.
@@ -149,66 +240,55 @@ class RunDirectory(ABC, Generic[S, Inputs]):
             InputError: an input file or a setting can't be used.
             RunError: the directory is something else or can't be written.
         """
-        return cls._start(path, asked, cls.changeable)
-
-    @classmethod
-    def _start(cls, path: Path, asked: Mapping[str, Any], changeable: Sequence[str]) -> Self:
-        settings, inputs, config = cls._resolve(path, asked, changeable)
+        changeable = (*stage.changeable, *["base_url"] * same_model)
+        settings, loaded, config = _resolve(stage, path, asked, changeable, inputs)
         lock = take_lock(path)
         try:
-            fresh = not (path / CONFIG).exists()
+            fresh = not (path / stage.config).exists()
             if fresh:  # before the database: a directory with a database alone is no run
-                write_yaml(path / CONFIG, config)
-            run = cls(path, settings, Database.open(path / DATABASE))
+                write_yaml(path / stage.config, config)
+            if stage.has_database:
+                database = Database.open(path / DATABASE)
+            else:
+                database = Database.in_memory()
         except BaseException:
             lock.release()
             raise
-        run._lock = lock
-        run._inputs = inputs
-        run._entries = config
+        run = cls(stage, path, settings, database, config, loaded, lock)
         try:
-            run._check()
+            stage.check(run)
             if not fresh:
-                write_yaml(path / CONFIG, config)
-            if not cls._has_made(run._database):
-                run._keep(inputs)
+                write_yaml(path / stage.config, config)
+            if not stage.made(path):
+                stage.keep(run)
         except BaseException:
             run.close()
             raise
         return run
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, stage: Stage[S, Inputs, R_co], path: Path) -> Self:
         """Open a run to look at it, also while another process works on it.
 
         Raises:
-            RunError: there is no run there.
+            RunError: there is no run there, or one of another stage.
         """
-        if not (path / CONFIG).is_file():
-            raise RunError(
-                f"{path} is not a run", f"name a directory that `{cls.stage} --out` made"
-            )
-        values, entries = cls._stored(path)
-        again = f"run `seedstep {cls.stage} --out {path}` again"
-        not_begun = RunError(f"{path} has not begun", again)
-        if not (path / DATABASE).exists():
-            raise not_begun
-        settings = cls.make_settings(values, str(path / CONFIG))
-        database = Database.open(path / DATABASE, read_only=True)
-        if not database.has_schema:
-            database.close()
-            raise not_begun
-        run = cls(path, settings, database)
-        run._entries = entries
-        return run
+        entries = _stored(stage.name, path, stage.config)
+        names = _names(stage)
+        values = {name: value for name, value in entries.items() if name in names}
+        settings = stage.make_settings(values, str(path / stage.config))
+        database = _begun(stage.name, path) if stage.has_database else Database.in_memory()
+        return cls(stage, path, settings, database, entries)
 
     def inputs(self) -> Inputs:
-        """What the run starts from; a writer has read it already.
+        """Return what the run starts from; a writer has read it already.
 
         Raises:
             InputError: it can't be read any more.
         """
-        return self.load(self.settings) if self._inputs is None else self._inputs
+        if self._inputs is None:
+            self._inputs = self.stage.load(self.settings)
+        return self._inputs
 
     def __enter__(self) -> Self:
         return self
@@ -223,62 +303,71 @@ class RunDirectory(ABC, Generic[S, Inputs]):
 
     def close(self) -> None:
         """Let another process write."""
-        self._database.close()
+        self.database.close()
         if self._lock:
             self._lock.release()
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Read all that is read inside as it is at one moment, whoever writes meanwhile."""
+        return self.database.snapshot()
 
     @property
     def ledger(self) -> RequestLedger:
         """Where the request engine keeps answers."""
-        return RequestLedger(self._database)
+        return RequestLedger(self.database)
+
+    @property
+    def identity_url(self) -> str | None:
+        """The address under which replies are kept."""
+        url: str | None = self.config.get(IDENTITY)
+        return url
 
     def spent(self) -> Spent:
-        """What counts towards the run's budget."""
-        return read_spent(self._database)
+        """Return what counts towards the run's budget."""
+        return read_spent(self.database)
 
     def answered(self) -> tuple[ReplyUsage, ...]:
-        """When the requests were answered, in the order of time."""
-        return read_answers(self._database)
+        """Return when the requests were answered, in the order of time."""
+        return read_answers(self.database)
 
     async def settle(self) -> None:
         """Wait until everything written is on the disk."""
-        await self._database.settle()
+        await self.database.settle()
 
     def requests(
         self, *, purpose: str = "", failed: bool = False, limit: int = 50
     ) -> tuple[tuple[RequestLine, ...], int]:
-        """The first `limit` requests with an answer, in its order, and how many there are.
+        """Return the first `limit` requests with an answer, in its order, and how many there are.
 
         An empty `purpose` is any; `failed` leaves out those that have a reply.
 
         Raises:
             InputError: no request has this purpose.
         """
-        return list_requests(self._database, purpose=purpose, failed=failed, limit=limit)
+        with self.snapshot():
+            return list_requests(self.database, purpose=purpose, failed=failed, limit=limit)
 
     def request(self, start: str) -> dict[str, Any]:
-        """The request whose key begins with `start`: its row in the database, by column name.
+        """Return the request whose key begins with `start`: its row in the database, by column.
 
         Raises:
             InputError: there is none, or more than one.
         """
-        return find_request(self._database, start)
+        return find_request(self.database, start)
 
     def write_recording(self, path: Path) -> int:
-        """Write the requests to a file that `replay:FILE` serves; returns how many they are.
+        """Write the requests to a file that `replay:FILE` serves; return how many they are.
 
         Raises:
             InputError: the file is there and is no recording, or its directory is not there; or
-                the requests went to several models.
+                the requests went to several models, or to none.
             RunError: the disk is full or the directory can't be written.
         """
-        return write_recording(self._database, self._header(), path)
+        with self.snapshot():
+            return write_recording(self.database, self.stage.header(self), path)
 
-    @abstractmethod
-    def _header(self) -> Header:
-        """Which model a recording of the requests stands for."""
-
-    def _is_running(self) -> bool:
+    def is_running(self) -> bool:
+        """Return whether a process works on the run."""
         if self._lock:
             return True
         try:
@@ -289,122 +378,129 @@ class RunDirectory(ABC, Generic[S, Inputs]):
             return False  # where nothing can be written, nobody works
         return False
 
-    @classmethod
-    def _resolve(
-        cls, path: Path, asked: Mapping[str, Any], changeable: Sequence[str]
-    ) -> tuple[S, Inputs, dict[str, Any]]:
-        """The settings to go on with, the inputs, and the configuration. Nothing is written."""
-        new = not (path / CONFIG).exists()
-        if new:
-            _require_free(path)
-        stored, entries = ({}, {}) if new else cls._stored(path)
-        source = str(path / CONFIG)
-        values = {**stored, **asked}
-        settings = cls._settled(cls.make_settings(values, "settings" if new else source))
-        inputs = cls.load(settings)
-        if new or not cls._is_begun(path):
-            return settings, inputs, cls._config(settings, inputs, None)
-        before = {**asdict(cls.make_settings(stored, source)), **entries}
-        config = cls._config(settings, inputs, entries)
-        refuse_differences(path, before, config, changeable)
-        return settings, inputs, config
+    def tasks(self: "Run[Any, Any, _HasTasks[T_co]]") -> T_co:
+        """Return a bootstrap's finished tasks; of a later stage, the tasks that it works on."""
+        with self.snapshot():
+            return self.records.tasks()
 
-    @classmethod
-    def _config(
-        cls, settings: S, inputs: Inputs, entries: Mapping[str, Any] | None
-    ) -> dict[str, Any]:
-        stamps = cls.stamps(settings, inputs)
-        more = cls._more(settings, entries)
-        return {STAGE: cls.stage, **asdict(settings), **stamps, **more}
+    def entries(self: "Run[Any, Any, _HasEntries[T_co]]") -> T_co:
+        """Return what came of each task, of a stage that keeps a record for each."""
+        return self.records.entries()
 
-    @staticmethod
-    def _settled(settings: S) -> S:
-        """The settings as a run keeps them."""
-        return settings
-
-    @staticmethod
-    def _more(settings: S, entries: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Further entries of the configuration. `entries` are those that it has; None where nothing
-        was made yet.
-        """
-        return {}
-
-    @classmethod
-    def _is_begun(cls, path: Path) -> bool:
-        """False for an attempt that got no further than naming its settings."""
-        if not (path / DATABASE).exists():
-            return False
-        with closing(Database.open(path / DATABASE, read_only=True)) as database:
-            return database.has_schema and cls._has_made(database)
-
-    @classmethod
-    def _has_made(cls, database: Database) -> bool:
-        return bool(database.rows(f"SELECT 1 FROM {cls.made} LIMIT 1"))  # noqa: S608 - a constant
-
-    @classmethod
-    def _stored(cls, path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The settings in a run's configuration, and its other entries.
+    def predictions(self: "Run[Any, Any, _HasPredictions[T_co]]", name: str) -> T_co:
+        """Return what a system answered, of a run of predictions.
 
         Raises:
-            RunError: the run is of another stage.
+            InputError: there is no such system.
         """
-        values = read_yaml(path / CONFIG)
-        if (stage := values.get(STAGE, cls.stage)) != cls.stage:
-            what = f"{path} is a run of `seedstep {stage}`"
-            raise RunError(what, f"name one that `seedstep {cls.stage}` made")
-        names = set(cls.make_settings({}, "").__dataclass_fields__)
-        return (
-            {key: values[key] for key in values if key in names},
-            {key: values[key] for key in values if key not in names},
-        )
+        return self.records.predictions(name)
+
+    def status(self: "Run[Any, Any, _HasStatus[T_co]]") -> T_co:
+        """Return a bootstrap's counts, tokens and speed."""
+        with self.snapshot():
+            return self.records.status()
+
+
+def _resolve(
+    stage: Stage[S, Inputs, R],
+    path: Path,
+    asked: Mapping[str, Any],
+    changeable: Sequence[str],
+    inputs: Inputs | None,
+) -> tuple[S, Inputs, dict[str, Any]]:
+    """Return the settings to go on with, the inputs, and the configuration. Nothing is written."""
+    new = not (path / stage.config).exists()
+    if new:
+        _require_free(stage, path)
+    entries = {} if new else _stored(stage.name, path, stage.config)
+    names = _names(stage)
+    stored = {name: value for name, value in entries.items() if name in names}
+    source = str(path / stage.config)
+    settings = stage.make_settings({**stored, **asked}, "settings" if new else source)
+    if stage.asks_model:
+        settings = _with_address(settings)
+    loaded = stage.load(settings) if inputs is None else inputs
+    begun = not new and stage.made(path)
+    config = {
+        **({STAGE: stage.name} if stage.config == CONFIG else {}),
+        **asdict(settings),
+        **stage.stamps(settings, loaded),
+    }
+    if stage.asks_model:
+        config[IDENTITY] = entries.get(IDENTITY) if begun else config["base_url"]
+    if begun:
+        before = {**entries, **asdict(stage.make_settings(stored, source))}
+        refuse_differences(path, before, config, changeable)
+    return settings, loaded, config
+
+
+def _with_address(settings: Any) -> Any:
+    """Return settings with the address of the server that is asked."""
+    return replace(settings, base_url=resolve_base_url(settings.model, settings.base_url))
+
+
+def _names(stage: Stage[Any, Any, Any]) -> set[str]:
+    return {field.name for field in fields(stage.make_settings({}, ""))}
+
+
+@contextmanager
+def open_database(path: Path, stage: str) -> Iterator[Database]:
+    """Open the database of a run to read what it keeps.
+
+    Raises:
+        RunError: there is no run of the stage there.
+    """
+    _stored(stage, path, CONFIG)
+    with closing(_begun(stage, path)) as database, database.snapshot():
+        yield database
+
+
+def _begun(stage: str, path: Path) -> Database:
+    """Open the database of a run for reading."""
+    not_begun = RunError(f"{path} has not begun", f"run `seedstep {stage} --out {path}` again")
+    if not (path / DATABASE).exists():
+        raise not_begun
+    database = Database.open(path / DATABASE, read_only=True)
+    if not database.has_schema:
+        database.close()
+        raise not_begun
+    return database
+
+
+def _stored(stage: str, path: Path, config: str) -> dict[str, Any]:
+    """Return the configuration of a run.
+
+    Raises:
+        RunError: there is none, or it is of another stage.
+    """
+    if not (path / config).is_file():
+        made = f"name a directory that `{stage} --out` made"
+        raise RunError(f"{path} is not a run", made)
+    values = read_yaml(path / config)
+    if (other := values.get(STAGE, stage)) != stage:
+        what = f"{path} is a run of `seedstep {other}`"
+        raise RunError(what, f"name one that `seedstep {stage}` made")
+    return values
 
 
 def stage_of(path: Path) -> str:
-    """Which stage a run is of; "" where there is no run."""
+    """Return the stage that the configuration of a run names; "" where there is none."""
     return str(read_yaml(path / CONFIG).get(STAGE, "")) if (path / CONFIG).is_file() else ""
 
 
-def digest(parts: Iterable[object]) -> str:
-    """A fingerprint of records."""
-    found = sha256()
-    for part in parts:
-        found.update(msgspec.json.encode(part))
-    return found.hexdigest()[:16]
-
-
-def _require_free(path: Path) -> None:
+def _require_free(stage: Stage[Any, Any, Any], path: Path) -> None:
     """Nothing may be there but what a run leaves that was killed at once."""
-    names = [one.name for one in path.iterdir()] if path.is_dir() else []
-    others = [one for one in names if one != LOCK and not one.startswith(f".{CONFIG}.")]
+    names = [entry.name for entry in path.iterdir()] if path.is_dir() else []
+    ours = {LOCK, *stage.beside}
+    others = [
+        name for name in names if name not in ours and not name.startswith(f".{stage.config}.")
+    ]
     if others or path.is_file():
         raise RunError(f"{path} is not empty and not a run", "name another --out")
 
 
-def refuse_differences(
-    where: str | Path,
-    before: Mapping[str, Any],
-    now: Mapping[str, Any],
-    changeable: Sequence[str],
-    another: str = "--out",
-) -> None:
-    """Make sure that two configurations differ in nothing but what is changeable.
-
-    `another` is the flag that names something new.
-
-    Raises:
-        RunMismatchError: they do; it names what.
-    """
-    differences = [
-        (key, before.get(key), value)
-        for key, value in now.items()
-        if key not in changeable and before.get(key) != value
-    ]
-    if differences:
-        raise RunMismatchError(str(where), differences, another)
-
-
 def take_lock(path: Path) -> filelock.BaseFileLock:
-    """The lock of a run's one writer, made with the directory where that is new.
+    """Take the lock of a run's one writer; the directory is made where it is new.
 
     Raises:
         RunBusyError: another process holds it.
@@ -421,59 +517,3 @@ def take_lock(path: Path) -> filelock.BaseFileLock:
     except OSError as error:
         raise RunError(f"{path}: {error.strerror}", "name a directory you can write") from None
     return lock
-
-
-IDENTITY = "identity_url"
-"""Entry of the configuration: the address under which replies are kept."""
-
-
-class ModelSettings(RunSettings, Protocol):
-    """What the settings of a stage have that asks a model."""
-
-    @property
-    def model(self) -> str:
-        """The model."""
-
-    @property
-    def base_url(self) -> str | None:
-        """The address of its server."""
-
-    @property
-    def style(self) -> str:
-        """The prompt style."""
-
-
-ModelS = TypeVar("ModelS", bound=ModelSettings)
-
-
-class ModelRun(RunDirectory[ModelS, Inputs], Generic[ModelS, Inputs]):
-    """A run directory for the replies of one model."""
-
-    @classmethod
-    def start(cls, path: Path, asked: Mapping[str, Any], *, same_model: bool = False) -> Self:
-        """As `RunDirectory.start`. `same_model` says that another base URL serves the same model,
-        so that the replies kept count as its own.
-
-        Raises:
-            SeedstepError: as there.
-        """
-        return cls._start(path, asked, (*cls.changeable, *["base_url"] * same_model))
-
-    @property
-    def identity_url(self) -> str | None:
-        """The address under which replies are kept."""
-        url: str | None = self._entries.get(IDENTITY)
-        return url
-
-    def _header(self) -> Header:
-        settings = self.settings
-        return Header.of(settings.model, settings.base_url, settings.style)
-
-    @staticmethod
-    def _settled(settings: ModelS) -> ModelS:
-        address = resolve_base_url(settings.model, settings.base_url)
-        return replace(settings, base_url=address)
-
-    @staticmethod
-    def _more(settings: ModelS, entries: Mapping[str, Any] | None) -> dict[str, Any]:
-        return {IDENTITY: settings.base_url if entries is None else entries.get(IDENTITY)}

@@ -16,15 +16,18 @@ import msgspec
 
 from seedstep.data import write_in_parts
 from seedstep.errors import InputError
-from seedstep.llm import Answer, Failure, Header, Reply, Request, read_header
+from seedstep.llm import Answer, Failure, Header, Reply, Request, Spent, read_header
 from seedstep.runs.database import Database
 
 __all__ = [
+    "ReplyUsage",
     "RequestLedger",
     "RequestLine",
     "answer_of",
     "find_request",
     "list_requests",
+    "read_answers",
+    "read_spent",
     "write_recording",
 ]
 
@@ -69,6 +72,28 @@ class RequestLedger:
         ).decode()
         values = (key, request.purpose, body, *_columns(answer), time.time())
         await self._database.write([(_PUT, values)])
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyUsage:
+    """When a request was answered (Unix time), and the tokens that it took."""
+
+    at: float
+    prompt_tokens: int
+    completion_tokens: int
+
+
+def read_answers(database: Database) -> tuple[ReplyUsage, ...]:
+    """Return when all requests were answered, in the order of time."""
+    query = "SELECT at, prompt_tokens, completion_tokens FROM requests ORDER BY at"
+    return tuple(ReplyUsage(*row) for row in database.rows(query))
+
+
+def read_spent(database: Database) -> Spent:
+    """Count requests with their repetitions, and tokens, of all answers that were kept."""
+    sums = "sum(attempts), sum(prompt_tokens), sum(completion_tokens)"
+    (row,) = database.rows(f"SELECT {sums} FROM requests")  # noqa: S608 - a constant
+    return Spent(*(value or 0 for value in row))
 
 
 def answer_of(row: sqlite3.Row) -> Answer:

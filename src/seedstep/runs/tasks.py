@@ -1,42 +1,37 @@
-"""The run directory of a stage that makes one record for each task.
+"""What a stage keeps that makes one record for each task.
 
 Example::
 
-    with StepsRun.read(Path("runs/steps")) as run:
+    with Run.read(STEPS, Path("runs/steps")) as run:
         for entry in run.entries():
             print(entry.task, entry.result.steps)
 """
 
 import time
-from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from sqlite3 import Row
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
 from seedstep.data import Task, TaskFiles
 from seedstep.errors import InputError
-from seedstep.prompts import fingerprint
-from seedstep.runs.directory import ModelRun, ModelSettings, digest
+from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers
+from seedstep.runs.database import Database
+from seedstep.runs.directory import Run
+from seedstep.steps import ExampleSet, ExamplesSettings, StepsSettings, WrittenSteps
 
 __all__ = [
     "Entry",
+    "ExamplesRun",
+    "JudgeInputs",
+    "JudgeRun",
+    "StepsRun",
+    "TaskRecords",
     "TaskResult",
-    "TaskRun",
+    "read_entries",
 ]
-
-
-class TaskSettings(ModelSettings, Protocol):
-    """Settings of a stage that works on tasks."""
-
-    @property
-    def limit(self) -> int | None:
-        """How many tasks, the first ones."""
-
-
-S = TypeVar("S", bound=TaskSettings)
 
 
 class TaskResult(Protocol):
@@ -61,37 +56,43 @@ class Entry(Generic[R]):
     result: R
 
 
-class TaskRun(ModelRun[S, TaskFiles], Generic[S, R]):
-    """A run directory with a record for each task, opened for reading or as its one writer."""
+class TaskRecords(Generic[R]):
+    """The records of the tasks of a run."""
 
-    record_type: ClassVar[type]
-    changeable = (
-        "limit",
-        "in_flight",
-        "skip_bad",
-        "max_requests",
-        "max_tokens",
-        "max_usd",
-        "prices",
-    )
-
-    @staticmethod
-    @abstractmethod
-    def load(settings: S) -> TaskFiles:
-        """All tasks, also those beyond `limit`."""
-
-    @staticmethod
-    def stamps(settings: S, inputs: TaskFiles) -> dict[str, str]:
-        """Fingerprints of tasks and prompts."""
-        return {
-            "tasks_fingerprint": digest(inputs.tasks),
-            "prompts_fingerprint": fingerprint("steps"),
-        }
+    def __init__(self, run: Run[Any, Any, Any], record_type: type[R]) -> None:
+        """Read and keep records of a type in the database of a run."""
+        self._run = run
+        self._database = run.database
+        self._type = record_type
 
     def tasks(self) -> TaskFiles:
-        """The tasks to work on, up to `limit`, and what is wrong with others."""
-        found = self.inputs()
-        return replace(found, tasks=found.tasks[: self.settings.limit])
+        """Return the tasks to work on, up to `limit`, and what is wrong with others."""
+        found: TaskFiles = self._run.inputs()
+        return replace(found, tasks=found.tasks[: self._run.settings.limit])
+
+    def entries(self) -> Iterator[Entry[R]]:
+        """Yield what came of the tasks, in their order."""
+        return read_entries(self._database, self._type)
+
+    def entry(self, task: str) -> Entry[R]:
+        """Return what came of one task.
+
+        Raises:
+            InputError: there is nothing of it.
+        """
+        rows = self._database.rows("SELECT * FROM results WHERE task = ?", (task,))
+        if not rows:
+            remedy = f"`seedstep show {self._run.path}` lists them"
+            raise InputError(f"{self._run.path} has no task '{task}'", remedy)
+        return _entry(rows[0], self._type)
+
+    def finished_at(self) -> tuple[float, ...]:
+        """Return when each task was done (Unix time), in that order."""
+        return tuple(row[0] for row in self._database.rows("SELECT at FROM results ORDER BY at"))
+
+    def count(self) -> int:
+        """Return how many tasks are done."""
+        return int(self._database.rows("SELECT count(*) FROM results")[0][0])
 
     async def record(self, position: int, task: Task, result: R) -> None:
         """Keep what came of a task. Keeping it again, as a resumed run does, changes nothing."""
@@ -103,40 +104,33 @@ class TaskRun(ModelRun[S, TaskFiles], Generic[S, R]):
             query, values = _statement(position, task, result)
             self._database.write_now(query, [values])
 
-    def entries(self) -> Iterator[Entry[R]]:
-        """What came of the tasks, in their order."""
-        for row in self._database.rows("SELECT * FROM results ORDER BY position"):
-            yield self._entry(row)
 
-    def entry(self, task: str) -> Entry[R]:
-        """What came of one task.
+@dataclass(frozen=True, slots=True)
+class JudgeInputs(TaskFiles):
+    """What is judged: a task for each instance, and what each system answered."""
 
-        Raises:
-            InputError: there is nothing of it.
-        """
-        rows = self._database.rows("SELECT * FROM results WHERE task = ?", (task,))
-        if not rows:
-            remedy = f"`seedstep {self.stage} show {self.path}` lists them"
-            raise InputError(f"{self.path} has no task '{task}'", remedy)
-        return self._entry(rows[0])
+    answers: tuple[SystemAnswers, ...] = ()
 
-    def finished_at(self) -> tuple[float, ...]:
-        """When each task was done (Unix time), in that order."""
-        return tuple(row[0] for row in self._database.rows("SELECT at FROM results ORDER BY at"))
 
-    def count(self) -> int:
-        """How many tasks are done."""
-        return int(self._database.rows("SELECT count(*) FROM results")[0][0])
+StepsRun = Run[StepsSettings, TaskFiles, TaskRecords[WrittenSteps]]
+"""A run of step-by-step instructions."""
 
-    def _entry(self, row: Row) -> Entry[R]:
-        result: R = msgspec.json.decode(row["result"], type=self.record_type)
-        return Entry(row["position"], row["task"], row["category"], row["definition"], result)
+ExamplesRun = Run[ExamplesSettings, TaskFiles, TaskRecords[ExampleSet]]
+"""A run of examples generated from step-by-step instructions."""
 
-    def _check(self) -> None:
-        """Any settings will do."""
+JudgeRun = Run[JudgeSettings, JudgeInputs, TaskRecords[Judged]]
+"""A run of verdicts, whose tasks are instances."""
 
-    def _keep(self, inputs: TaskFiles) -> None:
-        """Tasks stay where they are; their fingerprint is kept."""
+
+def read_entries(database: Database, record_type: type[R]) -> Iterator[Entry[R]]:
+    """Yield what came of the tasks of a run, in their order."""
+    for row in database.rows("SELECT * FROM results ORDER BY position"):
+        yield _entry(row, record_type)
+
+
+def _entry(row: Row, record_type: type[R]) -> Entry[R]:
+    result = msgspec.json.decode(row["result"], type=record_type)
+    return Entry(row["position"], row["task"], row["category"], row["definition"], result)
 
 
 def _statement(position: int, task: Task, result: object) -> tuple[str, tuple[Any, ...]]:

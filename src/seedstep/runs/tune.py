@@ -1,9 +1,10 @@
-"""The directory of a tuning: its resolved configuration, and what it left.
+"""What a tuning leaves in its directory.
 
     tune.yaml      settings, and a fingerprint of the data
     fsdp.yaml      how several GPUs are used, where a preset needs them
     preflight.json what was counted before the first step
     metrics.jsonl  a line for each step and each measure of the held-out loss
+    job.json       the job, where a server tunes
     checkpoints/   what training goes on from
     model/         the tuned model, there when all of it is
     adapter/       LoRA's matrices alone, where those were trained
@@ -11,71 +12,48 @@
 
 Example::
 
-    with TuneRun.start(Path("tuned"), settings, stamps) as run: ...
+    TuningFiles(Path("tuned")).finished
 """
 
 from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import dataclass, fields
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from seedstep.errors import RunError
-from seedstep.runs.directory import LOCK, read_yaml, refuse_differences, take_lock, write_yaml
-from seedstep.tune import CHECKPOINTS, TuneSettings, make_tune_settings
-from seedstep.tune.checkpoints import FREE, FSDP
+import msgspec
+
+from seedstep.runs.config import read_yaml
+from seedstep.tune import CHECKPOINTS, Preflight, TuneSettings, make_tune_settings
+from seedstep.tune.records import read_losses
 
 __all__ = [
     "TUNE_CONFIG",
-    "TuneRun",
+    "TuningFiles",
     "stored_settings",
 ]
 
 TUNE_CONFIG = "tune.yaml"
-CHANGEABLE = (*FREE, "gguf", "base_url", "skip_bad")
-"""Settings that a tuning may go on with changed: what is learned stays the same."""
 
 
-class TuneRun:
-    """A tuning's directory, opened by the one that writes, or by one of its other processes."""
+class _Job(msgspec.Struct, frozen=True):
+    job_id: str | None = None
 
-    def __init__(self, path: Path) -> None:
-        """Use `start`."""
-        self.path = path
-        self._locked = ExitStack()
 
-    @classmethod
-    def start(
-        cls, path: Path, settings: TuneSettings, stamps: Mapping[str, Any], *, writes: bool = True
-    ) -> Self:
-        """Create a directory, or go on with one. Of several processes only one `writes`.
+@dataclass(frozen=True, slots=True)
+class TuningFiles:
+    """The files of a tuning in the directory `path`."""
 
-        Settings that nothing was learned with yet may all be changed.
-
-        Raises:
-            RunBusyError: another one works on it.
-            RunMismatchError: it was started with other settings, data or model.
-            RunError: it is something else or can't be written.
-        """
-        run = cls(path)
-        if not writes:
-            return run
-        now = {**asdict(settings), **stamps}
-        if not (path / TUNE_CONFIG).exists():
-            _require_free(path)
-        elif run.begun:
-            refuse_differences(path, read_yaml(path / TUNE_CONFIG), now, CHANGEABLE)
-        with ExitStack() as locked:
-            locked.enter_context(take_lock(path))
-            write_yaml(path / TUNE_CONFIG, now)
-            run._locked = locked.pop_all()
-        return run
+    path: Path
 
     @property
     def begun(self) -> bool:
         """Whether anything was learned."""
         return self.finished or any((self.path / CHECKPOINTS).glob("checkpoint-*"))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the tuned model is there."""
+        return self.model.is_dir()
 
     @property
     def model(self) -> Path:
@@ -93,40 +71,45 @@ class TuneRun:
         return self.path / "metrics.jsonl"
 
     @property
-    def finished(self) -> bool:
-        """Whether the tuned model is there."""
-        return self.model.is_dir()
+    def counted(self) -> Path:
+        """The file with what was counted before the first step."""
+        return self.path / "preflight.json"
 
-    def __enter__(self) -> Self:
-        return self
+    @property
+    def job(self) -> str:
+        """The id of the job, where a server tunes; else empty."""
+        try:
+            kept = msgspec.json.decode((self.path / "job.json").read_bytes(), type=_Job)
+        except (OSError, msgspec.DecodeError):
+            return ""
+        return kept.job_id or ""
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._locked.close()
+    def losses(self) -> tuple[Mapping[int, float], Mapping[int, float]]:
+        """Return the training and the held-out loss by optimiser step; none before the first.
+
+        Raises:
+            InputError: the file can't be read.
+        """
+        return read_losses(self.metrics) if self.metrics.is_file() else ({}, {})
+
+    def preflight(self) -> Preflight | None:
+        """Return what was counted before the first step; None where that can't be read."""
+        try:
+            return msgspec.json.decode(self.counted.read_bytes(), type=Preflight)
+        except (OSError, msgspec.DecodeError):
+            return None
 
 
 def stored_settings(path: Path) -> dict[str, Any]:
-    """The settings that a tuning was started with; none where there is no tuning.
+    """Return the settings that a tuning was started with; none where there is no tuning.
 
     Raises:
         InputError: its configuration can't be read.
     """
     if not (path / TUNE_CONFIG).exists():
         return {}
-    names = TuneSettings.__dataclass_fields__
+    names = {field.name for field in fields(TuneSettings)}
     stored = read_yaml(path / TUNE_CONFIG)
     values = {name: value for name, value in stored.items() if name in names}
     make_tune_settings(values, str(path / TUNE_CONFIG))
     return values
-
-
-def _require_free(path: Path) -> None:
-    names = [one.name for one in path.iterdir()] if path.is_dir() else []
-    ours = {LOCK, FSDP}
-    others = [one for one in names if one not in ours and not one.startswith(f".{TUNE_CONFIG}.")]
-    if others or path.is_file():
-        raise RunError(f"{path} is not empty and not a tuning", "name another --out")

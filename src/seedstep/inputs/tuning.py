@@ -6,25 +6,21 @@ Example::
     len(data.mixture.training)
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from seedstep.encode import Encoded, Encoding, TaskEncoder, make_encoding
+from seedstep.encode import Encoding, make_encoding
 from seedstep.errors import InputError
-from seedstep.inputs import load_source, with_steps
-from seedstep.llm import ModelRef, open_model
-from seedstep.runs import TuneRun
-from seedstep.runs.directory import digest
+from seedstep.inputs.steps import with_steps
+from seedstep.inputs.tasks import load_source
+from seedstep.runs.config import digest
 from seedstep.tune import Mixture, SourcePart, TuneSettings, TuneSource, mix, usable
-from seedstep.tune.openai_jobs import FineTuned, JobSettings, JobWatch, check_chat, fine_tune
 
 __all__ = [
-    "Gathered",
+    "TuningInputs",
     "gather",
-    "tune_at_server",
 ]
 
 BUDGETS = ("max_source", "max_target")
@@ -32,7 +28,7 @@ BUDGETS = ("max_source", "max_target")
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class TuningInputs:
     """What is trained on, a fingerprint of what it was drawn from, and what was left out as bad.
 
     `encodings` are those of the sources to train on, by name.
@@ -44,7 +40,7 @@ class Gathered:
     left_out: tuple[str, ...]
 
 
-def gather(settings: TuneSettings) -> Gathered:
+def gather(settings: TuneSettings) -> TuningInputs:
     """Read all sources, and draw what is used of them.
 
     Raises:
@@ -71,7 +67,7 @@ def gather(settings: TuneSettings) -> Gathered:
         limit_tasks=settings.limit_tasks,
     )
     named = [source.encoding or settings.encoding for source in settings.data]
-    return Gathered(
+    return TuningInputs(
         mixture,
         {name: part.encoding for name, part in zip(named, parts, strict=False)},
         digest(parts),
@@ -103,62 +99,3 @@ def _with_steps(settings: TuneSettings, parts: Sequence[SourcePart]) -> list[Sou
         return list(parts)
     joined = iter(with_steps([task for part in parts for task in part.tasks], Path(settings.steps)))
     return [replace(part, tasks=tuple(next(joined) for _ in part.tasks)) for part in parts]
-
-
-def tune_at_server(
-    out: Path, settings: TuneSettings, watch: JobWatch | None, *, dry_run: bool
-) -> tuple[Gathered, FineTuned | None]:
-    """Start a job, or go on waiting for one. With `dry_run` its data are checked, and no more.
-
-    The server chooses the learning rate and the size of a batch, as in the first paper (A.3).
-
-    Raises:
-        SeedstepError: with what is wrong and what to do.
-    """
-    gathered = gather(settings)
-    examples = _examples(gathered.mixture, settings.seed)
-    told = watch or _Silent()
-    size = check_chat(examples, ModelRef.parse(settings.model).name)
-    told.happened(f"{size.examples:,} examples, {size.bytes:,} bytes")
-    for fault in gathered.left_out:
-        told.warned(f"left out: {fault}")
-    if dry_run:
-        return gathered, None
-    stamps = {"data_fingerprint": gathered.fingerprint}
-    with TuneRun.start(out, settings, stamps):
-        return gathered, asyncio.run(_job(out, settings, examples, told))
-
-
-async def _job(
-    out: Path, settings: TuneSettings, examples: list[Encoded], watch: JobWatch
-) -> FineTuned:
-    job = JobSettings(
-        epochs=settings.epochs,
-        prompt_loss_weight=settings.prompt_loss_weight,
-        seed=settings.seed,
-    )
-    async with open_model(settings.model, settings.base_url, 1) as endpoint:
-        return await fine_tune(endpoint, examples, job, out, watch)
-
-
-def _examples(mixture: Mixture, seed: int) -> list[Encoded]:
-    """The examples of the first epoch. Nothing is cut: the server has its own tokenizer."""
-    encoders: dict[tuple[str, object], TaskEncoder] = {}
-    examples = []
-    for use in mixture.training:
-        key = use.task.id, use.encoding
-        if key not in encoders:
-            encoders[key] = TaskEncoder(use.task, use.encoding)
-        examples.append(encoders[key].encode(use.instance, seed=seed))
-    return examples
-
-
-class _Silent:
-    def moved(self, job_id: str, status: str) -> None:
-        """Nobody watches."""
-
-    def happened(self, message: str) -> None:
-        """Nobody watches."""
-
-    def warned(self, message: str) -> None:
-        """Nobody watches."""

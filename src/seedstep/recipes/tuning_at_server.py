@@ -1,0 +1,79 @@
+"""A tuning at a server: its data sent, and its job waited for.
+
+Example::
+
+    gathered, job = tune_at_server(Path("tuned"), settings, None, dry_run=False)
+    job.model  # the name to ask for
+"""
+
+import asyncio
+from dataclasses import asdict
+from pathlib import Path
+
+from seedstep.encode import Encoded, TaskEncoder
+from seedstep.inputs.tuning import TuningInputs, gather
+from seedstep.llm import ModelRef, open_model
+from seedstep.runs import Run
+from seedstep.stages import TUNE
+from seedstep.tune import Mixture, TuneSettings
+from seedstep.tune.openai_jobs import FineTuned, JobSettings, JobWatch, check_chat, fine_tune
+
+__all__ = ["tune_at_server"]
+
+
+def tune_at_server(
+    out: Path, settings: TuneSettings, watch: JobWatch | None, *, dry_run: bool
+) -> tuple[TuningInputs, FineTuned | None]:
+    """Start a job, or go on waiting for one. With `dry_run` its data are checked, and no more.
+
+    The server chooses the learning rate and the size of a batch, as in the first paper (A.3).
+
+    Raises:
+        SeedstepError: with what is wrong and what to do.
+    """
+    gathered = gather(settings)
+    examples = _examples(gathered.mixture, settings.seed)
+    told = watch or _Silent()
+    size = check_chat(examples, ModelRef.parse(settings.model).name)
+    told.happened(f"{size.examples:,} examples, {size.bytes:,} bytes")
+    for fault in gathered.left_out:
+        told.warned(f"left out: {fault}")
+    if dry_run:
+        return gathered, None
+    with Run.start(TUNE, out, asdict(settings), inputs=gathered):
+        return gathered, asyncio.run(_job(out, settings, examples, told))
+
+
+async def _job(
+    out: Path, settings: TuneSettings, examples: list[Encoded], watch: JobWatch
+) -> FineTuned:
+    job = JobSettings(
+        epochs=settings.epochs,
+        prompt_loss_weight=settings.prompt_loss_weight,
+        seed=settings.seed,
+    )
+    async with open_model(settings.model, settings.base_url, 1) as endpoint:
+        return await fine_tune(endpoint, examples, job, out, watch)
+
+
+def _examples(mixture: Mixture, seed: int) -> list[Encoded]:
+    """The examples of the first epoch. Nothing is cut: the server has its own tokenizer."""
+    encoders: dict[tuple[str, object], TaskEncoder] = {}
+    examples = []
+    for use in mixture.training:
+        key = use.task.id, use.encoding
+        if key not in encoders:
+            encoders[key] = TaskEncoder(use.task, use.encoding)
+        examples.append(encoders[key].encode(use.instance, seed=seed))
+    return examples
+
+
+class _Silent:
+    def moved(self, job_id: str, status: str) -> None:
+        """Nobody watches."""
+
+    def happened(self, message: str) -> None:
+        """Nobody watches."""
+
+    def warned(self, message: str) -> None:
+        """Nobody watches."""

@@ -1,0 +1,312 @@
+"""What a report says about runs: a part for each, made of the sections that its stage names.
+
+Example::
+
+    SECTIONS["sizes"] = ReportSection("sizes", "how much there is", my_sections)
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from seedstep.data import Task
+from seedstep.errors import MissingExtraError
+from seedstep.evaluate import score
+from seedstep.evaluate.compare import evaluated
+from seedstep.inputs import SystemPredictions, distinct_names, read_systems
+from seedstep.report.records import Block, Paragraph, ReportPart, Section, Table
+from seedstep.report.sections.grown import (
+    examples_section,
+    labels_section,
+    lengths_section,
+    novelty_section,
+    overlap_section,
+    rejections_section,
+    size_section,
+    structure_section,
+    tasks_section,
+)
+from seedstep.report.sections.making import losses_section, spending_section
+from seedstep.report.sections.results import results_sections, verdicts_section
+from seedstep.report.sections.steps import steps_sections
+from seedstep.report.statistics import (
+    NamedText,
+    counts,
+    label_balance,
+    lengths,
+    nearest,
+    nearest_before,
+)
+from seedstep.report.structure import structure
+from seedstep.runs import BootstrapRun, JudgeRun, Line, Rows, Run
+from seedstep.stages import TuneRun, open_run, tell_status
+from seedstep.text import TOKENIZERS
+
+__all__ = [
+    "SECTIONS",
+    "ReportContext",
+    "ReportSection",
+    "TellDone",
+    "TestSets",
+    "parts_of",
+]
+
+SHOWN_REJECTIONS = 3
+"""Rejections of each reason that are shown."""
+
+PRIVATE = ("base_url", "judge_base_url")
+"""Settings that are nobody's business but the user's: a report is made to be passed on."""
+
+TestSets = Mapping[str, Sequence[NamedText]]
+"""The instructions of test sets, by what they are called."""
+
+TellDone = Callable[[str], None]
+"""Is told what is being done."""
+
+AnyRun = Run[Any, Any, Any]
+Sections = Sequence[Section | None]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportContext:
+    """What sections are made with besides the runs."""
+
+    test_sets: TestSets
+    tell: TellDone
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSection:
+    """Sections about one subject, by the name that stages know them under.
+
+    `make` is given the run that a part is about. With `together` it is given all runs of its
+    stage, which share a part. Parts with a lower `order` come first.
+    """
+
+    name: str
+    meaning: str
+    make: Callable[[Sequence[AnyRun], ReportContext], Sections]
+    together: bool = False
+    order: int = 2
+
+
+def parts_of(paths: Sequence[Path], test_sets: TestSets, tell: TellDone) -> list[ReportPart]:
+    """Return what there is to say about runs, results first; those with predictions are compared.
+
+    Raises:
+        RunError: one is no run.
+        InputError: predictions can't be compared.
+    """
+    context = ReportContext(test_sets, tell)
+    with ExitStack() as opened:
+        runs = [opened.enter_context(open_run(path)) for path in paths]
+        for run in runs:
+            opened.enter_context(run.snapshot())
+        groups = sorted(_groups(runs), key=lambda group: _order(group[0]))
+        return [_part(group, context) for group in groups]
+
+
+def _sections_of(run: AnyRun) -> list[ReportSection]:
+    return [SECTIONS[name] for name in run.stage.sections]
+
+
+def _order(run: AnyRun) -> int:
+    return min((section.order for section in _sections_of(run)), default=2)
+
+
+def _groups(runs: Sequence[AnyRun]) -> Iterator[list[AnyRun]]:
+    """Yield the runs that each part is about."""
+    shared: dict[str, list[AnyRun]] = {}
+    for run in runs:
+        if not any(section.together for section in _sections_of(run)):
+            yield [run]
+        elif run.stage.name in shared:
+            shared[run.stage.name].append(run)
+        else:
+            shared[run.stage.name] = [run]
+            yield shared[run.stage.name]
+
+
+def _part(runs: Sequence[AnyRun], context: ReportContext) -> ReportPart:
+    sections = _sections_of(runs[0])
+    found = [one for section in sections for one in section.make(runs, context)]
+    if not sections:
+        found = [_standing(runs[0]), _spending(runs[0], ())]
+    title = f"{runs[0].stage.name}: {', '.join(run.path.resolve().name for run in runs)}"
+    together = any(section.together for section in sections)
+    facts = () if together else _facts(runs[0])
+    return ReportPart(title, facts, tuple(one for one in found if one))
+
+
+def _facts(run: AnyRun) -> tuple[tuple[str, str], ...]:
+    answers = run.answered()
+    times = (("first answer", answers[0].at), ("last answer", answers[-1].at)) if answers else ()
+    return (
+        *((name, f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC") for name, at in times),
+        *_told(asdict(run.settings)),
+    )
+
+
+def _told(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the settings that say something, and are not the user's own business."""
+    return tuple(
+        (name, ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
+        for name, value in settings.items()
+        if name not in PRIVATE and value not in (None, "", [], (), {})
+    )
+
+
+def _standing(run: AnyRun) -> Section:
+    """Say what `seedstep status` says, of a stage that names no sections."""
+    blocks: list[Block] = []
+    for block in tell_status(run):
+        if isinstance(block, Rows):
+            width = len(block.head) or max((len(row) for row in block.rows), default=0)
+            head = block.head or ("",) * width
+            rows = tuple((*row, *[""] * (width - len(row))) for row in block.rows)
+            blocks.append(Table(block.title, head, rows))
+        elif isinstance(block, Line):
+            blocks.append(Paragraph("".join(words.text for words in block.parts)))
+    return Section("Where it stands", tuple(blocks))
+
+
+def _spending(run: AnyRun, finished: Sequence[float]) -> Section | None:
+    price = getattr(run.settings, "price", None)  # of those that ask a model at a price
+    return spending_section(run.answered(), finished, price)
+
+
+def _spent(runs: Sequence[AnyRun], context: ReportContext) -> Sections:
+    (run,) = runs
+    return [_spending(run, run.records.finished_at())]
+
+
+def _judge_spent(runs: Sequence[AnyRun], context: ReportContext) -> Sections:
+    return [_spending(runs[0], ())]
+
+
+def _results(runs: Sequence[AnyRun], context: ReportContext) -> Sections:
+    context.tell("scoring the predictions")
+    systems = read_systems([run.path for run in runs])
+    scored = [
+        evaluated(name, scores, "category", one.left_out(scores))
+        for one, name in zip(systems, _called(systems), strict=True)
+        for scores in [score(one.predictions, one.references)]
+    ]
+    return results_sections(systems, scored)
+
+
+def _called(systems: Sequence[SystemPredictions]) -> Sequence[str]:
+    """Return a name for each system: its own, with its run's where others have the same."""
+    counts = Counter(one.name for one in systems)
+    names = [
+        one.name if counts[one.name] == 1 else f"{one.name} ({one.source.resolve().name})"
+        for one in systems
+    ]
+    return names if len(set(names)) == len(names) else distinct_names(systems)
+
+
+def _verdicts(runs: Sequence[JudgeRun], context: ReportContext) -> Sections:
+    (run,) = runs
+    return [verdicts_section(run.settings.mode, [entry.result for entry in run.entries()])]
+
+
+def _losses(runs: Sequence[TuneRun], context: ReportContext) -> Sections:
+    (run,) = runs
+    return [losses_section(*run.records.losses())]
+
+
+def _rejections(runs: Sequence[BootstrapRun], context: ReportContext) -> Sections:
+    (run,) = runs
+    shown = (
+        run.records.rejected_instructions(SHOWN_REJECTIONS),
+        run.records.rejected_pairs(SHOWN_REJECTIONS),
+    )
+    return [rejections_section(run.status(), *shown)]
+
+
+def _structure(runs: Sequence[BootstrapRun], context: ReportContext) -> Sections:
+    """Return nothing where the run is not in English, and a word on what is not installed."""
+    (run,) = runs
+    if run.settings.tokens != "latin":
+        return []
+    instructions = [task.definition for task in run.tasks()]
+
+    def parsed(done: int) -> None:
+        context.tell(f"parsing instruction {done:,} of {len(instructions):,}")
+
+    try:
+        return [structure_section(structure(instructions, parsed))]
+    except MissingExtraError as missing:
+        return [Section("What the instructions ask for", (), str(missing))]
+
+
+def _similarities(runs: Sequence[BootstrapRun], context: ReportContext) -> Sections:
+    (run,) = runs
+    tokenizer = TOKENIZERS[run.settings.tokens]
+    texts = [NamedText(task.id, task.definition) for task in run.tasks()]
+    seeds = [NamedText(name, text) for name, text in run.records.seed_definitions()]
+    context.tell("comparing the instructions with the seeds and with each other")
+    found = novelty_section(nearest(texts, seeds, tokenizer), nearest_before(texts, tokenizer))
+    if context.test_sets:
+        context.tell("comparing with the test sets")
+    overlaps = {
+        name: {
+            "Seeds": nearest(seeds, items, tokenizer),
+            "Tasks of this run": nearest(texts, items, tokenizer),
+        }
+        for name, items in context.test_sets.items()
+    }
+    return [found, overlap_section(overlaps)]
+
+
+def _of_tasks(
+    make: Callable[[Sequence[Task]], Section | None],
+) -> Callable[[Sequence[AnyRun], ReportContext], Sections]:
+    """Return a maker of the section about a bootstrap's tasks."""
+    return lambda runs, context: [make(runs[0].tasks())]
+
+
+def _sizes(tasks: Sequence[Task]) -> Section | None:
+    return size_section(counts(tasks))
+
+
+def _lengths(tasks: Sequence[Task]) -> Section | None:
+    return lengths_section(lengths(tasks))
+
+
+def _labels(tasks: Sequence[Task]) -> Section | None:
+    return labels_section(label_balance(tasks))
+
+
+def _steps(runs: Sequence[AnyRun], context: ReportContext) -> Sections:
+    return steps_sections(runs[0].entries())
+
+
+def _examples(runs: Sequence[AnyRun], context: ReportContext) -> Sections:
+    return [examples_section(runs[0].entries())]
+
+
+SECTIONS: dict[str, ReportSection] = {
+    section.name: section
+    for section in (
+        ReportSection("results", "scores of systems, compared", _results, together=True, order=0),
+        ReportSection("verdicts", "what a judge said", _verdicts, order=1),
+        ReportSection("sizes", "tasks and instances in numbers", _of_tasks(_sizes)),
+        ReportSection("lengths", "words of instructions, inputs, outputs", _of_tasks(_lengths)),
+        ReportSection("structure", "verbs and objects of instructions", _structure),
+        ReportSection("novelty", "likeness to seeds, tasks, test sets", _similarities),
+        ReportSection("rejections", "what was rejected, and why", _rejections),
+        ReportSection("labels", "labels of classification tasks", _of_tasks(_labels)),
+        ReportSection("spending", "cost and speed, with finished tasks", _spent),
+        ReportSection("asking", "cost and speed of requests alone", _judge_spent),
+        ReportSection("tasks", "some of the finished tasks", _of_tasks(tasks_section)),
+        ReportSection("steps", "step-by-step instructions, counted and shown", _steps),
+        ReportSection("examples", "generated examples, counted and shown", _examples),
+        ReportSection("losses", "how the losses of a tuning fell", _losses),
+    )
+}
+"""The sections that a stage can name; add your own under a name of its own."""

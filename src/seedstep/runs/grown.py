@@ -1,0 +1,316 @@
+"""What a bootstrap keeps: finished tasks, and all that was rejected on the way.
+
+Example::
+
+    with Run.read(BOOTSTRAP, Path("runs/first")) as run:
+        run.tasks()  # the finished ones
+        run.records.show("g3.1").neighbor
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from seedstep.bootstrap import BootstrapSettings, Generation
+from seedstep.data import Instance, Task, instance_id
+from seedstep.errors import InputError
+from seedstep.runs.database import Database, Statement
+from seedstep.runs.directory import Run
+
+__all__ = [
+    "BootstrapRun",
+    "GrownTasks",
+    "RejectedInstruction",
+    "RejectedPair",
+    "RunStatus",
+    "TaskDetails",
+    "Usage",
+    "read_grown_tasks",
+]
+
+RECENT_SECONDS = 600.0
+"""Speed is that of the last ten minutes in which something was retired."""
+
+SHORTEST_SECONDS = 10.0
+"""No speed is told from less than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedInstruction:
+    """A candidate that was refused. `neighbor` is the text of the nearest known instruction.
+
+    `score` is the ROUGE-L F1 with that, None where the novelty filter was not reached.
+    """
+
+    id: str
+    reason: str
+    detail: str
+    instruction: str
+    neighbor: str
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedPair:
+    """An instance that was refused, with its task's instruction."""
+
+    task: str
+    reason: str
+    detail: str
+    instruction: str
+    input: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Requests of one purpose. Tokens are counted by the server, or some of them `estimated`."""
+
+    requests: int
+    failed: int
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """Where a bootstrap stands. `rejected` counts instructions and `bad_instances` instances, by
+    reason.
+
+    `per_minute` is finished tasks a minute, None while there are too few to tell.
+    """
+
+    wanted: int
+    finished: int
+    classification: int
+    instances: int
+    generations: int
+    running: bool
+    rejected: dict[str, int]
+    bad_instances: dict[str, int]
+    usage: dict[str, Usage]
+    per_minute: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDetails:
+    """A candidate with its provenance.
+
+    `columns`, `instances` and `requests` are rows of the database by column name;
+    `demonstrations` are (id, definition), in the order of the prompt.
+    """
+
+    columns: dict[str, Any]
+    instances: tuple[dict[str, Any], ...]
+    demonstrations: tuple[tuple[str, str], ...]
+    neighbor: str
+    requests: tuple[dict[str, Any], ...]
+
+
+class GrownTasks:
+    """The finished tasks and the rejected candidates of a bootstrap."""
+
+    def __init__(self, run: Run[BootstrapSettings, tuple[Task, ...], Any]) -> None:
+        """Read and keep them in the database of a run."""
+        self._run = run
+        self._database = run.database
+
+    def tasks(self) -> tuple[Task, ...]:
+        """Return the finished tasks, in the order in which they were retired."""
+        return read_grown_tasks(self._database)
+
+    def rejected(self) -> tuple[tuple[str, str, str], ...]:
+        """Return (id, reason, instruction) of the rejected candidates, in the same order."""
+        query = (
+            "SELECT id, reason, instruction FROM candidates WHERE reason != ''"
+            " ORDER BY item, position"
+        )
+        return tuple((row[0], row[1], row[2]) for row in self._database.rows(query))
+
+    def seed_definitions(self) -> tuple[tuple[str, str], ...]:
+        """Return (id, definition) of the seeds as the run kept them, even if their file is gone."""
+        return tuple(map(tuple, self._database.rows("SELECT id, definition FROM seeds")))
+
+    def keep_seeds(self) -> None:
+        """Keep the definitions of the seeds in place of those of an attempt that asked nothing."""
+        self._database.write_now("DELETE FROM seeds", [()])
+        rows = [(task.id, task.definition) for task in self._run.inputs()]
+        self._database.write_now("INSERT INTO seeds VALUES (?, ?)", rows)
+
+    def rejected_instructions(self, each: int) -> tuple[RejectedInstruction, ...]:
+        """Return the first `each` rejected candidates of each reason, with their neighbours."""
+        rows = self._database.rows(
+            "SELECT c.id, c.reason, c.detail, c.instruction,"
+            " coalesce(s.definition, n.instruction, ''), c.score"
+            " FROM (SELECT *, row_number() OVER (PARTITION BY reason ORDER BY item, position)"
+            " AS place FROM candidates WHERE reason != '') c"
+            " LEFT JOIN seeds s ON s.id = c.neighbor LEFT JOIN candidates n ON n.id = c.neighbor"
+            " WHERE c.place <= ? ORDER BY c.reason, c.place",
+            (each,),
+        )
+        return tuple(RejectedInstruction(*row) for row in rows)
+
+    def rejected_pairs(self, each: int) -> tuple[RejectedPair, ...]:
+        """Return the first `each` rejected instances of each reason."""
+        rows = self._database.rows(
+            "SELECT i.task, i.reason, i.detail, c.instruction, i.input, i.output"
+            " FROM (SELECT *, row_number() OVER (PARTITION BY reason ORDER BY rowid) AS place"
+            " FROM instances WHERE reason != '') i"
+            " JOIN candidates c ON c.id = i.task WHERE i.place <= ? ORDER BY i.reason, i.place",
+            (each,),
+        )
+        return tuple(RejectedPair(*row) for row in rows)
+
+    def finished_at(self) -> tuple[float, ...]:
+        """Return when each finished task was retired (Unix time), in that order."""
+        query = (
+            "SELECT g.at FROM generations g JOIN candidates c ON c.item = g.item"
+            " WHERE c.reason = '' ORDER BY g.at"
+        )
+        return tuple(row[0] for row in self._database.rows(query))
+
+    def status(self) -> RunStatus:
+        """Return counts, tokens and speed."""
+        rejected = self._counts("SELECT reason, count(*) FROM candidates GROUP BY reason")
+        instances = self._counts("SELECT reason, count(*) FROM instances GROUP BY reason")
+        usage = self._database.rows(
+            "SELECT purpose, count(*), count(failure), sum(prompt_tokens), sum(completion_tokens),"
+            " max(estimated) FROM requests GROUP BY purpose ORDER BY min(at)"
+        )
+        labels = "SELECT count(*) FROM candidates WHERE reason = '' AND is_classification"
+        return RunStatus(
+            wanted=self._run.settings.tasks,
+            finished=rejected.pop("", 0),
+            classification=self._number(labels),
+            instances=instances.pop("", 0),
+            generations=self._number("SELECT count(*) FROM generations"),
+            running=self._run.is_running(),
+            rejected=rejected,
+            bad_instances=instances,
+            usage={row[0]: Usage(row[1], row[2], row[3], row[4], bool(row[5])) for row in usage},
+            per_minute=self._per_minute(),
+        )
+
+    def show(self, task_id: str) -> TaskDetails:
+        """Return a finished task or rejected candidate with all that led to it.
+
+        Raises:
+            InputError: there is none of that id.
+        """
+        rows = self._database.rows("SELECT * FROM candidates WHERE id = ?", (task_id,))
+        if not rows:
+            path = self._run.path
+            remedy = f"`seedstep show {path}` lists them, with --rejected those refused"
+            raise InputError(f"{path} has no task '{task_id}'", remedy)
+        columns = dict(rows[0])
+        (generation,) = self._database.rows(
+            "SELECT * FROM generations WHERE item = ?", (columns["item"],)
+        )
+        instances = self._database.rows(
+            "SELECT * FROM instances WHERE task = ? ORDER BY reason, position", (task_id,)
+        )
+        keys = (
+            generation["request"],
+            columns["classification_request"],
+            columns["instances_request"],
+        )
+        query = "SELECT * FROM requests WHERE key = ?"
+        requests = [self._database.rows(query, (key,)) for key in keys]
+        shown = msgspec.json.decode(generation["demonstrations"], type=list[str])
+        return TaskDetails(
+            columns=columns,
+            instances=tuple(map(dict, instances)),
+            demonstrations=tuple((name, self._definition(name)) for name in shown),
+            neighbor=self._definition(columns["neighbor"]),
+            requests=tuple(dict(found[0]) for found in requests if found),
+        )
+
+    async def record(self, generation: Generation) -> None:
+        """Keep a retired generation. Keeping it again, as a resumed run does, changes nothing."""
+        if generation.index >= self._recorded:
+            await self._database.write(list(_statements(generation)))
+
+    @cached_property
+    def _recorded(self) -> int:
+        return int(self._database.rows("SELECT max(item) FROM generations")[0][0] or 0)
+
+    def _definition(self, task_id: str | None) -> str:
+        rows = self._database.rows(
+            "SELECT definition FROM seeds WHERE id = ?1"
+            " UNION ALL SELECT instruction FROM candidates WHERE id = ?1",
+            (task_id,),
+        )
+        return str(rows[0][0]) if rows else ""
+
+    def _counts(self, query: str) -> dict[str, int]:
+        return {row[0]: row[1] for row in self._database.rows(query)}
+
+    def _number(self, query: str) -> int:
+        return int(self._database.rows(query)[0][0] or 0)
+
+    def _per_minute(self) -> float | None:
+        items, tasks, seconds = self._database.rows(
+            "SELECT count(DISTINCT g.item), count(c.id), max(g.at) - min(g.at)"
+            " FROM generations g LEFT JOIN candidates c ON c.item = g.item AND c.reason = ''"
+            " WHERE g.at > (SELECT max(at) FROM generations) - ?",
+            (RECENT_SECONDS,),
+        )[0]
+        return 60 * tasks / seconds if items > 1 and seconds >= SHORTEST_SECONDS else None
+
+
+BootstrapRun = Run[BootstrapSettings, tuple[Task, ...], GrownTasks]
+"""A run of a bootstrap, which starts from seed tasks."""
+
+
+def read_grown_tasks(database: Database) -> tuple[Task, ...]:
+    """Return the finished tasks of a bootstrap, in the order in which they were retired."""
+    with database.snapshot():
+        instances: dict[str, list[Instance]] = {}
+        query = "SELECT task, input, output FROM instances WHERE reason = '' ORDER BY position"
+        for task, text, output in database.rows(query):
+            good = instances.setdefault(task, [])
+            good.append(Instance(text, (output,), instance_id(task, len(good))))
+        finished = database.rows(
+            "SELECT id, instruction, is_classification FROM candidates"
+            " WHERE reason = '' ORDER BY item, position"
+        )
+    return tuple(
+        Task(key, text, tuple(instances[key]), bool(labels)) for key, text, labels in finished
+    )
+
+
+def _statements(generation: Generation) -> Iterator[Statement]:
+    """Yield statements that keep a retired generation. Executed again they change nothing."""
+    shown = msgspec.json.encode(generation.demonstrations).decode()
+    head = (generation.index, generation.request, shown, generation.failure, time.time())
+    yield "INSERT OR IGNORE INTO generations VALUES (?, ?, ?, ?, ?)", head
+    for position, candidate in enumerate(generation.candidates):
+        neighbor = candidate.neighbor
+        yield (
+            "INSERT OR IGNORE INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                candidate.id,
+                generation.index,
+                position,
+                candidate.instruction,
+                candidate.reason,
+                candidate.detail,
+                neighbor.id if neighbor else None,
+                neighbor.score if neighbor else None,
+                int(candidate.is_classification),
+                candidate.classification_request,
+                candidate.instances_request,
+            ),
+        )
+        texts = [(good.input, good.output, "", "") for good in candidate.instances]
+        texts += [
+            (bad.input, bad.output, bad.reason, bad.detail) for bad in candidate.rejected_instances
+        ]
+        for number, text in enumerate(texts):
+            row = (candidate.id, number, *text)
+            yield "INSERT OR IGNORE INTO instances VALUES (?, ?, ?, ?, ?, ?)", row

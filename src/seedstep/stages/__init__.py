@@ -1,0 +1,25 @@
+"""The stages whose work is kept in runs; `STAGES` has an entry for each."""
+
+from seedstep.stages.bootstrap import BOOTSTRAP
+from seedstep.stages.examples import EXAMPLES
+from seedstep.stages.judge import JUDGE
+from seedstep.stages.predict import PREDICT
+from seedstep.stages.steps import STEPS
+from seedstep.stages.table import STAGES, add_stage, open_run, tell_list, tell_one, tell_status
+from seedstep.stages.tune import TUNE, TuneRun
+
+__all__ = [
+    "BOOTSTRAP",
+    "EXAMPLES",
+    "JUDGE",
+    "PREDICT",
+    "STAGES",
+    "STEPS",
+    "TUNE",
+    "TuneRun",
+    "add_stage",
+    "open_run",
+    "tell_list",
+    "tell_one",
+    "tell_status",
+]

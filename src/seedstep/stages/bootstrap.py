@@ -1,0 +1,231 @@
+"""Runs of a bootstrap (Self-Instruct): from seed tasks, finished tasks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from seedstep.bootstrap import REASONS, BootstrapSettings, make_settings, require_price
+from seedstep.data import Task, evaluation_items, require_seeds, seed_tasks
+from seedstep.errors import InputError
+from seedstep.novelty import Contamination
+from seedstep.prompts import fingerprint
+from seedstep.runs import (
+    Blocks,
+    BootstrapRun,
+    GrownTasks,
+    Line,
+    Rows,
+    Rule,
+    RunStatus,
+    Stage,
+    Words,
+    digest,
+    labelled,
+    line,
+)
+from seedstep.runs.blocks import duration, request_blocks
+from seedstep.text import TOKENIZERS
+
+__all__ = ["BOOTSTRAP", "contamination_of", "task_blocks"]
+
+
+def _load(settings: BootstrapSettings) -> tuple[Task, ...]:
+    """Return the seed tasks."""
+    require_price(settings)
+    return require_seeds(Path(settings.seeds)) if settings.seeds else seed_tasks()
+
+
+def _stamps(settings: BootstrapSettings, inputs: tuple[Task, ...]) -> dict[str, str]:
+    """Return the fingerprints of seeds, prompts and evaluation sets."""
+    stamps = {"seeds_fingerprint": digest([inputs]), "prompts_fingerprint": fingerprint()}
+    if settings.decontaminate:
+        stamps["evaluation_fingerprint"] = digest(_evaluation_items(settings))
+    return stamps
+
+
+def contamination_of(settings: BootstrapSettings) -> Contamination | None:
+    """Return the evaluation sets that the settings name, if they name any."""
+    if not settings.decontaminate:
+        return None
+    tokenizer = TOKENIZERS[settings.tokens]
+    return Contamination(_evaluation_items(settings), tokenizer, settings.decontamination_threshold)
+
+
+def _evaluation_items(settings: BootstrapSettings) -> Iterator[tuple[str, str]]:
+    for path in settings.decontaminate:
+        yield from evaluation_items(Path(path))
+
+
+def _check(run: BootstrapRun) -> None:
+    finished = run.status().finished
+    if finished > run.settings.tasks:
+        raise InputError(
+            f"{run.path} has {finished} finished tasks already, more than --tasks",
+            "ask for more, or name another --out",
+        )
+
+
+def _keep(run: BootstrapRun) -> None:
+    run.records.keep_seeds()
+
+
+def _status(run: BootstrapRun) -> Blocks:
+    status = run.status()
+    yield _headline(run, status)
+    yield Rows(tuple(_counts(run, status)))
+    if rejected := tuple(_rejections(status)):
+        yield line("")
+        yield Rows(rejected, ("what", "reason", "count", "meaning"), "rejected")
+    if status.usage:
+        yield line("")
+        head = ("for", "asked", "failed", "prompt tokens", "new tokens")
+        yield Rows(tuple(_usage(status)), head, "requests")
+
+
+def _headline(run: BootstrapRun, status: RunStatus) -> Line:
+    if status.running:
+        state = "running"
+    else:
+        state = "complete" if status.finished >= status.wanted else "stopped"
+    text = f"  {state}  {status.finished} of {status.wanted} tasks"
+    if status.per_minute:
+        text += f", {status.per_minute:.1f} a minute"
+        if status.running and status.finished < status.wanted:
+            left = 60 * (status.wanted - status.finished) / status.per_minute
+            text += f", {duration(left)} left"
+    return Line((Words(str(run.path), "bold"), Words(text)))
+
+
+def _counts(run: BootstrapRun, status: RunStatus) -> Iterator[tuple[str, ...]]:
+    written = status.finished + sum(status.rejected.values())
+    yield ("generation requests retired", f"{status.generations:,}")
+    yield ("instructions written", f"{written:,}")
+    share = f"({status.finished / written:.0%})" if written else ""
+    yield ("finished tasks", f"{status.finished:,}", share)
+    yield ("  of them classification", f"{status.classification:,}")
+    yield ("instances", f"{status.instances:,}")
+    spent, settings = run.spent(), run.settings
+    requests, tokens = (
+        f"of {limit:,}" if limit else "" for limit in (settings.max_requests, settings.max_tokens)
+    )
+    yield ("requests sent", f"{spent.requests:,}", requests)
+    yield ("tokens", f"{spent.tokens:,}", tokens)
+    if settings.price:
+        usd = settings.price.usd(spent.prompt_tokens, spent.completion_tokens)
+        limit = f"of ${settings.max_usd:,.2f}" if settings.max_usd else ""
+        yield ("cost", f"${usd:,.4f}", limit)
+
+
+def _rejections(status: RunStatus) -> Iterator[tuple[str, ...]]:
+    groups = (("instruction", status.rejected), ("instance", status.bad_instances))
+    for what, counts in groups:
+        for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+            yield (what, reason, f"{count:,}", REASONS.get(reason, ""))
+
+
+def _usage(status: RunStatus) -> Iterator[tuple[str, ...]]:
+    for purpose, usage in status.usage.items():
+        mark = " (est.)" if usage.estimated else ""
+        yield (
+            purpose,
+            f"{usage.requests:,}",
+            f"{usage.failed:,}",
+            f"{usage.prompt_tokens:,}{mark}",
+            f"{usage.completion_tokens:,}{mark}",
+        )
+
+
+def task_blocks(task: Task) -> Blocks:
+    """Tell a task with its instances."""
+    kind = "classification task" if task.is_classification else "task"
+    yield Line((Words(f"{kind} {task.id}: ", "good"), Words(task.definition)))
+    for instance in task.instances:
+        if instance.input:
+            yield Line((Words("  input   ", "dim"), Words(_indented(instance.input))))
+        yield Line((Words("  output  ", "dim"), Words(_indented(instance.output))))
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n          ")
+
+
+def _listed(run: BootstrapRun) -> Blocks:
+    for task in run.tasks():
+        kind = "C" if task.is_classification else " "
+        yield line(f"{task.id:>8} {kind} {len(task.instances)}  {task.definition}")
+
+
+def _rejected(run: BootstrapRun) -> Blocks:
+    for key, reason, instruction in run.records.rejected():
+        yield line(f"{key:>8}  {reason}: {instruction}")
+
+
+def _shown(run: BootstrapRun, name: str) -> Blocks:
+    details = run.records.show(name)
+    columns = details.columns
+    reason = columns["reason"]
+    meaning = columns["detail"] or REASONS.get(reason, "")
+    verdict = f"rejected: {reason} ({meaning})" if reason else "finished"
+    yield line(f"{columns['id']}  {verdict}", "bold")
+    yield line(columns["instruction"])
+    if columns["neighbor"] is None:
+        yield line("nearest instruction: none with a token in common", "dim")
+    else:
+        head = f"nearest instruction: ROUGE-L {columns['score']:.3f} with {columns['neighbor']}: "
+        yield Line((Words(head, "dim"), Words(details.neighbor)))
+    if columns["classification_request"]:
+        kind = "classification" if columns["is_classification"] else "not classification"
+        yield line(f"judged by the model: {kind}", "dim")
+    for number, instance in enumerate(details.instances, start=1):
+        yield from _instance(number, instance)
+    yield Rule("demonstrations it was written after")
+    for shown, definition in details.demonstrations:
+        yield Line((Words(f"{shown:>9}  ", "dim"), Words(definition)))
+    for request in details.requests:
+        yield from request_blocks(request)
+
+
+def _instance(number: int, row: dict[str, Any]) -> Blocks:
+    state = f" (rejected: {row['reason']})" if row["reason"] else ""
+    yield Rule(f"instance {number}{state}")
+    if row["detail"]:
+        yield line(row["detail"], "dim")
+    if row["input"]:
+        yield labelled("input", row["input"])
+    yield labelled("output", row["output"])
+
+
+BOOTSTRAP: Stage[BootstrapSettings, tuple[Task, ...], GrownTasks] = Stage(
+    name="bootstrap",
+    make_settings=make_settings,
+    load=_load,
+    records=GrownTasks,
+    stamps=_stamps,
+    changeable=(
+        "tasks",
+        "in_flight",
+        "patience",
+        "max_requests",
+        "max_tokens",
+        "max_usd",
+        "prices",
+    ),
+    asks_model=True,
+    check=_check,
+    keep=_keep,
+    status=_status,
+    listed=_listed,
+    rejected=_rejected,
+    shown=_shown,
+    sections=(
+        "sizes",
+        "lengths",
+        "structure",
+        "novelty",
+        "rejections",
+        "labels",
+        "spending",
+        "tasks",
+    ),
+)
+"""The growing of tasks from seed tasks."""

@@ -1,0 +1,162 @@
+"""Runs of a judge: a record of verdicts for each instance."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from seedstep.data import instances_of
+from seedstep.errors import InputError
+from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers, make_judge_settings
+from seedstep.evaluate.tables import verdict_table
+from seedstep.inputs import SystemPredictions, TaskChoice, distinct_names, read_systems
+from seedstep.llm.settings import require_price
+from seedstep.prompts import fingerprint
+from seedstep.runs import (
+    Blocks,
+    Entry,
+    JudgeInputs,
+    JudgeRun,
+    Line,
+    Rows,
+    Rule,
+    Stage,
+    TaskRecords,
+    digest,
+    has_rows,
+    labelled,
+    line,
+)
+from seedstep.runs.blocks import request_blocks
+from seedstep.stages.telling import TASKS_CHANGEABLE, entry_line, entry_title, spending_line
+
+__all__ = ["JUDGE"]
+
+SHOWN_FAILURES = 3
+"""Reasons of missing verdicts that are listed."""
+
+
+def _load(settings: JudgeSettings) -> JudgeInputs:
+    """Return a task for each instance, which has its id, and all answers.
+
+    Raises:
+        InputError: no systems are named, or too few for a preference; tasks or predictions
+            can't be read, or a system answered none of them.
+    """
+    require_price(settings)
+    if not settings.sources:
+        raise InputError("no predictions to judge", "name a run or a file that has some")
+    systems = read_systems(tuple(map(Path, settings.sources)), settings.names, _choice(settings))
+    if settings.mode == "pairwise" and len(systems) < 2:
+        raise InputError("pairwise judging needs two systems", "name another run or file")
+    tasks = systems[0].tasks
+    ids_in_order = (name for name, _, _ in instances_of(tasks))
+    instances = tuple(
+        replace(task, id=name, name=task.id, instances=(one,))
+        for task in tasks
+        for place, (one, name) in enumerate(zip(task.instances, ids_in_order, strict=False))
+        if settings.limit_instances is None or place < settings.limit_instances
+    )
+    ids = {one.id for one in instances}
+    names = distinct_names(systems)
+    answers = (_answers(one, name, ids) for one, name in zip(systems, names, strict=True))
+    return JudgeInputs(instances, (), tuple(answers))
+
+
+def _choice(settings: JudgeSettings) -> TaskChoice | None:
+    if settings.tasks is None:
+        return None
+    limit = settings.limit_instances
+    return TaskChoice(Path(settings.tasks), settings.split, settings.track, limit)
+
+
+def _answers(system: SystemPredictions, name: str, ids: set[str]) -> SystemAnswers:
+    """Return the first prediction for each instance; a failed one counts as an empty text."""
+    texts: dict[str, str] = {}
+    for prediction in system.predictions:
+        if prediction.instance in ids:
+            texts.setdefault(prediction.instance, "" if prediction.failed else prediction.text)
+    if not texts:
+        what = f"{name} has no prediction for the instances to judge"
+        raise InputError(what, "name systems that were asked the same")
+    return SystemAnswers(name, texts)
+
+
+def _stamps(settings: JudgeSettings, inputs: JudgeInputs) -> dict[str, str]:
+    """Return the fingerprints of instances, answers and prompts."""
+    return {
+        "instances_fingerprint": digest(inputs.tasks),
+        "answers_fingerprint": digest(inputs.answers),
+        "prompts_fingerprint": fingerprint("judge"),
+    }
+
+
+def _records(run: JudgeRun) -> TaskRecords[Judged]:
+    return TaskRecords(run, Judged)
+
+
+def _status(run: JudgeRun) -> Blocks:
+    """Tell the levels of each system, or wins, losses and ties, and what was spent."""
+    judged = [entry.result for entry in run.entries()]
+    if judged:
+        table = verdict_table(run.settings.mode, judged)
+        yield Rows(table.rows, table.head)
+        yield line("")
+        yield line("Shares in percent with 95% intervals over tasks; missing ones left out.")
+    failures = {verdict.failure for each in judged for verdict in each.verdicts if verdict.failure}
+    for failure in sorted(failures)[:SHOWN_FAILURES]:
+        yield line(f"missing: {failure}", "warning")
+    yield spending_line(run)
+
+
+def _listed(run: JudgeRun) -> Blocks:
+    for entry in run.entries():
+        yield _listed_entry(entry)
+
+
+def _rejected(run: JudgeRun) -> Blocks:
+    for entry in run.entries():
+        if any(not verdict.label for verdict in entry.result.verdicts):
+            yield _listed_entry(entry)
+
+
+def _listed_entry(entry: Entry[Judged]) -> Line:
+    verdicts = entry.result.verdicts
+    given = (f"{' / '.join(one.shown)}: {one.label}" for one in verdicts if one.label)
+    missing = sum(not one.label for one in verdicts)
+    return entry_line(f"{entry.task}  {'; '.join(given)}", f"{missing} missing" if missing else "")
+
+
+def _shown(run: JudgeRun, name: str) -> Blocks:
+    """Tell of an instance with what was asked of the judge, and what it said."""
+    entry = run.records.entry(name)
+    yield from entry_title(entry.task, entry.category, entry.definition)
+    for verdict in entry.result.verdicts:
+        yield Rule(" / ".join(verdict.shown))
+        yield from _requests(run, verdict.requests)
+        if verdict.label:
+            yield labelled("verdict", verdict.label)
+        else:
+            yield labelled("missing", verdict.failure, "error")
+
+
+def _requests(run: JudgeRun, keys: tuple[str, ...]) -> Iterator[Line | Rule | Rows]:
+    for key in keys:
+        yield from request_blocks(run.request(key))
+
+
+JUDGE: Stage[JudgeSettings, JudgeInputs, TaskRecords[Judged]] = Stage(
+    name="judge",
+    make_settings=make_judge_settings,
+    load=_load,
+    records=_records,
+    stamps=_stamps,
+    made=has_rows("requests", "results"),
+    changeable=TASKS_CHANGEABLE,
+    asks_model=True,
+    status=_status,
+    listed=_listed,
+    rejected=_rejected,
+    shown=_shown,
+    sections=("verdicts", "asking"),
+)
+"""The rating or comparing of answers by a model."""

@@ -1,0 +1,256 @@
+"""Runs of predictions: what systems answer to the instances of tasks.
+
+A run keeps the settings of each system; going on with one under other settings is refused.
+
+Example::
+
+    with Run.start(PREDICT, Path("runs/test"), {"tasks": "my_tasks.jsonl"}) as run:
+        system = begin_system(run, "tuned", {"model": "hf:checkpoints/tuned"}, {})
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from seedstep.data import TaskFiles, instances_of
+from seedstep.encode import make_encoding
+from seedstep.errors import InputError
+from seedstep.evaluate.tables import kept_table
+from seedstep.infer.settings import (
+    ChosenTasks,
+    SystemSettings,
+    make_chosen_tasks,
+    make_system_settings,
+)
+from seedstep.inputs import with_steps
+from seedstep.llm import Header, resolve_base_url
+from seedstep.llm.checkpoints import fingerprint_of
+from seedstep.llm.settings import require_price
+from seedstep.runs import (
+    Blocks,
+    ChosenSystem,
+    KeptSystem,
+    Line,
+    PredictionCounts,
+    PredictionRecords,
+    PredictionsRun,
+    Rows,
+    Rule,
+    Stage,
+    Words,
+    digest,
+    has_rows,
+    kept_scores,
+    labelled,
+    line,
+)
+from seedstep.runs.config import refuse_differences
+from seedstep.runs.predictions import load_chosen_tasks, stamp_chosen_tasks, unchanged_tasks
+
+__all__ = [
+    "PREDICT",
+    "begin_system",
+    "system_blocks",
+]
+
+CHANGEABLE = ("batch", "in_flight", "max_requests", "max_tokens", "max_usd", "prices")
+"""Settings of a system that change nothing of what it answers."""
+
+LONGEST_NAME = 100
+"""Characters of a system's name."""
+
+SHOWN_FAILURES = 5
+"""Reasons of failed predictions that are listed."""
+
+LONGEST_REASON = 200
+"""Characters of a reason that are shown."""
+
+LONGEST_START = 60
+"""Characters of a prediction that are shown in a list."""
+
+
+def begin_system(
+    run: PredictionsRun,
+    name: str,
+    asked: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    *,
+    same_model: bool = False,
+) -> ChosenSystem:
+    """Begin or go on with a system of a run.
+
+    `asked` are the settings that the user named, `defaults` those that hold for a new system
+    where none are. Of `encoding` both may name some knobs only. `same_model` says that another
+    base URL serves the same model.
+
+    Raises:
+        InputError: the name, a setting or the steps can't be used.
+        RunMismatchError: it has predictions that were made with other settings.
+    """
+    if not (name.strip() and name.isprintable() and len(name) <= LONGEST_NAME):
+        what = f"a system can't be named {name[:LONGEST_NAME]!r}"
+        raise InputError(what, f"write 1 to {LONGEST_NAME} printable characters after --name")
+    kept = run.records.kept(name)
+    begun = _chosen(run, name, _settings(kept, asked, defaults))
+    if kept and run.records.counts(name).predictions:
+        _refuse_changes(f"{run.path}, {name},", kept, begun, same_model=same_model)
+        begun = replace(begun, identity_url=kept.identity_url)
+    run.records.keep(begun)
+    return begun
+
+
+def _settings(
+    kept: KeptSystem | None, asked: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> SystemSettings:
+    """Return the settings that are asked for, else kept of the same model, else `defaults`."""
+    is_same = kept and asked.get("model", kept.settings["model"]) == kept.settings["model"]
+    known = kept.settings if kept and is_same else {}
+    values = {**defaults, **known, **asked}
+    knobs = [values_of.get("encoding") or {} for values_of in (defaults, known, asked)]
+    values["encoding"] = {knob: value for some in knobs for knob, value in some.items()}
+    settings = make_system_settings(values, "settings")
+    make_encoding("tk-instruct", asdict(settings.encoding))  # raises where knobs do not fit
+    is_served = settings.kind == "server"
+    url = resolve_base_url(settings.model, settings.base_url) if is_served else None
+    require_price(settings)
+    return replace(settings, base_url=url)
+
+
+def _chosen(run: PredictionsRun, name: str, settings: SystemSettings) -> ChosenSystem:
+    tasks = run.tasks().tasks
+    if settings.steps:
+        tasks = with_steps(tasks, Path(settings.steps))
+    is_here = settings.kind == "checkpoint"
+    stamps = {
+        "stop_texts": list(settings.stop_texts),
+        "steps_fingerprint": digest([task.steps, task.unrefined_steps] for task in tasks),
+        "model_fingerprint": fingerprint_of(settings.model) if is_here else "",
+    }
+    return ChosenSystem(name, settings, tasks, stamps, settings.base_url)
+
+
+def _refuse_changes(where: str, kept: KeptSystem, begun: ChosenSystem, *, same_model: bool) -> None:
+    """Raise RunMismatchError if a system that has predictions is asked with other settings."""
+    before = dict(_flat({**asdict(make_system_settings(kept.settings, where)), **kept.stamps}))
+    now = dict(_flat({**begun.kept.settings, **begun.stamps}))
+    changeable = (*CHANGEABLE, *["base_url"] * same_model)
+    refuse_differences(where, before, now, changeable, another="--name")
+
+
+def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the knobs of an encoding as settings of their own."""
+    for key, value in values.items():
+        if key == "encoding":
+            yield from ((f"{key}.{knob}", turned) for knob, turned in value.items())
+        else:
+            yield key, value
+
+
+def _records(run: PredictionsRun) -> PredictionRecords:
+    def load() -> TaskFiles:
+        return unchanged_tasks(run.path, run.settings, run.inputs(), run.config)
+
+    return PredictionRecords(run.path, run.database, load)
+
+
+def _header(run: PredictionsRun) -> Header:
+    asked = [run.records.settings_of(name) for name in run.records.names()]
+    models = {(one.model, one.base_url, one.style) for one in asked if one.kind == "server"}
+    if len(models) != 1:
+        what = f"{run.path} has the requests of {len(models)} models"
+        raise InputError(what, "a recording is of one: predict with one in a run of its own")
+    return Header.of(*models.pop())
+
+
+def _status(run: PredictionsRun) -> Blocks:
+    """Tell how far each system of a run is, and what it scored, where that is known."""
+    wanted = len(run.records.references())
+    for name in run.records.names():
+        yield from system_blocks(run, name, wanted)
+    table = kept_table(kept_scores(run.path))
+    if table.rows:
+        yield line("")
+        yield Rows(table.rows, table.head)
+        yield line("")
+
+
+def system_blocks(run: PredictionsRun, name: str, wanted: int) -> Iterator[Line]:
+    """Tell how many instances a system has predicted, and what is the matter with some."""
+    counts, failures = run.records.counts(name), run.records.failures(name)
+    yield line(f"{name}: {counts.predictions:,} of {wanted:,} instances predicted")
+    yield from _matters(counts)
+    for reason, count in list(failures.items())[:SHOWN_FAILURES]:
+        yield line(f"    {count:,}: {reason[:LONGEST_REASON]}", "dim")
+    if len(failures) > SHOWN_FAILURES:
+        yield line(f"    {len(failures) - SHOWN_FAILURES} more reasons", "dim")
+
+
+def _matters(counts: PredictionCounts) -> Iterator[Line]:
+    for what, count in (
+        ("failed, which count as empty", counts.failed),
+        ("empty", counts.empty),
+        ("cut short at their length limit", counts.cut),
+        ("after prompts of which max_source left something out", counts.shortened),
+    ):
+        if count:
+            yield line(f"  {count:,} {what}", "warning")
+
+
+def _listed(run: PredictionsRun) -> Blocks:
+    for name in run.records.names():
+        yield Rule(name)
+        for prediction in run.predictions(name):
+            start = " ".join(prediction.text.split())[:LONGEST_START]
+            head = Words(f"{prediction.instance}  ")
+            failed = prediction.failed[:LONGEST_REASON]
+            yield Line((head, Words(failed, "error") if failed else Words(start)))
+
+
+def _rejected(run: PredictionsRun) -> Blocks:
+    for name in run.records.names():
+        yield Rule(name)
+        for prediction in run.predictions(name):
+            if prediction.failed:
+                reason = prediction.failed[:LONGEST_REASON]
+                yield Line((Words(f"{prediction.instance}  "), Words(reason, "error")))
+
+
+def _shown(run: PredictionsRun, name: str) -> Blocks:
+    """Tell of an instance with its references and what each system answered."""
+    instances = {key: (task, one) for key, task, one in instances_of(run.tasks().tasks)}
+    if name not in instances:
+        what = f"{run.path} has no instance '{name}'"
+        raise InputError(what, f"`seedstep show {run.path}` lists them")
+    task, instance = instances[name]
+    yield line(f"{name}  {task.id}", "bold")
+    yield line(task.definition)
+    if instance.input:
+        yield labelled("input", instance.input)
+    for output in instance.outputs:
+        yield labelled("reference", output)
+    for system in run.records.names():
+        for prediction in run.predictions(system):
+            if prediction.instance == name:
+                yield Rule(system)
+                if prediction.failed:
+                    yield labelled("failed", prediction.failed, "error")
+                else:
+                    yield line(prediction.text)
+
+
+PREDICT: Stage[ChosenTasks, TaskFiles, PredictionRecords] = Stage(
+    name="predict",
+    make_settings=make_chosen_tasks,
+    load=load_chosen_tasks,
+    records=_records,
+    stamps=stamp_chosen_tasks,
+    made=has_rows("predictions"),
+    header=_header,
+    status=_status,
+    listed=_listed,
+    rejected=_rejected,
+    shown=_shown,
+    sections=("results",),
+)
+"""The answering of instances by systems."""

@@ -1,0 +1,206 @@
+"""Runs of step-by-step instructions (the second paper, section 3.1)."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from seedstep.data import Example, Task, TaskFiles, load_tasks
+from seedstep.errors import InputError
+from seedstep.llm.settings import require_price
+from seedstep.runs import (
+    Blocks,
+    Entry,
+    Line,
+    Rows,
+    Rule,
+    Stage,
+    StepsRun,
+    TaskRecords,
+    Words,
+    has_rows,
+    line,
+    open_database,
+    read_grown_tasks,
+    stage_of,
+)
+from seedstep.stages.telling import (
+    TASKS_CHANGEABLE,
+    entry_line,
+    entry_title,
+    spending_line,
+    stamp_tasks,
+)
+from seedstep.steps import (
+    DescribedTask,
+    StepsSettings,
+    StepsStatistics,
+    Turn,
+    WrittenSteps,
+    differences,
+    make_steps_settings,
+    parse,
+    render,
+    statistics,
+)
+
+__all__ = ["STEPS", "load_steps_tasks"]
+
+EXAMPLES = 2
+"""Instances of a machine-generated task that serve as its positive examples."""
+
+
+def load_steps_tasks(settings: StepsSettings) -> TaskFiles:
+    """Return all tasks of the settings, or the machine-generated ones of a bootstrap.
+
+    Raises:
+        InputError: none are named, or one can't be read.
+    """
+    require_price(settings)
+    if settings.tasks is None:
+        raise InputError("no tasks", "add --tasks PATH")
+    path = Path(settings.tasks)
+    if stage_of(path) == "bootstrap":
+        with open_database(path, "bootstrap") as database:
+            return TaskFiles(tuple(map(_with_examples, read_grown_tasks(database))), ())
+    return load_tasks(path, settings.split, settings.track, limit=0, skip_bad=settings.skip_bad)
+
+
+def _with_examples(task: Task) -> Task:
+    """Return a machine-generated task whose first instances serve as examples."""
+    shown = tuple(Example(one.input, one.output) for one in task.instances[:EXAMPLES])
+    return replace(task, instances=(), positive_examples=shown)
+
+
+def _records(run: StepsRun) -> TaskRecords[WrittenSteps]:
+    return TaskRecords(run, WrittenSteps)
+
+
+def _status(run: StepsRun) -> Blocks:
+    """Tell counts and means by category, as in Table 1 of the paper; checks failed, and cost."""
+    described = [
+        DescribedTask(entry.category, entry.definition, entry.result) for entry in run.entries()
+    ]
+    rows = statistics(described)
+    head = ("category", "tasks", "def. words", "words", "steps", "faulty", "none")
+    yield Rows(tuple(map(_row, rows)), head)
+    if rows:
+        yield from _faults(rows[0])
+    yield spending_line(run)
+
+
+def _row(row: StepsStatistics) -> tuple[str, ...]:
+    return (
+        row.group,
+        f"{row.tasks:,}",
+        f"{row.definition_words:.1f}",
+        _mean(row.words),
+        _mean(row.steps),
+        f"{row.faulty:,}",
+        f"{row.failures.total():,}",
+    )
+
+
+def _mean(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
+
+
+def _faults(everything: StepsStatistics) -> Iterator[Line]:
+    groups = (("check failed", everything.findings), ("no instruction", everything.failures))
+    for title, counts in groups:
+        for name, count in counts.most_common():
+            yield line(f"{title}: {name} {count:,} of {everything.tasks:,} tasks")
+    if everything.judged:
+        yield line(
+            f"judged by a model: {everything.judged:,}, correct {everything.correct:,}, "
+            f"complete {everything.complete:,}"
+        )
+
+
+def _listed(run: StepsRun) -> Blocks:
+    for entry in run.entries():
+        yield _listed_entry(entry)
+
+
+def _rejected(run: StepsRun) -> Blocks:
+    for entry in run.entries():
+        if entry.result.failure:
+            yield _listed_entry(entry)
+
+
+def _listed_entry(entry: Entry[WrittenSteps]) -> Line:
+    written = entry.result
+    state = written.failure or ", ".join(finding.name for finding in written.findings)
+    return entry_line(f"{entry.task}  {len(written.steps)} steps", state)
+
+
+def _shown(run: StepsRun, name: str) -> Blocks:
+    """Tell of a task with every turn, what it changed, and what came of it."""
+    entry = run.records.entry(name)
+    written = entry.result
+    yield from entry_title(entry.task, entry.category, entry.definition)
+    before: Turn | None = None
+    for number, turn in enumerate(written.turns):
+        chosen = " (kept)" if number == written.chosen else ""
+        yield Rule(f"{turn.name}{chosen}")
+        yield from _turn(turn, before)
+        before = turn
+    if written.left_out:
+        yield line(f"left out: {', '.join(written.left_out)}", "dim")
+    yield Rule("step-by-step instruction")
+    if written.failure:
+        yield line(f"none: {written.failure} ({written.detail})", "error")
+    yield line(render(written.steps))
+    for finding in written.findings:
+        yield line(f"{finding.name}: {finding.detail}", "warning")
+    if written.judgement:
+        yield line(_judged(written), "dim")
+
+
+def _turn(turn: Turn, before: Turn | None) -> Iterator[Line]:
+    """Tell what was said; a turn of a conversation as the changes to the one before."""
+    is_new_draw = before is not None and turn.prompt == before.prompt
+    yield line("the same prompt, drawn anew" if is_new_draw else turn.prompt, "dim")
+    yield line("")
+    if turn.failure:
+        yield line(f"failed: {turn.failure}", "error")
+        return
+    earlier = render(parse(before.reply).steps) if before and not is_new_draw else ""
+    steps = render(parse(turn.reply).steps)
+    yield _changes(earlier, steps) if earlier and steps else line(turn.reply)
+
+
+def _changes(earlier: str, later: str) -> Line:
+    """Tell what was removed and what was added."""
+    return Line(
+        tuple(
+            Words(part.text, "" if part.kind == "same" else part.kind)
+            for part in differences(earlier, later)
+        )
+    )
+
+
+def _judged(written: WrittenSteps) -> str:
+    judgement = written.judgement
+    if judgement is None or judgement.correct is None:
+        return f"judge: no answer ({judgement.reason if judgement else ''})"
+    answers = {True: "yes", False: "no", None: "no answer"}
+    correct, complete = answers[judgement.correct], answers[judgement.complete]
+    return f"judge: correct {correct}, complete {complete}"
+
+
+STEPS: Stage[StepsSettings, TaskFiles, TaskRecords[WrittenSteps]] = Stage(
+    name="steps",
+    make_settings=make_steps_settings,
+    load=load_steps_tasks,
+    records=_records,
+    stamps=stamp_tasks,
+    made=has_rows("requests", "results"),
+    changeable=TASKS_CHANGEABLE,
+    asks_model=True,
+    status=_status,
+    listed=_listed,
+    rejected=_rejected,
+    shown=_shown,
+    sections=("steps", "spending"),
+)
+"""The writing of a step-by-step instruction for each task."""

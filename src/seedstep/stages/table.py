@@ -1,0 +1,106 @@
+"""The stages whose work is kept in runs: one entry for each.
+
+`status`, `show`, `requests`, `report` and going on know stages by this table alone.
+
+Example::
+
+    with open_run("runs/first") as run:
+        run.requests(failed=True)
+    with open_run("runs/first", BOOTSTRAP) as run:  # with types, and of no other stage
+        run.tasks()
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from seedstep.errors import InputError, RunError
+from seedstep.runs import Run, Stage, stage_of
+from seedstep.runs.blocks import Block
+from seedstep.runs.directory import CONFIG
+from seedstep.stages.bootstrap import BOOTSTRAP
+from seedstep.stages.examples import EXAMPLES
+from seedstep.stages.judge import JUDGE
+from seedstep.stages.predict import PREDICT
+from seedstep.stages.steps import STEPS
+from seedstep.stages.tune import TUNE
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = [
+    "STAGES",
+    "add_stage",
+    "open_run",
+    "tell_list",
+    "tell_one",
+    "tell_status",
+]
+
+S = TypeVar("S", bound="DataclassInstance")
+Inputs = TypeVar("Inputs")
+R = TypeVar("R")
+
+STAGES: dict[str, Stage[Any, Any, Any]] = {
+    stage.name: stage for stage in (BOOTSTRAP, STEPS, EXAMPLES, PREDICT, JUDGE, TUNE)
+}
+
+
+def add_stage(stage: Stage[Any, Any, Any]) -> None:
+    """Add a stage of your own to the table.
+
+    Raises:
+        InputError: there is one of that name.
+    """
+    if stage.name in STAGES:
+        raise InputError(f"there is a stage '{stage.name}' already", "give yours another name")
+    STAGES[stage.name] = stage
+
+
+def tell_status(run: Run[Any, Any, Any]) -> tuple[Block, ...]:
+    """Tell where a run stands, as it is at one moment."""
+    with run.snapshot():
+        return tuple(run.stage.status(run))
+
+
+def tell_list(run: Run[Any, Any, Any], *, rejected: bool = False) -> tuple[Block, ...]:
+    """List what a run made, or what it rejected, as it is at one moment."""
+    with run.snapshot():
+        return tuple(run.stage.rejected(run) if rejected else run.stage.listed(run))
+
+
+def tell_one(run: Run[Any, Any, Any], name: str) -> tuple[Block, ...]:
+    """Show all about what is named in a run's lists, as it is at one moment.
+
+    Raises:
+        InputError: nothing in the run has that name.
+    """
+    with run.snapshot():
+        return tuple(run.stage.shown(run, name))
+
+
+@overload
+def open_run(path: str | Path) -> Run[Any, Any, Any]: ...
+@overload
+def open_run(path: str | Path, stage: Stage[S, Inputs, R]) -> Run[S, Inputs, R]: ...
+def open_run(path: str | Path, stage: Stage[Any, Any, Any] | None = None) -> Run[Any, Any, Any]:
+    """Open a run to look at it, of `stage` or else of whichever.
+
+    Raises:
+        RunError: there is no run there, or one of another stage.
+    """
+    path = Path(path)
+    return Run.read(stage or _stage_of(path), path)
+
+
+def _stage_of(path: Path) -> Stage[Any, Any, Any]:
+    for stage in STAGES.values():
+        if stage.config != CONFIG and (path / stage.config).is_file():
+            return stage
+    if not (path / CONFIG).is_file():
+        made = ", ".join(STAGES)
+        raise RunError(f"{path} is not a run", f"name the --out of a stage: seedstep {made}")
+    name = stage_of(path) or BOOTSTRAP.name
+    if name not in STAGES:
+        what = f"{path} is a run of `seedstep {name}`, which this seedstep does not know"
+        raise RunError(what, "update seedstep, or add the stage with `seedstep.stages.add_stage`")
+    return STAGES[name]

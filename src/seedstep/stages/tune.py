@@ -1,0 +1,110 @@
+"""Tunings: their settings, data, files, and how the losses fell."""
+
+from pathlib import Path
+
+from seedstep.errors import InputError
+from seedstep.inputs.tuning import TuningInputs, gather
+from seedstep.runs import Blocks, Line, Rows, Run, Stage, TuningFiles, Words, labelled, line
+from seedstep.runs.tune import TUNE_CONFIG
+from seedstep.tune import TuneSettings, make_tune_settings
+from seedstep.tune.checkpoints import FREE, FSDP
+
+__all__ = ["TUNE", "TuneRun"]
+
+SHOWN_LOSSES = 20
+"""Steps whose losses are listed, spread evenly."""
+
+TuneRun = Run[TuneSettings, TuningInputs, TuningFiles]
+"""A tuning."""
+
+
+def _records(run: TuneRun) -> TuningFiles:
+    return TuningFiles(run.path)
+
+
+def _stamps(settings: TuneSettings, inputs: TuningInputs) -> dict[str, str]:
+    return {"data_fingerprint": inputs.fingerprint}
+
+
+def _made(path: Path) -> bool:
+    return TuningFiles(path).begun
+
+
+def _status(run: TuneRun) -> Blocks:
+    """Tell how many steps were taken, the losses, and where the model is."""
+    files = run.records
+    state = "complete" if files.finished else "running" if run.is_running() else "stopped"
+    yield Line((Words(str(run.path), "bold"), Words(f"  {state}  {run.settings.model}")))
+    training, held_out = files.losses()
+    if files.job and not training:
+        yield line(f"a server tunes it: {files.job}")
+        return
+    counted = files.preflight()
+    taken = max(training, default=0)
+    rows = [("steps taken", f"{taken:,}", f"of {counted.steps:,}" if counted else "")]
+    if counted:
+        rows.append(("examples", f"{counted.examples:,}", f"of {counted.tasks:,} tasks"))
+    for what, losses in (("loss", training), ("held-out loss", held_out)):
+        if losses:
+            first, *_, last = [*losses.values()] * 2
+            rows.append((what, f"{last:.4f}", f"first {first:.4f}"))
+    yield Rows(tuple(rows))
+    if files.finished:
+        yield labelled("the tuned model", str(files.model), "")
+
+
+def _listed(run: TuneRun) -> Blocks:
+    """Tell the data, the encoding, and the losses of steps, spread evenly."""
+    settings = run.settings
+    for source in settings.data:
+        yield labelled("data", str(source))
+    for source in settings.held_out_data:
+        yield labelled("held-out data", str(source))
+    yield labelled("encoding", settings.encoding)
+    yield labelled("model", settings.model)
+    training, held_out = run.records.losses()
+    steps = sorted({*training, *held_out})
+    every = max(1, len(steps) // SHOWN_LOSSES)
+    shown = set(steps[::every]) | {*steps[-1:]} | {*held_out}
+    rows = (
+        (str(step), _loss(training.get(step)), _loss(held_out.get(step)))
+        for step in steps
+        if step in shown
+    )
+    yield Rows(tuple(rows), ("step", "loss", "held-out loss"))
+
+
+def _loss(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _shown(run: TuneRun, name: str) -> Blocks:
+    """Tell the losses of an optimiser step."""
+    training, held_out = run.records.losses()
+    step = int(name) if name.isascii() and name.isdigit() else 0
+    if step not in training and step not in held_out:
+        what = f"{run.path} has no step '{name}'"
+        raise InputError(what, f"`seedstep show {run.path}` lists them")
+    yield line(f"step {step:,}", "bold")
+    for what, losses in (("loss", training), ("held-out loss", held_out)):
+        if step in losses:
+            yield labelled(what, _loss(losses[step]))
+
+
+TUNE: Stage[TuneSettings, TuningInputs, TuningFiles] = Stage(
+    name="tune",
+    make_settings=make_tune_settings,
+    load=gather,
+    records=_records,
+    stamps=_stamps,
+    made=_made,
+    changeable=(*sorted(FREE), "gguf", "base_url", "skip_bad"),
+    status=_status,
+    listed=_listed,
+    shown=_shown,
+    sections=("losses",),
+    config=TUNE_CONFIG,
+    has_database=False,
+    beside=(FSDP,),
+)
+"""The tuning of a model."""
