@@ -16,7 +16,7 @@ from seedstep import Instance, export
 from seedstep.bootstrap import Candidate, Generation
 from seedstep.data import load_tasks
 from seedstep.errors import InputError, MissingExtraError, RunError
-from seedstep.exports import FORMATS
+from seedstep.exports import EXPORT_FORMATS
 from seedstep.runs import BootstrapRun, Run
 from seedstep.stages import BOOTSTRAP
 from support.disk import no_space
@@ -274,7 +274,7 @@ def test_prompt_completion_uses_the_papers_templates(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", EXPORT_FORMATS)
 def test_the_same_run_gives_the_same_bytes(name: str, run: BootstrapRun, tmp_path: Path) -> None:
     for place in ("one", "other"):
         export(run, name, tmp_path / place, licence="cc0-1.0")
@@ -295,7 +295,7 @@ def listing(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", EXPORT_FORMATS)
 def test_other_files_are_never_overwritten(name: str, run: BootstrapRun, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
@@ -324,7 +324,7 @@ def test_an_export_replaces_an_earlier_one_as_a_whole(run: BootstrapRun, tmp_pat
     assert files_of(empty) == files_of(out)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", EXPORT_FORMATS)
 def test_nothing_half_written_is_left_where_there_is_no_space(
     name: str, run: BootstrapRun, tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from seedstep import Task, export, self_instruct
 from seedstep.bootstrap import Generation
-from seedstep.exports import FORMATS
+from seedstep.exports import EXPORT_FORMATS
 from seedstep.recipes import BootstrapProgress
 from seedstep.runs import Run, RunStatus
 from seedstep.stages import BOOTSTRAP
@@ -17,7 +17,7 @@ from support.scripted_server import Fault, Script, ScriptedServer
 
 STYLES = ("completion", "turns", "chat")
 
-DATA_FORMATS = tuple(name for name in FORMATS if name != "hub")
+DATA_FORMATS = tuple(name for name in EXPORT_FORMATS if name != "hub")
 """Those that hold data alone: a card also says which model was asked, and a replay is another."""
 
 SIGNS = {

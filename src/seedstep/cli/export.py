@@ -1,24 +1,29 @@
 """`seedstep export`: a run's finished tasks for tuning tools."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seedstep.cli.options import names_of, option_of
 from seedstep.cli.terminal import console
-from seedstep.exports import export
+from seedstep.exports import EXPORT_FORMATS, export
 from seedstep.stages import BOOTSTRAP, open_run
 
 __all__ = ["command"]
 
-ExportFormat = Literal[
-    "alpaca", "messages", "sharegpt", "prompt-completion", "superni", "parquet", "hub"
-]
+if TYPE_CHECKING:
+    FormatName = str
+else:
+    FormatName = names_of(EXPORT_FORMATS)
 
 
 def command(
     run: Annotated[Path, typer.Argument(help="The run's directory.")],
-    name: Annotated[ExportFormat, typer.Option("--format", help="The format to write.")],
+    name: Annotated[
+        FormatName,
+        option_of(EXPORT_FORMATS, "The format to write", "--format"),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(help="A new or empty directory. Default: RUN/exports/FORMAT."),
@@ -34,5 +39,5 @@ def command(
     with open_run(run, BOOTSTRAP) as opened:
         target = out or run / "exports" / name
         count = export(opened, name, target, end_of_text=end_of_text, licence=licence)
-    what = "tasks" if name == "superni" else "records"
-    console.print(f"{count:,} {what} in {target}", markup=False, soft_wrap=True)
+    line = f"{count:,} {EXPORT_FORMATS[name].unit} in {target}"
+    console.print(line, markup=False, soft_wrap=True)

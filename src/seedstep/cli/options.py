@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 import typer
 
@@ -43,7 +43,9 @@ __all__ = [
     "flags_of",
     "help_of",
     "knobs_of",
+    "names_of",
     "option",
+    "option_of",
     "required",
     "settings_of",
 ]
@@ -71,6 +73,25 @@ def help_of(kind: type, name: str) -> str:
     """What the settings of this kind say about one of them."""
     found = {one.name: one for one in fields(kind)}
     return str(found[name].metadata["help"])
+
+
+class _Entry(Protocol):
+    """An entry of a table of what can be chosen by name."""
+
+    @property
+    def meaning(self) -> str:
+        """What it is, in a few words."""
+
+
+def names_of(table: Mapping[str, _Entry]) -> Any:
+    """The type of a flag that takes the name of an entry of a table."""
+    return Literal[tuple(table)]
+
+
+def option_of(table: Mapping[str, _Entry], what: str, *flags: str) -> Any:
+    """A flag for the name of an entry of a table. Its help says what each of them means."""
+    meanings = "; ".join(f"{name} ({entry.meaning})" for name, entry in table.items())
+    return typer.Option(*flags, help=f"{what}: {meanings}.")
 
 
 def option(kind: type, name: str, *flags: str) -> Any:

@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -19,7 +19,9 @@ from seedstep.cli.options import (
     SameModel,
     Seed,
     flags_of,
+    names_of,
     option,
+    option_of,
     required,
     settings_of,
 )
@@ -32,7 +34,7 @@ from seedstep.cli.terminal import (
     print_estimate,
     print_requests,
 )
-from seedstep.exports import export_lines, export_task_files
+from seedstep.exports import STEPS_FORMATS
 from seedstep.recipes import import_instructions, preview_instructions, write_instructions_async
 from seedstep.stages import STEPS, open_run, tell_list, tell_one, tell_status
 from seedstep.steps import (
@@ -147,21 +149,24 @@ def checks() -> None:
     print_checks()
 
 
+if TYPE_CHECKING:
+    StepsFormatName = str
+else:
+    StepsFormatName = names_of(STEPS_FORMATS)
+
+
 @app.command("export")
 def write_export(
     run: Annotated[Path, typer.Argument(help="The run's directory.")],
     out: Annotated[Path, typer.Option(help="A file for jsonl, a directory for superni.")],
     name: Annotated[
-        Literal["jsonl", "superni"], typer.Option("--format", help="The format to write.")
+        StepsFormatName, option_of(STEPS_FORMATS, "The format to write", "--format")
     ] = "jsonl",
 ) -> None:
     """Write instructions as JSON lines, or task files with the instruction added."""
     with open_run(run, STEPS) as opened:
-        if name == "jsonl":
-            console.print(plain(f"{export_lines(opened, out):,} tasks in {out}"), soft_wrap=True)
-            return
-        written, left = export_task_files(opened, out)
-    console.print(plain(f"{written:,} task files in {out}"), soft_wrap=True)
+        written, left = STEPS_FORMATS[name].write(opened, out)
+    console.print(plain(f"{written:,} {STEPS_FORMATS[name].unit} in {out}"), soft_wrap=True)
     if left:
         console.print(f"{left:,} tasks have no instruction and are left out")
 

@@ -1,14 +1,33 @@
 """Formats that runs are written in, data cards, and the hub."""
 
-from seedstep.exports.formats import FORMATS, export, exported_files
+from seedstep.exports.formats import (
+    EXPORT_FORMATS,
+    ExportFormat,
+    ExportRow,
+    ExportSource,
+    export,
+    exported_files,
+    write_lines,
+)
 from seedstep.exports.hub import push
-from seedstep.exports.steps import export_lines, export_task_files
+from seedstep.exports.steps import (
+    STEPS_FORMATS,
+    StepsFormat,
+    export_lines,
+    export_task_files,
+)
 
 __all__ = [
-    "FORMATS",
+    "EXPORT_FORMATS",
+    "STEPS_FORMATS",
+    "ExportFormat",
+    "ExportRow",
+    "ExportSource",
+    "StepsFormat",
     "export",
     "export_lines",
     "export_task_files",
     "exported_files",
     "push",
+    "write_lines",
 ]

@@ -1,14 +1,20 @@
 """Exports: a run's finished tasks in the formats that tuning tools read.
 
 The rows are in the order in which the tasks were retired, without exact duplicates, and the
-same run gives the same bytes. A directory appears as a whole or not at all.
+same run gives the same bytes. A directory appears as a whole or not at all. `EXPORT_FORMATS` has
+all formats. One of your own is passed in place of a name::
+
+    def write(source: ExportSource, folder: Path) -> int:
+        return write_lines(({"text": row.request} for row in source.rows()), folder / "train.jsonl")
+
+    export(run, ExportFormat("texts", "the request alone", write), "data/texts")
 
 Example::
 
     export(open_run("runs/first"), "alpaca", "data/alpaca")
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -25,9 +31,13 @@ from seedstep.exports.hub import data_card, require_licence
 from seedstep.runs import BootstrapRun
 
 __all__ = [
-    "FORMATS",
+    "EXPORT_FORMATS",
+    "ExportFormat",
+    "ExportRow",
+    "ExportSource",
     "export",
     "exported_files",
+    "write_lines",
 ]
 
 HUB = "hub"
@@ -52,33 +62,85 @@ class ExportRow:
         return f"{self.instruction}\n\n{self.input}" if self.input else self.instruction
 
 
+@dataclass(frozen=True, slots=True)
+class ExportSource:
+    """What a format is made of: a run, its finished tasks, and what the user chose.
+
+    `end_of_text` ends each completion; `licence` is that of a data set to publish.
+    """
+
+    run: BootstrapRun
+    tasks: Sequence[Task]
+    end_of_text: str = ""
+    licence: str = ""
+
+    def rows(self) -> Iterator[ExportRow]:
+        """All instances, each content once."""
+        seen = set()
+        for task in self.tasks:
+            for instance in task.instances:
+                content = (task.definition, instance.input, instance.output)
+                if content not in seen:
+                    seen.add(content)
+                    yield ExportRow(task.id, *content, task.is_classification)
+
+
+Writer = Callable[[ExportSource, Path], int]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFormat:
+    """A format for finished tasks.
+
+    `write` is called with the source and an empty directory; it writes the files, and returns how
+    many records they hold. `meaning` says in a line what a record is, `unit` what records are
+    called. A format that is `published` needs a licence.
+    """
+
+    name: str
+    meaning: str
+    write: Writer
+    unit: str = "records"
+    published: bool = False
+
+
 def export(
-    run: BootstrapRun, name: str, out: str | Path, *, end_of_text: str = "", licence: str = ""
+    run: BootstrapRun,
+    format: str | ExportFormat,  # noqa: A002 - the name of the flag
+    out: str | Path,
+    *,
+    end_of_text: str = "",
+    licence: str = "",
 ) -> int:
     """Write a run's finished tasks to the directory `out` and return the number of records.
 
-    `end_of_text` ends each completion of `prompt-completion`. Most tuning tools add their
-    model's own; the paper's was `<|endoftext|>`. `licence` is that under which `hub` is published,
-    which only its maker can choose.
+    `format` is one of your own, or the name of one of `EXPORT_FORMATS`. `end_of_text` ends each
+    completion of `prompt-completion`. Most tuning tools add their model's own; the paper's was
+    `<|endoftext|>`. `licence` is that under which `hub` is published, which only its maker can
+    choose.
 
     Raises:
         InputError: there is no such format, or `hub` without a licence.
         RunError: there is nothing to export, or `out` holds something else or can't be written.
         MissingExtraError: Parquet needs pyarrow.
     """
-    if name not in FORMATS:
-        raise unknown_name("format", name, FORMATS)
-    if name == HUB:
+    chosen = _named(format) if isinstance(format, str) else format
+    if chosen.published:
         require_licence(licence)
-    out = Path(out)
     tasks = run.tasks()
     if not tasks:
         raise RunError(
             f"{run.path} has no finished tasks yet", "let `seedstep bootstrap` make some"
         )
-    source = _Source(run, tasks, run.settings.seed, end_of_text, licence)
-    with whole_folder(out, EXPORT_MARKER, {"format": name}) as folder:
-        return FORMATS[name](source, folder)
+    source = ExportSource(run, tasks, end_of_text, licence)
+    with whole_folder(Path(out), EXPORT_MARKER, {"format": chosen.name}) as folder:
+        return chosen.write(source, folder)
+
+
+def _named(name: str) -> ExportFormat:
+    if name not in EXPORT_FORMATS:
+        raise unknown_name("format", name, EXPORT_FORMATS)
+    return EXPORT_FORMATS[name]
 
 
 def exported_files(path: Path) -> dict[str, int]:
@@ -94,30 +156,8 @@ def exported_files(path: Path) -> dict[str, int]:
     return {name: (path / name).stat().st_size for name in files_in(path) if name in marker.files}
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    run: BootstrapRun
-    tasks: Sequence[Task]
-    seed: int
-    end_of_text: str
-    licence: str
-
-    def rows(self) -> Iterator[ExportRow]:
-        """All instances, each content once."""
-        seen = set()
-        for task in self.tasks:
-            for instance in task.instances:
-                content = (task.definition, instance.input, instance.output)
-                if content not in seen:
-                    seen.add(content)
-                    yield ExportRow(task.id, *content, task.is_classification)
-
-
-Writer = Callable[[_Source, Path], int]
-"""Writes a format into a directory, and returns the number of records."""
-
-
-def _write_lines(records: Iterable[Any], path: Path) -> int:
+def write_lines(records: Iterable[Any], path: Path) -> int:
+    """Write each record as a line of JSON, and return how many there are."""
     count = 0
     with path.open("wb") as file:
         for record in records:
@@ -126,18 +166,20 @@ def _write_lines(records: Iterable[Any], path: Path) -> int:
     return count
 
 
-def _alpaca(source: _Source, out: Path) -> int:
+def _alpaca(source: ExportSource, out: Path) -> int:
     records = (
         {"instruction": row.instruction, "input": row.input, "output": row.output}
         for row in source.rows()
     )
-    return _write_lines(records, out / "train.jsonl")
+    return write_lines(records, out / "train.jsonl")
 
 
-def _conversations(field: str, role: str, text: str, names: tuple[str, str]) -> Writer:
+def _conversations(
+    field: str, role: str, text: str, names: tuple[str, str]
+) -> Callable[[ExportSource, Path], int]:
     """A writer of conversations of two turns, under the names that a format has for them."""
 
-    def write(source: _Source, out: Path) -> int:
+    def write(source: ExportSource, out: Path) -> int:
         records = (
             {
                 field: [
@@ -147,31 +189,31 @@ def _conversations(field: str, role: str, text: str, names: tuple[str, str]) -> 
             }
             for row in source.rows()
         )
-        return _write_lines(records, out / "train.jsonl")
+        return write_lines(records, out / "train.jsonl")
 
     return write
 
 
-def _prompt_completion(source: _Source, out: Path) -> int:
+def _prompt_completion(source: ExportSource, out: Path) -> int:
     """The paper's randomised templates, chosen by the run's seed and the row's place."""
     pairs = {
         encode_pair(
             row.instruction,
             row.input,
             row.output,
-            key=f"{source.seed}:{row.id}:{place}",
+            key=f"{source.run.settings.seed}:{row.id}:{place}",
             end_of_text=source.end_of_text,
         ): None
         for place, row in enumerate(source.rows())
     }
-    return _write_lines(pairs, out / "train.jsonl")
+    return write_lines(pairs, out / "train.jsonl")
 
 
-def _parquet(source: _Source, out: Path) -> int:
+def _parquet(source: ExportSource, out: Path) -> int:
     return _write_parquet(list(source.rows()), out / "train.parquet")
 
 
-def _hub(source: _Source, out: Path) -> int:
+def _hub(source: ExportSource, out: Path) -> int:
     """Parquet where `datasets` and the hub look for it, and the card."""
     rows = list(source.rows())
     (out / "data").mkdir()
@@ -191,7 +233,7 @@ def _write_parquet(rows: Sequence[ExportRow], path: Path) -> int:
     return int(table.num_rows)
 
 
-def _superni(source: _Source, out: Path) -> int:
+def _superni(source: ExportSource, out: Path) -> int:
     """One task file each, in the SUPER-NATURALINSTRUCTIONS schema, the training split, and a card
     that tells `datasets.load_dataset` which files are data.
 
@@ -225,14 +267,39 @@ def _superni_task(task: Task, name: str) -> Task:
     )
 
 
-FORMATS: MappingProxyType[str, Writer] = MappingProxyType(
-    {
-        "alpaca": _alpaca,
-        "messages": _conversations("messages", "role", "content", ("user", "assistant")),
-        "sharegpt": _conversations("conversations", "from", "value", ("human", "gpt")),
-        "prompt-completion": _prompt_completion,
-        "superni": _superni,
-        "parquet": _parquet,
-        HUB: _hub,
-    }
+def _by_name(*formats: ExportFormat) -> Mapping[str, ExportFormat]:
+    return MappingProxyType({one.name: one for one in formats})
+
+
+EXPORT_FORMATS = _by_name(
+    ExportFormat("alpaca", "instruction, input, output", _alpaca),
+    ExportFormat(
+        "messages",
+        "a conversation of two turns, each with role and content",
+        _conversations("messages", "role", "content", ("user", "assistant")),
+    ),
+    ExportFormat(
+        "sharegpt",
+        "a conversation of two turns, each with from and value",
+        _conversations("conversations", "from", "value", ("human", "gpt")),
+    ),
+    ExportFormat(
+        "prompt-completion",
+        "a pair in one of the paper's 13 templates, chosen at random, the same at each export",
+        _prompt_completion,
+    ),
+    ExportFormat(
+        "superni",
+        "one task file each, in the format of SUPER-NATURALINSTRUCTIONS",
+        _superni,
+        unit="tasks",
+    ),
+    ExportFormat("parquet", "all fields in one Parquet file; needs the extra parquet", _parquet),
+    ExportFormat(
+        HUB,
+        "as parquet, with a card that says what made it and what to beware of; needs a licence",
+        _hub,
+        published=True,
+    ),
 )
+"""All formats, by name."""

@@ -6,8 +6,10 @@ Example::
     export_task_files(run, Path("tasks_with_steps"))
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -17,6 +19,8 @@ from seedstep.runs import Entry, StepsRun
 from seedstep.steps import WrittenSteps, render
 
 __all__ = [
+    "STEPS_FORMATS",
+    "StepsFormat",
     "export_lines",
     "export_task_files",
 ]
@@ -84,3 +88,39 @@ def _line(entry: Entry[WrittenSteps], model: str) -> bytes:
         "model": model,
     }
     return msgspec.json.encode(line) + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class StepsFormat:
+    """A format for step-by-step instructions.
+
+    `write` is called with a run and a path, and returns how many records it wrote, and how many
+    tasks it left out because they have no instruction. `unit` is what records are called.
+    """
+
+    name: str
+    meaning: str
+    unit: str
+    write: Callable[[StepsRun, Path], tuple[int, int]]
+
+
+STEPS_FORMATS: Mapping[str, StepsFormat] = MappingProxyType(
+    {
+        one.name: one
+        for one in (
+            StepsFormat(
+                "jsonl",
+                "a line of JSON for each task, failed ones included",
+                "tasks",
+                lambda run, out: (export_lines(run, out), 0),
+            ),
+            StepsFormat(
+                "superni",
+                "the task files again, with the instruction added",
+                "task files",
+                export_task_files,
+            ),
+        )
+    }
+)
+"""All formats, by name."""
