@@ -8,7 +8,7 @@ Example::
 import sqlite3
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +132,20 @@ def _columns(answer: Answer) -> tuple[object, ...]:
 START_CHARACTERS = 200
 """How much of a reply is read for the list."""
 
+RECORDED_BEFORE = {
+    "text",
+    "finish_reason",
+    "prompt_tokens",
+    "completion_tokens",
+    "estimated",
+    "seconds",
+    "attempts",
+    "reason",
+    "detail",
+    "status",
+}
+"""Fields of an answer that stand in every recording."""
+
 PAGE = 200
 """Requests held at a time while a recording is written."""
 
@@ -244,6 +258,13 @@ def _require_recording(path: Path) -> None:
         ) from None
 
 
+def _as_recorded(answer: Answer) -> dict[str, Any]:
+    """Return the fields of an answer: those that 0.1.0 wrote, and others that say something."""
+    return {
+        name: value for name, value in asdict(answer).items() if value or name in RECORDED_BEFORE
+    }
+
+
 def _recorded(database: Database, header: Header) -> Iterator[bytes]:
     """The lines of a recording."""
     yield msgspec.json.encode(header) + b"\n"
@@ -256,8 +277,8 @@ def _recorded(database: Database, header: Header) -> Iterator[bytes]:
                 "key": row["key"],
                 "purpose": row["purpose"],
                 "request": msgspec.Raw(row["request"].encode()),
-                "reply": None if failed else answer,
-                "failure": answer if failed else None,
+                "reply": None if failed else _as_recorded(answer),
+                "failure": _as_recorded(answer) if failed else None,
             }
             yield msgspec.json.encode(line) + b"\n"
         last = rows[-1]["rowid"]
