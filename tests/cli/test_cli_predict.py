@@ -2,8 +2,6 @@
 
 import json
 import sqlite3
-import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +19,7 @@ from seedstep.runs import Run
 from seedstep.stages import PREDICT
 from seedstep.tune import TuneSettings
 from support.answering_models import answering_model, save_model
-from support.command_line import UNSAFE, environment, program, run_process, seedstep
+from support.command_line import UNSAFE, ended_by, program, run_process, seedstep
 from support.predicting import predicted, texts, word_model, write_word_tasks
 from support.scripted_server import Fault, ScriptedServer, error
 
@@ -196,14 +194,10 @@ class TestCheckpoints:
         command = program("predict", "--out", tmp_path / "run", *flags, "--name", "tiny")
         codes = []
         for signal, kept in ((SIGINT, 10), (SIGKILL, 60)):
-            process = subprocess.Popen(command, env=environment(), stdout=-1, stderr=-1)
-            while _kept(tmp_path / "run") < kept and process.poll() is None:
-                time.sleep(0.005)
-            process.send_signal(signal)
-            _, err = process.communicate()
-            codes.append(process.returncode)
+            code, said = ended_by(signal, command, lambda: _kept(tmp_path / "run"), kept)
+            codes.append(code)
             if signal is SIGINT:
-                assert "go on with: seedstep predict --out" in err.decode()
+                assert "go on with: seedstep predict --out" in said
         assert codes == [130, -SIGKILL]
         assert 60 <= _kept(tmp_path / "run") < 240
         assert run_process(*command[1:]).code == 0

@@ -1,12 +1,10 @@
 """`seedstep compare`: differences in a table, and drawn."""
 
-import json
 import random
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -16,7 +14,7 @@ from seedstep.inputs import TaskChoice
 from seedstep.recipes import evaluate_systems, predict
 from seedstep.report.figures import category_figure, drawn, overall_figure, save_figures
 from support.answer_files import CATEGORIES, right, write_lines, write_predictions, write_tasks
-from support.command_line import UNSAFE, seedstep
+from support.command_line import UNSAFE, json_of, seedstep
 from support.predicting import write_word_tasks
 
 TASKS = 12
@@ -27,19 +25,12 @@ def tasks(tmp_path: Path) -> Path:
     return write_tasks(tmp_path / "tasks.jsonl", TASKS)
 
 
-def compared(*args: object) -> list[dict[str, Any]]:
-    done = seedstep("compare", *args, "--format", "json")
-    assert done.code == 0, done.err
-    records: list[dict[str, Any]] = json.loads(done.out)
-    return records
-
-
 class TestDifferences:
     def test_a_system_does_not_differ_from_itself(self, tasks: Path, tmp_path: Path) -> None:
         texts = {**right(TASKS), "t3-0": "R3", "t5-1": "no"}
         one = write_predictions(tmp_path / "one.jsonl", texts)
         same = write_predictions(tmp_path / "same.jsonl", dict(reversed(texts.items())))
-        (found,) = compared(one, same, "--tasks", tasks)
+        (found,) = json_of("compare", one, same, "--tasks", tasks)
         every = found["comparison"]
         for difference in (every["overall"], every["exact_match"], *every["categories"].values()):
             assert difference["difference"] == {"value": 0, "low": 0, "high": 0, "reason": ""}
@@ -50,7 +41,7 @@ class TestDifferences:
         one = write_predictions(tmp_path / "one.jsonl", right(TASKS))
         other = {**right(TASKS), "t3-0": "no", "t3-1": "no"}
         two = write_predictions(tmp_path / "two.jsonl", other)
-        (found,) = compared(one, two, "--tasks", tasks)
+        (found,) = json_of("compare", one, two, "--tasks", tasks)
         overall = found["comparison"]["overall"]
         assert overall["difference"]["low"] == 0 < overall["difference"]["value"]
         assert (overall["wins"], overall["losses"], overall["ties"]) == (2, 0, 22)
@@ -61,7 +52,7 @@ class TestDifferences:
         for name, share in (("best", 1.0), ("fair", 0.6), ("poor", 0.2)):
             texts = {i: t if chance.random() < share else "no" for i, t in right(TASKS).items()}
             paths.append(write_predictions(tmp_path / f"{name}.jsonl", texts))
-        found = compared(*paths, "--tasks", tasks)
+        found = json_of("compare", *paths, "--tasks", tasks)
         assert [(one["first"], one["second"]) for one in found] == [
             ("best", "fair"),
             ("best", "poor"),

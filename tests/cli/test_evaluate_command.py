@@ -21,7 +21,7 @@ from support.answer_files import (
     write_predictions,
     write_tasks,
 )
-from support.command_line import UNSAFE, seedstep
+from support.command_line import UNSAFE, json_of, seedstep
 from support.task_files import write_split, write_task
 
 WRONG = dict.fromkeys(right(), "something else")
@@ -30,13 +30,6 @@ WRONG = dict.fromkeys(right(), "something else")
 @pytest.fixture
 def tasks(tmp_path: Path) -> Path:
     return write_tasks(tmp_path / "tasks.jsonl")
-
-
-def evaluated(*args: object) -> list[dict[str, Any]]:
-    done = seedstep("evaluate", *args, "--format", "json")
-    assert done.code == 0, done.err
-    records: list[dict[str, Any]] = json.loads(done.out)
-    return records
 
 
 class TestScores:
@@ -54,7 +47,7 @@ class TestScores:
     def test_scores_are_those_of_rouge_score(self, tasks: Path, tmp_path: Path) -> None:
         texts = {name: text.lower().replace("b1", "c d") for name, text in right().items()}
         path = write_predictions(tmp_path / "p.jsonl", texts)
-        (found,) = evaluated(path, "--tasks", tasks, "--by", "task")
+        (found,) = json_of("evaluate", path, "--tasks", tasks, "--by", "task")
         scorer = RougeScorer(["rouge1", "rougeL"], use_stemmer=True)
         for metric, name in (("rouge_l", "rougeL"), ("rouge_1", "rouge1")):
             scores = [scorer.score(right()[one], texts[one])[name].fmeasure for one in right()]
@@ -84,16 +77,18 @@ class TestScores:
         write_split(tmp_path / "ni", "test", "task2_b\n")
         path = write_predictions(tmp_path / "p.jsonl", {"task2_b-0": "y", "task2_b-4": "y"})
         flags = ("--tasks", tmp_path / "ni", "--split", "test")
-        (whole,) = evaluated(path, *flags)
+        (whole,) = json_of("evaluate", path, *flags)
         assert (whole["overall"]["instances"], whole["overall"]["missing"]) == (5, 3)
-        (part,) = evaluated(path, *flags, "--limit-instances", 2)
+        (part,) = json_of("evaluate", path, *flags, "--limit-instances", 2)
         assert part["overall"]["exact_match"]["value"] == 50.0
         assert part["left_out"] == [f"{path}, line 2: there is no instance 'task2_b-4'"]
 
     def test_the_published_answers_of_eight_models(self, shared_data: Path) -> None:
         folder = shared_data / "self_instruct"
         answers = sorted((folder / "human_eval_predictions").glob("*.jsonl"))
-        found = evaluated(*answers, "--tasks", folder / "user_oriented_instructions.jsonl")
+        found = json_of(
+            "evaluate", *answers, "--tasks", folder / "user_oriented_instructions.jsonl"
+        )
         scores = {one["system"]: one["overall"]["rouge_l"]["value"] for one in found}
         assert {one["overall"]["tasks"] for one in found} == {252}
         assert not any(one["missing"] or one["left_out"] for one in found)
@@ -109,7 +104,7 @@ class TestWhatDoesNotCount:
         lines += [{"id": "t0-0", "prediction": "other"}, {"id": "nowhere", "prediction": "x"}]
         lines += [{"id": "t0-0", "prediction": "another"}, {"id": "t1-0", "prediction": 3}]
         path = write_lines(tmp_path / "p.jsonl", lines)
-        (found,) = evaluated(path, "--tasks", tasks)
+        (found,) = json_of("evaluate", path, "--tasks", tasks)
         assert found["overall"]["instances"] == 16
         assert found["overall"]["exact_match"]["value"] == 100 * 15 / 16
         assert found["missing"] == ["t1-1"]
@@ -129,9 +124,9 @@ class TestWhatDoesNotCount:
     def test_the_order_of_lines_does_not_count(self, tasks: Path, tmp_path: Path) -> None:
         texts = {**right(), "t2-0": "R2", "t5-1": "no"}
         path = write_predictions(tmp_path / "p.jsonl", texts)
-        first = evaluated(path, "--tasks", tasks)
+        first = json_of("evaluate", path, "--tasks", tasks)
         write_predictions(path, dict(reversed(texts.items())))
-        assert evaluated(path, "--tasks", tasks) == first
+        assert json_of("evaluate", path, "--tasks", tasks) == first
 
     @pytest.mark.parametrize("lines", [[], [{"id": "x", "prediction": "y"}], [b"{"]])
     def test_a_file_for_other_tasks_is_refused(
@@ -253,12 +248,12 @@ class TestRuns:
         return run_with_predictions(tmp_path / "run", tasks)
 
     def test_a_run_has_its_own_tasks_and_several_systems(self, run: Path) -> None:
-        base, tuned = evaluated(run)
+        base, tuned = json_of("evaluate", run)
         assert (base["system"], tuned["system"]) == ("base", "tuned")
         assert tuned["overall"]["exact_match"]["value"] == 100.0
         assert base["overall"]["exact_match"]["value"] == 87.5
         assert base["failed"] == {"t7-0": "refused", "t7-1": "refused"}
-        (one,) = evaluated(run, "--name", "tuned")
+        (one,) = json_of("evaluate", run, "--name", "tuned")
         assert one == tuned
 
     def test_scores_are_kept_in_the_run_once(self, run: Path) -> None:
@@ -289,10 +284,10 @@ class TestRuns:
 
     def test_a_run_beside_a_file(self, run: Path, tasks: Path, tmp_path: Path) -> None:
         path = write_predictions(tmp_path / "theirs.jsonl", right())
-        found = evaluated(run, path, "--tasks", tasks)
+        found = json_of("evaluate", run, path, "--tasks", tasks)
         assert [one["system"] for one in found] == ["base", "tuned", "theirs"]
         same = write_predictions(tmp_path / "base.jsonl", right())
-        found = evaluated(run, same, "--tasks", tasks)
+        found = json_of("evaluate", run, same, "--tasks", tasks)
         assert [one["system"] for one in found] == [f"base ({run})", "tuned", f"base ({same})"]
         assert {row["name"] for row in kept_scores(run)} == {"base", "tuned"}
 

@@ -171,7 +171,8 @@ SETTINGS: dict[str, Any] = {
 def run_process(out: Path, settings: dict[str, Any], kill_at: str = "") -> int:
     line = [
         sys.executable,
-        str(SUPPORT / "tune_process.py"),
+        str(SUPPORT / "tuning_process.py"),
+        "run",
         str(out),
         json.dumps(settings),
     ]

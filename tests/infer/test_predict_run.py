@@ -2,10 +2,10 @@
 
 import json
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from signal import SIGKILL
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from seedstep.evaluate import Reference, score
 from seedstep.recipes import predict
 from seedstep.runs import PredictionCounts, Run
 from seedstep.stages import PREDICT
-from support.command_line import environment, program
+from support.command_line import ended_by, environment, program
 from support.growing import text_of, times_asked
 from support.predicting import asked_of, predicted, texts, word_model, words, write_word_tasks
 from support.scripted_server import Fault, ScriptedServer, error
@@ -135,12 +135,8 @@ def test_killed_at_any_moment_it_ends_in_the_same_predictions(tmp_path: Path) ->
         flags = ("--tasks", tasks, "--model", "openai:scripted", "--base-url", server.url)
         command = program("predict", *flags, "--out", tmp_path / "run", "--in-flight", 2)
         for asked in (4, 20, 45):
-            process = subprocess.Popen(command, env=environment(), stdout=-1, stderr=-1)
-            while server.requests < asked and process.poll() is None:
-                time.sleep(0.005)
-            time.sleep(0.1)  # what came back before is on the disk, and what is asked has not come
-            process.kill()
-            process.communicate()
+            # After the pause what came back is on the disk, and what is asked has not come.
+            ended_by(SIGKILL, command, lambda: server.requests, asked, pause=0.1)
         before = predicted(tmp_path / "run")
         done = subprocess.run(command, env=environment(), capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode()

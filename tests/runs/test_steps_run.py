@@ -2,10 +2,10 @@
 
 import json
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from signal import SIGKILL
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from seedstep.data import read_task
 from seedstep.errors import RunError, RunMismatchError
 from seedstep.exports import export_lines
 from seedstep.runs import Run
-from support.command_line import UNSAFE, environment, program, seedstep
+from support.command_line import UNSAFE, ended_by, environment, program, seedstep
 from support.growing import grow, text_of, times_asked
 from support.scripted_server import ScriptedServer
 from support.step_server import LOOP, STEPS, boat_task, chat, manner_of, slowly, strong_model
@@ -99,11 +99,7 @@ def test_killed_at_any_moment_it_ends_in_the_same_bytes(tmp_path: Path) -> None:
         flags = ("--tasks", tasks, "--model", "openai:scripted", "--base-url", server.url)
         command = program("steps", *flags, "--out", tmp_path / "run", "--in-flight", 2)
         for kept in (5, 12, 30):
-            process = subprocess.Popen(command, env=environment(), stdout=-1, stderr=-1)
-            while server.requests < kept and process.poll() is None:
-                time.sleep(0.005)
-            process.kill()
-            process.communicate()
+            ended_by(SIGKILL, command, lambda: server.requests, kept)
         killed = server.requests
         done = subprocess.run(command, env=environment(), capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode()

@@ -8,6 +8,7 @@ import torch
 import transformers
 
 from support.made_tokenizers import save_byte_level, save_t5_like
+from support.tiny_models import SIZES as TINY_SIZES
 
 __all__ = ["SHARING", "answering_model", "plainly", "save_model"]
 
@@ -17,15 +18,8 @@ SHARING = ("Llama", "Qwen2", "Qwen3", "Gemma", "GPT2", "Phi3")
 ENDS = [0, 7, 8, 9, 50, 51, 52, 100, 101, 102, 103, 200, 300, 301, 302]
 """Tokens that end an answer: so many that random models end theirs after different times."""
 
-SIZES: dict[str, Any] = {
+SIZES = TINY_SIZES | {
     "vocab_size": 500,
-    "hidden_size": 48,
-    "intermediate_size": 96,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 12,
-    "max_position_embeddings": 512,
     "initializer_range": 0.3,
     "bos_token_id": 0,
     "eos_token_id": 0,

@@ -4,9 +4,11 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +22,10 @@ __all__ = [
     "UNSAFE",
     "Outcome",
     "chat_reply",
+    "ended_by",
     "environment",
     "error_reply",
+    "json_of",
     "program",
     "run_process",
     "seed_line",
@@ -73,6 +77,14 @@ def seedstep(*args: object) -> Outcome:
     return Outcome(code, out.getvalue(), err.getvalue())
 
 
+def json_of(command: str, *args: object) -> list[dict[str, Any]]:
+    """What a command prints with `--format json`."""
+    done = seedstep(command, *args, "--format", "json")
+    assert done.code == 0, done.err
+    records: list[dict[str, Any]] = json.loads(done.out)
+    return records
+
+
 def program(*args: object) -> list[str]:
     """The command line of a process."""
     return [str(Path(sys.executable).with_name("seedstep")), *map(str, args)]
@@ -93,6 +105,32 @@ def run_process(
         program(*args), env=env or environment(), capture_output=True, timeout=seconds, check=False
     )
     return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def ended_by(
+    number: signal.Signals,
+    command: Sequence[object],
+    count: Callable[[], int],
+    least: int,
+    pause: float = 0,
+) -> tuple[int, str]:
+    """Start a process, and send it a signal some time after a count has reached a number.
+
+    Returns its exit status and what it said on standard error. A process that ends before gets no
+    signal.
+    """
+    process = subprocess.Popen(
+        [str(part) for part in command],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    while count() < least and process.poll() is None:
+        time.sleep(0.005)
+    time.sleep(pause)
+    process.send_signal(number)
+    _, said = process.communicate()
+    return process.returncode, said.decode()
 
 
 def chat_reply(text: str, finish_reason: str = "stop") -> Fault:

@@ -8,6 +8,20 @@ from typing import Any
 from seedstep.encode import TokenPair
 
 VOCABULARY = 200
+SIZES: dict[str, Any] = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 48,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 12,
+    "max_position_embeddings": 512,
+    "initializer_range": 0.2,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
 SHAPES = ("Llama", "Qwen2", "Qwen3", "Gemma2", "Gemma3")
 
 
@@ -16,22 +30,8 @@ def tiny_model(shape: str, **settings: Any) -> Any:
     import torch
     import transformers
 
-    options = {
-        "vocab_size": VOCABULARY,
-        "hidden_size": 48,
-        "intermediate_size": 96,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "head_dim": 12,
-        "max_position_embeddings": 512,
-        "initializer_range": 0.2,
-        "pad_token_id": 0,
-        "bos_token_id": 1,
-        "eos_token_id": 2,
-    }
     name = {"Gemma3": "Gemma3Text"}.get(shape, shape)
-    config = getattr(transformers, f"{name}Config")(**options | settings)
+    config = getattr(transformers, f"{name}Config")(**SIZES | settings)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return getattr(transformers, f"{shape}ForCausalLM")(config)

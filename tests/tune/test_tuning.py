@@ -67,6 +67,7 @@ def in_process(
     command = [sys.executable, *(launcher if processes > 1 else [])]
     arguments = [
         str(SUPPORT / "tuning_process.py"),
+        "decoder",
         str(out),
         json.dumps(settings),
         kill_at,
