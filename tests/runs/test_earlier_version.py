@@ -71,7 +71,6 @@ REPLAYS = {
 """The command of a run but for its model."""
 
 
-
 @pytest.fixture(autouse=True)
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of what 0.1.0 made, which becomes the current directory."""
