@@ -250,7 +250,7 @@ def _remove_leftovers(path: Path) -> None:
     start = re.escape(path.name[:NAME_CHARACTERS])
     form = re.compile(rf"\.{start}\.[0-9a-f]{{16}}\.({PARTIAL}|{OLD})")
     try:
-        found = [one for one in path.parent.iterdir() if form.fullmatch(one.name)]
+        found = [neighbour for neighbour in path.parent.iterdir() if form.fullmatch(neighbour.name)]
     except OSError:
         return  # the writer's own attempt tells what is wrong
     for leftover in found:

@@ -69,8 +69,8 @@ def task_of(
         task_id,
         _first(written.definition),
         tuple(
-            Instance(one.input, _texts(one.output), _id(one, task_id, place))
-            for place, one in enumerate(written.instances[:limit])
+            Instance(instance.input, _texts(instance.output), _id(instance, task_id, place))
+            for place, instance in enumerate(written.instances[:limit])
         ),
         category=_first(written.category),
         positive_examples=_examples(written.positive_examples),
@@ -114,12 +114,14 @@ def _id(instance: WrittenInstance, task_id: str, place: int) -> str:
 
 
 def _examples(written: tuple[WrittenExample, ...]) -> tuple[Example, ...]:
-    return tuple(Example(one.input, _first(one.output), one.explanation) for one in written)
+    return tuple(
+        Example(example.input, _first(example.output), example.explanation) for example in written
+    )
 
 
 def _faults(written: WrittenTask, task_id: str, *, bare: bool) -> Iterator[BadLine]:
     """What is wrong with a task whose parts all have the right type, under the file's names."""
-    names = {one.name: one.encode_name for one in msgspec.structs.fields(written)}
+    names = {field.name: field.encode_name for field in msgspec.structs.fields(written)}
     if not _first(written.definition).strip():
         yield BadLine(names["definition"], "empty", "write what the task is")
     if not written.instances and not bare:
@@ -133,15 +135,15 @@ def _faults(written: WrittenTask, task_id: str, *, bare: bool) -> Iterator[BadLi
 def _no_output(
     field: str, written: Sequence[WrittenExample | WrittenInstance]
 ) -> Iterator[BadLine]:
-    for place, one in enumerate(written):
-        if not _texts(one.output):
+    for place, part in enumerate(written):
+        if not _texts(part.output):
             yield BadLine(f"{field}[{place}].output", "empty", "write an output")
 
 
 def _same_ids(field: str, written: tuple[WrittenInstance, ...], task_id: str) -> Iterator[BadLine]:
     seen: dict[str, int] = {}
-    for place, one in enumerate(written):
-        first = seen.setdefault(_id(one, task_id, place), place)
+    for place, instance in enumerate(written):
+        first = seen.setdefault(_id(instance, task_id, place), place)
         if first != place:
             message = f"the same as in {field}[{first}]"
             yield BadLine(f"{field}[{place}].id", message, "change or remove one")

@@ -69,8 +69,8 @@ class _Content:
     def find(self, definition: str, text: str) -> str | BadLine:
         if self._ids is None:
             self._ids = {}
-            for name, task, one in instances_of(tuple(self._tasks)):
-                place = (task.definition.strip(), one.input.strip())
+            for name, task, instance in instances_of(tuple(self._tasks)):
+                place = (task.definition.strip(), instance.input.strip())
                 self._ids.setdefault(place, []).append(name)
         ids = self._ids.get((definition.strip(), text.strip()), [])
         if len(ids) == 1:
@@ -105,9 +105,9 @@ def _instance(record: Mapping[str, Any], content: _Content) -> str | BadLine:
     if definition is None:
         return BadLine("id", "missing", "add the id of an instance")
     text = _text_of(record, ("input",)) or ""
-    for one in (definition, text):
-        if isinstance(one, BadLine):
-            return one
+    for field in (definition, text):
+        if isinstance(field, BadLine):
+            return field
     return content.find(str(definition), str(text))
 
 

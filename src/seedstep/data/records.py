@@ -99,15 +99,15 @@ def instances_of(tasks: Sequence[Task]) -> Iterator[tuple[str, Task, Instance]]:
     Raises:
         InputError: even so two are the same.
     """
-    counts = Counter(one.id for task in tasks for one in task.instances)
+    counts = Counter(instance.id for task in tasks for instance in task.instances)
     seen: set[str] = set()
     for task in tasks:
-        for one in task.instances:
-            name = one.id if counts[one.id] == 1 else f"{task.id}/{one.id}"
+        for instance in task.instances:
+            name = instance.id if counts[instance.id] == 1 else f"{task.id}/{instance.id}"
             if name in seen:
                 raise InputError(f"two instances have the id {name!r}", "change one of them")
             seen.add(name)
-            yield name, task, one
+            yield name, task, instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class Problem:
 
 def placed(path: Path, line: int, found: Iterable[BadLine]) -> list[Problem]:
     """What was found wrong with a line of a file, or with all of it where `line` is 0."""
-    return [Problem(path, line, one.field, one.message, one.remedy) for one in found]
+    return [Problem(path, line, fault.field, fault.message, fault.remedy) for fault in found]
 
 
 def raise_first(problems: Sequence[Problem], hint: str = "") -> None:

@@ -83,10 +83,10 @@ class Form:
 
     def accepts(self, answers: Mapping[str, str]) -> bool | None:
         """Whether the answers speak for the item; None where no question decides."""
-        deciding = [one for one in self.questions if one.accepted]
+        deciding = [question for question in self.questions if question.accepted]
         if not deciding:
             return None
-        return all(answers.get(one.name) in one.accepted for one in deciding)
+        return all(answers.get(question.name) in question.accepted for question in deciding)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,8 +72,8 @@ def _scan(path: Path, limit: int | None) -> Iterator[Task | Problem]:
             yield Problem(path, line, "instruction", "empty", "write what the task is")
         else:
             names.setdefault(found.instruction, f"line_{line}")
-            one = Instance(found.input or "", (found.output,), f"line_{line}")
-            instances.setdefault(found.instruction, []).append(one)
+            instance = Instance(found.input or "", (found.output,), f"line_{line}")
+            instances.setdefault(found.instruction, []).append(instance)
     if empty:
         yield Problem(path, 0, "", "no rows", "write one JSON object on each line")
     for instruction, some in instances.items():

@@ -85,7 +85,9 @@ def read_seeds(path: Path) -> SeedFile:
 
 
 def _task(seed: _Seed, line: int) -> Task:
-    instances = tuple(Instance(one.input.strip(), (one.output.strip(),)) for one in seed.instances)
+    instances = tuple(
+        Instance(instance.input.strip(), (instance.output.strip(),)) for instance in seed.instances
+    )
     return Task(
         _id(seed, line), seed.instruction.strip(), instances, seed.is_classification, seed.name
     )

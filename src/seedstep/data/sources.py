@@ -142,8 +142,8 @@ def _of_task(task: Task | Problem, inputs: bool) -> Iterator[tuple[str, str]]:
         raise_first([task])
         return
     yield f"{task.id}, definition", task.definition
-    for one in task.instances if inputs else ():
-        yield f"{task.id}, instance {one.id}", one.input
+    for instance in task.instances if inputs else ():
+        yield f"{task.id}, instance {instance.id}", instance.input
 
 
 def _of_line(
@@ -154,9 +154,9 @@ def _of_line(
         return
     found = [(name, record[name]) for name in FIELDS if isinstance(record.get(name), str)]
     instances = record.get("instances")
-    for number, one in enumerate(instances if isinstance(instances, list) else ()):
-        if isinstance(one, dict) and isinstance(one.get("input"), str):
-            found.append((f"instances[{number}].input", one["input"]))
+    for number, instance in enumerate(instances if isinstance(instances, list) else ()):
+        if isinstance(instance, dict) and isinstance(instance.get("input"), str):
+            found.append((f"instances[{number}].input", instance["input"]))
     if not found:
         remedy = f"name a text {', '.join(FIELDS)}"
         raise_first([Problem(path, line, "", "has no text to compare with", remedy)])

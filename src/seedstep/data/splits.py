@@ -96,21 +96,21 @@ def _task_files(folder: Path) -> dict[str, Path]:
 def _natural(path: Path) -> tuple[list[str | int], str]:
     """A key that puts task2 before task10."""
     parts = _DIGITS.split(path.stem)
-    return [int(one) if place % 2 else one for place, one in enumerate(parts)], path.stem
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)], path.stem
 
 
 def _split_path(folder: Path, split: str, track: str) -> Path:
     """The file of a split. The names are only compared with those that are there."""
-    tracks = {one.name: one for one in _listed(folder / "splits") if one.is_dir()}
+    tracks = {path.name: path for path in _listed(folder / "splits") if path.is_dir()}
     if not tracks:
         remedy = "leave the split out, or name the directory that has splits/ and tasks/"
         raise InputError(f"{folder}: no splits", remedy)
     if track not in tracks:
         raise _not_there("track", track, folder / "splits", tracks)
     splits = {
-        one.name.removesuffix(SUFFIX): one
-        for one in _listed(tracks[track])
-        if one.name.endswith(SUFFIX)
+        file.name.removesuffix(SUFFIX): file
+        for file in _listed(tracks[track])
+        if file.name.endswith(SUFFIX)
     }
     if split not in splits:
         raise _not_there("split", split, tracks[track], splits)

@@ -121,7 +121,8 @@ def task_file(task: Task, contributor: str, licence: str) -> bytes:
         "Positive Examples": _examples(task.positive_examples),
         "Negative Examples": _examples(task.negative_examples),
         "Instances": [
-            {"id": one.id, "input": one.input, "output": one.outputs} for one in task.instances
+            {"id": instance.id, "input": instance.input, "output": instance.outputs}
+            for instance in task.instances
         ],
         "Instance License": [licence],
     }
@@ -133,8 +134,8 @@ def task_file(task: Task, contributor: str, licence: str) -> bytes:
 
 def _examples(examples: Sequence[Example]) -> list[dict[str, str]]:
     return [
-        {"input": one.input, "output": one.output, "explanation": one.explanation}
-        for one in examples
+        {"input": example.input, "output": example.output, "explanation": example.explanation}
+        for example in examples
     ]
 
 
@@ -146,11 +147,11 @@ def collect(found: Iterable[Task | Problem], *, skip_bad: bool) -> TaskFiles:
     """
     tasks: list[Task] = []
     problems: list[Problem] = []
-    for one in found:
-        if isinstance(one, Task):
-            tasks.append(one)
+    for task_or_problem in found:
+        if isinstance(task_or_problem, Task):
+            tasks.append(task_or_problem)
         else:
-            problems.append(one)
+            problems.append(task_or_problem)
     if not tasks:
         raise_first(problems)
     if not skip_bad:

@@ -100,7 +100,7 @@ def nearest_known(known: Texts, texts: Texts, threshold: float) -> Nearest:
 def _distinct(texts: Texts) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The rows where a sequence of tokens comes first, in order; and each text's place there."""
     first: dict[Sequenced, int] = {}
-    places = [first.setdefault(one, len(first)) for one in texts.sequences]
+    places = [first.setdefault(sequence, len(first)) for sequence in texts.sequences]
     _, rows = np.unique(places, return_index=True)
     return rows, np.array(places, np.int64)
 
@@ -167,8 +167,8 @@ class Settling:
         near: dict[int, dict[int, float]] = defaultdict(dict)
         for pairs in matches.pairs():
             columns = (pairs.ones.tolist(), pairs.others.tolist(), pairs.scores.tolist())
-            for one, other, score in zip(*columns, strict=True):
-                near[one][other] = near[other][one] = score
+            for first, second, score in zip(*columns, strict=True):
+                near[first][second] = near[second][first] = score
         return near
 
     def _resolve(self, start: int, places: Sequence[int], near: NearScores) -> None:
@@ -176,7 +176,11 @@ class Settling:
         kept, nearest = self.decisions.kept, self.decisions.nearest
         rows: dict[int, int] = {}
         for row, text in enumerate(places, start):
-            options = [(near[text][one], -rows[one]) for one in near.get(text, ()) if one in rows]
+            options = [
+                (near[text][neighbor], -rows[neighbor])
+                for neighbor in near.get(text, ())
+                if neighbor in rows
+            ]
             if text in rows:
                 options.append((1.0, -rows[text]))
             if options:

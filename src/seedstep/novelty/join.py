@@ -83,19 +83,21 @@ def join(ones: Texts, others: Texts, threshold: float) -> Iterator[Pairs]:
 
     A pair may come more than once.
     """
-    for start, one in _parts(ones, threshold):
-        for begin, other in _parts(others, threshold):
-            for pairs in Matches(one, other, threshold).pairs():
+    for start, ones_part in _parts(ones, threshold):
+        for begin, others_part in _parts(others, threshold):
+            for pairs in Matches(ones_part, others_part, threshold).pairs():
                 yield Pairs(pairs.ones + start, pairs.others + begin, pairs.scores)
-            for pairs in Matches(other, one, threshold, gap=1).pairs():
+            for pairs in Matches(others_part, ones_part, threshold, gap=1).pairs():
                 yield Pairs(pairs.others + start, pairs.ones + begin, pairs.scores)
 
 
-def needed(threshold: float, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
+def needed(
+    threshold: float, lengths: NDArray[np.int64], other_lengths: NDArray[np.int64]
+) -> NDArray[np.int64]:
     """Common elements that texts of so many tokens need for a score of the threshold."""
-    elements: NDArray[np.int64] = np.ceil(threshold / 2 * (one + other) - _ROUNDING).astype(
-        np.int64
-    )
+    elements: NDArray[np.int64] = np.ceil(
+        threshold / 2 * (lengths + other_lengths) - _ROUNDING
+    ).astype(np.int64)
     return elements
 
 
@@ -151,41 +153,41 @@ class Matches:
         places = np.repeat(probe.begins[start:end] - before, counts) + np.arange(counts.sum())
         ones, others = np.repeat(probe.shorts.rows[start:end], counts), probe.longs.rows[places]
         lasts = np.repeat(probe.shorts.lasts[start:end], counts), probe.longs.lasts[places]
-        one, other = self._shorts.lengths[ones], self._longs.lengths[others]
-        least = needed(self._threshold, one, other)
+        lengths, other_lengths = self._shorts.lengths[ones], self._longs.lengths[others]
+        least = needed(self._threshold, lengths, other_lengths)
         slack = probe.common - 1 - least
-        possible = (lasts[0] <= one + slack) & (lasts[1] <= other + slack)
+        possible = (lasts[0] <= lengths + slack) & (lasts[1] <= other_lengths + slack)
         if self._shorts is self._longs:
-            possible &= (one < other) | (ones < others)
+            possible &= (lengths < other_lengths) | (ones < others)
         kept = np.flatnonzero(possible)
         ones, others = ones[kept], others[kept]
         differing = np.bitwise_count(self._shorts.signatures[ones] ^ self._longs.signatures[others])
-        shared = (one[kept] + other[kept] - differing.sum(1, dtype=np.int64)) // 2
+        shared = (lengths[kept] + other_lengths[kept] - differing.sum(1, dtype=np.int64)) // 2
         kept = np.flatnonzero(shared >= least[kept])
         return self._compare(ones[kept], others[kept])
 
     def _compare(self, ones: NDArray[np.int32], others: NDArray[np.int32]) -> Pairs:
         distinct = np.unique(ones.astype(np.int64) * len(self._longs) + others)
-        one, other = self._overlapping(*np.divmod(distinct, len(self._longs)))
+        rows, other_rows = self._overlapping(*np.divmod(distinct, len(self._longs)))
         scores = compare(
-            [self._shorts.sequences[row] for row in one.tolist()],
-            [self._longs.sequences[row] for row in other.tolist()],
-            self._shorts.lengths[one],
-            self._longs.lengths[other],
+            [self._shorts.sequences[row] for row in rows.tolist()],
+            [self._longs.sequences[row] for row in other_rows.tolist()],
+            self._shorts.lengths[rows],
+            self._longs.lengths[other_rows],
         )
         near = scores >= self._threshold
-        return Pairs(one[near], other[near], scores[near])
+        return Pairs(rows[near], other_rows[near], scores[near])
 
     def _overlapping(
         self, ones: NDArray[np.int64], others: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Without pairs of very long texts that have too few elements in common."""
-        one, other = self._shorts.lengths[ones], self._longs.lengths[others]
+        lengths, other_lengths = self._shorts.lengths[ones], self._longs.lengths[others]
         enough = np.ones(len(ones), np.bool_)
-        for pair in np.flatnonzero(one > COUNTED_LENGTH).tolist():
+        for pair in np.flatnonzero(lengths > COUNTED_LENGTH).tolist():
             elements = self._shorts.of(ones[pair]), self._longs.of(others[pair])
             shared = len(np.intersect1d(*elements, assume_unique=True))
-            enough[pair] = shared >= needed(self._threshold, one[pair], other[pair])
+            enough[pair] = shared >= needed(self._threshold, lengths[pair], other_lengths[pair])
         return ones[enough], others[enough]
 
 
@@ -216,8 +218,8 @@ class _Probe:
 def compare(
     ones: Sequence[Sequenced],
     others: Sequence[Sequenced],
-    one: NDArray[np.integer],
-    other: NDArray[np.integer],
+    lengths: NDArray[np.integer],
+    other_lengths: NDArray[np.integer],
 ) -> NDArray[np.float64]:
     """The ROUGE-L F1 of pairs of texts, whose lengths are `one` and `other`, none of them 0.
 
@@ -226,7 +228,7 @@ def compare(
     if not ones:
         return np.empty(0)
     common = process.cpdist(ones, others, scorer=LCSseq.similarity, dtype=np.int32)
-    precision, recall = common / one, common / other
+    precision, recall = common / lengths, common / other_lengths
     scores: NDArray[np.float64] = 2 * precision * recall
     np.divide(scores, precision + recall, out=scores, where=common > 0)
     return scores

@@ -130,8 +130,8 @@ def decide_on_ray(
     remote = ray.remote(Partition)
     workers = [remote.remote(texts[start:end], start, tokens, threshold) for start, end in spans]
     counts: Counter[str] = Counter()
-    for one in [worker.counts.remote() for worker in workers]:
-        counts.update(ray.get(one))
+    for counted in [worker.counts.remote() for worker in workers]:
+        counts.update(ray.get(counted))
     rarest_first = ray.put([token for token, _ in reversed(counts.most_common())])
     for worker in workers:
         worker.encode.remote(rarest_first)
@@ -140,14 +140,16 @@ def decide_on_ray(
         for later in workers[number + 1 :]:
             later.meet.remote(kept)
     done = []
-    for one, (_, end) in zip([worker.decisions.remote() for worker in workers], spans, strict=True):
-        done.append(ray.get(one))
+    for decided, (_, end) in zip(
+        [worker.decisions.remote() for worker in workers], spans, strict=True
+    ):
+        done.append(ray.get(decided))
         if tell:
             tell(end)
     return Decisions(
-        np.concatenate([one.kept for one in done]),
+        np.concatenate([decisions.kept for decisions in done]),
         Nearest(
-            np.concatenate([one.nearest.numbers for one in done]),
-            np.concatenate([one.nearest.scores for one in done]),
+            np.concatenate([decisions.nearest.numbers for decisions in done]),
+            np.concatenate([decisions.nearest.scores for decisions in done]),
         ),
     )

@@ -64,7 +64,7 @@ class TokenNumbers:
         numbers = self._numbers
         tokens, lengths = array("i"), array("q")
         for text in texts:
-            found = [numbers.setdefault(one, len(numbers)) for one in self._tokenizer(text)]
+            found = [numbers.setdefault(token, len(numbers)) for token in self._tokenizer(text)]
             tokens.extend(found)
             lengths.append(len(found))
         return Numbered(np.array(tokens, np.int32), np.array(lengths, np.int64))

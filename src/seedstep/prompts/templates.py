@@ -82,15 +82,17 @@ def demonstrations() -> Mapping[str, tuple[Demonstration, ...]]:
     chosen = msgspec.json.decode(text, type=_Demonstrations)
 
     def instances(entry: _Entry) -> tuple[Instance, ...]:
-        return tuple(Instance(one.input, (one.output,)) for one in entry.examples)
+        return tuple(Instance(example.input, (example.output,)) for example in entry.examples)
 
     def entries(group: tuple[_Entry, ...]) -> tuple[Demonstration, ...]:
-        return tuple(Demonstration(tasks[one.id], one.label, instances(one)) for one in group)
+        return tuple(
+            Demonstration(tasks[entry.id], entry.label, instances(entry)) for entry in group
+        )
 
     return MappingProxyType(
         {
             "classification": tuple(
-                Demonstration(tasks[one], None, ()) for one in chosen.classification
+                Demonstration(tasks[task_id], None, ()) for task_id in chosen.classification
             ),
             "input_first": entries(chosen.input_first),
             "output_first": entries(chosen.output_first),

@@ -73,7 +73,7 @@ class TaskText:
     @classmethod
     def of(cls, task: Task) -> "TaskText":
         """What the checks need of a task, with its positive examples."""
-        examples = tuple((one.input, one.output) for one in task.positive_examples)
+        examples = tuple((example.input, example.output) for example in task.positive_examples)
         return cls(task.definition, examples)
 
 
@@ -100,11 +100,11 @@ def check(parsed: ParsedSteps, task: TaskText) -> tuple[Finding, ...]:
     characters are judged.
     """
     task = TaskText(
-        clip(task.definition), tuple((clip(one), clip(other)) for one, other in task.examples)
+        clip(task.definition), tuple((clip(text), clip(output)) for text, output in task.examples)
     )
     findings = []
-    for name, one in CHECKS.items():
-        if detail := one.find(parsed, task):
+    for name, known_check in CHECKS.items():
+        if detail := known_check.find(parsed, task):
             findings.append(Finding(name, detail))
         if name == "no_steps" and detail:
             break
@@ -139,9 +139,9 @@ def _count(number: int, noun: str) -> str:
 
 def _repeats(parsed: ParsedSteps, task: TaskText) -> str:
     steps = _seen(parsed)
-    said = [one for step in steps for one in sentences(step)][:MAX_SEEN]
-    texts = [unicode_tokens(one) for one in said]
-    words = [sorted(content(one)) for one in said]
+    said = [sentence for step in steps for sentence in sentences(step)][:MAX_SEEN]
+    texts = [unicode_tokens(sentence) for sentence in said]
+    words = [sorted(content(sentence)) for sentence in said]
     for earlier, later in combinations(range(len(said)), 2):
         same = texts[earlier] == texts[later] and len(words[later]) > 1
         if same or _say_the_same(words[earlier], words[later]):
@@ -154,10 +154,10 @@ def _seen(parsed: ParsedSteps) -> list[str]:
     return clip("\0".join(parsed.steps[:MAX_SEEN])).split("\0")
 
 
-def _say_the_same(one: Sequence[str], other: Sequence[str]) -> bool:
-    if min(len(one), len(other)) < MIN_CONTENT or rouge_l(one, other) < SAME:
+def _say_the_same(words: Sequence[str], other_words: Sequence[str]) -> bool:
+    if min(len(words), len(other_words)) < MIN_CONTENT or rouge_l(words, other_words) < SAME:
         return False
-    left, right = Counter(one) - Counter(other), Counter(other) - Counter(one)
+    left, right = Counter(words) - Counter(other_words), Counter(other_words) - Counter(words)
     if (left + right)["not"] % 2:
         return False
     return not (any(map(_tells_apart, left)) and any(map(_tells_apart, right)))
@@ -169,8 +169,8 @@ def _tells_apart(word: str) -> bool:
 
 def _copies_definition(parsed: ParsedSteps, task: TaskText) -> str:
     known = set(_ngrams(task.definition))
-    said = [one for step in _seen(parsed) for one in _ngrams(step)]
-    copied = sum(one in known for one in said)
+    said = [ngram for step in _seen(parsed) for ngram in _ngrams(step)]
+    copied = sum(ngram in known for ngram in said)
     return f"{copied / len(said):.0%} of it" if said and copied >= COPIED_SHARE * len(said) else ""
 
 
@@ -206,10 +206,11 @@ def _unknown_label(parsed: ParsedSteps, task: TaskText) -> str:
         return ""
     outputs = [output for _, output in task.examples]
     unknown = [
-        one
+        label
         for step in _seen(parsed)
-        for one in promised(step, known)
-        if not names(task.definition, one) and not any(same_answer(one, two) for two in outputs)
+        for label in promised(step, known)
+        if not names(task.definition, label)
+        and not any(same_answer(label, output) for output in outputs)
     ]
     return ", ".join(dict.fromkeys(unknown))
 
@@ -225,7 +226,7 @@ def _missing_label(parsed: ParsedSteps, task: TaskText) -> str:
 
 def _missing_constraint(parsed: ParsedSteps, task: TaskText) -> str:
     text = "\n".join(_seen(parsed))
-    return "; ".join(one.text for one in demands(task.definition) if not is_met(one, text))
+    return "; ".join(demand.text for demand in demands(task.definition) if not is_met(demand, text))
 
 
 CHECKS = MappingProxyType(

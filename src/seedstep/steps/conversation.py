@@ -104,7 +104,7 @@ def _with_examples(task: Task) -> str:
 
 def repair_prompt(faults: Sequence[str]) -> str:
     """A turn that names what is wrong with the last version, and asks to correct it."""
-    listed = "\n".join(f"- {' '.join(one.split())[:LONGEST_FAULT]}" for one in faults)
+    listed = "\n".join(f"- {' '.join(fault.split())[:LONGEST_FAULT]}" for fault in faults)
     return render("steps/repair", faults=listed)
 
 

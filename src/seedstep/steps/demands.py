@@ -156,7 +156,9 @@ def demands(definition: str) -> tuple[Demand, ...]:
     """The demands of a definition, each once."""
     parts = sentences(without_illustrations(definition))
     themes = _themes(parts)
-    found = [one for part in parts if _is_about_output(part) for one in _of_sentence(part, themes)]
+    found = [
+        demand for part in parts if _is_about_output(part) for demand in _of_sentence(part, themes)
+    ]
     return tuple(dict.fromkeys(found))[:MAX_DEMANDS]
 
 
@@ -172,7 +174,7 @@ def is_met(demand: Demand, steps: str) -> bool:
         return re.search(pattern, steps, re.IGNORECASE) is not None
     if demand.kind == REQUIREMENT:
         return _share(demand.words, steps) >= SHARED
-    return any(_takes_up(demand, one) for one in sentences(steps))
+    return any(_takes_up(demand, sentence) for sentence in sentences(steps))
 
 
 def _themes(parts: list[str]) -> set[str]:
@@ -196,7 +198,7 @@ def _of_sentence(part: str, themes: set[str]) -> Iterator[Demand]:
     for kind, pattern in ((PROHIBITION, _PROHIBITION), (REQUIREMENT, _REQUIREMENT)):
         for match in pattern.finditer(part):
             clause = _CLAUSE_END.split(next(filter(None, match.groups())))[0]
-            if not any(one.text in clause for one in found):
+            if not any(demand.text in clause for demand in found):
                 yield from _worded(kind, clause, themes)
 
 
@@ -263,25 +265,25 @@ def differences(earlier: str, later: str) -> list[TextRun]:
     Those that are the same or removed make up the earlier text to the last character, those that
     are the same or added the later one.
     """
-    one, other = _TOKEN.findall(earlier), _TOKEN.findall(later)
-    if one == other:
+    earlier_tokens, later_tokens = _TOKEN.findall(earlier), _TOKEN.findall(later)
+    if earlier_tokens == later_tokens:
         return [TextRun("same", earlier)] if earlier else []
-    if max(len(one), len(other)) > MAX_TOKENS:
+    if max(len(earlier_tokens), len(later_tokens)) > MAX_TOKENS:
         blocks = [(False, earlier, later)]
     else:
-        blocks = list(_blocks(one, other))
+        blocks = list(_blocks(earlier_tokens, later_tokens))
     return [run for block in blocks for run in _runs(*block)]
 
 
-def _blocks(one: Sequence[str], other: Sequence[str]) -> Iterator[tuple[bool, str, str]]:
+def _blocks(earlier: Sequence[str], later: Sequence[str]) -> Iterator[tuple[bool, str, str]]:
     """(whether it is the same, earlier text, later text) of stretches in turn."""
-    codes = LCSseq.opcodes(one, other)
+    codes = LCSseq.opcodes(earlier, later)
     ends = (codes[0], codes[-1])
     found = []
     for code in codes:
-        words = one[code.src_start : code.src_end]
+        words = earlier[code.src_start : code.src_end]
         large = code in ends or sum(not word.isspace() for word in words) >= ISLAND
-        found.append((code.tag == "equal" and large, words, other[code.dest_start : code.dest_end]))
+        found.append((code.tag == "equal" and large, words, later[code.dest_start : code.dest_end]))
     for same, group in groupby(found, key=lambda block: block[0]):
         together = list(group)
         yield same, _text(words for _, words, _ in together), _text(new for _, _, new in together)

@@ -85,8 +85,8 @@ def parse_examples(reply: str, *, cut: bool = False) -> tuple[Example, ...]:
     """
     found = list(_sections(answer(reply).split("\n")))
     kept: dict[str, Example] = {}
-    for one in found[:-1] if cut else found:
-        texts = [_joined(one.get(name, ())) for name in FIELDS]
+    for section in found[:-1] if cut else found:
+        texts = [_joined(section.get(name, ())) for name in FIELDS]
         if texts[0] and texts[1]:
             kept.setdefault(" ".join(texts[0].split()), Example(*texts))
     return tuple(kept.values())
@@ -134,14 +134,14 @@ def _joined(lines: Iterable[str]) -> str:
 def written_examples(examples: Sequence[Example]) -> str:
     """The examples as the ranking prompt shows them, numbered, in the structure that was asked."""
     texts = []
-    for number, one in enumerate(examples, start=1):
-        lines = [f"Example {number}:", f"Input: {one.input}", f"Output: {one.output}"]
-        texts.append("\n".join([*lines, *_explained(one)]))
+    for number, example in enumerate(examples, start=1):
+        lines = [f"Example {number}:", f"Input: {example.input}", f"Output: {example.output}"]
+        texts.append("\n".join([*lines, *_explained(example)]))
     return "\n\n".join(texts)
 
 
-def _explained(one: Example) -> list[str]:
-    return [f"Explanation: {one.explanation}"] if one.explanation else []
+def _explained(example: Example) -> list[str]:
+    return [f"Explanation: {example.explanation}"] if example.explanation else []
 
 
 def best_two(reply: str, candidates: Sequence[Example]) -> tuple[int, ...]:
@@ -151,13 +151,13 @@ def best_two(reply: str, candidates: Sequence[Example]) -> tuple[int, ...]:
     """
     shown = parse_examples(reply)[:MOST_COMPARED]
     if shown:
-        named: Iterable[int | None] = (_nearest(one, candidates) for one in shown)
+        named: Iterable[int | None] = (_nearest(example, candidates) for example in shown)
     else:
         named = (int(number) - 1 for number in _NAMED.findall(reply))
     found: list[int] = []
-    for one in named:
-        if one is not None and one in range(len(candidates)) and one not in found:
-            found.append(one)
+    for place in named:
+        if place is not None and place in range(len(candidates)) and place not in found:
+            found.append(place)
         if len(found) == BEST:
             return tuple(found)
     return ()
@@ -166,13 +166,13 @@ def best_two(reply: str, candidates: Sequence[Example]) -> tuple[int, ...]:
 def _nearest(shown: Example, candidates: Sequence[Example]) -> int | None:
     """The candidate that is most like an example; None if none is near."""
     text = _compared(shown)
-    scores = [fuzz.ratio(text, _compared(one), score_cutoff=SAME) for one in candidates]
+    scores = [fuzz.ratio(text, _compared(candidate), score_cutoff=SAME) for candidate in candidates]
     best = max(range(len(scores)), key=scores.__getitem__, default=None)
     return best if best is not None and scores[best] else None
 
 
-def _compared(one: Example) -> str:
-    text = f"{one.input[:LONGEST_COMPARED]}\n{one.output[:LONGEST_COMPARED]}"
+def _compared(example: Example) -> str:
+    text = f"{example.input[:LONGEST_COMPARED]}\n{example.output[:LONGEST_COMPARED]}"
     return " ".join(text.casefold().split())
 
 

@@ -65,8 +65,8 @@ async def judge(
 def judge_prompt(task: Task, steps: Sequence[str]) -> str:
     """The annotators' guidelines with a task, up to two of its positive examples, and the steps."""
     shown = [
-        f"Positive example {number}:\nInput: {one.input}\nOutput: {one.output}\n\n"
-        for number, one in enumerate(task.positive_examples[:EXAMPLES], start=1)
+        f"Positive example {number}:\nInput: {example.input}\nOutput: {example.output}\n\n"
+        for number, example in enumerate(task.positive_examples[:EXAMPLES], start=1)
     ]
     return render(
         "steps/judge",
@@ -82,9 +82,9 @@ def parse_judgement(reply: str) -> tuple[bool, bool] | None:
     if text.startswith("{"):
         return _of_json(text)
     found = [pattern.findall(text) for pattern in _LINES.values()]
-    if [len(one) for one in found] != [1, 1]:
+    if [len(answers) for answers in found] != [1, 1]:
         return None
-    correct, complete = (one[0].lower() == "yes" for one in found)
+    correct, complete = (answers[0].lower() == "yes" for answers in found)
     return correct, complete
 
 

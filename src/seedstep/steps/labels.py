@@ -112,17 +112,17 @@ def labels(definition: str, outputs: Iterable[str]) -> tuple[str, ...]:
             strong += [*_quoted_answers(sentence), *_bare_answers(sentence)]
             weak += _quotes(sentence)
             weak += [] if _PROHIBITS.search(sentence) else [*_listed(sentence), *_letters(sentence)]
-    confirmed = any(same_answer(one, output) for one in weak for output in outputs)
-    found = [one for one in [*strong, *(weak if confirmed else [])] if _is_label(one)]
+    confirmed = any(same_answer(label, output) for label in weak for output in outputs)
+    found = [label for label in [*strong, *(weak if confirmed else [])] if _is_label(label)]
     kept: dict[str, str] = {}
-    for one in found:
-        kept.setdefault(_key(one), one)
+    for label in found:
+        kept.setdefault(_key(label), label)
     return tuple(kept.values()) if len(kept) <= MAX_LABELS else ()
 
 
-def same_answer(one: str, other: str) -> bool:
+def same_answer(first: str, second: str) -> bool:
     """Whether two answers are the same but for case and a full stop."""
-    return _key(one.strip(" .")) == _key(other.strip(" ."))
+    return _key(first.strip(" .")) == _key(second.strip(" ."))
 
 
 def promised(step: str, known: Collection[str]) -> list[str]:
@@ -132,9 +132,9 @@ def promised(step: str, known: Collection[str]) -> list[str]:
         found += _quoted_answers(sentence)
         choices = (_bare_answers, _listed, _letters, _chosen_words)
         for bare in (find(sentence) for find in choices):
-            if any(same_answer(one, label) for one in bare for label in known):
+            if any(same_answer(choice, label) for choice in bare for label in known):
                 found += bare
-    return [one for one in found if _is_label(one)]
+    return [label for label in found if _is_label(label)]
 
 
 def names(text: str, label: str) -> bool:
@@ -171,7 +171,9 @@ def _chosen_words(sentence: str) -> list[str]:
 
 
 def _captured(pattern: regex.Pattern[str], sentence: str) -> list[str]:
-    return [one.strip(" ,.") for found in pattern.finditer(sentence) for one in found.captures("q")]
+    return [
+        text.strip(" ,.") for found in pattern.finditer(sentence) for text in found.captures("q")
+    ]
 
 
 def _quotes(sentence: str) -> list[str]:
@@ -186,8 +188,8 @@ def _quotes(sentence: str) -> list[str]:
 def _listed(sentence: str) -> list[str]:
     found: list[str] = []
     sentence = _ASIDE.sub("", sentence)
-    for one in (one for pattern in _LISTS for one in pattern.finditer(sentence)):
-        items = _ITEM_LINK.split(_LIST_ENDS.sub("", one["list"]).strip())
+    for listing in (listing for pattern in _LISTS for listing in pattern.finditer(sentence)):
+        items = _ITEM_LINK.split(_LIST_ENDS.sub("", listing["list"]).strip())
         items = [_ITEM_START.sub("", item).strip(" \"'()") for item in items]
         if len(items) > 1 and all(0 < len(item.split()) <= MAX_ITEM_WORDS for item in items):
             found += items

@@ -104,8 +104,8 @@ def find_inline(line: str, kind: str, first: int) -> list[tuple[int, int]]:
     """
     pattern = _INLINE.get(kind)
     found = list(pattern.finditer(line)) if pattern else []
-    found = [one for one in found if not line[one.end()].islower()]
-    after_sentences = [one for one in found if _sentence_ends(line, one.start())]
+    found = [match for match in found if not line[match.end()].islower()]
+    after_sentences = [match for match in found if _sentence_ends(line, match.start())]
     strict, loose = _in_order(after_sentences, first), _in_order(found, first)
     return loose if len(loose) > max(1, len(strict)) else strict
 
@@ -117,9 +117,9 @@ def _sentence_ends(line: str, end: int) -> bool:
 
 def _in_order(found: list[regex.Match[str]], number: int) -> list[tuple[int, int]]:
     places = []
-    for one in found:
-        if _value(one["n"]) == number:
-            places.append(one.span())
+    for match in found:
+        if _value(match["n"]) == number:
+            places.append(match.span())
             number += 1
     return places
 

@@ -61,8 +61,8 @@ class CheckAccuracy:
 def measure(part: Part) -> tuple[CheckAccuracy, ...]:
     """Every check measured on one part, in the order of `CHECKS`."""
     pairs = [
-        (one.faults, {found.name for found in check(parse(one.text), one.task)})
-        for one in labelled(part)
+        (example.faults, {found.name for found in check(parse(example.text), example.task)})
+        for example in labelled(part)
     ]
     return tuple(
         CheckAccuracy(
@@ -78,7 +78,9 @@ def measure(part: Part) -> tuple[CheckAccuracy, ...]:
 def labelled(part: Part) -> tuple[Labelled, ...]:
     """The labelled instructions of one part."""
     tasks = {
-        line.id: TaskText(line.definition, tuple((one.input, one.output) for one in line.examples))
+        line.id: TaskText(
+            line.definition, tuple((example.input, example.output) for example in line.examples)
+        )
         for line in _read("labelled_tasks.jsonl", _TaskLine)
     }
     return tuple(

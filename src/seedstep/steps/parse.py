@@ -116,9 +116,9 @@ def parse(reply: str, *, cut: bool = False) -> ParsedSteps:
 
 def _choose(lists: Sequence[StepList | None], *, cut: bool) -> int:
     """The index of the last version that is whole, or else of the last that is a list."""
-    several = [at for at, one in enumerate(lists) if one and len(one.segments) > 1]
+    several = [at for at, version in enumerate(lists) if version and len(version.segments) > 1]
     whole = [at for at in several if not (cut and at == len(lists) - 1)]
-    some = [at for at, one in enumerate(lists) if one]
+    some = [at for at, version in enumerate(lists) if version]
     return (whole or several or some or [0])[-1]
 
 

@@ -75,7 +75,7 @@ async def _write(
         versions.append(_Version(len(talk.turns) - 1, parsed, check(parsed, text)))
         if versions[-1].is_good or len(versions) > settings.repairs:
             break
-        last = await talk.repair([repair_request(one) for one in versions[-1].findings])
+        last = await talk.repair([repair_request(finding) for finding in versions[-1].findings])
     written = _written(task, talk, versions, last)
     if judge_engine is None or written.failure:
         return written
@@ -126,8 +126,8 @@ def _written(
 
 def _best(versions: Sequence[_Version]) -> _Version | None:
     """The version with the fewest faults, the latest of equals."""
-    procedures = [one for one in versions if not one.parsed.reason]
-    return min(reversed(procedures), key=lambda one: len(one.findings), default=None)
+    procedures = [version for version in versions if not version.parsed.reason]
+    return min(reversed(procedures), key=lambda version: len(version.findings), default=None)
 
 
 def _failure(versions: Sequence[_Version], last: Turn) -> tuple[str, str]:
@@ -153,13 +153,13 @@ def preview_steps(settings: StepsSettings, tasks: Iterable[Task]) -> Preview:
     """
     tasks = tuple(islice(tasks, settings.limit))
     asked = [_turns(settings, task) for task in tasks]
-    counts = Counter(one.purpose for turns in asked for one in turns)
+    counts = Counter(request.purpose for turns in asked for request in turns)
     prompt_tokens = sum(map(_sent, asked))
     completion_tokens = INSTRUCTION_TOKENS * counts.total()
     if settings.judge is not None:
         counts["judge"] = len(tasks)
         judged = (_request(settings, "judge", judge_prompt(task, ())) for task in tasks)
-        prompt_tokens += sum(tokens_of(one) + INSTRUCTION_TOKENS for one in judged)
+        prompt_tokens += sum(tokens_of(request) + INSTRUCTION_TOKENS for request in judged)
         completion_tokens += JUDGEMENT_TOKENS * len(tasks)
     return Preview(tuple(asked[0]) if asked else (), dict(counts), prompt_tokens, completion_tokens)
 
@@ -207,7 +207,7 @@ def preview_examples(
     examples = EXAMPLE_TOKENS * len(tasks)
     return Preview(
         shown,
-        dict(Counter(one.purpose for one in empty)),
+        dict(Counter(request.purpose for request in empty)),
         sum(map(tokens_of, empty)) + settings.count * examples,
         (settings.count + RANKED) * examples,
     )

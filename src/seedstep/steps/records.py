@@ -185,31 +185,31 @@ class StepsStatistics:
 def statistics(tasks: Iterable[DescribedTask]) -> tuple[StepsStatistics, ...]:
     """All tasks first, then each category, in the order of their names."""
     groups: dict[str, list[DescribedTask]] = {}
-    for one in tasks:
-        groups.setdefault(one.category or NO_CATEGORY, []).append(one)
+    for task in tasks:
+        groups.setdefault(task.category or NO_CATEGORY, []).append(task)
     if not groups:
         return ()
-    everything = [one for group in groups.values() for one in group]
+    everything = [task for group in groups.values() for task in group]
     rows = (_row(name, groups[name], 1) for name in sorted(groups))
     return (_row(ALL, everything, len(groups)), *rows)
 
 
 def _row(group: str, tasks: Sequence[DescribedTask], categories: int) -> StepsStatistics:
-    written = [one.written for one in tasks]
-    good = [one for one in written if one.steps]
-    judgements = [one.judgement for one in good if one.judgement]
-    answers = [one for one in judgements if one.correct is not None]
+    written = [task.written for task in tasks]
+    good = [result for result in written if result.steps]
+    judgements = [result.judgement for result in good if result.judgement]
+    answers = [judgement for judgement in judgements if judgement.correct is not None]
     return StepsStatistics(
         group,
         len(tasks),
         categories,
-        fmean(len(one.definition.split()) for one in tasks),
-        fmean(sum(len(step.split()) for step in one.steps) for one in good) if good else None,
-        fmean(len(one.steps) for one in good) if good else None,
-        Counter(name for one in good for name in {finding.name for finding in one.findings}),
-        sum(bool(one.findings) for one in good),
-        Counter(one.failure for one in written if one.failure),
+        fmean(len(task.definition.split()) for task in tasks),
+        fmean(sum(len(step.split()) for step in result.steps) for result in good) if good else None,
+        fmean(len(result.steps) for result in good) if good else None,
+        Counter(name for result in good for name in {finding.name for finding in result.findings}),
+        sum(bool(result.findings) for result in good),
+        Counter(result.failure for result in written if result.failure),
         len(answers),
-        sum(bool(one.correct) for one in answers),
-        sum(bool(one.complete) for one in answers),
+        sum(bool(judgement.correct) for judgement in answers),
+        sum(bool(judgement.complete) for judgement in answers),
     )

@@ -79,7 +79,7 @@ def clip(text: str) -> str:
 
 def sentences(text: str) -> list[str]:
     """Sentences and lines, without white space around them."""
-    return [one for part in _SENTENCE.split(text) if (one := part.strip())]
+    return [sentence for part in _SENTENCE.split(text) if (sentence := part.strip())]
 
 
 def without_illustrations(text: str) -> str:
@@ -257,7 +257,7 @@ def _goes_onward(sentence: str, definition: str) -> bool:
     if not found or _PART_OF.match(sentence, found.end()):
         return False
     noun = (found["a"] or found["b"]).lower().rstrip("s")
-    known = {one["a"].split()[-1].lower() for one in _THING.finditer(definition)}
+    known = {thing["a"].split()[-1].lower() for thing in _THING.finditer(definition)}
     return noun in known and noun not in _PARTS and noun != "sentence"
 
 
@@ -318,7 +318,7 @@ def invented_example(step: str) -> str:
 
 def _quotes_at_length(text: str) -> bool:
     quoted = (next(filter(None, found.groups())) for found in _QUOTED.finditer(text))
-    return any(len(one.split()) >= QUOTED_WORDS for one in quoted)
+    return any(len(quotation.split()) >= QUOTED_WORDS for quotation in quoted)
 
 
 def impossible(step: str, definition: str) -> str:

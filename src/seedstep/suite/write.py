@@ -106,7 +106,7 @@ def _task(spec: TaskSpec, number: str) -> Task:
 def _instances(spec: TaskSpec) -> list[DrawnInstance]:
     """Instances with different inputs, none of them that of an example; by the task's name."""
     chance = generator(spec.name)
-    shown = {one.input for one in (*spec.positive, *spec.negative)}
+    shown = {example.input for example in (*spec.positive, *spec.negative)}
     drawn: dict[str, tuple[str, ...]] = {}
     for text, outputs in (spec.draw(chance) for _ in range(DRAWS)):
         if text not in shown:

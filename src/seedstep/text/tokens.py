@@ -55,26 +55,26 @@ def unicode_tokens(text: str) -> list[str]:
 TOKENIZERS = MappingProxyType({"latin": latin_tokens, "unicode": unicode_tokens})
 
 
-def rouge_l(one: Sequence[str], other: Sequence[str]) -> float:
+def rouge_l(first: Sequence[str], second: Sequence[str]) -> float:
     """ROUGE-L F1 in [0, 1]; 0 where a side has no tokens."""
-    return lcs_f1(LCSseq.similarity(one, other), len(one), len(other))
+    return lcs_f1(LCSseq.similarity(first, second), len(first), len(second))
 
 
-def rouge_l_and_1(one: Sequence[str], other: Sequence[str]) -> tuple[float, float]:
+def rouge_l_and_1(first: Sequence[str], second: Sequence[str]) -> tuple[float, float]:
     """ROUGE-L and ROUGE-1 F1, which asks for shared tokens in any order, as of sorted lists."""
-    in_order = LCSseq.similarity(one, other)
-    score = lcs_f1(in_order, len(one), len(other))
-    if in_order in (0, min(len(one), len(other))):
+    in_order = LCSseq.similarity(first, second)
+    score = lcs_f1(in_order, len(first), len(second))
+    if in_order in (0, min(len(first), len(second))):
         return score, score  # nothing more can be shared
-    return score, rouge_l(sorted(one), sorted(other))
+    return score, rouge_l(sorted(first), sorted(second))
 
 
-def lcs_f1(common: int, one: int, other: int) -> float:
-    """F1 of a common subsequence of `common` tokens between lists of `one` and `other`."""
+def lcs_f1(common: int, first: int, second: int) -> float:
+    """Return the F1 of `common` common tokens between lists of `first` and `second` tokens."""
     if common == 0:
         return 0.0
-    precision = common / one
-    recall = common / other
+    precision = common / first
+    recall = common / second
     return 2 * precision * recall / (precision + recall)
 
 

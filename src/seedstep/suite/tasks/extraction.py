@@ -214,28 +214,28 @@ DEPARTURE = TaskSpec(
 )
 
 MEETINGS = (
-    "{one} met {two} at the station in {city}.",
-    "On {day}, {one} and {two} repaired the old {thing}.",
-    "{one} sent {two} a {thing} from {city}.",
-    "In {month}, {one} borrowed a {thing} from {two}.",
-    "The {job} asked {one} and {two} to wait.",
+    "{person} met {other} at the station in {city}.",
+    "On {day}, {person} and {other} repaired the old {thing}.",
+    "{person} sent {other} a {thing} from {city}.",
+    "In {month}, {person} borrowed a {thing} from {other}.",
+    "The {job} asked {person} and {other} to wait.",
 )
 
 
 def _meeting(chance: Random) -> DrawnInstance:
-    one, two = chance.sample(NAMES, 2)
+    person, other = chance.sample(NAMES, 2)
     text = fill(
         chance,
         chance.choice(MEETINGS),
-        one=(one,),
-        two=(two,),
+        person=(person,),
+        other=(other,),
         city=CITIES,
         day=WEEKDAYS,
         thing=THINGS,
         month=MONTHS,
         job=JOBS,
     )
-    return text, (f"{one}, {two}",)
+    return text, (f"{person}, {other}",)
 
 
 PEOPLE = TaskSpec(

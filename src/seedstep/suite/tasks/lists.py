@@ -59,7 +59,9 @@ SORT = TaskSpec(
 
 def _crowd(chance: Random) -> str:
     target = chance.choice(COLOURS)
-    others = chance.sample([one for one in COLOURS if one != target], chance.randrange(1, 4))
+    others = chance.sample(
+        [colour for colour in COLOURS if colour != target], chance.randrange(1, 4)
+    )
     words = [target] * chance.randrange(1, 5) + others
     chance.shuffle(words)
     return f"Word: {target}\nList: {', '.join(words)}"

@@ -19,13 +19,13 @@ ANALOGY = "Word Analogy"
 KEYWORDS = "Keyword Tagging"
 
 _COUNTRY_OF = {capital: country for country, capital in CAPITALS.items()}
-_OPPOSITE_OF = OPPOSITES | {other: one for one, other in OPPOSITES.items()}
+_OPPOSITE_OF = OPPOSITES | {other: word for word, other in OPPOSITES.items()}
 _ASKED = re.compile(r"(\w[\w ]*) : \?$")
 
 
 def _capitals(chance: Random) -> str:
-    one, other = chance.sample(tuple(_COUNTRY_OF), 2)
-    return f"{one} : {_COUNTRY_OF[one]}. {other} : ?"
+    capital, other = chance.sample(tuple(_COUNTRY_OF), 2)
+    return f"{capital} : {_COUNTRY_OF[capital]}. {other} : ?"
 
 
 def _country(text: str) -> tuple[str, ...]:
@@ -75,8 +75,8 @@ CAPITAL = TaskSpec(
 
 
 def _contrast(chance: Random) -> str:
-    one, other = chance.sample(tuple(_OPPOSITE_OF), 2)
-    return f"{one} : {_OPPOSITE_OF[one]}. {other} : ?"
+    word, other = chance.sample(tuple(_OPPOSITE_OF), 2)
+    return f"{word} : {_OPPOSITE_OF[word]}. {other} : ?"
 
 
 def _contrary(text: str) -> tuple[str, ...]:

@@ -190,7 +190,7 @@ ACTIVITIES = (
 def _timetable(chance: Random) -> str:
     days = sorted(chance.sample(range(7), 3))
     activities = chance.sample(ACTIVITIES, 3)
-    lines = [f"{WEEKDAYS[day]}: {one}" for day, one in zip(days, activities, strict=True)]
+    lines = [f"{WEEKDAYS[day]}: {activity}" for day, activity in zip(days, activities, strict=True)]
     place = chance.randrange(3)
     question = chance.choice(
         (f"What is on {WEEKDAYS[days[place]]}?", f"On which day is {activities[place]}?")

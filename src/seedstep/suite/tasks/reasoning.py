@@ -119,22 +119,24 @@ CONTRARY = {
     "louder": "quieter",
     "stronger": "weaker",
 }
-_CONTRARY = CONTRARY | {other: one for one, other in CONTRARY.items()}
+_CONTRARY = CONTRARY | {other: word for word, other in CONTRARY.items()}
 _COMPARED = re.compile(r"(\w+) is (\w+) than (\w+)\.")
 
 
 def _comparison(chance: Random) -> str:
-    one, other = chance.sample(NAMES, 2)
+    person, other = chance.sample(NAMES, 2)
     degree = chance.choice(tuple(_CONTRARY))
     contrary = _CONTRARY[degree]
-    false = chance.choice((f"{other} is {degree} than {one}", f"{one} is {contrary} than {other}"))
-    conclusion = chance.choice((f"{other} is {contrary} than {one}", false))
-    return f"Premise: {one} is {degree} than {other}.\nConclusion: {conclusion}."
+    false = chance.choice(
+        (f"{other} is {degree} than {person}", f"{person} is {contrary} than {other}")
+    )
+    conclusion = chance.choice((f"{other} is {contrary} than {person}", false))
+    return f"Premise: {person} is {degree} than {other}.\nConclusion: {conclusion}."
 
 
 def _follows(text: str) -> tuple[str, ...]:
-    (one, degree, _), (first, again, _) = _COMPARED.findall(text)
-    return ("true" if (one == first) == (degree == again) else "false",)
+    (person, degree, _), (first, again, _) = _COMPARED.findall(text)
+    return ("true" if (person == first) == (degree == again) else "false",)
 
 
 COMPARISON = TaskSpec(

@@ -18,23 +18,23 @@ COREFERENCE = "Coreference Resolution"
 DIALOGUE = "Dialogue Act Recognition"
 
 SCENES = (
-    "{one} met {two} at the market in {city}. {pronoun} was carrying a {thing}.",
-    "{one} waved at {two} from the bus. {pronoun} did not look happy.",
-    "{one} and {two} missed the train to {city}. {pronoun} had lost the tickets.",
-    "{one} played cards with {two} on {day}. {pronoun} won every time.",
-    "{one} phoned {two} on {day}. {pronoun} had a cold.",
+    "{person} met {other} at the market in {city}. {pronoun} was carrying a {thing}.",
+    "{person} waved at {other} from the bus. {pronoun} did not look happy.",
+    "{person} and {other} missed the train to {city}. {pronoun} had lost the tickets.",
+    "{person} played cards with {other} on {day}. {pronoun} won every time.",
+    "{person} phoned {other} on {day}. {pronoun} had a cold.",
 )
 
 
 def _scene(chance: Random) -> DrawnInstance:
     people = {"She": chance.choice(FEMALE), "He": chance.choice(MALE)}
     pronoun = chance.choice(tuple(people))
-    one, two = chance.sample(tuple(people.values()), 2)
+    person, other = chance.sample(tuple(people.values()), 2)
     text = fill(
         chance,
         chance.choice(SCENES),
-        one=(one,),
-        two=(two,),
+        person=(person,),
+        other=(other,),
         pronoun=(pronoun,),
         city=CITIES,
         thing=taking_a(THINGS),
@@ -82,22 +82,22 @@ PRONOUN = TaskSpec(
 )
 
 PAIRS = (
-    ("{one} and {two} are neighbours; the {which} has a garden.", "Who has a garden?"),
-    ("{one} and {two} live in {city}; the {which} was born there.", "Who was born there?"),
-    ("{one} and {two} ran a race; the {which} won it.", "Who won it?"),
-    ("{one} and {two} play music; the {which} plays the flute.", "Who plays the flute?"),
-    ("{one} and {two} went to {city}; the {which} took the bus.", "Who took the bus?"),
+    ("{person} and {other} are neighbours; the {which} has a garden.", "Who has a garden?"),
+    ("{person} and {other} live in {city}; the {which} was born there.", "Who was born there?"),
+    ("{person} and {other} ran a race; the {which} won it.", "Who won it?"),
+    ("{person} and {other} play music; the {which} plays the flute.", "Who plays the flute?"),
+    ("{person} and {other} went to {city}; the {which} took the bus.", "Who took the bus?"),
 )
 _NAMED = re.compile(r"(?P<former>\w+) and (?P<latter>\w+) .*; the (?P<which>\w+) ")
 
 
 def _pair(chance: Random) -> str:
-    one, two = chance.sample(NAMES, 2)
+    person, other = chance.sample(NAMES, 2)
     return fill(
         chance,
         " ".join(chance.choice(PAIRS)),
-        one=(one,),
-        two=(two,),
+        person=(person,),
+        other=(other,),
         which=("former", "latter"),
         city=CITIES,
     )

@@ -162,7 +162,7 @@ KINDS = {
 def _exchange(chance: Random) -> str:
     scene = chance.choice(SCENES)
     kind = chance.choice([kind for kind in KINDS if f"{{{kind}}}" in scene])
-    words = {one: taking_a(KINDS[one]) for one in KINDS}
+    words = {kind_of_word: taking_a(KINDS[kind_of_word]) for kind_of_word in KINDS}
     old, new = chance.sample(words[kind], 2)
     sentence = fill(chance, scene, **{**words, kind: [old]})
     return f"Sentence: {sentence}\nReplace: {old}\nBy: {new}"

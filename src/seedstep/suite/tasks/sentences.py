@@ -159,11 +159,14 @@ GAP = TaskSpec(
 )
 
 TOLD = (
-    ("{one} gave {two} a {thing}.", "{two} got a {thing} from {one}."),
-    ("{one} sold a {thing} to {two}.", "{two} bought a {thing} from {one}."),
-    ("{one} is the boss of {two}.", "{two} works for {one}."),
-    ("{one} lent {two} a {colour} {thing}.", "{two} borrowed a {colour} {thing} from {one}."),
-    ("{one} taught {two} how to cook.", "{two} learned how to cook from {one}."),
+    ("{person} gave {other} a {thing}.", "{other} got a {thing} from {person}."),
+    ("{person} sold a {thing} to {other}.", "{other} bought a {thing} from {person}."),
+    ("{person} is the boss of {other}.", "{other} works for {person}."),
+    (
+        "{person} lent {other} a {colour} {thing}.",
+        "{other} borrowed a {colour} {thing} from {person}.",
+    ),
+    ("{person} taught {other} how to cook.", "{other} learned how to cook from {person}."),
 )
 
 
@@ -174,8 +177,8 @@ def _told_twice(chance: Random) -> DrawnInstance:
     colour = chance.choice(taking_a(COLOURS))
     thing = chance.choice(taking_a(THINGS))
     again = people if label == "same" else people[::-1]
-    told = first.format(one=people[0], two=people[1], thing=thing, colour=colour)
-    retold = second.format(one=again[0], two=again[1], thing=thing, colour=colour)
+    told = first.format(person=people[0], other=people[1], thing=thing, colour=colour)
+    retold = second.format(person=again[0], other=again[1], thing=thing, colour=colour)
     return f"First: {told}\nSecond: {retold}", (label,)
 
 

@@ -121,7 +121,7 @@ _PAIRS = {
     label: tuple(pairs.items()) + tuple((value, key) for key, value in pairs.items())
     for label, pairs in (("same", SYNONYMS), ("opposite", OPPOSITES))
 }
-_RELATIONS = {f"{one}, {other}": label for label in _PAIRS for one, other in _PAIRS[label]}
+_RELATIONS = {f"{word}, {other}": label for label in _PAIRS for word, other in _PAIRS[label]}
 
 
 def _pair(chance: Random) -> str:
