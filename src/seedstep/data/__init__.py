@@ -1,4 +1,4 @@
-"""Task records and the file formats they are read from."""
+"""Task records, and the files that they are read from and written to."""
 
 from seedstep.data.files import (
     files_in,

@@ -1,11 +1,13 @@
-"""The form in which a task is written in a file, and the task that comes of it.
+"""Tasks as they are written in files.
 
-SUPER-NATURALINSTRUCTIONS files and users' own JSON lines have the same parts under different
-names: each format is a subclass of `WrittenTask` that names them.
+Files of SUPER-NATURALINSTRUCTIONS and users' own JSON lines have the same parts under different
+names. Each format is a subclass of `WrittenTask` that gives the names.
 
 Example::
 
-    found = task_of(written, "task001_name", limit=100)  # a Task, or what is wrong
+    >>> written = WrittenTask(definition="Sort.", instances=(WrittenInstance("b a", "a b"),))
+    >>> task_of(written, "sorting").instances
+    (Instance(input='b a', outputs=('a b',), id='sorting-1'),)
 """
 
 import re
@@ -21,7 +23,7 @@ __all__ = ["TextOrTexts", "WrittenExample", "WrittenInstance", "WrittenTask", "s
 _NUMBERED = re.compile(r"\d{1,4}\.[ \t]+")
 
 TextOrTexts = str | tuple[str, ...]
-"""One text, or a list of them."""
+"""One text or a list of texts."""
 
 
 class WrittenExample(msgspec.Struct, frozen=True):
@@ -33,7 +35,7 @@ class WrittenExample(msgspec.Struct, frozen=True):
 
 
 class WrittenInstance(msgspec.Struct, frozen=True):
-    """An input with its reference outputs. Without an id it is named after task and place."""
+    """An input with its reference outputs. Without an id it is named after its task and place."""
 
     input: str
     output: TextOrTexts
@@ -43,7 +45,7 @@ class WrittenInstance(msgspec.Struct, frozen=True):
 class WrittenTask(msgspec.Struct, frozen=True, kw_only=True):
     """A task. Of several definitions and categories the first is used.
 
-    Steps are a list, or a numbered text; `unrefined` are those before their refining.
+    `steps` is a list or a numbered text. `unrefined` are the steps before they were refined.
     """
 
     definition: TextOrTexts = ""
@@ -58,10 +60,10 @@ class WrittenTask(msgspec.Struct, frozen=True, kw_only=True):
 def task_of(
     written: WrittenTask, task_id: str, *, limit: int | None = None, bare: bool = False
 ) -> Task | list[BadLine]:
-    """The task with its first `limit` instances, all texts as written; or all that is wrong.
+    """Return the task with its first `limit` instances, or all faults of its file.
 
-    What is wrong with the instances beyond the limit is told too. A task without instances is
-    fine if it may be `bare`.
+    Texts are kept as they are written. Instances beyond the limit are checked too. A task without
+    instances is a fault unless it may be `bare`.
     """
     if faults := list(_faults(written, task_id, bare=bare)):
         return faults
@@ -81,9 +83,14 @@ def task_of(
 
 
 def steps_of(written: TextOrTexts) -> tuple[str, ...]:
-    """The steps of a list, numbered or not, or of a text such as `1. Read.` with one step a line.
+    """Return the steps of a list, numbered or not, or of a text with one numbered step a line.
 
-    Lines without a number belong to the step before; a text without any is one step.
+    Lines without a number belong to the step before them. A text without numbers is one step.
+
+    Example::
+
+        >>> steps_of("1. Read.\\n2. Answer\\nbriefly.")
+        ('Read.', 'Answer\\nbriefly.')
     """
     if not isinstance(written, str):
         steps = tuple(step for step in written if step.strip())
@@ -120,7 +127,7 @@ def _examples(written: tuple[WrittenExample, ...]) -> tuple[Example, ...]:
 
 
 def _faults(written: WrittenTask, task_id: str, *, bare: bool) -> Iterator[BadLine]:
-    """What is wrong with a task whose parts all have the right type, under the file's names."""
+    """Yield the faults of a task whose parts have the right types, by the file's field names."""
     names = {field.name: field.encode_name for field in msgspec.structs.fields(written)}
     if not _first(written.definition).strip():
         yield BadLine(names["definition"], "empty", "write what the task is")

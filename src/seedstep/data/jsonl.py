@@ -1,7 +1,7 @@
-"""Read JSON lines from files that may be broken, huge or hostile.
+"""JSON lines from files that may be broken, huge or hostile.
 
-Every bad line becomes a `BadLine` that says where and what, so that a caller can report all
-of them or stop at the first.
+A line that can't be read becomes a `BadLine`, so that a caller can report all of them or stop at
+the first.
 
 Example::
 
@@ -42,9 +42,9 @@ _MISSING = re.compile(r"Object missing required field `(?P<field>[^`]+)`")
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """What is wrong with one line, or one file that is a JSON object.
+    """What is wrong with a line, or with a file that is one JSON object.
 
-    `field` is a JSON path as in `instances[3].output`; empty where all of it is meant.
+    `field` is a JSON path such as `instances[3].output`. It is empty where the whole line is meant.
     """
 
     field: str
@@ -53,7 +53,7 @@ class BadLine:
 
 
 def decode_json(data: bytes, record: type[T], where: str) -> T | BadLine:
-    """One JSON object as a `record`; `where` it belongs is told in the remedy.
+    """Decode a JSON object as a `record`. `where` it belongs is told in the remedy.
 
     `NaN` and `Infinity`, which Python writes and some released task files have, are read as null.
     """
@@ -89,31 +89,31 @@ def _validation(message: str, one_object: str) -> BadLine:
 
 
 MAX_LINE_BYTES = 1 << 20
-"""Longest line read unless told otherwise. A longer one is reported, and skipped unheld."""
+"""Bytes of the longest line that is read by default. Longer lines are skipped and reported."""
 
 ON_EACH_LINE = "on each line"
-"""Where a JSON object belongs, as remedies say."""
+"""Where a JSON object belongs, for remedies."""
 
 
 def read_jsonl(
     path: Path, record: type[T], longest: int = MAX_LINE_BYTES
 ) -> Generator[tuple[int, T | BadLine]]:
-    """Yield (line number from 1, record or `BadLine`), leaving blank lines out.
+    """Yield (line number from 1, record or `BadLine`). Blank lines are left out.
 
-    `longest` is that of a line, in bytes: whole MiB.
+    `longest` is the length of the longest line, in bytes; it is a whole number of MiB.
 
     Raises:
-        InputError: the file is not there or can't be read.
+        InputError: the file is missing or can't be read.
     """
     for number, line in read_lines(path, longest):
         yield number, line if isinstance(line, BadLine) else decode_json(line, record, ON_EACH_LINE)
 
 
 def read_lines(path: Path, longest: int = MAX_LINE_BYTES) -> Generator[tuple[int, bytes | BadLine]]:
-    """Yield (line number from 1, line or `BadLine`), leaving blank lines out.
+    """Yield (line number from 1, line or `BadLine`). Blank lines are left out.
 
     Raises:
-        InputError: the file is not there or can't be read.
+        InputError: the file is missing or can't be read.
     """
     try:
         with path.open("rb") as file:
@@ -130,7 +130,7 @@ def read_lines(path: Path, longest: int = MAX_LINE_BYTES) -> Generator[tuple[int
 
 
 def _lines(file: BufferedReader, longest: int) -> Iterator[bytes | None]:
-    """Lines of a binary file, without a byte order mark; None for one that is too long."""
+    """Yield a binary file's lines without a byte order mark; None for a line that is too long."""
     if file.peek(len(BOM_UTF8)).startswith(BOM_UTF8):
         file.read(len(BOM_UTF8))
     while line := file.readline(longest):

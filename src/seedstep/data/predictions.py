@@ -1,12 +1,12 @@
-"""Predictions that were made elsewhere, from JSON lines.
+"""Predictions that were made by other programs, from JSON lines.
 
-A line has the text under `prediction` (or `Prediction`, `response`, `text`), and says which
-instance it is for:
+A line has the text under `prediction` (or `Prediction`, `response`, `text`) and tells its instance
+in one of two ways:
 
-- by the instance's `id` (or `instance`, or the `id` in `Instance`): plain files, the leaderboard's,
-  and those that Tk-Instruct's scripts write, which repeat the whole instance;
-- without one, by `instruction` (or `definition`) and `input`, but for white space around them:
-  Self-Instruct's published answers to its 252 user-oriented instructions.
+- by the instance's `id` (or `instance`, or the `id` in `Instance`). The leaderboard's files do so,
+  and those of Tk-Instruct's scripts, which repeat the whole instance;
+- by `instruction` (or `definition`) and `input`. Self-Instruct's published answers to its 252
+  user-oriented instructions do so. White space around both is ignored.
 
 Example::
 
@@ -40,12 +40,12 @@ class PredictionFile:
 
 
 def read_predictions(path: Path, tasks: Iterable[Task]) -> PredictionFile:
-    """All predictions of a file. `tasks` have the instances that lines without an id are for.
+    """Read all predictions of a file. Lines without an id are looked up in `tasks`.
 
-    Whether there is an instance with a line's id is not asked.
+    The ids of other lines are not looked up.
 
     Raises:
-        InputError: the file is not there or can't be read.
+        InputError: the file is missing or can't be read.
     """
     content = _Content(tasks)
     predictions: list[Prediction] = []
@@ -60,7 +60,7 @@ def read_predictions(path: Path, tasks: Iterable[Task]) -> PredictionFile:
 
 
 class _Content:
-    """Instances by their task's definition and their input. They are gathered when needed."""
+    """The ids of instances by definition and input. They are gathered at the first look-up."""
 
     def __init__(self, tasks: Iterable[Task]) -> None:
         self._tasks = tasks
@@ -96,7 +96,7 @@ def _prediction(line: int, record: Mapping[str, Any], content: _Content) -> Pred
 
 
 def _instance(record: Mapping[str, Any], content: _Content) -> str | BadLine:
-    """The id of the instance that a line is for."""
+    """Return the id of the instance that a line is for."""
     known = dict(_named_ids(record))
     named = _text_of(known, tuple(known))
     if named is not None:
@@ -121,7 +121,7 @@ def _named_ids(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _text_of(record: Mapping[str, Any], names: tuple[str, ...]) -> str | BadLine | None:
-    """The first of some fields that is there, if it is a text."""
+    """Return the first of some fields that is there; a `BadLine` if it is no text."""
     for name in names:
         if (value := record.get(name)) is not None:
             if isinstance(value, str):

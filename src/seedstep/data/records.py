@@ -2,7 +2,9 @@
 
 Example::
 
-    Task("seed_001", "Translate the sentence into French.", (Instance("Hello.", ("Bonjour.",)),))
+    >>> hello = Instance("Hello.", ("Bonjour.", "Salut."))
+    >>> Task("seed_001", "Translate into French.", (hello,)).instances[0].output
+    'Bonjour.'
 """
 
 from collections import Counter
@@ -28,9 +30,9 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One input, which may be empty, with one or more reference outputs.
+    """An input, which may be empty, with one or more reference outputs.
 
-    `id` is unique within its task; empty where instances are not told apart.
+    `id` is unique within the task. It is empty where nothing tells instances apart.
     """
 
     input: str
@@ -45,10 +47,10 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a system wrote for an instance. If it `failed`, that says why, and no text counts.
+    """What a system wrote for an instance. `failed` says why there is no text, where there is none.
 
-    `task` is for people; what counts is the task of the reference with the same instance id.
-    `line` is the line of the file that it was read from, 0 if it is from elsewhere.
+    `task` is for people: scores go by the task of the reference with the same instance id. `line`
+    is the line of the file that the prediction was read from, or 0.
     """
 
     task: str
@@ -60,7 +62,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A demonstration that belongs to a task: what to do (positive), or not to do (negative)."""
+    """A demonstration of a task: a positive one to imitate, or a negative one to avoid."""
 
     input: str
     output: str
@@ -71,8 +73,8 @@ class Example:
 class Task:
     """A definition (Self-Instruct calls it the instruction) with its examples and instances.
 
-    `steps` is the task's step-by-step instruction, `unrefined_steps` what it was before its
-    refining; both are empty where there is none.
+    `steps` is the step-by-step instruction, `unrefined_steps` the same before it was refined. Both
+    are empty where the task has none.
     """
 
     id: str
@@ -93,11 +95,12 @@ def instance_id(task: str, place: int) -> str:
 
 
 def instances_of(tasks: Sequence[Task]) -> Iterator[tuple[str, Task, Instance]]:
-    """Each instance with its task and its id, which has the task's before it where two tasks have
-    the same.
+    """Yield (id, task, instance) for each instance.
+
+    An id that several instances have is preceded by the id of the task.
 
     Raises:
-        InputError: even so two are the same.
+        InputError: two instances of a task have the same id.
     """
     counts = Counter(instance.id for task in tasks for instance in task.instances)
     seen: set[str] = set()
@@ -112,10 +115,10 @@ def instances_of(tasks: Sequence[Task]) -> Iterator[tuple[str, Task, Instance]]:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a file.
+    """Something that is wrong with a file.
 
-    `line` counts from 1; 0 means the whole file. `field` is a JSON path as in
-    `Instances[3].output`; empty means the whole line or file.
+    `line` counts from 1; 0 means the whole file. `field` is a JSON path such as
+    `Instances[3].output`; it is empty where the whole line or file is meant.
     """
 
     path: Path
@@ -126,22 +129,22 @@ class Problem:
 
     @property
     def what(self) -> str:
-        """Where and what, in one phrase."""
+        """Where the problem is and what it is, in one phrase."""
         line = f", line {self.line}" if self.line else ""
         field = f", field '{self.field}'" if self.field else ""
         return f"{self.path}{line}{field}: {self.message}"
 
 
 def placed(path: Path, line: int, found: Iterable[BadLine]) -> list[Problem]:
-    """What was found wrong with a line of a file, or with all of it where `line` is 0."""
+    """Return the faults of a line as problems of its file; `line` 0 means the whole file."""
     return [Problem(path, line, fault.field, fault.message, fault.remedy) for fault in found]
 
 
 def raise_first(problems: Sequence[Problem], hint: str = "") -> None:
-    """Raise the first problem, if there is one, saying how many more there are.
+    """Raise the first problem, if there is one, and say how many more there are.
 
     Raises:
-        InputError: with the problem's remedy, and the `hint` after it.
+        InputError: with the problem's remedy, followed by the `hint`.
     """
     if not problems:
         return

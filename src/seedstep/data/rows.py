@@ -1,7 +1,7 @@
-"""Instruction data as most tools write it: a line for each instance, with its instruction.
+"""Instruction data with one instance a line, as most tools write it.
 
-A line has `instruction`, `output` and optionally `input`, as `seedstep export --format alpaca`
-writes it. Lines with the same instruction are instances of one task.
+A line has `instruction`, `output` and optionally `input`, as written by `seedstep export --format
+alpaca`. Lines with the same instruction are instances of one task.
 
 Example::
 
@@ -33,10 +33,10 @@ class _Shape(msgspec.Struct, frozen=True):
 
 
 def has_rows(path: Path) -> bool:
-    """Whether a file of JSON lines has an instance on each line, going by the first one.
+    """Return whether a file of JSON lines has one instance a line. The first line decides.
 
     Raises:
-        InputError: the file is not there or can't be read.
+        InputError: the file is missing or can't be read.
     """
     for _, line in read_lines(path, LONGEST_LINE):
         found = line if isinstance(line, BadLine) else decode_json(line, _Shape, "on each line")
@@ -49,13 +49,13 @@ def has_rows(path: Path) -> bool:
 
 
 def load_rows(path: Path, *, limit: int | None = None, skip_bad: bool = False) -> TaskFiles:
-    """The tasks of a file, each with its first `limit` instances. With `skip_bad` the problems
-    are returned.
+    """Read the tasks of a file, each with its first `limit` instances.
 
-    A task and an instance are named after the line where they begin.
+    Tasks and instances are named after the line where they begin. With `skip_bad`, problems are
+    returned instead of raised.
 
     Raises:
-        InputError: the first problem, and how many more there are; or nothing is left.
+        InputError: a line has a problem, or no task is left.
     """
     return collect(_scan(path, limit), skip_bad=skip_bad)
 

@@ -1,13 +1,13 @@
-"""Seed tasks: our own 175, and the user's files.
+"""Seed tasks: the 175 of this project, and files of the user's own.
 
-A seed file has one JSON object a line, as Self-Instruct released its seeds: `instruction`,
-`instances` (a list of `input` and `output`), `is_classification`, and optionally `id` and
-`name`. Other fields are ignored.
+A seed file has one JSON object a line, in the format of Self-Instruct's released seeds:
+`instruction`, `instances` (a list of `input` and `output`), `is_classification`, and optionally
+`id` and `name`. Other fields are ignored.
 
 Example::
 
-    for problem in read_seeds(Path("my_seeds.jsonl")).problems:
-        print(problem.what)
+    >>> len(seed_tasks())
+    175
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ __all__ = ["SeedFile", "read_seeds", "require_seeds", "seed_tasks"]
 
 @dataclass(frozen=True, slots=True)
 class SeedFile:
-    """A seed file as it was read: good tasks with their lines, and problems."""
+    """What was read from a seed file: good tasks with their lines, and problems."""
 
     path: Path
     tasks: tuple[Task, ...]
@@ -47,13 +47,13 @@ class _Seed:
 
 
 def seed_tasks() -> tuple[Task, ...]:
-    """The 175 seed tasks written for this project, 25 of them classification."""
+    """Return the 175 seed tasks written for this project. 25 of them are classification tasks."""
     with resources.as_file(resources.files("seedstep.data") / "seed_tasks.jsonl") as path:
         return require_seeds(path)
 
 
 def require_seeds(path: Path) -> tuple[Task, ...]:
-    """The tasks of a seed file that has no problems.
+    """Return the tasks of a seed file that has no problems.
 
     Raises:
         InputError: the first problem, and how many more there are.
@@ -64,10 +64,10 @@ def require_seeds(path: Path) -> tuple[Task, ...]:
 
 
 def read_seeds(path: Path) -> SeedFile:
-    """The good tasks of a seed file, and all that is wrong with the form of the others.
+    """Return the good tasks of a seed file, and what is wrong with the form of the others.
 
     Raises:
-        InputError: the file is not there or can't be read.
+        InputError: the file is missing or can't be read.
     """
     tasks: list[Task] = []
     lines: list[int] = []
@@ -98,7 +98,7 @@ def _id(seed: _Seed, line: int) -> str:
 
 
 def _faults(seed: _Seed, line: int, seen: dict[str, int]) -> Sequence[BadLine]:
-    """What is wrong with a well-formed line. `seen` maps earlier ids and instructions to lines."""
+    """Return a well-formed line's faults. `seen` maps earlier ids and instructions to lines."""
     faults = []
     if not seed.instruction.strip():
         faults.append(BadLine("instruction", "empty", "write the task's text"))

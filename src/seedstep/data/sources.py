@@ -1,9 +1,9 @@
-"""Tasks from wherever a user has them: SUPER-NATURALINSTRUCTIONS, or JSON lines of their own.
+"""Tasks from SUPER-NATURALINSTRUCTIONS, or from JSON lines of the user's own.
 
-A line needs a `definition` (or `instruction`) and nothing else. It may have `id`, `category`,
-`positive_examples` and `negative_examples` (lists of `input`, `output`, `explanation`),
-`instances` (a list of `input`, `output`, `id`; several outputs are a list), and `steps` and
-`unrefined` (the step-by-step instruction and what it was before its refining, as lists).
+A line needs a `definition` (or `instruction`). It may have `id`, `category`, `positive_examples`
+and `negative_examples` (lists of `input`, `output`, `explanation`), `instances` (a list of `input`,
+`output` or a list of outputs, and `id`), and `steps` and `unrefined` (the step-by-step instruction
+after and before it was refined, as lists).
 
 Example::
 
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 LONGEST_LINE = 64 << 20
-"""Bytes of a task with all its instances."""
+"""Bytes of the longest line: a task with all its instances."""
 
 
 class _TaskLine(WrittenTask, frozen=True, kw_only=True):
@@ -47,10 +47,10 @@ def load_tasks(
     limit: int | None = None,
     skip_bad: bool = False,
 ) -> TaskFiles:
-    """As `scan_tasks`, all at once. With `skip_bad` the problems are returned.
+    """Read all tasks that `scan_tasks` yields. With `skip_bad`, problems are returned, not raised.
 
     Raises:
-        InputError: the first problem, and how many more there are; or nothing is left.
+        InputError: a task has a problem, or no task is left.
     """
     return collect(scan_tasks(path, split, track, limit=limit), skip_bad=skip_bad)
 
@@ -62,13 +62,13 @@ def scan_tasks(
     *,
     limit: int | None = None,
 ) -> Iterator[Task | Problem]:
-    """Tasks one by one, and problems in between.
+    """Yield tasks one by one, and a problem in place of each task that can't be read.
 
-    A directory and a file `*.json` are read as `scan_task_files` does; any other file is JSON
-    lines. `limit` is the number of instances kept of each task.
+    A directory or a `*.json` file is read by `scan_task_files`, any other file as JSON lines. At
+    most `limit` instances of each task are kept.
 
     Raises:
-        InputError: nothing is there, or no task or no such split is in it.
+        InputError: the path, the split or all tasks are missing.
     """
     if path.is_dir() or path.suffix == ".json":
         yield from scan_task_files(path, split, track, limit)
@@ -79,7 +79,7 @@ def scan_tasks(
 
 
 def _scan_lines(path: Path, limit: int | None) -> Iterator[Task | Problem]:
-    """Tasks of a file of JSON lines. One without an id is named after its line."""
+    """Yield the tasks of a file of JSON lines. A task without an id is named after its line."""
     empty = True
     seen: dict[str, int] = {}
     for line, found in read_jsonl(path, _TaskLine, LONGEST_LINE):
@@ -96,7 +96,7 @@ def _scan_lines(path: Path, limit: int | None) -> Iterator[Task | Problem]:
 def _task(
     written: _TaskLine, line: int, limit: int | None, seen: dict[str, int]
 ) -> Task | list[BadLine]:
-    """The task of a line. `seen` maps earlier ids to lines."""
+    """Return the task of a line. `seen` maps earlier ids to lines."""
     task_id = written.id or f"task_{line}"
     whole = msgspec.structs.replace(written, definition=written.definition or written.instruction)
     read = task_of(whole, task_id, limit=limit, bare=True)
@@ -108,20 +108,21 @@ def _task(
 
 
 FIELDS = ("instruction", "definition", "input", "prompt", "question", "text")
-"""Where a JSON line has its texts; besides, `instances` may be a list of objects with `input`."""
+"""The fields of a JSON line that hold texts, besides `input` of the objects in `instances`."""
 
 INSTRUCTIONS = ("instruction", "definition", "prompt", "question", "text")
-"""Those of them that say what to do."""
+"""The fields that say what to do."""
 
 
 def evaluation_items(path: Path, *, inputs: bool = True) -> Iterator[tuple[str, str]]:
-    """Yield (name, text) of each item: task files, a directory of them, JSON lines, or text.
+    """Yield the name and the text of each item of an evaluation set.
 
-    A directory with a test split gives the tasks of that. Without `inputs` the definitions of
-    tasks and the instructions of lines alone.
+    The set is a directory of task files (its test split, if it has one), a task file, JSON lines,
+    or a text file with one item a line. Without `inputs`, only definitions and instructions are
+    yielded.
 
     Raises:
-        InputError: a file is not there, can't be read, or something in it is no item.
+        InputError: a file is missing or can't be read, or something in it is no item.
     """
     if path.is_dir() or path.suffix == ".json":
         has_split = (path / "splits" / "default" / "test_tasks.txt").is_file()

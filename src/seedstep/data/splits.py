@@ -1,4 +1,4 @@
-"""Which files a directory of SUPER-NATURALINSTRUCTIONS tasks has, and which a split names.
+"""The task files of a SUPER-NATURALINSTRUCTIONS directory, and those that a split names.
 
 The directory holds `tasks/*.json` and `splits/TRACK/SPLIT_tasks.txt`, or just `*.json`. A split
 names a task by its file, or by an older name with the same number.
@@ -22,13 +22,13 @@ from seedstep.errors import InputError
 __all__ = ["SHARED_NUMBERS", "task_paths"]
 
 SHARED_NUMBERS = frozenset({"119", "672", "861", "868"})
-"""Numbers that two tasks of the released set share: only their whole names tell them apart."""
+"""Numbers that two tasks of the released set share. Only their whole names tell them apart."""
 
 SUFFIX = "_tasks.txt"
-"""How the name of a split's file ends."""
+"""The end of the name of a split's file."""
 
 LONGEST_SHOWN = 100
-"""Characters of a name in a message."""
+"""Characters of a name that a message shows."""
 
 _NUMBERED = re.compile(r"task([0-9]+)_")
 _DIGITS = re.compile(r"([0-9]+)")
@@ -45,10 +45,10 @@ class _Entry:
 def task_paths(
     folder: Path, split: str | None = None, track: str = "default"
 ) -> Iterator[Path | Problem]:
-    """The task files of a directory in the natural order of their names, or in a split's order.
+    """Yield the task files of a directory in natural order, or those of a split in its order.
 
     Raises:
-        InputError: there are no task files, or no such split; or it names none.
+        InputError: there are no task files, the split is missing, or it names no task.
     """
     files = _task_files(folder)
     if split is None:
@@ -58,7 +58,7 @@ def task_paths(
 
 
 def _in_split(path: Path, files: Mapping[str, Path]) -> Iterator[Path | Problem]:
-    """The files that a split names, each once, in its order."""
+    """Yield the files that a split names, each once, in the split's order."""
     older = defaultdict(list)
     for name in sorted(files):
         if numbered := _NUMBERED.match(name):
@@ -94,13 +94,13 @@ def _task_files(folder: Path) -> dict[str, Path]:
 
 
 def _natural(path: Path) -> tuple[list[str | int], str]:
-    """A key that puts task2 before task10."""
+    """Return a sort key that puts task2 before task10."""
     parts = _DIGITS.split(path.stem)
     return [int(part) if place % 2 else part for place, part in enumerate(parts)], path.stem
 
 
 def _split_path(folder: Path, split: str, track: str) -> Path:
-    """The file of a split. The names are only compared with those that are there."""
+    """Return the file of a split. The names are only compared with those of files, never opened."""
     tracks = {path.name: path for path in _listed(folder / "splits") if path.is_dir()}
     if not tracks:
         remedy = "leave the split out, or name the directory that has splits/ and tasks/"
@@ -142,7 +142,7 @@ def _entries(path: Path) -> Iterator[_Entry]:
 
 
 def _resolve(name: str, files: Mapping[str, Path], older: Mapping[str, list[str]]) -> str | BadLine:
-    """The name of the file that an entry means: its own, or the only one with its number."""
+    """Return the name of the file that an entry means: its own, or the only one with its number."""
     if name in files:
         return name
     missing = f"there is no task file {_shown(name)}.json"

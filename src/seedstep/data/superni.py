@@ -1,8 +1,8 @@
-"""SUPER-NATURALINSTRUCTIONS task files (Wang et al., 2022, section 2).
+"""Task files of SUPER-NATURALINSTRUCTIONS (Wang et al., 2022, section 2).
 
-One JSON object a file: `Definition`, `Positive Examples`, `Negative Examples`, `Instances`,
-`Categories`, and `Step-by-Step Instruction` where it was added; all else is ignored. Texts stay as
-they are written.
+A file is one JSON object with `Definition`, `Positive Examples`, `Negative Examples`, `Instances`,
+`Categories` and, where seedstep added it, `Step-by-Step Instruction`. Other fields are ignored.
+Texts are kept as they are written.
 
 Example::
 
@@ -40,15 +40,15 @@ __all__ = [
 ]
 
 MAX_FILE_BYTES = 256 << 20
-"""Largest task file that is read."""
+"""Bytes of the largest task file that is read."""
 
 STEPS_FIELD = "Step-by-Step Instruction"
-"""The field with a task's step-by-step instruction, which seedstep adds."""
+"""The field for a task's step-by-step instruction, which seedstep adds."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskFiles:
-    """Tasks as they were read, in their order, and all that is wrong with the others."""
+    """Tasks in the order in which they were read, and the problems of the others."""
 
     tasks: tuple[Task, ...]
     problems: tuple[Problem, ...]
@@ -72,7 +72,7 @@ class _AnySteps(_TaskFile, frozen=True, kw_only=True):
 
 
 def read_task(path: Path, *, limit: int | None = None) -> Task:
-    """The task of one file, with its first `limit` instances. Its id is the file's name.
+    """Return the task of a file, with its first `limit` instances. Its id is the file's name.
 
     With `limit=0` the file need not have instances.
 
@@ -86,14 +86,15 @@ def read_task(path: Path, *, limit: int | None = None) -> Task:
 def scan_task_files(
     path: Path, split: str | None = None, track: str = "default", limit: int | None = None
 ) -> Iterator[Task | Problem]:
-    """Tasks one by one, so that one file at a time is held, and problems in between.
+    """Yield tasks one by one, and a problem in place of each file that can't be read.
 
-    `path` is a directory with `tasks/` and `splits/TRACK/SPLIT_tasks.txt`, a directory of
-    `*.json`, or one file. The order is that of the split, or the natural one of the names.
-    `limit` is the number of instances kept of each task; with `limit=0` a task need not have any.
+    One file at a time is held in memory. `path` is a directory with `tasks/` and
+    `splits/TRACK/SPLIT_tasks.txt`, a directory of `*.json`, or one file. The order is that of the
+    split, or the natural order of the names. At most `limit` instances of each task are kept; with
+    `limit=0` a task need not have any.
 
     Raises:
-        InputError: there are no task files, or no such split.
+        InputError: there are no task files, or the split is missing.
     """
     for found in _paths(path, split, track):
         if isinstance(found, Problem):
@@ -103,7 +104,7 @@ def scan_task_files(
 
 
 def task_file(task: Task, contributor: str, licence: str) -> bytes:
-    """The content of a task file, with the published fields in their order, in English.
+    """Return the content of a task file, with the published fields in their order, in English.
 
     `licence` is that of the instances.
     """
@@ -140,10 +141,10 @@ def _examples(examples: Sequence[Example]) -> list[dict[str, str]]:
 
 
 def collect(found: Iterable[Task | Problem], *, skip_bad: bool) -> TaskFiles:
-    """Tasks and problems apart.
+    """Return tasks and problems apart.
 
     Raises:
-        InputError: there are problems, unless they are skipped and some task is good.
+        InputError: there are problems and `skip_bad` is false, or no task is good.
     """
     tasks: list[Task] = []
     problems: list[Problem] = []
@@ -160,9 +161,9 @@ def collect(found: Iterable[Task | Problem], *, skip_bad: bool) -> TaskFiles:
 
 
 def load_file(path: Path, *, any_steps: bool = False) -> tuple[bytes, WrittenTask | BadLine]:
-    """A task file's bytes without a byte order mark, and its parts or what is wrong with it.
+    """Return the bytes of a task file without a byte order mark, and its parts or its fault.
 
-    With `any_steps` its step-by-step instruction, which is not used then, may be of any type.
+    With `any_steps`, its step-by-step instruction may be of any type, and is not to be used.
     """
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
@@ -205,12 +206,12 @@ _GAP = re.compile(r"[\s,:]*")
 
 
 def write_task_with(source: Path, folder: Path, field: str, value: str | Sequence[str]) -> Path:
-    """Write `source` under its name into `folder`, with `field` at its end; returns where.
+    """Write `source` under its name into `folder`, with a `field` added; return the new path.
 
-    A field of that name keeps its place and gets the new value. The indentation is the file's.
+    A field of that name keeps its place and gets the new value. The file's indentation is kept.
 
     Raises:
-        InputError: `source` is no task file, or it is in `folder` itself.
+        InputError: `source` is no task file, or lies in `folder`.
         RunError: `folder` can't be written.
     """
     data, found = load_file(source, any_steps=True)
@@ -232,7 +233,7 @@ def write_task_with(source: Path, folder: Path, field: str, value: str | Sequenc
 
 
 def _with(text: str, field: str, value: str | Sequence[str]) -> str:
-    """The text of an object that is not empty, with a field more."""
+    """Return the text of an object that is not empty, with a field added."""
     start = text.index("{") + 1
     gap = text[start : _after_gap(text, start)]
     spans = _spans(text, start)
@@ -248,7 +249,7 @@ def _with(text: str, field: str, value: str | Sequence[str]) -> str:
 
 
 def _spans(text: str, at: int) -> dict[str, tuple[int, int]]:
-    """Where the value of each field of an object begins and ends. `at` is behind its brace."""
+    """Return where the value of each field begins and ends. `at` is behind the object's brace."""
     decoder = json.JSONDecoder(parse_int=str)
     spans = {}
     at = _after_gap(text, at)

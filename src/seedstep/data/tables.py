@@ -1,7 +1,7 @@
-"""One text of each row of a file of any origin: JSON lines, Parquet, or plain text by lines.
+"""One text of each row of a file: JSON lines, Parquet, or plain text.
 
-A file is read twice: once for the texts, and once more to write rows out again, so that no more
-than the texts is held. Rows without a text are named, not dropped in silence.
+A file is read twice, once for the texts and once to write rows out again, so that only the texts
+are held in memory. A row without a text is yielded with its fault.
 
 Example::
 
@@ -37,17 +37,17 @@ __all__ = [
 T = TypeVar("T")
 
 Types = Mapping[str, type]
-"""Columns that are added, by name: str, float or bool. All may be None."""
+"""The types of added columns by name: str, float or bool. All values may be None."""
 
 Columns = Mapping[str, str | float | bool | None]
-"""What is added to a row, by name."""
+"""The values that are added to a row, by column name."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """The text of a row, whose `number` is from 1.
+    """The text of a row. `number` counts from 1.
 
-    Where there is none, `fault` names what is wrong: unreadable, missing_field, not_text or empty.
+    Where there is no text, `fault` is unreadable, missing_field, not_text or empty.
     """
 
     number: int
@@ -57,10 +57,10 @@ class TableRow:
 
 
 class RowFile(ABC):
-    """A file of rows."""
+    """A file of rows with a text in each."""
 
     def __init__(self, path: Path, field: str) -> None:
-        """`field` is where a row has its text; a line of plain text is one."""
+        """Take the `field` in which rows have their text. It names the text of a plain line."""
         self.path = path
         self.field = field
 
@@ -69,29 +69,33 @@ class RowFile(ABC):
         """Yield all rows.
 
         Raises:
-            InputError: the file is not there or can't be read.
+            InputError: the file is missing or can't be read.
         """
 
     @abstractmethod
     def write_kept(self, out: Path, kept: Iterable[bool]) -> None:
-        """Write the rows that are kept, as they are, to a file of the same kind.
+        """Write the rows that are kept, unchanged, to a file of the same kind.
 
         Raises:
-            InputError: the file is no longer what it was when its rows were read.
+            InputError: the file has changed since its rows were read.
             RunError: `out` can't be written.
         """
 
     @abstractmethod
     def write_annotated(self, out: Path, added: Types, columns: Iterable[Columns]) -> None:
-        """Write all rows with their `columns`, which are `added`, but for unreadable rows.
+        """Write all readable rows with their `columns`, whose types are `added`.
 
         Raises:
-            InputError: the file is no longer what it was when its rows were read.
+            InputError: the file has changed since its rows were read.
             RunError: `out` can't be written.
         """
 
     def aligned(self, rows: Iterable[T], with_each: Iterable[Any]) -> Iterator[tuple[T, Any]]:
-        """Rows as they are read again, each with what was decided about it."""
+        """Yield the rows of a second reading, each with what was decided about it.
+
+        Raises:
+            InputError: there are more rows than decisions, or fewer.
+        """
         try:
             yield from zip(rows, with_each, strict=True)
         except ValueError:
@@ -99,7 +103,7 @@ class RowFile(ABC):
             raise InputError(what, "wait until nobody writes to it, and start again") from None
 
     def row(self, number: int, value: object) -> TableRow:
-        """A row with what stands in the field."""
+        """Return the row for what stands in the field."""
         if value is None or value is msgspec.UNSET:
             return TableRow(number, "", "missing_field", f"there is no field '{self.field}'")
         if not isinstance(value, str):
@@ -111,14 +115,14 @@ class RowFile(ABC):
 
 
 LONGEST_LINE = 64 << 20
-"""Bytes of a row."""
+"""Bytes of the longest row."""
 
 
 class JsonLines(RowFile):
-    """A JSON object a line."""
+    """A file with a JSON object on each line."""
 
     def rows(self) -> Iterator[TableRow]:
-        """As `Table.rows`."""
+        """Yield all rows, as `RowFile.rows` does."""
         record = msgspec.defstruct(
             "Line", [("text", Any, msgspec.UNSET)], rename={"text": self.field}
         )
@@ -130,17 +134,17 @@ class JsonLines(RowFile):
                 yield self.row(number, found.text)  # type: ignore[attr-defined]
 
     def write_kept(self, out: Path, kept: Iterable[bool]) -> None:
-        """As `Table.write_kept`."""
+        """Write the kept rows, as `RowFile.write_kept` does."""
         lines = self.aligned(read_lines(self.path, LONGEST_LINE), kept)
         write_in_parts(out, (_ended(line) for (_, line), keep in lines if keep))
 
     def write_annotated(self, out: Path, added: Types, columns: Iterable[Columns]) -> None:
-        """As `Table.write_annotated`."""
+        """Write all readable rows with columns added, as `RowFile.write_annotated` does."""
         lines = self.aligned(read_lines(self.path, LONGEST_LINE), columns)
         write_in_parts(out, (self._with(line, values) for (_, line), values in lines))
 
     def _with(self, line: bytes | BadLine, values: Columns) -> bytes:
-        """A line with columns added, all else byte for byte; nothing if it is unreadable."""
+        """Return a line with columns added, all else byte for byte; nothing if it is unreadable."""
         whole = dict[str, msgspec.Raw]
         found = line if isinstance(line, BadLine) else decode_json(line, whole, ON_EACH_LINE)
         if isinstance(found, BadLine):
@@ -149,10 +153,10 @@ class JsonLines(RowFile):
 
 
 class TextLines(JsonLines):
-    """A text a line. Annotated, it becomes JSON lines."""
+    """A file with a text on each line. Annotated, it becomes JSON lines."""
 
     def rows(self) -> Iterator[TableRow]:
-        """As `Table.rows`."""
+        """Yield all rows, as `RowFile.rows` does."""
         for number, line in read_lines(self.path, LONGEST_LINE):
             yield self._text(number, line)
 
@@ -172,7 +176,7 @@ class TextLines(JsonLines):
 
 
 def _ended(line: bytes | BadLine) -> bytes:
-    """A line with its end, which the last one of a file may lack."""
+    """Return a line with its line feed, which the last line of a file may lack."""
     if isinstance(line, BadLine):
         return b""
     return line if line.endswith(b"\n") else line + b"\n"
@@ -186,7 +190,7 @@ class Parquet(RowFile):
     """A Parquet file with a column of texts."""
 
     def rows(self) -> Iterator[TableRow]:
-        """As `Table.rows`."""
+        """Yield all rows, as `RowFile.rows` does."""
         number = 0
         for batch in self._batches(self._open(), [self.field]):
             for value in batch.column(0).to_pylist():
@@ -194,7 +198,7 @@ class Parquet(RowFile):
                 yield self.row(number, value)
 
     def write_kept(self, out: Path, kept: Iterable[bool]) -> None:
-        """As `Table.write_kept`."""
+        """Write the kept rows, as `RowFile.write_kept` does."""
         import pyarrow as pa
 
         file = self._open()
@@ -203,7 +207,7 @@ class Parquet(RowFile):
         self._write(out, file.schema_arrow, chosen)
 
     def write_annotated(self, out: Path, added: Types, columns: Iterable[Columns]) -> None:
-        """As `Table.write_annotated`."""
+        """Write all readable rows with columns added, as `RowFile.write_annotated` does."""
         import pyarrow as pa
 
         kinds = {str: pa.string(), float: pa.float64(), bool: pa.bool_()}
@@ -255,7 +259,7 @@ class Parquet(RowFile):
         return InputError(what, "check the file")
 
     def _with_each(self, file: Any, values: Iterable[T]) -> Iterator[tuple[Any, list[T]]]:
-        """The batches of the file, each with the values for its rows."""
+        """Yield the batches of the file, each with the values for its rows."""
         rest = iter(values)
         for batch in self._batches(file):
             some = list(islice(rest, batch.num_rows))
@@ -279,7 +283,7 @@ _KINDS: dict[str, type[RowFile]] = {
 
 
 def open_table(path: Path, field: str) -> RowFile:
-    """A file of rows, of the kind that its name says.
+    """Return a file of rows. The ending of its name says of which kind it is.
 
     Raises:
         InputError: it is of no known kind.

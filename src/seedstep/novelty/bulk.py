@@ -1,10 +1,10 @@
-"""Which texts of a whole file are novel, all decided at once (Self-Instruct, section 2.2).
+"""Which texts of a whole file are novel, decided together (Self-Instruct, section 2.2).
 
-The decisions are those of taking one text after the other, each compared with all that were
-kept before it. To settle a range of texts, settle its first half, compare what was kept there
-with the second half, and settle that. A range that has few enough pairs to look at is compared
-with itself in one go. So memory is bounded, and of a million variations of one sentence only the
-one that is kept is compared with the others.
+The decisions are those of taking one text after the other and comparing each with all that were
+kept before it. A range of texts is settled in halves: the first half is settled, what was kept of
+it is compared with the second half, and then the second half is settled. A range with few enough
+pairs to look at is compared with itself at once. This bounds memory, and of a million variations of
+a sentence only the kept one is compared with the others.
 
 Example::
 
@@ -34,20 +34,20 @@ __all__ = [
 
 FEW_HITS = 1 << 20
 HITS_PER_TEXT = 64
-"""A range is compared with itself when it has no more equal keys to look at than these allow."""
+"""A range with at most so many equal keys, in all or for each text, is compared with itself."""
 
 TellSettled = Callable[[int], None]
-"""Is told, now and then, how many texts are settled."""
+"""A function that is called now and then with the number of texts that are settled."""
 
 NearScores = Mapping[int, Mapping[int, float]]
-"""The scores of a text with others, where they reach the threshold."""
+"""For each text, its scores with other texts, where they reach the threshold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
     """The most similar known text of each of n texts, the first of equals: two arrays (n,).
 
-    `numbers` is -1 and `scores` 0 where no ROUGE-L F1 reaches the threshold.
+    `numbers` is -1 and `scores` is 0 where no ROUGE-L F1 reaches the threshold.
     """
 
     numbers: NDArray[np.int64]
@@ -55,7 +55,7 @@ class Nearest:
 
     @classmethod
     def none(cls, count: int) -> "Nearest":
-        """Nothing found yet for so many texts."""
+        """Return the record for `count` texts for which nothing was found yet."""
         return cls(np.full(count, -1, np.int64), np.zeros(count))
 
     def improve(
@@ -63,7 +63,7 @@ class Nearest:
     ) -> None:
         """Take over what is nearer for these rows, or as near with a smaller number.
 
-        Where a row stands several times, the nearest comes last.
+        Where a row stands several times, its nearest must come last.
         """
         tied = (scores == self.scores[rows]) & (numbers < self.numbers[rows])
         better = np.flatnonzero((scores > self.scores[rows]) | tied)
@@ -73,7 +73,7 @@ class Nearest:
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """What became of n texts: `kept` (n,), and the kept text before that each is nearest to."""
+    """What was decided about n texts: `kept` (n,), and the nearest text kept before each."""
 
     kept: NDArray[np.bool_]
     nearest: Nearest
@@ -87,7 +87,7 @@ def decide(texts: Texts, threshold: float, tell: TellSettled | None = None) -> D
 
 
 def nearest_known(known: Texts, texts: Texts, threshold: float) -> Nearest:
-    """The nearest of the known texts, by its row, where a score reaches the threshold."""
+    """Return each text's nearest known text, by its row, where a score reaches the threshold."""
     known_rows, _ = _distinct(known)
     rows, places = _distinct(texts)
     found = Nearest.none(len(rows))
@@ -98,7 +98,7 @@ def nearest_known(known: Texts, texts: Texts, threshold: float) -> Nearest:
 
 
 def _distinct(texts: Texts) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The rows where a sequence of tokens comes first, in order; and each text's place there."""
+    """Return the rows where sequences come first, in order, and each text's place there."""
     first: dict[Sequenced, int] = {}
     places = [first.setdefault(sequence, len(first)) for sequence in texts.sequences]
     _, rows = np.unique(places, return_index=True)
@@ -114,12 +114,12 @@ class KeptTexts:
 
 
 class Settling:
-    """Texts on the way to being decided."""
+    """Texts that are being decided."""
 
     def __init__(
         self, texts: Texts, threshold: float, *, first: int = 0, tell: TellSettled | None = None
     ) -> None:
-        """`first` is the number of the first text, where they are a part of many."""
+        """Take texts. `first` is the number of the first one, where they are a part of many."""
         self.decisions = Decisions(np.zeros(len(texts), np.bool_), Nearest.none(len(texts)))
         self._texts = texts
         self._threshold = threshold
@@ -136,12 +136,12 @@ class Settling:
         self.decisions.nearest.improve(np.arange(start, end), numbers, found.scores)
 
     def kept(self, start: int, end: int) -> KeptTexts:
-        """What is kept of the texts from `start` to `end`, all being decided."""
+        """Return what is kept of the texts from `start` to `end`, which must be decided."""
         rows = start + np.flatnonzero(self.decisions.kept[start:end])
         return KeptTexts(self._texts.take(rows), rows + self._first)
 
     def settle(self, start: int, end: int) -> None:
-        """Decide the texts from `start` to `end`, all before them being decided."""
+        """Decide the texts from `start` to `end`. All texts before them must be decided."""
         if start == end:
             return
         texts = self._texts.part(start, end)
@@ -158,7 +158,7 @@ class Settling:
         self.settle(middle, end)
 
     def _near(self, texts: Texts) -> NearScores | None:
-        """The scores of distinct texts among each other; None if that is too much for one go."""
+        """Return the scores between distinct texts; None if they have too many pairs."""
         if int(key_counts(texts, self._threshold).sum()) > MAX_KEYS and len(texts) > 1:
             return None
         matches = Matches(texts, texts, self._threshold)
@@ -172,7 +172,7 @@ class Settling:
         return near
 
     def _resolve(self, start: int, places: Sequence[int], near: NearScores) -> None:
-        """Decide one text after the other; `places` is what `near` calls each."""
+        """Decide one text after the other. `places` says what `near` calls each of them."""
         kept, nearest = self.decisions.kept, self.decisions.nearest
         rows: dict[int, int] = {}
         for row, text in enumerate(places, start):

@@ -1,13 +1,15 @@
-"""What is too close to an evaluation set: by ROUGE-L, and by 13 tokens in a row.
+"""Texts that are too close to an evaluation set, by ROUGE-L or by 13 equal tokens in a row.
 
-ROUGE-L finds items that are the same in other words. It misses an item that is quoted inside a
-longer text, and there 13 tokens in a row that are the same give it away (Brown et al., 2020,
-appendix C).
+ROUGE-L finds items that are the same in other words. It misses items that are quoted inside a
+longer text; those are found by 13 equal tokens in a row (Brown et al., 2020, appendix C).
 
 Example::
 
-    contamination = Contamination([("task190 definition", "Given a pair of ...")], latin_tokens)
-    contamination.overlap("Tell whether the two sentences agree.")  # None, or what it is close to
+    >>> from seedstep.text import latin_tokens
+    >>> items = [("task190", "Tell whether the two sentences agree.")]
+    >>> contamination = Contamination(items, latin_tokens, threshold=0.7)
+    >>> contamination.overlap("Tell whether two sentences agree.").detail
+    'ROUGE-L 0.91 with task190'
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,12 +27,12 @@ from seedstep.text import Tokenizer
 __all__ = ["GRAM", "Contamination", "Overlap"]
 
 GRAM = 13
-"""Tokens in a row that two texts do not share by chance."""
+"""So many tokens in a row are not equal by chance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """The item that a text is too close to. `score` is None where they share 13 tokens in a row."""
+    """The item that a text is too close to. `score` is None where 13 tokens in a row are equal."""
 
     item: str
     text: str
@@ -38,7 +40,7 @@ class Overlap:
 
     @property
     def detail(self) -> str:
-        """For people."""
+        """How close the text is to which item, for people."""
         how = f"{GRAM} tokens in a row" if self.score is None else f"ROUGE-L {self.score:.2f}"
         return f"{how} with {self.item}"
 
@@ -49,7 +51,7 @@ class Contamination:
     def __init__(
         self, items: Iterable[tuple[str, str]], tokenizer: Tokenizer, threshold: float
     ) -> None:
-        """`items` are names and texts. From a ROUGE-L F1 of `threshold` on a text is too close."""
+        """Take `items` as (name, text). From a ROUGE-L F1 of `threshold` a text is too close."""
         self._names: list[str] = []
         self._items: list[str] = []
         for name, text in items:
@@ -66,14 +68,14 @@ class Contamination:
 
     @cached_property
     def _index(self) -> NoveltyIndex:
-        """For one text at a time; many at once need none."""
+        """The index for single texts. Many texts at once need none."""
         index = NoveltyIndex(self._tokenizer)
         for number, text in enumerate(self._items):
             index.add(str(number), text)
         return index
 
     def overlap(self, text: str) -> Overlap | None:
-        """What a text is too close to."""
+        """Return the item that a text is too close to; None if there is none."""
         near = self._index.nearest(text, least=self._threshold)
         if near:
             return self._overlap(int(near.id), near.score)
@@ -81,7 +83,7 @@ class Contamination:
         return self._overlap(row) if row >= 0 else None
 
     def overlaps(self, texts: Sequence[str]) -> list[Overlap | None]:
-        """As `overlap`, for many texts at once."""
+        """Return for each text the item that it is too close to, as `overlap` does."""
         numbered = self._vocabulary.number(texts)
         size = len(self._vocabulary)
         places = ranks(numbered.counts(size) + self._numbered.counts(size))
@@ -111,7 +113,7 @@ class _Grams:
         self._hashes, self._begins, self._rows = hashes[order], begins[order], rows[order]
 
     def find(self, numbered: Numbered) -> NDArray[np.int64]:
-        """(n,) the first row that has the first run of each text that is here; -1 without any."""
+        """Return the row that has the first known run of each text: (n,), -1 for none."""
         found = np.full(len(numbered.lengths), -1, np.int64)
         hashes, begins, rows = _grams(numbered)
         if not len(hashes) or not len(self._hashes):
@@ -129,7 +131,7 @@ class _Grams:
 def _grams(
     numbered: Numbered,
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
-    """The hash of each run of tokens, where it begins, and the row of its text."""
+    """Return the hash of each run of tokens, where it begins, and the row of its text."""
     owners = np.repeat(np.arange(len(numbered.lengths)), numbered.lengths)
     last = len(owners) - GRAM + 1
     if last <= 0:

@@ -1,14 +1,16 @@
-"""Which known text is nearest to a new one, by ROUGE-L (Self-Instruct, section 2.2).
+"""The known text that is nearest to a new one, by ROUGE-L (Self-Instruct, section 2.2).
 
-For texts that come one at a time; `decide` is for whole files. The answer is that of comparing
-with every known text. Signatures bound all scores in a few array operations, and only texts whose
-bound reaches the best score found so far are compared.
+The index is for texts that come one at a time; `decide` is for whole files. The answer is that of
+comparing with every known text. Signatures bound all scores in a few array operations, and only
+texts whose bound reaches the best score so far are compared.
 
 Example::
 
-    index = NoveltyIndex(latin_tokens)
-    index.add("seed_001", "Sort the list of numbers.")
-    index.nearest("Sort a list of numbers.")  # Neighbor(id="seed_001", score=0.8)
+    >>> from seedstep.text import latin_tokens
+    >>> index = NoveltyIndex(latin_tokens)
+    >>> index.add("seed_001", "Sort the list of numbers.")
+    >>> index.nearest("Sort a list of numbers.")
+    Neighbor(id='seed_001', score=0.8000000000000002)
 """
 
 from dataclasses import dataclass
@@ -23,10 +25,10 @@ from seedstep.text import Tokenizer
 __all__ = ["Neighbor", "NoveltyIndex"]
 
 _FIRST = 64
-"""Texts compared in the first go, the most promising ones; four times more in each one after."""
+"""Texts of the first comparison, with the highest bounds. Each later one takes four times more."""
 
 _CLOSE = 0.9
-"""Bounds are promising from this part of the highest one on."""
+"""The first comparison takes texts whose bound is at least this share of the highest."""
 
 _ROUNDING = 1e-9
 
@@ -40,10 +42,10 @@ class Neighbor:
 
 
 class NoveltyIndex:
-    """Known texts in the order they were added."""
+    """Known texts in the order in which they were added."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        """An empty index. `tokenizer` decides what a token is."""
+        """Make an empty index. `tokenizer` decides what a token is."""
         self._vocabulary = TokenNumbers(tokenizer)
         self._ids: list[str] = []
         self._sequences: list[Sequenced] = []
@@ -54,7 +56,7 @@ class NoveltyIndex:
         return len(self._ids)
 
     def add(self, text_id: str, text: str) -> None:
-        """Make a text known."""
+        """Add a text to the known ones."""
         count, new = len(self), self._encode(text)
         if count == len(self._lengths):
             self._lengths = np.resize(self._lengths, 2 * count)
@@ -67,10 +69,10 @@ class NoveltyIndex:
     def nearest(
         self, text: str, *, known: int | None = None, least: float = 0.0
     ) -> Neighbor | None:
-        """The known text with the highest score, the first added of equals.
+        """Return the known text with the highest score, the first of equals.
 
-        Only the first `known` of them are looked at, by default all. None where no score reaches
-        `least`, which saves comparisons, or no token is shared.
+        Only the first `known` texts are looked at, by default all. The result is None where no
+        token is shared or no score reaches `least`; a higher `least` saves comparisons.
         """
         new = self._encode(text)
         bounds = self._bounds(new, len(self) if known is None else min(known, len(self)))
@@ -98,7 +100,7 @@ class NoveltyIndex:
         return encode(self._vocabulary.number([text]))
 
     def _bounds(self, new: Texts, count: int) -> NDArray[np.float64]:
-        """(count,) what no score with a known text can exceed; 0 where no token is shared."""
+        """Return upper bounds of the scores with known texts: (count,), 0 for no shared token."""
         length, known = np.int32(new.lengths[0]), self._lengths[:count]
         words = zip(self._signatures[:, :count], new.signatures[0], strict=True)
         differing = sum(np.bitwise_count(known_word ^ word) for known_word, word in words)

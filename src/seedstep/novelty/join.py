@@ -33,26 +33,27 @@ from seedstep.novelty.texts import Sequenced, Texts, hashed
 __all__ = ["Matches", "Pairs", "compare", "join", "key_counts"]
 
 PAIRED_LENGTH = 64
-"""Tokens up to which a text's keys are pairs of elements; from there on single elements."""
+"""The keys of texts up to so many tokens are pairs of elements; those of longer ones are elements.
+"""
 
 COUNTED_LENGTH = 4096
-"""Tokens from which counting the common elements is much faster than finding the subsequence."""
+"""From so many tokens on, counting common elements is much faster than finding the subsequence."""
 
 MAX_KEYS = 1 << 22
-"""Keys held at a time, on each side of a join."""
+"""Keys that are held at a time, on each side of a join."""
 
 MAX_HITS = 1 << 17
-"""Equal keys looked at in one go: what stays in a processor's cache."""
+"""Equal keys that are looked at together, so that they stay in a processor's cache."""
 
 _SENTINEL = np.int64(1 << 62)
-"""An element that all texts have. Texts with one common element then have two."""
+"""An element that is added to all texts, so that texts with one common element have two."""
 
 _MAX_LENGTH = 0xFFFF
 _LENGTH = np.uint64(_MAX_LENGTH)
 """The low bits of a key hold the length of its text, or as much of it as fits."""
 
 _ROUNDING = 1e-6
-"""What a bound may be off by; it errs on the side of comparing."""
+"""Bounds may be off by so much. They err on the side of comparing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +67,22 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
-    """Keys without length, the row of each one's text, and where its last element stands there."""
+    """Keys without length, and the row and the last element's place of each key's text."""
 
     keys: NDArray[np.uint64]
     rows: NDArray[np.int32]
     lasts: NDArray[np.int32]
 
     def sorted(self, keys: NDArray[np.uint64]) -> "_Keys":
-        """In the order of `keys`, which replace these."""
+        """Return these in the order of `keys`, which take their place."""
         order = np.argsort(keys)
         return _Keys(keys[order], self.rows[order], self.lasts[order])
 
 
 def join(ones: Texts, others: Texts, threshold: float) -> Iterator[Pairs]:
-    """Yield all pairs of a text of `ones` and one of `others` whose score is at least `threshold`.
+    """Yield all pairs of texts of `ones` and of `others` with a score of at least `threshold`.
 
-    A pair may come more than once.
+    A pair may be yielded more than once.
     """
     for start, ones_part in _parts(ones, threshold):
         for begin, others_part in _parts(others, threshold):
@@ -94,7 +95,7 @@ def join(ones: Texts, others: Texts, threshold: float) -> Iterator[Pairs]:
 def needed(
     threshold: float, lengths: NDArray[np.int64], other_lengths: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Common elements that texts of so many tokens need for a score of the threshold."""
+    """Return how many common elements texts of these lengths need for a score of the threshold."""
     elements: NDArray[np.int64] = np.ceil(
         threshold / 2 * (lengths + other_lengths) - _ROUNDING
     ).astype(np.int64)
@@ -102,7 +103,7 @@ def needed(
 
 
 def key_counts(texts: Texts, threshold: float) -> NDArray[np.int64]:
-    """(n,) how many keys each text has where it is the longer one."""
+    """Return how many keys each text has where it is the longer of a pair: (n,)."""
     counts = np.zeros(len(texts), np.int64)
     for common in (1, 2):
         prefixes = _long_prefixes(texts.lengths, threshold, common)
@@ -111,13 +112,13 @@ def key_counts(texts: Texts, threshold: float) -> NDArray[np.int64]:
 
 
 def _parts(texts: Texts, threshold: float) -> Iterator[tuple[int, Texts]]:
-    """The texts in parts with few enough keys, each with its first row."""
+    """Yield the texts in parts with few enough keys, each with its first row."""
     for start, end in _runs(key_counts(texts, threshold), MAX_KEYS):
         yield start, texts.part(start, end)
 
 
 def _runs(sizes: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
-    """Consecutive runs of sizes that sum up to at most `most`, or of one that is larger."""
+    """Yield consecutive runs of sizes with a sum of at most `most`, or of one larger size."""
     sums = np.cumsum(sizes)
     start = done = 0
     while start < len(sizes):
@@ -127,14 +128,14 @@ def _runs(sizes: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
 
 
 class Matches:
-    """Pairs of a shorter and a longer text with a key in common; equal lengths are both.
+    """Pairs of a shorter and a longer text, or of equally long ones, that have a key in common.
 
-    Of one set of texts given twice, each pair is found once. `hits` is how many equal keys there
-    are to look at.
+    If a set of texts is given twice, each pair is found once. `hits` is the number of equal keys to
+    look at.
     """
 
     def __init__(self, shorts: Texts, longs: Texts, threshold: float, *, gap: int = 0) -> None:
-        """`gap` is how many tokens more the longer text has at least."""
+        """Take the texts. A longer text has at least `gap` tokens more than the shorter."""
         self._shorts = shorts
         self._longs = longs
         self._threshold = threshold
@@ -142,7 +143,7 @@ class Matches:
         self.hits = sum(int(probe.counts.sum()) for probe in self._probes)
 
     def pairs(self) -> Iterator[Pairs]:
-        """Yield the pairs with a score of the threshold or above, in `ones` the shorter texts."""
+        """Yield the pairs whose score reaches the threshold. `ones` are the shorter texts."""
         for probe in self._probes:
             for start, end in _runs(probe.counts, MAX_HITS):
                 yield self._near(probe, start, end)
@@ -181,7 +182,7 @@ class Matches:
     def _overlapping(
         self, ones: NDArray[np.int64], others: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Without pairs of very long texts that have too few elements in common."""
+        """Return the pairs without those of very long texts with too few common elements."""
         lengths, other_lengths = self._shorts.lengths[ones], self._longs.lengths[others]
         enough = np.ones(len(ones), np.bool_)
         for pair in np.flatnonzero(lengths > COUNTED_LENGTH).tolist():
@@ -192,9 +193,9 @@ class Matches:
 
 
 class _Probe:
-    """Where the keys of shorter texts stand among the sorted keys of longer ones.
+    """The places of the keys of shorter texts among the sorted keys of longer ones.
 
-    Key i of `shorts` is equal to those of `longs` from `begins[i]` on, `counts[i]` in number.
+    Key i of `shorts` is equal to `counts[i]` keys of `longs`, from `begins[i]` on.
     """
 
     def __init__(
@@ -221,9 +222,9 @@ def compare(
     lengths: NDArray[np.integer],
     other_lengths: NDArray[np.integer],
 ) -> NDArray[np.float64]:
-    """The ROUGE-L F1 of pairs of texts, whose lengths are `one` and `other`, none of them 0.
+    """Return the ROUGE-L F1 of pairs of texts with these lengths, none of which is 0.
 
-    The operations are those of `lcs_f1`, in its order, so that the results are equal.
+    The operations are those of `lcs_f1` in the same order, so that the results are equal.
     """
     if not ones:
         return np.empty(0)
@@ -237,7 +238,7 @@ def compare(
 def _partners(
     lengths: NDArray[np.int64], threshold: float, common: int, gap: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The least and the greatest length of a longer text that may be near one of each length.
+    """Return the least and the greatest length that a longer text near one of each length can have.
 
     There is none where the first is greater than the second.
     """
@@ -251,7 +252,7 @@ def _partners(
 
 
 def _long_prefixes(lengths: NDArray[np.int64], threshold: float, common: int) -> NDArray[np.int64]:
-    """The prefix of each text against any shorter one; 0 where it takes other keys or has none."""
+    """Return the prefix of each text against shorter ones; 0 where it has other keys or none."""
     shortest = np.ceil(lengths * threshold / (2 - threshold) - _ROUNDING).astype(np.int64)
     prefixes = lengths - needed(threshold, lengths, shortest) + common
     is_long = lengths > PAIRED_LENGTH
@@ -260,7 +261,7 @@ def _long_prefixes(lengths: NDArray[np.int64], threshold: float, common: int) ->
 
 
 def _combinations(texts: Texts, prefixes: NDArray[np.int64], common: int) -> _Keys:
-    """All keys of the texts: combinations of `common` elements in prefixes of these lengths."""
+    """Return all keys of the texts: combinations of `common` elements in their prefixes."""
     keys, rows, lasts = [], [], []
     for prefix in np.unique(prefixes[prefixes >= common]).tolist():
         chosen = np.flatnonzero(prefixes == prefix)
@@ -279,7 +280,7 @@ def _combinations(texts: Texts, prefixes: NDArray[np.int64], common: int) -> _Ke
 
 
 def _heads(texts: Texts, rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """(rows, count) the first elements of texts, with the sentinel after the last."""
+    """Return the first elements of texts, with the sentinel after the last: (rows, count)."""
     columns = np.arange(count)
     places = np.minimum(texts.starts[rows][:, None] + columns, len(texts.elements) - 1)
     is_text = columns < texts.lengths[rows][:, None]

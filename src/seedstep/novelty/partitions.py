@@ -1,9 +1,9 @@
-"""The decisions of `decide` on a Ray cluster, for more texts than one machine takes.
+"""The decisions of `decide` on a Ray cluster, for more texts than one machine holds.
 
-The texts lie in partitions, each in a worker of its own. A partition is settled as soon as it has
-met what all partitions before it kept; meanwhile those after it meet the same, side by side. So a
-worker holds its partition and what one other partition kept, and the numbers of the tokens, on
-which all of them agree.
+Each partition of the texts is held by a worker of its own. A partition is settled once it was
+compared with what all partitions before it kept; meanwhile the partitions after it are compared
+with the same texts, in parallel. A worker holds its partition, what one other partition kept, and
+the numbers of the tokens, which are the same for all.
 
 Example::
 
@@ -31,7 +31,7 @@ CONNECT_SECONDS = 10.0
 
 
 class Partition:
-    """Consecutive texts, of which `first` is the number of the first; lives in a worker."""
+    """Consecutive texts, held by a worker. `first` is the number of the first of them."""
 
     def __init__(self, texts: Sequence[str], first: int, tokens: str, threshold: float) -> None:
         self._raw = texts
@@ -40,7 +40,7 @@ class Partition:
         self._threshold = threshold
 
     def counts(self) -> Counter[str]:
-        """How often each token stands in the texts."""
+        """Return how often each token stands in the texts."""
         return Counter(token for text in self._raw for token in self._tokenizer(text))
 
     def encode(self, tokens: Sequence[str]) -> None:
@@ -60,18 +60,18 @@ class Partition:
         return self._work.kept(0, len(self._work))
 
     def decisions(self) -> Decisions:
-        """What became of the texts; the numbers count through all partitions."""
+        """Return what was decided about the texts. The numbers count through all partitions."""
         return self._work.decisions
 
 
 @contextmanager
 def ray_cluster(address: str) -> Iterator[None]:
-    """Be connected to the cluster at an address; "local" starts one on this machine.
+    """Connect to a cluster while the block runs; the address "local" starts one on this machine.
 
     Raises:
         MissingExtraError: Ray is not installed.
         InputError: nothing answers at the address.
-        SeedstepError: a worker was lost in between.
+        SeedstepError: a worker was lost while the block ran.
     """
     ray = _import_ray()
     is_local = address == "local"
@@ -96,7 +96,7 @@ def ray_cluster(address: str) -> Iterator[None]:
 
 
 def _require_answer(address: str) -> None:
-    """Connect to a host and port once; Ray itself tries for minutes, and ends the process."""
+    """Connect to a host and port once. Ray itself tries for minutes, and then ends the process."""
     host, colon, port = address.rpartition("://")[2].rpartition(":")
     if colon and port.isdecimal():
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()

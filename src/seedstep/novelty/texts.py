@@ -1,9 +1,9 @@
-"""Texts as arrays, made once and compared many times.
+"""Texts as arrays that are made once and compared many times.
 
-The longest common subsequence of two texts is no longer than what they have in common as
-multisets of tokens. Here a multiset is a set of elements: the k-th occurrence of a token is an
-element of its own. Elements are numbers, and the rarer a token is, the smaller are its elements,
-so that a text's first elements say most about it.
+The longest common subsequence of two texts has at most as many tokens as they have in common as
+multisets. A multiset of tokens is kept as a set of elements: each occurrence of a token is an
+element of its own. Elements are numbers. Rare tokens have small ones, so that the first elements of
+a text tell most about it.
 
 Example::
 
@@ -24,35 +24,36 @@ from seedstep.text import Tokenizer
 __all__ = ["Numbered", "Sequenced", "Texts", "TokenNumbers", "encode", "hashed", "ranks"]
 
 Sequenced = str | tuple[int, ...]
-"""A text's token numbers as rapidfuzz compares them: code points while there are enough."""
+"""The token numbers of a text for rapidfuzz: a string of code points as long as there are enough.
+"""
 
 SIGNATURE_WORDS = 4
-"""Words of 64 bits in a text's signature."""
+"""Words of 64 bits in the signature of a text."""
 
 _CODE_POINTS = 0x110000
 _OCCURRENCES = 1 << 32
-"""An element is its token's rank times this, plus how often the token stood before."""
+"""An element is the rank of its token times this, plus how often the token stood before."""
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-"""2**64 divided by the golden ratio: a product with it has well mixed high bits."""
+"""2**64 divided by the golden ratio. The high bits of a product with it are well mixed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """The token numbers of n texts, one text after the other, and how many each has: (n,)."""
+    """The token numbers of n texts, one text after the other, and the length of each: (n,)."""
 
     tokens: NDArray[np.int32]
     lengths: NDArray[np.int64]
 
     def counts(self, vocabulary: int) -> NDArray[np.int64]:
-        """(vocabulary,) how often each token stands in the texts."""
+        """Return how often each token stands in the texts: (vocabulary,)."""
         return np.bincount(self.tokens, minlength=vocabulary)
 
 
 class TokenNumbers:
-    """Numbers of tokens, from 0, in the order in which they were first seen."""
+    """Numbers of tokens, from 0, in the order in which the tokens were first seen."""
 
     def __init__(self, tokenizer: Tokenizer, tokens: Sequence[str] = ()) -> None:
-        """`tokenizer` decides what a token is; `tokens` are known already, numbered from 0."""
+        """Number the known `tokens` from 0. `tokenizer` decides what a token is."""
         self._tokenizer = tokenizer
         self._numbers = {token: number for number, token in enumerate(tokens)}
 
@@ -60,7 +61,7 @@ class TokenNumbers:
         return len(self._numbers)
 
     def number(self, texts: Iterable[str]) -> Numbered:
-        """The token numbers of some texts. New tokens are numbered."""
+        """Return the token numbers of some texts. New tokens get the next numbers."""
         numbers = self._numbers
         tokens, lengths = array("i"), array("q")
         for text in texts:
@@ -74,9 +75,9 @@ class TokenNumbers:
 class Texts:
     """n texts.
 
-    `lengths`: (n,) tokens of each. `elements`: those of text i from `starts[i]` to
-    `starts[i + 1]`, the rarest first. `signatures`: (n, SIGNATURE_WORDS), a bit is set where an
-    odd number of the text's elements falls. `sequences`: n, the tokens in their order.
+    `lengths` (n,) counts the tokens of each. `elements` of text i stand from `starts[i]` to
+    `starts[i + 1]`, the rarest first. In `signatures` (n, SIGNATURE_WORDS) a bit is set where an
+    odd number of the text's elements falls. `sequences` has the tokens of each text in their order.
     """
 
     lengths: NDArray[np.int64]
@@ -89,11 +90,11 @@ class Texts:
         return len(self.sequences)
 
     def of(self, row: int) -> NDArray[np.int64]:
-        """The elements of a text."""
+        """Return the elements of a text."""
         return self.elements[self.starts[row] : self.starts[row + 1]]
 
     def part(self, start: int, end: int) -> "Texts":
-        """The texts from `start` up to `end`."""
+        """Return the texts from `start` up to `end`."""
         first = self.starts[start]
         return Texts(
             self.lengths[start:end],
@@ -104,7 +105,7 @@ class Texts:
         )
 
     def take(self, rows: NDArray[np.int64]) -> "Texts":
-        """The texts of these rows, in their order."""
+        """Return the texts of these rows, in their order."""
         lengths = self.lengths[rows]
         starts = np.concatenate([[0], np.cumsum(lengths)])
         shift = np.repeat(self.starts[rows] - starts[:-1], lengths)
@@ -118,14 +119,14 @@ class Texts:
 
 
 def ranks(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(vocabulary,) the place of each token when all are sorted, the rarest first."""
+    """Return the place of each token when all are sorted, the rarest first: (vocabulary,)."""
     places = np.empty(len(counts), np.int64)
     places[np.argsort(counts, kind="stable")] = np.arange(len(counts))
     return places
 
 
 def encode(numbered: Numbered, places: NDArray[np.int64] | None = None) -> Texts:
-    """Texts from token numbers. Without `places` the order of elements says nothing."""
+    """Return texts from token numbers. Without `places`, elements are not ordered by rarity."""
     tokens, lengths = numbered.tokens, numbered.lengths
     starts = np.concatenate([[0], np.cumsum(lengths)])
     owners = np.repeat(np.arange(len(lengths)), lengths)
@@ -135,7 +136,7 @@ def encode(numbered: Numbered, places: NDArray[np.int64] | None = None) -> Texts
 
 
 def _elements(places: NDArray[np.integer], owners: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The elements of all texts, sorted within each. `owners` is the text of each token."""
+    """Return the elements of all texts, sorted within each. `owners` is the text of each token."""
     if not len(places):
         return np.empty(0, np.int64)
     span = int(places.max()) + 1
@@ -147,7 +148,7 @@ def _elements(places: NDArray[np.integer], owners: NDArray[np.int64]) -> NDArray
 
 
 def hashed(numbers: NDArray[np.integer]) -> NDArray[np.uint64]:
-    """Numbers, spread over 64 bits."""
+    """Return numbers spread over 64 bits."""
     mixed = numbers.astype(np.uint64) * _GOLDEN
     return (mixed ^ (mixed >> np.uint64(32))) * _GOLDEN
 
@@ -163,7 +164,7 @@ def _signatures(
 
 
 def _sequences(tokens: NDArray[np.int32], starts: NDArray[np.int64]) -> list[Sequenced]:
-    """rapidfuzz compares code points with each other and with numbers of the same value."""
+    """Return the sequences. To rapidfuzz, a code point is equal to the same number."""
     spans = zip(starts.tolist(), starts[1:].tolist(), strict=False)
     if not len(tokens) or int(tokens.max()) < _CODE_POINTS:
         text = tokens.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")

@@ -1,4 +1,4 @@
-"""Prompt files and fixed demonstrations."""
+"""Prompt files and the fixed demonstrations that they show."""
 
 from seedstep.prompts.templates import Demonstration, demonstrations, fingerprint, heading, render
 

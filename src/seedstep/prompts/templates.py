@@ -1,11 +1,11 @@
-"""Prompt files, filled in literally and once.
+"""Prompt files, whose placeholders are filled in literally and once.
 
-A file holds `{{name}}` where a value goes. A value is data: what looks like a placeholder
-inside it stays as it is.
+A placeholder is `{{name}}`. What looks like one inside a value stays as it is.
 
 Example::
 
-    render("completion/classification", demonstrations="...", instruction="Sort the list.")
+    >>> render("completion/classification", demonstrations="", instruction="Sort.")[-33:]
+    'Task: Sort.\\nIs it classification?'
 """
 
 import hashlib
@@ -31,8 +31,9 @@ _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 class Demonstration:
     """A seed task as the classification and instance prompts show it.
 
-    `label` names the input's field (`Sentence`); None where the input is empty or carries its
-    own labels. `examples` begin with the seed's own instance or a shorter one like it.
+    `label` is the name of the input's field, such as `Sentence`. It is None where the input is
+    empty or has labels of its own. The first of the `examples` is the seed's own instance, or a
+    shorter one like it.
     """
 
     task: Task
@@ -61,21 +62,21 @@ class _Demonstrations:
 
 
 def render(name: str, **values: str) -> str:
-    """The prompt file `name` with every `{{placeholder}}` replaced by its value, once."""
+    """Return the prompt file `name` with each `{{placeholder}}` replaced by its value."""
     return _PLACEHOLDER.sub(lambda match: values[match[1]], _template(name))
 
 
 def heading(name: str) -> str:
-    """The text of a prompt file before its demonstrations."""
+    """Return the text of a prompt file before its demonstrations."""
     return _template(name).partition("{{demonstrations}}")[0].strip()
 
 
 @cache
 def demonstrations() -> Mapping[str, tuple[Demonstration, ...]]:
-    """The fixed demonstrations by prompt, made from our own seed tasks.
+    """Return the fixed demonstrations by prompt, made from the project's seed tasks.
 
-    `classification`: 12 tasks that are and 19 that are not (Self-Instruct, section 2.2);
-    `input_first`: 11 tasks; `output_first`: 16 classification tasks.
+    `classification` has 12 classification tasks and 19 others (Self-Instruct, section 2.2),
+    `input_first` 11 tasks, and `output_first` 16 classification tasks.
     """
     tasks = {task.id: task for task in seed_tasks()}
     text = (resources.files("seedstep.prompts") / "demonstrations.json").read_bytes()
@@ -102,7 +103,7 @@ def demonstrations() -> Mapping[str, tuple[Demonstration, ...]]:
 
 @cache
 def fingerprint(stage: Literal["bootstrap", "judge", "steps"] = "bootstrap") -> str:
-    """Stands for all prompt files of a stage: a run goes on only with those it began with."""
+    """Return a hash of a stage's prompt files. A run goes on only with the files it began with."""
     folder = resources.files("seedstep.prompts")
     files = [folder / "demonstrations.json"] if stage == "bootstrap" else []
     for name in _FOLDERS[stage]:

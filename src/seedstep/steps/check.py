@@ -1,18 +1,19 @@
-"""What is wrong with a step-by-step instruction, each fault with its own name.
+"""Checks of step-by-step instructions. Each fault has a name.
 
 The paper's annotators ask whether each step and the order of the steps are right, and whether the
-instruction holds all necessary information of the definition (section 3.3, appendix E); Tables 9 to
-12 show good and bad ones. Whether a step is right only people or a judge can tell. These checks
-find what shows in the wording. Each comes with a sentence that tells a model what to mend.
+instruction holds all necessary information of the definition (section 3.3, appendix E). Tables 9 to
+12 show good and bad instructions. Only people or a judge can tell whether a step is right; these
+checks find faults that show in the wording. Each has a sentence that tells a model what to correct.
 
-Length, repetition and copies are found in every language, the other faults in English only: for an
-instruction in another language those checks find nothing.
+Length, repetition and copies are found in every language, the other faults in English only.
 
 Example::
 
-    task = TaskText('Classify the review as "good" or "bad".', (("Tasty soup!", "good"),))
-    for finding in check(parse(reply), task):
-        print(finding.name, finding.detail)
+    >>> from seedstep.steps.parse import parse
+    >>> task = TaskText('Classify the review as "good" or "bad".', (("Tasty soup!", "good"),))
+    >>> steps = parse("1. Read the review.\\n2. Output good if it praises the food.")
+    >>> [(finding.name, finding.detail) for finding in check(steps, task)]
+    [('missing_label', 'bad')]
 """
 
 import re
@@ -43,20 +44,20 @@ MIN_STEPS = 2
 
 MAX_STEPS = 15
 MAX_WORDS = 300
-"""2.5 times the means of the paper's training tasks: 6.0 steps and 118.2 words (Table 1)."""
+"""2.5 times the means of the paper's training tasks, 6.0 steps and 118.2 words (Table 1)."""
 
 SAME = 0.85
-"""ROUGE-L of the content words of two sentences that say the same."""
+"""Sentences say the same from this ROUGE-L of their content words on."""
 
 MIN_CONTENT = 4
-"""Content words below which two sentences have to be equal to say the same."""
+"""Sentences with fewer content words say the same only if they are equal."""
 
 COPIED_NGRAM = 4
 COPIED_SHARE = 0.5
-"""The share of the steps' runs of four words that the definition holds."""
+"""An instruction is a copy if the definition has this share of its runs of four words."""
 
 MAX_SEEN = 100
-"""Steps that are looked at, and sentences that are compared with one another."""
+"""So many steps are looked at, and so many sentences compared with one another."""
 
 _OPTION = re.compile("[A-H]")
 _LETTER = re.compile(r"\b(?:letter|option)", re.IGNORECASE)
@@ -65,21 +66,21 @@ _ORDINALS = frozenset({"first", "secon", "third", "fourt", "fifth", "last", "nex
 
 @dataclass(frozen=True, slots=True)
 class TaskText:
-    """What the checks need to know of a task. `examples` are (input, output)."""
+    """What the checks need to know about a task. `examples` are (input, output)."""
 
     definition: str
     examples: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, task: Task) -> "TaskText":
-        """What the checks need of a task, with its positive examples."""
+        """Return what the checks need to know about a task, with its positive examples."""
         examples = tuple((example.input, example.output) for example in task.positive_examples)
         return cls(task.definition, examples)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A fault: the name of the check, and what it found, for people."""
+    """A fault: the name of the check, and for people what it found."""
 
     name: str
     detail: str
@@ -87,17 +88,17 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`find` says what is wrong, or nothing. `fault` says it to a model; `{}` is the detail."""
+    """A check. `find` returns the detail of a fault, or nothing; `fault` tells it to a model."""
 
     find: Callable[[ParsedSteps, TaskText], str]
     fault: str
 
 
 def check(parsed: ParsedSteps, task: TaskText) -> tuple[Finding, ...]:
-    """All faults that were found, in the order of `CHECKS`.
+    """Return all faults that are found, in the order of `CHECKS`.
 
-    What is no list of steps has no other fault than that. Of a very long text, the first 20,000
-    characters are judged.
+    A text that is no list of steps has that fault only. Of a very long text, the first 20,000
+    characters are checked.
     """
     task = TaskText(
         clip(task.definition), tuple((clip(text), clip(output)) for text, output in task.examples)
@@ -112,7 +113,7 @@ def check(parsed: ParsedSteps, task: TaskText) -> tuple[Finding, ...]:
 
 
 def repair_request(finding: Finding) -> str:
-    """What to tell a model about a fault, in one or two sentences."""
+    """Return one or two sentences that tell a model about a fault."""
     return CHECKS[finding.name].fault.replace("{}", finding.detail)
 
 
@@ -150,7 +151,7 @@ def _repeats(parsed: ParsedSteps, task: TaskText) -> str:
 
 
 def _seen(parsed: ParsedSteps) -> list[str]:
-    """The steps that are looked at: not more than 100, and not more than 20,000 characters."""
+    """Return the steps that are looked at: at most 100, and at most 20,000 characters."""
     return clip("\0".join(parsed.steps[:MAX_SEEN])).split("\0")
 
 

@@ -1,16 +1,16 @@
-"""The paper's conversation, and the completion frame (sections 3.1 and 3.2).
+"""The paper's conversation, and the frame for models that continue a text (sections 3.1 and 3.2).
 
-Five turns: obtain an instruction, refine it for a single example, by two positive examples, and
-without specific examples, and output it. Every turn is sent with all earlier ones. The prompts
-are the paper's, word for word; its line breaks around the two examples are not known.
+The conversation has five turns: obtain an instruction, refine it for a single example, refine it
+with two positive examples, refine it to speak of no specific examples, and output it. Each turn is
+sent with all earlier ones. The prompts are the paper's, word for word; its line breaks around the
+two examples are not known.
 
-- Without a category, the first prompt speaks of "the given task", and of "Task:" in its last line.
+- Without a category, the first prompt speaks of "the given task", and so does its last line.
 - With fewer than two positive examples, the turn that shows them is left out.
-- The completion frame is ours: tasks with their instructions, for models that continue a text. It
-  is one request; nothing is refined, since models that need it can't.
+- The completion frame is this project's own. It shows tasks with their instructions, and is one
+  request. Nothing is refined, since models that continue a text can't do that.
 
-What a task says is data. It is put in literally and once: `{{task_definition}}` in a definition
-stays as it is.
+What a task says is put in literally and once: `{{task_definition}}` in a definition stays as it is.
 
 Example::
 
@@ -49,21 +49,21 @@ EXAMPLES = 2
 """Positive examples that the third turn shows."""
 
 LONGEST_FAULT = 600
-"""Characters of a fault, in the turn that asks to correct it."""
+"""Characters of a fault in the turn that asks to correct it."""
 
 _FIRST_NUMBER = re.compile(r"\s*1[.)]\s")
 
 
 @dataclass(frozen=True, slots=True)
 class ScriptTurn:
-    """What is said in one turn."""
+    """The name and the prompt of a turn."""
 
     name: str
     prompt: str
 
 
 def paper_script(task: Task, refine: str) -> tuple[ScriptTurn, ...]:
-    """The turns for a task: the first only where `refine` is "none"."""
+    """Return the turns for a task; only the first where `refine` is "none"."""
     obtain = ScriptTurn("obtain", _obtain(task))
     if refine == "none":
         return (obtain,)
@@ -78,7 +78,7 @@ def paper_script(task: Task, refine: str) -> tuple[ScriptTurn, ...]:
 
 
 def named_category(task: Task) -> str:
-    """How a prompt calls a task's category; without one, it is "the given task"."""
+    """Return what a prompt calls a task's category: "the given task" where it has none."""
     return task.category or "given"
 
 
@@ -103,13 +103,13 @@ def _with_examples(task: Task) -> str:
 
 
 def repair_prompt(faults: Sequence[str]) -> str:
-    """A turn that names what is wrong with the last version, and asks to correct it."""
+    """Return the prompt that names the faults of the last version and asks to correct them."""
     listed = "\n".join(f"- {' '.join(fault.split())[:LONGEST_FAULT]}" for fault in faults)
     return render("steps/repair", faults=listed)
 
 
 def completion_prompt(task: Task) -> str:
-    """The few-shot frame with a task, its white space collapsed; it ends in `1.`."""
+    """Return the few-shot frame with a task, its white space collapsed. It ends in `1.`."""
     category = " ".join(task.category.split())
     return render(
         "steps/completion",
@@ -120,10 +120,9 @@ def completion_prompt(task: Task) -> str:
 
 @dataclass
 class Chat:
-    """A conversation that grows, each turn asked with all earlier ones.
+    """A conversation that grows. Each turn is sent with all earlier ones.
 
-    `place` orders it among the others that wait for the engine. After a failure nothing more can
-    be asked.
+    `place` orders it among the others that wait for the engine. After a failure it can't go on.
     """
 
     engine: Engine
@@ -132,7 +131,7 @@ class Chat:
     _messages: tuple[Message, ...] = ()
 
     async def say(self, line: ScriptTurn, sampling: Sampling, schema: Schema | None = None) -> Turn:
-        """Add a turn and its reply."""
+        """Add a turn, and return it with the reply."""
         asked = (*self._messages, Message("user", line.prompt))
         request = Request(line.name, asked, sampling, schema)
         turn = await ask(self.engine, request, line.prompt, (self.place, len(self.turns)))
@@ -142,7 +141,7 @@ class Chat:
 
 
 async def ask(engine: Engine, request: Request, prompt: str, priority: tuple[int, ...]) -> Turn:
-    """A request with its reply or failure."""
+    """Ask, and return the request with its reply or failure."""
     answer = await engine.ask(request, priority)
     key = engine.key(request)
     if isinstance(answer, Failure):
@@ -152,7 +151,7 @@ async def ask(engine: Engine, request: Request, prompt: str, priority: tuple[int
 
 @dataclass
 class Conversation:
-    """A task's turns in chat style."""
+    """The turns of a task in chat style."""
 
     settings: StepsSettings
     task: Task
@@ -160,11 +159,11 @@ class Conversation:
 
     @property
     def turns(self) -> list[Turn]:
-        """What was asked so far."""
+        """The turns that were asked so far."""
         return self.chat.turns
 
     async def write(self) -> Turn:
-        """Ask the paper's turns; the last one, or the one that failed."""
+        """Ask the paper's turns, and return the last one or the one that failed."""
         for line in paper_script(self.task, self.settings.refine):
             turn = await self._say(line)
             if turn.failure:
@@ -176,7 +175,7 @@ class Conversation:
         return await self._say(ScriptTurn("repair", repair_prompt(faults)))
 
     def read(self, turn: Turn) -> ParsedSteps:
-        """The steps of a turn's reply."""
+        """Return the steps of a turn's reply."""
         return parse(turn.reply, cut=turn.cut)
 
     async def _say(self, line: ScriptTurn) -> Turn:
@@ -185,7 +184,7 @@ class Conversation:
 
 @dataclass
 class Drafts:
-    """A task's draws in completion style."""
+    """The draws of a task in completion style."""
 
     settings: StepsSettings
     task: Task
@@ -194,15 +193,15 @@ class Drafts:
     turns: list[Turn] = field(default_factory=list)
 
     async def write(self) -> Turn:
-        """The first draw."""
+        """Ask for the first draw."""
         return await self._draw("obtain")
 
     async def repair(self, faults: Sequence[str]) -> Turn:
-        """Another draw; the model is not told why."""
+        """Ask for another draw. The model is not told why."""
         return await self._draw("repair")
 
     def read(self, turn: Turn) -> ParsedSteps:
-        """The steps of a draw. It goes on after the number that ends the prompt, or repeats it."""
+        """Return the steps of a draw, which goes on after the prompt's number or repeats it."""
         text = turn.reply if _FIRST_NUMBER.match(turn.reply) else f"1.{turn.reply}"
         return parse(text, cut=turn.cut)
 
@@ -217,7 +216,7 @@ class Drafts:
 def make_talk(
     settings: StepsSettings, task: Task, engine: Engine, place: int
 ) -> Conversation | Drafts:
-    """How a task is talked about in the settings' style."""
+    """Return the conversation or the draws of a task, as the settings' prompt style asks."""
     if settings.style == "chat":
         return Conversation(settings, task, Chat(engine, place))
     return Drafts(settings, task, engine, place)

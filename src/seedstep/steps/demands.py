@@ -1,14 +1,15 @@
 """What a definition demands of the output, and whether the steps take it up.
 
-Appendix E calls an instruction complete if it contains all necessary information of the definition,
-such as the constraints. A demand is found by its wording. Demands on form have a wording of their
-own in steps as well; for prohibitions and other requirements the words decide that both share. All
-of this is English.
+Appendix E calls an instruction complete if it holds all necessary information of the definition,
+such as the constraints. A demand is found by its wording, in English only. Steps meet a demand on
+form if they have a wording for such a demand too, and a prohibition or another requirement if they
+share enough of its words.
 
 Example::
 
-    demands("Write a title of at most five words. Do not use quotation marks.")
-    # length "at most five words", prohibition "use quotation marks"
+    >>> definition = "Write a title of at most five words. Do not use quotation marks."
+    >>> [(demand.kind, demand.text) for demand in demands(definition)]
+    [('length', 'at most five words'), ('prohibition', 'use quotation marks')]
 """
 
 import re
@@ -33,17 +34,17 @@ __all__ = [
 PROHIBITION, REQUIREMENT, LENGTH, SINGLE = "prohibition", "requirement", "length", "single"
 
 SHARED = 0.33
-"""The share of a requirement's words that the steps have to hold, at least."""
+"""The share of a requirement's words that the steps must hold."""
 
 SHARED_WITH_NEGATION = 0.25
 SHARED_WITHOUT = 0.5
-"""The same for a prohibition, within one sentence that negates or restricts, or does not."""
+"""The share of a prohibition's words that a sentence must hold: one that negates, and any other."""
 
 MAX_DEMANDS = 30
-"""More are not looked for."""
+"""Demands of a definition that are found at the most."""
 
 MAX_SENTENCE_WORDS = 80
-"""Longer "sentences" are tables, such as tag sets; they mention forms, and demand none."""
+"""Longer "sentences" are tables, such as tag sets. They mention forms but demand none."""
 
 _FORMS = {
     "lower case": (r"\blower[- ]?cased?\b", r"\blower[- ]?case"),
@@ -142,9 +143,9 @@ _RESTRICTS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """One thing that a definition asks for, in its own words.
+    """A thing that a definition asks for, in its own words.
 
-    `words` are stems of those that make it up, without those that the definition repeats.
+    `words` are the stems of these words, without those that the definition repeats.
     """
 
     kind: str
@@ -153,7 +154,7 @@ class Demand:
 
 
 def demands(definition: str) -> tuple[Demand, ...]:
-    """The demands of a definition, each once."""
+    """Return the demands of a definition, each once."""
     parts = sentences(without_illustrations(definition))
     themes = _themes(parts)
     found = [
@@ -163,7 +164,7 @@ def demands(definition: str) -> tuple[Demand, ...]:
 
 
 def is_met(demand: Demand, steps: str) -> bool:
-    """Whether the steps take up a demand."""
+    """Return whether the steps take up a demand."""
     if demand.kind in _COMPILED:
         return _COMPILED[demand.kind][1].search(steps) is not None
     if demand.kind == LENGTH:
@@ -178,7 +179,7 @@ def is_met(demand: Demand, steps: str) -> bool:
 
 
 def _themes(parts: list[str]) -> set[str]:
-    """Words that stand in more than one sentence: what the task is about, and no demand."""
+    """Return words of several sentences: they tell what the task is about, and are no demand."""
     seen: set[str] = set()
     repeated: set[str] = set()
     for part in parts:
@@ -221,7 +222,7 @@ def _worded(kind: str, clause: str, themes: set[str]) -> Iterator[Demand]:
 
 
 def _has_length(demand: Demand, steps: str) -> bool:
-    """Whether the steps name a number, or its neighbour: "fewer than 15" is "at most 14"."""
+    """Return whether the steps name a number or its neighbour: "fewer than 15" is "at most 14"."""
     asked = {int(word) for word in content(demand.text) if word.isdecimal()}
     named = {int(word) for word in content(steps) if word.isdecimal()}
     near = {number + by for number in asked for by in (-1, 0, 1)}
@@ -229,7 +230,7 @@ def _has_length(demand: Demand, steps: str) -> bool:
 
 
 def _takes_up(demand: Demand, sentence: str) -> bool:
-    """Whether a sentence forbids the same, or names most of it in another way."""
+    """Return whether a sentence forbids the same, or names most of it in another way."""
     if _RESTRICTS.search(sentence):
         return _share(content(demand.text), sentence) >= SHARED_WITH_NEGATION
     return len(demand.words) > 1 and _share(demand.words, sentence) > SHARED_WITHOUT
@@ -246,24 +247,24 @@ MAX_TOKENS = 10_000
 """Longer texts are compared as a whole only. Tokens are words, marks and white space."""
 
 ISLAND = 3
-"""Fewer words and marks than this between two changes are shown as changed, too."""
+"""Fewer equal words and marks than this between two changes are shown as changed."""
 
 _TOKEN = re.compile(r"\w+|[^\w\s]|\s+")
 
 
 @dataclass(frozen=True, slots=True)
 class TextRun:
-    """A stretch of text that both texts have, or just the earlier, or just the later one."""
+    """A stretch of text that stands in both texts, in the earlier only, or in the later only."""
 
     kind: ChangeKind
     text: str
 
 
 def differences(earlier: str, later: str) -> list[TextRun]:
-    """The runs that lead from one text to the other; what was removed stands before the new.
+    """Return the runs that lead from one text to the other, what was removed before what was added.
 
-    Those that are the same or removed make up the earlier text to the last character, those that
-    are the same or added the later one.
+    The runs that are the same or removed make up the earlier text to the last character; those that
+    are the same or added make up the later text.
     """
     earlier_tokens, later_tokens = _TOKEN.findall(earlier), _TOKEN.findall(later)
     if earlier_tokens == later_tokens:
@@ -276,7 +277,7 @@ def differences(earlier: str, later: str) -> list[TextRun]:
 
 
 def _blocks(earlier: Sequence[str], later: Sequence[str]) -> Iterator[tuple[bool, str, str]]:
-    """(whether it is the same, earlier text, later text) of stretches in turn."""
+    """Yield stretches as (whether they are the same, earlier text, later text)."""
     codes = LCSseq.opcodes(earlier, later)
     ends = (codes[0], codes[-1])
     found = []

@@ -1,15 +1,15 @@
-"""The stage that generates positive examples from step-by-step instructions (appendix C).
+"""Positive examples generated from step-by-step instructions (appendix C).
 
-A model is asked for some harder examples, by the step-by-step instruction; then, in a request of
-its own, for the best two of them. Two are also drawn at random, for the paper's comparison. Tasks
-are worked on side by side, and retired in their order.
+A model is asked for harder examples by the step-by-step instruction, and in a second request for
+the best two of them. Two are also drawn at random, for the paper's comparison. Tasks are worked on
+in parallel, and results come in the order of the tasks.
 
-The prompts are the paper's; without a category they speak of "the given task".
+The prompts are the paper's. Without a category they speak of "the given task".
 
 Example::
 
     async for made in generate_examples(ExamplesSettings(), [(task, written.steps)], engine):
-        best = [made.candidates[one] for one in made.ranked]
+        best = [made.candidates[place] for place in made.ranked]
 """
 
 import hashlib
@@ -44,7 +44,7 @@ __all__ = [
 FIELDS = ("input", "output", "explanation")
 
 SAME = 85.0
-"""The indel similarity, of 100, of two examples that are the same but for small changes."""
+"""Two examples are the same from this similarity by edits on, of 100."""
 
 LONGEST_COMPARED = 4000
 """Characters of an example that are compared."""
@@ -79,9 +79,9 @@ _NAMED = re.compile(r"\bexample[ \t]*#?(\d{1,3})\b", re.IGNORECASE)
 
 
 def parse_examples(reply: str, *, cut: bool = False) -> tuple[Example, ...]:
-    """The examples of a reply: those that have an input and an output, each input once.
+    """Return the examples of a reply that have an input and an output, each input once.
 
-    If the reply was `cut` at its length limit, the example that it ends in is left out.
+    If the reply was `cut` at its length limit, its last example is left out.
     """
     found = list(_sections(answer(reply).split("\n")))
     kept: dict[str, Example] = {}
@@ -93,7 +93,7 @@ def parse_examples(reply: str, *, cut: bool = False) -> tuple[Example, ...]:
 
 
 def _sections(lines: Iterable[str]) -> Iterator[dict[str, list[str]]]:
-    """The lines of each example by field. An input begins an example."""
+    """Yield the lines of each example by field. An input begins an example."""
     example: dict[str, list[str]] = {}
     field: list[str] = []
     for line in lines:
@@ -120,7 +120,7 @@ def _drop_number(field: list[str]) -> None:
 
 
 def _ends_field(line: str, field: Sequence[str]) -> bool:
-    """Whether a line is a heading between examples, or talk after the last one."""
+    """Return whether a line is a heading between examples, or talk after the last one."""
     if not line.strip():
         return False
     apart = bool(field) and not field[-1].strip()
@@ -132,7 +132,7 @@ def _joined(lines: Iterable[str]) -> str:
 
 
 def written_examples(examples: Sequence[Example]) -> str:
-    """The examples as the ranking prompt shows them, numbered, in the structure that was asked."""
+    """Return the examples as the ranking prompt shows them, numbered and in their structure."""
     texts = []
     for number, example in enumerate(examples, start=1):
         lines = [f"Example {number}:", f"Input: {example.input}", f"Output: {example.output}"]
@@ -145,9 +145,9 @@ def _explained(example: Example) -> list[str]:
 
 
 def best_two(reply: str, candidates: Sequence[Example]) -> tuple[int, ...]:
-    """The indices of the two candidates that a ranking names, the best first; empty if it doesn't.
+    """Return the indices of the two candidates that a ranking names, the best first, or nothing.
 
-    They are matched by content. Where the reply shows no example at all, `Example 3` counts too.
+    Candidates are matched by content. If the reply shows no example, `Example 3` counts too.
     """
     shown = parse_examples(reply)[:MOST_COMPARED]
     if shown:
@@ -164,7 +164,7 @@ def best_two(reply: str, candidates: Sequence[Example]) -> tuple[int, ...]:
 
 
 def _nearest(shown: Example, candidates: Sequence[Example]) -> int | None:
-    """The candidate that is most like an example; None if none is near."""
+    """Return the candidate that is most like an example; None if none is near."""
     text = _compared(shown)
     scores = [fuzz.ratio(text, _compared(candidate), score_cutoff=SAME) for candidate in candidates]
     best = max(range(len(scores)), key=scores.__getitem__, default=None)
@@ -179,12 +179,12 @@ def _compared(example: Example) -> str:
 def generate_examples(
     settings: ExamplesSettings, tasks: Iterable[tuple[Task, Sequence[str]]], engine: Engine
 ) -> AsyncGenerator[ExampleSet]:
-    """Yield the examples of each task with its steps, in order; the first `settings.limit`.
+    """Yield the examples of the first `settings.limit` tasks with their steps, in order.
 
     Raises:
-        ModelError: the model can't be asked, or no longer.
+        ModelError: the model can't be asked.
         StoreError: an answer can't be kept.
-        BudgetReached: the budget is spent; all tasks before the first incomplete one were yielded.
+        BudgetReached: the budget is spent. All tasks before the first incomplete one were yielded.
     """
     items = (
         _examples_of(settings, task, steps, engine, place)
@@ -224,7 +224,7 @@ async def _rank(
 
 
 def generate_prompt(settings: ExamplesSettings, task: Task, steps: Sequence[str]) -> str:
-    """Asks for examples of a task."""
+    """Return the prompt that asks for examples of a task."""
     return render(
         "steps/harder_examples",
         generated_example_num=str(settings.count),
@@ -234,7 +234,7 @@ def generate_prompt(settings: ExamplesSettings, task: Task, steps: Sequence[str]
 
 
 def rank_prompt(candidates: Sequence[Example], steps: Sequence[str]) -> str:
-    """Asks for the best two of some examples."""
+    """Return the prompt that asks for the best two of some examples."""
     return render(
         "steps/rank",
         example_content=written_examples(candidates),
@@ -249,6 +249,6 @@ def _ranked(made: ExampleSet, turn: Turn) -> ExampleSet:
 
 
 def draw_two(number: int, seed: int, task_id: str) -> tuple[int, ...]:
-    """Two of so many examples at random, by run and task; alike on every machine."""
+    """Draw two of `number` examples by run and task, the same on every machine."""
     digest = hashlib.sha256(f"{seed}\0{task_id}".encode()).digest()
     return tuple(generator(digest).sample(range(number), BEST))

@@ -1,12 +1,13 @@
-"""A model's opinion: is a step-by-step instruction correct, and is it complete?
+"""A model's judgement whether a step-by-step instruction is correct, and whether it is complete.
 
-The prompt quotes what the paper's annotators were told (appendix E, "Analysis of the quality of
+The prompt quotes the guidelines of the paper's annotators (appendix E, "Analysis of the quality of
 the step-by-step instruction"). The answer is JSON, or two lines `Correct: yes` and `Complete: no`.
-An answer that can't be read is asked for once more, and then missing, with the reason.
+If it can't be read, the model is asked once more; then the judgement is missing, with the reason.
 
 Example::
 
-    judgement = await judge(task, steps, settings.sampling_of("judge"), engine)
+    >>> parse_judgement('{"correct": true, "complete": false}')
+    (True, False)
 """
 
 import re
@@ -35,7 +36,7 @@ SCHEMA = Schema(
 )
 
 LONGEST_ANSWER = 20_000
-"""Characters; what is longer answers no question with yes or no."""
+"""Characters. A longer answer doesn't answer a question with yes or no."""
 
 _LINES = {
     name: re.compile(
@@ -50,7 +51,7 @@ _LINES = {
 async def judge(
     task: Task, steps: Sequence[str], sampling: Sampling, engine: Engine, place: int = 0
 ) -> Judgement:
-    """Ask a model about the steps of a task, twice at the most."""
+    """Ask a model about the steps of a task, at most twice."""
     chat = Chat(engine, place)
     for prompt in (judge_prompt(task, steps), render("steps/judge_again")):
         turn = await chat.say(ScriptTurn("judge", prompt), sampling, SCHEMA)
@@ -63,7 +64,7 @@ async def judge(
 
 
 def judge_prompt(task: Task, steps: Sequence[str]) -> str:
-    """The annotators' guidelines with a task, up to two of its positive examples, and the steps."""
+    """Return the annotators' guidelines with a task, up to two examples of it, and the steps."""
     shown = [
         f"Positive example {number}:\nInput: {example.input}\nOutput: {example.output}\n\n"
         for number, example in enumerate(task.positive_examples[:EXAMPLES], start=1)
@@ -77,7 +78,7 @@ def judge_prompt(task: Task, steps: Sequence[str]) -> str:
 
 
 def parse_judgement(reply: str) -> tuple[bool, bool] | None:
-    """Correct? Complete? None unless both are answered, each once and with yes or no."""
+    """Return (correct, complete); None unless both are answered, each once and with yes or no."""
     text = answer(reply).strip()[:LONGEST_ANSWER]
     if text.startswith("{"):
         return _of_json(text)

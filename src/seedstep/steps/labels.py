@@ -1,13 +1,13 @@
 """The fixed answers that a definition names: class labels, letters of options, `None`, `[]`.
 
-They are found by English wording. What follows verbs such as `output` or `classify as` counts;
-other quoted words and lists count if one of the examples has such an output. A definition in
-another language has no labels here.
+They are found by English wording. What follows verbs such as `output` or `classify as` counts.
+Other quoted words and lists count if an example has such an output. In a definition in another
+language no labels are found.
 
 Example::
 
-    labels('Classify the review as "good" or "bad". Return None if it has no text.', ["bad"])
-    # ("good", "bad", "None")
+    >>> labels('Classify it as "good" or "bad". Return None if it has no text.', ["bad"])
+    ('good', 'bad', 'None')
 """
 
 from collections.abc import Collection, Iterable
@@ -19,7 +19,7 @@ from seedstep.steps.unfit import sentences, without_illustrations
 __all__ = ["labels", "names", "promised", "same_answer"]
 
 MAX_LABELS = 12
-"""Of more than these, a tag set, no short instruction can name all."""
+"""More labels than these are a tag set, which no short instruction can name completely."""
 
 MAX_LABEL_WORDS = 4
 MAX_ITEM_WORDS = 3
@@ -101,7 +101,7 @@ _PROHIBITS = regex.compile(r"\b(?:avoid|(?:do|must|should) not|don['’]t|never)
 
 
 def labels(definition: str, outputs: Iterable[str]) -> tuple[str, ...]:
-    """The fixed answers that a definition names, in order; none if they are a whole tag set.
+    """Return the fixed answers that a definition names, in order; none if they are a tag set.
 
     `outputs` are those of the examples.
     """
@@ -121,12 +121,12 @@ def labels(definition: str, outputs: Iterable[str]) -> tuple[str, ...]:
 
 
 def same_answer(first: str, second: str) -> bool:
-    """Whether two answers are the same but for case and a full stop."""
+    """Return whether two answers are the same but for case and a full stop."""
     return _key(first.strip(" .")) == _key(second.strip(" ."))
 
 
 def promised(step: str, known: Collection[str]) -> list[str]:
-    """The fixed answers that a step speaks of. A bare list counts if it holds a `known` label."""
+    """Return the fixed answers that a step speaks of. A bare list counts with a `known` label."""
     found: list[str] = []
     for sentence in sentences(without_illustrations(step)):
         found += _quoted_answers(sentence)
@@ -138,7 +138,7 @@ def promised(step: str, known: Collection[str]) -> list[str]:
 
 
 def names(text: str, label: str) -> bool:
-    """Whether a text names a label; single letters and digits exactly as they are written."""
+    """Return whether a text names a label. Case counts for single letters only."""
     flags = regex.V0 if len(label) == 1 else regex.I
     pattern = rf"(?<!\w|\w['’]){regex.escape(label)}(?:s|es)?(?!\w|['’]\w|\.[a-z]\.)"
     return regex.search(pattern, text, flags) is not None
@@ -161,7 +161,7 @@ def _letters(sentence: str) -> list[str]:
 
 
 def _chosen_words(sentence: str) -> list[str]:
-    """The words of `output good, bad or mixed`, if there is no more to it than single words."""
+    """Return the words of `output good, bad or mixed`, if all items are single words."""
     for found in _PROMISES.finditer(sentence):
         rest = _CLAUSE.match(sentence, found.end())
         items = _ITEM_LINK.split(_LIST_ENDS.sub("", rest[0]).strip()) if rest else []

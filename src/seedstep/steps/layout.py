@@ -1,12 +1,14 @@
 """Which lines of a reply are steps, and what stands before, between and after them.
 
-The lines that begin steps have markers of one kind, and stand at the lowest indentation that has
-markers. What follows such a line belongs to its step; after the last one it does as long as it
-looks like what the other steps hold.
+Lines that begin steps have markers of one kind, and stand at the lowest indentation that has
+markers. The lines that follow belong to the step; after the last step they do as long as they look
+like what the other steps hold.
 
 Example::
 
-    find_list(read_lines("Sure:\\n1. Read.\\n2. Output.\\n\\nBye."))  # two segments
+    >>> found = find_list(read_lines("Sure:\\n1. Read.\\n2. Output.\\n\\nBye."))
+    >>> len(found.segments)
+    2
 """
 
 import re
@@ -28,16 +30,16 @@ __all__ = ["ReplyLine", "StepList", "find_list", "inline_parts", "read_lines", "
 
 TAB = 4
 SLACK = 1
-"""Spaces by which the lines that begin steps may differ in indentation."""
+"""The indentation of lines that begin steps may differ by so many spaces."""
 
 MAX_SKIP = 3
-"""Numbers may skip: after 2, a line is taken for a step up to the number 5."""
+"""Numbers may skip: after 2, a line with a number up to 5 is a step."""
 
 MAX_FIRST = 9
-"""The largest number that a list may start with; replies may go on where the prompt ended."""
+"""The largest number of a list's first step. A reply may go on where the prompt ended."""
 
 MAX_HEADING_WORDS = 8
-"""Words of a line with a colon that heads what follows it."""
+"""Words of a heading, a line with a colon, at the most."""
 
 _RULE = re.compile(r"([-*_=])\1{2,}")
 _BOLD_LINE = re.compile(r"\*\*[^*]+\*\*:?")
@@ -57,7 +59,7 @@ _NEW_VERSION = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ReplyLine:
-    """One line of a reply, its white space collapsed; blank where `text` is empty."""
+    """A line of a reply, its white space collapsed. It is blank where `text` is empty."""
 
     indent: int
     text: str
@@ -76,7 +78,7 @@ class StepList:
 
 
 def read_lines(text: str) -> list[ReplyLine]:
-    """The lines of a text, each with what it begins with."""
+    """Return the lines of a text, each with its marker."""
     return [_line(raw) for raw in text.split("\n")]
 
 
@@ -106,7 +108,7 @@ def split_versions(lines: Sequence[ReplyLine]) -> list[Sequence[ReplyLine]]:
 
 
 def find_list(lines: Sequence[ReplyLine]) -> StepList | None:
-    """The list of steps: several lines with markers, or several markers in one line."""
+    """Return the list of steps: several lines with markers, or several markers in one line."""
     base = _base(lines)
     starts = _starts(lines, base)
     if len(starts) < 2:
@@ -122,7 +124,7 @@ def _base(lines: Sequence[ReplyLine]) -> int:
 
 
 def _starts(lines: Sequence[ReplyLine], base: int) -> list[int]:
-    """The indices of the lines that begin steps, by the kind of marker that fits best."""
+    """Return the indices of the lines that begin steps, by the kind of marker that fits best."""
     top: dict[str, list[int]] = {"step": []}
     for index, line in enumerate(lines):
         if line.marker and line.indent <= base + SLACK:
@@ -139,7 +141,7 @@ def _number(line: ReplyLine) -> int:
 
 
 def _in_sequence(lines: Sequence[ReplyLine], indices: Sequence[int]) -> list[int]:
-    """Those whose numbers go on: the next ones, the same again, or from the beginning."""
+    """Return the indices whose numbers go on: the next, the same, or from the beginning."""
     starts: list[int] = []
     last = MAX_FIRST - MAX_SKIP
     for index in indices:
@@ -151,7 +153,7 @@ def _in_sequence(lines: Sequence[ReplyLine], indices: Sequence[int]) -> list[int
 
 
 def _unfolded(lines: Sequence[ReplyLine], starts: Sequence[int]) -> list[ReplyLine]:
-    """The lines with the steps that stand in one line on lines of their own; empty if none do."""
+    """Return the lines with each step on a line of its own; empty if no line has several."""
     for index in starts or [at for at, line in enumerate(lines) if line.text]:
         if pieces := _pieces(lines[index], begins_step=bool(starts)):
             return [*lines[:index], *pieces, *lines[index + 1 :]]
@@ -159,7 +161,7 @@ def _unfolded(lines: Sequence[ReplyLine], starts: Sequence[int]) -> list[ReplyLi
 
 
 def _pieces(line: ReplyLine, *, begins_step: bool) -> list[ReplyLine]:
-    """What a line falls into; its text before the first marker is the first step, or talk."""
+    """Return the parts of a line. Text before the first marker is the first step, or talk."""
     if begins_step and line.marker:
         kind, number = line.marker.kind, line.marker.number
         first, *others = inline_parts(line.marker.text, kind, number + 1) or [""]
@@ -178,7 +180,7 @@ def _step_line(line: ReplyLine, kind: str, number: int, text: str) -> ReplyLine:
 
 
 def inline_parts(text: str, kind: str, first: int) -> list[str]:
-    """A line cut at the markers `first`, `first + 1`, ... in it; empty if a part would be."""
+    """Return a line cut at markers `first`, `first + 1`, ...; empty if a part would be."""
     places = find_inline(text, kind, first)
     starts = [start for start, _ in places]
     ends = [0, *(end for _, end in places)]
@@ -205,7 +207,7 @@ def _cut(lines: Sequence[ReplyLine], starts: Sequence[int], base: int) -> StepLi
 
 
 def _take_headings(segment: list[ReplyLine], base: int) -> list[ReplyLine]:
-    """Remove from the end of a step, and return, the headings of what follows it."""
+    """Remove the headings of what follows a step from its end, and return them."""
     size = len(segment)
     while size > 1 and (not segment[size - 1].text or _is_heading(segment, size - 1, base)):
         size -= 1
@@ -225,7 +227,7 @@ def _is_heading(segment: Sequence[ReplyLine], index: int, base: int) -> bool:
 
 
 def _end(last: Sequence[ReplyLine], others: Sequence[Sequence[ReplyLine]], base: int) -> int:
-    """Where the last step ends: before what the other steps have nothing like."""
+    """Return where the last step ends: before lines that are like nothing in the other steps."""
     paragraphs = max((_paragraphs(segment, base) for segment in others), default=0)
     goes_on = not others or any(_goes_on(segment, base) for segment in [*others, last[:1]])
     fences = sum(line.text.startswith("```") for line in last if _is_loose(line, base))
@@ -244,7 +246,7 @@ def _end(last: Sequence[ReplyLine], others: Sequence[Sequence[ReplyLine]], base:
 
 
 def _is_loose(line: ReplyLine, base: int) -> bool:
-    """Whether a line that is no item stands as far left as the lines that begin steps."""
+    """Return whether a line that is no item stands as far left as the lines that begin steps."""
     return bool(line.text) and line.indent <= base + SLACK and not is_item(line.text)
 
 
@@ -254,7 +256,7 @@ def _paragraphs(segment: Sequence[ReplyLine], base: int) -> int:
 
 
 def _goes_on(segment: Sequence[ReplyLine], base: int) -> bool:
-    """Whether a step is broken into lines without indentation, or announces such lines."""
+    """Return whether a step is broken into lines without indentation, or announces such lines."""
     pairs = pairwise(segment)
     broken = any(before.text and _is_loose(line, base) for before, line in pairs)
     return broken or segment[0].text.endswith(":")

@@ -1,11 +1,12 @@
-"""How models number their steps: `1.`, `2)`, `(3)`, `4:`, `**Step 5:**`, `第六步：`, `-` and more.
+"""The markers with which models number their steps: `1.`, `2)`, `(3)`, `Step 5:`, `第六步：`, `-`.
 
-Here is what one line says, its white space collapsed. Which markers begin steps, and which stand
-inside of one, is decided in `steps.parse`.
+This module reads single lines, their white space collapsed. `steps.layout` decides which markers
+begin steps.
 
 Example::
 
-    find_marker("**Step 2 -** Compare them.")  # ListMarker("step", number=2, text=...)
+    >>> find_marker("**Step 2 -** Compare them.")
+    ListMarker(kind='step', number=2, text='Compare them.')
 """
 
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ INLINE_KINDS = ("step", "dot", "close", "paren")
 """The kinds of markers by which several steps may stand in one line."""
 
 LONGEST_TITLE = 2000
-"""Characters. Signs for bold type and second labels stay in longer lines, to stay linear."""
+"""Characters. Longer lines keep signs of bold type and second labels, to keep time linear."""
 
 _HAN = "一二三四五六七八九十"
 _STEP = (
@@ -80,7 +81,7 @@ class ListMarker:
 
 
 def find_marker(line: str) -> ListMarker | None:
-    """The number or bullet that the line begins with."""
+    """Return the number or bullet that the line begins with; None if there is none."""
     for kind, pattern in _MARKERS.items():
         if found := pattern.match(line):
             rest = line[found.end() :]
@@ -92,15 +93,15 @@ def find_marker(line: str) -> ListMarker | None:
 
 
 def is_item(line: str) -> bool:
-    """Whether the line is an item of a list inside a step: a bullet, `a.`, `ii)`, `2.1`."""
+    """Return whether the line is an item of a list inside a step: a bullet, `a.`, `ii)`, `2.1`."""
     return _ITEM.match(line) is not None or find_marker(line) is not None
 
 
 def find_inline(line: str, kind: str, first: int) -> list[tuple[int, int]]:
-    """The places (start, end) of markers numbered `first`, `first + 1`, ... inside a line.
+    """Return the places (start, end) of markers numbered `first`, `first + 1`, ... inside a line.
 
-    No lower-case letter follows them, and the text before each ends like a sentence. Where that
-    finds fewer, at least two numbers in a row do without the latter.
+    No lower-case letter follows them, and the text before each ends like a sentence. If that finds
+    fewer, at least two numbers in a row do without the latter.
     """
     pattern = _INLINE.get(kind)
     found = list(pattern.finditer(line)) if pattern else []
@@ -131,9 +132,9 @@ def _value(number: str) -> int:
 
 
 def clean_title(line: str, *, opened: bool = False) -> str:
-    """The first line of a step without `Step 2:` and without signs for bold type at its start.
+    """Return a step's first line without `Step 2:` and signs of bold type at its start.
 
-    `opened`: a sign before the line began bold type that ends in it.
+    `opened` says that a sign before the line began bold type that ends in it.
     """
     if opened:
         line = line.replace("**", "", 1).strip()

@@ -1,14 +1,13 @@
 """How well the checks agree with people, on instructions written and labelled for this project.
 
 `labelled.jsonl` holds instructions with the faults that a careful reader finds in them, and
-`labelled_tasks.jsonl` the tasks they are for. The part `tune` was looked at while the checks were
-written. The part `held_out`, of other tasks, was written before the checks and never used to adjust
-them.
+`labelled_tasks.jsonl` their tasks. The part `tune` was looked at while the checks were written. The
+part `held_out`, of other tasks, was written before the checks and never used to adjust them.
 
 Example::
 
-    for one in measure("held_out"):
-        print(one.name, one.precision, one.recall)
+    for accuracy in measure("held_out"):
+        print(accuracy.name, accuracy.precision, accuracy.recall)
 """
 
 from collections.abc import Iterator
@@ -40,7 +39,7 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class CheckAccuracy:
-    """One check's findings against people's: right, wrong, and missed."""
+    """The findings of a check against people's: right, wrong and missed ones."""
 
     name: str
     right: int
@@ -59,7 +58,7 @@ class CheckAccuracy:
 
 
 def measure(part: Part) -> tuple[CheckAccuracy, ...]:
-    """Every check measured on one part, in the order of `CHECKS`."""
+    """Measure every check on one part, in the order of `CHECKS`."""
     pairs = [
         (example.faults, {found.name for found in check(parse(example.text), example.task)})
         for example in labelled(part)
@@ -76,7 +75,7 @@ def measure(part: Part) -> tuple[CheckAccuracy, ...]:
 
 
 def labelled(part: Part) -> tuple[Labelled, ...]:
-    """The labelled instructions of one part."""
+    """Return the labelled instructions of one part."""
     tasks = {
         line.id: TaskText(
             line.definition, tuple((example.input, example.output) for example in line.examples)

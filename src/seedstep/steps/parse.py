@@ -1,21 +1,20 @@
 """From a model's reply to the steps of a step-by-step instruction, and back.
 
-Section 3.2 takes the last reply of a conversation as the instruction; Tables 9 to 12 show its form,
-`1. Read the text. 2. ...`. Models number their steps in many ways, talk before and after, and write
-things that are no instruction. `parse` takes any text, of any size, in time that grows with its
-length.
+The instruction is the last reply of a conversation (section 3.2), in the form that Tables 9 to 12
+show: `1. Read the text. 2. ...`. Models number their steps in many ways, talk before and after, and
+write things that are no instruction. `parse` takes any text of any size, in linear time.
 
-- A step is a text of one or more lines: those after the first are its sub-steps or details.
-- `render` writes one step a line, numbered from 1; further lines of a step are indented by three
-  spaces.
+- A step is a text of one or more lines. Those after the first are its sub-steps or details.
+- `render` writes each step on a line, numbered from 1. Further lines of a step are indented by
+  three spaces.
 - Steps are *canonical* if `canonical` returns them unchanged. `parse` returns no others, and
-  `parse(render(steps)).steps == steps` for all that are.
-- If a reply holds a first and a refined version of the instruction, the last one counts.
+  `parse(render(steps)).steps == steps` for all canonical steps.
+- If a reply holds a first and a refined version of the instruction, the last version counts.
 
 Example::
 
-    parse("Sure!\\n\\n1) Read the text.\\n2) Output its topic.\\n\\nLet me know!").steps
-    # ("Read the text.", "Output its topic.")
+    >>> parse("Sure!\\n\\n1) Read the text.\\n2) Output its topic.\\n\\nLet me know!").steps
+    ('Read the text.', 'Output its topic.')
 """
 
 import re
@@ -75,9 +74,9 @@ _ANNOUNCES_EXAMPLES = re.compile(
 class ParsedSteps:
     """What was found in a reply.
 
-    `reason` is empty if the steps are a step-by-step instruction. Otherwise it is one of `REASONS`;
-    there may be steps all the same. What belongs to no step is kept for people: what stands before
-    the steps (also an earlier version of them), headings between them, and what stands after.
+    `reason` is empty if the steps are a step-by-step instruction, and else one of `REASONS`; then
+    there may be steps, too. Text that belongs to no step is kept for people: `preamble` stands
+    before the steps (such as an earlier version of them), and the rest between and after them.
     """
 
     steps: tuple[str, ...]
@@ -88,10 +87,10 @@ class ParsedSteps:
 
 
 def parse(reply: str, *, cut: bool = False) -> ParsedSteps:
-    """The steps of a reply, or of a text that `render` wrote.
+    """Return the steps of a reply, or of a text that `render` wrote.
 
-    If the reply was `cut` at its length limit, a step that it ends with is unfinished and left out.
-    Then an earlier version of the instruction counts, if there is one; else the reason is "cut".
+    If the reply was `cut` at its length limit, its last step is unfinished and left out. Then an
+    earlier version of the instruction counts, if there is one; else the reason is "cut".
     """
     text = answer(reply).removeprefix("\ufeff")
     if _JSON.match(text):
@@ -115,7 +114,7 @@ def parse(reply: str, *, cut: bool = False) -> ParsedSteps:
 
 
 def _choose(lists: Sequence[StepList | None], *, cut: bool) -> int:
-    """The index of the last version that is whole, or else of the last that is a list."""
+    """Return the index of the last version that is whole, or else of the last that is a list."""
     several = [at for at, version in enumerate(lists) if version and len(version.segments) > 1]
     whole = [at for at in several if not (cut and at == len(lists) - 1)]
     some = [at for at, version in enumerate(lists) if version]
@@ -148,7 +147,7 @@ def _joined(lines: Iterable[ReplyLine]) -> str:
 
 
 def _step(segment: Sequence[ReplyLine], base: int) -> str:
-    """The text of a step. A line broken without indentation, in mid-sentence, is joined again."""
+    """Return the text of a step. A line broken in mid-sentence without indentation is joined."""
     texts = [segment[0].marker.text if segment[0].marker else ""]
     for line in segment[1:]:
         broken = line.indent <= base and line.text[:1].islower() and not is_item(line.text)
@@ -160,12 +159,11 @@ def _step(segment: Sequence[ReplyLine], base: int) -> str:
 
 
 def canonical(steps: Iterable[str]) -> tuple[str, ...]:
-    """The steps as `parse` gives them: nothing but what is said, in the simplest form.
+    """Return the steps in the simplest form, as `parse` returns them.
 
-    White space is collapsed and blank lines, control characters, lone surrogates and the marks of
-    thoughts are left out; so are, at the start of a step, a label such as `Step 2:` and the signs
-    of bold type. Empty steps are left out. A single step that holds a numbered list in
-    one line becomes the steps of that list.
+    White space is collapsed. Blank lines, control characters, surrogates, marks of thoughts and
+    empty steps are left out, and at the start of a step a label such as `Step 2:` and signs of bold
+    type. A single step that holds a numbered list in one line becomes the steps of that list.
     """
     cleaned = [text for step in steps if (text := _canonical_step(step))]
     if len(cleaned) == 1:
@@ -187,7 +185,13 @@ def _canonical_step(step: str) -> str:
 
 
 def render(steps: Iterable[str]) -> str:
-    """The steps as a numbered list, in the form of the paper; they are made canonical first."""
+    """Return the steps, made canonical, as a numbered list in the form of the paper.
+
+    Example::
+
+        >>> render(["Read the text.", "Output its topic."])
+        '1. Read the text.\\n2. Output its topic.'
+    """
     return "\n".join(
         f"{number}. {step}".replace("\n", f"\n{INDENT}")
         for number, step in enumerate(canonical(steps), start=1)

@@ -1,9 +1,9 @@
 """The stage that writes a step-by-step instruction for each task (sections 3.1 to 3.3).
 
-The turns of a task follow one another, tasks are worked on side by side, and results are retired
-in the order of the tasks. After the last turn the reply is parsed and checked. As long as
-something is wrong, one more turn names it, up to `settings.repairs`; the version with the fewest
-faults is kept, with its faults. A task that fails is a result too, and stops no other.
+The turns of a task are asked one after the other. Tasks are worked on in parallel, and results come
+in the order of the tasks. The last reply is parsed and checked. As long as there are faults, a
+further turn names them, at most `settings.repairs` times. The version with the fewest faults is
+kept. A task that fails is a result too, and doesn't stop the others.
 
 Example::
 
@@ -47,14 +47,14 @@ def write_steps(
     engine: Engine,
     judge_engine: Engine | None = None,
 ) -> AsyncGenerator[WrittenSteps]:
-    """Yield what comes of each task, in their order; the first `settings.limit` of them.
+    """Yield the result of each of the first `settings.limit` tasks, in their order.
 
-    With a `judge_engine`, what was written is also judged.
+    With a `judge_engine`, the instructions are also judged.
 
     Raises:
-        ModelError: the model can't be asked, or no longer.
+        ModelError: the model can't be asked.
         StoreError: an answer can't be kept.
-        BudgetReached: the budget is spent; all tasks before the first incomplete one were yielded.
+        BudgetReached: the budget is spent. All tasks before the first incomplete one were yielded.
     """
     items = (
         _write(settings, task, engine, judge_engine, place)
@@ -105,7 +105,7 @@ def _procedure(parsed: ParsedSteps) -> tuple[str, ...]:
 def _written(
     task: Task, talk: Conversation | Drafts, versions: Sequence[_Version], last: Turn
 ) -> WrittenSteps:
-    """What came of a task: its best version, or why there is none."""
+    """Return the result of a task: its best version, or why there is none."""
     asked = [turn.name for turn in talk.turns]
     first = talk.turns[0]
     best = _best(versions)
@@ -125,13 +125,13 @@ def _written(
 
 
 def _best(versions: Sequence[_Version]) -> _Version | None:
-    """The version with the fewest faults, the latest of equals."""
+    """Return the version with the fewest faults, the latest of equals."""
     procedures = [version for version in versions if not version.parsed.reason]
     return min(reversed(procedures), key=lambda version: len(version.findings), default=None)
 
 
 def _failure(versions: Sequence[_Version], last: Turn) -> tuple[str, str]:
-    """The name of what went wrong, and what it was."""
+    """Return the name of what went wrong, and a sentence about it."""
     if not versions:
         return "request_failed", f"{last.name}: {last.failure}"
     reason = versions[-1].parsed.reason
@@ -139,7 +139,7 @@ def _failure(versions: Sequence[_Version], last: Turn) -> tuple[str, str]:
 
 
 INSTRUCTION_TOKENS = 160
-"""Assumed mean length of an instruction, which is what each turn replies; by Table 1."""
+"""The assumed mean length of an instruction, which is what each turn replies (Table 1)."""
 
 JUDGEMENT_TOKENS = 15
 EXAMPLE_TOKENS = 60
@@ -147,7 +147,7 @@ RANKED = 2
 
 
 def preview_steps(settings: StepsSettings, tasks: Iterable[Task]) -> Preview:
-    """The turns of the first task, and an estimate for all of them; nothing needs repair.
+    """Return the turns of the first task, and an estimate for all tasks if nothing needs repair.
 
     A turn is shown without the earlier ones, with which it is sent.
     """
@@ -180,7 +180,7 @@ def _request(
 
 
 def _sent(turns: Sequence[Request]) -> int:
-    """Tokens of all prompts of a task: a turn is sent with the earlier ones and their replies."""
+    """Return the tokens of all prompts of a task. Each has the earlier turns and replies."""
     prompts = sum(accumulate(map(tokens_of, turns)))
     return prompts + INSTRUCTION_TOKENS * sum(range(len(turns)))
 
@@ -188,9 +188,9 @@ def _sent(turns: Sequence[Request]) -> int:
 def preview_examples(
     settings: ExamplesSettings, tasks: Iterable[tuple[Task, Sequence[str]]]
 ) -> Preview:
-    """Both requests of the first task with its steps, and an estimate for all of them.
+    """Return both requests of the first task with its steps, and an estimate for all tasks.
 
-    The second shows stand-ins, because the first asks for the examples that it ranks.
+    The second request shows stand-ins for the examples that the first asks for.
     """
     tasks = tuple(islice(tasks, settings.limit))
     stand_ins = [Example(f"[input {n + 1}]", f"[output {n + 1}]") for n in range(settings.count)]

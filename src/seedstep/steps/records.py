@@ -1,8 +1,9 @@
-"""What comes of a task: its conversation, its step-by-step instruction, and what was said of it.
+"""What a stage made of a task: its conversation, its step-by-step instruction, its examples.
 
 Example::
 
-    WrittenSteps("task1", turns, steps=("Read it.", "Answer."), chosen=4)
+    >>> shuffled(["Read it.", "Answer."], run_seed=1, task_id="task1")
+    ('Answer.', 'Read it.')
 """
 
 from collections import Counter
@@ -49,10 +50,10 @@ RANKING_FAILURES = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One request of a task, with what was said.
+    """A request of a task and its reply.
 
-    `request` is its key. In a conversation `prompt` is the message that was added to all before.
-    `cut`: the reply ended at its length limit. `failure` says why there is no reply.
+    `request` is its key. In a conversation `prompt` is the message that was added to the earlier
+    ones. `cut` says that the reply ended at its length limit, `failure` why there is no reply.
     """
 
     name: str
@@ -65,7 +66,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a model answered to the paper's two questions (section 3.3).
+    """A model's answers to the paper's two questions (section 3.3).
 
     Both are None, with the `reason`, where it gave no answer. `request` is the key of the last
     request.
@@ -81,11 +82,11 @@ class Judgement:
 class WrittenSteps:
     """A task's step-by-step instruction and how it came about.
 
-    `turns` are in the order in which they were asked; `left_out` names those of the paper that
-    were not. `unrefined` are the steps of the first reply, empty where it was none. `steps` are
-    those of turn number `chosen` (from 0), and `findings` all faults that the checks find in them.
-    Without steps, `chosen` is -1 and `failure` is one of `FAILURES`, explained by `detail`.
-    `repairs` counts the turns that were asked because of faults.
+    `turns` are in the order in which they were asked; `left_out` names those of the paper that were
+    not asked. `unrefined` are the steps of the first reply, if it had some. `steps` are those of
+    turn number `chosen` (from 0), and `findings` all faults that the checks find in them. Without
+    steps, `chosen` is -1 and `failure` is one of `FAILURES`, explained by `detail`. `repairs`
+    counts the turns that were asked because of faults.
     """
 
     task_id: str
@@ -106,8 +107,8 @@ class ExampleSet:
     """Generated examples of a task, and two of them chosen in each of two ways (appendix C).
 
     `drawn` and `ranked` are indices into `candidates`: two at random, and the two that the model
-    ranked best, the best first. `failure` is one of `FAILURES`; `ranking_failure` says why
-    `ranked` is empty, and is one of `RANKING_FAILURES`.
+    ranked best, the best first. `failure` is one of `FAILURES`. `ranking_failure` is one of
+    `RANKING_FAILURES`, where `ranked` is empty.
     """
 
     task_id: str
@@ -121,11 +122,11 @@ class ExampleSet:
 
 
 def shuffled(steps: Sequence[str], *, run_seed: int, task_id: str) -> tuple[str, ...]:
-    """A permutation of the steps that reads differently, each such one equally likely.
+    """Return a permutation of the steps that reads differently, each such one equally likely.
 
     It depends on the seed and the task alone, and is the same on every machine and with every
-    version of Python. Steps are told apart by their texts: if all are equal, or there is just
-    one, they come back as they are.
+    version of Python. Equal steps are not told apart: if all are equal, or there is only one, they
+    come back unchanged.
     """
     original = tuple(steps)
     order = original
@@ -137,7 +138,7 @@ def shuffled(steps: Sequence[str], *, run_seed: int, task_id: str) -> tuple[str,
 
 
 def _permuted(steps: Sequence[str], seed: str) -> tuple[str, ...]:
-    """Fisher and Yates's shuffle, its choices taken from hashes."""
+    """Return the steps in the order of a Fisher-Yates shuffle, with choices taken from hashes."""
     rest = list(steps)
     for last in range(len(rest) - 1, 0, -1):
         chosen = draw_from(f"{last} {seed}", last + 1)
@@ -151,7 +152,7 @@ NO_CATEGORY = "no category"
 
 @dataclass(frozen=True, slots=True)
 class DescribedTask:
-    """A task, as far as statistics go, with what came of it."""
+    """What statistics need to know about a task, and its result."""
 
     category: str
     definition: str
@@ -160,12 +161,13 @@ class DescribedTask:
 
 @dataclass(frozen=True, slots=True)
 class StepsStatistics:
-    """The tasks of one category, or of all.
+    """Numbers about the tasks of one category, or of all.
 
-    Means of `words` and `steps` are over the tasks that have an instruction, None where there is
-    none. Words are parted by white space; the numbers of the steps are none. `findings` counts
-    tasks by check, `faulty` those with any, `failures` those without an instruction by reason.
-    `judged` is how many a model judged; so many of them are `correct`, and `complete`.
+    Means of `words` and `steps` are over the tasks that have an instruction, None where none has.
+    Words are separated by white space; the numbers of steps are not counted. `findings` counts
+    tasks by check, `faulty` those with any fault, `failures` those without an instruction by
+    reason. `judged` counts the tasks that a model judged, `correct` and `complete` its favourable
+    answers.
     """
 
     group: str
@@ -183,7 +185,7 @@ class StepsStatistics:
 
 
 def statistics(tasks: Iterable[DescribedTask]) -> tuple[StepsStatistics, ...]:
-    """All tasks first, then each category, in the order of their names."""
+    """Return the numbers of all tasks, then those of each category, in the order of their names."""
     groups: dict[str, list[DescribedTask]] = {}
     for task in tasks:
         groups.setdefault(task.category or NO_CATEGORY, []).append(task)

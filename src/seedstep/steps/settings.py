@@ -1,4 +1,4 @@
-"""The configuration of the stages that write step-by-step instructions and generate examples.
+"""The settings of the stages that write step-by-step instructions and generate examples.
 
 Example::
 

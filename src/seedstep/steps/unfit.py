@@ -1,13 +1,13 @@
-"""Steps that don't suit a model which sees one input: three faults, found by their wording.
+"""Steps that don't suit a model that sees one input: three faults, found by their wording.
 
-Section 3.1 wants no steps that go through the data set, and none that a language model can't do,
-such as using a search engine; section 3.2 wants no specific examples. In other languages than
-English nothing is found but what was copied from an example.
+Steps shall not go through the data set, nor ask for what a language model can't do, such as using a
+search engine (section 3.1), nor hold specific examples (section 3.2). In other languages than
+English, only text copied from an example is found.
 
 Example::
 
-    iteration("Repeat this for every review.", "You are given a review. Classify it.")
-    # "Repeat this for every review."
+    >>> iteration("Repeat this for every review.", "You are given a review. Classify it.")
+    'Repeat this for every review.'
 """
 
 import re
@@ -73,22 +73,22 @@ _ILLUSTRATION = re.compile(
 
 
 def clip(text: str) -> str:
-    """The part of a text that is looked at, so that no text takes long."""
+    """Return the part of a text that is looked at, so that no text takes long."""
     return text[:LONGEST]
 
 
 def sentences(text: str) -> list[str]:
-    """Sentences and lines, without white space around them."""
+    """Return sentences and lines, without white space around them."""
     return [sentence for part in _SENTENCE.split(text) if (sentence := part.strip())]
 
 
 def without_illustrations(text: str) -> str:
-    """The text without what `e.g.`, `for example` or `such as` introduce."""
+    """Return the text without what `e.g.`, `for example` or `such as` introduce."""
     return _ILLUSTRATION.sub(" ", text)
 
 
 def content(text: str) -> list[str]:
-    """Stems of the words that carry meaning, in order; numbers as digits."""
+    """Return the stems of the words that carry meaning, in order, with numbers as digits."""
     return [_stem(token) for token in unicode_tokens(text) if token not in _STOP]
 
 
@@ -98,14 +98,15 @@ def _stem(token: str) -> str:
 
 
 COPIED_TOKENS = 6
-"""So many words in a row that the steps share with an example and not with the definition."""
+"""So many words in a row that steps share with an example, and not with the definition, are copied.
+"""
 
 COPIED_WORDS = 5
 COPIED_SHARE = 0.4
-"""Or so many words in one step, if they are this share of the example's."""
+"""So are the words of one step, if they are this share of the example's."""
 
 QUOTED_WORDS = 4
-"""A quotation of so many words behind "for example" is an example of an input."""
+"""A quotation of so many words after "for example" is an example of an input."""
 
 MAX_UNITS = 20
 """Nouns of a definition that are looked for."""
@@ -140,7 +141,7 @@ _GIVEN = re.compile(
     rf"|\bthe given\s+(?P<b>{_PHRASE})(?=[,.;:()]|$|\s+(?:is|as|into|to|and|in)\b)",
     re.I,
 )
-"""What a definition says that the model is given; the last word of the phrase is the noun."""
+"""What a definition says that the model is given. The last word of the phrase is the noun."""
 
 _THING = re.compile(
     rf"\b(?:the|an?)\s+(?P<a>{_PHRASE})(?=[,.;:()]|$|\s+(?:of|that|which|with|and|or|from|in|is|into"
@@ -157,7 +158,7 @@ _PARTS = frozenset(
     {"word", "letter", "character", "number", "element", "digit", "token", "line", "option"}
     | {"column", "row", "item"}
 )
-"""Nouns for parts of an input, which may be gone through."""
+"""Nouns for parts of an input, which steps may go through."""
 
 _CUE = re.compile(r"\b(?:for (?:example|instance)|e\.g\.?|examples?:|consider|suppose)(?=\W)", re.I)
 _QUOTED = re.compile(r"\"([^\"\n]+)\"|“([^”\n]+)”|‘([^’\n]+)’|(?<!\w)'([^'\n]+)'(?!\w)")
@@ -222,9 +223,9 @@ _IN_MIND = re.compile(r"\b(?:in (?:your|the) (?:mind|head)|mentally|imagine|by h
 
 
 def iteration(step: str, definition: str) -> str:
-    """The sentence that tells to go on to other inputs; empty if there is none.
+    """Return the sentence that tells to go on to other inputs; empty if there is none.
 
-    Parts of one input, such as the words of a sentence, may be gone through.
+    Steps may go through parts of one input, such as the words of a sentence.
     """
     units = _units(definition)
     for sentence in sentences(step):
@@ -252,7 +253,7 @@ def _goes_on(sentence: str, definition: str, units: Sequence[str]) -> bool:
 
 
 def _goes_onward(sentence: str, definition: str) -> bool:
-    """Whether the sentence goes on to another one of what the definition has one of."""
+    """Return whether the sentence goes on to another one of a thing that is single in the definition."""
     found = _ONWARD.search(sentence)
     if not found or _PART_OF.match(sentence, found.end()):
         return False
@@ -267,7 +268,7 @@ def _speaks_of(definition: str, phrase: str) -> bool:
 
 
 def _units(definition: str) -> list[str]:
-    """Nouns for what the model is given one of: the `review` of "You are given a review"."""
+    """Return nouns for what the model is given one of: the `review` of "You are given a review"."""
     phrases = [found["a"] or found["b"] for found in _GIVEN.finditer(definition)]
     nouns = [phrase.split()[-1].lower() for phrase in phrases]
     kept = (noun for noun in nouns if len(noun) > 2 and noun not in _PARTS)
@@ -277,7 +278,7 @@ def _units(definition: str) -> list[str]:
 def copied_example(
     steps: Sequence[str], definition: str, examples: Sequence[tuple[str, str]]
 ) -> str:
-    """What the steps take from an example: its whole input, many words in a row, or many words."""
+    """Return what steps take from an example: its input, many words in a row, or many words."""
     known = " ".join(unicode_tokens(definition))
     text = f" {' '.join(unicode_tokens(' '.join(steps)))} "
     for example in examples:
@@ -304,7 +305,7 @@ def _shared_run(tokens: Sequence[str], text: str, known: str) -> str:
 
 
 def invented_example(step: str) -> str:
-    """The sentence that shows an input, or an input with its output; empty if there is none."""
+    """Return the sentence that shows an input, or an input with its output, or nothing."""
     if _INPUT.search(step) and _OUTPUT.search(step):
         return step
     for sentence in sentences(step):
@@ -322,9 +323,9 @@ def _quotes_at_length(text: str) -> bool:
 
 
 def impossible(step: str, definition: str) -> str:
-    """The sentence that asks for what a model can't do; empty if there is none.
+    """Return the sentence that asks for what a model can't do; empty if there is none.
 
-    What the definition itself speaks of, be it code or web sites, is no fault.
+    What the definition itself speaks of, such as code or web sites, is no fault.
     """
     for sentence in sentences(step):
         own = (found for pattern in _OWN_MATTER if (found := pattern.search(sentence)))

@@ -1,4 +1,4 @@
-"""A small suite of tasks in the form of SUPER-NATURALINSTRUCTIONS, written for this project."""
+"""A small suite of tasks in the format of SUPER-NATURALINSTRUCTIONS, written for this project."""
 
 from seedstep.suite.write import (
     INSTANCES,

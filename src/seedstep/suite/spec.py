@@ -1,7 +1,7 @@
-"""What a task of the suite is made of, and the helpers that its generators share.
+"""The parts of a task of the suite, and the helpers that its generators share.
 
-A task has fixed texts, written by hand, and `draw`, which makes one instance. Where the answer
-follows from the input by rule, `solve` finds it from the input alone, so that it can be checked.
+A task has fixed texts, written by hand, and a function `draw` that makes an instance. Where a rule
+gives the answer, `solve` finds it from the input alone, so that it can be checked.
 
 Example::
 
@@ -20,15 +20,15 @@ DrawnInstance = tuple[str, tuple[str, ...]]
 """An input with its reference outputs."""
 
 Solve = Callable[[str], tuple[str, ...]]
-"""From an input to its reference outputs."""
+"""A function from an input to its reference outputs."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
     """A task as it was written: its texts, and how its instances are made.
 
-    `labels` are all outputs of a classification, `solve` the rule behind the outputs if there is
-    one. The first output that it gives is the best.
+    `labels` are all outputs of a classification task. `solve` is the rule behind the outputs, where
+    there is one; the first output that it returns is the best.
     """
 
     name: str
@@ -45,7 +45,7 @@ class TaskSpec:
 def computed(
     draw_input: Callable[[Random], str], solve: Solve
 ) -> Callable[[Random], DrawnInstance]:
-    """Draws an input, and computes its outputs."""
+    """Return a function that draws an input and computes its outputs."""
 
     def draw(chance: Random) -> DrawnInstance:
         text = draw_input(chance)
@@ -57,7 +57,7 @@ def computed(
 def labelled(
     templates: Mapping[str, Sequence[str]], **words: Sequence[str]
 ) -> Callable[[Random], DrawnInstance]:
-    """Draws a label, one of its templates, and a word for each slot of the template."""
+    """Return a function that draws a label, one of its templates, and a word for each slot."""
     labels = tuple(templates)
 
     def draw(chance: Random) -> DrawnInstance:
@@ -68,10 +68,10 @@ def labelled(
 
 
 def fill(chance: Random, template: str, **words: Sequence[str]) -> str:
-    """The template with a word drawn for each slot."""
+    """Return the template with a word drawn for each slot."""
     return template.format(**{slot: chance.choice(choices) for slot, choices in words.items()})
 
 
 def with_article(noun: str) -> str:
-    """The noun behind "a" or "an", by its first letter."""
+    """Return the noun with "a" or "an", by its first letter."""
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

@@ -1,4 +1,4 @@
-"""Names and words that several tasks of the suite draw from, all chosen for it.
+"""Names and words that several tasks of the suite draw from, chosen for this project.
 
 Example::
 
@@ -32,12 +32,12 @@ __all__ = [
 
 
 def split(words: str) -> tuple[str, ...]:
-    """The words of a text."""
+    """Return the words of a text."""
     return tuple(words.split())
 
 
 def taking_a(nouns: Iterable[str]) -> tuple[str, ...]:
-    """The nouns that go with the article a, not an."""
+    """Return the nouns that take the article a, not an."""
     return tuple(noun for noun in nouns if noun[0] not in "aeiou")
 
 
@@ -127,7 +127,7 @@ NUMBER_WORDS = (
     *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
     "nineteen",
 )
-"""The words of the numbers by their value."""
+"""The words of the numbers from 0; a word's place is its number."""
 
 OPPOSITES = MappingProxyType(
     {

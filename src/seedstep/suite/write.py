@@ -24,7 +24,7 @@ INSTANCES = 60
 """Instances of each task, all with different inputs."""
 
 DRAWS = 100 * INSTANCES
-"""So many draws at most find the instances of a task."""
+"""Draws of a task at the most, to find its instances."""
 
 
 SPLITS: Mapping[str, tuple[TaskSpec, ...]] = MappingProxyType({"train": TRAIN, "test": TEST})
@@ -32,7 +32,7 @@ SPLITS: Mapping[str, tuple[TaskSpec, ...]] = MappingProxyType({"train": TRAIN, "
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """A category with its split, and how many tasks and instances it has."""
+    """A category with its split and the numbers of its tasks and instances."""
 
     name: str
     split: str
@@ -41,7 +41,7 @@ class Category:
 
 
 def categories() -> tuple[Category, ...]:
-    """The categories of the suite, in its order."""
+    """Return the categories of the suite, in its order."""
     found = []
     for split, specs in SPLITS.items():
         for name in dict.fromkeys(spec.category for spec in specs):
@@ -54,7 +54,7 @@ def write_suite(directory: Path) -> None:
     """Write `tasks/*.json`, `splits/default/*_tasks.txt` and a README into a new directory.
 
     Raises:
-        InputError: the directory is there already.
+        InputError: the directory exists.
         RunError: it can't be written.
     """
     if directory.exists():
@@ -104,7 +104,7 @@ def _task(spec: TaskSpec, number: str) -> Task:
 
 
 def _instances(spec: TaskSpec) -> list[DrawnInstance]:
-    """Instances with different inputs, none of them that of an example; by the task's name."""
+    """Draw instances with different inputs, none of them an example's, by the task's name."""
     chance = generator(spec.name)
     shown = {example.input for example in (*spec.positive, *spec.negative)}
     drawn: dict[str, tuple[str, ...]] = {}

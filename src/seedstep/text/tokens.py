@@ -1,14 +1,18 @@
-"""Two tokenisations for ROUGE-L.
+"""Two tokenisations for ROUGE-L, and the scores themselves.
 
-`latin` is that of rouge-score 0.1.2, with which both papers measured: runs of `[a-z0-9]` in
-the lowercased text. Text in other scripts has no such tokens, so it scores 0 against anything
-and is never found similar. `unicode` keeps the letters, marks and digits of every script, and
-takes each character of a script that writes no spaces as a token.
+`latin` is that of rouge-score 0.1.2, which both papers used: runs of `[a-z0-9]` in the lowercased
+text. Text in other scripts has no such tokens: its score with anything is 0. `unicode` keeps the
+letters, marks and digits of every script, and takes each character of a script that is written
+without spaces as a token.
 
 Example::
 
-    latin_tokens("Translate it (to French)!")  # ["translate", "it", "to", "french"]
-    unicode_tokens("翻訳する text")             # ["翻", "訳", "す", "る", "text"]
+    >>> latin_tokens("Translate it (to French)!")
+    ['translate', 'it', 'to', 'french']
+    >>> unicode_tokens("翻訳する text")
+    ['翻', '訳', 'す', 'る', 'text']
+    >>> round(rouge_l(["sort", "the", "list"], ["sort", "a", "list"]), 3)
+    0.667
 """
 
 import re
@@ -42,12 +46,12 @@ _UNICODE = regex.compile(rf"{_CHARACTER}\p{{M}}*|{_LETTER}(?:{_LETTER}|\p{{M}})*
 
 
 def latin_tokens(text: str) -> list[str]:
-    """Lowercased runs of ASCII letters and digits, as rouge-score without a stemmer."""
+    """Return lowercased runs of ASCII letters and digits, as rouge-score without a stemmer."""
     return _LATIN.findall(text.lower())
 
 
 def unicode_tokens(text: str) -> list[str]:
-    """Casefolded runs of letters, marks and digits; single characters where no spaces are used."""
+    """Return casefolded runs of letters, marks and digits; characters where no spaces are used."""
     tokens: list[str] = _UNICODE.findall(unicodedata.normalize("NFKC", text).casefold())
     return tokens
 
@@ -56,12 +60,12 @@ TOKENIZERS = MappingProxyType({"latin": latin_tokens, "unicode": unicode_tokens}
 
 
 def rouge_l(first: Sequence[str], second: Sequence[str]) -> float:
-    """ROUGE-L F1 in [0, 1]; 0 where a side has no tokens."""
+    """Return the ROUGE-L F1 in [0, 1]. It is 0 where a side has no tokens."""
     return lcs_f1(LCSseq.similarity(first, second), len(first), len(second))
 
 
 def rouge_l_and_1(first: Sequence[str], second: Sequence[str]) -> tuple[float, float]:
-    """ROUGE-L and ROUGE-1 F1, which asks for shared tokens in any order, as of sorted lists."""
+    """Return the F1 of ROUGE-L and of ROUGE-1, which counts shared tokens in any order."""
     in_order = LCSseq.similarity(first, second)
     score = lcs_f1(in_order, len(first), len(second))
     if in_order in (0, min(len(first), len(second))):
@@ -82,7 +86,13 @@ _PUNCTUATION = string.punctuation.encode()
 
 
 def normal_answer(text: str) -> str:
-    """What is left of an answer once case, punctuation and white space no longer count."""
+    """Return an answer without case, ASCII punctuation and superfluous white space.
+
+    Example::
+
+        >>> normal_answer("  Yes, it  IS. ")
+        'yes it is'
+    """
     encoded = text.lower().encode(
         "utf-8", "surrogatepass"
     )  # bytes lose characters three times as fast

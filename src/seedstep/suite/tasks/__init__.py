@@ -1,6 +1,6 @@
 """All tasks of the suite, in their order: first those for training, then those for the test.
 
-The categories of the test are named like the twelve on which SUPER-NATURALINSTRUCTIONS tests in
+The categories of the test have the names of the twelve on which SUPER-NATURALINSTRUCTIONS tests in
 English (Wang et al., 2022), so that the same metric fits each of them.
 """
 
