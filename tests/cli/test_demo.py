@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from seedstep.cli.demo import SIZES, experiment_of
-from seedstep.recipes import Experiment, Stage
+from seedstep.recipes import Experiment, ExperimentStage
 from support.command_line import seedstep
 
 
@@ -29,13 +29,13 @@ def test_what_a_stage_reads_was_made_before() -> None:
     assert read > 15
 
 
-def needs(stages: tuple[Stage, ...], stage: Stage) -> set[str]:
+def needs(stages: tuple[ExperimentStage, ...], stage: ExperimentStage) -> set[str]:
     """The names of all stages that must be finished before one."""
     by_name = {one.name: one for one in stages}
     return set(stage.after).union(*(needs(stages, by_name[name]) for name in stage.after))
 
 
-def made(stage: Stage) -> str | None:
+def made(stage: ExperimentStage) -> str | None:
     """The directory that a stage makes."""
     return stage.out or (stage.command[-1] if stage.command[0] == "suite" else None)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from seedstep.encode import TokenPair
 from seedstep.encode.packing import IGNORED
-from seedstep.tune.plan import Rows, StepRows, StepWork, batches_of, divide
+from seedstep.tune.plan import PlannedRows, StepRows, StepWork, batches_of, divide
 from seedstep.tune.records import Training
 from support.tiny_models import MadeData, made_pairs
 
@@ -81,7 +81,7 @@ def of_all_processes(work: StepWork) -> list[tuple[tuple[int, ...], tuple[int, .
 @pytest.mark.parametrize("share", [1, 4])
 def test_passes_and_processes_can_stand_for_each_other(share: int) -> None:
     data = MadeData(made_pairs(4, 7))
-    rows = Rows(share, 4096, 64)
+    rows = PlannedRows(share, 4096, 64)
 
     def step(accumulate: int, processes: int) -> StepWork:
         training = Training(batch=8, share=share, accumulate=accumulate)
@@ -95,7 +95,7 @@ def test_passes_and_processes_can_stand_for_each_other(share: int) -> None:
 @given(sizes, st.integers(1, 5), st.integers(1, 3))
 def test_every_process_has_as_many_passes(sizes: list[int], processes: int, share: int) -> None:
     data = MadeData(pairs_of(sizes))
-    steps = StepRows(data, Training(batch=5, share=share), Rows(share, 50, 20), processes)
+    steps = StepRows(data, Training(batch=5, share=share), PlannedRows(share, 50, 20), processes)
     targets = 0
     for number in range(steps.per_epoch):
         work = steps.step(number)
@@ -113,7 +113,7 @@ def test_every_process_has_as_many_passes(sizes: list[int], processes: int, shar
 
 def test_steps_go_on_through_the_epochs() -> None:
     data = MadeData(made_pairs(4, 7))
-    steps = StepRows(data, Training(batch=8), Rows(8, 4096, 4096), 1)
+    steps = StepRows(data, Training(batch=8), PlannedRows(8, 4096, 4096), 1)
     assert steps.per_epoch == 4
     first, second = steps.step(0), steps.step(4)
     assert of_all_processes(first) != of_all_processes(second)

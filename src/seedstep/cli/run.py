@@ -9,7 +9,7 @@ from seedstep.cli.terminal import console, plain
 from seedstep.errors import InputError
 from seedstep.recipes import (
     Experiment,
-    Stage,
+    ExperimentStage,
     StageFailed,
     read_experiment,
     run_experiment,
@@ -63,7 +63,7 @@ def run_and_tell(experiment: Experiment, out: Path) -> None:
     console.print(plain(f"$ mkdir -p {out} && cd {out}", style="bold"), soft_wrap=True)
     total = len(experiment.stages)
 
-    def tell(stage: Stage, what: str) -> None:
+    def tell(stage: ExperimentStage, what: str) -> None:
         place = [one.name for one in experiment.stages].index(stage.name) + 1
         if what == "was finished":
             console.print(plain(f"{place}/{total} {stage.name}: finished before", style="dim"))

@@ -10,7 +10,7 @@ from seedstep.recipes.evaluation import (
 )
 from seedstep.recipes.experiment import (
     Experiment,
-    Stage,
+    ExperimentStage,
     StageFailed,
     read_experiment,
     run_experiment,
@@ -55,13 +55,13 @@ __all__ = [
     "BootstrapWatch",
     "Evaluation",
     "Experiment",
+    "ExperimentStage",
     "NoveltyDecision",
     "NoveltyFilter",
     "NoveltyReport",
     "PredictProgress",
     "PredictWatch",
     "Rejection",
-    "Stage",
     "StageFailed",
     "TaskProgress",
     "TaskWatch",

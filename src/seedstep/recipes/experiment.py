@@ -41,7 +41,7 @@ from seedstep.data import make_folder, write_atomically
 from seedstep.errors import InputError, RunError, SeedstepError, unknown_name
 from seedstep.runs import read_yaml
 
-__all__ = ["Experiment", "Stage", "StageFailed", "read_experiment", "run_experiment"]
+__all__ = ["Experiment", "ExperimentStage", "StageFailed", "read_experiment", "run_experiment"]
 
 DONE = "stages.json"
 """Which stages are finished: their names, each with a fingerprint of its command and its needs."""
@@ -51,7 +51,7 @@ _COMMAND = re.compile(r"[a-z][a-z-]*(?: [a-z][a-z-]*)?")
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class ExperimentStage:
     """One command. `after` names the stages that must be finished before it."""
 
     name: str
@@ -75,9 +75,9 @@ class Experiment:
     """Stages in an order in which they can run."""
 
     path: Path
-    stages: tuple[Stage, ...]
+    stages: tuple[ExperimentStage, ...]
 
-    def independent_of(self, stage: Stage) -> tuple[str, ...]:
+    def independent_of(self, stage: ExperimentStage) -> tuple[str, ...]:
         """The other stages that could run at the same time: neither needs the other, and they
         write to different places, since a run is written by one process at a time.
         """
@@ -90,7 +90,7 @@ class Experiment:
             and (other.out is None or other.out != stage.out)
         )
 
-    def _needs(self, stage: Stage) -> set[str]:
+    def _needs(self, stage: ExperimentStage) -> set[str]:
         """All stages that must be finished before one."""
         by_name = {one.name: one for one in self.stages}
         found: set[str] = set()
@@ -102,7 +102,7 @@ class Experiment:
 class StageFailed(SeedstepError):  # noqa: N818 - the stage's own error was told already
     """A stage ended with an error, which it has told itself."""
 
-    def __init__(self, stage: Stage, status: int) -> None:
+    def __init__(self, stage: ExperimentStage, status: int) -> None:
         """`status` is that with which its process ended."""
         super().__init__(
             f"stage '{stage.name}' ended with status {status}",
@@ -126,7 +126,7 @@ def read_experiment(path: Path, values: Mapping[str, str] | None = None) -> Expe
     written = content.get("stages")
     if not isinstance(written, list) or not written:
         raise InputError(f"{path}: no stages", "write them as a list under `stages`")
-    stages: dict[str, Stage] = {}
+    stages: dict[str, ExperimentStage] = {}
     for number, one in enumerate(written, start=1):
         stage = _stage(f"{path}, stage {number}", one, known)
         if stage.name in stages:
@@ -146,7 +146,7 @@ def _values(path: Path, content: Mapping[str, Any]) -> dict[str, str]:
     return {str(name): _text(value) for name, value in values.items()}
 
 
-def _stage(where: str, written: object, values: Mapping[str, str]) -> Stage:
+def _stage(where: str, written: object, values: Mapping[str, str]) -> ExperimentStage:
     if not isinstance(written, dict):
         raise InputError(f"{where}: no stage", "write a command with its flags")
     commands = [key for key in written if key not in ("name", "after")]
@@ -158,7 +158,7 @@ def _stage(where: str, written: object, values: Mapping[str, str]) -> Stage:
     if not isinstance(flags, dict) or not isinstance(after, list):
         raise InputError(f"{where}: flags are names with values, and `after` a list", "correct it")
     words = [*command.split(), *_words(where, flags, values)]
-    return Stage(str(written.get("name", command)), tuple(words), tuple(map(str, after)))
+    return ExperimentStage(str(written.get("name", command)), tuple(words), tuple(map(str, after)))
 
 
 def _words(where: str, flags: Mapping[str, Any], values: Mapping[str, str]) -> Iterator[str]:
@@ -187,7 +187,9 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def run_experiment(experiment: Experiment, out: Path, tell: Callable[[Stage, str], None]) -> None:
+def run_experiment(
+    experiment: Experiment, out: Path, tell: Callable[[ExperimentStage, str], None]
+) -> None:
     """Run the stages that are not finished, in the directory `out`, each in its own process.
 
     `tell` is called with a stage and "starts", "finished" or "was finished".
@@ -212,7 +214,7 @@ def run_experiment(experiment: Experiment, out: Path, tell: Callable[[Stage, str
         tell(stage, "finished")
 
 
-def _run(stage: Stage, directory: Path) -> int:
+def _run(stage: ExperimentStage, directory: Path) -> int:
     words = [sys.executable, "-P", "-m", "seedstep", *stage.command]  # -P: no code from there
     with subprocess.Popen(words, cwd=directory) as process, _ended_with(process):  # noqa: S603 - ours
         while True:
@@ -244,7 +246,7 @@ def _read_done(path: Path) -> dict[str, str]:
         raise RunError(f"{path}: can't be read", "remove it to run all stages again") from None
 
 
-def _fingerprint(stage: Stage, prints: Mapping[str, str]) -> str:
+def _fingerprint(stage: ExperimentStage, prints: Mapping[str, str]) -> str:
     """Changes with the command, and with those of the stages before it."""
     parts = [stage.command, [prints[name] for name in stage.after]]
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]

@@ -253,7 +253,7 @@ def _goes_on(sentence: str, definition: str, units: Sequence[str]) -> bool:
 
 
 def _goes_onward(sentence: str, definition: str) -> bool:
-    """Return whether the sentence goes on to another one of a thing that is single in the definition."""
+    """Return whether the sentence goes on to another of what the definition has only one of."""
     found = _ONWARD.search(sentence)
     if not found or _PART_OF.match(sentence, found.end()):
         return False

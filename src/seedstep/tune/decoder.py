@@ -17,7 +17,7 @@ from typing import Any
 
 from seedstep.errors import MissingExtraError
 from seedstep.tune.checkpoints import longest_of, open_checkpoints
-from seedstep.tune.plan import Rows, StepRows, StepWork
+from seedstep.tune.plan import PlannedRows, StepRows, StepWork
 from seedstep.tune.records import TrainedModel, Training, TuneWatch, TuningData
 from seedstep.tune.sharing import require_sharing, token_losses
 
@@ -92,7 +92,7 @@ def tune_decoder(
     return TrainedModel(trainer, steps.number, attention)
 
 
-def rows_of(training: Training, *, on_cpu: bool) -> Rows:
+def rows_of(training: Training, *, on_cpu: bool) -> PlannedRows:
     """How long rows are, on a CPU or a GPU."""
     joined = min(training.row_tokens, JOINED_ON_CPU) if on_cpu else training.row_tokens
-    return Rows(training.share, training.row_tokens, joined)
+    return PlannedRows(training.share, training.row_tokens, joined)

@@ -22,7 +22,7 @@ from seedstep.tune.records import Training, TuningData
 
 __all__ = [
     "Pass",
-    "Rows",
+    "PlannedRows",
     "StepPairs",
     "StepPlan",
     "StepRows",
@@ -89,7 +89,7 @@ EMPTY: Pass = (PackedRow(_NOTHING, _NOTHING, np.full(1, IGNORED), _NOTHING, _NOT
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class PlannedRows:
     """How examples become rows.
 
     With `share` 1 a row is one example, and rows of a pass are filled up to the longest. Else
@@ -135,7 +135,9 @@ class StepPlan(Protocol):
 class StepRows:
     """The steps of a tuning, of which there are as many in each epoch."""
 
-    def __init__(self, data: TuningData, training: Training, rows: Rows, processes: int) -> None:
+    def __init__(
+        self, data: TuningData, training: Training, rows: PlannedRows, processes: int
+    ) -> None:
         """Nothing is planned before it is asked for."""
         self._data = data
         self._training = training
@@ -190,7 +192,7 @@ class StepRows:
         )
 
 
-def _passes(groups: Sequence[PackedGroup], rows: Rows) -> list[Pass]:
+def _passes(groups: Sequence[PackedGroup], rows: PlannedRows) -> list[Pass]:
     if rows.share > 1:
         return [(make_row(row),) for row in pack(groups, row_tokens=rows.joined_tokens)]
     passes: list[list[PackedRow]] = []
