@@ -127,14 +127,15 @@ def export(
     chosen = _named(format) if isinstance(format, str) else format
     if chosen.published:
         require_licence(licence)
-    tasks = run.tasks()
-    if not tasks:
-        raise RunError(
-            f"{run.path} has no finished tasks yet", "let `seedstep bootstrap` make some"
-        )
-    source = ExportSource(run, tasks, end_of_text, licence)
-    with whole_folder(Path(out), EXPORT_MARKER, {"format": chosen.name}) as folder:
-        return chosen.write(source, folder)
+    with run.snapshot():  # the card counts what the rows are made of
+        tasks = run.tasks()
+        if not tasks:
+            raise RunError(
+                f"{run.path} has no finished tasks yet", "let `seedstep bootstrap` make some"
+            )
+        source = ExportSource(run, tasks, end_of_text, licence)
+        with whole_folder(Path(out), EXPORT_MARKER, {"format": chosen.name}) as folder:
+            return chosen.write(source, folder)
 
 
 def _named(name: str) -> ExportFormat:

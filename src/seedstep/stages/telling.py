@@ -1,16 +1,27 @@
-"""What the status and the lists of several stages have in common."""
+"""What the status and the lists of several stages have in common.
 
+A stage that makes one record for each task names `count_entries`, `list_entries`,
+`list_failed_entries` and `show_entry` in its entry, unless it has more to tell.
+"""
+
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from seedstep.data import TaskFiles
 from seedstep.prompts import fingerprint
-from seedstep.runs import Line, Run, Words, digest, line
+from seedstep.runs import Blocks, Line, Run, TaskRecords, Words, digest, labelled, line
 
 __all__ = [
     "TASKS_CHANGEABLE",
+    "count_entries",
     "entry_line",
     "entry_title",
+    "list_entries",
+    "list_failed_entries",
+    "show_entry",
     "spending_line",
     "stamp_tasks",
 ]
@@ -39,10 +50,43 @@ def spending_line(run: Run[Any, Any, Any]) -> Line:
     """Tell what a run has asked and spent."""
     spent = run.spent()
     text = f"{spent.requests:,} requests, {spent.tokens:,} tokens"
-    if run.settings.price:
-        usd = run.settings.price.usd(spent.prompt_tokens, spent.completion_tokens)
+    if price := getattr(run.settings, "price", None):
+        usd = price.usd(spent.prompt_tokens, spent.completion_tokens)
         text += f", ${usd:,.4f}"
     return line(text)
+
+
+def list_entries(run: Run[Any, Any, TaskRecords[Any]]) -> Blocks:
+    """List the tasks that have a record, each with its failure, if it has one."""
+    for entry in run.entries():
+        yield entry_line(entry.task, entry.result.failure)
+
+
+def list_failed_entries(run: Run[Any, Any, TaskRecords[Any]]) -> Blocks:
+    """List the tasks whose record says that there is no result."""
+    for entry in run.entries():
+        if entry.result.failure:
+            yield entry_line(entry.task, entry.result.failure)
+
+
+def show_entry(run: Run[Any, Any, TaskRecords[Any]], name: str) -> Blocks:
+    """Show a task with the fields of its record that say something."""
+    entry = run.records.entry(name)
+    yield from entry_title(entry.task, entry.category, entry.definition)
+    for field, value in msgspec.to_builtins(entry.result).items():
+        if value not in (None, "", [], {}):
+            is_text = isinstance(value, str)
+            yield labelled(field, value if is_text else msgspec.json.encode(value).decode())
+
+
+def count_entries(run: Run[Any, Any, TaskRecords[Any]]) -> Blocks:
+    """Tell how many tasks have a record, why others have no result, and what was spent."""
+    failures = Counter(entry.result.failure for entry in run.entries())
+    done = failures.pop("", 0)
+    yield line(f"{done:,} tasks done")
+    for reason, count in failures.most_common():
+        yield line(f"failed: {reason} {count:,}", "warning")
+    yield spending_line(run)
 
 
 def entry_line(head: str, state: str) -> Line:

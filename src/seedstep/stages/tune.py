@@ -81,7 +81,7 @@ def _loss(value: float | None) -> str:
 def _shown(run: TuneRun, name: str) -> Blocks:
     """Tell the losses of an optimiser step."""
     training, held_out = run.records.losses()
-    step = int(name) if name.isascii() and name.isdigit() else 0
+    step = int(name) if name.isascii() and name.isdigit() else -1
     if step not in training and step not in held_out:
         what = f"{run.path} has no step '{name}'"
         raise InputError(what, f"`seedstep show {run.path}` lists them")

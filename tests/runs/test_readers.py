@@ -1,0 +1,83 @@
+"""A reader beside a writer is answered from one moment of the database."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seedstep import export, open_run
+from seedstep.runs.database import Database
+from seedstep.runs.directory import DATABASE
+from seedstep.stages import BOOTSTRAP, tell_list, tell_one, tell_status
+from support.growing import grow
+from support.scripted_server import ScriptedServer
+
+
+@pytest.fixture(name="grown", scope="module")
+def _grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with ScriptedServer() as server:
+        yield grow(tmp_path_factory.mktemp("readers") / "run", server, tasks=5).path
+
+
+def write_another(path: Path) -> None:
+    """Keep one more finished task, as a process that grows tasks does."""
+    with closing(sqlite3.connect(path / DATABASE, timeout=10)) as writer, writer:
+        (item,) = writer.execute("SELECT max(item) + 1 FROM generations").fetchone()
+        writer.execute("INSERT INTO generations VALUES (?, 'r', '[]', '', 0)", (item,))
+        writer.execute(
+            "INSERT INTO candidates VALUES (?, ?, 0, 'Sing.', '', '', NULL, NULL, 0, '', '')",
+            (f"g{item}.0", item),
+        )
+        writer.execute("INSERT INTO instances VALUES (?, 0, '', 'La.', '', '')", (f"g{item}.0",))
+
+
+@pytest.fixture(name="busy")
+def _busy(grown: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run to which another connection adds a task after each query that a reader makes."""
+    ask = Database.rows
+
+    def rows(self: Database, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        found = ask(self, query, values)
+        write_another(grown)
+        return found
+
+    monkeypatch.setattr(Database, "rows", rows)
+    return grown
+
+
+def counted(path: Path) -> int:
+    """How many finished tasks the database has."""
+    with closing(sqlite3.connect(path / DATABASE)) as database:
+        query = "SELECT count(*) FROM candidates WHERE reason = ''"
+        return int(database.execute(query).fetchone()[0])
+
+
+ANSWERS: dict[str, Callable[[Any, Path], object]] = {
+    "tasks": lambda run, out: run.tasks(),
+    "status": lambda run, out: tell_status(run),
+    "list": lambda run, out: tell_list(run),
+    "one": lambda run, out: tell_one(run, run.tasks()[0].id),
+    "export": lambda run, out: export(run, "superni", out),
+    "card": lambda run, out: export(run, "hub", out, licence="cc-by-4.0"),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_answer_is_of_one_moment(answer: str, busy: Path, tmp_path: Path) -> None:
+    before = counted(busy)
+    with open_run(busy, BOOTSTRAP) as run:
+        ANSWERS[answer](run, tmp_path / "out")
+        assert counted(busy) > before + 1
+        assert len(run.tasks()) > before
+
+
+def test_a_status_counts_the_tasks_of_one_moment(busy: Path) -> None:
+    with open_run(busy, BOOTSTRAP) as run, run.snapshot():
+        tasks = run.tasks()
+        status = run.status()
+    assert status.finished == len(tasks)
+    assert status.instances == sum(len(task.instances) for task in tasks)
+    assert counted(busy) > len(tasks)

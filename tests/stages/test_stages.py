@@ -1,0 +1,283 @@
+"""Every stage is in the table, and all that looks at runs works on each of them by it."""
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seedstep.data import Task, TaskFiles, load_tasks
+from seedstep.errors import InputError, RunError, RunMismatchError
+from seedstep.runs import Run, Stage, TaskRecords, has_rows
+from seedstep.settings import make_settings, setting
+from seedstep.stages import STAGES, STEPS, add_stage, open_run
+from seedstep.stages.telling import count_entries, list_entries, list_failed_entries, show_entry
+from support.command_line import seedstep
+from support.task_files import write_task
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "v0.1.0"
+
+RUNS = {
+    "bootstrap": "bootstrap",
+    "steps": "steps",
+    "examples": "examples",
+    "predict": "predict",
+    "judge": "judge",
+    "tune": "tuned",
+}
+"""A run of each stage, which version 0.1.0 made."""
+
+SAID = {
+    "bootstrap": "3 of 3 tasks",
+    "steps": "def. words",
+    "examples": "tasks with examples",
+    "predict": "instances predicted",
+    "judge": "95% intervals",
+    "tune": "steps taken",
+}
+"""What only the status of this stage says."""
+
+LISTED = {
+    "bootstrap": "g0.2",
+    "steps": "task001_boat",
+    "examples": "task001_boat",
+    "predict": "",
+    "judge": "",
+    "tune": "6",
+}
+
+SECTIONS = {
+    "bootstrap": "What was made",
+    "steps": "What was written",
+    "examples": "Generated examples",
+    "predict": "Scores",
+    "judge": "Ratings",
+    "tune": "Losses",
+}
+
+CHANGED = {
+    "bootstrap": {"seed": 99},
+    "steps": {"seed": 99},
+    "examples": {"seed": 99},
+    "predict": {"limit_instances": 1},
+    "judge": {"seed": 99},
+    "tune": {"seed": 99},
+}
+"""A setting of each stage under which a run may not go on."""
+
+
+@pytest.fixture(autouse=True)
+def _made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of the runs, whose paths are relative, as the current directory."""
+    shutil.copytree(FIXTURES, tmp_path / "made")
+    monkeypatch.chdir(tmp_path / "made")
+
+
+def test_no_stage_is_missing_here() -> None:
+    for expected in (RUNS, SAID, LISTED, SECTIONS, CHANGED):
+        assert set(expected) == set(STAGES)
+
+
+@pytest.mark.parametrize("stage", RUNS)
+class TestEveryStage:
+    def test_it_is_known_by_its_run(self, stage: str) -> None:
+        with open_run(RUNS[stage]) as run:
+            assert run.stage is STAGES[stage]
+            assert type(run) is Run
+
+    def test_status(self, stage: str) -> None:
+        done = seedstep("status", RUNS[stage])
+        assert done.code == 0, done.err
+        assert SAID[stage] in done.words
+        assert [name for name, said in SAID.items() if said in done.words] == [stage]
+
+    def test_show(self, stage: str) -> None:
+        done = seedstep("show", RUNS[stage])
+        assert done.code == 0, done.err
+        name = LISTED[stage] or _first_instance(done.out)
+        assert re.search(rf"(^|\s){re.escape(name)}\s", done.out, re.MULTILINE)
+        shown = seedstep("show", RUNS[stage], name)
+        assert shown.code == 0, shown.err
+        assert shown.out.split()[0] in (name, "step")
+        assert "no-such-name" in seedstep("show", RUNS[stage], "no-such-name").error
+
+    def test_what_was_rejected(self, stage: str) -> None:
+        done = seedstep("show", RUNS[stage], "--rejected")
+        assert done.code == 0, done.err
+        assert done.out != seedstep("show", RUNS[stage]).out
+
+    def test_requests(self, stage: str) -> None:
+        with open_run(RUNS[stage]) as run:
+            _, count = run.requests(limit=1)
+            keys = [line.key for line in run.requests(limit=1000)[0]]
+            assert (count > 0) == (stage != "tune")
+            assert len(keys) == count
+        done = seedstep("requests", RUNS[stage], "--limit", 1000)
+        assert done.code == 0, done.err
+        assert all(key[:8] in done.out for key in keys)
+        if stage == "tune":
+            assert "asks no model" in seedstep("requests", RUNS[stage], "--export", "r.jsonl").error
+        else:
+            assert "request for" in seedstep("requests", RUNS[stage], keys[0]).out
+
+    def test_report(self, stage: str) -> None:
+        done = seedstep("report", RUNS[stage], "--out", "page")
+        assert done.code == 0, done.err
+        page = Path("page/index.html").read_text(encoding="utf-8")
+        assert f"{stage}: {RUNS[stage]}" in page
+        assert f"{SECTIONS[stage]}</h" in page
+
+    def test_it_goes_on_as_it_was(self, stage: str) -> None:
+        entry = STAGES[stage]
+        path = Path(RUNS[stage])
+        before = (path / entry.config).read_bytes()
+        with Run.start(entry, path, {}) as run:
+            assert seedstep("status", path).code == 0
+            assert run.is_running()
+        assert (path / entry.config).read_bytes() == before
+
+    def test_other_settings_are_refused(self, stage: str) -> None:
+        entry = STAGES[stage]
+        path = Path(RUNS[stage])
+        before = (path / entry.config).read_bytes()
+        with pytest.raises(RunMismatchError, match=next(iter(CHANGED[stage]))):
+            Run.start(entry, path, CHANGED[stage])
+        assert (path / entry.config).read_bytes() == before
+
+
+def _first_instance(out: str) -> str:
+    """The first name in a list, which may stand below the name of a system."""
+    return next(line.split()[0] for line in out.splitlines() if "─" not in line)
+
+
+def test_a_typed_run_is_of_its_stage() -> None:
+    with pytest.raises(RunError, match="is a run of `seedstep judge`"):
+        open_run("judge", STEPS)
+
+
+def test_a_run_of_a_stage_that_is_not_known_says_so(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.yaml").write_text("stage: distil\n")
+    assert "`seedstep distil`, which this seedstep does not know" in (
+        seedstep("status", tmp_path / "run").error
+    )
+
+
+class TestWhatWasMadeElsewhere:
+    """Imported instructions are made, though nothing was asked for them."""
+
+    def test_other_tasks_are_refused_after_an_import(self, tmp_path: Path) -> None:
+        for number, name in enumerate(("ours", "theirs")):
+            record = {"Definition": [f"Sort it {number}."], "Instances": []}
+            write_task(tmp_path / name / "tasks" / f"task{number}.json", record)
+        Path("steps.jsonl").write_text(json.dumps({"task": "task0", "steps": ["Sort."]}))
+        run = tmp_path / "run"
+        done = seedstep(
+            "steps", "import", "steps.jsonl", "--tasks", tmp_path / "ours", "--out", run
+        )
+        assert done.code == 0, done.err
+        with pytest.raises(RunMismatchError, match="tasks"):
+            Run.start(STEPS, run, {"tasks": str(tmp_path / "theirs")})
+
+
+@dataclass(frozen=True, slots=True)
+class CountSettings:
+    """The settings of a stage that counts words."""
+
+    tasks: str = setting("", "The tasks.")
+    letters: int = setting(1, "Letters that a word has at least.")
+
+
+@dataclass(frozen=True, slots=True)
+class CountedWords:
+    """How many words a definition has."""
+
+    words: int
+    failure: str = ""
+
+
+def count_words(settings: CountSettings, task: Task) -> CountedWords:
+    """Count the words of a definition."""
+    words = sum(len(word) >= settings.letters for word in task.definition.split())
+    return CountedWords(words) if words else CountedWords(0, "no words")
+
+
+def make_count_settings(values: Any, source: str) -> CountSettings:
+    """Settings from named values."""
+    return make_settings(CountSettings, values, source)
+
+
+def load(settings: CountSettings) -> TaskFiles:
+    """The tasks of the settings."""
+    return load_tasks(Path(settings.tasks), limit=0)
+
+
+COUNT: Stage[CountSettings, TaskFiles, TaskRecords[CountedWords]] = Stage(
+    name="count",
+    make_settings=make_count_settings,
+    load=load,
+    records=lambda run: TaskRecords(run, CountedWords),
+    made=has_rows("results"),
+    status=count_entries,
+    listed=list_entries,
+    rejected=list_failed_entries,
+    shown=show_entry,
+)
+
+
+@pytest.fixture
+def counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run of a stage from outside the package."""
+    monkeypatch.setattr("seedstep.stages.table.STAGES", dict(STAGES))
+    add_stage(COUNT)
+    lines = [{"id": "short", "definition": "It is"}, {"id": "long", "definition": "Sort them."}]
+    Path("counting.jsonl").write_text(
+        "".join(
+            json.dumps({**line, "instances": [{"input": "", "output": "x"}]}) + "\n"
+            for line in lines
+        )
+    )
+    path = tmp_path / "counted"
+    with Run.start(COUNT, path, {"tasks": "counting.jsonl", "letters": 3}) as run:
+        found = run.inputs().tasks
+        results = [(n, task, count_words(run.settings, task)) for n, task in enumerate(found)]
+        run.records.write_now(results)
+    return path
+
+
+class TestAStageFromOutside:
+    def test_its_name_is_taken_once(self, counted: Path) -> None:
+        with pytest.raises(InputError, match="there is a stage 'count' already"):
+            add_stage(COUNT)
+
+    def test_status(self, counted: Path) -> None:
+        lines = seedstep("status", counted).lines
+        assert lines == ["1 tasks done", "failed: no words 1", "0 requests, 0 tokens"]
+
+    def test_show(self, counted: Path) -> None:
+        assert [line.split() for line in seedstep("show", counted).lines] == [
+            ["short", "no", "words"],
+            ["long"],
+        ]
+        assert seedstep("show", counted, "--rejected").lines == ["short  no words"]
+        assert "words: 2" in seedstep("show", counted, "long").lines
+        assert "has no task 'other'" in seedstep("show", counted, "other").error
+
+    def test_requests(self, counted: Path) -> None:
+        assert seedstep("requests", counted).lines == ["no requests"]
+        assert "asks no model" in seedstep("requests", counted, "--export", "r.jsonl").error
+
+    def test_report(self, counted: Path) -> None:
+        assert seedstep("report", counted, "--out", "page").code == 0
+        page = Path("page/index.html").read_text(encoding="utf-8")
+        assert "count: counted" in page
+        assert "Where it stands" in page
+        assert "failed: no words 1" in page
+
+    def test_going_on(self, counted: Path) -> None:
+        Run.start(COUNT, counted, {}).close()
+        with pytest.raises(RunMismatchError, match="letters"):
+            Run.start(COUNT, counted, {"letters": 4})
