@@ -176,7 +176,7 @@ def _standing(run: AnyRun) -> Section:
 
 def _spending(run: AnyRun, finished: Sequence[float]) -> Section | None:
     price = getattr(run.settings, "price", None)  # of those that ask a model at a price
-    return spending_section(run.answered(), finished, price)
+    return spending_section(run.answered(), finished, price, run.reply_notes())
 
 
 def _spent(runs: Sequence[AnyRun], context: ReportContext) -> Sections:

@@ -98,8 +98,16 @@ def request_blocks(row: dict[str, Any], *, whole: bool = False) -> Iterator[Line
         yield line(row["reply"])
         head = f"{_tokens(row)} tokens, {row['seconds']:.1f} s, ended by: {row['finish_reason']}, "
         yield line(head + figures, "dim")
-    for name in ("sampling", "schema", "draw") if whole else ():
-        if request[name] is not None:
+    if thoughts := row.get("thoughts"):
+        yield Rule("thoughts", light=True)
+        yield line(thoughts, "dim")
+    if left_out := row.get("left_out"):
+        yield line(f"not sent, as the server does not take it: {', '.join(left_out)}", "warning")
+    lost = [row.get(f"lost_{side}_tokens", 0) for side in ("prompt", "completion")]
+    if any(lost):
+        yield line(f"paid for replies that can't be used: {lost[0]} + {lost[1]} tokens", "dim")
+    for name in ("sampling", "schema", "draw", "reasoning") if whole else ():
+        if request.get(name) is not None:
             yield line(f"{name}: {msgspec.json.encode(request[name]).decode()}", "dim")
 
 

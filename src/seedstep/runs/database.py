@@ -213,6 +213,15 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         "labels of raters",
         "CREATE INDEX labels_of_rater ON labels (rater, item)",
     ),
+    (
+        "reply_details",
+        """
+        CREATE TABLE reply_details (          -- of the answers that have any
+            key TEXT PRIMARY KEY,
+            record TEXT NOT NULL              -- JSON: thoughts, left_out, tokens that were lost
+        )
+        """,
+    ),
 )
 
 

@@ -32,6 +32,7 @@ from seedstep.runs.requests import (
     list_requests,
     read_answers,
     read_spent,
+    reply_notes,
     write_recording,
 )
 
@@ -325,6 +326,10 @@ class Run(Generic[S, Inputs, R_co]):
     def spent(self) -> Spent:
         """Return what counts towards the run's budget."""
         return read_spent(self.database)
+
+    def reply_notes(self) -> tuple[str, ...]:
+        """Return what is worth telling of the replies: parameters not sent, unknown ends."""
+        return reply_notes(self.database) if self.stage.has_database else ()
 
     def answered(self) -> tuple[ReplyUsage, ...]:
         """Return when the requests were answered, in the order of time."""

@@ -7,8 +7,8 @@ Example::
 
 import sqlite3
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ import msgspec
 from seedstep.data import write_in_parts
 from seedstep.errors import InputError
 from seedstep.llm import Answer, Failure, Header, Reply, Request, Spent, read_header
-from seedstep.runs.database import Database
+from seedstep.llm.replay import LATER, as_kept
+from seedstep.llm.replies import ending_of
+from seedstep.runs.database import Database, Statement
 
 __all__ = [
     "ReplyUsage",
@@ -27,7 +29,11 @@ __all__ = [
     "find_request",
     "list_requests",
     "read_answers",
+    "read_details",
+    "read_left_out",
     "read_spent",
+    "read_unknown_ends",
+    "reply_notes",
     "write_recording",
 ]
 
@@ -44,6 +50,15 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
+_DETAILS = "SELECT record FROM reply_details WHERE key = ?"
+_PUT_DETAILS = "INSERT OR IGNORE INTO reply_details VALUES (?, ?)"
+_LOST = """
+SELECT sum(json_extract(record, '$.lost_prompt_tokens')),
+       sum(json_extract(record, '$.lost_completion_tokens'))
+FROM reply_details
+"""
+
+
 class RequestLedger:
     """Answers by key; `put` returns once the answer is on the disk."""
 
@@ -54,7 +69,7 @@ class RequestLedger:
     def get(self, key: str) -> Answer | None:
         """The answer kept under a key."""
         rows = self._database.rows(_GET, (key,))
-        return answer_of(rows[0]) if rows else None
+        return answer_of(rows[0], read_details(self._database, key)) if rows else None
 
     async def put(self, key: str, request: Request, answer: Answer) -> None:
         """Keep an answer, durably.
@@ -62,16 +77,22 @@ class RequestLedger:
         Raises:
             StoreError: the disk is full, or the database can't be written.
         """
-        body = msgspec.json.encode(
-            {
-                "prompt": request.prompt,
-                "sampling": request.sampling,
-                "schema": request.schema,
-                "draw": request.draw,
-            }
-        ).decode()
+        asked: dict[str, Any] = {
+            "prompt": request.prompt,
+            "sampling": request.sampling,
+            "schema": request.schema,
+            "draw": request.draw,
+        }
+        if request.reasoning:
+            asked["reasoning"] = request.reasoning
+        body = msgspec.json.encode(asked).decode()
         values = (key, request.purpose, body, *_columns(answer), time.time())
-        await self._database.write([(_PUT, values)])
+        statements: list[Statement] = [(_PUT, values)]
+        details = {name: value for name, value in as_kept(answer).items() if name in LATER}
+        if details:
+            record = msgspec.json.encode(details).decode()
+            statements.append((_PUT_DETAILS, (key, record)))
+        await self._database.write(statements)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +114,78 @@ def read_spent(database: Database) -> Spent:
     """Count requests with their repetitions, and tokens, of all answers that were kept."""
     sums = "sum(attempts), sum(prompt_tokens), sum(completion_tokens)"
     (row,) = database.rows(f"SELECT {sums} FROM requests")  # noqa: S608 - a constant
-    return Spent(*(value or 0 for value in row))
+    requests, prompt_tokens, completion_tokens = (value or 0 for value in row)
+    if database.has_rows("reply_details"):
+        lost = [value or 0 for value in database.rows(_LOST)[0]]
+        prompt_tokens += lost[0]
+        completion_tokens += lost[1]
+    return Spent(requests, prompt_tokens, completion_tokens)
 
 
-def answer_of(row: sqlite3.Row) -> Answer:
-    """The answer in a row of the table `requests`."""
-    if row["failure"] is not None:
-        return Failure(row["failure"], row["detail"], row["status"], row["attempts"])
-    return Reply(
-        row["reply"],
-        row["finish_reason"],
-        row["prompt_tokens"],
-        row["completion_tokens"],
-        bool(row["estimated"]),
-        row["seconds"],
-        row["attempts"],
+def read_details(database: Database, key: str) -> dict[str, Any]:
+    """Return what else is known of an answer: thoughts, what was left out, tokens lost."""
+    if not database.has_rows("reply_details"):
+        return {}
+    rows = database.rows(_DETAILS, (key,))
+    return msgspec.json.decode(rows[0]["record"], type=dict[str, Any]) if rows else {}
+
+
+def read_left_out(database: Database) -> dict[str, int]:
+    """Return the parameters that a server did not take, with the number of requests."""
+    if not database.has_rows("reply_details"):
+        return {}
+    query = (
+        "SELECT value, count(*) FROM reply_details, json_each(record, '$.left_out')"
+        " GROUP BY value ORDER BY count(*) DESC, value"
     )
+    return {row[0]: row[1] for row in database.rows(query)}
+
+
+def read_unknown_ends(database: Database) -> dict[str, int]:
+    """Return the unknown words for the end of a reply, with the number of replies."""
+    query = (
+        "SELECT finish_reason, count(*) FROM requests WHERE finish_reason IS NOT NULL"
+        " GROUP BY finish_reason ORDER BY count(*) DESC, finish_reason"
+    )
+    return {row[0]: row[1] for row in database.rows(query) if ending_of(row[0]) == "unknown"}
+
+
+def reply_notes(database: Database) -> tuple[str, ...]:
+    """Return what is worth telling of a run's replies: parameters that were not sent, odd ends."""
+    notes = [
+        f"the server does not take {name}: left out of {_many(count)}"
+        for name, count in read_left_out(database).items()
+    ]
+    notes += [
+        f"{_many(count)} ended by '{word}', which is not known: taken as finished"
+        for word, count in read_unknown_ends(database).items()
+    ]
+    return tuple(notes)
+
+
+def _many(count: int) -> str:
+    return f"{count:,} request{'s' * (count != 1)}"
+
+
+def answer_of(row: sqlite3.Row, details: Mapping[str, Any]) -> Answer:
+    """The answer in a row of the table `requests`; `details` are those kept of it."""
+    if row["failure"] is not None:
+        return msgspec.convert(
+            {**{name: row[column] for name, column in _FAILURE.items()}, **details}, Failure
+        )
+    return msgspec.convert(
+        {
+            "text": row["reply"],
+            **{name: row[name] for name in _REPLY},
+            "estimated": bool(row["estimated"]),
+            **details,
+        },
+        Reply,
+    )
+
+
+_FAILURE = {"reason": "failure", "detail": "detail", "status": "status", "attempts": "attempts"}
+_REPLY = ("finish_reason", "prompt_tokens", "completion_tokens", "seconds", "attempts")
 
 
 def _columns(answer: Answer) -> tuple[object, ...]:
@@ -131,20 +208,6 @@ def _columns(answer: Answer) -> tuple[object, ...]:
 
 START_CHARACTERS = 200
 """How much of a reply is read for the list."""
-
-RECORDED_BEFORE = {
-    "text",
-    "finish_reason",
-    "prompt_tokens",
-    "completion_tokens",
-    "estimated",
-    "seconds",
-    "attempts",
-    "reason",
-    "detail",
-    "status",
-}
-"""Fields of an answer that stand in every recording."""
 
 PAGE = 200
 """Requests held at a time while a recording is written."""
@@ -210,7 +273,7 @@ def list_requests(
 
 
 def find_request(database: Database, start: str) -> dict[str, Any]:
-    """The row, by column name, of the one request whose key begins with `start`.
+    """The row, by column name, of the one request whose key begins with `start`, with its details.
 
     Raises:
         InputError: there is none, or more than one.
@@ -224,7 +287,7 @@ def find_request(database: Database, start: str) -> dict[str, Any]:
         raise InputError(
             f"more than one request has a key that begins with '{start}'", "give more of the key"
         )
-    return dict(rows[0])
+    return {**dict(rows[0]), **read_details(database, rows[0]["key"])}
 
 
 def write_recording(database: Database, header: Header, path: Path) -> int:
@@ -258,27 +321,20 @@ def _require_recording(path: Path) -> None:
         ) from None
 
 
-def _as_recorded(answer: Answer) -> dict[str, Any]:
-    """Return the fields of an answer: those that 0.1.0 wrote, and others that say something."""
-    return {
-        name: value for name, value in asdict(answer).items() if value or name in RECORDED_BEFORE
-    }
-
-
 def _recorded(database: Database, header: Header) -> Iterator[bytes]:
     """The lines of a recording."""
     yield msgspec.json.encode(header) + b"\n"
     last = 0
     while rows := database.rows(_PAGE, (last, PAGE)):
         for row in rows:
-            answer = answer_of(row)
+            answer = answer_of(row, read_details(database, row["key"]))
             failed = isinstance(answer, Failure)
             line = {
                 "key": row["key"],
                 "purpose": row["purpose"],
                 "request": msgspec.Raw(row["request"].encode()),
-                "reply": None if failed else _as_recorded(answer),
-                "failure": _as_recorded(answer) if failed else None,
+                "reply": None if failed else as_kept(answer),
+                "failure": as_kept(answer) if failed else None,
             }
             yield msgspec.json.encode(line) + b"\n"
         last = rows[-1]["rowid"]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from seedstep.errors import InputError, RunError
 from seedstep.runs import Run, Stage, stage_of
-from seedstep.runs.blocks import Block
+from seedstep.runs.blocks import Block, line
 from seedstep.runs.directory import CONFIG
 from seedstep.stages.bootstrap import BOOTSTRAP
 from seedstep.stages.examples import EXAMPLES
@@ -59,7 +59,8 @@ def add_stage(stage: Stage[Any, Any, Any]) -> None:
 def tell_status(run: Run[Any, Any, Any]) -> tuple[Block, ...]:
     """Tell where a run stands, as it is at one moment."""
     with run.snapshot():
-        return tuple(run.stage.status(run))
+        notes = (line(note, "warning") for note in run.reply_notes())
+        return (*run.stage.status(run), *notes)
 
 
 def tell_list(run: Run[Any, Any, Any], *, rejected: bool = False) -> tuple[Block, ...]:

@@ -23,11 +23,15 @@ __all__ = [
 
 
 def spending_section(
-    answers: Sequence[ReplyUsage], finished: Sequence[float], price: Price | None
+    answers: Sequence[ReplyUsage],
+    finished: Sequence[float],
+    price: Price | None,
+    notes: Sequence[str] = (),
 ) -> Section | None:
     """Tasks, tokens and dollars over the time in which somebody worked on the run.
 
-    `finished` is when each task was done (Unix time).
+    `finished` is when each task was done (Unix time). `notes` are told of the replies, such as
+    parameters that the server did not take.
     """
     if not answers:
         return None
@@ -48,6 +52,7 @@ def spending_section(
             f"Times are without pauses: gaps of more than {PAUSE_SECONDS / 60:.0f} minutes between "
             "two answers are left out."
         ),
+        *(Paragraph(f"{note[:1].upper()}{note[1:]}.") for note in notes),
     ]
     if done:
         blocks.append(
