@@ -42,6 +42,12 @@ def test_all_users_remove_the_same(show: Callable[[str], str]) -> None:
     assert text.count("b") == len(HARMFUL) - 1
 
 
+def test_people_who_judge_a_text_see_its_marks_of_direction() -> None:
+    marks = "\u061c\u200e\u200f"
+    kept = visible("".join(sorted(HARMFUL)), keep_marks=True)
+    assert sorted(HARMFUL & {*kept}) == sorted(marks)
+
+
 @given(st.text())
 def test_what_is_not_harmful_stays(text: str) -> None:
     harmless = "".join(char for char in text if char not in HARMFUL)

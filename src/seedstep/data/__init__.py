@@ -21,9 +21,8 @@ from seedstep.data.records import (
     instance_id,
     instances_of,
 )
-from seedstep.data.rows import has_rows, load_rows
 from seedstep.data.seeds import SeedFile, read_seeds, require_seeds, seed_tasks
-from seedstep.data.sources import evaluation_items, load_tasks, scan_tasks
+from seedstep.data.sources import evaluation_items, has_rows, load_rows, load_tasks, scan_tasks
 from seedstep.data.superni import STEPS_FIELD, TaskFiles, read_task, task_file, write_task_with
 from seedstep.data.tables import Columns, RowFile, TableRow, open_table
 

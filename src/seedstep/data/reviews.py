@@ -11,10 +11,11 @@ Example:
     {'correct': 'yes'}
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
+
+from seedstep.data.choices import order_key
 
 __all__ = [
     "Action",
@@ -175,15 +176,10 @@ def meant(answer: str, shown: Sequence[int]) -> str:
 
 def in_order_for(rater: str, items: Iterable[str], seed: int) -> tuple[str, ...]:
     """The items in the order in which a rater sees them: by a hash of seed, rater and item."""
-    return tuple(sorted(items, key=lambda item: _hash("place", seed, rater, item)))
+    return tuple(sorted(items, key=lambda item: order_key("place", seed, rater, item)))
 
 
 def order_of_answers(rater: str, item: str, count: int, seed: int) -> tuple[int, ...]:
     """The places of an item's answers in the order in which a rater sees them."""
     places: Sequence[int] = range(count)
-    return tuple(sorted(places, key=lambda place: _hash(f"answer {place}", seed, rater, item)))
-
-
-def _hash(purpose: str, seed: int, rater: str, item: str) -> bytes:
-    parts = "\0".join((purpose, str(seed), rater, item))
-    return hashlib.sha256(parts.encode(errors="surrogatepass")).digest()
+    return tuple(sorted(places, key=lambda place: order_key(f"answer {place}", seed, rater, item)))

@@ -5,9 +5,14 @@ and `negative_examples` (lists of `input`, `output`, `explanation`), `instances`
 `output` or a list of outputs, and `id`), and `steps` and `unrefined` (the step-by-step instruction
 after and before it was refined, as lists).
 
+Instruction data is read as well, with one instance a line as most tools write it: `instruction`,
+`output` and optionally `input`, as written by `seedstep export --format alpaca`. Lines with the
+same instruction are instances of one task.
+
 Example::
 
     tasks = load_tasks(Path("my_tasks.jsonl")).tasks
+    tasks = load_rows(Path("alpaca/train.jsonl")).tasks
 """
 
 from collections.abc import Iterator
@@ -17,8 +22,8 @@ from typing import Any
 import msgspec
 
 from seedstep.data.forms import TextOrTexts, WrittenTask, task_of
-from seedstep.data.jsonl import BadLine, read_jsonl
-from seedstep.data.records import Problem, Task, placed, raise_first
+from seedstep.data.jsonl import ON_EACH_LINE, BadLine, decode_json, read_jsonl, read_lines
+from seedstep.data.records import Instance, Problem, Task, placed, raise_first
 from seedstep.data.superni import TaskFiles, collect, scan_task_files
 from seedstep.data.tables import open_table
 from seedstep.errors import InputError
@@ -26,6 +31,8 @@ from seedstep.errors import InputError
 __all__ = [
     "LONGEST_LINE",
     "evaluation_items",
+    "has_rows",
+    "load_rows",
     "load_tasks",
     "scan_tasks",
 ]
@@ -105,6 +112,65 @@ def _task(
         return read
     same = BadLine("id", f"the same as in line {first}", "change or remove one")
     return [same] if isinstance(read, Task) else [same, *read]
+
+
+class _Row(msgspec.Struct, frozen=True):
+    instruction: str
+    output: str
+    input: str | None = None
+
+
+class _Shape(msgspec.Struct, frozen=True):
+    output: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    instances: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+def has_rows(path: Path) -> bool:
+    """Return whether a file of JSON lines has one instance a line. The first line decides.
+
+    Raises:
+        InputError: the file is missing or can't be read.
+    """
+    for _, line in read_lines(path, LONGEST_LINE):
+        found = line if isinstance(line, BadLine) else decode_json(line, _Shape, ON_EACH_LINE)
+        return (
+            isinstance(found, _Shape)
+            and found.output is not msgspec.UNSET
+            and found.instances is msgspec.UNSET
+        )
+    return False
+
+
+def load_rows(path: Path, *, limit: int | None = None, skip_bad: bool = False) -> TaskFiles:
+    """Read the tasks of a file, each with its first `limit` instances.
+
+    Tasks and instances are named after the line where they begin. With `skip_bad`, problems are
+    returned instead of raised.
+
+    Raises:
+        InputError: a line has a problem, or no task is left.
+    """
+    return collect(_scan_rows(path, limit), skip_bad=skip_bad)
+
+
+def _scan_rows(path: Path, limit: int | None) -> Iterator[Task | Problem]:
+    instances: dict[str, list[Instance]] = {}
+    names: dict[str, str] = {}
+    empty = True
+    for line, found in read_jsonl(path, _Row, LONGEST_LINE):
+        empty = False
+        if isinstance(found, BadLine):
+            yield from placed(path, line, [found])
+        elif not found.instruction.strip():
+            yield Problem(path, line, "instruction", "empty", "write what the task is")
+        else:
+            names.setdefault(found.instruction, f"line_{line}")
+            instance = Instance(found.input or "", (found.output,), f"line_{line}")
+            instances.setdefault(found.instruction, []).append(instance)
+    if empty:
+        yield Problem(path, 0, "", "no rows", "write one JSON object on each line")
+    for instruction, some in instances.items():
+        yield Task(names[instruction], instruction, tuple(some[:limit]))
 
 
 FIELDS = ("instruction", "definition", "input", "prompt", "question", "text")

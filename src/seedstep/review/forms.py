@@ -18,7 +18,7 @@ from types import MappingProxyType
 import msgspec
 
 from seedstep.data.reviews import Choice, Form, FormQuestion, QuestionKind, Subject
-from seedstep.errors import InputError
+from seedstep.errors import InputError, unknown_name
 from seedstep.runs import read_yaml
 
 __all__ = ["FORMS", "YES_NO", "find_form", "read_form"]
@@ -192,8 +192,7 @@ def find_form(name: str) -> Form:
         return form
     if name.endswith((".yaml", ".yml")):
         return read_form(Path(name))
-    known = ", ".join(FORMS)
-    raise InputError(f"there is no form '{name}'", f"name one of {known}, or a YAML file")
+    raise unknown_name("form and no .yaml file", name, FORMS)
 
 
 def read_form(path: Path) -> Form:

@@ -20,6 +20,7 @@ from random import Random
 from types import MappingProxyType
 
 from seedstep.data import Task, instances_of
+from seedstep.data.choices import generator
 from seedstep.data.records import Instance
 from seedstep.data.reviews import Form, ItemField, ReviewItem
 from seedstep.errors import InputError
@@ -107,7 +108,7 @@ def draw(settings: ReviewSettings) -> Drawn:
     units = list(_READERS[form.subject](settings))
     if not units:
         raise InputError(f"{', '.join(settings.runs)}: nothing to look at", "let it make some")
-    chance = Random(f"{settings.seed} sample")  # noqa: S311 - a draw, no secret
+    chance = generator(f"{settings.seed} sample")
     units = _sampled(units, settings, chance)
     shared = _shared(units, settings.shared, chance)
     everything = [
@@ -165,7 +166,7 @@ def _data_units(settings: ReviewSettings) -> Iterator[_Unit]:
     for run, group in zip(settings.runs, _groups(settings.runs), strict=True):
         for task in load_source(make_source(run), skip_bad=True).tasks:
             if task.instances:
-                chance = Random(f"{settings.seed} instance {task.id}")  # noqa: S311 - a draw
+                chance = generator(f"{settings.seed} instance {task.id}")
                 one = chance.choice(task.instances)
                 yield _unit("data", group, task, one, (_task(task), *_input(one), _output(one)))
 

@@ -5,7 +5,6 @@ Example::
     html = render_page("item.html", title="Item 3", up="../", **values)
 """
 
-import re
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import msgspec
 
 from seedstep.data.reviews import LabelRow
 from seedstep.errors import MissingExtraError
+from seedstep.text import visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -26,17 +26,11 @@ STATIC = {
     "icon.svg": "image/svg+xml",
 }
 
-_HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
-)
-"""Control characters but tab and newline, what embeds or overrides directions, and no characters.
-Marks of direction stay: they turn nothing, and right-to-left texts use them."""
-
 
 def clean(text: object) -> str:
     """A text as it may stand on a page, before it is escaped."""
     lines = str(text).replace("\r\n", "\n").replace("\r", "\n")
-    return _HIDDEN.sub("\N{REPLACEMENT CHARACTER}", lines)
+    return visible(lines, keep_marks=True)
 
 
 def require_extra() -> None:

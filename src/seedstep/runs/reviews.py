@@ -25,7 +25,7 @@ import filelock
 import msgspec
 
 from seedstep.data.reviews import Form, LabelRow, ReviewItem, in_order_for, order_of_answers
-from seedstep.errors import InputError, RunBusyError, RunError
+from seedstep.errors import InputError, RunBusyError, RunError, unknown_name
 from seedstep.runs.config import digest, read_yaml, refuse_differences, write_yaml
 from seedstep.runs.database import Database, Statement
 from seedstep.runs.directory import CONFIG, DATABASE, stage_of, take_lock
@@ -217,8 +217,7 @@ class Review:
             InputError: there is no such rater.
         """
         if rater not in self._assigned:
-            known = ", ".join(self.raters)
-            raise InputError(f"{self.path} has no rater '{rater}'", f"there are {known}")
+            raise unknown_name("rater", rater, self.raters, str(self.path))
         return self._assigned[rater]
 
     def rows(self, *, rater: str = "", item: str = "") -> tuple[LabelRow, ...]:

@@ -35,8 +35,14 @@ CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f"
 SURROGATES = "\ud800-\udfff"
 """Halves of characters, which can't be written to a file."""
 
-DIRECTION = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-"""Unicode's property Bidi_Control: they turn the text that follows them around."""
+MARKS = "\u061c\u200e\u200f"
+"""Marks of direction, which act on the characters beside them."""
+
+OVERRIDES = "\u202a-\u202e\u2066-\u2069"
+"""Embeddings, overrides and isolates, which turn the text that follows them around."""
+
+DIRECTION = MARKS + OVERRIDES
+"""Unicode's property Bidi_Control."""
 
 NONCHARACTERS = "\ufffe\uffff"
 """Code points that stand for no character and are not allowed in XML."""
@@ -46,6 +52,7 @@ LINE_BREAKS = "\t\n\u2028\u2029"
 
 _NOT_TEXT = re.compile(f"[{CONTROL}{SURROGATES}]")
 _NOT_SHOWN = re.compile(f"[{CONTROL}{SURROGATES}{DIRECTION}{NONCHARACTERS}]")
+_NOT_SHOWN_TO_RATERS = re.compile(f"[{CONTROL}{SURROGATES}{OVERRIDES}{NONCHARACTERS}]")
 _NOT_ON_A_LINE = re.compile(f"[{CONTROL}{SURROGATES}{DIRECTION}{NONCHARACTERS}{LINE_BREAKS}]+")
 
 
@@ -57,9 +64,14 @@ def plain_text(text: str) -> str:
     return _NOT_TEXT.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def visible(text: str) -> str:
-    """Return a text to show on several lines, a replacement character for each harmful one."""
-    return _NOT_SHOWN.sub("\N{REPLACEMENT CHARACTER}", text)
+def visible(text: str, *, keep_marks: bool = False) -> str:
+    """Return a text to show on several lines, a replacement character for each harmful one.
+
+    `keep_marks` is for people who judge the text itself: marks of direction stay, which texts in
+    Arabic and Hebrew need.
+    """
+    harmful = _NOT_SHOWN_TO_RATERS if keep_marks else _NOT_SHOWN
+    return harmful.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def one_line(text: str) -> str:
