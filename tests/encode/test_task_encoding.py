@@ -130,7 +130,7 @@ def test_the_draws_are_pinned() -> None:
 
 def test_every_process_makes_the_same_examples() -> None:
     code = (
-        "from encoding_tasks import SORT; from seedstep.encode import *\n"
+        "from support.encoding_tasks import SORT; from seedstep.encode import *\n"
         "for name in ENCODINGS:\n"
         "  if 'chat' not in name: print(encode_task(SORT, SORT.instances[0], ENCODINGS[name]))"
     )

@@ -51,7 +51,7 @@ def test_nothing_is_said_about_nothing() -> None:
     assert text(losses_section({}, {1: math.nan})) == "No step was taken yet."
     assert text(structure_section(Structure(0, Counter()))).startswith("0 of 0 instructions (0%)")
     status = RunStatus(9, 0, 0, 0, 0, False, {}, {}, {}, None)
-    assert len(rejections_section(status, (), ()).blocks) == 1
+    assert len(rejections_section(status, (), (), {}).blocks) == 1
 
 
 class TestSpending:

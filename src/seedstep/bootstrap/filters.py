@@ -36,6 +36,7 @@ __all__ = [
     "InstanceFilter",
     "InstructionFilter",
     "SiftedInstances",
+    "changed_filters",
     "check_filters",
     "instruction_fault",
     "is_novel",
@@ -301,6 +302,11 @@ def check_filters(filters: Sequence[Filter]) -> None:
         if one.name in known:
             raise InputError(f"the name '{one.name}' stands for two reasons", "rename the filter")
         known.add(one.name)
+
+
+def changed_filters(filters: Sequence[Filter]) -> dict[str, str] | None:
+    """Return the meanings of filters by name, or None where they are those of `FILTERS`."""
+    return None if tuple(filters) == FILTERS else {one.name: one.meaning for one in filters}
 
 
 def instruction_fault(

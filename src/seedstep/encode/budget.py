@@ -37,15 +37,21 @@ class LengthBudget:
     any, so that all fits.
     """
 
-    def __init__(self, task: str, encoding: Encoding, tokenizer: TextTokenizer | None) -> None:
-        """Raise InputError if the layout is "chat" and there is no chat template."""
+    def __init__(
+        self,
+        task: str,
+        encoding: Encoding,
+        tokenizer: TextTokenizer | None,
+        in_template: bool = False,
+    ) -> None:
+        """Raise InputError if prompts are `in_template`, the model's own, and there is none."""
         self._task = task
         self._tokenizer = tokenizer or _NoTokens()
         self._source = encoding.max_source
         self._target = encoding.max_target
-        self._frame = self._tokenizer.chat if encoding.layout == "chat" else None
-        if encoding.layout == "chat" and not self._frame:
-            what = "the layout chat needs a tokenizer with a chat template"
+        self._frame = self._tokenizer.chat if in_template else None
+        if in_template and not self._frame:
+            what = f"the layout {encoding.layout} needs a tokenizer with a chat template"
             raise InputError(what, "name an instruction-tuned model, or another encoding")
         self._room = self._source - max(1, len(self._tokenizer.bos))  # eos or bos is added
         self._counts: dict[str, int] = {}

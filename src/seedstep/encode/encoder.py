@@ -9,20 +9,22 @@ Example::
     encoded = [encoder.encode(instance, seed=42, epoch=0) for instance in task.instances]
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from seedstep.data import Instance, Task
 from seedstep.data.choices import draw, key
 from seedstep.encode.budget import LengthBudget
-from seedstep.encode.encodings import Dropped, Encoded, Encoding, TextTokenizer, check_encoding
+from seedstep.encode.elements import Elements, KeptElements, name_of
+from seedstep.encode.encodings import Dropped, Encoded, Encoding, TextTokenizer
 from seedstep.encode.layouts import (
-    Elements,
-    KeptElements,
-    encode_pair,
-    input_text,
-    name_of,
+    FIDELITY,
+    Pair,
+    named_layout,
+    tk_instruct_examples,
+    tk_instruct_instruction,
 )
+from seedstep.encode.named import check_encoding
 
 __all__ = ["TaskEncoder", "encode_task"]
 
@@ -47,20 +49,29 @@ def encode_task(
 class TaskEncoder:
     """Makes prompts and targets of a task's instances.
 
-    Without a tokenizer nothing is dropped or cut.
+    Without a tokenizer nothing is dropped or cut. A prompt that will be a message to a server is
+    encoded with `in_template=False`: the server puts it into the model's chat template.
     """
 
     def __init__(
-        self, task: Task, encoding: Encoding, tokenizer: TextTokenizer | None = None
+        self,
+        task: Task,
+        encoding: Encoding,
+        tokenizer: TextTokenizer | None = None,
+        *,
+        in_template: bool = True,
     ) -> None:
         """Raise InputError if the encoding's parts don't go together, or it is "chat" and the
         tokenizer has no chat template.
         """
         check_encoding(encoding)
+        self._layout = named_layout(encoding.layout)
+        self._in_template = in_template and self._layout.in_template
         self._task = task
         self._encoding = encoding
-        self._budget = LengthBudget(task.id, encoding, tokenizer)
+        self._budget = LengthBudget(task.id, encoding, tokenizer, self._in_template)
         self._elements: dict[int, Elements] = {}
+        self._heads: dict[tuple[int, KeptElements], str] = {}
 
     def encode(self, instance: Instance, *, seed: int = 42, epoch: int = 0) -> Encoded:
         """The prompt, and as target one of the references, drawn by seed, epoch and names.
@@ -71,63 +82,69 @@ class TaskEncoder:
         name = name_of(instance)
         chosen = draw(len(instance.outputs), "reference", seed, epoch, self._task.id, name)
         target = instance.outputs[chosen]
-        if self._encoding.fit == "fidelity":
-            return self._as_released(instance, target, self._parts(seed))
-        if self._encoding.layout == "self-instruct":
+        if self._encoding.fit == FIDELITY:
+            return self._as_released(instance, target, seed)
+        if self._layout.whole:
             chance = key("template", seed, epoch, self._task.id, name)
-            prompt, target, dropped = self._templated(instance.input, target, chance)
+            pair, dropped = self._whole(self._layout.whole, instance.input, target, chance)
+            prompt, target = pair.prompt, pair.completion
         else:
-            prompt, dropped = self._safe(instance.input.strip(), self._parts(seed))
+            prompt, dropped = self._safe(instance.input.strip(), seed)
         target, lost = self._budget.cut_target(prompt, target)
         dropped = replace(dropped, target_tokens=lost)
-        chat = self._encoding.layout == "chat"
-        return Encoded(self._task.id, instance.id, prompt, target, dropped, chat)
+        return Encoded(self._task.id, instance.id, prompt, target, dropped, chat=self._in_template)
 
     def _parts(self, seed: int) -> Elements:
         if seed not in self._elements:
             self._elements[seed] = Elements.of(self._task, self._encoding, seed=seed)
         return self._elements[seed]
 
-    def _templated(self, text: str, target: str, chance: str) -> tuple[str, str, Dropped]:
-        """One of Self-Instruct's templates, with an input that is cut if need be."""
+    def _head(self, kept: KeptElements, seed: int) -> str:
+        if (seed, kept) not in self._heads:
+            self._heads[seed, kept] = self._layout.head(self._parts(seed).first(kept))
+        return self._heads[seed, kept]
 
-        def prompt(text: str) -> str:
-            return encode_pair(self._task.definition, text, target, key=chance).prompt
+    def _whole(
+        self, write: Callable[[str, str, str, str], Pair], text: str, target: str, chance: str
+    ) -> tuple[Pair, Dropped]:
+        """A prompt and its answer that are written at once, with an input cut if need be."""
+        definition = self._task.definition
+        text, lost = self._budget.cut_input(
+            lambda text: write(definition, text, target, chance).prompt, text
+        )
+        return write(definition, text, target, chance), Dropped(input_tokens=lost)
 
-        text, lost = self._budget.cut_input(prompt, text)
-        pair = encode_pair(self._task.definition, text, target, key=chance)
-        return pair.prompt, pair.completion, Dropped(input_tokens=lost)
-
-    def _safe(self, text: str, parts: Elements) -> tuple[str, Dropped]:
+    def _safe(self, text: str, seed: int) -> tuple[str, Dropped]:
         """Drop examples, then steps, then the end of the input, until the prompt fits."""
-        tail = self._budget.counted(input_text(text))
+        parts = self._parts(seed)
+        tail = self._budget.counted(self._layout.tail(text))
         for kept in _fewer_and_fewer(parts.all):
-            head = parts.head(kept)
+            head = self._head(kept, seed)
             if self._budget.fits(head, tail):
                 return self._budget.framed(head + tail.text), _dropped(parts, kept)
-        head = parts.head(KeptElements(0, 0, 0))
+        head = self._head(KeptElements(0, 0, 0), seed)
 
         def prompt(text: str) -> str:
-            return self._budget.framed(head + input_text(text))
+            return self._budget.framed(head + self._layout.tail(text))
 
         text, lost = self._budget.cut_input(prompt, text)
         return prompt(text), replace(_dropped(parts, KeptElements(0, 0, 0)), input_tokens=lost)
 
-    def _as_released(self, instance: Instance, target: str, parts: Elements) -> Encoded:
+    def _as_released(self, instance: Instance, target: str, seed: int) -> Encoded:
         """Tk-Instruct's way: its test joins examples with spaces, and forgets the task's name."""
-        tail = self._budget.counted(input_text(instance.input))
-        steps = parts.all.steps
-        tried = parts.instruction(steps)
+        parts = self._parts(seed)
+        tail = self._budget.counted(self._layout.tail(instance.input))
+        tried = tk_instruct_instruction(parts)
         fitting = [0, 0]
-        for kind, examples in enumerate((parts.positive, parts.negative)):
+        for kind, examples in enumerate(tk_instruct_examples(parts)):
             earlier = tried
             for number, example in enumerate(examples, start=1):
                 if not self._budget.fits(tried + example, tail):
                     break
                 fitting[kind] = number
                 tried = earlier + " ".join(examples[:number])
-        kept = KeptElements(steps, *fitting)
-        prompt, lost = self._budget.cut_as_released(parts.head(kept) + tail.text)
+        kept = KeptElements(parts.all.steps, *fitting)
+        prompt, lost = self._budget.cut_as_released(self._head(kept, seed) + tail.text)
         over = self._budget.target_tokens_over(target)
         dropped = replace(_dropped(parts, kept), cut_tokens=lost, target_tokens=over)
         limits = (self._encoding.max_source, self._encoding.max_target)

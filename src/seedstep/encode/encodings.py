@@ -7,32 +7,20 @@ Example::
     Encoding(positive=2, steps="refined")  # the second paper's: steps, definition, 2 examples
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from types import MappingProxyType
-from typing import Annotated, Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import Annotated, Literal, Protocol
 
-import msgspec
 from msgspec import Meta
 
-from seedstep.errors import InputError, unknown_name
-
 __all__ = [
-    "ENCODINGS",
     "ChatFrame",
     "Dropped",
     "Encoded",
     "Encoding",
-    "Layout",
     "StepsKind",
     "TextTokenizer",
     "TokenPair",
-    "check_encoding",
-    "make_encoding",
 ]
-
-Layout = Literal["tk-instruct", "self-instruct", "chat"]
-"""Tk-Instruct's labelled elements, Self-Instruct's random templates, or the model's own chat."""
 
 StepsKind = Literal["none", "refined", "unrefined", "shuffled"]
 """Which step-by-step instruction of the task is used."""
@@ -45,17 +33,16 @@ Tokens = Annotated[int, Meta(ge=2)]
 class Encoding:
     """What a prompt is made of.
 
-    `positive` and `negative` are numbers of examples. `position` is where the step-by-step
-    instruction stands: before the definition, or after it. With `fit` "fidelity" a prompt that is
-    too long is cut at its end, as in Tk-Instruct's released code; "safe" drops examples, then
-    steps, then trims the input. `max_source` and `max_target` are in tokens, end-of-sequence
-    included.
+    `layout` is the name of one of `seedstep.encode.LAYOUTS`. `positive` and `negative` are numbers
+    of examples. `position` is where the step-by-step instruction stands: before the definition, or
+    after it. With `fit` "fidelity" a prompt that is too long is cut at its end, as in Tk-Instruct's
+    released code; "safe" drops examples, then steps, then trims the input. `max_source` and
+    `max_target` are in tokens, end-of-sequence included.
 
-    The layout "self-instruct" has no place for examples and steps, and only "tk-instruct" has the
-    fit "fidelity".
+    A layout may have no place for examples and steps, and may not have the fit "fidelity".
     """
 
-    layout: Layout = "tk-instruct"
+    layout: str = "tk-instruct"
     task_name: bool = False
     definition: bool = True
     positive: Number = 2
@@ -160,68 +147,3 @@ class TextTokenizer(Protocol):
 
     def text(self, ids: list[int]) -> str:
         """The text of tokens, without special ones."""
-
-
-STEPS_SOURCE = 1224
-"""Tokens of a prompt in the second paper (section 4.2); Tk-Instruct's own are 1024."""
-
-_DEFINITION = Encoding(positive=0)
-_EXAMPLES = Encoding(positive=2)
-_STEPS = Encoding(positive=2, steps="refined", max_source=STEPS_SOURCE)
-
-ENCODINGS: Mapping[str, Encoding] = MappingProxyType(
-    {
-        "definition": _DEFINITION,
-        "definition-2-positive": _EXAMPLES,
-        "tk-instruct": _EXAMPLES,
-        "tk-instruct-full": Encoding(positive=2, negative=2, explanations=True),
-        "steps": _STEPS,
-        "steps-prepend": _STEPS,
-        "steps-append": Encoding(
-            positive=2, steps="refined", position="append", max_source=STEPS_SOURCE
-        ),
-        "steps-definition": Encoding(positive=0, steps="refined", max_source=STEPS_SOURCE),
-        "self-instruct": Encoding("self-instruct", positive=0),
-        "chat": Encoding("chat"),
-        "chat-steps": Encoding("chat", steps="refined", max_source=STEPS_SOURCE),
-    }
-)
-"""The named encodings; `steps` is the second paper's, `self-instruct` the first's."""
-
-
-def make_encoding(name: str, overrides: Mapping[str, Any] | None = None) -> Encoding:
-    """A named encoding with some of its knobs turned; one that is None stays.
-
-    Raises:
-        InputError: there is no such encoding or knob, or a value does not fit.
-    """
-    if name not in ENCODINGS:
-        raise unknown_name("encoding", name, ENCODINGS)
-    asked = {knob: value for knob, value in (overrides or {}).items() if value is not None}
-    known = [one.name for one in fields(Encoding)]
-    for knob in asked:
-        if knob not in known:
-            raise unknown_name("knob of an encoding", knob, known)
-    try:
-        encoding = msgspec.convert({**asdict(ENCODINGS[name]), **asked}, Encoding)
-    except msgspec.ValidationError as error:
-        text, _, knob = str(error).rstrip("`").partition(" - at `$.")
-        what = f"encoding {name}, {knob}: {text[:1].lower()}{text[1:]}"
-        raise InputError(what, "correct the value") from None
-    check_encoding(encoding)
-    return encoding
-
-
-def check_encoding(encoding: Encoding) -> None:
-    """Make sure that the parts of an encoding go together.
-
-    Raises:
-        InputError: they don't.
-    """
-    if encoding.fit == "fidelity" and encoding.layout != "tk-instruct":
-        what = f"the layout {encoding.layout} has no fit fidelity"
-        raise InputError(what, "use the fit safe, or the layout tk-instruct")
-    has_parts = encoding.positive or encoding.negative or encoding.steps != "none"
-    if encoding.layout == "self-instruct" and has_parts:
-        what = "the layout self-instruct has no place for examples and steps"
-        raise InputError(what, "ask for none, or use the layout tk-instruct")

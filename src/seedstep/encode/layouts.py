@@ -1,4 +1,14 @@
-"""How the parts of a task become a prompt: Self-Instruct's templates and Tk-Instruct's layout.
+"""The layouts: how the elements of a task and an input become the text of a prompt.
+
+`LAYOUTS` has all layouts: Tk-Instruct's labelled elements, Self-Instruct's random templates, and
+the model's own chat template. `add_layout` adds one of your own::
+
+    def head(elements: Elements) -> str:
+        shown = "".join(f"Q: {one.input}\\nA: {one.output}\\n\\n" for one in elements.positive)
+        return f"{elements.definition}\\n\\n{shown}"
+
+    add_layout(Layout("qa", "questions and answers", head, lambda text: f"Q: {text}\\nA: "))
+    encode_task(task, task.instances[0], Encoding("qa"))
 
 Example::
 
@@ -7,95 +17,126 @@ Example::
 
 import re
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from seedstep.data import Example, Instance, Task
+from seedstep.data import Example
 from seedstep.data.choices import generator
-from seedstep.encode.encodings import Encoding
-from seedstep.steps import canonical, shuffled
+from seedstep.encode.elements import Elements
+from seedstep.errors import InputError, unknown_name
 
 __all__ = [
-    "Elements",
-    "KeptElements",
+    "FIDELITY",
+    "LAYOUTS",
+    "Layout",
     "Pair",
+    "add_layout",
     "encode_pair",
-    "input_text",
-    "name_of",
-    "steps_of",
+    "named_layout",
+    "tk_instruct_examples",
+    "tk_instruct_instruction",
 ]
 
 
-def name_of(instance: Instance) -> str:
-    """What tells an instance from others of its task."""
-    return instance.id or instance.input
+FIDELITY = "fidelity"
 
 
 @dataclass(frozen=True, slots=True)
-class KeptElements:
-    """How many of a prompt's steps and examples are in it, the first ones."""
+class Pair:
+    """A prompt and the completion to learn."""
 
-    steps: int
-    positive: int
-    negative: int
+    prompt: str
+    completion: str
+
+
+def _no_text(of: object) -> str:
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
-class Elements:
-    """What the prompts of a task have in common, as texts. `name` and `definition` may be empty."""
+class Layout:
+    """A way to write prompts.
+
+    `head` returns the text of a prompt before the input, `tail` the rest of it, with the input and
+    up to the answer. A layout that has no place for examples and steps has a `whole` in place of
+    these: called with the definition, an input, an answer and a key for random choices, it returns
+    the prompt and the answer. With `in_template` a prompt is a message in the model's chat
+    template. `fits` are the ways to fit a prompt into its budget that the layout has.
+
+    With `stop_texts` ends the answer of a model that goes on writing, with `stop_after_examples` in
+    a prompt that shows examples. With `leaves_out_copies` an instance that comes up twice in the
+    data of a tuning is used once.
+    """
 
     name: str
-    definition: str
-    steps: tuple[str, ...]
-    prepend: bool
-    positive: tuple[str, ...]
-    negative: tuple[str, ...]
-
-    @staticmethod
-    def of(task: Task, encoding: Encoding, *, seed: int) -> "Elements":
-        """The elements that an encoding asks for; `seed` decides the order of shuffled steps."""
-        positive = task.positive_examples[: encoding.positive]
-        negative = task.negative_examples[: encoding.negative]
-        return Elements(
-            f"{task.id}. " if encoding.task_name else "",
-            _closed(f"Definition: {task.definition.strip()}") + "\n\n"
-            if encoding.definition
-            else "",
-            steps_of(task, encoding, seed=seed),
-            encoding.position == "prepend",
-            _examples("Positive", positive, explanations=encoding.explanations),
-            _examples("Negative", negative, explanations=encoding.explanations),
-        )
+    meaning: str
+    head: Callable[[Elements], str] = _no_text
+    tail: Callable[[str], str] = _no_text
+    whole: Callable[[str, str, str, str], Pair] | None = None
+    in_template: bool = False
+    fits: tuple[str, ...] = ("safe",)
+    stop_texts: tuple[str, ...] = ()
+    stop_after_examples: tuple[str, ...] = ()
+    leaves_out_copies: bool = False
 
     @property
-    def all(self) -> KeptElements:
-        """All steps and examples."""
-        return KeptElements(len(self.steps), len(self.positive), len(self.negative))
-
-    def instruction(self, steps: int) -> str:
-        """The definition, with the first `steps` steps before or after it."""
-        numbered = _steps_text(self.steps[:steps])
-        return numbered + self.definition if self.prepend else self.definition + numbered
-
-    def head(self, kept: KeptElements) -> str:
-        """Everything before the input."""
-        examples = self.positive[: kept.positive] + self.negative[: kept.negative]
-        return self.name + self.instruction(kept.steps) + "".join(examples)
+    def takes_parts(self) -> bool:
+        """Whether there is a place for examples and steps."""
+        return self.whole is None
 
 
-def input_text(text: str) -> str:
-    """The input, and the place for the answer."""
+def add_layout(layout: Layout) -> None:
+    """Add a layout of your own to the table.
+
+    Raises:
+        InputError: there is one of that name, it shows no input, or it has the fit "fidelity".
+    """
+    if layout.name in LAYOUTS:
+        raise InputError(f"there is a layout '{layout.name}' already", "give yours another name")
+    if layout.whole is None and layout.tail is _no_text:
+        raise InputError(f"the layout '{layout.name}' shows no input", "give it a tail, or a whole")
+    if FIDELITY in layout.fits:
+        what = f"the layout '{layout.name}' can't have the fit fidelity, which is Tk-Instruct's own"
+        raise InputError(what, "leave it out of `fits`")
+    LAYOUTS[layout.name] = layout
+
+
+def named_layout(name: str) -> Layout:
+    """Return the layout of this name.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name not in LAYOUTS:
+        raise unknown_name("layout", name, LAYOUTS)
+    return LAYOUTS[name]
+
+
+def tk_instruct_instruction(elements: Elements) -> str:
+    """Return the definition, with the steps before or after it."""
+    text = ""
+    if elements.definition is not None:
+        text = _closed(f"Definition: {elements.definition.strip()}") + "\n\n"
+    steps = _steps_text(elements.steps)
+    return steps + text if elements.steps_first else text + steps
+
+
+def tk_instruct_examples(elements: Elements) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the texts of positive and of negative examples."""
+    return (
+        _examples("Positive", elements.positive, explanations=elements.explanations),
+        _examples("Negative", elements.negative, explanations=elements.explanations),
+    )
+
+
+def _tk_instruct_head(elements: Elements) -> str:
+    name = "" if elements.name is None else f"{elements.name}. "
+    positive, negative = tk_instruct_examples(elements)
+    return name + tk_instruct_instruction(elements) + "".join(positive + negative)
+
+
+def _tk_instruct_tail(text: str) -> str:
     return _closed(f"Now complete the following example -\nInput: {text.strip()}") + "\nOutput: "
-
-
-def steps_of(task: Task, encoding: Encoding, *, seed: int) -> tuple[str, ...]:
-    """The steps that an encoding asks for, empty where the task has none."""
-    if encoding.steps == "none":
-        return ()
-    if encoding.steps == "unrefined":
-        return canonical(task.unrefined_steps)
-    steps = canonical(task.steps)
-    return steps if encoding.steps == "refined" else shuffled(steps, run_seed=seed, task_id=task.id)
 
 
 def _steps_text(steps: Sequence[str]) -> str:
@@ -147,14 +188,6 @@ _LABEL = re.compile(r"^[^\W\d][\w ]{0,30}:(?:[ \t]+|$)", re.MULTILINE)
 _PLACE = re.compile(r"\{(instruction|input)\}")
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A prompt and the completion to learn."""
-
-    prompt: str
-    completion: str
-
-
 def encode_pair(
     instruction: str, input_text: str, output: str, *, key: str, end_of_text: str = ""
 ) -> Pair:
@@ -179,3 +212,40 @@ def _bare(text: str) -> str:
     if len(_LABEL.findall(text)) == 1:
         text = _LABEL.sub("", text)
     return re.sub(r"\n{2,}", "\n", text)
+
+
+def _from_template(definition: str, text: str, answer: str, key: str) -> Pair:
+    return encode_pair(definition, text, answer, key=key)
+
+
+_AFTER_EXAMPLES = ("\n\n", "\nInput:", "\nNow complete", "\n Positive Example")
+
+LAYOUTS: dict[str, Layout] = {
+    layout.name: layout
+    for layout in (
+        Layout(
+            "tk-instruct",
+            "Tk-Instruct's labelled elements",
+            _tk_instruct_head,
+            _tk_instruct_tail,
+            fits=("safe", FIDELITY),
+            stop_texts=("\nDefinition:", "\nInput:", "\nNow complete"),
+            stop_after_examples=_AFTER_EXAMPLES,
+        ),
+        Layout(
+            "self-instruct",
+            "one of Self-Instruct's templates, drawn at random",
+            whole=_from_template,
+            stop_texts=("\nTask:", "\nInput:", "\nOutput:"),
+            leaves_out_copies=True,
+        ),
+        Layout(
+            "chat",
+            "as tk-instruct, as a message in the model's own chat template",
+            _tk_instruct_head,
+            _tk_instruct_tail,
+            in_template=True,
+        ),
+    )
+}
+"""All layouts, by name."""

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 
 from seedstep.data import Task
+from seedstep.encode.elements import steps_of
 from seedstep.encode.encoder import TaskEncoder
 from seedstep.encode.encodings import Dropped, Encoding, TextTokenizer, TokenPair
-from seedstep.encode.layouts import steps_of
 from seedstep.encode.tokenizers import tokenize
 
 __all__ = [

@@ -8,6 +8,7 @@ Example::
     one.levels["A"], one.acceptable  # 12, Value(value=55.0, low=..., high=...)
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,9 +16,16 @@ from seedstep.evaluate.agreement import ACCEPTABLE, LEVELS, OUTCOMES
 from seedstep.evaluate.intervals import Value, mean_over_tasks
 from seedstep.evaluate.judge import FIRST, SAME, SECOND, Judged, JudgeVerdict
 
-__all__ = ["Preference", "Ratings", "labels_of", "preferences", "ratings"]
+__all__ = ["Preference", "Ratings", "labels_of", "missing_verdicts", "preferences", "ratings"]
 
 WIN, LOSE, TIE = OUTCOMES
+
+
+def missing_verdicts(judged: Iterable[Judged]) -> Counter[str]:
+    """Return how many verdicts are missing, by the reason."""
+    return Counter(
+        verdict.failure for one in judged for verdict in one.verdicts if not verdict.label
+    )
 
 
 @dataclass(frozen=True, slots=True)

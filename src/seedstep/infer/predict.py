@@ -99,11 +99,8 @@ def _asking(
     engine: Engine,
     tokenizer: HfTokenizer | None,
 ) -> Iterator[Coroutine[Any, Any, Answer]]:
-    encoding = settings.encoding
-    if encoding.layout == "chat":  # the server has the template
-        encoding = replace(encoding, layout="tk-instruct")
     for task_work in work:
-        encoder = TaskEncoder(task_work.task, encoding, tokenizer)
+        encoder = TaskEncoder(task_work.task, settings.encoding, tokenizer, in_template=False)
         for place, instance in task_work.instances:
             yield _ask(settings, encoder, place, instance, engine)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
-from seedstep.encode import Encoding
+from seedstep.encode import Encoding, named_layout
 from seedstep.errors import InputError
 from seedstep.llm import ModelRef, Price, Sampling, default_prompt_style
 from seedstep.llm.settings import (
@@ -162,7 +162,7 @@ class SystemSettings(Spending):
     @property
     def style(self) -> str:
         """The prompt style with `auto` resolved."""
-        if self.encoding.layout == "chat":
+        if named_layout(self.encoding.layout).in_template:
             return "chat"
         if self.kind != "server":
             return "completion"
@@ -218,8 +218,7 @@ def _layout_stop(settings: SystemSettings) -> tuple[str, ...]:
     encoding = settings.encoding
     if settings.kind == "baseline" or settings.style == "chat":
         return ()
-    if encoding.layout == "self-instruct":
-        return ("\nTask:", "\nInput:", "\nOutput:")
-    if encoding.positive or encoding.negative:
-        return ("\n\n", "\nInput:", "\nNow complete", "\n Positive Example")
-    return ("\nDefinition:", "\nInput:", "\nNow complete")
+    layout = named_layout(encoding.layout)
+    return (
+        layout.stop_after_examples if encoding.positive or encoding.negative else layout.stop_texts
+    )

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from seedstep.bootstrap import FILTERS, BootstrapSettings, Filter, Generation, bootstrap
+from seedstep.bootstrap.filters import changed_filters, check_filters
 from seedstep.errors import BudgetReached
 from seedstep.llm import Engine, EngineStats, open_model
 from seedstep.recipes.tasks import Watcher, ticking
-from seedstep.runs import BootstrapRun, Run
+from seedstep.runs import FILTERS_ENTRY, BootstrapRun, Run
 from seedstep.stages import BOOTSTRAP
 from seedstep.stages.bootstrap import contamination_of
 
@@ -97,7 +98,7 @@ def self_instruct(
     than asked for afterwards, a budget is spent or acceptance has dried up; `status()` has the
     counts.
     `same_model` says that another `base_url` than before serves the same model. `filters` are
-    applied in their order.
+    applied in their order; a run goes on with those that it began with.
 
     Raises:
         SeedstepError: with what is wrong and what to do.
@@ -116,7 +117,9 @@ async def self_instruct_async(
     filters: Sequence[Filter] = FILTERS,
 ) -> BootstrapProgress:
     """As `self_instruct`, inside a running event loop; returns how far it came."""
-    with Run.start(BOOTSTRAP, out, asked, same_model=same_model) as run:
+    check_filters(filters)
+    entries = {FILTERS_ENTRY: changed_filters(filters)}
+    with Run.start(BOOTSTRAP, out, asked, same_model=same_model, entries=entries) as run:
         progress = BootstrapProgress(run.settings, before=run.status().finished)
         try:
             await _work(run, progress, watch, filters)

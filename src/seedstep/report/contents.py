@@ -1,8 +1,13 @@
 """What a report says about runs: a part for each, made of the sections that its stage names.
 
-Example::
+`SECTIONS` has all sections. One of your own is passed with them::
 
-    SECTIONS["sizes"] = ReportSection("sizes", "how much there is", my_sections)
+    def emoji(runs: Sequence[Run], context: ReportContext) -> list[Section]:
+        found = sum("\N{GRINNING FACE}" in task.definition for task in runs[0].tasks())
+        return [Section("Emoji", (Paragraph(f"{found} instructions hold one."),))]
+
+    mine = ReportSection("emoji", "instructions with emoji", emoji, stages=("bootstrap",))
+    write_report([Path("runs/first")], Path("report"), sections=[*SECTIONS, mine])
 """
 
 from collections import Counter
@@ -84,7 +89,8 @@ class ReportSection:
     """Sections about one subject, by the name that stages know them under.
 
     `make` is given the run that a part is about. With `together` it is given all runs of its
-    stage, which share a part. Parts with a lower `order` come first.
+    stage, which share a part. Parts with a lower `order` come first. The section stands in the
+    parts of the stages that name it, and after those sections in the parts of its own `stages`.
     """
 
     name: str
@@ -92,37 +98,46 @@ class ReportSection:
     make: Callable[[Sequence[AnyRun], ReportContext], Sections]
     together: bool = False
     order: int = 2
+    stages: tuple[str, ...] = ()
 
 
-def parts_of(paths: Sequence[Path], test_sets: TestSets, tell: TellDone) -> list[ReportPart]:
+def parts_of(
+    paths: Sequence[Path], sections: Sequence[ReportSection], context: ReportContext
+) -> list[ReportPart]:
     """Return what there is to say about runs, results first; those with predictions are compared.
 
     Raises:
         RunError: one is no run.
         InputError: predictions can't be compared.
     """
-    context = ReportContext(test_sets, tell)
     with ExitStack() as opened:
         runs = [opened.enter_context(open_run(path)) for path in paths]
         for run in runs:
             opened.enter_context(run.snapshot())
-        groups = sorted(_groups(runs), key=lambda group: _order(group[0]))
-        return [_part(group, context) for group in groups]
+        made_of = {run.stage.name: _sections_of(run, sections) for run in runs}
+        groups = sorted(_groups(runs, made_of), key=lambda group: _order(made_of, group[0]))
+        return [_part(group, made_of[group[0].stage.name], context) for group in groups]
 
 
-def _sections_of(run: AnyRun) -> list[ReportSection]:
-    return [SECTIONS[name] for name in run.stage.sections]
+def _sections_of(run: AnyRun, known: Sequence[ReportSection]) -> list[ReportSection]:
+    """Return the sections that the run's stage names, then those that name the stage."""
+    stage = run.stage
+    named = {one.name: one for one in known if one.name in stage.sections}
+    more = [one for one in known if stage.name in one.stages and one.name not in named]
+    return [*(named[name] for name in stage.sections if name in named), *more]
 
 
-def _order(run: AnyRun) -> int:
-    return min((section.order for section in _sections_of(run)), default=2)
+def _order(made_of: Mapping[str, Sequence[ReportSection]], run: AnyRun) -> int:
+    return min((section.order for section in made_of[run.stage.name]), default=2)
 
 
-def _groups(runs: Sequence[AnyRun]) -> Iterator[list[AnyRun]]:
+def _groups(
+    runs: Sequence[AnyRun], made_of: Mapping[str, Sequence[ReportSection]]
+) -> Iterator[list[AnyRun]]:
     """Yield the runs that each part is about."""
     shared: dict[str, list[AnyRun]] = {}
     for run in runs:
-        if not any(section.together for section in _sections_of(run)):
+        if not any(section.together for section in made_of[run.stage.name]):
             yield [run]
         elif run.stage.name in shared:
             shared[run.stage.name].append(run)
@@ -131,8 +146,9 @@ def _groups(runs: Sequence[AnyRun]) -> Iterator[list[AnyRun]]:
             yield shared[run.stage.name]
 
 
-def _part(runs: Sequence[AnyRun], context: ReportContext) -> ReportPart:
-    sections = _sections_of(runs[0])
+def _part(
+    runs: Sequence[AnyRun], sections: Sequence[ReportSection], context: ReportContext
+) -> ReportPart:
     found = [one for section in sections for one in section.make(runs, context)]
     if not sections:
         found = [_standing(runs[0]), _spending(runs[0], ())]
@@ -225,7 +241,7 @@ def _rejections(runs: Sequence[BootstrapRun], context: ReportContext) -> Section
         run.records.rejected_instructions(SHOWN_REJECTIONS),
         run.records.rejected_pairs(SHOWN_REJECTIONS),
     )
-    return [rejections_section(run.status(), *shown)]
+    return [rejections_section(run.status(), *shown, run.records.reasons())]
 
 
 def _structure(runs: Sequence[BootstrapRun], context: ReportContext) -> Sections:
@@ -290,23 +306,20 @@ def _examples(runs: Sequence[AnyRun], context: ReportContext) -> Sections:
     return [examples_section(runs[0].entries())]
 
 
-SECTIONS: dict[str, ReportSection] = {
-    section.name: section
-    for section in (
-        ReportSection("results", "scores of systems, compared", _results, together=True, order=0),
-        ReportSection("verdicts", "what a judge said", _verdicts, order=1),
-        ReportSection("sizes", "tasks and instances in numbers", _of_tasks(_sizes)),
-        ReportSection("lengths", "words of instructions, inputs, outputs", _of_tasks(_lengths)),
-        ReportSection("structure", "verbs and objects of instructions", _structure),
-        ReportSection("novelty", "likeness to seeds, tasks, test sets", _similarities),
-        ReportSection("rejections", "what was rejected, and why", _rejections),
-        ReportSection("labels", "labels of classification tasks", _of_tasks(_labels)),
-        ReportSection("spending", "cost and speed, with finished tasks", _spent),
-        ReportSection("asking", "cost and speed of requests alone", _judge_spent),
-        ReportSection("tasks", "some of the finished tasks", _of_tasks(tasks_section)),
-        ReportSection("steps", "step-by-step instructions, counted and shown", _steps),
-        ReportSection("examples", "generated examples, counted and shown", _examples),
-        ReportSection("losses", "how the losses of a tuning fell", _losses),
-    )
-}
-"""The sections that a stage can name; add your own under a name of its own."""
+SECTIONS: tuple[ReportSection, ...] = (
+    ReportSection("results", "scores of systems, compared", _results, together=True, order=0),
+    ReportSection("verdicts", "what a judge said", _verdicts, order=1),
+    ReportSection("sizes", "tasks and instances in numbers", _of_tasks(_sizes)),
+    ReportSection("lengths", "words of instructions, inputs, outputs", _of_tasks(_lengths)),
+    ReportSection("structure", "verbs and objects of instructions", _structure),
+    ReportSection("novelty", "likeness to seeds, tasks, test sets", _similarities),
+    ReportSection("rejections", "what was rejected, and why", _rejections),
+    ReportSection("labels", "labels of classification tasks", _of_tasks(_labels)),
+    ReportSection("spending", "cost and speed, with finished tasks", _spent),
+    ReportSection("asking", "cost and speed of requests alone", _judge_spent),
+    ReportSection("tasks", "some of the finished tasks", _of_tasks(tasks_section)),
+    ReportSection("steps", "step-by-step instructions, counted and shown", _steps),
+    ReportSection("examples", "generated examples, counted and shown", _examples),
+    ReportSection("losses", "how the losses of a tuning fell", _losses),
+)
+"""All sections."""

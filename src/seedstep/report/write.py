@@ -14,7 +14,14 @@ from pathlib import Path
 from seedstep.data import evaluation_items, require_ours, whole_folder
 from seedstep.errors import InputError, MissingExtraError
 from seedstep.report.charts import DrawnChart, render
-from seedstep.report.contents import TellDone, TestSets, parts_of
+from seedstep.report.contents import (
+    SECTIONS,
+    ReportContext,
+    ReportSection,
+    TellDone,
+    TestSets,
+    parts_of,
+)
 from seedstep.report.page import render_page
 from seedstep.report.records import Chart, ReportPart
 from seedstep.report.statistics import NamedText
@@ -43,10 +50,12 @@ def write_report(
     out: Path,
     against: Sequence[Path] = (),
     tell: TellDone = lambda doing: None,
+    sections: Sequence[ReportSection] = SECTIONS,
 ) -> Report:
     """Write a report into a new directory, an empty one, or that of an earlier report.
 
-    `against` are test sets, with whose instructions seeds and tasks are compared.
+    `against` are test sets, with whose instructions seeds and tasks are compared. `sections` are
+    those that there may be.
 
     Raises:
         RunError: a run can't be read, or `out` holds other files or can't be written.
@@ -63,7 +72,7 @@ def write_report(
         ]
         for number, path in enumerate(against, start=1)
     }
-    parts = parts_of(runs, test_sets, tell)
+    parts = parts_of(runs, sections, ReportContext(test_sets, tell))
     tell("drawing")
     drawn = _drawn(parts)
     title = ", ".join(path.resolve().name for path in runs)

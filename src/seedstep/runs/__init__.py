@@ -4,6 +4,7 @@ from seedstep.runs.blocks import Blocks, Line, Rows, Rule, Words, labelled, line
 from seedstep.runs.config import digest, read_yaml
 from seedstep.runs.directory import Run, Stage, has_rows, open_database, stage_of
 from seedstep.runs.grown import (
+    FILTERS_ENTRY,
     BootstrapRun,
     GrownTasks,
     RejectedInstruction,
@@ -35,6 +36,7 @@ from seedstep.runs.tasks import (
 from seedstep.runs.tune import TUNE_CONFIG, TuningFiles, stored_settings
 
 __all__ = [
+    "FILTERS_ENTRY",
     "TUNE_CONFIG",
     "Blocks",
     "BootstrapRun",

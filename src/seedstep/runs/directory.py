@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 import filelock
@@ -58,6 +58,8 @@ STAGE = "stage"
 
 IDENTITY = "identity_url"
 """Entry of the configuration: the address under which replies are kept."""
+
+NO_ENTRIES: Mapping[str, Any] = MappingProxyType({})
 
 S = TypeVar("S", bound="DataclassInstance")
 Inputs = TypeVar("Inputs")
@@ -228,12 +230,14 @@ class Run(Generic[S, Inputs, R_co]):
         *,
         same_model: bool = False,
         inputs: Inputs | None = None,
+        entries: Mapping[str, Any] = NO_ENTRIES,
     ) -> Self:
         """Create a run, or go on with one, as its writer.
 
         `asked` are the settings that the user named; the others are the run's own, or the
         defaults. `same_model` says that another base URL serves the same model, so that the
         replies kept count as its own. `inputs` is what the run starts from, where that is read.
+        `entries` are kept in the configuration, unless they are None, and must not change.
 
         Raises:
             RunBusyError: another process works on it.
@@ -242,7 +246,7 @@ class Run(Generic[S, Inputs, R_co]):
             RunError: the directory is something else or can't be written.
         """
         changeable = (*stage.changeable, *["base_url"] * same_model)
-        settings, loaded, config = _resolve(stage, path, asked, changeable, inputs)
+        settings, loaded, config = _resolve(stage, path, asked, changeable, inputs, entries)
         lock = take_lock(path)
         try:
             fresh = not (path / stage.config).exists()
@@ -412,6 +416,7 @@ def _resolve(
     asked: Mapping[str, Any],
     changeable: Sequence[str],
     inputs: Inputs | None,
+    more: Mapping[str, Any],
 ) -> tuple[S, Inputs, dict[str, Any]]:
     """Return the settings to go on with, the inputs, and the configuration. Nothing is written."""
     new = not (path / stage.config).exists()
@@ -430,12 +435,16 @@ def _resolve(
         **({STAGE: stage.name} if stage.config == CONFIG else {}),
         **asdict(settings),
         **stage.stamps(settings, loaded),
+        **more,
     }
     if stage.asks_model:
         config[IDENTITY] = entries.get(IDENTITY) if begun else config["base_url"]
     if begun:
         before = {**entries, **asdict(stage.make_settings(stored, source))}
         refuse_differences(path, before, config, changeable)
+    for name in more:
+        if config[name] is None:
+            del config[name]
     return settings, loaded, config
 
 

@@ -15,13 +15,14 @@ from typing import Any
 
 import msgspec
 
-from seedstep.bootstrap import BootstrapSettings, Generation
+from seedstep.bootstrap import REASONS, BootstrapSettings, Generation
 from seedstep.data import Instance, Task, instance_id
 from seedstep.errors import InputError
 from seedstep.runs.database import Database, Statement
 from seedstep.runs.directory import Run
 
 __all__ = [
+    "FILTERS_ENTRY",
     "BootstrapRun",
     "GrownTasks",
     "RejectedInstruction",
@@ -31,6 +32,9 @@ __all__ = [
     "Usage",
     "read_grown_tasks",
 ]
+
+FILTERS_ENTRY = "filters"
+"""Entry of the configuration: the meanings of a run's filters, where they are not the usual."""
 
 RECENT_SECONDS = 600.0
 """Speed is that of the last ten minutes in which something was retired."""
@@ -96,6 +100,16 @@ class RunStatus:
     usage: dict[str, Usage]
     per_minute: float | None
 
+    @property
+    def written(self) -> int:
+        """How many instructions the model wrote: those that became tasks, and those rejected."""
+        return self.finished + sum(self.rejected.values())
+
+    @property
+    def instances_read(self) -> int:
+        """How many instances were read in the replies: those kept, and those rejected."""
+        return self.instances + sum(self.bad_instances.values())
+
 
 @dataclass(frozen=True, slots=True)
 class TaskDetails:
@@ -123,6 +137,10 @@ class GrownTasks:
     def tasks(self) -> tuple[Task, ...]:
         """Return the finished tasks, in the order in which they were retired."""
         return read_grown_tasks(self._database)
+
+    def reasons(self) -> dict[str, str]:
+        """Return the meaning of each reason, those of the user's own filters included."""
+        return {**REASONS, **(self._run.config.get(FILTERS_ENTRY) or {})}
 
     def rejected(self) -> tuple[tuple[str, str, str], ...]:
         """Return (id, reason, instruction) of the rejected candidates, in the same order."""

@@ -1,10 +1,10 @@
 """Runs of a bootstrap (Self-Instruct): from seed tasks, finished tasks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from seedstep.bootstrap import REASONS, BootstrapSettings, make_settings, require_price
+from seedstep.bootstrap import BootstrapSettings, make_settings, require_price
 from seedstep.data import Task, evaluation_items, require_seeds, seed_tasks
 from seedstep.errors import InputError
 from seedstep.novelty import Contamination
@@ -73,7 +73,7 @@ def _status(run: BootstrapRun) -> Blocks:
     status = run.status()
     yield _headline(run, status)
     yield Rows(tuple(_counts(run, status)))
-    if rejected := tuple(_rejections(status)):
+    if rejected := tuple(_rejections(status, run.records.reasons())):
         yield line("")
         yield Rows(rejected, ("what", "reason", "count", "meaning"), "rejected")
     if status.usage:
@@ -97,10 +97,9 @@ def _headline(run: BootstrapRun, status: RunStatus) -> Line:
 
 
 def _counts(run: BootstrapRun, status: RunStatus) -> Iterator[tuple[str, ...]]:
-    written = status.finished + sum(status.rejected.values())
     yield ("generation requests retired", f"{status.generations:,}")
-    yield ("instructions written", f"{written:,}")
-    share = f"({status.finished / written:.0%})" if written else ""
+    yield ("instructions written", f"{status.written:,}")
+    share = f"({status.finished / status.written:.0%})" if status.written else ""
     yield ("finished tasks", f"{status.finished:,}", share)
     yield ("  of them classification", f"{status.classification:,}")
     yield ("instances", f"{status.instances:,}")
@@ -116,11 +115,11 @@ def _counts(run: BootstrapRun, status: RunStatus) -> Iterator[tuple[str, ...]]:
         yield ("cost", f"${usd:,.4f}", limit)
 
 
-def _rejections(status: RunStatus) -> Iterator[tuple[str, ...]]:
+def _rejections(status: RunStatus, meanings: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     groups = (("instruction", status.rejected), ("instance", status.bad_instances))
     for what, counts in groups:
         for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-            yield (what, reason, f"{count:,}", REASONS.get(reason, ""))
+            yield (what, reason, f"{count:,}", meanings.get(reason, ""))
 
 
 def _usage(status: RunStatus) -> Iterator[tuple[str, ...]]:
@@ -164,7 +163,7 @@ def _shown(run: BootstrapRun, name: str) -> Blocks:
     details = run.records.show(name)
     columns = details.columns
     reason = columns["reason"]
-    meaning = columns["detail"] or REASONS.get(reason, "")
+    meaning = columns["detail"] or run.records.reasons().get(reason, "")
     verdict = f"rejected: {reason} ({meaning})" if reason else "finished"
     yield line(f"{columns['id']}  {verdict}", "bold")
     yield line(columns["instruction"])

@@ -1,6 +1,5 @@
 """Runs of examples, generated from step-by-step instructions and ranked (section 3.2)."""
 
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +27,12 @@ from seedstep.stages.telling import (
     spending_line,
     stamp_tasks,
 )
-from seedstep.steps import ExampleSet, ExamplesSettings, make_examples_settings
+from seedstep.steps import (
+    ExampleSet,
+    ExamplesSettings,
+    examples_statistics,
+    make_examples_settings,
+)
 
 __all__ = ["EXAMPLES", "instructions_of", "load_examples_tasks"]
 
@@ -70,12 +74,10 @@ def _records(run: ExamplesRun) -> TaskRecords[ExampleSet]:
 
 def _status(run: ExamplesRun) -> Blocks:
     """Tell how many tasks have examples and which do not, and what was spent."""
-    results = [entry.result for entry in run.entries()]
-    good = [found for found in results if not found.failure]
-    unranked = Counter(found.ranking_failure for found in good if found.ranking_failure)
-    yield line(f"{len(good):,} tasks with examples, {unranked.total():,} of them not ranked")
-    failed = Counter(found.failure for found in results if found.failure)
-    for what, counts in (("not ranked", unranked), ("without examples", failed)):
+    found = examples_statistics(entry.result for entry in run.entries())
+    unranked = found.ranking_failures
+    yield line(f"{found.made:,} tasks with examples, {unranked.total():,} of them not ranked")
+    for what, counts in (("not ranked", unranked), ("without examples", found.failures)):
         for reason, number in counts.most_common():
             yield line(f"{what}: {reason} {number:,}")
     yield spending_line(run)

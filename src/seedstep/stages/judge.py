@@ -8,6 +8,7 @@ from seedstep.data import instances_of
 from seedstep.errors import InputError
 from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers, make_judge_settings
 from seedstep.evaluate.tables import verdict_table
+from seedstep.evaluate.verdicts import missing_verdicts
 from seedstep.inputs import SystemPredictions, TaskChoice, distinct_names, read_systems
 from seedstep.llm.settings import require_price
 from seedstep.prompts import fingerprint
@@ -102,8 +103,7 @@ def _status(run: JudgeRun) -> Blocks:
         yield Rows(table.rows, table.head)
         yield line("")
         yield line("Shares in percent with 95% intervals over tasks; missing ones left out.")
-    failures = {verdict.failure for each in judged for verdict in each.verdicts if verdict.failure}
-    for failure in sorted(failures)[:SHOWN_FAILURES]:
+    for failure in sorted(missing_verdicts(judged))[:SHOWN_FAILURES]:
         yield line(f"missing: {failure}", "warning")
     yield spending_line(run)
 

@@ -22,10 +22,12 @@ __all__ = [
     "RANKING_FAILURES",
     "DescribedTask",
     "ExampleSet",
+    "ExamplesStatistics",
     "Judgement",
     "StepsStatistics",
     "Turn",
     "WrittenSteps",
+    "examples_statistics",
     "shuffled",
     "statistics",
 ]
@@ -119,6 +121,27 @@ class ExampleSet:
     failure: str = ""
     detail: str = ""
     ranking_failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExamplesStatistics:
+    """How many tasks have generated examples, how many of them ranked, and why others do not."""
+
+    made: int
+    ranked: int
+    failures: Counter[str]
+    ranking_failures: Counter[str]
+
+
+def examples_statistics(results: Iterable[ExampleSet]) -> ExamplesStatistics:
+    """Return the counts of what came of some tasks."""
+    found = tuple(results)
+    return ExamplesStatistics(
+        sum(not one.failure for one in found),
+        sum(bool(one.ranked) for one in found),
+        Counter(one.failure for one in found if one.failure),
+        Counter(one.ranking_failure for one in found if one.ranking_failure),
+    )
 
 
 def shuffled(steps: Sequence[str], *, run_seed: int, task_id: str) -> tuple[str, ...]:

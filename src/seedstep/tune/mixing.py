@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from seedstep.data import Instance, Task
 from seedstep.data.choices import draw
-from seedstep.encode import Encoding
+from seedstep.encode import Encoding, named_layout
 from seedstep.errors import InputError
 from seedstep.tune.settings import TuneSource
 
@@ -100,7 +100,7 @@ def mix(
     duplicates = 0
     for part in parts:
         every = _choices(part, kept, limit_tasks, seed)
-        distinct = list(_distinct(every, seen)) if _is_self_instruct(part) else every
+        distinct = list(_distinct(every, seen)) if _leaves_out_copies(part) else every
         duplicates += len(every) - len(distinct)
         uses = [
             Use(task, instance, part.encoding)
@@ -161,8 +161,8 @@ def _drawn(names: Iterable[str], number: int | None, seed: int) -> frozenset[str
     return frozenset(by_chance[:number])
 
 
-def _is_self_instruct(part: SourcePart) -> bool:
-    return part.encoding.layout == "self-instruct"
+def _leaves_out_copies(part: SourcePart) -> bool:
+    return named_layout(part.encoding.layout).leaves_out_copies
 
 
 def _distinct(choices: Iterable[Choice], seen: set[tuple[object, ...]]) -> Iterator[Choice]:

@@ -7,11 +7,9 @@ Example::
     size_section(counts(run.tasks()))
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from seedstep.bootstrap import REASONS
 from seedstep.data import Task
 from seedstep.report.charts import bar_chart, histogram_chart, ring_chart
 from seedstep.report.records import (
@@ -37,7 +35,7 @@ from seedstep.report.statistics import (
 )
 from seedstep.report.structure import Structure, top_verbs
 from seedstep.runs import Entry, RejectedInstruction, RejectedPair, RunStatus
-from seedstep.steps import ExampleSet
+from seedstep.steps import ExampleSet, examples_statistics
 
 __all__ = [
     "PAPER_COUNTS",
@@ -122,10 +120,13 @@ def rejections_section(
     status: RunStatus,
     instructions: Sequence[RejectedInstruction],
     pairs: Sequence[RejectedPair],
+    meanings: Mapping[str, str],
 ) -> Section:
-    """What became of instructions and instances, by reason, with examples of each."""
-    written = status.finished + sum(status.rejected.values())
-    read = status.instances + sum(status.bad_instances.values())
+    """Return what became of instructions and instances, by reason, with examples of each.
+
+    `meanings` are those of the reasons.
+    """
+    written, read = status.written, status.instances_read
     text = (
         f"Of {written:,} instructions {status.finished:,} became tasks"
         f"{_share(status.finished, written)}. Of {read:,} instances that were read in the replies "
@@ -133,11 +134,13 @@ def rejections_section(
     )
     blocks: list[Block] = [Paragraph(text)]
     blocks += _rejected(
-        "instructions", status.rejected, [(one.reason, _instruction(one)) for one in instructions]
+        "instructions",
+        meanings,
+        status.rejected,
+        [(one.reason, _instruction(one)) for one in instructions],
     )
-    blocks += _rejected(
-        "instances", status.bad_instances, [(one.reason, _pair(one)) for one in pairs]
-    )
+    refused = [(one.reason, _pair(one)) for one in pairs]
+    blocks += _rejected("instances", meanings, status.bad_instances, refused)
     return Section("Accepted and rejected", tuple(blocks))
 
 
@@ -181,7 +184,10 @@ def _task(task: Task) -> Specimen:
 
 
 def _rejected(
-    what: str, counts: Mapping[str, int], examples: Sequence[tuple[str, Specimen]]
+    what: str,
+    meanings: Mapping[str, str],
+    counts: Mapping[str, int],
+    examples: Sequence[tuple[str, Specimen]],
 ) -> list[Block]:
     if not counts:
         return []
@@ -189,7 +195,7 @@ def _rejected(
     blocks: list[Block] = [bar_chart(f"rejected-{what}", f"Rejected {what}", counts, head)]
     for reason, count in sorted(counts.items(), key=lambda one: (-one[1], one[0])):
         items = tuple(specimen for name, specimen in examples if name == reason)
-        summary = f"{reason}: {REASONS.get(reason, '')} ({len(items)} of {count:,})"
+        summary = f"{reason}: {meanings.get(reason, '')} ({len(items)} of {count:,})"
         blocks.append(Specimens(summary, items))
     return blocks
 
@@ -229,22 +235,16 @@ def examples_section(entries: Iterable[Entry[ExampleSet]]) -> Section | None:
     entries = tuple(entries)
     if not entries:
         return None
-    good = [one for one in entries if one.result.candidates]
-    ranked = sum(bool(one.result.ranked) for one in good)
+    found = examples_statistics(one.result for one in entries)
     text = (
-        f"{len(good):,} of {len(entries):,} tasks have generated examples; of {ranked:,} the model "
-        "ranked the best two."
+        f"{found.made:,} of {len(entries):,} tasks have generated examples; of {found.ranked:,} "
+        "the model ranked the best two."
     )
     blocks: list[Block] = [Paragraph(text)]
-    failures = Counter(
-        reason
-        for one in entries
-        for reason in (one.result.failure, one.result.ranking_failure)
-        if reason
-    )
-    if failures:
+    if failures := found.failures + found.ranking_failures:
         title = "Tasks without examples, or without a ranking"
         blocks.append(bar_chart("example-failures", title, failures, ("reason", "tasks")))
+    good = [one for one in entries if one.result.candidates]
     items = tuple(map(_chosen, thinned(good, SHOWN)))
     if items:
         blocks.append(Specimens(f"{len(items)} of {len(good):,} tasks with examples", items))

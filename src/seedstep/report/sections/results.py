@@ -8,7 +8,6 @@ Example::
     results_sections(systems, evaluated_systems)
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -24,7 +23,7 @@ from seedstep.evaluate.compare import (
 )
 from seedstep.evaluate.judge import Judged
 from seedstep.evaluate.tables import group_table, overall_table, shown, verdict_table
-from seedstep.evaluate.verdicts import preferences, ratings
+from seedstep.evaluate.verdicts import missing_verdicts, preferences, ratings
 from seedstep.inputs import SystemPredictions
 from seedstep.report.charts import bar_chart, difference_chart, share_chart
 from seedstep.report.figures import TaskChange, task_changes
@@ -197,8 +196,7 @@ def verdicts_section(
         Table(caption, *verdict_table(mode, judged)),
         _levels(judged) if is_rating else _outcomes(judged),
     ]
-    missing = Counter(each.failure for one in judged for each in one.verdicts if not each.label)
-    if missing:
+    if missing := missing_verdicts(judged):
         head = ("reason", "verdicts")
         blocks.append(bar_chart("missing-verdicts", "Missing verdicts", missing, head))
     return Section("Ratings" if is_rating else "Preferences", tuple(blocks))

@@ -1,0 +1,84 @@
+"""The named encodings, and the check that the parts of an encoding go together.
+
+Example::
+
+    make_encoding("steps", {"positive": 1})
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from seedstep.encode.encodings import Encoding
+from seedstep.encode.layouts import named_layout
+from seedstep.errors import InputError, unknown_name
+
+__all__ = ["ENCODINGS", "check_encoding", "make_encoding"]
+
+STEPS_SOURCE = 1224
+"""Tokens of a prompt in the second paper (section 4.2); Tk-Instruct's own are 1024."""
+
+_DEFINITION = Encoding(positive=0)
+_EXAMPLES = Encoding(positive=2)
+_STEPS = Encoding(positive=2, steps="refined", max_source=STEPS_SOURCE)
+
+ENCODINGS: Mapping[str, Encoding] = MappingProxyType(
+    {
+        "definition": _DEFINITION,
+        "definition-2-positive": _EXAMPLES,
+        "tk-instruct": _EXAMPLES,
+        "tk-instruct-full": Encoding(positive=2, negative=2, explanations=True),
+        "steps": _STEPS,
+        "steps-prepend": _STEPS,
+        "steps-append": Encoding(
+            positive=2, steps="refined", position="append", max_source=STEPS_SOURCE
+        ),
+        "steps-definition": Encoding(positive=0, steps="refined", max_source=STEPS_SOURCE),
+        "self-instruct": Encoding("self-instruct", positive=0),
+        "chat": Encoding("chat"),
+        "chat-steps": Encoding("chat", steps="refined", max_source=STEPS_SOURCE),
+    }
+)
+"""The named encodings; `steps` is the second paper's, `self-instruct` the first's."""
+
+
+def make_encoding(name: str, overrides: Mapping[str, Any] | None = None) -> Encoding:
+    """A named encoding with some of its knobs turned; one that is None stays.
+
+    Raises:
+        InputError: there is no such encoding or knob, or a value does not fit.
+    """
+    if name not in ENCODINGS:
+        raise unknown_name("encoding", name, ENCODINGS)
+    asked = {knob: value for knob, value in (overrides or {}).items() if value is not None}
+    known = [one.name for one in fields(Encoding)]
+    for knob in asked:
+        if knob not in known:
+            raise unknown_name("knob of an encoding", knob, known)
+    try:
+        encoding = msgspec.convert({**asdict(ENCODINGS[name]), **asked}, Encoding)
+    except msgspec.ValidationError as error:
+        text, _, knob = str(error).rstrip("`").partition(" - at `$.")
+        what = f"encoding {name}, {knob}: {text[:1].lower()}{text[1:]}"
+        raise InputError(what, "correct the value") from None
+    check_encoding(encoding)
+    return encoding
+
+
+def check_encoding(encoding: Encoding) -> None:
+    """Make sure that the parts of an encoding go together.
+
+    Raises:
+        InputError: they don't, or there is no such layout.
+    """
+    layout = named_layout(encoding.layout)
+    if encoding.fit not in layout.fits:
+        what = f"the layout {layout.name} has no fit {encoding.fit}"
+        raise InputError(what, f"use the fit {layout.fits[0]}, or the layout tk-instruct")
+    has_parts = encoding.positive or encoding.negative or encoding.steps != "none"
+    if has_parts and not layout.takes_parts:
+        what = f"the layout {layout.name} has no place for examples and steps"
+        raise InputError(what, "ask for none, or use the layout tk-instruct")
