@@ -40,6 +40,8 @@ NOT_RUN = {
     "seedstep evaluate human_eval_predictions/": "the published answers are no part of the project",
     "seedstep compare davinci-self-instruct": "the published answers are no part of the project",
     "seedstep push": "publishes",
+    "seedstep steps superni": "needs the tasks of SUPER-NATURALINSTRUCTIONS",
+    "seedstep tune --model hf:PATH --data natural-instructions:train --steps superni": "as above",
 }
 """How the commands in `sh` begin, and why they are not run."""
 

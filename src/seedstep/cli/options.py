@@ -172,7 +172,7 @@ StepsFrom = Annotated[
     str | None,
     typer.Option(
         "--steps",
-        help="Step-by-step instructions: a run of `seedstep steps`, or JSON lines as it exports.",
+        help="Step-by-step instructions: a run of `seedstep steps`, JSON lines as it exports, or `superni`.",
     ),
 ]
 

@@ -35,7 +35,12 @@ from seedstep.cli.terminal import (
     print_requests,
 )
 from seedstep.exports import STEPS_FORMATS
-from seedstep.recipes import import_instructions, preview_instructions, write_instructions_async
+from seedstep.recipes import (
+    import_instructions,
+    preview_instructions,
+    take_superni,
+    write_instructions_async,
+)
 from seedstep.stages import STEPS, open_run, tell_list, tell_one, tell_status
 from seedstep.steps import (
     Part,
@@ -192,3 +197,19 @@ def take_over(
         print_blocks(tell_status(run))
     for problem in problems:
         console.print(plain(f"skipped: {problem.what}", style="yellow"), soft_wrap=True)
+
+
+@app.command("superni")
+def take_package(
+    tasks: Annotated[str, typer.Option(help="A clone of SUPER-NATURALINSTRUCTIONS.")],
+    out: Annotated[Path, typer.Option(help="A new directory for the run.")],
+    split: Annotated[str | None, _option("split")] = None,
+    track: Annotated[str | None, _option("track")] = None,
+) -> None:
+    """Make a run of the instructions for SUPER-NATURALINSTRUCTIONS that come with seedstep."""
+    flags = {"tasks": tasks, "split": split, "track": track}
+    missing = take_superni(out, {name: value for name, value in flags.items() if value is not None})
+    with open_run(out, STEPS) as run:
+        print_blocks(tell_status(run))
+    if missing:
+        console.print(f"{missing:,} tasks have no instruction that comes with seedstep")

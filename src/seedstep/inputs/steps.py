@@ -17,7 +17,7 @@ from seedstep.data.records import placed, raise_first
 from seedstep.data.sources import LONGEST_LINE
 from seedstep.errors import InputError
 from seedstep.runs import open_database, read_entries
-from seedstep.steps import WrittenSteps
+from seedstep.steps import SUPERNI, WrittenSteps, superni_instructions
 
 __all__ = [
     "with_steps",
@@ -39,13 +39,17 @@ class _Line(msgspec.Struct, frozen=True):
 def with_steps(tasks: Iterable[Task], path: Path) -> tuple[Task, ...]:
     """The tasks with the steps of `path`: a run of `seedstep steps`, or JSON lines as it exports.
 
-    A task that has none there stays as it is.
+    `superni` stands for the instructions that come with seedstep, unless there is a file of that
+    name. A task that has none there stays as it is.
 
     Raises:
         InputError: a line is wrong, or there are steps of none of the tasks.
         RunError: a directory is no such run.
     """
-    lines = _of_run(path) if path.is_dir() else _of_file(path)
+    if str(path) == SUPERNI and not path.exists():
+        lines = _of_package()
+    else:
+        lines = _of_run(path) if path.is_dir() else _of_file(path)
     found = {task: both for task, both in lines if any(both)}
     joined = tuple(_joined(task, found.get(task.id, ((), ()))) for task in tasks)
     if not any(task.id in found for task in joined):
@@ -59,6 +63,11 @@ def _joined(task: Task, both: Both) -> Task:
     return replace(
         task, steps=steps or task.steps, unrefined_steps=unrefined or task.unrefined_steps
     )
+
+
+def _of_package() -> Iterator[tuple[str, Both]]:
+    for name, written in superni_instructions().items():
+        yield name, (written.steps, written.unrefined)
 
 
 def _of_run(path: Path) -> Iterator[tuple[str, Both]]:

@@ -42,6 +42,7 @@ from seedstep.recipes.steps import (
     make_examples_async,
     preview_instructions,
     preview_made_examples,
+    take_superni,
     write_instructions,
     write_instructions_async,
 )
@@ -84,6 +85,7 @@ __all__ = [
     "run_experiment",
     "self_instruct",
     "self_instruct_async",
+    "take_superni",
     "tune_model",
     "write_instructions",
     "write_instructions_async",

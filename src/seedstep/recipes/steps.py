@@ -42,6 +42,7 @@ from seedstep.steps import (
     render,
     write_steps,
 )
+from seedstep.steps.superni import SuperniInstruction, superni_instructions
 
 __all__ = [
     "import_instructions",
@@ -49,6 +50,7 @@ __all__ = [
     "make_examples_async",
     "preview_instructions",
     "preview_made_examples",
+    "take_superni",
     "write_instructions",
     "write_instructions_async",
 ]
@@ -201,6 +203,50 @@ def import_instructions(path: Path, out: Path, asked: Mapping[str, Any]) -> tupl
             raise InputError(f"{out} has instructions already", "name a new directory")
         run.records.write_now(found)
     return tuple(problems)
+
+
+def take_superni(out: Path, asked: Mapping[str, Any]) -> int:
+    """Make a run of the instructions that come with seedstep, for those of the tasks that have one.
+
+    `asked` are settings that name the tasks, a clone of SUPER-NATURALINSTRUCTIONS. Returns how many
+    of the tasks have none. If it fails, nothing is written.
+
+    Raises:
+        InputError: none of the tasks has one, or the run has instructions already.
+        RunError: the directory can't be written.
+    """
+    tasks = load_steps_tasks(make_steps_settings(asked, "settings")).tasks
+    known = superni_instructions()
+    found = [
+        (place, task, _taken(task, known[task.id]))
+        for place, task in enumerate(tasks)
+        if task.id in known
+    ]
+    if not found:
+        what = (
+            f"{asked.get('tasks')}: none of the tasks has an instruction that comes with seedstep"
+        )
+        raise InputError(what, "name a clone of SUPER-NATURALINSTRUCTIONS after --tasks")
+    with Run.start(STEPS, out, asked) as run:
+        if run.records.count():
+            raise InputError(f"{out} has instructions already", "name a new directory")
+        run.records.write_now(found)
+    return len(tasks) - len(found)
+
+
+def _taken(task: Task, written: SuperniInstruction) -> WrittenSteps:
+    """The two versions as two turns, of which the second is the one that counts."""
+    versions = (("unrefined", written.unrefined), ("refined", written.steps))
+    turns = tuple(Turn(name, "", "", render(steps)) for name, steps in versions)
+    findings = tuple(check(parse(turns[1].reply), TaskText.of(task)))
+    return WrittenSteps(
+        task.id,
+        turns,
+        unrefined=written.unrefined,
+        steps=written.steps,
+        findings=findings,
+        chosen=1,
+    )
 
 
 def _read(path: Path, places: Mapping[str, int]) -> Iterator[tuple[int, str] | Problem]:

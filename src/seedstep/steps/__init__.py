@@ -27,12 +27,14 @@ from seedstep.steps.settings import (
     make_examples_settings,
     make_steps_settings,
 )
+from seedstep.steps.superni import SUPERNI, superni_instructions, superni_readings
 
 __all__ = [
     "CHECKS",
     "FAILURES",
     "RANKING_FAILURES",
     "REASONS",
+    "SUPERNI",
     "Check",
     "CheckAccuracy",
     "DescribedTask",
@@ -67,5 +69,7 @@ __all__ = [
     "repair_request",
     "shuffled",
     "statistics",
+    "superni_instructions",
+    "superni_readings",
     "write_steps",
 ]
