@@ -172,7 +172,8 @@ StepsFrom = Annotated[
     str | None,
     typer.Option(
         "--steps",
-        help="Step-by-step instructions: a run of `seedstep steps`, JSON lines as it exports, or `superni`.",
+        help="Step-by-step instructions: a run of `seedstep steps`, JSON lines as it exports, or "
+        "`superni`, those that come with seedstep.",
     ),
 ]
 
