@@ -301,7 +301,7 @@ def test_items_that_were_not_retired_are_not_recorded(
     assert made.status.generations == retired
     with Run.read(BOOTSTRAP, made.path) as run:
         for one in decisions(made.generations):
-            assert run.records.show(one[0]).columns["instruction"] == one[1]
+            assert run.records.show(one[0]).candidate.instruction == one[1]
         for one in decisions(whole.generations[retired:]):
             with pytest.raises(InputError):
                 run.records.show(one[0])

@@ -216,7 +216,8 @@ def test_show_gives_a_task_with_its_provenance(run: BootstrapRun) -> None:
     done = seedstep("show", "run", task.id)
     assert done.code == 0
     assert done.lines[:2] == [f"{task.id}  finished", task.definition]
-    assert f"with {details.columns['neighbor']}: {details.neighbor}" in done.words
+    assert details.candidate.neighbor
+    assert f"with {details.candidate.neighbor.id}: {details.neighbor}" in done.words
     for instance in task.instances:
         assert f"input: {instance.input} output: {instance.output}" in done.words
     assert len(details.demonstrations) == 8

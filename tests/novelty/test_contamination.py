@@ -195,10 +195,10 @@ class TestBootstrap:
         assert made.status.bad_instances == {"contaminated": 3}
         assert [one.input for task in made.tasks for one in task.instances] == ["Text: yes"] * 3
         with Run.read(BOOTSTRAP, out) as run:
-            rows = run.records.show(made.tasks[0].id).instances
-        assert [row["detail"] for row in rows] == [
-            "",
-            "ROUGE-L 0.96 with task1_a, instance task1_a-0",
+            candidate = run.records.show(made.tasks[0].id).candidate
+        assert len(candidate.instances) == 1
+        assert [bad.detail for bad in candidate.rejected_instances] == [
+            "ROUGE-L 0.96 with task1_a, instance task1_a-0"
         ]
         shown = seedstep("show", str(out), made.tasks[0].id).out
         assert "(rejected: contaminated)" in shown

@@ -205,8 +205,8 @@ def test_a_request_that_failed_rejects_its_candidate_with_the_servers_words() ->
     with ScriptedServer(for_some(refusal, one_in=3)) as server:
         assert bootstrap(server, "completion").code == 0
     with Run.read(BOOTSTRAP, Path("run")) as run:
-        reasons = [(run.records.show(one[0]).columns, one[1]) for one in run.records.rejected()]
-    details = [columns["detail"] for columns, reason in reasons if reason == "request_failed"]
+        rejected = [run.records.show(one[0]).candidate for one in run.records.rejected()]
+    details = [one.detail for one in rejected if one.reason == "request_failed"]
     assert details
     assert all(POLICY in detail for detail in details)
 

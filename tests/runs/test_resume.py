@@ -151,7 +151,7 @@ def test_killed_with_a_model_that_never_repeats_itself_all_is_built_on_what_was_
     for one in shown:
         first = one.requests[0]
         assert first["purpose"] == "generation"
-        assert one.columns["instruction"] in first["reply"]
+        assert one.candidate.instruction in first["reply"]
         lines = json.loads(first["request"])["prompt"].splitlines()
         assert all(
             any(text.rstrip(":") in line for line in lines) for _, text in one.demonstrations

@@ -1,6 +1,7 @@
 """Table 1 for tasks of our own."""
 
-from seedstep.steps import DescribedTask, Finding, Judgement, WrittenSteps, statistics
+from seedstep.runs import Entry
+from seedstep.steps import Finding, Judgement, WrittenSteps, statistics
 
 GOOD = WrittenSteps("a", (), steps=("Read it twice.", "Answer."), chosen=0)
 FAULTY = WrittenSteps(
@@ -17,9 +18,9 @@ FAILED = WrittenSteps("c", (), failure="prose")
 def test_all_and_each_category() -> None:
     rows = statistics(
         [
-            DescribedTask("Titles", "one two three", GOOD),
-            DescribedTask("", "one", FAILED),
-            DescribedTask("Titles", "one two three four five", FAULTY),
+            Entry(0, "t", "Titles", "one two three", GOOD),
+            Entry(0, "t", "", "one", FAILED),
+            Entry(0, "t", "Titles", "one two three four five", FAULTY),
         ]
     )
     everything, titles, without = rows
@@ -38,7 +39,7 @@ def test_all_and_each_category() -> None:
 
 def test_a_judge_without_an_answer_counts_for_nothing() -> None:
     written = WrittenSteps("a", (), steps=("x",), judgement=Judgement(None, None, "key", "prose"))
-    (row, _) = statistics([DescribedTask("", "x", written)])
+    (row, _) = statistics([Entry(0, "t", "", "x", written)])
     assert (row.judged, row.correct, row.complete) == (0, 0, 0)
 
 

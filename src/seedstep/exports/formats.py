@@ -28,6 +28,7 @@ from seedstep.data.files import EXPORT_MARKER
 from seedstep.encode import encode_pair
 from seedstep.errors import InputError, MissingExtraError, RunError, unknown_name
 from seedstep.exports.hub import data_card, require_licence
+from seedstep.exports.rows import ExportRow
 from seedstep.runs import BootstrapRun
 
 __all__ = [
@@ -44,22 +45,6 @@ HUB = "hub"
 
 SUPERNI_EXAMPLES = 2
 """Positive examples of an exported task; it must have more instances than that to have any."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExportRow:
-    """One instance with its task."""
-
-    id: str
-    instruction: str
-    input: str
-    output: str
-    is_classification: bool
-
-    @property
-    def request(self) -> str:
-        """Instruction and input as one message."""
-        return f"{self.instruction}\n\n{self.input}" if self.input else self.instruction
 
 
 @dataclass(frozen=True, slots=True)

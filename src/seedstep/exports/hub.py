@@ -15,7 +15,6 @@ from importlib import metadata, resources
 from pathlib import Path
 from statistics import fmean
 from string import Template
-from typing import Protocol
 
 import msgspec
 import yaml
@@ -23,6 +22,7 @@ import yaml
 from seedstep.bootstrap import BootstrapSettings
 from seedstep.bootstrap.settings import PAPER_SAMPLING
 from seedstep.errors import InputError, MissingExtraError, UnreachableError, first_line
+from seedstep.exports.rows import ExportRow
 from seedstep.runs import BootstrapRun
 from seedstep.text import as_entities, markdown_table
 
@@ -64,22 +64,6 @@ NOT_DECONTAMINATED = (
 _LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,60}")
 
 
-class _Row(Protocol):
-    """A row of the data set."""
-
-    @property
-    def instruction(self) -> str:
-        """What to do."""
-
-    @property
-    def input(self) -> str:
-        """What to do it with."""
-
-    @property
-    def output(self) -> str:
-        """What the model answered."""
-
-
 def require_licence(licence: str) -> None:
     """Make sure that a licence is named as the hub names them.
 
@@ -91,7 +75,7 @@ def require_licence(licence: str) -> None:
         raise InputError(what, "add --license with an identifier such as cc-by-4.0 or apache-2.0")
 
 
-def data_card(run: BootstrapRun, rows: Sequence[_Row], licence: str) -> str:
+def data_card(run: BootstrapRun, rows: Sequence[ExportRow], licence: str) -> str:
     """The card of a run's rows, with the header that the hub reads.
 
     `licence` is an identifier as the hub knows them, such as cc-by-4.0.

@@ -5,7 +5,7 @@ Section 4.2; Wang et al., 2022, section 5.
 Example::
 
     with predict("runs/test", tasks="natural-instructions", split="test", model="local") as run:
-        scores = score(run.predictions("local"), run.references())
+        scores = score(run.predictions("local"), run.records.references())
 """
 
 import asyncio

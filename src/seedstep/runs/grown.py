@@ -11,13 +11,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from sqlite3 import Row
 from typing import Any
 
 import msgspec
 
-from seedstep.bootstrap import REASONS, BootstrapSettings, Generation
+from seedstep.bootstrap import REASONS, BootstrapSettings, Candidate, Generation, RejectedInstance
 from seedstep.data import Instance, Task, instance_id
 from seedstep.errors import InputError
+from seedstep.novelty import Neighbor
 from seedstep.runs.database import Database, Statement
 from seedstep.runs.directory import Run
 
@@ -115,12 +117,11 @@ class RunStatus:
 class TaskDetails:
     """A candidate with its provenance.
 
-    `columns`, `instances` and `requests` are rows of the database by column name;
-    `demonstrations` are (id, definition), in the order of the prompt.
+    `demonstrations` are (id, definition), in the order of the prompt; `neighbor` is the text of
+    the nearest instruction; `requests` are rows of the database by column name.
     """
 
-    columns: dict[str, Any]
-    instances: tuple[dict[str, Any], ...]
+    candidate: Candidate
     demonstrations: tuple[tuple[str, str], ...]
     neighbor: str
     requests: tuple[dict[str, Any], ...]
@@ -225,26 +226,22 @@ class GrownTasks:
             path = self._run.path
             remedy = f"`seedstep show {path}` lists them, with --rejected those refused"
             raise InputError(f"{path} has no task '{task_id}'", remedy)
-        columns = dict(rows[0])
+        candidate = self._candidate(rows[0])
         (generation,) = self._database.rows(
-            "SELECT * FROM generations WHERE item = ?", (columns["item"],)
-        )
-        instances = self._database.rows(
-            "SELECT * FROM instances WHERE task = ? ORDER BY reason, position", (task_id,)
+            "SELECT * FROM generations WHERE item = ?", (rows[0]["item"],)
         )
         keys = (
             generation["request"],
-            columns["classification_request"],
-            columns["instances_request"],
+            candidate.classification_request,
+            candidate.instances_request,
         )
         query = "SELECT * FROM requests WHERE key = ?"
         requests = [self._database.rows(query, (key,)) for key in keys]
         shown = msgspec.json.decode(generation["demonstrations"], type=list[str])
         return TaskDetails(
-            columns=columns,
-            instances=tuple(map(dict, instances)),
+            candidate=candidate,
             demonstrations=tuple((name, self._definition(name)) for name in shown),
-            neighbor=self._definition(columns["neighbor"]),
+            neighbor=self._definition(rows[0]["neighbor"]),
             requests=tuple(dict(found[0]) for found in requests if found),
         )
 
@@ -256,6 +253,26 @@ class GrownTasks:
     @cached_property
     def _recorded(self) -> int:
         return int(self._database.rows("SELECT max(item) FROM generations")[0][0] or 0)
+
+    def _candidate(self, row: Row) -> Candidate:
+        query = "SELECT * FROM instances WHERE task = ? ORDER BY position"
+        rows = self._database.rows(query, (row["id"],))
+        return Candidate(
+            row["id"],
+            row["instruction"],
+            row["reason"],
+            row["detail"],
+            Neighbor(row["neighbor"], row["score"]) if row["neighbor"] else None,
+            bool(row["is_classification"]),
+            row["classification_request"],
+            row["instances_request"],
+            tuple(Instance(one["input"], (one["output"],)) for one in rows if not one["reason"]),
+            tuple(
+                RejectedInstance(one["input"], one["output"], one["reason"], one["detail"])
+                for one in rows
+                if one["reason"]
+            ),
+        )
 
     def _definition(self, task_id: str | None) -> str:
         rows = self._database.rows(

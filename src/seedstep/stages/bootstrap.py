@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from seedstep.bootstrap import BootstrapSettings, make_settings, require_price
+from seedstep.bootstrap import BootstrapSettings, Candidate, make_settings, require_price
 from seedstep.data import Task, evaluation_items, require_seeds, seed_tasks
 from seedstep.errors import InputError
 from seedstep.novelty import Contamination
@@ -161,22 +160,20 @@ def _rejected(run: BootstrapRun) -> Blocks:
 
 def _shown(run: BootstrapRun, name: str) -> Blocks:
     details = run.records.show(name)
-    columns = details.columns
-    reason = columns["reason"]
-    meaning = columns["detail"] or run.records.reasons().get(reason, "")
-    verdict = f"rejected: {reason} ({meaning})" if reason else "finished"
-    yield line(f"{columns['id']}  {verdict}", "bold")
-    yield line(columns["instruction"])
-    if columns["neighbor"] is None:
-        yield line("nearest instruction: none with a token in common", "dim")
-    else:
-        head = f"nearest instruction: ROUGE-L {columns['score']:.3f} with {columns['neighbor']}: "
+    candidate = details.candidate
+    meaning = candidate.detail or run.records.reasons().get(candidate.reason, "")
+    verdict = f"rejected: {candidate.reason} ({meaning})" if candidate.reason else "finished"
+    yield line(f"{candidate.id}  {verdict}", "bold")
+    yield line(candidate.instruction)
+    if near := candidate.neighbor:
+        head = f"nearest instruction: ROUGE-L {near.score:.3f} with {near.id}: "
         yield Line((Words(head, "dim"), Words(details.neighbor)))
-    if columns["classification_request"]:
-        kind = "classification" if columns["is_classification"] else "not classification"
+    else:
+        yield line("nearest instruction: none with a token in common", "dim")
+    if candidate.classification_request:
+        kind = "classification" if candidate.is_classification else "not classification"
         yield line(f"judged by the model: {kind}", "dim")
-    for number, instance in enumerate(details.instances, start=1):
-        yield from _instance(number, instance)
+    yield from _instances(candidate)
     yield Rule("demonstrations it was written after")
     for shown, definition in details.demonstrations:
         yield Line((Words(f"{shown:>9}  ", "dim"), Words(definition)))
@@ -184,14 +181,23 @@ def _shown(run: BootstrapRun, name: str) -> Blocks:
         yield from request_blocks(request)
 
 
-def _instance(number: int, row: dict[str, Any]) -> Blocks:
-    state = f" (rejected: {row['reason']})" if row["reason"] else ""
-    yield Rule(f"instance {number}{state}")
-    if row["detail"]:
-        yield line(row["detail"], "dim")
-    if row["input"]:
-        yield labelled("input", row["input"])
-    yield labelled("output", row["output"])
+def _instances(candidate: Candidate) -> Blocks:
+    """Tell the good instances, then the rejected ones by reason."""
+    for number, good in enumerate(candidate.instances, start=1):
+        yield Rule(f"instance {number}")
+        yield from _texts(good.input, good.output)
+    rejected = sorted(candidate.rejected_instances, key=lambda bad: bad.reason)
+    for number, bad in enumerate(rejected, start=len(candidate.instances) + 1):
+        yield Rule(f"instance {number} (rejected: {bad.reason})")
+        if bad.detail:
+            yield line(bad.detail, "dim")
+        yield from _texts(bad.input, bad.output)
+
+
+def _texts(text: str, output: str) -> Blocks:
+    if text:
+        yield labelled("input", text)
+    yield labelled("output", output)
 
 
 BOOTSTRAP: Stage[BootstrapSettings, tuple[Task, ...], GrownTasks] = Stage(

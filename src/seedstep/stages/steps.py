@@ -31,7 +31,6 @@ from seedstep.stages.telling import (
     stamp_tasks,
 )
 from seedstep.steps import (
-    DescribedTask,
     StepsSettings,
     StepsStatistics,
     Turn,
@@ -77,10 +76,7 @@ def _records(run: StepsRun) -> TaskRecords[WrittenSteps]:
 
 def _status(run: StepsRun) -> Blocks:
     """Tell counts and means by category, as in Table 1 of the paper; checks failed, and cost."""
-    described = [
-        DescribedTask(entry.category, entry.definition, entry.result) for entry in run.entries()
-    ]
-    rows = statistics(described)
+    rows = statistics(run.entries())
     head = ("category", "tasks", "def. words", "words", "steps", "faulty", "none")
     yield Rows(tuple(map(_row, rows)), head)
     if rows:

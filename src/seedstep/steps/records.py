@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from types import MappingProxyType
+from typing import Protocol
 
 from seedstep.data import Example
 from seedstep.data.choices import draw_from
@@ -173,13 +174,20 @@ ALL = "all"
 NO_CATEGORY = "no category"
 
 
-@dataclass(frozen=True, slots=True)
-class DescribedTask:
-    """What statistics need to know about a task, and its result."""
+class DescribedTask(Protocol):
+    """What statistics need to know about a task: an entry of a run has it."""
 
-    category: str
-    definition: str
-    written: WrittenSteps
+    @property
+    def category(self) -> str:
+        """Its category, which may be empty."""
+
+    @property
+    def definition(self) -> str:
+        """Its definition."""
+
+    @property
+    def result(self) -> WrittenSteps:
+        """What was written for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +228,7 @@ def statistics(tasks: Iterable[DescribedTask]) -> tuple[StepsStatistics, ...]:
 
 
 def _row(group: str, tasks: Sequence[DescribedTask], categories: int) -> StepsStatistics:
-    written = [task.written for task in tasks]
+    written = [task.result for task in tasks]
     good = [result for result in written if result.steps]
     judgements = [result.judgement for result in good if result.judgement]
     answers = [judgement for judgement in judgements if judgement.correct is not None]

@@ -14,7 +14,6 @@ from seedstep.report.statistics import thinned, words_histogram
 from seedstep.runs import Entry
 from seedstep.steps import (
     FAILURES,
-    DescribedTask,
     StepsStatistics,
     WrittenSteps,
     render,
@@ -48,8 +47,7 @@ SHOWN = 10
 def steps_sections(entries: Iterable[Entry[WrittenSteps]]) -> list[Section]:
     """All sections about a run of instructions; none where no task is done."""
     entries = tuple(entries)
-    described = [DescribedTask(one.category, one.definition, one.result) for one in entries]
-    rows = statistics(described)
+    rows = statistics(entries)
     if not rows:
         return []
     good = [one for one in entries if one.result.steps]
