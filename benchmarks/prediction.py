@@ -190,7 +190,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     logging.disable_progress_bar()
-    settings = SystemSettings(
+    settings = SystemSettings.of(
         backend="transformers",
         encoding=ENCODING,
         max_new_tokens=asked.new_tokens,

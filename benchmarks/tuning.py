@@ -42,7 +42,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from seedstep.data import load_tasks
 from seedstep.encode import HfTokenizer, TaskEncoder, TokenPair, make_encoding, tokenize
@@ -80,7 +80,7 @@ class Plan:
     model: str
     data: str
     steps: int
-    device: str
+    device: Literal["cpu", "cuda"]
     bf16: bool
     packed_length: int
 

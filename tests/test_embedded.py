@@ -58,7 +58,7 @@ async def test_the_embedded_model_writes_step_by_step_instructions() -> None:
         Task("mood", "Say whether the guest's message is friendly or angry.", ()),
         Task("title", "Write a title for the given report.", (), category="Title Generation"),
     ]
-    settings = StepsSettings(model="local", repairs=1)
+    settings = StepsSettings.of(model="local", repairs=1)
     async with (
         open_model("local", None, slots=1) as endpoint,
         Engine(endpoint, MemoryLedger(), in_flight=1) as engine,

@@ -185,7 +185,7 @@ def _settings(kind: type, places: Mapping[str, Place | None]) -> list[Setting]:
     for each in fields(kind):
         if embedded := each.metadata.get(_PART):
             inner = _settings(embedded.kind, embedded.places)
-            found += [_below(each.name, one) for one in inner]
+            found += [_below(each.name, found_below) for found_below in inner]
         elif each.name not in places or places[each.name] is not None:
             about = each.metadata[_SETTING]
             found.append(_setting_of(each, types[each.name], about, places.get(each.name)))
@@ -264,8 +264,8 @@ def wrong_value(where: str, error: Exception) -> InputError:
 
     `where` ends with the name of the setting in quotes, to which the place within it is added.
     """
-    text, _, path = str(error).rstrip("`").partition(" - at `$")
-    place = f"{where.removesuffix(chr(39))}{path}'"
+    text, _, path = str(error).partition(" - at `$")
+    place = f"{where.removesuffix(chr(39))}{path.removesuffix('`')}'"
     return InputError(f"{place}: {text[:1].lower() + text[1:]}", "correct the value")
 
 

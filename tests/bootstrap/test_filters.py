@@ -160,7 +160,7 @@ ABOVE_THRESHOLD = "a b c d e f g h y z"
 def test_the_pool_decides_a_score_of_exactly_the_threshold(
     fidelity: Literal["paper", "released"], reason: str | None
 ) -> None:
-    pool = Pool([SEED], BootstrapSettings(fidelity=fidelity))
+    pool = Pool([SEED], BootstrapSettings.of(fidelity=fidelity))
     fault, neighbor = pool.judge("g0.1", AT_THRESHOLD)
     assert neighbor == Neighbor("s1", 0.7)
     assert (fault and fault[0]) == reason
@@ -180,10 +180,10 @@ def test_the_pool_grows_by_what_it_accepts_and_by_nothing_else() -> None:
 
 
 def test_the_pool_takes_the_threshold_and_the_tokens_of_the_settings() -> None:
-    strict = Pool([SEED], BootstrapSettings(novelty_threshold=0.3))
+    strict = Pool([SEED], BootstrapSettings.of(novelty_threshold=0.3))
     assert strict.judge("g0.1", "f g h y z w")[0]
     chinese = Task("s2", "把这句话翻译成英语", (Instance("", ("x",)),))
-    fault, _ = Pool([chinese], BootstrapSettings(tokens="unicode")).judge(
+    fault, _ = Pool([chinese], BootstrapSettings.of(tokens="unicode")).judge(
         "g0.1", "把这句话翻译成英语。"
     )
     assert fault == ("not_novel", "ROUGE-L 1.00 with s2")

@@ -343,7 +343,7 @@ async def test_what_can_not_be_kept_is_not_asked_for(in_flight: int) -> None:
     room = 10
     with ScriptedServer() as server:
         endpoint = Endpoint("openai:test", "scripted", server.url)
-        settings = BootstrapSettings(model="openai:scripted", window=8, tasks=40)
+        settings = BootstrapSettings.of(model="openai:scripted", window=8, tasks=40)
         async with Engine(endpoint, FullLedger(room), in_flight) as engine:
             with pytest.raises(StoreError):
                 async for _ in bootstrap(settings, seed_tasks(), engine):

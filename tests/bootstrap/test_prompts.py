@@ -51,7 +51,7 @@ SHOWN = tuple(
 
 
 def prompts_of(style: Style, **settings: Any) -> Prompts:
-    return make_prompts(BootstrapSettings(prompt_style=style, **settings))
+    return make_prompts(BootstrapSettings.of(prompt_style=style, **settings))
 
 
 def request_of(prompts: Prompts, step: str, instruction: str = INSTRUCTION) -> Request:
@@ -370,7 +370,7 @@ def test_a_sample_is_made_of_6_seeds_and_2_finished_tasks(
 
 def test_a_sample_depends_on_the_seed_the_index_and_the_pool_only() -> None:
     def samples(seed: int, indexes: list[int], finished: int = 5) -> dict[int, tuple[Task, ...]]:
-        pool = Pool(SEEDS, BootstrapSettings(seed=seed))
+        pool = Pool(SEEDS, BootstrapSettings.of(seed=seed))
         pool.finished += FINISHED[:finished]
         return {index: pool.sample(index) for index in indexes}
 
@@ -436,7 +436,7 @@ def test_the_fingerprint_of_the_prompt_files_is_16_digits_and_stays() -> None:
 
 @pytest.mark.parametrize("style", STYLES)
 def test_a_preview_shows_the_first_request_of_each_kind(style: Style) -> None:
-    settings = BootstrapSettings(prompt_style=style, tasks=100)
+    settings = BootstrapSettings.of(prompt_style=style, tasks=100)
     labels = replace(task(50, "Say which label fits the text."), is_classification=True)
     seen = preview(settings, [*SEEDS, labels])
     prompts = make_prompts(settings)

@@ -1,6 +1,5 @@
 """The commands as users see them, where all goes well."""
 
-import dataclasses
 import json
 import signal
 import subprocess
@@ -15,8 +14,9 @@ import pytest
 import yaml
 
 from seedstep import BootstrapSettings, seed_tasks
-from seedstep.bootstrap import make_settings, preview
+from seedstep.bootstrap import preview
 from seedstep.runs import BootstrapRun, Run
+from seedstep.settings import make_settings, table
 from seedstep.stages import BOOTSTRAP
 from support.command_line import (
     Outcome,
@@ -123,7 +123,7 @@ def test_flags_override_the_configuration_file(server: ScriptedServer) -> None:
     assert done.code == 0
     with Run.read(BOOTSTRAP, Path("run")) as run:
         settings = run.settings
-    assert (settings.model, settings.tasks, settings.seed) == ("openai:scripted", 3, 7)
+    assert (settings.model.name, settings.tasks, settings.seed) == ("openai:scripted", 3, 7)
     assert (settings.window, settings.prompt_style) == (2, "completion")
     assert {body["model"] for body in server.bodies} == {"scripted"}
     assert all("prompt" in body for body in server.bodies)
@@ -159,7 +159,9 @@ def test_a_dry_run_shows_whole_prompts_and_asks_nothing(style: Any, server: Scri
     args = ("--prompt-style", style, "--model", "openai:m", "--tasks", 10)
     done = seedstep("bootstrap", "--dry-run", "--out", "run", *args)
     assert (done.code, done.err) == (0, "")
-    view = preview(BootstrapSettings(model="openai:m", prompt_style=style, tasks=10), seed_tasks())
+    view = preview(
+        BootstrapSettings.of(model="openai:m", prompt_style=style, tasks=10), seed_tasks()
+    )
     for request in view.requests:
         texts = [request.prompt] if isinstance(request.prompt, str) else request.prompt
         for text in texts:
@@ -292,8 +294,8 @@ def test_init_writes_the_defaults_with_a_comment_for_each() -> None:
     assert "Wrote seedstep.yaml." in done.out
     text = Path("seedstep.yaml").read_text()
     values = yaml.safe_load(text)
-    assert list(values) == [one.name for one in dataclasses.fields(BootstrapSettings)]
-    assert make_settings(values, "seedstep.yaml") == BootstrapSettings()
+    assert list(values) == list(table(BootstrapSettings))
+    assert make_settings(BootstrapSettings, values, "seedstep.yaml") == BootstrapSettings()
     for block in text.split("\n\n"):
         assert block.startswith("# ")
     assert all(len(line) <= 80 for line in text.splitlines())

@@ -3,7 +3,6 @@
 import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from signal import SIGINT, SIGKILL
 from typing import Any
@@ -16,6 +15,7 @@ from seedstep.errors import RunMismatchError, SeedstepError
 from seedstep.evaluate import score
 from seedstep.recipes import predict
 from seedstep.runs import Run
+from seedstep.settings import flatten
 from seedstep.stages import PREDICT
 from seedstep.tune import TuneSettings
 from support.answering_models import answering_model, save_model
@@ -228,8 +228,8 @@ class TestCheckpoints:
         tasks = write_word_tasks(tmp_path / "ni", 1, 2)
         name = save_model("Llama", tmp_path / "tuned" / "model")
         options = {"positive": 1, "max_source": 400}
-        settings = TuneSettings(encoding="steps", encoding_options=options)
-        (tmp_path / "tuned" / "tune.yaml").write_text(yaml.safe_dump(asdict(settings)))
+        settings = TuneSettings.of(encoding="steps", encoding_options=options)
+        (tmp_path / "tuned" / "tune.yaml").write_text(yaml.safe_dump(flatten(settings)))
         flags = ("--model", name, "--tasks", tasks, "--max-new-tokens", 2)
         done = seedstep("predict", "--out", tmp_path / "run", *flags, "--name", "own")
         assert f"the encoding is the one of {tmp_path / 'tuned' / 'tune.yaml'}" in done.words

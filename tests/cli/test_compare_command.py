@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from seedstep.data import TaskChoice
 from seedstep.evaluate.compare import EvaluatedSystem, compare_with_first
-from seedstep.inputs import TaskChoice
 from seedstep.recipes import evaluate_systems, predict
 from seedstep.report.figures import category_figure, drawn, overall_figure, save_figures
 from support.answer_files import CATEGORIES, right, write_lines, write_predictions, write_tasks
@@ -110,7 +110,7 @@ def systems_of(
     for number, name in enumerate(names):
         kept = dict(list(texts.items())[2 * number :])
         path = write_predictions(folder / "p.jsonl", kept)
-        (one,) = evaluate_systems([path], tasks=TaskChoice(tasks), grouping="category").systems
+        (one,) = evaluate_systems([path], tasks=TaskChoice(str(tasks)), grouping="category").systems
         found.append(replace(one, name=name))
     return tuple(found)
 

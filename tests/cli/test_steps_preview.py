@@ -79,7 +79,7 @@ class TestSteps:
     def test_the_estimate_is_what_a_run_asks_if_replies_are_as_assumed(
         self, more: dict[str, Any], server: ScriptedServer, tasks: Path, tmp_path: Path
     ) -> None:
-        settings = StepsSettings(
+        settings = StepsSettings.of(
             model="openai:scripted",
             base_url=server.url,
             judge_base_url=server.url,
@@ -148,7 +148,7 @@ class TestExamples:
     def test_the_estimate_is_what_a_run_asks_if_replies_are_as_assumed(
         self, server: ScriptedServer, written: Path, tmp_path: Path
     ) -> None:
-        settings = ExamplesSettings(
+        settings = ExamplesSettings.of(
             model="openai:scripted", base_url=server.url, steps=str(written), limit=2
         )
         view = preview_made_examples(settings)

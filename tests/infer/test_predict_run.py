@@ -174,7 +174,7 @@ class TestSystems:
             assert run.records.names() == ("few", "zero", "baseline:copy-input")
             assert run.records.settings_of("few").encoding.positive == 2
             assert run.records.settings_of("zero").encoding.positive == 0
-            assert run.records.settings_of("zero").model == "openai:scripted"
+            assert run.records.settings_of("zero").model.name == "openai:scripted"
             scores = [
                 score(run.predictions(one), run.records.references()) for one in run.records.names()
             ]

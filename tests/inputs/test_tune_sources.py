@@ -13,8 +13,9 @@ from seedstep.data import load_rows, load_tasks
 from seedstep.errors import InputError
 from seedstep.inputs import load_source
 from seedstep.runs import Run
+from seedstep.settings import make_settings
 from seedstep.stages import BOOTSTRAP
-from seedstep.tune import TuneSource, make_source, make_tune_settings
+from seedstep.tune import TuneSettings, TuneSource, make_source
 from support.growing import grow
 from support.scripted_server import ScriptedServer
 from support.task_files import changed, write_split, write_task
@@ -60,7 +61,7 @@ def test_any_text_is_a_source_or_refused(text: str) -> None:
 
 def test_in_yaml_a_source_is_its_parts() -> None:
     parts = {"path": "ni", "split": "train", "weight": 2}
-    settings = make_tune_settings({"data": [parts, "runs/first=10"]}, "tune.yaml")
+    settings = make_settings(TuneSettings, {"data": [parts, "runs/first=10"]}, "tune.yaml")
     assert settings.data == [
         TuneSource("ni", "train", weight=2.0),
         TuneSource("runs/first", count=10),
@@ -79,7 +80,7 @@ def test_in_yaml_a_source_is_its_parts() -> None:
 )
 def test_a_source_in_yaml_that_is_wrong_is_named(data: Any, said: str) -> None:
     with pytest.raises(InputError, match=said):
-        make_tune_settings({"data": data}, "tune.yaml")
+        make_settings(TuneSettings, {"data": data}, "tune.yaml")
 
 
 ROWS = [

@@ -24,9 +24,18 @@ PRICES = {"scripted": {"input": 100.0, "output": 500.0}}
 pytestmark = pytest.mark.usefixtures("no_backoff", "empty_directory")
 
 
-async def ask_many(server: ScriptedServer, budget: Budget, *, in_flight: int, spent: Spent) -> int:
+async def ask_many(
+    server: ScriptedServer,
+    budget: Budget,
+    *,
+    in_flight: int,
+    spent: Spent,
+    price: Price | None = None,
+) -> int:
     """Ask 40 requests; how many were answered before the budget was spent."""
-    async with Engine(endpoint_of(server), MemoryLedger(), in_flight, budget, spent) as engine:
+    async with Engine(
+        endpoint_of(server), MemoryLedger(), in_flight, budget, spent, price
+    ) as engine:
         asking = [engine.ask(asked(str(number))) for number in range(40)]
         answers = await asyncio.gather(*asking, return_exceptions=True)
     assert all(isinstance(one, BudgetReached) for one in answers if isinstance(one, Exception))
@@ -68,13 +77,12 @@ async def test_tokens_exceed_their_budget_by_what_is_in_flight_at_the_most(in_fl
 
 async def test_money_is_counted_by_the_models_price() -> None:
     spent = Spent()
-    budget = Budget(max_usd=0.01, price=Price(100.0, 500.0))
+    price = Price(100.0, 500.0)
     with ScriptedServer() as server:
-        await ask_many(server, budget, in_flight=1, spent=spent)
-    assert budget.price
-    assert budget.price.usd(spent.prompt_tokens, spent.completion_tokens) >= 0.01
-    newest = budget.price.usd(7, 60)
-    assert budget.price.usd(spent.prompt_tokens, spent.completion_tokens) < 0.01 + newest
+        await ask_many(server, Budget(max_usd=0.01), in_flight=1, spent=spent, price=price)
+    assert price.usd(spent.prompt_tokens, spent.completion_tokens) >= 0.01
+    newest = price.usd(7, 60)
+    assert price.usd(spent.prompt_tokens, spent.completion_tokens) < 0.01 + newest
 
 
 @given(st.integers(0, 10**9), st.integers(0, 10**9))

@@ -9,7 +9,7 @@ import pytest
 from seedstep.data import Instance, Task
 from seedstep.errors import InputError
 from seedstep.infer.predict import TaskWork, copy_answers
-from seedstep.infer.settings import make_system_settings
+from seedstep.infer.settings import SystemSettings
 from seedstep.llm import (
     PROVIDERS,
     Endpoint,
@@ -21,6 +21,7 @@ from seedstep.llm import (
 )
 from seedstep.llm.endpoints import Opening
 from seedstep.llm.models import gguf_of, loaded_model
+from seedstep.settings import make_settings
 
 MODELS = {
     "local": ModelRef("local"),
@@ -116,7 +117,7 @@ async def test_a_provider_from_outside_is_asked(monkeypatch: pytest.MonkeyPatch)
     )
     monkeypatch.setattr("seedstep.llm.models.PROVIDERS", {**PROVIDERS})
     add_provider(echo)
-    settings = make_system_settings({"model": "echo:m"}, "settings")
+    settings = make_settings(SystemSettings, {"model": "echo:m"}, "settings")
     assert settings.kind == "server"
     assert settings.style == "chat"
     async with open_model("echo:m", None, 1, "http://first.test") as endpoint:
@@ -131,7 +132,7 @@ def test_a_provider_from_outside_copies(monkeypatch: pytest.MonkeyPatch) -> None
     own = Provider(prefix="own", argument="NAME", meaning="copies", copies={"last-word": last_word})
     monkeypatch.setattr("seedstep.llm.models.PROVIDERS", {**PROVIDERS})
     add_provider(own)
-    settings = make_system_settings({"model": "own:last-word"}, "settings")
+    settings = make_settings(SystemSettings, {"model": "own:last-word"}, "settings")
     task = Task("t", "Copy the last word.", ())
     work = TaskWork(task, ((3, Instance("a b", ("b",), "i")),))
     assert [(one.place, one.text) for (one,) in copy_answers(settings, [work])] == [(3, "b")]

@@ -219,9 +219,9 @@ def test_another_content_is_another_model() -> None:
 
 def test_the_style_is_that_of_the_recording_unless_it_is_named() -> None:
     write(HEADER)
-    assert BootstrapSettings(model=MODEL).style == "completion"
-    assert BootstrapSettings(model=MODEL, prompt_style="turns").style == "turns"
-    assert BootstrapSettings(model="replay:missing.jsonl").style == "chat"
+    assert BootstrapSettings.of(model=MODEL).style == "completion"
+    assert BootstrapSettings.of(model=MODEL, prompt_style="turns").style == "turns"
+    assert BootstrapSettings.of(model="replay:missing.jsonl").style == "chat"
 
 
 def test_a_finished_replay_needs_no_recording(server: ScriptedServer) -> None:

@@ -6,16 +6,17 @@ from typing import Any
 import pytest
 
 from seedstep import BootstrapSettings
-from seedstep.bootstrap import make_settings
-from seedstep.bootstrap.settings import CHAT_SAMPLING, PAPER_SAMPLING, override
+from seedstep.bootstrap.settings import CHAT_SAMPLING, PAPER_SAMPLING
 from seedstep.errors import InputError
 from seedstep.llm import Sampling
+from seedstep.llm.settings import override
+from seedstep.settings import make_settings
 
 
 def complaint(values: dict[Any, Any]) -> str:
     """What is said about these values, found in run.yaml."""
     with pytest.raises(InputError) as caught:
-        make_settings(values, "run.yaml")
+        make_settings(BootstrapSettings, values, "run.yaml")
     return str(caught.value)
 
 
@@ -30,7 +31,7 @@ def test_defaults_are_the_papers() -> None:
 
 
 def test_nothing_asked_for_gives_the_defaults() -> None:
-    assert make_settings({}, "run.yaml") == BootstrapSettings()
+    assert make_settings(BootstrapSettings, {}, "run.yaml") == BootstrapSettings()
 
 
 def test_values_are_taken_over() -> None:
@@ -43,8 +44,8 @@ def test_values_are_taken_over() -> None:
         "tokens": "unicode",
         "sampling": {"generation": {"temperature": 1, "stop": ["x"]}},
     }
-    settings = make_settings(values, "run.yaml")
-    assert (settings.model, settings.tasks, settings.seed) == ("openai:m", 7, -1)
+    settings = make_settings(BootstrapSettings, values, "run.yaml")
+    assert (settings.model.name, settings.tasks, settings.seed) == ("openai:m", 7, -1)
     assert settings.novelty_threshold == 1.0
     assert settings.sampling == {"generation": {"temperature": 1, "stop": ["x"]}}
 
@@ -61,7 +62,7 @@ def test_values_are_taken_over() -> None:
     ],
 )
 def test_the_prompt_style_is_resolved_by_the_model(style: Any, model: str, resolved: str) -> None:
-    assert BootstrapSettings(prompt_style=style, model=model).style == resolved
+    assert BootstrapSettings.of(prompt_style=style, model=model).style == resolved
 
 
 @pytest.mark.parametrize(

@@ -111,16 +111,24 @@ def test_defaults_are_not_shared() -> None:
     assert Work.of().prices == {}
 
 
+KNOWN = "nown are mode, tasks, limit, seed, max_requests, max_usd, prices, names."
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"modes": "fast"}, "work.yaml: there is no setting 'modes'. Write 'mode'."),
-        ({"max_request": 1}, "work.yaml: there is no setting 'max_request'. Write 'max_requests'."),
-        ({"requests": 1}, "work.yaml: there is no setting 'requests'. Write 'max_requests'."),
+        ({"modes": "fast"}, f"work.yaml: there is no setting 'modes'. Write 'mode'; k{KNOWN}"),
+        (
+            {"max_request": 1},
+            f"work.yaml: there is no setting 'max_request'. Write 'max_requests'; k{KNOWN}",
+        ),
+        (
+            {"requests": 1},
+            f"work.yaml: there is no setting 'requests'. Write 'max_requests'; k{KNOWN}",
+        ),
         (
             {7: 1},
-            "work.yaml: there is no setting '7'. Known are mode, tasks, limit, seed, "
-            "max_requests, max_usd, prices, names.",
+            f"work.yaml: there is no setting '7'. K{KNOWN}",
         ),
         (
             {"limit": 0},

@@ -5,14 +5,13 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from seedstep.data import Task, TaskFiles, load_tasks
 from seedstep.errors import InputError, RunError, RunMismatchError
 from seedstep.runs import Run, Stage, TaskRecords, has_rows
-from seedstep.settings import make_settings, setting
+from seedstep.settings import setting
 from seedstep.stages import STAGES, STEPS, add_stage, open_run
 from seedstep.stages.telling import count_entries, list_entries, list_failed_entries, show_entry
 from support.command_line import seedstep
@@ -205,11 +204,6 @@ def count_words(settings: CountSettings, task: Task) -> CountedWords:
     return CountedWords(words) if words else CountedWords(0, "no words")
 
 
-def make_count_settings(values: Any, source: str) -> CountSettings:
-    """Settings from named values."""
-    return make_settings(CountSettings, values, source)
-
-
 def load(settings: CountSettings) -> TaskFiles:
     """The tasks of the settings."""
     return load_tasks(Path(settings.tasks), limit=0)
@@ -217,7 +211,7 @@ def load(settings: CountSettings) -> TaskFiles:
 
 COUNT: Stage[CountSettings, TaskFiles, TaskRecords[CountedWords]] = Stage(
     name="count",
-    make_settings=make_count_settings,
+    settings=CountSettings,
     load=load,
     records=lambda run: TaskRecords(run, CountedWords),
     made=has_rows("results"),

@@ -229,10 +229,10 @@ async def generate(
     budget: Budget | None = None,
     **settings: Any,
 ) -> list[ExampleSet]:
-    chosen = ExamplesSettings(model="openai:some-model", **settings)
+    chosen = ExamplesSettings.of(model="openai:some-model", **settings)
     tasks = [(boat_task(one), (*STEPS, f"Name boat {one}.")) for one in range(number)]
     engine = Engine(
-        endpoint_of(server), ledger or MemoryLedger(), chosen.in_flight, budget or Budget()
+        endpoint_of(server), ledger or MemoryLedger(), chosen.model.in_flight, budget or Budget()
     )
     async with engine:
         return [one async for one in generate_examples(chosen, tasks, engine)]

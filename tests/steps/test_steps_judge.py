@@ -122,7 +122,7 @@ async def test_the_stage_asks_the_judge_about_what_was_written() -> None:
     def verdict(number: int, body: dict[str, Any]) -> Fault:
         return chat("Correct: yes\nComplete: no")
 
-    settings = StepsSettings(model="openai:some-model", judge="openai:judge")
+    settings = StepsSettings.of(model="openai:some-model", judge="openai:judge")
     tasks = [boat_task(number) for number in range(12)]
     with ScriptedServer(strong_model) as server, ScriptedServer(verdict) as other:
         async with engine_on(server) as engine, engine_on(other) as judge_engine:

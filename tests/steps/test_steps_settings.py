@@ -1,6 +1,5 @@
 """The settings of the stages of step-by-step instructions, and what is said about wrong ones."""
 
-from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -8,25 +7,24 @@ import pytest
 from seedstep.errors import InputError
 from seedstep.llm import Budget, Price, Sampling
 from seedstep.llm.settings import require_price
+from seedstep.settings import make_settings, table
 from seedstep.steps import (
     ExamplesSettings,
     StepsSettings,
-    make_examples_settings,
-    make_steps_settings,
 )
 
 
 def test_nothing_asked_for_gives_the_defaults() -> None:
-    settings = make_steps_settings({}, "run.yaml")
+    settings = make_settings(StepsSettings, {}, "run.yaml")
     assert settings == StepsSettings()
     assert (settings.refine, settings.repairs, settings.judge) == ("full", 2, None)
-    assert make_examples_settings({}, "run.yaml") == ExamplesSettings()
+    assert make_settings(ExamplesSettings, {}, "run.yaml") == ExamplesSettings()
 
 
 @pytest.mark.parametrize("kind", [StepsSettings, ExamplesSettings])
 def test_every_setting_says_what_it_is(kind: type) -> None:
-    for one in fields(kind):
-        assert one.metadata["help"].endswith("."), one.name
+    for name, found in table(kind).items():
+        assert found.help.endswith("."), name
 
 
 @pytest.mark.parametrize(
@@ -41,7 +39,7 @@ def test_every_setting_says_what_it_is(kind: type) -> None:
     ],
 )
 def test_the_prompt_style_is_resolved_by_the_model(style: Any, model: str, resolved: str) -> None:
-    assert StepsSettings(prompt_style=style, model=model).style == resolved
+    assert StepsSettings.of(prompt_style=style, model=model).style == resolved
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
@@ -58,28 +56,31 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("values", "said"), WRONG.values(), ids=WRONG)
 def test_a_wrong_setting_is_named_with_a_remedy(values: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError) as caught:
-        make_steps_settings(values, "steps.yaml")
+        make_settings(StepsSettings, values, "steps.yaml")
     assert str(caught.value).startswith("steps.yaml")
     assert said in str(caught.value)
 
 
 def test_at_least_two_examples_are_asked_for() -> None:
     with pytest.raises(InputError, match="'count': expected `int` >= 2"):
-        make_examples_settings({"count": 1}, "the command line")
+        make_settings(ExamplesSettings, {"count": 1}, "the command line")
 
 
 def test_sampling_is_changed_for_one_request_only() -> None:
-    settings = make_steps_settings({"sampling": {"conversation": {"max_tokens": 9}}}, "x")
+    settings = make_settings(StepsSettings, {"sampling": {"conversation": {"max_tokens": 9}}}, "x")
     assert settings.sampling_of("conversation") == Sampling(9)
     assert settings.sampling_of("judge") == StepsSettings().sampling_of("judge")
 
 
 def test_a_budget_in_money_needs_the_price() -> None:
-    settings = make_steps_settings({"model": "openai:m", "max_usd": 1}, "x")
+    settings = make_settings(StepsSettings, {"model": "openai:m", "max_usd": 1}, "x")
     with pytest.raises(InputError, match="the price of 'm' is not known"):
         require_price(settings)
-    priced = make_steps_settings(
-        {"model": "openai:m", "max_usd": 1, "prices": {"m": {"input": 1, "output": 2}}}, "x"
+    priced = make_settings(
+        StepsSettings,
+        {"model": "openai:m", "max_usd": 1, "prices": {"m": {"input": 1, "output": 2}}},
+        "x",
     )
     require_price(priced)
-    assert priced.budget == Budget(max_usd=1.0, price=Price(1.0, 2.0))
+    assert priced.price == Price(1.0, 2.0)
+    assert priced.budget == Budget(max_usd=1.0, prices={"m": Price(1.0, 2.0)})

@@ -39,9 +39,9 @@ async def write(
 ) -> list[WrittenSteps]:
     """What the stage yields; also in `into` where it is ended by an error."""
     done: list[WrittenSteps] = [] if into is None else into
-    chosen = StepsSettings(model="openai:some-model", **settings)
+    chosen = StepsSettings.of(model="openai:some-model", **settings)
     engine = Engine(
-        endpoint_of(server), ledger or MemoryLedger(), chosen.in_flight, budget or Budget()
+        endpoint_of(server), ledger or MemoryLedger(), chosen.model.in_flight, budget or Budget()
     )
     async with engine:
         async for written in write_steps(chosen, tasks, engine):

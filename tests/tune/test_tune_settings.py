@@ -1,18 +1,15 @@
 """The settings of a tuning: the papers' presets, what overrides them, what is refused."""
 
-from dataclasses import asdict, fields
 from typing import Any
 
 import pytest
 
-from seedstep.encode import make_encoding
 from seedstep.errors import InputError
+from seedstep.settings import flatten, make_settings, table
 from seedstep.tune import (
     PRESETS,
     Training,
     TuneSettings,
-    make_tune_settings,
-    training_of,
 )
 
 PAPER = [  # second paper, section 4.2; Tk-Instruct's released script
@@ -31,15 +28,15 @@ PAPER = [  # second paper, section 4.2; Tk-Instruct's released script
 def test_a_preset_has_the_papers_numbers(
     name: str, model: str, rate: float, batch: int, source: int, steps: str
 ) -> None:
-    settings = make_tune_settings({"preset": name}, "settings")
-    training = training_of(settings)
-    encoding = make_encoding(settings.encoding, settings.encoding_options)
-    assert (settings.model, training.learning_rate, training.batch) == (model, rate, batch)
+    settings = make_settings(TuneSettings, {"preset": name}, "settings")
+    training = settings.training
+    encoding = settings.encoding.make()
+    assert (settings.model.name, training.learning_rate, training.batch) == (model, rate, batch)
     assert (training.epochs, training.schedule, training.warmup_steps) == (2, "constant", 0)
     assert (training.weight_decay, training.bf16, training.seed) == (0.0, True, 42)
     assert (encoding.max_source, encoding.max_target) == (source, 128)
     assert (encoding.positive, encoding.negative, encoding.steps) == (2, 0, steps)
-    assert settings.limit_instances == 100
+    assert settings.used.limit_instances == 100
 
 
 def test_every_preset_is_the_papers() -> None:
@@ -48,21 +45,21 @@ def test_every_preset_is_the_papers() -> None:
 
 def test_what_is_asked_for_overrides_the_preset() -> None:
     asked = {"preset": "step-by-step-3b", "batch": 4, "encoding_options": {"positive": 1}}
-    settings = make_tune_settings(asked, "settings")
-    assert settings.batch == 4
-    assert settings.epochs == 2
-    assert settings.encoding_options == {"max_source": 1224, "max_target": 128, "positive": 1}
+    settings = make_settings(TuneSettings, asked, "settings")
+    assert settings.training.batch == 4
+    assert settings.training.epochs == 2
+    assert settings.encoding.options == {"max_source": 1224, "max_target": 128, "positive": 1}
 
 
 def test_settings_read_back_from_what_is_stored() -> None:
     asked = {"preset": "step-by-step-base", "data": ["a=5", "b:train@definition"], "lora": 8}
-    settings = make_tune_settings(asked, "settings")
-    assert make_tune_settings(asdict(settings), "tune.yaml") == settings
+    settings = make_settings(TuneSettings, asked, "settings")
+    assert make_settings(TuneSettings, flatten(settings), "tune.yaml") == settings
 
 
-def test_training_has_a_setting_for_each_of_its_fields() -> None:
-    assert training_of(TuneSettings()) == Training()
-    assert {one.name for one in fields(Training)} <= set(TuneSettings.__dataclass_fields__)
+def test_training_is_a_part_of_the_settings() -> None:
+    assert TuneSettings().training == Training()
+    assert set(table(Training)) <= set(table(TuneSettings))
 
 
 @pytest.mark.parametrize(
@@ -82,4 +79,4 @@ def test_training_has_a_setting_for_each_of_its_fields() -> None:
 )
 def test_settings_that_do_not_fit_are_named(values: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=f"(?i){said}"):
-        make_tune_settings(values, "tune.yaml")
+        make_settings(TuneSettings, values, "tune.yaml")

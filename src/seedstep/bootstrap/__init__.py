@@ -14,7 +14,7 @@ from seedstep.bootstrap.pipeline import bootstrap
 from seedstep.bootstrap.preview import preview
 from seedstep.bootstrap.records import Candidate, Generation, RejectedInstance
 from seedstep.bootstrap.seed_check import check_seeds
-from seedstep.bootstrap.settings import BootstrapSettings, make_settings, require_price
+from seedstep.bootstrap.settings import BootstrapSettings
 
 __all__ = [
     "FILTERS",
@@ -30,8 +30,6 @@ __all__ = [
     "RejectedInstance",
     "bootstrap",
     "check_seeds",
-    "make_settings",
     "preview",
     "reasons_of",
-    "require_price",
 ]

@@ -1,50 +1,61 @@
-"""The command line: one thin file a command.
+"""The command line: one thin file a command, and a table of them.
 
 Errors that users can mend are one line; Ctrl-C says how to go on.
 """
 
-import io
 import sys
 from importlib import metadata
 from typing import Annotated
 
 import typer
 
-from seedstep.cli import (
-    agreement,
-    bootstrap,
-    compare,
-    demo,
-    encode,
-    evaluate,
-    examples,
-    export,
-    init,
-    judge,
-    novelty,
-    predict,
-    push,
-    report,
-    requests,
-    review,
-    run,
-    seeds,
-    show,
-    status,
-    steps,
-    suite,
-    tune,
-)
+from seedstep.cli.commands import CommandEntry, CommandTable
+from seedstep.cli.streams import prepare_streams
 from seedstep.cli.terminal import console, errors, plain
 from seedstep.errors import SeedstepError
 
-__all__ = ["app", "main"]
+__all__ = ["COMMANDS", "app", "main"]
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+GROW = "Grow"
+STEPS = "Steps"
+TUNE = "Tune"
+EVALUATE = "Evaluate"
+PEOPLE = "People"
+RUNS = "Runs"
+
+COMMANDS = (
+    CommandEntry("bootstrap", GROW),
+    CommandEntry("seeds", GROW),
+    CommandEntry("init", GROW),
+    CommandEntry("novelty", GROW),
+    CommandEntry("suite", GROW),
+    CommandEntry("steps", STEPS),
+    CommandEntry("examples", STEPS),
+    CommandEntry("encode", TUNE),
+    CommandEntry("tune", TUNE),
+    CommandEntry("predict", EVALUATE),
+    CommandEntry("evaluate", EVALUATE),
+    CommandEntry("compare", EVALUATE),
+    CommandEntry("judge", EVALUATE),
+    CommandEntry("agreement", EVALUATE),
+    CommandEntry("review", PEOPLE),
+    CommandEntry("status", RUNS),
+    CommandEntry("show", RUNS),
+    CommandEntry("requests", RUNS),
+    CommandEntry("report", RUNS),
+    CommandEntry("export", RUNS),
+    CommandEntry("push", RUNS),
+    CommandEntry("run", RUNS),
+    CommandEntry("demo", RUNS),
 )
+"""The commands, as `seedstep --help` lists them. Each is a module of this package."""
+
+
+class _Commands(CommandTable):
+    entries = COMMANDS
+
+
+app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 def _print_version(asked: bool) -> None:
@@ -65,41 +76,11 @@ def options(
     """Instruction-tuning data from a few seed tasks, and step-by-step instructions."""
 
 
-app.command("bootstrap")(bootstrap.command)
-app.command("status")(status.command)
-app.command("show")(show.command)
-app.command("requests")(requests.command)
-app.command("encode")(encode.command)
-app.command("export")(export.command)
-app.command("push")(push.command)
-app.command("tune")(tune.command)
-app.command("report")(report.command)
-app.command("novelty")(novelty.command)
-app.command("evaluate")(evaluate.command)
-app.command("compare")(compare.command)
-app.command("judge")(judge.command)
-app.command("agreement")(agreement.command)
-app.command("predict")(predict.command)
-app.command("init")(init.command)
-app.command("suite")(suite.command)
-app.command("run")(run.command)
-app.command("demo")(demo.command)
-app.add_typer(steps.app, name="steps")
-app.add_typer(examples.app, name="examples")
-app.add_typer(seeds.app, name="seeds")
-app.add_typer(review.app, name="review")
-
-
 def main() -> None:
     """Run a command; exit with 1 after an error of the user's, 130 after an interruption."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # what the terminal has no characters for
+    prepare_streams()
     try:
         app()
     except SeedstepError as error:
         errors.print(plain(f"error: {error}", style="red"), soft_wrap=True)
         sys.exit(1)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader went away, as `head` does
-        sys.exit(0)

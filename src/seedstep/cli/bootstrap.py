@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import typer
 from rich.console import Console, Group, RenderableType
@@ -17,26 +16,9 @@ from seedstep.bootstrap import (
     BootstrapSettings,
     Candidate,
     Generation,
-    make_settings,
     preview,
-    require_price,
 )
-from seedstep.cli.options import (
-    BaseUrl,
-    Config,
-    InFlight,
-    MaxRequests,
-    MaxTokens,
-    MaxUsd,
-    Model,
-    Out,
-    SameModel,
-    Seed,
-    flags_of,
-    help_of,
-    option,
-    settings_of,
-)
+from seedstep.cli.options import COMMAND_LINE, Asked, Out, SameModel, with_settings
 from seedstep.cli.stopping import run_to_the_end
 from seedstep.cli.terminal import (
     DryRun,
@@ -50,8 +32,10 @@ from seedstep.cli.terminal import (
 from seedstep.data import require_seeds, seed_tasks
 from seedstep.errors import InputError
 from seedstep.llm import resolve_base_url
+from seedstep.llm.settings import require_price
 from seedstep.recipes import BootstrapProgress, BootstrapWatch, self_instruct_async
 from seedstep.runs import BootstrapRun
+from seedstep.settings import make_settings
 from seedstep.stages import BOOTSTRAP, open_run, tell_status
 from seedstep.stages.bootstrap import task_blocks
 
@@ -82,7 +66,7 @@ def _opening(progress: BootstrapProgress, out: Path) -> str:
     resumed = f", {progress.before} of them finished before" if progress.before else ""
     return (
         f"{out}: {settings.tasks} tasks{resumed}, model {settings.model}, "
-        f"{settings.style} prompts, window {settings.window}, {settings.in_flight} in flight"
+        f"{settings.style} prompts, window {settings.window}, {settings.model.in_flight} in flight"
     )
 
 
@@ -178,39 +162,13 @@ class _LiveWatcher:
         return Group(line, Text(_activity(progress), style="dim"))
 
 
-_option = partial(option, BootstrapSettings)
-
-
+@with_settings(BootstrapSettings)
 def command(
-    context: typer.Context,
-    out: Out = None,
-    model: Model = None,
-    base_url: BaseUrl = None,
-    prompt_style: Annotated[
-        Literal["auto", "completion", "turns", "chat"] | None, _option("prompt_style")
-    ] = None,
-    seeds: Annotated[str | None, _option("seeds")] = None,
-    tasks: Annotated[int | None, _option("tasks")] = None,
-    seed: Seed = None,
-    window: Annotated[int | None, _option("window")] = None,
-    in_flight: InFlight = None,
-    decontaminate: Annotated[
-        list[str] | None,
-        typer.Option(
-            help=help_of(BootstrapSettings, "decontaminate") + " May be given several times."
-        ),
-    ] = None,
-    max_requests: MaxRequests = None,
-    max_tokens: MaxTokens = None,
-    max_usd: MaxUsd = None,
-    same_model: SameModel = False,
-    config: Config = None,
-    dry_run: DryRun = False,
+    asked: Asked, out: Out = None, same_model: SameModel = False, dry_run: DryRun = False
 ) -> None:
     """Grow tasks from seed tasks (Self-Instruct). Run it again to go on where it stopped."""
-    asked = settings_of(make_settings, config, flags_of(context, BootstrapSettings))
-    settings = make_settings(asked, "the command line")
-    resolve_base_url(settings.model, settings.base_url)
+    settings = make_settings(BootstrapSettings, asked, COMMAND_LINE)
+    resolve_base_url(settings.model.name, settings.model.base_url)
     if dry_run:
         require_price(settings)
         _print_preview(settings)

@@ -5,22 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from seedstep.cli.scoring import (
-    Limit,
-    Names,
-    OutFile,
-    Sources,
-    Split,
-    Tasks,
-    TokenizerName,
-    Track,
-    print_left_out,
-    print_table,
-    task_choice,
-    write_or_print,
-)
+from seedstep.cli.options import COMMAND_LINE, Asked, with_settings
+from seedstep.cli.scoring import OutFile, print_left_out, print_table, write_or_print
 from seedstep.cli.terminal import console, plain
 from seedstep.evaluate.compare import Comparison, Pairing, compare_with_first
+from seedstep.evaluate.settings import ScoringSettings
 from seedstep.evaluate.tables import (
     comparison_table,
     comparison_title,
@@ -29,19 +18,15 @@ from seedstep.evaluate.tables import (
 )
 from seedstep.recipes import evaluate_systems
 from seedstep.report.figures import save_figures
+from seedstep.settings import make_settings
 from seedstep.text import escaped
 
 __all__ = ["command"]
 
 
+@with_settings(ScoringSettings, config=False)
 def command(
-    sources: Sources,
-    name: Names = None,
-    tasks: Tasks = None,
-    split: Split = None,
-    track: Track = "default",
-    limit_instances: Limit = None,
-    tokenizer: TokenizerName = "",
+    asked: Asked,
     plots: Annotated[
         Path | None,
         typer.Option(help="Draw the scores, overall and by category, into DIR.", metavar="DIR"),
@@ -52,8 +37,14 @@ def command(
     out: OutFile = None,
 ) -> None:
     """Compare the first system with the others: differences with 95% intervals, win/lose/tie."""
-    chosen = task_choice(tasks, split, track, limit_instances)
-    done = evaluate_systems(sources, name or (), chosen, tokenizer, "category")
+    settings = make_settings(ScoringSettings, asked, COMMAND_LINE)
+    done = evaluate_systems(
+        settings.systems.paths,
+        settings.systems.names,
+        settings.systems.given_tasks,
+        settings.tokenizer,
+        "category",
+    )
     pairings = compare_with_first(done.systems)
     if form == "json":
         write_or_print(comparisons_json(pairings), out)

@@ -1,7 +1,7 @@
 """`seedstep encode`: what a model is given of tasks."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,21 +9,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from seedstep.cli.options import (
-    EncodeSteps,
-    EncodingName,
-    Explanations,
-    Fit,
-    MaxSource,
-    MaxTarget,
-    Negative,
-    Position,
-    Positive,
-    StepsFrom,
-    knobs_of,
-)
+from seedstep.cli.options import COMMAND_LINE, Asked, with_settings
 from seedstep.cli.terminal import console, plain
-from seedstep.data import Task, load_tasks
+from seedstep.data import Task
 from seedstep.encode import (
     Encoded,
     Encoding,
@@ -32,13 +20,14 @@ from seedstep.encode import (
     TokenPair,
     Totals,
     decoder_texts,
-    make_encoding,
     measure,
     tokenize,
 )
+from seedstep.encode.settings import EncodeSettings
 from seedstep.errors import InputError, unknown_name
 from seedstep.inputs import with_steps
 from seedstep.llm.checkpoints import is_decoder_only, load_tokenizer
+from seedstep.settings import make_settings
 
 __all__ = [
     "command",
@@ -47,60 +36,39 @@ __all__ = [
 ]
 
 
+@with_settings(EncodeSettings, config=False)
 def command(
-    context: typer.Context,
-    tasks: Annotated[
-        Path, typer.Option(help="A SUPER-NATURALINSTRUCTIONS directory, a task file or JSON lines.")
-    ],
-    split: Annotated[str | None, typer.Option(help="The split of a directory.")] = None,
-    track: Annotated[str, typer.Option(help="The track of the split.")] = "default",
-    steps: StepsFrom = None,
-    encoding: EncodingName = "tk-instruct",
-    positive: Positive = None,
-    negative: Negative = None,
-    explanations: Explanations = None,
-    encode_steps: EncodeSteps = None,
-    position: Position = None,
-    fit: Fit = None,
-    max_source: MaxSource = None,
-    max_target: MaxTarget = None,
-    tokenizer: Annotated[
-        str | None,
-        typer.Option(help="Fit and count with a model's: local, gguf:PATH or hf:PATH_OR_ID."),
-    ] = None,
+    asked: Asked,
     show: Annotated[
         str | None, typer.Option(help="Print the prompts of a task.", metavar="TASK")
     ] = None,
-    instances: Annotated[
-        int | None,
-        typer.Option(help="Instances of a task. Default: 1 with --show, else 100.", min=1),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 42,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without bad tasks.")] = False,
 ) -> None:
     """Show what a model is given: prompt and target as text and tokens, and what did not fit."""
-    chosen = make_encoding(encoding, knobs_of(context))
+    settings = make_settings(EncodeSettings, asked, COMMAND_LINE)
+    encoding = settings.encoding.make()
+    tokenizer = settings.tokenizer
     if not show and not tokenizer:
         raise InputError("no tokenizer to count with", "add --tokenizer local, or --show TASK")
-    limit = instances or (1 if show else 100)
-    loaded = load_tasks(tasks, split, track, limit=limit, skip_bad=skip_bad).tasks
+    limit = settings.tasks.limit_instances or (1 if show else 100)
+    choice = replace(settings.tasks, limit_instances=limit)
+    loaded = choice.load().tasks
     if show:
-        loaded = (_named(loaded, show, tasks),)
-    if steps:
-        loaded = with_steps(loaded, Path(steps))
+        loaded = (_named(loaded, show, str(choice.path)),)
+    if settings.steps:
+        loaded = with_steps(loaded, Path(settings.steps))
     opened = HfTokenizer(load_tokenizer(tokenizer)) if tokenizer else None
     decoder_only = is_decoder_only(tokenizer) if tokenizer else True
     if show:
-        encoder = TaskEncoder(loaded[0], chosen, opened)
+        encoder = TaskEncoder(loaded[0], encoding, opened)
         for instance in loaded[0].instances:
-            encoded = encoder.encode(instance, seed=seed)
+            encoded = encoder.encode(instance, seed=settings.seed)
             print_encoded(encoded, opened, decoder_only=decoder_only)
     elif opened:
-        totals = measure(loaded, chosen, opened, decoder_only=decoder_only, seed=seed)
-        print_totals(totals, chosen)
+        totals = measure(loaded, encoding, opened, decoder_only=decoder_only, seed=settings.seed)
+        print_totals(totals, encoding)
 
 
-def _named(tasks: Sequence[Task], name: str, path: Path) -> Task:
+def _named(tasks: Sequence[Task], name: str, path: str) -> Task:
     for task in tasks:
         if task.id == name:
             if not task.instances:

@@ -5,21 +5,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from seedstep.cli.scoring import (
-    Limit,
-    Names,
-    OutFile,
-    Sources,
-    Split,
-    Tasks,
-    TokenizerName,
-    Track,
-    print_left_out,
-    print_table,
-    task_choice,
-    write_or_print,
-)
+from seedstep.cli.options import COMMAND_LINE, Asked, with_settings
+from seedstep.cli.scoring import OutFile, print_left_out, print_table, write_or_print
 from seedstep.cli.terminal import console
+from seedstep.evaluate.settings import ScoringSettings
 from seedstep.evaluate.tables import (
     CellTable,
     group_table,
@@ -29,22 +18,18 @@ from seedstep.evaluate.tables import (
     scores_json,
 )
 from seedstep.recipes import Evaluation, evaluate_systems
+from seedstep.settings import make_settings
 
 __all__ = ["command"]
 
 
+@with_settings(ScoringSettings, config=False)
 def command(
-    sources: Sources,
-    name: Names = None,
-    tasks: Tasks = None,
-    split: Split = None,
-    track: Track = "default",
-    limit_instances: Limit = None,
+    asked: Asked,
     by: Annotated[
         Literal["category", "task", "overall"],
         typer.Option(help="Also the scores of each category (by its published metric) or task."),
     ] = "category",
-    tokenizer: TokenizerName = "",
     form: Annotated[
         Literal["table", "json", "csv", "markdown"],
         typer.Option("--format", help="How to show it."),
@@ -52,9 +37,15 @@ def command(
     out: OutFile = None,
 ) -> None:
     """Score predictions: ROUGE-L, ROUGE-1, exact match, with 95% intervals over tasks."""
-    chosen = task_choice(tasks, split, track, limit_instances)
+    settings = make_settings(ScoringSettings, asked, COMMAND_LINE)
     grouping = None if by == "overall" else by
-    done = evaluate_systems(sources, name or (), chosen, tokenizer, grouping)
+    done = evaluate_systems(
+        settings.systems.paths,
+        settings.systems.names,
+        settings.systems.given_tasks,
+        settings.tokenizer,
+        grouping,
+    )
     if form == "table" and out is None:
         _print(done)
         return

@@ -1,32 +1,17 @@
 """`seedstep examples`: examples generated from step-by-step instructions, and ranked."""
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from seedstep.cli.options import (
-    BaseUrl,
-    Config,
-    InFlight,
-    MaxRequests,
-    MaxTokens,
-    MaxUsd,
-    Model,
-    Out,
-    SameModel,
-    Seed,
-    flags_of,
-    option,
-    required,
-    settings_of,
-)
+from seedstep.cli.options import COMMAND_LINE, Asked, Out, SameModel, required, with_settings
 from seedstep.cli.progress import end_tasks, run_tasks
 from seedstep.cli.terminal import DryRun, print_blocks, print_estimate, print_requests
 from seedstep.recipes import make_examples_async, preview_made_examples
+from seedstep.settings import make_settings
 from seedstep.stages import EXAMPLES, open_run, tell_list, tell_one, tell_status
-from seedstep.steps import ExamplesSettings, make_examples_settings
+from seedstep.steps import ExamplesSettings
 
 __all__ = ["app"]
 
@@ -37,33 +22,20 @@ app = typer.Typer(
 )
 
 
-_option = partial(option, ExamplesSettings)
-
-
 @app.callback()
+@with_settings(ExamplesSettings)
 def generate(
     context: typer.Context,
+    asked: Asked,
     out: Out = None,
-    steps: Annotated[str | None, _option("steps")] = None,
-    count: Annotated[int | None, _option("count")] = None,
-    limit: Annotated[int | None, _option("limit")] = None,
-    model: Model = None,
-    base_url: BaseUrl = None,
-    seed: Seed = None,
-    in_flight: InFlight = None,
-    max_requests: MaxRequests = None,
-    max_tokens: MaxTokens = None,
-    max_usd: MaxUsd = None,
     same_model: SameModel = False,
-    config: Config = None,
     dry_run: DryRun = False,
 ) -> None:
     """Generate examples for each task that has an instruction, and choose two of them."""
     if context.invoked_subcommand:
         return
-    asked = settings_of(make_examples_settings, config, flags_of(context, ExamplesSettings))
     if dry_run:
-        _print_preview(make_examples_settings(asked, "the command line"))
+        _print_preview(make_settings(ExamplesSettings, asked, COMMAND_LINE))
         return
     out = required(out)
     again = f"seedstep examples --out {out}"

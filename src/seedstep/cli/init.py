@@ -1,7 +1,6 @@
 """`seedstep init`: a commented configuration file to start from."""
 
 import textwrap
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from seedstep.bootstrap import BootstrapSettings
 from seedstep.cli.terminal import console, plain
 from seedstep.data import write_atomically
 from seedstep.errors import InputError
+from seedstep.settings import flatten, table
 
 __all__ = ["command"]
 
@@ -33,9 +33,9 @@ def command(
 
 def _text() -> str:
     parts = ["# Settings of `seedstep bootstrap`. Flags on the command line override them.\n"]
-    defaults = asdict(BootstrapSettings())
-    for one in fields(BootstrapSettings):
-        comment = textwrap.wrap(one.metadata["help"], 78)
-        value = yaml.safe_dump({one.name: defaults[one.name]})
+    defaults = flatten(BootstrapSettings())
+    for name, found in table(BootstrapSettings).items():
+        comment = textwrap.wrap(found.help, 78)
+        value = yaml.safe_dump({name: defaults[name]})
         parts.append("".join(f"# {line}\n" for line in comment) + value)
     return "\n".join(parts)

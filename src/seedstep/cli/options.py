@@ -1,78 +1,65 @@
-"""Flags that several commands have, and how flags and a file become settings.
+"""How the settings of a stage become the flags of its command, and flags and a file settings.
 
 Example::
 
-    def command(context: typer.Context, model: Model = None, config: Config = None) -> None:
-        asked = settings_of(make_settings, config, flags_of(context, BootstrapSettings))
+    @with_settings(BootstrapSettings)
+    def command(asked: Asked, out: Out = None) -> None:
+        settings = make_settings(BootstrapSettings, asked, COMMAND_LINE)
 """
 
+import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, is_dataclass
+from functools import wraps
 from pathlib import Path
-from types import MappingProxyType
-from typing import Annotated, Any, Literal, Protocol
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origin
 
 import typer
+import yaml
 
-from seedstep.encode import ENCODINGS, StepsKind
 from seedstep.errors import InputError
-from seedstep.llm.settings import HELP
 from seedstep.runs import read_yaml
+from seedstep.settings import Setting, make_settings, table
 
 __all__ = [
-    "BaseUrl",
-    "Config",
-    "EncodeSteps",
-    "EncodingName",
-    "Explanations",
-    "Fit",
-    "InFlight",
-    "MaxRequests",
-    "MaxSource",
-    "MaxTarget",
-    "MaxTokens",
-    "MaxUsd",
-    "Model",
-    "Negative",
+    "COMMAND_LINE",
+    "Asked",
     "Out",
-    "Position",
-    "Positive",
     "SameModel",
-    "Seed",
-    "StepsFrom",
-    "flags_of",
-    "help_of",
-    "knobs_of",
+    "flag_names",
     "names_of",
-    "option",
     "option_of",
     "required",
-    "settings_of",
+    "with_settings",
 ]
 
+Asked = dict[str, Any]
+"""The settings that a user named, by name. `with_settings` gives them to a command."""
 
-def _option(name: str) -> Any:
-    return typer.Option(help=HELP[name]["help"])
-
+COMMAND_LINE = "the command line"
+"""Where a wrong flag stands."""
 
 Out = Annotated[Path | None, typer.Option(help="The run's directory, made if needed.")]
-Model = Annotated[str | None, _option("model")]
-BaseUrl = Annotated[str | None, _option("base_url")]
-Seed = Annotated[int | None, _option("seed")]
-InFlight = Annotated[int | None, _option("in_flight")]
-MaxRequests = Annotated[int | None, _option("max_requests")]
-MaxTokens = Annotated[int | None, _option("max_tokens")]
-MaxUsd = Annotated[float | None, _option("max_usd")]
 SameModel = Annotated[
     bool, typer.Option("--same-model", help="Go on with a run at another --base-url: same model.")
 ]
-Config = Annotated[Path | None, typer.Option(help="Settings in a YAML file.")]
+
+_CONFIG = "config"
+_Config = Annotated[Path | None, typer.Option(help="Settings in a YAML file.")]
+
+Make = Callable[[Mapping[str, Any], str], object]
 
 
-def help_of(kind: type, name: str) -> str:
-    """What the settings of this kind say about one of them."""
-    found = {one.name: one for one in fields(kind)}
-    return str(found[name].metadata["help"])
+def required(out: Path | None) -> Path:
+    """The directory of a run.
+
+    Raises:
+        InputError: none is named.
+    """
+    if out is None:
+        raise InputError("no directory for the run", "add --out DIR")
+    return out
 
 
 class _Entry(Protocol):
@@ -94,105 +81,181 @@ def option_of(table: Mapping[str, _Entry], what: str, *flags: str) -> Any:
     return typer.Option(*flags, help=f"{what}: {meanings}.")
 
 
-def option(kind: type, name: str, *flags: str) -> Any:
-    """A flag for one of the settings of this kind; `flags` where it has another name."""
-    return typer.Option(*flags, help=help_of(kind, name))
+def with_settings(
+    *kinds: type, make: Make | None = None, config: bool = True
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A decorator that gives a command the flags of settings records in place of `asked`.
 
-
-def flags_of(context: typer.Context, *kinds: type) -> dict[str, Any]:
-    """What a command was given of the settings of these kinds; None of those that it was not given.
-
-    A parameter for a setting has its name.
+    The command's parameter `asked` gets the settings that the flags and the file after `--config`
+    name; without `config` there is no such flag. `make` makes settings of them, and raises
+    InputError if they do not fit; by default they are those of the first of `kinds`.
     """
-    return {one.name: context.params.get(one.name) for kind in kinds for one in fields(kind)}
+    flags = [flag for kind in kinds for found in table(kind).values() for flag in _flags(found)]
+    check: Make = make or (lambda values, source: make_settings(kinds[0], values, source))
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def run(**given: Any) -> None:
+            named = _collected(flags, given)
+            file = given.pop(_CONFIG) if config else None
+            others = {key: given[key] for key in given if key not in parameters}
+            command(asked=_asked(check, file, named), **others)
+
+        parameters = {flag.parameter for flag in flags}
+        signature = _signature(command, flags, config=config)
+        run.__signature__ = signature  # type: ignore[attr-defined]  # typer reads it
+        run.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
+        return run
+
+    return decorate
 
 
-def required(out: Path | None) -> Path:
-    """The directory of a run.
-
-    Raises:
-        InputError: none is named.
-    """
-    if out is None:
-        raise InputError("no directory for the run", "add --out DIR")
-    return out
+def flag_names(kind: type) -> dict[str, tuple[str, ...]]:
+    """The flags of each setting of a record, by its name; an argument is named as in the usage."""
+    return {
+        found.name: tuple(name for flag in _flags(found) for name in flag.names)
+        for found in table(kind).values()
+    }
 
 
-def settings_of(
-    make: Callable[[Mapping[str, Any], str], object],
-    config: Path | None,
-    flags: Mapping[str, Any],
-) -> dict[str, Any]:
-    """The settings that a file and the flags name; a flag that is None or an empty list names none,
-    and one with several names adds to those of the file.
+@dataclass(frozen=True, slots=True)
+class _Flag:
+    """A flag of a command. `key` is the key of the setting's mapping that it gives, if it does."""
 
-    `make` is how a stage makes its settings.
+    setting: Setting
+    parameter: str
+    names: tuple[str, ...]
+    annotation: Any
+    key: str = ""
+
+
+def _flags(found: Setting) -> list[_Flag]:
+    """The flag of a setting; of a mapping with known keys, one for each of them."""
+    own = [] if found.keys and not found.combine else [_flag(found, found)]
+    keys = table(found.keys).values() if found.keys else ()
+    return [*own, *(_flag(found, key, key=key.name) for key in keys)]
+
+
+def _flag(found: Setting, shown: Setting, *, key: str = "") -> _Flag:
+    kind = _flag_type(shown.kind)
+    names = shown.flags or (f"--{shown.name.replace('_', '-')}",)
+    default = "" if key else _default(shown)
+    help_text = f"{shown.help}{default}"
+    if not names[0].startswith("--"):
+        info: Any = typer.Argument(help=help_text, metavar=names[0], show_default=False)
+        return _Flag(found, shown.name, names, Annotated[kind | None, info])
+    if get_origin(kind) is list:
+        help_text += " May be given several times."
+    written = (
+        [f"{name}/--no-{name.removeprefix('--')}" for name in names] if kind is bool else names
+    )
+    info = typer.Option(*written, help=help_text, metavar=_metavar(shown), show_default=False)
+    parameter = names[0].removeprefix("--").replace("-", "_")
+    return _Flag(found, parameter, names, Annotated[kind | None, info], key)
+
+
+def _flag_type(kind: Any) -> Any:
+    """The type of a flag's value for a setting of this type."""
+    origin = get_origin(kind)
+    if origin is Annotated:
+        return _flag_type(get_args(kind)[0])
+    if origin in (Union, UnionType):
+        (inner,) = (each for each in get_args(kind) if each is not NoneType)
+        return _flag_type(inner)
+    if origin in (list, tuple):
+        return list[_flag_type(get_args(kind)[0])]  # type: ignore[misc]  # made while it runs
+    if origin is dict or is_dataclass(kind):
+        return str
+    return kind
+
+
+def _metavar(shown: Setting) -> str | None:
+    is_mapping = get_origin(shown.kind) is dict and not shown.combine
+    return "YAML" if is_mapping and shown.metavar is None else shown.metavar
+
+
+def _default(shown: Setting) -> str:
+    """What the help says of a default, where it does not speak of it and there is any."""
+    if "Default:" in shown.help or shown.default is None or shown.default is False:
+        return ""
+    if shown.default is True:
+        return " Default: yes."
+    if isinstance(shown.default, str | int | float):
+        return f" Default: {shown.default}."
+    return ""
+
+
+def _signature(
+    command: Callable[..., None], flags: list[_Flag], *, config: bool
+) -> inspect.Signature:
+    """The parameters of a command with those of the flags in place of `asked`."""
+    given = [
+        inspect.Parameter(
+            flag.parameter, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=flag.annotation
+        )
+        for flag in flags
+    ]
+    if config:
+        given.append(
+            inspect.Parameter(
+                _CONFIG, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_Config
+            )
+        )
+    parameters = []
+    for each in inspect.signature(command).parameters.values():
+        one_or_more = given if each.name == "asked" else [each]
+        parameters += [
+            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in one_or_more
+        ]
+    return inspect.Signature(parameters)
+
+
+def _collected(flags: list[_Flag], given: Mapping[str, Any]) -> Asked:
+    """The settings that flags name. A flag that is None or an empty list names none."""
+    named: Asked = {}
+    keys: dict[str, dict[str, Any]] = {}
+    for flag in flags:
+        value = given[flag.parameter]
+        if value in (None, [], ()):
+            continue
+        if flag.key:
+            keys.setdefault(flag.setting.name, {})[flag.key] = value
+        elif get_origin(flag.setting.kind) is dict and not flag.setting.combine:
+            named[flag.setting.name] = _mapping(flag, value)
+        else:
+            named[flag.setting.name] = value
+    for found in {flag.setting.name: flag.setting for flag in flags if flag.setting.keys}.values():
+        if found.combine and (found.name in named or found.name in keys):
+            named[found.name] = found.combine(named.get(found.name), keys.get(found.name, {}))
+        elif found.name in keys:
+            named[found.name] = keys[found.name]
+    return named
+
+
+def _mapping(flag: _Flag, text: str) -> dict[str, Any]:
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        value = None
+    if not isinstance(value, dict):
+        what = f"{flag.names[0]} {text}: not `name: value` in braces"
+        raise InputError(what, f"write it as in: {flag.setting.help}")
+    return value
+
+
+def _asked(make: Make, config: Path | None, named: Asked) -> Asked:
+    """The settings that a file and the flags name; a mapping adds to that of the file.
 
     Raises:
         InputError: the file can't be read, or a setting does not fit; it says which of the two.
     """
     asked = read_yaml(config) if config else {}
     make(asked, str(config))
-    for name, value in flags.items():
-        if isinstance(value, Mapping) and isinstance(in_file := asked.get(name), Mapping):
+    for name, value in named.items():
+        in_file = asked.get(name)
+        if isinstance(value, Mapping) and isinstance(in_file, Mapping):
             asked[name] = {**in_file, **value}
-        elif value not in (None, [], ()):
+        else:
             asked[name] = value
-    make(asked, "the command line")
+    make(asked, COMMAND_LINE)
     return asked
-
-
-EncodingName = Annotated[
-    str, typer.Option(help=f"How a prompt is made: {', '.join(ENCODINGS)}.", metavar="NAME")
-]
-Positive = Annotated[int | None, typer.Option(help="Positive examples in a prompt.")]
-Negative = Annotated[int | None, typer.Option(help="Negative examples in a prompt.")]
-Explanations = Annotated[
-    bool | None,
-    typer.Option("--explanations/--no-explanations", help="Explanations in the examples."),
-]
-EncodeSteps = Annotated[
-    StepsKind | None,
-    typer.Option(help="The step-by-step instruction in a prompt, or none."),
-]
-Position = Annotated[
-    Literal["prepend", "append"] | None,
-    typer.Option(help="Steps before the definition, or after it."),
-]
-Fit = Annotated[
-    Literal["safe", "fidelity"] | None,
-    typer.Option(
-        help="What becomes of a prompt that is too long. safe: drop examples, then steps, then the "
-        "end of the input. fidelity: cut its end, as Tk-Instruct's released code does."
-    ),
-]
-MaxSource = Annotated[int | None, typer.Option(help="Tokens of a prompt, at the most.")]
-MaxTarget = Annotated[int | None, typer.Option(help="Tokens of an answer, at the most.")]
-StepsFrom = Annotated[
-    str | None,
-    typer.Option(
-        "--steps",
-        help="Step-by-step instructions: a run of `seedstep steps`, JSON lines as it exports, or "
-        "`superni`, those that come with seedstep.",
-    ),
-]
-
-KNOBS = MappingProxyType(
-    {
-        "positive": "positive",
-        "negative": "negative",
-        "explanations": "explanations",
-        "encode_steps": "steps",
-        "position": "position",
-        "fit": "fit",
-        "max_source": "max_source",
-        "max_target": "max_target",
-    }
-)
-"""Parameters of a command, and what they turn of an encoding."""
-
-
-def knobs_of(context: typer.Context) -> dict[str, Any]:
-    """What the flags turn of an encoding, by its fields."""
-    given = {field: context.params.get(name) for name, field in KNOBS.items()}
-    return {field: value for field, value in given.items() if value is not None}

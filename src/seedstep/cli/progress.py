@@ -113,7 +113,7 @@ class _Watch:
         before = f", {progress.before} of them done before" if progress.before else ""
         line = (
             f"{self._out}: {progress.wanted} tasks{before}, model {settings.model}, "
-            f"{settings.in_flight} in flight"
+            f"{settings.model.in_flight} in flight"
         )
         self._bar.say(plain(line))
         self._bar.show(progress.done, progress.wanted, _activity(progress))

@@ -1,29 +1,20 @@
 """`seedstep steps`: step-by-step instructions for tasks, and what comes of them."""
 
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from seedstep.cli.options import (
-    BaseUrl,
-    Config,
-    InFlight,
-    MaxRequests,
-    MaxTokens,
-    MaxUsd,
-    Model,
+    COMMAND_LINE,
+    Asked,
     Out,
     SameModel,
-    Seed,
-    flags_of,
     names_of,
-    option,
     option_of,
     required,
-    settings_of,
+    with_settings,
 )
 from seedstep.cli.progress import end_tasks, run_tasks
 from seedstep.cli.terminal import (
@@ -41,11 +32,13 @@ from seedstep.recipes import (
     take_superni,
     write_instructions_async,
 )
+from seedstep.settings import make_settings
 from seedstep.stages import STEPS, open_run, tell_list, tell_one, tell_status
 from seedstep.steps import (
+    ImportSettings,
     Part,
     StepsSettings,
-    make_steps_settings,
+    SuperniSettings,
     measure,
 )
 
@@ -76,42 +69,20 @@ app = typer.Typer(
 )
 
 
-_option = partial(option, StepsSettings)
-
-
 @app.callback()
+@with_settings(StepsSettings)
 def write(
     context: typer.Context,
+    asked: Asked,
     out: Out = None,
-    tasks: Annotated[str | None, _option("tasks")] = None,
-    split: Annotated[str | None, _option("split")] = None,
-    track: Annotated[str | None, _option("track")] = None,
-    limit: Annotated[int | None, _option("limit")] = None,
-    model: Model = None,
-    base_url: BaseUrl = None,
-    prompt_style: Annotated[
-        Literal["auto", "completion", "chat"] | None, _option("prompt_style", "--style")
-    ] = None,
-    refine: Annotated[Literal["full", "none"] | None, _option("refine")] = None,
-    repairs: Annotated[int | None, _option("repairs")] = None,
-    judge: Annotated[str | None, _option("judge")] = None,
-    judge_base_url: Annotated[str | None, _option("judge_base_url")] = None,
-    seed: Seed = None,
-    in_flight: InFlight = None,
-    max_requests: MaxRequests = None,
-    max_tokens: MaxTokens = None,
-    max_usd: MaxUsd = None,
     same_model: SameModel = False,
-    skip_bad: Annotated[bool | None, _option("skip_bad", "--skip-bad")] = None,
-    config: Config = None,
     dry_run: DryRun = False,
 ) -> None:
     """Write a step-by-step instruction for each task. Run it again to go on where it stopped."""
     if context.invoked_subcommand:
         return
-    asked = settings_of(make_steps_settings, config, flags_of(context, StepsSettings))
     if dry_run:
-        _print_preview(make_steps_settings(asked, "the command line"))
+        _print_preview(make_settings(StepsSettings, asked, COMMAND_LINE))
         return
     out = required(out)
     again = f"seedstep steps --out {out}"
@@ -177,21 +148,15 @@ def write_export(
 
 
 @app.command("import")
+@with_settings(ImportSettings, config=False)
 def take_over(
     path: Annotated[
         Path, typer.Argument(help="JSON lines with `task`, and `text` or `steps`.", metavar="FILE")
     ],
-    tasks: Annotated[str, _option("tasks")],
     out: Annotated[Path, typer.Option(help="A new directory for the run.")],
-    split: Annotated[str | None, _option("split")] = None,
-    track: Annotated[str | None, _option("track")] = None,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Go on without lines and tasks that are wrong.")
-    ] = False,
+    asked: Asked,
 ) -> None:
     """Take over instructions that people or another tool wrote, and check them."""
-    flags = {"tasks": tasks, "split": split, "track": track, "skip_bad": skip_bad or None}
-    asked = {name: value for name, value in flags.items() if value is not None}
     problems = import_instructions(path, out, asked)
     with open_run(out, STEPS) as run:
         print_blocks(tell_status(run))
@@ -200,15 +165,12 @@ def take_over(
 
 
 @app.command("superni")
+@with_settings(SuperniSettings, config=False)
 def take_package(
-    tasks: Annotated[str, typer.Option(help="A clone of SUPER-NATURALINSTRUCTIONS.")],
-    out: Annotated[Path, typer.Option(help="A new directory for the run.")],
-    split: Annotated[str | None, _option("split")] = None,
-    track: Annotated[str | None, _option("track")] = None,
+    out: Annotated[Path, typer.Option(help="A new directory for the run.")], asked: Asked
 ) -> None:
     """Make a run of the instructions for SUPER-NATURALINSTRUCTIONS that come with seedstep."""
-    flags = {"tasks": tasks, "split": split, "track": track}
-    missing = take_superni(out, {name: value for name, value in flags.items() if value is not None})
+    missing = take_superni(out, asked)
     with open_run(out, STEPS) as run:
         print_blocks(tell_status(run))
     if missing:

@@ -14,9 +14,13 @@ from typing import Any, TypeVar
 
 import typer
 
+from seedstep.cli.streams import reader_has_gone, when_reader_goes
 from seedstep.cli.terminal import console, errors
 
-__all__ = ["run_to_the_end", "stop_flag"]
+__all__ = ["run_to_the_end", "stop_flag", "stopped_status"]
+
+INTERRUPTED = 130
+"""The exit status after a signal."""
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -24,7 +28,10 @@ T = TypeVar("T")
 
 
 def run_to_the_end(work: Coroutine[Any, Any, T], again: str) -> T:
-    """Run to the end, or to a signal; then `again` is the command that goes on, and we exit."""
+    """Run to the end, or until a signal comes or the reader of the output goes away.
+
+    `again` is the command that goes on; it is told before the command exits.
+    """
     return asyncio.run(_run(work, again))
 
 
@@ -54,14 +61,20 @@ async def _run(work: Coroutine[Any, Any, T], again: str) -> T:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as it is under nohup
             loop.add_signal_handler(number, stop)
     try:
-        return await task
+        with when_reader_goes(lambda: loop.call_soon_threadsafe(task.cancel)):
+            return await task
     except asyncio.CancelledError:
         errors.print(
             f"Stopped. All that came back is kept; go on with: {again}",
             markup=False,
             soft_wrap=True,
         )
-        raise typer.Exit(130) from None
+        raise typer.Exit(stopped_status()) from None
+
+
+def stopped_status() -> int:
+    """The exit status of a command that was stopped: 0 where nobody reads its output any more."""
+    return 0 if reader_has_gone() else INTERRUPTED
 
 
 def _let_go(terminals: Sequence[int]) -> None:
@@ -86,6 +99,7 @@ def stop_flag(notice: str) -> Iterator[Callable[[], bool]]:
         errors.print(f"\n{notice}", markup=False)
 
     with ExitStack() as restored:
+        restored.enter_context(when_reader_goes(stop))
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 restored.callback(signal.signal, number, signal.signal(number, stop))

@@ -1,5 +1,6 @@
 """Task records, and the files that they are read from and written to."""
 
+from seedstep.data.choice import TaskChoice
 from seedstep.data.files import (
     files_in,
     make_folder,
@@ -39,6 +40,7 @@ __all__ = [
     "SeedFile",
     "TableRow",
     "Task",
+    "TaskChoice",
     "TaskFiles",
     "evaluation_items",
     "files_in",

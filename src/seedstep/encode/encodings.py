@@ -12,6 +12,8 @@ from typing import Annotated, Literal, Protocol
 
 from msgspec import Meta
 
+from seedstep.settings import setting
+
 __all__ = [
     "ChatFrame",
     "Dropped",
@@ -42,17 +44,25 @@ class Encoding:
     A layout may have no place for examples and steps, and may not have the fit "fidelity".
     """
 
-    layout: str = "tk-instruct"
-    task_name: bool = False
-    definition: bool = True
-    positive: Number = 2
-    negative: Number = 0
-    explanations: bool = False
-    steps: StepsKind = "none"
-    position: Literal["prepend", "append"] = "prepend"
-    fit: Literal["safe", "fidelity"] = "safe"
-    max_source: Tokens = 1024
-    max_target: Tokens = 128
+    layout: str = setting("tk-instruct", "How the parts of a prompt are put together.")
+    task_name: bool = setting(False, "The task's name in a prompt.")
+    definition: bool = setting(True, "The task's definition in a prompt.")
+    positive: Number = setting(2, "Positive examples in a prompt.")
+    negative: Number = setting(0, "Negative examples in a prompt.")
+    explanations: bool = setting(False, "Explanations in the examples.")
+    steps: StepsKind = setting(
+        "none", "The step-by-step instruction in a prompt, or none.", flags=("--encode-steps",)
+    )
+    position: Literal["prepend", "append"] = setting(
+        "prepend", "Steps before the definition, or after it."
+    )
+    fit: Literal["safe", "fidelity"] = setting(
+        "safe",
+        "What becomes of a prompt that is too long. safe: drop examples, then steps, then the "
+        "end of the input. fidelity: cut its end, as Tk-Instruct's released code does.",
+    )
+    max_source: Tokens = setting(1024, "Tokens of a prompt, at the most.")
+    max_target: Tokens = setting(128, "Tokens of an answer, at the most.")
 
 
 @dataclass(frozen=True, slots=True)

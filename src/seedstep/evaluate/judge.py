@@ -13,16 +13,18 @@ Example::
 """
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from seedstep.data import Task
-from seedstep.llm import Engine, Failure, Message, Request, Sampling, Schema
+from seedstep.evaluate.settings import SystemChoice
+from seedstep.llm import Budget, Engine, Failure, Message, Request, Sampling, Schema
 from seedstep.llm.order import AHEAD, in_order
-from seedstep.llm.settings import Asking, Count, explained, make_settings_of
+from seedstep.llm.settings import AskedModel, AskingSettings, sampling_setting
 from seedstep.prompts import render
+from seedstep.settings import SEED, Count, part, setting
 from seedstep.text import answer, json_object
 
 __all__ = [
@@ -35,7 +37,6 @@ __all__ = [
     "Question",
     "SystemAnswers",
     "judge_answers",
-    "make_judge_settings",
     "preference_question",
     "rating_question",
     "read_verdict",
@@ -48,56 +49,22 @@ SAMPLING: Mapping[str, Sampling] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class JudgeSettings(Asking):
+class JudgeSettings(AskingSettings):
     """How answers are judged; always as a conversation."""
 
     SAMPLING: ClassVar[Mapping[str, Sampling]] = SAMPLING
 
-    sources: tuple[str, ...] = field(
-        default=(), metadata=explained("Runs of `seedstep predict`, and files of predictions.")
+    model: AskedModel = part(AskedModel)
+    systems: SystemChoice = part(SystemChoice)
+    limit: Count | None = setting(None, "Number of instances, the first ones. Default: all.")
+    seed: int = setting(42, SEED)
+    mode: Literal["rating", "pairwise"] = setting(
+        "rating",
+        "rating: each answer on Self-Instruct's levels A to D, beside the reference. "
+        "pairwise: the first system against each of the others, in both orders.",
     )
-    names: tuple[str, ...] = field(
-        default=(), metadata=explained("Which predictions of the runs. Default: all.")
-    )
-    tasks: str | None = field(
-        default=None,
-        metadata=explained("The tasks that were predicted. Needed for files; runs have their own."),
-    )
-    split: str | None = field(
-        default=None, metadata=explained("Split of a directory, such as test.")
-    )
-    track: str = field(
-        default="default", metadata=explained("Directory of the split: default, xlingual.")
-    )
-    limit_instances: Count | None = field(
-        default=None, metadata=explained("Judge the first so many instances of each task.")
-    )
-    limit: Count | None = field(
-        default=None, metadata=explained("Number of instances, the first ones. Default: all.")
-    )
-    mode: Literal["rating", "pairwise"] = field(
-        default="rating",
-        metadata=explained(
-            "rating: each answer on Self-Instruct's levels A to D, beside the reference. "
-            "pairwise: the first system against each of the others, in both orders."
-        ),
-    )
-    sampling: dict[str, Any] = field(
-        default_factory=dict,
-        metadata=explained(
-            "Sampling parameters by request (verdict, again), where they shall differ from "
-            "seedstep's own: {verdict: {temperature: 0.5}}."
-        ),
-    )
-
-
-def make_judge_settings(values: Mapping[str, Any], source: str) -> JudgeSettings:
-    """Settings from named values, all others as they are by default.
-
-    Raises:
-        InputError: a name is not known or a value does not fit; `source` says where it stands.
-    """
-    return make_settings_of(JudgeSettings, values, source)
+    budget: Budget = part(Budget)
+    sampling: dict[str, Any] = sampling_setting(SAMPLING, "{verdict: {temperature: 0.5}}")
 
 
 SHOWN_REFERENCES = 5
@@ -182,7 +149,7 @@ def judge_answers(
         _judged(settings, task, answers, engine, place)
         for place, task in enumerate(islice(instances, settings.limit))
     )
-    return in_order(items, AHEAD * settings.in_flight)
+    return in_order(items, AHEAD * settings.model.in_flight)
 
 
 async def _judged(

@@ -24,6 +24,7 @@ from seedstep.bootstrap.settings import PAPER_SAMPLING
 from seedstep.errors import InputError, MissingExtraError, UnreachableError, first_line
 from seedstep.exports.rows import ExportRow
 from seedstep.runs import BootstrapRun
+from seedstep.settings import flatten
 from seedstep.text import as_entities, markdown_table
 
 __all__ = [
@@ -128,7 +129,7 @@ def _header(rows: int, title: str, licence: str) -> str:
 
 
 def _settings(settings: BootstrapSettings) -> Iterator[tuple[str, object]]:
-    values = asdict(settings)
+    values = flatten(settings)
     yield from ((name, values[name]) for name in SHOWN)
     yield "prompt_style", settings.style
     for request in PAPER_SAMPLING:

@@ -32,7 +32,7 @@ def export_lines(run: StepsRun, out: Path) -> int:
     Raises:
         RunError: the file can't be written.
     """
-    model = run.settings.model
+    model = run.settings.model.name
     return write_in_parts(out, (_line(entry, model) for entry in run.entries()))
 
 
@@ -61,7 +61,7 @@ def export_task_files(run: StepsRun, out: Path) -> tuple[int, int]:
 
 
 def _sources(run: StepsRun) -> Iterator[tuple[str, Path]]:
-    path = Path(run.settings.tasks or "")
+    path = Path(run.settings.chosen.path or "")
     folder = path / "tasks" if (path / "tasks").is_dir() else path
     files = folder.glob("*.json") if folder.is_dir() else [path]
     for file in files:

@@ -22,7 +22,6 @@ from seedstep.llm import (
     Failure,
     Ledger,
     Message,
-    ModelRef,
     Request,
     Spent,
     open_model,
@@ -88,7 +87,7 @@ async def ask_server(
         BudgetReached: the budget is spent; all before the first that is missing were yielded.
     """
     asking = _asking(settings, work, engine, tokenizer)
-    async with aclosing(in_order(asking, AHEAD * settings.in_flight)) as answers:
+    async with aclosing(in_order(asking, AHEAD * settings.model.in_flight)) as answers:
         async for answer in answers:
             yield [answer]
 
@@ -160,7 +159,7 @@ def _is_shortened(encoded: Encoded) -> bool:
 
 def copy_answers(settings: SystemSettings, work: Iterable[TaskWork]) -> Iterator[list[Answer]]:
     """Yield what a baseline copies, task by task."""
-    ref = ModelRef.parse(settings.model)
+    ref = settings.model.ref
     copy = ref.provider.copies[ref.name]
     for task_work in work:
         copied = [
@@ -215,9 +214,10 @@ async def _of_server(
     opened: Opened,
 ) -> AsyncGenerator[list[Answer]]:
     fit = HfTokenizer(load_tokenizer(settings.tokenizer)) if settings.tokenizer else None
+    model = settings.model
     async with (
-        open_model(settings.model, settings.base_url, settings.in_flight, identity_url) as endpoint,
-        Engine(endpoint, ledger, settings.in_flight, settings.budget, spent) as engine,
+        open_model(model.name, model.base_url, model.in_flight, identity_url) as endpoint,
+        Engine(endpoint, ledger, model.in_flight, settings.budget, spent, settings.price) as engine,
     ):
         await engine.check()
         opened(engine.stats, "")
@@ -230,7 +230,7 @@ async def _of_checkpoint(
     settings: SystemSettings, work: Sequence[TaskWork], opened: Opened
 ) -> AsyncGenerator[list[Answer]]:
     checkpoint, tokenizer = await asyncio.to_thread(_load, settings)
-    note = checkpoint.note and f"{checkpoint_of(settings.model)}: {checkpoint.note}"
+    note = checkpoint.note and f"{checkpoint_of(settings.model.name)}: {checkpoint.note}"
     opened(None, note)
     answers = ask_checkpoint(settings, work, checkpoint, tokenizer)
     async with aclosing(_in_thread(answers)) as batches:
@@ -239,14 +239,14 @@ async def _of_checkpoint(
 
 
 def _load(settings: SystemSettings) -> tuple["Checkpoint", HfTokenizer]:
-    tokenizer = load_tokenizer(settings.model)  # raises where transformers is not installed
+    tokenizer = load_tokenizer(settings.model.name)  # raises where transformers is not installed
     from transformers.utils import logging
 
     from seedstep.infer.generate import Checkpoint
 
     logging.disable_progress_bar()
     checkpoint = Checkpoint(
-        load_model(settings.model, dtype="bfloat16" if settings.bf16 else "float32"),
+        load_model(settings.model.name, dtype="bfloat16" if settings.bf16 else "float32"),
         tokenizer,
         new_tokens=settings.max_new_tokens,
         stop=settings.stop_texts,

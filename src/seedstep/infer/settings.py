@@ -1,39 +1,28 @@
-"""The configuration of predictions: on which tasks, and by which system.
+"""The configuration of a system that predicts. `seedstep.data.TaskChoice` says on which tasks.
 
 A system is a model with a way of asking it. Many systems predict the same tasks, so that they can
 be compared.
 
 Example::
 
-    ChosenTasks(tasks="natural-instructions", split="test", limit_instances=100)
-    SystemSettings(model="hf:checkpoints/tuned", encoding=ENCODINGS["steps"], steps="runs/steps")
+    SystemSettings.of(model="hf:checkpoints/tuned", encoding="steps", steps="runs/steps")
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
-from seedstep.encode import Encoding, named_layout
+from seedstep.encode import ENCODINGS, Encoding, make_encoding, named_layout
+from seedstep.encode.settings import steps_setting
 from seedstep.errors import InputError
-from seedstep.llm import ModelRef, Price, Sampling, default_prompt_style
-from seedstep.llm.settings import (
-    HELP,
-    Count,
-    Dollars,
-    Spending,
-    convert_settings,
-    explained,
-    make_settings_of,
-    override,
-)
+from seedstep.llm import Budget, ModelRef, Sampling, default_prompt_style
+from seedstep.llm.settings import AskedModel, AskingSettings, override
+from seedstep.settings import Count, Place, part, setting
 
 __all__ = [
-    "ChosenTasks",
     "SystemKind",
     "SystemSettings",
-    "make_chosen_tasks",
-    "make_system_settings",
 ]
 
 SystemKind = Literal["baseline", "checkpoint", "server"]
@@ -43,116 +32,94 @@ PREDICTION = Sampling(max_tokens=128)
 """Greedy, 128 new tokens at the most (section 4.2; Wang et al., 2022, section 5)."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChosenTasks:
-    """The tasks and instances that a run of predictions is about."""
-
-    tasks: str | None = field(
-        default=None,
-        metadata=explained(
-            "The tasks: a SUPER-NATURALINSTRUCTIONS directory or task file, or JSON lines with "
-            "a definition (or instruction) and instances."
-        ),
-    )
-    split: str | None = field(
-        default=None, metadata=explained("Split of a directory, such as test. Default: all tasks.")
-    )
-    track: str = field(
-        default="default", metadata=explained("Directory of the split: default, xlingual.")
-    )
-    limit_tasks: Count | None = field(
-        default=None, metadata=explained("Number of tasks, the first ones. Default: all.")
-    )
-    limit_instances: Count | None = field(
-        default=None,
-        metadata=explained("Instances of each task, the first ones. Default: all."),
-    )
-    skip_bad: bool = field(
-        default=False, metadata=explained("Go on without tasks that can't be read.")
-    )
+def _encoding_of(name: str | None, knobs: dict[str, Any]) -> dict[str, Any]:
+    """The named encoding with these knobs turned; without a name, the knobs alone."""
+    return knobs if name is None else asdict(make_encoding(name, knobs))
 
 
 @dataclass(frozen=True, slots=True)
-class SystemSettings(Spending):
+class SystemSettings(AskingSettings):
     """A model, how it is asked, and what it may cost."""
 
     SAMPLING: ClassVar[Mapping[str, Sampling]] = MappingProxyType({"prediction": PREDICTION})
 
-    model: str = field(
-        default="local",
-        metadata=explained(
-            "The model: local, gguf:PATH, openai:NAME, replay:FILE, hf:PATH_OR_ID (a checkpoint, "
-            "loaded through transformers), baseline:copy-input or baseline:copy-demonstration."
+    model: AskedModel = part(
+        AskedModel,
+        name=Place(
+            help="The model: local, gguf:PATH, openai:NAME, replay:FILE, hf:PATH_OR_ID (a "
+            "checkpoint, loaded through transformers), baseline:copy-input or "
+            "baseline:copy-demonstration."
         ),
     )
-    base_url: str | None = field(default=None, metadata=HELP["base_url"])
-    backend: Literal["auto", "transformers"] = field(
-        default="auto",
-        metadata=explained(
-            "transformers loads local and gguf:PATH into this process too. auto: llama.cpp for "
-            "these, transformers for hf:PATH_OR_ID."
-        ),
+    backend: Literal["auto", "transformers"] = setting(
+        "auto",
+        "transformers loads local and gguf:PATH into this process too. auto: llama.cpp for "
+        "these, transformers for hf:PATH_OR_ID.",
     )
-    prompt_style: Literal["auto", "completion", "chat"] = field(
-        default="auto",
-        metadata=explained(
-            "Of a served model: chat, completion, or auto: chat for openai:NAME, completion for "
-            "local and gguf:PATH, the recording's own for replay:FILE."
-        ),
+    prompt_style: Literal["auto", "completion", "chat"] = setting(
+        "auto",
+        "Of a served model: chat, completion, or auto: chat for openai:NAME, completion for "
+        "local and gguf:PATH, the recording's own for replay:FILE.",
+        flags=("--style", "--prompt-style"),
     )
-    encoding: Encoding = field(
-        default_factory=Encoding, metadata=explained("What a prompt is made of.")
+    encoding: Encoding = setting(
+        Encoding,
+        f"How a prompt is made: {', '.join(ENCODINGS)}. Default: as the checkpoint was tuned, or "
+        "tk-instruct.",
+        metavar="NAME",
+        keys=Encoding,
+        combine=_encoding_of,
     )
-    steps: str | None = field(
-        default=None,
-        metadata=explained("Step-by-step instructions: a run of `seedstep steps`, or JSON lines."),
+    steps: str | None = steps_setting()
+    tokenizer: str | None = setting(
+        None,
+        "Tokenizer by which prompts of a served model are fitted to max_source: local, "
+        "gguf:PATH or hf:PATH_OR_ID. Default: they are not; a checkpoint has its own.",
     )
-    tokenizer: str | None = field(
-        default=None,
-        metadata=explained(
-            "Tokenizer by which prompts of a served model are fitted to max_source: local, "
-            "gguf:PATH or hf:PATH_OR_ID. Default: they are not; a checkpoint has its own."
-        ),
+    max_new_tokens: Count = setting(PREDICTION.max_tokens, "Tokens of an answer, at the most.")
+    stop: tuple[str, ...] | None = setting(
+        None,
+        "A text before which an answer ends. Default: what the prompt's layout would write next.",
     )
-    max_new_tokens: Count = field(
-        default=PREDICTION.max_tokens, metadata=explained("Tokens of an answer, at the most.")
+    seed: int | None = setting(
+        None,
+        "For baseline:copy-demonstration: copy a random demonstration, by this seed. Default: "
+        "the first one.",
     )
-    stop: tuple[str, ...] | None = field(
-        default=None,
-        metadata=explained(
-            "Texts before which an answer ends. Default: what the prompt's layout would write next."
-        ),
+    batch: Count = setting(16, "Instances that a checkpoint answers at a time.")
+    bf16: bool = setting(False, "Load a checkpoint with weights of 16 bits, not 32.")
+    budget: Budget = part(Budget)
+    sampling: dict[str, Any] = setting(
+        dict,
+        "Sampling parameters of a served model, where they shall differ from greedy decoding: "
+        "{prediction: {temperature: 0.7}}.",
     )
-    seed: int | None = field(
-        default=None,
-        metadata=explained(
-            "For baseline:copy-demonstration: copy a random demonstration, by this seed. Default: "
-            "the first one."
-        ),
-    )
-    batch: Count = field(
-        default=16, metadata=explained("Instances that a checkpoint answers at a time.")
-    )
-    bf16: bool = field(
-        default=False, metadata=explained("Load a checkpoint with weights of 16 bits, not 32.")
-    )
-    in_flight: Count = field(default=8, metadata=HELP["in_flight"])
-    max_requests: Count | None = field(default=None, metadata=HELP["max_requests"])
-    max_tokens: Count | None = field(default=None, metadata=HELP["max_tokens"])
-    max_usd: Dollars | None = field(default=None, metadata=HELP["max_usd"])
-    prices: dict[str, Price] = field(default_factory=dict, metadata=HELP["prices"])
-    sampling: dict[str, Any] = field(
-        default_factory=dict,
-        metadata=explained(
-            "Sampling parameters of a served model, where they shall differ from greedy decoding: "
-            "{prediction: {temperature: 0.7}}."
-        ),
-    )
+
+    @classmethod
+    def complete(cls, values: Mapping[str, Any], source: str) -> Mapping[str, Any]:
+        """The values with the encoding of a name."""
+        encoding = values.get("encoding")
+        if isinstance(encoding, str):
+            encoding = make_encoding(encoding)
+        return (
+            {**values, "encoding": asdict(encoding)} if isinstance(encoding, Encoding) else values
+        )
+
+    def check(self, source: str) -> None:
+        """Raise InputError where the settings do not go together."""
+        AskingSettings.check(self, source)
+        try:
+            ModelRef.parse(self.model.name)
+        except InputError as error:
+            raise InputError(f"{source}, setting 'model': {error.what}", error.remedy) from None
+        if self.kind == "checkpoint" and self.sampling:
+            what = f"{source}, setting 'sampling': a checkpoint decodes greedily"
+            raise InputError(what, "leave it out, or serve the model and name it openai:NAME")
 
     @property
     def kind(self) -> SystemKind:
         """What answers."""
-        provider = ModelRef.parse(self.model).provider
+        provider = self.model.ref.provider
         if provider.only_copies:
             return "baseline"
         if self.backend == "transformers" or not provider.is_served:
@@ -168,7 +135,7 @@ class SystemSettings(Spending):
             return "completion"
         if self.prompt_style != "auto":
             return self.prompt_style
-        return "chat" if default_prompt_style(self.model) == "chat" else "completion"
+        return "chat" if default_prompt_style(self.model.name) == "chat" else "completion"
 
     @property
     def stop_texts(self) -> tuple[str, ...]:
@@ -180,32 +147,6 @@ class SystemSettings(Spending):
         """How a served model is sampled."""
         own = {"max_tokens": self.max_new_tokens, "stop": self.stop_texts}
         return override(PREDICTION, {**own, **self.sampling.get("prediction", {})})
-
-
-def make_chosen_tasks(values: Mapping[str, Any], source: str) -> ChosenTasks:
-    """Settings from named values, all others as they are by default.
-
-    Raises:
-        InputError: a name is not known or a value does not fit; `source` says where it stands.
-    """
-    return convert_settings(ChosenTasks, values, source)
-
-
-def make_system_settings(values: Mapping[str, Any], source: str) -> SystemSettings:
-    """As `make_chosen_tasks`, for a system.
-
-    Raises:
-        InputError: as there; or the settings don't go together.
-    """
-    settings = make_settings_of(SystemSettings, values, source)
-    try:
-        ModelRef.parse(settings.model)
-    except InputError as error:
-        raise InputError(f"{source}, setting 'model': {error.what}", error.remedy) from None
-    if settings.kind == "checkpoint" and settings.sampling:
-        what = f"{source}, setting 'sampling': a checkpoint decodes greedily"
-        raise InputError(what, "leave it out, or serve the model and name it openai:NAME")
-    return settings
 
 
 def _layout_stop(settings: SystemSettings) -> tuple[str, ...]:

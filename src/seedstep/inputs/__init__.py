@@ -1,12 +1,11 @@
 """Whatever becomes tasks, instructions, predictions or labels when it is read."""
 
 from seedstep.inputs.steps import with_steps
-from seedstep.inputs.systems import SystemPredictions, TaskChoice, distinct_names, read_systems
+from seedstep.inputs.systems import SystemPredictions, distinct_names, read_systems
 from seedstep.inputs.tasks import load_source
 
 __all__ = [
     "SystemPredictions",
-    "TaskChoice",
     "distinct_names",
     "load_source",
     "read_systems",

@@ -2,17 +2,17 @@
 
 Example::
 
-    tasks = TaskChoice(Path("natural-instructions"), "test", limit=100)
+    tasks = TaskChoice("natural-instructions", "test", limit_instances=100)
     (system,) = read_systems([Path("predictions.jsonl")], tasks=tasks)
     score(system.predictions, system.references)
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from seedstep.data import Prediction, Problem, Task, load_tasks, read_predictions
+from seedstep.data import Prediction, Problem, Task, TaskChoice, read_predictions
 from seedstep.data.records import raise_first
 from seedstep.errors import InputError, unknown_name
 from seedstep.evaluate import Reference, Scores, references_of
@@ -21,30 +21,9 @@ from seedstep.runs.predictions import open_predictions
 
 __all__ = [
     "SystemPredictions",
-    "TaskChoice",
     "distinct_names",
     "read_systems",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class TaskChoice:
-    """Which tasks, as `seedstep.data.load_tasks` reads them; `limit` instances of each."""
-
-    path: Path
-    split: str | None = None
-    track: str = "default"
-    limit: int | None = None
-
-    def load(self) -> tuple[Task, ...]:
-        """The tasks. None is left out: scores over the others would be scores of something else.
-
-        Raises:
-            InputError: one can't be read.
-        """
-        found = load_tasks(self.path, self.split, self.track, limit=self.limit, skip_bad=True)
-        raise_first(found.problems)
-        return found.tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +75,7 @@ def read_systems(
             nowhere.
         RunError: a directory is no run.
     """
-    chosen = tasks.load() if tasks else ()
+    chosen = _all_tasks(tasks) if tasks else ()
     given = (chosen, references_of(chosen)) if tasks else None
     systems: list[SystemPredictions] = []
     for source in sources:
@@ -113,6 +92,13 @@ def read_systems(
     if not systems:
         raise InputError("there are no predictions", "name a run or a file that has some")
     return tuple(systems)
+
+
+def _all_tasks(choice: TaskChoice) -> tuple[Task, ...]:
+    """Return the tasks. None is left out: scores over the others would be of something else."""
+    found = replace(choice, skip_bad=True).load()
+    raise_first(found.problems)
+    return found.tasks
 
 
 def distinct_names(systems: Sequence[SystemPredictions]) -> tuple[str, ...]:

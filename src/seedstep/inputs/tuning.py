@@ -2,14 +2,13 @@
 
 Example::
 
-    data = gather(make_tune_settings({"data": ["runs/first"]}, "settings"))
+    data = gather(TuneSettings.of(data=["runs/first"]))
     len(data.mixture.training)
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from seedstep.encode import Encoding, make_encoding
 from seedstep.errors import InputError
@@ -51,7 +50,7 @@ def gather(settings: TuneSettings) -> TuningInputs:
     loaded = [
         _load(settings, source, limit)
         for sources, limit in (
-            (settings.data, settings.limit_instances),
+            (settings.data, settings.used.limit_instances),
             (settings.held_out_data, settings.held_out_instances),
         )
         for source in sources
@@ -61,12 +60,12 @@ def gather(settings: TuneSettings) -> TuningInputs:
     mixture = mix(
         parts[:trained],
         parts[trained:],
-        seed=settings.seed,
+        seed=settings.training.seed,
         held_out=settings.held_out,
         held_out_instances=settings.held_out_instances,
-        limit_tasks=settings.limit_tasks,
+        limit_tasks=settings.used.limit_tasks,
     )
-    named = [source.encoding or settings.encoding for source in settings.data]
+    named = [source.encoding or settings.encoding.name for source in settings.data]
     return TuningInputs(
         mixture,
         {name: part.encoding for name, part in zip(named, parts, strict=False)},
@@ -78,16 +77,16 @@ def gather(settings: TuneSettings) -> TuningInputs:
 def _load(
     settings: TuneSettings, source: TuneSource, limit: int | None
 ) -> tuple[SourcePart, list[str]]:
-    from_files = load_source(source, limit=limit, skip_bad=settings.skip_bad)
+    from_files = load_source(source, limit=limit, skip_bad=settings.used.skip_bad)
     part = SourcePart(source, from_files.tasks, _encoding(settings, source))
-    part, faults = usable(part, skip_bad=settings.skip_bad)
+    part, faults = usable(part, skip_bad=settings.used.skip_bad)
     return part, [*(problem.what for problem in from_files.problems), *faults]
 
 
 def _encoding(settings: TuneSettings, source: TuneSource) -> Encoding:
-    options: dict[str, Any] = settings.encoding_options
+    options = settings.encoding.options
     if source.encoding is None:
-        return make_encoding(settings.encoding, options)
+        return settings.encoding.make()
     return make_encoding(
         source.encoding, {name: options[name] for name in BUDGETS if name in options}
     )

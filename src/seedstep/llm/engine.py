@@ -38,6 +38,7 @@ from seedstep.llm.records import (
     Budget,
     Failure,
     Ledger,
+    Price,
     Reasoning,
     Reply,
     Request,
@@ -91,12 +92,14 @@ class Engine:
         in_flight: int,
         budget: Budget = NO_LIMITS,
         spent: Spent | None = None,
+        price: Price | None = None,
         reasoning: Reasoning | None = None,
     ) -> None:
         """Answers come from `ledger` where it has them, and go there before they are used.
 
-        `spent` is what counts towards the `budget` already; it is kept up to date. `reasoning` is
-        how a model that reasons is asked; it becomes part of each request.
+        `spent` is what counts towards the `budget` already; it is kept up to date. `price` is that
+        of the tokens, where the budget is one of money. `reasoning` is how a model that reasons is
+        asked; it becomes part of each request.
         """
         self.stats = EngineStats()
         self._endpoint = endpoint
@@ -104,6 +107,7 @@ class Engine:
         self._slots = Slots(min(in_flight, _most_connections()))
         self._budget = budget
         self._spent = spent or Spent()
+        self._price = price
         self._reasoning = reasoning if reasoning != Reasoning() else None
         self._asked: dict[str, asyncio.Task[Answer]] = {}
         self._sending: set[asyncio.Task[Answer]] = set()
@@ -248,7 +252,7 @@ class Engine:
             await self._slots.pass_pause()
             if self._fatal:
                 raise self._fatal
-            self._budget.check(self._spent)
+            self._budget.check(self._spent, self._price)
             self._spent.requests += 1
             self.stats.sent += 1
             self._sending.add(_this_task())

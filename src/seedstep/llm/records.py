@@ -15,6 +15,8 @@ import msgspec
 
 from seedstep.errors import BudgetReached
 from seedstep.llm.replies import Ending, ending_of
+from seedstep.settings import Count as AtLeastOne
+from seedstep.settings import setting
 
 __all__ = [
     "NO_LIMITS",
@@ -226,13 +228,28 @@ class Spent:
 class Budget:
     """What a run may spend in all; None is without limit. `max_usd` needs the model's price."""
 
-    max_requests: int | None = None
-    max_tokens: int | None = None
-    max_usd: float | None = None
-    price: Price | None = None
+    max_requests: AtLeastOne | None = setting(
+        None, "Requests the run may send in all, repetitions included; never exceeded."
+    )
+    max_tokens: AtLeastOne | None = setting(
+        None,
+        "Tokens of prompts and replies the run may use in all, as the server counts them; what is "
+        "in flight then comes on top.",
+    )
+    max_usd: Annotated[float, msgspec.Meta(gt=0)] | None = setting(
+        None, "US dollars the run may spend in all, by `prices`, as with max_tokens."
+    )
+    prices: dict[str, Price] = setting(
+        dict,
+        "US dollars per million tokens by model: {my-model: {input: 0.15, output: 0.6}}.",
+    )
 
-    def check(self, spent: Spent) -> None:
-        """Raise if no further request may be sent.
+    def price_of(self, *names: str) -> Price | None:
+        """The price of a model by the first of its names that `prices` has, if any."""
+        return next((self.prices[name] for name in names if name in self.prices), None)
+
+    def check(self, spent: Spent, price: Price | None = None) -> None:
+        """Raise if no further request may be sent. `price` is the model's, if it is known.
 
         Raises:
             BudgetReached: with what was spent, and the setting to raise.
@@ -241,8 +258,8 @@ class Budget:
             raise BudgetReached("max_requests", f"{self.max_requests:,} requests")
         if self.max_tokens is not None and spent.tokens >= self.max_tokens:
             raise BudgetReached("max_tokens", f"{self.max_tokens:,} tokens")
-        if self.max_usd is not None and self.price:
-            usd = self.price.usd(spent.prompt_tokens, spent.completion_tokens)
+        if self.max_usd is not None and price:
+            usd = price.usd(spent.prompt_tokens, spent.completion_tokens)
             if usd >= self.max_usd:
                 raise BudgetReached("max_usd", f"{self.max_usd:,.2f} US dollars")
 

@@ -5,7 +5,7 @@ Instruction Tuning, section 4.1 and appendix A), with 95% intervals over tasks.
 
 Example::
 
-    chosen = TaskChoice(Path("natural-instructions"), "test", limit=100)
+    chosen = TaskChoice("natural-instructions", "test", limit_instances=100)
     (one,) = evaluate_systems([Path("predictions.jsonl")], tasks=chosen, grouping="category")
     one.overall.of("rouge_l").value
 """
@@ -17,7 +17,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from seedstep.data import Task
+from seedstep.data import Task, TaskChoice
 from seedstep.errors import InputError, RunError
 from seedstep.evaluate import METRICS, Metric, score, stemmed_tokens
 from seedstep.evaluate.agreement import (
@@ -31,7 +31,7 @@ from seedstep.evaluate.compare import EvaluatedSystem, Grouping, evaluated
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import Judged, judge_answers
 from seedstep.evaluate.metrics import load_tokenizer
-from seedstep.inputs import TaskChoice, distinct_names, read_systems
+from seedstep.inputs import distinct_names, read_systems
 from seedstep.inputs.labels import RaterLabels, read_labels
 from seedstep.llm import Engine, Spent
 from seedstep.recipes.tasks import TaskProgress, TaskWatch, work_on_tasks

@@ -12,26 +12,22 @@ import asyncio
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seedstep.data import Problem
-from seedstep.encode import Encoding, make_encoding
+from seedstep.data import Problem, TaskChoice
+from seedstep.encode import Encoding
 from seedstep.errors import BudgetReached, InputError
 from seedstep.infer import Answer, answer_tasks
-from seedstep.infer.settings import (
-    ChosenTasks,
-    SystemSettings,
-    make_chosen_tasks,
-    make_system_settings,
-)
+from seedstep.infer.settings import SystemSettings
 from seedstep.llm import EngineStats, ModelRef
 from seedstep.recipes.tasks import Watcher, ticking
 from seedstep.runs import TUNE_CONFIG, ChosenSystem, PredictionsRun, Run, stored_settings
+from seedstep.settings import make_settings, table
 from seedstep.stages import PREDICT
 from seedstep.stages.predict import begin_system
-from seedstep.tune.settings import make_tune_settings
+from seedstep.tune import TuneSettings
 
 __all__ = [
     "PredictProgress",
@@ -112,7 +108,7 @@ def predict(
 ) -> PredictionsRun:
     """Predict with a system, or go on with it, and return the run opened for reading.
 
-    `settings` are those of `seedstep.infer.settings.ChosenTasks` and `SystemSettings`;
+    `settings` are those of `seedstep.data.TaskChoice` and `seedstep.infer.settings.SystemSettings`;
     `encoding` may also be a name. The system is called `name`, or else after its model. A run that
     was killed goes on when the same call is made again; nothing that came back is asked for twice.
 
@@ -156,7 +152,7 @@ def _only_name(run: PredictionsRun) -> str:
     names = run.records.names()
     if len(names) > 1:
         raise InputError(f"{run.path} has several systems", f"add --name: {', '.join(names)}")
-    return names[0] if names else SystemSettings().model
+    return names[0] if names else SystemSettings().model.name
 
 
 def _about_steps(system: ChosenSystem) -> Iterator[str]:
@@ -178,20 +174,14 @@ def split_settings(asked: Mapping[str, Any], source: str) -> tuple[dict[str, Any
     Raises:
         InputError: one is not known or does not fit; `source` says where it stands.
     """
-    names = {one.name for one in fields(ChosenTasks)}
+    names = table(TaskChoice)
     chosen = {key: value for key, value in asked.items() if key in names}
-    system = {key: value for key, value in asked.items() if key not in names}
-    if "encoding" in system:
-        system["encoding"] = _knobs(system["encoding"])
-    make_chosen_tasks(chosen, source)
-    make_system_settings(system, source)
-    return chosen, system
-
-
-def _knobs(encoding: object) -> Any:
-    if isinstance(encoding, str):
-        encoding = make_encoding(encoding)
-    return asdict(encoding) if isinstance(encoding, Encoding) else encoding
+    system = SystemSettings.complete(
+        {key: value for key, value in asked.items() if key not in names}, source
+    )
+    make_settings(TaskChoice, chosen, source)
+    make_settings(SystemSettings, system, source)
+    return chosen, dict(system)
 
 
 def _defaults(asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -220,8 +210,7 @@ def encoding_beside(model: str) -> tuple[Path, Encoding] | None:
     stored = stored_settings(path.parent)
     if not stored:
         return None
-    settings = make_tune_settings(stored, str(path))
-    return path, make_encoding(settings.encoding, settings.encoding_options)
+    return path, make_settings(TuneSettings, stored, str(path)).encoding.make()
 
 
 async def _work(

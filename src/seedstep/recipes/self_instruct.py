@@ -142,11 +142,12 @@ async def _work(
         if watch:
             watch.began(progress)
         return
+    model = settings.model
     async with (
-        open_model(
-            settings.model, settings.base_url, settings.in_flight, run.identity_url
-        ) as endpoint,
-        Engine(endpoint, run.ledger, settings.in_flight, settings.budget, run.spent()) as engine,
+        open_model(model.name, model.base_url, model.in_flight, run.identity_url) as endpoint,
+        Engine(
+            endpoint, run.ledger, model.in_flight, settings.budget, run.spent(), settings.price
+        ) as engine,
     ):
         await engine.check()
         progress.stats = engine.stats

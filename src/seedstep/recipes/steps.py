@@ -22,6 +22,7 @@ from seedstep.errors import InputError
 from seedstep.llm import Engine, Preview, Spent, resolve_base_url
 from seedstep.recipes.tasks import TaskProgress, TaskWatch, opened_engine, work_on_tasks
 from seedstep.runs import ExamplesRun, Run, StepsRun
+from seedstep.settings import make_settings
 from seedstep.stages import EXAMPLES, STEPS
 from seedstep.stages.examples import instructions_of, load_examples_tasks
 from seedstep.stages.steps import load_steps_tasks
@@ -35,7 +36,6 @@ from seedstep.steps import (
     WrittenSteps,
     check,
     generate_examples,
-    make_steps_settings,
     parse,
     preview_examples,
     preview_steps,
@@ -145,7 +145,7 @@ def preview_instructions(settings: StepsSettings) -> Preview:
     Raises:
         SeedstepError: with what is wrong and what to do.
     """
-    resolve_base_url(settings.model, settings.base_url)
+    resolve_base_url(settings.model.name, settings.model.base_url)
     return preview_steps(settings, load_steps_tasks(settings).tasks)
 
 
@@ -155,7 +155,7 @@ def preview_made_examples(settings: ExamplesSettings) -> Preview:
     Raises:
         SeedstepError: as there.
     """
-    resolve_base_url(settings.model, settings.base_url)
+    resolve_base_url(settings.model.name, settings.model.base_url)
     tasks = load_examples_tasks(settings).tasks
     instructions = instructions_of(settings)
     return preview_examples(settings, [(task, instructions[task.id]) for task in tasks])
@@ -186,7 +186,7 @@ def import_instructions(path: Path, out: Path, asked: Mapping[str, Any]) -> tupl
             has instructions already.
         RunError: the directory can't be written.
     """
-    settings = make_steps_settings(asked, "settings")
+    settings = make_settings(StepsSettings, asked, "settings")
     tasks = load_steps_tasks(settings).tasks
     problems: list[Problem] = []
     found: list[tuple[int, Task, WrittenSteps]] = []
@@ -196,7 +196,7 @@ def import_instructions(path: Path, out: Path, asked: Mapping[str, Any]) -> tupl
         else:
             place, text = one
             found.append((place, tasks[place], _examined(tasks[place], text)))
-    if not settings.skip_bad:
+    if not settings.chosen.skip_bad:
         raise_first(problems, "or add --skip-bad to go on without them")
     with Run.start(STEPS, out, asked) as run:
         if run.records.count():
@@ -215,7 +215,7 @@ def take_superni(out: Path, asked: Mapping[str, Any]) -> int:
         InputError: none of the tasks has one, or the run has instructions already.
         RunError: the directory can't be written.
     """
-    tasks = load_steps_tasks(make_steps_settings(asked, "settings")).tasks
+    tasks = load_steps_tasks(make_settings(StepsSettings, asked, "settings")).tasks
     known = superni_instructions()
     found = [
         (place, task, _taken(task, known[task.id]))

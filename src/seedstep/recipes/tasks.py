@@ -141,7 +141,7 @@ async def _work(
 ) -> None:
     spent = run.spent()
     settings = run.settings
-    model = (settings.model, settings.base_url, run.identity_url)
+    model = (settings.model.name, settings.model.base_url, run.identity_url)
     async with opened_engine(run, model, spent) as engine:
         progress.stats = engine.stats
         async with (
@@ -166,9 +166,10 @@ async def opened_engine(
     """
     settings = run.settings
     name, base_url, identity_url = model
+    in_flight = settings.model.in_flight
     async with (
-        open_model(name, base_url, settings.in_flight, identity_url) as endpoint,
-        Engine(endpoint, run.ledger, settings.in_flight, settings.budget, spent) as engine,
+        open_model(name, base_url, in_flight, identity_url) as endpoint,
+        Engine(endpoint, run.ledger, in_flight, settings.budget, spent, settings.price) as engine,
     ):
         await engine.check()
         yield engine

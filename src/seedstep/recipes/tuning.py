@@ -8,7 +8,7 @@ Example::
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,10 +23,10 @@ from seedstep.llm.checkpoints import (
     load_model,
     load_tokenizer,
 )
-from seedstep.llm.models import ModelRef
 from seedstep.recipes.tuning_at_server import tune_at_server
 from seedstep.report.figures import plot_losses
 from seedstep.runs import Run, TuningFiles, stored_settings
+from seedstep.settings import flatten, make_settings
 from seedstep.stages import TUNE
 from seedstep.tune import (
     PRESETS,
@@ -37,11 +37,9 @@ from seedstep.tune import (
     Preflight,
     TuneSettings,
     TuneWatch,
-    make_tune_settings,
     rank_and_processes,
     require_context,
     survey,
-    training_of,
 )
 from seedstep.tune.checkpoints import FSDP, write_fsdp
 from seedstep.tune.openai_jobs import FineTuned, JobWatch
@@ -147,8 +145,8 @@ def tune_model(
     path = Path(out)
     rank, processes = rank_and_processes()
     watch = None if rank else watch
-    resolved = make_tune_settings(_with_stored(path, settings), "settings")
-    if ModelRef.parse(resolved.model).provider.tuning == "job":
+    resolved = make_settings(TuneSettings, _with_stored(path, settings), "settings")
+    if resolved.model.ref.provider.tuning == "job":
         gathered, job = tune_at_server(path, resolved, watch, dry_run=dry_run)
         return TuneResult(resolved, None, gathered.left_out, job=job)
     work = _prepared(resolved, processes)
@@ -159,7 +157,7 @@ def tune_model(
     tuned = TuneResult(work.settings, work.preflight, work.gathered.left_out)
     if dry_run:
         return tuned
-    files, asked = TuningFiles(path), asdict(work.settings)
+    files, asked = TuningFiles(path), flatten(work.settings)
     with nullcontext() if rank else Run.start(TUNE, path, asked, inputs=work.gathered):
         before = files.finished
         if not before and not _train(files, work, watch, stop):
@@ -203,17 +201,20 @@ def _with_stored(path: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _prepared(settings: TuneSettings, processes: int) -> _Work:
-    _require_device(settings.device)
+    _require_device(settings.training.device)
     gathered = gather(settings)
-    tokenizer = load_tokenizer(settings.model)
-    config = load_config(settings.model)
+    tokenizer = load_tokenizer(settings.model.name)
+    config = load_config(settings.model.name)
     decoder_only = not config.is_encoder_decoder
     if settings.gguf:
         require_gguf(config)
     data = EncodedData(
-        gathered.mixture, HfTokenizer(tokenizer), decoder_only=decoder_only, seed=settings.seed
+        gathered.mixture,
+        HfTokenizer(tokenizer),
+        decoder_only=decoder_only,
+        seed=settings.training.seed,
     )
-    preflight = survey(data, training_of(settings), processes)
+    preflight = survey(data, settings.training, processes)
     context = getattr(config.get_text_config(), "max_position_embeddings", None)
     require_context(data, context if decoder_only else None)
     return _Work(settings, gathered, tokenizer, data, preflight, decoder_only)
@@ -235,14 +236,14 @@ def _train(
     rank, _ = rank_and_processes()
     if not rank:
         write_atomically(files.counted, msgspec.json.encode(preflight) + b"\n")
-    model = load_model(settings.model, dtype="float32")
+    model = load_model(settings.model.name, dtype="float32")
     with MetricsFile(files.metrics) as metrics:
         tuner = tune_decoder if work.decoder_only else tune_seq2seq
         tuned = tuner(
             model,
             work.tokenizer,
             work.data,
-            training_of(settings),
+            settings.training,
             files.path,
             watch=None if rank else _Told(metrics, watch),
             callbacks=[Stopping(stop)] if stop else [],

@@ -7,13 +7,13 @@ Example::
 """
 
 import asyncio
-from dataclasses import asdict
 from pathlib import Path
 
 from seedstep.encode import Encoded, TaskEncoder
 from seedstep.inputs.tuning import TuningInputs, gather
-from seedstep.llm import ModelRef, open_model
+from seedstep.llm import open_model
 from seedstep.runs import Run
+from seedstep.settings import flatten
 from seedstep.stages import TUNE
 from seedstep.tune import Mixture, TuneSettings
 from seedstep.tune.openai_jobs import FineTuned, JobSettings, JobWatch, check_chat, fine_tune
@@ -32,15 +32,15 @@ def tune_at_server(
         SeedstepError: with what is wrong and what to do.
     """
     gathered = gather(settings)
-    examples = _examples(gathered.mixture, settings.seed)
+    examples = _examples(gathered.mixture, settings.training.seed)
     told = watch or _Silent()
-    size = check_chat(examples, ModelRef.parse(settings.model).name)
+    size = check_chat(examples, settings.model.ref.name)
     told.happened(f"{size.examples:,} examples, {size.bytes:,} bytes")
     for fault in gathered.left_out:
         told.warned(f"left out: {fault}")
     if dry_run:
         return gathered, None
-    with Run.start(TUNE, out, asdict(settings), inputs=gathered):
+    with Run.start(TUNE, out, flatten(settings), inputs=gathered):
         return gathered, asyncio.run(_job(out, settings, examples, told))
 
 
@@ -48,11 +48,11 @@ async def _job(
     out: Path, settings: TuneSettings, examples: list[Encoded], watch: JobWatch
 ) -> FineTuned:
     job = JobSettings(
-        epochs=settings.epochs,
+        epochs=settings.training.epochs,
         prompt_loss_weight=settings.prompt_loss_weight,
-        seed=settings.seed,
+        seed=settings.training.seed,
     )
-    async with open_model(settings.model, settings.base_url, 1) as endpoint:
+    async with open_model(settings.model.name, settings.model.base_url, 1) as endpoint:
         return await fine_tune(endpoint, examples, job, out, watch)
 
 

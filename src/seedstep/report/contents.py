@@ -13,7 +13,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ from seedstep.report.statistics import (
 )
 from seedstep.report.structure import structure
 from seedstep.runs import BootstrapRun, JudgeRun, Line, Rows, Run
+from seedstep.settings import flatten
 from seedstep.stages import TuneRun, open_run, tell_status
 from seedstep.text import TOKENIZERS
 
@@ -163,7 +164,7 @@ def _facts(run: AnyRun) -> tuple[tuple[str, str], ...]:
     times = (("first answer", answers[0].at), ("last answer", answers[-1].at)) if answers else ()
     return (
         *((name, f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC") for name, at in times),
-        *_told(asdict(run.settings)),
+        *_told(flatten(run.settings)),
     )
 
 

@@ -18,6 +18,7 @@ from seedstep.errors import InputError, RunMismatchError
 
 __all__ = [
     "digest",
+    "in_order_of",
     "read_yaml",
     "refuse_differences",
     "write_yaml",
@@ -60,6 +61,15 @@ def digest(parts: Iterable[object]) -> str:
     for part in parts:
         found.update(msgspec.json.encode(part))
     return found.hexdigest()[:16]
+
+
+def in_order_of(before: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values in the order in which `before` has their names, then those that it has not.
+
+    A file that is written again keeps its order, whichever version wrote it first.
+    """
+    known = {name: values[name] for name in before if name in values}
+    return {**known, **values}
 
 
 def refuse_differences(

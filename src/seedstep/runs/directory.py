@@ -12,7 +12,7 @@ Example::
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
@@ -22,7 +22,7 @@ import filelock
 from seedstep.errors import InputError, RunBusyError, RunError
 from seedstep.llm import Header, Spent, resolve_base_url
 from seedstep.runs.blocks import Blocks, line
-from seedstep.runs.config import read_yaml, refuse_differences, write_yaml
+from seedstep.runs.config import in_order_of, read_yaml, refuse_differences, write_yaml
 from seedstep.runs.database import Database
 from seedstep.runs.requests import (
     ReplyUsage,
@@ -35,6 +35,7 @@ from seedstep.runs.requests import (
     reply_notes,
     write_recording,
 )
+from seedstep.settings import change_settings, flatten, make_settings, table
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -109,7 +110,8 @@ def _header_of_settings(run: "Run[Any, Any, Any]") -> Header:
     if not run.stage.asks_model:
         what = f"{run.path} is a run of `seedstep {run.stage.name}`, which asks no model"
         raise InputError(what, "name a run that has requests")
-    return Header.of(run.settings.model, run.settings.base_url, run.settings.style)
+    model = run.settings.model
+    return Header.of(model.name, model.base_url, run.settings.style)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +125,8 @@ class Stage(Generic[S, Inputs, R]):
     name: str
     """Of the stage, and of the command that makes its runs."""
 
-    make_settings: Callable[[Mapping[str, Any], str], S]
-    """Makes settings from named values; the text says where these stand."""
+    settings: type[S]
+    """The record of its settings."""
 
     load: Callable[[S], Inputs]
     """Reads what a run with these settings starts from."""
@@ -142,7 +144,7 @@ class Stage(Generic[S, Inputs, R]):
     """Settings that may change after that: what is made stays the same."""
 
     asks_model: bool = False
-    """Whether the settings have a `model` with `base_url` and `style`, which is asked."""
+    """Whether the settings have a `model`, which is asked, and a `style`."""
 
     check: Callable[["Run[S, Inputs, R]"], None] = _nothing
     """Raises an error if a run can't go on with its settings."""
@@ -279,9 +281,9 @@ class Run(Generic[S, Inputs, R_co]):
             RunError: there is no run there, or one of another stage.
         """
         entries = _stored(stage.name, path, stage.config)
-        names = _names(stage)
+        names = table(stage.settings)
         values = {name: value for name, value in entries.items() if name in names}
-        settings = stage.make_settings(values, str(path / stage.config))
+        settings = make_settings(stage.settings, values, str(path / stage.config))
         database = _begun(stage.name, path) if stage.has_database else Database.in_memory()
         return cls(stage, path, settings, database, entries)
 
@@ -423,24 +425,25 @@ def _resolve(
     if new:
         _require_free(stage, path)
     entries = {} if new else _stored(stage.name, path, stage.config)
-    names = _names(stage)
+    names = table(stage.settings)
     stored = {name: value for name, value in entries.items() if name in names}
     source = str(path / stage.config)
-    settings = stage.make_settings({**stored, **asked}, "settings" if new else source)
+    settings = make_settings(stage.settings, {**stored, **asked}, "settings" if new else source)
     if stage.asks_model:
         settings = _with_address(settings)
     loaded = stage.load(settings) if inputs is None else inputs
     begun = not new and stage.made(path)
     config = {
         **({STAGE: stage.name} if stage.config == CONFIG else {}),
-        **asdict(settings),
+        **flatten(settings),
         **stage.stamps(settings, loaded),
         **more,
     }
     if stage.asks_model:
         config[IDENTITY] = entries.get(IDENTITY) if begun else config["base_url"]
+    config = in_order_of(entries, config)
     if begun:
-        before = {**entries, **asdict(stage.make_settings(stored, source))}
+        before = {**entries, **flatten(make_settings(stage.settings, stored, source))}
         refuse_differences(path, before, config, changeable)
     for name in more:
         if config[name] is None:
@@ -450,11 +453,8 @@ def _resolve(
 
 def _with_address(settings: Any) -> Any:
     """Return settings with the address of the server that is asked."""
-    return replace(settings, base_url=resolve_base_url(settings.model, settings.base_url))
-
-
-def _names(stage: Stage[Any, Any, Any]) -> set[str]:
-    return {field.name for field in fields(stage.make_settings({}, ""))}
+    url = resolve_base_url(settings.model.name, settings.model.base_url)
+    return change_settings(settings, base_url=url)
 
 
 @contextmanager

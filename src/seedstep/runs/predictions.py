@@ -10,26 +10,22 @@ Example::
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from seedstep.data import Prediction, Task, TaskFiles, instances_of, load_tasks
-from seedstep.errors import InputError, RunError, unknown_name
+from seedstep.data import Prediction, Task, TaskChoice, TaskFiles, instances_of
+from seedstep.errors import RunError, unknown_name
 from seedstep.evaluate.scores import Reference, references_of
 from seedstep.infer.predict import Answer, TaskWork
-from seedstep.infer.settings import (
-    ChosenTasks,
-    SystemSettings,
-    make_chosen_tasks,
-    make_system_settings,
-)
-from seedstep.runs.config import digest, read_yaml
+from seedstep.infer.settings import SystemSettings
+from seedstep.runs.config import digest, in_order_of, read_yaml
 from seedstep.runs.database import Database
 from seedstep.runs.directory import CONFIG, Run, open_database
+from seedstep.settings import flatten, make_settings, table
 
 __all__ = [
     "ChosenSystem",
@@ -77,7 +73,7 @@ class ChosenSystem:
     @property
     def kept(self) -> KeptSystem:
         """What is kept of it."""
-        return KeptSystem(asdict(self.settings), self.stamps, self.identity_url)
+        return KeptSystem(flatten(self.settings), self.stamps, self.identity_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +131,7 @@ class PredictionRecords:
         kept = self.kept(name)
         if not kept:
             raise unknown_name("system", name, self.names(), str(self._path))
-        return make_system_settings(kept.settings, str(self._path))
+        return make_settings(SystemSettings, kept.settings, str(self._path))
 
     def kept(self, name: str) -> KeptSystem | None:
         """Return what is kept of a system; None where there is no such."""
@@ -186,7 +182,10 @@ class PredictionRecords:
 
     def keep(self, system: ChosenSystem) -> None:
         """Keep a system's settings, in place of what was kept of it before."""
-        record = msgspec.json.encode(system.kept).decode()
+        now, before = system.kept, self.kept(system.name)
+        if before:
+            now = replace(now, settings=in_order_of(before.settings, now.settings))
+        record = msgspec.json.encode(now).decode()
         self._database.write_now(_KEEP_SYSTEM, [(system.name, record, time.time())])
 
     async def record(self, system: ChosenSystem, answers: Sequence[Answer]) -> None:
@@ -199,7 +198,7 @@ class PredictionRecords:
         await self._database.write([(_KEEP_PREDICTION, row) for row in rows])
 
 
-PredictionsRun = Run[ChosenTasks, TaskFiles, PredictionRecords]
+PredictionsRun = Run[TaskChoice, TaskFiles, PredictionRecords]
 """A run of predictions."""
 
 
@@ -212,9 +211,9 @@ def open_predictions(path: Path) -> Iterator[PredictionRecords]:
     """
     with open_database(path, "predict") as database:
         config = read_yaml(path / CONFIG)
-        names = {field.name for field in fields(ChosenTasks)}
+        names = table(TaskChoice)
         values = {name: value for name, value in config.items() if name in names}
-        settings = make_chosen_tasks(values, str(path / CONFIG))
+        settings = make_settings(TaskChoice, values, str(path / CONFIG))
 
         def load() -> TaskFiles:
             return unchanged_tasks(path, settings, load_chosen_tasks(settings), config)
@@ -222,33 +221,24 @@ def open_predictions(path: Path) -> Iterator[PredictionRecords]:
         yield PredictionRecords(path, database, load)
 
 
-def load_chosen_tasks(settings: ChosenTasks) -> TaskFiles:
+def load_chosen_tasks(settings: TaskChoice) -> TaskFiles:
     """Return the chosen tasks, with the chosen instances of each.
 
     Raises:
         InputError: none are named, one can't be read, or none has an instance.
     """
-    if settings.tasks is None:
-        raise InputError("no tasks", "add --tasks PATH")
-    found = load_tasks(
-        Path(settings.tasks),
-        settings.split,
-        settings.track,
-        limit=settings.limit_instances,
-        skip_bad=settings.skip_bad,
-    )
-    chosen = replace(found, tasks=found.tasks[: settings.limit_tasks])
+    chosen = settings.load()
     references_of(chosen.tasks)
     return chosen
 
 
-def stamp_chosen_tasks(settings: ChosenTasks, inputs: TaskFiles) -> dict[str, str]:
+def stamp_chosen_tasks(settings: TaskChoice, inputs: TaskFiles) -> dict[str, str]:
     """Return the fingerprint of the tasks."""
     return {STAMP: digest(inputs.tasks)}
 
 
 def unchanged_tasks(
-    path: Path, settings: ChosenTasks, found: TaskFiles, config: Mapping[str, Any]
+    path: Path, settings: TaskChoice, found: TaskFiles, config: Mapping[str, Any]
 ) -> TaskFiles:
     """Return the tasks that a run predicted.
 
@@ -256,6 +246,6 @@ def unchanged_tasks(
         RunError: the fingerprint in the run's configuration is that of others.
     """
     if stamp_chosen_tasks(settings, found)[STAMP] != config.get(STAMP):
-        what = f"{settings.tasks} has changed since {path} was made"
+        what = f"{settings.path} has changed since {path} was made"
         raise RunError(what, "put it back as it was, or predict anew with another --out")
     return found

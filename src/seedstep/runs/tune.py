@@ -16,14 +16,15 @@ Example::
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from seedstep.runs.config import read_yaml
-from seedstep.tune import CHECKPOINTS, Preflight, TuneSettings, make_tune_settings
+from seedstep.settings import make_settings, table
+from seedstep.tune import CHECKPOINTS, Preflight, TuneSettings
 from seedstep.tune.records import read_losses
 
 __all__ = [
@@ -108,8 +109,8 @@ def stored_settings(path: Path) -> dict[str, Any]:
     """
     if not (path / TUNE_CONFIG).exists():
         return {}
-    names = {field.name for field in fields(TuneSettings)}
+    names = table(TuneSettings)
     stored = read_yaml(path / TUNE_CONFIG)
     values = {name: value for name, value in stored.items() if name in names}
-    make_tune_settings(values, str(path / TUNE_CONFIG))
+    make_settings(TuneSettings, values, str(path / TUNE_CONFIG))
     return values

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from seedstep.bootstrap import BootstrapSettings, Candidate, make_settings, require_price
+from seedstep.bootstrap import BootstrapSettings, Candidate
 from seedstep.data import Task, evaluation_items, require_seeds, seed_tasks
 from seedstep.errors import InputError
+from seedstep.llm.settings import require_price
 from seedstep.novelty import Contamination
 from seedstep.prompts import fingerprint
 from seedstep.runs import (
@@ -103,14 +104,15 @@ def _counts(run: BootstrapRun, status: RunStatus) -> Iterator[tuple[str, ...]]:
     yield ("  of them classification", f"{status.classification:,}")
     yield ("instances", f"{status.instances:,}")
     spent, settings = run.spent(), run.settings
+    budget = settings.budget
     requests, tokens = (
-        f"of {limit:,}" if limit else "" for limit in (settings.max_requests, settings.max_tokens)
+        f"of {limit:,}" if limit else "" for limit in (budget.max_requests, budget.max_tokens)
     )
     yield ("requests sent", f"{spent.requests:,}", requests)
     yield ("tokens", f"{spent.tokens:,}", tokens)
     if settings.price:
         usd = settings.price.usd(spent.prompt_tokens, spent.completion_tokens)
-        limit = f"of ${settings.max_usd:,.2f}" if settings.max_usd else ""
+        limit = f"of ${budget.max_usd:,.2f}" if budget.max_usd else ""
         yield ("cost", f"${usd:,.4f}", limit)
 
 
@@ -202,7 +204,7 @@ def _texts(text: str, output: str) -> Blocks:
 
 BOOTSTRAP: Stage[BootstrapSettings, tuple[Task, ...], GrownTasks] = Stage(
     name="bootstrap",
-    make_settings=make_settings,
+    settings=BootstrapSettings,
     load=_load,
     records=GrownTasks,
     stamps=_stamps,

@@ -27,12 +27,7 @@ from seedstep.stages.telling import (
     spending_line,
     stamp_tasks,
 )
-from seedstep.steps import (
-    ExampleSet,
-    ExamplesSettings,
-    examples_statistics,
-    make_examples_settings,
-)
+from seedstep.steps import ExampleSet, ExamplesSettings, examples_statistics
 
 __all__ = ["EXAMPLES", "instructions_of", "load_examples_tasks"]
 
@@ -123,7 +118,7 @@ def _example(example: Example) -> Iterator[Line]:
 
 EXAMPLES: Stage[ExamplesSettings, TaskFiles, TaskRecords[ExampleSet]] = Stage(
     name="examples",
-    make_settings=make_examples_settings,
+    settings=ExamplesSettings,
     load=load_examples_tasks,
     records=_records,
     stamps=stamp_tasks,

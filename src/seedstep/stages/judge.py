@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from seedstep.data import instances_of
 from seedstep.errors import InputError
-from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers, make_judge_settings
+from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers
 from seedstep.evaluate.tables import verdict_table
 from seedstep.evaluate.verdicts import missing_verdicts
-from seedstep.inputs import SystemPredictions, TaskChoice, distinct_names, read_systems
+from seedstep.inputs import SystemPredictions, distinct_names, read_systems
 from seedstep.llm.settings import require_price
 from seedstep.prompts import fingerprint
 from seedstep.runs import (
@@ -44,30 +43,24 @@ def _load(settings: JudgeSettings) -> JudgeInputs:
             can't be read, or a system answered none of them.
     """
     require_price(settings)
-    if not settings.sources:
+    chosen = settings.systems
+    if not chosen.sources:
         raise InputError("no predictions to judge", "name a run or a file that has some")
-    systems = read_systems(tuple(map(Path, settings.sources)), settings.names, _choice(settings))
+    systems = read_systems(chosen.paths, chosen.names, chosen.given_tasks)
     if settings.mode == "pairwise" and len(systems) < 2:
         raise InputError("pairwise judging needs two systems", "name another run or file")
-    tasks = systems[0].tasks
+    tasks, limit = systems[0].tasks, chosen.tasks.limit_instances
     ids_in_order = (name for name, _, _ in instances_of(tasks))
     instances = tuple(
         replace(task, id=name, name=task.id, instances=(one,))
         for task in tasks
         for place, (one, name) in enumerate(zip(task.instances, ids_in_order, strict=False))
-        if settings.limit_instances is None or place < settings.limit_instances
+        if limit is None or place < limit
     )
     ids = {one.id for one in instances}
     names = distinct_names(systems)
     answers = (_answers(one, name, ids) for one, name in zip(systems, names, strict=True))
     return JudgeInputs(instances, (), tuple(answers))
-
-
-def _choice(settings: JudgeSettings) -> TaskChoice | None:
-    if settings.tasks is None:
-        return None
-    limit = settings.limit_instances
-    return TaskChoice(Path(settings.tasks), settings.split, settings.track, limit)
 
 
 def _answers(system: SystemPredictions, name: str, ids: set[str]) -> SystemAnswers:
@@ -146,7 +139,7 @@ def _requests(run: JudgeRun, keys: tuple[str, ...]) -> Iterator[Line | Rule | Ro
 
 JUDGE: Stage[JudgeSettings, JudgeInputs, TaskRecords[Judged]] = Stage(
     name="judge",
-    make_settings=make_judge_settings,
+    settings=JudgeSettings,
     load=_load,
     records=_records,
     stamps=_stamps,

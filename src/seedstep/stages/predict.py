@@ -13,16 +13,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from seedstep.data import TaskFiles, instances_of
+from seedstep.data import TaskChoice, TaskFiles, instances_of
 from seedstep.encode import make_encoding
 from seedstep.errors import InputError
 from seedstep.evaluate.tables import kept_table
-from seedstep.infer.settings import (
-    ChosenTasks,
-    SystemSettings,
-    make_chosen_tasks,
-    make_system_settings,
-)
+from seedstep.infer.settings import SystemSettings
 from seedstep.inputs import with_steps
 from seedstep.llm import Header, resolve_base_url
 from seedstep.llm.checkpoints import fingerprint_of
@@ -47,6 +42,7 @@ from seedstep.runs import (
 )
 from seedstep.runs.config import refuse_differences
 from seedstep.runs.predictions import load_chosen_tasks, stamp_chosen_tasks, unchanged_tasks
+from seedstep.settings import flatten, make_settings
 
 __all__ = [
     "PREDICT",
@@ -109,12 +105,13 @@ def _settings(
     values = {**defaults, **known, **asked}
     knobs = [values_of.get("encoding") or {} for values_of in (defaults, known, asked)]
     values["encoding"] = {knob: value for some in knobs for knob, value in some.items()}
-    settings = make_system_settings(values, "settings")
+    settings = make_settings(SystemSettings, values, "settings")
     make_encoding("tk-instruct", asdict(settings.encoding))  # raises where knobs do not fit
     is_served = settings.kind == "server"
-    url = resolve_base_url(settings.model, settings.base_url) if is_served else None
+    model = settings.model
+    url = resolve_base_url(model.name, model.base_url) if is_served else None
     require_price(settings)
-    return replace(settings, base_url=url)
+    return replace(settings, model=replace(model, base_url=url))
 
 
 def _chosen(run: PredictionsRun, name: str, settings: SystemSettings) -> ChosenSystem:
@@ -125,14 +122,15 @@ def _chosen(run: PredictionsRun, name: str, settings: SystemSettings) -> ChosenS
     stamps = {
         "stop_texts": list(settings.stop_texts),
         "steps_fingerprint": digest([task.steps, task.unrefined_steps] for task in tasks),
-        "model_fingerprint": fingerprint_of(settings.model) if is_here else "",
+        "model_fingerprint": fingerprint_of(settings.model.name) if is_here else "",
     }
-    return ChosenSystem(name, settings, tasks, stamps, settings.base_url)
+    return ChosenSystem(name, settings, tasks, stamps, settings.model.base_url)
 
 
 def _refuse_changes(where: str, kept: KeptSystem, begun: ChosenSystem, *, same_model: bool) -> None:
     """Raise RunMismatchError if a system that has predictions is asked with other settings."""
-    before = dict(_flat({**asdict(make_system_settings(kept.settings, where)), **kept.stamps}))
+    settings = make_settings(SystemSettings, kept.settings, where)
+    before = dict(_flat({**flatten(settings), **kept.stamps}))
     now = dict(_flat({**begun.kept.settings, **begun.stamps}))
     changeable = (*CHANGEABLE, *["base_url"] * same_model)
     refuse_differences(where, before, now, changeable, another="--name")
@@ -156,7 +154,11 @@ def _records(run: PredictionsRun) -> PredictionRecords:
 
 def _header(run: PredictionsRun) -> Header:
     asked = [run.records.settings_of(name) for name in run.records.names()]
-    models = {(one.model, one.base_url, one.style) for one in asked if one.kind == "server"}
+    models = {
+        (settings.model.name, settings.model.base_url, settings.style)
+        for settings in asked
+        if settings.kind == "server"
+    }
     if len(models) != 1:
         what = f"{run.path} has the requests of {len(models)} models"
         raise InputError(what, "a recording is of one: predict with one in a run of its own")
@@ -239,9 +241,9 @@ def _shown(run: PredictionsRun, name: str) -> Blocks:
                     yield line(prediction.text)
 
 
-PREDICT: Stage[ChosenTasks, TaskFiles, PredictionRecords] = Stage(
+PREDICT: Stage[TaskChoice, TaskFiles, PredictionRecords] = Stage(
     name="predict",
-    make_settings=make_chosen_tasks,
+    settings=TaskChoice,
     load=load_chosen_tasks,
     records=_records,
     stamps=stamp_chosen_tasks,

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from seedstep.data import Example, Task, TaskFiles, load_tasks
-from seedstep.errors import InputError
+from seedstep.data import Example, Task, TaskFiles
 from seedstep.llm.settings import require_price
 from seedstep.runs import (
     Blocks,
@@ -36,7 +35,6 @@ from seedstep.steps import (
     Turn,
     WrittenSteps,
     differences,
-    make_steps_settings,
     parse,
     render,
     statistics,
@@ -55,13 +53,11 @@ def load_steps_tasks(settings: StepsSettings) -> TaskFiles:
         InputError: none are named, or one can't be read.
     """
     require_price(settings)
-    if settings.tasks is None:
-        raise InputError("no tasks", "add --tasks PATH")
-    path = Path(settings.tasks)
-    if stage_of(path) == "bootstrap":
+    path = Path(settings.chosen.path) if settings.chosen.path else None
+    if path and stage_of(path) == "bootstrap":
         with open_database(path, "bootstrap") as database:
             return TaskFiles(tuple(map(_with_examples, read_grown_tasks(database))), ())
-    return load_tasks(path, settings.split, settings.track, limit=0, skip_bad=settings.skip_bad)
+    return replace(settings.chosen, limit_tasks=None, limit_instances=0).load()
 
 
 def _with_examples(task: Task) -> Task:
@@ -186,7 +182,7 @@ def _judged(written: WrittenSteps) -> str:
 
 STEPS: Stage[StepsSettings, TaskFiles, TaskRecords[WrittenSteps]] = Stage(
     name="steps",
-    make_settings=make_steps_settings,
+    settings=StepsSettings,
     load=load_steps_tasks,
     records=_records,
     stamps=stamp_tasks,

@@ -6,7 +6,7 @@ from seedstep.errors import InputError
 from seedstep.inputs.tuning import TuningInputs, gather
 from seedstep.runs import Blocks, Line, Rows, Run, Stage, TuningFiles, Words, labelled, line
 from seedstep.runs.tune import TUNE_CONFIG
-from seedstep.tune import TuneSettings, make_tune_settings
+from seedstep.tune import TuneSettings
 from seedstep.tune.checkpoints import FREE, FSDP
 
 __all__ = ["TUNE", "TuneRun"]
@@ -60,8 +60,8 @@ def _listed(run: TuneRun) -> Blocks:
         yield labelled("data", str(source))
     for source in settings.held_out_data:
         yield labelled("held-out data", str(source))
-    yield labelled("encoding", settings.encoding)
-    yield labelled("model", settings.model)
+    yield labelled("encoding", settings.encoding.name)
+    yield labelled("model", settings.model.name)
     training, held_out = run.records.losses()
     steps = sorted({*training, *held_out})
     every = max(1, len(steps) // SHOWN_LOSSES)
@@ -93,7 +93,7 @@ def _shown(run: TuneRun, name: str) -> Blocks:
 
 TUNE: Stage[TuneSettings, TuningInputs, TuningFiles] = Stage(
     name="tune",
-    make_settings=make_tune_settings,
+    settings=TuneSettings,
     load=gather,
     records=_records,
     stamps=_stamps,

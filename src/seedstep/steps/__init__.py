@@ -23,9 +23,9 @@ from seedstep.steps.records import (
 )
 from seedstep.steps.settings import (
     ExamplesSettings,
+    ImportSettings,
     StepsSettings,
-    make_examples_settings,
-    make_steps_settings,
+    SuperniSettings,
 )
 from seedstep.steps.superni import SUPERNI, superni_instructions, superni_readings
 
@@ -42,12 +42,14 @@ __all__ = [
     "ExamplesSettings",
     "ExamplesStatistics",
     "Finding",
+    "ImportSettings",
     "Judgement",
     "Labelled",
     "ParsedSteps",
     "Part",
     "StepsSettings",
     "StepsStatistics",
+    "SuperniSettings",
     "TaskText",
     "TextRun",
     "Turn",
@@ -59,8 +61,6 @@ __all__ = [
     "generate_examples",
     "judge",
     "labelled",
-    "make_examples_settings",
-    "make_steps_settings",
     "measure",
     "parse",
     "preview_examples",

@@ -190,7 +190,7 @@ def generate_examples(
         _examples_of(settings, task, steps, engine, place)
         for place, (task, steps) in enumerate(islice(tasks, settings.limit))
     )
-    return in_order(items, AHEAD * settings.in_flight)
+    return in_order(items, AHEAD * settings.model.in_flight)
 
 
 async def _examples_of(

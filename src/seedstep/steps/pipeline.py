@@ -60,7 +60,7 @@ def write_steps(
         _write(settings, task, engine, judge_engine, place)
         for place, task in enumerate(islice(tasks, settings.limit))
     )
-    return in_order(items, AHEAD * settings.in_flight)
+    return in_order(items, AHEAD * settings.model.in_flight)
 
 
 async def _write(

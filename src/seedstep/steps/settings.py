@@ -2,24 +2,26 @@
 
 Example::
 
-    StepsSettings(model="openai:my-model", tasks="natural-instructions", split="test")
+    StepsSettings.of(model="openai:my-model", tasks="natural-instructions", split="test")
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
-from seedstep.llm import Sampling, default_prompt_style
-from seedstep.llm.settings import Asking, explained, make_settings_of
+from seedstep.data import TaskChoice
+from seedstep.llm import Budget, Sampling, default_prompt_style
+from seedstep.llm.settings import AskedModel, AskingSettings, sampling_setting
+from seedstep.settings import SEED, Count, Place, SettingsRecord, part, setting
 
 __all__ = [
     "ExamplesSettings",
+    "ImportSettings",
     "StepsSettings",
-    "make_examples_settings",
-    "make_steps_settings",
+    "SuperniSettings",
 ]
 
 STEPS_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
@@ -44,65 +46,49 @@ EXAMPLES_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
 )
 
 
+_TASKS = Place(
+    help="The tasks: a SUPER-NATURALINSTRUCTIONS directory or task file, JSON lines with at least "
+    "a definition, or a bootstrap's run."
+)
+
+
 @dataclass(frozen=True, slots=True)
-class StepsSettings(Asking):
+class StepsSettings(AskingSettings):
     """How step-by-step instructions are written. A run's settings are kept in its `run.yaml`."""
 
     SAMPLING: ClassVar[Mapping[str, Sampling]] = STEPS_SAMPLING
 
-    prompt_style: Literal["auto", "completion", "chat"] = field(
-        default="auto",
-        metadata=explained(
-            "chat (the paper's conversation), completion (one few-shot text, for base and very "
-            "small models), or auto: chat for openai:NAME, completion for local and gguf:PATH, "
-            "the recording's own for replay:FILE."
-        ),
+    model: AskedModel = part(AskedModel)
+    prompt_style: Literal["auto", "completion", "chat"] = setting(
+        "auto",
+        "chat (the paper's conversation), completion (one few-shot text, for base and very "
+        "small models), or auto: chat for openai:NAME, completion for local and gguf:PATH, "
+        "the recording's own for replay:FILE.",
+        flags=("--style", "--prompt-style"),
     )
-    tasks: str | None = field(
-        default=None,
-        metadata=explained(
-            "The tasks: a SUPER-NATURALINSTRUCTIONS directory or task file, JSON lines with at "
-            "least a definition, or a bootstrap's run."
-        ),
+    chosen: TaskChoice = part(
+        TaskChoice,
+        path=_TASKS,
+        limit_tasks=Place(name="limit"),
+        limit_instances=None,
     )
-    split: str | None = field(
-        default=None, metadata=explained("Split of a directory, such as test. Default: all tasks.")
+    seed: int = setting(42, SEED)
+    refine: Literal["full", "none"] = setting(
+        "full",
+        "full (the paper's five turns), or none (the first only, for the refining ablation).",
     )
-    track: str = field(
-        default="default",
-        metadata=explained("Directory of the split: default, xlingual."),
+    repairs: Annotated[int, msgspec.Meta(ge=0)] = setting(
+        2,
+        "Further turns, at the most, that ask to correct what the checks found; in completion "
+        "style new draws. The version with the fewest faults is kept.",
     )
-    skip_bad: bool = field(
-        default=False, metadata=explained("Go on without tasks that can't be read.")
+    judge: str | None = setting(
+        None, "A model that judges correctness and completeness: gguf:PATH, openai:NAME, ..."
     )
-    refine: Literal["full", "none"] = field(
-        default="full",
-        metadata=explained(
-            "full (the paper's five turns), or none (the first only, for the refining ablation)."
-        ),
-    )
-    repairs: Annotated[int, msgspec.Meta(ge=0)] = field(
-        default=2,
-        metadata=explained(
-            "Further turns, at the most, that ask to correct what the checks found; in completion "
-            "style new draws. The version with the fewest faults is kept."
-        ),
-    )
-    judge: str | None = field(
-        default=None,
-        metadata=explained(
-            "A model that judges correctness and completeness: gguf:PATH, openai:NAME, ..."
-        ),
-    )
-    judge_base_url: str | None = field(
-        default=None, metadata=explained("Address of the server for the judge.")
-    )
-    sampling: dict[str, Any] = field(
-        default_factory=dict,
-        metadata=explained(
-            "Sampling parameters by request (conversation, completion, judge), where they shall "
-            "differ from seedstep's own: {conversation: {temperature: 0.7}}."
-        ),
+    judge_base_url: str | None = setting(None, "Address of the server for the judge.")
+    budget: Budget = part(Budget)
+    sampling: dict[str, Any] = sampling_setting(
+        STEPS_SAMPLING, "{conversation: {temperature: 0.7}}"
     )
 
     @property
@@ -110,44 +96,54 @@ class StepsSettings(Asking):
         """The prompt style with `auto` resolved."""
         if self.prompt_style != "auto":
             return self.prompt_style
-        return "chat" if default_prompt_style(self.model) == "chat" else "completion"
+        return "chat" if default_prompt_style(self.model.name) == "chat" else "completion"
+
+    @property
+    def limit(self) -> int | None:
+        """The number of tasks, the first ones."""
+        return self.chosen.limit_tasks
 
 
 @dataclass(frozen=True, slots=True)
-class ExamplesSettings(Asking):
+class ExamplesSettings(AskingSettings):
     """How examples are generated and ranked (appendix C); always as a conversation."""
 
     SAMPLING: ClassVar[Mapping[str, Sampling]] = EXAMPLES_SAMPLING
 
-    steps: str | None = field(
-        default=None,
-        metadata=explained("The run of `seedstep steps` whose instructions are used."),
+    model: AskedModel = part(AskedModel)
+    steps: str | None = setting(
+        None, "The run of `seedstep steps` whose instructions are used.", metavar="RUN"
     )
-    count: Annotated[int, msgspec.Meta(ge=2, le=50)] = field(
-        default=5, metadata=explained("Examples to ask for, of which two are chosen.")
+    count: Annotated[int, msgspec.Meta(ge=2, le=50)] = setting(
+        5, "Examples to ask for, of which two are chosen."
     )
-    sampling: dict[str, Any] = field(
-        default_factory=dict,
-        metadata=explained(
-            "Sampling parameters by request (generate, rank), where they shall differ from "
-            "seedstep's own: {generate: {temperature: 1.0}}."
-        ),
+    limit: Count | None = setting(None, "Number of tasks, the first ones. Default: all.")
+    seed: int = setting(42, SEED)
+    budget: Budget = part(Budget)
+    sampling: dict[str, Any] = sampling_setting(EXAMPLES_SAMPLING, "{generate: {temperature: 1.0}}")
+
+
+@dataclass(frozen=True, slots=True)
+class ImportSettings(SettingsRecord):
+    """The tasks of instructions that are taken over."""
+
+    chosen: TaskChoice = part(
+        TaskChoice,
+        path=_TASKS,
+        limit_tasks=None,
+        limit_instances=None,
+        skip_bad=Place(help="Go on without lines and tasks that are wrong."),
     )
 
 
-def make_steps_settings(values: Mapping[str, Any], source: str) -> StepsSettings:
-    """Settings from named values, all others as they are by default.
+@dataclass(frozen=True, slots=True)
+class SuperniSettings(SettingsRecord):
+    """The tasks whose instructions come with seedstep."""
 
-    Raises:
-        InputError: a name is not known or a value does not fit; `source` says where it stands.
-    """
-    return make_settings_of(StepsSettings, values, source)
-
-
-def make_examples_settings(values: Mapping[str, Any], source: str) -> ExamplesSettings:
-    """As `make_steps_settings`, for generated examples.
-
-    Raises:
-        InputError: as there.
-    """
-    return make_settings_of(ExamplesSettings, values, source)
+    chosen: TaskChoice = part(
+        TaskChoice,
+        path=Place(help="A clone of SUPER-NATURALINSTRUCTIONS."),
+        limit_tasks=None,
+        limit_instances=None,
+        skip_bad=None,
+    )

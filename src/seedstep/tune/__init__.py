@@ -24,8 +24,6 @@ from seedstep.tune.settings import (
     TuneSettings,
     TuneSource,
     make_source,
-    make_tune_settings,
-    training_of,
 )
 
 __all__ = [
@@ -46,11 +44,9 @@ __all__ = [
     "TuneWatch",
     "TuningData",
     "make_source",
-    "make_tune_settings",
     "mix",
     "rank_and_processes",
     "require_context",
     "survey",
-    "training_of",
     "usable",
 ]

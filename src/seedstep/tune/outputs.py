@@ -14,14 +14,13 @@ from typing import Any
 
 from seedstep.encode import Encoding
 from seedstep.errors import ModelError
-from seedstep.llm import ModelRef
 from seedstep.llm.checkpoints import is_decoder_only
 from seedstep.llm.models import gguf_of
 from seedstep.tune.card import CardFacts, CardSource, write_card
 from seedstep.tune.data import Preflight
 from seedstep.tune.gguf import ARCHITECTURE, write_gguf
 from seedstep.tune.records import read_losses
-from seedstep.tune.settings import TuneSettings, TuneSource, training_of
+from seedstep.tune.settings import TuneSettings, TuneSource
 
 __all__ = ["require_gguf", "write_tuning_card", "write_tuning_gguf"]
 
@@ -51,7 +50,7 @@ def write_tuning_gguf(out: Path, settings: TuneSettings, *, model: Path) -> None
         MissingExtraError: what writes GGUF files is not installed.
     """
     if settings.gguf and not (out / GGUF).exists():
-        write_gguf(model, out / GGUF, source=gguf_of(settings.model))
+        write_gguf(model, out / GGUF, source=gguf_of(settings.model.ref))
 
 
 def write_tuning_card(
@@ -73,13 +72,15 @@ def write_tuning_card(
     training, measured = [*losses.values()], [*held_out.values()]
     facts = CardFacts(
         name=out.resolve().name,
-        base_model=ModelRef.parse(settings.model),
+        base_model=settings.model.ref,
         sources=tuple(
-            CardSource(_without_way(source), tasks, examples, source.encoding or settings.encoding)
+            CardSource(
+                _without_way(source), tasks, examples, source.encoding or settings.encoding.name
+            )
             for source, (_, tasks, examples) in zip(settings.data, preflight.sources, strict=True)
         ),
         encodings=encodings,
-        training=training_of(settings),
+        training=settings.training,
         effective_batch=preflight.batch.examples,
         processes=preflight.batch.processes,
         steps=preflight.steps,
@@ -90,7 +91,7 @@ def write_tuning_card(
         held_out_last=measured[-1] if measured else None,
         versions=_versions(),
         directory=model.name,
-        encoder_decoder=not is_decoder_only(settings.model),
+        encoder_decoder=not is_decoder_only(settings.model.ref),
     )
     write_card(out / CARD, facts)
 

@@ -10,18 +10,20 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Protocol, Self
+from typing import Annotated, Any, BinaryIO, Literal, Protocol, Self
 
 import msgspec
 
 from seedstep.data import BadLine, read_jsonl, write_atomically
 from seedstep.encode import TokenPair
 from seedstep.errors import RunError
+from seedstep.settings import SEED, Count, setting
 
 __all__ = [
     "CHECKPOINTS",
     "EvaluationLoss",
     "MetricsFile",
+    "NotNegative",
     "OptimizerStep",
     "TrainedModel",
     "Training",
@@ -30,38 +32,42 @@ __all__ = [
     "read_losses",
 ]
 
+NotNegative = Annotated[int, msgspec.Meta(ge=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
 CHECKPOINTS = "checkpoints"
 """Where checkpoints lie in a tuning's directory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """How a model is trained.
+    """How a model is trained."""
 
-    `batch` is the effective number of examples an optimiser step sees, over all processes and
-    accumulated passes; `accumulate` in how many passes each process takes its part. `share` is how
-    many instances of a task are packed behind one copy of their common prefix (1: none), and
-    `row_tokens` how long a packed row may be. `lora` is the rank of LoRA's matrices, 0 to train
-    all weights.
-    """
-
-    epochs: int = 2
-    learning_rate: float = 5e-5
-    batch: int = 16
-    accumulate: int = 1
-    share: int = 8
-    row_tokens: int = 4096
-    lora: int = 0
-    bf16: bool = False
-    gradient_checkpointing: bool = False
-    weight_decay: float = 0.0
-    warmup_steps: int = 0
-    schedule: str = "constant"
-    max_steps: int | None = None
-    save_every: int = 200
-    evaluate_every: int = 100
-    seed: int = 42
-    device: str = "auto"
+    epochs: Count = setting(2, "Passes over the data.")
+    learning_rate: Annotated[float, msgspec.Meta(gt=0, le=10)] = setting(
+        5e-5, "Learning rate of AdamW.", flags=("--lr", "--learning-rate")
+    )
+    batch: Count = setting(16, "Examples an optimiser step sees, over all processes.")
+    accumulate: Count = setting(1, "Passes in which each process takes its part of a step.")
+    share: Count = setting(
+        8, "Instances of a task behind one copy of their common prefix; 1: none (decoder-only)."
+    )
+    row_tokens: Count = setting(4096, "Tokens of a packed row, at the most (decoder-only).")
+    lora: NotNegative = setting(0, "Rank of LoRA's matrices; 0 trains all weights.")
+    bf16: bool = setting(False, "Compute in bfloat16.")
+    gradient_checkpointing: bool = setting(False, "Less memory, more computation.")
+    weight_decay: Share = setting(0.0, "Weight decay of AdamW.")
+    warmup_steps: NotNegative = setting(0, "Steps in which the learning rate rises.")
+    schedule: Literal["constant", "linear", "cosine"] = setting(
+        "constant", "Course of the learning rate after that."
+    )
+    max_steps: Count | None = setting(None, "Optimiser steps at the most.")
+    save_every: Count = setting(200, "Steps between two checkpoints.")
+    evaluate_every: Count = setting(100, "Steps between two measures of the held-out loss.")
+    seed: int = setting(42, SEED)
+    device: Literal["auto", "cpu", "cuda"] = setting(
+        "auto", "Where to train: auto takes a GPU if there is one."
+    )
 
 
 class TuningData(Protocol):

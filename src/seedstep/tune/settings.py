@@ -2,21 +2,24 @@
 
 Example::
 
-    settings = make_tune_settings({"model": "local", "data": ["runs/first"]}, "settings")
+    settings = TuneSettings.of(model="local", data=["runs/first"])
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 
+from seedstep.data import TaskChoice
+from seedstep.encode.settings import EncodingChoice, steps_setting
 from seedstep.errors import InputError, unknown_name
-from seedstep.llm.settings import HELP, Count, convert_settings, explained
-from seedstep.tune.records import Training
+from seedstep.llm.settings import AskedModel
+from seedstep.settings import Count, Place, SettingsRecord, part, setting
+from seedstep.tune.records import NotNegative, Share, Training
 
 __all__ = [
     "PRESETS",
@@ -24,9 +27,7 @@ __all__ = [
     "TuneSettings",
     "TuneSource",
     "make_source",
-    "make_tune_settings",
     "source_of",
-    "training_of",
 ]
 
 
@@ -169,140 +170,77 @@ def _is_there(text: str) -> bool:
         return False
 
 
-NotNegative = Annotated[int, msgspec.Meta(ge=0)]
-Rate = Annotated[float, msgspec.Meta(gt=0, le=10)]
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-
-
 @dataclass(frozen=True, slots=True)
-class TuneSettings:
+class TuneSettings(SettingsRecord):
     """What a tuning does."""
 
-    preset: str | None = field(
-        default=None,
-        metadata=explained(f"A paper's hyperparameters: {', '.join(PRESETS)}."),
+    preset: str | None = setting(
+        None, f"A paper's hyperparameters: {', '.join(PRESETS)}.", metavar="NAME"
     )
-    model: str = field(
-        default="local",
-        metadata=explained(
-            "The model: local, gguf:PATH, hf:PATH_OR_ID, or openai:NAME for a fine-tuning job."
+    model: AskedModel = part(
+        AskedModel,
+        name=Place(
+            help="The model: local, gguf:PATH, hf:PATH_OR_ID, or openai:NAME for a fine-tuning job."
         ),
+        in_flight=None,
     )
-    base_url: str | None = field(default=None, metadata=HELP["base_url"])
-    data: list[TuneSource] = field(
-        default_factory=list,
-        metadata=explained(
-            "A source of examples: a bootstrap's run, an export (alpaca, superni), a directory of "
-            "task files (then :SPLIT), or a JSONL file; then @ENCODING for another one than the "
-            "tuning's, and =COUNT or =xWEIGHT for another part of it than all."
-        ),
+    data: list[TuneSource] = setting(
+        list,
+        "A source of examples: a bootstrap's run, an export (alpaca, superni), a directory of "
+        "task files (then :SPLIT), or a JSONL file; then @ENCODING for another one than the "
+        "tuning's, and =COUNT or =xWEIGHT for another part of it than all.",
+        metavar="SOURCE",
     )
-    steps: str | None = field(
-        default=None,
-        metadata=explained("Step-by-step instructions: a run of `seedstep steps`, or its export."),
+    steps: str | None = steps_setting()
+    encoding: EncodingChoice = part(EncodingChoice)
+    used: TaskChoice = part(
+        TaskChoice,
+        path=None,
+        split=None,
+        track=None,
+        limit_tasks=Place(help="Tasks used of each source, drawn by the seed."),
+        limit_instances=Place(help="Instances used of each task, the first ones."),
+        skip_bad=Place(help="Go on without tasks and instances that can't be used, naming them."),
     )
-    encoding: str = field(default="tk-instruct", metadata=explained("How prompts are made."))
-    encoding_options: dict[str, Any] = field(
-        default_factory=dict,
-        metadata=explained("What differs from the named encoding: {max_source: 1224}."),
+    held_out: NotNegative = setting(
+        0, "Tasks of the data that are not trained on; their loss is measured."
     )
-    limit_tasks: Count | None = field(
-        default=None, metadata=explained("Tasks used of each source, drawn by the seed.")
+    held_out_data: list[TuneSource] = setting(
+        list,
+        "Another source of tasks whose loss is measured: PATH, or PATH:SPLIT.",
+        metavar="SOURCE",
     )
-    limit_instances: Count | None = field(
-        default=None, metadata=explained("Instances used of each task, the first ones.")
+    held_out_instances: Count = setting(10, "Instances used of each held-out task, the first ones.")
+    training: Training = part(Training)
+    prompt_loss_weight: Share | None = setting(
+        None,
+        "Of a fine-tuning job: how much prompts count, at servers that have it. OpenAI's learns "
+        "targets only, which is 0.",
     )
-    held_out: NotNegative = field(
-        default=0,
-        metadata=explained("Tasks of the data that are not trained on; their loss is measured."),
-    )
-    held_out_data: list[TuneSource] = field(
-        default_factory=list,
-        metadata=explained("Another source of tasks whose loss is measured: PATH, or PATH:SPLIT."),
-    )
-    held_out_instances: Count = field(
-        default=10, metadata=explained("Instances used of each held-out task, the first ones.")
-    )
-    skip_bad: bool = field(
-        default=False,
-        metadata=explained("Go on without tasks and instances that can't be used, naming them."),
-    )
-    epochs: Count = field(default=2, metadata=explained("Passes over the data."))
-    learning_rate: Rate = field(default=5e-5, metadata=explained("Learning rate of AdamW."))
-    batch: Count = field(
-        default=16, metadata=explained("Examples an optimiser step sees, over all processes.")
-    )
-    accumulate: Count = field(
-        default=1, metadata=explained("Passes in which each process takes its part of a step.")
-    )
-    share: Count = field(
-        default=8,
-        metadata=explained(
-            "Instances of a task behind one copy of their common prefix; 1: none (decoder-only)."
-        ),
-    )
-    row_tokens: Count = field(
-        default=4096, metadata=explained("Tokens of a packed row, at the most (decoder-only).")
-    )
-    lora: NotNegative = field(
-        default=0, metadata=explained("Rank of LoRA's matrices; 0 trains all weights.")
-    )
-    bf16: bool = field(default=False, metadata=explained("Compute in bfloat16."))
-    gradient_checkpointing: bool = field(
-        default=False, metadata=explained("Less memory, more computation.")
-    )
-    weight_decay: Share = field(default=0.0, metadata=explained("Weight decay of AdamW."))
-    warmup_steps: NotNegative = field(
-        default=0, metadata=explained("Steps in which the learning rate rises.")
-    )
-    schedule: Literal["constant", "linear", "cosine"] = field(
-        default="constant", metadata=explained("Course of the learning rate after that.")
-    )
-    max_steps: Count | None = field(
-        default=None, metadata=explained("Optimiser steps at the most.")
-    )
-    save_every: Count = field(default=200, metadata=explained("Steps between two checkpoints."))
-    evaluate_every: Count = field(
-        default=100, metadata=explained("Steps between two measures of the held-out loss.")
-    )
-    seed: int = field(default=42, metadata=HELP["seed"])
-    device: Literal["auto", "cpu", "cuda"] = field(
-        default="auto", metadata=explained("Where to train: auto takes a GPU if there is one.")
-    )
-    prompt_loss_weight: Share | None = field(
-        default=None,
-        metadata=explained(
-            "Of a fine-tuning job: how much prompts count, at servers that have it. OpenAI's "
-            "learns targets only, which is 0."
-        ),
-    )
-    gguf: bool = field(
-        default=False, metadata=explained("Write the tuned model as a GGUF file, too.")
-    )
+    gguf: bool = setting(False, "Write the tuned model as a GGUF file, too.")
 
+    @classmethod
+    def complete(cls, values: Mapping[str, Any], source: str) -> Mapping[str, Any]:
+        """The values with those of the preset, and with sources read from their texts.
 
-def make_tune_settings(values: Mapping[str, Any], source: str) -> TuneSettings:
-    """Settings from named values; others are the preset's, or as they are by default.
+        Raises:
+            InputError: there is no such preset, or a source can't be read.
+        """
+        preset = _preset(values.get("preset"), source)
+        whole = {**preset, **values}
+        if isinstance(options := values.get("encoding_options"), Mapping):
+            whole["encoding_options"] = {**preset.get("encoding_options", {}), **options}
+        for name in ("data", "held_out_data"):
+            if name in whole:
+                whole[name] = _sources(whole[name], f"{source}, setting '{name}'")
+        return whole
 
-    Raises:
-        InputError: a name is not known or a value does not fit; `source` says where it stands.
-    """
-    whole = {**_preset(values.get("preset"), source), **values}
-    if isinstance(options := values.get("encoding_options"), Mapping):
-        whole["encoding_options"] = {**_preset_options(values), **options}
-    for name in ("data", "held_out_data"):
-        if name in whole:
-            whole[name] = _sources(whole[name], f"{source}, setting '{name}'")
-    settings = convert_settings(TuneSettings, whole, source)
-    if counted := [one for one in settings.held_out_data if one.count or one.weight]:
-        what = f"{source}, setting 'held_out_data': '{counted[0]}' has an amount"
-        raise InputError(what, "leave it out; held_out_instances limits those of each task")
-    return settings
-
-
-def training_of(settings: TuneSettings) -> Training:
-    """How the model is trained, without where the data come from and go."""
-    return Training(**{one.name: getattr(settings, one.name) for one in fields(Training)})
+    def check(self, source: str) -> None:
+        """Raise InputError if a held-out source has an amount."""
+        counted = [each for each in self.held_out_data if each.count or each.weight]
+        if counted:
+            what = f"{source}, setting 'held_out_data': '{counted[0]}' has an amount"
+            raise InputError(what, "leave it out; held_out_instances limits those of each task")
 
 
 def _preset(name: object, source: str) -> Mapping[str, Any]:
@@ -311,11 +249,6 @@ def _preset(name: object, source: str) -> Mapping[str, Any]:
     if not isinstance(name, str) or name not in PRESETS:
         raise unknown_name("preset", name, PRESETS, source)
     return PRESETS[name].settings
-
-
-def _preset_options(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    options: Mapping[str, Any] = _preset(values.get("preset"), "").get("encoding_options", {})
-    return options
 
 
 def _sources(values: object, where: str) -> list[dict[str, Any]]:

@@ -1,0 +1,94 @@
+"""Commands that are imported when they are wanted, and listed in groups.
+
+Example::
+
+    class Commands(CommandTable):
+        entries = (CommandEntry("bootstrap", "Grow"), CommandEntry("status", "Runs"))
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, ClassVar
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command, get_group
+
+__all__ = ["CommandEntry", "CommandTable"]
+
+_PACKAGE = "seedstep.cli"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandEntry:
+    """A command: its name, which is that of its module, and the group in which it is listed.
+
+    The module has a function `command`, or an `app` with commands of its own.
+    """
+
+    name: str
+    group: str
+
+
+class _Loaded(Mapping[str, Any]):
+    """The commands by name, imported at the first use."""
+
+    def __init__(self, entries: tuple[CommandEntry, ...]) -> None:
+        self._entries = {entry.name: entry for entry in entries}
+        self._found: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._found:
+            self._found[name] = _load(self._entries[name])
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+class CommandTable(TyperGroup):
+    """A group whose commands are those of `entries`."""
+
+    entries: ClassVar[tuple[CommandEntry, ...]] = ()
+
+    def __init__(self, **attributes: Any) -> None:
+        """Take the attributes of a group; it has no other commands."""
+        super().__init__(**attributes)
+        self.commands = _Loaded(self.entries)  # type: ignore[assignment]  # nothing is added
+        _hide_types_of_flags(self)
+
+
+def _load(entry: CommandEntry) -> Any:
+    module = import_module(f"{_PACKAGE}.{entry.name}")
+    if hasattr(module, "app"):
+        command: Any = get_group(module.app)
+    else:
+        alone = typer.Typer(add_completion=False)
+        alone.command(entry.name)(module.command)
+        command = get_command(alone)
+    _hide_types_of_flags(command)
+    command.name = entry.name
+    command.rich_help_panel = entry.group
+    return command
+
+
+def _hide_types_of_flags(command: Any) -> None:
+    """Let the help of a command, and of its own commands, show no type for what takes no value."""
+    parameters_of = command.get_params
+
+    def get_params(context: Any) -> Any:
+        parameters = parameters_of(context)
+        for parameter in parameters:
+            if getattr(parameter, "is_flag", False) and parameter.metavar is None:
+                parameter.metavar = ""
+        return parameters
+
+    command.get_params = get_params
+    for below in (
+        () if isinstance(command, CommandTable) else getattr(command, "commands", {}).values()
+    ):
+        _hide_types_of_flags(below)
