@@ -2,7 +2,7 @@
 
 from seedstep.runs.blocks import Blocks, Line, Rows, Rule, Words, labelled, line
 from seedstep.runs.config import digest, read_yaml
-from seedstep.runs.directory import Run, Stage, has_rows, open_database, stage_of
+from seedstep.runs.directory import open_database, stage_of
 from seedstep.runs.grown import (
     FILTERS_ENTRY,
     BootstrapRun,
@@ -22,7 +22,9 @@ from seedstep.runs.predictions import (
     PredictionsRun,
 )
 from seedstep.runs.requests import ReplyUsage, RequestLine
+from seedstep.runs.run import Run
 from seedstep.runs.scores import keep_scores, kept_scores
+from seedstep.runs.stage import Stage, has_rows
 from seedstep.runs.tasks import (
     Entry,
     ExamplesRun,

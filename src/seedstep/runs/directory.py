@@ -1,53 +1,30 @@
-"""A run: a directory with a configuration, a database, and a lock for its one writer.
-
-What differs from stage to stage stands in a `Stage`, one record for each; see `seedstep.stages`.
+"""A run's directory: its files, its lock, and what is read of them whatever stage it is of.
 
 Example::
 
-    with Run.start(STEPS, Path("runs/steps"), {"tasks": "my_tasks.jsonl"}) as run: ...
-    with Run.read(STEPS, Path("runs/steps")) as run:
-        for entry in run.entries():
-            print(entry.task, entry.result.steps)
+    stage_of(Path("runs/first"))  # "bootstrap"
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
+from typing import Any
 
 import filelock
 
-from seedstep.errors import InputError, RunBusyError, RunError
-from seedstep.llm import Header, Spent, resolve_base_url
-from seedstep.runs.blocks import Blocks, line
-from seedstep.runs.config import in_order_of, read_yaml, refuse_differences, write_yaml
+from seedstep.errors import RunBusyError, RunError
+from seedstep.runs.config import read_yaml
 from seedstep.runs.database import Database
-from seedstep.runs.requests import (
-    ReplyUsage,
-    RequestLedger,
-    RequestLine,
-    find_request,
-    list_requests,
-    read_answers,
-    read_spent,
-    reply_notes,
-    write_recording,
-)
-from seedstep.settings import change_settings, flatten, make_settings, table
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 __all__ = [
     "CONFIG",
     "DATABASE",
-    "Run",
-    "Stage",
-    "has_rows",
+    "STAGE",
+    "begun_database",
     "open_database",
+    "require_free",
     "stage_of",
+    "stored_config",
     "take_lock",
 ]
 
@@ -57,405 +34,6 @@ LOCK = "run.lock"
 STAGE = "stage"
 """Entry of the configuration: which stage the run is of."""
 
-IDENTITY = "identity_url"
-"""Entry of the configuration: the address under which replies are kept."""
-
-NO_ENTRIES: Mapping[str, Any] = MappingProxyType({})
-
-S = TypeVar("S", bound="DataclassInstance")
-Inputs = TypeVar("Inputs")
-R = TypeVar("R")
-R_co = TypeVar("R_co", covariant=True)
-T_co = TypeVar("T_co", covariant=True)
-
-
-def has_rows(*tables: str) -> Callable[[Path], bool]:
-    """Return a function that says whether a run has a row in any of some tables."""
-
-    def found(path: Path) -> bool:
-        if not (path / DATABASE).exists():
-            return False
-        with closing(Database.open(path / DATABASE, read_only=True)) as database:
-            return database.has_schema and any(map(database.has_rows, tables))
-
-    return found
-
-
-_has_requests = has_rows("requests")
-
-
-def _no_stamps(settings: Any, inputs: Any) -> dict[str, str]:
-    return {}
-
-
-def _nothing(run: Any) -> None:
-    pass
-
-
-def _plain_status(run: "Run[Any, Any, Any]") -> Blocks:
-    spent = run.spent()
-    yield line(f"{spent.requests:,} requests, {spent.tokens:,} tokens")
-
-
-def _lists_nothing(run: "Run[Any, Any, Any]") -> Blocks:
-    return ()
-
-
-def _shows_nothing(run: "Run[Any, Any, Any]", name: str) -> Blocks:
-    what = f"{run.path} is a run of `seedstep {run.stage.name}`, which has nothing to show by name"
-    raise InputError(what, f"`seedstep status {run.path}` says what it has")
-
-
-def _header_of_settings(run: "Run[Any, Any, Any]") -> Header:
-    if not run.stage.asks_model:
-        what = f"{run.path} is a run of `seedstep {run.stage.name}`, which asks no model"
-        raise InputError(what, "name a run that has requests")
-    model = run.settings.model
-    return Header.of(model.name, model.base_url, run.settings.style)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage(Generic[S, Inputs, R]):
-    """All that seedstep knows of a stage whose work is kept in a run.
-
-    `status`, `show`, `requests`, `report` and going on follow from it. S is the type of its
-    settings, Inputs of what it starts from, R of what it keeps.
-    """
-
-    name: str
-    """Of the stage, and of the command that makes its runs."""
-
-    settings: type[S]
-    """The record of its settings."""
-
-    load: Callable[[S], Inputs]
-    """Reads what a run with these settings starts from."""
-
-    records: Callable[["Run[S, Inputs, Any]"], R]
-    """Opens what a run keeps."""
-
-    stamps: Callable[[S, Inputs], dict[str, str]] = _no_stamps
-    """Makes fingerprints of what must not change under a run besides its settings."""
-
-    made: Callable[[Path], bool] = _has_requests
-    """Says whether anything was made; before that all settings may change."""
-
-    changeable: tuple[str, ...] = ()
-    """Settings that may change after that: what is made stays the same."""
-
-    asks_model: bool = False
-    """Whether the settings have a `model`, which is asked, and a `style`."""
-
-    check: Callable[["Run[S, Inputs, R]"], None] = _nothing
-    """Raises an error if a run can't go on with its settings."""
-
-    keep: Callable[["Run[S, Inputs, R]"], None] = _nothing
-    """Keeps what a run starts from, where nothing was made yet."""
-
-    header: Callable[["Run[S, Inputs, R]"], Header] = _header_of_settings
-    """Says which model a recording of the requests stands for."""
-
-    status: Callable[["Run[S, Inputs, R]"], Blocks] = _plain_status
-    """Tells where a run stands."""
-
-    listed: Callable[["Run[S, Inputs, R]"], Blocks] = _lists_nothing
-    """Lists what a run made."""
-
-    rejected: Callable[["Run[S, Inputs, R]"], Blocks] = _lists_nothing
-    """Lists what a run rejected, or could not make."""
-
-    shown: Callable[["Run[S, Inputs, R]", str], Blocks] = _shows_nothing
-    """Shows all about what is named in these lists."""
-
-    sections: tuple[str, ...] = ()
-    """Sections of the report, by their names in `seedstep.report.SECTIONS`; none: its status."""
-
-    config: str = CONFIG
-    """The file with the configuration."""
-
-    has_database: bool = True
-    """Whether there is a database beside it."""
-
-    beside: tuple[str, ...] = ()
-    """Files that may be in a directory before it is a run."""
-
-
-class _HasTasks(Protocol[T_co]):
-    def tasks(self) -> T_co: ...
-
-
-class _HasEntries(Protocol[T_co]):
-    def entries(self) -> T_co: ...
-
-
-class _HasPredictions(Protocol[T_co]):
-    def predictions(self, name: str) -> T_co: ...
-
-
-class _HasStatus(Protocol[T_co]):
-    def status(self) -> T_co: ...
-
-
-class Run(Generic[S, Inputs, R_co]):
-    """A run directory, opened for reading or as its one writer.
-
-    `stage` is what it is a run of, `settings` are its settings, and `records` is what it keeps:
-    `seedstep.runs.GrownTasks`, `TaskRecords`, `Predictions` or `TuningFiles`.
-    """
-
-    def __init__(
-        self,
-        stage: Stage[S, Inputs, R_co],
-        path: Path,
-        settings: S,
-        database: Database,
-        config: Mapping[str, Any],
-        inputs: Inputs | None = None,
-        lock: filelock.BaseFileLock | None = None,
-    ) -> None:
-        """Use `Run.start`, `Run.read` or `seedstep.open_run`."""
-        self.stage = stage
-        self.path = path
-        self.settings = settings
-        self.database = database
-        self.config = config
-        self._inputs = inputs
-        self._lock = lock
-        self.records = stage.records(self)
-
-    @classmethod
-    def start(
-        cls,
-        stage: Stage[S, Inputs, R_co],
-        path: Path,
-        asked: Mapping[str, Any],
-        *,
-        same_model: bool = False,
-        inputs: Inputs | None = None,
-        entries: Mapping[str, Any] = NO_ENTRIES,
-    ) -> Self:
-        """Create a run, or go on with one, as its writer.
-
-        `asked` are the settings that the user named; the others are the run's own, or the
-        defaults. `same_model` says that another base URL serves the same model, so that the
-        replies kept count as its own. `inputs` is what the run starts from, where that is read.
-        `entries` are kept in the configuration, unless they are None, and must not change.
-
-        Raises:
-            RunBusyError: another process works on it.
-            RunMismatchError: it was started with other settings.
-            InputError: an input file or a setting can't be used.
-            RunError: the directory is something else or can't be written.
-        """
-        changeable = (*stage.changeable, *["base_url"] * same_model)
-        settings, loaded, config = _resolve(stage, path, asked, changeable, inputs, entries)
-        lock = take_lock(path)
-        try:
-            fresh = not (path / stage.config).exists()
-            if fresh:  # before the database: a directory with a database alone is no run
-                write_yaml(path / stage.config, config)
-            if stage.has_database:
-                database = Database.open(path / DATABASE)
-            else:
-                database = Database.in_memory()
-        except BaseException:
-            lock.release()
-            raise
-        run = cls(stage, path, settings, database, config, loaded, lock)
-        try:
-            stage.check(run)
-            if not fresh:
-                write_yaml(path / stage.config, config)
-            if not stage.made(path):
-                stage.keep(run)
-        except BaseException:
-            run.close()
-            raise
-        return run
-
-    @classmethod
-    def read(cls, stage: Stage[S, Inputs, R_co], path: Path) -> Self:
-        """Open a run to look at it, also while another process works on it.
-
-        Raises:
-            RunError: there is no run there, or one of another stage.
-        """
-        entries = _stored(stage.name, path, stage.config)
-        names = table(stage.settings)
-        values = {name: value for name, value in entries.items() if name in names}
-        settings = make_settings(stage.settings, values, str(path / stage.config))
-        database = _begun(stage.name, path) if stage.has_database else Database.in_memory()
-        return cls(stage, path, settings, database, entries)
-
-    def inputs(self) -> Inputs:
-        """Return what the run starts from; a writer has read it already.
-
-        Raises:
-            InputError: it can't be read any more.
-        """
-        if self._inputs is None:
-            self._inputs = self.stage.load(self.settings)
-        return self._inputs
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let another process write."""
-        self.database.close()
-        if self._lock:
-            self._lock.release()
-
-    def snapshot(self) -> AbstractContextManager[None]:
-        """Read all that is read inside as it is at one moment, whoever writes meanwhile."""
-        return self.database.snapshot()
-
-    @property
-    def ledger(self) -> RequestLedger:
-        """Where the request engine keeps answers."""
-        return RequestLedger(self.database)
-
-    @property
-    def identity_url(self) -> str | None:
-        """The address under which replies are kept."""
-        url: str | None = self.config.get(IDENTITY)
-        return url
-
-    def spent(self) -> Spent:
-        """Return what counts towards the run's budget."""
-        return read_spent(self.database)
-
-    def reply_notes(self) -> tuple[str, ...]:
-        """Return what is worth telling of the replies: parameters not sent, unknown ends."""
-        return reply_notes(self.database) if self.stage.has_database else ()
-
-    def answered(self) -> tuple[ReplyUsage, ...]:
-        """Return when the requests were answered, in the order of time."""
-        return read_answers(self.database)
-
-    async def settle(self) -> None:
-        """Wait until everything written is on the disk."""
-        await self.database.settle()
-
-    def requests(
-        self, *, purpose: str = "", failed: bool = False, limit: int = 50
-    ) -> tuple[tuple[RequestLine, ...], int]:
-        """Return the first `limit` requests with an answer, in its order, and how many there are.
-
-        An empty `purpose` is any; `failed` leaves out those that have a reply.
-
-        Raises:
-            InputError: no request has this purpose.
-        """
-        with self.snapshot():
-            return list_requests(self.database, purpose=purpose, failed=failed, limit=limit)
-
-    def request(self, start: str) -> dict[str, Any]:
-        """Return the request whose key begins with `start`: its row in the database, by column.
-
-        Raises:
-            InputError: there is none, or more than one.
-        """
-        return find_request(self.database, start)
-
-    def write_recording(self, path: Path) -> int:
-        """Write the requests to a file that `replay:FILE` serves; return how many they are.
-
-        Raises:
-            InputError: the file is there and is no recording, or its directory is not there; or
-                the requests went to several models, or to none.
-            RunError: the disk is full or the directory can't be written.
-        """
-        with self.snapshot():
-            return write_recording(self.database, self.stage.header(self), path)
-
-    def is_running(self) -> bool:
-        """Return whether a process works on the run."""
-        if self._lock:
-            return True
-        try:
-            take_lock(self.path).release()
-        except RunBusyError:
-            return True
-        except RunError:
-            return False  # where nothing can be written, nobody works
-        return False
-
-    def tasks(self: "Run[Any, Any, _HasTasks[T_co]]") -> T_co:
-        """Return a bootstrap's finished tasks; of a later stage, the tasks that it works on."""
-        with self.snapshot():
-            return self.records.tasks()
-
-    def entries(self: "Run[Any, Any, _HasEntries[T_co]]") -> T_co:
-        """Return what came of each task, of a stage that keeps a record for each."""
-        return self.records.entries()
-
-    def predictions(self: "Run[Any, Any, _HasPredictions[T_co]]", name: str) -> T_co:
-        """Return what a system answered, of a run of predictions.
-
-        Raises:
-            InputError: there is no such system.
-        """
-        return self.records.predictions(name)
-
-    def status(self: "Run[Any, Any, _HasStatus[T_co]]") -> T_co:
-        """Return a bootstrap's counts, tokens and speed."""
-        with self.snapshot():
-            return self.records.status()
-
-
-def _resolve(
-    stage: Stage[S, Inputs, R],
-    path: Path,
-    asked: Mapping[str, Any],
-    changeable: Sequence[str],
-    inputs: Inputs | None,
-    more: Mapping[str, Any],
-) -> tuple[S, Inputs, dict[str, Any]]:
-    """Return the settings to go on with, the inputs, and the configuration. Nothing is written."""
-    new = not (path / stage.config).exists()
-    if new:
-        _require_free(stage, path)
-    entries = {} if new else _stored(stage.name, path, stage.config)
-    names = table(stage.settings)
-    stored = {name: value for name, value in entries.items() if name in names}
-    source = str(path / stage.config)
-    settings = make_settings(stage.settings, {**stored, **asked}, "settings" if new else source)
-    if stage.asks_model:
-        settings = _with_address(settings)
-    loaded = stage.load(settings) if inputs is None else inputs
-    begun = not new and stage.made(path)
-    config = {
-        **({STAGE: stage.name} if stage.config == CONFIG else {}),
-        **flatten(settings),
-        **stage.stamps(settings, loaded),
-        **more,
-    }
-    if stage.asks_model:
-        config[IDENTITY] = entries.get(IDENTITY) if begun else config["base_url"]
-    config = in_order_of(entries, config)
-    if begun:
-        before = {**entries, **flatten(make_settings(stage.settings, stored, source))}
-        refuse_differences(path, before, config, changeable)
-    for name in more:
-        if config[name] is None:
-            del config[name]
-    return settings, loaded, config
-
-
-def _with_address(settings: Any) -> Any:
-    """Return settings with the address of the server that is asked."""
-    url = resolve_base_url(settings.model.name, settings.model.base_url)
-    return change_settings(settings, base_url=url)
-
 
 @contextmanager
 def open_database(path: Path, stage: str) -> Iterator[Database]:
@@ -464,12 +42,12 @@ def open_database(path: Path, stage: str) -> Iterator[Database]:
     Raises:
         RunError: there is no run of the stage there.
     """
-    _stored(stage, path, CONFIG)
-    with closing(_begun(stage, path)) as database, database.snapshot():
+    stored_config(stage, path, CONFIG)
+    with closing(begun_database(stage, path)) as database, database.snapshot():
         yield database
 
 
-def _begun(stage: str, path: Path) -> Database:
+def begun_database(stage: str, path: Path) -> Database:
     """Open the database of a run for reading."""
     not_begun = RunError(f"{path} has not begun", f"run `seedstep {stage} --out {path}` again")
     if not (path / DATABASE).exists():
@@ -481,7 +59,7 @@ def _begun(stage: str, path: Path) -> Database:
     return database
 
 
-def _stored(stage: str, path: Path, config: str) -> dict[str, Any]:
+def stored_config(stage: str, path: Path, config: str) -> dict[str, Any]:
     """Return the configuration of a run.
 
     Raises:
@@ -502,13 +80,15 @@ def stage_of(path: Path) -> str:
     return str(read_yaml(path / CONFIG).get(STAGE, "")) if (path / CONFIG).is_file() else ""
 
 
-def _require_free(stage: Stage[Any, Any, Any], path: Path) -> None:
-    """Nothing may be there but what a run leaves that was killed at once."""
+def require_free(path: Path, config: str, beside: Sequence[str]) -> None:
+    """Make sure that nothing is there but `beside`, and what a run leaves that was killed at once.
+
+    Raises:
+        RunError: there is.
+    """
     names = [entry.name for entry in path.iterdir()] if path.is_dir() else []
-    ours = {LOCK, *stage.beside}
-    others = [
-        name for name in names if name not in ours and not name.startswith(f".{stage.config}.")
-    ]
+    ours = {LOCK, *beside}
+    others = [name for name in names if name not in ours and not name.startswith(f".{config}.")]
     if others or path.is_file():
         raise RunError(f"{path} is not empty and not a run", "name another --out")
 

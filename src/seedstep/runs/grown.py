@@ -21,7 +21,7 @@ from seedstep.data import Instance, Task, instance_id
 from seedstep.errors import InputError
 from seedstep.novelty import Neighbor
 from seedstep.runs.database import Database, Statement
-from seedstep.runs.directory import Run
+from seedstep.runs.run import Run
 
 __all__ = [
     "FILTERS_ENTRY",

@@ -24,7 +24,8 @@ from seedstep.infer.predict import Answer, TaskWork
 from seedstep.infer.settings import SystemSettings
 from seedstep.runs.config import digest, in_order_of, read_yaml
 from seedstep.runs.database import Database
-from seedstep.runs.directory import CONFIG, Run, open_database
+from seedstep.runs.directory import CONFIG, open_database
+from seedstep.runs.run import Run
 from seedstep.settings import flatten, make_settings, table
 
 __all__ = [

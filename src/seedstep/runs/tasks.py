@@ -19,7 +19,7 @@ from seedstep.data import Task, TaskFiles
 from seedstep.errors import InputError
 from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers
 from seedstep.runs.database import Database
-from seedstep.runs.directory import Run
+from seedstep.runs.run import Run
 from seedstep.steps import ExampleSet, ExamplesSettings, StepsSettings, WrittenSteps
 
 __all__ = [
