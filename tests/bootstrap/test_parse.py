@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from seedstep.bootstrap.parse import (
     RawInstance,
-    instructions,
-    is_classification,
     labeled_inputs,
+    read_instructions,
+    says_classification,
     worked_examples,
 )
 
@@ -28,6 +28,12 @@ several = settings(max_examples=300, deadline=None)
 
 def as_pairs(found: tuple[RawInstance, ...]) -> Pairs:
     return [(one.input, one.output) for one in found]
+
+
+def instructions(text: str, *, continues: bool, cut: bool = False) -> tuple[str, ...]:
+    """The instructions that can be used."""
+    found = read_instructions(text, first=9 if continues else 0, cut=cut)
+    return tuple(one.text for one in found if not one.fault)
 
 
 CONTINUED: dict[str, tuple[str, list[str]]] = {
@@ -129,7 +135,7 @@ def test_the_last_instruction_of_a_cut_reply_is_left_out(
     assert list(instructions(text, continues=continues, cut=True)) == found
 
 
-YES_OR_NO: dict[str, tuple[str, bool]] = {
+YES_OR_NO: dict[str, tuple[str, bool | None]] = {
     "yes": ("Yes", True),
     "lower-case": (" yes\n", True),
     "upper-case": ("YES", True),
@@ -144,20 +150,53 @@ YES_OR_NO: dict[str, tuple[str, bool]] = {
     "json-after-braces": ('Task {x}: {"is_classification": true}', True),
     "no": ("No", False),
     "no-first": ("No, yes", False),
-    "yesterday": ("Yesterday", False),
+    "yesterday": ("Yesterday", None),
     "json-false": ('{"is_classification": false}', False),
-    "json-text": ('{"is_classification": "true"}', False),
-    "json-number": ('{"is_classification": 1}', False),
-    "json-cut": ('{"is_classification": tr', False),
-    "json-list": ("[true]", False),
-    "maybe": ("maybe", False),
-    "nothing": ("", False),
+    "json-text": ('{"is_classification": "true"}', True),
+    "json-number": ('{"is_classification": 1}', None),
+    "json-cut": ('{"is_classification": tr', None),
+    "json-list": ("[true]", None),
+    "maybe": ("maybe", None),
+    "nothing": ("", None),
+    "json-yes": ('{"is_classification": "Yes"}', True),
+    "no-with-reasons": ("No, its answers are free text", False),
+    "no-it": ("No it is not.", False),
+    "yes-it": ("Yes it is.", True),
+    "no-as-another-word": ("No labels are named.", None),
+    "nothing-like-it": ("None", None),
+    "not": ("Not sure", None),
+    "both": ("Yes/No", None),
+    "both-in-words": ("Yes or no?", None),
+    "question-again": ("Is it classification? Yes", True),
+    "labelled": ("Answer: **No**", False),
+    "last-word": ("I would say yes.", True),
+    "last-word-no": ("The answer is no.", False),
+    "no-inside": ("There is no set of labels here.", None),
+    "refusal": ("I'm sorry, but I can't help with that.", None),
+    "prose": ("This task asks for a poem.", None),
 }
 
 
 @pytest.mark.parametrize(("text", "positive"), YES_OR_NO.values(), ids=YES_OR_NO)
-def test_is_classification(text: str, positive: bool) -> None:
-    assert is_classification(text) is positive
+def test_what_is_said_of_classification(text: str, positive: bool | None) -> None:
+    assert says_classification(text) is positive
+
+
+@pytest.mark.parametrize(
+    ("text", "positive"),
+    [("Yes", True), (" yes\n", True), ("YES", True)]
+    + [
+        (text, False)
+        for text in ("yEs", "Yes.", '"Yes"', "Yes/No", "Yes, it is", "No", "maybe", "")
+    ],
+)
+def test_the_released_code_knows_three_forms_of_yes(text: str, positive: bool) -> None:
+    assert says_classification(text, released=True) is positive
+
+
+def test_the_last_word_of_a_cut_reply_is_not_known() -> None:
+    assert says_classification("I would say no", cut=True) is None
+    assert says_classification("No, it asks for fr", cut=True) is False
 
 
 WORKED: dict[str, tuple[str, Pairs]] = {
@@ -348,7 +387,7 @@ REPLIES = (
 
 def read_all(text: str, cut: bool) -> list[str]:
     """All texts that all functions find in a reply."""
-    is_classification(text)
+    says_classification(text)
     found = [*worked_examples(text, cut=cut), *labeled_inputs(text, cut=cut)]
     texts = [part for pair in as_pairs(tuple(found)) for part in pair]
     for continues in (True, False):

@@ -245,15 +245,20 @@ def test_a_refused_request_rejects_its_candidate(purpose: str, style: str, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("fidelity", "accepted"), [("paper", ["Describe a calm morning at sea."]), ("released", [])]
+    ("fidelity", "reasons"), [("paper", ["", "cut_list"]), ("released", ["cut_list", "cut_list"])]
 )
-def test_a_list_cut_at_its_length_limit(fidelity: str, accepted: list[str], tmp_path: Path) -> None:
+def test_a_list_cut_at_its_length_limit(fidelity: str, reasons: list[str], tmp_path: Path) -> None:
     text = " Describe a calm morning at sea.\n10. Explain why the sky has"
     choice = {"index": 0, "text": text, "finish_reason": "length"}
     cut = Fault(body=completion("", choices=[choice]))
     with ScriptedServer(where(generated_in(0), cut)) as server:
         made = grow(tmp_path / "run", server, prompt_style="completion", fidelity=fidelity, tasks=5)
-    assert [one.instruction for one in made.generations[0].candidates] == accepted
+    candidates = made.generations[0].candidates
+    assert [one.reason for one in candidates] == reasons
+    assert [one.instruction for one in candidates] == [
+        "Describe a calm morning at sea.",
+        "Explain why the sky has",
+    ]
 
 
 def test_the_novelty_filter_is_on_and_its_threshold_counts(tmp_path: Path) -> None:

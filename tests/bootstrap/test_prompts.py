@@ -12,8 +12,8 @@ from seedstep import BootstrapSettings, Instance, Task
 from seedstep.bootstrap import preview
 from seedstep.bootstrap.parse import (
     RawInstance,
-    is_classification,
     labeled_inputs,
+    says_classification,
     worked_examples,
 )
 from seedstep.bootstrap.pipeline import Pool
@@ -177,7 +177,7 @@ def test_shown_json_examples_read_back_as_they_are(
 def test_shown_classifications_read_back_as_they_are(style: Style) -> None:
     shown = [one.task.is_classification for one in demonstrations()["classification"]]
     answers = answers_of(style, "classification")
-    read = [is_classification(one.removeprefix("Is it classification?")) for one in answers]
+    read = [says_classification(one.removeprefix("Is it classification?")) for one in answers]
     assert read == ([True, False] * 3 if style == "chat" else shown)
 
 
@@ -230,6 +230,26 @@ def test_the_list_of_a_generation_prompt_ends_with_the_next_number() -> None:
     prompts = prompts_of("completion")
     assert as_text(prompts.generation(SHOWN, 0)).endswith("\n9.")
     assert as_text(prompts.generation(SHOWN[:3], 0)).endswith("\n4.")
+
+
+@pytest.mark.parametrize("style", ["completion", "turns"])
+def test_a_list_can_be_numbered_as_in_table_5(style: Style) -> None:
+    request = prompts_of(style, numbering="task").generation(SHOWN, 0)
+    text = as_text(request)
+    assert text.startswith("Come up with a series of tasks:\nTask 1: ")
+    assert text.endswith("\nTask 9:")
+    assert text.count("Task ") == 9
+    assert request.sampling.stop == ("\n\n", "\nTask 16")
+
+
+def test_the_released_output_first_frame_shows_two_tasks_without_input() -> None:
+    paper, released = prompts_of("completion"), prompts_of("completion", fidelity="released")
+    for prompts, count in ((paper, 0), (released, 2)):
+        blocks = as_text(request_of(prompts, "output_first")).split("Task: ")[1:-1]
+        assert len(blocks) == 16
+        assert sum(len(block.strip().splitlines()) == 2 for block in blocks) == count
+    for step in ("classification", "input_first"):
+        assert request_of(released, step) == request_of(paper, step)
 
 
 def test_turns_show_a_system_heading_and_one_exchange_a_demonstration() -> None:

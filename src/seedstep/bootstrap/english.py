@@ -1,4 +1,4 @@
-"""What the wording of an English instruction shows: whether it asks for anything, and of what.
+"""Checks of the wording of English instructions.
 
 Example::
 
@@ -33,11 +33,11 @@ _ASKS = re.compile(
 
 
 def is_statement(instruction: str) -> bool:
-    """Whether an English text is one sentence that states something and asks for nothing."""
+    """Return whether an English text is one sentence that states something and asks for nothing."""
     return bool(_STARTS_LIKE_STATEMENT.match(instruction)) and not _ASKS.search(instruction)
 
 
 def lacks_material(instruction: str) -> bool:
-    """Whether an instruction points at a text, a list and so on that it does not hold."""
+    """Return whether an instruction points at a text, a list and so on that it does not hold."""
     points = _POINTS_AT_INPUT.search(instruction)
     return points is not None and not _BRINGS_MATERIAL.search(instruction)

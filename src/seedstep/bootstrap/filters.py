@@ -25,7 +25,7 @@ from seedstep.data import Instance
 from seedstep.errors import InputError
 from seedstep.novelty import Neighbor
 from seedstep.prompts import demonstrations
-from seedstep.text import loops, unicode_tokens
+from seedstep.text import is_refusal, loops, unicode_tokens
 
 __all__ = [
     "FILTERS",
@@ -41,6 +41,7 @@ __all__ = [
     "instruction_fault",
     "is_novel",
     "reasons_of",
+    "same_wording",
     "sift_instances",
 ]
 
@@ -57,21 +58,28 @@ class InstructionFilter:
 
     `find` is called with the instruction. `meaning` says in a few words what is wrong with an
     instruction that it rejects. `in_other_languages`, where given, is called in place of `find` in
-    runs that are not in English; a filter that is `english_only` is left out there. A filter that
-    is `extra` is not the paper's, and is left out where the setting `extra_filters` is False.
+    runs that are not in English; a filter that is `english_only` is left out there. `as_released`,
+    where given, is called in place of `find` in runs with the fidelity "released". A filter that
+    is `extra` is not the paper's, and is left out where the setting `extra_filters` is False. A
+    filter that is not `for_seeds` is left out when seeds are checked.
     """
 
     name: str
     meaning: str
     find: Callable[[str], Found]
     in_other_languages: Callable[[str], Found] | None = None
+    as_released: Callable[[str], Found] | None = None
     english_only: bool = False
     extra: bool = False
+    for_seeds: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class CandidateReply:
-    """The instruction of a task, and the instances that a reply has for it."""
+    """The instruction of a task, and the instances that a reply has for it.
+
+    It is equal to itself only, so that filters can keep what they know of it.
+    """
 
     instruction: str
     instances: tuple[RawInstance, ...]
@@ -155,7 +163,16 @@ def _ends_with_colon(reply: CandidateReply, place: int) -> Found:
 
 
 def _duplicate(reply: CandidateReply, place: int) -> Found:
-    return reply.instances[place] in reply.instances[:place]
+    return _first_places(reply)[reply.instances[place]] < place
+
+
+@lru_cache(maxsize=1)
+def _first_places(reply: CandidateReply) -> dict[RawInstance, int]:
+    """Return where each instance stands for the first time."""
+    places: dict[RawInstance, int] = {}
+    for place, instance in enumerate(reply.instances):
+        places.setdefault(instance, place)
+    return places
 
 
 def _conflicting_outputs(reply: CandidateReply, place: int) -> Found:
@@ -191,9 +208,26 @@ def _shown() -> frozenset[tuple[str, str]]:
     pairs = set()
     for approach in ("input_first", "output_first"):
         for shown in demonstrations()[approach]:
-            for one in shown.examples:
-                pairs |= {(one.input, one.output), (f"{shown.label}: {one.input}", one.output)}
+            for example in shown.examples:
+                labelled = f"{shown.label}: {example.input}"
+                pairs |= {(example.input, example.output), (labelled, example.output)}
     return frozenset(pairs)
+
+
+def _repeats_demonstration(text: str) -> Found:
+    return same_wording(text) in _shown_instructions()
+
+
+@cache
+def _shown_instructions() -> frozenset[str]:
+    """All instructions of the fixed demonstrations, in the form in which they are compared."""
+    shown = (demonstration for group in demonstrations().values() for demonstration in group)
+    return frozenset(same_wording(demonstration.task.definition) for demonstration in shown)
+
+
+def same_wording(text: str) -> str:
+    """Return a text as it is compared: without case, punctuation and extra white space."""
+    return " ".join(unicode_tokens(text))
 
 
 FILTERS: tuple[Filter, ...] = (
@@ -214,6 +248,7 @@ FILTERS: tuple[Filter, ...] = (
         "write_a_program",
         'starts with "Write a program"',
         lambda text: text.startswith("Write a program"),
+        as_released=lambda text: text.lower().startswith("write a program"),
     ),
     InstructionFilter(
         "starts_with_punctuation", "starts with punctuation", _starts_with_punctuation
@@ -230,6 +265,20 @@ FILTERS: tuple[Filter, ...] = (
         is_statement,
         english_only=True,
         extra=True,
+    ),
+    InstructionFilter(
+        "refusal",
+        "the model refuses to write tasks",
+        is_refusal,
+        english_only=True,
+        extra=True,
+    ),
+    InstructionFilter(
+        "repeats_demonstration",
+        "the instruction of a demonstration in the prompts",
+        _repeats_demonstration,
+        extra=True,
+        for_seeds=False,  # the demonstrations are made from our own seeds
     ),
     InstanceFilter(
         "unfinished",
@@ -262,6 +311,12 @@ FILTERS: tuple[Filter, ...] = (
         for_seeds=False,  # the demonstrations are made from our own seeds
     ),
     InstanceFilter(
+        "refused_output",
+        "the output is a refusal",
+        lambda reply, place: is_refusal(reply.instances[place].output),
+        extra=True,
+    ),
+    InstanceFilter(
         "repeats_itself",
         "the output goes round in circles",
         lambda reply, place: loops(reply.instances[place].output),
@@ -274,7 +329,12 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
     {
         "not_novel": "too similar to a known instruction",
         "contaminated": "too close to an evaluation set",
-        "request_failed": "the model's server refused a request",
+        "empty_reply": "the reply to the request for instructions is empty",
+        "cut_list": "the reply was cut at its length limit inside the list of instructions",
+        "unreadable_list": "the numbers or labels of a list of instructions are not understood",
+        "request_failed": "a request was refused, withheld, or used up by thinking",
+        "classification_unreadable": "the reply says neither yes nor no",
+        "beyond_five": "not among the five instances drawn (fidelity: released)",
         "no_instance": "the reply holds no instance",
         "no_good_instance": "all its instances were rejected",
     }
@@ -284,7 +344,7 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
 
 def reasons_of(filters: Iterable[Filter]) -> dict[str, str]:
     """Return the meaning of each reason that a run with these filters can give."""
-    return {**{one.name: one.meaning for one in filters}, **OUTCOMES}
+    return {**{entry.name: entry.meaning for entry in filters}, **OUTCOMES}
 
 
 REASONS: Mapping[str, str] = MappingProxyType(reasons_of(FILTERS))
@@ -298,10 +358,10 @@ def check_filters(filters: Sequence[Filter]) -> None:
         InputError: two filters have one name, or a filter has that of another reason.
     """
     known = set(OUTCOMES)
-    for one in filters:
-        if one.name in known:
-            raise InputError(f"the name '{one.name}' stands for two reasons", "rename the filter")
-        known.add(one.name)
+    for entry in filters:
+        if entry.name in known:
+            raise InputError(f"the name '{entry.name}' stands for two reasons", "rename the filter")
+        known.add(entry.name)
 
 
 def changed_filters(filters: Sequence[Filter]) -> dict[str, str] | None:
@@ -310,21 +370,28 @@ def changed_filters(filters: Sequence[Filter]) -> dict[str, str] | None:
 
 
 def instruction_fault(
-    text: str, filters: Iterable[Filter] = FILTERS, *, english: bool, extra: bool = True
+    text: str,
+    filters: Iterable[Filter] = FILTERS,
+    *,
+    english: bool,
+    extra: bool = True,
+    fidelity: str = "paper",
 ) -> Fault | None:
     """Return why an instruction is rejected, novelty aside, or None if it is not.
 
     Where the run is not in `english`, words are counted in every script, and an instruction may
     start with a non-ASCII character. With `extra`, filters beyond the paper's are applied too.
     """
-    for one in filters:
-        if not isinstance(one, InstructionFilter) or (one.extra and not extra):
+    for entry in filters:
+        if not isinstance(entry, InstructionFilter) or (entry.extra and not extra):
             continue
-        if not english and one.english_only:
+        if not english and entry.english_only:
             continue
-        find = one.find if english else one.in_other_languages or one.find
+        find = entry.find if english else entry.in_other_languages or entry.find
+        if fidelity == "released" and entry.as_released:
+            find = entry.as_released
         if found := find(text):
-            return one.name, _detail(found)
+            return entry.name, _detail(found)
     return None
 
 
@@ -364,14 +431,16 @@ def sift_instances(
     """
     faults: dict[int, Fault] = {}
     left = list(range(len(reply.instances)))
-    for one in filters:
-        if not isinstance(one, InstanceFilter) or (one.extra and not extra):
+    for entry in filters:
+        if not isinstance(entry, InstanceFilter) or (entry.extra and not extra):
             continue
-        find = one.as_released if fidelity == "released" and one.as_released else one.find
+        find = entry.find
+        if fidelity == "released" and entry.as_released:
+            find = entry.as_released
         asked = CandidateReply(reply.instruction, tuple(reply.instances[number] for number in left))
         for place, number in enumerate(left):
             if found := find(asked, place):
-                faults[number] = one.name, _detail(found)
+                faults[number] = entry.name, _detail(found)
         left = [number for number in left if number not in faults]
     good = (reply.instances[number] for number in left)
     bad = ((reply.instances[number], *faults[number]) for number in sorted(faults))

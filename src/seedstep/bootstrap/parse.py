@@ -1,11 +1,14 @@
 """From a model's reply to instructions, a yes or no, and instances (Self-Instruct, section 2.2).
 
-Models of every size come through here, so a reply may hold anything. A chat reply is read as
-JSON where it is JSON, and otherwise like a completion.
+Models of every size come through here, so a reply may hold anything. A chat reply is read as JSON
+where it is JSON, and otherwise like a completion. Numbers and labels are those of
+`seedstep.text.numbering`. What can't be read is told, and never taken for something else. All
+functions take time that grows with the length of the reply.
 
 Example::
 
-    instructions(" Sort the list.\\n10. Name a river.", continues=True)  # both instructions
+    found = read_instructions(" Sort the list.\\n10. Name a river.", first=9)
+    [item.text for item in found]  # both instructions
 """
 
 import json
@@ -15,32 +18,77 @@ from dataclasses import dataclass
 from typing import Any
 
 from seedstep.text import answer, plain_text
+from seedstep.text.numbering import (
+    find_number,
+    label_at_line_start,
+    label_pattern,
+    looks_numbered,
+    unbolded,
+    without_labels,
+    words_for,
+)
 
-__all__ = ["RawInstance", "instructions", "is_classification", "labeled_inputs", "worked_examples"]
+__all__ = [
+    "ListedInstruction",
+    "RawInstance",
+    "labeled_inputs",
+    "read_instructions",
+    "says_classification",
+    "worked_examples",
+]
 
-
-def _field(name: str) -> re.Pattern[str]:
-    """Matches `Name:` at the start of a line, also numbered, bold or an item of a list."""
-    name = rf"{name}[ \t]*\d*[ \t]*"
-    bold = rf"\*\*{name}(?::[ \t]*\*\*|\*\*[ \t]*:)"
-    return re.compile(rf"^[ \t]*(?:[-*•][ \t]+)?(?:{bold}|{name}:)[ \t]*", re.MULTILINE | re.I)
-
-
-_OUTPUT = _field("Output")
-_INPUT = _field("Input")
-_LABEL = _field("Class label")
-_NEXT_INPUT = re.compile(rf"{_INPUT.pattern}|^Input[ \t]+\d+[ \t]*-", re.MULTILINE | re.I)
+_OUTPUT = label_at_line_start("output")
+_INPUT = label_at_line_start("input")
+_CLASS_LABEL = label_at_line_start("class label")
+_NEXT_INPUT = re.compile(
+    rf"{label_pattern('input')}|^Input[ \t]++\d++[ \t]*+-", re.MULTILINE | re.IGNORECASE
+)
+_NOT_OF_INSTRUCTION = label_at_line_start("input", "output", "class label", "example")
+_EXAMPLE_END = r"[ \t*]*+[.:：-]?+[ \t*]*+(?:\n|\Z)"
 _EXAMPLE = re.compile(
-    r"^[ \t#*]*Example(?:[ \t]*\d*[ \t*]*[.:-]?[ \t*]*(?:\n|\Z)|[ \t]+\d+[ \t]*[.:][ \t*]*)",
-    re.MULTILINE | re.I,
+    rf"^[ \t#*]*+{words_for('example')}(?:[ \t]*+\d*+{_EXAMPLE_END}"
+    r"|[ \t]*+\d++[ \t]*+[.:：][ \t*]*+)",
+    re.MULTILINE | re.IGNORECASE,
 )
-_NUMBERED = re.compile(
-    r"^[ \t#*(]*(?:task[ \t]+)?\d{1,3}[ \t]*[.):](?!\d)[ \t*]*", re.MULTILINE | re.I
+_BULLET = re.compile(r"[ \t]*+[-*•][ \t]++")
+_NO_INPUT = re.compile(
+    rf"\s*+[(\[]?(?:\*\*)?{words_for('input')}(?:\*\*)?[ ]?[:：](?:\*\*)?[ ]?"
+    r"[<(\[]?no[ _-]?input[>)\]]?[)\]]?[ ]?\.?\Z",
+    re.IGNORECASE,
 )
-_NUMBER = re.compile(r"\A\s*\d{1,3}[.)]\s+(?=\S)")
-_BULLET = re.compile(r"^[ \t]*[-*•][ \t]+", re.MULTILINE)
-_END_OF_ITEM = re.compile(r"\n[ \t]*\n|\n```")
-_JSON_YES = re.compile(r'"is_classification"\s*:\s*(true|false)\b')
+_EMPTY_INPUT = re.compile(r"\s*+[<(\[]?(?:no[ _-]?input|none|n/a)[>)\]]?\s*+\Z", re.IGNORECASE)
+
+_JSON_ANSWER = re.compile(r'"is_classification"\s*+:\s*+"?(?P<said>true|false|yes|no)\b', re.I)
+_YES_OR_NO = (
+    r"(?P<said>yes(?!\w)|no(?!\w)(?![ ](?!(?:it|this|that|the|because|since|I)\b)\w))"
+    r"(?![ ]?(?:/|or\b|and\b)|['’-]\w)"
+)
+"""A yes or a no; "yes or no" is neither, and the no of "no labels" is not."""
+
+_FIRST_WORD = re.compile(rf"[^\w]*+{_YES_OR_NO}", re.IGNORECASE)
+_ASKED_AGAIN = re.compile(
+    r"(?:is it (?:a )?classification(?: task)?[ ]?\?|\b(?:answer|classification)\b[ ]?(?:is\b|:))"
+    rf"[\s*:\"']*+{_YES_OR_NO}",
+    re.IGNORECASE,
+)
+_LAST_WORD = re.compile(r"(?<![\w/])(?<!\bor )(?P<said>yes|no)[^\w]{0,9}\Z", re.IGNORECASE)
+_LOOKED_AT = 2000
+"""Characters of a reply to the question for classification, at its beginning, that are read."""
+
+RELEASED_YES = ("Yes", "yes", "YES")
+"""What the released code takes for a yes, and nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedInstruction:
+    """An item of a list of instructions; `fault` says why it can't be used, or nothing.
+
+    It is "cut_list" where the reply was cut inside the item, and "unreadable_list" where more
+    than one item may stand in the text, or none does.
+    """
+
+    text: str
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,41 +100,135 @@ class RawInstance:
     whole: bool = True
 
 
-def instructions(text: str, *, continues: bool, cut: bool = False) -> tuple[str, ...]:
-    """The instructions of a list, or of JSON; white space inside each is collapsed.
+def read_instructions(
+    text: str, *, first: int = 0, cut: bool = False
+) -> tuple[ListedInstruction, ...]:
+    """Return the items of a list, or of JSON; white space inside each is collapsed.
 
-    A completion `continues` a list, so that its first line belongs to a number that stands in
-    the prompt; before the list in a chat reply is talk. If the reply was `cut` at its length
-    limit, the last instruction is unfinished and left out.
+    A completion continues a list, whose number `first` stands in the prompt: its first line
+    belongs to that item. In a chat reply, where `first` is 0, talk may stand before the list. If
+    the reply was `cut` at its length limit, its last item is unfinished. A reply without any item
+    is an unreadable one, unless it is empty.
     """
-    text = answer(text)
-    found = _json_list(text, "tasks", '"')
-    if found is not None:
-        found = [_NUMBER.sub("", one) for one in found if isinstance(one, str)]
+    said = answer(text)
+    listed = _json_list(said, "tasks", '"')
+    if listed is not None:
+        found = [item for value in listed if (item := _json_item(value))]
+        ends = _ends_as_json(said) if cut else True
+        return (*found, *(() if ends else (ListedInstruction("", "cut_list"),)))
+    items = _listed(said, first)
+    found = [item for number, raw in items if (item := _item(number, raw))]
+    if cut and items:
+        last = _one_line(items[-1][1])
+        kept = found[:-1] if _item(*items[-1]) else found
+        return (*kept, ListedInstruction(last, "cut_list"))
+    if found or not said.strip():
+        return tuple(found)
+    return (ListedInstruction(_one_line(said), "cut_list" if cut else "unreadable_list"),)
+
+
+def _ends_as_json(text: str) -> bool:
+    return text.rstrip().endswith(("}", "]"))
+
+
+def _json_item(value: Any) -> ListedInstruction | None:
+    if isinstance(value, dict):
+        named = (value.get(name) for name in ("instruction", "task", "definition"))
+        value = next((text for text in named if isinstance(text, str)), None)
+    if not isinstance(value, str):
+        return None
+    line, _, rest = value.strip().partition("\n")
+    number = find_number(line) if len(line.split(maxsplit=1)) > 1 else None
+    return _item(0, f"{number.text}\n{rest}" if number else value)
+
+
+def _listed(text: str, first: int) -> list[tuple[int, str]]:
+    """The items of a list as they stand there, each with its number, 0 where it has none."""
+    lines = text.split("\n")
+    numbers = [find_number(line) for line in lines]
+    items: list[tuple[int, list[str]]] = []
+    if first and not numbers[0]:
+        items.append((first, [lines[0]]))
+        rest = list(zip(lines, numbers, strict=True))[1:]
     else:
-        items = _listed(f"0. {text}" if continues and not _NUMBERED.match(text) else text)
-        found = items[:-1] if cut else items
-    lines = (" ".join(plain_text(one).split()) for one in found)
-    return tuple(one for one in lines if one)
+        rest = list(zip(lines, numbers, strict=True))
+    if any(numbers) or items:
+        for line, number in rest:
+            if number:
+                items.append((number.number, [number.text]))
+            elif items:
+                items[-1][1].append(line)
+    else:
+        for line in lines:
+            if bullet := _BULLET.match(line):
+                items.append((0, [line[bullet.end() :]]))
+            elif items:
+                items[-1][1].append(line)
+    return [(number, _first_block(part)) for number, part in items]
 
 
-def _listed(text: str) -> list[str]:
-    item = _NUMBERED if _NUMBERED.search(text) else _BULLET
-    return [_END_OF_ITEM.split(one.strip(), 1)[0] for one in item.split(text)[1:]]
+def _first_block(lines: list[str]) -> str:
+    """The lines of an item up to a blank line or the end of a fence, leading blank ones aside."""
+    block: list[str] = []
+    for line in lines:
+        if (not line.strip() and any(block)) or line.startswith("```"):
+            break
+        if line.strip():
+            block.append(line)
+    return "\n".join(block)
 
 
-def is_classification(text: str) -> bool:
-    """True for yes, in any case, or `{"is_classification": true}`; False for all else."""
-    text = answer(text)
-    if found := _JSON_YES.search(text):
-        return found[1] == "true"
-    return re.match(r"\W*yes\b", text, re.I) is not None
+def _item(number: int, raw: str) -> ListedInstruction | None:
+    """An item without labels and fields that are not the instruction; None where it is empty."""
+    if not _one_line(raw):
+        return None
+    text = without_labels(unbolded(raw.strip()))
+    text = _NO_INPUT.sub("", _NOT_OF_INSTRUCTION.split(text, maxsplit=1)[0])
+    _, *others = text.split("\n")
+    glued = any(find_number(line) or looks_numbered(line, number + 1) for line in others)
+    if not _one_line(text) or (number and glued) or _runs_on(text, number):
+        return ListedInstruction(_one_line(raw), "unreadable_list")
+    return ListedInstruction(_one_line(text))
+
+
+def _runs_on(text: str, number: int) -> bool:
+    """Whether the next two items stand in the same text, after the ends of sentences."""
+    place = 0
+    for following in (number + 1, number + 2):
+        sign = re.compile(rf"[.!?。！？][ \t]*+{following}[.)、．][ \t]*+[^\d\s]")
+        found = sign.search(text, place)
+        if not found:
+            return False
+        place = found.end() - 1
+    return number > 0
+
+
+def _one_line(text: str) -> str:
+    return " ".join(plain_text(text).split())
+
+
+def says_classification(text: str, *, cut: bool = False, released: bool = False) -> bool | None:
+    """Return what a reply says of a task: a classification task or not; None if it says neither.
+
+    It says so by `{"is_classification": true}`, by a yes or no as its first or last word, or as
+    the answer to the question that it repeats. The last word of a reply that was `cut` is not
+    known. The `released` code takes Yes, yes and YES for a yes, and all other text for a no.
+    """
+    said = answer(text)[:_LOOKED_AT].strip()
+    if found := _JSON_ANSWER.search(said):
+        return found["said"].lower() in ("true", "yes")
+    if released:
+        return said in RELEASED_YES
+    found = _FIRST_WORD.match(said) or _ASKED_AGAIN.search(said)
+    if not found and not cut:
+        found = _LAST_WORD.search(said)
+    return found["said"].lower() == "yes" if found else None
 
 
 def worked_examples(
     text: str, *, cut: bool = False, may_be_bare: bool = False
 ) -> tuple[RawInstance, ...]:
-    """Instances of an input-first reply: `Example N` blocks, one `Output:`, or JSON.
+    """Return the instances of an input-first reply: `Example N` blocks, one `Output:`, or JSON.
 
     If it `may_be_bare`, a reply without any of these is the output for an empty input.
     """
@@ -100,16 +242,21 @@ def worked_examples(
     return _mark_cut([_input_and_output(block) for block in blocks if block.strip()], cut)
 
 
-def labeled_inputs(text: str, *, cut: bool = False) -> tuple[RawInstance, ...]:
-    """Instances of an output-first reply: `Class label:` and the input below it, or JSON."""
+def labeled_inputs(
+    text: str, *, cut: bool = False, keep_labels: bool = False
+) -> tuple[RawInstance, ...]:
+    """Return the instances of an output-first reply: `Class label:` and the input below, or JSON.
+
+    With `keep_labels`, `Input:` before an input belongs to it, as in the released code.
+    """
     text = answer(text)
     found = _json_list(text, "examples", "{")
     if found is not None:
         return tuple(_json_instances(found, "label"))
     pairs = []
-    for block in _LABEL.split(text)[1:]:
+    for block in _CLASS_LABEL.split(text)[1:]:
         label, _, rest = block.strip().partition("\n")
-        pairs.append(RawInstance(_input(rest), label.strip()))
+        pairs.append(RawInstance(rest.strip() if keep_labels else _input(rest), label.strip()))
     return _mark_cut(pairs, cut)
 
 
@@ -121,10 +268,11 @@ def _input_and_output(block: str) -> RawInstance:
 
 
 def _input(text: str) -> str:
-    """An input without `Input:` before it; other labels belong to it."""
+    """An input without `Input:` before it; other labels belong to it. `<noinput>` is none."""
     text = text.strip()
     label = _INPUT.match(text)
-    return text[label.end() :].strip() if label else text
+    text = text[label.end() :].strip() if label else text
+    return "" if label and _EMPTY_INPUT.match(text) else text
 
 
 def _mark_cut(found: list[RawInstance], cut: bool) -> tuple[RawInstance, ...]:
@@ -138,13 +286,13 @@ def _json_list(text: str, field: str, item: str) -> list[Any] | None:
 
     If the reply was cut, or breaks off being JSON, the items before that.
     """
-    opening = re.search(rf'"{field}"\s*:\s*\[|\A\s*\[(?=\s*{re.escape(item)})', text)
+    opening = re.search(rf'"{field}"\s*+:\s*+\[|\A\s*+\[(?=\s*+{re.escape(item)})', text)
     return list(_whole_items(text, opening.end())) if opening else None
 
 
 def _whole_items(text: str, start: int) -> Iterator[Any]:
     decoder = json.JSONDecoder(strict=False)
-    separator = re.compile(r"[,\s]*")
+    separator = re.compile(r"[,\s]*+")
     while True:
         begin = separator.match(text, start)
         assert begin
@@ -156,9 +304,9 @@ def _whole_items(text: str, start: int) -> Iterator[Any]:
 
 
 def _json_instances(found: list[Any], output: str) -> Iterator[RawInstance]:
-    for one in found:
-        if isinstance(one, dict):
-            yield RawInstance(_as_text(one.get("input")), _as_text(one.get(output)))
+    for value in found:
+        if isinstance(value, dict):
+            yield RawInstance(_as_text(value.get("input")), _as_text(value.get(output)))
 
 
 def _as_text(value: Any) -> str:

@@ -1,8 +1,11 @@
-"""The bootstrap itself: generate, classify, make instances, filter (Self-Instruct, section 2.2).
+"""The bootstrap: generate, classify, make instances, filter (Self-Instruct, section 2.2).
 
 A generation request and all that follows from its reply are one item. Items are started in
 order, worked on side by side, and retired strictly in order: item i is built from the tasks that
 were finished when item i - window was retired. Which reply comes first never matters.
+
+A reply that does not hold what was asked for rejects the candidate by name: nothing is read into
+it.
 
 Inside an item, an accepted instruction goes on to classification and instances at once. Whether
 it is accepted is decided in order, since it depends on all instructions before it.
@@ -10,7 +13,7 @@ it is accepted is decided in order, since it depends on all instructions before 
 Example::
 
     async for generation in bootstrap(settings, seeds, engine):
-        tasks += [one.task for one in generation.candidates if one.task]
+        tasks += [found.task for found in generation.candidates if found.task]
 """
 
 import asyncio
@@ -29,17 +32,18 @@ from seedstep.bootstrap.filters import (
     check_filters,
     instruction_fault,
     is_novel,
+    same_wording,
     sift_instances,
 )
 from seedstep.bootstrap.prompting import Prompts, make_prompts
 from seedstep.bootstrap.records import Candidate, Generation, RejectedInstance
 from seedstep.bootstrap.settings import BootstrapSettings
-from seedstep.data import Task
+from seedstep.data import Instance, Task
 from seedstep.data.choices import generator
-from seedstep.llm import Answer, Engine, Failure, Request
+from seedstep.llm import Answer, Engine, Failure, Reply, Request
 from seedstep.llm.order import in_order
 from seedstep.novelty import Contamination, Neighbor, NoveltyIndex
-from seedstep.text import TOKENIZERS
+from seedstep.text import TOKENIZERS, is_refusal
 
 __all__ = [
     "Pool",
@@ -50,6 +54,15 @@ DEMONSTRATIONS = 8
 MACHINE_DEMONSTRATIONS = 2
 """Of the 8 instructions shown, 6 are human-written and 2 machine-generated (section 2.2)."""
 
+
+MOST_DRAWN = 5
+"""Instances that the released code keeps of a task; of more, it draws so many at random."""
+
+LONGEST_UNREAD = 1000
+"""Characters of a text that is kept with its rejection though it is no instruction."""
+
+LONGEST_QUOTE = 100
+"""Characters of a reply that are quoted in a detail."""
 
 MIN_INPUT_TOKENS = 8
 """Tokens from which an instance's input is compared with evaluation sets: "yes" is no copy."""
@@ -79,8 +92,10 @@ class Pool:
         self._contamination = contamination
         self._tokenizer = TOKENIZERS[settings.tokens]
         self._index = NoveltyIndex(self._tokenizer)
+        self._wordings: dict[str, str] = {}
         for task in seeds:
             self._index.add(task.id, task.definition)
+            self._wordings.setdefault(same_wording(task.definition), task.id)
 
     def sample(self, index: int) -> tuple[Task, ...]:
         """The demonstrations of request `index`: 6 seeds and 2 finished tasks, shuffled.
@@ -99,7 +114,11 @@ class Pool:
         """Accept an instruction, which makes it known, or say why not."""
         settings = self._settings
         fault = instruction_fault(
-            instruction, self._filters, english=self._english, extra=settings.extra_filters
+            instruction,
+            self._filters,
+            english=self._english,
+            extra=settings.extra_filters,
+            fidelity=settings.fidelity,
         )
         if fault:
             return fault, None
@@ -108,7 +127,11 @@ class Pool:
         neighbor = self._index.nearest(instruction)
         if neighbor and not is_novel(neighbor, settings.novelty_threshold, settings.fidelity):
             return ("not_novel", f"ROUGE-L {neighbor.score:.2f} with {neighbor.id}"), neighbor
+        wording = same_wording(instruction)
+        if not neighbor and wording in self._wordings:  # it has no tokens that could be compared
+            return ("not_novel", f"the wording of {self._wordings[wording]}"), None
         self._index.add(candidate_id, instruction)
+        self._wordings.setdefault(wording, candidate_id)
         return None, neighbor
 
     def sift(self, reply: CandidateReply) -> SiftedInstances:
@@ -124,15 +147,31 @@ class Pool:
         if not self._contamination:
             return kept
         instances, rejected = [], list(kept.rejected)
-        for one in kept.instances:
-            is_long = len(self._tokenizer(one.input)) >= MIN_INPUT_TOKENS
-            overlap = self._contamination.overlap(one.input) if is_long else None
+        for instance in kept.instances:
+            is_long = len(self._tokenizer(instance.input)) >= MIN_INPUT_TOKENS
+            overlap = self._contamination.overlap(instance.input) if is_long else None
             if overlap:
-                bad = RejectedInstance(one.input, one.output, "contaminated", overlap.detail)
-                rejected.append(bad)
+                rejected.append(_rejected(instance, "contaminated", overlap.detail))
             else:
-                instances.append(one)
+                instances.append(instance)
         return SiftedInstances(tuple(instances), tuple(rejected))
+
+    def draw(self, candidate_id: str, kept: SiftedInstances) -> SiftedInstances:
+        """Of more than five instances, keep five at random, as the released code does."""
+        number = len(kept.instances)
+        if self._settings.fidelity != "released" or number <= MOST_DRAWN:
+            return kept
+        chance = generator(f"{self._settings.seed}:{candidate_id}")
+        drawn = set(chance.sample(range(number), MOST_DRAWN))
+        left = [kept.instances[place] for place in range(number) if place not in drawn]
+        return SiftedInstances(
+            tuple(kept.instances[place] for place in sorted(drawn)),
+            (*kept.rejected, *(_rejected(instance, "beyond_five") for instance in left)),
+        )
+
+
+def _rejected(instance: Instance, reason: str, detail: str = "") -> RejectedInstance:
+    return RejectedInstance(instance.input, instance.output, reason, detail)
 
 
 async def bootstrap(
@@ -162,7 +201,7 @@ async def bootstrap(
     async with aclosing(in_order(items, settings.window)) as retired:
         async for whole in retired:
             generation = _up_to(whole, settings.tasks - len(pool.finished))
-            tasks = [one.task for one in generation.candidates if one.task]
+            tasks = [task for candidate in generation.candidates if (task := candidate.task)]
             pool.finished += tasks
             barren = 0 if tasks else barren + 1
             yield generation
@@ -203,29 +242,35 @@ class _Work:
         self._gate.passes(index)
         answer = await self._engine.ask(request, (index, 0))
         await self._turn.of(index)
-        candidates = self._decide(index, answer)
+        candidates = self._decide(index, answer, len(shown) + 1)
         self._turn.passes(index)
-        self._demand.generated(sum(not one.reason for one in candidates))
-        done = await asyncio.gather(*(self._complete(index, one) for one in candidates))
+        self._demand.generated(sum(not candidate.reason for candidate in candidates))
+        done = await asyncio.gather(*(self._complete(index, each) for each in candidates))
         failure = answer.detail if isinstance(answer, Failure) else ""
         ids = tuple(task.id for task in shown)
         return Generation(index, self._engine.key(request), ids, failure, tuple(done))
 
-    def _decide(self, index: int, answer: Answer) -> list[Candidate]:
+    def _decide(self, index: int, answer: Answer, first: int) -> list[Candidate]:
         """Accept or reject the instructions of a reply, one after the other."""
         if isinstance(answer, Failure):
             return []
-        if answer.cut and self._settings.fidelity == "released":
-            return []
-        found = parse.instructions(
-            answer.text, continues=self._prompts.continues_list, cut=answer.cut
+        if not answer.text.strip():
+            return [Candidate(f"g{index}.1", "", "empty_reply", _ended(answer))]
+        found = parse.read_instructions(
+            answer.text, first=first if self._prompts.continues_list else 0, cut=answer.cut
         )
+        dropped = answer.cut and self._settings.fidelity == "released"
         candidates = []
-        for number, text in enumerate(found, start=1):
+        for number, item in enumerate(found, start=1):
             name = f"g{index}.{number}"
-            fault, neighbor = self._pool.judge(name, text)
-            reason, detail = fault or ("", "")
-            candidates.append(Candidate(name, text, reason, detail, neighbor))
+            fault = "cut_list" if dropped else item.fault
+            if fault:
+                text = item.text[:LONGEST_UNREAD]
+                candidates.append(Candidate(name, text, fault, _ended(answer)))
+                continue
+            rejected, neighbor = self._pool.judge(name, item.text)
+            reason, detail = rejected or ("", "")
+            candidates.append(Candidate(name, item.text, reason, detail, neighbor))
         return candidates
 
     async def _complete(self, index: int, candidate: Candidate) -> Candidate:
@@ -242,7 +287,12 @@ class _Work:
         asked = replace(candidate, classification_request=self._engine.key(request))
         if isinstance(answer, Failure):
             return replace(asked, reason="request_failed", detail=answer.detail)
-        return replace(asked, is_classification=parse.is_classification(answer.text))
+        released = self._settings.fidelity == "released"
+        said = parse.says_classification(answer.text, cut=answer.cut, released=released)
+        if said is None:
+            detail = _unread(answer)
+            return replace(asked, reason="classification_unreadable", detail=detail)
+        return replace(asked, is_classification=said)
 
     async def _instances(self, index: int, candidate: Candidate) -> Candidate:
         if candidate.reason:
@@ -251,22 +301,51 @@ class _Work:
         asked = replace(candidate, instances_request=self._engine.key(request))
         if isinstance(answer, Failure):
             return replace(asked, reason="request_failed", detail=answer.detail)
-        if candidate.is_classification:
-            found = parse.labeled_inputs(answer.text, cut=answer.cut)
-        else:
-            bare = self._prompts.takes_bare_outputs
-            found = parse.worked_examples(answer.text, cut=answer.cut, may_be_bare=bare)
+        found = self._read_instances(answer, is_classification=candidate.is_classification)
         kept = self._pool.sift(CandidateReply(candidate.instruction, found))
+        kept = self._pool.draw(candidate.id, kept)
         reason = "" if kept.instances else "no_good_instance" if kept.rejected else "no_instance"
         return replace(
-            asked, reason=reason, instances=kept.instances, rejected_instances=kept.rejected
+            asked,
+            reason=reason,
+            detail=_unread(answer) if reason == "no_instance" else "",
+            instances=kept.instances,
+            rejected_instances=kept.rejected,
         )
+
+    def _read_instances(
+        self, answer: Reply, *, is_classification: bool
+    ) -> tuple[parse.RawInstance, ...]:
+        if is_classification:
+            released = self._settings.fidelity == "released"
+            return parse.labeled_inputs(answer.text, cut=answer.cut, keep_labels=released)
+        bare = self._prompts.takes_bare_outputs
+        return parse.worked_examples(answer.text, cut=answer.cut, may_be_bare=bare)
 
     async def _ask_instances(self, index: int, candidate: Candidate) -> tuple[Request, Answer]:
         request = self._prompts.instances(
             candidate.instruction, is_classification=candidate.is_classification
         )
         return request, await self._engine.ask(request, (index, 2))
+
+
+def _ended(answer: Reply) -> str:
+    """Return how a reply ended, where it did not end by itself; else an empty text."""
+    if answer.cut:
+        return f"cut at its length limit, after {answer.completion_tokens} tokens"
+    return "" if answer.ending == "finished" else f"it ended with '{answer.finish_reason}'"
+
+
+def _unread(answer: Reply) -> str:
+    """What a reply is that does not hold what was asked for."""
+    text = " ".join(answer.text.split())
+    if not text:
+        what = "the reply is empty"
+    elif is_refusal(text):
+        what = f"a refusal: {text[:LONGEST_QUOTE]}"
+    else:
+        what = f"the reply: {text[:LONGEST_QUOTE]}"
+    return "; ".join(filter(None, (what, _ended(answer))))
 
 
 class _Turnstile:

@@ -1,4 +1,4 @@
-"""What a run would ask, and about how much, before anything is spent.
+"""The requests that a run would begin with, and an estimate of their number and tokens.
 
 Example::
 
@@ -25,7 +25,7 @@ REPLY_TOKENS = {"generation": 150, "classification": 3, "instances": 150}
 
 
 def preview(settings: BootstrapSettings, seeds: Sequence[Task]) -> Preview:
-    """The requests a run would begin with. Those for instances show a seed's instruction."""
+    """Return the requests that a run would begin with; some are about a seed's instruction."""
     prompts = make_prompts(settings)
     shown = Pool(seeds, settings).sample(0)
     plain = next((task for task in seeds if not task.is_classification), seeds[0])
@@ -42,6 +42,6 @@ def preview(settings: BootstrapSettings, seeds: Sequence[Task]) -> Preview:
         "classification": accepted,
         "instances": accepted,
     }
-    prompt_tokens = sum(counts[one.purpose] * tokens_of(one) for one in requests[:3])
+    prompt_tokens = sum(counts[request.purpose] * tokens_of(request) for request in requests[:3])
     completion_tokens = sum(counts[purpose] * REPLY_TOKENS[purpose] for purpose in counts)
     return Preview(requests, counts, prompt_tokens, completion_tokens)

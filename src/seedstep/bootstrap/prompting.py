@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from seedstep.bootstrap.settings import BootstrapSettings
-from seedstep.data import Task
+from seedstep.data import Instance, Task
 from seedstep.llm import Message, Request, Schema
 from seedstep.prompts import Demonstration, demonstrations, heading, render
 
@@ -33,8 +33,18 @@ __all__ = [
 ]
 
 
+WITHOUT_INPUT = (
+    (
+        "Which of these is no fruit? (a) plum (b) carrot (c) pear (d) fig. Give the letter.",
+        "(b)",
+    ),
+    ("Is a spider an insect? Answer yes or no.", "no"),
+)
+"""Classification tasks that need no input, for the frame of the released code."""
+
+
 def one_line(instruction: str) -> str:
-    """An instruction as a demonstration shows it: white space collapsed, no colon at the end."""
+    """Return an instruction as a demonstration shows it: on one line, with no colon at its end."""
     return " ".join(instruction.split()).rstrip(":")
 
 
@@ -48,12 +58,17 @@ class CompletionPrompts:
 
     def generation(self, shown: Sequence[Task], draw: int) -> Request:
         """Step 1: continue a list of tasks."""
-        numbered = [f"{n}. {one_line(task.definition)}" for n, task in enumerate(shown, start=1)]
+        as_tasks = self.settings.numbering == "task"
+        item = "Task {}: {}" if as_tasks else "{}. {}"
+        numbered = [item.format(n, one_line(task.definition)) for n, task in enumerate(shown, 1)]
+        following = str(len(shown) + 1)
         text = render(
             "completion/generation",
             demonstrations="\n".join(numbered),
-            next=str(len(shown) + 1),
+            next=f"Task {following}" if as_tasks else following,
         )
+        if as_tasks:  # the file is that of the released code, with a full stop
+            text = f"{text.removesuffix('.')}:"
         return Request("generation", text, self.settings.sampling_of("generation"), draw=draw)
 
     def classification(self, instruction: str) -> Request:
@@ -65,9 +80,12 @@ class CompletionPrompts:
         approach = "output_first" if is_classification else "input_first"
         return self._framed("instances", approach, instruction)
 
+    def _shown(self, approach: str) -> Iterator[tuple[str, str]]:
+        return _exchanges(approach, released=self.settings.fidelity == "released")
+
     def _framed(self, purpose: str, approach: str, instruction: str) -> Request:
         separator = " " if approach == "classification" else "\n"
-        blocks = [f"{question}{separator}{answer}" for question, answer in _exchanges(approach)]
+        blocks = [f"{question}{separator}{answer}" for question, answer in self._shown(approach)]
         text = render(
             f"completion/{approach}",
             demonstrations="\n\n".join(blocks),
@@ -88,21 +106,31 @@ class TurnsPrompts(CompletionPrompts):
 
     def _framed(self, purpose: str, approach: str, instruction: str) -> Request:
         messages = [Message("system", heading(f"completion/{approach}"))]
-        for question, answer in _exchanges(approach):
+        for question, answer in self._shown(approach):
             messages += [Message("user", question), Message("assistant", answer)]
         messages.append(Message("user", _question(approach, instruction)))
         return Request(purpose, tuple(messages), self.settings.sampling_of(approach))
 
 
-def _exchanges(approach: str) -> Iterator[tuple[str, str]]:
-    """The fixed demonstrations of a frame, each as what is asked and what is answered."""
+def _exchanges(approach: str, *, released: bool = False) -> Iterator[tuple[str, str]]:
+    """The fixed demonstrations of a frame, each as what is asked and what is answered.
+
+    In the `released` code, the output-first frame has two demonstrations without an input.
+    """
     answers = {
         "classification": _is_it,
         "input_first": _worked_examples,
         "output_first": _labeled_inputs,
     }
-    for one in demonstrations()[approach]:
-        yield _question(approach, one.task.definition), answers[approach](one)
+    shown = list(demonstrations()[approach])
+    if released and approach == "output_first":
+        shown[-len(WITHOUT_INPUT) :] = [
+            Demonstration(Task("", instruction, (), True), None, (Instance("", (label,)),))
+            for instruction, label in WITHOUT_INPUT
+        ]
+    for demonstration in shown:
+        question = _question(approach, demonstration.task.definition)
+        yield question, answers[approach](demonstration)
 
 
 def _question(approach: str, instruction: str) -> str:
@@ -110,36 +138,38 @@ def _question(approach: str, instruction: str) -> str:
     return f"Task: {one_line(instruction)}{question}"
 
 
-def _is_it(one: Demonstration) -> str:
-    return "Yes" if one.task.is_classification else "No"
+def _is_it(shown: Demonstration) -> str:
+    return "Yes" if shown.task.is_classification else "No"
 
 
-def _worked_examples(one: Demonstration) -> str:
+def _worked_examples(shown: Demonstration) -> str:
     lines = []
-    for number, example in enumerate(one.examples, start=1):
+    for number, example in enumerate(shown.examples, start=1):
         if example.input:
-            lines += [f"Example {number}", _field(one, example.input)]
+            lines += [f"Example {number}", _field(shown, example.input)]
         lines.append(f"Output: {example.output}")
     return "\n".join(lines)
 
 
-def _labeled_inputs(one: Demonstration) -> str:
+def _labeled_inputs(shown: Demonstration) -> str:
     lines = []
-    for example in one.examples:
-        lines += [f"Class label: {example.output}", _field(one, example.input)]
+    for example in shown.examples:
+        lines.append(f"Class label: {example.output}")
+        if example.input:
+            lines.append(_field(shown, example.input))
     return "\n".join(lines)
 
 
-def _field(one: Demonstration, text: str) -> str:
-    """An input behind its field's name, unless it has names of its own."""
-    return f"{one.label}: {text}" if one.label else text
+def _field(shown: Demonstration, text: str) -> str:
+    """Return an input behind its field's name, unless it has names of its own."""
+    return f"{shown.label}: {text}" if shown.label else text
 
 
 MAX_NEW_INSTRUCTIONS = 7
 """As many as the paper's list takes, from 9 to 15 (section 2.2, Table 5)."""
 
 MAX_INSTANCES = 5
-"""As many as the paper's stop string lets through (Table 4)."""
+"""As many as the released code's stop string `Example 6` lets through."""
 
 SHOWN = {"classification": 6, "input_first": 4, "output_first": 4}
 """Fixed demonstrations shown; half of those for classification are, half are not."""
@@ -181,7 +211,7 @@ class ChatPrompts:
         shown = demonstrations()[approach][: SHOWN[approach]]
         text = render(
             f"chat/{approach}",
-            demonstrations="\n\n".join(_example(one, fields) for one in shown),
+            demonstrations="\n\n".join(_example(each, fields) for each in shown),
             instruction=one_line(instruction),
             wanted=str(MAX_INSTANCES),
         )
@@ -200,20 +230,21 @@ def _questions() -> list[str]:
     """Classification tasks and others in turn, each with its answer."""
     shown = demonstrations()["classification"]
     half = SHOWN["classification"] // 2
-    yes = [one.task for one in shown if one.task.is_classification][:half]
-    no = [one.task for one in shown if not one.task.is_classification][:half]
+    tasks = [demonstration.task for demonstration in shown]
+    yes = [task for task in tasks if task.is_classification][:half]
+    no = [task for task in tasks if not task.is_classification][:half]
     return [
         f"Task: {one_line(task.definition)}\n{_json({'is_classification': task.is_classification})}"
         for task in itertools.chain(*zip(yes, no, strict=True))
     ]
 
 
-def _example(one: Demonstration, fields: tuple[str, str]) -> str:
+def _example(shown: Demonstration, fields: tuple[str, str]) -> str:
     examples = []
-    for instance in one.examples:
+    for instance in shown.examples:
         values = {"input": instance.input, "output": instance.output, "label": instance.output}
         examples.append({name: values[name] for name in fields})
-    return f"Task: {one_line(one.task.definition)}\n{_json({'examples': examples})}"
+    return f"Task: {one_line(shown.task.definition)}\n{_json({'examples': examples})}"
 
 
 def _json(value: object) -> str:
@@ -241,7 +272,7 @@ Prompts = CompletionPrompts | TurnsPrompts | ChatPrompts
 
 
 def make_prompts(settings: BootstrapSettings) -> Prompts:
-    """The prompts of the settings' style."""
+    """Return the prompts of the settings' style."""
     styles: dict[str, type[Prompts]] = {
         "completion": CompletionPrompts,
         "turns": TurnsPrompts,

@@ -13,7 +13,6 @@ from pathlib import Path
 from seedstep.bootstrap.filters import (
     FILTERS,
     CandidateReply,
-    InstructionFilter,
     instruction_fault,
     is_novel,
     sift_instances,
@@ -26,13 +25,13 @@ from seedstep.text import latin_tokens, unicode_tokens
 
 __all__ = ["check_seeds"]
 
-_FOR_SEEDS = tuple(one for one in FILTERS if isinstance(one, InstructionFilter) or one.for_seeds)
+_FOR_SEEDS = tuple(entry for entry in FILTERS if entry.for_seeds)
 
 
 def check_seeds(path: Path, *, english: bool = True) -> SeedFile:
-    """A seed file with all that is wrong with it: its form, and what our own filters refuse.
+    """Read a seed file, and find all that is wrong with its form or that the filters would reject.
 
-    A seed that fails a filter can be used; the model would just be shown what we then reject.
+    A seed that fails a filter can be used; the model is then shown what would be rejected.
 
     Raises:
         InputError: the file is not there or can't be read.
@@ -49,7 +48,7 @@ def _line(problem: Problem) -> int:
 def _filter_problems(seeds: SeedFile, *, english: bool) -> Iterator[Problem]:
     index = NoveltyIndex(latin_tokens if english else unicode_tokens)
     for task, line in zip(seeds.tasks, seeds.lines, strict=True):
-        if fault := instruction_fault(task.definition, english=english):
+        if fault := instruction_fault(task.definition, _FOR_SEEDS, english=english):
             message = f"{fault[0]} ({fault[1]})" if fault[1] else fault[0]
             yield Problem(seeds.path, line, "instruction", message, "reword it")
         neighbor = index.nearest(task.definition)
@@ -57,6 +56,6 @@ def _filter_problems(seeds: SeedFile, *, english: bool) -> Iterator[Problem]:
             message = f"not_novel (ROUGE-L {neighbor.score:.2f} with {neighbor.id})"
             yield Problem(seeds.path, line, "instruction", message, "reword or remove one")
         index.add(task.id, task.definition)
-        found = tuple(RawInstance(one.input, one.output) for one in task.instances)
+        found = tuple(RawInstance(given.input, given.output) for given in task.instances)
         for bad in sift_instances(CandidateReply(task.definition, found), _FOR_SEEDS).rejected:
             yield Problem(seeds.path, line, "instances", bad.reason, "correct the instance")

@@ -1,4 +1,4 @@
-"""The configuration of a bootstrap run. Every field says what it is, in which unit.
+"""The settings of a bootstrap run. The help of each field says what it is, and in which unit.
 
 Example::
 
@@ -6,7 +6,7 @@ Example::
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -27,8 +27,10 @@ PAPER_THRESHOLD = 0.7
 """ROUGE-L F1 from which an instruction is not novel (section 2.2)."""
 
 PAPER_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
-    # Appendix A.2, Table 4, and the released code. A stop string stands at the start of a line,
-    # so that an instruction may contain "16." or "Task:".
+    # Appendix A.2, Table 4. From the released code are the stop `Example 6`, 350 tokens for
+    # input-first instances (Table 4 has 300), and the stop `Task` for classification (Table 4:
+    # `Task:`). A stop string stands at the start of a line, so that an instruction may contain
+    # "16." or "Task:".
     {
         "generation": Sampling(
             max_tokens=1024,
@@ -46,6 +48,9 @@ PAPER_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
         ),
     }
 )
+
+TASK_STOPS = ("\n\n", "\nTask 16")
+"""Stops where the list of instructions is numbered as in Table 5."""
 
 CHAT_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
     # Ours: a chat reply ends by itself, as JSON, which penalties and stop strings would break.
@@ -107,15 +112,21 @@ class BootstrapSettings(AskingSettings):
     )
     fidelity: Literal["paper", "released"] = setting(
         "paper",
-        "Where paper and released code differ: paper, or released (a score of exactly the "
-        "threshold is novel, a cut list of instructions is dropped whole, and two outputs for "
-        "one input reject the task).",
+        "Where paper and released code differ: paper, or released (among other things, a score of "
+        "exactly the threshold is novel, a cut list of instructions is dropped whole, two outputs "
+        "for one input reject the task, and whatever is not Yes, yes or YES is a no; "
+        "docs/self-instruct.md lists all).",
+    )
+    numbering: Literal["number", "task"] = setting(
+        "number",
+        "How a list of instructions is numbered that the model continues: number (1., as in the "
+        "released code), or task (Task 1:, as Table 5 prints it).",
     )
     extra_filters: bool = setting(
         True,
-        "Reject, beyond the paper, statements in place of tasks, outputs without the input "
-        "that the instruction points at, instances copied from the demonstrations, and "
-        "outputs that repeat themselves.",
+        "Reject, beyond the paper, statements and refusals in place of tasks, instructions and "
+        "instances copied from the demonstrations, outputs without the input that the "
+        "instruction points at, and outputs that are refusals or repeat themselves.",
     )
     patience: Count = setting(
         50, "Stop after so many generation requests in a row without a finished task."
@@ -127,11 +138,14 @@ class BootstrapSettings(AskingSettings):
 
     @property
     def style(self) -> str:
-        """The prompt style with `auto` resolved."""
+        """The prompt style that is used, which is never `auto`."""
         automatic = self.prompt_style == "auto"
         return default_prompt_style(self.model.name) if automatic else self.prompt_style
 
     def sampling_of(self, request: str) -> Sampling:
-        """The sampling parameters of a request: the style's own, with those that are set here."""
+        """Return the sampling parameters of a request: the style's, and those that are set here."""
         table = CHAT_SAMPLING if self.style == "chat" else PAPER_SAMPLING
-        return override(table[request], self.sampling.get(request, {}))
+        usual = table[request]
+        if request == "generation" and self.numbering == "task" and usual.stop:
+            usual = replace(usual, stop=TASK_STOPS)
+        return override(usual, self.sampling.get(request, {}))

@@ -31,7 +31,7 @@ from seedstep.steps.layout import (
     split_versions,
 )
 from seedstep.steps.markers import clean_title, is_item
-from seedstep.text import answer, plain_text, without_marks
+from seedstep.text import answer, mentions_refusal, plain_text, without_marks
 
 __all__ = ["REASONS", "ParsedSteps", "canonical", "parse", "render"]
 
@@ -53,12 +53,6 @@ REASONS = MappingProxyType(
 INDENT = " " * 3
 
 _JSON = re.compile(r"\s*(?:\{\s*[\"}]|\[\s*[\"{\[\]])")
-_REFUSAL = re.compile(
-    r"\b(?:sorry|apologi[sz]e|as an? (?:ai|language model)"
-    r"|I(?: am|['’]m)? (?:unable to|not able to|cannot|can['’]t|won['’]t))\b",
-    re.IGNORECASE,
-)
-_FIRST_WORDS = 300
 _LAST_WORDS = 200
 _ENDS = {"questions": ("?", "？"), "headings": (":", "：")}
 _INPUT = re.compile(r"\b(?:input|question|sentence|text|passage)(?: \d+)?:", re.IGNORECASE)
@@ -124,7 +118,7 @@ def _choose(lists: Sequence[StepList | None], *, cut: bool) -> int:
 def _no_list(text: str) -> str:
     if not text.strip():
         return "empty"
-    return "refusal" if _REFUSAL.search(text[:_FIRST_WORDS]) else "prose"
+    return "refusal" if mentions_refusal(text) else "prose"
 
 
 def _reason(steps: Sequence[str], preamble: str, *, cut: bool) -> str:

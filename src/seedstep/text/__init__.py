@@ -2,6 +2,7 @@
 
 from seedstep.text.cleaning import answer, json_object, loops, one_line, plain_text, visible
 from seedstep.text.markdown import as_entities, escaped, markdown_table
+from seedstep.text.refusals import is_refusal, mentions_refusal
 from seedstep.text.thoughts import split_thoughts, without_marks
 from seedstep.text.tokens import (
     TOKENIZERS,
@@ -20,11 +21,13 @@ __all__ = [
     "answer",
     "as_entities",
     "escaped",
+    "is_refusal",
     "json_object",
     "latin_tokens",
     "lcs_f1",
     "loops",
     "markdown_table",
+    "mentions_refusal",
     "normal_answer",
     "one_line",
     "plain_text",

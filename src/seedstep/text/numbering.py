@@ -1,0 +1,214 @@
+"""How models number and label what they write: one table, in many scripts and languages.
+
+`NUMERALS` are the signs for numbers, `WORDS` what tasks, steps and the fields of examples are
+called. Digits of every script count as digits. All patterns take time that grows with the length
+of a line, whatever stands in it.
+
+Example::
+
+    >>> find_number("Task 10| Name a river.")
+    ListNumber(number=10, text='Name a river.')
+    >>> find_number("第10个：写一首诗。")
+    ListNumber(number=10, text='写一首诗。')
+    >>> without_labels("Instruction: Name a river.")
+    'Name a river.'
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+__all__ = [
+    "CLOSERS",
+    "HAN_NUMERALS",
+    "WORDS",
+    "ListNumber",
+    "find_number",
+    "label_at_line_start",
+    "looks_numbered",
+    "unbolded",
+    "value_of",
+    "without_labels",
+    "words_for",
+]
+
+HAN_NUMERALS = "一二三四五六七八九十"
+"""Chinese and Japanese numerals from one to ten."""
+
+CLOSERS = ".．。:：、)）\\]】|｜।"
+"""What may stand between a number and its text. A dash may, too, with a space after it."""
+
+WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "task": (
+            "task|任务|任務|题目|題目|タスク|課題|작업|과제|태스크|tarea|tâche|tache|aufgabe|tarefa"
+            "|compito|attività|задача|задание|завдання|المهمة|مهمة|وظیفه|कार्य"
+            "|কাজ|টাস্ক|görev|nhiệm vụ|tác vụ|tugas|taak|zadanie|úkol|uppgift"
+            "|งาน|ภารกิจ"
+        ),
+        "instruction": (
+            "instructions?|指令|指示|说明|說明|命令|지시문|지시사항|지시|지침|instrucción"
+            "|instrucciones|consigne|anweisung|anleitung|instrução|instruções"
+            "|istruzione|istruzioni|инструкция|інструкція|التعليمات|تعليمات"
+            "|التعليمة|دستورالعمل|निर्देश|নির্দেশ|talimat|yönerge|hướng dẫn"
+            "|chỉ dẫn|yêu cầu|instruksi|perintah|instructie|polecenie|คำสั่ง"
+            "|คำแนะนำ"
+        ),
+        "input": (
+            "input|输入|輸入|入力|インプット|입력|entrada|entrée|entree|eingabe|ingresso"
+            "|ввод|вход|входные данные|вхід|المدخلات|المدخل|الإدخال|إدخال|مدخل"
+            "|ورودی|इनपुट|ইনপুট|girdi|giriş|đầu vào|masukan|invoer|wejście"
+            "|ข้อมูลเข้า|อินพุต"
+        ),
+        "output": (
+            "output|输出|輸出|出力|アウトプット|출력|salida|sortie|ausgabe|saída|uscita|вывод"
+            "|выход|выходные данные|вихід|المخرجات|المخرج|الإخراج|إخراج|مخرج"
+            "|خروجی|आउटपुट|আউটপুট|çıktı|đầu ra|keluaran|uitvoer|wyjście|ผลลัพธ์"
+            "|เอาต์พุต"
+        ),
+        "example": (
+            "example|示例|例子|样例|範例|例|예시|예제|예|ejemplo|exemple|beispiel|exemplo"
+            "|esempio|пример|приклад|مثال|उदाहरण|উদাহরণ|örnek|ví dụ|contoh"
+            "|voorbeeld|przykład|ตัวอย่าง"
+        ),
+        "class label": (
+            "class label|类别标签|類別標籤|类标签|类别|類別|标签|標籤|クラスラベル|ラベル"
+            "|클래스 레이블|클래스 라벨"
+            "|레이블|라벨|etiqueta de clase|etiqueta|étiquette de classe|étiquette"
+            "|klassenlabel|klassenbezeichnung|rótulo da classe|rótulo de classe"
+            "|rótulo|etichetta di classe|etichetta|метка класса|метка"
+            "|мітка класу|تسمية الفئة|الفئة|برچسب|वर्ग लेबल|लेबल|শ্রেণী লেবেল"
+            "|sınıf etiketi|etiket|nhãn lớp|nhãn|label kelas|klasselabel"
+            "|etykieta klasy|ป้ายกำกับ"
+        ),
+        "step": (
+            "step|étape|etape|schritt|paso|passo|passaggio|stap|steg|krok|шаг"
+            "|крок|langkah|ステップ|手順|步骤|步驟|الخطوة|خطوة|مرحله|चरण|ধাপ|adım|bước"
+            "|ขั้นตอน|ขั้น"
+        ),
+    }
+)
+"""What models call tasks, their fields and their steps; patterns, parted by `|`."""
+
+_COUNTERS = "个任务|個任務|个|個|题|題|项|項|条|條|号|號|问|問|件|番目|番|つ目|번째|번"
+_HASH = r"(?:#|№|n[°º]\.?)"
+_SIGN = rf"(?:{_HASH}|nr?\.|no\.)"
+
+
+def words_for(*names: str) -> str:
+    """Return a pattern for the words of these rows of `WORDS`, the longest first."""
+    words = [word for name in names for word in WORDS[name].split("|")]
+    return f"(?:{'|'.join(sorted(words, key=len, reverse=True))})"
+
+
+_NUMBER = r"(?P<{0}>\d{{1,3}})(?!\d)"
+_HAN = "(?P<{0}>[" + HAN_NUMERALS + "]{{1,3}})"
+
+
+def _count(name: str) -> str:
+    return rf"(?:{_NUMBER.format(name + 'd')}|{_HAN.format(name + 'h')})"
+
+
+_BEFORE = r"[ \t]*+(?:[-*•>][ \t]++)?+(?:\#{1,6}[ \t]++)?+(?P<bold>\*\*|__|\*)?+[ \t]*+"
+_CLOSE = rf"[ \t]*+(?:\*\*|__)?+[ \t]*+(?:[{CLOSERS}](?!\d)\)?+|[-–—][ \t]++(?!\d)|(?=$))"
+_LIST_NUMBER = re.compile(
+    rf"{_BEFORE}(?:"
+    rf"[(（\[【]?+{words_for('task')}[ \t]*+{_SIGN}?+[ \t]*+{_count('a')}(?:{_CLOSE})"
+    rf"|[(（\[【]?+第[ \t]*+{_count('b')}[ \t]*+(?:{_COUNTERS})?+(?:{_CLOSE}|[ \t]++)"
+    rf"|제?[ \t]*+{_NUMBER.format('c')}[ \t]*+(?:번째|번|番目|番)(?:{_CLOSE})"
+    rf"|{_SIGN}[ \t]*+{_NUMBER.format('d')}(?:{_CLOSE})"
+    rf"|{_HASH}[ \t]*+{_NUMBER.format('m')}[ \t]++"
+    rf"|[(（\[【][ \t]*+{_count('e')}[ \t]*+[)）\]】][.:：]?+"
+    rf"|{_NUMBER.format('f')}(?:{_CLOSE})"
+    rf"|{_HAN.format('g')}[ \t]*+[.．。:：、)）]"
+    rf"|(?P<k>\d)\ufe0f?\u20e3|(?P<t>\U0001f51f)"
+    r"|(?P<o>[\u2460-\u249b\u24eb-\u24ff\u2776-\u2793\u3220-\u3229\u3280-\u3289])"
+    r")(?P<closed>[ \t]*+(?:\*\*|__)(?=[ \t]|$))?+[ \t]*+",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ListNumber:
+    """The number that a line of a list begins with, and the rest of the line."""
+
+    number: int
+    text: str
+
+
+def find_number(line: str) -> ListNumber | None:
+    """Return the number that a line begins with; None where it begins with none.
+
+    Signs of bold type that belong to the number are taken off with it.
+    """
+    found = _LIST_NUMBER.match(line)
+    if not found:
+        return None
+    rest = line[found.end() :]
+    mark = found["bold"]
+    if mark and found[0].count(mark) % 2 == 1:
+        rest = rest.replace(mark, "", 1)
+    sign = next(text for name, text in found.groupdict().items() if text and name not in _MARKS)
+    return ListNumber(value_of(sign), unbolded(rest.strip()))
+
+
+_MARKS = ("bold", "closed")
+
+
+def value_of(sign: str) -> int:
+    """Return the number that decimal digits of any script, or Chinese numerals, stand for."""
+    if sign.isdecimal():
+        return int(sign)
+    if sign == "\U0001f51f":
+        return 10
+    if sign[0] in HAN_NUMERALS:
+        tens, ten, ones = sign.rpartition("十")
+        first = (HAN_NUMERALS.find(tens[:1]) + 1 if tens else 1) if ten else 0
+        return 10 * first + (HAN_NUMERALS.find(ones[:1]) + 1 if ones else 0)
+    return int(unicodedata.numeric(sign, 0))
+
+
+_BOLD = re.compile(r"\A(?P<sign>\*\*|__)(?![*_\s])(?P<text>[^*_]++)(?P=sign)")
+
+
+def unbolded(text: str) -> str:
+    """Return a text without the signs of bold type around its beginning."""
+    found = _BOLD.match(text)
+    return f"{found['text'].strip()}{text[found.end() :]}" if found else text
+
+
+_NEAR_NUMBER = re.compile(r"\W{0,4}+(?:[^\W\d]{1,20}+\W{1,3}+){0,3}(?P<n>\d{1,3})(?!\d)(?=\W|$)")
+
+
+def looks_numbered(line: str, number: int) -> bool:
+    """Return whether a line begins like item `number` of a list, in a form that is not known."""
+    found = _NEAR_NUMBER.match(line[:100])
+    return found is not None and int(found["n"]) == number
+
+
+def label_pattern(*names: str) -> str:
+    """Return a pattern for `Name:` at a line's start, also numbered, bold or an item of a list."""
+    name = rf"{words_for(*names)}[ \t]*+\d{{0,9}}+[ \t]*+"
+    bold = rf"\*\*{name}(?:[:：][ \t]*+\*\*|\*\*[ \t]*+[:：])"
+    return rf"^[ \t]*+(?:[-*•][ \t]++)?+(?:\#{{1,6}}[ \t]++)?+(?:{bold}|{name}[:：])[ \t]*+"
+
+
+def label_at_line_start(*names: str) -> re.Pattern[str]:
+    """Return the compiled `label_pattern`; it matches at the start of each line."""
+    return re.compile(label_pattern(*names), re.MULTILINE | re.IGNORECASE)
+
+
+_TASK_LABEL = re.compile(label_pattern("task", "instruction"), re.IGNORECASE)
+_MOST_LABELS = 3
+
+
+def without_labels(text: str) -> str:
+    """Return a text without `Task:` or `Instruction:` before it."""
+    for _ in range(_MOST_LABELS):
+        found = _TASK_LABEL.match(text)
+        if not found:
+            break
+        text = text[found.end() :]
+    return unbolded(text)
