@@ -196,7 +196,7 @@ class TestOtherStages:
         sizes = rows(page, "Step-by-step instructions by category (Table 1 of the paper)")
         assert [row[:2] for row in sizes[1:]] == [
             ["all", "12"],
-            ["the paper's training tasks", "757"],
+            ["the paper's training tasks", "756"],
             ["the paper's test tasks", "119"],
             ["Summarization", "6"],
             ["Title Generation", "6"],

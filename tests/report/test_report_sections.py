@@ -155,6 +155,12 @@ class TestSteps:
         assert isinstance(failed, Specimens)
         assert failed.items[0].fields[-1].text == "No."
 
+    def test_where_nothing_was_written_nothing_was_checked(self) -> None:
+        failed = [entry for entry in self.ENTRIES if not entry.result.steps]
+        sections = {one.title: one for one in steps_sections(failed)}
+        assert "nothing to check" in text(sections["Failed checks"])
+        assert "no fault" not in text(sections["Failed checks"])
+
     def test_no_fault_is_said(self) -> None:
         sections = {one.title: one for one in steps_sections(self.ENTRIES[:1])}
         assert text(sections["Failed checks"]) == "The checks found no fault."

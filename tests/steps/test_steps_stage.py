@@ -54,14 +54,18 @@ def boats(number: int) -> list[Task]:
 
 
 def conversations(done: Iterable[WrittenSteps]) -> Counter[str]:
-    """The messages of each request that a result tells of."""
+    """The messages of each request that a result tells of; empty replies are not among them."""
     asked: Counter[str] = Counter()
     for written in done:
         messages: list[dict[str, str]] = []
+        unanswered = ""
         for turn in written.turns:
-            messages.append({"role": "user", "content": turn.prompt})
-            asked[json.dumps(messages)] += 1
-            messages.append({"role": "assistant", "content": turn.reply})
+            content = f"{unanswered}\n\n{turn.prompt}" if unanswered else turn.prompt
+            message = {"role": "user", "content": content}
+            asked[json.dumps([*messages, message])] += 1
+            unanswered = "" if turn.reply.strip() else content
+            if not unanswered:
+                messages += [message, {"role": "assistant", "content": turn.reply}]
     return asked
 
 

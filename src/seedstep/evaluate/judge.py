@@ -212,7 +212,7 @@ async def _ask(
             failure = reply.detail or reply.reason
             return JudgeVerdict(shown, "", tuple(keys), tuple(replies), failure)
         replies.append(reply.text)
-        if label := read_verdict(reply.text, question):
+        if label := read_verdict(reply.text, question, cut=reply.cut):
             return JudgeVerdict(shown, label, tuple(keys), tuple(replies))
     return JudgeVerdict(shown, "", tuple(keys), tuple(replies), UNREAD)
 
@@ -259,10 +259,11 @@ _AROUND = " \t\"'`*_.:-•"
 """What may stand around a verdict in a line."""
 
 
-def read_verdict(reply: str, question: Question) -> str:
-    """The label that a reply gives: JSON, a line `Rating: B`, or nothing but the label.
+def read_verdict(reply: str, question: Question, *, cut: bool = False) -> str:
+    """Return the label that a reply gives: JSON, a line `Rating: B`, or nothing but the label.
 
-    It is empty where the reply gives none, or more than one.
+    It is empty where the reply gives none, or more than one. The last line of a reply that was
+    `cut` at its length limit may go on, and gives none.
     """
     text = answer(reply).strip()
     if len(text) > LONGEST_VERDICT:
@@ -270,8 +271,8 @@ def read_verdict(reply: str, question: Question) -> str:
     if text.startswith("{"):
         value = (json_object(text) or {}).get(question.name)
         return _label(value, question) if isinstance(value, str) else ""
-    lines = text.splitlines()
-    if len(lines) == 1 and (label := _label(text, question)):
+    lines = text.splitlines()[: -1 if cut else None]
+    if len(lines) == 1 and (label := _label(lines[0], question)):
         return label
     named = [line.partition(":") for line in lines]
     values = [value for name, _, value in named if name.strip(_AROUND).lower() == question.name]

@@ -181,7 +181,7 @@ def _conversations(
 
 
 def _prompt_completion(source: ExportSource, out: Path) -> int:
-    """The paper's randomised templates, chosen by the run's seed and the row's place."""
+    """The released code's randomised templates, chosen by the run's seed and the row's place."""
     pairs = {
         encode_pair(
             row.instruction,

@@ -1,6 +1,6 @@
 """What instructions ask for: the verb nearest to the root of each, and its object.
 
-Self-Instruct, section 3.1 and Figure 3. The paper used a constituency parser; this is spaCy's
+Self-Instruct, section 3.2 and Figure 3. The paper used a constituency parser; this is spaCy's
 dependency parse, so that counts are comparable within seedstep, and roughly with the paper's.
 
 Example::

@@ -18,7 +18,7 @@ Example::
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from types import MappingProxyType
@@ -55,6 +55,9 @@ MIN_CONTENT = 4
 COPIED_NGRAM = 4
 COPIED_SHARE = 0.5
 """An instruction is a copy if the definition has this share of its runs of four words."""
+
+MAX_QUOTED = 450
+"""Characters of the definition that are quoted in a fault."""
 
 MAX_SEEN = 100
 """So many steps are looked at, and so many sentences compared with one another."""
@@ -227,7 +230,19 @@ def _missing_label(parsed: ParsedSteps, task: TaskText) -> str:
 
 def _missing_constraint(parsed: ParsedSteps, task: TaskText) -> str:
     text = "\n".join(_seen(parsed))
-    return "; ".join(demand.text for demand in demands(task.definition) if not is_met(demand, text))
+    missing = (demand for demand in demands(task.definition) if not is_met(demand, text))
+    return " ".join(_quoted(dict.fromkeys(demand.sentence for demand in missing)))
+
+
+def _quoted(parts: Iterable[str]) -> Iterator[str]:
+    """Sentences of a definition in quotation marks, whole ones as far as there is room."""
+    room = MAX_QUOTED
+    for part in parts:
+        text = " ".join(part.split())
+        if room < MAX_QUOTED and len(text) > room:
+            return
+        yield f'"{text}"' if len(text) <= MAX_QUOTED else f'"{text[:MAX_QUOTED]}…"'
+        room -= len(text)
 
 
 CHECKS = MappingProxyType(
@@ -281,7 +296,8 @@ CHECKS = MappingProxyType(
         ),
         "missing_constraint": Check(
             _missing_constraint,
-            "The instruction leaves out what the definition demands: {}. Add it.",
+            "The instruction leaves out what the definition demands in these words: {} Add that,"
+            " with all that they rule out, limit or except.",
         ),
     }
 )

@@ -28,6 +28,7 @@ from seedstep.prompts import render
 from seedstep.steps.parse import ParsedSteps, parse
 from seedstep.steps.records import Turn
 from seedstep.steps.settings import StepsSettings
+from seedstep.text import split_thoughts
 
 __all__ = [
     "TURNS",
@@ -123,19 +124,26 @@ class Chat:
     """A conversation that grows. Each turn is sent with all earlier ones.
 
     `place` orders it among the others that wait for the engine. After a failure it can't go on.
+    A reply is sent with later turns without its thoughts, and an empty one never: then the next
+    turn is joined to what was not answered.
     """
 
     engine: Engine
     place: int
     turns: list[Turn] = field(default_factory=list)
     _messages: tuple[Message, ...] = ()
+    _unanswered: str = ""
 
     async def say(self, line: ScriptTurn, sampling: Sampling, schema: Schema | None = None) -> Turn:
         """Add a turn, and return it with the reply."""
-        asked = (*self._messages, Message("user", line.prompt))
+        content = "\n\n".join(filter(None, (self._unanswered, line.prompt)))
+        asked = (*self._messages, Message("user", content))
         request = Request(line.name, asked, sampling, schema)
         turn = await ask(self.engine, request, line.prompt, (self.place, len(self.turns)))
-        self._messages = (*asked, Message("assistant", turn.reply))
+        said, _ = split_thoughts(turn.reply)
+        self._unanswered = "" if said.strip() else content
+        if said.strip():
+            self._messages = (*asked, Message("assistant", said))
         self.turns.append(turn)
         return turn
 
@@ -202,7 +210,8 @@ class Drafts:
 
     def read(self, turn: Turn) -> ParsedSteps:
         """Return the steps of a draw, which goes on after the prompt's number or repeats it."""
-        text = turn.reply if _FIRST_NUMBER.match(turn.reply) else f"1.{turn.reply}"
+        said, _ = split_thoughts(turn.reply)
+        text = said if _FIRST_NUMBER.match(said) or not said.strip() else f"1.{said}"
         return parse(text, cut=turn.cut)
 
     async def _draw(self, name: str) -> Turn:

@@ -14,7 +14,7 @@ Example::
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Literal
 
@@ -39,6 +39,9 @@ SHARED = 0.33
 SHARED_WITH_NEGATION = 0.25
 SHARED_WITHOUT = 0.5
 """The share of a prohibition's words that a sentence must hold: one that negates, and any other."""
+
+SAME_BEGINNING = 12
+"""Characters by which a sentence without its illustrations is found in the definition."""
 
 MAX_DEMANDS = 30
 """Demands of a definition that are found at the most."""
@@ -145,20 +148,26 @@ _RESTRICTS = re.compile(
 class Demand:
     """A thing that a definition asks for, in its own words.
 
-    `words` are the stems of these words, without those that the definition repeats.
+    `words` are the stems of these words, without those that the definition repeats. `sentence` is
+    the definition's whole sentence, with what it negates, limits and excepts.
     """
 
     kind: str
     text: str
     words: tuple[str, ...] = ()
+    sentence: str = field(default="", compare=False)
 
 
 def demands(definition: str) -> tuple[Demand, ...]:
     """Return the demands of a definition, each once."""
     parts = sentences(without_illustrations(definition))
+    whole = {sentence[:SAME_BEGINNING]: sentence for sentence in reversed(sentences(definition))}
     themes = _themes(parts)
     found = [
-        demand for part in parts if _is_about_output(part) for demand in _of_sentence(part, themes)
+        replace(demand, sentence=whole.get(part[:SAME_BEGINNING], part))
+        for part in parts
+        if _is_about_output(part)
+        for demand in _of_sentence(part, themes)
     ]
     return tuple(dict.fromkeys(found))[:MAX_DEMANDS]
 

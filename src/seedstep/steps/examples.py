@@ -29,7 +29,7 @@ from seedstep.steps.conversation import Chat, ScriptTurn, named_category
 from seedstep.steps.parse import render as render_steps
 from seedstep.steps.records import FAILURES, ExampleSet, Turn
 from seedstep.steps.settings import ExamplesSettings
-from seedstep.text import answer, plain_text
+from seedstep.text import answer, is_refusal, plain_text
 
 __all__ = [
     "best_two",
@@ -144,16 +144,22 @@ def _explained(example: Example) -> list[str]:
     return [f"Explanation: {example.explanation}"] if example.explanation else []
 
 
-def best_two(reply: str, candidates: Sequence[Example]) -> tuple[int, ...]:
-    """Return the indices of the two candidates that a ranking names, the best first, or nothing.
+def best_two(reply: str, candidates: Sequence[Example], *, cut: bool = False) -> tuple[int, ...]:
+    """Return the indices of the two candidates that a ranking names, the best first.
 
-    Candidates are matched by content. If the reply shows no example, `Example 3` counts too.
+    They are matched by content. Where the reply shows no example at all, `Example 3` counts too.
+    Nothing is returned where fewer than two are named, or the reply is a refusal. What stands last
+    in a reply that was `cut` at its length limit does not count.
     """
-    shown = parse_examples(reply)[:MOST_COMPARED]
+    said = answer(reply)
+    if is_refusal(said):
+        return ()
+    shown = parse_examples(reply, cut=cut)[:MOST_COMPARED]
     if shown:
         named: Iterable[int | None] = (_nearest(example, candidates) for example in shown)
     else:
-        named = (int(number) - 1 for number in _NAMED.findall(reply))
+        mentions = [match for match in _NAMED.finditer(said) if not cut or match.end() < len(said)]
+        named = (int(match[1]) - 1 for match in mentions)
     found: list[int] = []
     for place in named:
         if place is not None and place in range(len(candidates)) and place not in found:
@@ -204,12 +210,16 @@ async def _examples_of(
         return replace(made, failure="request_failed", detail=turn.failure)
     candidates = parse_examples(turn.reply, cut=turn.cut)[: settings.count]
     if len(candidates) < BEST:
-        return replace(
-            made, candidates=candidates, failure="no_examples", detail=FAILURES["no_examples"]
-        )
+        failure = _no_examples(turn)
+        return replace(made, candidates=candidates, failure=failure, detail=FAILURES[failure])
     drawn = draw_two(len(candidates), settings.seed, task.id)
     made = replace(made, candidates=candidates, drawn=drawn)
     return _ranked(made, await _rank(settings, candidates, steps, engine, place))
+
+
+def _no_examples(turn: Turn) -> str:
+    """Name what a reply is that has no two examples."""
+    return "no_examples" if answer(turn.reply).strip() else "empty"
 
 
 async def _rank(
@@ -243,8 +253,13 @@ def rank_prompt(candidates: Sequence[Example], steps: Sequence[str]) -> str:
 
 
 def _ranked(made: ExampleSet, turn: Turn) -> ExampleSet:
-    best = () if turn.failure else best_two(turn.reply, made.candidates)
-    failure = "request_failed" if turn.failure else "" if best else "unmatched"
+    best = () if turn.failure else best_two(turn.reply, made.candidates, cut=turn.cut)
+    if turn.failure:
+        failure = "request_failed"
+    elif best:
+        failure = ""
+    else:
+        failure = "unmatched" if turn.reply.strip() else "empty"
     return replace(made, turns=(*made.turns, turn), ranked=best, ranking_failure=failure)
 
 

@@ -35,6 +35,8 @@ SCHEMA = Schema(
     },
 )
 
+UNREAD = "the answer could not be read, twice"
+
 LONGEST_ANSWER = 20_000
 """Characters. A longer answer doesn't answer a question with yes or no."""
 
@@ -57,10 +59,10 @@ async def judge(
         turn = await chat.say(ScriptTurn("judge", prompt), sampling, SCHEMA)
         if turn.failure:
             return Judgement(None, None, turn.request, turn.failure)
-        found = parse_judgement(turn.reply)
+        found = parse_judgement(turn.reply, cut=turn.cut)
         if found:
             return Judgement(*found, turn.request)
-    return Judgement(None, None, turn.request, "the answer could not be read, twice")
+    return Judgement(None, None, turn.request, UNREAD)
 
 
 def judge_prompt(task: Task, steps: Sequence[str]) -> str:
@@ -77,11 +79,15 @@ def judge_prompt(task: Task, steps: Sequence[str]) -> str:
     )
 
 
-def parse_judgement(reply: str) -> tuple[bool, bool] | None:
-    """Return (correct, complete); None unless both are answered, each once and with yes or no."""
+def parse_judgement(reply: str, *, cut: bool = False) -> tuple[bool, bool] | None:
+    """Return (correct, complete); None unless both are answered, each once and with yes or no.
+
+    The last line of a reply that was `cut` at its length limit may go on, and answers nothing.
+    """
     text = answer(reply).strip()[:LONGEST_ANSWER]
     if text.startswith("{"):
         return _of_json(text)
+    text = text.rpartition("\n")[0] if cut else text
     found = [pattern.findall(text) for pattern in _LINES.values()]
     if [len(answers) for answers in found] != [1, 1]:
         return None

@@ -45,6 +45,7 @@ FAILURES = MappingProxyType(
 RANKING_FAILURES = MappingProxyType(
     {
         "request_failed": FAILURES["request_failed"],
+        "empty": FAILURES["empty"],
         "unmatched": "the reply does not name two of the examples",
     }
 )

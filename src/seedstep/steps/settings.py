@@ -75,7 +75,8 @@ class StepsSettings(AskingSettings):
     seed: int = setting(42, SEED)
     refine: Literal["full", "none"] = setting(
         "full",
-        "full (the paper's five turns), or none (the first only, for the refining ablation).",
+        "full (the paper's five turns), or none (the first only). The paper's ablation of refining "
+        "takes none with repairs 0: repairs are asked for all the same.",
     )
     repairs: Annotated[int, msgspec.Meta(ge=0)] = setting(
         2,

@@ -55,7 +55,7 @@ PAPER_COUNTS = PoolCounts(52_445, 11_584, 82_439, 35_878, 15.9, 12.7, 18.9)
 """Table 1: what GPT-3 wrote."""
 
 PAPER_STRUCTURED = 26_559 / 52_445
-"""The share of instructions with a verb and an object (section 3.1)."""
+"""The share of instructions with a verb and an object (section 3.2)."""
 
 SHOWN_TASKS = 10
 
