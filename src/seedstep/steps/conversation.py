@@ -28,7 +28,7 @@ from seedstep.prompts import render
 from seedstep.steps.parse import ParsedSteps, parse
 from seedstep.steps.records import Turn
 from seedstep.steps.settings import StepsSettings
-from seedstep.text import split_thoughts
+from seedstep.text import is_refusal, split_thoughts
 
 __all__ = [
     "TURNS",
@@ -211,7 +211,8 @@ class Drafts:
     def read(self, turn: Turn) -> ParsedSteps:
         """Return the steps of a draw, which goes on after the prompt's number or repeats it."""
         said, _ = split_thoughts(turn.reply)
-        text = said if _FIRST_NUMBER.match(said) or not said.strip() else f"1.{said}"
+        is_whole = _FIRST_NUMBER.match(said) or not said.strip() or is_refusal(said)
+        text = said if is_whole else f"1.{said}"
         return parse(text, cut=turn.cut)
 
     async def _draw(self, name: str) -> Turn:
