@@ -87,12 +87,12 @@ def growing(purpose: str, style: str, frame: str = "", instruction: str = "") ->
             return None
 
         async def work(engine: Engine) -> set[str]:
-            chosen = BootstrapSettings(
+            chosen = BootstrapSettings.of(
                 model=MODEL,
                 prompt_style=style,
                 tasks=1,
                 patience=1,
-                window=1,  # type: ignore[arg-type]
+                window=1,
             )
             found: set[str] = set()
             async for made in bootstrap(chosen, seed_tasks(), engine):
@@ -111,7 +111,7 @@ TASK = "Judge whether the harbour report praises its captain."
 
 async def stepping(bad: Bad) -> set[str]:
     async def work(engine: Engine) -> set[str]:
-        done = write_steps(StepsSettings(model=MODEL, repairs=1), [boat_task(1)], engine)
+        done = write_steps(StepsSettings.of(model=MODEL, repairs=1), [boat_task(1)], engine)
         return {written.failure async for written in done if not written.steps}
 
     return await on_server(lambda number, body: bad(body), work)
@@ -119,7 +119,7 @@ async def stepping(bad: Bad) -> set[str]:
 
 async def drafting(bad: Bad) -> set[str]:
     async def work(engine: Engine) -> set[str]:
-        chosen = StepsSettings(model=MODEL, prompt_style="completion", repairs=1)
+        chosen = StepsSettings.of(model=MODEL, prompt_style="completion", repairs=1)
         done = write_steps(chosen, [boat_task(1)], engine)
         return {written.failure async for written in done if not written.steps}
 
@@ -128,7 +128,7 @@ async def drafting(bad: Bad) -> set[str]:
 
 async def judging_steps(bad: Bad) -> set[str]:
     async def work(engine: Engine) -> set[str]:
-        sampling = StepsSettings(model=MODEL).sampling_of("judge")
+        sampling = StepsSettings.of(model=MODEL).sampling_of("judge")
         found = await judge(boat_task(1), STEPS, sampling, engine)
         assert (found.correct, found.complete) == (None, None)
         return {found.reason if "could not be read" in found.reason else "request_failed"}
@@ -153,7 +153,7 @@ def showing(request: str) -> Stage:
             return reply(body, written_examples(CANDIDATES))
 
         async def work(engine: Engine) -> set[str]:
-            chosen = ExamplesSettings(model=MODEL)
+            chosen = ExamplesSettings.of(model=MODEL)
             made = [one async for one in generate_examples(chosen, [(boat_task(1), STEPS)], engine)]
             assert not made[0].ranked
             return {made[0].failure or made[0].ranking_failure}
@@ -168,7 +168,7 @@ def judging(mode: str) -> Stage:
         async def work(engine: Engine) -> set[str]:
             task = Task("i1", "Name a boat.", (Instance("red", ("Ruby",)),), name="t1")
             systems = [SystemAnswers("new", {"i1": "Ruby"}), SystemAnswers("old", {"i1": "Max"})]
-            chosen = JudgeSettings(model=MODEL, mode=mode)  # type: ignore[arg-type]
+            chosen = JudgeSettings.of(model=MODEL, mode=mode)
             found: set[str] = set()
             async for judged in judge_answers(chosen, [task], systems, engine):
                 assert judged.failure == "no_verdict"
@@ -187,7 +187,7 @@ async def predicting(bad: Bad) -> set[str]:
     async def work(engine: Engine) -> set[str]:
         instance = Instance("red", ("Ruby",))
         task = Task("t1", "Name a boat.", (instance,))
-        chosen = SystemSettings(model=MODEL)
+        chosen = SystemSettings.of(model=MODEL)
         found: set[str] = set()
         async for answers in ask_server(chosen, [TaskWork(task, ((0, instance),))], engine):
             for answer in answers:
@@ -329,7 +329,9 @@ async def test_what_thoughts_used_up_tells_the_tokens_and_what_to_raise() -> Non
         return of_kind("thoughts", body, "")
 
     async def work(engine: Engine) -> set[str]:
-        chosen = BootstrapSettings(model=MODEL, prompt_style="chat", tasks=1, patience=1, window=1)
+        chosen = BootstrapSettings.of(
+            model=MODEL, prompt_style="chat", tasks=1, patience=1, window=1
+        )
         async for made in bootstrap(chosen, seed_tasks(), engine):
             details.update(one.detail for one in made.candidates)
         return details
