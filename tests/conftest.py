@@ -5,10 +5,12 @@ import signal
 import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from seedstep.suite import write_suite
+from support.browsing import find_browser
 from support.scripted_server import ScriptedServer
 from support.selection import TESTS, group_of, is_slow, order_of, place_of
 
@@ -133,3 +135,17 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
     with ScriptedServer() as started:
         monkeypatch.setenv("OPENAI_BASE_URL", started.url)
         yield started
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    """Debian's Chromium without a window; what needs it is skipped where there is none.
+
+    It runs an event loop until the test ends: what needs one of its own is made before.
+    """
+    path = find_browser()
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield opened
+        opened.close()

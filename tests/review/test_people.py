@@ -7,8 +7,8 @@ import pytest
 from seedstep.data.reviews import LabelRow, meant
 from seedstep.evaluate.people import StandingLabels, split_in_four, tally
 from seedstep.review.forms import FORMS
-from seedstep.review.owner import labels_of
 from seedstep.runs.reviews import OWNER, Review
+from seedstep.stages.review import labels_of_review
 from support.reviewing import an_item, label_all, make
 
 
@@ -128,6 +128,6 @@ def test_wins_are_those_of_the_first_system_however_it_was_shown(tmp_path: Path)
         }
         assert len({found["better"] for found in chosen["ann"].values()}) == 2
         label_all(review, chosen)
-        labels = labels_of(review)
+        labels = labels_of_review(review)
     assert set(labels.decided("better").values()) == {"win"}
     assert labels.agreement("better").pairs[0].agreement.raw.value == 1

@@ -71,8 +71,10 @@ def test_the_order_is_written_once(tmp_path: Path) -> None:
 
 def test_another_review_in_the_same_place_is_refused(tmp_path: Path) -> None:
     path = make(tmp_path / "review", [an_item(0)])
-    with pytest.raises(RunMismatchError):
+    with pytest.raises(RunError, match="has changed"):
         make(path, [an_item(1)])
+    with pytest.raises(RunMismatchError, match="seed"):
+        make(path, [an_item(0)], seed=8)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").touch()
     with pytest.raises(RunError, match="not empty"):

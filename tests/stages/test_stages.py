@@ -11,10 +11,12 @@ import pytest
 from seedstep.data import Task, TaskFiles, load_tasks
 from seedstep.errors import InputError, RunError, RunMismatchError
 from seedstep.runs import Run, Stage, TaskRecords, has_rows
+from seedstep.runs.reviews import Review
 from seedstep.settings import setting
 from seedstep.stages import STAGES, STEPS, add_stage, open_run
 from seedstep.stages.telling import count_entries, list_entries, list_failed_entries, show_entry
 from support.command_line import seedstep
+from support.reviewing import label_all
 from support.task_files import write_task
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "v0.1.0"
@@ -25,9 +27,10 @@ RUNS = {
     "examples": "examples",
     "predict": "predict",
     "judge": "judge",
+    "review": "reviewed",
     "tune": "tuned",
 }
-"""A run of each stage, which version 0.1.0 made."""
+"""A run of each stage, which version 0.1.0 made, but for the review."""
 
 SAID = {
     "bootstrap": "3 of 3 tasks",
@@ -35,6 +38,7 @@ SAID = {
     "examples": "tasks with examples",
     "predict": "instances predicted",
     "judge": "95% intervals",
+    "review": "items adjudicated",
     "tune": "steps taken",
 }
 """What only the status of this stage says."""
@@ -45,6 +49,7 @@ LISTED = {
     "examples": "task001_boat",
     "predict": "",
     "judge": "",
+    "review": "",
     "tune": "6",
 }
 
@@ -54,6 +59,7 @@ SECTIONS = {
     "examples": "Generated examples",
     "predict": "Scores",
     "judge": "Ratings",
+    "review": "How far people agree",
     "tune": "Losses",
 }
 
@@ -63,9 +69,13 @@ CHANGED = {
     "examples": {"seed": 99},
     "predict": {"limit_instances": 1},
     "judge": {"seed": 99},
+    "review": {"seed": 99},
     "tune": {"seed": 99},
 }
 """A setting of each stage under which a run may not go on."""
+
+
+ASKS_NOTHING = ("review", "tune")
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +83,11 @@ def _made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A copy of the runs, whose paths are relative, as the current directory."""
     shutil.copytree(FIXTURES, tmp_path / "made")
     monkeypatch.chdir(tmp_path / "made")
+    flags = ("--form", "steps", "--run", "steps", "--seed", 1)
+    assert seedstep("review", "new", "reviewed", *flags).code == 0
+    with Review.open(Path("reviewed"), write=True) as review:
+        said = {item: {"correct": "no", "complete": "yes"} for item in list(review.items)[:1]}
+        label_all(review, {"me": said})
 
 
 def test_no_stage_is_missing_here() -> None:
@@ -112,12 +127,12 @@ class TestEveryStage:
         with open_run(RUNS[stage]) as run:
             _, count = run.requests(limit=1)
             keys = [line.key for line in run.requests(limit=1000)[0]]
-            assert (count > 0) == (stage != "tune")
+            assert (count > 0) == (stage not in ASKS_NOTHING)
             assert len(keys) == count
         done = seedstep("requests", RUNS[stage], "--limit", 1000)
         assert done.code == 0, done.err
         assert all(key[:8] in done.out for key in keys)
-        if stage == "tune":
+        if stage in ASKS_NOTHING:
             assert "asks no model" in seedstep("requests", RUNS[stage], "--export", "r.jsonl").error
         else:
             assert "request for" in seedstep("requests", RUNS[stage], keys[0]).out

@@ -39,6 +39,7 @@ COMMANDS = (
     CommandEntry("judge", EVALUATE),
     CommandEntry("agreement", EVALUATE),
     CommandEntry("review", PEOPLE),
+    CommandEntry("view", RUNS),
     CommandEntry("status", RUNS),
     CommandEntry("show", RUNS),
     CommandEntry("requests", RUNS),

@@ -11,6 +11,7 @@ from seedstep.cli.scoring import OutFile, print_some, print_table, write_or_prin
 from seedstep.cli.terminal import console, plain
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.tables import CellTable, shown
+from seedstep.inputs.labels import questions_of
 from seedstep.recipes import Agreement, agreement
 
 __all__ = ["command"]
@@ -20,7 +21,8 @@ def command(
     raters: Annotated[
         list[Path],
         typer.Argument(
-            help="Runs of `seedstep judge`, and JSON lines of people's labels: id, system, label.",
+            help="Reviews, runs of `seedstep judge`, runs of steps with a judge, and JSON lines of "
+            "labels: id, system, label.",
             metavar="RATER...",
         ),
     ],
@@ -28,12 +30,25 @@ def command(
         Literal["table", "json"], typer.Option("--format", help="How to show it.")
     ] = "table",
     out: OutFile = None,
+    question: Annotated[
+        str, typer.Option(help="Question of the form of a review. Default: each that has choices.")
+    ] = "",
 ) -> None:
     """Agreement of two raters or more on the same answers, with 95% intervals over items."""
-    found = agreement(raters)
+    questions = (question,) if question else next(filter(None, map(questions_of, raters)), ("",))
+    found = {asked: agreement(raters, asked) for asked in questions}
     if form == "json" or out:
-        write_or_print(json.dumps(_record(found), indent=2) + "\n", out)
+        records = {asked: _record(found_of) for asked, found_of in found.items()}
+        whole = {"questions": records} if len(records) > 1 else next(iter(records.values()))
+        write_or_print(json.dumps(whole, indent=2) + "\n", out)
         return
+    for asked, found_of in found.items():
+        if len(found) > 1:
+            console.rule(plain(asked), align="left")
+        _print(found_of)
+
+
+def _print(found: Agreement) -> None:
     for pair, measures in zip(found.pairs, _measures(found), strict=True):
         title = f"{pair.first} and {pair.second}, {pair.agreement.items:,} items"
         console.print(plain(title, style="bold"), soft_wrap=True)
@@ -49,20 +64,20 @@ def command(
             console.print(plain(line, style="yellow"), soft_wrap=True)
         missing = [f"{system} on {instance}" for instance, system in rater.missing]
         print_some(rater.name, "without a label", missing)
-        print_some(rater.name, "left out", [one.what for one in rater.problems])
+        print_some(rater.name, "left out", [problem.what for problem in rater.problems])
 
 
 def _measures(found: Agreement) -> list[dict[str, Value]]:
     """The measures of each pair by their names."""
     return [
         {
-            "raw agreement": one.agreement.raw,
-            "raw, acceptable (A, B) or not": one.agreement.raw_acceptable,
-            "Cohen's kappa": one.agreement.kappa,
-            "Cohen's kappa, acceptable or not": one.agreement.kappa_acceptable,
-            "Spearman's correlation": one.agreement.spearman,
+            "raw agreement": pair.agreement.raw,
+            "raw, acceptable (A, B) or not": pair.agreement.raw_acceptable,
+            "Cohen's kappa": pair.agreement.kappa,
+            "Cohen's kappa, acceptable or not": pair.agreement.kappa_acceptable,
+            "Spearman's correlation": pair.agreement.spearman,
         }
-        for one in found.pairs
+        for pair in found.pairs
     ]
 
 
@@ -70,21 +85,21 @@ def _reasons(found: Agreement) -> list[str]:
     """Why a value or an interval is not there, each reason once."""
     named = [item for measures in _measures(found) for item in measures.items()]
     named.append(("Fleiss's kappa", found.fleiss))
-    return list(dict.fromkeys(f"{name}: {one.reason}" for name, one in named if one.reason))
+    return list(dict.fromkeys(f"{name}: {value.reason}" for name, value in named if value.reason))
 
 
 def _record(found: Agreement) -> dict[str, Any]:
     return {
         "raters": [
             {
-                "name": one.name,
-                "labels": len(one.labels),
-                "missing": one.missing,
-                "left_out": [problem.what for problem in one.problems],
+                "name": rater.name,
+                "labels": len(rater.labels),
+                "missing": rater.missing,
+                "left_out": [problem.what for problem in rater.problems],
             }
-            for one in found.raters
+            for rater in found.raters
         ],
-        "pairs": [asdict(one) for one in found.pairs],
+        "pairs": [asdict(rater) for rater in found.pairs],
         "items_of_all": found.items,
         "fleiss_kappa": asdict(found.fleiss),
     }

@@ -5,13 +5,14 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from seedstep.cli.options import COMMAND_LINE
 from seedstep.cli.terminal import console, duration, plain
 from seedstep.errors import InputError
 from seedstep.review.forms import FORMS
 from seedstep.review.pages import require_extra
-from seedstep.review.settings import ReviewSettings, Version, make_review_settings
+from seedstep.runs.review_settings import ReviewSettings, Version
 from seedstep.runs.reviews import OWNER, Review
-from seedstep.settings import table
+from seedstep.settings import make_settings, table
 
 __all__ = ["app"]
 
@@ -55,7 +56,7 @@ def new(
         "seed": seed,
     }
     asked = {name: value for name, value in given.items() if value is not None}
-    drawn = make_review(out, make_review_settings(asked, "the command line"))
+    drawn = make_review(out, make_settings(ReviewSettings, asked, COMMAND_LINE))
     shared_items = sum(item.shared for item in drawn.items)
     console.print(
         plain(
@@ -98,8 +99,8 @@ def serve_review(
 ) -> None:
     """Serve a review on this machine, with a secret address for each rater and for the owner."""
     require_extra()
-    from seedstep.review.app import address_of, make_app
-    from seedstep.review.serve import free_socket, serve
+    from seedstep.review.app import make_app
+    from seedstep.review.serve import address_of, free_socket, serve
 
     with Review.open(out, write=True, alone=True) as review, free_socket(host, port) as bound:
         number = bound.getsockname()[1]
@@ -154,11 +155,11 @@ def status(out: Out) -> None:
     from seedstep.review.labelling import progress
 
     with Review.open(out) as review:
-        for one in progress(review):
-            pace = f", {duration(one.seconds)} each" if one.seconds else ""
+        for rater in progress(review):
+            pace = f", {duration(rater.seconds)} each" if rater.seconds else ""
             line = (
-                f"{one.rater}: {one.done:,} of {one.total:,} done, {one.skipped:,} skipped, "
-                f"{one.flagged:,} flagged{pace}"
+                f"{rater.rater}: {rater.done:,} of {rater.total:,} done, "
+                f"{rater.skipped:,} skipped, {rater.flagged:,} flagged{pace}"
             )
             console.print(plain(line), soft_wrap=True)
 

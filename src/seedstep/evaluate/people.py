@@ -33,6 +33,7 @@ __all__ = [
     "Split",
     "StandingLabels",
     "Tally",
+    "scale_of",
     "split_in_four",
     "tally",
     "value_name",
@@ -106,7 +107,7 @@ class StandingLabels:
 
     def accepted(self) -> dict[str, bool]:
         """Whether the labels speak for an item, where every deciding question is settled."""
-        deciding = [one.name for one in self.form.questions if one.accepted]
+        deciding = [question.name for question in self.form.questions if question.accepted]
         return {
             item: bool(self.form.accepts(found))
             for item, found in self.settled.items()
@@ -124,18 +125,18 @@ class StandingLabels:
             ]
             pairs = list(combinations(said, 2))
             if question.choices and pairs:
-                most = max(most, sum(one != other for one, other in pairs) / len(pairs))
+                most = max(most, sum(mine != theirs for mine, theirs in pairs) / len(pairs))
         return most
 
     def agreement(self, question: str, seed: int = 0) -> QuestionAgreement:
         """How far raters agree on a question."""
         values = self.values(question)
-        levels, acceptable = _scale(self._question(question))
+        levels, acceptable = scale_of(self._question(question))
         pairs = []
         for first, second in combinations(values, 2):
             both = [item for item in values[first] if item in values[second]]
-            one, other = ([values[rater][item] for item in both] for rater in (first, second))
-            found = label_agreement(one, other, levels, acceptable, seed)
+            mine, theirs = ([values[rater][item] for item in both] for rater in (first, second))
+            found = label_agreement(mine, theirs, levels, acceptable, seed)
             pairs.append(PairOfRaters(first, second, found))
         everybody = self.agreement_of_all(question, seed)
         return replace(everybody, pairs=tuple(pairs))
@@ -145,15 +146,15 @@ class StandingLabels:
         values = self.values(question)
         shared = [
             item
-            for item, one in self.items.items()
-            if one.shared and all(item in own for own in values.values())
+            for item, shown in self.items.items()
+            if shown.shared and all(item in own for own in values.values())
         ]
         ratings = [[own[item] for own in values.values()] for item in shared]
         kappa = fleiss_kappa(ratings, seed) if shared else NO_ITEMS
         return QuestionAgreement(question, (), len(shared), kappa)
 
     def _question(self, name: str) -> FormQuestion:
-        return next(one for one in self.form.questions if one.name == name)
+        return next(question for question in self.form.questions if question.name == name)
 
 
 def _settled(
@@ -178,7 +179,7 @@ def _settled(
     return found
 
 
-def _scale(question: FormQuestion) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def scale_of(question: FormQuestion) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The levels of a question in their order, and those that are acceptable."""
     is_ordered = question.kind == "scale" or question.values == ("A", "B", "C", "D")
     levels = question.values if is_ordered else ()
@@ -192,7 +193,7 @@ def value_name(question: FormQuestion, value: str, systems: Sequence[str] = ()) 
         if len(systems) > 1 and value != "tie":
             return f"{systems[0] if value == 'win' else systems[1]} is better"
         return {"win": "the first is better", "lose": "the second is better"}.get(value, "same")
-    return next((one.label for one in question.choices if one.value == value), value)
+    return next((choice.label for choice in question.choices if choice.value == value), value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,12 +215,12 @@ def tally(
     tasks = [items[item].task for item in values]
     given = list(values.values())
     shares = {
-        one: mean_over_tasks([100.0 * (value == one) for value in given], tasks, seed=seed)
+        label: mean_over_tasks([100.0 * (value == label) for value in given], tasks, seed=seed)
         if given
         else NO_ITEMS
-        for one in known
+        for label in known
     }
-    return Tally({one: given.count(one) for one in known}, len(given), shares)
+    return Tally({label: given.count(label) for label in known}, len(given), shares)
 
 
 @dataclass(frozen=True, slots=True)

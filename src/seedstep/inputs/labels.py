@@ -1,34 +1,62 @@
-"""What raters said of answers: a judge in its run, or people in a file.
+"""What raters said: people in a review or a file, a judge in its run, the judge of a run of steps.
 
-A file is JSON lines of `id` (the instance), `system`, and `label`: a level from A to D, or for two
-systems, named `one / other`, `win`, `lose` or `tie` of the first.
+A file is JSON lines of `id` (the instance), `system`, and `label`: a level from A to D; for two
+systems, named `one / other`, `win`, `lose` or `tie` of the first; or `yes` or `no`.
 
 Example::
 
-    read_labels(Path("people.jsonl")).labels["task1344-a1b2", "gpt3"]  # "B"
+    (ann, bob) = read_raters(Path("reviews/answers"))
+    ann.labels["task1344-a1b2", "gpt3"]  # "B"
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from seedstep.data import BadLine, Problem, read_jsonl
 from seedstep.data.records import placed, raise_first
-from seedstep.errors import InputError
-from seedstep.evaluate.agreement import LEVELS, OUTCOMES
+from seedstep.data.reviews import Form, ReviewItem
+from seedstep.errors import InputError, unknown_name
+from seedstep.evaluate.agreement import ACCEPTABLE, LEVELS, OUTCOMES
 from seedstep.evaluate.judge import Judged
+from seedstep.evaluate.people import StandingLabels, scale_of
 from seedstep.evaluate.verdicts import labels_of
-from seedstep.runs import open_database, read_entries
+from seedstep.runs import open_database, read_entries, stage_of
+from seedstep.runs.reviews import OWNER, STAGE, Review
+from seedstep.steps import WrittenSteps
 
 __all__ = [
+    "LabelScale",
     "RaterLabels",
+    "questions_of",
     "read_labels",
+    "read_raters",
 ]
 
 Item = tuple[str, str]
-"""The id of an instance, and the name of the system."""
+"""The id of an instance or a task, and the name of the system, or of the question."""
 
-KNOWN = {label.lower(): label for label in (*LEVELS, *OUTCOMES)}
+
+@dataclass(frozen=True, slots=True)
+class LabelScale:
+    """Labels that can be compared: all of them, in their order if `is_ordered`; and those that
+    count as good, none where this can't be said.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    is_ordered: bool = False
+    acceptable: tuple[str, ...] = ()
+
+
+SCALES = (
+    LabelScale("ratings", tuple(LEVELS), is_ordered=True, acceptable=tuple(ACCEPTABLE)),
+    LabelScale("comparisons", OUTCOMES),
+    LabelScale("answers of yes and no", ("yes", "no")),
+)
+"""What a file may hold, one of them each."""
+
+KNOWN = {label.lower(): label for scale in SCALES for label in scale.labels}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +67,7 @@ class RaterLabels:
     labels: Mapping[Item, str]
     missing: tuple[Item, ...]
     problems: tuple[Problem, ...]
+    scale: LabelScale
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +77,121 @@ class _Line:
     label: str
 
 
-def read_labels(path: Path) -> RaterLabels:
-    """The labels in a judge's run, or in a file.
+def questions_of(path: Path) -> tuple[str, ...]:
+    """The questions of a review or of a run of steps that can be compared; none for the others."""
+    stage = stage_of(path)
+    if stage == "steps":
+        return STEPS_QUESTIONS
+    if stage != STAGE:
+        return ()
+    with Review.open(path) as review:
+        return _choosing(review.form)
+
+
+def read_raters(path: Path, question: str = "") -> tuple[RaterLabels, ...]:
+    """The raters of a review, those who labelled anything; or the one of a file or another run.
+
+    `question` is that of a form that asks several.
 
     Raises:
-        InputError: there are none, they are of both kinds, or the file can't be read.
-        RunError: the directory is no judge's run.
+        InputError: there are no labels, they are of several kinds, or can't be read; or the form
+            has no such question.
+        RunError: the directory is a run that has no labels.
     """
-    found = _of_run(path) if path.is_dir() else _of_file(path)
+    if stage_of(path) != STAGE:
+        return (read_labels(path, question),)
+    with Review.open(path) as review:
+        names = _choosing(review.form)
+        if question and question not in names:
+            raise unknown_name("question", question, names, str(path))
+        found = StandingLabels.of(review.form, review.items, review.rows(), review.raters, OWNER)
+        asked = next(each for each in review.form.questions if each.name == (question or names[0]))
+        values = found.values(asked.name)
+        skipped = {
+            rater: [each.item for each in review.assigned(rater) if each.item not in own]
+            for rater, own in values.items()
+        }
+    levels, acceptable = scale_of(asked)
+    labels = OUTCOMES if "first" in asked.values else asked.values
+    known = (each for each in SCALES if set(each.labels) == set(labels))
+    scale = next(known, LabelScale(f"answers to {asked.name}", labels, bool(levels), acceptable))
+    raters = tuple(
+        RaterLabels(
+            f"{path.name}/{rater}",
+            {_key(review.items[item], asked.name): value for item, value in own.items()},
+            tuple(_key(review.items[item], asked.name) for item in skipped[rater]),
+            (),
+            scale,
+        )
+        for rater, own in values.items()
+        if own
+    )
+    if not raters:
+        raise InputError(f"{path}: no labels", "let somebody label some items first")
+    return raters
+
+
+STEPS_QUESTIONS = ("correct", "complete")
+"""What the judge of a run of steps is asked (Step-by-Step Instruction Tuning, section 3.3)."""
+
+
+def _choosing(form: Form) -> tuple[str, ...]:
+    return tuple(question.name for question in form.questions if question.choices)
+
+
+def _key(item: ReviewItem, question: str) -> Item:
+    """As a judge names the same thing."""
+    if item.systems:
+        return item.instance, " / ".join(item.systems)
+    of_group = "" if item.group in ("", "refined") else f", {item.group}"
+    return item.instance or item.task, f"{question}{of_group}"
+
+
+def read_labels(path: Path, question: str = "") -> RaterLabels:
+    """The labels in a judge's run, in a run of steps that has a judge, or in a file.
+
+    Raises:
+        InputError: there are none, they are of several kinds, or the file can't be read.
+        RunError: the directory is a run that has no labels.
+    """
+    if not path.is_dir():
+        found = _of_file(path)
+    elif stage_of(path) == "steps":
+        found = _of_steps(path, question or STEPS_QUESTIONS[0])
+    else:
+        found = _of_run(path)
     if not found.labels:
         raise_first(found.problems)
         raise InputError(f"{path}: no labels", "judge some answers first")
-    if len({label in OUTCOMES for label in found.labels.values()}) > 1:
-        what = f"{path}: both levels and wins, losses or ties"
-        raise InputError(what, "keep ratings and comparisons in files of their own")
     return found
+
+
+def _scale(path: Path, labels: Iterator[str]) -> LabelScale:
+    """The one that all labels are of."""
+    given = set(labels)
+    fitting = [scale for scale in SCALES if given & set(scale.labels)]
+    if len(fitting) > 1:
+        kinds = " and ".join("levels" if scale is SCALES[0] else scale.name for scale in fitting)
+        what = f"{path}: both {kinds}".replace("comparisons", "wins, losses or ties")
+        raise InputError(what, "keep labels of one kind in a file of their own")
+    return fitting[0] if fitting else SCALES[0]
+
+
+def _of_steps(path: Path, question: str) -> RaterLabels:
+    if question not in STEPS_QUESTIONS:
+        raise unknown_name("question", question, STEPS_QUESTIONS, str(path))
+    labels: dict[Item, str] = {}
+    missing: list[Item] = []
+    with open_database(path, "steps") as database:
+        for entry in read_entries(database, WrittenSteps):
+            if (judgement := entry.result.judgement) is None:
+                continue
+            said = judgement.correct if question == "correct" else judgement.complete
+            if said is None:
+                missing.append((entry.task, question))
+            else:
+                labels[entry.task, question] = "yes" if said else "no"
+    return RaterLabels(str(path), labels, tuple(missing), (), SCALES[2])
 
 
 def _of_run(path: Path) -> RaterLabels:
@@ -70,7 +199,8 @@ def _of_run(path: Path) -> RaterLabels:
         judged = [entry.result for entry in read_entries(database, Judged)]
     labels = labels_of(judged)
     given = {item: label for item, label in labels.items() if label}
-    return RaterLabels(str(path), given, tuple(item for item in labels if item not in given), ())
+    missing = tuple(item for item in labels if item not in given)
+    return RaterLabels(str(path), given, missing, (), _scale(path, iter(given.values())))
 
 
 def _of_file(path: Path) -> RaterLabels:
@@ -85,10 +215,18 @@ def _of_file(path: Path) -> RaterLabels:
         label = KNOWN.get(line.label.strip().lower())
         if label is None:
             message = f"'{line.label[:40]}' is no label"
-            problems.append(Problem(path, number, "label", message, "write A, B, C or D"))
+            problems.append(
+                Problem(
+                    path,
+                    number,
+                    "label",
+                    message,
+                    "write A, B, C or D; win, lose or tie; or yes or no",
+                )
+            )
         elif item in labels:
             message = f"the same item as in line {lines[item]}, whose label counts"
             problems.append(Problem(path, number, "id", message, "remove one"))
         else:
             labels[item], lines[item] = label, number
-    return RaterLabels(str(path), labels, (), tuple(problems))
+    return RaterLabels(str(path), labels, (), tuple(problems), _scale(path, iter(labels.values())))

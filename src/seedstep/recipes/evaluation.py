@@ -11,7 +11,7 @@ Example::
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -20,19 +20,13 @@ from typing import Any
 from seedstep.data import Task, TaskChoice
 from seedstep.errors import InputError, RunError
 from seedstep.evaluate import METRICS, Metric, score, stemmed_tokens
-from seedstep.evaluate.agreement import (
-    OUTCOMES,
-    RatingAgreement,
-    comparison_agreement,
-    fleiss_kappa,
-    rating_agreement,
-)
+from seedstep.evaluate.agreement import RatingAgreement, fleiss_kappa, label_agreement
 from seedstep.evaluate.compare import EvaluatedSystem, Grouping, evaluated
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import Judged, judge_answers
 from seedstep.evaluate.metrics import load_tokenizer
 from seedstep.inputs import distinct_names, read_systems
-from seedstep.inputs.labels import RaterLabels, read_labels
+from seedstep.inputs.labels import LabelScale, RaterLabels, read_raters
 from seedstep.llm import Engine, Spent
 from seedstep.recipes.tasks import TaskProgress, TaskWatch, work_on_tasks
 from seedstep.runs import JudgeRun, Run, keep_scores
@@ -146,38 +140,42 @@ class Agreement:
     fleiss: Value
 
 
-def agreement(paths: Sequence[Path]) -> Agreement:
-    """The agreement of the raters in judge's runs and files of labels.
+def agreement(paths: Sequence[Path], question: str = "") -> Agreement:
+    """The agreement of the raters in reviews, in judge's runs, and in files of labels.
+
+    `question` is that of a form that asks several; the first of them by default.
 
     Raises:
         InputError: there is only one, labels can't be read or are of two kinds, or two raters
             have no item in common.
-        RunError: a directory is no judge's run.
+        RunError: a directory is a run that has no labels.
     """
-    if len(paths) < 2:
+    raters = tuple(rater for path in paths for rater in read_raters(path, question))
+    if len(raters) < 2:
         raise InputError("there is only one rater", "name two or more runs or files")
-    raters = tuple(map(read_labels, paths))
-    kinds = {label in OUTCOMES for rater in raters for label in rater.labels.values()}
-    if len(kinds) > 1:
-        raise InputError("ratings and comparisons can't agree", "name raters of one kind")
-    measure = comparison_agreement if True in kinds else rating_agreement
+    scales = {rater.scale.name: rater.scale for rater in raters}
+    if len(scales) > 1:
+        kinds = " and ".join(sorted(scales, reverse=True))
+        raise InputError(f"{kinds} can't agree", "name raters of one kind")
+    (scale,) = scales.values()
     shared = [item for item in raters[0].labels if all(item in one.labels for one in raters)]
     return Agreement(
         raters,
-        tuple(_pair(one, other, measure) for one, other in combinations(raters, 2)),
+        tuple(_pair(one, other, scale) for one, other in combinations(raters, 2)),
         len(shared),
         fleiss_kappa([[one.labels[item] for one in raters] for item in shared]),
     )
 
 
-def _pair(
-    one: RaterLabels,
-    other: RaterLabels,
-    measure: Callable[[Sequence[str], Sequence[str]], RatingAgreement],
-) -> PairAgreement:
+def _pair(one: RaterLabels, other: RaterLabels, scale: LabelScale) -> PairAgreement:
     items = [item for item in one.labels if item in other.labels]
     if not items:
         what = f"{one.name} and {other.name} rated nothing in common"
         raise InputError(what, "check that ids and names of systems are the same in both")
-    found = measure([one.labels[item] for item in items], [other.labels[item] for item in items])
+    found = label_agreement(
+        [one.labels[item] for item in items],
+        [other.labels[item] for item in items],
+        scale.labels if scale.is_ordered else (),
+        scale.acceptable,
+    )
     return PairAgreement(one.name, other.name, found)

@@ -36,6 +36,7 @@ from seedstep.report.sections.grown import (
     tasks_section,
 )
 from seedstep.report.sections.making import losses_section, spending_section
+from seedstep.report.sections.people import people_sections
 from seedstep.report.sections.results import results_sections, verdicts_section
 from seedstep.report.sections.steps import steps_sections
 from seedstep.report.statistics import (
@@ -50,6 +51,7 @@ from seedstep.report.structure import structure
 from seedstep.runs import BootstrapRun, JudgeRun, Line, Rows, Run
 from seedstep.settings import flatten
 from seedstep.stages import TuneRun, open_run, tell_status
+from seedstep.stages.review import labels_of_review
 from seedstep.text import TOKENIZERS
 
 __all__ = [
@@ -307,9 +309,16 @@ def _examples(runs: Sequence[AnyRun], context: ReportContext) -> Sections:
     return [examples_section(runs[0].entries())]
 
 
+def _people(runs: Sequence[AnyRun], context: ReportContext) -> Sections:
+    return people_sections(labels_of_review(runs[0].records))
+
+
 SECTIONS: tuple[ReportSection, ...] = (
     ReportSection("results", "scores of systems, compared", _results, together=True, order=0),
     ReportSection("verdicts", "what a judge said", _verdicts, order=1),
+    ReportSection(
+        "people", "what people said in a review, and how far they agree", _people, order=1
+    ),
     ReportSection("sizes", "tasks and instances in numbers", _of_tasks(_sizes)),
     ReportSection("lengths", "words of instructions, inputs, outputs", _of_tasks(_lengths)),
     ReportSection("structure", "verbs and objects of instructions", _structure),

@@ -30,7 +30,7 @@ from seedstep.review.owner import owner_routes
 from seedstep.review.pages import STATIC, history_json, render_page, static_file
 from seedstep.runs.reviews import OWNER, Review, key_of
 
-__all__ = ["address_of", "make_app", "plain_app", "save_row"]
+__all__ = ["make_app", "plain_app", "save_row"]
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -49,12 +49,6 @@ def make_app(review: Review, host: str, port: int) -> ASGIApp:
         return (owner if who == OWNER else raters), who
 
     return Guard(hosts_of(host, port), find)
-
-
-def address_of(host: str, port: int, token: str) -> str:
-    """The address that a secret opens."""
-    name = f"[{host}]" if ":" in host else host
-    return f"http://{name}:{port}/{token}/"
 
 
 def plain_app(routes: Mapping[str, Endpoint]) -> Starlette:
@@ -114,16 +108,16 @@ def _states(review: Review, rater: str) -> list[dict[str, Any]]:
         rows.setdefault(row.item, []).append(row)
     words = {"label": "labelled", "skip": "skipped"}
     found = []
-    for one in review.assigned(rater):
-        counts = standing(rows.get(one.item, ()))
+    for given in review.assigned(rater):
+        counts = standing(rows.get(given.item, ()))
         state = words[counts.action] if counts else "open"
         flagged = bool(counts and counts.flagged)
-        found.append({"number": one.place + 1, "state": state, "flagged": flagged})
+        found.append({"number": given.place + 1, "state": state, "flagged": flagged})
     return found
 
 
 def _first_open(states: list[dict[str, Any]]) -> int | None:
-    return next((one["number"] for one in states if one["state"] == "open"), None)
+    return next((state["number"] for state in states if state["state"] == "open"), None)
 
 
 async def _start(review: Review, request: Request) -> Response:
@@ -156,14 +150,14 @@ async def _item(review: Review, request: Request) -> Response:
     own = review.assigned(rater)
     if not 1 <= number <= len(own):
         raise HTTPException(404)
-    one = own[number - 1]
+    given = own[number - 1]
     view = item_view(
         review.form,
-        review.items[one.item],
-        one.shown,
+        review.items[given.item],
+        given.shown,
         number=number,
         count=len(own),
-        rows=history_json(review.rows(rater=rater, item=one.item)),
+        rows=history_json(review.rows(rater=rater, item=given.item)),
     )
     return HTMLResponse(
         render_page(

@@ -17,8 +17,8 @@ from seedstep.data.files import write_in_parts
 from seedstep.data.reviews import LabelRow, ReviewItem, standing_labels
 from seedstep.errors import InputError
 from seedstep.evaluate.people import StandingLabels
-from seedstep.review.owner import labels_of
 from seedstep.runs.reviews import Review
+from seedstep.stages.review import labels_of_review
 
 __all__ = ["REVIEW_FORMATS", "Exported", "export_review"]
 
@@ -49,7 +49,7 @@ def export_review(review: Review, name: str, path: Path) -> Exported:
 
 def _items(review: Review) -> Iterator[dict[str, Any]]:
     """A line for each item: what was shown, what each rater said, and what counts."""
-    labels = labels_of(review)
+    labels = labels_of_review(review)
     accepted = labels.accepted()
     rows = standing_labels(review.rows())
     for item in review.items.values():
@@ -94,18 +94,19 @@ def _preferences(review: Review) -> Iterator[dict[str, Any]]:
     if review.form.subject != "pairs":
         what = f"{review.path} has the form '{review.form.name}', which compares nothing"
         raise InputError(what, "export a review of pairs, or take --format jsonl")
-    labels = labels_of(review)
+    labels = labels_of_review(review)
     question = next(
-        (one.name for one in review.form.questions if {"first", "second"} <= set(one.values)), ""
+        (found.name for found in review.form.questions if {"first", "second"} <= set(found.values)),
+        "",
     )
     for item, outcome in labels.decided(question).items():
         if outcome in ("win", "lose"):
-            one = review.items[item]
+            found = review.items[item]
             best = 0 if outcome == "win" else 1
             yield {
-                "prompt": _prompt(one),
-                "chosen": one.answers[best],
-                "rejected": one.answers[1 - best],
+                "prompt": _prompt(found),
+                "chosen": found.answers[best],
+                "rejected": found.answers[1 - best],
             }
 
 

@@ -217,7 +217,7 @@ def read_form(path: Path) -> Form:
         raise InputError(f"{path}: {error}", "correct the file; the docs show a form") from None
     if not written.questions:
         raise InputError(f"{path}: the form asks nothing", "add a question under `questions`")
-    names = Counter(one.name for one in written.questions)
+    names = Counter(question.name for question in written.questions)
     for name, count in names.items():
         if count > 1:
             raise InputError(f"{path}: {count} questions are named '{name}'", "rename one")
@@ -227,7 +227,7 @@ def read_form(path: Path) -> Form:
         written.title or path.stem,
         written.items,
         (guidelines,) if isinstance(guidelines, str) else guidelines,
-        tuple(_question(one, path) for one in written.questions),
+        tuple(_question(question, path) for question in written.questions),
     )
 
 
@@ -263,10 +263,10 @@ def _choices(written: _WrittenQuestion, where: str) -> tuple[Choice, ...]:
         numbers = range(written.low, written.high + 1)
         return tuple(Choice(str(number), str(number)) for number in numbers)
     found = tuple(
-        Choice(one, one)
-        if isinstance(one, str)
-        else Choice(one.value, one.label or one.value, one.meaning)
-        for one in written.choices
+        Choice(choice, choice)
+        if isinstance(choice, str)
+        else Choice(choice.value, choice.label or choice.value, choice.meaning)
+        for choice in written.choices
     )
     if len(found) < LEAST_CHOICES:
         raise InputError(f"{where}: fewer than two choices", "add some under `choices`")

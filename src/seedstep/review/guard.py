@@ -53,7 +53,7 @@ def hosts_of(host: str, port: int) -> frozenset[str]:
     names = {host}
     if host in ("127.0.0.1", "::1", "localhost"):
         names |= {"127.0.0.1", "localhost", "[::1]"}
-    return frozenset(f"[{one}]:{port}" if one == "::1" else f"{one}:{port}" for one in names)
+    return frozenset(f"[{name}]:{port}" if name == "::1" else f"{name}:{port}" for name in names)
 
 
 class Guard:

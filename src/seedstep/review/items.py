@@ -26,15 +26,15 @@ from seedstep.data.reviews import Form, ItemField, ReviewItem
 from seedstep.errors import InputError
 from seedstep.inputs import SystemPredictions, distinct_names, load_source, read_systems
 from seedstep.review.forms import find_form
-from seedstep.review.settings import ReviewSettings
 from seedstep.runs import digest
+from seedstep.runs.review_settings import ReviewSettings
 from seedstep.runs.reviews import Review, deal, kept_seed
 from seedstep.settings import flatten
 from seedstep.stages import STEPS, open_run
 from seedstep.steps import render
 from seedstep.tune import make_source
 
-__all__ = ["Drawn", "draw", "make_review"]
+__all__ = ["Drawn", "draw", "make_review", "names_in"]
 
 EXAMPLES = 2
 """Positive examples that are shown; the paper's annotators saw two."""
@@ -101,7 +101,7 @@ def draw(settings: ReviewSettings) -> Drawn:
     """
     form = find_form(settings.form)
     if len(set(settings.raters)) < len(settings.raters):
-        twice = next(one for one in settings.raters if settings.raters.count(one) > 1)
+        twice = next(rater for rater in settings.raters if settings.raters.count(rater) > 1)
         raise InputError(f"the rater '{twice}' is named twice", "name each rater once")
     if not settings.runs:
         raise InputError("no run to look at", "add --run RUN")
@@ -167,8 +167,14 @@ def _data_units(settings: ReviewSettings) -> Iterator[_Unit]:
         for task in load_source(make_source(run), skip_bad=True).tasks:
             if task.instances:
                 chance = generator(f"{settings.seed} instance {task.id}")
-                one = chance.choice(task.instances)
-                yield _unit("data", group, task, one, (_task(task), *_input(one), _output(one)))
+                instance = chance.choice(task.instances)
+                yield _unit(
+                    "data",
+                    group,
+                    task,
+                    instance,
+                    (_task(task), *_input(instance), _output(instance)),
+                )
 
 
 def _steps_units(settings: ReviewSettings) -> Iterator[_Unit]:
@@ -194,8 +200,8 @@ def _rating_units(settings: ReviewSettings) -> Iterator[_Unit]:
     """All systems' answers to an instance, each an item of its own."""
     systems, names = _systems(settings)
     answers = [_texts(system) for system in systems]
-    for key, task, one in instances_of(systems[0].tasks):
-        fields = (_task(task), *_input(one), _reference(one))
+    for key, task, instance in instances_of(systems[0].tasks):
+        fields = (_task(task), *_input(instance), _reference(instance))
         items = tuple(
             _item("rating", "", task, key, fields, (name,), (found.get(key, ""),))
             for name, found in zip(names, answers, strict=True)
@@ -211,8 +217,8 @@ def _pairs_units(settings: ReviewSettings) -> Iterator[_Unit]:
         raise InputError(what, "predict with another, or name another run")
     answers = [_texts(system) for system in systems]
     pairs = list(combinations(range(len(systems)), 2))
-    for key, task, one in instances_of(systems[0].tasks):
-        fields = (_task(task, "Task definition"), *_examples(task), *_input(one))
+    for key, task, instance in instances_of(systems[0].tasks):
+        fields = (_task(task, "Task definition"), *_examples(task), *_input(instance))
         for pair in pairs:
             group = " / ".join(names[place] for place in pair)
             texts = tuple(answers[place].get(key, "") for place in pair)
@@ -250,8 +256,8 @@ def _systems(settings: ReviewSettings) -> tuple[tuple[SystemPredictions, ...], t
 
 def _texts(system: SystemPredictions) -> dict[str, str]:
     found: dict[str, str] = {}
-    for one in system.predictions:
-        found.setdefault(one.instance, one.text)
+    for prediction in system.predictions:
+        found.setdefault(prediction.instance, prediction.text)
     return found
 
 
@@ -264,10 +270,10 @@ def _groups(runs: Sequence[str]) -> tuple[str, ...]:
 
 
 def _unit(
-    kind: str, group: str, task: Task, one: Instance | None, fields: Sequence[ItemField]
+    kind: str, group: str, task: Task, instance: Instance | None, fields: Sequence[ItemField]
 ) -> _Unit:
-    instance = one.id if one else ""
-    return _Unit(group, task.id, (_item(kind, group, task, instance, fields),))
+    key = instance.id if instance else ""
+    return _Unit(group, task.id, (_item(kind, group, task, key, fields),))
 
 
 def _item(
@@ -289,15 +295,15 @@ def _item(
         tuple(fields),
         systems,
         answers,
-        named=_named(systems, answers),
+        named=names_in(systems, answers),
     )
 
 
-def _named(systems: Sequence[str], answers: Sequence[str]) -> tuple[str, ...]:
+def names_in(systems: Sequence[str], answers: Sequence[str]) -> tuple[str, ...]:
     """The names of models that answers give away."""
     found: list[str] = []
     for system, answer in zip(systems, answers, strict=True):
-        found += [one[0] for one in MODELS.finditer(answer)]
+        found += [found_name[0] for found_name in MODELS.finditer(answer)]
         if len(system) >= LEAST_NAME and re.search(rf"\b{re.escape(system)}\b", answer, re.I):
             found.append(system)
     return tuple(dict.fromkeys(found))
@@ -307,21 +313,21 @@ def _task(task: Task, label: str = "Instruction") -> ItemField:
     return ItemField(label, task.definition, "task")
 
 
-def _input(one: Instance) -> tuple[ItemField, ...]:
-    return (ItemField("Input", one.input, "input"),)
+def _input(instance: Instance) -> tuple[ItemField, ...]:
+    return (ItemField("Input", instance.input, "input"),)
 
 
-def _output(one: Instance) -> ItemField:
-    return ItemField("Output", one.output, "subject")
+def _output(instance: Instance) -> ItemField:
+    return ItemField("Output", instance.output, "subject")
 
 
-def _reference(one: Instance) -> ItemField:
-    texts = one.outputs[:REFERENCES]
-    label = "Reference output" if len(texts) == 1 else "Reference outputs, one of them suffices"
+def _reference(instance: Instance) -> ItemField:
+    texts = instance.outputs[:REFERENCES]
+    label = "Reference output" if len(texts) == 1 else "Reference outputs, example of them suffices"
     return ItemField(label, "\n".join(texts), "reference")
 
 
 def _examples(task: Task) -> Iterator[ItemField]:
-    for number, one in enumerate(task.positive_examples[:EXAMPLES], start=1):
-        text = f"Input: {one.input}\nOutput: {one.output}"
+    for number, example in enumerate(task.positive_examples[:EXAMPLES], start=1):
+        text = f"Input: {example.input}\nOutput: {example.output}"
         yield ItemField(f"Positive example {number}", text, "example")

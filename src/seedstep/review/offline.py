@@ -63,13 +63,13 @@ def offline_page(review: Review, rater: str) -> str:
     views = [
         item_view(
             review.form,
-            review.items[one.item],
-            one.shown,
-            number=one.place + 1,
+            review.items[given.item],
+            given.shown,
+            number=given.place + 1,
             count=len(own),
             rows="[]",
         )
-        for one in own
+        for given in own
     ]
     script, css = static_file("review.js"), static_file("review.css")
     head = _Head(review.key, review.id, rater, key_of(review.tokens[rater]))
@@ -148,8 +148,8 @@ def _row(sent: Sent, review: Review, rater: str, where: str) -> LabelRow:
         raise InputError(
             f"{where}: there is no item {sent.number}", "take the file as it was saved"
         )
-    one = own[sent.number - 1]
+    given = own[sent.number - 1]
     try:
-        return row_of(sent, review.form, rater, one.item, one.shown)
+        return row_of(sent, review.form, rater, given.item, given.shown)
     except InputError as error:
         raise InputError(f"{where}: {error.what}", "take the file as it was saved") from None

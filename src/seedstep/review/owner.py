@@ -23,18 +23,14 @@ from seedstep.review.items_shown import Said, item_view
 from seedstep.review.labelling import progress
 from seedstep.review.pages import history_json, render_page
 from seedstep.runs.reviews import OWNER, Review
+from seedstep.stages.review import labels_of_review
 
-__all__ = ["labels_of", "owner_routes"]
+__all__ = ["owner_routes"]
 
 MOST_RATERS = 6
 """With more, agreement is shown of all together only: every two of them take too long."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-
-
-def labels_of(review: Review) -> StandingLabels:
-    """The labels of a review that count."""
-    return StandingLabels.of(review.form, review.items, review.rows(), review.raters, OWNER)
 
 
 def owner_routes(review: Review) -> dict[str, Endpoint]:
@@ -67,8 +63,8 @@ async def _progress(review: Review, request: Request) -> Response:
         for place, item in enumerate(review.items.values())
         if item.named
     ]
-    done = sum(one.done for one in rows)
-    total = sum(one.total for one in rows)
+    done = sum(row.done for row in rows)
+    total = sum(row.total for row in rows)
     return _page(
         review,
         "owner.html",
@@ -81,7 +77,7 @@ async def _progress(review: Review, request: Request) -> Response:
         total=total,
         shared=sum(item.shared for item in review.items.values()),
         items=len(review.items),
-        decided=len(labels_of(review).adjudicated),
+        decided=len(labels_of_review(review).adjudicated),
     )
 
 
@@ -91,24 +87,24 @@ async def _agreement(review: Review, request: Request) -> Response:
 
 
 def _measured(review: Review) -> list[dict[str, Any]]:
-    labels = labels_of(review)
+    labels = labels_of_review(review)
     if len(review.raters) > MOST_RATERS:
-        return [_fleiss_only(labels, one.name, one.text) for one in _choosing(review)]
+        return [_fleiss_only(labels, pair.name, pair.text) for pair in _choosing(review)]
     tables = []
     for question in _choosing(review):
         found = labels.agreement(question.name)
         rows = [
             {
-                "raters": f"{one.first} and {one.second}",
-                "items": one.agreement.items,
+                "raters": f"{pair.first} and {pair.second}",
+                "items": pair.agreement.items,
                 "cells": [
-                    _shown(one.agreement.raw),
-                    _shown(one.agreement.kappa),
-                    _shown(one.agreement.kappa_acceptable),
-                    _shown(one.agreement.spearman),
+                    _shown(pair.agreement.raw),
+                    _shown(pair.agreement.kappa),
+                    _shown(pair.agreement.kappa_acceptable),
+                    _shown(pair.agreement.spearman),
                 ],
             }
-            for one in found.pairs
+            for pair in found.pairs
         ]
         tables.append(
             {
@@ -134,7 +130,7 @@ def _fleiss_only(labels: StandingLabels, name: str, text: str) -> dict[str, Any]
 
 
 def _choosing(review: Review) -> list[Any]:
-    return [one for one in review.form.questions if one.choices]
+    return [question for question in review.form.questions if question.choices]
 
 
 def _shown(value: Value) -> str:
@@ -150,17 +146,17 @@ def _queued(review: Review, labels: StandingLabels) -> list[tuple[int, str, floa
     found = [
         (place + 1, item, labels.disagreement(item)) for place, item in enumerate(review.items)
     ]
-    return sorted((one for one in found if one[2]), key=lambda one: (-one[2], one[0]))
+    return sorted((entry for entry in found if entry[2]), key=lambda entry: (-entry[2], entry[0]))
 
 
 async def _queue(review: Review, request: Request) -> Response:
-    labels = labels_of(review)
+    labels = labels_of_review(review)
     entries = [
         {
             "number": number,
             "share": f"{100 * share:.0f}%",
             "task": review.items[item].task,
-            "said": "; ".join(one.what for one in _said(review, labels, item)),
+            "said": "; ".join(rater_said.what for rater_said in _said(review, labels, item)),
             "decided": item in labels.adjudicated,
         }
         for number, item, share in _queued(review, labels)
@@ -169,9 +165,9 @@ async def _queue(review: Review, request: Request) -> Response:
 
 
 async def _adjudicate(review: Review, request: Request) -> Response:
-    labels = labels_of(review)
+    labels = labels_of_review(review)
     queued = _queued(review, labels)
-    first = next((one[0] for one in queued if one[1] not in labels.adjudicated), None)
+    first = next((entry[0] for entry in queued if entry[1] not in labels.adjudicated), None)
     return RedirectResponse("list" if first is None else f"item/{first}", 303)
 
 
@@ -188,7 +184,7 @@ async def _notes(review: Review, request: Request) -> Response:
         for (rater, item), row in standing_labels(review.rows()).items()
         if item in places and (row.note or row.flagged or row.action == "skip")
     ]
-    entries.sort(key=lambda one: (one["number"], one["rater"]))
+    entries.sort(key=lambda entry: (entry["number"], entry["rater"]))
     return _page(review, "notes.html", "notes", title="Notes", entries=entries)
 
 
@@ -201,9 +197,9 @@ def _said(review: Review, labels: StandingLabels, item: str) -> tuple[Said, ...]
         answers = labels.answers[rater].get(item)
         if answers:
             texts = [
-                f"{one.name} {_side(review, item, one, answers[one.name])}"
-                for one in review.form.questions
-                if one.name in answers
+                f"{question.name} {_side(review, item, question, answers[question.name])}"
+                for question in review.form.questions
+                if question.name in answers
             ]
             note = rows[rater, item].note
             found.append(Said(f"Rater {len(found) + 1}", ", ".join(texts), note))
@@ -224,8 +220,8 @@ async def _item(review: Review, request: Request) -> Response:
     if not 1 <= number <= len(keys):
         raise HTTPException(404)
     item = review.items[keys[number - 1]]
-    labels = labels_of(review)
-    queue = [one[0] for one in _queued(review, labels)]
+    labels = labels_of_review(review)
+    queue = [queued[0] for queued in _queued(review, labels)]
     place = queue.index(number) if number in queue else -1
     back = queue[place - 1] if place > 0 else 0
     after = queue[place + 1] if 0 <= place < len(queue) - 1 else 0
@@ -254,7 +250,7 @@ async def _item(review: Review, request: Request) -> Response:
 
 
 def _decided(review: Review, labels: StandingLabels) -> tuple[int, int]:
-    queue = {one[1] for one in _queued(review, labels)} | labels.adjudicated
+    queue = {entry[1] for entry in _queued(review, labels)} | labels.adjudicated
     return len(labels.adjudicated), len(queue)
 
 
@@ -271,5 +267,5 @@ async def _save(review: Review, request: Request) -> Response:
         return item, order_of_answers(OWNER, item, count, review.seed)
 
     saved = await save_row(review, request, OWNER, find)
-    done, total = _decided(review, labels_of(review))
+    done, total = _decided(review, labels_of_review(review))
     return JSONResponse({"saved": saved, "done": done, "total": total})

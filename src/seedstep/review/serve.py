@@ -13,7 +13,13 @@ from starlette.types import ASGIApp
 
 from seedstep.errors import InputError
 
-__all__ = ["free_socket", "serve"]
+__all__ = ["address_of", "free_socket", "serve"]
+
+
+def address_of(host: str, port: int, token: str) -> str:
+    """The address that a secret opens."""
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}/{token}/"
 
 
 def free_socket(host: str, port: int) -> socket.socket:

@@ -92,19 +92,22 @@ class Review:
 
         Raises:
             InputError: a rater can't have that name.
-            RunMismatchError: there is a review of something else.
+            RunMismatchError: there is a review with other settings.
             RunBusyError: a server works on it.
             RunError: the directory holds something else, or can't be written.
         """
         _require_names(tuple(assigned))
         _require_free(path)
-        review_id = digest([asdict(form), [asdict(one) for one in items], dict(assigned), seed])
+        review_id = digest([asdict(form), [asdict(item) for item in items], dict(assigned), seed])
         plain = msgspec.json.decode(msgspec.json.encode(dict(settings)))
-        config = {"stage": STAGE, **plain, "items_fingerprint": review_id}
+        config = {"stage": STAGE, **plain}
         lock = take_lock(path)
         try:
-            if _is_made(path):
+            if made := _made(path):
                 refuse_differences(path, read_yaml(path / CONFIG), config, ())
+                if made != review_id:
+                    what = f"what {path} shows has changed since it was made"
+                    raise RunError(what, "name another directory for a new review")
                 return
             write_yaml(path / CONFIG, config)
             database = Database.open(path / DATABASE)
@@ -178,7 +181,7 @@ class Review:
         """All items by id, in their order."""
         rows = self._database.rows("SELECT record FROM review_items ORDER BY position")
         found = (msgspec.json.decode(row[0], type=ReviewItem) for row in rows)
-        return {one.id: one for one in found}
+        return {item.id: item for item in found}
 
     @cached_property
     def tokens(self) -> Mapping[str, str]:
@@ -304,17 +307,19 @@ def _require_free(path: Path) -> None:
     stage = stage_of(path)
     if stage and stage != STAGE:
         raise RunError(f"{path} is a run of `seedstep {stage}`", "name another directory")
-    names = {one.name for one in path.iterdir()} if path.is_dir() else set()
+    names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
     if path.is_file() or (names - {"run.lock"} and not stage):
         raise RunError(f"{path} is not empty and not a review", "name another directory")
 
 
-def _is_made(path: Path) -> bool:
+def _made(path: Path) -> str:
+    """The fingerprint of the review in a directory; empty where there is none yet."""
     if not (path / DATABASE).exists() or not (path / CONFIG).exists():
-        return False
+        return ""
     database = Database.open(path / DATABASE)
     try:
-        return bool(database.rows("SELECT 1 FROM review"))
+        rows = database.rows("SELECT record FROM review")
+        return msgspec.json.decode(rows[0][0], type=_Record).id if rows else ""
     finally:
         database.close()
 
@@ -335,12 +340,12 @@ def _write(
     assigned: Mapping[str, Sequence[str]],
 ) -> None:
     """Write everything; the review's own record comes last, and says that all is there."""
-    answers = {one.id: len(one.answers) for one in items}
+    answers = {item.id: len(item.answers) for item in items}
     for table in ("review_items", "raters", "assignments", "labels"):
         database.write_now(f"DELETE FROM {table}", [()])  # noqa: S608 - of an attempt that was killed
     database.write_now(
         "INSERT INTO review_items VALUES (?, ?, ?)",
-        [(place, one.id, msgspec.json.encode(one).decode()) for place, one in enumerate(items)],
+        [(place, item.id, msgspec.json.encode(item).decode()) for place, item in enumerate(items)],
     )
     names = (*assigned, OWNER)
     tokens = [(name, secrets.token_urlsafe(TOKEN_BYTES)) for name in names]

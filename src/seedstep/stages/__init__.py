@@ -4,6 +4,7 @@ from seedstep.stages.bootstrap import BOOTSTRAP
 from seedstep.stages.examples import EXAMPLES
 from seedstep.stages.judge import JUDGE
 from seedstep.stages.predict import PREDICT
+from seedstep.stages.review import REVIEW
 from seedstep.stages.steps import STEPS
 from seedstep.stages.table import STAGES, add_stage, open_run, tell_list, tell_one, tell_status
 from seedstep.stages.tune import TUNE, TuneRun
@@ -13,6 +14,7 @@ __all__ = [
     "EXAMPLES",
     "JUDGE",
     "PREDICT",
+    "REVIEW",
     "STAGES",
     "STEPS",
     "TUNE",

@@ -21,6 +21,7 @@ from seedstep.stages.bootstrap import BOOTSTRAP
 from seedstep.stages.examples import EXAMPLES
 from seedstep.stages.judge import JUDGE
 from seedstep.stages.predict import PREDICT
+from seedstep.stages.review import REVIEW
 from seedstep.stages.steps import STEPS
 from seedstep.stages.tune import TUNE
 
@@ -41,7 +42,7 @@ Inputs = TypeVar("Inputs")
 R = TypeVar("R")
 
 STAGES: dict[str, Stage[Any, Any, Any]] = {
-    stage.name: stage for stage in (BOOTSTRAP, STEPS, EXAMPLES, PREDICT, JUDGE, TUNE)
+    stage.name: stage for stage in (BOOTSTRAP, STEPS, EXAMPLES, PREDICT, JUDGE, REVIEW, TUNE)
 }
 
 

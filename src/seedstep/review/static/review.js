@@ -66,6 +66,7 @@
   let tries = 0;
   let timer = 0;
   let sending = false;
+  let leaving = false;
   let lastOrder = 0;
 
   // Rows.
@@ -96,10 +97,14 @@
     row.order = lastOrder;
     kept.set((isFile ? "row:" : "wait:") + row.id, JSON.stringify(row));
     if (isFile) { showSaved(); return; }
-    mine.set(row.number, [...(mine.get(row.number) ?? []), row]);
+    remember(row);
     tries = 0;
     showSaved("Saving …");
     flush();
+  }
+  function remember(row) {
+    const own = mine.get(row.number) ?? [];
+    if (!own.some((one) => one.id === row.id)) mine.set(row.number, [...own, row]);
   }
   async function flush() {
     clearTimeout(timer);
@@ -119,6 +124,7 @@
         });
         const said = await reply.json().catch(() => ({}));
         if (reply.ok && said.saved === row.id) {
+          remember(row);
           kept.drop(`wait:${row.id}`);
           refused = "";
           progress(said.done, said.total);
@@ -138,6 +144,7 @@
     }
     sending = false;
     showSaved();
+    leave();
     if (failed) {
       timer = setTimeout(flush, RETRY[Math.min(tries, RETRY.length - 1)]);
       tries += 1;
@@ -219,8 +226,8 @@
   async function go(which, remember = true) {
     if (!which) {
       if (isFile) { openList(); return; }
-      if (rowsKept("wait:").length) { showSaved(); return; }
-      location.assign(body.dataset.home);
+      leaving = true;
+      leave();
       return;
     }
     keepDraft();
@@ -234,6 +241,7 @@
   }
   function show(fresh, which, remember) {
     main.replaceChildren(fresh);
+    leaving = false;
     number = which;
     take(fresh);
     if (remember && !isFile) history.pushState(null, "", `${body.dataset.up}item/${which}`);
@@ -255,6 +263,10 @@
     if (!isFile) ahead(Number(article.dataset.next), AHEAD);
   }
 
+  // After the last item: home, as soon as everything is saved.
+  function leave() {
+    if (leaving && !sending && !rowsKept("wait:").length) location.assign(body.dataset.home);
+  }
   // The next items are there before they are wanted, also when the server goes away.
   async function ahead(which, left) {
     if (!which || !left) return;

@@ -5,15 +5,14 @@ Example::
     ReviewSettings.of(form="pairs", runs=("runs/test",), raters=("ann", "bob"), per_task=3)
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from seedstep.settings import Count, SettingsRecord, make_settings, setting
+from seedstep.settings import Count, SettingsRecord, setting
 
-__all__ = ["ReviewSettings", "Version", "make_review_settings"]
+__all__ = ["ReviewSettings", "Version"]
 
 Number = Annotated[int, msgspec.Meta(ge=0)]
 Version = Literal["refined", "unrefined", "both"]
@@ -42,12 +41,3 @@ class ReviewSettings(SettingsRecord):
         "Seed of draws and orders. A rater who knows it can work out which system an answer is "
         "from. Default: a secret one.",
     )
-
-
-def make_review_settings(values: Mapping[str, Any], source: str) -> ReviewSettings:
-    """Settings from named values, all others as they are by default.
-
-    Raises:
-        InputError: a name is not known or a value does not fit; `source` says where it stands.
-    """
-    return make_settings(ReviewSettings, values, source)

@@ -1,0 +1,256 @@
+"""Runs to look at, without writing anything: the app of `seedstep view`.
+
+Every view has an address, so that a colleague can be pointed to it.
+
+Example::
+
+    app = make_view((BrowsedRun.open(Path("runs/first")),), "127.0.0.1", 8091, token)
+"""
+
+import asyncio
+import hmac
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp
+
+from seedstep.errors import SeedstepError
+from seedstep.review.app import plain_app
+from seedstep.review.browse import EACH, TIE, BrowsedRun, FoundPage, Wanted
+from seedstep.review.guard import Guard, hosts_of
+from seedstep.review.pages import render_page
+
+__all__ = ["make_view"]
+
+LONGEST_QUERY = 500
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+Runs = Sequence[BrowsedRun]
+
+
+def make_view(runs: Runs, host: str, port: int, token: str) -> ASGIApp:
+    """The app that shows some runs under a secret address."""
+    pages: dict[str, Callable[[Runs, Request], Awaitable[Response]]] = {
+        "/": _home,
+        "/{place:int}/": _run,
+        "/{place:int}/tasks": partial(_tasks, accepted=True),
+        "/{place:int}/rejected": partial(_tasks, accepted=False),
+        "/{place:int}/results": _results,
+        "/{place:int}/predictions": _predictions,
+        "/{place:int}/requests": _requests,
+        "/{place:int}/request": _one_request,
+        "/{place:int}/one": _one,
+    }
+    app = plain_app({path: partial(page, runs) for path, page in pages.items()})
+    secret = token.encode()
+
+    def find(given: str) -> tuple[ASGIApp, str] | None:
+        is_right = hmac.compare_digest(given.encode(errors="surrogatepass"), secret)
+        return (app, "viewer") if is_right else None
+
+    return Guard(hosts_of(host, port), find)
+
+
+KINDS = {
+    "bootstrap": (("tasks", "Tasks"), ("rejected", "Rejected")),
+    "predict": (("predictions", "Predictions"),),
+}
+"""The lists of a stage; others have one of results."""
+
+
+def _kinds(run: BrowsedRun) -> tuple[tuple[str, str], ...]:
+    lists = KINDS.get(run.stage, (("results", "Tasks"),))
+    counts = run.counts()
+    shown = lists if run.stage in KINDS else tuple(kind for kind in lists if counts.get(kind[0]))
+    return (*shown, *((("requests", "Requests"),) if counts.get("requests") else ()))
+
+
+def _page(
+    runs: Runs, request: Request, name: str, here: str, title: str, **values: Any
+) -> Response:
+    place = request.path_params["place"]
+    run = _chosen(runs, request)
+    tabs = [("./", "Overview"), *_kinds(run)]
+    text = render_page(
+        name, up="../", here=here, title=title, run=run, place=place, tabs=tabs, **values
+    )
+    return HTMLResponse(text)
+
+
+def _chosen(runs: Runs, request: Request) -> BrowsedRun:
+    place = int(request.path_params["place"])
+    if not 0 <= place < len(runs):
+        raise HTTPException(404)
+    return runs[place]
+
+
+def _wanted(request: Request) -> Wanted:
+    given = request.query_params
+    page = given.get("page", "1")
+    number = int(page) if page.isdecimal() and len(page) < 9 else 1
+    text, group, state = (given.get(name, "")[:LONGEST_QUERY] for name in ("q", "group", "state"))
+    return Wanted(text, group, state, max(1, number))
+
+
+def _pager(wanted: Wanted, found: FoundPage) -> dict[str, Any]:
+    """Links to the pages before and after, and what is shown of how many."""
+
+    def address(page: int) -> str:
+        given = {"q": wanted.text, "group": wanted.group, "state": wanted.state, "page": page}
+        return "?" + urlencode({name: value for name, value in given.items() if value})
+
+    return {
+        "total": found.total,
+        "first": min(wanted.start + 1, found.total),
+        "last": min(wanted.start + EACH, found.total),
+        "page": wanted.page,
+        "pages": found.pages,
+        "back": address(wanted.page - 1) if wanted.page > 1 else "",
+        "next": address(wanted.page + 1) if wanted.page < found.pages else "",
+        "end": address(found.pages),
+    }
+
+
+async def _home(runs: Runs, request: Request) -> Response:
+    shown = [
+        {"place": place, "path": str(run.path), "stage": run.stage, "counts": run.counts()}
+        for place, run in enumerate(runs)
+    ]
+    return HTMLResponse(render_page("view_home.html", title="Runs", up="", runs=shown))
+
+
+async def _run(runs: Runs, request: Request) -> Response:
+    run = _chosen(runs, request)
+    try:
+        told = await asyncio.to_thread(run.told)
+        problem = ""
+    except SeedstepError as error:  # inputs that are gone leave the rest to be seen
+        told, problem = (), str(error)
+    settings = [(name, _plain(value)) for name, value in run.settings.items()]
+    return _page(
+        runs,
+        request,
+        "view_run.html",
+        "./",
+        str(run.path),
+        blocks=told,
+        problem=problem,
+        settings=settings,
+    )
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+async def _tasks(runs: Runs, request: Request, *, accepted: bool) -> Response:
+    run, wanted = _chosen(runs, request), _wanted(request)
+    found = await asyncio.to_thread(run.tasks, wanted, accepted=accepted)
+    reasons = {} if accepted else run.reasons()
+    here = "tasks" if accepted else "rejected"
+    return _page(
+        runs,
+        request,
+        "view_tasks.html",
+        here,
+        here.capitalize(),
+        rows=found.rows,
+        pager=_pager(wanted, found),
+        wanted=wanted,
+        reasons=reasons,
+    )
+
+
+async def _results(runs: Runs, request: Request) -> Response:
+    run, wanted = _chosen(runs, request), _wanted(request)
+    found = await asyncio.to_thread(run.results, wanted)
+    rows = [{**row, "result": json.loads(row["result"])} for row in found.rows]
+    return _page(
+        runs,
+        request,
+        "view_results.html",
+        "results",
+        "Tasks",
+        rows=rows,
+        pager=_pager(wanted, found),
+        wanted=wanted,
+        categories=run.categories(),
+    )
+
+
+async def _predictions(runs: Runs, request: Request) -> Response:
+    run, wanted = _chosen(runs, request), _wanted(request)
+    found = await asyncio.to_thread(run.predictions, wanted)
+    return _page(
+        runs,
+        request,
+        "view_predictions.html",
+        "predictions",
+        "Predictions",
+        rows=found.rows,
+        pager=_pager(wanted, found),
+        wanted=wanted,
+        categories=run.categories(),
+        outcomes=[*run.systems, TIE],
+    )
+
+
+async def _requests(runs: Runs, request: Request) -> Response:
+    run, wanted = _chosen(runs, request), _wanted(request)
+    found = await asyncio.to_thread(run.requests, wanted)
+    purposes = [
+        {**asked, "usd": run.usd(asked["prompt"], asked["completion"])} for asked in run.purposes()
+    ]
+    rows = [
+        {**row, "usd": run.usd(row["prompt_tokens"], row["completion_tokens"])}
+        for row in found.rows
+    ]
+    return _page(
+        runs,
+        request,
+        "view_requests.html",
+        "requests",
+        "Requests",
+        rows=rows,
+        pager=_pager(wanted, found),
+        wanted=wanted,
+        purposes=purposes,
+    )
+
+
+async def _one_request(runs: Runs, request: Request) -> Response:
+    run = _chosen(runs, request)
+    row = run.request(request.query_params.get("key", ""))
+    asked = json.loads(row["request"])
+    prompt = asked.pop("prompt", "")
+    turns = (
+        [("prompt", prompt)]
+        if isinstance(prompt, str)
+        else [(str(turn.get("role", "")), str(turn.get("content", ""))) for turn in prompt]
+    )
+    usd = run.usd(row["prompt_tokens"], row["completion_tokens"])
+    return _page(
+        runs,
+        request,
+        "view_request.html",
+        "requests",
+        "A request",
+        row=row,
+        turns=turns,
+        sampling=_plain(asked),
+        usd=usd,
+    )
+
+
+async def _one(runs: Runs, request: Request) -> Response:
+    run = _chosen(runs, request)
+    name = request.query_params.get("name", "")[:LONGEST_QUERY]
+    blocks = await asyncio.to_thread(run.one, name)
+    here = {"bootstrap": "tasks", "predict": "predictions"}.get(run.stage, "results")
+    return _page(runs, request, "view_one.html", here, name, blocks=blocks)

@@ -1,0 +1,131 @@
+"""Reviews: what people said of what runs made.
+
+A review is written by `seedstep.review.items.make_review`, and labelled in the app; as a run it is
+looked at, reported on and told of as any other.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from seedstep.data.reviews import ReviewItem, standing_labels
+from seedstep.errors import InputError
+from seedstep.evaluate.people import StandingLabels, value_name
+from seedstep.runs import Blocks, Line, Rows, Rule, Run, Stage, has_rows, labelled, line
+from seedstep.runs.review_settings import ReviewSettings
+from seedstep.runs.reviews import OWNER, Review
+
+__all__ = ["REVIEW", "ReviewRun", "labels_of_review"]
+
+ReviewRun = Run[ReviewSettings, None, Review]
+
+
+def labels_of_review(review: Review) -> StandingLabels:
+    """Return the labels of a review that count."""
+    return StandingLabels.of(review.form, review.items, review.rows(), review.raters, OWNER)
+
+
+def _load(settings: ReviewSettings) -> None:
+    """Read nothing: a review keeps all that it shows."""
+
+
+def _records(run: Run[ReviewSettings, None, Any]) -> Review:
+    return Review(run.path, run.database)
+
+
+def _status(run: ReviewRun) -> Blocks:
+    """Tell where the raters stand, and what counts so far."""
+    review = run.records
+    labels = labels_of_review(review)
+    done = Counter(
+        (rater, row.action) for (rater, _), row in standing_labels(review.rows()).items()
+    )
+    rows = tuple(
+        (
+            rater,
+            f"{done[rater, 'label']:,} of {len(review.assigned(rater)):,}",
+            f"{done[rater, 'skip']:,}",
+        )
+        for rater in review.raters
+    )
+    yield Rows(rows, ("rater", "labelled", "skipped"))
+    yield line(f"{len(labels.adjudicated):,} items adjudicated")
+    accepted = Counter(labels.accepted().values())
+    if accepted:
+        yield line(f"accepted {accepted[True]:,}, rejected {accepted[False]:,}")
+
+
+def _listed(run: ReviewRun) -> Blocks:
+    labels = labels_of_review(run.records)
+    for item in run.records.items.values():
+        yield _item_line(labels, item)
+
+
+def _rejected(run: ReviewRun) -> Blocks:
+    labels = labels_of_review(run.records)
+    accepted = labels.accepted()
+    for item in run.records.items.values():
+        if accepted.get(item.id) is False:
+            yield _item_line(labels, item)
+
+
+def _item_line(labels: StandingLabels, item: ReviewItem) -> Line:
+    return line(f"{item.id}  {item.task} {item.instance}  {_settled(labels, item)}")
+
+
+def _settled(labels: StandingLabels, item: ReviewItem) -> str:
+    found = labels.settled[item.id]
+    return ", ".join(
+        f"{question.name}: {value_name(question, found[question.name], item.systems)}"
+        for question in labels.form.questions
+        if question.name in found
+    )
+
+
+def _shown(run: ReviewRun, name: str) -> Blocks:
+    """Tell of an item: what was shown, and what each rater said."""
+    review = run.records
+    if name not in review.items:
+        raise InputError(
+            f"{run.path} has no item '{name}'", f"`seedstep show {run.path}` lists them"
+        )
+    item = review.items[name]
+    labels = labels_of_review(review)
+    yield line(f"{item.id}  {item.task} {item.instance}", "bold")
+    for field in item.fields:
+        yield Rule(field.label)
+        yield line(field.text)
+    for system, answer in zip(item.systems, item.answers, strict=True):
+        yield Rule(system)
+        yield line(answer)
+    yield Rule("labels")
+    yield from _said(labels, review, item)
+    if settled := _settled(labels, item):
+        yield labelled("what counts", settled)
+
+
+def _said(labels: StandingLabels, review: Review, item: ReviewItem) -> Iterator[Line]:
+    for (rater, _), row in standing_labels(review.rows(item=item.id)).items():
+        said = labels.answers.get(rater, {}).get(item.id, {})
+        texts = [
+            f"{question.name} {value_name(question, said[question.name], item.systems)}"
+            for question in review.form.questions
+            if question.name in said
+        ]
+        text = ", ".join(texts) or ("decided" if rater == OWNER else "skipped")
+        yield labelled(rater, f"{text}{f' ({row.note})' if row.note else ''}")
+
+
+REVIEW: Stage[ReviewSettings, None, Review] = Stage(
+    name="review",
+    settings=ReviewSettings,
+    load=_load,
+    records=_records,
+    made=has_rows("review_items"),
+    status=_status,
+    listed=_listed,
+    rejected=_rejected,
+    shown=_shown,
+    sections=("people",),
+)
+"""The labelling of what runs made by people."""

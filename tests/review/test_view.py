@@ -1,0 +1,242 @@
+"""`seedstep view`: pages of runs, their addresses, and how long they take."""
+
+import re
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from starlette.testclient import TestClient
+
+from seedstep.review.browse import BrowsedRun
+from seedstep.review.view import make_view
+from seedstep.runs import Run
+from seedstep.stages import BOOTSTRAP
+from support.answer_files import run_with_predictions, write_tasks
+from support.browsing import serving, watched
+from support.growing import grow
+from support.payloads import PAYLOADS
+from support.reviewing import ORIGIN, an_item, make
+from support.scripted_server import ScriptedServer
+
+TOKEN = "a-secret"
+
+
+@contextmanager
+def viewing(*paths: Path) -> Iterator[TestClient]:
+    with ExitStack() as stack:
+        runs = [stack.enter_context(BrowsedRun.open(path)) for path in paths]
+        app = make_view(runs, "127.0.0.1", 8090, TOKEN)
+        yield TestClient(app, base_url=f"{ORIGIN}/{TOKEN}/", follow_redirects=False)
+
+
+def rows_of(page: str) -> list[str]:
+    return re.findall(r'<tr><th scope="row"><a href="one\?name=([^"]*)"', page)
+
+
+@pytest.fixture
+def predicted(tmp_path: Path) -> Path:
+    run_with_predictions(tmp_path / "test", write_tasks(tmp_path / "tasks.jsonl"))
+    return tmp_path / "test"
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A bootstrap of 52,000 tasks and as many rejected candidates."""
+    path = tmp_path / "large"
+    Run.start(BOOTSTRAP, path, {"model": "replay:nothing", "tasks": 52_000}).close()
+    with closing(sqlite3.connect(path / "run.db")) as database, database:
+        database.execute("INSERT INTO generations VALUES (0, 'k', '[]', '', 0)")
+        database.executemany(
+            "INSERT INTO candidates VALUES (?, ?, ?, ?, ?, '', NULL, 0.5, 0, '', '')",
+            (
+                (
+                    f"g{n // 8}.{n % 8}",
+                    n // 8,
+                    n % 8,
+                    f"Write poem {n} about the sea.",
+                    "not_novel" if n % 2 else "",
+                )
+                for n in range(104_000)
+            ),
+        )
+        database.executemany(
+            "INSERT INTO instances VALUES (?, 0, 'in', 'out', '', '')",
+            ((f"g{n // 8}.{n % 8}",) for n in range(0, 104_000, 2)),
+        )
+    return path
+
+
+def test_52_000_tasks_come_a_page_at_a_time(large: Path) -> None:
+    with viewing(large) as client:
+        client.get("0/tasks")  # templates are made once
+        slowest = 0.0
+        for address, first, total in (
+            ("0/tasks", "g0.0", "52,000"),
+            ("0/tasks?page=1040", "g12987.4", "52,000"),
+            ("0/tasks?q=poem+103998+", "g12999.6", "1"),
+            ("0/rejected?group=not_novel&page=9", "g100.1", "52,000"),
+            ("0/rejected?q=nothing+like+it", "", "0"),
+        ):
+            began = time.perf_counter()
+            page = client.get(address).text
+            slowest = max(slowest, time.perf_counter() - began)
+            assert (rows_of(page) or [""])[0] == first, address
+            assert f"of {total}</span>" in page, address
+            assert len(rows_of(page)) <= 50
+    assert slowest < 1
+
+
+def test_a_bootstrap_with_provenance_and_requests(tmp_path: Path, server: ScriptedServer) -> None:
+    outcome = grow(
+        tmp_path / "run", server, tasks=6, prices={"openai:scripted": {"input": 1.0, "output": 2.0}}
+    )
+    with viewing(outcome.path) as client:
+        assert "seedstep view" in client.get("").text
+        overview = client.get("0/").text
+        assert "finished tasks" in overview
+        listed = client.get("0/tasks").text
+        assert rows_of(listed) == [task.id for task in outcome.tasks]
+        one = client.get(f"0/one?name={outcome.tasks[0].id}").text
+        assert "demonstrations it was written after" in one
+        rejected = client.get("0/rejected").text
+        reason = next(iter(outcome.status.rejected))
+        assert reason in rejected
+        assert rows_of(client.get(f"0/rejected?group={reason}").text)
+        requests = client.get("0/requests?group=generation").text
+        key = re.search(r"request\?key=([0-9a-f]+)", requests)
+        assert key
+        assert "$0." in requests
+        page = client.get(f"0/request?key={key[1]}").text
+        assert page.count('class="rule"') >= 3, "turns, reply, sampling"
+        assert "prompt tokens" in page
+        assert client.get("0/requests?state=failed").status_code == 200
+        assert client.get("0/request?key=none").status_code == 400
+        assert client.get("0/one?name=none").status_code == 400
+
+
+def test_predictions_side_by_side(predicted: Path) -> None:
+    with viewing(predicted) as client:
+        everything = client.get("0/predictions").text
+        assert everything.count('class="card"') == 16
+        won = client.get("0/predictions?state=tuned").text
+        assert re.findall(r'class="card" aria-label="([^"]*)"', won) == ["t7-0", "t7-1"]
+        assert won.count("best</span>") == 2
+        assert client.get("0/predictions?state=base").text.count('class="card"') == 0
+        ties = client.get(f"0/predictions?state={quote('(tie)')}").text
+        assert ties.count('class="card"') == 14
+        chosen = client.get("0/predictions?group=Title+Generation&q=blue1").text
+        assert re.findall(r'aria-label="(t\d-\d)"', chosen) == ["t0-1", "t2-1", "t4-1", "t6-1"]
+        assert "refused" in client.get("0/predictions?q=t7-0").text
+
+
+def test_a_review_is_a_run_as_others_are(tmp_path: Path) -> None:
+    path = make(tmp_path / "review", [an_item(0)])
+    with viewing(path) as client:
+        assert "labelled" in client.get("0/").text
+        assert "Read report 0." in client.get("0/one?name=item0000").text
+
+
+def test_views_answer_to_their_secret_and_to_nobody_else(predicted: Path) -> None:
+    with viewing(predicted) as client:
+        pages = (
+            "",
+            "0/",
+            "0/tasks",
+            "0/rejected",
+            "0/results",
+            "0/predictions",
+            "0/requests",
+            "0/request?key=x",
+            "0/one?name=t0-0",
+            "static/review.css",
+        )
+        for page in pages:
+            assert client.get(page).status_code in (200, 400), page
+            assert client.get(f"{ORIGIN}/{page}").status_code == 404, page
+            assert client.get(f"{ORIGIN}/wrong/{page}").status_code == 404, page
+            assert client.get(page, headers={"Host": "evil.example"}).status_code == 421, page
+            assert client.get(page, headers={"Origin": "http://evil.example"}).status_code == 403
+            assert client.post(page, headers={"Origin": ORIGIN}).status_code == 405, page
+        for page in ("1/", "9/tasks", "-1/", "0/../../etc", "save"):
+            assert client.get(page).status_code == 404, page
+        for odd in ("page=0", "page=-1", "page=x", "page=99999999999", "q=%00", "q=%FF", "q='--"):
+            assert client.get(f"0/predictions?{odd}").status_code == 200, odd
+
+
+def hostile_bootstrap(path: Path) -> Path:
+    Run.start(BOOTSTRAP, path, {"model": "replay:nothing", "tasks": 99}).close()
+    with closing(sqlite3.connect(path / "run.db")) as database, database:
+        database.execute("INSERT INTO generations VALUES (0, 'k', '[]', '', 0)")
+        for n, text in enumerate(PAYLOADS):
+            row = (text, 0, n, text, text if n % 3 else "", text)
+            database.execute(
+                "INSERT INTO candidates VALUES (?, ?, ?, ?, ?, ?, NULL, NULL, 0, '', '')", row
+            )
+            database.execute(
+                "INSERT INTO instances VALUES (?, 0, ?, ?, '', '')", (text, text, text)
+            )
+            asked = '{"prompt": "<script>window.ran=1</script>", "sampling": {}}'
+            asked_row = (f"{n:064x}", text, asked, text, text)
+            database.execute(
+                "INSERT INTO requests (key, purpose, request, reply, finish_reason, attempts, at)"
+                " VALUES (?, ?, ?, ?, ?, 1, 0)",
+                asked_row,
+            )
+    return path
+
+
+def test_no_payload_runs_in_a_view(tmp_path: Path, browser: Any) -> None:
+    path = hostile_bootstrap(tmp_path / "hostile")
+    with serving(tmp_path, "view", str(path)) as server, watched(browser) as seen:
+        page = seen.page
+        address = server.addresses["view"]
+
+        def look(where: str) -> None:
+            page.goto(f"{address}{where}")
+            found = page.evaluate(
+                "[window.ran, document.querySelectorAll('main script, main img, main svg,"
+                "main iframe, main object, main style, main meta, base').length]"
+            )
+            assert found == [None, 0], where
+            assert seen.said == [], where
+
+        for where in ("", "0/", "0/tasks", "0/rejected", "0/rejected?page=2", "0/requests?page=2"):
+            look(where)
+        for text in PAYLOADS[::7]:
+            look(f"0/one?name={quote(text)}")
+            look(f"0/rejected?q={quote(text)}&group={quote(text)}")
+        look(f"0/request?key={3:064x}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_views_have_no_fault_of_accessibility(
+    tmp_path: Path, predicted: Path, browser: Any, scheme: str
+) -> None:
+    Axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe  # noqa: N806
+    grown = hostile_bootstrap(tmp_path / "grown")
+    settings = {"color_scheme": scheme, "bypass_csp": True}
+    with (
+        serving(tmp_path, "view", str(predicted), str(grown)) as server,
+        watched(browser, **settings) as seen,
+    ):
+        pages = (
+            "",
+            "0/",
+            "0/predictions",
+            "0/one?name=t0-0",
+            "1/",
+            "1/tasks",
+            "1/rejected",
+            "1/requests",
+            f"1/request?key={3:064x}",
+            f"1/one?name={quote(PAYLOADS[0])}",
+        )
+        for where in pages:
+            seen.page.goto(f"{server.addresses['view']}{where}")
+            faults = Axe().run(seen.page).response["violations"]
+            assert [(one["id"], one["nodes"][0]["html"]) for one in faults] == [], where

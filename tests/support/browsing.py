@@ -1,0 +1,118 @@
+"""A real browser, and the review app as a process of its own."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.command_line import environment
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+SECONDS = 30
+
+
+def find_browser() -> str:
+    """The browser of this machine; the test is skipped where there is none."""
+    found = os.environ.get("SEEDSTEP_BROWSER") or next(filter(None, map(shutil.which, NAMES)), None)
+    if not found:
+        pytest.skip("no browser: install Debian's chromium, or set SEEDSTEP_BROWSER to its path")
+    return found
+
+
+@dataclass
+class Server:
+    """A command that serves pages, which can be killed and started again on the same port."""
+
+    command: tuple[str, ...]
+    port: int
+    log: Path
+    addresses: dict[str, str] = field(default_factory=dict)
+    _process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it says its addresses."""
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "seedstep", *self.command, "--port", str(self.port)],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=environment(PYTHONUNBUFFERED="1"),
+            )
+        assert self._process.stdout
+        for line in self._process.stdout:
+            if found := re.match(r"(.*): (http://\S+)", line.decode()):
+                self.addresses[found[1]] = found[2]
+            if line.startswith(b"Ctrl-C") or b"Ctrl-C stops" in line:
+                return
+        raise AssertionError(self.log.read_text())
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        assert self._process
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait(SECONDS)
+        assert self._process.stdout
+        self._process.stdout.close()
+        self._process = None
+
+    def close(self) -> None:
+        """End it if it runs."""
+        if self._process:
+            self.kill()
+
+
+def free_port() -> int:
+    """A port that nothing uses."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@contextmanager
+def serving(folder: Path, *command: str) -> Iterator[Server]:
+    """A server; its messages go to a file in the folder."""
+    server = Server(command, free_port(), folder / "server.log")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@dataclass
+class Watched:
+    """A page, with everything that its console said and every dialog that was opened."""
+
+    page: Any
+    said: list[str]
+
+
+@contextmanager
+def watched(browser: Any, **settings: Any) -> Iterator[Watched]:
+    """A page in a context of its own. What the console says, or a dialog, is kept."""
+    context = browser.new_context(**settings)
+    context.set_default_timeout(1000 * SECONDS)
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: said.append(f"error: {error}"))
+
+    def dismiss(dialog: Any) -> None:
+        said.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
+    try:
+        yield Watched(page, said)
+    finally:
+        context.close()
