@@ -139,10 +139,10 @@ def examples_statistics(results: Iterable[ExampleSet]) -> ExamplesStatistics:
     """Return the counts of what came of some tasks."""
     found = tuple(results)
     return ExamplesStatistics(
-        sum(not one.failure for one in found),
-        sum(bool(one.ranked) for one in found),
-        Counter(one.failure for one in found if one.failure),
-        Counter(one.ranking_failure for one in found if one.ranking_failure),
+        sum(not made.failure for made in found),
+        sum(bool(made.ranked) for made in found),
+        Counter(made.failure for made in found if made.failure),
+        Counter(made.ranking_failure for made in found if made.ranking_failure),
     )
 
 
