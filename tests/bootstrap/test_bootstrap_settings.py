@@ -129,12 +129,12 @@ def test_a_sampling_parameter_that_there_is_not_is_refused_with_the_list() -> No
 
 BAD_SAMPLING: dict[str, tuple[str, Any]] = {
     "temperature-text": ("temperature", "hot"),
-    "temperature-null": ("temperature", None),
     "temperature-negative": ("temperature", -1),
     "temperature-nan": ("temperature", math.nan),
     "temperature-infinite": ("temperature", math.inf),
     "top-p-negative": ("top_p", -0.1),
     "top-p-above-1": ("top_p", 1.5),
+    "max-tokens-null": ("max_tokens", None),
     "max-tokens-0": ("max_tokens", 0),
     "max-tokens-negative": ("max_tokens", -5),
     "max-tokens-decimal": ("max_tokens", 1.5),
@@ -149,6 +149,12 @@ def test_a_bad_sampling_value_is_named_by_its_place(name: str, value: Any) -> No
     text = complaint({"sampling": {"input_first": {name: value}}})
     assert text.startswith("run.yaml, setting 'sampling.input_first")
     assert name in text
+
+
+def test_a_parameter_that_is_null_is_left_to_the_server() -> None:
+    values = {"sampling": {"input_first": {"temperature": None}}}
+    settings = make_settings(BootstrapSettings, values, "run.yaml")
+    assert settings.sampling_of("input_first").temperature is None
 
 
 @pytest.mark.parametrize("value", [3, None, "x", [1]])
