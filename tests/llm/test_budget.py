@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from seedstep import self_instruct
 from seedstep.errors import BudgetReached, InputError, RunMismatchError
-from seedstep.llm import Budget, Engine, MemoryLedger, Price, Spent
+from seedstep.llm import Budget, Engine, MemoryLedger, Price, Pricing, Spent, Tokens
+from seedstep.llm.records import UNPRICED
 from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP
 from support.asking import asked, endpoint_of, reply
@@ -30,11 +32,11 @@ async def ask_many(
     *,
     in_flight: int,
     spent: Spent,
-    price: Price | None = None,
+    pricing: Pricing = UNPRICED,
 ) -> int:
     """Ask 40 requests; how many were answered before the budget was spent."""
     async with Engine(
-        endpoint_of(server), MemoryLedger(), in_flight, budget, spent, price
+        endpoint_of(server), MemoryLedger(), in_flight, budget, spent, pricing
     ) as engine:
         asking = [engine.ask(asked(str(number))) for number in range(40)]
         answers = await asyncio.gather(*asking, return_exceptions=True)
@@ -71,18 +73,20 @@ async def test_tokens_exceed_their_budget_by_what_is_in_flight_at_the_most(in_fl
     limit = 120
     with ScriptedServer(random_delays(0.005)) as server:
         await ask_many(server, Budget(max_tokens=limit), in_flight=in_flight, spent=spent)
-        each = spent.tokens / server.requests
-    assert limit <= spent.tokens <= limit + in_flight * 2 * each
+        each = spent.total_tokens / server.requests
+    assert limit <= spent.total_tokens <= limit + in_flight * 2 * each
 
 
 async def test_money_is_counted_by_the_models_price() -> None:
     spent = Spent()
     price = Price(100.0, 500.0)
     with ScriptedServer() as server:
-        await ask_many(server, Budget(max_usd=0.01), in_flight=1, spent=spent, price=price)
-    assert price.usd(spent.prompt_tokens, spent.completion_tokens) >= 0.01
+        await ask_many(
+            server, Budget(max_usd=0.01), in_flight=1, spent=spent, pricing=Pricing(price)
+        )
+    assert price.usd(spent.total.prompt, spent.total.completion) >= 0.01
     newest = price.usd(7, 60)
-    assert price.usd(spent.prompt_tokens, spent.completion_tokens) < 0.01 + newest
+    assert price.usd(spent.total.prompt, spent.total.completion) < 0.01 + newest
 
 
 @given(st.integers(0, 10**9), st.integers(0, 10**9))
@@ -229,3 +233,37 @@ def test_a_budget_is_no_fault_of_the_server() -> None:
     with ScriptedServer(script) as server:
         assert grow(Path("run"), server, tasks=3, max_requests=2).tasks == ()
         assert server.requests == 2
+
+
+def test_each_model_is_priced_by_its_own_name() -> None:
+    spent = Spent()
+    spent.add("conversation", 1_000_000, 0)
+    spent.add("judge", 2_000_000, 1_000_000)
+    pricing = Pricing(Price(1.0, 2.0), {"judge": Price(10.0, 100.0)})
+    assert pricing.usd(spent.tokens) == pytest.approx(1.0 + 20.0 + 100.0)
+    assert Pricing(Price(1.0, 2.0)).usd(spent.tokens) == pytest.approx(5.0)
+    assert spent.total_tokens == 4_000_000
+
+
+@pytest.mark.parametrize(
+    "pricing", [Pricing(), Pricing(Price(1.0, 2.0), {"judge": None}), Pricing(None, {})]
+)
+def test_an_unknown_price_makes_no_cost(pricing: Pricing) -> None:
+    assert pricing.usd({"conversation": Tokens(1, 1)}) is None
+    Budget(max_usd=0.01).check(Spent(), pricing)
+
+
+async def test_engines_of_one_budget_spend_from_it_at_their_models_prices() -> None:
+    spent = Spent()
+    pricing = Pricing(Price(0.0, 0.0), {"judge": Price(1e6, 1e6)})
+    with ScriptedServer() as server:
+        for purpose, answered in (("conversation", 5), ("judge", 1)):
+            async with Engine(
+                endpoint_of(server), MemoryLedger(), 1, Budget(max_usd=1.0), spent, pricing
+            ) as engine:
+                found = 0
+                with contextlib.suppress(BudgetReached):
+                    for number in range(5):
+                        await engine.ask(replace(asked(str(number)), purpose=purpose))
+                        found += 1
+                assert found == answered

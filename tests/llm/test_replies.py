@@ -279,7 +279,7 @@ async def test_what_unreadable_replies_cost_counts_towards_the_budget() -> None:
         async with Engine(endpoint_of(server), MemoryLedger(), 1, budget, spent) as engine:
             answer = reply(await engine.ask(asked_chat("a")))
     assert (answer.lost_prompt_tokens, answer.lost_completion_tokens) == (200, 800)
-    assert spent.tokens == 1000 + answer.prompt_tokens + answer.completion_tokens
+    assert spent.total_tokens == 1000 + answer.prompt_tokens + answer.completion_tokens
 
 
 # Parameters

@@ -7,7 +7,8 @@ import pytest
 
 from seedstep.data import Example, Instance, Task
 from seedstep.evaluate.judge import FIRST, SAME, SECOND, Judged, JudgeVerdict
-from seedstep.llm import Price
+from seedstep.llm import Price, Pricing
+from seedstep.llm.records import UNPRICED
 from seedstep.report.records import Chart, Paragraph, Section, Specimens, Table, number
 from seedstep.report.sections.grown import (
     examples_section,
@@ -44,7 +45,7 @@ def test_nothing_is_said_about_nothing() -> None:
     assert tasks_section(()) is None
     assert novelty_section([], []) is None
     assert overlap_section({"tests": {"Seeds": [], "Tasks": []}}) is None
-    assert spending_section((), (), None) is None
+    assert spending_section((), (), UNPRICED) is None
     assert steps_sections(()) == []
     assert examples_section(()) is None
     assert verdicts_section("rating", ()) is None
@@ -58,7 +59,7 @@ class TestSpending:
     ANSWERS = (ReplyUsage(1000.0, 100, 10), ReplyUsage(1060.0, 300, 20))
 
     def test_seconds_of_work_have_no_rate(self) -> None:
-        section = spending_section(self.ANSWERS[:1], [1000.5], None)
+        section = spending_section(self.ANSWERS[:1], [1000.5], UNPRICED)
         assert section
         table = section.blocks[0]
         assert isinstance(table, Table)
@@ -67,7 +68,7 @@ class TestSpending:
     def test_totals_and_lines_over_the_time_of_work(self) -> None:
         late = 1060.0 + PAUSE_SECONDS + 1
         answers = (*self.ANSWERS, ReplyUsage(late, 1, 0), ReplyUsage(late + 240, 1, 0))
-        section = spending_section(answers, [1030.0, late + 240], Price(1.0, 10.0))
+        section = spending_section(answers, [1030.0, late + 240], Pricing(Price(1.0, 10.0)))
         assert section
         table = section.blocks[0]
         assert isinstance(table, Table)
@@ -87,7 +88,7 @@ class TestSpending:
         assert found["speed"].table.rows == (("tasks", "0.5", "1"), ("tasks", "5", "2"))
 
     def test_without_a_price_there_is_no_cost(self) -> None:
-        section = spending_section(self.ANSWERS, (), None)
+        section = spending_section(self.ANSWERS, (), UNPRICED)
         assert list(charts(section)) == ["tokens"]
         assert charts(section)["tokens"].table.rows[-1] == ("replies", "60", "30")
 

@@ -33,7 +33,7 @@ async def test_thoughts_lost_tokens_and_parameters_are_kept_and_told(tmp_path: P
     assert (answer.thoughts, answer.left_out) == ("Hm.", ("temperature",))
     assert (answer.lost_prompt_tokens, answer.lost_completion_tokens) == (5, 9)
     spent = read_spent(database)
-    assert (spent.requests, spent.prompt_tokens, spent.completion_tokens) == (3, 10, 18)
+    assert (spent.requests, spent.total.prompt, spent.total.completion) == (3, 10, 18)
     row = find_request(database, key)
     assert (row["thoughts"], row["left_out"]) == ("Hm.", ["temperature"])
     assert [("temperature" in note, "odd_word" in note) for note in reply_notes(database)] == [

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from seedstep.errors import InputError
-from seedstep.llm import Budget, Price, Sampling
+from seedstep.llm import Budget, Price, Pricing, Sampling
 from seedstep.llm.settings import require_price
 from seedstep.settings import make_settings, table
 from seedstep.steps import (
@@ -82,5 +82,16 @@ def test_a_budget_in_money_needs_the_price() -> None:
         "x",
     )
     require_price(priced)
-    assert priced.price == Price(1.0, 2.0)
+    assert priced.pricing.model == Price(1.0, 2.0)
     assert priced.budget == Budget(max_usd=1.0, prices={"m": Price(1.0, 2.0)})
+
+
+def test_a_budget_in_money_needs_the_judges_price_too() -> None:
+    prices = {"m": {"input": 1, "output": 2}}
+    asked = {"model": "openai:m", "judge": "openai:j", "max_usd": 1}
+    with pytest.raises(InputError, match="the price of 'j' is not known"):
+        require_price(make_settings(StepsSettings, {**asked, "prices": prices}, "x"))
+    prices["j"] = {"input": 3, "output": 4}
+    settings = make_settings(StepsSettings, {**asked, "prices": prices}, "x")
+    require_price(settings)
+    assert settings.pricing == Pricing(Price(1.0, 2.0), {"judge": Price(3.0, 4.0)})

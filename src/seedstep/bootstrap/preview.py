@@ -12,7 +12,7 @@ from seedstep.bootstrap.pipeline import Pool
 from seedstep.bootstrap.prompting import make_prompts
 from seedstep.bootstrap.settings import BootstrapSettings
 from seedstep.data import Task
-from seedstep.llm import Preview, tokens_of
+from seedstep.llm import Preview, Tokens, tokens_of
 
 __all__ = ["preview"]
 
@@ -42,6 +42,8 @@ def preview(settings: BootstrapSettings, seeds: Sequence[Task]) -> Preview:
         "classification": accepted,
         "instances": accepted,
     }
-    prompt_tokens = sum(counts[request.purpose] * tokens_of(request) for request in requests[:3])
-    completion_tokens = sum(counts[purpose] * REPLY_TOKENS[purpose] for purpose in counts)
-    return Preview(requests, counts, prompt_tokens, completion_tokens)
+    tokens = {
+        purpose: Tokens(count * tokens_of(request), count * REPLY_TOKENS[purpose])
+        for request, (purpose, count) in zip(requests, counts.items(), strict=False)
+    }
+    return Preview(requests, counts, tokens)

@@ -232,7 +232,7 @@ def _print_preview(settings: BootstrapSettings) -> None:
     print_estimate(
         f"{settings.tasks:,} tasks from {len(seeds)} seeds with {settings.model}",
         view,
-        settings.price,
+        settings.pricing,
         "2 accepted instructions a request, 80% of them with a good instance, 4 characters a "
         "token. Models differ; `seedstep status` shows the real figures.",
     )

@@ -51,7 +51,7 @@ def _print_preview(settings: ExamplesSettings) -> None:
     print_estimate(
         f"{view.counts['generate']:,} tasks with {settings.model}",
         view,
-        settings.price,
+        settings.pricing,
         "examples of 60 tokens, 4 characters a token. The ranking shows stand-ins for them.",
     )
 

@@ -99,7 +99,7 @@ def _print_preview(settings: StepsSettings) -> None:
     if settings.style == "chat":
         assumed += " Each turn is sent with the earlier ones and their replies."
     what = f"{view.counts.get('obtain', 0):,} tasks with {settings.model}"
-    print_estimate(what, view, settings.price, assumed)
+    print_estimate(what, view, settings.pricing, assumed)
 
 
 @app.command()

@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from seedstep.llm import Preview, Price, Request
+from seedstep.llm import Preview, Pricing, Request
 from seedstep.runs import Blocks, Line, Rows, Rule, Words
 from seedstep.runs.blocks import Look, duration
 from seedstep.text import visible
@@ -134,7 +134,7 @@ def print_requests(titled: Mapping[str, Request], style: str) -> None:
         console.print(plain(f"\nsampling: {sampling}", style="dim"))
 
 
-def print_estimate(what: str, view: Preview, price: Price | None, assumed: str) -> None:
+def print_estimate(what: str, view: Preview, pricing: Pricing, assumed: str) -> None:
     """Print about what it takes to make `what`, with what the estimate assumes."""
     console.rule("estimate", align="left")
     console.print(plain(what), soft_wrap=True)
@@ -144,7 +144,6 @@ def print_estimate(what: str, view: Preview, price: Price | None, assumed: str) 
     console.print(
         f"about {view.prompt_tokens:,} prompt tokens and {view.completion_tokens:,} new tokens"
     )
-    if price:
-        usd = price.usd(view.prompt_tokens, view.completion_tokens)
+    if (usd := pricing.usd(view.tokens)) is not None:
         console.print(f"about ${usd:,.2f} at the prices in the configuration")
     console.print(f"Assumed: {assumed}", style="dim")

@@ -217,7 +217,9 @@ async def _of_server(
     model = settings.model
     async with (
         open_model(model.name, model.base_url, model.in_flight, identity_url) as endpoint,
-        Engine(endpoint, ledger, model.in_flight, settings.budget, spent, settings.price) as engine,
+        Engine(
+            endpoint, ledger, model.in_flight, settings.budget, spent, settings.pricing
+        ) as engine,
     ):
         await engine.check()
         opened(engine.stats, "")

@@ -34,11 +34,12 @@ from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.pacing import FaultAction, Patience, Priority, Slots
 from seedstep.llm.records import (
     NO_LIMITS,
+    UNPRICED,
     Answer,
     Budget,
     Failure,
     Ledger,
-    Price,
+    Pricing,
     Reasoning,
     Reply,
     Request,
@@ -92,14 +93,14 @@ class Engine:
         in_flight: int,
         budget: Budget = NO_LIMITS,
         spent: Spent | None = None,
-        price: Price | None = None,
+        pricing: Pricing = UNPRICED,
         reasoning: Reasoning | None = None,
     ) -> None:
         """Answers come from `ledger` where it has them, and go there before they are used.
 
-        `spent` is what counts towards the `budget` already; it is kept up to date. `price` is that
-        of the tokens, where the budget is one of money. `reasoning` is how a model that reasons is
-        asked; it becomes part of each request.
+        `spent` is what counts towards the `budget` already; it is kept up to date. `pricing` says
+        what tokens cost, where the budget is one of money. `reasoning` is how a model that reasons
+        is asked; it becomes part of each request.
         """
         self.stats = EngineStats()
         self._endpoint = endpoint
@@ -107,7 +108,7 @@ class Engine:
         self._slots = Slots(min(in_flight, _most_connections()))
         self._budget = budget
         self._spent = spent or Spent()
-        self._price = price
+        self._pricing = pricing
         self._reasoning = reasoning if reasoning != Reasoning() else None
         self._asked: dict[str, asyncio.Task[Answer]] = {}
         self._sending: set[asyncio.Task[Answer]] = set()
@@ -227,10 +228,10 @@ class Engine:
                 turn = (patience.faults, *priority)  # after those that may have more luck
                 return _with_cost(await self._attempt(request, turn), attempts, lost)
             except Refused as error:
-                self._paid_in_vain(lost, error.tokens)
+                self._paid_in_vain(request, lost, error.tokens)
                 return _with_cost(await self._refused(error), attempts, lost)
             except Retryable as error:
-                self._paid_in_vain(lost, error.tokens)
+                self._paid_in_vain(request, lost, error.tokens)
                 pause = 0.0
                 if error.reason != PARAMETER:
                     verdict = patience.judge(error, self._last_success)
@@ -252,7 +253,7 @@ class Engine:
             await self._slots.pass_pause()
             if self._fatal:
                 raise self._fatal
-            self._budget.check(self._spent, self._price)
+            self._budget.check(self._spent, self._pricing)
             self._spent.requests += 1
             self.stats.sent += 1
             self._sending.add(_this_task())
@@ -262,14 +263,13 @@ class Engine:
             finally:
                 self.stats.in_flight -= 1
         if isinstance(answer, Reply):
-            self._succeeded(answer)
+            self._succeeded(request, answer)
         return answer
 
-    def _succeeded(self, reply: Reply) -> None:
+    def _succeeded(self, request: Request, reply: Reply) -> None:
         self._last_success = time.monotonic()
         self._refusals = self._denials = 0
-        self._spent.prompt_tokens += reply.prompt_tokens
-        self._spent.completion_tokens += reply.completion_tokens
+        self._spent.add(request.purpose, reply.prompt_tokens, reply.completion_tokens)
         if reply.seconds > SLOW_SECONDS:
             self._slots.succeeded_late()
         else:
@@ -281,11 +281,10 @@ class Engine:
         elif error.reason == "timeout":
             self._slots.overloaded(0.0)
 
-    def _paid_in_vain(self, lost: Spent, tokens: tuple[int, int]) -> None:
+    def _paid_in_vain(self, request: Request, lost: Spent, tokens: tuple[int, int]) -> None:
         """Count the tokens of a reply that can't be used: they are paid for all the same."""
         for spent in (lost, self._spent):
-            spent.prompt_tokens += tokens[0]
-            spent.completion_tokens += tokens[1]
+            spent.add(request.purpose, *tokens)
 
     async def _refused(self, error: Refused) -> Failure:
         """A failure that stays with its request, unless all are refused.
@@ -308,7 +307,7 @@ class Engine:
     @property
     def _has_answered(self) -> bool:
         """Whether the server has answered a request of this run, now or earlier."""
-        return bool(self._last_success or self.stats.reused or self._spent.completion_tokens)
+        return bool(self._last_success or self.stats.reused or self._spent.total.completion)
 
     async def _judge_denial(self, denial: DeniedError) -> None:
         """Raise where a status 403 or 404 means all requests, not the one that it came for."""
@@ -369,8 +368,8 @@ def _with_cost(answer: Answer, attempts: int, lost: Spent) -> Answer:
     return replace(
         answer,
         attempts=attempts,
-        lost_prompt_tokens=lost.prompt_tokens,
-        lost_completion_tokens=lost.completion_tokens,
+        lost_prompt_tokens=lost.total.prompt,
+        lost_completion_tokens=lost.total.completion,
     )
 
 

@@ -28,12 +28,14 @@ __all__ = [
     "Message",
     "Preview",
     "Price",
+    "Pricing",
     "Reasoning",
     "Reply",
     "Request",
     "Sampling",
     "Schema",
     "Spent",
+    "Tokens",
     "estimated_tokens",
     "tokens_of",
 ]
@@ -206,22 +208,74 @@ class Price:
         return (prompt_tokens * self.input + completion_tokens * self.output) / 1e6
 
 
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Tokens of prompts and of replies."""
+
+    prompt: int = 0
+    completion: int = 0
+
+    def __add__(self, other: "Tokens") -> "Tokens":
+        return Tokens(self.prompt + other.prompt, self.completion + other.completion)
+
+
 @dataclass(slots=True)
 class Spent:
-    """What a run has spent, in all processes that worked on it.
+    """What a run has spent, in all processes that worked on it; tokens by a request's purpose.
 
     Requests are counted with their repetitions. Those that a killed process had in flight are
     not known, and not counted.
     """
 
     requests: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    tokens: dict[str, Tokens] = field(default_factory=dict)
+
+    def add(self, purpose: str, prompt: int, completion: int) -> None:
+        """Count the tokens of a reply."""
+        before = self.tokens.get(purpose, Tokens())
+        self.tokens[purpose] = before + Tokens(prompt, completion)
 
     @property
-    def tokens(self) -> int:
-        """Tokens of prompts and replies."""
-        return self.prompt_tokens + self.completion_tokens
+    def total(self) -> Tokens:
+        """The tokens of all purposes."""
+        return sum(self.tokens.values(), Tokens())
+
+    @property
+    def total_tokens(self) -> int:
+        """Tokens of prompts and replies, of all purposes."""
+        return self.total.prompt + self.total.completion
+
+
+@dataclass(frozen=True, slots=True)
+class Pricing:
+    """What the tokens of a run cost: the price of its model, None where that is not known.
+
+    `others` are the prices of other models, by the purpose of the requests that go to them.
+    """
+
+    model: Price | None = None
+    others: Mapping[str, Price | None] = field(default_factory=dict)
+
+    def of(self, purpose: str) -> Price | None:
+        """The price of the model that requests of a purpose go to, if it is known."""
+        return self.others.get(purpose, self.model)
+
+    def usd(self, tokens: Mapping[str, Tokens]) -> float | None:
+        """What tokens cost, by the purposes of their requests, in US dollars.
+
+        None where the price of one of the run's models is not known.
+        """
+        if self.model is None or None in self.others.values():
+            return None
+        usd = 0.0
+        for purpose, count in tokens.items():
+            price = self.of(purpose) or self.model
+            usd += price.usd(count.prompt, count.completion)
+        return usd
+
+
+UNPRICED = Pricing()
+"""No price is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,19 +302,19 @@ class Budget:
         """The price of a model by the first of its names that `prices` has, if any."""
         return next((self.prices[name] for name in names if name in self.prices), None)
 
-    def check(self, spent: Spent, price: Price | None = None) -> None:
-        """Raise if no further request may be sent. `price` is the model's, if it is known.
+    def check(self, spent: Spent, pricing: Pricing = UNPRICED) -> None:
+        """Raise if no further request may be sent. `pricing` says what tokens cost.
 
         Raises:
             BudgetReached: with what was spent, and the setting to raise.
         """
         if self.max_requests is not None and spent.requests >= self.max_requests:
             raise BudgetReached("max_requests", f"{self.max_requests:,} requests")
-        if self.max_tokens is not None and spent.tokens >= self.max_tokens:
+        if self.max_tokens is not None and spent.total_tokens >= self.max_tokens:
             raise BudgetReached("max_tokens", f"{self.max_tokens:,} tokens")
-        if self.max_usd is not None and price:
-            usd = price.usd(spent.prompt_tokens, spent.completion_tokens)
-            if usd >= self.max_usd:
+        if self.max_usd is not None:
+            usd = pricing.usd(spent.tokens)
+            if usd is not None and usd >= self.max_usd:
                 raise BudgetReached("max_usd", f"{self.max_usd:,.2f} US dollars")
 
 
@@ -272,12 +326,21 @@ CHARACTERS_PER_TOKEN = 4
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Requests to look at, and estimates: how many by purpose, and their tokens in all."""
+    """Requests to look at, and estimates by purpose: how many there are, and their tokens."""
 
     requests: tuple[Request, ...]
     counts: dict[str, int]
-    prompt_tokens: int
-    completion_tokens: int
+    tokens: dict[str, Tokens]
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The tokens of all prompts."""
+        return sum(count.prompt for count in self.tokens.values())
+
+    @property
+    def completion_tokens(self) -> int:
+        """The tokens of all replies."""
+        return sum(count.completion for count in self.tokens.values())
 
 
 def estimated_tokens(text: str) -> int:

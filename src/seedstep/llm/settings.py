@@ -19,7 +19,7 @@ import msgspec
 
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm.models import ModelRef, either, forms_of
-from seedstep.llm.records import Budget, Price, Sampling
+from seedstep.llm.records import Budget, Price, Pricing, Sampling
 from seedstep.settings import Count, SettingsRecord, setting, wrong_value
 
 __all__ = [
@@ -83,9 +83,18 @@ class AskingSettings(SettingsRecord):
     sampling: dict[str, Any]
 
     @property
-    def price(self) -> Price | None:
-        """The model's price, if it is known; `prices` names it with its provider or without."""
-        return self.budget.price_of(self.model.ref.name, self.model.name)
+    def other_models(self) -> Mapping[str, str]:
+        """The models that are asked besides, by the purpose of the requests that go to them."""
+        return {}
+
+    @property
+    def pricing(self) -> Pricing:
+        """What tokens cost, by model; `prices` names a model with its provider or without."""
+        others = {purpose: self._price_of(name) for purpose, name in self.other_models.items()}
+        return Pricing(self._price_of(self.model.name), others)
+
+    def _price_of(self, model: str) -> Price | None:
+        return self.budget.price_of(ModelRef.parse(model).name, model)
 
     @property
     def style(self) -> str:
@@ -112,14 +121,17 @@ def require_price(settings: AskingSettings) -> None:
     """Make sure that a budget in money can be held.
 
     Raises:
-        InputError: the model's price is not known.
+        InputError: the price of a model that is asked is not known.
     """
-    if settings.budget.max_usd is not None and settings.price is None:
-        name = settings.model.ref.name or settings.model.name
-        raise InputError(
-            f"max_usd: the price of '{name}' is not known",
-            f"add it in a --config file: prices: {{{name}: {{input: 0.15, output: 0.6}}}}",
-        )
+    if settings.budget.max_usd is None:
+        return
+    for model in (settings.model.name, *settings.other_models.values()):
+        name = ModelRef.parse(model).name or model
+        if settings.budget.price_of(name, model) is None:
+            raise InputError(
+                f"max_usd: the price of '{name}' is not known",
+                f"add it in a --config file: prices: {{{name}: {{input: 0.15, output: 0.6}}}}",
+            )
 
 
 def override(default: Sampling, values: Mapping[str, Any]) -> Sampling:

@@ -146,7 +146,7 @@ async def _work(
     async with (
         open_model(model.name, model.base_url, model.in_flight, run.identity_url) as endpoint,
         Engine(
-            endpoint, run.ledger, model.in_flight, settings.budget, run.spent(), settings.price
+            endpoint, run.ledger, model.in_flight, settings.budget, run.spent(), settings.pricing
         ) as engine,
     ):
         await engine.check()

@@ -169,7 +169,7 @@ async def opened_engine(
     in_flight = settings.model.in_flight
     async with (
         open_model(name, base_url, in_flight, identity_url) as endpoint,
-        Engine(endpoint, run.ledger, in_flight, settings.budget, spent, settings.price) as engine,
+        Engine(endpoint, run.ledger, in_flight, settings.budget, spent, settings.pricing) as engine,
     ):
         await engine.check()
         yield engine

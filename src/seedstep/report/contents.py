@@ -23,6 +23,7 @@ from seedstep.errors import MissingExtraError
 from seedstep.evaluate import score
 from seedstep.evaluate.compare import evaluated
 from seedstep.inputs import SystemPredictions, distinct_names, read_systems
+from seedstep.llm.records import UNPRICED
 from seedstep.report.records import Block, Paragraph, ReportPart, Section, Table
 from seedstep.report.sections.grown import (
     examples_section,
@@ -194,8 +195,8 @@ def _standing(run: AnyRun) -> Section:
 
 
 def _spending(run: AnyRun, finished: Sequence[float]) -> Section | None:
-    price = getattr(run.settings, "price", None)  # of those that ask a model at a price
-    return spending_section(run.answered(), finished, price, run.reply_notes())
+    pricing = getattr(run.settings, "pricing", UNPRICED)  # of those that ask a model at a price
+    return spending_section(run.answered(), finished, pricing, run.reply_notes())
 
 
 def _spent(runs: Sequence[AnyRun], context: ReportContext) -> Sections:

@@ -52,10 +52,14 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 _DETAILS = "SELECT record FROM reply_details WHERE key = ?"
 _PUT_DETAILS = "INSERT OR IGNORE INTO reply_details VALUES (?, ?)"
+_SPENT = """
+SELECT purpose, sum(attempts), sum(prompt_tokens), sum(completion_tokens)
+FROM requests GROUP BY purpose
+"""
 _LOST = """
-SELECT sum(json_extract(record, '$.lost_prompt_tokens')),
-       sum(json_extract(record, '$.lost_completion_tokens'))
-FROM reply_details
+SELECT purpose, total(json_extract(record, '$.lost_prompt_tokens')),
+       total(json_extract(record, '$.lost_completion_tokens'))
+FROM reply_details JOIN requests USING (key) GROUP BY purpose
 """
 
 
@@ -97,29 +101,30 @@ class RequestLedger:
 
 @dataclass(frozen=True, slots=True)
 class ReplyUsage:
-    """When a request was answered (Unix time), and the tokens that it took."""
+    """When a request was answered (Unix time), the tokens that it took, and its purpose."""
 
     at: float
     prompt_tokens: int
     completion_tokens: int
+    purpose: str = ""
 
 
 def read_answers(database: Database) -> tuple[ReplyUsage, ...]:
     """Return when all requests were answered, in the order of time."""
-    query = "SELECT at, prompt_tokens, completion_tokens FROM requests ORDER BY at"
+    query = "SELECT at, prompt_tokens, completion_tokens, purpose FROM requests ORDER BY at"
     return tuple(ReplyUsage(*row) for row in database.rows(query))
 
 
 def read_spent(database: Database) -> Spent:
     """Count requests with their repetitions, and tokens, of all answers that were kept."""
-    sums = "sum(attempts), sum(prompt_tokens), sum(completion_tokens)"
-    (row,) = database.rows(f"SELECT {sums} FROM requests")  # noqa: S608 - a constant
-    requests, prompt_tokens, completion_tokens = (value or 0 for value in row)
+    spent = Spent()
+    for purpose, attempts, prompt, completion in database.rows(_SPENT):
+        spent.requests += attempts
+        spent.add(purpose, prompt, completion)
     if database.has_rows("reply_details"):
-        lost = [value or 0 for value in database.rows(_LOST)[0]]
-        prompt_tokens += lost[0]
-        completion_tokens += lost[1]
-    return Spent(requests, prompt_tokens, completion_tokens)
+        for purpose, prompt, completion in database.rows(_LOST):
+            spent.add(purpose, int(prompt), int(completion))
+    return spent
 
 
 def read_details(database: Database, key: str) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def _nothing(run: Any) -> None:
 
 def _plain_status(run: "Run[Any, Any, Any]") -> Blocks:
     spent = run.spent()
-    yield line(f"{spent.requests:,} requests, {spent.tokens:,} tokens")
+    yield line(f"{spent.requests:,} requests, {spent.total_tokens:,} tokens")
 
 
 def _lists_nothing(run: "Run[Any, Any, Any]") -> Blocks:

@@ -109,9 +109,8 @@ def _counts(run: BootstrapRun, status: RunStatus) -> Iterator[tuple[str, ...]]:
         f"of {limit:,}" if limit else "" for limit in (budget.max_requests, budget.max_tokens)
     )
     yield ("requests sent", f"{spent.requests:,}", requests)
-    yield ("tokens", f"{spent.tokens:,}", tokens)
-    if settings.price:
-        usd = settings.price.usd(spent.prompt_tokens, spent.completion_tokens)
+    yield ("tokens", f"{spent.total_tokens:,}", tokens)
+    if (usd := settings.pricing.usd(spent.tokens)) is not None:
         limit = f"of ${budget.max_usd:,.2f}" if budget.max_usd else ""
         yield ("cost", f"${usd:,.4f}", limit)
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from seedstep.data import TaskFiles
+from seedstep.llm.records import UNPRICED
 from seedstep.prompts import fingerprint
 from seedstep.runs import Blocks, Line, Run, TaskRecords, Words, digest, labelled, line
 
@@ -49,9 +50,9 @@ def stamp_tasks(settings: Any, inputs: TaskFiles) -> dict[str, str]:
 def spending_line(run: Run[Any, Any, Any]) -> Line:
     """Tell what a run has asked and spent."""
     spent = run.spent()
-    text = f"{spent.requests:,} requests, {spent.tokens:,} tokens"
-    if price := getattr(run.settings, "price", None):
-        usd = price.usd(spent.prompt_tokens, spent.completion_tokens)
+    text = f"{spent.requests:,} requests, {spent.total_tokens:,} tokens"
+    usd = getattr(run.settings, "pricing", UNPRICED).usd(spent.tokens)
+    if usd is not None:
         text += f", ${usd:,.4f}"
     return line(text)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, islice
 
 from seedstep.data import Example, Task
-from seedstep.llm import Engine, Message, Preview, Request, tokens_of
+from seedstep.llm import Engine, Message, Preview, Request, Spent, tokens_of
 from seedstep.llm.order import AHEAD, in_order
 from seedstep.steps.check import Finding, TaskText, check, repair_request
 from seedstep.steps.conversation import (
@@ -153,15 +153,17 @@ def preview_steps(settings: StepsSettings, tasks: Iterable[Task]) -> Preview:
     """
     tasks = tuple(islice(tasks, settings.limit))
     asked = [_turns(settings, task) for task in tasks]
-    counts = Counter(request.purpose for turns in asked for request in turns)
-    prompt_tokens = sum(map(_sent, asked))
-    completion_tokens = INSTRUCTION_TOKENS * counts.total()
+    counts = Counter(turn.purpose for turns in asked for turn in turns)
+    spent = Spent()
+    for turns in asked:
+        for turn, prompt in zip(turns, _sent(turns), strict=True):
+            spent.add(turn.purpose, prompt, INSTRUCTION_TOKENS)
     if settings.judge is not None:
         counts["judge"] = len(tasks)
-        judged = (_request(settings, "judge", judge_prompt(task, ())) for task in tasks)
-        prompt_tokens += sum(tokens_of(request) + INSTRUCTION_TOKENS for request in judged)
-        completion_tokens += JUDGEMENT_TOKENS * len(tasks)
-    return Preview(tuple(asked[0]) if asked else (), dict(counts), prompt_tokens, completion_tokens)
+        for task in tasks:
+            request = _request(settings, "judge", judge_prompt(task, ()))
+            spent.add("judge", tokens_of(request) + INSTRUCTION_TOKENS, JUDGEMENT_TOKENS)
+    return Preview(tuple(asked[0]) if asked else (), dict(counts), spent.tokens)
 
 
 def _turns(settings: StepsSettings, task: Task) -> list[Request]:
@@ -179,10 +181,10 @@ def _request(
     return Request(purpose or sampling, messages, settings.sampling_of(sampling))
 
 
-def _sent(turns: Sequence[Request]) -> int:
-    """Return the tokens of all prompts of a task. Each has the earlier turns and replies."""
-    prompts = sum(accumulate(map(tokens_of, turns)))
-    return prompts + INSTRUCTION_TOKENS * sum(range(len(turns)))
+def _sent(turns: Sequence[Request]) -> list[int]:
+    """Tokens of the prompts of a task: a turn is sent with the earlier ones and their replies."""
+    prompts = accumulate(map(tokens_of, turns))
+    return [prompt + INSTRUCTION_TOKENS * place for place, prompt in enumerate(prompts)]
 
 
 def preview_examples(
@@ -204,13 +206,13 @@ def preview_examples(
         for task, steps in tasks
         for request in _generate_and_rank(settings, task, steps, ())
     ]
+    spent = Spent()
+    for request in empty:
+        spent.add(request.purpose, tokens_of(request), 0)
     examples = EXAMPLE_TOKENS * len(tasks)
-    return Preview(
-        shown,
-        dict(Counter(request.purpose for request in empty)),
-        sum(map(tokens_of, empty)) + settings.count * examples,
-        (settings.count + RANKED) * examples,
-    )
+    spent.add("generate", 0, settings.count * examples)
+    spent.add("rank", settings.count * examples, RANKED * examples)
+    return Preview(shown, dict(Counter(request.purpose for request in empty)), spent.tokens)
 
 
 def _generate_and_rank(

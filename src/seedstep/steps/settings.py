@@ -100,6 +100,11 @@ class StepsSettings(AskingSettings):
         return "chat" if default_prompt_style(self.model.name) == "chat" else "completion"
 
     @property
+    def other_models(self) -> Mapping[str, str]:
+        """The judge, if there is one."""
+        return {} if self.judge is None else {"judge": self.judge}
+
+    @property
     def limit(self) -> int | None:
         """The number of tasks, the first ones."""
         return self.chosen.limit_tasks

@@ -2,14 +2,14 @@
 
 Example::
 
-    spending_section(run.answered(), run.finished_at(), price=None)
+    spending_section(run.answered(), run.finished_at(), UNPRICED)
 """
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from math import isfinite
 
-from seedstep.llm import Price
+from seedstep.llm import Pricing, Tokens
 from seedstep.report.charts import ChartLine, line_chart
 from seedstep.report.figures import loss_chart
 from seedstep.report.records import Block, Paragraph, Section, Table
@@ -25,7 +25,7 @@ __all__ = [
 def spending_section(
     answers: Sequence[ReplyUsage],
     finished: Sequence[float],
-    price: Price | None,
+    pricing: Pricing,
     notes: Sequence[str] = (),
 ) -> Section | None:
     """Tasks, tokens and dollars over the time in which somebody worked on the run.
@@ -40,6 +40,7 @@ def spending_section(
     unit, scale = _unit(max(at.values()))
     prompt = [*accumulate(one.prompt_tokens for one in answers)]
     completion = [*accumulate(one.completion_tokens for one in answers)]
+    usd = _dollars(answers, pricing)
     moments = [at[one.at] / scale for one in answers]
     done = tuple((at[one] / scale, float(n)) for n, one in enumerate(finished, start=1))
     tokens = (
@@ -47,7 +48,7 @@ def spending_section(
         ChartLine("replies", tuple(zip(moments, map(float, completion), strict=True))),
     )
     blocks: list[Block] = [
-        _table(len(answers), len(done), max(at.values()), prompt[-1], completion[-1], price),
+        _table(len(answers), len(done), max(at.values()), prompt[-1], completion[-1], usd),
         Paragraph(
             f"Times are without pauses: gaps of more than {PAUSE_SECONDS / 60:.0f} minutes between "
             "two answers are left out."
@@ -59,14 +60,20 @@ def spending_section(
             line_chart("speed", "Finished tasks", [ChartLine("tasks", done)], (unit, "tasks"))
         )
     blocks.append(line_chart("tokens", "Tokens", tokens, (unit, "tokens")))
-    if price:
-        usd = tuple(
-            (moment, price.usd(one, other))
-            for moment, one, other in zip(moments, prompt, completion, strict=True)
-        )
-        dollars = [ChartLine("US dollars", usd)]
+    if usd:
+        dollars = [ChartLine("US dollars", tuple(zip(moments, usd, strict=True)))]
         blocks.append(line_chart("cost", "Cost", dollars, (unit, "US dollars")))
     return Section("Cost and speed", tuple(blocks))
+
+
+def _dollars(answers: Sequence[ReplyUsage], pricing: Pricing) -> list[float]:
+    """What all answers up to each one cost; empty where a price is not known."""
+    costs = [
+        pricing.usd({answer.purpose: Tokens(answer.prompt_tokens, answer.completion_tokens)})
+        for answer in answers
+    ]
+    known = [cost for cost in costs if cost is not None]
+    return [*accumulate(known)] if len(known) == len(costs) else []
 
 
 def _unit(seconds: float) -> tuple[str, float]:
@@ -77,7 +84,12 @@ def _unit(seconds: float) -> tuple[str, float]:
 
 
 def _table(
-    answers: int, done: int, seconds: float, prompt: int, completion: int, price: Price | None
+    answers: int,
+    done: int,
+    seconds: float,
+    prompt: int,
+    completion: int,
+    usd: Sequence[float],
 ) -> Table:
     minutes = seconds / 60
     rows = [
@@ -88,10 +100,9 @@ def _table(
         ("finished tasks a minute", f"{done / minutes:,.1f}" if minutes >= 1 else ""),
         ("tokens for a finished task", f"{(prompt + completion) / done:,.0f}" if done else ""),
     ]
-    if price:
-        usd = price.usd(prompt, completion)
-        rows.append(("US dollars", f"{usd:,.4f}"))
-        rows.append(("US dollars for a finished task", f"{usd / done:,.4f}" if done else ""))
+    if usd:
+        rows.append(("US dollars", f"{usd[-1]:,.4f}"))
+        rows.append(("US dollars for a finished task", f"{usd[-1] / done:,.4f}" if done else ""))
     return Table("What it took", ("", "this run"), tuple(rows))
 
 
