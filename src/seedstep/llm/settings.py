@@ -13,14 +13,15 @@ Example::
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar, Self
 
 import msgspec
 
 from seedstep.errors import InputError, unknown_name
-from seedstep.llm.models import ModelRef, either, forms_of
+from seedstep.llm.models import ModelRef, either, forms_of, resolve_base_url
 from seedstep.llm.records import Budget, Price, Pricing, Sampling
-from seedstep.settings import Count, SettingsRecord, setting, wrong_value
+from seedstep.settings import Count, SettingsRecord, change_settings, setting, wrong_value
 
 __all__ = [
     "AskedModel",
@@ -78,9 +79,24 @@ class AskingSettings(SettingsRecord):
     __slots__ = ()
 
     SAMPLING: ClassVar[Mapping[str, Sampling]]
+    ADDRESSES: ClassVar[Mapping[str, str]] = MappingProxyType({"base_url": "identity_url"})
+    """Settings that are addresses of servers, each with the entry of a run's configuration that has
+    the address under which replies from there are kept.
+    """
+
     model: AskedModel
     budget: Budget
     sampling: dict[str, Any]
+
+    def resolved(self) -> Self:
+        """The settings with the addresses that are asked, also where only the environment names
+        them.
+
+        Raises:
+            InputError: a model can't be asked, or an address is none or carries a password.
+        """
+        address = resolve_base_url(self.model.name, self.model.base_url)
+        return change_settings(self, base_url=address)
 
     @property
     def other_models(self) -> Mapping[str, str]:

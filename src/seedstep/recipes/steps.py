@@ -19,7 +19,7 @@ from typing import Any
 from seedstep.data import BadLine, Problem, Task, read_jsonl
 from seedstep.data.records import placed, raise_first
 from seedstep.errors import InputError
-from seedstep.llm import Engine, Preview, Spent, resolve_base_url
+from seedstep.llm import Engine, Preview, Spent
 from seedstep.recipes.tasks import TaskProgress, TaskWatch, opened_engine, work_on_tasks
 from seedstep.runs import ExamplesRun, Run, StepsRun
 from seedstep.settings import make_settings
@@ -100,7 +100,7 @@ async def _judge(run: StepsRun, spent: Spent) -> AsyncIterator[Engine | None]:
     if settings.judge is None:
         yield None
         return
-    model = (settings.judge, settings.judge_base_url, settings.judge_base_url)
+    model = (settings.judge, settings.judge_base_url, run.identity_of("judge_base_url"))
     async with opened_engine(run, model, spent) as engine:
         yield engine
 
@@ -145,7 +145,7 @@ def preview_instructions(settings: StepsSettings) -> Preview:
     Raises:
         SeedstepError: with what is wrong and what to do.
     """
-    resolve_base_url(settings.model.name, settings.model.base_url)
+    settings = settings.resolved()
     return preview_steps(settings, load_steps_tasks(settings).tasks)
 
 
@@ -155,7 +155,7 @@ def preview_made_examples(settings: ExamplesSettings) -> Preview:
     Raises:
         SeedstepError: as there.
     """
-    resolve_base_url(settings.model.name, settings.model.base_url)
+    settings = settings.resolved()
     tasks = load_examples_tasks(settings).tasks
     instructions = instructions_of(settings)
     return preview_examples(settings, [(task, instructions[task.id]) for task in tasks])

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 import filelock
 
 from seedstep.errors import RunBusyError, RunError
-from seedstep.llm import Spent, resolve_base_url
+from seedstep.llm import Spent
+from seedstep.runs.addresses import identities, with_unknown
 from seedstep.runs.config import in_order_of, refuse_differences, write_yaml
 from seedstep.runs.database import Database
 from seedstep.runs.directory import (
@@ -43,15 +44,12 @@ from seedstep.runs.requests import (
     write_recording,
 )
 from seedstep.runs.stage import Stage
-from seedstep.settings import change_settings, flatten, make_settings, table
+from seedstep.settings import flatten, make_settings, table
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 __all__ = ["Run"]
-
-IDENTITY = "identity_url"
-"""Entry of the configuration: the address under which replies are kept."""
 
 NO_ENTRIES: Mapping[str, Any] = MappingProxyType({})
 
@@ -129,7 +127,7 @@ class Run(Generic[S, Inputs, R_co]):
             InputError: an input file or a setting can't be used.
             RunError: the directory is something else or can't be written.
         """
-        changeable = (*stage.changeable, *["base_url"] * same_model)
+        changeable = (*stage.changeable, *(_addresses(stage) if same_model else ()))
         settings, loaded, config = _resolve(stage, path, asked, changeable, inputs, entries)
         lock = take_lock(path)
         try:
@@ -208,8 +206,12 @@ class Run(Generic[S, Inputs, R_co]):
     @property
     def identity_url(self) -> str | None:
         """The address under which replies are kept."""
-        url: str | None = self.config.get(IDENTITY)
-        return url
+        return self.identity_of("base_url")
+
+    def identity_of(self, address: str) -> str | None:
+        """Return the address under which replies are kept from the server that a setting names."""
+        url: str | None = self.config.get(_addresses(self.stage)[address])
+        return url or self.config.get(address)
 
     def spent(self) -> Spent:
         """Return what counts towards the run's budget."""
@@ -312,7 +314,7 @@ def _resolve(
     source = str(path / stage.config)
     settings = make_settings(stage.settings, {**stored, **asked}, "settings" if new else source)
     if stage.asks_model:
-        settings = _with_address(settings)
+        settings = _resolved_settings(settings)
     loaded = stage.load(settings) if inputs is None else inputs
     begun = not new and stage.made(path)
     config = {
@@ -321,19 +323,25 @@ def _resolve(
         **stage.stamps(settings, loaded),
         **more,
     }
-    if stage.asks_model:
-        config[IDENTITY] = entries.get(IDENTITY) if begun else config["base_url"]
-    config = in_order_of(entries, config)
+    addresses = _addresses(stage)
+    before = flatten(make_settings(stage.settings, stored, source)) if begun else {}
+    kept = identities(addresses, entries if begun else {}, before, config)
+    config = in_order_of(entries, {**config, **kept})
     if begun:
-        before = {**entries, **flatten(make_settings(stage.settings, stored, source))}
-        refuse_differences(path, before, config, changeable)
+        before = with_unknown(addresses, before, config)
+        refuse_differences(path, {**entries, **kept, **before}, config, changeable)
     for name in more:
         if config[name] is None:
             del config[name]
     return settings, loaded, config
 
 
-def _with_address(settings: Any) -> Any:
-    """Return settings with the address of the server that is asked."""
-    url = resolve_base_url(settings.model.name, settings.model.base_url)
-    return change_settings(settings, base_url=url)
+def _resolved_settings(settings: Any) -> Any:
+    """Return settings with the addresses of the servers that are asked."""
+    return settings.resolved()
+
+
+def _addresses(stage: Stage[Any, Any, Any]) -> Mapping[str, str]:
+    """Return the settings that are addresses of servers, as `AskingSettings.ADDRESSES`."""
+    found: Mapping[str, str] = getattr(stage.settings, "ADDRESSES", {}) if stage.asks_model else {}
+    return found

@@ -8,14 +8,14 @@ Example::
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import msgspec
 
 from seedstep.data import TaskChoice
-from seedstep.llm import Budget, Sampling, default_prompt_style
+from seedstep.llm import Budget, Sampling, default_prompt_style, resolve_base_url
 from seedstep.llm.settings import AskedModel, AskingSettings, sampling_setting
-from seedstep.settings import SEED, Count, Place, SettingsRecord, part, setting
+from seedstep.settings import SEED, Count, Place, SettingsRecord, change_settings, part, setting
 
 __all__ = [
     "ExamplesSettings",
@@ -57,6 +57,9 @@ class StepsSettings(AskingSettings):
     """How step-by-step instructions are written. A run's settings are kept in its `run.yaml`."""
 
     SAMPLING: ClassVar[Mapping[str, Sampling]] = STEPS_SAMPLING
+    ADDRESSES: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"base_url": "identity_url", "judge_base_url": "judge_identity_url"}
+    )
 
     model: AskedModel = part(AskedModel)
     prompt_style: Literal["auto", "completion", "chat"] = setting(
@@ -98,6 +101,17 @@ class StepsSettings(AskingSettings):
         if self.prompt_style != "auto":
             return self.prompt_style
         return "chat" if default_prompt_style(self.model.name) == "chat" else "completion"
+
+    def resolved(self) -> Self:
+        """The settings with the addresses that are asked, the judge's too.
+
+        Raises:
+            InputError: a model can't be asked, or an address is none or carries a password.
+        """
+        settings = AskingSettings.resolved(self)
+        judge = settings.judge
+        address = resolve_base_url(judge, settings.judge_base_url) if judge is not None else None
+        return change_settings(settings, judge_base_url=address)
 
     @property
     def other_models(self) -> Mapping[str, str]:

@@ -1,0 +1,140 @@
+"""The address of a steps run's judge: resolved and kept when the run begins, as the model's is."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from seedstep import write_instructions
+from seedstep.errors import InputError, RunMismatchError
+from support.scripted_server import ScriptedServer
+from support.step_server import boat_task, chat, strong_model
+
+URL = "OPENAI_BASE_URL"
+SAYS_YES = chat('{"correct": true, "complete": true}')
+
+pytestmark = pytest.mark.usefixtures("no_backoff", "empty_directory")
+
+
+@pytest.fixture
+def servers() -> Iterator[tuple[ScriptedServer, ScriptedServer, ScriptedServer]]:
+    """A model's server, its judge's, and another one."""
+    with (
+        ScriptedServer(strong_model) as model,
+        ScriptedServer(lambda number, body: SAYS_YES) as judge,
+        ScriptedServer(lambda number, body: SAYS_YES) as other,
+    ):
+        yield model, judge, other
+
+
+def config() -> dict[str, Any]:
+    found = yaml.safe_load(Path("run/run.yaml").read_text("utf-8"))
+    assert isinstance(found, dict)
+    return found
+
+
+def rewrite(**values: Any) -> None:
+    """Write the configuration with some values as version 0.1.0 wrote them."""
+    kept = {name: value for name, value in config().items() if name != "judge_identity_url"}
+    Path("run/run.yaml").write_text(yaml.safe_dump({**kept, **values}), "utf-8")
+
+
+def write(model: ScriptedServer, tasks: int, **settings: Any) -> None:
+    lines = [json.dumps({"definition": boat_task(number).definition}) for number in range(4)]
+    Path("tasks.jsonl").write_text("\n".join(lines), "utf-8")
+    asked = {"model": "openai:scripted", "base_url": model.url, "judge": "openai:judge"}
+    write_instructions("run", tasks="tasks.jsonl", limit=tasks, **{**asked, **settings}).close()
+
+
+def test_the_environment_is_asked_once(
+    servers: tuple[ScriptedServer, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, judge, other = servers
+    monkeypatch.setenv(URL, judge.url)
+    write(model, 2)
+    assert judge.requests == 2
+    assert config()["judge_base_url"] == judge.url
+    monkeypatch.setenv(URL, other.url)
+    write(model, 3)
+    monkeypatch.delenv(URL)
+    write(model, 4)
+    assert (judge.requests, other.requests) == (4, 0)
+
+
+def test_another_address_is_refused_and_may_be_of_the_same_model(
+    servers: tuple[ScriptedServer, ...],
+) -> None:
+    model, judge, other = servers
+    write(model, 2, judge_base_url=judge.url)
+    with pytest.raises(RunMismatchError, match=r"judge_base_url.*--same-model"):
+        write(model, 3, judge_base_url=other.url)
+    write(model, 3, judge_base_url=other.url, same_model=True)
+    assert (judge.requests, other.requests) == (2, 1)
+    assert config()["judge_base_url"] == other.url
+    assert config()["judge_identity_url"] == judge.url
+    write(model, 4, judge_base_url=judge.url, same_model=True)
+    assert (judge.requests, other.requests) == (3, 1)
+    write(model, 4, judge_base_url=other.url, same_model=True)
+    Path("run/run.db").unlink()
+    write(model, 1)
+    assert "judge_identity_url" not in config(), "a run without replies begins anew"
+    assert other.requests == 2
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+@pytest.mark.parametrize("url", ["http://user:secret@127.0.0.1:1/v1", "http://[", "judge"])
+def test_an_address_that_can_not_be_used_is_refused_before_anything_is_written(
+    servers: tuple[ScriptedServer, ...], url: str, *, is_new: bool
+) -> None:
+    model, judge, _ = servers
+    if not is_new:
+        write(model, 1, judge_base_url=judge.url)
+    before = {path: path.read_bytes() for path in Path().rglob("run/*")}
+    with pytest.raises(InputError, match=r"password|not an address"):
+        write(model, 1, judge_base_url=url)
+    assert {path: path.read_bytes() for path in Path().rglob("run/*")} == before
+
+
+def test_a_password_in_the_environment_is_refused_too(
+    servers: tuple[ScriptedServer, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(URL, "http://user:secret@127.0.0.1:1/v1")
+    with pytest.raises(InputError, match="password"):
+        write(servers[0], 1)
+    assert not Path("run").exists()
+
+
+def test_a_run_without_a_judge_has_no_address_for_it(
+    servers: tuple[ScriptedServer, ...],
+) -> None:
+    write(servers[0], 1, judge=None)
+    assert config()["judge_base_url"] is None
+    assert "judge_identity_url" not in config()
+
+
+def test_a_run_of_version_0_1_0_goes_on_with_the_address_that_it_was_given(
+    servers: tuple[ScriptedServer, ...],
+) -> None:
+    model, judge, other = servers
+    write(model, 2, judge_base_url=judge.url)
+    rewrite()
+    write(model, 3, judge_base_url=other.url, same_model=True)
+    assert config()["judge_identity_url"] == judge.url
+    assert (judge.requests, other.requests) == (2, 1)
+
+
+def test_a_run_of_version_0_1_0_goes_on_with_the_address_in_the_environment(
+    servers: tuple[ScriptedServer, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, judge, other = servers
+    monkeypatch.setenv(URL, judge.url)
+    write(model, 2)
+    rewrite(judge_base_url=None)
+    write(model, 3)
+    monkeypatch.setenv(URL, other.url)
+    write(model, 4)
+    assert config()["judge_base_url"] == judge.url
+    assert (judge.requests, other.requests) == (4, 0)
