@@ -14,8 +14,12 @@ from support.browsing import find_browser
 from support.scripted_server import ScriptedServer
 from support.selection import TESTS, group_of, is_slow, order_of, place_of
 
-NOT_QUICK = ("ray", "torch", "transformers.models")
+SLOW_SECONDS = 300
+"""What a slow test has; others have the `timeout` of pyproject.toml."""
+
+NOT_QUICK = ("ray", "torch")
 """Modules that take seconds to load."""
+NAME_IT = "name it in SLOW of tests/support/selection.py"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,7 +43,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is slow, with `--quick`, and say which tests stay in one process.
+    """Leave out what is slow, with `--quick`, or give it longer; say what stays in one process.
 
     What takes longest comes first, so that no process ends long after the others.
     """
@@ -47,19 +51,36 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=[one for one in items if is_slow(place_of(one.nodeid))])
         items[:] = [one for one in items if not is_slow(place_of(one.nodeid))]
     for item in items:
+        if is_slow(place_of(item.nodeid)) and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW_SECONDS))
         if group := group_of(place_of(item.nodeid)):
             item.add_marker(pytest.mark.xdist_group(group))
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: order_of(place_of(item.nodeid)))
 
 
+def loaded() -> set[str]:
+    """The modules that take long to load, as far as they are loaded."""
+    return {name for name in NOT_QUICK if name in sys.modules}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, object, object]:
+    """With `--quick`, refuse a file that loads what takes long."""
+    before = loaded()
+    report = yield
+    if collector.config.getoption("quick") and loaded() > before:
+        raise pytest.UsageError(f"{collector.nodeid} loads {loaded() - before}: {NAME_IT}")
+    return report
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """With `--quick`, fail a test that loads what takes long."""
+    before = loaded()
     result = yield
-    loaded = [name for name in NOT_QUICK if name in sys.modules]
-    if item.config.getoption("quick") and loaded:
-        pytest.fail(f"loads {', '.join(loaded)}: name it in SLOW of tests/support/selection.py")
+    if item.config.getoption("quick") and loaded() > before:
+        pytest.fail(f"loads {loaded() - before}: {NAME_IT}")
     return result
 
 
@@ -70,6 +91,23 @@ def stopped_by_signals() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(autouse=True)
+def one_core(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The embedded model computes on one core where other tests run beside it.
+
+    The threads of llama.cpp wait for each other at each layer of each token, busily. With less than
+    a core for each of them they take many times as long.
+    """
+    side_by_side = "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity")
+    if not (side_by_side and request.node.get_closest_marker("embedded")):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    yield
+    os.sched_setaffinity(0, cores)
 
 
 @pytest.fixture

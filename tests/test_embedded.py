@@ -15,7 +15,11 @@ from seedstep.stages import BOOTSTRAP
 from seedstep.steps import StepsSettings, write_steps
 from support.command_line import run_process
 
-pytestmark = [pytest.mark.embedded, pytest.mark.usefixtures("empty_directory")]
+pytestmark = [
+    pytest.mark.embedded,
+    pytest.mark.timeout(600),
+    pytest.mark.usefixtures("empty_directory"),
+]
 
 FLAGS = (
     "bootstrap",

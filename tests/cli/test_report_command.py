@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP
 from support.answer_files import run_with_predictions, write_lines, write_tasks
 from support.command_line import Outcome, chat_reply, seedstep
-from support.growing import grow, purpose_of
+from support.growing import files_of, grow, purpose_of
 from support.judging import Answered, by_length
 from support.predicting import answered, word_model, write_word_tasks
 from support.predicting import asked_of as predictions_asked_of
@@ -106,10 +107,33 @@ def rows(page: Any, caption: str) -> list[list[str]]:
     return [[cell.text or "" for cell in row] for row in table.iter(f"{HTML}tr")]
 
 
+@dataclass(frozen=True)
+class WrittenReport:
+    """A report that tests read, how writing it went, and its page."""
+
+    folder: Path
+    done: Outcome
+    page: Any
+
+
+@pytest.fixture(scope="module")
+def grown(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> WrittenReport:
+    """The report over a bootstrap."""
+    folder = tmp_path_factory.mktemp("reports") / "grown"
+    return WrittenReport(folder, *report(runs / "grown", folder))
+
+
+@pytest.fixture(scope="module")
+def hostile(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> WrittenReport:
+    """The report over a run in which every text is made to break a page."""
+    folder = tmp_path_factory.mktemp("reports") / "hostile"
+    return WrittenReport(folder, *report(runs / "hostile", folder))
+
+
 class TestGrown:
-    def test_what_is_said_is_what_the_run_has(self, runs: Path, tmp_path: Path) -> None:
-        done, page = report(runs / "grown", tmp_path / "out")
-        assert done.out.split()[-1] == str(tmp_path / "out" / "index.html")
+    def test_what_is_said_is_what_the_run_has(self, grown: WrittenReport) -> None:
+        page = grown.page
+        assert grown.done.out.split()[-1] == str(grown.folder / "index.html")
         assert titles(page) == [
             "What was made",
             "Lengths",
@@ -127,30 +151,31 @@ class TestGrown:
         assert float(what["US dollars"]) > 0
         assert int(what["requests answered"]) > 12
 
-    def test_rejections_are_counted_and_shown_by_reason(self, runs: Path, tmp_path: Path) -> None:
+    def test_rejections_are_counted_and_shown_by_reason(
+        self, runs: Path, grown: WrittenReport
+    ) -> None:
         with Run.read(BOOTSTRAP, runs / "grown") as run:
             status, rejected = run.status(), run.records.rejected()
-        _, page = report(runs / "grown", tmp_path / "out")
         for caption, counts in (
             ("Rejected instructions", status.rejected),
             ("Rejected instances", status.bad_instances),
         ):
             assert counts
-            assert dict(rows(page, caption)[1:]) == {name: str(n) for name, n in counts.items()}
-        text = words(page)
+            told = dict(rows(grown.page, caption)[1:])
+            assert told == {name: str(n) for name, n in counts.items()}
+        text = words(grown.page)
         for reason, count in status.rejected.items():
             assert f"{reason}: {REASONS[reason]} ({min(count, 3)} of {count})" in text
             shown = [one[2] for one in rejected if one[1] == reason][:3]
             assert all(instruction in text for instruction in shown)
         assert "nearest known instruction, ROUGE-L" in text
 
-    def test_every_figure_lies_beside_it_twice(self, runs: Path, tmp_path: Path) -> None:
-        done, page = report(runs / "grown", tmp_path / "out")
-        drawn = len([*page.iter(f"{HTML}figure")])
-        figures = tmp_path / "out" / "figures"
+    def test_every_figure_lies_beside_it_twice(self, grown: WrittenReport) -> None:
+        drawn = len([*grown.page.iter(f"{HTML}figure")])
+        figures = grown.folder / "figures"
         names = {one.stem for one in figures.glob("*.svg")}
         assert names == {one.stem for one in figures.glob("*.png")}
-        assert len(names) == drawn == int(done.out.split()[3])
+        assert len(names) == drawn == int(grown.done.out.split()[3])
         assert "1-structure" in names
         assert all(re.fullmatch(r"1-[a-z-]+", name) for name in names)
 
@@ -177,11 +202,11 @@ class TestGrown:
         assert names == {"index.html", "figures", ".seedstep-report.json"}
         assert seedstep("status", run).code == 0
 
-    def test_the_same_runs_give_the_same_bytes(self, runs: Path, tmp_path: Path) -> None:
-        for name in ("one", "other"):
-            write_report([runs / "grown"], tmp_path / name)
-        pages = [(tmp_path / name / "index.html").read_bytes() for name in ("one", "other")]
-        assert pages[0] == pages[1]
+    def test_the_same_runs_give_the_same_bytes(
+        self, runs: Path, grown: WrittenReport, tmp_path: Path
+    ) -> None:
+        write_report([runs / "grown"], tmp_path / "again")
+        assert files_of(tmp_path / "again") == files_of(grown.folder)
 
     def test_addresses_are_not_told(self, runs: Path, tmp_path: Path) -> None:
         _, page = report(runs / "grown", runs / "tuned", tmp_path / "out")
@@ -331,9 +356,8 @@ class TestWhatIsMissing:
 
 class TestHostileRun:
     @pytest.fixture
-    def page(self, runs: Path, tmp_path: Path) -> Path:
-        report(runs / "hostile", tmp_path / "out")
-        return tmp_path / "out" / "index.html"
+    def page(self, hostile: WrittenReport, tmp_path: Path) -> Path:
+        return Path(shutil.copytree(hostile.folder, tmp_path / "out")) / "index.html"
 
     def test_all_of_it_is_text(self, page: Path) -> None:
         parsed = html5lib.HTMLParser(strict=True).parse(page.read_text())

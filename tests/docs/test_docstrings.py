@@ -1,5 +1,6 @@
 """The examples in docstrings run, and the file map has each module's first line."""
 
+import ast
 import doctest
 import importlib
 import re
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.pages import ROOT
+from support.selection import ALONE, SHARING, SLOW, TESTS
 
 SOURCE = ROOT / "src"
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
@@ -59,3 +61,13 @@ def test_the_table_of_rooms_is_the_import_contract() -> None:
     (contract,) = settings["tool"]["importlinter"]["contracts"]
     layers = [set(re.findall(r"seedstep\.(\w+)", layer)) for layer in contract["layers"]]
     assert rooms == layers
+
+
+def test_the_places_of_the_selection_are_there() -> None:
+    for place in (*ALONE, *SHARING, *SLOW):
+        file, *names = place.split("::")
+        body: list[ast.stmt] = ast.parse(TESTS.joinpath(file).read_bytes()).body
+        for name in names:
+            found = [node for node in body if getattr(node, "name", "") == name]
+            assert found, f"tests/support/selection.py: there is no {place}"
+            body = getattr(found[0], "body", [])

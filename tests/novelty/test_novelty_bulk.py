@@ -159,13 +159,17 @@ def test_twenty_thousand_real_instructions(shared_data: Path) -> None:
     kept = np.zeros(len(found), bool)
     for start in range(0, len(found), 500):
         rows = found.sequences[start : start + 500]
-        common = process.cdist(rows, found.sequences, scorer=LCSseq.similarity, dtype=np.int32)
-        precision, recall = common / found.lengths, common / found.lengths[start:, None][:500]
+        # Only what is kept is compared with, and nothing behind these rows is kept yet.
+        numbers = np.append(np.flatnonzero(kept), np.arange(start, start + len(rows)))
+        known = [found.sequences[number] for number in numbers.tolist()]
+        common = process.cdist(rows, known, scorer=LCSseq.similarity, dtype=np.int32)
+        precision = common / found.lengths[numbers]
+        recall = common / found.lengths[start:, None][:500]
         scores = np.where(common, 2 * precision * recall / (precision + recall + (common == 0)), 0)
         for row, score in enumerate(scores, start):
-            score[~kept] = 0
+            score[~kept[numbers]] = 0
             kept[row] = score.max() < 0.7
-            nearest = (-1, 0.0) if kept[row] else (score.argmax(), score.max())
+            nearest = (-1, 0.0) if kept[row] else (numbers[score.argmax()], score.max())
             assert decisions.nearest.numbers[row] == nearest[0]
             assert decisions.nearest.scores[row] == nearest[1]
     assert (decisions.kept == kept).all()

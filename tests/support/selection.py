@@ -35,8 +35,58 @@ SHARING = (
 )
 """Files whose tests share what is dear to make. The tests of each stay in one process."""
 
-SLOW: tuple[str, ...] = ()
-"""Load torch, Ray or a browser, start processes, or take more than a second each."""
+SLOW = (
+    "bootstrap/test_parse.py::test_instances_have_no_white_space_around_them",
+    "cli/test_cli.py::test_an_interrupted_process_stops_in_order_and_says_how_to_go_on",
+    "cli/test_cli_encode.py",
+    "cli/test_cli_novelty.py::TestOnRay",
+    "cli/test_cli_output.py",
+    "cli/test_cli_predict.py",
+    "cli/test_compare_command.py::TestFigures::test_many_systems_on_one_figure",
+    "cli/test_compare_command.py::TestFigures::test_no_figure_loads_no_matplotlib",
+    "cli/test_evaluate_command.py::TestScores::test_the_published_answers_of_eight_models",
+    "cli/test_report_command.py",
+    "cli/test_tune_command.py",
+    "docs/test_docs_build.py",
+    "docs/test_pages.py::test_a_block_that_fails_is_named",
+    "docs/test_pages.py::test_the_commands_of_a_page_run",
+    "docs/test_pages.py::test_what_the_readme_makes",
+    "encode/test_encoding_fidelity.py::test_the_tokens_are_those_of_the_released_code",
+    "evaluate/test_agreement.py::test_intervals_are_those_of_drawing_items_one_by_one",
+    "evaluate/test_compare.py::test_95_of_100_intervals_hold_the_true_difference",
+    "evaluate/test_metrics.py::test_a_very_long_text_against_a_short_one",
+    "evaluate/test_metrics.py::test_two_very_long_texts",
+    "exports/test_hub.py",
+    "infer/test_generate.py",
+    "infer/test_predict_run.py::test_killed_at_any_moment_it_ends_in_the_same_predictions",
+    "llm/test_limits.py",
+    "novelty/test_novelty.py::test_real_instructions_are_compared_as_brute_force_does",
+    "novelty/test_novelty_bulk.py",
+    "recipes/test_experiment.py",
+    "report/test_report_charts.py::test_hostile_labels_are_texts",
+    "report/test_report_structure.py",
+    "runs/test_earlier_version.py::test_a_report_on_all_of_them",
+    "runs/test_earlier_version.py::test_stages_of_an_experiment_go_on_with_nothing_to_ask",
+    "runs/test_hostile.py::test_a_fault_that_stays_is_that_requests_failure_and_the_run_has_its_tasks",
+    "runs/test_hostile.py::test_a_passing_fault_costs_repetitions_and_nothing_else",
+    "runs/test_hostile_ends.py",
+    "runs/test_resume.py",
+    "runs/test_steps_run.py::test_killed_at_any_moment_it_ends_in_the_same_bytes",
+    "runs/test_store.py::test_no_reply_brings_a_run_to_a_standstill",
+    "steps/test_steps_check.py::test_real_definitions_said_in_steps_hold_what_they_hold",
+    "steps/test_steps_examples.py::test_a_huge_reply_is_read_and_compared",
+    "steps/test_steps_hostile.py",
+    "steps/test_steps_stage.py::test_750_tasks_with_five_turns_each",
+    "steps/test_steps_stage.py::test_whatever_the_model_says_gives_a_result",
+    "steps/test_steps_transform.py::test_every_process_makes_the_same_order",
+    "test_embedded.py",
+    "tune/test_gguf.py",
+    "tune/test_seq2seq.py",
+    "tune/test_sharing.py",
+    "tune/test_tune_faults.py",
+    "tune/test_tuning.py",
+)
+"""Load torch or Ray, start a browser or several processes, or take more than a second each."""
 
 
 def place_of(nodeid: str) -> str:
