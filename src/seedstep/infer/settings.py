@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
-from seedstep.encode import ENCODINGS, Encoding, make_encoding, named_layout
+from seedstep.encode import ENCODINGS, LAYOUTS, Encoding, make_encoding, named_layout
 from seedstep.encode.settings import steps_setting
-from seedstep.errors import InputError
+from seedstep.errors import InputError, unknown_name
 from seedstep.llm import Budget, ModelRef, Sampling, default_prompt_style
 from seedstep.llm.settings import AskedModel, AskingSettings, override
 from seedstep.settings import Count, Place, part, setting
@@ -112,6 +112,9 @@ class SystemSettings(AskingSettings):
             ModelRef.parse(self.model.name)
         except InputError as error:
             raise InputError(f"{source}, setting 'model': {error.what}", error.remedy) from None
+        if self.encoding.layout not in LAYOUTS:
+            where = f"{source}, setting 'encoding'"
+            raise unknown_name("layout", self.encoding.layout, LAYOUTS, where)
         if self.kind == "checkpoint" and self.sampling:
             what = f"{source}, setting 'sampling': a checkpoint decodes greedily"
             raise InputError(what, "leave it out, or serve the model and name it openai:NAME")
