@@ -2,8 +2,10 @@
 
 Example::
 
-    is_statement("The sky is blue.")  # True
-    lacks_material("Sort these words.")  # True: it does not have the words
+    >>> is_statement("The sky is blue.")
+    True
+    >>> lacks_material("Sort these words.")  # it does not have the words
+    True
 """
 
 import re

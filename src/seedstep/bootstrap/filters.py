@@ -8,7 +8,8 @@ them::
 
 Example::
 
-    instruction_fault("Draw a cat.", english=True)  # ("too_short", "3 words")
+    >>> instruction_fault("Draw a cat.", english=True)
+    ('too_short', '3 words')
 """
 
 import re

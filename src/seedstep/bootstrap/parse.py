@@ -7,8 +7,9 @@ functions take time that grows with the length of the reply.
 
 Example::
 
-    found = read_instructions(" Sort the list.\\n10. Name a river.", first=9)
-    [item.text for item in found]  # both instructions
+    >>> found = read_instructions(" Sort the list.\\n10. Name a river.", first=9)
+    >>> [item.text for item in found]
+    ['Sort the list.', 'Name a river.']
 """
 
 import json

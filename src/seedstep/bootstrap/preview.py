@@ -2,7 +2,9 @@
 
 Example::
 
-    print(preview(BootstrapSettings(tasks=1000), seeds).requests[0].prompt)
+    >>> from seedstep.data import seed_tasks
+    >>> preview(BootstrapSettings.of(tasks=1000), seed_tasks()).requests[0].purpose
+    'generation'
 """
 
 from collections.abc import Sequence

@@ -8,7 +8,9 @@ The demonstrations of instruction generation come from the growing pool; the oth
 
 Example::
 
-    make_prompts(BootstrapSettings(prompt_style="chat")).classification("Sort the list of words.")
+    >>> prompts = make_prompts(BootstrapSettings.of(prompt_style="chat"))
+    >>> prompts.classification("Sort the list of words.").purpose
+    'classification'
 """
 
 import itertools

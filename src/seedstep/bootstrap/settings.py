@@ -2,7 +2,9 @@
 
 Example::
 
-    BootstrapSettings.of(model="openai:my-model", tasks=1000, window=64)
+    >>> settings = BootstrapSettings.of(model="openai:my-model", tasks=1000, window=64)
+    >>> settings.tasks, settings.window
+    (1000, 64)
 """
 
 from collections.abc import Mapping

@@ -4,7 +4,9 @@ Section 3.4 of the second paper, with Tk-Instruct's elements; section 2.3 of the
 
 Example::
 
-    Encoding(positive=2, steps="refined")  # the second paper's: steps, definition, 2 examples
+    >>> encoding = Encoding(positive=2, steps="refined")  # the second paper's
+    >>> encoding.positive, encoding.steps
+    (2, 'refined')
 """
 
 from dataclasses import dataclass

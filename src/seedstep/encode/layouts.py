@@ -12,7 +12,9 @@ the model's own chat template. `add_layout` adds one of your own::
 
 Example::
 
-    pair = encode_pair("Sort the list.", "b, a", "a, b", key="42 0")
+    >>> pair = encode_pair("Sort the list.", "b, a", "a, b", key="42 0")
+    >>> pair.prompt, pair.completion
+    ('Sort the list.\\n\\nb, a\\n\\nOutput:', ' a, b')
 """
 
 import re

@@ -13,8 +13,10 @@ The last token of a target is predicted, but nothing is predicted from it, so it
 
 Example::
 
-    groups = group_pairs(pairs, share=8, row_tokens=4096)
-    rows = [make_row(members) for members in pack(groups, row_tokens=4096)]
+    >>> pairs = [TokenPair("t", f"t-{n}", (1, 2, 3, 4, n), (9,)) for n in (5, 6)]
+    >>> groups = group_pairs(pairs, share=8, row_tokens=64)
+    >>> [make_row(members).tokens.tolist() for members in pack(groups, row_tokens=64)]
+    [[1, 2, 3, 4, 5, 6]]
 """
 
 from collections.abc import Iterable, Sequence

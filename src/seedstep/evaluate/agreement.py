@@ -7,9 +7,9 @@ reports Fleiss's kappa (section 3.3). Each comes with a 95% interval over the ra
 
 Example::
 
-    cohen_kappa(["A", "B", "A", "C", "D", "D"], ["A", "B", "B", "C", "D", "C"])
-    # Value(value=0.571..., low=0.0, high=1.0, reason="")
-    rating_agreement(one, other).kappa_acceptable
+    >>> value = cohen_kappa(["A", "B", "A", "C", "D", "D"], ["A", "B", "B", "C", "D", "C"])
+    >>> round(value.value, 3)
+    0.571
 """
 
 import math

@@ -8,9 +8,12 @@ interval). Of simulated differences over 8 tasks the plain interval held 89%, th
 
 Example::
 
-    tasks = np.ones(60, int)
-    resample(tasks, lambda drawn: drawn @ differences / drawn.sum(axis=1), "task", seed=1)
-    # Value(value=1.2, low=0.3, high=2.2, reason="")
+    >>> differences = np.arange(60) / 30
+    >>> def mean(drawn):
+    ...     return drawn @ differences / drawn.sum(axis=1)
+    >>> found = resample(np.ones(60, int), mean, "task", seed=1)
+    >>> f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
+    '0.98 [0.83, 1.13]'
 """
 
 import math

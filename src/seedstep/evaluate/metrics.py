@@ -12,8 +12,8 @@ the same (section 4.1 and appendix D). A metric of your own is passed with them:
 
 Example::
 
-    PredictionMarker().mark("He is sleeping.", ["He sleeps.", "Asleep"])
-    # {"rouge_l": 0.8, "rouge_1": 0.8, "exact_match": 0.0}
+    >>> PredictionMarker().mark("He is sleeping.", ["He sleeps.", "Asleep"])
+    {'rouge_l': 0.8, 'rouge_1': 0.8, 'exact_match': 0.0}
 """
 
 from collections.abc import Callable, Mapping, Sequence

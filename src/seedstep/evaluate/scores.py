@@ -6,9 +6,10 @@ every reference counts: a missing or failed prediction counts as an empty one, a
 
 Example::
 
-    references = {"task1-a": Reference("task1", "Title Generation", ("Rivers",))}
-    scores = score([Prediction("task1", "task1-a", "River")], references)
-    scores.overall.of("rouge_l")  # 100.0
+    >>> references = {"task1-a": Reference("task1", "Title Generation", ("Rivers",))}
+    >>> scores = score([Prediction("task1", "task1-a", "River")], references)
+    >>> scores.overall.of("rouge_l")
+    100.0
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

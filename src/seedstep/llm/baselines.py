@@ -6,7 +6,10 @@ the paper says that of a random one.
 
 Example::
 
-    text = BASELINES["copy-input"](task, task.instances[0], None)
+    >>> from seedstep.data import Instance
+    >>> task = Task("t", "Repeat it.", (Instance("Hello.", ("Hello.",)),))
+    >>> BASELINES["copy-input"](task, task.instances[0], None)
+    'Hello.'
 """
 
 from collections.abc import Callable, Mapping

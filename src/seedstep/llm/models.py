@@ -5,10 +5,9 @@ its models are written, asked, loaded and tuned. `add_provider` adds one.
 
 Example::
 
-    ref = ModelRef.parse("openai:my-model")
-    assert ref.name == "my-model" and ref.provider.is_served and str(ref) == "openai:my-model"
-    async with open_model(ref, "http://127.0.0.1:8000/v1", slots=8) as endpoint:
-        ...
+    >>> ref = ModelRef.parse("openai:my-model")
+    >>> ref.name, ref.provider.is_served, str(ref)
+    ('my-model', True, 'openai:my-model')
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence

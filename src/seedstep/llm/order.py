@@ -2,10 +2,15 @@
 
 Example::
 
-    items = (work(index) for index in range(1000))
-    async with aclosing(in_order(items, ahead=8)) as retired:
-        async for result in retired:
-            ...
+    >>> from contextlib import aclosing
+    >>> async def work(number: int) -> int:
+    ...     await asyncio.sleep(0.01 / (number + 1))  # the last one ends first
+    ...     return number
+    >>> async def retire() -> list[int]:
+    ...     async with aclosing(in_order(map(work, range(4)), ahead=2)) as retired:
+    ...         return [number async for number in retired]
+    >>> asyncio.run(retire())
+    [0, 1, 2, 3]
 """
 
 import asyncio

@@ -2,8 +2,11 @@
 
 Example::
 
-    request = Request("generation", "Come up with a series of tasks:\n1. ...", Sampling(64))
-    key = request.key("openai:http://127.0.0.1:8000/v1", "my-model")
+    >>> request = Request("generation", "Come up with a series of tasks:\\n1. ...", Sampling(64))
+    >>> key = request.key("openai:http://127.0.0.1:8000/v1", "my-model")
+    >>> another = Request("generation", request.prompt, Sampling(64), draw=1)
+    >>> another.key("openai:http://127.0.0.1:8000/v1", "my-model") == key
+    False
 """
 
 import hashlib

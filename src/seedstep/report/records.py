@@ -4,7 +4,9 @@ All texts are as they were found: the page and the charts make them harmless.
 
 Example::
 
-    Section("Lengths", (Paragraph("In words."), Table("Lengths", ("of", "words"), rows)))
+    >>> table = Table("Lengths", ("of", "words"), (("definitions", "12"),))
+    >>> Section("Lengths", (Paragraph("In words."), table)).title
+    'Lengths'
 """
 
 from collections.abc import Callable

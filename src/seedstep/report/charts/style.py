@@ -5,7 +5,8 @@ Ito); each has a contrast of at least 4.5 with its surface. Nothing is told by c
 
 Example::
 
-    LIGHT["series-1"], DARK["series-1"]
+    >>> LIGHT["series-1"], DARK["series-1"]
+    ('#0b63a5', '#63b3ee')
 """
 
 import io
