@@ -18,8 +18,8 @@ ALONE = (
     "cli/test_cli_novelty.py::TestOnRay",
     "cli/test_tune_command.py::test_two_processes_take_the_trajectory_of_one",
     "llm/test_limits.py",
-    "tune/test_gguf.py",
-    "tune/test_sharing.py",
+    "tune/test_gguf.py::test_the_embedded_model_answers_as_its_checkpoint_does",
+    "tune/test_sharing.py::test_the_embedded_model_shares_exactly",
 )
 """Take several cores, much memory or exact times. One process runs them, one after another."""
 
@@ -31,6 +31,7 @@ SHARING = (
     "exports/test_hub.py",
     "runs/test_run.py",
     "suite/test_suite_answers.py",
+    "tune/test_gguf.py",
     "tune/test_tune_faults.py",
 )
 """Files whose tests share what is dear to make. The tests of each stay in one process."""
@@ -110,7 +111,7 @@ def group_of(place: str) -> str:
 def order_of(place: str) -> int:
     """Return what to sort tests by that several processes run: what takes longest comes first."""
     group = group_of(place)
-    return 0 if group == "alone" else 1 if group else 2
+    return 0 if group == "alone" else 1 if group else 2 if is_slow(place) else 3
 
 
 def _within(place: str, places: Sequence[str]) -> bool:
