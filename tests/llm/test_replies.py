@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from seedstep.llm.records import Budget, Reasoning, Spent
 from seedstep.llm.replies import ENDINGS, BodyError, ending_of, read_body
 from seedstep.text import split_thoughts
 from support.asking import asked, asked_chat, endpoint_of, engine_on, failure, reply
+from support.command_line import seedstep
 from support.scripted_server import Fault, ScriptedServer, completion, error, in_turn
 
 
@@ -398,3 +400,24 @@ async def test_many_refusals_in_a_row_after_a_success_end_nothing() -> None:
             for number in range(12):
                 assert failure(await engine.ask(asked(f"bad {number}"))).reason == "refused"
             reply(await engine.ask(asked("good too")))
+
+
+# Settings
+
+
+def test_a_run_is_asked_in_the_manner_of_its_settings(tmp_path: Path) -> None:
+    tasks = tmp_path / "tasks.jsonl"
+    tasks.write_text('{"definition": "Name it.", "instances": [{"input": "", "output": "x"}]}\n')
+    manner = "{effort: low, room: 300, extra: {top_k: 5}}"
+    with ScriptedServer(lambda number, body: Fault(body=chat("Blue"))) as server:
+        flags = ("--tasks", tasks, "--model", "openai:m", "--base-url", server.url)
+        done = seedstep("predict", "--out", tmp_path / "run", *flags, "--reasoning", manner)
+        assert done.code == 0, done.err
+        assert (
+            "no setting 'efort'"
+            in seedstep(
+                "predict", "--out", tmp_path / "other", *flags, "--reasoning", "{efort: low}"
+            ).err
+        )
+    (body,) = server.bodies
+    assert (body["reasoning_effort"], body["top_k"], body["max_tokens"]) == ("low", 5, 128 + 300)

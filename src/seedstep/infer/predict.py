@@ -215,11 +215,10 @@ async def _of_server(
 ) -> AsyncGenerator[list[Answer]]:
     fit = HfTokenizer(load_tokenizer(settings.tokenizer)) if settings.tokenizer else None
     model = settings.model
+    limits = (settings.budget, spent, settings.pricing)
     async with (
         open_model(model.name, model.base_url, model.in_flight, identity_url) as endpoint,
-        Engine(
-            endpoint, ledger, model.in_flight, settings.budget, spent, settings.pricing
-        ) as engine,
+        Engine(endpoint, ledger, model.in_flight, *limits, model.manner) as engine,
     ):
         await engine.check()
         opened(engine.stats, "")

@@ -20,7 +20,7 @@ import msgspec
 
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm.models import ModelRef, either, forms_of, resolve_base_url
-from seedstep.llm.records import Budget, Price, Pricing, Sampling
+from seedstep.llm.records import Budget, Price, Pricing, Reasoning, Sampling
 from seedstep.settings import Count, SettingsRecord, change_settings, setting, wrong_value
 
 __all__ = [
@@ -43,6 +43,12 @@ class AskedModel:
         None, "Address of the server for openai:NAME, such as http://127.0.0.1:8000/v1."
     )
     in_flight: Count = setting(8, "Requests sent to the model at a time, at the most.")
+    reasoning: dict[str, Any] = setting(
+        dict,
+        "How a model that reasons is asked: {effort: low, room: 4000, extra: {...}}. effort is "
+        "sent as reasoning_effort, room adds tokens for thoughts to each limit (by itself where the "
+        "model is seen to reason; 0: none), extra are further fields of the request's body.",
+    )
 
     def __str__(self) -> str:
         return self.name
@@ -55,6 +61,20 @@ class AskedModel:
             InputError: its provider is not known, or has no such model.
         """
         return ModelRef.parse(self.name)
+
+    @property
+    def manner(self) -> Reasoning:
+        """How it is asked to reason.
+
+        Raises:
+            msgspec.ValidationError: a value does not fit.
+            InputError: there is no such setting.
+        """
+        known = [each.name for each in fields(Reasoning)]
+        for name in self.reasoning:
+            if name not in known:
+                raise unknown_name("setting", name, known, "setting 'reasoning'")
+        return msgspec.convert(self.reasoning, Reasoning)
 
 
 def sampling_setting(table: Mapping[str, Sampling], example: str, *, than: str = "") -> Any:
@@ -123,6 +143,10 @@ class AskingSettings(SettingsRecord):
 
     def check(self, source: str) -> None:
         """Raise InputError if sampling parameters are set for what is no request, or do not fit."""
+        try:
+            _ = self.model.manner
+        except msgspec.ValidationError as error:
+            raise wrong_value(f"{source}, setting 'reasoning'", error) from None
         where = f"{source}, setting 'sampling"
         for name, values in self.sampling.items():
             if name not in self.SAMPLING:

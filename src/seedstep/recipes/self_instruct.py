@@ -146,7 +146,13 @@ async def _work(
     async with (
         open_model(model.name, model.base_url, model.in_flight, run.identity_url) as endpoint,
         Engine(
-            endpoint, run.ledger, model.in_flight, settings.budget, run.spent(), settings.pricing
+            endpoint,
+            run.ledger,
+            model.in_flight,
+            settings.budget,
+            run.spent(),
+            settings.pricing,
+            model.manner,
         ) as engine,
     ):
         await engine.check()

@@ -167,9 +167,11 @@ async def opened_engine(
     settings = run.settings
     name, base_url, identity_url = model
     in_flight = settings.model.in_flight
+    manner = settings.model.manner if name == settings.model.name else None
+    limits = (settings.budget, spent, settings.pricing)
     async with (
         open_model(name, base_url, in_flight, identity_url) as endpoint,
-        Engine(endpoint, run.ledger, in_flight, settings.budget, spent, settings.pricing) as engine,
+        Engine(endpoint, run.ledger, in_flight, *limits, manner) as engine,
     ):
         await engine.check()
         yield engine
