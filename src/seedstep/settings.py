@@ -74,6 +74,7 @@ class _About:
     metavar: str | None
     keys: type | None
     combine: Callable[[str | None, dict[str, Any]], Any] | None
+    later: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,8 @@ class Setting:
     stands for an argument. `metavar` stands for the value in a flag's help. `keys` is a record
     whose fields are the keys of this mapping, each with a flag of its own; `combine` makes the
     value of them and of the text that the setting's own flag was given, which there is only then.
-    `path` are the attributes that lead to the value.
+    `path` are the attributes that lead to the value. `later` tells that it came after 0.1.0:
+    while it has its default it is not written, so that files of earlier runs stay as they are.
     """
 
     name: str
@@ -102,6 +104,7 @@ class Setting:
     keys: type | None = None
     combine: Callable[[str | None, dict[str, Any]], Any] | None = None
     path: tuple[str, ...] = ()
+    later: bool = False
 
 
 class SettingsRecord:
@@ -136,6 +139,7 @@ def setting(
     metavar: str | None = None,
     keys: type | None = None,
     combine: Callable[[str | None, dict[str, Any]], Any] | None = None,
+    later: bool = False,
 ) -> Any:
     """A field of a settings record.
 
@@ -143,7 +147,7 @@ def setting(
     name in files, keywords and flags, where it is not that of the attribute. `Setting` says what
     the others are.
     """
-    about = _About(help, name, flags, metavar, keys, combine)
+    about = _About(help, name, flags, metavar, keys, combine, later)
     metadata = {_SETTING: about}
     if isinstance(default, type):
         return field(default_factory=default, metadata=metadata)
@@ -210,6 +214,7 @@ def _setting_of(each: Any, kind: Any, about: _About, place: Place | None) -> Set
         about.keys,
         about.combine,
         (each.name,),
+        about.later,
     )
 
 
@@ -277,7 +282,8 @@ def flatten(settings: Any) -> dict[str, Any]:
         value: Any = whole
         for attribute in found.path:
             value = value[attribute]
-        flat[name] = value
+        if not (found.later and value == found.default):
+            flat[name] = value
     return flat
 
 

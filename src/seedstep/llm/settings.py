@@ -48,6 +48,7 @@ class AskedModel:
         "How a model that reasons is asked: {effort: low, room: 4000, extra: {...}}. effort is "
         "sent as reasoning_effort, room adds tokens for thoughts to each limit (by itself where "
         "the model is seen to reason; 0: none), extra are further fields of the request's body.",
+        later=True,
     )
 
     def __str__(self) -> str:
