@@ -40,6 +40,11 @@ NOT_RUN = {
     "seedstep evaluate human_eval_predictions/": "the published answers are no part of the project",
     "seedstep compare davinci-self-instruct": "the published answers are no part of the project",
     "seedstep push": "publishes",
+    "seedstep review serve": "serves until it is stopped",
+    "seedstep review take": "needs the labels that somebody gave",
+    "seedstep agreement reviews/steps": "as above",
+    "seedstep report reviews/steps": "as above",
+    "seedstep view": "serves until it is stopped",
     "seedstep steps superni": "needs the tasks of SUPER-NATURALINSTRUCTIONS",
     "seedstep tune --model hf:PATH --data natural-instructions:train --steps superni": "as above",
 }

@@ -10,6 +10,7 @@ Example::
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
+from itertools import compress
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -18,7 +19,12 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from seedstep.data.reviews import in_order_for, order_of_answers, standing_labels
 from seedstep.evaluate.intervals import Value
-from seedstep.evaluate.people import StandingLabels, value_name
+from seedstep.evaluate.people import (
+    QuestionAgreement,
+    StandingLabels,
+    scale_of,
+    value_name,
+)
 from seedstep.review.items_shown import Said, item_view
 from seedstep.review.labelling import progress
 from seedstep.review.pages import history_json, render_page
@@ -86,43 +92,49 @@ async def _agreement(review: Review, request: Request) -> Response:
     return _page(review, "agreement.html", "agreement", title="Agreement", tables=tables)
 
 
+MEASURES = ("raw", "kappa", "kappa_acceptable", "spearman")
+TITLES = ("Raw", "Cohen's kappa", "Kappa, acceptable or not", "Spearman")
+"""Measures of two raters, and how they are called. Those that a question has not are left out."""
+
+
 def _measured(review: Review) -> list[dict[str, Any]]:
     labels = labels_of_review(review)
     if len(review.raters) > MOST_RATERS:
-        return [_fleiss_only(labels, pair.name, pair.text) for pair in _choosing(review)]
+        return [
+            _fleiss_only(labels, question.name, question.text) for question in _choosing(review)
+        ]
     tables = []
     for question in _choosing(review):
         found = labels.agreement(question.name)
+        levels, acceptable = scale_of(question)
+        shown = [True, True, bool(acceptable), bool(levels)]
         rows = [
             {
                 "raters": f"{pair.first} and {pair.second}",
                 "items": pair.agreement.items,
                 "cells": [
-                    _shown(pair.agreement.raw),
-                    _shown(pair.agreement.kappa),
-                    _shown(pair.agreement.kappa_acceptable),
-                    _shown(pair.agreement.spearman),
+                    _shown(getattr(pair.agreement, name)) for name in compress(MEASURES, shown)
                 ],
             }
             for pair in found.pairs
         ]
         tables.append(
             {
-                "text": question.text,
+                **_fleiss(found, question.text),
+                "head": list(compress(TITLES, shown)),
                 "rows": rows,
-                "items": found.items,
-                "fleiss": _shown(found.fleiss),
-                "reason": found.fleiss.reason,
             }
         )
     return tables
 
 
 def _fleiss_only(labels: StandingLabels, name: str, text: str) -> dict[str, Any]:
-    found = labels.agreement_of_all(name)
+    return {**_fleiss(labels.agreement_of_all(name), text), "head": [], "rows": []}
+
+
+def _fleiss(found: QuestionAgreement, text: str) -> dict[str, Any]:
     return {
         "text": text,
-        "rows": [],
         "items": found.items,
         "fleiss": _shown(found.fleiss),
         "reason": found.fleiss.reason,
