@@ -126,7 +126,58 @@ def test_the_instance_filters_can_be_left_out() -> None:
 def test_no_text_makes_a_filter_raise(instruction: str, text: str, output: str) -> None:
     is_statement(instruction)
     fault = extra_instance_fault(instruction, RawInstance(text, output))
-    assert fault in ("", "missing_input", "copies_demonstration", "repeats_itself")
+    assert fault in (
+        "",
+        "missing_input",
+        "copies_demonstration",
+        "refused_output",
+        "repeats_itself",
+    )
+
+
+REFUSALS = [
+    "I'm unable to assist with that request.",
+    "As an AI language model I can't write tasks.",
+    "I'm sorry, but I can't help with that.",
+    "I’m sorry, but that is not something I can do.",
+    "Sorry, I cannot do that for you.",
+    "I cannot fulfill this request.",
+    "Unfortunately, I am unable to generate tasks.",
+    "I apologize, but I cannot continue here.",
+    "I must decline to write these tasks.",
+]
+NO_REFUSALS = [
+    "I can't sleep at night. Give me advice.",
+    "I cannot decide between two jobs; help me choose.",
+    "I am an amateur cook: suggest a menu for me.",
+    "As an airline's agent, answer the complaint.",
+    "Say sorry to a friend in a short letter.",
+    "Explain why the model said that it is sorry.",
+]
+
+
+@pytest.mark.parametrize("text", REFUSALS)
+def test_a_refusal_is_no_task_and_no_output(text: str) -> None:
+    fault = instruction_fault(text, english=True)
+    assert fault
+    assert fault[0] == "refusal"
+    assert instruction_fault(text, english=True, extra=False) is None
+    assert extra_instance_fault("Write a poem.", RawInstance("", text)) == "refused_output"
+
+
+@pytest.mark.parametrize("text", NO_REFUSALS)
+def test_what_only_sounds_like_a_refusal_is_none(text: str) -> None:
+    assert instruction_fault(text, english=True) is None
+    assert extra_instance_fault("Write a poem.", RawInstance("", text)) == ""
+
+
+@pytest.mark.parametrize("approach", ["classification", "input_first", "output_first"])
+def test_an_instruction_of_the_frames_is_not_taken_for_the_models_own(approach: str) -> None:
+    for shown in demonstrations()[approach]:
+        text = shown.task.definition
+        for copy in (text, f"{text.upper()} "):
+            fault = instruction_fault(copy, english=True)
+            assert fault in (("repeats_demonstration", ""), ("keyword", "map"))
 
 
 def test_our_seeds_pass() -> None:
@@ -139,13 +190,15 @@ def test_our_seeds_pass() -> None:
 
 def test_hardly_anything_people_wrote_is_refused(shared_data: Path) -> None:
     """What `extra.py` says of its false alarms: at most 1 in 100, for each filter."""
-    faults = []
+    faults: list[str] = []
     for name in ("seed_tasks", "user_oriented_instructions"):
         with (shared_data / "self_instruct" / f"{name}.jsonl").open() as file:
             for task in map(json.loads, file):
-                faults.append("statement" if is_statement(task["instruction"]) else "")
+                fault = instruction_fault(task["instruction"], english=True)
+                faults.append(fault[0] if fault else "")
                 (one,) = task["instances"]
                 raw = RawInstance(one["input"].strip(), one["output"])
                 faults.append(extra_instance_fault(task["instruction"], raw))
-    counts = {name: faults.count(name) for name in ("statement", "missing_input", "repeats_itself")}
-    assert counts == {"statement": 3, "missing_input": 1, "repeats_itself": 1}
+    counts = {name: faults.count(name) for name in {one.name for one in EXTRA}}
+    expected = {"statement": 3, "missing_input": 1, "repeats_itself": 1}
+    assert counts == {**dict.fromkeys(counts, 0), **expected}

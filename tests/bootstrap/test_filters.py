@@ -325,3 +325,30 @@ def test_released_keeps_all_that_paper_keeps_or_nothing(found: list[RawInstance]
     released = sifted(found, "released")
     conflict = any(one.reason == "conflicting_outputs" for one in paper.rejected)
     assert released.instances == (() if conflict else paper.instances)
+
+
+@pytest.mark.parametrize("text", ["write a program that adds numbers.", "WRITE A PROGRAM, please."])
+def test_the_released_code_knows_programs_in_any_case(text: str) -> None:
+    assert instruction_fault(text, english=True) is None
+    assert instruction_fault(text, english=True, fidelity="released") == ("write_a_program", "")
+
+
+@pytest.mark.parametrize(("fidelity", "kept"), [("paper", 8), ("released", 5)])
+def test_the_released_code_draws_five_instances(
+    fidelity: Literal["paper", "released"], kept: int
+) -> None:
+    pool = Pool([SEED], BootstrapSettings(fidelity=fidelity))
+    reply = CandidateReply("Sort it.", tuple(RawInstance(f"in {n}", f"out {n}") for n in range(8)))
+    drawn = pool.draw("g0.1", pool.sift(reply))
+    assert len(drawn.instances) == kept
+    assert [one.reason for one in drawn.rejected] == ["beyond_five"] * (8 - kept)
+    assert drawn == pool.draw("g0.1", pool.sift(reply))
+    if fidelity == "released":
+        names = {pool.draw(f"g{n}.1", pool.sift(reply)).instances for n in range(20)}
+        assert len(names) > 10
+
+
+def test_a_text_without_tokens_is_compared_by_its_wording() -> None:
+    chinese = Task("s2", "把这句话翻译成英语", (Instance("", ("x",)),))
+    lenient = Pool([chinese], BootstrapSettings(), filters=())
+    assert lenient.judge("g0.1", f"{chinese.definition}。")[0] == ("not_novel", "the wording of s2")

@@ -1,6 +1,7 @@
 """From replies to instructions, a yes or no, and instances."""
 
 import json
+import time
 import unicodedata
 from typing import Any
 
@@ -15,6 +16,8 @@ from seedstep.bootstrap.parse import (
     says_classification,
     worked_examples,
 )
+from seedstep.steps import parse
+from seedstep.text import without_marks
 
 Pairs = list[tuple[str, str]]
 
@@ -460,6 +463,115 @@ def test_long_replies_take_no_time(piece: str) -> None:
     read_all(piece * 10_000, False)
 
 
+MEGABYTES = {
+    "stars-after-a-heading": ("## Example 1", "*"),
+    "spaces-after-a-heading": ("## Example 1", " "),
+    "spaces-after-a-label": ("Output", " "),
+    "spaces-and-digits": ("Class label ", " 1"),
+    "tabs-after-a-number": ("1.", "\t"),
+    "thoughts": ("", "<think></think>"),
+    "blank-lines": ("1. Sort it.", "\n \n"),
+    "labels": ("", "Input "),
+    "brackets": ('{"tasks": ', "["),
+}
+
+
+@pytest.mark.parametrize(("head", "piece"), MEGABYTES.values(), ids=MEGABYTES)
+def test_a_megabyte_is_read_within_seconds(head: str, piece: str) -> None:
+    """A pattern that is quadratic in one line takes hours for these."""
+    text = head + piece * (1_000_000 // len(piece))
+    began = time.process_time()
+    read_all(text, False)
+    parse(text)
+    assert time.process_time() - began < 20
+
+
+LISTS: dict[str, str] = {
+    "pipe": "Task {}| {}",
+    "hash": "#{} {}",
+    "ideographic-comma": "{}、{}",
+    "full-width-colon": "任务{}：{}",
+    "full-width-stop": "{}．{}",
+    "ordinal": "第{}个：{}",
+    "ordinal-of-a-task": "第{}个任务：{}",
+    "danda": "{}। {}",
+    "dash": "{}- {}",
+    "brackets": "（{}）{}",
+    "bold": "**{}. {}**",
+    "bold-number": "**{}.** {}",
+    "heading": "### Task {}: {}",
+    "japanese": "タスク{}：{}",
+    "korean": "작업 {}: {}",
+    "spanish": "Tarea {}: {}",
+    "french": "Tâche {} : {}",
+    "german": "Aufgabe {}: {}",
+    "portuguese": "Tarefa {}: {}",
+    "italian": "Compito {}. {}",
+    "russian": "Задача {}. {}",
+    "arabic": "المهمة {}: {}",
+    "hindi": "कार्य {}: {}",
+    "turkish": "Görev {}: {}",
+    "vietnamese": "Nhiệm vụ {}: {}",
+    "indonesian": "Tugas {}: {}",
+    "labelled": "{}. Instruction: {}",
+    "with-empty-input": "{}. {}\nInput: <noinput>",
+    "with-output": "{}. Instruction: {}\nInput: x\nOutput: y",
+}
+DIGITS = (
+    "0123456789",
+    "٠١٢٣٤٥٦٧٨٩",
+    "०१२३४५६७८९",
+    "০১২৩৪৫৬৭৮৯",
+    "๐๑๒๓๔๕๖๗๘๙",
+    "０１２３４５６７８９",
+)
+
+
+@pytest.mark.parametrize("digits", DIGITS)
+@pytest.mark.parametrize("shape", LISTS.values(), ids=LISTS)
+def test_lists_are_numbered_in_many_ways_and_scripts(shape: str, digits: str) -> None:
+    wanted = ["Name three rivers.", "说出三条河流。", "Nommez trois fleuves."]
+    numbers = [str(n).translate(str.maketrans("0123456789", digits)) for n in (9, 10, 11)]
+    items = [shape.format(*pair) for pair in zip(numbers, wanted, strict=True)]
+    assert list(instructions("\n".join(items), continues=False)) == wanted
+    if shape.startswith("{}"):  # the prompt holds the first number
+        continued = "\n".join(["Sort it.", *items[1:]])
+        assert list(instructions(continued, continues=True)) == ["Sort it.", *wanted[1:]]
+
+
+@pytest.mark.parametrize("mark", ["**", "__"])
+def test_bold_at_the_beginning_of_an_instruction_goes_as_a_pair(mark: str) -> None:
+    text = f" {mark}Name{mark} a river.\n10. {mark}Name{mark} three rivers."
+    assert list(instructions(text, continues=True)) == ["Name a river.", "Name three rivers."]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Sort it.\nÜlesanne 10 ~ Nimeta.\nÜlesanne 11 ~ Vali.",
+        "Sort it.\nItem 10 ~ Name it.",
+        "Sort it.\n10 ~ Name it.",
+        "Sort it. 10. Name it. 11. Say it.",
+        "Input: only an input\nOutput: x",
+    ],
+)
+def test_a_list_that_is_not_understood_is_told_and_not_glued(text: str) -> None:
+    (found,) = read_instructions(text, first=9)
+    assert found.fault == "unreadable_list"
+
+
+def test_fields_with_full_width_colons_are_fields() -> None:
+    assert as_pairs(worked_examples("示例1：\n输入：甲\n输出：乙")) == [("甲", "乙")]
+    assert as_pairs(worked_examples("Exemple 1\nEntrée : a\nSortie : b")) == A_B
+    assert as_pairs(labeled_inputs("类别标签：好\n输入：甲")) == [("甲", "好")]
+    assert as_pairs(labeled_inputs("Class label：Good\nInput：a")) == [("a", "Good")]
+
+
+def test_the_released_code_keeps_the_label_of_an_input() -> None:
+    text = "Class label: Good\nInput: a"
+    assert as_pairs(labeled_inputs(text, keep_labels=True)) == [("Input: a", "Good")]
+
+
 @several
 @given(
     st.lists(
@@ -491,7 +603,9 @@ def test_json_instructions_read_back(found: list[str]) -> None:
     st.lists(
         st.fixed_dictionaries(
             {
-                part: st.text(st.characters(exclude_categories=["C"])).map(str.strip)
+                part: st.text(st.characters(exclude_categories=["C"]))
+                .map(without_marks)  # what stands before a closing mark is a thought
+                .map(str.strip)
                 for part in ("input", "output")
             }
         ),

@@ -388,3 +388,32 @@ def test_real_definitions_said_in_steps_hold_what_they_hold(shared_data: Path) -
             wrong.append(path.name)
     assert len(paths) > 700
     assert len(wrong) <= 0.01 * len(paths), wrong
+
+
+REPAIRS = {
+    "negation": "Write a title. Do not mention the owner's name.",
+    "must-not": "Write a title. It must not contain quotation marks.",
+    "never": "Write a title and never use quotation marks.",
+    "quantity": "Write a title of no more than eight words.",
+    "at-least": "Write a title with not fewer than three words.",
+    "exception": "Write a title. Do not use capital letters, except for the names of people.",
+    "condition": "Write a title. Do not translate the names unless they are places.",
+    "illustration": "Write a title. Do not use titles of people (e.g. Doctor) or ranks.",
+}
+
+
+@pytest.mark.parametrize("definition", REPAIRS.values(), ids=REPAIRS)
+def test_a_repair_quotes_the_whole_sentence_of_the_definition(definition: str) -> None:
+    found = check(parse("1. Read the report.\n2. Think about it."), TaskText(definition))
+    (missing,) = (finding for finding in found if finding.name == "missing_constraint")
+    demand = definition.removeprefix("Write a title. ")
+    assert f'"{demand}"' in repair_request(missing)
+
+
+def test_a_long_definition_is_quoted_by_whole_sentences() -> None:
+    sentences = [f"Do not mention the {word} of the owner in it." for word in "abcdefghijklmnopq"]
+    found = check(parse("1. Read the report.\n2. Think."), TaskText(" ".join(sentences)))
+    (missing,) = (finding for finding in found if finding.name == "missing_constraint")
+    quoted = missing.detail.strip('"').split('" "')
+    assert quoted == sentences[: len(quoted)]
+    assert len(missing.detail) < 500

@@ -51,6 +51,7 @@ _EXAMPLE = re.compile(
     r"|[ \t]*+\d++[ \t]*+[.:：][ \t*]*+)",
     re.MULTILINE | re.IGNORECASE,
 )
+_NUMBER_INSIDE = re.compile(r"[.!?。！？][ \t]*+(?P<n>\d{1,3})[.)、．][ \t]*+(?=[^\d\s])")
 _BULLET = re.compile(r"[ \t]*+[-*•][ \t]++")
 _NO_INPUT = re.compile(
     rf"\s*+[(\[]?(?:\*\*)?{words_for('input')}(?:\*\*)?[ ]?[:：](?:\*\*)?[ ]?"
@@ -194,14 +195,10 @@ def _item(number: int, raw: str) -> ListedInstruction | None:
 
 def _runs_on(text: str, number: int) -> bool:
     """Whether the next two items stand in the same text, after the ends of sentences."""
-    place = 0
-    for following in (number + 1, number + 2):
-        sign = re.compile(rf"[.!?。！？][ \t]*+{following}[.)、．][ \t]*+[^\d\s]")
-        found = sign.search(text, place)
-        if not found:
-            return False
-        place = found.end() - 1
-    return number > 0
+    following = number + 1
+    for sign in _NUMBER_INSIDE.finditer(text) if number else ():
+        following += int(sign["n"]) == following
+    return following > number + 2
 
 
 def _one_line(text: str) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import regex
 
 from seedstep.steps.unfit import NUMBER_WORDS
+from seedstep.text.numbering import HAN_NUMERALS, words_for
 
 __all__ = [
     "BULLET",
@@ -32,26 +33,25 @@ INLINE_KINDS = ("step", "dot", "close", "paren")
 LONGEST_TITLE = 2000
 """Characters. Longer lines keep signs of bold type and second labels, to keep time linear."""
 
-_HAN = "一二三四五六七八九十"
-_STEP = (
-    "(?:step|étape|etape|schritt|paso|passo|passaggio|stap|steg|krok|шаг|крок|langkah"
-    "|ステップ|手順|步骤|步驟)"
-)
+_STEP = words_for("step")
 _NUMBER = r"(?P<n>\d{1,9})(?!\d)"
-_COUNT = rf"(?:{_NUMBER}|(?P<n>[{_HAN}])|(?P<n>{'|'.join(NUMBER_WORDS)})\b)"
+_COUNT = rf"(?:{_NUMBER}|(?P<n>[{HAN_NUMERALS}])|(?P<n>{'|'.join(NUMBER_WORDS)})\b)"
 _BOLD = r"(?:\*\*)?+"
 _LABEL = rf"(?:{_STEP} ?#?{_COUNT}|第 ?{_COUNT} ?步|{_NUMBER} ?단계)"
 _AFTER_LABEL = rf"(?: ?{_BOLD} ?(?:[:：.．)、，,]|[-–—](?= |\*\*|$))|(?={_BOLD}$))"
 _KINDS = {
     "step": rf"{_LABEL}{_AFTER_LABEL}",
     "paren": rf"[(（\[]{_NUMBER}[)）\]][.:]?",
-    "dot": rf"{_NUMBER}{_BOLD} ?\\?[.．。、]\)?+(?!\d)",
+    "dot": rf"{_NUMBER}{_BOLD} ?\\?[.．。、।]\)?+(?!\d)",
     "close": rf"{_NUMBER}{_BOLD} ?[)）]",
     "colon": rf"{_NUMBER}{_BOLD} ?[:：](?!\d)",
     "dash": rf"{_NUMBER}{_BOLD} ?[-–—](?= \D|$)",
+    "pipe": rf"{_NUMBER}{_BOLD} ?[|｜]",
+    "hash": rf"\#{_NUMBER}{_BOLD}(?: ?[.．。、:：)）|｜-]| (?=\D))",
+    "ordinal": rf"第 ?{_COUNT} ?(?:个|個|项|項|点|點|条|條)?(?: ?[:：、.．，,)）]| )",
     "keycap": rf"{_NUMBER}\ufe0f?\u20e3",
 }
-_BEFORE = rf"(?:[-*•] (?={_BOLD}{_STEP}))?+(?:\#{{1,6}} ?)?+(?P<bold>\*\*)?+ ?"
+_BEFORE = rf"(?:[-*•] (?={_BOLD}{_STEP}))?+(?:\#{{1,6}}(?!\d) ?)?+(?P<bold>\*\*)?+ ?"
 _MARKERS = {
     kind: regex.compile(rf"{_BEFORE}{core}{_BOLD} ?", regex.IGNORECASE)
     for kind, core in _KINDS.items()
@@ -128,7 +128,7 @@ def _in_order(found: list[regex.Match[str]], number: int) -> list[tuple[int, int
 def _value(number: str) -> int:
     if number.isdecimal():
         return int(number)
-    return (_HAN.find(number) + 1) or (NUMBER_WORDS.index(number.lower()) + 1)
+    return (HAN_NUMERALS.find(number) + 1) or (NUMBER_WORDS.index(number.lower()) + 1)
 
 
 def clean_title(line: str, *, opened: bool = False) -> str:

@@ -37,6 +37,15 @@ _CONTROL = re.compile(r"<\|[a-z_]+\|>", re.IGNORECASE)
 _BARE_CHANNELS = re.compile(r"\A\s*analysis(?P<thoughts>.*?)assistantfinal", re.DOTALL)
 """The same channels, where a server left their marks out and their names in (gpt-oss)."""
 
+_OPENING = re.compile(
+    rf"\s*+(?:{'|'.join(f'({re.escape(opening)})' for opening, _ in MARKS)})", re.IGNORECASE
+)
+_CLOSINGS = {
+    number: re.compile(re.escape(closing), re.IGNORECASE)
+    for number, (_, closing) in enumerate(MARKS, start=1)
+}
+"""The closing mark for each group of `_OPENING`."""
+
 _ANY_MARK = re.compile("|".join(re.escape(mark) for pair in MARKS for mark in pair), re.IGNORECASE)
 
 
@@ -58,36 +67,25 @@ def split_thoughts(text: str) -> tuple[str, str]:
     if bare := _BARE_CHANNELS.match(text):
         return text[bare.end() :].lstrip(), bare["thoughts"].strip()
     thoughts: list[str] = []
-    rest = text
-    while (found := _opened(rest)) is not None:
-        thought, rest = found
-        thoughts.append(thought.strip())
-    if not thoughts and (closed := _closed(text)) is not None:
-        thought, rest = closed
-        thoughts.append(thought.strip())
-    return (rest.lstrip(), "\n".join(filter(None, thoughts))) if thoughts else (text, "")
+    place = 0
+    while opened := _OPENING.match(text, place):
+        closed = _CLOSINGS[opened.lastindex or 0].search(text, opened.end())
+        thoughts.append(text[opened.end() : closed.start() if closed else None].strip())
+        place = closed.end() if closed else len(text)
+    if not thoughts and (closed := _closed(text)):
+        thoughts.append(text[: closed.start()].strip())
+        place = closed.end()
+    return (text[place:].lstrip(), "\n".join(filter(None, thoughts))) if thoughts else (text, "")
 
 
-def _opened(text: str) -> tuple[str, str] | None:
-    """The thoughts that a text begins with, and what follows; None where it begins with none."""
-    start = text.lstrip()
-    lower = start.lower()
-    for opening, closing in MARKS:
-        if lower.startswith(opening.lower()):
-            end = lower.find(closing.lower(), len(opening))
-            if end < 0:
-                return start[len(opening) :], ""
-            return start[len(opening) : end], start[end + len(closing) :]
-    return None
-
-
-def _closed(text: str) -> tuple[str, str] | None:
-    """The thoughts before a closing mark that no opening one stands before, and what follows."""
-    lower = text.lower()
-    for opening, closing in MARKS:
-        end = lower.rfind(closing.lower())
-        if end >= 0 and opening.lower() not in lower[:end]:
-            return text[:end], text[end + len(closing) :]
+def _closed(text: str) -> re.Match[str] | None:
+    """The last closing mark of a kind whose opening mark does not stand before it."""
+    for number, (opening, _) in enumerate(MARKS, start=1):
+        last = None
+        for last in _CLOSINGS[number].finditer(text):  # noqa: B007 - the last one is wanted
+            pass
+        if last and not re.compile(re.escape(opening), re.IGNORECASE).search(text, 0, last.start()):
+            return last
     return None
 
 
