@@ -44,6 +44,7 @@ NOT_RUN = {
     "seedstep review take": "needs the labels that somebody gave",
     "seedstep agreement reviews/steps": "as above",
     "seedstep report reviews/steps": "as above",
+    "seedstep export runs/first --format alpaca --reviewed": "as above",
     "seedstep view": "serves until it is stopped",
     "seedstep steps superni": "needs the tasks of SUPER-NATURALINSTRUCTIONS",
     "seedstep tune --model hf:PATH --data natural-instructions:train --steps superni": "as above",

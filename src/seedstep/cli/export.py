@@ -8,6 +8,7 @@ import typer
 from seedstep.cli.options import names_of, option_of
 from seedstep.cli.terminal import console
 from seedstep.exports import EXPORT_FORMATS, export
+from seedstep.inputs.reviewed import without_rejected
 from seedstep.stages import BOOTSTRAP, open_run
 
 __all__ = ["command"]
@@ -34,10 +35,22 @@ def command(
     licence: Annotated[
         str, typer.Option("--license", help="Licence of a hub data set, such as cc-by-4.0.")
     ] = "",
+    reviewed: Annotated[
+        Path | None,
+        typer.Option(help="A review of the tasks: leave out what people rejected there."),
+    ] = None,
 ) -> None:
     """Write the finished tasks in a format that tuning tools read."""
     with open_run(run, BOOTSTRAP) as opened:
         target = out or run / "exports" / name
-        count = export(opened, name, target, end_of_text=end_of_text, licence=licence)
+        chosen = {"end_of_text": end_of_text, "licence": licence}
+        count = export(opened, name, target, reviewed=reviewed, **chosen)
+        kept = without_rejected(opened.tasks(), reviewed) if reviewed else None
     line = f"{count:,} {EXPORT_FORMATS[name].unit} in {target}"
     console.print(line, markup=False, soft_wrap=True)
+    if kept:
+        line = (
+            f"left out, as people rejected them: {kept.left_out_tasks:,} tasks, and "
+            f"{kept.left_out_instances:,} instances of others"
+        )
+        console.print(line, markup=False, soft_wrap=True)

@@ -29,6 +29,7 @@ from seedstep.encode import encode_pair
 from seedstep.errors import InputError, MissingExtraError, RunError, unknown_name
 from seedstep.exports.hub import data_card, require_licence
 from seedstep.exports.rows import ExportRow
+from seedstep.inputs.reviewed import without_rejected
 from seedstep.runs import BootstrapRun
 
 __all__ = [
@@ -96,16 +97,18 @@ def export(
     *,
     end_of_text: str = "",
     licence: str = "",
+    reviewed: str | Path | None = None,
 ) -> int:
     """Write a run's finished tasks to the directory `out` and return the number of records.
 
     `format` is one of your own, or the name of one of `EXPORT_FORMATS`. `end_of_text` ends each
     completion of `prompt-completion`. Most tuning tools add their model's own; the paper's was
     `<|endoftext|>`. `licence` is that under which `hub` is published, which only its maker can
-    choose.
+    choose. What people rejected in the review `reviewed` is left out.
 
     Raises:
-        InputError: there is no such format, or `hub` without a licence.
+        InputError: there is no such format, or `hub` without a licence, or the review is of
+            something else.
         RunError: there is nothing to export, or `out` holds something else or can't be written.
         MissingExtraError: Parquet needs pyarrow.
     """
@@ -118,6 +121,10 @@ def export(
             raise RunError(
                 f"{run.path} has no finished tasks yet", "let `seedstep bootstrap` make some"
             )
+        if reviewed is not None:
+            tasks = without_rejected(tasks, Path(reviewed)).tasks
+            if not tasks:
+                raise RunError(f"people rejected all of {run.path}", "leave the review out")
         source = ExportSource(run, tasks, end_of_text, licence)
         with whole_folder(Path(out), EXPORT_MARKER, {"format": chosen.name}) as folder:
             return chosen.write(source, folder)
