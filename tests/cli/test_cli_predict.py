@@ -232,7 +232,7 @@ class TestCheckpoints:
         (tmp_path / "tuned" / "tune.yaml").write_text(yaml.safe_dump(flatten(settings)))
         flags = ("--model", name, "--tasks", tasks, "--max-new-tokens", 2)
         done = seedstep("predict", "--out", tmp_path / "run", *flags, "--name", "own")
-        assert f"the encoding is the one of {tmp_path / 'tuned' / 'tune.yaml'}" in done.words
+        assert f"the encoding is steps, the one of {tmp_path / 'tuned' / 'tune.yaml'}" in done.words
         named = (*flags, "--name", "named", "--encoding", "definition")
         assert "the encoding is" not in seedstep("predict", "--out", tmp_path / "run", *named).out
         with Run.read(PREDICT, tmp_path / "run") as run:
@@ -245,6 +245,24 @@ class TestCheckpoints:
             "setting 'encoding'"
             in seedstep("predict", "--out", tmp_path / "run", *flags, "--name", "bad").error
         )
+
+    def test_take_the_encoding_of_their_data_and_ask_where_there_are_several(
+        self, tmp_path: Path
+    ) -> None:
+        tasks = write_word_tasks(tmp_path / "ni", 1, 2)
+        name = save_model("Llama", tmp_path / "tuned" / "model")
+        file = tmp_path / "tuned" / "tune.yaml"
+        flags = ("--model", name, "--tasks", tasks, "--max-new-tokens", 2)
+        file.write_text("data: [grown@self-instruct]")
+        done = seedstep("predict", "--out", tmp_path / "run", *flags, "--name", "own")
+        assert "the encoding is self-instruct" in done.words
+        with Run.read(PREDICT, tmp_path / "run") as run:
+            assert run.records.settings_of("own").encoding.layout == "self-instruct"
+        file.write_text("data: [grown@self-instruct, ni:train]")
+        asked = seedstep("predict", "--out", tmp_path / "other", *flags)
+        assert asked.code == 1
+        assert "self-instruct, tk-instruct" in asked.error
+        assert "--encoding" in asked.error
 
     def test_where_a_prefix_is_not_shared_it_is_said(self, tmp_path: Path) -> None:
         tasks = write_word_tasks(tmp_path / "ni", 1, 2)

@@ -19,6 +19,7 @@ from seedstep.tune import Mixture, SourcePart, TuneSettings, TuneSource, mix, us
 
 __all__ = [
     "TuningInputs",
+    "encodings_of",
     "gather",
 ]
 
@@ -81,6 +82,16 @@ def _load(
     part = SourcePart(source, from_files.tasks, _encoding(settings, source))
     part, faults = usable(part, skip_bad=settings.used.skip_bad)
     return part, [*(problem.what for problem in from_files.problems), *faults]
+
+
+def encodings_of(settings: TuneSettings) -> dict[str, Encoding]:
+    """The encodings of a tuning's sources by name, each once, in the order of the sources."""
+    if not settings.data:
+        return {settings.encoding.name: settings.encoding.make()}
+    return {
+        source.encoding or settings.encoding.name: _encoding(settings, source)
+        for source in settings.data
+    }
 
 
 def _encoding(settings: TuneSettings, source: TuneSource) -> Encoding:

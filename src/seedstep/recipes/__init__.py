@@ -26,7 +26,7 @@ from seedstep.recipes.novelty import (
 from seedstep.recipes.predictions import (
     PredictProgress,
     PredictWatch,
-    encoding_beside,
+    encodings_beside,
     predict,
     predict_async,
 )
@@ -69,7 +69,7 @@ __all__ = [
     "TuneResult",
     "TuningWatch",
     "agreement",
-    "encoding_beside",
+    "encodings_beside",
     "evaluate_systems",
     "filter_file",
     "import_instructions",

@@ -21,6 +21,7 @@ from seedstep.encode import Encoding
 from seedstep.errors import BudgetReached, InputError
 from seedstep.infer import Answer, answer_tasks
 from seedstep.infer.settings import SystemSettings
+from seedstep.inputs.tuning import encodings_of
 from seedstep.llm import EngineStats, ModelRef
 from seedstep.recipes.tasks import Watcher, ticking
 from seedstep.runs import TUNE_CONFIG, ChosenSystem, PredictionsRun, Run, stored_settings
@@ -32,7 +33,7 @@ from seedstep.tune import TuneSettings
 __all__ = [
     "PredictProgress",
     "PredictWatch",
-    "encoding_beside",
+    "encodings_beside",
     "predict",
     "predict_async",
     "split_settings",
@@ -188,16 +189,23 @@ def _defaults(asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """What a checkpoint knows of itself, and what to tell of it: its encoding, and that it learned
     to end its answers.
     """
-    beside = encoding_beside(asked["model"]) if "model" in asked else None
+    beside = encodings_beside(asked["model"]) if "model" in asked else None
     if beside is None:
         return {}, []
-    path, encoding = beside
-    notes = [] if asked.get("encoding") else [f"the encoding is the one of {path}"]
+    path, encodings = beside
+    if asked.get("encoding"):
+        encoding, notes = next(iter(encodings.values())), []
+    elif len(encodings) > 1:
+        what = f"{asked['model']} was tuned on prompts of several encodings: {', '.join(encodings)}"
+        raise InputError(what, "say with --encoding which of them to predict with")
+    else:
+        ((name, encoding),) = encodings.items()
+        notes = [f"the encoding is {name}, the one of {path}"]
     return {"encoding": asdict(encoding), "stop": ()}, notes
 
 
-def encoding_beside(model: str) -> tuple[Path, Encoding] | None:
-    """The encoding that a checkpoint was tuned on, and the file beside it that says so.
+def encodings_beside(model: str) -> tuple[Path, dict[str, Encoding]] | None:
+    """The encodings that a checkpoint's data had in its tuning, by name, and the file that says so.
 
     Raises:
         InputError: there is such a file, and it can't be read.
@@ -210,7 +218,7 @@ def encoding_beside(model: str) -> tuple[Path, Encoding] | None:
     stored = stored_settings(path.parent)
     if not stored:
         return None
-    return path, make_settings(TuneSettings, stored, str(path)).encoding.make()
+    return path, encodings_of(make_settings(TuneSettings, stored, str(path)))
 
 
 async def _work(
