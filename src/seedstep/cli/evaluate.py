@@ -8,6 +8,7 @@ import typer
 from seedstep.cli.options import COMMAND_LINE, Asked, with_settings
 from seedstep.cli.scoring import OutFile, print_left_out, print_table, write_or_print
 from seedstep.cli.terminal import console
+from seedstep.evaluate import METRICS
 from seedstep.evaluate.settings import ScoringSettings
 from seedstep.evaluate.tables import (
     CellTable,
@@ -36,7 +37,7 @@ def command(
     ] = "table",
     out: OutFile = None,
 ) -> None:
-    """Score predictions: ROUGE-L, ROUGE-1, exact match, with 95% intervals over tasks."""
+    """Score predictions, with 95% intervals over tasks."""  # below it names the metrics
     settings = make_settings(ScoringSettings, asked, COMMAND_LINE)
     grouping = None if by == "overall" else by
     done = evaluate_systems(
@@ -50,6 +51,12 @@ def command(
         _print(done)
         return
     write_or_print(_text(done, form), out)
+
+
+command.__doc__ = (
+    f"Score predictions: {', '.join(metric.title for metric in METRICS)}, "
+    "with 95% intervals over tasks."
+)
 
 
 def _tables(done: Evaluation) -> Iterator[CellTable]:

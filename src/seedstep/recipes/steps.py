@@ -27,7 +27,9 @@ from seedstep.stages import EXAMPLES, STEPS
 from seedstep.stages.examples import instructions_of, load_examples_tasks
 from seedstep.stages.steps import load_steps_tasks
 from seedstep.steps import (
+    CHECKS,
     FAILURES,
+    Check,
     ExampleSet,
     ExamplesSettings,
     StepsSettings,
@@ -57,17 +59,25 @@ __all__ = [
 
 
 def write_instructions(
-    out: str | Path, *, watch: TaskWatch | None = None, same_model: bool = False, **settings: Any
+    out: str | Path,
+    *,
+    checks: Mapping[str, Check] = CHECKS,
+    watch: TaskWatch | None = None,
+    same_model: bool = False,
+    **settings: Any,
 ) -> StepsRun:
     """Make a run, or go on with one, and return it opened for reading.
 
-    `settings` are those of `seedstep.StepsSettings`. A run that was killed goes on when the same
-    call is made again; nothing that came back is asked for twice.
+    `settings` are those of `seedstep.StepsSettings`. `checks` are made in their order. A run that
+    was killed goes on when the same call is made again; nothing that came back is asked for twice.
 
     Raises:
         SeedstepError: with what is wrong and what to do.
     """
-    asyncio.run(write_instructions_async(Path(out), settings, watch, same_model=same_model))
+    work = write_instructions_async(
+        Path(out), settings, watch, same_model=same_model, checks=checks
+    )
+    asyncio.run(work)
     return Run.read(STEPS, Path(out))
 
 
@@ -77,6 +87,7 @@ async def write_instructions_async(
     watch: TaskWatch | None = None,
     *,
     same_model: bool = False,
+    checks: Mapping[str, Check] = CHECKS,
 ) -> TaskProgress:
     """As `write_instructions`, inside a running event loop; returns how far it came."""
     with Run.start(STEPS, out, asked, same_model=same_model) as run:
@@ -86,7 +97,7 @@ async def write_instructions_async(
         ) -> AsyncGenerator[WrittenSteps]:
             async with (
                 _judge(run, spent) as judge,
-                aclosing(write_steps(run.settings, tasks, engine, judge)) as results,
+                aclosing(write_steps(run.settings, tasks, engine, judge, checks)) as results,
             ):
                 async for written in results:
                     yield written

@@ -18,7 +18,7 @@ Example::
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from types import MappingProxyType
@@ -97,8 +97,10 @@ class Check:
     fault: str
 
 
-def check(parsed: ParsedSteps, task: TaskText) -> tuple[Finding, ...]:
-    """Return all faults that are found, in the order of `CHECKS`.
+def check(
+    parsed: ParsedSteps, task: TaskText, checks: Mapping[str, Check] | None = None
+) -> tuple[Finding, ...]:
+    """Return all faults that are found, in the order of the `checks`, or of `CHECKS`.
 
     A text that is no list of steps has that fault only. Of a very long text, the first 20,000
     characters are checked.
@@ -107,7 +109,7 @@ def check(parsed: ParsedSteps, task: TaskText) -> tuple[Finding, ...]:
         clip(task.definition), tuple((clip(text), clip(output)) for text, output in task.examples)
     )
     findings = []
-    for name, known_check in CHECKS.items():
+    for name, known_check in (CHECKS if checks is None else checks).items():
         if detail := known_check.find(parsed, task):
             findings.append(Finding(name, detail))
         if name == "no_steps" and detail:
@@ -115,9 +117,9 @@ def check(parsed: ParsedSteps, task: TaskText) -> tuple[Finding, ...]:
     return tuple(findings)
 
 
-def repair_request(finding: Finding) -> str:
+def repair_request(finding: Finding, checks: Mapping[str, Check] | None = None) -> str:
     """Return one or two sentences that tell a model about a fault."""
-    return CHECKS[finding.name].fault.replace("{}", finding.detail)
+    return (CHECKS if checks is None else checks)[finding.name].fault.replace("{}", finding.detail)
 
 
 def _no_steps(parsed: ParsedSteps, task: TaskText) -> str:

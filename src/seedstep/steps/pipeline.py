@@ -12,14 +12,14 @@ Example::
 """
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, islice
 
 from seedstep.data import Example, Task
 from seedstep.llm import Engine, Message, Preview, Request, Spent, tokens_of
 from seedstep.llm.order import AHEAD, in_order
-from seedstep.steps.check import Finding, TaskText, check, repair_request
+from seedstep.steps.check import CHECKS, Check, Finding, TaskText, check, repair_request
 from seedstep.steps.conversation import (
     TURNS,
     Conversation,
@@ -46,10 +46,11 @@ def write_steps(
     tasks: Iterable[Task],
     engine: Engine,
     judge_engine: Engine | None = None,
+    checks: Mapping[str, Check] = CHECKS,
 ) -> AsyncGenerator[WrittenSteps]:
     """Yield the result of each of the first `settings.limit` tasks, in their order.
 
-    With a `judge_engine`, the instructions are also judged.
+    What the `checks` find is repaired. With a `judge_engine`, the instructions are also judged.
 
     Raises:
         ModelError: the model can't be asked.
@@ -57,14 +58,19 @@ def write_steps(
         BudgetReached: the budget is spent. All tasks before the first incomplete one were yielded.
     """
     items = (
-        _write(settings, task, engine, judge_engine, place)
+        _write(settings, task, engine, judge_engine, place, checks)
         for place, task in enumerate(islice(tasks, settings.limit))
     )
     return in_order(items, AHEAD * settings.model.in_flight)
 
 
 async def _write(
-    settings: StepsSettings, task: Task, engine: Engine, judge_engine: Engine | None, place: int
+    settings: StepsSettings,
+    task: Task,
+    engine: Engine,
+    judge_engine: Engine | None,
+    place: int,
+    checks: Mapping[str, Check],
 ) -> WrittenSteps:
     talk = make_talk(settings, task, engine, place)
     text = TaskText.of(task)
@@ -72,10 +78,11 @@ async def _write(
     versions: list[_Version] = []
     while not last.failure:
         parsed = talk.read(last)
-        versions.append(_Version(len(talk.turns) - 1, parsed, check(parsed, text)))
+        versions.append(_Version(len(talk.turns) - 1, parsed, check(parsed, text, checks)))
         if versions[-1].is_good or len(versions) > settings.repairs:
             break
-        last = await talk.repair([repair_request(finding) for finding in versions[-1].findings])
+        faults = [repair_request(finding, checks) for finding in versions[-1].findings]
+        last = await talk.repair(faults)
     written = _written(task, talk, versions, last)
     if judge_engine is None or written.failure:
         return written

@@ -1,0 +1,325 @@
+"""One of each added from outside the package: what comes of it is found wherever results are."""
+
+import json
+import re
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+import typer
+
+from seedstep import Instance, Task, export, open_run, predict, self_instruct, write_instructions
+from seedstep.bootstrap import (
+    FILTERS,
+    CandidateReply,
+    Filter,
+    InstanceFilter,
+    InstructionFilter,
+    RawInstance,
+)
+from seedstep.bootstrap.filters import check_filters, sift_instances
+from seedstep.cli import app
+from seedstep.data import Example
+from seedstep.encode import (
+    LAYOUTS,
+    Elements,
+    Encoding,
+    Layout,
+    Pair,
+    add_layout,
+    encode_task,
+    make_encoding,
+)
+from seedstep.errors import InputError, RunMismatchError
+from seedstep.evaluate import METRICS, Metric, Prediction, Reference, ScoredPair, score
+from seedstep.evaluate.compare import compare_with_first, evaluated
+from seedstep.evaluate.tables import (
+    comparison_table,
+    comparisons_json,
+    group_table,
+    overall_table,
+    scores_csv,
+    scores_json,
+)
+from seedstep.exports import ExportFormat, ExportSource, write_lines
+from seedstep.infer.settings import make_system_settings
+from seedstep.recipes import evaluate_systems
+from seedstep.report import (
+    SECTIONS,
+    Paragraph,
+    ReportContext,
+    ReportSection,
+    Section,
+    write_report,
+)
+from seedstep.runs import Run
+from seedstep.stages import BOOTSTRAP
+from seedstep.steps import CHECKS, Check, ParsedSteps, TaskText
+from support.command_line import seedstep
+from support.growing import asked_of
+from support.predicting import asked_of as predict_asked_of
+from support.predicting import word_model, write_word_tasks
+from support.scripted_server import ScriptedServer
+from support.step_server import STEPS, chat, numbered
+
+EVEN = InstructionFilter(
+    "even", "an even number of letters", lambda text: len(text) % 2 == 0 and f"{len(text)} letters"
+)
+SECOND = InstanceFilter(
+    "second", "a second answer", lambda reply, place: output_of(reply, place) == "answer 1"
+)
+
+
+def output_of(reply: CandidateReply, place: int) -> str:
+    return reply.instances[place].output
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bootstrap with two filters of our own."""
+    path = tmp_path_factory.mktemp("extending") / "run"
+    with ScriptedServer() as server:
+        asked = asked_of(server, tasks=4, window=2)
+        self_instruct(path, filters=[*FILTERS, EVEN, SECOND], **asked).close()
+    return path
+
+
+class TestAFilter:
+    def test_what_it_rejects_is_told_with_its_meaning(self, grown: Path) -> None:
+        with open_run(grown, BOOTSTRAP) as run:
+            counts = {**run.status().rejected, **run.status().bad_instances}
+            assert all(len(task.definition) % 2 for task in run.tasks())
+            outputs = {one.output for task in run.tasks() for one in task.instances}
+        assert "answer 0" in outputs
+        assert "answer 1" not in outputs
+        status = seedstep("status", grown).lines
+        for mine in (EVEN, SECOND):
+            (row,) = (line for line in status if f" {mine.name} " in line)
+            assert row.split()[2] == str(counts[mine.name])
+            assert row.endswith(mine.meaning)
+        rejected = seedstep("show", grown, "--rejected").lines
+        name = next(line.split()[0] for line in rejected if " even: " in line)
+        assert re.search(r"rejected: even \(\d+ letters\)", seedstep("show", grown, name).out)
+
+    def test_the_run_goes_on_with_it_only(self, grown: Path) -> None:
+        with ScriptedServer() as server, pytest.raises(RunMismatchError, match="filters"):
+            self_instruct(grown, **asked_of(server, tasks=4))
+
+    def test_it_comes_in_its_place(self) -> None:
+        reply = CandidateReply("Sort them.", (RawInstance("b a", "a b"), RawInstance("b", "")))
+        mine = InstanceFilter("mine", "anything", lambda reply, place: True)
+        for filters, reasons in (
+            ([mine, *FILTERS], ["mine", "mine"]),
+            ([*FILTERS, mine], ["mine", "empty_output"]),
+        ):
+            rejected = sift_instances(reply, filters).rejected
+            assert [one.reason for one in rejected] == reasons
+
+    @pytest.mark.parametrize("name", ["too_short", "not_novel"])
+    def test_a_name_stands_for_one_reason(self, name: str) -> None:
+        twice: list[Filter] = [*FILTERS, InstructionFilter(name, "", lambda text: None)]
+        with pytest.raises(InputError, match=f"'{name}' stands for two reasons"):
+            check_filters(twice)
+
+
+def same_start(pair: ScoredPair) -> float:
+    return float(pair.prediction.text[:1] == pair.reference.text[:1])
+
+
+START = Metric("start", "same start", "1 where both begin alike", same_start, ("Naming",))
+
+
+REFERENCES = {
+    f"{task}-{n}": Reference(task, category, ("Ant", "bee"))
+    for task, category in (("t1", "Naming"), ("t2", "Sorting"))
+    for n in range(2)
+}
+
+
+class TestAMetric:
+    def systems(self, metrics: Sequence[Metric]) -> list[Any]:
+        return [
+            evaluated(
+                name,
+                score(
+                    [Prediction("", key, text) for key in REFERENCES],
+                    REFERENCES,
+                    metrics=metrics,
+                ),
+                "category",
+            )
+            for name, text in (("ours", "Apple"), ("theirs", "cat"))
+        ]
+
+    def test_tables_figures_and_files_have_it(self) -> None:
+        systems = self.systems([*METRICS, START])
+        head, rows = overall_table(systems)
+        assert [row[head.index("same start")] for row in rows] == ["100.0", "0.0"]
+        groups = group_table(systems)
+        assert groups
+        assert [row[1] for row in groups.rows] == ["same start", "ROUGE-L"]
+        assert json.loads(scores_json(systems))[0]["overall"]["start"]["value"] == 100.0
+        assert ",start,100.0," in scores_csv(systems)
+        pairings = compare_with_first(systems)
+        assert [row[1] for row in comparison_table(pairings[0]).rows][:3] == [
+            "ROUGE-L",
+            "exact match",
+            "same start",
+        ]
+        comparison = json.loads(comparisons_json(pairings))[0]["comparison"]
+        assert comparison["start"]["difference"]["value"] == 100.0
+        assert comparison["start"]["metric"] == "start"
+
+    def test_it_may_stand_alone(self) -> None:
+        (pairing,) = compare_with_first(self.systems([START]))
+        assert pairing.comparison.mcnemar is None
+        assert pairing.comparison.overall.metric is START
+        assert pairing.comparison.categories["Sorting"].metric is START
+
+    def test_names_are_different(self) -> None:
+        with pytest.raises(InputError, match="two metrics are called 'start'"):
+            self.systems([START, START])
+        with pytest.raises(InputError, match="no metric"):
+            self.systems([])
+
+    def test_a_run_keeps_it_and_status_tells_it(self, tmp_path: Path) -> None:
+        tasks = write_word_tasks(tmp_path / "tasks")
+        with ScriptedServer(word_model()) as server:
+            predict(tmp_path / "run", **predict_asked_of(server, tasks)).close()
+        evaluate_systems([tmp_path / "run"], metrics=[*METRICS, START])
+        with closing(sqlite3.connect(tmp_path / "run" / "run.db")) as database:
+            kept = database.execute("SELECT value FROM scores WHERE metric = 'start'").fetchall()
+        assert kept == [(100.0,)]
+        status = seedstep("status", tmp_path / "run").out
+        assert "start" in status.split()
+
+
+def test_an_export_format(grown: Path, tmp_path: Path) -> None:
+    def write(source: ExportSource, folder: Path) -> int:
+        lines = ({"text": row.request, "end": source.end_of_text} for row in source.rows())
+        return write_lines(lines, folder / "train.jsonl")
+
+    mine = ExportFormat("texts", "the request alone", write)
+    with open_run(grown, BOOTSTRAP) as run:
+        count = export(run, mine, tmp_path / "out", end_of_text="</s>")
+        wanted = sum(len(task.instances) for task in run.tasks())
+        with pytest.raises(InputError, match="'texts'"):
+            export(run, "texts", tmp_path / "other")
+    lines = list(map(json.loads, (tmp_path / "out" / "train.jsonl").read_text().splitlines()))
+    assert 0 < count == len(lines) <= wanted
+    assert {line["end"] for line in lines} == {"</s>"}
+
+
+SORT = Task(
+    "sort",
+    "Sort the words.",
+    (Instance("b a", ("a b",)),),
+    positive_examples=(Example("d c", "c d"), Example("f e", "e f")),
+)
+
+
+def head(elements: Elements) -> str:
+    shown = "".join(f"Q: {one.input}\nA: {one.output}\n\n" for one in elements.positive)
+    return f"{elements.definition}\n\n{shown}"
+
+
+class TestALayout:
+    @pytest.fixture(autouse=True)
+    def qa(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A layout of our own, for one test."""
+        monkeypatch.setattr("seedstep.encode.layouts.LAYOUTS", dict(LAYOUTS))
+        add_layout(
+            Layout("qa", "questions", head, lambda text: f"Q: {text}\nA: ", stop_texts=("\nQ:",))
+        )
+
+    def test_prompts_are_written_in_it(self) -> None:
+        encoded = encode_task(SORT, SORT.instances[0], Encoding("qa", positive=1))
+        assert encoded.prompt == "Sort the words.\n\nQ: d c\nA: c d\n\nQ: b a\nA: "
+        assert encoded.target == "a b"
+        assert make_encoding("definition", {"layout": "qa"}) == Encoding("qa", positive=0)
+
+    def test_a_prediction_stops_as_it_says(self) -> None:
+        asked = {"model": "hf:somewhere", "encoding": {"layout": "qa", "positive": 0}}
+        assert make_system_settings(asked, "settings").stop_texts == ("\nQ:",)
+
+    def test_what_it_has_no_place_for_is_refused(self) -> None:
+        add_layout(Layout("whole", "", whole=lambda definition, text, out, key: Pair(text, out)))
+        assert encode_task(SORT, SORT.instances[0], Encoding("whole", positive=0)).prompt == "b a"
+        with pytest.raises(InputError, match="whole has no place for examples"):
+            encode_task(SORT, SORT.instances[0], Encoding("whole", positive=1))
+        with pytest.raises(InputError, match="qa has no fit fidelity"):
+            make_encoding("definition", {"layout": "qa", "fit": "fidelity"})
+
+    def test_what_can_t_be_a_layout_is_refused(self) -> None:
+        with pytest.raises(InputError, match="there is a layout 'qa' already"):
+            add_layout(Layout("qa", "", head, str))
+        with pytest.raises(InputError, match="'blind' shows no input"):
+            add_layout(Layout("blind", "", head))
+        with pytest.raises(InputError, match="can't have the fit fidelity"):
+            add_layout(Layout("cut", "", head, str, fits=("fidelity",)))
+
+
+def test_a_layout_that_is_not_there_is_told() -> None:
+    with pytest.raises(InputError, match="there is no layout 'qa'"):
+        make_encoding("definition", {"layout": "qa"})
+
+
+def test_a_section_of_the_report(grown: Path, tmp_path: Path) -> None:
+    def questions(runs: Sequence[Run[Any, Any, Any]], context: ReportContext) -> list[Section]:
+        return [Section("Questions", (Paragraph(f"{len(runs[0].tasks())} were read."),))]
+
+    mine = ReportSection("questions", "what is asked", questions, stages=("bootstrap",))
+    done = write_report([grown], tmp_path / "report", sections=[*SECTIONS, mine])
+    page = done.page.read_text()
+    assert "4 were read." in page
+    assert "Cost and speed" in page
+    others = write_report([grown], tmp_path / "alone", sections=[mine]).page.read_text()
+    assert "4 were read." in others
+    assert "Cost and speed" not in others
+    assert EVEN.meaning in page
+
+
+def test_a_check_of_instructions(tmp_path: Path) -> None:
+    def polite(parsed: ParsedSteps, task: TaskText) -> str:
+        return next((step for step in parsed.steps if "Please" in step), "")
+
+    tasks = write_word_tasks(tmp_path / "tasks", tasks=1)
+    asked: list[str] = []
+
+    def begging(number: int, body: dict[str, Any]) -> Any:
+        asked.append(body["messages"][-1]["content"])
+        begs = not any("A step begs" in text for text in asked)
+        return chat(numbered("Please read the word.", "Write it.") if begs else numbered(*STEPS))
+
+    with ScriptedServer(begging) as server:
+        run = write_instructions(
+            tmp_path / "run",
+            checks={**CHECKS, "polite": Check(polite, "A step begs: {}")},
+            **predict_asked_of(server, tasks, refine="none", repairs=1),
+        )
+    with run:
+        (entry,) = run.entries()
+    assert any("A step begs: Please read the word." in text for text in asked)
+    assert entry.result.repairs == 1
+    assert "Please" not in "".join(entry.result.steps)
+
+
+def test_a_command(grown: Path) -> None:
+    def longest(run: Annotated[Path, typer.Argument(help="The run's directory.")]) -> None:
+        """Print the longest instruction."""
+        with open_run(run, BOOTSTRAP) as opened:
+            typer.echo(max((task.definition for task in opened.tasks()), key=len))
+
+    before = list(app.registered_commands)
+    app.command("longest")(longest)
+    try:
+        done = seedstep("longest", grown)
+        helped = seedstep("--help").out
+    finally:
+        app.registered_commands[:] = before
+    with open_run(grown, BOOTSTRAP) as run:
+        assert done.out.strip() in {task.definition for task in run.tasks()}
+    assert "Print the longest instruction." in helped
