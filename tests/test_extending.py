@@ -45,7 +45,7 @@ from seedstep.evaluate.tables import (
     scores_json,
 )
 from seedstep.exports import ExportFormat, ExportSource, write_lines
-from seedstep.infer.settings import make_system_settings
+from seedstep.infer.settings import SystemSettings
 from seedstep.recipes import evaluate_systems
 from seedstep.report import (
     SECTIONS,
@@ -56,6 +56,7 @@ from seedstep.report import (
     write_report,
 )
 from seedstep.runs import Run
+from seedstep.settings import make_settings
 from seedstep.stages import BOOTSTRAP
 from seedstep.steps import CHECKS, Check, ParsedSteps, TaskText
 from support.command_line import seedstep
@@ -243,7 +244,7 @@ class TestALayout:
 
     def test_a_prediction_stops_as_it_says(self) -> None:
         asked = {"model": "hf:somewhere", "encoding": {"layout": "qa", "positive": 0}}
-        assert make_system_settings(asked, "settings").stop_texts == ("\nQ:",)
+        assert make_settings(SystemSettings, asked, "settings").stop_texts == ("\nQ:",)
 
     def test_what_it_has_no_place_for_is_refused(self) -> None:
         add_layout(Layout("whole", "", whole=lambda definition, text, out, key: Pair(text, out)))

@@ -32,11 +32,12 @@ class CommandEntry:
 
 
 class _Loaded(Mapping[str, Any]):
-    """The commands by name, imported at the first use."""
+    """The commands by name, imported at the first use, and then those that are there already."""
 
-    def __init__(self, entries: tuple[CommandEntry, ...]) -> None:
+    def __init__(self, entries: tuple[CommandEntry, ...], others: Mapping[str, Any]) -> None:
         self._entries = {entry.name: entry for entry in entries}
-        self._found: dict[str, Any] = {}
+        self._found: dict[str, Any] = dict(others)
+        self._names = list(dict.fromkeys((*self._entries, *others)))
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._found:
@@ -44,21 +45,21 @@ class _Loaded(Mapping[str, Any]):
         return self._found[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
+        return iter(self._names)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._names)
 
 
 class CommandTable(TyperGroup):
-    """A group whose commands are those of `entries`."""
+    """A group whose commands are those of `entries`, and those that are added to it."""
 
     entries: ClassVar[tuple[CommandEntry, ...]] = ()
 
     def __init__(self, **attributes: Any) -> None:
-        """Take the attributes of a group; it has no other commands."""
+        """Take the attributes of a group, with the commands that were added."""
         super().__init__(**attributes)
-        self.commands = _Loaded(self.entries)  # type: ignore[assignment]  # nothing is added
+        self.commands = _Loaded(self.entries, self.commands)  # type: ignore[assignment]
         _hide_types_of_flags(self)
 
 
