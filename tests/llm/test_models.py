@@ -20,7 +20,7 @@ from seedstep.llm import (
     resolve_base_url,
 )
 from seedstep.llm.endpoints import Opening
-from seedstep.llm.models import gguf_of, loaded_model
+from seedstep.llm.models import gguf_of, loaded_model, tuned_model
 from seedstep.settings import make_settings
 
 MODELS = {
@@ -61,6 +61,12 @@ def test_what_is_not_served_has_no_address(text: str) -> None:
 def test_what_transformers_cannot_load_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="Use local, gguf:PATH or hf:PATH_OR_ID"):
         loaded_model(text)
+
+
+@pytest.mark.parametrize("text", ["replay:f", "baseline:copy-input", "magic:x", "hf:"])
+def test_what_can_not_be_tuned_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="Use local, gguf:PATH, openai:NAME or hf:PATH_OR_ID"):
+        tuned_model(text)
 
 
 def test_only_gguf_files_are_gguf_files() -> None:

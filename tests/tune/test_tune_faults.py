@@ -185,7 +185,7 @@ def test_a_directory_that_holds_something_else(models: Path, tmp_path: Path) -> 
     data = write_tasks(tmp_path / "data.jsonl")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "notes.txt").touch()
-    assert "is not empty and not a tuning" in error_of(models, data, tmp_path / "out")
+    assert "is not empty and not a run" in error_of(models, data, tmp_path / "out")
 
 
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_model_that_is_not_there(tmp_path: Path) -> None:
     )
     assert "transformers can't load its tokenizer" in outcome.error
     outcome = seedstep("tune", "--model", "magic:x", "--data", data, "--out", tmp_path / "o")
-    assert "model 'magic:x' can't be loaded" in outcome.error
+    assert "model 'magic:x' can't be tuned" in outcome.error
 
 
 def test_a_model_that_can_be_no_gguf_is_not_tuned_for_it(models: Path, tmp_path: Path) -> None:

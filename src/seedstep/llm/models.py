@@ -43,6 +43,7 @@ __all__ = [
     "open_model",
     "resolve_base_url",
     "served_model",
+    "tuned_model",
 ]
 
 
@@ -317,6 +318,19 @@ def loaded_model(model: str | ModelRef) -> ModelRef:
     if ref is None or not ref.provider.is_loaded:
         forms = forms_of(lambda provider: provider.is_loaded)
         raise InputError(f"model '{model}' can't be loaded", f"use {either(forms)}")
+    return ref
+
+
+def tuned_model(model: str | ModelRef) -> ModelRef:
+    """The reference to a model that can be tuned.
+
+    Raises:
+        InputError: its provider is not known, or its models can't be tuned.
+    """
+    ref = model if isinstance(model, ModelRef) else _parsed(model)
+    if ref is None or not ref.provider.tuning:
+        forms = forms_of(lambda provider: provider.tuning)
+        raise InputError(f"model '{model}' can't be tuned", f"use {either(forms)}")
     return ref
 
 

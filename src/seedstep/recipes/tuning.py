@@ -23,6 +23,7 @@ from seedstep.llm.checkpoints import (
     load_model,
     load_tokenizer,
 )
+from seedstep.llm.models import tuned_model
 from seedstep.recipes.tuning_at_server import tune_at_server
 from seedstep.report.figures import plot_losses
 from seedstep.runs import Run, TuningFiles, stored_settings
@@ -146,7 +147,7 @@ def tune_model(
     rank, processes = rank_and_processes()
     watch = None if rank else watch
     resolved = make_settings(TuneSettings, _with_stored(path, settings), "settings")
-    if resolved.model.ref.provider.tuning == "job":
+    if tuned_model(resolved.model.name).provider.tuning == "job":
         gathered, job = tune_at_server(path, resolved, watch, dry_run=dry_run)
         return TuneResult(resolved, None, gathered.left_out, job=job)
     work = _prepared(resolved, processes)
