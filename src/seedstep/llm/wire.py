@@ -114,7 +114,7 @@ class Wire:
             body = read_body(data)
         except BodyError as error:
             raise self._unreadable(error, data) from None
-        tokens = _tokens(request, body)
+        tokens, estimated = _tokens(request, body)
         if body.reasoning_tokens or (body.thoughts and body.ending == "cut"):
             self._reasons = True
         if body.used_up_by_thinking:
@@ -137,7 +137,7 @@ class Wire:
             text,
             reason,
             *tokens,
-            estimated=not (body.prompt_tokens and body.completion_tokens),
+            estimated=estimated,
             seconds=round(seconds, 3),
             thoughts=storable(body.thoughts),
             reasoning_tokens=body.reasoning_tokens,
@@ -244,16 +244,18 @@ def _used_up(body: Body, tokens: tuple[int, int]) -> Refused:
     return Refused(THINKING, detail, 200, tokens)
 
 
-def _tokens(request: Request, body: Body) -> tuple[int, int]:
-    """Tokens of the prompt and of the reply: the server's count, else an estimate.
+def _tokens(request: Request, body: Body) -> tuple[tuple[int, int], bool]:
+    """Tokens of the prompt and of the reply, and whether one of both is an estimate.
 
-    A count of zero for a text that is not empty is no count.
+    They are the server's count. A count of zero for a text that is not empty is no count.
     """
     written = (body.text or "") + body.thoughts
-    return (
+    no_completion = body.completion_tokens is None or (body.completion_tokens == 0 and written)
+    tokens = (
         body.prompt_tokens or estimated_tokens(_prompt_text(request)),
-        body.completion_tokens or estimated_tokens(written),
+        estimated_tokens(written) if no_completion else body.completion_tokens or 0,
     )
+    return tokens, bool(not body.prompt_tokens or no_completion)
 
 
 def _prompt_text(request: Request) -> str:
