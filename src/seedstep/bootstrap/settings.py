@@ -123,6 +123,7 @@ class BootstrapSettings(AskingSettings):
         "number",
         "How a list of instructions is numbered that the model continues: number (1., as in the "
         "released code), or task (Task 1:, as Table 5 prints it).",
+        later=True,
     )
     extra_filters: bool = setting(
         True,
