@@ -3,7 +3,7 @@
 import json
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
@@ -229,12 +229,15 @@ def head(elements: Elements) -> str:
 
 class TestALayout:
     @pytest.fixture(autouse=True)
-    def qa(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def qa(self) -> Iterator[None]:
         """A layout of our own, for one test."""
-        monkeypatch.setattr("seedstep.encode.layouts.LAYOUTS", dict(LAYOUTS))
+        before = dict(LAYOUTS)
         add_layout(
             Layout("qa", "questions", head, lambda text: f"Q: {text}\nA: ", stop_texts=("\nQ:",))
         )
+        yield
+        for name in set(LAYOUTS) - set(before):
+            del LAYOUTS[name]
 
     def test_prompts_are_written_in_it(self) -> None:
         encoded = encode_task(SORT, SORT.instances[0], Encoding("qa", positive=1))
