@@ -274,15 +274,18 @@ def wrong_value(where: str, error: Exception) -> InputError:
     return InputError(f"{place}: {text[:1].lower() + text[1:]}", "correct the value")
 
 
-def flatten(settings: Any) -> dict[str, Any]:
-    """The values of a settings record by name, as a YAML or JSON file keeps them."""
-    whole = asdict(settings)
+def flatten(settings: Any, *, whole: bool = False) -> dict[str, Any]:
+    """The values of a settings record by name, as a YAML or JSON file keeps them.
+
+    Settings that came later and have their default are left out, unless all are wanted (`whole`).
+    """
+    nested = asdict(settings)
     flat = {}
     for name, found in table(type(settings)).items():
-        value: Any = whole
+        value: Any = nested
         for attribute in found.path:
             value = value[attribute]
-        if not (found.later and value == found.default):
+        if whole or not found.later or value != found.default:
             flat[name] = value
     return flat
 

@@ -33,7 +33,7 @@ def command(
 
 def _text() -> str:
     parts = ["# Settings of `seedstep bootstrap`. Flags on the command line override them.\n"]
-    defaults = flatten(BootstrapSettings())
+    defaults = flatten(BootstrapSettings(), whole=True)
     for name, found in table(BootstrapSettings).items():
         comment = textwrap.wrap(found.help, 78)
         value = yaml.safe_dump({name: defaults[name]})
