@@ -126,6 +126,16 @@ def test_commits_reach_the_disk(tmp_path: Path) -> None:
         assert found == 2, "FULL"
 
 
+def test_how_many_items_are_done(tmp_path: Path) -> None:
+    path = make(tmp_path / "review", [an_item(0), an_item(1)])
+    with Review.open(path, write=True) as review:
+        assert review.done("ann") == 0
+        review.take([row("a", answers=YES), row("b", answers=NO), row("c", "undo")])
+        assert review.done("ann") == 1
+        review.take([row("d", "undo"), row("e", "undo"), row("f", "skip")])
+        assert (review.done("ann"), review.done("bob")) == (0, 0)
+
+
 def test_one_server_at_a_time(tmp_path: Path) -> None:
     path = make(tmp_path / "review", [an_item(0)])
     with Review.open(path, write=True, alone=True):

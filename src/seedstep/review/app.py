@@ -183,8 +183,7 @@ async def _save(review: Review, request: Request) -> Response:
         return own[number - 1].item, own[number - 1].shown
 
     saved = await save_row(review, request, rater, find)
-    now = progress_of(review, rater)
-    return JSONResponse({"saved": saved, "done": now.done, "total": now.total})
+    return JSONResponse({"saved": saved, "done": review.done(rater), "total": len(own)})
 
 
 async def save_row(
