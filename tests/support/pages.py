@@ -52,7 +52,7 @@ NOT_RUN = {
 """How the commands in `sh` begin, and why they are not run."""
 
 BASH = "trap 'echo \"line $LINENO: $BASH_COMMAND: exit status $?\" >&2' ERR; "
-SECONDS = 240
+SECONDS = 480
 
 
 @dataclass(frozen=True, slots=True)
