@@ -33,7 +33,7 @@ from seedstep.data import require_seeds, seed_tasks
 from seedstep.errors import InputError
 from seedstep.llm import resolve_base_url
 from seedstep.llm.settings import require_price
-from seedstep.recipes import BootstrapProgress, BootstrapWatch, self_instruct_async
+from seedstep.recipes import BootstrapProgress, BootstrapWatch, work_on_bootstrap
 from seedstep.runs import BootstrapRun
 from seedstep.settings import make_settings
 from seedstep.stages import BOOTSTRAP, open_run, tell_status
@@ -221,7 +221,7 @@ def _print_summary(run: BootstrapRun, progress: BootstrapProgress) -> None:
 
 async def _run(out: Path, asked: dict[str, Any], *, same_model: bool) -> BootstrapProgress:
     with watcher(out) as watch:
-        return await self_instruct_async(out, asked, watch, same_model=same_model)
+        return await work_on_bootstrap(out, asked, watch, same_model=same_model)
 
 
 def _print_preview(settings: BootstrapSettings) -> None:

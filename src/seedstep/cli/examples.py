@@ -8,7 +8,7 @@ import typer
 from seedstep.cli.options import COMMAND_LINE, Asked, Out, SameModel, required, with_settings
 from seedstep.cli.progress import end_tasks, run_tasks
 from seedstep.cli.terminal import DryRun, print_blocks, print_estimate, print_requests
-from seedstep.recipes import make_examples_async, preview_made_examples
+from seedstep.recipes import preview_made_examples, work_on_examples
 from seedstep.settings import make_settings
 from seedstep.stages import EXAMPLES, open_run, tell_list, tell_one, tell_status
 from seedstep.steps import ExamplesSettings
@@ -39,7 +39,7 @@ def generate(
         return
     out = required(out)
     again = f"seedstep examples --out {out}"
-    progress = run_tasks(make_examples_async, out, asked, same_model=same_model, again=again)
+    progress = run_tasks(work_on_examples, out, asked, same_model=same_model, again=again)
     with open_run(out, EXAMPLES) as run:
         print_blocks(tell_status(run))
     end_tasks(again, f"seedstep examples show {out} TASK", progress)

@@ -15,7 +15,7 @@ from seedstep.cli.terminal import console, duration, plain, print_blocks
 from seedstep.data import TaskChoice
 from seedstep.infer.predict import Answer
 from seedstep.infer.settings import SystemSettings
-from seedstep.recipes import PredictProgress, PredictWatch, predict_async
+from seedstep.recipes import PredictProgress, PredictWatch, work_on_predictions
 from seedstep.recipes.predictions import split_settings
 from seedstep.stages import PREDICT, open_run
 from seedstep.stages.predict import system_blocks
@@ -114,4 +114,4 @@ async def _predict(
     out: Path, asked: dict[str, Any], name: str | None, *, same_model: bool
 ) -> PredictProgress:
     with predict_watching(out) as watch:
-        return await predict_async(out, asked, name, watch, same_model=same_model)
+        return await work_on_predictions(out, asked, name, watch, same_model=same_model)

@@ -30,7 +30,7 @@ from seedstep.recipes import (
     import_instructions,
     preview_instructions,
     take_superni,
-    write_instructions_async,
+    work_on_instructions,
 )
 from seedstep.settings import make_settings
 from seedstep.stages import STEPS, open_run, tell_list, tell_one, tell_status
@@ -86,7 +86,7 @@ def write(
         return
     out = required(out)
     again = f"seedstep steps --out {out}"
-    progress = run_tasks(write_instructions_async, out, asked, same_model=same_model, again=again)
+    progress = run_tasks(work_on_instructions, out, asked, same_model=same_model, again=again)
     with open_run(out, STEPS) as run:
         print_blocks(tell_status(run))
     end_tasks(again, f"seedstep steps show {out} TASK", progress)

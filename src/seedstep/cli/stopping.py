@@ -2,7 +2,7 @@
 
 Example::
 
-    progress = run_to_the_end(self_instruct_async(out, asked), f"seedstep bootstrap --out {out}")
+    progress = run_to_the_end(work_on_bootstrap(out, asked), f"seedstep bootstrap --out {out}")
 """
 
 import asyncio

@@ -7,6 +7,7 @@ from seedstep.recipes.evaluation import (
     evaluate_systems,
     judge,
     judge_async,
+    work_on_verdicts,
 )
 from seedstep.recipes.experiment import (
     Experiment,
@@ -29,12 +30,14 @@ from seedstep.recipes.predictions import (
     encodings_beside,
     predict,
     predict_async,
+    work_on_predictions,
 )
 from seedstep.recipes.self_instruct import (
     BootstrapProgress,
     BootstrapWatch,
     self_instruct,
     self_instruct_async,
+    work_on_bootstrap,
 )
 from seedstep.recipes.steps import (
     import_instructions,
@@ -43,6 +46,8 @@ from seedstep.recipes.steps import (
     preview_instructions,
     preview_made_examples,
     take_superni,
+    work_on_examples,
+    work_on_instructions,
     write_instructions,
     write_instructions_async,
 )
@@ -87,6 +92,11 @@ __all__ = [
     "self_instruct_async",
     "take_superni",
     "tune_model",
+    "work_on_bootstrap",
+    "work_on_examples",
+    "work_on_instructions",
+    "work_on_predictions",
+    "work_on_verdicts",
     "write_instructions",
     "write_instructions_async",
 ]

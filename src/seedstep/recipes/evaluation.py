@@ -10,12 +10,11 @@ Example::
     one.overall.of("rouge_l").value
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from seedstep.data import Task, TaskChoice
 from seedstep.errors import InputError, RunError
@@ -28,7 +27,8 @@ from seedstep.evaluate.metrics import load_tokenizer
 from seedstep.inputs import distinct_names, read_systems
 from seedstep.inputs.labels import LabelScale, RaterLabels, read_raters
 from seedstep.llm import Engine, Spent
-from seedstep.recipes.tasks import TaskProgress, TaskWatch, work_on_tasks
+from seedstep.recipes.keywords import JudgeKeywords
+from seedstep.recipes.tasks import TaskProgress, TaskWatch, finish, work_on_tasks
 from seedstep.runs import JudgeRun, Run, keep_scores
 from seedstep.stages import JUDGE
 
@@ -40,6 +40,7 @@ __all__ = [
     "evaluate_systems",
     "judge",
     "judge_async",
+    "work_on_verdicts",
 ]
 
 
@@ -86,27 +87,47 @@ def evaluate_systems(
 
 
 def judge(
-    out: str | Path, *, watch: TaskWatch | None = None, same_model: bool = False, **settings: Any
+    out: str | Path,
+    *,
+    watch: TaskWatch | None = None,
+    same_model: bool = False,
+    **settings: Unpack[JudgeKeywords],
 ) -> JudgeRun:
     """Make a run, or go on with one, and return it opened for reading.
 
     `settings` are those of `seedstep.evaluate.judge.JudgeSettings`.
 
     Raises:
-        SeedstepError: with what is wrong and what to do.
+        InputError: a setting is not known or does not fit, or what it names can't be read.
+        MissingExtraError: the model needs a package that is not installed.
+        ModelError: the model can't be asked: it can't be reached, or it denies the key.
+        RunError: another process works on the run (`RunBusyError`), it was begun with other
+            settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    asyncio.run(judge_async(Path(out), settings, watch, same_model=same_model))
+    finish(work_on_verdicts(Path(out), settings, watch, same_model=same_model))
     return Run.read(JUDGE, Path(out))
 
 
 async def judge_async(
+    out: str | Path,
+    *,
+    watch: TaskWatch | None = None,
+    same_model: bool = False,
+    **settings: Unpack[JudgeKeywords],
+) -> JudgeRun:
+    """As `judge`, awaited in a running event loop."""
+    await work_on_verdicts(Path(out), settings, watch, same_model=same_model)
+    return Run.read(JUDGE, Path(out))
+
+
+async def work_on_verdicts(
     out: Path,
     asked: Mapping[str, Any],
     watch: TaskWatch | None = None,
     *,
     same_model: bool = False,
 ) -> TaskProgress:
-    """As `judge`, inside a running event loop; returns how far it came."""
+    """Do the work of `judge`; return how far it came."""
     with Run.start(JUDGE, out, asked, same_model=same_model) as run:
         answers = run.inputs().answers
 

@@ -8,13 +8,12 @@ Example::
         scores = score(run.predictions("local"), run.records.references())
 """
 
-import asyncio
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from seedstep.data import Problem, TaskChoice
 from seedstep.encode import Encoding
@@ -23,7 +22,8 @@ from seedstep.infer import Answer, answer_tasks
 from seedstep.infer.settings import SystemSettings
 from seedstep.inputs.tuning import encodings_of
 from seedstep.llm import EngineStats, ModelRef
-from seedstep.recipes.tasks import Watcher, ticking
+from seedstep.recipes.keywords import PredictKeywords
+from seedstep.recipes.tasks import Watcher, finish, ticking
 from seedstep.runs import TUNE_CONFIG, ChosenSystem, PredictionsRun, Run, stored_settings
 from seedstep.settings import make_settings, table
 from seedstep.stages import PREDICT
@@ -37,6 +37,7 @@ __all__ = [
     "predict",
     "predict_async",
     "split_settings",
+    "work_on_predictions",
 ]
 
 
@@ -105,7 +106,7 @@ def predict(
     name: str | None = None,
     watch: PredictWatch | None = None,
     same_model: bool = False,
-    **settings: Any,
+    **settings: Unpack[PredictKeywords],
 ) -> PredictionsRun:
     """Predict with a system, or go on with it, and return the run opened for reading.
 
@@ -114,13 +115,30 @@ def predict(
     was killed goes on when the same call is made again; nothing that came back is asked for twice.
 
     Raises:
-        SeedstepError: with what is wrong and what to do.
+        InputError: a setting is not known or does not fit, or what it names can't be read.
+        MissingExtraError: the model needs a package that is not installed.
+        ModelError: the model can't be asked: it can't be reached, or it denies the key.
+        RunError: another process works on the run (`RunBusyError`), it was begun with other
+            settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    asyncio.run(predict_async(Path(out), settings, name, watch, same_model=same_model))
+    finish(work_on_predictions(Path(out), settings, name, watch, same_model=same_model))
     return Run.read(PREDICT, Path(out))
 
 
 async def predict_async(
+    out: str | Path,
+    *,
+    name: str | None = None,
+    watch: PredictWatch | None = None,
+    same_model: bool = False,
+    **settings: Unpack[PredictKeywords],
+) -> PredictionsRun:
+    """As `predict`, awaited in a running event loop."""
+    await work_on_predictions(Path(out), settings, name, watch, same_model=same_model)
+    return Run.read(PREDICT, Path(out))
+
+
+async def work_on_predictions(
     out: Path,
     asked: Mapping[str, Any],
     name: str | None = None,
@@ -128,7 +146,7 @@ async def predict_async(
     *,
     same_model: bool = False,
 ) -> PredictProgress:
-    """As `predict`, inside a running event loop; returns how far it came."""
+    """Do the work of `predict`; return how far it came."""
     chosen, other = split_settings(asked, "settings")
     with Run.start(PREDICT, out, chosen) as run:
         name = name or other.get("model") or _only_name(run)

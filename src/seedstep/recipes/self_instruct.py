@@ -7,25 +7,31 @@ Example::
             print(task.definition)
 """
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from seedstep.bootstrap import FILTERS, BootstrapSettings, Filter, Generation, bootstrap
 from seedstep.bootstrap.filters import changed_filters, check_filters
 from seedstep.errors import BudgetReached
 from seedstep.llm import Engine, EngineStats, open_model
-from seedstep.recipes.tasks import Watcher, ticking
+from seedstep.recipes.keywords import BootstrapKeywords
+from seedstep.recipes.tasks import Watcher, finish, ticking
 from seedstep.runs import FILTERS_ENTRY, BootstrapRun, Run
 from seedstep.stages import BOOTSTRAP
 from seedstep.stages.bootstrap import contamination_of
 
-__all__ = ["BootstrapProgress", "BootstrapWatch", "self_instruct", "self_instruct_async"]
+__all__ = [
+    "BootstrapProgress",
+    "BootstrapWatch",
+    "self_instruct",
+    "self_instruct_async",
+    "work_on_bootstrap",
+]
 
 
 TASKS_TO_TELL = 5
@@ -89,7 +95,7 @@ def self_instruct(
     filters: Sequence[Filter] = FILTERS,
     watch: BootstrapWatch | None = None,
     same_model: bool = False,
-    **settings: Any,
+    **settings: Unpack[BootstrapKeywords],
 ) -> BootstrapRun:
     """Make a run, or go on with one, and return it opened for reading.
 
@@ -101,14 +107,30 @@ def self_instruct(
     applied in their order; a run goes on with those that it began with.
 
     Raises:
-        SeedstepError: with what is wrong and what to do.
+        InputError: a setting is not known or does not fit, or what it names can't be read.
+        MissingExtraError: the model needs a package that is not installed.
+        ModelError: the model can't be asked: it can't be reached, or it denies the key.
+        RunError: another process works on the run (`RunBusyError`), it was begun with other
+            settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    work = self_instruct_async(Path(out), settings, watch, same_model=same_model, filters=filters)
-    asyncio.run(work)
+    finish(work_on_bootstrap(Path(out), settings, watch, same_model=same_model, filters=filters))
     return Run.read(BOOTSTRAP, Path(out))
 
 
 async def self_instruct_async(
+    out: str | Path,
+    *,
+    filters: Sequence[Filter] = FILTERS,
+    watch: BootstrapWatch | None = None,
+    same_model: bool = False,
+    **settings: Unpack[BootstrapKeywords],
+) -> BootstrapRun:
+    """As `self_instruct`, awaited in a running event loop."""
+    await work_on_bootstrap(Path(out), settings, watch, same_model=same_model, filters=filters)
+    return Run.read(BOOTSTRAP, Path(out))
+
+
+async def work_on_bootstrap(
     out: Path,
     asked: Mapping[str, Any],
     watch: BootstrapWatch | None = None,
@@ -116,7 +138,7 @@ async def self_instruct_async(
     same_model: bool = False,
     filters: Sequence[Filter] = FILTERS,
 ) -> BootstrapProgress:
-    """As `self_instruct`, inside a running event loop; returns how far it came."""
+    """Do the work of `self_instruct`; return how far it came."""
     check_filters(filters)
     entries = {FILTERS_ENTRY: changed_filters(filters)}
     with Run.start(BOOTSTRAP, out, asked, same_model=same_model, entries=entries) as run:

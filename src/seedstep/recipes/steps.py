@@ -9,18 +9,18 @@ Example::
             print(entry.task, entry.result.steps)
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from seedstep.data import BadLine, Problem, Task, read_jsonl
 from seedstep.data.records import placed, raise_first
 from seedstep.errors import InputError
 from seedstep.llm import Engine, Preview, Spent
-from seedstep.recipes.tasks import TaskProgress, TaskWatch, opened_engine, work_on_tasks
+from seedstep.recipes.keywords import ExamplesKeywords, StepsKeywords
+from seedstep.recipes.tasks import TaskProgress, TaskWatch, finish, opened_engine, work_on_tasks
 from seedstep.runs import ExamplesRun, Run, StepsRun
 from seedstep.settings import make_settings
 from seedstep.stages import EXAMPLES, STEPS
@@ -53,6 +53,8 @@ __all__ = [
     "preview_instructions",
     "preview_made_examples",
     "take_superni",
+    "work_on_examples",
+    "work_on_instructions",
     "write_instructions",
     "write_instructions_async",
 ]
@@ -64,7 +66,7 @@ def write_instructions(
     checks: Mapping[str, Check] = CHECKS,
     watch: TaskWatch | None = None,
     same_model: bool = False,
-    **settings: Any,
+    **settings: Unpack[StepsKeywords],
 ) -> StepsRun:
     """Make a run, or go on with one, and return it opened for reading.
 
@@ -72,16 +74,30 @@ def write_instructions(
     was killed goes on when the same call is made again; nothing that came back is asked for twice.
 
     Raises:
-        SeedstepError: with what is wrong and what to do.
+        InputError: a setting is not known or does not fit, or what it names can't be read.
+        MissingExtraError: the model needs a package that is not installed.
+        ModelError: the model can't be asked: it can't be reached, or it denies the key.
+        RunError: another process works on the run (`RunBusyError`), it was begun with other
+            settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    work = write_instructions_async(
-        Path(out), settings, watch, same_model=same_model, checks=checks
-    )
-    asyncio.run(work)
+    finish(work_on_instructions(Path(out), settings, watch, same_model=same_model, checks=checks))
     return Run.read(STEPS, Path(out))
 
 
 async def write_instructions_async(
+    out: str | Path,
+    *,
+    checks: Mapping[str, Check] = CHECKS,
+    watch: TaskWatch | None = None,
+    same_model: bool = False,
+    **settings: Unpack[StepsKeywords],
+) -> StepsRun:
+    """As `write_instructions`, awaited in a running event loop."""
+    await work_on_instructions(Path(out), settings, watch, same_model=same_model, checks=checks)
+    return Run.read(STEPS, Path(out))
+
+
+async def work_on_instructions(
     out: Path,
     asked: Mapping[str, Any],
     watch: TaskWatch | None = None,
@@ -89,7 +105,7 @@ async def write_instructions_async(
     same_model: bool = False,
     checks: Mapping[str, Check] = CHECKS,
 ) -> TaskProgress:
-    """As `write_instructions`, inside a running event loop; returns how far it came."""
+    """Do the work of `write_instructions`; return how far it came."""
     with Run.start(STEPS, out, asked, same_model=same_model) as run:
 
         async def stage(
@@ -117,27 +133,47 @@ async def _judge(run: StepsRun, spent: Spent) -> AsyncIterator[Engine | None]:
 
 
 def make_examples(
-    out: str | Path, *, watch: TaskWatch | None = None, same_model: bool = False, **settings: Any
+    out: str | Path,
+    *,
+    watch: TaskWatch | None = None,
+    same_model: bool = False,
+    **settings: Unpack[ExamplesKeywords],
 ) -> ExamplesRun:
     """Generate examples from the instructions of a run, as `write_instructions` writes those.
 
     `settings` are those of `seedstep.steps.ExamplesSettings`.
 
     Raises:
-        SeedstepError: with what is wrong and what to do.
+        InputError: a setting is not known or does not fit, or what it names can't be read.
+        MissingExtraError: the model needs a package that is not installed.
+        ModelError: the model can't be asked: it can't be reached, or it denies the key.
+        RunError: another process works on the run (`RunBusyError`), it was begun with other
+            settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    asyncio.run(make_examples_async(Path(out), settings, watch, same_model=same_model))
+    finish(work_on_examples(Path(out), settings, watch, same_model=same_model))
     return Run.read(EXAMPLES, Path(out))
 
 
 async def make_examples_async(
+    out: str | Path,
+    *,
+    watch: TaskWatch | None = None,
+    same_model: bool = False,
+    **settings: Unpack[ExamplesKeywords],
+) -> ExamplesRun:
+    """As `make_examples`, awaited in a running event loop."""
+    await work_on_examples(Path(out), settings, watch, same_model=same_model)
+    return Run.read(EXAMPLES, Path(out))
+
+
+async def work_on_examples(
     out: Path,
     asked: Mapping[str, Any],
     watch: TaskWatch | None = None,
     *,
     same_model: bool = False,
 ) -> TaskProgress:
-    """As `make_examples`, inside a running event loop; returns how far it came."""
+    """Do the work of `make_examples`; return how far it came."""
     with Run.start(EXAMPLES, out, asked, same_model=same_model) as run:
         instructions = instructions_of(run.settings)
 

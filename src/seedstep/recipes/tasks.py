@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -17,6 +18,7 @@ __all__ = [
     "TaskProgress",
     "TaskWatch",
     "Watcher",
+    "finish",
     "opened_engine",
     "ticking",
     "work_on_tasks",
@@ -24,6 +26,35 @@ __all__ = [
 
 P = TypeVar("P", contravariant=True)
 R = TypeVar("R", contravariant=True)
+T = TypeVar("T")
+
+
+def finish(work: Coroutine[Any, Any, T]) -> T:
+    """Run this work to its end, and return what it returns.
+
+    Where an event loop is running already, as in a notebook, the work gets a thread and a loop of
+    its own; what interrupts the wait for it cancels it.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    tasks: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[T]]] = []
+
+    async def watched() -> T:
+        task = asyncio.ensure_future(work)
+        tasks.append((asyncio.get_running_loop(), task))
+        return await task
+
+    with ThreadPoolExecutor(1) as thread:
+        done = thread.submit(asyncio.run, watched())
+        try:
+            return done.result()
+        except BaseException:
+            if not done.done():
+                for loop, task in tasks:
+                    loop.call_soon_threadsafe(task.cancel)
+            raise
 
 
 class Watcher(Protocol[P, R]):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Unpack
 
 import msgspec
 
@@ -24,6 +24,7 @@ from seedstep.llm.checkpoints import (
     load_tokenizer,
 )
 from seedstep.llm.models import tuned_model
+from seedstep.recipes.keywords import TuneKeywords
 from seedstep.recipes.tuning_at_server import tune_at_server
 from seedstep.report.figures import plot_losses
 from seedstep.runs import Run, TuningFiles, stored_settings
@@ -131,7 +132,7 @@ def tune_model(
     watch: TuningWatch | None = None,
     stop: Callable[[], bool] | None = None,
     dry_run: bool = False,
-    **settings: Any,
+    **settings: Unpack[TuneKeywords],
 ) -> TuneResult:
     """Tune a model into the directory `out`, or go on where a tuning was interrupted.
 
@@ -141,7 +142,12 @@ def tune_model(
     launch`), they share the work, and the first of them writes and tells.
 
     Raises:
-        SeedstepError: with what is wrong and what to do.
+        InputError: a setting is not known or does not fit, or what it names can't be read.
+        MissingExtraError: what tuning needs is not installed.
+        ModelError: the model can't be loaded or tuned, or the fine-tuning server refused.
+        RunError: another process works on the tuning (`RunBusyError`), it was begun with other
+            settings or data (`RunMismatchError`), or it can't be read or written (`StoreError`).
+        TuningError: a loss has no value, or there is no space left.
     """
     path = Path(out)
     rank, processes = rank_and_processes()

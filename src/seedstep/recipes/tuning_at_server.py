@@ -6,12 +6,12 @@ Example::
     job.model  # the name to ask for
 """
 
-import asyncio
 from pathlib import Path
 
 from seedstep.encode import Encoded, TaskEncoder
 from seedstep.inputs.tuning import TuningInputs, gather
 from seedstep.llm import open_model
+from seedstep.recipes.tasks import finish
 from seedstep.runs import Run
 from seedstep.settings import flatten
 from seedstep.stages import TUNE
@@ -41,7 +41,7 @@ def tune_at_server(
     if dry_run:
         return gathered, None
     with Run.start(TUNE, out, flatten(settings), inputs=gathered):
-        return gathered, asyncio.run(_job(out, settings, examples, told))
+        return gathered, finish(_job(out, settings, examples, told))
 
 
 async def _job(

@@ -1,0 +1,201 @@
+"""The settings of each stage as typed keywords of the functions that run it.
+
+The settings records say what each is, and what it is by default. A test holds that names and types
+here are theirs; where a function takes more than the record keeps, `WIDER` has the type.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypedDict
+
+from seedstep.encode import Encoding
+from seedstep.llm import Price
+from seedstep.tune import TuneSource
+
+__all__ = [
+    "WIDER",
+    "BootstrapKeywords",
+    "ExamplesKeywords",
+    "JudgeKeywords",
+    "PredictKeywords",
+    "StepsKeywords",
+    "TuneKeywords",
+]
+
+Prices = Mapping[str, Price | Mapping[str, float]]
+Sources = Sequence[str | Mapping[str, Any] | TuneSource]
+
+WIDER: Mapping[str, Any] = {
+    "prices": Prices,
+    "data": Sources,
+    "held_out_data": Sources,
+    "sources": Sequence[str],
+    "names": Sequence[str],
+    "stop": Sequence[str] | None,
+    "decontaminate": Sequence[str],
+    "reasoning": Mapping[str, Any],
+    "sampling": Mapping[str, Any],
+    "encoding_options": Mapping[str, Any],
+    "encoding": Encoding | Mapping[str, Any] | str,
+}
+"""Types of keywords that may be given in more ways than they are kept in."""
+
+
+class BootstrapKeywords(TypedDict, total=False):
+    """The settings of `self_instruct`: those of `BootstrapSettings`."""
+
+    model: str
+    base_url: str | None
+    in_flight: int
+    reasoning: Mapping[str, Any]
+    prompt_style: Literal["auto", "completion", "turns", "chat"]
+    seeds: str | None
+    tasks: int
+    seed: int
+    window: int
+    novelty_threshold: float
+    decontaminate: Sequence[str]
+    decontamination_threshold: float
+    tokens: Literal["latin", "unicode"]
+    fidelity: Literal["paper", "released"]
+    numbering: Literal["number", "task"]
+    extra_filters: bool
+    patience: int
+    max_requests: int | None
+    max_tokens: int | None
+    max_usd: float | None
+    prices: Prices
+    sampling: Mapping[str, Any]
+
+
+class StepsKeywords(TypedDict, total=False):
+    """The settings of `write_instructions`: those of `StepsSettings`."""
+
+    model: str
+    base_url: str | None
+    in_flight: int
+    reasoning: Mapping[str, Any]
+    prompt_style: Literal["auto", "completion", "chat"]
+    tasks: str | None
+    split: str | None
+    track: str
+    limit: int | None
+    skip_bad: bool
+    seed: int
+    refine: Literal["full", "none"]
+    repairs: int
+    judge: str | None
+    judge_base_url: str | None
+    max_requests: int | None
+    max_tokens: int | None
+    max_usd: float | None
+    prices: Prices
+    sampling: Mapping[str, Any]
+
+
+class ExamplesKeywords(TypedDict, total=False):
+    """The settings of `make_examples`: those of `ExamplesSettings`."""
+
+    model: str
+    base_url: str | None
+    in_flight: int
+    reasoning: Mapping[str, Any]
+    steps: str | None
+    count: int
+    limit: int | None
+    seed: int
+    max_requests: int | None
+    max_tokens: int | None
+    max_usd: float | None
+    prices: Prices
+    sampling: Mapping[str, Any]
+
+
+class PredictKeywords(TypedDict, total=False):
+    """The settings of `predict`: those of `TaskChoice` and `SystemSettings`."""
+
+    tasks: str | None
+    split: str | None
+    track: str
+    limit_tasks: int | None
+    limit_instances: int | None
+    skip_bad: bool
+    model: str
+    base_url: str | None
+    in_flight: int
+    reasoning: Mapping[str, Any]
+    backend: Literal["auto", "transformers"]
+    prompt_style: Literal["auto", "completion", "chat"]
+    encoding: Encoding | Mapping[str, Any] | str
+    steps: str | None
+    tokenizer: str | None
+    max_new_tokens: int
+    stop: Sequence[str] | None
+    seed: int | None
+    batch: int
+    bf16: bool
+    max_requests: int | None
+    max_tokens: int | None
+    max_usd: float | None
+    prices: Prices
+    sampling: Mapping[str, Any]
+
+
+class JudgeKeywords(TypedDict, total=False):
+    """The settings of `judge`: those of `JudgeSettings`."""
+
+    model: str
+    base_url: str | None
+    in_flight: int
+    reasoning: Mapping[str, Any]
+    sources: Sequence[str]
+    names: Sequence[str]
+    tasks: str | None
+    split: str | None
+    track: str
+    limit_instances: int | None
+    limit: int | None
+    seed: int
+    mode: Literal["rating", "pairwise"]
+    max_requests: int | None
+    max_tokens: int | None
+    max_usd: float | None
+    prices: Prices
+    sampling: Mapping[str, Any]
+
+
+class TuneKeywords(TypedDict, total=False):
+    """The settings of `tune_model`: those of `TuneSettings`."""
+
+    preset: str | None
+    model: str
+    base_url: str | None
+    reasoning: Mapping[str, Any]
+    data: Sources
+    steps: str | None
+    encoding: str
+    encoding_options: Mapping[str, Any]
+    limit_tasks: int | None
+    limit_instances: int | None
+    skip_bad: bool
+    held_out: int
+    held_out_data: Sources
+    held_out_instances: int
+    epochs: int
+    learning_rate: float
+    batch: int
+    accumulate: int
+    share: int
+    row_tokens: int
+    lora: int
+    bf16: bool
+    gradient_checkpointing: bool
+    weight_decay: float
+    warmup_steps: int
+    schedule: Literal["constant", "linear", "cosine"]
+    max_steps: int | None
+    save_every: int
+    evaluate_every: int
+    seed: int
+    device: Literal["auto", "cpu", "cuda"]
+    prompt_loss_weight: float | None
+    gguf: bool

@@ -1,0 +1,103 @@
+"""The keywords of the functions that run stages, and calls inside a running event loop."""
+
+import asyncio
+import inspect
+import tomllib
+import typing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+
+import seedstep
+from seedstep import errors
+from seedstep.bootstrap import BootstrapSettings
+from seedstep.data import TaskChoice
+from seedstep.evaluate.judge import JudgeSettings
+from seedstep.infer.settings import SystemSettings
+from seedstep.recipes import keywords
+from seedstep.settings import table
+from seedstep.steps import ExamplesSettings, StepsSettings
+from seedstep.tune import TuneSettings
+from support.pages import ROOT
+from support.scripted_server import ScriptedServer
+
+KEYWORDS = [
+    (keywords.BootstrapKeywords, [BootstrapSettings], "self_instruct"),
+    (keywords.StepsKeywords, [StepsSettings], "write_instructions"),
+    (keywords.ExamplesKeywords, [ExamplesSettings], "make_examples"),
+    (keywords.PredictKeywords, [TaskChoice, SystemSettings], "predict"),
+    (keywords.JudgeKeywords, [JudgeSettings], "judge"),
+    (keywords.TuneKeywords, [TuneSettings], "tune_model"),
+]
+
+
+def _kinds(record: type) -> dict[str, Any]:
+    """The types of a record's settings, without their bounds, or those that may be given."""
+    kinds = {name: found.kind for name, found in table(record).items()}
+    bare = get_type_hints(type("Bare", (), {"__annotations__": kinds}))
+    return {
+        name: kind if kind is str else keywords.WIDER.get(name, kind) for name, kind in bare.items()
+    }
+
+
+@pytest.mark.parametrize(("given", "records", "function"), KEYWORDS)
+def test_the_keywords_are_the_settings(given: type, records: list[type], function: str) -> None:
+    kinds: dict[str, Any] = {}
+    for record in records:
+        kinds |= _kinds(record)
+    assert get_type_hints(given) == kinds
+    for name in (function, f"{function}_async"):
+        if hasattr(seedstep, name):
+            hint = get_type_hints(getattr(seedstep, name))["settings"]
+            assert typing.get_args(hint) == (given,)
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as started:
+        yield started
+
+
+def _definitions(run: seedstep.Run[Any, Any, Any]) -> list[str]:
+    with run:
+        return [task.definition for task in run.tasks()]
+
+
+def test_a_call_works_inside_a_running_event_loop(server: ScriptedServer, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"model": "openai:scripted", "base_url": server.url, "tasks": 3}
+
+    async def cell(make: Callable[..., Any], out: str) -> list[str]:
+        made = make(tmp_path / out, **asked)
+        return _definitions(await made if inspect.isawaitable(made) else made)
+
+    plain = _definitions(seedstep.self_instruct(tmp_path / "plain", **asked))
+    assert len(plain) == 3
+    assert asyncio.run(cell(seedstep.self_instruct, "inside")) == plain
+    assert asyncio.run(cell(seedstep.self_instruct_async, "awaited")) == plain
+
+
+def test_an_error_inside_a_running_event_loop_is_the_same(tmp_path: Path) -> None:
+    async def cell() -> None:
+        seedstep.self_instruct(tmp_path / "run", tasks=0)
+
+    with pytest.raises(seedstep.InputError):
+        asyncio.run(cell())
+
+
+def test_all_names_are_there_once() -> None:
+    assert len(seedstep.__all__) == len(set(seedstep.__all__))
+    assert all(hasattr(seedstep, name) for name in seedstep.__all__)
+
+
+def test_all_errors_are_exported() -> None:
+    kinds = [errors.SeedstepError]
+    for kind in kinds:
+        kinds += [below for below in kind.__subclasses__() if below.__module__[:8] == "seedstep"]
+    assert {kind.__name__ for kind in kinds} <= set(seedstep.__all__)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    project = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text("utf-8"))["project"]
+    assert seedstep.__version__ == project["version"]
