@@ -2,6 +2,8 @@
 
 import asyncio
 import inspect
+import signal
+import threading
 import tomllib
 import typing
 from collections.abc import Callable, Iterator
@@ -17,6 +19,7 @@ from seedstep.data import TaskChoice
 from seedstep.evaluate.judge import JudgeSettings
 from seedstep.infer.settings import SystemSettings
 from seedstep.recipes import keywords
+from seedstep.recipes.tasks import finish
 from seedstep.settings import table
 from seedstep.steps import ExamplesSettings, StepsSettings
 from seedstep.tune import TuneSettings
@@ -84,6 +87,28 @@ def test_an_error_inside_a_running_event_loop_is_the_same(tmp_path: Path) -> Non
 
     with pytest.raises(seedstep.InputError):
         asyncio.run(cell())
+
+
+def test_an_interrupt_of_a_call_inside_a_running_event_loop_ends_its_work() -> None:
+    cancelled = []
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(0.2)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            raise
+
+    async def cell() -> None:
+        finish(work())
+
+    loop = asyncio.new_event_loop()
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(cell())
+    loop.close()
+    assert cancelled
 
 
 def test_all_names_are_there_once() -> None:
