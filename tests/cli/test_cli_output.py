@@ -157,7 +157,14 @@ def test_long_paths_and_texts_are_not_broken_without_a_terminal(server: Scripted
     server.script = lambda number, body: (
         chat_reply(json.dumps({"tasks": [f"Say {'very ' * 40}much more."]}))
         if str(body["messages"][0]["content"]).startswith("Here are")
-        else chat_reply(json.dumps({"examples": [{"input": "in " * 50, "output": output}]}))
+        else chat_reply(
+            json.dumps(
+                {
+                    "is_classification": False,
+                    "examples": [{"input": "in " * 50, "output": output}],
+                }
+            )
+        )
     )
     long = "/".join(["a" * 40] * 5)
     done = seedstep("bootstrap", "--out", long, "--model", "openai:m", "--tasks", 1)

@@ -184,7 +184,9 @@ def _item(number: int, raw: str) -> ListedInstruction | None:
     """An item without labels and fields that are not the instruction; None where it is empty."""
     if not _one_line(raw):
         return None
-    text = without_labels(unbolded(raw.strip()))
+    text = raw.strip()
+    if number or without_labels(text) != unbolded(text):  # an item of JSON has no marks of a list
+        text = without_labels(unbolded(text))
     text = _NO_INPUT.sub("", _NOT_OF_INSTRUCTION.split(text, maxsplit=1)[0])
     _, *others = text.split("\n")
     glued = any(find_number(line) or looks_numbered(line, number + 1) for line in others)

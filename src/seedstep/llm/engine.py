@@ -39,10 +39,12 @@ from seedstep.llm.records import (
     Budget,
     Failure,
     Ledger,
+    Message,
     Pricing,
     Reasoning,
     Reply,
     Request,
+    Sampling,
     Spent,
 )
 from seedstep.llm.wire import OVERLOADED, PARAMETER, Refused, Retryable, Sender, Wire
@@ -113,8 +115,7 @@ class Engine:
         self._asked: dict[str, asyncio.Task[Answer]] = {}
         self._sending: set[asyncio.Task[Answer]] = set()
         self._refusals = 0
-        self._denials = 0
-        self._models_were_listed = False
+        self._probing = asyncio.Lock()
         self._last_success = 0.0
         self._fatal: SeedstepError | None = None
         self._closing = False
@@ -163,7 +164,7 @@ class Engine:
             UnreachableError: nothing does.
         """
         try:
-            self._models_were_listed = await self._wire.check() == 200
+            await self._wire.check()
         except Retryable as error:
             raise self._unreachable(error) from None
         except Refused:
@@ -229,7 +230,7 @@ class Engine:
                 return _with_cost(await self._attempt(request, turn), attempts, lost)
             except Refused as error:
                 self._paid_in_vain(request, lost, error.tokens)
-                return _with_cost(await self._refused(error), attempts, lost)
+                return _with_cost(await self._refused(request, error, lost), attempts, lost)
             except Retryable as error:
                 self._paid_in_vain(request, lost, error.tokens)
                 pause = 0.0
@@ -251,6 +252,8 @@ class Engine:
     async def _attempt(self, request: Request, priority: Priority) -> Answer:
         async with self._slots.take(priority):
             await self._slots.pass_pause()
+            async with self._probing:
+                pass  # whether the server refuses everything is known in a moment
             if self._fatal:
                 raise self._fatal
             self._budget.check(self._spent, self._pricing)
@@ -268,7 +271,7 @@ class Engine:
 
     def _succeeded(self, request: Request, reply: Reply) -> None:
         self._last_success = time.monotonic()
-        self._refusals = self._denials = 0
+        self._refusals = 0
         self._spent.add(request.purpose, reply.prompt_tokens, reply.completion_tokens)
         if reply.seconds > SLOW_SECONDS:
             self._slots.succeeded_late()
@@ -286,22 +289,23 @@ class Engine:
         for spent in (lost, self._spent):
             spent.add(request.purpose, *tokens)
 
-    async def _refused(self, error: Refused) -> Failure:
+    async def _refused(self, request: Request, error: Refused, lost: Spent) -> Failure:
         """A failure that stays with its request, unless all are refused.
 
         Raises:
-            ModelError: the server has answered none yet, or denies now what it answered before.
+            ModelError: the server has answered none yet, or refuses a harmless request too.
         """
-        if error.denial:
-            await self._judge_denial(error.denial)
-        elif not self._has_answered:
-            self._refusals += 1
-            if self._refusals >= REFUSALS_IN_A_ROW:
-                raise ModelError(
-                    f"{self._refusals} requests in a row were refused, the last with: "
-                    f"{error.detail}",
-                    "see to the server or the settings, then run the same command again to go on",
-                )
+        self._refusals += 1
+        fatal: SeedstepError | None = error.denial
+        if not fatal and self._refusals >= REFUSALS_IN_A_ROW:
+            fatal = ModelError(
+                f"{self._refusals} requests in a row were refused, the last with: {error.detail}",
+                "see to the server or the settings, then run the same command again to go on",
+            )
+        if fatal:
+            if not self._has_answered:
+                raise fatal
+            await self._require_answer(request, fatal, lost)
         return Failure(error.reason, error.detail, error.status)
 
     @property
@@ -309,17 +313,35 @@ class Engine:
         """Whether the server has answered a request of this run, now or earlier."""
         return bool(self._last_success or self.stats.reused or self._spent.total.completion)
 
-    async def _judge_denial(self, denial: DeniedError) -> None:
-        """Raise where a status 403 or 404 means all requests, not the one that it came for."""
-        self._denials += 1
-        if not self._has_answered or self._denials >= REFUSALS_IN_A_ROW:
-            raise denial
-        try:
-            status = await self._wire.check()
-        except (Retryable, Refused):
-            return  # a server without a list of models tells nothing
-        if status in (401, 403) and self._models_were_listed:
-            raise denial
+    async def _require_answer(self, request: Request, fatal: SeedstepError, lost: Spent) -> None:
+        """Raise `fatal` if the server refuses a harmless request as it did this one.
+
+        It is sent once more for each refusal in doubt, and counts towards the budget.
+        """
+        prompt = "Hi" if isinstance(request.prompt, str) else (Message("user", "Hi"),)
+        async with self._probing:
+            if self._fatal:
+                raise self._fatal
+            try:
+                self._budget.check(self._spent, self._pricing)
+                self._spent.requests += 1
+                lost.requests += 1
+                reply = await self._wire.send(Request("probe", prompt, Sampling(1)))
+            except Refused as error:
+                self._paid_in_vain(request, lost, error.tokens)
+                if error.status != 200:
+                    self._fatal = fatal
+                    raise fatal from None
+            except DeniedError as error:
+                self._fatal = error
+                raise
+            except (Retryable, BudgetReached):
+                return  # nothing was learned
+            else:
+                if isinstance(reply, Reply):
+                    tokens = (reply.prompt_tokens, reply.completion_tokens)
+                    self._paid_in_vain(request, lost, tokens)
+            self._refusals = 0
 
     async def _is_to_blame(self, error: Retryable) -> bool:
         """After a long time without any reply: True where the server is up, and only few requests
@@ -367,7 +389,7 @@ def _with_cost(answer: Answer, attempts: int, lost: Spent) -> Answer:
     """An answer with the number of attempts, and what those cost that gave none."""
     return replace(
         answer,
-        attempts=attempts,
+        attempts=attempts + lost.requests,
         lost_prompt_tokens=lost.total.prompt,
         lost_completion_tokens=lost.total.completion,
     )

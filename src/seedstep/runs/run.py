@@ -328,13 +328,13 @@ def _resolve(
     kept = identities(addresses, entries if begun else {}, before, config)
     config = in_order_of(entries, {**config, **kept})
     if begun:
+        before = with_unknown(addresses, before, config)
+        refuse_differences(path, {**entries, **kept, **before}, config, changeable)
         config = {  # a setting that came after the run began, and is not used, is not written
             name: value
             for name, value in config.items()
             if name in entries or name not in before or value != before[name]
         }
-        before = with_unknown(addresses, before, config)
-        refuse_differences(path, {**entries, **kept, **before}, config, changeable)
     for name in more:
         if config[name] is None:
             del config[name]
