@@ -9,7 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from seedstep.novelty import TokenNumbers, decide, encode, ray_cluster
-from seedstep.novelty.partitions import decide_on_ray
+from seedstep.novelty.bulk import decide_on_ray
 from seedstep.recipes import COLUMNS
 from seedstep.text import TOKENIZERS
 from support.command_line import UNSAFE, seedstep

@@ -13,10 +13,10 @@ from seedstep.bootstrap import BootstrapSettings
 from seedstep.cli import COMMANDS, app
 from seedstep.cli.options import COMMAND_LINE, Asked, flag_names, with_settings
 from seedstep.data import TaskChoice
-from seedstep.encode.settings import EncodeSettings
+from seedstep.encode.named import EncodeSettings
 from seedstep.errors import InputError
 from seedstep.evaluate.judge import JudgeSettings
-from seedstep.evaluate.settings import ScoringSettings
+from seedstep.evaluate.scores import ScoringSettings
 from seedstep.infer.settings import SystemSettings
 from seedstep.settings import SettingsRecord, make_settings, part, setting
 from seedstep.steps import ExamplesSettings, ImportSettings, StepsSettings, SuperniSettings

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 
 from seedstep.encode import Encoding
 from seedstep.llm import ModelRef
-from seedstep.tune.card import CardFacts, CardSource, render_card, write_card
+from seedstep.tune.outputs import CardFacts, CardSource, render_card, write_card
 from seedstep.tune.records import Training
 
 FACTS = CardFacts(

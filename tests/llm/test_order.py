@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedstep.errors import BudgetReached, ModelError
-from seedstep.llm.order import in_order
+from seedstep.llm.pacing import in_order
 
 
 class Work:

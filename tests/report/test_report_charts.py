@@ -23,8 +23,7 @@ from seedstep.report.charts import (
     share_chart,
 )
 from seedstep.report.records import Chart
-from seedstep.report.statistics import score_histogram, words_histogram
-from seedstep.report.structure import Verb
+from seedstep.report.statistics import Verb, score_histogram, words_histogram
 
 HOSTILE = (
     "$\\frac{1}{$",

@@ -20,11 +20,16 @@ from seedstep.report.sections.grown import (
     structure_section,
     tasks_section,
 )
-from seedstep.report.sections.making import losses_section, spending_section
+from seedstep.report.sections.making import losses_section, spending_section, steps_sections
 from seedstep.report.sections.results import verdicts_section
-from seedstep.report.sections.steps import steps_sections
-from seedstep.report.statistics import PAUSE_SECONDS, NamedText, NearestText, label_balance, lengths
-from seedstep.report.structure import Structure
+from seedstep.report.statistics import (
+    PAUSE_SECONDS,
+    NamedText,
+    NearestText,
+    Structure,
+    label_balance,
+    lengths,
+)
 from seedstep.runs import Entry, ReplyUsage, RunStatus
 from seedstep.steps import ExampleSet, Finding, Judgement, Turn, WrittenSteps
 

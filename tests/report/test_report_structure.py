@@ -9,7 +9,7 @@ import spacy
 from spacy.tokens import Doc
 
 from seedstep.errors import MissingExtraError
-from seedstep.report.structure import Structure, structure, top_verbs, verb_and_noun
+from seedstep.report.statistics import Structure, structure, top_verbs, verb_and_noun
 
 Word = tuple[str, str, str, int]
 """Text, part of speech, relation, and the place of what it depends on."""

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
-from seedstep.review.offline import offline_page
+from seedstep.review.export import offline_page
 from seedstep.runs.reviews import Review
 from support.reviewing import an_item, make, opened
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from seedstep.evaluate.people import split_in_four
-from seedstep.review.offline import offline_page, take
+from seedstep.review.export import offline_page, take
 from seedstep.runs.reviews import OWNER, Review
 from seedstep.stages.review import labels_of_review
 from support.browsing import Server, Watched, serving, watched

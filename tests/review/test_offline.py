@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from seedstep.errors import InputError
-from seedstep.review.offline import labels_name, offline_page, take
+from seedstep.review.export import labels_name, offline_page, take
 from seedstep.runs.reviews import Review
 from support.reviewing import an_item, make, sent
 

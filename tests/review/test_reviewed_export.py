@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from seedstep.inputs.reviewed import without_rejected
+from seedstep.inputs.labels import without_rejected
 from seedstep.runs.reviews import Review
 from support.command_line import seedstep
 from support.growing import grow

@@ -11,9 +11,8 @@ from seedstep.bootstrap.filters import (
 )
 from seedstep.bootstrap.parse import RawInstance
 from seedstep.bootstrap.pipeline import bootstrap
-from seedstep.bootstrap.preview import preview
+from seedstep.bootstrap.preview import check_seeds, preview
 from seedstep.bootstrap.records import Candidate, Generation, RejectedInstance
-from seedstep.bootstrap.seed_check import check_seeds
 from seedstep.bootstrap.settings import BootstrapSettings
 
 __all__ = [

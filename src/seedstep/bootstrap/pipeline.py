@@ -39,9 +39,9 @@ from seedstep.bootstrap.prompting import Prompts, make_prompts
 from seedstep.bootstrap.records import Candidate, Generation, RejectedInstance
 from seedstep.bootstrap.settings import BootstrapSettings
 from seedstep.data import Instance, Task
-from seedstep.data.choices import generator
+from seedstep.data.choice import generator
 from seedstep.llm import Answer, Engine, Failure, Reply, Request
-from seedstep.llm.order import in_order
+from seedstep.llm.pacing import in_order
 from seedstep.novelty import Contamination, Neighbor, NoveltyIndex
 from seedstep.text import TOKENIZERS, is_refusal
 

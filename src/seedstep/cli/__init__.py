@@ -10,8 +10,7 @@ from typing import Annotated
 import typer
 
 from seedstep.cli.commands import CommandEntry, CommandTable
-from seedstep.cli.streams import prepare_streams
-from seedstep.cli.terminal import console, errors, plain
+from seedstep.cli.terminal import console, errors, plain, prepare_streams
 from seedstep.errors import SeedstepError
 
 __all__ = ["COMMANDS", "app", "main"]

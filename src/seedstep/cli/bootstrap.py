@@ -19,7 +19,7 @@ from seedstep.bootstrap import (
     preview,
 )
 from seedstep.cli.options import COMMAND_LINE, Asked, Out, SameModel, with_settings
-from seedstep.cli.stopping import run_to_the_end
+from seedstep.cli.progress import run_to_the_end
 from seedstep.cli.terminal import (
     DryRun,
     console,

@@ -9,7 +9,7 @@ from seedstep.cli.options import COMMAND_LINE, Asked, with_settings
 from seedstep.cli.scoring import OutFile, print_left_out, print_table, write_or_print
 from seedstep.cli.terminal import console
 from seedstep.evaluate import METRICS
-from seedstep.evaluate.settings import ScoringSettings
+from seedstep.evaluate.scores import ScoringSettings
 from seedstep.evaluate.tables import (
     CellTable,
     group_table,

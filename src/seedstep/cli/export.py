@@ -8,7 +8,7 @@ import typer
 from seedstep.cli.options import names_of, option_of
 from seedstep.cli.terminal import console
 from seedstep.exports import EXPORT_FORMATS, export
-from seedstep.inputs.reviewed import without_rejected
+from seedstep.inputs.labels import without_rejected
 from seedstep.stages import BOOTSTRAP, open_run
 
 __all__ = ["command"]

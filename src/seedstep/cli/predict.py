@@ -9,8 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from seedstep.cli.options import Asked, Out, SameModel, required, with_settings
-from seedstep.cli.progress import LiveBar, live_bar
-from seedstep.cli.stopping import run_to_the_end
+from seedstep.cli.progress import LiveBar, live_bar, run_to_the_end
 from seedstep.cli.terminal import console, duration, plain, print_blocks
 from seedstep.data import TaskChoice
 from seedstep.infer.predict import Answer

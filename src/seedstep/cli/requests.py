@@ -10,7 +10,7 @@ from rich.text import Text
 from seedstep.cli.terminal import console, plain, print_blocks
 from seedstep.errors import InputError
 from seedstep.runs import RequestLine
-from seedstep.runs.blocks import request_blocks
+from seedstep.runs.stage import request_blocks
 from seedstep.stages import open_run
 
 __all__ = ["command"]

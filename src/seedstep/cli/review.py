@@ -99,8 +99,7 @@ def serve_review(
 ) -> None:
     """Serve a review on this machine, with a secret address for each rater and for the owner."""
     require_extra()
-    from seedstep.review.app import make_app
-    from seedstep.review.serve import address_of, free_socket, serve
+    from seedstep.review.app import address_of, free_socket, make_app, serve
 
     with Review.open(out, write=True, alone=True) as review, free_socket(host, port) as bound:
         number = bound.getsockname()[1]
@@ -123,7 +122,7 @@ def write_file(
     """Write one HTML file in which a rater labels without a server."""
     require_extra()
     from seedstep.data.files import write_atomically
-    from seedstep.review.offline import labels_name, offline_page
+    from seedstep.review.export import labels_name, offline_page
 
     with Review.open(out) as review:
         target = to or Path(labels_name(rater).replace("-labels.jsonl", ".html"))
@@ -138,7 +137,7 @@ def take_file(
     files: Annotated[list[Path], typer.Argument(help="Labels that a page saved as a file.")],
 ) -> None:
     """Take the labels that raters give back. Taking a file twice changes nothing."""
-    from seedstep.review.offline import take
+    from seedstep.review.export import take
 
     with Review.open(out, write=True) as review:
         for path in files:

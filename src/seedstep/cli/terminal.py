@@ -5,8 +5,12 @@ Example::
     console.print(plain(task.definition))
 """
 
+import io
+import os
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import zip_longest
 from textwrap import wrap
@@ -19,7 +23,7 @@ from rich.text import Text
 
 from seedstep.llm import Preview, Pricing, Request
 from seedstep.runs import Blocks, Line, Rows, Rule, Words
-from seedstep.runs.blocks import Look, duration
+from seedstep.runs.stage import Look, duration
 from seedstep.text import visible
 
 __all__ = [
@@ -28,11 +32,69 @@ __all__ = [
     "duration",
     "errors",
     "plain",
+    "prepare_streams",
     "print_blocks",
     "print_estimate",
     "print_requests",
     "print_rows",
+    "reader_has_gone",
+    "when_reader_goes",
 ]
+
+
+def prepare_streams() -> None:
+    """Let standard output end the command where its reader has gone, and let neither stream fail
+    at a character that the terminal does not have.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
+        sys.stdout = _forgiving(sys.stdout)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+@contextmanager
+def when_reader_goes(stop: Callable[[], object]) -> Iterator[None]:
+    """Call `stop` where the reader of standard output goes away, in place of ending at once."""
+    _Output.stop = stop
+    try:
+        yield
+    finally:
+        _Output.stop = None
+
+
+def reader_has_gone() -> bool:
+    """True once the reader of standard output has gone away."""
+    return _Output.has_gone
+
+
+def _forgiving(stream: io.TextIOWrapper) -> io.TextIOWrapper:
+    stream.flush()
+    raw = _Output(stream.fileno(), "wb", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw), encoding=stream.encoding, line_buffering=stream.line_buffering
+    )
+
+
+class _Output(io.FileIO):
+    """Standard output; it goes nowhere once its reader has gone away."""
+
+    has_gone = False
+    stop: Callable[[], object] | None = None
+
+    def write(self, data: object) -> int:
+        try:
+            return super().write(data)  # type: ignore[arg-type]  # bytes, as io has it
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+            _Output.has_gone = True
+            if _Output.stop is None:
+                raise SystemExit(0) from None
+            _Output.stop()
+            return super().write(data)  # type: ignore[arg-type]  # to nowhere
+
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from seedstep.cli.options import Asked, required, with_settings
-from seedstep.cli.progress import LiveBar, live_bar
-from seedstep.cli.stopping import stop_flag, stopped_status
+from seedstep.cli.progress import LiveBar, live_bar, stop_flag, stopped_status
 from seedstep.cli.terminal import console, duration, errors, plain
 from seedstep.recipes import TuneResult, TuningWatch, tune_model
 from seedstep.tune import (

@@ -28,8 +28,8 @@ def command(
 ) -> None:
     """Look at runs in a browser: tasks, steps, predictions and requests, a page at a time."""
     require_extra()
+    from seedstep.review.app import address_of, free_socket, serve
     from seedstep.review.browse import BrowsedRun
-    from seedstep.review.serve import address_of, free_socket, serve
     from seedstep.review.view import make_view
 
     token = secrets.token_urlsafe(TOKEN_BYTES)

@@ -5,7 +5,10 @@ Example::
     tasks = TaskChoice("natural-instructions", "test", limit_instances=100).load().tasks
 """
 
+import json
+import random
 from dataclasses import dataclass, replace
+from hashlib import blake2b, sha256
 from pathlib import Path
 
 from seedstep.data.sources import load_tasks
@@ -13,7 +16,43 @@ from seedstep.data.superni import TaskFiles
 from seedstep.errors import InputError
 from seedstep.settings import Count, setting
 
-__all__ = ["TaskChoice"]
+__all__ = [
+    "TaskChoice",
+    "draw",
+    "draw_from",
+    "generator",
+    "key",
+    "order_key",
+]
+
+
+def key(*parts: str | int) -> str:
+    """Return the parts as one text. Different parts make different texts."""
+    return json.dumps(parts)
+
+
+def draw(choices: int, *parts: str | int) -> int:
+    """Return a number from 0 to `choices` - 1 that depends on the parts alone."""
+    return draw_from(key(*parts), choices)
+
+
+def draw_from(text: str | bytes, choices: int) -> int:
+    """Return a number from 0 to `choices` - 1, each equally likely, by the hash of a text."""
+    return int.from_bytes(sha256(_bytes(text)).digest()) % choices
+
+
+def order_key(*parts: str | int) -> bytes:
+    """Return what to sort by for an order at random that depends on the parts alone."""
+    return blake2b(_bytes("\0".join(map(str, parts))), digest_size=8).digest()
+
+
+def generator(seed: str | bytes | int) -> random.Random:
+    """Return a generator of random numbers. It is predictable: use it for no secret."""
+    return random.Random(seed)  # noqa: S311
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
 
 
 @dataclass(frozen=True, slots=True)

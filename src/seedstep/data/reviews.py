@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from seedstep.data.choices import order_key
+from seedstep.data.choice import order_key
 
 __all__ = [
     "Action",

@@ -21,9 +21,9 @@ from typing import Any
 
 import msgspec
 
-from seedstep.data.forms import TextOrTexts, WrittenTask, task_of
 from seedstep.data.jsonl import ON_EACH_LINE, BadLine, decode_json, read_jsonl, read_lines
 from seedstep.data.records import Instance, Problem, Task, placed, raise_first
+from seedstep.data.seeds import TextOrTexts, WrittenTask, task_of
 from seedstep.data.superni import TaskFiles, collect, scan_task_files
 from seedstep.data.tables import open_table
 from seedstep.errors import InputError

@@ -21,9 +21,9 @@ from typing import Any
 import msgspec
 
 from seedstep.data.files import write_atomically
-from seedstep.data.forms import TextOrTexts, WrittenExample, WrittenInstance, WrittenTask, task_of
 from seedstep.data.jsonl import BadLine, decode_json
 from seedstep.data.records import Example, Problem, Task, placed, raise_first
+from seedstep.data.seeds import TextOrTexts, WrittenExample, WrittenInstance, WrittenTask, task_of
 from seedstep.data.splits import task_paths
 from seedstep.errors import InputError, RunError
 

@@ -1,7 +1,6 @@
 """Task and instance to prompt and target."""
 
-from seedstep.encode.elements import Elements
-from seedstep.encode.encoder import TaskEncoder, encode_task
+from seedstep.encode.encoder import TaskEncoder, TokenLengths, Totals, encode_task, measure
 from seedstep.encode.encodings import (
     ChatFrame,
     Dropped,
@@ -13,6 +12,7 @@ from seedstep.encode.encodings import (
 )
 from seedstep.encode.layouts import (
     LAYOUTS,
+    Elements,
     Layout,
     Pair,
     add_layout,
@@ -21,7 +21,6 @@ from seedstep.encode.layouts import (
 )
 from seedstep.encode.named import ENCODINGS, make_encoding
 from seedstep.encode.tokenizers import HfTokenizer, decoder_texts, tokenize
-from seedstep.encode.totals import TokenLengths, Totals, measure
 
 __all__ = [
     "ENCODINGS",

@@ -9,24 +9,35 @@ Example::
     encoded = [encoder.encode(instance, seed=42, epoch=0) for instance in task.instances]
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 
 from seedstep.data import Instance, Task
-from seedstep.data.choices import draw, key
+from seedstep.data.choice import draw, key
 from seedstep.encode.budget import LengthBudget
-from seedstep.encode.elements import Elements, KeptElements, name_of
-from seedstep.encode.encodings import Dropped, Encoded, Encoding, TextTokenizer
+from seedstep.encode.encodings import Dropped, Encoded, Encoding, TextTokenizer, TokenPair
 from seedstep.encode.layouts import (
     FIDELITY,
+    Elements,
+    KeptElements,
     Pair,
+    name_of,
     named_layout,
+    steps_of,
     tk_instruct_examples,
     tk_instruct_instruction,
 )
 from seedstep.encode.named import check_encoding
+from seedstep.encode.tokenizers import tokenize
 
-__all__ = ["TaskEncoder", "encode_task"]
+__all__ = [
+    "TaskEncoder",
+    "TokenLengths",
+    "Totals",
+    "encode_task",
+    "measure",
+]
 
 
 def encode_task(
@@ -169,3 +180,77 @@ def _dropped(parts: Elements, kept: KeptElements) -> Dropped:
         negative=everything.negative - kept.negative,
         steps=everything.steps - kept.steps,
     )
+
+
+@dataclass(slots=True)
+class TokenLengths:
+    """Lengths in tokens, special ones included."""
+
+    number: int = 0
+    tokens: int = 0
+    longest: int = 0
+
+    @property
+    def mean(self) -> float:
+        """The mean length, 0 where there is none."""
+        return self.tokens / self.number if self.number else 0.0
+
+    def add(self, tokens: int) -> None:
+        """Count one."""
+        self.number += 1
+        self.tokens += tokens
+        self.longest = max(self.longest, tokens)
+
+
+@dataclass(slots=True)
+class Totals:
+    """Sums over examples. `lost` and `examples_with` are by the fields of `Dropped`: how much was
+    dropped, and from how many examples. `without_steps` counts tasks that have no step-by-step
+    instruction though the encoding asks for one.
+    """
+
+    tasks: int = 0
+    without_steps: int = 0
+    prompt: TokenLengths = field(default_factory=TokenLengths)
+    target: TokenLengths = field(default_factory=TokenLengths)
+    lost: Counter[str] = field(default_factory=Counter)
+    examples_with: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def examples(self) -> int:
+        """How many examples."""
+        return self.prompt.number
+
+    def add(self, pair: TokenPair, dropped: Dropped) -> None:
+        """Count an example."""
+        self.prompt.add(len(pair.prompt))
+        self.target.add(len(pair.target))
+        for name, amount in asdict(dropped).items():
+            if amount:
+                self.lost[name] += amount
+                self.examples_with[name] += 1
+
+
+def measure(
+    tasks: Iterable[Task],
+    encoding: Encoding,
+    tokenizer: TextTokenizer,
+    *,
+    decoder_only: bool,
+    seed: int = 42,
+) -> Totals:
+    """Encode all instances of tasks, and count.
+
+    Raises:
+        InputError: as `TaskEncoder.encode` and `tokenize`.
+    """
+    totals = Totals()
+    for task in tasks:
+        totals.tasks += 1
+        totals.without_steps += encoding.steps != "none" and not steps_of(task, encoding, seed=seed)
+        encoder = TaskEncoder(task, encoding, tokenizer)
+        for instance in task.instances:
+            encoded = encoder.encode(instance, seed=seed)
+            pair = tokenize(encoded, tokenizer, decoder_only=decoder_only)
+            totals.add(pair, encoded.dropped)
+    return totals

@@ -4,40 +4,113 @@
 the model's own chat template. `add_layout` adds one of your own::
 
     def head(elements: Elements) -> str:
-        shown = "".join(f"Q: {one.input}\\nA: {one.output}\\n\\n" for one in elements.positive)
-        return f"{elements.definition}\\n\\n{shown}"
+        shown = "".join(f"Q: {one.input}\nA: {one.output}\n\n" for one in elements.positive)
+        return f"{elements.definition}\n\n{shown}"
 
-    add_layout(Layout("qa", "questions and answers", head, lambda text: f"Q: {text}\\nA: "))
+    add_layout(Layout("qa", "questions and answers", head, lambda text: f"Q: {text}\nA: "))
     encode_task(task, task.instances[0], Encoding("qa"))
 
 Example::
 
     >>> pair = encode_pair("Sort the list.", "b, a", "a, b", key="42 0")
     >>> pair.prompt, pair.completion
-    ('Sort the list.\\n\\nb, a\\n\\nOutput:', ' a, b')
+    ('Sort the list.\n\nb, a\n\nOutput:', ' a, b')
 """
 
 import re
 import string
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from seedstep.data import Example
-from seedstep.data.choices import generator
-from seedstep.encode.elements import Elements
+from seedstep.data import Example, Instance, Task
+from seedstep.data.choice import generator
+from seedstep.encode.encodings import Encoding
 from seedstep.errors import InputError, unknown_name
+from seedstep.steps import canonical, shuffled
 
 __all__ = [
     "FIDELITY",
     "LAYOUTS",
+    "Elements",
+    "KeptElements",
     "Layout",
     "Pair",
     "add_layout",
     "encode_pair",
+    "name_of",
     "named_layout",
+    "steps_of",
     "tk_instruct_examples",
     "tk_instruct_instruction",
 ]
+
+
+def name_of(instance: Instance) -> str:
+    """What tells an instance from others of its task."""
+    return instance.id or instance.input
+
+
+@dataclass(frozen=True, slots=True)
+class KeptElements:
+    """How many of a prompt's steps and examples are in it, the first ones."""
+
+    steps: int
+    positive: int
+    negative: int
+
+
+@dataclass(frozen=True, slots=True)
+class Elements:
+    """What the prompts of a task have in common.
+
+    `name` and `definition` are None where the encoding does not show them. With `steps_first` the
+    steps stand before the definition. Examples are shown with their `explanations`, or without.
+    """
+
+    name: str | None
+    definition: str | None
+    steps: tuple[str, ...]
+    steps_first: bool
+    positive: tuple[Example, ...]
+    negative: tuple[Example, ...]
+    explanations: bool
+
+    @staticmethod
+    def of(task: Task, encoding: Encoding, *, seed: int) -> "Elements":
+        """Return the elements that an encoding asks for; shuffled steps depend on `seed`."""
+        return Elements(
+            task.id if encoding.task_name else None,
+            task.definition if encoding.definition else None,
+            steps_of(task, encoding, seed=seed),
+            encoding.position == "prepend",
+            task.positive_examples[: encoding.positive],
+            task.negative_examples[: encoding.negative],
+            encoding.explanations,
+        )
+
+    @property
+    def all(self) -> KeptElements:
+        """All steps and examples."""
+        return KeptElements(len(self.steps), len(self.positive), len(self.negative))
+
+    def first(self, kept: KeptElements) -> "Elements":
+        """Return the elements with the first steps and examples only."""
+        return replace(
+            self,
+            steps=self.steps[: kept.steps],
+            positive=self.positive[: kept.positive],
+            negative=self.negative[: kept.negative],
+        )
+
+
+def steps_of(task: Task, encoding: Encoding, *, seed: int) -> tuple[str, ...]:
+    """The steps that an encoding asks for, empty where the task has none."""
+    if encoding.steps == "none":
+        return ()
+    if encoding.steps == "unrefined":
+        return canonical(task.unrefined_steps)
+    steps = canonical(task.steps)
+    return steps if encoding.steps == "refined" else shuffled(steps, run_seed=seed, task_id=task.id)
 
 
 FIDELITY = "fidelity"

@@ -19,9 +19,9 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from seedstep.data import Task
-from seedstep.evaluate.settings import SystemChoice
+from seedstep.evaluate.scores import SystemChoice
 from seedstep.llm import Budget, Engine, Failure, Message, Request, Sampling, Schema
-from seedstep.llm.order import AHEAD, in_order
+from seedstep.llm.pacing import AHEAD, in_order
 from seedstep.llm.settings import AskedModel, AskingSettings, sampling_setting
 from seedstep.prompts import render
 from seedstep.settings import SEED, Count, part, setting

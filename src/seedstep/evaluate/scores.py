@@ -14,10 +14,11 @@ Example::
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
 from typing import Literal
 
-from seedstep.data import Prediction, Task, instances_of
+from seedstep.data import Prediction, Task, TaskChoice, instances_of
 from seedstep.errors import InputError
 from seedstep.evaluate.metrics import (
     METRICS,
@@ -27,6 +28,7 @@ from seedstep.evaluate.metrics import (
     check_metrics,
     stemmed_tokens,
 )
+from seedstep.settings import Place, SettingsRecord, part, setting
 from seedstep.text import Tokenizer
 
 __all__ = [
@@ -34,10 +36,61 @@ __all__ = [
     "Means",
     "Reference",
     "Scores",
+    "ScoringSettings",
+    "SystemChoice",
     "means",
     "references_of",
     "score",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class SystemChoice:
+    """Runs and files of predictions, which systems in them, and the tasks that were predicted."""
+
+    sources: tuple[str, ...] = setting(
+        (), "Runs of `seedstep predict`, and files of predictions.", flags=("SOURCE...",)
+    )
+    names: tuple[str, ...] = setting(
+        (), "Which predictions of the runs. Default: all.", flags=("--name",)
+    )
+    tasks: TaskChoice = part(
+        TaskChoice,
+        path=Place(help="The tasks that were predicted. Needed for files; runs have their own."),
+        split=Place(help="Split of a directory, such as test."),
+        limit_tasks=None,
+        limit_instances=Place(help="Use the first so many instances of each task."),
+        skip_bad=None,
+    )
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The sources."""
+        return tuple(map(Path, self.sources))
+
+    @property
+    def given_tasks(self) -> TaskChoice | None:
+        """The tasks, where they are named; else the runs' own."""
+        return self.tasks if self.tasks.path is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringSettings(SettingsRecord):
+    """What `seedstep evaluate` and `seedstep compare` score, and in which words."""
+
+    systems: SystemChoice = part(SystemChoice)
+    tokenizer: str = setting(
+        "",
+        "For the cross-lingual track: gpt2, or a directory with its tokenizer.json. Default: "
+        "rouge-score's words, stemmed.",
+    )
+
+    def check(self, source: str) -> None:
+        """Raise InputError if a split or a number of instances is asked for of no tasks."""
+        tasks = self.systems.tasks
+        if tasks.path is None and (tasks.split is not None or tasks.limit_instances is not None):
+            raise InputError("no tasks to take a split or instances of", "add --tasks PATH")
+
 
 PredictionStatus = Literal["predicted", "missing", "failed"]
 

@@ -27,9 +27,8 @@ from seedstep.data import Example, Task, files_in, instance_id, read_marker, tas
 from seedstep.data.files import EXPORT_MARKER
 from seedstep.encode import encode_pair
 from seedstep.errors import InputError, MissingExtraError, RunError, unknown_name
-from seedstep.exports.hub import data_card, require_licence
-from seedstep.exports.rows import ExportRow
-from seedstep.inputs.reviewed import without_rejected
+from seedstep.exports.hub import ExportRow, data_card, require_licence
+from seedstep.inputs.labels import without_rejected
 from seedstep.runs import BootstrapRun
 
 __all__ = [

@@ -10,7 +10,7 @@ Example::
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib import metadata, resources
 from pathlib import Path
 from statistics import fmean
@@ -22,16 +22,33 @@ import yaml
 from seedstep.bootstrap import BootstrapSettings
 from seedstep.bootstrap.settings import PAPER_SAMPLING
 from seedstep.errors import InputError, MissingExtraError, UnreachableError, first_line
-from seedstep.exports.rows import ExportRow
 from seedstep.runs import BootstrapRun
 from seedstep.settings import flatten
 from seedstep.text import as_entities, markdown_table
 
 __all__ = [
+    "ExportRow",
     "data_card",
     "push",
     "require_licence",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRow:
+    """One instance with its task."""
+
+    id: str
+    instruction: str
+    input: str
+    output: str
+    is_classification: bool
+
+    @property
+    def request(self) -> str:
+        """Instruction and input as one message."""
+        return f"{self.instruction}\n\n{self.input}" if self.input else self.instruction
+
 
 CARD = "hub_card.md"
 

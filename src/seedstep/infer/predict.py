@@ -27,7 +27,7 @@ from seedstep.llm import (
     open_model,
 )
 from seedstep.llm.checkpoints import checkpoint_of, load_model, load_tokenizer
-from seedstep.llm.order import AHEAD, in_order
+from seedstep.llm.pacing import AHEAD, in_order
 from seedstep.text.cleaning import plain_text
 
 __all__ = [

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from seedstep.encode import ENCODINGS, LAYOUTS, Encoding, make_encoding, named_layout
-from seedstep.encode.settings import steps_setting
+from seedstep.encode.named import steps_setting
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm import Budget, ModelRef, Sampling, default_prompt_style
 from seedstep.llm.settings import AskedModel, AskingSettings, override

@@ -1,8 +1,7 @@
 """Whatever becomes tasks, instructions, predictions or labels when it is read."""
 
-from seedstep.inputs.steps import with_steps
 from seedstep.inputs.systems import SystemPredictions, distinct_names, read_systems
-from seedstep.inputs.tasks import load_source
+from seedstep.inputs.tasks import load_source, with_steps
 
 __all__ = [
     "SystemPredictions",

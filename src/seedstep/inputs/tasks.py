@@ -5,17 +5,39 @@ Example::
     tasks = load_source(make_source("runs/first"), limit=100).tasks
 """
 
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from seedstep.data import TaskFiles, has_rows, load_rows, load_tasks
+import msgspec
+
+from seedstep.data import (
+    BadLine,
+    Problem,
+    Task,
+    TaskFiles,
+    has_rows,
+    load_rows,
+    load_tasks,
+    read_jsonl,
+)
 from seedstep.data.files import exported_format
+from seedstep.data.records import placed, raise_first
+from seedstep.data.seeds import TextOrTexts, steps_of
+from seedstep.data.sources import LONGEST_LINE
+from seedstep.encode import Encoding, make_encoding
 from seedstep.errors import InputError
-from seedstep.runs import open_database, read_grown_tasks, stage_of
-from seedstep.tune import TuneSource
+from seedstep.runs import open_database, read_entries, read_grown_tasks, stage_of
+from seedstep.runs.directory import digest
+from seedstep.steps import SUPERNI, WrittenSteps, superni_instructions
+from seedstep.tune import Mixture, SourcePart, TuneSettings, TuneSource, mix, usable
 
 __all__ = [
+    "TuningInputs",
+    "encodings_of",
+    "gather",
     "load_source",
+    "with_steps",
 ]
 
 
@@ -61,3 +83,159 @@ def _grown(path: Path, limit: int | None) -> TaskFiles:
     if not tasks:
         raise InputError(f"{path} has no finished tasks yet", "let `seedstep bootstrap` make some")
     return TaskFiles(tasks, ())
+
+
+Both = tuple[tuple[str, ...], tuple[str, ...]]
+"""The steps of a task, and those before their refining."""
+
+
+class _Line(msgspec.Struct, frozen=True):
+    """A line of an export of instructions, or one with `text` in place of `steps`."""
+
+    task: str
+    steps: TextOrTexts = ()
+    unrefined: TextOrTexts = ()
+    text: str = ""
+
+
+def with_steps(tasks: Iterable[Task], path: Path) -> tuple[Task, ...]:
+    """The tasks with the steps of `path`: a run of `seedstep steps`, or JSON lines as it exports.
+
+    `superni` stands for the instructions that come with seedstep, unless there is a file of that
+    name. A task that has none there stays as it is.
+
+    Raises:
+        InputError: a line is wrong, or there are steps of none of the tasks.
+        RunError: a directory is no such run.
+    """
+    if str(path) == SUPERNI and not path.exists():
+        lines = _of_package()
+    else:
+        lines = _of_run(path) if path.is_dir() else _of_file(path)
+    found = {task: both for task, both in lines if any(both)}
+    joined = tuple(_joined(task, found.get(task.id, ((), ()))) for task in tasks)
+    if not any(task.id in found for task in joined):
+        what = f"{path}: no step-by-step instructions of these tasks"
+        raise InputError(what, "check that it was made for them: `task` is a task's id")
+    return joined
+
+
+def _joined(task: Task, both: Both) -> Task:
+    steps, unrefined = both
+    return replace(
+        task, steps=steps or task.steps, unrefined_steps=unrefined or task.unrefined_steps
+    )
+
+
+def _of_package() -> Iterator[tuple[str, Both]]:
+    for name, written in superni_instructions().items():
+        yield name, (written.steps, written.unrefined)
+
+
+def _of_run(path: Path) -> Iterator[tuple[str, Both]]:
+    with open_database(path, "steps") as database:
+        for entry in read_entries(database, WrittenSteps):
+            yield entry.task, (entry.result.steps, entry.result.unrefined)
+
+
+def _of_file(path: Path) -> Iterator[tuple[str, Both]]:
+    seen: dict[str, int] = {}
+    problems: list[Problem] = []
+    for number, line in read_jsonl(path, _Line, LONGEST_LINE):
+        if isinstance(line, BadLine):
+            problems += placed(path, number, [line])
+        elif (first := seen.setdefault(line.task, number)) != number:
+            problems.append(
+                Problem(path, number, "task", f"the same as in line {first}", "remove one")
+            )
+        else:
+            yield line.task, (steps_of(line.steps or line.text), steps_of(line.unrefined))
+    raise_first(problems)
+
+
+BUDGETS = ("max_source", "max_target")
+"""What of a tuning's encoding holds for a source with an encoding of its own, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class TuningInputs:
+    """What is trained on, a fingerprint of what it was drawn from, and what was left out as bad.
+
+    `encodings` are those of the sources to train on, by name.
+    """
+
+    mixture: Mixture
+    encodings: dict[str, Encoding]
+    fingerprint: str
+    left_out: tuple[str, ...]
+
+
+def gather(settings: TuneSettings) -> TuningInputs:
+    """Read all sources, and draw what is used of them.
+
+    Raises:
+        InputError: there is no source, or something is wrong with one.
+    """
+    if not settings.data:
+        raise InputError("no data to tune on", "add --data PATH, a run or a directory of tasks")
+    loaded = [
+        _load(settings, source, limit)
+        for sources, limit in (
+            (settings.data, settings.used.limit_instances),
+            (settings.held_out_data, settings.held_out_instances),
+        )
+        for source in sources
+    ]
+    parts = _with_steps(settings, [part for part, _ in loaded])
+    trained = len(settings.data)
+    mixture = mix(
+        parts[:trained],
+        parts[trained:],
+        seed=settings.training.seed,
+        held_out=settings.held_out,
+        held_out_instances=settings.held_out_instances,
+        limit_tasks=settings.used.limit_tasks,
+    )
+    named = [source.encoding or settings.encoding.name for source in settings.data]
+    return TuningInputs(
+        mixture,
+        {name: part.encoding for name, part in zip(named, parts, strict=False)},
+        digest(parts),
+        tuple(fault for _, faults in loaded for fault in faults),
+    )
+
+
+def _load(
+    settings: TuneSettings, source: TuneSource, limit: int | None
+) -> tuple[SourcePart, list[str]]:
+    from_files = load_source(source, limit=limit, skip_bad=settings.used.skip_bad)
+    part = SourcePart(source, from_files.tasks, _encoding(settings, source))
+    part, faults = usable(part, skip_bad=settings.used.skip_bad)
+    return part, [*(problem.what for problem in from_files.problems), *faults]
+
+
+def encodings_of(settings: TuneSettings) -> dict[str, Encoding]:
+    """The encodings of a tuning's sources by name, each once, in the order of the sources."""
+    if not settings.data:
+        return {settings.encoding.name: settings.encoding.make()}
+    return {
+        source.encoding or settings.encoding.name: _encoding(settings, source)
+        for source in settings.data
+    }
+
+
+def _encoding(settings: TuneSettings, source: TuneSource) -> Encoding:
+    options = settings.encoding.options
+    if source.encoding is None:
+        return settings.encoding.make()
+    return make_encoding(
+        source.encoding, {name: options[name] for name in BUDGETS if name in options}
+    )
+
+
+def _with_steps(settings: TuneSettings, parts: Sequence[SourcePart]) -> list[SourcePart]:
+    """The parts, whose tasks have the instructions that a run or a file has for them."""
+    if settings.steps is None:
+        return list(parts)
+    joined = iter(with_steps([task for part in parts for task in part.tasks], Path(settings.steps)))
+    return [replace(part, tasks=tuple(next(joined) for _ in part.tasks)) for part in parts]

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from seedstep.data import Instance, Task
-from seedstep.data.choices import draw_from
+from seedstep.data.choice import draw_from
 
 __all__ = ["BASELINES", "Copy", "copy_demonstration", "copy_input"]
 

@@ -10,7 +10,7 @@ import hashlib
 from typing import Any
 
 from seedstep.llm.dequantize import import_transformers, not_loaded
-from seedstep.llm.local import file_fingerprint
+from seedstep.llm.endpoints import file_fingerprint
 from seedstep.llm.models import ModelRef, loaded_model
 
 __all__ = [

@@ -18,7 +18,7 @@ from typing import Any
 
 from seedstep.data.files import new_folder
 from seedstep.errors import MissingExtraError, ModelError, first_line
-from seedstep.llm.local import file_fingerprint
+from seedstep.llm.endpoints import file_fingerprint
 
 __all__ = [
     "INSTALL",

@@ -23,11 +23,12 @@ from seedstep.llm.dequantize import dequantized
 from seedstep.llm.endpoints import (
     Endpoint,
     Opening,
+    embedded_model,
     open_recording,
     open_server,
+    serve_gguf,
     server_address,
 )
-from seedstep.llm.local import embedded_model, serve_gguf
 from seedstep.llm.replay import recorded_style
 
 __all__ = [

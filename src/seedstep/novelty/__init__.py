@@ -1,9 +1,16 @@
 """The exact ROUGE-L index: for one text at a time, and for whole files."""
 
-from seedstep.novelty.bulk import Decisions, Nearest, TellSettled, decide, nearest_known
+from seedstep.novelty.bulk import (
+    Decisions,
+    Nearest,
+    TellSettled,
+    decide,
+    decide_on_ray,
+    nearest_known,
+    ray_cluster,
+)
 from seedstep.novelty.contamination import Contamination, Overlap
 from seedstep.novelty.index import Neighbor, NoveltyIndex
-from seedstep.novelty.partitions import decide_on_ray, ray_cluster
 from seedstep.novelty.texts import Texts, TokenNumbers, encode, ranks
 
 __all__ = [

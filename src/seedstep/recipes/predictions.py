@@ -20,7 +20,7 @@ from seedstep.encode import Encoding
 from seedstep.errors import BudgetReached, InputError
 from seedstep.infer import Answer, answer_tasks
 from seedstep.infer.settings import SystemSettings
-from seedstep.inputs.tuning import encodings_of
+from seedstep.inputs.tasks import encodings_of
 from seedstep.llm import EngineStats, ModelRef
 from seedstep.recipes.keywords import PredictKeywords
 from seedstep.recipes.tasks import Watcher, finish, ticking

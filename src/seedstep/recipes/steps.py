@@ -44,7 +44,7 @@ from seedstep.steps import (
     render,
     write_steps,
 )
-from seedstep.steps.superni import SuperniInstruction, superni_instructions
+from seedstep.steps.records import SuperniInstruction, superni_instructions
 
 __all__ = [
     "import_instructions",

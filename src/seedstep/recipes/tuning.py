@@ -15,17 +15,14 @@ from typing import Any, Protocol, Unpack
 import msgspec
 
 from seedstep.data import write_atomically
-from seedstep.encode import HfTokenizer
+from seedstep.encode import Encoded, HfTokenizer, TaskEncoder
 from seedstep.errors import MissingExtraError, ModelError
-from seedstep.inputs.tuning import TuningInputs, gather
-from seedstep.llm.checkpoints import (
-    load_config,
-    load_model,
-    load_tokenizer,
-)
+from seedstep.inputs.tasks import TuningInputs, gather
+from seedstep.llm import open_model
+from seedstep.llm.checkpoints import load_config, load_model, load_tokenizer
 from seedstep.llm.models import tuned_model
 from seedstep.recipes.keywords import TuneKeywords
-from seedstep.recipes.tuning_at_server import tune_at_server
+from seedstep.recipes.tasks import finish
 from seedstep.report.figures import plot_losses
 from seedstep.runs import Run, TuningFiles, stored_settings
 from seedstep.settings import flatten, make_settings
@@ -35,6 +32,7 @@ from seedstep.tune import (
     EncodedData,
     EvaluationLoss,
     MetricsFile,
+    Mixture,
     OptimizerStep,
     Preflight,
     TuneSettings,
@@ -44,14 +42,73 @@ from seedstep.tune import (
     survey,
 )
 from seedstep.tune.checkpoints import FSDP, write_fsdp
-from seedstep.tune.openai_jobs import FineTuned, JobWatch
+from seedstep.tune.openai_jobs import FineTuned, JobSettings, JobWatch, check_chat, fine_tune
 from seedstep.tune.outputs import require_gguf, write_tuning_card, write_tuning_gguf
 
 __all__ = [
     "TuneResult",
     "TuningWatch",
+    "tune_at_server",
     "tune_model",
 ]
+
+
+def tune_at_server(
+    out: Path, settings: TuneSettings, watch: JobWatch | None, *, dry_run: bool
+) -> tuple[TuningInputs, FineTuned | None]:
+    """Start a job, or go on waiting for one. With `dry_run` its data are checked, and no more.
+
+    The server chooses the learning rate and the size of a batch, as in the first paper (A.3).
+
+    Raises:
+        SeedstepError: with what is wrong and what to do.
+    """
+    gathered = gather(settings)
+    examples = _examples(gathered.mixture, settings.training.seed)
+    told = watch or _Silent()
+    size = check_chat(examples, settings.model.ref.name)
+    told.happened(f"{size.examples:,} examples, {size.bytes:,} bytes")
+    for fault in gathered.left_out:
+        told.warned(f"left out: {fault}")
+    if dry_run:
+        return gathered, None
+    with Run.start(TUNE, out, flatten(settings), inputs=gathered):
+        return gathered, finish(_job(out, settings, examples, told))
+
+
+async def _job(
+    out: Path, settings: TuneSettings, examples: list[Encoded], watch: JobWatch
+) -> FineTuned:
+    job = JobSettings(
+        epochs=settings.training.epochs,
+        prompt_loss_weight=settings.prompt_loss_weight,
+        seed=settings.training.seed,
+    )
+    async with open_model(settings.model.name, settings.model.base_url, 1) as endpoint:
+        return await fine_tune(endpoint, examples, job, out, watch)
+
+
+def _examples(mixture: Mixture, seed: int) -> list[Encoded]:
+    """The examples of the first epoch. Nothing is cut: the server has its own tokenizer."""
+    encoders: dict[tuple[str, object], TaskEncoder] = {}
+    examples = []
+    for use in mixture.training:
+        key = use.task.id, use.encoding
+        if key not in encoders:
+            encoders[key] = TaskEncoder(use.task, use.encoding)
+        examples.append(encoders[key].encode(use.instance, seed=seed))
+    return examples
+
+
+class _Silent:
+    def moved(self, job_id: str, status: str) -> None:
+        """Nobody watches."""
+
+    def happened(self, message: str) -> None:
+        """Nobody watches."""
+
+    def warned(self, message: str) -> None:
+        """Nobody watches."""
 
 
 def _write_beside(files: TuningFiles, work: "_Work") -> tuple[str, ...]:
@@ -233,9 +290,8 @@ def _train(
     """Train, and put the model into its place; False where the tuning was stopped before."""
     from transformers import logging
 
-    from seedstep.tune.decoder import tune_decoder
+    from seedstep.tune.decoder import tune_decoder, tune_seq2seq
     from seedstep.tune.prepare import save_tuned
-    from seedstep.tune.seq2seq import tune_seq2seq
     from seedstep.tune.trainer import Stopping
 
     logging.disable_progress_bar()

@@ -1,8 +1,8 @@
 """Statistics, figures, and the HTML report."""
 
 from seedstep.report.contents import SECTIONS, ReportContext, ReportSection
+from seedstep.report.page import Report, write_report
 from seedstep.report.records import Paragraph, Section, Table
-from seedstep.report.write import Report, write_report
 
 __all__ = [
     "SECTIONS",

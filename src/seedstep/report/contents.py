@@ -36,10 +36,9 @@ from seedstep.report.sections.grown import (
     structure_section,
     tasks_section,
 )
-from seedstep.report.sections.making import losses_section, spending_section
+from seedstep.report.sections.making import losses_section, spending_section, steps_sections
 from seedstep.report.sections.people import people_sections
 from seedstep.report.sections.results import results_sections, verdicts_section
-from seedstep.report.sections.steps import steps_sections
 from seedstep.report.statistics import (
     NamedText,
     counts,
@@ -47,8 +46,8 @@ from seedstep.report.statistics import (
     lengths,
     nearest,
     nearest_before,
+    structure,
 )
-from seedstep.report.structure import structure
 from seedstep.runs import BootstrapRun, JudgeRun, Line, Rows, Run
 from seedstep.settings import flatten
 from seedstep.stages import TuneRun, open_run, tell_status

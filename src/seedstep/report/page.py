@@ -12,12 +12,33 @@ Example::
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
 
-from seedstep.report.charts import DARK, LIGHT, DrawnChart
-from seedstep.report.records import ReportPart
+from seedstep.data import evaluation_items, require_ours, whole_folder
+from seedstep.errors import InputError, MissingExtraError
+from seedstep.report.charts import DARK, LIGHT, DrawnChart, render
+from seedstep.report.contents import (
+    SECTIONS,
+    ReportContext,
+    ReportSection,
+    TellDone,
+    TestSets,
+    parts_of,
+)
+from seedstep.report.records import Chart, ReportPart
+from seedstep.report.statistics import NamedText
 from seedstep.text import visible
 
-__all__ = ["CELL", "TEXT", "Shown", "render_page", "shown"]
+__all__ = [
+    "CELL",
+    "TEXT",
+    "Report",
+    "Shown",
+    "render_page",
+    "shown",
+    "write_report",
+]
 
 TEXT = 3000
 """Characters of a text that are shown; what is longer says how long it is."""
@@ -65,3 +86,77 @@ def render_page(title: str, parts: Sequence[ReportPart], drawn: Mapping[str, Dra
         version=metadata.version("seedstep"),
     )
     return text.encode()
+
+
+MARKER = ".seedstep-report.json"
+PAGE = "index.html"
+FIGURES = "figures"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The page that was written, how many figures lie beside it, and what was left out."""
+
+    page: Path
+    figures: int
+    notes: tuple[str, ...]
+
+
+def write_report(
+    runs: Sequence[Path],
+    out: Path,
+    against: Sequence[Path] = (),
+    tell: TellDone = lambda doing: None,
+    sections: Sequence[ReportSection] = SECTIONS,
+) -> Report:
+    """Write a report into a new directory, an empty one, or that of an earlier report.
+
+    `against` are test sets, with whose instructions seeds and tasks are compared. `sections` are
+    those that there may be.
+
+    Raises:
+        RunError: a run can't be read, or `out` holds other files or can't be written.
+        InputError: no run is named, or a test set can't be read.
+        MissingExtraError: matplotlib or Jinja2 is not installed.
+    """
+    if not runs:
+        raise InputError("no run to report on", "name one or more run directories")
+    _require_installed()
+    require_ours(out, MARKER)
+    test_sets: TestSets = {
+        f"{path.resolve().name} ({number})": [
+            NamedText(*item) for item in evaluation_items(path, inputs=False)
+        ]
+        for number, path in enumerate(against, start=1)
+    }
+    parts = parts_of(runs, sections, ReportContext(test_sets, tell))
+    tell("drawing")
+    drawn = _drawn(parts)
+    title = ", ".join(path.resolve().name for path in runs)
+    page = render_page(title, parts, drawn)
+    with whole_folder(out, MARKER) as folder:
+        (folder / PAGE).write_bytes(page)
+        (folder / FIGURES).mkdir()
+        for name, chart in drawn.items():
+            (folder / FIGURES / f"{name}.svg").write_bytes(chart.svg)
+            (folder / FIGURES / f"{name}.png").write_bytes(chart.png)
+    notes = [one.left_out for part in parts for one in part.sections if one.left_out]
+    return Report(out / PAGE, len(drawn), tuple(dict.fromkeys(notes)))
+
+
+def _require_installed() -> None:
+    """Before the work, not after it."""
+    if not all(map(find_spec, ("jinja2", "matplotlib"))):
+        raise MissingExtraError("a report", "pip install 'seedstep[report]'")
+
+
+def _drawn(parts: Sequence[ReportPart]) -> dict[str, DrawnChart]:
+    """The charts by the names of their files: the number of the part, and the chart's name."""
+    charts = {
+        f"{number}-{block.name}": block
+        for number, part in enumerate(parts, start=1)
+        for section in part.sections
+        for block in section.blocks
+        if isinstance(block, Chart)
+    }
+    return {name: render(chart, name) for name, chart in charts.items()}

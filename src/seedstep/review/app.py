@@ -9,6 +9,8 @@ Example::
         uvicorn.run(make_app(review, "127.0.0.1", 8000), host="127.0.0.1", port=8000)
 """
 
+import contextlib
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
@@ -23,14 +25,64 @@ from starlette.types import ASGIApp
 
 from seedstep.data.reviews import standing
 from seedstep.errors import InputError, StoreError
-from seedstep.review.guard import Guard, hosts_of
-from seedstep.review.items_shown import item_view
-from seedstep.review.labelling import Sent, progress_of, row_of
+from seedstep.review.labelling import Sent, item_view, progress_of, row_of
 from seedstep.review.owner import owner_routes
-from seedstep.review.pages import STATIC, history_json, render_page, static_file
+from seedstep.review.pages import STATIC, Guard, history_json, hosts_of, render_page, static_file
 from seedstep.runs.reviews import OWNER, Review, key_of
 
-__all__ = ["make_app", "plain_app", "save_row"]
+__all__ = [
+    "address_of",
+    "free_socket",
+    "make_app",
+    "plain_app",
+    "save_row",
+    "serve",
+]
+
+
+def address_of(host: str, port: int, token: str) -> str:
+    """The address that a secret opens."""
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}/{token}/"
+
+
+def free_socket(host: str, port: int) -> socket.socket:
+    """A socket that is bound to an address; with port 0 to one that is free.
+
+    Raises:
+        InputError: the port is in use, or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+    except OSError as error:
+        found.close()
+        remedy = "name another --port, or stop what uses it"
+        raise InputError(f"can't listen on {host}, port {port}: {error.strerror}", remedy) from None
+    return found
+
+
+def serve(app: ASGIApp, bound: socket.socket, began: Callable[[], None]) -> None:
+    """Serve until Ctrl-C; `began` is called when the server answers."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        app,
+        access_log=False,  # which would have the secret addresses
+        log_level="error",
+        server_header=False,
+        date_header=False,
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=2,
+    )
+    bound.listen()
+    began()
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[bound])
+
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 

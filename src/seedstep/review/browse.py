@@ -17,7 +17,7 @@ from seedstep.data import Instance, Task, instances_of
 from seedstep.errors import InputError
 from seedstep.evaluate.metrics import METRICS, PredictionMarker, category_metric, stemmed_tokens
 from seedstep.runs import Run
-from seedstep.runs.blocks import Block
+from seedstep.runs.stage import Block
 from seedstep.stages import BOOTSTRAP, PREDICT, REVIEW, open_run, tell_one, tell_status
 
 __all__ = [

@@ -20,7 +20,7 @@ from random import Random
 from types import MappingProxyType
 
 from seedstep.data import Task, instances_of
-from seedstep.data.choices import generator
+from seedstep.data.choice import generator
 from seedstep.data.records import Instance
 from seedstep.data.reviews import Form, ItemField, ReviewItem
 from seedstep.errors import InputError

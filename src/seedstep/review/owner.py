@@ -25,8 +25,7 @@ from seedstep.evaluate.people import (
     scale_of,
     value_name,
 )
-from seedstep.review.items_shown import Said, item_view
-from seedstep.review.labelling import progress
+from seedstep.review.labelling import Said, item_view, progress
 from seedstep.review.pages import history_json, render_page
 from seedstep.runs.reviews import OWNER, Review
 from seedstep.stages.review import labels_of_review

@@ -5,11 +5,16 @@ Example::
     html = render_page("item.html", title="Item 3", up="../", **values)
 """
 
+from collections.abc import Awaitable, Callable
 from functools import cache
 from importlib import resources
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from seedstep.data.reviews import LabelRow
 from seedstep.errors import MissingExtraError
@@ -18,7 +23,133 @@ from seedstep.text import visible
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["STATIC", "clean", "history_json", "render_page", "require_extra", "static_file"]
+__all__ = [
+    "CSP",
+    "HEADERS",
+    "LONGEST_BODY",
+    "STATIC",
+    "Guard",
+    "clean",
+    "history_json",
+    "hosts_of",
+    "render_page",
+    "require_extra",
+    "static_file",
+]
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+HEADERS = MappingProxyType(
+    {
+        "Content-Security-Policy": CSP,
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+        "Cache-Control": "no-store",
+    }
+)
+"""On every answer."""
+
+LONGEST_BODY = 1 << 18
+"""Bytes of what a page may send."""
+
+READING = ("GET", "HEAD")
+WRITING = "POST"
+
+Found = tuple[ASGIApp, str]
+"""The application that a secret opens, and whom it belongs to."""
+
+
+def hosts_of(host: str, port: int) -> frozenset[str]:
+    """What `Host` may say of a server at an address."""
+    names = {host}
+    if host in ("127.0.0.1", "::1", "localhost"):
+        names |= {"127.0.0.1", "localhost", "[::1]"}
+    return frozenset(f"[{name}]:{port}" if name == "::1" else f"{name}:{port}" for name in names)
+
+
+class Guard:
+    """Passes on what may pass. `find` gives what the secret at the start of a path opens."""
+
+    def __init__(self, hosts: frozenset[str], find: Callable[[str], Found | None]) -> None:
+        """`hosts` are the exact values that `Host` may have."""
+        self._hosts = hosts
+        self._find = find
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it on without the secret in its path."""
+        if scope["type"] != "http":
+            return  # a websocket is never accepted
+        send = _with_headers(send)
+        if refusal := self._refusal(scope):
+            await PlainTextResponse(*refusal)(scope, receive, send)
+            return
+        _, secret, rest = (scope["path"] + "/").split("/", 2)
+        found = self._find(secret)
+        if found is None or not scope["path"].startswith(f"/{secret}/"):
+            await PlainTextResponse("Not found.\n", 404)(scope, receive, send)
+            return
+        app, who = found
+        path = f"/{rest[:-1]}"
+        inner = {**scope, "path": path, "raw_path": path.encode(), "root_path": "", "who": who}
+        await app(inner, _limited(receive), send)
+
+    def _refusal(self, scope: Scope) -> tuple[str, int] | None:
+        """What to say to a request that may not pass, and with which status."""
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or hosts[0] not in self._hosts:
+            return "This server does not answer to that name.\n", 421
+        origins = headers.getlist("origin")
+        if scope["method"] not in (*READING, WRITING):
+            return "Not allowed.\n", 405
+        if any(origin != f"http://{hosts[0]}" for origin in origins):
+            return "Requests from other pages are refused.\n", 403
+        if scope["method"] == WRITING and len(origins) != 1:
+            return "What comes from no page is refused.\n", 403
+        if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not (
+            scope["method"] in READING
+            and headers.get("sec-fetch-mode") == "navigate"
+            and headers.get("sec-fetch-dest") == "document"
+        ):
+            return "Requests from other pages are refused.\n", 403
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > LONGEST_BODY:
+            return "Too long.\n", 413
+        return None
+
+
+def _with_headers(send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers[name] = value
+        await send(message)
+
+    return sending
+
+
+def _limited(receive: Receive) -> Callable[[], Awaitable[Any]]:
+    """Stop reading a body that is longer than it may be, whatever its header says."""
+    length = 0
+
+    async def receiving() -> Message:
+        nonlocal length
+        message = await receive()
+        length += len(message.get("body", b""))
+        if length > LONGEST_BODY:
+            return {"type": "http.disconnect"}
+        return message
+
+    return receiving
+
 
 STATIC = {
     "review.js": "text/javascript; charset=utf-8",

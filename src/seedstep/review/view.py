@@ -23,8 +23,7 @@ from starlette.types import ASGIApp
 from seedstep.errors import SeedstepError
 from seedstep.review.app import plain_app
 from seedstep.review.browse import EACH, TIE, BrowsedRun, FoundPage, Wanted
-from seedstep.review.guard import Guard, hosts_of
-from seedstep.review.pages import render_page
+from seedstep.review.pages import Guard, hosts_of, render_page
 
 __all__ = ["make_view"]
 

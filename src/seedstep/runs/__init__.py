@@ -1,8 +1,6 @@
 """Run directories, their databases, and what each kind of stage keeps there."""
 
-from seedstep.runs.blocks import Blocks, Line, Rows, Rule, Words, labelled, line
-from seedstep.runs.config import digest, read_yaml
-from seedstep.runs.directory import open_database, stage_of
+from seedstep.runs.directory import digest, open_database, read_yaml, stage_of
 from seedstep.runs.grown import (
     FILTERS_ENTRY,
     BootstrapRun,
@@ -20,11 +18,12 @@ from seedstep.runs.predictions import (
     PredictionCounts,
     PredictionRecords,
     PredictionsRun,
+    keep_scores,
+    kept_scores,
 )
 from seedstep.runs.requests import ReplyUsage, RequestLine
 from seedstep.runs.run import Run
-from seedstep.runs.scores import keep_scores, kept_scores
-from seedstep.runs.stage import Stage, has_rows
+from seedstep.runs.stage import Blocks, Line, Rows, Rule, Stage, Words, has_rows, labelled, line
 from seedstep.runs.tasks import (
     Entry,
     ExamplesRun,

@@ -9,7 +9,7 @@ Example::
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,12 +19,21 @@ import msgspec
 
 from seedstep.data import Prediction, Task, TaskChoice, TaskFiles, instances_of
 from seedstep.errors import RunError, unknown_name
+from seedstep.evaluate.compare import EvaluatedSystem, MeanScores
+from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.scores import Reference, references_of
 from seedstep.infer.predict import Answer, TaskWork
 from seedstep.infer.settings import SystemSettings
-from seedstep.runs.config import digest, in_order_of, read_yaml
 from seedstep.runs.database import Database
-from seedstep.runs.directory import CONFIG, open_database
+from seedstep.runs.directory import (
+    CONFIG,
+    DATABASE,
+    digest,
+    in_order_of,
+    open_database,
+    read_yaml,
+    take_lock,
+)
 from seedstep.runs.run import Run
 from seedstep.settings import flatten, make_settings, table
 
@@ -34,6 +43,8 @@ __all__ = [
     "PredictionCounts",
     "PredictionRecords",
     "PredictionsRun",
+    "keep_scores",
+    "kept_scores",
     "load_chosen_tasks",
     "open_predictions",
     "stamp_chosen_tasks",
@@ -250,3 +261,53 @@ def unchanged_tasks(
         what = f"{settings.path} has changed since {path} was made"
         raise RunError(what, "put it back as it was, or predict anew with another --out")
     return found
+
+
+def keep_scores(path: Path, name: str, evaluated: EvaluatedSystem, tokens: str) -> None:
+    """Keep what a system scored in its run, in place of what was kept of the same before.
+
+    `name` is the system's in the run. `tokens` names the tokenizer, and is empty for the stemmed
+    words of rouge-score.
+
+    Raises:
+        RunBusyError: another process works on the run.
+        RunError: it can't be written.
+    """
+    lock = take_lock(path)
+    try:
+        with closing(Database.open(path / DATABASE)) as database:
+            database.write_now(
+                "DELETE FROM scores WHERE name = ? AND tokens = ? AND grouping IN ('', ?)",
+                [(name, tokens, evaluated.grouping or "")],
+            )
+            database.write_now(
+                "INSERT INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                list(_rows(name, evaluated, tokens)),
+            )
+    finally:
+        lock.release()
+
+
+def kept_scores(path: Path) -> tuple[dict[str, Any], ...]:
+    """The scores kept in a run: rows of the database, by column name.
+
+    Those of a system that has predicted more since are left out.
+    """
+    latest = "SELECT max(at) FROM predictions WHERE system = scores.name"
+    query = f"SELECT * FROM scores WHERE at >= coalesce(({latest}), 0) ORDER BY rowid"  # noqa: S608
+    with closing(Database.open(path / DATABASE, read_only=True)) as database:
+        return tuple(map(dict, database.rows(query)))
+
+
+def _rows(name: str, evaluated: EvaluatedSystem, tokens: str) -> Iterator[tuple[object, ...]]:
+    now = time.time()
+    groups = [("", evaluated.overall), *evaluated.groups.items()]
+    for place, (group, one) in enumerate(groups):
+        head = (name, tokens, evaluated.grouping if place else "", group)
+        for metric, value in one.values.items():
+            yield (*head, metric, *_figures(one, value), now)
+
+
+def _figures(one: MeanScores, value: Value) -> tuple[object, ...]:
+    counts = (one.instances, one.tasks, one.missing, one.failed)
+    return (value.value, value.low, value.high, value.reason, *counts)

@@ -26,9 +26,17 @@ import msgspec
 
 from seedstep.data.reviews import Form, LabelRow, ReviewItem, in_order_for, order_of_answers
 from seedstep.errors import InputError, RunBusyError, RunError, unknown_name
-from seedstep.runs.config import digest, read_yaml, refuse_differences, write_yaml
 from seedstep.runs.database import Database, Statement
-from seedstep.runs.directory import CONFIG, DATABASE, stage_of, take_lock
+from seedstep.runs.directory import (
+    CONFIG,
+    DATABASE,
+    digest,
+    read_yaml,
+    refuse_differences,
+    stage_of,
+    take_lock,
+    write_yaml,
+)
 
 __all__ = ["OWNER", "STAGE", "Assigned", "Review", "deal", "kept_seed", "key_of"]
 

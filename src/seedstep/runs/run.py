@@ -20,17 +20,20 @@ import filelock
 
 from seedstep.errors import RunBusyError, RunError
 from seedstep.llm import Spent
-from seedstep.runs.addresses import identities, with_unknown
-from seedstep.runs.config import in_order_of, refuse_differences, write_yaml
 from seedstep.runs.database import Database
 from seedstep.runs.directory import (
     CONFIG,
     DATABASE,
     STAGE,
     begun_database,
+    identities,
+    in_order_of,
+    refuse_differences,
     require_free,
     stored_config,
     take_lock,
+    with_unknown,
+    write_yaml,
 )
 from seedstep.runs.requests import (
     ReplyUsage,

@@ -23,7 +23,7 @@ from seedstep.runs import (
     labelled,
     line,
 )
-from seedstep.runs.blocks import duration, request_blocks
+from seedstep.runs.stage import duration, request_blocks
 from seedstep.text import TOKENIZERS
 
 __all__ = ["BOOTSTRAP", "contamination_of", "task_blocks"]

@@ -26,7 +26,7 @@ from seedstep.runs import (
     labelled,
     line,
 )
-from seedstep.runs.blocks import request_blocks
+from seedstep.runs.stage import request_blocks
 from seedstep.stages.telling import TASKS_CHANGEABLE, entry_line, entry_title, spending_line
 
 __all__ = ["JUDGE"]

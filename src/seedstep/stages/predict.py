@@ -40,7 +40,7 @@ from seedstep.runs import (
     labelled,
     line,
 )
-from seedstep.runs.config import refuse_differences
+from seedstep.runs.directory import refuse_differences
 from seedstep.runs.predictions import load_chosen_tasks, stamp_chosen_tasks, unchanged_tasks
 from seedstep.settings import flatten, make_settings
 

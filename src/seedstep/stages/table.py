@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from seedstep.errors import InputError, RunError
 from seedstep.runs import Run, Stage, stage_of
-from seedstep.runs.blocks import Block, line
 from seedstep.runs.directory import CONFIG
+from seedstep.runs.stage import Block, line
 from seedstep.stages.bootstrap import BOOTSTRAP
 from seedstep.stages.examples import EXAMPLES
 from seedstep.stages.judge import JUDGE

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from seedstep.errors import InputError
-from seedstep.inputs.tuning import TuningInputs, gather
+from seedstep.inputs.tasks import TuningInputs, gather
 from seedstep.runs import Blocks, Line, Rows, Run, Stage, TuningFiles, Words, labelled, line
 from seedstep.runs.tune import TUNE_CONFIG
 from seedstep.tune import TuneSettings

@@ -10,6 +10,7 @@ from seedstep.steps.pipeline import preview_examples, preview_steps, write_steps
 from seedstep.steps.records import (
     FAILURES,
     RANKING_FAILURES,
+    SUPERNI,
     DescribedTask,
     ExampleSet,
     ExamplesStatistics,
@@ -20,6 +21,8 @@ from seedstep.steps.records import (
     examples_statistics,
     shuffled,
     statistics,
+    superni_instructions,
+    superni_readings,
 )
 from seedstep.steps.settings import (
     ExamplesSettings,
@@ -27,7 +30,6 @@ from seedstep.steps.settings import (
     StepsSettings,
     SuperniSettings,
 )
-from seedstep.steps.superni import SUPERNI, superni_instructions, superni_readings
 
 __all__ = [
     "CHECKS",

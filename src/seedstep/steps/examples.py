@@ -21,9 +21,9 @@ from itertools import islice
 from rapidfuzz import fuzz
 
 from seedstep.data import Example, Task
-from seedstep.data.choices import generator
+from seedstep.data.choice import generator
 from seedstep.llm import Engine
-from seedstep.llm.order import AHEAD, in_order
+from seedstep.llm.pacing import AHEAD, in_order
 from seedstep.prompts import render
 from seedstep.steps.conversation import Chat, ScriptTurn, named_category
 from seedstep.steps.parse import render as render_steps

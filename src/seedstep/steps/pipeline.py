@@ -18,7 +18,7 @@ from itertools import accumulate, islice
 
 from seedstep.data import Example, Task
 from seedstep.llm import Engine, Message, Preview, Request, Spent, tokens_of
-from seedstep.llm.order import AHEAD, in_order
+from seedstep.llm.pacing import AHEAD, in_order
 from seedstep.steps.check import CHECKS, Check, Finding, TaskText, check, repair_request
 from seedstep.steps.conversation import (
     TURNS,

@@ -7,30 +7,39 @@ Example::
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 from statistics import fmean
 from types import MappingProxyType
-from typing import Protocol
+from typing import Literal, Protocol, TypeVar
+
+import msgspec
 
 from seedstep.data import Example
-from seedstep.data.choices import draw_from
+from seedstep.data.choice import draw_from
 from seedstep.steps.check import Finding
 from seedstep.steps.parse import REASONS
 
 __all__ = [
     "FAILURES",
     "RANKING_FAILURES",
+    "SUPERNI",
     "DescribedTask",
     "ExampleSet",
     "ExamplesStatistics",
     "Judgement",
     "StepsStatistics",
+    "SuperniInstruction",
+    "SuperniReading",
     "Turn",
     "WrittenSteps",
     "examples_statistics",
     "shuffled",
     "statistics",
+    "superni_instructions",
+    "superni_readings",
 ]
 
 FAILURES = MappingProxyType(
@@ -247,3 +256,48 @@ def _row(group: str, tasks: Sequence[DescribedTask], categories: int) -> StepsSt
         sum(bool(judgement.correct) for judgement in answers),
         sum(bool(judgement.complete) for judgement in answers),
     )
+
+
+SUPERNI = "superni"
+"""The name that stands for these instructions wherever a run or a file of some is named."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class SuperniInstruction:
+    """The instruction of a task: its first version, and the one that was refined from it."""
+
+    task: str
+    unrefined: tuple[str, ...]
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SuperniReading:
+    """What one reader said of an instruction as it was first written, before faults were mended."""
+
+    task: str
+    version: Literal["refined", "unrefined"]
+    reader: str
+    correct: bool
+    complete: bool
+    note: str
+
+
+@cache
+def superni_instructions() -> Mapping[str, SuperniInstruction]:
+    """Return the instructions by the ids of their tasks."""
+    lines = _read("superni.jsonl", SuperniInstruction)
+    return MappingProxyType({line.task: line for line in lines})
+
+
+def superni_readings() -> tuple[SuperniReading, ...]:
+    """Return what the readers said, by task; some instructions have three readers."""
+    return tuple(_read("superni_readings.jsonl", SuperniReading))
+
+
+def _read(name: str, line: type[T]) -> Iterator[T]:
+    with (resources.files("seedstep.steps") / name).open("rb") as file:
+        for raw in file:
+            yield msgspec.json.decode(raw, type=line)

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from seedstep.data import Instance, Task, new_folder, task_file
-from seedstep.data.choices import generator
+from seedstep.data.choice import generator
 from seedstep.errors import InputError, RunError
 from seedstep.suite.spec import DrawnInstance, TaskSpec
 from seedstep.suite.tasks import TEST, TRAIN

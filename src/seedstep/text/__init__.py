@@ -1,9 +1,18 @@
 """Tokens and ROUGE, the normal form of answers, and texts of others made fit to be shown."""
 
-from seedstep.text.cleaning import answer, json_object, loops, one_line, plain_text, visible
+from seedstep.text.cleaning import (
+    answer,
+    is_refusal,
+    json_object,
+    loops,
+    mentions_refusal,
+    one_line,
+    plain_text,
+    split_thoughts,
+    visible,
+    without_marks,
+)
 from seedstep.text.markdown import as_entities, escaped, markdown_table
-from seedstep.text.refusals import is_refusal, mentions_refusal
-from seedstep.text.thoughts import split_thoughts, without_marks
 from seedstep.text.tokens import (
     TOKENIZERS,
     Tokenizer,

@@ -5,29 +5,119 @@ terminals and pages, `one_line` for cells, titles and names.
 
 Example::
 
-    >>> visible("red\\x1b[31m")
-    'red\N{REPLACEMENT CHARACTER}[31m'
-    >>> one_line("first\\nsecond\\u202e")
+    >>> visible("red\x1b[31m")
+    'red�[31m'
+    >>> one_line("first\nsecond\u202e")
     'first second '
-    >>> plain_text("one\\r\\ntwo\\x00")
-    'one\\ntwo'
+    >>> plain_text("one\r\ntwo\x00")
+    'one\ntwo'
 """
 
 import json
 import re
 from typing import Any
 
-from seedstep.text.thoughts import split_thoughts
 from seedstep.text.tokens import unicode_tokens
 
 __all__ = [
+    "THOUGHT_MARKS",
     "answer",
+    "is_refusal",
     "json_object",
     "loops",
+    "mentions_refusal",
     "one_line",
     "plain_text",
+    "split_thoughts",
     "visible",
+    "without_marks",
 ]
+
+THOUGHT_MARKS = (
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<thoughts>", "</thoughts>"),
+    ("<reasoning>", "</reasoning>"),
+    ("<analysis>", "</analysis>"),
+    ("<scratchpad>", "</scratchpad>"),
+    ("<seed:think>", "</seed:think>"),
+    ("[THINK]", "[/THINK]"),
+    ("◁think▷", "◁/think▷"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<unused94>", "<unused95>"),
+)
+"""The marks that open and close thoughts, as models write them; case does not matter."""
+
+_FINAL = re.compile(r"<\|channel\|>\s*final\b[^<]*<\|message\|>", re.IGNORECASE)
+_CHANNEL = re.compile(r"\s*(?:<\|start\|>\s*assistant\s*)?<\|channel\|>", re.IGNORECASE)
+_CHANNEL_END = re.compile(r"<\|(?:return|end|call)\|>\s*\Z")
+_CONTROL = re.compile(r"<\|[a-z_]+\|>", re.IGNORECASE)
+_BARE_CHANNELS = re.compile(r"\A\s*analysis(?P<thoughts>.*?)assistantfinal", re.DOTALL)
+"""The same channels, where a server left their marks out and their names in (gpt-oss)."""
+
+_OPENING = re.compile(
+    rf"\s*+(?:{'|'.join(f'({re.escape(opening)})' for opening, _ in THOUGHT_MARKS)})", re.IGNORECASE
+)
+_CLOSINGS = {
+    number: re.compile(re.escape(closing), re.IGNORECASE)
+    for number, (_, closing) in enumerate(THOUGHT_MARKS, start=1)
+}
+"""The closing mark for each group of `_OPENING`."""
+
+_ANY_MARK = re.compile(
+    "|".join(re.escape(mark) for pair in THOUGHT_MARKS for mark in pair), re.IGNORECASE
+)
+
+
+def without_marks(text: str) -> str:
+    """A text that holds no mark of thoughts: each is replaced by a space."""
+    while _ANY_MARK.search(text):
+        text = _ANY_MARK.sub(" ", text)
+    return text
+
+
+def split_thoughts(text: str) -> tuple[str, str]:
+    """What a reply says, and the thoughts before that; a text without marks is unchanged.
+
+    Where thoughts are opened and not closed, nothing is said. Where they are closed and not opened,
+    as by models whose prompt opens them, all before the last closing mark is thought.
+    """
+    if _CHANNEL.match(text):
+        return _split_channels(text)
+    if bare := _BARE_CHANNELS.match(text):
+        return text[bare.end() :].lstrip(), bare["thoughts"].strip()
+    thoughts: list[str] = []
+    place = 0
+    while opened := _OPENING.match(text, place):
+        closed = _CLOSINGS[opened.lastindex or 0].search(text, opened.end())
+        thoughts.append(text[opened.end() : closed.start() if closed else None].strip())
+        place = closed.end() if closed else len(text)
+    if not thoughts and (closed := _closed(text)):
+        thoughts.append(text[: closed.start()].strip())
+        place = closed.end()
+    return (text[place:].lstrip(), "\n".join(filter(None, thoughts))) if thoughts else (text, "")
+
+
+def _closed(text: str) -> re.Match[str] | None:
+    """The last closing mark of a kind whose opening mark does not stand before it."""
+    for number, (opening, _) in enumerate(THOUGHT_MARKS, start=1):
+        last = None
+        for last in _CLOSINGS[number].finditer(text):  # noqa: B007 - the last one is wanted
+            pass
+        if last and not re.compile(re.escape(opening), re.IGNORECASE).search(text, 0, last.start()):
+            return last
+    return None
+
+
+def _split_channels(text: str) -> tuple[str, str]:
+    """The last message of the channel `final`, and all before it (gpt-oss)."""
+    final = max(_FINAL.finditer(text), key=lambda found: found.end(), default=None)
+    thought = text[: final.start()] if final else text
+    said = text[final.end() :] if final else ""
+    return _CHANNEL_END.sub("", said).strip(), _CONTROL.sub(" ", thought).strip()
+
 
 CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f"
 """The control characters but tab and line feed. Some drive terminals."""
@@ -124,3 +214,52 @@ def loops(text: str) -> bool:
         return False
     ngrams = list(zip(*(words[start:] for start in range(NGRAM)), strict=False))
     return len(set(ngrams)) < LOOP_SHARE * len(ngrams)
+
+
+_LOOKED_AT = 300
+"""Characters at the beginning of a text that are looked at."""
+
+_SELF = (
+    r"I(?:['’]m| am) (?:an? )?(?:AI|artificial|(?:large |just a )?language model)"
+    r"|as an? (?:AI|artificial intelligence|large language model|language model|text-based)\b"
+)
+_DO = (
+    r"(?:assist|help|fulfil+|comply|complete|provide|create|generate|write|answer|respond|continue"
+    r"|produce|do that|do this|process|access|engage|discuss|perform|satisfy|support|offer|share"
+    r"|participate|carry out|come up|proceed|accommodate|give|see any|see the|find (?:any|the|an?)"
+    r"|determine|identify|translate|classify|summari[sz]e|read the|view|open|be able to)"
+)
+_CANNOT = (
+    r"(?:cannot|can['’]?t|can not|won['’]?t|will not|am (?:unable|not able|not allowed) to"
+    r"|['’]m (?:unable|not able|not allowed) to|must decline to|am not going to|['’]m not going to)"
+)
+_REFUSAL = re.compile(
+    r"\s*+[\"'“*]*+(?:(?:unfortunately|sure|no|hi|hello|well|thank you)[,.!]*+\s++)?+(?:"
+    rf"(?:{_SELF})"
+    r"|(?:I(?:['’]m| am) )?(?:(?:very|so|really|truly|terribly) )?sorry,? ?"
+    rf"(?:but|however)?,? (?:I|as an AI|this request|that request|your request)\b[ ]?"
+    rf"(?:{_CANNOT}|don['’]?t|do not|can be|have no|is|goes)"
+    r"|I(?:['’]m| am) (?:very |so |really )?sorry,? but\b"
+    r"|I (?:do )?apologi[sz]e,? (?:but|for)\b"
+    r"|my apologies\b"
+    rf"|I ?(?:just |really |simply )?{_CANNOT} (?:\w+ly )?{_DO}"
+    r"|I (?:do not|don['’]?t) have (?:the (?:ability|capability)|access to|enough (?:info|context))"
+    r"|I must decline\b"
+    r")",
+    re.IGNORECASE,
+)
+_MENTION = re.compile(
+    r"\b(?:sorry|apologi[sz]e|as an? (?:ai|language model)"
+    r"|I(?: am|['’]m)? (?:unable to|not able to|cannot|can['’]t|won['’]t))\b",
+    re.IGNORECASE,
+)
+
+
+def is_refusal(text: str) -> bool:
+    """Return whether a text begins as a model's refusal or apology does."""
+    return _REFUSAL.match(text[:_LOOKED_AT]) is not None
+
+
+def mentions_refusal(text: str) -> bool:
+    """Return whether the beginning of a text has words of refusals, in a reply of no other form."""
+    return _MENTION.search(text[:_LOOKED_AT]) is not None

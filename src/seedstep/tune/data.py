@@ -17,7 +17,7 @@ from heapq import nlargest
 from typing import overload
 
 from seedstep.encode import Dropped, Encoding, TaskEncoder, TextTokenizer, TokenPair, tokenize
-from seedstep.encode.elements import steps_of
+from seedstep.encode.layouts import steps_of
 from seedstep.errors import InputError
 from seedstep.tune.mixing import Mixture, Use
 from seedstep.tune.records import Training

@@ -15,13 +15,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
+
+from seedstep.encode import TokenPair
+from seedstep.encode.packing import IGNORED
 from seedstep.errors import MissingExtraError
 from seedstep.tune.checkpoints import longest_of, open_checkpoints
-from seedstep.tune.plan import PlannedRows, StepRows, StepWork
+from seedstep.tune.plan import PlannedRows, StepPairs, StepRows, StepWork
+from seedstep.tune.prepare import prepare_model, trainer_arguments
 from seedstep.tune.records import TrainedModel, Training, TuneWatch, TuningData
 from seedstep.tune.sharing import require_sharing, token_losses
+from seedstep.tune.trainer import RowTrainer
 
-__all__ = ["JOINED_ON_CPU", "rows_of", "tune_decoder"]
+__all__ = [
+    "JOINED_ON_CPU",
+    "collate",
+    "pair_losses",
+    "rows_of",
+    "tune_decoder",
+    "tune_seq2seq",
+]
 
 JOINED_ON_CPU = 1024
 """Tokens up to which groups share a row on a CPU, where the hidden half of a mask costs as much as
@@ -96,3 +111,96 @@ def rows_of(training: Training, *, on_cpu: bool) -> PlannedRows:
     """How long rows are, on a CPU or a GPU."""
     joined = min(training.row_tokens, JOINED_ON_CPU) if on_cpu else training.row_tokens
     return PlannedRows(training.share, training.row_tokens, joined)
+
+
+class _PairTrainer(RowTrainer, Seq2SeqTrainer):
+    """Seq2SeqTrainer with our steps and losses."""
+
+
+def tune_seq2seq(
+    model: Any,
+    tokenizer: Any,
+    data: TuningData,
+    training: Training,
+    out: Path,
+    *,
+    resume: bool = True,
+    watch: TuneWatch | None = None,
+    callbacks: Sequence[Any] = (),
+) -> TrainedModel:
+    """Train an encoder-decoder model of transformers; all else is as with `tune_decoder`.
+
+    Raises:
+        InputError: there are no examples, or one has no prompt or target.
+        RunMismatchError: the last checkpoint is of another model, of other data or settings.
+        RunError: there are checkpoints, but `resume` is False.
+        TuningError: a loss is not a number, or a checkpoint can't be written.
+        MissingExtraError: peft, for LoRA, is not installed.
+    """
+    longest = longest_of(data)
+    checkpoints, start_from = open_checkpoints(model, data, training, out, resume=resume)
+    held_out = data.held_out
+    arguments = trainer_arguments(
+        training,
+        checkpoints.path,
+        measured=bool(held_out),
+        fresh=start_from is None,
+        kind=Seq2SeqTrainingArguments,
+    )
+    pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+    start = model.config.decoder_start_token_id
+    uses_cache = model.config.use_cache
+    prepared, attention = prepare_model(model, training, arguments.device, longest)
+    steps = StepPairs(data, training, arguments.world_size)
+    arguments.max_steps = steps.number
+    trainer = _PairTrainer(
+        prepared,
+        tokenizer,
+        arguments,
+        steps=steps,
+        held_out=steps.work(held_out) if held_out else None,
+        losses=partial(pair_losses, pad=pad, start=pad if start is None else start),
+        checkpoints=checkpoints,
+        watch=watch,
+        callbacks=callbacks,
+    )
+    trainer.train_from(start_from)
+    model.config.use_cache = uses_cache
+    return TrainedModel(trainer, steps.number, attention)
+
+
+def pair_losses(model: Any, pairs: Sequence[TokenPair], *, pad: int, start: int) -> torch.Tensor:
+    """The cross-entropy of every target token of some pairs, as one float32 tensor."""
+    inputs = collate(pairs, pad=pad, start=start)
+    device = next(model.parameters()).device
+    inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
+    labels = inputs.pop("labels")
+    logits = model(**inputs, use_cache=False).logits
+    learned = labels != IGNORED
+    return cross_entropy(logits[learned].float(), labels[learned], reduction="none")
+
+
+def collate(pairs: Sequence[TokenPair], *, pad: int, start: int) -> dict[str, torch.Tensor]:
+    """Pairs as the tensors of an encoder-decoder model; of none, a row that teaches nothing.
+
+    Masks come from the lengths, so the padding may be any token, end-of-sequence too.
+    """
+    rows = [(pair.prompt, pair.target) for pair in pairs] or [((pad,), (IGNORED,))]
+    source = max(len(prompt) for prompt, _ in rows)
+    target = max(len(labels) for _, labels in rows)
+    input_ids = torch.full((len(rows), source), pad)
+    attention_mask = torch.zeros((len(rows), source), dtype=torch.long)
+    labels = torch.full((len(rows), target), IGNORED)
+    decoder_input_ids = torch.full((len(rows), target), pad)
+    decoder_input_ids[:, 0] = start
+    for row, (prompt, learned) in enumerate(rows):
+        input_ids[row, : len(prompt)] = torch.tensor(prompt)
+        attention_mask[row, : len(prompt)] = 1
+        labels[row, : len(learned)] = torch.tensor(learned)
+        decoder_input_ids[row, 1 : len(learned)] = torch.tensor(learned[:-1])
+    return {
+        "input_ids": input_ids,
+        "attention_mask": attention_mask,
+        "decoder_input_ids": decoder_input_ids,
+        "labels": labels,
+    }

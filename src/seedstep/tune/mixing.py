@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from seedstep.data import Instance, Task
-from seedstep.data.choices import draw
+from seedstep.data.choice import draw
 from seedstep.encode import Encoding, named_layout
 from seedstep.errors import InputError
 from seedstep.tune.settings import TuneSource

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from seedstep.data.choices import draw, order_key
+from seedstep.data.choice import draw, order_key
 from seedstep.encode import TokenPair
 from seedstep.encode.packing import IGNORED, PackedGroup, PackedRow, group_pairs, make_row, pack
 from seedstep.tune.records import Training, TuningData

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
-from seedstep.data.choices import generator
+from seedstep.data.choice import generator
 from seedstep.encode import TokenPair
 from seedstep.encode.packing import IGNORED, PackedGroup, PackedRow, group_pairs, make_row, visible
 from seedstep.errors import InputError

@@ -12,8 +12,7 @@ from typing import Any
 
 from seedstep.report.charts.style import LIGHT, SERIES, label
 from seedstep.report.records import Chart, Table, number
-from seedstep.report.statistics import thinned
-from seedstep.report.structure import Verb
+from seedstep.report.statistics import Verb, thinned
 
 __all__ = [
     "ChartLine",

@@ -27,13 +27,14 @@ from seedstep.report.statistics import (
     LabelCounts,
     NearestText,
     PoolCounts,
+    Structure,
     WordLengths,
     closest,
     score_histogram,
     thinned,
+    top_verbs,
     words_histogram,
 )
-from seedstep.report.structure import Structure, top_verbs
 from seedstep.runs import Entry, RejectedInstruction, RejectedPair, RunStatus
 from seedstep.steps import ExampleSet, examples_statistics
 
