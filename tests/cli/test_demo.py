@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seedstep.cli.demo import SIZES, experiment_of
+from seedstep.cli.run import SIZES, experiment_of
 from seedstep.recipes import Experiment, ExperimentStage
 from support.command_line import seedstep
 

@@ -1,4 +1,4 @@
-"""The command line: one thin file a command, and a table of them.
+"""The command line: thin files, and a table of the commands in them.
 
 Errors that users can mend are one line; Ctrl-C says how to go on.
 """
@@ -24,31 +24,31 @@ RUNS = "Runs"
 
 COMMANDS = (
     CommandEntry("bootstrap", GROW),
-    CommandEntry("seeds", GROW),
-    CommandEntry("init", GROW),
+    CommandEntry("seeds", GROW, "start"),
+    CommandEntry("init", GROW, "start"),
     CommandEntry("novelty", GROW),
-    CommandEntry("suite", GROW),
+    CommandEntry("suite", GROW, "start"),
     CommandEntry("steps", STEPS),
     CommandEntry("examples", STEPS),
     CommandEntry("encode", TUNE),
     CommandEntry("tune", TUNE),
     CommandEntry("predict", EVALUATE),
     CommandEntry("evaluate", EVALUATE),
-    CommandEntry("compare", EVALUATE),
-    CommandEntry("judge", EVALUATE),
-    CommandEntry("agreement", EVALUATE),
+    CommandEntry("compare", EVALUATE, "evaluate"),
+    CommandEntry("judge", EVALUATE, "evaluate"),
+    CommandEntry("agreement", EVALUATE, "evaluate"),
     CommandEntry("review", PEOPLE),
-    CommandEntry("view", RUNS),
-    CommandEntry("status", RUNS),
-    CommandEntry("show", RUNS),
-    CommandEntry("requests", RUNS),
-    CommandEntry("report", RUNS),
-    CommandEntry("export", RUNS),
-    CommandEntry("push", RUNS),
+    CommandEntry("view", RUNS, "review"),
+    CommandEntry("status", RUNS, "runs"),
+    CommandEntry("show", RUNS, "runs"),
+    CommandEntry("requests", RUNS, "runs"),
+    CommandEntry("report", RUNS, "runs"),
+    CommandEntry("export", RUNS, "exports"),
+    CommandEntry("push", RUNS, "exports"),
     CommandEntry("run", RUNS),
-    CommandEntry("demo", RUNS),
+    CommandEntry("demo", RUNS, "run"),
 )
-"""The commands, as `seedstep --help` lists them. Each is a module of this package."""
+"""The commands, as `seedstep --help` lists them."""
 
 
 class _Commands(CommandTable):

@@ -22,13 +22,15 @@ _PACKAGE = "seedstep.cli"
 
 @dataclass(frozen=True, slots=True)
 class CommandEntry:
-    """A command: its name, which is that of its module, and the group in which it is listed.
+    """A command: its name, the group in which it is listed, and its module in this package.
 
-    The module has a function `command`, or an `app` with commands of its own.
+    A module of the command's name has a function `command`, or an `app` with commands of its own.
+    A module of several commands has `NAME_command` for each.
     """
 
     name: str
     group: str
+    module: str = ""
 
 
 class _Loaded(Mapping[str, Any]):
@@ -64,12 +66,14 @@ class CommandTable(TyperGroup):
 
 
 def _load(entry: CommandEntry) -> Any:
-    module = import_module(f"{_PACKAGE}.{entry.name}")
-    if hasattr(module, "app"):
-        command: Any = get_group(module.app)
+    module = import_module(f"{_PACKAGE}.{entry.module or entry.name}")
+    names = (f"{entry.name}_command", "app", "command")
+    found = next(getattr(module, name) for name in names if hasattr(module, name))
+    if isinstance(found, typer.Typer):
+        command: Any = get_group(found)
     else:
         alone = typer.Typer(add_completion=False)
-        alone.command(entry.name)(module.command)
+        alone.command(entry.name)(found)
         command = get_command(alone)
     _hide_types_of_flags(command)
     command.name = entry.name

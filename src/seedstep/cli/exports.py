@@ -1,4 +1,4 @@
-"""`seedstep export`: a run's finished tasks for tuning tools."""
+"""`seedstep export` and `push`: finished tasks for tuning tools and for the hub."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seedstep.cli.options import names_of, option_of
-from seedstep.cli.terminal import console
-from seedstep.exports import EXPORT_FORMATS, export
+from seedstep.cli.terminal import console, plain
+from seedstep.exports import EXPORT_FORMATS, export, exported_files, push
 from seedstep.inputs.labels import without_rejected
 from seedstep.stages import BOOTSTRAP, open_run
 
-__all__ = ["command"]
+__all__ = [
+    "export_command",
+    "push_command",
+]
 
 if TYPE_CHECKING:
     FormatName = str
@@ -19,7 +22,7 @@ else:
     FormatName = names_of(EXPORT_FORMATS)
 
 
-def command(
+def export_command(
     run: Annotated[Path, typer.Argument(help="The run's directory.")],
     name: Annotated[
         FormatName,
@@ -54,3 +57,21 @@ def command(
             f"{kept.left_out_instances:,} instances of others"
         )
         console.print(line, markup=False, soft_wrap=True)
+
+
+def push_command(
+    folder: Annotated[Path, typer.Argument(help="What `export --format hub` wrote.")],
+    repository: Annotated[str, typer.Argument(help="Where to, as USER/NAME.")],
+    public: Annotated[bool, typer.Option("--public", help="Everybody may see it.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before.")] = False,
+) -> None:
+    """Publish a data set on the Hugging Face hub. Shows first what, and asks."""
+    files = exported_files(folder)
+    sight = "for everybody" if public else "private"
+    console.print(plain(f"To {repository} ({sight}, unless it is there already):"))
+    for name, size in files.items():
+        console.print(plain(f"  {name}  {size:,} bytes"), soft_wrap=True)
+    if not yes and not typer.confirm("Publish?"):
+        console.print("Nothing was sent.")
+        raise typer.Exit(1)
+    console.print(plain(push(folder, repository, list(files), private=not public)), soft_wrap=True)

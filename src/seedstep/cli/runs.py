@@ -1,4 +1,4 @@
-"""`seedstep requests`: what a run asked, what came back, and all of it as a recording."""
+"""`seedstep status`, `show`, `requests` and `report`: what a run of any stage has."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,13 +7,45 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from seedstep.cli.terminal import console, plain, print_blocks
+from seedstep.cli.terminal import console, errors, plain, print_blocks
 from seedstep.errors import InputError
+from seedstep.report import write_report
 from seedstep.runs import RequestLine
 from seedstep.runs.stage import request_blocks
-from seedstep.stages import open_run
+from seedstep.stages import open_run, tell_list, tell_one, tell_status
 
-__all__ = ["command"]
+__all__ = [
+    "report_command",
+    "requests_command",
+    "show_command",
+    "status_command",
+]
+
+
+def status_command(run: Annotated[Path, typer.Argument(help="The run's directory.")]) -> None:
+    """Show where a run of any stage stands: counts, reasons, tokens, and speed or cost."""
+    with open_run(run) as opened:
+        print_blocks(tell_status(opened))
+
+
+def show_command(
+    run: Annotated[Path, typer.Argument(help="The run's directory.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="The id of a task, such as g3.1, or of an instance; the step of a tuning.",
+            metavar="ID",
+        ),
+    ] = "",
+    rejected: Annotated[
+        bool, typer.Option("--rejected", help="List what was rejected, with the reasons.")
+    ] = False,
+) -> None:
+    """List what a run of any stage has, or show one thing of it with all that led to it."""
+    with open_run(run) as opened:
+        blocks = tell_one(opened, name) if name else tell_list(opened, rejected=rejected)
+    print_blocks(blocks)
+
 
 KEY_DIGITS = 8
 """Of a key, in the list."""
@@ -22,7 +54,7 @@ START_CHARACTERS = 60
 """Of a reply, in the list."""
 
 
-def command(
+def requests_command(
     run: Annotated[Path, typer.Argument(help="The run's directory.")],
     key: Annotated[
         str, typer.Argument(help="Show this one whole: its key, or how it begins.", metavar="KEY")
@@ -71,3 +103,27 @@ def _line(line: RequestLine, width: int) -> Text:
     attempts = f"{line.attempts} attempt{'s' * (line.attempts != 1)}"
     figures = f"  {tokens:>9} tokens  {line.seconds:5.1f} s  {attempts:<10}  "
     return head + state + Text(figures, style="dim") + plain(start)
+
+
+def report_command(
+    runs: Annotated[list[Path], typer.Argument(help="Run directories.", metavar="RUN...")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A new or empty directory. Default: `report` in the first run."),
+    ] = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A test set to compare seeds and tasks with: SUPER-NATURALINSTRUCTIONS, JSONL "
+            "or text. May be given more than once."
+        ),
+    ] = None,
+) -> None:
+    """Write a page with statistics, figures and examples of one or more runs."""
+    with errors.status("reading") as status:
+        done = write_report(runs, out or runs[0] / "report", against or (), status.update)
+    for note in done.notes:
+        errors.print(note, style="yellow", markup=False, soft_wrap=True)
+    console.print(
+        f"A report with {done.figures} figures: {done.page}", markup=False, soft_wrap=True
+    )

@@ -1,0 +1,99 @@
+"""`seedstep init`, `seeds check` and `suite`: what to start from."""
+
+import textwrap
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+import yaml
+from rich.table import Table
+
+from seedstep.bootstrap import BootstrapSettings, check_seeds
+from seedstep.cli.terminal import console, plain
+from seedstep.data import write_atomically
+from seedstep.errors import InputError
+from seedstep.settings import flatten, table
+from seedstep.suite import categories, write_suite
+
+__all__ = [
+    "init_command",
+    "seeds_command",
+    "suite_command",
+]
+
+
+def init_command(
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("seedstep.yaml"),
+) -> None:
+    """Write a commented configuration file for `bootstrap --config`."""
+    if path.exists():
+        raise InputError(f"{path} is there already", "name another file")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no directory {path.parent}", "make it first")
+    write_atomically(path, _text().encode())
+    console.print(
+        plain(f"Wrote {path}. Next: seedstep bootstrap --config {path} --out runs/first"),
+        soft_wrap=True,
+    )
+
+
+def _text() -> str:
+    parts = ["# Settings of `seedstep bootstrap`. Flags on the command line override them.\n"]
+    defaults = flatten(BootstrapSettings(), whole=True)
+    for name, found in table(BootstrapSettings).items():
+        comment = textwrap.wrap(found.help, 78)
+        value = yaml.safe_dump({name: defaults[name]})
+        parts.append("".join(f"# {line}\n" for line in comment) + value)
+    return "\n".join(parts)
+
+
+seeds_command = typer.Typer(help="Seed tasks.", no_args_is_help=True)
+
+
+@seeds_command.callback()
+def group() -> None:
+    """Seed tasks."""
+
+
+@seeds_command.command()
+def check(
+    path: Annotated[Path, typer.Argument(help="A JSONL file of seed tasks.", metavar="FILE")],
+    tokens: Annotated[
+        Literal["latin", "unicode"], typer.Option(help="unicode for seeds not in English.")
+    ] = "latin",
+) -> None:
+    """Say line by line what is wrong with a seed file: its form, and what our filters refuse."""
+    seeds = check_seeds(path, english=tokens == "latin")
+    for problem in seeds.problems:
+        console.print(plain(f"{problem.what} ({problem.remedy})"), soft_wrap=True)
+    labels = sum(task.is_classification for task in seeds.tasks)
+    empty = sum(not task.instances[0].input for task in seeds.tasks)
+    console.print(
+        f"usable seed tasks: {len(seeds.tasks)} ({labels} classification, {empty} without input)"
+    )
+    console.print(f"problems: {len(seeds.problems)}")
+    if seeds.problems:
+        raise typer.Exit(1)
+
+
+def suite_command(
+    directory: Annotated[
+        Path, typer.Argument(help="A new directory for the suite.", metavar="DIR")
+    ],
+) -> None:
+    """Write a small suite of tasks, with step-by-step instructions, to train and test on."""
+    write_suite(directory)
+    console.print(_table())
+    console.print(plain(f"Wrote {directory}, see README.md there."), soft_wrap=True)
+
+
+def _table() -> Table:
+    table = Table(box=None, pad_edge=False, show_footer=True)
+    found = categories()
+    table.add_column("category", f"{len(found)} categories")
+    table.add_column("split")
+    table.add_column("tasks", str(sum(one.tasks for one in found)), justify="right")
+    table.add_column("instances", str(sum(one.instances for one in found)), justify="right")
+    for one in found:
+        table.add_row(one.name, one.split, str(one.tasks), str(one.instances))
+    return table
