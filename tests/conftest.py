@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from seedstep.suite import write_suite
@@ -30,7 +31,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """Keep torch and others to one thread: the tests' models are too small for more."""
+    """Keep torch and others to one thread: the tests' models are too small for more.
+
+    Examples of hypothesis have no deadline of their own: each test has a time-out.
+    """
+    hypothesis.settings.register_profile("seedstep", deadline=None)
+    hypothesis.settings.load_profile("seedstep")
     for library in ("OMP", "MKL", "RAYON"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
@@ -48,8 +54,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     What takes longest comes first, so that no process ends long after the others.
     """
     if config.getoption("quick"):
-        config.hook.pytest_deselected(items=[one for one in items if is_slow(place_of(one.nodeid))])
-        items[:] = [one for one in items if not is_slow(place_of(one.nodeid))]
+        config.hook.pytest_deselected(
+            items=[item for item in items if is_slow(place_of(item.nodeid))]
+        )
+        items[:] = [item for item in items if not is_slow(place_of(item.nodeid))]
     for item in items:
         if is_slow(place_of(item.nodeid)) and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SLOW_SECONDS))
@@ -148,7 +156,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     """The request engine asks again at once, and takes a short time without replies for long."""
-    monkeypatch.setattr("seedstep.llm.engine._backoff", lambda attempt: 0.001)
+    monkeypatch.setattr("seedstep.llm.engine.backoff", lambda attempt: 0.001)
     monkeypatch.setattr("seedstep.llm.pacing.OUTAGE_SECONDS", 0.3)
 
 

@@ -95,7 +95,7 @@ def test_the_data_does_not_depend_on_how_many_are_in_flight_and_how_fast(
 def test_a_fault_that_passes_leaves_no_trace_in_the_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seedstep.llm.engine._backoff", lambda attempt: 0.001)
+    monkeypatch.setattr("seedstep.llm.engine.backoff", lambda attempt: 0.001)
     faults = (Fault(500), Fault(429), Fault(reset=True), Fault(body=b"<html>"), None)
     seen: set[str] = set()
 

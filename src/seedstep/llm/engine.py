@@ -12,8 +12,6 @@ Example::
 """
 
 import asyncio
-import random
-import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -31,7 +29,14 @@ from seedstep.errors import (
     UnreachableError,
 )
 from seedstep.llm.endpoints import Endpoint
-from seedstep.llm.pacing import FaultAction, Patience, Priority, Slots
+from seedstep.llm.pacing import (
+    FaultAction,
+    Patience,
+    Priority,
+    Slots,
+    backoff,
+    most_connections,
+)
 from seedstep.llm.records import (
     NO_LIMITS,
     UNPRICED,
@@ -60,9 +65,6 @@ REPLY_SECONDS = 900.0
 
 SLOW_SECONDS = 300.0
 """A reply that took longer is late: time-outs are near."""
-
-OTHER_FILES = 32
-"""Open files besides connections: the database's, libraries', what is read late."""
 
 REFUSALS_IN_A_ROW = 8
 """So many refused requests with no success between them: the fault is not the requests'."""
@@ -107,7 +109,7 @@ class Engine:
         self.stats = EngineStats()
         self._endpoint = endpoint
         self._ledger = ledger
-        self._slots = Slots(min(in_flight, _most_connections()))
+        self._slots = Slots(min(in_flight, most_connections()))
         self._budget = budget
         self._spent = spent or Spent()
         self._pricing = pricing
@@ -241,7 +243,7 @@ class Engine:
                     ):
                         failure = Failure(error.reason, error.detail, error.status)
                         return _with_cost(failure, attempts, lost)
-                    pause = max(error.after or 0.0, _backoff(attempts))
+                    pause = max(error.after or 0.0, backoff(attempts))
                 self._slow_down(error, pause)
             self._sending.discard(_this_task())  # a pause is not waited for
             if self._closing:
@@ -252,8 +254,9 @@ class Engine:
     async def _attempt(self, request: Request, priority: Priority) -> Answer:
         async with self._slots.take(priority):
             await self._slots.pass_pause()
-            async with self._probing:
-                pass  # whether the server refuses everything is known in a moment
+            if self._probing.locked():
+                async with self._probing:
+                    pass  # whether the server refuses everything is known in a moment
             if self._fatal:
                 raise self._fatal
             self._budget.check(self._spent, self._pricing)
@@ -399,18 +402,3 @@ def _this_task() -> asyncio.Task[Any]:
     task = asyncio.current_task()
     assert task
     return task
-
-
-def _most_connections() -> int:
-    """As many as this process may have files open, less those that it needs for its own work."""
-    try:
-        import resource
-    except ImportError:  # not a Unix
-        return sys.maxsize
-    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return sys.maxsize if most == resource.RLIM_INFINITY else max(1, most - OTHER_FILES)
-
-
-def _backoff(attempt: int) -> float:
-    """0.5, 1, 2, 4 … seconds at the most 60, each made up to a quarter shorter by chance."""
-    return min(60.0, 0.5 * 2.0 ** (attempt - 1)) * random.uniform(0.75, 1.0)  # noqa: S311

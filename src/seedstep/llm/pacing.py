@@ -1,8 +1,10 @@
-"""Whether one request is worth asking again.
+"""How many requests are in flight, in which order they end, and how long they are tried again.
 
-A request that fails while others are answered is at fault itself, and given up after some
-attempts. If nothing is answered any more, the server is at fault: then no request is given up, and
-after a while the run ends, to go on later as if nothing had been.
+`in_order` works on several items and retires them in their order. `Slots` limits the requests in
+flight, and lowers the limit while the server is overloaded. `Patience` decides about a request that
+failed: while others are answered, the fault is its own, and it is given up after some attempts. If
+nothing is answered any more, the fault is the server's: no request is given up, and after a while
+the run stops and can be resumed.
 
 Example::
 
@@ -13,6 +15,8 @@ import asyncio
 import heapq
 import itertools
 import math
+import random
+import sys
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable
@@ -30,7 +34,9 @@ __all__ = [
     "Patience",
     "Priority",
     "Slots",
+    "backoff",
     "in_order",
+    "most_connections",
 ]
 
 AHEAD = 4
@@ -101,7 +107,7 @@ class FaultAction(Enum):
 
 @dataclass(slots=True)
 class Patience:
-    """With one request. Times are those of `time.monotonic`."""
+    """How often and how long a request has failed. Times are those of `time.monotonic`."""
 
     faults: int = 0
     failing_since: float = math.inf
@@ -199,3 +205,22 @@ class Slots:
             if not turn.done():
                 self.taken += 1
                 turn.set_result(None)
+
+
+OTHER_FILES = 32
+"""Open files besides connections: the database's, libraries', what is read late."""
+
+
+def most_connections() -> int:
+    """As many as this process may have files open, less those that it needs for its own work."""
+    try:
+        import resource
+    except ImportError:  # not a Unix
+        return sys.maxsize
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if most == resource.RLIM_INFINITY else max(1, most - OTHER_FILES)
+
+
+def backoff(attempt: int) -> float:
+    """0.5, 1, 2, 4 … seconds at the most 60, each made up to a quarter shorter by chance."""
+    return min(60.0, 0.5 * 2.0 ** (attempt - 1)) * random.uniform(0.75, 1.0)  # noqa: S311

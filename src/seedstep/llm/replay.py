@@ -191,18 +191,31 @@ def _answer(path: Path, number: int, line: Recorded) -> Answer:
     return answer
 
 
+_FIRST = {
+    kind: [field.name for field in fields(kind) if field.name not in LATER]
+    for kind in (Reply, Failure)
+}
+_SINCE = {
+    kind: [(field.name, field.default) for field in fields(kind) if field.name in LATER]
+    for kind in (Reply, Failure)
+}
+"""The fields of answers, and those that came after version 0.1.0 with their defaults."""
+
+
 def as_kept(answer: Answer) -> dict[str, Any]:
     """An answer as recordings and runs keep it.
 
     Of the fields that came after version 0.1.0 only those are kept that say something, so that the
     same answer is always written the same.
     """
-    return {
-        one.name: value
-        for one in fields(answer)
-        for value in [getattr(answer, one.name)]
-        if one.name not in LATER or value != one.default
-    }
+    kept = {name: getattr(answer, name) for name in _FIRST[type(answer)]}
+    return {**kept, **kept_since(answer)}
+
+
+def kept_since(answer: Answer) -> dict[str, Any]:
+    """The fields of an answer that came after version 0.1.0, as far as they say something."""
+    values = ((name, getattr(answer, name), default) for name, default in _SINCE[type(answer)])
+    return {name: value for name, value, default in values if value != default}
 
 
 def _place(request: Request) -> str:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
+import msgspec
+
 from seedstep.text import split_thoughts
 
 __all__ = ["ENDINGS", "Body", "BodyError", "Ending", "ending_of", "read_body"]
@@ -178,6 +180,10 @@ def read_body(data: bytes) -> Body:
 
 def _record(data: bytes) -> Any:
     """The JSON value in a body, or the reply that a stream of events adds up to."""
+    try:
+        return msgspec.json.decode(data)
+    except (ValueError, RecursionError):
+        pass  # json.loads takes more, such as lone surrogates
     try:
         text = data.decode("utf-8-sig")
         if text.lstrip().startswith(("data:", "event:", ":")):

@@ -17,7 +17,7 @@ import msgspec
 from seedstep.data import write_in_parts
 from seedstep.errors import InputError
 from seedstep.llm import Answer, Failure, Header, Reply, Request, Spent, read_header
-from seedstep.llm.replay import LATER, as_kept
+from seedstep.llm.replay import as_kept, kept_since
 from seedstep.llm.replies import ending_of
 from seedstep.runs.database import Database, Statement
 
@@ -92,8 +92,7 @@ class RequestLedger:
         body = msgspec.json.encode(asked).decode()
         values = (key, request.purpose, body, *_columns(answer), time.time())
         statements: list[Statement] = [(_PUT, values)]
-        details = {name: value for name, value in as_kept(answer).items() if name in LATER}
-        if details:
+        if details := kept_since(answer):
             record = msgspec.json.encode(details).decode()
             statements.append((_PUT_DETAILS, (key, record)))
         await self._database.write(statements)

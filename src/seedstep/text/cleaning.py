@@ -71,6 +71,10 @@ _ANY_MARK = re.compile(
 )
 
 
+_FIRST_CHARACTERS = sorted({mark[0] for pair in THOUGHT_MARKS for mark in pair})
+"""A text without any of them holds no mark. Most texts hold none, and are passed on at once."""
+
+
 def without_marks(text: str) -> str:
     """A text that holds no mark of thoughts: each is replaced by a space."""
     while _ANY_MARK.search(text):
@@ -84,10 +88,13 @@ def split_thoughts(text: str) -> tuple[str, str]:
     Where thoughts are opened and not closed, nothing is said. Where they are closed and not opened,
     as by models whose prompt opens them, all before the last closing mark is thought.
     """
-    if _CHANNEL.match(text):
+    marked = any(character in text for character in _FIRST_CHARACTERS)
+    if marked and _CHANNEL.match(text):
         return _split_channels(text)
     if bare := _BARE_CHANNELS.match(text):
         return text[bare.end() :].lstrip(), bare["thoughts"].strip()
+    if not marked:
+        return text, ""
     thoughts: list[str] = []
     place = 0
     while opened := _OPENING.match(text, place):
