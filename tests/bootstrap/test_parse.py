@@ -26,7 +26,7 @@ A_B = [("a", "b")]
 GOOD_BAD = [("a", "Good"), ("b", "Bad")]
 ONE = ["Sort it."]
 
-several = settings(max_examples=300, deadline=None)
+several = settings(max_examples=300)
 
 
 def as_pairs(found: tuple[RawInstance, ...]) -> Pairs:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from seedstep.data import Example, Instance, Task
@@ -188,7 +188,6 @@ MADE = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(MADE, st.sampled_from(sorted(ENCODINGS)), st.sampled_from(sorted(TOKENIZERS)), st.data())
 def test_what_fits_is_within_the_budget_and_keeps_the_input(
     task: Task, name: str, kind: str, data: st.DataObject

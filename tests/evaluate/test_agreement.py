@@ -23,7 +23,7 @@ from seedstep.evaluate.agreement import (
 from seedstep.evaluate.intervals import Value
 from support.values import numbers
 
-some = settings(max_examples=60, deadline=None)
+some = settings(max_examples=60)
 
 LEVEL = st.sampled_from("ABCD")
 PAIRS = st.lists(st.tuples(LEVEL, LEVEL), min_size=2, max_size=30)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
@@ -239,7 +239,6 @@ def test_mcnemar_is_that_of_statsmodels(discordant: int) -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(0, 10_000))
-@settings(deadline=None)
 def test_mcnemar_is_symmetric_and_a_probability(one: int, other: int) -> None:
     found = mcnemar(one, other)
     assert 0 <= found.p_value <= 1

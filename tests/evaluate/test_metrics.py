@@ -18,7 +18,7 @@ from seedstep.evaluate import metrics as module
 from seedstep.evaluate.metrics import _stemmer
 from seedstep.text import normal_answer
 
-many = settings(max_examples=400, deadline=None)
+many = settings(max_examples=400)
 
 SCORER = RougeScorer(["rougeL", "rouge1"], use_stemmer=True)
 

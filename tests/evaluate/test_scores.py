@@ -19,7 +19,7 @@ from seedstep.evaluate import (
     score,
 )
 
-many = settings(max_examples=200, deadline=None)
+many = settings(max_examples=200)
 
 REFERENCES = {
     "t1-a": Reference("t1", "Title Generation", ("Rivers of Europe", "European rivers")),

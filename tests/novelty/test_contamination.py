@@ -40,7 +40,7 @@ def brute_force(items: list[str], text: str, threshold: float) -> Overlap | None
     return None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(TEXTS, max_size=6), st.lists(TEXTS, max_size=6), st.sampled_from([0.5, 0.7, 1.0]))
 def test_as_brute_force_finds_it(items: list[str], texts: list[str], threshold: float) -> None:
     names = [str(row) for row in range(len(items))]

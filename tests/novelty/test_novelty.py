@@ -44,7 +44,7 @@ def decisions(neighbor: Neighbor | None) -> tuple[bool, bool]:
     return is_novel(neighbor, THRESHOLD, "paper"), is_novel(neighbor, THRESHOLD, "released")
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(POOLS, TEXTS)
 def test_nearest_and_decision_are_those_of_brute_force(pool: list[str], text: str) -> None:
     nearest = index_of(pool).nearest(text)
@@ -53,7 +53,7 @@ def test_nearest_and_decision_are_those_of_brute_force(pool: list[str], text: st
     assert decisions(nearest) == decisions(expected)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(POOLS)
 def test_an_index_that_grows_decides_as_brute_force_does(pool: list[str]) -> None:
     index = NoveltyIndex(latin_tokens)
@@ -63,13 +63,13 @@ def test_an_index_that_grows_decides_as_brute_force_does(pool: list[str]) -> Non
         assert len(index) == number + 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(POOLS, TEXTS, st.integers(0, 14))
 def test_the_pool_as_it_was_at_an_earlier_position(pool: list[str], text: str, known: int) -> None:
     assert index_of(pool).nearest(text, known=known) == brute_force(pool[:known], text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(POOLS, TEXTS, st.sampled_from([0.3, 0.5, 0.7, 1.0]))
 def test_only_scores_that_reach_the_least_are_told(
     pool: list[str], text: str, least: float

@@ -95,12 +95,12 @@ def limits(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.mark.usefixtures("limits")
 class TestEqualToBruteForce:
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=400)
     @given(POOLS, THRESHOLDS)
     def test_made_up_texts(self, texts: list[str], threshold: float) -> None:
         assert decided(texts, threshold) == brute_force(texts, threshold)
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(
         st.lists(st.tuples(st.integers(0, 3), st.integers(0, 400)), max_size=8),
         st.sampled_from([1, 3, 50]),

@@ -10,7 +10,7 @@ from rouge_score import rouge_scorer, tokenize
 
 from seedstep.text import TOKENIZERS, latin_tokens, lcs_f1, rouge_l, unicode_tokens, visible
 
-many = settings(max_examples=400, deadline=None)
+many = settings(max_examples=400)
 
 ANY_CHARACTER = st.characters(exclude_categories=())
 """Lone surrogates too, which `st.text()` leaves out."""
