@@ -26,7 +26,7 @@ from seedstep.errors import (
     TuningError,
     UnreachableError,
 )
-from seedstep.evaluate.compare import compare, compare_with_first
+from seedstep.evaluate.compare import compare, compare_systems, compare_with_first
 from seedstep.exports import export
 from seedstep.recipes import (
     StageFailed,
@@ -82,6 +82,7 @@ __all__ = [
     "__version__",
     "agreement",
     "compare",
+    "compare_systems",
     "compare_with_first",
     "encode_task",
     "evaluate_systems",

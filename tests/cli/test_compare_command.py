@@ -13,7 +13,14 @@ from seedstep.data import TaskChoice
 from seedstep.evaluate.compare import EvaluatedSystem, compare_with_first
 from seedstep.recipes import evaluate_systems, predict
 from seedstep.report.figures import category_figure, drawn, overall_figure, save_figures
-from support.answer_files import CATEGORIES, right, write_lines, write_predictions, write_tasks
+from support.answer_files import (
+    CATEGORIES,
+    right,
+    run_with_predictions,
+    write_lines,
+    write_predictions,
+    write_tasks,
+)
 from support.command_line import UNSAFE, json_of, seedstep
 from support.predicting import write_word_tasks
 
@@ -71,6 +78,44 @@ class TestDifferences:
         for first, second in (names, reversed(names)):
             done = seedstep("compare", run, "--name", first, "--name", second)
             assert done.lines[0] == f"A: {first}, B: {second}"
+
+    def test_a_named_system_is_the_one_that_all_others_are_compared_with(
+        self, tasks: Path, tmp_path: Path
+    ) -> None:
+        poor = dict(list(right(TASKS).items())[6:])
+        paths = [
+            write_predictions(tmp_path / "fair.jsonl", dict(list(right(TASKS).items())[2:])),
+            write_predictions(tmp_path / "poor.jsonl", poor),
+            write_predictions(tmp_path / "best.jsonl", right(TASKS)),
+        ]
+        found = json_of("compare", *paths, "--tasks", tasks, "--against", "poor")
+        assert [(one["first"], one["second"]) for one in found] == [
+            ("fair", "poor"),
+            ("best", "poor"),
+        ]
+        gains = [one["comparison"]["overall"]["difference"]["value"] for one in found]
+        assert gains == pytest.approx([100 * 4 / 24, 100 * 6 / 24])
+
+    def test_a_baseline_is_there_without_being_named_twice(self, tmp_path: Path) -> None:
+        run = run_with_predictions(tmp_path / "run", write_tasks(tmp_path / "eight.jsonl"))
+        for names in ((), ("tuned",), ("base", "tuned"), ("tuned", "base")):
+            flags = [flag for name in names for flag in ("--name", name)]
+            done = seedstep("compare", run, *flags, "--against", "base")
+            assert done.lines[0] == "A: tuned, B: base"
+            assert "+12.5 [" in done.lines[2]
+
+    def test_an_unknown_system_is_told_with_those_there(self, tmp_path: Path) -> None:
+        run = run_with_predictions(tmp_path / "run", write_tasks(tmp_path / "eight.jsonl"))
+        for flags in (
+            ("--against", "untuned"),
+            ("--name", "tuned", "--against", "untuned"),
+            ("--name", "untuned"),
+        ):
+            error = seedstep("compare", run, *flags).error
+            assert "there is no system 'untuned'" in error
+            assert "known are base, tuned" in error
+        error = seedstep("compare", run, "--name", "base", "--against", "base").error
+        assert "nothing to compare with base" in error
 
     def test_what_is_printed(self, tasks: Path, tmp_path: Path) -> None:
         one = write_predictions(tmp_path / "one.jsonl", right(TASKS))

@@ -19,7 +19,7 @@ from seedstep.report import write_report
 from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP
 from support.answer_files import run_with_predictions, write_lines, write_tasks
-from support.command_line import Outcome, chat_reply, seedstep
+from support.command_line import Outcome, chat_reply, json_of, seedstep
 from support.growing import files_of, grow, purpose_of
 from support.judging import Answered, by_length
 from support.predicting import answered, word_model, write_word_tasks
@@ -179,13 +179,14 @@ class TestGrown:
         assert "1-structure" in names
         assert all(re.fullmatch(r"1-[a-z-]+", name) for name in names)
 
-    def test_test_sets_are_compared_with(self, runs: Path, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("flag", ["--test-set", "--against"])  # the second as in 0.1.0
+    def test_test_sets_are_compared_with(self, flag: str, runs: Path, tmp_path: Path) -> None:
         lines = [
             {"instruction": seed_tasks()[0].definition, "input": "never compared with"},
             {"instruction": "Zzz."},
         ]
         tests = write_lines(tmp_path / "tests.jsonl", lines)
-        _, page = report(runs / "grown", "--against", tests, tmp_path / "out")
+        _, page = report(runs / "grown", flag, tests, tmp_path / "out")
         assert "Overlap with test sets" in titles(page)
         found = rows(page, "Similarity to the nearest instruction of tests.jsonl (1)")
         assert ["Seeds", "0.95 to 1.00", "1"] in found
@@ -238,12 +239,33 @@ class TestOtherStages:
         assert found[-1] == ["held-out tasks", "8", "1"]
         assert "least after step 8: 1.000" in words(page)
 
-    def test_systems_are_compared_with_the_first(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("flags", [(), ("--against", "tuned"), ("--against", "base")])
+    def test_comparisons_have_the_sign_that_compare_gives_them(
+        self, flags: tuple[str, ...], tmp_path: Path
     ) -> None:
+        run = run_with_predictions(tmp_path / "run", write_tasks(tmp_path / "tasks.jsonl"))
+        _, page = report(run, *flags, tmp_path / "out")
+        (found,) = json_of("compare", run, *flags)
+        first, second = found["first"], found["second"]
+        assert titles(page) == ["Scores", f"{first} against {second}"]
+        value = found["comparison"]["overall"]["difference"]["value"]
+        assert abs(value) == 12.5
+        assert rows(page, f"{first} and {second}, by category")[1][6] == f"{value:+.1f}"
+
+    def test_a_system_that_is_not_there_is_told_with_those_that_are(self, tmp_path: Path) -> None:
+        run = run_with_predictions(tmp_path / "run", write_tasks(tmp_path / "tasks.jsonl"))
+        error = seedstep("report", run, "--against", "untuned", "--out", tmp_path / "out").error
+        assert "there is no system 'untuned'" in error
+        assert "known are base, tuned" in error
+        assert "--test-set" in error
+        both = ("--against", "base", "--against", "tuned")
+        assert "names 2 systems" in seedstep("report", run, *both, "--out", tmp_path / "o").error
+        assert not (tmp_path / "out").exists()
+
+    def test_a_system_compared_with_another(self, tmp_path: Path) -> None:
         tasks = write_tasks(tmp_path / "tasks.jsonl")
         run = run_with_predictions(tmp_path / "run", tasks)
-        _, page = report(run, tmp_path / "out")
+        _, page = report(run, "--against", "base", tmp_path / "out")
         assert titles(page) == ["Scores", "tuned against base"]
         assert rows(page, "Scores, with 95% intervals over tasks")[1][0] == "base"
         found = rows(page, "Scores by category, with 95% intervals over tasks")
@@ -278,8 +300,8 @@ class TestOtherStages:
             predict(runs[0], **predictions_asked_of(silent, tasks)).close()
         with ScriptedServer(shout) as server:
             predict(runs[1], **predictions_asked_of(server, tasks)).close()
-        _, page = report(*runs, tmp_path / "out")
         system, other = "openai:scripted (before)", "openai:scripted (after)"
+        _, page = report(*runs, "--against", system, tmp_path / "out")
         found = rows(page, "Scores, with 95% intervals over tasks")
         assert [row[0] for row in found[1:]] == [system, other]
         assert titles(page) == ["Scores", f"{other} against {system}"]

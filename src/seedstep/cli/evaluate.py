@@ -13,7 +13,7 @@ from seedstep.cli.progress import end_tasks, run_tasks
 from seedstep.cli.terminal import console, plain, print_blocks, print_rows
 from seedstep.data import write_atomically
 from seedstep.evaluate import METRICS
-from seedstep.evaluate.compare import Comparison, Pairing, compare_with_first
+from seedstep.evaluate.compare import Comparison, Pairing, compare_systems, names_with
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import JudgeSettings
 from seedstep.evaluate.scores import ScoringSettings
@@ -143,6 +143,14 @@ def _text(done: Evaluation, form: str) -> str:
 @with_settings(ScoringSettings, config=False)
 def compare_command(
     asked: Asked,
+    against: Annotated[
+        str,
+        typer.Option(
+            help="The system that the others are compared with. Default: the first is compared "
+            "with each of the others.",
+            metavar="NAME",
+        ),
+    ] = "",
     plots: Annotated[
         Path | None,
         typer.Option(help="Draw the scores, overall and by category, into DIR.", metavar="DIR"),
@@ -152,16 +160,18 @@ def compare_command(
     ] = "table",
     out: OutFile = None,
 ) -> None:
-    """Compare the first system with the others: differences with 95% intervals, win/lose/tie."""
+    """Compare systems with the one that --against names, or the first with the others:
+    differences with 95% intervals, win/lose/tie.
+    """
     settings = make_settings(ScoringSettings, asked, COMMAND_LINE)
     done = evaluate_systems(
         settings.systems.paths,
-        settings.systems.names,
+        names_with(settings.systems.names, against),
         settings.systems.given_tasks,
         settings.tokenizer,
         "category",
     )
-    pairings = compare_with_first(done.systems)
+    pairings = compare_systems(done.systems, against)
     if form == "json":
         write_or_print(comparisons_json(pairings), out)
     elif form == "markdown" or out:

@@ -112,6 +112,14 @@ def report_command(
         typer.Option(help="A new or empty directory. Default: `report` in the first run."),
     ] = None,
     against: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The system that the others are compared with. Default: the first is compared "
+            "with each of the others.",
+            metavar="NAME",
+        ),
+    ] = None,
+    test_set: Annotated[
         list[Path] | None,
         typer.Option(
             help="A test set to compare seeds and tasks with: SUPER-NATURALINSTRUCTIONS, JSONL "
@@ -121,7 +129,8 @@ def report_command(
 ) -> None:
     """Write a page with statistics, figures and examples of one or more runs."""
     with errors.status("reading") as status:
-        done = write_report(runs, out or runs[0] / "report", against or (), status.update)
+        place = out or runs[0] / "report"
+        done = write_report(runs, place, test_set or (), status.update, against=against or ())
     for note in done.notes:
         errors.print(note, style="yellow", markup=False, soft_wrap=True)
     console.print(

@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from seedstep.errors import InputError
+from seedstep.errors import InputError, unknown_name
 from seedstep.evaluate.intervals import Value, mean_over_tasks
 from seedstep.evaluate.metrics import METRICS, Metric, category_metric, compared_metrics
 from seedstep.evaluate.scores import InstanceResult, Scores, means
@@ -32,11 +32,13 @@ __all__ = [
     "Pairing",
     "compare",
     "compare_scores",
+    "compare_systems",
     "compare_with_first",
     "evaluated",
     "mcnemar",
     "measured",
     "measured_by",
+    "names_with",
 ]
 
 Grouping = Literal["category", "task"]
@@ -235,6 +237,40 @@ def compare(
         tuple(one.instance for one in first if one.instance not in paired),
         tuple(one.instance for one in second if one.instance not in paired),
     )
+
+
+def compare_systems(
+    systems: Sequence[EvaluatedSystem], against: str = "", seed: int = 0
+) -> tuple[Pairing, ...]:
+    """Each system compared with the one named `against`; without a name as `compare_with_first`.
+
+    The first of a pairing is the one that leads: a difference above zero is in its favour.
+
+    Raises:
+        InputError: there is only one, none has that name, or two have no instance in common.
+    """
+    if not against:
+        return compare_with_first(systems, seed)
+    found = {system.name: system for system in systems}
+    if against not in found:
+        raise unknown_name("system", against, found)
+    others = [system for system in systems if system.name != against]
+    if not others:
+        raise InputError(f"there is nothing to compare with {against}", "name another system, too")
+    baseline = found[against]
+    return tuple(
+        Pairing(other.name, against, compare_scores(other.scores, baseline.scores, seed))
+        for other in others
+    )
+
+
+def names_with(names: Sequence[str], against: str) -> tuple[str, ...]:
+    """Return the names of systems to compare, `against` among them; none where none is named.
+
+    A system that shares its name is called after its source, too: `base (runs/first)`.
+    """
+    is_there = any(against == name or against.startswith(f"{name} (") for name in names)
+    return (*names, against) if names and against and not is_there else tuple(names)
 
 
 def compare_with_first(systems: Sequence[EvaluatedSystem], seed: int = 0) -> tuple[Pairing, ...]:

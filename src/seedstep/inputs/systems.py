@@ -88,7 +88,8 @@ def read_systems(
             systems.append(_of_file(source, *given))
     for name in names:
         if name not in {one.name for one in systems}:
-            raise unknown_name("system", name, [one.name for one in systems])
+            known = dict.fromkeys(one.name for one in read_systems(sources, (), tasks))
+            raise unknown_name("system", name, known)
     if not systems:
         raise InputError("there are no predictions", "name a run or a file that has some")
     return tuple(systems)

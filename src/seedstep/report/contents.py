@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from seedstep.data import Task
-from seedstep.errors import MissingExtraError
+from seedstep.errors import InputError, MissingExtraError, unknown_name
 from seedstep.evaluate import score
 from seedstep.evaluate.compare import evaluated
 from seedstep.inputs import SystemPredictions, distinct_names, read_systems
@@ -50,7 +50,7 @@ from seedstep.report.statistics import (
 )
 from seedstep.runs import BootstrapRun, JudgeRun, Line, Rows, Run
 from seedstep.settings import flatten
-from seedstep.stages import TuneRun, open_run, tell_status
+from seedstep.stages import PREDICT, TuneRun, open_run, tell_status
 from seedstep.stages.review import labels_of_review
 from seedstep.text import TOKENIZERS
 
@@ -61,6 +61,7 @@ __all__ = [
     "TellDone",
     "TestSets",
     "parts_of",
+    "split_against",
 ]
 
 SHOWN_REJECTIONS = 3
@@ -81,10 +82,14 @@ Sections = Sequence[Section | None]
 
 @dataclass(frozen=True, slots=True)
 class ReportContext:
-    """What sections are made with besides the runs."""
+    """What sections are made with besides the runs.
+
+    `against` names the system that the others are compared with, if one is named.
+    """
 
     test_sets: TestSets
     tell: TellDone
+    against: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,38 @@ def parts_of(
         made_of = {run.stage.name: _sections_of(run, sections) for run in runs}
         groups = sorted(_groups(runs, made_of), key=lambda group: _order(made_of, group[0]))
         return [_part(group, made_of[group[0].stage.name], context) for group in groups]
+
+
+def split_against(
+    runs: Sequence[Path], against: Sequence[str | Path]
+) -> tuple[str, tuple[Path, ...]]:
+    """Tell the system of the runs that `against` names from test sets, which it named in 0.1.0.
+
+    Raises:
+        RunError: one of `runs` is no run.
+        InputError: what is named is neither, or there are two systems.
+    """
+    known: list[str] = []
+    with_runs: list[str] = []
+    for path in runs:
+        with open_run(path) as run:
+            if run.stage.name == PREDICT.name:
+                known += run.records.names()
+                with_runs += [_with_run(name, path) for name in run.records.names()]
+    systems: list[str] = []
+    test_sets: list[Path] = []
+    for name in map(str, against):
+        if name in known or name in with_runs:
+            systems.append(name)
+        elif Path(name).exists():
+            test_sets.append(Path(name))
+        else:
+            error = unknown_name("system", name, known)
+            raise InputError(error.what, f"{error.remedy}. A test set is named with --test-set")
+    if len(systems) > 1:
+        what = f"--against names {len(systems)} systems: {', '.join(systems)}"
+        raise InputError(what, "name the one that the others are compared with")
+    return "".join(systems), tuple(test_sets)
 
 
 def _sections_of(run: AnyRun, known: Sequence[ReportSection]) -> list[ReportSection]:
@@ -215,17 +252,20 @@ def _results(runs: Sequence[AnyRun], context: ReportContext) -> Sections:
         for one, name in zip(systems, _called(systems), strict=True)
         for scores in [score(one.predictions, one.references)]
     ]
-    return results_sections(systems, scored)
+    return results_sections(systems, scored, context.against)
 
 
 def _called(systems: Sequence[SystemPredictions]) -> Sequence[str]:
     """Return a name for each system: its own, with its run's where others have the same."""
     counts = Counter(one.name for one in systems)
     names = [
-        one.name if counts[one.name] == 1 else f"{one.name} ({one.source.resolve().name})"
-        for one in systems
+        one.name if counts[one.name] == 1 else _with_run(one.name, one.source) for one in systems
     ]
     return names if len(set(names)) == len(names) else distinct_names(systems)
+
+
+def _with_run(name: str, run: Path) -> str:
+    return f"{name} ({run.resolve().name})"
 
 
 def _verdicts(runs: Sequence[JudgeRun], context: ReportContext) -> Sections:

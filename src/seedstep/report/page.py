@@ -25,6 +25,7 @@ from seedstep.report.contents import (
     TellDone,
     TestSets,
     parts_of,
+    split_against,
 )
 from seedstep.report.records import Chart, ReportPart
 from seedstep.report.statistics import NamedText
@@ -105,31 +106,34 @@ class Report:
 def write_report(
     runs: Sequence[Path],
     out: Path,
-    against: Sequence[Path] = (),
+    test_sets: Sequence[Path] = (),
     tell: TellDone = lambda doing: None,
     sections: Sequence[ReportSection] = SECTIONS,
+    against: Sequence[str | Path] = (),
 ) -> Report:
     """Write a report into a new directory, an empty one, or that of an earlier report.
 
-    `against` are test sets, with whose instructions seeds and tasks are compared. `sections` are
-    those that there may be.
+    Seeds and tasks are compared with the instructions of `test_sets`, systems that predicted with
+    the one that `against` names, or else the first with each of the others. Test sets under
+    `against`, where they stood in 0.1.0, are taken as such. `sections` are those that there may be.
 
     Raises:
         RunError: a run can't be read, or `out` holds other files or can't be written.
-        InputError: no run is named, or a test set can't be read.
+        InputError: no run is named, there is no such system, or a test set can't be read.
         MissingExtraError: matplotlib or Jinja2 is not installed.
     """
     if not runs:
         raise InputError("no run to report on", "name one or more run directories")
     _require_installed()
     require_ours(out, MARKER)
-    test_sets: TestSets = {
+    baseline, earlier = split_against(runs, [against] if isinstance(against, str) else against)
+    named: TestSets = {
         f"{path.resolve().name} ({number})": [
             NamedText(*item) for item in evaluation_items(path, inputs=False)
         ]
-        for number, path in enumerate(against, start=1)
+        for number, path in enumerate((*test_sets, *earlier), start=1)
     }
-    parts = parts_of(runs, sections, ReportContext(test_sets, tell))
+    parts = parts_of(runs, sections, ReportContext(named, tell, baseline))
     tell("drawing")
     drawn = _drawn(parts)
     title = ", ".join(path.resolve().name for path in runs)

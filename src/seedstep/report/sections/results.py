@@ -1,7 +1,7 @@
 """What a report says about systems and their predictions.
 
-Self-Instruct, Table 3; Step-by-Step Instruction Tuning, Table 2 and Figure 3. Each system is
-compared with the first, which is usually the one before tuning.
+Self-Instruct, Table 3; Step-by-Step Instruction Tuning, Table 2 and Figure 3. Systems are paired
+as by `seedstep compare`: with the one that is named, or else the first with each of the others.
 
 Example::
 
@@ -19,7 +19,7 @@ from seedstep.evaluate.compare import (
     EvaluatedSystem,
     McNemar,
     Pairing,
-    compare_scores,
+    compare_systems,
 )
 from seedstep.evaluate.judge import Judged
 from seedstep.evaluate.tables import group_table, overall_table, shown, verdict_table
@@ -53,25 +53,33 @@ AnswerTexts = Mapping[str, str]
 
 
 def results_sections(
-    systems: Sequence[SystemPredictions], evaluated: Sequence[EvaluatedSystem]
+    systems: Sequence[SystemPredictions], evaluated: Sequence[EvaluatedSystem], against: str = ""
 ) -> list[Section]:
     """The scores of all, then each comparison with the tasks that changed most.
 
-    `evaluated` are the scores of the `systems`, in their order.
+    `evaluated` are the scores of the `systems`, in their order; `against` names the one that the
+    others are compared with.
+
+    Raises:
+        InputError: there is no such system, or two have no instance in common.
     """
     head, rows = overall_table(evaluated)
     caption = "Scores, with 95% intervals over tasks"
     blocks = [Table(caption, head, rows), *_by_category(evaluated), *_absent(evaluated)]
     sections = [Section("Scores", tuple(blocks))]
-    baseline, *others = evaluated
-    for number, one in enumerate(others, start=1):
-        compared = compare_scores(one.scores, baseline.scores)
-        pairing = Pairing(one.name, baseline.name, compared)
-        changes = task_changes(one.scores, baseline.scores)
-        answers = {one.name: _texts(systems[number]), baseline.name: _texts(systems[0])}
-        changed = _changed(changes, systems[number].tasks, answers)
+    if len(evaluated) == 1 and against in ("", evaluated[0].name):
+        return sections
+    places = {found.name: place for place, found in enumerate(evaluated)}
+    for number, pairing in enumerate(compare_systems(evaluated, against), start=1):
+        first, second = places[pairing.first], places[pairing.second]
+        changes = task_changes(evaluated[first].scores, evaluated[second].scores)
+        answers = {
+            pairing.first: _texts(systems[first]),
+            pairing.second: _texts(systems[second]),
+        }
+        changed = _changed(changes, systems[first].tasks, answers)
         blocks = [*_compared(pairing, number), *changed]
-        sections.append(Section(f"{one.name} against {baseline.name}", tuple(blocks)))
+        sections.append(Section(f"{pairing.first} against {pairing.second}", tuple(blocks)))
     return sections
 
 
