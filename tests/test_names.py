@@ -27,14 +27,6 @@ def test_no_two_public_classes_share_a_name() -> None:
     assert {name: found for name, found in homes.items() if len(found) > 1} == {}
 
 
-UNFINISHED = frozenset(
-    {
-        *("bootstrap", "cli", "encode", "evaluate", "exports", "inputs", "llm", "recipes"),
-        *("report", "runs", "stages", "tune"),
-    }
-)
-"""Rooms in which variables are still called `one`. No room is added."""
-
 ROOMS = sorted(
     path.name
     for path in Path(seedstep.__path__[0]).iterdir()
@@ -42,10 +34,7 @@ ROOMS = sorted(
 )
 
 
-@pytest.mark.parametrize(
-    "room",
-    [pytest.param(room, marks=pytest.mark.xfail) if room in UNFINISHED else room for room in ROOMS],
-)
+@pytest.mark.parametrize("room", ROOMS)
 def test_no_variable_is_called_one(room: str) -> None:
     path = Path(seedstep.__path__[0]) / room
     found = []

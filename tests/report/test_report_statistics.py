@@ -120,16 +120,16 @@ class TestSimilarity:
 
     def test_the_nearest_known_text(self) -> None:
         found = nearest(self.NEW, self.KNOWN, latin_tokens)
-        assert [one.other.name if one.other else "" for one in found] == ["s2", "", "s2"]
-        for one in found:
+        assert [pair.nearest.name if pair.nearest else "" for pair in found] == ["s2", "", "s2"]
+        for pair in found:
             texts = [latin_tokens(known.text) for known in self.KNOWN]
-            expected = max(rouge_l(latin_tokens(one.one.text), text) for text in texts)
-            assert one.score == expected
+            expected = max(rouge_l(latin_tokens(pair.text.text), text) for text in texts)
+            assert pair.score == expected
 
     def test_only_earlier_texts_count(self) -> None:
         found = nearest_before(self.NEW, latin_tokens)
-        assert [one.one.name for one in found] == ["n2", "n3"]
-        assert found[1].other == self.NEW[0]
+        assert [pair.text.name for pair in found] == ["n2", "n3"]
+        assert found[1].nearest == self.NEW[0]
         assert found[0].score == 0.0
         assert closest(found, 5) == [found[1]]
 

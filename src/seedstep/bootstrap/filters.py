@@ -367,7 +367,7 @@ def check_filters(filters: Sequence[Filter]) -> None:
 
 def changed_filters(filters: Sequence[Filter]) -> dict[str, str] | None:
     """Return the meanings of filters by name, or None where they are those of `FILTERS`."""
-    return None if tuple(filters) == FILTERS else {one.name: one.meaning for one in filters}
+    return None if tuple(filters) == FILTERS else {entry.name: entry.meaning for entry in filters}
 
 
 def instruction_fault(

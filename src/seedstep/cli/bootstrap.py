@@ -97,10 +97,10 @@ def _count(progress: BootstrapProgress) -> str:
     return f"{progress.finished}/{wanted} tasks, {duration(progress.seconds)}{rest}"
 
 
-def _finished(one: Candidate) -> Text:
-    instances = f"{len(one.instances)} instance{'s' * (len(one.instances) != 1)}"
-    kind = "classification, " if one.is_classification else ""
-    line = Text.assemble((f"{one.id:>7}  ", "green"), plain(one.instruction))
+def _finished(candidate: Candidate) -> Text:
+    instances = f"{len(candidate.instances)} instance{'s' * (len(candidate.instances) != 1)}"
+    kind = "classification, " if candidate.is_classification else ""
+    line = Text.assemble((f"{candidate.id:>7}  ", "green"), plain(candidate.instruction))
     line.append(f"  ({kind}{instances})", style="dim")
     return line
 
@@ -117,11 +117,11 @@ class _PlainWatcher:
         self._say(plain(_opening(progress, self._out)))
 
     def retired(self, progress: BootstrapProgress, generation: Generation) -> None:
-        done = [one for one in generation.candidates if one.task]
+        done = [candidate for candidate in generation.candidates if candidate.task]
         before = progress.finished - len(done)
-        for number, one in enumerate(done, start=before + 1):
+        for number, candidate in enumerate(done, start=before + 1):
             if number > progress.before:
-                self._say(Text(f"[{number}/{progress.settings.tasks}]") + _finished(one))
+                self._say(Text(f"[{number}/{progress.settings.tasks}]") + _finished(candidate))
 
     def tick(self, progress: BootstrapProgress) -> None:
         self._quiet += 1
@@ -145,9 +145,9 @@ class _LiveWatcher:
         self.tick(progress)
 
     def retired(self, progress: BootstrapProgress, generation: Generation) -> None:
-        for one in generation.candidates:
-            if one.task and progress.finished > progress.before:
-                line = _finished(one)
+        for candidate in generation.candidates:
+            if candidate.task and progress.finished > progress.before:
+                line = _finished(candidate)
                 line.truncate(self._live.console.width, overflow="ellipsis")
                 self._live.console.print(line, no_wrap=True)
         self.tick(progress)

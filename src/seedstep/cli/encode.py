@@ -159,4 +159,4 @@ def _coloured(text: str, spans: Sequence[tuple[int, int]], styles: tuple[str, st
 
 
 def _special(tokens: Sequence[int], tokenizer: HfTokenizer) -> Text:
-    return Text("").join(plain(tokenizer.name(one), style="reverse") for one in tokens)
+    return Text("").join(plain(tokenizer.name(token), style="reverse") for token in tokens)

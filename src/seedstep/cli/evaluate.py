@@ -69,11 +69,11 @@ def print_left_out(done: Evaluation) -> None:
     """Say which predictions are missing or failed, which lines do not count, what is not kept."""
     for note in done.notes:
         console.print(plain(note, style="yellow"), soft_wrap=True)
-    for one in done.systems:
-        failed = [f"{name} ({reason})" for name, reason in one.scores.failed.items()]
-        print_some(one.name, "missing, counted as empty", one.scores.missing)
-        print_some(one.name, "failed, counted as empty", failed)
-        print_some(one.name, "left out", one.left_out)
+    for system in done.systems:
+        failed = [f"{name} ({reason})" for name, reason in system.scores.failed.items()]
+        print_some(system.name, "missing, counted as empty", system.scores.missing)
+        print_some(system.name, "failed, counted as empty", failed)
+        print_some(system.name, "left out", system.left_out)
 
 
 def print_some(name: str, what: str, which: Sequence[str]) -> None:
@@ -177,8 +177,8 @@ def compare_command(
     elif form == "markdown" or out:
         write_or_print("\n".join(map(_markdown, pairings)), out)
     else:
-        for one in pairings:
-            _print_comparison(one)
+        for pairing in pairings:
+            _print_comparison(pairing)
         print_left_out(done)
     for path in save_figures(done.systems, plots) if plots else ():
         typer.echo(f"wrote {path}", err=True)

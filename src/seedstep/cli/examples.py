@@ -47,7 +47,7 @@ def generate(
 
 def _print_preview(settings: ExamplesSettings) -> None:
     view = preview_made_examples(settings)
-    print_requests({one.purpose: one for one in view.requests}, settings.style)
+    print_requests({request.purpose: request for request in view.requests}, settings.style)
     print_estimate(
         f"{view.counts['generate']:,} tasks with {settings.model}",
         view,

@@ -84,14 +84,14 @@ def _print(report: NoveltyReport, path: Path, out: Path, tokens: str) -> None:
         console.print(f"{count:,} rejected: {reason}")
     for fault in report.faults:
         console.print(plain(f"  row {fault.number}: {fault.message}"), soft_wrap=True)
-    for one in report.rejections:
-        _print_rejection(one)
+    for rejection in report.rejections:
+        _print_rejection(rejection)
 
 
-def _print_rejection(one: Rejection) -> None:
-    verdict = one.verdict
+def _print_rejection(rejection: Rejection) -> None:
+    verdict = rejection.verdict
     how = "13 tokens in a row" if verdict.score is None else f"ROUGE-L {verdict.score:.2f}"
-    console.print(plain(f"\nrow {one.row}: {_short(one.text)}"), soft_wrap=True)
+    console.print(plain(f"\nrow {rejection.row}: {_short(rejection.text)}"), soft_wrap=True)
     near = f"  {verdict.reason}, {how} with {verdict.nearest}: {_short(verdict.nearest_text)}"
     console.print(plain(near, style="dim"), soft_wrap=True)
 

@@ -73,7 +73,7 @@ def run_and_tell(experiment: Experiment, out: Path) -> None:
     total = len(experiment.stages)
 
     def tell(stage: ExperimentStage, what: str) -> None:
-        place = [one.name for one in experiment.stages].index(stage.name) + 1
+        place = [each.name for each in experiment.stages].index(stage.name) + 1
         if what == "was finished":
             console.print(plain(f"{place}/{total} {stage.name}: finished before", style="dim"))
         elif what == "starts":

@@ -92,8 +92,10 @@ def _table() -> Table:
     found = categories()
     table.add_column("category", f"{len(found)} categories")
     table.add_column("split")
-    table.add_column("tasks", str(sum(one.tasks for one in found)), justify="right")
-    table.add_column("instances", str(sum(one.instances for one in found)), justify="right")
-    for one in found:
-        table.add_row(one.name, one.split, str(one.tasks), str(one.instances))
+    table.add_column("tasks", str(sum(category.tasks for category in found)), justify="right")
+    table.add_column(
+        "instances", str(sum(category.instances for category in found)), justify="right"
+    )
+    for category in found:
+        table.add_row(category.name, category.split, str(category.tasks), str(category.instances))
     return table

@@ -94,7 +94,7 @@ def write(
 
 def _print_preview(settings: StepsSettings) -> None:
     view = preview_instructions(settings)
-    print_requests({one.purpose: one for one in view.requests}, settings.style)
+    print_requests({request.purpose: request for request in view.requests}, settings.style)
     assumed = "no repairs, instructions of 160 tokens, 4 characters a token."
     if settings.style == "chat":
         assumed += " Each turn is sent with the earlier ones and their replies."

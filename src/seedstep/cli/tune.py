@@ -99,31 +99,34 @@ def print_stopped(again: str) -> None:
 
 
 def _overview(settings: TuneSettings, preflight: Preflight) -> Iterator[str]:
-    one = preflight
-    batch = one.batch
-    yield f"{settings.model}, {settings.encoding.name}: {_numbers(one.examples, one.tasks)}"
+    batch = preflight.batch
+    numbers = _numbers(preflight.examples, preflight.tasks)
+    yield f"{settings.model}, {settings.encoding.name}: {numbers}"
     if settings.preset:
         yield f"  preset {settings.preset}: {PRESETS[settings.preset].section}"
-    if len(one.sources) > 1:
-        for source, tasks, examples in one.sources:
+    if len(preflight.sources) > 1:
+        for source, tasks, examples in preflight.sources:
             yield f"  {source}: {_numbers(examples, tasks)}"
-    if one.duplicates:
-        yield f"  left out as duplicates: {one.duplicates:,} examples"
-    if one.without_steps:
-        yield f"  without a step-by-step instruction: {_count(one.without_steps, 'task')}"
-    yield f"  tokens an epoch: {one.prompt_tokens:,} of prompts, {one.target_tokens:,} of targets"
-    for name, count in one.lost.items():
+    if preflight.duplicates:
+        yield f"  left out as duplicates: {preflight.duplicates:,} examples"
+    if preflight.without_steps:
+        yield f"  without a step-by-step instruction: {_count(preflight.without_steps, 'task')}"
+    yield (
+        f"  tokens an epoch: {preflight.prompt_tokens:,} of prompts, "
+        f"{preflight.target_tokens:,} of targets"
+    )
+    for name, count in preflight.lost.items():
         if count:
             yield f"  to fit: {LOST[name]} in {_count(count, 'example')}"
-    longest = ", ".join(f"{tokens:,} ({task}, {name})" for task, name, tokens in one.longest)
+    longest = ", ".join(f"{tokens:,} ({task}, {name})" for task, name, tokens in preflight.longest)
     yield f"  longest, in tokens: {longest}"
-    if one.held_out_examples:
-        yield f"  held out: {_numbers(one.held_out_examples, one.held_out_tasks)}"
+    if preflight.held_out_examples:
+        yield f"  held out: {_numbers(preflight.held_out_examples, preflight.held_out_tasks)}"
     yield (
         f"  effective batch: {batch.examples} examples = {batch.per_device} a pass and process "
         f"x {batch.accumulate} accumulated x {_count(batch.processes, 'process')}"
     )
-    yield f"  {_count(one.steps, 'step')} in {_count(one.epochs, 'epoch')}"
+    yield f"  {_count(preflight.steps, 'step')} in {_count(preflight.epochs, 'epoch')}"
 
 
 def _numbers(examples: int, tasks: int) -> str:

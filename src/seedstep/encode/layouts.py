@@ -223,8 +223,8 @@ def _steps_text(steps: Sequence[str]) -> str:
 
 def _examples(kind: str, examples: Sequence[Example], *, explanations: bool) -> tuple[str, ...]:
     return tuple(
-        _example(f" {kind} Example {number} -\n", one, explanations=explanations)
-        for number, one in enumerate(examples, start=1)
+        _example(f" {kind} Example {number} -\n", example, explanations=explanations)
+        for number, example in enumerate(examples, start=1)
     )
 
 

@@ -63,7 +63,7 @@ def make_encoding(name: str, overrides: Mapping[str, Any] | None = None) -> Enco
     if name not in ENCODINGS:
         raise unknown_name("encoding", name, ENCODINGS)
     asked = {knob: value for knob, value in (overrides or {}).items() if value is not None}
-    known = [one.name for one in fields(Encoding)]
+    known = [field.name for field in fields(Encoding)]
     for knob in asked:
         if knob not in known:
             raise unknown_name("knob of an encoding", knob, known)

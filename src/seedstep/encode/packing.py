@@ -159,8 +159,8 @@ def _divided(pairs: Sequence[TokenPair], share: int, row_tokens: int) -> list[Pa
     return [group for half in halves for group in _divided(half, share, row_tokens)]
 
 
-def _common(one: TokenPair, other: TokenPair) -> int:
+def _common(first: TokenPair, second: TokenPair) -> int:
     """Tokens with which both prompts begin, but not the last one, which predicts the target."""
-    limit = min(len(one.prompt), len(other.prompt)) - 1
-    different = np.flatnonzero(np.not_equal(one.prompt[:limit], other.prompt[:limit]))
+    limit = min(len(first.prompt), len(second.prompt)) - 1
+    different = np.flatnonzero(np.not_equal(first.prompt[:limit], second.prompt[:limit]))
     return int(different[0]) if different.size else limit

@@ -76,7 +76,7 @@ class HfTokenizer:
             what = "the tokenizer's chat template leaves a user's message out"
             raise InputError(what, "use another encoding, or correct the template")
         special = set(self._outer.all_special_ids)
-        closing = [one for one in self.ids(end, marked=True)[:1] if one in special]
+        closing = [token for token in self.ids(end, marked=True)[:1] if token in special]
         return ChatFrame(before, after, closing[0] if closing else None)
 
     def ids(self, text: str, *, marked: bool = False) -> list[int]:

@@ -74,30 +74,30 @@ class RatingAgreement:
     spearman: Value
 
 
-def rating_agreement(one: Sequence[str], other: Sequence[str], seed: int = 0) -> RatingAgreement:
+def rating_agreement(first: Sequence[str], second: Sequence[str], seed: int = 0) -> RatingAgreement:
     """The agreement of two raters who gave each item a level from A to D.
 
     Raises:
         InputError: a rating is no level.
         ValueError: the raters did not rate equally many items.
     """
-    return label_agreement(one, other, tuple(LEVELS), tuple(ACCEPTABLE), seed)
+    return label_agreement(first, second, tuple(LEVELS), tuple(ACCEPTABLE), seed)
 
 
 def comparison_agreement(
-    one: Sequence[str], other: Sequence[str], seed: int = 0
+    first: Sequence[str], second: Sequence[str], seed: int = 0
 ) -> RatingAgreement:
     """The agreement of two raters who said of each item who of two is better, or neither.
 
     Raises:
         ValueError: the raters did not rate equally many items.
     """
-    return label_agreement(one, other, seed=seed)
+    return label_agreement(first, second, seed=seed)
 
 
 def label_agreement(
-    one: Sequence[str],
-    other: Sequence[str],
+    first: Sequence[str],
+    second: Sequence[str],
     levels: Sequence[str] = (),
     acceptable: Sequence[str] = (),
     seed: int = 0,
@@ -114,17 +114,17 @@ def label_agreement(
     undefined = Value(None, None, None, NO_LEVELS)
     raw_acceptable = kappa_acceptable = correlation = undefined
     if levels:
-        ranks, other_ranks = _ranks(one, levels), _ranks(other, levels)
+        ranks, other_ranks = _ranks(first, levels), _ranks(second, levels)
         correlation = spearman(ranks, other_ranks, seed)
     if acceptable:
-        good, other_good = _acceptable(one, acceptable), _acceptable(other, acceptable)
+        good, other_good = _acceptable(first, acceptable), _acceptable(second, acceptable)
         raw_acceptable = raw_agreement(good, other_good, seed)
         kappa_acceptable = cohen_kappa(good, other_good, seed)
     return RatingAgreement(
-        len(one),
-        raw_agreement(one, other, seed),
+        len(first),
+        raw_agreement(first, second, seed),
         raw_acceptable,
-        cohen_kappa(one, other, seed),
+        cohen_kappa(first, second, seed),
         kappa_acceptable,
         correlation,
     )
@@ -142,13 +142,13 @@ def _acceptable(labels: Sequence[str], acceptable: Sequence[str]) -> list[str]:
     return ["yes" if label in acceptable else "no" for label in labels]
 
 
-def raw_agreement(one: Sequence[str], other: Sequence[str], seed: int = 0) -> Value:
+def raw_agreement(first: Sequence[str], second: Sequence[str], seed: int = 0) -> Value:
     """The share of items, in [0, 1], to which two raters gave the same level.
 
     Raises:
         ValueError: the raters did not rate equally many items.
     """
-    patterns = Counter(zip(one, other, strict=True))
+    patterns = Counter(zip(first, second, strict=True))
     same = np.array([first == second for first, second in patterns], int)
 
     def share(drawn: "Counts") -> "Numbers":
@@ -158,13 +158,13 @@ def raw_agreement(one: Sequence[str], other: Sequence[str], seed: int = 0) -> Va
     return resample(_counts(patterns), share, "item", seed=seed)
 
 
-def cohen_kappa(one: Sequence[str], other: Sequence[str], seed: int = 0) -> Value:
+def cohen_kappa(first: Sequence[str], second: Sequence[str], seed: int = 0) -> Value:
     """Cohen's kappa: two raters' agreement beyond chance, 1 at the most; levels have no order.
 
     Raises:
         ValueError: the raters did not rate equally many items.
     """
-    patterns = Counter(zip(one, other, strict=True))
+    patterns = Counter(zip(first, second, strict=True))
     levels = sorted({level for pattern in patterns for level in pattern})
     firsts, seconds = (_has_level([pair[rater] for pair in patterns], levels) for rater in (0, 1))
     same = (firsts * seconds).sum(axis=1)
@@ -187,7 +187,7 @@ def fleiss_kappa(items: Sequence[Sequence[str]], seed: int = 0) -> Value:
         return Value(None, None, None, reason)
     patterns = Counter(tuple(sorted(ratings)) for ratings in items)
     levels = sorted({level for pattern in patterns for level in pattern})
-    given = np.array([[one.count(level) for level in levels] for one in patterns], int)
+    given = np.array([[pattern.count(level) for level in levels] for pattern in patterns], int)
     given = given.reshape(len(patterns), len(levels))
     agreeing = (given * (given - 1)).sum(axis=1)
 
@@ -201,20 +201,20 @@ def fleiss_kappa(items: Sequence[Sequence[str]], seed: int = 0) -> Value:
     return resample(_counts(patterns), kappa, "item", seed=seed, undefined=ONE_LEVEL)
 
 
-def spearman(one: Sequence[float], other: Sequence[float], seed: int = 0) -> Value:
+def spearman(first: Sequence[float], second: Sequence[float], seed: int = 0) -> Value:
     """Spearman's rank correlation of two raters, in [-1, 1]; tied items share their mean rank.
 
     Raises:
         ValueError: the raters did not rate equally many items.
     """
-    if any(map(math.isnan, (*one, *other))):
+    if any(map(math.isnan, (*first, *second))):
         return Value(None, None, None, "a rating is not a number")
-    patterns = Counter(zip(one, other, strict=True))
+    patterns = Counter(zip(first, second, strict=True))
     firsts, seconds = (_places([pair[rater] for pair in patterns]) for rater in (0, 1))
 
     def correlation(drawn: "Counts") -> "Numbers":
         x, y = _centred_ranks(drawn, firsts), _centred_ranks(drawn, seconds)
-        spread_x, spread_y = ((drawn * one * one).sum(axis=1).astype(float) for one in (x, y))
+        spread_x, spread_y = ((drawn * ranks * ranks).sum(axis=1).astype(float) for ranks in (x, y))
         rhos: Numbers = (drawn * x * y).sum(axis=1) / np.sqrt(spread_x * spread_y)
         return rhos
 

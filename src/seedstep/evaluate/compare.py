@@ -93,17 +93,17 @@ def evaluated(
 
 def measured(results: Sequence[InstanceResult], seed: int = 0) -> MeanScores:
     """The mean scores of some results, of which there is at least one."""
-    tasks = [one.task for one in results]
+    tasks = [result.task for result in results]
 
     def mean(metric: str) -> Value:
-        points = [100 * one.marks[metric] for one in results]
+        points = [100 * result.marks[metric] for result in results]
         return mean_over_tasks(points, tasks, seed=seed)
 
     return MeanScores(
         len(results),
         len(set(tasks)),
-        sum(one.status == "missing" for one in results),
-        sum(one.status == "failed" for one in results),
+        sum(result.status == "missing" for result in results),
+        sum(result.status == "failed" for result in results),
         {metric: mean(metric) for metric in results[0].marks},
     )
 
@@ -113,8 +113,8 @@ def measured_by(
 ) -> dict[str, MeanScores]:
     """As `measured`, for each category or task, by its name; nothing where no task has one."""
     groups: dict[str, list[InstanceResult]] = {}
-    for one in results:
-        groups.setdefault(getattr(one, grouping), []).append(one)
+    for result in results:
+        groups.setdefault(getattr(result, grouping), []).append(result)
     if set(groups) == {""}:
         return {}
     return {name: measured(groups[name], seed) for name in sorted(groups)}
@@ -189,7 +189,7 @@ class Comparison:
         Raises:
             KeyError: they were not compared by it.
         """
-        return {one.metric.name: one for one in self.differences}[metric]
+        return {difference.metric.name: difference for difference in self.differences}[metric]
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,13 +215,13 @@ def compare(
     Raises:
         InputError: they have no instance in common.
     """
-    others = {one.instance: one for one in second}
-    pairs = [(one, others[one.instance]) for one in first if one.instance in others]
+    others = {result.instance: result for result in second}
+    pairs = [(result, others[result.instance]) for result in first if result.instance in others]
     if not pairs:
         raise InputError(
             "the two systems have no instance in common", "score both against the same tasks"
         )
-    paired = {one.instance for one, _ in pairs}
+    paired = {result.instance for result, _ in pairs}
     by_category: dict[str, list[_Pair]] = {}
     for pair in pairs:
         by_category.setdefault(pair[0].category, []).append(pair)
@@ -232,10 +232,10 @@ def compare(
             for name in sorted(by_category)
         },
         _matches(pairs),
-        sum(one.status != "predicted" for one, _ in pairs),
+        sum(result.status != "predicted" for result, _ in pairs),
         sum(other.status != "predicted" for _, other in pairs),
-        tuple(one.instance for one in first if one.instance not in paired),
-        tuple(one.instance for one in second if one.instance not in paired),
+        tuple(result.instance for result in first if result.instance not in paired),
+        tuple(result.instance for result in second if result.instance not in paired),
     )
 
 
@@ -283,8 +283,8 @@ def compare_with_first(systems: Sequence[EvaluatedSystem], seed: int = 0) -> tup
         raise InputError("there is only one system", "name two or more to compare")
     first, *others = systems
     return tuple(
-        Pairing(first.name, one.name, compare_scores(first.scores, one.scores, seed))
-        for one in others
+        Pairing(first.name, other.name, compare_scores(first.scores, other.scores, seed))
+        for other in others
     )
 
 
@@ -300,21 +300,21 @@ def compare_scores(first: Scores, second: Scores, seed: int = 0) -> Comparison:
 def _matches(pairs: Sequence[_Pair]) -> McNemar | None:
     if EXACT_MATCH not in pairs[0][0].marks:
         return None
-    matches = [(one.marks[EXACT_MATCH], other.marks[EXACT_MATCH]) for one, other in pairs]
+    matches = [(result.marks[EXACT_MATCH], other.marks[EXACT_MATCH]) for result, other in pairs]
     return mcnemar(matches.count((1.0, 0.0)), matches.count((0.0, 1.0)))
 
 
 def _difference(pairs: Sequence[_Pair], metric: Metric, seed: int) -> Difference:
     name = metric.name
-    differences = np.array([one.marks[name] - other.marks[name] for one, other in pairs])
-    tasks = [one.task for one, _ in pairs]
+    differences = np.array([result.marks[name] - other.marks[name] for result, other in pairs])
+    tasks = [result.task for result, _ in pairs]
     value = mean_over_tasks(100 * differences, tasks, seed=seed)
     wins, losses = int((differences > 0).sum()), int((differences < 0).sum())
     return Difference(
         metric,
         len(pairs),
         len(set(tasks)),
-        means(one for one, _ in pairs).of(name),
+        means(result for result, _ in pairs).of(name),
         means(other for _, other in pairs).of(name),
         value,
         wins,
@@ -331,7 +331,7 @@ def mcnemar(first_only: int, second_only: int) -> McNemar:
     discordant = first_only + second_only
     if discordant < EXACT_BELOW:
         fewer = range(min(first_only, second_only) + 1)
-        chance = sum(math.comb(discordant, one) for one in fewer) / 2**discordant
+        chance = sum(math.comb(discordant, count) for count in fewer) / 2**discordant
         return McNemar(first_only, second_only, min(1.0, 2 * chance), "exact")
     distance = max(0, abs(first_only - second_only) - 1)
     p_value = math.erfc(distance / math.sqrt(2 * discordant))

@@ -166,7 +166,7 @@ async def _judged(
             verdicts.append(JudgeVerdict(shown, SAME))
         else:
             verdicts.append(await _ask(settings, shown, question, engine, place))
-    failure = "" if any(one.label for one in verdicts) else "no_verdict"
+    failure = "" if any(verdict.label for verdict in verdicts) else "no_verdict"
     return Judged(task.id, task.name, tuple(verdicts), failure)
 
 
@@ -175,17 +175,18 @@ AskedQuestions = Iterable[tuple[tuple[str, ...], Question | None]]
 
 
 def _ratings(task: Task, answers: Sequence[SystemAnswers]) -> AskedQuestions:
-    for one in answers:
-        yield (one.name,), rating_question(task, one.texts.get(task.id, ""))
+    for system in answers:
+        yield (system.name,), rating_question(task, system.texts.get(task.id, ""))
 
 
 def _preferences(task: Task, answers: Sequence[SystemAnswers]) -> AskedQuestions:
-    first = answers[0]
-    for other in answers[1:]:
-        for one, two in ((first, other), (other, first)):
-            texts = [each.texts.get(task.id, "") for each in (one, two)]
+    baseline, *others = answers
+    for other in others:
+        for pair in ((baseline, other), (other, baseline)):
+            names = (pair[0].name, pair[1].name)
+            texts = [system.texts.get(task.id, "") for system in pair]
             is_equal = texts[0].strip() == texts[1].strip()
-            yield (one.name, two.name), None if is_equal else preference_question(task, *texts)
+            yield names, None if is_equal else preference_question(task, *texts)
 
 
 async def _ask(
@@ -220,7 +221,7 @@ async def _ask(
 def rating_question(task: Task, response: str) -> Question:
     """On which level is a response to the task's one instance? Up to 5 references are shown."""
     (instance,) = task.instances
-    shown = [f"Target output:\n{one}\n\n" for one in instance.outputs[:SHOWN_REFERENCES]]
+    shown = [f"Target output:\n{output}\n\n" for output in instance.outputs[:SHOWN_REFERENCES]]
     prompt = render(
         "judge/rating",
         task_definition=task.definition,
@@ -231,7 +232,7 @@ def rating_question(task: Task, response: str) -> Question:
     return Question("rating", prompt, "rating", tuple("ABCD"), _LEVELS)
 
 
-def preference_question(task: Task, one: str, other: str) -> Question:
+def preference_question(task: Task, first: str, second: str) -> Question:
     """Which of two predictions for the task's one instance is better?"""
     (instance,) = task.instances
     shown = [
@@ -243,8 +244,8 @@ def preference_question(task: Task, one: str, other: str) -> Question:
         task_definition=task.definition,
         examples="".join(shown),
         instance_input=instance.input,
-        prediction_a=one,
-        prediction_b=other,
+        prediction_a=first,
+        prediction_b=second,
     )
     return Question("preference", prompt, "better", ("Model A", "Model B", "Same"), _CHOICES)
 

@@ -131,12 +131,14 @@ METRICS: tuple[Metric, ...] = (
 
 def category_metric(category: str, metrics: Sequence[Metric] = METRICS) -> Metric:
     """Return the last metric that names the category, or the first of all where none does."""
-    return next((one for one in reversed(metrics) if category in one.categories), metrics[0])
+    return next(
+        (metric for metric in reversed(metrics) if category in metric.categories), metrics[0]
+    )
 
 
 def compared_metrics(metrics: Sequence[Metric]) -> tuple[Metric, ...]:
     """Return the metrics that comparisons show: those that are `compared`, or else the first."""
-    return tuple(one for one in metrics if one.compared) or tuple(metrics[:1])
+    return tuple(metric for metric in metrics if metric.compared) or tuple(metrics[:1])
 
 
 def check_metrics(metrics: Sequence[Metric]) -> None:
@@ -145,7 +147,7 @@ def check_metrics(metrics: Sequence[Metric]) -> None:
     Raises:
         InputError: it is not so.
     """
-    names = [one.name for one in metrics]
+    names = [metric.name for metric in metrics]
     if not names:
         raise InputError("there is no metric to score by", "pass one or more")
     for name in names:
@@ -198,7 +200,7 @@ def without_space_marks(tokenizer: Tokenizer) -> Tokenizer:
     """
 
     def tokens(text: str) -> list[str]:
-        return [one.lstrip(SPACE) or SPACE for one in tokenizer(text)]
+        return [token.lstrip(SPACE) or SPACE for token in tokenizer(text)]
 
     return tokens
 
@@ -212,7 +214,7 @@ class PredictionMarker:
         """`tokenizer` decides what a token is for ROUGE."""
         self._tokenizer = tokenizer
         self._answers = _Memo(self._answer, longest=100, most=50_000)
-        self._measures = [(one.name, one.measure) for one in metrics]
+        self._measures = [(metric.name, metric.measure) for metric in metrics]
 
     def mark(self, prediction: str, references: Sequence[str]) -> Marks:
         """Return the best that a prediction scores against any of its references, by each metric.

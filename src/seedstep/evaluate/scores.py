@@ -186,10 +186,10 @@ def score(
         tuple(metrics),
         results,
         means(results),
-        _means_by(results, lambda one: one.category),
-        _means_by(results, lambda one: one.task),
-        tuple(one.instance for one in results if one.status == "missing"),
-        {name: one.failed for name, one in joined.found.items() if one.failed},
+        _means_by(results, lambda result: result.category),
+        _means_by(results, lambda result: result.task),
+        tuple(result.instance for result in results if result.status == "missing"),
+        {name: prediction.failed for name, prediction in joined.found.items() if prediction.failed},
         tuple(joined.unknown),
         tuple(joined.duplicates),
     )
@@ -197,13 +197,13 @@ def score(
 
 def _joined(predictions: Iterable[Prediction], references: Mapping[str, Reference]) -> _Joined:
     joined = _Joined({}, [], [])
-    for one in predictions:
-        if one.instance not in references:
-            joined.unknown.append(one.instance)
-        elif one.instance in joined.found:
-            joined.duplicates.append(one.instance)
+    for prediction in predictions:
+        if prediction.instance not in references:
+            joined.unknown.append(prediction.instance)
+        elif prediction.instance in joined.found:
+            joined.duplicates.append(prediction.instance)
         else:
-            joined.found[one.instance] = one
+            joined.found[prediction.instance] = prediction
     return joined
 
 
@@ -228,10 +228,10 @@ def means(results: Iterable[InstanceResult]) -> Means:
     """The mean scores of some results, of which there is at least one."""
     results = tuple(results)
     return Means(
-        {name: 100 * fmean(one.marks[name] for one in results) for name in results[0].marks},
+        {name: 100 * fmean(result.marks[name] for result in results) for name in results[0].marks},
         len(results),
-        sum(one.status == "missing" for one in results),
-        sum(one.status == "failed" for one in results),
+        sum(result.status == "missing" for result in results),
+        sum(result.status == "failed" for result in results),
     )
 
 
@@ -239,8 +239,8 @@ def _means_by(
     results: Iterable[InstanceResult], name: Callable[[InstanceResult], str]
 ) -> dict[str, Means]:
     groups: dict[str, list[InstanceResult]] = {}
-    for one in results:
-        groups.setdefault(name(one), []).append(one)
+    for result in results:
+        groups.setdefault(name(result), []).append(result)
     return {group: means(groups[group]) for group in sorted(groups)}
 
 
@@ -251,8 +251,8 @@ def references_of(tasks: Iterable[Task]) -> dict[str, Reference]:
         InputError: as `instances_of`, or there are no instances.
     """
     references = {
-        name: Reference(task.id, task.category, one.outputs)
-        for name, task, one in instances_of(tuple(tasks))
+        name: Reference(task.id, task.category, instance.outputs)
+        for name, task, instance in instances_of(tuple(tasks))
     }
     if not references:
         raise InputError("the tasks have no instances", "name tasks with instances")

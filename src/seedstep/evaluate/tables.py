@@ -73,12 +73,12 @@ def overall_table(systems: Sequence[EvaluatedSystem]) -> CellTable:
         ("system", *(metric.title for metric in metrics), "instances", "tasks"),
         tuple(
             (
-                one.name,
-                *(shown(one.overall.of(metric.name)) for metric in metrics),
-                f"{one.overall.instances:,}",
-                f"{one.overall.tasks:,}",
+                system.name,
+                *(shown(system.overall.of(metric.name)) for metric in metrics),
+                f"{system.overall.instances:,}",
+                f"{system.overall.tasks:,}",
             )
-            for one in systems
+            for system in systems
         ),
     )
 
@@ -101,7 +101,7 @@ def _kept_of(row: Mapping[str, Any]) -> tuple[str, str]:
 def _kept_row(
     name: str, tokens: str, rows: Sequence[Mapping[str, Any]], metrics: Iterable[str]
 ) -> tuple[str, ...]:
-    values = {one["metric"]: Value(one["value"], one["low"], one["high"]) for one in rows}
+    values = {row["metric"]: Value(row["value"], row["low"], row["high"]) for row in rows}
     cells = (shown(values[metric]) if metric in values else NOTHING for metric in metrics)
     counts = (f"{rows[0][count]:,}" for count in ("instances", "tasks"))
     return (name, tokens or "rouge-score's", *cells, *counts)
@@ -112,7 +112,7 @@ def group_table(systems: Sequence[EvaluatedSystem]) -> CellTable | None:
 
     The score is by the metric that was published for the category.
     """
-    names = sorted({name for one in systems for name in one.groups})
+    names = sorted({name for system in systems for name in system.groups})
     if not names:
         return None
     grouping = systems[0].grouping or ""
@@ -120,9 +120,9 @@ def group_table(systems: Sequence[EvaluatedSystem]) -> CellTable | None:
     rows = []
     for name in names:
         metric = metrics[name]
-        cells = (_group_cell(one.groups.get(name), metric) for one in systems)
+        cells = (_group_cell(system.groups.get(name), metric) for system in systems)
         rows.append((name or NO_CATEGORY, metric.title, *cells))
-    return CellTable((grouping, "metric", *(one.name for one in systems)), tuple(rows))
+    return CellTable((grouping, "metric", *(system.name for system in systems)), tuple(rows))
 
 
 def _group_cell(measured: MeanScores | None, metric: Metric) -> str:
@@ -133,11 +133,11 @@ def _metrics(systems: Sequence[EvaluatedSystem]) -> dict[str, Metric]:
     """Return the metric of each group."""
     known = systems[0].scores.metrics
     if systems[0].grouping == "category":
-        return {name: category_metric(name, known) for one in systems for name in one.groups}
+        return {name: category_metric(name, known) for system in systems for name in system.groups}
     return {
         result.task: category_metric(result.category, known)
-        for one in systems
-        for result in one.scores.results
+        for system in systems
+        for result in system.scores.results
     }
 
 
@@ -145,10 +145,12 @@ def comparison_table(pairing: Pairing) -> CellTable:
     """Rows for each metric and each category: the scores of both, A and B, and A - B."""
     found = pairing.comparison
     head = ("", "metric", "A", "B", "A - B", "win/lose/tie", "instances")
-    named = [("all", one) for one in found.differences]
+    named = [("all", difference) for difference in found.differences]
     if set(found.categories) != {""}:
-        named += [(name or NO_CATEGORY, one) for name, one in found.categories.items()]
-    return CellTable(head, tuple(_difference_row(name, one) for name, one in named))
+        named += [
+            (name or NO_CATEGORY, difference) for name, difference in found.categories.items()
+        ]
+    return CellTable(head, tuple(_difference_row(name, difference) for name, difference in named))
 
 
 def comparison_title(pairing: Pairing) -> str:
@@ -156,21 +158,21 @@ def comparison_title(pairing: Pairing) -> str:
     return f"A: {pairing.first}, B: {pairing.second}"
 
 
-def _difference_row(name: str, one: Difference) -> tuple[str, ...]:
+def _difference_row(name: str, difference: Difference) -> tuple[str, ...]:
     return (
         name,
-        one.metric.title,
-        f"{one.first:.1f}",
-        f"{one.second:.1f}",
-        shown(one.difference, sign="+"),
-        f"{one.wins:,}/{one.losses:,}/{one.ties:,}",
-        f"{one.instances:,}",
+        difference.metric.title,
+        f"{difference.first:.1f}",
+        f"{difference.second:.1f}",
+        shown(difference.difference, sign="+"),
+        f"{difference.wins:,}/{difference.losses:,}/{difference.ties:,}",
+        f"{difference.instances:,}",
     )
 
 
 def comparisons_json(pairings: Iterable[Pairing]) -> str:
     """Everything that was compared, unpaired instances by name."""
-    return json.dumps([_pairing_record(one) for one in pairings], indent=2) + "\n"
+    return json.dumps([_pairing_record(pairing) for pairing in pairings], indent=2) + "\n"
 
 
 def _pairing_record(pairing: Pairing) -> dict[str, Any]:
@@ -181,8 +183,11 @@ def _pairing_record(pairing: Pairing) -> dict[str, Any]:
         "second": pairing.second,
         "comparison": {
             "overall": _difference_record(overall),
-            **{one.metric.name: _difference_record(one) for one in others},
-            "categories": {n: _difference_record(one) for n, one in found.categories.items()},
+            **{difference.metric.name: _difference_record(difference) for difference in others},
+            "categories": {
+                name: _difference_record(difference)
+                for name, difference in found.categories.items()
+            },
             "mcnemar": asdict(found.mcnemar) if found.mcnemar else None,
             "first_absent": found.first_absent,
             "second_absent": found.second_absent,
@@ -192,8 +197,8 @@ def _pairing_record(pairing: Pairing) -> dict[str, Any]:
     }
 
 
-def _difference_record(one: Difference) -> dict[str, Any]:
-    return {**asdict(one), "metric": one.metric.name}
+def _difference_record(difference: Difference) -> dict[str, Any]:
+    return {**asdict(difference), "metric": difference.metric.name}
 
 
 def verdict_table(mode: Literal["rating", "pairwise"], judged: Sequence[Judged]) -> CellTable:
@@ -204,12 +209,12 @@ def verdict_table(mode: Literal["rating", "pairwise"], judged: Sequence[Judged])
             head,
             tuple(
                 (
-                    one.system,
-                    *(f"{one.levels[level]:,}" for level in LEVELS),
-                    f"{one.missing:,}",
-                    shown(one.acceptable),
+                    rating.system,
+                    *(f"{rating.levels[level]:,}" for level in LEVELS),
+                    f"{rating.missing:,}",
+                    shown(rating.acceptable),
                 )
-                for one in ratings(judged)
+                for rating in ratings(judged)
             ),
         )
     names = ("wins", "losses", "ties", "disagreed", "equal", "missing")
@@ -217,11 +222,11 @@ def verdict_table(mode: Literal["rating", "pairwise"], judged: Sequence[Judged])
         ("A / B", *names, "A - B"),
         tuple(
             (
-                f"{one.first} / {one.second}",
-                *(f"{getattr(one, name):,}" for name in names),
-                shown(one.lead, sign="+"),
+                f"{preference.first} / {preference.second}",
+                *(f"{getattr(preference, name):,}" for name in names),
+                shown(preference.lead, sign="+"),
             )
-            for one in preferences(judged)
+            for preference in preferences(judged)
         ),
     )
 
@@ -241,10 +246,10 @@ def scores_csv(systems: Iterable[EvaluatedSystem]) -> str:
     head = ("system", "grouping", "group", "metric", "value", "low", "high", *counts, "reason")
     writer.writerow(head)
     for system in systems:
-        for grouping, name, one in _all_measured(system):
-            for metric, value in one.values.items():
+        for grouping, name, scores in _all_measured(system):
+            for metric, value in scores.values.items():
                 figures = (value.value, value.low, value.high)
-                numbers = (getattr(one, count) for count in counts)
+                numbers = (getattr(scores, count) for count in counts)
                 start = (one_line(system.name), grouping, one_line(name), metric)
                 writer.writerow((*start, *figures, *numbers, value.reason))
     return out.getvalue()
@@ -252,24 +257,24 @@ def scores_csv(systems: Iterable[EvaluatedSystem]) -> str:
 
 def _all_measured(system: EvaluatedSystem) -> Iterable[tuple[str, str, MeanScores]]:
     yield "", "", system.overall
-    for name, one in system.groups.items():
-        yield system.grouping or "", name, one
+    for name, scores in system.groups.items():
+        yield system.grouping or "", name, scores
 
 
 def scores_json(systems: Iterable[EvaluatedSystem]) -> str:
     """Everything about each system: scores, intervals, and what was missing, failed, left out."""
-    return json.dumps([_record(one) for one in systems], indent=2) + "\n"
+    return json.dumps([_record(system) for system in systems], indent=2) + "\n"
 
 
-def _record(one: EvaluatedSystem) -> dict[str, Any]:
-    groups = {name: _measured_record(found) for name, found in one.groups.items()}
+def _record(system: EvaluatedSystem) -> dict[str, Any]:
+    groups = {name: _measured_record(found) for name, found in system.groups.items()}
     return {
-        "system": one.name,
-        "overall": _measured_record(one.overall),
-        **({one.grouping: groups} if one.grouping else {}),
-        "missing": list(one.scores.missing),
-        "failed": dict(one.scores.failed),
-        "left_out": list(one.left_out),
+        "system": system.name,
+        "overall": _measured_record(system.overall),
+        **({system.grouping: groups} if system.grouping else {}),
+        "missing": list(system.scores.missing),
+        "failed": dict(system.scores.failed),
+        "left_out": list(system.left_out),
     }
 
 

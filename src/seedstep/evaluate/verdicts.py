@@ -24,7 +24,7 @@ WIN, LOSE, TIE = OUTCOMES
 def missing_verdicts(judged: Iterable[Judged]) -> Counter[str]:
     """Return how many verdicts are missing, by the reason."""
     return Counter(
-        verdict.failure for one in judged for verdict in one.verdicts if not verdict.label
+        verdict.failure for item in judged for verdict in item.verdicts if not verdict.label
     )
 
 
@@ -65,9 +65,9 @@ class Preference:
 def ratings(judged: Sequence[Judged], seed: int = 0) -> tuple[Ratings, ...]:
     """The levels of each system, in the order in which they were judged."""
     found: dict[str, list[tuple[str, str]]] = {}
-    for one in judged:
-        for verdict in one.verdicts:
-            found.setdefault(verdict.shown[0], []).append((one.task, verdict.label))
+    for item in judged:
+        for verdict in item.verdicts:
+            found.setdefault(verdict.shown[0], []).append((item.task, verdict.label))
     return tuple(_ratings(system, labels, seed) for system, labels in found.items())
 
 
@@ -85,10 +85,10 @@ def _ratings(system: str, labels: Sequence[tuple[str, str]], seed: int) -> Ratin
 def preferences(judged: Sequence[Judged], seed: int = 0) -> tuple[Preference, ...]:
     """The first system against each of the others."""
     pairs: dict[tuple[str, str], list[tuple[str, JudgeVerdict, JudgeVerdict]]] = {}
-    for one in judged:
-        for there, back in zip(one.verdicts[::2], one.verdicts[1::2], strict=True):
+    for item in judged:
+        for there, back in zip(item.verdicts[::2], item.verdicts[1::2], strict=True):
             first, second = there.shown
-            pairs.setdefault((first, second), []).append((one.task, there, back))
+            pairs.setdefault((first, second), []).append((item.task, there, back))
     return tuple(_preference(*names, both, seed) for names, both in pairs.items())
 
 
@@ -134,12 +134,12 @@ def labels_of(judged: Iterable[Judged]) -> dict[tuple[str, str], str]:
     has an empty label.
     """
     labels: dict[tuple[str, str], str] = {}
-    for one in judged:
-        if len(one.verdicts[0].shown) == 1:
-            labels |= {(one.instance, each.shown[0]): each.label for each in one.verdicts}
+    for item in judged:
+        if len(item.verdicts[0].shown) == 1:
+            labels |= {(item.instance, each.shown[0]): each.label for each in item.verdicts}
         else:
-            for there, back in zip(one.verdicts[::2], one.verdicts[1::2], strict=True):
-                labels[one.instance, " / ".join(there.shown)] = _outcome(there, back)
+            for there, back in zip(item.verdicts[::2], item.verdicts[1::2], strict=True):
+                labels[item.instance, " / ".join(there.shown)] = _outcome(there, back)
     return labels
 
 

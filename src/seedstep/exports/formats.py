@@ -247,20 +247,20 @@ def _superni(source: ExportSource, out: Path) -> int:
 
 def _superni_task(task: Task, name: str) -> Task:
     """The task with examples out of its instances, each of which has an id."""
-    contents = {(one.input, one.outputs): one for one in task.instances}
+    contents = {(instance.input, instance.outputs): instance for instance in task.instances}
     instances = list(contents.values())
     shown = instances[:SUPERNI_EXAMPLES] if len(instances) > SUPERNI_EXAMPLES else []
     rest = enumerate(instances[len(shown) :])
     return replace(
         task,
         category="Classification" if task.is_classification else "Open Generation",
-        positive_examples=tuple(Example(one.input, one.output) for one in shown),
-        instances=tuple(replace(one, id=instance_id(name, place)) for place, one in rest),
+        positive_examples=tuple(Example(instance.input, instance.output) for instance in shown),
+        instances=tuple(replace(instance, id=instance_id(name, place)) for place, instance in rest),
     )
 
 
 def _by_name(*formats: ExportFormat) -> Mapping[str, ExportFormat]:
-    return MappingProxyType({one.name: one for one in formats})
+    return MappingProxyType({entry.name: entry for entry in formats})
 
 
 EXPORT_FORMATS = _by_name(

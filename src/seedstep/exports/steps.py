@@ -106,8 +106,8 @@ class StepsFormat:
 
 STEPS_FORMATS: Mapping[str, StepsFormat] = MappingProxyType(
     {
-        one.name: one
-        for one in (
+        entry.name: entry
+        for entry in (
             StepsFormat(
                 "jsonl",
                 "a line of JSON for each task, failed ones included",

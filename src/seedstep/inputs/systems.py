@@ -45,16 +45,16 @@ class SystemPredictions:
     def left_out(self, scores: Scores) -> tuple[str, ...]:
         """Which predictions do not count and why, each with its place."""
         unknown = [
-            f"{self._place(one, number)}: there is no instance '{one}'"
-            for one, count in Counter(scores.unknown).items()
+            f"{self._place(instance, number)}: there is no instance '{instance}'"
+            for instance, count in Counter(scores.unknown).items()
             for number in range(count)
         ]
         again = [
-            f"{self._place(one, number + 1)}: '{one}' again; the first prediction counts"
-            for one, count in Counter(scores.duplicates).items()
+            f"{self._place(instance, number + 1)}: '{instance}' again; the first prediction counts"
+            for instance, count in Counter(scores.duplicates).items()
             for number in range(count)
         ]
-        return (*(one.what for one in self.problems), *unknown, *again)
+        return (*(problem.what for problem in self.problems), *unknown, *again)
 
     def _place(self, instance: str, number: int) -> str:
         lines = self.lines.get(instance)
@@ -87,8 +87,8 @@ def read_systems(
         else:
             systems.append(_of_file(source, *given))
     for name in names:
-        if name not in {one.name for one in systems}:
-            known = dict.fromkeys(one.name for one in read_systems(sources, (), tasks))
+        if name not in {system.name for system in systems}:
+            known = dict.fromkeys(system.name for system in read_systems(sources, (), tasks))
             raise unknown_name("system", name, known)
     if not systems:
         raise InputError("there are no predictions", "name a run or a file that has some")
@@ -108,9 +108,10 @@ def distinct_names(systems: Sequence[SystemPredictions]) -> tuple[str, ...]:
     Raises:
         InputError: the same system is there twice.
     """
-    shared = Counter(one.name for one in systems)
+    shared = Counter(system.name for system in systems)
     names = tuple(
-        one.name if shared[one.name] == 1 else f"{one.name} ({one.source})" for one in systems
+        system.name if shared[system.name] == 1 else f"{system.name} ({system.source})"
+        for system in systems
     )
     for name, count in Counter(names).items():
         if count > 1:
@@ -141,9 +142,9 @@ def _of_file(
 ) -> SystemPredictions:
     found = read_predictions(source, tasks)
     lines: dict[str, list[int]] = {}
-    for one in found.predictions:
-        lines.setdefault(one.instance, []).append(one.line)
-    if not any(one in references for one in lines):
+    for prediction in found.predictions:
+        lines.setdefault(prediction.instance, []).append(prediction.line)
+    if not any(instance in references for instance in lines):
         first = found.problems[0].what if found.problems else f"{source}: no such instance"
         many = f"none of its {len(found.predictions) + len(found.problems)} lines counts"
         raise InputError(f"{first}; {many}", "check that --tasks are those that were predicted")

@@ -354,5 +354,5 @@ def estimated_tokens(text: str) -> int:
 def tokens_of(request: Request) -> int:
     """About how many tokens a request's prompt has."""
     text = request.prompt
-    length = len(text) if isinstance(text, str) else sum(len(one.content) for one in text)
+    length = len(text) if isinstance(text, str) else sum(len(message.content) for message in text)
     return length // CHARACTERS_PER_TOKEN

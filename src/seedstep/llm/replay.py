@@ -137,7 +137,7 @@ def read_recording(path: Path) -> Recording:
     for number, line in _lines(path):
         asked = line.request
         request = Request(
-            line.purpose, **{one.name: getattr(asked, one.name) for one in fields(asked)}
+            line.purpose, **{field.name: getattr(asked, field.name) for field in fields(asked)}
         )
         place = _place(request)
         if place in answers:
@@ -226,6 +226,6 @@ def _place(request: Request) -> str:
 def _start(request: Request) -> str:
     """The first words of a prompt."""
     prompt = request.prompt
-    text = prompt if isinstance(prompt, str) else " ".join(one.content for one in prompt)
+    text = prompt if isinstance(prompt, str) else " ".join(message.content for message in prompt)
     words = " ".join(text[: 4 * SHOWN_CHARACTERS].split())
     return words if len(words) <= SHOWN_CHARACTERS else words[:SHOWN_CHARACTERS].rstrip() + "…"

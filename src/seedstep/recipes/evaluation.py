@@ -138,7 +138,7 @@ async def work_on_verdicts(
 
 
 def _missing(judged: Judged) -> str:
-    missing = sum(not one.label for one in judged.verdicts)
+    missing = sum(not verdict.label for verdict in judged.verdicts)
     return f"{missing} of {len(judged.verdicts)} verdicts missing" if missing else ""
 
 
@@ -179,24 +179,24 @@ def agreement(paths: Sequence[Path], question: str = "") -> Agreement:
         kinds = " and ".join(sorted(scales, reverse=True))
         raise InputError(f"{kinds} can't agree", "name raters of one kind")
     (scale,) = scales.values()
-    shared = [item for item in raters[0].labels if all(item in one.labels for one in raters)]
+    shared = [item for item in raters[0].labels if all(item in rater.labels for rater in raters)]
     return Agreement(
         raters,
-        tuple(_pair(one, other, scale) for one, other in combinations(raters, 2)),
+        tuple(_pair(first, second, scale) for first, second in combinations(raters, 2)),
         len(shared),
-        fleiss_kappa([[one.labels[item] for one in raters] for item in shared]),
+        fleiss_kappa([[rater.labels[item] for rater in raters] for item in shared]),
     )
 
 
-def _pair(one: RaterLabels, other: RaterLabels, scale: LabelScale) -> PairAgreement:
-    items = [item for item in one.labels if item in other.labels]
+def _pair(first: RaterLabels, second: RaterLabels, scale: LabelScale) -> PairAgreement:
+    items = [item for item in first.labels if item in second.labels]
     if not items:
-        what = f"{one.name} and {other.name} rated nothing in common"
+        what = f"{first.name} and {second.name} rated nothing in common"
         raise InputError(what, "check that ids and names of systems are the same in both")
     found = label_agreement(
-        [one.labels[item] for item in items],
-        [other.labels[item] for item in items],
+        [first.labels[item] for item in items],
+        [second.labels[item] for item in items],
         scale.labels if scale.is_ordered else (),
         scale.acceptable,
     )
-    return PairAgreement(one.name, other.name, found)
+    return PairAgreement(first.name, second.name, found)

@@ -92,7 +92,7 @@ class Experiment:
 
     def _needs(self, stage: ExperimentStage) -> set[str]:
         """All stages that must be finished before one."""
-        by_name = {one.name: one for one in self.stages}
+        by_name = {each.name: each for each in self.stages}
         found: set[str] = set()
         for name in stage.after:
             found |= {name} | self._needs(by_name[name])
@@ -127,8 +127,8 @@ def read_experiment(path: Path, values: Mapping[str, str] | None = None) -> Expe
     if not isinstance(written, list) or not written:
         raise InputError(f"{path}: no stages", "write them as a list under `stages`")
     stages: dict[str, ExperimentStage] = {}
-    for number, one in enumerate(written, start=1):
-        stage = _stage(f"{path}, stage {number}", one, known)
+    for number, entry in enumerate(written, start=1):
+        stage = _stage(f"{path}, stage {number}", entry, known)
         if stage.name in stages:
             raise InputError(f"{path}, stage {number}: a second '{stage.name}'", "rename one")
         for name in stage.after:
@@ -179,8 +179,8 @@ def _words(where: str, flags: Mapping[str, Any], values: Mapping[str, str]) -> I
         elif value is True:
             yield f"--{name}"
         elif value is not False:
-            for one in many:
-                yield from (f"--{name}", filled(one))
+            for word in many:
+                yield from (f"--{name}", filled(word))
 
 
 def _text(value: object) -> str:

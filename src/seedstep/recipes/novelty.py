@@ -106,7 +106,10 @@ class NoveltyDecision:
     def columns(self) -> Columns:
         """As they are added to a row."""
         values = (self.kept, self.reason, self.score, self.nearest, self.nearest_text)
-        return {name: None if one == "" else one for name, one in zip(COLUMNS, values, strict=True)}
+        return {
+            name: None if value == "" else value
+            for name, value in zip(COLUMNS, values, strict=True)
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +158,7 @@ def filter_file(
     if annotate:
         table.write_annotated(out, COLUMNS, work.columns())
     else:
-        table.write_kept(out, (bool(one["novelty_kept"]) for one in work.columns()))
+        table.write_kept(out, (bool(columns["novelty_kept"]) for columns in work.columns()))
     return work.report()
 
 
@@ -181,7 +184,9 @@ class _Work:
         self._kept = np.zeros(len(self._texts), np.bool_)
         self._nearest = np.full(len(self._texts), -1, np.int64)
         self._scores = np.zeros(len(self._texts))
-        self._decide(np.array([row for row, one in enumerate(self._overlaps) if not one], np.int64))
+        self._decide(
+            np.array([row for row, overlap in enumerate(self._overlaps) if not overlap], np.int64)
+        )
         if how.nearest:
             self._find_nearest()
 

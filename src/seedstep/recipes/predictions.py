@@ -91,9 +91,9 @@ class PredictProgress:
     def add(self, answers: list[Answer]) -> None:
         """Count answers that are kept."""
         self.new += len(answers)
-        self.failed += sum(bool(one.failed) for one in answers)
-        self.empty += sum(not (one.text or one.failed) for one in answers)
-        self.cut += sum(one.cut for one in answers)
+        self.failed += sum(bool(answer.failed) for answer in answers)
+        self.empty += sum(not (answer.text or answer.failed) for answer in answers)
+        self.cut += sum(answer.cut for answer in answers)
 
 
 PredictWatch = Watcher[PredictProgress, list[Answer]]

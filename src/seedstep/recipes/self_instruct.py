@@ -77,12 +77,12 @@ class BootstrapProgress:
     def add(self, generation: Generation) -> None:
         """Count a retired generation."""
         self.generations += 1
-        for one in generation.candidates:
-            if one.reason:
-                self.rejected[one.reason] += 1
+        for candidate in generation.candidates:
+            if candidate.reason:
+                self.rejected[candidate.reason] += 1
             else:
                 self.finished += 1
-                self.instances += len(one.instances)
+                self.instances += len(candidate.instances)
 
 
 BootstrapWatch = Watcher[BootstrapProgress, Generation]

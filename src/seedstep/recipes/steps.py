@@ -183,7 +183,7 @@ async def work_on_examples(
             given = [(task, instructions[task.id]) for task in tasks]
             return generate_examples(run.settings, given, engine)
 
-        return await work_on_tasks(run, stage, lambda one: str(one.ranking_failure), watch)
+        return await work_on_tasks(run, stage, lambda result: str(result.ranking_failure), watch)
 
 
 def preview_instructions(settings: StepsSettings) -> Preview:
@@ -209,7 +209,7 @@ def preview_made_examples(settings: ExamplesSettings) -> Preview:
 
 
 def _findings(written: WrittenSteps) -> str:
-    return ", ".join(one.name for one in written.findings)
+    return ", ".join(finding.name for finding in written.findings)
 
 
 IMPORTED = "imported"
@@ -237,11 +237,11 @@ def import_instructions(path: Path, out: Path, asked: Mapping[str, Any]) -> tupl
     tasks = load_steps_tasks(settings).tasks
     problems: list[Problem] = []
     found: list[tuple[int, Task, WrittenSteps]] = []
-    for one in _read(path, {task.id: place for place, task in enumerate(tasks)}):
-        if isinstance(one, Problem):
-            problems.append(one)
+    for item in _read(path, {task.id: place for place, task in enumerate(tasks)}):
+        if isinstance(item, Problem):
+            problems.append(item)
         else:
-            place, text = one
+            place, text = item
             found.append((place, tasks[place], _examined(tasks[place], text)))
     if not settings.chosen.skip_bad:
         raise_first(problems, "or add --skip-bad to go on without them")

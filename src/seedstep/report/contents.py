@@ -162,8 +162,10 @@ def split_against(
 def _sections_of(run: AnyRun, known: Sequence[ReportSection]) -> list[ReportSection]:
     """Return the sections that the run's stage names, then those that name the stage."""
     stage = run.stage
-    named = {one.name: one for one in known if one.name in stage.sections}
-    more = [one for one in known if stage.name in one.stages and one.name not in named]
+    named = {section.name: section for section in known if section.name in stage.sections}
+    more = [
+        section for section in known if stage.name in section.stages and section.name not in named
+    ]
     return [*(named[name] for name in stage.sections if name in named), *more]
 
 
@@ -189,13 +191,13 @@ def _groups(
 def _part(
     runs: Sequence[AnyRun], sections: Sequence[ReportSection], context: ReportContext
 ) -> ReportPart:
-    found = [one for section in sections for one in section.make(runs, context)]
+    found = [made for section in sections for made in section.make(runs, context)]
     if not sections:
         found = [_standing(runs[0]), _spending(runs[0], ())]
     title = f"{runs[0].stage.name}: {', '.join(run.path.resolve().name for run in runs)}"
     together = any(section.together for section in sections)
     facts = () if together else _facts(runs[0])
-    return ReportPart(title, facts, tuple(one for one in found if one))
+    return ReportPart(title, facts, tuple(made for made in found if made))
 
 
 def _facts(run: AnyRun) -> tuple[tuple[str, str], ...]:
@@ -248,18 +250,19 @@ def _results(runs: Sequence[AnyRun], context: ReportContext) -> Sections:
     context.tell("scoring the predictions")
     systems = read_systems([run.path for run in runs])
     scored = [
-        evaluated(name, scores, "category", one.left_out(scores))
-        for one, name in zip(systems, _called(systems), strict=True)
-        for scores in [score(one.predictions, one.references)]
+        evaluated(name, scores, "category", system.left_out(scores))
+        for system, name in zip(systems, _called(systems), strict=True)
+        for scores in [score(system.predictions, system.references)]
     ]
     return results_sections(systems, scored, context.against)
 
 
 def _called(systems: Sequence[SystemPredictions]) -> Sequence[str]:
     """Return a name for each system: its own, with its run's where others have the same."""
-    counts = Counter(one.name for one in systems)
+    counts = Counter(system.name for system in systems)
     names = [
-        one.name if counts[one.name] == 1 else _with_run(one.name, one.source) for one in systems
+        system.name if counts[system.name] == 1 else _with_run(system.name, system.source)
+        for system in systems
     ]
     return names if len(set(names)) == len(names) else distinct_names(systems)
 

@@ -68,13 +68,13 @@ class TaskChange:
 
 def task_changes(first: Scores, second: Scores) -> list[TaskChange]:
     """The tasks with an instance that both were scored on, the most improved first."""
-    others = {one.instance: one for one in second.results}
+    others = {result.instance: result for result in second.results}
     by_task: dict[str, list[tuple[InstanceResult, InstanceResult]]] = {}
-    for one in first.results:
-        if other := others.get(one.instance):
-            by_task.setdefault(one.task, []).append((one, other))
+    for result in first.results:
+        if other := others.get(result.instance):
+            by_task.setdefault(result.task, []).append((result, other))
     changes = [_change(task, pairs, first.metrics) for task, pairs in by_task.items()]
-    return sorted(changes, key=lambda one: (-one.difference, one.task))
+    return sorted(changes, key=lambda change: (-change.difference, change.task))
 
 
 def _change(
@@ -82,14 +82,14 @@ def _change(
 ) -> TaskChange:
     category = pairs[0][0].category
     metric = category_metric(category, metrics)
-    marks = [(one.marks[metric.name], other.marks[metric.name]) for one, other in pairs]
+    marks = [(result.marks[metric.name], other.marks[metric.name]) for result, other in pairs]
     first, second = (100 * fmean(side) for side in zip(*marks, strict=True))
     instances = [
-        InstanceChange(one.instance, 100 * (better - worse))
-        for (one, _), (better, worse) in zip(pairs, marks, strict=True)
+        InstanceChange(result.instance, 100 * (better - worse))
+        for (result, _), (better, worse) in zip(pairs, marks, strict=True)
     ]
     sign = 1 if first >= second else -1
-    instances.sort(key=lambda one: -sign * one.difference)
+    instances.sort(key=lambda change: -sign * change.difference)
     return TaskChange(task, category, metric, first, second, tuple(instances))
 
 
@@ -113,7 +113,7 @@ def save_figures(systems: Sequence[EvaluatedSystem], folder: Path) -> tuple[Path
         RunError: the directory can't be written.
     """
     drawings = {"overall": overall_figure}
-    if any(one.groups for one in systems):
+    if any(system.groups for system in systems):
         drawings["categories"] = category_figure
     make_folder(folder)
     paths = []
@@ -143,7 +143,7 @@ def overall_figure(systems: Sequence[EvaluatedSystem]) -> Any:
     figure, axes = _canvas(7.5, 1.2 + 0.62 * len(systems))
     for number, metric in enumerate(metrics):
         places = [place + _offset(number, len(metrics)) for place in range(len(systems))]
-        values = [one.overall.of(metric.name) for one in systems]
+        values = [system.overall.of(metric.name) for system in systems]
         axes.barh(
             places,
             [value.value for value in values],
@@ -156,7 +156,7 @@ def overall_figure(systems: Sequence[EvaluatedSystem]) -> Any:
         for place, value in zip(places, values, strict=True):
             end = max(value.value or 0.0, value.high or 0.0)
             axes.text(end + 0.8, place, f"{value.value:.1f}", va="center", fontsize=8)
-    axes.set_yticks(range(len(systems)), [_label(one.name) for one in systems])
+    axes.set_yticks(range(len(systems)), [_label(system.name) for system in systems])
     axes.invert_yaxis()
     axes.set_xlim(0, min(108, 1.15 * _highest(systems, metrics) + 3))
     axes.set_xlabel("score, with 95% intervals over tasks")
@@ -168,7 +168,7 @@ def overall_figure(systems: Sequence[EvaluatedSystem]) -> Any:
 def category_figure(systems: Sequence[EvaluatedSystem]) -> Any:
     """The published metric of each category, a bar for each system."""
     known = systems[0].scores.metrics
-    found = {name for one in systems for name in one.groups}
+    found = {name for system in systems for name in system.groups}
     metrics = {name: category_metric(name, known) for name in found}
     names = sorted(found, key=lambda name: (known.index(metrics[name]), name))
     figure, axes = _canvas(_width(len(names), len(systems)), 4.6)
@@ -220,19 +220,19 @@ def _offset(number: int, count: int) -> float:
 
 def _whiskers(values: Sequence[Value]) -> list[list[float]]:
     """How far intervals reach below and above their values; nothing where there is none."""
-    reach = [_reach(one) for one in values]
+    reach = [_reach(value) for value in values]
     return [[below for below, _ in reach], [above for _, above in reach]]
 
 
-def _reach(one: Value) -> tuple[float, float]:
-    if one.value is None or one.low is None or one.high is None:
+def _reach(value: Value) -> tuple[float, float]:
+    if value.value is None or value.low is None or value.high is None:
         return float("nan"), float("nan")
-    return max(0.0, one.value - one.low), max(0.0, one.high - one.value)
+    return max(0.0, value.value - value.low), max(0.0, value.high - value.value)
 
 
 def _highest(systems: Sequence[EvaluatedSystem], metrics: Sequence[Metric]) -> float:
-    values = [one.overall.of(metric.name) for one in systems for metric in metrics]
-    return max(max(one.value or 0.0, one.high or 0.0) for one in values)
+    values = [system.overall.of(metric.name) for system in systems for metric in metrics]
+    return max(max(value.value or 0.0, value.high or 0.0) for value in values)
 
 
 def _category_value(system: EvaluatedSystem, category: str, metric: Metric) -> Value:
@@ -270,7 +270,7 @@ def loss_chart(training: LossCurve, held_out: LossCurve) -> Chart | None:
         lines.append(ChartLine("training, smoothed", tuple(means)))
     measured = tuple((step, loss) for step, loss in held_out.items() if isfinite(loss))
     lines.append(ChartLine("held-out tasks", measured))
-    drawn = [one for one in lines if one.points]
+    drawn = [line for line in lines if line.points]
     title = "Mean loss of a target token"
     return line_chart("losses", title, drawn, ("step", "loss (nats)")) if drawn else None
 

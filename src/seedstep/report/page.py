@@ -81,7 +81,7 @@ def render_page(title: str, parts: Sequence[ReportPart], drawn: Mapping[str, Dra
     text = environment.get_template("page.html").render(
         title=title,
         parts=parts,
-        drawn={name: Markup(one.inline) for name, one in drawn.items()},  # noqa: S704 - ours
+        drawn={name: Markup(chart.inline) for name, chart in drawn.items()},  # noqa: S704 - ours
         light=LIGHT,
         dark=DARK,
         version=metadata.version("seedstep"),
@@ -144,7 +144,7 @@ def write_report(
         for name, chart in drawn.items():
             (folder / FIGURES / f"{name}.svg").write_bytes(chart.svg)
             (folder / FIGURES / f"{name}.png").write_bytes(chart.png)
-    notes = [one.left_out for part in parts for one in part.sections if one.left_out]
+    notes = [section.left_out for part in parts for section in part.sections if section.left_out]
     return Report(out / PAGE, len(drawn), tuple(dict.fromkeys(notes)))
 
 

@@ -86,7 +86,7 @@ def structure(instructions: Sequence[str], tell: TellParsed = lambda done: None)
     """
     parse = _pipeline()
     pairs: Counter[tuple[str, str]] = Counter()
-    for done, parsed in enumerate(parse(one[:LONGEST] for one in instructions), start=1):
+    for done, parsed in enumerate(parse(text[:LONGEST] for text in instructions), start=1):
         if pair := verb_and_noun(parsed):
             pairs[pair] += 1
         tell(done)
@@ -151,8 +151,8 @@ class NamedText:
 class NearestText:
     """A text, the nearest known one, and their ROUGE-L F1: 0 and None where no token is shared."""
 
-    one: NamedText
-    other: NamedText | None
+    text: NamedText
+    nearest: NamedText | None
     score: float
 
 
@@ -161,25 +161,25 @@ def nearest(
 ) -> list[NearestText]:
     """The known text that each of some texts is nearest to."""
     index = NoveltyIndex(tokenizer)
-    for place, one in enumerate(known):
-        index.add(str(place), one.text)
-    return [_near(index, one, known) for one in texts]
+    for place, named in enumerate(known):
+        index.add(str(place), named.text)
+    return [_near(index, text, known) for text in texts]
 
 
 def nearest_before(texts: Sequence[NamedText], tokenizer: Tokenizer) -> list[NearestText]:
     """The nearest of those that come before each text; the first has none, and is left out."""
     index = NoveltyIndex(tokenizer)
     found = []
-    for place, one in enumerate(texts):
+    for place, named in enumerate(texts):
         if place:
-            found.append(_near(index, one, texts))
-        index.add(str(place), one.text)
+            found.append(_near(index, named, texts))
+        index.add(str(place), named.text)
     return found
 
 
 def closest(found: Iterable[NearestText], most: int) -> list[NearestText]:
     """The pairs that are closest to each other, the closest first."""
-    return sorted((one for one in found if one.other), key=lambda one: -one.score)[:most]
+    return sorted((pair for pair in found if pair.nearest), key=lambda pair: -pair.score)[:most]
 
 
 def _near(index: NoveltyIndex, text: NamedText, known: Sequence[NamedText]) -> NearestText:
@@ -262,11 +262,11 @@ class LabelCounts:
 def lengths(tasks: Iterable[Task]) -> WordLengths:
     """How many words the texts of some tasks have."""
     tasks = tuple(tasks)
-    instances = [one for task in tasks for one in task.instances]
+    instances = [instance for task in tasks for instance in task.instances]
     return WordLengths(
         tuple(len(task.definition.split()) for task in tasks),
-        tuple(len(one.input.split()) for one in instances if one.input.strip()),
-        tuple(len(one.output.split()) for one in instances),
+        tuple(len(instance.input.split()) for instance in instances if instance.input.strip()),
+        tuple(len(instance.output.split()) for instance in instances),
     )
 
 
@@ -300,21 +300,21 @@ def words_histogram(values: Sequence[int]) -> Histogram:
     found = Counter(min(value // width, bins - 1) for value in ordered)
     rest = ordered[-1] >= bins * width
     return Histogram(
-        width, tuple(found[one] for one in range(bins)), rest, fmean(ordered), median(ordered)
+        width, tuple(found[place] for place in range(bins)), rest, fmean(ordered), median(ordered)
     )
 
 
 def score_histogram(scores: Sequence[float]) -> Histogram:
     """Scores from 0 to 1 in bins of 0.05; there is at least one."""
     found = Counter(min(int(score * SCORE_BINS), SCORE_BINS - 1) for score in scores)
-    bins = tuple(found[one] for one in range(SCORE_BINS))
+    bins = tuple(found[place] for place in range(SCORE_BINS))
     return Histogram(1 / SCORE_BINS, bins, False, fmean(scores), median(scores))
 
 
 def label_balance(tasks: Iterable[Task]) -> LabelCounts:
     """The labels of the classification tasks among some tasks."""
     labels = [
-        [normal_answer(one.output) for one in task.instances]
+        [normal_answer(instance.output) for instance in task.instances]
         for task in tasks
         if task.is_classification
     ]
@@ -333,8 +333,8 @@ def elapsed(times: Sequence[float]) -> tuple[float, ...]:
     A gap in which nobody worked counts for nothing.
     """
     total, seconds = 0.0, [0.0] * bool(times)
-    for one, other in pairwise(times):
-        gap = other - one
+    for first, second in pairwise(times):
+        gap = second - first
         total += gap if gap <= PAUSE_SECONDS else 0.0
         seconds.append(total)
     return tuple(seconds)

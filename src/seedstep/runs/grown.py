@@ -266,11 +266,13 @@ class GrownTasks:
             bool(row["is_classification"]),
             row["classification_request"],
             row["instances_request"],
-            tuple(Instance(one["input"], (one["output"],)) for one in rows if not one["reason"]),
             tuple(
-                RejectedInstance(one["input"], one["output"], one["reason"], one["detail"])
-                for one in rows
-                if one["reason"]
+                Instance(kept["input"], (kept["output"],)) for kept in rows if not kept["reason"]
+            ),
+            tuple(
+                RejectedInstance(bad["input"], bad["output"], bad["reason"], bad["detail"])
+                for bad in rows
+                if bad["reason"]
             ),
         )
 

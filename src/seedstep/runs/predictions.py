@@ -302,12 +302,12 @@ def kept_scores(path: Path) -> tuple[dict[str, Any], ...]:
 def _rows(name: str, evaluated: EvaluatedSystem, tokens: str) -> Iterator[tuple[object, ...]]:
     now = time.time()
     groups = [("", evaluated.overall), *evaluated.groups.items()]
-    for place, (group, one) in enumerate(groups):
+    for place, (group, scores) in enumerate(groups):
         head = (name, tokens, evaluated.grouping if place else "", group)
-        for metric, value in one.values.items():
-            yield (*head, metric, *_figures(one, value), now)
+        for metric, value in scores.values.items():
+            yield (*head, metric, *_figures(scores, value), now)
 
 
-def _figures(one: MeanScores, value: Value) -> tuple[object, ...]:
-    counts = (one.instances, one.tasks, one.missing, one.failed)
+def _figures(scores: MeanScores, value: Value) -> tuple[object, ...]:
+    counts = (scores.instances, scores.tasks, scores.missing, scores.failed)
     return (value.value, value.low, value.high, value.reason, *counts)

@@ -52,14 +52,14 @@ def _load(settings: JudgeSettings) -> JudgeInputs:
     tasks, limit = systems[0].tasks, chosen.tasks.limit_instances
     ids_in_order = (name for name, _, _ in instances_of(tasks))
     instances = tuple(
-        replace(task, id=name, name=task.id, instances=(one,))
+        replace(task, id=name, name=task.id, instances=(instance,))
         for task in tasks
-        for place, (one, name) in enumerate(zip(task.instances, ids_in_order, strict=False))
+        for place, (instance, name) in enumerate(zip(task.instances, ids_in_order, strict=False))
         if limit is None or place < limit
     )
-    ids = {one.id for one in instances}
+    ids = {instance.id for instance in instances}
     names = distinct_names(systems)
-    answers = (_answers(one, name, ids) for one, name in zip(systems, names, strict=True))
+    answers = (_answers(system, name, ids) for system, name in zip(systems, names, strict=True))
     return JudgeInputs(instances, (), tuple(answers))
 
 
@@ -114,8 +114,10 @@ def _rejected(run: JudgeRun) -> Blocks:
 
 def _listed_entry(entry: Entry[Judged]) -> Line:
     verdicts = entry.result.verdicts
-    given = (f"{' / '.join(one.shown)}: {one.label}" for one in verdicts if one.label)
-    missing = sum(not one.label for one in verdicts)
+    given = (
+        f"{' / '.join(verdict.shown)}: {verdict.label}" for verdict in verdicts if verdict.label
+    )
+    missing = sum(not verdict.label for verdict in verdicts)
     return entry_line(f"{entry.task}  {'; '.join(given)}", f"{missing} missing" if missing else "")
 
 

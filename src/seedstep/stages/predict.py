@@ -220,7 +220,7 @@ def _rejected(run: PredictionsRun) -> Blocks:
 
 def _shown(run: PredictionsRun, name: str) -> Blocks:
     """Tell of an instance with its references and what each system answered."""
-    instances = {key: (task, one) for key, task, one in instances_of(run.tasks().tasks)}
+    instances = {key: (task, instance) for key, task, instance in instances_of(run.tasks().tasks)}
     if name not in instances:
         what = f"{run.path} has no instance '{name}'"
         raise InputError(what, f"`seedstep show {run.path}` lists them")

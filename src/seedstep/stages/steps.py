@@ -62,7 +62,7 @@ def load_steps_tasks(settings: StepsSettings) -> TaskFiles:
 
 def _with_examples(task: Task) -> Task:
     """Return a machine-generated task whose first instances serve as examples."""
-    shown = tuple(Example(one.input, one.output) for one in task.instances[:EXAMPLES])
+    shown = tuple(Example(example.input, example.output) for example in task.instances[:EXAMPLES])
     return replace(task, instances=(), positive_examples=shown)
 
 

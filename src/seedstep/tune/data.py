@@ -42,7 +42,7 @@ class TokenPairs(Sequence[TokenPair]):
         self._names = names
         self._tokens = array("I")
         self._ends = array("Q", [0])
-        self._lost = dict.fromkeys((one.name for one in fields(Dropped)), 0)
+        self._lost = dict.fromkeys((field.name for field in fields(Dropped)), 0)
 
     def add(self, pair: TokenPair, dropped: Dropped) -> None:
         """Add the next pair."""
@@ -77,7 +77,7 @@ class TokenPairs(Sequence[TokenPair]):
 
     def __getitem__(self, place: int | slice) -> TokenPair | Sequence[TokenPair]:
         if isinstance(place, slice):
-            return [self[one] for one in range(*place.indices(len(self)))]
+            return [self[index] for index in range(*place.indices(len(self)))]
         if not -len(self) <= place < len(self):
             raise IndexError(place)
         place %= len(self)

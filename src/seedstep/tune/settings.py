@@ -148,7 +148,7 @@ def source_of(parts: object, where: str) -> TuneSource:
     """
     if isinstance(parts, str):
         return make_source(parts)
-    known = [one.name for one in fields(TuneSource)]
+    known = [field.name for field in fields(TuneSource)]
     for name in parts if isinstance(parts, dict) else ():
         if name not in known:
             raise unknown_name("part of a source", name, known, where)
@@ -254,4 +254,7 @@ def _preset(name: object, source: str) -> Mapping[str, Any]:
 def _sources(values: object, where: str) -> list[dict[str, Any]]:
     if not isinstance(values, list | tuple):
         raise InputError(f"{where}: not a list", "write one source a line, after `- `")
-    return [asdict(one if isinstance(one, TuneSource) else source_of(one, where)) for one in values]
+    return [
+        asdict(value if isinstance(value, TuneSource) else source_of(value, where))
+        for value in values
+    ]

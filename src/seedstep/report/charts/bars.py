@@ -34,7 +34,7 @@ ROWS = 100
 
 def bar_chart(name: str, title: str, counts: Mapping[str, int], head: tuple[str, str]) -> Chart:
     """The 15 highest counts, the highest first; the table has 100."""
-    ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     shown = ordered[:BARS]
 
     def draw(figure: Any) -> None:
@@ -42,7 +42,7 @@ def bar_chart(name: str, title: str, counts: Mapping[str, int], head: tuple[str,
         places = range(len(shown))
         bars = axes.barh(places, [count for _, count in shown], color=SERIES[0], height=0.7)
         axes.bar_label(bars, [f"{count:,}" for _, count in shown], padding=3)
-        axes.set_yticks(places, [label(one) for one, _ in shown])
+        axes.set_yticks(places, [label(what) for what, _ in shown])
         axes.invert_yaxis()
         axes.margins(x=0.15)
         axes.grid(axis="y", visible=False)
@@ -54,7 +54,7 @@ def bar_chart(name: str, title: str, counts: Mapping[str, int], head: tuple[str,
     first, count = shown[0]
     alt = f"{len(shown)} of {len(ordered):,} bars; the longest is {label(first)} with {count:,}."
     size = (WIDTH, MARGIN + ROW * len(shown))
-    rows = tuple((one, f"{count:,}") for one, count in ordered[:ROWS])
+    rows = tuple((what, f"{count:,}") for what, count in ordered[:ROWS])
     caption = (
         title if len(rows) == len(ordered) else f"{title}, the first {ROWS} of {len(ordered):,}"
     )
@@ -112,8 +112,8 @@ def _draw_panel(axes: Any, what: str, found: Histogram) -> None:
     axes.xaxis.get_major_locator().set_params(integer=isinstance(found.width, int), nbins=7)
     if found.open:
         last = starts[-1]
-        ticks = [one for one in axes.get_xticks() if one <= last - 2 * found.width]
-        labels = [f"{one:,.0f}" for one in ticks]
+        ticks = [tick for tick in axes.get_xticks() if tick <= last - 2 * found.width]
+        labels = [f"{tick:,.0f}" for tick in ticks]
         axes.set_xticks([*ticks, last + found.width / 2], [*labels, f"{last:,}+"])
 
 
@@ -148,7 +148,7 @@ def share_chart(
         places = range(len(wholes))
         starts = [0.0 for _ in places]
         for place, part in enumerate(parts):
-            widths = [one[part] for one in shares.values()]
+            widths = [share[part] for share in shares.values()]
             bars = axes.barh(
                 places,
                 widths,
@@ -158,10 +158,10 @@ def share_chart(
                 edgecolor=LIGHT["surface"],
                 label=part,
             )
-            texts = [f"{part} {one:.0f}%" if one >= LEAST_SHARE else "" for one in widths]
+            texts = [f"{part} {share:.0f}%" if share >= LEAST_SHARE else "" for share in widths]
             axes.bar_label(bars, texts, label_type="center", color=LIGHT["surface"], fontsize=8)
             starts = [start + width for start, width in zip(starts, widths, strict=True)]
-        axes.set_yticks(places, [label(one) for one in wholes])
+        axes.set_yticks(places, [label(whole) for whole in wholes])
         axes.invert_yaxis()
         axes.set_xlim(0, 100)
         axes.set_xlabel(f"% of the {head[1]}")
@@ -204,13 +204,13 @@ def difference_chart(
 
     def draw(figure: Any) -> None:
         scores, differences = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
-        for place, one in enumerate(found.values()):
-            _draw_row(scores, differences, place, one)
+        for place, difference in enumerate(found.values()):
+            _draw_row(scores, differences, place, difference)
         marks = scores.get_lines()[1:3]
         scores.legend(marks, (second, first), loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
         scores.set_xlim(-3, 103)
         scores.set_xlabel("points")
-        scores.set_yticks(range(len(names)), [label(one) for one in names])
+        scores.set_yticks(range(len(names)), [label(what) for what in names])
         scores.set_ylim(len(names) - 0.4, -0.6)
         differences.axvline(0, color=LIGHT["muted"], linewidth=1)
         differences.set_xlabel("difference (95% interval)")
@@ -218,37 +218,39 @@ def difference_chart(
             axes.grid(axis="y", visible=False)
             axes.tick_params(axis="y", length=0)
 
-    better = sum((one.difference.value or 0) > 0 for one in found.values())
+    better = sum((difference.difference.value or 0) > 0 for difference in found.values())
     alt = f"{first} scores more than {second} in {better} of {len(names)} rows."
     head = ("", *HEAD, first, second, "difference", "95% interval")
-    rows = tuple((one, *difference_row(found[one])) for one in names)
+    rows = tuple((what, *difference_row(found[what])) for what in names)
     size = (DIFFERENCES_WIDTH, DIFFERENCES_MARGIN + DIFFERENCES_ROW * len(names))
     return Chart(name, title, alt, size, draw, Table(title, head, rows))
 
 
-def difference_row(one: Difference) -> tuple[str, ...]:
+def difference_row(difference: Difference) -> tuple[str, ...]:
     """A difference as cells of a table, after its name."""
-    value = one.difference
+    value = difference.difference
     if value.low is None or value.high is None:
         interval = value.reason or "none"
     else:
         interval = f"{value.low:+.1f} to {value.high:+.1f}"
     return (
-        f"{one.tasks:,}",
-        f"{one.instances:,}",
-        one.metric.title,
-        f"{one.first:.1f}",
-        f"{one.second:.1f}",
+        f"{difference.tasks:,}",
+        f"{difference.instances:,}",
+        difference.metric.title,
+        f"{difference.first:.1f}",
+        f"{difference.second:.1f}",
         "" if value.value is None else f"{value.value:+.1f}",
         interval,
     )
 
 
-def _draw_row(scores: Any, differences: Any, place: int, one: Difference) -> None:
-    scores.plot([one.second, one.first], [place, place], color=LIGHT["grid"], linewidth=3)
-    scores.plot(one.second, place, "o", color=SERIES[5], markersize=6, fillstyle="none")
-    scores.plot(one.first, place, "D", color=SERIES[0], markersize=5)
-    value = one.difference
+def _draw_row(scores: Any, differences: Any, place: int, difference: Difference) -> None:
+    scores.plot(
+        [difference.second, difference.first], [place, place], color=LIGHT["grid"], linewidth=3
+    )
+    scores.plot(difference.second, place, "o", color=SERIES[5], markersize=6, fillstyle="none")
+    scores.plot(difference.first, place, "D", color=SERIES[0], markersize=5)
+    value = difference.difference
     if value.value is None:
         return
     if value.low is not None and value.high is not None:

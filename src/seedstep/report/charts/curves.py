@@ -73,9 +73,9 @@ def line_chart(
             axes.legend()
 
     alt = " ".join(
-        f"{label(one.name)}: from {number(first)} to {number(last)} {units[1]}."
-        for one in lines
-        for first, last in [(one.points[0][1], one.points[-1][1])]
+        f"{label(line.name)}: from {number(first)} to {number(last)} {units[1]}."
+        for line in lines
+        for first, last in [(line.points[0][1], line.points[-1][1])]
     )
     rows = tuple(
         (line.name, number(x), number(y))

@@ -177,7 +177,7 @@ def inline(svg: bytes, name: str, described: str, width: float) -> str:
     ET.register_namespace("", _SVG)
     root = ET.fromstring(svg)  # noqa: S314 - written by matplotlib just now
     for parent in [*root.iter()]:
-        for child in [one for one in parent if one.tag in _DROPPED]:
+        for child in [element for element in parent if element.tag in _DROPPED]:
             parent.remove(child)
     for element in root.iter():
         _adapt(element, name)
@@ -186,7 +186,7 @@ def inline(svg: bytes, name: str, described: str, width: float) -> str:
         root.attrib.pop(attribute, None)
     root.set("role", "img")
     root.set("aria-label", described)
-    least, most = (round(one * width) for one in PIXELS)
+    least, most = (round(limit * width) for limit in PIXELS)
     root.set("style", f"min-width: {least}px; max-width: {most}px")
     return ET.tostring(root, encoding="unicode")
 
@@ -196,8 +196,8 @@ def _adapt(element: ET.Element, name: str) -> None:
     if style := element.get("style"):
         style = _COLOUR.sub(lambda found: _VARIABLES.get(found[0], found[0]), style)
         element.set("style", _FONTS.sub("", style))
-    if one := element.get("id"):
-        element.set("id", f"{name}-{one}")
+    if own := element.get("id"):
+        element.set("id", f"{name}-{own}")
     if target := element.attrib.pop(_XLINK, ""):
         element.set("href", f"#{name}-{target[1:]}")
     if clip := element.get("clip-path"):

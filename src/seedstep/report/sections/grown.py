@@ -138,9 +138,9 @@ def rejections_section(
         "instructions",
         meanings,
         status.rejected,
-        [(one.reason, _instruction(one)) for one in instructions],
+        [(rejected.reason, _instruction(rejected)) for rejected in instructions],
     )
-    refused = [(one.reason, _pair(one)) for one in pairs]
+    refused = [(pair.reason, _pair(pair)) for pair in pairs]
     blocks += _rejected("instances", meanings, status.bad_instances, refused)
     return Section("Accepted and rejected", tuple(blocks))
 
@@ -178,9 +178,9 @@ def tasks_section(tasks: Sequence[Task]) -> Section | None:
 def _task(task: Task) -> Specimen:
     kind = "classification task" if task.is_classification else "task"
     fields = [Field("instruction", task.definition)]
-    for one in task.instances:
-        fields.append(Field("input", one.input or NOTHING, half=True))
-        fields.append(Field("output", one.output, half=True))
+    for instance in task.instances:
+        fields.append(Field("input", instance.input or NOTHING, half=True))
+        fields.append(Field("output", instance.output, half=True))
     return Specimen(f"{kind} {task.id}", tuple(fields))
 
 
@@ -194,28 +194,28 @@ def _rejected(
         return []
     head = ("reason", what)
     blocks: list[Block] = [bar_chart(f"rejected-{what}", f"Rejected {what}", counts, head)]
-    for reason, count in sorted(counts.items(), key=lambda one: (-one[1], one[0])):
+    for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         items = tuple(specimen for name, specimen in examples if name == reason)
         summary = f"{reason}: {meanings.get(reason, '')} ({len(items)} of {count:,})"
         blocks.append(Specimens(summary, items))
     return blocks
 
 
-def _instruction(one: RejectedInstruction) -> Specimen:
-    fields = [Field("instruction", one.instruction)]
-    if one.neighbor:
-        score = "" if one.score is None else f", ROUGE-L {one.score:.2f}"
-        fields.append(Field(f"nearest known instruction{score}", one.neighbor))
-    return Specimen(_with_detail(one.id, one.detail), tuple(fields))
+def _instruction(rejected: RejectedInstruction) -> Specimen:
+    fields = [Field("instruction", rejected.instruction)]
+    if rejected.neighbor:
+        score = "" if rejected.score is None else f", ROUGE-L {rejected.score:.2f}"
+        fields.append(Field(f"nearest known instruction{score}", rejected.neighbor))
+    return Specimen(_with_detail(rejected.id, rejected.detail), tuple(fields))
 
 
-def _pair(one: RejectedPair) -> Specimen:
+def _pair(rejected: RejectedPair) -> Specimen:
     return Specimen(
-        _with_detail(one.task, one.detail),
+        _with_detail(rejected.task, rejected.detail),
         (
-            Field("instruction", one.instruction),
-            Field("input", one.input or NOTHING, half=True),
-            Field("output", one.output or NOTHING, half=True),
+            Field("instruction", rejected.instruction),
+            Field("input", rejected.input or NOTHING, half=True),
+            Field("output", rejected.output or NOTHING, half=True),
         ),
     )
 
@@ -236,7 +236,7 @@ def examples_section(entries: Iterable[Entry[ExampleSet]]) -> Section | None:
     entries = tuple(entries)
     if not entries:
         return None
-    found = examples_statistics(one.result for one in entries)
+    found = examples_statistics(entry.result for entry in entries)
     text = (
         f"{found.made:,} of {len(entries):,} tasks have generated examples; of {found.ranked:,} "
         "the model ranked the best two."
@@ -245,7 +245,7 @@ def examples_section(entries: Iterable[Entry[ExampleSet]]) -> Section | None:
     if failures := found.failures + found.ranking_failures:
         title = "Tasks without examples, or without a ranking"
         blocks.append(bar_chart("example-failures", title, failures, ("reason", "tasks")))
-    good = [one for one in entries if one.result.candidates]
+    good = [entry for entry in entries if entry.result.candidates]
     items = tuple(map(_chosen, thinned(good, SHOWN)))
     if items:
         blocks.append(Specimens(f"{len(items)} of {len(good):,} tasks with examples", items))
@@ -257,9 +257,9 @@ def _chosen(entry: Entry[ExampleSet]) -> Specimen:
     fields = [Field("definition", entry.definition)]
     for how, places in (("drawn at random", found.drawn), ("ranked best", found.ranked)):
         for place in places:
-            one = found.candidates[place]
-            fields.append(Field(f"input, {how}", one.input, half=True))
-            fields.append(Field("output", one.output, half=True))
+            example = found.candidates[place]
+            fields.append(Field(f"input, {how}", example.input, half=True))
+            fields.append(Field("output", example.output, half=True))
     return Specimen(entry.task, tuple(fields))
 
 
@@ -298,20 +298,20 @@ def overlap_section(found: Mapping[str, Mapping[str, Sequence[NearestText]]]) ->
 
 
 def _histogram(found: Sequence[NearestText]) -> Histogram:
-    return score_histogram([one.score for one in found])
+    return score_histogram([text.score for text in found])
 
 
 def _pairs(name: str, found: Sequence[NearestText]) -> Specimens:
     shown = closest(found, NOVELTY_SHOWN)
     items = tuple(
         Specimen(
-            f"ROUGE-L {one.score:.2f}",
+            f"ROUGE-L {pair.score:.2f}",
             (
-                Field(one.one.name, one.one.text, half=True),
-                Field(one.other.name, one.other.text, half=True),
+                Field(pair.text.name, pair.text.text, half=True),
+                Field(pair.nearest.name, pair.nearest.text, half=True),
             ),
         )
-        for one in shown
-        if one.other
+        for pair in shown
+        if pair.nearest
     )
     return Specimens(f"{name}: the {len(items)} closest", items)

@@ -37,14 +37,14 @@ def spending_section(
     """
     if not answers:
         return None
-    times = sorted([*(one.at for one in answers), *finished])
+    times = sorted([*(answer.at for answer in answers), *finished])
     at = dict(zip(times, elapsed(times), strict=True))
     unit, scale = _unit(max(at.values()))
-    prompt = [*accumulate(one.prompt_tokens for one in answers)]
-    completion = [*accumulate(one.completion_tokens for one in answers)]
+    prompt = [*accumulate(answer.prompt_tokens for answer in answers)]
+    completion = [*accumulate(answer.completion_tokens for answer in answers)]
     usd = _dollars(answers, pricing)
-    moments = [at[one.at] / scale for one in answers]
-    done = tuple((at[one] / scale, float(n)) for n, one in enumerate(finished, start=1))
+    moments = [at[answer.at] / scale for answer in answers]
+    done = tuple((at[time] / scale, float(n)) for n, time in enumerate(finished, start=1))
     tokens = (
         ChartLine("prompts", tuple(zip(moments, map(float, prompt), strict=True))),
         ChartLine("replies", tuple(zip(moments, map(float, completion), strict=True))),
@@ -149,9 +149,9 @@ def steps_sections(entries: Iterable[Entry[WrittenSteps]]) -> list[Section]:
     rows = statistics(entries)
     if not rows:
         return []
-    good = [one for one in entries if one.result.steps]
+    good = [entry for entry in entries if entry.result.steps]
     found = [_sizes(rows), _lengths(good), _faults(rows, good), _failures(rows, entries)]
-    return [*(one for one in found if one), *_shown(good)]
+    return [*(section for section in found if section), *_shown(good)]
 
 
 def _sizes(rows: Sequence[StepsStatistics]) -> Section:
@@ -179,9 +179,9 @@ def _lengths(good: Sequence[Entry[WrittenSteps]]) -> Section | None:
     if not good:
         return None
     panels = {
-        "Steps of an instruction": words_histogram([len(one.result.steps) for one in good]),
+        "Steps of an instruction": words_histogram([len(entry.result.steps) for entry in good]),
         "Words of an instruction": words_histogram(
-            [sum(len(step.split()) for step in one.result.steps) for one in good]
+            [sum(len(step.split()) for step in entry.result.steps) for entry in good]
         ),
     }
     title = "Steps and words"
@@ -235,7 +235,7 @@ def _failures(
     counts = rows[0].failures
     if not counts:
         return None
-    failed = sorted((one for one in entries if one.result.failure), key=_reason)
+    failed = sorted((entry for entry in entries if entry.result.failure), key=_reason)
     blocks: list[Block] = [
         bar_chart("failures", "Tasks without an instruction", counts, ("reason", "tasks"))
     ]
@@ -263,13 +263,13 @@ def _failed(entry: Entry[WrittenSteps]) -> Specimen:
 def _shown(good: Sequence[Entry[WrittenSteps]]) -> list[Section]:
     items = tuple(
         Specimen(
-            f"{one.task} {one.category}".strip(),
+            f"{entry.task} {entry.category}".strip(),
             (
-                Field("definition", one.definition, half=True),
-                Field("step-by-step instruction", render(one.result.steps), half=True),
+                Field("definition", entry.definition, half=True),
+                Field("step-by-step instruction", render(entry.result.steps), half=True),
             ),
         )
-        for one in thinned(good, SHOWN)
+        for entry in thinned(good, SHOWN)
     )
     if not items:
         return []

@@ -93,23 +93,23 @@ def _by_category(evaluated: Sequence[EvaluatedSystem]) -> list[Block]:
 def _absent(evaluated: Sequence[EvaluatedSystem]) -> list[Block]:
     return [
         Paragraph(
-            f"{one.name}: {one.overall.missing:,} predictions are missing and "
-            f"{one.overall.failed:,} failed; they count as empty."
+            f"{system.name}: {system.overall.missing:,} predictions are missing and "
+            f"{system.overall.failed:,} failed; they count as empty."
         )
-        for one in evaluated
-        if one.overall.missing or one.overall.failed
+        for system in evaluated
+        if system.overall.missing or system.overall.failed
     ]
 
 
 def _compared(pairing: Pairing, number: int) -> list[Block]:
     found = pairing.comparison
-    one, *others = found.differences
+    overall, *others = found.differences
     more = "".join(f", in {it.metric.title} {shown(it.difference, sign='+')}" for it in others)
     text = (
-        f"On {one.instances:,} instances of {one.tasks:,} tasks the difference in "
-        f"{one.metric.title} is {shown(one.difference, sign='+')} points{more}. By "
-        f"{one.metric.title} {pairing.first} wins {one.wins:,} instances, loses {one.losses:,}, "
-        f"and ties {one.ties:,}."
+        f"On {overall.instances:,} instances of {overall.tasks:,} tasks the difference in "
+        f"{overall.metric.title} is {shown(overall.difference, sign='+')} points{more}. By "
+        f"{overall.metric.title} {pairing.first} wins {overall.wins:,} instances, "
+        f"loses {overall.losses:,}, and ties {overall.ties:,}."
     )
     title = f"{pairing.first} and {pairing.second}, by category"
     systems = (pairing.first, pairing.second)
@@ -129,27 +129,27 @@ def _mcnemar(test: McNemar) -> str:
 
 
 def _rows(found: Comparison) -> dict[str, Difference]:
-    categories = {name: one for name, one in found.categories.items() if name}
+    categories = {name: difference for name, difference in found.categories.items() if name}
     first, *others = found.differences
-    named = {f"all, {one.metric.title}": one for one in others}
+    named = {f"all, {difference.metric.title}": difference for difference in others}
     return {"all": first, **named, **categories}
 
 
 def _texts(system: SystemPredictions) -> AnswerTexts:
     """A system's answers by instance id."""
-    return {one.instance: one.text for one in system.predictions}
+    return {prediction.instance: prediction.text for prediction in system.predictions}
 
 
 def _changed(
     changes: Sequence[TaskChange], tasks: Sequence[Task], answers: Mapping[str, AnswerTexts]
 ) -> list[Block]:
-    instances = {name: (task, one) for name, task, one in instances_of(tasks)}
-    better = [one for one in changes if one.difference > 0][:SHOWN_TASKS]
-    worse = [one for one in reversed(changes) if one.difference < 0][:SHOWN_TASKS]
+    instances = {name: (task, instance) for name, task, instance in instances_of(tasks)}
+    better = [change for change in changes if change.difference > 0][:SHOWN_TASKS]
+    worse = [change for change in reversed(changes) if change.difference < 0][:SHOWN_TASKS]
     return [
         Specimens(
             f"{what} ({len(chosen)} of {len(changes):,} tasks)",
-            tuple(_task(one, instances, answers) for one in chosen),
+            tuple(_task(change, instances, answers) for change in chosen),
         )
         for what, chosen in (("Most improved", better), ("Least improved", worse))
         if chosen
@@ -165,12 +165,12 @@ def _task(
     fields = [Field("definition", task.definition)]
     if task.steps:
         fields.append(Field("step-by-step instruction", render(task.steps)))
-    for one in change.instances[:SHOWN_INSTANCES]:
-        _, instance = instances[one.instance]
+    for changed in change.instances[:SHOWN_INSTANCES]:
+        _, instance = instances[changed.instance]
         fields.append(Field("input", instance.input or NOTHING, half=True))
         fields.append(Field("reference", "\n".join(instance.outputs), half=True))
         for name, texts in answers.items():
-            text = texts.get(one.instance, "") or NOTHING
+            text = texts.get(changed.instance, "") or NOTHING
             fields.append(Field(f"answer of {name}", text, half=True))
     title = f"{task.id}: {change.metric.title} {change.first:.1f} and {change.second:.1f}"
     return Specimen(title, tuple(fields))
@@ -192,7 +192,7 @@ def verdicts_section(
     """Levels by system, or wins, losses and ties by pair, and why verdicts are missing."""
     if not judged:
         return None
-    tasks = len({one.task for one in judged})
+    tasks = len({item.task for item in judged})
     is_rating = mode == "rating"
     text = (
         f"{len(judged):,} instances of {tasks:,} tasks. {RATED if is_rating else PREFERRED} "
@@ -211,16 +211,16 @@ def verdicts_section(
 
 
 def _levels(judged: Sequence[Judged]) -> Chart:
-    levels = {one.system: one.levels for one in ratings(judged)}
+    levels = {system.system: system.levels for system in ratings(judged)}
     return share_chart("levels", "Answers on each level", levels, ("system", "answers"))
 
 
 def _outcomes(judged: Sequence[Judged]) -> Chart:
     outcomes = {
-        f"{one.first} / {one.second}": dict(
-            zip(OUTCOMES, (one.wins, one.losses, one.ties), strict=True)
+        f"{pair.first} / {pair.second}": dict(
+            zip(OUTCOMES, (pair.wins, pair.losses, pair.ties), strict=True)
         )
-        for one in preferences(judged)
+        for pair in preferences(judged)
     }
     title = "Wins, losses and ties of the first system"
     return share_chart("outcomes", title, outcomes, ("pair", "instances"))
