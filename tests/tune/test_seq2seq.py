@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedstep.encode import TokenPair
+from seedstep.encode.losses import pair_losses
 from seedstep.tune import EvaluationLoss, OptimizerStep, Training
-from seedstep.tune.decoder import pair_losses, tune_seq2seq
+from seedstep.tune.decoder import tune_seq2seq
 from seedstep.tune.plan import StepPairs, length_grouped
 from support.tiny_models import MadeData, made_pairs
 from support.tuning_things import save_t5

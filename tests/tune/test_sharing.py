@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from seedstep.encode import TokenPair
-from seedstep.encode.packing import PackedGroup, group_pairs, make_row, visible
-from seedstep.errors import InputError
-from seedstep.tune.sharing import (
+from seedstep.encode.losses import (
     Attention,
     block_mask,
     shared_attention,
     sharing_obstacle,
     token_losses,
 )
+from seedstep.encode.packing import PackedGroup, group_pairs, make_row, visible
+from seedstep.errors import InputError
 from support.tiny_models import SHAPES, made_pairs, tiny_model
 
 

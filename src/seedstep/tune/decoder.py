@@ -15,24 +15,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch.nn.functional import cross_entropy
 from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
 
-from seedstep.encode import TokenPair
-from seedstep.encode.packing import IGNORED
+from seedstep.encode.losses import pair_losses, require_sharing, token_losses
 from seedstep.errors import MissingExtraError
 from seedstep.tune.checkpoints import longest_of, open_checkpoints
 from seedstep.tune.plan import PlannedRows, StepPairs, StepRows, StepWork
 from seedstep.tune.prepare import prepare_model, trainer_arguments
 from seedstep.tune.records import TrainedModel, Training, TuneWatch, TuningData
-from seedstep.tune.sharing import require_sharing, token_losses
 from seedstep.tune.trainer import RowTrainer
 
 __all__ = [
     "JOINED_ON_CPU",
-    "collate",
-    "pair_losses",
     "rows_of",
     "tune_decoder",
     "tune_seq2seq",
@@ -167,40 +161,3 @@ def tune_seq2seq(
     trainer.train_from(start_from)
     model.config.use_cache = uses_cache
     return TrainedModel(trainer, steps.number, attention)
-
-
-def pair_losses(model: Any, pairs: Sequence[TokenPair], *, pad: int, start: int) -> torch.Tensor:
-    """The cross-entropy of every target token of some pairs, as one float32 tensor."""
-    inputs = collate(pairs, pad=pad, start=start)
-    device = next(model.parameters()).device
-    inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
-    labels = inputs.pop("labels")
-    logits = model(**inputs, use_cache=False).logits
-    learned = labels != IGNORED
-    return cross_entropy(logits[learned].float(), labels[learned], reduction="none")
-
-
-def collate(pairs: Sequence[TokenPair], *, pad: int, start: int) -> dict[str, torch.Tensor]:
-    """Pairs as the tensors of an encoder-decoder model; of none, a row that teaches nothing.
-
-    Masks come from the lengths, so the padding may be any token, end-of-sequence too.
-    """
-    rows = [(pair.prompt, pair.target) for pair in pairs] or [((pad,), (IGNORED,))]
-    source = max(len(prompt) for prompt, _ in rows)
-    target = max(len(labels) for _, labels in rows)
-    input_ids = torch.full((len(rows), source), pad)
-    attention_mask = torch.zeros((len(rows), source), dtype=torch.long)
-    labels = torch.full((len(rows), target), IGNORED)
-    decoder_input_ids = torch.full((len(rows), target), pad)
-    decoder_input_ids[:, 0] = start
-    for row, (prompt, learned) in enumerate(rows):
-        input_ids[row, : len(prompt)] = torch.tensor(prompt)
-        attention_mask[row, : len(prompt)] = 1
-        labels[row, : len(learned)] = torch.tensor(learned)
-        decoder_input_ids[row, 1 : len(learned)] = torch.tensor(learned[:-1])
-    return {
-        "input_ids": input_ids,
-        "attention_mask": attention_mask,
-        "decoder_input_ids": decoder_input_ids,
-        "labels": labels,
-    }

@@ -20,9 +20,9 @@ from transformers import TrainingArguments
 from transformers.utils import logging
 
 from seedstep.data.files import new_folder
+from seedstep.encode.losses import Attention, shared_attention
 from seedstep.errors import InputError, MissingExtraError, TuningError, first_line
 from seedstep.tune.records import Training
-from seedstep.tune.sharing import Attention, shared_attention
 
 __all__ = [
     "prepare_model",

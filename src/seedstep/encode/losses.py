@@ -1,7 +1,8 @@
-"""Packed rows of a decoder-only model: instances of a task behind one copy of their prefix.
+"""The loss of each target token: of packed rows, and of pairs for encoder-decoder models.
 
-Section 3.4 and appendix D of the second paper. `shared_attention` sets a model up for them, and
-refuses one that they would not be exact for; `token_losses` computes their losses.
+In a packed row of a decoder-only model the instances of a task stand behind one copy of their
+prefix (section 3.4 and appendix D of the second paper). `shared_attention` sets a model up for
+such rows, and refuses one for which they would not be exact.
 
 Example::
 
@@ -19,13 +20,15 @@ from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
 from seedstep.data.choice import generator
-from seedstep.encode import TokenPair
+from seedstep.encode.encodings import TokenPair
 from seedstep.encode.packing import IGNORED, PackedGroup, PackedRow, group_pairs, make_row, visible
 from seedstep.errors import InputError
 
 __all__ = [
     "Attention",
     "block_mask",
+    "collate",
+    "pair_losses",
     "require_sharing",
     "shared_attention",
     "sharing_obstacle",
@@ -245,3 +248,40 @@ def _trial(vocabulary: int) -> list[TokenPair]:
             target = chance.choices(range(vocabulary), k=4 - instance)
             pairs.append(TokenPair(task, str(instance), (*prefix, *rest), tuple(target)))
     return pairs
+
+
+def pair_losses(model: Any, pairs: Sequence[TokenPair], *, pad: int, start: int) -> torch.Tensor:
+    """The cross-entropy of every target token of some pairs, as one float32 tensor."""
+    inputs = collate(pairs, pad=pad, start=start)
+    device = next(model.parameters()).device
+    inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
+    labels = inputs.pop("labels")
+    logits = model(**inputs, use_cache=False).logits
+    learned = labels != IGNORED
+    return cross_entropy(logits[learned].float(), labels[learned], reduction="none")
+
+
+def collate(pairs: Sequence[TokenPair], *, pad: int, start: int) -> dict[str, torch.Tensor]:
+    """Pairs as the tensors of an encoder-decoder model; of none, a row that teaches nothing.
+
+    Masks come from the lengths, so the padding may be any token, end-of-sequence too.
+    """
+    rows = [(pair.prompt, pair.target) for pair in pairs] or [((pad,), (IGNORED,))]
+    source = max(len(prompt) for prompt, _ in rows)
+    target = max(len(labels) for _, labels in rows)
+    input_ids = torch.full((len(rows), source), pad)
+    attention_mask = torch.zeros((len(rows), source), dtype=torch.long)
+    labels = torch.full((len(rows), target), IGNORED)
+    decoder_input_ids = torch.full((len(rows), target), pad)
+    decoder_input_ids[:, 0] = start
+    for row, (prompt, learned) in enumerate(rows):
+        input_ids[row, : len(prompt)] = torch.tensor(prompt)
+        attention_mask[row, : len(prompt)] = 1
+        labels[row, : len(learned)] = torch.tensor(learned)
+        decoder_input_ids[row, 1 : len(learned)] = torch.tensor(learned[:-1])
+    return {
+        "input_ids": input_ids,
+        "attention_mask": attention_mask,
+        "decoder_input_ids": decoder_input_ids,
+        "labels": labels,
+    }
