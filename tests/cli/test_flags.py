@@ -13,7 +13,7 @@ from seedstep.bootstrap import BootstrapSettings
 from seedstep.cli import COMMANDS, app
 from seedstep.cli.options import COMMAND_LINE, Asked, flag_names, with_settings
 from seedstep.data import TaskChoice
-from seedstep.encode.named import EncodeSettings
+from seedstep.encode.settings import EncodeSettings
 from seedstep.errors import InputError
 from seedstep.evaluate.judge import JudgeSettings
 from seedstep.evaluate.scores import ScoringSettings

@@ -71,9 +71,9 @@ def test_without_a_tokenizer_nothing_is_dropped() -> None:
     assert encode_task(SORT, FIRST, encoding) == encode_task(SORT, FIRST, roomy, byte_level())
 
 
-def test_the_knobs_are_what_is_in_the_prompt() -> None:
-    def prompt(**knobs: Any) -> str:
-        return encode_task(SORT, FIRST, replace(Encoding(), **knobs)).prompt
+def test_the_options_are_what_is_in_the_prompt() -> None:
+    def prompt(**options: Any) -> str:
+        return encode_task(SORT, FIRST, replace(Encoding(), **options)).prompt
 
     assert prompt().count("Example") == 2
     assert "Negative Example 1 -\nInput: 2 1.\n Output: 2 1.\n\n" in prompt(negative=1)
@@ -287,7 +287,7 @@ def test_half_a_character_is_encoded() -> None:
 
 BAD: dict[str, tuple[str, dict[str, Any], str]] = {
     "name": ("step", {}, "there is no encoding 'step'. Write 'steps'."),
-    "knob": ("steps", {"positiv": 1}, "there is no knob of an encoding 'positiv'. Write 'positive"),
+    "option": ("steps", {"positiv": 1}, "no option of an encoding 'positiv'. Write 'positive"),
     "negative": ("steps", {"positive": -1}, "encoding steps, positive: expected `int` >= 0"),
     "zero": ("steps", {"max_source": 0}, "encoding steps, max_source: expected `int` >= 2"),
     "kind": ("steps", {"steps": "best"}, "encoding steps, steps: invalid enum value 'best'"),
@@ -296,14 +296,16 @@ BAD: dict[str, tuple[str, dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize(("name", "knobs", "message"), BAD.values(), ids=BAD)
-def test_an_encoding_that_can_t_be_is_told(name: str, knobs: dict[str, Any], message: str) -> None:
+@pytest.mark.parametrize(("name", "options", "message"), BAD.values(), ids=BAD)
+def test_an_encoding_that_can_t_be_is_told(
+    name: str, options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(InputError) as caught:
-        make_encoding(name, knobs)
+        make_encoding(name, options)
     assert message in str(caught.value)
 
 
-def test_a_knob_that_is_none_stays() -> None:
+def test_an_option_that_is_none_stays() -> None:
     assert make_encoding("steps", {"positive": None, "fit": None}) == ENCODINGS["steps"]
     assert make_encoding("steps", {"positive": 1}) == replace(ENCODINGS["steps"], positive=1)
 

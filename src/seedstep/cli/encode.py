@@ -23,7 +23,7 @@ from seedstep.encode import (
     measure,
     tokenize,
 )
-from seedstep.encode.named import EncodeSettings
+from seedstep.encode.settings import EncodeSettings
 from seedstep.errors import InputError, unknown_name
 from seedstep.inputs import with_steps
 from seedstep.llm.checkpoints import is_decoder_only, load_tokenizer

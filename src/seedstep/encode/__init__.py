@@ -19,7 +19,7 @@ from seedstep.encode.layouts import (
     encode_pair,
     named_layout,
 )
-from seedstep.encode.named import ENCODINGS, make_encoding
+from seedstep.encode.settings import ENCODINGS, make_encoding
 from seedstep.encode.tokenizers import HfTokenizer, decoder_texts, tokenize
 
 __all__ = [

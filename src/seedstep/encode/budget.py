@@ -1,4 +1,4 @@
-"""What fits into an encoding's budget of tokens, and what is cut where it does not.
+"""Count tokens against the budget of an encoding, and cut prompts, inputs and targets to fit it.
 
 Example::
 
@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 MARGIN = 16
-"""Tokens by which the sum over the parts of a prompt may miss the number of the whole."""
+"""The most tokens by which the sum over a prompt's parts may differ from the whole prompt's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,10 @@ class Counted:
 
 
 class LengthBudget:
-    """The budget of a task's prompts and targets.
+    """Counts and cuts the prompts and targets of a task.
 
-    Tokens of a text that many prompts begin with are counted once. Without a tokenizer no text has
-    any, so that all fits.
+    The tokens of a text with which many prompts begin are counted once. Without a tokenizer a text
+    has no tokens, so that everything fits.
     """
 
     def __init__(
@@ -44,7 +44,10 @@ class LengthBudget:
         tokenizer: TextTokenizer | None,
         in_template: bool = False,
     ) -> None:
-        """Raise InputError if prompts are `in_template`, the model's own, and there is none."""
+        """With `in_template`, prompts are messages in the tokenizer's chat template.
+
+        Raises InputError if the tokenizer has none.
+        """
         self._task = task
         self._tokenizer = tokenizer or _NoTokens()
         self._source = encoding.max_source
@@ -57,17 +60,17 @@ class LengthBudget:
         self._counts: dict[str, int] = {}
 
     def framed(self, text: str) -> str:
-        """A prompt's text; for chat, as a message in the model's template."""
+        """Return the text of a prompt, inside the chat template if the budget has one."""
         if not self._frame:
             return text
         return self._frame.before + self._tokenizer.unmarked(text.rstrip()) + self._frame.after
 
     def counted(self, tail: str) -> Counted:
-        """What a prompt ends with, its tokens counted once for all heads that are tried."""
+        """Return the end of a prompt with its number of tokens, for use with several heads."""
         return Counted(tail, len(self._tokenizer.ids(tail)))
 
     def fits(self, head: str, tail: Counted) -> bool:
-        """Whether a prompt fits. All of it is counted only where the sum of its parts is near."""
+        """Return whether a prompt fits; the whole is counted only if the sum of parts is close."""
         if head not in self._counts:
             self._counts[head] = self._count(self.framed(head))
         spare = self._room - self._counts[head] - tail.tokens
@@ -76,10 +79,12 @@ class LengthBudget:
         return self._count(self.framed(head + tail.text)) <= self._room
 
     def cut_input(self, prompt: Callable[[str], str], text: str) -> tuple[str, int]:
-        """What of an input fits into the prompt around it, and how many tokens do not.
+        """Return the part of an input that fits into a prompt, and how many tokens are lost.
+
+        `prompt` returns the prompt with an input.
 
         Raises:
-            InputError: not even its first character fits.
+            InputError: not even the input's first character fits.
         """
         whole = len(self._tokenizer.ids(text))
         kept, count = text, whole
@@ -96,21 +101,24 @@ class LengthBudget:
         return kept, whole - count
 
     def cut_as_released(self, prompt: str) -> tuple[str, int]:
-        """A prompt cut at its end as Tk-Instruct's released code does, and how many tokens are.
+        """Return a prompt cut as in Tk-Instruct's released code, and how many tokens are lost.
 
-        It makes a text of the first `max_source` tokens; end-of-sequence takes the place of the
-        last of them when that is tokenised.
+        That code decodes the first `max_source` tokens to a text. When the text is tokenised
+        again, the last token is replaced by end-of-sequence.
         """
         ids = self._tokenizer.ids(prompt)
         lost = len(ids) - self._room
         return (self._tokenizer.text(ids[: self._source]), lost) if lost > 0 else (prompt, 0)
 
     def target_tokens_over(self, target: str) -> int:
-        """How many tokens of a target do not fit."""
+        """Return how many tokens of a target do not fit."""
         return max(0, len(self._tokenizer.ids(target)) + 1 - self._target)
 
     def cut_target(self, prompt: str, target: str) -> tuple[str, int]:
-        """What of a target fits, with the prompt's last space, and how many tokens do not."""
+        """Return the part of a target that fits, and how many tokens are lost.
+
+        A space at the end of the prompt counts as part of the target.
+        """
         space = " " if prompt.endswith(" ") else ""
         text = space + target
         limit = self._target - 1
@@ -123,7 +131,10 @@ class LengthBudget:
         return kept[len(space) :], max(1, lost)
 
     def _count(self, prompt: str) -> int:
-        """Tokens of a prompt with or without its last space, which may go over to the target."""
+        """Count the tokens of a prompt, with or without its last space, whichever is more.
+
+        The space may become part of the target.
+        """
         marked = self._frame is not None
         count = len(self._tokenizer.ids(prompt, marked=marked))
         if prompt.endswith(" "):
@@ -132,14 +143,14 @@ class LengthBudget:
 
 
 def cut(text: str, limit: int, tokenizer: TextTokenizer) -> str:
-    """The beginning of a text that has at most `limit` tokens; it ends where one begins."""
+    """Return the beginning of a text, at most `limit` tokens, cut between two tokens."""
     while len(spans := tokenizer.spans(text)) > limit:
         text = text[: min(spans[limit][0], len(text) - 1)]
     return text
 
 
 class _NoTokens:
-    """A tokenizer to which no text has tokens."""
+    """A tokenizer for which every text has zero tokens."""
 
     bos: tuple[int, ...] = ()
     eos: int | None = None

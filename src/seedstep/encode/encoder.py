@@ -1,7 +1,9 @@
-"""A task's instances as prompts and targets that fit a budget of tokens.
+"""Encode the instances of tasks as prompts and targets that fit a budget of tokens, and count them.
 
-The second paper's section 3.4, and Tk-Instruct's released code for `fit="fidelity"`: it adds
-examples while all fits, and cuts what is still too long at its end, so that the input may be lost.
+`TaskEncoder` follows section 3.4 of the second paper: a prompt that is too long loses examples,
+then steps, then the end of its input. With `fit="fidelity"` it follows Tk-Instruct's released code,
+which adds examples as long as they fit and then cuts the prompt at its end, so that the input may
+be lost. `measure` encodes all instances of some tasks and returns the `Totals`.
 
 Example::
 
@@ -28,7 +30,7 @@ from seedstep.encode.layouts import (
     tk_instruct_examples,
     tk_instruct_instruction,
 )
-from seedstep.encode.named import check_encoding
+from seedstep.encode.settings import check_encoding
 from seedstep.encode.tokenizers import tokenize
 
 __all__ = [
@@ -49,7 +51,7 @@ def encode_task(
     seed: int = 42,
     epoch: int = 0,
 ) -> Encoded:
-    """One instance of a task. For several, a `TaskEncoder` reads what they share only once.
+    """Encode one instance of a task. For several instances, use one `TaskEncoder`.
 
     Raises:
         InputError: as `TaskEncoder` and its `encode`.
@@ -58,10 +60,10 @@ def encode_task(
 
 
 class TaskEncoder:
-    """Makes prompts and targets of a task's instances.
+    """Encodes the instances of a task as prompts and targets.
 
-    Without a tokenizer nothing is dropped or cut. A prompt that will be a message to a server is
-    encoded with `in_template=False`: the server puts it into the model's chat template.
+    Without a tokenizer nothing is dropped or cut. Use `in_template=False` for a prompt that is sent
+    to a server as a message: the server puts it into the model's chat template.
     """
 
     def __init__(
@@ -85,10 +87,10 @@ class TaskEncoder:
         self._heads: dict[tuple[int, KeptElements], str] = {}
 
     def encode(self, instance: Instance, *, seed: int = 42, epoch: int = 0) -> Encoded:
-        """The prompt, and as target one of the references, drawn by seed, epoch and names.
+        """Return the prompt, and as target a reference output drawn by seed, epoch and names.
 
         Raises:
-            InputError: nothing of the input fits behind the definition ("safe").
+            InputError: the definition leaves no room for the input (only with the fit "safe").
         """
         name = name_of(instance)
         chosen = draw(len(instance.outputs), "reference", seed, epoch, self._task.id, name)
@@ -118,7 +120,7 @@ class TaskEncoder:
     def _whole(
         self, write: Callable[[str, str, str, str], Pair], text: str, target: str, chance: str
     ) -> tuple[Pair, Dropped]:
-        """A prompt and its answer that are written at once, with an input cut if need be."""
+        """Write prompt and answer with a layout's `whole`, and cut an input that is too long."""
         definition = self._task.definition
         text, lost = self._budget.cut_input(
             lambda text: write(definition, text, target, chance).prompt, text
@@ -129,7 +131,7 @@ class TaskEncoder:
         """Drop examples, then steps, then the end of the input, until the prompt fits."""
         parts = self._parts(seed)
         tail = self._budget.counted(self._layout.tail(text))
-        for kept in _fewer_and_fewer(parts.all):
+        for kept in _shrinking(parts.all):
             head = self._head(kept, seed)
             if self._budget.fits(head, tail):
                 return self._budget.framed(head + tail.text), _dropped(parts, kept)
@@ -142,7 +144,11 @@ class TaskEncoder:
         return prompt(text), replace(_dropped(parts, KeptElements(0, 0, 0)), input_tokens=lost)
 
     def _as_released(self, instance: Instance, target: str, seed: int) -> Encoded:
-        """Tk-Instruct's way: its test joins examples with spaces, and forgets the task's name."""
+        """Encode as Tk-Instruct's released code does.
+
+        To decide whether an example fits, that code joins the examples with spaces and leaves the
+        task's name out.
+        """
         parts = self._parts(seed)
         tail = self._budget.counted(self._layout.tail(instance.input))
         tried = tk_instruct_instruction(parts)
@@ -162,8 +168,8 @@ class TaskEncoder:
         return Encoded(self._task.id, instance.id, prompt, target, dropped, limits=limits)
 
 
-def _fewer_and_fewer(kept: KeptElements) -> Iterator[KeptElements]:
-    """All, then one example less at a time, negative ones first, then one step less."""
+def _shrinking(kept: KeptElements) -> Iterator[KeptElements]:
+    """Yield all elements, then ever fewer: without negative, positive examples, then steps."""
     yield kept
     for negative in reversed(range(kept.negative)):
         yield replace(kept, negative=negative)
@@ -196,7 +202,7 @@ class TokenLengths:
         return self.tokens / self.number if self.number else 0.0
 
     def add(self, tokens: int) -> None:
-        """Count one."""
+        """Count a text of so many tokens."""
         self.number += 1
         self.tokens += tokens
         self.longest = max(self.longest, tokens)
@@ -204,9 +210,11 @@ class TokenLengths:
 
 @dataclass(slots=True)
 class Totals:
-    """Sums over examples. `lost` and `examples_with` are by the fields of `Dropped`: how much was
-    dropped, and from how many examples. `without_steps` counts tasks that have no step-by-step
-    instruction though the encoding asks for one.
+    """Counts over encoded examples.
+
+    `lost` and `examples_with` have the fields of `Dropped` as keys: how much was dropped, and from
+    how many examples. `without_steps` counts the tasks that lack the step-by-step instruction that
+    the encoding asks for.
     """
 
     tasks: int = 0
@@ -218,7 +226,7 @@ class Totals:
 
     @property
     def examples(self) -> int:
-        """How many examples."""
+        """The number of examples."""
         return self.prompt.number
 
     def add(self, pair: TokenPair, dropped: Dropped) -> None:
@@ -239,7 +247,7 @@ def measure(
     decoder_only: bool,
     seed: int = 42,
 ) -> Totals:
-    """Encode all instances of tasks, and count.
+    """Encode all instances of tasks, and return the counts.
 
     Raises:
         InputError: as `TaskEncoder.encode` and `tokenize`.

@@ -1,6 +1,8 @@
-"""How a task and an instance become a prompt and a target: the knobs, and what comes of them.
+"""Records of encoding: an encoding's options, and the prompts and targets that it makes.
 
-Section 3.4 of the second paper, with Tk-Instruct's elements; section 2.3 of the first.
+An encoding says how a task and an instance become a prompt and a target: section 3.4 of the second
+paper, with Tk-Instruct's elements; section 2.3 of the first. `TextTokenizer` is what an encoding
+requires of a tokenizer.
 
 Example::
 
@@ -35,7 +37,7 @@ Tokens = Annotated[int, Meta(ge=2)]
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """What a prompt is made of.
+    """The options that say what a prompt contains, and how long it may be.
 
     `layout` is the name of one of `seedstep.encode.LAYOUTS`. `positive` and `negative` are numbers
     of examples. `position` is where the step-by-step instruction stands: before the definition, or
@@ -69,9 +71,9 @@ class Encoding:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """What did not fit: numbers of examples and steps, and of tokens of input and target.
+    """How much did not fit: numbers of examples and steps, and of tokens of input and target.
 
-    `cut_tokens` were cut from the end of the prompt, whatever they were (fidelity).
+    `cut_tokens` counts the tokens cut from the end of a prompt by the fit "fidelity".
     """
 
     positive: int = 0
@@ -86,9 +88,9 @@ class Dropped:
 class Encoded:
     """A prompt and the target to learn, as text, without end-of-sequence.
 
-    In a `chat` prompt the marks of the model's chat template are special tokens. `limits` are the
-    tokens of prompt and target at which `tokenize` still has to cut (fidelity), as Tk-Instruct's
-    released code leaves that to the tokenizer.
+    `chat` says that the prompt is in the model's chat template, whose marks are special tokens.
+    `limits` are the numbers of tokens to which `tokenize` cuts prompt and target; only the fit
+    "fidelity" has them, as Tk-Instruct's released code leaves cutting to the tokenizer.
     """
 
     task: str
@@ -127,15 +129,15 @@ class ChatFrame:
 
 
 class TextTokenizer(Protocol):
-    """What an encoding needs of a tokenizer.
+    """The methods of a tokenizer that encodings use.
 
-    The texts of special tokens are ordinary text, as data may hold anything; except where a text
-    is `marked` by the chat template.
+    Data may contain the text of a special token, such as `</s>`. It is tokenised as ordinary text,
+    unless the text is `marked`: written by the chat template.
     """
 
     @property
     def bos(self) -> tuple[int, ...]:
-        """The tokens that a text starts with; often one, or none."""
+        """The special tokens that come before a text; often there is one, or none."""
 
     @property
     def eos(self) -> int | None:
@@ -152,10 +154,10 @@ class TextTokenizer(Protocol):
         """Where in the text each of its tokens begins and ends."""
 
     def continued(self, text: str) -> list[int]:
-        """The tokens of a text that other text stands before."""
+        """The tokens of a text that follows other text."""
 
     def unmarked(self, text: str) -> str:
-        """A text for a marked one, in which nothing reads as a special token."""
+        """The text, changed so that no part of it is a special token inside a marked text."""
 
     def text(self, ids: list[int]) -> str:
         """The text of tokens, without special ones."""

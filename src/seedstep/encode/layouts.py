@@ -1,11 +1,11 @@
-"""The layouts: how the elements of a task and an input become the text of a prompt.
+r"""The layouts: how the elements of a task and an input become the text of a prompt.
 
 `LAYOUTS` has all layouts: Tk-Instruct's labelled elements, Self-Instruct's random templates, and
 the model's own chat template. `add_layout` adds one of your own::
 
     def head(elements: Elements) -> str:
-        shown = "".join(f"Q: {one.input}\nA: {one.output}\n\n" for one in elements.positive)
-        return f"{elements.definition}\n\n{shown}"
+        shown = (f"Q: {example.input}\nA: {example.output}\n\n" for example in elements.positive)
+        return f"{elements.definition}\n\n" + "".join(shown)
 
     add_layout(Layout("qa", "questions and answers", head, lambda text: f"Q: {text}\nA: "))
     encode_task(task, task.instances[0], Encoding("qa"))
@@ -46,13 +46,13 @@ __all__ = [
 
 
 def name_of(instance: Instance) -> str:
-    """What tells an instance from others of its task."""
+    """Return the id of an instance, or its input where it has no id."""
     return instance.id or instance.input
 
 
 @dataclass(frozen=True, slots=True)
 class KeptElements:
-    """How many of a prompt's steps and examples are in it, the first ones."""
+    """How many steps and examples a prompt contains, counted from the first of each."""
 
     steps: int
     positive: int
@@ -61,7 +61,7 @@ class KeptElements:
 
 @dataclass(frozen=True, slots=True)
 class Elements:
-    """What the prompts of a task have in common.
+    """The parts that all prompts of a task share.
 
     `name` and `definition` are None where the encoding does not show them. With `steps_first` the
     steps stand before the definition. Examples are shown with their `explanations`, or without.
@@ -104,7 +104,7 @@ class Elements:
 
 
 def steps_of(task: Task, encoding: Encoding, *, seed: int) -> tuple[str, ...]:
-    """The steps that an encoding asks for, empty where the task has none."""
+    """Return the steps that an encoding asks for; an empty tuple if the task has none."""
     if encoding.steps == "none":
         return ()
     if encoding.steps == "unrefined":
@@ -114,6 +114,7 @@ def steps_of(task: Task, encoding: Encoding, *, seed: int) -> tuple[str, ...]:
 
 
 FIDELITY = "fidelity"
+"""The fit that follows Tk-Instruct's released code (see `Encoding.fit`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +137,11 @@ class Layout:
     up to the answer. A layout that has no place for examples and steps has a `whole` in place of
     these: called with the definition, an input, an answer and a key for random choices, it returns
     the prompt and the answer. With `in_template` a prompt is a message in the model's chat
-    template. `fits` are the ways to fit a prompt into its budget that the layout has.
+    template. `fits` are the values of `Encoding.fit` that the layout supports.
 
-    With `stop_texts` ends the answer of a model that goes on writing, with `stop_after_examples` in
-    a prompt that shows examples. With `leaves_out_copies` an instance that comes up twice in the
-    data of a tuning is used once.
+    A model may go on writing after its answer: the answer ends before the first of the `stop_texts`
+    or, if the prompt shows examples, of `stop_after_examples`. With `leaves_out_copies` a tuning
+    uses an instance once, even if it is in the data several times.
     """
 
     name: str
@@ -237,7 +238,7 @@ def _example(title: str, example: Example, *, explanations: bool) -> str:
 
 
 def _closed(text: str) -> str:
-    """A text that ends with ASCII punctuation, a full stop if need be."""
+    """Return the text, with a full stop added unless it ends with ASCII punctuation."""
     return text if text[-1] in string.punctuation else f"{text}."
 
 

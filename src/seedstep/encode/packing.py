@@ -1,15 +1,16 @@
-"""Rows for a decoder-only model in which instances of a task share one copy of their prefix.
+"""Pack the examples of a decoder-only model into rows that store a shared prefix once.
 
-The prompts of a task's instances (section 3.4 of the second paper) begin alike: step-by-step
-instruction, definition, examples. A row holds that prefix once, and behind it what is left of each
-instance. An instance sees the prefix and itself, and its positions go on from the prefix's end, so
-a model without memory of other tokens computes what it would with one example a row.
+All prompts of a task (section 3.4 of the second paper) begin with the same step-by-step
+instruction, definition and examples. A row contains this prefix once, followed by the rest of each
+instance. An instance attends to the prefix and to itself, and its positions continue from the end
+of the prefix. A model that has no state besides attention therefore computes the same as with one
+example in each row.
 
     row       p0 p1 p2 | a0 a1 | b0 b1 b2
     position   0  1  2    3  4    3  4  5
     sees       causal   p, a     p, b
 
-The last token of a target is predicted, but nothing is predicted from it, so it has no place.
+The last token of a target is predicted, but no token is predicted from it, so it is not in the row.
 
 Example::
 
@@ -31,30 +32,30 @@ from seedstep.encode.encodings import TokenPair
 __all__ = ["IGNORED", "PackedGroup", "PackedRow", "group_pairs", "make_row", "pack", "visible"]
 
 IGNORED = -100
-"""The label of a position from which nothing is to be predicted."""
+"""The label of a position from which nothing is predicted."""
 
 Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class PackedGroup:
-    """Examples behind one copy of the first `prefix` tokens of their prompts."""
+    """Examples that share one copy of the first `prefix` tokens of their prompts."""
 
     pairs: tuple[TokenPair, ...]
     prefix: int
 
     @property
     def tokens(self) -> int:
-        """Places that the group takes in a row."""
+        """The number of tokens that the group takes in a row."""
         return self.prefix + sum(_length(pair) - self.prefix for pair in self.pairs)
 
 
 @dataclass(frozen=True, slots=True)
 class PackedRow:
-    """Tokens, the position of each, and the label to predict from it (or IGNORED).
+    """A row: its tokens, the position of each, and the label to predict from it (or IGNORED).
 
-    `segment` numbers prefixes and instances; `parent` is the segment of a token's prefix, which
-    for a prefix is itself.
+    `segment` is the number of the prefix or instance that a token belongs to. `parent` is the
+    segment of that instance's prefix; for a token of a prefix it is the prefix itself.
     """
 
     tokens: Numbers
@@ -68,10 +69,10 @@ class PackedRow:
 
 
 def group_pairs(pairs: Iterable[TokenPair], *, share: int, row_tokens: int) -> list[PackedGroup]:
-    """Put examples of the same task together, at most `share` in a group.
+    """Group examples of the same task, at most `share` in a group.
 
-    A group is divided where two prefixes need fewer tokens than one, and where it is longer than
-    `row_tokens`. One example alone may be longer.
+    A group is divided if two groups with longer prefixes take fewer tokens, or if it is longer than
+    `row_tokens`. A group of one example may be longer.
     """
     tasks: dict[str, list[TokenPair]] = {}
     for pair in pairs:
@@ -84,9 +85,9 @@ def group_pairs(pairs: Iterable[TokenPair], *, share: int, row_tokens: int) -> l
 
 
 def pack(groups: Sequence[PackedGroup], *, row_tokens: int) -> list[list[PackedGroup]]:
-    """Divide groups among rows of at most `row_tokens`, the longest first, each where it fits best.
+    """Divide groups among rows of at most `row_tokens` by best fit, the longest group first.
 
-    A longer group has a row of its own.
+    A group that is longer has a row of its own.
     """
     rows: list[list[PackedGroup]] = []
     room: list[int] = []
@@ -103,7 +104,7 @@ def pack(groups: Sequence[PackedGroup], *, row_tokens: int) -> list[list[PackedG
 
 
 def make_row(groups: Sequence[PackedGroup]) -> PackedRow:
-    """The row of some groups, one after the other."""
+    """Return the row that contains these groups, one after the other."""
     tokens: list[int] = []
     positions: list[int] = []
     labels: list[int] = []
@@ -132,7 +133,7 @@ def make_row(groups: Sequence[PackedGroup]) -> PackedRow:
 
 
 def visible(row: PackedRow) -> NDArray[np.bool_]:
-    """Which token (of the second axis) each token (of the first) sees."""
+    """Return the attention mask of a row: [query, key] is True where the query sees the key."""
     seen = row.segment[None, :]
     known: NDArray[np.bool_] = (seen == row.segment[:, None]) | (seen == row.parent[:, None])
     return known & np.tri(len(row), dtype=np.bool_)
@@ -143,7 +144,7 @@ def _length(pair: TokenPair) -> int:
 
 
 def _divided(pairs: Sequence[TokenPair], share: int, row_tokens: int) -> list[PackedGroup]:
-    """Groups of examples that are sorted by their prompts."""
+    """Divide examples, sorted by their prompts, into groups."""
     common = [_common(*two) for two in pairwise(pairs)]
     if not common:
         return [PackedGroup(tuple(pairs), 0)]
@@ -160,7 +161,10 @@ def _divided(pairs: Sequence[TokenPair], share: int, row_tokens: int) -> list[Pa
 
 
 def _common(first: TokenPair, second: TokenPair) -> int:
-    """Tokens with which both prompts begin, but not the last one, which predicts the target."""
+    """Count the first tokens that two prompts share.
+
+    The last token of a prompt is never shared: the target's first token is predicted from it.
+    """
     limit = min(len(first.prompt), len(second.prompt)) - 1
     different = np.flatnonzero(np.not_equal(first.prompt[:limit], second.prompt[:limit]))
     return int(different[0]) if different.size else limit

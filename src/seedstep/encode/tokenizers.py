@@ -1,8 +1,8 @@
-"""The tokenizer of a checkpoint, as encodings need it.
+"""Tokenise encoded prompts and targets with the tokenizer of a checkpoint.
 
-Data may hold the text of a special token, `</s>` say. Read as that token it could end a prompt, or
-forge a turn of a conversation; so it is read as ordinary text, except in what a chat template
-itself writes.
+Data may contain the text of a special token, such as `</s>`. If it were read as that token, it
+could end a prompt or forge a turn of a conversation. So it is read as ordinary text, except in what
+a chat template itself writes.
 
 Example::
 
@@ -33,9 +33,10 @@ class HfTokenizer:
     """A transformers tokenizer as a `TextTokenizer`."""
 
     def __init__(self, tokenizer: Any) -> None:
-        """`tokenizer` is what `load_tokenizer` gives.
+        """`tokenizer` is what `load_tokenizer` returns.
 
-        Raises InputError if it is not of the `tokenizers` library, which tells where tokens stand.
+        Raises InputError if it is not a fast tokenizer: only these tell where in a text a token
+        begins.
         """
         if not tokenizer.is_fast:
             what = f"the tokenizer of {tokenizer.name_or_path} has no fast version"
@@ -61,7 +62,7 @@ class HfTokenizer:
 
     @cached_property
     def chat(self) -> ChatFrame | None:
-        """What the chat template writes around a message.
+        """The text that the chat template writes before and after a message; None without one.
 
         Raises:
             InputError: the template can't be used for one message and its answer.
@@ -90,9 +91,9 @@ class HfTokenizer:
         return spans
 
     def continued(self, text: str) -> list[int]:
-        """The tokens of a text that other text stands before.
+        """The tokens of a text that follows other text.
 
-        Some tokenizers put a space before a text that has nothing before it.
+        Some tokenizers add a space at the beginning of a text, which does not belong there.
         """
         ids = self.ids(text)
         if not self._adds_space:
@@ -101,7 +102,7 @@ class HfTokenizer:
         return joined[len(line) :] if joined[: len(line)] == line else ids
 
     def unmarked(self, text: str) -> str:
-        """A text in which a space stands in each special token, after its first character."""
+        """The text, with a space put after the first character of each special token in it."""
         if not self._outer.all_special_tokens:
             return text
         return self._special.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
@@ -112,7 +113,7 @@ class HfTokenizer:
         return text
 
     def name(self, token: int) -> str:
-        """How the tokenizer calls a token, such as `</s>`."""
+        """The tokenizer's name of a token, such as `</s>`."""
         return str(self._outer.convert_ids_to_tokens(token))
 
     @cached_property
@@ -144,14 +145,19 @@ class HfTokenizer:
 
 
 def _loaded(backend: Any, description: dict[str, Any]) -> Any:
-    """A tokenizer that neither cuts nor pads, nor counts a space out of its token's place."""
+    """Load a backend tokenizer without truncation, padding and post-processing.
+
+    Post-processing may exclude a leading space from the offsets of its token.
+    """
     bare = {"truncation": None, "padding": None, "post_processor": None}
     return type(backend).from_str(json.dumps(description | bare))
 
 
 def _without_special_texts(description: dict[str, Any]) -> dict[str, Any]:
-    """A unigram model finds special tokens in plain text, as they are in its vocabulary: there
-    they get texts that no data holds.
+    """Replace the texts of special tokens in a Unigram vocabulary by random ones.
+
+    A Unigram model finds special tokens in plain text, because they are in its vocabulary. With
+    texts that no data contains it can't.
     """
     if description["model"]["type"] != "Unigram":
         return description
@@ -165,14 +171,14 @@ def _without_special_texts(description: dict[str, Any]) -> dict[str, Any]:
 
 
 def decoder_texts(encoded: Encoded) -> tuple[str, str]:
-    """Prompt and target for a decoder-only model; joined, they are the same text."""
+    """Return prompt and target for a decoder-only model: a last space moves to the target."""
     if encoded.prompt.endswith(" "):
         return encoded.prompt[:-1], f" {encoded.target}"
     return encoded.prompt, encoded.target
 
 
 def tokenize(encoded: Encoded, tokenizer: TextTokenizer, *, decoder_only: bool) -> TokenPair:
-    """A prompt and its target as the model sees them; the prompt depends on itself alone.
+    """Return the token ids of a prompt and its target; those of the prompt depend on it alone.
 
     Raises:
         InputError: the tokenizer has no end-of-sequence token.

@@ -9,7 +9,7 @@ another draw, and then missing.
 Example::
 
     async for judged in judge_answers(settings, instances, answers, engine):
-        print(judged.instance, [one.label for one in judged.verdicts])
+        print(judged.instance, [verdict.label for verdict in judged.verdicts])
 """
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence

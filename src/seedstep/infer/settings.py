@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from seedstep.encode import ENCODINGS, LAYOUTS, Encoding, make_encoding, named_layout
-from seedstep.encode.named import steps_setting
+from seedstep.encode.settings import steps_setting
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm import Budget, ModelRef, Sampling, default_prompt_style
 from seedstep.llm.settings import AskedModel, AskingSettings, override
@@ -32,9 +32,9 @@ PREDICTION = Sampling(max_tokens=128)
 """Greedy, 128 new tokens at the most (section 4.2; Wang et al., 2022, section 5)."""
 
 
-def _encoding_of(name: str | None, knobs: dict[str, Any]) -> dict[str, Any]:
-    """The named encoding with these knobs turned; without a name, the knobs alone."""
-    return knobs if name is None else asdict(make_encoding(name, knobs))
+def _encoding_of(name: str | None, options: dict[str, Any]) -> dict[str, Any]:
+    """Return all options of the named encoding with these changed; without a name, these alone."""
+    return options if name is None else asdict(make_encoding(name, options))
 
 
 @dataclass(frozen=True, slots=True)

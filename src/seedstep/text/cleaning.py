@@ -1,7 +1,8 @@
-"""Texts that others wrote, made fit to be shown or kept.
+r"""Clean texts that users, models and servers wrote, and read what a reply contains.
 
-One table says which characters are removed. `plain_text` is for data that is kept, `visible` for
-terminals and pages, `one_line` for cells, titles and names.
+One table says which characters are removed. `plain_text` cleans data that is kept, `visible` what
+terminals and pages show, `one_line` cells, titles and names. `answer` separates a reply from the
+model's thoughts, `is_refusal` finds replies that refuse, `loops` those that repeat themselves.
 
 Example::
 
@@ -9,8 +10,8 @@ Example::
     'red�[31m'
     >>> one_line("first\nsecond\u202e")
     'first second '
-    >>> plain_text("one\r\ntwo\x00")
-    'one\ntwo'
+    >>> plain_text("first\r\nsecond\x00")
+    'first\nsecond'
 """
 
 import json

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import msgspec
 
 from seedstep.data import TaskChoice
-from seedstep.encode.named import EncodingChoice, steps_setting
+from seedstep.encode.settings import EncodingChoice, steps_setting
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm.settings import AskedModel
 from seedstep.settings import Count, Place, SettingsRecord, part, setting

@@ -1,8 +1,12 @@
-"""The named encodings, and the check that the parts of an encoding go together.
+"""The named encodings, and the settings with which commands choose and change one.
+
+`ENCODINGS` has all named encodings; `make_encoding` changes some options of one and checks that
+the options go together. Settings of stages include `EncodingChoice`.
 
 Example::
 
-    make_encoding("steps", {"positive": 1})
+    >>> make_encoding("steps", {"positive": 1}).positive
+    1
 """
 
 from collections.abc import Mapping
@@ -55,30 +59,30 @@ ENCODINGS: Mapping[str, Encoding] = MappingProxyType(
 
 
 def make_encoding(name: str, overrides: Mapping[str, Any] | None = None) -> Encoding:
-    """A named encoding with some of its knobs turned; one that is None stays.
+    """Return a named encoding with some options changed; an option that is None keeps its value.
 
     Raises:
-        InputError: there is no such encoding or knob, or a value does not fit.
+        InputError: there is no such encoding or option, or a value does not fit.
     """
     if name not in ENCODINGS:
         raise unknown_name("encoding", name, ENCODINGS)
-    asked = {knob: value for knob, value in (overrides or {}).items() if value is not None}
+    asked = {option: value for option, value in (overrides or {}).items() if value is not None}
     known = [field.name for field in fields(Encoding)]
-    for knob in asked:
-        if knob not in known:
-            raise unknown_name("knob of an encoding", knob, known)
+    for option in asked:
+        if option not in known:
+            raise unknown_name("option of an encoding", option, known)
     try:
         encoding = msgspec.convert({**asdict(ENCODINGS[name]), **asked}, Encoding)
     except msgspec.ValidationError as error:
-        text, _, knob = str(error).rstrip("`").partition(" - at `$.")
-        what = f"encoding {name}, {knob}: {text[:1].lower()}{text[1:]}"
+        text, _, option = str(error).rstrip("`").partition(" - at `$.")
+        what = f"encoding {name}, {option}: {text[:1].lower()}{text[1:]}"
         raise InputError(what, "correct the value") from None
     check_encoding(encoding)
     return encoding
 
 
 def check_encoding(encoding: Encoding) -> None:
-    """Make sure that the parts of an encoding go together.
+    """Check that the options of an encoding go together.
 
     Raises:
         InputError: they don't, or there is no such layout.
@@ -94,7 +98,7 @@ def check_encoding(encoding: Encoding) -> None:
 
 
 def steps_setting() -> Any:
-    """The field of a settings record that says where step-by-step instructions come from."""
+    """Return a field for a settings record that says where step-by-step instructions come from."""
     return setting(
         None,
         "Step-by-step instructions: a run of `seedstep steps`, JSON lines as it exports, or "
@@ -105,7 +109,7 @@ def steps_setting() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class EncodingChoice:
-    """A named encoding, and what differs from it."""
+    """The name of an encoding, and the options that differ from it."""
 
     name: str = setting(
         "tk-instruct",
@@ -121,7 +125,7 @@ class EncodingChoice:
     )
 
     def make(self) -> Encoding:
-        """The encoding.
+        """Return the encoding.
 
         Raises:
             InputError: there is no such encoding, or an option does not fit.
@@ -131,7 +135,7 @@ class EncodingChoice:
 
 @dataclass(frozen=True, slots=True)
 class EncodeSettings(SettingsRecord):
-    """What `seedstep encode` shows: which tasks, and how they are encoded."""
+    """The settings of `seedstep encode`: which tasks are shown, and how they are encoded."""
 
     tasks: TaskChoice = part(
         TaskChoice,
