@@ -48,9 +48,9 @@ from seedstep.data import load_tasks
 from seedstep.encode import HfTokenizer, TaskEncoder, TokenPair, make_encoding, tokenize
 from seedstep.errors import InputError
 from seedstep.llm.checkpoints import load_model, load_tokenizer
-from seedstep.tune.decoder import rows_of, tune_decoder
 from seedstep.tune.plan import StepRows, batches_of
 from seedstep.tune.records import Training
+from seedstep.tune.train import rows_of, tune_decoder
 
 BATCH = 16
 SHARE = 8

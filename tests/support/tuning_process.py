@@ -49,7 +49,7 @@ class Printing:
 
 
 def tune_tiny_decoder(out: Path, settings: dict[str, Any], watch: Printing) -> None:
-    from seedstep.tune.decoder import tune_decoder
+    from seedstep.tune.train import tune_decoder
 
     options: dict[str, Any] = {
         "epochs": 2,

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from seedstep.encode import TokenPair
 from seedstep.encode.losses import pair_losses
 from seedstep.tune import EvaluationLoss, OptimizerStep, Training
-from seedstep.tune.decoder import tune_seq2seq
 from seedstep.tune.plan import StepPairs, length_grouped
+from seedstep.tune.train import tune_seq2seq
 from support.tiny_models import MadeData, made_pairs
 from support.tuning_things import save_t5
 

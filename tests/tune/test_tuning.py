@@ -19,8 +19,8 @@ import transformers
 
 from seedstep.encode import TokenPair
 from seedstep.errors import InputError, MissingExtraError, RunError, RunMismatchError, TuningError
-from seedstep.tune.decoder import tune_decoder
 from seedstep.tune.records import EvaluationLoss, OptimizerStep, TrainedModel, Training
+from seedstep.tune.train import tune_decoder
 from support.tiny_models import MadeData, made_pairs, tiny_model
 
 SUPPORT = Path(__file__).parents[1] / "support"
@@ -346,12 +346,10 @@ def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(MissingExtraError, match=r"LoRA.*seedstep\[tune\]"):
         tune(tmp_path, replace(TRAINING, lora=4))
-    model = tiny_model("Llama")
     monkeypatch.setitem(sys.modules, "transformers", None)
-    for name in ("prepare", "trainer"):
-        monkeypatch.delitem(sys.modules, f"seedstep.tune.{name}", raising=False)
+    monkeypatch.delitem(sys.modules, "seedstep.tune.train")
     with pytest.raises(MissingExtraError, match=r"seedstep\[tune\]"):
-        tune(tmp_path, model=model)
+        importlib.import_module("seedstep.tune.train")
 
 
 def test_the_model_is_left_as_it_came(tmp_path: Path) -> None:

@@ -290,8 +290,8 @@ def _train(
     """Train, and put the model into its place; False where the tuning was stopped before."""
     from transformers import logging
 
-    from seedstep.tune.decoder import tune_decoder, tune_seq2seq
     from seedstep.tune.prepare import save_tuned
+    from seedstep.tune.train import tune_decoder, tune_seq2seq
     from seedstep.tune.trainer import Stopping
 
     logging.disable_progress_bar()

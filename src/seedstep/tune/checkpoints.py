@@ -1,13 +1,13 @@
-"""The checkpoints of a tuning: whole or not there, and only for the tuning that wrote them.
+"""Write and find the checkpoints of a tuning, and the configuration that launches it on GPUs.
 
-A checkpoint is written under a hidden name, and renamed when all of it is there. Only then the one
-before it is removed. It holds a stamp of model, data and settings, so that training is never
-continued with others.
+A checkpoint is written under a hidden name and renamed when it is complete. Only then the earlier
+checkpoint is removed. A checkpoint has a stamp of the model, the data and the settings, so that a
+tuning never continues from a checkpoint of another.
 
 Example::
 
     folder = CheckpointFolder(Path("tuned/checkpoints"), stamp)
-    folder.last()  # where to go on from, or None
+    folder.last()  # the checkpoint to continue from, or None
 """
 
 import hashlib
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 FSDP = "fsdp.yaml"
-"""The file's name in a tuning's directory."""
+"""The name of the file, in a tuning's directory, with which accelerate trains on several GPUs."""
 
 TEMPLATE = """\
 compute_environment: LOCAL_MACHINE
@@ -58,7 +58,7 @@ fsdp_config:
 
 
 def write_fsdp(path: Path, processes: int) -> None:
-    """Write the file, for so many GPUs of one machine.
+    """Write a configuration of accelerate for so many GPUs of one machine.
 
     Raises:
         RunError: it can't be written.
@@ -80,22 +80,22 @@ FREE = {
     "row_tokens",
     "save_every",
 }
-"""Settings with which a tuning may go on changed: what is learned stays the same."""
+"""Settings that may change when a tuning continues: they don't change what the model learns."""
 
 SAMPLE = 16
-"""Values at both ends of each weight that tell one model from another."""
+"""How many values at each end of each weight go into a model's fingerprint."""
 
 
 class CheckpointFolder:
     """The folder in which a tuning keeps its checkpoints, the last one only."""
 
     def __init__(self, path: Path, stamp: Mapping[str, Any]) -> None:
-        """`stamp` names what must be the same for going on."""
+        """`stamp` has the values that must be the same when a tuning continues."""
         self.path = path
         self._stamp = dict(stamp)
 
     def last(self) -> Path | None:
-        """The newest whole checkpoint."""
+        """Return the newest complete checkpoint, or None."""
         there = self.path.iterdir() if self.path.is_dir() else ()
         whole = [
             folder for folder in there if NAME.fullmatch(folder.name) and (folder / STAMP).is_file()
@@ -103,10 +103,10 @@ class CheckpointFolder:
         return max(whole, key=step_of, default=None)
 
     def to_resume(self) -> Path | None:
-        """The newest whole checkpoint, if it is of this tuning.
+        """Return the newest complete checkpoint, or None if there is none.
 
         Raises:
-            RunMismatchError: model, data or settings are others.
+            RunMismatchError: it is of another model, of other data or settings.
             RunError: it can't be read.
         """
         last = self.last()
@@ -126,13 +126,13 @@ class CheckpointFolder:
         return last
 
     def begin(self, *, clear: bool) -> Path:
-        """Where to write the next checkpoint. One process clears away what was cut off there."""
+        """Return the folder for the next checkpoint; with `clear`, remove an incomplete one."""
         if clear:
             shutil.rmtree(self.path / PARTIAL, ignore_errors=True)
         return self.path / PARTIAL
 
     def finish(self, step: int) -> None:
-        """Put what was written into its place, and remove what came before."""
+        """Rename a checkpoint that is complete, and remove the earlier ones."""
         written = self.path / PARTIAL / f"{PREFIX}{step}"
         (written / STAMP).write_text(json.dumps(self._stamp, indent=1), "utf-8")
         place = self.path / written.name
@@ -143,7 +143,7 @@ class CheckpointFolder:
                 shutil.rmtree(entry, ignore_errors=True)
 
     def not_written(self, step: int, error: Exception) -> TuningError:
-        """The error to raise; the space of what was written in part is given back."""
+        """Remove an incomplete checkpoint, and return the error to raise."""
         shutil.rmtree(self.path / PARTIAL, ignore_errors=True)
         last = self.last()
         stays = f"the last good one is {last}" if last else "there is none yet"
@@ -155,7 +155,7 @@ class CheckpointFolder:
 
 
 def unreadable(checkpoint: object, error: Exception) -> RunError:
-    """The error to raise for a checkpoint that is damaged."""
+    """Return the error to raise for a checkpoint that is damaged."""
     return RunError(
         f"{checkpoint}: can't be read ({first_line(error)})",
         "restore it, or remove this folder to start from the beginning",
@@ -163,18 +163,18 @@ def unreadable(checkpoint: object, error: Exception) -> RunError:
 
 
 def step_of(checkpoint: Path) -> int:
-    """The step after which a checkpoint was written."""
+    """Return the step after which a checkpoint was written."""
     return int(checkpoint.name.removeprefix(PREFIX))
 
 
 def make_stamp(training: Training, *, model: str, data: str) -> dict[str, Any]:
-    """What must be the same for going on from a checkpoint."""
+    """Return the values that must be the same when a tuning continues from a checkpoint."""
     settings = {name: value for name, value in asdict(training).items() if name not in FREE}
     return {**settings, "model": model, "training examples": data}
 
 
 def fingerprint_model(model: Any) -> str:
-    """Its class, its size, and a hash over a sample of its weights."""
+    """Return a model's class and size, and a hash over a sample of its weights."""
     digest = hashlib.sha256()
     size = 0
     for name, weight in model.named_parameters():
@@ -187,7 +187,7 @@ def fingerprint_model(model: Any) -> str:
 
 
 def fingerprint_data(pairs: Sequence[TokenPair]) -> str:
-    """The number of examples, and a hash over all of them."""
+    """Return the number of examples, and a hash over all of them."""
     digest = hashlib.sha256()
     for pair in pairs:
         digest.update(repr((pair.task, pair.instance, pair.prompt, pair.target)).encode())
@@ -197,7 +197,7 @@ def fingerprint_data(pairs: Sequence[TokenPair]) -> str:
 def open_checkpoints(
     model: Any, data: TuningData, training: Training, out: Path, *, resume: bool
 ) -> tuple[CheckpointFolder, Path | None]:
-    """The checkpoints below `out`, and the one to go on from.
+    """Return the folder of checkpoints below `out`, and the checkpoint to continue from, if any.
 
     Raises:
         RunMismatchError: it is of another model, of other data or settings.
@@ -213,7 +213,7 @@ def open_checkpoints(
 
 
 def longest_of(data: TuningData) -> int:
-    """The length of the longest example, in tokens.
+    """Return the length of the longest example, in tokens.
 
     Raises:
         InputError: there is nothing to train on, or an example has no prompt or target.

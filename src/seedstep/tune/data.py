@@ -1,7 +1,8 @@
-"""The examples of a tuning as token ids, epoch by epoch.
+"""The examples of a tuning as token ids, and what is counted before the first step.
 
-They are held as one array of numbers, so that the 75,000 long examples of
-SUPER-NATURALINSTRUCTIONS need some hundred megabytes, and not several thousand.
+The examples of an epoch are kept in one array of numbers, so that the 75,000 long examples of
+SUPER-NATURALINSTRUCTIONS take some hundred megabytes instead of several thousand. `survey` counts
+them: the `Preflight` is printed before a tuning, and kept with it.
 
 Example::
 
@@ -35,10 +36,10 @@ __all__ = [
 
 
 class TokenPairs(Sequence[TokenPair]):
-    """Pairs of prompts and targets in little memory, and what was lost to make them."""
+    """A compact sequence of prompt and target pairs that counts which were shortened."""
 
     def __init__(self, names: Sequence[tuple[str, str]]) -> None:
-        """`names` are the (task, instance) of the pairs, which are added in their order."""
+        """`names` are the (task, instance) of all pairs, in the order in which they are added."""
         self._names = names
         self._tokens = array("I")
         self._ends = array("Q", [0])
@@ -54,16 +55,16 @@ class TokenPairs(Sequence[TokenPair]):
 
     @property
     def losses(self) -> dict[str, int]:
-        """How many pairs had to be shortened, by the field of `Dropped` that says so."""
+        """How many pairs were shortened, by field of `Dropped`."""
         return dict(self._lost)
 
     def lengths(self, place: int) -> tuple[int, int]:
-        """Tokens of a pair's prompt and target."""
+        """The numbers of tokens of a pair's prompt and target."""
         start, middle, end = self._ends[2 * place : 2 * place + 3]
         return middle - start, end - middle
 
     def name(self, place: int) -> tuple[str, str]:
-        """Task and instance of a pair."""
+        """The ids of a pair's task and instance."""
         return self._names[place]
 
     def __len__(self) -> int:
@@ -88,12 +89,12 @@ class TokenPairs(Sequence[TokenPair]):
 
 
 class EncodedData:
-    """What a mixture's examples are as token ids (see `TuningData`)."""
+    """Encodes the examples of a mixture as token ids (see `TuningData`)."""
 
     def __init__(
         self, mixture: Mixture, tokenizer: TextTokenizer, *, decoder_only: bool, seed: int
     ) -> None:
-        """Nothing is encoded before it is asked for."""
+        """Examples are encoded when they are first used."""
         self.mixture = mixture
         self._tokenizer = tokenizer
         self._decoder_only = decoder_only
@@ -103,7 +104,7 @@ class EncodedData:
         self._held_out: TokenPairs | None = None
 
     def training(self, epoch: int) -> TokenPairs:
-        """The examples of an epoch; those of the last one asked for are kept."""
+        """The examples of an epoch; those of one epoch are kept in memory."""
         if self._epoch is None or self._epoch[0] != epoch:
             self._epoch = None  # frees it before the next one grows
             self._epoch = epoch, self._encoded(self.mixture.training, epoch)
@@ -132,12 +133,12 @@ class EncodedData:
 
 
 LONGEST = 3
-"""Examples that are named because they are the longest."""
+"""How many of the longest examples a preflight names."""
 
 
 @dataclass(frozen=True, slots=True)
 class EffectiveBatch:
-    """The examples of an optimiser step: per process and pass, passes, processes."""
+    """How the examples of an optimiser step are divided among processes and passes."""
 
     per_device: int
     accumulate: int
@@ -145,17 +146,18 @@ class EffectiveBatch:
 
     @property
     def examples(self) -> int:
-        """All examples of a step."""
+        """The number of examples of a step."""
         return self.per_device * self.accumulate * self.processes
 
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """Counts of an epoch's examples (the first one's), and what the tuning does with them.
+    """Counts of the examples of the first epoch, and the size of the tuning.
 
-    `lost` says how many examples had to be shortened, by the field of `Dropped`, `without_steps`
-    how many tasks lack the step-by-step instruction that their encoding asks for. `longest` are
-    (task, instance, tokens), `sources` (source, tasks, examples); `steps` are all of the tuning.
+    `lost` counts the examples that were shortened, by field of `Dropped`. `without_steps` counts
+    the tasks that lack the step-by-step instruction that their encoding asks for. `longest` has
+    tuples (task, instance, tokens), `sources` tuples (source, tasks, examples). `steps` is the
+    number of optimiser steps of the whole tuning.
     """
 
     tasks: int
@@ -175,7 +177,7 @@ class Preflight:
 
 
 def survey(data: EncodedData, training: Training, processes: int) -> Preflight:
-    """Count what there is.
+    """Count the examples of the first epoch.
 
     Raises:
         InputError: the batch can't be divided among processes and passes.
@@ -204,12 +206,12 @@ def survey(data: EncodedData, training: Training, processes: int) -> Preflight:
 
 
 def rank_and_processes() -> tuple[int, int]:
-    """Which process this is, from 0, of how many that tune together."""
+    """Return the number of this process, from 0, and how many processes tune together."""
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def require_context(data: EncodedData, tokens: int | None) -> None:
-    """Make sure that every example fits into the model's context, if that has a limit.
+    """Check that every example fits into the model's context, if that has a limit.
 
     Raises:
         InputError: the longest example is longer.
@@ -236,7 +238,7 @@ def _effective(training: Training, processes: int) -> EffectiveBatch:
 
 
 def _without_steps(uses: Iterable[Use]) -> int:
-    """Tasks without the steps that their encoding asks for."""
+    """Count the tasks without the steps that their encoding asks for."""
     return len(
         {
             use.task.id

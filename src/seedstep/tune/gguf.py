@@ -1,10 +1,10 @@
-"""A tuned checkpoint as a GGUF file, which the embedded engine serves, and every llama.cpp.
+"""Write a tuned checkpoint as a GGUF file, which the embedded engine and llama.cpp can serve.
 
-Models of the Llama architecture (SmolLM, Llama 3) with byte-level BPE. The file has the same
-tokens and the same weights, but for their rounding to 16 or 8 bits. On SmolLM2-135M the default,
-16 bits, answers as transformers does; with 8 bits the file is half as long (138 MiB), writes a
-quarter more tokens a second on two cores, and answers part from the checkpoint's after some dozen
-tokens.
+Models of the Llama architecture (SmolLM, Llama 3) with byte-level BPE are supported. The file has
+the same tokens, and the same weights rounded to 16 or 8 bits. On SmolLM2-135M the answers with the
+default of 16 bits are those of transformers. With 8 bits the file is half as large (138 MiB) and
+writes a quarter more tokens a second on two cores, but answers differ from the checkpoint's after
+some dozen tokens.
 
 Example::
 
@@ -34,16 +34,17 @@ __all__ = [
 ]
 
 NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5
-"""llama.cpp's kinds of tokens."""
+"""llama.cpp's numbers for the types of tokens."""
 
 _SPECIAL = ("bos", "eos", "unk", "pad")
 
 
 @dataclass(frozen=True, slots=True)
 class GgufVocabulary:
-    """`tokens` and `kinds` by id, padded to the size of the embeddings.
+    """The vocabulary of a GGUF file.
 
-    `special` are ids by transformers' names ("bos", "eos", "unk", "pad"), where there are any.
+    `tokens` and `kinds` are in the order of ids, padded to the size of the embeddings. `special`
+    has the ids of special tokens by transformers' names ("bos", "eos", "unk", "pad").
     """
 
     tokens: tuple[str, ...]
@@ -57,7 +58,7 @@ class GgufVocabulary:
 
 
 def read_vocabulary(checkpoint: Path, size: int) -> GgufVocabulary:
-    """The vocabulary of a checkpoint whose embeddings have `size` rows.
+    """Read the vocabulary of a checkpoint whose embeddings have `size` rows.
 
     Raises:
         ModelError: there is no `tokenizer.json`, or it is of a kind that is not supported: only
@@ -112,7 +113,7 @@ def add_vocabulary(writer: Any, vocabulary: GgufVocabulary) -> None:
 def _tokens(
     content: Mapping[str, Any], size: int, path: Path
 ) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Texts and kinds of all tokens. Rows of the embeddings without a token are unused."""
+    """Return texts and types of all tokens; rows of the embeddings without a token are unused."""
     known = {number: (text, NORMAL) for text, number in content["model"]["vocab"].items()}
     for added in content["added_tokens"]:
         kind = CONTROL if added["special"] else USER_DEFINED
@@ -127,7 +128,7 @@ def _tokens(
 
 
 def _takes_more(added: Mapping[str, Any]) -> bool:
-    """True for an added token that takes spaces with it, or stands for whole words only."""
+    """Return whether an added token includes spaces around it, or matches whole words only."""
     return any(added.get(name) for name in ("lstrip", "rstrip", "single_word"))
 
 
@@ -145,21 +146,22 @@ def _unsupported(path: Path, kind: str) -> ModelError:
 
 
 Weights = Literal["f32", "f16", "q8_0"]
-"""How matrices are stored. Vectors (norms, biases) always are 32-bit floats."""
+"""How matrices are stored. Vectors (norms, biases) are always 32-bit floats."""
 
 ARCHITECTURE = "LlamaForCausalLM"
+"""The one architecture that can be written, by its name in transformers."""
 
 _KEPT = ("size_label", "license", "license.name", "license.link", "languages", "tags")
-"""What a model inherits from the one it was made from."""
+"""The fields that are copied from the base model."""
 
 _NAMED = ("name", "author", "version", "organization", "url", "repo_url")
-"""What is told of the model that it was made from."""
+"""The fields of the base model that are copied to describe it as the base model."""
 
 
 def write_gguf(
     checkpoint: Path, out: Path, *, weights: Weights = "f16", source: Path | None = None
 ) -> None:
-    """Write a checkpoint as a GGUF file, whole or not at all.
+    """Write a checkpoint as a GGUF file, atomically.
 
     `source` is the GGUF file that the checkpoint was tuned from, if any: its licence, languages
     and tags are kept, and it is named as the base model.
@@ -184,7 +186,7 @@ def write_gguf(
 def _write_weights(
     gguf: Any, writer: Any, tensors: Sequence["_Tensor"], factors: Any | None
 ) -> None:
-    """Write all tensors, with one of them in memory at a time."""
+    """Write all tensors, with one at a time in memory."""
     number = np.dtype(np.float32)
     if factors is not None:
         writer.add_tensor_info("rope_freqs.weight", factors.shape, number, factors.nbytes)
@@ -202,9 +204,10 @@ def _write_weights(
 
 @dataclass(frozen=True, slots=True)
 class _Tensor:
-    """One tensor: where it is, and what becomes of it.
+    """A tensor: where it is read, and how it is written.
 
-    `heads` is over how many heads rotary positions are laid out anew, 0 for none.
+    `heads` is the number of heads whose rows are reordered for llama.cpp's rotary positions, 0 if
+    no rows are reordered.
     """
 
     file: Path
@@ -217,7 +220,7 @@ class _Tensor:
 
 
 def _config(checkpoint: Path) -> Any:
-    """The checkpoint's configuration, of a kind that can be written."""
+    """Return the configuration of a checkpoint, checked to be of a kind that can be written."""
     import transformers
 
     try:
@@ -257,7 +260,7 @@ def _tensors(gguf: Any, checkpoint: Path, config: Any, weights: Weights) -> Iter
 
 
 def _found(checkpoint: Path) -> dict[str, tuple[Path, tuple[int, ...]]]:
-    """The file and the shape of all weights by name."""
+    """Return the file and the shape of each weight by name."""
     import safetensors
 
     files = sorted(checkpoint.glob("*.safetensors"))
@@ -275,7 +278,7 @@ def _found(checkpoint: Path) -> dict[str, tuple[Path, tuple[int, ...]]]:
 
 
 def _kind(gguf: Any, shape: tuple[int, ...], weights: Weights) -> Any:
-    """How a tensor is stored. Rows that can't be divided into blocks of 8 bits take 16."""
+    """Return how a tensor is stored: in 16 bits if its rows can't be divided into 8-bit blocks."""
     kinds = gguf.GGMLQuantizationType
     if len(shape) == 1 or weights == "f32":
         return kinds.F32
@@ -301,13 +304,16 @@ def _values(gguf: Any, tensor: _Tensor) -> Any:
 
 
 def _interleaved(values: Any, heads: int) -> Any:
-    """Rows in the order that llama.cpp rotates: neighbours, not the halves of a head, are pairs."""
+    """Reorder the rows of each head for llama.cpp, which rotates neighbouring rows as pairs.
+
+    transformers pairs a row of the first half of a head with a row of its second half.
+    """
     rows, *rest = values.shape
     return values.reshape(heads, 2, rows // heads // 2, *rest).swapaxes(1, 2).reshape(rows, *rest)
 
 
 def _rotary_factors(config: Any) -> Any | None:
-    """By what Llama 3.1 and later divide each frequency of their rotary positions."""
+    """Return the factors by which Llama 3.1 and later divide the frequencies of positions."""
     if config.rope_parameters["rope_type"] == "default":
         return None
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS

@@ -1,7 +1,7 @@
-"""Which instances are trained on, how often in an epoch, and which tasks are held out.
+"""Draw the instances that a tuning uses in each epoch, and the tasks that it holds out.
 
-Every choice follows from the seed and the names of tasks and instances, so that it is the same in
-every process, on every machine, and when a tuning goes on.
+Every choice follows from the seed and the ids of tasks and instances. It is therefore the same in
+every process, on every machine, and when a tuning is continued.
 
 Example::
 
@@ -33,7 +33,7 @@ class SourcePart:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """An instance in an epoch. One that is used again has another id."""
+    """A use of an instance in an epoch. A second use of the same instance has another id."""
 
     task: Task
     instance: Instance
@@ -42,10 +42,10 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """What is trained on in each epoch, and what is held out.
+    """The examples that are trained on in each epoch, and those that are held out.
 
-    `counts` are (source, tasks, examples in an epoch), `duplicates` what Self-Instruct's rule left
-    out (same instruction, input and output).
+    `counts` has tuples (source, tasks, examples in an epoch). `duplicates` counts the examples that
+    Self-Instruct's rule left out: those with the same instruction, input and output.
     """
 
     training: tuple[Use, ...]
@@ -55,11 +55,12 @@ class Mixture:
 
 
 def usable(part: SourcePart, *, skip_bad: bool) -> tuple[SourcePart, list[str]]:
-    """The part without tasks that have no instances, and instances that have no target; and what
-    these are.
+    """Remove tasks without instances and instances without targets; return the rest, and messages.
+
+    The messages name what was removed.
 
     Raises:
-        InputError: there are any, and they are not to be skipped; or nothing is left.
+        InputError: there are some and `skip_bad` is False, or nothing is left.
     """
     faults = list(_faults(part))
     if faults and not skip_bad:
@@ -86,10 +87,13 @@ def mix(
     held_out_instances: int | None = None,
     limit_tasks: int | None = None,
 ) -> Mixture:
-    """Draw what is used. `held_out` is a number of tasks of `parts`, kept out before all else.
+    """Draw the examples of an epoch.
+
+    First, `held_out` tasks of `parts` are drawn, which are not trained on; the tasks of
+    `held_out_parts` are added to them.
 
     Raises:
-        InputError: a source has fewer examples than asked for, or nothing is left.
+        InputError: a source has fewer examples than its count, or nothing is left.
     """
     named = _apart([*parts, *held_out_parts])
     parts, others = named[: len(parts)], named[len(parts) :]
@@ -121,7 +125,7 @@ def mix(
 
 
 def _choices(part: SourcePart, kept: frozenset[str], limit: int | None, seed: int) -> list[Choice]:
-    """The instances of a part, without the tasks that are held out."""
+    """Return the instances of a part, without the tasks that are held out."""
     tasks = [task for task in part.tasks if task.id not in kept]
     chosen = _drawn((task.id for task in tasks), limit, seed)
     return [(task, instance) for task in tasks if task.id in chosen for instance in task.instances]
@@ -142,7 +146,7 @@ def _has_targets(instance: Instance) -> bool:
 
 
 def _apart(parts: Sequence[SourcePart]) -> list[SourcePart]:
-    """The parts with ids of tasks that no other part has."""
+    """Return the parts with task ids changed so that no two parts share one."""
     seen: set[str] = set()
     apart = []
     for number, part in enumerate(parts, start=1):
@@ -156,7 +160,7 @@ def _apart(parts: Sequence[SourcePart]) -> list[SourcePart]:
 
 
 def _drawn(names: Iterable[str], number: int | None, seed: int) -> frozenset[str]:
-    """So many of the names, drawn by the seed; all for None."""
+    """Draw so many of the names by the seed; return all for None."""
     by_chance = sorted(set(names), key=lambda name: _rank(seed, name))
     return frozenset(by_chance[:number])
 
@@ -174,7 +178,7 @@ def _distinct(choices: Iterable[Choice], seen: set[tuple[object, ...]]) -> Itera
 
 
 def _amount(source: TuneSource, choices: Sequence[Choice], seed: int) -> list[Choice]:
-    """As many of the examples as the source asks for, each as often as it is used."""
+    """Return as many examples as the source asks for; one that is used twice is there twice."""
     if source.count is not None:
         if source.count > len(choices):
             what = f"{source}: there are only {len(choices):,} examples"
@@ -188,7 +192,7 @@ def _amount(source: TuneSource, choices: Sequence[Choice], seed: int) -> list[Ch
 
 
 def _some(choices: Sequence[Choice], count: int, seed: int) -> list[Choice]:
-    """So many examples, drawn by the seed, in their order."""
+    """Draw so many examples by the seed, and return them in their order."""
     by_chance = sorted(
         range(len(choices)),
         key=lambda place: _rank(seed, choices[place][0].id, choices[place][1].id),
@@ -197,7 +201,7 @@ def _some(choices: Sequence[Choice], count: int, seed: int) -> list[Choice]:
 
 
 def _again(choice: Choice, number: int) -> Choice:
-    """An example for its n-th use in an epoch."""
+    """Return an example for its n-th use in an epoch, with an id of its own."""
     task, instance = choice
     return choice if number == 1 else (task, replace(instance, id=f"{instance.id}#{number}"))
 

@@ -1,4 +1,4 @@
-"""The addresses of the OpenAI API that fine-tuning needs: files, jobs and their events.
+"""A client for the fine-tuning part of the OpenAI API: files, jobs and their events.
 
 Example::
 
@@ -35,13 +35,13 @@ __all__ = ["ApiError", "Event", "FineTuningApi", "Job", "open_api"]
 
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 600.0
-"""Between two pieces of an answer. There is no limit to a whole upload."""
+"""The longest pause between two parts of an answer. A whole upload has no time limit."""
 
 ATTEMPTS = 8
-"""How often is asked what may be asked again."""
+"""How often a request that only reads is sent."""
 
 LONGEST = 2000
-"""Characters of a server's text that are shown at the most."""
+"""The most characters of a server's text that are shown."""
 
 _ID = re.compile(r"[A-Za-z0-9][\w.:-]{0,199}", re.ASCII)
 
@@ -49,7 +49,7 @@ T = TypeVar("T")
 
 
 class ApiError(ModelError):
-    """The server refuses a request, in its own words."""
+    """A server refused a request; the message is the server's."""
 
     def __init__(self, what: str, remedy: str, error: ServerError) -> None:
         super().__init__(what, remedy)
@@ -63,7 +63,7 @@ class _JobError:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A fine-tuning job, as the server tells of it."""
+    """A fine-tuning job, as the server describes it."""
 
     id: str
     status: str = "unknown"
@@ -77,7 +77,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened to a job."""
+    """An event of a job, with the server's message."""
 
     id: str
     message: str
@@ -97,15 +97,17 @@ class _List:
 
 @dataclass(frozen=True, slots=True)
 class FineTuningApi:
-    """Speaks to one endpoint. What only reads is asked again after a fault, what makes something
-    is not: whoever asks looks first for what an earlier attempt may have made.
+    """A client of one endpoint.
+
+    After a fault a request that only reads is sent again. A request that creates something is not:
+    the caller first looks for what an earlier attempt may have created.
     """
 
     session: aiohttp.ClientSession
     endpoint: Endpoint
 
     async def upload(self, path: Path, name: str) -> str:
-        """Send a training file under a name; its id.
+        """Upload a training file under a name, and return its id.
 
         Raises:
             ModelError: the server can't be reached, or does not take it.
@@ -117,7 +119,7 @@ class FineTuningApi:
             return _checked_id((await self._make("files", form, _File)).id)
 
     async def uploaded(self, name: str, size: int) -> str | None:
-        """The id of a file that was sent under this name, if there is one of this size."""
+        """Return the id of an uploaded file of this name and size, or None."""
         files = await self._listed("files?purpose=fine-tune&limit=100", _File)
         found = (file.id for file in files if file.filename == name and file.bytes == size)
         return next(map(_checked_id, found), None)
@@ -134,12 +136,12 @@ class FineTuningApi:
         return job
 
     async def created(self, file_id: str) -> Job | None:
-        """A job that was started with this training file, if there is one."""
+        """Return a job that was started with this training file, or None."""
         jobs = await self._listed("fine_tuning/jobs?limit=100", Job)
         return next((job for job in jobs if job.training_file == file_id), None)
 
     async def job(self, job_id: str) -> Job:
-        """How a job gets on.
+        """Return the present state of a job.
 
         Raises:
             ModelError: the server can't be reached, or has no such job.
@@ -147,13 +149,13 @@ class FineTuningApi:
         return self._read(await self._get(f"fine_tuning/jobs/{_checked_id(job_id)}"), Job)
 
     async def events(self, job_id: str) -> list[Event]:
-        """The last events of a job, the oldest first; none where the server tells none."""
+        """Return the last events of a job, the oldest first; none if the server has no list."""
         path = f"fine_tuning/jobs/{_checked_id(job_id)}/events?limit=100"
         events = await self._listed(path, Event)
         return [Event(event.id, self.shown(event.message)) for event in reversed(events)]
 
     def shown(self, text: str) -> str:
-        """A text of the server's without the key, on one line and not too long."""
+        """Return a text of the server on one line, without the key, and not too long."""
         return " ".join(storable(without_key(text, self.endpoint.key)).split())[:LONGEST]
 
     async def _listed(self, path: str, record: type[T]) -> list[T]:
@@ -217,7 +219,7 @@ class FineTuningApi:
 
 @asynccontextmanager
 async def open_api(endpoint: Endpoint) -> AsyncIterator[FineTuningApi]:
-    """The API of an endpoint that `open_model` gave, as long as the context lasts."""
+    """Open a client for an endpoint of `open_model`."""
     timeout = aiohttp.ClientTimeout(
         total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS
     )
@@ -227,7 +229,7 @@ async def open_api(endpoint: Endpoint) -> AsyncIterator[FineTuningApi]:
 
 
 def _checked_id(text: str) -> str:
-    """An id that may stand in an address."""
+    """Return the id if it may be part of an address, else raise ModelError."""
     if not _ID.fullmatch(text):
         raise ModelError("the server gave an id that is none", "check the --base-url")
     return text

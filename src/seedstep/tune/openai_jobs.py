@@ -1,9 +1,9 @@
-"""Fine-tuning at a server that has OpenAI's API: file, job, and waiting for its end.
+"""Fine-tune a model at a server with OpenAI's API: upload the data, start a job, wait for its end.
 
-The API has no prompt-loss weight, which the first paper set to 0 (section 4.1): its jobs learn the
-assistant's turns only, which is the same. Servers that do have it get it where it is asked for.
+OpenAI's API has no prompt-loss weight, which the first paper set to 0 (section 4.1); its jobs learn
+the assistant's turns only, which is the same. It is sent to other servers if it is set.
 
-What was sent is kept in `job.json`, so that a second call goes on waiting for the same job.
+What was sent is kept in `job.json`, so that a second call waits for the same job.
 
 Example::
 
@@ -37,26 +37,27 @@ __all__ = [
 ]
 
 MIN_EXAMPLES = 10
-"""Fewer the API does not take."""
+"""The fewest examples that the API accepts."""
 
 MAX_FILE_BYTES = 512 << 20
-"""A file's size at the most."""
+"""The largest training file that the API accepts."""
 
 TRAINING_TOKENS = (("gpt-3.5", 16_385), ("gpt-4o", 65_536), ("gpt-4.1", 65_536))
-"""Tokens of an example at the most, by the start of a model's name. Longer ones are cut at their
-end, where the target is.
+"""The most tokens of an example, by the start of a model's name.
+
+The server cuts longer examples at their end, where the target is.
 """
 
 CHARACTERS_A_TOKEN = 4
-"""About, in English. The API's own tokenizer is not asked."""
+"""An estimate for English texts; the API's own tokenizer is not used."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatSize:
-    """What a training file is. `digest` is a hash of its content.
+    """The size of a training file, and a hash of its content, `digest`.
 
-    `too_long` counts the examples that are probably longer than `max_tokens`, the model's limit,
-    None where it is not known.
+    `too_long` counts the examples that are probably longer than `max_tokens`, the model's limit.
+    `max_tokens` is None if the limit is not known.
     """
 
     examples: int
@@ -67,10 +68,10 @@ class ChatSize:
 
 
 def chat_lines(examples: Iterable[Encoded]) -> Iterator[bytes]:
-    """One conversation a line: the prompt is the user's, the target the assistant's.
+    """Yield a line of JSON for each example: a user's message and the assistant's answer.
 
     Raises:
-        InputError: a prompt or a target is empty, or holds what UTF-8 can't.
+        InputError: a prompt or a target is empty, or has characters that UTF-8 can't represent.
     """
     for example in examples:
         for part, text in (("prompt", example.prompt), ("target", example.target)):
@@ -87,7 +88,7 @@ def chat_lines(examples: Iterable[Encoded]) -> Iterator[bytes]:
 
 
 def check_chat(examples: Iterable[Encoded], model: str) -> ChatSize:
-    """The size of a training file for a model, before it is written.
+    """Check the examples for a model, and return the size that a training file of them has.
 
     Raises:
         InputError: there are too few examples, one can't be used, or the file is too large.
@@ -124,17 +125,17 @@ JOB_FILE = "job.json"
 TRAINING_FILE = "training.jsonl"
 
 POLL_SECONDS = 10.0
-"""Between two looks at a job."""
+"""The pause between two requests for the state of a job."""
 
 _ENDED = ("succeeded", "failed", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)
 class JobSettings:
-    """Hyperparameters; what is None the server chooses.
+    """The hyperparameters of a job. The server chooses those that are None.
 
-    `learning_rate_multiplier` scales the server's own learning rate. `prompt_loss_weight` is not
-    known to OpenAI's API, which learns targets only: leave it out there.
+    `learning_rate_multiplier` scales the server's own learning rate. OpenAI's API does not know
+    `prompt_loss_weight`, as it learns targets only: leave it out there.
     """
 
     epochs: int | None = None
@@ -144,7 +145,7 @@ class JobSettings:
     seed: int | None = None
 
     def named(self) -> dict[str, int | float]:
-        """The hyperparameters that are set, under the API's names."""
+        """Return the hyperparameters that are set, by the API's names."""
         values = {
             "n_epochs": self.epochs,
             "batch_size": self.batch,
@@ -156,7 +157,7 @@ class JobSettings:
 
 @dataclass(frozen=True, slots=True)
 class FineTuned:
-    """A job that succeeded: `model` is the name to ask for."""
+    """A job that succeeded. `model` is the name by which the server knows the tuned model."""
 
     model: str
     job_id: str
@@ -164,21 +165,24 @@ class FineTuned:
 
 
 class JobWatch(Protocol):
-    """Is told how a job gets on. All texts are a server's, and not to be trusted."""
+    """An object with methods that are called as a job proceeds.
+
+    All texts are a server's: don't trust them.
+    """
 
     def moved(self, job_id: str, status: str) -> None:
-        """The job has another status."""
+        """Called when the job has another status."""
 
     def happened(self, message: str) -> None:
-        """The server tells of an event."""
+        """Called with the message of an event."""
 
     def warned(self, message: str) -> None:
-        """Something may not be as it was meant."""
+        """Called when the job may differ from what was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """What was sent so far, as `job.json` keeps it."""
+    """What was sent so far, as `job.json` records it."""
 
     url: str
     model: str
@@ -195,7 +199,7 @@ async def fine_tune(
     out: Path,
     watch: JobWatch,
 ) -> FineTuned:
-    """Tune `endpoint.model` on examples at its server, or go on waiting for the job in `out`.
+    """Tune `endpoint.model` on examples at its server, or wait for the job recorded in `out`.
 
     Raises:
         InputError: the examples are too few, too large together, or one can't be used.
@@ -222,8 +226,8 @@ async def fine_tune(
         return await _wait(api, str(state.job_id), watch)
 
 
-# What is about to be sent is written down first. Who finds it written down, but not that it
-# arrived, looks for it at the server before sending it again.
+# Each request is recorded before it is sent. A call that finds a record without an answer looks for
+# the file or the job at the server before it sends the request again.
 
 
 async def _upload(
@@ -249,7 +253,7 @@ async def _begin(
 
 
 async def _create(api: FineTuningApi, state: _Sent) -> Job:
-    """Start the job; servers that don't know `method` get the older form."""
+    """Start the job, in the API's older form if the server doesn't know `method`."""
     body: dict[str, Any] = {"model": state.model, "training_file": state.file_id}
     if state.settings.seed is not None:
         body["seed"] = state.settings.seed
@@ -267,7 +271,7 @@ async def _create(api: FineTuningApi, state: _Sent) -> Job:
 
 
 async def _wait(api: FineTuningApi, job_id: str, watch: JobWatch) -> FineTuned:
-    """Look at a job until it ends."""
+    """Ask for the state of a job until it ends."""
     status = ""
     seen: set[str] = set()
     while True:
@@ -301,7 +305,7 @@ def _warn_of_length(size: ChatSize, watch: JobWatch) -> None:
 
 
 def _warn_of_changes(job: Job, settings: JobSettings, watch: JobWatch) -> None:
-    """Tell what the server does not say it took."""
+    """Warn of hyperparameters that the server's answer does not confirm."""
     echoed = _echoed(job)
     for name, value in settings.named().items():
         if echoed.get(name) != value:
@@ -309,7 +313,7 @@ def _warn_of_changes(job: Job, settings: JobSettings, watch: JobWatch) -> None:
 
 
 def _echoed(job: Job) -> Mapping[str, Any]:
-    """The hyperparameters in a server's answer, in the new place or in the older."""
+    """Return the hyperparameters in a server's answer, in the API's new form or its older one."""
     method = job.method if isinstance(job.method, dict) else {}
     supervised = method.get("supervised")
     inner = supervised.get("hyperparameters") if isinstance(supervised, dict) else None

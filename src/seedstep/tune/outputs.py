@@ -1,4 +1,7 @@
-"""What a tuning writes beside the model: its card, and a GGUF file.
+"""Write what belongs to a tuned model: its model card, and a GGUF file of it.
+
+The card is Markdown with a YAML header for the hub. It names the data, the encoding, the
+hyperparameters, the losses and the versions of packages; names are written as plain text.
 
 Example::
 
@@ -38,7 +41,7 @@ __all__ = [
 ]
 
 LONGEST = 300
-"""Characters of a name that are written at the most."""
+"""The most characters of a name that a card shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +56,14 @@ class CardSource:
 
 @dataclass(frozen=True, slots=True)
 class CardFacts:
-    """What a card tells.
+    """The facts that a model card states.
 
-    Of `base_model` the public name is told. `encodings` are those that the sources name.
-    `effective_batch` is the number of examples of an optimiser step over `processes`. Losses are
-    means over target tokens, None where they were not measured. `license` is that of the tuned
-    model, None where only its maker can tell. `versions` are packages' versions by name.
-    `directory` is where the model lies, as seen from the card. `encoder_decoder` models are loaded
-    in another way.
+    The card shows the public name of `base_model`. `encodings` has the encodings of all sources by
+    name. `effective_batch` is the number of examples of an optimiser step over all `processes`.
+    Losses are means over target tokens, None if they were not measured. `license` is the licence of
+    the tuned model, None if only its maker can tell. `versions` are versions of packages by name.
+    `directory` is the path of the model relative to the card. `encoder_decoder` says which class of
+    transformers loads the model.
     """
 
     name: str
@@ -83,7 +86,7 @@ class CardFacts:
 
 
 def write_card(path: Path, facts: CardFacts) -> None:
-    """Write a model card, whole or not at all.
+    """Write a model card atomically.
 
     Raises:
         RunError: it can't be written.
@@ -92,7 +95,7 @@ def write_card(path: Path, facts: CardFacts) -> None:
 
 
 def render_card(facts: CardFacts) -> str:
-    """The text of a model card: YAML for the hub, then Markdown for people."""
+    """Return the text of a model card: YAML for the hub, then Markdown for people."""
     sections = (
         _title(facts),
         _data(facts),
@@ -223,24 +226,24 @@ def _count(number: int, noun: str) -> str:
 
 
 def _line(text: str) -> str:
-    """A name of others on one line, cut where it is too long."""
+    """Return a name that users or others chose on one line, cut if it is too long."""
     text = one_line(text)
     return text if len(text) <= LONGEST else text[:LONGEST] + "…"
 
 
 def _text(text: str) -> str:
-    """A name of others that Markdown shows as it is."""
+    """Return a name that users or others chose, escaped so that Markdown shows it unchanged."""
     return escaped(_line(text), all_markup=True)
 
 
 CARD = "README.md"
 GGUF = "model.gguf"
 PACKAGES = ("seedstep", "torch", "transformers", "accelerate", "peft")
-"""The packages whose versions the card tells."""
+"""The packages whose versions the card shows."""
 
 
 def require_gguf(config: Any) -> None:
-    """Make sure that a model can become a GGUF file, before it is tuned.
+    """Check, before a model is tuned, that it can be written as a GGUF file.
 
     Raises:
         ModelError: it is of another architecture.
@@ -252,11 +255,11 @@ def require_gguf(config: Any) -> None:
 
 
 def write_tuning_gguf(out: Path, settings: TuneSettings, *, model: Path) -> None:
-    """Write the tuned `model` as a GGUF file too, if that is asked for and not there yet.
+    """Write the tuned `model` as a GGUF file, if the settings ask for it and it isn't there yet.
 
     Raises:
         ModelError: the model can't be written as a GGUF file.
-        MissingExtraError: what writes GGUF files is not installed.
+        MissingExtraError: the package that writes GGUF files is not installed.
     """
     if settings.gguf and not (out / GGUF).exists():
         write_gguf(model, out / GGUF, source=gguf_of(settings.model.ref))
@@ -284,7 +287,10 @@ def write_tuning_card(
         base_model=settings.model.ref,
         sources=tuple(
             CardSource(
-                _without_way(source), tasks, examples, source.encoding or settings.encoding.name
+                _without_folders(source),
+                tasks,
+                examples,
+                source.encoding or settings.encoding.name,
             )
             for source, (_, tasks, examples) in zip(settings.data, preflight.sources, strict=True)
         ),
@@ -305,8 +311,8 @@ def write_tuning_card(
     write_card(out / CARD, facts)
 
 
-def _without_way(source: TuneSource) -> str:
-    """The source without the directories that lead to it, which are the user's own matter."""
+def _without_folders(source: TuneSource) -> str:
+    """Return the source without its parent directories, which may hold private names."""
     return str(replace(source, path=Path(source.path).name or source.path))
 
 

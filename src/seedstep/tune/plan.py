@@ -1,7 +1,7 @@
-"""Which examples an optimiser step sees, and how they are divided among processes and passes.
+"""Plan which examples each optimiser step uses, and divide them among processes and passes.
 
-All of it follows from hash(seed, epoch, task, instance), so that every process and every resumed
-run comes to the same plan without asking a global generator.
+The plan follows from hash(seed, epoch, task, instance) alone. Every process and every resumed run
+therefore makes the same plan, without a global random generator.
 
 Example::
 
@@ -36,10 +36,10 @@ __all__ = [
 def batches_of(
     pairs: Sequence[TokenPair], *, seed: int, epoch: int, batch: int, share: int
 ) -> list[list[int]]:
-    """The places of the examples of each step; all but the last step have `batch` of them.
+    """Return the places of the examples of each step; all but the last step have `batch` examples.
 
-    `share` instances of a task stay together, but no more than half a batch, so that a step sees
-    several tasks. What a batch can't take opens the next one.
+    `share` instances of a task stay together, but no more than half a batch, so that a step uses
+    several tasks. Instances that don't fit into a batch begin the next one.
     """
     share = min(share, max(1, batch // 2))
     tasks: dict[str, list[tuple[bytes, int]]] = {}
@@ -81,19 +81,19 @@ def _tokens(group: PackedGroup) -> int:
 
 
 Pass = tuple[PackedRow, ...]
-"""Rows that go through the model together."""
+"""The rows of one forward and backward pass."""
 
 _NOTHING = np.zeros(1, dtype=np.int64)
 EMPTY: Pass = (PackedRow(_NOTHING, _NOTHING, np.full(1, IGNORED), _NOTHING, _NOTHING),)
-"""A pass in which nothing is learned, for a process that has to wait for others."""
+"""A pass without labels, for a process that has fewer passes than others in a step."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedRows:
-    """How examples become rows.
+    """How examples are put into rows.
 
-    With `share` 1 a row is one example, and rows of a pass are filled up to the longest. Else
-    groups of a task are put into one row as long as that has no more than `joined_tokens`.
+    With `share` 1 a row is one example, and the rows of a pass are padded to the longest. Otherwise
+    several groups are put into one row, as long as it has at most `joined_tokens`.
     """
 
     share: int
@@ -103,10 +103,10 @@ class PlannedRows:
 
 @dataclass(frozen=True, slots=True)
 class StepWork:
-    """A step: the passes of each process, and what there is in it over all processes.
+    """An optimiser step: the passes of each process, and counts over all processes.
 
-    `tokens` are those of the examples, `row_tokens` those that the model computes, `longest` those
-    of the longest example.
+    `targets` counts target tokens, `tokens` all tokens of the examples, `row_tokens` the tokens
+    that the model computes. `longest` is the length of the longest example.
     """
 
     passes: tuple[tuple[Any, ...], ...]
@@ -122,23 +122,23 @@ class StepPlan(Protocol):
 
     @property
     def per_epoch(self) -> int:
-        """How many an epoch has."""
+        """The number of steps of an epoch."""
 
     @property
     def number(self) -> int:
-        """All of them."""
+        """The number of steps of the tuning."""
 
     def step(self, number: int) -> StepWork:
         """The work of the step with this number, from 0."""
 
 
 class StepRows:
-    """The steps of a tuning, of which there are as many in each epoch."""
+    """The steps of a decoder-only tuning, on packed rows. All epochs have the same number."""
 
     def __init__(
         self, data: TuningData, training: Training, rows: PlannedRows, processes: int
     ) -> None:
-        """Nothing is planned before it is asked for."""
+        """An epoch is planned when its first step is."""
         self._data = data
         self._training = training
         self._rows = rows
@@ -166,7 +166,7 @@ class StepRows:
         return self.work([pairs[number] for number in batches[place]])
 
     def work(self, pairs: Sequence[TokenPair]) -> StepWork:
-        """Examples as passes, as many in every process."""
+        """Divide examples into passes, the same number for every process."""
         parts = divide(
             pairs,
             parts=self._processes * self._training.accumulate,
@@ -205,14 +205,17 @@ def _passes(groups: Sequence[PackedGroup], rows: PlannedRows) -> list[Pass]:
 
 
 NEIGHBOURS = 50
-"""Batches whose examples are sorted by length among themselves, as transformers does."""
+"""How many batches are sorted by length together, as transformers does."""
 
 
 class StepPairs:
-    """The steps of a tuning, of which there are as many in each epoch."""
+    """The steps of an encoder-decoder tuning, on pairs of prompt and target.
+
+    All epochs have the same number of steps.
+    """
 
     def __init__(self, data: TuningData, training: Training, processes: int) -> None:
-        """Nothing is planned before it is asked for."""
+        """An epoch is planned when its first step is."""
         self._data = data
         self._training = training
         self._processes = processes
@@ -234,7 +237,7 @@ class StepPairs:
         return self.work([pairs[number] for number in plan[place]])
 
     def work(self, pairs: Sequence[TokenPair]) -> StepWork:
-        """Examples as passes, as many in every process; the last ones may be empty."""
+        """Divide examples into passes, the same number for every process; the last may be empty."""
         by_length = sorted(pairs, key=_tokens_pairs, reverse=True)
         passes = [
             tuple(by_length[start : start + self._pass])
@@ -256,9 +259,9 @@ class StepPairs:
 def length_grouped(
     pairs: Sequence[TokenPair], *, batch: int, seed: int, epoch: int
 ) -> list[list[int]]:
-    """The places of the examples of each step, which are of a like length.
+    """Return the places of the examples of each step, which are of similar length.
 
-    Steps come in random order, but one that is not full is the last.
+    Steps come in random order, except that a step that is not full is the last.
     """
     chances, lengths = [], []
     for pair in pairs:

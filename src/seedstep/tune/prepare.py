@@ -1,4 +1,4 @@
-"""A model and the `Trainer`'s arguments, made ready for tuning.
+"""Prepare a model and the arguments of the `Trainer` for tuning, and save the tuned model.
 
 Example::
 
@@ -42,8 +42,9 @@ def trainer_arguments(
     fresh: bool,
     kind: type = TrainingArguments,
 ) -> Any:
-    """The arguments, of a `kind`. A held-out loss is `measured`, in a `fresh` run first before the
-    first step.
+    """Return the arguments of the `Trainer`, as an object of the class `kind`.
+
+    With `measured` the held-out loss is measured, and with `fresh` also before the first step.
 
     Raises:
         InputError: the device is not there, or DeepSpeed is asked for.
@@ -82,7 +83,7 @@ def trainer_arguments(
 
 
 def _leave_group() -> None:
-    """Leave the group of processes: one that ends in it may abort, its work done."""
+    """Leave the group of processes, as a process that ends inside it may abort."""
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
@@ -90,7 +91,9 @@ def _leave_group() -> None:
 def prepare_model(
     model: Any, training: Training, device: Any, longest: int
 ) -> tuple[Any, Attention]:
-    """The model on its device, with what is trained in float32, and how rows reach it.
+    """Move the model to its device, and return it with how it attends to rows.
+
+    The weights that are trained are converted to float32, and LoRA's matrices are added.
 
     Raises:
         InputError: prefixes are to be shared, and the model can't.
@@ -108,7 +111,7 @@ def prepare_model(
 
 
 def _schedule(training: Training) -> str:
-    """The name that transformers has for it: its "constant" takes no warm-up."""
+    """Return transformers' name of the schedule; its "constant" has no warm-up."""
     has_warmup = training.schedule == "constant" and training.warmup_steps
     return "constant_with_warmup" if has_warmup else training.schedule
 
@@ -131,10 +134,10 @@ def _with_lora(model: Any, training: Training) -> Any:
 
 
 def save_tuned(trainer: Any, tokenizer: Any, folder: Path, *, adapter: Path) -> None:
-    """Save the model and its tokenizer so that transformers loads `folder`.
+    """Save the model and its tokenizer to `folder`, from where transformers loads them.
 
-    LoRA's matrices alone go to `adapter`, and merged with the model to `folder`. All processes
-    call this; the first one writes.
+    LoRA's matrices are saved to `adapter`, and the model merged with them to `folder`. All
+    processes call this function, and the first one writes.
 
     Raises:
         TuningError: there is no space, or no right to write.
@@ -155,7 +158,7 @@ def save_tuned(trainer: Any, tokenizer: Any, folder: Path, *, adapter: Path) -> 
 
 @contextmanager
 def _whole(folder: Path) -> Iterator[Path]:
-    """A directory to fill, which gets its name when all is written, and else leaves nothing."""
+    """Yield a directory to write to; it is renamed to `folder` at the end, or removed."""
     shutil.rmtree(folder, ignore_errors=True)
     try:
         with new_folder(folder) as partial:

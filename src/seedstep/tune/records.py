@@ -1,4 +1,4 @@
-"""What tuning takes, and what it tells while it runs.
+"""Records of tuning: the hyperparameters, what a watch is told, and the file of metrics.
 
 Example::
 
@@ -36,12 +36,12 @@ NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 CHECKPOINTS = "checkpoints"
-"""Where checkpoints lie in a tuning's directory."""
+"""The folder of checkpoints in a tuning's directory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """How a model is trained."""
+    """The hyperparameters of training, and the options that save memory and time."""
 
     epochs: Count = setting(2, "Passes over the data.")
     learning_rate: Annotated[float, msgspec.Meta(gt=0, le=10)] = setting(
@@ -74,8 +74,9 @@ class TuningData(Protocol):
     """The examples of a tuning, tokenised."""
 
     def training(self, epoch: int) -> Sequence[TokenPair]:
-        """The examples of an epoch (from 0): the same instances in the same places each time,
-        their targets and templates drawn anew.
+        """The examples of an epoch, from 0.
+
+        Each epoch has the same instances in the same order; targets and templates are drawn anew.
         """
 
     @property
@@ -85,10 +86,10 @@ class TuningData(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OptimizerStep:
-    """One optimiser step. `loss` is the mean over target tokens.
+    """An optimiser step. `loss` is the mean over target tokens.
 
-    Rates are over all processes. The tokens are those of the examples, prompt and target, as one
-    example a row would have them: with a shared prefix the model computes fewer.
+    Rates are over all processes. Tokens are counted as if each example had a row of its own,
+    prompt and target; with shared prefixes the model computes fewer.
     """
 
     step: int
@@ -110,21 +111,22 @@ class EvaluationLoss:
 
 
 class TuneWatch(Protocol):
-    """Is told how a tuning gets on."""
+    """An object with methods that are called as a tuning proceeds."""
 
     def stepped(self, step: OptimizerStep) -> None:
-        """An optimiser step was taken."""
+        """Called after an optimiser step."""
 
     def evaluated(self, evaluated: EvaluationLoss) -> None:
-        """The held-out loss was measured."""
+        """Called after the held-out loss was measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """A model after `steps` steps of training, as the `trainer` of transformers holds it.
+    """A trained model, inside the `trainer` of transformers.
 
-    LoRA's matrices are still beside its weights, if those were trained. `attention` says how rows
-    reached it: "causal" one example each, else with shared prefixes.
+    `steps` is the number of steps that were planned. LoRA's matrices are not yet merged with the
+    weights. `attention` is "causal" if each row was one example, else the kind of attention with
+    which examples shared prefixes.
     """
 
     trainer: Any
@@ -147,20 +149,20 @@ class _Losses(_Line, frozen=True):
 
 
 class MetricsFile(AbstractContextManager["MetricsFile"]):
-    """Writes what it is told as a `TuneWatch`."""
+    """A `TuneWatch` that writes steps and losses to a file, one line of JSON each."""
 
     def __init__(self, path: Path) -> None:
-        """Nothing is written before the first step."""
+        """The file is opened at the first step."""
         self._path = path
         self._file: BinaryIO | None = None
 
     def stepped(self, step: OptimizerStep) -> None:
-        """Keep an optimiser step."""
+        """Write an optimiser step."""
         record = {name: value for name, value in asdict(step).items() if name != "seconds_left"}
         self._write(step.step, record)
 
     def evaluated(self, evaluated: EvaluationLoss) -> None:
-        """Keep a measure."""
+        """Write a held-out loss."""
         record = {"step": evaluated.step, "held_out_loss": evaluated.loss}
         self._write(evaluated.step, record)
 
@@ -189,7 +191,7 @@ class MetricsFile(AbstractContextManager["MetricsFile"]):
 
 
 def _lines_before(path: Path, step: int) -> Iterator[bytes]:
-    """The whole lines of earlier steps."""
+    """Yield the complete lines of steps before `step`."""
     lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
     for line in lines:
         try:
@@ -201,10 +203,10 @@ def _lines_before(path: Path, step: int) -> Iterator[bytes]:
 
 
 def read_losses(path: Path) -> tuple[dict[int, float], dict[int, float]]:
-    """The training and the held-out loss by optimiser step, in order.
+    """Return the training and the held-out loss by optimiser step, in order.
 
-    The last line of a step counts, where a tuning took it again. Lines that are cut off, or tell
-    of something else, are left out.
+    If a step was taken again, its last line counts. Lines that are cut off, or have no loss, are
+    left out.
 
     Raises:
         InputError: the file is not there or can't be read.

@@ -1,4 +1,6 @@
-"""The settings of a tuning, which are kept in its `tune.yaml`.
+"""The settings of a tuning, the presets of the papers, and the sources of training data.
+
+The settings are kept in `tune.yaml`, in the tuning's directory.
 
 Example::
 
@@ -33,9 +35,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """Settings that stand together in a paper. `processes` is how many GPUs it trained on, where
-    one does not do.
-    """
+    """The hyperparameters of a paper's experiment, and on how many GPUs it needs to run."""
 
     section: str
     settings: Mapping[str, Any]
@@ -90,10 +90,11 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         ),
     }
 )
-"""Hyperparameters by name. What memory needs (checkpointing, processes) is ours."""
+"""Presets by name. Settings that save memory (checkpointing, processes) are not the papers'."""
 
 
 FORM = "PATH[:SPLIT][@ENCODING][=COUNT|=xWEIGHT]"
+"""How a source is written on the command line, as error messages show it."""
 
 _SOURCE = re.compile(
     r"(?P<path>[^\n]+?)(?::(?P<split>[\w-]+))?(?:@(?P<encoding>[\w-]+))?"
@@ -103,11 +104,11 @@ _SOURCE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class TuneSource:
-    """A bootstrap's run, an export, a directory of task files, or a file of JSON lines.
+    """A source of examples: a bootstrap's run, an export, task files, or a file of JSON lines.
 
-    `count` is the number of examples used in an epoch, `weight` how often each is used: 2 is
-    twice, 0.5 is half of them. At most one of the two is given. `encoding` names another encoding
-    than that of the tuning.
+    `count` is the number of examples used in an epoch. `weight` is how often each is used: 2 is
+    twice, 0.5 uses half of them. At most one of the two is given. `encoding` is the name of an
+    encoding for this source, if it is not that of the tuning.
     """
 
     path: str
@@ -126,10 +127,10 @@ class TuneSource:
 
 
 def make_source(text: str) -> TuneSource:
-    """The source that a text names. What exists under the whole text is taken as its path.
+    """Read a source from a text. If a file of that whole name exists, it is the source.
 
     Raises:
-        InputError: it has another form, or an amount of nothing.
+        InputError: the text has another form, or a count or weight of zero.
     """
     if text and _is_there(text):
         return TuneSource(text)
@@ -141,7 +142,7 @@ def make_source(text: str) -> TuneSource:
 
 
 def source_of(parts: object, where: str) -> TuneSource:
-    """A source from its parts by name, or from a text.
+    """Read a source from a mapping of its parts, or from a text.
 
     Raises:
         InputError: a part is not known or does not fit; `where` says where it stands.
@@ -172,7 +173,7 @@ def _is_there(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TuneSettings(SettingsRecord):
-    """What a tuning does."""
+    """The settings of a tuning."""
 
     preset: str | None = setting(
         None, f"A paper's hyperparameters: {', '.join(PRESETS)}.", metavar="NAME"
@@ -221,7 +222,7 @@ class TuneSettings(SettingsRecord):
 
     @classmethod
     def complete(cls, values: Mapping[str, Any], source: str) -> Mapping[str, Any]:
-        """The values with those of the preset, and with sources read from their texts.
+        """Return the values with those of the preset added, and with sources read from texts.
 
         Raises:
             InputError: there is no such preset, or a source can't be read.
@@ -237,7 +238,7 @@ class TuneSettings(SettingsRecord):
 
     def check(self, source: str) -> None:
         """Raise InputError if a held-out source has an amount."""
-        counted = [each for each in self.held_out_data if each.count or each.weight]
+        counted = [part for part in self.held_out_data if part.count or part.weight]
         if counted:
             what = f"{source}, setting 'held_out_data': '{counted[0]}' has an amount"
             raise InputError(what, "leave it out; held_out_instances limits those of each task")

@@ -1,8 +1,8 @@
-"""The transformers `Trainer`, fed with rows that are planned for each step.
+"""The `Trainer` of transformers, with steps and losses that seedstep plans and computes.
 
-The `Trainer` sees one batch for each optimiser step, and keeps what it is good at: the optimiser,
-schedules, distribution, checkpoints. The rows of a step, and their loss, are ours: the sum over all
-target tokens of the step, in all processes and passes, divided by their number. So neither
+The `Trainer` is given one item for each optimiser step. It provides the optimiser, schedules,
+distribution and checkpoints. `RowTrainer` provides the rows of a step and their loss: the sum over
+all target tokens of the step, in all processes and passes, divided by their number. So neither
 accumulation nor the number of processes changes the loss.
 
 Example::
@@ -34,14 +34,14 @@ __all__ = [
 ]
 
 RECENT = 20
-"""Steps over which rates are measured."""
+"""How many of the last steps the rates are measured over."""
 
 TokenLosses = Callable[[Any, Any], Any]
-"""The losses of all target tokens of a pass through a model, as one tensor."""
+"""A function of a model and the rows of a pass that returns the losses of all target tokens."""
 
 
 class RowTrainer(Trainer):
-    """Trains on the rows of `steps`, and measures the loss of the `held_out` ones."""
+    """Trains on the rows of `steps`, and measures the loss on `held_out`."""
 
     def __init__(
         self,
@@ -57,10 +57,10 @@ class RowTrainer(Trainer):
         watch: TuneWatch | None,
         callbacks: Sequence[TrainerCallback],
     ) -> None:
-        """`arguments` are the `Trainer`'s; the tokenizer is kept with the checkpoints.
+        """`arguments` are the `Trainer`'s; the tokenizer is saved with the checkpoints.
 
-        `losses` gives those of all target tokens of a pass; `check` raises where a step can't be
-        taken.
+        `losses` returns the losses of all target tokens of a pass. `check` is called before each
+        step, and raises an error if it can't be taken.
         """
         self._steps = steps
         self._held_out = held_out
@@ -82,7 +82,7 @@ class RowTrainer(Trainer):
         self.remove_callback(PrinterCallback)
 
     def train_from(self, checkpoint: Path | None) -> None:
-        """Train to the end, from a checkpoint where there is one, which may be the last."""
+        """Train to the end, from a checkpoint if one is given; it may be the last one."""
         if checkpoint is None:
             self.train()
         elif step_of(checkpoint) < self.args.max_steps:
@@ -92,15 +92,15 @@ class RowTrainer(Trainer):
             self.state.global_step = step_of(checkpoint)
 
     def get_train_dataloader(self) -> Any:
-        """One item for each step; which step it is, the state of the training says."""
+        """Return a loader with one empty item for each step; `training_step` finds the rows."""
         return DataLoader(self.train_dataset, batch_size=1, collate_fn=lambda _: {})
 
     def floating_point_ops(self, inputs: Any) -> int:
-        """Not counted: the estimate knows nothing of rows."""
+        """Return 0: the `Trainer`'s estimate does not apply to packed rows."""
         return 0
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
-        """Forward and backward of this process's rows; the loss is that of all processes."""
+        """Compute the gradients of this process's rows; return the loss over all processes."""
         self._under_way = time.perf_counter(), self._steps.step(self.state.global_step)
         work = self._under_way[1]
         if self._check:
@@ -124,7 +124,7 @@ class RowTrainer(Trainer):
         return norm
 
     def _require_finite(self, value: Any, what: str) -> None:
-        """Stop before the weights are spoiled."""
+        """Raise TuningError before a loss that is no number spoils the weights."""
         if torch.isfinite(torch.as_tensor(value)):
             return
         last = self._checkpoints.last()
@@ -135,7 +135,7 @@ class RowTrainer(Trainer):
         )
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Tell the watch, too."""
+        """Log as the `Trainer` does, and call the watch."""
         super().log(logs, start_time)
         if "loss" in logs:
             started, work = self._under_way
@@ -160,7 +160,7 @@ class RowTrainer(Trainer):
         )
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """The mean loss over the target tokens of the held-out examples."""
+        """Return the mean loss over the target tokens of the held-out examples."""
         work = self._held_out
         if work is None:
             return {}
@@ -187,7 +187,7 @@ class RowTrainer(Trainer):
         return str(self._saving or self.args.output_dir)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Write a checkpoint beside its place, and put it there when it is whole."""
+        """Write a checkpoint under a hidden name, and rename it when it is complete."""
         writes = self.args.should_save
         try:
             self._saving = self._checkpoints.begin(clear=writes)
@@ -218,10 +218,10 @@ class _EvaluateAtEnd(TrainerCallback):
 
 
 class Stopping(TrainerCallback):
-    """Asks after each step whether it is the last one."""
+    """Stops a training, with a checkpoint, after the step at which a function returns True."""
 
     def __init__(self, stop: Callable[[], bool]) -> None:
-        """`stop` says so."""
+        """`stop` is called after each step."""
         self._stop = stop
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
