@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 
 from seedstep.data import Instance, Task
-from seedstep.encode import ENCODINGS, Encoding, TaskEncoder, tokenize
+from seedstep.encode import ENCODINGS, Encoding, ModelSizes, TaskEncoder, tokenize
 from seedstep.errors import InputError, RunError
 from seedstep.tune import (
     EncodedData,
     EvaluationLoss,
     MetricsFile,
     OptimizerStep,
+    SizedData,
     SourcePart,
     Training,
     TuneSource,
     mix,
-    require_context,
     survey,
 )
 from support.made_tokenizers import byte_level, t5_like
@@ -108,11 +108,45 @@ def test_tasks_without_the_steps_they_need_are_counted() -> None:
 
 def test_an_example_longer_than_the_context_is_named() -> None:
     data = data_of(made())
-    require_context(data, None)
+    SizedData(data, ModelSizes())
     longest = max(len(one.prompt) + len(one.target) for one in data.training(0))
-    require_context(data, longest)
+    assert SizedData(data, ModelSizes(longest)).training(0) == data.training(0)
     with pytest.raises(InputError, match=r"task numbers, instance i5.*Lower --max-source"):
-        require_context(data, longest - 1)
+        SizedData(data, ModelSizes(longest - 1))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        (ModelSizes(prompt=20), "more than the 20 positions of the model's encoder"),
+        (ModelSizes(answer=2), "more than the 2 positions of the model's decoder"),
+        (ModelSizes(vocabulary=60), "embeddings for 60 tokens only"),
+    ],
+)
+def test_an_example_that_a_model_can_not_take_is_named(sizes: ModelSizes, said: str) -> None:
+    with pytest.raises(InputError, match=rf"task numbers, instance i\d: .*{said}"):
+        SizedData(data_of(made(), decoder_only=False), sizes)
+
+
+def test_examples_of_held_out_tasks_are_checked() -> None:
+    long = replace(made(1), id="long", instances=(Instance("1 " * 200, ("x",), "long"),))
+    held = SourcePart(TuneSource("h"), (long,), DEFINITION)
+    mixture = mix([SourcePart(TuneSource("s"), (made(),), DEFINITION)], [held], seed=42)
+    data = EncodedData(mixture, byte_level(), decoder_only=True, seed=42)
+    longest = max(len(one.prompt) + len(one.target) for one in data.training(0))
+    with pytest.raises(InputError, match="task long, instance long"):
+        SizedData(data, ModelSizes(longest))
+
+
+def test_a_longer_reference_that_a_later_epoch_draws_is_checked() -> None:
+    two = Instance("1", ("x", "y " * 90), "two")
+    data = data_of(replace(made(), instances=(two,)))
+    lengths = [len(data.training(epoch)[0].target) for epoch in range(20)]
+    assert len(set(lengths)) == 2
+    other = next(epoch for epoch in range(20) if lengths[epoch] != lengths[0])
+    sizes = ModelSizes(len(data.training(0)[0].prompt) + min(lengths))
+    with pytest.raises(InputError, match="instance two"):
+        SizedData(data, sizes).training(other)
 
 
 def step(number: int, loss: float = 1.0) -> OptimizerStep:

@@ -78,6 +78,18 @@ def test_a_prompt_longer_than_the_context(models: Path, tmp_path: Path) -> None:
     assert seedstep(*start, "--out", tmp_path / "out", *fits).code == 0
 
 
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_a_token_that_the_model_does_not_know(
+    models: Path, tmp_path: Path, dry: tuple[str, ...]
+) -> None:
+    save_llama(tmp_path / "llama", vocab_size=20)
+    data = write_tasks(tmp_path / "data.jsonl")
+    said = error_of(tmp_path, data, tmp_path / "out", *dry, model="llama")
+    assert "task things_0, instance things_0-1: the tokenizer has a token " in said
+    assert "the model has embeddings for 20 tokens only. Give the model its own tokenizer" in said
+    assert not (tmp_path / "out" / "checkpoints").exists()
+
+
 def test_a_definition_longer_than_a_prompt_may_be(models: Path, tmp_path: Path) -> None:
     data = write_tasks(tmp_path / "data.jsonl")
     said = error_of(models, data, tmp_path / "out", "--max-source", 4)

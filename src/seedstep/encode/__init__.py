@@ -20,6 +20,7 @@ from seedstep.encode.layouts import (
     named_layout,
 )
 from seedstep.encode.settings import ENCODINGS, make_encoding
+from seedstep.encode.sizes import ModelSizes
 from seedstep.encode.tokenizers import HfTokenizer, decoder_texts, tokenize
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Encoding",
     "HfTokenizer",
     "Layout",
+    "ModelSizes",
     "Pair",
     "StepsKind",
     "TaskEncoder",

@@ -63,7 +63,7 @@ class LengthBudget:
         """Return the text of a prompt, inside the chat template if the budget has one."""
         if not self._frame:
             return text
-        return self._frame.before + self._tokenizer.unmarked(text.rstrip()) + self._frame.after
+        return self._frame.before + text.rstrip() + self._frame.after
 
     def counted(self, tail: str) -> Counted:
         """Return the end of a prompt with its number of tokens, for use with several heads."""
@@ -164,9 +164,6 @@ class _NoTokens:
 
     def continued(self, text: str) -> list[int]:
         return []
-
-    def unmarked(self, text: str) -> str:
-        return text
 
     def text(self, ids: list[int]) -> str:
         return ""

@@ -120,19 +120,21 @@ class TokenPair:
 class ChatFrame:
     """What a model's chat template writes before and after a user's message.
 
-    `end` is the token that closes an answer, None where the template has none of its own.
+    `end` is the token that closes an answer, None where the template has none of its own; `stop`
+    is the text that stands before that, which often is empty.
     """
 
     before: str
     after: str
     end: int | None = None
+    stop: str = ""
 
 
 class TextTokenizer(Protocol):
     """The methods of a tokenizer that encodings use.
 
-    Data may contain the text of a special token, such as `</s>`. It is tokenised as ordinary text,
-    unless the text is `marked`: written by the chat template.
+    Data may contain the text of an added token, such as `</s>`. It is tokenised as ordinary text,
+    except in what the chat template wrote of a text that is `marked`.
     """
 
     @property
@@ -155,9 +157,6 @@ class TextTokenizer(Protocol):
 
     def continued(self, text: str) -> list[int]:
         """The tokens of a text that follows other text."""
-
-    def unmarked(self, text: str) -> str:
-        """The text, changed so that no part of it is a special token inside a marked text."""
 
     def text(self, ids: list[int]) -> str:
         """The text of tokens, without special ones."""

@@ -1,8 +1,8 @@
 """Tokenise encoded prompts and targets with the tokenizer of a checkpoint.
 
-Data may contain the text of a special token, such as `</s>`. If it were read as that token, it
-could end a prompt or forge a turn of a conversation. So it is read as ordinary text, except in what
-a chat template itself writes.
+Data may contain the text of an added token, such as `</s>` or `<|im_end|>`. If it were read as that
+token, it could end a prompt or forge a turn of a conversation. So it is read as ordinary text,
+whether the token is special or not, except in what a chat template itself writes.
 
 Example::
 
@@ -11,13 +11,13 @@ Example::
 """
 
 import json
-import re
 import secrets
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from functools import cached_property, lru_cache
 from typing import Any
 
 from seedstep.encode.encodings import ChatFrame, Encoded, TextTokenizer, TokenPair
-from seedstep.errors import InputError
+from seedstep.errors import InputError, first_line
 
 __all__ = [
     "HfTokenizer",
@@ -28,12 +28,18 @@ __all__ = [
 MESSAGE = "seedstep-message"
 ANSWER = "seedstep-answer"
 
+Mark = tuple[int, int, int]
+"""Where an added token begins and ends in a text, and its id."""
+
+OTHER_TEMPLATE = "use another encoding, or correct the template"
+
 
 class HfTokenizer:
     """A transformers tokenizer as a `TextTokenizer`."""
 
-    def __init__(self, tokenizer: Any) -> None:
-        """`tokenizer` is what `load_tokenizer` returns.
+    def __init__(self, tokenizer: Any, *, frame: ChatFrame | None = None) -> None:
+        """`tokenizer` is what `load_tokenizer` returns. A `frame` that was kept is used in place of
+        what the chat template writes now, which may contain the date.
 
         Raises InputError if it is not a fast tokenizer: only these tell where in a text a token
         begins.
@@ -43,9 +49,12 @@ class HfTokenizer:
             raise InputError(what, "convert it to a tokenizer.json")
         self._outer = tokenizer
         backend = tokenizer.backend_tokenizer
-        self._marked = _loaded(backend, json.loads(backend.to_str()))
-        self._plain = _loaded(backend, _without_special_texts(json.loads(backend.to_str())))
-        self._plain.encode_special_tokens = True
+        description = json.loads(backend.to_str())
+        self._own = _loaded(backend, description)
+        self._secret = {token["id"]: secrets.token_hex() for token in _marks_of(description)}
+        self._reader = _loaded(backend, _hidden(description, self._secret))
+        self._marks = lru_cache(self._marks_in)
+        self._kept_frame = frame
 
     @cached_property
     def bos(self) -> tuple[int, ...]:
@@ -62,33 +71,36 @@ class HfTokenizer:
 
     @cached_property
     def chat(self) -> ChatFrame | None:
-        """The text that the chat template writes before and after a message; None without one.
+        """The text that the chat template writes before and after a message, and how it ends an
+        answer; None without a template.
 
         Raises:
             InputError: the template can't be used for one message and its answer.
         """
-        if not self._outer.chat_template:
-            return None
+        if self._kept_frame or not self._outer.chat_template:
+            return self._kept_frame
         user = {"role": "user", "content": MESSAGE}
         assistant = {"role": "assistant", "content": ANSWER}
-        before, message, after = self._templated([user], prompt=True).partition(MESSAGE)
-        _, _, end = self._templated([user, assistant], prompt=False).rpartition(ANSWER)
-        if not message:
-            what = "the tokenizer's chat template leaves a user's message out"
-            raise InputError(what, "use another encoding, or correct the template")
-        special = set(self._outer.all_special_ids)
-        closing = [token for token in self.ids(end, marked=True)[:1] if token in special]
-        return ChatFrame(before, after, closing[0] if closing else None)
+        before, _, after = self._templated([user], prompt=True).partition(MESSAGE)
+        whole = self._templated([user, assistant], prompt=False)
+        answered = whole.index(ANSWER) + len(ANSWER)
+        marks = (mark for mark in self._marks(whole) if mark[0] >= answered)
+        place, _, end = next(marks, (len(whole), 0, None))
+        return ChatFrame(before, after, end, whole[answered:place].strip())
 
     def ids(self, text: str, *, marked: bool = False) -> list[int]:
         """The tokens of a text, without special ones added."""
-        ids: list[int] = self._encoded(text, marked=marked).ids
+        text = self._with_secrets(text)[0] if marked else text
+        ids: list[int] = self._encoded(text).ids
         return ids
 
     def spans(self, text: str, *, marked: bool = False) -> list[tuple[int, int]]:
         """Where in the text each of its tokens begins and ends."""
-        spans: list[tuple[int, int]] = self._encoded(text, marked=marked).offsets
-        return spans
+        if not marked:
+            spans: list[tuple[int, int]] = self._encoded(text).offsets
+            return spans
+        text, places = self._with_secrets(text)
+        return [(places[start], places[end]) for start, end in self._encoded(text).offsets]
 
     def continued(self, text: str) -> list[int]:
         """The tokens of a text that follows other text.
@@ -101,15 +113,9 @@ class HfTokenizer:
         line, joined = self.ids("\n"), self.ids(f"\n{text}")
         return joined[len(line) :] if joined[: len(line)] == line else ids
 
-    def unmarked(self, text: str) -> str:
-        """The text, with a space put after the first character of each special token in it."""
-        if not self._outer.all_special_tokens:
-            return text
-        return self._special.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
-
     def text(self, ids: list[int]) -> str:
         """The text of tokens, without special ones."""
-        text: str = self._marked.decode(ids, skip_special_tokens=True)
+        text: str = self._own.decode(ids, skip_special_tokens=True)
         return text
 
     def name(self, token: int) -> str:
@@ -117,31 +123,75 @@ class HfTokenizer:
         return str(self._outer.convert_ids_to_tokens(token))
 
     @cached_property
-    def _special(self) -> re.Pattern[str]:
-        special = sorted(self._outer.all_special_tokens, key=len, reverse=True)
-        return re.compile("|".join(map(re.escape, special)))
-
-    @cached_property
     def _adds_space(self) -> bool:
         line = self.ids("\n")
         return self.ids("\na") != [*line, *self.ids("a")]
 
-    def _encoded(self, text: str, *, marked: bool) -> Any:
-        text = text.encode(errors="replace").decode()  # half a character is no text
-        kind = self._marked if marked else self._plain
-        return kind.encode(text, add_special_tokens=False)
+    def _encoded(self, text: str) -> Any:
+        return self._reader.encode(_whole(text), add_special_tokens=False)
+
+    def _with_secrets(self, text: str) -> tuple[str, list[int]]:
+        """A marked text with secrets for its added tokens, and where each character is from.
+
+        In a prompt within the chat template only what the template wrote is marked.
+        """
+        written: list[str] = []
+        places: list[int] = []
+        done = 0
+        for start, end, token in self._marks_of_prompt(text):
+            secret = self._secret[token]
+            written += text[done:start], secret
+            places += [*range(done, start), *[start] * len(secret)]
+            done = end
+        return "".join([*written, text[done:]]), [*places, *range(done, len(text) + 1)]
+
+    def _marks_of_prompt(self, text: str) -> Sequence[Mark]:
+        frame = self.chat
+        if not frame or not text.startswith(frame.before):
+            return self._marks(text)
+        # the last space of a prompt may have gone over to the target
+        after = next((end for end in (frame.after, frame.after[:-1]) if text.endswith(end)), "")
+        moved = len(text) - len(after) - len(frame.before) - len(MESSAGE)
+        start, end = len(frame.before), len(frame.before) + len(MESSAGE)
+        marks = self._marks(frame.before + MESSAGE + after)
+        return [mark for mark in marks if mark[1] <= start] + [
+            (first + moved, last + moved, token) for first, last, token in marks if first >= end
+        ]
+
+    def _marks_in(self, text: str) -> tuple[Mark, ...]:
+        """Where added tokens stand in a text of the template's own, and which ones they are."""
+        found = self._own.encode(_whole(text), add_special_tokens=False)
+        marks = []
+        for token, (start, end) in zip(found.ids, found.offsets, strict=True):
+            read = text[start:end]
+            if token in self._secret:
+                bare = read.strip() or read
+                start += read.index(bare)
+                marks.append((start, start + len(bare), token))
+        return tuple(marks)
 
     def _templated(self, messages: list[dict[str, str]], *, prompt: bool) -> str:
-        from jinja2 import TemplateError
-
+        """What the template writes for messages, each of them once."""
         try:
             text: str = self._outer.apply_chat_template(
                 messages, tokenize=False, add_generation_prompt=prompt
             )
-        except TemplateError as error:
-            what = f"the tokenizer's chat template can't be used ({error})"
-            raise InputError(what, "use another encoding, or correct the template") from None
+        except Exception as error:  # a template is a program, which may do anything
+            said = first_line(error) or type(error).__name__
+            what = f"the tokenizer's chat template can't be used ({said})"
+            raise InputError(what, OTHER_TEMPLATE) from None
+        for message in messages:
+            times = text.count(message["content"])
+            if times != 1:
+                whose = "a user's message" if message["role"] == "user" else "an answer"
+                how = f"writes {whose} {times} times" if times else f"leaves {whose} out"
+                raise InputError(f"the tokenizer's chat template {how}", OTHER_TEMPLATE)
         return text
+
+
+def _whole(text: str) -> str:
+    """A text in which half a character is replaced, which is no text."""
+    return text.encode(errors="replace").decode()
 
 
 def _loaded(backend: Any, description: dict[str, Any]) -> Any:
@@ -153,21 +203,50 @@ def _loaded(backend: Any, description: dict[str, Any]) -> Any:
     return type(backend).from_str(json.dumps(description | bare))
 
 
-def _without_special_texts(description: dict[str, Any]) -> dict[str, Any]:
-    """Replace the texts of special tokens in a Unigram vocabulary by random ones.
+def _marks_of(description: dict[str, Any]) -> list[dict[str, Any]]:
+    """The added tokens that are marks: all but those with which plain white space is written."""
+    return [
+        token
+        for token in description["added_tokens"]
+        if token["special"] or token["content"].replace("\u2581", " ").strip()
+    ]
 
-    A Unigram model finds special tokens in plain text, because they are in its vocabulary. With
-    texts that no data contains it can't.
+
+def _hidden(description: dict[str, Any], secret: Mapping[int, str]) -> dict[str, Any]:
+    """Replace the texts of added tokens by random ones, so that data contain none of them.
+
+    They are replaced in the vocabulary of the model too, where they could be put together from
+    parts. A token of one character stays there: without it the character would be lost.
     """
-    if description["model"]["type"] != "Unigram":
-        return description
-    vocabulary = description["model"]["vocab"]
-    for token in description["added_tokens"]:
-        place = token["id"]
-        if token["special"] and place < len(vocabulary):
-            token["content"] = secrets.token_hex()
-            vocabulary[place][0] = token["content"]
-    return description
+    tokens = [
+        {**token, "content": secret[token["id"]], "single_word": False}
+        if token["id"] in secret
+        else token
+        for token in description["added_tokens"]
+    ]
+    names = {
+        token["content"]: secret[token["id"]]
+        for token in _marks_of(description)
+        if len(token["content"]) > 1
+    }
+    model = dict(description["model"])
+    vocabulary = model["vocab"]
+    if isinstance(vocabulary, dict):
+        model["vocab"] = {names.get(text, text): place for text, place in vocabulary.items()}
+    else:
+        model["vocab"] = [[names.get(text, text), *score] for text, *score in vocabulary]
+    if model.get("unk_token") in names:
+        model["unk_token"] = names[model["unk_token"]]
+    if model.get("merges"):
+        prefix = model.get("continuing_subword_prefix") or ""
+        model["merges"] = [pair for pair in model["merges"] if not _makes(pair, prefix, names)]
+    return {**description, "added_tokens": tokens, "model": model}
+
+
+def _makes(pair: Any, prefix: str, names: Mapping[str, str]) -> bool:
+    """Whether a merge makes one of some tokens, or is made from it."""
+    first, second = pair.split(" ") if isinstance(pair, str) else pair
+    return first in names or second in names or first + second.removeprefix(prefix) in names
 
 
 def decoder_texts(encoded: Encoded) -> tuple[str, str]:
@@ -183,22 +262,24 @@ def tokenize(encoded: Encoded, tokenizer: TextTokenizer, *, decoder_only: bool) 
     Raises:
         InputError: the tokenizer has no end-of-sequence token.
     """
-    if tokenizer.eos is None:
+    closing = tokenizer.chat.end if encoded.chat and tokenizer.chat else None
+    end = tokenizer.eos if closing is None else closing
+    if end is None:
         raise InputError(
             "the tokenizer has no end-of-sequence token, so no end could be learned",
             "set `eos_token` in its tokenizer_config.json, or choose another model",
         )
     most, most_target = encoded.limits or (None, None)
-    end = tokenizer.chat.end if encoded.chat and tokenizer.chat else None
     if decoder_only:
         text, continuation = decoder_texts(encoded)
         bos = () if encoded.chat else tokenizer.bos  # a chat template writes its own
         prompt = [*bos, *tokenizer.ids(text, marked=encoded.chat)][:most]
         target = tokenizer.continued(continuation)
     else:
-        prompt = _ended(tokenizer.ids(encoded.prompt, marked=encoded.chat), tokenizer.eos, most)
+        last = end if tokenizer.eos is None else tokenizer.eos
+        prompt = _ended(tokenizer.ids(encoded.prompt, marked=encoded.chat), last, most)
         target = tokenizer.ids(encoded.target)
-    target = _ended(target, tokenizer.eos if end is None else end, most_target)
+    target = _ended(target, end, most_target)
     return TokenPair(encoded.task, encoded.instance, tuple(prompt), tuple(target))
 
 

@@ -14,13 +14,16 @@ Example::
 
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
 import torch
 from transformers import Cache, DynamicCache, GenerationConfig
 from transformers.cache_utils import DynamicLayer
+
+from seedstep.encode import ModelSizes
+from seedstep.text.cleaning import is_thought_mark, split_thoughts
 
 __all__ = [
     "Checkpoint",
@@ -71,7 +74,7 @@ class PrefixBatch:
     def __init__(
         self, prefix: Sequence[KeysAndValues], rests: Sequence[Sequence[int]], room: int
     ) -> None:
-        """`room` is the number of tokens that may be taken."""
+        """`room` is the number of tokens that are likely to be taken."""
         keys = prefix[0][0]
         start, longest, device = keys.shape[-2], max(map(len, rests)), keys.device
         padding = torch.tensor([[longest - len(rest)] for rest in rests], device=device)
@@ -124,6 +127,10 @@ class _Layer(DynamicLayer):
         self, key_states: torch.Tensor, value_states: torch.Tensor, *_: object, **__: object
     ) -> KeysAndValues:
         start, self._length = self._length, self._length + key_states.shape[-2]
+        if self._length > self.keys.shape[-2]:
+            self.keys, self.values = (
+                _with_room(states, len(states), self._length) for states in (self.keys, self.values)
+            )
         self.keys[..., start : self._length, :] = key_states
         self.values[..., start : self._length, :] = value_states
         return self.keys[..., : self._length, :], self.values[..., : self._length, :]
@@ -166,10 +173,24 @@ _Written = tuple[Sequence[int], list[list[int]]]
 
 @dataclass(frozen=True, slots=True)
 class GeneratedText:
-    """What a model wrote, stripped. `cut` where it had not come to an end."""
+    """What a model wrote, stripped. `cut` where it had not come to an end.
+
+    `thoughts` were taken out of the text; `tokens` are those of all that was written.
+    """
 
     text: str
     cut: bool
+    thoughts: str = ""
+    tokens: int = field(default=0, compare=False)
+
+    @property
+    def used_up_by_thinking(self) -> bool:
+        """True where nothing but thoughts came before the limit of tokens."""
+        return self.cut and bool(self.thoughts) and not self.text
+
+
+THINKING_ROOM = 4096
+"""Tokens added to the limit of an answer that begins with thoughts, as for served models."""
 
 
 class Checkpoint:
@@ -187,17 +208,37 @@ class Checkpoint:
         new_tokens: int = 128,
         stop: Sequence[str] = (),
         batch: int = 16,
+        ends: Iterable[int] = (),
+        opened: str = "",
+        room: int | None = None,
     ) -> None:
-        """An answer has `new_tokens` at the most, and ends before a text of `stop`."""
+        """An answer has `new_tokens` at the most, and ends before a text of `stop`.
+
+        It ends at the end-of-sequence tokens that model and tokenizer name, and at `ends`. A prompt
+        may end with `opened`, the mark at which thoughts begin. An answer that begins with thoughts
+        has `room` tokens more.
+        """
         self._model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
         self._tokenizer = tokenizer
         self._new_tokens = new_tokens
         self._stop = tuple(stop)
         self._batch = batch
-        self._ends = _end_tokens(model, tokenizer)
+        self._opened = opened
+        self._room = THINKING_ROOM if room is None else room
+        self._ends = _end_tokens(model, tokenizer) | frozenset(ends)
+        self._silent = _silent_tokens(tokenizer, self._ends)
+        self._sizes = ModelSizes.of_model(model)
         model.generation_config = _greedy(model, self._ends)
         self.is_decoder_only = not model.config.is_encoder_decoder
         self.note = why_not_shared(model) if self.is_decoder_only else ""
+
+    def fault(self, prompt: Prompt) -> str:
+        """Why a prompt can't be answered; empty if it can."""
+        if long := self._sizes.too_long(len(prompt), self._new_tokens):
+            return f"{long}: lower max_source or max_new_tokens"
+        if unknown := self._sizes.unknown_token(prompt):
+            return f"{unknown}: give the checkpoint its own tokenizer"
+        return ""
 
     def answers(self, prompts: Sequence[Prompt]) -> Iterator[list[tuple[int, GeneratedText]]]:
         """The answers to a task's prompts with their places, in batches, short prompts first."""
@@ -215,12 +256,13 @@ class Checkpoint:
         prefix = prefix_layers(self._model, prompts[0][:common])
         for places in _batches(_by_length(prompts), self._batch):
             rests = [prompts[place][common:] for place in places]
-            yield places, self._continue(prefix, rests)
+            most = [self._most(prompts[place]) for place in places]
+            yield places, self._continue(prefix, rests, most)
 
     def _continue(
-        self, prefix: Sequence[KeysAndValues], rests: Sequence[Prompt]
+        self, prefix: Sequence[KeysAndValues], rests: Sequence[Prompt], most: Sequence[int]
     ) -> list[list[int]]:
-        """What the model writes after a prefix and each of the rests."""
+        """What the model writes after a prefix and each of the rests, of `most` tokens each."""
         batch = PrefixBatch(prefix, rests, room=self._new_tokens)
         written: list[list[int]] = [[] for _ in rests]
         rows = list(range(len(rests)))  # whose answer each row of the batch is
@@ -230,7 +272,7 @@ class Checkpoint:
             for row, token in zip(rows, tokens.tolist(), strict=True):
                 if row in unfinished:
                     written[row].append(token)
-                    if self._is_finished(written[row]):
+                    if self._is_finished(written[row], most[row]):
                         unfinished.remove(row)
             if not unfinished:
                 return written
@@ -256,39 +298,59 @@ class Checkpoint:
         ids = [[*prompt, *[0] * more] for prompt, more in zip(prompts, padding, strict=True)]
         mask = [[1] * (longest - more) + [0] * more for more in padding]
         start = longest if self.is_decoder_only else 1  # a decoder begins with a token of its own
+        most = [self._most(prompt) for prompt in prompts]
         found = self._model.generate(
             input_ids=torch.tensor(ids, device=self._model.device),
             attention_mask=torch.tensor(mask, device=self._model.device),
-            max_new_tokens=self._new_tokens,
-            stopping_criteria=[lambda rows, _: self._are_finished(rows[:, start:])],
+            max_new_tokens=max(most),
+            stopping_criteria=[lambda rows, _: self._are_finished(rows[:, start:], most)],
         )
-        return [self._until_end(row) for row in found[:, start:].tolist()]
+        rows = found[:, start:].tolist()
+        return [self._until_end(row, limit) for row, limit in zip(rows, most, strict=True)]
 
-    def _are_finished(self, rows: torch.Tensor) -> torch.Tensor:
-        finished = [self._is_finished(row) for row in rows.tolist()]
+    def _are_finished(self, rows: torch.Tensor, most: Sequence[int]) -> torch.Tensor:
+        pairs = zip(rows.tolist(), most, strict=True)
+        finished = [self._is_finished(row, limit) for row, limit in pairs]
         return torch.tensor(finished, device=rows.device)
 
-    def _is_finished(self, ids: Sequence[int]) -> bool:
-        if ids[-1] in self._ends or len(ids) >= self._new_tokens:
-            return True
-        return bool(self._stop) and before_stop(self._text(ids), self._stop) is not None
+    def _most(self, prompt: Prompt) -> int:
+        """Tokens that an answer to a prompt may have, its thoughts included."""
+        return self._sizes.room(len(prompt), self._new_tokens + self._room)
 
-    def _until_end(self, ids: Sequence[int]) -> list[int]:
-        """With the first end-of-sequence token, without what comes after it."""
-        end = next((place + 1 for place, token in enumerate(ids) if token in self._ends), len(ids))
-        return list(ids[:end])
+    def _limit(self, ids: Sequence[int], most: int) -> int:
+        """Tokens that an answer may have which begins like this; more if it does with thoughts."""
+        start = ids[: self._new_tokens]
+        return most if len(start) < len(ids) or self._read(start)[1] else self._new_tokens
+
+    def _is_finished(self, ids: Sequence[int], most: int) -> bool:
+        if ids[-1] in self._ends:
+            return True
+        if len(ids) >= self._new_tokens and len(ids) >= self._limit(ids, most):
+            return True
+        return bool(self._stop) and before_stop(self._read(ids)[0], self._stop) is not None
+
+    def _until_end(self, ids: Sequence[int], most: int) -> list[int]:
+        """With the first end-of-sequence token, without what comes after it or after the limit."""
+        ends = (place + 1 for place, token in enumerate(ids) if token in self._ends)
+        kept = list(ids[: next(ends, len(ids))])
+        start = kept[: self._new_tokens]
+        return kept if len(kept) == len(start) else kept[: self._limit(start, most)]
 
     def _generated(self, ids: Sequence[int]) -> GeneratedText:
-        text = self._text(ids)
-        stopped = before_stop(text, self._stop)
+        said, thoughts = self._read(ids)
+        stopped = before_stop(said, self._stop)
         ended = stopped is not None or ids[-1] in self._ends
-        return GeneratedText((text if stopped is None else stopped).strip(), cut=not ended)
+        text = (said if stopped is None else stopped).strip()
+        return GeneratedText(text, cut=not ended, thoughts=thoughts, tokens=len(ids))
 
-    def _text(self, ids: Sequence[int]) -> str:
+    def _read(self, ids: Sequence[int]) -> tuple[str, str]:
+        """What an answer says, and the thoughts before that."""
         found = self._tokenizer.decode(
-            ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+            [token for token in ids if token not in self._silent],
+            skip_special_tokens=False,
+            clean_up_tokenization_spaces=False,
         )
-        return str(found)
+        return split_thoughts(self._opened + str(found))
 
 
 def before_stop(text: str, stop: Iterable[str]) -> str | None:
@@ -324,6 +386,22 @@ def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
     for ends in named:
         found.update(ends if isinstance(ends, list) else [ends])
     return frozenset(token for token in found if token is not None)
+
+
+def _silent_tokens(tokenizer: Any, ends: frozenset[int]) -> frozenset[int]:
+    """The tokens that are no part of an answer's text: special ones, and those that end it.
+
+    The marks of thoughts stay, as they say where an answer begins.
+    """
+    added = tokenizer.added_tokens_decoder.items()
+    marks = {
+        token
+        for token, known in added
+        if known.special or token in ends or token in tokenizer.all_special_ids
+    }
+    return frozenset(
+        token for token in marks if not is_thought_mark(tokenizer.convert_ids_to_tokens(token))
+    )
 
 
 def _greedy(model: Any, ends: frozenset[int]) -> GenerationConfig:

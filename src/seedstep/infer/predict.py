@@ -13,7 +13,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from seedstep.data import Instance, Task
-from seedstep.encode import Dropped, Encoded, HfTokenizer, TaskEncoder, decoder_texts, tokenize
+from seedstep.encode import (
+    ChatFrame,
+    Dropped,
+    Encoded,
+    HfTokenizer,
+    TaskEncoder,
+    decoder_texts,
+    tokenize,
+)
 from seedstep.errors import InputError
 from seedstep.infer.settings import SystemSettings
 from seedstep.llm import (
@@ -28,7 +36,8 @@ from seedstep.llm import (
 )
 from seedstep.llm.checkpoints import checkpoint_of, load_model, load_tokenizer
 from seedstep.llm.pacing import AHEAD, in_order
-from seedstep.text.cleaning import plain_text
+from seedstep.llm.wire import THINKING
+from seedstep.text.cleaning import opened_thoughts, plain_text
 
 __all__ = [
     "Answer",
@@ -61,7 +70,8 @@ class Answer:
     """What a system answered to the instance at a place.
 
     `failed` says why there is no answer; `cut` is an answer that reached its length limit,
-    `shortened` one to a prompt of which something had to be left out.
+    `shortened` one to a prompt of which something had to be left out. `thoughts` were taken out of
+    what a checkpoint wrote; those of a served model are kept with its replies.
     """
 
     place: int
@@ -69,6 +79,7 @@ class Answer:
     failed: str = ""
     cut: bool = False
     shortened: bool = False
+    thoughts: str = ""
 
 
 async def ask_server(
@@ -134,23 +145,36 @@ def ask_checkpoint(
     for task_work in work:
         encoder = TaskEncoder(task_work.task, settings.encoding, tokenizer)
         asked: list[tuple[int, Encoded]] = []
+        prompts: list[tuple[int, ...]] = []
         failed: list[Answer] = []
         for place, instance in task_work.instances:
             try:
-                asked.append((place, encoder.encode(instance)))
+                encoded = encoder.encode(instance)
             except InputError as error:
                 failed.append(Answer(place, "", failed=error.what))
+                continue
+            pair = tokenize(encoded, tokenizer, decoder_only=checkpoint.is_decoder_only)
+            if fault := checkpoint.fault(pair.prompt):
+                failed.append(Answer(place, "", failed=fault))
+                continue
+            asked.append((place, encoded))
+            prompts.append(pair.prompt)
         if failed:
             yield failed
-        decoder_only = checkpoint.is_decoder_only
-        pairs = [tokenize(encoded, tokenizer, decoder_only=decoder_only) for _, encoded in asked]
-        for batch in checkpoint.answers([pair.prompt for pair in pairs]):
+        for batch in checkpoint.answers(prompts):
             yield [_answered(*asked[at], written) for at, written in batch]
 
 
 def _answered(place: int, encoded: Encoded, written: "GeneratedText") -> Answer:
-    said = plain_text(written.text).strip()
-    return Answer(place, said, cut=written.cut, shortened=_is_shortened(encoded))
+    said, thoughts = plain_text(written.text).strip(), plain_text(written.thoughts)
+    if written.used_up_by_thinking:
+        used = (
+            f"{THINKING}: all {written.tokens:,} tokens of the answer went into the model's "
+            "thoughts; raise `room` under `reasoning`"
+        )
+        return Answer(place, "", failed=used, thoughts=thoughts)
+    shortened = _is_shortened(encoded)
+    return Answer(place, said, cut=written.cut, shortened=shortened, thoughts=thoughts)
 
 
 def _is_shortened(encoded: Encoded) -> bool:
@@ -246,14 +270,30 @@ def _load(settings: SystemSettings) -> tuple["Checkpoint", HfTokenizer]:
     from seedstep.infer.generate import Checkpoint
 
     logging.disable_progress_bar()
+    reader = HfTokenizer(tokenizer)
+    frame = _frame(settings, reader)
+    in_chat = frame is not None and settings.style == "chat"
     checkpoint = Checkpoint(
         load_model(settings.model.name, dtype="bfloat16" if settings.bf16 else "float32"),
         tokenizer,
         new_tokens=settings.max_new_tokens,
-        stop=settings.stop_texts,
+        stop=(*settings.stop_texts, *([frame.stop] if frame and in_chat and frame.stop else [])),
         batch=settings.batch,
+        ends=[frame.end] if frame and frame.end is not None else [],
+        opened=opened_thoughts(frame.after) if frame and in_chat else "",
+        room=settings.model.manner.room,
     )
-    return checkpoint, HfTokenizer(tokenizer)
+    return checkpoint, reader
+
+
+def _frame(settings: SystemSettings, reader: HfTokenizer) -> ChatFrame | None:
+    """The chat template, of which prompts that are not written in it may do without."""
+    try:
+        return reader.chat
+    except InputError:
+        if settings.style == "chat":
+            raise
+        return None
 
 
 async def _in_thread(batches: Iterator[list[Answer]]) -> AsyncGenerator[list[Answer]]:

@@ -118,6 +118,10 @@ class SystemSettings(AskingSettings):
         if self.kind == "checkpoint" and self.sampling:
             what = f"{source}, setting 'sampling': a checkpoint decodes greedily"
             raise InputError(what, "leave it out, or serve the model and name it openai:NAME")
+        manner = self.model.manner
+        if self.kind == "checkpoint" and (manner.effort or manner.extra):
+            what = f"{source}, setting 'reasoning': a checkpoint takes only its room"
+            raise InputError(what, "leave the rest out, or serve the model as openai:NAME")
 
     @property
     def kind(self) -> SystemKind:

@@ -15,7 +15,14 @@ from typing import Any, Protocol, Unpack
 import msgspec
 
 from seedstep.data import write_atomically
-from seedstep.encode import Encoded, HfTokenizer, TaskEncoder
+from seedstep.encode import (
+    ChatFrame,
+    Encoded,
+    HfTokenizer,
+    ModelSizes,
+    TaskEncoder,
+    named_layout,
+)
 from seedstep.errors import MissingExtraError, ModelError
 from seedstep.inputs.tasks import TuningInputs, gather
 from seedstep.llm import open_model
@@ -35,15 +42,16 @@ from seedstep.tune import (
     Mixture,
     OptimizerStep,
     Preflight,
+    SizedData,
     TuneSettings,
     TuneWatch,
     rank_and_processes,
-    require_context,
     survey,
 )
 from seedstep.tune.checkpoints import FSDP, write_fsdp
 from seedstep.tune.openai_jobs import FineTuned, JobSettings, JobWatch, check_chat, fine_tune
 from seedstep.tune.outputs import require_gguf, write_tuning_card, write_tuning_gguf
+from seedstep.tune.records import keep_frame, kept_frame
 
 __all__ = [
     "TuneResult",
@@ -213,7 +221,7 @@ def tune_model(
     if tuned_model(resolved.model.name).provider.tuning == "job":
         gathered, job = tune_at_server(path, resolved, watch, dry_run=dry_run)
         return TuneResult(resolved, None, gathered.left_out, job=job)
-    work = _prepared(resolved, processes)
+    work = _prepared(path, resolved, processes)
     if watch:
         watch.counted(work.settings, work.preflight, work.gathered.left_out)
     if not rank:
@@ -245,11 +253,14 @@ def _prepare_launch(
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """All that is known before the model is loaded."""
+    """All that is known before the model is loaded. `frame` is what the chat template writes, where
+    prompts are in it.
+    """
 
     settings: TuneSettings
     gathered: TuningInputs
     tokenizer: Any
+    frame: ChatFrame | None
     data: EncodedData
     preflight: Preflight
     decoder_only: bool
@@ -264,7 +275,7 @@ def _with_stored(path: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
     return whole
 
 
-def _prepared(settings: TuneSettings, processes: int) -> _Work:
+def _prepared(path: Path, settings: TuneSettings, processes: int) -> _Work:
     _require_device(settings.training.device)
     gathered = gather(settings)
     tokenizer = load_tokenizer(settings.model.name)
@@ -272,16 +283,19 @@ def _prepared(settings: TuneSettings, processes: int) -> _Work:
     decoder_only = not config.is_encoder_decoder
     if settings.gguf:
         require_gguf(config)
+    kept = kept_frame(TuningFiles(path).frame, str(tokenizer.chat_template))
+    reader = HfTokenizer(tokenizer, frame=kept)
     data = EncodedData(
         gathered.mixture,
-        HfTokenizer(tokenizer),
+        reader,
         decoder_only=decoder_only,
         seed=settings.training.seed,
     )
     preflight = survey(data, settings.training, processes)
-    context = getattr(config.get_text_config(), "max_position_embeddings", None)
-    require_context(data, context if decoder_only else None)
-    return _Work(settings, gathered, tokenizer, data, preflight, decoder_only)
+    SizedData(data, ModelSizes.of(config))
+    in_chat = any(named_layout(one.layout).in_template for one in gathered.encodings.values())
+    frame = reader.chat if in_chat else None
+    return _Work(settings, gathered, tokenizer, frame, data, preflight, decoder_only)
 
 
 def _train(
@@ -299,6 +313,8 @@ def _train(
     rank, _ = rank_and_processes()
     if not rank:
         write_atomically(files.counted, msgspec.json.encode(preflight) + b"\n")
+        if work.frame:
+            keep_frame(files.frame, work.frame, str(work.tokenizer.chat_template))
     model = load_model(settings.model.name, dtype="float32")
     with MetricsFile(files.metrics) as metrics:
         tuner = tune_decoder if work.decoder_only else tune_seq2seq
@@ -313,7 +329,8 @@ def _train(
         )
     if tuned.trainer.state.global_step < tuned.steps:
         return False
-    save_tuned(tuned.trainer, work.tokenizer, files.model, adapter=files.adapter)
+    end = work.frame.end if work.frame else None
+    save_tuned(tuned.trainer, work.tokenizer, files.model, adapter=files.adapter, end=end)
     return True
 
 

@@ -222,6 +222,17 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         )
         """,
     ),
+    (
+        "thoughts",
+        """
+        CREATE TABLE thoughts (               -- taken out of what a checkpoint wrote
+            system TEXT NOT NULL,
+            place INTEGER NOT NULL,           -- as in predictions
+            text TEXT NOT NULL,
+            PRIMARY KEY (system, place)
+        )
+        """,
+    ),
 )
 
 

@@ -24,7 +24,7 @@ from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.scores import Reference, references_of
 from seedstep.infer.predict import Answer, TaskWork
 from seedstep.infer.settings import SystemSettings
-from seedstep.runs.database import Database
+from seedstep.runs.database import Database, Statement
 from seedstep.runs.directory import (
     CONFIG,
     DATABASE,
@@ -58,6 +58,7 @@ INSERT INTO systems (name, record, at) VALUES (?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET record = excluded.record
 """
 _KEEP_PREDICTION = "INSERT OR IGNORE INTO predictions VALUES (?, ?, ?, ?, ?, ?, ?)"
+_KEEP_THOUGHTS = "INSERT OR IGNORE INTO thoughts VALUES (?, ?, ?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,18 @@ class PredictionRecords:
             instance, task = instances[row["place"]]
             yield Prediction(task, instance, row["text"], row["failed"])
 
+    def thoughts(self, name: str) -> dict[str, str]:
+        """Return what a system thought before its answers, by instance, where a checkpoint did.
+
+        The thoughts of a served model are kept with its replies.
+        """
+        if not self._database.has_rows("thoughts"):
+            return {}
+        instances = [key for key, _, _ in instances_of(self.tasks().tasks)]
+        query = "SELECT place, text FROM thoughts WHERE system = ? ORDER BY place"
+        rows = self._database.rows(query, (name,))
+        return {instances[row["place"]]: row["text"] for row in rows}
+
     def counts(self, name: str) -> PredictionCounts:
         """Count the predictions of a system."""
         query = (
@@ -207,7 +220,13 @@ class PredictionRecords:
             (system.name, given.place, given.text, given.failed, given.cut, given.shortened, now)
             for given in answers
         )
-        await self._database.write([(_KEEP_PREDICTION, row) for row in rows])
+        statements: list[Statement] = [(_KEEP_PREDICTION, row) for row in rows]
+        statements += [
+            (_KEEP_THOUGHTS, (system.name, given.place, given.thoughts))
+            for given in answers
+            if given.thoughts
+        ]
+        await self._database.write(statements)
 
 
 PredictionsRun = Run[TaskChoice, TaskFiles, PredictionRecords]

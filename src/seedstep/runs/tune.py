@@ -3,6 +3,7 @@
     tune.yaml      settings, and a fingerprint of the data
     fsdp.yaml      how several GPUs are used, where a preset needs them
     preflight.json what was counted before the first step
+    chat.json      what the chat template wrote around messages, where prompts are in it
     metrics.jsonl  a line for each step and each measure of the held-out loss
     job.json       the job, where a server tunes
     checkpoints/   what training goes on from
@@ -75,6 +76,11 @@ class TuningFiles:
     def counted(self) -> Path:
         """The file with what was counted before the first step."""
         return self.path / "preflight.json"
+
+    @property
+    def frame(self) -> Path:
+        """The file with what the chat template wrote around messages."""
+        return self.path / "chat.json"
 
     @property
     def job(self) -> str:

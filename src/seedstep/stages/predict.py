@@ -239,6 +239,9 @@ def _shown(run: PredictionsRun, name: str) -> Blocks:
                     yield labelled("failed", prediction.failed, "error")
                 else:
                     yield line(prediction.text)
+                if thoughts := run.records.thoughts(system).get(name):
+                    yield Rule("thoughts", light=True)
+                    yield line(thoughts, "dim")
 
 
 PREDICT: Stage[TaskChoice, TaskFiles, PredictionRecords] = Stage(

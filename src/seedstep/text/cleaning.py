@@ -24,10 +24,12 @@ __all__ = [
     "THOUGHT_MARKS",
     "answer",
     "is_refusal",
+    "is_thought_mark",
     "json_object",
     "loops",
     "mentions_refusal",
     "one_line",
+    "opened_thoughts",
     "plain_text",
     "split_thoughts",
     "visible",
@@ -74,6 +76,25 @@ _ANY_MARK = re.compile(
 
 _FIRST_CHARACTERS = sorted({mark[0] for pair in THOUGHT_MARKS for mark in pair})
 """A text without any of them holds no mark. Most texts hold none, and are passed on at once."""
+
+
+_CHANNEL_MARK = re.compile(r"<\|(?:start|channel|message)\|>", re.IGNORECASE)
+_OPENED = re.compile(
+    rf"(?:{'|'.join(re.escape(opening) for opening, _ in THOUGHT_MARKS)}"
+    r"|<\|channel\|>\s*(?!final)\w+\s*<\|message\|>)\s*\Z",
+    re.IGNORECASE,
+)
+
+
+def is_thought_mark(text: str) -> bool:
+    """Whether a text is one of the marks that tell thoughts from what is said."""
+    return bool(_ANY_MARK.fullmatch(text) or _CHANNEL_MARK.fullmatch(text))
+
+
+def opened_thoughts(prompt: str) -> str:
+    """The mark with which a prompt opens thoughts at its end; empty if it does not."""
+    found = _OPENED.search(prompt)
+    return found[0] if found else ""
 
 
 def without_marks(text: str) -> str:

@@ -4,8 +4,8 @@ from seedstep.tune.data import (
     EffectiveBatch,
     EncodedData,
     Preflight,
+    SizedData,
     rank_and_processes,
-    require_context,
     survey,
 )
 from seedstep.tune.mixing import Mixture, SourcePart, mix, usable
@@ -37,6 +37,7 @@ __all__ = [
     "OptimizerStep",
     "Preflight",
     "Preset",
+    "SizedData",
     "SourcePart",
     "Training",
     "TuneSettings",
@@ -46,7 +47,6 @@ __all__ = [
     "make_source",
     "mix",
     "rank_and_processes",
-    "require_context",
     "survey",
     "usable",
 ]

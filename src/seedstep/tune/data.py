@@ -17,20 +17,28 @@ from dataclasses import dataclass, fields
 from heapq import nlargest
 from typing import overload
 
-from seedstep.encode import Dropped, Encoding, TaskEncoder, TextTokenizer, TokenPair, tokenize
+from seedstep.encode import (
+    Dropped,
+    Encoding,
+    ModelSizes,
+    TaskEncoder,
+    TextTokenizer,
+    TokenPair,
+    tokenize,
+)
 from seedstep.encode.layouts import steps_of
 from seedstep.errors import InputError
 from seedstep.tune.mixing import Mixture, Use
-from seedstep.tune.records import Training
+from seedstep.tune.records import Training, TuningData
 
 __all__ = [
     "LONGEST",
     "EffectiveBatch",
     "EncodedData",
     "Preflight",
+    "SizedData",
     "TokenPairs",
     "rank_and_processes",
-    "require_context",
     "survey",
 ]
 
@@ -210,20 +218,57 @@ def rank_and_processes() -> tuple[int, int]:
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def require_context(data: EncodedData, tokens: int | None) -> None:
-    """Check that every example fits into the model's context, if that has a limit.
+def _require_sizes(pairs: Sequence[TokenPair], sizes: ModelSizes) -> None:
+    """Check that a model can take examples: their lengths, and their tokens.
 
     Raises:
-        InputError: the longest example is longer.
+        InputError: an example is too long, or has a token that the model does not know.
     """
-    for pairs in (data.training(0), data.held_out):
-        for task, instance, length in _longest(pairs)[:1]:
-            if tokens is not None and length > tokens:
-                raise InputError(
-                    f"task {task}, instance {instance}: {length:,} tokens with its target, but "
-                    f"the model's context has {tokens:,}",
-                    "lower --max-source, so that with --max-target it fits",
-                )
+    for pair in pairs:
+        where = f"task {pair.task}, instance {pair.instance}"
+        length = len(pair.prompt) + len(pair.target)
+        if sizes.whole is not None and length > sizes.whole:
+            raise InputError(
+                f"{where}: {length:,} tokens with its target, but the model's context has "
+                f"{sizes.whole:,}",
+                "lower --max-source, so that with --max-target it fits",
+            )
+        if fault := sizes.too_long(len(pair.prompt), len(pair.target)):
+            raise InputError(f"{where}: {fault}", "lower --max-source or --max-target")
+        if fault := sizes.unknown_token((*pair.prompt, *pair.target)):
+            raise InputError(f"{where}: {fault}", "give the model its own tokenizer")
+
+
+class SizedData:
+    """The examples of a tuning (see `TuningData`), each of which the model can take."""
+
+    def __init__(self, data: TuningData, sizes: ModelSizes) -> None:
+        """Raise InputError if the model can't take an example of the first epoch.
+
+        Those of later epochs, whose targets may be others, are checked when they are asked for.
+        """
+        self._data = data
+        self._sizes = sizes
+        self._checked: int | None = None
+        self.training(0)
+        _require_sizes(data.held_out, sizes)
+
+    def training(self, epoch: int) -> Sequence[TokenPair]:
+        """The examples of an epoch.
+
+        Raises:
+            InputError: the model can't take one.
+        """
+        pairs = self._data.training(epoch)
+        if epoch != self._checked:
+            _require_sizes(pairs, self._sizes)
+            self._checked = epoch
+        return pairs
+
+    @property
+    def held_out(self) -> Sequence[TokenPair]:
+        """The examples of tasks that are not trained on."""
+        return self._data.held_out
 
 
 def _effective(training: Training, processes: int) -> EffectiveBatch:

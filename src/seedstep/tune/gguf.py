@@ -21,7 +21,8 @@ from typing import Any, Literal
 import numpy as np
 
 from seedstep.data.files import whole_file
-from seedstep.errors import MissingExtraError, ModelError, first_line
+from seedstep.encode import HfTokenizer
+from seedstep.errors import InputError, MissingExtraError, ModelError, first_line
 from seedstep.llm.checkpoints import load_tokenizer
 from seedstep.llm.dequantize import INSTALL, PRE_TOKENIZERS, pre_tokenizer_name
 
@@ -44,7 +45,8 @@ class GgufVocabulary:
     """The vocabulary of a GGUF file.
 
     `tokens` and `kinds` are in the order of ids, padded to the size of the embeddings. `special`
-    has the ids of special tokens by transformers' names ("bos", "eos", "unk", "pad").
+    has the ids of special tokens by transformers' names ("bos", "eos", "unk", "pad"), and of "eot",
+    the end of a turn, where the chat template has one that is not "eos".
     """
 
     tokens: tuple[str, ...]
@@ -87,7 +89,7 @@ def read_vocabulary(checkpoint: Path, size: int) -> GgufVocabulary:
         kinds,
         merges,
         name,
-        _special_ids(tokenizer),
+        {**_special_ids(tokenizer), **_turn_end(tokenizer)},
         full[:1] != bare[:1] and full[:1] == [tokenizer.bos_token_id],
         full[-1:] != bare[-1:] and full[-1:] == [tokenizer.eos_token_id],
         tokenizer.chat_template if isinstance(tokenizer.chat_template, str) else None,
@@ -135,6 +137,15 @@ def _takes_more(added: Mapping[str, Any]) -> bool:
 def _special_ids(tokenizer: Any) -> dict[str, int]:
     ids = {name: getattr(tokenizer, f"{name}_token_id") for name in _SPECIAL}
     return {name: number for name, number in ids.items() if number is not None}
+
+
+def _turn_end(tokenizer: Any) -> dict[str, int]:
+    try:
+        frame = HfTokenizer(tokenizer).chat
+    except InputError:
+        return {}
+    end = frame.end if frame else None
+    return {} if end is None or end == tokenizer.eos_token_id else {"eot": end}
 
 
 def _unsupported(path: Path, kind: str) -> ModelError:

@@ -133,10 +133,13 @@ def _with_lora(model: Any, training: Training) -> Any:
         return peft.get_peft_model(model, config)
 
 
-def save_tuned(trainer: Any, tokenizer: Any, folder: Path, *, adapter: Path) -> None:
+def save_tuned(
+    trainer: Any, tokenizer: Any, folder: Path, *, adapter: Path, end: int | None = None
+) -> None:
     """Save the model and its tokenizer to `folder`, from where transformers loads them.
 
-    LoRA's matrices are saved to `adapter`, and the model merged with them to `folder`. All
+    LoRA's matrices are saved to `adapter`, and the model merged with them to `folder`. `end` is the
+    token that ends the targets; it is added to those in the configurations of the model. All
     processes call this function, and the first one writes.
 
     Raises:
@@ -151,9 +154,20 @@ def save_tuned(trainer: Any, tokenizer: Any, folder: Path, *, adapter: Path) -> 
         with _whole(adapter) as partial:
             model.save_pretrained(partial, state_dict=state)
         model, state = model.merge_and_unload(), None
+    if end is not None:
+        _name_end(model, end)
     with _whole(folder) as partial:
         model.save_pretrained(partial, state_dict=state)
         tokenizer.save_pretrained(partial)
+
+
+def _name_end(model: Any, end: int) -> None:
+    """Add a token to those at which the model's configurations say that it ends."""
+    for config in (model.generation_config, model.config):
+        ends = config.eos_token_id
+        known = ends if isinstance(ends, list) else [] if ends is None else [ends]
+        if end not in known:
+            config.eos_token_id = [end, *known] if known else end
 
 
 @contextmanager

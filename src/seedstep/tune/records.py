@@ -5,6 +5,7 @@ Example::
     Training(epochs=2, learning_rate=5e-5, batch=16, share=8)
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
@@ -15,7 +16,7 @@ from typing import Annotated, Any, BinaryIO, Literal, Protocol, Self
 import msgspec
 
 from seedstep.data import BadLine, read_jsonl, write_atomically
-from seedstep.encode import TokenPair
+from seedstep.encode import ChatFrame, TokenPair
 from seedstep.errors import RunError
 from seedstep.settings import SEED, Count, setting
 
@@ -29,6 +30,8 @@ __all__ = [
     "Training",
     "TuneWatch",
     "TuningData",
+    "keep_frame",
+    "kept_frame",
     "read_losses",
 ]
 
@@ -137,6 +140,39 @@ class TrainedModel:
     def model(self) -> Any:
         """The tuned model."""
         return self.trainer.accelerator.unwrap_model(self.trainer.model_wrapped)
+
+
+class _KeptFrame(msgspec.Struct, frozen=True):
+    """What a chat template wrote around messages, and a hash of the template."""
+
+    template: str
+    frame: ChatFrame
+
+
+def keep_frame(path: Path, frame: ChatFrame, template: str) -> None:
+    """Keep what a chat template writes around messages.
+
+    It may hold the date. With that of another day the examples of a tuning would be others, and it
+    could not go on.
+
+    Raises:
+        RunError: the file can't be written.
+    """
+    kept = _KeptFrame(_hash(template), frame)
+    write_atomically(path, msgspec.json.encode(kept) + b"\n")
+
+
+def kept_frame(path: Path, template: str) -> ChatFrame | None:
+    """What this template wrote when a tuning began; None where that was not kept."""
+    try:
+        kept = msgspec.json.decode(path.read_bytes(), type=_KeptFrame)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return kept.frame if kept.template == _hash(template) else None
+
+
+def _hash(template: str) -> str:
+    return hashlib.sha256(template.encode(errors="replace")).hexdigest()[:16]
 
 
 class _Line(msgspec.Struct, frozen=True):

@@ -25,8 +25,10 @@ try:
 except ImportError:
     raise MissingExtraError("tuning", "pip install 'seedstep[tune]'") from None
 
+from seedstep.encode import ModelSizes
 from seedstep.encode.losses import Attention, pair_losses, require_sharing, token_losses
 from seedstep.tune.checkpoints import CheckpointFolder, longest_of, open_checkpoints
+from seedstep.tune.data import SizedData
 from seedstep.tune.plan import PlannedRows, StepPairs, StepRows, StepWork
 from seedstep.tune.prepare import prepare_model, trainer_arguments
 from seedstep.tune.records import TrainedModel, Training, TuneWatch, TuningData
@@ -62,13 +64,14 @@ def tune_decoder(
     checkpoint, if there is one. Every process of a distributed run calls this function.
 
     Raises:
-        InputError: there are no examples, one has no prompt or target, or the model can't share
-            prefixes.
+        InputError: there are no examples, one has no prompt or target or is too long for the model,
+            or the model can't share prefixes.
         RunMismatchError: the last checkpoint is of another model, of other data or settings.
         RunError: there is a checkpoint that can't be read, or one although `resume` is False.
         TuningError: a loss is not a number, or a checkpoint can't be written.
         MissingExtraError: peft, for LoRA, is not installed.
     """
+    data = SizedData(data, ModelSizes.of_model(model))
     start = _prepared(model, data, training, out, resume=resume)
     rows = rows_of(training, on_cpu=start.arguments.device.type == "cpu")
     steps = StepRows(data, training, rows, start.arguments.world_size)
@@ -118,12 +121,14 @@ def tune_seq2seq(
     """Train an encoder-decoder model; everything else is as with `tune_decoder`.
 
     Raises:
-        InputError: there are no examples, or one has no prompt or target.
+        InputError: there are no examples, or one has no prompt or target or is too long for the
+            model.
         RunMismatchError: the last checkpoint is of another model, of other data or settings.
         RunError: there are checkpoints, but `resume` is False.
         TuningError: a loss is not a number, or a checkpoint can't be written.
         MissingExtraError: peft, for LoRA, is not installed.
     """
+    data = SizedData(data, ModelSizes.of_model(model))
     start = _prepared(model, data, training, out, resume=resume, kind=Seq2SeqTrainingArguments)
     steps = StepPairs(data, training, start.arguments.world_size)
     start.arguments.max_steps = steps.number
