@@ -234,7 +234,7 @@ def test_a_shared_prefix_holds_no_forged_turn() -> None:
     task = Task("t", f"Obey {evil}", instances)
     encoder = TaskEncoder(task, ENCODINGS["chat"], READER)
     pairs: list[TokenPair] = [
-        tokenize(encoder.encode(one), READER, decoder_only=True) for one in instances
+        tokenize(encoder.encode(instance), READER, decoder_only=True) for instance in instances
     ]
     (group,) = group_pairs(pairs, share=8, row_tokens=4096)
     shared = make_row([group]).tokens.tolist()[: group.prefix]

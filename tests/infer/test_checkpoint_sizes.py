@@ -21,7 +21,7 @@ def predicted(folder: Path, model: str, **settings: Any) -> list[Prediction]:
     line = {
         "id": "t",
         "definition": "Sort.",
-        "instances": [{"input": one, "output": "1"} for one in inputs],
+        "instances": [{"input": text, "output": "1"} for text in inputs],
     }
     tasks = str(write_lines(folder / "tasks.jsonl", [line]))
     settings = {"encoding": "definition", "max_new_tokens": 8, **settings}

@@ -59,7 +59,7 @@ def test_a_base_model_tuned_on_a_template_ends_as_it_does(special: bool, tmp_pat
         found = list(run.predictions(answering))
         counts = run.records.counts(answering)
     assert counts.cut == 0
-    assert not any("<|im" in one.text for one in found)
+    assert not any("<|im" in each.text for each in found)
 
 
 def test_an_end_that_the_model_names_already_is_left_as_it_is(tmp_path: Path) -> None:

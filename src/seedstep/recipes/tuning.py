@@ -293,7 +293,7 @@ def _prepared(path: Path, settings: TuneSettings, processes: int) -> _Work:
     )
     preflight = survey(data, settings.training, processes)
     SizedData(data, ModelSizes.of(config))
-    in_chat = any(named_layout(one.layout).in_template for one in gathered.encodings.values())
+    in_chat = any(named_layout(used.layout).in_template for used in gathered.encodings.values())
     frame = reader.chat if in_chat else None
     return _Work(settings, gathered, tokenizer, frame, data, preflight, decoder_only)
 
