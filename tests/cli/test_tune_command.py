@@ -14,6 +14,7 @@ import torch
 
 from seedstep.encode import HfTokenizer, TaskEncoder, make_encoding, tokenize
 from seedstep.llm.checkpoints import load_model, load_tokenizer
+from seedstep.tune.trained import TRAINING_RECORD
 from support.command_line import Outcome, environment, program, seedstep
 from support.tuning_things import lines_of, save_llama, save_t5, things, write_lines, write_tasks
 
@@ -77,6 +78,36 @@ def test_a_small_t5_learns_what_it_was_not_shown(world: Path, tmp_path: Path) ->
     right = sum(one == kind for one, (_, kind) in zip(said, pairs[400:], strict=True))
     assert right / len(said) > 0.9
     assert losses(out)[-1][1] < 0.1 < losses(out)[0][1]
+
+
+def test_comparisons_say_how_much_of_the_test_was_tuned_on(world: Path, tmp_path: Path) -> None:
+    other = write_tasks(tmp_path / "other.jsonl", tasks=4, instances=4, seed=7)
+    flags = ("--epochs", 1, "--limit-instances", 4)
+    assert tuned(world, tmp_path / "first", *flags, "--lora", 2, model="llama").code == 0
+    again = ("tune", "--model", f"hf:{tmp_path / 'first' / 'model'}", "--data", f"{other}=2")
+    done = seedstep(*again, "--out", tmp_path / "again", "--encoding", "definition", *flags[:2])
+    assert done.code == 0, done.err
+    for name in ("first", "again"):
+        (tmp_path / name / "model").rename(tmp_path / name / "moved")
+        (tmp_path / name / "tune.yaml").unlink()
+    asked = ("--max-new-tokens", 2, "--encoding", "definition", "--out", tmp_path / "run")
+    models = {
+        "untuned": world / "llama",
+        "first": tmp_path / "first" / "moved",
+        "adapter": tmp_path / "first" / "adapter",
+        "again": tmp_path / "again" / "moved",
+    }
+    for name, model in models.items():
+        tests = ("--tasks", world / "tasks.jsonl", "--limit-instances", 5)
+        if name != "adapter":
+            done = seedstep("predict", "--model", f"hf:{model}", "--name", name, *asked, *tests)
+            assert done.code == 0, done.err
+    assert (models["adapter"] / TRAINING_RECORD).is_file()
+    words = " ".join(seedstep("compare", tmp_path / "run", "--against", "untuned").words.split())
+    known = "3 of 3 tasks and 12 of 15 instances were in its training data"
+    assert f"first: {known} (tasks.jsonl)" in words
+    assert f"again: {known} (tasks.jsonl, other.jsonl)" in words
+    assert "untuned: " not in words
 
 
 def test_what_a_tuning_leaves(world: Path, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """`seedstep evaluate`, `compare`, `judge` and `agreement`: scores, and how sure they are."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +16,7 @@ from seedstep.evaluate import METRICS
 from seedstep.evaluate.compare import Comparison, Pairing, compare_systems, names_with
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import JudgeSettings
+from seedstep.evaluate.remarks import Remark, remarks_beside
 from seedstep.evaluate.scores import ScoringSettings
 from seedstep.evaluate.tables import (
     CellTable,
@@ -65,10 +66,15 @@ def print_table(table: CellTable) -> None:
     console.print()
 
 
+def print_remarks(remarks: Iterable[str]) -> None:
+    """Print what has to be known beside scores."""
+    for remark in remarks:
+        console.print(plain(remark, style="yellow"), soft_wrap=True)
+
+
 def print_left_out(done: Evaluation) -> None:
     """Say which predictions are missing or failed, which lines do not count, what is not kept."""
-    for note in done.notes:
-        console.print(plain(note, style="yellow"), soft_wrap=True)
+    print_remarks(done.notes)
     for system in done.systems:
         failed = [f"{name} ({reason})" for name, reason in system.scores.failed.items()]
         print_some(system.name, "missing, counted as empty", system.scores.missing)
@@ -129,6 +135,7 @@ def _print_scores(done: Evaluation) -> None:
     for table in _tables(done):
         print_table(table)
     console.print("Scores from 0 to 100 with 95% intervals over tasks.", style="dim")
+    print_remarks(remark.text for remark in remarks_beside(done.systems))
     print_left_out(done)
 
 
@@ -137,7 +144,11 @@ def _text(done: Evaluation, form: str) -> str:
         return scores_json(done.systems)
     if form == "csv":
         return scores_csv(done.systems)
-    return "\n".join(map(markdown, _tables(done)))
+    return "\n".join([*map(markdown, _tables(done)), *_paragraphs(remarks_beside(done.systems))])
+
+
+def _paragraphs(remarks: Sequence[Remark]) -> list[str]:
+    return [f"{escaped(remark.text)}\n" for remark in remarks]
 
 
 @with_settings(ScoringSettings, config=False)
@@ -185,7 +196,8 @@ def compare_command(
 
 
 def _markdown(pairing: Pairing) -> str:
-    return f"{escaped(comparison_title(pairing))}\n\n{markdown(comparison_table(pairing))}"
+    parts = [f"{escaped(comparison_title(pairing))}\n", markdown(comparison_table(pairing))]
+    return "\n".join([*parts, *_paragraphs(pairing.remarks)])
 
 
 def _print_comparison(pairing: Pairing) -> None:
@@ -198,8 +210,8 @@ def _print_comparison(pairing: Pairing) -> None:
             f"McNemar's test p = {test.p_value:.2g} ({test.method})."
         )
         console.print(plain(line), soft_wrap=True)
-    for line in _absent(pairing.first, pairing.second, found):
-        console.print(plain(line, style="yellow"), soft_wrap=True)
+    print_remarks(remark.text for remark in pairing.remarks)
+    print_remarks(_absent(pairing.first, pairing.second, found))
     console.print()
 
 

@@ -50,7 +50,8 @@ class Prediction:
     """What a system wrote for an instance. `failed` says why there is no text, where there is none.
 
     `task` is for people: scores go by the task of the reference with the same instance id. `line`
-    is the line of the file that the prediction was read from, or 0.
+    is the line of the file that the prediction was read from, or 0. A text that is `cut` reached
+    its length limit.
     """
 
     task: str
@@ -58,6 +59,7 @@ class Prediction:
     text: str
     failed: str = ""
     line: int = 0
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ Example::
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -20,7 +20,8 @@ import numpy as np
 from seedstep.errors import InputError, unknown_name
 from seedstep.evaluate.intervals import Value, mean_over_tasks
 from seedstep.evaluate.metrics import METRICS, Metric, category_metric, compared_metrics
-from seedstep.evaluate.scores import InstanceResult, Scores, means
+from seedstep.evaluate.remarks import Remark, TrainingOverlap, remarks_beside
+from seedstep.evaluate.scores import InstanceResult, Scores, means, tokenless_share
 
 __all__ = [
     "Comparison",
@@ -67,7 +68,8 @@ class EvaluatedSystem:
     """A system with all it scored.
 
     `groups` are by category or task, and empty where neither was asked for. `left_out` says, with
-    file and line, which predictions do not count.
+    file and line, which predictions do not count. `training` is what a model that seedstep tuned
+    was tuned on of what is scored; None where nothing is known of a tuning.
     """
 
     name: str
@@ -76,6 +78,7 @@ class EvaluatedSystem:
     grouping: Grouping | None
     groups: Mapping[str, MeanScores]
     left_out: tuple[str, ...]
+    training: TrainingOverlap | None = None
 
 
 def evaluated(
@@ -84,11 +87,12 @@ def evaluated(
     grouping: Grouping | None = None,
     left_out: Sequence[str] = (),
     seed: int = 0,
+    training: TrainingOverlap | None = None,
 ) -> EvaluatedSystem:
     """A system's scores with their intervals, over all instances and by group."""
     groups = measured_by(scores.results, grouping, seed) if grouping else {}
     overall = measured(scores.results, seed)
-    return EvaluatedSystem(name, scores, overall, grouping, groups, tuple(left_out))
+    return EvaluatedSystem(name, scores, overall, grouping, groups, tuple(left_out), training)
 
 
 def measured(results: Sequence[InstanceResult], seed: int = 0) -> MeanScores:
@@ -97,7 +101,7 @@ def measured(results: Sequence[InstanceResult], seed: int = 0) -> MeanScores:
 
     def mean(metric: str) -> Value:
         points = [100 * result.marks[metric] for result in results]
-        return mean_over_tasks(points, tasks, seed=seed)
+        return _with_share(mean_over_tasks(points, tasks, seed=seed), metric, results)
 
     return MeanScores(
         len(results),
@@ -106,6 +110,16 @@ def measured(results: Sequence[InstanceResult], seed: int = 0) -> MeanScores:
         sum(result.status == "failed" for result in results),
         {metric: mean(metric) for metric in results[0].marks},
     )
+
+
+OF_TOKENS = frozenset(metric.name for metric in METRICS if metric.of_tokens)
+
+
+def _with_share(value: Value, metric: str, results: Iterable[InstanceResult]) -> Value:
+    """Return a value that says how many references have no tokens, if the metric is of these."""
+    share = tokenless_share(results) if metric in OF_TOKENS else ""
+    reasons = [reason for reason in (value.reason, share) if reason]
+    return replace(value, reason="; ".join(reasons))
 
 
 def measured_by(
@@ -194,11 +208,12 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """Two systems compared, by their names."""
+    """Two systems compared, by their names; `remarks` are to be told with their figures."""
 
     first: str
     second: str
     comparison: Comparison
+    remarks: tuple[Remark, ...] = ()
 
 
 _Pair = tuple[InstanceResult, InstanceResult]
@@ -257,11 +272,12 @@ def compare_systems(
     others = [system for system in systems if system.name != against]
     if not others:
         raise InputError(f"there is nothing to compare with {against}", "name another system, too")
-    baseline = found[against]
-    return tuple(
-        Pairing(other.name, against, compare_scores(other.scores, baseline.scores, seed))
-        for other in others
-    )
+    return tuple(_pairing(other, found[against], seed) for other in others)
+
+
+def _pairing(first: EvaluatedSystem, second: EvaluatedSystem, seed: int) -> Pairing:
+    compared = compare_scores(first.scores, second.scores, seed)
+    return Pairing(first.name, second.name, compared, remarks_beside((first, second)))
 
 
 def names_with(names: Sequence[str], against: str) -> tuple[str, ...]:
@@ -282,10 +298,7 @@ def compare_with_first(systems: Sequence[EvaluatedSystem], seed: int = 0) -> tup
     if len(systems) < 2:
         raise InputError("there is only one system", "name two or more to compare")
     first, *others = systems
-    return tuple(
-        Pairing(first.name, other.name, compare_scores(first.scores, other.scores, seed))
-        for other in others
-    )
+    return tuple(_pairing(first, other, seed) for other in others)
 
 
 def compare_scores(first: Scores, second: Scores, seed: int = 0) -> Comparison:
@@ -309,6 +322,7 @@ def _difference(pairs: Sequence[_Pair], metric: Metric, seed: int) -> Difference
     differences = np.array([result.marks[name] - other.marks[name] for result, other in pairs])
     tasks = [result.task for result, _ in pairs]
     value = mean_over_tasks(100 * differences, tasks, seed=seed)
+    value = _with_share(value, name, (result for result, _ in pairs))
     wins, losses = int((differences > 0).sum()), int((differences < 0).sum())
     return Difference(
         metric,

@@ -47,7 +47,10 @@ Statistic = Callable[["NDArray[np.int64]"], "NDArray[np.float64]"]
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A number with its 95% interval. What is None is undefined, and `reason` says why."""
+    """A number with its 95% interval. What is None is undefined, and `reason` says why.
+
+    A score by tokens also says there how many references have none.
+    """
 
     value: float | None
     low: float | None

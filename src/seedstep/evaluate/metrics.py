@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from seedstep.errors import InputError, MissingExtraError
-from seedstep.text import Tokenizer, latin_tokens, normal_answer, rouge_l_and_1
+from seedstep.text import TOKENIZERS, Tokenizer, latin_tokens, normal_answer, rouge_l_and_1
 
 __all__ = [
     "METRICS",
@@ -78,7 +78,7 @@ class Metric:
     `measure` returns what a prediction scores against one reference, from 0 to 1; the best over
     all references counts. Groups of tasks whose category is among `categories` are scored by it,
     all others by the first metric. A metric that is not `compared` is left out of comparisons and
-    of the figure over all instances.
+    of the figure over all instances. One that is `of_tokens` says nothing of a text without any.
     """
 
     name: str
@@ -87,6 +87,7 @@ class Metric:
     measure: Callable[[ScoredPair], float]
     categories: tuple[str, ...] = ()
     compared: bool = True
+    of_tokens: bool = False
 
 
 METRICS: tuple[Metric, ...] = (
@@ -103,6 +104,7 @@ METRICS: tuple[Metric, ...] = (
             "Question Rewriting",
             "Title Generation",
         ),
+        of_tokens=True,
     ),
     Metric(
         "rouge_1",
@@ -110,6 +112,7 @@ METRICS: tuple[Metric, ...] = (
         "F1 of the words that both have, stemmed, in any order",
         attrgetter("rouge_1"),
         compared=False,
+        of_tokens=True,
     ),
     Metric(
         "exact_match",
@@ -215,6 +218,7 @@ class PredictionMarker:
         self._tokenizer = tokenizer
         self._answers = _Memo(self._answer, longest=100, most=50_000)
         self._measures = [(metric.name, metric.measure) for metric in metrics]
+        self._tokens_of_character = _Memo(tokenizer, longest=1, most=50_000)
 
     def mark(self, prediction: str, references: Sequence[str]) -> Marks:
         """Return the best that a prediction scores against any of its references, by each metric.
@@ -233,6 +237,14 @@ class PredictionMarker:
             return {name: measure(pairs[0]) for name, measure in self._measures}
         return {name: max(map(measure, pairs)) for name, measure in self._measures}
 
+    def is_tokenless(self, text: str) -> bool:
+        """Return whether a text has no tokens, or keeps fewer letters and digits than it loses."""
+        if not self._answers[text].tokens:
+            return True
+        letters = [char for char in text if char.isalnum()]
+        kept = sum(bool(self._tokens_of_character[char]) for char in letters)
+        return 2 * kept < len(letters)
+
     def _answer(self, text: str) -> PreparedText:
         return PreparedText(text, self._tokenizer(text), normal_answer(text))
 
@@ -244,11 +256,14 @@ def load_tokenizer(name: str) -> Tokenizer:
     """The tokenizer of a file, of a directory with a `tokenizer.json`, or of a model on the hub.
 
     Case and punctuation count, and nothing is stemmed. A lone surrogate becomes a question mark.
+    A name in `seedstep.text.TOKENIZERS`, such as `unicode`, is that tokenizer.
 
     Raises:
         InputError: it is not there, or is no tokenizer.
         MissingExtraError: the package `tokenizers` is not installed.
     """
+    if name in TOKENIZERS:
+        return TOKENIZERS[name]
     try:
         import tokenizers
     except ImportError:
@@ -257,7 +272,9 @@ def load_tokenizer(name: str) -> Tokenizer:
         loaded = _load(tokenizers.Tokenizer, Path(name))
     except Exception as error:  # tokenizers raises nothing more special
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        remedy = f"name a directory that holds its {FILE}, or an id on the hub such as gpt2"
+        remedy = (
+            f"name unicode, a directory that holds its {FILE}, or an id on the hub such as gpt2"
+        )
         raise InputError(f"tokenizer '{name}': {reason}", remedy) from None
     loaded.no_truncation()
     loaded.no_padding()

@@ -41,6 +41,7 @@ __all__ = [
     "means",
     "references_of",
     "score",
+    "tokenless_share",
 ]
 
 
@@ -81,8 +82,9 @@ class ScoringSettings(SettingsRecord):
     systems: SystemChoice = part(SystemChoice)
     tokenizer: str = setting(
         "",
-        "For the cross-lingual track: gpt2, or a directory with its tokenizer.json. Default: "
-        "rouge-score's words, stemmed.",
+        "unicode: words of all scripts, and characters where no spaces are used. For the "
+        "cross-lingual track gpt2, or a directory with its tokenizer.json. Default: rouge-score's "
+        "words, stemmed, which are in ASCII letters.",
     )
 
     def check(self, source: str) -> None:
@@ -91,6 +93,9 @@ class ScoringSettings(SettingsRecord):
         if tasks.path is None and (tasks.split is not None or tasks.limit_instances is not None):
             raise InputError("no tasks to take a split or instances of", "add --tasks PATH")
 
+
+NO_TOKENS = "have no tokens, or hardly any"
+"""What is said of references of which a metric of tokens says nothing."""
 
 PredictionStatus = Literal["predicted", "missing", "failed"]
 
@@ -106,13 +111,21 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class InstanceResult:
-    """The marks of one instance, in [0, 1], and whether there was something to mark."""
+    """The marks of one instance, in [0, 1], and whether there was something to mark.
+
+    Of its `references` some may be `tokenless`. What was predicted may be `empty`, or `cut` at its
+    length limit.
+    """
 
     instance: str
     task: str
     category: str
     marks: Marks
     status: PredictionStatus
+    references: int = 1
+    tokenless: int = 0
+    empty: bool = False
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +228,17 @@ def _result(
     status = _status(prediction)
     text = prediction.text if prediction and status == "predicted" else ""
     marks = marker.mark(text, reference.outputs)
-    return InstanceResult(instance, reference.task, reference.category, marks, status)
+    return InstanceResult(
+        instance,
+        reference.task,
+        reference.category,
+        marks,
+        status,
+        len(reference.outputs),
+        sum(map(marker.is_tokenless, reference.outputs)),
+        empty=status == "predicted" and not text.strip(),
+        cut=bool(prediction and prediction.cut),
+    )
 
 
 def _status(prediction: Prediction | None) -> PredictionStatus:
@@ -233,6 +256,16 @@ def means(results: Iterable[InstanceResult]) -> Means:
         sum(result.status == "missing" for result in results),
         sum(result.status == "failed" for result in results),
     )
+
+
+def tokenless_share(results: Iterable[InstanceResult]) -> str:
+    """Return how many references have no tokens, in words; an empty text where all have some."""
+    results = tuple(results)
+    tokenless = sum(result.tokenless for result in results)
+    if not tokenless:
+        return ""
+    total = sum(result.references for result in results)
+    return f"{tokenless:,} of {total:,} references {NO_TOKENS}"
 
 
 def _means_by(

@@ -22,6 +22,8 @@ from seedstep.evaluate.agreement import LEVELS
 from seedstep.evaluate.compare import Difference, EvaluatedSystem, MeanScores, Pairing
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import Judged
+from seedstep.evaluate.remarks import Remark, remarks
+from seedstep.evaluate.scores import NO_TOKENS
 from seedstep.evaluate.verdicts import preferences, ratings
 from seedstep.text import markdown_table, one_line
 
@@ -32,6 +34,7 @@ __all__ = [
     "comparison_title",
     "comparisons_json",
     "group_table",
+    "kept_remarks",
     "kept_table",
     "markdown",
     "overall_table",
@@ -92,6 +95,16 @@ def kept_table(rows: Iterable[Mapping[str, Any]]) -> CellTable:
         ("system", "tokenizer", *(titles.get(name, name) for name in names), "instances", "tasks"),
         tuple(_kept_row(*key, [*found], names) for key, found in groupby(overall, _kept_of)),
     )
+
+
+def kept_remarks(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Say of which systems' kept scores how many references have no tokens."""
+    found = [
+        f"{row['name']} ({row['tokens'] or 'words of rouge-score'}): {row['reason']}"
+        for row in rows
+        if not row["grouping"] and NO_TOKENS in row["reason"]
+    ]
+    return tuple(dict.fromkeys(found))
 
 
 def _kept_of(row: Mapping[str, Any]) -> tuple[str, str]:
@@ -181,6 +194,7 @@ def _pairing_record(pairing: Pairing) -> dict[str, Any]:
     return {
         "first": pairing.first,
         "second": pairing.second,
+        **_of_data(pairing.remarks),
         "comparison": {
             "overall": _difference_record(overall),
             **{difference.metric.name: _difference_record(difference) for difference in others},
@@ -275,7 +289,14 @@ def _record(system: EvaluatedSystem) -> dict[str, Any]:
         "missing": list(system.scores.missing),
         "failed": dict(system.scores.failed),
         "left_out": list(system.left_out),
+        **_of_data(remarks(system)),
     }
+
+
+def _of_data(remarks: Iterable[Remark]) -> dict[str, list[str]]:
+    """Return an entry with what is to be said of the data, if anything is."""
+    texts = [remark.text for remark in remarks if remark.of_data]
+    return {"remarks": texts} if texts else {}
 
 
 def _measured_record(measured: MeanScores) -> dict[str, Any]:

@@ -16,8 +16,10 @@ from seedstep.data import Prediction, Problem, Task, TaskChoice, read_prediction
 from seedstep.data.records import raise_first
 from seedstep.errors import InputError, unknown_name
 from seedstep.evaluate import Reference, Scores, references_of
+from seedstep.evaluate.remarks import TrainingOverlap
+from seedstep.inputs.training import overlap, training_of
 from seedstep.runs import stage_of
-from seedstep.runs.predictions import open_predictions
+from seedstep.runs.predictions import KeptSystem, open_predictions
 
 __all__ = [
     "SystemPredictions",
@@ -31,7 +33,8 @@ class SystemPredictions:
     """What a system predicted, and for which tasks.
 
     `name` is the one in its source, which is a run's directory or a file. `lines` has the lines of
-    a file by instance id; `problems` are those that are no predictions.
+    a file by instance id; `problems` are those that are no predictions. `training` is what of the
+    tasks the system's model was tuned on, where it is known to be tuned.
     """
 
     name: str
@@ -41,6 +44,7 @@ class SystemPredictions:
     predictions: tuple[Prediction, ...]
     lines: Mapping[str, Sequence[int]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    training: TrainingOverlap | None = None
 
     def left_out(self, scores: Scores) -> tuple[str, ...]:
         """Which predictions do not count and why, each with its place."""
@@ -134,7 +138,19 @@ def _of_run(
         for name in names or known:
             if name in known:
                 predictions = tuple(kept.predictions(name))
-                yield SystemPredictions(name, source, tasks, references, predictions)
+                training = _training(kept.kept(name), tasks)
+                yield SystemPredictions(
+                    name, source, tasks, references, predictions, training=training
+                )
+
+
+def _training(kept: KeptSystem | None, tasks: Sequence[Task]) -> TrainingOverlap | None:
+    """Return what was known when the system predicted, or else what its model's place tells."""
+    if kept is None:
+        return None
+    if kept.training:
+        return kept.training
+    return overlap(training_of(str(kept.settings.get("model", ""))), tasks)
 
 
 def _of_file(

@@ -77,7 +77,8 @@ def evaluate_systems(
     systems = read_systems(sources, names, tasks)
     for system, name in zip(systems, distinct_names(systems), strict=True):
         scores = score(system.predictions, system.references, tokens, metrics)
-        done.append(evaluated(name, scores, grouping, system.left_out(scores)))
+        left_out = system.left_out(scores)
+        done.append(evaluated(name, scores, grouping, left_out, training=system.training))
         if system.source.is_dir():
             try:
                 keep_scores(system.source, system.name, done[-1], tokenizer)

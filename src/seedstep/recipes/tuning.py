@@ -25,6 +25,7 @@ from seedstep.encode import (
 )
 from seedstep.errors import MissingExtraError, ModelError
 from seedstep.inputs.tasks import TuningInputs, gather
+from seedstep.inputs.training import public_source, training_of
 from seedstep.llm import open_model
 from seedstep.llm.checkpoints import load_config, load_model, load_tokenizer
 from seedstep.llm.models import tuned_model
@@ -52,6 +53,7 @@ from seedstep.tune.checkpoints import FSDP, write_fsdp
 from seedstep.tune.openai_jobs import FineTuned, JobSettings, JobWatch, check_chat, fine_tune
 from seedstep.tune.outputs import require_gguf, write_tuning_card, write_tuning_gguf
 from seedstep.tune.records import keep_frame, kept_frame
+from seedstep.tune.trained import TRAINING_RECORD, training_record
 
 __all__ = [
     "TuneResult",
@@ -329,8 +331,19 @@ def _train(
         )
     if tuned.trainer.state.global_step < tuned.steps:
         return False
-    end = work.frame.end if work.frame else None
-    save_tuned(tuned.trainer, work.tokenizer, files.model, adapter=files.adapter, end=end)
+    record = training_record(
+        work.gathered.mixture.training,
+        map(public_source, settings.data),
+        training_of(settings.model.name),
+    )
+    save_tuned(
+        tuned.trainer,
+        work.tokenizer,
+        files.model,
+        adapter=files.adapter,
+        end=work.frame.end if work.frame else None,
+        beside={TRAINING_RECORD: record.encoded()},
+    )
     return True
 
 

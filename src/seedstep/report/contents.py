@@ -250,7 +250,7 @@ def _results(runs: Sequence[AnyRun], context: ReportContext) -> Sections:
     context.tell("scoring the predictions")
     systems = read_systems([run.path for run in runs])
     scored = [
-        evaluated(name, scores, "category", system.left_out(scores))
+        evaluated(name, scores, "category", system.left_out(scores), training=system.training)
         for system, name in zip(systems, _called(systems), strict=True)
         for scores in [score(system.predictions, system.references)]
     ]

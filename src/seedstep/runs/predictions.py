@@ -21,6 +21,7 @@ from seedstep.data import Prediction, Task, TaskChoice, TaskFiles, instances_of
 from seedstep.errors import RunError, unknown_name
 from seedstep.evaluate.compare import EvaluatedSystem, MeanScores
 from seedstep.evaluate.intervals import Value
+from seedstep.evaluate.remarks import TrainingOverlap
 from seedstep.evaluate.scores import Reference, references_of
 from seedstep.infer.predict import Answer, TaskWork
 from seedstep.infer.settings import SystemSettings
@@ -63,11 +64,15 @@ _KEEP_THOUGHTS = "INSERT OR IGNORE INTO thoughts VALUES (?, ?, ?)"
 
 @dataclass(frozen=True, slots=True)
 class KeptSystem:
-    """What the run's database keeps of a system. `stamps` are fingerprints by name."""
+    """What the run's database keeps of a system. `stamps` are fingerprints by name.
+
+    `training` is what of the run's tasks the model was tuned on, where that is known.
+    """
 
     settings: dict[str, Any]
     stamps: dict[str, Any]
     identity_url: str | None
+    training: TrainingOverlap | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +87,12 @@ class ChosenSystem:
     tasks: tuple[Task, ...]
     stamps: dict[str, Any]
     identity_url: str | None
+    training: TrainingOverlap | None = None
 
     @property
     def kept(self) -> KeptSystem:
         """What is kept of it."""
-        return KeptSystem(flatten(self.settings), self.stamps, self.identity_url)
+        return KeptSystem(flatten(self.settings), self.stamps, self.identity_url, self.training)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +168,7 @@ class PredictionRecords:
         query = "SELECT * FROM predictions WHERE system = ? ORDER BY place"
         for row in self._database.rows(query, (name,)):
             instance, task = instances[row["place"]]
-            yield Prediction(task, instance, row["text"], row["failed"])
+            yield Prediction(task, instance, row["text"], row["failed"], cut=bool(row["cut"]))
 
     def thoughts(self, name: str) -> dict[str, str]:
         """Return what a system thought before its answers, by instance, where a checkpoint did.
@@ -210,7 +216,12 @@ class PredictionRecords:
         now, before = system.kept, self.kept(system.name)
         if before:
             now = replace(now, settings=in_order_of(before.settings, now.settings))
-        record = msgspec.json.encode(now).decode()
+            if self.counts(system.name).predictions:
+                now = replace(now, training=before.training)
+        values = msgspec.to_builtins(now)
+        if now.training is None:  # as 0.1.0 kept it
+            del values["training"]
+        record = msgspec.json.encode(values).decode()
         self._database.write_now(_KEEP_SYSTEM, [(system.name, record, time.time())])
 
     async def record(self, system: ChosenSystem, answers: Sequence[Answer]) -> None:

@@ -16,9 +16,10 @@ from typing import Any
 from seedstep.data import TaskChoice, TaskFiles, instances_of
 from seedstep.encode import make_encoding
 from seedstep.errors import InputError
-from seedstep.evaluate.tables import kept_table
+from seedstep.evaluate.tables import kept_remarks, kept_table
 from seedstep.infer.settings import SystemSettings
 from seedstep.inputs import with_steps
+from seedstep.inputs.training import overlap, training_of
 from seedstep.llm import Header, resolve_base_url
 from seedstep.llm.checkpoints import fingerprint_of
 from seedstep.llm.settings import require_price
@@ -124,7 +125,8 @@ def _chosen(run: PredictionsRun, name: str, settings: SystemSettings) -> ChosenS
         "steps_fingerprint": digest([task.steps, task.unrefined_steps] for task in tasks),
         "model_fingerprint": fingerprint_of(settings.model.name) if is_here else "",
     }
-    return ChosenSystem(name, settings, tasks, stamps, settings.model.base_url)
+    training = overlap(training_of(settings.model.name), tasks)
+    return ChosenSystem(name, settings, tasks, stamps, settings.model.base_url, training)
 
 
 def _refuse_changes(where: str, kept: KeptSystem, begun: ChosenSystem, *, same_model: bool) -> None:
@@ -170,10 +172,12 @@ def _status(run: PredictionsRun) -> Blocks:
     wanted = len(run.records.references())
     for name in run.records.names():
         yield from system_blocks(run, name, wanted)
-    table = kept_table(kept_scores(run.path))
+    kept = kept_scores(run.path)
+    table = kept_table(kept)
     if table.rows:
         yield line("")
         yield Rows(table.rows, table.head)
+        yield from (line(remark, "warning") for remark in kept_remarks(kept))
         yield line("")
 
 

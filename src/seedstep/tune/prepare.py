@@ -9,9 +9,10 @@ Example::
 import atexit
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -134,13 +135,20 @@ def _with_lora(model: Any, training: Training) -> Any:
 
 
 def save_tuned(
-    trainer: Any, tokenizer: Any, folder: Path, *, adapter: Path, end: int | None = None
+    trainer: Any,
+    tokenizer: Any,
+    folder: Path,
+    *,
+    adapter: Path,
+    end: int | None = None,
+    beside: Mapping[str, bytes] = MappingProxyType({}),
 ) -> None:
     """Save the model and its tokenizer to `folder`, from where transformers loads them.
 
     LoRA's matrices are saved to `adapter`, and the model merged with them to `folder`. `end` is the
-    token that ends the targets; it is added to those in the configurations of the model. All
-    processes call this function, and the first one writes.
+    token that ends the targets; it is added to those in the configurations of the model. The files
+    `beside`, contents by name, are written to both directories. All processes call this function,
+    and the first one writes.
 
     Raises:
         TuningError: there is no space, or no right to write.
@@ -153,12 +161,19 @@ def save_tuned(
     if hasattr(model, "merge_and_unload"):
         with _whole(adapter) as partial:
             model.save_pretrained(partial, state_dict=state)
+            _write_files(partial, beside)
         model, state = model.merge_and_unload(), None
     if end is not None:
         _name_end(model, end)
     with _whole(folder) as partial:
         model.save_pretrained(partial, state_dict=state)
         tokenizer.save_pretrained(partial)
+        _write_files(partial, beside)
+
+
+def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
 
 
 def _name_end(model: Any, end: int) -> None:

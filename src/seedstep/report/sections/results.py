@@ -22,6 +22,7 @@ from seedstep.evaluate.compare import (
     compare_systems,
 )
 from seedstep.evaluate.judge import Judged
+from seedstep.evaluate.remarks import Remark, remarks_beside
 from seedstep.evaluate.tables import group_table, overall_table, shown, verdict_table
 from seedstep.evaluate.verdicts import missing_verdicts, preferences, ratings
 from seedstep.inputs import SystemPredictions
@@ -66,6 +67,7 @@ def results_sections(
     head, rows = overall_table(evaluated)
     caption = "Scores, with 95% intervals over tasks"
     blocks = [Table(caption, head, rows), *_by_category(evaluated), *_absent(evaluated)]
+    blocks += _paragraphs(remarks_beside(evaluated))
     sections = [Section("Scores", tuple(blocks))]
     if len(evaluated) == 1 and against in ("", evaluated[0].name):
         return sections
@@ -88,6 +90,10 @@ def _by_category(evaluated: Sequence[EvaluatedSystem]) -> list[Block]:
     if not found:
         return []
     return [Table("Scores by category, with 95% intervals over tasks", *found, names=2)]
+
+
+def _paragraphs(remarks: Sequence[Remark]) -> list[Block]:
+    return [Paragraph(f"{remark.text}.") for remark in remarks]
 
 
 def _absent(evaluated: Sequence[EvaluatedSystem]) -> list[Block]:
@@ -115,6 +121,7 @@ def _compared(pairing: Pairing, number: int) -> list[Block]:
     systems = (pairing.first, pairing.second)
     return [
         Paragraph(text),
+        *_paragraphs(pairing.remarks),
         *([Paragraph(_mcnemar(found.mcnemar))] if found.mcnemar else []),
         difference_chart(f"comparison-{number}", title, _rows(found), systems),
     ]

@@ -1,0 +1,91 @@
+"""Say what has to be known beside the scores of a system.
+
+A remark says how many references have no tokens, how many answers are empty or cut, and how much of
+what was scored the model was tuned on.
+
+Example::
+
+    remarks(system)[0].text  # "3 of 8 tasks and 24 of 80 instances were in its training data"
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from seedstep.evaluate.scores import InstanceResult, tokenless_share
+
+if TYPE_CHECKING:
+    from seedstep.evaluate.compare import EvaluatedSystem
+
+__all__ = ["Remark", "TrainingOverlap", "remarks", "remarks_beside"]
+
+WAY_OUT = "`--tokenizer unicode` knows the letters of all scripts, and exact match needs no tokens"
+
+
+class Remark(NamedTuple):
+    """What to say, and whether it is about the data, and not about what a system answered."""
+
+    text: str
+    of_data: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOverlap:
+    """Which tasks and instances, by their ids, a model was tuned on, and in which `sources`.
+
+    `unknown` says of which tunings it can't be told any more, and why.
+    """
+
+    tasks: tuple[str, ...] = ()
+    instances: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    def shown(self, results: Sequence[InstanceResult]) -> Iterator[str]:
+        """Yield what to say of results: how many of them were in training, if any."""
+        tasks, instances = set(self.tasks), set(self.instances)
+        scored = {result.task for result in results}
+        seen = sum(result.instance in instances for result in results)
+        if known := len(scored & tasks):
+            yield (
+                f"{known:,} of {len(scored):,} tasks and {seen:,} of {len(results):,} instances "
+                f"were in its training data ({', '.join(self.sources)})"
+            )
+        yield from self.unknown
+
+
+def remarks(system: "EvaluatedSystem") -> tuple[Remark, ...]:
+    """Return what to say of a system wherever its scores are shown; mostly nothing."""
+    results = system.scores.results
+    found = list(map(Remark, system.training.shown(results))) if system.training else []
+    if share := tokenless_share(results):
+        found.append(Remark(f"{share}, so that ROUGE says little or nothing of them: {WAY_OUT}"))
+    if flaws := list(_flaws(results)):
+        text = f"of {len(results):,} answers {' and '.join(flaws)}"
+        found.append(Remark(text, of_data=False))
+    return tuple(found)
+
+
+def remarks_beside(systems: Sequence["EvaluatedSystem"]) -> tuple[Remark, ...]:
+    """Return the remarks on systems that are shown together, each with the system's name.
+
+    What holds of all of them, as what is said of references, is told once.
+    """
+    found = [(system.name, remark) for system in systems for remark in remarks(system)]
+    times = Counter(remark for _, remark in found)
+    shared = len(systems) if len(systems) > 1 else 0
+    return tuple(
+        dict.fromkeys(
+            remark if times[remark] == shared else remark._replace(text=f"{name}: {remark.text}")
+            for name, remark in found
+        )
+    )
+
+
+def _flaws(results: Sequence[InstanceResult]) -> Iterator[str]:
+    """Yield how many answers say nothing, or end before their end."""
+    if empty := sum(result.empty for result in results):
+        yield f"{empty:,} are empty"
+    if cut := sum(result.cut for result in results):
+        yield f"{cut:,} are cut at their length limit"

@@ -1,0 +1,80 @@
+"""Record which data a model was tuned on, as fingerprints in the model's directory.
+
+Test data that were trained on are known by them, whatever their ids are: a task by its definition,
+an instance by its definition and input. A model that is tuned again keeps those of its
+earlier tunings.
+
+Example::
+
+    record = training_record(gathered.mixture.training, ("suite:train",), before=None)
+    (folder / TRAINING_RECORD).write_bytes(record.encoded())
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from seedstep.tune.mixing import Use
+
+__all__ = ["TRAINING_RECORD", "TrainingRecord", "read_training_record", "training_record"]
+
+TRAINING_RECORD = "training-data.json"
+"""The name of the file in a model's directory."""
+
+DIGITS = 16
+"""Hexadecimal digits of a fingerprint."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRecord:
+    """Fingerprints of the `tasks` and `instances` of all tunings of a model, and their `sources`.
+
+    `unknown` says of which earlier tunings the data can't be told, and why.
+    """
+
+    sources: tuple[str, ...] = ()
+    tasks: frozenset[str] = frozenset()
+    instances: frozenset[str] = frozenset()
+    unknown: tuple[str, ...] = ()
+
+    def encoded(self) -> bytes:
+        """Return the content of the file; equal data give equal bytes."""
+        return msgspec.json.encode(self, order="deterministic") + b"\n"
+
+    def has_task(self, definition: str) -> bool:
+        """Return whether a task with this definition was trained on."""
+        return fingerprint(definition) in self.tasks
+
+    def has_instance(self, definition: str, text: str) -> bool:
+        """Return whether an instance with this definition and input was trained on."""
+        return fingerprint(definition, text) in self.instances
+
+
+def fingerprint(*texts: str) -> str:
+    """Return what stands for texts, whatever their case and white space."""
+    normal = "\0".join(" ".join(text.casefold().split()) for text in texts)
+    return hashlib.sha256(normal.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]
+
+
+def training_record(
+    uses: Iterable[Use], sources: Iterable[str], before: TrainingRecord | None
+) -> TrainingRecord:
+    """Return the record of a model that is tuned on these instances; `before` is its base's."""
+    before = before or TrainingRecord()
+    tasks, instances = set(before.tasks), set(before.instances)
+    for use in uses:
+        tasks.add(fingerprint(use.task.definition))
+        instances.add(fingerprint(use.task.definition, use.instance.input))
+    names = tuple(dict.fromkeys((*before.sources, *sources)))
+    return TrainingRecord(names, frozenset(tasks), frozenset(instances), before.unknown)
+
+
+def read_training_record(folder: Path) -> TrainingRecord | None:
+    """Return the record that lies in a model's directory; None where there is none to be read."""
+    try:
+        return msgspec.json.decode((folder / TRAINING_RECORD).read_bytes(), type=TrainingRecord)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,134 @@
+"""What is said beside scores: references without tokens, and answers that are empty or cut."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from seedstep.evaluate import Prediction, PredictionMarker, Reference, score
+from seedstep.evaluate.compare import compare_systems, evaluated
+from seedstep.evaluate.metrics import load_tokenizer
+from seedstep.evaluate.remarks import remarks
+from seedstep.infer.predict import Answer
+from seedstep.runs import Run
+from seedstep.stages import PREDICT
+from seedstep.stages.predict import begin_system
+from support.answer_files import write_lines, write_predictions, write_tasks
+from support.command_line import json_of, seedstep
+
+ANSWERS = {
+    "Chinese": "三只灰猫在屋顶上",
+    "Japanese": "猫は屋根の上です",
+    "Korean": "고양이는 지붕 위에 있다",
+    "Thai": "แมวอยู่บนหลังคา",
+    "Russian": "кошка на крыше",
+    "Greek": "η γάτα στη στέγη",
+    "Arabic": "القطة على السطح",
+    "Hebrew": "החתול על הגג",
+    "Hindi": "बिल्ली छत पर है",
+    "Amharic": "ድመቷ ጣሪያ ላይ",
+    "full width": "ｔｈｅ　ｃａｔ",
+    "with a digit": "屋顶上有3只灰猫",
+    "with a Latin name": "Анна сидит на крыше (OK)",
+    "marks": "+ / -",
+}
+MEASURED = ("the cat", "3", "une été près de là", "übermäßig schön", "Anna — 猫", "C++")
+
+
+@pytest.mark.parametrize("text", ANSWERS.values(), ids=ANSWERS)
+def test_references_without_tokens_are_counted_and_the_way_out_measures_them(text: str) -> None:
+    references = {"a": Reference("t", "", (text,)), "b": Reference("t", "", ("the cat", "cat"))}
+    given = [Prediction("t", "a", text), Prediction("t", "b", "the cat")]
+    ((said, _),) = remarks(evaluated("x", score(given, references)))
+    assert said.startswith("1 of 3 references have no tokens, or hardly any")
+    assert "`--tokenizer unicode`" in said
+    assert "exact match" in said
+    if any(char.isalpha() for char in text):
+        unicode = evaluated("x", score(given, references, load_tokenizer("unicode")))
+        assert unicode.overall.of("rouge_l").value == 100
+        assert remarks(unicode) == ()
+    assert score(given, references).overall.of("exact_match") == 100
+
+
+@pytest.mark.parametrize("text", MEASURED)
+def test_what_has_tokens_is_not_spoken_of(text: str) -> None:
+    assert not PredictionMarker().is_tokenless(text)
+
+
+def test_scores_by_tokens_carry_it_and_others_do_not() -> None:
+    references = {f"{n}": Reference(f"t{n}", "", ("да" if n else "yes",)) for n in range(8)}
+    right = [Prediction("", name, one.outputs[0]) for name, one in references.items()]
+    system = evaluated("x", score(right, references))
+    share = "7 of 8 references have no tokens, or hardly any"
+    assert system.overall.of("rouge_l").reason == system.overall.of("rouge_1").reason == share
+    assert system.overall.of("exact_match").reason == ""
+    (pairing,) = compare_systems([system, evaluated("y", score([], references))])
+    assert pairing.comparison.overall.difference.reason == share
+    assert pairing.comparison.by("exact_match").difference.reason == ""
+    assert [one.text[:12] for one in pairing.remarks] == ["7 of 8 refer"]
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    tasks = [
+        {
+            "id": f"t{n}",
+            "definition": "Say it.",
+            "instances": [{"id": f"t{n}-0", "input": "x", "output": "да" if n else "yes"}],
+        }
+        for n in range(8)
+    ]
+    return write_lines(tmp_path / "foreign.jsonl", tasks)
+
+
+def test_every_command_says_it_and_a_run_keeps_it(foreign: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with Run.start(PREDICT, run, {"tasks": str(foreign)}) as opened:
+        for name in ("good", "poor"):
+            system = begin_system(opened, name, {"model": "baseline:copy-input"}, {})
+            answers = [Answer(n, "да" if name == "good" else "x") for n in range(8)]
+            asyncio.run(opened.records.record(system, answers))
+    said = "7 of 8 references have no tokens, or hardly any"
+    assert said not in seedstep("status", run).out
+    for command in ("evaluate", "compare"):
+        for form in ("table", "markdown", "json"):
+            assert seedstep(command, run, "--format", form).out.count(said) >= 1, (command, form)
+    assert said in seedstep("evaluate", run, "--format", "csv").out
+    assert seedstep("status", run).out.count(said) == 2
+    done = seedstep("report", run, "--out", tmp_path / "report")
+    assert done.code == 0, done.err
+    assert said in (tmp_path / "report" / "index.html").read_text()
+    found = json_of("evaluate", run, "--tokenizer", "unicode")
+    assert [one["overall"]["rouge_l"]["value"] for one in found] == [87.5, 0]
+    assert not any("remarks" in one for one in found)
+    assert "unicode" in seedstep("status", run).out
+
+
+def test_an_unknown_tokenizer_names_the_one_that_comes_along(foreign: Path, tmp_path: Path) -> None:
+    path = write_predictions(tmp_path / "p.jsonl", {"t0-0": "yes"})
+    error = seedstep("evaluate", path, "--tasks", foreign, "--tokenizer", tmp_path / "no").error
+    assert "Name unicode" in error
+
+
+def test_answers_that_are_empty_or_cut_are_counted_at_the_figure(tmp_path: Path) -> None:
+    tasks = write_tasks(tmp_path / "tasks.jsonl")
+    run = tmp_path / "run"
+    with Run.start(PREDICT, run, {"tasks": str(tasks)}) as opened:
+        for name in ("untuned", "tuned"):
+            system = begin_system(opened, name, {"model": "baseline:copy-input"}, {})
+            answers = [Answer(n, f"R{n // 2} B{n % 2}") for n in range(16)]
+            if name == "untuned":
+                answers[:5] = [Answer(n, " \n" * (n % 2)) for n in range(5)]
+                answers[5] = Answer(5, "", failed="refused")
+                answers[6:9] = [Answer(n, "R", cut=True) for n in range(6, 9)]
+            asyncio.run(opened.records.record(system, answers))
+    said = "untuned: of 16 answers 5 are empty and 3 are cut at their length limit"
+    for command in ("evaluate", "compare"):
+        for form in ("table", "markdown"):
+            words = seedstep(command, run, "--format", form).words
+            assert said in words, (command, form)
+            assert "tuned: of 16" not in words.replace(said, "")
+        assert "remarks" not in json_of(command, run)[0]  # of data alone, as programs read it
+    done = seedstep("report", run, "--out", tmp_path / "report")
+    assert done.code == 0, done.err
+    assert (tmp_path / "report" / "index.html").read_text().count(said) == 2
