@@ -1,4 +1,4 @@
-"""Metrics and scores; `compare` and `agreement` beside them need numpy."""
+"""Metrics and scores of predictions. The modules `compare` and `agreement` need numpy."""
 
 from seedstep.data import Prediction
 from seedstep.evaluate.metrics import (

@@ -1,9 +1,9 @@
-"""How far raters agree: raw agreement, Cohen's and Fleiss's kappa, Spearman's rank correlation.
+"""Agreement of raters: raw agreement, Cohen's and Fleiss's kappa, Spearman's rank correlation.
 
 Self-Instruct reports Cohen's kappa of its two raters on the four levels A to D and on acceptable
 (A, B) or not (C, D), and Spearman's correlation (appendix B.2); Step-by-Step Instruction Tuning
-reports Fleiss's kappa (section 3.3). Each comes with a 95% interval over the rated items
-(`seedstep.evaluate.intervals`); what is undefined is None, with the reason.
+reports Fleiss's kappa (section 3.3). Each value has a 95% interval over the rated items
+(`seedstep.evaluate.intervals`). An undefined value is None, with a reason.
 
 Example::
 
@@ -50,7 +50,7 @@ ACCEPTABLE = "AB"
 """The levels that count as valid answers."""
 
 OUTCOMES = ("win", "lose", "tie")
-"""Labels of a comparison of two systems, as the first of them came off."""
+"""Labels of a comparison of two systems: whether the first wins, loses or ties."""
 
 Pattern = TypeVar("Pattern")
 
@@ -61,9 +61,10 @@ NO_ORDER = "a rater gave every item the same rank"
 
 @dataclass(frozen=True, slots=True)
 class RatingAgreement:
-    """How far two raters agree on `items` answers.
+    """The agreement of two raters on a number of `items`.
 
-    Of levels also on acceptable or not, and by rank; of comparisons these are undefined.
+    Agreement on acceptable or not, and Spearman's correlation, are defined for levels only, not for
+    comparisons of two systems.
     """
 
     items: int
@@ -75,7 +76,7 @@ class RatingAgreement:
 
 
 def rating_agreement(first: Sequence[str], second: Sequence[str], seed: int = 0) -> RatingAgreement:
-    """The agreement of two raters who gave each item a level from A to D.
+    """Return the agreement of two raters who gave each item a level from A to D.
 
     Raises:
         InputError: a rating is no level.
@@ -87,7 +88,7 @@ def rating_agreement(first: Sequence[str], second: Sequence[str], seed: int = 0)
 def comparison_agreement(
     first: Sequence[str], second: Sequence[str], seed: int = 0
 ) -> RatingAgreement:
-    """The agreement of two raters who said of each item who of two is better, or neither.
+    """Return the agreement of two raters who said which of two systems is better, or neither.
 
     Raises:
         ValueError: the raters did not rate equally many items.
@@ -102,10 +103,10 @@ def label_agreement(
     acceptable: Sequence[str] = (),
     seed: int = 0,
 ) -> RatingAgreement:
-    """The agreement of two raters who gave each item a label.
+    """Return the agreement of two raters who gave each item a label.
 
-    `levels` are all labels in their order, none where they have no order; `acceptable` are those
-    that count as good, none where this can't be said.
+    `levels` are all labels in their order, or empty if they have no order. `acceptable` are the
+    labels that count as good, or empty if labels can't be divided so.
 
     Raises:
         InputError: there are levels, and a label is none of them.
@@ -143,7 +144,7 @@ def _acceptable(labels: Sequence[str], acceptable: Sequence[str]) -> list[str]:
 
 
 def raw_agreement(first: Sequence[str], second: Sequence[str], seed: int = 0) -> Value:
-    """The share of items, in [0, 1], to which two raters gave the same level.
+    """Return the share of items, from 0 to 1, to which two raters gave the same label.
 
     Raises:
         ValueError: the raters did not rate equally many items.
@@ -159,7 +160,7 @@ def raw_agreement(first: Sequence[str], second: Sequence[str], seed: int = 0) ->
 
 
 def cohen_kappa(first: Sequence[str], second: Sequence[str], seed: int = 0) -> Value:
-    """Cohen's kappa: two raters' agreement beyond chance, 1 at the most; levels have no order.
+    """Return Cohen's kappa: agreement of two raters beyond chance, at most 1. Labels have no order.
 
     Raises:
         ValueError: the raters did not rate equally many items.
@@ -179,7 +180,7 @@ def cohen_kappa(first: Sequence[str], second: Sequence[str], seed: int = 0) -> V
 
 
 def fleiss_kappa(items: Sequence[Sequence[str]], seed: int = 0) -> Value:
-    """Fleiss's kappa of the ratings that each item got, from equally many raters, in any order."""
+    """Return Fleiss's kappa. An item has its ratings in any order, all items equally many."""
     raters = {len(ratings) for ratings in items}
     if len(raters) > 1 or raters & {0, 1}:
         numbers = " or ".join(map(str, sorted(raters)))
@@ -202,7 +203,7 @@ def fleiss_kappa(items: Sequence[Sequence[str]], seed: int = 0) -> Value:
 
 
 def spearman(first: Sequence[float], second: Sequence[float], seed: int = 0) -> Value:
-    """Spearman's rank correlation of two raters, in [-1, 1]; tied items share their mean rank.
+    """Return Spearman's rank correlation of two raters; tied items share their mean rank.
 
     Raises:
         ValueError: the raters did not rate equally many items.
@@ -226,22 +227,23 @@ def _counts(patterns: Counter[Pattern]) -> "Counts":
 
 
 def _has_level(labels: Sequence[str], levels: Sequence[str]) -> "Counts":
-    """Labels x levels, 1 where the label is the level."""
+    """Return an array (labels x levels) that is 1 where the label is the level."""
     return np.array([label == level for label in labels for level in levels], int).reshape(
         len(labels), len(levels)
     )
 
 
 def _places(ratings: Sequence[float]) -> "Counts":
-    """The place of each rating among the distinct ratings, from 0."""
+    """Return the place of each rating in the order of distinct ratings, from 0."""
     place_of = {rating: place for place, rating in enumerate(sorted(set(ratings)))}
     return np.array([place_of[rating] for rating in ratings], int)
 
 
 def _centred_ranks(drawn: "Counts", places: "Counts") -> "Counts":
-    """Twice each pattern's mean rank in each sample, less the samples' mean: whole numbers.
+    """Return twice the mean rank of each pattern in each sample, centred so that the mean is 0.
 
-    `drawn` (samples x patterns) says how often a sample holds each pattern.
+    Doubling makes these whole numbers. `drawn` (samples x patterns) counts each pattern in each
+    sample.
     """
     in_order = np.argsort(places, kind="stable")
     starts = np.searchsorted(places[in_order], np.arange(places.max() + 1))

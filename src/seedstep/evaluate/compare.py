@@ -1,7 +1,8 @@
-"""Two systems compared on the same instances: differences, with 95% intervals, and McNemar's test.
+"""Compare two systems on the same instances: differences with 95% intervals, and McNemar's test.
 
-Scores are paired by instance id. Instances of a task resemble each other, so that the intervals
-come from drawing whole tasks anew, never single instances (`seedstep.evaluate.intervals`).
+Scores are paired by instance id. Instances of a task are not independent, so intervals come from
+resampling whole tasks, not single instances (`seedstep.evaluate.intervals`). A system's own mean
+scores (`evaluated`, `measured`) have such intervals, too.
 
 Example::
 
@@ -65,11 +66,11 @@ class MeanScores:
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedSystem:
-    """A system with all it scored.
+    """A system with its scores.
 
-    `groups` are by category or task, and empty where neither was asked for. `left_out` says, with
-    file and line, which predictions do not count. `training` is what a model that seedstep tuned
-    was tuned on of what is scored; None where nothing is known of a tuning.
+    `groups` has the scores by category or task, and is empty if there is no `grouping`. `left_out`
+    has messages that name, with file and line, the predictions that do not count. `training` counts
+    the scored tasks on which seedstep tuned the model; it is None if no tuning of it is known.
     """
 
     name: str
@@ -89,14 +90,14 @@ def evaluated(
     seed: int = 0,
     training: TrainingOverlap | None = None,
 ) -> EvaluatedSystem:
-    """A system's scores with their intervals, over all instances and by group."""
+    """Return a system's mean scores with intervals, over all instances and by group."""
     groups = measured_by(scores.results, grouping, seed) if grouping else {}
     overall = measured(scores.results, seed)
     return EvaluatedSystem(name, scores, overall, grouping, groups, tuple(left_out), training)
 
 
 def measured(results: Sequence[InstanceResult], seed: int = 0) -> MeanScores:
-    """The mean scores of some results, of which there is at least one."""
+    """Return the mean scores of some results, with intervals; there must be at least one result."""
     tasks = [result.task for result in results]
 
     def mean(metric: str) -> Value:
@@ -125,7 +126,7 @@ def _with_share(value: Value, metric: str, results: Iterable[InstanceResult]) ->
 def measured_by(
     results: Sequence[InstanceResult], grouping: Grouping, seed: int = 0
 ) -> dict[str, MeanScores]:
-    """As `measured`, for each category or task, by its name; nothing where no task has one."""
+    """Return the mean scores of each category or task by name; empty if no task has a category."""
     groups: dict[str, list[InstanceResult]] = {}
     for result in results:
         groups.setdefault(getattr(result, grouping), []).append(result)
@@ -137,14 +138,14 @@ def measured_by(
 EXACT_MATCH = "exact_match"
 
 EXACT_BELOW = 25
-"""Discordant pairs from which on McNemar's test takes the chi-squared approximation."""
+"""McNemar's test is exact below so many discordant pairs, else a chi-squared approximation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """By how many points, from 0 to 100, the first system scores more than the second.
+    """The difference of two systems' scores, in points from 0 to 100: the first less the second.
 
-    Wins, losses and ties are those of the first, by instance.
+    Wins, losses and ties count the instances on which the first system scores more, less, the same.
     """
 
     metric: Metric
@@ -160,10 +161,11 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class McNemar:
-    """Whether two systems match exactly equally often (two-sided).
+    """McNemar's test of whether two systems have exact matches equally often (two-sided).
 
-    `first_only` and `second_only` are the instances that only one of them matched. The test
-    takes instances as independent: within a task they are not, so a small p-value overstates.
+    `first_only` and `second_only` count the instances that only one of them matched. The test
+    assumes that instances are independent. Within a task they are not, so that a small p-value
+    overstates the evidence.
     """
 
     first_only: int
@@ -174,14 +176,14 @@ class McNemar:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two systems compared: `differences` over all instances, by each metric that is `compared`.
+    """A comparison of two systems: `differences` over all instances, by each `compared` metric.
 
-    `categories` are each by the metric published for them. `mcnemar` is None where exact matches
-    were not measured.
+    `categories` has a difference for each category, by the metric that was published for it.
+    `mcnemar` is None if exact matches were not measured.
 
-    `first_absent` and `second_absent` count the pairs in which a prediction was missing or had
-    failed, and counts as empty. Instances that only one was scored on are not compared, but
-    named in `first_unpaired` and `second_unpaired`.
+    `first_absent` and `second_absent` count the pairs in which a system's prediction is missing or
+    failed, and counts as empty. Instances on which only one system was scored are not compared;
+    `first_unpaired` and `second_unpaired` name them.
     """
 
     differences: tuple[Difference, ...]
@@ -201,14 +203,14 @@ class Comparison:
         """Return the difference over all instances by the metric of this name.
 
         Raises:
-            KeyError: they were not compared by it.
+            KeyError: the systems were not compared by it.
         """
         return {difference.metric.name: difference for difference in self.differences}[metric]
 
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """Two systems compared, by their names; `remarks` are to be told with their figures."""
+    """The names of two systems, their comparison, and `remarks` to show with the figures."""
 
     first: str
     second: str
@@ -290,7 +292,7 @@ def names_with(names: Sequence[str], against: str) -> tuple[str, ...]:
 
 
 def compare_with_first(systems: Sequence[EvaluatedSystem], seed: int = 0) -> tuple[Pairing, ...]:
-    """The first of some systems compared with each of the others.
+    """Compare the first of some systems with each of the others.
 
     Raises:
         InputError: there is only one, or two have no instance in common.
@@ -302,7 +304,7 @@ def compare_with_first(systems: Sequence[EvaluatedSystem], seed: int = 0) -> tup
 
 
 def compare_scores(first: Scores, second: Scores, seed: int = 0) -> Comparison:
-    """As `compare`, by the metrics that the first was scored by.
+    """Compare the scores of two systems by the metrics of the first.
 
     Raises:
         InputError: they have no instance in common.
@@ -338,9 +340,9 @@ def _difference(pairs: Sequence[_Pair], metric: Metric, seed: int) -> Difference
 
 
 def mcnemar(first_only: int, second_only: int) -> McNemar:
-    """McNemar's test: exact for few discordant pairs, else with the continuity correction.
+    """Make McNemar's test: exact for few discordant pairs, else with continuity correction.
 
-    The correction never passes zero, so that equal counts have a p-value of 1.
+    The corrected distance is at least zero, so that equal counts have a p-value of 1.
     """
     discordant = first_only + second_only
     if discordant < EXACT_BELOW:

@@ -1,10 +1,10 @@
-"""95% confidence intervals by bootstrap, and the record of a value that may be undefined.
+"""95% confidence intervals by resampling, and the record of a value that may be undefined.
 
-What is drawn anew are the units that are independent of each other: tasks, whose instances
-resemble each other, or rated items. A plain percentile interval is too narrow where units are
-few, so its ends are moved out as Student's t distribution is wider than the normal one
-(T. Hesterberg, "What teachers should know about the bootstrap", 2015, the expanded percentile
-interval). Of simulated differences over 8 tasks the plain interval held 89%, this one 94%.
+Independent units are resampled: tasks, as the instances of a task are not independent, or rated
+items. A percentile interval is too narrow if there are few units. It is therefore widened in the
+proportion in which Student's t distribution is wider than the normal one: T. Hesterberg's expanded
+percentile interval ("What teachers should know about the bootstrap", 2015). In simulations over 8
+tasks a percentile interval contained 89% of true differences, this one 94%.
 
 Example::
 
@@ -32,24 +32,27 @@ __all__ = ["MIN_UNITS", "RESAMPLES", "Statistic", "Value", "mean_over_tasks", "r
 RESAMPLES = 10_000
 
 MIN_UNITS = 6
-"""With n units no resample leaves their range, and the range holds the centre of a symmetric
-distribution with a probability of 1 - 2^(1-n) only: 94% with 5, 97% with 6."""
+"""The fewest units for which an interval is given.
+
+No resample leaves the range of the n units, and this range contains the centre of a symmetric
+distribution with a probability of 1 - 2^(1-n): 94% for 5 units, 97% for 6.
+"""
 
 MAX_UNDEFINED = 0.05
-"""The share of resamples that may leave the statistic undefined. They are left out."""
+"""The largest share of resamples, left out of the interval, whose statistic may be undefined."""
 
 CELLS = 2_000_000
-"""Counts drawn at a time, which bounds memory."""
+"""How many counts are drawn at a time, which limits memory."""
 
 Statistic = Callable[["NDArray[np.int64]"], "NDArray[np.float64]"]
-"""From counts (samples x patterns) to one number a sample, nan where it is undefined."""
+"""A function of counts (samples x patterns) that returns a number for each sample, or nan."""
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A number with its 95% interval. What is None is undefined, and `reason` says why.
+    """A number with its 95% interval. Each may be undefined, that is None; `reason` says why.
 
-    A score by tokens also says there how many references have none.
+    The `reason` of a score by tokens also says how many references have no tokens.
     """
 
     value: float | None
@@ -66,11 +69,11 @@ def resample(
     seed: int,
     undefined: str = "",
 ) -> Value:
-    """A statistic of some units, and its interval over RESAMPLES samples of as many units.
+    """Return a statistic of some units, and its interval over RESAMPLES samples of as many units.
 
-    `counts` says how many units show each pattern that the statistic knows. `undefined` is the
-    reason to give where the statistic is nan. Units that are all alike give an interval without
-    width: it says nothing about units of another kind.
+    `counts` has the number of units with each pattern that the statistic distinguishes. `undefined`
+    is the reason to give if the statistic is nan. If all units have the same pattern, the interval
+    has no width: it says nothing about units of another kind.
     """
     units = int(counts.sum())
     if not units:
@@ -95,9 +98,9 @@ def resample(
 def mean_over_tasks(
     values: "Sequence[float] | NDArray[np.float64]", tasks: Sequence[str], *, seed: int
 ) -> Value:
-    """The mean of values, one for each instance, and its interval from drawing whole tasks.
+    """Return the mean of values, one for each instance, and its interval by resampling tasks.
 
-    `tasks` names the task of each value. Tasks weigh as much as they have instances.
+    `tasks` has the task of each value. A task counts in proportion to its number of instances.
     """
     numbers: dict[str, int] = {}
     task_of = [numbers.setdefault(task, len(numbers)) for task in tasks]
@@ -111,7 +114,7 @@ def mean_over_tasks(
 def _resampled(
     counts: "NDArray[np.int64]", statistic: Statistic, seed: int
 ) -> "NDArray[np.float64]":
-    """The statistic of each resample. How many are drawn at a time does not change them."""
+    """Return the statistic of each sample. How many are drawn at a time does not change them."""
     generator = np.random.default_rng(seed)
     units = int(counts.sum())
     at_a_time = max(1, CELLS // len(counts))
@@ -122,16 +125,16 @@ def _resampled(
 
 
 def _tail(units: int) -> float:
-    """The share of resamples to leave out at each end: 0.025 with many units, less with few."""
+    """Return the share of samples to leave out at each end: 0.025 for many units, less for few."""
     normal = NormalDist()
     t = _student_t(normal.inv_cdf(0.975), units - 1)
     return normal.cdf(-t * math.sqrt(units / (units - 1)))
 
 
 def _student_t(z: float, freedom: int) -> float:
-    """The quantile of Student's t that belongs to the normal quantile `z`.
+    """Return the quantile of Student's t distribution that belongs to the normal quantile `z`.
 
-    Abramowitz and Stegun, 26.7.5; off by less than 0.01 from 5 degrees of freedom on.
+    Abramowitz and Stegun, 26.7.5; the error is below 0.01 for 5 or more degrees of freedom.
     """
     first = (z**3 + z) / 4
     second = (5 * z**5 + 16 * z**3 + 3 * z) / 96

@@ -1,10 +1,10 @@
-"""A model as a judge of answers: a rating on four levels, or which of two is better.
+"""Have a model judge answers: rate them on four levels, or say which of two is better.
 
 A rating is on the levels of Self-Instruct (section 4.4), with the reference shown (appendix B.1).
-A preference asks what the annotators of Step-by-Step Instruction Tuning were asked (appendix E,
-"Comparison between our model and the baseline model"), in both orders; equal texts are the same
-without asking. No prompt names a system. A verdict that can't be read is asked for once more, in
-another draw, and then missing.
+A preference asks the question of the annotators of Step-by-Step Instruction Tuning (appendix E,
+"Comparison between our model and the baseline model"), once in each order. If the two texts are
+equal, the model is not asked. No prompt names a system. If a verdict can't be read, the model is
+asked once more, with another draw; if that can't be read either, the verdict is missing.
 
 Example::
 
@@ -43,14 +43,15 @@ __all__ = [
 ]
 
 SAMPLING: Mapping[str, Sampling] = MappingProxyType(
-    # Ours. The second time needs a temperature: without one, the same would be said again.
+    # Not from the papers. The second request needs a temperature above 0: at 0 the model would give
+    # the same answer again.
     {"verdict": Sampling(max_tokens=1024), "again": Sampling(max_tokens=1024, temperature=0.7)}
 )
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeSettings(AskingSettings):
-    """How answers are judged; always as a conversation."""
+    """The settings of a judge. Models are always asked in the form of a conversation."""
 
     SAMPLING: ClassVar[Mapping[str, Sampling]] = SAMPLING
 
@@ -69,20 +70,20 @@ class JudgeSettings(AskingSettings):
 
 SHOWN_REFERENCES = 5
 SHOWN_EXAMPLES = 2
-"""Positive examples of the task; the paper's annotators saw two."""
+"""How many positive examples of the task are shown, as to the paper's annotators."""
 
 LONGEST_VERDICT = 20_000
-"""Characters; what is longer is no verdict."""
+"""The most characters of a reply that may be a verdict."""
 
 FIRST, SECOND, SAME = "first", "second", "same"
-"""Labels of a preference: which of the two, in the order in which they were shown."""
+"""The labels of a preference: the first or second text as shown, or neither, is better."""
 
 UNREAD = "the verdict could not be read, twice"
 
 
 @dataclass(frozen=True, slots=True)
 class SystemAnswers:
-    """What a system answered, by instance id; what is not there counts as an empty text."""
+    """The answers of a system by instance id. A missing answer counts as an empty text."""
 
     name: str
     texts: Mapping[str, str]
@@ -90,11 +91,11 @@ class SystemAnswers:
 
 @dataclass(frozen=True, slots=True)
 class JudgeVerdict:
-    """What the judge said about one system, or about two in the order in which they were `shown`.
+    """A verdict on one system, or on two systems in the order in which they were `shown`.
 
-    `label` is a level from A to D, or FIRST, SECOND or SAME; it is empty where there is no verdict,
-    and `failure` says why. `requests` are the keys of what was asked, `replies` what came back, as
-    it came; both are empty for equal texts, which are the same without asking.
+    `label` is a level from A to D, or FIRST, SECOND or SAME. If there is no verdict it is empty,
+    and `failure` says why. `requests` has the keys of the requests, `replies` the unchanged
+    replies; both are empty if the texts are equal, as the model is not asked then.
     """
 
     shown: tuple[str, ...]
@@ -106,7 +107,7 @@ class JudgeVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """All verdicts on the answers to an instance. `failure` says so where there is none at all."""
+    """The verdicts on all answers to an instance. `failure` is set if all verdicts are missing."""
 
     instance: str
     task: str
@@ -116,9 +117,9 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked about an instance: the prompt, the name of the answer, and its labels.
+    """A question about an instance: the prompt, the name of the answer, and its labels.
 
-    `labels` are by the lowercased text that stands for each.
+    `labels` maps each text that a reply may have, in lower case, to its label.
     """
 
     purpose: str
@@ -134,10 +135,10 @@ def judge_answers(
     answers: Sequence[SystemAnswers],
     engine: Engine,
 ) -> AsyncGenerator[Judged]:
-    """Yield the verdicts on each instance, in their order; the first `settings.limit` of them.
+    """Yield the verdicts on the first `settings.limit` instances, in their order.
 
-    Each of `instances` is a task with that one instance, whose id it has; its `name` is the task's.
-    A preference is between the first of `answers` and each of the others.
+    Each item of `instances` is a task with one instance: its `id` is the id of the instance, its
+    `name` that of the task. A preference is between the first of `answers` and each of the others.
 
     Raises:
         ModelError: the model can't be asked, or no longer.
@@ -171,7 +172,7 @@ async def _judged(
 
 
 AskedQuestions = Iterable[tuple[tuple[str, ...], Question | None]]
-"""The names of who is shown, with what is asked; None where that needs no judge."""
+"""The systems that a question shows, and the question; None if the texts are equal."""
 
 
 def _ratings(task: Task, answers: Sequence[SystemAnswers]) -> AskedQuestions:
@@ -196,7 +197,7 @@ async def _ask(
     engine: Engine,
     place: int,
 ) -> JudgeVerdict:
-    """Ask twice at the most. The seed decides the draws, so that another one is another judge."""
+    """Ask at most twice. The draws depend on the seed, so that another seed is another judge."""
     keys: list[str] = []
     replies: list[str] = []
     for number, sampling in enumerate(("verdict", "again")):
@@ -219,7 +220,7 @@ async def _ask(
 
 
 def rating_question(task: Task, response: str) -> Question:
-    """On which level is a response to the task's one instance? Up to 5 references are shown."""
+    """Return the question on which level a response is. Up to 5 references are shown."""
     (instance,) = task.instances
     shown = [f"Target output:\n{output}\n\n" for output in instance.outputs[:SHOWN_REFERENCES]]
     prompt = render(
@@ -233,7 +234,7 @@ def rating_question(task: Task, response: str) -> Question:
 
 
 def preference_question(task: Task, first: str, second: str) -> Question:
-    """Which of two predictions for the task's one instance is better?"""
+    """Return the question which of two predictions is better."""
     (instance,) = task.instances
     shown = [
         f"Positive example {number}:\nInput: {example.input}\nOutput: {example.output}\n\n"
@@ -257,14 +258,14 @@ _CHOICES = MappingProxyType(
     {"model a": FIRST, "a": FIRST, "model b": SECOND, "b": SECOND, "same": SAME}
 )
 _AROUND = " \t\"'`*_.:-•"
-"""What may stand around a verdict in a line."""
+"""The characters that may surround a verdict in a line."""
 
 
 def read_verdict(reply: str, question: Question, *, cut: bool = False) -> str:
-    """Return the label that a reply gives: JSON, a line `Rating: B`, or nothing but the label.
+    """Return the label in a reply, which is JSON, has a line `Rating: B`, or is only the label.
 
-    It is empty where the reply gives none, or more than one. The last line of a reply that was
-    `cut` at its length limit may go on, and gives none.
+    The label is empty if the reply has none, or several. If the reply was `cut` at its length
+    limit, its last line is incomplete and is not read.
     """
     text = answer(reply).strip()
     if len(text) > LONGEST_VERDICT:

@@ -1,4 +1,4 @@
-"""The metrics: what one prediction scores against its references.
+"""The metrics by which a prediction is scored against its references.
 
 ROUGE-L, ROUGE-1 and exact match are those of SUPER-NATURALINSTRUCTIONS (Wang et al. 2022, with
 rouge-score 0.1.2 and its stemmer), equal to the last bit. Step-by-Step Instruction Tuning measured
@@ -47,7 +47,7 @@ Marks = Mapping[str, float]
 Made = TypeVar("Made")
 
 SPACE = "Ġ"
-"""How byte-level tokenizers, GPT-2's among them, write the space before a token."""
+"""The character that byte-level tokenizers, such as GPT-2's, use for the space before a token."""
 
 
 class PreparedText(NamedTuple):
@@ -64,7 +64,7 @@ class ScoredPair:
     __slots__ = ("prediction", "reference", "rouge_1", "rouge_l")
 
     def __init__(self, prediction: PreparedText, reference: PreparedText) -> None:
-        """Compute ROUGE, of which one part helps with the other."""
+        """Compute ROUGE-L and ROUGE-1 together, which is faster than each alone."""
         self.prediction = prediction
         self.reference = reference
         self.rouge_l, self.rouge_1 = rouge_l_and_1(prediction.tokens, reference.tokens)
@@ -72,13 +72,14 @@ class ScoredPair:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A way to score predictions.
+    """A metric.
 
     `name` is used in files, `title` in tables and figures; `meaning` is a line for people.
-    `measure` returns what a prediction scores against one reference, from 0 to 1; the best over
-    all references counts. Groups of tasks whose category is among `categories` are scored by it,
-    all others by the first metric. A metric that is not `compared` is left out of comparisons and
-    of the figure over all instances. One that is `of_tokens` says nothing of a text without any.
+    `measure` returns the score of a prediction against one reference, from 0 to 1; the highest over
+    all references counts. Tasks of a category in `categories` are scored by this metric in tables
+    by group, all others by the first metric. A metric that is not `compared` is left out of
+    comparisons and of the figure over all instances. A metric that is `of_tokens` can't judge a
+    text that has no tokens.
     """
 
     name: str
@@ -145,10 +146,10 @@ def compared_metrics(metrics: Sequence[Metric]) -> tuple[Metric, ...]:
 
 
 def check_metrics(metrics: Sequence[Metric]) -> None:
-    """Make sure that there is a metric, and that each has a name of its own.
+    """Check that there is a metric, and that no two have the same name.
 
     Raises:
-        InputError: it is not so.
+        InputError: there is none, or two have the same name.
     """
     names = [metric.name for metric in metrics]
     if not names:
@@ -159,10 +160,10 @@ def check_metrics(metrics: Sequence[Metric]) -> None:
 
 
 class _Memo(dict[str, Made]):
-    """What a function makes of a text. It remembers short texts, and starts afresh when full."""
+    """Remembers what a function returns for short texts. When it is full, it is emptied."""
 
     def __init__(self, make: Callable[[str], Made], longest: int, most: int) -> None:
-        """Remembers at most `most` texts of at most `longest` characters."""
+        """Remember at most `most` texts of at most `longest` characters."""
         self._make, self._longest, self._most = make, longest, most
 
     def __missing__(self, text: str) -> Made:
@@ -192,14 +193,14 @@ _stems = _Memo(_stem, longest=40, most=200_000)
 
 
 def stemmed_tokens(text: str) -> list[str]:
-    """rouge-score's tokens with its stemmer: runs of `[a-z0-9]`, stemmed if longer than 3."""
+    """Return rouge-score's tokens: runs of `[a-z0-9]`, stemmed if they are longer than 3."""
     return [_stems[word] for word in latin_tokens(text)]
 
 
 def without_space_marks(tokenizer: Tokenizer) -> Tokenizer:
-    """The tokenizer of the cross-lingual track, from that of GPT-2: `Ġ` before a token is cut.
+    """Return the tokenizer of the cross-lingual track: GPT-2's without `Ġ` before its tokens.
 
-    Nothing is lowercased or stemmed. A token of spaces alone remains a token.
+    Tokens are not lowercased or stemmed. A token that is only spaces remains a token.
     """
 
     def tokens(text: str) -> list[str]:
@@ -209,7 +210,7 @@ def without_space_marks(tokenizer: Tokenizer) -> Tokenizer:
 
 
 class PredictionMarker:
-    """Marks predictions. It remembers short answers, since labels come back often."""
+    """Scores predictions. It remembers short answers, as labels are often the same."""
 
     def __init__(
         self, tokenizer: Tokenizer = stemmed_tokens, metrics: Sequence[Metric] = METRICS
@@ -221,10 +222,10 @@ class PredictionMarker:
         self._tokens_of_character = _Memo(tokenizer, longest=1, most=50_000)
 
     def mark(self, prediction: str, references: Sequence[str]) -> Marks:
-        """Return the best that a prediction scores against any of its references, by each metric.
+        """Return the highest score of a prediction against any of its references, by each metric.
 
-        Exact match ignores case, ASCII punctuation and white space. By ROUGE an empty side
-        scores 0: "+" against "+" has no tokens and scores 0, though it matches exactly.
+        Exact match ignores case, ASCII punctuation and white space. ROUGE is 0 if one of the texts
+        has no tokens: "+" against "+" scores 0, although it is an exact match.
 
         Raises:
             ValueError: there is no reference.
@@ -253,10 +254,10 @@ FILE = "tokenizer.json"
 
 
 def load_tokenizer(name: str) -> Tokenizer:
-    """The tokenizer of a file, of a directory with a `tokenizer.json`, or of a model on the hub.
+    """Load the tokenizer of a file, a directory with a `tokenizer.json`, or a model on the hub.
 
-    Case and punctuation count, and nothing is stemmed. A lone surrogate becomes a question mark.
-    A name in `seedstep.text.TOKENIZERS`, such as `unicode`, is that tokenizer.
+    A name in `seedstep.text.TOKENIZERS`, such as `unicode`, is that tokenizer. Others keep case and
+    punctuation, and don't stem; with them a lone surrogate becomes a question mark.
 
     Raises:
         InputError: it is not there, or is no tokenizer.

@@ -1,8 +1,9 @@
-"""What people's labels say: how far raters agree, what counts for an item, and the papers' figures.
+"""Evaluate people's labels: agreement of raters, the value that counts for an item, tallies.
 
-Self-Instruct has Table 2 and Figure 6 (sections 3.3, 4.4), Step-by-Step Instruction Tuning Figures
-2, 4 and 5 with the split in four (section 3.3), and wins, losses and ties (section 5.4). Fleiss's
-kappa is that of the items that all raters share and all labelled (section 3.3 there).
+The tallies are those of Self-Instruct's Table 2 and Figure 6 (sections 3.3, 4.4), and those of
+Step-by-Step Instruction Tuning: Figures 2, 4 and 5, the split in four (section 3.3), and wins,
+losses and ties (section 5.4). Fleiss's kappa is over the items that were given to all raters and
+that all of them labelled (section 3.3 there).
 
 Example::
 
@@ -44,7 +45,7 @@ NO_ITEMS = Value(None, None, None, "no items")
 
 @dataclass(frozen=True, slots=True)
 class PairOfRaters:
-    """Two raters, and how far they agree on the items that both labelled."""
+    """Two raters, and their agreement on the items that both labelled."""
 
     first: str
     second: str
@@ -53,7 +54,7 @@ class PairOfRaters:
 
 @dataclass(frozen=True, slots=True)
 class QuestionAgreement:
-    """How far raters agree on a question: two by two, and all on the `items` that all labelled."""
+    """The agreement of each pair of raters on a question, and of all on the `items` they share."""
 
     question: str
     pairs: tuple[PairOfRaters, ...]
@@ -63,9 +64,11 @@ class QuestionAgreement:
 
 @dataclass(frozen=True, slots=True)
 class StandingLabels:
-    """A review's labels that count. `answers` are by rater, item and question; those of a pair say
-    how the first system came off. `settled` has what counts for an item, by item and question: what
-    the owner decided, or what more than half of its raters said.
+    """The labels of a review that count.
+
+    `answers` are by rater, item and question; an answer about a pair of systems says whether the
+    first wins, loses or ties. `settled` has the value of each item and question that counts: the
+    owner's decision, or what more than half of the item's raters said.
     """
 
     form: Form
@@ -83,7 +86,7 @@ class StandingLabels:
         raters: Sequence[str],
         owner: str,
     ) -> Self:
-        """The labels that count among all rows of a review."""
+        """Return the labels that count, from all rows of a review."""
         answers: dict[str, dict[str, dict[str, str]]] = {name: {} for name in (*raters, owner)}
         for (rater, item), row in standing_labels(rows).items():
             if row.action == "label" and rater in answers and item in items:
@@ -95,18 +98,18 @@ class StandingLabels:
         return cls(form, items, answers, settled, frozenset(decided))
 
     def values(self, question: str) -> dict[str, dict[str, str]]:
-        """The answers to a question, by rater and item."""
+        """Return the answers to a question, by rater and item."""
         return {
             rater: {item: found[question] for item, found in own.items() if question in found}
             for rater, own in self.answers.items()
         }
 
     def decided(self, question: str) -> dict[str, str]:
-        """What counts for each item where something does."""
+        """Return the value that counts for each item, for items that have one."""
         return {item: found[question] for item, found in self.settled.items() if question in found}
 
     def accepted(self) -> dict[str, bool]:
-        """Whether the labels speak for an item, where every deciding question is settled."""
+        """Return whether each item is accepted, for items whose deciding questions are settled."""
         deciding = [question.name for question in self.form.questions if question.accepted]
         return {
             item: bool(self.form.accepts(found))
@@ -115,7 +118,7 @@ class StandingLabels:
         }
 
     def disagreement(self, item: str) -> float:
-        """The share of pairs of raters who said different things, the highest of all questions."""
+        """Return the share of pairs of raters who disagree, on the question with the most."""
         most = 0.0
         for question in self.form.questions:
             said = [
@@ -129,7 +132,7 @@ class StandingLabels:
         return most
 
     def agreement(self, question: str, seed: int = 0) -> QuestionAgreement:
-        """How far raters agree on a question."""
+        """Return the agreement of raters on a question."""
         values = self.values(question)
         levels, acceptable = scale_of(self._question(question))
         pairs = []
@@ -142,7 +145,7 @@ class StandingLabels:
         return replace(everybody, pairs=tuple(pairs))
 
     def agreement_of_all(self, question: str, seed: int = 0) -> QuestionAgreement:
-        """How far all raters together agree on a question."""
+        """Return the agreement of all raters together on a question."""
         values = self.values(question)
         shared = [
             item
@@ -180,7 +183,7 @@ def _settled(
 
 
 def scale_of(question: FormQuestion) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The levels of a question in their order, and those that are acceptable."""
+    """Return the levels of a question in their order, and those that are acceptable."""
     is_ordered = question.kind == "scale" or question.values == ("A", "B", "C", "D")
     levels = question.values if is_ordered else ()
     acceptable = question.accepted if 1 < len(question.accepted) < len(question.values) else ()
@@ -188,7 +191,7 @@ def scale_of(question: FormQuestion) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def value_name(question: FormQuestion, value: str, systems: Sequence[str] = ()) -> str:
-    """An answer in words; of a pair, which of two systems is better."""
+    """Return an answer in words; for a pair of systems, which of them is better."""
     if value in OUTCOMES:
         if len(systems) > 1 and value != "tie":
             return f"{systems[0] if value == 'win' else systems[1]} is better"
@@ -198,7 +201,7 @@ def value_name(question: FormQuestion, value: str, systems: Sequence[str] = ()) 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How often each value was given among `total` items, in percent with intervals over tasks."""
+    """The shares of values among `total` items, in percent with intervals over tasks."""
 
     counts: Mapping[str, int]
     total: int
@@ -211,7 +214,7 @@ def tally(
     known: Sequence[str],
     seed: int = 0,
 ) -> Tally:
-    """How often each of the `known` values stands among those of some items."""
+    """Return the shares of the `known` values among the values of some items."""
     tasks = [items[item].task for item in values]
     given = list(values.values())
     shares = {
@@ -225,7 +228,7 @@ def tally(
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Items by two questions of yes and no: both, only the first, only the second, neither."""
+    """Counts of items by two yes-or-no questions: both yes, only the first, the second, neither."""
 
     both: int
     first: int
@@ -234,18 +237,18 @@ class Split:
 
     @property
     def total(self) -> int:
-        """All items."""
+        """The number of items."""
         return self.both + self.first + self.second + self.neither
 
     def percent(self) -> tuple[float, float, float, float]:
-        """The four shares in percent; zeros where there is no item."""
+        """The four shares in percent; zeros if there are no items."""
         whole = self.total or 1
         parts = (self.both, self.first, self.second, self.neither)
         return tuple(100 * part / whole for part in parts)  # type: ignore[return-value]
 
 
 def split_in_four(first: Mapping[str, str], second: Mapping[str, str]) -> Split:
-    """The items that have an answer to both questions."""
+    """Count the items that have an answer to both questions."""
     found = Counter(
         (first[item] == "yes", second[item] == "yes") for item in first if item in second
     )

@@ -1,8 +1,8 @@
-"""The scores of a system's predictions: over all instances, by category, by task.
+"""Score a system's predictions: over all instances, by category, by task.
 
-As SUPER-NATURALINSTRUCTIONS was measured (Wang et al. 2022), in points from 0 to 100, each the
-mean over instances. Predictions are joined to references by instance id, never by line, and
-every reference counts: a missing or failed prediction counts as an empty one, and is named.
+Scores are those of SUPER-NATURALINSTRUCTIONS (Wang et al. 2022): means over instances, in points
+from 0 to 100. Predictions are joined to references by instance id, not by line. Every reference
+counts: a missing or failed prediction counts as an empty one, and is named.
 
 Example::
 
@@ -47,7 +47,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class SystemChoice:
-    """Runs and files of predictions, which systems in them, and the tasks that were predicted."""
+    """The choice of systems: runs and files of predictions, names, and the tasks predicted."""
 
     sources: tuple[str, ...] = setting(
         (), "Runs of `seedstep predict`, and files of predictions.", flags=("SOURCE...",)
@@ -66,18 +66,18 @@ class SystemChoice:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The sources."""
+        """The paths of the sources."""
         return tuple(map(Path, self.sources))
 
     @property
     def given_tasks(self) -> TaskChoice | None:
-        """The tasks, where they are named; else the runs' own."""
+        """The choice of tasks; None if no tasks are named, so that those of the runs are used."""
         return self.tasks if self.tasks.path is not None else None
 
 
 @dataclass(frozen=True, slots=True)
 class ScoringSettings(SettingsRecord):
-    """What `seedstep evaluate` and `seedstep compare` score, and in which words."""
+    """The settings of `seedstep evaluate` and `seedstep compare`."""
 
     systems: SystemChoice = part(SystemChoice)
     tokenizer: str = setting(
@@ -88,7 +88,7 @@ class ScoringSettings(SettingsRecord):
     )
 
     def check(self, source: str) -> None:
-        """Raise InputError if a split or a number of instances is asked for of no tasks."""
+        """Raise InputError if a split or a number of instances is given, but no tasks."""
         tasks = self.systems.tasks
         if tasks.path is None and (tasks.split is not None or tasks.limit_instances is not None):
             raise InputError("no tasks to take a split or instances of", "add --tasks PATH")
@@ -102,7 +102,7 @@ PredictionStatus = Literal["predicted", "missing", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The wanted outputs of an instance, of which any will do."""
+    """The reference outputs of an instance: a prediction may equal any of them."""
 
     task: str
     category: str
@@ -111,10 +111,10 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class InstanceResult:
-    """The marks of one instance, in [0, 1], and whether there was something to mark.
+    """The scores of an instance by each metric, from 0 to 1, and the status of its prediction.
 
-    Of its `references` some may be `tokenless`. What was predicted may be `empty`, or `cut` at its
-    length limit.
+    `tokenless` counts those of its `references` that have no tokens. The prediction may be `empty`,
+    or `cut` at its length limit.
     """
 
     instance: str
@@ -144,11 +144,11 @@ class Means:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What a system scores by the `metrics`. `results` are in the order of the references.
+    """The scores of a system by the `metrics`. `results` are in the order of the references.
 
-    `failed` has the reasons by instance id. `unknown` names the instance of each prediction
-    that no reference asks for, `duplicates` of each that came after another for the same
-    instance. Neither kind counts, nor changes a denominator.
+    `failed` has the reasons by instance id. `unknown` has the instance id of each prediction
+    without a reference, `duplicates` the instance id of each second prediction for an instance.
+    Neither kind counts, nor changes a denominator.
     """
 
     metrics: tuple[Metric, ...]
@@ -164,7 +164,7 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class _Joined:
-    """The first prediction of each instance that has a reference, and what was left out."""
+    """The first prediction for each instance with a reference, and the ids of those left out."""
 
     found: dict[str, Prediction]
     unknown: list[str]
@@ -179,8 +179,8 @@ def score(
 ) -> Scores:
     """Score predictions by the `metrics` against `references`, which are by instance id.
 
-    Of several predictions for an instance the first counts, whatever the others say: so nothing
-    that is added later can change a score, and which one is best is never asked.
+    Of several predictions for an instance the first counts. So predictions that are added later
+    don't change a score, and the best of several is never chosen.
 
     Raises:
         InputError: there is no reference, or one without outputs; there is no metric, or two have
@@ -248,7 +248,7 @@ def _status(prediction: Prediction | None) -> PredictionStatus:
 
 
 def means(results: Iterable[InstanceResult]) -> Means:
-    """The mean scores of some results, of which there is at least one."""
+    """Return the mean scores of some results; there must be at least one result."""
     results = tuple(results)
     return Means(
         {name: 100 * fmean(result.marks[name] for result in results) for name in results[0].marks},
@@ -278,7 +278,7 @@ def _means_by(
 
 
 def references_of(tasks: Iterable[Task]) -> dict[str, Reference]:
-    """The references of all instances, in their order.
+    """Return the references of all instances, in their order.
 
     Raises:
         InputError: as `instances_of`, or there are no instances.

@@ -1,7 +1,8 @@
-"""Scores and comparisons as tables of text: for Markdown, CSV and JSON, and for the terminal.
+"""Make tables of scores and comparisons, and write them as Markdown, CSV or JSON.
 
-A table has a head and rows of cells. In the tables of the papers a row is a system; by category or
-by task a row is a group, and a column a system. CSV is for programs: one score a row.
+A table has a head and rows of cells, which are text. In the tables of the papers a row is a system;
+in tables by category or task a row is a group, and a column a system. CSV, for programs, has a row
+for each score.
 
 Example::
 
@@ -46,20 +47,20 @@ __all__ = [
 
 NO_CATEGORY = "(no category)"
 NOTHING = "-"
-"""What a cell shows where there is no value."""
+"""The text of a cell without a value."""
 
 
 class CellTable(NamedTuple):
-    """Cells of text."""
+    """A table of text: the head, and the rows."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
 
 def shown(value: Value, digits: int = 1, sign: Literal["-", "+"] = "-") -> str:
-    """A value with its interval, as far as they are there: `41.2 [39.0, 43.5]`.
+    """Return a value with its interval, as far as they are defined: `41.2 [39.0, 43.5]`.
 
-    With "+" as `sign`, what is above zero has one too.
+    With "+" as `sign`, numbers above zero have a plus sign.
     """
     if value.value is None:
         return NOTHING
@@ -70,7 +71,7 @@ def shown(value: Value, digits: int = 1, sign: Literal["-", "+"] = "-") -> str:
 
 
 def overall_table(systems: Sequence[EvaluatedSystem]) -> CellTable:
-    """A row for each system: its scores over all instances, with intervals."""
+    """Return a table with a row for each system: scores over all instances, with intervals."""
     metrics = systems[0].scores.metrics
     return CellTable(
         ("system", *(metric.title for metric in metrics), "instances", "tasks"),
@@ -87,7 +88,7 @@ def overall_table(systems: Sequence[EvaluatedSystem]) -> CellTable:
 
 
 def kept_table(rows: Iterable[Mapping[str, Any]]) -> CellTable:
-    """As `overall_table`, of the scores that a run keeps (`seedstep.runs.kept_scores`)."""
+    """Return an `overall_table` of the scores stored in a run (`seedstep.runs.kept_scores`)."""
     overall = [row for row in rows if not row["grouping"]]
     titles = {metric.name: metric.title for metric in METRICS}
     names = list(dict.fromkeys((*titles, *(row["metric"] for row in overall))))
@@ -121,7 +122,9 @@ def _kept_row(
 
 
 def group_table(systems: Sequence[EvaluatedSystem]) -> CellTable | None:
-    """A row for each category or task, a column for each system; None where no groups are.
+    """Return a table with a row for each category or task, or None if there are no groups.
+
+    A column is a system.
 
     The score is by the metric that was published for the category.
     """
@@ -155,7 +158,7 @@ def _metrics(systems: Sequence[EvaluatedSystem]) -> dict[str, Metric]:
 
 
 def comparison_table(pairing: Pairing) -> CellTable:
-    """Rows for each metric and each category: the scores of both, A and B, and A - B."""
+    """Return a table with a row for each metric and category: scores of A and B, and A - B."""
     found = pairing.comparison
     head = ("", "metric", "A", "B", "A - B", "win/lose/tie", "instances")
     named = [("all", difference) for difference in found.differences]
@@ -167,7 +170,7 @@ def comparison_table(pairing: Pairing) -> CellTable:
 
 
 def comparison_title(pairing: Pairing) -> str:
-    """Who is A and who is B in the table of a comparison."""
+    """Return a title that says which systems are A and B in the table of a comparison."""
     return f"A: {pairing.first}, B: {pairing.second}"
 
 
@@ -184,7 +187,7 @@ def _difference_row(name: str, difference: Difference) -> tuple[str, ...]:
 
 
 def comparisons_json(pairings: Iterable[Pairing]) -> str:
-    """Everything that was compared, unpaired instances by name."""
+    """Return comparisons as JSON, with the ids of unpaired instances."""
     return json.dumps([_pairing_record(pairing) for pairing in pairings], indent=2) + "\n"
 
 
@@ -216,7 +219,7 @@ def _difference_record(difference: Difference) -> dict[str, Any]:
 
 
 def verdict_table(mode: Literal["rating", "pairwise"], judged: Sequence[Judged]) -> CellTable:
-    """A row for each system with its levels, or for each pair with wins, losses and ties."""
+    """Return a table of verdicts: systems with levels, or pairs with wins, losses and ties."""
     if mode == "rating":
         head = ("system", *LEVELS, "missing", "A or B")
         return CellTable(
@@ -246,14 +249,14 @@ def verdict_table(mode: Literal["rating", "pairwise"], judged: Sequence[Judged])
 
 
 def markdown(table: CellTable) -> str:
-    """A table in Markdown. What looks like markup in a cell is shown as it is."""
+    """Return a table in Markdown. Markup in a cell is escaped."""
     head, rows = table
     numbers = [any(char.isdigit() for row in rows for char in row[n][:1]) for n in range(len(head))]
     return markdown_table(head, rows, right=[False, *numbers[1:]])
 
 
 def scores_csv(systems: Iterable[EvaluatedSystem]) -> str:
-    """One score a row, by system, group and metric, with its interval and counts."""
+    """Return CSV with a row for each score: system, group, metric, interval and counts."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     counts = ("instances", "tasks", "missing", "failed")
@@ -276,7 +279,7 @@ def _all_measured(system: EvaluatedSystem) -> Iterable[tuple[str, str, MeanScore
 
 
 def scores_json(systems: Iterable[EvaluatedSystem]) -> str:
-    """Everything about each system: scores, intervals, and what was missing, failed, left out."""
+    """Return JSON with each system's scores, intervals, and missing, failed and left-out ids."""
     return json.dumps([_record(system) for system in systems], indent=2) + "\n"
 
 

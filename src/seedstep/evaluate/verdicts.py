@@ -1,11 +1,11 @@
-"""What comes of a judge's verdicts: levels by system, and wins, losses and ties.
+"""Count a judge's verdicts: levels by system, and wins, losses and ties by pair.
 
-Missing verdicts are counted, and left out of every share; shares have 95% intervals over tasks.
+Missing verdicts are counted, and left out of all shares. Shares have 95% intervals over tasks.
 
 Example::
 
-    (one,) = ratings(judged)
-    one.levels["A"], one.acceptable  # 12, Value(value=55.0, low=..., high=...)
+    for rating in ratings(judged):
+        print(rating.system, rating.levels["A"], rating.acceptable)
 """
 
 from collections import Counter
@@ -32,7 +32,7 @@ def missing_verdicts(judged: Iterable[Judged]) -> Counter[str]:
 class Ratings:
     """How many of a system's answers are on each level, from the best to the worst.
 
-    `acceptable` is the share of those on A or B among those with a verdict, in percent.
+    `acceptable` is the share of levels A and B among all answers with a verdict, in percent.
     """
 
     system: str
@@ -43,12 +43,12 @@ class Ratings:
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """How often the first of two systems was found better than the second.
+    """How often the judge preferred the first of two systems.
 
-    A tie is where the judge called both the same, where it said something else in the other order
-    (`disagreed`), and where the texts are equal (`equal`). `missing` are instances without a
-    verdict in both orders.
-    `lead` is the share of wins less that of losses, in points, among the other ones.
+    A tie is an instance for which the judge called both the same, contradicted itself in the other
+    order (`disagreed`), or was not asked because the texts are equal (`equal`). `missing` counts
+    the instances without a verdict in both orders; they are not in any other count. `lead` is the
+    share of wins minus the share of losses, in points.
     """
 
     first: str
@@ -63,7 +63,7 @@ class Preference:
 
 
 def ratings(judged: Sequence[Judged], seed: int = 0) -> tuple[Ratings, ...]:
-    """The levels of each system, in the order in which they were judged."""
+    """Return the ratings of each system, in the order in which systems were judged."""
     found: dict[str, list[tuple[str, str]]] = {}
     for item in judged:
         for verdict in item.verdicts:
@@ -83,7 +83,7 @@ def _ratings(system: str, labels: Sequence[tuple[str, str]], seed: int) -> Ratin
 
 
 def preferences(judged: Sequence[Judged], seed: int = 0) -> tuple[Preference, ...]:
-    """The first system against each of the others."""
+    """Return the preferences between the first system and each of the others."""
     pairs: dict[tuple[str, str], list[tuple[str, JudgeVerdict, JudgeVerdict]]] = {}
     for item in judged:
         for there, back in zip(item.verdicts[::2], item.verdicts[1::2], strict=True):
@@ -113,7 +113,7 @@ def _preference(
 
 
 def _outcome(there: JudgeVerdict, back: JudgeVerdict) -> str:
-    """What two verdicts on the same texts, in both orders, say of the first system."""
+    """Return whether the first system wins, loses or ties by two verdicts, one in each order."""
     if not (there.label and back.label):
         return ""
     if (there.label, back.label) == (FIRST, SECOND):
@@ -128,10 +128,10 @@ def _is_same(there: JudgeVerdict, back: JudgeVerdict) -> bool:
 
 
 def labels_of(judged: Iterable[Judged]) -> dict[tuple[str, str], str]:
-    """The label of each instance and system; of two systems, `win`, `lose` or `tie` of the first.
+    """Return the label of each instance and system, or of each instance and pair of systems.
 
-    These are under their names in the order of the comparison, as `one / other`. A missing verdict
-    has an empty label.
+    The label of a pair is `win`, `lose` or `tie`, for the first; its name is `first / second`. The
+    label of a missing verdict is empty.
     """
     labels: dict[tuple[str, str], str] = {}
     for item in judged:

@@ -1,4 +1,4 @@
-"""Stages joined with the store."""
+"""Functions that run a stage with its run directory: the Python API of seedstep."""
 
 from seedstep.recipes.evaluation import (
     Agreement,

@@ -1,13 +1,13 @@
-"""Systems measured and compared: their predictions in, tables of scores out.
+"""Score the predictions of systems, have a model judge them, and measure how far raters agree.
 
-As SUPER-NATURALINSTRUCTIONS and both papers measure (Self-Instruct, section 4.3; Step-by-Step
-Instruction Tuning, section 4.1 and appendix A), with 95% intervals over tasks.
+Scores are those of SUPER-NATURALINSTRUCTIONS and of both papers (Self-Instruct, section 4.3;
+Step-by-Step Instruction Tuning, section 4.1 and appendix A), with 95% intervals over tasks.
 
 Example::
 
     chosen = TaskChoice("natural-instructions", "test", limit_instances=100)
-    (one,) = evaluate_systems([Path("predictions.jsonl")], tasks=chosen, grouping="category")
-    one.overall.of("rouge_l").value
+    found = evaluate_systems([Path("predictions.jsonl")], tasks=chosen, grouping="category")
+    found.systems[0].overall.of("rouge_l").value
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -46,7 +46,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What some systems scored. `notes` say which scores are not kept in their run, and why."""
+    """The scores of some systems. `notes` say which could not be kept in their run, and why."""
 
     systems: tuple[EvaluatedSystem, ...]
     notes: tuple[str, ...]
@@ -60,11 +60,11 @@ def evaluate_systems(
     grouping: Grouping | None = None,
     metrics: Sequence[Metric] = METRICS,
 ) -> Evaluation:
-    """Score the systems in runs and files; the scores of a run's are kept there.
+    """Score the systems in runs and files, and keep the scores of a run's systems in the run.
 
-    Comparisons lead with the first of the `metrics`.
-    `names` choose among the systems of runs. `tokenizer` is that of the cross-lingual track;
-    without one, words are those of rouge-score.
+    `names` choose among the systems of runs. `tokenizer` is the tokenizer of the cross-lingual
+    track; without one, words are those of rouge-score. Tables and comparisons begin with the first
+    of the `metrics`.
 
     Raises:
         InputError: tasks, predictions or the tokenizer can't be read; there is no metric, or two
@@ -94,9 +94,10 @@ def judge(
     same_model: bool = False,
     **settings: Unpack[JudgeKeywords],
 ) -> JudgeRun:
-    """Make a run, or go on with one, and return it opened for reading.
+    """Have a model judge answers, and return the run, opened for reading.
 
-    `settings` are those of `seedstep.evaluate.judge.JudgeSettings`.
+    If `out` has a run, it is continued. `settings` are those of
+    `seedstep.evaluate.judge.JudgeSettings`.
 
     Raises:
         InputError: a setting is not known or does not fit, or what it names can't be read.
@@ -128,7 +129,7 @@ async def work_on_verdicts(
     *,
     same_model: bool = False,
 ) -> TaskProgress:
-    """Do the work of `judge`; return how far it came."""
+    """Do the work of `judge`, and return the progress that was made."""
     with Run.start(JUDGE, out, asked, same_model=same_model) as run:
         answers = run.inputs().answers
 
@@ -145,7 +146,7 @@ def _missing(judged: Judged) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PairAgreement:
-    """Two raters, by their names, and how far they agree on the items that both rated."""
+    """The names of two raters, and their agreement on the items that both rated."""
 
     first: str
     second: str
@@ -154,7 +155,7 @@ class PairAgreement:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far raters agree, two by two, and all of them on the `items` that all rated."""
+    """The agreement of each pair of raters, and of all raters on the `items` that all rated."""
 
     raters: tuple[RaterLabels, ...]
     pairs: tuple[PairAgreement, ...]
@@ -163,13 +164,13 @@ class Agreement:
 
 
 def agreement(paths: Sequence[Path], question: str = "") -> Agreement:
-    """The agreement of the raters in reviews, in judge's runs, and in files of labels.
+    """Return the agreement of the raters in reviews, in runs of the judge, and in files of labels.
 
-    `question` is that of a form that asks several; the first of them by default.
+    `question` chooses among the questions of a form; by default it is the first.
 
     Raises:
-        InputError: there is only one, labels can't be read or are of two kinds, or two raters
-            have no item in common.
+        InputError: there is only one rater, labels can't be read or are of two kinds, or two
+            raters have no item in common.
         RunError: a directory is a run that has no labels.
     """
     raters = tuple(rater for path in paths for rater in read_raters(path, question))

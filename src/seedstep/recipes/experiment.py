@@ -1,8 +1,8 @@
-"""An experiment: a list of commands in a file, run one after another, and gone on with.
+"""Run an experiment: a list of commands in a file, each in its own process, one after another.
 
-The file names stages, each one command of seedstep with its flags. What stages share stands under
-`values` and is written `{name}` in flags. A stage runs after those that it names under `after`;
-stages that do not name each other do not depend on each other::
+The file names stages. A stage is a command of seedstep with its flags. `values` has values that
+several flags use as `{name}`. A stage runs after the stages that it names under `after`; stages
+that do not name each other do not depend on each other::
 
     values: {tasks: 25}
     stages:
@@ -12,9 +12,9 @@ stages that do not name each other do not depend on each other::
         steps: {tasks: grown, model: local, out: steps}
         after: [grow]
 
-Relative paths are those of the directory in which the experiment runs; `{here}` is the directory
-of the file. An experiment that was stopped goes on with the stage that was not finished, and every
-stage goes on by itself.
+Relative paths start from the directory in which the experiment runs; `{here}` is the directory of
+the file. An experiment that was stopped continues with the stage that was not finished, and that
+stage continues where it was stopped.
 
 Example::
 
@@ -44,7 +44,7 @@ from seedstep.runs import read_yaml
 __all__ = ["Experiment", "ExperimentStage", "StageFailed", "read_experiment", "run_experiment"]
 
 DONE = "stages.json"
-"""Which stages are finished: their names, each with a fingerprint of its command and its needs."""
+"""The file of finished stages: their names, and a fingerprint of each one's commands."""
 
 _VALUE = re.compile(r"\{(\w+)\}")
 _COMMAND = re.compile(r"[a-z][a-z-]*(?: [a-z][a-z-]*)?")
@@ -52,7 +52,7 @@ _COMMAND = re.compile(r"[a-z][a-z-]*(?: [a-z][a-z-]*)?")
 
 @dataclass(frozen=True, slots=True)
 class ExperimentStage:
-    """One command. `after` names the stages that must be finished before it."""
+    """A stage: a name and a command. `after` names the stages that must be finished before it."""
 
     name: str
     command: tuple[str, ...]
@@ -60,12 +60,12 @@ class ExperimentStage:
 
     @property
     def shown(self) -> str:
-        """The command as one would type it."""
+        """The command as it is typed in a shell."""
         return f"seedstep {shlex.join(self.command)}"
 
     @property
     def out(self) -> str | None:
-        """Where it writes, if a flag says so."""
+        """The directory or file it writes, if the command has `--out`."""
         flags = zip(self.command, self.command[1:], strict=False)
         return next((value for flag, value in flags if flag == "--out"), None)
 
@@ -78,8 +78,10 @@ class Experiment:
     stages: tuple[ExperimentStage, ...]
 
     def independent_of(self, stage: ExperimentStage) -> tuple[str, ...]:
-        """The other stages that could run at the same time: neither needs the other, and they
-        write to different places, since a run is written by one process at a time.
+        """Return the names of the stages that could run at the same time as `stage`.
+
+        Neither needs the other, and they write to different places, as only one process at a time
+        may write to a run.
         """
         needs = self._needs(stage)
         return tuple(
@@ -91,7 +93,7 @@ class Experiment:
         )
 
     def _needs(self, stage: ExperimentStage) -> set[str]:
-        """All stages that must be finished before one."""
+        """Return the names of all stages that must be finished before `stage`."""
         by_name = {each.name: each for each in self.stages}
         found: set[str] = set()
         for name in stage.after:
@@ -100,10 +102,10 @@ class Experiment:
 
 
 class StageFailed(SeedstepError):  # noqa: N818 - the stage's own error was told already
-    """A stage ended with an error, which it has told itself."""
+    """A stage ended with an error, which its own process has printed."""
 
     def __init__(self, stage: ExperimentStage, status: int) -> None:
-        """`status` is that with which its process ended."""
+        """`status` is the exit status of its process."""
         super().__init__(
             f"stage '{stage.name}' ended with status {status}",
             "mend what it says above, and run the same command again: it goes on there",
@@ -112,10 +114,11 @@ class StageFailed(SeedstepError):  # noqa: N818 - the stage's own error was told
 
 
 def read_experiment(path: Path, values: Mapping[str, str] | None = None) -> Experiment:
-    """The experiment of a file, with `values` in place of those that it has itself.
+    """Read the experiment of a file. `values` replace values of the file.
 
     Raises:
-        InputError: the file can't be read, a stage is none, or names one that is not there.
+        InputError: the file can't be read, an entry is not a stage, or a stage names another one
+            that does not come before it.
     """
     content = read_yaml(path)
     known = {"here": str(path.parent.resolve()), **_values(path, content)}
@@ -162,7 +165,7 @@ def _stage(where: str, written: object, values: Mapping[str, str]) -> Experiment
 
 
 def _words(where: str, flags: Mapping[str, Any], values: Mapping[str, str]) -> Iterator[str]:
-    """The words of a command line; `arguments` are those that have no flag."""
+    """Yield the words of a command line; `arguments` has the words without a flag."""
 
     def filled(value: object) -> str:
         return _VALUE.sub(value_of, _text(value))
@@ -195,7 +198,7 @@ def run_experiment(
     `tell` is called with a stage and "starts", "finished" or "was finished".
 
     Raises:
-        StageFailed: a stage ended with an error; the finished ones stay.
+        StageFailed: a stage ended with an error; earlier stages stay finished.
         RunError: the directory can't be written.
     """
     make_folder(out)
@@ -226,7 +229,7 @@ def _run(stage: ExperimentStage, directory: Path) -> int:
 
 @contextmanager
 def _ended_with(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Whoever ends this process ends that one, in its own way: it would go on unseen."""
+    """Pass on a signal that ends this process: without it, the other process would go on."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -247,6 +250,6 @@ def _read_done(path: Path) -> dict[str, str]:
 
 
 def _fingerprint(stage: ExperimentStage, prints: Mapping[str, str]) -> str:
-    """Changes with the command, and with those of the stages before it."""
+    """Return a hash of the command of a stage and of all commands that it depends on."""
     parts = [stage.command, [prints[name] for name in stage.after]]
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]

@@ -1,7 +1,8 @@
-"""The settings of each stage as typed keywords of the functions that run it.
+"""Typed keywords for the functions that run a stage: a `TypedDict` for each settings record.
 
-The settings records say what each is, and what it is by default. A test holds that names and types
-here are theirs; where a function takes more than the record keeps, `WIDER` has the type.
+The settings records have the meaning and the default of each setting. A test checks that names and
+types here equal theirs; `WIDER` has the types of keywords for which a function accepts more types
+than the record stores.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +38,7 @@ WIDER: Mapping[str, Any] = {
     "encoding_options": Mapping[str, Any],
     "encoding": Encoding | Mapping[str, Any] | str,
 }
-"""Types of keywords that may be given in more ways than they are kept in."""
+"""The types of keywords for which a function accepts more types than the record stores."""
 
 
 class BootstrapKeywords(TypedDict, total=False):

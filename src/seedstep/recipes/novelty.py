@@ -1,8 +1,8 @@
-"""The novelty filter for data that is there already: a file in, a file out.
+"""Filter the texts of a file by novelty: a file of texts in, a file of novel texts out.
 
-Each text is first compared with the evaluation sets, then with all that were kept before it. The
-texts of the file are held in memory, about 1 kB for a text of 13 tokens; rows are read again when
-they are written.
+Each text is compared first with the evaluation sets, then with all texts that were kept before it.
+The texts of the file are held in memory, about 1 kB for a text of 13 tokens; rows are read again
+when they are written.
 
 Example::
 
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 SHOWN = 5
-"""Rejections and rows without a text that the report names."""
+"""How many rejections, and how many rows without a text, the report names."""
 
 COLUMNS = MappingProxyType(
     {
@@ -58,24 +58,24 @@ COLUMNS = MappingProxyType(
         "novelty_nearest_text": str,
     }
 )
-"""What annotating adds to a row.
+"""The columns that annotating adds to a row, with their types.
 
 The score is the ROUGE-L F1 with the nearest text, which is another row of the file or an item of
-an evaluation set. All but the first are null where nothing reaches the threshold.
+an evaluation set. All columns but the first are null if no text reaches the threshold.
 """
 
 NoveltyWatch = Callable[[str, int, int], None]
-"""Is told what is being done, how far it is, and how much it is (0 while that is not known)."""
+"""Called with what is being done, how much of it is done, and how much there is (0: not known)."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoveltyFilter:
-    """What is too similar.
+    """The options of the filter.
 
-    `threshold`: the ROUGE-L F1 with a kept text from which on a text is rejected.
+    `threshold`: a text is rejected if its ROUGE-L F1 with a kept text is this or more.
     `against`: evaluation sets, with a threshold of their own.
-    `nearest`: find the nearest kept text also of those that are kept, which takes longer.
-    `ray`: the address of a cluster, or "local" for one on this machine.
+    `nearest`: find the nearest kept text of kept texts, too, which takes longer.
+    `ray`: the address of a Ray cluster, or "local" to start one on this machine.
     """
 
     field: str = "instruction"
@@ -90,10 +90,11 @@ class NoveltyFilter:
 
 @dataclass(frozen=True, slots=True)
 class NoveltyDecision:
-    """What was decided about a text, with the reason, and what it is nearest to.
+    """The decision about a text, its reason, and the nearest text.
 
     `reason` is not_novel, contaminated, or what is wrong with a row that has no text. `score` is
-    the ROUGE-L F1 with the nearest, None where there is none or 13 tokens in a row are the same.
+    the ROUGE-L F1 with the nearest text. It is None if there is no nearest text, or if the text was
+    rejected because 13 tokens in a row are the same.
     """
 
     kept: bool
@@ -104,7 +105,7 @@ class NoveltyDecision:
 
     @property
     def columns(self) -> Columns:
-        """As they are added to a row."""
+        """The values that are added to a row, by the names in `COLUMNS`."""
         values = (self.kept, self.reason, self.score, self.nearest, self.nearest_text)
         return {
             name: None if value == "" else value
@@ -114,7 +115,7 @@ class NoveltyDecision:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A rejected text, the row it stands in, and why."""
+    """A rejected text, its row, and the decision about it."""
 
     row: int
     text: str
@@ -123,9 +124,9 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class NoveltyReport:
-    """How many rows there are, were kept and rejected by reason; the first of the rejected.
+    """Counts of rows: all, those kept, and those rejected by reason; and the first rejections.
 
-    `without_tokens` is the number of kept texts that have no token, so that nothing is like them.
+    `without_tokens` counts the kept texts without a token, which are similar to no text.
     """
 
     rows: int
@@ -144,7 +145,7 @@ def filter_file(
     annotate: bool = False,
     watch: NoveltyWatch | None = None,
 ) -> NoveltyReport:
-    """Write the rows whose text is novel; with `annotate` all rows, with `COLUMNS` added.
+    """Write the rows whose text is novel; with `annotate`, write all rows with `COLUMNS` added.
 
     Raises:
         InputError: a file can't be read, or `out` is of the wrong kind.
@@ -171,7 +172,7 @@ def _check_out(path: Path, out: Path, *, annotate: bool) -> None:
 
 
 class _Work:
-    """The texts of a table, and what was decided about them."""
+    """The texts of a table, and the decisions about them."""
 
     def __init__(self, table: RowFile, how: NoveltyFilter, watch: NoveltyWatch) -> None:
         self._how = how
@@ -191,7 +192,7 @@ class _Work:
             self._find_nearest()
 
     def columns(self) -> Iterator[Columns]:
-        """What is decided about each row, those without a text included."""
+        """Yield the decision about each row, rows without a text included."""
         texts = iter(range(len(self._texts)))
         for row in range(len(self._faults) + len(self._texts)):
             fault = self._faults.get(row)
@@ -199,7 +200,7 @@ class _Work:
             yield verdict.columns
 
     def report(self) -> NoveltyReport:
-        """The counts, and the first of what was rejected."""
+        """Return the counts, and the first rejections."""
         rejected = Counter(fault.fault for fault in self._faults.values())
         shown: list[Rejection] = []
         for text in np.flatnonzero(~self._kept).tolist():
@@ -238,7 +239,7 @@ class _Work:
         return contamination.overlaps(self._texts)
 
     def _decide(self, texts: NDArray[np.int64]) -> None:
-        """Decide the texts with these numbers, which no evaluation set is close to."""
+        """Decide about the texts with these numbers, which are similar to no evaluation set."""
         decisions = self._decisions([self._texts[text] for text in texts.tolist()])
         self._kept[texts] = decisions.kept
         self._nearest[texts] = np.append(texts, -1)[decisions.nearest.numbers]  # -1 stays -1

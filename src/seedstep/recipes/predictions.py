@@ -1,6 +1,6 @@
-"""What a system answers to the instances of tasks, as one call: tasks in, a run out.
+"""Predict the answers of a system to the instances of tasks: tasks in, a run out.
 
-Section 4.2; Wang et al., 2022, section 5.
+Step-by-Step Instruction Tuning, section 4.2; Wang et al., 2022, section 5.
 
 Example::
 
@@ -43,10 +43,10 @@ __all__ = [
 
 @dataclass(slots=True)
 class PredictProgress:
-    """How far a system is with its predictions.
+    """The progress of a system's predictions.
 
-    `before` were there already; `failed`, `empty` and `cut` count new ones; `notes` are worth
-    telling; `stopped` says so where a budget ended the run.
+    `before` counts the predictions of earlier processes; `failed`, `empty` and `cut` count new
+    ones. `notes` are messages for the user. `stopped` is True if a budget ended the run.
     """
 
     settings: SystemSettings
@@ -65,31 +65,31 @@ class PredictProgress:
 
     @property
     def done(self) -> int:
-        """Predictions that are kept."""
+        """The number of predictions in the run."""
         return self.before + self.new
 
     @property
     def complete(self) -> bool:
-        """True when all instances are predicted."""
+        """Whether all instances are predicted."""
         return self.done >= self.wanted
 
     @property
     def seconds(self) -> float:
-        """Time since this process began to predict."""
+        """Seconds since this process began to predict."""
         return time.monotonic() - self.started
 
     @property
     def per_second(self) -> float:
-        """Instances that this process predicts a second."""
+        """The number of instances that this process predicts in a second."""
         return self.new / self.seconds if self.seconds else 0.0
 
     @property
     def seconds_left(self) -> float | None:
-        """Time left at this speed; None while nothing was predicted."""
+        """Seconds left at this speed; None before the first prediction."""
         return (self.wanted - self.done) / self.per_second if self.new else None
 
     def add(self, answers: list[Answer]) -> None:
-        """Count answers that are kept."""
+        """Count answers that were written to the run."""
         self.new += len(answers)
         self.failed += sum(bool(answer.failed) for answer in answers)
         self.empty += sum(not (answer.text or answer.failed) for answer in answers)
@@ -97,7 +97,7 @@ class PredictProgress:
 
 
 PredictWatch = Watcher[PredictProgress, list[Answer]]
-"""Is told how predicting gets on, batch by batch."""
+"""A watcher of predictions, called after each batch."""
 
 
 def predict(
@@ -108,11 +108,11 @@ def predict(
     same_model: bool = False,
     **settings: Unpack[PredictKeywords],
 ) -> PredictionsRun:
-    """Predict with a system, or go on with it, and return the run opened for reading.
+    """Predict with a system, or continue to, and return the run, opened for reading.
 
     `settings` are those of `seedstep.data.TaskChoice` and `seedstep.infer.settings.SystemSettings`;
-    `encoding` may also be a name. The system is called `name`, or else after its model. A run that
-    was killed goes on when the same call is made again; nothing that came back is asked for twice.
+    `encoding` may also be a name. The system is called `name`, by default after its model. To
+    continue a run that was killed, make the same call again; no reply is requested twice.
 
     Raises:
         InputError: a setting is not known or does not fit, or what it names can't be read.
@@ -146,7 +146,7 @@ async def work_on_predictions(
     *,
     same_model: bool = False,
 ) -> PredictProgress:
-    """Do the work of `predict`; return how far it came."""
+    """Do the work of `predict`, and return the progress that was made."""
     chosen, other = split_settings(asked, "settings")
     with Run.start(PREDICT, out, chosen) as run:
         name = name or other.get("model") or _only_name(run)
@@ -167,7 +167,7 @@ async def work_on_predictions(
 
 
 def _only_name(run: PredictionsRun) -> str:
-    """The system to go on with where none is named."""
+    """Return the name of the run's system, to continue with when none is named."""
     names = run.records.names()
     if len(names) > 1:
         raise InputError(f"{run.path} has several systems", f"add --name: {', '.join(names)}")
@@ -175,7 +175,7 @@ def _only_name(run: PredictionsRun) -> str:
 
 
 def _about_steps(system: ChosenSystem) -> Iterator[str]:
-    """What may not be meant: steps that are not shown, and tasks without any."""
+    """Yield notes on what may be a mistake: steps that are not shown, and tasks without steps."""
     kind = system.settings.encoding.steps
     if kind == "none":
         if system.settings.steps:
@@ -188,10 +188,12 @@ def _about_steps(system: ChosenSystem) -> Iterator[str]:
 
 
 def split_settings(asked: Mapping[str, Any], source: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The settings that say which tasks, and those of the system; an encoding may be a name.
+    """Divide settings into those that choose tasks and those of the system.
+
+    An encoding may be given by name. `source` says in messages where the settings come from.
 
     Raises:
-        InputError: one is not known or does not fit; `source` says where it stands.
+        InputError: a setting is not known or does not fit.
     """
     names = table(TaskChoice)
     chosen = {key: value for key, value in asked.items() if key in names}
@@ -204,8 +206,9 @@ def split_settings(asked: Mapping[str, Any], source: str) -> tuple[dict[str, Any
 
 
 def _defaults(asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """What a checkpoint knows of itself, and what to tell of it: its encoding, and that it learned
-    to end its answers.
+    """Return default settings that a checkpoint has in its files, and notes about them.
+
+    These are the encoding that it was tuned on, and that it learned to end its answers.
     """
     beside = encodings_beside(asked["model"]) if "model" in asked else None
     if beside is None:
@@ -223,10 +226,12 @@ def _defaults(asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 
 def encodings_beside(model: str) -> tuple[Path, dict[str, Encoding]] | None:
-    """The encodings that a checkpoint's data had in its tuning, by name, and the file that says so.
+    """Return the encodings that a checkpoint was tuned on, by name, and the file that has them.
+
+    Returns None if the checkpoint has no such file.
 
     Raises:
-        InputError: there is such a file, and it can't be read.
+        InputError: the file can't be read.
     """
     ref = ModelRef.parse(model)
     checkpoint = None if ref.provider.is_gguf else ref.path

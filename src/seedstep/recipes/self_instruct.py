@@ -1,4 +1,4 @@
-"""Self-Instruct as one call: seeds in, a run directory with finished tasks out.
+"""Run Self-Instruct: seed tasks in, a run directory with finished tasks out.
 
 Example::
 
@@ -35,14 +35,14 @@ __all__ = [
 
 
 TASKS_TO_TELL = 5
-"""Finished tasks from which the time left is told."""
+"""How many tasks must be finished before the time left is estimated."""
 
 
 @dataclass(slots=True)
 class BootstrapProgress:
-    """How far a run is.
+    """The progress of a run.
 
-    `before` is the number of tasks that earlier processes had finished; `stopped` says so where a
+    `before` is the number of tasks that earlier processes had finished. `stopped` is True if a
     budget ended the run.
     """
 
@@ -58,17 +58,17 @@ class BootstrapProgress:
 
     @property
     def seconds(self) -> float:
-        """Time since this process began to work on the run."""
+        """Seconds since this process began to work on the run."""
         return time.monotonic() - self.started
 
     @property
     def complete(self) -> bool:
-        """True when all tasks asked for are finished."""
+        """Whether all requested tasks are finished."""
         return self.finished >= self.settings.tasks
 
     @property
     def seconds_left(self) -> float | None:
-        """Time left at the speed of this process; None while it has finished too little."""
+        """Seconds left at the speed of this process; None while it has finished too few tasks."""
         new = self.finished - self.before
         if new < TASKS_TO_TELL:
             return None
@@ -86,7 +86,7 @@ class BootstrapProgress:
 
 
 BootstrapWatch = Watcher[BootstrapProgress, Generation]
-"""Is told how a bootstrap gets on."""
+"""A watcher of a bootstrap, called after each generation."""
 
 
 def self_instruct(
@@ -97,14 +97,13 @@ def self_instruct(
     same_model: bool = False,
     **settings: Unpack[BootstrapKeywords],
 ) -> BootstrapRun:
-    """Make a run, or go on with one, and return it opened for reading.
+    """Grow a pool of tasks from seed tasks, and return the run, opened for reading.
 
-    `settings` are those of `seedstep.BootstrapSettings`. A run that was killed goes on when the
-    same call is made again; nothing that came back is asked for twice. If the run has fewer tasks
-    than asked for afterwards, a budget is spent or acceptance has dried up; `status()` has the
-    counts.
-    `same_model` says that another `base_url` than before serves the same model. `filters` are
-    applied in their order; a run goes on with those that it began with.
+    `settings` are those of `seedstep.BootstrapSettings`. To continue a run that was killed, make
+    the same call again; no reply is requested twice. The run may end with fewer tasks than
+    requested: when a budget is spent, or when too few instructions are accepted. `status()` has the
+    counts. `same_model` says that another `base_url` than before serves the same model. `filters`
+    are applied in their order; a run can only be continued with the filters that it began with.
 
     Raises:
         InputError: a setting is not known or does not fit, or what it names can't be read.
@@ -138,7 +137,7 @@ async def work_on_bootstrap(
     same_model: bool = False,
     filters: Sequence[Filter] = FILTERS,
 ) -> BootstrapProgress:
-    """Do the work of `self_instruct`; return how far it came."""
+    """Do the work of `self_instruct`, and return the progress that was made."""
     check_filters(filters)
     entries = {FILTERS_ENTRY: changed_filters(filters)}
     with Run.start(BOOTSTRAP, out, asked, same_model=same_model, entries=entries) as run:

@@ -1,6 +1,7 @@
-"""Step-by-step instructions, and examples from them, as one call each: tasks in, a run out.
+"""Write step-by-step instructions for tasks, or examples that follow them: tasks in, a run out.
 
-Sections 3.1 and 3.2, appendix C.
+Step-by-Step Instruction Tuning, sections 3.1 and 3.2, appendix C. Instructions can also be imported
+from a file, or taken from those that come with seedstep.
 
 Example::
 
@@ -68,10 +69,10 @@ def write_instructions(
     same_model: bool = False,
     **settings: Unpack[StepsKeywords],
 ) -> StepsRun:
-    """Make a run, or go on with one, and return it opened for reading.
+    """Have a model write step-by-step instructions, and return the run, opened for reading.
 
-    `settings` are those of `seedstep.StepsSettings`. `checks` are made in their order. A run that
-    was killed goes on when the same call is made again; nothing that came back is asked for twice.
+    `settings` are those of `seedstep.StepsSettings`. `checks` are applied in their order. To
+    continue a run that was killed, make the same call again; no reply is requested twice.
 
     Raises:
         InputError: a setting is not known or does not fit, or what it names can't be read.
@@ -105,7 +106,7 @@ async def work_on_instructions(
     same_model: bool = False,
     checks: Mapping[str, Check] = CHECKS,
 ) -> TaskProgress:
-    """Do the work of `write_instructions`; return how far it came."""
+    """Do the work of `write_instructions`, and return the progress that was made."""
     with Run.start(STEPS, out, asked, same_model=same_model) as run:
 
         async def stage(
@@ -139,9 +140,9 @@ def make_examples(
     same_model: bool = False,
     **settings: Unpack[ExamplesKeywords],
 ) -> ExamplesRun:
-    """Generate examples from the instructions of a run, as `write_instructions` writes those.
+    """Have a model write examples by the instructions of a run; return the new run, opened.
 
-    `settings` are those of `seedstep.steps.ExamplesSettings`.
+    If `out` has a run, it is continued. `settings` are those of `seedstep.steps.ExamplesSettings`.
 
     Raises:
         InputError: a setting is not known or does not fit, or what it names can't be read.
@@ -173,7 +174,7 @@ async def work_on_examples(
     *,
     same_model: bool = False,
 ) -> TaskProgress:
-    """Do the work of `make_examples`; return how far it came."""
+    """Do the work of `make_examples`, and return the progress that was made."""
     with Run.start(EXAMPLES, out, asked, same_model=same_model) as run:
         instructions = instructions_of(run.settings)
 
@@ -187,7 +188,7 @@ async def work_on_examples(
 
 
 def preview_instructions(settings: StepsSettings) -> Preview:
-    """What `write_instructions` would begin with, and about what it would take; nothing is asked.
+    """Return the first requests of `write_instructions` and an estimate; no request is sent.
 
     Raises:
         SeedstepError: with what is wrong and what to do.
@@ -197,7 +198,7 @@ def preview_instructions(settings: StepsSettings) -> Preview:
 
 
 def preview_made_examples(settings: ExamplesSettings) -> Preview:
-    """As `preview_instructions`, of `make_examples`.
+    """Return the first requests of `make_examples` and an estimate; no request is sent.
 
     Raises:
         SeedstepError: as there.
@@ -213,7 +214,7 @@ def _findings(written: WrittenSteps) -> str:
 
 
 IMPORTED = "imported"
-"""The name of the one turn of an imported instruction, whose reply is its text."""
+"""The name of the turn whose reply is the text of an imported instruction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +225,9 @@ class _Line:
 
 
 def import_instructions(path: Path, out: Path, asked: Mapping[str, Any]) -> tuple[Problem, ...]:
-    """Make a run of the instructions in a file; `asked` are settings that name the tasks.
+    """Make a run of the instructions in a file, and return the problems of lines that were skipped.
 
-    Returns the problems of lines that were skipped. If it fails, nothing is written.
+    `asked` has the settings that choose the tasks. If the function fails, nothing is written.
 
     Raises:
         InputError: a line can't be read or names no task, unless `skip_bad` is set; or the run
@@ -253,13 +254,13 @@ def import_instructions(path: Path, out: Path, asked: Mapping[str, Any]) -> tupl
 
 
 def take_superni(out: Path, asked: Mapping[str, Any]) -> int:
-    """Make a run of the instructions that come with seedstep, for those of the tasks that have one.
+    """Make a run of the instructions that come with seedstep; return how many tasks have none.
 
-    `asked` are settings that name the tasks, a clone of SUPER-NATURALINSTRUCTIONS. Returns how many
-    of the tasks have none. If it fails, nothing is written.
+    `asked` has the settings that choose the tasks, from a clone of SUPER-NATURALINSTRUCTIONS. If
+    the function fails, nothing is written.
 
     Raises:
-        InputError: none of the tasks has one, or the run has instructions already.
+        InputError: none of the tasks has an instruction, or the run has instructions already.
         RunError: the directory can't be written.
     """
     tasks = load_steps_tasks(make_settings(StepsSettings, asked, "settings")).tasks
@@ -282,7 +283,7 @@ def take_superni(out: Path, asked: Mapping[str, Any]) -> int:
 
 
 def _taken(task: Task, written: SuperniInstruction) -> WrittenSteps:
-    """The two versions as two turns, of which the second is the one that counts."""
+    """Return the two versions of an instruction as two turns; the second is the final one."""
     versions = (("unrefined", written.unrefined), ("refined", written.steps))
     turns = tuple(Turn(name, "", "", render(steps)) for name, steps in versions)
     findings = tuple(check(parse(turns[1].reply), TaskText.of(task)))

@@ -1,4 +1,12 @@
-"""A stage that makes one record for each task, joined with its run directory."""
+"""Run a stage that makes one record for each task, and write the records to its run.
+
+`work_on_tasks` runs the stage and calls a `Watcher` as it proceeds. `finish` runs an asynchronous
+function to its end, also inside a running event loop, as in a notebook.
+
+Example::
+
+    progress = finish(work_on_tasks(run, stage, lambda result: result.failure, watch))
+"""
 
 import asyncio
 import time
@@ -30,10 +38,10 @@ T = TypeVar("T")
 
 
 def finish(work: Coroutine[Any, Any, T]) -> T:
-    """Run this work to its end, and return what it returns.
+    """Run a coroutine to its end, and return its result.
 
-    Where an event loop is running already, as in a notebook, the work gets a thread and a loop of
-    its own; what interrupts the wait for it cancels it.
+    If an event loop is already running, as in a notebook, the coroutine runs in another thread with
+    its own loop. An interruption of the wait cancels it.
     """
     try:
         asyncio.get_running_loop()
@@ -58,21 +66,24 @@ def finish(work: Coroutine[Any, Any, T]) -> T:
 
 
 class Watcher(Protocol[P, R]):
-    """Is told how a stage gets on: `P` is its progress, `R` what it yields."""
+    """An object with methods that are called as a stage proceeds.
+
+    `P` is the type of the stage's progress, `R` the type of its records.
+    """
 
     def began(self, progress: P) -> None:
-        """The model answers, and work begins, if any is left."""
+        """Called when the model has answered and the work begins."""
 
     def retired(self, progress: P, record: R) -> None:
-        """A record is final, kept and counted."""
+        """Called after a record was written and counted."""
 
     def tick(self, progress: P) -> None:
-        """Another second has passed."""
+        """Called every second."""
 
 
 @asynccontextmanager
 async def ticking(progress: P, watch: Watcher[P, R] | None) -> AsyncIterator[None]:
-    """Tell the watcher that work has begun, and then of every second."""
+    """Call `began` of the watcher, and then `tick` every second until the context ends."""
     if watch is None:
         yield
         return
@@ -96,11 +107,10 @@ Flaws = Callable[[Any], str]
 
 @dataclass(slots=True)
 class TaskProgress:
-    """How far a run is.
+    """The progress of a run.
 
-    `problems` are tasks that can't be read and were skipped; `failed` counts tasks without a
-    result by reason; `last` says what came of the last one; `stopped` says so where a budget
-    ended the run.
+    `problems` are tasks that can't be read and were skipped. `failed` counts tasks without a result
+    by reason. `last` describes the last task's result. `stopped` is True if a budget ended the run.
     """
 
     settings: Any
@@ -116,12 +126,12 @@ class TaskProgress:
 
     @property
     def seconds(self) -> float:
-        """Time since this process began to work on the run."""
+        """Seconds since this process began to work on the run."""
         return time.monotonic() - self.started
 
     @property
     def complete(self) -> bool:
-        """True when all tasks are done."""
+        """Whether all tasks are done."""
         return self.done >= self.wanted
 
     def add(self, failure: str, flaws: str) -> None:
@@ -133,7 +143,7 @@ class TaskProgress:
 
 
 TaskWatch = Watcher[TaskProgress, Task]
-"""Is told how a stage gets on, task by task."""
+"""A watcher of a stage that makes one record for each task."""
 
 
 async def work_on_tasks(
@@ -142,9 +152,9 @@ async def work_on_tasks(
     flaws: Flaws,
     watch: TaskWatch | None,
 ) -> TaskProgress:
-    """Make and keep the records of all tasks that have none, in the order of the tasks.
+    """Run the stage for all tasks without a record, and write the records in the tasks' order.
 
-    `flaws` says what is wrong with a record that is none the less one.
+    `flaws` returns what is wrong with a record that is not a failure, for the progress.
     """
     found = run.tasks()
     progress = TaskProgress(run.settings, len(found.tasks), run.records.count(), found.problems)
@@ -191,9 +201,9 @@ async def _work(
 async def opened_engine(
     run: Run[Any, Any, TaskRecords[Any]], model: tuple[str, str | None, str | None], spent: Spent
 ) -> AsyncIterator[Engine]:
-    """An engine for one of the models of a run, which all spend from one budget.
+    """Open an engine for a model of a run. All engines of a run share its budget.
 
-    `model` is its name, its address, and the address under which its replies are kept.
+    `model` is its name, its address, and the address under which its replies are stored.
     """
     settings = run.settings
     name, base_url, identity_url = model

@@ -1,4 +1,4 @@
-"""Tuning as one call: sources of tasks and a model in, a tuned model out.
+"""Tune a model on sources of tasks: on this machine, or by a fine-tuning job at a server.
 
 Example::
 
@@ -66,9 +66,10 @@ __all__ = [
 def tune_at_server(
     out: Path, settings: TuneSettings, watch: JobWatch | None, *, dry_run: bool
 ) -> tuple[TuningInputs, FineTuned | None]:
-    """Start a job, or go on waiting for one. With `dry_run` its data are checked, and no more.
+    """Start a fine-tuning job, or wait for the job that an earlier call started.
 
-    The server chooses the learning rate and the size of a batch, as in the first paper (A.3).
+    With `dry_run` the data are checked, and no job is started. The server chooses the learning rate
+    and the size of a batch, as in the first paper (A.3).
 
     Raises:
         SeedstepError: with what is wrong and what to do.
@@ -99,7 +100,7 @@ async def _job(
 
 
 def _examples(mixture: Mixture, seed: int) -> list[Encoded]:
-    """The examples of the first epoch. Nothing is cut: the server has its own tokenizer."""
+    """Return the examples of the first epoch, uncut, as the server has its own tokenizer."""
     encoders: dict[tuple[str, object], TaskEncoder] = {}
     examples = []
     for use in mixture.training:
@@ -122,12 +123,12 @@ class _Silent:
 
 
 def _write_beside(files: TuningFiles, work: "_Work") -> tuple[str, ...]:
-    """Write the card, draw the losses, and write a GGUF file if it is asked for and not there.
+    """Write the model card, the figure of the losses and, if the settings say so, a GGUF file.
 
-    Returns what could not be made for want of an extra.
+    Returns notes on what was left out because an extra is not installed.
 
     Raises:
-        SeedstepError: what was asked for can't be made; the model is there all the same.
+        SeedstepError: a file can't be written; the model is there nevertheless.
     """
     write_tuning_card(
         files.path,
@@ -148,12 +149,12 @@ def _write_beside(files: TuningFiles, work: "_Work") -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class TuneResult:
-    """What came of a call of `tune_model`.
+    """The result of `tune_model`.
 
-    `left_out` names what could not be used, `notes` what could not be made besides the model.
-    `model` is where it is, None after a dry run, or where the tuning was `stopped`;
-    `finished_before` says that it was there already. A fine-tuning `job` at a server has no
-    preflight, and its model stays there.
+    `left_out` names the data that could not be used, `notes` the files that could not be written
+    besides the model. `model` is the path of the tuned model, None after a dry run or if the tuning
+    was `stopped`. `finished_before` says that an earlier call had finished the tuning. A
+    fine-tuning `job` has no preflight, and its model stays at the server.
     """
 
     settings: TuneSettings
@@ -167,17 +168,17 @@ class TuneResult:
 
 
 class TuningWatch(TuneWatch, JobWatch, Protocol):
-    """Is told how a tuning, here or at a server, gets on."""
+    """An object with methods that are called as a tuning proceeds, here or at a server."""
 
     def counted(
         self, settings: TuneSettings, preflight: Preflight, left_out: tuple[str, ...]
     ) -> None:
-        """All is read and counted; the first step comes next."""
+        """Called before the first step, with the counts of the data."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """Tells the file of metrics, and whoever watches."""
+    """Passes calls on to the file of metrics, and to the watch if there is one."""
 
     metrics: MetricsFile
     watch: TuningWatch | None
@@ -201,16 +202,16 @@ def tune_model(
     dry_run: bool = False,
     **settings: Unpack[TuneKeywords],
 ) -> TuneResult:
-    """Tune a model into the directory `out`, or go on where a tuning was interrupted.
+    """Tune a model into the directory `out`, or continue a tuning that was interrupted.
 
-    `settings` are those of `seedstep.TuneSettings`. With `dry_run` all is read and counted, and
-    nothing is tuned. Where `stop` says so, a step is the last one: it is kept in a checkpoint,
-    from which the same call goes on. Called in several processes (`torchrun`, `accelerate
-    launch`), they share the work, and the first of them writes and tells.
+    `settings` are those of `seedstep.TuneSettings`. With `dry_run` the data are read and counted,
+    and nothing is tuned. `stop` is called after each step: when it returns True, the tuning writes
+    a checkpoint and ends; the same call continues from there. Several processes (`torchrun`,
+    `accelerate launch`) share the work; only the first writes files and calls `watch`.
 
     Raises:
         InputError: a setting is not known or does not fit, or what it names can't be read.
-        MissingExtraError: what tuning needs is not installed.
+        MissingExtraError: a package that tuning needs is not installed.
         ModelError: the model can't be loaded or tuned, or the fine-tuning server refused.
         RunError: another process works on the tuning (`RunBusyError`), it was begun with other
             settings or data (`RunMismatchError`), or it can't be read or written (`StoreError`).
@@ -243,7 +244,7 @@ def tune_model(
 def _prepare_launch(
     out: Path, settings: TuneSettings, processes: int, watch: TuningWatch | None
 ) -> None:
-    """Write how a preset for several GPUs is launched on them, and tell it."""
+    """Write the configuration that launches a preset on several GPUs, and tell the user."""
     wanted = PRESETS[settings.preset].processes if settings.preset else 1
     if processes >= wanted:
         return
@@ -255,8 +256,9 @@ def _prepare_launch(
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """All that is known before the model is loaded. `frame` is what the chat template writes, where
-    prompts are in it.
+    """The data of a tuning, read and counted before the model is loaded.
+
+    `frame` is the text that the chat template writes around a message, if prompts are in it.
     """
 
     settings: TuneSettings
@@ -269,7 +271,7 @@ class _Work:
 
 
 def _with_stored(path: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that are asked for, on top of those that a tuning was started with."""
+    """Return the settings with which a tuning was started, with these changed."""
     whole = {**stored_settings(path), **asked}
     options = "encoding_options"
     if isinstance(asked.get(options), Mapping):
@@ -303,7 +305,7 @@ def _prepared(path: Path, settings: TuneSettings, processes: int) -> _Work:
 def _train(
     files: TuningFiles, work: _Work, watch: TuningWatch | None, stop: Callable[[], bool] | None
 ) -> bool:
-    """Train, and put the model into its place; False where the tuning was stopped before."""
+    """Train and save the model; return False if the tuning was stopped before its end."""
     from transformers import logging
 
     from seedstep.tune.prepare import save_tuned

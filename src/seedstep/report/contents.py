@@ -1,6 +1,6 @@
-"""What a report says about runs: a part for each, made of the sections that its stage names.
+"""Make the parts of a report: one for each run, with the sections that its stage names.
 
-`SECTIONS` has all sections. One of your own is passed with them::
+`SECTIONS` has all sections. To add a section of your own, pass it with them::
 
     def emoji(runs: Sequence[Run], context: ReportContext) -> list[Section]:
         found = sum("\N{GRINNING FACE}" in task.definition for task in runs[0].tasks())
@@ -65,16 +65,16 @@ __all__ = [
 ]
 
 SHOWN_REJECTIONS = 3
-"""Rejections of each reason that are shown."""
+"""How many rejections are shown for each reason."""
 
 PRIVATE = ("base_url", "judge_base_url")
-"""Settings that are nobody's business but the user's: a report is made to be passed on."""
+"""Settings that a report does not show, as they are private and reports are shared."""
 
 TestSets = Mapping[str, Sequence[NamedText]]
-"""The instructions of test sets, by what they are called."""
+"""The instructions of test sets, by the names of the sets."""
 
 TellDone = Callable[[str], None]
-"""Is told what is being done."""
+"""Called with a text that says what is being done."""
 
 AnyRun = Run[Any, Any, Any]
 Sections = Sequence[Section | None]
@@ -82,9 +82,9 @@ Sections = Sequence[Section | None]
 
 @dataclass(frozen=True, slots=True)
 class ReportContext:
-    """What sections are made with besides the runs.
+    """The arguments of all sections besides the runs.
 
-    `against` names the system that the others are compared with, if one is named.
+    `against` is the name of the system with which others are compared, or empty.
     """
 
     test_sets: TestSets
@@ -94,11 +94,12 @@ class ReportContext:
 
 @dataclass(frozen=True, slots=True)
 class ReportSection:
-    """Sections about one subject, by the name that stages know them under.
+    """An entry of the table of sections. Stages refer to it by `name`.
 
-    `make` is given the run that a part is about. With `together` it is given all runs of its
-    stage, which share a part. Parts with a lower `order` come first. The section stands in the
-    parts of the stages that name it, and after those sections in the parts of its own `stages`.
+    `make` is called with the run of a part and returns sections about one subject. With `together`,
+    the runs of a stage share a part, and `make` is called with all of them. Parts with a lower
+    `order` come first. The section is in the parts of the stages that name it, and, after their own
+    sections, in the parts of the `stages` that it names.
     """
 
     name: str
@@ -112,10 +113,10 @@ class ReportSection:
 def parts_of(
     paths: Sequence[Path], sections: Sequence[ReportSection], context: ReportContext
 ) -> list[ReportPart]:
-    """Return what there is to say about runs, results first; those with predictions are compared.
+    """Return the parts of a report about runs, results first; systems are compared.
 
     Raises:
-        RunError: one is no run.
+        RunError: a directory is no run.
         InputError: predictions can't be compared.
     """
     with ExitStack() as opened:
@@ -130,11 +131,13 @@ def parts_of(
 def split_against(
     runs: Sequence[Path], against: Sequence[str | Path]
 ) -> tuple[str, tuple[Path, ...]]:
-    """Tell the system of the runs that `against` names from test sets, which it named in 0.1.0.
+    """Divide the names in `against` into a system of the runs and paths of test sets.
+
+    In version 0.1.0 `against` named test sets.
 
     Raises:
         RunError: one of `runs` is no run.
-        InputError: what is named is neither, or there are two systems.
+        InputError: a name is neither a system nor a path, or there are two systems.
     """
     known: list[str] = []
     with_runs: list[str] = []
@@ -176,7 +179,7 @@ def _order(made_of: Mapping[str, Sequence[ReportSection]], run: AnyRun) -> int:
 def _groups(
     runs: Sequence[AnyRun], made_of: Mapping[str, Sequence[ReportSection]]
 ) -> Iterator[list[AnyRun]]:
-    """Yield the runs that each part is about."""
+    """Yield the runs of each part."""
     shared: dict[str, list[AnyRun]] = {}
     for run in runs:
         if not any(section.together for section in made_of[run.stage.name]):
@@ -210,7 +213,7 @@ def _facts(run: AnyRun) -> tuple[tuple[str, str], ...]:
 
 
 def _told(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Return the settings that say something, and are not the user's own business."""
+    """Return the settings that have a value and are not private, by name."""
     return tuple(
         (name, ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
         for name, value in settings.items()
@@ -219,7 +222,7 @@ def _told(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _standing(run: AnyRun) -> Section:
-    """Say what `seedstep status` says, of a stage that names no sections."""
+    """Return a section with the output of `seedstep status`, for a stage that names no sections."""
     blocks: list[Block] = []
     for block in tell_status(run):
         if isinstance(block, Rows):
@@ -258,7 +261,7 @@ def _results(runs: Sequence[AnyRun], context: ReportContext) -> Sections:
 
 
 def _called(systems: Sequence[SystemPredictions]) -> Sequence[str]:
-    """Return a name for each system: its own, with its run's where others have the same."""
+    """Return a name for each system: its own, with the name of its run if another system has it."""
     counts = Counter(system.name for system in systems)
     names = [
         system.name if counts[system.name] == 1 else _with_run(system.name, system.source)
@@ -291,7 +294,10 @@ def _rejections(runs: Sequence[BootstrapRun], context: ReportContext) -> Section
 
 
 def _structure(runs: Sequence[BootstrapRun], context: ReportContext) -> Sections:
-    """Return nothing where the run is not in English, and a word on what is not installed."""
+    """Return the section on verbs and objects; none if the run is not in English.
+
+    If spaCy is not installed, the section says so.
+    """
     (run,) = runs
     if run.settings.tokens != "latin":
         return []
@@ -328,7 +334,7 @@ def _similarities(runs: Sequence[BootstrapRun], context: ReportContext) -> Secti
 def _of_tasks(
     make: Callable[[Sequence[Task]], Section | None],
 ) -> Callable[[Sequence[AnyRun], ReportContext], Sections]:
-    """Return a maker of the section about a bootstrap's tasks."""
+    """Return a function for `ReportSection.make` from a function of a bootstrap's tasks."""
     return lambda runs, context: [make(runs[0].tasks())]
 
 
@@ -375,4 +381,4 @@ SECTIONS: tuple[ReportSection, ...] = (
     ReportSection("examples", "generated examples, counted and shown", _examples),
     ReportSection("losses", "how the losses of a tuning fell", _losses),
 )
-"""All sections."""
+"""All sections. A part has those that its stage names."""

@@ -1,4 +1,7 @@
-"""Which tasks one system does better than another, and on which instances that shows.
+"""Find the tasks on which systems differ most, and draw figures of scores and losses.
+
+`task_changes` finds the tasks and instances. `save_figures` draws the scores of systems, over all
+instances and by category; `plot_losses` draws the losses of a tuning.
 
 Example::
 
@@ -43,7 +46,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class InstanceChange:
-    """An instance, and by how many points, from 0 to 100, the first system scores more."""
+    """An instance, and the first system's score less the second's, in points from 0 to 100."""
 
     instance: str
     difference: float
@@ -51,7 +54,10 @@ class InstanceChange:
 
 @dataclass(frozen=True, slots=True)
 class TaskChange:
-    """A task's mean scores, by the metric of its category. The instances that changed most lead."""
+    """The mean scores of two systems on a task, by the metric of its category.
+
+    Of its `instances`, those with the largest difference in favour of the better system come first.
+    """
 
     task: str
     category: str
@@ -62,12 +68,12 @@ class TaskChange:
 
     @property
     def difference(self) -> float:
-        """By how many points the first system scores more."""
+        """The first system's score less the second's, in points."""
         return self.first - self.second
 
 
 def task_changes(first: Scores, second: Scores) -> list[TaskChange]:
-    """The tasks with an instance that both were scored on, the most improved first."""
+    """Return the tasks on which both systems were scored, the most improved first."""
     others = {result.instance: result for result in second.results}
     by_task: dict[str, list[tuple[InstanceResult, InstanceResult]]] = {}
     for result in first.results:
@@ -97,16 +103,16 @@ FigureFormat = Literal["svg", "png"]
 FORMATS: tuple[FigureFormat, ...] = ("svg", "png")
 DOTS_PER_INCH = 200
 GROUP_WIDTH = 0.8
-"""Of the space between two groups of bars, which 1 is."""
+"""The width of a group of bars, as a part of the distance between two groups."""
 
 LONGEST_NAME = 44
 
 Drawing = Callable[[Sequence[EvaluatedSystem]], Any]
-"""From systems to a figure of matplotlib."""
+"""A function of systems that returns a figure of matplotlib."""
 
 
 def save_figures(systems: Sequence[EvaluatedSystem], folder: Path) -> tuple[Path, ...]:
-    """Write `overall` and, where tasks have categories, `categories`; returns the files.
+    """Write the figures `overall` and, if tasks have categories, `categories`; return their paths.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -125,7 +131,7 @@ def save_figures(systems: Sequence[EvaluatedSystem], folder: Path) -> tuple[Path
 
 
 def drawn(draw: Drawing, systems: Sequence[EvaluatedSystem], form: FigureFormat) -> bytes:
-    """One of the figures below, as the bytes of an image.
+    """Return a figure (`overall_figure` or `category_figure`) as the bytes of an image.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -138,7 +144,7 @@ def drawn(draw: Drawing, systems: Sequence[EvaluatedSystem], form: FigureFormat)
 
 
 def overall_figure(systems: Sequence[EvaluatedSystem]) -> Any:
-    """The scores of each system over all instances, by the metrics that comparisons show."""
+    """Draw the scores of each system over all instances, by the metrics that comparisons show."""
     metrics = compared_metrics(systems[0].scores.metrics)
     figure, axes = _canvas(7.5, 1.2 + 0.62 * len(systems))
     for number, metric in enumerate(metrics):
@@ -166,7 +172,7 @@ def overall_figure(systems: Sequence[EvaluatedSystem]) -> Any:
 
 
 def category_figure(systems: Sequence[EvaluatedSystem]) -> Any:
-    """The published metric of each category, a bar for each system."""
+    """Draw the scores in each category by its published metric, with a bar for each system."""
     known = systems[0].scores.metrics
     found = {name for system in systems for name in system.groups}
     metrics = {name: category_metric(name, known) for name in found}
@@ -200,7 +206,7 @@ _WHISKER = {"ecolor": LIGHT["ink"], "elinewidth": 0.9, "capsize": 2.0}
 
 
 def _canvas(width: float, height: float) -> tuple[Any, Any]:
-    """A figure of so many inches, and its axes."""
+    """Return a figure of this size, in inches, and its axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -208,18 +214,18 @@ def _canvas(width: float, height: float) -> tuple[Any, Any]:
 
 
 def _width(groups: int, bars: int) -> float:
-    """Inches for groups of bars: a page, unless names of many groups need more."""
+    """Return the width of a figure in inches: that of a page, or more for many groups of bars."""
     wanted = 1.5 + groups * (0.35 + 0.19 * bars)
     return max(7.0, min(wanted, 14.0), 1.5 + 0.45 * groups)
 
 
 def _offset(number: int, count: int) -> float:
-    """Where in its group a bar stands, from the middle."""
+    """Return the position of a bar relative to the middle of its group."""
     return (number - (count - 1) / 2) * GROUP_WIDTH / count
 
 
 def _whiskers(values: Sequence[Value]) -> list[list[float]]:
-    """How far intervals reach below and above their values; nothing where there is none."""
+    """Return how far each interval extends below and above its value; nan without an interval."""
     reach = [_reach(value) for value in values]
     return [[below for below, _ in reach], [above for _, above in reach]]
 
@@ -252,17 +258,17 @@ def _label(name: str) -> str:
 
 
 SMOOTHED_OVER = 0.02
-"""The part of all steps over which the smoothed line forgets half of what was before."""
+"""The half-life of the exponential mean, as a part of all steps."""
 
 MANY_STEPS = 30
-"""From more than so many on there is a smoothed line too."""
+"""With more steps than this, a smoothed line is drawn, too."""
 
 LossCurve = Mapping[int, float]
 """The loss by optimiser step, in order."""
 
 
 def loss_chart(training: LossCurve, held_out: LossCurve) -> Chart | None:
-    """The losses of a tuning as lines; None where no step was taken yet."""
+    """Return a chart of the losses of a tuning, or None if no step was taken yet."""
     steps = {step: loss for step, loss in training.items() if isfinite(loss)}
     lines = [ChartLine("training", tuple(steps.items()), faint=len(steps) > MANY_STEPS)]
     if lines[0].faint:
@@ -276,7 +282,7 @@ def loss_chart(training: LossCurve, held_out: LossCurve) -> Chart | None:
 
 
 def plot_losses(metrics: Path, out_stem: Path) -> None:
-    """Draw the training and the held-out loss of `metrics`, as `out_stem` with .png and .svg.
+    """Draw the losses in the file `metrics`; write the figure to `out_stem` with .png and .svg.
 
     Raises:
         InputError: the file can't be read, or holds no losses.
@@ -292,7 +298,7 @@ def plot_losses(metrics: Path, out_stem: Path) -> None:
 
 
 def smoothed(values: Sequence[float]) -> list[float]:
-    """The exponential mean so far, in which early values do not weigh more than late ones."""
+    """Return the exponential mean up to each value, corrected for its start."""
     keep = 0.5 ** (1 / max(1.0, SMOOTHED_OVER * len(values)))
     total, weight, means = 0.0, 0.0, []
     for value in values:

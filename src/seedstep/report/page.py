@@ -1,12 +1,13 @@
-"""The report as one HTML page: no scripts, nothing loaded from elsewhere.
+"""Write a report: one HTML page without scripts, which loads nothing, and the files of its figures.
 
-What was written by others is escaped by the template, freed of characters that turn or hide text,
-and cut where it is very long. A content security policy forbids everything but the page's own
-styles, should anything get through all the same.
+Texts from data are escaped by the template, freed of characters that reverse or hide text, and cut
+if they are very long. In addition, a content security policy forbids everything but the page's own
+styles.
 
 Example::
 
-    page = render_page("first run", parts, drawn)
+    report = write_report([Path("runs/first")], Path("report"))
+    print(report.page)
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,29 +43,29 @@ __all__ = [
 ]
 
 TEXT = 3000
-"""Characters of a text that are shown; what is longer says how long it is."""
+"""The most characters of a text that are shown. A note says how long a longer text is."""
 
 CELL = 120
-"""Characters of a table's cell, a label, or a title."""
+"""The most characters of a table's cell, a label, or a title."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A text as it is shown, and a note where it was cut."""
+    """A text as the page shows it, and a note if it was cut."""
 
     text: str
     note: str = ""
 
 
 def shown(text: str, most: int = TEXT) -> Shown:
-    """A text, harmless and not too long."""
+    """Return a text cleaned, and cut to at most so many characters."""
     if len(text) <= most:
         return Shown(visible(text))
     return Shown(visible(text[:most]) + " …", f"{most:,} of {len(text):,} characters are shown")
 
 
 def render_page(title: str, parts: Sequence[ReportPart], drawn: Mapping[str, DrawnChart]) -> bytes:
-    """The page; `drawn` has the charts of a part by its number, from 1, and the chart's name."""
+    """Return the page; `drawn` has the charts by the number of the part, from 1, and their name."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -96,7 +97,7 @@ FIGURES = "figures"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The page that was written, how many figures lie beside it, and what was left out."""
+    """A written report: the path of its page, the number of figures, and notes on missing parts."""
 
     page: Path
     figures: int
@@ -113,9 +114,9 @@ def write_report(
 ) -> Report:
     """Write a report into a new directory, an empty one, or that of an earlier report.
 
-    Seeds and tasks are compared with the instructions of `test_sets`, systems that predicted with
-    the one that `against` names, or else the first with each of the others. Test sets under
-    `against`, where they stood in 0.1.0, are taken as such. `sections` are those that there may be.
+    Seed tasks and tasks are compared with the instructions of `test_sets`. Systems with predictions
+    are compared with the system that `against` names, by default the first with each of the others.
+    As in version 0.1.0, `against` may also name test sets. `sections` is the table of sections.
 
     Raises:
         RunError: a run can't be read, or `out` holds other files or can't be written.
@@ -149,13 +150,13 @@ def write_report(
 
 
 def _require_installed() -> None:
-    """Before the work, not after it."""
+    """Raise MissingExtraError if a package that a report needs is not installed."""
     if not all(map(find_spec, ("jinja2", "matplotlib"))):
         raise MissingExtraError("a report", "pip install 'seedstep[report]'")
 
 
 def _drawn(parts: Sequence[ReportPart]) -> dict[str, DrawnChart]:
-    """The charts by the names of their files: the number of the part, and the chart's name."""
+    """Draw the charts; return them by the names of their files, such as `1-novelty`."""
     charts = {
         f"{number}-{block.name}": block
         for number, part in enumerate(parts, start=1)

@@ -1,6 +1,6 @@
-"""What a report is made of. Sections are records; how they look is the page's business.
+"""The records of a report: parts, sections, and the blocks of a section.
 
-All texts are as they were found: the page and the charts make them harmless.
+Texts are unchanged; the page and the charts clean them.
 
 Example::
 
@@ -29,14 +29,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """A remark of ours."""
+    """A paragraph of text that seedstep wrote, not from data."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under a head. The first `names` columns are texts, the others numbers."""
+    """A table: a caption, a head, and rows. The first `names` columns are texts, others numbers."""
 
     caption: str
     head: tuple[str, ...]
@@ -46,10 +46,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A figure with its numbers.
+    """A figure with a table of its numbers.
 
-    `name` is that of its files, made of letters and hyphens, and no data. `alt` says in a sentence
-    what is to be seen. `size` is width and height in inches. `draw` puts it on a matplotlib figure.
+    `name` is the name of its files, of letters and hyphens, and never from data. `alt` describes
+    the figure in a sentence. `size` is width and height in inches. `draw` draws it on a figure of
+    matplotlib.
     """
 
     name: str
@@ -62,7 +63,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A text of a specimen under its label; two that are `half` wide stand side by side."""
+    """A text of a specimen, with a label. Two fields that are `half` wide are side by side."""
 
     label: str
     text: str
@@ -71,7 +72,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Specimen:
-    """Something that was written, to be read as it is."""
+    """An item of the data, such as a task, with its texts to read."""
 
     title: str
     fields: tuple[Field, ...]
@@ -79,7 +80,7 @@ class Specimen:
 
 @dataclass(frozen=True, slots=True)
 class Specimens:
-    """Some of them, folded away under a line that says what they are."""
+    """A list of specimens, folded under a line that says what they are."""
 
     summary: str
     items: tuple[Specimen, ...]
@@ -90,7 +91,7 @@ Block = Paragraph | Table | Chart | Specimens
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What a report says about one subject. `left_out` says what is missing, and how to get it."""
+    """A section about one subject. `left_out` says what is missing, and what to do about it."""
 
     title: str
     blocks: tuple[Block, ...]
@@ -99,7 +100,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class ReportPart:
-    """What a report says about one run. `facts` are (name, value)."""
+    """A part about one run, or the runs of one stage. `facts` are tuples (name, value)."""
 
     title: str
     facts: tuple[tuple[str, str], ...]
@@ -107,7 +108,7 @@ class ReportPart:
 
 
 def number(value: float | None) -> str:
-    """Whole numbers whole, others with three digits, or with all of those before the point."""
+    """Format a number: whole numbers and those from 100 on without decimals, else three digits."""
     if value is None:
         return ""
     is_whole = value == int(value) or abs(value) >= 100

@@ -1,7 +1,8 @@
-"""What is counted about data: sizes, lengths, labels, and progress in time.
+"""Statistics of data: verbs and objects, similarity, sizes, lengths, labels, and working time.
 
-Records in, numbers out. Self-Instruct's Table 1 and Figure 5 (section 3), and the labels of its
-classification tasks, which output-first instance generation is there to balance (section 2.2).
+The statistics are those of Self-Instruct, section 3: Table 1 and Figures 3, 4, 5 and 8. The labels
+of classification tasks are counted, too, as output-first generation of instances is meant to
+balance them (section 2.2).
 
 Example::
 
@@ -47,23 +48,23 @@ __all__ = [
 ]
 
 LONGEST = 2000
-"""Characters of an instruction that are parsed: filters allow 150 words."""
+"""The most characters of an instruction that are parsed; filters allow 150 words."""
 
 INSTALL = "pip install 'seedstep[report]' && python -m spacy download en_core_web_sm"
 
 UNUSED = ("ner", "entity_linker", "textcat", "textcat_multilabel")
-"""Parts of a pipeline that neither the parse nor the lemmas need."""
+"""Components of spaCy's pipeline that are not needed for parsing and lemmas."""
 
 OBJECTS = frozenset({"dobj", "obj"})
 NOUNS = frozenset({"NOUN", "PROPN"})
 
 TellParsed = Callable[[int], None]
-"""Is told how many instructions are parsed."""
+"""Called with the number of instructions that are parsed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """How many `instructions` there are, and (verb, noun) of those that have both."""
+    """The number of `instructions`, and the counts of (verb, noun) among those that have both."""
 
     instructions: int
     pairs: Counter[tuple[str, str]]
@@ -71,7 +72,7 @@ class Structure:
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """A verb, how often it stands with any object, and its most common objects."""
+    """A verb, how often it has an object, and its most common objects."""
 
     verb: str
     count: int
@@ -79,7 +80,7 @@ class Verb:
 
 
 def structure(instructions: Sequence[str], tell: TellParsed = lambda done: None) -> Structure:
-    """The verb-noun pairs of some English instructions.
+    """Return the verb-noun pairs of some English instructions.
 
     Raises:
         MissingExtraError: spaCy, or a model of English for it, is not installed.
@@ -94,7 +95,7 @@ def structure(instructions: Sequence[str], tell: TellParsed = lambda done: None)
 
 
 def top_verbs(found: Structure, verbs: int = 20, nouns: int = 4) -> tuple[Verb, ...]:
-    """The most common verbs with their most common objects (Figure 3: 20, and 4 of each)."""
+    """Return the most common verbs with their most common objects (Figure 3: 20, and 4 of each)."""
     by_verb: dict[str, Counter[str]] = {}
     for (verb, noun), count in sorted(found.pairs.items()):
         by_verb.setdefault(verb, Counter())[noun] += count
@@ -118,9 +119,9 @@ def _pipeline() -> Callable[[Iterator[str]], Iterator[Any]]:
 
 
 def verb_and_noun(parsed: Any) -> tuple[str, str] | None:
-    """The verb nearest to the root of a spaCy `Doc`, and its first object; None without either.
+    """Return the verb nearest to the root of a spaCy `Doc`, and its first object.
 
-    What counts is the first sentence that has a verb.
+    The first sentence with a verb is used. Returns None if there is no verb or no object.
     """
     for sentence in parsed.sents:
         waiting = deque([sentence.root])
@@ -141,7 +142,7 @@ def _with_object(verb: Any) -> tuple[str, str] | None:
 
 @dataclass(frozen=True, slots=True)
 class NamedText:
-    """A text and what it is called."""
+    """A text and its name."""
 
     name: str
     text: str
@@ -149,7 +150,10 @@ class NamedText:
 
 @dataclass(frozen=True, slots=True)
 class NearestText:
-    """A text, the nearest known one, and their ROUGE-L F1: 0 and None where no token is shared."""
+    """A text, the nearest known text, and their ROUGE-L F1.
+
+    If no known text shares a token with the text, `nearest` is None and `score` is 0.
+    """
 
     text: NamedText
     nearest: NamedText | None
@@ -159,7 +163,7 @@ class NearestText:
 def nearest(
     texts: Iterable[NamedText], known: Sequence[NamedText], tokenizer: Tokenizer
 ) -> list[NearestText]:
-    """The known text that each of some texts is nearest to."""
+    """Find the nearest known text of each text."""
     index = NoveltyIndex(tokenizer)
     for place, named in enumerate(known):
         index.add(str(place), named.text)
@@ -167,7 +171,7 @@ def nearest(
 
 
 def nearest_before(texts: Sequence[NamedText], tokenizer: Tokenizer) -> list[NearestText]:
-    """The nearest of those that come before each text; the first has none, and is left out."""
+    """Find the nearest earlier text of each text but the first."""
     index = NoveltyIndex(tokenizer)
     found = []
     for place, named in enumerate(texts):
@@ -178,7 +182,7 @@ def nearest_before(texts: Sequence[NamedText], tokenizer: Tokenizer) -> list[Nea
 
 
 def closest(found: Iterable[NearestText], most: int) -> list[NearestText]:
-    """The pairs that are closest to each other, the closest first."""
+    """Return the pairs with the highest scores, the highest first."""
     return sorted((pair for pair in found if pair.nearest), key=lambda pair: -pair.score)[:most]
 
 
@@ -196,20 +200,20 @@ T = TypeVar("T")
 MAX_BINS = 20
 
 COVERED = 0.95
-"""The share of values that histograms of word counts resolve; their last bin has the rest."""
+"""The share of values that the bins of a histogram of word counts cover; the last has the rest."""
 
 WIDTHS = (1, 2, 5)
-"""Of bins, and their multiples by powers of ten."""
+"""The widths of bins; they are multiplied by powers of ten."""
 
 SCORE_BINS = 20
 
 PAUSE_SECONDS = 900.0
-"""Longer than any reply may take: in such a gap nobody worked on the run."""
+"""The longest gap between two events that counts as work, as no reply may take longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class PoolCounts:
-    """Self-Instruct's Table 1. Words are parted by white space; a mean of nothing is None."""
+    """The numbers of Self-Instruct's Table 1. White space separates words; a mean may be None."""
 
     instructions: int
     classification: int
@@ -222,7 +226,7 @@ class PoolCounts:
 
 @dataclass(frozen=True, slots=True)
 class WordLengths:
-    """Numbers of words: of instructions, of inputs that are not empty, of first outputs."""
+    """The numbers of words of instructions, of inputs that are not empty, and of first outputs."""
 
     instructions: tuple[int, ...]
     inputs: tuple[int, ...]
@@ -231,10 +235,11 @@ class WordLengths:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """How many values lie in bins of one width, the first of which begins at 0.
+    """The number of values in each bin. All bins have the same width, and the first begins at 0.
 
-    Bin i holds values from `i * width` on, up to the next. The last holds what is above, too, if
-    it is `open`; else its upper end belongs to it. `mean` and `median` are those of the values.
+    Bin i has the values from `i * width` up to, but not including, the start of the next. If the
+    histogram is `open`, the last bin also has all higher values; otherwise it includes its upper
+    end. `mean` and `median` are those of all values.
     """
 
     width: float
@@ -246,10 +251,10 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class LabelCounts:
-    """The outputs of classification tasks, in the form in which answers are compared.
+    """Counts of the labels of classification tasks, in the form in which answers are compared.
 
-    `distinct` counts tasks by their number of different labels, `common` instances by label.
-    `lopsided` are tasks with two or more instances that all have one label.
+    `distinct` counts tasks by their number of different labels, `common` counts instances by label.
+    `lopsided` counts the tasks with two or more instances that all have the same label.
     """
 
     tasks: int
@@ -260,7 +265,7 @@ class LabelCounts:
 
 
 def lengths(tasks: Iterable[Task]) -> WordLengths:
-    """How many words the texts of some tasks have."""
+    """Count the words of the texts of some tasks."""
     tasks = tuple(tasks)
     instances = [instance for task in tasks for instance in task.instances]
     return WordLengths(
@@ -271,7 +276,7 @@ def lengths(tasks: Iterable[Task]) -> WordLengths:
 
 
 def counts(tasks: Iterable[Task]) -> PoolCounts:
-    """The sizes and mean lengths of some tasks."""
+    """Return the numbers and mean lengths of some tasks."""
     tasks = tuple(tasks)
     words = lengths(tasks)
     return PoolCounts(
@@ -287,7 +292,7 @@ def counts(tasks: Iterable[Task]) -> PoolCounts:
 
 
 def words_histogram(values: Sequence[int]) -> Histogram:
-    """Word counts in at most 20 bins of 1, 2, 5, 10 ... words; there is at least one value."""
+    """Return a histogram of one or more word counts, in at most 20 bins of 1, 2, 5 ... words."""
     ordered = sorted(values)
     top = ordered[min(int(COVERED * len(ordered)), len(ordered) - 1)]
     width = next(
@@ -305,14 +310,14 @@ def words_histogram(values: Sequence[int]) -> Histogram:
 
 
 def score_histogram(scores: Sequence[float]) -> Histogram:
-    """Scores from 0 to 1 in bins of 0.05; there is at least one."""
+    """Return a histogram of scores from 0 to 1, at least one, in bins of 0.05."""
     found = Counter(min(int(score * SCORE_BINS), SCORE_BINS - 1) for score in scores)
     bins = tuple(found[place] for place in range(SCORE_BINS))
     return Histogram(1 / SCORE_BINS, bins, False, fmean(scores), median(scores))
 
 
 def label_balance(tasks: Iterable[Task]) -> LabelCounts:
-    """The labels of the classification tasks among some tasks."""
+    """Count the labels of the classification tasks among some tasks."""
     labels = [
         [normal_answer(instance.output) for instance in task.instances]
         for task in tasks
@@ -328,9 +333,9 @@ def label_balance(tasks: Iterable[Task]) -> LabelCounts:
 
 
 def elapsed(times: Sequence[float]) -> tuple[float, ...]:
-    """Seconds of work up to each of some times, which are in order.
+    """Return the seconds of work up to each of some times, which are in order.
 
-    A gap in which nobody worked counts for nothing.
+    A gap longer than PAUSE_SECONDS is not counted.
     """
     total, seconds = 0.0, [0.0] * bool(times)
     for first, second in pairwise(times):
@@ -341,7 +346,7 @@ def elapsed(times: Sequence[float]) -> tuple[float, ...]:
 
 
 def thinned(points: Sequence[T], most: int = 400) -> tuple[T, ...]:
-    """At most so many of some points, evenly, the first and the last among them."""
+    """Return at most so many points, evenly spread, with the first and the last."""
     if len(points) <= most:
         return tuple(points)
     step = (len(points) - 1) / (most - 1)

@@ -1,4 +1,4 @@
-"""The kinds of charts, each made from plain numbers, and how they are drawn."""
+"""Charts, made from plain numbers, and the style in which they are drawn."""
 
 from seedstep.report.charts.bars import bar_chart, difference_chart, histogram_chart, share_chart
 from seedstep.report.charts.curves import ChartLine, line_chart, ring_chart

@@ -1,4 +1,4 @@
-"""Counts by name, and distributions.
+"""Charts of bars: counts by name, distributions, shares, and differences of two systems.
 
 Example::
 
@@ -29,11 +29,11 @@ PANEL_CHARACTERS = 45
 
 BARS = 15
 ROWS = 100
-"""Of a table; labels can be as many as instances."""
+"""The most rows of a chart's table: data may have as many labels as instances."""
 
 
 def bar_chart(name: str, title: str, counts: Mapping[str, int], head: tuple[str, str]) -> Chart:
-    """The 15 highest counts, the highest first; the table has 100."""
+    """Return a chart of the 15 highest counts, the highest first; its table has the 100 highest."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     shown = ordered[:BARS]
 
@@ -64,9 +64,10 @@ def bar_chart(name: str, title: str, counts: Mapping[str, int], head: tuple[str,
 def histogram_chart(
     name: str, title: str, panels: Mapping[str, Histogram], unit: str, counted: str
 ) -> Chart:
-    """Distributions one below the other; `unit` is that of the values, `counted` what they are of.
+    """Return a chart of histograms, one below the other; a line marks each mean.
 
-    A line marks each mean. The table leaves out empty bins.
+    `unit` is the unit of the values, `counted` says what is counted in the bins. The table leaves
+    out empty bins.
     """
 
     def draw(figure: Any) -> None:
@@ -130,15 +131,16 @@ SHARES_WIDTH = 4.8
 SHARES_ROW = 0.34
 SHARES_MARGIN = 0.85
 LEAST_SHARE = 9.0
-"""Percent below which a part has no text: it would lie on its neighbour's."""
+"""The smallest share, in percent, that has a text: below it texts would overlap."""
 
 
 def share_chart(
     name: str, title: str, wholes: Mapping[str, Mapping[str, int]], head: tuple[str, str]
 ) -> Chart:
-    """A bar of 100% for each whole, of which there is at least one; all have the same parts.
+    """Return a chart with a bar of 100% for each whole, divided into its parts.
 
-    A whole without anything has an empty bar. The table has counts and shares.
+    There is at least one whole, and all wholes have the same parts. If all counts of a whole are
+    zero, its bar is empty. The table has counts and shares.
     """
     parts = tuple(next(iter(wholes.values())))
     shares = {whole: _percent(counts) for whole, counts in wholes.items()}
@@ -198,7 +200,10 @@ HEAD = ("tasks", "instances", "metric")
 def difference_chart(
     name: str, title: str, found: Mapping[str, Difference], systems: tuple[str, str]
 ) -> Chart:
-    """A row for each name, of which there is at least one; points are from 0 to 100."""
+    """Return a chart with a row for each name: the scores of two systems, and their difference.
+
+    There is at least one name. Scores are in points from 0 to 100.
+    """
     names = tuple(found)
     first, second = map(label, systems)
 
@@ -227,7 +232,7 @@ def difference_chart(
 
 
 def difference_row(difference: Difference) -> tuple[str, ...]:
-    """A difference as cells of a table, after its name."""
+    """Return a difference as the cells of a table's row, without its name."""
     value = difference.difference
     if value.low is None or value.high is None:
         interval = value.reason or "none"

@@ -1,4 +1,4 @@
-"""What changes over time or steps.
+"""Charts of lines over time or steps, and the ring chart of verbs and their objects.
 
 Example::
 
@@ -24,14 +24,14 @@ SIZE = (4.8, 2.7)
 DASHES = ("-", "--", "-.", ":")
 TABLE_POINTS = 20
 FEW_POINTS = 30
-"""Points that are marked one by one."""
+"""The most points of a line that are marked."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChartLine:
-    """A name, and points (x, y) in the order of x, of which there is at least one.
+    """A line: its name, and at least one point (x, y), in the order of x.
 
-    A `faint` line stays behind the others.
+    A `faint` line is drawn lighter than the others.
     """
 
     name: str
@@ -47,7 +47,7 @@ def line_chart(
     *,
     from_zero: bool = True,
 ) -> Chart:
-    """Lines against common axes; the table has up to 20 points of each."""
+    """Return a chart of lines with common axes; its table has up to 20 points of each line."""
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
@@ -87,16 +87,17 @@ def line_chart(
 
 RINGS_SIZE = (6.4, 6.4)
 INNER, MIDDLE, OUTER = 0.22, 0.62, 1.0
-"""Radii."""
+"""The radii of the ring chart: of the hole, of the inner ring, of the outer ring."""
 
 LEAST_ANGLE = 0.05
-"""Radians below which a segment has no label: it would lie on its neighbour's."""
+"""The smallest angle, in radians, of a segment with a label: below it labels would overlap."""
 
 
 def ring_chart(name: str, title: str, verbs: Sequence[Verb]) -> Chart:
-    """A chart of some verbs, of which there is at least one.
+    """Return a chart of verbs (inner ring) and their objects (outer ring).
 
-    A verb's segment is as wide as its objects that are shown; the table has all numbers.
+    There is at least one verb. The segment of a verb is as wide as the segments of its objects; the
+    table has all numbers.
     """
 
     def draw(figure: Any) -> None:
@@ -136,7 +137,7 @@ def _segment(
     colour: str,
     alpha: float,
 ) -> None:
-    """A part of a ring, clockwise from one angle to the other, with its text along the radius."""
+    """Draw a segment of a ring, clockwise between two angles, with its text along the radius."""
     from matplotlib.patches import Wedge
 
     inner, outer = radii

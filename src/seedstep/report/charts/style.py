@@ -1,7 +1,8 @@
-"""The colours of charts and of the page, for light and for dark.
+"""The colours of charts and of the page, light and dark, and the drawing of charts.
 
-Those of series differ in lightness too, and can be told apart by the colour-blind (after Okabe and
-Ito); each has a contrast of at least 4.5 with its surface. Nothing is told by colour alone.
+The colours of series differ in lightness, too, and the colour-blind can tell them apart (after
+Okabe and Ito). Each has a contrast of at least 4.5 with its surface. No chart uses colour as the
+only difference. `render` draws a chart as SVG, as PNG, and as markup for the page.
 
 Example::
 
@@ -66,12 +67,12 @@ SERIES = tuple(colour for name, colour in LIGHT.items() if name.startswith("seri
 
 
 LABEL_CHARACTERS = 30
-"""Of a label; the table has it whole."""
+"""The most characters of a label. The chart's table has the whole text."""
 
 TITLE_CHARACTERS = 120
 
 PNG_DOTS = 200
-"""An inch."""
+"""Dots per inch of PNG files."""
 
 _RC = MappingProxyType(
     {
@@ -105,7 +106,7 @@ _RC = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class DrawnChart:
-    """A chart as the contents of an SVG and a PNG file, and as markup for a page."""
+    """A drawn chart: the contents of an SVG and a PNG file, and markup for a page."""
 
     svg: bytes
     png: bytes
@@ -113,16 +114,16 @@ class DrawnChart:
 
 
 def label(text: str, most: int = LABEL_CHARACTERS) -> str:
-    """A text of others as a chart's label: on one line, harmless, not too long."""
+    """Return a text from data as a chart's label: on one line, cleaned, and cut if it is long."""
     line = visible(" ".join(text[: 20 * most].split()))
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
 @contextmanager
 def drawing(salt: str) -> Iterator[None]:
-    """The style of all charts. Characters that the font lacks are drawn as boxes.
+    """Apply the style of all charts. Characters that the font lacks are drawn as boxes.
 
-    Ids within an SVG file follow from what is drawn and the `salt`.
+    The ids in an SVG file depend only on what is drawn and on the `salt`.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -138,7 +139,7 @@ def drawing(salt: str) -> Iterator[None]:
 
 
 def render(chart: Chart, name: str) -> DrawnChart:
-    """Draw a chart that its page knows by `name`. The same chart gives the same bytes.
+    """Draw a chart, whose page refers to it by `name`. The same chart gives the same bytes.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -159,8 +160,10 @@ def render(chart: Chart, name: str) -> DrawnChart:
 
 
 PIXELS = (66, 115)
-"""The least and the most that an inch of a chart takes, so that its labels can be read: a phone
-shows all of most charts, and scrolls the wider ones."""
+"""The least and the most pixels of an inch of a chart, between which its labels can be read.
+
+A phone shows most charts as a whole, and scrolls wider ones.
+"""
 
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "{http://www.w3.org/1999/xlink}href"
@@ -173,7 +176,10 @@ _REFERENCE = re.compile(r"#([\w-]+)")
 
 
 def inline(svg: bytes, name: str, described: str, width: float) -> str:
-    """The markup; `name` begins all ids, `described` is read out to those who don't see it."""
+    """Return the markup of an SVG file for a page.
+
+    `name` is put before all ids. Screen readers read `described`.
+    """
     ET.register_namespace("", _SVG)
     root = ET.fromstring(svg)  # noqa: S314 - written by matplotlib just now
     for parent in [*root.iter()]:
@@ -192,7 +198,7 @@ def inline(svg: bytes, name: str, described: str, width: float) -> str:
 
 
 def _adapt(element: ET.Element, name: str) -> None:
-    """Colours, fonts and ids of one element."""
+    """Change the colours, fonts and ids of an element to those of the page."""
     if style := element.get("style"):
         style = _COLOUR.sub(lambda found: _VARIABLES.get(found[0], found[0]), style)
         element.set("style", _FONTS.sub("", style))
@@ -205,7 +211,7 @@ def _adapt(element: ET.Element, name: str) -> None:
 
 
 def _keep_ids(root: ET.Element) -> None:
-    """Leave out ids that nothing refers to."""
+    """Remove ids to which no element refers."""
     named = {
         found
         for element in root.iter()

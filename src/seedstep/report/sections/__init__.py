@@ -1,1 +1,1 @@
-"""The sections of a report: a function each, from plain records."""
+"""The sections of a report: each is made by a function from plain records."""

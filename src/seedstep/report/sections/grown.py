@@ -1,6 +1,6 @@
-"""What a report says about a bootstrap's data (Self-Instruct, section 3).
+"""Sections about the data of a bootstrap (Self-Instruct, section 3), and about generated examples.
 
-Each function makes a section from plain records, or None where there is nothing to say.
+Each function returns a section made from plain records, or None if there is nothing to show.
 
 Example::
 
@@ -53,7 +53,7 @@ __all__ = [
 ]
 
 PAPER_COUNTS = PoolCounts(52_445, 11_584, 82_439, 35_878, 15.9, 12.7, 18.9)
-"""Table 1: what GPT-3 wrote."""
+"""The paper's own numbers, of data that GPT-3 wrote (Table 1)."""
 
 PAPER_STRUCTURED = 26_559 / 52_445
 """The share of instructions with a verb and an object (section 3.2)."""
@@ -76,7 +76,7 @@ COUNTED: Mapping[str, str] = MappingProxyType(
 
 
 def size_section(found: PoolCounts) -> Section:
-    """Table 1, beside the paper's own numbers."""
+    """Return the sizes of the data beside the paper's own (Table 1)."""
     rows = tuple(
         (name, number(getattr(found, key)), number(getattr(PAPER_COUNTS, key)))
         for key, name in COUNTED.items()
@@ -88,7 +88,7 @@ def size_section(found: PoolCounts) -> Section:
 
 
 def lengths_section(found: WordLengths) -> Section | None:
-    """Figure 5: how long instructions, inputs and outputs are."""
+    """Return the lengths of instructions, inputs and outputs (Figure 5)."""
     named = {
         "Instructions": found.instructions,
         "Inputs that are not empty": found.inputs,
@@ -102,7 +102,7 @@ def lengths_section(found: WordLengths) -> Section | None:
 
 
 def structure_section(found: Structure) -> Section:
-    """Figure 3: the most common verbs with their objects."""
+    """Return the most common verbs with their objects (Figure 3)."""
     verbs = top_verbs(found)
     with_both, shown = found.pairs.total(), sum(n for verb in verbs for _, n in verb.nouns)
     share = with_both / max(found.instructions, 1)
@@ -123,9 +123,9 @@ def rejections_section(
     pairs: Sequence[RejectedPair],
     meanings: Mapping[str, str],
 ) -> Section:
-    """Return what became of instructions and instances, by reason, with examples of each.
+    """Return counts of accepted and rejected instructions and instances, with examples by reason.
 
-    `meanings` are those of the reasons.
+    `meanings` has the meaning of each reason.
     """
     written, read = status.written, status.instances_read
     text = (
@@ -146,7 +146,7 @@ def rejections_section(
 
 
 def labels_section(found: LabelCounts) -> Section | None:
-    """How evenly the labels of classification tasks are used."""
+    """Return how evenly the labels of classification tasks are used."""
     if not found.instances:
         return None
     text = (
@@ -166,7 +166,7 @@ def labels_section(found: LabelCounts) -> Section | None:
 
 
 def tasks_section(tasks: Sequence[Task]) -> Section | None:
-    """Some of the tasks, evenly from first to last."""
+    """Return some of the tasks, evenly spread from first to last."""
     if not tasks:
         return None
     items = tuple(map(_task, thinned(tasks, SHOWN_TASKS)))
@@ -232,7 +232,7 @@ SHOWN = 10
 
 
 def examples_section(entries: Iterable[Entry[ExampleSet]]) -> Section | None:
-    """How many tasks have examples, why others have none, and some of those chosen."""
+    """Return how many tasks have generated examples, why others have none, and some examples."""
     entries = tuple(entries)
     if not entries:
         return None
@@ -268,7 +268,7 @@ UNIT = "ROUGE-L"
 
 
 def novelty_section(seeds: Sequence[NearestText], earlier: Sequence[NearestText]) -> Section | None:
-    """Figure 4, and the same for the tasks that were accepted before each."""
+    """Return the similarity of tasks to the seeds (Figure 4), and to the tasks accepted before."""
     if not seeds:
         return None
     named = {"To the nearest seed": seeds, "To the nearest task accepted before": earlier}
@@ -286,7 +286,7 @@ def novelty_section(seeds: Sequence[NearestText], earlier: Sequence[NearestText]
 
 
 def overlap_section(found: Mapping[str, Mapping[str, Sequence[NearestText]]]) -> Section | None:
-    """Figure 8: by test set, how close the texts of each kind are to its nearest instruction."""
+    """Return the similarity of texts to the nearest instruction of each test set (Figure 8)."""
     blocks: list[Block] = []
     for place, (test_set, kinds) in enumerate(found.items(), start=1):
         panels = {name: _histogram(near) for name, near in kinds.items() if near}

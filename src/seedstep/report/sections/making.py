@@ -1,4 +1,7 @@
-"""What a run cost, and how fast it was (Self-Instruct, appendix A.3, has the paper's costs).
+"""Sections about the making of data: cost and speed of a run, losses of a tuning, and instructions.
+
+Self-Instruct, appendix A.3, has the paper's costs. The step-by-step instructions are counted as in
+Table 1 of Step-by-Step Instruction Tuning, and some are shown.
 
 Example::
 
@@ -30,10 +33,10 @@ def spending_section(
     pricing: Pricing,
     notes: Sequence[str] = (),
 ) -> Section | None:
-    """Tasks, tokens and dollars over the time in which somebody worked on the run.
+    """Return finished tasks, tokens and dollars over the time in which a process worked on the run.
 
-    `finished` is when each task was done (Unix time). `notes` are told of the replies, such as
-    parameters that the server did not take.
+    `finished` has the time when each task was finished (Unix time). `notes` are about the replies,
+    such as parameters that the server did not accept.
     """
     if not answers:
         return None
@@ -69,7 +72,7 @@ def spending_section(
 
 
 def _dollars(answers: Sequence[ReplyUsage], pricing: Pricing) -> list[float]:
-    """What all answers up to each one cost; empty where a price is not known."""
+    """Return the total cost after each answer; empty if a price is not known."""
     costs = [
         pricing.usd({answer.purpose: Tokens(answer.prompt_tokens, answer.completion_tokens)})
         for answer in answers
@@ -79,7 +82,7 @@ def _dollars(answers: Sequence[ReplyUsage], pricing: Pricing) -> list[float]:
 
 
 def _unit(seconds: float) -> tuple[str, float]:
-    """In what to tell a time, and how many seconds that is."""
+    """Return the unit in which to show a time, and its number of seconds."""
     if seconds < 180:
         return "seconds", 1.0
     return ("minutes", 60.0) if seconds < 3 * 3600 else ("hours", 3600.0)
@@ -109,7 +112,7 @@ def _table(
 
 
 def losses_section(training: Mapping[int, float], held_out: Mapping[int, float]) -> Section:
-    """How the losses fell; each is by optimiser step, in their order."""
+    """Return a chart of the losses, which are given by optimiser step, in order."""
     chart = loss_chart(training, held_out)
     if chart is None:
         return Section("Losses", (Paragraph("No step was taken yet."),))
@@ -125,7 +128,7 @@ PAPER_ROWS = (
     ("the paper's training tasks", "756", "60", "66.2", "118.2", "6.0", "", "", ""),
     ("the paper's test tasks", "119", "12", "65.6", "91.6", "5.4", "", "", ""),
 )
-"""Table 1: what ChatGPT wrote. In section 4.1 the paper names 757 training tasks."""
+"""Table 1 of the paper, for ChatGPT. In section 4.1 the paper has 757 training tasks."""
 
 HEAD = (
     "category",
@@ -144,7 +147,7 @@ SHOWN = 10
 
 
 def steps_sections(entries: Iterable[Entry[WrittenSteps]]) -> list[Section]:
-    """All sections about a run of instructions; none where no task is done."""
+    """Return all sections about a run of instructions; none if no task is done."""
     entries = tuple(entries)
     rows = statistics(entries)
     if not rows:

@@ -1,4 +1,4 @@
-"""What a report says of a review: the papers' tables and figures of what people said.
+"""Sections about a review: the papers' tables and figures of people's labels.
 
 Self-Instruct: Table 2, Figure 6, Tables 10 and 11, agreement (appendix B.2). Step-by-Step
 Instruction Tuning: Figures 2, 4 and 5, the split in four, Fleiss's kappa (section 3.3), and wins,
@@ -29,23 +29,23 @@ PAPER_SPLIT = ("87.9", "2.8", "0.5", "8.8")
 """Step-by-Step Instruction Tuning, section 3.3, over all tasks, in percent."""
 
 PAPER_OUTCOMES = ("17.6", "12.6", "69.8")
-"""Section 5.4 there: wins, losses and ties of 357 instances, in percent."""
+"""Step-by-Step Instruction Tuning, section 5.4: wins, losses, ties of 357 instances, in percent."""
 
 PAPER_FLEISS = MappingProxyType({"correct": "0.78", "complete": "0.73", "better": "0.72"})
-"""Sections 3.3 and 5.4 there."""
+"""Fleiss's kappa in sections 3.3 and 5.4 of Step-by-Step Instruction Tuning."""
 
 PAPER_RATING = ("", "0.58", "0.75", "0.81")
 """Self-Instruct, appendix B.2: Cohen's kappa, on acceptable or not, and Spearman's correlation."""
 
 EXAMPLES = 5
 MOST_RATERS = 6
-"""With more, agreement is that of all together: every two of them take too long."""
+"""With more raters, only the agreement of all is computed: that of each pair takes too long."""
 
 MOST_CATEGORIES = 60
 
 
 def people_sections(labels: StandingLabels) -> list[Section]:
-    """All sections about a review; none where nothing counts yet."""
+    """Return all sections about a review; none if no label counts yet."""
     if not any(labels.settled.values()):
         missing = "nobody labelled an item yet; `seedstep review serve` lets people do so"
         return [Section("What people said", (), missing)]
@@ -78,7 +78,7 @@ def _undecided(labels: StandingLabels) -> Iterator[Block]:
 
 
 def _groups(labels: StandingLabels) -> dict[str, list[str]]:
-    """The items of each group; all of them first where there are several."""
+    """Return the items of each group; if there are several groups, first those of all items."""
     groups: dict[str, list[str]] = {}
     for item, shown_item in labels.items.items():
         groups.setdefault(shown_item.group or "all", []).append(item)
@@ -180,7 +180,7 @@ def _pairs(labels: StandingLabels) -> Iterator[Block]:
 
 
 def _questions(labels: StandingLabels) -> Iterator[Block]:
-    """The answers to the questions of any form."""
+    """Shares of the answers to each question, for any form."""
     for question in labels.form.questions:
         if not question.choices:
             continue
@@ -206,7 +206,7 @@ def _by_system(labels: StandingLabels) -> dict[str, list[str]]:
 _BY_SUBJECT: Mapping[str, Callable[[StandingLabels], Iterator[Block]]] = MappingProxyType(
     {"data": _data, "steps": _steps, "rating": _rating, "pairs": _pairs}
 )
-"""What is said of the forms that come with seedstep, by their names."""
+"""The blocks of the forms that come with seedstep, by the names of the forms."""
 
 
 def _categories(labels: StandingLabels) -> Iterator[Block]:

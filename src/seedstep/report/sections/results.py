@@ -1,7 +1,7 @@
-"""What a report says about systems and their predictions.
+"""Sections about systems: the scores of their predictions, comparisons, and a judge's verdicts.
 
 Self-Instruct, Table 3; Step-by-Step Instruction Tuning, Table 2 and Figure 3. Systems are paired
-as by `seedstep compare`: with the one that is named, or else the first with each of the others.
+as by `seedstep compare`: each with the one that is named, or the first with each of the others.
 
 Example::
 
@@ -56,10 +56,10 @@ AnswerTexts = Mapping[str, str]
 def results_sections(
     systems: Sequence[SystemPredictions], evaluated: Sequence[EvaluatedSystem], against: str = ""
 ) -> list[Section]:
-    """The scores of all, then each comparison with the tasks that changed most.
+    """Return the scores of all systems, then each comparison with the tasks that differ most.
 
-    `evaluated` are the scores of the `systems`, in their order; `against` names the one that the
-    others are compared with.
+    `evaluated` has the scores of the `systems`, in their order. `against` is the name of the system
+    with which the others are compared.
 
     Raises:
         InputError: there is no such system, or two have no instance in common.
@@ -143,7 +143,7 @@ def _rows(found: Comparison) -> dict[str, Difference]:
 
 
 def _texts(system: SystemPredictions) -> AnswerTexts:
-    """A system's answers by instance id."""
+    """Return a system's answers by instance id."""
     return {prediction.instance: prediction.text for prediction in system.predictions}
 
 
@@ -196,7 +196,7 @@ PREFERRED = (
 def verdicts_section(
     mode: Literal["rating", "pairwise"], judged: Sequence[Judged]
 ) -> Section | None:
-    """Levels by system, or wins, losses and ties by pair, and why verdicts are missing."""
+    """Return levels by system, or wins, losses and ties by pair, and why verdicts are missing."""
     if not judged:
         return None
     tasks = len({item.task for item in judged})
