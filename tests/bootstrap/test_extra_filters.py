@@ -7,14 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedstep.bootstrap.english import is_statement
 from seedstep.bootstrap.filters import (
     FILTERS,
-    CandidateReply,
     instruction_fault,
     sift_instances,
 )
 from seedstep.bootstrap.parse import RawInstance
+from seedstep.bootstrap.rules import CandidateReply, is_statement
 from seedstep.data import Instance, seed_tasks
 from seedstep.prompts import demonstrations
 

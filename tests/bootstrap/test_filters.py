@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 
 from seedstep import BootstrapSettings, Instance, Task
 from seedstep.bootstrap.filters import (
-    KEYWORDS,
-    CandidateReply,
     SiftedInstances,
     instruction_fault,
     is_novel,
@@ -21,6 +19,7 @@ from seedstep.bootstrap.filters import (
 from seedstep.bootstrap.parse import RawInstance
 from seedstep.bootstrap.pipeline import Pool
 from seedstep.bootstrap.records import RejectedInstance
+from seedstep.bootstrap.rules import KEYWORDS, CandidateReply
 from seedstep.novelty import Neighbor
 from seedstep.text import lcs_f1
 

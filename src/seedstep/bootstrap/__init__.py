@@ -3,7 +3,6 @@
 from seedstep.bootstrap.filters import (
     FILTERS,
     REASONS,
-    CandidateReply,
     Filter,
     InstanceFilter,
     InstructionFilter,
@@ -13,6 +12,7 @@ from seedstep.bootstrap.parse import RawInstance
 from seedstep.bootstrap.pipeline import bootstrap
 from seedstep.bootstrap.preview import check_seeds, preview
 from seedstep.bootstrap.records import Candidate, Generation, RejectedInstance
+from seedstep.bootstrap.rules import CandidateReply
 from seedstep.bootstrap.settings import BootstrapSettings
 
 __all__ = [

@@ -1,7 +1,8 @@
-"""The filters of the bootstrap, each with its own named reason (Self-Instruct, section 2.2).
+"""The table of the bootstrap's filters, and the functions that apply them.
 
-`FILTERS` has all of them, in the order in which they are applied. One of your own is passed with
-them::
+A filter has a name, which is the reason of its rejections, a meaning, and a rule (Self-Instruct,
+section 2.2; the rules are in `seedstep.bootstrap.rules`). `FILTERS` has all filters, in the order
+in which they are applied. To add a filter of your own, pass it with them::
 
     quoted = InstructionFilter("quoted", "stands in quotes", lambda text: text.startswith('"'))
     self_instruct("runs/mine", tasks=100, filters=[*FILTERS, quoted])
@@ -12,26 +13,37 @@ Example::
     ('too_short', '3 words')
 """
 
-import re
-import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
 from types import MappingProxyType
 
-from seedstep.bootstrap.english import is_statement, lacks_material
-from seedstep.bootstrap.parse import RawInstance
 from seedstep.bootstrap.records import RejectedInstance
+from seedstep.bootstrap.rules import (
+    CandidateReply,
+    Found,
+    conflicting_outputs,
+    conflicts_anywhere,
+    copies_demonstration,
+    duplicate,
+    ends_with_colon,
+    is_statement,
+    keyword,
+    missing_input,
+    output_repeats_input,
+    repeats_demonstration,
+    starts_with_non_ascii,
+    starts_with_punctuation,
+    too_long,
+    too_short,
+)
 from seedstep.data import Instance
 from seedstep.errors import InputError
 from seedstep.novelty import Neighbor
-from seedstep.prompts import demonstrations
 from seedstep.text import is_refusal, loops, unicode_tokens
 
 __all__ = [
     "FILTERS",
     "REASONS",
-    "CandidateReply",
     "Fault",
     "Filter",
     "InstanceFilter",
@@ -42,12 +54,8 @@ __all__ = [
     "instruction_fault",
     "is_novel",
     "reasons_of",
-    "same_wording",
     "sift_instances",
 ]
-
-Found = str | bool | None
-"""What a filter returns: a detail for people or True where it rejects; else nothing or False."""
 
 Fault = tuple[str, str]
 """A named reason, and a detail for people."""
@@ -55,14 +63,15 @@ Fault = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class InstructionFilter:
-    """A reason to reject an instruction.
+    """A filter of instructions.
 
-    `find` is called with the instruction. `meaning` says in a few words what is wrong with an
-    instruction that it rejects. `in_other_languages`, where given, is called in place of `find` in
-    runs that are not in English; a filter that is `english_only` is left out there. `as_released`,
-    where given, is called in place of `find` in runs with the fidelity "released". A filter that
-    is `extra` is not the paper's, and is left out where the setting `extra_filters` is False. A
-    filter that is not `for_seeds` is left out when seeds are checked.
+    `name` is the reason of its rejections; `meaning` says in a few words what is wrong with an
+    instruction that it rejects. `find` is called with the instruction, and returns whether to
+    reject it. `in_other_languages`, if given, replaces `find` in runs that are not in English; a
+    filter that is `english_only` is not applied in them. `as_released`, if given, replaces `find`
+    in runs with the fidelity "released". A filter that is `extra` is not from the paper; it is not
+    applied if the setting `extra_filters` is False. A filter that is not `for_seeds` is not applied
+    when seeds are checked.
     """
 
     name: str
@@ -75,25 +84,13 @@ class InstructionFilter:
     for_seeds: bool = True
 
 
-@dataclass(frozen=True, eq=False)
-class CandidateReply:
-    """The instruction of a task, and the instances that a reply has for it.
-
-    It is equal to itself only, so that filters can keep what they know of it.
-    """
-
-    instruction: str
-    instances: tuple[RawInstance, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class InstanceFilter:
-    """A reason to reject an instance.
+    """A filter of instances.
 
-    `find` is called with a reply, and the place of the instance among its instances; those that
-    earlier filters rejected are not among them. `meaning` and `extra` are as for
-    `InstructionFilter`. `as_released`, where given, is called in place of `find` in runs with the
-    fidelity "released". A filter that is not `for_seeds` is left out when seeds are checked.
+    `find` is called with a reply, and the place of the instance among the reply's instances,
+    without those that earlier filters rejected. It returns whether to reject the instance. The
+    other fields are as for `InstructionFilter`.
     """
 
     name: str
@@ -107,144 +104,20 @@ class InstanceFilter:
 Filter = InstructionFilter | InstanceFilter
 
 
-MIN_WORDS = 4
-MAX_WORDS = 150
-
-KEYWORDS = (
-    "image",
-    "images",
-    "graph",
-    "graphs",
-    "picture",
-    "pictures",
-    "file",
-    "files",
-    "map",
-    "maps",
-    "draw",
-    "plot",
-    "go to",
-)
-"""Words of tasks that a language model can't do (released code; the paper names three)."""
-
-_KEYWORD = re.compile(rf"\b(?:{'|'.join(KEYWORDS)})\b", re.IGNORECASE)
-
-
-def _too_short(words: int) -> Found:
-    if words >= MIN_WORDS:
-        return None
-    return f"{words} word" if words == 1 else f"{words} words"
-
-
-def _too_long(words: int) -> Found:
-    return f"{words} words" if words > MAX_WORDS else None
-
-
-def _keyword(text: str) -> Found:
-    found = _KEYWORD.search(text)
-    return found[0].lower() if found else None
-
-
-def _starts_with_punctuation(text: str) -> Found:
-    return text[0] if text[0] in string.punctuation else None
-
-
-def _starts_with_non_ascii(text: str) -> Found:
-    return None if text[0].isascii() else text[0]
-
-
-def _output_repeats_input(reply: CandidateReply, place: int) -> Found:
-    instance = reply.instances[place]
-    return instance.input == instance.output
-
-
-def _ends_with_colon(reply: CandidateReply, place: int) -> Found:
-    instance = reply.instances[place]
-    return instance.input.endswith(":") or instance.output.endswith(":")
-
-
-def _duplicate(reply: CandidateReply, place: int) -> Found:
-    return _first_places(reply)[reply.instances[place]] < place
-
-
-@lru_cache(maxsize=1)
-def _first_places(reply: CandidateReply) -> dict[RawInstance, int]:
-    """Return where each instance stands for the first time."""
-    places: dict[RawInstance, int] = {}
-    for place, instance in enumerate(reply.instances):
-        places.setdefault(instance, place)
-    return places
-
-
-def _conflicting_outputs(reply: CandidateReply, place: int) -> Found:
-    return reply.instances[place].input in _conflicting_inputs(reply)
-
-
-def _conflicts_anywhere(reply: CandidateReply, place: int) -> Found:
-    return bool(_conflicting_inputs(reply))
-
-
-@lru_cache(maxsize=1)
-def _conflicting_inputs(reply: CandidateReply) -> frozenset[str]:
-    """Return the inputs, empty ones aside, that have different outputs."""
-    outputs: dict[str, set[str]] = {}
-    for instance in reply.instances:
-        if instance.input:
-            outputs.setdefault(instance.input, set()).add(instance.output)
-    return frozenset(text for text, several in outputs.items() if len(several) > 1)
-
-
-def _missing_input(reply: CandidateReply, place: int) -> Found:
-    return not reply.instances[place].input and lacks_material(reply.instruction)
-
-
-def _copies_demonstration(reply: CandidateReply, place: int) -> Found:
-    instance = reply.instances[place]
-    return (instance.input, instance.output) in _shown()
-
-
-@cache
-def _shown() -> frozenset[tuple[str, str]]:
-    """All (input, output) of the fixed demonstrations, inputs with and without their label."""
-    pairs = set()
-    for approach in ("input_first", "output_first"):
-        for shown in demonstrations()[approach]:
-            for example in shown.examples:
-                labelled = f"{shown.label}: {example.input}"
-                pairs |= {(example.input, example.output), (labelled, example.output)}
-    return frozenset(pairs)
-
-
-def _repeats_demonstration(text: str) -> Found:
-    return same_wording(text) in _shown_instructions()
-
-
-@cache
-def _shown_instructions() -> frozenset[str]:
-    """All instructions of the fixed demonstrations, in the form in which they are compared."""
-    shown = (demonstration for group in demonstrations().values() for demonstration in group)
-    return frozenset(same_wording(demonstration.task.definition) for demonstration in shown)
-
-
-def same_wording(text: str) -> str:
-    """Return a text as it is compared: without case, punctuation and extra white space."""
-    return " ".join(unicode_tokens(text))
-
-
 FILTERS: tuple[Filter, ...] = (
     InstructionFilter(
         "too_short",
         "3 words or fewer",
-        lambda text: _too_short(len(text.split())),
-        in_other_languages=lambda text: _too_short(len(unicode_tokens(text))),
+        lambda text: too_short(len(text.split())),
+        in_other_languages=lambda text: too_short(len(unicode_tokens(text))),
     ),
     InstructionFilter(
         "too_long",
         "more than 150 words",
-        lambda text: _too_long(len(text.split())),
-        in_other_languages=lambda text: _too_long(len(unicode_tokens(text))),
+        lambda text: too_long(len(text.split())),
+        in_other_languages=lambda text: too_long(len(unicode_tokens(text))),
     ),
-    InstructionFilter("keyword", "speaks of images, files or the like", _keyword),
+    InstructionFilter("keyword", "speaks of images, files or the like", keyword),
     InstructionFilter(
         "write_a_program",
         'starts with "Write a program"',
@@ -252,12 +125,12 @@ FILTERS: tuple[Filter, ...] = (
         as_released=lambda text: text.lower().startswith("write a program"),
     ),
     InstructionFilter(
-        "starts_with_punctuation", "starts with punctuation", _starts_with_punctuation
+        "starts_with_punctuation", "starts with punctuation", starts_with_punctuation
     ),
     InstructionFilter(
         "starts_with_non_ascii",
         "starts with a non-ASCII character",
-        _starts_with_non_ascii,
+        starts_with_non_ascii,
         english_only=True,
     ),
     InstructionFilter(
@@ -277,7 +150,7 @@ FILTERS: tuple[Filter, ...] = (
     InstructionFilter(
         "repeats_demonstration",
         "the instruction of a demonstration in the prompts",
-        _repeats_demonstration,
+        repeats_demonstration,
         extra=True,
         for_seeds=False,  # the demonstrations are made from our own seeds
     ),
@@ -289,25 +162,25 @@ FILTERS: tuple[Filter, ...] = (
     InstanceFilter(
         "empty_output", "no output", lambda reply, place: not reply.instances[place].output
     ),
-    InstanceFilter("output_repeats_input", "the output is the input", _output_repeats_input),
-    InstanceFilter("ends_with_colon", "input or output ends with a colon", _ends_with_colon),
-    InstanceFilter("duplicate_instance", "the same instance again", _duplicate),
+    InstanceFilter("output_repeats_input", "the output is the input", output_repeats_input),
+    InstanceFilter("ends_with_colon", "input or output ends with a colon", ends_with_colon),
+    InstanceFilter("duplicate_instance", "the same instance again", duplicate),
     InstanceFilter(
         "conflicting_outputs",
         "one input with different outputs",
-        _conflicting_outputs,
-        as_released=_conflicts_anywhere,
+        conflicting_outputs,
+        as_released=conflicts_anywhere,
     ),
     InstanceFilter(
         "missing_input",
         "the instruction points at an input that is not there",
-        _missing_input,
+        missing_input,
         extra=True,
     ),
     InstanceFilter(
         "copies_demonstration",
         "copied from the prompt's demonstrations",
-        _copies_demonstration,
+        copies_demonstration,
         extra=True,
         for_seeds=False,  # the demonstrations are made from our own seeds
     ),
@@ -340,7 +213,7 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
         "no_good_instance": "all its instances were rejected",
     }
 )
-"""The reasons that come from no filter, with their meanings."""
+"""The reasons that are not filters, with their meanings."""
 
 
 def reasons_of(filters: Iterable[Filter]) -> dict[str, str]:
@@ -353,10 +226,10 @@ REASONS: Mapping[str, str] = MappingProxyType(reasons_of(FILTERS))
 
 
 def check_filters(filters: Sequence[Filter]) -> None:
-    """Make sure that each filter has a name of its own.
+    """Check that no two filters have the same name.
 
     Raises:
-        InputError: two filters have one name, or a filter has that of another reason.
+        InputError: two filters have the same name, or a filter has the name of another reason.
     """
     known = set(OUTCOMES)
     for entry in filters:
@@ -366,7 +239,7 @@ def check_filters(filters: Sequence[Filter]) -> None:
 
 
 def changed_filters(filters: Sequence[Filter]) -> dict[str, str] | None:
-    """Return the meanings of filters by name, or None where they are those of `FILTERS`."""
+    """Return the meanings of filters by name, or None if the filters are those of `FILTERS`."""
     return None if tuple(filters) == FILTERS else {entry.name: entry.meaning for entry in filters}
 
 
@@ -378,10 +251,11 @@ def instruction_fault(
     extra: bool = True,
     fidelity: str = "paper",
 ) -> Fault | None:
-    """Return why an instruction is rejected, novelty aside, or None if it is not.
+    """Apply the filters of instructions, and return the fault, or None if there is none.
 
-    Where the run is not in `english`, words are counted in every script, and an instruction may
-    start with a non-ASCII character. With `extra`, filters beyond the paper's are applied too.
+    If the run is not in `english`, words are counted in every script, and an instruction may start
+    with a non-ASCII character. With `extra`, filters beyond the paper's are applied, too. Novelty
+    is not checked here.
     """
     for entry in filters:
         if not isinstance(entry, InstructionFilter) or (entry.extra and not extra):
@@ -401,9 +275,9 @@ def _detail(found: str | bool) -> str:
 
 
 def is_novel(neighbor: Neighbor | None, threshold: float, fidelity: str) -> bool:
-    """Whether an instruction with this nearest neighbour is new enough.
+    """Return whether an instruction with this nearest neighbour is novel.
 
-    The paper keeps what scores below the threshold; the released code rejects what scores above.
+    The paper keeps scores below the threshold; the released code rejects scores above it.
     """
     if neighbor is None:
         return True
@@ -412,7 +286,7 @@ def is_novel(neighbor: Neighbor | None, threshold: float, fidelity: str) -> bool
 
 @dataclass(frozen=True, slots=True)
 class SiftedInstances:
-    """A task's instances, sifted."""
+    """The good instances of a task, and the rejected ones."""
 
     instances: tuple[Instance, ...]
     rejected: tuple[RejectedInstance, ...]
@@ -425,7 +299,7 @@ def sift_instances(
     fidelity: str = "paper",
     extra: bool = True,
 ) -> SiftedInstances:
-    """Part the good instances of a reply from the bad ones, in the order they were written.
+    """Divide the instances of a reply into good and rejected ones, in the order of the reply.
 
     Two outputs for the same non-empty input reject both (paper), or all instances (released).
     With `extra`, filters beyond the paper's are applied too.

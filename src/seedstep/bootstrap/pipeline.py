@@ -25,18 +25,17 @@ from itertools import count
 from seedstep.bootstrap import parse
 from seedstep.bootstrap.filters import (
     FILTERS,
-    CandidateReply,
     Fault,
     Filter,
     SiftedInstances,
     check_filters,
     instruction_fault,
     is_novel,
-    same_wording,
     sift_instances,
 )
 from seedstep.bootstrap.prompting import Prompts, make_prompts
 from seedstep.bootstrap.records import Candidate, Generation, RejectedInstance
+from seedstep.bootstrap.rules import CandidateReply, same_wording
 from seedstep.bootstrap.settings import BootstrapSettings
 from seedstep.data import Instance, Task
 from seedstep.data.choice import generator

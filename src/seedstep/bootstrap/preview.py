@@ -14,7 +14,6 @@ from pathlib import Path
 
 from seedstep.bootstrap.filters import (
     FILTERS,
-    CandidateReply,
     instruction_fault,
     is_novel,
     sift_instances,
@@ -22,6 +21,7 @@ from seedstep.bootstrap.filters import (
 from seedstep.bootstrap.parse import RawInstance
 from seedstep.bootstrap.pipeline import Pool
 from seedstep.bootstrap.prompting import make_prompts
+from seedstep.bootstrap.rules import CandidateReply
 from seedstep.bootstrap.settings import PAPER_THRESHOLD, BootstrapSettings
 from seedstep.data import Problem, SeedFile, Task, read_seeds
 from seedstep.llm import Preview, Tokens, tokens_of

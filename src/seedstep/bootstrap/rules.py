@@ -1,0 +1,228 @@
+"""The rules that filters apply to the instructions and instances that a model wrote.
+
+A rule returns what it found, or nothing. `seedstep.bootstrap.filters` has the table in which each
+rule has a name and a meaning.
+
+Example::
+
+    >>> too_short(3)
+    '3 words'
+    >>> is_statement("The sky is blue.")
+    True
+    >>> lacks_material("Sort these words.")  # it has no words to sort
+    True
+"""
+
+import re
+import string
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+from seedstep.bootstrap.parse import RawInstance
+from seedstep.prompts import demonstrations
+from seedstep.text import unicode_tokens
+
+__all__ = [
+    "CandidateReply",
+    "Found",
+    "conflicting_outputs",
+    "conflicts_anywhere",
+    "copies_demonstration",
+    "duplicate",
+    "ends_with_colon",
+    "is_statement",
+    "keyword",
+    "lacks_material",
+    "missing_input",
+    "output_repeats_input",
+    "repeats_demonstration",
+    "same_wording",
+    "starts_with_non_ascii",
+    "starts_with_punctuation",
+    "too_long",
+    "too_short",
+]
+
+Found = str | bool | None
+"""What a rule returns: a detail for people or True if it rejects a text, else None or False."""
+
+
+@dataclass(frozen=True, eq=False)
+class CandidateReply:
+    """The instruction of a task, and the instances that a reply has for it.
+
+    Replies are compared by identity, so that rules can cache what they compute for a reply.
+    """
+
+    instruction: str
+    instances: tuple[RawInstance, ...]
+
+
+MIN_WORDS = 4
+MAX_WORDS = 150
+
+KEYWORDS = (
+    "image",
+    "images",
+    "graph",
+    "graphs",
+    "picture",
+    "pictures",
+    "file",
+    "files",
+    "map",
+    "maps",
+    "draw",
+    "plot",
+    "go to",
+)
+"""Words of tasks that a language model can't do (from the released code; the paper has three)."""
+
+_KEYWORD = re.compile(rf"\b(?:{'|'.join(KEYWORDS)})\b", re.IGNORECASE)
+
+
+def too_short(words: int) -> Found:
+    """Return the number of words if there are fewer than 4."""
+    if words >= MIN_WORDS:
+        return None
+    return f"{words} word" if words == 1 else f"{words} words"
+
+
+def too_long(words: int) -> Found:
+    """Return the number of words if there are more than 150."""
+    return f"{words} words" if words > MAX_WORDS else None
+
+
+def keyword(text: str) -> Found:
+    """Return the first keyword in a text."""
+    found = _KEYWORD.search(text)
+    return found[0].lower() if found else None
+
+
+def starts_with_punctuation(text: str) -> Found:
+    """Return the first character if it is ASCII punctuation."""
+    return text[0] if text[0] in string.punctuation else None
+
+
+def starts_with_non_ascii(text: str) -> Found:
+    """Return the first character if it is not ASCII."""
+    return None if text[0].isascii() else text[0]
+
+
+def output_repeats_input(reply: CandidateReply, place: int) -> Found:
+    """Return whether the output of an instance equals its input."""
+    instance = reply.instances[place]
+    return instance.input == instance.output
+
+
+def ends_with_colon(reply: CandidateReply, place: int) -> Found:
+    """Return whether input or output of an instance ends with a colon."""
+    instance = reply.instances[place]
+    return instance.input.endswith(":") or instance.output.endswith(":")
+
+
+def duplicate(reply: CandidateReply, place: int) -> Found:
+    """Return whether an instance equals an earlier one of the reply."""
+    return _first_places(reply)[reply.instances[place]] < place
+
+
+@lru_cache(maxsize=1)
+def _first_places(reply: CandidateReply) -> dict[RawInstance, int]:
+    """Return the place of the first occurrence of each instance."""
+    places: dict[RawInstance, int] = {}
+    for place, instance in enumerate(reply.instances):
+        places.setdefault(instance, place)
+    return places
+
+
+def conflicting_outputs(reply: CandidateReply, place: int) -> Found:
+    """Return whether an instance has the same input as another with a different output."""
+    return reply.instances[place].input in _conflicting_inputs(reply)
+
+
+def conflicts_anywhere(reply: CandidateReply, place: int) -> Found:
+    """Return whether any two instances of the reply have one input and different outputs."""
+    return bool(_conflicting_inputs(reply))
+
+
+@lru_cache(maxsize=1)
+def _conflicting_inputs(reply: CandidateReply) -> frozenset[str]:
+    """Return the inputs with different outputs; an empty input is never one of them."""
+    outputs: dict[str, set[str]] = {}
+    for instance in reply.instances:
+        if instance.input:
+            outputs.setdefault(instance.input, set()).add(instance.output)
+    return frozenset(text for text, several in outputs.items() if len(several) > 1)
+
+
+def missing_input(reply: CandidateReply, place: int) -> Found:
+    """Return whether an instance has no input although the instruction refers to one."""
+    return not reply.instances[place].input and lacks_material(reply.instruction)
+
+
+def copies_demonstration(reply: CandidateReply, place: int) -> Found:
+    """Return whether an instance is copied from the fixed demonstrations."""
+    instance = reply.instances[place]
+    return (instance.input, instance.output) in _shown_pairs()
+
+
+@cache
+def _shown_pairs() -> frozenset[tuple[str, str]]:
+    """Return (input, output) of all fixed demonstrations, each input with and without its label."""
+    pairs = set()
+    for approach in ("input_first", "output_first"):
+        for shown in demonstrations()[approach]:
+            for example in shown.examples:
+                labelled = f"{shown.label}: {example.input}"
+                pairs |= {(example.input, example.output), (labelled, example.output)}
+    return frozenset(pairs)
+
+
+def repeats_demonstration(text: str) -> Found:
+    """Return whether an instruction is that of a fixed demonstration."""
+    return same_wording(text) in _shown_instructions()
+
+
+@cache
+def _shown_instructions() -> frozenset[str]:
+    """Return the instructions of all fixed demonstrations, in the form of `same_wording`."""
+    shown = (demonstration for group in demonstrations().values() for demonstration in group)
+    return frozenset(same_wording(demonstration.task.definition) for demonstration in shown)
+
+
+def same_wording(text: str) -> str:
+    """Return a text without case, punctuation and extra white space, for comparison."""
+    return " ".join(unicode_tokens(text))
+
+
+_MATERIAL = (
+    "sentence|text|paragraph|passage|article|e-?mail|message|poem|story|essay|review|comment|tweet"
+    "|dialogue|conversation|list|table|number|word|phrase|equation|problem|puzzle|riddle|code"
+    "|snippet|function|recipe|ingredient|fruit|item|name|date|event|quote|headline|title"
+    "|description|statement|question|fact|document|note|product|animal|object"
+)
+_COUNT = "two |three |four |five |six "
+_THIS = rf"(?:this|these|those) (?:{_COUNT})?(?:\w+ )?(?:{_MATERIAL})s?\b"
+_POINTS_AT_INPUT = re.compile(
+    rf"\b(?:the following|the given|the provided|given (?:an?|the)\b|{_THIS}|below|above)",
+    re.IGNORECASE,
+)
+_BRINGS_MATERIAL = re.compile(r"[:\"“”`\n]\s*\S")
+_STARTS_LIKE_STATEMENT = re.compile(
+    r"(?:An?|The|He|She|It|They|We|There|His|Her|Their|My|One|Some|Many|This is|That is)\b"
+    r"|(?:You are|You're|I am|I'm|I have)\b(?!.*,)"
+)
+_ASKS = re.compile(
+    r"\?|\b(?:should|must|needs? to|has to|have to|could|please)\b|[.!:;]\s+\S", re.I
+)
+
+
+def is_statement(instruction: str) -> bool:
+    """Return whether an English text is one sentence that states something and asks nothing."""
+    return bool(_STARTS_LIKE_STATEMENT.match(instruction)) and not _ASKS.search(instruction)
+
+
+def lacks_material(instruction: str) -> bool:
+    """Return whether an instruction refers to a text, a list or the like that it lacks."""
+    points = _POINTS_AT_INPUT.search(instruction)
+    return points is not None and not _BRINGS_MATERIAL.search(instruction)
