@@ -1,7 +1,7 @@
 """How fast the instances of tasks are answered when what their prompts have in common is read once.
 
-The model that `local` names, loaded through transformers with 32-bit weights, answers the same
-prompts in two ways, which must come to the same answers: with each task's prefix shared, as
+The model that `local` names, loaded through transformers with 32-bit weights (or 16, with `--bf16`),
+answers the same prompts in two ways, which with 32 bits come to the same answers: with each task's prefix shared, as
 `seedstep predict` does, and by plain batched `generate`, padded and sorted by length. Both decode
 greedily and end an answer at the same texts. Beside them stands the embedded server, llama.cpp
 with the same model's quantised weights, whose answers may differ; it is left out where it is not
@@ -14,7 +14,7 @@ all, as only their length matters here.
 Example::
 
     python benchmarks/prediction.py --data superni           # some minutes on two idle cores
-    python benchmarks/prediction.py --data superni --tasks 6 --instances 32
+    python benchmarks/prediction.py --data superni --tasks 6 --instances 32 --bf16
 """
 
 import argparse
@@ -187,6 +187,7 @@ def main() -> None:
     parser.add_argument("--new-tokens", type=int, default=128, help="default: 128")
     parser.add_argument("--batch", type=int, default=16, help="default: 16")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="default: all cores")
+    parser.add_argument("--bf16", action="store_true", help="weights of 16 bits")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     logging.disable_progress_bar()
@@ -198,7 +199,7 @@ def main() -> None:
     )
     tokenizer = load_tokenizer("local")
     prompts = longest_prefixes(asked.data, asked.tasks, asked.instances, HfTokenizer(tokenizer))
-    model = load_model("local", dtype="float32")
+    model = load_model("local", dtype="bfloat16" if asked.bf16 else "float32")
     checkpoint = Checkpoint(
         model,
         tokenizer,
@@ -206,6 +207,8 @@ def main() -> None:
         stop=settings.stop_texts,
         batch=settings.batch,
     )
+    if checkpoint.note:
+        print(f"no prefix is shared: {checkpoint.note}")
     ways: dict[str, Callable[[], Answers]] = {
         PLAIN: lambda: plain(prompts, model, tokenizer, settings),
         "shared prefix": lambda: shared(prompts, checkpoint),

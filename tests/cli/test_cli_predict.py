@@ -271,6 +271,8 @@ class TestCheckpoints:
         done = seedstep("predict", "--out", tmp_path / "run", *flags)
         assert done.code == 0
         assert "do not attend to all earlier tokens" in done.words
+        assert "so each prompt is read from its beginning: " in done.words
+        assert "times as many tokens of prompts as with a shared prefix" in done.words
 
     def test_what_does_not_fit_fails_and_stops_no_other(self, tmp_path: Path) -> None:
         path = tmp_path / "tasks.jsonl"

@@ -61,6 +61,17 @@ def tokens_read(model: Any) -> list[int]:
     return counts
 
 
+def rows_read(model: Any) -> list[int]:
+    """How many rows each later call of a model has."""
+    counts: list[int] = []
+
+    def count(module: Any, args: Any, named: Any) -> None:
+        counts.append(len(named["input_ids"]))
+
+    model.register_forward_pre_hook(count, with_kwargs=True)
+    return counts
+
+
 RESTS = [1, 9, 3, 3, 25, 7, 2, 14]
 
 
@@ -85,7 +96,7 @@ def test_a_shared_prefix_and_padding_change_no_answer(family: str, batch: int) -
         ("Mamba", {}, "takes no positions"),
     ],
 )
-def test_where_a_prefix_can_not_be_shared_prompts_of_one_length_are_answered_together(
+def test_where_a_prefix_can_not_be_shared_prompts_are_padded_and_masked(
     family: str, settings: dict[str, Any], reason: str
 ) -> None:
     model = answering_model(family, **settings)
@@ -93,8 +104,28 @@ def test_where_a_prefix_can_not_be_shared_prompts_of_one_length_are_answered_tog
     wanted = expected(model, prompts)
     whole = checkpoint(model)
     assert reason in whole.note
+    assert whole.takes_padding
+    read = rows_read(model)
     assert answers(whole, prompts) == wanted
+    assert read[0] == len(RESTS)
     assert len({one.text for one in wanted}) > 4
+
+
+def test_where_padding_changes_answers_only_prompts_of_one_length_are_answered_together() -> None:
+    model = answering_model("Mamba")
+    forward = model.forward
+
+    def without_mask(*args: Any, attention_mask: Any = None, **named: Any) -> Any:
+        return forward(*args, **named)
+
+    prompts = prompts_of(20, RESTS)
+    wanted = expected(model, prompts)
+    model.forward = without_mask
+    whole = checkpoint(model)
+    assert not whole.takes_padding
+    read = rows_read(model)
+    assert answers(whole, prompts) == wanted
+    assert max(read) == 2
 
 
 def test_a_model_that_answers_otherwise_with_a_shared_prefix_is_found_out() -> None:

@@ -62,6 +62,7 @@ SLOW = (
     "infer/test_checkpoint_answers.py",
     "infer/test_checkpoint_sizes.py",
     "infer/test_generate.py",
+    "infer/test_trials.py",
     "infer/test_predict_run.py::test_killed_at_any_moment_it_ends_in_the_same_predictions",
     "llm/test_limits.py",
     "novelty/test_novelty.py::test_real_instructions_are_compared_as_brute_force_does",

@@ -1,168 +1,34 @@
-"""A batch of prompts that begin alike: what they have in common is computed once.
+"""What a checkpoint writes after prompts, in batches that share what their prompts have in common.
 
-Only for models whose every layer attends to all earlier tokens; `why_not_shared` tells the others.
-A row is laid out as prefix, padding, rest of the prompt, answer: the padding is masked, and what
-comes after it has the positions that it would have without, so that it changes nothing.
+Where a model can't share it, prompts are padded and masked; where it does not take that either,
+those of one length are answered together.
 
 Example::
 
-    prefix = prefix_layers(model, [1, 5, 9])
-    batch = PrefixBatch(prefix, [[4, 2], [7]], room=128)
-    tokens = batch.logits(model).argmax(-1)
-    batch.take(tokens)
+    checkpoint = Checkpoint(model, tokenizer, new_tokens=128)
+    for batch in checkpoint.answers([[1, 5, 9, 4, 2], [1, 5, 9, 7]]):
+        print([(place, answer.text) for place, answer in batch])
 """
 
-import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
 import torch
-from transformers import Cache, DynamicCache, GenerationConfig
-from transformers.cache_utils import DynamicLayer
+from transformers import GenerationConfig
 
 from seedstep.encode import ModelSizes
+from seedstep.infer.prefix import KeysAndValues, PrefixBatch, prefix_layers
+from seedstep.infer.trials import takes_padding, why_not_shared
 from seedstep.text.cleaning import is_thought_mark, split_thoughts
 
 __all__ = [
     "Checkpoint",
     "GeneratedText",
-    "KeysAndValues",
-    "PrefixBatch",
     "before_stop",
-    "prefix_layers",
-    "why_not_shared",
+    "common_length",
 ]
-
-KeysAndValues = tuple[torch.Tensor, torch.Tensor]
-"""Of one layer, each of the form [rows, heads, tokens, width]."""
-
-TOLERANCE = 1e-3
-"""How far logits may be off that are computed in another order, relative to their spread."""
-
-TOLERANCE_HALF = 5e-2
-"""The same for types of 16 bits."""
-
-
-def why_not_shared(model: Any) -> str:
-    """Empty where a prefix can be shared among a batch; else why not.
-
-    What short prompts give with a shared prefix and padding is compared with what each gives
-    alone, so that a model built in a way unknown here is found out.
-    """
-    if "position_ids" not in inspect.signature(model.forward).parameters:
-        return "it takes no positions"
-    layers = DynamicCache(config=model.config).layers
-    if not layers or any(type(layer) is not DynamicLayer for layer in layers):
-        return "it has layers that do not attend to all earlier tokens"
-    return "" if _agrees(model) else "with a shared prefix it gives other answers"
-
-
-@torch.inference_mode()  # type: ignore[untyped-decorator]  # torch is Any
-def prefix_layers(model: Any, ids: Sequence[int]) -> list[KeysAndValues]:
-    """The keys and values of the tokens of a prefix, by layer."""
-    cache = DynamicCache(config=model.config)
-    tokens = torch.tensor([list(ids)], device=model.device)
-    model(input_ids=tokens, past_key_values=cache, use_cache=True, logits_to_keep=1)
-    return [(layer.keys, layer.values) for layer in cache.layers]
-
-
-class PrefixBatch:
-    """Rows that go on from one prefix, each with its own rest, of at least one token."""
-
-    def __init__(
-        self, prefix: Sequence[KeysAndValues], rests: Sequence[Sequence[int]], room: int
-    ) -> None:
-        """`room` is the number of tokens that are likely to be taken."""
-        keys = prefix[0][0]
-        start, longest, device = keys.shape[-2], max(map(len, rests)), keys.device
-        padding = torch.tensor([[longest - len(rest)] for rest in rests], device=device)
-        place = torch.arange(longest, device=device)
-        known = torch.ones(len(rests), start, dtype=torch.long, device=device)
-        self._mask = torch.cat([known, (place >= padding).long()], dim=1)
-        self._positions = start + (place - padding).clamp(min=0)
-        self._ids = torch.tensor(
-            [[0] * (longest - len(rest)) + list(rest) for rest in rests], device=device
-        )
-        self._cache = Cache(layers=[_Layer(layer, len(rests), longest + room) for layer in prefix])
-
-    @torch.inference_mode()  # type: ignore[untyped-decorator]
-    def logits(self, model: Any) -> torch.Tensor:
-        """What each row says of its next token; to be followed by `take`."""
-        found = model(
-            input_ids=self._ids,
-            attention_mask=self._mask,
-            position_ids=self._positions,
-            past_key_values=self._cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        return torch.as_tensor(found.logits)[:, -1]
-
-    def take(self, tokens: torch.Tensor) -> None:
-        """Go on with one token for each row."""
-        self._ids = tokens[:, None]
-        self._mask = torch.cat([self._mask, torch.ones_like(self._mask[:, :1])], dim=1)
-        self._positions = self._positions[:, -1:] + 1
-
-    def keep(self, rows: Sequence[int]) -> None:
-        """Leave out all other rows, after `take`."""
-        chosen = torch.tensor(rows, device=self._ids.device)
-        self._cache.batch_select_indices(chosen)
-        self._ids, self._mask = self._ids[chosen], self._mask[chosen]
-        self._positions = self._positions[chosen]
-
-
-class _Layer(DynamicLayer):
-    """A layer with room for what is to come, so that a new token does not copy the whole cache."""
-
-    def __init__(self, prefix: KeysAndValues, rows: int, room: int) -> None:
-        super().__init__()
-        self.is_initialized = True
-        self._length = prefix[0].shape[-2]
-        self.keys, self.values = (_with_room(states, rows, room) for states in prefix)
-
-    def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, *_: object, **__: object
-    ) -> KeysAndValues:
-        start, self._length = self._length, self._length + key_states.shape[-2]
-        if self._length > self.keys.shape[-2]:
-            self.keys, self.values = (
-                _with_room(states, len(states), self._length) for states in (self.keys, self.values)
-            )
-        self.keys[..., start : self._length, :] = key_states
-        self.values[..., start : self._length, :] = value_states
-        return self.keys[..., : self._length, :], self.values[..., : self._length, :]
-
-    def get_seq_length(self) -> int:
-        return int(self._length)
-
-
-def _with_room(states: torch.Tensor, rows: int, room: int) -> torch.Tensor:
-    _, heads, tokens, width = states.shape
-    whole = states.new_empty(rows, heads, tokens + room, width)
-    whole[..., :tokens, :] = states
-    return whole
-
-
-@torch.inference_mode()  # type: ignore[untyped-decorator]  # torch is Any
-def _agrees(model: Any) -> bool:
-    """Whether short prompts of different lengths get the logits that they get alone."""
-    words = model.get_input_embeddings().num_embeddings
-    prefix, *rests = (
-        [(7 * place + start) % words for place in range(length)]
-        for start, length in ((3, 9), (11, 6), (5, 2))
-    )
-    shared = PrefixBatch(prefix_layers(model, prefix), rests, room=0).logits(model).float()
-    tolerance = TOLERANCE if model.dtype == torch.float32 else TOLERANCE_HALF
-    for row, rest in zip(shared, rests, strict=True):
-        tokens = torch.tensor([prefix + rest], device=model.device)
-        alone = model(input_ids=tokens, use_cache=False).logits[0, -1].float()
-        if not (row - alone).norm() <= tolerance * (alone - alone.mean()).norm():
-            return False
-    return True
-
 
 Prompt = Sequence[int]
 """Token ids."""
@@ -197,7 +63,8 @@ class Checkpoint:
     """A model that answers prompts. It is moved to the GPU where there is one.
 
     `note` says why a prefix is not shared; it is empty where it is, or can't be for any model of
-    this kind.
+    this kind. Where it is not, prompts are padded if the model `takes_padding`, and else only those
+    of one length are answered together.
     """
 
     def __init__(
@@ -231,6 +98,7 @@ class Checkpoint:
         model.generation_config = _greedy(model, self._ends)
         self.is_decoder_only = not model.config.is_encoder_decoder
         self.note = why_not_shared(model) if self.is_decoder_only else ""
+        self.takes_padding = not self.note or takes_padding(model)
 
     def fault(self, prompt: Prompt) -> str:
         """Why a prompt can't be answered; empty if it can."""
@@ -242,7 +110,7 @@ class Checkpoint:
 
     def answers(self, prompts: Sequence[Prompt]) -> Iterator[list[tuple[int, GeneratedText]]]:
         """The answers to a task's prompts with their places, in batches, short prompts first."""
-        common = _common_length(prompts)
+        common = common_length(prompts)
         if self.is_decoder_only and not self.note and common:
             found = self._sharing(prompts, common)
         else:
@@ -256,13 +124,12 @@ class Checkpoint:
         prefix = prefix_layers(self._model, prompts[0][:common])
         for places in _batches(_by_length(prompts), self._batch):
             rests = [prompts[place][common:] for place in places]
-            most = [self._most(prompts[place]) for place in places]
-            yield places, self._continue(prefix, rests, most)
+            yield places, self._continue(prefix, rests, self._most(prompts[places[-1]]))
 
     def _continue(
-        self, prefix: Sequence[KeysAndValues], rests: Sequence[Prompt], most: Sequence[int]
+        self, prefix: Sequence[KeysAndValues], rests: Sequence[Prompt], most: int
     ) -> list[list[int]]:
-        """What the model writes after a prefix and each of the rests, of `most` tokens each."""
+        """What the model writes after a prefix and each of the rests, at most `most` tokens."""
         batch = PrefixBatch(prefix, rests, room=self._new_tokens)
         written: list[list[int]] = [[] for _ in rests]
         rows = list(range(len(rests)))  # whose answer each row of the batch is
@@ -272,7 +139,7 @@ class Checkpoint:
             for row, token in zip(rows, tokens.tolist(), strict=True):
                 if row in unfinished:
                     written[row].append(token)
-                    if self._is_finished(written[row], most[row]):
+                    if self._is_finished(written[row], most):
                         unfinished.remove(row)
             if not unfinished:
                 return written
@@ -282,10 +149,10 @@ class Checkpoint:
                 rows = [row for row in rows if row in unfinished]
 
     def _whole(self, prompts: Sequence[Prompt]) -> Iterator[_Written]:
-        """Answers to prompts that share nothing; for a decoder-only model none is padded."""
+        """Answers to prompts that share nothing."""
         places = _by_length(prompts)
         groups = [places]
-        if self.is_decoder_only:
+        if not self.takes_padding:
             groups = [[*group] for _, group in groupby(places, lambda place: len(prompts[place]))]
         for group in groups:
             for batch in _batches(group, self._batch):
@@ -295,26 +162,31 @@ class Checkpoint:
     def _generate(self, prompts: Sequence[Prompt]) -> list[list[int]]:
         longest = max(map(len, prompts))
         padding = [longest - len(prompt) for prompt in prompts]
-        ids = [[*prompt, *[0] * more] for prompt, more in zip(prompts, padding, strict=True)]
-        mask = [[1] * (longest - more) + [0] * more for more in padding]
+        ids = [[*[0] * more, *prompt] for prompt, more in zip(prompts, padding, strict=True)]
+        mask = [[0] * more + [1] * (longest - more) for more in padding]
+        if not self.is_decoder_only:  # an encoder's places begin with the prompt
+            ids = [[*row[more:], *row[:more]] for row, more in zip(ids, padding, strict=True)]
+            mask = [row[::-1] for row in mask]
         start = longest if self.is_decoder_only else 1  # a decoder begins with a token of its own
-        most = [self._most(prompt) for prompt in prompts]
+        most = self._most(max(prompts, key=len))
         found = self._model.generate(
             input_ids=torch.tensor(ids, device=self._model.device),
             attention_mask=torch.tensor(mask, device=self._model.device),
-            max_new_tokens=max(most),
+            max_new_tokens=most,
             stopping_criteria=[lambda rows, _: self._are_finished(rows[:, start:], most)],
         )
         rows = found[:, start:].tolist()
-        return [self._until_end(row, limit) for row, limit in zip(rows, most, strict=True)]
+        return [self._until_end(row, most) for row in rows]
 
-    def _are_finished(self, rows: torch.Tensor, most: Sequence[int]) -> torch.Tensor:
-        pairs = zip(rows.tolist(), most, strict=True)
-        finished = [self._is_finished(row, limit) for row, limit in pairs]
+    def _are_finished(self, rows: torch.Tensor, most: int) -> torch.Tensor:
+        finished = [self._is_finished(row, most) for row in rows.tolist()]
         return torch.tensor(finished, device=rows.device)
 
     def _most(self, prompt: Prompt) -> int:
-        """Tokens that an answer to a prompt may have, its thoughts included."""
+        """Tokens that an answer to a prompt may have, its thoughts included.
+
+        Rows that have ended go on beside others, so the longest prompt of a batch counts for all.
+        """
         return self._sizes.room(len(prompt), self._new_tokens + self._room)
 
     def _limit(self, ids: Sequence[int], most: int) -> int:
@@ -368,7 +240,7 @@ def _batches(places: Sequence[int], size: int) -> Iterator[Sequence[int]]:
         yield places[start : start + size]
 
 
-def _common_length(prompts: Sequence[Prompt]) -> int:
+def common_length(prompts: Sequence[Prompt]) -> int:
     """How many tokens all prompts begin with, so that of each at least one is left."""
     if not prompts:
         return 0

@@ -8,7 +8,7 @@ Example::
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -255,12 +255,45 @@ async def _of_checkpoint(
     settings: SystemSettings, work: Sequence[TaskWork], opened: Opened
 ) -> AsyncGenerator[list[Answer]]:
     checkpoint, tokenizer = await asyncio.to_thread(_load, settings)
-    note = checkpoint.note and f"{checkpoint_of(settings.model.name)}: {checkpoint.note}"
-    opened(None, note)
+    opened(None, _about_sharing(settings, work, checkpoint, tokenizer))
     answers = ask_checkpoint(settings, work, checkpoint, tokenizer)
     async with aclosing(_in_thread(answers)) as batches:
         async for batch in batches:
             yield batch
+
+
+def _about_sharing(
+    settings: SystemSettings,
+    work: Sequence[TaskWork],
+    checkpoint: "Checkpoint",
+    tokenizer: HfTokenizer,
+) -> str:
+    """Why what prompts have in common is read for each of them, and what that costs; or ""."""
+    if not checkpoint.note:
+        return ""
+    whole, once = _tokens_read(settings, work[0], tokenizer)
+    alone = "" if checkpoint.takes_padding else ", beside others of the same length only"
+    return (
+        f"{checkpoint_of(settings.model.name)}: {checkpoint.note}, so each prompt is read from its "
+        f"beginning{alone}: {whole / max(1, once):.1f} times as many tokens of prompts as with a "
+        f"shared prefix ({whole:,} for {once:,} in the first task)"
+    )
+
+
+def _tokens_read(
+    settings: SystemSettings, work: TaskWork, tokenizer: HfTokenizer
+) -> tuple[int, int]:
+    """The tokens of a task's prompts, and how many are left where what they share counts once."""
+    from seedstep.infer.generate import common_length
+
+    encoder = TaskEncoder(work.task, settings.encoding, tokenizer)
+    prompts = []
+    for _, instance in work.instances:
+        with suppress(InputError):
+            encoded = encoder.encode(instance)
+            prompts.append(tokenize(encoded, tokenizer, decoder_only=True).prompt)
+    whole, common = sum(map(len, prompts)), common_length(prompts)
+    return whole, whole - common * max(0, len(prompts) - 1)
 
 
 def _load(settings: SystemSettings) -> tuple["Checkpoint", HfTokenizer]:

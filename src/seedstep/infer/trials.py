@@ -1,0 +1,166 @@
+"""Trials of a model before it predicts: whether it can share a prefix, and takes padding.
+
+Short prompts are computed together and each alone, and must have the same logits. How near they
+have to be depends on the type of the weights: with 16 bits the same sums in another order differ,
+by how much depends on the processor. So the difference is compared with the one that the type makes
+itself, between computations that can't differ otherwise. Where it is larger, the weights are taken
+to 32 bits for the length of the trial, which decide.
+
+Example::
+
+    print(why_not_shared(model) or "it can share")
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any
+
+import torch
+from transformers import DynamicCache, GenerationConfig
+from transformers.cache_utils import DynamicLayer
+
+from seedstep.encode import ModelSizes
+from seedstep.infer.prefix import PrefixBatch, prefix_layers
+
+__all__ = ["takes_padding", "why_not_shared"]
+
+TOLERANCE = 1e-3
+"""How far logits of 32 bits may be off, relative to their spread."""
+
+NOISE = 2.0
+"""How many times as far as by the type's own noise those of 16 bits may be off, undoubted."""
+
+UNDOUBTED = 0.1
+"""How far logits of 16 bits may be off, relative to their spread, whatever the noise is."""
+
+LENGTHS = (9, 11, 8, 2)
+"""Tokens of the prefix of the prompts, and of the rest of each."""
+
+Prompts = list[list[int]]
+
+Trial = Callable[[Any, Prompts, int], tuple[Prompts, torch.Tensor]]
+"""Computes prompts, of which so many tokens are the same, together. Returns the prompts, which may
+have become longer, and what follows them.
+"""
+
+
+def why_not_shared(model: Any) -> str:
+    """Empty where a prefix can be shared among a batch; else why not."""
+    if "position_ids" not in inspect.signature(model.forward).parameters:
+        return "it takes no positions"
+    layers = DynamicCache(config=model.config).layers
+    if not layers or any(type(layer) is not DynamicLayer for layer in layers):
+        return "it has layers that do not attend to all earlier tokens"
+    return "" if _agrees(model, _behind_a_prefix) else "with a shared prefix it gives other answers"
+
+
+def takes_padding(model: Any) -> bool:
+    """Whether prompts can be padded on the left, and masked."""
+    return bool(_agrees(model, _padded))
+
+
+def _behind_a_prefix(model: Any, prompts: Prompts, common: int) -> tuple[Prompts, torch.Tensor]:
+    prefix = prefix_layers(model, prompts[0][:common])
+    batch = PrefixBatch(prefix, [prompt[common:] for prompt in prompts], room=0)
+    return prompts, batch.logits(model)
+
+
+def _padded(model: Any, prompts: Prompts, common: int) -> tuple[Prompts, torch.Tensor]:
+    """With a token more, which the model writes, so that its cache is tried too."""
+    longest = max(map(len, prompts))
+    padding = [longest - len(prompt) for prompt in prompts]
+    ids = [[0] * more + prompt for prompt, more in zip(prompts, padding, strict=True)]
+    mask = [[0] * more + [1] * (longest - more) for more in padding]
+    found = model.generate(
+        input_ids=torch.tensor(ids, device=model.device),
+        attention_mask=torch.tensor(mask, device=model.device),
+        generation_config=GenerationConfig(
+            do_sample=False,
+            min_new_tokens=2,
+            max_new_tokens=2,
+            pad_token_id=0,
+            output_logits=True,
+            return_dict_in_generate=True,
+        ),
+    )
+    written = found.sequences[:, longest].tolist()
+    longer = [[*prompt, token] for prompt, token in zip(prompts, written, strict=True)]
+    return [*prompts, *longer], torch.cat(list(found.logits[:2]))
+
+
+@torch.inference_mode()  # type: ignore[untyped-decorator]  # torch is Any
+def _agrees(model: Any, trial: Trial) -> Any:
+    """Whether prompts have the logits together that they have alone."""
+    prompts, common = _prompts(model)
+    if _is_near(model, *trial(model, prompts, common)):
+        return True
+    if model.dtype == torch.float32:
+        return False
+    try:
+        with _in_32_bits(model):
+            return _is_near(model, *trial(model, prompts, common))
+    except (MemoryError, RuntimeError):  # there is no room for them
+        return False
+
+
+def _prompts(model: Any) -> tuple[Prompts, int]:
+    """Prompts of different lengths, within the positions of the model, that begin alike."""
+    words = model.get_input_embeddings().num_embeddings
+    most = ModelSizes.of_model(model).room(1, sum(LENGTHS))  # one is for a token that is written
+    common, *rests = (max(1, min(length, most // 2)) for length in LENGTHS)
+    prefix = [(7 * place + 3) % words for place in range(common)]
+    return [
+        prefix + [(7 * place + start) % words for place in range(length)]
+        for start, length in zip((11, 5, 13), rests, strict=True)
+    ], common
+
+
+def _is_near(model: Any, prompts: Prompts, together: torch.Tensor) -> bool:
+    """Whether the logits of prompts are those of each alone, but for the noise of their type."""
+    for prompt, logits in zip(prompts, together.float(), strict=True):
+        alone = _first_logits(model, [prompt], len(prompt))
+        spread = float((alone - alone.mean()).norm())
+        most = TOLERANCE * spread
+        if model.dtype != torch.float32:
+            orders = _other_orders(prompt, prompts, ModelSizes.of_model(model).room(len(prompt), 5))
+            others = (_first_logits(model, rows, len(prompt)) for rows in orders)
+            noise = max(float((other - alone).norm()) for other in others)
+            most = min(NOISE * noise, UNDOUBTED * spread)
+        if not float((logits - alone).norm()) <= most:
+            return False
+    return True
+
+
+def _other_orders(prompt: list[int], prompts: Prompts, room: int) -> Iterator[Prompts]:
+    """Batches in which a prompt is first, and is computed in another order than alone.
+
+    What stands beside a prompt, or behind it, is nothing to a model that reads from left to right:
+    there is neither mask nor position that it could have taken otherwise.
+    """
+    yield [prompt] * len(prompts)
+    yield [[*prompt, *[0] * room]]
+    longest = max(map(len, prompts))
+    yield [[*row, *[0] * (longest - len(row))] for row in (prompt, *prompts)]
+
+
+def _first_logits(model: Any, rows: Prompts, length: int) -> torch.Tensor:
+    """What follows the first tokens, so many of them, of the first of some rows."""
+    found = model(input_ids=torch.tensor(rows, device=model.device), use_cache=False)
+    return torch.as_tensor(found.logits)[0, length - 1].float()
+
+
+@contextmanager
+def _in_32_bits(model: Any) -> Iterator[None]:
+    """Take all weights to 32 bits, and back, which changes none of them."""
+    changed = []
+    try:
+        for tensor in chain(model.parameters(), model.buffers()):
+            if tensor.is_floating_point() and tensor.dtype != torch.float32:
+                changed.append((tensor, tensor.dtype))
+                tensor.data = tensor.data.float()
+        yield
+    finally:
+        for tensor, dtype in changed:
+            tensor.data = tensor.data.to(dtype)
