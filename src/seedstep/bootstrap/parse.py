@@ -1,9 +1,9 @@
-"""From a model's reply to instructions, a yes or no, and instances (Self-Instruct, section 2.2).
+"""Read instructions, a yes or no, or instances from a model's reply (Self-Instruct, section 2.2).
 
-Models of every size come through here, so a reply may hold anything. A chat reply is read as JSON
-where it is JSON, and otherwise like a completion. Numbers and labels are those of
-`seedstep.text.numbering`. What can't be read is told, and never taken for something else. All
-functions take time that grows with the length of the reply.
+Models of every size are used, so a reply may contain anything. A chat reply that is JSON is read as
+JSON, any other like a completion. Numbers and labels are those of `seedstep.text.numbering`. Text
+that can't be read is reported, and never taken for something else. All functions take time that is
+linear in the length of the reply.
 
 Example::
 
@@ -65,7 +65,7 @@ _YES_OR_NO = (
     r"(?P<said>yes(?!\w)|no(?!\w)(?![ ](?!(?:it|this|that|the|because|since|I)\b)\w))"
     r"(?![ ]?(?:/|or\b|and\b)|['’-]\w)"
 )
-"""A yes or a no; "yes or no" is neither, and the no of "no labels" is not."""
+"""Matches a yes or a no, but not "yes or no", and not the no of "no labels"."""
 
 _FIRST_WORD = re.compile(rf"[^\w]*+{_YES_OR_NO}", re.IGNORECASE)
 _ASKED_AGAIN = re.compile(
@@ -75,18 +75,18 @@ _ASKED_AGAIN = re.compile(
 )
 _LAST_WORD = re.compile(r"(?<![\w/])(?<!\bor )(?P<said>yes|no)[^\w]{0,9}\Z", re.IGNORECASE)
 _LOOKED_AT = 2000
-"""Characters of a reply to the question for classification, at its beginning, that are read."""
+"""How many characters, from the start, are read of a reply about classification."""
 
 RELEASED_YES = ("Yes", "yes", "YES")
-"""What the released code takes for a yes, and nothing else."""
+"""The only replies that the released code takes for a yes."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedInstruction:
-    """An item of a list of instructions; `fault` says why it can't be used, or nothing.
+    """An item of a list of instructions. `fault` says why it can't be used, else it is empty.
 
-    It is "cut_list" where the reply was cut inside the item, and "unreadable_list" where more
-    than one item may stand in the text, or none does.
+    `fault` is "cut_list" if the reply was cut inside the item, and "unreadable_list" if the text
+    may contain several items, or contains none.
     """
 
     text: str
@@ -107,10 +107,10 @@ def read_instructions(
 ) -> tuple[ListedInstruction, ...]:
     """Return the items of a list, or of JSON; white space inside each is collapsed.
 
-    A completion continues a list, whose number `first` stands in the prompt: its first line
-    belongs to that item. In a chat reply, where `first` is 0, talk may stand before the list. If
-    the reply was `cut` at its length limit, its last item is unfinished. A reply without any item
-    is an unreadable one, unless it is empty.
+    A completion continues a list: the prompt ends with the number `first`, so that the first line
+    is the text of that item. For a chat reply `first` is 0, and other text may come before the
+    list. If the reply was `cut` at its length limit, its last item is incomplete. A reply without
+    items is returned as an unreadable item, unless it is empty.
     """
     said = answer(text)
     listed = _json_list(said, "tasks", '"')
@@ -145,7 +145,7 @@ def _json_item(value: Any) -> ListedInstruction | None:
 
 
 def _listed(text: str, first: int) -> list[tuple[int, str]]:
-    """The items of a list as they stand there, each with its number, 0 where it has none."""
+    """Return the items of a list, unchanged, each with its number, or 0 if it has none."""
     lines = text.split("\n")
     numbers = [find_number(line) for line in lines]
     items: list[tuple[int, list[str]]] = []
@@ -170,7 +170,7 @@ def _listed(text: str, first: int) -> list[tuple[int, str]]:
 
 
 def _first_block(lines: list[str]) -> str:
-    """The lines of an item up to a blank line or the end of a fence, leading blank ones aside."""
+    """Return the lines of an item up to a blank line or the end of a fence."""
     block: list[str] = []
     for line in lines:
         if (not line.strip() and any(block)) or line.startswith("```"):
@@ -181,7 +181,7 @@ def _first_block(lines: list[str]) -> str:
 
 
 def _item(number: int, raw: str) -> ListedInstruction | None:
-    """An item without labels and fields that are not the instruction; None where it is empty."""
+    """Return an item without labels and other fields than the instruction; None if empty."""
     if not _one_line(raw):
         return None
     text = raw.strip()
@@ -196,7 +196,7 @@ def _item(number: int, raw: str) -> ListedInstruction | None:
 
 
 def _runs_on(text: str, number: int) -> bool:
-    """Whether the next two items stand in the same text, after the ends of sentences."""
+    """Return whether a text also contains the next two items, after ends of sentences."""
     following = number + 1
     for sign in _NUMBER_INSIDE.finditer(text) if number else ():
         following += int(sign["n"]) == following
@@ -208,11 +208,11 @@ def _one_line(text: str) -> str:
 
 
 def says_classification(text: str, *, cut: bool = False, released: bool = False) -> bool | None:
-    """Return what a reply says of a task: a classification task or not; None if it says neither.
+    """Return whether a reply says that a task is a classification task; None if it says neither.
 
-    It says so by `{"is_classification": true}`, by a yes or no as its first or last word, or as
-    the answer to the question that it repeats. The last word of a reply that was `cut` is not
-    known. The `released` code takes Yes, yes and YES for a yes, and all other text for a no.
+    A reply may be `{"is_classification": true}`, have a yes or no as its first or last word, or
+    repeat the question and answer it. The last word of a reply that was `cut` is not read. With
+    `released`, as in the released code, Yes, yes and YES are a yes, and all other text is a no.
     """
     said = answer(text)[:_LOOKED_AT].strip()
     if found := _JSON_ANSWER.search(said):
@@ -230,7 +230,7 @@ def worked_examples(
 ) -> tuple[RawInstance, ...]:
     """Return the instances of an input-first reply: `Example N` blocks, one `Output:`, or JSON.
 
-    If it `may_be_bare`, a reply without any of these is the output for an empty input.
+    With `may_be_bare`, a reply without any of these is the output for an empty input.
     """
     text = answer(text)
     found = _json_list(text, "examples", "{")
@@ -247,7 +247,7 @@ def labeled_inputs(
 ) -> tuple[RawInstance, ...]:
     """Return the instances of an output-first reply: `Class label:` and the input below, or JSON.
 
-    With `keep_labels`, `Input:` before an input belongs to it, as in the released code.
+    With `keep_labels`, as in the released code, `Input:` before an input is part of the input.
     """
     text = answer(text)
     found = _json_list(text, "examples", "{")
@@ -268,7 +268,7 @@ def _input_and_output(block: str) -> RawInstance:
 
 
 def _input(text: str) -> str:
-    """An input without `Input:` before it; other labels belong to it. `<noinput>` is none."""
+    """Return an input without `Input:` before it, but with other labels; `<noinput>` is empty."""
     text = text.strip()
     label = _INPUT.match(text)
     text = text[label.end() :].strip() if label else text
@@ -282,9 +282,9 @@ def _mark_cut(found: list[RawInstance], cut: bool) -> tuple[RawInstance, ...]:
 
 
 def _json_list(text: str, field: str, item: str) -> list[Any] | None:
-    """The list `field` of a JSON object, or a bare list whose items start with `item`.
+    """Return the list `field` of a JSON object, or a list whose items start with `item`.
 
-    If the reply was cut, or breaks off being JSON, the items before that.
+    If the reply was cut, or is no JSON from some place on, the items before it are returned.
     """
     opening = re.search(rf'"{field}"\s*+:\s*+\[|\A\s*+\[(?=\s*+{re.escape(item)})', text)
     return list(_whole_items(text, opening.end())) if opening else None
@@ -310,7 +310,7 @@ def _json_instances(found: list[Any], output: str) -> Iterator[RawInstance]:
 
 
 def _as_text(value: Any) -> str:
-    """A JSON value as text: models write numbers, lists and objects where text was asked for."""
+    """Return a JSON value as text, as models write numbers, lists and objects instead of text."""
     if value is None:
         return ""
     try:

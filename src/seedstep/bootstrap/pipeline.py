@@ -1,14 +1,14 @@
 """The bootstrap: generate, classify, make instances, filter (Self-Instruct, section 2.2).
 
-A generation request and all that follows from its reply are one item. Items are started in
-order, worked on side by side, and retired strictly in order: item i is built from the tasks that
-were finished when item i - window was retired. Which reply comes first never matters.
+An item is a generation request and everything that follows from its reply. Items are started in
+order, processed concurrently, and retired strictly in order: the request of item i is built from
+the tasks that were finished when item i - window was retired. So the order in which replies arrive
+does not change the data.
 
-A reply that does not hold what was asked for rejects the candidate by name: nothing is read into
-it.
+A reply without the requested content rejects the candidate with a named reason; nothing is guessed.
 
-Inside an item, an accepted instruction goes on to classification and instances at once. Whether
-it is accepted is decided in order, since it depends on all instructions before it.
+Inside an item, an accepted instruction is classified and given instances at once. Instructions are
+accepted in order, as the decision depends on all instructions before.
 
 Example::
 
@@ -51,24 +51,24 @@ __all__ = [
 
 DEMONSTRATIONS = 8
 MACHINE_DEMONSTRATIONS = 2
-"""Of the 8 instructions shown, 6 are human-written and 2 machine-generated (section 2.2)."""
+"""How many of the 8 instructions in a prompt are machine-generated (section 2.2)."""
 
 
 MOST_DRAWN = 5
-"""Instances that the released code keeps of a task; of more, it draws so many at random."""
+"""The most instances of a task in the released code, which draws them at random from more."""
 
 LONGEST_UNREAD = 1000
-"""Characters of a text that is kept with its rejection though it is no instruction."""
+"""The most characters that are stored of a rejected text that is no instruction."""
 
 LONGEST_QUOTE = 100
-"""Characters of a reply that are quoted in a detail."""
+"""The most characters of a reply that a detail quotes."""
 
 MIN_INPUT_TOKENS = 8
-"""Tokens from which an instance's input is compared with evaluation sets: "yes" is no copy."""
+"""The fewest tokens of an input that is compared with evaluation sets: "yes" is no copy."""
 
 
 class Pool:
-    """What the next request is built from, and new instructions are compared with."""
+    """The tasks that requests show, and the instructions with which new ones are compared."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Pool:
         contamination: Contamination | None = None,
         filters: Sequence[Filter] = FILTERS,
     ) -> None:
-        """Begin with the seeds. `contamination` is what new tasks must not be close to.
+        """Begin with the seed tasks. New tasks must not be similar to those of `contamination`.
 
         Raises:
             InputError: two filters have one name.
@@ -97,10 +97,10 @@ class Pool:
             self._wordings.setdefault(same_wording(task.definition), task.id)
 
     def sample(self, index: int) -> tuple[Task, ...]:
-        """The demonstrations of request `index`: 6 seeds and 2 finished tasks, shuffled.
+        """Return the demonstrations of request `index`: 6 seed and 2 finished tasks, shuffled.
 
-        While fewer tasks are finished, seeds make up for them. The choice depends on the run's
-        seed, the index and the pool only.
+        If fewer tasks are finished, more seed tasks are used. The choice depends only on the run's
+        seed, the index and the pool.
         """
         chance = generator(f"{self._settings.seed}:{index}")
         machine = chance.sample(self.finished, min(MACHINE_DEMONSTRATIONS, len(self.finished)))
@@ -110,7 +110,7 @@ class Pool:
         return tuple(shown)
 
     def judge(self, candidate_id: str, instruction: str) -> tuple[Fault | None, Neighbor | None]:
-        """Accept an instruction, which makes it known, or say why not."""
+        """Accept an instruction and add it to the pool, or return its fault."""
         settings = self._settings
         fault = instruction_fault(
             instruction,
@@ -134,7 +134,7 @@ class Pool:
         return None, neighbor
 
     def sift(self, reply: CandidateReply) -> SiftedInstances:
-        """Part the good instances of a reply from the bad ones, contaminated ones among them."""
+        """Divide the instances of a reply into good ones and rejected or contaminated ones."""
         settings = self._settings
         kept = sift_instances(
             reply, self._filters, fidelity=settings.fidelity, extra=settings.extra_filters
@@ -142,7 +142,7 @@ class Pool:
         return self._decontaminate(kept)
 
     def _decontaminate(self, kept: SiftedInstances) -> SiftedInstances:
-        """Instances without those whose input is too close to an evaluation set."""
+        """Reject the instances whose input is too similar to an evaluation set."""
         if not self._contamination:
             return kept
         instances, rejected = [], list(kept.rejected)
@@ -156,7 +156,7 @@ class Pool:
         return SiftedInstances(tuple(instances), tuple(rejected))
 
     def draw(self, candidate_id: str, kept: SiftedInstances) -> SiftedInstances:
-        """Of more than five instances, keep five at random, as the released code does."""
+        """Keep five random instances if there are more, as the released code does."""
         number = len(kept.instances)
         if self._settings.fidelity != "released" or number <= MOST_DRAWN:
             return kept
@@ -182,16 +182,16 @@ async def bootstrap(
 ) -> AsyncGenerator[Generation]:
     """Yield retired generations until `settings.tasks` tasks are finished, or no more come.
 
-    What is too close to the evaluation sets of `contamination` is rejected, and what `filters`
-    reject, in their order.
+    `filters` are applied in their order. Tasks that are too similar to the evaluation sets of
+    `contamination` are rejected, too.
 
     The last generation ends with the task that completes the number. If there are fewer tasks,
-    `settings.patience` generations in a row gave none.
+    `settings.patience` generations in a row have produced none.
 
     Raises:
         ModelError: the model can't be asked, or no longer.
-        StoreError: an answer can't be kept.
-        BudgetReached: the budget is spent; all that is complete was yielded.
+        StoreError: an answer can't be stored.
+        BudgetReached: the budget is spent; all complete generations were yielded.
     """
     pool = Pool(seeds, settings, contamination, filters)
     work = _Work(settings, engine, make_prompts(settings), pool)
@@ -209,7 +209,7 @@ async def bootstrap(
 
 
 def _up_to(generation: Generation, wanted: int) -> Generation:
-    """The generation without what comes after its `wanted`-th finished task."""
+    """Return the generation without the candidates after its `wanted`-th finished task."""
     kept: list[Candidate] = []
     for candidate in generation.candidates:
         if wanted == 0:
@@ -220,7 +220,7 @@ def _up_to(generation: Generation, wanted: int) -> Generation:
 
 
 class _Work:
-    """What items share: the pool, the order of decisions, and how much is under way."""
+    """The state that items share: the pool, the order of decisions, and the expected demand."""
 
     def __init__(
         self, settings: BootstrapSettings, engine: Engine, prompts: Prompts, pool: Pool
@@ -234,7 +234,7 @@ class _Work:
         self._demand = _Demand(settings.tasks)
 
     async def item(self, index: int, shown: Sequence[Task]) -> Generation:
-        """One generation request and everything that follows from its reply."""
+        """Send a generation request, and do everything that follows from its reply."""
         request = self._prompts.generation(shown, index)
         await self._gate.of(index)
         await self._demand.rises()
@@ -336,7 +336,7 @@ def _ended(answer: Reply) -> str:
 
 
 def _unread(answer: Reply) -> str:
-    """What a reply is that does not hold what was asked for."""
+    """Return a detail about a reply that does not have the requested content."""
     text = " ".join(answer.text.split())
     if not text:
         what = "the reply is empty"
@@ -348,7 +348,7 @@ def _unread(answer: Reply) -> str:
 
 
 class _Turnstile:
-    """Lets items through in their order."""
+    """Lets items pass in their order."""
 
     def __init__(self) -> None:
         self._next = 0
@@ -360,17 +360,17 @@ class _Turnstile:
             await self._waiting.setdefault(index, asyncio.Event()).wait()
 
     def passes(self, index: int) -> None:
-        """Let the item after `index` through."""
+        """Let the item after `index` pass."""
         self._next = index + 1
         if event := self._waiting.pop(self._next, None):
             event.set()
 
 
 class _Demand:
-    """Holds requests for new instructions back while those under way may be enough.
+    """Delays requests for new instructions while those in flight may be enough.
 
-    It saves requests at the end of a run. The data does not depend on it: it decides when a
-    request is sent, never what is in it.
+    This saves requests at the end of a run. The data does not depend on it: it decides when a
+    request is sent, not what the request contains.
     """
 
     def __init__(self, wanted: int) -> None:
@@ -378,18 +378,18 @@ class _Demand:
         self._risen = asyncio.Event()
 
     async def rises(self) -> None:
-        """Wait until something is missing, and count on one task from the coming request."""
+        """Wait until more tasks are needed, and expect one task from the next request."""
         while self._missing <= 0:
             self._risen.clear()
             await self._risen.wait()
         self._missing -= 1
 
     def generated(self, accepted: int) -> None:
-        """A request gave `accepted` instructions, each of which may become a task."""
+        """Note that a request gave `accepted` instructions, each of which may become a task."""
         self._change(1 - accepted)
 
     def completed(self, *, good: bool) -> None:
-        """An instruction became a task, or did not."""
+        """Note that an instruction became a task, or did not."""
         self._change(0 if good else 1)
 
     def _change(self, missing: int) -> None:

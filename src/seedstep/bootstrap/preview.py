@@ -1,4 +1,6 @@
-"""The requests that a run would begin with, and an estimate of their number and tokens.
+"""Check a seed file before a run, and preview the run: its first requests, and an estimate.
+
+The estimate has the number of requests and tokens.
 
 Example::
 
@@ -37,9 +39,9 @@ _FOR_SEEDS = tuple(entry for entry in FILTERS if entry.for_seeds)
 
 
 def check_seeds(path: Path, *, english: bool = True) -> SeedFile:
-    """Read a seed file, and find all that is wrong with its form or that the filters would reject.
+    """Read a seed file, and find faults of form and seed tasks that the filters would reject.
 
-    A seed that fails a filter can be used; the model is then shown what would be rejected.
+    A seed task that a filter rejects can be used, but shows the model an example that is rejected.
 
     Raises:
         InputError: the file is not there or can't be read.
@@ -71,14 +73,20 @@ def _filter_problems(seeds: SeedFile, *, english: bool) -> Iterator[Problem]:
 
 ACCEPTED_PER_REQUEST = 2.0
 FINISHED_PER_ACCEPTED = 0.8
-"""Assumed yields; they differ from model to model, and fall as the pool grows."""
+"""The assumed number of tasks per accepted instruction.
+
+Yields differ from model to model, and fall as the pool grows.
+"""
 
 REPLY_TOKENS = {"generation": 150, "classification": 3, "instances": 150}
-"""Assumed mean length of replies."""
+"""The assumed mean number of tokens of replies, by purpose of the request."""
 
 
 def preview(settings: BootstrapSettings, seeds: Sequence[Task]) -> Preview:
-    """Return the requests that a run would begin with; some are about a seed's instruction."""
+    """Return the first requests of a run and an estimate.
+
+    Requests about an instruction use that of a seed task.
+    """
     prompts = make_prompts(settings)
     shown = Pool(seeds, settings).sample(0)
     plain = next((task for task in seeds if not task.is_classification), seeds[0])

@@ -1,10 +1,11 @@
-"""The requests of the four steps, in three prompt styles (Self-Instruct, appendix A.4).
+"""Make the requests of the four steps, in three prompt styles (Self-Instruct, appendix A.4).
 
-`completion` has the paper's frames, for base models. `turns` shows the same blocks as turns of a
-conversation, for small instruction-tuned models: they follow few-shot turns well, and neither
-long texts nor JSON. `chat` describes what is wanted and asks for JSON, for capable ones.
+`completion` has the paper's prompts, for base models. `turns` shows their blocks as turns of a
+conversation, for small instruction-tuned models, which follow few-shot turns better than long texts
+or JSON. `chat` describes the task and asks for JSON, for capable models.
 
-The demonstrations of instruction generation come from the growing pool; the others are fixed.
+The demonstrations for the generation of instructions come from the growing pool; all others are
+fixed.
 
 Example::
 
@@ -42,7 +43,7 @@ WITHOUT_INPUT = (
     ),
     ("Is a spider an insect? Answer yes or no.", "no"),
 )
-"""Classification tasks that need no input, for the frame of the released code."""
+"""Classification tasks without an input, for the output-first prompt of the released code."""
 
 
 def one_line(instruction: str) -> str:
@@ -52,14 +53,14 @@ def one_line(instruction: str) -> str:
 
 @dataclass(frozen=True)
 class CompletionPrompts:
-    """Texts that a base model continues (Tables 5 to 8)."""
+    """The style `completion`: texts that a base model continues (Tables 5 to 8)."""
 
     settings: BootstrapSettings
     continues_list: ClassVar[bool] = True
     takes_bare_outputs: ClassVar[bool] = False
 
     def generation(self, shown: Sequence[Task], draw: int) -> Request:
-        """Step 1: continue a list of tasks."""
+        """Return the request of step 1: continue a list of tasks."""
         as_tasks = self.settings.numbering == "task"
         item = "Task {}: {}" if as_tasks else "{}. {}"
         numbered = [item.format(n, one_line(task.definition)) for n, task in enumerate(shown, 1)]
@@ -74,11 +75,11 @@ class CompletionPrompts:
         return Request("generation", text, self.settings.sampling_of("generation"), draw=draw)
 
     def classification(self, instruction: str) -> Request:
-        """Step 2: is it a classification task?"""
+        """Return the request of step 2: whether a task is a classification task."""
         return self._framed("classification", "classification", instruction)
 
     def instances(self, instruction: str, *, is_classification: bool) -> Request:
-        """Step 3: instances, output-first for classification and input-first otherwise."""
+        """Return the request of step 3: instances, output-first for classification tasks."""
         approach = "output_first" if is_classification else "input_first"
         return self._framed("instances", approach, instruction)
 
@@ -98,10 +99,10 @@ class CompletionPrompts:
 
 @dataclass(frozen=True)
 class TurnsPrompts(CompletionPrompts):
-    """The frames as conversations: each fixed demonstration is a question and its answer.
+    """The style `turns`: each fixed demonstration is a user's question and the model's answer.
 
-    Instruction generation stays a list to continue, which small chat models do well. A chat
-    model that just answers the task has written the output for an empty input.
+    The generation of instructions is still a list to continue, which small chat models do well. A
+    chat model that only answers the task has written the output for an empty input.
     """
 
     takes_bare_outputs: ClassVar[bool] = True
@@ -115,9 +116,9 @@ class TurnsPrompts(CompletionPrompts):
 
 
 def _exchanges(approach: str, *, released: bool = False) -> Iterator[tuple[str, str]]:
-    """The fixed demonstrations of a frame, each as what is asked and what is answered.
+    """Yield the fixed demonstrations of a prompt as pairs of question and answer.
 
-    In the `released` code, the output-first frame has two demonstrations without an input.
+    In the `released` code, the output-first prompt has two demonstrations without an input.
     """
     answers = {
         "classification": _is_it,
@@ -163,30 +164,30 @@ def _labeled_inputs(shown: Demonstration) -> str:
 
 
 def _field(shown: Demonstration, text: str) -> str:
-    """Return an input behind its field's name, unless it has names of its own."""
+    """Return an input after the name of its field, unless it contains names of fields."""
     return f"{shown.label}: {text}" if shown.label else text
 
 
 MAX_NEW_INSTRUCTIONS = 7
-"""As many as the paper's list takes, from 9 to 15 (section 2.2, Table 5)."""
+"""How many instructions a chat model is asked for: items 9 to 15 of the paper's list (Table 5)."""
 
 MAX_INSTANCES = 5
-"""As many as the released code's stop string `Example 6` lets through."""
+"""How many instances a chat model is asked for, as the released code stops at `Example 6`."""
 
 SHOWN = {"classification": 6, "input_first": 4, "output_first": 4}
-"""Fixed demonstrations shown; half of those for classification are, half are not."""
+"""How many fixed demonstrations are shown; for classification, half of them are such tasks."""
 
 
 @dataclass(frozen=True)
 class ChatPrompts:
-    """One user message each, with the JSON schema of the answer."""
+    """The style `chat`: one message of the user, with the JSON schema of the answer."""
 
     settings: BootstrapSettings
     continues_list: ClassVar[bool] = False
     takes_bare_outputs: ClassVar[bool] = False
 
     def generation(self, shown: Sequence[Task], draw: int) -> Request:
-        """Step 1: new tasks unlike those shown."""
+        """Return the request of step 1: new tasks unlike those shown."""
         numbered = [f"{n}. {one_line(task.definition)}" for n, task in enumerate(shown, start=1)]
         text = render(
             "chat/generation",
@@ -197,7 +198,7 @@ class ChatPrompts:
         return self._request("generation", "generation", text, {"tasks": _list(_TEXT)}, draw)
 
     def classification(self, instruction: str) -> Request:
-        """Step 2: is it a classification task?"""
+        """Return the request of step 2: whether a task is a classification task."""
         text = render(
             "chat/classification",
             demonstrations="\n\n".join(_questions()),
@@ -207,7 +208,7 @@ class ChatPrompts:
         return self._request("classification", "classification", text, answer)
 
     def instances(self, instruction: str, *, is_classification: bool) -> Request:
-        """Step 3: instances, output-first for classification and input-first otherwise."""
+        """Return the request of step 3: instances, output-first for classification tasks."""
         approach = "output_first" if is_classification else "input_first"
         fields = ("label", "input") if is_classification else ("input", "output")
         shown = demonstrations()[approach][: SHOWN[approach]]
@@ -229,7 +230,7 @@ class ChatPrompts:
 
 
 def _questions() -> list[str]:
-    """Classification tasks and others in turn, each with its answer."""
+    """Return classification tasks and other tasks in turn, each with its answer."""
     shown = demonstrations()["classification"]
     half = SHOWN["classification"] // 2
     tasks = [demonstration.task for demonstration in shown]
@@ -261,7 +262,7 @@ def _list(items: dict[str, Any]) -> dict[str, Any]:
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    """An object schema as strict servers want it: all fields required, no others."""
+    """Return the schema of an object as strict servers need it: all fields required, no others."""
     return {
         "type": "object",
         "properties": properties,

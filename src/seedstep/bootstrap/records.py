@@ -1,4 +1,4 @@
-"""What the bootstrap yields: each generation request with all that became of its reply."""
+"""The records that a bootstrap yields: generations, with the candidates of each reply."""
 
 from dataclasses import dataclass, replace
 
@@ -10,7 +10,7 @@ __all__ = ["Candidate", "Generation", "RejectedInstance"]
 
 @dataclass(frozen=True, slots=True)
 class RejectedInstance:
-    """An instance that a filter refused; `detail` is for people."""
+    """An instance that a filter rejected. `detail` is for people."""
 
     input: str
     output: str
@@ -20,12 +20,12 @@ class RejectedInstance:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An instruction that the model wrote, and what became of it.
+    """An instruction that the model wrote, and the outcome.
 
-    `reason` is empty for a finished task: accepted, with at least one good instance.
-    `neighbor` is the nearest instruction known at that moment, None where the novelty filter
-    was not reached or nothing shares a token. The requests are keys in the ledger, empty where
-    none was made.
+    `reason` is empty for a finished task: an accepted instruction with at least one good instance.
+    `neighbor` is the nearest instruction in the pool at that moment, None if another filter
+    rejected the candidate before novelty was checked, or if no instruction shares a token. The
+    requests are keys in the ledger, empty if there was no request.
     """
 
     id: str
@@ -41,7 +41,7 @@ class Candidate:
 
     @property
     def task(self) -> Task | None:
-        """The finished task, whose instances have their ids from here on."""
+        """The finished task, or None. Its instances have ids."""
         if self.reason:
             return None
         instances = tuple(
@@ -53,10 +53,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One instruction-generation request, retired: all its candidates are decided.
+    """A retired request for instructions, with its candidates, all of which are decided.
 
-    `demonstrations` are the ids of the tasks in its prompt, in their order. `failure` says why
-    there is no reply; it is empty where there is one.
+    `demonstrations` are the ids of the tasks in its prompt, in order. `failure` says why there is
+    no reply; it is empty if there is one.
     """
 
     index: int

@@ -1,4 +1,4 @@
-"""The settings of a bootstrap run. The help of each field says what it is, and in which unit.
+"""The settings of a bootstrap, and its sampling parameters. Each field has a line of help.
 
 Example::
 
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 PAPER_THRESHOLD = 0.7
-"""ROUGE-L F1 from which an instruction is not novel (section 2.2)."""
+"""An instruction is not novel if its ROUGE-L F1 is this or more (section 2.2)."""
 
 PAPER_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
     # Appendix A.2, Table 4. From the released code are the stop `Example 6`, 350 tokens for
@@ -52,10 +52,10 @@ PAPER_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
 )
 
 TASK_STOPS = ("\n\n", "\nTask 16")
-"""Stops where the list of instructions is numbered as in Table 5."""
+"""The stop strings of a list of instructions that is numbered as in Table 5."""
 
 CHAT_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
-    # Ours: a chat reply ends by itself, as JSON, which penalties and stop strings would break.
+    # Not from the paper. A chat reply is JSON and ends by itself; penalties would break it.
     {
         "generation": Sampling(max_tokens=1024, temperature=1.0, top_p=0.95),
         "classification": Sampling(max_tokens=32),
@@ -70,7 +70,7 @@ Threshold = Annotated[float, msgspec.Meta(gt=0, le=1)]
 
 @dataclass(frozen=True, slots=True)
 class BootstrapSettings(AskingSettings):
-    """What a bootstrap run does. A run's settings are kept in its `run.yaml`."""
+    """The settings of a bootstrap, which are stored in the `run.yaml` of its run."""
 
     SAMPLING: ClassVar[Mapping[str, Sampling]] = PAPER_SAMPLING
 
@@ -141,12 +141,12 @@ class BootstrapSettings(AskingSettings):
 
     @property
     def style(self) -> str:
-        """The prompt style that is used, which is never `auto`."""
+        """The prompt style that is used, which is not `auto`."""
         automatic = self.prompt_style == "auto"
         return default_prompt_style(self.model.name) if automatic else self.prompt_style
 
     def sampling_of(self, request: str) -> Sampling:
-        """Return the sampling parameters of a request: the style's, and those that are set here."""
+        """Return the sampling parameters of a request: the style's, with settings applied."""
         table = CHAT_SAMPLING if self.style == "chat" else PAPER_SAMPLING
         usual = table[request]
         if request == "generation" and self.numbering == "task" and usual.stop:
