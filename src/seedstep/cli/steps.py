@@ -1,11 +1,13 @@
 """`seedstep steps`: step-by-step instructions for tasks, and what comes of them."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
 
+from seedstep.cli.evaluate import print_table
 from seedstep.cli.options import (
     COMMAND_LINE,
     Asked,
@@ -16,7 +18,7 @@ from seedstep.cli.options import (
     required,
     with_settings,
 )
-from seedstep.cli.progress import end_tasks, run_tasks
+from seedstep.cli.progress import end_tasks, live_bar, run_tasks
 from seedstep.cli.terminal import (
     DryRun,
     console,
@@ -25,13 +27,27 @@ from seedstep.cli.terminal import (
     print_estimate,
     print_requests,
 )
+from seedstep.data import TaskChoice
+from seedstep.evaluate.intervals import Value
+from seedstep.evaluate.measured import (
+    MeasuredTask,
+    finds_right,
+    gain_rows,
+    gain_table,
+    instructions_in,
+    read_measured,
+)
+from seedstep.evaluate.tables import shown
 from seedstep.exports import STEPS_FORMATS
+from seedstep.infer.likelihood import MeasureSettings
 from seedstep.recipes import (
     import_instructions,
     preview_instructions,
     take_superni,
     work_on_instructions,
 )
+from seedstep.recipes.measuring import EVALUATED, measure_steps, select_steps
+from seedstep.report.figures import save_gains
 from seedstep.settings import make_settings
 from seedstep.stages import STEPS, open_run, tell_list, tell_one, tell_status
 from seedstep.steps import (
@@ -175,3 +191,107 @@ def take_package(
         print_blocks(tell_status(run))
     if missing:
         console.print(f"{missing:,} tasks have no instruction that comes with seedstep")
+
+
+@app.command("measure")
+@with_settings(MeasureSettings, config=False)
+def measure_versions(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="Instructions: runs of `seedstep steps`, JSON lines, or superni.",
+            metavar="RUN...",
+        ),
+    ],
+    asked: Asked,
+    out: Annotated[Path, typer.Option(help="The file to write; the same command goes on with it.")],
+    by: Annotated[
+        Literal["overall", "category", "task"], typer.Option(help="Which rows to show.")
+    ] = "category",
+    plots: Annotated[
+        Path | None, typer.Option(help="Draw the gains into DIR.", metavar="DIR")
+    ] = None,
+) -> None:
+    """Measure which instructions help a model: how much likelier the right outputs become."""
+    with live_bar("tasks") as bar:
+        progress = measure_steps(
+            sources, out, asked, lambda seen: bar.draw(seen.done, seen.wanted, "")
+        )
+    header, tasks = read_measured(out)
+    _print_gains(tasks, by, header.seed)
+    for what, many in (
+        ("tasks with too few instances, left out", progress.too_few),
+        ("tasks without an instruction to measure", progress.without_steps),
+    ):
+        if many:
+            console.print(plain(f"{what}: {many:,}", style="yellow"), soft_wrap=True)
+    if progress.note:
+        console.print(plain(progress.note, style="yellow"), soft_wrap=True)
+    if plots:
+        for path in save_gains(tasks, plots, header.seed):
+            console.print(plain(f"wrote {path}"), soft_wrap=True)
+
+
+def _print_gains(
+    tasks: Sequence[MeasuredTask], by: Literal["overall", "category", "task"], seed: int
+) -> None:
+    groups = [("overall", gain_rows(tasks, by="overall", seed=seed))]
+    if by != "overall":
+        groups.append((by, gain_rows(tasks, by=by, seed=seed)))
+    for title, rows in groups:
+        print_table(gain_table(rows, title))
+    for version in instructions_in(tasks):
+        found = finds_right(tasks, version, seed=seed)
+        if found.value is not None:
+            share = shown(_percent(found), 0)
+            line = f"{version}: likelier with it than with another task's on {share}% of the tasks"
+            console.print(plain(line), soft_wrap=True)
+
+
+def _percent(share: Value) -> Value:
+    value, low, high = (
+        None if part is None else 100 * part for part in (share.value, share.low, share.high)
+    )
+    return Value(value, low, high, share.reason)
+
+
+@app.command("select")
+@with_settings(TaskChoice, config=False)
+def select_versions(
+    sources: Annotated[
+        list[str],
+        typer.Argument(help="Instructions to select from.", metavar="RUN..."),
+    ],
+    asked: Asked,
+    out: Annotated[Path, typer.Option(help="The file to write; --steps takes it.")],
+    by: Annotated[
+        Literal["measured", "judge", "checks"],
+        typer.Option(
+            help="measured: what makes the right outputs likeliest. judge: what a judge found "
+            "correct and complete. checks: what has the fewest faults."
+        ),
+    ],
+    measured: Annotated[
+        Path | None, typer.Option(help="A file of `seedstep steps measure`.", metavar="FILE")
+    ] = None,
+    evaluated: Annotated[
+        int,
+        typer.Option(
+            help="The first N instances of each task are those that your evaluation uses; nothing "
+            "that was measured on them is used.",
+            min=0,
+        ),
+    ] = EVALUATED,
+) -> None:
+    """Keep the best version of each task's instruction."""
+    tasks = make_settings(TaskChoice, asked, COMMAND_LINE)
+    done = select_steps(sources, out, by=by, tasks=tasks, measured=measured, evaluated=evaluated)
+    for version, count in sorted(done.counts.items(), key=lambda item: -item[1]):
+        console.print(plain(f"{version}: {count:,}"), soft_wrap=True)
+    for what, many in (
+        ("tasks with nothing to select by, which keep the first version", done.undecided),
+        ("tasks without an instruction, left out", done.without),
+    ):
+        if many:
+            console.print(plain(f"{what}: {many:,}", style="yellow"), soft_wrap=True)
+    console.print(plain(f"wrote {out}"), soft_wrap=True)

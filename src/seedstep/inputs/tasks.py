@@ -30,12 +30,14 @@ from seedstep.errors import InputError
 from seedstep.runs import open_database, read_entries, read_grown_tasks, stage_of
 from seedstep.runs.directory import digest
 from seedstep.steps import SUPERNI, WrittenSteps, superni_instructions
+from seedstep.steps.records import Judgement
 from seedstep.tune import Mixture, SourcePart, TuneSettings, TuneSource, mix, usable
 
 __all__ = [
     "TuningInputs",
     "encodings_of",
     "gather",
+    "judgements_of",
     "load_source",
     "with_steps",
 ]
@@ -136,6 +138,23 @@ def _of_run(path: Path) -> Iterator[tuple[str, Both]]:
     with open_database(path, "steps") as database:
         for entry in read_entries(database, WrittenSteps):
             yield entry.task, (entry.result.steps, entry.result.unrefined)
+
+
+def judgements_of(path: Path) -> dict[str, Judgement]:
+    """What a judge said of the instructions in a run of `seedstep steps`, by task.
+
+    Raises:
+        InputError: it is no such run, or had no judge.
+    """
+    found: dict[str, Judgement] = {}
+    if path.is_dir():
+        with open_database(path, "steps") as database:
+            for entry in read_entries(database, WrittenSteps):
+                if entry.result.judgement:
+                    found[entry.task] = entry.result.judgement
+    if not found:
+        raise InputError(f"{path} has no judgements", "name runs of `seedstep steps --judge MODEL`")
+    return found
 
 
 def _of_file(path: Path) -> Iterator[tuple[str, Both]]:

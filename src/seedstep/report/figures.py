@@ -22,6 +22,7 @@ from seedstep.errors import InputError
 from seedstep.evaluate import InstanceResult, Metric, Scores, category_metric
 from seedstep.evaluate.compare import EvaluatedSystem
 from seedstep.evaluate.intervals import Value
+from seedstep.evaluate.measured import NONE, GainRow, MeasuredTask, gain_rows
 from seedstep.evaluate.metrics import compared_metrics
 from seedstep.evaluate.tables import NO_CATEGORY
 from seedstep.report.charts import ChartLine, line_chart, render
@@ -35,10 +36,12 @@ __all__ = [
     "TaskChange",
     "category_figure",
     "drawn",
+    "gain_figure",
     "loss_chart",
     "overall_figure",
     "plot_losses",
     "save_figures",
+    "save_gains",
     "smoothed",
     "task_changes",
 ]
@@ -130,8 +133,8 @@ def save_figures(systems: Sequence[EvaluatedSystem], folder: Path) -> tuple[Path
     return tuple(paths)
 
 
-def drawn(draw: Drawing, systems: Sequence[EvaluatedSystem], form: FigureFormat) -> bytes:
-    """Return a figure (`overall_figure` or `category_figure`) as the bytes of an image.
+def drawn(draw: Callable[[Any], Any], shown: Any, form: FigureFormat) -> bytes:
+    """Return a figure, such as `overall_figure` of some systems, as the bytes of an image.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -139,7 +142,7 @@ def drawn(draw: Drawing, systems: Sequence[EvaluatedSystem], form: FigureFormat)
     image = io.BytesIO()
     with drawing("seedstep"):
         dateless = {"Date": None} if form == "svg" else {}
-        draw(systems).savefig(image, format=form, dpi=DOTS_PER_INCH, metadata=dateless)
+        draw(shown).savefig(image, format=form, dpi=DOTS_PER_INCH, metadata=dateless)
     return image.getvalue()
 
 
@@ -199,6 +202,55 @@ def category_figure(systems: Sequence[EvaluatedSystem]) -> Any:
     axes.grid(axis="x", visible=False)
     columns = min(len(systems), 3)
     axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns)
+    return figure
+
+
+def save_gains(tasks: Sequence[MeasuredTask], folder: Path, seed: int) -> tuple[Path, ...]:
+    """Write what instructions are worth, `gains-overall` and `gains-categories`.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        RunError: the directory can't be written.
+    """
+    make_folder(folder)
+    paths = []
+    for name, by in GAIN_FIGURES:
+        rows = [row for row in gain_rows(tasks, by=by, seed=seed) if row.version != NONE]
+        for form in FORMATS:
+            paths.append(folder / f"{name}.{form}")
+            write_atomically(paths[-1], drawn(gain_figure, rows, form))
+    return tuple(paths)
+
+
+GAIN_FIGURES: tuple[tuple[str, Literal["overall", "category"]], ...] = (
+    ("gains-overall", "overall"),
+    ("gains-categories", "category"),
+)
+
+
+def gain_figure(rows: Sequence[GainRow]) -> Any:
+    """By how much likelier references are with each version, a group of points for each group."""
+    groups = list(dict.fromkeys(row.group for row in rows))
+    versions = list(dict.fromkeys(row.version for row in rows))
+    figure, axes = _canvas(7.5, 1.2 + 0.17 * len(groups) * (len(versions) + 1))
+    for number, version in enumerate(versions):
+        found = [row for row in rows if row.version == version]
+        axes.errorbar(
+            [row.gain.value for row in found],
+            [groups.index(row.group) + _offset(number, len(versions)) for row in found],
+            xerr=_whiskers([row.gain for row in found]),
+            fmt="o",
+            markersize=4,
+            color=SERIES[number % len(SERIES)],
+            elinewidth=1.2,
+            label=_label(version),
+        )
+    axes.axvline(0, color=LIGHT["muted"], linewidth=1)
+    axes.set_yticks(range(len(groups)), [_label(group or "all tasks") for group in groups])
+    axes.set_ylim(len(groups) - 0.4, -0.6)
+    axes.set_xlabel("references likelier by, nats a token, with 95% intervals over tasks")
+    axes.grid(axis="y", visible=False)
+    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
     return figure
 
 

@@ -1,0 +1,394 @@
+"""Which step-by-step instructions help a model: measured task by task, and the best one kept.
+
+Not in the papers, whose future work it is (section 6 of the second).
+
+Example::
+
+    measure_steps(["superni"], Path("measured.jsonl"), {"tasks": "natural-instructions"})
+    select_steps(["superni"], Path("best.jsonl"), by="measured", measured=Path("measured.jsonl"))
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import msgspec
+
+from seedstep.data import Task, TaskChoice, write_in_parts
+from seedstep.data.choice import order_key
+from seedstep.encode import ENCODINGS, StepsKind
+from seedstep.errors import InputError, RunError
+from seedstep.evaluate.measured import (
+    NONE,
+    OTHER,
+    SHUFFLED,
+    MeasuredHeader,
+    MeasuredTask,
+    MeasuredVersion,
+    read_header,
+    read_measured,
+)
+from seedstep.infer.likelihood import MeasureSettings, ScoringModel
+from seedstep.inputs import with_steps
+from seedstep.inputs.tasks import judgements_of
+from seedstep.llm.checkpoints import fingerprint_of
+from seedstep.runs.directory import digest
+from seedstep.settings import make_settings
+from seedstep.steps import SUPERNI, TaskText, check, parse, render
+
+__all__ = ["MeasureProgress", "Selected", "measure_steps", "select_steps"]
+
+FORMAT = 1
+"""The version of the file of measurements."""
+
+REFINED = "refined"
+UNREFINED = "unrefined"
+
+EVALUATED = 100
+"""Instances of a task that the official evaluation of SUPER-NATURALINSTRUCTIONS uses: the first."""
+
+Version = tuple[str, Task, StepsKind]
+"""A name, the task with the steps, and which of its steps stand in the prompt."""
+
+
+@dataclass(slots=True)
+class MeasureProgress:
+    """How far measuring came: `done` of `wanted` tasks. `too_few` tasks have no instance left."""
+
+    wanted: int
+    done: int = 0
+    too_few: int = 0
+    without_steps: int = 0
+    note: str = ""
+
+
+def measure_steps(
+    sources: Sequence[str | os.PathLike[str]],
+    out: Path,
+    asked: Mapping[str, Any],
+    watch: Callable[[MeasureProgress], object] | None = None,
+) -> MeasureProgress:
+    """Measure versions of the instructions of tasks, and write a line for each task to `out`.
+
+    `sources` are runs of `seedstep steps`, JSON lines as they are exported, or `superni`. `asked`
+    are settings of `MeasureSettings`. Called again, it goes on where it was stopped.
+
+    Raises:
+        InputError: a setting or source does not fit, or `out` was begun with others.
+        RunError: `out` can't be written.
+        MissingExtraError: the model needs a package that is not installed.
+        ModelError: the model is not there, or can't be read.
+    """
+    settings = make_settings(MeasureSettings, asked, "settings")
+    choice = replace(settings.tasks, limit_instances=settings.skip + settings.instances)
+    loaded = choice.load().tasks
+    tasks = [
+        replace(task, instances=task.instances[settings.skip :])
+        for task in loaded
+        if len(task.instances) > settings.skip
+    ]
+    if not tasks:
+        what = f"no task has more than the {settings.skip:,} instances that are left out"
+        raise InputError(what, "lower --skip")
+    versions = _versions(tasks, sources, settings.seed)
+    header = _header(settings, versions)
+    progress = MeasureProgress(len(tasks), too_few=len(loaded) - len(tasks))
+    progress.without_steps = sum(len(found) == 1 for found in versions)
+    with _opened(out, header) as (file, done):
+        progress.done = len(done)
+        model: ScoringModel | None = None
+        for task, found in zip(tasks, versions, strict=True):
+            if task.id in done:
+                continue
+            model = model or ScoringModel.load(settings.model, bf16=settings.bf16)
+            line = _measured(model, task, found, settings)
+            file.write(msgspec.json.encode(line) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+            progress.done += 1
+            progress.note = model.note
+            if watch:
+                watch(progress)
+    return progress
+
+
+def _measured(
+    model: ScoringModel, task: Task, versions: Sequence[Version], settings: MeasureSettings
+) -> MeasuredTask:
+    encoding = ENCODINGS[settings.encoding]
+    found = {}
+    for name, shown, steps in versions:
+        scored = model.score(shown, replace(encoding, steps=steps), seed=settings.seed)
+        found[name] = MeasuredVersion(scored.nats, scored.tokens, scored.shortened)
+    ids = tuple(instance.id for instance in task.instances)
+    return MeasuredTask(task.id, task.category, ids, found)
+
+
+def _header(settings: MeasureSettings, versions: Sequence[Sequence[Version]]) -> MeasuredHeader:
+    names = dict.fromkeys(name for found in versions for name, _, _ in found)
+    shown = (
+        (name, steps, task.id, task.definition, task.steps, task.unrefined_steps, task.instances)
+        for found in versions
+        for name, task, steps in found
+    )
+    return MeasuredHeader(
+        FORMAT,
+        settings.model,
+        fingerprint_of(settings.model),
+        settings.encoding,
+        settings.seed,
+        settings.skip,
+        settings.instances,
+        settings.bf16,
+        tuple(names),
+        digest(shown),
+    )
+
+
+def _versions(
+    tasks: Sequence[Task], sources: Sequence[str | os.PathLike[str]], seed: int
+) -> list[list[Version]]:
+    """What is measured on each task, by source; the first source is shuffled and exchanged."""
+    named = _named(sources)
+    joined = [(name, with_steps(tasks, Path(source))) for name, source in named]
+    first = joined[0][1]
+    others = _others(first, seed)
+    return [
+        [
+            (NONE, task, "none"),
+            *_of_sources(place, joined),
+            *_beside(first[place], others),
+        ]
+        for place, task in enumerate(tasks)
+    ]
+
+
+def _named(sources: Sequence[str | os.PathLike[str]]) -> list[tuple[str, str]]:
+    """Sources with what stands before the names of their versions: nothing for a single one."""
+    if not sources:
+        raise InputError("no instructions to measure", f"name a run of steps, or {SUPERNI}")
+    paths = [os.fspath(source) for source in sources]
+    if len(paths) == 1:
+        return [("", paths[0])]
+    names = [Path(path).name for path in paths]
+    whole = Counter(names)
+    prefixes = [
+        f"{name if whole[name] == 1 else path}: " for name, path in zip(names, paths, strict=True)
+    ]
+    if twice := [path for path, count in Counter(paths).items() if count > 1]:
+        raise InputError(f"{twice[0]} is there twice", "name each source once")
+    return list(zip(prefixes, paths, strict=True))
+
+
+def _of_sources(place: int, joined: Sequence[tuple[str, Sequence[Task]]]) -> Iterator[Version]:
+    for prefix, tasks in joined:
+        task = tasks[place]
+        if task.unrefined_steps and task.unrefined_steps != task.steps:
+            yield f"{prefix}{UNREFINED}", task, "unrefined"
+        if task.steps:
+            yield f"{prefix}{REFINED}", task, "refined"
+
+
+def _beside(task: Task, others: Mapping[str, tuple[str, ...]]) -> Iterator[Version]:
+    if len(set(task.steps)) > 1:
+        yield SHUFFLED, task, "shuffled"
+    if task.id in others:
+        yield OTHER, replace(task, steps=others[task.id]), "refined"
+
+
+def _others(tasks: Sequence[Task], seed: int) -> dict[str, tuple[str, ...]]:
+    """For each task the instruction of another one, each used once; none where there is no other.
+
+    Which one follows from the seed and the names.
+    """
+    with_some = [task for task in tasks if task.steps]
+    with_some.sort(key=lambda task: order_key("another task", seed, task.id))
+    if len(with_some) < 2:
+        return {}
+    following = [*with_some[1:], with_some[0]]
+    return {task.id: other.steps for task, other in zip(with_some, following, strict=True)}
+
+
+@contextmanager
+def _opened(path: Path, header: MeasuredHeader) -> Iterator[tuple[IO[bytes], set[str]]]:
+    """The file, to write at its end, and the tasks in it. A line that is half written is cut off.
+
+    Raises:
+        InputError: the file is of another kind, or was begun with other settings.
+        RunError: it can't be written.
+    """
+    done: set[str] = set()
+    try:
+        if path.exists() and path.stat().st_size:
+            _require_same(path, read_header(path), header)
+            with path.open("r+b") as file:
+                file.truncate(_whole_lines(file.read()))
+            done = {task.task for task in read_measured(path)[1]}
+            with path.open("ab") as file:
+                yield file, done
+        else:
+            with path.open("wb") as file:
+                file.write(msgspec.json.encode(header) + b"\n")
+                yield file, done
+    except OSError as error:
+        raise RunError(f"{path}: {error.strerror}", "name another file, or make room") from None
+
+
+def _whole_lines(data: bytes) -> int:
+    return data.rfind(b"\n") + 1
+
+
+def _require_same(path: Path, before: MeasuredHeader, now: MeasuredHeader) -> None:
+    old, new = asdict(before), asdict(now)
+    different = [name for name in new if old[name] != new[name]]
+    if different:
+        names = {"digest": "tasks or instructions", "fingerprint": "a changed model"}
+        what = ", ".join(names.get(name, name) for name in different)
+        raise InputError(f"{path} was begun with other settings: {what}", "name another file")
+
+
+SelectBy = Literal["measured", "judge", "checks"]
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What was selected: how many tasks by version, and how many had nothing to select by.
+
+    Those keep the first version that there is of `refined`, else of `unrefined`.
+    """
+
+    counts: Mapping[str, int]
+    undecided: int
+    without: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A version of an instruction, and how good it is: more is better, None is not known."""
+
+    name: str
+    steps: tuple[str, ...]
+    value: float | None
+
+
+def select_steps(
+    sources: Sequence[str | os.PathLike[str]],
+    out: Path,
+    *,
+    by: SelectBy,
+    tasks: TaskChoice,
+    measured: Path | None = None,
+    evaluated: int = EVALUATED,
+) -> Selected:
+    """Keep the best version of each task's instruction, as JSON lines that `--steps` takes.
+
+    `by` measured: what made the references likeliest, by a file of `measure_steps`; by judge: what
+    a model judged correct and complete in runs of `seedstep steps --judge`; by checks: what has
+    the fewest faults. Of equal ones the refined one of the first source is kept. The first
+    `evaluated` instances of a task are those that an evaluation uses: measurements on any of them
+    are refused.
+
+    Raises:
+        InputError: there is nothing to select by, or it was measured on evaluated instances.
+        RunError: `out` can't be written.
+    """
+    loaded = replace(tasks, limit_instances=1).load().tasks
+    named = _named(sources)
+    joined = [(name, with_steps(loaded, Path(source))) for name, source in named]
+    values = _values(by, named, joined, measured, evaluated)
+    counts: Counter[str] = Counter()
+    undecided = without = 0
+    lines = []
+    for place, task in enumerate(loaded):
+        found = [
+            _Candidate(name, _steps_of(shown, kind), values(name, shown, kind))
+            for name, shown, kind in _of_sources(place, joined)
+        ]
+        if not found:
+            without += 1
+            continue
+        found.sort(key=lambda candidate: candidate.name.endswith(UNREFINED))
+        known = [candidate for candidate in found if candidate.value is not None]
+        best = max(known, key=lambda candidate: candidate.value or 0.0, default=found[0])
+        undecided += not known
+        counts[best.name] += 1
+        lines.append(_line(task, best, by))
+    write_in_parts(out, lines)
+    return Selected(counts, undecided, without)
+
+
+def _steps_of(task: Task, kind: StepsKind) -> tuple[str, ...]:
+    return task.unrefined_steps if kind == "unrefined" else task.steps
+
+
+def _line(task: Task, best: _Candidate, by: str) -> bytes:
+    line = {
+        "task": task.id,
+        "category": task.category,
+        "definition": task.definition,
+        "steps": best.steps,
+        "text": render(best.steps),
+        "selected": {"version": best.name, "by": by, "value": best.value},
+    }
+    return msgspec.json.encode(line) + b"\n"
+
+
+Valued = Callable[[str, Task, StepsKind], float | None]
+"""From the name of a version, its task and kind to how good it is."""
+
+
+def _values(
+    by: SelectBy,
+    named: Sequence[tuple[str, str]],
+    joined: Sequence[tuple[str, Sequence[Task]]],
+    measured: Path | None,
+    evaluated: int,
+) -> Valued:
+    if by == "checks":
+        return _fewest_faults
+    if by == "judge":
+        return _judged(named)
+    if measured is None:
+        raise InputError("nothing was measured", "add --measured FILE of `seedstep steps measure`")
+    return _likeliest(measured, evaluated)
+
+
+def _fewest_faults(_: str, task: Task, kind: StepsKind) -> float:
+    return -len(check(parse(render(_steps_of(task, kind))), TaskText.of(task)))
+
+
+def _judged(named: Sequence[tuple[str, str]]) -> Valued:
+    found = {f"{prefix}{REFINED}": judgements_of(Path(source)) for prefix, source in named}
+
+    def value(name: str, task: Task, _: StepsKind) -> float | None:
+        judgement = found.get(name, {}).get(task.id)
+        if judgement is None or judgement.correct is None:
+            return None
+        return 2.0 * judgement.correct + bool(judgement.complete)
+
+    return value
+
+
+def _likeliest(measured: Path, evaluated: int) -> Valued:
+    header, tasks = read_measured(measured)
+    if header.skip < evaluated:
+        what = (
+            f"{measured}: measured on instances from number {header.skip + 1:,} on, and the first "
+            f"{evaluated:,} are those that an evaluation uses"
+        )
+        remedy = (
+            f"measure with --skip {evaluated}, or say with --evaluated how many of the first your "
+            "evaluation uses"
+        )
+        raise InputError(what, remedy)
+    found = {task.task: task.versions for task in tasks}
+
+    def value(name: str, task: Task, _: StepsKind) -> float | None:
+        version = found.get(task.id, {}).get(name)
+        return -version.mean if version else None
+
+    return value
