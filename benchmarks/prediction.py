@@ -1,9 +1,9 @@
 """How fast the instances of tasks are answered when what their prompts have in common is read once.
 
-The model that `local` names, loaded through transformers, answers the same prompts in two ways,
-which with weights of 32 bits come to the same answers: with each task's prefix shared, as `seedstep
-predict` does, and by plain batched `generate`, padded and sorted by length. Both decode greedily and
-end an answer at the same texts. Beside them stands the embedded server, llama.cpp with the same
+The model that `local` names, loaded through transformers, answers the same prompts in two ways:
+with each task's prefix shared, as `seedstep predict` does, and by plain batched `generate`, padded
+and sorted by length. With weights of 32 bits both come to the same answers. Both decode greedily
+and end an answer at the same texts. Beside them stands the embedded server, llama.cpp with the same
 model's quantised weights, whose answers may differ; it is left out where it is not installed.
 
 The tasks are those of a split whose prompts have the most in common and fit into 1,024 tokens:
