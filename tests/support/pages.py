@@ -48,6 +48,8 @@ NOT_RUN = {
     "seedstep view": "serves until it is stopped",
     "seedstep steps superni": "needs the tasks of SUPER-NATURALINSTRUCTIONS",
     "seedstep tune --model hf:PATH --data natural-instructions:train --steps superni": "as above",
+    "seedstep steps measure superni": "as above",
+    "seedstep steps select superni": "as above",
 }
 """How the commands in `sh` begin, and why they are not run."""
 
