@@ -126,7 +126,7 @@ def test_checkpoints_adapters_and_gguf_files_of_a_tuning(record: bool, tmp_path:
 
 @pytest.mark.parametrize("form", ["alpaca", "superni"])
 def test_data_of_an_export(form: str, tmp_path: Path) -> None:
-    run = FIXTURES / "bootstrap"
+    run = Path(shutil.copytree(FIXTURES / "bootstrap", tmp_path / "run"))
     with open_run(run) as opened:
         export(opened, form, tmp_path / form)
         tasks = opened.tasks()
@@ -138,7 +138,7 @@ def test_data_of_an_export(form: str, tmp_path: Path) -> None:
 
 
 def test_an_export_of_what_was_tuned_on_is_known_as_test_data(tmp_path: Path) -> None:
-    run = FIXTURES / "bootstrap"
+    run = Path(shutil.copytree(FIXTURES / "bootstrap", tmp_path / "run"))
     with open_run(run) as opened:
         export(opened, "superni", tmp_path / "superni")
     found = overlap(

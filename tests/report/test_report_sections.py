@@ -23,7 +23,6 @@ from seedstep.report.sections.grown import (
 from seedstep.report.sections.making import losses_section, spending_section, steps_sections
 from seedstep.report.sections.results import verdicts_section
 from seedstep.report.statistics import (
-    PAUSE_SECONDS,
     NamedText,
     NearestText,
     Structure,
@@ -31,6 +30,7 @@ from seedstep.report.statistics import (
     lengths,
 )
 from seedstep.runs import Entry, ReplyUsage, RunStatus
+from seedstep.runs.worktime import PAUSE_SECONDS
 from seedstep.steps import ExampleSet, Finding, Judgement, Turn, WrittenSteps
 
 
@@ -81,7 +81,7 @@ class TestSpending:
             ("requests answered", "4"),
             ("tokens of prompts", "402"),
             ("tokens of replies", "30"),
-            ("minutes from the first answer to the last", "5.0"),
+            ("minutes of work", "5.0"),
             ("finished tasks a minute", "0.4"),
             ("tokens for a finished task", "216"),
             ("US dollars", "0.0007"),
@@ -91,6 +91,17 @@ class TestSpending:
         assert list(found) == ["speed", "tokens", "cost"]
         assert found["speed"].table.head == ("line", "minutes", "tasks")
         assert found["speed"].table.rows == (("tasks", "0.5", "1"), ("tasks", "5", "2"))
+
+    def test_the_time_before_the_first_answer_of_a_start_is_work_and_between_starts_is_none(
+        self,
+    ) -> None:
+        starts = (940.0, 1050.0)
+        section = spending_section(self.ANSWERS, [1060.0], UNPRICED, (), starts)
+        assert section
+        table = section.blocks[0]
+        assert isinstance(table, Table)
+        assert ("minutes of work", "1.2") in table.rows
+        assert ("finished tasks a minute", "0.9") in table.rows
 
     def test_without_a_price_there_is_no_cost(self) -> None:
         section = spending_section(self.ANSWERS, (), UNPRICED)

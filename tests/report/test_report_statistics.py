@@ -10,11 +10,9 @@ from seedstep.data import Instance, Task
 from seedstep.evaluate import Prediction, Reference, score
 from seedstep.report.figures import task_changes
 from seedstep.report.statistics import (
-    PAUSE_SECONDS,
     NamedText,
     closest,
     counts,
-    elapsed,
     label_balance,
     lengths,
     nearest,
@@ -96,12 +94,7 @@ class TestLabels:
         assert found.distinct == {1: 2, 2: 1}
 
 
-class TestTime:
-    def test_pauses_are_left_out(self) -> None:
-        assert elapsed([]) == ()
-        times = [100.0, 101.0, 102.0 + PAUSE_SECONDS, 105.0 + PAUSE_SECONDS]
-        assert elapsed(times) == (0.0, 1.0, 1.0, 4.0)
-
+class TestThinning:
     @given(st.lists(st.integers()), st.integers(2, 50))
     def test_few_points_stand_for_many(self, points: list[int], most: int) -> None:
         found = thinned(points, most)

@@ -237,7 +237,7 @@ def _standing(run: AnyRun) -> Section:
 
 def _spending(run: AnyRun, finished: Sequence[float]) -> Section | None:
     pricing = getattr(run.settings, "pricing", UNPRICED)  # of those that ask a model at a price
-    return spending_section(run.answered(), finished, pricing, run.reply_notes())
+    return spending_section(run.answered(), finished, pricing, run.reply_notes(), run.starts())
 
 
 def _spent(runs: Sequence[AnyRun], context: ReportContext) -> Sections:

@@ -13,7 +13,6 @@ Example::
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import fmean, median
 from typing import Any, TypeVar
 
@@ -23,7 +22,6 @@ from seedstep.novelty import NoveltyIndex
 from seedstep.text import Tokenizer, normal_answer
 
 __all__ = [
-    "PAUSE_SECONDS",
     "Histogram",
     "LabelCounts",
     "NamedText",
@@ -34,7 +32,6 @@ __all__ = [
     "WordLengths",
     "closest",
     "counts",
-    "elapsed",
     "label_balance",
     "lengths",
     "nearest",
@@ -207,9 +204,6 @@ WIDTHS = (1, 2, 5)
 
 SCORE_BINS = 20
 
-PAUSE_SECONDS = 900.0
-"""The longest gap between two events that counts as work, as no reply may take longer."""
-
 
 @dataclass(frozen=True, slots=True)
 class PoolCounts:
@@ -330,19 +324,6 @@ def label_balance(tasks: Iterable[Task]) -> LabelCounts:
         Counter(label for found in labels for label in found),
         sum(len(found) > 1 and len(set(found)) == 1 for found in labels),
     )
-
-
-def elapsed(times: Sequence[float]) -> tuple[float, ...]:
-    """Return the seconds of work up to each of some times, which are in order.
-
-    A gap longer than PAUSE_SECONDS is not counted.
-    """
-    total, seconds = 0.0, [0.0] * bool(times)
-    for first, second in pairwise(times):
-        gap = second - first
-        total += gap if gap <= PAUSE_SECONDS else 0.0
-        seconds.append(total)
-    return tuple(seconds)
 
 
 def thinned(points: Sequence[T], most: int = 400) -> tuple[T, ...]:

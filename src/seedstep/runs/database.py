@@ -233,6 +233,10 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         )
         """,
     ),
+    (
+        "starts",
+        "CREATE TABLE starts (at REAL NOT NULL)",  # Unix time, of each start of work on the run
+    ),
 )
 
 

@@ -22,6 +22,7 @@ from seedstep.errors import InputError
 from seedstep.novelty import Neighbor
 from seedstep.runs.database import Database, Statement
 from seedstep.runs.run import Run
+from seedstep.runs.worktime import work_seconds
 
 __all__ = [
     "FILTERS_ENTRY",
@@ -37,9 +38,6 @@ __all__ = [
 
 FILTERS_ENTRY = "filters"
 """Entry of the configuration: the meanings of a run's filters, where they are not the usual."""
-
-RECENT_SECONDS = 600.0
-"""Speed is that of the last ten minutes in which something was retired."""
 
 SHORTEST_SECONDS = 10.0
 """No speed is told from less than this."""
@@ -88,7 +86,8 @@ class RunStatus:
     """Where a bootstrap stands. `rejected` counts instructions and `bad_instances` instances, by
     reason.
 
-    `per_minute` is finished tasks a minute, None while there are too few to tell.
+    `per_minute` is finished tasks a minute of work, over all starts of the run; None while there is
+    too little to tell.
     """
 
     wanted: int
@@ -202,17 +201,18 @@ class GrownTasks:
             " max(estimated) FROM requests GROUP BY purpose ORDER BY min(at)"
         )
         labels = "SELECT count(*) FROM candidates WHERE reason = '' AND is_classification"
+        finished, running = rejected.pop("", 0), self._run.is_running()
         return RunStatus(
             wanted=self._run.settings.tasks,
-            finished=rejected.pop("", 0),
+            finished=finished,
             classification=self._number(labels),
             instances=instances.pop("", 0),
             generations=self._number("SELECT count(*) FROM generations"),
-            running=self._run.is_running(),
+            running=running,
             rejected=rejected,
             bad_instances=instances,
             usage={row[0]: Usage(row[1], row[2], row[3], row[4], bool(row[5])) for row in usage},
-            per_minute=self._per_minute(),
+            per_minute=self._per_minute(finished, running=running),
         )
 
     def show(self, task_id: str) -> TaskDetails:
@@ -290,14 +290,9 @@ class GrownTasks:
     def _number(self, query: str) -> int:
         return int(self._database.rows(query)[0][0] or 0)
 
-    def _per_minute(self) -> float | None:
-        items, tasks, seconds = self._database.rows(
-            "SELECT count(DISTINCT g.item), count(c.id), max(g.at) - min(g.at)"
-            " FROM generations g LEFT JOIN candidates c ON c.item = g.item AND c.reason = ''"
-            " WHERE g.at > (SELECT max(at) FROM generations) - ?",
-            (RECENT_SECONDS,),
-        )[0]
-        return 60 * tasks / seconds if items > 1 and seconds >= SHORTEST_SECONDS else None
+    def _per_minute(self, finished: int, *, running: bool) -> float | None:
+        seconds = work_seconds(self._database, time.time() if running else None)
+        return 60 * finished / seconds if finished and seconds >= SHORTEST_SECONDS else None
 
 
 BootstrapRun = Run[BootstrapSettings, tuple[Task, ...], GrownTasks]

@@ -10,6 +10,7 @@ Example::
             print(entry.task, entry.result.steps)
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -47,6 +48,7 @@ from seedstep.runs.requests import (
     write_recording,
 )
 from seedstep.runs.stage import Stage
+from seedstep.runs.worktime import read_starts
 from seedstep.settings import flatten, make_settings, table
 
 if TYPE_CHECKING:
@@ -151,6 +153,8 @@ class Run(Generic[S, Inputs, R_co]):
                 write_yaml(path / stage.config, config)
             if not stage.made(path):
                 stage.keep(run)
+            if stage.has_database:
+                database.write_now("INSERT INTO starts VALUES (?)", [(time.time(),)])
         except BaseException:
             run.close()
             raise
@@ -227,6 +231,10 @@ class Run(Generic[S, Inputs, R_co]):
     def answered(self) -> tuple[ReplyUsage, ...]:
         """Return when the requests were answered, in the order of time."""
         return read_answers(self.database)
+
+    def starts(self) -> tuple[float, ...]:
+        """Return when work on the run was begun or gone on with (Unix time), in order."""
+        return read_starts(self.database)
 
     async def settle(self) -> None:
         """Wait until everything written is on the disk."""

@@ -16,8 +16,9 @@ from seedstep.llm import Pricing, Tokens
 from seedstep.report.charts import ChartLine, bar_chart, histogram_chart, line_chart
 from seedstep.report.figures import loss_chart
 from seedstep.report.records import Block, Field, Paragraph, Section, Specimen, Specimens, Table
-from seedstep.report.statistics import PAUSE_SECONDS, elapsed, thinned, words_histogram
+from seedstep.report.statistics import thinned, words_histogram
 from seedstep.runs import Entry, ReplyUsage
+from seedstep.runs.worktime import PAUSE_SECONDS, elapsed
 from seedstep.steps import FAILURES, StepsStatistics, WrittenSteps, render, statistics
 
 __all__ = [
@@ -32,16 +33,18 @@ def spending_section(
     finished: Sequence[float],
     pricing: Pricing,
     notes: Sequence[str] = (),
+    starts: Sequence[float] = (),
 ) -> Section | None:
     """Return finished tasks, tokens and dollars over the time in which a process worked on the run.
 
     `finished` has the time when each task was finished (Unix time). `notes` are about the replies,
-    such as parameters that the server did not accept.
+    such as parameters that the server did not accept. `starts` has the times when work on the run
+    was begun or gone on with.
     """
     if not answers:
         return None
     times = sorted([*(answer.at for answer in answers), *finished])
-    at = dict(zip(times, elapsed(times), strict=True))
+    at = dict(zip(times, elapsed(times, starts), strict=True))
     unit, scale = _unit(max(at.values()))
     prompt = [*accumulate(answer.prompt_tokens for answer in answers)]
     completion = [*accumulate(answer.completion_tokens for answer in answers)]
@@ -55,8 +58,9 @@ def spending_section(
     blocks: list[Block] = [
         _table(len(answers), len(done), max(at.values()), prompt[-1], completion[-1], usd),
         Paragraph(
-            f"Times are without pauses: gaps of more than {PAUSE_SECONDS / 60:.0f} minutes between "
-            "two answers are left out."
+            "Times are those of work, over all starts of the run: what lies between the last "
+            "answer of a process and the next start is left out, and gaps of more than "
+            f"{PAUSE_SECONDS / 60:.0f} minutes between two answers."
         ),
         *(Paragraph(f"{note[:1].upper()}{note[1:]}.") for note in notes),
     ]
@@ -101,7 +105,7 @@ def _table(
         ("requests answered", f"{answers:,}"),
         ("tokens of prompts", f"{prompt:,}"),
         ("tokens of replies", f"{completion:,}"),
-        ("minutes from the first answer to the last", f"{minutes:,.1f}"),
+        ("minutes of work", f"{minutes:,.1f}"),
         ("finished tasks a minute", f"{done / minutes:,.1f}" if minutes >= 1 else ""),
         ("tokens for a finished task", f"{(prompt + completion) / done:,.0f}" if done else ""),
     ]
