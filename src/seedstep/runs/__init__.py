@@ -1,4 +1,4 @@
-"""Run directories, their databases, and what each kind of stage keeps there."""
+"""Run directories, their databases, and the records that each kind of stage stores there."""
 
 from seedstep.runs.directory import digest, open_database, read_yaml, stage_of
 from seedstep.runs.grown import (

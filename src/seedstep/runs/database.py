@@ -1,6 +1,9 @@
-"""The database's schema, as a list of named changes that is only ever added to.
+"""The SQLite database of a run: one writer, whose writes are committed in order, and any readers.
 
-A database remembers how many it has had. Opening one applies the rest.
+Example::
+
+    database = Database.open(Path("runs/first/run.db"))
+    await database.write([("INSERT INTO labels VALUES (?, ?)", ("a", "b"))])
 """
 
 import asyncio
@@ -14,243 +17,25 @@ from typing import Any
 
 from seedstep.data.files import whole_file
 from seedstep.errors import StoreError
+from seedstep.runs.schema import MIGRATIONS
 
 __all__ = [
-    "MIGRATIONS",
     "Database",
     "Statement",
 ]
 
-MIGRATIONS: tuple[tuple[str, str], ...] = (
-    (
-        "requests",
-        """
-        CREATE TABLE requests (
-            key TEXT PRIMARY KEY,
-            purpose TEXT NOT NULL,
-            request TEXT NOT NULL,            -- JSON: prompt, sampling, schema, draw
-            reply TEXT,                       -- NULL where the request failed
-            finish_reason TEXT,
-            prompt_tokens INTEGER NOT NULL DEFAULT 0,
-            completion_tokens INTEGER NOT NULL DEFAULT 0,
-            estimated INTEGER NOT NULL DEFAULT 0,
-            failure TEXT,                     -- the reason's name; NULL where there is a reply
-            detail TEXT,
-            status INTEGER NOT NULL DEFAULT 0,
-            attempts INTEGER NOT NULL,
-            seconds REAL NOT NULL DEFAULT 0,
-            at REAL NOT NULL                  -- Unix time
-        )
-        """,
-    ),
-    (
-        "seeds",
-        "CREATE TABLE seeds (id TEXT PRIMARY KEY, definition TEXT NOT NULL)",
-    ),
-    (
-        "generations",
-        """
-        CREATE TABLE generations (
-            item INTEGER PRIMARY KEY,
-            request TEXT NOT NULL,            -- key in requests
-            demonstrations TEXT NOT NULL,     -- JSON: ids of seeds and tasks, in prompt order
-            failure TEXT NOT NULL,
-            at REAL NOT NULL
-        )
-        """,
-    ),
-    (
-        "candidates",
-        """
-        CREATE TABLE candidates (
-            id TEXT PRIMARY KEY,
-            item INTEGER NOT NULL,
-            position INTEGER NOT NULL,
-            instruction TEXT NOT NULL,
-            reason TEXT NOT NULL,             -- empty for a finished task
-            detail TEXT NOT NULL,
-            neighbor TEXT,
-            score REAL,
-            is_classification INTEGER NOT NULL,
-            classification_request TEXT NOT NULL,
-            instances_request TEXT NOT NULL,
-            UNIQUE (item, position)
-        )
-        """,
-    ),
-    (
-        "instances",
-        """
-        CREATE TABLE instances (
-            task TEXT NOT NULL,
-            position INTEGER NOT NULL,
-            input TEXT NOT NULL,
-            output TEXT NOT NULL,
-            reason TEXT NOT NULL,             -- empty for a good one
-            PRIMARY KEY (task, reason, position)
-        )
-        """,
-    ),
-    (
-        "details of rejected instances",
-        "ALTER TABLE instances ADD COLUMN detail TEXT NOT NULL DEFAULT ''",
-    ),
-    (
-        "results of tasks",
-        """
-        CREATE TABLE results (
-            position INTEGER PRIMARY KEY,     -- of the task, from 0
-            task TEXT NOT NULL UNIQUE,
-            category TEXT NOT NULL,
-            definition TEXT NOT NULL,
-            result TEXT NOT NULL,             -- JSON: the record of the stage
-            at REAL NOT NULL                  -- Unix time
-        )
-        """,
-    ),
-    (
-        "scores of predictions",
-        """
-        CREATE TABLE scores (
-            name TEXT NOT NULL,               -- of the system
-            tokens TEXT NOT NULL,             -- the tokenizer; empty for rouge-score's own
-            grouping TEXT NOT NULL,           -- category or task; empty for all instances
-            group_name TEXT NOT NULL,
-            metric TEXT NOT NULL,
-            value REAL,                       -- 0 to 100
-            low REAL,                         -- of the 95% interval; NULL where there is none
-            high REAL,
-            reason TEXT NOT NULL,             -- why something is NULL
-            instances INTEGER NOT NULL,
-            tasks INTEGER NOT NULL,
-            missing INTEGER NOT NULL,
-            failed INTEGER NOT NULL,
-            at REAL NOT NULL,                 -- Unix time
-            PRIMARY KEY (name, tokens, grouping, group_name, metric)
-        )
-        """,
-    ),
-    (
-        "systems",
-        """
-        CREATE TABLE systems (
-            name TEXT PRIMARY KEY,
-            record TEXT NOT NULL,             -- JSON: settings, fingerprints, address
-            at REAL NOT NULL                  -- Unix time
-        )
-        """,
-    ),
-    (
-        "predictions",
-        """
-        CREATE TABLE predictions (
-            system TEXT NOT NULL,
-            place INTEGER NOT NULL,           -- of the instance among all of the run, from 0
-            text TEXT NOT NULL,
-            failed TEXT NOT NULL,             -- why there is no text; empty where there is one
-            cut INTEGER NOT NULL,             -- whether the text reached its length limit
-            shortened INTEGER NOT NULL,       -- whether the prompt had to be
-            at REAL NOT NULL,                 -- Unix time
-            PRIMARY KEY (system, place)
-        )
-        """,
-    ),
-    (
-        "review",
-        "CREATE TABLE review (record TEXT NOT NULL)",  # JSON: form, seed, fingerprint of the items
-    ),
-    (
-        "review items",
-        """
-        CREATE TABLE review_items (
-            position INTEGER PRIMARY KEY,
-            id TEXT NOT NULL UNIQUE,
-            record TEXT NOT NULL              -- JSON: all that is shown, and where it is from
-        )
-        """,
-    ),
-    (
-        "raters",
-        """
-        CREATE TABLE raters (
-            name TEXT PRIMARY KEY,
-            token TEXT NOT NULL UNIQUE        -- what opens the pages of the rater
-        )
-        """,
-    ),
-    (
-        "assignments",
-        """
-        CREATE TABLE assignments (
-            rater TEXT NOT NULL,
-            place INTEGER NOT NULL,           -- among the items of the rater, from 0
-            item TEXT NOT NULL,
-            shown TEXT NOT NULL,              -- JSON: places of the answers in the order shown
-            PRIMARY KEY (rater, place)
-        )
-        """,
-    ),
-    (
-        "labels",
-        """
-        CREATE TABLE labels (                 -- rows are only ever added
-            number INTEGER PRIMARY KEY,
-            id TEXT NOT NULL UNIQUE,          -- made by the page
-            rater TEXT NOT NULL,
-            item TEXT NOT NULL,
-            action TEXT NOT NULL,             -- label, skip, undo
-            answers TEXT NOT NULL,            -- JSON: by question
-            note TEXT NOT NULL,
-            flagged INTEGER NOT NULL,
-            shown TEXT NOT NULL,              -- JSON, as in assignments
-            seconds REAL NOT NULL,
-            made REAL NOT NULL,               -- Unix time by the clock of the page
-            at REAL NOT NULL                  -- Unix time
-        )
-        """,
-    ),
-    (
-        "labels of raters",
-        "CREATE INDEX labels_of_rater ON labels (rater, item)",
-    ),
-    (
-        "reply_details",
-        """
-        CREATE TABLE reply_details (          -- of the answers that have any
-            key TEXT PRIMARY KEY,
-            record TEXT NOT NULL              -- JSON: thoughts, left_out, tokens that were lost
-        )
-        """,
-    ),
-    (
-        "thoughts",
-        """
-        CREATE TABLE thoughts (               -- taken out of what a checkpoint wrote
-            system TEXT NOT NULL,
-            place INTEGER NOT NULL,           -- as in predictions
-            text TEXT NOT NULL,
-            PRIMARY KEY (system, place)
-        )
-        """,
-    ),
-    (
-        "starts",
-        "CREATE TABLE starts (at REAL NOT NULL)",  # Unix time, of each start of work on the run
-    ),
-)
-
-
 Statement = tuple[str, Sequence[Any]]
+"""A statement of SQL and its values."""
 
 LOCK_SECONDS = 10.0
-"""How long to wait for another process's lock."""
+"""How many seconds to wait for another process's lock."""
 
 HEADER_BYTES = 100
-"""Every SQLite file is longer than its header."""
+"""The length of the header of an SQLite file; every such file is longer."""
 
 
 class Database:
-    """Reads see what is committed. Writes are committed in the order they were given."""
+    """A database. Reads return committed data; writes are committed in the order of the calls."""
 
     def __init__(self, path: Path, reader: sqlite3.Connection, writer: sqlite3.Connection) -> None:
         """Use `Database.open`."""
@@ -263,12 +48,14 @@ class Database:
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False) -> "Database":
-        """Open a database, and bring its schema up to date unless `read_only`.
+        """Open a database, and apply missing migrations unless `read_only`.
 
-        A new one appears with its tables, so that an empty file is one that somebody emptied.
+        A new database is created together with its tables. An empty file is therefore a damaged
+        database, not a new one.
 
         Raises:
-            StoreError: it is damaged, newer than this seedstep, locked, or can't be written.
+            StoreError: the database is damaged, of a newer version of seedstep, locked, or can't be
+                written.
         """
         with _explained(path):
             if not read_only and not path.exists():
@@ -287,21 +74,21 @@ class Database:
 
     @property
     def has_schema(self) -> bool:
-        """False where the process that made the file was killed before it made the tables."""
+        """Whether the tables are there; False if the creating process was killed before."""
         return bool(self.rows("PRAGMA user_version")[0][0])
 
     @classmethod
     def in_memory(cls) -> "Database":
-        """Open an empty database that is gone when it is closed."""
+        """Open an empty database in memory."""
         connection = _connect(Path(), "memory")
         _migrate(connection, Path())
         return cls(Path(), connection, connection)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Show all reads inside the database as it is at one moment, whoever writes meanwhile.
+        """Let all reads in the context see the database at the same moment, despite writers.
 
-        A snapshot inside another is of the same moment.
+        A snapshot inside another is of the moment of the outer one.
         """
         if self._reader.in_transaction:
             yield
@@ -314,18 +101,18 @@ class Database:
             self._reader.rollback()
 
     def has_rows(self, table: str) -> bool:
-        """Return whether a table is there and has a row."""
+        """Return whether a table exists and has a row."""
         if not self.rows("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)):
             return False
         return bool(self.rows(f"SELECT 1 FROM {table} LIMIT 1"))  # noqa: S608 - a name of ours
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        """All rows of a query."""
+        """Return all rows of a query."""
         with _explained(self.path):
             return self._reader.execute(query, values).fetchall()
 
     async def write(self, statements: Sequence[Statement]) -> None:
-        """Commit statements together, on disk when this returns.
+        """Commit statements together; they are on the disk when this returns.
 
         Raises:
             StoreError: the disk is full, or the database can't be written.
@@ -337,7 +124,7 @@ class Database:
         await done
 
     def write_now(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Commit one statement for many rows, before anything asynchronous begins.
+        """Commit a statement for many rows, outside any event loop.
 
         Raises:
             StoreError: the disk is full, or the database can't be written.
@@ -352,7 +139,7 @@ class Database:
             await asyncio.wait([self._committing])
 
     def close(self) -> None:
-        """Close a database that nothing is being written to."""
+        """Close the database; no write may be pending."""
         self._thread.shutdown()
         self._reader.close()
         self._writer.close()
@@ -364,7 +151,7 @@ class Database:
             error: BaseException | None = None
             try:
                 await loop.run_in_executor(self._thread, self._commit, batch)
-            except Exception as failure:  # raised where the write is waited for
+            except Exception as failure:  # raised in `write`
                 error = failure
             for _, done in batch:
                 _resolve(done, error)
@@ -379,12 +166,12 @@ class Database:
 
 def _resolve(done: "asyncio.Future[None]", error: BaseException | None) -> None:
     if done.done():
-        return  # cancelled: nobody waits any more
+        return  # the write was cancelled
     if error is None:
         done.set_result(None)
     else:
         done.set_exception(error)
-        done.exception()  # read, so that asyncio does not report it where nobody waits any more
+        done.exception()  # mark it as retrieved, or asyncio reports it if the caller was cancelled
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -407,7 +194,7 @@ def _create(path: Path) -> None:
 
 
 def _require_content(path: Path) -> None:
-    """SQLite would take what is left of a file for a new database."""
+    """Raise StoreError for a file that was cut off, which SQLite would take for a new database."""
     if path.exists() and path.stat().st_size < HEADER_BYTES:
         raise StoreError(
             f"{path} is damaged: it was cut off, and what was in it is gone",
@@ -416,12 +203,15 @@ def _require_content(path: Path) -> None:
 
 
 def _is_at_rest(path: Path) -> bool:
-    """True where nobody writes, and SQLite could not make the files that it shares with writers."""
+    """Return whether the directory is read-only and no process writes.
+
+    SQLite can't create the files there that readers share with a writer.
+    """
     return not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
 
 
 def _applied(connection: sqlite3.Connection, path: Path) -> int:
-    """The number of migrations that made the schema."""
+    """Return the number of migrations that were applied."""
     applied = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if applied > len(MIGRATIONS):
         raise StoreError(f"{path} was written by a newer seedstep", "update seedstep")
@@ -439,7 +229,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into one that says what to do."""
+    """Turn an error of SQLite into a StoreError that says what to do."""
     try:
         yield
     except sqlite3.DatabaseError as error:

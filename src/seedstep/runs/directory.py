@@ -1,4 +1,7 @@
-"""A run's directory: its files, its lock, and what is read of them whatever stage it is of.
+"""The directory of a run: its configuration, its lock, and its database, for runs of any stage.
+
+Configurations are YAML files. A run continues only with settings that do not contradict its
+configuration (`refuse_differences`).
 
 Example::
 
@@ -45,12 +48,12 @@ def identities(
     stored: Mapping[str, Any],
     now: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the addresses under which the replies of a run are kept, by their entries.
+    """Return the addresses under which the replies of a run are stored, by entry.
 
-    `addresses` has the names of these entries by the settings that they belong to. `entries` are
-    those of the configuration, `stored` the settings there, and `now` those to go on with. A judge
-    has an entry only where it is asked at another address than the one that its replies are kept
-    under.
+    `addresses` maps the settings that are addresses to the names of entries. `entries` are the
+    entries of the configuration, `stored` its settings, and `now` the settings to continue with. A
+    judge has an entry only if it is asked at another address than that under which its replies are
+    stored.
     """
     found = {}
     for address, identity in addresses.items():
@@ -61,15 +64,15 @@ def identities(
 
 
 _ALWAYS = ("identity_url",)
-"""Entries that every configuration of a stage has which asks a model."""
+"""The entries in every configuration of a stage that asks a model."""
 
 
 def with_unknown(
     addresses: Mapping[str, str], stored: Mapping[str, Any], now: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return stored settings with the addresses that they do not know, as they are `now`.
+    """Return stored settings, with missing addresses added from the settings `now`.
 
-    Version 0.1.0 did not keep a judge's address that only the environment named.
+    Version 0.1.0 did not store a judge's address if only the environment had it.
     """
     unknown = [address for address in addresses if stored.get(address) is None]
     return {**stored, **{address: now[address] for address in unknown}}
@@ -79,7 +82,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Return the mapping in a YAML file.
 
     Raises:
-        InputError: it is not there, is not YAML, or holds something else.
+        InputError: the file is not there, is not YAML, or is no mapping.
     """
     try:
         values = yaml.safe_load(path.read_text("utf-8"))
@@ -100,7 +103,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def write_yaml(path: Path, values: Mapping[str, Any]) -> None:
-    """Replace a YAML file as a whole."""
+    """Write a YAML file atomically."""
     text = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
     write_atomically(path, text.encode())
 
@@ -114,9 +117,9 @@ def digest(parts: Iterable[object]) -> str:
 
 
 def in_order_of(before: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values in the order in which `before` has their names, then those that it has not.
+    """Return the values in the order of `before`, then those that are not in `before`.
 
-    A file that is written again keeps its order, whichever version wrote it first.
+    So a file that is written again keeps the order of the version that wrote it first.
     """
     known = {name: values[name] for name in before if name in values}
     return {**known, **values}
@@ -129,12 +132,12 @@ def refuse_differences(
     changeable: Sequence[str],
     another: str = "--out",
 ) -> None:
-    """Make sure that two configurations differ in nothing but what is changeable.
+    """Check that two configurations differ only in entries that are changeable.
 
-    `another` is the flag that names something new.
+    `another` is the flag with which the user starts something new, for the message.
 
     Raises:
-        RunMismatchError: they do; it names what.
+        RunMismatchError: they differ in other entries, which the message names.
     """
     differences = [
         (key, before.get(key), value)
@@ -149,15 +152,15 @@ CONFIG = "run.yaml"
 DATABASE = "run.db"
 LOCK = "run.lock"
 STAGE = "stage"
-"""Entry of the configuration: which stage the run is of."""
+"""The entry of the configuration with the name of the stage."""
 
 
 @contextmanager
 def open_database(path: Path, stage: str) -> Iterator[Database]:
-    """Open the database of a run to read what it keeps.
+    """Open the database of a run for reading.
 
     Raises:
-        RunError: there is no run of the stage there.
+        RunError: `path` has no run of the stage.
     """
     stored_config(stage, path, CONFIG)
     with closing(begun_database(stage, path)) as database, database.snapshot():
@@ -180,7 +183,7 @@ def stored_config(stage: str, path: Path, config: str) -> dict[str, Any]:
     """Return the configuration of a run.
 
     Raises:
-        RunError: there is none, or it is of another stage.
+        RunError: there is no run, or it is of another stage.
     """
     if not (path / config).is_file():
         made = f"name a directory that `{stage} --out` made"
@@ -193,15 +196,17 @@ def stored_config(stage: str, path: Path, config: str) -> dict[str, Any]:
 
 
 def stage_of(path: Path) -> str:
-    """Return the stage that the configuration of a run names; "" where there is none."""
+    """Return the name of the stage in the configuration of a run, or "" if there is no run."""
     return str(read_yaml(path / CONFIG).get(STAGE, "")) if (path / CONFIG).is_file() else ""
 
 
 def require_free(path: Path, config: str, beside: Sequence[str]) -> None:
-    """Make sure that nothing is there but `beside`, and what a run leaves that was killed at once.
+    """Check that a directory has no files that a new run would be mixed with.
+
+    The files in `beside` may be there, and those of a run that was killed at its start.
 
     Raises:
-        RunError: there is.
+        RunError: it has others.
     """
     names = [entry.name for entry in path.iterdir()] if path.is_dir() else []
     ours = {LOCK, *beside}
@@ -211,10 +216,10 @@ def require_free(path: Path, config: str, beside: Sequence[str]) -> None:
 
 
 def take_lock(path: Path) -> filelock.BaseFileLock:
-    """Take the lock of a run's one writer; the directory is made where it is new.
+    """Take the lock of a run's writer; create the directory if it is new.
 
     Raises:
-        RunBusyError: another process holds it.
+        RunBusyError: another process has the lock.
         RunError: the directory can't be written.
     """
     try:

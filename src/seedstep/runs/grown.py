@@ -1,4 +1,4 @@
-"""What a bootstrap keeps: finished tasks, and all that was rejected on the way.
+"""The records of a bootstrap's run: finished tasks, rejected candidates, and counts.
 
 Example::
 
@@ -37,17 +37,18 @@ __all__ = [
 ]
 
 FILTERS_ENTRY = "filters"
-"""Entry of the configuration: the meanings of a run's filters, where they are not the usual."""
+"""The entry of the configuration with the meanings of filters, if they are not `FILTERS`."""
 
 SHORTEST_SECONDS = 10.0
-"""No speed is told from less than this."""
+"""Speed is not measured over less time."""
 
 
 @dataclass(frozen=True, slots=True)
 class RejectedInstruction:
-    """A candidate that was refused. `neighbor` is the text of the nearest known instruction.
+    """A rejected candidate. `neighbor` is the text of the nearest known instruction.
 
-    `score` is the ROUGE-L F1 with that, None where the novelty filter was not reached.
+    `score` is the ROUGE-L F1 with it, None if another filter rejected the candidate before novelty
+    was checked.
     """
 
     id: str
@@ -60,7 +61,7 @@ class RejectedInstruction:
 
 @dataclass(frozen=True, slots=True)
 class RejectedPair:
-    """An instance that was refused, with its task's instruction."""
+    """A rejected instance, with the instruction of its task."""
 
     task: str
     reason: str
@@ -72,7 +73,7 @@ class RejectedPair:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Requests of one purpose. Tokens are counted by the server, or some of them `estimated`."""
+    """The requests of one purpose. The server counted the tokens, except if `estimated`."""
 
     requests: int
     failed: int
@@ -83,11 +84,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """Where a bootstrap stands. `rejected` counts instructions and `bad_instances` instances, by
-    reason.
+    """The state of a bootstrap.
 
-    `per_minute` is finished tasks a minute of work, over all starts of the run; None while there is
-    too little to tell.
+    `per_minute` is the number of tasks finished in a minute of work, over all starts of the run. It
+    is None while there are too few.
     """
 
     wanted: int
@@ -103,21 +103,21 @@ class RunStatus:
 
     @property
     def written(self) -> int:
-        """How many instructions the model wrote: those that became tasks, and those rejected."""
+        """The number of instructions that the model wrote: finished and rejected."""
         return self.finished + sum(self.rejected.values())
 
     @property
     def instances_read(self) -> int:
-        """How many instances were read in the replies: those kept, and those rejected."""
+        """The number of instances that were read in replies: good and rejected."""
         return self.instances + sum(self.bad_instances.values())
 
 
 @dataclass(frozen=True, slots=True)
 class TaskDetails:
-    """A candidate with its provenance.
+    """A candidate, and how it was made.
 
-    `demonstrations` are (id, definition), in the order of the prompt; `neighbor` is the text of
-    the nearest instruction; `requests` are rows of the database by column name.
+    `demonstrations` has tuples (id, definition), in the order of the prompt. `neighbor` is the text
+    of the nearest instruction. `requests` are rows of the database by column name.
     """
 
     candidate: Candidate
@@ -127,10 +127,10 @@ class TaskDetails:
 
 
 class GrownTasks:
-    """The finished tasks and the rejected candidates of a bootstrap."""
+    """The finished tasks and the rejected candidates in a bootstrap's run."""
 
     def __init__(self, run: Run[BootstrapSettings, tuple[Task, ...], Any]) -> None:
-        """Read and keep them in the database of a run."""
+        """Use the database of a run."""
         self._run = run
         self._database = run.database
 
@@ -139,7 +139,7 @@ class GrownTasks:
         return read_grown_tasks(self._database)
 
     def reasons(self) -> dict[str, str]:
-        """Return the meaning of each reason, those of the user's own filters included."""
+        """Return the meaning of each reason, also of the user's own filters."""
         return {**REASONS, **(self._run.config.get(FILTERS_ENTRY) or {})}
 
     def rejected(self) -> tuple[tuple[str, str, str], ...]:
@@ -151,11 +151,11 @@ class GrownTasks:
         return tuple((row[0], row[1], row[2]) for row in self._database.rows(query))
 
     def seed_definitions(self) -> tuple[tuple[str, str], ...]:
-        """Return (id, definition) of the seeds as the run kept them, even if their file is gone."""
+        """Return (id, definition) of the seed tasks as the run stored them."""
         return tuple(map(tuple, self._database.rows("SELECT id, definition FROM seeds")))
 
     def keep_seeds(self) -> None:
-        """Keep the definitions of the seeds in place of those of an attempt that asked nothing."""
+        """Store the definitions of the seed tasks; replace those of a start without requests."""
         self._database.write_now("DELETE FROM seeds", [()])
         rows = [(task.id, task.definition) for task in self._run.inputs()]
         self._database.write_now("INSERT INTO seeds VALUES (?, ?)", rows)
@@ -216,10 +216,10 @@ class GrownTasks:
         )
 
     def show(self, task_id: str) -> TaskDetails:
-        """Return a finished task or rejected candidate with all that led to it.
+        """Return a finished task or a rejected candidate, with how it was made.
 
         Raises:
-            InputError: there is none of that id.
+            InputError: nothing has that id.
         """
         rows = self._database.rows("SELECT * FROM candidates WHERE id = ?", (task_id,))
         if not rows:
@@ -246,7 +246,7 @@ class GrownTasks:
         )
 
     async def record(self, generation: Generation) -> None:
-        """Keep a retired generation. Keeping it again, as a resumed run does, changes nothing."""
+        """Store a retired generation. Storing it again, as a resumed run does, changes nothing."""
         if generation.index >= self._recorded:
             await self._database.write(list(_statements(generation)))
 
@@ -317,7 +317,7 @@ def read_grown_tasks(database: Database) -> tuple[Task, ...]:
 
 
 def _statements(generation: Generation) -> Iterator[Statement]:
-    """Yield statements that keep a retired generation. Executed again they change nothing."""
+    """Yield the statements that store a retired generation; repeated, they change nothing."""
     shown = msgspec.json.encode(generation.demonstrations).decode()
     head = (generation.index, generation.request, shown, generation.failure, time.time())
     yield "INSERT OR IGNORE INTO generations VALUES (?, ?, ?, ?, ?)", head

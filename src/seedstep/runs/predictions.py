@@ -1,4 +1,4 @@
-"""What a run of predictions keeps: systems, and what each answered.
+"""The records of a run of predictions: its systems, their predictions, and their scores.
 
 Example::
 
@@ -77,9 +77,9 @@ class KeptSystem:
 
 @dataclass(frozen=True, slots=True)
 class ChosenSystem:
-    """A system to predict with, and the tasks with the steps that it is shown.
+    """A system to predict with, and its tasks, with the steps that prompts show.
 
-    `identity_url` is the address under which its replies are kept.
+    `identity_url` is the address under which its replies are stored.
     """
 
     name: str
@@ -91,7 +91,7 @@ class ChosenSystem:
 
     @property
     def kept(self) -> KeptSystem:
-        """What is kept of it."""
+        """The system as the database stores it."""
         return KeptSystem(flatten(self.settings), self.stamps, self.identity_url, self.training)
 
 
@@ -109,20 +109,20 @@ class PredictionCounts:
 
 
 class PredictionRecords:
-    """The systems of a run, and what each answered to the instances of its tasks."""
+    """The systems of a run, and the predictions of each for the instances of the run's tasks."""
 
     def __init__(self, path: Path, database: Database, load: Callable[[], TaskFiles]) -> None:
-        """Read and keep them in the database of a run; `load` reads what is predicted."""
+        """Use the database of a run. `load` reads the tasks."""
         self._path = path
         self._database = database
         self._load = load
 
     def tasks(self) -> TaskFiles:
-        """Return the tasks that are predicted, and what is wrong with others.
+        """Return the tasks of the run, and the problems of those left out.
 
         Raises:
             InputError: they can't be read any more.
-            RunError: they are not what they were.
+            RunError: they have changed.
         """
         return self._tasks
 
@@ -131,8 +131,9 @@ class PredictionRecords:
         return self._load()
 
     def references(self) -> dict[str, Reference]:
-        """Return the wanted outputs by instance id, which has the task's before it where two tasks
-        have an instance of the same id.
+        """Return the reference outputs by instance id.
+
+        If two tasks have an instance of the same id, the id of the task is put before it.
         """
         return references_of(self.tasks().tasks)
 
@@ -153,12 +154,12 @@ class PredictionRecords:
         return make_settings(SystemSettings, kept.settings, str(self._path))
 
     def kept(self, name: str) -> KeptSystem | None:
-        """Return what is kept of a system; None where there is no such."""
+        """Return a system as the database stores it, or None if there is no such system."""
         rows = self._database.rows("SELECT record FROM systems WHERE name = ?", (name,))
         return msgspec.json.decode(rows[0]["record"], type=KeptSystem) if rows else None
 
     def predictions(self, name: str) -> Iterator[Prediction]:
-        """Yield what a system answered, in the order of the instances.
+        """Yield the predictions of a system, in the order of the instances.
 
         Raises:
             InputError: there is no such system.
@@ -191,7 +192,7 @@ class PredictionRecords:
         return PredictionCounts(*map(int, self._database.rows(query, (name,))[0]))
 
     def failures(self, name: str) -> dict[str, int]:
-        """Return why predictions of a system failed, and how many did, the most frequent first."""
+        """Return the number of failed predictions by reason, the most frequent reason first."""
         query = (
             "SELECT failed, count(*) FROM predictions WHERE system = ? AND failed != ''"
             " GROUP BY failed ORDER BY count(*) DESC, failed"
@@ -199,7 +200,7 @@ class PredictionRecords:
         return {row[0]: row[1] for row in self._database.rows(query, (name,))}
 
     def work(self, system: ChosenSystem) -> tuple[TaskWork, ...]:
-        """Return the instances that a system has no prediction for yet, by task."""
+        """Return the instances without a prediction of a system, by task."""
         query = "SELECT place FROM predictions WHERE system = ?"
         done = {row["place"] for row in self._database.rows(query, (system.name,))}
         place = 0
@@ -212,7 +213,7 @@ class PredictionRecords:
         return tuple(found)
 
     def keep(self, system: ChosenSystem) -> None:
-        """Keep a system's settings, in place of what was kept of it before."""
+        """Store a system's settings, replacing earlier ones."""
         now, before = system.kept, self.kept(system.name)
         if before:
             now = replace(now, settings=in_order_of(before.settings, now.settings))
@@ -225,7 +226,7 @@ class PredictionRecords:
         self._database.write_now(_KEEP_SYSTEM, [(system.name, record, time.time())])
 
     async def record(self, system: ChosenSystem, answers: Sequence[Answer]) -> None:
-        """Keep answers, on the disk when this returns."""
+        """Store answers; they are on the disk when this returns."""
         now = time.time()
         rows = (
             (system.name, given.place, given.text, given.failed, given.cut, given.shortened, now)
@@ -246,10 +247,10 @@ PredictionsRun = Run[TaskChoice, TaskFiles, PredictionRecords]
 
 @contextmanager
 def open_predictions(path: Path) -> Iterator[PredictionRecords]:
-    """Open what a run of predictions keeps, to read it as it is at this moment.
+    """Open the records of a run of predictions, as they are at this moment.
 
     Raises:
-        RunError: there is no such run there.
+        RunError: `path` has no such run.
     """
     with open_database(path, "predict") as database:
         config = read_yaml(path / CONFIG)
@@ -267,7 +268,7 @@ def load_chosen_tasks(settings: TaskChoice) -> TaskFiles:
     """Return the chosen tasks, with the chosen instances of each.
 
     Raises:
-        InputError: none are named, one can't be read, or none has an instance.
+        InputError: no tasks are named, one can't be read, or none has an instance.
     """
     chosen = settings.load()
     references_of(chosen.tasks)
@@ -285,7 +286,7 @@ def unchanged_tasks(
     """Return the tasks that a run predicted.
 
     Raises:
-        RunError: the fingerprint in the run's configuration is that of others.
+        RunError: the tasks don't have the fingerprint in the run's configuration.
     """
     if stamp_chosen_tasks(settings, found)[STAMP] != config.get(STAMP):
         what = f"{settings.path} has changed since {path} was made"
@@ -294,10 +295,10 @@ def unchanged_tasks(
 
 
 def keep_scores(path: Path, name: str, evaluated: EvaluatedSystem, tokens: str) -> None:
-    """Keep what a system scored in its run, in place of what was kept of the same before.
+    """Store the scores of a system in its run, replacing earlier ones with the same tokenizer.
 
-    `name` is the system's in the run. `tokens` names the tokenizer, and is empty for the stemmed
-    words of rouge-score.
+    `name` is the name of the system in the run. `tokens` is the name of the tokenizer, or empty for
+    the stemmed words of rouge-score.
 
     Raises:
         RunBusyError: another process works on the run.
@@ -319,9 +320,9 @@ def keep_scores(path: Path, name: str, evaluated: EvaluatedSystem, tokens: str) 
 
 
 def kept_scores(path: Path) -> tuple[dict[str, Any], ...]:
-    """The scores kept in a run: rows of the database, by column name.
+    """Return the scores stored in a run: rows of the database, by column name.
 
-    Those of a system that has predicted more since are left out.
+    Scores of a system that has made more predictions since are left out.
     """
     latest = "SELECT max(at) FROM predictions WHERE system = scores.name"
     query = f"SELECT * FROM scores WHERE at >= coalesce(({latest}), 0) ORDER BY rowid"  # noqa: S608

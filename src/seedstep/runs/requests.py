@@ -1,4 +1,4 @@
-"""The request engine's ledger, in the run's database.
+"""The requests and replies in a run's database: the engine's ledger, lists, and recordings.
 
 Example::
 
@@ -64,19 +64,19 @@ FROM reply_details JOIN requests USING (key) GROUP BY purpose
 
 
 class RequestLedger:
-    """Answers by key; `put` returns once the answer is on the disk."""
+    """A ledger of answers by key. An answer is on the disk when `put` returns."""
 
     def __init__(self, database: Database) -> None:
-        """Keep answers in `database`."""
+        """Store answers in `database`."""
         self._database = database
 
     def get(self, key: str) -> Answer | None:
-        """The answer kept under a key."""
+        """Return the answer stored under a key, or None."""
         rows = self._database.rows(_GET, (key,))
         return answer_of(rows[0], read_details(self._database, key)) if rows else None
 
     async def put(self, key: str, request: Request, answer: Answer) -> None:
-        """Keep an answer, durably.
+        """Store an answer; it is on the disk when this returns.
 
         Raises:
             StoreError: the disk is full, or the database can't be written.
@@ -100,7 +100,7 @@ class RequestLedger:
 
 @dataclass(frozen=True, slots=True)
 class ReplyUsage:
-    """When a request was answered (Unix time), the tokens that it took, and its purpose."""
+    """An answered request: the time (Unix time), its tokens, and its purpose."""
 
     at: float
     prompt_tokens: int
@@ -109,13 +109,13 @@ class ReplyUsage:
 
 
 def read_answers(database: Database) -> tuple[ReplyUsage, ...]:
-    """Return when all requests were answered, in the order of time."""
+    """Return all answered requests, in the order of time."""
     query = "SELECT at, prompt_tokens, completion_tokens, purpose FROM requests ORDER BY at"
     return tuple(ReplyUsage(*row) for row in database.rows(query))
 
 
 def read_spent(database: Database) -> Spent:
-    """Count requests with their repetitions, and tokens, of all answers that were kept."""
+    """Return the numbers of requests, with repetitions, and of tokens, of all stored answers."""
     spent = Spent()
     for purpose, attempts, prompt, completion in database.rows(_SPENT):
         spent.requests += attempts
@@ -127,7 +127,7 @@ def read_spent(database: Database) -> Spent:
 
 
 def read_details(database: Database, key: str) -> dict[str, Any]:
-    """Return what else is known of an answer: thoughts, what was left out, tokens lost."""
+    """Return the details of an answer: thoughts, parameters left out, tokens of lost replies."""
     if not database.has_rows("reply_details"):
         return {}
     rows = database.rows(_DETAILS, (key,))
@@ -135,7 +135,7 @@ def read_details(database: Database, key: str) -> dict[str, Any]:
 
 
 def read_left_out(database: Database) -> dict[str, int]:
-    """Return the parameters that a server did not take, with the number of requests."""
+    """Return the parameters that a server did not accept, with the number of requests."""
     if not database.has_rows("reply_details"):
         return {}
     query = (
@@ -155,7 +155,7 @@ def read_unknown_ends(database: Database) -> dict[str, int]:
 
 
 def reply_notes(database: Database) -> tuple[str, ...]:
-    """Return what is worth telling of a run's replies: parameters that were not sent, odd ends."""
+    """Return notes on a run's replies: parameters that were not sent, unknown finish reasons."""
     notes = [
         f"the server does not take {name}: left out of {_many(count)}"
         for name, count in read_left_out(database).items()
@@ -172,7 +172,7 @@ def _many(count: int) -> str:
 
 
 def answer_of(row: sqlite3.Row, details: Mapping[str, Any]) -> Answer:
-    """The answer in a row of the table `requests`; `details` are those kept of it."""
+    """Return the answer in a row of the table `requests`, with its `details`."""
     if row["failure"] is not None:
         return msgspec.convert(
             {**{name: row[column] for name, column in _FAILURE.items()}, **details}, Failure
@@ -211,10 +211,10 @@ def _columns(answer: Answer) -> tuple[object, ...]:
 
 
 START_CHARACTERS = 200
-"""How much of a reply is read for the list."""
+"""How many characters of a reply are read for a list."""
 
 PAGE = 200
-"""Requests held at a time while a recording is written."""
+"""How many requests are in memory at a time while a recording is written."""
 
 _WHERE = "WHERE (?1 = '' OR purpose = ?1) AND (NOT ?2 OR failure IS NOT NULL)"
 _LIST = f"""
@@ -229,9 +229,9 @@ _PAGE = "SELECT rowid, * FROM requests WHERE rowid > ? ORDER BY rowid LIMIT ?"
 
 @dataclass(frozen=True, slots=True)
 class RequestLine:
-    """A request in a list. `failure` is the reason's name, empty where there is a reply.
+    """A request in a list. `failure` is the name of a reason, or empty if there is a reply.
 
-    `start` is how the reply begins, or what is said of the failure. Tokens are `estimated` where
+    `start` is the beginning of the reply, or the detail of the failure. Tokens are `estimated` if
     the server counted none.
     """
 
@@ -249,9 +249,9 @@ class RequestLine:
 def list_requests(
     database: Database, *, purpose: str, failed: bool, limit: int
 ) -> tuple[tuple[RequestLine, ...], int]:
-    """The first `limit` requests in the order in which they were answered, and how many there are.
+    """Return the first `limit` requests in the order of answers, and the number of all.
 
-    An empty `purpose` is any; `failed` leaves out those that have a reply.
+    An empty `purpose` means all purposes; with `failed`, only failed requests are returned.
 
     Raises:
         InputError: no request has this purpose.
@@ -277,10 +277,10 @@ def list_requests(
 
 
 def find_request(database: Database, start: str) -> dict[str, Any]:
-    """The row, by column name, of the one request whose key begins with `start`, with its details.
+    """Return the request whose key begins with `start`: its row by column name, and its details.
 
     Raises:
-        InputError: there is none, or more than one.
+        InputError: no request, or more than one, has such a key.
     """
     rows = database.rows(_FIND, (len(start), start))
     if not rows:
@@ -295,7 +295,7 @@ def find_request(database: Database, start: str) -> dict[str, Any]:
 
 
 def write_recording(database: Database, header: Header, path: Path) -> int:
-    """Write all requests to a recording, and return how many they are.
+    """Write all requests to a recording, and return their number.
 
     Raises:
         InputError: the file is there and is no recording, or its directory is not there.
@@ -316,7 +316,7 @@ def _require_purpose(database: Database, purpose: str) -> None:
 
 
 def _require_recording(path: Path) -> None:
-    """What is not a recording is not overwritten."""
+    """Raise InputError if the file exists and is not a recording, so that it is not overwritten."""
     try:
         read_header(path)
     except InputError:
@@ -326,7 +326,7 @@ def _require_recording(path: Path) -> None:
 
 
 def _recorded(database: Database, header: Header) -> Iterator[bytes]:
-    """The lines of a recording."""
+    """Yield the lines of a recording."""
     yield msgspec.json.encode(header) + b"\n"
     last = 0
     while rows := database.rows(_PAGE, (last, PAGE)):

@@ -1,4 +1,4 @@
-"""The settings of a review.
+"""The settings of a review, which the stage table, the review app and its command share.
 
 Example::
 
@@ -20,7 +20,7 @@ Version = Literal["refined", "unrefined", "both"]
 
 @dataclass(frozen=True, slots=True)
 class ReviewSettings(SettingsRecord):
-    """What is looked at, and by whom."""
+    """The settings of a review: what is reviewed, and by which raters."""
 
     form: str = setting(
         "data", "What raters are asked: data, steps, rating, pairs, or a YAML file."

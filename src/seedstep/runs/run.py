@@ -1,6 +1,6 @@
 """A run: a directory with a configuration, a database, and a lock for its one writer.
 
-What differs from stage to stage stands in a `Stage`, one record for each; see `seedstep.stages`.
+A `Stage` has what differs from stage to stage; `seedstep.stages` has the table of stages.
 
 Example::
 
@@ -82,9 +82,9 @@ class _HasStatus(Protocol[T_co]):
 
 
 class Run(Generic[S, Inputs, R_co]):
-    """A run directory, opened for reading or as its one writer.
+    """A run directory, opened for reading or for writing.
 
-    `stage` is what it is a run of, `settings` are its settings, and `records` is what it keeps:
+    `stage` is its stage, `settings` are its settings, and `records` gives access to its records:
     `seedstep.runs.GrownTasks`, `TaskRecords`, `PredictionRecords` or `TuningFiles`.
     """
 
@@ -119,16 +119,17 @@ class Run(Generic[S, Inputs, R_co]):
         inputs: Inputs | None = None,
         entries: Mapping[str, Any] = NO_ENTRIES,
     ) -> Self:
-        """Create a run, or go on with one, as its writer.
+        """Create a run, or continue one, and open it for writing.
 
-        `asked` are the settings that the user named; the others are the run's own, or the
-        defaults. `same_model` says that another base URL serves the same model, so that the
-        replies kept count as its own. `inputs` is what the run starts from, where that is read.
-        `entries` are kept in the configuration, unless they are None, and must not change.
+        `asked` has the settings that the user gave. The others are those of the run, or the
+        defaults. `same_model` says that another base URL serves the same model, so that replies
+        stored for the earlier URL are used. `inputs` are the inputs of the run, if they were read
+        already. `entries` are stored in the configuration, unless they are None, and must not
+        change.
 
         Raises:
-            RunBusyError: another process works on it.
-            RunMismatchError: it was started with other settings.
+            RunBusyError: another process works on the run.
+            RunMismatchError: the run was started with other settings.
             InputError: an input file or a setting can't be used.
             RunError: the directory is something else or can't be written.
         """
@@ -162,10 +163,10 @@ class Run(Generic[S, Inputs, R_co]):
 
     @classmethod
     def read(cls, stage: Stage[S, Inputs, R_co], path: Path) -> Self:
-        """Open a run to look at it, also while another process works on it.
+        """Open a run for reading; another process may work on it at the same time.
 
         Raises:
-            RunError: there is no run there, or one of another stage.
+            RunError: `path` has no run, or a run of another stage.
         """
         entries = stored_config(stage.name, path, stage.config)
         names = table(stage.settings)
@@ -175,10 +176,10 @@ class Run(Generic[S, Inputs, R_co]):
         return cls(stage, path, settings, database, entries)
 
     def inputs(self) -> Inputs:
-        """Return what the run starts from; a writer has read it already.
+        """Return the inputs of the run. Opened for reading, it reads them now.
 
         Raises:
-            InputError: it can't be read any more.
+            InputError: they can't be read any more.
         """
         if self._inputs is None:
             self._inputs = self.stage.load(self.settings)
@@ -196,40 +197,40 @@ class Run(Generic[S, Inputs, R_co]):
         self.close()
 
     def close(self) -> None:
-        """Let another process write."""
+        """Close the run, so that another process may write to it."""
         self.database.close()
         if self._lock:
             self._lock.release()
 
     def snapshot(self) -> AbstractContextManager[None]:
-        """Read all that is read inside as it is at one moment, whoever writes meanwhile."""
+        """Let all reads in the context see the run at the same moment, despite a writer."""
         return self.database.snapshot()
 
     @property
     def ledger(self) -> RequestLedger:
-        """Where the request engine keeps answers."""
+        """The ledger in which the request engine stores answers."""
         return RequestLedger(self.database)
 
     @property
     def identity_url(self) -> str | None:
-        """The address under which replies are kept."""
+        """The address under which replies are stored."""
         return self.identity_of("base_url")
 
     def identity_of(self, address: str) -> str | None:
-        """Return the address under which replies are kept from the server that a setting names."""
+        """Return the address under which replies of a server are stored, by its setting."""
         url: str | None = self.config.get(_addresses(self.stage)[address])
         return url or self.config.get(address)
 
     def spent(self) -> Spent:
-        """Return what counts towards the run's budget."""
+        """Return the requests and tokens that count towards the run's budget."""
         return read_spent(self.database)
 
     def reply_notes(self) -> tuple[str, ...]:
-        """Return what is worth telling of the replies: parameters not sent, unknown ends."""
+        """Return notes on the replies: parameters that were not sent, unknown finish reasons."""
         return reply_notes(self.database) if self.stage.has_database else ()
 
     def answered(self) -> tuple[ReplyUsage, ...]:
-        """Return when the requests were answered, in the order of time."""
+        """Return the answered requests, in the order of time."""
         return read_answers(self.database)
 
     def starts(self) -> tuple[float, ...]:
@@ -237,15 +238,15 @@ class Run(Generic[S, Inputs, R_co]):
         return read_starts(self.database)
 
     async def settle(self) -> None:
-        """Wait until everything written is on the disk."""
+        """Wait until all writes are on the disk."""
         await self.database.settle()
 
     def requests(
         self, *, purpose: str = "", failed: bool = False, limit: int = 50
     ) -> tuple[tuple[RequestLine, ...], int]:
-        """Return the first `limit` requests with an answer, in its order, and how many there are.
+        """Return the first `limit` answered requests, in the order of answers, and how many are.
 
-        An empty `purpose` is any; `failed` leaves out those that have a reply.
+        An empty `purpose` means all purposes; with `failed`, only failed requests are returned.
 
         Raises:
             InputError: no request has this purpose.
@@ -257,12 +258,12 @@ class Run(Generic[S, Inputs, R_co]):
         """Return the request whose key begins with `start`: its row in the database, by column.
 
         Raises:
-            InputError: there is none, or more than one.
+            InputError: no request, or more than one, has such a key.
         """
         return find_request(self.database, start)
 
     def write_recording(self, path: Path) -> int:
-        """Write the requests to a file that `replay:FILE` serves; return how many they are.
+        """Write the requests to a recording for `replay:FILE`, and return their number.
 
         Raises:
             InputError: the file is there and is no recording, or its directory is not there; or
@@ -285,16 +286,16 @@ class Run(Generic[S, Inputs, R_co]):
         return False
 
     def tasks(self: "Run[Any, Any, _HasTasks[T_co]]") -> T_co:
-        """Return a bootstrap's finished tasks; of a later stage, the tasks that it works on."""
+        """Return the finished tasks of a bootstrap, or the tasks that a later stage works on."""
         with self.snapshot():
             return self.records.tasks()
 
     def entries(self: "Run[Any, Any, _HasEntries[T_co]]") -> T_co:
-        """Return what came of each task, of a stage that keeps a record for each."""
+        """Return the record of each task, for a stage that makes one for each."""
         return self.records.entries()
 
     def predictions(self: "Run[Any, Any, _HasPredictions[T_co]]", name: str) -> T_co:
-        """Return what a system answered, of a run of predictions.
+        """Return the predictions of a system, for a run of predictions.
 
         Raises:
             InputError: there is no such system.
@@ -302,7 +303,7 @@ class Run(Generic[S, Inputs, R_co]):
         return self.records.predictions(name)
 
     def status(self: "Run[Any, Any, _HasStatus[T_co]]") -> T_co:
-        """Return a bootstrap's counts, tokens and speed."""
+        """Return the counts, tokens and speed of a bootstrap."""
         with self.snapshot():
             return self.records.status()
 
@@ -315,7 +316,7 @@ def _resolve(
     inputs: Inputs | None,
     more: Mapping[str, Any],
 ) -> tuple[S, Inputs, dict[str, Any]]:
-    """Return the settings to go on with, the inputs, and the configuration. Nothing is written."""
+    """Return the settings to continue with, the inputs, and the configuration; write nothing."""
     new = not (path / stage.config).exists()
     if new:
         require_free(path, stage.config, stage.beside)
@@ -353,7 +354,7 @@ def _resolve(
 
 
 def _resolved_settings(settings: Any) -> Any:
-    """Return settings with the addresses of the servers that are asked."""
+    """Return settings with the addresses of servers filled in."""
     return settings.resolved()
 
 

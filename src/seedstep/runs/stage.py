@@ -1,4 +1,7 @@
-"""What is known of a stage whose work is kept in runs: one record for each, in `seedstep.stages`.
+"""The record that describes a stage, and the blocks in which a stage describes its runs.
+
+`seedstep.stages` has a `Stage` for each stage. Its functions return blocks of text (`Line`, `Rows`,
+`Rule`), which the command line prints and the report and the review app show.
 
 Example::
 
@@ -40,12 +43,12 @@ __all__ = [
 ]
 
 Look = Literal["", "bold", "dim", "good", "warning", "error", "added", "removed"]
-"""How a text looks where there are colours; without them, `added` and `removed` are marked."""
+"""The style of a text. Where there are no colours, `added` and `removed` are marked by signs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A part of a line, and how it looks."""
+    """A part of a line, and its style."""
 
     text: str
     look: Look = ""
@@ -53,14 +56,14 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A text, which may run over several lines, made of parts."""
+    """A text of several parts. It may contain line breaks."""
 
     parts: tuple[Words, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A line across the page with a title; a `light` one is within what another rule begins."""
+    """A horizontal line with a title. A `light` rule divides the text below another rule."""
 
     title: str
     light: bool = False
@@ -68,7 +71,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A table of texts; without a `head` it is a list of names and values."""
+    """A table of texts. Without a `head` it is a list of names and values."""
 
     rows: tuple[tuple[str, ...], ...]
     head: tuple[str, ...] = ()
@@ -90,9 +93,9 @@ def labelled(label: str, text: str, look: Look = "bold") -> Line:
 
 
 def request_blocks(row: dict[str, Any], *, whole: bool = False) -> Iterator[Line | Rule]:
-    """Tell a request's prompt and what came back; `row` is that of the database.
+    """Yield blocks that show the prompt and the reply of a request, a row of the database.
 
-    With `whole` the parameters of the request follow.
+    With `whole`, the parameters of the request are shown, too.
     """
     yield Rule(f"request for {row['purpose']}")
     request = msgspec.json.decode(row["request"])
@@ -132,7 +135,7 @@ def _tokens(row: dict[str, Any]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as a clock shows them: 0:42, 12:05, 1:02:03."""
+    """Format seconds as 0:42, 12:05 or 1:02:03."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
@@ -144,7 +147,7 @@ R = TypeVar("R")
 
 
 def has_rows(*tables: str) -> Callable[[Path], bool]:
-    """Return a function that says whether a run has a row in any of some tables."""
+    """Return a function that returns whether any of some tables of a run has a row."""
 
     def found(path: Path) -> bool:
         if not (path / DATABASE).exists():
@@ -190,65 +193,65 @@ def _header_of_settings(run: "Run[Any, Any, Any]") -> Header:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage(Generic[S, Inputs, R]):
-    """All that seedstep knows of a stage whose work is kept in a run.
+    """An entry of the table of stages: everything that seedstep knows about a stage.
 
-    `status`, `show`, `requests`, `report` and going on follow from it. S is the type of its
-    settings, Inputs of what it starts from, R of what it keeps.
+    The commands `status`, `show`, `requests` and `report`, and the continuing of runs, use it. S is
+    the type of its settings, Inputs that of its inputs, R that of its records.
     """
 
     name: str
-    """Of the stage, and of the command that makes its runs."""
+    """The name of the stage, and of the command that makes its runs."""
 
     settings: type[S]
-    """The record of its settings."""
+    """The class of its settings."""
 
     load: Callable[[S], Inputs]
-    """Reads what a run with these settings starts from."""
+    """Reads the inputs of a run with these settings."""
 
     records: Callable[["Run[S, Inputs, Any]"], R]
-    """Opens what a run keeps."""
+    """Opens the records of a run."""
 
     stamps: Callable[[S, Inputs], dict[str, str]] = _no_stamps
-    """Makes fingerprints of what must not change under a run besides its settings."""
+    """Makes fingerprints of the inputs, which must not change when a run continues."""
 
     made: Callable[[Path], bool] = _has_requests
-    """Says whether anything was made; before that all settings may change."""
+    """Returns whether a run has made any records; until then, all settings may change."""
 
     changeable: tuple[str, ...] = ()
-    """Settings that may change after that: what is made stays the same."""
+    """The settings that may change after that, as they don't change the records."""
 
     asks_model: bool = False
-    """Whether the settings have a `model`, which is asked, and a `style`."""
+    """Whether the settings have a `model` that is asked, and a `style`."""
 
     check: Callable[["Run[S, Inputs, R]"], None] = _nothing
-    """Raises an error if a run can't go on with its settings."""
+    """Raises an error if a run can't continue with its settings."""
 
     keep: Callable[["Run[S, Inputs, R]"], None] = _nothing
-    """Keeps what a run starts from, where nothing was made yet."""
+    """Stores the inputs of a run that has made no records yet."""
 
     header: Callable[["Run[S, Inputs, R]"], Header] = _header_of_settings
-    """Says which model a recording of the requests stands for."""
+    """Returns the header of a recording of the requests, which names their model."""
 
     status: Callable[["Run[S, Inputs, R]"], Blocks] = _plain_status
-    """Tells where a run stands."""
+    """Describes the state of a run."""
 
     listed: Callable[["Run[S, Inputs, R]"], Blocks] = _lists_nothing
-    """Lists what a run made."""
+    """Lists the records of a run."""
 
     rejected: Callable[["Run[S, Inputs, R]"], Blocks] = _lists_nothing
-    """Lists what a run rejected, or could not make."""
+    """Lists the records that a run rejected, or could not make."""
 
     shown: Callable[["Run[S, Inputs, R]", str], Blocks] = _shows_nothing
-    """Shows all about what is named in these lists."""
+    """Shows a record of these lists, by its name, with all its details."""
 
     sections: tuple[str, ...] = ()
-    """Sections of the report, by their names in `seedstep.report.SECTIONS`; none: its status."""
+    """Names of sections in `seedstep.report.SECTIONS`; without any, the report has the status."""
 
     config: str = CONFIG
-    """The file with the configuration."""
+    """The name of the file with the configuration."""
 
     has_database: bool = True
-    """Whether there is a database beside it."""
+    """Whether a run has a database."""
 
     beside: tuple[str, ...] = ()
-    """Files that may be in a directory before it is a run."""
+    """The files that may be in a directory before a run starts there."""

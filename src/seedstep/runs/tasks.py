@@ -1,4 +1,4 @@
-"""What a stage keeps that makes one record for each task.
+"""The records of a stage that makes one record for each task.
 
 Example::
 
@@ -35,11 +35,11 @@ __all__ = [
 
 
 class TaskResult(Protocol):
-    """A stage's record of a task."""
+    """A stage's record of a task, as far as all stages have it."""
 
     @property
     def failure(self) -> str:
-        """Why there is no result; empty where there is one."""
+        """Why there is no result; empty if there is one."""
 
 
 R = TypeVar("R", bound=TaskResult)
@@ -47,7 +47,7 @@ R = TypeVar("R", bound=TaskResult)
 
 @dataclass(frozen=True, slots=True)
 class Entry(Generic[R]):
-    """A task with what came of it. `position` is its place among the tasks, from 0."""
+    """A task with its record. `position` is its place among the tasks, from 0."""
 
     position: int
     task: str
@@ -60,25 +60,25 @@ class TaskRecords(Generic[R]):
     """The records of the tasks of a run."""
 
     def __init__(self, run: Run[Any, Any, Any], record_type: type[R]) -> None:
-        """Read and keep records of a type in the database of a run."""
+        """Use the database of a run for records of this type."""
         self._run = run
         self._database = run.database
         self._type = record_type
 
     def tasks(self) -> TaskFiles:
-        """Return the tasks to work on, up to `limit`, and what is wrong with others."""
+        """Return the tasks to work on, up to `limit`, and the problems of those left out."""
         found: TaskFiles = self._run.inputs()
         return replace(found, tasks=found.tasks[: self._run.settings.limit])
 
     def entries(self) -> Iterator[Entry[R]]:
-        """Yield what came of the tasks, in their order."""
+        """Yield the tasks that have a record, in their order."""
         return read_entries(self._database, self._type)
 
     def entry(self, task: str) -> Entry[R]:
-        """Return what came of one task.
+        """Return a task with its record.
 
         Raises:
-            InputError: there is nothing of it.
+            InputError: it has none.
         """
         rows = self._database.rows("SELECT * FROM results WHERE task = ?", (task,))
         if not rows:
@@ -95,11 +95,11 @@ class TaskRecords(Generic[R]):
         return int(self._database.rows("SELECT count(*) FROM results")[0][0])
 
     async def record(self, position: int, task: Task, result: R) -> None:
-        """Keep what came of a task. Keeping it again, as a resumed run does, changes nothing."""
+        """Store the record of a task. Storing it again, as a resumed run does, changes nothing."""
         await self._database.write([_statement(position, task, result)])
 
     def write_now(self, results: Sequence[tuple[int, Task, R]]) -> None:
-        """Keep what was made elsewhere."""
+        """Store records that were not made by this run's stage, such as imported ones."""
         for position, task, result in results:
             query, values = _statement(position, task, result)
             self._database.write_now(query, [values])
@@ -107,7 +107,7 @@ class TaskRecords(Generic[R]):
 
 @dataclass(frozen=True, slots=True)
 class JudgeInputs(TaskFiles):
-    """What is judged: a task for each instance, and what each system answered."""
+    """The inputs of a judge: a task for each instance, and the answers of each system."""
 
     answers: tuple[SystemAnswers, ...] = ()
 
@@ -123,7 +123,7 @@ JudgeRun = Run[JudgeSettings, JudgeInputs, TaskRecords[Judged]]
 
 
 def read_entries(database: Database, record_type: type[R]) -> Iterator[Entry[R]]:
-    """Yield what came of the tasks of a run, in their order."""
+    """Yield the tasks of a run that have a record, in their order."""
     for row in database.rows("SELECT * FROM results ORDER BY position"):
         yield _entry(row, record_type)
 

@@ -1,0 +1,231 @@
+"""The schema of a run's database, as a list of migrations to which new ones are appended.
+
+A database stores how many migrations were applied to it, and opening it applies the rest. So a
+migration is never changed, moved or removed once it was released.
+
+Example::
+
+    >>> MIGRATIONS[0][0]
+    'requests'
+"""
+
+__all__ = ["MIGRATIONS"]
+
+MIGRATIONS: tuple[tuple[str, str], ...] = (
+    (
+        "requests",
+        """
+        CREATE TABLE requests (
+            key TEXT PRIMARY KEY,
+            purpose TEXT NOT NULL,
+            request TEXT NOT NULL,            -- JSON: prompt, sampling, schema, draw
+            reply TEXT,                       -- NULL where the request failed
+            finish_reason TEXT,
+            prompt_tokens INTEGER NOT NULL DEFAULT 0,
+            completion_tokens INTEGER NOT NULL DEFAULT 0,
+            estimated INTEGER NOT NULL DEFAULT 0,
+            failure TEXT,                     -- the reason's name; NULL where there is a reply
+            detail TEXT,
+            status INTEGER NOT NULL DEFAULT 0,
+            attempts INTEGER NOT NULL,
+            seconds REAL NOT NULL DEFAULT 0,
+            at REAL NOT NULL                  -- Unix time
+        )
+        """,
+    ),
+    (
+        "seeds",
+        "CREATE TABLE seeds (id TEXT PRIMARY KEY, definition TEXT NOT NULL)",
+    ),
+    (
+        "generations",
+        """
+        CREATE TABLE generations (
+            item INTEGER PRIMARY KEY,
+            request TEXT NOT NULL,            -- key in requests
+            demonstrations TEXT NOT NULL,     -- JSON: ids of seeds and tasks, in prompt order
+            failure TEXT NOT NULL,
+            at REAL NOT NULL
+        )
+        """,
+    ),
+    (
+        "candidates",
+        """
+        CREATE TABLE candidates (
+            id TEXT PRIMARY KEY,
+            item INTEGER NOT NULL,
+            position INTEGER NOT NULL,
+            instruction TEXT NOT NULL,
+            reason TEXT NOT NULL,             -- empty for a finished task
+            detail TEXT NOT NULL,
+            neighbor TEXT,
+            score REAL,
+            is_classification INTEGER NOT NULL,
+            classification_request TEXT NOT NULL,
+            instances_request TEXT NOT NULL,
+            UNIQUE (item, position)
+        )
+        """,
+    ),
+    (
+        "instances",
+        """
+        CREATE TABLE instances (
+            task TEXT NOT NULL,
+            position INTEGER NOT NULL,
+            input TEXT NOT NULL,
+            output TEXT NOT NULL,
+            reason TEXT NOT NULL,             -- empty for a good one
+            PRIMARY KEY (task, reason, position)
+        )
+        """,
+    ),
+    (
+        "details of rejected instances",
+        "ALTER TABLE instances ADD COLUMN detail TEXT NOT NULL DEFAULT ''",
+    ),
+    (
+        "results of tasks",
+        """
+        CREATE TABLE results (
+            position INTEGER PRIMARY KEY,     -- of the task, from 0
+            task TEXT NOT NULL UNIQUE,
+            category TEXT NOT NULL,
+            definition TEXT NOT NULL,
+            result TEXT NOT NULL,             -- JSON: the record of the stage
+            at REAL NOT NULL                  -- Unix time
+        )
+        """,
+    ),
+    (
+        "scores of predictions",
+        """
+        CREATE TABLE scores (
+            name TEXT NOT NULL,               -- of the system
+            tokens TEXT NOT NULL,             -- the tokenizer; empty for rouge-score's own
+            grouping TEXT NOT NULL,           -- category or task; empty for all instances
+            group_name TEXT NOT NULL,
+            metric TEXT NOT NULL,
+            value REAL,                       -- 0 to 100
+            low REAL,                         -- of the 95% interval; NULL where there is none
+            high REAL,
+            reason TEXT NOT NULL,             -- why something is NULL
+            instances INTEGER NOT NULL,
+            tasks INTEGER NOT NULL,
+            missing INTEGER NOT NULL,
+            failed INTEGER NOT NULL,
+            at REAL NOT NULL,                 -- Unix time
+            PRIMARY KEY (name, tokens, grouping, group_name, metric)
+        )
+        """,
+    ),
+    (
+        "systems",
+        """
+        CREATE TABLE systems (
+            name TEXT PRIMARY KEY,
+            record TEXT NOT NULL,             -- JSON: settings, fingerprints, address
+            at REAL NOT NULL                  -- Unix time
+        )
+        """,
+    ),
+    (
+        "predictions",
+        """
+        CREATE TABLE predictions (
+            system TEXT NOT NULL,
+            place INTEGER NOT NULL,           -- of the instance among all of the run, from 0
+            text TEXT NOT NULL,
+            failed TEXT NOT NULL,             -- why there is no text; empty where there is one
+            cut INTEGER NOT NULL,             -- whether the text reached its length limit
+            shortened INTEGER NOT NULL,       -- whether the prompt had to be
+            at REAL NOT NULL,                 -- Unix time
+            PRIMARY KEY (system, place)
+        )
+        """,
+    ),
+    (
+        "review",
+        "CREATE TABLE review (record TEXT NOT NULL)",  # JSON: form, seed, fingerprint of the items
+    ),
+    (
+        "review items",
+        """
+        CREATE TABLE review_items (
+            position INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            record TEXT NOT NULL              -- JSON: all that is shown, and where it is from
+        )
+        """,
+    ),
+    (
+        "raters",
+        """
+        CREATE TABLE raters (
+            name TEXT PRIMARY KEY,
+            token TEXT NOT NULL UNIQUE        -- what opens the pages of the rater
+        )
+        """,
+    ),
+    (
+        "assignments",
+        """
+        CREATE TABLE assignments (
+            rater TEXT NOT NULL,
+            place INTEGER NOT NULL,           -- among the items of the rater, from 0
+            item TEXT NOT NULL,
+            shown TEXT NOT NULL,              -- JSON: places of the answers in the order shown
+            PRIMARY KEY (rater, place)
+        )
+        """,
+    ),
+    (
+        "labels",
+        """
+        CREATE TABLE labels (                 -- rows are only ever added
+            number INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,          -- made by the page
+            rater TEXT NOT NULL,
+            item TEXT NOT NULL,
+            action TEXT NOT NULL,             -- label, skip, undo
+            answers TEXT NOT NULL,            -- JSON: by question
+            note TEXT NOT NULL,
+            flagged INTEGER NOT NULL,
+            shown TEXT NOT NULL,              -- JSON, as in assignments
+            seconds REAL NOT NULL,
+            made REAL NOT NULL,               -- Unix time by the clock of the page
+            at REAL NOT NULL                  -- Unix time
+        )
+        """,
+    ),
+    (
+        "labels of raters",
+        "CREATE INDEX labels_of_rater ON labels (rater, item)",
+    ),
+    (
+        "reply_details",
+        """
+        CREATE TABLE reply_details (          -- of the answers that have any
+            key TEXT PRIMARY KEY,
+            record TEXT NOT NULL              -- JSON: thoughts, left_out, tokens that were lost
+        )
+        """,
+    ),
+    (
+        "thoughts",
+        """
+        CREATE TABLE thoughts (               -- taken out of what a checkpoint wrote
+            system TEXT NOT NULL,
+            place INTEGER NOT NULL,           -- as in predictions
+            text TEXT NOT NULL,
+            PRIMARY KEY (system, place)
+        )
+        """,
+    ),
+    (
+        "starts",
+        "CREATE TABLE starts (at REAL NOT NULL)",  # Unix time, of each start of work on the run
+    ),
+)
+"""All migrations, in order: a name, and a statement of SQL."""
