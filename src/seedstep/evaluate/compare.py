@@ -69,7 +69,7 @@ class EvaluatedSystem:
     """A system with its scores.
 
     `groups` has the scores by category or task, and is empty if there is no `grouping`. `left_out`
-    has messages that name, with file and line, the predictions that do not count. `training` counts
+    has messages that name, with file and line, the predictions that do not count. `training` has
     the scored tasks on which seedstep tuned the model; it is None if no tuning of it is known.
     """
 

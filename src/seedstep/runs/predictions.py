@@ -64,9 +64,9 @@ _KEEP_THOUGHTS = "INSERT OR IGNORE INTO thoughts VALUES (?, ?, ?)"
 
 @dataclass(frozen=True, slots=True)
 class KeptSystem:
-    """What the run's database keeps of a system. `stamps` are fingerprints by name.
+    """A system as the run's database stores it. `stamps` are fingerprints by name.
 
-    `training` is what of the run's tasks the model was tuned on, where that is known.
+    `training` has the tasks of the run on which the model was tuned, if that is known.
     """
 
     settings: dict[str, Any]

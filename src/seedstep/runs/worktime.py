@@ -1,4 +1,4 @@
-"""Count the time in which somebody worked on a run, over all its starts.
+"""Measure the time in which processes worked on a run, over all its starts.
 
 Example::
 
@@ -13,7 +13,7 @@ from seedstep.runs.database import Database
 __all__ = ["PAUSE_SECONDS", "elapsed", "read_starts", "work_seconds"]
 
 PAUSE_SECONDS = 900.0
-"""Longer than any reply may take: in such a gap nobody worked on the run."""
+"""The longest gap between two events that counts as work, as no reply may take longer."""
 
 _EVENTS = "SELECT at FROM requests UNION ALL SELECT at FROM generations ORDER BY at"
 
@@ -21,9 +21,9 @@ _EVENTS = "SELECT at FROM requests UNION ALL SELECT at FROM generations ORDER BY
 def elapsed(times: Sequence[float], starts: Sequence[float] = ()) -> tuple[float, ...]:
     """Return the seconds of work up to each of some times, which are in order.
 
-    Work goes on from one of the `starts`, which are in order too, to the last time before the next
-    one. Gaps of more than `PAUSE_SECONDS` count for nothing, nor does what a killed process did
-    after the last time that it left.
+    A process works from one of the `starts`, which are in order, too, to the last time before the
+    next start. Gaps longer than `PAUSE_SECONDS` are not counted, nor is the work of a killed
+    process after the last time that it recorded.
     """
     total, before = 0.0, None
     later = list(starts)
