@@ -16,10 +16,9 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origin
 
 import typer
-import yaml
 
+from seedstep.data import parse_yaml, read_yaml
 from seedstep.errors import InputError
-from seedstep.runs import read_yaml
 from seedstep.settings import Setting, make_settings, table
 
 __all__ = [
@@ -234,8 +233,8 @@ def _collected(flags: list[_Flag], given: Mapping[str, Any]) -> Asked:
 
 def _mapping(flag: _Flag, text: str) -> dict[str, Any]:
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = parse_yaml(text, flag.names[0])
+    except InputError:
         value = None
     if not isinstance(value, dict):
         what = f"{flag.names[0]} {text}: not `name: value` in braces"

@@ -23,6 +23,7 @@ from seedstep.data.records import (
     instances_of,
 )
 from seedstep.data.seeds import SeedFile, read_seeds, require_seeds, seed_tasks
+from seedstep.data.settings_files import parse_yaml, read_yaml, write_yaml
 from seedstep.data.sources import evaluation_items, has_rows, load_rows, load_tasks, scan_tasks
 from seedstep.data.superni import STEPS_FIELD, TaskFiles, read_task, task_file, write_task_with
 from seedstep.data.tables import Columns, RowFile, TableRow, open_table
@@ -52,11 +53,13 @@ __all__ = [
     "make_folder",
     "new_folder",
     "open_table",
+    "parse_yaml",
     "read_jsonl",
     "read_marker",
     "read_predictions",
     "read_seeds",
     "read_task",
+    "read_yaml",
     "require_ours",
     "require_seeds",
     "scan_tasks",
@@ -66,4 +69,5 @@ __all__ = [
     "write_atomically",
     "write_in_parts",
     "write_task_with",
+    "write_yaml",
 ]

@@ -37,9 +37,8 @@ from typing import Any
 
 import msgspec
 
-from seedstep.data import make_folder, write_atomically
+from seedstep.data import make_folder, read_yaml, write_atomically
 from seedstep.errors import InputError, RunError, SeedstepError, unknown_name
-from seedstep.runs import read_yaml
 
 __all__ = ["Experiment", "ExperimentStage", "StageFailed", "read_experiment", "run_experiment"]
 

@@ -17,9 +17,9 @@ from types import MappingProxyType
 
 import msgspec
 
+from seedstep.data import read_yaml
 from seedstep.data.reviews import Choice, Form, FormQuestion, QuestionKind, Subject
 from seedstep.errors import InputError, unknown_name
-from seedstep.runs import read_yaml
 
 __all__ = ["FORMS", "YES_NO", "find_form", "read_form"]
 

@@ -1,6 +1,7 @@
 """Run directories, their databases, and the records that each kind of stage stores there."""
 
-from seedstep.runs.directory import digest, open_database, read_yaml, stage_of
+from seedstep.data import read_yaml
+from seedstep.runs.directory import digest, open_database, stage_of
 from seedstep.runs.grown import (
     FILTERS_ENTRY,
     BootstrapRun,

@@ -16,10 +16,9 @@ from typing import Any
 
 import filelock
 import msgspec
-import yaml
 
-from seedstep.data import write_atomically
-from seedstep.errors import InputError, RunBusyError, RunError, RunMismatchError
+from seedstep.data import read_yaml
+from seedstep.errors import RunBusyError, RunError, RunMismatchError
 from seedstep.runs.database import Database
 
 __all__ = [
@@ -31,14 +30,12 @@ __all__ = [
     "identities",
     "in_order_of",
     "open_database",
-    "read_yaml",
     "refuse_differences",
     "require_free",
     "stage_of",
     "stored_config",
     "take_lock",
     "with_unknown",
-    "write_yaml",
 ]
 
 
@@ -76,36 +73,6 @@ def with_unknown(
     """
     unknown = [address for address in addresses if stored.get(address) is None]
     return {**stored, **{address: now[address] for address in unknown}}
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Return the mapping in a YAML file.
-
-    Raises:
-        InputError: the file is not there, is not YAML, or is no mapping.
-    """
-    try:
-        values = yaml.safe_load(path.read_text("utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}", "check the path") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8", "save the file as UTF-8") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        place = getattr(error, "problem_mark", None)
-        line = f", line {place.line + 1}" if place else ""
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise InputError(f"{path}{line}: {problem}", "correct the file") from None
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: not a list of settings", "write `name: value` on each line")
-    return values
-
-
-def write_yaml(path: Path, values: Mapping[str, Any]) -> None:
-    """Write a YAML file atomically."""
-    text = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
-    write_atomically(path, text.encode())
 
 
 def digest(parts: Iterable[object]) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from seedstep.data import Prediction, Task, TaskChoice, TaskFiles, instances_of
+from seedstep.data import Prediction, Task, TaskChoice, TaskFiles, instances_of, read_yaml
 from seedstep.errors import RunError, unknown_name
 from seedstep.evaluate.compare import EvaluatedSystem, MeanScores
 from seedstep.evaluate.intervals import Value
@@ -32,7 +32,6 @@ from seedstep.runs.directory import (
     digest,
     in_order_of,
     open_database,
-    read_yaml,
     take_lock,
 )
 from seedstep.runs.run import Run

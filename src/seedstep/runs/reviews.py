@@ -24,6 +24,7 @@ from typing import Any, Self
 import filelock
 import msgspec
 
+from seedstep.data import read_yaml, write_yaml
 from seedstep.data.reviews import Form, LabelRow, ReviewItem, in_order_for, order_of_answers
 from seedstep.errors import InputError, RunBusyError, RunError, unknown_name
 from seedstep.runs.database import Database, Statement
@@ -31,11 +32,9 @@ from seedstep.runs.directory import (
     CONFIG,
     DATABASE,
     digest,
-    read_yaml,
     refuse_differences,
     stage_of,
     take_lock,
-    write_yaml,
 )
 
 __all__ = ["OWNER", "STAGE", "Assigned", "Review", "deal", "kept_seed", "key_of"]

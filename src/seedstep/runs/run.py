@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 import filelock
 
+from seedstep.data import write_yaml
 from seedstep.errors import RunBusyError, RunError
 from seedstep.llm import Spent
 from seedstep.runs.database import Database
@@ -34,7 +35,6 @@ from seedstep.runs.directory import (
     stored_config,
     take_lock,
     with_unknown,
-    write_yaml,
 )
 from seedstep.runs.requests import (
     ReplyUsage,

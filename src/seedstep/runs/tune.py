@@ -23,7 +23,7 @@ from typing import Any
 
 import msgspec
 
-from seedstep.runs.directory import read_yaml
+from seedstep.data import read_yaml
 from seedstep.settings import make_settings, table
 from seedstep.tune import CHECKPOINTS, Preflight, TuneSettings
 from seedstep.tune.records import read_losses
