@@ -2,6 +2,7 @@
 
 import string
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def _nested(first: str, form: str) -> str:
     lines = [f"a: &a {first}"]
     lines += [
         f"{name}: &{name} {form.format(','.join([f'*{before}'] * 10))}"
-        for before, name in zip(names, names[1:9], strict=False)
+        for before, name in pairwise(names[:9])
     ]
     return "\n".join(lines)
 
@@ -106,8 +107,8 @@ def test_a_path_that_can_not_be_read_is_named(
 PIECES = (
     "a", ": ", "- ", "\n", "  ", "[", "]", "{", "}", ", ", "&a ", "*a", "!!int ", "!!float ",
     "!!bool ", "!!timestamp ", "!!binary ", "!!set ", "!!omap ", "!!pairs ", "!!null ", "!x ",
-    "<<", "? ", "|", ">", "'", '"', "\\", "x41", "U00110000", "#", "%YAML 1.2", "---", "...", "2020",
-    "-13-45", "1", "_", ":59", "0x", "0b", "e9", ".inf", ".nan", "~", "\t", "\0", "\u2028", "é",
+    "<<", "? ", "|", ">", "'", '"', "\\", "x41", "U00110000", "#", "%YAML 1.2", "---", "...",
+    "2020", "-13-45", "1", "_", ":59", "0x", "0b", "e9", ".inf", ".nan", "~", "\t", "\0", "\u2028", "é",
 )  # fmt: skip
 
 
@@ -116,10 +117,9 @@ def test_any_text_is_a_value_or_one_error(text: str) -> None:
     try:
         found = parse_yaml(text, "c.yaml")
     except InputError as error:
-        assert error.what.startswith("c.yaml")
-        assert "\n" not in str(error)
-    else:
-        str(found).encode()
+        found = error
+        assert "\n" not in str(found)
+    str(found).encode()
 
 
 PLAIN: st.SearchStrategy[Any] = st.recursive(

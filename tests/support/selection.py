@@ -65,6 +65,7 @@ SLOW = (
     "infer/test_trials.py",
     "infer/test_predict_run.py::test_killed_at_any_moment_it_ends_in_the_same_predictions",
     "llm/test_limits.py",
+    "llm/test_remote_code.py",
     "novelty/test_novelty.py::test_real_instructions_are_compared_as_brute_force_does",
     "novelty/test_novelty_bulk.py",
     "recipes/test_experiment.py",

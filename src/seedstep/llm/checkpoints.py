@@ -9,7 +9,7 @@ Example::
 import hashlib
 from typing import Any
 
-from seedstep.llm.dequantize import import_transformers, not_loaded
+from seedstep.llm.dequantize import from_checkpoint, import_transformers, not_loaded
 from seedstep.llm.endpoints import file_fingerprint
 from seedstep.llm.models import ModelRef, loaded_model
 
@@ -95,20 +95,19 @@ def load_model(model: str | ModelRef, *, dtype: str = "auto") -> Any:
         ModelError: it is not there, or can't be read.
     """
     checkpoint = checkpoint_of(model)
-    transformers = import_transformers()
+    import_transformers()
     try:
-        config = transformers.AutoConfig.from_pretrained(checkpoint)
+        config = from_checkpoint("AutoConfig", checkpoint)
         kind = "Seq2SeqLM" if config.is_encoder_decoder else "CausalLM"
-        loader = getattr(transformers, f"AutoModelFor{kind}")
-        return loader.from_pretrained(checkpoint, config=config, dtype=dtype)
+        return from_checkpoint(f"AutoModelFor{kind}", checkpoint, config=config, dtype=dtype)
     except Exception as error:  # of any kind, where a file is broken
         raise not_loaded(checkpoint, "model", error) from None
 
 
 def _read(model: str | ModelRef, kind: str, part: str) -> Any:
     checkpoint = checkpoint_of(model)
-    transformers = import_transformers()
+    import_transformers()
     try:
-        return getattr(transformers, kind).from_pretrained(checkpoint)
+        return from_checkpoint(kind, checkpoint)
     except Exception as error:  # of any kind, where a file is broken
         raise not_loaded(checkpoint, part, error) from None

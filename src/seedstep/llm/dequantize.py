@@ -25,6 +25,7 @@ __all__ = [
     "PRE_TOKENIZERS",
     "PreTokenizer",
     "dequantized",
+    "from_checkpoint",
     "import_transformers",
     "not_loaded",
     "pre_tokenizer_name",
@@ -133,16 +134,16 @@ def dequantized(path: Path) -> Path:
     target = _cache() / f"{path.stem}-{file_fingerprint(path)}-{CACHE_FORM}"
     if target.is_dir():
         return target
-    transformers = import_transformers()
-    config = transformers.GgufConfig(dequantize=True)
-    source = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
+    config = import_transformers().GgufConfig(dequantize=True)
+    folder = str(path.parent)
+    source = {"gguf_file": path.name}
     try:
-        model = transformers.AutoModelForCausalLM.from_pretrained(
-            **source, quantization_config=config, dtype="bfloat16"
+        model = from_checkpoint(
+            "AutoModelForCausalLM", folder, **source, quantization_config=config, dtype="bfloat16"
         )
         with new_folder(target) as partial:
             model.save_pretrained(partial)
-            transformers.AutoTokenizer.from_pretrained(**source).save_pretrained(partial)
+            from_checkpoint("AutoTokenizer", folder, **source).save_pretrained(partial)
             _cut_texts_as(path, partial / "tokenizer.json")
     except (OSError, ValueError, KeyError) as error:
         if not target.is_dir():  # another process may have been faster
@@ -165,6 +166,20 @@ def _cache() -> Path:
     directory = Path(base) / "seedstep" / "checkpoints"
     directory.mkdir(parents=True, exist_ok=True)
     return directory
+
+
+def from_checkpoint(loader: str, checkpoint: str, **options: Any) -> Any:
+    """Load a part of a checkpoint with the class of transformers that `loader` names.
+
+    All of seedstep loads through here: code that a checkpoint brings is never run, and transformers
+    does not ask on standard input whether it may be.
+
+    Raises:
+        MissingExtraError: transformers is not installed.
+        Exception: of any kind, where a file is broken.
+    """
+    kind = getattr(import_transformers(), loader)
+    return kind.from_pretrained(checkpoint, trust_remote_code=False, **options)
 
 
 def import_transformers() -> Any:

@@ -24,7 +24,7 @@ from seedstep.data.files import whole_file
 from seedstep.encode import HfTokenizer
 from seedstep.errors import InputError, MissingExtraError, ModelError, first_line
 from seedstep.llm.checkpoints import load_tokenizer
-from seedstep.llm.dequantize import INSTALL, PRE_TOKENIZERS, pre_tokenizer_name
+from seedstep.llm.dequantize import INSTALL, PRE_TOKENIZERS, from_checkpoint, pre_tokenizer_name
 
 __all__ = [
     "GgufVocabulary",
@@ -232,10 +232,8 @@ class _Tensor:
 
 def _config(checkpoint: Path) -> Any:
     """Return the configuration of a checkpoint, checked to be of a kind that can be written."""
-    import transformers
-
     try:
-        config = transformers.AutoConfig.from_pretrained(checkpoint, local_files_only=True)
+        config = from_checkpoint("AutoConfig", str(checkpoint), local_files_only=True)
     except Exception as error:  # of many kinds, for a file that may hold anything
         remedy = "name the directory of a whole checkpoint; LoRA's weights are merged first"
         raise ModelError(f"{checkpoint}: no checkpoint ({first_line(error)})", remedy) from None
