@@ -9,7 +9,9 @@ Example::
 
 import asyncio
 import hashlib
+import ipaddress
 import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +19,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from yarl import URL
 
 from seedstep.errors import InputError, MissingExtraError, ModelError
 from seedstep.llm.replay import Recording, read_recording
@@ -26,6 +30,7 @@ __all__ = [
     "Opening",
     "embedded_model",
     "file_fingerprint",
+    "is_loopback_host",
     "open_recording",
     "open_server",
     "serve_gguf",
@@ -52,8 +57,8 @@ class Endpoint:
 
     @property
     def is_loopback(self) -> bool:
-        """True where no proxy may stand between."""
-        return urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
+        """True for an address of this machine: no proxy may stand between."""
+        return is_loopback_host(URL(self.url).raw_host or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +96,38 @@ def server_address(base_url: str | None) -> str:
 
 def _is_address(url: str) -> bool:
     try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets, or a port that is none
+        parts = URL(url)
+        host = parts.raw_host or ""
+        host.encode("idna")  # as it is looked up
+        printable = url.isprintable() and " " not in url
+        return printable and parts.scheme in ("http", "https") and bool(host) and parts.port != 0
+    except ValueError:  # brackets, a port that is none, a name with an empty or too long part
         return False
+
+
+LOOPBACK_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
+
+
+def is_loopback_host(host: str) -> bool:
+    """Return whether a host, by name or address, is this machine and no other.
+
+    Example:
+        >>> [is_loopback_host(host) for host in ("localhost.", "::ffff:127.0.0.1", "a.org")]
+        [True, True, False]
+    """
+    name = host.rstrip(".").lower()
+    if name in LOOPBACK_NAMES or name.endswith(".localhost"):
+        return True
+    try:
+        address: ipaddress.IPv4Address | ipaddress.IPv6Address
+        if ":" in name:
+            address = ipaddress.IPv6Address(name.partition("%")[0])
+            address = address.ipv4_mapped or address
+        else:
+            address = ipaddress.IPv4Address(socket.inet_aton(name))  # 127.1 and 0x7f.1, too
+    except (OSError, ValueError):
+        return False
+    return address.is_loopback or address.is_unspecified
 
 
 @asynccontextmanager

@@ -29,6 +29,7 @@ from seedstep.errors import (
     UnreachableError,
 )
 from seedstep.llm.endpoints import Endpoint
+from seedstep.llm.exchange import open_session
 from seedstep.llm.pacing import (
     FaultAction,
     Patience,
@@ -131,12 +132,7 @@ class Engine:
         timeout = aiohttp.ClientTimeout(
             total=REPLY_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=FIRST_BYTE_SECONDS
         )
-        session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
-            timeout=timeout,
-            trust_env=not self._endpoint.is_loopback,
-        )
-        return Wire(session, self._endpoint)
+        return Wire(open_session(self._endpoint, timeout), self._endpoint)
 
     async def __aexit__(
         self,

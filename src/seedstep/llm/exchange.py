@@ -12,10 +12,12 @@ import time
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from yarl import URL
 
-from seedstep.errors import DeniedError
+from seedstep.errors import DeniedError, InputError, first_line
 from seedstep.llm.endpoints import Endpoint
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "Retryable",
     "ServerError",
     "exchange",
+    "open_session",
     "retry_after",
     "storable",
     "without_key",
@@ -83,6 +86,39 @@ class Refused(Exception):  # noqa: N818 - as above
         self.denial = denial
 
 
+def open_session(endpoint: Endpoint, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
+    """Open a session for requests to an endpoint, without a limit of connections.
+
+    It goes through the proxy that the environment names, except to this machine. Nothing else is
+    taken from the environment: aiohttp's `trust_env` would read passwords from `~/.netrc`, too.
+
+    Raises:
+        InputError: the environment names a proxy that can't be used.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0), timeout=timeout, proxy=_proxy_for(endpoint)
+    )
+
+
+def _proxy_for(endpoint: Endpoint) -> URL | None:
+    url = URL(endpoint.url)
+    if endpoint.is_loopback or proxy_bypass(url.raw_host or ""):
+        return None
+    named = getproxies().get(url.scheme)
+    if not named:
+        return None
+    try:
+        proxy = URL(named if "://" in named else f"http://{named}")
+        if proxy.scheme in ("http", "https") and proxy.raw_host:
+            return proxy
+    except ValueError:
+        pass
+    variable = f"{url.scheme}_proxy"
+    raise InputError(
+        f"the proxy that {variable} names can't be used", "name one such as http://proxy:3128"
+    )
+
+
 async def exchange(
     session: aiohttp.ClientSession,
     endpoint: Endpoint,
@@ -95,6 +131,7 @@ async def exchange(
     Raises:
         Retryable: there is no whole answer.
         Refused: it is too large.
+        DeniedError: nothing can be sent to the address.
     """
     form = isinstance(data, aiohttp.FormData)
     headers = {} if form else {"Content-Type": "application/json"}
@@ -105,6 +142,9 @@ async def exchange(
             method, f"{endpoint.url}/{path}", data=data, headers=headers, allow_redirects=False
         ) as response:
             return response.status, response.headers, await _read(response)
+    except aiohttp.InvalidURL as error:
+        remedy = "write the address otherwise with --base-url"
+        raise DeniedError(f"{endpoint.url} can't be asked ({first_line(error)})", remedy) from None
     except aiohttp.ConnectionTimeoutError:
         raise Retryable("unreachable", "no connection in time") from None
     except TimeoutError:

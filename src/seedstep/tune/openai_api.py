@@ -26,6 +26,7 @@ from seedstep.llm.exchange import (
     Retryable,
     ServerError,
     exchange,
+    open_session,
     retry_after,
     storable,
     without_key,
@@ -223,8 +224,7 @@ async def open_api(endpoint: Endpoint) -> AsyncIterator[FineTuningApi]:
     timeout = aiohttp.ClientTimeout(
         total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS
     )
-    proxies = not endpoint.is_loopback
-    async with aiohttp.ClientSession(timeout=timeout, trust_env=proxies) as session:
+    async with open_session(endpoint, timeout) as session:
         yield FineTuningApi(session, endpoint)
 
 
