@@ -145,7 +145,7 @@ async def test_no_proxy_stands_before_this_machine(
 
 
 async def test_an_address_that_can_not_be_asked_ends_the_run_at_once() -> None:
-    with pytest.raises(DeniedError, match="127.1 - is not a canonical IPv4 address"):
+    with pytest.raises(DeniedError, match=r"127\.1 - is not a canonical IPv4 address"):
         await _ask("http://127.1:9/v1")
 
 

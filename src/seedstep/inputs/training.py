@@ -9,13 +9,12 @@ Example::
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from seedstep.data import Task, instances_of
+from seedstep.data import Task, instances_of, read_yaml
 from seedstep.errors import InputError, SeedstepError
 from seedstep.evaluate.remarks import TrainingOverlap
 from seedstep.inputs.tasks import gather
 from seedstep.llm import ModelRef
 from seedstep.runs import TUNE_CONFIG, stored_settings
-from seedstep.runs.directory import read_yaml
 from seedstep.settings import make_settings
 from seedstep.tune import CHECKPOINTS, TuneSettings, TuneSource
 from seedstep.tune.trained import TrainingRecord, read_training_record, training_record
