@@ -10,8 +10,7 @@ from transformers import BartConfig, BartForConditionalGeneration, GPT2Config, L
 from seedstep.data import Prediction
 from seedstep.encode import ModelSizes
 from seedstep.recipes import predict
-from support.answering_models import save_model
-from support.made_tokenizers import save_byte_level
+from support.answering_models import save_bart, save_model
 from support.tuning_things import write_lines
 
 
@@ -27,28 +26,6 @@ def predicted(folder: Path, model: str, **settings: Any) -> list[Prediction]:
     settings = {"encoding": "definition", "max_new_tokens": 8, **settings}
     with predict(folder / "run", tasks=tasks, model=model, **settings) as run:
         return list(run.predictions(model))
-
-
-def save_bart(folder: Path, positions: int) -> str:
-    config = BartConfig(
-        vocab_size=500,
-        d_model=16,
-        encoder_layers=1,
-        decoder_layers=1,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        encoder_ffn_dim=16,
-        decoder_ffn_dim=16,
-        max_position_embeddings=positions,
-        pad_token_id=0,
-        bos_token_id=0,
-        eos_token_id=0,
-        decoder_start_token_id=0,
-        forced_eos_token_id=None,
-    )
-    BartForConditionalGeneration(config).save_pretrained(folder)
-    save_byte_level(folder)
-    return f"hf:{folder}"
 
 
 @pytest.mark.parametrize("family", ["GPT2", "Llama", "Bart"])

@@ -99,7 +99,7 @@ def test_without_room_for_32_bits_a_doubt_is_a_refusal(monkeypatch: pytest.Monke
 
     model = changed(half("Llama"), without)
     before = state(model)
-    monkeypatch.setattr("seedstep.infer.trials._in_32_bits", no_room)
+    monkeypatch.setattr("seedstep.infer.trials.in_32_bits", no_room)
     assert why_not_shared(model) == OTHERWISE
     assert_unchanged(model, before)
 

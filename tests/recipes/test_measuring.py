@@ -16,6 +16,7 @@ from seedstep.evaluate.intervals import mean_over_tasks
 from seedstep.evaluate.measured import finds_right, gain_rows, read_measured
 from seedstep.infer.likelihood import ScoringModel
 from seedstep.recipes.measuring import MeasureProgress, measure_steps, select_steps
+from support.answering_models import save_bart
 from support.command_line import seedstep
 from support.tuning_things import save_llama, save_t5, write_lines, write_tasks
 
@@ -344,3 +345,19 @@ class TestSelect:
         assert done.code == 0, done.err
         assert "refined: 3" in done.lines
         assert "tasks without an instruction, left out: 1" in done.lines
+
+
+def test_what_is_too_long_for_an_encoder_is_shortened(tmp_path: Path) -> None:
+    model = ScoringModel.load(save_bart(tmp_path / "bart", 60))
+    instances = (Instance("3 2 1 " * 40, ("1 2 3",), "long"), Instance("3", ("3",), "short"))
+    task = Task("t", "Sort.", instances)
+    scored = model.score(task, ENCODINGS["definition"], seed=42)
+    assert scored.shortened == 1
+    assert all(nats > 0 for nats in scored.nats)
+
+
+def test_a_token_without_an_embedding_is_told(tmp_path: Path) -> None:
+    model = ScoringModel.load(save_llama(tmp_path / "llama", vocab_size=20))
+    task = Task("t", "Kind?", (Instance("red now", ("tool",), "i"),))
+    with pytest.raises(InputError, match=r"t: the tokenizer has a token .* for 20 tokens only"):
+        model.score(task, ENCODINGS["definition"], seed=42)

@@ -10,7 +10,7 @@ import transformers
 from support.made_tokenizers import save_byte_level, save_t5_like
 from support.tiny_models import SIZES as TINY_SIZES
 
-__all__ = ["SHARING", "answering_model", "plainly", "save_model"]
+__all__ = ["SHARING", "answering_model", "plainly", "save_bart", "save_model"]
 
 SHARING = ("Llama", "Qwen2", "Qwen3", "Gemma", "GPT2", "Phi3")
 """Families whose layers attend to all earlier tokens."""
@@ -61,6 +61,29 @@ def save_model(family: str, folder: Path, **settings: Any) -> str:
     """Write a model with a tokenizer; returns the name under which seedstep knows it."""
     answering_model(family, **settings).save_pretrained(folder)
     (save_t5_like if family == "T5" else save_byte_level)(folder)
+    return f"hf:{folder}"
+
+
+def save_bart(folder: Path, positions: int) -> str:
+    """Write a BART of few positions as `save_model` does."""
+    config = transformers.BartConfig(
+        vocab_size=500,
+        d_model=16,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=16,
+        decoder_ffn_dim=16,
+        max_position_embeddings=positions,
+        pad_token_id=0,
+        bos_token_id=0,
+        eos_token_id=0,
+        decoder_start_token_id=0,
+        forced_eos_token_id=None,
+    )
+    transformers.BartForConditionalGeneration(config).save_pretrained(folder)
+    save_byte_level(folder)
     return f"hf:{folder}"
 
 

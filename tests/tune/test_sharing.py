@@ -196,6 +196,45 @@ def test_a_model_that_ignores_positions_is_found_by_trying() -> None:
         shared_attention(model, 100)
 
 
+@pytest.mark.parametrize("spread", [0.1, 1.0])
+def test_noise_of_16_bits_is_no_obstacle_and_what_is_none_is_found(spread: float) -> None:
+    """On some processors it is larger than on others; here it depends on the shapes."""
+    model = tiny_model("Llama").to(torch.bfloat16)
+    forward = model.forward
+
+    def noisy(*, input_ids: Any, position_ids: Any = None, **arguments: Any) -> Any:
+        found = forward(input_ids=input_ids, position_ids=position_ids, **arguments)
+        if found.logits.dtype == torch.bfloat16:
+            chance = torch.Generator().manual_seed(input_ids.numel())
+            noise = torch.randn(found.logits.shape, generator=chance)
+            found.logits += (spread * found.logits.std() * noise).to(torch.bfloat16)
+        return found
+
+    def careless(*, position_ids: Any = None, **arguments: Any) -> Any:
+        return noisy(**arguments)
+
+    model.forward = noisy
+    before = {name: weight.clone() for name, weight in model.named_parameters()}
+    assert shared_attention(model, 100) == "sdpa"
+    for name, weight in model.named_parameters():
+        assert weight.dtype == torch.bfloat16
+        assert torch.equal(weight, before[name])
+    model.forward = careless
+    with pytest.raises(InputError, match=r"positions|differ"):
+        shared_attention(model, 100)
+
+
+@pytest.mark.parametrize("positions", [12, 20])
+def test_a_model_of_few_positions_is_tried_within_them(positions: int) -> None:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    dropouts = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
+    config = GPT2Config(
+        vocab_size=50, n_positions=positions, n_embd=16, n_layer=1, n_head=2, **dropouts
+    )
+    assert shared_attention(GPT2LMHeadModel(config), positions) in ("sdpa", "eager")
+
+
 @pytest.mark.embedded
 def test_the_embedded_model_shares_exactly() -> None:
     from seedstep.llm.checkpoints import load_model

@@ -11,7 +11,9 @@ Example::
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from inspect import signature
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
@@ -22,12 +24,14 @@ from torch.nn.functional import cross_entropy
 from seedstep.data.choice import generator
 from seedstep.encode.encodings import TokenPair
 from seedstep.encode.packing import IGNORED, PackedGroup, PackedRow, group_pairs, make_row, visible
+from seedstep.encode.sizes import ModelSizes
 from seedstep.errors import InputError
 
 __all__ = [
     "Attention",
     "block_mask",
     "collate",
+    "in_32_bits",
     "pair_losses",
     "require_sharing",
     "shared_attention",
@@ -218,31 +222,59 @@ def _choose(model: Any) -> Attention:
 
 
 def _difference(model: Any, attention: Attention) -> str | None:
-    """Try it: one packed row of two small tasks against one example a row."""
-    pairs = _trial(model.config.get_text_config().vocab_size)
+    """Try it: one packed row of two small tasks against one example a row.
+
+    Where weights of 16 bits seem to differ it may be their noise: then those of 32 bits decide.
+    """
+    sizes = ModelSizes.of_model(model)
+    prefix = min(TRIAL_TOKENS // 2, max(1, (sizes.whole or TRIAL_TOKENS) - 8))
+    pairs = _trial(model.config.get_text_config().vocab_size, prefix)
     groups = group_pairs(pairs, share=len(pairs), row_tokens=len(pairs) * TRIAL_TOKENS)
     alone = [make_row([PackedGroup((pair,), 0)]) for group in groups for pair in group.pairs]
-    was_training = model.training
-    model.eval()
-    try:
+
+    def tried() -> str | None:
         with torch.no_grad():
             shared = token_losses(model, [make_row(groups)], attention)
             plain = token_losses(model, alone, "causal")
+        difference = float((shared - plain).abs().mean())
+        tolerance = TOLERANCE[next(model.parameters()).dtype]
+        if difference <= tolerance:
+            return None
+        return f"in a trial its losses differ by {difference:.2g}, more than {tolerance:g}"
+
+    was_training = model.training
+    model.eval()
+    try:
+        reason = tried()
+        if reason and next(model.parameters()).dtype != torch.float32:
+            with suppress(MemoryError, RuntimeError), in_32_bits(model):
+                reason = tried()
     finally:
         model.train(was_training)
-    difference = float((shared - plain).abs().mean())
-    tolerance = TOLERANCE[next(model.parameters()).dtype]
-    if difference <= tolerance:
-        return None
-    return f"in a trial its losses differ by {difference:.2g}, more than {tolerance:g}"
+    return reason
 
 
-def _trial(vocabulary: int) -> list[TokenPair]:
-    """Instances of two tasks, of random tokens."""
+@contextmanager
+def in_32_bits(model: Any) -> Iterator[None]:
+    """Take all weights to 32 bits and back, which changes none of them: for a trial in doubt."""
+    changed = []
+    try:
+        for tensor in chain(model.parameters(), model.buffers()):
+            if tensor.is_floating_point() and tensor.dtype != torch.float32:
+                changed.append((tensor, tensor.dtype))
+                tensor.data = tensor.data.float()
+        yield
+    finally:
+        for tensor, dtype in changed:
+            tensor.data = tensor.data.to(dtype)
+
+
+def _trial(vocabulary: int, common: int) -> list[TokenPair]:
+    """Instances of two tasks, of random tokens, behind `common` tokens that are the same."""
     chance = generator(0)
     pairs = []
     for task in ("a", "b"):
-        prefix = chance.choices(range(vocabulary), k=TRIAL_TOKENS // 2)
+        prefix = chance.choices(range(vocabulary), k=common)
         for instance in range(3):
             rest = chance.choices(range(vocabulary), k=2 + instance)
             target = chance.choices(range(vocabulary), k=4 - instance)

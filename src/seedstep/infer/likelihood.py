@@ -18,7 +18,15 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from seedstep.data import Task, TaskChoice
-from seedstep.encode import ENCODINGS, Encoding, HfTokenizer, TaskEncoder, TokenPair, tokenize
+from seedstep.encode import (
+    ENCODINGS,
+    Encoding,
+    HfTokenizer,
+    ModelSizes,
+    TaskEncoder,
+    TokenPair,
+    tokenize,
+)
 from seedstep.encode.packing import PackedGroup, group_pairs, make_row, pack
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm import ModelRef
@@ -103,6 +111,7 @@ class ScoringModel:
         self._model = model.eval()
         self._tokenizer = HfTokenizer(tokenizer)
         self._decoder_only = decoder_only
+        self._sizes = ModelSizes.of_model(model)
         self._attention: Any = None
         self.note = ""
 
@@ -127,7 +136,8 @@ class ScoringModel:
         Where an instance has several, the one that the seed draws is read.
 
         Raises:
-            InputError: nothing of an input fits into the model's context.
+            InputError: nothing of an input fits into the model's context, or the model has no
+                embedding for a token.
         """
         fitted = self._fitted(encoding)
         encoder = TaskEncoder(task, fitted, self._tokenizer)
@@ -139,6 +149,9 @@ class ScoringModel:
             )
             for place, example in enumerate(encoded)
         ]
+        for pair in pairs:
+            if unknown := self._sizes.unknown_token((*pair.prompt, *pair.target)):
+                raise InputError(f"{task.id}: {unknown}", "give the model its own tokenizer")
         longest = fitted.max_source + fitted.max_target
         losses = self._packed(pairs, longest) if self._decoder_only else self._paired(pairs)
         return ScoredTask(
@@ -149,12 +162,13 @@ class ScoringModel:
 
     def _fitted(self, encoding: Encoding) -> Encoding:
         """The encoding with no more tokens than the model has positions."""
-        config = self._model.config.get_text_config()
-        most = getattr(config, "max_position_embeddings", None)
-        if not self._decoder_only or not most:
-            return encoding
-        room = most - encoding.max_target
-        return replace(encoding, max_source=max(2, min(encoding.max_source, room)))
+        target = min(encoding.max_target, self._sizes.answer or encoding.max_target)
+        most = encoding.max_source
+        if self._sizes.prompt is not None:
+            most = min(most, self._sizes.prompt)
+        if self._sizes.whole is not None:
+            most = min(most, self._sizes.whole - target)
+        return replace(encoding, max_source=max(2, most), max_target=target)
 
     def _packed(self, pairs: list[TokenPair], longest: int) -> dict[int, float]:
         from seedstep.encode.losses import token_losses

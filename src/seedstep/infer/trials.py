@@ -13,8 +13,6 @@ Example::
 
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from itertools import chain
 from typing import Any
 
 import torch
@@ -22,6 +20,7 @@ from transformers import DynamicCache, GenerationConfig
 from transformers.cache_utils import DynamicLayer
 
 from seedstep.encode import ModelSizes
+from seedstep.encode.losses import in_32_bits
 from seedstep.infer.prefix import PrefixBatch, prefix_layers
 
 __all__ = ["takes_padding", "why_not_shared"]
@@ -99,7 +98,7 @@ def _agrees(model: Any, trial: Trial) -> Any:
     if model.dtype == torch.float32:
         return False
     try:
-        with _in_32_bits(model):
+        with in_32_bits(model):
             return _is_near(model, *trial(model, prompts, common))
     except (MemoryError, RuntimeError):  # there is no room for them
         return False
@@ -149,18 +148,3 @@ def _first_logits(model: Any, rows: Prompts, length: int) -> torch.Tensor:
     """What follows the first tokens, so many of them, of the first of some rows."""
     found = model(input_ids=torch.tensor(rows, device=model.device), use_cache=False)
     return torch.as_tensor(found.logits)[0, length - 1].float()
-
-
-@contextmanager
-def _in_32_bits(model: Any) -> Iterator[None]:
-    """Take all weights to 32 bits, and back, which changes none of them."""
-    changed = []
-    try:
-        for tensor in chain(model.parameters(), model.buffers()):
-            if tensor.is_floating_point() and tensor.dtype != torch.float32:
-                changed.append((tensor, tensor.dtype))
-                tensor.data = tensor.data.float()
-        yield
-    finally:
-        for tensor, dtype in changed:
-            tensor.data = tensor.data.to(dtype)
