@@ -1,6 +1,7 @@
 """Fine-tuning at a server: what is sent, once; what is told; what goes wrong."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from aiohttp import web
 from seedstep.encode import Encoded
 from seedstep.errors import DeniedError, InputError, ModelError, RunMismatchError, UnreachableError
 from seedstep.llm import Endpoint
-from seedstep.tune.openai_jobs import FineTuned, JobSettings, fine_tune
+from seedstep.tune.openai_jobs import UNKNOWN_LOOKS, FineTuned, JobSettings, fine_tune
 from support.tuning_server import TuningServer, refusal
 
 EXAMPLES = [
@@ -256,6 +257,66 @@ async def test_a_job_that_ended_without_a_model_is_told(
     tuning.server.outcome = outcome
     with pytest.raises(ModelError, match=f"without a model .{outcome['status']}"):
         await tuning.run()
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        *("failed", "cancelled", "canceled", "expired", "FAILED", "Canceled", "EXPIRED"),
+        *("JOB_STATE_CANCELLED", "STATUS_FAILED", "timedOut", "Failed Validation", "user_error"),
+    ],
+)
+async def test_a_job_that_will_never_have_a_model_is_not_waited_for(
+    tuning: Tuning, status: str
+) -> None:
+    tuning.server.outcome = {"status": status, "error": {"message": "Because."}}
+    with pytest.raises(ModelError, match=re.escape(f"without a model ({status}): Because")):
+        await tuning.run()
+    assert tuning.watched.statuses[-1] == f"ftjob-1 {status}"
+
+
+@pytest.mark.parametrize("status", ["succeeded", "Succeeded", "SUCCESS", "completed", "Done"])
+async def test_a_model_is_there_whatever_the_word_for_it(tuning: Tuning, status: str) -> None:
+    tuning.server.outcome["status"] = status
+    assert await tuning.run() == DONE
+    assert not tuning.watched.warnings
+
+
+@pytest.mark.parametrize("status", ["paused", "PAUSED", "JOB_STATE_PAUSED", "Suspended"])
+async def test_a_paused_job_is_told_and_waited_for_when_it_was_resumed(
+    tuning: Tuning, status: str
+) -> None:
+    done = tuning.server.outcome
+    tuning.server.outcome = {"status": status}
+    for _ in range(2):
+        with pytest.raises(ModelError, match=r"is paused.*[Rr]esume it at the server"):
+            await tuning.run()
+    tuning.server.outcome = done
+    tuning.server.statuses = ["running", "Queued"]
+    assert await tuning.run() == DONE
+    assert tuning.server.count("POST fine_tuning/jobs") == 1
+
+
+@pytest.mark.parametrize("status", ["reticulating splines", "", None, "状態", "4"])
+async def test_a_status_that_is_not_known_is_told_and_not_polled_for_ever(
+    tuning: Tuning, status: str | None
+) -> None:
+    done = tuning.server.outcome
+    tuning.server.outcome = {"status": status}
+    with pytest.raises(ModelError, match="a status that is not known"):
+        await tuning.run()
+    assert tuning.server.count("GET fine_tuning/jobs/ftjob-1") == UNKNOWN_LOOKS + 2
+    (warning,) = tuning.watched.warnings
+    assert "is not known" in warning
+    tuning.server.outcome = done
+    assert await tuning.run() == DONE
+
+
+async def test_a_status_that_is_not_known_for_a_while_is_waited_out(tuning: Tuning) -> None:
+    few = ["odd"] * (UNKNOWN_LOOKS - 1)
+    tuning.server.statuses = [*few, "running", *few, "validatingFiles"]
+    assert await tuning.run() == DONE
+    assert len(tuning.watched.warnings) == 2
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, Literal, TypeVar
 
 import aiohttp
 import msgspec
@@ -32,7 +33,7 @@ from seedstep.llm.exchange import (
     without_key,
 )
 
-__all__ = ["ApiError", "Event", "FineTuningApi", "Job", "open_api"]
+__all__ = ["ApiError", "Event", "FineTuningApi", "Job", "JobState", "open_api", "state_of"]
 
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 600.0
@@ -67,13 +68,54 @@ class Job:
     """A fine-tuning job, as the server describes it."""
 
     id: str
-    status: str = "unknown"
+    status: str | None = None
     fine_tuned_model: str | None = None
     trained_tokens: int | None = None
     error: _JobError | None = None
     training_file: str | None = None
     hyperparameters: Any = None
     method: Any = None
+
+
+JobState = Literal["under way", "succeeded", "ended", "paused", "unknown"]
+"""What the status of a job means. A paused job goes on only when somebody resumes it."""
+
+_STATES: Mapping[JobState, str] = MappingProxyType(
+    {
+        "under way": "validating_files validating validated files_validated created creating "
+        "not_running not_started queued pending submitted accepted scheduled waiting preparing "
+        "initializing starting started running in_progress processing training evaluating "
+        "compressing uploading saving deploying resuming re_queueing writing_results "
+        "cancelling canceling cancel_requested cancellation_requested pausing stopping",
+        "succeeded": "succeeded success successful completed complete finished done",
+        "ended": "failed failure error errored user_error failed_validation validation_failed "
+        "cancelled canceled expired aborted terminated stopped interrupted deleted deleting "
+        "rejected timeout timed_out unsuccessful",
+        "paused": "paused suspended on_hold",
+    }
+)
+"""The words of OpenAI's API and of servers like it, without case and the prefixes of enumerations.
+"""
+
+_MEANINGS: Mapping[str, JobState] = MappingProxyType(
+    {word: state for state, words in _STATES.items() for word in words.split()}
+)
+_PREFIX = re.compile(r"^(?:(?:fine_tun\w*?|job)_)?(?:(?:state|status)_)?")
+
+
+def state_of(status: str | None) -> JobState:
+    """Return what the word for a job's status means, however it is written.
+
+    Example::
+
+        >>> state_of("validating_files"), state_of("Canceled"), state_of("JOB_STATE_PAUSED")
+        ('under way', 'ended', 'paused')
+        >>> state_of("inProgress"), state_of("reticulating splines")
+        ('under way', 'unknown')
+    """
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", status or "")
+    word = re.sub(r"[^a-z]+", "_", parted.lower()).strip("_")
+    return _MEANINGS.get(word) or _MEANINGS.get(_PREFIX.sub("", word), "unknown")
 
 
 @dataclass(frozen=True, slots=True)

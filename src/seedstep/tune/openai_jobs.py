@@ -24,7 +24,7 @@ from seedstep.data import write_atomically, write_in_parts
 from seedstep.encode import Encoded
 from seedstep.errors import InputError, ModelError, RunError, RunMismatchError
 from seedstep.llm import Endpoint
-from seedstep.tune.openai_api import ApiError, FineTuningApi, Job, open_api
+from seedstep.tune.openai_api import ApiError, FineTuningApi, Job, JobState, open_api, state_of
 
 __all__ = [
     "ChatSize",
@@ -124,10 +124,14 @@ def _bad(example: Encoded, what: str) -> InputError:
 JOB_FILE = "job.json"
 TRAINING_FILE = "training.jsonl"
 
+NO_STATUS = "no status"
+
 POLL_SECONDS = 10.0
 """The pause between two requests for the state of a job."""
 
-_ENDED = ("succeeded", "failed", "cancelled")
+UNKNOWN_LOOKS = 60
+"""How often in a row a job is looked at whose status is not known, or is none, before that is told.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +209,8 @@ async def fine_tune(
         InputError: the examples are too few, too large together, or one can't be used.
         RunMismatchError: `out` has a job with another server, model, data or settings.
         RunError: `out` can't be written.
-        ModelError: the server refuses, can't be reached, or the job failed.
+        ModelError: the server refuses, can't be reached, or the job failed, is paused, or has a
+            status that is not known.
     """
     size = await asyncio.to_thread(check_chat, examples, endpoint.model)
     asked = _Sent(endpoint.url, endpoint.model, settings, size.digest[:16])
@@ -271,9 +276,10 @@ async def _create(api: FineTuningApi, state: _Sent) -> Job:
 
 
 async def _wait(api: FineTuningApi, job_id: str, watch: JobWatch) -> FineTuned:
-    """Ask for the state of a job until it ends."""
-    status = ""
+    """Ask for the state of a job until it ends, or until it can't be told whether it will."""
+    status: str | None = ""
     seen: set[str] = set()
+    looks = 0
     while True:
         job = await api.job(job_id)
         for event in await api.events(job_id):
@@ -282,17 +288,37 @@ async def _wait(api: FineTuningApi, job_id: str, watch: JobWatch) -> FineTuned:
                 watch.happened(event.message)
         if job.status != status:
             status = job.status
-            watch.moved(job_id, api.shown(status))
-        if status == "succeeded" and job.fine_tuned_model:
+            watch.moved(job_id, api.shown(status or NO_STATUS))
+        state = state_of(status)
+        if state == "succeeded" and job.fine_tuned_model:
             return FineTuned(api.shown(job.fine_tuned_model), job_id, job.trained_tokens)
-        if status in _ENDED:
-            reason = (job.error and job.error.message) or "no reason given"
-            raise ModelError(
-                f"the fine-tuning job {job_id} ended without a model ({api.shown(status)}): "
-                f"{api.shown(reason)}",
-                "correct what the server names, and start again with another --out",
+        looks = looks + 1 if state == "unknown" else 0
+        if looks == 1:
+            watch.warned(
+                f"the status of the job, {api.shown(status or NO_STATUS)}, is not known: whether "
+                "it will end can't be told"
             )
+        if state != "under way" and (state != "unknown" or looks >= UNKNOWN_LOOKS):
+            raise _not_waited_for(job, state, api)
         await asyncio.sleep(POLL_SECONDS)
+
+
+def _not_waited_for(job: Job, state: JobState, api: FineTuningApi) -> ModelError:
+    """Return the error of a job that ended without a model, or that may never end."""
+    status = api.shown(job.status or NO_STATUS)
+    reason = (job.error and job.error.message) or ""
+    said = f": {api.shown(reason)}" if reason else ""
+    again = "run the same command again, which goes on waiting for it"
+    if state == "paused":
+        what = f"the fine-tuning job {job.id} is paused ({status}){said}"
+        return ModelError(what, f"resume it at the server, and {again}")
+    if state == "unknown":
+        what = f"the fine-tuning job {job.id} has a status that is not known ({status}){said}"
+        return ModelError(what, f"look at the server what became of it; if it is running, {again}")
+    return ModelError(
+        f"the fine-tuning job {job.id} ended without a model ({status}){said or ': no reason given'}",
+        "correct what the server names, and start again with another --out",
+    )
 
 
 def _warn_of_length(size: ChatSize, watch: JobWatch) -> None:
