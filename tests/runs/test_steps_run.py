@@ -91,6 +91,32 @@ def test_a_run_goes_on_and_asks_nothing_twice(model: ScriptedServer, tmp_path: P
     assert exported(tmp_path / "run") == exported(tmp_path / "whole")
 
 
+def test_without_refining_a_task_is_one_request(model: ScriptedServer, tmp_path: Path) -> None:
+    tasks = write_tasks(tmp_path / "ni")
+    flags = ("--tasks", tasks, "--model", "openai:scripted", "--base-url", model.url)
+    out = tmp_path / "run"
+    assert seedstep("steps", *flags, "--refine", "none", "--out", out).code in (0, 1)
+    assert model.requests == TASKS
+    with Run.read(stages.STEPS, out) as run:
+        assert [len(entry.result.turns) for entry in run.entries()] == [1] * TASKS
+    assert "repairs: 0" in (out / "run.yaml").read_text()
+    again = ("--refine", "none", "--repairs", 1, "--out", tmp_path / "repaired")
+    seedstep("steps", *flags, *again)
+    assert model.requests > 2 * TASKS  # there was something to repair
+
+
+def test_a_run_of_0_1_0_that_repairs_without_refining_goes_on_so(
+    model: ScriptedServer, tmp_path: Path
+) -> None:
+    asked = asked_of(model, write_tasks(tmp_path / "ni"), refine="none")
+    write_instructions(tmp_path / "whole", **asked, repairs=2).close()
+    write_instructions(tmp_path / "run", **asked, repairs=2, limit=4).close()
+    assert seedstep("steps", "--out", tmp_path / "run", "--limit", TASKS).code in (0, 1)
+    assert exported(tmp_path / "run") == exported(tmp_path / "whole")
+    with Run.read(stages.STEPS, tmp_path / "run") as run:
+        assert any(entry.result.repairs for entry in run.entries() if entry.position >= 4)
+
+
 def test_killed_at_any_moment_it_ends_in_the_same_bytes(tmp_path: Path) -> None:
     tasks = write_tasks(tmp_path / "ni")
     with ScriptedServer(slowly(strong_model, 0.1)) as server:

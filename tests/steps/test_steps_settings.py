@@ -21,6 +21,22 @@ def test_nothing_asked_for_gives_the_defaults() -> None:
     assert make_settings(ExamplesSettings, {}, "run.yaml") == ExamplesSettings()
 
 
+@pytest.mark.parametrize(
+    ("asked", "repairs"),
+    [
+        ({"refine": "none"}, 0),
+        ({"refine": "none", "repairs": 1}, 1),
+        ({"refine": "full"}, 2),
+        ({"refine": "full", "repairs": 0}, 0),
+    ],
+)
+def test_nothing_is_repaired_where_nothing_is_refined_unless_it_is_asked_for(
+    asked: dict[str, Any], repairs: int
+) -> None:
+    assert StepsSettings.of(**asked).repairs == repairs
+    assert make_settings(StepsSettings, asked, "run.yaml").repairs == repairs
+
+
 @pytest.mark.parametrize("kind", [StepsSettings, ExamplesSettings])
 def test_every_setting_says_what_it_is(kind: type) -> None:
     for name, found in table(kind).items():

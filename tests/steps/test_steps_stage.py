@@ -216,7 +216,7 @@ async def test_a_repair_that_fails_leaves_the_version_before_it() -> None:
 async def test_an_earlier_version_that_is_whole_counts_where_the_last_is_none() -> None:
     replies = iter([numbered(*STEPS, LOOP), "No.", "I'm sorry."])
     with ScriptedServer(lambda number, body: chat(next(replies))) as server:
-        (written,) = await write(server, boats(1), refine="none")
+        (written,) = await write(server, boats(1), refine="none", repairs=2)
     assert written.steps == (*STEPS, LOOP)
     assert written.chosen == 0
     assert written.repairs == 2

@@ -78,13 +78,13 @@ class StepsSettings(AskingSettings):
     seed: int = setting(42, SEED)
     refine: Literal["full", "none"] = setting(
         "full",
-        "full (the paper's five turns), or none (the first only). The paper's ablation of refining "
-        "takes none with repairs 0: repairs are asked for all the same.",
+        "full (the paper's five turns), or none (the first only, and no repairs unless a number of "
+        "them is given), which is the paper's ablation of refining.",
     )
     repairs: Annotated[int, msgspec.Meta(ge=0)] = setting(
         2,
         "Further turns, at the most, that ask to correct what the checks found; in completion "
-        "style new draws. The version with the fewest faults is kept.",
+        "style new draws. The version with the fewest faults is kept. Default with refine none: 0.",
     )
     judge: str | None = setting(
         None, "A model that judges correctness and completeness: gguf:PATH, openai:NAME, ..."
@@ -94,6 +94,11 @@ class StepsSettings(AskingSettings):
     sampling: dict[str, Any] = sampling_setting(
         STEPS_SAMPLING, "{conversation: {temperature: 0.7}}"
     )
+
+    @classmethod
+    def complete(cls, values: Mapping[str, Any], source: str) -> Mapping[str, Any]:
+        """Return the values, with no repairs where nothing is refined and no number is given."""
+        return {"repairs": 0, **values} if values.get("refine") == "none" else values
 
     @property
     def style(self) -> str:

@@ -308,6 +308,7 @@ def _not_waited_for(job: Job, state: JobState, api: FineTuningApi) -> ModelError
     status = api.shown(job.status or NO_STATUS)
     reason = (job.error and job.error.message) or ""
     said = f": {api.shown(reason)}" if reason else ""
+    why = said or ": no reason given"
     again = "run the same command again, which goes on waiting for it"
     if state == "paused":
         what = f"the fine-tuning job {job.id} is paused ({status}){said}"
@@ -316,7 +317,7 @@ def _not_waited_for(job: Job, state: JobState, api: FineTuningApi) -> ModelError
         what = f"the fine-tuning job {job.id} has a status that is not known ({status}){said}"
         return ModelError(what, f"look at the server what became of it; if it is running, {again}")
     return ModelError(
-        f"the fine-tuning job {job.id} ended without a model ({status}){said or ': no reason given'}",
+        f"the fine-tuning job {job.id} ended without a model ({status}){why}",
         "correct what the server names, and start again with another --out",
     )
 
