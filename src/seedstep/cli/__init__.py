@@ -1,6 +1,7 @@
-"""The command line: thin files, and a table of the commands in them.
+"""The command line: a table of commands, and the entry point that runs them.
 
-Errors that users can mend are one line; Ctrl-C says how to go on.
+An error that users can correct is printed as a line. A command that is stopped by Ctrl-C prints how
+to continue.
 """
 
 import sys
@@ -77,7 +78,7 @@ def options(
 
 
 def main() -> None:
-    """Run a command; exit with 1 after an error of the user's, 130 after an interruption."""
+    """Run a command; exit with 1 after an error that users can correct, 130 after Ctrl-C."""
     prepare_streams()
     try:
         app()

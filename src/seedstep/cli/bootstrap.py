@@ -45,15 +45,15 @@ __all__ = [
 ]
 
 SHOWN_TASKS = 3
-"""Tasks that are printed at the end."""
+"""How many tasks are printed at the end."""
 
 QUIET_SECONDS = 15
-"""Without a terminal, a line at least this often."""
+"""The longest time, in seconds, without a line of output where there is no terminal."""
 
 
 @contextmanager
 def watcher(out: Path) -> Iterator[BootstrapWatch]:
-    """Shows a run's progress in the way that fits where the output goes."""
+    """Yield a watcher that shows the progress of a run: a bar on a terminal, lines elsewhere."""
     if console.is_terminal:
         with Live(console=console, refresh_per_second=4, transient=True) as live:
             yield _LiveWatcher(live, out)
@@ -71,7 +71,7 @@ def _opening(progress: BootstrapProgress, out: Path) -> str:
 
 
 def _activity(progress: BootstrapProgress) -> str:
-    """What the engine does: requests, tokens, speed, and why instructions were rejected."""
+    """Describe the requests, tokens, speed, and the reasons of rejected instructions."""
     stats = progress.stats
     speed = stats.completion_tokens / progress.seconds if progress.seconds else 0.0
     replies = [f"{count} {purpose}" for purpose, count in stats.replied.items()]
@@ -106,7 +106,7 @@ def _finished(candidate: Candidate) -> Text:
 
 
 class _PlainWatcher:
-    """A line for each finished task, and one now and then."""
+    """Prints a line for each finished task, and one every 15 seconds."""
 
     def __init__(self, output: Console, out: Path) -> None:
         self._console = output
@@ -134,7 +134,7 @@ class _PlainWatcher:
 
 
 class _LiveWatcher:
-    """Finished tasks scroll by above a bar and a line of figures."""
+    """Shows a bar and a line of figures, and prints finished tasks above them."""
 
     def __init__(self, live: Live, out: Path) -> None:
         self._live = live

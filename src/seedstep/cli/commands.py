@@ -1,4 +1,4 @@
-"""Commands that are imported when they are wanted, and listed in groups.
+"""Groups of commands whose modules are imported when a command is used.
 
 Example::
 
@@ -34,7 +34,7 @@ class CommandEntry:
 
 
 class _Loaded(Mapping[str, Any]):
-    """The commands by name, imported at the first use, and then those that are there already."""
+    """A mapping of commands by name that imports those of a table at the first use."""
 
     def __init__(self, entries: tuple[CommandEntry, ...], others: Mapping[str, Any]) -> None:
         self._entries = {entry.name: entry for entry in entries}
@@ -54,12 +54,12 @@ class _Loaded(Mapping[str, Any]):
 
 
 class CommandTable(TyperGroup):
-    """A group whose commands are those of `entries`, and those that are added to it."""
+    """A group of the commands in `entries`, and of commands that are added to it."""
 
     entries: ClassVar[tuple[CommandEntry, ...]] = ()
 
     def __init__(self, **attributes: Any) -> None:
-        """Take the attributes of a group, with the commands that were added."""
+        """Take the attributes of a group of typer, with the commands that were added to it."""
         super().__init__(**attributes)
         self.commands = _Loaded(self.entries, self.commands)  # type: ignore[assignment]
         _hide_types_of_flags(self)
@@ -82,7 +82,7 @@ def _load(entry: CommandEntry) -> Any:
 
 
 def _hide_types_of_flags(command: Any) -> None:
-    """Let the help of a command, and of its own commands, show no type for what takes no value."""
+    """Change the help of a command and its subcommands: show no type for flags without a value."""
     parameters_of = command.get_params
 
     def get_params(context: Any) -> Any:

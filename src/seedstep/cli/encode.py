@@ -1,4 +1,4 @@
-"""`seedstep encode`: what a model is given of tasks."""
+"""`seedstep encode`: show the prompts and targets that an encoding makes of tasks."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -91,9 +91,9 @@ LOST = {
 
 
 def print_encoded(encoded: Encoded, tokenizer: HfTokenizer | None, *, decoder_only: bool) -> None:
-    """Print an example; with a tokenizer, its tokens in alternating colours.
+    """Print an example; with a tokenizer, print its tokens in alternating colours.
 
-    What has no colour is no token: white space that a tokenizer skips, or what it has cut off.
+    Text without colour is in no token: white space that a tokenizer skips, or text that was cut.
     """
     console.print(plain(f"{encoded.task}  {encoded.instance}", style="bold"), soft_wrap=True)
     if tokenizer:
@@ -109,7 +109,7 @@ def print_encoded(encoded: Encoded, tokenizer: HfTokenizer | None, *, decoder_on
 
 
 def print_totals(totals: Totals, encoding: Encoding) -> None:
-    """Print counts over all tasks, and what did not fit."""
+    """Print counts over all tasks, and how much did not fit."""
     table = Table.grid(padding=(0, 2))
     table.add_row("tasks", f"{totals.tasks:,}")
     table.add_row("examples", f"{totals.examples:,}")

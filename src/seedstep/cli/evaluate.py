@@ -41,7 +41,7 @@ from seedstep.text import escaped
 __all__ = ["agreement_command", "compare_command", "evaluate_command", "judge_command"]
 
 NAMED = 3
-"""Of what is missing or does not count, so many are named; JSON has all."""
+"""How many missing or uncounted predictions are named; the JSON output names all."""
 
 OutFile = Annotated[
     Path | None, typer.Option(help="Write it to a file; a table then as Markdown.", metavar="FILE")
@@ -49,7 +49,7 @@ OutFile = Annotated[
 
 
 def write_or_print(text: str, out: Path | None) -> None:
-    """Write a text to a file as a whole, or to standard output as it is.
+    """Write a text to a file, atomically, or unchanged to standard output.
 
     Raises:
         RunError: the file can't be written.
@@ -67,13 +67,13 @@ def print_table(table: CellTable) -> None:
 
 
 def print_remarks(remarks: Iterable[str]) -> None:
-    """Print what has to be known beside scores."""
+    """Print remarks that users have to know with the scores."""
     for remark in remarks:
         console.print(plain(remark, style="yellow"), soft_wrap=True)
 
 
 def print_left_out(done: Evaluation) -> None:
-    """Say which predictions are missing or failed, which lines do not count, what is not kept."""
+    """Print which predictions are missing or failed, which lines don't count, what isn't stored."""
     print_remarks(done.notes)
     for system in done.systems:
         failed = [f"{name} ({reason})" for name, reason in system.scores.failed.items()]
@@ -83,7 +83,7 @@ def print_left_out(done: Evaluation) -> None:
 
 
 def print_some(name: str, what: str, which: Sequence[str]) -> None:
-    """Say how many of a system or rater there are of what, if any, and which are the first."""
+    """Print how many problems of a kind a system or a rater has, and name the first ones."""
     if which:
         more = f"; and {len(which) - NAMED:,} more (--format json)" if len(which) > NAMED else ""
         line = f"{name}: {len(which):,} {what}: {'; '.join(which[:NAMED])}{more}"
@@ -216,7 +216,7 @@ def _print_comparison(pairing: Pairing) -> None:
 
 
 def _absent(first: str, second: str, found: Comparison) -> list[str]:
-    """What is missing on either side."""
+    """Return notes on the predictions that one of two systems lacks."""
     sides = (
         (first, found.first_absent, len(found.first_unpaired)),
         (second, found.second_absent, len(found.second_unpaired)),
@@ -292,7 +292,7 @@ def _print_agreement(found: Agreement) -> None:
 
 
 def _measures(found: Agreement) -> list[dict[str, Value]]:
-    """The measures of each pair by their names."""
+    """Return the measures of each pair of raters by name."""
     return [
         {
             "raw agreement": pair.agreement.raw,
@@ -306,7 +306,7 @@ def _measures(found: Agreement) -> list[dict[str, Value]]:
 
 
 def _reasons(found: Agreement) -> list[str]:
-    """Why a value or an interval is not there, each reason once."""
+    """Return the reasons for which values or intervals are missing, each once."""
     named = [item for measures in _measures(found) for item in measures.items()]
     named.append(("Fleiss's kappa", found.fleiss))
     return list(dict.fromkeys(f"{name}: {value.reason}" for name, value in named if value.reason))

@@ -1,4 +1,4 @@
-"""`seedstep novelty`: the novelty filter for data that is there already."""
+"""`seedstep novelty`: filter the texts of a file by novelty."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -69,7 +69,7 @@ def command(
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Shows what is being done on a terminal, and nothing elsewhere."""
+    """Yield a function that shows progress on a terminal, and nothing elsewhere."""
     with live_bar("rows", "reading") as bar:
         yield lambda stage, done, total: bar.draw(done, total or None, stage)
 

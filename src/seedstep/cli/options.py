@@ -1,4 +1,4 @@
-"""How the settings of a stage become the flags of its command, and flags and a file settings.
+"""Make the flags of a command from settings records, and settings from flags and a file.
 
 Example::
 
@@ -34,10 +34,10 @@ __all__ = [
 ]
 
 Asked = dict[str, Any]
-"""The settings that a user named, by name. `with_settings` gives them to a command."""
+"""The settings that a user gave, by name. `with_settings` passes them to a command."""
 
 COMMAND_LINE = "the command line"
-"""Where a wrong flag stands."""
+"""The source of settings that flags gave, for error messages."""
 
 Out = Annotated[Path | None, typer.Option(help="The run's directory, made if needed.")]
 SameModel = Annotated[
@@ -51,10 +51,10 @@ Make = Callable[[Mapping[str, Any], str], object]
 
 
 def required(out: Path | None) -> Path:
-    """The directory of a run.
+    """Return the directory of a run.
 
     Raises:
-        InputError: none is named.
+        InputError: `--out` was not given.
     """
     if out is None:
         raise InputError("no directory for the run", "add --out DIR")
@@ -62,20 +62,20 @@ def required(out: Path | None) -> Path:
 
 
 class _Entry(Protocol):
-    """An entry of a table of what can be chosen by name."""
+    """An entry of a table from which users choose by name."""
 
     @property
     def meaning(self) -> str:
-        """What it is, in a few words."""
+        """The meaning of the entry, in a few words."""
 
 
 def names_of(table: Mapping[str, _Entry]) -> Any:
-    """The type of a flag that takes the name of an entry of a table."""
+    """Return the type of a flag whose values are the names of a table's entries."""
     return Literal[tuple(table)]
 
 
 def option_of(table: Mapping[str, _Entry], what: str, *flags: str) -> Any:
-    """A flag for the name of an entry of a table. Its help says what each of them means."""
+    """Return a flag whose values are the names of a table's entries, with their meanings."""
     meanings = "; ".join(f"{name} ({entry.meaning})" for name, entry in table.items())
     return typer.Option(*flags, help=f"{what}: {meanings}.")
 
@@ -83,11 +83,11 @@ def option_of(table: Mapping[str, _Entry], what: str, *flags: str) -> Any:
 def with_settings(
     *kinds: type, make: Make | None = None, config: bool = True
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A decorator that gives a command the flags of settings records in place of `asked`.
+    """Return a decorator that replaces the parameter `asked` of a command by flags for settings.
 
-    The command's parameter `asked` gets the settings that the flags and the file after `--config`
-    name; without `config` there is no such flag. `make` makes settings of them, and raises
-    InputError if they do not fit; by default they are those of the first of `kinds`.
+    The command is called with the settings that the flags and the file after `--config` give as
+    `asked`; without `config` there is no such flag. `make` checks them by making a settings record,
+    and raises InputError if they don't fit; by default it is the first of `kinds`.
     """
     flags = [flag for kind in kinds for found in table(kind).values() for flag in _flags(found)]
     check: Make = make or (lambda values, source: make_settings(kinds[0], values, source))
@@ -110,7 +110,7 @@ def with_settings(
 
 
 def flag_names(kind: type) -> dict[str, tuple[str, ...]]:
-    """The flags of each setting of a record, by its name; an argument is named as in the usage."""
+    """Return the flags of each setting of a record; an argument has its name in the usage line."""
     return {
         found.name: tuple(name for flag in _flags(found) for name in flag.names)
         for found in table(kind).values()
@@ -119,7 +119,7 @@ def flag_names(kind: type) -> dict[str, tuple[str, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class _Flag:
-    """A flag of a command. `key` is the key of the setting's mapping that it gives, if it does."""
+    """A flag of a command. `key` is set if the flag gives one key of a mapping."""
 
     setting: Setting
     parameter: str
@@ -129,7 +129,7 @@ class _Flag:
 
 
 def _flags(found: Setting) -> list[_Flag]:
-    """The flag of a setting; of a mapping with known keys, one for each of them."""
+    """Return the flag of a setting, or the flags of its keys if it is a mapping with known keys."""
     own = [] if found.keys and not found.combine else [_flag(found, found)]
     keys = table(found.keys).values() if found.keys else ()
     return [*own, *(_flag(found, key, key=key.name) for key in keys)]
@@ -154,7 +154,7 @@ def _flag(found: Setting, shown: Setting, *, key: str = "") -> _Flag:
 
 
 def _flag_type(kind: Any) -> Any:
-    """The type of a flag's value for a setting of this type."""
+    """Return the type of a flag's value for a setting of this type."""
     origin = get_origin(kind)
     if origin is Annotated:
         return _flag_type(get_args(kind)[0])
@@ -174,7 +174,7 @@ def _metavar(shown: Setting) -> str | None:
 
 
 def _default(shown: Setting) -> str:
-    """What the help says of a default, where it does not speak of it and there is any."""
+    """Return a sentence about the default, or "" if there is none or the help mentions it."""
     if "Default:" in shown.help or shown.default is None or shown.default is False:
         return ""
     if shown.default is True:
@@ -187,7 +187,7 @@ def _default(shown: Setting) -> str:
 def _signature(
     command: Callable[..., None], flags: list[_Flag], *, config: bool
 ) -> inspect.Signature:
-    """The parameters of a command with those of the flags in place of `asked`."""
+    """Return the signature of a command with flags in place of `asked`."""
     given = [
         inspect.Parameter(
             flag.parameter, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=flag.annotation
@@ -210,7 +210,7 @@ def _signature(
 
 
 def _collected(flags: list[_Flag], given: Mapping[str, Any]) -> Asked:
-    """The settings that flags name. A flag that is None or an empty list names none."""
+    """Return the settings that flags give. A flag that is None or an empty list was not given."""
     named: Asked = {}
     keys: dict[str, dict[str, Any]] = {}
     for flag in flags:
@@ -243,10 +243,10 @@ def _mapping(flag: _Flag, text: str) -> dict[str, Any]:
 
 
 def _asked(make: Make, config: Path | None, named: Asked) -> Asked:
-    """The settings that a file and the flags name; a mapping adds to that of the file.
+    """Return the settings that a file and the flags give; a mapping is added to that of the file.
 
     Raises:
-        InputError: the file can't be read, or a setting does not fit; it says which of the two.
+        InputError: the file can't be read, or a setting of the file or the flags does not fit.
     """
     asked = read_yaml(config) if config else {}
     make(asked, str(config))

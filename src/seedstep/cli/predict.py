@@ -1,4 +1,4 @@
-"""`seedstep predict`: what a model, or a baseline, answers to the instances of tasks."""
+"""`seedstep predict`: predict the outputs of tasks with a model or a baseline."""
 
 import shlex
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ __all__ = [
 
 @contextmanager
 def predict_watching(out: Path) -> Iterator[PredictWatch]:
-    """Shows how predictions get on: a bar on a terminal, plain lines elsewhere."""
+    """Yield a watcher that shows progress: a bar on a terminal, plain lines elsewhere."""
     with live_bar("instances") as bar:
         yield _Watch(bar, out)
 
@@ -75,7 +75,7 @@ def _activity(progress: PredictProgress) -> str:
 
 
 def print_predictions_end(out: Path, again: str, progress: PredictProgress) -> None:
-    """Say how it ended, and what to run next."""
+    """Print the result, and the commands to run next."""
     for problem in progress.problems:
         console.print(plain(f"skipped: {problem.what}", style="yellow"), soft_wrap=True)
     if progress.stopped:

@@ -1,4 +1,6 @@
-"""A bar on a terminal, and elsewhere a line now and then.
+"""Show progress, and stop work in order after a signal or when the reader of the output goes away.
+
+On a terminal progress is a bar, elsewhere a line every 15 seconds.
 
 Example::
 
@@ -41,7 +43,7 @@ __all__ = [
 ]
 
 INTERRUPTED = 130
-"""The exit status after a signal."""
+"""The exit status of a command that a signal stopped."""
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -49,9 +51,9 @@ T = TypeVar("T")
 
 
 def run_to_the_end(work: Coroutine[Any, Any, T], again: str) -> T:
-    """Run to the end, or until a signal comes or the reader of the output goes away.
+    """Run a coroutine to its end, or until a signal or the loss of the output's reader stops it.
 
-    `again` is the command that goes on; it is told before the command exits.
+    `again` is the command that continues the work; it is printed before the process exits.
     """
     return asyncio.run(_run(work, again))
 
@@ -73,7 +75,7 @@ async def _run(work: Coroutine[Any, Any, T], again: str) -> T:
             teller.print("\nStopping: requests in flight are waited for. Ctrl-C again drops them.")
 
     def drop() -> None:
-        """Cancel whatever is being waited for, and what is waited for after that."""
+        """Cancel the work, again and again until it ends."""
         task.cancel()
         loop.call_later(0.1, drop)
 
@@ -94,12 +96,12 @@ async def _run(work: Coroutine[Any, Any, T], again: str) -> T:
 
 
 def stopped_status() -> int:
-    """The exit status of a command that was stopped: 0 where nobody reads its output any more."""
+    """Return the exit status of a command that was stopped: 0 if the output has no reader."""
     return 0 if reader_has_gone() else INTERRUPTED
 
 
 def _let_go(terminals: Sequence[int]) -> None:
-    """Write to nowhere from now on where a terminal has gone away."""
+    """Redirect the output to nowhere if its terminal has gone away."""
     for number in terminals:
         if not os.isatty(number):
             nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -109,7 +111,10 @@ def _let_go(terminals: Sequence[int]) -> None:
 
 @contextmanager
 def stop_flag(notice: str) -> Iterator[Callable[[], bool]]:
-    """Tells whether a signal asked to stop; then `notice` is printed. A second one interrupts."""
+    """Yield a function that returns whether a signal came; `notice` is printed when it does.
+
+    A second signal interrupts the process.
+    """
     asked = False
 
     def stop(*_: object) -> None:
@@ -128,11 +133,11 @@ def stop_flag(notice: str) -> Iterator[Callable[[], bool]]:
 
 
 QUIET_SECONDS = 15
-"""Without a terminal, a line at least this often."""
+"""The longest time, in seconds, without a line of output where there is no terminal."""
 
 
 class LiveBar:
-    """How far something is."""
+    """A bar that shows progress; where there is no terminal, lines do."""
 
     def __init__(self, bar: Progress, what: str, activity: str) -> None:
         """Use `live_bar`."""
@@ -141,7 +146,7 @@ class LiveBar:
         self._said = time.monotonic()
 
     def draw(self, done: int, total: int | None, activity: str) -> None:
-        """Draw the bar anew."""
+        """Redraw the bar."""
         self._bar.update(self._task, completed=done, total=total, activity=activity)
 
     def say(self, line: Text) -> None:
@@ -150,8 +155,9 @@ class LiveBar:
         self._said = time.monotonic()
 
     def show(self, done: int, total: int, activity: str, *, is_due: bool = False) -> None:
-        """Draw the bar anew, or say it where there is no terminal and it `is_due`, as it always is
-        after 15 seconds in which nothing was said.
+        """Redraw the bar; where there is no terminal, print a line if it `is_due`.
+
+        A line is also due after 15 seconds without one.
         """
         self.draw(done, total, activity)
         is_due = is_due or time.monotonic() - self._said >= QUIET_SECONDS
@@ -161,7 +167,7 @@ class LiveBar:
 
 @contextmanager
 def live_bar(what: str, activity: str = "") -> Iterator[LiveBar]:
-    """A bar that counts `what`, gone when left."""
+    """Yield a bar that counts `what`, and remove it at the end of the context."""
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -177,7 +183,7 @@ def live_bar(what: str, activity: str = "") -> Iterator[LiveBar]:
 
 
 class TaskStage(Protocol):
-    """Works on tasks into a run directory, inside a running event loop."""
+    """A function such as `work_on_instructions`, which runs a stage in an event loop."""
 
     def __call__(
         self,
@@ -187,13 +193,13 @@ class TaskStage(Protocol):
         *,
         same_model: bool = False,
     ) -> Coroutine[Any, Any, TaskProgress]:
-        """How far it came."""
+        """Run the stage, and return its progress."""
 
 
 def run_tasks(
     stage: TaskStage, out: Path, asked: Mapping[str, Any], *, same_model: bool, again: str
 ) -> TaskProgress:
-    """Run to the end, or to a signal; then `again` is the command that goes on, and we exit."""
+    """Run a stage to its end, or until a signal; then print `again`, which continues, and exit."""
 
     async def work() -> TaskProgress:
         with live_bar("tasks") as bar:
@@ -242,8 +248,9 @@ def _activity(progress: TaskProgress) -> str:
 
 
 def end_tasks(again: str, look: str, progress: TaskProgress) -> None:
-    """Say how a run ended: `again` is the command that goes on, `look` one that shows more. Where
-    tasks are left, we exit with 1.
+    """Print how a run ended; exit with 1 if tasks are left.
+
+    `again` is the command that continues the run, `look` a command that shows more of it.
     """
     for problem in progress.problems:
         console.print(plain(f"skipped: {problem.what}", style="yellow"), soft_wrap=True)

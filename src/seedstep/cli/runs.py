@@ -1,4 +1,4 @@
-"""`seedstep status`, `show`, `requests` and `report`: what a run of any stage has."""
+"""`seedstep status`, `show`, `requests` and `report`: look at runs of any stage."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,10 +48,10 @@ def show_command(
 
 
 KEY_DIGITS = 8
-"""Of a key, in the list."""
+"""How many digits of a key the list of requests shows."""
 
 START_CHARACTERS = 60
-"""Of a reply, in the list."""
+"""How many characters of a reply the list of requests shows."""
 
 
 def requests_command(

@@ -1,4 +1,4 @@
-"""`seedstep init`, `seeds check` and `suite`: what to start from."""
+"""`seedstep init`, `seeds check` and `suite`: make a configuration, check seeds, write a suite."""
 
 import textwrap
 from pathlib import Path

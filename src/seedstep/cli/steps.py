@@ -1,4 +1,4 @@
-"""`seedstep steps`: step-by-step instructions for tasks, and what comes of them."""
+"""`seedstep steps`: write step-by-step instructions, and show, check, export and compare them."""
 
 from collections.abc import Sequence
 from pathlib import Path

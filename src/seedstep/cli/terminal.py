@@ -1,4 +1,6 @@
-"""What all commands print with. Texts that a model wrote are shown without control characters.
+"""Print to the terminal: texts from data without control characters, tables, and prompts.
+
+The streams are prepared so that a command ends in order when the reader of its output goes away.
 
 Example::
 
@@ -43,8 +45,10 @@ __all__ = [
 
 
 def prepare_streams() -> None:
-    """Let standard output end the command where its reader has gone, and let neither stream fail
-    at a character that the terminal does not have.
+    """Prepare the output streams.
+
+    Standard output ends the command when its reader has gone away, and neither stream fails at a
+    character that the terminal lacks.
     """
     if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
         sys.stdout = _forgiving(sys.stdout)
@@ -55,7 +59,7 @@ def prepare_streams() -> None:
 
 @contextmanager
 def when_reader_goes(stop: Callable[[], object]) -> Iterator[None]:
-    """Call `stop` where the reader of standard output goes away, in place of ending at once."""
+    """Call `stop` when the reader of standard output goes away, instead of ending at once."""
     _Output.stop = stop
     try:
         yield
@@ -64,7 +68,7 @@ def when_reader_goes(stop: Callable[[], object]) -> Iterator[None]:
 
 
 def reader_has_gone() -> bool:
-    """True once the reader of standard output has gone away."""
+    """Return whether the reader of standard output has gone away."""
     return _Output.has_gone
 
 
@@ -77,7 +81,7 @@ def _forgiving(stream: io.TextIOWrapper) -> io.TextIOWrapper:
 
 
 class _Output(io.FileIO):
-    """Standard output; it goes nowhere once its reader has gone away."""
+    """Standard output that is redirected to nowhere when its reader has gone away."""
 
     has_gone = False
     stop: Callable[[], object] | None = None
@@ -101,7 +105,7 @@ errors = Console(stderr=True, highlight=False)
 
 
 def plain(text: str, style: str = "") -> Text:
-    """Untrusted text for the terminal: no markup, no escape codes, no direction marks."""
+    """Return an untrusted text for the terminal, without markup, escape codes, direction marks."""
     return Text(visible(text), style=style)
 
 
@@ -120,19 +124,19 @@ STYLES: Mapping[Look, str] = MappingProxyType(
 MARKS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {"added": ("{+", "+}"), "removed": ("[-", "-]")}
 )
-"""What stands around a text where there are no colours."""
+"""The signs around a text where there are no colours."""
 
 NARROWEST = 13
-"""Characters of a column at least, so that names above figures can be read."""
+"""The fewest characters of a column, so that the names above figures can be read."""
 
 LONGEST_NAME = 40
-"""Characters of a line to which the names of rows are folded."""
+"""The number of characters at which the names of rows are folded."""
 
 _FIGURE = re.compile(r"[-+$(]?[0-9]|-?$")
 
 
 def print_blocks(blocks: Blocks) -> None:
-    """Print what is told of a run."""
+    """Print the blocks that describe a run."""
     for block in blocks:
         match block:
             case Line(parts):
@@ -150,7 +154,7 @@ def _styled(words: Words) -> Text:
 
 
 def print_rows(table: Rows) -> None:
-    """Print a table. Names are folded, figures never: a narrow terminal breaks the lines."""
+    """Print a table. Long names are folded; figures are not, so a narrow terminal breaks lines."""
     rows = [row + ("",) * (_columns(table) - len(row)) for row in table.rows]
     widths = [max((len(row[place]) for row in rows), default=0) for place in range(_columns(table))]
     if table.title:
@@ -186,7 +190,7 @@ DryRun = Annotated[
 
 
 def print_requests(titled: Mapping[str, Request], style: str) -> None:
-    """Print whole prompts, each under its title."""
+    """Print whole prompts, each below its title."""
     for title, request in titled.items():
         console.rule(f"{title} ({style})", align="left")
         texts = [request.prompt] if isinstance(request.prompt, str) else request.prompt
@@ -197,7 +201,7 @@ def print_requests(titled: Mapping[str, Request], style: str) -> None:
 
 
 def print_estimate(what: str, view: Preview, pricing: Pricing, assumed: str) -> None:
-    """Print about what it takes to make `what`, with what the estimate assumes."""
+    """Print the estimated requests, tokens and cost of `what`, with the assumptions."""
     console.rule("estimate", align="left")
     console.print(plain(what), soft_wrap=True)
     total = sum(view.counts.values())

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 SHOWN = 5
-"""Faults that are told one by one."""
+"""How many faults of the data are printed."""
 
 LOST = {
     "positive": "fewer positive examples",
@@ -38,12 +38,12 @@ LOST = {
     "target_tokens": "a cut target",
     "cut_tokens": "a prompt cut at its end",
 }
-"""What became of examples that did not fit, by the field that counts them."""
+"""What was left out of examples that did not fit, by the field that counts them."""
 
 
 @contextmanager
 def tuning_watch() -> Iterator[TuningWatch]:
-    """Shows how a tuning gets on: a bar on a terminal, plain lines elsewhere."""
+    """Yield a watch that shows progress: a bar on a terminal, plain lines elsewhere."""
     with live_bar("steps", "reading, encoding, counting") as bar:
         yield _Watch(bar)
 
@@ -81,7 +81,7 @@ class _Watch:
 
 
 def print_end(tuned: TuneResult) -> None:
-    """Say where the model is."""
+    """Print where the model is."""
     if tuned.job:
         line = f"done: the tuned model is openai:{tuned.job.model}"
         console.print(plain(line), soft_wrap=True)
@@ -93,7 +93,7 @@ def print_end(tuned: TuneResult) -> None:
 
 
 def print_stopped(again: str) -> None:
-    """Say how to go on with a tuning that was stopped: with the command `again`."""
+    """Print that a tuning was stopped, and `again`, the command that continues it."""
     line = f"Stopped. Go on with: {again}"
     errors.print(line, markup=False, soft_wrap=True)
 

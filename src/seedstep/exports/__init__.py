@@ -1,4 +1,4 @@
-"""Formats that runs are written in, data cards, and the hub."""
+"""Export runs in the formats of tuning tools, with data cards, and publish them on the hub."""
 
 from seedstep.exports.formats import (
     EXPORT_FORMATS,

@@ -1,8 +1,8 @@
-"""Exports: a run's finished tasks in the formats that tuning tools read.
+"""Export the finished tasks of a run in the formats that tuning tools read.
 
-The rows are in the order in which the tasks were retired, without exact duplicates, and the
-same run gives the same bytes. A directory appears as a whole or not at all. `EXPORT_FORMATS` has
-all formats. One of your own is passed in place of a name::
+Rows are in the order in which the tasks were retired, without exact duplicates, and the same run
+gives the same bytes. A directory is written atomically. `EXPORT_FORMATS` has all formats. To use a
+format of your own, pass it in place of a name::
 
     def write(source: ExportSource, folder: Path) -> int:
         return write_lines(({"text": row.request} for row in source.rows()), folder / "train.jsonl")
@@ -44,14 +44,14 @@ __all__ = [
 HUB = "hub"
 
 SUPERNI_EXAMPLES = 2
-"""Positive examples of an exported task; it must have more instances than that to have any."""
+"""How many positive examples an exported task has, if it has more instances than this."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportSource:
-    """What a format is made of: a run, its finished tasks, and what the user chose.
+    """The source of an export: a run, its finished tasks, and the options that the user chose.
 
-    `end_of_text` ends each completion; `licence` is that of a data set to publish.
+    `end_of_text` ends each completion; `licence` is the licence of a data set to publish.
     """
 
     run: BootstrapRun
@@ -60,7 +60,7 @@ class ExportSource:
     licence: str = ""
 
     def rows(self) -> Iterator[ExportRow]:
-        """All instances, each content once."""
+        """Yield all instances, without those whose content equals an earlier one's."""
         seen = set()
         for task in self.tasks:
             for instance in task.instances:
@@ -77,9 +77,9 @@ Writer = Callable[[ExportSource, Path], int]
 class ExportFormat:
     """A format for finished tasks.
 
-    `write` is called with the source and an empty directory; it writes the files, and returns how
-    many records they hold. `meaning` says in a line what a record is, `unit` what records are
-    called. A format that is `published` needs a licence.
+    `write` is called with the source and an empty directory; it writes the files, and returns the
+    number of records. `meaning` says in a line what a record is, `unit` is the word for records. A
+    format that is `published` needs a licence.
     """
 
     name: str
@@ -100,16 +100,17 @@ def export(
 ) -> int:
     """Write a run's finished tasks to the directory `out` and return the number of records.
 
-    `format` is one of your own, or the name of one of `EXPORT_FORMATS`. `end_of_text` ends each
-    completion of `prompt-completion`. Most tuning tools add their model's own; the paper's was
-    `<|endoftext|>`. `licence` is that under which `hub` is published, which only its maker can
-    choose. What people rejected in the review `reviewed` is left out.
+    `format` is a format, or the name of one in `EXPORT_FORMATS`. `end_of_text` ends each completion
+    of `prompt-completion`; most tuning tools add the one of their model, and the paper's was
+    `<|endoftext|>`. `licence` is the licence of a data set in the format `hub`, which only its
+    maker can choose. Tasks and instances that people rejected in the review `reviewed` are left
+    out.
 
     Raises:
-        InputError: there is no such format, or `hub` without a licence, or the review is of
-            something else.
-        RunError: there is nothing to export, or `out` holds something else or can't be written.
-        MissingExtraError: Parquet needs pyarrow.
+        InputError: there is no such format, `hub` has no licence, or the review is of something
+            else.
+        RunError: there is nothing to export, `out` has other files, or it can't be written.
+        MissingExtraError: pyarrow, which writes Parquet, is not installed.
     """
     chosen = _named(format) if isinstance(format, str) else format
     if chosen.published:
@@ -136,10 +137,10 @@ def _named(name: str) -> ExportFormat:
 
 
 def exported_files(path: Path) -> dict[str, int]:
-    """The files of a data set that is exported as `hub`, with their sizes in bytes.
+    """Return the files of a data set in the format `hub`, with their sizes in bytes.
 
     Raises:
-        InputError: there is none in this directory.
+        InputError: the directory has no such data set.
     """
     marker = read_marker(path, EXPORT_MARKER)
     if not marker or marker.format != HUB:
@@ -149,7 +150,7 @@ def exported_files(path: Path) -> dict[str, int]:
 
 
 def write_lines(records: Iterable[Any], path: Path) -> int:
-    """Write each record as a line of JSON, and return how many there are."""
+    """Write each record as a line of JSON, and return the number of records."""
     count = 0
     with path.open("wb") as file:
         for record in records:
@@ -169,7 +170,7 @@ def _alpaca(source: ExportSource, out: Path) -> int:
 def _conversations(
     field: str, role: str, text: str, names: tuple[str, str]
 ) -> Callable[[ExportSource, Path], int]:
-    """A writer of conversations of two turns, under the names that a format has for them."""
+    """Return a writer of conversations of two turns, with the names of fields of a format."""
 
     def write(source: ExportSource, out: Path) -> int:
         records = (
@@ -187,7 +188,7 @@ def _conversations(
 
 
 def _prompt_completion(source: ExportSource, out: Path) -> int:
-    """The released code's randomised templates, chosen by the run's seed and the row's place."""
+    """Write the released code's random templates, drawn by the run's seed and the row's place."""
     pairs = {
         encode_pair(
             row.instruction,
@@ -206,7 +207,7 @@ def _parquet(source: ExportSource, out: Path) -> int:
 
 
 def _hub(source: ExportSource, out: Path) -> int:
-    """Parquet where `datasets` and the hub look for it, and the card."""
+    """Write Parquet in the layout that `datasets` and the hub read, and the card."""
     rows = list(source.rows())
     (out / "data").mkdir()
     card = data_card(source.run, rows, source.licence)
@@ -226,10 +227,10 @@ def _write_parquet(rows: Sequence[ExportRow], path: Path) -> int:
 
 
 def _superni(source: ExportSource, out: Path) -> int:
-    """One task file each, in the SUPER-NATURALINSTRUCTIONS schema, the training split, and a card
-    that tells `datasets.load_dataset` which files are data.
+    """Write task files in the schema of SUPER-NATURALINSTRUCTIONS, the training split, and a card.
 
-    Names are made from numbers: what a model wrote is never part of a path.
+    From the card `datasets.load_dataset` knows which files are data. File names are made from
+    numbers: text that a model wrote is never part of a path.
     """
     (out / "tasks").mkdir()
     names = []
@@ -246,7 +247,7 @@ def _superni(source: ExportSource, out: Path) -> int:
 
 
 def _superni_task(task: Task, name: str) -> Task:
-    """The task with examples out of its instances, each of which has an id."""
+    """Return the task with some instances as its examples, and ids for the others."""
     contents = {(instance.input, instance.outputs): instance for instance in task.instances}
     instances = list(contents.values())
     shown = instances[:SUPERNI_EXAMPLES] if len(instances) > SUPERNI_EXAMPLES else []

@@ -1,7 +1,7 @@
-"""A data set to publish: Parquet, and a card that says what made it and what to beware of.
+"""Write the card of a data set, which says how it was made and what its limits are, and publish it.
 
 The layout is the one that `datasets.load_dataset` and the Hugging Face hub read. Numbers in the
-card are those of the run; what the paper found stands there as the paper's.
+card are those of the run; findings of the paper are marked as the paper's.
 
 Example::
 
@@ -36,7 +36,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ExportRow:
-    """One instance with its task."""
+    """An instance with its task."""
 
     id: str
     instruction: str
@@ -46,7 +46,7 @@ class ExportRow:
 
     @property
     def request(self) -> str:
-        """Instruction and input as one message."""
+        """The instruction and the input, as a single message."""
         return f"{self.instruction}\n\n{self.input}" if self.input else self.instruction
 
 
@@ -70,7 +70,7 @@ SHOWN = (
     "extra_filters",
     "decontamination_threshold",
 )
-"""The settings that decide on the data. Addresses and paths are the maker's own affair."""
+"""The settings in the card: those that decide on the data. Addresses and paths are private."""
 
 DECONTAMINATED = "- Rows too close to these evaluation sets were left out: "
 NOT_DECONTAMINATED = (
@@ -83,10 +83,10 @@ _LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,60}")
 
 
 def require_licence(licence: str) -> None:
-    """Make sure that a licence is named as the hub names them.
+    """Check that a licence has the form of the hub's identifiers.
 
     Raises:
-        InputError: it is not.
+        InputError: it has another form.
     """
     if not _LICENCE.fullmatch(licence):
         what = f"'{licence}' is no licence" if licence else "no licence"
@@ -94,7 +94,7 @@ def require_licence(licence: str) -> None:
 
 
 def data_card(run: BootstrapRun, rows: Sequence[ExportRow], licence: str) -> str:
-    """The card of a run's rows, with the header that the hub reads.
+    """Return the card of a run's rows, with the header that the hub reads.
 
     `licence` is an identifier as the hub knows them, such as cc-by-4.0.
     """
@@ -175,13 +175,13 @@ def _cell(value: object) -> str:
 
 
 def push(folder: Path, repository: str, files: Sequence[str], *, private: bool) -> str:
-    """Send these files of an exported folder to the Hugging Face hub, and return its address.
+    """Upload files of an exported folder to the Hugging Face hub, and return the address.
 
     The token is the one that `huggingface_hub` finds: HF_TOKEN, or that of `hf auth login`.
 
     Raises:
         MissingExtraError: huggingface_hub is not installed.
-        InputError: the name is none.
+        InputError: the name of the repository can't be used.
         UnreachableError: the hub can't be reached, or refuses.
     """
     try:

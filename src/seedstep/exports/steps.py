@@ -1,4 +1,4 @@
-"""Step-by-step instructions in files: JSON lines, or task files with a field added.
+"""Export step-by-step instructions: as JSON lines, or as task files with a field added.
 
 Example::
 
@@ -27,7 +27,7 @@ __all__ = [
 
 
 def export_lines(run: StepsRun, out: Path) -> int:
-    """Write a line for each task, failed ones included; returns how many.
+    """Write a line for each task, also for failed ones, and return the number of lines.
 
     Raises:
         RunError: the file can't be written.
@@ -39,7 +39,7 @@ def export_lines(run: StepsRun, out: Path) -> int:
 def export_task_files(run: StepsRun, out: Path) -> tuple[int, int]:
     """Write the SUPER-NATURALINSTRUCTIONS files of the tasks again, with the instruction added.
 
-    Returns how many are written, and how many have no instruction and are left out.
+    Returns the number of files written, and the number of tasks left out without an instruction.
 
     Raises:
         InputError: the tasks were not read from such files.
@@ -94,8 +94,8 @@ def _line(entry: Entry[WrittenSteps], model: str) -> bytes:
 class StepsFormat:
     """A format for step-by-step instructions.
 
-    `write` is called with a run and a path, and returns how many records it wrote, and how many
-    tasks it left out because they have no instruction. `unit` is what records are called.
+    `write` is called with a run and a path, and returns the number of records that it wrote, and
+    the number of tasks left out without an instruction. `unit` is the word for records.
     """
 
     name: str

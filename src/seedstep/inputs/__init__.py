@@ -1,4 +1,4 @@
-"""Whatever becomes tasks, instructions, predictions or labels when it is read."""
+"""Read tasks, step-by-step instructions, predictions and labels from runs and files."""
 
 from seedstep.inputs.systems import SystemPredictions, distinct_names, read_systems
 from seedstep.inputs.tasks import load_source, with_steps

@@ -1,7 +1,8 @@
-"""What raters said: people in a review or a file, a judge in its run, the judge of a run of steps.
+"""Read raters' labels, from reviews, files, and runs of judges; and leave out rejected tasks.
 
-A file is JSON lines of `id` (the instance), `system`, and `label`: a level from A to D; for two
-systems, named `one / other`, `win`, `lose` or `tie` of the first; or `yes` or `no`.
+A file has JSON lines of `id` (the instance), `system`, and `label`: a level from A to D; for two
+systems, named `first / second`, `win`, `lose` or `tie` of the first; or `yes` or `no`.
+`without_rejected` removes the tasks and instances that people rejected in a review.
 
 Example::
 
@@ -41,8 +42,9 @@ Item = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class LabelScale:
-    """Labels that can be compared: all of them, in their order if `is_ordered`; and those that
-    count as good, none where this can't be said.
+    """A set of labels that can be compared: all, in order if `is_ordered`; and the acceptable ones.
+
+    `acceptable` is empty if labels can't be divided into acceptable and not.
     """
 
     name: str
@@ -56,14 +58,14 @@ SCALES = (
     LabelScale("comparisons", OUTCOMES),
     LabelScale("answers of yes and no", ("yes", "no")),
 )
-"""What a file may hold, one of them each."""
+"""The scales of labels in files; all labels of a file are of the same scale."""
 
 KNOWN = {label.lower(): label for scale in SCALES for label in scale.labels}
 
 
 @dataclass(frozen=True, slots=True)
 class RaterLabels:
-    """A rater's labels, the items that it was asked about without giving one, and bad lines."""
+    """The labels of a rater, the items without a label, and the problems of bad lines."""
 
     name: str
     labels: Mapping[Item, str]
@@ -80,7 +82,7 @@ class _Line:
 
 
 def questions_of(path: Path) -> tuple[str, ...]:
-    """The questions of a review or of a run of steps that can be compared; none for the others."""
+    """Return the questions of a review or a run of steps that can be compared; none for others."""
     stage = stage_of(path)
     if stage == "steps":
         return STEPS_QUESTIONS
@@ -91,12 +93,12 @@ def questions_of(path: Path) -> tuple[str, ...]:
 
 
 def read_raters(path: Path, question: str = "") -> tuple[RaterLabels, ...]:
-    """The raters of a review, those who labelled anything; or the one of a file or another run.
+    """Return the raters of a review who labelled anything, or the rater of a file or another run.
 
-    `question` is that of a form that asks several.
+    `question` chooses among the questions of a form.
 
     Raises:
-        InputError: there are no labels, they are of several kinds, or can't be read; or the form
+        InputError: there are no labels, they are of several scales, or can't be read; or the form
             has no such question.
         RunError: the directory is a run that has no labels.
     """
@@ -134,7 +136,7 @@ def read_raters(path: Path, question: str = "") -> tuple[RaterLabels, ...]:
 
 
 STEPS_QUESTIONS = ("correct", "complete")
-"""What the judge of a run of steps is asked (Step-by-Step Instruction Tuning, section 3.3)."""
+"""The questions to the judge of a run of steps (Step-by-Step Instruction Tuning, section 3.3)."""
 
 
 def _choosing(form: Form) -> tuple[str, ...]:
@@ -142,7 +144,7 @@ def _choosing(form: Form) -> tuple[str, ...]:
 
 
 def _key(item: ReviewItem, question: str) -> Item:
-    """As a judge names the same thing."""
+    """Return the item under the name that a judge uses for it."""
     if item.systems:
         return item.instance, " / ".join(item.systems)
     of_group = "" if item.group in ("", "refined") else f", {item.group}"
@@ -150,10 +152,10 @@ def _key(item: ReviewItem, question: str) -> Item:
 
 
 def read_labels(path: Path, question: str = "") -> RaterLabels:
-    """The labels in a judge's run, in a run of steps that has a judge, or in a file.
+    """Return the labels in a judge's run, in a run of steps that has a judge, or in a file.
 
     Raises:
-        InputError: there are none, they are of several kinds, or the file can't be read.
+        InputError: there are none, they are of several scales, or the file can't be read.
         RunError: the directory is a run that has no labels.
     """
     if not path.is_dir():
@@ -169,7 +171,7 @@ def read_labels(path: Path, question: str = "") -> RaterLabels:
 
 
 def _scale(path: Path, labels: Iterator[str]) -> LabelScale:
-    """The one that all labels are of."""
+    """Return the scale of all labels."""
     given = set(labels)
     fitting = [scale for scale in SCALES if given & set(scale.labels)]
     if len(fitting) > 1:
@@ -240,7 +242,7 @@ INSTRUCTION = "instruction"
 
 @dataclass(frozen=True, slots=True)
 class ReviewedTasks:
-    """The tasks that are left, and how much was left out."""
+    """The tasks that are left, and counts of what was left out."""
 
     tasks: tuple[Task, ...]
     left_out_tasks: int
@@ -248,12 +250,13 @@ class ReviewedTasks:
 
 
 def without_rejected(tasks: Iterable[Task], path: Path) -> ReviewedTasks:
-    """Leave out what counts as rejected: a task whose instruction is not valid, and else the
-    instance that was shown. A task without instances goes too. What nobody labelled, or is not
-    settled, stays.
+    """Leave out the tasks and instances that count as rejected in a review.
+
+    If the instruction is not valid, the task is left out, otherwise the instance that was shown. A
+    task without instances is left out, too. Items without labels, or not settled, are kept.
 
     Raises:
-        InputError: the review is of something else than tasks with their instances.
+        InputError: the review is not of tasks with their instances.
         RunError: there is no review.
     """
     with Review.open(path) as review:
@@ -277,7 +280,7 @@ def without_rejected(tasks: Iterable[Task], path: Path) -> ReviewedTasks:
 
 
 def _rejected(labels: StandingLabels) -> tuple[set[str], set[tuple[str, str]]]:
-    """The tasks, and the instances of others, that labels speak against."""
+    """Return the tasks that count as rejected, and the rejected instances of other tasks."""
     tasks: set[str] = set()
     instances: set[tuple[str, str]] = set()
     for item, accepted in labels.accepted().items():

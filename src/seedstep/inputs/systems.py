@@ -1,4 +1,4 @@
-"""Systems whose predictions are measured: those in a run, and those in files.
+"""Read the predictions of systems from runs and files, with the tasks that were predicted.
 
 Example::
 
@@ -30,11 +30,11 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class SystemPredictions:
-    """What a system predicted, and for which tasks.
+    """The predictions of a system, and the tasks that were predicted.
 
-    `name` is the one in its source, which is a run's directory or a file. `lines` has the lines of
-    a file by instance id; `problems` are those that are no predictions. `training` is what of the
-    tasks the system's model was tuned on, where it is known to be tuned.
+    `name` is its name in its source, which is a run's directory or a file. `lines` has the line
+    numbers of a file by instance id; `problems` are its lines that are no predictions. `training`
+    has the tasks on which the system's model was tuned, if it is known to be tuned.
     """
 
     name: str
@@ -47,7 +47,7 @@ class SystemPredictions:
     training: TrainingOverlap | None = None
 
     def left_out(self, scores: Scores) -> tuple[str, ...]:
-        """Which predictions do not count and why, each with its place."""
+        """Return messages on the predictions that do not count, each with its place."""
         unknown = [
             f"{self._place(instance, number)}: there is no instance '{instance}'"
             for instance, count in Counter(scores.unknown).items()
@@ -68,15 +68,15 @@ class SystemPredictions:
 def read_systems(
     sources: Sequence[Path], names: Sequence[str] = (), tasks: TaskChoice | None = None
 ) -> tuple[SystemPredictions, ...]:
-    """The systems in some sources, each a run's directory or a file of predictions.
+    """Return the systems in some sources, each a run's directory or a file of predictions.
 
-    `names` are those to take from the runs, in this order; all of them where none is named. A file
-    is a system of its own, named after the file, and needs `tasks`; a run has its own, unless these
-    are given.
+    `names` are the systems to read from the runs, in this order; by default all. A file is a system
+    that is named after the file, and needs `tasks`. A run has its own tasks, which `tasks`
+    replaces.
 
     Raises:
-        InputError: tasks or a source can't be read, a source holds no predictions, or a name is
-            nowhere.
+        InputError: tasks or a source can't be read, a source has no predictions, or no source has a
+            system of this name.
         RunError: a directory is no run.
     """
     chosen = _all_tasks(tasks) if tasks else ()
@@ -100,14 +100,14 @@ def read_systems(
 
 
 def _all_tasks(choice: TaskChoice) -> tuple[Task, ...]:
-    """Return the tasks. None is left out: scores over the others would be of something else."""
+    """Return all tasks; raise an error for a bad one, as scores without it would be misleading."""
     found = replace(choice, skip_bad=True).load()
     raise_first(found.problems)
     return found.tasks
 
 
 def distinct_names(systems: Sequence[SystemPredictions]) -> tuple[str, ...]:
-    """What to call systems side by side: by their names, or with the source where two share one.
+    """Return names for a comparison: those of the systems, with the source if two are the same.
 
     Raises:
         InputError: the same system is there twice.
@@ -145,7 +145,7 @@ def _of_run(
 
 
 def _training(kept: KeptSystem | None, tasks: Sequence[Task]) -> TrainingOverlap | None:
-    """Return what was known when the system predicted, or else what its model's place tells."""
+    """Return the overlap that was known when the system predicted, or find it by its model."""
     if kept is None:
         return None
     if kept.training:

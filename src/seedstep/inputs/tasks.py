@@ -1,4 +1,7 @@
-"""The tasks of whatever can be tuned on: runs, exports, task files, JSON lines.
+"""Read tasks to tune on from runs, exports, task files or JSON lines, and join instructions.
+
+`gather` reads all sources of a tuning and draws the examples. `with_steps` joins step-by-step
+instructions to tasks.
 
 Example::
 
@@ -46,12 +49,12 @@ __all__ = [
 def load_source(
     source: TuneSource, *, limit: int | None = None, skip_bad: bool = False
 ) -> TaskFiles:
-    """The tasks of a source, each with its first `limit` instances, which all have ids.
+    """Return the tasks of a source, each with its first `limit` instances, which all have ids.
 
-    With `skip_bad` what is wrong with others is returned.
+    With `skip_bad`, bad tasks are left out, and their problems are returned.
 
     Raises:
-        InputError: nothing is there, or something is wrong with it.
+        InputError: the source can't be read, has no tasks, or has bad ones.
     """
     path = Path(source.path)
     if stage := stage_of(path):
@@ -77,7 +80,7 @@ def _no_split(source: TuneSource, found: TaskFiles) -> TaskFiles:
 
 
 def _grown(path: Path, limit: int | None) -> TaskFiles:
-    """The finished tasks of a bootstrap."""
+    """Return the finished tasks of a bootstrap."""
     with open_database(path, "bootstrap") as database:
         tasks = tuple(
             replace(task, instances=task.instances[:limit]) for task in read_grown_tasks(database)
@@ -88,11 +91,11 @@ def _grown(path: Path, limit: int | None) -> TaskFiles:
 
 
 Both = tuple[tuple[str, ...], tuple[str, ...]]
-"""The steps of a task, and those before their refining."""
+"""The steps of a task, and its steps before they were refined."""
 
 
 class _Line(msgspec.Struct, frozen=True):
-    """A line of an export of instructions, or one with `text` in place of `steps`."""
+    """A line of an export of instructions, or a line with `text` in place of `steps`."""
 
     task: str
     steps: TextOrTexts = ()
@@ -101,13 +104,13 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 def with_steps(tasks: Iterable[Task], path: Path) -> tuple[Task, ...]:
-    """The tasks with the steps of `path`: a run of `seedstep steps`, or JSON lines as it exports.
+    """Return the tasks with the steps in `path`: a run of `seedstep steps`, or JSON lines of it.
 
-    `superni` stands for the instructions that come with seedstep, unless there is a file of that
-    name. A task that has none there stays as it is.
+    `superni` means the instructions that come with seedstep, unless there is a file of that name. A
+    task without steps in `path` is unchanged.
 
     Raises:
-        InputError: a line is wrong, or there are steps of none of the tasks.
+        InputError: a line is wrong, or none of the tasks has steps there.
         RunError: a directory is no such run.
     """
     if str(path) == SUPERNI and not path.exists():
@@ -141,10 +144,10 @@ def _of_run(path: Path) -> Iterator[tuple[str, Both]]:
 
 
 def judgements_of(path: Path) -> dict[str, Judgement]:
-    """What a judge said of the instructions in a run of `seedstep steps`, by task.
+    """Return a judge's judgements of the instructions in a run of `seedstep steps`, by task.
 
     Raises:
-        InputError: it is no such run, or had no judge.
+        InputError: `path` is no such run, or it had no judge.
     """
     found: dict[str, Judgement] = {}
     if path.is_dir():
@@ -173,14 +176,14 @@ def _of_file(path: Path) -> Iterator[tuple[str, Both]]:
 
 
 BUDGETS = ("max_source", "max_target")
-"""What of a tuning's encoding holds for a source with an encoding of its own, too."""
+"""The options of a tuning's encoding that also apply to a source with another encoding."""
 
 
 @dataclass(frozen=True, slots=True)
 class TuningInputs:
-    """What is trained on, a fingerprint of what it was drawn from, and what was left out as bad.
+    """The inputs of a tuning: the mixture, a fingerprint of its sources, and what was left out.
 
-    `encodings` are those of the sources to train on, by name.
+    `encodings` has the encodings of the training sources, by name.
     """
 
     mixture: Mixture
@@ -190,10 +193,10 @@ class TuningInputs:
 
 
 def gather(settings: TuneSettings) -> TuningInputs:
-    """Read all sources, and draw what is used of them.
+    """Read all sources of a tuning, and draw the examples that are used.
 
     Raises:
-        InputError: there is no source, or something is wrong with one.
+        InputError: there is no source, or one can't be used.
     """
     if not settings.data:
         raise InputError("no data to tune on", "add --data PATH, a run or a directory of tasks")
@@ -234,7 +237,7 @@ def _load(
 
 
 def encodings_of(settings: TuneSettings) -> dict[str, Encoding]:
-    """The encodings of a tuning's sources by name, each once, in the order of the sources."""
+    """Return the encodings of a tuning's sources, by name, in the order of the sources."""
     if not settings.data:
         return {settings.encoding.name: settings.encoding.make()}
     return {
@@ -253,7 +256,7 @@ def _encoding(settings: TuneSettings, source: TuneSource) -> Encoding:
 
 
 def _with_steps(settings: TuneSettings, parts: Sequence[SourcePart]) -> list[SourcePart]:
-    """The parts, whose tasks have the instructions that a run or a file has for them."""
+    """Return the parts with step-by-step instructions of a run or a file joined to tasks."""
     if settings.steps is None:
         return list(parts)
     joined = iter(with_steps([task for part in parts for task in part.tasks], Path(settings.steps)))

@@ -1,4 +1,4 @@
-"""Find what a model was tuned on, and which of some tasks and instances were among it.
+"""Find the data that a model was tuned on, and which of some tasks and instances are in it.
 
 Example::
 
@@ -23,11 +23,11 @@ __all__ = ["overlap", "public_source", "training_of"]
 
 
 def training_of(model: str, seen: frozenset[Path] = frozenset()) -> TrainingRecord | None:
-    """Return what a model on this disk was tuned on; None where it is not known to be tuned.
+    """Return the record of a local model's training data, or None if no tuning of it is known.
 
-    The record in its directory tells it, or else the settings of the tuning that it lies in. Where
-    the data of these can't be read any more, or have changed, that is said. `seen` are tunings that
-    need not be looked at again.
+    The record is read from the model's directory, or made from the settings of the tuning whose
+    directory it is in. If the data of these settings can't be read any more, or have changed, the
+    record says so. `seen` are tunings that were looked at already.
     """
     try:
         place = ModelRef.parse(model).path
@@ -72,13 +72,13 @@ def _of_settings(tuning: Path, seen: frozenset[Path]) -> TrainingRecord:
 
 
 def public_source(source: TuneSource) -> str:
-    """Return a source without the directories that lead to it, which are the user's own matter."""
+    """Return a source without its parent directories, which may have private names."""
     split = f":{source.split}" if source.split else ""
     return f"{Path(source.path).name or source.path}{split}"
 
 
 def overlap(record: TrainingRecord | None, tasks: Sequence[Task]) -> TrainingOverlap | None:
-    """Return which of the tasks and of their instances were trained on; None without a record."""
+    """Return the tasks and instances that were trained on, or None without a record."""
     if record is None:
         return None
     return TrainingOverlap(

@@ -86,6 +86,7 @@ class Usage:
 class RunStatus:
     """The state of a bootstrap.
 
+    `rejected` counts rejected instructions, and `bad_instances` rejected instances, by reason.
     `per_minute` is the number of tasks finished in a minute of work, over all starts of the run. It
     is None while there are too few.
     """
