@@ -1,4 +1,4 @@
-"""Models and the request engine that every stage asks through."""
+"""References to models, and the engine through which every stage sends its requests."""
 
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.engine import Engine, EngineStats

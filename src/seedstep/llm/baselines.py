@@ -1,8 +1,8 @@
-"""Two baselines that read no definition (Wang et al. 2022): what copying alone would score.
+"""Two baselines that ignore the definition and copy an answer (Wang et al. 2022).
 
-Published for the English test set: copying the input of the instance 14.20 ROUGE-L, copying the
-output of a demonstration 28.54. The released script copies the first positive example's output,
-the paper says that of a random one.
+Published ROUGE-L on the English test set: 14.20 for copying the input of the instance, 28.54 for
+copying the output of a demonstration. The released script copies the output of the first positive
+example; according to the paper it is a random one.
 
 Example::
 
@@ -21,20 +21,21 @@ from seedstep.data.choice import draw_from
 __all__ = ["BASELINES", "Copy", "copy_demonstration", "copy_input"]
 
 Copy = Callable[[Task, Instance, int | None], str | None]
-"""Copies the answer to an instance of a task out of the task. The number is a seed for what is
-chosen by chance. It returns None where the task has nothing to copy.
+"""A function of a task, an instance, and a seed for random choices, that returns an answer.
+
+It returns None if the task has nothing to copy.
 """
 
 
 def copy_input(task: Task, instance: Instance, seed: int | None) -> str:
-    """The input of the instance."""
+    """Return the input of the instance."""
     return instance.input
 
 
 def copy_demonstration(task: Task, instance: Instance, seed: int | None) -> str | None:
-    """The output of the task's first positive example; None where it has none.
+    """Return the output of the task's first positive example, or None if it has none.
 
-    With a `seed` it is a random example's, which depends on the seed and the instance's id alone.
+    With a `seed`, the example is random; it depends on the seed and the instance's id alone.
     """
     examples = task.positive_examples
     if not examples:

@@ -1,4 +1,4 @@
-"""Models that are loaded into this process through transformers, to be tuned or to predict.
+"""Load models, tokenizers and configurations into this process through transformers.
 
 Example::
 
@@ -24,7 +24,7 @@ __all__ = [
 
 
 def checkpoint_of(model: str | ModelRef) -> str:
-    """The path or the hub id of the checkpoint that a model reference stands for.
+    """Return the path or the hub id of the checkpoint of a model reference.
 
     Raises:
         InputError: transformers can't load models of its provider.
@@ -37,9 +37,9 @@ def checkpoint_of(model: str | ModelRef) -> str:
 
 
 def fingerprint_of(model: str | ModelRef) -> str:
-    """What tells a checkpoint on the disk from another at its place; empty for a hub id.
+    """Return a fingerprint of a checkpoint on the disk; an empty text for a hub id.
 
-    The sizes, heads and tails of its files are read, not gigabytes.
+    It is made from the sizes, the beginnings and the ends of the checkpoint's files.
 
     Raises:
         InputError: transformers can't load models of its provider.
@@ -56,27 +56,27 @@ def fingerprint_of(model: str | ModelRef) -> str:
 
 
 def load_tokenizer(model: str | ModelRef) -> Any:
-    """The tokenizer of a model.
+    """Load the tokenizer of a model.
 
     Raises:
         MissingExtraError: transformers is not installed.
-        ModelError: there is none, or it can't be read.
+        ModelError: there is no tokenizer, or it can't be read.
     """
     return _read(model, "AutoTokenizer", "tokenizer")
 
 
 def load_config(model: str | ModelRef) -> Any:
-    """The configuration of a model.
+    """Load the configuration of a model.
 
     Raises:
         MissingExtraError: transformers is not installed.
-        ModelError: there is none, or it can't be read.
+        ModelError: there is no configuration, or it can't be read.
     """
     return _read(model, "AutoConfig", "configuration")
 
 
 def is_decoder_only(model: str | ModelRef) -> bool:
-    """False for an encoder-decoder model, such as T5. Only its configuration is read.
+    """Return False for an encoder-decoder model, such as T5. Only its configuration is read.
 
     Raises:
         MissingExtraError: transformers is not installed.
@@ -86,13 +86,13 @@ def is_decoder_only(model: str | ModelRef) -> bool:
 
 
 def load_model(model: str | ModelRef, *, dtype: str = "auto") -> Any:
-    """The model in evaluation mode on the CPU: decoder-only, or encoder-decoder where it is one.
+    """Load a decoder-only or encoder-decoder model, in evaluation mode, on the CPU.
 
-    `dtype` is a torch type's name, or "auto" for that of the checkpoint.
+    `dtype` is the name of a type of torch, or "auto" for the type of the checkpoint.
 
     Raises:
         MissingExtraError: transformers is not installed.
-        ModelError: it is not there, or can't be read.
+        ModelError: the model is not there, or can't be read.
     """
     checkpoint = checkpoint_of(model)
     import_transformers()

@@ -1,7 +1,7 @@
-"""GGUF files as checkpoints that transformers can load, made once and kept in the user's cache.
+"""Convert GGUF files to checkpoints that transformers can load, once, in the user's cache.
 
-A GGUF file is dequantized. Transformers leaves out the name of its pre-tokenizer, by which texts
-are cut before they become tokens, so it is put back.
+The weights are dequantized. transformers drops the pre-tokenizer, which cuts a text into pieces
+before tokens are made, so it is added again.
 
 Example::
 
@@ -48,7 +48,7 @@ def _sequence(*parts: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class PreTokenizer:
-    """As `tokenizer.json` has it. With `ignore_merges` a piece that is a token is not merged."""
+    """A pre-tokenizer of `tokenizer.json`; `ignore_merges` leaves pieces that are tokens whole."""
 
     pieces: Mapping[str, Any]
     ignore_merges: bool = False
@@ -74,11 +74,11 @@ PRE_TOKENIZERS: MappingProxyType[str, PreTokenizer] = MappingProxyType(
         ),
     }
 )
-"""By llama.cpp's name: GPT-2's, SmolLM's (digits stand alone) and Llama 3's."""
+"""Pre-tokenizers by llama.cpp's names: GPT-2's, SmolLM's (single digits) and Llama 3's."""
 
 
 def pre_tokenizer_name(tokenizer: Mapping[str, Any]) -> str | None:
-    """llama.cpp's name for what a `tokenizer.json` says; None where none of ours fits."""
+    """Return llama.cpp's name of the pre-tokenizer in a `tokenizer.json`, or None if not known."""
     model = tokenizer.get("model") or {}
     found = PreTokenizer(
         _essence(tokenizer.get("pre_tokenizer") or {}), bool(model.get("ignore_merges"))
@@ -89,7 +89,7 @@ def pre_tokenizer_name(tokenizer: Mapping[str, Any]) -> str | None:
 
 
 def with_pre_tokenizer(tokenizer: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """A `tokenizer.json` that cuts texts as the name says; unchanged where we don't know it."""
+    """Return a `tokenizer.json` with the named pre-tokenizer; unchanged if it is not known."""
     changed = dict(tokenizer)
     if known := PRE_TOKENIZERS.get(name):
         changed["pre_tokenizer"] = _complete(known.pieces)
@@ -98,7 +98,7 @@ def with_pre_tokenizer(tokenizer: Mapping[str, Any], name: str) -> dict[str, Any
 
 
 def _essence(pieces: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what has no influence on tokens: `trim_offsets`, and a sequence of one."""
+    """Remove what does not change tokens: `trim_offsets`, and sequences of a single element."""
     parts = pieces.get("pretokenizers")
     if parts is None:
         return {name: value for name, value in pieces.items() if name != "trim_offsets"}
@@ -107,7 +107,7 @@ def _essence(pieces: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _complete(pieces: Mapping[str, Any]) -> dict[str, Any]:
-    """With `trim_offsets`, which the reader of a `tokenizer.json` asks for."""
+    """Add `trim_offsets`, which the reader of a `tokenizer.json` requires."""
     if parts := pieces.get("pretokenizers"):
         return {**pieces, "pretokenizers": [_complete(part) for part in parts]}
     return {**pieces, "trim_offsets": True} if pieces["type"] == "ByteLevel" else dict(pieces)
@@ -116,11 +116,11 @@ def _complete(pieces: Mapping[str, Any]) -> dict[str, Any]:
 INSTALL = "pip install 'seedstep[tune]'"
 
 CACHE_FORM = 2
-"""Raised when a GGUF file is made into another checkpoint than before."""
+"""The version of the conversion: increase it when checkpoints are made differently."""
 
 
 def not_loaded(checkpoint: str, part: str, error: Exception) -> ModelError:
-    """The error that a checkpoint's part can't be loaded."""
+    """Return the error for a part of a checkpoint that can't be loaded."""
     return ModelError(
         f"{checkpoint}: transformers can't load its {part} ({first_line(error)})",
         "check the path or the name after `hf:`",
@@ -128,7 +128,7 @@ def not_loaded(checkpoint: str, part: str, error: Exception) -> ModelError:
 
 
 def dequantized(path: Path) -> Path:
-    """A GGUF file as a checkpoint, made if it is not in the cache yet."""
+    """Return the checkpoint of a GGUF file; make it if it is not in the cache."""
     if not path.is_file():
         raise ModelError(f"{path}: no such file", "check the path after `gguf:`")
     target = _cache() / f"{path.stem}-{file_fingerprint(path)}-{CACHE_FORM}"
@@ -152,7 +152,7 @@ def dequantized(path: Path) -> Path:
 
 
 def _cut_texts_as(path: Path, tokenizer: Path) -> None:
-    """Transformers leaves out the name of the pre-tokenizer, and tokens would differ."""
+    """Add the pre-tokenizer of a GGUF file to a checkpoint, as transformers drops it."""
     import gguf
 
     name = gguf.GGUFReader(path).get_field("tokenizer.ggml.pre")
@@ -183,7 +183,7 @@ def from_checkpoint(loader: str, checkpoint: str, **options: Any) -> Any:
 
 
 def import_transformers() -> Any:
-    """The module `transformers`, with torch, which it needs to load models.
+    """Import and return `transformers`, which needs torch to load models.
 
     Raises:
         MissingExtraError: one of them is not installed.

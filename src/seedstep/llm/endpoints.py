@@ -1,4 +1,6 @@
-"""Where models are asked: the endpoint record, servers with the OpenAI protocol, recordings.
+"""Open the endpoints of models: servers with the OpenAI protocol, recordings, and GGUF files.
+
+A GGUF file, such as the embedded model, is served by llama.cpp in this process.
 
 Example::
 
@@ -42,10 +44,10 @@ OPENAI_URL = "https://api.openai.com/v1"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a model is asked. `identity` stands for it in request keys, across restarts.
+    """The endpoint of a model. `identity` stands for it in the keys of requests, across restarts.
 
-    A `recording` answers in place of the address. `in_process` tells that llama.cpp in this process
-    serves the model.
+    A `recording` answers instead of a server. `in_process` says that llama.cpp serves the model in
+    this process.
     """
 
     identity: str
@@ -63,11 +65,11 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How a model is opened.
+    """The arguments with which a model is opened.
 
-    `url` is the address of its server and `identity_url` the one under which its replies are kept;
-    both are None for a model without an address. `slots` is the number of requests that a model in
-    this process works on at a time.
+    `url` is the address of its server, and `identity_url` the address under which its replies are
+    stored; both are None for a model without an address. `slots` is the number of requests that a
+    model in this process processes at a time.
     """
 
     url: str | None
@@ -76,10 +78,10 @@ class Opening:
 
 
 def server_address(base_url: str | None) -> str:
-    """The address that is asked: `base_url`, else OPENAI_BASE_URL, else OpenAI's own.
+    """Return the address of a server: `base_url`, else OPENAI_BASE_URL, else OpenAI's own.
 
     Raises:
-        InputError: it is not an address, or carries a password or parameters.
+        InputError: it is not an address, or contains a password or parameters.
     """
     url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
     if not _is_address(url):
@@ -132,7 +134,7 @@ def is_loopback_host(host: str) -> bool:
 
 @asynccontextmanager
 async def open_server(name: str, opening: Opening) -> AsyncIterator[Endpoint]:
-    """The endpoint of a model of a server with the OpenAI protocol.
+    """Open the endpoint of a model at a server with the OpenAI protocol.
 
     Raises:
         InputError: the key in OPENAI_API_KEY can't be used, or OpenAI's own server needs one.
@@ -149,7 +151,7 @@ async def open_server(name: str, opening: Opening) -> AsyncIterator[Endpoint]:
 
 @asynccontextmanager
 async def open_recording(name: str, _: Opening) -> AsyncIterator[Endpoint]:
-    """The endpoint of a recording, which answers in place of a server.
+    """Open the endpoint of a recording, which answers instead of a server.
 
     Raises:
         InputError: the recording can't be read.
@@ -164,14 +166,14 @@ EMBEDDED_INSTALL = (
 )
 
 CONTEXT = 4096
-"""Tokens of prompt and reply together, for each slot."""
+"""The most tokens of prompt and reply together, in each slot."""
 
 PROMPT_CACHE_MIB = 1024
-"""Memory for prompts whose slot was given to another: the long fixed demonstrations."""
+"""The size of llama.cpp's cache for prompts whose slot another request uses now."""
 
 
 def embedded_model() -> Path:
-    """The GGUF file of the embedded model, from the package that carries it.
+    """Return the path of the embedded model's GGUF file, which is in a package of its own.
 
     Raises:
         MissingExtraError: the package is not installed.
@@ -188,7 +190,7 @@ def embedded_model() -> Path:
 
 @asynccontextmanager
 async def serve_gguf(path: Path, slots: int) -> AsyncIterator[Endpoint]:
-    """Serve a GGUF file with `slots` requests worked on at a time.
+    """Serve a GGUF file in this process, with `slots` requests at a time.
 
     Raises:
         MissingExtraError: xllamacpp is not installed.
@@ -228,14 +230,14 @@ def _start(path: Path, slots: int) -> Any:
 
 
 def _cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def file_fingerprint(path: Path) -> str:
-    """Tells models apart by size, head and tail, without reading gigabytes."""
+    """Return a fingerprint of a file, from its size, its beginning and its end."""
     size = path.stat().st_size
     digest = hashlib.sha256(str(size).encode())
     with path.open("rb") as file:

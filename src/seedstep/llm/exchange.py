@@ -1,4 +1,4 @@
-"""One request to a server, and what can go wrong with it.
+"""Send a request to a server once, and classify what can go wrong.
 
 Example::
 
@@ -34,18 +34,20 @@ __all__ = [
 ]
 
 MAX_REPLY_BYTES = 16 << 20
-"""A reply's size at the most. Longer than any that a model's context allows."""
+"""The largest reply that is read; the context of a model allows no larger one."""
 
 SHORTEST_KEY = 8
-"""Characters from which a key is one; servers that want none are given a word."""
+"""The fewest characters of a key; shorter texts are placeholders for servers without keys."""
 
 OVERLOADED = "overloaded"
-"""The reason of a fault that only asks for patience."""
+"""The reason of a fault after which a request only has to wait."""
 
 
 class Retryable(Exception):  # noqa: N818 - a signal inside this room, users never see it
-    """Asking again may succeed. `after` is the server's wish in seconds, `tokens` what the attempt
-    cost all the same: those of the prompt and those of the reply.
+    """A fault after which the same request may succeed.
+
+    `after` is the number of seconds that the server asks to wait. `tokens` are those of prompt and
+    reply that the attempt cost nevertheless.
     """
 
     def __init__(
@@ -65,9 +67,10 @@ class Retryable(Exception):  # noqa: N818 - a signal inside this room, users nev
 
 
 class Refused(Exception):  # noqa: N818 - as above
-    """This request will never succeed; others may. `tokens` are what it cost all the same.
+    """A fault after which the same request can't succeed, but others may.
 
-    `denial` is the error that ends the run, unless the server has answered other requests.
+    `tokens` are those that it cost nevertheless. `denial` is the error that ends the run, unless
+    the server has answered other requests.
     """
 
     def __init__(
@@ -160,7 +163,7 @@ async def exchange(
 
 @dataclass(frozen=True, slots=True)
 class ServerError:
-    """An error body, cut and with the key taken out."""
+    """The body of an error, cut, and without the key."""
 
     status: int
     detail: str
@@ -169,7 +172,7 @@ class ServerError:
 
     @classmethod
     def read(cls, status: int, data: bytes, key: str) -> "ServerError":
-        """What a body of an error says."""
+        """Read the body of an error."""
         text = data[:20_000].decode("utf-8", "replace")
         try:
             body = json.loads(text)
@@ -185,20 +188,20 @@ class ServerError:
 
 
 def _clean(text: str, key: str) -> str:
-    """An explanation of the server's that may be shown and stored, and is short."""
+    """Return a server's explanation, cleaned and cut, so that it may be shown and stored."""
     text = storable(without_key(text, key))
     return text if len(text) <= 300 else text[:300] + "…"
 
 
 def storable(text: str) -> str:
-    """A text without lone surrogates, which UTF-8 can't hold."""
+    """Return a text without lone surrogates, which UTF-8 can't represent."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def without_key(text: str, key: str) -> str:
-    """What a server says of an error, without the key, which some repeat there.
+    """Remove the key from a server's text about an error, as some servers repeat it.
 
-    Placeholders for a server that wants no key, such as `none`, are words like others.
+    A placeholder for a server without keys, such as `none`, is not removed.
     """
     if len(key) >= SHORTEST_KEY:
         return text.replace(key, "[key]")
@@ -215,7 +218,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 
 def retry_after(headers: Any) -> float | None:
-    """Seconds that the server asks to wait, from a number or a date; None for nonsense."""
+    """Return the seconds that a server asks to wait, from a number or a date, or None."""
     value = headers.get("Retry-After", "")
     try:
         seconds = float(value)

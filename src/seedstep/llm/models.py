@@ -1,7 +1,7 @@
-"""Model references: a text such as `openai:NAME`, parsed into a record that knows its provider.
+"""References to models: a text such as `openai:NAME` is parsed into a record with its provider.
 
-`PROVIDERS` has an entry for each provider of models, which says all that seedstep knows of it: how
-its models are written, asked, loaded and tuned. `add_provider` adds one.
+`PROVIDERS` has an entry for each provider, with everything that seedstep knows of it: how its
+models are written, opened, loaded and tuned. `add_provider` adds an entry.
 
 Example::
 
@@ -54,11 +54,11 @@ def _last_part(name: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """What seedstep knows of a provider of models. Functions take the name of a model.
+    """A provider of models. Its functions are called with the name of a model.
 
-    `argument` says what stands after the prefix; empty where nothing does. `meaning` is one line,
-    which README.md has in its table of models. A provider without `opens` is not served, one
-    without `checkpoint` can't be loaded by transformers.
+    `argument` says what is written after the prefix; it is empty if nothing is. `meaning` is a line
+    for the table of models in README.md. The models of a provider without `opens` are not served,
+    and those of a provider without `checkpoint` can't be loaded by transformers.
     """
 
     prefix: str
@@ -69,42 +69,37 @@ class Provider:
     """Opens the endpoint at which the request engine asks a model."""
 
     address: Callable[[str | None], str] | None = None
-    """The address of the server, from the one that the user gave, if any. None where the model is
-    not asked at an address.
-    """
+    """Returns the address of the server, from the user's if given; None if there is none."""
 
     checkpoint: Callable[[str], str] | None = None
-    """The path or hub id of the checkpoint that transformers loads into this process."""
+    """Returns the path or hub id of the checkpoint that transformers loads into this process."""
 
     path: Callable[[str], Path] | None = None
-    """The file or directory on this disk that holds the model, if it is there. What is in it tells
-    the model from another of its name.
-    """
+    """Returns the model's file or directory. Its content distinguishes models of the same name."""
 
     is_gguf: bool = False
     """Whether `path` is a GGUF file."""
 
     copies: Mapping[str, Copy] = field(default_factory=lambda: MappingProxyType({}))
-    """Functions by model name that copy an answer. Where there are any, the provider has no other
-    models than these.
-    """
+    """Functions by model name that copy an answer. With any, the provider has no other models."""
 
     tuning: Literal["here", "job"] | None = None
-    """How its models are tuned: in this process, or by a fine-tuning job at their server."""
+    """How its models are tuned: in this process, by a fine-tuning job at a server, or not."""
 
     likelihoods: bool = False
-    """Whether the likelihood of a given text can be had from its models."""
+    """Whether its models can compute the likelihood of a given text."""
 
     reasons: bool = False
-    """Whether its models may reason before they answer, within the tokens of the reply."""
+    """Whether its models may reason before they answer, using tokens of the reply."""
 
     style: Callable[[str], str] = lambda _: "completion"
-    """The prompt style that suits a model, where the user names none: `completion`, `turns` (a
-    conversation, with demonstrations as turns) or `chat`.
+    """Returns the default prompt style of a model: `completion`, `turns` or `chat`.
+
+    `turns` is a conversation with demonstrations as turns.
     """
 
     public_name: Callable[[str], str] = _last_part
-    """The name that others may read, without the way to a file or directory."""
+    """Returns the name of a model for others to read, without parent directories."""
 
     @property
     def is_served(self) -> bool:
@@ -118,12 +113,12 @@ class Provider:
 
     @property
     def only_copies(self) -> bool:
-        """Whether its answers are copied from the task."""
+        """Whether its models copy their answers from the task."""
         return bool(self.copies)
 
     @property
     def forms(self) -> tuple[str, ...]:
-        """How its models are written, such as `openai:NAME`."""
+        """The forms in which its models are written, such as `openai:NAME`."""
         if self.copies:
             return tuple(f"{self.prefix}:{name}" for name in self.copies)
         return (f"{self.prefix}:{self.argument}" if self.argument else self.prefix,)
@@ -201,10 +196,10 @@ PROVIDERS: dict[str, Provider] = {
 
 
 def add_provider(provider: Provider) -> None:
-    """Let models of another provider be named.
+    """Add a provider to the table.
 
     Raises:
-        ValueError: there is one with its prefix, or it can't be a prefix.
+        ValueError: another provider has its prefix, or the prefix can't be used.
     """
     if provider.prefix in PROVIDERS:
         raise ValueError(f"there is a provider '{provider.prefix}' already")
@@ -214,21 +209,21 @@ def add_provider(provider: Provider) -> None:
 
 
 def forms_of(wanted: Callable[[Provider], object]) -> tuple[str, ...]:
-    """How models of the wanted providers are written."""
+    """Return the forms in which models of the wanted providers are written."""
     return tuple(
         form for provider in PROVIDERS.values() if wanted(provider) for form in provider.forms
     )
 
 
 def either(forms: Sequence[str]) -> str:
-    """The forms as text: `a, b or c`."""
+    """Join the forms to a text: `a, b or c`."""
     *first, last = forms
     return f"{', '.join(first)} or {last}" if first else last
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """A model: the prefix of its provider, and its name there, empty where it needs none.
+    """A reference to a model: the prefix of its provider, and its name, which may be empty.
 
     Example::
 
@@ -240,10 +235,10 @@ class ModelRef:
 
     @classmethod
     def parse(cls, text: "str | ModelRef") -> "ModelRef":
-        """The reference that a text stands for; a reference stands for itself.
+        """Parse a text; a reference is returned unchanged.
 
         Raises:
-            InputError: its provider is not known, or has no such model.
+            InputError: the provider is not known, or has no such model.
         """
         if isinstance(text, ModelRef):
             return text
@@ -257,12 +252,12 @@ class ModelRef:
 
     @property
     def provider(self) -> Provider:
-        """Its provider."""
+        """The provider of the model."""
         return PROVIDERS[self.prefix]
 
     @property
     def path(self) -> Path | None:
-        """The file or directory on this disk that holds it; None where it is elsewhere.
+        """The file or directory of the model on this disk, or None if it is elsewhere.
 
         Raises:
             MissingExtraError: the embedded model is not installed.
@@ -271,16 +266,16 @@ class ModelRef:
 
     @property
     def public_name(self) -> str:
-        """The name that others may read, without the way to a file or directory."""
+        """The name of the model for others to read, without parent directories."""
         return self.provider.public_name(self.name)
 
     @property
     def style(self) -> str:
-        """The prompt style that suits it, where the user names none."""
+        """The default prompt style of the model."""
         return self.provider.style(self.name)
 
     def __str__(self) -> str:
-        """The text that is parsed into it."""
+        """The text from which the reference is parsed."""
         return f"{self.prefix}:{self.name}" if self.provider.argument else self.prefix
 
 
@@ -298,10 +293,10 @@ def _not_known(text: object, providers: Iterable[Provider]) -> InputError:
 
 
 def served_model(model: str | ModelRef) -> ModelRef:
-    """The reference to a model that is asked through the request engine.
+    """Return the reference to a model to which the request engine can send requests.
 
     Raises:
-        InputError: its provider is not known, or not served.
+        InputError: its provider is not known, or does not serve models.
     """
     ref = model if isinstance(model, ModelRef) else _parsed(model)
     if ref is None or not ref.provider.is_served:
@@ -310,10 +305,10 @@ def served_model(model: str | ModelRef) -> ModelRef:
 
 
 def loaded_model(model: str | ModelRef) -> ModelRef:
-    """The reference to a model that transformers can load into this process.
+    """Return the reference to a model that transformers can load into this process.
 
     Raises:
-        InputError: its provider is not known, or of no such kind.
+        InputError: its provider is not known, or has no such models.
     """
     ref = model if isinstance(model, ModelRef) else _parsed(model)
     if ref is None or not ref.provider.is_loaded:
@@ -323,7 +318,7 @@ def loaded_model(model: str | ModelRef) -> ModelRef:
 
 
 def tuned_model(model: str | ModelRef) -> ModelRef:
-    """The reference to a model that can be tuned.
+    """Return the reference to a model that can be tuned.
 
     Raises:
         InputError: its provider is not known, or its models can't be tuned.
@@ -336,16 +331,16 @@ def tuned_model(model: str | ModelRef) -> ModelRef:
 
 
 def default_prompt_style(model: str | ModelRef) -> str:
-    """The prompt style that suits a served model, where the user names none.
+    """Return the default prompt style of a served model.
 
     Raises:
-        InputError: its provider is not known, or not served.
+        InputError: its provider is not known, or does not serve models.
     """
     return served_model(model).style
 
 
 def gguf_of(model: str | ModelRef) -> Path | None:
-    """The GGUF file of a model; None for one that is none.
+    """Return the GGUF file of a model, or None if it is not a GGUF file.
 
     Raises:
         InputError: its provider is not known.
@@ -356,11 +351,13 @@ def gguf_of(model: str | ModelRef) -> Path | None:
 
 
 def resolve_base_url(model: str | ModelRef, base_url: str | None) -> str | None:
-    """The address of the server that is asked, also where only the environment or nothing names
-    it; None for a model that is asked at no address.
+    """Return the address of a model's server: `base_url`, that of the environment, or the default.
+
+    Returns None for a model without an address.
 
     Raises:
-        InputError: the model's provider is not known or not served, or the address is none.
+        InputError: the model's provider is not known or does not serve models, or the address can't
+            be used.
     """
     address = served_model(model).provider.address
     return address(base_url) if address else None
@@ -370,11 +367,10 @@ def resolve_base_url(model: str | ModelRef, base_url: str | None) -> str | None:
 async def open_model(
     model: str | ModelRef, base_url: str | None, slots: int, identity_url: str | None = None
 ) -> AsyncIterator[Endpoint]:
-    """The endpoint of a model, served as long as the context lasts.
+    """Open the endpoint of a model, which is served until the context ends.
 
-    `slots` is the number of requests that a model in this process works on at a time.
-    `identity_url` is the address under which replies are kept, where that is not the one that is
-    asked.
+    `slots` is the number of requests that a model in this process processes at a time.
+    `identity_url` is the address under which replies are stored, if it is not that of the server.
 
     Raises:
         InputError: the model or the address is not known, or the recording can't be read.

@@ -1,9 +1,9 @@
-"""Which parameters of a request a server does not take, found out one at a time.
+"""Find the parameters of requests that a server does not accept, one at a time.
 
-A server that refuses a parameter says so in its own words, often in a list of those that it does
-take, or with the request repeated. So each is tried by itself: the one that the error names goes
-first; if the same error comes again, it was another. What was left out of a request that succeeded
-is left out of those after it, and is told with each reply.
+A server that refuses a parameter explains it in its own words, often in a list of the parameters
+that it accepts, or with the request repeated. So parameters are left out one by one, first the one
+that the error names; if the same error comes again, it was another. Parameters that were left out
+of a request that succeeded are left out of later requests, and each reply records them.
 
 Example::
 
@@ -34,12 +34,12 @@ OPTIONAL = (
     "temperature",
     "stop",
 )
-"""Parameters to do without where a server does not take them, in the order of preference."""
+"""The parameters that may be left out, in the order in which that is tried."""
 
 DEFAULTS: Mapping[str, float] = MappingProxyType(
     {"temperature": 1.0, "top_p": 1.0, "frequency_penalty": 0.0, "presence_penalty": 0.0}
 )
-"""The API's defaults. They mean the same when they are not sent, and some servers refuse them."""
+"""The API's default values, which are not sent, as some servers refuse them."""
 
 _UNSUPPORTED = re.compile(
     r"support|unknown|unrecogni[sz]ed|unexpected|unavailable|not permitted|not allowed|deprecated"
@@ -56,7 +56,7 @@ NEWER_LIMIT = "max_completion_tokens"
 
 @dataclass(slots=True)
 class _Trial:
-    """What is left out of one request for now, what made no difference, and the last refusal."""
+    """The state of a request: parameters left out for now or in vain, and the last error."""
 
     without: set[str] = field(default_factory=set)
     innocent: set[str] = field(default_factory=set)
@@ -66,7 +66,10 @@ class _Trial:
 
 @dataclass(slots=True)
 class Parameters:
-    """What one server does not take. `newer_limit` tells that it wants the newer name of it."""
+    """The parameters that a server does not accept.
+
+    `newer_limit` says that the server requires the newer name for the limit of tokens.
+    """
 
     refused: set[str] = field(default_factory=set)
     newer_limit: bool = False
@@ -78,7 +81,7 @@ class Parameters:
         return self.refused | trial.without if trial else self.refused
 
     def adapt(self, request: Request, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The body of a request without the parameters that the server does not take."""
+        """Return the body of a request without the parameters that the server does not accept."""
         left_out = self.left_out(request)
         adapted = {name: value for name, value in body.items() if name not in left_out}
         if self.newer_limit and LIMIT in adapted:
@@ -86,7 +89,7 @@ class Parameters:
         return adapted
 
     def succeeded(self, request: Request) -> None:
-        """Keep what was left out of a request that was answered for those after it."""
+        """Note that a request was answered: later requests leave the same parameters out."""
         if trial := self._trials.pop(id(request), None):
             self.refused |= trial.without
 
@@ -95,7 +98,7 @@ class Parameters:
         self._trials.pop(id(request), None)
 
     def give_way(self, request: Request, error: ServerError, body: Mapping[str, Any]) -> bool:
-        """Change what is sent after a refusal; False where the parameters are not to blame."""
+        """Change what is sent after a refusal; return False if parameters are not the cause."""
         if error.status not in (400, 422):
             return False
         text = error.detail.lower()
@@ -123,12 +126,12 @@ class Parameters:
 
 
 def _said(error: ServerError) -> str:
-    """What an error says, without the parts of the request that it repeats."""
+    """Return the text of an error without the parts of the request that it repeats."""
     return _REPEATED.sub("", error.detail)
 
 
 def _candidates(error: ServerError, body: Mapping[str, Any]) -> list[str]:
-    """The parameters of a request that an error may be about, the likeliest first."""
+    """Return the parameters that an error may be about, the most likely first."""
     sent = [name for name in OPTIONAL if name in body]
     param = error.param.partition(".")[0]
     if param in sent:
@@ -138,7 +141,7 @@ def _candidates(error: ServerError, body: Mapping[str, Any]) -> list[str]:
 
 
 def _distance(error: ServerError, name: str) -> int | None:
-    """How far an error's word for "not supported" is from a parameter; None if it is not named."""
+    """Return the distance of a parameter from words such as "not supported", or None."""
     camels = re.sub("_(.)", lambda match: match[1].upper(), name)
     forms = [rf"['\"`]{name}['\"`]", rf"(?:argument|parameter|property|field)s?\b[^.]*[: ]{name}\b"]
     if "_" in name:
@@ -153,6 +156,6 @@ def _distance(error: ServerError, name: str) -> int | None:
 
 
 def stopped(text: str, stops: tuple[str, ...]) -> str | None:
-    """A text up to the first of its stops; None where it holds none."""
+    """Return a text up to the first of some stop strings, or None if it contains none."""
     ends = [place for stop in stops if (place := text.find(stop)) >= 0]
     return text[: min(ends)] if ends else None

@@ -1,4 +1,4 @@
-"""Requests, what comes back, and where it is kept.
+"""The records of requests: requests, replies, failures, ledgers, prices, and budgets.
 
 Example::
 
@@ -49,9 +49,10 @@ TokenCount = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Sampling parameters, named and bounded as by the OpenAI API. `max_tokens` are new ones.
+    """Sampling parameters, with the names and bounds of the OpenAI API.
 
-    A parameter that is None is not sent: the server has its own default.
+    `max_tokens` limits the tokens of the reply. A parameter that is None is not sent, so that the
+    server uses its default.
     """
 
     max_tokens: Annotated[int, msgspec.Meta(ge=1)]
@@ -64,7 +65,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """A turn of a conversation."""
 
     role: str
     content: str
@@ -72,7 +73,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The JSON schema that a chat reply should follow, where the server can hold it to one."""
+    """The JSON schema of a chat reply, for servers that can enforce one."""
 
     name: str
     body: Mapping[str, Any]
@@ -80,11 +81,11 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """How a model that reasons before it answers is asked.
+    """Options for a model that reasons before it answers.
 
     `effort` is sent as `reasoning_effort`. `room` is the number of tokens that are added to each
-    limit of new tokens for its thoughts; None adds some where the model is seen to reason. `extra`
-    are further fields of the request's body, as the server names them.
+    limit of new tokens for the model's thoughts; with None, some are added if a model is seen to
+    reason. `extra` has further fields of the request's body, by the server's names.
     """
 
     effort: str | None = None
@@ -94,11 +95,11 @@ class Reasoning:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call to a model: a text to continue, or a conversation to answer.
+    """A request to a model: a text to continue, or a conversation to answer.
 
-    `purpose` says what it is for, in the words of the stage; it is not part of the key.
-    `draw` tells apart requests that are equal otherwise and shall be answered anew; it is the
-    sampling seed on the wire.
+    `purpose` is the stage's word for the kind of request; it is not part of the key. `draw`
+    distinguishes requests that are equal otherwise but need different answers; it is sent as the
+    sampling seed.
     """
 
     purpose: str
@@ -109,7 +110,7 @@ class Request:
     reasoning: Reasoning | None = None
 
     def key(self, endpoint: str, model: str) -> str:
-        """32 hexadecimal digits that stand for everything that can change the reply."""
+        """Return the key: 32 hexadecimal digits, made from everything that can change the reply."""
         whole: list[Any] = [endpoint, model, self.prompt, self.sampling, self.schema, self.draw]
         if self.reasoning:
             whole.append(self.reasoning)
@@ -119,14 +120,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a model answered.
+    """A model's reply.
 
-    `finish_reason` is the server's word for how the reply ended. Tokens are the server's count, or
-    estimated from the length of the text. `seconds` is the time of the attempt that succeeded.
-    `thoughts` were taken out of the text or came beside it; `reasoning_tokens` are those of them
-    among the completion tokens, where the server tells. `left_out` names the parameters that were
-    not sent because the server does not take them. The `lost` tokens are those of earlier attempts
-    whose replies could not be used.
+    `finish_reason` is the server's word for the end of the reply. Tokens are the server's count, or
+    estimated from the length of the text. `seconds` is the duration of the attempt that succeeded.
+    `thoughts` were removed from the text, or sent separately; `reasoning_tokens` counts them among
+    the completion tokens, if the server says so. `left_out` names the parameters that were not
+    sent, as the server does not accept them. The `lost` tokens are those of earlier attempts whose
+    replies could not be used.
     """
 
     text: str
@@ -144,20 +145,20 @@ class Reply:
 
     @property
     def ending(self) -> Ending:
-        """How the reply ended: `finished`, `cut`, or `unknown` where the word is a new one."""
+        """How the reply ended: `finished`, `cut`, or `unknown` for an unknown finish reason."""
         return ending_of(self.finish_reason)
 
     @property
     def cut(self) -> bool:
-        """True where the reply ended because it reached its length limit."""
+        """Whether the reply was cut at its length limit."""
         return self.ending == "cut"
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a request has no reply, for good. `status` is HTTP's, 0 where there was none.
+    """A final failure of a request. `status` is the HTTP status, 0 if there was none.
 
-    Tokens are those that the server counted for attempts whose replies could not be used.
+    Tokens are the server's counts for attempts whose replies could not be used.
     """
 
     reason: str
@@ -172,13 +173,13 @@ Answer = Reply | Failure
 
 
 class Ledger(Protocol):
-    """Keeps answers by key. An answer counts as given once `put` has returned."""
+    """A store of answers by key. An answer is used only after `put` has returned."""
 
     def get(self, key: str) -> Answer | None:
-        """The answer kept under a key."""
+        """Return the answer stored under a key, or None."""
 
     async def put(self, key: str, request: Request, answer: Answer) -> None:
-        """Keep an answer, durably."""
+        """Store an answer durably."""
 
 
 @dataclass
@@ -192,7 +193,7 @@ class MemoryLedger:
         return self.answers.get(key)
 
     async def put(self, key: str, request: Request, answer: Answer) -> None:
-        """Keep an answer."""
+        """Store an answer."""
         self.answers[key] = answer
 
 
@@ -207,13 +208,13 @@ class Price:
     output: DollarPrice
 
     def usd(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """What so many tokens cost, in US dollars."""
+        """Return the cost of so many tokens in US dollars."""
         return (prompt_tokens * self.input + completion_tokens * self.output) / 1e6
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Tokens of prompts and of replies."""
+    """Numbers of tokens of prompts and of replies."""
 
     prompt: int = 0
     completion: int = 0
@@ -224,10 +225,10 @@ class Tokens:
 
 @dataclass(slots=True)
 class Spent:
-    """What a run has spent, in all processes that worked on it; tokens by a request's purpose.
+    """The requests and tokens of a run, in all processes that worked on it; tokens by purpose.
 
-    Requests are counted with their repetitions. Those that a killed process had in flight are
-    not known, and not counted.
+    Repetitions of requests are counted. Requests that a killed process had in flight are not known,
+    and not counted.
     """
 
     requests: int = 0
@@ -251,22 +252,22 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Pricing:
-    """What the tokens of a run cost: the price of its model, None where that is not known.
+    """The prices of a run's models: that of its model, None if it is not known, and others.
 
-    `others` are the prices of other models, by the purpose of the requests that go to them.
+    `others` has the prices of other models, by the purpose of the requests that are sent to them.
     """
 
     model: Price | None = None
     others: Mapping[str, Price | None] = field(default_factory=dict)
 
     def of(self, purpose: str) -> Price | None:
-        """The price of the model that requests of a purpose go to, if it is known."""
+        """Return the price of the model for requests of a purpose, or None if it is not known."""
         return self.others.get(purpose, self.model)
 
     def usd(self, tokens: Mapping[str, Tokens]) -> float | None:
-        """What tokens cost, by the purposes of their requests, in US dollars.
+        """Return the cost in US dollars of tokens, which are given by purpose.
 
-        None where the price of one of the run's models is not known.
+        Returns None if the price of one of the models is not known.
         """
         if self.model is None or None in self.others.values():
             return None
@@ -278,12 +279,12 @@ class Pricing:
 
 
 UNPRICED = Pricing()
-"""No price is known."""
+"""The pricing of models without known prices."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a run may spend in all; None is without limit. `max_usd` needs the model's price."""
+    """The limits of a run; None means no limit. `max_usd` requires the price of the model."""
 
     max_requests: AtLeastOne | None = setting(
         None, "Requests the run may send in all, repetitions included; never exceeded."
@@ -302,14 +303,14 @@ class Budget:
     )
 
     def price_of(self, *names: str) -> Price | None:
-        """The price of a model by the first of its names that `prices` has, if any."""
+        """Return the price of a model by the first of its names in `prices`, or None."""
         return next((self.prices[name] for name in names if name in self.prices), None)
 
     def check(self, spent: Spent, pricing: Pricing = UNPRICED) -> None:
-        """Raise if no further request may be sent. `pricing` says what tokens cost.
+        """Raise an error if no further request may be sent. `pricing` has the prices of tokens.
 
         Raises:
-            BudgetReached: with what was spent, and the setting to raise.
+            BudgetReached: the budget is spent; the message names the setting to raise.
         """
         if self.max_requests is not None and spent.requests >= self.max_requests:
             raise BudgetReached("max_requests", f"{self.max_requests:,} requests")
@@ -329,7 +330,7 @@ CHARACTERS_PER_TOKEN = 4
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Requests to look at, and estimates by purpose: how many there are, and their tokens."""
+    """Some requests of a stage, and estimates by purpose: the number of requests, and tokens."""
 
     requests: tuple[Request, ...]
     counts: dict[str, int]
@@ -337,22 +338,22 @@ class Preview:
 
     @property
     def prompt_tokens(self) -> int:
-        """The tokens of all prompts."""
+        """The number of tokens of all prompts."""
         return sum(count.prompt for count in self.tokens.values())
 
     @property
     def completion_tokens(self) -> int:
-        """The tokens of all replies."""
+        """The number of tokens of all replies."""
         return sum(count.completion for count in self.tokens.values())
 
 
 def estimated_tokens(text: str) -> int:
-    """About how many tokens a text has."""
+    """Return an estimate of the number of tokens of a text."""
     return -(-len(text) // CHARACTERS_PER_TOKEN)
 
 
 def tokens_of(request: Request) -> int:
-    """About how many tokens a request's prompt has."""
+    """Return an estimate of the number of tokens of a request's prompt."""
     text = request.prompt
     length = len(text) if isinstance(text, str) else sum(len(message.content) for message in text)
     return length // CHARACTERS_PER_TOKEN

@@ -1,8 +1,8 @@
-"""Recordings: the requests of a run with their answers, in a file that serves them as a model.
+"""Recordings: files with the requests and answers of a run, which can be used as a model.
 
-A recording is JSON lines: a `Header`, then one `Recorded` a request. `seedstep requests RUN
---export FILE` writes one; the model `replay:FILE` answers from it. What is asked is looked up by
-prompt, sampling parameters, schema and draw, whichever model and address the answer came from.
+A recording has JSON lines: a `Header`, then a `Recorded` for each request. `seedstep requests RUN
+--export FILE` writes one; the model `replay:FILE` answers from it. A request is found by prompt,
+sampling parameters, schema and draw, whichever model and address the answer came from.
 
 Example::
 
@@ -46,7 +46,7 @@ FORMAT = "seedstep-recording"
 VERSION = 1
 
 LONGEST_LINE = 256 << 20
-"""In bytes: the largest reply that is read, escaped, and its prompt."""
+"""The longest line in bytes: the largest reply that is read, escaped, with its prompt."""
 
 MAKE_ANEW = "make the recording anew with `seedstep requests RUN --export FILE`"
 
@@ -54,12 +54,12 @@ LATER = ("thoughts", "reasoning_tokens", "left_out", "lost_prompt_tokens", "lost
 """Fields of answers that version 0.1.0 did not have."""
 
 SHOWN_CHARACTERS = 60
-"""Of the prompt, in an error."""
+"""How many characters of a prompt an error message shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The first line: what was asked, and in which prompt style."""
+    """The first line: the model that was asked, and the prompt style."""
 
     format: str
     version: int
@@ -69,13 +69,13 @@ class Header:
 
     @classmethod
     def of(cls, model: str, base_url: str | None, prompt_style: str) -> "Header":
-        """The header of a recording that is made now."""
+        """Return the header of a new recording."""
         return cls(FORMAT, VERSION, model, base_url, prompt_style)
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """A request without its purpose, as the run's database keeps it too."""
+    """A request without its purpose, as in the run's database."""
 
     prompt: str | tuple[Message, ...]
     sampling: Sampling
@@ -86,7 +86,7 @@ class RecordedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Every further line: a request with its reply or its failure. `key` is that of its run."""
+    """A further line: a request with its reply or failure. `key` is its key in the run."""
 
     key: str
     purpose: str
@@ -97,14 +97,14 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Answers from a file. `identity` stands for the file's content in request keys."""
+    """Answers from a file. `identity` stands for the file's content in the keys of requests."""
 
     path: Path
     identity: str
     answers: Mapping[str, Answer] = field(repr=False)
 
     async def send(self, request: Request) -> Answer:
-        """The recorded answer.
+        """Return the recorded answer to a request.
 
         Raises:
             NotRecordedError: there is none.
@@ -118,18 +118,18 @@ class Recording:
         return answer
 
     async def check(self) -> int:
-        """200, as a server that answers."""
+        """Return 200, the status of a server that answers."""
         return 200
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing, as no file is open."""
 
 
 def read_recording(path: Path) -> Recording:
-    """Read a recording, whole.
+    """Read a whole recording.
 
     Raises:
-        InputError: there is none, or a line is not as it should be; with the line.
+        InputError: the file is not there, or a line is wrong; the message names the line.
     """
     read_header(path)
     answers: dict[str, Answer] = {}
@@ -148,10 +148,10 @@ def read_recording(path: Path) -> Recording:
 
 
 def read_header(path: Path) -> Header:
-    """The first line of a recording.
+    """Return the first line of a recording.
 
     Raises:
-        InputError: the file is not there, is no recording, or one that a newer seedstep wrote.
+        InputError: the file is not there, is no recording, or is of a newer version of seedstep.
     """
     with closing(read_jsonl(path, Header, LONGEST_LINE)) as lines:
         _, header = next(lines, (1, None))
@@ -166,7 +166,7 @@ def read_header(path: Path) -> Header:
 
 
 def recorded_style(path: Path) -> str | None:
-    """The prompt style of a recording; None where there is no recording to read."""
+    """Return the prompt style of a recording, or None if it can't be read."""
     try:
         return read_header(path).prompt_style
     except InputError:
@@ -174,7 +174,7 @@ def recorded_style(path: Path) -> str | None:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Recorded]]:
-    """All lines but the header, with their numbers."""
+    """Yield all lines but the header, with their numbers."""
     lines = read_jsonl(path, Recorded, LONGEST_LINE)
     next(lines)
     for number, line in lines:
@@ -203,28 +203,28 @@ _SINCE = {
 
 
 def as_kept(answer: Answer) -> dict[str, Any]:
-    """An answer as recordings and runs keep it.
+    """Return an answer as recordings and runs store it.
 
-    Of the fields that came after version 0.1.0 only those are kept that say something, so that the
-    same answer is always written the same.
+    Fields that version 0.1.0 did not have are included only if they differ from their defaults, so
+    that the same answer is always written in the same form.
     """
     kept = {name: getattr(answer, name) for name in _FIRST[type(answer)]}
     return {**kept, **kept_since(answer)}
 
 
 def kept_since(answer: Answer) -> dict[str, Any]:
-    """The fields of an answer that came after version 0.1.0, as far as they say something."""
+    """Return the fields of an answer that version 0.1.0 did not have, without defaults."""
     values = ((name, getattr(answer, name), default) for name, default in _SINCE[type(answer)])
     return {name: value for name, value, default in values if value != default}
 
 
 def _place(request: Request) -> str:
-    """A key of what was asked alone, without endpoint and model."""
+    """Return a key of a request that does not depend on endpoint and model."""
     return request.key("", "")
 
 
 def _start(request: Request) -> str:
-    """The first words of a prompt."""
+    """Return the first words of a prompt."""
     prompt = request.prompt
     text = prompt if isinstance(prompt, str) else " ".join(message.content for message in prompt)
     words = " ".join(text[: 4 * SHOWN_CHARACTERS].split())

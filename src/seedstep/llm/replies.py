@@ -1,8 +1,8 @@
-"""What stands in the body of a reply: its text, its thoughts, how it ended, what it cost.
+"""Read the body of a reply: its text, its thoughts, how it ended, and its tokens.
 
-Servers with the OpenAI API differ in what they send. This module knows the forms: a text or a list
-of parts, thoughts in fields of their own or between marks in the text, a stream of events that
-nobody asked for, errors beside a choice or inside a list, and the words for how a reply ended.
+Servers with the OpenAI API send different forms. This module knows them: a text or a list of parts,
+thoughts in separate fields or between marks in the text, a stream of events although none was
+requested, errors beside a choice or inside a list, and various finish reasons.
 
 Example::
 
@@ -23,7 +23,7 @@ from seedstep.text import split_thoughts
 __all__ = ["ENDINGS", "Body", "BodyError", "Ending", "ending_of", "read_body"]
 
 Ending = Literal["finished", "cut", "broken_off", "withheld", "unknown"]
-"""How a reply ended. What is broken off is asked again, what is withheld is a failure."""
+"""How a reply ended. A reply that broke off is requested again; one withheld is a failure."""
 
 ENDINGS: Mapping[str, Ending] = MappingProxyType(
     {
@@ -76,21 +76,21 @@ ENDINGS: Mapping[str, Ending] = MappingProxyType(
         "spii": "withheld",
     }
 )
-"""What servers call the end of a reply, in lower case: `finish_reason`."""
+"""The finish reasons of servers, in lower case, and what they mean."""
 
 _THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking", "thoughts")
-"""Fields of a message in which servers send what a model thought."""
+"""The fields of a message in which servers send a model's thoughts."""
 
 _THOUGHT_PARTS = ("thinking", "reasoning", "thought", "redacted_thinking", "reasoning_text")
-"""Types of parts of a message that hold thoughts."""
+"""The types of a message's parts that are thoughts."""
 
 MOST_TOKENS = 2**53
 
 
 def ending_of(finish_reason: str) -> Ending:
-    """How a reply ended, by what the server calls it; `unknown` where the word is a new one.
+    """Return how a reply ended by its finish reason; `unknown` for an unknown one.
 
-    Case, spaces and hyphens do not matter. A reply without the word counts as `finished`.
+    Case, spaces and hyphens are ignored. A reply without a finish reason counts as `finished`.
     """
     word = finish_reason.strip().lower().replace("-", "_").replace(" ", "_")
     return ENDINGS.get(word, "unknown") if word else "finished"
@@ -98,10 +98,10 @@ def ending_of(finish_reason: str) -> Ending:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A reply as it was read. Token counts are None where the server gives none that can be.
+    """The content of a reply. Token counts are None if the server sends none that are plausible.
 
-    `text` is None where there is none; `thoughts` were taken out of it or sent beside it.
-    `refusal` is true where the model says in a field of its own that it refuses.
+    `text` is None if there is none. `thoughts` were removed from it, or sent separately. `refusal`
+    is True if the model refuses in a separate field.
     """
 
     text: str | None
@@ -119,16 +119,15 @@ class Body:
 
     @property
     def used_up_by_thinking(self) -> bool:
-        """True where nothing but thoughts came before the limit of tokens cut the reply."""
+        """Whether the reply was cut at its limit of tokens and contains nothing but thoughts."""
         empty = not (self.text or "").strip()
         return empty and self.ending == "cut" and bool(self.thoughts or self.reasoning_tokens)
 
 
 class BodyError(ValueError):
-    """A body with status 200 that holds no reply.
+    """A body with status 200 without a reply.
 
-    `code` is the status that the body itself names, 0 where it names none; token counts are those
-    that the server reports all the same.
+    `code` is the status that the body names, 0 if it names none. Token counts are the server's.
     """
 
     def __init__(self, message: str, code: int = 0, tokens: tuple[int, int] = (0, 0)) -> None:
@@ -141,7 +140,7 @@ def read_body(data: bytes) -> Body:
     """Read the body of a reply with status 200.
 
     Raises:
-        BodyError: it holds no reply.
+        BodyError: it has no reply.
     """
     record = _record(data)
     if isinstance(record, list) and record and isinstance(record[0], dict):
@@ -179,7 +178,7 @@ def read_body(data: bytes) -> Body:
 
 
 def _record(data: bytes) -> Any:
-    """The JSON value in a body, or the reply that a stream of events adds up to."""
+    """Return the JSON value in a body, or the reply that is joined from a stream of events."""
     try:
         return msgspec.json.decode(data)
     except (ValueError, RecursionError):
@@ -194,7 +193,7 @@ def _record(data: bytes) -> Any:
 
 
 def _events(text: str) -> Iterator[dict[str, Any]]:
-    """The events of a stream up to its end.
+    """Yield the events of a stream up to its end.
 
     Raises:
         ValueError: an event is not JSON, or the stream has no end.
@@ -215,7 +214,7 @@ def _events(text: str) -> Iterator[dict[str, Any]]:
 
 
 def _joined(events: list[dict[str, Any]]) -> dict[str, Any]:
-    """One reply made of the events of a stream.
+    """Join the events of a stream to a reply.
 
     Raises:
         ValueError: the stream breaks off before the reply has ended.
@@ -248,7 +247,7 @@ def _finish_reason(event: Mapping[str, Any]) -> str:
 
 
 def _parts(content: object) -> tuple[str | None, str]:
-    """The text of a message's content, which may be a list of parts, and the thoughts in it."""
+    """Return the text of a message's content, which may be a list of parts, and its thoughts."""
     if isinstance(content, str):
         return content, ""
     if isinstance(content, dict):
@@ -283,7 +282,7 @@ def _has_refusal(content: object) -> bool:
 
 
 def _told(error: object) -> tuple[str, int]:
-    """What an error inside a body says, and the HTTP status that it names."""
+    """Return the message of an error inside a body, and the HTTP status that it names."""
     if not isinstance(error, dict):
         return str(error), 0
     code = error.get("code", error.get("status"))
@@ -292,7 +291,7 @@ def _told(error: object) -> tuple[str, int]:
 
 
 def _tokens(usage: object, *names: str) -> int | None:
-    """A count of tokens under one of its names; None where it is no count."""
+    """Return a count of tokens under one of its names, or None if it is no count."""
     if not isinstance(usage, dict):
         return None
     for name in names:
@@ -305,7 +304,7 @@ def _tokens(usage: object, *names: str) -> int | None:
 
 
 def _reasoning_tokens(usage: object) -> int:
-    """The tokens of thoughts among those of the reply, 0 where the server tells of none."""
+    """Return the number of tokens of thoughts in a reply, 0 if the server sends none."""
     details = usage.get("completion_tokens_details") if isinstance(usage, dict) else None
     found = _tokens(details, "reasoning_tokens", "thinking_tokens")
     return found or _tokens(usage, "reasoning_tokens", "thoughts_token_count") or 0

@@ -1,4 +1,4 @@
-"""The parts of which the settings of every stage that asks a model are made.
+"""Settings that all stages that ask a model share: the model, sampling, prices, and addresses.
 
 Example::
 
@@ -34,7 +34,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class AskedModel:
-    """A model, where it is served, and how it is asked. As a text it is its name."""
+    """A model, its address, and options for asking it. `str` returns its name."""
 
     name: str = setting(
         "local", f"The model: {either(forms_of(lambda known: known.is_served))}.", name="model"
@@ -56,7 +56,7 @@ class AskedModel:
 
     @property
     def ref(self) -> ModelRef:
-        """The model that the name stands for.
+        """The reference to the model.
 
         Raises:
             InputError: its provider is not known, or has no such model.
@@ -65,7 +65,7 @@ class AskedModel:
 
     @property
     def manner(self) -> Reasoning:
-        """How it is asked to reason.
+        """The options for a model that reasons.
 
         Raises:
             msgspec.ValidationError: a value does not fit.
@@ -79,10 +79,10 @@ class AskedModel:
 
 
 def sampling_setting(table: Mapping[str, Sampling], example: str, *, than: str = "") -> Any:
-    """The field of a settings record for sampling parameters by the requests of `table`.
+    """Return a field for a settings record, for sampling parameters by the requests of `table`.
 
-    `example` is shown in its help, and `than` says what the parameters may differ from, where that
-    is not seedstep's own.
+    The help of the field shows `example`. `than` says from what the parameters differ, if it is not
+    from seedstep's own.
     """
     return setting(
         dict,
@@ -92,7 +92,7 @@ def sampling_setting(table: Mapping[str, Sampling], example: str, *, than: str =
 
 
 class AskingSettings(SettingsRecord):
-    """A base, without fields of its own, for the settings of a stage that asks a model.
+    """A base class, without fields, for the settings of a stage that asks a model.
 
     `SAMPLING` has the sampling parameters of each kind of request.
     """
@@ -101,8 +101,9 @@ class AskingSettings(SettingsRecord):
 
     SAMPLING: ClassVar[Mapping[str, Sampling]]
     ADDRESSES: ClassVar[Mapping[str, str]] = MappingProxyType({"base_url": "identity_url"})
-    """Settings that are addresses of servers, each with the entry of a run's configuration that has
-    the address under which replies from there are kept.
+    """The settings that are addresses of servers.
+
+    Each has the entry of a run's configuration with the address under which replies are stored.
     """
 
     model: AskedModel
@@ -110,23 +111,22 @@ class AskingSettings(SettingsRecord):
     sampling: dict[str, Any]
 
     def resolved(self) -> Self:
-        """The settings with the addresses that are asked, also where only the environment names
-        them.
+        """Return the settings with addresses filled in from the environment, or with defaults.
 
         Raises:
-            InputError: a model can't be asked, or an address is none or carries a password.
+            InputError: a model can't be asked, or an address can't be used or has a password.
         """
         address = resolve_base_url(self.model.name, self.model.base_url)
         return change_settings(self, base_url=address)
 
     @property
     def other_models(self) -> Mapping[str, str]:
-        """The models that are asked besides, by the purpose of the requests that go to them."""
+        """The other models that are asked, by the purpose of the requests that are sent to them."""
         return {}
 
     @property
     def pricing(self) -> Pricing:
-        """What tokens cost, by model; `prices` names a model with its provider or without."""
+        """The prices of the models; `prices` may name a model with or without its provider."""
         others = {purpose: self._price_of(name) for purpose, name in self.other_models.items()}
         return Pricing(self._price_of(self.model.name), others)
 
@@ -135,15 +135,15 @@ class AskingSettings(SettingsRecord):
 
     @property
     def style(self) -> str:
-        """The prompt style: a conversation, unless the stage has others."""
+        """The prompt style, which is a conversation unless the stage has others."""
         return "chat"
 
     def sampling_of(self, request: str) -> Sampling:
-        """The sampling parameters of a request: seedstep's own, with those that are set here."""
+        """Return the sampling parameters of a request: seedstep's own, with settings applied."""
         return override(self.SAMPLING[request], self.sampling.get(request, {}))
 
     def check(self, source: str) -> None:
-        """Raise InputError if sampling parameters are set for what is no request, or do not fit."""
+        """Raise InputError if sampling parameters don't fit, or are set for an unknown request."""
         try:
             _ = self.model.manner
         except msgspec.ValidationError as error:
@@ -159,7 +159,7 @@ class AskingSettings(SettingsRecord):
 
 
 def require_price(settings: AskingSettings) -> None:
-    """Make sure that a budget in money can be held.
+    """Check that prices are known if there is a budget in money.
 
     Raises:
         InputError: the price of a model that is asked is not known.
@@ -176,7 +176,7 @@ def require_price(settings: AskingSettings) -> None:
 
 
 def override(default: Sampling, values: Mapping[str, Any]) -> Sampling:
-    """Sampling parameters with some replaced.
+    """Return sampling parameters with some replaced.
 
     Raises:
         TypeError: there is no such parameter.
