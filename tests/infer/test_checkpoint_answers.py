@@ -1,5 +1,6 @@
 """What a checkpoint writes as the answer to a prompt: without thoughts, and up to its end."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 from seedstep.errors import InputError
 from seedstep.recipes import predict
 from seedstep.runs import Run
+from seedstep.runs.database import Database
+from seedstep.runs.directory import DATABASE
 from seedstep.stages import PREDICT
 from seedstep.text.cleaning import THOUGHT_MARKS
 from support.chain_models import CHATML, save_chain
@@ -152,3 +155,52 @@ def test_a_template_that_can_t_be_used_matters_to_a_chat_only(tmp_path: Path) ->
 def test_what_a_checkpoint_is_not_asked_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a checkpoint takes only its room"):
         plain(tmp_path, "SUN </s>", asked={"reasoning": {"effort": "low"}})
+
+
+def test_a_loop_of_thoughts_ends_with_the_positions(tmp_path: Path) -> None:
+    starts = {"Output:": "<think>", "<think>": "a", "b": "a"}
+    found, thoughts = answer_of(
+        tmp_path,
+        "a b",
+        starts=starts,
+        asked={"max_new_tokens": 4},
+        max_position_embeddings=60,
+    )
+    used = int(found.failed.partition("all ")[2].partition(" ")[0])
+    assert 4 < used < 60
+    assert thoughts.split()[:4] == ["a", "b", "a", "b"]
+
+
+def test_a_date_in_the_template_is_that_of_the_first_prompts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a run that goes on another day asks as it began."""
+    from seedstep.infer.generate import Checkpoint
+
+    asked: list[list[int]] = []
+    answers = Checkpoint.answers
+
+    def spied(self: Checkpoint, prompts: Any) -> Any:
+        asked.extend(map(list, prompts))
+        return answers(self, prompts)
+
+    monkeypatch.setattr(Checkpoint, "answers", spied)
+    template = "{{ strftime_now('%f')|list|join(' ') }} " + CHATML
+    model = save_chain(
+        tmp_path / "model",
+        "SUN <|im_end|>",
+        starts={"assistant": "SUN"} | {f"{digit}": "SUN" for digit in range(10)},
+        template=template,
+        special=CHAT_MARKS,
+    )
+    tasks = write_word_tasks(tmp_path / "ni", 1, 2)
+    settings: dict[str, Any] = {"encoding": "chat", "tasks": tasks, "model": model}
+    with predict(tmp_path / "run", **settings) as run:
+        kept = run.records.kept(model)
+    assert kept
+    with closing(Database.open(tmp_path / "run" / DATABASE)) as database:
+        database.write_now("DELETE FROM predictions WHERE place = ?", [(1,)])
+    with predict(tmp_path / "run", **settings) as run:
+        assert run.records.kept(model) == kept
+    assert len(asked) == 3
+    assert asked[1] == asked[2]

@@ -7,7 +7,15 @@ Example::
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    MutableMapping,
+    Sequence,
+)
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -212,11 +220,13 @@ def answer_tasks(
     spent: Spent,
     identity_url: str | None = None,
     opened: Opened = lambda _stats, _note: None,
+    frames: MutableMapping[str, ChatFrame] | None = None,
 ) -> AsyncGenerator[list[Answer]]:
     """Open the system of some settings, and yield its answers, batch by batch.
 
     Replies of a served model are kept in `ledger` under `identity_url`, and `spent` counts what
-    they take. `opened` is called before the first answer.
+    they take. `opened` is called before the first answer. `frames` are what chat templates wrote
+    when they were first used, which may contain a date; what one writes now is added.
 
     Raises:
         SeedstepError: the model can't be opened or asked, or a reply can't be kept.
@@ -225,7 +235,7 @@ def answer_tasks(
     if settings.kind == "baseline":
         return _in_thread(copy_answers(settings, work))
     if settings.kind == "checkpoint":
-        return _of_checkpoint(settings, work, opened)
+        return _of_checkpoint(settings, work, opened, {} if frames is None else frames)
     return _of_server(settings, work, ledger, spent, identity_url, opened)
 
 
@@ -252,9 +262,12 @@ async def _of_server(
 
 
 async def _of_checkpoint(
-    settings: SystemSettings, work: Sequence[TaskWork], opened: Opened
+    settings: SystemSettings,
+    work: Sequence[TaskWork],
+    opened: Opened,
+    frames: MutableMapping[str, ChatFrame],
 ) -> AsyncGenerator[list[Answer]]:
-    checkpoint, tokenizer = await asyncio.to_thread(_load, settings)
+    checkpoint, tokenizer = await asyncio.to_thread(_load, settings, frames)
     opened(None, _about_sharing(settings, work, checkpoint, tokenizer))
     answers = ask_checkpoint(settings, work, checkpoint, tokenizer)
     async with aclosing(_in_thread(answers)) as batches:
@@ -296,16 +309,21 @@ def _tokens_read(
     return whole, whole - common * max(0, len(prompts) - 1)
 
 
-def _load(settings: SystemSettings) -> tuple["Checkpoint", HfTokenizer]:
+def _load(
+    settings: SystemSettings, frames: MutableMapping[str, ChatFrame]
+) -> tuple["Checkpoint", HfTokenizer]:
     tokenizer = load_tokenizer(settings.model.name)  # raises where transformers is not installed
     from transformers.utils import logging
 
     from seedstep.infer.generate import Checkpoint
 
     logging.disable_progress_bar()
-    reader = HfTokenizer(tokenizer)
+    template = str(tokenizer.chat_template)
+    reader = HfTokenizer(tokenizer, frame=frames.get(template))
     frame = _frame(settings, reader)
     in_chat = frame is not None and settings.style == "chat"
+    if frame and in_chat:
+        frames[template] = frame
     checkpoint = Checkpoint(
         load_model(settings.model.name, dtype="bfloat16" if settings.bf16 else "float32"),
         tokenizer,

@@ -251,9 +251,13 @@ async def _work(
     if not work:
         return
 
+    kept = run.records.kept(system.name)
+    frames = dict(kept.frames) if kept else {}
+
     def opened(stats: EngineStats | None, note: str) -> None:
         progress.stats = stats
         progress.notes += [note] if note else []
+        run.records.keep_frames(system.name, frames)
         progress.started = time.monotonic()
 
     answers = answer_tasks(
@@ -263,6 +267,7 @@ async def _work(
         spent=run.spent(),
         identity_url=system.identity_url,
         opened=opened,
+        frames=frames,
     )
     async with aclosing(answers) as batches, ticking(progress, watch):
         async for batch in batches:

@@ -10,7 +10,7 @@ Example::
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from seedstep.data import Prediction, Task, TaskChoice, TaskFiles, instances_of, read_yaml
+from seedstep.encode import ChatFrame
 from seedstep.errors import RunError, unknown_name
 from seedstep.evaluate.compare import EvaluatedSystem, MeanScores
 from seedstep.evaluate.intervals import Value
@@ -65,13 +66,15 @@ _KEEP_THOUGHTS = "INSERT OR IGNORE INTO thoughts VALUES (?, ?, ?)"
 class KeptSystem:
     """A system as the run's database stores it. `stamps` are fingerprints by name.
 
-    `training` has the tasks of the run on which the model was tuned, if that is known.
+    `training` has the tasks of the run on which the model was tuned, if that is known. `frames` has
+    what chat templates wrote around the prompts, by template.
     """
 
     settings: dict[str, Any]
     stamps: dict[str, Any]
     identity_url: str | None
     training: TrainingOverlap | None = None
+    frames: dict[str, ChatFrame] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,14 +218,25 @@ class PredictionRecords:
         """Store a system's settings, replacing earlier ones."""
         now, before = system.kept, self.kept(system.name)
         if before:
-            now = replace(now, settings=in_order_of(before.settings, now.settings))
+            settings = in_order_of(before.settings, now.settings)
+            now = replace(now, settings=settings, frames=before.frames)
             if self.counts(system.name).predictions:
                 now = replace(now, training=before.training)
-        values = msgspec.to_builtins(now)
-        if now.training is None:  # as 0.1.0 kept it
-            del values["training"]
+        self._keep(system.name, now)
+
+    def keep_frames(self, name: str, frames: Mapping[str, ChatFrame]) -> None:
+        """Store what chat templates wrote around a system's prompts, for its later ones."""
+        kept = self.kept(name)
+        if kept and kept.frames != frames:
+            self._keep(name, replace(kept, frames=dict(frames)))
+
+    def _keep(self, name: str, kept: KeptSystem) -> None:
+        values = msgspec.to_builtins(kept)
+        for later in ("training", "frames"):  # 0.1.0 kept none of them
+            if not values[later]:
+                del values[later]
         record = msgspec.json.encode(values).decode()
-        self._database.write_now(_KEEP_SYSTEM, [(system.name, record, time.time())])
+        self._database.write_now(_KEEP_SYSTEM, [(name, record, time.time())])
 
     async def record(self, system: ChosenSystem, answers: Sequence[Answer]) -> None:
         """Store answers; they are on the disk when this returns."""
