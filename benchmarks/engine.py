@@ -37,7 +37,7 @@ from aiohttp import web
 
 from seedstep.llm import Endpoint, Engine, Reply, Request, Sampling
 from seedstep.runs.database import Database
-from seedstep.runs.requests import RequestLedger
+from seedstep.runs.requests import RequestLedger, read_spent
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -153,7 +153,10 @@ async def run_engine(case: Case, url: str) -> Cost:
     with tempfile.TemporaryDirectory() as directory:
         database = Database.open(Path(directory) / "run.db")
         async with Engine(
-            Endpoint("benchmark", "m", url), RequestLedger(database), case.in_flight
+            Endpoint("benchmark", "m", url),
+            RequestLedger(database),
+            case.in_flight,
+            spent=read_spent(database),
         ) as engine:
 
             async def ask(number: int) -> None:

@@ -75,6 +75,7 @@ SLOW = (
     "review/test_browser.py",
     "review/test_items.py::test_trl_takes_the_preferences",
     "review/test_view.py",
+    "runs/test_budget_kept.py::test_killed_again_and_again_a_run_asks_no_more_than_it_may",
     "runs/test_earlier_version.py::test_a_killed_tuning_goes_on_with_the_same_trajectory",
     "runs/test_earlier_version.py::test_a_report_on_all_of_them",
     "runs/test_earlier_version.py::test_its_data_are_read_for_tuning",

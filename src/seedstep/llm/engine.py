@@ -14,6 +14,7 @@ Example::
 import asyncio
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
@@ -26,6 +27,7 @@ from seedstep.errors import (
     ModelError,
     NotRecordedError,
     SeedstepError,
+    StoreError,
     UnreachableError,
 )
 from seedstep.llm.endpoints import Endpoint
@@ -152,6 +154,8 @@ class Engine:
                 task.cancel()
         try:
             await asyncio.gather(*tasks, return_exceptions=True)
+            with suppress(StoreError):  # what was noted ahead counts as sent then
+                await self._spent.settle()
         finally:
             await self._wire.close()
 
@@ -255,8 +259,7 @@ class Engine:
                     pass  # whether the server refuses everything is known in a moment
             if self._fatal:
                 raise self._fatal
-            self._budget.check(self._spent, self._pricing)
-            self._spent.requests += 1
+            await self._count_request()
             self.stats.sent += 1
             self._sending.add(_this_task())
             self.stats.in_flight += 1
@@ -267,6 +270,14 @@ class Engine:
         if isinstance(answer, Reply):
             self._succeeded(request, answer)
         return answer
+
+    async def _count_request(self) -> None:
+        """Count a request towards the budget, durably, before it is sent."""
+        self._budget.check(self._spent, self._pricing)
+        await self._spent.count_request(self._slots.limit, self._budget.max_requests)
+        if self._fatal:
+            self._spent.requests -= 1
+            raise self._fatal
 
     def _succeeded(self, request: Request, reply: Reply) -> None:
         self._last_success = time.monotonic()
@@ -322,8 +333,7 @@ class Engine:
             if self._fatal:
                 raise self._fatal
             try:
-                self._budget.check(self._spent, self._pricing)
-                self._spent.requests += 1
+                await self._count_request()
                 lost.requests += 1
                 reply = await self._wire.send(Request("probe", prompt, Sampling(1)))
             except Refused as error:

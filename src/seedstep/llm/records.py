@@ -9,8 +9,9 @@ Example::
     False
 """
 
+import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Protocol
 
@@ -227,12 +228,46 @@ class Tokens:
 class Spent:
     """The requests and tokens of a run, in all processes that worked on it; tokens by purpose.
 
-    Repetitions of requests are counted. Requests that a killed process had in flight are not known,
-    and not counted.
+    Requests are counted before they are sent, repetitions too. `note` keeps durably how many
+    may have been sent, and `noted` is what it kept last. A few are noted ahead, so that not each
+    has to wait for the disk: of a process that is killed, they count as sent. Tokens of replies
+    that never came are not known, and not counted.
     """
 
     requests: int = 0
     tokens: dict[str, Tokens] = field(default_factory=dict)
+    noted: int = 0
+    note: Callable[[int], Awaitable[None]] | None = field(default=None, repr=False, compare=False)
+    _noting: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False, compare=False)
+
+    async def count_request(self, ahead: int, most: int | None) -> None:
+        """Count a request that is about to be sent; return when it is noted.
+
+        Up to `ahead` further ones are noted with it, fewer where they come near the limit `most`.
+
+        Raises:
+            StoreError: it can't be noted, and must not be sent.
+        """
+        self.requests += 1
+        try:
+            count = self.requests
+            while self.note and self.noted < count:
+                async with self._noting:
+                    if self.noted < count:
+                        more = ahead if most is None else min(ahead, (most - self.requests) // 8)
+                        total = self.requests + max(0, more)
+                        await self.note(total)
+                        self.noted = total
+        except BaseException:
+            self.requests -= 1
+            raise
+
+    async def settle(self) -> None:
+        """Note exactly what was sent."""
+        async with self._noting:
+            if self.note and self.noted != self.requests:
+                await self.note(self.requests)
+                self.noted = self.requests
 
     def add(self, purpose: str, prompt: int, completion: int) -> None:
         """Count the tokens of a reply."""

@@ -114,15 +114,31 @@ def read_answers(database: Database) -> tuple[ReplyUsage, ...]:
     return tuple(ReplyUsage(*row) for row in database.rows(query))
 
 
+_SENT = """
+INSERT INTO sent VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET requests = excluded.requests
+"""
+
+
 def read_spent(database: Database) -> Spent:
-    """Return the numbers of requests, with repetitions, and of tokens, of all stored answers."""
-    spent = Spent()
+    """Return the numbers of requests, with repetitions, and of tokens, of all processes so far.
+
+    Tokens are those of stored answers. Requests are all that may have been sent, answered or not.
+    What is counted from now on is noted in the database, if it is open for writing.
+    """
+
+    async def note(requests: int) -> None:
+        await database.write([(_SENT, (requests,))])
+
+    spent = Spent(note=note)
     for purpose, attempts, prompt, completion in database.rows(_SPENT):
         spent.requests += attempts
         spent.add(purpose, prompt, completion)
     if database.has_rows("reply_details"):
         for purpose, prompt, completion in database.rows(_LOST):
             spent.add(purpose, int(prompt), int(completion))
+    if database.has_rows("sent"):
+        spent.noted = database.rows("SELECT requests FROM sent")[0][0]
+        spent.requests = max(spent.requests, spent.noted)
     return spent
 
 

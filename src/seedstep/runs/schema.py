@@ -227,5 +227,14 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         "starts",
         "CREATE TABLE starts (at REAL NOT NULL)",  # Unix time, of each start of work on the run
     ),
+    (
+        "sent",
+        """
+        CREATE TABLE sent (                   -- a single row
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            requests INTEGER NOT NULL         -- that were sent, or may have been
+        )
+        """,
+    ),
 )
 """All migrations, in order: a name, and a statement of SQL."""
