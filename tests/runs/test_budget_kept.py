@@ -92,7 +92,7 @@ async def test_counting_waits_for_the_disk_once_for_many_requests() -> None:
         endpoint = Endpoint("openai:test", "m", server.url)
         async with Engine(endpoint, MemoryLedger(), 32, spent=spent) as engine:
             await asyncio.gather(*(engine.ask(asked(str(number))) for number in range(320)))
-    assert noted == sorted(noted[:-1]) + [320]
+    assert noted == [*sorted(noted[:-1]), 320]
     assert len(noted) <= 320 / 8
     assert spent.noted == spent.requests == 320
 
