@@ -25,8 +25,8 @@ BOOTSTRAP = ("bootstrap", "--out", "run", "--model", "openai:scripted", "--tasks
 def test_killed_again_and_again_a_run_asks_no_more_than_it_may(in_flight: int) -> None:
     limit = 40
     with ScriptedServer(random_delays(0.02)) as server:
-        command = (*BOOTSTRAP, "--base-url", server.url, "--in-flight", in_flight)
-        command = (*command, "--max-requests", limit)
+        flags = ("--base-url", server.url, "--in-flight", in_flight, "--max-requests", limit)
+        command = (*BOOTSTRAP, *flags)
         for kill in range(1, 5):
             with subprocess.Popen(program(*command), env=environment()) as process:
                 while process.poll() is None and server.requests < 7 * kill:

@@ -8,11 +8,13 @@ Example::
 import email.utils
 import errno
 import json
+import select
 import time
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
+from weakref import WeakSet
 
 import aiohttp
 from yarl import URL
@@ -99,8 +101,43 @@ def open_session(endpoint: Endpoint, timeout: aiohttp.ClientTimeout) -> aiohttp.
         InputError: the environment names a proxy that can't be used.
     """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0), timeout=timeout, proxy=_proxy_for(endpoint)
+        connector=_Connector(), timeout=timeout, proxy=_proxy_for(endpoint)
     )
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Uses a connection again only where the server has said nothing since its last answer.
+
+    It would be taken for the answer to the next request, and shift all later ones. A server that
+    did so once gets a new connection for each request from then on.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(limit=0)
+        self._used: WeakSet[Any] = WeakSet()
+        self._was_noisy = False
+
+    async def connect(self, *args: Any, **options: Any) -> Any:
+        """Return a new connection, or one that is quiet."""
+        while True:
+            connection = await super().connect(*args, **options)
+            protocol = connection.protocol
+            if protocol not in self._used:
+                self._used.add(protocol)
+                return connection
+            self._was_noisy |= protocol.should_close
+            if not self._was_noisy and not _is_readable(connection.transport):
+                return connection
+            connection.close()
+
+
+def _is_readable(transport: Any) -> bool:
+    """Return whether a connection has ended, or has something that was not read yet."""
+    if not hasattr(select, "poll") or transport.get_extra_info("sslcontext"):
+        return False  # TLS has messages of its own between answers
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _proxy_for(endpoint: Endpoint) -> URL | None:
