@@ -121,7 +121,7 @@ class _Connector(aiohttp.TCPConnector):
         """Return a new connection, or one that is quiet."""
         while True:
             connection = await super().connect(*args, **options)
-            protocol = connection.protocol
+            protocol: Any = connection.protocol
             if protocol not in self._used:
                 self._used.add(protocol)
                 return connection
