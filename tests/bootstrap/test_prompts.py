@@ -9,16 +9,14 @@ from typing import Any, Literal
 import pytest
 
 from seedstep import BootstrapSettings, Instance, Task
-from seedstep.bootstrap import preview
 from seedstep.bootstrap.parse import (
     RawInstance,
     labeled_inputs,
     says_classification,
     worked_examples,
 )
-from seedstep.bootstrap.pipeline import Pool
 from seedstep.bootstrap.prompting import Prompts, make_prompts, one_line
-from seedstep.llm import Message, Request, Sampling, Schema
+from seedstep.llm import Request, Sampling
 from seedstep.prompts import Demonstration, demonstrations, fingerprint, heading, render
 
 Style = Literal["completion", "turns", "chat"]
@@ -359,119 +357,6 @@ def test_one_line(text: str, line: str) -> None:
     assert one_line(text) == line
 
 
-SEEDS = [task(number) for number in range(20)]
-FINISHED = [task(number) for number in range(100, 110)]
-
-
-@pytest.mark.parametrize(
-    ("seeds", "finished", "human", "machine"),
-    [
-        pytest.param(20, 0, 8, 0, id="none-finished"),
-        pytest.param(20, 1, 7, 1, id="one-finished"),
-        pytest.param(20, 2, 6, 2, id="two-finished"),
-        pytest.param(20, 10, 6, 2, id="many-finished"),
-        pytest.param(8, 0, 8, 0, id="8-seeds"),
-        pytest.param(3, 0, 3, 0, id="3-seeds"),
-        pytest.param(3, 10, 3, 2, id="3-seeds-and-many-finished"),
-        pytest.param(1, 0, 1, 0, id="1-seed"),
-    ],
-)
-def test_a_sample_is_made_of_6_seeds_and_2_finished_tasks(
-    seeds: int, finished: int, human: int, machine: int
-) -> None:
-    pool = Pool(SEEDS[:seeds], BootstrapSettings())
-    pool.finished += FINISHED[:finished]
-    for index in range(50):
-        shown = pool.sample(index)
-        assert len(set(shown)) == len(shown)
-        assert sum(one in SEEDS for one in shown) == human
-        assert sum(one in FINISHED for one in shown) == machine
-
-
-def test_a_sample_depends_on_the_seed_the_index_and_the_pool_only() -> None:
-    def samples(seed: int, indexes: list[int], finished: int = 5) -> dict[int, tuple[Task, ...]]:
-        pool = Pool(SEEDS, BootstrapSettings.of(seed=seed))
-        pool.finished += FINISHED[:finished]
-        return {index: pool.sample(index) for index in indexes}
-
-    forward = samples(1, [*range(20)])
-    assert samples(1, [*reversed(range(20))]) == forward
-    assert len(set(forward.values())) == 20
-    assert samples(2, [*range(20)]) != forward
-    assert samples(1, [*range(20)], finished=6) != forward
-
-
-def test_finished_tasks_stand_anywhere_among_the_shown() -> None:
-    pool = Pool(SEEDS, BootstrapSettings())
-    pool.finished += FINISHED
-    places = {
-        place
-        for index in range(100)
-        for place, one in enumerate(pool.sample(index))
-        if one in FINISHED
-    }
-    assert places == set(range(8))
-
-
-REQUEST = Request("generation", "a text", Sampling(8))
-
-CHANGES: dict[str, Request] = {
-    "prompt": replace(REQUEST, prompt="a text "),
-    "message": replace(REQUEST, prompt=(Message("user", "a text"),)),
-    "role": replace(REQUEST, prompt=(Message("system", "a text"),)),
-    "two-messages": replace(REQUEST, prompt=(Message("user", "a"), Message("user", " text"))),
-    "max-tokens": replace(REQUEST, sampling=Sampling(9)),
-    "temperature": replace(REQUEST, sampling=Sampling(8, temperature=0.1)),
-    "top-p": replace(REQUEST, sampling=Sampling(8, top_p=0.1)),
-    "frequency-penalty": replace(REQUEST, sampling=Sampling(8, frequency_penalty=0.1)),
-    "presence-penalty": replace(REQUEST, sampling=Sampling(8, presence_penalty=0.1)),
-    "stop": replace(REQUEST, sampling=Sampling(8, stop=("a", "b"))),
-    "stop-joined": replace(REQUEST, sampling=Sampling(8, stop=("a,b",))),
-    "schema": replace(REQUEST, schema=Schema("x", {"type": "object"})),
-    "schema-name": replace(REQUEST, schema=Schema("y", {"type": "object"})),
-    "schema-body": replace(REQUEST, schema=Schema("x", {"type": "array"})),
-    "draw": replace(REQUEST, draw=1),
-}
-
-
-def test_every_field_that_can_change_the_reply_changes_the_key() -> None:
-    keys = {name: one.key("server", "model") for name, one in CHANGES.items()}
-    keys["none"] = REQUEST.key("server", "model")
-    keys["endpoint"] = REQUEST.key("server2", "model")
-    keys["model"] = REQUEST.key("server", "model2")
-    keys["endpoint-and-model-joined"] = REQUEST.key("serverm", "odel")
-    assert len(set(keys.values())) == len(keys)
-    assert all(re.fullmatch("[0-9a-f]{32}", key) for key in keys.values())
-
-
-def test_the_purpose_does_not_change_the_key() -> None:
-    other = replace(REQUEST, purpose="else")
-    assert other.key("server", "model") == REQUEST.key("server", "model")
-
-
 def test_the_fingerprint_of_the_prompt_files_is_16_digits_and_stays() -> None:
     assert re.fullmatch("[0-9a-f]{16}", fingerprint())
     assert fingerprint() == fingerprint()
-
-
-@pytest.mark.parametrize("style", STYLES)
-def test_a_preview_shows_the_first_request_of_each_kind(style: Style) -> None:
-    settings = BootstrapSettings.of(prompt_style=style, tasks=100)
-    labels = replace(task(50, "Say which label fits the text."), is_classification=True)
-    seen = preview(settings, [*SEEDS, labels])
-    prompts = make_prompts(settings)
-    assert seen.requests == (
-        prompts.generation(Pool([*SEEDS, labels], settings).sample(0), 0),
-        prompts.classification(SEEDS[0].definition),
-        prompts.instances(SEEDS[0].definition, is_classification=False),
-        prompts.instances(labels.definition, is_classification=True),
-    )
-    assert seen.counts == {"generation": 63, "classification": 125, "instances": 125}
-    assert seen.prompt_tokens > 0
-    assert seen.completion_tokens > 0
-
-
-@pytest.mark.parametrize("classification", [True, False])
-def test_a_preview_needs_only_one_seed(classification: bool) -> None:
-    seed = replace(SEEDS[0], is_classification=classification)
-    assert len(preview(BootstrapSettings(), [seed]).requests) == 4

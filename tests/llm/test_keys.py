@@ -1,5 +1,6 @@
 """The key of a request: everything that can change the reply, and nothing else."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -93,3 +94,39 @@ def test_the_engine_keys_by_identity_and_model_but_not_by_address_or_secret() ->
     same = key("e", "m", "http://127.0.0.1:1/v1", "")
     assert same == key("e", "m", "http://127.0.0.1:2/v1", "secret")
     assert len({same, key("e2", "m", "", ""), key("e", "m2", "", "")}) == 3
+
+
+REQUEST = Request("generation", "a text", Sampling(8))
+
+CHANGES: dict[str, Request] = {
+    "prompt": replace(REQUEST, prompt="a text "),
+    "message": replace(REQUEST, prompt=(Message("user", "a text"),)),
+    "role": replace(REQUEST, prompt=(Message("system", "a text"),)),
+    "two-messages": replace(REQUEST, prompt=(Message("user", "a"), Message("user", " text"))),
+    "max-tokens": replace(REQUEST, sampling=Sampling(9)),
+    "temperature": replace(REQUEST, sampling=Sampling(8, temperature=0.1)),
+    "top-p": replace(REQUEST, sampling=Sampling(8, top_p=0.1)),
+    "frequency-penalty": replace(REQUEST, sampling=Sampling(8, frequency_penalty=0.1)),
+    "presence-penalty": replace(REQUEST, sampling=Sampling(8, presence_penalty=0.1)),
+    "stop": replace(REQUEST, sampling=Sampling(8, stop=("a", "b"))),
+    "stop-joined": replace(REQUEST, sampling=Sampling(8, stop=("a,b",))),
+    "schema": replace(REQUEST, schema=Schema("x", {"type": "object"})),
+    "schema-name": replace(REQUEST, schema=Schema("y", {"type": "object"})),
+    "schema-body": replace(REQUEST, schema=Schema("x", {"type": "array"})),
+    "draw": replace(REQUEST, draw=1),
+}
+
+
+def test_every_field_that_can_change_the_reply_changes_the_key() -> None:
+    keys = {name: one.key("server", "model") for name, one in CHANGES.items()}
+    keys["none"] = REQUEST.key("server", "model")
+    keys["endpoint"] = REQUEST.key("server2", "model")
+    keys["model"] = REQUEST.key("server", "model2")
+    keys["endpoint-and-model-joined"] = REQUEST.key("serverm", "odel")
+    assert len(set(keys.values())) == len(keys)
+    assert all(re.fullmatch("[0-9a-f]{32}", key) for key in keys.values())
+
+
+def test_the_purpose_does_not_change_the_key() -> None:
+    other = replace(REQUEST, purpose="else")
+    assert other.key("server", "model") == REQUEST.key("server", "model")

@@ -37,7 +37,7 @@ SHARING = (
 """Files whose tests share what is dear to make. The tests of each stay in one process."""
 
 SLOW = (
-    "bootstrap/test_parse.py::test_instances_have_no_white_space_around_them",
+    "bootstrap/test_parse_any_reply.py::test_instances_have_no_white_space_around_them",
     "cli/test_cli.py::test_an_interrupted_process_stops_in_order_and_says_how_to_go_on",
     "cli/test_cli_encode.py",
     "cli/test_cli_novelty.py::TestOnRay",

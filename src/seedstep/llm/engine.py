@@ -1,9 +1,9 @@
-"""The request engine: every stage asks its model through it.
+"""The request engine, through which every stage sends the requests to its model.
 
-Nothing paid for is lost or paid twice: an answer is in the ledger before anybody sees it, under
-a key of the whole request, and what is in the ledger is never asked again. A bad reply is data,
-not a crash: what can't succeed becomes a `Failure`, what might is tried again with backoff, and
-only an endpoint that takes nothing from us ends the run (docs/architecture.md).
+No reply is lost or paid for twice: an answer is stored in the ledger, under a key of the whole
+request, before it is returned, and a request whose answer is in the ledger is not sent again. A bad
+reply does not end the run: a request that can't succeed becomes a `Failure`, one that may succeed
+is sent again with backoff. Only an endpoint that accepts no request ends it (docs/architecture.md).
 
 Example::
 
@@ -61,23 +61,23 @@ __all__ = ["Engine", "EngineStats"]
 
 CONNECT_SECONDS = 10.0
 FIRST_BYTE_SECONDS = 600.0
-"""Time for the first byte, and between two; servers that don't stream send all of it at once."""
+"""The longest wait for the first byte, and between two; without streaming, for all of them."""
 
 REPLY_SECONDS = 900.0
-"""Time for a whole reply."""
+"""The longest wait for a whole reply."""
 
 SLOW_SECONDS = 300.0
-"""A reply that took longer is late: time-outs are near."""
+"""A reply that takes longer counts as late: with more load, requests would time out."""
 
 REFUSALS_IN_A_ROW = 8
-"""So many refused requests with no success between them: the fault is not the requests'."""
+"""After so many refusals without a success between them, the server is taken to refuse all."""
 
 
 @dataclass(slots=True)
 class EngineStats:
-    """What the engine has done since it was opened, and how many requests are `in_flight` now.
+    """Counts since the engine was opened, and the number of requests that are `in_flight` now.
 
-    `replied` counts new replies by their request's purpose; tokens are those of new replies.
+    `replied` counts new replies by purpose. Tokens are those of new replies.
     """
 
     in_flight: int = 0
@@ -91,7 +91,7 @@ class EngineStats:
 
 
 class Engine:
-    """Asks one endpoint, at most `in_flight` requests at a time."""
+    """Sends requests to an endpoint, at most `in_flight` at a time."""
 
     def __init__(
         self,
@@ -103,11 +103,11 @@ class Engine:
         pricing: Pricing = UNPRICED,
         reasoning: Reasoning | None = None,
     ) -> None:
-        """Answers come from `ledger` where it has them, and go there before they are used.
+        """Answers are read from `ledger`, if it has them, and stored there before they are used.
 
-        `spent` is what counts towards the `budget` already; it is kept up to date. `pricing` says
-        what tokens cost, where the budget is one of money. `reasoning` is how a model that reasons
-        is asked; it becomes part of each request.
+        `spent` counts towards the `budget`, and the engine updates it. `pricing` has the prices of
+        tokens, for a budget in money. `reasoning` has the options for a model that reasons; they
+        become part of each request.
         """
         self.stats = EngineStats()
         self._endpoint = endpoint
@@ -142,8 +142,8 @@ class Engine:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop. After an interruption, a spent budget, or where the server ended the run but
-        still answers, requests in flight are waited for and kept: they are paid for.
+        """Stop. After an interruption, a spent budget or an error of a server that can be reached,
+        wait for requests in flight and store their answers: they are paid for.
         """
         self._closing = True
         drain = isinstance(error, asyncio.CancelledError | ModelError | BudgetReached)
@@ -160,10 +160,10 @@ class Engine:
             await self._wire.close()
 
     async def check(self) -> None:
-        """Make sure that something answers at the address.
+        """Check that a server answers at the address.
 
         Raises:
-            UnreachableError: nothing does.
+            UnreachableError: none does.
         """
         try:
             await self._wire.check()
@@ -173,21 +173,21 @@ class Engine:
             pass  # an answer, if a strange one
 
     def key(self, request: Request) -> str:
-        """The key under which the ledger keeps the request's answer."""
+        """Return the key under which the ledger stores the answer to a request."""
         return self._whole(request).key(self._endpoint.identity, self._endpoint.model)
 
     def _whole(self, request: Request) -> Request:
-        """The request with what holds for all requests to this endpoint."""
+        """Return the request with the options that apply to all requests to this endpoint."""
         return replace(request, reasoning=self._reasoning) if self._reasoning else request
 
     async def ask(self, request: Request, priority: Priority = (0,)) -> Answer:
-        """The answer to a request: kept, or asked for and kept. Smaller priorities go first.
+        """Return the answer to a request, stored or new. A smaller `priority` is sent first.
 
         Raises:
-            ModelError: the endpoint takes no requests from us, or no longer answers.
-            StoreError: the answer can't be kept. After either, nothing more is sent.
-            BudgetReached: it would have to be sent, and the budget is spent.
-            NotRecordedError: a recording does not hold it. Others are still answered.
+            ModelError: the endpoint accepts no requests, or no longer answers.
+            StoreError: the answer can't be stored. After this and a ModelError, nothing is sent.
+            BudgetReached: there is no stored answer, and the budget is spent.
+            NotRecordedError: a recording has no such request. Others are still answered.
         """
         request = self._whole(request)
         key = self.key(request)
@@ -221,7 +221,7 @@ class Engine:
         return answer
 
     async def _persist(self, request: Request, priority: Priority) -> Answer:
-        """Ask until there is a reply, or until asking again is pointless."""
+        """Send a request until there is a reply, or until sending it again is pointless."""
         patience = Patience()
         attempts = 0
         lost = Spent()
@@ -295,12 +295,12 @@ class Engine:
             self._slots.overloaded(0.0)
 
     def _paid_in_vain(self, request: Request, lost: Spent, tokens: tuple[int, int]) -> None:
-        """Count the tokens of a reply that can't be used: they are paid for all the same."""
+        """Count the tokens of a reply that can't be used, as they are paid for, too."""
         for spent in (lost, self._spent):
             spent.add(request.purpose, *tokens)
 
     async def _refused(self, request: Request, error: Refused, lost: Spent) -> Failure:
-        """A failure that stays with its request, unless all are refused.
+        """Return the failure of a request that was refused, unless the server refuses all.
 
         Raises:
             ModelError: the server has answered none yet, or refuses a harmless request too.
@@ -320,13 +320,13 @@ class Engine:
 
     @property
     def _has_answered(self) -> bool:
-        """Whether the server has answered a request of this run, now or earlier."""
+        """Return whether the server has answered a request of this run, now or earlier."""
         return bool(self._last_success or self.stats.reused or self._spent.total.completion)
 
     async def _require_answer(self, request: Request, fatal: SeedstepError, lost: Spent) -> None:
-        """Raise `fatal` if the server refuses a harmless request as it did this one.
+        """Raise `fatal` if the server also refuses a harmless request.
 
-        It is sent once more for each refusal in doubt, and counts towards the budget.
+        It is sent for each refusal in doubt, and counts towards the budget.
         """
         prompt = "Hi" if isinstance(request.prompt, str) else (Message("user", "Hi"),)
         async with self._probing:
@@ -353,8 +353,8 @@ class Engine:
             self._refusals = 0
 
     async def _is_to_blame(self, error: Retryable) -> bool:
-        """After a long time without any reply: True where the server is up, and only few requests
-        are left that can't be answered.
+        """Return whether the cause of a long time without replies is the request: the server is up,
+        and only few requests are left.
 
         Raises:
             UnreachableError: the server is down or overloaded.
@@ -395,7 +395,7 @@ class Engine:
 
 
 def _with_cost(answer: Answer, attempts: int, lost: Spent) -> Answer:
-    """An answer with the number of attempts, and what those cost that gave none."""
+    """Return an answer with the number of attempts, and the tokens of those without a reply."""
     return replace(
         answer,
         attempts=attempts + lost.requests,

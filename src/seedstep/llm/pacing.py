@@ -1,10 +1,10 @@
-"""How many requests are in flight, in which order they end, and how long they are tried again.
+"""Control concurrency: the order of items, the number of requests in flight, and repetitions.
 
-`in_order` works on several items and retires them in their order. `Slots` limits the requests in
-flight, and lowers the limit while the server is overloaded. `Patience` decides about a request that
-failed: while others are answered, the fault is its own, and it is given up after some attempts. If
-nothing is answered any more, the fault is the server's: no request is given up, and after a while
-the run stops and can be resumed.
+`in_order` processes several items concurrently and yields their results in order. `Slots` limits
+the requests in flight, and lowers the limit while the server is overloaded. `Patience` decides
+about a request that failed. While other requests are answered, the request is the cause, and it is
+given up after some attempts. If no request is answered any more, the server is the cause: no
+request is given up, and after a while the run stops and can be continued.
 
 Example::
 
@@ -40,8 +40,10 @@ __all__ = [
 ]
 
 AHEAD = 4
-"""Items worked on for each request in flight, where an item is several requests one after another:
-one that is slow does not hold up the others."""
+"""How many items are processed for each request in flight, if an item is a series of requests.
+
+With more items than requests, a slow item does not delay the others.
+"""
 
 Result = TypeVar("Result")
 
@@ -49,11 +51,11 @@ Result = TypeVar("Result")
 async def in_order(
     items: Iterable[Coroutine[Any, Any, Result]], ahead: int
 ) -> AsyncGenerator[Result]:
-    """Yield the result of each item in order, with at most `ahead` items worked on.
+    """Yield the result of each item in order, with at most `ahead` items processed concurrently.
 
-    Item i is taken from `items` when item i - `ahead` was retired and its result used. An error
-    of any item ends all at once. A spent budget is no error, nor is a request that a recording
-    does not hold: they are raised in their turn, after what comes before was retired.
+    Item i is taken from `items` when item i - `ahead` was retired and its result used. An error of
+    any item ends all items at once, except for a spent budget, and a request that a recording does
+    not have: these are raised in order, after the items before were retired.
     """
     source = iter(items)
     waiting: deque[asyncio.Task[Result]] = deque()
@@ -79,7 +81,7 @@ async def in_order(
 
 
 def _pass_on(item: "asyncio.Task[Any]", failed: "asyncio.Future[None]") -> None:
-    """Let the first error of any item be seen at once, and not only in its turn."""
+    """Pass on the error of an item at once, not only when the item is retired."""
     if item.cancelled() or failed.done():
         return
     error = item.exception()
@@ -88,17 +90,17 @@ def _pass_on(item: "asyncio.Task[Any]", failed: "asyncio.Future[None]") -> None:
 
 
 ATTEMPTS = 8
-"""Faults of one request while others are answered: with backoff, about a minute."""
+"""How often a request is sent while others are answered; with backoff, for about a minute."""
 
 OUTAGE_SECONDS = 120.0
-"""So long a server may fail everything before the run ends."""
+"""How long a server may fail all requests before the run ends."""
 
 OVERLOAD_SECONDS = 900.0
-"""So long a server may be overloaded for everything before the run ends."""
+"""How long a server may be overloaded for all requests before the run ends."""
 
 
 class FaultAction(Enum):
-    """What to do about a fault."""
+    """The decision about a request that failed."""
 
     ASK_AGAIN = "ask again"
     GIVE_UP = "give up"
@@ -107,14 +109,14 @@ class FaultAction(Enum):
 
 @dataclass(slots=True)
 class Patience:
-    """How often and how long a request has failed. Times are those of `time.monotonic`."""
+    """Records how often and how long a request has failed. Times are those of `time.monotonic`."""
 
     faults: int = 0
     failing_since: float = math.inf
     overloaded_since: float = math.inf
 
     def judge(self, error: Retryable, last_success: float) -> FaultAction:
-        """Count a fault. `last_success` is the time of the newest reply to any request."""
+        """Count a fault, and decide. `last_success` is the time of the last reply to a request."""
         now = time.monotonic()
         if error.reason == OVERLOADED:
             if last_success > self.overloaded_since:
@@ -131,14 +133,14 @@ class Patience:
 
 
 Priority = tuple[int, ...]
-"""Smaller is more urgent."""
+"""The priority of a request; a smaller one is more urgent."""
 
 
 class Slots:
-    """At most `limit` holders at a time."""
+    """A semaphore of at most `limit` places, with priorities, whose limit adapts to the server."""
 
     def __init__(self, limit: int) -> None:
-        """`limit` places, never more."""
+        """Begin with `limit` places, which is the most there will be."""
         self.limit = limit
         self.taken = 0
         self._most = limit
@@ -150,7 +152,7 @@ class Slots:
 
     @asynccontextmanager
     async def take(self, priority: Priority) -> AsyncIterator[None]:
-        """Hold a place; wait for one behind more urgent requests."""
+        """Take a place until the context ends; more urgent requests get theirs first."""
         turn = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (priority, next(self._order), turn))
         self._admit()
@@ -171,7 +173,7 @@ class Slots:
             await asyncio.sleep(wait)
 
     def overloaded(self, pause: float) -> None:
-        """Halve the places, and let nobody send for `pause` seconds."""
+        """Halve the number of places, and let no request be sent for `pause` seconds."""
         now = time.monotonic()
         if now >= self._closed_until:
             self.limit = max(1, self.limit // 2)
@@ -179,7 +181,7 @@ class Slots:
         self._closed_until = max(self._closed_until, now + pause)
 
     def succeeded(self) -> None:
-        """Count a success towards one more place."""
+        """Count a success; after enough of them there is another place."""
         self._late = 0
         self._successes += 1
         if self._successes >= self.limit < self._most:
@@ -188,7 +190,7 @@ class Slots:
             self._admit()
 
     def succeeded_late(self) -> None:
-        """Count a success that took long towards one place fewer."""
+        """Count a success that took long; after enough of them there is a place less."""
         self._successes = 0
         self._late += 1
         if self._late >= self.limit > 1:
@@ -208,11 +210,11 @@ class Slots:
 
 
 OTHER_FILES = 32
-"""Open files besides connections: the database's, libraries', what is read late."""
+"""How many files the process may open besides connections, such as its database's."""
 
 
 def most_connections() -> int:
-    """As many as this process may have files open, less those that it needs for its own work."""
+    """Return the most connections that the limit of open files allows."""
     try:
         import resource
     except ImportError:  # not a Unix
@@ -222,5 +224,5 @@ def most_connections() -> int:
 
 
 def backoff(attempt: int) -> float:
-    """0.5, 1, 2, 4 … seconds at the most 60, each made up to a quarter shorter by chance."""
+    """Return 0.5, 1, 2, 4 … seconds, at most 60, shortened by up to a quarter at random."""
     return min(60.0, 0.5 * 2.0 ** (attempt - 1)) * random.uniform(0.75, 1.0)  # noqa: S311

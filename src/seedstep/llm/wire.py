@@ -1,7 +1,7 @@
-"""The OpenAI completions and chat protocol: one request out, one reply or one error back.
+"""Send requests by the OpenAI completions and chat protocols, and read the replies.
 
-Everything a server can send is expected here: wrong types, half bodies, huge bodies, pages of
-HTML. What comes out is a `Reply`, or one of two exceptions that say whether asking again can help.
+A server may send anything: wrong types, incomplete bodies, huge bodies, pages of HTML. The result
+is a `Reply`, or one of two exceptions that say whether sending the request again may help.
 
 Example::
 
@@ -37,16 +37,16 @@ from seedstep.llm.replies import Body, BodyError, read_body
 __all__ = ["OVERLOADED", "PARAMETER", "Refused", "Retryable", "Sender", "Wire"]
 
 LARGE_BODY = 1 << 20
-"""Bytes from which a request is sent in pieces, as aiohttp wants it: long conversations."""
+"""A request of more bytes is sent in pieces, as aiohttp advises."""
 
 PARAMETER = "parameter"
-"""The reason of a fault that is mended by sending the request otherwise, at once."""
+"""The reason of a fault after which the request is sent again at once, with other parameters."""
 
 THINKING = "used_up_by_thinking"
-"""The reason of a failure: the model's thoughts took all tokens that it had for its reply."""
+"""The reason of a failure: the model's thoughts used up all tokens of the reply."""
 
 THINKING_ROOM = 4096
-"""Tokens added to the limit of a request where a model is seen to reason before it answers."""
+"""The tokens added to the limit of a request if a model is seen to reason before it answers."""
 
 _REASONS = re.compile(
     r"(?:^|/)(?:o[1-9](?:$|-)|gpt-5|gpt-oss|deepseek-(?:r|reasoner)|qwq|qwen3(?!.*instruct)"
@@ -58,7 +58,7 @@ _REASONS = re.compile(
 
 @dataclass
 class Wire:
-    """Speaks to one endpoint, and remembers which optional parameters it does not take."""
+    """A client of an endpoint that remembers which optional parameters it does not accept."""
 
     session: aiohttp.ClientSession
     endpoint: Endpoint
@@ -69,12 +69,13 @@ class Wire:
         self._reasons = bool(_REASONS.search(self.endpoint.model))
 
     async def send(self, request: Request) -> Reply:
-        """Ask once.
+        """Send a request once.
 
         Raises:
-            Retryable: overload, a server's fault, a broken connection, a reply that is none or was
-                broken off, or a parameter that the server does not take and that is left out now.
-            Refused: the server does not take this request, or withholds its reply.
+            Retryable: the server is overloaded or faulty, the connection broke, the reply is
+                unreadable or broke off, or the server does not accept a parameter, which is left
+                out from now on.
+            Refused: the server does not accept this request, or withholds its reply.
         """
         path = "completions" if isinstance(request.prompt, str) else "chat/completions"
         room = self._room(request)
@@ -93,12 +94,12 @@ class Wire:
         raise self._classify(error, headers)
 
     async def check(self) -> int:
-        """The HTTP status of the list of models; raise `Retryable` where nothing answers."""
+        """Return the HTTP status of the list of models; raise `Retryable` if nothing answers."""
         status, _, _ = await exchange(self.session, self.endpoint, "GET", "models")
         return status
 
     async def close(self) -> None:
-        """Close its connections."""
+        """Close the connections."""
         await self.session.close()
 
     async def _post(self, path: str, body: dict[str, Any]) -> tuple[int, Any, bytes]:
@@ -145,11 +146,11 @@ class Wire:
         )
 
     def _said(self, word: str) -> str:
-        """A word of the server's about a reply, which may be kept and shown."""
+        """Return a server's word about a reply, cleaned, so that it may be stored and shown."""
         return without_key(storable(word), self.endpoint.key)[:100]
 
     def _unreadable(self, error: BodyError, data: bytes) -> Exception:
-        """What to do about a body with status 200 that holds no reply."""
+        """Return the exception for a body with status 200 that has no reply."""
         read = ServerError.read(200, data, self.endpoint.key)
         detail = f"not a completion: {read.detail}"
         if error.code in (429, 503):
@@ -159,7 +160,7 @@ class Wire:
         return Retryable("malformed_reply", detail, 200, None, error.tokens)
 
     def _room(self, request: Request) -> int:
-        """Tokens for thoughts, on top of the limit for the answer."""
+        """Return the number of tokens for thoughts, to be added to the limit for the answer."""
         asked = request.reasoning.room if request.reasoning else None
         if asked is not None:
             return asked
@@ -193,9 +194,9 @@ class Wire:
         return {**body, **reasoning.extra}
 
     def _is_sent(self, name: str, value: float | str | None) -> bool:
-        """Whether a parameter is sent: one that is None, or the API's default, is not.
+        """Return whether a parameter is sent: not if it is None, or the API's default.
 
-        A model in this process has defaults of its own: there all are sent.
+        A model in this process has other defaults, so that all parameters are sent to it.
         """
         if value is None:
             return False
@@ -226,7 +227,7 @@ class Wire:
 
 
 Sender = Wire | Recording
-"""What requests are sent with."""
+"""An object that sends requests."""
 
 _KEY_REMEDY = "set OPENAI_API_KEY to a key that this server takes"
 _MODEL_REMEDY = (
@@ -245,9 +246,9 @@ def _used_up(body: Body, tokens: tuple[int, int]) -> Refused:
 
 
 def _tokens(request: Request, body: Body) -> tuple[tuple[int, int], bool]:
-    """Tokens of the prompt and of the reply, and whether one of both is an estimate.
+    """Return the tokens of prompt and reply, and whether one of the numbers is an estimate.
 
-    They are the server's count. A count of zero for a text that is not empty is no count.
+    They are the server's counts. A count of zero for a text that is not empty is ignored.
     """
     written = (body.text or "") + body.thoughts
     no_completion = body.completion_tokens is None or (body.completion_tokens == 0 and written)

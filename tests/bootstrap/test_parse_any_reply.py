@@ -1,0 +1,299 @@
+"""Replies of any form: lists in many scripts, JSON, and text that no parser expects."""
+
+import json
+import time
+import unicodedata
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seedstep.bootstrap.parse import (
+    RawInstance,
+    labeled_inputs,
+    read_instructions,
+    says_classification,
+    worked_examples,
+)
+from seedstep.steps import parse
+from seedstep.text import without_marks
+
+Pairs = list[tuple[str, str]]
+
+A_B = [("a", "b")]
+
+several = settings(max_examples=300)
+
+
+def as_pairs(found: tuple[RawInstance, ...]) -> Pairs:
+    return [(one.input, one.output) for one in found]
+
+
+def instructions(text: str, *, continues: bool, cut: bool = False) -> tuple[str, ...]:
+    """The instructions that can be used."""
+    found = read_instructions(text, first=9 if continues else 0, cut=cut)
+    return tuple(one.text for one in found if not one.fault)
+
+
+PIECES = [
+    "1. ", "16.", "- ", "Task 2: ", "Example 1\n", "**Example 2:**", "Output:", "Output 3: ",
+    "**Output**: ", "Input:", "Input 2 - ", "Class label:", "```json\n", "```", "<think>",
+    "</think>", "{", "}", "[", "]", '"', ",", ":", '{"tasks": [', '{"examples": [', '"input": ',
+    '"output": ', '"label": ', '{"is_classification": ', "true", "NaN", "1e999", "yes", "\\",
+    "\\u0000", "\\ud800", "\\n", "\n", "\r\n", "\r", "\t", "\x00", "\x85", "\u2028", "word", " ",
+]  # fmt: skip
+"""What replies are made of, to be put together wrongly."""
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=6,
+)
+INSTANCE_LISTS = st.lists(
+    st.dictionaries(st.sampled_from(["input", "output", "label"]), JSON_VALUES) | JSON_VALUES
+)
+JSON_REPLIES = st.dictionaries(
+    st.sampled_from(["tasks", "examples", "is_classification"]),
+    st.lists(st.text()) | INSTANCE_LISTS | JSON_VALUES,
+).map(json.dumps)
+ESCAPED_REPLIES = st.builds(
+    '{{"tasks":["{0}"],"examples":[{{"input":["{0}"],"output":"{0}","label":"{0}"}}]}}'.format,
+    (st.integers(0, 0x9F) | st.integers(0xD800, 0xDFFF)).map("\\u{:04x}".format),
+)
+REPLIES = (
+    st.text(st.characters(exclude_categories=()))
+    | st.lists(st.sampled_from(PIECES) | st.text(max_size=4)).map("".join)
+    | JSON_REPLIES
+    | ESCAPED_REPLIES
+    | st.tuples(JSON_REPLIES, st.integers(0, 200)).map(lambda one: one[0][: one[1]])
+)
+
+
+def read_all(text: str, cut: bool) -> list[str]:
+    """All texts that all functions find in a reply."""
+    says_classification(text)
+    found = [*worked_examples(text, cut=cut), *labeled_inputs(text, cut=cut)]
+    texts = [part for pair in as_pairs(tuple(found)) for part in pair]
+    for continues in (True, False):
+        texts += instructions(text, continues=continues, cut=cut)
+    return texts
+
+
+@several
+@given(REPLIES, st.booleans())
+def test_no_reply_makes_a_function_raise(text: str, cut: bool) -> None:
+    read_all(text, cut)
+
+
+@several
+@given(REPLIES, st.booleans())
+def test_results_hold_no_control_characters(text: str, cut: bool) -> None:
+    for found in read_all(text, cut):
+        odd = [one for one in found if unicodedata.category(one) == "Cc" and one not in "\n\t"]
+        assert odd == [], found
+
+
+@several
+@given(ESCAPED_REPLIES | JSON_REPLIES | st.lists(st.sampled_from(PIECES)).map("".join))
+def test_results_can_be_written_as_utf_8(text: str) -> None:
+    """Lone surrogates can't: a reply may hold them as JSON escapes."""
+    for found in read_all(text, False):
+        found.encode()
+
+
+@several
+@given(REPLIES)
+def test_instructions_are_one_line_each(text: str) -> None:
+    for continues in (True, False):
+        for found in instructions(text, continues=continues):
+            assert found == " ".join(found.split())
+            assert found
+
+
+@several
+@given(REPLIES)
+def test_instances_have_no_white_space_around_them(text: str) -> None:
+    for one in (*worked_examples(text), *labeled_inputs(text)):
+        assert (one.input, one.output) == (one.input.strip(), one.output.strip())
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":'], ids=["lists", "objects"])
+def test_json_nested_to_any_depth_raises_nothing(opening: str) -> None:
+    closing = "]" if opening == "[" else "}"
+    for depth in (*range(800, 1000), 5_000, 100_000):
+        value = opening * depth + "1" + closing * depth
+        read_all(f'{{"examples": [{{"input": {value}, "output": "x"}}]}}', False)
+
+
+ENDLESS = [
+    "{",
+    "[",
+    '{"a":',
+    "```\n",
+    "Example 1\n",
+    "Output:\n",
+    "1. a\n",
+    '{"tasks": [',
+    "<think>",
+]
+
+
+@pytest.mark.parametrize("piece", ENDLESS)
+def test_long_replies_take_no_time(piece: str) -> None:
+    """Ten times the longest reply: quadratic patterns would take minutes."""
+    read_all(piece * 10_000, False)
+
+
+MEGABYTES = {
+    "stars-after-a-heading": ("## Example 1", "*"),
+    "spaces-after-a-heading": ("## Example 1", " "),
+    "spaces-after-a-label": ("Output", " "),
+    "spaces-and-digits": ("Class label ", " 1"),
+    "tabs-after-a-number": ("1.", "\t"),
+    "thoughts": ("", "<think></think>"),
+    "blank-lines": ("1. Sort it.", "\n \n"),
+    "labels": ("", "Input "),
+    "brackets": ('{"tasks": ', "["),
+}
+
+
+@pytest.mark.parametrize(("head", "piece"), MEGABYTES.values(), ids=MEGABYTES)
+def test_a_megabyte_is_read_within_seconds(head: str, piece: str) -> None:
+    """A pattern that is quadratic in one line takes hours for these."""
+    text = head + piece * (1_000_000 // len(piece))
+    began = time.process_time()
+    read_all(text, False)
+    parse(text)
+    assert time.process_time() - began < 20
+
+
+LISTS: dict[str, str] = {
+    "pipe": "Task {}| {}",
+    "hash": "#{} {}",
+    "ideographic-comma": "{}、{}",
+    "full-width-colon": "任务{}：{}",
+    "full-width-stop": "{}．{}",
+    "ordinal": "第{}个：{}",
+    "ordinal-of-a-task": "第{}个任务：{}",
+    "danda": "{}। {}",
+    "dash": "{}- {}",
+    "brackets": "（{}）{}",
+    "bold": "**{}. {}**",
+    "bold-number": "**{}.** {}",
+    "heading": "### Task {}: {}",
+    "japanese": "タスク{}：{}",
+    "korean": "작업 {}: {}",
+    "spanish": "Tarea {}: {}",
+    "french": "Tâche {} : {}",
+    "german": "Aufgabe {}: {}",
+    "portuguese": "Tarefa {}: {}",
+    "italian": "Compito {}. {}",
+    "russian": "Задача {}. {}",
+    "arabic": "المهمة {}: {}",
+    "hindi": "कार्य {}: {}",
+    "turkish": "Görev {}: {}",
+    "vietnamese": "Nhiệm vụ {}: {}",
+    "indonesian": "Tugas {}: {}",
+    "labelled": "{}. Instruction: {}",
+    "with-empty-input": "{}. {}\nInput: <noinput>",
+    "with-output": "{}. Instruction: {}\nInput: x\nOutput: y",
+}
+DIGITS = (
+    "0123456789",
+    "٠١٢٣٤٥٦٧٨٩",
+    "०१२३४५६७८९",
+    "০১২৩৪৫৬৭৮৯",
+    "๐๑๒๓๔๕๖๗๘๙",
+    "０１２３４５６７８９",
+)
+
+
+@pytest.mark.parametrize("digits", DIGITS)
+@pytest.mark.parametrize("shape", LISTS.values(), ids=LISTS)
+def test_lists_are_numbered_in_many_ways_and_scripts(shape: str, digits: str) -> None:
+    wanted = ["Name three rivers.", "说出三条河流。", "Nommez trois fleuves."]
+    numbers = [str(n).translate(str.maketrans("0123456789", digits)) for n in (9, 10, 11)]
+    items = [shape.format(*pair) for pair in zip(numbers, wanted, strict=True)]
+    assert list(instructions("\n".join(items), continues=False)) == wanted
+    if shape.startswith("{}"):  # the prompt holds the first number
+        continued = "\n".join(["Sort it.", *items[1:]])
+        assert list(instructions(continued, continues=True)) == ["Sort it.", *wanted[1:]]
+
+
+@pytest.mark.parametrize("mark", ["**", "__"])
+def test_bold_at_the_beginning_of_an_instruction_goes_as_a_pair(mark: str) -> None:
+    text = f" {mark}Name{mark} a river.\n10. {mark}Name{mark} three rivers."
+    assert list(instructions(text, continues=True)) == ["Name a river.", "Name three rivers."]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Sort it.\nÜlesanne 10 ~ Nimeta.\nÜlesanne 11 ~ Vali.",
+        "Sort it.\nItem 10 ~ Name it.",
+        "Sort it.\n10 ~ Name it.",
+        "Sort it. 10. Name it. 11. Say it.",
+        "Input: only an input\nOutput: x",
+    ],
+)
+def test_a_list_that_is_not_understood_is_told_and_not_glued(text: str) -> None:
+    (found,) = read_instructions(text, first=9)
+    assert found.fault == "unreadable_list"
+
+
+def test_fields_with_full_width_colons_are_fields() -> None:
+    assert as_pairs(worked_examples("示例1：\n输入：甲\n输出：乙")) == [("甲", "乙")]
+    assert as_pairs(worked_examples("Exemple 1\nEntrée : a\nSortie : b")) == A_B
+    assert as_pairs(labeled_inputs("类别标签：好\n输入：甲")) == [("甲", "好")]
+    assert as_pairs(labeled_inputs("Class label：Good\nInput：a")) == [("a", "Good")]
+
+
+def test_the_released_code_keeps_the_label_of_an_input() -> None:
+    text = "Class label: Good\nInput: a"
+    assert as_pairs(labeled_inputs(text, keep_labels=True)) == [("Input: a", "Good")]
+
+
+@several
+@given(
+    st.lists(
+        st.lists(st.text("aZé漢'\"(),!?:.019-", min_size=1, max_size=6), min_size=1, max_size=8)
+        .map(" ".join)
+        .map("Do ".__add__),
+        min_size=1,
+        max_size=12,
+    ),
+    st.sampled_from(["{}. {}", "{}) {}", "{}: {}", "Task {}: {}", " {} . {}"]),
+)
+def test_a_rendered_list_reads_back(found: list[str], shape: str) -> None:
+    whole = "\n".join(shape.format(number, one) for number, one in enumerate(found, start=1))
+    assert list(instructions(whole, continues=False)) == found
+    continued = "\n".join(f"{number}. {one}" for number, one in enumerate(found, start=9))
+    assert list(instructions(continued.removeprefix("9."), continues=True)) == found
+
+
+@several
+@given(st.lists(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1), max_size=8))
+def test_json_instructions_read_back(found: list[str]) -> None:
+    for ascii_only in (True, False):
+        text = json.dumps({"tasks": found}, ensure_ascii=ascii_only)
+        assert list(instructions(text, continues=False)) == found
+
+
+@several
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                part: st.text(st.characters(exclude_categories=["C"]))
+                .map(without_marks)  # what stands before a closing mark is a thought
+                .map(str.strip)
+                for part in ("input", "output")
+            }
+        ),
+        max_size=6,
+    )
+)
+def test_json_instances_read_back(found: list[dict[str, Any]]) -> None:
+    expected = [(one["input"], one["output"]) for one in found]
+    assert as_pairs(worked_examples(json.dumps({"examples": found}))) == expected
