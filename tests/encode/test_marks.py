@@ -172,7 +172,7 @@ def test_the_end_of_an_answer_is_the_templates(how: str, template: str) -> None:
     reader = HfTokenizer(whole)
     assert reader.chat
     assert reader.chat.end == (None if end is None else whole.convert_tokens_to_ids(end))
-    assert reader.chat.stop == ("." if template == "wide" else "")
+    assert reader.chat.stop == ""
     task = Task("t", "Obey.", (Instance("a", ("b",), "i"),))
     encoded = TaskEncoder(task, ENCODINGS["chat"], reader).encode(task.instances[0])
     pair = tokenize(encoded, reader, decoder_only=True)

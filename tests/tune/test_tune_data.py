@@ -139,14 +139,20 @@ def test_examples_of_held_out_tasks_are_checked() -> None:
 
 
 def test_a_longer_reference_that_a_later_epoch_draws_is_checked() -> None:
-    two = Instance("1", ("x", "y " * 90), "two")
-    data = data_of(replace(made(), instances=(two,)))
+    outputs = ("x", "y " * 90)
+    made_of = [
+        data_of(replace(made(), instances=(Instance("1", drawn, "two"),)))
+        for drawn in (outputs, outputs[::-1])
+    ]
+    data = min(made_of, key=lambda each: len(each.training(0)[0].target))
     lengths = [len(data.training(epoch)[0].target) for epoch in range(20)]
-    assert len(set(lengths)) == 2
-    other = next(epoch for epoch in range(20) if lengths[epoch] != lengths[0])
-    sizes = ModelSizes(len(data.training(0)[0].prompt) + min(lengths))
+    later = next(epoch for epoch in range(20) if lengths[epoch] > lengths[0])
+    sizes = ModelSizes(len(data.training(0)[0].prompt) + lengths[0])
+    data.check(sizes, later)
     with pytest.raises(InputError, match="instance two"):
-        SizedData(data, sizes).training(other)
+        data.check(sizes, later + 1)
+    with pytest.raises(InputError, match="instance two"):
+        SizedData(data, sizes).training(later)
 
 
 def step(number: int, loss: float = 1.0) -> OptimizerStep:

@@ -120,8 +120,8 @@ class TokenPair:
 class ChatFrame:
     """What a model's chat template writes before and after a user's message.
 
-    `end` is the token that closes an answer, None where the template has none of its own; `stop`
-    is the text that stands before that, which often is empty.
+    `end` is the token that closes an answer, None where the template has none of its own; `stop` is
+    then the text that closes it, if there is one.
     """
 
     before: str

@@ -84,9 +84,9 @@ class HfTokenizer:
         before, _, after = self._templated([user], prompt=True).partition(MESSAGE)
         whole = self._templated([user, assistant], prompt=False)
         answered = whole.index(ANSWER) + len(ANSWER)
-        marks = (mark for mark in self._marks(whole) if mark[0] >= answered)
-        place, _, end = next(marks, (len(whole), 0, None))
-        return ChatFrame(before, after, end, whole[answered:place].strip())
+        end = next((token for place, _, token in self._marks(whole) if place >= answered), None)
+        stop = whole[answered:].strip() if end is None else ""
+        return ChatFrame(before, after, end, stop)
 
     def ids(self, text: str, *, marked: bool = False) -> list[int]:
         """The tokens of a text, without special ones added."""

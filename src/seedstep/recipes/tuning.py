@@ -43,7 +43,6 @@ from seedstep.tune import (
     Mixture,
     OptimizerStep,
     Preflight,
-    SizedData,
     TuneSettings,
     TuneWatch,
     rank_and_processes,
@@ -296,7 +295,7 @@ def _prepared(path: Path, settings: TuneSettings, processes: int) -> _Work:
         seed=settings.training.seed,
     )
     preflight = survey(data, settings.training, processes)
-    SizedData(data, ModelSizes.of(config))
+    data.check(ModelSizes.of(config), settings.training.epochs)
     in_chat = any(named_layout(used.layout).in_template for used in gathered.encodings.values())
     frame = reader.chat if in_chat else None
     return _Work(settings, gathered, tokenizer, frame, data, preflight, decoder_only)

@@ -24,6 +24,7 @@ from seedstep.encode import (
     TaskEncoder,
     TextTokenizer,
     TokenPair,
+    named_layout,
     tokenize,
 )
 from seedstep.encode.layouts import steps_of
@@ -125,6 +126,17 @@ class EncodedData:
             self._held_out = self._encoded(self.mixture.held_out, 0)
         return self._held_out
 
+    def check(self, sizes: ModelSizes, epochs: int) -> None:
+        """Check that a model can take the examples of all epochs.
+
+        Raises:
+            InputError: an example is too long, or has a token that the model does not know.
+        """
+        SizedData(self, sizes)
+        others = [use for use in self.mixture.training if _differs(use)]
+        for epoch in range(1, epochs):
+            _require_sizes(self._encoded(others, epoch), sizes)
+
     def _encoded(self, uses: Sequence[Use], epoch: int) -> TokenPairs:
         pairs = TokenPairs([(use.task.id, use.instance.id) for use in uses])
         for use in uses:
@@ -138,6 +150,11 @@ class EncodedData:
         if key not in self._encoders:
             self._encoders[key] = TaskEncoder(use.task, use.encoding, self._tokenizer)
         return self._encoders[key]
+
+
+def _differs(use: Use) -> bool:
+    """Return whether an example differs from epoch to epoch: in its target, or its template."""
+    return len(use.instance.outputs) > 1 or bool(named_layout(use.encoding.layout).whole)
 
 
 LONGEST = 3
