@@ -333,8 +333,10 @@ class TestOtherStages:
         names = ("grown", "steps", "tuned")
         _, page = report(*(runs / name for name in names), tmp_path / "out")
         heads = [one.text for one in page.iter(f"{HTML}h2")]
-        assert heads == ["bootstrap: grown", "steps: steps", "tune: tuned"]
-        assert page.find(f".//{HTML}h1").text == "grown, steps, tuned"
+        assert heads == ["What was found", "bootstrap: grown", "steps: steps", "tune: tuned"]
+        assert page.find(f".//{HTML}h1").text == "What was grown from the seeds?"
+        told = [one.text for one in page.find(f".//{HTML}main").iter(f"{HTML}strong")]
+        assert told[0] == "Do the tasks have step-by-step instructions?"
 
 
 class TestWhatIsMissing:
@@ -397,7 +399,10 @@ class TestHostileRun:
     ) -> None:
         page.write_text(page.read_text().replace("<details>", "<details open>"))
         done = browse(chromium, page, tmp_path / "profile", "--dump-dom")
-        assert "<title>hostile: seedstep report</title>" in done.stdout.decode()
+        assert (
+            "<title>What was grown from the seeds? – seedstep report</title>"
+            in done.stdout.decode()
+        )
         assert b"CONSOLE" not in done.stderr
         control = tmp_path / "control.html"
         control.write_text("<title>x</title><script>document.title='ran'; throw 'up'</script>")

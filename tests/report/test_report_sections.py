@@ -2,14 +2,28 @@
 
 import math
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from seedstep.data import Example, Instance, Task
+from seedstep.data import Example, Instance, Prediction, Task
+from seedstep.evaluate import score
+from seedstep.evaluate.compare import EvaluatedSystem, evaluated
 from seedstep.evaluate.judge import FIRST, SAME, SECOND, Judged, JudgeVerdict
+from seedstep.evaluate.scores import references_of
+from seedstep.inputs import SystemPredictions
 from seedstep.llm import Price, Pricing
 from seedstep.llm.records import UNPRICED
-from seedstep.report.records import Chart, Paragraph, Section, Specimens, Table, number
+from seedstep.report.records import (
+    Chart,
+    Headline,
+    Paragraph,
+    Section,
+    Specimens,
+    Table,
+    number,
+)
 from seedstep.report.sections.grown import (
     examples_section,
     labels_section,
@@ -21,7 +35,7 @@ from seedstep.report.sections.grown import (
     tasks_section,
 )
 from seedstep.report.sections.making import losses_section, spending_section, steps_sections
-from seedstep.report.sections.results import verdicts_section
+from seedstep.report.sections.results import results_sections, verdicts_section
 from seedstep.report.statistics import (
     NamedText,
     NearestText,
@@ -289,3 +303,73 @@ def test_numbers_have_three_digits_unless_they_are_whole() -> None:
         "-2.35",
         "",
     ]
+
+
+WORDS = "one two three four"
+
+Made = tuple[SystemPredictions, EvaluatedSystem]
+
+
+def _system(name: str, marks: Sequence[float]) -> Made:
+    """A system with these scores, one instance of one task each."""
+    tasks = [
+        Task(
+            f"t{place}", "Do it.", (Instance("in", ("one two three four",), f"t{place}-0"),), False
+        )
+        for place in range(len(marks))
+    ]
+    words = [WORDS[: round(len(WORDS) * mark)] for mark in marks]
+    predictions = [Prediction(f"t{place}", f"t{place}-0", word) for place, word in enumerate(words)]
+    references = references_of(tasks)
+    read = SystemPredictions(name, Path("p"), tuple(tasks), references, tuple(predictions))
+    return read, evaluated(name, score(predictions, references), "category", ())
+
+
+def _scores(systems: Sequence[Made], against: str = "") -> Section:
+    read, scored = zip(*systems, strict=True)
+    return results_sections(read, scored, against)[0]
+
+
+class TestHeadlines:
+    """The first screen: what was asked, what was found, how sure that is."""
+
+    def headlines(self, *systems: Made, against: str = "") -> tuple[Headline, ...]:
+        return _scores(systems, against).headlines
+
+    def test_a_sure_gain_and_a_sure_loss(self) -> None:
+        good, bad = _system("good", [1.0] * 8), _system("bad", [0.0] * 8)
+        (headline,) = self.headlines(good, bad)
+        assert headline.asked == "Does good do better than bad?"
+        assert headline.certainty == "better"
+        assert headline.found.startswith("Yes, as far as these tasks tell: ROUGE-L 100.0 against")
+        (headline,) = self.headlines(good, bad, against="good")
+        assert headline.asked == "Does bad do better than good?"
+        assert headline.certainty == "worse"
+
+    def test_an_interval_that_holds_zero_is_not_sure(self) -> None:
+        first, second = _system("first", [1.0, 0.0] * 4), _system("second", [0.0, 1.0] * 4)
+        (headline,) = self.headlines(first, second)
+        assert headline.certainty == "unsure"
+        assert "Not sure" in headline.found
+        assert "The interval over 8 tasks holds zero." in headline.found
+
+    def test_too_few_tasks_for_an_interval_are_not_sure(self) -> None:
+        (headline,) = self.headlines(_system("a", [1.0, 1.0]), _system("b", [0.0, 0.0]))
+        assert headline.certainty == "unsure"
+        assert "There is no interval (2 tasks: an interval needs 6 or more)" in headline.found
+        assert "holds zero" not in headline.found
+
+    def test_one_system_is_told(self) -> None:
+        (headline,) = self.headlines(_system("alone", [1.0] * 8))
+        assert headline.asked == "How well does alone answer?"
+        assert "ROUGE-L 100.0" in headline.found
+
+    def test_each_comparison_is_a_row_of_the_figure(self) -> None:
+        systems = [_system(name, [share] * 8) for name, share in (("a", 0), ("b", 1), ("c", 1))]
+        figure = _scores(systems, "a").figure
+        assert figure
+        assert [row[0] for row in figure.table.rows] == ["b", "c"]
+        assert "from a" in figure.title
+        figure = _scores(systems).figure
+        assert figure
+        assert [row[0] for row in figure.table.rows] == ["against b", "against c"]

@@ -10,7 +10,7 @@ Example::
     print(report.page)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
@@ -78,10 +78,13 @@ def render_page(title: str, parts: Sequence[ReportPart], drawn: Mapping[str, Dra
     )
     environment.filters["shown"] = shown
     environment.filters["cell"] = lambda text: shown(text, CELL).text
+    sections = [section for part in parts for section in part.sections]
     environment.filters["kind"] = lambda block: type(block).__name__.lower()
     text = environment.get_template("page.html").render(
         title=title,
         parts=parts,
+        headlines=[headline for section in sections for headline in section.headlines],
+        figure=next(_figures(parts), None),
         drawn={name: Markup(chart.inline) for name, chart in drawn.items()},  # noqa: S704 - ours
         light=LIGHT,
         dark=DARK,
@@ -89,6 +92,9 @@ def render_page(title: str, parts: Sequence[ReportPart], drawn: Mapping[str, Dra
     )
     return text.encode()
 
+
+FIRST = "first"
+"""Before the name of the figure of the first screen, where others have the number of a part."""
 
 MARKER = ".seedstep-report.json"
 PAGE = "index.html"
@@ -137,7 +143,7 @@ def write_report(
     parts = parts_of(runs, sections, ReportContext(named, tell, baseline))
     tell("drawing")
     drawn = _drawn(parts)
-    title = ", ".join(path.resolve().name for path in runs)
+    title = title_of(parts, runs)
     page = render_page(title, parts, drawn)
     with whole_folder(out, MARKER) as folder:
         (folder / PAGE).write_bytes(page)
@@ -164,4 +170,22 @@ def _drawn(parts: Sequence[ReportPart]) -> dict[str, DrawnChart]:
         for block in section.blocks
         if isinstance(block, Chart)
     }
+    charts |= {f"{FIRST}-{figure.name}": figure for figure in list(_figures(parts))[:1]}
     return {name: render(chart, name) for name, chart in charts.items()}
+
+
+def _figures(parts: Sequence[ReportPart]) -> Iterator[Chart]:
+    """Yield the figures for the first screen."""
+    for part in parts:
+        for section in part.sections:
+            if section.figure:
+                yield section.figure
+
+
+def title_of(parts: Sequence[ReportPart], runs: Sequence[Path]) -> str:
+    """Return what a report is about: the first question that it answers, else the runs' names."""
+    for part in parts:
+        for section in part.sections:
+            for headline in section.headlines:
+                return headline.asked
+    return ", ".join(path.resolve().name for path in runs)

@@ -11,12 +11,14 @@ Example::
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 __all__ = [
     "Block",
+    "Certainty",
     "Chart",
     "Field",
+    "Headline",
     "Paragraph",
     "ReportPart",
     "Section",
@@ -89,13 +91,34 @@ class Specimens:
 Block = Paragraph | Table | Chart | Specimens
 
 
+Certainty = Literal["better", "worse", "unsure", "told"]
+"""How sure a comparison is: its interval is above zero, below it, or holds it; or no comparison."""
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """A sentence or two that answer a question, for the first screen of a report.
+
+    `asked` is the question, `found` the answer with its interval, `certainty` how sure it is.
+    """
+
+    asked: str
+    found: str
+    certainty: Certainty = "told"
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A section about one subject. `left_out` says what is missing, and what to do about it."""
+    """A section about one subject. `left_out` says what is missing, and what to do about it.
+
+    `headlines` are shown on the first screen, before all parts, with the `figure`.
+    """
 
     title: str
     blocks: tuple[Block, ...]
     left_out: str = ""
+    headlines: tuple[Headline, ...] = ()
+    figure: Chart | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,12 @@
 """Charts, made from plain numbers, and the style in which they are drawn."""
 
-from seedstep.report.charts.bars import bar_chart, difference_chart, histogram_chart, share_chart
+from seedstep.report.charts.bars import (
+    bar_chart,
+    difference_chart,
+    histogram_chart,
+    interval_chart,
+    share_chart,
+)
 from seedstep.report.charts.curves import ChartLine, line_chart, ring_chart
 from seedstep.report.charts.style import DARK, LIGHT, DrawnChart, render
 
@@ -12,6 +18,7 @@ __all__ = [
     "bar_chart",
     "difference_chart",
     "histogram_chart",
+    "interval_chart",
     "line_chart",
     "render",
     "ring_chart",

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from seedstep.evaluate.compare import Difference
+from seedstep.evaluate.intervals import Value
 from seedstep.report.charts.style import LIGHT, SERIES, label
 from seedstep.report.records import Chart, Table, number
 from seedstep.report.statistics import Histogram
@@ -18,6 +19,7 @@ __all__ = [
     "difference_chart",
     "difference_row",
     "histogram_chart",
+    "interval_chart",
     "share_chart",
 ]
 
@@ -231,21 +233,62 @@ def difference_chart(
     return Chart(name, title, alt, size, draw, Table(title, head, rows))
 
 
-def difference_row(difference: Difference) -> tuple[str, ...]:
-    """Return a difference as the cells of a table's row, without its name."""
-    value = difference.difference
+def interval_chart(name: str, title: str, found: Mapping[str, Value], unit: str) -> Chart:
+    """Return a chart of differences, a point with its interval for each name, and a line at zero.
+
+    `unit` says what the differences are in, and of what.
+    """
+    names = tuple(found)
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        axes.axvline(0, color=LIGHT["muted"], linewidth=1)
+        for place, value in enumerate(found.values()):
+            if value.value is None:
+                continue
+            sure = value.low is not None and value.high is not None
+            if sure:
+                axes.plot([value.low, value.high], [place, place], color=SERIES[0], linewidth=2)
+            axes.plot(value.value, place, "D", color=SERIES[0], markersize=6)
+            axes.annotate(
+                f"{value.value:+.1f}",
+                (value.value, place),
+                (0, 7),
+                textcoords="offset points",
+                ha="center",
+            )
+        axes.set_yticks(range(len(names)), [label(what) for what in names])
+        axes.set_ylim(len(names) - 0.4, -0.7)
+        axes.margins(x=0.1)
+        axes.set_xlabel(unit)
+        axes.grid(axis="y", visible=False)
+        axes.tick_params(axis="y", length=0)
+
+    above = sum((value.value or 0) > 0 for value in found.values())
+    alt = f"{above} of {len(names)} differences are above zero."
+    rows = tuple((what, *_interval_cells(value)) for what, value in found.items())
+    size = (DIFFERENCES_WIDTH, MARGIN + 0.42 * len(names))
+    head = ("", "difference", "95% interval")
+    return Chart(name, title, alt, size, draw, Table(title, head, rows))
+
+
+def _interval_cells(value: Value) -> tuple[str, str]:
     if value.low is None or value.high is None:
         interval = value.reason or "none"
     else:
         interval = f"{value.low:+.1f} to {value.high:+.1f}"
+    return "" if value.value is None else f"{value.value:+.1f}", interval
+
+
+def difference_row(difference: Difference) -> tuple[str, ...]:
+    """Return a difference as the cells of a table's row, without its name."""
     return (
         f"{difference.tasks:,}",
         f"{difference.instances:,}",
         difference.metric.title,
         f"{difference.first:.1f}",
         f"{difference.second:.1f}",
-        "" if value.value is None else f"{value.value:+.1f}",
-        interval,
+        *_interval_cells(difference.difference),
     )
 
 

@@ -15,6 +15,7 @@ from seedstep.report.charts import bar_chart, histogram_chart, ring_chart
 from seedstep.report.records import (
     Block,
     Field,
+    Headline,
     Paragraph,
     Section,
     Specimen,
@@ -82,9 +83,14 @@ def size_section(found: PoolCounts) -> Section:
         for key, name in COUNTED.items()
     )
     caption = "Sizes and mean lengths (Self-Instruct, Table 1)"
-    return Section(
-        "What was made", (Table(caption, ("", "this run", "GPT-3, in the paper"), rows),)
+    labels = f"{found.classification:,} of them classification"
+    sentence = (
+        f"{found.instructions:,} tasks, {labels}, with {found.instances:,} instances; an "
+        f"instruction has {number(found.instruction_words)} words on average."
     )
+    finding = Headline("What was grown from the seeds?", sentence)
+    table = Table(caption, ("", "this run", "GPT-3, in the paper"), rows)
+    return Section("What was made", (table,), headlines=(finding,))
 
 
 def lengths_section(found: WordLengths) -> Section | None:

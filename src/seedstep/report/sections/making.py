@@ -15,7 +15,16 @@ from math import isfinite
 from seedstep.llm import Pricing, Tokens
 from seedstep.report.charts import ChartLine, bar_chart, histogram_chart, line_chart
 from seedstep.report.figures import loss_chart
-from seedstep.report.records import Block, Field, Paragraph, Section, Specimen, Specimens, Table
+from seedstep.report.records import (
+    Block,
+    Field,
+    Headline,
+    Paragraph,
+    Section,
+    Specimen,
+    Specimens,
+    Table,
+)
 from seedstep.report.statistics import thinned, words_histogram
 from seedstep.runs import Entry, ReplyUsage
 from seedstep.runs.worktime import PAUSE_SECONDS, elapsed
@@ -125,7 +134,19 @@ def losses_section(training: Mapping[int, float], held_out: Mapping[int, float])
         least, step = min(measured)
         text = f"The held-out loss is least after step {step:,}: {least:.3f}."
         blocks.insert(0, Paragraph(text))
-    return Section("Losses", tuple(blocks))
+    return Section("Losses", tuple(blocks), headlines=_learned(held_out))
+
+
+def _learned(held_out: Mapping[int, float]) -> tuple[Headline, ...]:
+    """Say how the loss on held-out tasks fell, where it was measured more than once."""
+    found = [(step, loss) for step, loss in held_out.items() if isfinite(loss)]
+    if len(found) < 2:
+        return ()
+    (_, first), (last_step, last) = found[0], found[-1]
+    least, step = min((loss, step) for step, loss in found)
+    text = f"The loss on held-out tasks went from {first:.3f} to {last:.3f} in {last_step:,} steps"
+    more = f", and was least after step {step:,} ({least:.3f})." if step != last_step else "."
+    return (Headline("Did the model learn?", text + more),)
 
 
 PAPER_ROWS = (
@@ -164,7 +185,21 @@ def steps_sections(entries: Iterable[Entry[WrittenSteps]]) -> list[Section]:
 def _sizes(rows: Sequence[StepsStatistics]) -> Section:
     caption = "Step-by-step instructions by category (Table 1 of the paper)"
     cells = tuple(map(_row, rows))
-    return Section("What was written", (Table(caption, HEAD, (cells[0], *PAPER_ROWS, *cells[1:])),))
+    table = Table(caption, HEAD, (cells[0], *PAPER_ROWS, *cells[1:]))
+    return Section("What was written", (table,), headlines=(_written(rows[0]),))
+
+
+def _written(row: StepsStatistics) -> Headline:
+    """Say for how many tasks there is an instruction, and what the checks found."""
+    good = row.tasks - row.failures.total()
+    text = f"{good:,} of {row.tasks:,} tasks have one"
+    if row.words is not None and row.steps is not None:
+        text += f", of {row.steps:.1f} steps and {row.words:.0f} words on average"
+    if good:
+        text += f"; the checks found a fault in {row.faulty:,}"
+    if row.judged:
+        text += f"; a judge called {row.correct:,} of {row.judged:,} correct"
+    return Headline("Do the tasks have step-by-step instructions?", f"{text}.")
 
 
 def _row(row: StepsStatistics) -> tuple[str, ...]:

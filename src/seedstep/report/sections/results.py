@@ -9,6 +9,7 @@ Example::
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 from seedstep.data import Instance, Task, instances_of
@@ -21,17 +22,20 @@ from seedstep.evaluate.compare import (
     Pairing,
     compare_systems,
 )
+from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import Judged
 from seedstep.evaluate.remarks import Remark, remarks_beside
 from seedstep.evaluate.tables import group_table, overall_table, shown, verdict_table
 from seedstep.evaluate.verdicts import missing_verdicts, preferences, ratings
 from seedstep.inputs import SystemPredictions
-from seedstep.report.charts import bar_chart, difference_chart, share_chart
+from seedstep.report.charts import bar_chart, difference_chart, interval_chart, share_chart
 from seedstep.report.figures import TaskChange, task_changes
 from seedstep.report.records import (
     Block,
+    Certainty,
     Chart,
     Field,
+    Headline,
     Paragraph,
     Section,
     Specimen,
@@ -68,11 +72,13 @@ def results_sections(
     caption = "Scores, with 95% intervals over tasks"
     blocks = [Table(caption, head, rows), *_by_category(evaluated), *_absent(evaluated)]
     blocks += _paragraphs(remarks_beside(evaluated))
-    sections = [Section("Scores", tuple(blocks))]
     if len(evaluated) == 1 and against in ("", evaluated[0].name):
-        return sections
+        return [Section("Scores", tuple(blocks), headlines=(_scored(evaluated[0]),))]
+    pairings = compare_systems(evaluated, against)
+    figure = _differences(pairings)
+    sections = [Section("Scores", tuple(blocks), "", tuple(map(_answer, pairings)), figure)]
     places = {found.name: place for place, found in enumerate(evaluated)}
-    for number, pairing in enumerate(compare_systems(evaluated, against), start=1):
+    for number, pairing in enumerate(pairings, start=1):
         first, second = places[pairing.first], places[pairing.second]
         changes = task_changes(evaluated[first].scores, evaluated[second].scores)
         answers = {
@@ -83,6 +89,67 @@ def results_sections(
         blocks = [*_compared(pairing, number), *changed]
         sections.append(Section(f"{pairing.first} against {pairing.second}", tuple(blocks)))
     return sections
+
+
+def _scored(system: EvaluatedSystem) -> Headline:
+    first = system.scores.metrics[0]
+    value = shown(system.overall.of(first.name))
+    found = (
+        f"{first.title} {value} on {system.overall.instances:,} instances of "
+        f"{system.overall.tasks:,} tasks. With a second system the report compares them."
+    )
+    return Headline(f"How well does {system.name} answer?", found)
+
+
+CERTAIN: Mapping[Certainty, str] = MappingProxyType(
+    {
+        "better": "Yes, as far as these tasks tell",
+        "worse": "No, it does worse",
+        "unsure": "Not sure",
+        "told": "",
+    }
+)
+
+
+def _answer(pairing: Pairing) -> Headline:
+    """Say what a comparison found, and how sure that is."""
+    overall, *others = pairing.comparison.differences
+    certainty = _certainty(overall.difference)
+    more = "".join(f"; {it.metric.title} {shown(it.difference, sign='+')}" for it in others)
+    found = (
+        f"{CERTAIN[certainty]}: {overall.metric.title} {overall.first:.1f} against "
+        f"{overall.second:.1f}, {shown(overall.difference, sign='+')} points{more}."
+    )
+    if overall.difference.low is None:
+        found += f" There is no interval ({overall.difference.reason or 'too few tasks'})."
+    elif certainty == "unsure":
+        found += f" The interval over {overall.tasks:,} tasks holds zero."
+    remarks = "".join(f" {remark.text[:1].upper()}{remark.text[1:]}." for remark in pairing.remarks)
+    asked = f"Does {pairing.first} do better than {pairing.second}?"
+    return Headline(asked, f"{found}{remarks}", certainty)
+
+
+def _certainty(difference: Value) -> Certainty:
+    if difference.low is None or difference.high is None:
+        return "unsure"
+    return "better" if difference.low > 0 else "worse" if difference.high < 0 else "unsure"
+
+
+def _differences(pairings: Sequence[Pairing]) -> Chart:
+    """Return the figure of all comparisons, which have the first or the second system in common."""
+    metric = pairings[0].comparison.differences[0].metric
+    firsts = {pairing.first for pairing in pairings}
+    found = {
+        pairing.first if len(firsts) == len(pairings) else f"against {pairing.second}": (
+            pairing.comparison.differences[0].difference
+        )
+        for pairing in pairings
+    }
+    common = (
+        f"from {pairings[0].second}" if len(firsts) == len(pairings) else f"of {pairings[0].first}"
+    )
+    unit = f"difference in {metric.title}, points, with 95% intervals over tasks"
+    return interval_chart("answer", f"Difference {common} in {metric.title}", found, unit)
 
 
 def _by_category(evaluated: Sequence[EvaluatedSystem]) -> list[Block]:
