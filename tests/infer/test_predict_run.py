@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from signal import SIGKILL
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -333,6 +333,51 @@ class TestTasks:
         with pytest.raises(InputError) as refused:
             predict(tmp_path / "run", **{**tasks, **settings})
         assert message in str(refused.value)
+
+
+class TestMoney:
+    """Of two served models in one run each is priced by itself."""
+
+    PRICES: ClassVar[dict[str, Any]] = {
+        "cheap": {"input": 1.0, "output": 1.0},
+        "dear": {"input": 1000.0, "output": 1000.0},
+    }
+
+    def asked(
+        self, model: ScriptedServer, tmp_path: Path, name: str, **more: Any
+    ) -> dict[str, Any]:
+        tasks = write_word_tasks(tmp_path / "ni")
+        return {**asked_of(model, tasks), "model": f"openai:{name}", "name": name, **more}
+
+    def usd(self, run: Path, price: float) -> float:
+        with Run.read(PREDICT, run) as opened:
+            return opened.spent().total_tokens * price / 1e6
+
+    def test_earlier_tokens_cost_what_their_model_cost(
+        self, model: ScriptedServer, tmp_path: Path
+    ) -> None:
+        run = tmp_path / "run"
+        predict(run, **self.asked(model, tmp_path, "cheap")).close()
+        limit = 1.5 * self.usd(run, 1000.0)  # passed, if all were dear
+        dear = self.asked(model, tmp_path, "dear", max_usd=limit, prices=self.PRICES)
+        predict(run, **dear).close()
+        assert len(texts(run, "dear")) == 12
+        again = self.asked(model, tmp_path, "again", max_usd=limit / 2, prices=self.PRICES)
+        predict(run, **{**again, "model": "openai:cheap", "encoding": "definition"}).close()
+        assert texts(run, "again") == []  # the dear ones used it up
+
+    def test_without_a_price_of_an_earlier_model_a_budget_in_money_is_refused(
+        self, model: ScriptedServer, tmp_path: Path
+    ) -> None:
+        run = tmp_path / "run"
+        predict(run, **self.asked(model, tmp_path, "cheap")).close()
+        sent = model.requests
+        prices = {"dear": self.PRICES["dear"]}
+        with pytest.raises(InputError, match="price of 'cheap', which was asked in"):
+            predict(run, **self.asked(model, tmp_path, "dear", max_usd=9.0, prices=prices))
+        assert model.requests == sent
+        predict(run, **self.asked(model, tmp_path, "dear", max_usd=9.0, prices=self.PRICES)).close()
+        assert len(texts(run, "dear")) == 12
 
 
 class TestSteps:

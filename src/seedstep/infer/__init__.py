@@ -4,6 +4,7 @@
 """
 
 from seedstep.infer.predict import (
+    PURPOSE,
     Answer,
     Opened,
     TaskWork,
@@ -15,6 +16,7 @@ from seedstep.infer.predict import (
 from seedstep.infer.settings import SystemKind, SystemSettings
 
 __all__ = [
+    "PURPOSE",
     "Answer",
     "Opened",
     "SystemKind",

@@ -33,11 +33,13 @@ from seedstep.encode import (
 from seedstep.errors import InputError
 from seedstep.infer.settings import SystemSettings
 from seedstep.llm import (
+    Budget,
     Engine,
     EngineStats,
     Failure,
     Ledger,
     Message,
+    Pricing,
     Request,
     Spent,
     open_model,
@@ -48,6 +50,7 @@ from seedstep.llm.wire import THINKING
 from seedstep.text.cleaning import opened_thoughts, plain_text
 
 __all__ = [
+    "PURPOSE",
     "Answer",
     "Opened",
     "TaskWork",
@@ -57,6 +60,9 @@ __all__ = [
     "copy_answers",
 ]
 
+
+PURPOSE = "prediction"
+"""What the requests to a served model are for."""
 
 NOTHING_TO_COPY = "the task has no demonstration"
 """Why a baseline has no answer."""
@@ -132,7 +138,7 @@ async def _ask(
         return Answer(place, "", failed=error.what)
     text, _ = decoder_texts(encoded)
     prompt = (Message("user", text.rstrip()),) if settings.style == "chat" else text
-    answer = await engine.ask(Request("prediction", prompt, settings.prediction), (place,))
+    answer = await engine.ask(Request(PURPOSE, prompt, settings.prediction), (place,))
     if isinstance(answer, Failure):
         return Answer(place, "", failed=plain_text(f"{answer.reason}: {answer.detail}"))
     said = plain_text(answer.text).strip()
@@ -221,12 +227,14 @@ def answer_tasks(
     identity_url: str | None = None,
     opened: Opened = lambda _stats, _note: None,
     frames: MutableMapping[str, ChatFrame] | None = None,
+    pricing: Pricing | None = None,
 ) -> AsyncGenerator[list[Answer]]:
     """Open the system of some settings, and yield its answers, batch by batch.
 
     Replies of a served model are kept in `ledger` under `identity_url`, and `spent` counts what
     they take. `opened` is called before the first answer. `frames` are what chat templates wrote
-    when they were first used, which may contain a date; what one writes now is added.
+    when they were first used, which may contain a date; what one writes now is added. `pricing` is
+    that of what is spent, or else the settings' own.
 
     Raises:
         SeedstepError: the model can't be opened or asked, or a reply can't be kept.
@@ -236,20 +244,20 @@ def answer_tasks(
         return _in_thread(copy_answers(settings, work))
     if settings.kind == "checkpoint":
         return _of_checkpoint(settings, work, opened, {} if frames is None else frames)
-    return _of_server(settings, work, ledger, spent, identity_url, opened)
+    limits = (settings.budget, spent, pricing or settings.pricing)
+    return _of_server(settings, work, ledger, limits, identity_url, opened)
 
 
 async def _of_server(
     settings: SystemSettings,
     work: Sequence[TaskWork],
     ledger: Ledger,
-    spent: Spent,
+    limits: tuple[Budget, Spent, Pricing],
     identity_url: str | None,
     opened: Opened,
 ) -> AsyncGenerator[list[Answer]]:
     fit = HfTokenizer(load_tokenizer(settings.tokenizer)) if settings.tokenizer else None
     model = settings.model
-    limits = (settings.budget, spent, settings.pricing)
     async with (
         open_model(model.name, model.base_url, model.in_flight, identity_url) as endpoint,
         Engine(endpoint, ledger, model.in_flight, *limits, model.manner) as engine,

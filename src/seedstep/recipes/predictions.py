@@ -11,20 +11,21 @@ Example::
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Unpack
 
 from seedstep.data import Problem, TaskChoice
 from seedstep.encode import Encoding
 from seedstep.errors import BudgetReached, InputError
-from seedstep.infer import Answer, answer_tasks
+from seedstep.infer import PURPOSE, Answer, answer_tasks
 from seedstep.infer.settings import SystemSettings
 from seedstep.inputs.tasks import encodings_of
-from seedstep.llm import EngineStats, ModelRef
+from seedstep.llm import EngineStats, ModelRef, Price, Pricing, Spent, Tokens
 from seedstep.recipes.keywords import PredictKeywords
 from seedstep.recipes.tasks import Watcher, finish, ticking
 from seedstep.runs import TUNE_CONFIG, ChosenSystem, PredictionsRun, Run, stored_settings
+from seedstep.runs.requests import RequestLedger, read_spent_by_model
 from seedstep.settings import make_settings, table
 from seedstep.stages import PREDICT
 from seedstep.stages.predict import begin_system
@@ -260,11 +261,14 @@ async def _work(
         run.records.keep_frames(system.name, frames)
         progress.started = time.monotonic()
 
+    model = system.settings.model.name
+    spent, pricing = _spent_by_model(run, system.settings)
     answers = answer_tasks(
         system.settings,
         work,
-        ledger=run.ledger,
-        spent=run.spent(),
+        ledger=RequestLedger(run.database, model),
+        spent=spent,
+        pricing=pricing,
         identity_url=system.identity_url,
         opened=opened,
         frames=frames,
@@ -275,3 +279,36 @@ async def _work(
             progress.add(batch)
             if watch:
                 watch.retired(progress, batch)
+
+
+def _spent_by_model(run: PredictionsRun, settings: SystemSettings) -> tuple[Spent, Pricing]:
+    """Return what the run has spent, with the tokens of other models apart, and all prices.
+
+    Raises:
+        InputError: there is a budget in money, and the price of a model that was asked before is
+            not known.
+    """
+    spent, others = run.spent(), dict[str, Price | None]()
+    for model, tokens in read_spent_by_model(run.database).items():
+        if model != settings.model.name:
+            purpose = f"{PURPOSE} of {model}"
+            mixed = spent.tokens[PURPOSE]
+            spent.tokens[PURPOSE] = Tokens(
+                mixed.prompt - tokens.prompt, mixed.completion - tokens.completion
+            )
+            spent.tokens[purpose] = tokens
+            others[purpose] = _price_of(run, settings, model)
+    return spent, replace(settings.pricing, others=others)
+
+
+def _price_of(run: PredictionsRun, settings: SystemSettings, model: str) -> Price | None:
+    """Return the price of a model by these settings, or else by those of a system that asked it."""
+    name = ModelRef.parse(model).name
+    asked = map(run.records.settings_of, run.records.names())
+    budgets = [settings.budget, *(other.budget for other in asked if other.model.name == model)]
+    price = next(filter(None, (budget.price_of(name, model) for budget in budgets)), None)
+    if price is None and settings.budget.max_usd is not None:
+        what = f"max_usd: the price of '{name}', which was asked in {run.path} too, is not known"
+        remedy = f"add it in a --config file: prices: {{{name}: {{input: 0.15, output: 0.6}}}}"
+        raise InputError(what, remedy)
+    return price

@@ -16,7 +16,7 @@ import msgspec
 
 from seedstep.data import write_in_parts
 from seedstep.errors import InputError
-from seedstep.llm import Answer, Failure, Header, Reply, Request, Spent, read_header
+from seedstep.llm import Answer, Failure, Header, Reply, Request, Spent, Tokens, read_header
 from seedstep.llm.replay import as_kept, kept_since
 from seedstep.llm.replies import ending_of
 from seedstep.runs.database import Database, Statement
@@ -32,6 +32,7 @@ __all__ = [
     "read_details",
     "read_left_out",
     "read_spent",
+    "read_spent_by_model",
     "read_unknown_ends",
     "reply_notes",
     "write_recording",
@@ -52,6 +53,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 _DETAILS = "SELECT record FROM reply_details WHERE key = ?"
 _PUT_DETAILS = "INSERT OR IGNORE INTO reply_details VALUES (?, ?)"
+_PUT_MODEL = "INSERT OR IGNORE INTO request_models VALUES (?, ?)"
 _SPENT = """
 SELECT purpose, sum(attempts), sum(prompt_tokens), sum(completion_tokens)
 FROM requests GROUP BY purpose
@@ -66,9 +68,10 @@ FROM reply_details JOIN requests USING (key) GROUP BY purpose
 class RequestLedger:
     """A ledger of answers by key. An answer is on the disk when `put` returns."""
 
-    def __init__(self, database: Database) -> None:
-        """Store answers in `database`."""
+    def __init__(self, database: Database, model: str = "") -> None:
+        """Store answers in `database`; of a run that asks several models, with this one's name."""
         self._database = database
+        self._model = model
 
     def get(self, key: str) -> Answer | None:
         """Return the answer stored under a key, or None."""
@@ -95,6 +98,8 @@ class RequestLedger:
         if details := kept_since(answer):
             record = msgspec.json.encode(details).decode()
             statements.append((_PUT_DETAILS, (key, record)))
+        if self._model:
+            statements.append((_PUT_MODEL, (key, self._model)))
         await self._database.write(statements)
 
 
@@ -140,6 +145,21 @@ def read_spent(database: Database) -> Spent:
         spent.noted = database.rows("SELECT requests FROM sent")[0][0]
         spent.requests = max(spent.requests, spent.noted)
     return spent
+
+
+_SPENT_BY_MODEL = """
+SELECT model, sum(prompt_tokens) + total(json_extract(record, '$.lost_prompt_tokens')),
+       sum(completion_tokens) + total(json_extract(record, '$.lost_completion_tokens'))
+FROM request_models JOIN requests USING (key) LEFT JOIN reply_details USING (key) GROUP BY model
+"""
+
+
+def read_spent_by_model(database: Database) -> dict[str, Tokens]:
+    """Return the tokens of stored answers by the model that was asked, where that was stored."""
+    if not database.has_rows("request_models"):
+        return {}
+    rows = database.rows(_SPENT_BY_MODEL)
+    return {model: Tokens(int(prompt), int(completion)) for model, prompt, completion in rows}
 
 
 def read_details(database: Database, key: str) -> dict[str, Any]:

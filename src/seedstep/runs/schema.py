@@ -236,5 +236,14 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         )
         """,
     ),
+    (
+        "request_models",
+        """
+        CREATE TABLE request_models (         -- where a run asks several
+            key TEXT PRIMARY KEY,             -- in requests
+            model TEXT NOT NULL
+        )
+        """,
+    ),
 )
 """All migrations, in order: a name, and a statement of SQL."""
