@@ -1,8 +1,8 @@
-"""The loss of each target token: of packed rows, and of pairs for encoder-decoder models.
+"""Compute the loss of each target token: in packed rows, or in pairs for encoder-decoder models.
 
-In a packed row of a decoder-only model the instances of a task stand behind one copy of their
-prefix (section 3.4 and appendix D of the second paper). `shared_attention` sets a model up for
-such rows, and refuses one for which they would not be exact.
+In a packed row of a decoder-only model the instances of a task follow one copy of their prefix
+(section 3.4 and appendix D of the second paper). `shared_attention` prepares a model for such rows,
+and raises an error if its losses would not be exact.
 
 Example::
 
@@ -40,16 +40,16 @@ __all__ = [
 ]
 
 Attention = Literal["causal", "sdpa", "eager", "flex_attention"]
-"""How a row's mask reaches the model; `causal`: not at all, for rows of one example each."""
+"""How a row's mask is passed to the model; `causal`: no mask, for rows of one example each."""
 
 BLOCK = 128
-"""FlexAttention's block: rows are filled up to a multiple of it."""
+"""The block size of FlexAttention; rows are padded to a multiple of it."""
 
 
 def token_losses(model: Any, rows: Sequence[PackedRow], attention: Attention) -> Any:
-    """The cross-entropy of every target token of some rows, as one float32 tensor.
+    """Return the cross-entropy of every target token of some rows, as a float32 tensor.
 
-    `model` is called as it is, so that the wrappers of distributed training see the call.
+    `model` itself is called, so that the wrappers of distributed training are used.
     """
     width = max(len(row) for row in rows)
     if attention == "flex_attention":
@@ -70,7 +70,7 @@ def token_losses(model: Any, rows: Sequence[PackedRow], attention: Attention) ->
 
 
 def block_mask(rows: Sequence[PackedRow], width: int, device: Any) -> Any:
-    """What `visible` says, for FlexAttention; what fills a row up sees what fills it up."""
+    """Return the mask of `visible` for FlexAttention; padding attends to padding."""
     from torch.nn.attention.flex_attention import create_block_mask
 
     segment = torch.from_numpy(_filled([row.segment for row in rows], width, -1)).to(device)
@@ -110,27 +110,27 @@ def _filled(columns: Sequence[NDArray[np.int64]], width: int, filling: int) -> N
 
 
 ATTENDING = {"full_attention", "sliding_attention", "dense", "sparse"}
-"""Kinds of layers that know other tokens by mask and position, or not at all."""
+"""The kinds of layers that use other tokens through mask and positions only, or not at all."""
 
 DROPOUTS = ("dropout", "attention_dropout", "activation_dropout", "hidden_dropout", "layerdrop")
-"""What configurations call it where no module of the model shows it."""
+"""Names of dropout in configurations, for models whose modules don't show it."""
 
 TOLERANCE = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 2e-1}
-"""Nats by which a token's loss may differ, in the mean over the tokens of the trial.
+"""The largest mean difference of a token's loss in the trial, in nats, by type of weights.
 
 SmolLM2-135M differs by 3e-6 in float32 and by 0.06 in bfloat16; without the mask by 0.7, without
 the positions by 0.4.
 """
 
 TRIAL_TOKENS = 32
-"""An example of the trial is shorter than that."""
+"""The examples of the trial have fewer tokens."""
 
 STRETCHED = ("dynamic", "longrope")
-"""Kinds of rotary embeddings that change with the longest position of a row."""
+"""The kinds of rotary embeddings that depend on the longest position of a row."""
 
 
 def shared_attention(model: Any, longest: int) -> Attention:
-    """Set the model up to take packed rows of examples of up to `longest` tokens.
+    """Prepare the model for packed rows of examples of up to `longest` tokens.
 
     Raises:
         InputError: the model can't, with the reason.
@@ -143,10 +143,10 @@ def shared_attention(model: Any, longest: int) -> Attention:
 
 
 def require_sharing(model: Any, longest: int) -> None:
-    """Make sure that nothing in the model's configuration is in the way.
+    """Check that the model's configuration allows packed rows.
 
     Raises:
-        InputError: something is.
+        InputError: it does not, with the reason.
     """
     if reason := sharing_obstacle(model, longest):
         raise _refusal(model, reason)
@@ -160,10 +160,10 @@ def _refusal(model: Any, reason: str) -> InputError:
 
 
 def sharing_obstacle(model: Any, longest: int) -> str | None:
-    """Why packed rows would not be exact, by the model's kind and configuration; None if nothing.
+    """Return why packed rows would not be exact with the model's configuration, or None.
 
-    `longest` is the length of the longest example, in tokens: a window that is not shorter than
-    that hides nothing.
+    `longest` is the length of the longest example, in tokens; an attention window of that length or
+    more hides no token.
     """
     return next(_obstacles(model, longest), None)
 
@@ -212,7 +212,7 @@ def _dropout(model: Any, config: Any) -> float:
 
 
 def _choose(model: Any) -> Attention:
-    """FlexAttention on a GPU; on a CPU, or where a model lacks it, what takes a dense mask."""
+    """Choose FlexAttention on a GPU; on a CPU, or if a model lacks it, one with a dense mask."""
     if next(model.parameters()).is_cuda and model._supports_flex_attn:
         model.set_attn_implementation("flex_attention")
         return "flex_attention"
@@ -222,9 +222,9 @@ def _choose(model: Any) -> Attention:
 
 
 def _difference(model: Any, attention: Attention) -> str | None:
-    """Try it: one packed row of two small tasks against one example a row.
+    """Compare the losses of a packed row of two small tasks with those of one example in each row.
 
-    Where weights of 16 bits seem to differ it may be their noise: then those of 32 bits decide.
+    If losses with 16-bit weights differ, it may be rounding noise: then 32-bit weights decide.
     """
     sizes = ModelSizes.of_model(model)
     prefix = min(TRIAL_TOKENS // 2, max(1, (sizes.whole or TRIAL_TOKENS) - 8))
@@ -256,7 +256,7 @@ def _difference(model: Any, attention: Attention) -> str | None:
 
 @contextmanager
 def in_32_bits(model: Any) -> Iterator[None]:
-    """Take all weights to 32 bits and back, which changes none of them: for a trial in doubt."""
+    """Convert all weights to 32 bits, and back at the end of the context, without a change."""
     changed = []
     try:
         for tensor in chain(model.parameters(), model.buffers()):
@@ -270,7 +270,7 @@ def in_32_bits(model: Any) -> Iterator[None]:
 
 
 def _trial(vocabulary: int, common: int) -> list[TokenPair]:
-    """Instances of two tasks, of random tokens, behind `common` tokens that are the same."""
+    """Return instances of two tasks, of random tokens, after `common` tokens that are the same."""
     chance = generator(0)
     pairs = []
     for task in ("a", "b"):
@@ -283,7 +283,7 @@ def _trial(vocabulary: int, common: int) -> list[TokenPair]:
 
 
 def pair_losses(model: Any, pairs: Sequence[TokenPair], *, pad: int, start: int) -> torch.Tensor:
-    """The cross-entropy of every target token of some pairs, as one float32 tensor."""
+    """Return the cross-entropy of every target token of some pairs, as a float32 tensor."""
     inputs = collate(pairs, pad=pad, start=start)
     device = next(model.parameters()).device
     inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
@@ -294,9 +294,9 @@ def pair_losses(model: Any, pairs: Sequence[TokenPair], *, pad: int, start: int)
 
 
 def collate(pairs: Sequence[TokenPair], *, pad: int, start: int) -> dict[str, torch.Tensor]:
-    """Pairs as the tensors of an encoder-decoder model; of none, a row that teaches nothing.
+    """Return pairs as the tensors of an encoder-decoder model; without pairs, a row without labels.
 
-    Masks come from the lengths, so the padding may be any token, end-of-sequence too.
+    Masks are made from the lengths, so the padding may be any token, also end-of-sequence.
     """
     rows = [(pair.prompt, pair.target) for pair in pairs] or [((pad,), (IGNORED,))]
     source = max(len(prompt) for prompt, _ in rows)

@@ -1,7 +1,7 @@
-"""How long prompts and answers may be for a checkpoint, and which tokens it knows.
+"""Check that a checkpoint has enough positions for prompts and answers, and knows their tokens.
 
-Past its positions a model fails with an error of its library, or answers nonsense; so does one
-whose tokenizer has more tokens than it. Both are found before it is called.
+Beyond its positions, or with tokens for which it has no embeddings, a model raises an obscure error
+or generates nonsense. Both are found before the model is called.
 
 Example::
 
@@ -19,19 +19,19 @@ _NAMES = {
     "encoder": ("max_encoder_position_embeddings", "max_source_positions"),
     "decoder": ("max_decoder_position_embeddings", "max_target_positions"),
 }
-"""What configurations call the positions of each part, where not `max_position_embeddings`."""
+"""Other names of `max_position_embeddings` in configurations, by part of the model."""
 
 _UNSTRETCHED = ("default", "llama3", "longrope", "su", "mrope", "proportional")
-"""Kinds of rotary positions with which a model has no more positions than it says."""
+"""The kinds of rotary embeddings that don't increase the number of positions."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSizes:
-    """What a model takes; None is without limit.
+    """The limits of a model; None means no limit.
 
-    `whole` are the positions for a prompt and its answer together, of a decoder-only model;
-    `prompt` and `answer` those of encoder and decoder. `vocabulary` is the number of tokens that
-    the model has embeddings for.
+    `whole` is the number of positions for prompt and answer together, of a decoder-only model;
+    `prompt` and `answer` are those of encoder and decoder. `vocabulary` is the number of tokens for
+    which the model has embeddings.
     """
 
     whole: int | None = None
@@ -41,7 +41,7 @@ class ModelSizes:
 
     @classmethod
     def of(cls, config: Any, vocabulary: int | None = None) -> "ModelSizes":
-        """The sizes by a model's configuration; `vocabulary` is counted, where it can be."""
+        """Read the sizes from a configuration. `vocabulary` is the counted number, if known."""
         if config.is_encoder_decoder:
             prompt = _positions(config.get_text_config(encoder=True), "encoder")
             answer = _positions(config.get_text_config(decoder=True), "decoder")
@@ -55,11 +55,11 @@ class ModelSizes:
 
     @classmethod
     def of_model(cls, model: Any) -> "ModelSizes":
-        """The sizes of a model that is loaded."""
+        """Return the sizes of a loaded model."""
         return cls.of(model.config, int(model.get_input_embeddings().weight.shape[0]))
 
     def too_long(self, prompt: int, answer: int) -> str:
-        """Why a prompt of so many tokens can't have an answer of so many; empty if it can."""
+        """Return why a prompt and an answer of so many tokens don't fit, or "" if they do."""
         if self.whole is not None and prompt + answer > self.whole:
             return (
                 f"its prompt of {prompt:,} tokens and {answer:,} for the answer need more than the "
@@ -78,7 +78,7 @@ class ModelSizes:
         return ""
 
     def unknown_token(self, ids: Iterable[int]) -> str:
-        """Why tokens can't be given to the model; empty if they can."""
+        """Return why the model can't read some tokens, or "" if it can."""
         highest = max(ids, default=0)
         if self.vocabulary is None or highest < self.vocabulary:
             return ""
@@ -88,7 +88,7 @@ class ModelSizes:
         )
 
     def room(self, prompt: int, most: int) -> int:
-        """How many tokens an answer of up to `most` may have after a prompt of so many."""
+        """Return how many tokens an answer may have after a prompt of so many, at most `most`."""
         left = [most]
         if self.whole is not None:
             left.append(self.whole - prompt)
@@ -98,7 +98,7 @@ class ModelSizes:
 
 
 def _positions(config: Any, part: str) -> int | None:
-    """The positions of a part of a model; None where it has relative ones, or counts none."""
+    """Return the number of positions of a part, or None if they are relative or not limited."""
     if getattr(config, "alibi", False) or hasattr(config, "relative_attention_num_buckets"):
         return None
     found = (getattr(config, name, None) for name in (*_NAMES[part], "max_position_embeddings"))
@@ -107,7 +107,7 @@ def _positions(config: Any, part: str) -> int | None:
 
 
 def _stretched(config: Any, positions: int) -> int:
-    """The positions that rotary embeddings are stretched to; 0 where they are not."""
+    """Return the number of positions to which rotary embeddings are scaled; 0 if they aren't."""
     rotary = getattr(config, "rope_parameters", None) or {}
     kind, factor = rotary.get("rope_type", "default"), rotary.get("factor")
     if kind in _UNSTRETCHED or not isinstance(factor, int | float):

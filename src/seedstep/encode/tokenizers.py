@@ -29,7 +29,7 @@ MESSAGE = "seedstep-message"
 ANSWER = "seedstep-answer"
 
 Mark = tuple[int, int, int]
-"""Where an added token begins and ends in a text, and its id."""
+"""The start and end of an added token in a text, and its id."""
 
 OTHER_TEMPLATE = "use another encoding, or correct the template"
 
@@ -38,11 +38,10 @@ class HfTokenizer:
     """A transformers tokenizer as a `TextTokenizer`."""
 
     def __init__(self, tokenizer: Any, *, frame: ChatFrame | None = None) -> None:
-        """`tokenizer` is what `load_tokenizer` returns. A `frame` that was kept is used in place of
-        what the chat template writes now, which may contain the date.
+        """`tokenizer` is what `load_tokenizer` returns.
 
-        Raises InputError if it is not a fast tokenizer: only these tell where in a text a token
-        begins.
+        A `frame` that was stored earlier replaces that of the chat template, which may contain the
+        date. Raises InputError if `tokenizer` is not a fast one: only these have offsets.
         """
         if not tokenizer.is_fast:
             what = f"the tokenizer of {tokenizer.name_or_path} has no fast version"
@@ -71,8 +70,9 @@ class HfTokenizer:
 
     @cached_property
     def chat(self) -> ChatFrame | None:
-        """The text that the chat template writes before and after a message, and how it ends an
-        answer; None without a template.
+        """The text that the chat template writes around a message, and the end of an answer.
+
+        It is None without a template.
 
         Raises:
             InputError: the template can't be used for one message and its answer.
@@ -131,9 +131,9 @@ class HfTokenizer:
         return self._reader.encode(_whole(text), add_special_tokens=False)
 
     def _with_secrets(self, text: str) -> tuple[str, list[int]]:
-        """A marked text with secrets for its added tokens, and where each character is from.
+        """Replace the added tokens of a marked text by secrets; return characters' origins, too.
 
-        In a prompt within the chat template only what the template wrote is marked.
+        In a prompt inside the chat template only the template's own text is marked.
         """
         written: list[str] = []
         places: list[int] = []
@@ -159,7 +159,7 @@ class HfTokenizer:
         ]
 
     def _marks_in(self, text: str) -> tuple[Mark, ...]:
-        """Where added tokens stand in a text of the template's own, and which ones they are."""
+        """Return the positions and ids of added tokens in a text that the template wrote."""
         found = self._own.encode(_whole(text), add_special_tokens=False)
         marks = []
         for token, (start, end) in zip(found.ids, found.offsets, strict=True):
@@ -171,7 +171,7 @@ class HfTokenizer:
         return tuple(marks)
 
     def _templated(self, messages: list[dict[str, str]], *, prompt: bool) -> str:
-        """What the template writes for messages, each of them once."""
+        """Apply the template to messages, each of which must occur once in the result."""
         try:
             text: str = self._outer.apply_chat_template(
                 messages, tokenize=False, add_generation_prompt=prompt
@@ -190,7 +190,7 @@ class HfTokenizer:
 
 
 def _whole(text: str) -> str:
-    """A text in which half a character is replaced, which is no text."""
+    """Return a text with lone surrogates replaced, as tokenizers can't read them."""
     return text.encode(errors="replace").decode()
 
 
@@ -204,7 +204,7 @@ def _loaded(backend: Any, description: dict[str, Any]) -> Any:
 
 
 def _marks_of(description: dict[str, Any]) -> list[dict[str, Any]]:
-    """The added tokens that are marks: all but those with which plain white space is written."""
+    """Return the added tokens that are marks: all but those for plain white space."""
     return [
         token
         for token in description["added_tokens"]
@@ -213,10 +213,10 @@ def _marks_of(description: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _hidden(description: dict[str, Any], secret: Mapping[int, str]) -> dict[str, Any]:
-    """Replace the texts of added tokens by random ones, so that data contain none of them.
+    """Replace the texts of added tokens by random ones, which no data contain.
 
-    They are replaced in the vocabulary of the model too, where they could be put together from
-    parts. A token of one character stays there: without it the character would be lost.
+    They are also replaced in the vocabulary, as they could be merged from parts. A token of one
+    character is not, as the character would then have no token.
     """
     tokens = [
         {**token, "content": secret[token["id"]], "single_word": False}
@@ -244,7 +244,7 @@ def _hidden(description: dict[str, Any], secret: Mapping[int, str]) -> dict[str,
 
 
 def _makes(pair: Any, prefix: str, names: Mapping[str, str]) -> bool:
-    """Whether a merge makes one of some tokens, or is made from it."""
+    """Return whether a merge makes one of some tokens, or uses one."""
     first, second = pair.split(" ") if isinstance(pair, str) else pair
     return first in names or second in names or first + second.removeprefix(prefix) in names
 

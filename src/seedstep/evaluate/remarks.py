@@ -1,7 +1,7 @@
-"""Say what has to be known beside the scores of a system.
+"""Remarks that users have to know with the scores of a system.
 
-A remark says how many references have no tokens, how many answers are empty or cut, and how much of
-what was scored the model was tuned on.
+A remark says how many references have no tokens, how many answers are empty or cut, or how many of
+the scored tasks and instances the model was tuned on.
 
 Example::
 
@@ -24,7 +24,7 @@ WAY_OUT = "`--tokenizer unicode` knows the letters of all scripts, and exact mat
 
 
 class Remark(NamedTuple):
-    """What to say, and whether it is about the data, and not about what a system answered."""
+    """A remark, and whether it is about the data, not about the answers of a system."""
 
     text: str
     of_data: bool = True
@@ -32,9 +32,9 @@ class Remark(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TrainingOverlap:
-    """Which tasks and instances, by their ids, a model was tuned on, and in which `sources`.
+    """The ids of the tasks and instances on which a model was tuned, and their `sources`.
 
-    `unknown` says of which tunings it can't be told any more, and why.
+    `unknown` has messages on tunings whose data are not known any more.
     """
 
     tasks: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ class TrainingOverlap:
     unknown: tuple[str, ...] = ()
 
     def shown(self, results: Sequence[InstanceResult]) -> Iterator[str]:
-        """Yield what to say of results: how many of them were in training, if any."""
+        """Yield a text that says how many results are of trained tasks, if any."""
         tasks, instances = set(self.tasks), set(self.instances)
         scored = {result.task for result in results}
         seen = sum(result.instance in instances for result in results)
@@ -56,7 +56,7 @@ class TrainingOverlap:
 
 
 def remarks(system: "EvaluatedSystem") -> tuple[Remark, ...]:
-    """Return what to say of a system wherever its scores are shown; mostly nothing."""
+    """Return the remarks on a system, often none, to be shown with its scores."""
     results = system.scores.results
     found = list(map(Remark, system.training.shown(results))) if system.training else []
     if share := tokenless_share(results):
@@ -70,7 +70,7 @@ def remarks(system: "EvaluatedSystem") -> tuple[Remark, ...]:
 def remarks_beside(systems: Sequence["EvaluatedSystem"]) -> tuple[Remark, ...]:
     """Return the remarks on systems that are shown together, each with the system's name.
 
-    What holds of all of them, as what is said of references, is told once.
+    A remark on all systems, such as one on the references, is returned once.
     """
     found = [(system.name, remark) for system in systems for remark in remarks(system)]
     times = Counter(remark for _, remark in found)
@@ -84,7 +84,7 @@ def remarks_beside(systems: Sequence["EvaluatedSystem"]) -> tuple[Remark, ...]:
 
 
 def _flaws(results: Sequence[InstanceResult]) -> Iterator[str]:
-    """Yield how many answers say nothing, or end before their end."""
+    """Yield texts that say how many answers are empty, or cut at their length limit."""
     if empty := sum(result.empty for result in results):
         yield f"{empty:,} are empty"
     if cut := sum(result.cut for result in results):

@@ -1,6 +1,6 @@
-"""What a model answers to tasks: served models, checkpoints in this process, and baselines.
+"""Predict answers to tasks: with served models, checkpoints in this process, and baselines.
 
-`generate` beside it, which needs torch, has the batches that share a prefix.
+The module `generate`, which needs torch, generates texts with checkpoints.
 """
 
 from seedstep.infer.predict import (

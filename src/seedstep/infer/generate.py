@@ -1,7 +1,7 @@
-"""What a checkpoint writes after prompts, in batches that share what their prompts have in common.
+"""Generate texts with a checkpoint, in batches of prompts that share a prefix.
 
-Where a model can't share it, prompts are padded and masked; where it does not take that either,
-those of one length are answered together.
+If a model can't share a prefix, prompts are padded and masked. If it does not support padding
+either, prompts of the same length are batched.
 
 Example::
 
@@ -31,17 +31,17 @@ __all__ = [
 ]
 
 Prompt = Sequence[int]
-"""Token ids."""
+"""The token ids of a prompt."""
 
 _Written = tuple[Sequence[int], list[list[int]]]
-"""Places of prompts, and the token ids written for each."""
+"""The places of prompts, and the token ids generated for each."""
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedText:
-    """What a model wrote, stripped. `cut` where it had not come to an end.
+    """A generated text, without white space around it. `cut` says that its end was not reached.
 
-    `thoughts` were taken out of the text; `tokens` are those of all that was written.
+    `thoughts` were removed from the text; `tokens` counts all generated tokens.
     """
 
     text: str
@@ -51,20 +51,20 @@ class GeneratedText:
 
     @property
     def used_up_by_thinking(self) -> bool:
-        """True where nothing but thoughts came before the limit of tokens."""
+        """Whether the limit of tokens was reached with nothing but thoughts."""
         return self.cut and bool(self.thoughts) and not self.text
 
 
 THINKING_ROOM = 4096
-"""Tokens added to the limit of an answer that begins with thoughts, as for served models."""
+"""The tokens added to the limit of an answer that begins with thoughts, as for served models."""
 
 
 class Checkpoint:
-    """A model that answers prompts. It is moved to the GPU where there is one.
+    """A model that answers prompts. It is moved to the GPU if there is one.
 
-    `note` says why a prefix is not shared; it is empty where it is, or can't be for any model of
-    this kind. Where it is not, prompts are padded if the model `takes_padding`, and else only those
-    of one length are answered together.
+    `note` says why no prefix is shared; it is empty if one is, or if no model of this kind can.
+    Without a shared prefix, prompts are padded if the model `takes_padding`, otherwise only prompts
+    of the same length are batched.
     """
 
     def __init__(
@@ -79,11 +79,11 @@ class Checkpoint:
         opened: str = "",
         room: int | None = None,
     ) -> None:
-        """An answer has `new_tokens` at the most, and ends before a text of `stop`.
+        """An answer has at most `new_tokens` tokens, and ends before a text of `stop`.
 
-        It ends at the end-of-sequence tokens that model and tokenizer name, and at `ends`. A prompt
-        may end with `opened`, the mark at which thoughts begin. An answer that begins with thoughts
-        has `room` tokens more.
+        It also ends at the end-of-sequence tokens of model and tokenizer, and at the tokens `ends`.
+        A prompt may end with `opened`, the mark that begins thoughts. An answer that begins with
+        thoughts may have `room` more tokens.
         """
         self._model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
         self._tokenizer = tokenizer
@@ -101,7 +101,7 @@ class Checkpoint:
         self.takes_padding = not self.note or takes_padding(model)
 
     def fault(self, prompt: Prompt) -> str:
-        """Why a prompt can't be answered; empty if it can."""
+        """Return why a prompt can't be answered, or "" if it can."""
         if long := self._sizes.too_long(len(prompt), self._new_tokens):
             return f"{long}: lower max_source or max_new_tokens"
         if unknown := self._sizes.unknown_token(prompt):
@@ -109,7 +109,7 @@ class Checkpoint:
         return ""
 
     def answers(self, prompts: Sequence[Prompt]) -> Iterator[list[tuple[int, GeneratedText]]]:
-        """The answers to a task's prompts with their places, in batches, short prompts first."""
+        """Yield the answers to a task's prompts, with their places, in batches, short first."""
         common = common_length(prompts)
         if self.is_decoder_only and not self.note and common:
             found = self._sharing(prompts, common)
@@ -120,7 +120,7 @@ class Checkpoint:
             yield list(zip(places, answers, strict=True))
 
     def _sharing(self, prompts: Sequence[Prompt], common: int) -> Iterator[_Written]:
-        """Answers to prompts whose first `common` tokens are the same."""
+        """Answer prompts whose first `common` tokens are the same."""
         prefix = prefix_layers(self._model, prompts[0][:common])
         for places in _batches(_by_length(prompts), self._batch):
             rests = [prompts[place][common:] for place in places]
@@ -129,7 +129,7 @@ class Checkpoint:
     def _continue(
         self, prefix: Sequence[KeysAndValues], rests: Sequence[Prompt], most: int
     ) -> list[list[int]]:
-        """What the model writes after a prefix and each of the rests, at most `most` tokens."""
+        """Generate at most `most` tokens after a prefix and each of the rests."""
         batch = PrefixBatch(prefix, rests, room=self._new_tokens)
         written: list[list[int]] = [[] for _ in rests]
         rows = list(range(len(rests)))  # whose answer each row of the batch is
@@ -149,7 +149,7 @@ class Checkpoint:
                 rows = [row for row in rows if row in unfinished]
 
     def _whole(self, prompts: Sequence[Prompt]) -> Iterator[_Written]:
-        """Answers to prompts that share nothing."""
+        """Answer prompts without a shared prefix."""
         places = _by_length(prompts)
         groups = [places]
         if not self.takes_padding:
@@ -183,14 +183,14 @@ class Checkpoint:
         return torch.tensor(finished, device=rows.device)
 
     def _most(self, prompt: Prompt) -> int:
-        """Tokens that an answer to a prompt may have, its thoughts included.
+        """Return how many tokens an answer may have, with thoughts.
 
-        Rows that have ended go on beside others, so the longest prompt of a batch counts for all.
+        Rows that have ended stay in the batch, so the longest prompt decides for all.
         """
         return self._sizes.room(len(prompt), self._new_tokens + self._room)
 
     def _limit(self, ids: Sequence[int], most: int) -> int:
-        """Tokens that an answer may have which begins like this; more if it does with thoughts."""
+        """Return how many tokens an answer with this beginning may have: more with thoughts."""
         start = ids[: self._new_tokens]
         return most if len(start) < len(ids) or self._read(start)[1] else self._new_tokens
 
@@ -202,7 +202,7 @@ class Checkpoint:
         return bool(self._stop) and before_stop(self._read(ids)[0], self._stop) is not None
 
     def _until_end(self, ids: Sequence[int], most: int) -> list[int]:
-        """With the first end-of-sequence token, without what comes after it or after the limit."""
+        """Return the tokens up to the first end-of-sequence token, or to the limit."""
         ends = (place + 1 for place, token in enumerate(ids) if token in self._ends)
         kept = list(ids[: next(ends, len(ids))])
         start = kept[: self._new_tokens]
@@ -216,7 +216,7 @@ class Checkpoint:
         return GeneratedText(text, cut=not ended, thoughts=thoughts, tokens=len(ids))
 
     def _read(self, ids: Sequence[int]) -> tuple[str, str]:
-        """What an answer says, and the thoughts before that."""
+        """Return the text of an answer, and the thoughts before it."""
         found = self._tokenizer.decode(
             [token for token in ids if token not in self._silent],
             skip_special_tokens=False,
@@ -226,7 +226,7 @@ class Checkpoint:
 
 
 def before_stop(text: str, stop: Iterable[str]) -> str | None:
-    """What stands before the first of the texts of `stop`; None where the text has none of them."""
+    """Return the text before the first of the texts in `stop`, or None if it contains none."""
     places = [place for ending in stop if (place := text.find(ending)) >= 0]
     return text[: min(places)] if places else None
 
@@ -241,7 +241,7 @@ def _batches(places: Sequence[int], size: int) -> Iterator[Sequence[int]]:
 
 
 def common_length(prompts: Sequence[Prompt]) -> int:
-    """How many tokens all prompts begin with, so that of each at least one is left."""
+    """Return the length of the prompts' common prefix that leaves at least one token of each."""
     if not prompts:
         return 0
     rows = [list(prompt) for prompt in prompts]
@@ -252,7 +252,7 @@ def common_length(prompts: Sequence[Prompt]) -> int:
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
-    """The end-of-sequence tokens, of which a chat model may have several."""
+    """Return the end-of-sequence tokens; a chat model may have several."""
     named = (model.generation_config.eos_token_id, model.config.eos_token_id)
     found: set[int | None] = {tokenizer.eos_token_id}
     for ends in named:
@@ -261,9 +261,9 @@ def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
 
 
 def _silent_tokens(tokenizer: Any, ends: frozenset[int]) -> frozenset[int]:
-    """The tokens that are no part of an answer's text: special ones, and those that end it.
+    """Return the tokens that are not in an answer's text: special ones, and those that end it.
 
-    The marks of thoughts stay, as they say where an answer begins.
+    The marks of thoughts are kept, as they show where an answer begins.
     """
     added = tokenizer.added_tokens_decoder.items()
     marks = {
@@ -277,7 +277,7 @@ def _silent_tokens(tokenizer: Any, ends: frozenset[int]) -> frozenset[int]:
 
 
 def _greedy(model: Any, ends: frozenset[int]) -> GenerationConfig:
-    """Greedy decoding without what a checkpoint asks for besides, such as a penalty."""
+    """Return a configuration of greedy decoding, without a checkpoint's own settings."""
     before = model.generation_config
     start = before.decoder_start_token_id
     return GenerationConfig(

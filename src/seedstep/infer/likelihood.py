@@ -1,9 +1,9 @@
-"""How likely a model finds the reference outputs of tasks, by what stands in its prompts.
+"""Measure the likelihood of reference outputs under a model, for different prompts.
 
-A step-by-step instruction that helps makes the right outputs likelier. No output is written: the
-model reads the prompt with the reference output behind it, and the loss of each token of the
-reference is what the model did not expect, in nats. Instances of a task share one copy of their
-prompts' common beginning, as in tuning (section 3.4 and appendix D of the second paper).
+A step-by-step instruction that helps makes the reference outputs more likely. No text is generated:
+the model reads the prompt followed by the reference, and the loss of each token of the reference is
+its negative log-likelihood, in nats. Instances of a task share one copy of the common prefix of
+their prompts, as in tuning (section 3.4 and appendix D of the second paper).
 
 Example::
 
@@ -37,15 +37,15 @@ from seedstep.settings import SEED, Place, SettingsRecord, part, setting
 __all__ = ["MeasureSettings", "ScoredTask", "ScoringModel"]
 
 ROW_TOKENS = 2048
-"""Tokens of a packed row: long enough for many instances, short enough for a dense mask."""
+"""The most tokens of a packed row: enough for many instances, few enough for a dense mask."""
 
 PAIRS = 8
-"""Examples that an encoder-decoder model reads at a time."""
+"""How many examples an encoder-decoder model reads at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeasureSettings(SettingsRecord):
-    """What `seedstep steps measure` measures: which model, on which instances of which tasks."""
+    """The settings of `seedstep steps measure`: the model, the tasks, and their instances."""
 
     model: str = setting(
         "local",
@@ -72,11 +72,11 @@ class MeasureSettings(SettingsRecord):
 
     @property
     def instances(self) -> int:
-        """How many instances of each task are measured."""
+        """The number of instances of each task that are measured."""
         return self.tasks.limit_instances or 20
 
     def check(self, source: str) -> None:
-        """Raise InputError for an encoding or a model that can't be measured with."""
+        """Raise InputError if the encoding or the model can't be used."""
         if self.encoding not in ENCODINGS:
             where = f"{source}, setting 'encoding'"
             raise unknown_name("encoding", self.encoding, ENCODINGS, where)
@@ -88,11 +88,11 @@ class MeasureSettings(SettingsRecord):
 
 @dataclass(frozen=True, slots=True)
 class ScoredTask:
-    """What a model finds of the references of a task's instances, in their order.
+    """The losses of the references of a task's instances, in the order of the instances.
 
-    `nats` is the mean over the tokens of an instance's reference, its end included; `tokens` is
-    their number. `shortened` counts the instances for which something had to be left out of the
-    prompt or the reference.
+    `nats` is the mean over the tokens of an instance's reference, end-of-sequence included;
+    `tokens` is their number. `shortened` counts the instances whose prompt or reference was
+    shortened.
     """
 
     nats: tuple[float, ...]
@@ -101,12 +101,12 @@ class ScoredTask:
 
 
 class ScoringModel:
-    """A checkpoint that is asked for likelihoods."""
+    """A checkpoint that computes likelihoods."""
 
     def __init__(self, model: Any, tokenizer: Any, *, decoder_only: bool) -> None:
-        """Take a model of transformers with its tokenizer.
+        """Use a model of transformers with its tokenizer.
 
-        `note` says why a model can't read instances behind a shared prefix, where it can't.
+        The attribute `note` says why the model can't share a prefix, if it can't.
         """
         self._model = model.eval()
         self._tokenizer = HfTokenizer(tokenizer)
@@ -131,12 +131,12 @@ class ScoringModel:
         return cls(loaded, tokenizer, decoder_only=is_decoder_only(model))
 
     def score(self, task: Task, encoding: Encoding, *, seed: int) -> ScoredTask:
-        """Read the references of all instances of a task.
+        """Compute the losses of the references of all instances of a task.
 
-        Where an instance has several, the one that the seed draws is read.
+        If an instance has several references, the seed draws one.
 
         Raises:
-            InputError: nothing of an input fits into the model's context, or the model has no
+            InputError: no part of an input fits into the model's context, or the model has no
                 embedding for a token.
         """
         fitted = self._fitted(encoding)
@@ -161,7 +161,7 @@ class ScoringModel:
         )
 
     def _fitted(self, encoding: Encoding) -> Encoding:
-        """The encoding with no more tokens than the model has positions."""
+        """Return the encoding, limited to as many tokens as the model has positions."""
         target = min(encoding.max_target, self._sizes.answer or encoding.max_target)
         most = encoding.max_source
         if self._sizes.prompt is not None:
@@ -187,7 +187,7 @@ class ScoringModel:
         return found
 
     def _opened(self, longest: int) -> Any:
-        """How masks reach the model; `causal` where it can't read several instances in a row."""
+        """Return the kind of attention; `causal` if a row can't have several instances."""
         from seedstep.encode.losses import shared_attention
 
         if self._attention is None:
@@ -223,7 +223,7 @@ def _without_gradient(function: Any, *arguments: Any, **named: Any) -> list[floa
 
 
 def _means(losses: list[float], pairs: list[TokenPair]) -> dict[int, float]:
-    """The mean loss of each pair's target, by the pair's place, from the losses of all in turn."""
+    """Return the mean loss of each pair's target by place, from the losses of all targets."""
     found = {}
     start = 0
     for pair in pairs:

@@ -1,4 +1,4 @@
-"""What a system answers to the instances of tasks: a served model, a checkpoint, or a baseline.
+"""Predict answers to the instances of tasks: by a served model, a checkpoint, or a baseline.
 
 Example::
 
@@ -65,7 +65,7 @@ PURPOSE = "prediction"
 """What the requests to a served model are for."""
 
 NOTHING_TO_COPY = "the task has no demonstration"
-"""Why a baseline has no answer."""
+"""The reason if a baseline has no answer."""
 
 if TYPE_CHECKING:
     from seedstep.infer.generate import Checkpoint, GeneratedText
@@ -73,7 +73,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TaskWork:
-    """A task with those of its instances that are to be predicted, by their places in the run."""
+    """A task, and its instances that are to be predicted, by their places in the run."""
 
     task: Task
     instances: tuple[tuple[int, Instance], ...]
@@ -81,11 +81,11 @@ class TaskWork:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a system answered to the instance at a place.
+    """A system's answer to the instance at a place.
 
-    `failed` says why there is no answer; `cut` is an answer that reached its length limit,
-    `shortened` one to a prompt of which something had to be left out. `thoughts` were taken out of
-    what a checkpoint wrote; those of a served model are kept with its replies.
+    `failed` says why there is no answer. `cut` says that the answer reached its length limit,
+    `shortened` that its prompt was shortened. `thoughts` were removed from the text of a
+    checkpoint; those of a served model are stored with its replies.
     """
 
     place: int
@@ -102,14 +102,14 @@ async def ask_server(
     engine: Engine,
     tokenizer: HfTokenizer | None = None,
 ) -> AsyncGenerator[list[Answer]]:
-    """Yield the answers of a served model, one by one in order.
+    """Yield the answers of a served model, one at a time, in order.
 
     With a tokenizer, prompts are fitted to the encoding's `max_source`.
 
     Raises:
         ModelError: the model can't be asked, or no longer.
-        StoreError: an answer can't be kept.
-        BudgetReached: the budget is spent; all before the first that is missing were yielded.
+        StoreError: an answer can't be stored.
+        BudgetReached: the budget is spent; all answers before the first missing one were yielded.
     """
     asking = _asking(settings, work, engine, tokenizer)
     async with aclosing(in_order(asking, AHEAD * settings.model.in_flight)) as answers:
@@ -154,7 +154,7 @@ def ask_checkpoint(
     """Yield the answers of a model that is loaded into this process, batch by batch, task by task.
 
     Raises:
-        InputError: the tokenizer has no end-of-sequence token, or for chat no template.
+        InputError: the tokenizer has no end-of-sequence token, or no template for the layout chat.
     """
     for task_work in work:
         encoder = TaskEncoder(task_work.task, settings.encoding, tokenizer)
@@ -196,7 +196,7 @@ def _is_shortened(encoded: Encoded) -> bool:
 
 
 def copy_answers(settings: SystemSettings, work: Iterable[TaskWork]) -> Iterator[list[Answer]]:
-    """Yield what a baseline copies, task by task."""
+    """Yield the answers of a baseline, task by task."""
     ref = settings.model.ref
     copy = ref.provider.copies[ref.name]
     for task_work in work:
@@ -213,9 +213,7 @@ def copy_answers(settings: SystemSettings, work: Iterable[TaskWork]) -> Iterator
 
 
 Opened = Callable[[EngineStats | None, str], None]
-"""Is told that a system can answer: how its requests get on, where it is asked through the engine,
-and a note that is worth telling, or "".
-"""
+"""Called when a system is ready, with the engine's counts if it is served, and a note or ""."""
 
 
 def answer_tasks(
@@ -289,7 +287,7 @@ def _about_sharing(
     checkpoint: "Checkpoint",
     tokenizer: HfTokenizer,
 ) -> str:
-    """Why what prompts have in common is read for each of them, and what that costs; or ""."""
+    """Return a note on why no prefix is shared, with the tokens that this costs, or ""."""
     if not checkpoint.note:
         return ""
     whole, once = _tokens_read(settings, work[0], tokenizer)
@@ -304,7 +302,7 @@ def _about_sharing(
 def _tokens_read(
     settings: SystemSettings, work: TaskWork, tokenizer: HfTokenizer
 ) -> tuple[int, int]:
-    """The tokens of a task's prompts, and how many are left where what they share counts once."""
+    """Return the number of tokens of a task's prompts, and the number with a shared prefix."""
     from seedstep.infer.generate import common_length
 
     encoder = TaskEncoder(work.task, settings.encoding, tokenizer)
@@ -346,7 +344,7 @@ def _load(
 
 
 def _frame(settings: SystemSettings, reader: HfTokenizer) -> ChatFrame | None:
-    """The chat template, of which prompts that are not written in it may do without."""
+    """Return the chat template; None if it can't be used and prompts are not in it."""
     try:
         return reader.chat
     except InputError:
@@ -356,6 +354,6 @@ def _frame(settings: SystemSettings, reader: HfTokenizer) -> ChatFrame | None:
 
 
 async def _in_thread(batches: Iterator[list[Answer]]) -> AsyncGenerator[list[Answer]]:
-    """Batches that are worked out beside the event loop, so that signals are heard."""
+    """Yield batches that are computed in a thread, so that the event loop handles signals."""
     while (batch := await asyncio.to_thread(next, batches, None)) is not None:
         yield batch

@@ -1,8 +1,8 @@
-"""A batch of prompts that begin alike: what they have in common is computed once.
+"""Generate for a batch of prompts with a common prefix, whose keys and values are computed once.
 
-Only for models whose every layer attends to all earlier tokens; `infer.trials` finds the others.
-A row is laid out as prefix, padding, rest of the prompt, answer: the padding is masked, and what
-comes after it has the positions that it would have without, so that it changes nothing.
+All layers of the model must attend to all earlier tokens; `infer.trials` detects other models. A
+row has the prefix, padding, the rest of the prompt, and the answer. The padding is masked, and the
+tokens after it have the positions that they would have without it, so that it changes nothing.
 
 Example::
 
@@ -26,12 +26,12 @@ __all__ = [
 ]
 
 KeysAndValues = tuple[torch.Tensor, torch.Tensor]
-"""Of one layer, each of the form [rows, heads, tokens, width]."""
+"""The keys and values of a layer, each of the form [rows, heads, tokens, width]."""
 
 
 @torch.inference_mode()  # type: ignore[untyped-decorator]  # torch is Any
 def prefix_layers(model: Any, ids: Sequence[int]) -> list[KeysAndValues]:
-    """The keys and values of the tokens of a prefix, by layer."""
+    """Compute the keys and values of the tokens of a prefix, by layer."""
     cache = DynamicCache(config=model.config)
     tokens = torch.tensor([list(ids)], device=model.device)
     model(input_ids=tokens, past_key_values=cache, use_cache=True, logits_to_keep=1)
@@ -39,12 +39,12 @@ def prefix_layers(model: Any, ids: Sequence[int]) -> list[KeysAndValues]:
 
 
 class PrefixBatch:
-    """Rows that go on from one prefix, each with its own rest, of at least one token."""
+    """Rows that continue a common prefix, each with its own rest of at least one token."""
 
     def __init__(
         self, prefix: Sequence[KeysAndValues], rests: Sequence[Sequence[int]], room: int
     ) -> None:
-        """`room` is the number of tokens that are likely to be taken."""
+        """`room` is the number of tokens for which space is reserved."""
         keys = prefix[0][0]
         start, longest, device = keys.shape[-2], max(map(len, rests)), keys.device
         padding = torch.tensor([[longest - len(rest)] for rest in rests], device=device)
@@ -59,7 +59,7 @@ class PrefixBatch:
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def logits(self, model: Any) -> torch.Tensor:
-        """What each row says of its next token; to be followed by `take`."""
+        """Return the logits of each row's next token; call `take` before the next call."""
         found = model(
             input_ids=self._ids,
             attention_mask=self._mask,
@@ -71,13 +71,13 @@ class PrefixBatch:
         return torch.as_tensor(found.logits)[:, -1]
 
     def take(self, tokens: torch.Tensor) -> None:
-        """Go on with one token for each row."""
+        """Append a token to each row."""
         self._ids = tokens[:, None]
         self._mask = torch.cat([self._mask, torch.ones_like(self._mask[:, :1])], dim=1)
         self._positions = self._positions[:, -1:] + 1
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Leave out all other rows, after `take`."""
+        """Remove all other rows; call it after `take`."""
         chosen = torch.tensor(rows, device=self._ids.device)
         self._cache.batch_select_indices(chosen)
         self._ids, self._mask = self._ids[chosen], self._mask[chosen]
@@ -85,7 +85,7 @@ class PrefixBatch:
 
 
 class _Layer(DynamicLayer):
-    """A layer with room for what is to come, so that a new token does not copy the whole cache."""
+    """The cache of a layer, with space reserved so that a new token does not copy all of it."""
 
     def __init__(self, prefix: KeysAndValues, rows: int, room: int) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""The configuration of a system that predicts. `seedstep.data.TaskChoice` says on which tasks.
+"""The settings of a system that predicts.
 
-A system is a model with a way of asking it. Many systems predict the same tasks, so that they can
-be compared.
+A system is a model together with options for asking it, such as the encoding. Several systems
+predict the same tasks, which `seedstep.data.TaskChoice` chooses, so that they can be compared.
 
 Example::
 
@@ -26,10 +26,10 @@ __all__ = [
 ]
 
 SystemKind = Literal["baseline", "checkpoint", "server"]
-"""What answers: a baseline, a model that transformers loads into this process, or an endpoint."""
+"""The kind of a system: a baseline, a model loaded into this process, or a served model."""
 
 PREDICTION = Sampling(max_tokens=128)
-"""Greedy, 128 new tokens at the most (section 4.2; Wang et al., 2022, section 5)."""
+"""Greedy decoding of at most 128 tokens (section 4.2; Wang et al., 2022, section 5)."""
 
 
 def _encoding_of(name: str | None, options: dict[str, Any]) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def _encoding_of(name: str | None, options: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class SystemSettings(AskingSettings):
-    """A model, how it is asked, and what it may cost."""
+    """The settings of a system: a model, the options for asking it, and a budget."""
 
     SAMPLING: ClassVar[Mapping[str, Sampling]] = MappingProxyType({"prediction": PREDICTION})
 
@@ -97,7 +97,7 @@ class SystemSettings(AskingSettings):
 
     @classmethod
     def complete(cls, values: Mapping[str, Any], source: str) -> Mapping[str, Any]:
-        """The values with the encoding of a name."""
+        """Return the values, with the name of an encoding replaced by its options."""
         encoding = values.get("encoding")
         if isinstance(encoding, str):
             encoding = make_encoding(encoding)
@@ -106,7 +106,7 @@ class SystemSettings(AskingSettings):
         )
 
     def check(self, source: str) -> None:
-        """Raise InputError where the settings do not go together."""
+        """Raise InputError if the settings do not go together."""
         AskingSettings.check(self, source)
         try:
             ModelRef.parse(self.model.name)
@@ -125,7 +125,7 @@ class SystemSettings(AskingSettings):
 
     @property
     def kind(self) -> SystemKind:
-        """What answers."""
+        """The kind of the system."""
         provider = self.model.ref.provider
         if provider.only_copies:
             return "baseline"
@@ -135,7 +135,7 @@ class SystemSettings(AskingSettings):
 
     @property
     def style(self) -> str:
-        """The prompt style with `auto` resolved."""
+        """The prompt style that is used, which is not `auto`."""
         if named_layout(self.encoding.layout).in_template:
             return "chat"
         if self.kind != "server":
@@ -151,17 +151,17 @@ class SystemSettings(AskingSettings):
 
     @property
     def prediction(self) -> Sampling:
-        """How a served model is sampled."""
+        """The sampling parameters for a served model."""
         own = {"max_tokens": self.max_new_tokens, "stop": self.stop_texts}
         return override(PREDICTION, {**own, **self.sampling.get("prediction", {})})
 
 
 def _layout_stop(settings: SystemSettings) -> tuple[str, ...]:
-    """What a base model would write after its answer: the beginning of the prompt's next part.
+    """Return the texts at which the answer of a base model ends.
 
-    A model that continues a text does not know that one answer is wanted. With examples in the
-    prompt a blank line ends each answer there, so it does here; without, an answer may have blank
-    lines. Conversations end by themselves. Four texts are as many as the OpenAI API takes.
+    A base model goes on after its answer with the next part of the prompt. If the prompt has
+    examples, a blank line ends each answer; without examples an answer may have blank lines.
+    Answers in conversations end by themselves. The OpenAI API accepts at most four texts.
     """
     encoding = settings.encoding
     if settings.kind == "baseline" or settings.style == "chat":

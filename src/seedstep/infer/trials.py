@@ -1,10 +1,9 @@
-"""Trials of a model before it predicts: whether it can share a prefix, and takes padding.
+"""Test, before a model predicts, whether it can share a prefix and whether it supports padding.
 
-Short prompts are computed together and each alone, and must have the same logits. How near they
-have to be depends on the type of the weights: with 16 bits the same sums in another order differ,
-by how much depends on the processor. So the difference is compared with the one that the type makes
-itself, between computations that can't differ otherwise. Where it is larger, the weights are taken
-to 32 bits for the length of the trial, which decide.
+Short prompts are computed together and alone, and must have the same logits up to a tolerance. With
+16-bit weights, sums in another order differ, by an amount that depends on the processor. So the
+difference is compared with that between computations that differ only in the order of sums. If it
+is larger, the weights are converted to 32 bits for the test, and that result counts.
 
 Example::
 
@@ -26,27 +25,29 @@ from seedstep.infer.prefix import PrefixBatch, prefix_layers
 __all__ = ["takes_padding", "why_not_shared"]
 
 TOLERANCE = 1e-3
-"""How far logits of 32 bits may be off, relative to their spread."""
+"""The largest difference of 32-bit logits, relative to their spread."""
 
 NOISE = 2.0
-"""How many times as far as by the type's own noise those of 16 bits may be off, undoubted."""
+"""The largest difference of 16-bit logits, as a multiple of that between orders of sums."""
 
 UNDOUBTED = 0.1
-"""How far logits of 16 bits may be off, relative to their spread, whatever the noise is."""
+"""The largest difference of 16-bit logits, relative to their spread, in any case."""
 
 LENGTHS = (9, 11, 8, 2)
-"""Tokens of the prefix of the prompts, and of the rest of each."""
+"""The numbers of tokens of the prefix, and of the rests of three prompts."""
 
 Prompts = list[list[int]]
 
 Trial = Callable[[Any, Prompts, int], tuple[Prompts, torch.Tensor]]
-"""Computes prompts, of which so many tokens are the same, together. Returns the prompts, which may
-have become longer, and what follows them.
+"""A function that computes prompts together.
+
+It is called with a model, the prompts, and the length of their common prefix. It returns the
+prompts, which may have become longer, and their next logits.
 """
 
 
 def why_not_shared(model: Any) -> str:
-    """Empty where a prefix can be shared among a batch; else why not."""
+    """Return why a model can't share a prefix among a batch, or "" if it can."""
     if "position_ids" not in inspect.signature(model.forward).parameters:
         return "it takes no positions"
     layers = DynamicCache(config=model.config).layers
@@ -56,7 +57,7 @@ def why_not_shared(model: Any) -> str:
 
 
 def takes_padding(model: Any) -> bool:
-    """Whether prompts can be padded on the left, and masked."""
+    """Return whether prompts can be padded on the left, and masked."""
     return bool(_agrees(model, _padded))
 
 
@@ -67,7 +68,7 @@ def _behind_a_prefix(model: Any, prompts: Prompts, common: int) -> tuple[Prompts
 
 
 def _padded(model: Any, prompts: Prompts, common: int) -> tuple[Prompts, torch.Tensor]:
-    """With a token more, which the model writes, so that its cache is tried too."""
+    """Compute padded prompts, and a token after each, so that the cache is tested, too."""
     longest = max(map(len, prompts))
     padding = [longest - len(prompt) for prompt in prompts]
     ids = [[0] * more + prompt for prompt, more in zip(prompts, padding, strict=True)]
@@ -91,7 +92,7 @@ def _padded(model: Any, prompts: Prompts, common: int) -> tuple[Prompts, torch.T
 
 @torch.inference_mode()  # type: ignore[untyped-decorator]  # torch is Any
 def _agrees(model: Any, trial: Trial) -> Any:
-    """Whether prompts have the logits together that they have alone."""
+    """Return whether prompts have the same logits together as alone."""
     prompts, common = _prompts(model)
     if _is_near(model, *trial(model, prompts, common)):
         return True
@@ -105,7 +106,7 @@ def _agrees(model: Any, trial: Trial) -> Any:
 
 
 def _prompts(model: Any) -> tuple[Prompts, int]:
-    """Prompts of different lengths, within the positions of the model, that begin alike."""
+    """Return prompts of different lengths with a common prefix, within the model's positions."""
     words = model.get_input_embeddings().num_embeddings
     most = ModelSizes.of_model(model).room(1, sum(LENGTHS))  # one is for a token that is written
     common, *rests = (max(1, min(length, most // 2)) for length in LENGTHS)
@@ -117,7 +118,7 @@ def _prompts(model: Any) -> tuple[Prompts, int]:
 
 
 def _is_near(model: Any, prompts: Prompts, together: torch.Tensor) -> bool:
-    """Whether the logits of prompts are those of each alone, but for the noise of their type."""
+    """Return whether the logits of prompts equal those of each alone, up to rounding noise."""
     for prompt, logits in zip(prompts, together.float(), strict=True):
         alone = _first_logits(model, [prompt], len(prompt))
         spread = float((alone - alone.mean()).norm())
@@ -133,10 +134,10 @@ def _is_near(model: Any, prompts: Prompts, together: torch.Tensor) -> bool:
 
 
 def _other_orders(prompt: list[int], prompts: Prompts, room: int) -> Iterator[Prompts]:
-    """Batches in which a prompt is first, and is computed in another order than alone.
+    """Yield batches that begin with a prompt and compute it with sums in another order.
 
-    What stands beside a prompt, or behind it, is nothing to a model that reads from left to right:
-    there is neither mask nor position that it could have taken otherwise.
+    The other rows, and tokens after the prompt, don't change the result of a causal model: neither
+    masks nor positions are involved.
     """
     yield [prompt] * len(prompts)
     yield [[*prompt, *[0] * room]]
@@ -145,6 +146,6 @@ def _other_orders(prompt: list[int], prompts: Prompts, room: int) -> Iterator[Pr
 
 
 def _first_logits(model: Any, rows: Prompts, length: int) -> torch.Tensor:
-    """What follows the first tokens, so many of them, of the first of some rows."""
+    """Return the logits after the first `length` tokens of the first row."""
     found = model(input_ids=torch.tensor(rows, device=model.device), use_cache=False)
     return torch.as_tensor(found.logits)[0, length - 1].float()

@@ -236,7 +236,7 @@ def rank_and_processes() -> tuple[int, int]:
 
 
 def _require_sizes(pairs: Sequence[TokenPair], sizes: ModelSizes) -> None:
-    """Check that a model can take examples: their lengths, and their tokens.
+    """Check that examples are not too long for a model, and that it knows all their tokens.
 
     Raises:
         InputError: an example is too long, or has a token that the model does not know.

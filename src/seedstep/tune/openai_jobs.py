@@ -130,8 +130,7 @@ POLL_SECONDS = 10.0
 """The pause between two requests for the state of a job."""
 
 UNKNOWN_LOOKS = 60
-"""How often in a row a job is looked at whose status is not known, or is none, before that is told.
-"""
+"""How often in a row a job may have no known status before an error is raised."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,7 +177,7 @@ def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _name_end(model: Any, end: int) -> None:
-    """Add a token to those at which the model's configurations say that it ends."""
+    """Add a token to the end-of-sequence tokens in the model's configurations."""
     for config in (model.generation_config, model.config):
         ends = config.eos_token_id
         known = ends if isinstance(ends, list) else [] if ends is None else [ends]

@@ -150,10 +150,10 @@ class _KeptFrame(msgspec.Struct, frozen=True):
 
 
 def keep_frame(path: Path, frame: ChatFrame, template: str) -> None:
-    """Keep what a chat template writes around messages.
+    """Store the text that a chat template writes around messages.
 
-    It may hold the date. With that of another day the examples of a tuning would be others, and it
-    could not go on.
+    It may contain the date. With another date the examples of a tuning would change, and the tuning
+    could not be continued.
 
     Raises:
         RunError: the file can't be written.
@@ -163,7 +163,7 @@ def keep_frame(path: Path, frame: ChatFrame, template: str) -> None:
 
 
 def kept_frame(path: Path, template: str) -> ChatFrame | None:
-    """What this template wrote when a tuning began; None where that was not kept."""
+    """Return the text that this template wrote when a tuning began, or None if not stored."""
     try:
         kept = msgspec.json.decode(path.read_bytes(), type=_KeptFrame)
     except (OSError, msgspec.DecodeError):

@@ -1,7 +1,7 @@
 """Record which data a model was tuned on, as fingerprints in the model's directory.
 
-Test data that were trained on are known by them, whatever their ids are: a task by its definition,
-an instance by its definition and input. A model that is tuned again keeps those of its
+They identify test data that were trained on, independently of ids: a task by its definition, an
+instance by its definition and input. A model that is tuned again keeps the fingerprints of its
 earlier tunings.
 
 Example::
@@ -25,14 +25,14 @@ TRAINING_RECORD = "training-data.json"
 """The name of the file in a model's directory."""
 
 DIGITS = 16
-"""Hexadecimal digits of a fingerprint."""
+"""The number of hexadecimal digits of a fingerprint."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingRecord:
     """Fingerprints of the `tasks` and `instances` of all tunings of a model, and their `sources`.
 
-    `unknown` says of which earlier tunings the data can't be told, and why.
+    `unknown` has messages on earlier tunings whose data are not known.
     """
 
     sources: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class TrainingRecord:
 
 
 def fingerprint(*texts: str) -> str:
-    """Return what stands for texts, whatever their case and white space."""
+    """Return a fingerprint of texts that does not depend on case and white space."""
     normal = "\0".join(" ".join(text.casefold().split()) for text in texts)
     return hashlib.sha256(normal.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]
 
@@ -62,7 +62,10 @@ def fingerprint(*texts: str) -> str:
 def training_record(
     uses: Iterable[Use], sources: Iterable[str], before: TrainingRecord | None
 ) -> TrainingRecord:
-    """Return the record of a model that is tuned on these instances; `before` is its base's."""
+    """Return the record of a model that is tuned on these instances.
+
+    `before` is the record of its base model, if it has one.
+    """
     before = before or TrainingRecord()
     tasks, instances = set(before.tasks), set(before.instances)
     for use in uses:
@@ -73,7 +76,7 @@ def training_record(
 
 
 def read_training_record(folder: Path) -> TrainingRecord | None:
-    """Return the record that lies in a model's directory; None where there is none to be read."""
+    """Return the record in a model's directory, or None if there is none that can be read."""
     try:
         return msgspec.json.decode((folder / TRAINING_RECORD).read_bytes(), type=TrainingRecord)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
