@@ -6,6 +6,7 @@ Example::
     print(tuned.model)
 """
 
+import shutil
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -36,6 +37,7 @@ from seedstep.runs import Run, TuningFiles, stored_settings
 from seedstep.settings import flatten, make_settings
 from seedstep.stages import TUNE
 from seedstep.tune import (
+    CHECKPOINTS,
     PRESETS,
     EncodedData,
     EvaluationLoss,
@@ -237,6 +239,8 @@ def tune_model(
         if not before and not _train(files, work, watch, stop):
             return replace(tuned, stopped=True)
         notes = () if rank else _write_beside(files, work)
+        if not rank:  # the optimiser's state is three times as large as the model, and of no use
+            shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
     return replace(tuned, model=files.model, finished_before=before, notes=notes)
 
 
