@@ -1,8 +1,8 @@
-"""Settings: records of named values with one-line help, bounds and flags, and records made of them.
+"""Settings records: named values, each with a line of help, bounds and flags.
 
-A settings record is a frozen dataclass. Its fields are made by `setting`, and by `part` where a
-field is itself such a record. The fields of a part are flat wherever users meet them: in a YAML
-file, as keywords and as flags of a command. A field says once what it is; `table` has them all.
+A settings record is a frozen dataclass. `setting` makes its fields, and `part` makes a field that
+is itself a settings record. For users, the fields of a part are fields of the whole: in a YAML
+file, as keywords, and as flags of a command. `table` returns all settings of a record.
 
 Example:
     >>> @dataclass(frozen=True)
@@ -56,7 +56,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How a field of a part differs where the part is embedded; None is as the part says.
+    """Changes of a field in a part of a settings record; None leaves it unchanged.
 
     `name` is its name in files, keywords and flags.
     """
@@ -85,14 +85,14 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A field of a settings record or of one of its parts, as users meet it.
+    """A setting: a field of a settings record or of one of its parts.
 
-    `flags` are the names of its flag where they do not follow from `name`; a name without dashes
-    stands for an argument. `metavar` stands for the value in a flag's help. `keys` is a record
-    whose fields are the keys of this mapping, each with a flag of its own; `combine` makes the
-    value of them and of the text that the setting's own flag was given, which there is only then.
-    `path` are the attributes that lead to the value. `later` tells that it came after 0.1.0:
-    while it has its default it is not written, so that files of earlier runs stay as they are.
+    `flags` are the names of its flag, if they do not follow from `name`; a name without dashes is
+    an argument. `metavar` is the name of the value in the help of the flag. For a mapping, `keys`
+    is a record whose fields are the keys, each with a flag; `combine` makes the value from them and
+    from the text of the setting's own flag, which exists only then. `path` has the attributes that
+    lead to the value. A setting that is `later` was added after version 0.1.0; while it has its
+    default it is not written, so that files of earlier runs do not change.
     """
 
     name: str
@@ -108,13 +108,13 @@ class Setting:
 
 
 class SettingsRecord:
-    """A base for settings records that are made on their own."""
+    """The base class of settings records that are not only parts of others."""
 
     __slots__ = ()
 
     @classmethod
     def of(cls, **values: Any) -> Self:
-        """The settings with these values, named as in a file; all others are the defaults.
+        """Return settings with these values, which are named as in a file, and defaults.
 
         Raises:
             InputError: a name is not known or a value does not fit.
@@ -123,11 +123,11 @@ class SettingsRecord:
 
     @classmethod
     def complete(cls, values: Mapping[str, Any], source: str) -> Mapping[str, Any]:
-        """The values with those that follow from them. `source` says where they stand."""
+        """Return the values with those that follow from them; `source` is their origin."""
         return values
 
     def check(self, source: str) -> None:
-        """Raise InputError where values do not go together. `source` says where they stand."""
+        """Raise InputError if values do not go together; `source` is their origin."""
 
 
 def setting(
@@ -141,11 +141,11 @@ def setting(
     combine: Callable[[str | None, dict[str, Any]], Any] | None = None,
     later: bool = False,
 ) -> Any:
-    """A field of a settings record.
+    """Return a field for a settings record.
 
-    `default` may be a type, such as `dict`, which is then called for each record. `name` is the
-    name in files, keywords and flags, where it is not that of the attribute. `Setting` says what
-    the others are.
+    `default` may be a type, such as `dict`, which is called for each record. `name` is the name in
+    files, keywords and flags, if it differs from that of the attribute. `Setting` describes the
+    other arguments.
     """
     about = _About(help, name, flags, metavar, keys, combine, later)
     metadata = {_SETTING: about}
@@ -155,10 +155,10 @@ def setting(
 
 
 def part(kind: type, **places: Place | None) -> Any:
-    """A field that is a settings record, whose fields count as the embedding record's own.
+    """Return a field that is a settings record, whose fields become those of the whole record.
 
-    `places` say by attribute how a field differs here; None leaves it at its default, so that it
-    is no setting of the embedding record.
+    `places` has changes of fields, by attribute. A field that is None keeps its default, and is not
+    a setting of the whole record.
     """
     if unknown := set(places) - {each.name for each in fields(kind)}:
         raise TypeError(f"{kind.__name__} has no field {', '.join(sorted(unknown))}")
@@ -166,7 +166,7 @@ def part(kind: type, **places: Place | None) -> Any:
 
 
 def table(kind: type) -> Mapping[str, Setting]:
-    """All settings of a record by name, its parts' included, in their order."""
+    """Return all settings of a record by name, with those of its parts, in order."""
     if kind not in _TABLES:
         found = _settings(kind, {})
         by_name = {each.name: each for each in found}
@@ -180,7 +180,7 @@ def table(kind: type) -> Mapping[str, Setting]:
 
 
 _TABLES: dict[type, Mapping[str, Setting]] = {}
-"""What `table` has worked out."""
+"""The cache of `table`."""
 
 
 def _settings(kind: type, places: Mapping[str, Place | None]) -> list[Setting]:
@@ -219,10 +219,12 @@ def _setting_of(each: Any, kind: Any, about: _About, place: Place | None) -> Set
 
 
 def make_settings(kind: type[T], values: Mapping[str, Any], source: str) -> T:
-    """The settings record with these values; all others are as they are by default.
+    """Return a settings record with these values, and defaults.
+
+    `source` is the origin of the values, for error messages.
 
     Raises:
-        InputError: a name is not known or a value does not fit; `source` says where it stands.
+        InputError: a name is not known or a value does not fit.
     """
     is_record = issubclass(kind, SettingsRecord)
     if is_record:
@@ -253,10 +255,10 @@ def _built(kind: type[T], values: dict[str, Any]) -> T:
 
 
 def convert_value(value: object, kind: Any, where: str) -> Any:
-    """A value of this type.
+    """Convert a value to this type. `where` ends with the name of the setting in quotes.
 
     Raises:
-        InputError: it does not fit; `where` ends with the name of the setting in quotes.
+        InputError: the value does not fit.
     """
     try:
         return msgspec.convert(value, kind)
@@ -265,9 +267,9 @@ def convert_value(value: object, kind: Any, where: str) -> Any:
 
 
 def wrong_value(where: str, error: Exception) -> InputError:
-    """The error for a value that does not fit.
+    """Return the error for a value that does not fit.
 
-    `where` ends with the name of the setting in quotes, to which the place within it is added.
+    `where` ends with the name of the setting in quotes; the place inside the value is added to it.
     """
     text, _, path = str(error).partition(" - at `$")
     place = f"{where.removesuffix(chr(39))}{path.removesuffix('`')}'"
@@ -275,9 +277,9 @@ def wrong_value(where: str, error: Exception) -> InputError:
 
 
 def flatten(settings: Any, *, whole: bool = False) -> dict[str, Any]:
-    """The values of a settings record by name, as a YAML or JSON file keeps them.
+    """Return the values of a settings record by name, as for a YAML or JSON file.
 
-    Settings that came later and have their default are left out, unless all are wanted (`whole`).
+    Settings that are `later` and have their default are left out, except with `whole`.
     """
     nested = asdict(settings)
     flat = {}
@@ -291,7 +293,7 @@ def flatten(settings: Any, *, whole: bool = False) -> dict[str, Any]:
 
 
 def change_settings(settings: T, **values: Any) -> T:
-    """The settings with other values, by their names; they are taken as they are."""
+    """Return the settings with other values, given by name, which are not checked."""
     for name, value in values.items():
         settings = _changed(settings, table(type(settings))[name].path, value)
     return settings

@@ -1,4 +1,7 @@
-"""Which tasks a stage works on: where they lie, and how many of them and of their instances.
+"""Choose the tasks that a stage works on, and make random choices that depend on names alone.
+
+`TaskChoice` says where the tasks are, and how many tasks and instances are used. `draw` and
+`order_key` make choices from hashes, which are the same on every machine.
 
 Example::
 
@@ -42,7 +45,7 @@ def draw_from(text: str | bytes, choices: int) -> int:
 
 
 def order_key(*parts: str | int) -> bytes:
-    """Return what to sort by for an order at random that depends on the parts alone."""
+    """Return a sort key for a random order that depends on the parts alone."""
     return blake2b(_bytes("\0".join(map(str, parts))), digest_size=8).digest()
 
 
@@ -57,7 +60,7 @@ def _bytes(text: str | bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class TaskChoice:
-    """The tasks, and what is used of them."""
+    """The choice of tasks, and of the instances that are used."""
 
     path: str | None = setting(
         None,
@@ -74,9 +77,9 @@ class TaskChoice:
     skip_bad: bool = setting(False, "Go on without tasks that can't be read.")
 
     def load(self) -> TaskFiles:
-        """The tasks up to `limit_tasks`, each with its first `limit_instances`.
+        """Return the tasks up to `limit_tasks`, each with its first `limit_instances`.
 
-        With `skip_bad` the problems of others are returned.
+        With `skip_bad`, bad tasks are left out, and their problems are returned.
 
         Raises:
             InputError: no tasks are named, or one can't be read.

@@ -1,11 +1,10 @@
-"""Files and folders that appear as a whole, or stay as they were.
+"""Write files and folders atomically.
 
-All writing goes to a hidden neighbour first, which takes the place of the file or folder when it is
-complete and on the disk. Its name can't be guessed and it is never opened where something is
-already, so that a link planted in a shared directory is not followed. Permissions are those of any
-new file or folder under the user's umask. A process that is killed leaves its hidden neighbour
-behind; the next writer of the same path removes it. Neighbours that are being written are locked
-and stay.
+Data are first written to a hidden file or folder beside the final one, which it replaces when it is
+complete and on the disk. Its name can't be guessed, and it is created only if nothing of that name
+exists, so that a link planted in a shared directory is not followed. Permissions are those of any
+new file or folder under the user's umask. A process that is killed leaves its hidden file behind;
+the next writer of the same path removes it. Hidden files that are being written are locked.
 
 Example::
 
@@ -51,11 +50,11 @@ __all__ = [
 ]
 
 EXPORT_MARKER = ".seedstep-export.json"
-"""Marks a directory as an export of ours, which the next export may replace."""
+"""The file that marks a directory as an export of seedstep, which the next export may replace."""
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that it is either there as a whole or as it was before.
+    """Write a file so that it is complete, or unchanged if that fails.
 
     Raises:
         RunError: the disk is full or the directory can't be written.
@@ -99,7 +98,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def make_folder(path: Path) -> None:
-    """Make a directory and those above it, where they are missing.
+    """Make a directory and its parents, if they are missing.
 
     Raises:
         RunError: it can't be made.
@@ -112,7 +111,7 @@ def make_folder(path: Path) -> None:
 
 @contextmanager
 def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
-    """Give a directory to fill that takes its place at `out` when the block ends.
+    """Yield a directory to fill, which becomes `out` when the block ends.
 
     On an error it is removed. With `replace`, a directory that is at `out` is removed once the new
     one is there.
@@ -138,7 +137,7 @@ def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
 
 @dataclass(frozen=True, slots=True)
 class FolderMarker:
-    """What the marker file of a directory says: its other files, and the format of an export."""
+    """The content of a directory's marker file: its other files, and the format of an export."""
 
     files: tuple[str, ...]
     format: str = ""
@@ -146,9 +145,9 @@ class FolderMarker:
 
 @contextmanager
 def whole_folder(out: Path, marker: str, about: Mapping[str, str] | None = None) -> Iterator[Path]:
-    """Give a directory to fill that takes the place of `out` when the block ends.
+    """Yield a directory to fill, which replaces `out` when the block ends.
 
-    A file named `marker` is added, which lists the other files and what is said `about` them.
+    A file named `marker` is added, which lists the other files and has the mapping `about`.
     `out` may be missing, empty, or made by an earlier call with the same marker. An earlier one is
     removed once the new one is there.
 
@@ -163,10 +162,10 @@ def whole_folder(out: Path, marker: str, about: Mapping[str, str] | None = None)
 
 
 def require_ours(out: Path, marker: str) -> None:
-    """Make sure that a directory may be replaced: it holds only files that its marker lists.
+    """Check that a directory may be replaced: it has only files that its marker lists.
 
     Raises:
-        RunError: it holds others.
+        RunError: it has other files.
     """
     if not out.exists():
         return
@@ -198,13 +197,13 @@ def files_in(folder: Path) -> Iterator[str]:
 
 
 PARTIAL = "partial"
-"""Ends the hidden name of what is being written."""
+"""The end of the name of a hidden file or folder that is being written."""
 
 OLD = "old"
-"""Ends the hidden name of a directory that is being replaced."""
+"""The end of the hidden name of a directory that is being replaced."""
 
 NAME_CHARACTERS = 50
-"""So much of a name begins its hidden neighbour's, which must not become too long a name."""
+"""How many characters of a name are used in the hidden name, which must not be too long."""
 
 
 def _hidden(path: Path, ending: str) -> Path:
@@ -212,7 +211,7 @@ def _hidden(path: Path, ending: str) -> Path:
 
 
 def _new_file(path: Path) -> BinaryIO:
-    """Create a locked hidden neighbour of a file."""
+    """Create a locked hidden file beside a file."""
     while True:
         partial = _hidden(path, PARTIAL)
         file = partial.open("xb")
@@ -241,7 +240,7 @@ def _put_in_place(partial: Path, out: Path, *, replace: bool) -> None:
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Remove what killed writers of `path` left beside it.
+    """Remove the hidden files of killed writers of `path`.
 
     A directory that was set aside, and whose successor is missing, is put back.
     """

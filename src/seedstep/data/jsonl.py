@@ -1,4 +1,4 @@
-"""JSON lines from files that may be broken, huge or hostile.
+"""Read JSON lines from files that may be broken, huge or hostile.
 
 A line that can't be read becomes a `BadLine`, so that a caller can report all of them or stop at
 the first.
@@ -89,10 +89,10 @@ def _validation(message: str, one_object: str) -> BadLine:
 
 
 MAX_LINE_BYTES = 1 << 20
-"""Bytes of the longest line that is read by default. Longer lines are skipped and reported."""
+"""The length in bytes of the longest line by default. Longer lines are skipped and reported."""
 
 ON_EACH_LINE = "on each line"
-"""Where a JSON object belongs, for remedies."""
+"""Where a JSON object has to be, for error messages."""
 
 
 def read_jsonl(

@@ -1,7 +1,7 @@
-"""Predictions that were made by other programs, from JSON lines.
+"""Read predictions of other programs from JSON lines.
 
-A line has the text under `prediction` (or `Prediction`, `response`, `text`) and tells its instance
-in one of two ways:
+A line has the text in `prediction` (or `Prediction`, `response`, `text`), and names its instance in
+one of two ways:
 
 - by the instance's `id` (or `instance`, or the `id` in `Instance`). The leaderboard's files do so,
   and those of Tk-Instruct's scripts, which repeat the whole instance;
@@ -33,7 +33,7 @@ DEFINITIONS = ("instruction", "definition")
 
 @dataclass(frozen=True, slots=True)
 class PredictionFile:
-    """The predictions of a file, in its order, and what is wrong with its other lines."""
+    """The predictions of a file, in order, and the problems of its other lines."""
 
     predictions: tuple[Prediction, ...]
     problems: tuple[Problem, ...]

@@ -1,4 +1,4 @@
-"""The records that all rooms share.
+"""The records that all rooms share: tasks, instances, examples, predictions, and problems.
 
 Example::
 
@@ -32,7 +32,7 @@ __all__ = [
 class Instance:
     """An input, which may be empty, with one or more reference outputs.
 
-    `id` is unique within the task. It is empty where nothing tells instances apart.
+    `id` is unique within the task. It is empty if instances have no ids.
     """
 
     input: str
@@ -47,11 +47,11 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a system wrote for an instance. `failed` says why there is no text, where there is none.
+    """The text that a system predicted for an instance. `failed` says why there is none.
 
-    `task` is for people: scores go by the task of the reference with the same instance id. `line`
-    is the line of the file that the prediction was read from, or 0. A text that is `cut` reached
-    its length limit.
+    `task` is for people only: scores use the task of the reference with the same instance id.
+    `line` is the line of the file from which the prediction was read, or 0. A text that is `cut`
+    reached its length limit.
     """
 
     task: str
@@ -92,7 +92,7 @@ class Task:
 
 
 def instance_id(task: str, place: int) -> str:
-    """Return the id of a task's instance that was given none; `place` counts from 0."""
+    """Return an id for a task's instance without one; `place` is its place from 0."""
     return f"{task}-{place + 1}"
 
 

@@ -1,7 +1,7 @@
-"""The records of a review: what people are asked, what they are shown, and what they said.
+"""The records of a review: forms with questions, items to label, and rows of labels.
 
-Labels are only ever added. What a rater says of an item now follows from all rows about it, in
-their order: a label replaces the one before, and an undo takes the last one back.
+Rows are only added. A rater's present label of an item follows from all rows about it, in order: a
+label replaces an earlier one, and an undo removes the last one.
 
 Example:
     >>> first = LabelRow("a", "r1", "item", "label", {"correct": "yes"})
@@ -40,12 +40,12 @@ Action = Literal["label", "skip", "undo"]
 
 PLACES = ("first", "second")
 SAME = "same"
-"""Answers that name one of two by its place on the page, or neither."""
+"""The answers about a pair: the first or second text on the page is better, or neither."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of the answers to a question. `value` is kept, `label` is shown, `meaning` explains."""
+    """A possible answer to a question: `value` is stored, `label` shown; `meaning` explains."""
 
     value: str
     label: str
@@ -54,8 +54,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class FormQuestion:
-    """A question of a form. `accepted` are the values that speak for an item, none where the
-    question decides nothing. A `text` question has no choices.
+    """A question of a form.
+
+    `accepted` are the values by which an item is accepted; it is empty if the question does not
+    decide. A `text` question has no choices.
     """
 
     name: str
@@ -68,13 +70,13 @@ class FormQuestion:
 
     @property
     def values(self) -> tuple[str, ...]:
-        """The values of its choices."""
+        """The values of the choices."""
         return tuple(choice.value for choice in self.choices)
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What raters are asked about each item. `subject` says what an item is."""
+    """A form: the questions that raters answer about each item. `subject` says what an item is."""
 
     name: str
     title: str
@@ -83,7 +85,7 @@ class Form:
     questions: tuple[FormQuestion, ...]
 
     def accepts(self, answers: Mapping[str, str]) -> bool | None:
-        """Whether the answers speak for the item; None where no question decides."""
+        """Return whether an item with these answers is accepted; None if no question decides."""
         deciding = [question for question in self.questions if question.accepted]
         if not deciding:
             return None
@@ -92,7 +94,7 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class ItemField:
-    """A text of an item under its label. `role` says how it is laid out."""
+    """A text of an item, with a label. `role` decides about its layout."""
 
     label: str
     text: str
@@ -101,11 +103,11 @@ class ItemField:
 
 @dataclass(frozen=True, slots=True)
 class ReviewItem:
-    """Something to look at.
+    """An item to label.
 
-    `group` tells items of several runs, or refined from unrefined steps, apart. `systems` are the
-    names of those whose `answers` stand there, in the same order; no rater is shown them.
-    `named` are the names of models that an answer itself gives away.
+    `group` distinguishes items of several runs, or refined and unrefined steps. `systems` are the
+    names of the systems that wrote the `answers`, in the same order; raters don't see them. `named`
+    has the names of models that an answer itself mentions.
     """
 
     id: str
@@ -122,11 +124,12 @@ class ReviewItem:
 
 @dataclass(frozen=True, slots=True)
 class LabelRow:
-    """One thing that a rater did with an item.
+    """An action of a rater on an item.
 
-    `id` is made by the page, so that saving again changes nothing. `shown` are the places of the
-    answers in the order in which they were shown. `made` is when the rater did it by the clock of
-    the page, `at` when it was kept (Unix time), and `number` its place among all rows.
+    The page makes the `id`, so that saving an action again changes nothing. `shown` has the places
+    of the answers in the order in which they were shown. `made` is the time of the action by the
+    page's clock, `at` the time when it was stored (Unix time), and `number` its place among all
+    rows.
     """
 
     id: str
@@ -144,7 +147,7 @@ class LabelRow:
 
 
 def standing(rows: Iterable[LabelRow]) -> LabelRow | None:
-    """The row that counts among those of one rater about one item, in their order."""
+    """Return the row that counts among all rows of a rater about an item, which are in order."""
     kept: list[LabelRow] = []
     for row in rows:
         if row.action != "undo":
@@ -155,7 +158,7 @@ def standing(rows: Iterable[LabelRow]) -> LabelRow | None:
 
 
 def standing_labels(rows: Iterable[LabelRow]) -> dict[tuple[str, str], LabelRow]:
-    """The row that counts for each (rater, item), skipped ones included."""
+    """Return the row that counts for each (rater, item), also for skipped items."""
     groups: dict[tuple[str, str], list[LabelRow]] = {}
     for row in rows:
         groups.setdefault((row.rater, row.item), []).append(row)
@@ -164,8 +167,9 @@ def standing_labels(rows: Iterable[LabelRow]) -> dict[tuple[str, str], LabelRow]
 
 
 def meant(answer: str, shown: Sequence[int]) -> str:
-    """What an answer says of the items' answers in their own order: `win`, `lose` or `tie` of the
-    first where it names one of two by its place on the page; any other answer as it is.
+    """Translate an answer about a pair, by places on the page, to `win`, `lose` or `tie`.
+
+    The result is about the item's first answer. Any other answer is returned unchanged.
     """
     if len(shown) != len(PLACES) or answer not in (*PLACES, SAME):
         return answer
@@ -175,11 +179,11 @@ def meant(answer: str, shown: Sequence[int]) -> str:
 
 
 def in_order_for(rater: str, items: Iterable[str], seed: int) -> tuple[str, ...]:
-    """The items in the order in which a rater sees them: by a hash of seed, rater and item."""
+    """Return the items in the order in which a rater sees them: by a hash of seed, rater, item."""
     return tuple(sorted(items, key=lambda item: order_key("place", seed, rater, item)))
 
 
 def order_of_answers(rater: str, item: str, count: int, seed: int) -> tuple[int, ...]:
-    """The places of an item's answers in the order in which a rater sees them."""
+    """Return the places of an item's answers in the order in which a rater sees them."""
     places: Sequence[int] = range(count)
     return tuple(sorted(places, key=lambda place: order_key(f"answer {place}", seed, rater, item)))

@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 MAX_FILE_BYTES = 256 << 20
-"""Bytes of the largest task file that is read."""
+"""The size in bytes of the largest task file that is read."""
 
 STEPS_FIELD = "Step-by-Step Instruction"
 """The field for a task's step-by-step instruction, which seedstep adds."""

@@ -1,7 +1,7 @@
-"""One text of each row of a file: JSON lines, Parquet, or plain text.
+"""Read the text of each row of a file (JSON lines, Parquet, plain text), and write chosen rows.
 
-A file is read twice, once for the texts and once to write rows out again, so that only the texts
-are held in memory. A row without a text is yielded with its fault.
+A file is read twice, once for the texts and once to write rows, so that only the texts are held in
+memory. A row without a text is yielded with its fault.
 
 Example::
 
@@ -115,7 +115,7 @@ class RowFile(ABC):
 
 
 LONGEST_LINE = 64 << 20
-"""Bytes of the longest row."""
+"""The length in bytes of the longest row."""
 
 
 class JsonLines(RowFile):
@@ -183,7 +183,7 @@ def _ended(line: bytes | BadLine) -> bytes:
 
 
 BATCH = 4096
-"""Rows that are held at a time."""
+"""How many rows are held at a time."""
 
 
 class Parquet(RowFile):

@@ -1,4 +1,4 @@
-"""The exact ROUGE-L index: for one text at a time, and for whole files."""
+"""Exact search for similar texts by ROUGE-L: for single texts, and for whole files."""
 
 from seedstep.novelty.bulk import (
     Decisions,

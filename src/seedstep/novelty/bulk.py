@@ -1,10 +1,11 @@
-"""Which texts of a whole file are novel, decided together (Self-Instruct, section 2.2).
+"""Decide which texts of a whole file are novel, here or on a Ray cluster (Self-Instruct, 2.2).
 
-The decisions are those of taking one text after the other and comparing each with all that were
-kept before it. A range of texts is settled in halves: the first half is settled, what was kept of
-it is compared with the second half, and then the second half is settled. A range with few enough
-pairs to look at is compared with itself at once. This bounds memory, and of a million variations of
-a sentence only the kept one is compared with the others.
+The decisions are the same as if the texts were taken one after the other, and each was compared
+with all texts kept before it. A range of texts is settled in halves: the first half is settled, its
+kept texts are compared with the second half, and then the second half is settled. A range with few
+pairs to compare is compared with itself at once. This limits memory, and of a million variations of
+a sentence only the kept one is compared with the others. On a cluster, each worker holds a
+`Partition` of consecutive texts.
 
 Example::
 
@@ -42,7 +43,7 @@ __all__ = [
 
 FEW_HITS = 1 << 20
 HITS_PER_TEXT = 64
-"""A range with at most so many equal keys, in all or for each text, is compared with itself."""
+"""A range with at most so many equal keys, per text or in total, is compared with itself."""
 
 TellSettled = Callable[[int], None]
 """A function that is called now and then with the number of texts that are settled."""
@@ -81,7 +82,7 @@ class Nearest:
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """What was decided about n texts: `kept` (n,), and the nearest text kept before each."""
+    """The decisions about n texts: `kept` (n,), and the nearest text kept before each."""
 
     kept: NDArray[np.bool_]
     nearest: Nearest

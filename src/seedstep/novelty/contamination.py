@@ -1,4 +1,4 @@
-"""Texts that are too close to an evaluation set, by ROUGE-L or by 13 equal tokens in a row.
+"""Find texts that are too similar to an evaluation set, by ROUGE-L or by 13 equal tokens in a row.
 
 ROUGE-L finds items that are the same in other words. It misses items that are quoted inside a
 longer text; those are found by 13 equal tokens in a row (Brown et al., 2020, appendix C).
@@ -27,12 +27,12 @@ from seedstep.text import Tokenizer
 __all__ = ["GRAM", "Contamination", "Overlap"]
 
 GRAM = 13
-"""So many tokens in a row are not equal by chance."""
+"""How many equal tokens in a row are not by chance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """The item that a text is too close to. `score` is None where 13 tokens in a row are equal."""
+    """The item that a text is too similar to. `score` is None if 13 tokens in a row are equal."""
 
     item: str
     text: str
@@ -40,7 +40,7 @@ class Overlap:
 
     @property
     def detail(self) -> str:
-        """How close the text is to which item, for people."""
+        """A text for people: the score, and the name of the item."""
         how = f"{GRAM} tokens in a row" if self.score is None else f"ROUGE-L {self.score:.2f}"
         return f"{how} with {self.item}"
 

@@ -1,8 +1,8 @@
-"""The known text that is nearest to a new one, by ROUGE-L (Self-Instruct, section 2.2).
+"""Find the known text that is nearest to a new one, by ROUGE-L (Self-Instruct, section 2.2).
 
-The index is for texts that come one at a time; `decide` is for whole files. The answer is that of
-comparing with every known text. Signatures bound all scores in a few array operations, and only
-texts whose bound reaches the best score so far are compared.
+The index is for texts that come one at a time; `decide` is for whole files. The result is the same
+as that of comparing with every known text. Signatures bound all scores in a few array operations,
+and only texts whose bound reaches the best score so far are compared.
 
 Example::
 
@@ -25,7 +25,7 @@ from seedstep.text import Tokenizer
 __all__ = ["Neighbor", "NoveltyIndex"]
 
 _FIRST = 64
-"""Texts of the first comparison, with the highest bounds. Each later one takes four times more."""
+"""How many texts, with the highest bounds, are compared first; later four times as many."""
 
 _CLOSE = 0.9
 """The first comparison takes texts whose bound is at least this share of the highest."""

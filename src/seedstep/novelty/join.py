@@ -1,4 +1,4 @@
-"""Which texts are near each other: an exact join that compares few pairs.
+"""Find all pairs of similar texts: an exact join that compares few pairs.
 
 If the ROUGE-L of two texts with m and n tokens is at least t, they have at least
 `needed(t, m, n)` elements in common. It follows that
@@ -37,13 +37,13 @@ PAIRED_LENGTH = 64
 """
 
 COUNTED_LENGTH = 4096
-"""From so many tokens on, counting common elements is much faster than finding the subsequence."""
+"""For texts of more tokens, common elements are counted first, which is faster."""
 
 MAX_KEYS = 1 << 22
-"""Keys that are held at a time, on each side of a join."""
+"""How many keys are held at a time, on each side of a join."""
 
 MAX_HITS = 1 << 17
-"""Equal keys that are looked at together, so that they stay in a processor's cache."""
+"""How many equal keys are processed together, so that they fit into a processor's cache."""
 
 _SENTINEL = np.int64(1 << 62)
 """An element that is added to all texts, so that texts with one common element have two."""

@@ -1,4 +1,4 @@
-"""Checks of step-by-step instructions. Each fault has a name.
+"""Check step-by-step instructions for faults, each of which has a name.
 
 The paper's annotators ask whether each step and the order of the steps are right, and whether the
 instruction holds all necessary information of the definition (section 3.3, appendix E). Tables 9 to
@@ -44,10 +44,13 @@ MIN_STEPS = 2
 
 MAX_STEPS = 15
 MAX_WORDS = 300
-"""2.5 times the means of the paper's training tasks, 6.0 steps and 118.2 words (Table 1)."""
+"""The most words of an instruction; like the limit of steps, 2.5 times the paper's means (Table 1).
+
+The paper's training tasks have 6.0 steps and 118.2 words in the mean.
+"""
 
 SAME = 0.85
-"""Sentences say the same from this ROUGE-L of their content words on."""
+"""The ROUGE-L of content words from which sentences count as equal."""
 
 MIN_CONTENT = 4
 """Sentences with fewer content words say the same only if they are equal."""
@@ -57,10 +60,10 @@ COPIED_SHARE = 0.5
 """An instruction is a copy if the definition has this share of its runs of four words."""
 
 MAX_QUOTED = 450
-"""Characters of the definition that are quoted in a fault."""
+"""The most characters of the definition that a fault quotes."""
 
 MAX_SEEN = 100
-"""So many steps are looked at, and so many sentences compared with one another."""
+"""The most steps that are checked, and the most sentences that are compared with each other."""
 
 _OPTION = re.compile("[A-H]")
 _LETTER = re.compile(r"\b(?:letter|option)", re.IGNORECASE)
@@ -69,14 +72,14 @@ _ORDINALS = frozenset({"first", "secon", "third", "fourt", "fifth", "last", "nex
 
 @dataclass(frozen=True, slots=True)
 class TaskText:
-    """What the checks need to know about a task. `examples` are (input, output)."""
+    """The texts of a task that checks use. `examples` are tuples (input, output)."""
 
     definition: str
     examples: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, task: Task) -> "TaskText":
-        """Return what the checks need to know about a task, with its positive examples."""
+        """Return the texts of a task, with its positive examples."""
         examples = tuple((example.input, example.output) for example in task.positive_examples)
         return cls(task.definition, examples)
 
@@ -156,7 +159,7 @@ def _repeats(parsed: ParsedSteps, task: TaskText) -> str:
 
 
 def _seen(parsed: ParsedSteps) -> list[str]:
-    """Return the steps that are looked at: at most 100, and at most 20,000 characters."""
+    """Return the steps that are checked: at most 100, and at most 20,000 characters."""
     return clip("\0".join(parsed.steps[:MAX_SEEN])).split("\0")
 
 
@@ -237,7 +240,7 @@ def _missing_constraint(parsed: ParsedSteps, task: TaskText) -> str:
 
 
 def _quoted(parts: Iterable[str]) -> Iterator[str]:
-    """Sentences of a definition in quotation marks, whole ones as far as there is room."""
+    """Yield sentences of a definition in quotation marks, as far as there is room."""
     room = MAX_QUOTED
     for part in parts:
         text = " ".join(part.split())

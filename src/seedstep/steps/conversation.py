@@ -47,10 +47,10 @@ TURNS = ("obtain", "single", "examples", "general", "output")
 """The paper's turns, in their order."""
 
 EXAMPLES = 2
-"""Positive examples that the third turn shows."""
+"""How many positive examples the third turn shows."""
 
 LONGEST_FAULT = 600
-"""Characters of a fault in the turn that asks to correct it."""
+"""The most characters of a fault in the turn that asks to correct it."""
 
 _FIRST_NUMBER = re.compile(r"\s*1[.)]\s")
 
@@ -79,7 +79,7 @@ def paper_script(task: Task, refine: str) -> tuple[ScriptTurn, ...]:
 
 
 def named_category(task: Task) -> str:
-    """Return what a prompt calls a task's category: "the given task" where it has none."""
+    """Return a task's category for a prompt: "the given task" if it has none."""
     return task.category or "given"
 
 

@@ -1,4 +1,4 @@
-"""What a definition demands of the output, and whether the steps take it up.
+"""Find what a definition demands of the output, and whether the steps meet it; and compare texts.
 
 Appendix E calls an instruction complete if it holds all necessary information of the definition,
 such as the constraints. A demand is found by its wording, in English only. Steps meet a demand on

@@ -44,13 +44,13 @@ __all__ = [
 FIELDS = ("input", "output", "explanation")
 
 SAME = 85.0
-"""Two examples are the same from this similarity by edits on, of 100."""
+"""The similarity by edits, of 100, from which two examples count as the same."""
 
 LONGEST_COMPARED = 4000
-"""Characters of an example that are compared."""
+"""How many characters of an example are compared."""
 
 MOST_COMPARED = 50
-"""Examples of a ranking that are looked at."""
+"""How many examples of a ranking are read."""
 
 BEST = 2
 
@@ -218,7 +218,7 @@ async def _examples_of(
 
 
 def _no_examples(turn: Turn) -> str:
-    """Name what a reply is that has no two examples."""
+    """Return the name of the failure of a reply without two examples."""
     return "no_examples" if answer(turn.reply).strip() else "empty"
 
 

@@ -1,4 +1,4 @@
-"""A model's judgement whether a step-by-step instruction is correct, and whether it is complete.
+"""Ask a model whether a step-by-step instruction is correct, and whether it is complete.
 
 The prompt quotes the guidelines of the paper's annotators (appendix E, "Analysis of the quality of
 the step-by-step instruction"). The answer is JSON, or two lines `Correct: yes` and `Complete: no`.
@@ -38,7 +38,7 @@ SCHEMA = Schema(
 UNREAD = "the answer could not be read, twice"
 
 LONGEST_ANSWER = 20_000
-"""Characters. A longer answer doesn't answer a question with yes or no."""
+"""The most characters of an answer. A longer one doesn't answer a question with yes or no."""
 
 _LINES = {
     name: re.compile(

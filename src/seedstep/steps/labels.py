@@ -1,6 +1,6 @@
-"""The fixed answers that a definition names: class labels, letters of options, `None`, `[]`.
+"""Find the fixed answers that a definition names: class labels, letters of options, `None`, `[]`.
 
-They are found by English wording. What follows verbs such as `output` or `classify as` counts.
+They are found by English wording. Words after verbs such as `output` or `classify as` count.
 Other quoted words and lists count if an example has such an output. In a definition in another
 language no labels are found.
 
@@ -19,7 +19,7 @@ from seedstep.steps.unfit import sentences, without_illustrations
 __all__ = ["labels", "names", "promised", "same_answer"]
 
 MAX_LABELS = 12
-"""More labels than these are a tag set, which no short instruction can name completely."""
+"""The most labels; more are a tag set, which no short instruction can name completely."""
 
 MAX_LABEL_WORDS = 4
 MAX_ITEM_WORDS = 3

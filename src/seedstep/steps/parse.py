@@ -1,4 +1,4 @@
-"""From a model's reply to the steps of a step-by-step instruction, and back.
+"""Read the steps of a step-by-step instruction from a model's reply, and write them as a text.
 
 The instruction is the last reply of a conversation (section 3.2), in the form that Tables 9 to 12
 show: `1. Read the text. 2. ...`. Models number their steps in many ways, talk before and after, and
@@ -66,11 +66,11 @@ _ANNOUNCES_EXAMPLES = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ParsedSteps:
-    """What was found in a reply.
+    """The content of a reply.
 
-    `reason` is empty if the steps are a step-by-step instruction, and else one of `REASONS`; then
-    there may be steps, too. Text that belongs to no step is kept for people: `preamble` stands
-    before the steps (such as an earlier version of them), and the rest between and after them.
+    `reason` is empty if the steps are a step-by-step instruction, otherwise it is one of `REASONS`,
+    and there may be steps nevertheless. Other text is kept for people: the `preamble` is before the
+    steps (such as an earlier version of them), the rest between and after them.
     """
 
     steps: tuple[str, ...]

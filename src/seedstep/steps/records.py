@@ -1,4 +1,7 @@
-"""What a stage made of a task: its conversation, its step-by-step instruction, its examples.
+"""The records of step-by-step instructions and generated examples, and what is counted about them.
+
+A record has the conversation of a task and its result. `statistics` counts the records of a run as
+in Table 1 of the paper. `superni_instructions` has the instructions that come with seedstep.
 
 Example::
 
@@ -81,7 +84,7 @@ class Turn:
 class Judgement:
     """A model's answers to the paper's two questions (section 3.3).
 
-    Both are None, with the `reason`, where it gave no answer. `request` is the key of the last
+    Without an answer both are None, and `reason` says why. `request` is the key of the last
     request.
     """
 
@@ -93,7 +96,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class WrittenSteps:
-    """A task's step-by-step instruction and how it came about.
+    """A task's step-by-step instruction, and how it was written.
 
     `turns` are in the order in which they were asked; `left_out` names those of the paper that were
     not asked. `unrefined` are the steps of the first reply, if it had some. `steps` are those of
@@ -145,7 +148,7 @@ class ExamplesStatistics:
 
 
 def examples_statistics(results: Iterable[ExampleSet]) -> ExamplesStatistics:
-    """Return the counts of what came of some tasks."""
+    """Return the counts of the results of some tasks."""
     found = tuple(results)
     return ExamplesStatistics(
         sum(not made.failure for made in found),
@@ -185,19 +188,19 @@ NO_CATEGORY = "no category"
 
 
 class DescribedTask(Protocol):
-    """What statistics need to know about a task: an entry of a run has it."""
+    """The parts of a run's entry that statistics use."""
 
     @property
     def category(self) -> str:
-        """Its category, which may be empty."""
+        """The category of the task, which may be empty."""
 
     @property
     def definition(self) -> str:
-        """Its definition."""
+        """The definition of the task."""
 
     @property
     def result(self) -> WrittenSteps:
-        """What was written for it."""
+        """The step-by-step instruction of the task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +278,7 @@ class SuperniInstruction:
 
 @dataclass(frozen=True, slots=True)
 class SuperniReading:
-    """What one reader said of an instruction as it was first written, before faults were mended."""
+    """A reader's judgement of an instruction as first written, before faults were corrected."""
 
     task: str
     version: Literal["refined", "unrefined"]
@@ -293,7 +296,7 @@ def superni_instructions() -> Mapping[str, SuperniInstruction]:
 
 
 def superni_readings() -> tuple[SuperniReading, ...]:
-    """Return what the readers said, by task; some instructions have three readers."""
+    """Return the readers' judgements by task; some instructions have three readers."""
     return tuple(_read("superni_readings.jsonl", SuperniReading))
 
 

@@ -54,7 +54,7 @@ _TASKS = Place(
 
 @dataclass(frozen=True, slots=True)
 class StepsSettings(AskingSettings):
-    """How step-by-step instructions are written. A run's settings are kept in its `run.yaml`."""
+    """The settings of the stage that writes step-by-step instructions."""
 
     SAMPLING: ClassVar[Mapping[str, Sampling]] = STEPS_SAMPLING
     ADDRESSES: ClassVar[Mapping[str, str]] = MappingProxyType(
@@ -102,16 +102,16 @@ class StepsSettings(AskingSettings):
 
     @property
     def style(self) -> str:
-        """The prompt style with `auto` resolved."""
+        """The prompt style that is used, which is not `auto`."""
         if self.prompt_style != "auto":
             return self.prompt_style
         return "chat" if default_prompt_style(self.model.name) == "chat" else "completion"
 
     def resolved(self) -> Self:
-        """The settings with the addresses that are asked, the judge's too.
+        """Return the settings with addresses filled in, also the judge's.
 
         Raises:
-            InputError: a model can't be asked, or an address is none or carries a password.
+            InputError: a model can't be asked, or an address can't be used or has a password.
         """
         settings = AskingSettings.resolved(self)
         judge = settings.judge
@@ -125,13 +125,13 @@ class StepsSettings(AskingSettings):
 
     @property
     def limit(self) -> int | None:
-        """The number of tasks, the first ones."""
+        """The number of tasks, counted from the first."""
         return self.chosen.limit_tasks
 
 
 @dataclass(frozen=True, slots=True)
 class ExamplesSettings(AskingSettings):
-    """How examples are generated and ranked (appendix C); always as a conversation."""
+    """The settings of the stage that generates and ranks examples, by conversation (appendix C)."""
 
     SAMPLING: ClassVar[Mapping[str, Sampling]] = EXAMPLES_SAMPLING
 
@@ -150,7 +150,7 @@ class ExamplesSettings(AskingSettings):
 
 @dataclass(frozen=True, slots=True)
 class ImportSettings(SettingsRecord):
-    """The tasks of instructions that are taken over."""
+    """The settings of an import of instructions: their tasks."""
 
     chosen: TaskChoice = part(
         TaskChoice,
@@ -163,7 +163,7 @@ class ImportSettings(SettingsRecord):
 
 @dataclass(frozen=True, slots=True)
 class SuperniSettings(SettingsRecord):
-    """The tasks whose instructions come with seedstep."""
+    """The settings of taking the instructions that come with seedstep: their tasks."""
 
     chosen: TaskChoice = part(
         TaskChoice,

@@ -29,10 +29,10 @@ __all__ = [
 ]
 
 LONGEST = 20_000
-"""Characters of a text that the checks look at."""
+"""The most characters of a text that the checks read."""
 
 STEM = 5
-"""Letters by which words are told apart."""
+"""How many letters of words are compared."""
 
 NUMBER_WORDS = (
     *("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
@@ -98,18 +98,17 @@ def _stem(token: str) -> str:
 
 
 COPIED_TOKENS = 6
-"""So many words in a row that steps share with an example, and not with the definition, are copied.
-"""
+"""How many words in a row are copied, if steps share them with an example, not the definition."""
 
 COPIED_WORDS = 5
 COPIED_SHARE = 0.4
-"""So are the words of one step, if they are this share of the example's."""
+"""The share of an example's words that are copied, if a single step has them."""
 
 QUOTED_WORDS = 4
-"""A quotation of so many words after "for example" is an example of an input."""
+"""The fewest words of a quotation after "for example" that is an example of an input."""
 
 MAX_UNITS = 20
-"""Nouns of a definition that are looked for."""
+"""The most nouns of a definition that are used."""
 
 _COLLECTION = re.compile(r"\b(?:data(?: ?sets?)?|corpus|corpora|collection|batch)\b", re.I)
 _ROUND = re.compile(

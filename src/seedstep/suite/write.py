@@ -1,4 +1,4 @@
-"""The suite as a directory of task files, the same bytes every time.
+"""Write the suite as a directory of task files, with the same bytes every time.
 
 Example::
 
@@ -21,10 +21,10 @@ from seedstep.suite.tasks import TEST, TRAIN
 __all__ = ["INSTANCES", "SPLITS", "Category", "categories", "write_suite"]
 
 INSTANCES = 60
-"""Instances of each task, all with different inputs."""
+"""The number of instances of each task, all with different inputs."""
 
 DRAWS = 100 * INSTANCES
-"""Draws of a task at the most, to find its instances."""
+"""The most draws to find the instances of a task."""
 
 
 SPLITS: Mapping[str, tuple[TaskSpec, ...]] = MappingProxyType({"train": TRAIN, "test": TEST})

@@ -1,4 +1,4 @@
-"""Texts and tables of others for Markdown: what looks like markup is shown as it is.
+"""Escape texts from data for Markdown, and make Markdown tables.
 
 Example::
 
@@ -16,10 +16,10 @@ from seedstep.text.cleaning import one_line
 __all__ = ["as_entities", "escaped", "markdown_table"]
 
 _IN_TABLES = re.compile(r"[\\`*_<>#|~]|(?<=\])\(")
-"""Markup in text that is ours but for names. A parenthesis counts where it makes a link."""
+"""Markup in seedstep's own texts, which contain names. A parenthesis counts if it makes a link."""
 
 _ANYWHERE = re.compile(r"[\\`*_{}\[\]<>()#!|~&:@$]")
-"""All markup of Markdown and of the hub's dialects: mentions, emoji and formulas too."""
+"""All markup of Markdown and of the hub's dialects, with mentions, emoji and formulas."""
 
 _IN_HTML = re.compile(r"[<>&|`\\[\]*_~#]")
 
@@ -27,7 +27,7 @@ _IN_HTML = re.compile(r"[<>&|`\\[\]*_~#]")
 def escaped(text: str, *, all_markup: bool = False) -> str:
     """Return a text on one line, with a backslash before what could be markup.
 
-    `all_markup` is for text that is wholly of others: it covers dialects of Markdown too.
+    `all_markup`, for texts that are entirely from data, also escapes dialects of Markdown.
     """
     return (_ANYWHERE if all_markup else _IN_TABLES).sub(r"\\\g<0>", one_line(text))
 
