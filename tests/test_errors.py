@@ -2,7 +2,14 @@
 
 import pytest
 
-from seedstep.errors import first_line, unknown_name
+from seedstep.errors import (
+    InputError,
+    RunMismatchError,
+    SeedstepError,
+    first_line,
+    short_line,
+    unknown_name,
+)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +30,35 @@ def test_an_unknown_name_is_told_with_those_there_are(
     assert error.what == f"run.yaml, line 3: there is no format '{name}'"
     assert error.remedy.endswith(remedy)
     assert unknown_name("format", name, known).what == f"there is no format '{name}'"
+
+
+HUGE = "x" * (2 << 20)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SeedstepError(HUGE, "write less"),
+        InputError("seeds.jsonl, line 3: 'a\nb\r\nc\u2028d\x85e'", "write\none line"),
+        unknown_name("setting", HUGE, ["tasks"], "c.yaml"),
+        unknown_name("setting", "tasks", [HUGE, *map(str, range(1000))], "c.yaml"),
+        unknown_name("setting", [HUGE] * 3, [HUGE], "c.yaml"),
+        RunMismatchError("run", [("model", HUGE, HUGE), ("sampling", {"a": HUGE}, HUGE)]),
+        RunMismatchError("run", [(f"setting{n}", n, HUGE) for n in range(100)]),
+        InputError(first_line(ValueError(HUGE)), HUGE),
+    ],
+)
+def test_a_message_is_one_line_of_a_few_hundred_characters(error: SeedstepError) -> None:
+    assert len(str(error).splitlines()) == 1
+    assert len(str(error)) < 1600
+    assert len(error.what) <= 500
+
+
+def test_a_long_value_is_told_with_its_beginning_and_its_end() -> None:
+    error = InputError(f"c.yaml, setting 'model': {HUGE} is none", "correct it")
+    assert error.what.startswith("c.yaml, setting 'model': xxx")
+    assert error.what.endswith("xxx is none")
+    assert short_line("short") == "short"
 
 
 @pytest.mark.parametrize(

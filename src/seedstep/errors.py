@@ -30,6 +30,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "MOST_WHAT",
     "BudgetReached",
     "DeniedError",
     "InputError",
@@ -44,6 +45,7 @@ __all__ = [
     "TuningError",
     "UnreachableError",
     "first_line",
+    "short_line",
     "unknown_name",
 ]
 
@@ -53,9 +55,31 @@ class SeedstepError(Exception):
 
     def __init__(self, what: str, remedy: str) -> None:
         """Say `what` went wrong and where, and in `remedy` what to do next."""
+        what, remedy = short_line(what, MOST_WHAT), short_line(remedy, MOST_REMEDY)
         super().__init__(f"{what}. {remedy[:1].upper()}{remedy[1:]}.")
         self.what = what
         self.remedy = remedy
+
+
+MOST_WHAT = 500
+MOST_REMEDY = 1000
+MOST_ECHO = 120
+"""Characters at the most: of what was wrong, of a remedy, and of a value that is repeated in them.
+What is longer is cut in its middle."""
+
+
+def short_line(text: str, most: int = MOST_ECHO) -> str:
+    """Return a text on one line; one that is longer than `most` without its middle.
+
+    Example::
+
+        >>> short_line("seeds.jsonl\\n" + "a" * 1000, 30)
+        'seeds.jsonl aaaaaa […] aaaaaaa'
+    """
+    if len(text) > most:
+        end = most // 4
+        text = f"{text[: most - end - 5]} […] {text[-end:]}"
+    return " ".join(text.splitlines())
 
 
 class InputError(SeedstepError):
@@ -113,6 +137,10 @@ def _same_model_remedy(differences: Sequence[tuple[str, object, object]], anothe
     return f"add --same-model if the same model is served there, or name another {another}"
 
 
+def _echo(value: object) -> str:
+    return short_line(repr(value))
+
+
 class RunMismatchError(RunError):
     """The run was started with another configuration."""
 
@@ -127,7 +155,9 @@ class RunMismatchError(RunError):
         `differences` are (key, the run's value, the asked value). `another` is the flag that names
         a new run.
         """
-        keys = "; ".join(f"{key}: {old!r} there, {new!r} asked" for key, old, new in differences)
+        keys = "; ".join(
+            f"{key}: {_echo(old)} there, {_echo(new)} asked" for key, old, new in differences
+        )
         super().__init__(
             f"{run} was started with other settings ({keys})",
             _same_model_remedy(differences, another)
@@ -156,17 +186,19 @@ def unknown_name(kind: str, name: object, known: Iterable[str], where: str = "")
         >>> print(unknown_name("format", "alpacca", ["alpaca", "messages"], "run.yaml"))
         run.yaml: there is no format 'alpacca'. Write 'alpaca'; known are alpaca, messages.
     """
-    names = list(known)
-    remedies = [f"write '{near}'" for near in difflib.get_close_matches(str(name), names, n=1)]
+    names = [short_line(each) for each in known]
+    asked = short_line(str(name))
+    remedies = [f"write '{near}'" for near in difflib.get_close_matches(asked, names, n=1)]
     if not names:
         remedies.append("there is none yet")
     elif not remedies or len(names) <= FEW_NAMES:
         more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
         remedies.append(f"known are {', '.join(names[:MOST_NAMES])}{more}")
-    what = f"there is no {kind} '{name}'"
+    what = f"there is no {kind} '{asked}'"
     return InputError(f"{where}: {what}" if where else what, "; ".join(remedies))
 
 
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, or the name of its class if it has none."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    lines = str(error).strip().splitlines()
+    return short_line(lines[0], MOST_WHAT) if lines else type(error).__name__

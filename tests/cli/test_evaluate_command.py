@@ -1,8 +1,10 @@
 """`seedstep evaluate` from files to tables: nothing changes a denominator in silence."""
 
+import asyncio
 import csv
 import io
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,10 @@ import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
 from seedstep.errors import InputError
+from seedstep.infer.settings import SystemSettings
 from seedstep.inputs import read_systems
 from seedstep.runs import Run, kept_scores
+from seedstep.runs.predictions import ChosenSystem
 from seedstep.stages import PREDICT, STEPS
 from support.answer_files import (
     CATEGORIES,
@@ -266,6 +270,18 @@ class TestRuns:
         assert (first["name"], first["grouping"], first["metric"]) == ("base", "", "rouge_l")
         assert (first["value"], first["instances"], first["failed"]) == (87.5, 16, 2)
         assert {row["group_name"] for row in rows} == {"", *CATEGORIES}
+
+    def test_scores_are_kept_though_the_clock_was_set_back(
+        self, run: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now - 86_400)
+        seedstep("evaluate", run, "--by", "overall")
+        assert {row["name"] for row in kept_scores(run)} == {"base", "tuned"}
+        with Run.start(PREDICT, run, {}) as opened:
+            chosen = ChosenSystem("base", SystemSettings(), (), {}, None)
+            asyncio.run(opened.records.record(chosen, ()))
+        assert {row["name"] for row in kept_scores(run)} == {"tuned"}
 
     def test_scores_on_other_tasks_take_their_place(self, run: Path, tmp_path: Path) -> None:
         seedstep("evaluate", run)

@@ -6,14 +6,15 @@ import socket
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, formatdate
+from unittest.mock import patch
 
 import aiohttp
 import pytest
 
 from seedstep.errors import ModelError, UnreachableError
 from seedstep.llm import Endpoint, Engine, MemoryLedger, Reply
-from seedstep.llm.engine import REFUSALS_IN_A_ROW
-from seedstep.llm.pacing import ATTEMPTS
+from seedstep.llm.engine import REFUSALS_IN_A_ROW, REPLY_SECONDS
+from seedstep.llm.pacing import ATTEMPTS, FaultAction, Patience
 from seedstep.llm.wire import Retryable, Wire
 from support.asking import (
     ask_all,
@@ -110,6 +111,39 @@ async def test_no_wait_is_longer_than_five_minutes(wait: str) -> None:
 
 
 # Given up
+
+
+@pytest.mark.parametrize("in_flight", [2, 8])
+async def test_a_prompt_that_is_never_answered_is_given_up_while_others_are(
+    in_flight: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the real times: after two time-outs, not after eight."""
+    monkeypatch.setattr("seedstep.llm.engine.REPLY_SECONDS", 0.4)
+    monkeypatch.setattr("seedstep.llm.pacing.LOST_SECONDS", 0.3)
+    never = Fault(delay=60)
+    with ScriptedServer(for_named("never", never)) as server:
+        async with engine_on(server, in_flight=in_flight) as engine:
+            waiting = asyncio.create_task(engine.ask(asked("never")))
+            others = itertools.count()
+            while not waiting.done():
+                reply(await engine.ask(asked(str(next(others)))))
+                await asyncio.sleep(0.02)
+            given_up = failure(await waiting)
+        assert (given_up.reason, given_up.attempts) == ("timeout", 2)
+
+
+def test_what_is_never_answered_takes_less_than_an_hour() -> None:
+    patience = Patience()
+    now = 0.0
+    with patch("seedstep.llm.pacing.time.monotonic", lambda: now):
+        for _attempt in range(ATTEMPTS):
+            now += REPLY_SECONDS
+            verdict = patience.judge(Retryable("timeout", "no reply"), last_success=now - 1)
+            if verdict is not FaultAction.ASK_AGAIN:
+                break
+    assert verdict is FaultAction.GIVE_UP
+    assert now <= 1800
+
 
 LASTING = {
     "500": (BROKEN, "server_error", 500),

@@ -15,10 +15,11 @@ import pytest
 
 from seedstep import Instance, seed_tasks
 from seedstep.bootstrap import Candidate, Generation
-from seedstep.errors import InputError, StoreError
+from seedstep.errors import InputError, RunError, StoreError
 from seedstep.runs import BootstrapRun, Run
 from seedstep.runs.database import Database
 from seedstep.stages import BOOTSTRAP
+from support.disk import no_space
 from support.growing import asked_of, exported, grow, purpose_of, text_of, where
 from support.scripted_server import Fault, ScriptedServer, completion, error
 
@@ -118,6 +119,40 @@ def test_a_full_disk_stops_the_run_and_space_lets_it_go_on(
         made = grow(tmp_path / "run", server, tasks=20)
     assert made.generations == calm.generations
     assert exported(made.path) == exported(calm.path)
+
+
+def test_on_a_full_disk_no_answer_is_bought_again_at_each_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is in flight when it fills is lost once. No later start asks while it is full."""
+    connect = sqlite3.connect
+    pages = 2000
+
+    def tight(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*args, **options)
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        return connection
+
+    long = Fault(body=completion("x" * 100_000))
+    with ScriptedServer(lambda *_: long) as server, monkeypatch.context() as patch:
+        patch.setattr("sqlite3.connect", tight)
+        with pytest.raises(StoreError, match="full"):
+            grow(tmp_path / "run", server, tasks=2000, patience=10_000)
+        asked_at_first = server.requests
+        assert asked_at_first > 20
+        for _ in range(4):
+            with pytest.raises(StoreError, match="full"):
+                grow(tmp_path / "run", server, tasks=2000, patience=10_000)
+        assert server.requests == asked_at_first
+
+
+@pytest.mark.parametrize("size", [64 << 10, 2 << 20])
+def test_nothing_is_asked_where_answers_have_no_room(size: int, tmp_path: Path) -> None:
+    with ScriptedServer() as server:
+        with no_space(size), pytest.raises((StoreError, RunError), match=r"full|disk|large"):
+            grow(tmp_path / "run", server, tasks=3)
+        assert server.requests == 0
+        assert len(grow(tmp_path / "run", server, tasks=3).tasks) == 3
 
 
 def test_status_counts_what_the_run_yielded(tmp_path: Path) -> None:

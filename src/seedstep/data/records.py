@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seedstep.data.jsonl import BadLine
-from seedstep.errors import InputError
+from seedstep.errors import MOST_WHAT, InputError, short_line
 
 __all__ = [
     "Example",
@@ -133,8 +133,8 @@ class Problem:
     def what(self) -> str:
         """Where the problem is and what it is, in one phrase."""
         line = f", line {self.line}" if self.line else ""
-        field = f", field '{self.field}'" if self.field else ""
-        return f"{self.path}{line}{field}: {self.message}"
+        field = f", field '{short_line(self.field)}'" if self.field else ""
+        return short_line(f"{self.path}{line}{field}: {self.message}", MOST_WHAT)
 
 
 def placed(path: Path, line: int, found: Iterable[BadLine]) -> list[Problem]:

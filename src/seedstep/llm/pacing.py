@@ -92,6 +92,10 @@ def _pass_on(item: "asyncio.Task[Any]", failed: "asyncio.Future[None]") -> None:
 ATTEMPTS = 8
 """How often a request is sent while others are answered; with backoff, for about a minute."""
 
+LOST_SECONDS = 600.0
+"""So long a request may fail again and again while others are answered: what is never answered
+takes two time-outs."""
+
 OUTAGE_SECONDS = 120.0
 """How long a server may fail all requests before the run ends."""
 
@@ -127,7 +131,8 @@ class Patience:
         self.faults += 1
         self.failing_since = min(self.failing_since, now)
         if last_success > self.failing_since:
-            return FaultAction.GIVE_UP if self.faults >= ATTEMPTS else FaultAction.ASK_AGAIN
+            is_lost = self.faults >= ATTEMPTS or now - self.failing_since >= LOST_SECONDS
+            return FaultAction.GIVE_UP if is_lost else FaultAction.ASK_AGAIN
         late = now - self.failing_since > OUTAGE_SECONDS
         return FaultAction.OUTAGE if late else FaultAction.ASK_AGAIN
 

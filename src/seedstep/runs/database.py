@@ -30,6 +30,9 @@ Statement = tuple[str, Sequence[Any]]
 LOCK_SECONDS = 10.0
 """How many seconds to wait for another process's lock."""
 
+ROOM_BYTES = 4 << 20
+"""Room for answers: more than SQLite holds in memory before it writes."""
+
 HEADER_BYTES = 100
 """The length of the header of an SQLite file; every such file is longer."""
 
@@ -122,6 +125,24 @@ class Database:
         if self._committing is None or self._committing.done():
             self._committing = asyncio.create_task(self._commit_queue())
         await done
+
+    async def require_room(self) -> None:
+        """Make sure that `ROOM_BYTES` can be added, without adding them.
+
+        Raises:
+            StoreError: the disk is full, or the database can't be written.
+        """
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._try_to_grow)
+
+    def _try_to_grow(self) -> None:
+        with _explained(self.path):
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+                self._writer.execute("CREATE TABLE room (bytes BLOB)")
+                self._writer.execute("INSERT INTO room VALUES (zeroblob(?))", (ROOM_BYTES,))
+            finally:
+                self._writer.rollback()
 
     def write_now(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         """Commit a statement for many rows, outside any event loop.

@@ -245,7 +245,8 @@ class PredictionRecords:
             (system.name, given.place, given.text, given.failed, given.cut, given.shortened, now)
             for given in answers
         )
-        statements: list[Statement] = [(_KEEP_PREDICTION, row) for row in rows]
+        statements: list[Statement] = [("DELETE FROM scores WHERE name = ?", (system.name,))]
+        statements += [(_KEEP_PREDICTION, row) for row in rows]
         statements += [
             (_KEEP_THOUGHTS, (system.name, given.place, given.thoughts))
             for given in answers
@@ -307,6 +308,9 @@ def unchanged_tasks(
     return found
 
 
+_LATEST = "SELECT coalesce(max(at), 0) FROM predictions WHERE system = scores.name"
+
+
 def keep_scores(path: Path, name: str, evaluated: EvaluatedSystem, tokens: str) -> None:
     """Store the scores of a system in its run, replacing earlier ones with the same tokenizer.
 
@@ -324,9 +328,11 @@ def keep_scores(path: Path, name: str, evaluated: EvaluatedSystem, tokens: str) 
                 "DELETE FROM scores WHERE name = ? AND tokens = ? AND grouping IN ('', ?)",
                 [(name, tokens, evaluated.grouping or "")],
             )
+            latest = f"SELECT max(?, ({_LATEST})) FROM (SELECT ? AS name) AS scores"  # noqa: S608
+            now = database.rows(latest, (time.time(), name))[0][0]  # a clock may be set back
             database.write_now(
                 "INSERT INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                list(_rows(name, evaluated, tokens)),
+                list(_rows(name, evaluated, tokens, now)),
             )
     finally:
         lock.release()
@@ -335,16 +341,17 @@ def keep_scores(path: Path, name: str, evaluated: EvaluatedSystem, tokens: str) 
 def kept_scores(path: Path) -> tuple[dict[str, Any], ...]:
     """Return the scores stored in a run: rows of the database, by column name.
 
-    Scores of a system that has made more predictions since are left out.
+    Scores of a system that has made more predictions since are left out: those of runs that 0.1.0
+    wrote by their time, as it kept them.
     """
-    latest = "SELECT max(at) FROM predictions WHERE system = scores.name"
-    query = f"SELECT * FROM scores WHERE at >= coalesce(({latest}), 0) ORDER BY rowid"  # noqa: S608
+    query = f"SELECT * FROM scores WHERE at >= ({_LATEST}) ORDER BY rowid"  # noqa: S608
     with closing(Database.open(path / DATABASE, read_only=True)) as database:
         return tuple(map(dict, database.rows(query)))
 
 
-def _rows(name: str, evaluated: EvaluatedSystem, tokens: str) -> Iterator[tuple[object, ...]]:
-    now = time.time()
+def _rows(
+    name: str, evaluated: EvaluatedSystem, tokens: str, now: float
+) -> Iterator[tuple[object, ...]]:
     groups = [("", evaluated.overall), *evaluated.groups.items()]
     for place, (group, scores) in enumerate(groups):
         head = (name, tokens, evaluated.grouping if place else "", group)

@@ -131,7 +131,13 @@ def read_spent(database: Database) -> Spent:
     What is counted from now on is noted in the database, if it is open for writing.
     """
 
+    has_room = False
+
     async def note(requests: int) -> None:
+        nonlocal has_room
+        if not has_room:  # or answers would be paid for that can't be stored, at each start anew
+            await database.require_room()
+            has_room = True
         await database.write([(_SENT, (requests,))])
 
     spent = Spent(note=note)
