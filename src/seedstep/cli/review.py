@@ -12,9 +12,9 @@ from seedstep.cli.terminal import console, duration, plain
 from seedstep.errors import InputError
 from seedstep.review.forms import FORMS
 from seedstep.review.pages import require_extra
-from seedstep.runs.review_settings import ReviewSettings, Version
 from seedstep.runs.reviews import OWNER, Review
 from seedstep.settings import make_settings, table
+from seedstep.stages.review import ReviewSettings, Version
 
 __all__ = [
     "app",

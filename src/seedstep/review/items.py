@@ -27,10 +27,10 @@ from seedstep.errors import InputError
 from seedstep.inputs import SystemPredictions, distinct_names, load_source, read_systems
 from seedstep.review.forms import find_form
 from seedstep.runs import digest
-from seedstep.runs.review_settings import ReviewSettings
 from seedstep.runs.reviews import Review, deal, kept_seed
 from seedstep.settings import flatten
 from seedstep.stages import STEPS, open_run
+from seedstep.stages.review import ReviewSettings
 from seedstep.steps import render
 from seedstep.tune import make_source
 

@@ -1,21 +1,57 @@
-"""Reviews: what people said of what runs made.
+"""The stage of reviews, in which people label what runs have made, and its settings.
 
-A review is written by `seedstep.review.items.make_review`, and labelled in the app; as a run it is
-looked at, reported on and told of as any other.
+`seedstep.review.items.make_review` writes a review, and people label it in the app. `status`,
+`show` and `report` work on its directory as on any other run.
+
+Example::
+
+    ReviewSettings.of(form="pairs", runs=("runs/test",), raters=("ann", "bob"), per_task=3)
 """
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import msgspec
 
 from seedstep.data.reviews import ReviewItem, standing_labels
 from seedstep.errors import InputError
 from seedstep.evaluate.people import StandingLabels, value_name
 from seedstep.runs import Blocks, Line, Rows, Rule, Run, Stage, has_rows, labelled, line
-from seedstep.runs.review_settings import ReviewSettings
 from seedstep.runs.reviews import OWNER, Review
+from seedstep.settings import Count, SettingsRecord, setting
 
-__all__ = ["REVIEW", "ReviewRun", "labels_of_review"]
+__all__ = ["REVIEW", "ReviewRun", "ReviewSettings", "Version", "labels_of_review"]
+
+Number = Annotated[int, msgspec.Meta(ge=0)]
+Version = Literal["refined", "unrefined", "both"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewSettings(SettingsRecord):
+    """The settings of a review: what is reviewed, and by which raters."""
+
+    form: str = setting(
+        "data", "What raters are asked: data, steps, rating, pairs, or a YAML file."
+    )
+    runs: tuple[str, ...] = setting((), "What is looked at: runs, or data for the form data.")
+    raters: tuple[str, ...] = setting(("me",), "Names of the raters.")
+    names: tuple[str, ...] = setting((), "Which systems of the runs. Default: all.")
+    sample: Count | None = setting(None, "Number of items, drawn at random. Default: all.")
+    shared: tuple[Number, ...] = setting(
+        (),
+        "Number of items that all raters see, or one number for each run and version; the rest is "
+        "dealt out. Default: all raters see all.",
+    )
+    per_task: Count | None = setting(None, "Number of instances of each task, drawn at random.")
+    version: Version = setting("refined", "Which step-by-step instructions.")
+    seed: int | None = setting(
+        None,
+        "Seed of draws and orders. A rater who knows it can work out which system an answer is "
+        "from. Default: a secret one.",
+    )
+
 
 ReviewRun = Run[ReviewSettings, None, Review]
 

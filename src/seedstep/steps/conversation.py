@@ -149,7 +149,7 @@ class Chat:
 
 
 async def ask(engine: Engine, request: Request, prompt: str, priority: tuple[int, ...]) -> Turn:
-    """Ask, and return the request with its reply or failure."""
+    """Send a request, and return the turn with its reply or failure."""
     answer = await engine.ask(request, priority)
     key = engine.key(request)
     if isinstance(answer, Failure):

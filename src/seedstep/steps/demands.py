@@ -34,20 +34,20 @@ __all__ = [
 PROHIBITION, REQUIREMENT, LENGTH, SINGLE = "prohibition", "requirement", "length", "single"
 
 SHARED = 0.33
-"""The share of a requirement's words that the steps must hold."""
+"""The share of a requirement's words that the steps must contain."""
 
 SHARED_WITH_NEGATION = 0.25
 SHARED_WITHOUT = 0.5
-"""The share of a prohibition's words that a sentence must hold: one that negates, and any other."""
+"""The share of a prohibition's words that a sentence must contain, with and without a negation."""
 
 SAME_BEGINNING = 12
-"""Characters by which a sentence without its illustrations is found in the definition."""
+"""How many characters identify a sentence, without its illustrations, in the definition."""
 
 MAX_DEMANDS = 30
-"""Demands of a definition that are found at the most."""
+"""The most demands of a definition that are found."""
 
 MAX_SENTENCE_WORDS = 80
-"""Longer "sentences" are tables, such as tag sets. They mention forms but demand none."""
+"""The most words of a sentence. A longer one is a table, such as a tag set, and demands nothing."""
 
 _FORMS = {
     "lower case": (r"\blower[- ]?cased?\b", r"\blower[- ]?case"),
