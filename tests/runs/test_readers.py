@@ -11,7 +11,7 @@ import pytest
 from seedstep import export, open_run
 from seedstep.runs.database import Database
 from seedstep.runs.directory import DATABASE
-from seedstep.stages import BOOTSTRAP, tell_list, tell_one, tell_status
+from seedstep.stages import BOOTSTRAP, tell_item, tell_list, tell_status
 from support.growing import grow
 from support.scripted_server import ScriptedServer
 
@@ -59,7 +59,7 @@ ANSWERS: dict[str, Callable[[Any, Path], object]] = {
     "tasks": lambda run, out: run.tasks(),
     "status": lambda run, out: tell_status(run),
     "list": lambda run, out: tell_list(run),
-    "one": lambda run, out: tell_one(run, run.tasks()[0].id),
+    "one": lambda run, out: tell_item(run, run.tasks()[0].id),
     "export": lambda run, out: export(run, "superni", out),
     "card": lambda run, out: export(run, "hub", out, licence="cc-by-4.0"),
 }

@@ -10,7 +10,7 @@ from seedstep.cli.progress import end_tasks, run_tasks
 from seedstep.cli.terminal import DryRun, print_blocks, print_estimate, print_requests
 from seedstep.recipes import preview_made_examples, work_on_examples
 from seedstep.settings import make_settings
-from seedstep.stages import EXAMPLES, open_run, tell_list, tell_one, tell_status
+from seedstep.stages import EXAMPLES, open_run, tell_item, tell_list, tell_status
 from seedstep.steps import ExamplesSettings
 
 __all__ = ["app"]
@@ -63,4 +63,4 @@ def show(
 ) -> None:
     """List the tasks of a run, or show one with its examples and which were chosen."""
     with open_run(run, EXAMPLES) as opened:
-        print_blocks(tell_one(opened, task) if task else tell_list(opened))
+        print_blocks(tell_item(opened, task) if task else tell_list(opened))

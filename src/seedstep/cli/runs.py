@@ -12,7 +12,7 @@ from seedstep.errors import InputError
 from seedstep.report import write_report
 from seedstep.runs import RequestLine
 from seedstep.runs.stage import request_blocks
-from seedstep.stages import open_run, tell_list, tell_one, tell_status
+from seedstep.stages import open_run, tell_item, tell_list, tell_status
 
 __all__ = [
     "report_command",
@@ -43,7 +43,7 @@ def show_command(
 ) -> None:
     """List what a run of any stage has, or show one thing of it with all that led to it."""
     with open_run(run) as opened:
-        blocks = tell_one(opened, name) if name else tell_list(opened, rejected=rejected)
+        blocks = tell_item(opened, name) if name else tell_list(opened, rejected=rejected)
     print_blocks(blocks)
 
 

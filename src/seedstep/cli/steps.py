@@ -49,7 +49,7 @@ from seedstep.recipes import (
 from seedstep.recipes.measuring import EVALUATED, measure_steps, select_steps
 from seedstep.report.figures import save_gains
 from seedstep.settings import make_settings
-from seedstep.stages import STEPS, open_run, tell_list, tell_one, tell_status
+from seedstep.stages import STEPS, open_run, tell_item, tell_list, tell_status
 from seedstep.steps import (
     ImportSettings,
     Part,
@@ -125,7 +125,7 @@ def show(
 ) -> None:
     """List the instructions of a run, or show one with every turn and what it changed."""
     with open_run(run, STEPS) as opened:
-        print_blocks(tell_one(opened, task) if task else tell_list(opened))
+        print_blocks(tell_item(opened, task) if task else tell_list(opened))
 
 
 @app.command()

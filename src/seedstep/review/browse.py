@@ -18,7 +18,7 @@ from seedstep.errors import InputError
 from seedstep.evaluate.metrics import METRICS, PredictionMarker, category_metric, stemmed_tokens
 from seedstep.runs import Run
 from seedstep.runs.stage import Block
-from seedstep.stages import BOOTSTRAP, PREDICT, REVIEW, open_run, tell_one, tell_status
+from seedstep.stages import BOOTSTRAP, PREDICT, REVIEW, open_run, tell_item, tell_status
 
 __all__ = [
     "EACH",
@@ -197,7 +197,7 @@ class BrowsedRun:
         Raises:
             InputError: there is none of that name.
         """
-        return tell_one(self._run, name)
+        return tell_item(self._run, name)
 
     def results(self, wanted: Wanted) -> FoundPage:
         """Tasks with what came of them; `group` is a category, `state` is failed or faulty."""

@@ -1,4 +1,4 @@
-"""The stages whose work is kept in runs; `STAGES` has an entry for each."""
+"""The table of stages: `STAGES` has an entry for each stage that stores its records in runs."""
 
 from seedstep.stages.bootstrap import BOOTSTRAP
 from seedstep.stages.examples import EXAMPLES
@@ -6,7 +6,7 @@ from seedstep.stages.judge import JUDGE
 from seedstep.stages.predict import PREDICT
 from seedstep.stages.review import REVIEW
 from seedstep.stages.steps import STEPS
-from seedstep.stages.table import STAGES, add_stage, open_run, tell_list, tell_one, tell_status
+from seedstep.stages.table import STAGES, add_stage, open_run, tell_item, tell_list, tell_status
 from seedstep.stages.tune import TUNE, TuneRun
 
 __all__ = [
@@ -21,7 +21,7 @@ __all__ = [
     "TuneRun",
     "add_stage",
     "open_run",
+    "tell_item",
     "tell_list",
-    "tell_one",
     "tell_status",
 ]

@@ -1,4 +1,4 @@
-"""Runs of a bootstrap (Self-Instruct): from seed tasks, finished tasks."""
+"""The stage `bootstrap` (Self-Instruct): its inputs, and what commands show of its runs."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -135,7 +135,7 @@ def _usage(status: RunStatus) -> Iterator[tuple[str, ...]]:
 
 
 def task_blocks(task: Task) -> Blocks:
-    """Tell a task with its instances."""
+    """Show a task with its instances."""
     kind = "classification task" if task.is_classification else "task"
     yield Line((Words(f"{kind} {task.id}: ", "good"), Words(task.definition)))
     for instance in task.instances:
@@ -183,7 +183,7 @@ def _shown(run: BootstrapRun, name: str) -> Blocks:
 
 
 def _instances(candidate: Candidate) -> Blocks:
-    """Tell the good instances, then the rejected ones by reason."""
+    """Show the good instances, then the rejected ones by reason."""
     for number, good in enumerate(candidate.instances, start=1):
         yield Rule(f"instance {number}")
         yield from _texts(good.input, good.output)
@@ -234,4 +234,4 @@ BOOTSTRAP: Stage[BootstrapSettings, tuple[Task, ...], GrownTasks] = Stage(
         "tasks",
     ),
 )
-"""The growing of tasks from seed tasks."""
+"""The entry of the stage that grows tasks from seed tasks."""

@@ -1,4 +1,4 @@
-"""Runs of examples, generated from step-by-step instructions and ranked (section 3.2)."""
+"""The stage `examples`, which generates examples by step-by-step instructions (section 3.2)."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +33,7 @@ __all__ = ["EXAMPLES", "instructions_of", "load_examples_tasks"]
 
 
 def load_examples_tasks(settings: ExamplesSettings) -> TaskFiles:
-    """Return the tasks of a run of instructions that have one.
+    """Return the tasks of a run of instructions, without those that have none.
 
     Raises:
         InputError: no such run is named, or it has no instruction yet.
@@ -51,7 +51,7 @@ def instructions_of(settings: ExamplesSettings) -> dict[str, tuple[str, ...]]:
     """Return the steps of each task of the run that the settings name, by the task's id.
 
     Raises:
-        InputError: they name none.
+        InputError: the settings name no run.
     """
     with Run.read(STEPS, _named(settings)) as run:
         return {entry.task: entry.result.steps for entry in run.entries()}
@@ -68,7 +68,7 @@ def _records(run: ExamplesRun) -> TaskRecords[ExampleSet]:
 
 
 def _status(run: ExamplesRun) -> Blocks:
-    """Tell how many tasks have examples and which do not, and what was spent."""
+    """Show how many tasks have examples, which tasks have none, and the requests and tokens."""
     found = examples_statistics(entry.result for entry in run.entries())
     unranked = found.ranking_failures
     yield line(f"{found.made:,} tasks with examples, {unranked.total():,} of them not ranked")
@@ -96,7 +96,7 @@ def _listed_entry(entry: Entry[ExampleSet]) -> Line:
 
 
 def _shown(run: ExamplesRun, name: str) -> Blocks:
-    """Tell of a task with its examples and which were chosen."""
+    """Show a task with its examples, and which of them were chosen."""
     entry = run.records.entry(name)
     found = entry.result
     yield from entry_title(entry.task, entry.category, entry.definition)
@@ -131,4 +131,4 @@ EXAMPLES: Stage[ExamplesSettings, TaskFiles, TaskRecords[ExampleSet]] = Stage(
     shown=_shown,
     sections=("examples", "spending"),
 )
-"""The generating and ranking of examples for each task."""
+"""The entry of the stage that generates and ranks examples for each task."""

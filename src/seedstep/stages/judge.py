@@ -1,4 +1,4 @@
-"""Runs of a judge: a record of verdicts for each instance."""
+"""The stage `judge`, in which a model rates or compares answers: verdicts for each instance."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,15 +32,15 @@ from seedstep.stages.telling import TASKS_CHANGEABLE, entry_line, entry_title, s
 __all__ = ["JUDGE"]
 
 SHOWN_FAILURES = 3
-"""Reasons of missing verdicts that are listed."""
+"""How many reasons of missing verdicts are listed."""
 
 
 def _load(settings: JudgeSettings) -> JudgeInputs:
-    """Return a task for each instance, which has its id, and all answers.
+    """Return a task for each instance, with the id of the instance, and all answers.
 
     Raises:
         InputError: no systems are named, or too few for a preference; tasks or predictions
-            can't be read, or a system answered none of them.
+            can't be read, or a system has answers to none of the instances.
     """
     require_price(settings)
     chosen = settings.systems
@@ -89,7 +89,7 @@ def _records(run: JudgeRun) -> TaskRecords[Judged]:
 
 
 def _status(run: JudgeRun) -> Blocks:
-    """Tell the levels of each system, or wins, losses and ties, and what was spent."""
+    """Show the levels of each system, or wins, losses and ties, and the requests and tokens."""
     judged = [entry.result for entry in run.entries()]
     if judged:
         table = verdict_table(run.settings.mode, judged)
@@ -122,7 +122,7 @@ def _listed_entry(entry: Entry[Judged]) -> Line:
 
 
 def _shown(run: JudgeRun, name: str) -> Blocks:
-    """Tell of an instance with what was asked of the judge, and what it said."""
+    """Show an instance with the questions to the judge, and its replies."""
     entry = run.records.entry(name)
     yield from entry_title(entry.task, entry.category, entry.definition)
     for verdict in entry.result.verdicts:
@@ -154,4 +154,4 @@ JUDGE: Stage[JudgeSettings, JudgeInputs, TaskRecords[Judged]] = Stage(
     shown=_shown,
     sections=("verdicts", "asking"),
 )
-"""The rating or comparing of answers by a model."""
+"""The entry of the stage in which a model rates or compares answers."""

@@ -1,6 +1,6 @@
-"""Runs of predictions: what systems answer to the instances of tasks.
+"""The stage `predict`, in which systems predict answers to the instances of tasks.
 
-A run keeps the settings of each system; going on with one under other settings is refused.
+A run stores the settings of each system. A system can only be continued with the same settings.
 
 Example::
 
@@ -52,19 +52,19 @@ __all__ = [
 ]
 
 CHANGEABLE = ("batch", "in_flight", "max_requests", "max_tokens", "max_usd", "prices")
-"""Settings of a system that change nothing of what it answers."""
+"""The settings of a system that do not change its answers."""
 
 LONGEST_NAME = 100
-"""Characters of a system's name."""
+"""The most characters of a system's name."""
 
 SHOWN_FAILURES = 5
-"""Reasons of failed predictions that are listed."""
+"""How many reasons of failed predictions are listed."""
 
 LONGEST_REASON = 200
-"""Characters of a reason that are shown."""
+"""How many characters of a reason are shown."""
 
 LONGEST_START = 60
-"""Characters of a prediction that are shown in a list."""
+"""How many characters of a prediction a list shows."""
 
 
 def begin_system(
@@ -100,7 +100,7 @@ def begin_system(
 def _settings(
     kept: KeptSystem | None, asked: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> SystemSettings:
-    """Return the settings that are asked for, else kept of the same model, else `defaults`."""
+    """Return the settings that the user gave, then those stored for the model, then `defaults`."""
     is_same = kept and asked.get("model", kept.settings["model"]) == kept.settings["model"]
     known = kept.settings if kept and is_same else {}
     values = {**defaults, **known, **asked}
@@ -130,7 +130,7 @@ def _chosen(run: PredictionsRun, name: str, settings: SystemSettings) -> ChosenS
 
 
 def _refuse_changes(where: str, kept: KeptSystem, begun: ChosenSystem, *, same_model: bool) -> None:
-    """Raise RunMismatchError if a system that has predictions is asked with other settings."""
+    """Raise RunMismatchError if a system has predictions that were made with other settings."""
     settings = make_settings(SystemSettings, kept.settings, where)
     before = dict(_flat({**flatten(settings), **kept.stamps}))
     now = dict(_flat({**begun.kept.settings, **begun.stamps}))
@@ -139,7 +139,7 @@ def _refuse_changes(where: str, kept: KeptSystem, begun: ChosenSystem, *, same_m
 
 
 def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the knobs of an encoding as settings of their own."""
+    """Yield the settings, with each option of the encoding as a setting of its own."""
     for key, value in values.items():
         if key == "encoding":
             yield from ((f"{key}.{knob}", turned) for knob, turned in value.items())
@@ -182,7 +182,7 @@ def _status(run: PredictionsRun) -> Blocks:
 
 
 def system_blocks(run: PredictionsRun, name: str, wanted: int) -> Iterator[Line]:
-    """Tell how many instances a system has predicted, and what is the matter with some."""
+    """Show how many instances a system has predicted, and how many failed or were cut."""
     counts, failures = run.records.counts(name), run.records.failures(name)
     yield line(f"{name}: {counts.predictions:,} of {wanted:,} instances predicted")
     yield from _matters(counts)
@@ -223,7 +223,7 @@ def _rejected(run: PredictionsRun) -> Blocks:
 
 
 def _shown(run: PredictionsRun, name: str) -> Blocks:
-    """Tell of an instance with its references and what each system answered."""
+    """Show an instance with its references, and the answer of each system."""
     instances = {key: (task, instance) for key, task, instance in instances_of(run.tasks().tasks)}
     if name not in instances:
         what = f"{run.path} has no instance '{name}'"
@@ -262,4 +262,4 @@ PREDICT: Stage[TaskChoice, TaskFiles, PredictionRecords] = Stage(
     shown=_shown,
     sections=("results",),
 )
-"""The answering of instances by systems."""
+"""The entry of the stage in which systems answer instances."""

@@ -62,7 +62,7 @@ def labels_of_review(review: Review) -> StandingLabels:
 
 
 def _load(settings: ReviewSettings) -> None:
-    """Read nothing: a review keeps all that it shows."""
+    """Read nothing, as a review stores its items."""
 
 
 def _records(run: Run[ReviewSettings, None, Any]) -> Review:
@@ -70,7 +70,7 @@ def _records(run: Run[ReviewSettings, None, Any]) -> Review:
 
 
 def _status(run: ReviewRun) -> Blocks:
-    """Tell where the raters stand, and what counts so far."""
+    """Show how far the raters are, and the values that count so far."""
     review = run.records
     labels = labels_of_review(review)
     done = Counter(
@@ -119,7 +119,7 @@ def _settled(labels: StandingLabels, item: ReviewItem) -> str:
 
 
 def _shown(run: ReviewRun, name: str) -> Blocks:
-    """Tell of an item: what was shown, and what each rater said."""
+    """Show an item: its texts, and the labels of each rater."""
     review = run.records
     if name not in review.items:
         raise InputError(
@@ -164,4 +164,4 @@ REVIEW: Stage[ReviewSettings, None, Review] = Stage(
     shown=_shown,
     sections=("people",),
 )
-"""The labelling of what runs made by people."""
+"""The entry of the stage in which people label the records of runs."""

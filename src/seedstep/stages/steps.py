@@ -1,4 +1,4 @@
-"""Runs of step-by-step instructions (the second paper, section 3.1)."""
+"""The stage `steps`, which writes step-by-step instructions (the second paper, section 3.1)."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -43,14 +43,14 @@ from seedstep.steps import (
 __all__ = ["STEPS", "load_steps_tasks"]
 
 EXAMPLES = 2
-"""Instances of a machine-generated task that serve as its positive examples."""
+"""How many instances of a machine-generated task are used as its positive examples."""
 
 
 def load_steps_tasks(settings: StepsSettings) -> TaskFiles:
     """Return all tasks of the settings, or the machine-generated ones of a bootstrap.
 
     Raises:
-        InputError: none are named, or one can't be read.
+        InputError: no tasks are named, or one can't be read.
     """
     require_price(settings)
     path = Path(settings.chosen.path) if settings.chosen.path else None
@@ -61,7 +61,7 @@ def load_steps_tasks(settings: StepsSettings) -> TaskFiles:
 
 
 def _with_examples(task: Task) -> Task:
-    """Return a machine-generated task whose first instances serve as examples."""
+    """Return a machine-generated task with its first instances as positive examples."""
     shown = tuple(Example(example.input, example.output) for example in task.instances[:EXAMPLES])
     return replace(task, instances=(), positive_examples=shown)
 
@@ -71,7 +71,7 @@ def _records(run: StepsRun) -> TaskRecords[WrittenSteps]:
 
 
 def _status(run: StepsRun) -> Blocks:
-    """Tell counts and means by category, as in Table 1 of the paper; checks failed, and cost."""
+    """Show counts and means by category, as in Table 1 of the paper, faults, and the cost."""
     rows = statistics(run.entries())
     head = ("category", "tasks", "def. words", "words", "steps", "faulty", "none")
     yield Rows(tuple(map(_row, rows)), head)
@@ -126,7 +126,7 @@ def _listed_entry(entry: Entry[WrittenSteps]) -> Line:
 
 
 def _shown(run: StepsRun, name: str) -> Blocks:
-    """Tell of a task with every turn, what it changed, and what came of it."""
+    """Show a task with every turn, its changes, and the result."""
     entry = run.records.entry(name)
     written = entry.result
     yield from entry_title(entry.task, entry.category, entry.definition)
@@ -149,7 +149,7 @@ def _shown(run: StepsRun, name: str) -> Blocks:
 
 
 def _turn(turn: Turn, before: Turn | None) -> Iterator[Line]:
-    """Tell what was said; a turn of a conversation as the changes to the one before."""
+    """Show a reply; in a conversation, show the changes to the reply before."""
     is_new_draw = before is not None and turn.prompt == before.prompt
     yield line("the same prompt, drawn anew" if is_new_draw else turn.prompt, "dim")
     yield line("")
@@ -162,7 +162,7 @@ def _turn(turn: Turn, before: Turn | None) -> Iterator[Line]:
 
 
 def _changes(earlier: str, later: str) -> Line:
-    """Tell what was removed and what was added."""
+    """Show the texts that were removed and added."""
     return Line(
         tuple(
             Words(part.text, "" if part.kind == "same" else part.kind)
@@ -195,4 +195,4 @@ STEPS: Stage[StepsSettings, TaskFiles, TaskRecords[WrittenSteps]] = Stage(
     shown=_shown,
     sections=("steps", "spending"),
 )
-"""The writing of a step-by-step instruction for each task."""
+"""The entry of the stage that writes a step-by-step instruction for each task."""

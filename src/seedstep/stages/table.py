@@ -1,12 +1,13 @@
-"""The stages whose work is kept in runs: one entry for each.
+"""The table of stages, and functions that open and describe a run of any stage.
 
-`status`, `show`, `requests`, `report` and going on know stages by this table alone.
+The commands `status`, `show`, `requests` and `report`, and the continuing of runs, know stages only
+by this table.
 
 Example::
 
     with open_run("runs/first") as run:
         run.requests(failed=True)
-    with open_run("runs/first", BOOTSTRAP) as run:  # with types, and of no other stage
+    with open_run("runs/first", BOOTSTRAP) as run:  # typed; raises an error for other stages
         run.tasks()
 """
 
@@ -32,8 +33,8 @@ __all__ = [
     "STAGES",
     "add_stage",
     "open_run",
+    "tell_item",
     "tell_list",
-    "tell_one",
     "tell_status",
 ]
 
@@ -50,7 +51,7 @@ def add_stage(stage: Stage[Any, Any, Any]) -> None:
     """Add a stage of your own to the table.
 
     Raises:
-        InputError: there is one of that name.
+        InputError: there is a stage of that name.
     """
     if stage.name in STAGES:
         raise InputError(f"there is a stage '{stage.name}' already", "give yours another name")
@@ -58,20 +59,20 @@ def add_stage(stage: Stage[Any, Any, Any]) -> None:
 
 
 def tell_status(run: Run[Any, Any, Any]) -> tuple[Block, ...]:
-    """Tell where a run stands, as it is at one moment."""
+    """Return blocks that describe the state of a run at this moment."""
     with run.snapshot():
         notes = (line(note, "warning") for note in run.reply_notes())
         return (*run.stage.status(run), *notes)
 
 
 def tell_list(run: Run[Any, Any, Any], *, rejected: bool = False) -> tuple[Block, ...]:
-    """List what a run made, or what it rejected, as it is at one moment."""
+    """Return blocks that list the records of a run, or the rejected ones, at this moment."""
     with run.snapshot():
         return tuple(run.stage.rejected(run) if rejected else run.stage.listed(run))
 
 
-def tell_one(run: Run[Any, Any, Any], name: str) -> tuple[Block, ...]:
-    """Show all about what is named in a run's lists, as it is at one moment.
+def tell_item(run: Run[Any, Any, Any], name: str) -> tuple[Block, ...]:
+    """Return blocks that show a record of a run, by its name in the lists, with all details.
 
     Raises:
         InputError: nothing in the run has that name.
@@ -85,10 +86,10 @@ def open_run(path: str | Path) -> Run[Any, Any, Any]: ...
 @overload
 def open_run(path: str | Path, stage: Stage[S, Inputs, R]) -> Run[S, Inputs, R]: ...
 def open_run(path: str | Path, stage: Stage[Any, Any, Any] | None = None) -> Run[Any, Any, Any]:
-    """Open a run to look at it, of `stage` or else of whichever.
+    """Open a run for reading, of the given `stage` or of any.
 
     Raises:
-        RunError: there is no run there, or one of another stage.
+        RunError: `path` has no run, or a run of another stage.
     """
     path = Path(path)
     return Run.read(stage or _stage_of(path), path)

@@ -1,7 +1,7 @@
-"""What the status and the lists of several stages have in common.
+"""Blocks for the status and the lists of runs that several stages share.
 
-A stage that makes one record for each task names `count_entries`, `list_entries`,
-`list_failed_entries` and `show_entry` in its entry, unless it has more to tell.
+The entry of a stage that makes one record for each task uses `count_entries`, `list_entries`,
+`list_failed_entries` and `show_entry`, unless it has functions of its own.
 """
 
 from collections import Counter
@@ -36,7 +36,7 @@ TASKS_CHANGEABLE = (
     "max_usd",
     "prices",
 )
-"""Settings that a stage which makes a record for each task may go on with changed."""
+"""The settings that may change when a stage with a record for each task continues."""
 
 
 def stamp_tasks(settings: Any, inputs: TaskFiles) -> dict[str, str]:
@@ -48,7 +48,7 @@ def stamp_tasks(settings: Any, inputs: TaskFiles) -> dict[str, str]:
 
 
 def spending_line(run: Run[Any, Any, Any]) -> Line:
-    """Tell what a run has asked and spent."""
+    """Show the requests and tokens of a run."""
     spent = run.spent()
     text = f"{spent.requests:,} requests, {spent.total_tokens:,} tokens"
     usd = getattr(run.settings, "pricing", UNPRICED).usd(spent.tokens)
@@ -64,14 +64,14 @@ def list_entries(run: Run[Any, Any, TaskRecords[Any]]) -> Blocks:
 
 
 def list_failed_entries(run: Run[Any, Any, TaskRecords[Any]]) -> Blocks:
-    """List the tasks whose record says that there is no result."""
+    """List the tasks without a result."""
     for entry in run.entries():
         if entry.result.failure:
             yield entry_line(entry.task, entry.result.failure)
 
 
 def show_entry(run: Run[Any, Any, TaskRecords[Any]], name: str) -> Blocks:
-    """Show a task with the fields of its record that say something."""
+    """Show a task with the fields of its record, without empty ones."""
     entry = run.records.entry(name)
     yield from entry_title(entry.task, entry.category, entry.definition)
     for field, value in msgspec.to_builtins(entry.result).items():
@@ -81,7 +81,7 @@ def show_entry(run: Run[Any, Any, TaskRecords[Any]], name: str) -> Blocks:
 
 
 def count_entries(run: Run[Any, Any, TaskRecords[Any]]) -> Blocks:
-    """Tell how many tasks have a record, why others have no result, and what was spent."""
+    """Show how many tasks have a record, why others have no result, and requests and tokens."""
     failures = Counter(entry.result.failure for entry in run.entries())
     done = failures.pop("", 0)
     yield line(f"{done:,} tasks done")
@@ -91,11 +91,11 @@ def count_entries(run: Run[Any, Any, TaskRecords[Any]]) -> Blocks:
 
 
 def entry_line(head: str, state: str) -> Line:
-    """Tell of a task in a list, and what is the matter with it."""
+    """Return the line of a task in a list, with its state."""
     return Line((Words(head), Words(f"  {state}", "warning")))
 
 
 def entry_title(task: str, category: str, definition: str) -> Iterator[Line]:
-    """Tell which task is shown."""
+    """Yield the lines with the name, the category and the definition of a task."""
     yield line(f"{task}  {category}", "bold")
     yield line(definition)

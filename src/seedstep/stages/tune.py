@@ -1,4 +1,4 @@
-"""Tunings: their settings, data, files, and how the losses fell."""
+"""The stage `tune`: the inputs of tunings, and what commands show of them."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from seedstep.tune.checkpoints import FREE, FSDP
 __all__ = ["TUNE", "TuneRun"]
 
 SHOWN_LOSSES = 20
-"""Steps whose losses are listed, spread evenly."""
+"""How many steps, evenly spread, are listed with their losses."""
 
 TuneRun = Run[TuneSettings, TuningInputs, TuningFiles]
-"""A tuning."""
+"""The run of a tuning."""
 
 
 def _records(run: TuneRun) -> TuningFiles:
@@ -31,7 +31,7 @@ def _made(path: Path) -> bool:
 
 
 def _status(run: TuneRun) -> Blocks:
-    """Tell how many steps were taken, the losses, and where the model is."""
+    """Show how many steps were taken, the losses, and where the model is."""
     files = run.records
     state = "complete" if files.finished else "running" if run.is_running() else "stopped"
     yield Line((Words(str(run.path), "bold"), Words(f"  {state}  {run.settings.model}")))
@@ -54,7 +54,7 @@ def _status(run: TuneRun) -> Blocks:
 
 
 def _listed(run: TuneRun) -> Blocks:
-    """Tell the data, the encoding, and the losses of steps, spread evenly."""
+    """Show the data, the encoding, and the losses of evenly spread steps."""
     settings = run.settings
     for source in settings.data:
         yield labelled("data", str(source))
@@ -79,7 +79,7 @@ def _loss(value: float | None) -> str:
 
 
 def _shown(run: TuneRun, name: str) -> Blocks:
-    """Tell the losses of an optimiser step."""
+    """Show the losses of an optimiser step."""
     training, held_out = run.records.losses()
     step = int(name) if name.isascii() and name.isdigit() else -1
     if step not in training and step not in held_out:
@@ -107,4 +107,4 @@ TUNE: Stage[TuneSettings, TuningInputs, TuningFiles] = Stage(
     has_database=False,
     beside=(FSDP,),
 )
-"""The tuning of a model."""
+"""The entry of the stage that tunes a model."""
