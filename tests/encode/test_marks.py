@@ -91,7 +91,27 @@ def whole_words(inside: Sequence[str]) -> Tokenizer:
     return made
 
 
-KINDS = {"bytes": byte_bpe, "spaced": spaced_bpe, "unigram": unigram, "words": whole_words}
+def word_pieces(inside: Sequence[str]) -> Tokenizer:
+    """As BERT's, but that marks are whole words to it, too; `[UNK]` is an added token."""
+    letters = [*"abcdefghijklmnopqrstuvwxyzIU/<>|_.:[]STNER\uff5c"]
+    known = dict.fromkeys(
+        ["[UNK]", *inside, "word", *letters, *(f"##{letter}" for letter in letters)]
+    )
+    vocabulary = {text: place for place, text in enumerate(known)}
+    made = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    made.decoder = decoders.WordPiece(cleanup=False)
+    made.add_special_tokens(["[UNK]"])
+    return made
+
+
+KINDS = {
+    "pieces": word_pieces,
+    "bytes": byte_bpe,
+    "spaced": spaced_bpe,
+    "unigram": unigram,
+    "words": whole_words,
+}
 PLACES = ("inside", "added")
 AS_WRITTEN = [how for how in HOW if how != "single words"]
 """Those that are marks also where a letter stands beside them."""
