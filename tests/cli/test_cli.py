@@ -110,7 +110,7 @@ def test_a_run_that_dries_up_says_why(server: ScriptedServer) -> None:
     Path("c.yaml").write_text("patience: 3\n")
     done = seedstep(*BOOTSTRAP_FLAGS, "--tasks", 4, "--config", "c.yaml", "--window", 1)
     assert done.code == 1
-    assert "Acceptance has dried up: the last 3 generation requests gave no task" in done.words
+    assert "Too little is accepted: the last 3 generation requests gave no task" in done.words
     assert "0 of 4 are finished" in done.words
     assert "instruction too_short 3 3 words or fewer" in done.words
     assert "instruction keyword 3 speaks of images" in done.words

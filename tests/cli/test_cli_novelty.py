@@ -66,10 +66,12 @@ def test_other_thresholds_fields_and_tokens(tmp_path: Path) -> None:
     path = write(tmp_path / "data.jsonl", ["把这句话翻译成英语", "请把这句话翻译成法语", "?"], "zh")
     out = str(tmp_path / "out.jsonl")
     latin = seedstep("novelty", path, "--out", out, "--field", "zh")
-    assert "3 of them without tokens, like nothing; --tokens unicode compares them" in latin.out
+    assert (
+        "3 of them without tokens, similar to no text; --tokens unicode compares them" in latin.out
+    )
     unicode = seedstep("novelty", path, "--out", out, "--field", "zh", "--tokens", "unicode")
     assert "1 rejected: not_novel" in unicode.out
-    assert "1 of them without tokens, like nothing\n" in unicode.out
+    assert "1 of them without tokens, similar to no text\n" in unicode.out
     arguments = ("--field", "zh", "--tokens", "unicode", "--threshold", "0.95")
     assert "3 kept" in seedstep("novelty", path, "--out", out, *arguments).out
 
@@ -143,7 +145,7 @@ def test_wrong_use_is_one_line(arguments: tuple[str, ...], message: str, tmp_pat
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("out.parquet", "out.parquet: what is written is jsonl. Name a file *.jsonl"),
+        ("out.parquet", "out.parquet: the output is jsonl. Name a file *.jsonl"),
         ("data.jsonl", "data.jsonl: is the file that is read. Write to another one"),
         ("missing/out.jsonl", "out.jsonl: No such file or directory"),
     ],

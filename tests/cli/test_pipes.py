@@ -56,7 +56,7 @@ def test_a_bootstrap_stops_and_goes_on(server: ScriptedServer) -> None:
     assert code == 0
     assert out.startswith("run: 30 tasks")
     assert "Traceback" not in err
-    assert err == "Stopped. All that came back is kept; go on with: seedstep bootstrap --out run\n"
+    assert err == "Stopped. All replies are kept; go on with: seedstep bootstrap --out run\n"
     with Run.read(BOOTSTRAP, Path("run")) as opened:
         assert opened.status().finished < 30
     server.script = None

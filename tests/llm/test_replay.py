@@ -264,8 +264,8 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "attempts": (reply(attempts=2**80), "'reply.attempts': expected"),
     "surrogate": (json.dumps(reply(text="a\ud800")), "line 2: not valid JSON"),
     "status": (changed(reply=None, failure={**FAILURE, "status": 2**80}), "'failure.status'"),
-    "neither": (changed(reply=None), "line 2: not one of reply and failure"),
-    "both": (changed(failure=FAILURE), "line 2: not one of reply and failure"),
+    "neither": (changed(reply=None), "line 2: neither or both of a reply and a failure"),
+    "both": (changed(failure=FAILURE), "line 2: neither or both of a reply and a failure"),
     "deep": (
         '{"request": {"schema": {"name": "a", "body": {"a": ' + "[" * 100_000,
         "line 2: nested too deeply",

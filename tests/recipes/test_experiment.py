@@ -115,12 +115,12 @@ def test_stages_that_write_to_one_run_are_not_independent(tmp_path: Path) -> Non
     [
         ("stages: []", "no stages"),
         ("values: {}", "no stages"),
-        ("values: 3\nstages: [{novelty: {}}]", "no names with values"),
-        ("stages: [3]", "stage 1: no stage"),
+        ("values: 3\nstages: [{novelty: {}}]", "`values` is not a mapping"),
+        ("stages: [3]", "stage 1: not a stage"),
         ("stages: [{name: a}]", "not one command"),
         ("stages: [{novelty: {}, steps: {}}]", "not one command"),
         ("stages: [{'--version': {}}]", "not one command"),
-        ("stages: [{novelty: [1]}]", "flags are names"),
+        ("stages: [{novelty: [1]}]", "flags are not a mapping"),
         ("stages: [{novelty: {}, after: [b]}]", "no earlier stage 'b'"),
         ("stages: [{novelty: {}}, {novelty: {}}]", "a second 'novelty'"),
         ("stages: [{novelty: {out: '{x}'}}]", "no value 'x'"),
@@ -163,5 +163,5 @@ def test_an_interruption_lets_the_stage_end_in_its_own_way(
         stop(process)
         shown = process.communicate(timeout=60)[0].decode()  # both have let go of it
     assert process.returncode == 130, shown
-    assert "All that came back is kept" in shown
+    assert "All replies are kept" in shown
     assert "The same command goes on from here" in shown

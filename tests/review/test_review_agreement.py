@@ -100,7 +100,7 @@ def test_labels_of_yes_and_no_in_files(tmp_path: Path) -> None:
     )
     assert "both levels and answers of yes and no" in seedstep("agreement", mixed, paths[0]).error
     levels = write_lines(tmp_path / "l.jsonl", [{"id": "i0", "system": "s", "label": "A"}])
-    assert "can't agree" in seedstep("agreement", levels, paths[0]).error
+    assert "can't be compared" in seedstep("agreement", levels, paths[0]).error
 
 
 def test_a_review_that_nobody_labelled(tmp_path: Path) -> None:

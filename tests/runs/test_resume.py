@@ -207,5 +207,5 @@ def test_a_run_that_dried_up_exits_with_1_and_says_why(tmp_path: Path) -> None:
         command = ["bootstrap", f"--out={tmp_path / 'run'}", f"--config={config}", *options]
         code, output, errors = finish(process(*command))
     assert code == 1, errors
-    assert "dried up: the last 2 generation requests gave no" in output
+    assert "accepted: the last 2 generation requests gave no" in output
     assert "not_novel" in output

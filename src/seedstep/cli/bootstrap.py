@@ -195,8 +195,8 @@ def _print_summary(run: BootstrapRun, progress: BootstrapProgress) -> None:
     if progress.stopped:
         flag = "--" + progress.stopped.setting.replace("_", "-")
         console.print(
-            f"Stopped: {progress.stopped.what}. All that came back is kept. Go on with a larger "
-            f"one: seedstep bootstrap --out {run.path} {flag} ...",
+            f"Stopped: {progress.stopped.what}. All replies are kept. Go on with a larger "
+            f"budget: seedstep bootstrap --out {run.path} {flag} ...",
             style="yellow",
             markup=False,
             soft_wrap=True,
@@ -211,10 +211,10 @@ def _print_summary(run: BootstrapRun, progress: BootstrapProgress) -> None:
         )
         return
     console.print(
-        f"Acceptance has dried up: the last {run.settings.patience} generation requests gave no "
-        f"task, {status.finished} of {status.wanted} are finished. The table above says why. "
+        f"Too little is accepted: the last {run.settings.patience} generation requests gave no "
+        f"task, and {status.finished} of {status.wanted} are finished. The table above says why. "
         "More varied seeds, another model or a higher temperature help; "
-        "a larger `patience` in --config goes on.",
+        "a larger `patience` in --config lets the run go on.",
         style="yellow",
     )
 

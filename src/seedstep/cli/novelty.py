@@ -79,7 +79,9 @@ def _print(report: NoveltyReport, path: Path, out: Path, tokens: str) -> None:
     console.print(f"{report.kept:,} kept, in {out}", markup=False, soft_wrap=True)
     if report.without_tokens:
         hint = "; --tokens unicode compares them" if tokens == "latin" else ""
-        console.print(f"  {report.without_tokens:,} of them without tokens, like nothing{hint}")
+        console.print(
+            f"  {report.without_tokens:,} of them without tokens, similar to no text{hint}"
+        )
     for reason, count in report.rejected.most_common():
         console.print(f"{count:,} rejected: {reason}")
     for fault in report.faults:

@@ -88,7 +88,7 @@ async def _run(work: Coroutine[Any, Any, T], again: str) -> T:
             return await task
     except asyncio.CancelledError:
         errors.print(
-            f"Stopped. All that came back is kept; go on with: {again}",
+            f"Stopped. All replies are kept; go on with: {again}",
             markup=False,
             soft_wrap=True,
         )

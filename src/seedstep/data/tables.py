@@ -286,10 +286,10 @@ def open_table(path: Path, field: str) -> RowFile:
     """Return a file of rows. The ending of its name says of which kind it is.
 
     Raises:
-        InputError: it is of no known kind.
+        InputError: the file is of an unknown kind.
     """
     kind = _KINDS.get(path.suffix.lower())
     if kind is None:
         known = ", ".join(_KINDS)
-        raise InputError(f"{path}: a file of no known kind", f"name it with one of {known}")
+        raise InputError(f"{path}: a file of an unknown kind", f"name it with one of {known}")
     return kind(path, field)

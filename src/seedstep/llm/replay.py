@@ -187,7 +187,9 @@ def _lines(path: Path) -> Iterator[tuple[int, Recorded]]:
 def _answer(path: Path, number: int, line: Recorded) -> Answer:
     answer = line.reply or line.failure
     if answer is None or (line.reply and line.failure):
-        raise InputError(f"{path}, line {number}: not one of reply and failure", MAKE_ANEW)
+        raise InputError(
+            f"{path}, line {number}: neither or both of a reply and a failure", MAKE_ANEW
+        )
     return answer
 
 

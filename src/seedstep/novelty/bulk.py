@@ -198,7 +198,7 @@ class Settling:
                     nearest.scores[row], nearest.numbers[row] = score, self._first - minus
             if nearest.scores[row] < self._threshold:
                 kept[row] = True
-                if self._texts.sequences[row]:  # what has no tokens is like nothing
+                if self._texts.sequences[row]:  # a text without tokens is similar to none
                     rows[text] = row
 
 

@@ -179,7 +179,7 @@ def agreement(paths: Sequence[Path], question: str = "") -> Agreement:
     scales = {rater.scale.name: rater.scale for rater in raters}
     if len(scales) > 1:
         kinds = " and ".join(sorted(scales, reverse=True))
-        raise InputError(f"{kinds} can't agree", "name raters of one kind")
+        raise InputError(f"{kinds} can't be compared", "name raters of one kind")
     (scale,) = scales.values()
     shared = [item for item in raters[0].labels if all(item in rater.labels for rater in raters)]
     return Agreement(

@@ -144,21 +144,23 @@ def read_experiment(path: Path, values: Mapping[str, str] | None = None) -> Expe
 def _values(path: Path, content: Mapping[str, Any]) -> dict[str, str]:
     values = content.get("values", {})
     if not isinstance(values, dict):
-        raise InputError(f"{path}: `values` are no names with values", "write `name: value`")
+        raise InputError(f"{path}: `values` is not a mapping", "write `name: value`")
     return {str(name): _text(value) for name, value in values.items()}
 
 
 def _stage(where: str, written: object, values: Mapping[str, str]) -> ExperimentStage:
     if not isinstance(written, dict):
-        raise InputError(f"{where}: no stage", "write a command with its flags")
+        raise InputError(f"{where}: not a stage", "write a command with its flags")
     commands = [key for key in written if key not in ("name", "after")]
     if len(commands) != 1 or not _COMMAND.fullmatch(str(commands[0])):
-        raise InputError(f"{where}: is not one command", "write `name`, `after` and one command")
+        raise InputError(f"{where}: not one command", "write `name`, `after` and one command")
     command = str(commands[0])
     flags = written[command] or {}
     after = written.get("after", [])
     if not isinstance(flags, dict) or not isinstance(after, list):
-        raise InputError(f"{where}: flags are names with values, and `after` a list", "correct it")
+        raise InputError(
+            f"{where}: flags are not a mapping, or `after` is not a list", "correct it"
+        )
     words = [*command.split(), *_words(where, flags, values)]
     return ExperimentStage(str(written.get("name", command)), tuple(words), tuple(map(str, after)))
 

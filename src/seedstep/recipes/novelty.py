@@ -166,9 +166,9 @@ def filter_file(
 def _check_out(path: Path, out: Path, *, annotate: bool) -> None:
     wanted = ".jsonl" if annotate and path.suffix.lower() == ".txt" else path.suffix.lower()
     if out.suffix.lower() != wanted:
-        raise InputError(f"{out}: what is written is {wanted[1:]}", f"name a file *{wanted}")
+        raise InputError(f"{out}: the output is {wanted[1:]}", f"name a file *{wanted}")
     if out.exists() and path.exists() and out.samefile(path):
-        raise InputError(f"{out}: is the file that is read", "write to another one")
+        raise InputError(f"{out} is the input, too", "write to another one")
 
 
 class _Work:

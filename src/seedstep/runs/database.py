@@ -218,7 +218,7 @@ def _require_content(path: Path) -> None:
     """Raise StoreError for a file that was cut off, which SQLite would take for a new database."""
     if path.exists() and path.stat().st_size < HEADER_BYTES:
         raise StoreError(
-            f"{path} is damaged: it was cut off, and what was in it is gone",
+            f"{path} is damaged: it was cut off, and its content is lost",
             "put a copy of it back, or use a new --out",
         )
 

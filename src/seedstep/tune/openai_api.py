@@ -273,7 +273,7 @@ async def open_api(endpoint: Endpoint) -> AsyncIterator[FineTuningApi]:
 def _checked_id(text: str) -> str:
     """Return the id if it may be part of an address, else raise ModelError."""
     if not _ID.fullmatch(text):
-        raise ModelError("the server gave an id that is none", "check the --base-url")
+        raise ModelError("the server sent an id that can't be used", "check the --base-url")
     return text
 
 

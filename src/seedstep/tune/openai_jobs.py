@@ -314,7 +314,7 @@ def _not_waited_for(job: Job, state: JobState, api: FineTuningApi) -> ModelError
         return ModelError(what, f"resume it at the server, and {again}")
     if state == "unknown":
         what = f"the fine-tuning job {job.id} has a status that is not known ({status}){said}"
-        return ModelError(what, f"look at the server what became of it; if it is running, {again}")
+        return ModelError(what, f"see at the server what state it is in; if it is running, {again}")
     return ModelError(
         f"the fine-tuning job {job.id} ended without a model ({status}){why}",
         "correct what the server names, and start again with another --out",
