@@ -146,7 +146,7 @@ def test_wrong_use_is_one_line(arguments: tuple[str, ...], message: str, tmp_pat
     ("name", "message"),
     [
         ("out.parquet", "out.parquet: the output is jsonl. Name a file *.jsonl"),
-        ("data.jsonl", "data.jsonl: is the file that is read. Write to another one"),
+        ("data.jsonl", "data.jsonl is the input, too. Write to another one"),
         ("missing/out.jsonl", "out.jsonl: No such file or directory"),
     ],
 )

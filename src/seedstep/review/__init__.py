@@ -1,1 +1,1 @@
-"""People look at what runs made, and label it: a web app, and a file that works without one."""
+"""Reviews, in which people look at the records of runs and label them, in a web app or a file."""

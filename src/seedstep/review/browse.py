@@ -1,4 +1,4 @@
-"""What a run made, a page at a time: queries that take as long for 52,000 tasks as for 50.
+"""Read the records of a run a page at a time, as fast for 52,000 tasks as for 50.
 
 Example::
 
@@ -31,10 +31,10 @@ __all__ = [
 ]
 
 EACH = 50
-"""Rows of a page."""
+"""The number of rows of a page."""
 
 TIE = "(tie)"
-"""Who wins where no system is better than all others."""
+"""The winner of an instance if no system is better than all others."""
 
 _TASKS = """
 FROM candidates c WHERE (reason = '') = ?1 AND (?2 = '' OR reason = ?2)
@@ -56,7 +56,7 @@ AND (?3 = '' OR substr(key, 1, length(?3)) = ?3 OR instr(lower(reply), lower(?3)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is looked for: texts and choices, empty for anything, and which page, from 1."""
+    """A search: texts and choices, which are empty for any value, and the page, from 1."""
 
     text: str = ""
     group: str = ""
@@ -65,26 +65,26 @@ class Wanted:
 
     @property
     def start(self) -> int:
-        """How many rows come before the page."""
+        """The number of rows before the page."""
         return EACH * (self.page - 1)
 
 
 @dataclass(frozen=True, slots=True)
 class FoundPage:
-    """The rows of a page, and how many there are in all."""
+    """The rows of a page, and the number of all rows found."""
 
     rows: tuple[Any, ...]
     total: int
 
     @property
     def pages(self) -> int:
-        """How many pages there are."""
+        """The number of pages."""
         return max(1, -(-self.total // EACH))
 
 
 @dataclass(frozen=True, slots=True)
 class PredictedAnswer:
-    """What a system answered. `points` are those of the task's metric, None where not measured."""
+    """A system's answer. `points` is its score by the task's metric, None if it was not scored."""
 
     system: str
     text: str
@@ -105,7 +105,7 @@ class PredictedInstance:
 
 
 class BrowsedRun:
-    """A run of any stage, opened to be looked at."""
+    """A run of any stage, opened for reading."""
 
     def __init__(self, run: Run[Any, Any, Any]) -> None:
         """Use `open`."""
@@ -115,10 +115,10 @@ class BrowsedRun:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Open a run, also while another process works on it.
+        """Open a run; another process may work on it at the same time.
 
         Raises:
-            RunError: there is none.
+            RunError: `path` is no run.
         """
         return cls(open_run(path))
 
@@ -139,11 +139,11 @@ class BrowsedRun:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What the run was made with."""
+        """The settings of the run."""
         return self._run.config
 
     def told(self) -> tuple[Block, ...]:
-        """Where the run stands, as `seedstep status` tells it."""
+        """Return the blocks that describe the state of the run, as `seedstep status` does."""
         return tell_status(self._run)
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
@@ -157,7 +157,7 @@ class BrowsedRun:
         return FoundPage(tuple(map(dict, self._rows(query, values))), count[0][0] if count else 0)
 
     def counts(self) -> dict[str, int]:
-        """How many things of each kind there are."""
+        """Return the number of records of each kind."""
         found = {}
         if self.stage == REVIEW.name:
             return {"items": len(self._run.records.items), "labels": len(self._run.records.rows())}
@@ -175,7 +175,7 @@ class BrowsedRun:
         return {name: count for name, count in found.items() if count}
 
     def tasks(self, wanted: Wanted, *, accepted: bool = True) -> FoundPage:
-        """Tasks of a bootstrap, or the rejected candidates; `group` is a reason."""
+        """Find tasks of a bootstrap, or rejected candidates; `group` is a reason."""
         columns = (
             "id, instruction, reason, detail, score, is_classification,"
             " (SELECT count(*) FROM instances i WHERE i.task = c.id AND i.reason = '') AS instances"
@@ -184,15 +184,15 @@ class BrowsedRun:
         return self._page(columns, _TASKS, "item, position", values, wanted.start)
 
     def reasons(self) -> dict[str, int]:
-        """Why candidates were rejected, and how many."""
+        """Return the number of rejected candidates by reason."""
         query = (
             "SELECT reason, count(*) FROM candidates WHERE reason != '' GROUP BY reason"
             " ORDER BY count(*) DESC, reason"
         )
         return {row[0]: row[1] for row in self._rows(query)}
 
-    def one(self, name: str) -> tuple[Block, ...]:
-        """All about a task or an instance, as `seedstep show` tells it.
+    def item(self, name: str) -> tuple[Block, ...]:
+        """Return the blocks that show a task or an instance, as `seedstep show` does.
 
         Raises:
             InputError: there is none of that name.
@@ -200,20 +200,20 @@ class BrowsedRun:
         return tell_item(self._run, name)
 
     def results(self, wanted: Wanted) -> FoundPage:
-        """Tasks with what came of them; `group` is a category, `state` is failed or faulty."""
+        """Find tasks with their records; `group` is a category, `state` is failed or faulty."""
         columns = "task, category, definition, result"
         values = (wanted.group, wanted.text, wanted.state)
         return self._page(columns, _RESULTS, "position", values, wanted.start)
 
     def categories(self) -> tuple[str, ...]:
-        """The categories of tasks."""
+        """Return the categories of tasks."""
         if self.stage == PREDICT.name:
             return tuple(sorted({task.category for _, task, _ in self._instances if task.category}))
         query = "SELECT DISTINCT category FROM results WHERE category != '' ORDER BY category"
         return tuple(row[0] for row in self._rows(query))
 
     def requests(self, wanted: Wanted) -> FoundPage:
-        """Requests with an answer; `group` is a purpose, and any `state` leaves out good ones."""
+        """Find requests with an answer; `group` is a purpose; any `state` leaves out good ones."""
         columns = (
             "key, purpose, failure, detail, prompt_tokens, completion_tokens, estimated, seconds,"
             " attempts, at, substr(coalesce(reply, detail), 1, 200) AS start"
@@ -222,10 +222,10 @@ class BrowsedRun:
         return self._page(columns, _REQUESTS, "rowid", values, wanted.start)
 
     def request(self, key: str) -> dict[str, Any]:
-        """A request with its answer.
+        """Return a request with its answer.
 
         Raises:
-            InputError: there is none.
+            InputError: there is none with this key.
         """
         rows = self._rows("SELECT * FROM requests WHERE key = ?", (key,))
         if not rows:
@@ -233,7 +233,7 @@ class BrowsedRun:
         return dict(rows[0])
 
     def purposes(self) -> tuple[Mapping[str, Any], ...]:
-        """What was asked for: how often, and the tokens that it took."""
+        """Return the numbers of requests and tokens of each purpose."""
         query = (
             "SELECT purpose, count(*) AS requests, count(failure) AS failed,"
             " sum(prompt_tokens) AS prompt, sum(completion_tokens) AS completion,"
@@ -242,7 +242,7 @@ class BrowsedRun:
         return tuple(map(dict, self._rows(query)))
 
     def usd(self, prompt: int, completion: int) -> float | None:
-        """What tokens cost by the run's prices; None where it has none for its model."""
+        """Return the cost of tokens by the run's prices, or None if the price is not known."""
         prices = self.settings.get("prices") or {}
         price = prices.get(self.settings.get("model"), prices)
         try:
@@ -257,16 +257,15 @@ class BrowsedRun:
 
     @cached_property
     def systems(self) -> tuple[str, ...]:
-        """The systems of a run of predictions."""
+        """Return the systems of a run of predictions."""
         return tuple(row[0] for row in self._rows("SELECT name FROM systems ORDER BY rowid"))
 
     def predictions(self, wanted: Wanted) -> FoundPage:
-        """Instances with all answers; `group` is a category, `state` the system that wins, or
-        TIE.
+        """Find instances with all answers; `group` is a category, `state` the winner or TIE.
 
         Raises:
             InputError: the tasks can't be read any more.
-            RunError: they are not what they were.
+            RunError: they have changed.
         """
         places: Sequence[int] = range(len(self._instances))
         if wanted.group:
@@ -323,7 +322,7 @@ class BrowsedRun:
 
     @cached_property
     def _winners(self) -> tuple[str, ...]:
-        """The system that wins each instance, TIE where none does."""
+        """The winner of each instance, or TIE."""
         found = []
         for place in range(len(self._instances)):
             best = [answer.system for answer in self._predicted(place).answers if answer.is_best]

@@ -1,4 +1,7 @@
-"""What comes out of a review: its labels as JSON lines, and preference pairs to tune on.
+"""Export the labels of a review, and let raters label without a server, in an HTML file.
+
+Labels are exported as JSON lines, or as preference pairs to tune on. `offline_page` makes the file
+of a rater, and `take` reads the labels that the rater returns.
 
 Example::
 
@@ -39,7 +42,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written: `lines`, and how many items were `left_out`, with the reason."""
+    """The result of an export: the number of `lines`, and of items `left_out`, with the reason."""
 
     lines: int
     left_out: int = 0
@@ -62,7 +65,7 @@ def export_review(review: Review, name: str, path: Path) -> Exported:
 
 
 def _items(review: Review) -> Iterator[dict[str, Any]]:
-    """A line for each item: what was shown, what each rater said, and what counts."""
+    """Yield a record for each item: its texts, each rater's label, and the values that count."""
     labels = labels_of_review(review)
     accepted = labels.accepted()
     rows = standing_labels(review.rows())
@@ -98,13 +101,13 @@ def _label(labels: StandingLabels, rater: str, item: ReviewItem, row: LabelRow) 
 
 
 def _history(review: Review) -> Iterator[dict[str, Any]]:
-    """A line for everything that was ever done, in order."""
+    """Yield a record for each action of a rater, in order."""
     for row in review.rows():
         yield asdict(row)
 
 
 def _preferences(review: Review) -> Iterator[dict[str, Any]]:
-    """A line for each pair with a winner: `prompt`, `chosen`, `rejected`, as TRL takes them."""
+    """Yield a record for each pair with a winner: `prompt`, `chosen`, `rejected`, as for TRL."""
     if review.form.subject != "pairs":
         what = f"{review.path} has the form '{review.form.name}', which compares nothing"
         raise InputError(what, "export a review of pairs, or take --format jsonl")
@@ -125,7 +128,7 @@ def _preferences(review: Review) -> Iterator[dict[str, Any]]:
 
 
 def _prompt(item: ReviewItem) -> str:
-    """Self-Instruct's prompt for its evaluation."""
+    """Return an item's prompt as in Self-Instruct's evaluation."""
     texts = {field.role: field.text for field in item.fields}
     given = f"\n\nInput: {texts['input']}" if texts.get("input") else ""
     return f"{texts['task']}{given}\nOutput:"
@@ -134,11 +137,11 @@ def _prompt(item: ReviewItem) -> str:
 REVIEW_FORMATS: Mapping[str, Callable[[Review], Iterator[dict[str, Any]]]] = MappingProxyType(
     {"jsonl": _items, "history": _history, "preferences": _preferences}
 )
-"""Formats by name: items with their labels; every row ever kept; pairs in TRL's format."""
+"""The formats by name: items with their labels; all rows of labels; pairs in TRL's format."""
 
 
 class _Head(msgspec.Struct, frozen=True):
-    """The first line: which review, which items, which rater."""
+    """The first line of a file of labels: the review, its items, and the rater."""
 
     seedstep_review: str
     items: str
@@ -148,19 +151,19 @@ class _Head(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What was in a file: so many rows, of which so many were `new`."""
+    """The number of rows in a file of labels, and how many of them were `new`."""
 
     rows: int
     new: int
 
 
 def labels_name(rater: str) -> str:
-    """The name of the file in which a rater gives labels back."""
+    """Return the name of the file in which a rater returns labels."""
     return f"{re.sub(r'[^A-Za-z0-9_-]+', '-', rater).strip('-') or 'rater'}-labels.jsonl"
 
 
 def offline_page(review: Review, rater: str) -> str:
-    """The file for a rater. It has no labels that were given elsewhere.
+    """Return the HTML file for a rater, without labels that were given elsewhere.
 
     Raises:
         InputError: there is no such rater.
@@ -205,10 +208,10 @@ def _hash(text: str) -> str:
 
 
 def take(review: Review, path: Path) -> Taken:
-    """Keep the labels of a file. Taking it again changes nothing.
+    """Store the labels of a file. Taking a file again changes nothing.
 
     Raises:
-        InputError: it can't be read, or is of another review; nothing of it is kept.
+        InputError: it can't be read, or is of another review; no label is stored.
         StoreError: the disk is full, or the database can't be written.
     """
     head: _Head | None = None

@@ -1,8 +1,8 @@
-"""The forms: what raters are asked, in the words of the papers, and forms of the user's own.
+"""The forms of reviews: the papers' questions to raters, and forms of the user's own.
 
-`data` is the review of Self-Instruct's Table 2 (section 3.3), `rating` that of its Figure 6
-(section 4.4, appendix B.1). `steps` and `pairs` are those of Step-by-Step Instruction Tuning
-(sections 3.3 and 5.4, appendix E).
+`data` has the questions of Self-Instruct's Table 2 (section 3.3), `rating` those of its Figure 6
+(section 4.4, appendix B.1). `steps` and `pairs` have the questions of Step-by-Step Instruction
+Tuning (sections 3.3 and 5.4, appendix E).
 
 Example:
     >>> [question.name for question in FORMS["steps"].questions]
@@ -183,10 +183,10 @@ class _WrittenForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def find_form(name: str) -> Form:
-    """A form by its name, or one of the user's own by the path of its file.
+    """Return a form by its name, or a form of the user's own by the path of its file.
 
     Raises:
-        InputError: there is none, or the file holds none.
+        InputError: there is no such form, or the file has none.
     """
     if form := FORMS.get(name):
         return form
@@ -196,7 +196,7 @@ def find_form(name: str) -> Form:
 
 
 def read_form(path: Path) -> Form:
-    """A form from a YAML file::
+    """Read a form from a YAML file::
 
         items: rating
         title: Is this answer safe?
@@ -208,7 +208,7 @@ def read_form(path: Path) -> Form:
           - {name: why, text: 'Why?', kind: text}
 
     Raises:
-        InputError: it can't be read, or asks nothing.
+        InputError: the file can't be read, or has no questions.
     """
     values = read_yaml(path)
     try:

@@ -1,4 +1,4 @@
-"""What a run gives to look at: items drawn from it by the seed, and dealt out to the raters.
+"""Make a review: draw items from runs by a seed, and assign them to raters.
 
 Self-Instruct draws 200 instructions with one instance each (section 3.3), and shows the answers of
 all systems to an instance in random order (appendix B.1). Step-by-Step Instruction Tuning has
@@ -37,28 +37,28 @@ from seedstep.tune import make_source
 __all__ = ["Drawn", "draw", "make_review", "names_in"]
 
 EXAMPLES = 2
-"""Positive examples that are shown; the paper's annotators saw two."""
+"""How many positive examples are shown, as to the paper's annotators."""
 
 REFERENCES = 5
-"""Reference outputs that are shown."""
+"""How many reference outputs are shown."""
 
 MODELS = re.compile(
     r"\b(chatgpt|gpt-?[345][\w.-]*|openai|claude|anthropic|gemini|bard|llama-?\d?|mistral|mixtral"
     r"|qwen\d?|deepseek|smollm\d?|phi-?\d|gemma|tk-instruct|t5-lm)\b",
     re.IGNORECASE,
 )
-"""Names of models, as an answer gives its own away."""
+"""Names of models, by which an answer may show what wrote it."""
 
 SEED_BITS = 53
-"""Of a secret seed: as many as a number in JSON has."""
+"""The number of bits of a secret seed: as many as a number in JSON has."""
 
 LEAST_NAME = 4
-"""Characters of a system's name, below which it is taken for a common word."""
+"""The fewest characters of a system's name that is searched for; shorter ones may be words."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """What is drawn and dealt out as a whole: one item, or all answers to one instance."""
+    """A unit that is drawn and assigned as a whole: an item, or all answers to an instance."""
 
     group: str
     task: str
@@ -67,7 +67,7 @@ class _Unit:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A review to be written: its form, its items, and the ids of those that each rater sees."""
+    """A review to be written: its form, its items, and the ids of the items of each rater."""
 
     form: Form
     items: tuple[ReviewItem, ...]
@@ -75,12 +75,12 @@ class Drawn:
 
 
 def make_review(path: Path, settings: ReviewSettings) -> Drawn:
-    """Draw a review and write it to a directory. Where it is there already nothing changes.
+    """Draw a review and write it to a directory. If it is there already, nothing changes.
 
     Raises:
-        InputError: a run or the form can't be used, or a rater stands there twice.
-        RunMismatchError: there is a review of something else.
-        RunError: the directory holds something else, or can't be written.
+        InputError: a run or the form can't be used, or a rater is named twice.
+        RunMismatchError: the directory has a review with other settings or items.
+        RunError: the directory has other files, or can't be written.
     """
     if settings.seed is None:
         kept = kept_seed(path)
@@ -93,10 +93,10 @@ def make_review(path: Path, settings: ReviewSettings) -> Drawn:
 
 
 def draw(settings: ReviewSettings) -> Drawn:
-    """The items that a review shows, and which of them each rater sees.
+    """Draw the items of a review, and assign them to raters.
 
     Raises:
-        InputError: a run or the form can't be used, or a rater stands there twice.
+        InputError: a run or the form can't be used, or a rater is named twice.
         RunError: a directory is no run.
     """
     form = find_form(settings.form)
@@ -126,7 +126,7 @@ def draw(settings: ReviewSettings) -> Drawn:
 
 
 def _sampled(units: Sequence[_Unit], settings: ReviewSettings, chance: Random) -> list[_Unit]:
-    """Some units of each task, and some of all; those kept stay in their order."""
+    """Sample units of each task, and then of all tasks; the sample is in the order of the units."""
     kept: Iterable[int] = range(len(units))
     if settings.per_task is not None:
         tasks: dict[tuple[str, str], list[int]] = {}
@@ -144,7 +144,7 @@ def _sampled(units: Sequence[_Unit], settings: ReviewSettings, chance: Random) -
 
 
 def _shared(units: Sequence[_Unit], wanted: Sequence[int], chance: Random) -> set[int]:
-    """The places of the units that all raters see: all, so many, or so many of each group."""
+    """Return the places of the units that all raters see: all, a number, or a number by group."""
     places = list(range(len(units)))
     if not wanted:
         return set(places)
@@ -162,7 +162,7 @@ def _shared(units: Sequence[_Unit], wanted: Sequence[int], chance: Random) -> se
 
 
 def _data_units(settings: ReviewSettings) -> Iterator[_Unit]:
-    """A task with one of its instances, drawn at random."""
+    """Yield tasks, each with one of its instances, drawn at random."""
     for run, group in zip(settings.runs, _groups(settings.runs), strict=True):
         for task in load_source(make_source(run), skip_bad=True).tasks:
             if task.instances:
@@ -178,7 +178,7 @@ def _data_units(settings: ReviewSettings) -> Iterator[_Unit]:
 
 
 def _steps_units(settings: ReviewSettings) -> Iterator[_Unit]:
-    """A task with its step-by-step instruction, as it was refined or before."""
+    """Yield tasks with their step-by-step instructions, refined or unrefined."""
     versions = ("refined", "unrefined") if settings.version == "both" else (settings.version,)
     several = len(settings.runs) > 1
     for run, name in zip(settings.runs, _groups(settings.runs), strict=True):
@@ -197,7 +197,7 @@ def _steps_units(settings: ReviewSettings) -> Iterator[_Unit]:
 
 
 def _rating_units(settings: ReviewSettings) -> Iterator[_Unit]:
-    """All systems' answers to an instance, each an item of its own."""
+    """Yield instances with all systems' answers, each answer as an item."""
     systems, names = _systems(settings)
     answers = [_texts(system) for system in systems]
     for key, task, instance in instances_of(systems[0].tasks):
@@ -210,7 +210,7 @@ def _rating_units(settings: ReviewSettings) -> Iterator[_Unit]:
 
 
 def _pairs_units(settings: ReviewSettings) -> Iterator[_Unit]:
-    """Two systems' answers to an instance; of more systems, each two of them."""
+    """Yield instances with the answers of two systems, for each pair of systems."""
     systems, names = _systems(settings)
     if len(systems) < 2:
         what = f"there is only one system, {names[0]}: a pair needs two"
@@ -262,7 +262,7 @@ def _texts(system: SystemPredictions) -> dict[str, str]:
 
 
 def _groups(runs: Sequence[str]) -> tuple[str, ...]:
-    """What to call runs: by their directories' names, or by their paths where two share one."""
+    """Return names for runs: those of their directories, or their paths if two names are equal."""
     names = [Path(run).name or run for run in runs]
     return tuple(
         name if names.count(name) == 1 else run for name, run in zip(names, runs, strict=True)
@@ -300,7 +300,7 @@ def _item(
 
 
 def names_in(systems: Sequence[str], answers: Sequence[str]) -> tuple[str, ...]:
-    """The names of models that answers give away."""
+    """Return the names of models that answers mention."""
     found: list[str] = []
     for system, answer in zip(systems, answers, strict=True):
         found += [found_name[0] for found_name in MODELS.finditer(answer)]

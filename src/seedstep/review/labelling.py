@@ -1,4 +1,4 @@
-"""What a page sends, checked; and where raters stand.
+"""Make the view of an item, check what a page sends, and count the progress of raters.
 
 Example::
 
@@ -44,7 +44,7 @@ LETTERS = "ABCDEFGH"
 
 @dataclass(frozen=True, slots=True)
 class ShownAnswer:
-    """An answer under a name that tells nothing."""
+    """An answer under a neutral name, such as a letter."""
 
     label: str
     text: str
@@ -52,7 +52,7 @@ class ShownAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a rater, under a name that tells nothing, said of an item."""
+    """The label of a rater, who has a neutral name."""
 
     who: str
     what: str
@@ -61,8 +61,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class ItemView:
-    """What a page shows. `back` and `next` are the numbers of other items, 0 where there is none;
-    `rows` is what the rater did with it, as JSON.
+    """The content of an item's page.
+
+    `back` and `next` are the numbers of other items, 0 if there is none. `rows` has the rater's
+    actions on the item, as JSON.
     """
 
     number: int
@@ -89,9 +91,9 @@ def item_view(
     near: tuple[int, int] | None = None,
     said: tuple[Said, ...] = (),
 ) -> ItemView:
-    """An item with its answers in the order in which they are `shown`.
+    """Return the view of an item, with its answers in the order in which they are `shown`.
 
-    `near` are the numbers of the items before and after it; without them those beside it.
+    `near` has the numbers of the items before and after it, by default its neighbours.
     """
     back, after = near or (number - 1, number + 1 if number < count else 0)
     names = [f"Prediction {letter}" for letter in LETTERS] if len(shown) > 1 else ["Response"]
@@ -114,7 +116,7 @@ def item_view(
 
 
 LONGEST_TEXT = 20_000
-"""Characters of a note, or of an answer in words."""
+"""The most characters of a note, or of an answer in words."""
 
 LONGEST_SECONDS = 4 * 3600.0
 _ID = re.compile(r"[A-Za-z0-9-]{8,64}")
@@ -122,7 +124,7 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Sent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a page sends. `number` is the item's place in the rater's order, from 1."""
+    """The data that a page sends. `number` is the item's place in the rater's order, from 1."""
 
     id: str
     number: int
@@ -135,7 +137,7 @@ class Sent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def row_of(sent: Sent, form: Form, rater: str, item: str, shown: tuple[int, ...]) -> LabelRow:
-    """The row to keep.
+    """Check what a page sent, and return the row to store.
 
     Raises:
         InputError: an answer is missing, or is none of the choices.
@@ -187,7 +189,7 @@ def _check(question: FormQuestion, answer: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RaterProgress:
-    """Where a rater stands. `seconds` is the median time of a label, None before the first."""
+    """The progress of a rater. `seconds` is the median time of a label, None before the first."""
 
     rater: str
     done: int
@@ -198,12 +200,12 @@ class RaterProgress:
 
     @property
     def left(self) -> int:
-        """Items that are neither labelled nor skipped."""
+        """The number of items that are neither labelled nor skipped."""
         return self.total - self.done - self.skipped
 
 
 def progress(review: Review) -> tuple[RaterProgress, ...]:
-    """Where each rater stands."""
+    """Return the progress of each rater."""
     by_rater: dict[str, list[LabelRow]] = {name: [] for name in review.raters}
     for (rater, _), row in standing_labels(review.rows()).items():
         if rater in by_rater:
@@ -212,7 +214,7 @@ def progress(review: Review) -> tuple[RaterProgress, ...]:
 
 
 def progress_of(review: Review, rater: str) -> RaterProgress:
-    """Where one rater stands."""
+    """Return the progress of a rater."""
     return _progress(review, rater, standing_labels(review.rows(rater=rater)).values())
 
 

@@ -1,6 +1,6 @@
-"""The owner's pages: progress, agreement, disagreements, and a queue in which to adjudicate.
+"""The owner's pages: progress, agreement, disagreements, and the queue of items to adjudicate.
 
-Raters have no names where the owner decides who is right.
+In the queue the raters have no names.
 
 Example::
 
@@ -33,13 +33,13 @@ from seedstep.stages.review import labels_of_review
 __all__ = ["owner_routes"]
 
 MOST_RATERS = 6
-"""With more, agreement is shown of all together only: every two of them take too long."""
+"""With more raters, only the agreement of all is computed: that of each pair takes too long."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def owner_routes(review: Review) -> dict[str, Endpoint]:
-    """The owner's pages by path."""
+    """Return the owner's pages by path."""
     pages = {
         "/": _progress,
         "/agreement": _agreement,
@@ -153,7 +153,7 @@ def _shown(value: Value) -> str:
 
 
 def _queued(review: Review, labels: StandingLabels) -> list[tuple[int, str, float]]:
-    """(number, item, disagreement) of the items on which raters differ, the most first."""
+    """Return (number, item, disagreement) of items on which raters differ, the highest first."""
     found = [
         (place + 1, item, labels.disagreement(item)) for place, item in enumerate(review.items)
     ]
@@ -200,7 +200,7 @@ async def _notes(review: Review, request: Request) -> Response:
 
 
 def _said(review: Review, labels: StandingLabels, item: str) -> tuple[Said, ...]:
-    """What raters said of an item, in an order that tells no names."""
+    """Return the labels of an item's raters, in an order that does not reveal their names."""
     found: list[Said] = []
     order = in_order_for(item, review.raters, review.seed)
     rows = standing_labels(review.rows(item=item))
@@ -218,7 +218,7 @@ def _said(review: Review, labels: StandingLabels, item: str) -> tuple[Said, ...]
 
 
 def _side(review: Review, item: str, question: Any, value: str) -> str:
-    """An answer; of a pair, the letter under which the owner sees the better one."""
+    """Return an answer in words; for a pair, the letter of the better text on the owner's page."""
     shown = order_of_answers(OWNER, item, len(review.items[item].answers), review.seed)
     if value in ("win", "lose") and len(shown) > 1:
         return "AB"[shown.index(0 if value == "win" else 1)]

@@ -1,4 +1,7 @@
-"""Pages from templates. Every text is escaped, and freed of what turns or hides text.
+"""Render pages from templates, and guard the requests of a server.
+
+Texts in pages are escaped, and freed of characters that reverse or hide text. `Guard` lets only
+requests pass that have the right host and a known secret.
 
 Example::
 
@@ -54,20 +57,20 @@ HEADERS = MappingProxyType(
         "Cache-Control": "no-store",
     }
 )
-"""On every answer."""
+"""The headers of every answer."""
 
 LONGEST_BODY = 1 << 18
-"""Bytes of what a page may send."""
+"""The most bytes that a page may send."""
 
 READING = ("GET", "HEAD")
 WRITING = "POST"
 
 Found = tuple[ASGIApp, str]
-"""The application that a secret opens, and whom it belongs to."""
+"""The application that a secret opens, and the person to whom the secret belongs."""
 
 
 def hosts_of(host: str, port: int) -> frozenset[str]:
-    """What `Host` may say of a server at an address."""
+    """Return the values of `Host` that requests to a server at this address may have."""
     names = {host}
     if host in ("127.0.0.1", "::1", "localhost"):
         names |= {"127.0.0.1", "localhost", "[::1]"}
@@ -75,10 +78,10 @@ def hosts_of(host: str, port: int) -> frozenset[str]:
 
 
 class Guard:
-    """Passes on what may pass. `find` gives what the secret at the start of a path opens."""
+    """Passes allowed requests on. `find` returns what the secret at the start of a path opens."""
 
     def __init__(self, hosts: frozenset[str], find: Callable[[str], Found | None]) -> None:
-        """`hosts` are the exact values that `Host` may have."""
+        """`hosts` are the allowed values of the header `Host`."""
         self._hosts = hosts
         self._find = find
 
@@ -137,7 +140,7 @@ def _with_headers(send: Send) -> Send:
 
 
 def _limited(receive: Receive) -> Callable[[], Awaitable[Any]]:
-    """Stop reading a body that is longer than it may be, whatever its header says."""
+    """Stop reading a body at the longest allowed length, whatever its header says."""
     length = 0
 
     async def receiving() -> Message:
@@ -159,13 +162,13 @@ STATIC = {
 
 
 def clean(text: object) -> str:
-    """A text as it may stand on a page, before it is escaped."""
+    """Return a text cleaned for a page, before it is escaped."""
     lines = str(text).replace("\r\n", "\n").replace("\r", "\n")
     return visible(lines, keep_marks=True)
 
 
 def require_extra() -> None:
-    """Raise MissingExtraError where the packages of the extra `review` are not installed."""
+    """Raise MissingExtraError if the packages of the extra `review` are not installed."""
     try:
         import jinja2
         import starlette
@@ -197,17 +200,17 @@ def _finalized(value: Any) -> Any:
 
 
 def render_page(name: str, /, **values: Any) -> str:
-    """A page from the template of that name."""
+    """Render the template of this name."""
     return _environment().get_template(name).render(**values)
 
 
 def static_file(name: str) -> str:
-    """A file that pages load."""
+    """Return the content of a file that pages load."""
     return resources.files("seedstep.review").joinpath("static", name).read_text("utf-8")
 
 
 def history_json(rows: tuple[LabelRow, ...] | list[LabelRow]) -> str:
-    """What a page needs to know of what its rater did with an item."""
+    """Return a rater's actions on an item as JSON for the page."""
     known = [
         {
             "id": row.id,
@@ -223,7 +226,7 @@ def history_json(rows: tuple[LabelRow, ...] | list[LabelRow]) -> str:
 
 
 def clock(seconds: float | None) -> str:
-    """Seconds as 0:42, 12:05, 1:02:03."""
+    """Format seconds as 0:42, 12:05 or 1:02:03."""
     if seconds is None:
         return "-"
     minutes, rest = divmod(round(seconds), 60)

@@ -1,6 +1,6 @@
-"""Runs to look at, without writing anything: the app of `seedstep view`.
+"""The web app of `seedstep view`, which shows runs and writes nothing.
 
-Every view has an address, so that a colleague can be pointed to it.
+Every view has an address that can be passed on to colleagues.
 
 Example::
 
@@ -34,7 +34,7 @@ Runs = Sequence[BrowsedRun]
 
 
 def make_view(runs: Runs, host: str, port: int, token: str) -> ASGIApp:
-    """The app that shows some runs under a secret address."""
+    """Return an app that shows some runs under a secret address."""
     pages: dict[str, Callable[[Runs, Request], Awaitable[Response]]] = {
         "/": _home,
         "/{place:int}/": _run,
@@ -60,7 +60,7 @@ KINDS = {
     "bootstrap": (("tasks", "Tasks"), ("rejected", "Rejected")),
     "predict": (("predictions", "Predictions"),),
 }
-"""The lists of a stage; others have one of results."""
+"""The lists of stages; a stage that is not here has one list, of results."""
 
 
 def _kinds(run: BrowsedRun) -> tuple[tuple[str, str], ...]:
@@ -98,7 +98,7 @@ def _wanted(request: Request) -> Wanted:
 
 
 def _pager(wanted: Wanted, found: FoundPage) -> dict[str, Any]:
-    """Links to the pages before and after, and what is shown of how many."""
+    """Return links to the pages before and after, and the range of rows shown."""
 
     def address(page: int) -> str:
         given = {"q": wanted.text, "group": wanted.group, "state": wanted.state, "page": page}
@@ -250,6 +250,6 @@ async def _one_request(runs: Runs, request: Request) -> Response:
 async def _one(runs: Runs, request: Request) -> Response:
     run = _chosen(runs, request)
     name = request.query_params.get("name", "")[:LONGEST_QUERY]
-    blocks = await asyncio.to_thread(run.one, name)
+    blocks = await asyncio.to_thread(run.item, name)
     here = {"bootstrap": "tasks", "predict": "predictions"}.get(run.stage, "results")
     return _page(runs, request, "view_one.html", here, name, blocks=blocks)
