@@ -86,6 +86,10 @@ def remarks_beside(systems: Sequence["EvaluatedSystem"]) -> tuple[Remark, ...]:
 def _flaws(results: Sequence[InstanceResult]) -> Iterator[str]:
     """Yield texts that say how many answers are empty, or cut at their length limit."""
     if empty := sum(result.empty for result in results):
-        yield f"{empty:,} are empty"
+        yield f"{empty:,} {_are(empty)} empty"
     if cut := sum(result.cut for result in results):
-        yield f"{cut:,} are cut at their length limit"
+        yield f"{cut:,} {_are(cut)} cut at the length limit"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"

@@ -7,7 +7,7 @@
     metrics.jsonl  a line for each step and each measure of the held-out loss
     job.json       the job, where a server tunes
     checkpoints/   what training goes on from
-    model/         the tuned model, there when all of it is
+    model/         the tuned model, there when all of it is, with fingerprints of its data
     adapter/       LoRA's matrices alone, where those were trained
     README.md      the model's card; loss.png and loss.svg the losses
 
