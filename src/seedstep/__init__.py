@@ -8,6 +8,9 @@ Example::
         export(run, "alpaca", "data")
 """
 
+from seedstep import interruption  # noqa: F401 - before what takes time
+
+# isort: split
 from seedstep.bootstrap import BootstrapSettings
 from seedstep.data import Example, Instance, Task, TaskChoice, load_tasks, seed_tasks
 from seedstep.encode import ENCODINGS, Encoding, encode_task, make_encoding

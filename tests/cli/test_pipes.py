@@ -1,7 +1,10 @@
 """A reader that goes away ends a command in order: with status 0, and without a traceback."""
 
 import os
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -68,3 +71,54 @@ def test_a_full_reader_gets_everything(run: Path) -> None:
         program("show", "run"), env=environment(), capture_output=True, check=True
     )
     assert done.stdout.decode() == seedstep("show", "run").out
+
+
+FULL = "error: the output can't be written: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--version",),
+        ("status", "--help"),
+        ("bootstrap", "--dry-run"),
+        ("suite", "suite"),
+        ("init",),
+        (*COMMAND, "--tasks", "3"),
+    ],
+    ids=" ".join,
+)
+def test_an_output_that_can_not_be_written_is_one_line(
+    args: tuple[str, ...], server: ScriptedServer
+) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            program(*args),
+            env=environment(OPENAI_BASE_URL=server.url),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode != 0
+    assert done.stderr.decode().startswith(FULL)
+    assert "Traceback" not in done.stderr.decode()
+
+
+@pytest.mark.parametrize("pause", [0.2, 0.5, 0.8, 1.2])
+@pytest.mark.parametrize("command", [program("status", "none"), [sys.executable, "-m", "seedstep"]])
+def test_ctrl_c_at_any_moment_leaves_no_traceback(command: list[str], pause: float) -> None:
+    with subprocess.Popen(
+        command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        time.sleep(pause)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert b"Traceback" not in err
+
+
+def test_only_the_command_changes_what_ctrl_c_does() -> None:
+    code = "import signal, seedstep; print(signal.getsignal(signal.SIGINT).__name__)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment(), capture_output=True, check=True)
+    assert done.stdout == b"default_int_handler\n"

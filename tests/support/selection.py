@@ -47,6 +47,8 @@ SLOW = (
     "cli/test_compare_command.py::TestFigures::test_no_figure_loads_no_matplotlib",
     "cli/test_demo.py::test_what_is_not_installed_is_said_before_anything_runs",
     "cli/test_evaluate_command.py::TestScores::test_the_published_answers_of_eight_models",
+    "cli/test_pipes.py::test_an_output_that_can_not_be_written_is_one_line",
+    "cli/test_pipes.py::test_ctrl_c_at_any_moment_leaves_no_traceback",
     "cli/test_report_command.py",
     "cli/test_tune_command.py",
     "docs/test_docs_build.py",

@@ -54,7 +54,7 @@ _EXAMPLE = re.compile(
 _NUMBER_INSIDE = re.compile(r"[.!?。！？][ \t]*+(?P<n>\d{1,3})[.)、．][ \t]*+(?=[^\d\s])")
 _BULLET = re.compile(r"[ \t]*+[-*•][ \t]++")
 _NO_INPUT = re.compile(
-    rf"\s*+[(\[]?(?:\*\*)?{words_for('input')}(?:\*\*)?[ ]?[:：](?:\*\*)?[ ]?"
+    rf"(?<!\s)\s*+[(\[]?(?:\*\*)?{words_for('input')}(?:\*\*)?[ ]?[:：](?:\*\*)?[ ]?"
     r"[<(\[]?no[ _-]?input[>)\]]?[)\]]?[ ]?\.?\Z",
     re.IGNORECASE,
 )

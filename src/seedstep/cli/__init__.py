@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 
 from seedstep.cli.commands import CommandEntry, CommandTable
-from seedstep.cli.terminal import console, errors, plain, prepare_streams
+from seedstep.cli.terminal import console, errors, output_status, plain, prepare_streams
 from seedstep.errors import SeedstepError
+from seedstep.interruption import let_commands_handle
 
 __all__ = ["COMMANDS", "app", "main"]
 
@@ -80,8 +81,13 @@ def options(
 def main() -> None:
     """Run a command; exit with 1 after an error that users can correct, 130 after Ctrl-C."""
     prepare_streams()
+    let_commands_handle()
     try:
         app()
     except SeedstepError as error:
         errors.print(plain(f"error: {error}", style="red"), soft_wrap=True)
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except SystemExit as ended:
+        raise SystemExit(ended.code or output_status()) from None

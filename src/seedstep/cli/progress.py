@@ -25,6 +25,7 @@ from seedstep.cli.terminal import (
     console,
     duration,
     errors,
+    output_status,
     plain,
     reader_has_gone,
     when_reader_goes,
@@ -97,7 +98,7 @@ async def _run(work: Coroutine[Any, Any, T], again: str) -> T:
 
 def stopped_status() -> int:
     """Return the exit status of a command that was stopped: 0 if the output has no reader."""
-    return 0 if reader_has_gone() else INTERRUPTED
+    return output_status() if reader_has_gone() else INTERRUPTED
 
 
 def _let_go(terminals: Sequence[int]) -> None:

@@ -33,6 +33,7 @@ __all__ = [
     "console",
     "duration",
     "errors",
+    "output_status",
     "plain",
     "prepare_streams",
     "print_blocks",
@@ -72,6 +73,11 @@ def reader_has_gone() -> bool:
     return _Output.has_gone
 
 
+def output_status() -> int:
+    """Return the exit status that the output asks for: 1 if it could not be written."""
+    return int(_Output.is_broken)
+
+
 def _forgiving(stream: io.TextIOWrapper) -> io.TextIOWrapper:
     stream.flush()
     raw = _Output(stream.fileno(), "wb", closefd=False)
@@ -84,18 +90,22 @@ class _Output(io.FileIO):
     """Standard output that is redirected to nowhere when its reader has gone away."""
 
     has_gone = False
+    is_broken = False
     stop: Callable[[], object] | None = None
 
     def write(self, data: object) -> int:
         try:
             return super().write(data)  # type: ignore[arg-type]  # bytes, as io has it
-        except BrokenPipeError:
+        except OSError as error:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())
             os.close(nowhere)
             _Output.has_gone = True
+            if not isinstance(error, BrokenPipeError):
+                _Output.is_broken = True
+                errors.print(plain(f"error: the output can't be written: {error.strerror}", "red"))
             if _Output.stop is None:
-                raise SystemExit(0) from None
+                raise SystemExit(output_status()) from None
             _Output.stop()
             return super().write(data)  # type: ignore[arg-type]  # to nowhere
 

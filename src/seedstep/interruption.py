@@ -1,0 +1,32 @@
+"""Ctrl-C while a command is being imported: it ends at once, without a traceback.
+
+Imported before all else by the package. Where another program imports the package, it does nothing.
+"""
+
+import signal
+import sys
+import threading
+from pathlib import Path
+
+__all__ = ["is_command", "let_commands_handle"]
+
+
+def is_command() -> bool:
+    """Return whether this process is the command `seedstep`, or `python -m seedstep`."""
+    begun = sys.orig_argv[1:]
+    as_module = "-m" in begun and begun[begun.index("-m") + 1 :][:1] == ["seedstep"]
+    return as_module or Path(sys.argv[0] if sys.argv else "").stem == "seedstep"
+
+
+def let_commands_handle() -> None:
+    """Let Ctrl-C raise KeyboardInterrupt again, as commands expect it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+if (
+    is_command()
+    and threading.current_thread() is threading.main_thread()
+    and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+):
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
