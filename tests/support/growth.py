@@ -25,7 +25,7 @@ from seedstep.text import answer, is_refusal, loops, one_line, plain_text, visib
 
 __all__ = ["OPENINGS", "READERS", "UNITS", "TooSlow", "seconds_of", "texts"]
 
-TASK = Task("t", "Answer yes or no. Then explain in 10 words.", (Instance("t-0", "a", ("yes",)),))
+TASK = Task("t", "Answer yes or no. Then explain in 10 words.", (Instance("a", ("yes",), "t-0"),))
 Reader = Callable[[str], Any]
 READERS: Mapping[str, Reader] = {
     "instructions": partial(read_instructions, first=9),
