@@ -16,8 +16,10 @@ from seedstep.evaluate.intervals import mean_over_tasks
 from seedstep.evaluate.measured import finds_right, gain_rows, read_measured
 from seedstep.infer.likelihood import ScoringModel
 from seedstep.recipes.measuring import MeasureProgress, measure_steps, select_steps
+from seedstep.recipes.steps import write_instructions
 from support.answering_models import save_bart
-from support.command_line import seedstep
+from support.command_line import chat_reply, seedstep
+from support.scripted_server import ScriptedServer
 from support.tuning_things import save_llama, save_t5, write_lines, write_tasks
 
 STEPS = {
@@ -261,6 +263,36 @@ def written_measures(path: Path, skip: int, nats: Mapping[str, Mapping[str, list
         for task, found in nats.items()
     ]
     return write_lines(path, [header, *lines])
+
+
+def test_candidates_of_a_run_are_measured_and_selected(
+    asked: dict[str, Any], tmp_path: Path
+) -> None:
+    def model(number: int, body: dict[str, Any]) -> Any:
+        draw = body.get("seed", 0)
+        return chat_reply(f"1. Find the thing.\n2. Name kind number {draw}.")
+
+    tasks = str(write_tasks(tmp_path / "tasks.jsonl", 1, 6))
+    out = tmp_path / "steps"
+    with ScriptedServer(model) as server:
+        write_instructions(
+            out, model="openai:m", tasks=tasks, base_url=server.url, refine="none", candidates=3
+        ).close()
+    measured = tmp_path / "measured.jsonl"
+    measure_steps([str(out)], measured, asked)
+    versions = read_measured(measured)[1][0].versions
+    assert list(versions) == ["none", "candidate 2", "candidate 3", "refined", "shuffled"]
+    best = tmp_path / "best.jsonl"
+    nats = {"things_0": {name: [float(name != "candidate 3")] for name in versions}}
+    done = select_steps(
+        [str(out)],
+        best,
+        by="measured",
+        tasks=TaskChoice(path=tasks),
+        measured=written_measures(tmp_path / "m", 100, nats),
+    )
+    assert done.counts == {"candidate 3": 1}
+    assert json.loads(best.read_text())["steps"][1] == "Name kind number 2."
 
 
 class TestStatistics:

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from seedstep import Task
 from seedstep.errors import BudgetReached, DeniedError
 from seedstep.llm import Budget, Engine, Ledger, MemoryLedger
-from seedstep.steps import WrittenSteps, write_steps
+from seedstep.steps import FAILURES, WrittenSteps, write_steps
 from seedstep.steps.conversation import TURNS
 from seedstep.steps.settings import StepsSettings
 from support.asking import endpoint_of
@@ -284,3 +285,31 @@ async def test_in_completion_style_what_is_no_procedure_is_named() -> None:
     assert written.failure
     assert written.steps == ()
     assert written.repairs == 2
+
+
+def drawing(number: int, body: dict[str, Any]) -> Fault:
+    """A model whose first versions differ by the draw; every other turn repeats one version."""
+    if "seed" not in body or len(body["messages"]) > 1:
+        return chat(numbered(*STEPS))
+    draw = body["seed"]
+    replies = {1: chat(numbered("Look.", f"Write version {draw}.")), 2: chat(""), 3: chat("Sorry.")}
+    return replies.get(draw, chat(numbered(*STEPS)))
+
+
+async def test_further_first_versions_are_asked_for_and_kept() -> None:
+    ledger = MemoryLedger()
+    with ScriptedServer(drawing) as server:
+        (alone,) = await write(server, boats(1), ledger=ledger)
+        before = len(server.bodies)
+        (written,) = await write(server, boats(1), ledger=ledger, candidates=4)
+        sent = server.bodies[before:]
+    assert alone == replace(written, candidates=())
+    assert [body["seed"] for body in sent] == [1, 2, 3], "the conversation was not asked again"
+    assert {json.dumps(body["messages"]) for body in sent} == {
+        json.dumps(server.bodies[0]["messages"])
+    }
+    first, empty, refusal = written.candidates
+    assert first.steps == ("Look.", "Write version 1.")
+    assert (empty.steps, empty.failure) == ((), "empty")
+    assert not refusal.steps
+    assert refusal.failure in FAILURES

@@ -38,6 +38,7 @@ from seedstep.tune import Mixture, SourcePart, TuneSettings, TuneSource, mix, us
 
 __all__ = [
     "TuningInputs",
+    "candidates_of",
     "encodings_of",
     "gather",
     "judgements_of",
@@ -141,6 +142,23 @@ def _of_run(path: Path) -> Iterator[tuple[str, Both]]:
     with open_database(path, "steps") as database:
         for entry in read_entries(database, WrittenSteps):
             yield entry.task, (entry.result.steps, entry.result.unrefined)
+
+
+def candidates_of(path: Path) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """Return further first versions of the instructions in a run of `seedstep steps`, by task.
+
+    Other sources of instructions have none. Versions that are there already are left out.
+    """
+    if not path.is_dir():
+        return {}
+    found = {}
+    with open_database(path, "steps") as database:
+        for entry in read_entries(database, WrittenSteps):
+            result = entry.result
+            versions = dict.fromkeys(each.steps for each in result.candidates if each.steps)
+            others = {result.steps, result.unrefined}
+            found[entry.task] = tuple(steps for steps in versions if steps not in others)
+    return found
 
 
 def judgements_of(path: Path) -> dict[str, Judgement]:

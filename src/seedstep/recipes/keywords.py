@@ -84,6 +84,7 @@ class StepsKeywords(TypedDict, total=False):
     seed: int
     refine: Literal["full", "none"]
     repairs: int
+    candidates: int
     judge: str | None
     judge_base_url: str | None
     max_requests: int | None

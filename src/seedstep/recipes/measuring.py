@@ -34,7 +34,7 @@ from seedstep.evaluate.measured import (
 )
 from seedstep.infer.likelihood import MeasureSettings, ScoringModel
 from seedstep.inputs import with_steps
-from seedstep.inputs.tasks import judgements_of
+from seedstep.inputs.tasks import candidates_of, judgements_of
 from seedstep.llm.checkpoints import fingerprint_of
 from seedstep.runs.directory import digest
 from seedstep.settings import make_settings
@@ -154,13 +154,13 @@ def _versions(
 ) -> list[list[Version]]:
     """What is measured on each task, by source; the first source is shuffled and exchanged."""
     named = _named(sources)
-    joined = [(name, with_steps(tasks, Path(source))) for name, source in named]
-    first = joined[0][1]
+    joined = [_Source.read(name, tasks, source) for name, source in named]
+    first = joined[0].tasks
     others = _others(first, seed)
     return [
         [
             (NONE, task, "none"),
-            *_of_sources(place, joined),
+            *(version for source in joined for version in source.versions(place)),
             *_beside(first[place], others),
         ]
         for place, task in enumerate(tasks)
@@ -184,13 +184,27 @@ def _named(sources: Sequence[str | os.PathLike[str]]) -> list[tuple[str, str]]:
     return list(zip(prefixes, paths, strict=True))
 
 
-def _of_sources(place: int, joined: Sequence[tuple[str, Sequence[Task]]]) -> Iterator[Version]:
-    for prefix, tasks in joined:
-        task = tasks[place]
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Tasks with the instructions of a source; `prefix` stands before the names of versions."""
+
+    prefix: str
+    tasks: tuple[Task, ...]
+    candidates: Mapping[str, Sequence[tuple[str, ...]]]
+
+    @classmethod
+    def read(cls, prefix: str, tasks: Sequence[Task], source: str) -> "_Source":
+        return cls(prefix, with_steps(tasks, Path(source)), candidates_of(Path(source)))
+
+    def versions(self, place: int) -> Iterator[Version]:
+        """Yield the versions of a task's instruction, the refined one last."""
+        task = self.tasks[place]
         if task.unrefined_steps and task.unrefined_steps != task.steps:
-            yield f"{prefix}{UNREFINED}", task, "unrefined"
+            yield f"{self.prefix}{UNREFINED}", task, "unrefined"
+        for number, steps in enumerate(self.candidates.get(task.id, ()), start=2):
+            yield f"{self.prefix}candidate {number}", replace(task, steps=steps), "refined"
         if task.steps:
-            yield f"{prefix}{REFINED}", task, "refined"
+            yield f"{self.prefix}{REFINED}", task, "refined"
 
 
 def _beside(task: Task, others: Mapping[str, tuple[str, ...]]) -> Iterator[Version]:
@@ -274,6 +288,10 @@ class _Candidate:
     steps: tuple[str, ...]
     value: float | None
 
+    @property
+    def is_refined(self) -> bool:
+        return self.name.rpartition(": ")[2] == REFINED
+
 
 def select_steps(
     sources: Sequence[str | os.PathLike[str]],
@@ -298,20 +316,21 @@ def select_steps(
     """
     loaded = replace(tasks, limit_instances=1).load().tasks
     named = _named(sources)
-    joined = [(name, with_steps(loaded, Path(source))) for name, source in named]
-    values = _values(by, named, joined, measured, evaluated)
+    joined = [_Source.read(name, loaded, source) for name, source in named]
+    values = _values(by, named, measured, evaluated)
     counts: Counter[str] = Counter()
     undecided = without = 0
     lines = []
     for place, task in enumerate(loaded):
         found = [
             _Candidate(name, _steps_of(shown, kind), values(name, shown, kind))
-            for name, shown, kind in _of_sources(place, joined)
+            for source in joined
+            for name, shown, kind in source.versions(place)
         ]
         if not found:
             without += 1
             continue
-        found.sort(key=lambda candidate: candidate.name.endswith(UNREFINED))
+        found.sort(key=lambda candidate: not candidate.is_refined)
         known = [candidate for candidate in found if candidate.value is not None]
         best = max(known, key=lambda candidate: candidate.value or 0.0, default=found[0])
         undecided += not known
@@ -344,7 +363,6 @@ Valued = Callable[[str, Task, StepsKind], float | None]
 def _values(
     by: SelectBy,
     named: Sequence[tuple[str, str]],
-    joined: Sequence[tuple[str, Sequence[Task]]],
     measured: Path | None,
     evaluated: int,
 ) -> Valued:

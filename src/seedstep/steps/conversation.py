@@ -31,6 +31,7 @@ from seedstep.steps.settings import StepsSettings
 from seedstep.text import is_refusal, split_thoughts
 
 __all__ = [
+    "CANDIDATE",
     "TURNS",
     "Chat",
     "Conversation",
@@ -45,6 +46,9 @@ __all__ = [
 
 TURNS = ("obtain", "single", "examples", "general", "output")
 """The paper's turns, in their order."""
+
+CANDIDATE = "candidate"
+"""The purpose of a request for another first version."""
 
 EXAMPLES = 2
 """How many positive examples the third turn shows."""
@@ -182,6 +186,13 @@ class Conversation:
         """Ask to correct the last version."""
         return await self._say(ScriptTurn("repair", repair_prompt(faults)))
 
+    async def candidate(self, number: int) -> Turn:
+        """Ask the first turn once more, as a conversation of its own."""
+        prompt = _obtain(self.task)
+        sampling = self.settings.sampling_of("conversation")
+        request = Request(CANDIDATE, (Message("user", prompt),), sampling, draw=number)
+        return await ask(self.chat.engine, request, prompt, (self.chat.place, len(self.turns)))
+
     def read(self, turn: Turn) -> ParsedSteps:
         """Return the steps of a turn's reply."""
         return parse(turn.reply, cut=turn.cut)
@@ -207,6 +218,13 @@ class Drafts:
     async def repair(self, faults: Sequence[str]) -> Turn:
         """Ask for another draw. The model is not told why."""
         return await self._draw("repair")
+
+    async def candidate(self, number: int) -> Turn:
+        """Ask for another draw, which is none of those that repair."""
+        prompt = completion_prompt(self.task)
+        draw = self.settings.repairs + number
+        request = Request(CANDIDATE, prompt, self.settings.sampling_of("completion"), draw=draw)
+        return await ask(self.engine, request, prompt, (self.place, len(self.turns)))
 
     def read(self, turn: Turn) -> ParsedSteps:
         """Return the steps of a draw, which goes on after the prompt's number or repeats it."""

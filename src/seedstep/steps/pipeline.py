@@ -21,6 +21,7 @@ from seedstep.llm import Engine, Message, Preview, Request, Spent, tokens_of
 from seedstep.llm.pacing import AHEAD, in_order
 from seedstep.steps.check import CHECKS, Check, Finding, TaskText, check, repair_request
 from seedstep.steps.conversation import (
+    CANDIDATE,
     TURNS,
     Conversation,
     Drafts,
@@ -31,7 +32,7 @@ from seedstep.steps.conversation import (
 from seedstep.steps.examples import generate_prompt, rank_prompt
 from seedstep.steps.judge import judge, judge_prompt
 from seedstep.steps.parse import ParsedSteps
-from seedstep.steps.records import FAILURES, Turn, WrittenSteps
+from seedstep.steps.records import FAILURES, CandidateSteps, Turn, WrittenSteps
 from seedstep.steps.settings import ExamplesSettings, StepsSettings
 
 __all__ = [
@@ -84,12 +85,29 @@ async def _write(
         faults = [repair_request(finding, checks) for finding in versions[-1].findings]
         last = await talk.repair(faults)
     written = _written(task, talk, versions, last)
+    if settings.candidates > 1:
+        written = replace(written, candidates=await _candidates(settings, talk))
     if judge_engine is None or written.failure:
         return written
     sampling = settings.sampling_of("judge")
     return replace(
         written, judgement=await judge(task, written.steps, sampling, judge_engine, place)
     )
+
+
+async def _candidates(
+    settings: StepsSettings, talk: Conversation | Drafts
+) -> tuple[CandidateSteps, ...]:
+    """Ask for all first versions but the first."""
+    found = []
+    for number in range(1, settings.candidates):
+        turn = await talk.candidate(number)
+        if turn.failure:
+            found.append(CandidateSteps(turn.request, failure="request_failed"))
+            continue
+        parsed = talk.read(turn)
+        found.append(CandidateSteps(turn.request, _procedure(parsed), parsed.reason))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +183,10 @@ def preview_steps(settings: StepsSettings, tasks: Iterable[Task]) -> Preview:
     for turns in asked:
         for turn, prompt in zip(turns, _sent(turns), strict=True):
             spent.add(turn.purpose, prompt, INSTRUCTION_TOKENS)
+    if more := settings.candidates - 1:
+        counts[CANDIDATE] = more * len(tasks)
+        for turns in asked:
+            spent.add(CANDIDATE, more * tokens_of(turns[0]), more * INSTRUCTION_TOKENS)
     if settings.judge is not None:
         counts["judge"] = len(tasks)
         for task in tasks:

@@ -29,6 +29,7 @@ __all__ = [
     "FAILURES",
     "RANKING_FAILURES",
     "SUPERNI",
+    "CandidateSteps",
     "DescribedTask",
     "ExampleSet",
     "ExamplesStatistics",
@@ -95,6 +96,18 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
+class CandidateSteps:
+    """Another first version of an instruction: the key of its request, and its steps.
+
+    Without steps, `failure` is one of `FAILURES`.
+    """
+
+    request: str
+    steps: tuple[str, ...] = ()
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class WrittenSteps:
     """A task's step-by-step instruction, and how it was written.
 
@@ -102,7 +115,7 @@ class WrittenSteps:
     not asked. `unrefined` are the steps of the first reply, if it had some. `steps` are those of
     turn number `chosen` (from 0), and `findings` all faults that the checks find in them. Without
     steps, `chosen` is -1 and `failure` is one of `FAILURES`, explained by `detail`. `repairs`
-    counts the turns that were asked because of faults.
+    counts the turns that were asked because of faults. `candidates` are further first versions.
     """
 
     task_id: str
@@ -116,6 +129,7 @@ class WrittenSteps:
     chosen: int = -1
     repairs: int = 0
     judgement: Judgement | None = None
+    candidates: tuple[CandidateSteps, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

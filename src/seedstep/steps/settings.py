@@ -86,6 +86,12 @@ class StepsSettings(AskingSettings):
         "Further turns, at the most, that ask to correct what the checks found; in completion "
         "style new draws. The version with the fewest faults is kept. Default with refine none: 0.",
     )
+    candidates: Annotated[int, msgspec.Meta(ge=1, le=50)] = setting(
+        1,
+        "First versions to write of each instruction. The first is refined; `steps measure` and "
+        "`steps select` choose among all. They differ only where the temperature is above 0.",
+        later=True,
+    )
     judge: str | None = setting(
         None, "A model that judges correctness and completeness: gguf:PATH, openai:NAME, ..."
     )
