@@ -19,7 +19,7 @@ from seedstep.evaluate.judge import JudgeSettings, SystemAnswers, judge_answers
 from seedstep.infer.predict import TaskWork, ask_server
 from seedstep.infer.settings import SystemSettings
 from seedstep.llm import Engine
-from seedstep.steps import ExamplesSettings, StepsSettings, generate_examples, write_steps
+from seedstep.steps import ExamplesSettings, StepsSettings, generate_examples, render, write_steps
 from seedstep.steps.examples import written_examples
 from seedstep.steps.judge import judge
 from support.asking import engine_on
@@ -124,6 +124,28 @@ async def drafting(bad: Bad) -> set[str]:
         return {written.failure async for written in done if not written.steps}
 
     return await on_server(lambda number, body: bad(body), work)
+
+
+def choosing(style: str) -> Stage:
+    """A further first version of an instruction, where the first is good."""
+
+    async def outcome(bad: Bad) -> set[str]:
+        def script(number: int, body: dict[str, Any]) -> Fault:
+            if body["seed"]:
+                return bad(body)
+            return reply(body, render(STEPS).removeprefix("1." if style == "completion" else ""))
+
+        async def work(engine: Engine) -> set[str]:
+            chosen = StepsSettings.of(
+                model=MODEL, prompt_style=style, refine="none", repairs=0, candidates=2
+            )
+            done = [written async for written in write_steps(chosen, [boat_task(1)], engine)]
+            assert done[0].steps
+            return {each.failure for each in done[0].candidates if not each.steps}
+
+        return await on_server(script, work)
+
+    return outcome
 
 
 async def judging_steps(bad: Bad) -> set[str]:
@@ -248,6 +270,16 @@ ROWS: dict[str, tuple[Stage, str, tuple[str, ...]]] = {
         " Read the rep",
         ("empty", "cut", "refusal", *FAILED, "single_step"),
     ),
+    "steps, candidates": (
+        choosing("chat"),
+        "1. Read the rep",
+        ("empty", "cut", "refusal", *FAILED, "prose"),
+    ),
+    "steps, candidates, completion": (
+        choosing("completion"),
+        " Read the rep",
+        ("empty", "cut", "refusal", *FAILED, "single_step"),
+    ),
     "steps, judge": (
         judging_steps,
         "Correct: yes\nComplete: no",
@@ -302,7 +334,7 @@ ASKING = {
     "bootstrap/pipeline.py": 3,
     "evaluate/judge.py": 1,
     "infer/predict.py": 1,
-    "steps/conversation.py": 4,
+    "steps/conversation.py": 6,
     "steps/examples.py": 2,
     "steps/judge.py": 1,
 }
@@ -311,7 +343,7 @@ ASKING = {
 
 def test_all_that_ask_are_in_the_table() -> None:
     source = Path(seedstep.__file__).parent
-    calls = re.compile(r"engine\.ask\(|\bask\(self\.engine|chat\.say\(|\)\.say\(")
+    calls = re.compile(r"engine\.ask\(|\bask\(self\.(?:chat\.)?engine|chat\.say\(|\)\.say\(")
     found = {
         str(path.relative_to(source)): len(calls.findall(path.read_text("utf-8")))
         for path in sorted(source.rglob("*.py"))

@@ -239,7 +239,9 @@ def tune_model(
         if not before and not _train(files, work, watch, stop):
             return replace(tuned, stopped=True)
         notes = () if rank else _write_beside(files, work)
-        if not rank:  # the optimiser's state is three times as large as the model, and of no use
+        if (
+            not rank and not before
+        ):  # the optimiser's state is three times as large as the model, and of no use
             shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
     return replace(tuned, model=files.model, finished_before=before, notes=notes)
 
