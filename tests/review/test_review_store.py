@@ -11,7 +11,8 @@ import pytest
 
 from seedstep.data.reviews import LabelRow, in_order_for, order_of_answers, standing
 from seedstep.errors import InputError, RunBusyError, RunError, RunMismatchError
-from seedstep.runs.reviews import OWNER, Review, deal
+from seedstep.review.items import deal
+from seedstep.runs.reviews import OWNER, Review
 from support.reviewing import an_item, make
 
 YES = {"correct": "yes", "complete": "yes"}

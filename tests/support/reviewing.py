@@ -11,7 +11,8 @@ from starlette.testclient import TestClient
 from seedstep.data.reviews import ItemField, LabelRow, ReviewItem
 from seedstep.review.app import make_app
 from seedstep.review.forms import FORMS
-from seedstep.runs.reviews import Review, deal
+from seedstep.review.items import deal
+from seedstep.runs.reviews import Review
 
 HOST = "127.0.0.1:8090"
 ORIGIN = f"http://{HOST}"

@@ -1,7 +1,7 @@
 """References to models, and the engine through which every stage sends its requests."""
 
 from seedstep.llm.endpoints import Endpoint
-from seedstep.llm.engine import Engine, EngineStats
+from seedstep.llm.engine import Engine
 from seedstep.llm.models import (
     PROVIDERS,
     ModelRef,
@@ -11,6 +11,7 @@ from seedstep.llm.models import (
     open_model,
     resolve_base_url,
 )
+from seedstep.llm.pacing import EngineStats
 from seedstep.llm.records import (
     Answer,
     Budget,

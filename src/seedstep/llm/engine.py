@@ -13,9 +13,8 @@ Example::
 
 import asyncio
 import time
-from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -33,6 +32,7 @@ from seedstep.errors import (
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.exchange import open_session
 from seedstep.llm.pacing import (
+    EngineStats,
     FaultAction,
     Patience,
     Priority,
@@ -57,7 +57,7 @@ from seedstep.llm.records import (
 )
 from seedstep.llm.wire import OVERLOADED, PARAMETER, Refused, Retryable, Sender, Wire
 
-__all__ = ["Engine", "EngineStats"]
+__all__ = ["Engine"]
 
 CONNECT_SECONDS = 10.0
 FIRST_BYTE_SECONDS = 600.0
@@ -71,23 +71,6 @@ SLOW_SECONDS = 300.0
 
 REFUSALS_IN_A_ROW = 8
 """After so many refusals without a success between them, the server is taken to refuse all."""
-
-
-@dataclass(slots=True)
-class EngineStats:
-    """Counts since the engine was opened, and the number of requests that are `in_flight` now.
-
-    `replied` counts new replies by purpose. Tokens are those of new replies.
-    """
-
-    in_flight: int = 0
-    sent: int = 0
-    replied: Counter[str] = field(default_factory=Counter)
-    reused: int = 0
-    failed: int = 0
-    retried: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
 
 
 class Engine:

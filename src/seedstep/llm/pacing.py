@@ -18,10 +18,10 @@ import math
 import random
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -30,6 +30,7 @@ from seedstep.llm.wire import OVERLOADED, Retryable
 
 __all__ = [
     "AHEAD",
+    "EngineStats",
     "FaultAction",
     "Patience",
     "Priority",
@@ -135,6 +136,23 @@ class Patience:
             return FaultAction.GIVE_UP if is_lost else FaultAction.ASK_AGAIN
         late = now - self.failing_since > OUTAGE_SECONDS
         return FaultAction.OUTAGE if late else FaultAction.ASK_AGAIN
+
+
+@dataclass(slots=True)
+class EngineStats:
+    """Counts since the engine was opened, and the number of requests that are `in_flight` now.
+
+    `replied` counts new replies by purpose. Tokens are those of new replies.
+    """
+
+    in_flight: int = 0
+    sent: int = 0
+    replied: Counter[str] = field(default_factory=Counter)
+    reused: int = 0
+    failed: int = 0
+    retried: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
 
 
 Priority = tuple[int, ...]

@@ -27,14 +27,20 @@ from seedstep.errors import InputError
 from seedstep.inputs import SystemPredictions, distinct_names, load_source, read_systems
 from seedstep.review.forms import find_form
 from seedstep.runs import digest
-from seedstep.runs.reviews import Review, deal, kept_seed
+from seedstep.runs.reviews import Review, kept_seed
 from seedstep.settings import flatten
 from seedstep.stages import STEPS, open_run
 from seedstep.stages.review import ReviewSettings
 from seedstep.steps import render
 from seedstep.tune import make_source
 
-__all__ = ["Drawn", "draw", "make_review", "names_in"]
+__all__ = [
+    "Drawn",
+    "deal",
+    "draw",
+    "make_review",
+    "names_in",
+]
 
 EXAMPLES = 2
 """How many positive examples are shown, as to the paper's annotators."""
@@ -123,6 +129,18 @@ def draw(settings: ReviewSettings) -> Drawn:
         for rater, own in places.items()
     }
     return Drawn(form, tuple(everything), assigned)
+
+
+def deal(
+    units: Sequence[str], raters: Sequence[str], shared: Iterable[str]
+) -> dict[str, tuple[str, ...]]:
+    """Assign units to raters: all shared units to each, and the others in turn."""
+    of_all = set(shared)
+    own = [unit for unit in units if unit not in of_all]
+    return {
+        rater: (*(unit for unit in units if unit in of_all), *own[place :: len(raters)])
+        for place, rater in enumerate(raters)
+    }
 
 
 def _sampled(units: Sequence[_Unit], settings: ReviewSettings, chance: Random) -> list[_Unit]:

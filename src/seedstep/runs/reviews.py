@@ -1,7 +1,7 @@
 """The run directory of a review: its items, its raters, and their labels.
 
-Items, raters and the order in which each sees what are written once. Labels are only ever added; a
-label that was kept is on the disk.
+Items, raters, and the order of each rater's items are written once. Labels are only added, and are
+on the disk when `save` returns.
 
 Example::
 
@@ -13,7 +13,7 @@ import hmac
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -37,12 +37,12 @@ from seedstep.runs.directory import (
     take_lock,
 )
 
-__all__ = ["OWNER", "STAGE", "Assigned", "Review", "deal", "kept_seed", "key_of"]
+__all__ = ["OWNER", "STAGE", "Assigned", "Review", "kept_seed", "key_of"]
 
 STAGE = "review"
 
 OWNER = "(owner)"
-"""Who adjudicates. No rater can have this name."""
+"""The name of the owner, who adjudicates. No rater can have this name."""
 
 LONGEST_NAME = 60
 TOKEN_BYTES = 24
@@ -52,7 +52,7 @@ _ADD = "INSERT OR IGNORE INTO labels VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """An item that a rater sees: its place, from 0, and its answers' places in the order shown."""
+    """An item of a rater: its place, from 0, and the places of its answers in the order shown."""
 
     place: int
     item: str
@@ -61,7 +61,7 @@ class Assigned:
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """What the database keeps of a review as a whole."""
+    """The record of a whole review in the database."""
 
     id: str
     form: Form
@@ -69,7 +69,7 @@ class _Record:
 
 
 class Review:
-    """A review, opened to look at it or to add labels. Several processes may add some at once."""
+    """A review, opened for reading or to add labels. Several processes may add labels at once."""
 
     def __init__(
         self, path: Path, database: Database, lock: filelock.BaseFileLock | None = None
@@ -93,15 +93,15 @@ class Review:
         assigned: Mapping[str, Sequence[str]],
         seed: int,
     ) -> None:
-        """Write a review: its items, and which of them (`assigned`, by rater) each rater sees.
+        """Write a review: its items, and the ids of each rater's items (`assigned`).
 
-        Where one is there already with the same settings and items nothing changes.
+        If the same review is there already, nothing changes.
 
         Raises:
             InputError: a rater can't have that name.
             RunMismatchError: there is a review with other settings.
             RunBusyError: a server works on it.
-            RunError: the directory holds something else, or can't be written.
+            RunError: the directory has other files, or can't be written.
         """
         _require_names(tuple(assigned))
         _require_free(path)
@@ -127,10 +127,10 @@ class Review:
 
     @classmethod
     def open(cls, path: Path, *, write: bool = False, alone: bool = False) -> Self:
-        """Open a review, to add labels with `write`, `alone` as its one server.
+        """Open a review; with `write`, to add labels, and with `alone`, as its only server.
 
         Raises:
-            RunError: there is none.
+            RunError: there is no review.
             RunBusyError: another server works on it.
         """
         if (stage := stage_of(path)) != STAGE:
@@ -158,41 +158,41 @@ class Review:
         self.close()
 
     def close(self) -> None:
-        """Let another server work on it."""
+        """Close the review, so that another server may work on it."""
         self._database.close()
         if self._lock:
             self._lock.release()
 
     @property
     def id(self) -> str:
-        """The fingerprint of form, items, raters and seed."""
+        """The id of the review: a fingerprint of form, items, raters and seed."""
         return self._record.id
 
     @property
     def key(self) -> str:
-        """What tells this review from all others, also from a copy of the same items."""
+        """The key of the review, which differs from that of another review of the same items."""
         return key_of(self.tokens[OWNER])
 
     @property
     def form(self) -> Form:
-        """What raters are asked."""
+        """The form: the questions to raters."""
         return self._record.form
 
     @property
     def seed(self) -> int:
-        """What order and draws follow from. A rater who knows it can tell who answered what."""
+        """The seed of orders and draws. A rater who knows it can infer which system answered."""
         return self._record.seed
 
     @cached_property
     def items(self) -> Mapping[str, ReviewItem]:
-        """All items by id, in their order."""
+        """All items by id, in order."""
         rows = self._database.rows("SELECT record FROM review_items ORDER BY position")
         found = (msgspec.json.decode(row[0], type=ReviewItem) for row in rows)
         return {item.id: item for item in found}
 
     @cached_property
     def tokens(self) -> Mapping[str, str]:
-        """The secret of each rater by name, and that of OWNER at the end."""
+        """The secrets of raters by name; that of OWNER is the last."""
         return dict(
             map(tuple, self._database.rows("SELECT name, token FROM raters ORDER BY rowid"))
         )
@@ -203,7 +203,7 @@ class Review:
         return tuple(name for name in self.tokens if name != OWNER)
 
     def who(self, token: str) -> str | None:
-        """The rater, or OWNER, that a secret belongs to; it takes as long for any text."""
+        """Return the rater, or OWNER, to whom a secret belongs, in constant time; else None."""
         found = None
         given = token.encode(errors="surrogatepass")
         for name, secret in self.tokens.items():
@@ -221,7 +221,7 @@ class Review:
         return {name: tuple(rows) for name, rows in found.items()}
 
     def assigned(self, rater: str) -> tuple[Assigned, ...]:
-        """The items of a rater, in the order in which the rater sees them.
+        """Return the items of a rater, in the order in which the rater sees them.
 
         Raises:
             InputError: there is no such rater.
@@ -231,7 +231,7 @@ class Review:
         return self._assigned[rater]
 
     def rows(self, *, rater: str = "", item: str = "") -> tuple[LabelRow, ...]:
-        """What was done, in the order in which it was kept; all, or of one rater or item."""
+        """Return rows of labels in the order in which they were stored, of a rater or an item."""
         query = (
             "SELECT * FROM labels WHERE (?1 = '' OR rater = ?1) AND (?2 = '' OR item = ?2)"
             " ORDER BY number"
@@ -239,7 +239,7 @@ class Review:
         return tuple(map(_label_row, self._database.rows(query, (rater, item))))
 
     def done(self, rater: str) -> int:
-        """How many items of a rater have a label that counts. Quick: each save asks for it."""
+        """Return how many items of a rater have a label that counts, fast enough for each save."""
         query = "SELECT item, action FROM labels WHERE rater = ? ORDER BY number"
         kept: dict[str, list[str]] = {}
         for item, action in self._database.rows(query, (rater,)):
@@ -251,12 +251,12 @@ class Review:
         return sum(bool(actions) and actions[-1] == "label" for actions in kept.values())
 
     def find(self, label: str) -> LabelRow | None:
-        """The row with this id."""
+        """Return the row with this id, or None."""
         rows = self._database.rows("SELECT * FROM labels WHERE id = ?", (label,))
         return _label_row(rows[0]) if rows else None
 
     async def save(self, row: LabelRow) -> LabelRow:
-        """Keep a row, which is on the disk when this returns. Keeping it again changes nothing.
+        """Store a row; it is on the disk when this returns. Storing it again changes nothing.
 
         Raises:
             InputError: another row has its id.
@@ -273,7 +273,7 @@ class Review:
         return kept
 
     def take(self, rows: Sequence[LabelRow]) -> int:
-        """Keep rows from elsewhere, all or none; returns how many were new.
+        """Store rows from a file, all or none, and return how many were new.
 
         Raises:
             StoreError: the disk is full, or the database can't be written.
@@ -289,26 +289,14 @@ class Review:
 
 
 def key_of(token: str) -> str:
-    """What tells somebody's labels apart in a browser or a file, and opens nothing."""
+    """Return a key for a person's labels in a browser or a file, which opens no pages."""
     return sha256(f"key {token}".encode()).hexdigest()[:16]
 
 
 def kept_seed(path: Path) -> int | None:
-    """The seed of the review in a directory; None where there is none."""
+    """Return the seed of the review in a directory, or None if there is none."""
     seed = read_yaml(path / CONFIG).get("seed") if stage_of(path) == STAGE else None
     return seed if isinstance(seed, int) else None
-
-
-def deal(
-    units: Sequence[str], raters: Sequence[str], shared: Iterable[str]
-) -> dict[str, tuple[str, ...]]:
-    """Which units each rater sees: the shared ones all, of the others every so-manieth."""
-    of_all = set(shared)
-    own = [unit for unit in units if unit not in of_all]
-    return {
-        rater: (*(unit for unit in units if unit in of_all), *own[place :: len(raters)])
-        for place, rater in enumerate(raters)
-    }
 
 
 def _require_names(raters: Sequence[str]) -> None:
@@ -332,7 +320,7 @@ def _require_free(path: Path) -> None:
 
 
 def _made(path: Path) -> str:
-    """The fingerprint of the review in a directory; empty where there is none yet."""
+    """Return the fingerprint of the review in a directory, or "" if there is none yet."""
     if not (path / DATABASE).exists() or not (path / CONFIG).exists():
         return ""
     database = Database.open(path / DATABASE)
@@ -358,7 +346,7 @@ def _write(
     items: Sequence[ReviewItem],
     assigned: Mapping[str, Sequence[str]],
 ) -> None:
-    """Write everything; the review's own record comes last, and says that all is there."""
+    """Write everything; the review's record is the last, and shows that the review is complete."""
     answers = {item.id: len(item.answers) for item in items}
     for table in ("review_items", "raters", "assignments", "labels"):
         database.write_now(f"DELETE FROM {table}", [()])  # noqa: S608 - of an attempt that was killed

@@ -1,4 +1,4 @@
-"""What a tuning leaves in its directory.
+"""The files in the directory of a tuning.
 
     tune.yaml      settings, and a fingerprint of the data
     fsdp.yaml      how several GPUs are used, where a preset needs them
@@ -43,13 +43,13 @@ class _Job(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class TuningFiles:
-    """The files of a tuning in the directory `path`."""
+    """The files of a tuning, in the directory `path`."""
 
     path: Path
 
     @property
     def begun(self) -> bool:
-        """Whether anything was learned."""
+        """Whether a checkpoint or the tuned model was written."""
         return self.finished or any((self.path / CHECKPOINTS).glob("checkpoint-*"))
 
     @property
@@ -59,12 +59,12 @@ class TuningFiles:
 
     @property
     def model(self) -> Path:
-        """Where the tuned model is, or will be."""
+        """The directory of the tuned model, which may not be there yet."""
         return self.path / "model"
 
     @property
     def adapter(self) -> Path:
-        """Where LoRA's matrices are, or will be."""
+        """The directory of LoRA's matrices, which may not be there."""
         return self.path / "adapter"
 
     @property
@@ -74,7 +74,7 @@ class TuningFiles:
 
     @property
     def counted(self) -> Path:
-        """The file with what was counted before the first step."""
+        """The file of the counts made before the first step."""
         return self.path / "preflight.json"
 
     @property
@@ -84,7 +84,7 @@ class TuningFiles:
 
     @property
     def job(self) -> str:
-        """The id of the job, where a server tunes; else empty."""
+        """The id of the fine-tuning job at a server, or empty."""
         try:
             kept = msgspec.json.decode((self.path / "job.json").read_bytes(), type=_Job)
         except (OSError, msgspec.DecodeError):
@@ -100,7 +100,7 @@ class TuningFiles:
         return read_losses(self.metrics) if self.metrics.is_file() else ({}, {})
 
     def preflight(self) -> Preflight | None:
-        """Return what was counted before the first step; None where that can't be read."""
+        """Return the counts made before the first step, or None if they can't be read."""
         try:
             return msgspec.json.decode(self.counted.read_bytes(), type=Preflight)
         except (OSError, msgspec.DecodeError):
@@ -108,7 +108,7 @@ class TuningFiles:
 
 
 def stored_settings(path: Path) -> dict[str, Any]:
-    """Return the settings that a tuning was started with; none where there is no tuning.
+    """Return the settings with which a tuning was started; empty if there is no tuning.
 
     Raises:
         InputError: its configuration can't be read.
