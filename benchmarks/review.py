@@ -26,7 +26,8 @@ import aiohttp
 
 from seedstep.data.reviews import ItemField, ReviewItem
 from seedstep.review.forms import FORMS
-from seedstep.runs.reviews import Review, deal
+from seedstep.review.items import deal
+from seedstep.runs.reviews import Review
 
 FORM = FORMS["steps"]
 ANSWERS = {"correct": "yes", "complete": "no"}
