@@ -11,16 +11,17 @@ Example::
         print(row.version, row.gain.value, row.gain.low, row.gain.high)
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import msgspec
 
 from seedstep.data import BadLine, read_jsonl
-from seedstep.errors import InputError
+from seedstep.errors import InputError, RunError
 from seedstep.evaluate.intervals import Value, mean_over_tasks
 from seedstep.evaluate.tables import CellTable, shown
 
@@ -37,6 +38,7 @@ __all__ = [
     "gain_rows",
     "gain_table",
     "instructions_in",
+    "opened_measurements",
     "read_header",
     "read_measured",
 ]
@@ -211,6 +213,44 @@ def read_header(path: Path) -> MeasuredHeader:
         path, next(read_jsonl(path, dict, 1 << 20), None), MeasuredHeader
     )
     return header
+
+
+@contextmanager
+def opened_measurements(path: Path, header: MeasuredHeader) -> Iterator[tuple[IO[bytes], set[str]]]:
+    """The file, to write at its end, and the tasks in it. A line that is half written is cut off.
+
+    Raises:
+        InputError: the file is of another kind, or was begun with other settings.
+        RunError: it can't be written.
+    """
+    done: set[str] = set()
+    try:
+        if path.exists() and path.stat().st_size:
+            _require_same(path, read_header(path), header)
+            with path.open("r+b") as file:
+                file.truncate(_whole_lines(file.read()))
+            done = {task.task for task in read_measured(path)[1]}
+            with path.open("ab") as file:
+                yield file, done
+        else:
+            with path.open("wb") as file:
+                file.write(msgspec.json.encode(header) + b"\n")
+                yield file, done
+    except OSError as error:
+        raise RunError(f"{path}: {error.strerror}", "name another file, or make room") from None
+
+
+def _whole_lines(data: bytes) -> int:
+    return data.rfind(b"\n") + 1
+
+
+def _require_same(path: Path, before: MeasuredHeader, now: MeasuredHeader) -> None:
+    old, new = asdict(before), asdict(now)
+    different = [name for name in new if old[name] != new[name]]
+    if different:
+        names = {"digest": "tasks or instructions", "fingerprint": "a changed model"}
+        what = ", ".join(names.get(name, name) for name in different)
+        raise InputError(f"{path} was begun with other settings: {what}", "name another file")
 
 
 def _converted(path: Path, line: "tuple[int, Any] | None", kind: type[Any]) -> Any:

@@ -11,17 +11,16 @@ Example::
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
 from seedstep.data import Task, TaskChoice, write_in_parts
 from seedstep.data.choice import order_key
 from seedstep.encode import ENCODINGS, StepsKind
-from seedstep.errors import InputError, RunError
+from seedstep.errors import InputError
 from seedstep.evaluate.measured import (
     NONE,
     OTHER,
@@ -29,7 +28,7 @@ from seedstep.evaluate.measured import (
     MeasuredHeader,
     MeasuredTask,
     MeasuredVersion,
-    read_header,
+    opened_measurements,
     read_measured,
 )
 from seedstep.infer.likelihood import MeasureSettings, ScoringModel
@@ -98,7 +97,7 @@ def measure_steps(
     header = _header(settings, versions)
     progress = MeasureProgress(len(tasks), too_few=len(loaded) - len(tasks))
     progress.without_steps = sum(len(found) == 1 for found in versions)
-    with _opened(out, header) as (file, done):
+    with opened_measurements(out, header) as (file, done):
         progress.done = len(done)
         model: ScoringModel | None = None
         for task, found in zip(tasks, versions, strict=True):
@@ -225,44 +224,6 @@ def _others(tasks: Sequence[Task], seed: int) -> dict[str, tuple[str, ...]]:
         return {}
     following = [*with_some[1:], with_some[0]]
     return {task.id: other.steps for task, other in zip(with_some, following, strict=True)}
-
-
-@contextmanager
-def _opened(path: Path, header: MeasuredHeader) -> Iterator[tuple[IO[bytes], set[str]]]:
-    """The file, to write at its end, and the tasks in it. A line that is half written is cut off.
-
-    Raises:
-        InputError: the file is of another kind, or was begun with other settings.
-        RunError: it can't be written.
-    """
-    done: set[str] = set()
-    try:
-        if path.exists() and path.stat().st_size:
-            _require_same(path, read_header(path), header)
-            with path.open("r+b") as file:
-                file.truncate(_whole_lines(file.read()))
-            done = {task.task for task in read_measured(path)[1]}
-            with path.open("ab") as file:
-                yield file, done
-        else:
-            with path.open("wb") as file:
-                file.write(msgspec.json.encode(header) + b"\n")
-                yield file, done
-    except OSError as error:
-        raise RunError(f"{path}: {error.strerror}", "name another file, or make room") from None
-
-
-def _whole_lines(data: bytes) -> int:
-    return data.rfind(b"\n") + 1
-
-
-def _require_same(path: Path, before: MeasuredHeader, now: MeasuredHeader) -> None:
-    old, new = asdict(before), asdict(now)
-    different = [name for name in new if old[name] != new[name]]
-    if different:
-        names = {"digest": "tasks or instructions", "fingerprint": "a changed model"}
-        what = ", ".join(names.get(name, name) for name in different)
-        raise InputError(f"{path} was begun with other settings: {what}", "name another file")
 
 
 SelectBy = Literal["measured", "judge", "checks"]
