@@ -1,6 +1,6 @@
-"""Ctrl-C while a command is being imported: it ends at once, without a traceback.
+"""End a command at once, without a traceback, if Ctrl-C is pressed while it is being imported.
 
-Imported before all else by the package. Where another program imports the package, it does nothing.
+The package imports this module first. If another program imports the package, it does nothing.
 """
 
 import signal
@@ -19,7 +19,7 @@ def is_command() -> bool:
 
 
 def let_commands_handle() -> None:
-    """Let Ctrl-C raise KeyboardInterrupt again, as commands expect it."""
+    """Let Ctrl-C raise KeyboardInterrupt again, as commands expect."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

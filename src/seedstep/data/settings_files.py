@@ -1,8 +1,8 @@
-"""YAML files and texts: the only reader of YAML, in which every fault is an `InputError`.
+"""Read and write YAML files of settings; every fault of a file raises an `InputError`.
 
-A file holds plain values: texts, numbers, dates, lists and mappings. It has at most `MOST_BYTES`,
-and at most `MOST_VALUES` values and characters once its aliases are written out, so that a few
-lines can't stand for gigabytes.
+A file has plain values: texts, numbers, dates, lists and mappings. It has at most `MOST_BYTES`, and
+at most `MOST_VALUES` values and characters when its aliases are expanded, so that a few lines can't
+expand to gigabytes.
 
 Example:
     >>> parse_yaml("tasks: 20", "demo.yaml")
@@ -25,20 +25,20 @@ from seedstep.errors import InputError, first_line
 __all__ = ["parse_yaml", "read_yaml", "write_yaml"]
 
 MOST_BYTES = 1 << 20
-"""Bytes of a file at the most."""
+"""The most bytes of a file."""
 
 MOST_VALUES = 4 << 20
-"""Values and their characters at the most, with each alias counted as what it stands for."""
+"""The most values and characters of a file, with its aliases expanded."""
 
 MOST_DIGITS = 300
-"""Characters of a number, a date or a yes or no at the most."""
+"""The most characters of a number, a date, or a yes or no."""
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return the mapping in a YAML file; an empty file is an empty mapping.
 
     Raises:
-        InputError: it is not there, is not YAML, or holds something else.
+        InputError: the file is not there, is not YAML, or is no mapping.
     """
     try:
         with path.open("rb") as file:
@@ -61,7 +61,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def write_yaml(path: Path, values: Mapping[str, Any]) -> None:
-    """Replace a YAML file as a whole."""
+    """Write a YAML file atomically."""
     text = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
     if any(mark in text for mark in "\x85\u2028\u2029"):  # read again as other line ends
         text = yaml.safe_dump(dict(values), sort_keys=False)
@@ -69,10 +69,10 @@ def write_yaml(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def parse_yaml(text: str, where: str) -> Any:
-    """Return the value that a YAML text stands for; `where` it stands is told in errors.
+    """Parse a YAML text. `where` is its origin, for error messages.
 
     Raises:
-        InputError: it is not YAML, holds a value that can't be used, or is too large or too deep.
+        InputError: it is not YAML, has a value that can't be used, or is too large or too deep.
     """
     loader = None
     try:
@@ -94,7 +94,7 @@ def parse_yaml(text: str, where: str) -> Any:
 _CORRECT = "correct the file"
 _SHORT = ("bool", "float", "int", "timestamp")
 _SHOWN = 200
-"""Characters of what PyYAML says that are told."""
+"""How many characters of PyYAML's message an error shows."""
 
 
 def _place(loader: "_Loader | None") -> Any:
@@ -102,12 +102,12 @@ def _place(loader: "_Loader | None") -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """Makes plain values; whatever fails while one is made is told with its line."""
+    """A loader of plain values, whose errors have the line."""
 
     parsed = False
 
     def get_single_node(self) -> Any:
-        """Return the tree of the text, made sure that it is not too large."""
+        """Return the tree of the text, after a check that it is not too large."""
         node = super().get_single_node()
         if node is not None:
             _require_size(node, {})
@@ -141,12 +141,12 @@ def _has_surrogate(text: str) -> bool:
 
 
 def _require_size(node: Any, sizes: dict[int, int]) -> int:
-    """Return the number of values and characters of a tree, with its aliases written out.
+    """Return the number of values and characters of a tree, with its aliases expanded.
 
-    `sizes` are those of the nodes that are known, 0 for those that are being counted.
+    `sizes` has the sizes of nodes that are known, and 0 for those that are being counted.
 
     Raises:
-        yaml.MarkedYAMLError: it is too large, or a value is within itself.
+        yaml.MarkedYAMLError: the tree is too large, or a value contains itself.
     """
     known = sizes.get(id(node))
     if known == 0:

@@ -1,7 +1,7 @@
-"""What step-by-step instructions are worth to a model: how much likelier references become.
+"""Measure how much more likely step-by-step instructions make the reference outputs of a model.
 
 The paper leaves open which instructions help which model (section 6). The measure is the mean loss
-of the tokens of reference outputs, in nats: with a version of the instruction in the prompt, and
+of the tokens of reference outputs, in nats, with a version of the instruction in the prompt and
 without any.
 
 Example::
@@ -46,8 +46,8 @@ __all__ = [
 NONE = "none"
 SHUFFLED = "shuffled"
 OTHER = "another task's"
-"""Names of what is measured beside the versions of an instruction: a prompt without one, the steps
-in another order, and the instruction of another task."""
+"""The names of prompts that are measured besides the versions of an instruction: without one, with
+the steps in another order, and with the instruction of another task."""
 
 LONGEST_LINE = 16 << 20
 GAIN_UNIT = "nats a token"
@@ -57,7 +57,7 @@ GAIN_UNIT = "nats a token"
 class MeasuredVersion:
     """The loss of each instance's reference, in nats a token, with one version in the prompt.
 
-    `shortened` counts the instances for whose prompt or reference the room was too small.
+    `shortened` counts the instances whose prompt or reference was shortened.
     """
 
     nats: tuple[float, ...]
@@ -66,13 +66,13 @@ class MeasuredVersion:
 
     @property
     def mean(self) -> float:
-        """The mean over instances."""
+        """The mean loss over instances."""
         return fmean(self.nats)
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredTask:
-    """What was measured on a task: its instances by id, and the versions by name."""
+    """The measurements on a task: the ids of its instances, and its versions by name."""
 
     task: str
     category: str
@@ -80,17 +80,17 @@ class MeasuredTask:
     versions: dict[str, MeasuredVersion]
 
     def gains(self, version: str) -> tuple[float, ...]:
-        """By how many nats a token each reference is likelier than without an instruction."""
+        """Return the loss of each reference without an instruction, less that with a version."""
         pairs = zip(self.versions[NONE].nats, self.versions[version].nats, strict=True)
         return tuple(without - with_steps for without, with_steps in pairs)
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredHeader:
-    """The first line of a file of measurements: with what it was made.
+    """The first line of a file of measurements: the settings with which it was made.
 
-    `digest` stands for the tasks, their instances and all instructions. `skip` is the number of
-    instances that were left out at the beginning of each task.
+    `digest` is a fingerprint of the tasks, their instances and all instructions. `skip` is the
+    number of instances that were left out at the beginning of each task.
     """
 
     measured: int
@@ -107,10 +107,10 @@ class MeasuredHeader:
 
 @dataclass(frozen=True, slots=True)
 class GainRow:
-    """What a version is worth on some tasks. Intervals are over tasks, or over one's instances.
+    """The gain of a version on some tasks. Intervals are over tasks, or a task's instances.
 
-    `nats` is the mean loss with the version, `gain` by how much less that is than without.
-    `better` is the number of tasks on which it is less.
+    `nats` is the mean loss with the version, `gain` the loss without it less that loss. `better` is
+    the number of tasks with a gain.
     """
 
     group: str
@@ -126,10 +126,9 @@ class GainRow:
 def gain_rows(
     tasks: Sequence[MeasuredTask], *, by: Literal["overall", "category", "task"], seed: int
 ) -> list[GainRow]:
-    """Rows of each group of tasks, by version, in the order of the tasks and versions.
+    """Return a row for each group of tasks and version, in the order of the tasks and versions.
 
-    Tasks count alike, whatever their number of instances. A version counts on the tasks that have
-    it.
+    All tasks have the same weight. A version is evaluated on the tasks that have it.
     """
     groups: dict[str, list[MeasuredTask]] = {}
     for task in tasks:
@@ -170,10 +169,10 @@ def _row(group: str, version: str, tasks: Sequence[MeasuredTask], seed: int) -> 
 def finds_right(
     tasks: Sequence[MeasuredTask], version: str, other: str = OTHER, *, seed: int
 ) -> Value:
-    """The share of tasks on which references are likelier with a version than with `other`.
+    """Return the share of tasks on which references are more likely with a version than `other`.
 
-    It is from 0 to 1, with its interval over tasks. A model that does not read its instructions
-    finds half of them.
+    The share is from 0 to 1, with its interval over tasks. For a model that ignores instructions it
+    is about a half.
     """
     both = [task for task in tasks if {version, other} <= task.versions.keys()]
     if not both:
@@ -183,7 +182,7 @@ def finds_right(
 
 
 def instructions_in(tasks: Sequence[MeasuredTask]) -> tuple[str, ...]:
-    """The names of the versions that are instructions of the tasks themselves, in their order."""
+    """Return the names of versions that are instructions of the tasks themselves, in order."""
     return tuple(name for name in _versions(tasks) if name not in (NONE, SHUFFLED, OTHER))
 
 
@@ -194,7 +193,7 @@ def read_measured(path: Path) -> tuple[MeasuredHeader, tuple[MeasuredTask, ...]]
     """Read a file of `seedstep steps measure`.
 
     Raises:
-        InputError: it can't be read, or is no such file.
+        InputError: the file can't be read, or is of another kind.
     """
     header = read_header(path)
     lines = list(read_jsonl(path, dict, LONGEST_LINE))[1:]
@@ -204,10 +203,10 @@ def read_measured(path: Path) -> tuple[MeasuredHeader, tuple[MeasuredTask, ...]]
 
 
 def read_header(path: Path) -> MeasuredHeader:
-    """Read how the measurements of a file were made.
+    """Read the header of a file of measurements.
 
     Raises:
-        InputError: it can't be read, or is no such file.
+        InputError: the file can't be read, or is of another kind.
     """
     header: MeasuredHeader = _converted(
         path, next(read_jsonl(path, dict, 1 << 20), None), MeasuredHeader
@@ -274,7 +273,7 @@ def _check(path: Path, tasks: Sequence[MeasuredTask]) -> None:
 
 
 def gain_table(rows: Sequence[GainRow], title: str) -> CellTable:
-    """Rows as text: the loss with each version, and by how much likelier the references are."""
+    """Return a table of rows: the loss with each version, and the gain."""
     grouped = any(row.group for row in rows)
     head = ((title,) if grouped else ()) + (
         "in the prompt",
@@ -293,7 +292,7 @@ def gain_table(rows: Sequence[GainRow], title: str) -> CellTable:
 
 
 def as_json(tasks: Sequence[MeasuredTask], *, seed: int) -> Mapping[str, Any]:
-    """All that the tables show, and each task, for other programs."""
+    """Return the content of all tables, and of each task, for JSON."""
     return {
         "unit": GAIN_UNIT,
         "overall": list(map(_record, gain_rows(tasks, by="overall", seed=seed))),

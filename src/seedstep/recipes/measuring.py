@@ -1,6 +1,6 @@
-"""Which step-by-step instructions help a model: measured task by task, and the best one kept.
+"""Measure which step-by-step instructions help a model, and select the best one of each task.
 
-Not in the papers, whose future work it is (section 6 of the second).
+The second paper names this as future work (section 6).
 
 Example::
 
@@ -48,15 +48,15 @@ REFINED = "refined"
 UNREFINED = "unrefined"
 
 EVALUATED = 100
-"""Instances of a task that the official evaluation of SUPER-NATURALINSTRUCTIONS uses: the first."""
+"""How many instances, from the first, SUPER-NATURALINSTRUCTIONS' evaluation uses of a task."""
 
 Version = tuple[str, Task, StepsKind]
-"""A name, the task with the steps, and which of its steps stand in the prompt."""
+"""A name, the task with the steps, and the kind of its steps that is in the prompt."""
 
 
 @dataclass(slots=True)
 class MeasureProgress:
-    """How far measuring came: `done` of `wanted` tasks. `too_few` tasks have no instance left."""
+    """The progress of measuring: `done` of `wanted` tasks; `too_few` have no instance left."""
 
     wanted: int
     done: int = 0
@@ -73,8 +73,8 @@ def measure_steps(
 ) -> MeasureProgress:
     """Measure versions of the instructions of tasks, and write a line for each task to `out`.
 
-    `sources` are runs of `seedstep steps`, JSON lines as they are exported, or `superni`. `asked`
-    are settings of `MeasureSettings`. Called again, it goes on where it was stopped.
+    `sources` are runs of `seedstep steps`, exported JSON lines, or `superni`. `asked` are settings
+    of `MeasureSettings`. The same call continues measurements that were stopped.
 
     Raises:
         InputError: a setting or source does not fit, or `out` was begun with others.
@@ -151,7 +151,9 @@ def _header(settings: MeasureSettings, versions: Sequence[Sequence[Version]]) ->
 def _versions(
     tasks: Sequence[Task], sources: Sequence[str | os.PathLike[str]], seed: int
 ) -> list[list[Version]]:
-    """What is measured on each task, by source; the first source is shuffled and exchanged."""
+    """Return the versions to measure on each task; those of the first source also shuffled and
+    exchanged with another task's.
+    """
     named = _named(sources)
     joined = [_Source.read(name, tasks, source) for name, source in named]
     first = joined[0].tasks
@@ -167,7 +169,7 @@ def _versions(
 
 
 def _named(sources: Sequence[str | os.PathLike[str]]) -> list[tuple[str, str]]:
-    """Sources with what stands before the names of their versions: nothing for a single one."""
+    """Return sources with the prefixes of their versions' names; a single source has none."""
     if not sources:
         raise InputError("no instructions to measure", f"name a run of steps, or {SUPERNI}")
     paths = [os.fspath(source) for source in sources]
@@ -185,7 +187,7 @@ def _named(sources: Sequence[str | os.PathLike[str]]) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Tasks with the instructions of a source; `prefix` stands before the names of versions."""
+    """Tasks with the instructions of a source. `prefix` is put before the names of versions."""
 
     prefix: str
     tasks: tuple[Task, ...]
@@ -214,9 +216,9 @@ def _beside(task: Task, others: Mapping[str, tuple[str, ...]]) -> Iterator[Versi
 
 
 def _others(tasks: Sequence[Task], seed: int) -> dict[str, tuple[str, ...]]:
-    """For each task the instruction of another one, each used once; none where there is no other.
+    """Return for each task the instruction of another one, which is used once, if there is one.
 
-    Which one follows from the seed and the names.
+    The assignment depends on the seed and the names.
     """
     with_some = [task for task in tasks if task.steps]
     with_some.sort(key=lambda task: order_key("another task", seed, task.id))
@@ -231,9 +233,9 @@ SelectBy = Literal["measured", "judge", "checks"]
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """What was selected: how many tasks by version, and how many had nothing to select by.
+    """The number of tasks by selected version, and of tasks without a value to select by.
 
-    Those keep the first version that there is of `refined`, else of `unrefined`.
+    These keep the first version of `refined`, else of `unrefined`.
     """
 
     counts: Mapping[str, int]
@@ -243,7 +245,7 @@ class Selected:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A version of an instruction, and how good it is: more is better, None is not known."""
+    """A version of an instruction, and its value: more is better, None means not known."""
 
     name: str
     steps: tuple[str, ...]
@@ -318,7 +320,7 @@ def _line(task: Task, best: _Candidate, by: str) -> bytes:
 
 
 Valued = Callable[[str, Task, StepsKind], float | None]
-"""From the name of a version, its task and kind to how good it is."""
+"""A function of a version's name, task and kind that returns its value, or None."""
 
 
 def _values(
