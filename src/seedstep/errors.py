@@ -64,8 +64,10 @@ class SeedstepError(Exception):
 MOST_WHAT = 500
 MOST_REMEDY = 1000
 MOST_ECHO = 120
-"""Characters at the most: of what was wrong, of a remedy, and of a value that is repeated in them.
-What is longer is cut in its middle."""
+"""The most characters of a fault, of a remedy, and of a value that one of them repeats.
+
+Longer texts are cut in their middle.
+"""
 
 
 def short_line(text: str, most: int = MOST_ECHO) -> str:
@@ -172,14 +174,14 @@ class StoreError(RunError):
 
 MOST_NAMES = 40
 FEW_NAMES = 10
-"""At most 40 known names are told, and beside a near one all of them, where they are few."""
+"""The most known names that a message has, and the most that it has besides a similar name."""
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str], where: str = "") -> InputError:
-    """Return the error that there is no such name; its remedy tells the names that there are.
+    """Return the error for an unknown name; its remedy has the known names.
 
-    A known name that is nearly the same is told first. `where` is the file or the setting in which
-    the name stands.
+    A known name that is nearly the same is the first. `where` is the file or the setting with the
+    unknown name.
 
     Example::
 

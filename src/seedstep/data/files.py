@@ -176,7 +176,7 @@ def require_ours(out: Path, marker: str) -> None:
 
 
 def read_marker(folder: Path, marker: str) -> FolderMarker | None:
-    """Read the marker file of a directory; None where there is none."""
+    """Read the marker file of a directory; return None if there is none."""
     try:
         return msgspec.json.decode((folder / marker).read_bytes(), type=FolderMarker)
     except (OSError, msgspec.DecodeError):
@@ -184,7 +184,7 @@ def read_marker(folder: Path, marker: str) -> FolderMarker | None:
 
 
 def exported_format(path: Path) -> str | None:
-    """Return the format of the export in a directory; None where there is none."""
+    """Return the format of the export in a directory, or None if there is none."""
     marker = read_marker(path, EXPORT_MARKER)
     return marker.format if marker else None
 

@@ -53,7 +53,7 @@ class BadLine:
 
 
 def decode_json(data: bytes, record: type[T], where: str) -> T | BadLine:
-    """Decode a JSON object as a `record`. `where` it belongs is told in the remedy.
+    """Decode a JSON object as a `record`. `where` says in the remedy where it has to be.
 
     `NaN` and `Infinity`, which Python writes and some released task files have, are read as null.
     """

@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 LONGEST_LINE = 64 << 20
-"""Bytes of the longest line: a task with all its instances."""
+"""The length in bytes of the longest line: a task with all its instances."""
 
 
 class _TaskLine(WrittenTask, frozen=True, kw_only=True):

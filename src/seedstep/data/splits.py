@@ -28,7 +28,7 @@ SUFFIX = "_tasks.txt"
 """The end of the name of a split's file."""
 
 LONGEST_SHOWN = 100
-"""Characters of a name that a message shows."""
+"""How many characters of a name a message shows."""
 
 _NUMBERED = re.compile(r"task([0-9]+)_")
 _DIGITS = re.compile(r"([0-9]+)")

@@ -28,7 +28,7 @@ Sequenced = str | tuple[int, ...]
 """
 
 SIGNATURE_WORDS = 4
-"""Words of 64 bits in the signature of a text."""
+"""The number of 64-bit words in the signature of a text."""
 
 _CODE_POINTS = 0x110000
 _OCCURRENCES = 1 << 32

@@ -41,13 +41,13 @@ __all__ = [
 
 
 def address_of(host: str, port: int, token: str) -> str:
-    """The address that a secret opens."""
+    """Return the address of the pages that a secret opens."""
     name = f"[{host}]" if ":" in host else host
     return f"http://{name}:{port}/{token}/"
 
 
 def free_socket(host: str, port: int) -> socket.socket:
-    """A socket that is bound to an address; with port 0 to one that is free.
+    """Return a socket that is bound to an address; with port 0, to a free port.
 
     Raises:
         InputError: the port is in use, or the address is not this machine's.
@@ -90,7 +90,7 @@ INSUFFICIENT_STORAGE = 507
 
 
 def make_app(review: Review, host: str, port: int) -> ASGIApp:
-    """The app of a review, at an address that requests must name exactly."""
+    """Return the app of a review. Requests must name its address exactly."""
     raters = plain_app(_rater_routes(review))
     owner = plain_app(owner_routes(review))
 
@@ -104,7 +104,7 @@ def make_app(review: Review, host: str, port: int) -> ASGIApp:
 
 
 def plain_app(routes: Mapping[str, Endpoint]) -> Starlette:
-    """An app of GET routes by path, `/save` for POST, and what pages load."""
+    """Return an app of GET routes by path, `/save` for POST, and the files that pages load."""
     found = [
         Route(path, endpoint, methods=["POST" if path == "/save" else "GET"])
         for path, endpoint in routes.items()
@@ -154,7 +154,7 @@ def _who(request: Request) -> str:
 
 
 def _states(review: Review, rater: str) -> list[dict[str, Any]]:
-    """Each item of a rater with what became of it, in the rater's order."""
+    """Return the items of a rater with their states, in the rater's order."""
     rows: dict[str, list[Any]] = {}
     for row in review.rows(rater=rater):
         rows.setdefault(row.item, []).append(row)
@@ -173,7 +173,7 @@ def _first_open(states: list[dict[str, Any]]) -> int | None:
 
 
 async def _start(review: Review, request: Request) -> Response:
-    """The first item that is open, or the list where none is."""
+    """Redirect to the first open item, or to the list if there is none."""
     first = _first_open(_states(review, _who(request)))
     return RedirectResponse("list" if first is None else f"item/{first}", 303)
 
@@ -244,11 +244,12 @@ async def save_row(
     rater: str,
     find: Callable[[int], tuple[str, tuple[int, ...]]],
 ) -> str:
-    """Keep what a page sent, and return its id once it is on the disk. `find` gives the item of a
-    number, and the places of its answers as they were shown.
+    """Store the label that a page sent, and return its id when it is on the disk.
+
+    `find` returns the item of a number, and the places of its answers as they were shown.
 
     Raises:
-        InputError: it can't be kept.
+        InputError: the label can't be stored.
         StoreError: the disk is full, or the database can't be written.
     """
     if request.headers.get("content-type", "").partition(";")[0] != "application/json":

@@ -234,7 +234,7 @@ class Run(Generic[S, Inputs, R_co]):
         return read_answers(self.database)
 
     def starts(self) -> tuple[float, ...]:
-        """Return when work on the run was begun or gone on with (Unix time), in order."""
+        """Return the times (Unix time) when processes began to work on the run, in order."""
         return read_starts(self.database)
 
     async def settle(self) -> None:

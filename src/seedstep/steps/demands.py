@@ -253,10 +253,10 @@ def _share(words: Iterable[str], text: str) -> float:
 ChangeKind = Literal["same", "removed", "added"]
 
 MAX_TOKENS = 10_000
-"""Longer texts are compared as a whole only. Tokens are words, marks and white space."""
+"""The most tokens of a text that is compared in parts. Tokens are words, marks, white space."""
 
 ISLAND = 3
-"""Fewer equal words and marks than this between two changes are shown as changed."""
+"""The fewest equal words and marks between two changes that are shown as equal."""
 
 _TOKEN = re.compile(r"\w+|[^\w\s]|\s+")
 

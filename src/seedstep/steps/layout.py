@@ -39,7 +39,7 @@ MAX_FIRST = 9
 """The largest number of a list's first step. A reply may go on where the prompt ended."""
 
 MAX_HEADING_WORDS = 8
-"""Words of a heading, a line with a colon, at the most."""
+"""The most words of a heading, which is a line with a colon."""
 
 _RULE = re.compile(r"([-*_=])\1{2,}")
 _BOLD_LINE = re.compile(r"\*\*[^*]+\*\*:?")

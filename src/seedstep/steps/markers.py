@@ -31,7 +31,7 @@ INLINE_KINDS = ("step", "dot", "close", "paren")
 """The kinds of markers by which several steps may stand in one line."""
 
 LONGEST_TITLE = 2000
-"""Characters. Longer lines keep signs of bold type and second labels, to keep time linear."""
+"""The most characters of a line whose bold type and second labels are removed, in linear time."""
 
 _STEP = words_for("step")
 _NUMBER = r"(?P<n>\d{1,9})(?!\d)"

@@ -1,4 +1,4 @@
-"""Tokens and ROUGE, the normal form of answers, and texts of others made fit to be shown."""
+"""Tokens and ROUGE, the normal form of answers, and the cleaning of texts."""
 
 from seedstep.text.cleaning import (
     answer,

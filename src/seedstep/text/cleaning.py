@@ -215,7 +215,7 @@ def answer(text: str) -> str:
 
 
 def json_object(text: str) -> dict[str, Any] | None:
-    """Return the JSON object that a text is; None if it is none, or has a name twice."""
+    """Parse a text as a JSON object; return None if it is none, or has a name twice."""
     try:
         record = json.loads(text, object_pairs_hook=_without_doubles)
     except (ValueError, RecursionError):
@@ -246,7 +246,7 @@ def loops(text: str) -> bool:
 
 
 _LOOKED_AT = 300
-"""Characters at the beginning of a text that are looked at."""
+"""How many characters, from the start, are searched for a refusal."""
 
 _SELF = (
     r"I(?:['’]m| am) (?:an? )?(?:AI|artificial|(?:large |just a )?language model)"

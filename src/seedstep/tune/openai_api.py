@@ -78,7 +78,7 @@ class Job:
 
 
 JobState = Literal["under way", "succeeded", "ended", "paused", "unknown"]
-"""What the status of a job means. A paused job goes on only when somebody resumes it."""
+"""The meanings of the status of a job. A paused job continues only when it is resumed."""
 
 _STATES: Mapping[JobState, str] = MappingProxyType(
     {

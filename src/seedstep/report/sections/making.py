@@ -47,8 +47,8 @@ def spending_section(
     """Return finished tasks, tokens and dollars over the time in which a process worked on the run.
 
     `finished` has the time when each task was finished (Unix time). `notes` are about the replies,
-    such as parameters that the server did not accept. `starts` has the times when work on the run
-    was begun or gone on with.
+    such as parameters that the server did not accept. `starts` has the times when a process began
+    to work on the run.
     """
     if not answers:
         return None
