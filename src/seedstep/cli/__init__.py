@@ -5,14 +5,15 @@ to continue.
 """
 
 import sys
+from collections.abc import Sequence
 from importlib import metadata
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from seedstep.cli.commands import CommandEntry, CommandTable
 from seedstep.cli.terminal import console, errors, output_status, plain, prepare_streams
-from seedstep.errors import SeedstepError
+from seedstep.errors import InputError, SeedstepError, short_line
 from seedstep.interruption import let_commands_handle
 
 __all__ = ["COMMANDS", "app", "main"]
@@ -78,15 +79,31 @@ def options(
     """Instruction-tuning data from a few seed tasks, and step-by-step instructions."""
 
 
+def _require_text(words: Sequence[str]) -> None:
+    """Refuse arguments that no file could hold, such as names of files in other encodings."""
+    for word in words:
+        if "\0" in word or any("\ud800" <= character <= "\udfff" for character in word):
+            shown = word.replace("\0", "�").encode("utf-8", "replace").decode()
+            raise InputError(f"'{short_line(shown)}' is not UTF-8 text", "write it in UTF-8")
+
+
+def _end(error: SeedstepError) -> NoReturn:
+    errors.print(plain(f"error: {error}", style="red"), soft_wrap=True)
+    sys.exit(1)
+
+
 def main() -> None:
     """Run a command; exit with 1 after an error that users can correct, 130 after Ctrl-C."""
     prepare_streams()
     let_commands_handle()
     try:
+        _require_text(sys.argv)
         app()
     except SeedstepError as error:
-        errors.print(plain(f"error: {error}", style="red"), soft_wrap=True)
-        sys.exit(1)
+        _end(error)
+    except OSError as error:  # of a path, wherever it is looked at
+        where = error.filename or "the system"
+        _end(InputError(f"{where}: {error.strerror or error}", "check the path and its rights"))
     except KeyboardInterrupt:
         sys.exit(130)
     except SystemExit as ended:

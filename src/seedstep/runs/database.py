@@ -9,19 +9,23 @@ Example::
 import asyncio
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from seedstep.data.files import whole_file
-from seedstep.errors import StoreError
+from seedstep.errors import StoreError, first_line
 from seedstep.runs.schema import MIGRATIONS
 
 __all__ = [
     "Database",
     "Statement",
+    "convert_value",
+    "decode_value",
 ]
 
 Statement = tuple[str, Sequence[Any]]
@@ -195,6 +199,37 @@ def _resolve(done: "asyncio.Future[None]", error: BaseException | None) -> None:
         done.exception()  # mark it as retrieved, or asyncio reports it if the caller was cancelled
 
 
+T = TypeVar("T")
+
+RECOVER = (
+    "the other rows can be read: `sqlite3 run.db .recover` writes them, or put a copy of it back"
+)
+
+
+def decode_value(value: object, kind: type[T], where: str) -> T:
+    """Return what a JSON text in a row of a run's database stands for.
+
+    Raises:
+        StoreError: it is damaged; `where` names the table and the row.
+    """
+    try:
+        return msgspec.json.decode(value, type=kind)  # type: ignore[arg-type]  # a TypeError
+    except (ValueError, TypeError, RecursionError) as error:  # msgspec's are ValueErrors
+        raise StoreError(f"run.db is damaged: {where}: {first_line(error)}", RECOVER) from None
+
+
+def convert_value(value: Mapping[str, object], kind: type[T], where: str) -> T:
+    """Return the record that the columns of a row stand for.
+
+    Raises:
+        StoreError: one is damaged; `where` names the table and the row.
+    """
+    try:
+        return msgspec.convert(value, kind)
+    except (ValueError, TypeError) as error:
+        raise StoreError(f"run.db is damaged: {where}: {first_line(error)}", RECOVER) from None
+
+
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
@@ -262,6 +297,8 @@ def _explained(path: Path) -> Iterator[None]:
 
 
 _REMEDIES = (
+    ("decode to UTF-8", RECOVER),
+    ("malformed JSON", RECOVER),
     ("full", "free some space, then run the same command again to go on"),
     ("locked", "end the process that uses it, then run the same command again"),
     ("readonly", "make the directory writable"),

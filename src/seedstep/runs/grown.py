@@ -20,7 +20,7 @@ from seedstep.bootstrap import REASONS, BootstrapSettings, Candidate, Generation
 from seedstep.data import Instance, Task, instance_id
 from seedstep.errors import InputError
 from seedstep.novelty import Neighbor
-from seedstep.runs.database import Database, Statement
+from seedstep.runs.database import Database, Statement, decode_value
 from seedstep.runs.run import Run
 from seedstep.runs.worktime import work_seconds
 
@@ -238,7 +238,9 @@ class GrownTasks:
         )
         query = "SELECT * FROM requests WHERE key = ?"
         requests = [self._database.rows(query, (key,)) for key in keys]
-        shown = msgspec.json.decode(generation["demonstrations"], type=list[str])
+        shown = decode_value(
+            generation["demonstrations"], list[str], f"generation {generation['item']}"
+        )
         return TaskDetails(
             candidate=candidate,
             demonstrations=tuple((name, self._definition(name)) for name in shown),

@@ -26,7 +26,7 @@ from seedstep.evaluate.remarks import TrainingOverlap
 from seedstep.evaluate.scores import Reference, references_of
 from seedstep.infer.predict import Answer, TaskWork
 from seedstep.infer.settings import SystemSettings
-from seedstep.runs.database import Database, Statement
+from seedstep.runs.database import Database, Statement, decode_value
 from seedstep.runs.directory import (
     CONFIG,
     DATABASE,
@@ -158,7 +158,8 @@ class PredictionRecords:
     def kept(self, name: str) -> KeptSystem | None:
         """Return a system as the database stores it, or None if there is no such system."""
         rows = self._database.rows("SELECT record FROM systems WHERE name = ?", (name,))
-        return msgspec.json.decode(rows[0]["record"], type=KeptSystem) if rows else None
+        where = f"the system '{name}'"
+        return decode_value(rows[0]["record"], KeptSystem, where) if rows else None
 
     def predictions(self, name: str) -> Iterator[Prediction]:
         """Yield the predictions of a system, in the order of the instances.

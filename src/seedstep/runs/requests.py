@@ -19,7 +19,7 @@ from seedstep.errors import InputError
 from seedstep.llm import Answer, Failure, Header, Reply, Request, Spent, Tokens, read_header
 from seedstep.llm.replay import as_kept, kept_since
 from seedstep.llm.replies import ending_of
-from seedstep.runs.database import Database, Statement
+from seedstep.runs.database import Database, Statement, convert_value, decode_value
 
 __all__ = [
     "ReplyUsage",
@@ -173,7 +173,8 @@ def read_details(database: Database, key: str) -> dict[str, Any]:
     if not database.has_rows("reply_details"):
         return {}
     rows = database.rows(_DETAILS, (key,))
-    return msgspec.json.decode(rows[0]["record"], type=dict[str, Any]) if rows else {}
+    where = f"details of the request {key}"
+    return decode_value(rows[0]["record"], dict[str, Any], where) if rows else {}
 
 
 def read_left_out(database: Database) -> dict[str, int]:
@@ -215,11 +216,11 @@ def _many(count: int) -> str:
 
 def answer_of(row: sqlite3.Row, details: Mapping[str, Any]) -> Answer:
     """Return the answer in a row of the table `requests`, with its `details`."""
+    where = f"the request {row['key']}" if "key" in row.keys() else "a request"  # noqa: SIM118
     if row["failure"] is not None:
-        return msgspec.convert(
-            {**{name: row[column] for name, column in _FAILURE.items()}, **details}, Failure
-        )
-    return msgspec.convert(
+        values = {name: row[column] for name, column in _FAILURE.items()}
+        return convert_value({**values, **details}, Failure, where)
+    return convert_value(
         {
             "text": row["reply"],
             **{name: row[name] for name in _REPLY},
@@ -227,6 +228,7 @@ def answer_of(row: sqlite3.Row, details: Mapping[str, Any]) -> Answer:
             **details,
         },
         Reply,
+        where,
     )
 
 

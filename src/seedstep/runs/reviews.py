@@ -27,7 +27,7 @@ import msgspec
 from seedstep.data import read_yaml, write_yaml
 from seedstep.data.reviews import Form, LabelRow, ReviewItem, in_order_for, order_of_answers
 from seedstep.errors import InputError, RunBusyError, RunError, unknown_name
-from seedstep.runs.database import Database, Statement
+from seedstep.runs.database import Database, Statement, decode_value
 from seedstep.runs.directory import (
     CONFIG,
     DATABASE,
@@ -81,7 +81,7 @@ class Review:
         rows = database.rows("SELECT record FROM review")
         if not rows:
             raise RunError(f"{path} has not begun", "run `seedstep review new` again")
-        self._record = msgspec.json.decode(rows[0][0], type=_Record)
+        self._record = decode_value(rows[0][0], _Record, "the review")
 
     @classmethod
     def create(
@@ -187,7 +187,7 @@ class Review:
     def items(self) -> Mapping[str, ReviewItem]:
         """All items by id, in order."""
         rows = self._database.rows("SELECT record FROM review_items ORDER BY position")
-        found = (msgspec.json.decode(row[0], type=ReviewItem) for row in rows)
+        found = (decode_value(row[0], ReviewItem, "an item of the review") for row in rows)
         return {item.id: item for item in found}
 
     @cached_property
@@ -216,7 +216,7 @@ class Review:
         found: dict[str, list[Assigned]] = {name: [] for name in self.raters}
         query = "SELECT rater, place, item, shown FROM assignments ORDER BY rater, place"
         for row in self._database.rows(query):
-            shown = msgspec.json.decode(row["shown"], type=tuple[int, ...])
+            shown = decode_value(row["shown"], tuple[int, ...], f"assignments of {row['rater']}")
             found[row["rater"]].append(Assigned(row["place"], row["item"], shown))
         return {name: tuple(rows) for name, rows in found.items()}
 
@@ -326,7 +326,7 @@ def _made(path: Path) -> str:
     database = Database.open(path / DATABASE)
     try:
         rows = database.rows("SELECT record FROM review")
-        return msgspec.json.decode(rows[0][0], type=_Record).id if rows else ""
+        return decode_value(rows[0][0], _Record, "the review").id if rows else ""
     finally:
         database.close()
 
@@ -385,11 +385,12 @@ def _statement(row: LabelRow) -> Statement:
 
 def _label_row(row: sqlite3.Row) -> LabelRow:
     values = dict(row)
+    where = f"label {values['number']}" if "number" in values else "a label"
     return LabelRow(
         **{
             **values,
-            "answers": msgspec.json.decode(values["answers"], type=dict[str, str]),
-            "shown": msgspec.json.decode(values["shown"], type=tuple[int, ...]),
+            "answers": decode_value(values["answers"], dict[str, str], where),
+            "shown": decode_value(values["shown"], tuple[int, ...], where),
             "flagged": bool(values["flagged"]),
         }
     )

@@ -18,7 +18,7 @@ import msgspec
 
 from seedstep.errors import InputError
 from seedstep.llm import Header
-from seedstep.runs.database import Database
+from seedstep.runs.database import Database, decode_value
 from seedstep.runs.directory import CONFIG, DATABASE
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def request_blocks(row: dict[str, Any], *, whole: bool = False) -> Iterator[Line
     With `whole`, the parameters of the request are shown, too.
     """
     yield Rule(f"request for {row['purpose']}")
-    request = msgspec.json.decode(row["request"])
+    request = decode_value(row["request"], dict[str, Any], f"the request {row['key']}")
     prompt = request["prompt"]
     yield line(prompt if isinstance(prompt, str) else "\n".join(map(_turn, prompt)), "dim")
     figures = f"attempts: {row['attempts']}, key {row['key']}"

@@ -18,7 +18,7 @@ import msgspec
 from seedstep.data import Task, TaskFiles
 from seedstep.errors import InputError
 from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers
-from seedstep.runs.database import Database
+from seedstep.runs.database import Database, decode_value
 from seedstep.runs.run import Run
 from seedstep.steps import ExampleSet, ExamplesSettings, StepsSettings, WrittenSteps
 
@@ -129,7 +129,7 @@ def read_entries(database: Database, record_type: type[R]) -> Iterator[Entry[R]]
 
 
 def _entry(row: Row, record_type: type[R]) -> Entry[R]:
-    result = msgspec.json.decode(row["result"], type=record_type)
+    result = decode_value(row["result"], record_type, f"the result of task '{row['task']}'")
     return Entry(row["position"], row["task"], row["category"], row["definition"], result)
 
 

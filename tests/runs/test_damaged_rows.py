@@ -1,0 +1,67 @@
+"""A run's database with a damaged value in a whole file: the row is named, other rows are read."""
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from support.command_line import seedstep
+from support.growing import grow
+from support.scripted_server import ScriptedServer
+
+pytestmark = pytest.mark.usefixtures("empty_directory")
+
+FIXTURES = Path(__file__).parents[1] / "fixtures/v0.1.0"
+DAMAGE = {
+    "cut": "'{\"a\": '",
+    "no JSON": "'damaged'",
+    "another type": "'[[[]]]'",
+    "null": "'null'",
+    "no text": "CAST(x'ff' AS TEXT)",
+    "a number": "7",
+    "deep": f"'{'[' * 10_000}'",
+}
+
+
+def _change(statement: str) -> None:
+    with closing(sqlite3.connect("run/run.db")) as database, database:
+        database.execute(statement)
+
+
+@pytest.mark.parametrize("value", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_value_is_named_and_the_rest_is_shown(value: str, server: ScriptedServer) -> None:
+    made = grow(Path("run"), server, tasks=40)
+    first, *_, last = [task.id for task in made.tasks]
+    item = made.generations[0].index
+    _change(f"UPDATE generations SET demonstrations = {value} WHERE item = {item}")
+    _change(f"UPDATE requests SET request = {value} WHERE rowid = 1")
+    with closing(sqlite3.connect("run/run.db")) as database:
+        key = database.execute("SELECT key FROM requests WHERE rowid = 1").fetchone()[0]
+    for shown in (("show", "run", first), ("requests", "run", key)):
+        done = seedstep(*shown)
+        if done.code == 1:
+            assert "run.db" in done.error
+        assert "Traceback" not in done.err
+    assert seedstep("show", "run", last).code == 0
+    assert seedstep("status", "run").code == 0
+    assert seedstep("export", "run", "--format", "alpaca", "--out", "out").code == 0
+    assert json.loads(next(Path("out").glob("*.json")).read_text())
+
+
+@pytest.mark.parametrize("value", DAMAGE.values(), ids=DAMAGE)
+@pytest.mark.parametrize("stage", ["steps", "judge", "examples"])
+def test_a_damaged_result_is_named_and_others_are_shown(stage: str, value: str) -> None:
+    shutil.copytree(FIXTURES / stage, "run")
+    with closing(sqlite3.connect("run/run.db")) as database:
+        rows = database.execute("SELECT task FROM results ORDER BY position").fetchall()
+    (first,), *_, (last,) = rows
+    _change(f"UPDATE results SET result = {value} WHERE position = 0")
+    done = seedstep("show", "run", first)
+    assert "run.db" in done.error
+    assert "Traceback" not in done.err
+    assert seedstep("show", "run", last).code == 0
+    for command in (("status", "run"), ("show", "run"), ("report", "run", "--out", "page")):
+        assert "Traceback" not in seedstep(*command).err
