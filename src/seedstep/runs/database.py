@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -213,7 +213,7 @@ def decode_value(value: object, kind: type[T], where: str) -> T:
         StoreError: it is damaged; `where` names the table and the row.
     """
     try:
-        return msgspec.json.decode(value, type=kind)  # type: ignore[arg-type]  # a TypeError
+        return msgspec.json.decode(cast(str, value), type=kind)  # other types are a TypeError
     except (ValueError, TypeError, RecursionError) as error:  # msgspec's are ValueErrors
         raise StoreError(f"run.db is damaged: {where}: {first_line(error)}", RECOVER) from None
 
