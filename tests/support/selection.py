@@ -71,6 +71,7 @@ SLOW = (
     "novelty/test_novelty.py::test_real_instructions_are_compared_as_brute_force_does",
     "novelty/test_novelty_bulk.py",
     "recipes/test_experiment.py",
+    "recipes/test_experiment_bounds.py::test_an_experiment_that_runs_itself_comes_to_an_end",
     "recipes/test_measuring.py",
     "report/test_report_charts.py::test_hostile_labels_are_texts",
     "report/test_report_structure.py",

@@ -193,9 +193,14 @@ class Parquet(RowFile):
         """Yield all rows, as `RowFile.rows` does."""
         number = 0
         for batch in self._batches(self._open(), [self.field]):
-            for value in batch.column(0).to_pylist():
+            for value in batch.column(0):
                 number += 1
-                yield self.row(number, value)
+                try:
+                    row = self.row(number, value.as_py())
+                except UnicodeDecodeError as error:
+                    message = f"not UTF-8 (byte {error.start + 1})"
+                    row = TableRow(number, "", "unreadable", message)
+                yield row
 
     def write_kept(self, out: Path, kept: Iterable[bool]) -> None:
         """Write the kept rows, as `RowFile.write_kept` does."""

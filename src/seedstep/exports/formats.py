@@ -140,13 +140,18 @@ def exported_files(path: Path) -> dict[str, int]:
     """Return the files of a data set in the format `hub`, with their sizes in bytes.
 
     Raises:
-        InputError: the directory has no such data set.
+        InputError: the directory has no such data set, or links in place of its files.
     """
     marker = read_marker(path, EXPORT_MARKER)
     if not marker or marker.format != HUB:
         what = f"{path} was not written by `seedstep export --format hub`"
         raise InputError(what, "export the run in that format first")
-    return {name: (path / name).stat().st_size for name in files_in(path) if name in marker.files}
+    found = [name for name in files_in(path) if name in marker.files]
+    for name in found:
+        if (path / name).is_symlink() or not (path / name).is_file():
+            what = f"{path / name} is a link, or no file: what it leads to could be private"
+            raise InputError(what, "export the run again")
+    return {name: (path / name).stat().st_size for name in found}
 
 
 def write_lines(records: Iterable[Any], path: Path) -> int:

@@ -185,23 +185,22 @@ def push(folder: Path, repository: str, files: Sequence[str], *, private: bool) 
         UnreachableError: the hub can't be reached, or refuses.
     """
     try:
-        from huggingface_hub import HfApi
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+        from huggingface_hub import CommitOperationAdd, HfApi
+        from huggingface_hub.errors import HFValidationError
     except ImportError:
         raise MissingExtraError("pushing", "pip install 'seedstep[hub]'") from None
     api = HfApi()
     try:
         api.create_repo(repository, repo_type="dataset", private=private, exist_ok=True)
-        api.upload_folder(
-            repo_id=repository,
-            folder_path=folder,
-            repo_type="dataset",
-            allow_patterns=list(files),
+        api.create_commit(  # each file by its name: one named `*` is no pattern
+            repository,
+            [CommitOperationAdd(name, str(folder / name)) for name in files],
             commit_message="Data set made with seedstep",
+            repo_type="dataset",
         )
     except HFValidationError:
         raise InputError(f"'{repository}' is no name of a data set", "write USER/NAME") from None
-    except (HfHubHTTPError, OSError) as error:
+    except Exception as error:  # of the hub, of httpx, of the system
         remedy = "check the network and the token (`hf auth login`, or HF_TOKEN), and push again"
         what = f"the hub did not take {repository} ({first_line(error)})"
         raise UnreachableError(what, remedy) from None

@@ -145,7 +145,7 @@ def dequantized(path: Path) -> Path:
             model.save_pretrained(partial)
             from_checkpoint("AutoTokenizer", folder, **source).save_pretrained(partial)
             _cut_texts_as(path, partial / "tokenizer.json")
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # of any kind, where a file is broken
         if not target.is_dir():  # another process may have been faster
             raise not_loaded(str(path), "model", error) from None
     return target
@@ -162,9 +162,13 @@ def _cut_texts_as(path: Path, tokenizer: Path) -> None:
 
 
 def _cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    directory = Path(base) / "seedstep" / "checkpoints"
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        directory = Path(base) / "seedstep" / "checkpoints"
+        directory.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError) as error:  # a RuntimeError where there is no home
+        what = f"no place for checkpoints ({first_line(error)})"
+        raise ModelError(what, "set XDG_CACHE_HOME to a directory you can write") from None
     return directory
 
 

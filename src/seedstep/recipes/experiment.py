@@ -23,6 +23,7 @@ Example::
 """
 
 import hashlib
+import os
 import re
 import shlex
 import signal
@@ -41,6 +42,16 @@ from seedstep.data import make_folder, read_yaml, write_atomically
 from seedstep.errors import InputError, RunError, SeedstepError, unknown_name
 
 __all__ = ["Experiment", "ExperimentStage", "StageFailed", "read_experiment", "run_experiment"]
+
+DEPTH = "SEEDSTEP_EXPERIMENT_DEPTH"
+"""A variable of the environment: how many experiments run this one."""
+
+MOST_DEPTH = 3
+"""Experiments within each other at the most, so that one that runs itself comes to an end."""
+
+MOST_STAGES = 1000
+MOST_WORD = 100_000
+"""Stages of an experiment, and characters of an argument, at the most; Linux takes some more."""
 
 DONE = "stages.json"
 """The file of finished stages: their names, and a fingerprint of each one's commands."""
@@ -128,6 +139,9 @@ def read_experiment(path: Path, values: Mapping[str, str] | None = None) -> Expe
     written = content.get("stages")
     if not isinstance(written, list) or not written:
         raise InputError(f"{path}: no stages", "write them as a list under `stages`")
+    if len(written) > MOST_STAGES:
+        what = f"{path}: {len(written):,} stages"
+        raise InputError(what, f"write at most {MOST_STAGES:,}")
     stages: dict[str, ExperimentStage] = {}
     for number, entry in enumerate(written, start=1):
         stage = _stage(f"{path}, stage {number}", entry, known)
@@ -169,7 +183,12 @@ def _words(where: str, flags: Mapping[str, Any], values: Mapping[str, str]) -> I
     """Yield the words of a command line; `arguments` has the words without a flag."""
 
     def filled(value: object) -> str:
-        return _VALUE.sub(value_of, _text(value))
+        text = _text(value)
+        named = [values.get(match[1], "") for match in _VALUE.finditer(text)]
+        _require_word(where, text, len(text) + sum(map(len, named)))
+        word = _VALUE.sub(value_of, text)
+        _require_word(where, word, len(word))
+        return word
 
     def value_of(match: re.Match[str]) -> str:
         if match[1] not in values:
@@ -181,10 +200,19 @@ def _words(where: str, flags: Mapping[str, Any], values: Mapping[str, str]) -> I
         if name == "arguments":
             yield from map(filled, many)
         elif value is True:
-            yield f"--{name}"
+            yield filled(f"--{name}")
         elif value is not False:
             for word in many:
-                yield from (f"--{name}", filled(word))
+                yield from (filled(f"--{name}"), filled(word))
+
+
+def _require_word(where: str, word: str, characters: int) -> None:
+    """Check that a process can be given a word as an argument."""
+    if characters > MOST_WORD:
+        what = f"{where}: an argument of {characters:,} characters"
+        raise InputError(what, f"write at most {MOST_WORD:,}, or name a file")
+    if "\0" in word or word != word.encode("utf-8", "replace").decode():
+        raise InputError(f"{where}: an argument with characters that none can have", "correct it")
 
 
 def _text(value: object) -> str:
@@ -202,6 +230,9 @@ def run_experiment(
         StageFailed: a stage ended with an error; earlier stages stay finished.
         RunError: the directory can't be written.
     """
+    if _depth() >= MOST_DEPTH:
+        what = f"{experiment.path}: {MOST_DEPTH} experiments run within each other already"
+        raise RunError(what, "take out the stage that runs an experiment, or itself")
     make_folder(out)
     done = _read_done(out / DONE)
     prints: dict[str, str] = {}
@@ -211,7 +242,12 @@ def run_experiment(
             tell(stage, "was finished")
             continue
         tell(stage, "starts")
-        if status := _run(stage, out):
+        try:
+            status = _run(stage, out)
+        except OSError as error:
+            what = f"stage '{stage.name}' can't be started: {error.strerror or error}"
+            raise RunError(what, "write fewer and shorter arguments") from None
+        if status:
             raise StageFailed(stage, status)
         done[stage.name] = prints[stage.name]
         write_atomically(out / DONE, msgspec.json.encode(done))
@@ -220,12 +256,18 @@ def run_experiment(
 
 def _run(stage: ExperimentStage, directory: Path) -> int:
     words = [sys.executable, "-P", "-m", "seedstep", *stage.command]  # -P: no code from there
-    with subprocess.Popen(words, cwd=directory) as process, _ended_with(process):  # noqa: S603 - ours
+    environment = {**os.environ, DEPTH: str(_depth() + 1)}
+    with subprocess.Popen(words, cwd=directory, env=environment) as process, _ended_with(process):  # noqa: S603 - ours
         while True:
             try:
                 return process.wait()
             except KeyboardInterrupt:
                 continue  # the stage is told too, and ends in its own way
+
+
+def _depth() -> int:
+    depth = os.environ.get(DEPTH, "0")
+    return int(depth) if depth.isdecimal() and len(depth) < 5 else MOST_DEPTH
 
 
 @contextmanager
