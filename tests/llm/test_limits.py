@@ -172,8 +172,7 @@ def test_files_that_may_not_grow_end_the_run_and_it_goes_on_when_they_may(
     with ScriptedServer() as server:
         said = one_error(ended(command(tmp_path / "run", server), file_size(250_000)))
         assert "run.db" in said
-        with Run.read(BOOTSTRAP, tmp_path / "run") as run:
-            assert sum(one.requests for one in run.status().usage.values()) > 0
+        assert server.requests == 0  # an answer would have no room, and be bought again
         server.bodies.clear()
         assert ended(command(tmp_path / "run", server)) == (0, "")
     assert exported(tmp_path / "run") == exported(calm.path)

@@ -179,7 +179,7 @@ def read_marker(folder: Path, marker: str) -> FolderMarker | None:
     """Read the marker file of a directory; return None if there is none."""
     try:
         return msgspec.json.decode((folder / marker).read_bytes(), type=FolderMarker)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
         return None
 
 

@@ -101,7 +101,7 @@ def data_card(run: BootstrapRun, rows: Sequence[ExportRow], licence: str) -> str
     status = run.status()
     template = Template((resources.files("seedstep.exports") / CARD).read_text("utf-8"))
     settings = run.settings
-    title = f"Tasks written by {settings.model}"
+    title = f"Tasks written by {_model(settings)}"
     body = template.substitute(
         title=_cell(title),
         version=metadata.version("seedstep"),
@@ -146,12 +146,19 @@ def _header(rows: int, title: str, licence: str) -> str:
 
 
 def _settings(settings: BootstrapSettings) -> Iterator[tuple[str, object]]:
-    values = flatten(settings)
+    values = {**flatten(settings), "model": _model(settings)}
     yield from ((name, values[name]) for name in SHOWN)
     yield "prompt_style", settings.style
     for request in PAPER_SAMPLING:
         sampling = asdict(settings.sampling_of(request))
         yield f"sampling of {request}", msgspec.json.encode(sampling).decode()
+
+
+def _model(settings: BootstrapSettings) -> str:
+    """Return the model's reference, without the directories of a file."""
+    ref = settings.model.ref
+    is_file = ref.provider.prefix in ("gguf", "replay")
+    return f"{ref.provider.prefix}:{ref.public_name}" if is_file else str(settings.model)
 
 
 def _contamination(settings: BootstrapSettings) -> str:

@@ -288,7 +288,7 @@ def _read_done(path: Path) -> dict[str, str]:
         return {}
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError, RecursionError):
         raise RunError(f"{path}: can't be read", "remove it to run all stages again") from None
 
 

@@ -288,6 +288,8 @@ def _explained(path: Path) -> Iterator[None]:
     """Turn an error of SQLite into a StoreError that says what to do."""
     try:
         yield
+    except UnicodeDecodeError:  # in what SQLite says of a damaged schema
+        raise StoreError(f"{path} is damaged: its tables have no names", RECOVER) from None
     except sqlite3.DatabaseError as error:
         remedy = next(
             (remedy for sign, remedy in _REMEDIES if sign in str(error)),

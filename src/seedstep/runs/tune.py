@@ -87,7 +87,7 @@ class TuningFiles:
         """The id of the fine-tuning job at a server, or empty."""
         try:
             kept = msgspec.json.decode((self.path / "job.json").read_bytes(), type=_Job)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, ValueError, RecursionError):
             return ""
         return kept.job_id or ""
 
@@ -103,7 +103,7 @@ class TuningFiles:
         """Return the counts made before the first step, or None if they can't be read."""
         try:
             return msgspec.json.decode(self.counted.read_bytes(), type=Preflight)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, ValueError, RecursionError):
             return None
 
 

@@ -166,7 +166,7 @@ def kept_frame(path: Path, template: str) -> ChatFrame | None:
     """Return the text that this template wrote when a tuning began, or None if not stored."""
     try:
         kept = msgspec.json.decode(path.read_bytes(), type=_KeptFrame)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError, RecursionError):
         return None
     return kept.frame if kept.template == _hash(template) else None
 
@@ -232,7 +232,7 @@ def _lines_before(path: Path, step: int) -> Iterator[bytes]:
     for line in lines:
         try:
             known = msgspec.json.decode(line, type=_Line)
-        except msgspec.DecodeError:
+        except (ValueError, RecursionError):
             continue  # cut by the end of a process
         if line.endswith(b"\n") and known.step < step:
             yield line
