@@ -14,6 +14,7 @@ import pytest
 from seedstep.data import files
 from seedstep.data.files import (
     files_in,
+    folder_with,
     new_folder,
     read_marker,
     whole_file,
@@ -216,3 +217,36 @@ def test_a_directory_that_cant_be_written(writer: Callable[[Path], None], tmp_pa
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="Free space or correct its rights"):
         writer(tmp_path / "file" / "out")
+
+
+@pytest.mark.parametrize("before", [None, {}, {"a": b"old"}, {"a": b"old", "b": b"old"}])
+def test_a_folder_of_named_files_is_whole_or_as_it_was(
+    before: dict[str, bytes] | None, tmp_path: Path
+) -> None:
+    out = tmp_path / "new" / "out"
+    if before is not None:
+        out.mkdir(parents=True)
+    for name, content in (before or {}).items():
+        (out / name).write_bytes(content)
+
+    def write(fault: bool) -> None:
+        with folder_with(out, ["a", "b"]) as folder:
+            (folder / "a").write_bytes(b"new")
+            if fault:
+                raise KeyError("in the middle")
+            (folder / "b").write_bytes(b"new")
+
+    with pytest.raises(KeyError):
+        write(True)
+    there = {path.name: path.read_bytes() for path in out.iterdir()} if out.exists() else None
+    assert there == before
+    write(False)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == {"a": b"new", "b": b"new"}
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+def test_other_files_in_a_folder_of_named_files_stay(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_bytes(b"mine")
+    with folder_with(tmp_path, ["a"]) as folder:
+        (folder / "a").write_bytes(b"new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "mine"]

@@ -110,7 +110,7 @@ def _body(path: Path) -> None:
 
 
 PREDICTED = [{"id": "t-0", "prediction": "b"}, {"id": "t-1", "prediction": "d"}]
-LABELS = [{"id": "a", "label": "yes", "rater": "me"}, {"id": "b", "label": "no", "rater": "me"}]
+LABELS = [{"id": "a", "system": "s", "label": "yes"}, {"id": "b", "system": "s", "label": "no"}]
 FILES: Mapping[str, ReadFile] = {
     "settings": ReadFile("c.yaml", (FIXTURES / "steps/run.yaml").read_bytes(), read_yaml),
     "experiment": ReadFile("e.yaml", EXPERIMENT.encode(), read_experiment),

@@ -3,6 +3,7 @@
 from seedstep.data.choice import TaskChoice
 from seedstep.data.files import (
     files_in,
+    folder_with,
     make_folder,
     new_folder,
     read_marker,
@@ -45,6 +46,7 @@ __all__ = [
     "TaskFiles",
     "evaluation_items",
     "files_in",
+    "folder_with",
     "has_rows",
     "instance_id",
     "instances_of",

@@ -19,7 +19,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,7 @@ __all__ = [
     "FolderMarker",
     "exported_format",
     "files_in",
+    "folder_with",
     "make_folder",
     "new_folder",
     "read_marker",
@@ -133,6 +134,24 @@ def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     _sync(out.parent)
+
+
+@contextmanager
+def folder_with(out: Path, names: Collection[str]) -> Iterator[Path]:
+    """Give a directory to fill with files of these `names`, which is at `out` when the block ends.
+
+    It takes the place of `out` as a whole. If `out` holds other files, these stay, and the block
+    writes into `out` itself.
+
+    Raises:
+        RunError: the disk is full, or a directory can't be written.
+    """
+    if out.exists() and not (out.is_dir() and set(files_in(out)) <= set(names)):
+        make_folder(out)
+        yield out
+        return
+    with _explained(out), new_folder(out, replace=True) as folder:
+        yield folder
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from seedstep.data import STEPS_FIELD, make_folder, write_in_parts, write_task_with
+from seedstep.data import STEPS_FIELD, write_in_parts, write_task_with
 from seedstep.errors import InputError
 from seedstep.runs import Entry, StepsRun
 from seedstep.steps import WrittenSteps, render
@@ -46,18 +46,17 @@ def export_task_files(run: StepsRun, out: Path) -> tuple[int, int]:
         RunError: a file can't be written.
     """
     sources = dict(_sources(run))
-    written = left = 0
-    make_folder(out)
-    for entry in run.entries():
-        if not entry.result.steps:
-            left += 1
-            continue
+    entries = list(run.entries())
+    with_steps = [entry for entry in entries if entry.result.steps]
+    for entry in with_steps:
         if entry.task not in sources:
             what = f"{run.path}: {entry.task} was not read from a task file"
             raise InputError(what, "use --format jsonl")
-        write_task_with(sources[entry.task], out, STEPS_FIELD, render(entry.result.steps))
-        written += 1
-    return written, left
+    with folder_with(out, [sources[entry.task].name for entry in with_steps]) as folder:
+        for entry in with_steps:
+            text = render(entry.result.steps)
+            write_task_with(sources[entry.task], folder, STEPS_FIELD, text)
+    return len(with_steps), len(entries) - len(with_steps)
 
 
 def _sources(run: StepsRun) -> Iterator[tuple[str, Path]]:

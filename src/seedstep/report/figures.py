@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
-from seedstep.data import make_folder, write_atomically
+from seedstep.data import folder_with, write_atomically
 from seedstep.errors import InputError
 from seedstep.evaluate import InstanceResult, Metric, Scores, category_metric
 from seedstep.evaluate.compare import EvaluatedSystem
@@ -124,13 +124,15 @@ def save_figures(systems: Sequence[EvaluatedSystem], folder: Path) -> tuple[Path
     drawings = {"overall": overall_figure}
     if any(system.groups for system in systems):
         drawings["categories"] = category_figure
-    make_folder(folder)
-    paths = []
-    for name, draw in drawings.items():
-        for form in FORMATS:
-            paths.append(folder / f"{name}.{form}")
-            write_atomically(paths[-1], drawn(draw, systems, form))
-    return tuple(paths)
+    images = {
+        f"{name}.{form}": drawn(draw, systems, form)
+        for name, draw in drawings.items()
+        for form in FORMATS
+    }
+    with folder_with(folder, images) as partial:
+        for name, image in images.items():
+            write_atomically(partial / name, image)
+    return tuple(folder / name for name in images)
 
 
 def drawn(draw: Callable[[Any], Any], shown: Any, form: FigureFormat) -> bytes:
