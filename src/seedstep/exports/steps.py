@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from seedstep.data import STEPS_FIELD, write_in_parts, write_task_with
+from seedstep.data import STEPS_FIELD, folder_with, write_in_parts, write_task_with
 from seedstep.errors import InputError
 from seedstep.runs import Entry, StepsRun
 from seedstep.steps import WrittenSteps, render

@@ -129,6 +129,10 @@ def save_figures(systems: Sequence[EvaluatedSystem], folder: Path) -> tuple[Path
         for name, draw in drawings.items()
         for form in FORMATS
     }
+    return _write_images(images, folder)
+
+
+def _write_images(images: Mapping[str, bytes], folder: Path) -> tuple[Path, ...]:
     with folder_with(folder, images) as partial:
         for name, image in images.items():
             write_atomically(partial / name, image)
@@ -214,14 +218,11 @@ def save_gains(tasks: Sequence[MeasuredTask], folder: Path, seed: int) -> tuple[
         MissingExtraError: matplotlib is not installed.
         RunError: the directory can't be written.
     """
-    make_folder(folder)
-    paths = []
+    images = {}
     for name, by in GAIN_FIGURES:
         rows = [row for row in gain_rows(tasks, by=by, seed=seed) if row.version != NONE]
-        for form in FORMATS:
-            paths.append(folder / f"{name}.{form}")
-            write_atomically(paths[-1], drawn(gain_figure, rows, form))
-    return tuple(paths)
+        images |= {f"{name}.{form}": drawn(gain_figure, rows, form) for form in FORMATS}
+    return _write_images(images, folder)
 
 
 GAIN_FIGURES: tuple[tuple[str, Literal["overall", "category"]], ...] = (
