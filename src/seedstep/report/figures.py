@@ -218,7 +218,7 @@ def save_gains(tasks: Sequence[MeasuredTask], folder: Path, seed: int) -> tuple[
         MissingExtraError: matplotlib is not installed.
         RunError: the directory can't be written.
     """
-    images = {}
+    images: dict[str, bytes] = {}
     for name, by in GAIN_FIGURES:
         rows = [row for row in gain_rows(tasks, by=by, seed=seed) if row.version != NONE]
         images |= {f"{name}.{form}": drawn(gain_figure, rows, form) for form in FORMATS}
