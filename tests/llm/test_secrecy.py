@@ -1,11 +1,14 @@
 """The API key goes into one header of our requests, and nowhere else."""
 
+import json
 import traceback
+from urllib.parse import quote, quote_plus
 
 import pytest
 
 from seedstep.errors import ModelError
 from seedstep.llm import Engine, MemoryLedger
+from seedstep.llm.exchange import without_key
 from support.asking import asked, endpoint_of, engine_on
 from support.scripted_server import Fault, ScriptedServer, completion, error
 
@@ -43,6 +46,11 @@ ECHOES = {
     "object": Fault(400, error({"headers": [{"authorization": SECRET}]})),
     "no-message": Fault(400, b'{"detail": "%s"}' % SECRET.encode()),
     "redirect": Fault(307, headers={"Location": f"http://127.0.0.1:9/{SECRET}"}),
+    "utf-16": Fault(400, error(SECRET).decode().encode("utf-16")),
+    "utf-16-be": Fault(500, error(SECRET).decode().encode("utf-16-be")),
+    "utf-32": Fault(body=error(SECRET).decode().encode("utf-32-le")),
+    "quoted": Fault(400, error(SECRET.replace("/", "%2F").replace("+", "%2B"))),
+    "repr": Fault(400, error(repr({"key": SECRET}))),
     "not-json": Fault(body=SECRET.encode()),
     "finish-reason": Fault(body=completion("x").replace(b"stop", SECRET.encode())),
     "wrong-type": Fault(body=b'{"choices": "%s"}' % SECRET.encode()),
@@ -72,3 +80,13 @@ async def test_a_key_that_the_server_echoes_is_shown_to_nobody(
     assert told or ledger.answers
     shown = [*told, endpoint, engine, vars(engine), engine._wire, ledger, caplog.text]
     assert SECRET not in "\n".join(f"{one} {one!r}" for one in shown)
+
+
+@pytest.mark.parametrize("key", ["it's-a-\\key\\", 'with-"quotes"', "with/and+and%41"])
+def test_a_key_is_found_however_it_is_written(key: str) -> None:
+    for form in (key, repr(key), repr({"a": [key]}), json.dumps(key), quote(key), quote_plus(key)):
+        shown = without_key(f"the key {form} is none", key)
+        assert "[key]" in shown
+        assert key.encode("utf-16-le").decode("latin-1") not in shown
+    wide = key.encode("utf-16-le").decode("latin-1")
+    assert without_key(f"x{wide}x", key) == "x[key]x"

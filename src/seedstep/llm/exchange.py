@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
+from urllib.parse import quote
 from urllib.request import getproxies, proxy_bypass
 from weakref import WeakSet
 
@@ -241,7 +242,10 @@ def without_key(text: str, key: str) -> str:
     A placeholder for a server without keys, such as `none`, is not removed.
     """
     if len(key) >= SHORTEST_KEY:
-        return text.replace(key, "[key]")
+        text = text.replace("\0", "")  # between the characters of UTF-16
+        for form in {key, repr(key)[1:-1], json.dumps(key)[1:-1], quote(key), quote(key, safe="")}:
+            text = text.replace(form, "[key]")
+        return text
     return text.replace(f"Bearer {key}", "Bearer [key]") if key else text
 
 
