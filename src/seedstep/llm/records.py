@@ -238,7 +238,7 @@ class Spent:
     tokens: dict[str, Tokens] = field(default_factory=dict)
     noted: int = 0
     note: Callable[[int], Awaitable[None]] | None = field(default=None, repr=False, compare=False)
-    _noting: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False, compare=False)
+    _noting: asyncio.Task[None] | None = field(default=None, repr=False, compare=False)
 
     async def count_request(self, ahead: int, most: int | None) -> None:
         """Count a request that is about to be sent; return when it is noted.
@@ -252,22 +252,25 @@ class Spent:
         try:
             count = self.requests
             while self.note and self.noted < count:
-                async with self._noting:
-                    if self.noted < count:
-                        more = ahead if most is None else min(ahead, (most - self.requests) // 8)
-                        total = self.requests + max(0, more)
-                        await self.note(total)
-                        self.noted = total
+                if self._noting is None or self._noting.done():  # else all wait for the same
+                    more = ahead if most is None else min(ahead, (most - self.requests) // 8)
+                    self._noting = asyncio.create_task(self._note(self.requests + max(0, more)))
+                await asyncio.shield(self._noting)
         except BaseException:
             self.requests -= 1
             raise
 
     async def settle(self) -> None:
         """Note exactly what was sent."""
-        async with self._noting:
-            if self.note and self.noted != self.requests:
-                await self.note(self.requests)
-                self.noted = self.requests
+        if self._noting:
+            await asyncio.gather(self._noting, return_exceptions=True)
+        if self.note and self.noted != self.requests:
+            await self._note(self.requests)
+
+    async def _note(self, requests: int) -> None:
+        assert self.note
+        await self.note(requests)
+        self.noted = requests
 
     def add(self, purpose: str, prompt: int, completion: int) -> None:
         """Count the tokens of a reply."""
