@@ -25,7 +25,16 @@ from seedstep.data.records import (
 )
 from seedstep.data.seeds import SeedFile, read_seeds, require_seeds, seed_tasks
 from seedstep.data.settings_files import parse_yaml, read_yaml, write_yaml
-from seedstep.data.sources import evaluation_items, has_rows, load_rows, load_tasks, scan_tasks
+from seedstep.data.sources import (
+    PathOrTasks,
+    StrPath,
+    evaluation_items,
+    has_rows,
+    load_rows,
+    load_tasks,
+    scan_tasks,
+    task_record,
+)
 from seedstep.data.superni import STEPS_FIELD, TaskFiles, read_task, task_file, write_task_with
 from seedstep.data.tables import Columns, RowFile, TableRow, open_table
 
@@ -35,11 +44,13 @@ __all__ = [
     "Columns",
     "Example",
     "Instance",
+    "PathOrTasks",
     "Prediction",
     "PredictionFile",
     "Problem",
     "RowFile",
     "SeedFile",
+    "StrPath",
     "TableRow",
     "Task",
     "TaskChoice",
@@ -67,6 +78,7 @@ __all__ = [
     "scan_tasks",
     "seed_tasks",
     "task_file",
+    "task_record",
     "whole_folder",
     "write_atomically",
     "write_in_parts",

@@ -9,36 +9,65 @@ Instruction data is read as well, with one instance a line as most tools write i
 `output` and optionally `input`, as written by `seedstep export --format alpaca`. Lines with the
 same instruction are instances of one task.
 
+A `*.json` file may hold a list of either. So may a list in memory or a `datasets.Dataset`, and
+tasks (`Task`) are taken from there too. `task_record` makes the line of a task.
+
 Example::
 
     tasks = load_tasks(Path("my_tasks.jsonl")).tasks
     tasks = load_rows(Path("alpaca/train.jsonl")).tasks
+    tasks = load_tasks([{"definition": "Name a colour.", "instances": []}]).tasks
 """
 
-from collections.abc import Iterator
+import os
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, replace
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from seedstep.data.jsonl import ON_EACH_LINE, BadLine, decode_json, read_jsonl, read_lines
 from seedstep.data.records import Instance, Problem, Task, placed, raise_first
 from seedstep.data.seeds import TextOrTexts, WrittenTask, task_of
-from seedstep.data.superni import TaskFiles, collect, scan_task_files
+from seedstep.data.superni import MAX_FILE_BYTES, TaskFiles, collect, scan_task_files
 from seedstep.data.tables import open_table
-from seedstep.errors import InputError
+from seedstep.errors import InputError, first_line
 
 __all__ = [
     "LONGEST_LINE",
+    "PathOrTasks",
+    "StrPath",
     "evaluation_items",
     "has_rows",
     "load_rows",
     "load_tasks",
+    "path_of",
     "scan_tasks",
+    "task_record",
 ]
 
 LONGEST_LINE = 64 << 20
 """The length in bytes of the longest line: a task with all its instances."""
+
+StrPath = str | os.PathLike[str]
+"""A path. A run stands for that of its directory."""
+
+GivenTasks = Iterable[Task | Mapping[str, Any]]
+"""Tasks in memory, or records of them: a list, a generator, a `datasets.Dataset`."""
+
+PathOrTasks = StrPath | GivenTasks
+"""What tasks are read from."""
+
+GIVEN = Path("the given tasks")
+"""Stands for a path where tasks in memory have a problem."""
+
+
+def path_of(source: PathOrTasks) -> Path:
+    """Return the path, or what stands for it where tasks in memory are given."""
+    return Path(source) if isinstance(source, str | os.PathLike) else GIVEN
 
 
 class _TaskLine(WrittenTask, frozen=True, kw_only=True):
@@ -46,8 +75,13 @@ class _TaskLine(WrittenTask, frozen=True, kw_only=True):
     instruction: TextOrTexts = ""
 
 
+class _Record(_TaskLine, frozen=True, kw_only=True):
+    name: str = ""
+    is_classification: bool = False
+
+
 def load_tasks(
-    path: Path,
+    source: PathOrTasks,
     split: str | None = None,
     track: str = "default",
     *,
@@ -59,11 +93,11 @@ def load_tasks(
     Raises:
         InputError: a task has a problem, or no task is left.
     """
-    return collect(scan_tasks(path, split, track, limit=limit), skip_bad=skip_bad)
+    return collect(scan_tasks(source, split, track, limit=limit), skip_bad=skip_bad)
 
 
 def scan_tasks(
-    path: Path,
+    source: PathOrTasks,
     split: str | None = None,
     track: str = "default",
     *,
@@ -71,25 +105,97 @@ def scan_tasks(
 ) -> Iterator[Task | Problem]:
     """Yield tasks one by one, and a problem in place of each task that can't be read.
 
-    A directory or a `*.json` file is read by `scan_task_files`, any other file as JSON lines. At
-    most `limit` instances of each task are kept.
+    A directory or a `*.json` file is read by `scan_task_files`, unless it holds a list, any other
+    file as JSON lines. At most `limit` instances of each task are kept.
 
     Raises:
         InputError: the path, the split or all tasks are missing.
     """
-    if path.is_dir() or path.suffix == ".json":
-        yield from scan_task_files(path, split, track, limit)
-    elif split is not None:
+    path = path_of(source)
+    items = _file_items(path) if isinstance(source, str | os.PathLike) else map(_item, source)
+    if split is not None and not path.is_dir():
         raise InputError(f"{path}: only a directory has splits", "leave the split out")
+    if items is not None:
+        yield from _scan_items(path, items, limit)
+    elif path.is_dir() or path.suffix == ".json":
+        yield from scan_task_files(path, split, track, limit)
     else:
         yield from _scan_lines(path, limit)
 
 
+def _file_items(path: Path) -> Iterable[bytes | BadLine] | None:
+    """Return the records of a `*.json` file that holds a list; None for any other file."""
+    if path.suffix != ".json" or not path.is_file():
+        return None
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(BOM_UTF8) + 1).removeprefix(BOM_UTF8).lstrip()
+            if start[:1] != b"[" or path.stat().st_size > MAX_FILE_BYTES:
+                return None
+            data = start + file.read()
+    except OSError:
+        return None
+    found = decode_json(data, list[msgspec.Raw], "for each task in the list")
+    return [found] if isinstance(found, BadLine) else map(bytes, found)
+
+
+def _item(given: object) -> bytes | BadLine:
+    """Return a task or a record in memory as JSON, without what has no value."""
+    record = task_record(given) if isinstance(given, Task) else given
+    if not isinstance(record, Mapping):
+        kind = type(given).__name__
+        return BadLine("", f"is of type {kind}", "give tasks, or records with a definition")
+    try:
+        return msgspec.json.encode({name: record[name] for name in _FIELDS if _has(record, name)})
+    except (TypeError, ValueError) as error:
+        return BadLine("", first_line(error), "give texts, and lists of texts")
+
+
+def _has(record: Mapping[str, Any], name: str) -> bool:
+    return name in record and record[name] is not None
+
+
+def _scan_items(
+    path: Path, items: Iterable[bytes | BadLine], limit: int | None
+) -> Iterator[Task | Problem]:
+    """Yield the tasks of a list, as those of lines. The first record decides on their form."""
+    numbered = enumerate(items, start=1)
+    first = next(numbered, None)
+    if first is None:
+        yield Problem(path, 0, "", "no tasks", "give one or more")
+        return
+    every = chain([first], numbered)
+    if isinstance(first[1], bytes) and _is_row(first[1]):
+        yield from _tasks_of_rows(path, _decoded(every, _Row), limit)
+    else:
+        yield from _tasks_of_lines(path, _decoded(every, _Record), limit)
+
+
+R = TypeVar("R")
+
+
+def _decoded(
+    items: Iterable[tuple[int, bytes | BadLine]], record: type[R]
+) -> Iterator[tuple[int, R | BadLine]]:
+    for number, item in items:
+        if isinstance(item, BadLine):
+            yield number, item
+        else:
+            yield number, decode_json(item, record, "for each task")
+
+
 def _scan_lines(path: Path, limit: int | None) -> Iterator[Task | Problem]:
-    """Yield the tasks of a file of JSON lines. A task without an id is named after its line."""
+    """Yield the tasks of a file of JSON lines."""
+    yield from _tasks_of_lines(path, read_jsonl(path, _TaskLine, LONGEST_LINE), limit)
+
+
+def _tasks_of_lines(
+    path: Path, lines: Iterable[tuple[int, _TaskLine | BadLine]], limit: int | None
+) -> Iterator[Task | Problem]:
+    """Yield the task of each line. A task without an id is named after its line."""
     empty = True
     seen: dict[str, int] = {}
-    for line, found in read_jsonl(path, _TaskLine, LONGEST_LINE):
+    for line, found in lines:
         empty = False
         read = _task(found, line, limit, seen) if isinstance(found, _TaskLine) else [found]
         if isinstance(read, Task):
@@ -107,6 +213,8 @@ def _task(
     task_id = written.id or f"task_{line}"
     whole = msgspec.structs.replace(written, definition=written.definition or written.instruction)
     read = task_of(whole, task_id, limit=limit, bare=True)
+    if isinstance(read, Task) and isinstance(written, _Record):
+        read = replace(read, name=written.name, is_classification=written.is_classification)
     first = seen.setdefault(task_id, line)
     if first == line:
         return read
@@ -132,13 +240,17 @@ def has_rows(path: Path) -> bool:
         InputError: the file is missing or can't be read.
     """
     for _, line in read_lines(path, LONGEST_LINE):
-        found = line if isinstance(line, BadLine) else decode_json(line, _Shape, ON_EACH_LINE)
-        return (
-            isinstance(found, _Shape)
-            and found.output is not msgspec.UNSET
-            and found.instances is msgspec.UNSET
-        )
+        return not isinstance(line, BadLine) and _is_row(line)
     return False
+
+
+def _is_row(line: bytes) -> bool:
+    found = decode_json(line, _Shape, ON_EACH_LINE)
+    return (
+        isinstance(found, _Shape)
+        and found.output is not msgspec.UNSET
+        and found.instances is msgspec.UNSET
+    )
 
 
 def load_rows(path: Path, *, limit: int | None = None, skip_bad: bool = False) -> TaskFiles:
@@ -150,14 +262,17 @@ def load_rows(path: Path, *, limit: int | None = None, skip_bad: bool = False) -
     Raises:
         InputError: a line has a problem, or no task is left.
     """
-    return collect(_scan_rows(path, limit), skip_bad=skip_bad)
+    rows = read_jsonl(path, _Row, LONGEST_LINE)
+    return collect(_tasks_of_rows(path, rows, limit), skip_bad=skip_bad)
 
 
-def _scan_rows(path: Path, limit: int | None) -> Iterator[Task | Problem]:
+def _tasks_of_rows(
+    path: Path, rows: Iterable[tuple[int, _Row | BadLine]], limit: int | None
+) -> Iterator[Task | Problem]:
     instances: dict[str, list[Instance]] = {}
     names: dict[str, str] = {}
     empty = True
-    for line, found in read_jsonl(path, _Row, LONGEST_LINE):
+    for line, found in rows:
         empty = False
         if isinstance(found, BadLine):
             yield from placed(path, line, [found])
@@ -173,6 +288,28 @@ def _scan_rows(path: Path, limit: int | None) -> Iterator[Task | Problem]:
         yield Task(names[instruction], instruction, tuple(some[:limit]))
 
 
+_FIELDS = tuple({*_Record.__struct_fields__, *_Row.__struct_fields__})
+
+
+def task_record(task: Task) -> dict[str, Any]:
+    """Return a task as a line of JSON has it: what `load_tasks` makes the same task of."""
+    return {
+        "id": task.id,
+        "name": task.name,
+        "category": task.category,
+        "definition": task.definition,
+        "is_classification": task.is_classification,
+        "positive_examples": [asdict(example) for example in task.positive_examples],
+        "negative_examples": [asdict(example) for example in task.negative_examples],
+        "instances": [
+            {"id": instance.id, "input": instance.input, "output": list(instance.outputs)}
+            for instance in task.instances
+        ],
+        "steps": list(task.steps),
+        "unrefined": list(task.unrefined_steps),
+    }
+
+
 FIELDS = ("instruction", "definition", "input", "prompt", "question", "text")
 """The fields of a JSON line that hold texts, besides `input` of the objects in `instances`."""
 
@@ -180,19 +317,20 @@ INSTRUCTIONS = ("instruction", "definition", "prompt", "question", "text")
 """The fields that say what to do."""
 
 
-def evaluation_items(path: Path, *, inputs: bool = True) -> Iterator[tuple[str, str]]:
+def evaluation_items(source: PathOrTasks, *, inputs: bool = True) -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each item of an evaluation set.
 
     The set is a directory of task files (its test split, if it has one), a task file, JSON lines,
-    or a text file with one item a line. Without `inputs`, only definitions and instructions are
-    yielded.
+    a text file with one item a line, or tasks in memory. Without `inputs`, only definitions and
+    instructions are yielded.
 
     Raises:
         InputError: a file is missing or can't be read, or something in it is no item.
     """
-    if path.is_dir() or path.suffix == ".json":
+    path = path_of(source)
+    if path is GIVEN or path.is_dir() or path.suffix == ".json":
         has_split = (path / "splits" / "default" / "test_tasks.txt").is_file()
-        for task in scan_tasks(path, "test" if has_split else None):
+        for task in scan_tasks(source, "test" if has_split else None):
             yield from _of_task(task, inputs)
     elif path.suffix == ".txt":
         for row in open_table(path, "text").rows():
