@@ -17,6 +17,7 @@ Example:
     (3, {'seed': 42, 'requests': 3})
 """
 
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
@@ -38,6 +39,7 @@ __all__ = [
     "flatten",
     "make_settings",
     "part",
+    "plain_paths",
     "setting",
     "table",
     "wrong_value",
@@ -257,13 +259,26 @@ def _built(kind: type[T], values: dict[str, Any]) -> T:
 def convert_value(value: object, kind: Any, where: str) -> Any:
     """Convert a value to this type. `where` ends with the name of the setting in quotes.
 
+    A path, or what stands for one such as a run, becomes its text.
+
     Raises:
         InputError: the value does not fit.
     """
     try:
-        return msgspec.convert(value, kind)
+        return msgspec.convert(plain_paths(value), kind)
     except msgspec.ValidationError as error:
         raise wrong_value(where, error) from None
+
+
+def plain_paths(value: object) -> object:
+    """Return a value with texts in place of paths, also inside lists and mappings."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, Mapping):
+        return {name: plain_paths(inner) for name, inner in value.items()}
+    if isinstance(value, tuple):
+        return tuple(map(plain_paths, value))
+    return list(map(plain_paths, value)) if isinstance(value, list) else value
 
 
 def wrong_value(where: str, error: Exception) -> InputError:

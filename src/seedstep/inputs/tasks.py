@@ -31,7 +31,7 @@ from seedstep.data.sources import LONGEST_LINE
 from seedstep.encode import Encoding, make_encoding
 from seedstep.errors import InputError
 from seedstep.runs import open_database, read_entries, read_grown_tasks, stage_of
-from seedstep.runs.directory import digest
+from seedstep.runs.directory import digest, without_directory
 from seedstep.steps import SUPERNI, WrittenSteps, superni_instructions
 from seedstep.steps.records import Judgement
 from seedstep.tune import Mixture, SourcePart, TuneSettings, TuneSource, mix, usable
@@ -249,7 +249,8 @@ def _load(
     settings: TuneSettings, source: TuneSource, limit: int | None
 ) -> tuple[SourcePart, list[str]]:
     from_files = load_source(source, limit=limit, skip_bad=settings.used.skip_bad)
-    part = SourcePart(source, from_files.tasks, _encoding(settings, source))
+    shown = replace(source, path=without_directory(source.path))
+    part = SourcePart(shown, from_files.tasks, _encoding(settings, source))
     part, faults = usable(part, skip_bad=settings.used.skip_bad)
     return part, [*(problem.what for problem in from_files.problems), *faults]
 

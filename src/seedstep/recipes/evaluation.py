@@ -12,11 +12,12 @@ Example::
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Unpack
 
-from seedstep.data import Task, TaskChoice
+from seedstep.data import StrPath, Task, TaskChoice
 from seedstep.errors import InputError, RunError
 from seedstep.evaluate import METRICS, Metric, score, stemmed_tokens
 from seedstep.evaluate.agreement import RatingAgreement, fleiss_kappa, label_agreement
@@ -27,8 +28,9 @@ from seedstep.evaluate.metrics import load_tokenizer
 from seedstep.inputs import distinct_names, read_systems
 from seedstep.inputs.labels import LabelScale, RaterLabels, read_raters
 from seedstep.llm import Engine, Spent
+from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import JudgeKeywords
-from seedstep.recipes.tasks import TaskProgress, TaskWatch, finish, work_on_tasks
+from seedstep.recipes.tasks import TaskProgress, TaskWatch, work_on_tasks
 from seedstep.runs import JudgeRun, Run, keep_scores
 from seedstep.stages import JUDGE
 
@@ -88,7 +90,7 @@ def evaluate_systems(
 
 
 def judge(
-    out: str | Path,
+    out: StrPath,
     *,
     watch: TaskWatch | None = None,
     same_model: bool = False,
@@ -106,20 +108,20 @@ def judge(
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    finish(work_on_verdicts(Path(out), settings, watch, same_model=same_model))
-    return Run.read(JUDGE, Path(out))
+    work = partial(work_on_verdicts, watch=watch, same_model=same_model)
+    return run_stage(JUDGE, out, settings, work)
 
 
 async def judge_async(
-    out: str | Path,
+    out: StrPath,
     *,
     watch: TaskWatch | None = None,
     same_model: bool = False,
     **settings: Unpack[JudgeKeywords],
 ) -> JudgeRun:
     """As `judge`, awaited in a running event loop."""
-    await work_on_verdicts(Path(out), settings, watch, same_model=same_model)
-    return Run.read(JUDGE, Path(out))
+    work = partial(work_on_verdicts, watch=watch, same_model=same_model)
+    return await run_stage_async(JUDGE, out, settings, work)
 
 
 async def work_on_verdicts(

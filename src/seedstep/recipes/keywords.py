@@ -8,6 +8,7 @@ than the record stores.
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
+from seedstep.data import PathOrTasks, StrPath
 from seedstep.encode import Encoding
 from seedstep.llm import Price
 from seedstep.tune import TuneSource
@@ -23,16 +24,20 @@ __all__ = [
 ]
 
 Prices = Mapping[str, Price | Mapping[str, float]]
-Sources = Sequence[str | Mapping[str, Any] | TuneSource]
+Sources = PathOrTasks | Sequence[PathOrTasks | Mapping[str, Any] | TuneSource]
+Paths = Sequence[StrPath]
 
 WIDER: Mapping[str, Any] = {
     "prices": Prices,
     "data": Sources,
     "held_out_data": Sources,
-    "sources": Sequence[str],
+    "sources": Paths,
+    "seeds": PathOrTasks | None,
+    "tasks": PathOrTasks | None,
+    "steps": StrPath | None,
     "names": Sequence[str],
     "stop": Sequence[str] | None,
-    "decontaminate": Sequence[str],
+    "decontaminate": PathOrTasks | Sequence[PathOrTasks],
     "reasoning": Mapping[str, Any],
     "sampling": Mapping[str, Any],
     "encoding_options": Mapping[str, Any],
@@ -49,12 +54,12 @@ class BootstrapKeywords(TypedDict, total=False):
     in_flight: int
     reasoning: Mapping[str, Any]
     prompt_style: Literal["auto", "completion", "turns", "chat"]
-    seeds: str | None
+    seeds: PathOrTasks | None
     tasks: int
     seed: int
     window: int
     novelty_threshold: float
-    decontaminate: Sequence[str]
+    decontaminate: PathOrTasks | Sequence[PathOrTasks]
     decontamination_threshold: float
     tokens: Literal["latin", "unicode"]
     fidelity: Literal["paper", "released"]
@@ -76,7 +81,7 @@ class StepsKeywords(TypedDict, total=False):
     in_flight: int
     reasoning: Mapping[str, Any]
     prompt_style: Literal["auto", "completion", "chat"]
-    tasks: str | None
+    tasks: PathOrTasks | None
     split: str | None
     track: str
     limit: int | None
@@ -101,7 +106,7 @@ class ExamplesKeywords(TypedDict, total=False):
     base_url: str | None
     in_flight: int
     reasoning: Mapping[str, Any]
-    steps: str | None
+    steps: StrPath | None
     count: int
     limit: int | None
     seed: int
@@ -115,7 +120,7 @@ class ExamplesKeywords(TypedDict, total=False):
 class PredictKeywords(TypedDict, total=False):
     """The settings of `predict`: those of `TaskChoice` and `SystemSettings`."""
 
-    tasks: str | None
+    tasks: PathOrTasks | None
     split: str | None
     track: str
     limit_tasks: int | None
@@ -128,7 +133,7 @@ class PredictKeywords(TypedDict, total=False):
     backend: Literal["auto", "transformers"]
     prompt_style: Literal["auto", "completion", "chat"]
     encoding: Encoding | Mapping[str, Any] | str
-    steps: str | None
+    steps: StrPath | None
     tokenizer: str | None
     max_new_tokens: int
     stop: Sequence[str] | None
@@ -149,9 +154,9 @@ class JudgeKeywords(TypedDict, total=False):
     base_url: str | None
     in_flight: int
     reasoning: Mapping[str, Any]
-    sources: Sequence[str]
+    sources: Paths
     names: Sequence[str]
-    tasks: str | None
+    tasks: PathOrTasks | None
     split: str | None
     track: str
     limit_instances: int | None
@@ -173,7 +178,7 @@ class TuneKeywords(TypedDict, total=False):
     base_url: str | None
     reasoning: Mapping[str, Any]
     data: Sources
-    steps: str | None
+    steps: StrPath | None
     encoding: str
     encoding_options: Mapping[str, Any]
     limit_tasks: int | None

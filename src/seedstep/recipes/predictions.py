@@ -12,18 +12,20 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
-from seedstep.data import Problem, TaskChoice
+from seedstep.data import Problem, StrPath, TaskChoice
 from seedstep.encode import Encoding
 from seedstep.errors import BudgetReached, InputError
 from seedstep.infer import PURPOSE, Answer, answer_tasks
 from seedstep.infer.settings import SystemSettings
 from seedstep.inputs.tasks import encodings_of
 from seedstep.llm import EngineStats, ModelRef, Price, Pricing, Spent, Tokens
+from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import PredictKeywords
-from seedstep.recipes.tasks import Watcher, finish, ticking
+from seedstep.recipes.tasks import Watcher, ticking
 from seedstep.runs import TUNE_CONFIG, ChosenSystem, PredictionsRun, Run, stored_settings
 from seedstep.runs.requests import RequestLedger, read_spent_by_model
 from seedstep.settings import make_settings, table
@@ -102,7 +104,7 @@ PredictWatch = Watcher[PredictProgress, list[Answer]]
 
 
 def predict(
-    out: str | Path,
+    out: StrPath,
     *,
     name: str | None = None,
     watch: PredictWatch | None = None,
@@ -122,12 +124,12 @@ def predict(
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    finish(work_on_predictions(Path(out), settings, name, watch, same_model=same_model))
-    return Run.read(PREDICT, Path(out))
+    work = partial(work_on_predictions, name=name, watch=watch, same_model=same_model)
+    return run_stage(PREDICT, out, settings, work)
 
 
 async def predict_async(
-    out: str | Path,
+    out: StrPath,
     *,
     name: str | None = None,
     watch: PredictWatch | None = None,
@@ -135,8 +137,8 @@ async def predict_async(
     **settings: Unpack[PredictKeywords],
 ) -> PredictionsRun:
     """As `predict`, awaited in a running event loop."""
-    await work_on_predictions(Path(out), settings, name, watch, same_model=same_model)
-    return Run.read(PREDICT, Path(out))
+    work = partial(work_on_predictions, name=name, watch=watch, same_model=same_model)
+    return await run_stage_async(PREDICT, out, settings, work)
 
 
 async def work_on_predictions(

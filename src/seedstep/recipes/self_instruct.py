@@ -12,15 +12,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
 from seedstep.bootstrap import FILTERS, BootstrapSettings, Filter, Generation, bootstrap
 from seedstep.bootstrap.filters import changed_filters, check_filters
+from seedstep.data import StrPath
 from seedstep.errors import BudgetReached
 from seedstep.llm import Engine, EngineStats, open_model
+from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import BootstrapKeywords
-from seedstep.recipes.tasks import Watcher, finish, ticking
+from seedstep.recipes.tasks import Watcher, ticking
 from seedstep.runs import FILTERS_ENTRY, BootstrapRun, Run
 from seedstep.stages import BOOTSTRAP
 from seedstep.stages.bootstrap import contamination_of
@@ -90,7 +93,7 @@ BootstrapWatch = Watcher[BootstrapProgress, Generation]
 
 
 def self_instruct(
-    out: str | Path,
+    out: StrPath,
     *,
     filters: Sequence[Filter] = FILTERS,
     watch: BootstrapWatch | None = None,
@@ -112,12 +115,12 @@ def self_instruct(
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    finish(work_on_bootstrap(Path(out), settings, watch, same_model=same_model, filters=filters))
-    return Run.read(BOOTSTRAP, Path(out))
+    work = partial(work_on_bootstrap, watch=watch, same_model=same_model, filters=filters)
+    return run_stage(BOOTSTRAP, out, settings, work)
 
 
 async def self_instruct_async(
-    out: str | Path,
+    out: StrPath,
     *,
     filters: Sequence[Filter] = FILTERS,
     watch: BootstrapWatch | None = None,
@@ -125,8 +128,8 @@ async def self_instruct_async(
     **settings: Unpack[BootstrapKeywords],
 ) -> BootstrapRun:
     """As `self_instruct`, awaited in a running event loop."""
-    await work_on_bootstrap(Path(out), settings, watch, same_model=same_model, filters=filters)
-    return Run.read(BOOTSTRAP, Path(out))
+    work = partial(work_on_bootstrap, watch=watch, same_model=same_model, filters=filters)
+    return await run_stage_async(BOOTSTRAP, out, settings, work)
 
 
 async def work_on_bootstrap(

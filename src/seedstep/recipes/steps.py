@@ -13,15 +13,17 @@ Example::
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
-from seedstep.data import BadLine, Problem, Task, read_jsonl
+from seedstep.data import BadLine, Problem, StrPath, Task, read_jsonl
 from seedstep.data.records import placed, raise_first
 from seedstep.errors import InputError
 from seedstep.llm import Engine, Preview, Spent
+from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import ExamplesKeywords, StepsKeywords
-from seedstep.recipes.tasks import TaskProgress, TaskWatch, finish, opened_engine, work_on_tasks
+from seedstep.recipes.tasks import TaskProgress, TaskWatch, opened_engine, work_on_tasks
 from seedstep.runs import ExamplesRun, Run, StepsRun
 from seedstep.settings import make_settings
 from seedstep.stages import EXAMPLES, STEPS
@@ -62,7 +64,7 @@ __all__ = [
 
 
 def write_instructions(
-    out: str | Path,
+    out: StrPath,
     *,
     checks: Mapping[str, Check] = CHECKS,
     watch: TaskWatch | None = None,
@@ -81,12 +83,12 @@ def write_instructions(
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    finish(work_on_instructions(Path(out), settings, watch, same_model=same_model, checks=checks))
-    return Run.read(STEPS, Path(out))
+    work = partial(work_on_instructions, watch=watch, same_model=same_model, checks=checks)
+    return run_stage(STEPS, out, settings, work)
 
 
 async def write_instructions_async(
-    out: str | Path,
+    out: StrPath,
     *,
     checks: Mapping[str, Check] = CHECKS,
     watch: TaskWatch | None = None,
@@ -94,8 +96,8 @@ async def write_instructions_async(
     **settings: Unpack[StepsKeywords],
 ) -> StepsRun:
     """As `write_instructions`, awaited in a running event loop."""
-    await work_on_instructions(Path(out), settings, watch, same_model=same_model, checks=checks)
-    return Run.read(STEPS, Path(out))
+    work = partial(work_on_instructions, watch=watch, same_model=same_model, checks=checks)
+    return await run_stage_async(STEPS, out, settings, work)
 
 
 async def work_on_instructions(
@@ -134,7 +136,7 @@ async def _judge(run: StepsRun, spent: Spent) -> AsyncIterator[Engine | None]:
 
 
 def make_examples(
-    out: str | Path,
+    out: StrPath,
     *,
     watch: TaskWatch | None = None,
     same_model: bool = False,
@@ -151,20 +153,20 @@ def make_examples(
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    finish(work_on_examples(Path(out), settings, watch, same_model=same_model))
-    return Run.read(EXAMPLES, Path(out))
+    work = partial(work_on_examples, watch=watch, same_model=same_model)
+    return run_stage(EXAMPLES, out, settings, work)
 
 
 async def make_examples_async(
-    out: str | Path,
+    out: StrPath,
     *,
     watch: TaskWatch | None = None,
     same_model: bool = False,
     **settings: Unpack[ExamplesKeywords],
 ) -> ExamplesRun:
     """As `make_examples`, awaited in a running event loop."""
-    await work_on_examples(Path(out), settings, watch, same_model=same_model)
-    return Run.read(EXAMPLES, Path(out))
+    work = partial(work_on_examples, watch=watch, same_model=same_model)
+    return await run_stage_async(EXAMPLES, out, settings, work)
 
 
 async def work_on_examples(

@@ -8,6 +8,8 @@ Example::
     stage_of(Path("runs/first"))  # "bootstrap"
 """
 
+import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from hashlib import sha256
@@ -17,25 +19,30 @@ from typing import Any
 import filelock
 import msgspec
 
-from seedstep.data import read_yaml
+from seedstep.data import make_folder, read_yaml, write_atomically, write_yaml
 from seedstep.errors import RunBusyError, RunError, RunMismatchError
 from seedstep.runs.database import Database
 
 __all__ = [
     "CONFIG",
     "DATABASE",
+    "GIVEN",
     "STAGE",
     "begun_database",
     "digest",
     "identities",
     "in_order_of",
+    "keep_given",
     "open_database",
     "refuse_differences",
     "require_free",
     "stage_of",
     "stored_config",
+    "stored_values",
     "take_lock",
     "with_unknown",
+    "without_directory",
+    "write_config",
 ]
 
 
@@ -118,8 +125,62 @@ def refuse_differences(
 CONFIG = "run.yaml"
 DATABASE = "run.db"
 LOCK = "run.lock"
+GIVEN = "given"
+"""The directory of tasks that were given in memory, so that the run goes on without them."""
 STAGE = "stage"
 """The entry of the configuration with the name of the stage."""
+
+
+_HERE = f"{{run}}/{GIVEN}/"
+"""Stands in a configuration for the directory with what was given: a run may be moved."""
+
+
+def keep_given(path: Path, content: bytes, suffix: str) -> Path:
+    """Keep what was given to a run in memory, under a name that is made of its content.
+
+    Raises:
+        RunError: the file can't be written.
+    """
+    file = path / GIVEN / f"{sha256(content).hexdigest()[:16]}{suffix}"
+    make_folder(file.parent)
+    if not file.exists():
+        write_atomically(file, content)
+    return file
+
+
+def stored_values(path: Path, config: str) -> dict[str, Any]:
+    """Return a run's configuration with the paths of what it was given.
+
+    Raises:
+        InputError: the file can't be read.
+    """
+    values: dict[str, Any] = _replaced(read_yaml(path / config), _HERE, f"{path / GIVEN}{os.sep}")
+    return values
+
+
+def write_config(path: Path, config: str, values: Mapping[str, Any]) -> None:
+    """Replace a run's configuration, in which what it was given is named by its place there."""
+    write_yaml(path / config, _replaced(dict(values), f"{path / GIVEN}{os.sep}", _HERE))
+
+
+def without_directory(file: str) -> str:
+    """Return a path without the run's directory where it is that of what a run was given."""
+    path = Path(file)
+    return f"{_HERE}{path.name}" if _GIVEN_FILE.fullmatch("/".join(path.parts[-2:])) else file
+
+
+_GIVEN_FILE = re.compile(rf"{GIVEN}/[0-9a-f]{{16}}\.jsonl?")
+
+
+def _replaced(value: Any, start: str, other: str) -> Any:
+    """Return a value in whose texts, lists and mappings another text stands at the start."""
+    if isinstance(value, str):
+        return other + value.removeprefix(start) if value.startswith(start) else value
+    if isinstance(value, dict):
+        return {name: _replaced(inner, start, other) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_replaced(inner, start, other) for inner in value]
+    return value
 
 
 @contextmanager
@@ -155,7 +216,7 @@ def stored_config(stage: str, path: Path, config: str) -> dict[str, Any]:
     if not (path / config).is_file():
         made = f"name a directory that `{stage} --out` made"
         raise RunError(f"{path} is not a run", made)
-    values = read_yaml(path / config)
+    values = stored_values(path, config)
     if (other := values.get(STAGE, stage)) != stage:
         what = f"{path} is a run of `seedstep {other}`"
         raise RunError(what, f"name one that `seedstep {stage}` made")
@@ -176,7 +237,7 @@ def require_free(path: Path, config: str, beside: Sequence[str]) -> None:
         RunError: it has others.
     """
     names = [entry.name for entry in path.iterdir()] if path.is_dir() else []
-    ours = {LOCK, *beside}
+    ours = {LOCK, GIVEN, *beside}
     others = [name for name in names if name not in ours and not name.startswith(f".{config}.")]
     if others or path.is_file():
         raise RunError(f"{path} is not empty and not a run", "name another --out")

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from seedstep.data import Prediction, Task, TaskChoice, TaskFiles, instances_of, read_yaml
+from seedstep.data import Prediction, Task, TaskChoice, TaskFiles, instances_of
 from seedstep.encode import ChatFrame
 from seedstep.errors import RunError, unknown_name
 from seedstep.evaluate.compare import EvaluatedSystem, MeanScores
@@ -33,6 +33,7 @@ from seedstep.runs.directory import (
     digest,
     in_order_of,
     open_database,
+    stored_values,
     take_lock,
 )
 from seedstep.runs.run import Run
@@ -268,7 +269,7 @@ def open_predictions(path: Path) -> Iterator[PredictionRecords]:
         RunError: `path` has no such run.
     """
     with open_database(path, "predict") as database:
-        config = read_yaml(path / CONFIG)
+        config = stored_values(path, CONFIG)
         names = table(TaskChoice)
         values = {name: value for name, value in config.items() if name in names}
         settings = make_settings(TaskChoice, values, str(path / CONFIG))

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 import filelock
 
-from seedstep.data import write_yaml
 from seedstep.errors import RunBusyError, RunError
 from seedstep.llm import Spent
 from seedstep.runs.database import Database
@@ -35,6 +34,7 @@ from seedstep.runs.directory import (
     stored_config,
     take_lock,
     with_unknown,
+    write_config,
 )
 from seedstep.runs.requests import (
     ReplyUsage,
@@ -139,7 +139,7 @@ class Run(Generic[S, Inputs, R_co]):
         try:
             fresh = not (path / stage.config).exists()
             if fresh:  # before the database: a directory with a database alone is no run
-                write_yaml(path / stage.config, config)
+                write_config(path, stage.config, config)
             if stage.has_database:
                 database = Database.open(path / DATABASE)
             else:
@@ -151,7 +151,7 @@ class Run(Generic[S, Inputs, R_co]):
         try:
             stage.check(run)
             if not fresh:
-                write_yaml(path / stage.config, config)
+                write_config(path, stage.config, config)
             if not stage.made(path):
                 stage.keep(run)
             if stage.has_database:
@@ -184,6 +184,10 @@ class Run(Generic[S, Inputs, R_co]):
         if self._inputs is None:
             self._inputs = self.stage.load(self.settings)
         return self._inputs
+
+    def __fspath__(self) -> str:
+        """Return the directory: a run goes wherever a path goes."""
+        return str(self.path)
 
     def __enter__(self) -> Self:
         return self

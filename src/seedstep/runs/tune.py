@@ -23,7 +23,7 @@ from typing import Any
 
 import msgspec
 
-from seedstep.data import read_yaml
+from seedstep.runs.directory import stored_values
 from seedstep.settings import make_settings, table
 from seedstep.tune import CHECKPOINTS, Preflight, TuneSettings
 from seedstep.tune.records import read_losses
@@ -116,7 +116,7 @@ def stored_settings(path: Path) -> dict[str, Any]:
     if not (path / TUNE_CONFIG).exists():
         return {}
     names = table(TuneSettings)
-    stored = read_yaml(path / TUNE_CONFIG)
+    stored = stored_values(path, TUNE_CONFIG)
     values = {name: value for name, value in stored.items() if name in names}
     make_settings(TuneSettings, values, str(path / TUNE_CONFIG))
     return values

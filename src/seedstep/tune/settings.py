@@ -10,6 +10,7 @@ Example::
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -20,7 +21,7 @@ from seedstep.data import TaskChoice
 from seedstep.encode.settings import EncodingChoice, steps_setting
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm.settings import AskedModel
-from seedstep.settings import Count, Place, SettingsRecord, part, setting
+from seedstep.settings import Count, Place, SettingsRecord, part, plain_paths, setting
 from seedstep.tune.records import NotNegative, Share, Training
 
 __all__ = [
@@ -142,13 +143,15 @@ def make_source(text: str) -> TuneSource:
 
 
 def source_of(parts: object, where: str) -> TuneSource:
-    """Read a source from a mapping of its parts, or from a text.
+    """Read a source from a mapping of its parts, a text, or a path, which is taken as it is.
 
     Raises:
         InputError: a part is not known or does not fit; `where` says where it stands.
     """
     if isinstance(parts, str):
         return make_source(parts)
+    parts = {"path": parts} if isinstance(parts, PathLike) else parts
+    parts = plain_paths(parts)
     known = [field.name for field in fields(TuneSource)]
     for name in parts if isinstance(parts, dict) else ():
         if name not in known:

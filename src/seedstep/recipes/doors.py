@@ -1,0 +1,154 @@
+"""How a stage is called: its settings are made ready, its work is done, and its run is opened.
+
+Tasks in memory are kept in the run, in files that are named by their content, and the paths of
+these go where the tasks were. So a run goes on without them, and refuses others as it does another
+path.
+
+Example::
+
+    work = partial(work_on_instructions, watch=None)
+    run = run_stage(STEPS, "runs/steps", {"tasks": [task], "model": "local"}, work)
+"""
+
+import os
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from seedstep.data import StrPath, Task, load_tasks, task_record
+from seedstep.recipes.tasks import finish
+from seedstep.runs import TUNE_CONFIG, Run, Stage
+from seedstep.runs.directory import CONFIG, GIVEN, keep_given
+
+__all__ = ["kept_inputs", "run_stage", "run_stage_async"]
+
+S = TypeVar("S", bound=Any)
+Inputs = TypeVar("Inputs")
+R = TypeVar("R")
+
+StageWork = Callable[[Path, Mapping[str, Any]], Coroutine[Any, Any, object]]
+"""The work of a stage, from the run's directory and the settings that were asked for."""
+
+ONE_SOURCE = ("tasks", "seeds")
+"""Settings that name tasks."""
+
+SEVERAL_SOURCES = ("data", "held_out_data", "decontaminate")
+"""Settings that name tasks several times."""
+
+
+def run_stage(
+    stage: Stage[S, Inputs, R], out: StrPath, settings: Mapping[str, Any], work: StageWork
+) -> Run[S, Inputs, R]:
+    """Do the work of a stage, and return its run opened for reading."""
+    path = Path(out)
+    with kept_inputs(path, settings) as asked:
+        finish(work(path, asked))
+    return Run.read(stage, path)
+
+
+async def run_stage_async(
+    stage: Stage[S, Inputs, R], out: StrPath, settings: Mapping[str, Any], work: StageWork
+) -> Run[S, Inputs, R]:
+    """As `run_stage`, in a running event loop."""
+    path = Path(out)
+    with kept_inputs(path, settings) as asked:
+        await work(path, asked)
+    return Run.read(stage, path)
+
+
+@contextmanager
+def kept_inputs(out: Path, settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give settings in which paths stand for tasks in memory, which are kept in the run.
+
+    A file that the run does not name when the block ends is removed, and a directory that was not
+    there and has nothing else.
+
+    Raises:
+        InputError: what was given are no tasks, or something is wrong with one.
+        RunError: the files can't be written.
+    """
+    new = [folder for folder in (out / GIVEN, out) if not folder.exists()]
+    kept: list[Path] = []
+
+    def keep(name: str, given: Any) -> str:
+        tasks = load_tasks(given, skip_bad=bool(settings.get("skip_bad"))).tasks
+        content, suffix = _seed_lines(tasks) if name == "seeds" else _task_list(tasks)
+        kept.append(keep_given(out, content, suffix))
+        return str(kept[-1])
+
+    try:
+        yield {name: _placed(name, value, keep) for name, value in settings.items()}
+    finally:
+        if kept:
+            _remove_unnamed(out, kept, new)
+
+
+Keep = Callable[[str, Any], str]
+
+
+def _placed(name: str, value: Any, keep: Keep) -> Any:
+    """Return the value of a setting with paths in place of tasks."""
+    if name in ONE_SOURCE:
+        return _source(name, value, keep)
+    if name not in SEVERAL_SOURCES:
+        return value
+    if _is_path(value) or not isinstance(value, Iterable):
+        return [value]
+    sources = list(value) if isinstance(value, list | tuple) else [value]
+    if sources and all(map(_is_task, sources)):
+        sources = [sources]
+    return [_source(name, source, keep) for source in sources]
+
+
+def _source(name: str, value: Any, keep: Keep) -> Any:
+    if isinstance(value, Mapping) and "path" in value:
+        return {**value, "path": _source(name, value["path"], keep)}
+    in_memory = isinstance(value, Iterable) and not isinstance(value, Mapping)
+    return keep(name, value) if in_memory and not _is_path(value) else value
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str | os.PathLike)
+
+
+def _is_task(value: object) -> bool:
+    is_record = isinstance(value, Mapping) and "path" not in value
+    return is_record or isinstance(value, Task)
+
+
+def _task_list(tasks: Iterable[Task]) -> tuple[bytes, str]:
+    return msgspec.json.encode(list(map(task_record, tasks))), ".json"
+
+
+def _seed_lines(tasks: Iterable[Task]) -> tuple[bytes, str]:
+    """Return tasks as a seed file has them, each with the first output of each instance."""
+    lines = (
+        {
+            "id": task.id,
+            "name": task.name,
+            "instruction": task.definition,
+            "instances": [
+                {"input": instance.input, "output": instance.output} for instance in task.instances
+            ],
+            "is_classification": task.is_classification,
+        }
+        for task in tasks
+    )
+    return b"".join(msgspec.json.encode(line) + b"\n" for line in lines), ".jsonl"
+
+
+def _remove_unnamed(out: Path, kept: Iterable[Path], new: Iterable[Path]) -> None:
+    """Remove the files that the run's configuration does not name, and new empty directories."""
+    config = ""
+    for name in (CONFIG, TUNE_CONFIG):
+        with suppress(OSError):
+            config += (out / name).read_text("utf-8", "replace")
+    for file in kept:
+        if file.name not in config:
+            file.unlink(missing_ok=True)
+    for folder in new:
+        with suppress(OSError):  # something else is there
+            folder.rmdir()
