@@ -45,6 +45,7 @@ from seedstep.recipes import (
     self_instruct,
     self_instruct_async,
     tune_model,
+    tune_model_async,
     write_instructions,
     write_instructions_async,
 )
@@ -104,6 +105,7 @@ __all__ = [
     "self_instruct",
     "self_instruct_async",
     "tune_model",
+    "tune_model_async",
     "write_instructions",
     "write_instructions_async",
     "write_report",

@@ -20,6 +20,7 @@ Example::
 """
 
 import os
+import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
@@ -123,14 +124,19 @@ def scan_tasks(
         yield from _scan_lines(path, limit)
 
 
+HEAD = 4096
+_LIST = re.compile(rb"\s*\[\s*\{")
+"""How a list of objects begins, within the first `HEAD` bytes of its file."""
+
+
 def _file_items(path: Path) -> Iterable[bytes | BadLine] | None:
     """Return the records of a `*.json` file that holds a list; None for any other file."""
     if path.suffix != ".json" or not path.is_file():
         return None
     try:
         with path.open("rb") as file:
-            start = file.read(len(BOM_UTF8) + 1).removeprefix(BOM_UTF8).lstrip()
-            if start[:1] != b"[" or path.stat().st_size > MAX_FILE_BYTES:
+            start = file.read(HEAD).removeprefix(BOM_UTF8)
+            if not _LIST.match(start) or path.stat().st_size > MAX_FILE_BYTES:
                 return None
             data = start + file.read()
     except OSError:

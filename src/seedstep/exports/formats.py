@@ -23,7 +23,16 @@ from typing import Any
 
 import msgspec
 
-from seedstep.data import Example, Task, files_in, instance_id, read_marker, task_file, whole_folder
+from seedstep.data import (
+    Example,
+    StrPath,
+    Task,
+    files_in,
+    instance_id,
+    read_marker,
+    task_file,
+    whole_folder,
+)
 from seedstep.data.files import EXPORT_MARKER
 from seedstep.encode import encode_pair
 from seedstep.errors import InputError, MissingExtraError, RunError, unknown_name
@@ -92,11 +101,11 @@ class ExportFormat:
 def export(
     run: BootstrapRun,
     format: str | ExportFormat,  # noqa: A002 - the name of the flag
-    out: str | Path,
+    out: StrPath,
     *,
     end_of_text: str = "",
     licence: str = "",
-    reviewed: str | Path | None = None,
+    reviewed: StrPath | None = None,
 ) -> int:
     """Write a run's finished tasks to the directory `out` and return the number of records.
 

@@ -8,11 +8,20 @@ Example::
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from seedstep.data import Prediction, Problem, Task, TaskChoice, read_predictions
+from seedstep.data import (
+    PathOrTasks,
+    Prediction,
+    Problem,
+    StrPath,
+    Task,
+    TaskChoice,
+    load_tasks,
+    read_predictions,
+)
 from seedstep.data.records import raise_first
 from seedstep.errors import InputError, unknown_name
 from seedstep.evaluate import Reference, Scores, references_of
@@ -66,23 +75,26 @@ class SystemPredictions:
 
 
 def read_systems(
-    sources: Sequence[Path], names: Sequence[str] = (), tasks: TaskChoice | None = None
+    sources: Iterable[StrPath],
+    names: Sequence[str] = (),
+    tasks: TaskChoice | PathOrTasks | None = None,
 ) -> tuple[SystemPredictions, ...]:
     """Return the systems in some sources, each a run's directory or a file of predictions.
 
     `names` are the systems to read from the runs, in this order; by default all. A file is a system
     that is named after the file, and needs `tasks`. A run has its own tasks, which `tasks`
-    replaces.
+    replaces: a choice, a path, or tasks in memory.
 
     Raises:
         InputError: tasks or a source can't be read, a source has no predictions, or no source has a
             system of this name.
         RunError: a directory is no run.
     """
-    chosen = _all_tasks(tasks) if tasks else ()
-    given = (chosen, references_of(chosen)) if tasks else None
+    chosen = () if tasks is None else _all_tasks(tasks)
+    given = None if tasks is None else (chosen, references_of(chosen))
+    paths = [Path(source) for source in sources]
     systems: list[SystemPredictions] = []
-    for source in sources:
+    for source in paths:
         if source.is_dir():
             systems += _of_run(source, names, given)
         elif given is None:
@@ -92,16 +104,19 @@ def read_systems(
             systems.append(_of_file(source, *given))
     for name in names:
         if name not in {system.name for system in systems}:
-            known = dict.fromkeys(system.name for system in read_systems(sources, (), tasks))
+            known = dict.fromkeys(system.name for system in read_systems(paths, (), chosen or None))
             raise unknown_name("system", name, known)
     if not systems:
         raise InputError("there are no predictions", "name a run or a file that has some")
     return tuple(systems)
 
 
-def _all_tasks(choice: TaskChoice) -> tuple[Task, ...]:
+def _all_tasks(given: TaskChoice | PathOrTasks) -> tuple[Task, ...]:
     """Return all tasks; raise an error for a bad one, as scores without it would be misleading."""
-    found = replace(choice, skip_bad=True).load()
+    if isinstance(given, TaskChoice):
+        found = replace(given, skip_bad=True).load()
+    else:
+        found = load_tasks(given, skip_bad=True)
     raise_first(found.problems)
     return found.tasks
 

@@ -52,7 +52,7 @@ from seedstep.recipes.steps import (
     write_instructions_async,
 )
 from seedstep.recipes.tasks import TaskProgress, TaskWatch
-from seedstep.recipes.tuning import TuneResult, TuningWatch, tune_model
+from seedstep.recipes.tuning import TuneResult, TuningWatch, tune_model, tune_model_async
 
 __all__ = [
     "COLUMNS",
@@ -92,6 +92,7 @@ __all__ = [
     "self_instruct_async",
     "take_superni",
     "tune_model",
+    "tune_model_async",
     "work_on_bootstrap",
     "work_on_examples",
     "work_on_instructions",

@@ -10,14 +10,14 @@ Example::
     found.systems[0].overall.of("rouge_l").value
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Unpack
 
-from seedstep.data import StrPath, Task, TaskChoice
+from seedstep.data import PathOrTasks, StrPath, Task, TaskChoice
 from seedstep.errors import InputError, RunError
 from seedstep.evaluate import METRICS, Metric, score, stemmed_tokens
 from seedstep.evaluate.agreement import RatingAgreement, fleiss_kappa, label_agreement
@@ -55,16 +55,17 @@ class Evaluation:
 
 
 def evaluate_systems(
-    sources: Sequence[Path],
+    sources: Iterable[StrPath],
     names: Sequence[str] = (),
-    tasks: TaskChoice | None = None,
+    tasks: TaskChoice | PathOrTasks | None = None,
     tokenizer: str = "",
     grouping: Grouping | None = None,
     metrics: Sequence[Metric] = METRICS,
 ) -> Evaluation:
     """Score the systems in runs and files, and keep the scores of a run's systems in the run.
 
-    `names` choose among the systems of runs. `tokenizer` is the tokenizer of the cross-lingual
+    `names` choose among the systems of runs. `tasks` are those that were predicted: a choice, a
+    path, or tasks in memory; runs have their own. `tokenizer` is the tokenizer of the cross-lingual
     track; without one, words are those of rouge-score. Tables and comparisons begin with the first
     of the `metrics`.
 
@@ -165,7 +166,7 @@ class Agreement:
     fleiss: Value
 
 
-def agreement(paths: Sequence[Path], question: str = "") -> Agreement:
+def agreement(paths: Iterable[StrPath], question: str = "") -> Agreement:
     """Return the agreement of the raters in reviews, in runs of the judge, and in files of labels.
 
     `question` chooses among the questions of a form; by default it is the first.
@@ -175,7 +176,7 @@ def agreement(paths: Sequence[Path], question: str = "") -> Agreement:
             raters have no item in common.
         RunError: a directory is a run that has no labels.
     """
-    raters = tuple(rater for path in paths for rater in read_raters(path, question))
+    raters = tuple(rater for path in paths for rater in read_raters(Path(path), question))
     if len(raters) < 2:
         raise InputError("there is only one rater", "name two or more runs or files")
     scales = {rater.scale.name: rater.scale for rater in raters}

@@ -21,7 +21,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seedstep.data import Columns, RowFile, TableRow, evaluation_items, open_table
+from seedstep.data import (
+    Columns,
+    PathOrTasks,
+    RowFile,
+    StrPath,
+    TableRow,
+    evaluation_items,
+    open_table,
+)
 from seedstep.errors import InputError
 from seedstep.novelty import (
     Contamination,
@@ -81,7 +89,7 @@ class NoveltyFilter:
     field: str = "instruction"
     tokens: Literal["latin", "unicode"] = "latin"
     threshold: float = 0.7
-    against: tuple[Path, ...] = ()
+    against: tuple[PathOrTasks, ...] = ()
     against_threshold: float = 0.7
     nearest: bool = False
     ray: str | None = None
@@ -138,8 +146,8 @@ class NoveltyReport:
 
 
 def filter_file(
-    path: Path,
-    out: Path,
+    path: StrPath,
+    out: StrPath,
     how: NoveltyFilter,
     *,
     annotate: bool = False,
@@ -153,6 +161,7 @@ def filter_file(
         RunError: `out` can't be written.
     """
     watch = watch or (lambda stage, done, total: None)
+    path, out = Path(path), Path(out)
     table = open_table(path, how.field)
     _check_out(path, out, annotate=annotate)
     work = _Work(table, how, watch)

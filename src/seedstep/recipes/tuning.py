@@ -6,16 +6,19 @@ Example::
     print(tuned.model)
 """
 
+import asyncio
 import shutil
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Unpack
 
 import msgspec
 
-from seedstep.data import write_atomically
+from seedstep.data import StrPath, write_atomically
 from seedstep.encode import (
     ChatFrame,
     Encoded,
@@ -30,6 +33,7 @@ from seedstep.inputs.training import public_source, training_of
 from seedstep.llm import open_model
 from seedstep.llm.checkpoints import load_config, load_model, load_tokenizer
 from seedstep.llm.models import tuned_model
+from seedstep.recipes.doors import kept_inputs
 from seedstep.recipes.keywords import TuneKeywords
 from seedstep.recipes.tasks import finish
 from seedstep.report.figures import plot_losses
@@ -61,10 +65,11 @@ __all__ = [
     "TuningWatch",
     "tune_at_server",
     "tune_model",
+    "tune_model_async",
 ]
 
 
-def tune_at_server(
+async def tune_at_server(
     out: Path, settings: TuneSettings, watch: JobWatch | None, *, dry_run: bool
 ) -> tuple[TuningInputs, FineTuned | None]:
     """Start a fine-tuning job, or wait for the job that an earlier call started.
@@ -85,7 +90,7 @@ def tune_at_server(
     if dry_run:
         return gathered, None
     with Run.start(TUNE, out, flatten(settings), inputs=gathered):
-        return gathered, finish(_job(out, settings, examples, told))
+        return gathered, await _job(out, settings, examples, told)
 
 
 async def _job(
@@ -196,7 +201,7 @@ class _Told:
 
 
 def tune_model(
-    out: str | Path,
+    out: StrPath,
     *,
     watch: TuningWatch | None = None,
     stop: Callable[[], bool] | None = None,
@@ -219,17 +224,85 @@ def tune_model(
         TuningError: a loss has no value, or there is no space left.
     """
     path = Path(out)
+    watch = _of_first(watch)
+    with kept_inputs(path, settings) as asked:
+        resolved = make_settings(TuneSettings, _with_stored(path, asked), "settings")
+        if _is_job(resolved):
+            return finish(_tuned_at_server(path, resolved, watch, dry_run=dry_run))
+        return _tuned_here(path, resolved, watch, stop, dry_run=dry_run)
+
+
+async def tune_model_async(
+    out: StrPath,
+    *,
+    watch: TuningWatch | None = None,
+    stop: Callable[[], bool] | None = None,
+    dry_run: bool = False,
+    **settings: Unpack[TuneKeywords],
+) -> TuneResult:
+    """As `tune_model`, awaited in a running event loop; a tuning here runs in a thread.
+
+    A tuning that is cancelled ends after the step that it is in, which it keeps in a checkpoint.
+
+    Raises:
+        InputError: as there, and so the others.
+        MissingExtraError: a package that tuning needs is not installed.
+        ModelError: the model can't be loaded or tuned, or the fine-tuning server refused.
+        RunError: the directory can't be used: see `tune_model`.
+        TuningError: a loss has no value, or there is no space left.
+    """
+    path = Path(out)
+    watch = _of_first(watch)
+    with kept_inputs(path, settings) as asked:
+        resolved = make_settings(TuneSettings, _with_stored(path, asked), "settings")
+        if _is_job(resolved):
+            return await _tuned_at_server(path, resolved, watch, dry_run=dry_run)
+        cancelled = threading.Event()
+
+        def ends() -> bool:
+            return cancelled.is_set() or bool(stop and stop())
+
+        call = partial(_tuned_here, path, resolved, watch, ends, dry_run=dry_run)
+        work = asyncio.ensure_future(asyncio.to_thread(call))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            cancelled.set()
+            await asyncio.wait([work])
+            raise
+
+
+def _of_first(watch: TuningWatch | None) -> TuningWatch | None:
+    """Return the watcher in the first of several processes, and None in the others."""
+    rank, _ = rank_and_processes()
+    return None if rank else watch
+
+
+def _is_job(settings: TuneSettings) -> bool:
+    return tuned_model(settings.model.name).provider.tuning == "job"
+
+
+async def _tuned_at_server(
+    path: Path, settings: TuneSettings, watch: TuningWatch | None, *, dry_run: bool
+) -> TuneResult:
+    gathered, job = await tune_at_server(path, settings, watch, dry_run=dry_run)
+    return TuneResult(settings, None, gathered.left_out, job=job)
+
+
+def _tuned_here(
+    path: Path,
+    settings: TuneSettings,
+    watch: TuningWatch | None,
+    stop: Callable[[], bool] | None,
+    *,
+    dry_run: bool,
+) -> TuneResult:
     rank, processes = rank_and_processes()
-    watch = None if rank else watch
-    resolved = make_settings(TuneSettings, _with_stored(path, settings), "settings")
-    if tuned_model(resolved.model.name).provider.tuning == "job":
-        gathered, job = tune_at_server(path, resolved, watch, dry_run=dry_run)
-        return TuneResult(resolved, None, gathered.left_out, job=job)
-    work = _prepared(path, resolved, processes)
+    work = _prepared(path, settings, processes)
     if watch:
         watch.counted(work.settings, work.preflight, work.gathered.left_out)
     if not rank:
-        _prepare_launch(path, resolved, processes, watch)
+        _prepare_launch(path, settings, processes, watch)
     tuned = TuneResult(work.settings, work.preflight, work.gathered.left_out)
     if dry_run:
         return tuned

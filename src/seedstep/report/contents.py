@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from seedstep.data import Task
+from seedstep.data import StrPath, Task
 from seedstep.errors import InputError, MissingExtraError, unknown_name
 from seedstep.evaluate import score
 from seedstep.evaluate.compare import evaluated
@@ -128,9 +128,7 @@ def parts_of(
         return [_part(group, made_of[group[0].stage.name], context) for group in groups]
 
 
-def split_against(
-    runs: Sequence[Path], against: Sequence[str | Path]
-) -> tuple[str, tuple[Path, ...]]:
+def split_against(runs: Sequence[Path], against: Sequence[StrPath]) -> tuple[str, tuple[Path, ...]]:
     """Divide the names in `against` into a system of the runs and paths of test sets.
 
     In version 0.1.0 `against` named test sets.

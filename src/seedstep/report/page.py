@@ -10,13 +10,14 @@ Example::
     print(report.page)
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from seedstep.data import evaluation_items, require_ours, whole_folder
+from seedstep.data import PathOrTasks, StrPath, evaluation_items, require_ours, whole_folder
+from seedstep.data.sources import path_of
 from seedstep.errors import InputError, MissingExtraError
 from seedstep.report.charts import DARK, LIGHT, DrawnChart, render
 from seedstep.report.contents import (
@@ -111,12 +112,12 @@ class Report:
 
 
 def write_report(
-    runs: Sequence[Path],
-    out: Path,
-    test_sets: Sequence[Path] = (),
+    runs: Iterable[StrPath],
+    out: StrPath,
+    test_sets: Iterable[PathOrTasks] = (),
     tell: TellDone = lambda doing: None,
     sections: Sequence[ReportSection] = SECTIONS,
-    against: Sequence[str | Path] = (),
+    against: Sequence[StrPath] = (),
 ) -> Report:
     """Write a report into a new directory, an empty one, or that of an earlier report.
 
@@ -129,16 +130,17 @@ def write_report(
         InputError: no run is named, there is no such system, or a test set can't be read.
         MissingExtraError: matplotlib or Jinja2 is not installed.
     """
+    runs, out = list(map(Path, runs)), Path(out)
     if not runs:
         raise InputError("no run to report on", "name one or more run directories")
     _require_installed()
     require_ours(out, MARKER)
     baseline, earlier = split_against(runs, [against] if isinstance(against, str) else against)
     named: TestSets = {
-        f"{path.resolve().name} ({number})": [
-            NamedText(*item) for item in evaluation_items(path, inputs=False)
+        f"{path_of(source).resolve().name} ({number})": [
+            NamedText(*item) for item in evaluation_items(source, inputs=False)
         ]
-        for number, path in enumerate((*test_sets, *earlier), start=1)
+        for number, source in enumerate((*test_sets, *earlier), start=1)
     }
     parts = parts_of(runs, sections, ReportContext(named, tell, baseline))
     tell("drawing")

@@ -14,6 +14,7 @@ Example::
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from seedstep.data import StrPath
 from seedstep.errors import InputError, RunError
 from seedstep.runs import Run, Stage, stage_of
 from seedstep.runs.directory import CONFIG
@@ -82,10 +83,10 @@ def tell_item(run: Run[Any, Any, Any], name: str) -> tuple[Block, ...]:
 
 
 @overload
-def open_run(path: str | Path) -> Run[Any, Any, Any]: ...
+def open_run(path: StrPath) -> Run[Any, Any, Any]: ...
 @overload
-def open_run(path: str | Path, stage: Stage[S, Inputs, R]) -> Run[S, Inputs, R]: ...
-def open_run(path: str | Path, stage: Stage[Any, Any, Any] | None = None) -> Run[Any, Any, Any]:
+def open_run(path: StrPath, stage: Stage[S, Inputs, R]) -> Run[S, Inputs, R]: ...
+def open_run(path: StrPath, stage: Stage[Any, Any, Any] | None = None) -> Run[Any, Any, Any]:
     """Open a run for reading, of the given `stage` or of any.
 
     Raises:

@@ -1,0 +1,269 @@
+"""Paths, runs and tasks in memory: each goes wherever the others do."""
+
+import asyncio
+import inspect
+import json
+import os
+import shutil
+import typing
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+
+import seedstep
+from seedstep import Example, InputError, Instance, RunMismatchError, Task
+from seedstep.data import PathOrTasks, StrPath, task_record
+from seedstep.recipes import NoveltyFilter
+from support.growing import SIGNS, text_of
+from support.predicting import answered
+from support.scripted_server import Fault, ScriptedServer
+
+WHOLE = Task(
+    "shout",
+    "Write the word in capitals.",
+    (Instance("sun", ("SUN", "Sun!"), "a"), Instance("moon", ("MOON",), "b")),
+    is_classification=True,
+    name="capitals",
+    category="Case",
+    positive_examples=(Example("tea", "TEA", "All letters."),),
+    negative_examples=(Example("tea", "tea"),),
+    steps=("Read the word.", "Write it in capitals."),
+    unrefined_steps=("Write it.",),
+)
+OTHER = Task("echo", "Repeat the word.", (Instance("sun", ("sun",), "c"),))
+TASKS = (WHOLE, OTHER)
+COPY = "baseline:copy-input"
+
+
+def reply(number: int, body: dict[str, Any]) -> Fault | None:
+    """The server's own reply to a bootstrap, and a numbered list to all else."""
+    of_bootstrap = tuple(sign for signs in SIGNS.values() for sign in signs)
+    is_own = text_of(body).startswith(of_bootstrap)
+    return None if is_own else answered(body, "1. Read the word.\n2. Write it in capitals.")
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def asked(run: seedstep.Run[Any, Any, Any]) -> list[Task]:
+    with run:
+        return list(run.tasks().tasks)
+
+
+class TestRecords:
+    @pytest.mark.parametrize(
+        "given",
+        [
+            list(TASKS),
+            (task for task in TASKS),
+            [task_record(task) for task in TASKS],
+            [WHOLE, task_record(OTHER)],
+        ],
+        ids=["tasks", "generator", "records", "both"],
+    )
+    def test_tasks_in_memory_are_read_as_they_are(self, given: Iterable[Any]) -> None:
+        assert seedstep.load_tasks(given).tasks == TASKS
+
+    def test_a_list_in_a_file_is_read_as_in_memory(self, tmp_path: Path) -> None:
+        path = tmp_path / "tasks.json"
+        path.write_text(json.dumps([task_record(task) for task in TASKS], indent=2))
+        assert seedstep.load_tasks(path).tasks == TASKS
+        assert seedstep.load_tasks(str(path), limit=1).tasks[0].instances == WHOLE.instances[:1]
+
+    def test_rows_with_one_instance_each_are_tasks_by_their_instruction(self) -> None:
+        rows = [
+            {"instruction": "Add.", "input": "1 1", "output": "2"},
+            {"instruction": "Add.", "input": "1 2", "output": "3"},
+            {"instruction": "Name a colour.", "input": None, "output": "Red"},
+        ]
+        tasks = seedstep.load_tasks(rows).tasks
+        assert [(task.definition, len(task.instances)) for task in tasks] == [
+            ("Add.", 2),
+            ("Name a colour.", 1),
+        ]
+
+    def test_a_data_set_is_a_list_of_records(self) -> None:
+        datasets = pytest.importorskip("datasets")
+        rows = datasets.Dataset.from_list([task_record(task) for task in TASKS])
+        assert seedstep.load_tasks(rows).tasks == TASKS
+
+    @pytest.mark.parametrize(
+        ("given", "what"),
+        [
+            ([], "the given tasks: no tasks"),
+            ([WHOLE, 3], "the given tasks, line 2: is of type int"),
+            ([{"instances": []}], "the given tasks, line 1, field 'definition': empty"),
+            ([WHOLE, WHOLE], "the given tasks, line 2, field 'id': the same as in line 1"),
+            ([{"definition": b"x"}, {"definition": object()}], "the given tasks, line 2: "),
+        ],
+        ids=["none", "number", "no-definition", "twice", "object"],
+    )
+    def test_what_is_no_task_is_told(self, given: Any, what: str) -> None:
+        with pytest.raises(InputError) as caught:
+            seedstep.load_tasks(given)
+        assert caught.value.what.startswith(what)
+
+
+class TestRuns:
+    def test_a_run_keeps_tasks_in_memory_and_goes_on_without_them(self, tmp_path: Path) -> None:
+        first = tmp_path / "first"
+        assert asked(seedstep.predict(first, model=COPY, tasks=iter(TASKS))) == list(TASKS)
+        assert asked(seedstep.predict(first, model=COPY)) == list(TASKS)
+        moved = first.rename(tmp_path / "moved")
+        assert asked(seedstep.predict(str(moved), name="again", model=COPY)) == list(TASKS)
+        assert asked(seedstep.predict(moved, model=COPY, tasks=TASKS)) == list(TASKS)
+
+    def test_other_tasks_are_refused_and_leave_nothing(self, tmp_path: Path) -> None:
+        seedstep.predict(tmp_path, model=COPY, tasks=TASKS).close()
+        before = files(tmp_path)
+        with pytest.raises(RunMismatchError):
+            seedstep.predict(tmp_path, model=COPY, tasks=[OTHER])
+        assert files(tmp_path) == before
+
+    def test_a_call_that_fails_leaves_no_directory(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError):
+            seedstep.predict(tmp_path / "run", model="nowhere:x", tasks=TASKS)
+        with pytest.raises(InputError, match="no tasks"):
+            seedstep.predict(tmp_path / "run", model=COPY, tasks=[])
+        assert files(tmp_path) == []
+
+    def test_tasks_that_are_lost_are_given_again(self, tmp_path: Path) -> None:
+        seedstep.predict(tmp_path, model=COPY, tasks=TASKS).close()
+        shutil.rmtree(tmp_path / "given")
+        with pytest.raises(InputError, match="given"):
+            seedstep.predict(tmp_path, name="again", model=COPY)
+        assert asked(seedstep.predict(tmp_path, model=COPY, tasks=TASKS)) == list(TASKS)
+
+    def test_a_run_is_the_path_of_its_directory(self, tmp_path: Path) -> None:
+        with seedstep.predict(tmp_path, model=COPY, tasks=TASKS) as run:
+            assert os.fspath(run) == str(tmp_path)
+            with seedstep.open_run(run) as again:
+                assert again.path == run.path
+            for source in (run, str(tmp_path), tmp_path):
+                for tasks in (None, TASKS, iter(TASKS)):
+                    (system,) = seedstep.evaluate_systems([source], tasks=tasks).systems
+                    assert system.overall.instances == 3
+
+    def test_a_file_of_predictions_is_scored_on_tasks_in_memory(self, tmp_path: Path) -> None:
+        path = tmp_path / "answers.jsonl"
+        path.write_text('{"id": "a", "prediction": "SUN"}\n')
+        (system,) = seedstep.evaluate_systems([str(path)], tasks=TASKS).systems
+        assert system.overall.of("exact_match").value == pytest.approx(100 / 3)
+
+    def test_stages_take_what_stages_made(self, tmp_path: Path) -> None:
+        asked: dict[str, Any] = {"model": "openai:scripted"}
+        with ScriptedServer(reply) as server:
+            asked["base_url"] = server.url
+            seeds = seedstep.seed_tasks()
+            grown = seedstep.self_instruct(
+                tmp_path / "grown", tasks=2, seeds=seeds, decontaminate=[TASKS, [OTHER]], **asked
+            )
+            again = seedstep.self_instruct(tmp_path / "same", tasks=2, **asked)
+            assert [task.definition for task in grown.tasks()] == [
+                task.definition for task in again.tasks()
+            ]
+            assert grown.config["seeds_fingerprint"]
+            steps = seedstep.write_instructions(tmp_path / "steps", tasks=grown, **asked)
+            assert [entry.task for entry in steps.entries()] == [task.id for task in grown.tasks()]
+            with seedstep.predict(
+                tmp_path / "answers", tasks=grown.tasks(), steps=None, **asked
+            ) as predicted:
+                judged = seedstep.judge(
+                    tmp_path / "judged", sources=[predicted], tasks=grown.tasks(), **asked
+                )
+                assert len(list(judged.entries())) == sum(
+                    len(task.instances) for task in grown.tasks()
+                )
+            for run in (grown, again, steps, judged):
+                run.close()
+
+    def test_tuning_takes_tasks_in_memory(self, tmp_path: Path) -> None:
+        from seedstep.inputs.tasks import gather
+        from seedstep.recipes.doors import kept_inputs
+        from seedstep.tune import TuneSettings
+
+        prints = []
+        for out in (tmp_path / "one", Path(os.path.relpath(tmp_path / "two"))):
+            for data in (TASKS, [TASKS], [{"path": iter(TASKS)}]):
+                with kept_inputs(out, {"data": data, "held_out_data": [[OTHER]]}) as settings:
+                    gathered = gather(TuneSettings.of(model="local", **settings))
+                assert len(gathered.mixture.training) == 3
+                prints.append(gathered.fingerprint)
+        assert len(set(prints)) == 1
+        assert files(tmp_path) == []
+
+    def test_the_novelty_filter_compares_with_tasks_in_memory(self, tmp_path: Path) -> None:
+        path, out = tmp_path / "data.jsonl", tmp_path / "novel.jsonl"
+        path.write_text('{"instruction": "Repeat the word."}\n{"instruction": "Sing."}\n')
+        report = seedstep.filter_file(str(path), str(out), NoveltyFilter(against=(TASKS,)))
+        assert report.rejected == {"contaminated": 1}
+
+
+PATHS = {"out", "path", "paths", "sources", "runs", "reviewed", "steps", "source"}
+"""Parameters that name a path or several."""
+
+MANY_TASKS = {"tasks", "seeds", "data", "held_out_data", "decontaminate", "test_sets"}
+"""Parameters that name tasks."""
+
+FUNCTIONS = [name for name in seedstep.__all__ if inspect.isfunction(getattr(seedstep, name, None))]
+
+
+def parameters(function: Callable[..., Any]) -> dict[str, Any]:
+    """The types of what a function takes, its settings included."""
+    hints = get_type_hints(function)
+    hints.pop("return", None)
+    settings = hints.pop("settings", None)
+    return {**hints, **(get_type_hints(typing.get_args(settings)[0]) if settings else {})}
+
+
+def inside(kind: Any) -> list[Any]:
+    """A type and all types that it is made of, those that a callable takes left out."""
+    if typing.get_origin(kind) is Callable:
+        return [kind]
+    return [kind, *(part for each in typing.get_args(kind) for part in inside(each))]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_takes_a_path_takes_runs_and_tasks(name: str) -> None:
+    for parameter, kind in parameters(getattr(seedstep, name)).items():
+        kinds = inside(kind)
+        assert Path not in kinds, parameter
+        if parameter in PATHS | MANY_TASKS and kind is not int:
+            assert all(part in kinds for part in typing.get_args(StrPath)), parameter
+        if parameter in MANY_TASKS and kind is not int:
+            assert all(part in kinds for part in typing.get_args(PathOrTasks)), parameter
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_runs_a_stage_has_a_twin(name: str) -> None:
+    function = getattr(seedstep, name)
+    if "settings" in get_type_hints(function) and not name.endswith("_async"):
+        twin = getattr(seedstep, f"{name}_async")
+        assert inspect.iscoroutinefunction(twin)
+        assert inspect.signature(twin) == inspect.signature(function)
+
+
+def test_a_cancelled_tuning_ends_after_its_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = []
+
+    def tuned(path: Path, settings: Any, watch: Any, stop: Callable[[], bool], **_: Any) -> None:
+        while not stop():
+            pass
+        ended.append(path)
+
+    monkeypatch.setattr("seedstep.recipes.tuning._tuned_here", tuned)
+
+    async def cell() -> None:
+        work = asyncio.ensure_future(seedstep.tune_model_async(tmp_path, data=TASKS))
+        await asyncio.sleep(0.05)
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+
+    asyncio.run(cell())
+    assert ended == [tmp_path]
