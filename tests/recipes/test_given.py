@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -64,7 +64,7 @@ class TestRecords:
         ],
         ids=["tasks", "generator", "records", "both"],
     )
-    def test_tasks_in_memory_are_read_as_they_are(self, given: Iterable[Any]) -> None:
+    def test_tasks_in_memory_are_read_as_they_are(self, given: Any) -> None:
         assert seedstep.load_tasks(given).tasks == TASKS
 
     def test_a_list_in_a_file_is_read_as_in_memory(self, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ class TestRecords:
         assert seedstep.load_tasks(str(path), limit=1).tasks[0].instances == WHOLE.instances[:1]
 
     def test_rows_with_one_instance_each_are_tasks_by_their_instruction(self) -> None:
-        rows = [
+        rows: list[dict[str, Any]] = [
             {"instruction": "Add.", "input": "1 1", "output": "2"},
             {"instruction": "Add.", "input": "1 2", "output": "3"},
             {"instruction": "Name a colour.", "input": None, "output": "Red"},

@@ -130,22 +130,22 @@ def write_report(
         InputError: no run is named, there is no such system, or a test set can't be read.
         MissingExtraError: matplotlib or Jinja2 is not installed.
     """
-    runs, out = list(map(Path, runs)), Path(out)
-    if not runs:
+    paths, out = [Path(run) for run in runs], Path(out)
+    if not paths:
         raise InputError("no run to report on", "name one or more run directories")
     _require_installed()
     require_ours(out, MARKER)
-    baseline, earlier = split_against(runs, [against] if isinstance(against, str) else against)
+    baseline, earlier = split_against(paths, [against] if isinstance(against, str) else against)
     named: TestSets = {
         f"{path_of(source).resolve().name} ({number})": [
             NamedText(*item) for item in evaluation_items(source, inputs=False)
         ]
         for number, source in enumerate((*test_sets, *earlier), start=1)
     }
-    parts = parts_of(runs, sections, ReportContext(named, tell, baseline))
+    parts = parts_of(paths, sections, ReportContext(named, tell, baseline))
     tell("drawing")
     drawn = _drawn(parts)
-    title = title_of(parts, runs)
+    title = title_of(parts, paths)
     page = render_page(title, parts, drawn)
     with whole_folder(out, MARKER) as folder:
         (folder / PAGE).write_bytes(page)
