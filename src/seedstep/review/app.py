@@ -24,7 +24,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from seedstep.data.reviews import standing
-from seedstep.errors import InputError, StoreError
+from seedstep.errors import InputError, SeedstepError, StoreError
 from seedstep.review.labelling import Sent, item_view, progress_of, row_of
 from seedstep.review.owner import owner_routes
 from seedstep.review.pages import STATIC, Guard, history_json, hosts_of, render_page, static_file
@@ -86,7 +86,8 @@ def serve(app: ASGIApp, bound: socket.socket, began: Callable[[], None]) -> None
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
-INSUFFICIENT_STORAGE = 507
+STATUS = ((InputError, 400), (StoreError, 507))
+"""The status that tells of an error; 507 is a full disk. Of any other, 500."""
 
 
 def make_app(review: Review, host: str, port: int) -> ASGIApp:
@@ -111,8 +112,7 @@ def plain_app(routes: Mapping[str, Endpoint]) -> Starlette:
     ]
     handlers: dict[Any, Any] = {
         HTTPException: _http_error,
-        InputError: _input_error,
-        StoreError: _store_error,
+        SeedstepError: _seedstep_error,
         ClientDisconnect: _gone,
     }
     static = Route("/static/{name}", _static, methods=["GET"])
@@ -128,16 +128,21 @@ async def _static(request: Request) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    said = "Not found.\n" if status == 404 else "Not allowed.\n"
-    return Response(said, status, media_type="text/plain")
+    return _problem(request, status, "Not found" if status == 404 else "Not allowed")
 
 
-async def _input_error(request: Request, error: Exception) -> Response:
-    return JSONResponse({"message": str(error)}, 400)
+async def _seedstep_error(request: Request, error: Exception) -> Response:
+    status = next((code for kind, code in STATUS if isinstance(error, kind)), 500)
+    return _problem(request, status, "This can't be shown", str(error))
 
 
-async def _store_error(request: Request, error: Exception) -> Response:
-    return JSONResponse({"message": str(error)}, INSUFFICIENT_STORAGE)
+def _problem(request: Request, status: int, title: str, message: str = "") -> Response:
+    """Tell a person who reads a page, or the script that saves."""
+    if request.method == "POST":
+        return JSONResponse({"message": message or title}, status)
+    up = "../" * (request.scope["path"].count("/") - 1)
+    page = render_page("problem.html", title=title, up=up, message=message)
+    return HTMLResponse(page, status)
 
 
 async def _gone(request: Request, error: Exception) -> Response:

@@ -44,7 +44,7 @@
     .sort((one, other) => one.order - other.order);
 
   function scrollable(root) {
-    for (const text of root.querySelectorAll("pre[data-label]")) {
+    for (const text of root.querySelectorAll("pre[data-label], .scroll[data-label]")) {
       if (text.scrollHeight > text.clientHeight + 1 || text.scrollWidth > text.clientWidth + 1) {
         text.tabIndex = 0;
         text.setAttribute("role", "region");
@@ -52,6 +52,7 @@
       }
     }
   }
+  window.addEventListener("resize", () => scrollable(document));
   if (!mode) { scrollable(document); return; }
 
   const main = $("main");
@@ -128,13 +129,13 @@
           kept.drop(`wait:${row.id}`);
           refused = "";
           progress(said.done, said.total);
-        } else if (reply.status >= 500) {
-          refused = said.message || "the server can't save";
+        } else if (reply.status === 413 || (reply.status === 400 && said.message)) {
+          row.refused = said.message || "too long";
+          kept.set(`wait:${row.id}`, JSON.stringify(row));
+        } else {  // also what another server says at this address: ours may come back
+          refused = said.message || "the server does not take it";
           failed = true;
           break;
-        } else {
-          row.refused = said.message || `the server said ${reply.status}`;
-          kept.set(`wait:${row.id}`, JSON.stringify(row));
         }
       } catch {
         refused = "the server does not answer";
@@ -280,7 +281,7 @@
     return question.querySelector("input:checked")?.value ?? "";
   }
   function answers() {
-    const found = {};
+    const found = Object.create(null);  // a question may have any name
     for (const question of questions()) {
       const answer = answerOf(question);
       if (answer) found[question.dataset.question] = answer;
@@ -290,7 +291,8 @@
   const missing = () => questions().filter((one) => !one.dataset.optional && !answerOf(one));
   function setAnswers(given) {
     for (const question of questions()) {
-      const value = given[question.dataset.question] ?? "";
+      const name = question.dataset.question;
+      const value = Object.hasOwn(given, name) ? given[name] : "";
       if (question.dataset.kind === "text") question.querySelector("textarea").value = value;
       else for (const radio of question.querySelectorAll("input")) radio.checked = radio.value === value;
     }
@@ -355,7 +357,7 @@
   function save() {
     const open = missing();
     if (open.length) {
-      $("missing").textContent = `Please answer: ${open.map((one) => one.querySelector("legend, label").textContent.trim()).join(" ")}`;
+      $("missing").textContent = `Please answer: ${open.map((one) => one.querySelector("legend, label").textContent.trim()).join(" · ")}`;
       (open[0].querySelector("input, textarea")).focus();
       mark();
       return;
@@ -429,7 +431,8 @@
     const radios = [...question.querySelectorAll("input")];
     const letter = (radio) => radio.closest("label").querySelector(".name").textContent.trim()[0]?.toLowerCase();
     const fitting = radios.filter((radio) => letter(radio) === pressed);
-    const chosen = /^[1-9]$/.test(pressed) ? radios[Number(pressed) - 1] : (fitting.length === 1 ? fitting[0] : null);
+    const keyed = radios.find((radio) => radio.closest("label").querySelector("kbd")?.textContent === pressed);
+    const chosen = keyed ?? (fitting.length === 1 ? fitting[0] : null);
     if (!chosen) return false;
     if (document.activeElement?.closest?.(".question")) document.activeElement.blur();
     chosen.checked = true;
