@@ -355,14 +355,18 @@ def is_untouched(seen: Watched) -> None:
     assert seen.said == []
 
 
+@pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_have_no_fault_of_accessibility(browser: Any, tmp_path: Path, scheme: str) -> None:
+def test_pages_have_no_fault_of_accessibility(
+    browser: Any, tmp_path: Path, scheme: str, width: int
+) -> None:
     Axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe  # noqa: N806
     items = [an_item(number, answers=("One.", "word " * 5000)) for number in range(3)]
     path = make(tmp_path / "review", items, form="pairs", raters=("ann", "bob"))
+    screen = {"width": width, "height": 844}
     with (
         serving(tmp_path, "review", "serve", str(path)) as server,
-        watched(browser, color_scheme=scheme, bypass_csp=True) as seen,
+        watched(browser, color_scheme=scheme, bypass_csp=True, viewport=screen) as seen,
     ):
         page = seen.page
 

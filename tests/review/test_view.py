@@ -213,13 +213,15 @@ def test_no_payload_runs_in_a_view(tmp_path: Path, browser: Any) -> None:
         look(f"0/request?key={3:064x}")
 
 
+@pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_views_have_no_fault_of_accessibility(
-    tmp_path: Path, predicted: Path, browser: Any, scheme: str
+    tmp_path: Path, predicted: Path, browser: Any, scheme: str, width: int
 ) -> None:
     Axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe  # noqa: N806
     grown = hostile_bootstrap(tmp_path / "grown")
-    settings = {"color_scheme": scheme, "bypass_csp": True}
+    screen = {"width": width, "height": 844}
+    settings = {"color_scheme": scheme, "bypass_csp": True, "viewport": screen}
     with (
         serving(tmp_path, "view", str(predicted), str(grown)) as server,
         watched(browser, **settings) as seen,
