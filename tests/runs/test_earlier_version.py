@@ -76,6 +76,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of what 0.1.0 made, which becomes the current directory."""
     copy = tmp_path / "made"
     shutil.copytree(FIXTURES, copy)
+    shutil.copytree(FIXTURES, tmp_path / "first")
     monkeypatch.chdir(copy)
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
@@ -87,6 +88,11 @@ def scripted() -> Iterator[ScriptedServer]:
     """The server that 0.1.0 asked, at another address."""
     with ScriptedServer() as server:
         yield server
+
+
+def as_made(name: str) -> Path:
+    """A run as 0.1.0 left it, in a copy of its own: reading a database writes beside it."""
+    return Path.cwd().parent / "first" / name
 
 
 def expected(part: str) -> Any:
@@ -233,7 +239,7 @@ def test_a_finished_run_goes_on_with_nothing_to_ask(name: str) -> None:
     for command in GOES_ON[name]:
         outcome = seedstep(*command)
         assert outcome.code == 0, outcome.err
-    assert rows_of(name, FIXTURES / name) == before
+    assert rows_of(name, as_made(name)) == before
     assert asked(name) == expected("asked")[name]
     assert (Path(name) / "run.yaml").read_bytes() == config
 
@@ -246,7 +252,7 @@ def test_the_same_where_the_server_has_moved(name: str, scripted: ScriptedServer
         outcome = seedstep(*command, *(moved if command[-1] in (name, "served") else ()))
         assert outcome.code == 0, outcome.err
     assert scripted.requests == 0
-    kept = rows_of(name, FIXTURES / name)
+    kept = rows_of(name, as_made(name))
     assert {**kept, "systems": []} == {**before, "systems": []}
 
 
@@ -314,7 +320,7 @@ def test_stages_of_an_experiment_go_on_with_nothing_to_ask() -> None:
     assert json.loads(Path("experiment/stages.json").read_bytes()) == done
     assert Path("experiment/scores.json").read_bytes() == scores
     for name in runs:
-        kept = rows_of(f"experiment/{name}", FIXTURES / "experiment" / name)
+        kept = rows_of(f"experiment/{name}", as_made(f"experiment/{name}"))
         assert {**kept, "scores": []} == {**before[name], "scores": []}
 
 
