@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import json
 import os
+import re
 import shutil
 import typing
 from collections.abc import Callable
@@ -244,6 +245,14 @@ def test_what_runs_a_stage_has_a_twin(name: str) -> None:
         twin = getattr(seedstep, f"{name}_async")
         assert inspect.iscoroutinefunction(twin)
         assert inspect.signature(twin) == inspect.signature(function)
+
+
+@pytest.mark.parametrize("name", sorted({*FUNCTIONS} - {"seed_tasks"}))
+def test_what_is_raised_is_told_with_its_classes(name: str) -> None:
+    _, _, raises = str(getattr(seedstep, name).__doc__).partition("Raises:\n")
+    classes = re.findall(r"^ {8}(\w+): ", raises, re.MULTILINE)
+    assert classes
+    assert all(issubclass(getattr(seedstep, each), seedstep.SeedstepError) for each in classes)
 
 
 def test_a_cancelled_tuning_ends_after_its_step(

@@ -120,7 +120,15 @@ async def judge_async(
     same_model: bool = False,
     **settings: Unpack[JudgeKeywords],
 ) -> JudgeRun:
-    """As `judge`, awaited in a running event loop."""
+    """As `judge`, awaited in a running event loop.
+
+    Raises:
+        InputError: a setting is not known or does not fit, or what it names can't be read.
+        MissingExtraError: the model needs a package that is not installed.
+        ModelError: the model can't be asked: it can't be reached, or it denies the key.
+        RunError: another process works on the run (`RunBusyError`), it was begun with other
+            settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
+    """
     work = partial(work_on_verdicts, watch=watch, same_model=same_model)
     return await run_stage_async(JUDGE, out, settings, work)
 

@@ -136,7 +136,15 @@ async def predict_async(
     same_model: bool = False,
     **settings: Unpack[PredictKeywords],
 ) -> PredictionsRun:
-    """As `predict`, awaited in a running event loop."""
+    """As `predict`, awaited in a running event loop.
+
+    Raises:
+        InputError: a setting is not known or does not fit, or what it names can't be read.
+        MissingExtraError: the model needs a package that is not installed.
+        ModelError: the model can't be asked: it can't be reached, or it denies the key.
+        RunError: another process works on the run (`RunBusyError`), it was begun with other
+            settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
+    """
     work = partial(work_on_predictions, name=name, watch=watch, same_model=same_model)
     return await run_stage_async(PREDICT, out, settings, work)
 

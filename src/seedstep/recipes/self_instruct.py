@@ -127,7 +127,15 @@ async def self_instruct_async(
     same_model: bool = False,
     **settings: Unpack[BootstrapKeywords],
 ) -> BootstrapRun:
-    """As `self_instruct`, awaited in a running event loop."""
+    """As `self_instruct`, awaited in a running event loop.
+
+    Raises:
+        InputError: a setting is not known or does not fit, or what it names can't be read.
+        MissingExtraError: the model needs a package that is not installed.
+        ModelError: the model can't be asked: it can't be reached, or it denies the key.
+        RunError: another process works on the run (`RunBusyError`), it was begun with other
+            settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
+    """
     work = partial(work_on_bootstrap, watch=watch, same_model=same_model, filters=filters)
     return await run_stage_async(BOOTSTRAP, out, settings, work)
 

@@ -95,7 +95,15 @@ async def write_instructions_async(
     same_model: bool = False,
     **settings: Unpack[StepsKeywords],
 ) -> StepsRun:
-    """As `write_instructions`, awaited in a running event loop."""
+    """As `write_instructions`, awaited in a running event loop.
+
+    Raises:
+        InputError: a setting is not known or does not fit, or what it names can't be read.
+        MissingExtraError: the model needs a package that is not installed.
+        ModelError: the model can't be asked: it can't be reached, or it denies the key.
+        RunError: another process works on the run (`RunBusyError`), it was begun with other
+            settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
+    """
     work = partial(work_on_instructions, watch=watch, same_model=same_model, checks=checks)
     return await run_stage_async(STEPS, out, settings, work)
 
@@ -164,7 +172,15 @@ async def make_examples_async(
     same_model: bool = False,
     **settings: Unpack[ExamplesKeywords],
 ) -> ExamplesRun:
-    """As `make_examples`, awaited in a running event loop."""
+    """As `make_examples`, awaited in a running event loop.
+
+    Raises:
+        InputError: a setting is not known or does not fit, or what it names can't be read.
+        MissingExtraError: the model needs a package that is not installed.
+        ModelError: the model can't be asked: it can't be reached, or it denies the key.
+        RunError: another process works on the run (`RunBusyError`), it was begun with other
+            settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
+    """
     work = partial(work_on_examples, watch=watch, same_model=same_model)
     return await run_stage_async(EXAMPLES, out, settings, work)
 

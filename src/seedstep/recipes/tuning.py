@@ -245,10 +245,11 @@ async def tune_model_async(
     A tuning that is cancelled ends after the step that it is in, which it keeps in a checkpoint.
 
     Raises:
-        InputError: as there, and so the others.
+        InputError: a setting is not known or does not fit, or what it names can't be read.
         MissingExtraError: a package that tuning needs is not installed.
         ModelError: the model can't be loaded or tuned, or the fine-tuning server refused.
-        RunError: the directory can't be used: see `tune_model`.
+        RunError: another process works on the tuning (`RunBusyError`), it was begun with other
+            settings or data (`RunMismatchError`), or it can't be read or written (`StoreError`).
         TuningError: a loss has no value, or there is no space left.
     """
     path = Path(out)
