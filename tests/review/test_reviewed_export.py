@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 from seedstep.inputs.labels import without_rejected
+from seedstep.inputs.tasks import gather
 from seedstep.runs.reviews import Review
+from seedstep.tune import TuneSettings
 from support.command_line import seedstep
 from support.growing import grow
 from support.reviewing import an_item, label_all, make
@@ -51,6 +53,14 @@ def test_rejected_tasks_and_instances_are_left_out(tmp_path: Path, server: Scrip
     ]
     definitions = {task.definition for task in found.tasks}
     assert {row["instruction"] for row in rows} == definitions
+    settings = {"model": "local", "data": [str(tmp_path / "run")]}
+    whole = gather(TuneSettings.of(**settings))
+    gathered = gather(TuneSettings.of(**settings, reviewed=str(made)))
+    assert {use.task.id for use in gathered.mixture.training} == {task.id for task in found.tasks}
+    count = sum(len(task.instances) for task in found.tasks)
+    assert len(gathered.mixture.training) == count < len(whole.mixture.training)
+    assert gathered.left_out == ("1 tasks and 1 instances of others, as people rejected them",)
+    assert gathered.fingerprint != whole.fingerprint
 
 
 def test_a_review_of_something_else_is_refused(tmp_path: Path, server: ScriptedServer) -> None:

@@ -30,6 +30,7 @@ from seedstep.data.seeds import TextOrTexts, steps_of
 from seedstep.data.sources import LONGEST_LINE
 from seedstep.encode import Encoding, make_encoding
 from seedstep.errors import InputError
+from seedstep.inputs.labels import without_rejected
 from seedstep.runs import open_database, read_entries, read_grown_tasks, stage_of
 from seedstep.runs.directory import digest, without_directory
 from seedstep.steps import SUPERNI, WrittenSteps, superni_instructions
@@ -250,9 +251,24 @@ def _load(
 ) -> tuple[SourcePart, list[str]]:
     from_files = load_source(source, limit=limit, skip_bad=settings.used.skip_bad)
     shown = replace(source, path=without_directory(source.path))
-    part = SourcePart(shown, from_files.tasks, _encoding(settings, source))
+    tasks, rejected = _reviewed(settings, from_files.tasks)
+    part = SourcePart(shown, tasks, _encoding(settings, source))
     part, faults = usable(part, skip_bad=settings.used.skip_bad)
-    return part, [*(problem.what for problem in from_files.problems), *faults]
+    return part, [*(problem.what for problem in from_files.problems), *rejected, *faults]
+
+
+def _reviewed(
+    settings: TuneSettings, tasks: tuple[Task, ...]
+) -> tuple[tuple[Task, ...], list[str]]:
+    """Return the tasks without what people rejected, and how much that is."""
+    if settings.reviewed is None:
+        return tasks, []
+    kept = without_rejected(tasks, Path(settings.reviewed))
+    if not kept.tasks:
+        raise InputError(f"{settings.reviewed}: people rejected all tasks", "tune on other tasks")
+    left_out = (kept.left_out_tasks, kept.left_out_instances)
+    text = "{:,} tasks and {:,} instances of others, as people rejected them".format(*left_out)
+    return kept.tasks, [text] if any(left_out) else []
 
 
 def encodings_of(settings: TuneSettings) -> dict[str, Encoding]:

@@ -179,6 +179,7 @@ class TuneKeywords(TypedDict, total=False):
     reasoning: Mapping[str, Any]
     data: Sources
     steps: StrPath | None
+    reviewed: StrPath | None
     encoding: str
     encoding_options: Mapping[str, Any]
     limit_tasks: int | None

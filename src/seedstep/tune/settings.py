@@ -196,6 +196,12 @@ class TuneSettings(SettingsRecord):
         metavar="SOURCE",
     )
     steps: str | None = steps_setting()
+    reviewed: str | None = setting(
+        None,
+        "A review of the tasks (`seedstep review`): leave out what people rejected there.",
+        metavar="REVIEW",
+        later=True,
+    )
     encoding: EncodingChoice = part(EncodingChoice)
     used: TaskChoice = part(
         TaskChoice,
