@@ -170,12 +170,6 @@ def test_other_settings_data_or_models_are_refused(world: Path, tmp_path: Path) 
     assert f"model: 'hf:{model}' there, 'hf:{world / 't5'}' asked" in other
     write_tasks(data, instances=21)
     assert "data_fingerprint" in seedstep(*start).error
-    write_tasks(data)
-    for path in (out / "model").iterdir():
-        path.unlink()
-    (out / "model").rmdir()
-    save_t5(model, d_ff=64)
-    assert "was started with other settings (model: 'T5For" in seedstep(*start).error
 
 
 def test_what_taught_nothing_yet_may_be_changed(world: Path, tmp_path: Path) -> None:
@@ -209,6 +203,15 @@ def run_process(out: Path, settings: dict[str, Any], kill_at: str = "") -> int:
     paths = f"{SUPPORT.parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     env = environment(PYTHONPATH=paths, OMP_NUM_THREADS="1")
     return subprocess.run([*line, *kill_at.split()], env=env, check=False).returncode
+
+
+def test_another_model_at_the_same_place_is_refused(world: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    model = save_t5(tmp_path / "t5")
+    settings = {**SETTINGS, "model": model, "data": [str(world / "tasks.jsonl")], "save_every": 1}
+    assert run_process(out, settings, "3") == -signal.SIGKILL
+    save_t5(tmp_path / "t5", d_ff=64)
+    assert "was started with other settings (model: 'T5For" in seedstep("tune", "--out", out).error
 
 
 def test_killed_and_started_again_it_takes_the_same_trajectory(world: Path, tmp_path: Path) -> None:
