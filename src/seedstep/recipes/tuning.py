@@ -21,21 +21,19 @@ import msgspec
 from seedstep.data import StrPath, write_atomically
 from seedstep.encode import (
     ChatFrame,
-    Encoded,
     HfTokenizer,
     ModelSizes,
-    TaskEncoder,
     named_layout,
 )
 from seedstep.errors import MissingExtraError, ModelError
 from seedstep.inputs.tasks import TuningInputs, gather
 from seedstep.inputs.training import public_source, training_of
-from seedstep.llm import open_model
 from seedstep.llm.checkpoints import load_config, load_model, load_tokenizer
 from seedstep.llm.models import tuned_model
 from seedstep.recipes.doors import kept_inputs
 from seedstep.recipes.keywords import TuneKeywords
 from seedstep.recipes.tasks import finish
+from seedstep.recipes.tuning_at_server import tune_at_server
 from seedstep.report.figures import plot_losses
 from seedstep.runs import Run, TuningFiles, stored_settings
 from seedstep.settings import flatten, make_settings
@@ -46,7 +44,6 @@ from seedstep.tune import (
     EncodedData,
     EvaluationLoss,
     MetricsFile,
-    Mixture,
     OptimizerStep,
     Preflight,
     TuneSettings,
@@ -55,7 +52,7 @@ from seedstep.tune import (
     survey,
 )
 from seedstep.tune.checkpoints import FSDP, write_fsdp
-from seedstep.tune.openai_jobs import FineTuned, JobSettings, JobWatch, check_chat, fine_tune
+from seedstep.tune.openai_jobs import FineTuned, JobWatch
 from seedstep.tune.outputs import require_gguf, write_tuning_card, write_tuning_gguf
 from seedstep.tune.records import keep_frame, kept_frame
 from seedstep.tune.trained import TRAINING_RECORD, training_record
@@ -63,69 +60,9 @@ from seedstep.tune.trained import TRAINING_RECORD, training_record
 __all__ = [
     "TuneResult",
     "TuningWatch",
-    "tune_at_server",
     "tune_model",
     "tune_model_async",
 ]
-
-
-async def tune_at_server(
-    out: Path, settings: TuneSettings, watch: JobWatch | None, *, dry_run: bool
-) -> tuple[TuningInputs, FineTuned | None]:
-    """Start a fine-tuning job, or wait for the job that an earlier call started.
-
-    With `dry_run` the data are checked, and no job is started. The server chooses the learning rate
-    and the size of a batch, as in the first paper (A.3).
-
-    Raises:
-        SeedstepError: with what is wrong and what to do.
-    """
-    gathered = gather(settings)
-    examples = _examples(gathered.mixture, settings.training.seed)
-    told = watch or _Silent()
-    size = check_chat(examples, settings.model.ref.name)
-    told.happened(f"{size.examples:,} examples, {size.bytes:,} bytes")
-    for fault in gathered.left_out:
-        told.warned(f"left out: {fault}")
-    if dry_run:
-        return gathered, None
-    with Run.start(TUNE, out, flatten(settings), inputs=gathered):
-        return gathered, await _job(out, settings, examples, told)
-
-
-async def _job(
-    out: Path, settings: TuneSettings, examples: list[Encoded], watch: JobWatch
-) -> FineTuned:
-    job = JobSettings(
-        epochs=settings.training.epochs,
-        prompt_loss_weight=settings.prompt_loss_weight,
-        seed=settings.training.seed,
-    )
-    async with open_model(settings.model.name, settings.model.base_url, 1) as endpoint:
-        return await fine_tune(endpoint, examples, job, out, watch)
-
-
-def _examples(mixture: Mixture, seed: int) -> list[Encoded]:
-    """Return the examples of the first epoch, uncut, as the server has its own tokenizer."""
-    encoders: dict[tuple[str, object], TaskEncoder] = {}
-    examples = []
-    for use in mixture.training:
-        key = use.task.id, use.encoding
-        if key not in encoders:
-            encoders[key] = TaskEncoder(use.task, use.encoding)
-        examples.append(encoders[key].encode(use.instance, seed=seed))
-    return examples
-
-
-class _Silent:
-    def moved(self, job_id: str, status: str) -> None:
-        """Nobody watches."""
-
-    def happened(self, message: str) -> None:
-        """Nobody watches."""
-
-    def warned(self, message: str) -> None:
-        """Nobody watches."""
 
 
 def _write_beside(files: TuningFiles, work: "_Work") -> tuple[str, ...]:
