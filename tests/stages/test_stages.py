@@ -53,6 +53,17 @@ LISTED = {
     "tune": "6",
 }
 
+FIELDS = {
+    "bootstrap": {"id", "task", "instruction", "input", "output", "is_classification"},
+    "steps": {"task", "category", "definition", "steps", "text", "failure"},
+    "examples": {"task", "definition", "examples", "drawn", "ranked", "failure"},
+    "predict": {"system", "task", "instance", "text", "failed"},
+    "judge": {"task", "instance", "verdicts", "failure"},
+    "review": {"rater", "item", "action", "answers"},
+    "tune": {"step", "loss", "held_out_loss"},
+}
+"""Fields of the rows of `Run.to_records`."""
+
 SECTIONS = {
     "bootstrap": "What was made",
     "steps": "What was written",
@@ -117,6 +128,20 @@ class TestEveryStage:
         assert shown.code == 0, shown.err
         assert shown.out.split()[0] in (name, "step")
         assert "no-such-name" in seedstep("show", RUNS[stage], "no-such-name").error
+
+    def test_rows(self, stage: str) -> None:
+        with open_run(RUNS[stage]) as run:
+            rows = run.to_records()
+        assert json.loads(json.dumps(rows)) == rows
+        assert FIELDS[stage] <= rows[0].keys()
+        assert len({tuple(row) for row in rows}) == 1, "all rows have the same fields"
+
+    def test_data_set(self, stage: str) -> None:
+        with open_run(RUNS[stage]) as run:
+            data, rows = run.to_dataset(), run.to_records()
+        assert data.num_rows == len(rows)
+        assert set(data.column_names) == rows[0].keys()
+        assert data[0] == rows[0]
 
     def test_what_was_rejected(self, stage: str) -> None:
         done = seedstep("show", RUNS[stage], "--rejected")

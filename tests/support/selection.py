@@ -94,6 +94,7 @@ SLOW = (
     "runs/test_worktime.py::test_a_run_that_was_interrupted_tells_the_speed_of_its_work",
     "runs/test_worktime.py::test_a_slow_run_that_retires_all_at_its_end",
     "runs/test_store.py::test_no_reply_brings_a_run_to_a_standstill",
+    "stages/test_stages.py::TestEveryStage::test_data_set",
     "stages/test_stages.py::TestEveryStage::test_report",
     "steps/test_steps_check.py::test_real_definitions_said_in_steps_hold_what_they_hold",
     "steps/test_steps_examples.py::test_a_huge_reply_is_read_and_compared",

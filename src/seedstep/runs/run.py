@@ -12,14 +12,15 @@ Example::
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 import filelock
+import msgspec
 
-from seedstep.errors import RunBusyError, RunError
+from seedstep.errors import MissingExtraError, RunBusyError, RunError
 from seedstep.llm import Spent
 from seedstep.runs.database import Database
 from seedstep.runs.directory import (
@@ -305,6 +306,30 @@ class Run(Generic[S, Inputs, R_co]):
             InputError: there is no such system.
         """
         return self.records.predictions(name)
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return what the run has as plain rows, of numbers, texts, lists and dicts.
+
+        A bootstrap has a row for each instance, steps and examples one for each task, a run of
+        predictions one for each answer, a judge one for each judged instance, a review one for each
+        label, and a tuning one for each step.
+        """
+        with self.snapshot() if self.stage.has_database else nullcontext():
+            rows = list(self.stage.rows(self))
+        plain: list[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(rows))
+        return plain
+
+    def to_dataset(self) -> Any:
+        """Return the rows of `to_records` as a `datasets.Dataset`.
+
+        Raises:
+            MissingExtraError: `datasets` is not installed.
+        """
+        try:
+            from datasets import Dataset
+        except ImportError:
+            raise MissingExtraError("a data set", "pip install datasets") from None
+        return Dataset.from_list(self.to_records())
 
     def status(self: "Run[Any, Any, _HasStatus[T_co]]") -> T_co:
         """Return the counts, tokens and speed of a bootstrap."""

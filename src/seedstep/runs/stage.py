@@ -8,7 +8,7 @@ Example::
     COUNT = Stage(name="count", settings=CountSettings, load=load, records=GrownTasks)
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,6 +165,10 @@ def _no_stamps(settings: Any, inputs: Any) -> dict[str, str]:
     return {}
 
 
+def _no_rows(run: Any) -> tuple[dict[str, Any], ...]:
+    return ()
+
+
 def _nothing(run: Any) -> None:
     pass
 
@@ -210,6 +214,9 @@ class Stage(Generic[S, Inputs, R]):
 
     records: Callable[["Run[S, Inputs, Any]"], R]
     """Opens the records of a run."""
+
+    rows: Callable[["Run[S, Inputs, R]"], Iterable[Mapping[str, Any]]] = _no_rows
+    """Yields what a run has as plain rows, for `Run.to_records` and `Run.to_dataset`."""
 
     stamps: Callable[[S, Inputs], dict[str, str]] = _no_stamps
     """Makes fingerprints of the inputs, which must not change when a run continues."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from seedstep.bootstrap import BootstrapSettings, Candidate
 from seedstep.data import Task, evaluation_items, require_seeds, seed_tasks
@@ -201,11 +202,26 @@ def _texts(text: str, output: str) -> Blocks:
     yield labelled("output", output)
 
 
+def _rows(run: BootstrapRun) -> Iterator[dict[str, Any]]:
+    """Yield a row for each instance of the finished tasks."""
+    for task in run.tasks():
+        for instance in task.instances:
+            yield {
+                "id": instance.id,
+                "task": task.id,
+                "instruction": task.definition,
+                "input": instance.input,
+                "output": instance.outputs[0],
+                "is_classification": task.is_classification,
+            }
+
+
 BOOTSTRAP: Stage[BootstrapSettings, tuple[Task, ...], GrownTasks] = Stage(
     name="bootstrap",
     settings=BootstrapSettings,
     load=_load,
     records=GrownTasks,
+    rows=_rows,
     stamps=_stamps,
     changeable=(
         "tasks",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from seedstep.data import Example, TaskFiles
 from seedstep.errors import InputError
@@ -24,6 +25,7 @@ from seedstep.stages.telling import (
     TASKS_CHANGEABLE,
     entry_line,
     entry_title,
+    row_of,
     spending_line,
     stamp_tasks,
 )
@@ -116,11 +118,26 @@ def _example(example: Example) -> Iterator[Line]:
             yield labelled(name, text)
 
 
+def _rows(run: ExamplesRun) -> Iterator[dict[str, Any]]:
+    for entry in run.entries():
+        made = entry.result
+        yield {
+            **row_of(entry),
+            "examples": [
+                {"input": example.input, "output": example.output} for example in made.candidates
+            ],
+            "drawn": list(made.drawn),
+            "ranked": list(made.ranked),
+            "failure": made.failure,
+        }
+
+
 EXAMPLES: Stage[ExamplesSettings, TaskFiles, TaskRecords[ExampleSet]] = Stage(
     name="examples",
     settings=ExamplesSettings,
     load=load_examples_tasks,
     records=_records,
+    rows=_rows,
     stamps=stamp_tasks,
     made=has_rows("requests", "results"),
     changeable=TASKS_CHANGEABLE,

@@ -1,7 +1,8 @@
 """The stage `judge`, in which a model rates or compares answers: verdicts for each instance."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import Any
 
 from seedstep.data import instances_of
 from seedstep.errors import InputError
@@ -139,11 +140,18 @@ def _requests(run: JudgeRun, keys: tuple[str, ...]) -> Iterator[Line | Rule | Ro
         yield from request_blocks(run.request(key))
 
 
+def _rows(run: JudgeRun) -> Iterator[dict[str, Any]]:
+    """Yield a row for each judged instance."""
+    for entry in run.entries():
+        yield asdict(entry.result)
+
+
 JUDGE: Stage[JudgeSettings, JudgeInputs, TaskRecords[Judged]] = Stage(
     name="judge",
     settings=JudgeSettings,
     load=_load,
     records=_records,
+    rows=_rows,
     stamps=_stamps,
     made=has_rows("requests", "results"),
     changeable=TASKS_CHANGEABLE,

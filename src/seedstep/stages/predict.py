@@ -248,11 +248,26 @@ def _shown(run: PredictionsRun, name: str) -> Blocks:
                     yield line(thoughts, "dim")
 
 
+def _rows(run: PredictionsRun) -> Iterator[dict[str, Any]]:
+    """Yield a row for each answer of each system."""
+    for name in run.records.names():
+        for prediction in run.predictions(name):
+            yield {
+                "system": name,
+                "task": prediction.task,
+                "instance": prediction.instance,
+                "text": prediction.text,
+                "cut": prediction.cut,
+                "failed": prediction.failed,
+            }
+
+
 PREDICT: Stage[TaskChoice, TaskFiles, PredictionRecords] = Stage(
     name="predict",
     settings=TaskChoice,
     load=load_chosen_tasks,
     records=_records,
+    rows=_rows,
     stamps=stamp_chosen_tasks,
     made=has_rows("predictions"),
     header=_header,

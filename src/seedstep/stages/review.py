@@ -152,11 +152,18 @@ def _said(labels: StandingLabels, review: Review, item: ReviewItem) -> Iterator[
         yield labelled(rater, f"{text}{f' ({row.note})' if row.note else ''}")
 
 
+def _rows(run: ReviewRun) -> Iterator[dict[str, Any]]:
+    """Yield a row for each action of a rater."""
+    for row in run.records.rows():
+        yield {**msgspec.to_builtins(row), "answers": [list(said) for said in row.answers.items()]}
+
+
 REVIEW: Stage[ReviewSettings, None, Review] = Stage(
     name="review",
     settings=ReviewSettings,
     load=_load,
     records=_records,
+    rows=_rows,
     made=has_rows("review_items"),
     status=_status,
     listed=_listed,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from seedstep.data import Example, Task, TaskFiles
 from seedstep.llm.settings import require_price
@@ -26,6 +27,7 @@ from seedstep.stages.telling import (
     TASKS_CHANGEABLE,
     entry_line,
     entry_title,
+    row_of,
     spending_line,
     stamp_tasks,
 )
@@ -180,11 +182,25 @@ def _judged(written: WrittenSteps) -> str:
     return f"judge: correct {correct}, complete {complete}"
 
 
+def _rows(run: StepsRun) -> Iterator[dict[str, Any]]:
+    for entry in run.entries():
+        written = entry.result
+        yield {
+            **row_of(entry),
+            "steps": list(written.steps),
+            "unrefined": list(written.unrefined),
+            "text": render(written.steps),
+            "faults": [finding.name for finding in written.findings],
+            "failure": written.failure,
+        }
+
+
 STEPS: Stage[StepsSettings, TaskFiles, TaskRecords[WrittenSteps]] = Stage(
     name="steps",
     settings=StepsSettings,
     load=load_steps_tasks,
     records=_records,
+    rows=_rows,
     stamps=stamp_tasks,
     made=has_rows("requests", "results"),
     changeable=TASKS_CHANGEABLE,

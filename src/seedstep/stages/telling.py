@@ -13,7 +13,7 @@ import msgspec
 from seedstep.data import TaskFiles
 from seedstep.llm.records import UNPRICED
 from seedstep.prompts import fingerprint
-from seedstep.runs import Blocks, Line, Run, TaskRecords, Words, digest, labelled, line
+from seedstep.runs import Blocks, Entry, Line, Run, TaskRecords, Words, digest, labelled, line
 
 __all__ = [
     "TASKS_CHANGEABLE",
@@ -22,6 +22,7 @@ __all__ = [
     "entry_title",
     "list_entries",
     "list_failed_entries",
+    "row_of",
     "show_entry",
     "spending_line",
     "stamp_tasks",
@@ -88,6 +89,11 @@ def count_entries(run: Run[Any, Any, TaskRecords[Any]]) -> Blocks:
     for reason, count in failures.most_common():
         yield line(f"failed: {reason} {count:,}", "warning")
     yield spending_line(run)
+
+
+def row_of(entry: Entry[Any]) -> dict[str, Any]:
+    """Return what the rows of all stages that make one record for each task begin with."""
+    return {"task": entry.task, "category": entry.category, "definition": entry.definition}
 
 
 def entry_line(head: str, state: str) -> Line:

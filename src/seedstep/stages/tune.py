@@ -1,6 +1,8 @@
 """The stage `tune`: the inputs of tunings, and what commands show of them."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from seedstep.errors import InputError
 from seedstep.inputs.tasks import TuningInputs, gather
@@ -91,11 +93,19 @@ def _shown(run: TuneRun, name: str) -> Blocks:
             yield labelled(what, _loss(losses[step]))
 
 
+def _rows(run: TuneRun) -> Iterator[dict[str, Any]]:
+    """Yield a row for each step at which a loss is known."""
+    training, held_out = run.records.losses()
+    for step in sorted({*training, *held_out}):
+        yield {"step": step, "loss": training.get(step), "held_out_loss": held_out.get(step)}
+
+
 TUNE: Stage[TuneSettings, TuningInputs, TuningFiles] = Stage(
     name="tune",
     settings=TuneSettings,
     load=gather,
     records=_records,
+    rows=_rows,
     stamps=_stamps,
     made=_made,
     changeable=(*sorted(FREE), "gguf", "base_url", "skip_bad"),
