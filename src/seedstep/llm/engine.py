@@ -242,9 +242,9 @@ class Engine:
                     pass  # whether the server refuses everything is known in a moment
             if self._fatal:
                 raise self._fatal
+            self._sending.add(_this_task())  # from here on it is counted, so a stop waits for it
             await self._count_request()
             self.stats.sent += 1
-            self._sending.add(_this_task())
             self.stats.in_flight += 1
             try:
                 answer = await self._wire.send(request)
