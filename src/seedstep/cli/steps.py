@@ -36,6 +36,7 @@ from seedstep.evaluate.measured import (
     gain_table,
     instructions_in,
     read_measured,
+    shortened_in,
 )
 from seedstep.evaluate.tables import shown
 from seedstep.exports import STEPS_FORMATS
@@ -225,6 +226,9 @@ def measure_versions(
     ):
         if many:
             console.print(plain(f"{what}: {many:,}", style="yellow"), soft_wrap=True)
+    for version, count in shortened_in(tasks).items():
+        line = f"{version}: {count:,} prompts or references did not fit, and were shortened"
+        console.print(plain(line, style="yellow"), soft_wrap=True)
     if progress.note:
         console.print(plain(progress.note, style="yellow"), soft_wrap=True)
     if plots:

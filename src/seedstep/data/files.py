@@ -125,7 +125,7 @@ def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
     partial = _hidden(out, PARTIAL)
     partial.mkdir()
     try:
-        with _locked(partial):
+        with locked(partial):
             yield partial
             for name in files_in(partial):
                 _sync(partial / name)
@@ -245,7 +245,7 @@ def _put_in_place(partial: Path, out: Path, *, replace: bool) -> None:
         partial.rename(out)
         return
     old = _hidden(out, OLD)
-    with _locked(out):
+    with locked(out):
         out.rename(old)
         try:
             partial.rename(out)
@@ -279,7 +279,7 @@ def _remove_leftover(leftover: Path, path: Path) -> None:
     try:
         if leftover.is_symlink() or leftover.stat().st_uid != os.geteuid():
             return
-        with _locked(leftover, wait=False):
+        with locked(leftover, wait=False):
             if leftover.is_file():
                 leftover.unlink()
             elif leftover.suffix == f".{OLD}" and not path.exists():
@@ -291,7 +291,7 @@ def _remove_leftover(leftover: Path, path: Path) -> None:
 
 
 @contextmanager
-def _locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Hold the lock of a file or directory.
 
     Raises:

@@ -21,6 +21,7 @@ from typing import IO, Any, Literal
 import msgspec
 
 from seedstep.data import BadLine, read_jsonl
+from seedstep.data.files import locked
 from seedstep.errors import InputError, RunError
 from seedstep.evaluate.intervals import Value, mean_over_tasks
 from seedstep.evaluate.tables import CellTable, shown
@@ -41,6 +42,7 @@ __all__ = [
     "opened_measurements",
     "read_header",
     "read_measured",
+    "shortened_in",
 ]
 
 NONE = "none"
@@ -50,6 +52,9 @@ OTHER = "another task's"
 the steps in another order, and with the instruction of another task."""
 
 LONGEST_LINE = 16 << 20
+EQUAL = 1e-6
+"""Nats a token below which two losses are the same number, computed in another order."""
+
 GAIN_UNIT = "nats a token"
 
 
@@ -57,12 +62,15 @@ GAIN_UNIT = "nats a token"
 class MeasuredVersion:
     """The loss of each instance's reference, in nats a token, with one version in the prompt.
 
+    `steps` is a fingerprint of the steps in it, empty where there are none.
+
     `shortened` counts the instances whose prompt or reference was shortened.
     """
 
     nats: tuple[float, ...]
     tokens: tuple[int, ...]
     shortened: int = 0
+    steps: str = ""
 
     @property
     def mean(self) -> float:
@@ -166,6 +174,19 @@ def _row(group: str, version: str, tasks: Sequence[MeasuredTask], seed: int) -> 
     )
 
 
+def shortened_in(tasks: Sequence[MeasuredTask]) -> dict[str, int]:
+    """Return for how many instances something was left out, by version, where there are any."""
+    return {
+        version: count
+        for version in _versions(tasks)
+        if (
+            count := sum(
+                task.versions[version].shortened for task in tasks if version in task.versions
+            )
+        )
+    }
+
+
 def finds_right(
     tasks: Sequence[MeasuredTask], version: str, other: str = OTHER, *, seed: int
 ) -> Value:
@@ -177,8 +198,13 @@ def finds_right(
     both = [task for task in tasks if {version, other} <= task.versions.keys()]
     if not both:
         return Value(None, None, None, f"no task has both {version} and {other}")
-    found = [float(task.versions[version].mean < task.versions[other].mean) for task in both]
+    found = [_finds(task.versions[version].mean, task.versions[other].mean) for task in both]
     return mean_over_tasks(found, [task.task for task in both], seed=seed)
+
+
+def _finds(right: float, other: float) -> float:
+    """Return 1 if the right one is likelier, 0 if the other is, and a half if they are equal."""
+    return 0.5 if abs(right - other) < EQUAL else float(right < other)
 
 
 def instructions_in(tasks: Sequence[MeasuredTask]) -> tuple[str, ...]:
@@ -222,19 +248,19 @@ def opened_measurements(path: Path, header: MeasuredHeader) -> Iterator[tuple[IO
         InputError: the file is of another kind, or was begun with other settings.
         RunError: it can't be written.
     """
-    done: set[str] = set()
     try:
-        if path.exists() and path.stat().st_size:
-            _require_same(path, read_header(path), header)
-            with path.open("r+b") as file:
+        with path.open("a+b") as file, locked(path, wait=False):
+            done: set[str] = set()
+            if path.stat().st_size:
+                _require_same(path, read_header(path), header)
+                file.seek(0)
                 file.truncate(_whole_lines(file.read()))
-            done = {task.task for task in read_measured(path)[1]}
-            with path.open("ab") as file:
-                yield file, done
-        else:
-            with path.open("wb") as file:
+                done = {task.task for task in read_measured(path)[1]}
+            else:
                 file.write(msgspec.json.encode(header) + b"\n")
-                yield file, done
+            yield file, done
+    except BlockingIOError:
+        raise RunError(f"{path}: another process writes to it", "let that one end") from None
     except OSError as error:
         raise RunError(f"{path}: {error.strerror}", "name another file, or make room") from None
 
@@ -264,6 +290,8 @@ def _converted(path: Path, line: "tuple[int, Any] | None", kind: type[Any]) -> A
 
 
 def _check(path: Path, tasks: Sequence[MeasuredTask]) -> None:
+    if len({task.task for task in tasks}) < len(tasks):
+        raise InputError(f"{path}: a task is there twice", MEASURE_ANEW)
     for task in tasks:
         for name, version in task.versions.items():
             lengths = {len(task.instances), len(version.nats), len(version.tokens)}

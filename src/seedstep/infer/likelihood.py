@@ -13,6 +13,7 @@ Example::
 """
 
 from dataclasses import astuple, dataclass, replace
+from math import isfinite
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -28,13 +29,16 @@ from seedstep.encode import (
     tokenize,
 )
 from seedstep.encode.packing import PackedGroup, group_pairs, make_row, pack
-from seedstep.errors import InputError, unknown_name
+from seedstep.errors import InputError, ModelError, unknown_name
 from seedstep.llm import ModelRef
 from seedstep.llm.checkpoints import is_decoder_only, load_model, load_tokenizer
 from seedstep.llm.models import either, forms_of
 from seedstep.settings import SEED, Place, SettingsRecord, part, setting
 
 __all__ = ["MeasureSettings", "ScoredTask", "ScoringModel"]
+
+ROOM = 4
+"""Tokens of a reference beside those of its text: its end, and a space before it."""
 
 ROW_TOKENS = 2048
 """The most tokens of a packed row: enough for many instances, few enough for a dense mask."""
@@ -139,7 +143,7 @@ class ScoringModel:
             InputError: no part of an input fits into the model's context, or the model has no
                 embedding for a token.
         """
-        fitted = self._fitted(encoding)
+        fitted = self._fitted(encoding, task)
         encoder = TaskEncoder(task, fitted, self._tokenizer)
         encoded = [encoder.encode(instance, seed=seed) for instance in task.instances]
         pairs = [
@@ -154,16 +158,26 @@ class ScoringModel:
                 raise InputError(f"{task.id}: {unknown}", "give the model its own tokenizer")
         longest = fitted.max_source + fitted.max_target
         losses = self._packed(pairs, longest) if self._decoder_only else self._paired(pairs)
+        if not all(map(isfinite, losses.values())):
+            what = f"{task.id}: the model gives losses that are no numbers"
+            raise ModelError(what, "measure without --bf16, or name another checkpoint")
         return ScoredTask(
             tuple(losses[place] for place in range(len(pairs))),
             tuple(len(pair.target) for pair in pairs),
             sum(any(astuple(example.dropped)) for example in encoded),
         )
 
-    def _fitted(self, encoding: Encoding) -> Encoding:
-        """Return the encoding, limited to as many tokens as the model has positions."""
+    def _fitted(self, encoding: Encoding, task: Task) -> Encoding:
+        """Return the encoding, limited to as many tokens as the model has positions.
+
+        References get the room that the longest of them needs, at most half of the positions.
+        """
         target = min(encoding.max_target, self._sizes.answer or encoding.max_target)
         most = encoding.max_source
+        if self._sizes.whole is not None:
+            texts = (text for instance in task.instances for text in instance.outputs)
+            longest = max(len(self._tokenizer.ids(text)) for text in texts) + ROOM
+            target = max(2, min(target, longest, self._sizes.whole // 2))
         if self._sizes.prompt is not None:
             most = min(most, self._sizes.prompt)
         if self._sizes.whole is not None:

@@ -122,9 +122,16 @@ def _measured(
     found = {}
     for name, shown, steps in versions:
         scored = model.score(shown, replace(encoding, steps=steps), seed=settings.seed)
-        found[name] = MeasuredVersion(scored.nats, scored.tokens, scored.shortened)
+        found[name] = MeasuredVersion(
+            scored.nats, scored.tokens, scored.shortened, _fingerprint(shown, steps)
+        )
     ids = tuple(instance.id for instance in task.instances)
     return MeasuredTask(task.id, task.category, ids, found)
+
+
+def _fingerprint(task: Task, kind: StepsKind) -> str:
+    """Return what stands for the steps in a prompt; empty for none."""
+    return "" if kind == "none" else digest([_steps_of(task, kind), kind == "shuffled"])
 
 
 def _header(settings: MeasureSettings, versions: Sequence[Sequence[Version]]) -> MeasuredHeader:
@@ -173,6 +180,9 @@ def _named(sources: Sequence[str | os.PathLike[str]]) -> list[tuple[str, str]]:
     if not sources:
         raise InputError("no instructions to measure", f"name a run of steps, or {SUPERNI}")
     paths = [os.fspath(source) for source in sources]
+    resolved = Counter(str(Path(path).resolve()) for path in paths)
+    if twice := [path for path in paths if resolved[str(Path(path).resolve())] > 1]:
+        raise InputError(f"{twice[0]} is there twice", "name each source once")
     if len(paths) == 1:
         return [("", paths[0])]
     names = [Path(path).name for path in paths]
@@ -180,8 +190,6 @@ def _named(sources: Sequence[str | os.PathLike[str]]) -> list[tuple[str, str]]:
     prefixes = [
         f"{name if whole[name] == 1 else path}: " for name, path in zip(names, paths, strict=True)
     ]
-    if twice := [path for path, count in Counter(paths).items() if count > 1]:
-        raise InputError(f"{twice[0]} is there twice", "name each source once")
     return list(zip(prefixes, paths, strict=True))
 
 
@@ -195,7 +203,8 @@ class _Source:
 
     @classmethod
     def read(cls, prefix: str, tasks: Sequence[Task], source: str) -> "_Source":
-        return cls(prefix, with_steps(tasks, Path(source)), candidates_of(Path(source)))
+        bare = [replace(task, steps=(), unrefined_steps=()) for task in tasks]
+        return cls(prefix, with_steps(bare, Path(source)), candidates_of(Path(source)))
 
     def versions(self, place: int) -> Iterator[Version]:
         """Yield the versions of a task's instruction, the refined one last."""
@@ -279,6 +288,9 @@ def select_steps(
     """
     loaded = replace(tasks, limit_instances=1).load().tasks
     named = _named(sources)
+    for path in (*(Path(source) for _, source in named), *((measured,) if measured else ())):
+        if path.resolve() == out.resolve():
+            raise InputError(f"{out} is what is selected from", "name another file after --out")
     joined = [_Source.read(name, loaded, source) for name, source in named]
     values = _values(by, named, measured, evaluated)
     counts: Counter[str] = Counter()
@@ -299,6 +311,9 @@ def select_steps(
         undecided += not known
         counts[best.name] += 1
         lines.append(_line(task, best, by))
+    if lines and undecided == len(lines):
+        what = f"nothing is known of any of these instructions by which to select ({by})"
+        raise InputError(what, "name the runs or files that were measured or judged")
     write_in_parts(out, lines)
     return Selected(counts, undecided, without)
 
@@ -366,10 +381,15 @@ def _likeliest(measured: Path, evaluated: int) -> Valued:
             "evaluation uses"
         )
         raise InputError(what, remedy)
-    found = {task.task: task.versions for task in tasks}
+    means = {
+        (task.task, version.steps): version.mean
+        for task in tasks
+        for name, version in task.versions.items()
+        if version.steps and name not in (SHUFFLED, OTHER)
+    }
 
-    def value(name: str, task: Task, _: StepsKind) -> float | None:
-        version = found.get(task.id, {}).get(name)
-        return -version.mean if version else None
+    def value(name: str, task: Task, kind: StepsKind) -> float | None:
+        mean = means.get((task.id, _fingerprint(task, kind)))
+        return None if mean is None else -mean
 
     return value

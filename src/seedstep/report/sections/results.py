@@ -124,7 +124,7 @@ def _answer(pairing: Pairing) -> Headline:
         found += f" There is no interval ({overall.difference.reason or 'too few tasks'})."
     elif certainty == "unsure":
         found += f" The interval over {overall.tasks:,} tasks holds zero."
-    remarks = "".join(f" {remark.text[:1].upper()}{remark.text[1:]}." for remark in pairing.remarks)
+    remarks = "".join(f" Note: {remark.text}." for remark in pairing.remarks)
     asked = f"Does {pairing.first} do better than {pairing.second}?"
     return Headline(asked, f"{found}{remarks}", certainty)
 
