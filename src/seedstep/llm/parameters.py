@@ -43,7 +43,9 @@ DEFAULTS: Mapping[str, float] = MappingProxyType(
 
 _UNSUPPORTED = re.compile(
     r"support|unknown|unrecogni[sz]ed|unexpected|unavailable|not permitted|not allowed|deprecated"
-    r"|only 0 is allowed|\bboth\b|mutually exclusive|only one of|together|extra inputs|not accept",
+    r"|only \S+ is allowed|must be (?:exactly |set to |equal to )?1(?:\.0)?\b(?! and| to| or)"
+    r"|may only|not enabled|disabled|or unset|not a valid|invalid (?:param|arg|temp)|\bboth\b"
+    r"|mutually exclusive|only one of|together|extra inputs|not accept",
     re.IGNORECASE,
 )
 _CONTEXT = ("context length", "too large", "too long")
@@ -107,7 +109,7 @@ class Parameters:
         if NEWER_LIMIT in text and LIMIT in body:
             self.newer_limit = True
             return True
-        if not _UNSUPPORTED.search(f"{text} {error.code}"):
+        if not _UNSUPPORTED.search(f"{text} {error.code}") and not _param(error, body):
             return False
         trial = self._trials.setdefault(id(request), _Trial())
         refusal = _said(error)
@@ -133,11 +135,16 @@ def _said(error: ServerError) -> str:
 def _candidates(error: ServerError, body: Mapping[str, Any]) -> list[str]:
     """Return the parameters that an error may be about, the most likely first."""
     sent = [name for name in OPTIONAL if name in body]
-    param = error.param.partition(".")[0]
-    if param in sent:
+    if param := _param(error, body):
         return [param]
     named = [(distance, name) for name in sent if (distance := _distance(error, name)) is not None]
     return [name for _, name in sorted(named, key=lambda item: item[0])]
+
+
+def _param(error: ServerError, body: Mapping[str, Any]) -> str:
+    """Return the optional parameter that the error's field `param` names, as in `body.seed`."""
+    named = error.param.split(".")
+    return next((name for name in OPTIONAL if name in body and name in named), "")
 
 
 def _distance(error: ServerError, name: str) -> int | None:
@@ -147,7 +154,10 @@ def _distance(error: ServerError, name: str) -> int | None:
     if "_" in name:
         forms.append(rf"\b(?:{name}|{camels})\b")
     if name == "response_format":
-        forms.append(r"json_schema|\bschema\b")
+        forms.append(r"json_schema|\bschema\b|(?i:json mode|structured outputs?)")
+    if name == "stop":
+        forms.append(r"(?i:stop sequences?)")
+    forms.append(rf"^\W*{name}\b|:\s*\W*{name}\b(?!\s*[,=])|(?i:invalid) {name}\b")
     places = [match.end() for form in forms for match in re.finditer(form, error.detail)]
     if not places:
         return None

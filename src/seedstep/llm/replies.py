@@ -11,6 +11,7 @@ Example::
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -38,13 +39,23 @@ ENDINGS: Mapping[str, Ending] = MappingProxyType(
         "done": "finished",
         "length": "cut",
         "max_tokens": "cut",
+        "max_length": "cut",
+        "length_limit": "cut",
+        "limit": "cut",
+        "truncated": "cut",
+        "context_length_exceeded": "cut",
         "max_new_tokens": "cut",
         "max_output_tokens": "cut",
         "max_completion_tokens": "cut",
         "model_length": "cut",
         "model_context_window_exceeded": "cut",
         "token_limit": "cut",
+        "endoftext": "finished",
+        "end_of_text": "finished",
         "abort": "broken_off",
+        "user_cancel": "broken_off",
+        "error_limit": "cut",
+        "malformed_function_call": "broken_off",
         "aborted": "broken_off",
         "cancel": "broken_off",
         "canceled": "broken_off",
@@ -61,6 +72,8 @@ ENDINGS: Mapping[str, Ending] = MappingProxyType(
         "server_error": "broken_off",
         "timeout": "broken_off",
         "blocklist": "withheld",
+        "error_toxic": "withheld",
+        "image_safety": "withheld",
         "blocked": "withheld",
         "censored": "withheld",
         "content_filter": "withheld",
@@ -84,16 +97,28 @@ _THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking", "thoughts")
 _THOUGHT_PARTS = ("thinking", "reasoning", "thought", "redacted_thinking", "reasoning_text")
 """The types of a message's parts that are thoughts."""
 
+_REASON_FIELDS = ("finish_reason", "stop_reason", "native_finish_reason")
+_PREFIX = re.compile(r"^(?:finish_reason|finishreason|stop_reason|reason)_")
+
 MOST_TOKENS = 2**53
 
 
 def ending_of(finish_reason: str) -> Ending:
     """Return how a reply ended by its finish reason; `unknown` for an unknown one.
 
-    Case, spaces and hyphens are ignored. A reply without a finish reason counts as `finished`.
+    Case, spaces, hyphens and the prefixes of enumerations are ignored. A reply without a finish
+    reason counts as `finished`.
+
+    Example::
+
+        >>> ending_of("FINISH_REASON_MAX_TOKENS"), ending_of("maxTokens")
+        ('cut', 'cut')
     """
-    word = finish_reason.strip().lower().replace("-", "_").replace(" ", "_")
-    return ENDINGS.get(word, "unknown") if word else "finished"
+    if not finish_reason.strip():
+        return "finished"
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", finish_reason.strip())
+    word = re.sub(r"[^a-z0-9]+", "_", parted.lower()).strip("_")
+    return ENDINGS.get(word) or ENDINGS.get(_PREFIX.sub("", word), "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,21 +180,20 @@ def read_body(data: bytes) -> Body:
     paid = (prompt_tokens or 0, completion_tokens or 0)
     choices = record.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
-    error = record.get("error") or (choice.get("error") if isinstance(choice, dict) else None)
-    if error:
+    held = choice if isinstance(choice, dict) else {}
+    message = held.get("message")
+    message = message if isinstance(message, dict) else {}
+    if error := record.get("error") or held.get("error") or message.get("error"):
         raise BodyError(*_told(error), paid)
     if not isinstance(choice, dict):
         raise BodyError("not a completion", 0, paid)
-    message = choice.get("message")
-    message = message if isinstance(message, dict) else {}
     said, thoughts = _parts(choice.get("text") if message == {} else message.get("content"))
     beside = [_parts(message.get(name))[0] or "" for name in _THOUGHT_FIELDS]
     text, inside = split_thoughts(said) if said is not None else (None, "")
-    reason = choice.get("finish_reason")
     return Body(
         text,
         "\n".join(filter(None, [*dict.fromkeys(beside), thoughts, inside])),
-        reason if isinstance(reason, str) else "",
+        _reason_in(choice),
         prompt_tokens,
         completion_tokens,
         _reasoning_tokens(usage),
@@ -227,10 +251,16 @@ def _joined(events: list[dict[str, Any]]) -> dict[str, Any]:
         reason = _finish_reason(event) or reason
         done = done or "done" in event
         for choice in (event.get("choices") or [])[:1]:
-            delta = choice.get("delta") or {"text": choice.get("text")}
+            if choice.get("message") and not choice.get("delta"):
+                texts.clear()  # the whole message at the end takes the place of its parts
+            delta = choice.get("delta") or choice.get("message") or {"text": choice.get("text")}
             for name, value in delta.items():
-                if isinstance(value, str) and name != "role":
-                    texts.setdefault(name, []).append(value)
+                if name == "role" or value is None:
+                    continue
+                said, thoughts = _parts(value)
+                for field, text in ((name, said), (_THOUGHT_FIELDS[0], thoughts)):
+                    if text:
+                        texts.setdefault(field, []).append(text)
     if not (reason or done or "error" in whole):
         raise ValueError("a stream without an end")
     fields = {name: "".join(parts) for name, parts in texts.items()}
@@ -242,8 +272,20 @@ def _joined(events: list[dict[str, Any]]) -> dict[str, Any]:
 def _finish_reason(event: Mapping[str, Any]) -> str:
     choices = event.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
-    found = first.get("finish_reason") if isinstance(first, dict) else None
-    return found if isinstance(found, str) else ""
+    return _reason_in(first) if isinstance(first, dict) else ""
+
+
+def _reason_in(choice: Mapping[str, Any]) -> str:
+    """Return the finish reason of a choice. One that is no text is written as JSON: it is unknown.
+
+    Gateways say `stop` beside the word of the server behind them: if that is another, it counts.
+    """
+    found = [choice.get(name) for name in _REASON_FIELDS]
+    words = [
+        word if isinstance(word, str) else json.dumps(word) for word in found if word is not None
+    ]
+    told = [word for word in words if ending_of(word) not in ("finished", "unknown")]
+    return next(iter([*told, *words]), "")
 
 
 def _parts(content: object) -> tuple[str | None, str]:

@@ -50,6 +50,14 @@ THOUGHT_MARKS = (
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
     ("<|START_THINKING|>", "<|END_THINKING|>"),
     ("<unused94>", "<unused95>"),
+    ("<longcat_think>", "</longcat_think>"),
+    ("<mm:think>", "</mm:think>"),
+    ("<antThinking>", "</antThinking>"),
+    ("<think_fast>", "</think_fast>"),
+    ("<reflection>", "</reflection>"),
+    ("<cot>", "</cot>"),
+    ("<|think|>", "<|/think|>"),
+    ("<|thinking|>", "<|/thinking|>"),
 )
 """The marks that open and close thoughts, as models write them; case does not matter."""
 
@@ -60,9 +68,8 @@ _CONTROL = re.compile(r"<\|[a-z_]+\|>", re.IGNORECASE)
 _BARE_CHANNELS = re.compile(r"\A\s*analysis(?P<thoughts>.*?)assistantfinal", re.DOTALL)
 """The same channels, where a server left their marks out and their names in (gpt-oss)."""
 
-_OPENING = re.compile(
-    rf"\s*+(?:{'|'.join(f'({re.escape(opening)})' for opening, _ in THOUGHT_MARKS)})", re.IGNORECASE
-)
+_MARKS_OPEN = "|".join(f"({re.escape(opening)})" for opening, _ in THOUGHT_MARKS)
+_OPENING = re.compile(rf"[\s\ufeff\u200b-\u200f\u2060]*+(?:{_MARKS_OPEN})", re.IGNORECASE)
 _CLOSINGS = {
     number: re.compile(re.escape(closing), re.IGNORECASE)
     for number, (_, closing) in enumerate(THOUGHT_MARKS, start=1)

@@ -83,14 +83,17 @@ JobState = Literal["under way", "succeeded", "ended", "paused", "unknown"]
 _STATES: Mapping[JobState, str] = MappingProxyType(
     {
         "under way": "validating_files validating validated files_validated created creating "
-        "not_running not_started queued pending submitted accepted scheduled waiting preparing "
-        "initializing starting started running in_progress processing training evaluating "
+        "not_running not_started inprogress queued pending submitted accepted scheduled waiting "
+        "preparing initializing starting started running in_progress processing training "
+        "evaluating "
         "compressing uploading saving deploying resuming re_queueing writing_results "
         "cancelling canceling cancel_requested cancellation_requested pausing stopping",
         "succeeded": "succeeded success successful completed complete finished done",
         "ended": "failed failure error errored user_error failed_validation validation_failed "
         "cancelled canceled expired aborted terminated stopped interrupted deleted deleting "
-        "rejected timeout timed_out unsuccessful",
+        "rejected timeout timed_out time_out timedout unsuccessful killed crashed halted "
+        "cancelled_by_user canceled_by_user moderation_blocked partially_succeeded "
+        "completed_with_errors",
         "paused": "paused suspended on_hold",
     }
 )
