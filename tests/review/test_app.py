@@ -1,12 +1,15 @@
 """The pages and what they take, by requests."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from seedstep.errors import StoreError
+from seedstep.review.app import make_app
 from seedstep.runs.reviews import OWNER, Review
 from support.reviewing import HOST, ORIGIN, an_item, make, opened, save, sent
 
@@ -212,7 +215,7 @@ def test_pages_have_no_script_or_style_within(path: Path) -> None:
 
 def test_no_page_of_a_rater_tells_a_system(tmp_path: Path) -> None:
     items = [an_item(number, answers=("This one", "That one")) for number in range(5)]
-    made = make(tmp_path / "pairs", items, form="pairs", raters=("ann",))
+    made = make(tmp_path / "pairs", items, form="pairs", raters=("ann",), seed=20_251_128)
     with opened(made) as (review, client):
         ann = review.tokens["ann"]
         pages = [
@@ -220,7 +223,7 @@ def test_no_page_of_a_rater_tells_a_system(tmp_path: Path) -> None:
             for page in ("list", *map("item/{}".format, range(1, 6)))
         ]
         saved = save(client, ann, sent(1, {"better": "first"})).text
-        for name in ("tuned-model", "base-model", "item000", str(review.seed) + '"'):
+        for name in ("tuned-model", "base-model", "item000", str(review.seed)):
             assert name not in "".join([*pages, saved])
 
 
@@ -253,3 +256,42 @@ def test_the_owner_sees_who_disagrees_and_decides_without_names(path: Path) -> N
         assert review.tokens["bob"] in progress
         assert "by a" in client.get(f"/{owner}/notes").text
         assert "on the 1 shared items" in client.get(f"/{owner}/agreement").text
+
+
+def test_a_label_with_a_known_id_and_another_answer_is_not_called_saved(path: Path) -> None:
+    with opened(path) as (review, client):
+        ann = review.tokens["ann"]
+        for changed in ({"answers": NO}, {"note": "no"}, {"flagged": True}):
+            assert save(client, ann, sent(1, YES, id="the-same-id")).status_code == 200
+            reply = save(client, ann, {**sent(1, YES, id="the-same-id"), **changed})
+            assert reply.status_code == 400
+            assert "another label has the id" in reply.json()["message"]
+        assert [dict(row.answers) for row in review.rows()] == [YES]
+
+
+@pytest.mark.parametrize("path_of_request", ["*", "x", ""])
+def test_a_path_without_a_slash_is_not_found(path: Path, path_of_request: str) -> None:
+    answers: list[Any] = []
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b""}
+
+    with Review.open(path) as review:
+        app = make_app(review, "127.0.0.1", 8090)
+        headers = [(b"host", HOST.encode())]
+        scope = {"type": "http", "method": "GET", "path": path_of_request, "headers": headers}
+        asyncio.run(app(scope, receive, send))
+    assert answers[0]["status"] == 404
+    assert b"content-security-policy" in dict(answers[0]["headers"])
+
+
+def test_what_can_not_be_shown_is_told_on_a_page(path: Path) -> None:
+    with opened(path) as (review, client):
+        for address in ("item/99", "item/1/", "nothing"):
+            reply = client.get(f"/{review.tokens['ann']}/{address}")
+            assert reply.status_code == 404, address
+            assert "<h1>Not found</h1>" in reply.text
+            assert 'rel="stylesheet" href="../' in reply.text or "/" not in address

@@ -1,13 +1,16 @@
 """People label in a real browser: by keyboard, on a phone, in a file without a server."""
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from seedstep.data.reviews import Choice, Form, FormQuestion
 from seedstep.evaluate.people import split_in_four
 from seedstep.review.export import offline_page, take
+from seedstep.review.forms import YES_NO
 from seedstep.runs.reviews import OWNER, Review
 from seedstep.stages.review import labels_of_review
 from support.browsing import Server, Watched, serving, watched
@@ -433,3 +436,53 @@ def test_the_owner_decides_what_raters_differ_on(browser: Any, tmp_path: Path) -
     with Review.open(path) as opened:
         assert [row.rater for row in opened.rows()].count(OWNER) == 4
         assert set(labels_of_review(opened).accepted().values()) == {False}
+
+
+def answer_with(status: int, route: Any) -> None:
+    route.fulfill(status=status)
+
+
+def test_what_another_server_says_at_this_address_refuses_no_label(
+    review: Path, browser: Any, tmp_path: Path
+) -> None:
+    with serving(tmp_path, "review", "serve", str(review)) as server, watched(browser) as seen:
+        page = seen.page
+        for status in (200, 404, 421):
+            page.route("**/save", partial(answer_with, status))
+            page.goto(server.addresses["ann"])
+            if status == 200:
+                label_by_keys(page, order_of(review, "ann")[:1], "ann")
+            page.wait_for_selector("#saved >> text=Not saved: 1")
+            assert "refused" not in page.locator("#queue-list").inner_text()
+            page.unroute("**/save")
+        wait_saved(page)
+    assert len(rows_of(review, "ann")) == 1
+
+
+def test_questions_of_any_name_and_scales_from_zero(browser: Any, tmp_path: Path) -> None:
+    scale = tuple(Choice(str(number), str(number)) for number in range(4))
+    names = ("__proto__", "constructor", "toString")
+    form = Form(
+        "own",
+        "Odd names",
+        "steps",
+        (),
+        (
+            FormQuestion(names[0], "How?", "scale", scale),
+            FormQuestion(names[1], "Is it?", "yes/no", YES_NO),
+            FormQuestion(names[2], "Why?", "text", optional=True),
+        ),
+    )
+    item = an_item(0)
+    path = tmp_path / "own"
+    Review.create(path, {"form": "own", "seed": 7}, form, [item], {"ann": (item.id,)}, 7)
+    with serving(tmp_path, "review", "serve", str(path)) as server, watched(browser) as seen:
+        page = seen.page
+        page.goto(server.addresses["ann"])
+        expect_item(page, 1)
+        assert page.locator("#q-toString").input_value() == ""
+        for key in ("2", "y", "Enter"):
+            page.keyboard.press(key)
+        page.wait_for_selector("text=That was all")
+        assert seen.said == []
+    assert rows_of(path, "ann") == [("label", {"__proto__": "2", "constructor": "yes"})]

@@ -65,6 +65,11 @@ def test_a_form_of_the_users_own(tmp_path: Path) -> None:
         ("items: rating\nquestions: [{name: a b, text: b}]\n", "not a name"),
         ("items: rating\nquestions: [{name: a, text: b, accepted: [maybe]}]\n", "maybe"),
         ("items: rating\nquestions: [{name: a, text: b, colour: red}]\n", "colour"),
+        ("items: rating\nquestions: [{name: a, text: ' '}]\n", "it asks nothing"),
+        (
+            "items: rating\nquestions: [{name: a, text: b, kind: choice, choices: ['', x]}]\n",
+            "a choice is empty",
+        ),
     ],
 )
 def test_a_form_that_can_not_be_used_says_why(tmp_path: Path, text: str, said: str) -> None:

@@ -1,7 +1,9 @@
 """What a run gives to look at, drawn and dealt out by commands."""
 
 import json
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -220,3 +222,16 @@ def test_status_and_show_and_report_know_reviews(tmp_path: Path, predicted: Path
     assert "ann: rating D" in shown
     assert "what counts: rating: D" in shown
     assert "has no item 'nothing'" in seedstep("show", made, "nothing").error
+
+
+@pytest.mark.parametrize("form", ["pairs", "rating"])
+def test_a_prediction_that_is_not_there_is_told_and_is_no_empty_answer(
+    tmp_path: Path, predicted: Path, form: str
+) -> None:
+    with closing(sqlite3.connect(predicted / "run.db")) as database, database:
+        database.execute("DELETE FROM predictions WHERE system = 'tuned' AND place > 13")
+    done = seedstep("review", "new", tmp_path / "review", "--form", form, "--run", predicted)
+    assert done.code == 1
+    assert "tuned has no prediction for 2 of 16 instances, such as t7-0" in done.error
+    assert "seedstep predict" in done.error
+    assert not (tmp_path / "review").exists()

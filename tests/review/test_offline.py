@@ -87,3 +87,18 @@ def test_what_is_not_of_this_review_is_refused_as_a_whole(tmp_path: Path) -> Non
 )
 def test_the_name_of_the_file_is_no_path(rater: str, name: str) -> None:
     assert labels_name(rater) == f"{name}-labels.jsonl"
+
+
+def test_a_file_with_a_known_id_and_another_answer_is_refused(tmp_path: Path) -> None:
+    no = {"correct": "no", "complete": "no"}
+    with made(tmp_path) as review:
+        head = head_of(review)
+        take(review, write(tmp_path / "a.jsonl", head, sent(1, YES)))
+        changed = (
+            [head, sent(2, YES), sent(1, no)],
+            [head, sent(3, YES), {**sent(3, YES), "answers": no}],
+        )
+        for lines in changed:
+            with pytest.raises(InputError, match="another label has the id"):
+                take(review, write(tmp_path / "b.jsonl", *lines))
+            assert [dict(row.answers) for row in review.rows()] == [YES]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from seedstep.data.reviews import LabelRow, meant
-from seedstep.evaluate.people import StandingLabels, split_in_four, tally
+from seedstep.data.reviews import Choice, Form, FormQuestion, LabelRow, meant
+from seedstep.evaluate.people import StandingLabels, split_in_four, tally, value_name
 from seedstep.review.forms import FORMS
 from seedstep.runs.reviews import OWNER, Review
 from seedstep.stages.review import labels_of_review
@@ -131,3 +131,24 @@ def test_wins_are_those_of_the_first_system_however_it_was_shown(tmp_path: Path)
         labels = labels_of_review(review)
     assert set(labels.decided("better").values()) == {"win"}
     assert labels.agreement("better").pairs[0].agreement.raw.value == 1
+
+
+def test_words_that_name_a_place_are_left_alone_where_nothing_is_compared() -> None:
+    """`same`, `first` and `win` are answers like any other to a question that compares nothing."""
+    choices = tuple(Choice(value, value.capitalize()) for value in ("same", "win", "first"))
+    alike = FormQuestion("alike", "Alike?", "choice", choices, accepted=("same",))
+    why = FormQuestion("why", "Why?", "text", optional=True)
+    form = Form("own", "", "pairs", (), (*FORMS["pairs"].questions, alike, why))
+    items = {f"item{number:04}": an_item(number, answers=("x", "y")) for number in range(2)}
+    rows = [
+        LabelRow(
+            item, "ann", item, "label", {"better": "same", "alike": said, "why": said}, shown=(1, 0)
+        )
+        for item, said in zip(items, ("same", "first"), strict=True)
+    ]
+    labels = StandingLabels.of(form, items, rows, ("ann",), OWNER)
+    assert labels.decided("better") == dict.fromkeys(items, "tie")
+    assert list(labels.decided("alike").values()) == ["same", "first"]
+    assert labels.answers["ann"]["item0000"]["why"] == "same"
+    assert list(labels.accepted().values()) == [True, False]
+    assert [value_name(alike, value) for value in alike.values] == ["Same", "Win", "First"]

@@ -105,11 +105,17 @@ def test_saving_again_changes_nothing(tmp_path: Path) -> None:
     path = make(tmp_path / "review", [an_item(0), an_item(1)])
     with Review.open(path, write=True) as review:
         first = asyncio.run(review.save(row("label-01", answers=YES)))
-        again = asyncio.run(review.save(row("label-01", answers=NO)))
+        again = asyncio.run(review.save(replace(row("label-01", answers=YES), at=9.0, seconds=8.0)))
         assert again == first
+        others = (
+            row("label-01", answers=NO),
+            replace(row("label-01", answers=YES), item="item0001"),
+            replace(row("label-01", answers=YES), note="Changed."),
+        )
+        for other in others:
+            with pytest.raises(InputError, match="another label"):
+                asyncio.run(review.save(other))
         assert [one.answers for one in review.rows()] == [YES]
-        with pytest.raises(InputError, match="another label"):
-            asyncio.run(review.save(replace(row("label-01"), item="item0001")))
 
 
 def test_what_was_saved_is_there_for_another_process_at_once(tmp_path: Path) -> None:

@@ -73,6 +73,11 @@ class FormQuestion:
         """The values of the choices."""
         return tuple(choice.value for choice in self.choices)
 
+    @property
+    def compares(self) -> bool:
+        """Whether its answers name one of two texts by its place on the page."""
+        return set(PLACES) <= set(self.values)
+
 
 @dataclass(frozen=True, slots=True)
 class Form:

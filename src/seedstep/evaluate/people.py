@@ -88,10 +88,12 @@ class StandingLabels:
     ) -> Self:
         """Return the labels that count, from all rows of a review."""
         answers: dict[str, dict[str, dict[str, str]]] = {name: {} for name in (*raters, owner)}
+        compared = {question.name for question in form.questions if question.compares}
         for (rater, item), row in standing_labels(rows).items():
             if row.action == "label" and rater in answers and item in items:
                 answers[rater][item] = {
-                    name: meant(answer, row.shown) for name, answer in row.answers.items()
+                    name: meant(answer, row.shown) if name in compared else answer
+                    for name, answer in row.answers.items()
                 }
         decided = answers.pop(owner)
         settled = {item: _settled(form, item, answers, decided.get(item)) for item in items}
@@ -192,7 +194,7 @@ def scale_of(question: FormQuestion) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def value_name(question: FormQuestion, value: str, systems: Sequence[str] = ()) -> str:
     """Return an answer in words; for a pair of systems, which of them is better."""
-    if value in OUTCOMES:
+    if question.compares and value in OUTCOMES:
         if len(systems) > 1 and value != "tie":
             return f"{systems[0] if value == 'win' else systems[1]} is better"
         return {"win": "the first is better", "lose": "the second is better"}.get(value, "same")

@@ -116,7 +116,7 @@ def read_raters(path: Path, question: str = "") -> tuple[RaterLabels, ...]:
             for rater, own in values.items()
         }
     levels, acceptable = scale_of(asked)
-    labels = OUTCOMES if "first" in asked.values else asked.values
+    labels = OUTCOMES if asked.compares else asked.values
     known = (each for each in SCALES if set(each.labels) == set(labels))
     scale = next(known, LabelScale(f"answers to {asked.name}", labels, bool(levels), acceptable))
     raters = tuple(

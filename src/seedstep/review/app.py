@@ -116,7 +116,9 @@ def plain_app(routes: Mapping[str, Endpoint]) -> Starlette:
         ClientDisconnect: _gone,
     }
     static = Route("/static/{name}", _static, methods=["GET"])
-    return Starlette(routes=[*found, static], exception_handlers=handlers)
+    app = Starlette(routes=[*found, static], exception_handlers=handlers)
+    app.router.redirect_slashes = False  # it would leave the secret out
+    return app
 
 
 async def _static(request: Request) -> Response:

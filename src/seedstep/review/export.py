@@ -112,10 +112,7 @@ def _preferences(review: Review) -> Iterator[dict[str, Any]]:
         what = f"{review.path} has the form '{review.form.name}', which compares nothing"
         raise InputError(what, "export a review of pairs, or take --format jsonl")
     labels = labels_of_review(review)
-    question = next(
-        (found.name for found in review.form.questions if {"first", "second"} <= set(found.values)),
-        "",
-    )
+    question = next((found.name for found in review.form.questions if found.compares), "")
     for item, outcome in labels.decided(question).items():
         if outcome in ("win", "lose"):
             found = review.items[item]

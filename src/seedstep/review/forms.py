@@ -235,10 +235,14 @@ def _question(written: _WrittenQuestion, path: Path) -> FormQuestion:
     where = f"{path}, question '{written.name}'"
     if not written.name.isidentifier():
         raise InputError(f"{where}: not a name", "use letters, digits and underscores")
+    if not written.text.strip():
+        raise InputError(f"{where}: it asks nothing", "write what is asked under `text`")
     choices = _choices(written, where)
     values = [choice.value for choice in choices]
     if len(set(values)) < len(values):
         raise InputError(f"{where}: a choice stands twice", "remove one")
+    if not all(value.strip() for value in values):
+        raise InputError(f"{where}: a choice is empty", "write what is kept of it")
     accepted = written.accepted
     if accepted is None:
         accepted = ("yes",) if written.kind == "yes/no" else ()

@@ -217,11 +217,11 @@ def _steps_units(settings: ReviewSettings) -> Iterator[_Unit]:
 def _rating_units(settings: ReviewSettings) -> Iterator[_Unit]:
     """Yield instances with all systems' answers, each answer as an item."""
     systems, names = _systems(settings)
-    answers = [_texts(system) for system in systems]
+    answers = _answers(systems, names)
     for key, task, instance in instances_of(systems[0].tasks):
         fields = (_task(task), *_input(instance), _reference(instance))
         items = tuple(
-            _item("rating", "", task, key, fields, (name,), (found.get(key, ""),))
+            _item("rating", "", task, key, fields, (name,), (found[key],))
             for name, found in zip(names, answers, strict=True)
         )
         yield _Unit("", task.id, items)
@@ -233,13 +233,13 @@ def _pairs_units(settings: ReviewSettings) -> Iterator[_Unit]:
     if len(systems) < 2:
         what = f"there is only one system, {names[0]}: a pair needs two"
         raise InputError(what, "predict with another, or name another run")
-    answers = [_texts(system) for system in systems]
+    answers = _answers(systems, names)
     pairs = list(combinations(range(len(systems)), 2))
     for key, task, instance in instances_of(systems[0].tasks):
         fields = (_task(task, "Task definition"), *_examples(task), *_input(instance))
         for pair in pairs:
             group = " / ".join(names[place] for place in pair)
-            texts = tuple(answers[place].get(key, "") for place in pair)
+            texts = tuple(answers[place][key] for place in pair)
             item = _item(
                 "pairs",
                 group if len(pairs) > 1 else "",
@@ -270,6 +270,24 @@ def _systems(settings: ReviewSettings) -> tuple[tuple[SystemPredictions, ...], t
             what = f"{first.source} and {other.source} have predictions for other tasks"
             raise InputError(what, "name runs over the same tasks")
     return systems, distinct_names(systems)
+
+
+def _answers(
+    systems: Sequence[SystemPredictions], names: Sequence[str]
+) -> tuple[Mapping[str, str], ...]:
+    """Return the texts of each system by instance.
+
+    Raises:
+        InputError: a system has no prediction for an instance.
+    """
+    wanted = [key for key, _, _ in instances_of(systems[0].tasks)]
+    found = tuple(_texts(system) for system in systems)
+    for name, texts in zip(names, found, strict=True):
+        if absent := [key for key in wanted if key not in texts]:
+            what = f"{name} has no prediction for {len(absent):,} of {len(wanted):,} instances"
+            remedy = "let `seedstep predict` finish, or name other systems with --name"
+            raise InputError(f"{what}, such as {absent[0]}", remedy)
+    return found
 
 
 def _texts(system: SystemPredictions) -> dict[str, str]:

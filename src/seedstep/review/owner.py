@@ -220,7 +220,7 @@ def _said(review: Review, labels: StandingLabels, item: str) -> tuple[Said, ...]
 def _side(review: Review, item: str, question: Any, value: str) -> str:
     """Return an answer in words; for a pair, the letter of the better text on the owner's page."""
     shown = order_of_answers(OWNER, item, len(review.items[item].answers), review.seed)
-    if value in ("win", "lose") and len(shown) > 1:
+    if question.compares and value in ("win", "lose") and len(shown) > 1:
         return "AB"[shown.index(0 if value == "win" else 1)]
     return value_name(question, value)
 

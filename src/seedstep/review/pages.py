@@ -93,13 +93,13 @@ class Guard:
         if refusal := self._refusal(scope):
             await PlainTextResponse(*refusal)(scope, receive, send)
             return
-        _, secret, rest = (scope["path"] + "/").split("/", 2)
+        _, secret, rest = (scope["path"] + "//").split("/", 2)  # a path may have no slash
         found = self._find(secret)
         if found is None or not scope["path"].startswith(f"/{secret}/"):
             await PlainTextResponse("Not found.\n", 404)(scope, receive, send)
             return
         app, who = found
-        path = f"/{rest[:-1]}"
+        path = f"/{rest[:-2]}"
         inner = {**scope, "path": path, "raw_path": path.encode(), "root_path": "", "who": who}
         await app(inner, _limited(receive), send)
 

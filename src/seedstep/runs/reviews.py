@@ -264,11 +264,7 @@ class Review:
         """
         await self._database.write([_statement(row)])
         kept = self.find(row.id)
-        if kept is None or (kept.rater, kept.item, kept.action) != (
-            row.rater,
-            row.item,
-            row.action,
-        ):
+        if kept is None or not _is_same(kept, row):
             raise InputError(f"another label has the id {row.id!r}", "load the page again")
         return kept
 
@@ -276,8 +272,15 @@ class Review:
         """Store rows from a file, all or none, and return how many were new.
 
         Raises:
+            InputError: another row has the id of one.
             StoreError: the disk is full, or the database can't be written.
         """
+        known: dict[str, LabelRow] = {}
+        for row in rows:
+            kept = known.setdefault(row.id, self.find(row.id) or row)
+            if not _is_same(kept, row):
+                what = f"another label has the id {row.id!r}"
+                raise InputError(what, "take the file as the page saved it")
         before = self._count()
         if rows:
             statement = _statement(rows[0])[0]
@@ -364,6 +367,14 @@ def _write(
     ]
     database.write_now("INSERT INTO assignments VALUES (?, ?, ?, ?)", places)
     database.write_now("INSERT INTO review VALUES (?)", [(msgspec.json.encode(record).decode(),)])
+
+
+def _is_same(kept: LabelRow, row: LabelRow) -> bool:
+    """Return whether two rows with one id say the same, whenever they were stored."""
+    return all(
+        getattr(kept, name) == getattr(row, name)
+        for name in ("rater", "item", "action", "answers", "note", "flagged")
+    )
 
 
 def _statement(row: LabelRow) -> Statement:

@@ -185,7 +185,7 @@ def _questions(labels: StandingLabels) -> Iterator[Block]:
         if not question.choices:
             continue
         values = labels.decided(question.name)
-        known = OUTCOMES if "first" in question.values else question.values
+        known = OUTCOMES if question.compares else question.values
         names = {value: value_name(question, value) for value in known}
         wholes = {}
         for group, items in _by_system(labels).items():
