@@ -283,7 +283,11 @@ def test_a_path_without_a_slash_is_not_found(path: Path, path_of_request: str) -
         app = make_app(review, "127.0.0.1", 8090)
         headers = [(b"host", HOST.encode())]
         scope = {"type": "http", "method": "GET", "path": path_of_request, "headers": headers}
-        asyncio.run(app(scope, receive, send))
+
+        async def ask() -> None:
+            await app(scope, receive, send)
+
+        asyncio.run(ask())
     assert answers[0]["status"] == 404
     assert b"content-security-policy" in dict(answers[0]["headers"])
 

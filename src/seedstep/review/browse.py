@@ -53,6 +53,12 @@ AND (?3 = '' OR substr(key, 1, length(?3)) = ?3 OR instr(lower(reply), lower(?3)
      OR instr(lower(request), lower(?3)))
 """
 
+ANSWERS = (
+    "SELECT system, text, failed FROM predictions"
+    " WHERE system IN (SELECT name FROM systems) AND place = ?"
+)
+"""What all systems answered to an instance; a search by the primary key for each of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -295,11 +301,11 @@ class BrowsedRun:
     def _predicted(self, place: int) -> PredictedInstance:
         key, task, instance = self._instances[place]
         metric = category_metric(task.category)
-        query = "SELECT system, text, failed FROM predictions WHERE place = ?"
-        rows = {row["system"]: row for row in self._rows(query, (place,))}
+        rows = {row["system"]: row for row in self._rows(ANSWERS, (place,))}
         answered = [name for name in self.systems if name in rows]
         points = {
-            name: 100 * self._marker.mark(rows[name]["text"], instance.outputs)[metric.name]
+            name: 100
+            * self._markers[metric.name].mark(rows[name]["text"], instance.outputs)[metric.name]
             for name in answered
         }
         best = max(points.values(), default=0.0)
@@ -317,8 +323,8 @@ class BrowsedRun:
         return PredictedInstance(key, task, instance, metric.title, tuple(answers))
 
     @cached_property
-    def _marker(self) -> PredictionMarker:
-        return PredictionMarker(stemmed_tokens, METRICS)
+    def _markers(self) -> Mapping[str, PredictionMarker]:
+        return {metric.name: PredictionMarker(stemmed_tokens, (metric,)) for metric in METRICS}
 
     @cached_property
     def _winners(self) -> tuple[str, ...]:
