@@ -131,4 +131,5 @@ def test_answers_that_are_empty_or_cut_are_counted_at_the_figure(tmp_path: Path)
         assert "remarks" not in json_of(command, run)[0]  # of data alone, as programs read it
     done = seedstep("report", run, "--out", tmp_path / "report")
     assert done.code == 0, done.err
-    assert (tmp_path / "report" / "index.html").read_text().count(said) == 2
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert page.count(said) == 3  # in the headline, at the scores, at the comparison

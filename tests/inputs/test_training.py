@@ -223,7 +223,7 @@ def test_it_is_said_wherever_there_is_a_figure(tmp_path: Path) -> None:
     done = seedstep("report", run, "--out", tmp_path / "report")
     assert done.code == 0, done.err
     page = (tmp_path / "report" / "index.html").read_text()
-    assert page.count(f"tuned: {said}") == 2  # at the scores, and at the comparison
+    assert page.count(f"tuned: {said}") == 3  # in the headline, at the scores, at the comparison
     part = seedstep("evaluate", run, "--tasks", tasks, "--limit-instances", 1).words
     assert "3 of 8 tasks and 3 of 8 instances were in its training data" in part
 

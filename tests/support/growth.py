@@ -242,7 +242,16 @@ def _limited(seconds: float) -> Iterator[None]:
 
 
 def seconds_of(reader: Reader, text: str, most: float) -> float:
-    """Return the processor's seconds that a reader takes, at the most `most`."""
+    """Return the processor's seconds that a reader takes, at the most `most`.
+
+    A reader that takes more than a tenth of that is run again, and the lesser time counts: the
+    collection of another test's garbage may fall into the first.
+    """
+    first = _seconds_of(reader, text, most)
+    return first if first < most / 10 else min(first, _seconds_of(reader, text, most))
+
+
+def _seconds_of(reader: Reader, text: str, most: float) -> float:
     started = time.process_time()
     try:
         with _limited(most):

@@ -34,6 +34,7 @@ WIDER: Mapping[str, Any] = {
     "sources": Paths,
     "seeds": PathOrTasks | None,
     "tasks": PathOrTasks | None,
+    "reviewed": StrPath | None,
     "steps": StrPath | None,
     "names": Sequence[str],
     "stop": Sequence[str] | None,
