@@ -92,7 +92,9 @@ def test_a_tasks_instances_are_asked_together(tmp_path: Path) -> None:
         predict(tmp_path / "run", **asked_of(server, tasks, in_flight=2)).close()
         asked = [text_of(body).partition("rule ")[2][0] for body in server.bodies]
         assert server.most_in_flight == 2
-    assert asked == sorted(asked)
+    wanted = sorted(asked)
+    places = zip(asked, [wanted[0], *wanted], [*wanted[1:], wanted[-1]], strict=False)
+    assert all(low <= word <= high for word, low, high in places), "two at once may change places"
 
 
 def test_what_fails_is_kept_as_failed_and_counts_as_empty(tmp_path: Path) -> None:
