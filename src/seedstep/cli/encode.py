@@ -25,7 +25,7 @@ from seedstep.encode import (
 )
 from seedstep.encode.settings import EncodeSettings
 from seedstep.errors import InputError, unknown_name
-from seedstep.inputs import with_steps
+from seedstep.inputs import with_examples, with_steps
 from seedstep.llm.checkpoints import is_decoder_only, load_tokenizer
 from seedstep.settings import make_settings
 
@@ -56,6 +56,8 @@ def command(
         loaded = (_named(loaded, show, str(choice.path)),)
     if settings.steps:
         loaded = with_steps(loaded, Path(settings.steps))
+    if settings.generated.run:
+        loaded = with_examples(loaded, Path(settings.generated.run), settings.generated.choose)
     opened = HfTokenizer(load_tokenizer(tokenizer)) if tokenizer else None
     decoder_only = is_decoder_only(tokenizer) if tokenizer else True
     if show:

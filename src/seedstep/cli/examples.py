@@ -1,19 +1,42 @@
 """`seedstep examples`: examples generated from step-by-step instructions, and ranked."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seedstep.cli.options import COMMAND_LINE, Asked, Out, SameModel, required, with_settings
+from seedstep.cli.options import (
+    COMMAND_LINE,
+    Asked,
+    Out,
+    SameModel,
+    names_of,
+    option_of,
+    required,
+    with_settings,
+)
 from seedstep.cli.progress import end_tasks, run_tasks
-from seedstep.cli.terminal import DryRun, print_blocks, print_estimate, print_requests
+from seedstep.cli.terminal import (
+    DryRun,
+    console,
+    plain,
+    print_blocks,
+    print_estimate,
+    print_requests,
+)
+from seedstep.exports import EXAMPLES_FORMATS, export_examples
+from seedstep.inputs.examples import Choose
 from seedstep.recipes import preview_made_examples, work_on_examples
 from seedstep.settings import make_settings
 from seedstep.stages import EXAMPLES, open_run, tell_item, tell_list, tell_status
 from seedstep.steps import ExamplesSettings
 
 __all__ = ["app"]
+
+if TYPE_CHECKING:
+    FormatName = str
+else:
+    FormatName = names_of(EXAMPLES_FORMATS)
 
 app = typer.Typer(
     help="Generate examples from step-by-step instructions, and choose two of them.",
@@ -64,3 +87,22 @@ def show(
     """List the tasks of a run, or show one with its examples and which were chosen."""
     with open_run(run, EXAMPLES) as opened:
         print_blocks(tell_item(opened, task) if task else tell_list(opened))
+
+
+@app.command("export")
+def write_export(
+    run: Annotated[Path, typer.Argument(help="The run's directory.")],
+    out: Annotated[Path, typer.Option(help="A file for jsonl, a directory for superni.")],
+    choose: Annotated[
+        Choose, typer.Option(help="Those that were ranked best, or drawn at random.")
+    ] = "ranked",
+    name: Annotated[
+        FormatName, option_of(EXAMPLES_FORMATS, "The format to write", "--format")
+    ] = "jsonl",
+) -> None:
+    """Write the tasks with their generated examples as positive ones."""
+    with open_run(run, EXAMPLES) as opened:
+        written, left = export_examples(opened, choose, name, out)
+    console.print(plain(f"{written:,} {EXAMPLES_FORMATS[name].unit} in {out}"), soft_wrap=True)
+    if left:
+        console.print(f"{left:,} tasks have no {choose} examples and are left out")

@@ -45,6 +45,9 @@ MAX_FILE_BYTES = 256 << 20
 STEPS_FIELD = "Step-by-Step Instruction"
 """The field for a task's step-by-step instruction, which seedstep adds."""
 
+EXAMPLES_FIELD = "Positive Examples"
+"""The field for a task's positive examples."""
+
 
 @dataclass(frozen=True, slots=True)
 class TaskFiles:
@@ -57,9 +60,7 @@ class TaskFiles:
 class _TaskFile(WrittenTask, frozen=True, kw_only=True):
     definition: TextOrTexts = msgspec.field(name="Definition")
     category: TextOrTexts = msgspec.field(name="Categories", default="")
-    positive_examples: tuple[WrittenExample, ...] = msgspec.field(
-        name="Positive Examples", default=()
-    )
+    positive_examples: tuple[WrittenExample, ...] = msgspec.field(name=EXAMPLES_FIELD, default=())
     negative_examples: tuple[WrittenExample, ...] = msgspec.field(
         name="Negative Examples", default=()
     )
@@ -205,7 +206,7 @@ _GAP = re.compile(r"[\s,:]*")
 """What stands between the names and values of an object that is known to be valid."""
 
 
-def write_task_with(source: Path, folder: Path, field: str, value: str | Sequence[str]) -> Path:
+def write_task_with(source: Path, folder: Path, field: str, value: object) -> Path:
     """Write `source` under its name into `folder`, with a `field` added; return the new path.
 
     A field of that name keeps its place and gets the new value. The file's indentation is kept.
@@ -232,7 +233,7 @@ def write_task_with(source: Path, folder: Path, field: str, value: str | Sequenc
     return target
 
 
-def _with(text: str, field: str, value: str | Sequence[str]) -> str:
+def _with(text: str, field: str, value: object) -> str:
     """Return the text of an object that is not empty, with a field added."""
     start = text.index("{") + 1
     gap = text[start : _after_gap(text, start)]

@@ -12,7 +12,7 @@ Example::
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -26,6 +26,7 @@ __all__ = [
     "ENCODINGS",
     "EncodeSettings",
     "EncodingChoice",
+    "ExamplesChoice",
     "check_encoding",
     "make_encoding",
     "steps_setting",
@@ -108,6 +109,26 @@ def steps_setting() -> Any:
 
 
 @dataclass(frozen=True, slots=True)
+class ExamplesChoice:
+    """Generated examples that prompts show in place of a task's own, and which of them."""
+
+    run: str | None = setting(
+        None,
+        "Generated examples, which prompts show in place of the tasks' own: a run of `seedstep "
+        "examples`. A task that has none there is shown without positive examples.",
+        name="examples",
+        metavar="RUN",
+        later=True,
+    )
+    choose: Literal["ranked", "drawn"] = setting(
+        "ranked",
+        "Which two of a task's generated examples: those that the model ranked best, or two drawn "
+        "at random.",
+        later=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class EncodingChoice:
     """The name of an encoding, and the options that differ from it."""
 
@@ -145,6 +166,7 @@ class EncodeSettings(SettingsRecord):
         ),
     )
     steps: str | None = steps_setting()
+    generated: ExamplesChoice = part(ExamplesChoice)
     encoding: EncodingChoice = part(EncodingChoice)
     tokenizer: str | None = setting(
         None, "Fit and count with a model's: local, gguf:PATH or hf:PATH_OR_ID."

@@ -1,5 +1,6 @@
 """Export runs in the formats of tuning tools, with data cards, and publish them on the hub."""
 
+from seedstep.exports.examples import EXAMPLES_FORMATS, ExamplesFormat, export_examples
 from seedstep.exports.formats import (
     EXPORT_FORMATS,
     ExportFormat,
@@ -18,13 +19,16 @@ from seedstep.exports.steps import (
 )
 
 __all__ = [
+    "EXAMPLES_FORMATS",
     "EXPORT_FORMATS",
     "STEPS_FORMATS",
+    "ExamplesFormat",
     "ExportFormat",
     "ExportRow",
     "ExportSource",
     "StepsFormat",
     "export",
+    "export_examples",
     "export_lines",
     "export_task_files",
     "exported_files",

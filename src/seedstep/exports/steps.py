@@ -23,6 +23,7 @@ __all__ = [
     "StepsFormat",
     "export_lines",
     "export_task_files",
+    "task_files_of",
 ]
 
 
@@ -45,7 +46,7 @@ def export_task_files(run: StepsRun, out: Path) -> tuple[int, int]:
         InputError: the tasks were not read from such files.
         RunError: a file can't be written.
     """
-    sources = dict(_sources(run))
+    sources = dict(task_files_of(Path(run.settings.chosen.path or "")))
     entries = list(run.entries())
     with_steps = [entry for entry in entries if entry.result.steps]
     for entry in with_steps:
@@ -59,8 +60,8 @@ def export_task_files(run: StepsRun, out: Path) -> tuple[int, int]:
     return len(with_steps), len(entries) - len(with_steps)
 
 
-def _sources(run: StepsRun) -> Iterator[tuple[str, Path]]:
-    path = Path(run.settings.chosen.path or "")
+def task_files_of(path: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the names and the paths of task files: of all in a directory, or of one file."""
     folder = path / "tasks" if (path / "tasks").is_dir() else path
     files = folder.glob("*.json") if folder.is_dir() else [path]
     for file in files:

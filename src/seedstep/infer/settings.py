@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from seedstep.encode import ENCODINGS, LAYOUTS, Encoding, make_encoding, named_layout
-from seedstep.encode.settings import steps_setting
+from seedstep.encode.settings import ExamplesChoice, steps_setting
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm import Budget, ModelRef, Sampling, default_prompt_style
 from seedstep.llm.settings import AskedModel, AskingSettings, override
@@ -71,6 +71,7 @@ class SystemSettings(AskingSettings):
         combine=_encoding_of,
     )
     steps: str | None = steps_setting()
+    generated: ExamplesChoice = part(ExamplesChoice)
     tokenizer: str | None = setting(
         None,
         "Tokenizer by which prompts of a served model are fitted to max_source: local, "

@@ -1,5 +1,6 @@
 """Read tasks, step-by-step instructions, predictions and labels from runs and files."""
 
+from seedstep.inputs.examples import with_examples
 from seedstep.inputs.systems import SystemPredictions, distinct_names, read_systems
 from seedstep.inputs.tasks import load_source, with_steps
 
@@ -8,5 +9,6 @@ __all__ = [
     "distinct_names",
     "load_source",
     "read_systems",
+    "with_examples",
     "with_steps",
 ]

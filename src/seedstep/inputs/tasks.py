@@ -30,6 +30,7 @@ from seedstep.data.seeds import TextOrTexts, steps_of
 from seedstep.data.sources import LONGEST_LINE
 from seedstep.encode import Encoding, make_encoding
 from seedstep.errors import InputError
+from seedstep.inputs.examples import about_examples, with_examples
 from seedstep.inputs.labels import without_rejected
 from seedstep.runs import open_database, read_entries, read_grown_tasks, stage_of
 from seedstep.runs.directory import digest, without_directory
@@ -227,7 +228,7 @@ def gather(settings: TuneSettings) -> TuningInputs:
         )
         for source in sources
     ]
-    parts = _with_steps(settings, [part for part, _ in loaded])
+    parts, notes = _with_examples(settings, _with_steps(settings, [part for part, _ in loaded]))
     trained = len(settings.data)
     mixture = mix(
         parts[:trained],
@@ -242,7 +243,7 @@ def gather(settings: TuneSettings) -> TuningInputs:
         mixture,
         {name: part.encoding for name, part in zip(named, parts, strict=False)},
         digest(parts),
-        tuple(fault for _, faults in loaded for fault in faults),
+        (*(fault for _, faults in loaded for fault in faults), *notes),
     )
 
 
@@ -296,3 +297,18 @@ def _with_steps(settings: TuneSettings, parts: Sequence[SourcePart]) -> list[Sou
         return list(parts)
     joined = iter(with_steps([task for part in parts for task in part.tasks], Path(settings.steps)))
     return [replace(part, tasks=tuple(next(joined) for _ in part.tasks)) for part in parts]
+
+
+def _with_examples(
+    settings: TuneSettings, parts: Sequence[SourcePart]
+) -> tuple[list[SourcePart], list[str]]:
+    """Return the parts with generated examples, if the settings name some, and a note."""
+    generated = settings.generated
+    if generated.run is None:
+        return list(parts), []
+    every = [task for part in parts for task in part.tasks]
+    shown = with_examples(every, Path(generated.run), generated.choose)
+    joined = iter(shown)
+    note = about_examples(shown, generated.choose)
+    whole = [replace(part, tasks=tuple(next(joined) for _ in part.tasks)) for part in parts]
+    return whole, [note] if note else []

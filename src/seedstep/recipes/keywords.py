@@ -36,6 +36,7 @@ WIDER: Mapping[str, Any] = {
     "tasks": PathOrTasks | None,
     "reviewed": StrPath | None,
     "steps": StrPath | None,
+    "examples": StrPath | None,
     "names": Sequence[str],
     "stop": Sequence[str] | None,
     "decontaminate": PathOrTasks | Sequence[PathOrTasks],
@@ -135,6 +136,8 @@ class PredictKeywords(TypedDict, total=False):
     prompt_style: Literal["auto", "completion", "chat"]
     encoding: Encoding | Mapping[str, Any] | str
     steps: StrPath | None
+    examples: StrPath | None
+    choose: Literal["ranked", "drawn"]
     tokenizer: str | None
     max_new_tokens: int
     stop: Sequence[str] | None
@@ -180,6 +183,8 @@ class TuneKeywords(TypedDict, total=False):
     reasoning: Mapping[str, Any]
     data: Sources
     steps: StrPath | None
+    examples: StrPath | None
+    choose: Literal["ranked", "drawn"]
     reviewed: StrPath | None
     encoding: str
     encoding_options: Mapping[str, Any]

@@ -21,6 +21,7 @@ from seedstep.encode import Encoding
 from seedstep.errors import BudgetReached, InputError
 from seedstep.infer import PURPOSE, Answer, answer_tasks
 from seedstep.infer.settings import SystemSettings
+from seedstep.inputs.examples import about_examples
 from seedstep.inputs.tasks import encodings_of
 from seedstep.llm import EngineStats, ModelRef, Price, Pricing, Spent, Tokens
 from seedstep.recipes.doors import run_stage, run_stage_async
@@ -167,7 +168,7 @@ async def work_on_predictions(
         wanted = sum(len(task.instances) for task in system.tasks)
         progress = PredictProgress(system.settings, name, wanted, counts.predictions)
         progress.problems = run.tasks().problems
-        progress.notes += [*notes, *_about_steps(system)]
+        progress.notes += [*notes, *_about_steps(system), *_about_examples(system)]
         try:
             await _work(run, system, progress, watch)
         except BudgetReached as reached:
@@ -196,6 +197,17 @@ def _about_steps(system: ChosenSystem) -> Iterator[str]:
     bare = sum(not getattr(task, name) for task in system.tasks)
     if bare:
         yield f"{bare:,} of {len(system.tasks):,} tasks have no step-by-step instruction to show"
+
+
+def _about_examples(system: ChosenSystem) -> Iterator[str]:
+    """Yield notes on generated examples that are not shown, and on tasks without any."""
+    settings = system.settings
+    if settings.generated.run is None:
+        return
+    if not settings.encoding.positive and settings.kind != "baseline":
+        yield "the encoding shows no positive examples: --examples changes nothing"
+    elif note := about_examples(system.tasks, settings.generated.choose):
+        yield note
 
 
 def split_settings(asked: Mapping[str, Any], source: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -18,7 +18,7 @@ from seedstep.encode import make_encoding
 from seedstep.errors import InputError
 from seedstep.evaluate.tables import kept_remarks, kept_table
 from seedstep.infer.settings import SystemSettings
-from seedstep.inputs import with_steps
+from seedstep.inputs import with_examples, with_steps
 from seedstep.inputs.training import overlap, training_of
 from seedstep.llm import Header, resolve_base_url
 from seedstep.llm.checkpoints import fingerprint_of
@@ -119,12 +119,17 @@ def _chosen(run: PredictionsRun, name: str, settings: SystemSettings) -> ChosenS
     tasks = run.tasks().tasks
     if settings.steps:
         tasks = with_steps(tasks, Path(settings.steps))
+    generated = settings.generated
+    if generated.run:
+        tasks = with_examples(tasks, Path(generated.run), generated.choose)
     is_here = settings.kind == "checkpoint"
-    stamps = {
+    stamps: dict[str, Any] = {
         "stop_texts": list(settings.stop_texts),
         "steps_fingerprint": digest([task.steps, task.unrefined_steps] for task in tasks),
         "model_fingerprint": fingerprint_of(settings.model.name) if is_here else "",
     }
+    if generated.run:
+        stamps["examples_fingerprint"] = digest(task.positive_examples for task in tasks)
     training = overlap(training_of(settings.model.name), tasks)
     return ChosenSystem(name, settings, tasks, stamps, settings.model.base_url, training)
 

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import msgspec
 
 from seedstep.data import TaskChoice
-from seedstep.encode.settings import EncodingChoice, steps_setting
+from seedstep.encode.settings import EncodingChoice, ExamplesChoice, steps_setting
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm.settings import AskedModel
 from seedstep.settings import Count, Place, SettingsRecord, part, plain_paths, setting
@@ -196,6 +196,7 @@ class TuneSettings(SettingsRecord):
         metavar="SOURCE",
     )
     steps: str | None = steps_setting()
+    generated: ExamplesChoice = part(ExamplesChoice)
     reviewed: str | None = setting(
         None,
         "A review of the tasks (`seedstep review`): leave out what people rejected there.",
