@@ -106,3 +106,36 @@ async def test_noting_ahead_leaves_most_of_a_small_budget() -> None:
             await spent.count_request(64, limit)
             assert spent.requests <= spent.noted <= limit
             assert spent.noted - spent.requests <= (limit - spent.requests + 1) // 8
+
+
+async def test_the_next_requests_are_noted_while_half_of_the_noted_are_left() -> None:
+    free = asyncio.Event()
+    begun: list[int] = []
+
+    async def note(requests: int) -> None:
+        begun.append(requests)
+        if len(begun) > 1:
+            await free.wait()
+
+    spent = Spent(note=note)
+    for _ in range(9):  # the first and the eight noted with it do not wait for the second note
+        await asyncio.wait_for(spent.count_request(8, None), 10)
+        await asyncio.sleep(0)
+    assert begun == [9, 14]
+    tenth = asyncio.create_task(spent.count_request(8, None))
+    await asyncio.sleep(0.05)
+    assert not tenth.done()  # not noted yet, so it must not be sent
+    free.set()
+    await tenth
+    assert spent.requests <= spent.noted == 14
+
+
+async def test_a_request_that_is_cancelled_while_it_is_noted_holds_up_no_other() -> None:
+    spent = Spent(note=lambda _: asyncio.sleep(0.01))
+    counting = [asyncio.create_task(spent.count_request(0, None)) for _ in range(5)]
+    await asyncio.sleep(0)
+    for task in counting[1:3]:
+        task.cancel()
+    await asyncio.wait_for(asyncio.gather(*counting, return_exceptions=True), 10)
+    assert spent.requests == 3
+    assert not counting[4].cancelled()

@@ -229,9 +229,9 @@ class Spent:
     """The requests and tokens of a run, in all processes that worked on it; tokens by purpose.
 
     Requests are counted before they are sent, repetitions too. `note` keeps durably how many
-    may have been sent, and `noted` is what it kept last. A few are noted ahead, so that not each
-    has to wait for the disk: of a process that is killed, they count as sent. Tokens of replies
-    that never came are not known, and not counted.
+    may have been sent, and `noted` is what it kept last. Some are noted ahead, and the next ones
+    while half of these are left, so that few requests wait for the disk: of a process that is
+    killed, they count as sent. Tokens of replies that never came are not known, and not counted.
     """
 
     requests: int = 0
@@ -249,12 +249,15 @@ class Spent:
             StoreError: it can't be noted, and must not be sent.
         """
         self.requests += 1
+        more = ahead if most is None else max(0, min(ahead, (most - self.requests) // 8))
         try:
             count = self.requests
-            while self.note and self.noted < count:
+            while self.note and self.noted < count + more // 2:
                 if self._noting is None or self._noting.done():  # else all wait for the same
-                    more = ahead if most is None else min(ahead, (most - self.requests) // 8)
-                    self._noting = asyncio.create_task(self._note(self.requests + max(0, more)))
+                    self._noting = asyncio.create_task(self._note(max(count, self.requests) + more))
+                    self._noting.add_done_callback(_read_outcome)
+                if self.noted >= count:
+                    break  # the next ones are noted meanwhile
                 await asyncio.shield(self._noting)
         except BaseException:
             self.requests -= 1
@@ -286,6 +289,12 @@ class Spent:
     def total_tokens(self) -> int:
         """Tokens of prompts and replies, of all purposes."""
         return self.total.prompt + self.total.completion
+
+
+def _read_outcome(task: asyncio.Task[None]) -> None:
+    """Read how a task ended, so that asyncio does not report an error that nobody waits for."""
+    if not task.cancelled():
+        task.exception()
 
 
 @dataclass(frozen=True, slots=True)
