@@ -75,7 +75,7 @@ class _About:
     flags: tuple[str, ...] | None
     metavar: str | None
     keys: type | None
-    combine: Callable[[str | None, dict[str, Any]], Any] | None
+    combine: Callable[[Any, dict[str, Any]], Any] | None
     later: bool
 
 
@@ -92,9 +92,9 @@ class Setting:
     `flags` are the names of its flag, if they do not follow from `name`; a name without dashes is
     an argument. `metavar` is the name of the value in the help of the flag. For a mapping, `keys`
     is a record whose fields are the keys, each with a flag; `combine` makes the value from them and
-    from the text of the setting's own flag, which exists only then. `path` has the attributes that
-    lead to the value. A setting that is `later` was added after version 0.1.0; while it has its
-    default it is not written, so that files of earlier runs do not change.
+    from what the setting's own flag gives, or None; that flag exists only then. `path` has the
+    attributes that lead to the value. A setting that is `later` was added after version 0.1.0;
+    while it has its default it is not written, so that files of earlier runs do not change.
     """
 
     name: str
@@ -104,7 +104,7 @@ class Setting:
     flags: tuple[str, ...] = ()
     metavar: str | None = None
     keys: type | None = None
-    combine: Callable[[str | None, dict[str, Any]], Any] | None = None
+    combine: Callable[[Any, dict[str, Any]], Any] | None = None
     path: tuple[str, ...] = ()
     later: bool = False
 
@@ -140,7 +140,7 @@ def setting(
     flags: tuple[str, ...] | None = None,
     metavar: str | None = None,
     keys: type | None = None,
-    combine: Callable[[str | None, dict[str, Any]], Any] | None = None,
+    combine: Callable[[Any, dict[str, Any]], Any] | None = None,
     later: bool = False,
 ) -> Any:
     """Return a field for a settings record.

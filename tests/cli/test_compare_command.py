@@ -1,6 +1,7 @@
 """`seedstep compare`: differences in a table, and drawn."""
 
 import random
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -102,7 +103,8 @@ class TestDifferences:
             flags = [flag for name in names for flag in ("--name", name)]
             done = seedstep("compare", run, *flags, "--against", "base")
             assert done.lines[0] == "A: tuned, B: base"
-            assert "+12.5 [" in done.lines[2]
+            assert done.lines[2].split()[4] == "+12.5"
+            assert re.fullmatch(r" +\[[-+]\d+\.\d, [-+]\d+\.\d\]", done.lines[3])
 
     def test_an_unknown_system_is_told_with_those_there(self, tmp_path: Path) -> None:
         run = run_with_predictions(tmp_path / "run", write_tasks(tmp_path / "eight.jsonl"))
@@ -127,7 +129,9 @@ class TestDifferences:
         assert done.lines[0] == "A: one, B: two"
         assert rows[2][:4] == ["all", "ROUGE-L", "100.0", "83.3"]
         assert "4/0/20" in rows[2]
-        assert [line[: len(name)] for name in CATEGORIES for line in done.lines if name in line]
+        assert all(
+            name in " ".join(line[:14].strip() for line in done.lines) for name in CATEGORIES
+        )
         assert "Exact matches: 4 only A, 0 only B; McNemar's test p = 0.12 (exact)." in done.out
         assert "two: 4 predictions missing or failed, counted as empty" in done.out
         markdown = seedstep("compare", one, two, "--tasks", tasks, "--format", "markdown").out

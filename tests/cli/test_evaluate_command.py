@@ -44,8 +44,9 @@ class TestScores:
         assert done.code == 0
         rows = [line.split() for line in done.lines]
         assert rows[0][:3] == ["system", "ROUGE-L", "ROUGE-1"]
-        assert rows[1] == ["good", *["100.0", "[100.0,", "100.0]"] * 3, "16", "8"]
-        assert rows[2][:2] == ["half", "6.2"]
+        assert rows[1] == ["good", *["100.0"] * 3, "16", "8"]
+        assert rows[2] == ["[100.0,", "100.0]"] * 3
+        assert rows[3][:2] == ["half", "6.2"]
         assert "missing" not in done.out
 
     def test_scores_are_those_of_rouge_score(self, tasks: Path, tmp_path: Path) -> None:
@@ -327,5 +328,7 @@ def test_figures_are_whole_however_narrow_the_terminal(
     tasks = write_tasks(tmp_path / "tasks.jsonl", tasks=16)
     path = write_predictions(tmp_path / f"{'long-name-' * 9}.jsonl", right(16))
     lines = seedstep("evaluate", path, "--tasks", tasks).lines
-    assert sum("  ".join(["100.0 [100.0, 100.0]"] * 3) in line for line in lines) == 1
-    assert sum("100.0 [100.0, 100.0]" in line for line in lines) == 3
+    tables = [line for line in lines if "Scores from" not in line]
+    assert all(len(line) <= 40 for line in tables)
+    assert "".join(tables).count("[100.0, 100.0]") == 3 + 2
+    assert "".join(line[:20].strip() for line in tables).count("long-name-") >= 9

@@ -13,12 +13,13 @@ from seedstep.bootstrap import BootstrapSettings
 from seedstep.cli import COMMANDS, app
 from seedstep.cli.options import COMMAND_LINE, Asked, flag_names, with_settings
 from seedstep.data import TaskChoice
+from seedstep.encode import Encoding
 from seedstep.encode.settings import EncodeSettings
 from seedstep.errors import InputError
 from seedstep.evaluate.judge import JudgeSettings
 from seedstep.evaluate.scores import ScoringSettings
 from seedstep.infer.settings import SystemSettings
-from seedstep.settings import SettingsRecord, make_settings, part, setting
+from seedstep.settings import SettingsRecord, make_settings, part, setting, table
 from seedstep.steps import ExamplesSettings, ImportSettings, StepsSettings, SuperniSettings
 from seedstep.tune import TuneSettings
 from support.command_line import environment, run_process
@@ -199,6 +200,58 @@ def test_flags_stand_above_a_file_and_mappings_are_joined(tmp_path: Any) -> None
     }
 
 
+SHORT = {
+    "bootstrap": ({"generation"}, {"generation", "input_first", "output_first"}),
+    "steps": ({"conversation", "completion"}, {"conversation", "completion"}),
+    "examples": ({"generate"}, {"generate", "rank"}),
+    "judge": ({"verdict"}, {"verdict", "again"}),
+    "predict": ({"prediction"}, set()),
+}
+"""The requests whose temperature, and the length of whose replies, have a flag of their own."""
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_temperature_and_length_are_sampling_parameters(name: str, tmp_path: Any) -> None:
+    drawn, long = SHORT[name]
+    kinds = SETTINGS[name]
+    config = tmp_path / "c.yaml"
+    first = min(drawn)
+    config.write_text(f"sampling: {{{first}: {{top_p: 0.5, temperature: 0.1}}}}")
+    given: list[Asked] = []
+    alone = typer.Typer(add_completion=False)
+
+    @alone.command()
+    @with_settings(*kinds, make=lambda values, source: None)
+    def command(asked: Asked) -> None:
+        """Run."""
+        given.append(asked)
+
+    flags = ["--config", str(config), "--temperature", "1.3"]
+    flags += ["--max-new-tokens", "77"]
+    assert CliRunner().invoke(alone, flags).exit_code == 0
+    sampling = given[0]["sampling"]
+    assert {request for request, values in sampling.items() if "temperature" in values} == drawn
+    assert all(sampling[request]["temperature"] == 1.3 for request in drawn)
+    assert sampling[first]["top_p"] == 0.5
+    assert {request for request, values in sampling.items() if "max_tokens" in values} == long
+    assert all(sampling[request]["max_tokens"] == 77 for request in long)
+
+
+def test_what_sampling_says_of_a_request_stands_above_the_short_flags() -> None:
+    given: list[Asked] = []
+    alone = typer.Typer(add_completion=False)
+
+    @alone.command()
+    @with_settings(JudgeSettings)
+    def command(asked: Asked) -> None:
+        """Run."""
+        given.append(asked)
+
+    flags = ["--sampling", "{again: {max_tokens: 9}}", "--max-new-tokens", "77"]
+    assert CliRunner().invoke(alone, flags).exit_code == 0
+    assert given[0] == {"sampling": {"again": {"max_tokens": 9}, "verdict": {"max_tokens": 77}}}
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -221,6 +274,22 @@ def test_the_help_has_defaults_and_values() -> None:
     assert "A name of it. May be given several times." in shown
     assert "YAML" in shown
     assert "FOOD..." in shown
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_default_is_in_the_help(name: str) -> None:
+    shown = {flag: param.help for param in command_of(name).params for flag in param.opts}
+    for kind in SETTINGS[name]:
+        names = flag_names(kind)
+        for found in table(kind).values():
+            flag, default = names[found.name][0], found.default
+            if not flag.startswith("--") or default in (None, [], (), {}, Encoding()):
+                continue
+            assert "Default:" in shown[flag], flag
+            if isinstance(default, str | int | float) and not isinstance(default, bool):
+                assert str(default) in shown[flag] or "Default: 1 with" in shown[flag], flag
+    limits = [flag for flag in shown if flag.startswith(("--limit", "--max-", "--temperature"))]
+    assert [flag for flag in limits if "Default" not in shown[flag]] == []
 
 
 # What --help of the whole shows

@@ -61,6 +61,14 @@ def test_permissions_are_those_of_any_new_file(mask: int, tmp_path: Path) -> Non
         assert S_IMODE(path.stat().st_mode) == 0o777 & ~mask
 
 
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_permissions_are_those_of_any_new_file_whoever_wrote_it(mask: int, tmp_path: Path) -> None:
+    with umask(mask), new_folder(tmp_path / "model") as folder:
+        (folder / "model.safetensors").touch(mode=0o600)
+    path = tmp_path / "model" / "model.safetensors"
+    assert S_IMODE(path.stat().st_mode) == 0o666 & ~mask
+
+
 def test_a_file_in_parts(tmp_path: Path) -> None:
     path = tmp_path / "file"
     assert write_in_parts(path, (b"a", b"", b"b")) == 3

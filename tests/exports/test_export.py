@@ -15,6 +15,7 @@ import pytest
 from seedstep import Instance, export
 from seedstep.bootstrap import Candidate, Generation
 from seedstep.data import load_tasks
+from seedstep.data.files import EXPORT_MARKER
 from seedstep.errors import InputError, MissingExtraError, RunError
 from seedstep.exports import EXPORT_FORMATS
 from seedstep.runs import BootstrapRun, Run
@@ -314,7 +315,12 @@ def test_other_files_are_never_overwritten(name: str, run: BootstrapRun, tmp_pat
 
 def test_an_export_replaces_an_earlier_one_as_a_whole(run: BootstrapRun, tmp_path: Path) -> None:
     out = tmp_path / "new" / "out"
-    export(run, "superni", out)
+    export(run, "alpaca", out)
+    marker = json.loads((out / EXPORT_MARKER).read_text())
+    (out / "older.jsonl").touch()
+    (out / EXPORT_MARKER).write_text(
+        json.dumps({**marker, "files": [*marker["files"], "older.jsonl"]})
+    )
     export(run, "alpaca", out)
     assert listing(out) == {"train.jsonl", ".seedstep-export.json"}
     assert listing(out.parent) == {"out"} | {f"out/{one}" for one in listing(out)}
@@ -324,11 +330,21 @@ def test_an_export_replaces_an_earlier_one_as_a_whole(run: BootstrapRun, tmp_pat
     assert files_of(empty) == files_of(out)
 
 
+def test_an_export_in_another_format_is_not_replaced(run: BootstrapRun, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    export(run, "superni", out)
+    before = files_of(out)
+    with pytest.raises(RunError, match=r"in the format superni.*out-alpaca"):
+        export(run, "alpaca", out)
+    assert files_of(out) == before
+    assert export(run, "superni", out) > 0
+
+
 @pytest.mark.parametrize("name", EXPORT_FORMATS)
 def test_nothing_half_written_is_left_where_there_is_no_space(
     name: str, run: BootstrapRun, tmp_path: Path
 ) -> None:
-    export(run, "alpaca", tmp_path / "out")
+    export(run, name, tmp_path / "out", licence="cc0-1.0")
     before, names = files_of(tmp_path / "out"), listing(tmp_path)
     for out in (tmp_path / "out", tmp_path / "new"):
         with no_space(200), pytest.raises(RunError, match=re.escape(str(out))):
@@ -375,4 +391,4 @@ def test_an_export_in_which_someone_put_a_file_is_not_replaced(
         export(run, "alpaca", out)
     assert (out / "notes.txt").read_text() == "mine"
     (out / "notes.txt").unlink()
-    assert export(run, "messages", out) > 0
+    assert export(run, "alpaca", out) > 0

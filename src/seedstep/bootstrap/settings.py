@@ -136,7 +136,11 @@ class BootstrapSettings(AskingSettings):
     )
     budget: Budget = part(Budget)
     sampling: dict[str, Any] = sampling_setting(
-        PAPER_SAMPLING, "{generation: {temperature: 0.9}}", than="the prompt style"
+        PAPER_SAMPLING,
+        "{generation: {temperature: 0.9}}",
+        drawn=("generation",),
+        long=("generation", "input_first", "output_first"),
+        than="the prompt style",
     )
 
     @property

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from seedstep.cli.options import COMMAND_LINE, Asked, with_settings
-from seedstep.cli.terminal import console, plain
+from seedstep.cli.terminal import console, plain, print_rows
 from seedstep.data import Task
 from seedstep.encode import (
     Encoded,
@@ -27,6 +26,7 @@ from seedstep.encode.settings import EncodeSettings
 from seedstep.errors import InputError, unknown_name
 from seedstep.inputs import with_examples, with_steps
 from seedstep.llm.checkpoints import is_decoder_only, load_tokenizer
+from seedstep.runs import Rows
 from seedstep.settings import make_settings
 
 __all__ = [
@@ -112,18 +112,16 @@ def print_encoded(encoded: Encoded, tokenizer: HfTokenizer | None, *, decoder_on
 
 def print_totals(totals: Totals, encoding: Encoding) -> None:
     """Print counts over all tasks, and how much did not fit."""
-    table = Table.grid(padding=(0, 2))
-    table.add_row("tasks", f"{totals.tasks:,}")
-    table.add_row("examples", f"{totals.examples:,}")
+    rows = [("tasks", f"{totals.tasks:,}"), ("examples", f"{totals.examples:,}")]
     for name, lengths, most in (
         ("prompt", totals.prompt, encoding.max_source),
         ("target", totals.target, encoding.max_target),
     ):
         counts = f"mean {lengths.mean:,.1f}, longest {lengths.longest:,} of {most:,}"
-        table.add_row(f"tokens of a {name}", counts)
+        rows.append((f"tokens of a {name}", counts))
     for name, amount in totals.lost.items():
-        table.add_row(f"{LOST[name]} dropped", f"{amount:,} in {totals.examples_with[name]:,}")
-    console.print(table)
+        rows.append((f"{LOST[name]} dropped", f"{amount:,} in {totals.examples_with[name]:,}"))
+    print_rows(Rows(tuple(rows)))
     if totals.without_steps:
         line = f"{totals.without_steps:,} tasks have no step-by-step instruction: add --steps"
         console.print(Text(line, style="yellow"), soft_wrap=True)

@@ -138,7 +138,7 @@ def _flags(found: Setting) -> list[_Flag]:
 def _flag(found: Setting, shown: Setting, *, key: str = "") -> _Flag:
     kind = _flag_type(shown.kind)
     names = shown.flags or (f"--{shown.name.replace('_', '-')}",)
-    default = "" if key else _default(shown)
+    default = _default_of_key(found, shown) if key else _default(shown)
     help_text = f"{shown.help}{default}"
     if not names[0].startswith("--"):
         info: Any = typer.Argument(help=help_text, metavar=names[0], show_default=False)
@@ -169,19 +169,26 @@ def _flag_type(kind: Any) -> Any:
 
 
 def _metavar(shown: Setting) -> str | None:
-    is_mapping = get_origin(shown.kind) is dict and not shown.combine
+    is_mapping = get_origin(shown.kind) is dict
     return "YAML" if is_mapping and shown.metavar is None else shown.metavar
 
 
 def _default(shown: Setting) -> str:
     """Return a sentence about the default, or "" if there is none or the help mentions it."""
-    if "Default:" in shown.help or shown.default is None or shown.default is False:
+    if "Default:" in shown.help or shown.default is None:
         return ""
-    if shown.default is True:
-        return " Default: yes."
+    if isinstance(shown.default, bool):
+        return f" Default: {'yes' if shown.default else 'no'}."
     if isinstance(shown.default, str | int | float):
         return f" Default: {shown.default}."
     return ""
+
+
+def _default_of_key(found: Setting, shown: Setting) -> str:
+    """Return a sentence about the default of a key of a mapping."""
+    if "Default:" in shown.help or found.keys is None:
+        return ""
+    return f" Default: the {found.keys.__name__.lower()}'s own."
 
 
 def _signature(
@@ -219,7 +226,7 @@ def _collected(flags: list[_Flag], given: Mapping[str, Any]) -> Asked:
             continue
         if flag.key:
             keys.setdefault(flag.setting.name, {})[flag.key] = value
-        elif get_origin(flag.setting.kind) is dict and not flag.setting.combine:
+        elif get_origin(flag.setting.kind) is dict:
             named[flag.setting.name] = _mapping(flag, value)
         else:
             named[flag.setting.name] = value
@@ -252,9 +259,14 @@ def _asked(make: Make, config: Path | None, named: Asked) -> Asked:
     make(asked, str(config))
     for name, value in named.items():
         in_file = asked.get(name)
-        if isinstance(value, Mapping) and isinstance(in_file, Mapping):
-            asked[name] = {**in_file, **value}
-        else:
-            asked[name] = value
+        asked[name] = _joined(in_file, value)
     make(asked, COMMAND_LINE)
     return asked
+
+
+def _joined(below: object, above: object) -> object:
+    """Return what is `above`; of two mappings all that is in either, joined in the same way."""
+    if not isinstance(below, Mapping) or not isinstance(above, Mapping):
+        return above
+    added = {name: _joined(below.get(name), value) for name, value in above.items()}
+    return {**below, **added}

@@ -51,7 +51,10 @@ KEY_DIGITS = 8
 """How many digits of a key the list of requests shows."""
 
 START_CHARACTERS = 60
-"""How many characters of a reply the list of requests shows."""
+"""How many characters of a reply the list of requests shows, where there is room for them."""
+
+SHORTEST_START = 8
+"""With less room than this, nothing of a reply is shown."""
 
 
 def requests_command(
@@ -83,9 +86,10 @@ def requests_command(
 
 
 def _print_list(lines: Sequence[RequestLine], count: int) -> None:
-    width = max((len(line.purpose) for line in lines), default=0)
-    for line in lines:
-        console.print(_line(line, width), soft_wrap=True)
+    heads = [_heads(line) for line in lines]
+    widths = [max(map(len, column)) for column in zip(*heads, strict=True)]
+    for line, head in zip(lines, heads, strict=True):
+        console.print(_line(line, head, widths), soft_wrap=True)
     if not lines:
         console.print("no requests")
     elif count > len(lines):
@@ -93,16 +97,31 @@ def _print_list(lines: Sequence[RequestLine], count: int) -> None:
         console.print(Text(f"{more:,} more; --limit {count} lists all", style="dim"))
 
 
-def _line(line: RequestLine, width: int) -> Text:
-    tokens = f"{line.prompt_tokens}+{line.completion_tokens}{'~' * line.estimated}"
-    start = " ".join(line.start.split())
-    if len(start) > START_CHARACTERS:
-        start = start[:START_CHARACTERS].rstrip() + "…"
-    head = plain(f"{line.key[:KEY_DIGITS]}  {line.purpose:{width}}  ")
-    state = plain(f"{line.failure or 'ok':<8}", style="red" if line.failure else "green")
-    attempts = f"{line.attempts} attempt{'s' * (line.attempts != 1)}"
-    figures = f"  {tokens:>9} tokens  {line.seconds:5.1f} s  {attempts:<10}  "
-    return head + state + Text(figures, style="dim") + plain(start)
+def _heads(line: RequestLine) -> tuple[str, ...]:
+    """Return what stands before the reply: key, purpose, state, tokens, seconds, attempts."""
+    tokens = f"{line.prompt_tokens}+{line.completion_tokens}{'~' * line.estimated} tokens"
+    attempts = f"{line.attempts} attempts" if line.attempts != 1 else ""
+    key = line.key[:KEY_DIGITS]
+    return (key, line.purpose, line.failure or "ok", tokens, f"{line.seconds:.1f} s", attempts)
+
+
+def _line(line: RequestLine, head: Sequence[str], widths: Sequence[int]) -> Text:
+    """Return the line of a request. The start of its reply is cut where the terminal ends."""
+    cells = [
+        plain(text.rjust(width) if text.endswith((" tokens", " s")) else text.ljust(width))
+        for text, width in zip(head, widths, strict=True)
+    ]
+    cells[2].stylize("red" if line.failure else "green")
+    for cell in cells[3:]:
+        cell.stylize("dim")
+    shown = Text("  ").join(cell for cell, width in zip(cells, widths, strict=True) if width)
+    start = plain(" ".join(line.start.split()))
+    room = min(console.width - shown.cell_len - 2, START_CHARACTERS)
+    if room < SHORTEST_START:
+        shown.rstrip()
+        return shown
+    start.truncate(room, overflow="ellipsis")
+    return shown + Text("  ") + start
 
 
 def report_command(

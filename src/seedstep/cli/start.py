@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 import typer
 import yaml
-from rich.table import Table
 
 from seedstep.bootstrap import BootstrapSettings, check_seeds
-from seedstep.cli.terminal import console, plain
+from seedstep.cli.terminal import console, plain, print_rows
 from seedstep.data import write_atomically
 from seedstep.errors import InputError
+from seedstep.runs import Rows
 from seedstep.settings import flatten, table
 from seedstep.suite import categories, write_suite
 
@@ -83,19 +83,16 @@ def suite_command(
 ) -> None:
     """Write a small suite of tasks, with step-by-step instructions, to train and test on."""
     write_suite(directory)
-    console.print(_table())
+    print_rows(_table())
     console.print(plain(f"Wrote {directory}, see README.md there."), soft_wrap=True)
 
 
-def _table() -> Table:
-    table = Table(box=None, pad_edge=False, show_footer=True)
+def _table() -> Rows:
     found = categories()
-    table.add_column("category", f"{len(found)} categories")
-    table.add_column("split")
-    table.add_column("tasks", str(sum(category.tasks for category in found)), justify="right")
-    table.add_column(
-        "instances", str(sum(category.instances for category in found)), justify="right"
+    rows = [(each.name, each.split, str(each.tasks), str(each.instances)) for each in found]
+    tasks, instances = (
+        str(sum(counts))
+        for counts in ((each.tasks for each in found), (each.instances for each in found))
     )
-    for category in found:
-        table.add_row(category.name, category.split, str(category.tasks), str(category.instances))
-    return table
+    total = (f"{len(found)} categories", "", tasks, instances)
+    return Rows((*rows, total), ("category", "split", "tasks", "instances"))

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.table import Table
 
 from seedstep.cli.evaluate import print_table
 from seedstep.cli.options import (
@@ -26,6 +25,7 @@ from seedstep.cli.terminal import (
     print_blocks,
     print_estimate,
     print_requests,
+    print_rows,
 )
 from seedstep.data import TaskChoice
 from seedstep.evaluate.intervals import Value
@@ -49,9 +49,11 @@ from seedstep.recipes import (
 )
 from seedstep.recipes.measuring import EVALUATED, measure_steps, select_steps
 from seedstep.report.figures import save_gains
+from seedstep.runs import Rows
 from seedstep.settings import make_settings
 from seedstep.stages import STEPS, open_run, tell_item, tell_list, tell_status
 from seedstep.steps import (
+    CheckAccuracy,
     ImportSettings,
     Part,
     StepsSettings,
@@ -69,14 +71,13 @@ def print_checks() -> None:
     """Print precision and recall of the checks, on both parts of the labelled set."""
     parts: tuple[Part, ...] = ("tune", "held_out")
     for part in parts:
-        table = Table(title=part, title_justify="left", box=None, padding=(0, 2, 0, 0))
-        table.add_column("check")
-        for name in ("precision", "recall", "right", "wrong", "missed"):
-            table.add_column(name, justify="right")
-        for row in measure(part):
-            counts = (f"{count:,}" for count in (row.right, row.wrong, row.missed))
-            table.add_row(row.name, f"{row.precision:.2f}", f"{row.recall:.2f}", *counts)
-        console.print(table)
+        head = ("check", "precision", "recall", "right", "wrong", "missed")
+        print_rows(Rows(tuple(map(_check_row, measure(part))), head, part))
+
+
+def _check_row(row: CheckAccuracy) -> tuple[str, ...]:
+    counts = (f"{count:,}" for count in (row.right, row.wrong, row.missed))
+    return (row.name, f"{row.precision:.2f}", f"{row.recall:.2f}", *counts)
 
 
 app = typer.Typer(

@@ -9,13 +9,10 @@ Example::
 
 import io
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from itertools import zip_longest
-from textwrap import wrap
 from types import MappingProxyType
 from typing import Annotated
 
@@ -23,6 +20,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from seedstep.cli.layout import table_lines
 from seedstep.llm import Preview, Pricing, Request
 from seedstep.runs import Blocks, Line, Rows, Rule, Words
 from seedstep.runs.stage import Look, duration
@@ -136,14 +134,6 @@ MARKS: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 """The signs around a text where there are no colours."""
 
-NARROWEST = 13
-"""The fewest characters of a column, so that the names above figures can be read."""
-
-LONGEST_NAME = 40
-"""The number of characters at which the names of rows are folded."""
-
-_FIGURE = re.compile(r"[-+$(]?[0-9]|-?$")
-
 
 def print_blocks(blocks: Blocks) -> None:
     """Print the blocks that describe a run."""
@@ -164,34 +154,11 @@ def _styled(words: Words) -> Text:
 
 
 def print_rows(table: Rows) -> None:
-    """Print a table. Long names are folded; figures are not, so a narrow terminal breaks lines."""
-    rows = [row + ("",) * (_columns(table) - len(row)) for row in table.rows]
-    widths = [max((len(row[place]) for row in rows), default=0) for place in range(_columns(table))]
+    """Print a table in the width of the terminal, as `seedstep.cli.layout` lays it out."""
     if table.title:
         console.print(plain(table.title, "italic"))
-    if table.head:
-        first = min(max(widths[0], len(table.head[0])), LONGEST_NAME)
-        widths = [first, *(max(width, NARROWEST) for width in widths[1:])]
-    is_text = [
-        not (table.head and place and all(_FIGURE.match(row[place]) for row in rows))
-        for place in range(len(widths))
-    ]
-    lines = [(table.head, "bold")] * bool(table.head) + [(row, "") for row in rows]
-    for cells_of_row, style in lines:
-        folded = [
-            wrap(cell, width) if table.head else [cell]
-            for cell, width in zip(cells_of_row, widths, strict=True)
-        ]
-        for cells in zip_longest(*folded, fillvalue=""):
-            line = "  ".join(
-                cell.ljust(width) if is_left else cell.rjust(width)
-                for cell, width, is_left in zip(cells, widths, is_text, strict=True)
-            )
-            console.print(plain(line.rstrip(), style), soft_wrap=True)
-
-
-def _columns(table: Rows) -> int:
-    return len(table.head) or max((len(row) for row in table.rows), default=0)
+    for line in table_lines(table, console.width):
+        console.print(plain(line.text, "bold" if line.is_head else ""), soft_wrap=True)
 
 
 DryRun = Annotated[

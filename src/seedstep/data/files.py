@@ -115,7 +115,7 @@ def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
     """Yield a directory to fill, which becomes `out` when the block ends.
 
     On an error it is removed. With `replace`, a directory that is at `out` is removed once the new
-    one is there.
+    one is there. All files get the permissions of the user's umask, whatever wrote them.
 
     Raises:
         OSError: the disk is full, a directory can't be written, or `out` is there already.
@@ -127,7 +127,10 @@ def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
     try:
         with locked(partial):
             yield partial
+            permissions = partial.stat().st_mode & 0o666
             for name in files_in(partial):
+                if not (partial / name).is_symlink():
+                    (partial / name).chmod(permissions)  # safetensors' own are 0600
                 _sync(partial / name)
             _sync(partial)
             _put_in_place(partial, out, replace=replace)
@@ -167,24 +170,26 @@ def whole_folder(out: Path, marker: str, about: Mapping[str, str] | None = None)
     """Yield a directory to fill, which replaces `out` when the block ends.
 
     A file named `marker` is added, which lists the other files and has the mapping `about`.
-    `out` may be missing, empty, or made by an earlier call with the same marker. An earlier one is
-    removed once the new one is there.
+    `out` may be missing, empty, or made by an earlier call with the same marker and the same
+    `format` in `about`. An earlier one is removed once the new one is there.
 
     Raises:
         RunError: `out` holds other files, the disk is full, or a directory can't be written.
     """
-    require_ours(out, marker)
+    require_ours(out, marker, (about or {}).get("format", ""))
     with _explained(out), new_folder(out, replace=True) as folder:
         yield folder
         content = {**(about or {}), "files": sorted(files_in(folder))}
         (folder / marker).write_bytes(msgspec.json.encode(content) + b"\n")
 
 
-def require_ours(out: Path, marker: str) -> None:
+def require_ours(out: Path, marker: str, form: str = "") -> None:
     """Check that a directory may be replaced: it has only files that its marker lists.
 
+    If `form` is given and the marker names a format, they have to be the same.
+
     Raises:
-        RunError: it has other files.
+        RunError: it has other files, or an export in another format.
     """
     if not out.exists():
         return
@@ -192,6 +197,9 @@ def require_ours(out: Path, marker: str) -> None:
     ours = {marker, *found.files} if found else set()
     if out.is_file() or set(files_in(out)) - ours:
         raise RunError(f"{out} holds other files", "name an empty or a new directory")
+    if found and form and found.format not in ("", form):
+        what = f"{out} holds an export in the format {found.format}, which would be replaced"
+        raise RunError(what, f"name another directory, such as {out}-{form}, or remove {out}")
 
 
 def read_marker(folder: Path, marker: str) -> FolderMarker | None:

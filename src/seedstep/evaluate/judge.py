@@ -65,7 +65,12 @@ class JudgeSettings(AskingSettings):
         "pairwise: the first system against each of the others, in both orders.",
     )
     budget: Budget = part(Budget)
-    sampling: dict[str, Any] = sampling_setting(SAMPLING, "{verdict: {temperature: 0.5}}")
+    sampling: dict[str, Any] = sampling_setting(
+        SAMPLING,
+        "{verdict: {temperature: 0.5}}",
+        drawn=("verdict",),
+        long=("verdict", "again"),
+    )
 
 
 SHOWN_REFERENCES = 5

@@ -58,9 +58,9 @@ class SystemChoice:
     tasks: TaskChoice = part(
         TaskChoice,
         path=Place(help="The tasks that were predicted. Needed for files; runs have their own."),
-        split=Place(help="Split of a directory, such as test."),
+        split=Place(help="Split of a directory, such as test. Default: all."),
         limit_tasks=None,
-        limit_instances=Place(help="Use the first so many instances of each task."),
+        limit_instances=Place(help="Use the first so many instances of each task. Default: all."),
         skip_bad=None,
     )
 

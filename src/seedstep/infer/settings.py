@@ -17,7 +17,7 @@ from seedstep.encode import ENCODINGS, LAYOUTS, Encoding, make_encoding, named_l
 from seedstep.encode.settings import ExamplesChoice, steps_setting
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm import Budget, ModelRef, Sampling, default_prompt_style
-from seedstep.llm.settings import AskedModel, AskingSettings, override
+from seedstep.llm.settings import AskedModel, AskingSettings, override, sampling_setting
 from seedstep.settings import Count, Place, part, setting
 
 __all__ = [
@@ -90,10 +90,10 @@ class SystemSettings(AskingSettings):
     batch: Count = setting(16, "Instances that a checkpoint answers at a time.")
     bf16: bool = setting(False, "Load a checkpoint with weights of 16 bits, not 32.")
     budget: Budget = part(Budget)
-    sampling: dict[str, Any] = setting(
-        dict,
-        "Sampling parameters of a served model, where they shall differ from greedy decoding: "
-        "{prediction: {temperature: 0.7}}.",
+    sampling: dict[str, Any] = sampling_setting(
+        {"prediction": PREDICTION},
+        "{prediction: {temperature: 0.7}}",
+        drawn=("prediction",),
     )
 
     @classmethod

@@ -334,15 +334,18 @@ class Budget:
     """The limits of a run; None means no limit. `max_usd` requires the price of the model."""
 
     max_requests: AtLeastOne | None = setting(
-        None, "Requests the run may send in all, repetitions included; never exceeded."
+        None,
+        "Requests the run may send in all, repetitions included; never exceeded. "
+        "Default: no limit.",
     )
     max_tokens: AtLeastOne | None = setting(
         None,
         "Tokens of prompts and replies the run may use in all, as the server counts them; what is "
-        "in flight then comes on top.",
+        "in flight then comes on top. Default: no limit.",
     )
     max_usd: Annotated[float, msgspec.Meta(gt=0)] | None = setting(
-        None, "US dollars the run may spend in all, by `prices`, as with max_tokens."
+        None,
+        "US dollars the run may spend in all, by `prices`, as with max_tokens. Default: no limit.",
     )
     prices: dict[str, Price] = setting(
         dict,

@@ -8,11 +8,13 @@ Example::
 
         model: AskedModel = part(AskedModel)
         budget: Budget = part(Budget)
-        sampling: dict[str, Any] = sampling_setting(MY_SAMPLING, "{answer: {temperature: 0.7}}")
+        sampling: dict[str, Any] = sampling_setting(
+            MY_SAMPLING, "{answer: {temperature: 0.7}}", drawn=("answer",)
+        )
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, make_dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
@@ -78,17 +80,59 @@ class AskedModel:
         return msgspec.convert(self.reasoning, Reasoning)
 
 
-def sampling_setting(table: Mapping[str, Sampling], example: str, *, than: str = "") -> Any:
+def sampling_setting(
+    table: Mapping[str, Sampling],
+    example: str,
+    *,
+    drawn: tuple[str, ...] = (),
+    long: tuple[str, ...] = (),
+    than: str = "",
+) -> Any:
     """Return a field for a settings record, for sampling parameters by the requests of `table`.
 
     The help of the field shows `example`. `than` says from what the parameters differ, if it is not
-    from seedstep's own.
+    from seedstep's own. On the command line there are also flags for the temperature of the
+    requests in `drawn`, and for the tokens of the replies to those in `long`.
     """
+    short: dict[str, tuple[str, tuple[str, ...], Any, str]] = {
+        "temperature": ("temperature", drawn, float, f"Temperature of {_listed(drawn)}"),
+        "max_new_tokens": ("max_tokens", long, int, f"Tokens of a reply to {_listed(long)}"),
+    }
+    flags = [
+        (name, kind | None, setting(None, f"{text}. Default: {_usual(table, asked, key, than)}."))
+        for name, (key, asked, kind, text) in short.items()
+        if asked
+    ]
+
+    def combine(given: Mapping[str, Any] | None, keys: Mapping[str, Any]) -> dict[str, Any]:
+        values: dict[str, Any] = {name: dict(inner) for name, inner in (given or {}).items()}
+        for name, value in keys.items():
+            key, asked, _, _ = short[name]
+            for request in asked:
+                values.setdefault(request, {}).setdefault(key, value)
+        return values
+
     return setting(
         dict,
         f"Sampling parameters by request ({', '.join(table)}), where they shall differ from "
         f"{than or 'seedstep'}'s own: {example}.",
+        keys=make_dataclass("SamplingFlags", flags, frozen=True) if flags else None,
+        combine=combine if flags else None,
     )
+
+
+def _listed(requests: tuple[str, ...]) -> str:
+    return f"requests for {' and '.join(requests)}"
+
+
+def _usual(table: Mapping[str, Sampling], asked: tuple[str, ...], key: str, than: str) -> str:
+    """Return the usual values of a parameter, in words."""
+    if than:
+        return f"{than}'s own"
+    values = {request: getattr(table[request], key) for request in asked}
+    if len(set(values.values())) == 1:
+        return f"{values[asked[0]]:g}"
+    return ", ".join(f"{value:g} for {request}" for request, value in values.items())
 
 
 class AskingSettings(SettingsRecord):

@@ -98,7 +98,10 @@ class StepsSettings(AskingSettings):
     judge_base_url: str | None = setting(None, "Address of the server for the judge.")
     budget: Budget = part(Budget)
     sampling: dict[str, Any] = sampling_setting(
-        STEPS_SAMPLING, "{conversation: {temperature: 0.7}}"
+        STEPS_SAMPLING,
+        "{conversation: {temperature: 0.7}}",
+        drawn=("conversation", "completion"),
+        long=("conversation", "completion"),
     )
 
     @classmethod
@@ -151,7 +154,12 @@ class ExamplesSettings(AskingSettings):
     limit: Count | None = setting(None, "Number of tasks, the first ones. Default: all.")
     seed: int = setting(42, SEED)
     budget: Budget = part(Budget)
-    sampling: dict[str, Any] = sampling_setting(EXAMPLES_SAMPLING, "{generate: {temperature: 1.0}}")
+    sampling: dict[str, Any] = sampling_setting(
+        EXAMPLES_SAMPLING,
+        "{generate: {temperature: 1.0}}",
+        drawn=("generate",),
+        long=("generate", "rank"),
+    )
 
 
 @dataclass(frozen=True, slots=True)

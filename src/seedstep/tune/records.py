@@ -64,7 +64,7 @@ class Training:
     schedule: Literal["constant", "linear", "cosine"] = setting(
         "constant", "Course of the learning rate after that."
     )
-    max_steps: Count | None = setting(None, "Optimiser steps at the most.")
+    max_steps: Count | None = setting(None, "Optimiser steps at the most. Default: no limit.")
     save_every: Count = setting(200, "Steps between two checkpoints.")
     evaluate_every: Count = setting(100, "Steps between two measures of the held-out loss.")
     seed: int = setting(42, SEED)

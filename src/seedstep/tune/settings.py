@@ -209,8 +209,8 @@ class TuneSettings(SettingsRecord):
         path=None,
         split=None,
         track=None,
-        limit_tasks=Place(help="Tasks used of each source, drawn by the seed."),
-        limit_instances=Place(help="Instances used of each task, the first ones."),
+        limit_tasks=Place(help="Tasks used of each source, drawn by the seed. Default: all."),
+        limit_instances=Place(help="Instances used of each task, the first ones. Default: all."),
         skip_bad=Place(help="Go on without tasks and instances that can't be used, naming them."),
     )
     held_out: NotNegative = setting(
