@@ -16,6 +16,7 @@ import seedstep
 from seedstep.bootstrap import BootstrapSettings, bootstrap
 from seedstep.data import Example, Instance, Task, seed_tasks
 from seedstep.evaluate.judge import JudgeSettings, SystemAnswers, judge_answers
+from seedstep.infer.distill import DistillSettings, rewrite_outputs
 from seedstep.infer.predict import TaskWork, ask_server
 from seedstep.infer.settings import SystemSettings
 from seedstep.llm import Engine
@@ -220,6 +221,25 @@ async def predicting(bad: Bad) -> set[str]:
     return await on_server(lambda number, body: bad(body), work)
 
 
+def rewriting(style: str) -> Stage:
+    """An output written anew."""
+
+    async def outcome(bad: Bad) -> set[str]:
+        async def work(engine: Engine) -> set[str]:
+            task = Task("t1", "Name a boat.", (Instance("red", ("Ruby",), "t1-1"),))
+            chosen = DistillSettings.of(model=MODEL, prompt_style=style)
+            found: set[str] = set()
+            async for made in rewrite_outputs(chosen, [task], engine):
+                assert bool(made.instances) is (made.failure != "no_outputs")
+                found |= {"written" for _ in made.instances}
+                found |= {each.reason for each in made.left_out}
+            return found
+
+        return await on_server(lambda number, body: bad(body), work)
+
+    return outcome
+
+
 FAILED = ("request_failed", "request_failed")
 """A withheld reply, and one that the model's thoughts used up."""
 
@@ -309,11 +329,18 @@ ROWS: dict[str, tuple[Stage, str, tuple[str, ...]]] = {
         "Same",
         (*("could not be read",) * 3, *FAILED, "could not be read"),
     ),
+    "output": (rewriting("chat"), "Rub", ("empty", "cut", "refusal", *FAILED, "written")),
+    "output, completion": (
+        rewriting("completion"),
+        " Rub",
+        ("empty", "cut", "refusal", *FAILED, "written"),
+    ),
     "prediction": (predicting, "Rub", ("empty", "cut", "answered", *FAILED, "answered")),
 }
 """Each kind of request, how its answer may be cut, and its outcomes in the order of `KINDS`.
 
 What a predicted model says is its answer, whatever it is; it is scored, and no label is made of it.
+Prose may be the output that an instruction asks for.
 """
 
 CASES = [
@@ -333,6 +360,7 @@ async def test_a_reply_that_holds_no_answer_has_a_named_outcome(
 ASKING = {
     "bootstrap/pipeline.py": 3,
     "evaluate/judge.py": 1,
+    "infer/distill.py": 1,
     "infer/predict.py": 1,
     "steps/conversation.py": 6,
     "steps/examples.py": 2,

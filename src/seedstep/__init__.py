@@ -34,6 +34,8 @@ from seedstep.exports import export
 from seedstep.recipes import (
     StageFailed,
     agreement,
+    distill,
+    distill_async,
     evaluate_systems,
     filter_file,
     judge,
@@ -88,6 +90,8 @@ __all__ = [
     "compare",
     "compare_systems",
     "compare_with_first",
+    "distill",
+    "distill_async",
     "encode_task",
     "evaluate_systems",
     "export",

@@ -18,6 +18,7 @@ from seedstep.encode.settings import EncodeSettings
 from seedstep.errors import InputError
 from seedstep.evaluate.judge import JudgeSettings
 from seedstep.evaluate.scores import ScoringSettings
+from seedstep.infer.distill import DistillSettings
 from seedstep.infer.settings import SystemSettings
 from seedstep.settings import SettingsRecord, make_settings, part, setting, table
 from seedstep.steps import ExamplesSettings, ImportSettings, StepsSettings, SuperniSettings
@@ -26,6 +27,7 @@ from support.command_line import environment, run_process
 
 SETTINGS = {
     "bootstrap": (BootstrapSettings,),
+    "distill": (DistillSettings,),
     "steps": (StepsSettings,),
     "steps import": (ImportSettings,),
     "steps superni": (SuperniSettings,),

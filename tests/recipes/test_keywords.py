@@ -17,6 +17,7 @@ from seedstep import errors
 from seedstep.bootstrap import BootstrapSettings
 from seedstep.data import TaskChoice
 from seedstep.evaluate.judge import JudgeSettings
+from seedstep.infer.distill import DistillSettings
 from seedstep.infer.settings import SystemSettings
 from seedstep.recipes import keywords
 from seedstep.recipes.tasks import finish
@@ -28,6 +29,7 @@ from support.scripted_server import ScriptedServer
 
 KEYWORDS = [
     (keywords.BootstrapKeywords, [BootstrapSettings], "self_instruct"),
+    (keywords.DistillKeywords, [DistillSettings], "distill"),
     (keywords.StepsKeywords, [StepsSettings], "write_instructions"),
     (keywords.ExamplesKeywords, [ExamplesSettings], "make_examples"),
     (keywords.PredictKeywords, [TaskChoice, SystemSettings], "predict"),

@@ -5,9 +5,11 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from seedstep import distill
 from seedstep.data import Task, TaskFiles, load_tasks
 from seedstep.errors import InputError, RunError, RunMismatchError
 from seedstep.runs import Run, Stage, TaskRecords, has_rows
@@ -17,12 +19,15 @@ from seedstep.stages import STAGES, STEPS, add_stage, open_run
 from seedstep.stages.telling import count_entries, list_entries, list_failed_entries, show_entry
 from support.command_line import seedstep
 from support.reviewing import label_all
+from support.scripted_server import Fault, ScriptedServer
+from support.step_server import chat
 from support.task_files import write_task
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "v0.1.0"
 
 RUNS = {
     "bootstrap": "bootstrap",
+    "distill": "distilled",
     "steps": "steps",
     "examples": "examples",
     "predict": "predict",
@@ -30,10 +35,11 @@ RUNS = {
     "review": "reviewed",
     "tune": "tuned",
 }
-"""A run of each stage, which version 0.1.0 made, but for the review."""
+"""A run of each stage, which version 0.1.0 made, but for the review and what is distilled."""
 
 SAID = {
     "bootstrap": "3 of 3 tasks",
+    "distill": "outputs written anew",
     "steps": "def. words",
     "examples": "tasks with examples",
     "predict": "instances predicted",
@@ -45,6 +51,7 @@ SAID = {
 
 LISTED = {
     "bootstrap": "g0.2",
+    "distill": "g0.3",
     "steps": "task001_boat",
     "examples": "task001_boat",
     "predict": "",
@@ -55,6 +62,7 @@ LISTED = {
 
 FIELDS = {
     "bootstrap": {"id", "task", "instruction", "input", "output", "is_classification"},
+    "distill": {"id", "task", "instruction", "input", "output", "before", "is_classification"},
     "steps": {"task", "category", "definition", "steps", "text", "failure"},
     "examples": {"task", "definition", "examples", "drawn", "ranked", "failure"},
     "predict": {"system", "task", "instance", "text", "failed"},
@@ -66,6 +74,7 @@ FIELDS = {
 
 SECTIONS = {
     "bootstrap": "What was made",
+    "distill": "Outputs written anew",
     "steps": "What was written",
     "examples": "Generated examples",
     "predict": "Scores",
@@ -76,6 +85,7 @@ SECTIONS = {
 
 CHANGED = {
     "bootstrap": {"seed": 99},
+    "distill": {"seed": 99},
     "steps": {"seed": 99},
     "examples": {"seed": 99},
     "predict": {"limit_instances": 1},
@@ -89,6 +99,11 @@ CHANGED = {
 ASKS_NOTHING = ("review", "tune")
 
 
+def _rewrite(number: int, body: dict[str, Any]) -> Fault:
+    """A better output, and a refusal of what the second task asks."""
+    return chat(f"better {number}" if number != 1 else "I'm sorry, but I can't help with that.")
+
+
 @pytest.fixture(autouse=True)
 def _made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A copy of the runs, whose paths are relative, as the current directory."""
@@ -99,6 +114,9 @@ def _made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Review.open(Path("reviewed"), write=True) as review:
         said = {item: {"correct": "no", "complete": "yes"} for item in list(review.items)[:1]}
         label_all(review, {"me": said})
+    with ScriptedServer(_rewrite) as server:
+        model = {"model": "openai:better", "base_url": server.url, "in_flight": 1}
+        distill("distilled", source="bootstrap", **model).close()  # type: ignore[arg-type]
 
 
 def test_no_stage_is_missing_here() -> None:

@@ -27,6 +27,7 @@ RUNS = "Runs"
 
 COMMANDS = (
     CommandEntry("bootstrap", GROW),
+    CommandEntry("distill", GROW),
     CommandEntry("seeds", GROW, "start"),
     CommandEntry("init", GROW, "start"),
     CommandEntry("novelty", GROW),

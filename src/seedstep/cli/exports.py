@@ -7,9 +7,9 @@ import typer
 
 from seedstep.cli.options import names_of, option_of
 from seedstep.cli.terminal import console, plain
-from seedstep.exports import EXPORT_FORMATS, export, exported_files, push
+from seedstep.exports import EXPORT_FORMATS, export, exported_files, finished_tasks, push
 from seedstep.inputs.labels import without_rejected
-from seedstep.stages import BOOTSTRAP, open_run
+from seedstep.stages import open_run
 
 __all__ = [
     "export_command",
@@ -44,11 +44,11 @@ def export_command(
     ] = None,
 ) -> None:
     """Write the finished tasks in a format that tuning tools read."""
-    with open_run(run, BOOTSTRAP) as opened:
+    with open_run(run) as opened:
         target = out or run / "exports" / name
         chosen = {"end_of_text": end_of_text, "licence": licence}
         count = export(opened, name, target, reviewed=reviewed, **chosen)
-        kept = without_rejected(opened.tasks(), reviewed) if reviewed else None
+        kept = without_rejected(finished_tasks(opened), reviewed) if reviewed else None
     line = f"{count:,} {EXPORT_FORMATS[name].unit} in {target}"
     console.print(line, markup=False, soft_wrap=True)
     if kept:

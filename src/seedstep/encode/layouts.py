@@ -294,6 +294,13 @@ def _from_template(definition: str, text: str, answer: str, key: str) -> Pair:
     return encode_pair(definition, text, answer, key=key)
 
 
+def _fixed(definition: str, text: str, answer: str, key: str) -> Pair:
+    """Write the prompt with which all published answers of Self-Instruct were made."""
+    text = text.strip()
+    asked = f"{definition}\n\nInput: {text}" if text else definition
+    return Pair(f"{asked}\nOutput:", f" {answer}")
+
+
 _AFTER_EXAMPLES = ("\n\n", "\nInput:", "\nNow complete", "\n Positive Example")
 
 LAYOUTS: dict[str, Layout] = {
@@ -312,6 +319,13 @@ LAYOUTS: dict[str, Layout] = {
             "self-instruct",
             "one of Self-Instruct's templates, drawn at random",
             whole=_from_template,
+            stop_texts=("\nTask:", "\nInput:", "\nOutput:"),
+            leaves_out_copies=True,
+        ),
+        Layout(
+            "self-instruct-fixed",
+            "Self-Instruct's prompt of its evaluations, which is the same for all",
+            whole=_fixed,
             stop_texts=("\nTask:", "\nInput:", "\nOutput:"),
             leaves_out_copies=True,
         ),

@@ -52,6 +52,7 @@ ENCODINGS: Mapping[str, Encoding] = MappingProxyType(
         ),
         "steps-definition": Encoding(positive=0, steps="refined", max_source=STEPS_SOURCE),
         "self-instruct": Encoding("self-instruct", positive=0),
+        "self-instruct-fixed": Encoding("self-instruct-fixed", positive=0),
         "chat": Encoding("chat"),
         "chat-steps": Encoding("chat", steps="refined", max_source=STEPS_SOURCE),
     }

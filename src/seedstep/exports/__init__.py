@@ -8,6 +8,7 @@ from seedstep.exports.formats import (
     ExportSource,
     export,
     exported_files,
+    finished_tasks,
     write_lines,
 )
 from seedstep.exports.hub import push
@@ -32,6 +33,7 @@ __all__ = [
     "export_lines",
     "export_task_files",
     "exported_files",
+    "finished_tasks",
     "push",
     "write_lines",
 ]

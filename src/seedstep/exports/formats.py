@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -38,7 +38,7 @@ from seedstep.encode import encode_pair
 from seedstep.errors import InputError, MissingExtraError, RunError, unknown_name
 from seedstep.exports.hub import ExportRow, data_card, require_licence
 from seedstep.inputs.labels import without_rejected
-from seedstep.runs import BootstrapRun
+from seedstep.runs import BootstrapRun, DistillRun, read_distilled_tasks
 
 __all__ = [
     "EXPORT_FORMATS",
@@ -47,6 +47,7 @@ __all__ = [
     "ExportSource",
     "export",
     "exported_files",
+    "finished_tasks",
     "write_lines",
 ]
 
@@ -58,12 +59,12 @@ SUPERNI_EXAMPLES = 2
 
 @dataclass(frozen=True, slots=True)
 class ExportSource:
-    """The source of an export: a run, its finished tasks, and the options that the user chose.
+    """The source of an export: a run of a bootstrap, or of outputs written anew, with its tasks.
 
     `end_of_text` ends each completion; `licence` is the licence of a data set to publish.
     """
 
-    run: BootstrapRun
+    run: BootstrapRun | DistillRun
     tasks: Sequence[Task]
     end_of_text: str = ""
     licence: str = ""
@@ -99,7 +100,7 @@ class ExportFormat:
 
 
 def export(
-    run: BootstrapRun,
+    run: BootstrapRun | DistillRun,
     format: str | ExportFormat,  # noqa: A002 - the name of the flag
     out: StrPath,
     *,
@@ -125,11 +126,10 @@ def export(
     if chosen.published:
         require_licence(licence)
     with run.snapshot():  # the card counts what the rows are made of
-        tasks = run.tasks()
+        tasks = finished_tasks(run)
         if not tasks:
-            raise RunError(
-                f"{run.path} has no finished tasks yet", "let `seedstep bootstrap` make some"
-            )
+            what = f"{run.path} has no finished tasks yet"
+            raise RunError(what, f"let `seedstep {run.stage.name}` make some")
         if reviewed is not None:
             tasks = without_rejected(tasks, Path(reviewed)).tasks
             if not tasks:
@@ -137,6 +137,20 @@ def export(
         source = ExportSource(run, tasks, end_of_text, licence)
         with whole_folder(Path(out), EXPORT_MARKER, {"format": chosen.name}) as folder:
             return chosen.write(source, folder)
+
+
+def finished_tasks(run: BootstrapRun | DistillRun) -> tuple[Task, ...]:
+    """Return the finished tasks of a bootstrap, or those whose outputs were written anew.
+
+    Raises:
+        InputError: the run is one of another stage, which has no instances to export.
+    """
+    if run.stage.name == "distill":
+        return tuple(read_distilled_tasks(run.database))
+    if run.stage.name != "bootstrap":
+        what = f"{run.path} is a run of `seedstep {run.stage.name}`, which has no instances"
+        raise InputError(what, "name the run of a bootstrap, or of `seedstep distill`")
+    return tuple(run.records.tasks())  # type: ignore[arg-type]  # its stage is checked above
 
 
 def _named(name: str) -> ExportFormat:
@@ -222,9 +236,12 @@ def _parquet(source: ExportSource, out: Path) -> int:
 
 def _hub(source: ExportSource, out: Path) -> int:
     """Write Parquet in the layout that `datasets` and the hub read, and the card."""
+    if source.run.stage.name != "bootstrap":
+        what = f"{source.run.path}: the card of a data set tells how a bootstrap grew it"
+        raise InputError(what, "use --format parquet, and write what made the outputs yourself")
     rows = list(source.rows())
     (out / "data").mkdir()
-    card = data_card(source.run, rows, source.licence)
+    card = data_card(cast("BootstrapRun", source.run), rows, source.licence)
     (out / "README.md").write_text(card, "utf-8")
     return _write_parquet(rows, out / "data" / "train-00000-of-00001.parquet")
 

@@ -8,9 +8,10 @@ Example::
     tasks = load_source(make_source("runs/first"), limit=100).tasks
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -32,7 +33,14 @@ from seedstep.encode import Encoding, make_encoding
 from seedstep.errors import InputError
 from seedstep.inputs.examples import about_examples, with_examples
 from seedstep.inputs.labels import without_rejected
-from seedstep.runs import open_database, read_entries, read_grown_tasks, stage_of
+from seedstep.runs import (
+    open_database,
+    read_distilled_tasks,
+    read_entries,
+    read_grown_tasks,
+    stage_of,
+)
+from seedstep.runs.database import Database
 from seedstep.runs.directory import digest, without_directory
 from seedstep.steps import SUPERNI, WrittenSteps, superni_instructions
 from seedstep.steps.records import Judgement
@@ -61,10 +69,7 @@ def load_source(
     """
     path = Path(source.path)
     if stage := stage_of(path):
-        if stage != "bootstrap":
-            what = f"{path} is a run of `seedstep {stage}`, which has no examples"
-            raise InputError(what, "name the run of a bootstrap; --steps takes instructions")
-        return _no_split(source, _grown(path, limit))
+        return _no_split(source, _of_stage(path, stage, limit))
     name = exported_format(path)
     if name == "alpaca":
         return _no_split(source, load_rows(path / "train.jsonl", limit=limit, skip_bad=skip_bad))
@@ -82,14 +87,23 @@ def _no_split(source: TuneSource, found: TaskFiles) -> TaskFiles:
     return found
 
 
-def _grown(path: Path, limit: int | None) -> TaskFiles:
-    """Return the finished tasks of a bootstrap."""
-    with open_database(path, "bootstrap") as database:
+READERS: Mapping[str, Callable[[Database], Iterable[Task]]] = MappingProxyType(
+    {"bootstrap": read_grown_tasks, "distill": read_distilled_tasks}
+)
+"""How the tasks of a run are read, by its stage; runs of other stages have no instances."""
+
+
+def _of_stage(path: Path, stage: str, limit: int | None) -> TaskFiles:
+    """Return the finished tasks of a run."""
+    if stage not in READERS:
+        what = f"{path} is a run of `seedstep {stage}`, which has no examples"
+        raise InputError(what, "name the run of a bootstrap; --steps takes instructions")
+    with open_database(path, stage) as database:
         tasks = tuple(
-            replace(task, instances=task.instances[:limit]) for task in read_grown_tasks(database)
+            replace(task, instances=task.instances[:limit]) for task in READERS[stage](database)
         )
     if not tasks:
-        raise InputError(f"{path} has no finished tasks yet", "let `seedstep bootstrap` make some")
+        raise InputError(f"{path} has no finished tasks yet", f"let `seedstep {stage}` make some")
     return TaskFiles(tasks, ())
 
 

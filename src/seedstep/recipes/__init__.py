@@ -1,5 +1,11 @@
 """Functions that run a stage with its run directory: the Python API of seedstep."""
 
+from seedstep.recipes.distilling import (
+    distill,
+    distill_async,
+    preview_distilled,
+    work_on_outputs,
+)
 from seedstep.recipes.evaluation import (
     Agreement,
     Evaluation,
@@ -74,6 +80,8 @@ __all__ = [
     "TuneResult",
     "TuningWatch",
     "agreement",
+    "distill",
+    "distill_async",
     "encodings_beside",
     "evaluate_systems",
     "filter_file",
@@ -84,6 +92,7 @@ __all__ = [
     "make_examples_async",
     "predict",
     "predict_async",
+    "preview_distilled",
     "preview_instructions",
     "preview_made_examples",
     "read_experiment",
@@ -96,6 +105,7 @@ __all__ = [
     "work_on_bootstrap",
     "work_on_examples",
     "work_on_instructions",
+    "work_on_outputs",
     "work_on_predictions",
     "work_on_verdicts",
     "write_instructions",

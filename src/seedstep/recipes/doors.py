@@ -32,7 +32,7 @@ R = TypeVar("R")
 StageWork = Callable[[Path, Mapping[str, Any]], Coroutine[Any, Any, object]]
 """The work of a stage, from the run's directory and the settings that were asked for."""
 
-ONE_SOURCE = ("tasks", "seeds")
+ONE_SOURCE = ("tasks", "seeds", "source")
 """Settings that name tasks."""
 
 SEVERAL_SOURCES = ("data", "held_out_data", "decontaminate")

@@ -16,6 +16,7 @@ from seedstep.tune import TuneSource
 __all__ = [
     "WIDER",
     "BootstrapKeywords",
+    "DistillKeywords",
     "ExamplesKeywords",
     "JudgeKeywords",
     "PredictKeywords",
@@ -32,6 +33,7 @@ WIDER: Mapping[str, Any] = {
     "data": Sources,
     "held_out_data": Sources,
     "sources": Paths,
+    "source": PathOrTasks | None,
     "seeds": PathOrTasks | None,
     "tasks": PathOrTasks | None,
     "reviewed": StrPath | None,
@@ -68,6 +70,26 @@ class BootstrapKeywords(TypedDict, total=False):
     numbering: Literal["number", "task"]
     extra_filters: bool
     patience: int
+    max_requests: int | None
+    max_tokens: int | None
+    max_usd: float | None
+    prices: Prices
+    sampling: Mapping[str, Any]
+
+
+class DistillKeywords(TypedDict, total=False):
+    """The settings of `distill`: those of `DistillSettings`."""
+
+    source: PathOrTasks | None
+    model: str
+    base_url: str | None
+    in_flight: int
+    reasoning: Mapping[str, Any]
+    prompt_style: Literal["auto", "completion", "chat"]
+    limit: int | None
+    limit_instances: int | None
+    skip_bad: bool
+    seed: int
     max_requests: int | None
     max_tokens: int | None
     max_usd: float | None

@@ -25,6 +25,7 @@ from seedstep.evaluate.compare import evaluated
 from seedstep.inputs import SystemPredictions, distinct_names, read_systems
 from seedstep.llm.records import UNPRICED
 from seedstep.report.records import Block, Paragraph, ReportPart, Section, Table
+from seedstep.report.sections.distilled import distilled_section
 from seedstep.report.sections.grown import (
     examples_section,
     labels_section,
@@ -356,6 +357,10 @@ def _examples(runs: Sequence[AnyRun], context: ReportContext) -> Sections:
     return [examples_section(runs[0].entries())]
 
 
+def _distilled(runs: Sequence[AnyRun], context: ReportContext) -> Sections:
+    return [distilled_section(runs[0].entries())]
+
+
 def _people(runs: Sequence[AnyRun], context: ReportContext) -> Sections:
     return people_sections(labels_of_review(runs[0].records))
 
@@ -377,6 +382,7 @@ SECTIONS: tuple[ReportSection, ...] = (
     ReportSection("tasks", "some of the finished tasks", _of_tasks(tasks_section)),
     ReportSection("steps", "step-by-step instructions, counted and shown", _steps),
     ReportSection("examples", "generated examples, counted and shown", _examples),
+    ReportSection("distilled", "outputs written anew, beside those before", _distilled),
     ReportSection("losses", "how the losses of a tuning fell", _losses),
 )
 """All sections. A part has those that its stage names."""

@@ -26,6 +26,7 @@ from seedstep.runs.requests import ReplyUsage, RequestLine
 from seedstep.runs.run import Run
 from seedstep.runs.stage import Blocks, Line, Rows, Rule, Stage, Words, has_rows, labelled, line
 from seedstep.runs.tasks import (
+    DistillRun,
     Entry,
     ExamplesRun,
     JudgeInputs,
@@ -33,6 +34,7 @@ from seedstep.runs.tasks import (
     StepsRun,
     TaskRecords,
     TaskResult,
+    read_distilled_tasks,
     read_entries,
 )
 from seedstep.runs.tune import TUNE_CONFIG, TuningFiles, stored_settings
@@ -43,6 +45,7 @@ __all__ = [
     "Blocks",
     "BootstrapRun",
     "ChosenSystem",
+    "DistillRun",
     "Entry",
     "ExamplesRun",
     "GrownTasks",
@@ -76,6 +79,7 @@ __all__ = [
     "labelled",
     "line",
     "open_database",
+    "read_distilled_tasks",
     "read_entries",
     "read_grown_tasks",
     "read_yaml",

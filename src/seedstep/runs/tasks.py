@@ -18,11 +18,13 @@ import msgspec
 from seedstep.data import Task, TaskFiles
 from seedstep.errors import InputError
 from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers
+from seedstep.infer.distill import DistilledTask, DistillSettings
 from seedstep.runs.database import Database, decode_value
 from seedstep.runs.run import Run
 from seedstep.steps import ExampleSet, ExamplesSettings, StepsSettings, WrittenSteps
 
 __all__ = [
+    "DistillRun",
     "Entry",
     "ExamplesRun",
     "JudgeInputs",
@@ -30,6 +32,7 @@ __all__ = [
     "StepsRun",
     "TaskRecords",
     "TaskResult",
+    "read_distilled_tasks",
     "read_entries",
 ]
 
@@ -118,6 +121,9 @@ StepsRun = Run[StepsSettings, TaskFiles, TaskRecords[WrittenSteps]]
 ExamplesRun = Run[ExamplesSettings, TaskFiles, TaskRecords[ExampleSet]]
 """A run of examples generated from step-by-step instructions."""
 
+DistillRun = Run[DistillSettings, TaskFiles, TaskRecords[DistilledTask]]
+"""A run of outputs that were written anew."""
+
 JudgeRun = Run[JudgeSettings, JudgeInputs, TaskRecords[Judged]]
 """A run of verdicts, whose tasks are instances."""
 
@@ -126,6 +132,22 @@ def read_entries(database: Database, record_type: type[R]) -> Iterator[Entry[R]]
     """Yield the tasks of a run that have a record, in their order."""
     for row in database.rows("SELECT * FROM results ORDER BY position"):
         yield _entry(row, record_type)
+
+
+def read_distilled_tasks(database: Database) -> Iterator[Task]:
+    """Yield the tasks whose outputs were written anew, with their new outputs, in their order."""
+    for entry in read_entries(database, DistilledTask):
+        made = entry.result
+        if made.instances:
+            yield Task(
+                entry.task,
+                entry.definition,
+                made.instances,
+                made.is_classification,
+                category=entry.category,
+                positive_examples=made.positive_examples,
+                negative_examples=made.negative_examples,
+            )
 
 
 def _entry(row: Row, record_type: type[R]) -> Entry[R]:

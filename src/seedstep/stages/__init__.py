@@ -1,6 +1,7 @@
 """The table of stages: `STAGES` has an entry for each stage that stores its records in runs."""
 
 from seedstep.stages.bootstrap import BOOTSTRAP
+from seedstep.stages.distill import DISTILL
 from seedstep.stages.examples import EXAMPLES
 from seedstep.stages.judge import JUDGE
 from seedstep.stages.predict import PREDICT
@@ -11,6 +12,7 @@ from seedstep.stages.tune import TUNE, TuneRun
 
 __all__ = [
     "BOOTSTRAP",
+    "DISTILL",
     "EXAMPLES",
     "JUDGE",
     "PREDICT",

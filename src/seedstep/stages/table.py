@@ -20,6 +20,7 @@ from seedstep.runs import Run, Stage, stage_of
 from seedstep.runs.directory import CONFIG
 from seedstep.runs.stage import Block, line
 from seedstep.stages.bootstrap import BOOTSTRAP
+from seedstep.stages.distill import DISTILL
 from seedstep.stages.examples import EXAMPLES
 from seedstep.stages.judge import JUDGE
 from seedstep.stages.predict import PREDICT
@@ -44,7 +45,8 @@ Inputs = TypeVar("Inputs")
 R = TypeVar("R")
 
 STAGES: dict[str, Stage[Any, Any, Any]] = {
-    stage.name: stage for stage in (BOOTSTRAP, STEPS, EXAMPLES, PREDICT, JUDGE, REVIEW, TUNE)
+    stage.name: stage
+    for stage in (BOOTSTRAP, DISTILL, STEPS, EXAMPLES, PREDICT, JUDGE, REVIEW, TUNE)
 }
 
 

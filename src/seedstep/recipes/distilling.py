@@ -1,0 +1,110 @@
+"""Have another model write the outputs of instances anew: instances in, a run out.
+
+Self-Instruct, section 4.5 and Figure 7.
+
+Example::
+
+    with distill("runs/better", source="runs/first", model="openai:better") as run:
+        export(run, "alpaca", "data")
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Unpack
+
+from seedstep.data import StrPath, Task
+from seedstep.infer.distill import (
+    DistilledTask,
+    DistillSettings,
+    preview_outputs,
+    rewrite_outputs,
+)
+from seedstep.llm import Engine, Preview, Spent
+from seedstep.recipes.doors import run_stage, run_stage_async
+from seedstep.recipes.keywords import DistillKeywords
+from seedstep.recipes.tasks import TaskProgress, TaskWatch, work_on_tasks
+from seedstep.runs import DistillRun, Run
+from seedstep.stages import DISTILL
+from seedstep.stages.distill import load_distill_tasks
+
+__all__ = ["distill", "distill_async", "preview_distilled", "work_on_outputs"]
+
+
+def distill(
+    out: StrPath,
+    *,
+    watch: TaskWatch | None = None,
+    same_model: bool = False,
+    **settings: Unpack[DistillKeywords],
+) -> DistillRun:
+    """Have a model write the outputs of instances anew, and return the run, opened for reading.
+
+    Instructions and inputs are kept. `settings` are those of
+    `seedstep.infer.distill.DistillSettings`. To continue a run that was killed, make the same call
+    again; no reply is requested twice.
+
+    Raises:
+        InputError: a setting is not known or does not fit, what it names can't be read, or there
+            are no instances.
+        MissingExtraError: the model needs a package that is not installed.
+        ModelError: the model can't be asked: it can't be reached, or it denies the key.
+        RunError: another process works on the run (`RunBusyError`), it was begun with other
+            settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
+    """
+    work = partial(work_on_outputs, watch=watch, same_model=same_model)
+    return run_stage(DISTILL, out, settings, work)
+
+
+async def distill_async(
+    out: StrPath,
+    *,
+    watch: TaskWatch | None = None,
+    same_model: bool = False,
+    **settings: Unpack[DistillKeywords],
+) -> DistillRun:
+    """As `distill`, awaited in a running event loop.
+
+    Raises:
+        InputError: a setting is not known or does not fit, what it names can't be read, or there
+            are no instances.
+        MissingExtraError: the model needs a package that is not installed.
+        ModelError: the model can't be asked: it can't be reached, or it denies the key.
+        RunError: another process works on the run (`RunBusyError`), it was begun with other
+            settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
+    """
+    work = partial(work_on_outputs, watch=watch, same_model=same_model)
+    return await run_stage_async(DISTILL, out, settings, work)
+
+
+async def work_on_outputs(
+    out: Path,
+    asked: Mapping[str, Any],
+    watch: TaskWatch | None = None,
+    *,
+    same_model: bool = False,
+) -> TaskProgress:
+    """Do the work of `distill`, and return the progress that was made."""
+    with Run.start(DISTILL, out, asked, same_model=same_model) as run:
+
+        def stage(
+            tasks: tuple[Task, ...], engine: Engine, spent: Spent
+        ) -> AsyncGenerator[DistilledTask]:
+            return rewrite_outputs(run.settings, tasks, engine)
+
+        return await work_on_tasks(run, stage, _left_out, watch)
+
+
+def _left_out(distilled: DistilledTask) -> str:
+    reasons = dict.fromkeys(each.reason for each in distilled.left_out)
+    return f"{len(distilled.left_out)} left out ({', '.join(reasons)})" if reasons else ""
+
+
+def preview_distilled(settings: DistillSettings) -> Preview:
+    """Return the first request of `distill` and an estimate; no request is sent.
+
+    Raises:
+        SeedstepError: with what is wrong and what to do.
+    """
+    settings = settings.resolved()
+    return preview_outputs(settings, load_distill_tasks(settings).tasks)

@@ -1,0 +1,139 @@
+"""The stage `distill`, in which another model writes outputs anew (the first paper, Figure 7)."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+from seedstep.data import TaskFiles
+from seedstep.errors import InputError
+from seedstep.infer.distill import LEFT_OUT, DistilledTask, DistillSettings, LeftOut
+from seedstep.inputs import load_source
+from seedstep.llm.settings import require_price
+from seedstep.runs import (
+    Blocks,
+    DistillRun,
+    Line,
+    Rule,
+    Stage,
+    TaskRecords,
+    digest,
+    has_rows,
+    labelled,
+    line,
+)
+from seedstep.stages.telling import TASKS_CHANGEABLE, entry_line, entry_title, spending_line
+from seedstep.tune import make_source
+
+__all__ = ["DISTILL", "load_distill_tasks"]
+
+
+def load_distill_tasks(settings: DistillSettings) -> TaskFiles:
+    """Return the tasks of the source that have instances.
+
+    Raises:
+        InputError: no source is named, it can't be read, or it has no instances.
+    """
+    require_price(settings)
+    if settings.source is None:
+        raise InputError("no instances to write outputs for", "name a run or a file: distill RUN")
+    source = make_source(settings.source)
+    found = load_source(source, limit=settings.limit_instances, skip_bad=settings.skip_bad)
+    tasks = tuple(task for task in found.tasks if task.instances)
+    if not tasks:
+        what = f"{settings.source} has no instances, so that there is no output to write anew"
+        raise InputError(what, "name a bootstrap's run, an export, or a file of instances")
+    return TaskFiles(tasks, found.problems)
+
+
+def _stamps(settings: DistillSettings, inputs: TaskFiles) -> dict[str, str]:
+    return {"tasks_fingerprint": digest(inputs.tasks)}
+
+
+def _records(run: DistillRun) -> TaskRecords[DistilledTask]:
+    return TaskRecords(run, DistilledTask)
+
+
+def _left_out(run: DistillRun) -> Iterator[LeftOut]:
+    return chain.from_iterable(entry.result.left_out for entry in run.entries())
+
+
+def _status(run: DistillRun) -> Blocks:
+    """Show how many instances have new outputs, why others are left out, and the requests."""
+    done = [entry.result for entry in run.entries()]
+    written = sum(len(task.instances) for task in done)
+    changed = sum(task.changed for task in done)
+    yield line(
+        f"{written:,} outputs written anew in {len(done):,} tasks, {changed:,} of them other than "
+        "before"
+    )
+    for reason, count in Counter(each.reason for each in _left_out(run)).most_common():
+        yield line(f"left out: {reason} {count:,} ({LEFT_OUT[reason]})", "warning")
+    yield spending_line(run)
+
+
+def _listed(run: DistillRun) -> Blocks:
+    for entry in run.entries():
+        head = f"{entry.task}  {len(entry.result.instances)} outputs"
+        missing = len(entry.result.left_out)
+        yield entry_line(head, f"{missing} left out" if missing else "")
+
+
+def _rejected(run: DistillRun) -> Blocks:
+    for entry in run.entries():
+        for each in entry.result.left_out:
+            yield entry_line(f"{entry.task}  {each.instance}", each.reason)
+
+
+def _shown(run: DistillRun, name: str) -> Blocks:
+    """Show a task with the old and the new output of each instance."""
+    entry = run.records.entry(name)
+    found = entry.result
+    yield from entry_title(entry.task, entry.category, entry.definition)
+    for instance, before in zip(found.instances, found.before, strict=True):
+        yield Rule(instance.id)
+        if instance.input:
+            yield labelled("input", instance.input)
+        yield labelled("before", before, "dim")
+        yield labelled("output", instance.output)
+    yield from map(_missing, found.left_out)
+
+
+def _missing(each: LeftOut) -> Line:
+    detail = each.detail or LEFT_OUT[each.reason]
+    return labelled(f"{each.instance} left out", f"{each.reason} ({detail})", "warning")
+
+
+def _rows(run: DistillRun) -> Iterator[dict[str, Any]]:
+    """Yield a row for each new output."""
+    for entry in run.entries():
+        found = entry.result
+        for instance, before in zip(found.instances, found.before, strict=True):
+            yield {
+                "id": instance.id,
+                "task": entry.task,
+                "instruction": entry.definition,
+                "input": instance.input,
+                "output": instance.output,
+                "before": before,
+                "is_classification": found.is_classification,
+            }
+
+
+DISTILL: Stage[DistillSettings, TaskFiles, TaskRecords[DistilledTask]] = Stage(
+    name="distill",
+    settings=DistillSettings,
+    load=load_distill_tasks,
+    records=_records,
+    rows=_rows,
+    stamps=_stamps,
+    made=has_rows("requests", "results"),
+    changeable=TASKS_CHANGEABLE,
+    asks_model=True,
+    status=_status,
+    listed=_listed,
+    rejected=_rejected,
+    shown=_shown,
+    sections=("distilled", "asking"),
+)
+"""The entry of the stage in which a model writes outputs anew."""

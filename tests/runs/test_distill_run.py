@@ -1,0 +1,168 @@
+"""Runs of outputs that another model writes anew, and what is made of them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seedstep import distill, export, open_run
+from seedstep.errors import InputError
+from seedstep.infer.distill import DistillSettings
+from seedstep.inputs import load_source
+from seedstep.inputs.tasks import gather
+from seedstep.recipes import preview_distilled
+from seedstep.tune import TuneSettings, make_source
+from support.command_line import seedstep
+from support.growing import text_of, times_asked
+from support.scripted_server import Fault, ScriptedServer
+from support.step_server import chat
+
+ROWS = [
+    {"instruction": "Name a boat.", "input": f"colour {n}", "output": f"old {n}"} for n in range(6)
+] + [{"instruction": "Say hello.", "input": "", "output": "old hello"}]
+OUTCOMES = {"colour 1": "empty", "colour 2": "cut", "colour 3": "refusal", "colour 4": "failed"}
+
+
+def reply(number: int, body: dict[str, Any]) -> Fault:
+    """A new output, or what holds none for some inputs."""
+    asked = text_of(body)
+    kind = next((kind for text, kind in OUTCOMES.items() if text in asked), "")
+    if kind == "failed":
+        return Fault(400)
+    if kind == "cut":
+        return chat("new but", "length")
+    said = {"empty": "", "refusal": "I'm sorry, but I can't help with that."}
+    return chat(said.get(kind, f"new {asked.rpartition(' ')[2]}"))
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer(reply) as started:
+        yield started
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    return path
+
+
+def asked(server: ScriptedServer, source: Path) -> dict[str, Any]:
+    return {"source": source, "model": "openai:better", "base_url": server.url}
+
+
+def test_outputs_are_new_and_all_else_is_kept(
+    server: ScriptedServer, source: Path, tmp_path: Path
+) -> None:
+    with distill(tmp_path / "run", **asked(server, source)) as run:
+        boats, hello = (entry.result for entry in run.entries())
+        rows = run.to_records()
+    assert [(each.input, each.output) for each in boats.instances] == [
+        ("colour 0", "new 0"),
+        ("colour 5", "new 5"),
+    ]
+    assert boats.before == ("old 0", "old 5")
+    reasons = ["empty", "cut", "refusal", "request_failed"]
+    assert [each.reason for each in boats.left_out] == reasons
+    assert [each.output for each in hello.instances] == ["new hello."]
+    assert [row["output"] for row in rows] == ["new 0", "new 5", "new hello."]
+    prompts = {text_of(body) for body in server.bodies}
+    assert "Name a boat.\n\ncolour 0" in prompts
+    assert "Say hello." in prompts
+
+
+def test_a_run_goes_on_where_its_budget_ended(
+    server: ScriptedServer, source: Path, tmp_path: Path
+) -> None:
+    whole = asked(server, source)
+    whole["in_flight"] = 1
+    with distill(tmp_path / "run", max_requests=3, **whole) as run:
+        assert not list(run.entries())
+    with distill(tmp_path / "run", max_requests=50, **whole) as run:
+        assert len(list(run.entries())) == 2
+        ours = run.to_records()
+    assert max(times_asked(server.bodies).values()) == 1
+    with distill(tmp_path / "again", **whole) as run:
+        assert run.to_records() == ours
+
+
+def test_what_is_left_out_is_named_and_counted(
+    server: ScriptedServer, source: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    flags = ("--model", "openai:better", "--base-url", server.url, "--out", out)
+    done = seedstep("distill", source, *flags)
+    assert done.code == 0, done.err
+    assert "3 outputs written anew in 2 tasks, 3 of them other than before" in done.out
+    for reason in ("empty", "cut", "refusal", "request_failed"):
+        assert f"left out: {reason} 1 (" in done.out
+    task = seedstep("show", out).lines[0].split()[0]
+    assert "4 left out" in seedstep("show", out).lines[0]
+    shown = seedstep("show", out, task).out
+    assert "before: old 5" in shown
+    assert "output: new 5" in shown
+    assert len(seedstep("show", out, "--rejected").lines) == 4
+    assert seedstep("requests", out, "--failed").lines
+
+
+def test_it_is_a_source_of_tuning_and_of_exports(
+    server: ScriptedServer, source: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    distill(out, **asked(server, source)).close()
+    mixture = gather(TuneSettings.of(data=[f"{out}@self-instruct"])).mixture
+    assert [use.instance.output for use in mixture.training] == ["new 0", "new 5", "new hello."]
+    with open_run(out) as run:
+        assert export(run, "alpaca", tmp_path / "alpaca") == 3
+        with pytest.raises(InputError, match="the card of a data set"):
+            export(run, "hub", tmp_path / "hub", licence="mit")
+    lines = map(json.loads, (tmp_path / "alpaca" / "train.jsonl").read_text().splitlines())
+    assert {"instruction": "Say hello.", "input": "", "output": "new hello."} in lines
+    done = seedstep("export", out, "--format", "prompt-completion", "--out", tmp_path / "pairs")
+    assert "3 records" in done.out
+    with distill(tmp_path / "twice", **asked(server, out)) as run:
+        assert [row["before"] for row in run.to_records()] == ["new 0", "new 5", "new hello."]
+    assert len(load_source(make_source(str(tmp_path / "twice"))).tasks) == 2
+
+
+def test_instances_in_memory(server: ScriptedServer, tmp_path: Path) -> None:
+    given = {"definition": "Say hello.", "instances": [{"input": "", "output": "hi"}]}
+    named = {"model": "openai:better", "base_url": server.url}
+    with distill(tmp_path / "run", source=[given], **named) as run:  # type: ignore[arg-type]
+        assert [row["output"] for row in run.to_records()] == ["new hello."]
+
+
+def test_a_preview_asks_nothing(server: ScriptedServer, source: Path) -> None:
+    names = {**asked(server, source), "limit": 1}
+    view = preview_distilled(DistillSettings.of(**names))
+    assert view.counts == {"output": 6}
+    assert view.prompt_tokens > 0
+    flags = ("--model", "openai:better", "--base-url", server.url, "--dry-run")
+    assert "7 instances with openai:better" in seedstep("distill", source, *flags).out
+    assert not server.bodies
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (None, "no instances to write outputs for"),
+        ("bare.jsonl", "has no instances, so that there is no output to write anew"),
+        ("steps", "which has no examples"),
+        ("missing.jsonl", "missing.jsonl"),
+    ],
+)
+def test_a_source_without_instances_is_refused_at_once(
+    source: str | None, said: str, server: ScriptedServer, tmp_path: Path
+) -> None:
+    (tmp_path / "bare.jsonl").write_text('{"definition": "Say hello.", "instances": []}\n')
+    (tmp_path / "steps").mkdir()
+    (tmp_path / "steps" / "run.yaml").write_text("stage: steps\n")
+    flags = ("--model", "openai:better", "--base-url", server.url, "--out", tmp_path / "run")
+    done = seedstep("distill", *([tmp_path / source] if source else []), *flags)
+    assert done.code == 1
+    assert said in done.error
+    assert not server.bodies
+    assert not (tmp_path / "run").exists()
