@@ -1,15 +1,19 @@
 """More manners of servers: words for ends, parts in streams, errors about parameters."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from seedstep.llm.endings import ending_of
 from seedstep.llm.exchange import ServerError
 from seedstep.llm.parameters import Parameters
 from seedstep.llm.records import Request, Sampling
-from seedstep.llm.replies import BodyError, ending_of, read_body
+from seedstep.llm.replies import BodyError, read_body
 from seedstep.text import split_thoughts
+from support.asking import asked, asked_chat, engine_on, failure, reply
+from support.scripted_server import Fault, ScriptedServer, error, in_turn
 
 
 @pytest.mark.parametrize(
@@ -23,7 +27,19 @@ from seedstep.text import split_thoughts
         ("contentFilter", "withheld"),
         ("truncated", "cut"),
         ("USER_CANCEL", "broken_off"),
+        ("maxtokens", "cut"),
+        ("max-output-tokens", "cut"),
+        ("context_window_full", "cut"),
+        ("incomplete: max_output_tokens", "cut"),
+        ("output_token_limit_reached", "cut"),
+        ("safety_settings_triggered", "withheld"),
+        ("flagged_by_policy", "withheld"),
+        ("deadline_exceeded", "broken_off"),
+        ("rate_limit_exceeded", "broken_off"),
+        ("client_disconnected", "broken_off"),
+        ("stop_string_found", "finished"),
         ("something else", "unknown"),
+        ("tool_calls", "unknown"),
         ("123", "unknown"),
     ],
 )
@@ -34,7 +50,13 @@ def test_words_for_an_end(word: str, ending: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "ending"),
     [
-        ({"finish_reason": {"type": "length"}}, "unknown"),
+        ({"finish_reason": {"type": "length"}}, "cut"),
+        ({"finish_reason": {"kind": 1}}, "unknown"),
+        ({"finishReason": "MAX_TOKENS"}, "cut"),
+        ({"done_reason": "length"}, "cut"),
+        ({"finish_reason": None, "finish_details": {"type": "max_tokens"}}, "cut"),
+        ({"finish_reason": "stop", "truncated": True}, "cut"),
+        ({"finish_reason": "stop", "stop_reason": "length"}, "finished"),
         ({"finish_reason": ["length"]}, "cut"),
         ({"finish_reason": 1}, "unknown"),
         ({"stop_reason": "max_tokens"}, "cut"),
@@ -46,6 +68,188 @@ def test_words_for_an_end(word: str, ending: str) -> None:
 def test_where_an_end_stands(fields: dict[str, Any], ending: str) -> None:
     choice = {"message": {"content": "Four"}, **fields}
     assert read_body(json.dumps({"choices": [choice]}).encode()).ending == ending
+
+
+def test_an_end_may_stand_beside_the_choices() -> None:
+    record = {"choices": [{"text": "Four", "finish_reason": None}], "finish_reason": "length"}
+    assert read_body(json.dumps(record).encode()).ending == "cut"
+
+
+OUTPUT = [
+    {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]},
+    {"type": "message", "content": [{"type": "output_text", "text": "Blue"}]},
+]
+SHAPES: dict[str, tuple[Any, str, str, str]] = {
+    "choices-as-an-object": ({"choices": {"message": {"content": "Blue"}}}, "Blue", "", "finished"),
+    "choices-by-number": ({"choices": {"0": {"text": "Blue"}}}, "Blue", "", "finished"),
+    "text-with-a-value": (
+        {"choices": [{"message": {"content": [{"type": "text", "text": {"value": "Blue"}}]}}]},
+        "Blue", "", "finished",
+    ),
+    "a-number": ({"choices": [{"message": {"content": 42}}]}, "42", "", "finished"),
+    "read-as-json": (
+        {"choices": [{"message": {"content": {"is_classification": True}}}]},
+        '{"is_classification": true}', "", "finished",
+    ),
+    "responses": ({"output": OUTPUT, "status": "completed"}, "Blue", "Hm.", "finished"),
+    "responses-cut": (
+        {
+            "output": OUTPUT,
+            "status": "incomplete",
+            "incomplete_details": {"reason": "max_output_tokens"},
+        },
+        "Blue", "Hm.", "cut",
+    ),
+    "candidates": (
+        {
+            "candidates": [
+                {
+                    "content": {"parts": [{"text": "Hm.", "thought": True}, {"text": "Blue"}]},
+                    "finishReason": "MAX_TOKENS",
+                }
+            ]
+        },
+        "Blue", "Hm.", "cut",
+    ),
+    "a-message-alone": (
+        {"message": {"content": "Blue"}, "done_reason": "length"},
+        "Blue", "", "cut",
+    ),
+    "a-list-of-events": (
+        [
+            {"choices": [{"delta": {"content": "Bl"}}]},
+            {"choices": [{"delta": {"content": "ue"}, "finish_reason": "length"}]},
+        ],
+        "Blue", "", "cut",
+    ),
+    "content-alone": (
+        {"content": [{"type": "text", "text": "Blue"}], "stop_reason": "max_tokens"},
+        "Blue", "", "cut",
+    ),
+    "generated-text": ([{"generated_text": "Blue"}], "Blue", "", "finished"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("record", "text", "thoughts", "ending"), SHAPES.values(), ids=SHAPES)
+def test_a_reply_of_another_shape_is_read(
+    record: Any, text: str, thoughts: str, ending: str
+) -> None:
+    body = read_body(json.dumps(record).encode())
+    assert (body.text, body.thoughts, body.ending) == (text, thoughts, ending)
+
+
+NO_REPLY = {
+    "a-text-as-choice": b'{"choices": ["x"]}',
+    "a-text-as-choice-in-a-stream": b'data: {"choices": ["x"]}\n\ndata: [DONE]\n\n',
+    "choices-of-other-things": b'data: {"choices": {"a": 1}}\n\ndata: [DONE]\n\n',
+    "a-text-as-change": b'data: {"choices": [{"delta": "x"}]}\n\ndata: [DONE]\n\n',
+    "errors": b'{"errors": [{"message": "x"}], "choices": [{"text": "half"}]}',
+    "deep-parts": b'{"choices": [{"message": {"content": ' + b"[" * 900 + b"]" * 900 + b"}}]}",
+}
+
+
+@pytest.mark.parametrize("data", NO_REPLY.values(), ids=NO_REPLY)
+def test_a_malformed_body_is_no_reply_and_no_traceback(data: bytes) -> None:
+    with suppress(BodyError):
+        assert read_body(data).text is None
+
+
+def test_an_error_of_nothing_is_none() -> None:
+    record = {"choices": [{"text": "Blue"}], "error": {"code": 0, "message": ""}}
+    assert read_body(json.dumps(record).encode()).text == "Blue"
+
+
+def test_a_separator_of_lines_inside_a_text_ends_no_line_of_a_stream() -> None:
+    event = {"choices": [{"delta": {"content": "a\u2028b\x85c"}, "finish_reason": "stop"}]}
+    data = f"data: {json.dumps(event, ensure_ascii=False)}\r\n\r\ndata: [DONE]\r\n\r\n".encode()
+    assert read_body(data).text == "a\u2028b\x85c"
+
+
+def test_events_on_lines_of_their_own_are_a_stream() -> None:
+    events = [{"content": "Bl"}, {"content": "ue"}]
+    lines = [json.dumps({"choices": [{"delta": delta}]}) for delta in events]
+    last = json.dumps({"choices": [{"delta": {}, "finish_reason": "stop"}]})
+    assert read_body("\n".join([*lines, last]).encode()).text == "Blue"
+
+
+def test_what_a_stream_says_of_other_choices_is_left_out() -> None:
+    other = {"index": 1, "delta": {"content": "Red"}}
+    ends = {"index": 0, "delta": {"content": "Blue"}, "finish_reason": "stop"}
+    assert read_body(stream(other, ends)).text == "Blue"
+
+
+# What is paid
+
+LONG = "many words of a long text " * 20
+
+
+def body_of(content: object, ending: str = "stop", **fields: Any) -> Fault:
+    choice = {"message": {"content": content}, "finish_reason": ending}
+    return Fault(body=json.dumps({"choices": [choice], **fields}).encode())
+
+
+@pytest.mark.parametrize(
+    ("usage", "prompt", "least", "most"),
+    [
+        ({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 515}, 10, 505, 505),
+        ({"prompt_tokens": 10, "completion_tokens": 1, "total_tokens": 11}, 10, 100, 200),
+        ({"prompt_tokens": 10, "completion_tokens": 120, "total_tokens": 3}, 10, 120, 120),
+        ({"prompt_tokens": 10, "completion_tokens": 120, "total_tokens": 10**15}, 10, 120, 120),
+        ({"prompt_tokens": 0, "input_tokens": 12, "output_tokens": 90}, 12, 90, 90),
+        (
+            {
+                "prompt_tokens": 10,
+                "completion_tokens": 50,
+                "completion_tokens_details": {"reasoning_tokens": 400},
+            },
+            10, 450, 450,
+        ),
+    ],
+)  # fmt: skip
+async def test_the_larger_plausible_count_is_taken(
+    usage: dict[str, Any], prompt: int, least: int, most: int
+) -> None:
+    with ScriptedServer(in_turn(body_of(LONG, usage=usage))) as server:
+        async with engine_on(server) as engine:
+            answer = reply(await engine.ask(asked_chat("a")))
+    assert answer.prompt_tokens == prompt
+    assert least <= answer.completion_tokens <= most
+
+
+async def test_a_stream_that_broke_off_is_paid() -> None:
+    event = {"choices": [{"delta": {"content": LONG}}]}
+    broken = Fault(body=f"data: {json.dumps(event)}\n\n".encode())
+    with ScriptedServer(in_turn(broken)) as server:
+        async with engine_on(server) as engine:
+            answer = reply(await engine.ask(asked_chat("a")))
+    assert answer.attempts == 2
+    assert answer.lost_completion_tokens >= len(LONG) // 8
+    assert answer.lost_prompt_tokens > 0
+
+
+@pytest.mark.parametrize("content", [None, ""])
+async def test_a_message_cut_before_its_first_character_is_paid_twice_at_most(
+    content: str | None,
+) -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 16}
+    with ScriptedServer(lambda number, sent: body_of(content, "length", usage=usage)) as server:
+        async with engine_on(server) as engine:
+            failed = failure(await engine.ask(asked_chat("a")))
+            again = failure(await engine.ask(asked_chat("b")))
+    assert (failed.reason, failed.attempts) == ("used_up_by_thinking", 2)
+    assert (again.reason, again.attempts) == ("used_up_by_thinking", 1)
+    limits = [sent["max_tokens"] for sent in server.bodies]
+    assert limits[0] == 16 < limits[1] == limits[2]
+
+
+async def test_what_was_paid_and_holds_no_text_is_not_asked_for_again() -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 16}
+    with ScriptedServer(lambda number, sent: body_of(None, "tool_calls", usage=usage)) as server:
+        async with engine_on(server) as engine:
+            failed = failure(await engine.ask(asked_chat("a")))
+    assert (failed.reason, failed.attempts) == ("malformed_reply", 1)
+    assert "tool_calls" in failed.detail
+    assert failed.lost_completion_tokens == 16
 
 
 def test_an_error_inside_a_message_is_no_reply() -> None:
@@ -88,6 +292,19 @@ def test_a_whole_message_at_the_end_of_a_stream_counts() -> None:
         ("stop sequences are not supported", "", "stop"),
         ("Paramètre inconnu", "seed", "seed"),
         ("This can't be used", "body.stop", "stop"),
+        ("Bad request", "/seed", "seed"),
+        ("Bad request", "#/body/seed", "seed"),
+        ("Bad request", "$.seed", "seed"),
+        ("Bad request", "body['seed']", "seed"),
+        ("Bad request", "['seed']", "seed"),
+        ("Bad request", "generationConfig.topP", "top_p"),
+        ("temperature and top_p may not be used at the same time", "", "top_p"),
+        ("specify `temperature` or `top_p`: one or the other", "", "top_p"),
+        ("cannot use temperature with top_p", "", "top_p"),
+        ("top_p conflicts with another parameter", "", "top_p"),
+        ("Der Parameter 'seed' wird nicht unterstützt", "", "seed"),
+        ("不支持参数 seed", "", "seed"),
+        ("Le paramètre 'stop' n'est pas pris en charge", "", "stop"),
     ],
 )
 def test_the_parameter_that_an_error_names_is_left_out(message: str, param: str, name: str) -> None:
@@ -98,11 +315,47 @@ def test_the_parameter_that_an_error_names_is_left_out(message: str, param: str,
     assert parameters.left_out(request) == {name}
 
 
+REFUSED = ("seed", "presence_penalty")
+ALIKE = {
+    "by-param-alone": lambda found: error("Unsupported parameter", param=found[0]),
+    "in-brackets": lambda found: error(f"[parameter '{found[0]}' is not supported]"),
+    "all-that-are-sent": lambda found: error(" ".join(f"Unknown name '{n}'." for n in found)),
+    "the-same-words": lambda found: error("'seed' or 'presence_penalty' or 'stop' is unsupported"),
+    "with-the-request": lambda found: error(
+        "Unknown field. {'model': 'm', 'seed': 0, 'presence_penalty': 1, 'temperature': 1}"
+    ),
+}
+
+
+@pytest.mark.parametrize("told", ALIKE.values(), ids=ALIKE)
+async def test_two_parameters_that_are_refused_alike_are_both_found(told: Any) -> None:
+    def script(number: int, sent: dict[str, Any]) -> Fault | None:
+        found = [name for name in REFUSED if name in sent]
+        return Fault(400, told(found)) if found else None
+
+    sampling = Sampling(16, 0.7, 0.9, 0.5, 1.5, ("\n\n",))
+    with ScriptedServer(script) as server:
+        async with engine_on(server) as engine:
+            answer = reply(await engine.ask(asked("a", sampling)))
+            later = reply(await engine.ask(asked("b", sampling)))
+    assert set(answer.left_out) == set(later.left_out) == set(REFUSED)
+    assert later.attempts == 1
+
+
+@pytest.mark.parametrize(
+    "param", ["messages.0.content", "messages[0].stop", "prompt", "max_tokens"]
+)
+def test_a_field_that_must_be_sent_is_not_left_out(param: str) -> None:
+    body = {"model": "m", "stop": ["x"], "prompt": "Hi"}
+    told = ServerError(400, "Bad request", "", param)
+    assert not Parameters().give_way(Request("test", "Hi", Sampling(16)), told, body)
+
+
 @pytest.mark.parametrize("message", ["temperature must be between 0 and 2", "the prompt is bad"])
 def test_other_errors_are_not_about_parameters(message: str) -> None:
     request = Request("test", "Hi", Sampling(16))
-    error = ServerError(400, message, "", "")
-    assert not Parameters().give_way(request, error, {"model": "m", "temperature": 0.5})
+    told = ServerError(400, message, "", "")
+    assert not Parameters().give_way(request, told, {"model": "m", "temperature": 0.5})
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from seedstep.llm import Engine, MemoryLedger, Message, Request, Sampling, Schema
+from seedstep.llm.endings import ENDINGS, ending_of
 from seedstep.llm.records import Budget, Reasoning, Spent
-from seedstep.llm.replies import ENDINGS, BodyError, ending_of, read_body
+from seedstep.llm.replies import BodyError, read_body
 from seedstep.text import split_thoughts
 from support.asking import asked, asked_chat, endpoint_of, engine_on, failure, reply
 from support.command_line import seedstep
@@ -400,6 +401,38 @@ async def test_many_refusals_in_a_row_after_a_success_end_nothing() -> None:
             for number in range(12):
                 assert failure(await engine.ask(asked(f"bad {number}"))).reason == "refused"
             reply(await engine.ask(asked("good too")))
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_denial_of_the_first_prompt_ends_nothing_where_a_harmless_one_is_answered(
+    status: int,
+) -> None:
+    def script(number: int, body: dict[str, Any]) -> Fault | None:
+        if "seed" in body and "Hi" in body["prompt"]:
+            return Fault(400, error("Unsupported parameter: 'seed'", param="seed"))
+        if "Hi" in body["prompt"]:
+            return Fault(body=completion("Hello"))
+        return Fault(status, error("blocked by policy")) if "bad" in body["prompt"] else None
+
+    with ScriptedServer(script) as server:
+        async with engine_on(server) as engine:
+            first = failure(await engine.ask(asked("bad")))
+            assert (first.reason, first.status) == ("refused", status)
+            reply(await engine.ask(asked("good")))
+            assert failure(await engine.ask(asked("bad 2"))).status == status
+
+
+async def test_refusals_from_the_first_on_end_nothing_where_a_harmless_one_is_answered() -> None:
+    def script(number: int, body: dict[str, Any]) -> Fault | None:
+        if "Hi" in body["prompt"]:
+            return Fault(body=completion("Hello"))
+        return Fault(400, error("too long")) if "bad" in body["prompt"] else None
+
+    with ScriptedServer(script) as server:
+        async with engine_on(server) as engine:
+            for number in range(12):
+                assert failure(await engine.ask(asked(f"bad {number}"))).reason == "refused"
+            reply(await engine.ask(asked("good")))
 
 
 # Settings

@@ -221,7 +221,7 @@ async def test_a_denial_ends_the_run_at_once_with_a_remedy(
         async with engine_on(server, ledger) as engine:
             with pytest.raises(DeniedError) as caught:
                 await engine.ask(asked("a"))
-        assert server.requests == 1
+        assert server.requests == (2 if status in (403, 404) else 1)  # a harmless one, too
         assert server.url in caught.value.what
     assert isinstance(caught.value, ModelError)
     assert remedy in caught.value.remedy

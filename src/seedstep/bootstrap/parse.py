@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from seedstep.text import answer, plain_text
+from seedstep.text import answer, is_refusal, plain_text
 from seedstep.text.numbering import (
     find_number,
     label_at_line_start,
@@ -219,6 +219,8 @@ def says_classification(text: str, *, cut: bool = False, released: bool = False)
         return found["said"].lower() in ("true", "yes")
     if released:
         return said in RELEASED_YES
+    if is_refusal(said):
+        return None
     found = _FIRST_WORD.match(said) or _ASKED_AGAIN.search(said)
     if not found and not cut:
         found = _LAST_WORD.search(said)

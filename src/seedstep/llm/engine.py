@@ -40,6 +40,7 @@ from seedstep.llm.pacing import (
     backoff,
     most_connections,
 )
+from seedstep.llm.parameters import OPTIONAL
 from seedstep.llm.records import (
     NO_LIMITS,
     UNPRICED,
@@ -286,7 +287,7 @@ class Engine:
         """Return the failure of a request that was refused, unless the server refuses all.
 
         Raises:
-            ModelError: the server has answered none yet, or refuses a harmless request too.
+            ModelError: it refuses a harmless request too, or has answered none yet.
         """
         self._refusals += 1
         fatal: SeedstepError | None = error.denial
@@ -296,8 +297,6 @@ class Engine:
                 "see to the server or the settings, then run the same command again to go on",
             )
         if fatal:
-            if not self._has_answered:
-                raise fatal
             await self._require_answer(request, fatal, lost)
         return Failure(error.reason, error.detail, error.status)
 
@@ -307,18 +306,12 @@ class Engine:
         return bool(self._last_success or self.stats.reused or self._spent.total.completion)
 
     async def _require_answer(self, request: Request, fatal: SeedstepError, lost: Spent) -> None:
-        """Raise `fatal` if the server also refuses a harmless request.
-
-        It is sent for each refusal in doubt, and counts towards the budget.
-        """
-        prompt = "Hi" if isinstance(request.prompt, str) else (Message("user", "Hi"),)
+        """Raise `fatal` if the server also refuses a harmless request, which counts, too."""
         async with self._probing:
             if self._fatal:
                 raise self._fatal
             try:
-                await self._count_request()
-                lost.requests += 1
-                reply = await self._wire.send(Request("probe", prompt, Sampling(1)))
+                await self._probe(request, lost)
             except Refused as error:
                 self._paid_in_vain(request, lost, error.tokens)
                 if error.status != 200:
@@ -328,12 +321,26 @@ class Engine:
                 self._fatal = error
                 raise
             except (Retryable, BudgetReached):
+                if not self._has_answered:
+                    raise fatal from None
                 return  # nothing was learned
-            else:
-                if isinstance(reply, Reply):
-                    tokens = (reply.prompt_tokens, reply.completion_tokens)
-                    self._paid_in_vain(request, lost, tokens)
             self._refusals = 0
+
+    async def _probe(self, request: Request, lost: Spent) -> None:
+        """Send a harmless request, again without each parameter that the server does not accept."""
+        prompt = "Hi" if isinstance(request.prompt, str) else (Message("user", "Hi"),)
+        for _ in OPTIONAL:
+            await self._count_request()
+            lost.requests += 1
+            try:
+                reply = await self._wire.send(Request("probe", prompt, Sampling(1)))
+            except Retryable as error:
+                if error.reason != PARAMETER:
+                    raise
+                continue
+            if isinstance(reply, Reply):
+                self._paid_in_vain(request, lost, (reply.prompt_tokens, reply.completion_tokens))
+            return
 
     async def _is_to_blame(self, error: Retryable) -> bool:
         """Return whether the cause of a long time without replies is the request: the server is up,
@@ -346,8 +353,12 @@ class Engine:
             raise self._fatal
         if error.reason == "unreachable":
             raise self._unreachable(error)
-        few = error.reason != OVERLOADED and len(self._asked) < REFUSALS_IN_A_ROW
-        if few and await self._is_up():
+        up = error.reason != OVERLOADED and len(self._asked) < REFUSALS_IN_A_ROW  # and few are left
+        try:
+            up = up and await self._wire.check() < 500
+        except (Retryable, Refused):
+            up = False
+        if up:
             self._last_success = time.monotonic()  # no outage, for the other requests neither
             return True
         raise UnreachableError(
@@ -355,12 +366,6 @@ class Engine:
             f"{error.detail}",
             "see to the server, then run the same command again to go on",
         )
-
-    async def _is_up(self) -> bool:
-        try:
-            return await self._wire.check() < 500
-        except (Retryable, Refused):
-            return False
 
     def _unreachable(self, error: Refused | Retryable) -> UnreachableError:
         return UnreachableError(

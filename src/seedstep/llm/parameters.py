@@ -2,8 +2,9 @@
 
 A server that refuses a parameter explains it in its own words, often in a list of the parameters
 that it accepts, or with the request repeated. So parameters are left out one by one, first the one
-that the error names; if the same error comes again, it was another. Parameters that were left out
-of a request that succeeded are left out of later requests, and each reply records them.
+that the error names; if the same error comes again, it was another, or two of them. Parameters that
+were left out of a request that succeeded are left out of later requests, and each reply records
+them.
 
 Example::
 
@@ -16,6 +17,7 @@ Example::
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from types import MappingProxyType
 from typing import Any
 
@@ -45,25 +47,72 @@ _UNSUPPORTED = re.compile(
     r"support|unknown|unrecogni[sz]ed|unexpected|unavailable|not permitted|not allowed|deprecated"
     r"|only \S+ is allowed|must be (?:exactly |set to |equal to )?1(?:\.0)?\b(?! and| to| or)"
     r"|may only|not enabled|disabled|or unset|not a valid|invalid (?:param|arg|temp)|\bboth\b"
-    r"|mutually exclusive|only one of|together|extra inputs|not accept",
+    r"|mutually exclusive|only one of|one or the other|together|at the same time|simultaneous"
+    r"|at once|conflict|incompatible|in combination|combined|either .{1,60} or |extra inputs"
+    r"|not accept|can(?:no|['\u2019]?)t (?:use|be (?:used|set|specified|given))"
+    r"|not (?:be )?implemented|not available|cannot find field"
+    r"|instead of|ignored|obsolete|removed|no such|nicht unterst"
+    r"|unbekannt|pas pris en charge|inconnu|no (?:es )?(?:compatible|admite)|no soporta|desconocid"
+    r"|não (?:é )?suporta|desconhecid|не поддерж|неизвест|不支持|不支援|未知|サポート|지원",
     re.IGNORECASE,
 )
 _CONTEXT = ("context length", "too large", "too long")
 
-_REPEATED = re.compile(r"[{\[].*(?:[}\]]|$)", re.DOTALL)
+_BRACKETED = re.compile(r"[{\[].*(?:[}\]]|$)", re.DOTALL)
+_REQUEST = re.compile(r"\b(?:model|messages|prompt|max_tokens)\b['\"]?\s*[:=]")
+"""Part of an error in brackets, and what tells that it repeats the request."""
 
 LIMIT = "max_tokens"
 NEWER_LIMIT = "max_completion_tokens"
 
+MOST_IN_PAIRS = 4
+"""Of more parameters that an error names, all are left out at last, and not each two before."""
+
+_CONTAINERS = (
+    "body",
+    "request",
+    "json",
+    "root",
+    "query",
+    "params",
+    "parameters",
+    "input",
+    "inputs",
+    "options",
+    "config",
+    "generation_config",
+    "sampling_params",
+    "kwargs",
+    "arguments",
+)
+"""The names in a path such as `body.seed` that are no parameters."""
+
 
 @dataclass(slots=True)
 class _Trial:
-    """The state of a request: parameters left out for now or in vain, and the last error."""
+    """The state of a request: what is left out now, and what was tried against the last error.
 
-    without: set[str] = field(default_factory=set)
-    innocent: set[str] = field(default_factory=set)
-    last: str = ""
-    refusal: str = ""
+    `settled` are the parameters without which there was another error. `named` are those that may
+    have caused the last error.
+    """
+
+    settled: frozenset[str] = frozenset()
+    without: frozenset[str] = frozenset()
+    refusal: tuple[str, str] | None = None
+    named: tuple[str, ...] = ()
+    tried: int = 0
+
+    def next(self) -> bool:
+        """Leave out the next parameters; return False if there are none to be tried."""
+        pairs = combinations(self.named, 2) if len(self.named) <= MOST_IN_PAIRS else ()
+        sets = [*((name,) for name in self.named), *pairs]
+        if len(self.named) > 2:
+            sets.append(self.named)
+        if self.tried == len(sets):
+            return False
+        self.without = self.settled | set(sets[self.tried])
+        self.tried += 1
+        return True
 
 
 @dataclass(slots=True)
@@ -112,24 +161,20 @@ class Parameters:
         if not _UNSUPPORTED.search(f"{text} {error.code}") and not _param(error, body):
             return False
         trial = self._trials.setdefault(id(request), _Trial())
-        refusal = _said(error)
-        if trial.last and trial.refusal == refusal:
-            trial.without.discard(trial.last)
-            trial.innocent.add(trial.last)
-        # what another request has found out meanwhile is not in the next body
-        candidates = [
-            name for name in _candidates(error, body) if name not in trial.innocent | trial.without
-        ]
-        if not candidates:
-            return False
-        trial.last, trial.refusal = candidates[0], refusal
-        trial.without.add(candidates[0])
-        return True
+        if trial.refusal != _said(error):
+            trial.settled, trial.refusal, trial.tried = trial.without, _said(error), 0
+            trial.named = tuple(_candidates(error, body))
+        return trial.next()
 
 
-def _said(error: ServerError) -> str:
-    """Return the text of an error without the parts of the request that it repeats."""
-    return _REPEATED.sub("", error.detail)
+def _said(error: ServerError) -> tuple[str, str]:
+    """Return the parameter and the text of an error, without the request if it repeats that.
+
+    Two errors that differ in it are about different parameters.
+    """
+    part = _BRACKETED.search(error.detail)
+    repeats = part is not None and _REQUEST.search(part[0])
+    return error.param, _BRACKETED.sub("", error.detail) if repeats else error.detail
 
 
 def _candidates(error: ServerError, body: Mapping[str, Any]) -> list[str]:
@@ -142,15 +187,20 @@ def _candidates(error: ServerError, body: Mapping[str, Any]) -> list[str]:
 
 
 def _param(error: ServerError, body: Mapping[str, Any]) -> str:
-    """Return the optional parameter that the error's field `param` names, as in `body.seed`."""
-    named = error.param.split(".")
-    return next((name for name in OPTIONAL if name in body and name in named), "")
+    """Return the optional parameter that the error's field `param` names, alone or in a path."""
+    words = [re.sub(r"(?<=[a-z])(?=[A-Z])", "_", word) for word in re.findall(r"\w+", error.param)]
+    named = next((word.lower() for word in words if word.lower() not in _CONTAINERS), "")
+    return named if named in OPTIONAL and named in body else ""
 
 
 def _distance(error: ServerError, name: str) -> int | None:
     """Return the distance of a parameter from words such as "not supported", or None."""
     camels = re.sub("_(.)", lambda match: match[1].upper(), name)
-    forms = [rf"['\"`]{name}['\"`]", rf"(?:argument|parameter|property|field)s?\b[^.]*[: ]{name}\b"]
+    forms = [
+        rf"['\"`]{name}['\"`]",
+        rf"(?:(?:argument|param[eèé]t|parámetro|parâmetro|параметр|property|field)\w*\b[^.]*"
+        rf"|参数|參數|パラメータ|매개변수)[:\uff1a ]*+{name}\b",
+    ]
     if "_" in name:
         forms.append(rf"\b(?:{name}|{camels})\b")
     if name == "response_format":

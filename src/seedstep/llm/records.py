@@ -18,7 +18,7 @@ from typing import Annotated, Any, Protocol
 import msgspec
 
 from seedstep.errors import BudgetReached
-from seedstep.llm.replies import Ending, ending_of
+from seedstep.llm.endings import Ending, ending_of
 from seedstep.settings import Count as AtLeastOne
 from seedstep.settings import setting
 

@@ -114,9 +114,10 @@ class Wire:
         try:
             body = read_body(data)
         except BodyError as error:
-            raise self._unreadable(error, data) from None
+            raise self._unreadable(request, error, data) from None
         tokens, estimated = _tokens(request, body)
-        if body.reasoning_tokens or (body.thoughts and body.ending == "cut"):
+        thought_long = body.used_up_by_thinking or (body.thoughts and body.ending == "cut")
+        if body.reasoning_tokens or thought_long:
             self._reasons = True
         if body.used_up_by_thinking:
             if self._room(request) > room:
@@ -130,7 +131,8 @@ class Wire:
             detail = f"the server withheld the reply: {self._said(body.finish_reason)}"
             raise Refused("content_filter", detail, 200, tokens)
         if body.text is None and not body.thoughts:
-            raise Retryable("malformed_reply", "a completion without text", 200, None, tokens)
+            detail = f"a completion without text: {self._said(body.finish_reason or 'no reason')}"
+            raise _no_reply(detail, body, tokens)
         text, reason = storable(body.text or ""), self._said(body.finish_reason or "stop")
         if "stop" in left_out and (shorter := stopped(text, request.sampling.stop)) is not None:
             text, reason = shorter, "stop"
@@ -149,15 +151,16 @@ class Wire:
         """Return a server's word about a reply, cleaned, so that it may be stored and shown."""
         return without_key(storable(word), self.endpoint.key)[:100]
 
-    def _unreadable(self, error: BodyError, data: bytes) -> Exception:
+    def _unreadable(self, request: Request, error: BodyError, data: bytes) -> Exception:
         """Return the exception for a body with status 200 that has no reply."""
         read = ServerError.read(200, data, self.endpoint.key)
         detail = f"not a completion: {read.detail}"
+        paid = _paid(request, error.body)
         if error.code in (429, 503):
-            return Retryable(OVERLOADED, detail, error.code, None, error.tokens)
+            return Retryable(OVERLOADED, detail, error.code, None, paid)
         if 400 <= error.code < 500 and error.code not in (408, 409, 425):
-            return Refused("refused", detail, error.code, error.tokens)
-        return Retryable("malformed_reply", detail, 200, None, error.tokens)
+            return Refused("refused", detail, error.code, paid)
+        return Retryable("malformed_reply", detail, 200, None, paid)
 
     def _room(self, request: Request) -> int:
         """Return the number of tokens for thoughts, to be added to the limit for the answer."""
@@ -236,6 +239,13 @@ _MODEL_REMEDY = (
 )
 
 
+def _no_reply(detail: str, body: Body, tokens: tuple[int, int]) -> Exception:
+    """Return the exception for a reply without text; what is paid for is not asked for again."""
+    if body.completion_tokens:
+        return Refused("malformed_reply", detail, 200, tokens)
+    return Retryable("malformed_reply", detail, 200, None, (body.prompt_tokens or 0, 0))
+
+
 def _used_up(body: Body, tokens: tuple[int, int]) -> Refused:
     used = body.reasoning_tokens or tokens[1]
     detail = (
@@ -245,18 +255,32 @@ def _used_up(body: Body, tokens: tuple[int, int]) -> Refused:
     return Refused(THINKING, detail, 200, tokens)
 
 
+MOST_CHARACTERS_A_TOKEN = 16
+"""A text of more characters for each token that the server counts has more tokens than it says."""
+
+
 def _tokens(request: Request, body: Body) -> tuple[tuple[int, int], bool]:
     """Return the tokens of prompt and reply, and whether one of the numbers is an estimate.
 
-    They are the server's counts. A count of zero for a text that is not empty is ignored.
+    They are the server's counts, if the text can be of so few tokens; else they are estimated. What
+    the server's total has more than both is paid, and counts as part of the reply.
     """
     written = (body.text or "") + body.thoughts
-    no_completion = body.completion_tokens is None or (body.completion_tokens == 0 and written)
-    tokens = (
-        body.prompt_tokens or estimated_tokens(_prompt_text(request)),
-        estimated_tokens(written) if no_completion else body.completion_tokens or 0,
-    )
-    return tokens, bool(not body.prompt_tokens or no_completion)
+    counted = body.completion_tokens or 0
+    too_few = counted * MOST_CHARACTERS_A_TOKEN < len(written)
+    prompt = body.prompt_tokens or estimated_tokens(_prompt_text(request))
+    completion = max(counted, estimated_tokens(written)) if too_few else counted
+    estimated = not body.prompt_tokens or body.completion_tokens is None or too_few
+    return (prompt, max(completion, body.total_tokens - prompt)), estimated
+
+
+def _paid(request: Request, body: Body | None) -> tuple[int, int]:
+    """Return the tokens that a body without a reply cost nevertheless."""
+    if body is None:
+        return 0, 0
+    if body.was_paid:
+        return _tokens(request, body)[0]
+    return body.prompt_tokens or 0, 0
 
 
 def _prompt_text(request: Request) -> str:

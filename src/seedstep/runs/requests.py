@@ -17,8 +17,8 @@ import msgspec
 from seedstep.data import write_in_parts
 from seedstep.errors import InputError
 from seedstep.llm import Answer, Failure, Header, Reply, Request, Spent, Tokens, read_header
+from seedstep.llm.endings import ending_of
 from seedstep.llm.replay import as_kept, kept_since
-from seedstep.llm.replies import ending_of
 from seedstep.runs.database import Database, Statement, convert_value, decode_value
 
 __all__ = [

@@ -61,7 +61,9 @@ THOUGHT_MARKS = (
 )
 """The marks that open and close thoughts, as models write them; case does not matter."""
 
-_FINAL = re.compile(r"<\|channel\|>\s*final\b[^<]*<\|message\|>", re.IGNORECASE)
+_FINAL = re.compile(
+    r"<\|channel\|>\s*final\b(?:[^<]|<\|constrain\|>)*+<\|message\|>", re.IGNORECASE
+)
 _CHANNEL = re.compile(r"\s*(?:<\|start\|>\s*assistant\s*)?<\|channel\|>", re.IGNORECASE)
 _CHANNEL_END = re.compile(r"<\|(?:return|end|call)\|>\s*\Z")
 _CONTROL = re.compile(r"<\|[a-z_]+\|>", re.IGNORECASE)

@@ -1,0 +1,224 @@
+"""Find the reply in a server's body, whatever its shape: a choice, a stream of events, parts.
+
+Servers with the OpenAI API send several shapes, and those behind gateways send their own. Each is
+brought into the shape of a choice with a `message` or a `text`.
+
+Example::
+
+    choice_in({"choices": {"message": {"content": "Hi"}}})  # {"message": {"content": "Hi"}}
+    parts_of([{"type": "text", "text": {"value": "Hi"}}])  # ("Hi", "")
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from seedstep.llm.endings import reason_in
+
+__all__ = [
+    "THOUGHT_FIELDS",
+    "choice_in",
+    "events_in",
+    "has_refusal",
+    "is_event",
+    "joined",
+    "parts_of",
+]
+
+THOUGHT_FIELDS = (
+    "reasoning_content",
+    "reasoning",
+    "reasoning_text",
+    "reasoning_details",
+    "thinking",
+    "thoughts",
+)
+"""The fields of a message in which servers send a model's thoughts."""
+
+_THOUGHT_PARTS = (
+    "thinking",
+    "reasoning",
+    "thought",
+    "redacted_thinking",
+    "reasoning_text",
+    "reasoning_content",
+    "summary_text",
+)
+"""The types of a message's parts that are thoughts."""
+
+_TEXT_NAMES = ("text", "content", "thinking", "reasoning", "summary", "value", "parts")
+"""The fields of a part in which its text may stand."""
+
+_BARE_TEXTS = ("output_text", "generated_text")
+"""The fields of a body without choices in which its text may stand."""
+
+MOST_PARTS_IN_PARTS = 20
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
+"""What ends a line of a stream. Unicode's separators of lines don't: texts hold them."""
+
+
+def choice_in(record: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the first choice of a body, or a choice made from a body of another shape; or None."""
+    choices = record.get("choices", record.get("candidates"))
+    if isinstance(choices, dict):
+        held = {"message", "text", "delta", "content"} & set(choices)
+        choices = [choices] if held else list(choices.values())
+    if isinstance(choices, list):
+        first: Any = choices[0] if choices else None
+        if not isinstance(first, dict):
+            return None
+        content = first.get("content")  # as Gemini's servers send it
+        return first if content is None else {**first, "message": {"content": content}}
+    if choices is not None:
+        return None
+    if isinstance(record.get("output"), list):  # the Responses API
+        details = record.get("incomplete_details")
+        reason = details.get("reason") if isinstance(details, dict) else None
+        message = {"content": record["output"]}
+        return {"message": message, "finish_reason": reason or record.get("status")}
+    if isinstance(record.get("message"), dict) and "content" in record["message"]:
+        return {"message": record["message"]}
+    if isinstance(record.get("content"), list) and {"role", "stop_reason"} & set(record):
+        return {"message": {"content": record["content"]}}
+    text = next((record[name] for name in _BARE_TEXTS if isinstance(record.get(name), str)), None)
+    return None if text is None else {"text": text}
+
+
+def parts_of(content: object, depth: int = 0) -> tuple[str | None, str]:
+    """Return the text of a message's content, which may be a list of parts, and its thoughts.
+
+    A number is its digits, and an object without a text is its JSON: what the model wrote, read by
+    the server.
+    """
+    if isinstance(content, str):
+        return content, ""
+    if isinstance(content, bool | int | float):
+        return json.dumps(content), ""
+    if isinstance(content, dict):
+        if not {"type", *_TEXT_NAMES} & set(content):
+            return json.dumps(content, ensure_ascii=False), ""
+        content = [content]
+    if not isinstance(content, list) or depth > MOST_PARTS_IN_PARTS:
+        return None, ""
+    if not all(isinstance(part, str | dict | list) for part in content):
+        return None, ""
+    said: list[str] = []
+    thoughts: list[str] = []
+    for part in content:
+        text, inner = parts_of(_within(part), depth + 1)
+        if text is not None:
+            (thoughts if _is_thought(part) else said).append(text)
+        thoughts.append(inner)
+    return ("".join(said) if said else None), "\n".join(filter(None, thoughts))
+
+
+def _within(part: Any) -> Any:
+    """Return the text of a part, or the parts inside it; None if it has none, or refuses."""
+    if not isinstance(part, dict):
+        return part
+    if part.get("type") == "refusal":
+        return None
+    return next((part[name] for name in _TEXT_NAMES if part.get(name)), None)
+
+
+def _is_thought(part: Any) -> bool:
+    if not isinstance(part, dict):
+        return False
+    return part.get("type") in _THOUGHT_PARTS or part.get("thought") is True
+
+
+def has_refusal(content: object, depth: int = 0) -> bool:
+    """Return whether one of the parts of a message's content is a refusal."""
+    parts = content if isinstance(content, list) and depth < MOST_PARTS_IN_PARTS else []
+    return any(
+        isinstance(part, dict)
+        and (part.get("type") == "refusal" or has_refusal(part.get("content"), depth + 1))
+        for part in parts
+    )
+
+
+def joined(events: Iterable[object]) -> dict[str, Any]:
+    """Join the events of a stream to a body. One that breaks off before its end is an error in it.
+
+    Raises:
+        ValueError: an event has another shape.
+    """
+    texts: dict[str, list[str]] = {}
+    whole: dict[str, Any] = {}
+    reason, done = "", False
+    for event in events:
+        if not isinstance(event, dict):
+            raise ValueError("an event that is no record")
+        whole |= {name: event[name] for name in ("usage", "error") if event.get(name)}
+        done = done or event.get("done") is True
+        for choice in _choices(event)[:1]:
+            reason = reason_in(choice, event) or reason
+            if choice.get("message") and not choice.get("delta"):
+                texts.clear()  # the whole message at the end takes the place of its parts
+            for field, part in _changes(choice):
+                texts.setdefault(field, []).append(part)
+    if not (reason or done or "error" in whole):
+        whole["error"] = {"message": "a stream without an end"}
+    fields = {name: "".join(parts) for name, parts in texts.items() if any(parts)}
+    said = fields.pop("text", None)
+    body = {"text": said} if said is not None else {"message": fields}
+    return {**whole, "choices": [{**body, "finish_reason": reason}]}
+
+
+def _changes(choice: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the fields of a message that an event adds to, and the texts that it adds.
+
+    Raises:
+        ValueError: it is no record.
+    """
+    delta = choice.get("delta") or choice.get("message") or {"text": choice.get("text")}
+    if not isinstance(delta, dict):
+        raise ValueError("a change of a message that is no record")
+    for name, value in delta.items():
+        if name != "role" and value is not None:
+            said, thoughts = parts_of(value)
+            yield name, said or ""
+            yield THOUGHT_FIELDS[0], thoughts
+
+
+def is_event(record: object) -> bool:
+    """Return whether a record is an event of a stream: a choice that says what is added to it."""
+    choices = record.get("choices") if isinstance(record, dict) else None
+    return isinstance(choices, list) and any(
+        isinstance(choice, dict) and "delta" in choice for choice in choices
+    )
+
+
+def events_in(text: str) -> Iterator[object]:
+    """Yield the events of a stream up to its end: lines of JSON, with or without `data:`.
+
+    Raises:
+        ValueError: an event is not JSON.
+    """
+    bare = text.lstrip().startswith("{")
+    for line in _LINE_END.split(text):
+        field, _, value = ("data", ":", line) if bare else line.partition(":")
+        if field.strip() != "data" or not value.strip():
+            continue
+        if value.strip() == "[DONE]":
+            yield {"done": True}
+            return
+        event = json.loads(value)
+        yield event
+        counted = isinstance(event, dict) and "usage" in event
+        if counted and any(reason_in(choice, event) for choice in _choices(event)):
+            return
+
+
+def _choices(event: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the choices of an event, without those that are not the first one's.
+
+    Raises:
+        ValueError: they are none.
+    """
+    found = event.get("choices") or []
+    if not isinstance(found, list) or not all(isinstance(choice, dict) for choice in found):
+        raise ValueError("choices that are no records")
+    return [choice for choice in found if not choice.get("index")]
