@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from seedstep.errors import InputError, RunError
-from seedstep.recipes.experiment import read_experiment, run_experiment
+from seedstep.recipes import read_experiment, run_experiment
 from support.command_line import run_process
 
 pytestmark = pytest.mark.usefixtures("empty_directory")

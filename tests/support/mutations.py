@@ -32,7 +32,7 @@ from seedstep.evaluate.measured import read_measured
 from seedstep.inputs.labels import read_raters
 from seedstep.llm.replay import read_recording
 from seedstep.llm.replies import BodyError, read_body
-from seedstep.recipes.experiment import read_experiment
+from seedstep.recipes import read_experiment
 from seedstep.review.forms import read_form
 from seedstep.stages import STEPS, open_run
 from support.seed_files import line, other_line

@@ -50,6 +50,7 @@ COMMANDS = (
     CommandEntry("export", RUNS, "exports"),
     CommandEntry("push", RUNS, "exports"),
     CommandEntry("run", RUNS),
+    CommandEntry("table", RUNS),
     CommandEntry("demo", RUNS, "run"),
 )
 """The commands, as `seedstep --help` lists them."""

@@ -14,14 +14,19 @@ from seedstep.recipes import (
     Experiment,
     ExperimentStage,
     StageFailed,
+    find_experiment,
     read_experiment,
     run_experiment,
+    shipped_experiments,
 )
+from seedstep.recipes.experiment_files import USUAL
+from seedstep.report.printed import printed_table
 
 __all__ = [
     "SIZES",
     "demo_command",
     "experiment_of",
+    "place_of",
     "run_and_tell",
     "run_command",
 ]
@@ -30,24 +35,63 @@ INTERRUPTED = 130
 
 
 def run_command(
-    path: Annotated[Path, typer.Argument(help="The experiment.", metavar="FILE.yaml")],
+    experiment: Annotated[
+        str,
+        typer.Argument(
+            help="The experiment: a file, or the name of one that --list shows.",
+            metavar="EXPERIMENT",
+        ),
+    ] = "",
+    size: Annotated[
+        str, typer.Option(help="One of the file's sizes: smoke, small, gpu or paper.")
+    ] = "",
     out: Annotated[
-        Path | None, typer.Option(help="Where it runs. Default: runs/ and the file's name.")
+        Path | None,
+        typer.Option(help="Where it runs. Default: runs/NAME, or runs/NAME-SIZE."),
     ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", help="Another value, as NAME=VALUE. May be given several times."),
     ] = None,
     list_: Annotated[
-        bool, typer.Option("--list", help="Show the stages and what they need; run nothing.")
+        bool,
+        typer.Option(
+            "--list",
+            help="Show the stages and what they need; run nothing. Without an experiment: show "
+            "those that come with seedstep.",
+        ),
     ] = False,
 ) -> None:
     """Run the stages of an experiment. Run it again to go on where it stopped."""
-    experiment = read_experiment(path, dict(map(_pair, set_ or ())))
+    if not experiment:
+        if not list_:
+            raise InputError("no experiment", "name a file, or one of `seedstep run --list`")
+        _print_shipped()
+        return
+    found = read_experiment(find_experiment(experiment), dict(map(_pair, set_ or ())), size)
     if list_:
-        _print(experiment)
+        _print(found)
     else:
-        run_and_tell(experiment, out or Path("runs") / path.stem)
+        place = out or place_of(found.name, size)
+        run_and_tell(found, place)
+        if found.table:
+            console.print()
+            console.print(plain(f"The table: seedstep table {place}"), soft_wrap=True)
+
+
+def place_of(name: str, size: str) -> Path:
+    """Return where an experiment runs in a size, if no other place is named."""
+    return Path("runs") / (name if size in ("", USUAL) else f"{name}-{size}")
+
+
+def _print_shipped() -> None:
+    for name, path in shipped_experiments().items():
+        found = read_experiment(path)
+        console.print(plain(name, style="bold"))
+        if found.table:
+            printed = printed_table(found.table.printed)
+            console.print(plain(f"  {printed.source}:"), soft_wrap=True)
+            console.print(plain(f"  {printed.title}"), soft_wrap=True)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -145,11 +145,25 @@ def report_command(
             "or text. May be given more than once."
         ),
     ] = None,
+    table: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A directory in which an experiment ran: show its table beside the paper's.",
+            metavar="DIR",
+        ),
+    ] = None,
 ) -> None:
     """Write a page with statistics, figures and examples of one or more runs."""
     with errors.status("reading") as status:
         place = out or runs[0] / "report"
-        done = write_report(runs, place, test_set or (), status.update, against=against or ())
+        done = write_report(
+            runs,
+            place,
+            test_set or (),
+            status.update,
+            against=against or (),
+            experiments=table or (),
+        )
     for note in done.notes:
         errors.print(note, style="yellow", markup=False, soft_wrap=True)
     console.print(

@@ -19,8 +19,12 @@ from seedstep.recipes.experiment import (
     Experiment,
     ExperimentStage,
     StageFailed,
-    read_experiment,
     run_experiment,
+)
+from seedstep.recipes.experiment_files import (
+    find_experiment,
+    read_experiment,
+    shipped_experiments,
 )
 from seedstep.recipes.novelty import (
     COLUMNS,
@@ -85,6 +89,7 @@ __all__ = [
     "encodings_beside",
     "evaluate_systems",
     "filter_file",
+    "find_experiment",
     "import_instructions",
     "judge",
     "judge_async",
@@ -99,6 +104,7 @@ __all__ = [
     "run_experiment",
     "self_instruct",
     "self_instruct_async",
+    "shipped_experiments",
     "take_superni",
     "tune_model",
     "tune_model_async",

@@ -18,13 +18,12 @@ stage continues where it was stopped.
 
 Example::
 
-    experiment = read_experiment(Path("demo.yaml"), {"tasks": "3"})
+    experiment = read_experiment(Path("demo.yaml"), {"tasks": "3"})  # in `experiment_files`
     run_experiment(experiment, Path("runs/demo"), print)
 """
 
 import hashlib
 import os
-import re
 import shlex
 import signal
 import subprocess
@@ -32,32 +31,28 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from seedstep.data import make_folder, read_yaml, write_atomically
-from seedstep.errors import InputError, RunError, SeedstepError, unknown_name
+from seedstep.data import make_folder
+from seedstep.errors import RunError, SeedstepError
+from seedstep.runs.experiments import (
+    KeptExperiment,
+    TableRequest,
+    finished_stages,
+    keep_experiment,
+    keep_finished,
+)
 
-__all__ = ["Experiment", "ExperimentStage", "StageFailed", "read_experiment", "run_experiment"]
+__all__ = ["Experiment", "ExperimentStage", "StageFailed", "run_experiment"]
 
 DEPTH = "SEEDSTEP_EXPERIMENT_DEPTH"
 """A variable of the environment: how many experiments run this one."""
 
 MOST_DEPTH = 3
 """Experiments within each other at the most, so that one that runs itself comes to an end."""
-
-MOST_STAGES = 1000
-MOST_WORD = 100_000
-"""Stages of an experiment, and characters of an argument, at the most; Linux takes some more."""
-
-DONE = "stages.json"
-"""The file of finished stages: their names, and a fingerprint of each one's commands."""
-
-_VALUE = re.compile(r"\{(\w+)\}")
-_COMMAND = re.compile(r"[a-z][a-z-]*(?: [a-z][a-z-]*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +71,35 @@ class ExperimentStage:
     @property
     def out(self) -> str | None:
         """The directory or file it writes, if the command has `--out`."""
+        return self._flag("--out")
+
+    @property
+    def writes(self) -> tuple[str | None, str | None]:
+        """Where it writes, and the name of what it writes there, if the command has these flags."""
+        return self.out, self._flag("--name")
+
+    def _flag(self, name: str) -> str | None:
         flags = zip(self.command, self.command[1:], strict=False)
-        return next((value for flag, value in flags if flag == "--out"), None)
+        return next((value for flag, value in flags if flag == name), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """Stages in an order in which they can run."""
+    """Stages in an order in which they can run, and the table of a paper that they make, if any.
+
+    `size` is the size that was asked for, and `values` are the values with which it was read.
+    """
 
     path: Path
     stages: tuple[ExperimentStage, ...]
+    size: str = ""
+    values: Mapping[str, str | None] = field(default_factory=dict)
+    table: TableRequest | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of its file."""
+        return self.path.stem
 
     def independent_of(self, stage: ExperimentStage) -> tuple[str, ...]:
         """Return the names of the stages that could run at the same time as `stage`.
@@ -123,108 +137,20 @@ class StageFailed(SeedstepError):  # noqa: N818 - the stage's own error was told
         self.status = status
 
 
-def read_experiment(path: Path, values: Mapping[str, str] | None = None) -> Experiment:
-    """Read the experiment of a file. `values` replace values of the file.
-
-    Raises:
-        InputError: the file can't be read, an entry is not a stage, or a stage names another one
-            that does not come before it.
-    """
-    content = read_yaml(path)
-    known = {"here": str(path.parent.resolve()), **_values(path, content)}
-    for name in values or {}:
-        if name not in known:
-            raise unknown_name("value", name, known, str(path))
-    known |= values or {}
-    written = content.get("stages")
-    if not isinstance(written, list) or not written:
-        raise InputError(f"{path}: no stages", "write them as a list under `stages`")
-    if len(written) > MOST_STAGES:
-        what = f"{path}: {len(written):,} stages"
-        raise InputError(what, f"write at most {MOST_STAGES:,}")
-    stages: dict[str, ExperimentStage] = {}
-    for number, entry in enumerate(written, start=1):
-        stage = _stage(f"{path}, stage {number}", entry, known)
-        if stage.name in stages:
-            raise InputError(f"{path}, stage {number}: a second '{stage.name}'", "rename one")
-        for name in stage.after:
-            if name not in stages:
-                what = f"{path}, stage '{stage.name}': no earlier stage '{name}'"
-                raise InputError(what, "write stages after those that they need")
-        stages[stage.name] = stage
-    return Experiment(path, tuple(stages.values()))
-
-
-def _values(path: Path, content: Mapping[str, Any]) -> dict[str, str]:
-    values = content.get("values", {})
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: `values` is not a mapping", "write `name: value`")
-    return {str(name): _text(value) for name, value in values.items()}
-
-
-def _stage(where: str, written: object, values: Mapping[str, str]) -> ExperimentStage:
-    if not isinstance(written, dict):
-        raise InputError(f"{where}: not a stage", "write a command with its flags")
-    commands = [key for key in written if key not in ("name", "after")]
-    if len(commands) != 1 or not _COMMAND.fullmatch(str(commands[0])):
-        raise InputError(f"{where}: not one command", "write `name`, `after` and one command")
-    command = str(commands[0])
-    flags = written[command] or {}
-    after = written.get("after", [])
-    if not isinstance(flags, dict) or not isinstance(after, list):
-        raise InputError(
-            f"{where}: flags are not a mapping, or `after` is not a list", "correct it"
-        )
-    words = [*command.split(), *_words(where, flags, values)]
-    return ExperimentStage(str(written.get("name", command)), tuple(words), tuple(map(str, after)))
-
-
-def _words(where: str, flags: Mapping[str, Any], values: Mapping[str, str]) -> Iterator[str]:
-    """Yield the words of a command line; `arguments` has the words without a flag."""
-
-    def filled(value: object) -> str:
-        text = _text(value)
-        named = [values.get(match[1], "") for match in _VALUE.finditer(text)]
-        _require_word(where, text, len(text) + sum(map(len, named)))
-        word = _VALUE.sub(value_of, text)
-        _require_word(where, word, len(word))
-        return word
-
-    def value_of(match: re.Match[str]) -> str:
-        if match[1] not in values:
-            raise unknown_name("value", match[1], values, where)
-        return values[match[1]]
-
-    for name, value in flags.items():
-        many = value if isinstance(value, list) else [value]
-        if name == "arguments":
-            yield from map(filled, many)
-        elif value is True:
-            yield filled(f"--{name}")
-        elif value is not False:
-            for word in many:
-                yield from (filled(f"--{name}"), filled(word))
-
-
-def _require_word(where: str, word: str, characters: int) -> None:
-    """Check that a process can be given a word as an argument."""
-    if characters > MOST_WORD:
-        what = f"{where}: an argument of {characters:,} characters"
-        raise InputError(what, f"write at most {MOST_WORD:,}, or name a file")
-    if "\0" in word or word != word.encode("utf-8", "replace").decode():
-        raise InputError(f"{where}: an argument with characters that none can have", "correct it")
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+Started = Callable[[ExperimentStage, Path], int]
+"""A function that runs a stage in a directory, and returns its exit status."""
 
 
 def run_experiment(
-    experiment: Experiment, out: Path, tell: Callable[[ExperimentStage, str], None]
+    experiment: Experiment,
+    out: Path,
+    tell: Callable[[ExperimentStage, str], None],
+    started: Started | None = None,
 ) -> None:
     """Run the stages that are not finished, in the directory `out`, each in its own process.
 
-    `tell` is called with a stage and "starts", "finished" or "was finished".
+    `tell` is called with a stage and "starts", "finished" or "was finished". `started` runs a stage
+    in another way.
 
     Raises:
         StageFailed: a stage ended with an error; earlier stages stay finished.
@@ -234,23 +160,28 @@ def run_experiment(
         what = f"{experiment.path}: {MOST_DEPTH} experiments run within each other already"
         raise RunError(what, "take out the stage that runs an experiment, or itself")
     make_folder(out)
-    done = _read_done(out / DONE)
+    done = finished_stages(out)
     prints: dict[str, str] = {}
     for stage in experiment.stages:
         prints[stage.name] = _fingerprint(stage, prints)
+    if experiment.table:
+        values = dict(experiment.values)
+        kept = KeptExperiment(experiment.size, values, prints, experiment.table)
+        keep_experiment(out, experiment.name, kept)
+    for stage in experiment.stages:
         if done.get(stage.name) == prints[stage.name]:
             tell(stage, "was finished")
             continue
         tell(stage, "starts")
         try:
-            status = _run(stage, out)
+            status = (started or _run)(stage, out)
         except OSError as error:
             what = f"stage '{stage.name}' can't be started: {error.strerror or error}"
             raise RunError(what, "write fewer and shorter arguments") from None
         if status:
             raise StageFailed(stage, status)
         done[stage.name] = prints[stage.name]
-        write_atomically(out / DONE, msgspec.json.encode(done))
+        keep_finished(out, done)
         tell(stage, "finished")
 
 
@@ -281,15 +212,6 @@ def _ended_with(process: subprocess.Popen[bytes]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _read_done(path: Path) -> dict[str, str]:
-    if not path.exists():
-        return {}
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
-    except (OSError, ValueError, RecursionError):
-        raise RunError(f"{path}: can't be read", "remove it to run all stages again") from None
 
 
 def _fingerprint(stage: ExperimentStage, prints: Mapping[str, str]) -> str:

@@ -29,6 +29,8 @@ from seedstep.report.contents import (
     parts_of,
     split_against,
 )
+from seedstep.report.paper_layout import paper_part
+from seedstep.report.paper_tables import paper_tables
 from seedstep.report.records import Chart, ReportPart
 from seedstep.report.statistics import NamedText
 from seedstep.text import visible
@@ -118,12 +120,15 @@ def write_report(
     tell: TellDone = lambda doing: None,
     sections: Sequence[ReportSection] = SECTIONS,
     against: Sequence[StrPath] = (),
+    experiments: Iterable[StrPath] = (),
 ) -> Report:
     """Write a report into a new directory, an empty one, or that of an earlier report.
 
     Seed tasks and tasks are compared with the instructions of `test_sets`. Systems with predictions
     are compared with the system that `against` names, by default the first with each of the others.
     As in version 0.1.0, `against` may also name test sets. `sections` is the table of sections.
+    `experiments` are directories in which experiments ran; the tables of papers that these make are
+    shown beside the printed ones.
 
     Raises:
         RunError: a run can't be read, or `out` holds other files or can't be written.
@@ -142,7 +147,11 @@ def write_report(
         ]
         for number, source in enumerate((*test_sets, *earlier), start=1)
     }
-    parts = parts_of(paths, sections, ReportContext(named, tell, baseline))
+    tables = [table for directory in experiments for table in paper_tables(Path(directory))]
+    parts = [
+        *map(paper_part, tables),
+        *parts_of(paths, sections, ReportContext(named, tell, baseline)),
+    ]
     tell("drawing")
     drawn = _drawn(parts)
     title = title_of(parts, paths)

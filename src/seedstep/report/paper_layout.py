@@ -1,0 +1,206 @@
+"""Show a table of a paper, as an experiment made it: as cells, as JSON, and as part of a report.
+
+Example::
+
+    table = paper_table(Path("runs/ss-table-2"), "ss-table-2")
+    print(markdown(values_cells(table)), markdown(differences_cells(table)))
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from types import MappingProxyType
+from typing import Any
+
+from seedstep.evaluate.tables import CellTable, shown
+from seedstep.report.paper_tables import Agreement, PaperDifference, PaperTable
+from seedstep.report.records import Block, Paragraph, ReportPart, Section, Table
+
+__all__ = [
+    "LEGEND",
+    "about",
+    "differences_cells",
+    "paper_part",
+    "standing",
+    "tables_json",
+    "values_cells",
+]
+
+BETWEEN = " · "
+NOTHING = "-"
+
+LEGEND = (
+    "Ours with 95% intervals over tasks, differences paired by instance. Unsure: the interval "
+    "holds 0, or there are too few tasks for one."
+)
+
+VERDICTS: Mapping[Agreement, str] = MappingProxyType(
+    {
+        "agrees": "{the} sign",
+        "unsure": "{the} sign, unsure",
+        "other unsure": "the other sign, unsure",
+        "disagrees": "the other sign",
+        "not printed": "",
+        "missing": "",
+    }
+)
+
+
+def about(table: PaperTable) -> tuple[str, ...]:
+    """Return lines that say what the table is, what is ours, and what was printed."""
+    printed = table.printed
+    ours = [f"{table.name}, size {table.size}" if table.size else table.name]
+    weights = f" ({_weights(table.parameters)} weights)" if table.parameters else ""
+    ours += [f"model {table.model}{weights}"] if table.model else []
+    if table.instances:
+        ours.append(f"{table.tasks:,} tasks, {table.instances:,} instances")
+    models = f"{', '.join(printed.models)}; " if printed.models else ""
+    return (
+        f"{printed.title}: {printed.measure}",
+        f"ours: {'; '.join(ours)}",
+        f"printed: {models}{printed.measured_on}",
+        *([printed.note] if printed.note else []),
+    )
+
+
+def _weights(count: int) -> str:
+    for size, letter in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
+        if count >= size:
+            return f"{count / size:.3g}{letter}"
+    return str(count)
+
+
+def standing(table: PaperTable) -> tuple[str, ...]:
+    """Return lines that say what is missing; none if the experiment is finished."""
+    if not table.unfinished:
+        return ()
+    begun = [f"{row.printed.method}: {row.missing}" for row in table.rows if row.missing]
+    count = len(table.unfinished)
+    stages = f"{count:,} stage{' is' if count == 1 else 's are'} not finished"
+    named = f"{stages}: {', '.join(table.unfinished)}"
+    return (*begun, named, "The same `seedstep run` goes on with what is left.")
+
+
+def values_cells(table: PaperTable) -> CellTable:
+    """Return the rows of the printed table, with our value beside the printed ones."""
+    head = ("", f"ours, {table.printed.measure}", _printed_head(table))
+    rows = (
+        (
+            row.printed.method,
+            shown(row.value) if row.value else NOTHING,
+            _printed(table, row.printed.values, "{:.1f}"),
+        )
+        for row in table.rows
+    )
+    return CellTable(head, tuple(rows))
+
+
+def _printed_head(table: PaperTable) -> str:
+    models = BETWEEN.join(table.printed.models)
+    return f"printed\n{models}" if models else "printed"
+
+
+def _printed(table: PaperTable, values: Mapping[str, float | str], form: str) -> str:
+    """Return printed values in the order of the models, or with their models if some lack one."""
+    if not values:
+        return NOTHING
+    texts = {
+        model: value if isinstance(value, str) else form.format(value)
+        for model, value in values.items()
+    }
+    if tuple(texts) == table.printed.models:
+        return BETWEEN.join(texts.values())
+    return BETWEEN.join(f"{text} ({model})" if model else text for model, text in texts.items())
+
+
+def differences_cells(table: PaperTable) -> CellTable:
+    """Return the differences that the paper compares, ours and the printed, with our verdict."""
+    head = ("difference", "ours", _printed_head(table), "ours against printed")
+    rows = (
+        (
+            f"{found.row.method}\n  less {found.other.method.removeprefix('+ ')}",
+            shown(found.ours, sign="+") if found.ours else NOTHING,
+            _printed(table, found.printed, "{:+.1f}"),
+            verdict(found),
+        )
+        for found in table.differences
+    )
+    return CellTable(head, tuple(rows))
+
+
+def verdict(found: PaperDifference) -> str:
+    """Say whether our difference has the sign of the printed ones; empty if there is none."""
+    ours = found.ours.value if found.ours else None
+    if ours is not None and not round(ours, 1) and found.printed:
+        return "no difference"
+    signs = {model: _sign(value) for model, value in found.printed.items()}
+    the = "the same"
+    if ours is not None and len(set(signs.values())) > 1:
+        same = [model for model, sign in signs.items() if sign == _sign(round(ours, 1))]
+        the = f"{' and '.join(same)}'s"
+    return VERDICTS[found.agreement].format(the=the)
+
+
+def _sign(value: float | str) -> int:
+    if isinstance(value, str):
+        return 1 if value == "+" else -1
+    return (value > 0) - (value < 0)
+
+
+def tables_json(tables: Iterable[PaperTable]) -> str:
+    """Return tables as JSON: values with intervals, the printed ones, and the verdicts."""
+    return json.dumps(list(map(_record, tables)), indent=2) + "\n"
+
+
+def _record(table: PaperTable) -> dict[str, Any]:
+    return {
+        "experiment": table.name,
+        "size": table.size,
+        "model": table.model,
+        "parameters": table.parameters,
+        "tasks": table.tasks,
+        "instances": table.instances,
+        "source": table.printed.source,
+        "measure": table.printed.measure,
+        "rows": [
+            {
+                "system": row.printed.system,
+                "method": row.printed.method,
+                "ours": asdict(row.value) if row.value else None,
+                "printed": row.printed.values,
+            }
+            for row in table.rows
+        ],
+        "differences": [
+            {
+                "system": found.row.system,
+                "against": found.other.system,
+                "ours": asdict(found.ours) if found.ours else None,
+                "printed": dict(found.printed),
+                "agreement": found.agreement,
+            }
+            for found in table.differences
+        ],
+        "unfinished": list(table.unfinished),
+    }
+
+
+def paper_part(table: PaperTable) -> ReportPart:
+    """Return the part of a report that shows the table."""
+    values, differences = values_cells(table), differences_cells(table)
+    blocks: list[Block] = [Paragraph(line) for line in about(table)]
+    blocks += [Paragraph(line) for line in standing(table)]
+    blocks.append(_table("Values", values))
+    if differences.rows:
+        blocks.append(_table("Differences", differences))
+    blocks.append(Paragraph(LEGEND))
+    return ReportPart(
+        table.printed.source, (), (Section("Ours beside the printed", tuple(blocks)),)
+    )
+
+
+def _table(caption: str, cells: CellTable) -> Table:
+    head, *rows = (
+        tuple(" ".join(cell.split()) for cell in row) for row in (cells.head, *cells.rows)
+    )
+    return Table(caption, head, tuple(rows))

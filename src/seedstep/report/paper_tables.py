@@ -1,0 +1,274 @@
+"""Make a table of a paper from an experiment: our values and differences beside the printed ones.
+
+Values have 95% intervals over tasks, and differences are paired by instance. A system that has not
+predicted all instances has no value yet, and the table says what is missing.
+
+Example::
+
+    for table in paper_tables(Path("runs/ss-table-2")):
+        print(table.printed.source, [row.value for row in table.rows])
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import chdir, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from seedstep.errors import InputError, unknown_name
+from seedstep.evaluate import score
+from seedstep.evaluate.agreement import ACCEPTABLE
+from seedstep.evaluate.intervals import Value, mean_over_tasks
+from seedstep.evaluate.judge import Judged
+from seedstep.inputs import read_systems
+from seedstep.report.printed import PrintedRow, PrintedTable, printed_table
+from seedstep.runs import has_rows, open_database, read_entries
+from seedstep.runs.experiments import (
+    TableRequest,
+    kept_experiments,
+    unfinished_stages,
+)
+
+__all__ = [
+    "Agreement",
+    "PaperDifference",
+    "PaperRow",
+    "PaperTable",
+    "agreement_of",
+    "paper_table",
+    "paper_tables",
+]
+
+Agreement = Literal["agrees", "unsure", "other unsure", "disagrees", "not printed", "missing"]
+"""How our difference goes with the printed ones. Unsure: our interval holds zero, or there is none.
+
+If the printed differences have several signs, ours agrees if one of them has its sign.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PaperRow:
+    """A row of the table: the printed one, and our value, or what is missing for it."""
+
+    printed: PrintedRow
+    value: Value | None
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PaperDifference:
+    """The difference of a row from another one: ours, the printed ones by model, and the verdict.
+
+    `ours` is None if a value is missing.
+    """
+
+    row: PrintedRow
+    other: PrintedRow
+    ours: Value | None
+    printed: Mapping[str, float | str]
+    agreement: Agreement
+
+
+@dataclass(frozen=True, slots=True)
+class PaperTable:
+    """A table of a paper as an experiment made it.
+
+    `model` is the experiment's, `parameters` their number in the tuned model, if that is known.
+    `unfinished` names the stages that are not finished.
+    """
+
+    name: str
+    printed: PrintedTable
+    size: str
+    model: str
+    parameters: int | None
+    tasks: int
+    instances: int
+    rows: tuple[PaperRow, ...]
+    differences: tuple[PaperDifference, ...]
+    unfinished: tuple[str, ...]
+
+
+def paper_tables(directory: Path) -> tuple[PaperTable, ...]:
+    """Return the tables of the experiments that ran in a directory.
+
+    Raises:
+        InputError: no experiment with a table ran there.
+        RunError: a file can't be read.
+    """
+    kept = kept_experiments(directory)
+    if not kept:
+        what = f"{directory}: no experiment with a table of a paper ran here"
+        raise InputError(what, "run one of `seedstep run --list`, or name where it ran")
+    return tuple(paper_table(directory, name) for name in kept)
+
+
+def paper_table(directory: Path, name: str) -> PaperTable:
+    """Return the table of the experiment of this name that ran in a directory.
+
+    Raises:
+        InputError: no such experiment ran there.
+        RunError: a file can't be read.
+    """
+    known = kept_experiments(directory)
+    if not known:
+        what = f"{directory}: no experiment with a table of a paper ran here"
+        raise InputError(what, f"run it first: seedstep run {name}")
+    if name not in known:
+        raise unknown_name("experiment", name, known, str(directory))
+    kept = known[name]
+    printed = printed_table(kept.table.printed)
+    wanted = [row.system for row in printed.rows]
+    systems = _systems(directory, kept.table, wanted)
+    rows = tuple(_row(row, systems) for row in printed.rows)
+    whole = {row.printed.system for row in rows if row.value}
+    counted = [systems[name].points for name in wanted if name in whole]
+    first = max(counted, key=len, default={})
+    return PaperTable(
+        name,
+        printed,
+        kept.size,
+        kept.values.get("model") or "",
+        _parameters(directory),
+        len({task for task, _ in first.values()}),
+        len(first),
+        rows,
+        tuple(
+            _difference(printed, row, printed.row(other), systems, whole)
+            for row in printed.rows
+            for other in row.against
+            if {row.system, other} & set(systems)
+        ),
+        unfinished_stages(directory, kept),
+    )
+
+
+Points = Mapping[str, tuple[str, float]]
+"""The task and the points, from 0 to 100, of each instance."""
+
+
+@dataclass(frozen=True, slots=True)
+class _System:
+    """The points of a system by instance, and how many instances have none."""
+
+    points: Points
+    missing: int
+
+    @property
+    def value(self) -> Value | None:
+        """The mean points; None if not all instances have some."""
+        return None if self.missing else _mean(list(self.points.values()))
+
+
+def _mean(points: Sequence[tuple[str, float]]) -> Value | None:
+    if not points:
+        return None
+    return mean_over_tasks([value for _, value in points], [task for task, _ in points], seed=0)
+
+
+def _systems(directory: Path, request: TableRequest, wanted: Sequence[str]) -> dict[str, _System]:
+    """Return the systems of an experiment that the printed table has a row for."""
+    if request.verdicts:
+        return _judged(directory / request.verdicts)
+    if not has_rows("predictions")(directory / request.predictions):
+        return {}
+    found = {}
+    with chdir(directory):  # paths of the experiment's commands start there
+        read = read_systems([request.predictions])
+    for system in read:
+        if system.name in wanted:
+            results = score(system.predictions, system.references).results
+            points = {
+                result.instance: (result.task, 100 * result.marks["rouge_l"]) for result in results
+            }
+            missing = sum(result.status == "missing" for result in results)
+            found[system.name] = _System(points, missing)
+    return found
+
+
+def _judged(path: Path) -> dict[str, _System]:
+    """Return the systems that a judge rated; their points are 100 for an acceptable answer."""
+    if not path.is_dir():
+        return {}
+    with open_database(path, "judge") as database:
+        items = [entry.result for entry in read_entries(database, Judged)]
+    points: dict[str, dict[str, tuple[str, float]]] = {}
+    for item in items:
+        for verdict in item.verdicts:
+            if verdict.label:
+                rated = points.setdefault(verdict.shown[0], {})
+                rated[item.instance] = (item.task, 100.0 * (verdict.label in ACCEPTABLE))
+    return {name: _System(found, 0) for name, found in points.items()}
+
+
+def _row(printed: PrintedRow, systems: Mapping[str, _System]) -> PaperRow:
+    found = systems.get(printed.system)
+    if found is None:
+        return PaperRow(printed, None)
+    made = len(found.points) - found.missing
+    missing = f"{made:,} of {len(found.points):,} instances" if found.missing else ""
+    return PaperRow(printed, found.value, missing)
+
+
+def _difference(
+    table: PrintedTable,
+    row: PrintedRow,
+    other: PrintedRow,
+    systems: Mapping[str, _System],
+    whole: set[str],
+) -> PaperDifference:
+    ours = None
+    if {row.system, other.system} <= whole:
+        first, second = systems[row.system].points, systems[other.system].points
+        pairs = [
+            (task, value - second[instance][1])
+            for instance, (task, value) in first.items()
+            if instance in second
+        ]
+        ours = _mean(pairs)
+    printed = table.differences(row, other.system)
+    return PaperDifference(row, other, ours, printed, agreement_of(ours, list(printed.values())))
+
+
+def agreement_of(ours: Value | None, printed: Sequence[float | str]) -> Agreement:
+    """Return how our difference goes with the printed ones."""
+    if ours is None or ours.value is None:
+        return "missing"
+    if not printed:
+        return "not printed"
+    sure = ours.low is not None and ours.high is not None and (ours.low > 0 or ours.high < 0)
+    same = _sign(round(ours.value, 1)) in {_sign(value) for value in printed}
+    if same:
+        return "agrees" if sure else "unsure"
+    return "disagrees" if sure else "other unsure"
+
+
+def _sign(value: float | str) -> int:
+    if isinstance(value, str):
+        return 1 if value == "+" else -1
+    return (value > 0) - (value < 0)
+
+
+def _parameters(directory: Path) -> int | None:
+    """Return the number of weights of a tuned model of the experiment, by its files' headers."""
+    for folder in sorted(directory.glob("*/model")):
+        count = 0
+        with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+            for path in folder.glob("*.safetensors"):
+                with path.open("rb") as file:
+                    length = int.from_bytes(file.read(8), "little")
+                    header = json.loads(file.read(min(length, MOST_HEADER)))
+                for tensor, found in header.items():
+                    if tensor != "__metadata__":
+                        size = 1
+                        for dimension in found["shape"]:
+                            size *= dimension
+                        count += size
+            if count:
+                return count
+    return None
+
+
+MOST_HEADER = 64 << 20
+"""The most bytes of a file's header that are read."""

@@ -1,0 +1,113 @@
+"""What the directory of an experiment keeps of it: which stages are finished, and how it was begun.
+
+    stages.json       the finished stages, with a fingerprint of each one's commands
+    experiments.json  the experiments with a table of a paper: their sizes, values and stages
+
+Several experiments may run in one directory. Stages that they share then run once.
+
+Example::
+
+    kept = kept_experiments(Path("runs/ss-table-2"))["ss-table-2"]
+    unfinished_stages(Path("runs/ss-table-2"), kept)
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from seedstep.data import write_atomically
+from seedstep.errors import RunError
+
+__all__ = [
+    "KeptExperiment",
+    "TableRequest",
+    "finished_stages",
+    "keep_experiment",
+    "keep_finished",
+    "kept_experiments",
+    "unfinished_stages",
+]
+
+FINISHED = "stages.json"
+EXPERIMENTS = "experiments.json"
+
+
+class TableRequest(msgspec.Struct, frozen=True):
+    """Which table of a paper an experiment makes, and from what.
+
+    `printed` is the name of a printed table. Its rows are systems of the run of `predictions`, or
+    of the `verdicts` of a judge; both are directories, seen from that of the experiment.
+    """
+
+    printed: str
+    predictions: str = ""
+    verdicts: str = ""
+
+
+class KeptExperiment(msgspec.Struct, frozen=True):
+    """How an experiment was begun: size, values, its stages with fingerprints, and its table."""
+
+    size: str
+    values: dict[str, str | None]
+    stages: dict[str, str]
+    table: TableRequest
+
+
+def finished_stages(directory: Path) -> dict[str, str]:
+    """Return the names of the finished stages, with the fingerprints of their commands.
+
+    Raises:
+        RunError: the file can't be read.
+    """
+    path = directory / FINISHED
+    if not path.exists():
+        return {}
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+    except (OSError, ValueError, RecursionError):
+        raise RunError(f"{path}: can't be read", "remove it to run all stages again") from None
+
+
+def keep_finished(directory: Path, finished: Mapping[str, str]) -> None:
+    """Write which stages are finished.
+
+    Raises:
+        RunError: the file can't be written.
+    """
+    write_atomically(directory / FINISHED, msgspec.json.encode(finished))
+
+
+def kept_experiments(directory: Path) -> dict[str, KeptExperiment]:
+    """Return the experiments that ran in a directory, by name.
+
+    Raises:
+        RunError: the file can't be read.
+    """
+    path = directory / EXPERIMENTS
+    if not path.exists():
+        return {}
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, KeptExperiment])
+    except (OSError, ValueError, RecursionError):
+        raise RunError(f"{path}: can't be read", "run the experiment again, it goes on") from None
+
+
+def keep_experiment(directory: Path, name: str, kept: KeptExperiment) -> None:
+    """Write how an experiment was begun, beside the others of the directory.
+
+    Raises:
+        RunError: the file can't be written.
+    """
+    whole = {**kept_experiments(directory), name: kept}
+    write_atomically(directory / EXPERIMENTS, msgspec.json.encode(whole))
+
+
+def unfinished_stages(directory: Path, kept: KeptExperiment) -> tuple[str, ...]:
+    """Return the names of the stages of an experiment that are not finished.
+
+    Raises:
+        RunError: a file can't be read.
+    """
+    done = finished_stages(directory)
+    return tuple(name for name, stamp in kept.stages.items() if done.get(name) != stamp)

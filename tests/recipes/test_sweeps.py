@@ -1,0 +1,180 @@
+"""Experiments in sizes, and stages that stand for each of several values."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from seedstep.errors import InputError
+from seedstep.recipes import Experiment, ExperimentStage, read_experiment, run_experiment
+from seedstep.runs.experiments import kept_experiments, unfinished_stages
+from support.command_line import seedstep
+
+SWEPT = """
+values: {counts: [10, 20], model: m, seeds: }
+sizes: {smoke: {counts: [1, 2, 3]}}
+stages:
+  - name: grow
+    bootstrap: {model: "{model}", out: grown}
+  - name: tune
+    for: {n: "{counts}"}
+    tune: {data: grown, limit-tasks: "{n}", seed: "{seeds}", out: "tuned-{n}"}
+    after: [grow]
+  - name: predict
+    for: {n: "{counts}", encoding: [definition, steps]}
+    predict: {model: "hf:tuned-{n}/model", encoding: "{encoding}", name: "{n} {encoding}", out: p}
+    after: ["tune {n}"]
+  - compare: {arguments: p}
+    after: [predict]
+"""
+
+
+def read(tmp_path: Path, text: str, size: str = "", **values: str) -> Experiment:
+    path = tmp_path / "swept.yaml"
+    path.write_text(text)
+    return read_experiment(path, values, size)
+
+
+def by_name(experiment: Experiment) -> dict[str, ExperimentStage]:
+    return {stage.name: stage for stage in experiment.stages}
+
+
+def test_a_stage_stands_for_each_value_and_waits_for_its_own(tmp_path: Path) -> None:
+    stages = by_name(read(tmp_path, SWEPT))
+    assert list(stages) == [
+        "grow",
+        "tune 10",
+        "tune 20",
+        "predict 10 definition",
+        "predict 10 steps",
+        "predict 20 definition",
+        "predict 20 steps",
+        "compare",
+    ]
+    assert stages["tune 20"].shown == ("seedstep tune --data grown --limit-tasks 20 --out tuned-20")
+    assert stages["predict 20 steps"].after == ("tune 20",)
+    assert stages["predict 20 steps"].writes == ("p", "20 steps")
+    assert stages["compare"].after == tuple(name for name in stages if name.startswith("predict"))
+
+
+def test_sizes_and_the_command_line_change_what_is_swept(tmp_path: Path) -> None:
+    assert len(by_name(read(tmp_path, SWEPT, "smoke"))) == 1 + 3 + 6 + 1
+    given = by_name(read(tmp_path, SWEPT, "smoke", counts="7"))
+    assert [name for name in given if name.startswith("tune")] == ["tune 7"]
+    seeded = by_name(read(tmp_path, SWEPT, seeds="3"))
+    assert "--seed 3" in seeded["tune 10"].shown
+
+
+def test_values_that_belong_together_and_sweeps_with_names(tmp_path: Path) -> None:
+    text = """
+sweeps: {kinds: [{kind: plain, flag: false}, {kind: rich, flag: true}]}
+stages:
+  - name: "make {kind}"
+    for: kinds
+    novelty: {arguments: a, annotate: "{flag}", out: "{kind}"}
+  - {name: end, novelty: {arguments: b, out: c}, after: ["make {kind}"]}
+"""
+    stages = by_name(read(tmp_path, text))
+    assert stages["make plain"].command == ("novelty", "a", "--out", "plain")
+    assert stages["make rich"].command == ("novelty", "a", "--annotate", "--out", "rich")
+    assert stages["end"].after == ("make plain", "make rich")
+
+
+def test_a_file_goes_on_from_another(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(SWEPT)
+    text = """
+extends: base.yaml
+values: {model: other}
+sizes: {smoke: {model: tiny}, gpu: {counts: [5]}}
+stages: [{name: last, novelty: {arguments: p, out: "{experiment}"}, after: [compare]}]
+"""
+    assert "--model other" in by_name(read(tmp_path, text))["grow"].shown
+    smoke = by_name(read(tmp_path, text, "smoke"))
+    assert "--model tiny" in smoke["grow"].shown
+    assert "tune 3" in smoke
+    assert smoke["last"].out == "swept"
+    assert "tune 5" in by_name(read(tmp_path, text, "gpu"))
+
+
+def of(sweep: str) -> str:
+    return f"stages: [{{name: a, for: {sweep}, novelty: {{arguments: '{{n}}', out: 'o{{n}}'}}}}]"
+
+
+@pytest.mark.parametrize(
+    "text, what",
+    [
+        (of("3"), "`for` is not a mapping"),
+        (of("{}"), "`for` is not a mapping"),
+        (of("{n: }"), "a value of 'n' is missing"),
+        (of("{n: []}"), "'n' has no values"),
+        (of("{n: [1, null]}"), "a value of 'n' is missing"),
+        (of("{n: '1,,2'}"), "a value of 'n' is missing"),
+        (of("{n: [1, 2, 1]}"), "'1' is there twice among the values of 'n'"),
+        (of("{n: [1, '1']}"), "'1' is there twice"),
+        (of("{n: [[1], {}]}"), "a value of 'n' is no text or number"),
+        (of("{n n: [1]}"), "`for` has no name 'n n'"),
+        (of("{n: [1, 2], m: [3, 4]}"), "'a 1 3' and 'a 1 4' are the same command"),
+        (of("[]"), "`for` has no values"),
+        (of("[{n: 1}, {m: 2}]"), "entry 2 of `for` has other names than the first"),
+        (of("[{n: 1}, {n: }]"), "a value of 'n' is missing in entry 2"),
+        (of("[{n: 1}, {n: 1}]"), "'1' is there twice"),
+        (of("numbers"), "no sweep 'numbers'"),
+        (of("{n: '{counts}'}"), "no value 'counts'"),
+        (of(f"{{n: {list(range(1001))}}}"), "1,001 stages"),
+        (of(f"{{n: {list(range(50))}, m: {list(range(50))}}}"), "2,500 stages"),
+        (
+            f"values: {{v: {'x' * 50_000}}}\nstages: [{{name: '{'{v}' * 50_000}', novelty: {{}}}}]",
+            "2,500,150,000 characters",
+        ),
+        ("sweeps: 3\n" + of("{n: [1]}"), "`sweeps` is not a mapping"),
+        ("sizes: 3\n" + of("{n: [1]}"), "`sizes` is not a mapping"),
+        ("values: {}\nsizes: {small: {n: 3}}\n" + of("{n: [1]}"), "no value 'n'"),
+        ("table: 3\n" + of("{n: [1]}"), "`table` does not name a table"),
+        ("table: {printed: a, rows: 3}\n" + of("{n: [1]}"), "no part of a table 'rows'"),
+        ("extends: nothing.yaml\n" + of("{n: [1]}"), "nothing.yaml"),
+        (
+            "stages: [{for: {n: [1, 2]}, predict: {limit: '{n}', out: p}}]",
+            "'predict 1' and 'predict 2' both write p",
+        ),
+        (
+            "stages: [{name: b 1, steps: {}}, {name: b, for: {n: [1]}, steps: {limit: '{n}'}}]",
+            "a second 'b 1'",
+        ),
+    ],
+)
+def test_a_sweep_that_can_not_be_is_one_clear_error(text: str, what: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=re.escape(what)):
+        read(tmp_path, text)
+
+
+def test_a_size_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no size 'smok'.*smoke"):
+        read(tmp_path, SWEPT, "smok")
+
+
+def test_an_experiment_with_a_table_says_what_is_left_to_do(tmp_path: Path) -> None:
+    found = read(tmp_path, SWEPT + "table: {printed: ss-table-2, predictions: p}\n", "smoke")
+    started: list[str] = []
+
+    def start(stage: ExperimentStage, _: Path) -> int:
+        started.append(stage.name)
+        return int(stage.name == "tune 2")
+
+    out = tmp_path / "out"
+    with pytest.raises(Exception, match="'tune 2' ended with status 1"):
+        run_experiment(found, out, lambda *_: None, start)
+    assert started == ["grow", "tune 1", "tune 2"]
+    kept = kept_experiments(out)["swept"]
+    assert kept.size == "smoke"
+    assert kept.values["counts"] == "1,2,3"
+    assert unfinished_stages(out, kept)[0] == "tune 2"
+    assert len(unfinished_stages(out, kept)) == len(found.stages) - 2
+
+
+def test_the_shipped_experiments_are_listed() -> None:
+    listed = seedstep("run", "--list")
+    assert "ss-table-2" in listed.words
+    assert "Step-by-Step Instruction Tuning, Table 2 (section 4.4)" in listed.words
+    assert "_steps" not in listed.words
+    assert "no experiment 'ss-tabel-2'" in seedstep("run", "ss-tabel-2").error
+    assert "no experiment" in seedstep("run").error
