@@ -1,7 +1,8 @@
-"""How fast the review app saves, and whether it loses labels.
+"""How fast the review app saves, whether it loses labels, and how fast a view of a run opens.
 
     python benchmarks/review.py             # 50 raters, 20,000 labels, then 20 kills
     python benchmarks/review.py --raters 10 --each 40 --kills 3
+    python benchmarks/review.py --view      # pages of a run of 52,000 predictions
 
 Each rater saves over a connection of its own, one label after another, as a page does, with all
 raters at once. Then raters go on while the server is killed with SIGKILL and started again; every
@@ -16,6 +17,7 @@ import random
 import re
 import signal
 import socket
+import sqlite3
 import sys
 import tempfile
 import time
@@ -27,7 +29,9 @@ import aiohttp
 from seedstep.data.reviews import ItemField, ReviewItem
 from seedstep.review.forms import FORMS
 from seedstep.review.items import deal
+from seedstep.runs import Run
 from seedstep.runs.reviews import Review
+from seedstep.stages import PREDICT
 
 FORM = FORMS["steps"]
 ANSWERS = {"correct": "yes", "complete": "no"}
@@ -57,11 +61,63 @@ def make(path: Path, raters: int, each: int) -> None:
     Review.create(path, {"form": "steps", "seed": 1}, FORM, items, assigned, 1)
 
 
-class Server:
-    """`seedstep review serve` as a process."""
+PREDICTED = 52_000
+PAGES = (
+    "0/predictions",
+    "0/predictions?page=1040",
+    "0/predictions?q=word+77+",
+    "0/predictions?state=tuned",
+    "0/",
+)
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+
+def make_predictions(folder: Path) -> Path:
+    """A run of two systems over 5,200 tasks of ten instances each."""
+    tasks = folder / "tasks.jsonl"
+    with tasks.open("w") as file:
+        for number in range(PREDICTED // 10):
+            instances = [
+                {"id": f"t{number}-{n}", "input": f"red{number} blue{n} " * 20, "output": f"R{n}"}
+                for n in range(10)
+            ]
+            task = {"id": f"t{number}", "definition": f"Write word {number} of it. " * 5}
+            file.write(json.dumps({**task, "category": f"C{number % 60}", "instances": instances}))
+            file.write("\n")
+    Run.start(PREDICT, folder / "run", {"tasks": str(tasks)}).close()
+    with contextlib.closing(sqlite3.connect(folder / "run/run.db")) as database, database:
+        for system in ("base", "tuned"):
+            database.execute("INSERT INTO systems VALUES (?, '{}', 0)", (system,))
+            rows = (
+                (system, place, f"{system} R{place % 11} words", "", 0, 0, 0)
+                for place in range(PREDICTED)
+            )
+            database.executemany("INSERT INTO predictions VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    return folder / "run"
+
+
+async def view(folder: Path) -> None:
+    """Open pages of a new `seedstep view`, each for the first time."""
+    began = time.perf_counter()
+    server = Server("view", str(make_predictions(folder)))
+    print(f"{PREDICTED:,} instances, two systems; made in {time.perf_counter() - began:.1f} s")
+    began = time.perf_counter()
+    await server.start()
+    print(f"the command says its address after {time.perf_counter() - began:.2f} s")
+    async with aiohttp.ClientSession() as session:
+        for page in PAGES:
+            began = time.perf_counter()
+            async with session.get(f"{server.addresses['view']}{page}") as reply:
+                assert reply.status == 200, page
+                size = len(await reply.read())
+            print(f"{page}: {time.perf_counter() - began:.2f} s, {size:,} bytes")
+    await server.kill()
+
+
+class Server:
+    """A command that serves pages, as a process."""
+
+    def __init__(self, *command: str) -> None:
+        self.command = command
         with socket.socket() as found:
             found.bind(("127.0.0.1", 0))
             self.port = found.getsockname()[1]
@@ -74,9 +130,7 @@ class Server:
             "-u",
             "-m",
             "seedstep",
-            "review",
-            "serve",
-            str(self.path),
+            *self.command,
             "--port",
             str(self.port),
         )
@@ -164,7 +218,7 @@ async def survive(server: Server, raters: int, each: int, kills: int) -> set[str
 async def run(arguments: Any, path: Path) -> None:
     """Measure, kill, and compare."""
     make(path, arguments.raters, arguments.each)
-    server = Server(path)
+    server = Server("review", "serve", str(path))
     await server.start()
     began = time.perf_counter()
     seconds = sorted(await measure(server, arguments.raters, arguments.each, arguments.pause))
@@ -197,8 +251,11 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=400)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--pause", type=float, default=0.5, help="mean seconds between two labels")
+    parser.add_argument("--view", action="store_true", help="measure `seedstep view` instead")
+    asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(run(parser.parse_args(), Path(folder) / "review"))
+        work = view(Path(folder)) if asked.view else run(asked, Path(folder) / "review")
+        asyncio.run(work)
 
 
 if __name__ == "__main__":

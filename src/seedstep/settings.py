@@ -77,6 +77,7 @@ class _About:
     keys: type | None
     combine: Callable[[Any, dict[str, Any]], Any] | None
     later: bool
+    separated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ class Setting:
     is a record whose fields are the keys, each with a flag; `combine` makes the value from them and
     from what the setting's own flag gives, or None; that flag exists only then. `path` has the
     attributes that lead to the value. A setting that is `later` was added after version 0.1.0;
-    while it has its default it is not written, so that files of earlier runs do not change.
+    while it has its default it is not written, so that files of earlier runs do not change. The
+    flag of one that is `separated` has all values of a list, with commas between them.
     """
 
     name: str
@@ -107,6 +109,7 @@ class Setting:
     combine: Callable[[Any, dict[str, Any]], Any] | None = None
     path: tuple[str, ...] = ()
     later: bool = False
+    separated: bool = False
 
 
 class SettingsRecord:
@@ -142,6 +145,7 @@ def setting(
     keys: type | None = None,
     combine: Callable[[Any, dict[str, Any]], Any] | None = None,
     later: bool = False,
+    separated: bool = False,
 ) -> Any:
     """Return a field for a settings record.
 
@@ -149,7 +153,7 @@ def setting(
     files, keywords and flags, if it differs from that of the attribute. `Setting` describes the
     other arguments.
     """
-    about = _About(help, name, flags, metavar, keys, combine, later)
+    about = _About(help, name, flags, metavar, keys, combine, later, separated)
     metadata = {_SETTING: about}
     if isinstance(default, type):
         return field(default_factory=default, metadata=metadata)
@@ -217,6 +221,7 @@ def _setting_of(each: Any, kind: Any, about: _About, place: Place | None) -> Set
         about.combine,
         (each.name,),
         about.later,
+        about.separated,
     )
 
 

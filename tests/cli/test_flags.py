@@ -21,6 +21,7 @@ from seedstep.evaluate.scores import ScoringSettings
 from seedstep.infer.distill import DistillSettings
 from seedstep.infer.settings import SystemSettings
 from seedstep.settings import SettingsRecord, make_settings, part, setting, table
+from seedstep.stages.review import ReviewSettings
 from seedstep.steps import ExamplesSettings, ImportSettings, StepsSettings, SuperniSettings
 from seedstep.tune import TuneSettings
 from support.command_line import environment, run_process
@@ -38,6 +39,7 @@ SETTINGS = {
     "evaluate": (ScoringSettings,),
     "compare": (ScoringSettings,),
     "judge": (JudgeSettings,),
+    "review new": (ReviewSettings,),
 }
 
 OF_0_1_0 = {

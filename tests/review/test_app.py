@@ -3,15 +3,21 @@
 import asyncio
 import json
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
+from seedstep.data.reviews import LabelRow
 from seedstep.errors import StoreError
-from seedstep.review.app import make_app
+from seedstep.review.app import address_of, make_app
+from seedstep.review.export import export_review
+from seedstep.review.pages import answers_to
 from seedstep.runs.reviews import OWNER, Review
-from support.reviewing import HOST, ORIGIN, an_item, make, opened, save, sent
+from seedstep.stages import open_run, tell_item
+from support.reviewing import HOST, ORIGIN, an_item, label_all, make, opened, save, sent
 
 YES = {"correct": "yes", "complete": "yes"}
 NO = {"correct": "no", "complete": "no"}
@@ -93,7 +99,7 @@ def test_a_full_disk_is_told_and_nothing_is_saved(
         async def full(statements: object) -> None:
             raise StoreError("run.db: database or disk is full", "free some space")
 
-        monkeypatch.setattr(review._database, "write", full)
+        monkeypatch.setattr(review.database, "write", full)
         reply = save(client, review.tokens["ann"], sent(1, YES))
         assert reply.status_code == 507
         assert "disk is full" in reply.json()["message"]
@@ -299,3 +305,91 @@ def test_what_can_not_be_shown_is_told_on_a_page(path: Path) -> None:
             assert reply.status_code == 404, address
             assert "<h1>Not found</h1>" in reply.text
             assert 'rel="stylesheet" href="../' in reply.text or "/" not in address
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_a_server_for_other_machines_answers_to_numbers_and_its_own_name(
+    path: Path, host: str
+) -> None:
+    """A page whose name is resolved to this machine sends that name, and is refused."""
+    with Review.open(path, write=True) as review:
+        app = make_app(review, host, 8090)
+        page = f"/{review.tokens['ann']}/list"
+        client = TestClient(app, base_url="http://10.1.2.3:8090", follow_redirects=False)
+        own = socket.gethostname()
+        for good in ("10.1.2.3", "192.168.7.8", "[2001:db8::7]", "localhost", own, own.upper()):
+            reply = client.get(page, headers={"Host": f"{good}:8090"})
+            assert reply.status_code == 200, good
+            origin = {"Host": f"{good}:8090", "Origin": f"http://{good}:8090"}
+            assert client.get(page, headers=origin).status_code == 200, good
+        bad = ("evil.example", "10.1.2.3.evil.example", "0x7f000001", "10.1.2", "10.1.2.3@evil", "")
+        for name in bad:
+            assert client.get(page, headers={"Host": f"{name}:8090"}).status_code == 421, name
+        for port in ("", ":80", ":8091", ":080900", ":8090:8090"):
+            assert client.get(page, headers={"Host": f"10.1.2.3{port}"}).status_code == 421, port
+        origin = {"Host": "10.1.2.3:8090", "Origin": "http://10.1.2.4:8090"}
+        assert client.get(page, headers=origin).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "host, port, given, answered",
+    [
+        ("192.168.7.8", 8090, "192.168.7.8:8090", True),
+        ("192.168.7.8", 8090, "192.168.7.9:8090", False),
+        ("192.168.7.8", 8090, "localhost:8090", False),
+        ("fe80::1", 8090, "[fe80::1]:8090", True),
+        ("fe80::1", 8090, "[::1]:8090", False),
+        ("127.0.0.1", 80, "127.0.0.1", True),
+        ("127.0.0.1", 80, "localhost:80", True),
+        ("127.0.0.1", 8090, "10.1.2.3:8090", False),
+    ],
+)
+def test_which_names_a_server_answers_to(host: str, port: int, given: str, answered: bool) -> None:
+    assert answers_to(host, port)(given) is answered
+
+
+def test_the_address_for_other_machines_is_none_that_they_can_not_use() -> None:
+    address = address_of("0.0.0.0", 8090, "secret")
+    assert re.fullmatch(r"http://[^/]+:8090/secret/", address)
+    assert "0.0.0.0" not in address
+    assert answers_to("0.0.0.0", 8090)(address.split("/")[2])
+
+
+def test_the_name_of_who_decides_is_kept_with_the_label(path: Path, tmp_path: Path) -> None:
+    with opened(path) as (review, client):
+        label_all(review, {"ann": {"item0001": YES}, "bob": {"item0001": NO}})
+        owner = review.tokens[OWNER]
+        assert 'id="person"' in client.get(f"/{owner}/item/2").text
+        assert 'id="person"' not in client.get(f"/{review.tokens['ann']}/item/2").text
+        decided = sent(2, YES, person=" Dana  Ng ")
+        assert save(client, owner, decided).status_code == 200
+        by_ann = sent(3, YES, person="not the owner", id="label-of-ann")
+        assert save(client, review.tokens["ann"], by_ann).status_code == 200
+        assert save(client, owner, sent(3, YES, person="x" * 61)).status_code == 400
+        assert [row.person for row in review.rows()] == ["", "", "Dana Ng", ""]
+        assert "by Dana Ng" in client.get(f"/{owner}/list").text
+        export_review(review, "jsonl", tmp_path / "labels.jsonl")
+        lines = [json.loads(line) for line in (tmp_path / "labels.jsonl").read_text().splitlines()]
+        assert [line["decided_by"] for line in lines[:3]] == ["", "Dana Ng", ""]
+    with open_run(path) as run:
+        shown = " ".join(str(block) for block in tell_item(run, "item0001"))
+        assert "Dana Ng" in shown
+
+
+def test_labels_are_worked_out_again_only_after_another_one(path: Path) -> None:
+    with opened(path) as (review, client):
+        owner = review.tokens[OWNER]
+        made = []
+
+        def count(of: Review) -> int:
+            made.append(len(of.rows()))
+            return len(made)
+
+        assert (review.of_labels(count), review.of_labels(count)) == (1, 1)
+        assert "0 of" in client.get(f"/{owner}/").text
+        assert save(client, review.tokens["ann"], sent(1, YES)).status_code == 200
+        assert (review.of_labels(count), review.of_labels(count)) == (2, 2)
+        assert made == [0, 1]
+        assert "1 of" in client.get(f"/{owner}/").text
+        review.take([LabelRow("elsewhere", "bob", review.assigned("bob")[0].item, "label", YES)])
+        assert "2 of" in client.get(f"/{owner}/").text, "of another process, too"

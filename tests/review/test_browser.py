@@ -1,73 +1,33 @@
 """People label in a real browser: by keyboard, on a phone, in a file without a server."""
 
-import re
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from seedstep.data.reviews import Choice, Form, FormQuestion
 from seedstep.evaluate.people import split_in_four
 from seedstep.review.export import offline_page, take
-from seedstep.review.forms import YES_NO
-from seedstep.runs.reviews import OWNER, Review
+from seedstep.runs.reviews import Review
 from seedstep.stages.review import labels_of_review
-from support.browsing import Server, Watched, serving, watched
-from support.payloads import PAYLOADS
-from support.reviewing import an_item, make
-
-ITEMS = 8
-SHARED = 5
-RATERS = ("ann", "bob", "cem")
-
-TRUTH = {
-    f"item{number:04}": ("yn"[number % 3 == 2], "yn"[number % 4 == 1]) for number in range(ITEMS)
-}
-"""What everybody thinks of each item; bob finds item0003 incorrect."""
-
-
-def opinion(rater: str, item: str) -> tuple[str, str]:
-    correct, complete = TRUTH[item]
-    return ("n" if (rater, item) == ("bob", "item0003") else correct), complete
-
-
-def order_of(review: Path, rater: str) -> list[str]:
-    with Review.open(review) as opened:
-        return [one.item for one in opened.assigned(rater)]
-
-
-def expect_item(page: Any, number: int) -> None:
-    page.wait_for_selector(f"#item[data-number='{number}']")
-
-
-def wait_saved(page: Any) -> None:
-    page.wait_for_selector("#saved >> text=/^All saved/")
-
-
-def label_by_keys(page: Any, items: list[str], rater: str, start: int = 1) -> None:
-    for number, item in enumerate(items[start - 1 :], start=start):
-        expect_item(page, number)
-        for key in (*opinion(rater, item), "Enter"):
-            page.keyboard.press(key)
-
-
-def click(page: Any, answers: tuple[str, str]) -> None:
-    names = {"y": "Yes", "n": "No"}
-    for question, answer in zip(("correct", "complete"), answers, strict=True):
-        field = page.locator(f"fieldset[data-question={question}]")
-        field.get_by_text(names[answer], exact=True).click()
+from support.browsing import Server, serving, watched
+from support.labelling import (
+    SHARED,
+    TRUTH,
+    click,
+    expect_item,
+    label_by_keys,
+    opinion,
+    order_of,
+    rows_of,
+    small_review,
+    wait_saved,
+)
 
 
 @pytest.fixture
 def review(tmp_path: Path) -> Path:
-    items = [an_item(number, shared=number < SHARED) for number in range(ITEMS)]
-    return make(tmp_path / "review", items)
-
-
-def rows_of(path: Path, rater: str) -> list[tuple[str, dict[str, str]]]:
-    with Review.open(path) as opened:
-        return [(row.action, dict(row.answers)) for row in opened.rows(rater=rater)]
+    return small_review(tmp_path / "review")
 
 
 def test_three_raters_label_a_review(review: Path, browser: Any, tmp_path: Path) -> None:
@@ -231,213 +191,6 @@ def test_a_label_that_can_not_be_written_is_kept_and_told(
     assert len(rows_of(review, "ann")) == 1
 
 
-def test_notes_flags_and_a_missing_answer(review: Path, browser: Any, tmp_path: Path) -> None:
-    with serving(tmp_path, "review", "serve", str(review)) as server, watched(browser) as seen:
-        page = seen.page
-        page.goto(server.addresses["ann"])
-        expect_item(page, 1)
-        page.keyboard.press("y")
-        page.keyboard.press("Enter")
-        assert "Is it complete?" in page.locator("#missing").inner_text()
-        page.keyboard.press("w")
-        page.keyboard.type("y? no: 'f' is a letter here")
-        page.keyboard.press("Escape")
-        page.keyboard.press("f")
-        page.reload()
-        expect_item(page, 1)
-        assert page.locator("#note").input_value() == "y? no: 'f' is a letter here", "a draft stays"
-        page.keyboard.press("n")
-        page.keyboard.press("Enter")
-        expect_item(page, 2)
-        page.keyboard.press("x")
-        expect_item(page, 3)
-        page.keyboard.press("g")
-        assert page.locator("dialog#guidelines").is_visible()
-        page.keyboard.press("Escape")
-        wait_saved(page)
-        page.keyboard.press("?")
-        page.locator("#use-keys").uncheck()
-        page.keyboard.press("Escape")
-        page.locator("#heading").focus()
-        page.keyboard.press("x")
-        expect_item(page, 3)
-        assert seen.said == []
-    with Review.open(review) as opened:
-        first, second = opened.rows()
-    assert (first.note, first.flagged) == ("y? no: 'f' is a letter here", True)
-    assert dict(first.answers) == {"correct": "yes", "complete": "no"}
-    assert second.action == "skip"
-
-
-def test_long_texts_and_texts_from_right_to_left(browser: Any, tmp_path: Path) -> None:
-    answers = ("שלום עולם. " * 3 + "\n" + "def f(x):\n\treturn x", "word " * 210_000)
-    path = make(tmp_path / "review", [an_item(0, answers=answers)], form="pairs", raters=("ann",))
-    with serving(tmp_path, "review", "serve", str(path)) as server, watched(browser) as seen:
-        page = seen.page
-        page.goto(server.addresses["ann"])
-        expect_item(page, 1)
-        texts = page.eval_on_selector_all(
-            ".answers pre", "found => found.map(one => one.textContent)"
-        )
-        assert sorted(texts) == sorted(answers)
-        places = page.eval_on_selector_all(
-            ".answers pre", "found => found.map(one => getComputedStyle(one).direction)"
-        )
-        assert sorted(places) == ["ltr", "rtl"]
-        page.keyboard.press("s")
-        page.keyboard.press("Enter")
-        page.wait_for_selector("text=That was all")
-        assert seen.said == []
-
-
-def hostile(number: int) -> Any:
-    text = PAYLOADS[number]
-    return an_item(
-        number,
-        text=text,
-        answers=(text, PAYLOADS[-number]),
-        category=text[:40],
-        systems=(text, "other"),
-        task=text,
-    )
-
-
-def test_no_payload_runs(browser: Any, tmp_path: Path) -> None:
-    assert len(set(PAYLOADS)) == 100
-    names = ("<img src=x onerror=window.ran=1>", "b'\"ob{{7*7}}")
-    items = [hostile(number) for number in range(len(PAYLOADS))]
-    path = make(tmp_path / "review", items, form="pairs", raters=names)
-    with serving(tmp_path, "review", "serve", str(path)) as server, watched(browser) as seen:
-        address = next(url for name, url in server.addresses.items() if "onerror" in name)
-        label_with_payloads(seen, address)
-        owner = server.addresses["the owner"]
-        for name in (
-            "",
-            "agreement",
-            "list",
-            "notes",
-            *(f"item/{one}" for one in range(1, 101, 9)),
-        ):
-            seen.page.goto(f"{owner}{name}")
-            is_untouched(seen)
-    with Review.open(path) as opened:
-        (tmp_path / "file.html").write_text(offline_page(opened, names[0]), encoding="utf-8")
-    with watched(browser) as seen:
-        seen.page.goto((tmp_path / "file.html").as_uri())
-        for number in range(1, 101, 3):
-            expect_item(seen.page, number)
-            is_untouched(seen)
-            for _ in range(3):
-                seen.page.keyboard.press("j")
-
-
-def label_with_payloads(seen: Watched, address: str) -> None:
-    page = seen.page
-    page.goto(address)
-    for number, payload in enumerate(PAYLOADS, start=1):
-        expect_item(page, number)
-        is_untouched(seen)
-        page.locator("#note").evaluate("(one, text) => { one.value = text; }", payload)
-        page.keyboard.press("abs"[number % 3])
-        page.keyboard.press("Enter")
-    page.wait_for_selector("text=That was all")
-    is_untouched(seen)
-    page.goto(f"{address}item/7")
-    page.locator("details.history").evaluate("one => { one.open = true; }")
-    is_untouched(seen)
-    assert page.locator("#history li").count() == 1
-
-
-def is_untouched(seen: Watched) -> None:
-    found = seen.page.evaluate(
-        "[window.ran, document.querySelectorAll("
-        "'main script, main iframe, main img, main svg, main object, main embed, main style,"
-        "main link, base, main meta, main form form').length]"
-    )
-    assert found == [None, 0]
-    assert seen.said == []
-
-
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_have_no_fault_of_accessibility(
-    browser: Any, tmp_path: Path, scheme: str, width: int
-) -> None:
-    Axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe  # noqa: N806
-    items = [an_item(number, answers=("One.", "word " * 5000)) for number in range(3)]
-    path = make(tmp_path / "review", items, form="pairs", raters=("ann", "bob"))
-    screen = {"width": width, "height": 844}
-    with (
-        serving(tmp_path, "review", "serve", str(path)) as server,
-        watched(browser, color_scheme=scheme, bypass_csp=True, viewport=screen) as seen,
-    ):
-        page = seen.page
-
-        def check(what: str) -> None:
-            faults = Axe().run(page).response["violations"]
-            found = [(one["id"], [node["html"] for node in one["nodes"]]) for one in faults]
-            assert found == [], what
-
-        for rater, keys in (("ann", "ab"), ("bob", "bs")):
-            page.goto(server.addresses[rater])
-            for number, key in enumerate(keys, start=1):
-                expect_item(page, number)
-                page.keyboard.press("f")
-                page.keyboard.press(key)
-                page.keyboard.press("Enter")
-        expect_item(page, 3)
-        check("item")
-        page.keyboard.press("k")
-        page.keyboard.press("h")
-        page.keyboard.press("w")
-        check("item with note and history")
-        page.keyboard.press("Escape")
-        page.keyboard.press("g")
-        check("guidelines")
-        page.keyboard.press("Escape")
-        page.keyboard.press("?")
-        check("keys")
-        page.goto(f"{server.addresses['ann']}list")
-        check("list")
-        for name in ("", "agreement", "list", "notes", "item/1"):
-            page.goto(f"{server.addresses['the owner']}{name}")
-            check(f"owner's {name}")
-        with Review.open(path) as opened:
-            (tmp_path / "file.html").write_text(offline_page(opened, "ann"), encoding="utf-8")
-        page.goto((tmp_path / "file.html").as_uri())
-        expect_item(page, 1)
-        check("file")
-        page.keyboard.press("l")
-        check("list of the file")
-
-
-def test_the_owner_decides_what_raters_differ_on(browser: Any, tmp_path: Path) -> None:
-    path = make(tmp_path / "review", [an_item(number) for number in range(4)])
-    with serving(tmp_path, "review", "serve", str(path)) as server, watched(browser) as seen:
-        page = seen.page
-        for rater, answers in (("ann", "yy"), ("bob", "ny")):
-            page.goto(server.addresses[rater])
-            for number in range(1, 5):
-                expect_item(page, number)
-                for key in (*answers, "Enter"):
-                    page.keyboard.press(key)
-            page.wait_for_selector("text=That was all")
-        page.goto(f"{server.addresses['the owner']}adjudicate")
-        for number in range(1, 5):
-            expect_item(page, number)
-            shown = page.locator("main").inner_text()
-            assert not re.search(r"\b(ann|bob|cem)\b", shown)
-            assert "Rater 1" in shown
-            for key in "ynEnter"[:2]:
-                page.keyboard.press(key)
-            page.keyboard.press("Enter")
-        page.wait_for_url("**/list")
-        assert seen.said == []
-    with Review.open(path) as opened:
-        assert [row.rater for row in opened.rows()].count(OWNER) == 4
-        assert set(labels_of_review(opened).accepted().values()) == {False}
-
-
 def answer_with(status: int, route: Any) -> None:
     route.fulfill(status=status)
 
@@ -457,32 +210,3 @@ def test_what_another_server_says_at_this_address_refuses_no_label(
             page.unroute("**/save")
         wait_saved(page)
     assert len(rows_of(review, "ann")) == 1
-
-
-def test_questions_of_any_name_and_scales_from_zero(browser: Any, tmp_path: Path) -> None:
-    scale = tuple(Choice(str(number), str(number)) for number in range(4))
-    names = ("__proto__", "constructor", "toString")
-    form = Form(
-        "own",
-        "Odd names",
-        "steps",
-        (),
-        (
-            FormQuestion(names[0], "How?", "scale", scale),
-            FormQuestion(names[1], "Is it?", "yes/no", YES_NO),
-            FormQuestion(names[2], "Why?", "text", optional=True),
-        ),
-    )
-    item = an_item(0)
-    path = tmp_path / "own"
-    Review.create(path, {"form": "own", "seed": 7}, form, [item], {"ann": (item.id,)}, 7)
-    with serving(tmp_path, "review", "serve", str(path)) as server, watched(browser) as seen:
-        page = seen.page
-        page.goto(server.addresses["ann"])
-        expect_item(page, 1)
-        assert page.locator("#q-toString").input_value() == ""
-        for key in ("2", "y", "Enter"):
-            page.keyboard.press(key)
-        page.wait_for_selector("text=That was all")
-        assert seen.said == []
-    assert rows_of(path, "ann") == [("label", {"__proto__": "2", "constructor": "yes"})]

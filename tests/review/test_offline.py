@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from seedstep.data.reviews import LabelRow, standing
 from seedstep.errors import InputError
 from seedstep.review.export import labels_name, offline_page, take
 from seedstep.runs.reviews import Review
@@ -102,3 +103,28 @@ def test_a_file_with_a_known_id_and_another_answer_is_refused(tmp_path: Path) ->
             with pytest.raises(InputError, match="another label has the id"):
                 take(review, write(tmp_path / "b.jsonl", *lines))
             assert [dict(row.answers) for row in review.rows()] == [YES]
+
+
+def test_an_undo_that_is_taken_late_removes_what_it_undid(tmp_path: Path) -> None:
+    """The rater labels in the file and thinks better of it, then labels on the server."""
+    no = {"correct": "no", "complete": "no"}
+    with made(tmp_path) as review:
+        first = sent(1, no, id="in-the-file-1")
+        undo = {"id": "in-the-file-2", "number": 1, "action": "undo", "undoes": "in-the-file-1"}
+        item = review.assigned("ann")[0].item
+        on_server = LabelRow("on-the-server", "ann", item, "label", YES)
+        review.take([on_server])
+        take(review, write(tmp_path / "ann.jsonl", head_of(review), first, undo))
+        assert standing(review.rows(rater="ann")) == review.find("on-the-server")
+        assert review.done("ann") == 1
+
+
+def test_a_file_that_undoes_nothing_that_is_known_is_taken(tmp_path: Path) -> None:
+    undo = {"id": "in-the-file-2", "number": 1, "action": "undo", "undoes": "in-the-file-1"}
+    with made(tmp_path) as review:
+        take(review, write(tmp_path / "a.jsonl", head_of(review), sent(1, YES), undo))
+        assert review.done("ann") == 1
+        for wrong in ({**undo, "undoes": "x y"}, sent(2, YES, undoes="label-0001-0")):
+            lines = (head_of(review), {**wrong, "id": "in-the-file-3"})
+            with pytest.raises(InputError, match="undoes what is no label"):
+                take(review, write(tmp_path / "b.jsonl", *lines))

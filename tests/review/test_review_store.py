@@ -129,7 +129,7 @@ def test_what_was_saved_is_there_for_another_process_at_once(tmp_path: Path) -> 
 def test_commits_reach_the_disk(tmp_path: Path) -> None:
     path = make(tmp_path / "review", [an_item(0)])
     with Review.open(path, write=True) as review:
-        (found,) = review._database._writer.execute("PRAGMA synchronous").fetchone()
+        (found,) = review.database._writer.execute("PRAGMA synchronous").fetchone()
         assert found == 2, "FULL"
 
 

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from seedstep.inputs.labels import without_rejected
 from seedstep.inputs.tasks import gather
 from seedstep.runs.reviews import Review
@@ -15,26 +17,28 @@ from support.scripted_server import ScriptedServer
 QUESTIONS = ("instruction", "input", "output")
 
 
+def review_of(run: Path, made: Path, several: str) -> str:
+    """Make a review that rejects a task, which is returned, and an instance of `several`."""
+    assert seedstep("review", "new", made, "--run", run, "--seed", 1).code == 0
+    with Review.open(made, write=True) as review:
+        said = {}
+        bad = next(item for item in review.items.values() if item.task != several)
+        for item in review.items.values():
+            letters = "nyy" if item.id == bad.id else "yyn" if item.task == several else "yyy"
+            words = ({"y": "yes", "n": "no"}[letter] for letter in letters)
+            said[item.id] = dict(zip(QUESTIONS, words, strict=True))
+        label_all(review, {"me": said})
+    return bad.task
+
+
 def test_rejected_tasks_and_instances_are_left_out(tmp_path: Path, server: ScriptedServer) -> None:
     tasks = grow(tmp_path / "run", server, tasks=8).tasks
     several = next(task for task in tasks if len(task.instances) > 1)
     made = tmp_path / "review"
-    assert seedstep("review", "new", made, "--run", tmp_path / "run", "--seed", 1).code == 0
-    with Review.open(made, write=True) as review:
-        said = {}
-        bad = next(item for item in review.items.values() if item.task != several.id)
-        for item in review.items.values():
-            letters = "yyy"
-            if item.id == bad.id:
-                letters = "nyy"
-            elif item.task == several.id:
-                letters = "yyn"
-            words = ({"y": "yes", "n": "no"}[letter] for letter in letters)
-            said[item.id] = dict(zip(QUESTIONS, words, strict=True))
-        label_all(review, {"me": said})
+    bad = review_of(tmp_path / "run", made, several.id)
     found = without_rejected(tasks, made)
     assert (found.left_out_tasks, found.left_out_instances) == (1, 1)
-    assert bad.task not in {task.id for task in found.tasks}
+    assert bad not in {task.id for task in found.tasks}
     left = next(task for task in found.tasks if task.id == several.id)
     assert len(left.instances) == len(several.instances) - 1
     done = seedstep(
@@ -47,7 +51,7 @@ def test_rejected_tasks_and_instances_are_left_out(tmp_path: Path, server: Scrip
         "--out",
         tmp_path / "good",
     )
-    assert "1 tasks, and 1 instances of others" in done.words
+    assert "left out: 1 tasks and 1 instances of others, as people rejected" in done.words
     rows = [
         json.loads(line) for line in (tmp_path / "good" / "train.jsonl").read_text().splitlines()
     ]
@@ -69,3 +73,36 @@ def test_a_review_of_something_else_is_refused(tmp_path: Path, server: ScriptedS
     flags = ("--format", "alpaca", "--out", tmp_path / "x", "--reviewed", made)
     assert "is a review of steps" in seedstep("export", run, *flags).error
     assert not (tmp_path / "x").exists()
+
+
+def test_a_data_set_to_publish_has_nothing_that_people_rejected(
+    tmp_path: Path, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyarrow")
+    run = tmp_path / "run"
+    tasks = grow(run, server, tasks=8).tasks
+    several = next(task for task in tasks if len(task.instances) > 1)
+    made = tmp_path / "review"
+    bad = review_of(run, made, several.id)
+    rows = sum(len(task.instances) for task in tasks if task.id == bad) + 1
+    hub = ("export", run, "--format", "hub", "--license", "cc-by-4.0", "--out")
+    assert seedstep(*hub, tmp_path / "all").code == 0
+    sent: list[Path] = []
+
+    def push(folder: Path, *_: object, **__: object) -> str:
+        sent.append(folder)
+        return "sent"
+
+    monkeypatch.setattr("seedstep.cli.exports.push", push)
+    pushed = ("push", tmp_path / "all", "me/set", "--yes")
+    refused = seedstep(*pushed, "--reviewed", made)
+    assert f"has {rows} rows that people rejected" in refused.error
+    assert "Export the run again with --reviewed" in refused.error
+    assert sent == []
+    assert seedstep(*hub, tmp_path / "good", "--reviewed", made).code == 0
+    card = (tmp_path / "good" / "README.md").read_text()
+    assert "Left out: 1 tasks and 1 instances of others, as people rejected them." in card
+    assert "| tasks (instructions) | 7 |" in card
+    assert "No person has checked" not in card
+    assert seedstep("push", tmp_path / "good", "me/set", "--yes", "--reviewed", made).code == 0
+    assert sent == [tmp_path / "good"]

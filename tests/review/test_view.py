@@ -15,10 +15,11 @@ from starlette.testclient import TestClient
 from seedstep.review.browse import ANSWERS, BrowsedRun
 from seedstep.review.view import make_view
 from seedstep.runs import Run
-from seedstep.stages import BOOTSTRAP
+from seedstep.stages import BOOTSTRAP, PREDICT
 from support.answer_files import run_with_predictions, write_tasks
 from support.browsing import serving, watched
 from support.growing import grow
+from support.judging import Answered, by_length
 from support.payloads import PAYLOADS
 from support.reviewing import ORIGIN, an_item, make
 from support.scripted_server import ScriptedServer
@@ -134,6 +135,93 @@ def test_predictions_side_by_side(predicted: Path) -> None:
         assert "refused" in client.get("0/predictions?q=t7-0").text
 
 
+@pytest.fixture
+def predicted_52_000(tmp_path: Path) -> Path:
+    """A run of two systems over 5,200 tasks of ten instances each."""
+    tasks = write_tasks(tmp_path / "tasks.jsonl", 5200, 10)
+    path = tmp_path / "predicted"
+    Run.start(PREDICT, path, {"tasks": str(tasks)}).close()
+    with closing(sqlite3.connect(path / "run.db")) as database, database:
+        for system in ("base", "tuned"):
+            database.execute("INSERT INTO systems VALUES (?, '{}', 0)", (system,))
+            rows = ((system, place, f"R{place} B", "", 0, 0, 0) for place in range(52_000))
+            database.executemany("INSERT INTO predictions VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    return path
+
+
+def test_52_000_predictions_come_a_page_at_a_time(predicted_52_000: Path, large: Path) -> None:
+    with viewing(predicted_52_000, large) as client:
+        client.get("1/tasks")  # templates are made once
+        began = time.perf_counter()
+        page = client.get("0/predictions").text
+        first = time.perf_counter() - began
+        assert page.count('class="card"') == 50
+        assert "of 52,000</span>" in page
+        last = client.get("0/predictions?page=1040").text
+        assert 'aria-label="t5199-9"' in last
+    assert first < 1
+
+
+@pytest.fixture
+def judged(tmp_path: Path) -> Iterator[Answered]:
+    with ScriptedServer(by_length) as server:
+        found = Answered(tmp_path, server, t3_0="prose", t4_0="no")
+        found.judged("rated")
+        found.judged("paired", mode="pairwise")
+        yield found
+
+
+def cards(page: str) -> list[str]:
+    return re.findall(r'class="card" aria-label="([^"]*)"', page)
+
+
+def test_verdicts_stand_beside_the_answers(judged: Answered) -> None:
+    with viewing(judged.folder / "paired", judged.folder / "rated") as client:
+        everything = client.get("0/verdicts").text
+        assert len(cards(everything)) == 16
+        assert "Write word 3 of the alphabet" in everything
+        assert "red5 blue1" in everything
+        assert "R5 B1" in everything
+        assert "{&#34;better&#34;: &#34;Model A&#34;}" in everything, "what the judge said"
+        won = client.get("0/verdicts?state=secret-good").text
+        assert len(cards(won)) == 14
+        same = client.get(f"0/verdicts?state={quote('(same)')}").text
+        assert cards(same) == ["t4-0"]
+        assert "the judge was not asked" in same
+        missing = client.get(f"0/verdicts?state={quote('(missing)')}").text
+        assert cards(missing) == ["t3-0"]
+        assert "could not be read, twice" in missing
+        text = client.get("0/verdicts?q=word+5&group=Textual+Entailment").text
+        assert cards(text) == ["t5-0", "t5-1"]
+        rated = client.get("1/verdicts").text
+        assert re.findall(r'<option value="(\w|\(missing\))"', rated) == ["C", "D", "(missing)"]
+        assert cards(client.get("1/verdicts?state=D").text)[:2] == ["t0-0", "t0-1"]
+        assert "Verdicts" in client.get("0/").text
+        assert "verdicts" in client.get("").text
+
+
+def test_verdicts_on_answers_that_are_gone_or_changed_stay(judged: Answered) -> None:
+    path = judged.folder / "paired"
+    file = Path(judged.systems[0])
+    before = file.read_text()
+    file.write_text(before.replace("R5 B1", "R5 B2"))
+    with viewing(path) as client:
+        page = client.get("0/verdicts").text
+        assert "the answers have changed since they were judged" in page
+        assert len(cards(page)) == 16
+        assert "R5 B2" not in page
+    file.unlink()
+    with viewing(path) as client:
+        page = client.get("0/verdicts").text
+        assert "Only the verdicts are shown" in page
+        assert len(cards(page)) == 16
+
+
+def test_only_a_judge_has_verdicts(predicted: Path) -> None:
+    with viewing(predicted) as client:
+        assert client.get("0/verdicts").status_code == 404
+
+
 def test_a_review_is_a_run_as_others_are(tmp_path: Path) -> None:
     path = make(tmp_path / "review", [an_item(0)])
     with viewing(path) as client:
@@ -216,14 +304,15 @@ def test_no_payload_runs_in_a_view(tmp_path: Path, browser: Any) -> None:
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_views_have_no_fault_of_accessibility(
-    tmp_path: Path, predicted: Path, browser: Any, scheme: str, width: int
+    tmp_path: Path, predicted: Path, judged: Answered, browser: Any, scheme: str, width: int
 ) -> None:
     Axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe  # noqa: N806
     grown = hostile_bootstrap(tmp_path / "grown")
+    verdicts = judged.folder / "paired"
     screen = {"width": width, "height": 844}
     settings = {"color_scheme": scheme, "bypass_csp": True, "viewport": screen}
     with (
-        serving(tmp_path, "view", str(predicted), str(grown)) as server,
+        serving(tmp_path, "view", str(predicted), str(grown), str(verdicts)) as server,
         watched(browser, **settings) as seen,
     ):
         pages = (
@@ -237,6 +326,7 @@ def test_views_have_no_fault_of_accessibility(
             "1/requests",
             f"1/request?key={3:064x}",
             f"1/one?name={quote(PAYLOADS[0])}",
+            "2/verdicts",
         )
         for where in pages:
             seen.page.goto(f"{server.addresses['view']}{where}")

@@ -76,6 +76,7 @@ SLOW = (
     "report/test_report_charts.py::test_hostile_labels_are_texts",
     "report/test_report_structure.py",
     "review/test_browser.py",
+    "review/test_browser_pages.py",
     "review/test_items.py::test_trl_takes_the_preferences",
     "review/test_view.py",
     "runs/test_budget_kept.py::test_killed_again_and_again_a_run_asks_no_more_than_it_may",

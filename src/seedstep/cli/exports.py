@@ -7,7 +7,15 @@ import typer
 
 from seedstep.cli.options import names_of, option_of
 from seedstep.cli.terminal import console, plain
-from seedstep.exports import EXPORT_FORMATS, export, exported_files, finished_tasks, push
+from seedstep.errors import InputError
+from seedstep.exports import (
+    EXPORT_FORMATS,
+    export,
+    exported_files,
+    finished_tasks,
+    push,
+    rejected_in,
+)
 from seedstep.inputs.labels import without_rejected
 from seedstep.stages import open_run
 
@@ -52,11 +60,7 @@ def export_command(
     line = f"{count:,} {EXPORT_FORMATS[name].unit} in {target}"
     console.print(line, markup=False, soft_wrap=True)
     if kept:
-        line = (
-            f"left out, as people rejected them: {kept.left_out_tasks:,} tasks, and "
-            f"{kept.left_out_instances:,} instances of others"
-        )
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(f"left out: {kept.left_out}", markup=False, soft_wrap=True)
 
 
 def push_command(
@@ -64,9 +68,16 @@ def push_command(
     repository: Annotated[str, typer.Argument(help="Where to, as USER/NAME.")],
     public: Annotated[bool, typer.Option("--public", help="Everybody may see it.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before.")] = False,
+    reviewed: Annotated[
+        Path | None,
+        typer.Option(help="A review of the tasks: send nothing that people rejected there."),
+    ] = None,
 ) -> None:
     """Publish a data set on the Hugging Face hub. Shows first what, and asks."""
     files = exported_files(folder)
+    if reviewed and (rejected := rejected_in(folder, files, reviewed)):
+        what = f"{folder} has {rejected:,} rows that people rejected in {reviewed}"
+        raise InputError(what, f"export the run again with --reviewed {reviewed}")
     sight = "for everybody" if public else "private"
     console.print(plain(f"To {repository} ({sight}, unless it is there already):"))
     for name, size in files.items():

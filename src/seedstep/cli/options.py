@@ -136,7 +136,7 @@ def _flags(found: Setting) -> list[_Flag]:
 
 
 def _flag(found: Setting, shown: Setting, *, key: str = "") -> _Flag:
-    kind = _flag_type(shown.kind)
+    kind = str if shown.separated else _flag_type(shown.kind)
     names = shown.flags or (f"--{shown.name.replace('_', '-')}",)
     default = _default_of_key(found, shown) if key else _default(shown)
     help_text = f"{shown.help}{default}"
@@ -228,6 +228,8 @@ def _collected(flags: list[_Flag], given: Mapping[str, Any]) -> Asked:
             keys.setdefault(flag.setting.name, {})[flag.key] = value
         elif get_origin(flag.setting.kind) is dict:
             named[flag.setting.name] = _mapping(flag, value)
+        elif flag.setting.separated:
+            named[flag.setting.name] = _parts(flag, value)
         else:
             named[flag.setting.name] = value
     for found in {flag.setting.name: flag.setting for flag in flags if flag.setting.keys}.values():
@@ -236,6 +238,16 @@ def _collected(flags: list[_Flag], given: Mapping[str, Any]) -> Asked:
         elif found.name in keys:
             named[found.name] = keys[found.name]
     return named
+
+
+def _parts(flag: _Flag, text: str) -> list[Any]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if _flag_type(flag.setting.kind) != list[int]:
+        return parts
+    if not all(part.isdecimal() for part in parts):
+        what = f"{flag.names[0]} {text}: not a number"
+        raise InputError(what, f"write {flag.names[0]} 60, or {flag.names[0]} 60,20,20")
+    return [int(part) for part in parts]
 
 
 def _mapping(flag: _Flag, text: str) -> dict[str, Any]:

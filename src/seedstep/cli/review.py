@@ -3,18 +3,17 @@
 import secrets
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from seedstep.cli.options import COMMAND_LINE
+from seedstep.cli.options import COMMAND_LINE, Asked, with_settings
 from seedstep.cli.terminal import console, duration, plain
-from seedstep.errors import InputError
 from seedstep.review.forms import FORMS
 from seedstep.review.pages import require_extra
 from seedstep.runs.reviews import OWNER, Review
-from seedstep.settings import make_settings, table
-from seedstep.stages.review import ReviewSettings, Version
+from seedstep.settings import make_settings
+from seedstep.stages.review import ReviewSettings
 
 __all__ = [
     "app",
@@ -29,38 +28,25 @@ app = typer.Typer(
 Out = Annotated[Path, typer.Argument(help="The review's directory.", metavar="REVIEW")]
 
 
-def _option(name: str, *flags: str, **more: Any) -> Any:
-    return typer.Option(*flags, help=table(ReviewSettings)[name].help, **more)
+LOCAL = "127.0.0.1"
+TOKEN_BYTES = 24
+
+Host = Annotated[
+    str,
+    typer.Option(
+        help="Address to listen on. Any but 127.0.0.1 lets other machines in, without encryption; "
+        "0.0.0.0 is all of this machine's."
+    ),
+]
+Port = Annotated[int, typer.Option(help="Port. 0: one that is free.")]
 
 
 @app.command("new")
-def new(
-    out: Out,
-    runs: Annotated[list[str], _option("runs", "--run")],
-    form: Annotated[str, _option("form")] = "data",
-    raters: Annotated[str, _option("raters", metavar="NAME,NAME")] = "me",
-    names: Annotated[list[str] | None, _option("names", "--name")] = None,
-    sample: Annotated[int | None, _option("sample")] = None,
-    shared: Annotated[str | None, _option("shared", metavar="N[,N]")] = None,
-    per_task: Annotated[int | None, _option("per_task")] = None,
-    version: Annotated[Version | None, _option("version")] = None,
-    seed: Annotated[int | None, _option("seed")] = None,
-) -> None:
+@with_settings(ReviewSettings)
+def new(out: Out, asked: Asked) -> None:
     """Draw items from runs, and deal them out to raters. This is written once."""
     from seedstep.review.items import make_review
 
-    given = {
-        "form": form,
-        "runs": tuple(runs),
-        "raters": tuple(name.strip() for name in raters.split(",") if name.strip()),
-        "names": tuple(names or ()),
-        "sample": sample,
-        "shared": _numbers(shared),
-        "per_task": per_task,
-        "version": version,
-        "seed": seed,
-    }
-    asked = {name: value for name, value in given.items() if value is not None}
     drawn = make_review(out, make_settings(ReviewSettings, asked, COMMAND_LINE))
     shared_items = sum(item.shared for item in drawn.items)
     console.print(
@@ -79,29 +65,8 @@ def new(
     console.print(plain(f"next: seedstep review serve {out}"), soft_wrap=True)
 
 
-def _numbers(text: str | None) -> tuple[int, ...] | None:
-    if text is None:
-        return None
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts):
-        raise InputError(
-            f"--shared {text}: not a number", "write --shared 60, or --shared 60,20,20"
-        )
-    return tuple(int(part) for part in parts)
-
-
 @app.command("serve")
-def serve_review(
-    out: Out,
-    port: Annotated[int, typer.Option(help="Port. 0: one that is free.")] = 8090,
-    host: Annotated[
-        str,
-        typer.Option(
-            help="Address to listen on. Any but 127.0.0.1 lets other machines in, without "
-            "encryption."
-        ),
-    ] = "127.0.0.1",
-) -> None:
+def serve_review(out: Out, port: Port = 8090, host: Host = LOCAL) -> None:
     """Serve a review on this machine, with a secret address for each rater and for the owner."""
     require_extra()
     from seedstep.review.app import address_of, free_socket, make_app, serve
@@ -198,19 +163,10 @@ def forms() -> None:
         console.print(plain(f"{form.name}: {asked}"), soft_wrap=True)
 
 
-TOKEN_BYTES = 24
-
-
 def view_command(
     runs: Annotated[list[Path], typer.Argument(help="Runs of any stage.", metavar="RUN...")],
-    port: Annotated[int, typer.Option(help="Port. 0: one that is free.")] = 8091,
-    host: Annotated[
-        str,
-        typer.Option(
-            help="Address to listen on. Any but 127.0.0.1 lets other machines in, without "
-            "encryption."
-        ),
-    ] = "127.0.0.1",
+    port: Port = 8091,
+    host: Host = LOCAL,
 ) -> None:
     """Look at runs in a browser: tasks, steps, predictions and requests, a page at a time."""
     require_extra()

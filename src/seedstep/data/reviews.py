@@ -1,12 +1,13 @@
 """The records of a review: forms with questions, items to label, and rows of labels.
 
 Rows are only added. A rater's present label of an item follows from all rows about it, in order: a
-label replaces an earlier one, and an undo removes the last one.
+label replaces an earlier one, and an undo removes the one that it names. An undo that names none,
+as pages of 0.1 made them, removes the last one.
 
 Example:
     >>> first = LabelRow("a", "r1", "item", "label", {"correct": "yes"})
     >>> second = LabelRow("b", "r1", "item", "label", {"correct": "no"})
-    >>> undo = LabelRow("c", "r1", "item", "undo", {})
+    >>> undo = LabelRow("c", "r1", "item", "undo", undoes="b")
     >>> standing([first, second, undo]).answers
     {'correct': 'yes'}
 """
@@ -134,7 +135,8 @@ class LabelRow:
     The page makes the `id`, so that saving an action again changes nothing. `shown` has the places
     of the answers in the order in which they were shown. `made` is the time of the action by the
     page's clock, `at` the time when it was stored (Unix time), and `number` its place among all
-    rows.
+    rows. `undoes` is the id of the row that an undo removes, which need not be the last one when a
+    file is taken late. `person` is the name that the owner gave when deciding.
     """
 
     id: str
@@ -149,6 +151,8 @@ class LabelRow:
     made: float = 0.0
     at: float = 0.0
     number: int = 0
+    undoes: str = ""
+    person: str = ""
 
 
 def standing(rows: Iterable[LabelRow]) -> LabelRow | None:
@@ -157,6 +161,8 @@ def standing(rows: Iterable[LabelRow]) -> LabelRow | None:
     for row in rows:
         if row.action != "undo":
             kept.append(row)
+        elif row.undoes:
+            kept = [other for other in kept if other.id != row.undoes]
         elif kept:
             kept.pop()
     return kept[-1] if kept else None

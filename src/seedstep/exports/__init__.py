@@ -9,6 +9,7 @@ from seedstep.exports.formats import (
     export,
     exported_files,
     finished_tasks,
+    rejected_in,
     write_lines,
 )
 from seedstep.exports.hub import push
@@ -35,5 +36,6 @@ __all__ = [
     "exported_files",
     "finished_tasks",
     "push",
+    "rejected_in",
     "write_lines",
 ]

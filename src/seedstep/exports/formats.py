@@ -34,10 +34,11 @@ from seedstep.data import (
     whole_folder,
 )
 from seedstep.data.files import EXPORT_MARKER
+from seedstep.data.tables import open_table
 from seedstep.encode import encode_pair
 from seedstep.errors import InputError, MissingExtraError, RunError, unknown_name
 from seedstep.exports.hub import ExportRow, data_card, require_licence
-from seedstep.inputs.labels import without_rejected
+from seedstep.inputs.labels import count_rejected, without_rejected
 from seedstep.runs import BootstrapRun, DistillRun, read_distilled_tasks
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "export",
     "exported_files",
     "finished_tasks",
+    "rejected_in",
     "write_lines",
 ]
 
@@ -61,13 +63,15 @@ SUPERNI_EXAMPLES = 2
 class ExportSource:
     """The source of an export: a run of a bootstrap, or of outputs written anew, with its tasks.
 
-    `end_of_text` ends each completion; `licence` is the licence of a data set to publish.
+    `end_of_text` ends each completion; `licence` is the licence of a data set to publish;
+    `left_out` says what people rejected, if a review was named.
     """
 
     run: BootstrapRun | DistillRun
     tasks: Sequence[Task]
     end_of_text: str = ""
     licence: str = ""
+    left_out: str = ""
 
     def rows(self) -> Iterator[ExportRow]:
         """Yield all instances, without those whose content equals an earlier one's."""
@@ -126,15 +130,16 @@ def export(
     if chosen.published:
         require_licence(licence)
     with run.snapshot():  # the card counts what the rows are made of
-        tasks = finished_tasks(run)
+        tasks, left_out = finished_tasks(run), ""
         if not tasks:
             what = f"{run.path} has no finished tasks yet"
             raise RunError(what, f"let `seedstep {run.stage.name}` make some")
         if reviewed is not None:
-            tasks = without_rejected(tasks, Path(reviewed)).tasks
+            kept = without_rejected(tasks, Path(reviewed))
+            tasks, left_out = kept.tasks, kept.left_out
             if not tasks:
                 raise RunError(f"people rejected all of {run.path}", "leave the review out")
-        source = ExportSource(run, tasks, end_of_text, licence)
+        source = ExportSource(run, tasks, end_of_text, licence, left_out)
         with whole_folder(Path(out), EXPORT_MARKER, {"format": chosen.name}) as folder:
             return chosen.write(source, folder)
 
@@ -175,6 +180,24 @@ def exported_files(path: Path) -> dict[str, int]:
             what = f"{path / name} is a link, or no file: what it leads to could be private"
             raise InputError(what, "export the run again")
     return {name: (path / name).stat().st_size for name in found}
+
+
+def rejected_in(path: Path, files: Iterable[str], reviewed: Path) -> int:
+    """Count the rows of a data set in the format `hub` that people rejected in a review.
+
+    Raises:
+        InputError: a file can't be read, or the review is of something else.
+        MissingExtraError: pyarrow is not installed.
+    """
+    rows: list[tuple[str, str, str]] = []
+    for name in files:
+        if name.endswith(".parquet"):
+            found = [open_table(path / name, column).rows() for column in ("id", "input", "output")]
+            rows += (
+                (task.text, given.text, output.text)
+                for task, given, output in zip(*found, strict=True)
+            )
+    return count_rejected(rows, reviewed)
 
 
 def write_lines(records: Iterable[Any], path: Path) -> int:
@@ -241,7 +264,8 @@ def _hub(source: ExportSource, out: Path) -> int:
         raise InputError(what, "use --format parquet, and write what made the outputs yourself")
     rows = list(source.rows())
     (out / "data").mkdir()
-    card = data_card(cast("BootstrapRun", source.run), rows, source.licence)
+    run = cast("BootstrapRun", source.run)
+    card = data_card(run, source.tasks, rows, source.licence, source.left_out)
     (out / "README.md").write_text(card, "utf-8")
     return _write_parquet(rows, out / "data" / "train-00000-of-00001.parquet")
 

@@ -5,7 +5,7 @@ card are those of the run; findings of the paper are marked as the paper's.
 
 Example::
 
-    text = data_card(run, rows, "cc-by-4.0")
+    text = data_card(run, run.tasks(), rows, "cc-by-4.0")
 """
 
 import re
@@ -21,6 +21,7 @@ import yaml
 
 from seedstep.bootstrap import BootstrapSettings
 from seedstep.bootstrap.settings import PAPER_SAMPLING
+from seedstep.data import Task
 from seedstep.errors import InputError, MissingExtraError, UnreachableError, first_line
 from seedstep.runs import BootstrapRun
 from seedstep.settings import flatten
@@ -93,11 +94,23 @@ def require_licence(licence: str) -> None:
         raise InputError(what, "add --license with an identifier such as cc-by-4.0 or apache-2.0")
 
 
-def data_card(run: BootstrapRun, rows: Sequence[ExportRow], licence: str) -> str:
-    """Return the card of a run's rows, with the header that the hub reads.
+CHECKED_BY_NOBODY = "No person has checked these rows."
+CHECKED = "People have looked at a part of these rows. Left out: {}."
 
-    `licence` is an identifier as the hub knows them, such as cc-by-4.0.
+
+def data_card(
+    run: BootstrapRun,
+    tasks: Sequence[Task],
+    rows: Sequence[ExportRow],
+    licence: str,
+    left_out: str = "",
+) -> str:
+    """Return the card of a run's tasks and their rows, with the header that the hub reads.
+
+    `licence` is an identifier as the hub knows them, such as cc-by-4.0. `left_out` says what people
+    rejected, if they looked at the tasks.
     """
+    classification = sum(task.is_classification for task in tasks)
     status = run.status()
     template = Template((resources.files("seedstep.exports") / CARD).read_text("utf-8"))
     settings = run.settings
@@ -106,9 +119,10 @@ def data_card(run: BootstrapRun, rows: Sequence[ExportRow], licence: str) -> str
         title=_cell(title),
         version=metadata.version("seedstep"),
         seeds=f"{len(run.inputs()):,}",
-        tasks=f"{status.finished:,}",
-        classification=f"{status.classification:,}",
-        others=f"{status.finished - status.classification:,}",
+        checked=CHECKED.format(left_out) if left_out else CHECKED_BY_NOBODY,
+        tasks=f"{len(tasks):,}",
+        classification=f"{classification:,}",
+        others=f"{len(tasks) - classification:,}",
         rows=f"{len(rows):,}",
         empty=f"{sum(not row.input for row in rows):,}",
         words=" / ".join(

@@ -30,6 +30,7 @@ __all__ = [
     "LabelScale",
     "RaterLabels",
     "ReviewedTasks",
+    "count_rejected",
     "questions_of",
     "read_labels",
     "read_raters",
@@ -248,6 +249,12 @@ class ReviewedTasks:
     left_out_tasks: int
     left_out_instances: int
 
+    @property
+    def left_out(self) -> str:
+        """What was left out, in words."""
+        tasks, instances = self.left_out_tasks, self.left_out_instances
+        return f"{tasks:,} tasks and {instances:,} instances of others, as people rejected them"
+
 
 def without_rejected(tasks: Iterable[Task], path: Path) -> ReviewedTasks:
     """Leave out the tasks and instances that count as rejected in a review.
@@ -259,12 +266,8 @@ def without_rejected(tasks: Iterable[Task], path: Path) -> ReviewedTasks:
         InputError: the review is not of tasks with their instances.
         RunError: there is no review.
     """
-    with Review.open(path) as review:
-        if review.form.subject != "data":
-            what = f"{path} is a review of {review.form.subject}"
-            raise InputError(what, "name one of data: it has tasks with their instances")
-        labels = StandingLabels.of(review.form, review.items, review.rows(), review.raters, OWNER)
-        bad_tasks, bad_instances = _rejected(labels)
+    bad_tasks, items = _rejected(_labels_of_data(path))
+    bad_instances = {(item.task, item.instance) for item in items}
     kept = []
     instances = 0
     tasks = tuple(tasks)
@@ -279,15 +282,41 @@ def without_rejected(tasks: Iterable[Task], path: Path) -> ReviewedTasks:
     return ReviewedTasks(tuple(kept), len(tasks) - len(kept), instances)
 
 
-def _rejected(labels: StandingLabels) -> tuple[set[str], set[tuple[str, str]]]:
-    """Return the tasks that count as rejected, and the rejected instances of other tasks."""
+def count_rejected(rows: Iterable[tuple[str, str, str]], path: Path) -> int:
+    """Count rows of task, input and output that count as rejected in a review.
+
+    Raises:
+        InputError: the review is not of tasks with their instances.
+        RunError: there is no review.
+    """
+    bad_tasks, items = _rejected(_labels_of_data(path))
+    contents = set()
+    for item in items:
+        texts = {field.role: field.text for field in item.fields}
+        contents.add((item.task, texts.get("input", "").strip(), texts.get("subject", "").strip()))
+    return sum(
+        task in bad_tasks or (task, given.strip(), output.strip()) in contents
+        for task, given, output in rows
+    )
+
+
+def _labels_of_data(path: Path) -> StandingLabels:
+    with Review.open(path) as review:
+        if review.form.subject != "data":
+            what = f"{path} is a review of {review.form.subject}"
+            raise InputError(what, "name one of data: it has tasks with their instances")
+        return StandingLabels.of(review.form, review.items, review.rows(), review.raters, OWNER)
+
+
+def _rejected(labels: StandingLabels) -> tuple[set[str], tuple[ReviewItem, ...]]:
+    """Return the tasks that count as rejected, and the items with rejected instances of others."""
     tasks: set[str] = set()
-    instances: set[tuple[str, str]] = set()
+    instances: list[ReviewItem] = []
     for item, accepted in labels.accepted().items():
         if not accepted:
             shown = labels.items[item]
             if labels.settled[item].get(INSTRUCTION) == "no":
                 tasks.add(shown.task)
             else:
-                instances.add((shown.task, shown.instance))
-    return tasks, instances
+                instances.append(shown)
+    return tasks, tuple(instances)

@@ -281,9 +281,8 @@ def _reviewed(
     kept = without_rejected(tasks, Path(settings.reviewed))
     if not kept.tasks:
         raise InputError(f"{settings.reviewed}: people rejected all tasks", "tune on other tasks")
-    left_out = (kept.left_out_tasks, kept.left_out_instances)
-    text = "{:,} tasks and {:,} instances of others, as people rejected them".format(*left_out)
-    return kept.tasks, [text] if any(left_out) else []
+    is_less = kept.left_out_tasks or kept.left_out_instances
+    return kept.tasks, [kept.left_out] if is_less else []
 
 
 def encodings_of(settings: TuneSettings) -> dict[str, Encoding]:

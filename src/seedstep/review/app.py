@@ -27,7 +27,15 @@ from seedstep.data.reviews import standing
 from seedstep.errors import InputError, SeedstepError, StoreError
 from seedstep.review.labelling import Sent, item_view, progress_of, row_of
 from seedstep.review.owner import owner_routes
-from seedstep.review.pages import STATIC, Guard, history_json, hosts_of, render_page, static_file
+from seedstep.review.pages import (
+    EVERYWHERE,
+    STATIC,
+    Guard,
+    answers_to,
+    history_json,
+    render_page,
+    static_file,
+)
 from seedstep.runs.reviews import OWNER, Review, key_of
 
 __all__ = [
@@ -40,10 +48,30 @@ __all__ = [
 ]
 
 
+DOCUMENTED = "192.0.2.1"
+"""A number that no machine has (RFC 5737)."""
+
+
 def address_of(host: str, port: int, token: str) -> str:
     """Return the address of the pages that a secret opens."""
+    if host in EVERYWHERE:
+        host = _own_number(host)
     name = f"[{host}]" if ":" in host else host
     return f"http://{name}:{port}/{token}/"
+
+
+def _own_number(host: str) -> str:
+    """Return the number by which other machines find this one, or its name if it is in no network.
+
+    Nothing is sent: connecting a socket of datagrams only chooses the way.
+    """
+    is_old = host == EVERYWHERE[0]
+    with socket.socket(socket.AF_INET if is_old else socket.AF_INET6, socket.SOCK_DGRAM) as found:
+        try:
+            found.connect((DOCUMENTED if is_old else "2001:db8::1", 9))
+            return str(found.getsockname()[0])
+        except OSError:
+            return socket.gethostname()
 
 
 def free_socket(host: str, port: int) -> socket.socket:
@@ -101,7 +129,7 @@ def make_app(review: Review, host: str, port: int) -> ASGIApp:
             return None
         return (owner if who == OWNER else raters), who
 
-    return Guard(hosts_of(host, port), find)
+    return Guard(answers_to(host, port), find)
 
 
 def plain_app(routes: Mapping[str, Endpoint]) -> Starlette:
@@ -226,6 +254,7 @@ async def _item(review: Review, request: Request) -> Response:
             home="../",
             key=key_of(review.tokens[rater]),
             form=review.form,
+            decides=False,
             progress=progress_of(review, rater),
             view=view,
         )

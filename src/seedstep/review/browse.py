@@ -16,22 +16,13 @@ from typing import Any, Self
 from seedstep.data import Instance, Task, instances_of
 from seedstep.errors import InputError
 from seedstep.evaluate.metrics import METRICS, PredictionMarker, category_metric, stemmed_tokens
+from seedstep.review.paging import EACH, FoundPage, Wanted, page_of
+from seedstep.review.verdicts import JudgedInputs, find_verdicts, judged_inputs, outcomes_of
 from seedstep.runs import Run
 from seedstep.runs.stage import Block
-from seedstep.stages import BOOTSTRAP, PREDICT, REVIEW, open_run, tell_item, tell_status
+from seedstep.stages import BOOTSTRAP, JUDGE, PREDICT, REVIEW, open_run, tell_item, tell_status
 
-__all__ = [
-    "EACH",
-    "TIE",
-    "BrowsedRun",
-    "FoundPage",
-    "PredictedAnswer",
-    "PredictedInstance",
-    "Wanted",
-]
-
-EACH = 50
-"""The number of rows of a page."""
+__all__ = ["TIE", "BrowsedRun", "PredictedAnswer", "PredictedInstance"]
 
 TIE = "(tie)"
 """The winner of an instance if no system is better than all others."""
@@ -58,34 +49,6 @@ ANSWERS = (
     " WHERE system IN (SELECT name FROM systems) AND place = ?"
 )
 """What all systems answered to an instance; a search by the primary key for each of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A search: texts and choices, which are empty for any value, and the page, from 1."""
-
-    text: str = ""
-    group: str = ""
-    state: str = ""
-    page: int = 1
-
-    @property
-    def start(self) -> int:
-        """The number of rows before the page."""
-        return EACH * (self.page - 1)
-
-
-@dataclass(frozen=True, slots=True)
-class FoundPage:
-    """The rows of a page, and the number of all rows found."""
-
-    rows: tuple[Any, ...]
-    total: int
-
-    @property
-    def pages(self) -> int:
-        """The number of pages."""
-        return max(1, -(-self.total // EACH))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +119,9 @@ class BrowsedRun:
         return self._run.database.rows(query, values)
 
     def _page(
-        self, columns: str, table: str, order: str, values: tuple[Any, ...], start: int
+        self, columns: str, table: str, order: str, values: Sequence[Any], wanted: Wanted
     ) -> FoundPage:
-        count = self._rows(f"SELECT count(*) {table}", values)
-        query = f"SELECT {columns} {table} ORDER BY {order} LIMIT {EACH} OFFSET {start}"
-        return FoundPage(tuple(map(dict, self._rows(query, values))), count[0][0] if count else 0)
+        return page_of(self._run.database, columns, table, order, values, wanted)
 
     def counts(self) -> dict[str, int]:
         """Return the number of records of each kind."""
@@ -173,6 +134,7 @@ class BrowsedRun:
                 "rejected": "SELECT count(*) FROM candidates WHERE reason != ''",
             },
             PREDICT.name: {"predictions": "SELECT count(DISTINCT place) FROM predictions"},
+            JUDGE.name: {"verdicts": "SELECT count(*) FROM results"},
         }
         named = queries.get(self.stage, {"results": "SELECT count(*) FROM results"})
         for name, query in {**named, "requests": "SELECT count(*) FROM requests"}.items():
@@ -187,7 +149,7 @@ class BrowsedRun:
             " (SELECT count(*) FROM instances i WHERE i.task = c.id AND i.reason = '') AS instances"
         )
         values = (accepted, wanted.group, wanted.text)
-        return self._page(columns, _TASKS, "item, position", values, wanted.start)
+        return self._page(columns, _TASKS, "item, position", values, wanted)
 
     def reasons(self) -> dict[str, int]:
         """Return the number of rejected candidates by reason."""
@@ -209,7 +171,20 @@ class BrowsedRun:
         """Find tasks with their records; `group` is a category, `state` is failed or faulty."""
         columns = "task, category, definition, result"
         values = (wanted.group, wanted.text, wanted.state)
-        return self._page(columns, _RESULTS, "position", values, wanted.start)
+        return self._page(columns, _RESULTS, "position", values, wanted)
+
+    @cached_property
+    def judged(self) -> JudgedInputs:
+        """What a judge judged, with its problem if it can't be read as it was."""
+        return judged_inputs(self._run)
+
+    def outcomes(self) -> tuple[str, ...]:
+        """Return the outcomes of a judge's verdicts."""
+        return outcomes_of(self._run)
+
+    def verdicts(self, wanted: Wanted) -> FoundPage:
+        """Find judged instances; `group` is a category, `state` the outcome of a verdict."""
+        return find_verdicts(self._run, self.judged, wanted)
 
     def categories(self) -> tuple[str, ...]:
         """Return the categories of tasks."""
@@ -225,7 +200,7 @@ class BrowsedRun:
             " attempts, at, substr(coalesce(reply, detail), 1, 200) AS start"
         )
         values = (wanted.group, wanted.state, wanted.text)
-        return self._page(columns, _REQUESTS, "rowid", values, wanted.start)
+        return self._page(columns, _REQUESTS, "rowid", values, wanted)
 
     def request(self, key: str) -> dict[str, Any]:
         """Return a request with its answer.
@@ -259,7 +234,7 @@ class BrowsedRun:
 
     @cached_property
     def _instances(self) -> tuple[tuple[str, Task, Instance], ...]:
-        return tuple(instances_of(self._run.tasks().tasks))
+        return tuple(instances_of(self._run.records.tasks().tasks))
 
     @cached_property
     def systems(self) -> tuple[str, ...]:

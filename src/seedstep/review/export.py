@@ -21,13 +21,13 @@ import msgspec
 
 from seedstep.data.files import write_in_parts
 from seedstep.data.jsonl import BadLine, read_lines
-from seedstep.data.reviews import LabelRow, ReviewItem, standing_labels
+from seedstep.data.reviews import LabelRow, ReviewItem
 from seedstep.errors import InputError
 from seedstep.evaluate.people import StandingLabels
 from seedstep.review.labelling import Sent, item_view, row_of
 from seedstep.review.pages import render_page, static_file
-from seedstep.runs.reviews import Review, key_of
-from seedstep.stages.review import labels_of_review
+from seedstep.runs.reviews import OWNER, Review, key_of
+from seedstep.stages.review import labels_of_review, standing_rows
 
 __all__ = [
     "REVIEW_FORMATS",
@@ -68,7 +68,7 @@ def _items(review: Review) -> Iterator[dict[str, Any]]:
     """Yield a record for each item: its texts, each rater's label, and the values that count."""
     labels = labels_of_review(review)
     accepted = labels.accepted()
-    rows = standing_labels(review.rows())
+    rows = standing_rows(review)
     for item in review.items.values():
         said = {rater: rows[rater, item.id] for rater in review.raters if (rater, item.id) in rows}
         yield {
@@ -84,6 +84,7 @@ def _items(review: Review) -> Iterator[dict[str, Any]]:
             "labels": {rater: _label(labels, rater, item, row) for rater, row in said.items()},
             "settled": labels.settled[item.id],
             "adjudicated": item.id in labels.adjudicated,
+            "decided_by": rows[OWNER, item.id].person if item.id in labels.adjudicated else "",
             "accepted": accepted.get(item.id),
         }
 

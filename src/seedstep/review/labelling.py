@@ -24,7 +24,8 @@ from seedstep.data.reviews import (
     standing_labels,
 )
 from seedstep.errors import InputError
-from seedstep.runs.reviews import Review
+from seedstep.runs.reviews import LONGEST_NAME, OWNER, Review
+from seedstep.stages.review import standing_rows
 
 __all__ = [
     "LONGEST_TEXT",
@@ -124,7 +125,10 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Sent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The data that a page sends. `number` is the item's place in the rater's order, from 1."""
+    """The data that a page sends. `number` is the item's place in the rater's order, from 1.
+
+    `undoes` is the id of the label that an undo removes; `person` the name of who decides.
+    """
 
     id: str
     number: int
@@ -134,6 +138,8 @@ class Sent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     flagged: bool = False
     seconds: float = 0.0
     made: float = 0.0
+    undoes: str = ""
+    person: str = ""
 
 
 def row_of(sent: Sent, form: Form, rater: str, item: str, shown: tuple[int, ...]) -> LabelRow:
@@ -144,6 +150,10 @@ def row_of(sent: Sent, form: Form, rater: str, item: str, shown: tuple[int, ...]
     """
     if not _ID.fullmatch(sent.id):
         raise InputError("the label has no proper id", "load the page again")
+    if sent.undoes and not (sent.action == "undo" and _ID.fullmatch(sent.undoes)):
+        raise InputError("it says that it undoes what is no label", "load the page again")
+    if len(sent.person) > LONGEST_NAME:
+        raise InputError("the name is too long", f"write at most {LONGEST_NAME} characters")
     if len(sent.note) > LONGEST_TEXT:
         raise InputError("the note is too long", f"write at most {LONGEST_TEXT:,} characters")
     answers = _answers(sent, form) if sent.action == "label" else {}
@@ -160,6 +170,8 @@ def row_of(sent: Sent, form: Form, rater: str, item: str, shown: tuple[int, ...]
         round(seconds, 1),
         sent.made,
         time.time(),
+        undoes=sent.undoes,
+        person=" ".join(sent.person.split()) if rater == OWNER else "",
     )
 
 
@@ -207,7 +219,7 @@ class RaterProgress:
 def progress(review: Review) -> tuple[RaterProgress, ...]:
     """Return the progress of each rater."""
     by_rater: dict[str, list[LabelRow]] = {name: [] for name in review.raters}
-    for (rater, _), row in standing_labels(review.rows()).items():
+    for (rater, _), row in standing_rows(review).items():
         if rater in by_rater:
             by_rater[rater].append(row)
     return tuple(_progress(review, name, rows) for name, rows in by_rater.items())

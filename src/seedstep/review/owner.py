@@ -28,7 +28,7 @@ from seedstep.evaluate.people import (
 from seedstep.review.labelling import Said, item_view, progress
 from seedstep.review.pages import history_json, render_page
 from seedstep.runs.reviews import OWNER, Review
-from seedstep.stages.review import labels_of_review
+from seedstep.stages.review import labels_of_review, standing_rows
 
 __all__ = ["owner_routes"]
 
@@ -87,7 +87,7 @@ async def _progress(review: Review, request: Request) -> Response:
 
 
 async def _agreement(review: Review, request: Request) -> Response:
-    tables = await asyncio.to_thread(_measured, review)
+    tables = await asyncio.to_thread(review.of_labels, _measured)
     return _page(review, "agreement.html", "agreement", title="Agreement", tables=tables)
 
 
@@ -152,8 +152,13 @@ def _shown(value: Value) -> str:
     return f"{value.value:.2f} [{value.low:.2f}, {value.high:.2f}]"
 
 
-def _queued(review: Review, labels: StandingLabels) -> list[tuple[int, str, float]]:
+def _queued(review: Review) -> list[tuple[int, str, float]]:
     """Return (number, item, disagreement) of items on which raters differ, the highest first."""
+    return review.of_labels(_disagreements)
+
+
+def _disagreements(review: Review) -> list[tuple[int, str, float]]:
+    labels = labels_of_review(review)
     found = [
         (place + 1, item, labels.disagreement(item)) for place, item in enumerate(review.items)
     ]
@@ -161,7 +166,7 @@ def _queued(review: Review, labels: StandingLabels) -> list[tuple[int, str, floa
 
 
 async def _queue(review: Review, request: Request) -> Response:
-    labels = labels_of_review(review)
+    labels, rows = labels_of_review(review), standing_rows(review)
     entries = [
         {
             "number": number,
@@ -169,15 +174,16 @@ async def _queue(review: Review, request: Request) -> Response:
             "task": review.items[item].task,
             "said": "; ".join(rater_said.what for rater_said in _said(review, labels, item)),
             "decided": item in labels.adjudicated,
+            "person": rows[OWNER, item].person if item in labels.adjudicated else "",
         }
-        for number, item, share in _queued(review, labels)
+        for number, item, share in _queued(review)
     ]
     return _page(review, "queue.html", "list", title="Disagreements", entries=entries)
 
 
 async def _adjudicate(review: Review, request: Request) -> Response:
     labels = labels_of_review(review)
-    queued = _queued(review, labels)
+    queued = _queued(review)
     first = next((entry[0] for entry in queued if entry[1] not in labels.adjudicated), None)
     return RedirectResponse("list" if first is None else f"item/{first}", 303)
 
@@ -192,7 +198,7 @@ async def _notes(review: Review, request: Request) -> Response:
             "flagged": row.flagged,
             "skipped": row.action == "skip",
         }
-        for (rater, item), row in standing_labels(review.rows()).items()
+        for (rater, item), row in standing_rows(review).items()
         if item in places and (row.note or row.flagged or row.action == "skip")
     ]
     entries.sort(key=lambda entry: (entry["number"], entry["rater"]))
@@ -232,7 +238,7 @@ async def _item(review: Review, request: Request) -> Response:
         raise HTTPException(404)
     item = review.items[keys[number - 1]]
     labels = labels_of_review(review)
-    queue = [queued[0] for queued in _queued(review, labels)]
+    queue = [queued[0] for queued in _queued(review)]
     place = queue.index(number) if number in queue else -1
     back = queue[place - 1] if place > 0 else 0
     after = queue[place + 1] if 0 <= place < len(queue) - 1 else 0
@@ -254,6 +260,7 @@ async def _item(review: Review, request: Request) -> Response:
         home="../list",
         key=f"owner-{review.id}",
         form=review.form,
+        decides=True,
         progress={"done": done, "total": total},
         view=view,
     )
@@ -261,7 +268,7 @@ async def _item(review: Review, request: Request) -> Response:
 
 
 def _decided(review: Review, labels: StandingLabels) -> tuple[int, int]:
-    queue = {entry[1] for entry in _queued(review, labels)} | labels.adjudicated
+    queue = {entry[1] for entry in _queued(review)} | labels.adjudicated
     return len(labels.adjudicated), len(queue)
 
 

@@ -8,6 +8,9 @@ Example::
     html = render_page("item.html", title="Item 3", up="../", **values)
 """
 
+import ipaddress
+import re
+import socket
 from collections.abc import Awaitable, Callable
 from functools import cache
 from importlib import resources
@@ -28,13 +31,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CSP",
+    "EVERYWHERE",
     "HEADERS",
     "LONGEST_BODY",
     "STATIC",
     "Guard",
+    "answers_to",
     "clean",
     "history_json",
-    "hosts_of",
     "render_page",
     "require_extra",
     "static_file",
@@ -69,20 +73,51 @@ Found = tuple[ASGIApp, str]
 """The application that a secret opens, and the person to whom the secret belongs."""
 
 
-def hosts_of(host: str, port: int) -> frozenset[str]:
-    """Return the values of `Host` that requests to a server at this address may have."""
-    names = {host}
-    if host in ("127.0.0.1", "::1", "localhost"):
-        names |= {"127.0.0.1", "localhost", "[::1]"}
-    return frozenset(f"[{name}]:{port}" if name == "::1" else f"{name}:{port}" for name in names)
+HERE = ("127.0.0.1", "::1", "localhost")
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - to know them, not to listen on them
+HTTP_PORT = 80
+"""The port that browsers leave out of the header `Host`."""
+
+
+def answers_to(host: str, port: int) -> Callable[[str], bool]:
+    """Return whether a server at this address answers to a value of the header `Host`.
+
+    A server on all addresses of a machine answers to each number and to the machine's own name. A
+    page of another site that had its name resolved to this machine would send that name.
+    """
+    names = {host.lower(), *(HERE if host in (*HERE, *EVERYWHERE) else ())}
+    if host in EVERYWHERE:
+        names.add(socket.gethostname().lower())
+
+    def answers(given: str) -> bool:
+        found = _HOST.fullmatch(given.lower())
+        if not found or int(found["port"] or HTTP_PORT) != port:
+            return False
+        name = found["name"] or found["number"]
+        return name in names or (host in EVERYWHERE and _is_number(name))
+
+    return answers
+
+
+_HOST = re.compile(
+    r"(?:\[(?P<number>[0-9a-f:.]+)\]|(?P<name>[^\[\]:/@?#\s]+))(?::(?P<port>\d{1,5}))?"
+)
+
+
+def _is_number(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 class Guard:
     """Passes allowed requests on. `find` returns what the secret at the start of a path opens."""
 
-    def __init__(self, hosts: frozenset[str], find: Callable[[str], Found | None]) -> None:
-        """`hosts` are the allowed values of the header `Host`."""
-        self._hosts = hosts
+    def __init__(self, answers: Callable[[str], bool], find: Callable[[str], Found | None]) -> None:
+        """`answers` returns whether a value of the header `Host` is allowed."""
+        self._answers = answers
         self._find = find
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,7 +142,7 @@ class Guard:
         """What to say to a request that may not pass, and with which status."""
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
-        if len(hosts) != 1 or hosts[0] not in self._hosts:
+        if len(hosts) != 1 or not self._answers(hosts[0]):
             return "This server does not answer to that name.\n", 421
         origins = headers.getlist("origin")
         if scope["method"] not in (*READING, WRITING):
@@ -219,6 +254,8 @@ def history_json(rows: tuple[LabelRow, ...] | list[LabelRow]) -> str:
             "note": clean(row.note),
             "flagged": row.flagged,
             "at": row.at,
+            "undoes": row.undoes,
+            "person": clean(row.person),
         }
         for row in rows
     ]

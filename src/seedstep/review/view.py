@@ -22,8 +22,9 @@ from starlette.types import ASGIApp
 
 from seedstep.errors import SeedstepError
 from seedstep.review.app import plain_app
-from seedstep.review.browse import EACH, TIE, BrowsedRun, FoundPage, Wanted
-from seedstep.review.pages import Guard, hosts_of, render_page
+from seedstep.review.browse import TIE, BrowsedRun
+from seedstep.review.pages import Guard, answers_to, render_page
+from seedstep.review.paging import EACH, FoundPage, Wanted
 
 __all__ = ["make_view"]
 
@@ -42,6 +43,7 @@ def make_view(runs: Runs, host: str, port: int, token: str) -> ASGIApp:
         "/{place:int}/rejected": partial(_tasks, accepted=False),
         "/{place:int}/results": _results,
         "/{place:int}/predictions": _predictions,
+        "/{place:int}/verdicts": _verdicts,
         "/{place:int}/requests": _requests,
         "/{place:int}/request": _one_request,
         "/{place:int}/one": _one,
@@ -53,12 +55,13 @@ def make_view(runs: Runs, host: str, port: int, token: str) -> ASGIApp:
         is_right = hmac.compare_digest(given.encode(errors="surrogatepass"), secret)
         return (app, "viewer") if is_right else None
 
-    return Guard(hosts_of(host, port), find)
+    return Guard(answers_to(host, port), find)
 
 
 KINDS = {
     "bootstrap": (("tasks", "Tasks"), ("rejected", "Rejected")),
     "predict": (("predictions", "Predictions"),),
+    "judge": (("verdicts", "Verdicts"),),
 }
 """The lists of stages; a stage that is not here has one list, of results."""
 
@@ -200,6 +203,26 @@ async def _predictions(runs: Runs, request: Request) -> Response:
     )
 
 
+async def _verdicts(runs: Runs, request: Request) -> Response:
+    run, wanted = _chosen(runs, request), _wanted(request)
+    if run.stage != "judge":
+        raise HTTPException(404)
+    found = await asyncio.to_thread(run.verdicts, wanted)
+    return _page(
+        runs,
+        request,
+        "view_verdicts.html",
+        "verdicts",
+        "Verdicts",
+        rows=found.rows,
+        pager=_pager(wanted, found),
+        wanted=wanted,
+        problem=run.judged.problem,
+        categories=run.categories(),
+        outcomes=await asyncio.to_thread(run.outcomes),
+    )
+
+
 async def _requests(runs: Runs, request: Request) -> Response:
     run, wanted = _chosen(runs, request), _wanted(request)
     found = await asyncio.to_thread(run.requests, wanted)
@@ -251,5 +274,5 @@ async def _one(runs: Runs, request: Request) -> Response:
     run = _chosen(runs, request)
     name = request.query_params.get("name", "")[:LONGEST_QUERY]
     blocks = await asyncio.to_thread(run.item, name)
-    here = {"bootstrap": "tasks", "predict": "predictions"}.get(run.stage, "results")
+    here = _kinds(run)[0][0] if _kinds(run) else "./"
     return _page(runs, request, "view_one.html", here, name, blocks=blocks)

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import filelock
 import msgspec
@@ -28,6 +29,7 @@ __all__ = [
     "DATABASE",
     "GIVEN",
     "STAGE",
+    "OpenDirectory",
     "begun_database",
     "digest",
     "identities",
@@ -44,6 +46,39 @@ __all__ = [
     "without_directory",
     "write_config",
 ]
+
+
+class OpenDirectory:
+    """A directory with a database, opened for reading, or with a lock for writing."""
+
+    def __init__(
+        self, path: Path, database: Database, lock: filelock.BaseFileLock | None = None
+    ) -> None:
+        """`close` closes the database, and releases the lock."""
+        self.path = path
+        self.database = database
+        self._lock = lock
+
+    def __fspath__(self) -> str:
+        """Return the directory: a run goes wherever a path goes."""
+        return str(self.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the directory, so that another process may write to it."""
+        self.database.close()
+        if self._lock:
+            self._lock.release()
 
 
 def identities(

@@ -11,33 +11,39 @@ Example::
 
 import hmac
 import secrets
-import sqlite3
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import filelock
 import msgspec
 
 from seedstep.data import read_yaml, write_yaml
-from seedstep.data.reviews import Form, LabelRow, ReviewItem, in_order_for, order_of_answers
+from seedstep.data.reviews import (
+    Form,
+    LabelRow,
+    ReviewItem,
+    in_order_for,
+    order_of_answers,
+    standing_labels,
+)
 from seedstep.errors import InputError, RunBusyError, RunError, unknown_name
-from seedstep.runs.database import Database, Statement, decode_value
+from seedstep.runs.database import Database, decode_value
 from seedstep.runs.directory import (
     CONFIG,
     DATABASE,
+    OpenDirectory,
     digest,
     refuse_differences,
     stage_of,
     take_lock,
 )
+from seedstep.runs.labels import is_same_label, label_row, label_statement
 
-__all__ = ["OWNER", "STAGE", "Assigned", "Review", "kept_seed", "key_of"]
+__all__ = ["LONGEST_NAME", "OWNER", "STAGE", "Assigned", "Review", "kept_seed", "key_of"]
 
 STAGE = "review"
 
@@ -47,7 +53,7 @@ OWNER = "(owner)"
 LONGEST_NAME = 60
 TOKEN_BYTES = 24
 
-_ADD = "INSERT OR IGNORE INTO labels VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +74,15 @@ class _Record:
     seed: int
 
 
-class Review:
+class Review(OpenDirectory):
     """A review, opened for reading or to add labels. Several processes may add labels at once."""
 
     def __init__(
         self, path: Path, database: Database, lock: filelock.BaseFileLock | None = None
     ) -> None:
         """Use `create` or `open`."""
-        self.path = path
-        self._database = database
-        self._lock = lock
+        super().__init__(path, database, lock)
+        self._made: dict[Callable[[Any], Any], tuple[int, Any]] = {}
         rows = database.rows("SELECT record FROM review")
         if not rows:
             raise RunError(f"{path} has not begun", "run `seedstep review new` again")
@@ -146,23 +151,6 @@ class Review:
                 lock.release()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the review, so that another server may work on it."""
-        self._database.close()
-        if self._lock:
-            self._lock.release()
-
     @property
     def id(self) -> str:
         """The id of the review: a fingerprint of form, items, raters and seed."""
@@ -186,16 +174,14 @@ class Review:
     @cached_property
     def items(self) -> Mapping[str, ReviewItem]:
         """All items by id, in order."""
-        rows = self._database.rows("SELECT record FROM review_items ORDER BY position")
+        rows = self.database.rows("SELECT record FROM review_items ORDER BY position")
         found = (decode_value(row[0], ReviewItem, "an item of the review") for row in rows)
         return {item.id: item for item in found}
 
     @cached_property
     def tokens(self) -> Mapping[str, str]:
         """The secrets of raters by name; that of OWNER is the last."""
-        return dict(
-            map(tuple, self._database.rows("SELECT name, token FROM raters ORDER BY rowid"))
-        )
+        return dict(map(tuple, self.database.rows("SELECT name, token FROM raters ORDER BY rowid")))
 
     @property
     def raters(self) -> tuple[str, ...]:
@@ -215,7 +201,7 @@ class Review:
     def _assigned(self) -> Mapping[str, tuple[Assigned, ...]]:
         found: dict[str, list[Assigned]] = {name: [] for name in self.raters}
         query = "SELECT rater, place, item, shown FROM assignments ORDER BY rater, place"
-        for row in self._database.rows(query):
+        for row in self.database.rows(query):
             shown = decode_value(row["shown"], tuple[int, ...], f"assignments of {row['rater']}")
             found[row["rater"]].append(Assigned(row["place"], row["item"], shown))
         return {name: tuple(rows) for name, rows in found.items()}
@@ -236,24 +222,26 @@ class Review:
             "SELECT * FROM labels WHERE (?1 = '' OR rater = ?1) AND (?2 = '' OR item = ?2)"
             " ORDER BY number"
         )
-        return tuple(map(_label_row, self._database.rows(query, (rater, item))))
+        return tuple(map(label_row, self.database.rows(query, (rater, item))))
 
     def done(self, rater: str) -> int:
         """Return how many items of a rater have a label that counts, fast enough for each save."""
-        query = "SELECT item, action FROM labels WHERE rater = ? ORDER BY number"
-        kept: dict[str, list[str]] = {}
-        for item, action in self._database.rows(query, (rater,)):
-            before = kept.setdefault(item, [])
-            if action != "undo":
-                before.append(action)
-            elif before:
-                before.pop()
-        return sum(bool(actions) and actions[-1] == "label" for actions in kept.values())
+        query = "SELECT id, rater, item, action, undoes FROM labels WHERE rater = ? ORDER BY number"
+        rows = (LabelRow(**dict(row)) for row in self.database.rows(query, (rater,)))
+        return sum(row.action == "label" for row in standing_labels(rows).values())
+
+    def of_labels(self, make: Callable[[Self], T]) -> T:
+        """Return what `make` makes of the review, which it is asked again after another label."""
+        last = int(self.database.rows("SELECT coalesce(max(number), 0) FROM labels")[0][0])
+        if make not in self._made or self._made[make][0] != last:
+            self._made[make] = last, make(self)
+        found: T = self._made[make][1]
+        return found
 
     def find(self, label: str) -> LabelRow | None:
         """Return the row with this id, or None."""
-        rows = self._database.rows("SELECT * FROM labels WHERE id = ?", (label,))
-        return _label_row(rows[0]) if rows else None
+        rows = self.database.rows("SELECT * FROM labels WHERE id = ?", (label,))
+        return label_row(rows[0]) if rows else None
 
     async def save(self, row: LabelRow) -> LabelRow:
         """Store a row; it is on the disk when this returns. Storing it again changes nothing.
@@ -262,9 +250,9 @@ class Review:
             InputError: another row has its id.
             StoreError: the disk is full, or the database can't be written.
         """
-        await self._database.write([_statement(row)])
+        await self.database.write([label_statement(row)])
         kept = self.find(row.id)
-        if kept is None or not _is_same(kept, row):
+        if kept is None or not is_same_label(kept, row):
             raise InputError(f"another label has the id {row.id!r}", "load the page again")
         return kept
 
@@ -278,17 +266,17 @@ class Review:
         known: dict[str, LabelRow] = {}
         for row in rows:
             kept = known.setdefault(row.id, self.find(row.id) or row)
-            if not _is_same(kept, row):
+            if not is_same_label(kept, row):
                 what = f"another label has the id {row.id!r}"
                 raise InputError(what, "take the file as the page saved it")
         before = self._count()
         if rows:
-            statement = _statement(rows[0])[0]
-            self._database.write_now(statement, [_statement(row)[1] for row in rows])
+            statement = label_statement(rows[0])[0]
+            self.database.write_now(statement, [label_statement(row)[1] for row in rows])
         return self._count() - before
 
     def _count(self) -> int:
-        return int(self._database.rows("SELECT count(*) FROM labels")[0][0])
+        return int(self.database.rows("SELECT count(*) FROM labels")[0][0])
 
 
 def key_of(token: str) -> str:
@@ -367,41 +355,3 @@ def _write(
     ]
     database.write_now("INSERT INTO assignments VALUES (?, ?, ?, ?)", places)
     database.write_now("INSERT INTO review VALUES (?)", [(msgspec.json.encode(record).decode(),)])
-
-
-def _is_same(kept: LabelRow, row: LabelRow) -> bool:
-    """Return whether two rows with one id say the same, whenever they were stored."""
-    return all(
-        getattr(kept, name) == getattr(row, name)
-        for name in ("rater", "item", "action", "answers", "note", "flagged")
-    )
-
-
-def _statement(row: LabelRow) -> Statement:
-    values = (
-        row.id,
-        row.rater,
-        row.item,
-        row.action,
-        msgspec.json.encode(row.answers).decode(),
-        row.note,
-        int(row.flagged),
-        msgspec.json.encode(row.shown).decode(),
-        row.seconds,
-        row.made,
-        row.at or time.time(),
-    )
-    return _ADD, values
-
-
-def _label_row(row: sqlite3.Row) -> LabelRow:
-    values = dict(row)
-    where = f"label {values['number']}" if "number" in values else "a label"
-    return LabelRow(
-        **{
-            **values,
-            "answers": decode_value(values["answers"], dict[str, str], where),
-            "shown": decode_value(values["shown"], tuple[int, ...], where),
-            "flagged": bool(values["flagged"]),
-        }
-    )

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 import filelock
@@ -27,6 +27,7 @@ from seedstep.runs.directory import (
     CONFIG,
     DATABASE,
     STAGE,
+    OpenDirectory,
     begun_database,
     identities,
     in_order_of,
@@ -82,7 +83,7 @@ class _HasStatus(Protocol[T_co]):
     def status(self) -> T_co: ...
 
 
-class Run(Generic[S, Inputs, R_co]):
+class Run(OpenDirectory, Generic[S, Inputs, R_co]):
     """A run directory, opened for reading or for writing.
 
     `stage` is its stage, `settings` are its settings, and `records` gives access to its records:
@@ -100,13 +101,11 @@ class Run(Generic[S, Inputs, R_co]):
         lock: filelock.BaseFileLock | None = None,
     ) -> None:
         """Use `Run.start`, `Run.read` or `seedstep.open_run`."""
+        super().__init__(path, database, lock)
         self.stage = stage
-        self.path = path
         self.settings = settings
-        self.database = database
         self.config = config
         self._inputs = inputs
-        self._lock = lock
         self.records = stage.records(self)
 
     @classmethod
@@ -185,27 +184,6 @@ class Run(Generic[S, Inputs, R_co]):
         if self._inputs is None:
             self._inputs = self.stage.load(self.settings)
         return self._inputs
-
-    def __fspath__(self) -> str:
-        """Return the directory: a run goes wherever a path goes."""
-        return str(self.path)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the run, so that another process may write to it."""
-        self.database.close()
-        if self._lock:
-            self._lock.release()
 
     def snapshot(self) -> AbstractContextManager[None]:
         """Let all reads in the context see the run at the same moment, despite a writer."""

@@ -245,5 +245,13 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         )
         """,
     ),
+    (
+        "what an undo removes",
+        "ALTER TABLE labels ADD COLUMN undoes TEXT NOT NULL DEFAULT ''",  # the id of a label
+    ),
+    (
+        "who decided",
+        "ALTER TABLE labels ADD COLUMN person TEXT NOT NULL DEFAULT ''",  # as the owner says it
+    ),
 )
 """All migrations, in order: a name, and a statement of SQL."""

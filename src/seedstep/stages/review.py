@@ -9,20 +9,20 @@ Example::
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
 
-from seedstep.data.reviews import ReviewItem, standing_labels
+from seedstep.data.reviews import LabelRow, ReviewItem, standing_labels
 from seedstep.errors import InputError
 from seedstep.evaluate.people import StandingLabels, value_name
 from seedstep.runs import Blocks, Line, Rows, Rule, Run, Stage, has_rows, labelled, line
 from seedstep.runs.reviews import OWNER, Review
 from seedstep.settings import Count, SettingsRecord, setting
 
-__all__ = ["REVIEW", "ReviewRun", "ReviewSettings", "Version", "labels_of_review"]
+__all__ = ["REVIEW", "ReviewRun", "ReviewSettings", "Version", "labels_of_review", "standing_rows"]
 
 Number = Annotated[int, msgspec.Meta(ge=0)]
 Version = Literal["refined", "unrefined", "both"]
@@ -35,14 +35,22 @@ class ReviewSettings(SettingsRecord):
     form: str = setting(
         "data", "What raters are asked: data, steps, rating, pairs, or a YAML file."
     )
-    runs: tuple[str, ...] = setting((), "What is looked at: runs, or data for the form data.")
-    raters: tuple[str, ...] = setting(("me",), "Names of the raters.")
-    names: tuple[str, ...] = setting((), "Which systems of the runs. Default: all.")
+    runs: tuple[str, ...] = setting(
+        (), "What is looked at: runs, or data for the form data.", flags=("--run",)
+    )
+    raters: tuple[str, ...] = setting(
+        ("me",), "Names of the raters. Default: me.", metavar="NAME,NAME", separated=True
+    )
+    names: tuple[str, ...] = setting(
+        (), "Which systems of the runs. Default: all.", flags=("--name",)
+    )
     sample: Count | None = setting(None, "Number of items, drawn at random. Default: all.")
     shared: tuple[Number, ...] = setting(
         (),
         "Number of items that all raters see, or one number for each run and version; the rest is "
         "dealt out. Default: all raters see all.",
+        metavar="N[,N]",
+        separated=True,
     )
     per_task: Count | None = setting(None, "Number of instances of each task, drawn at random.")
     version: Version = setting("refined", "Which step-by-step instructions.")
@@ -58,7 +66,20 @@ ReviewRun = Run[ReviewSettings, None, Review]
 
 def labels_of_review(review: Review) -> StandingLabels:
     """Return the labels of a review that count."""
+    return review.of_labels(_labels)
+
+
+def _labels(review: Review) -> StandingLabels:
     return StandingLabels.of(review.form, review.items, review.rows(), review.raters, OWNER)
+
+
+def standing_rows(review: Review) -> Mapping[tuple[str, str], LabelRow]:
+    """Return the row that counts for each (rater, item) of a review, also for skipped items."""
+    return review.of_labels(_standing_rows)
+
+
+def _standing_rows(review: Review) -> Mapping[tuple[str, str], LabelRow]:
+    return standing_labels(review.rows())
 
 
 def _load(settings: ReviewSettings) -> None:
@@ -73,9 +94,7 @@ def _status(run: ReviewRun) -> Blocks:
     """Show how far the raters are, and the values that count so far."""
     review = run.records
     labels = labels_of_review(review)
-    done = Counter(
-        (rater, row.action) for (rater, _), row in standing_labels(review.rows()).items()
-    )
+    done = Counter((rater, row.action) for (rater, _), row in standing_rows(review).items())
     rows = tuple(
         (
             rater,
@@ -149,7 +168,8 @@ def _said(labels: StandingLabels, review: Review, item: ReviewItem) -> Iterator[
             if question.name in said
         ]
         text = ", ".join(texts) or ("decided" if rater == OWNER else "skipped")
-        yield labelled(rater, f"{text}{f' ({row.note})' if row.note else ''}")
+        who = f"{rater} {row.person}" if row.person else rater
+        yield labelled(who, f"{text}{f' ({row.note})' if row.note else ''}")
 
 
 def _rows(run: ReviewRun) -> Iterator[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Porter's stemmer, with the changes that NLTK made to it and rouge-score measures with.
 
 M. F. Porter, *An algorithm for suffix stripping*, Program 14(3), 1980. NLTK says what it changed in
-`nltk.stem.porter`; loading NLTK takes a second and more, which each command with a score would wait.
+`nltk.stem.porter`. Loading NLTK takes more than a second, for which each score would wait.
 
 Example::
 

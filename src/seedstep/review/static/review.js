@@ -72,9 +72,11 @@
 
   // Rows.
   function standing(rows) {
-    const stack = [];
+    let stack = [];
     for (const row of rows) {
-      if (row.action === "undo") stack.pop(); else stack.push(row);
+      if (row.action !== "undo") stack.push(row);
+      else if (row.undoes) stack = stack.filter((other) => other.id !== row.undoes);
+      else stack.pop();
     }
     return stack.at(-1) ?? null;
   }
@@ -317,7 +319,7 @@
     $("history").replaceChildren(...rows.map((row) => {
       const line = document.createElement("li");
       const when = new Date((row.at || row.made) * 1000).toLocaleString();
-      line.textContent = `${when}: ${told(row)}${row.note ? ` — ${row.note}` : ""}`;
+      line.textContent = `${when}: ${row.person ? `${row.person}, ` : ""}${told(row)}${row.note ? ` — ${row.note}` : ""}`;
       line.classList.toggle("counts", row === counts);
       return line;
     }));
@@ -350,6 +352,8 @@
       answers: action === "label" ? answers() : {},
       note: action === "undo" ? "" : $("note").value,
       flagged: action !== "undo" && $("flag").checked,
+      undoes: action === "undo" ? standing(rowsOf(number)).id : "",
+      ...($("person") ? { person: $("person").value.trim() } : {}),
       seconds: Math.min(MOST_SECONDS, Math.round(spent / 100) / 10),
       made: Date.now() / 1000,
     };
@@ -472,6 +476,10 @@
   }
   $("use-keys").checked = usesKeys();
   $("use-keys").addEventListener("change", (event) => kept.set("no-keys", event.target.checked ? "" : "yes"));
+  if ($("person")) {
+    $("person").value = kept.get("person") ?? "";
+    $("person").addEventListener("input", (event) => kept.set("person", event.target.value));
+  }
   $("go-on").checked = goesOn();
   $("go-on").addEventListener("change", (event) => kept.set("go-on", event.target.checked ? "yes" : ""));
   document.addEventListener("visibilitychange", () => {

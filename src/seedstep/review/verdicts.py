@@ -1,0 +1,139 @@
+"""Find the verdicts of a judge's run a page at a time, beside the answers that they are about.
+
+Example::
+
+    with Run.read(JUDGE, Path("runs/judge")) as run:
+        page = find_verdicts(run, Wanted(state="tuned"))
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from seedstep.data import Task
+from seedstep.errors import SeedstepError
+from seedstep.evaluate.judge import FIRST, SAME, SECOND, Judged, JudgeVerdict
+from seedstep.review.paging import FoundPage, Wanted, page_of
+from seedstep.runs import JudgeRun
+from seedstep.runs.database import decode_value
+from seedstep.stages import JUDGE
+
+__all__ = [
+    "EQUAL",
+    "MISSING",
+    "JudgedAnswers",
+    "SeenVerdict",
+    "find_verdicts",
+    "judged_inputs",
+    "outcomes_of",
+]
+
+EQUAL = "(same)"
+MISSING = "(missing)"
+
+_OUTCOME = f"""
+CASE json_extract(v.value, '$.label')
+WHEN '{FIRST}' THEN json_extract(v.value, '$.shown[0]')
+WHEN '{SECOND}' THEN json_extract(v.value, '$.shown[1]')
+WHEN '{SAME}' THEN '{EQUAL}'
+WHEN '' THEN '{MISSING}'
+ELSE json_extract(v.value, '$.label') END
+"""
+_VERDICTS = f"""
+FROM results r WHERE (?1 = '' OR category = ?1)
+AND (?2 = '' OR instr(lower(definition), lower(?2)) OR instr(lower(result), lower(?2))
+     OR task = ?2)
+AND (?3 = '' OR EXISTS (
+    SELECT 1 FROM json_each(r.result, '$.verdicts') v WHERE {_OUTCOME} = ?3))
+"""  # noqa: S608 - our own words
+_OUTCOMES = f"SELECT DISTINCT {_OUTCOME} FROM results r, json_each(r.result, '$.verdicts') v"  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class SeenVerdict:
+    """A verdict: the systems in the order shown, who won or the level, and what the judge said."""
+
+    shown: str
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedAnswers:
+    """An instance with its answers by system, and the verdicts on them.
+
+    `task` is None, and there are no answers, if the judged files can't be read as they were.
+    """
+
+    key: str
+    name: str
+    category: str
+    definition: str
+    task: Task | None
+    answers: tuple[tuple[str, str], ...]
+    verdicts: tuple[SeenVerdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedInputs:
+    """What was judged: tasks by instance, and texts by system and instance.
+
+    `problem` says why they are not there.
+    """
+
+    tasks: Mapping[str, Task]
+    answers: Mapping[str, Mapping[str, str]]
+    problem: str = ""
+
+
+def judged_inputs(run: JudgeRun) -> JudgedInputs:
+    """Read what a judge judged; if it is gone, or has changed since, say so."""
+    try:
+        found = run.inputs()
+    except SeedstepError as error:
+        return JudgedInputs({}, {}, str(error))
+    stamps = JUDGE.stamps(run.settings, found)
+    names = ("instances_fingerprint", "answers_fingerprint")
+    if any(run.config.get(name) != stamps[name] for name in names):
+        return JudgedInputs({}, {}, "the answers have changed since they were judged")
+    tasks = {task.id: task for task in found.tasks}
+    return JudgedInputs(tasks, {answers.name: answers.texts for answers in found.answers})
+
+
+def outcomes_of(run: JudgeRun) -> tuple[str, ...]:
+    """Return all outcomes of verdicts: levels or systems, then EQUAL and MISSING."""
+    found = sorted(str(row[0]) for row in run.database.rows(_OUTCOMES))
+    return tuple(sorted(found, key=lambda outcome: outcome in (EQUAL, MISSING)))
+
+
+def find_verdicts(run: JudgeRun, inputs: JudgedInputs, wanted: Wanted) -> FoundPage:
+    """Find judged instances; `group` is a category, `state` the outcome of one of the verdicts."""
+    values = (wanted.group, wanted.text, wanted.state)
+    columns = "task, category, definition, result"
+    found = page_of(run.database, columns, _VERDICTS, "position", values, wanted)
+    rows = []
+    for row in found.rows:
+        where = f"the result of task '{row['task']}'"
+        judged = decode_value(row["result"], Judged, where)
+        answers = tuple(
+            (name, texts.get(judged.instance, "")) for name, texts in inputs.answers.items()
+        )
+        rows.append(
+            JudgedAnswers(
+                judged.instance,
+                judged.task,
+                row["category"],
+                row["definition"],
+                inputs.tasks.get(judged.instance),
+                answers,
+                tuple(map(_seen, judged.verdicts)),
+            )
+        )
+    return FoundPage(tuple(rows), found.total)
+
+
+def _seen(verdict: JudgeVerdict) -> SeenVerdict:
+    won = {FIRST: verdict.shown[0], SECOND: verdict.shown[-1], SAME: EQUAL, "": MISSING}
+    reason = "\n\n".join([*verdict.replies, *([verdict.failure] if verdict.failure else ())])
+    if not reason:
+        reason = "The texts are equal: the judge was not asked."
+    return SeenVerdict(" / ".join(verdict.shown), won.get(verdict.label, verdict.label), reason)
