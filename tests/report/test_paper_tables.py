@@ -155,9 +155,9 @@ def test_bad_input_is_one_clear_error(tmp_path: Path) -> None:
     ],
 )
 def test_the_sign_of_a_difference(
-    ours: tuple[float, ...] | None, printed: dict[str, Any], agreement: Any, told: str
+    ours: tuple[float | None, ...] | None, printed: dict[str, Any], agreement: Any, told: str
 ) -> None:
-    value = Value(*ours) if ours else None
+    value = Value(ours[0], ours[1], ours[2]) if ours else None
     assert agreement_of(value, list(printed.values())) == agreement
     row = PrintedRow("a", "A")
     assert verdict(PaperDifference(row, row, value, printed, agreement)) == told
