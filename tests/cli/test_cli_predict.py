@@ -150,9 +150,10 @@ class TestBaselines:
         )
         flags = ("--model", "baseline:copy-demonstration", "--tasks", path)
         done = seedstep("predict", "--out", tmp_path / "run", *flags)
-        assert done.code == 0
+        assert done.code == 1
         assert "1 failed" in done.out
         assert "no demonstration" in done.out
+        assert "Nothing came of it: 1 of 1 failed." in done.words
 
     @pytest.mark.parametrize(
         "baseline, rouge_l", [("copy-input", 15.84), ("copy-demonstration", 28.05)]
@@ -359,7 +360,10 @@ def test_many_systems_side_by_side(model: ScriptedServer, tmp_path: Path) -> Non
     ]
 
 
-def test_what_systems_scored_is_told_until_they_predict_more(tmp_path: Path) -> None:
+def test_what_systems_scored_is_told_until_they_predict_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     tasks, run = write_word_tasks(tmp_path / "ni"), tmp_path / "run"
     command = ("predict", "--out", run, "--tasks", tasks, "--model", "baseline:copy-input")
     assert seedstep(*command).code == 0

@@ -135,7 +135,7 @@ def test_columns_of_parquet_that_are_no_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("x.csv", b"", "a file of an unknown kind. Name it with one of .jsonl"),
+        ("x.xls", b"", "a file of an unknown kind. Name it with one of .jsonl"),
         ("x.jsonl", None, "x.jsonl: no such file"),
         ("x.parquet", None, "x.parquet: no such file"),
         ("x.parquet", b"PAR1 what is this", "x.parquet: can't be read as Parquet"),

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from seedstep.cli.options import COMMAND_LINE, Asked, with_settings
 from seedstep.cli.terminal import console, plain, print_rows
-from seedstep.data import Task
+from seedstep.data import Instance, Task
 from seedstep.encode import (
     Encoded,
     Encoding,
@@ -74,7 +74,9 @@ def _named(tasks: Sequence[Task], name: str, path: str) -> Task:
     for task in tasks:
         if task.id == name:
             if not task.instances:
-                raise InputError(f"{path}: {name} has no instances", "add one, or show another")
+                line = f"{name} has no instances: it is shown with an empty input and output"
+                console.print(plain(line, style="yellow"), soft_wrap=True)
+                return replace(task, instances=(Instance("", ("",)),))
             return task
     raise unknown_name("task", name, [task.id for task in tasks], str(path))
 

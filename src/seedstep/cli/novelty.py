@@ -19,7 +19,8 @@ SHOWN_CHARACTERS = 160
 
 def command(
     path: Annotated[
-        Path, typer.Argument(help="JSON lines, Parquet, or plain text by lines.", metavar="FILE")
+        Path,
+        typer.Argument(help="JSON lines, CSV, Parquet, or plain text by lines.", metavar="FILE"),
     ],
     out: Annotated[Path, typer.Option(help="A file of the same kind for the rows that are kept.")],
     field: Annotated[str, typer.Option(help="The field or column with the text.")] = "instruction",

@@ -83,6 +83,11 @@ def print_predictions_end(out: Path, again: str, progress: PredictProgress) -> N
         line = f"Stopped: {progress.stopped.what}. Go on: {again} {flag} ..."
         console.print(line, style="yellow", markup=False, soft_wrap=True)
         return
+    if progress.failed and progress.failed == progress.done:
+        line = f"Nothing came of it: {progress.failed:,} of {progress.done:,} failed. See why:"
+        console.print(f"\n{line}", style="red")
+        console.print(f"  seedstep show {out} --rejected", markup=False, soft_wrap=True)
+        raise typer.Exit(1)
     took = f" in {duration(progress.seconds)}, {progress.per_second:.1f} a second"
     console.print(f"\nDone{took if progress.new else ''}. Score them:")
     console.print(f"  seedstep evaluate {out}", markup=False, soft_wrap=True)

@@ -249,7 +249,7 @@ def _activity(progress: TaskProgress) -> str:
 
 
 def end_tasks(again: str, look: str, progress: TaskProgress) -> None:
-    """Print how a run ended; exit with 1 if tasks are left.
+    """Print how a run ended; exit with 1 if tasks are left, or if all of them failed.
 
     `again` is the command that continues the run, `look` a command that shows more of it.
     """
@@ -260,7 +260,18 @@ def end_tasks(again: str, look: str, progress: TaskProgress) -> None:
         line = f"Stopped: {progress.stopped.what}. Go on: {again} {flag} ..."
         console.print(line, style="yellow", markup=False, soft_wrap=True)
     else:
-        console.print(f"\nDone in {duration(progress.seconds)}. See one, with every turn:")
+        failed = progress.failed.total()
+        nothing = failed > 0 and failed == progress.done
+        if failed:
+            reasons = ", ".join(f"{name} {many:,}" for name, many in progress.failed.most_common())
+            what = "Nothing came of it" if nothing else "Not all came to something"
+            line = f"{what}: {failed:,} of {progress.done:,} failed ({reasons})."
+            console.print(plain(f"\n{line}", style="red" if nothing else "yellow"), soft_wrap=True)
+        done = "Ended" if nothing else "Done"
+        start = "" if failed else "\n"
+        console.print(f"{start}{done} in {duration(progress.seconds)}. See one, with every turn:")
         console.print(f"  {look}", markup=False, soft_wrap=True)
+        if nothing:
+            raise typer.Exit(1)
     if not progress.complete:
         raise typer.Exit(1)

@@ -4,7 +4,7 @@ from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -35,6 +35,7 @@ INTERRUPTED = 130
 
 
 def run_command(
+    context: typer.Context,
     experiment: Annotated[
         str,
         typer.Argument(
@@ -69,6 +70,7 @@ def run_command(
         _print_shipped()
         return
     found = read_experiment(find_experiment(experiment), dict(map(_pair, set_ or ())), size)
+    _require_commands(found, context.find_root())
     if list_:
         _print(found)
     else:
@@ -99,6 +101,30 @@ def _pair(text: str) -> tuple[str, str]:
     if not sign:
         raise InputError(f"--set {text}: no value", "write --set NAME=VALUE")
     return name, value
+
+
+_UsageError: Any = typer.BadParameter.__mro__[1]
+"""The error of a command line that is wrong, of the click that typer uses."""
+
+
+def _require_commands(experiment: Experiment, root: Any) -> None:
+    """Check that the commands of all stages exist, and take the flags that they are given.
+
+    Raises:
+        InputError: one does not.
+    """
+    for stage in experiment.stages:
+        words = list(stage.command)
+        context = root
+        try:
+            while words and hasattr(context.command, "resolve_command"):
+                name, found, rest = context.command.resolve_command(context, words)
+                context = found.make_context(name, rest, parent=context)
+                words = [*context._protected_args, *context.args]
+        except _UsageError as error:
+            what = f"{experiment.path}, stage '{stage.name}': {error.format_message()}"
+            remedy = f"correct it; `seedstep {stage.command[0]} --help` has what there is"
+            raise InputError(what.rstrip("."), remedy) from None
 
 
 def _print(experiment: Experiment) -> None:

@@ -1,4 +1,4 @@
-"""Read the text of each row of a file (JSON lines, Parquet, plain text), and write chosen rows.
+"""Read the text of each row of a file (JSON lines, CSV, Parquet, text), and write chosen rows.
 
 A file is read twice, once for the texts and once to write rows, so that only the texts are held in
 memory. A row without a text is yielded with its fault.
@@ -10,10 +10,13 @@ Example::
     table.write_kept(Path("kept.jsonl"), decisions)
 """
 
+import csv
+import io
 from abc import ABC, abstractmethod
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +28,7 @@ from seedstep.errors import InputError, MissingExtraError, first_line, unknown_n
 
 __all__ = [
     "Columns",
+    "Csv",
     "JsonLines",
     "Parquet",
     "RowFile",
@@ -71,6 +75,10 @@ class RowFile(ABC):
         Raises:
             InputError: the file is missing or can't be read.
         """
+
+    def fields(self) -> tuple[str, ...]:
+        """Return the names of the fields of the first readable row, as far as rows have names."""
+        return ()
 
     @abstractmethod
     def write_kept(self, out: Path, kept: Iterable[bool]) -> None:
@@ -133,6 +141,15 @@ class JsonLines(RowFile):
             else:
                 yield self.row(number, found.text)  # type: ignore[attr-defined]
 
+    def fields(self) -> tuple[str, ...]:
+        """Return the names of the fields of the first readable line."""
+        for _, line in read_lines(self.path, LONGEST_LINE):
+            whole = dict[str, msgspec.Raw]
+            found = line if isinstance(line, BadLine) else decode_json(line, whole, ON_EACH_LINE)
+            if not isinstance(found, BadLine):
+                return tuple(found)
+        return ()
+
     def write_kept(self, out: Path, kept: Iterable[bool]) -> None:
         """Write the kept rows, as `RowFile.write_kept` does."""
         lines = self.aligned(read_lines(self.path, LONGEST_LINE), kept)
@@ -154,6 +171,10 @@ class JsonLines(RowFile):
 
 class TextLines(JsonLines):
     """A file with a text on each line. Annotated, it becomes JSON lines."""
+
+    def fields(self) -> tuple[str, ...]:
+        """Return nothing, as lines have no names."""
+        return ()
 
     def rows(self) -> Iterator[TableRow]:
         """Yield all rows, as `RowFile.rows` does."""
@@ -180,6 +201,89 @@ def _ended(line: bytes | BadLine) -> bytes:
     if isinstance(line, BadLine):
         return b""
     return line if line.endswith(b"\n") else line + b"\n"
+
+
+class Csv(RowFile):
+    """A file of comma-separated values, or tab-separated in *.tsv, below a row of names.
+
+    Rows are numbered as a spreadsheet does: the first one below the names is row 2.
+    """
+
+    def rows(self) -> Iterator[TableRow]:
+        """Yield all rows, as `RowFile.rows` does."""
+        place = self._place()
+        for number, (_, values) in enumerate(self._records(), start=1):
+            if number > 1:
+                yield self.row(number, values[place] if place < len(values) else None)
+
+    def fields(self) -> tuple[str, ...]:
+        """Return the names of the columns.
+
+        Raises:
+            InputError: the file is missing or can't be read.
+        """
+        for _, values in self._records():
+            return tuple(values)
+        return ()
+
+    def write_kept(self, out: Path, kept: Iterable[bool]) -> None:
+        """Write the kept rows, as `RowFile.write_kept` does."""
+        records = self._records()
+        head = (_ended(raw) for raw, _ in islice(records, 1))
+        rows = (_ended(raw) for (raw, _), keep in self.aligned(records, kept) if keep)
+        write_in_parts(out, chain(head, rows))
+
+    def write_annotated(self, out: Path, added: Types, columns: Iterable[Columns]) -> None:
+        """Write all rows with columns added, as `RowFile.write_annotated` does."""
+        names = self.fields()
+        places = [place for place, name in enumerate(names) if name not in added]
+        records = self._records()
+
+        def lines() -> Iterator[bytes]:
+            for _, values in islice(records, 1):
+                yield self._line([*(values[place] for place in places), *added])
+            for (_, values), new in self.aligned(records, columns):
+                old = (values[place] if place < len(values) else "" for place in places)
+                yield self._line([*old, *(new[name] for name in added)])
+
+        write_in_parts(out, lines())
+
+    @property
+    def _sign(self) -> str:
+        return "\t" if self.path.suffix.lower() == ".tsv" else ","
+
+    def _place(self) -> int:
+        names = self.fields()
+        if self.field not in names:
+            raise unknown_name("column", self.field, names, f"{self.path}, --field")
+        return names.index(self.field)
+
+    def _line(self, values: Iterable[object]) -> bytes:
+        text = io.StringIO()
+        csv.writer(text, delimiter=self._sign, lineterminator="\n").writerow(values)
+        return text.getvalue().encode()
+
+    def _records(self) -> Iterator[tuple[bytes, list[str]]]:
+        """Yield each row, the one of names first, as it stands in the file and as values."""
+        taken: list[bytes] = []
+
+        def lines(file: Iterable[bytes]) -> Iterator[str]:
+            for number, line in enumerate(file):
+                taken.append(line)
+                yield (line if number else line.removeprefix(BOM_UTF8)).decode()
+
+        try:
+            with self.path.open("rb") as file:
+                for values in csv.reader(lines(file), delimiter=self._sign):
+                    raw = b"".join(taken)
+                    taken.clear()
+                    if values:
+                        yield raw, values
+        except FileNotFoundError:
+            raise InputError(f"{self.path}: no such file", "check the path") from None
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            what = f"{self.path}: can't be read as CSV: {first_line(error)}"
+            raise InputError(what, "write it as UTF-8, with quotes around long texts") from None
 
 
 BATCH = 4096
@@ -282,6 +386,8 @@ class Parquet(RowFile):
 _KINDS: dict[str, type[RowFile]] = {
     ".jsonl": JsonLines,
     ".ndjson": JsonLines,
+    ".csv": Csv,
+    ".tsv": Csv,
     ".parquet": Parquet,
     ".txt": TextLines,
 }

@@ -6,17 +6,27 @@ Example::
     export_task_files(run, Path("tasks_with_steps"))
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
 
-from seedstep.data import STEPS_FIELD, folder_with, write_in_parts, write_task_with
-from seedstep.errors import InputError
+from seedstep.data import (
+    STEPS_FIELD,
+    folder_with,
+    task_file,
+    write_atomically,
+    write_in_parts,
+    write_task_with,
+)
+from seedstep.errors import InputError, RunError
+from seedstep.inputs import load_source
 from seedstep.runs import Entry, StepsRun
 from seedstep.steps import WrittenSteps, render
+from seedstep.tune import TuneSource
 
 __all__ = [
     "STEPS_FORMATS",
@@ -38,26 +48,61 @@ def export_lines(run: StepsRun, out: Path) -> int:
 
 
 def export_task_files(run: StepsRun, out: Path) -> tuple[int, int]:
-    """Write the SUPER-NATURALINSTRUCTIONS files of the tasks again, with the instruction added.
+    """Write task files of SUPER-NATURALINSTRUCTIONS with the instruction added.
+
+    The files from which tasks were read are written again, with all else unchanged. Tasks from
+    elsewhere get files of their own, which are named after the task's id if that can be a name.
 
     Returns the number of files written, and the number of tasks left out without an instruction.
 
     Raises:
-        InputError: the tasks were not read from such files.
-        RunError: a file can't be written.
+        InputError: the tasks are not there any more, or can't be read.
+        RunError: there is no instruction, or a file can't be written.
     """
-    sources = dict(task_files_of(Path(run.settings.chosen.path or "")))
     entries = list(run.entries())
     with_steps = [entry for entry in entries if entry.result.steps]
-    for entry in with_steps:
-        if entry.task not in sources:
-            what = f"{run.path}: {entry.task} was not read from a task file"
-            raise InputError(what, "use --format jsonl")
-    with folder_with(out, [sources[entry.task].name for entry in with_steps]) as folder:
-        for entry in with_steps:
-            text = render(entry.result.steps)
-            write_task_with(sources[entry.task], folder, STEPS_FIELD, text)
+    if not with_steps:
+        what = f"{run.path} has no instruction to export"
+        raise RunError(what, f"`seedstep show {run.path} --rejected` says why")
+    sources = dict(task_files_of(Path(run.settings.chosen.path or "")))
+    if all(_is_file(sources.get(entry.task)) for entry in with_steps):
+        with folder_with(out, [sources[entry.task].name for entry in with_steps]) as folder:
+            for entry in with_steps:
+                text = render(entry.result.steps)
+                write_task_with(sources[entry.task], folder, STEPS_FIELD, text)
+    else:
+        files = _new_files(run, with_steps)
+        with folder_with(out, list(files)) as folder:
+            for name, content in files.items():
+                write_atomically(folder / name, content)
     return len(with_steps), len(entries) - len(with_steps)
+
+
+def _is_file(path: Path | None) -> bool:
+    return path is not None and path.suffix == ".json"
+
+
+_NAME = re.compile(r"\w[\w.-]{0,99}", re.ASCII)
+"""The ids of tasks that name a file; other files are numbered."""
+
+
+def _new_files(run: StepsRun, entries: Iterable[Entry[WrittenSteps]]) -> dict[str, bytes]:
+    """Return the content of a task file for each entry, by its name."""
+    path = run.settings.chosen.path or ""
+    tasks = {task.id: task for task in load_source(TuneSource(path), skip_bad=True).tasks}
+    files: dict[str, bytes] = {}
+    seen: set[str] = set()
+    for number, entry in enumerate(entries, start=1):
+        if entry.task not in tasks:
+            what = f"{path} has no task {entry.task} any more"
+            raise InputError(what, "put it back, or use --format jsonl")
+        name = entry.task
+        if not _NAME.fullmatch(name) or name.casefold() in seen:
+            name = f"task{number:05d}"
+        seen.add(name.casefold())
+        task = replace(tasks[entry.task], steps=entry.result.steps)
+        files[f"{name}.json"] = task_file(task, "seedstep", "of its maker")
+    return files
 
 
 def task_files_of(path: Path) -> Iterator[tuple[str, Path]]:
@@ -116,7 +161,7 @@ STEPS_FORMATS: Mapping[str, StepsFormat] = MappingProxyType(
             ),
             StepsFormat(
                 "superni",
-                "the task files again, with the instruction added",
+                "task files with the instruction added",
                 "task files",
                 export_task_files,
             ),

@@ -30,7 +30,7 @@ from seedstep.data import (
     evaluation_items,
     open_table,
 )
-from seedstep.errors import InputError
+from seedstep.errors import InputError, unknown_name
 from seedstep.novelty import (
     Contamination,
     Decisions,
@@ -237,6 +237,18 @@ class _Work:
                 self._rows.append(row.number)
             if place % 10_000 == 0:
                 self._watch("reading", place, 0)
+        if self._faults and not self._texts:
+            raise self._no_text(table)
+
+    def _no_text(self, table: RowFile) -> InputError:
+        """Return the error for a file in which no row has a text."""
+        names, field = table.fields(), self._how.field
+        if names and field not in names:
+            return unknown_name("field", field, names, f"{table.path}, --field")
+        reasons = Counter(fault.fault for fault in self._faults.values())
+        counts = ", ".join(f"{name} {count:,}" for name, count in reasons.most_common())
+        what = f"{table.path}: no row has a text in '{field}' ({counts})"
+        return InputError(what, "name another field with --field, or check the file")
 
     def _against(self) -> Sequence[Overlap | None]:
         if not self._how.against:
