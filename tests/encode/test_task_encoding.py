@@ -203,7 +203,11 @@ def test_what_fits_is_within_the_budget_and_keeps_the_input(
     try:
         encoded = encode_task(task, instance, encoding, tokenizer)
     except InputError as error:
-        told = "chat template" if encoding.layout == "chat" and not tokenizer.chat else "max_source"
+        told = (
+            "chat template"
+            if encoding.layout.startswith("chat") and not tokenizer.chat
+            else "max_source"
+        )
         expect(error, told)
         return
     for decoder_only in (True, False):
@@ -211,6 +215,11 @@ def test_what_fits_is_within_the_budget_and_keeps_the_input(
         assert len(pair.prompt) <= encoding.max_source
         assert 0 < len(pair.target) <= encoding.max_target
     if encoding.layout == "self-instruct":
+        return
+    if encoding.layout == "plain":
+        shown = instance.input.strip()[: len(encoded.prompt)] and f"\n\n{instance.input.strip()}"
+        if not encoded.dropped.input_tokens:
+            assert encoded.prompt == f"{task.definition}{shown}"
         return
     assert "Output:" in encoded.prompt[-60:]
     text = instance.input.strip()

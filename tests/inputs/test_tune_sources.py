@@ -9,9 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedstep import export
-from seedstep.data import load_rows, load_tasks
+from seedstep.data import load_rows, load_tasks, seed_tasks
+from seedstep.encode import encode_task
 from seedstep.errors import InputError
+from seedstep.exports import ExportFormat
+from seedstep.exports import write_lines as write_records
 from seedstep.inputs import load_source
+from seedstep.inputs.tasks import gather
 from seedstep.runs import Run
 from seedstep.settings import make_settings
 from seedstep.stages import BOOTSTRAP
@@ -31,6 +35,9 @@ from support.tuning_things import write_lines
         ("runs/first@self-instruct", TuneSource("runs/first", encoding="self-instruct")),
         ("ni:train=500", TuneSource("ni", split="train", count=500)),
         ("x.jsonl=x0.5", TuneSource("x.jsonl", weight=0.5)),
+        ("hub:imdb", TuneSource("hub:imdb")),
+        ("hub:a/b:train@plain=9", TuneSource("hub:a/b", "train", "plain", 9)),
+        ("hub:a/b/c[q,a]:test=x2", TuneSource("hub:a/b/c[q,a]", "test", weight=2.0)),
         ("ni:train@steps=x2", TuneSource("ni", split="train", encoding="steps", weight=2.0)),
     ],
 )
@@ -149,8 +156,13 @@ def test_a_bootstrap_and_its_exports_are_the_same_instances(
 
     assert contents(tmp_path / "alpaca") == contents(run.path)
     assert contents(tmp_path / "superni") <= contents(run.path)
-    with pytest.raises(InputError, match=r"format 'messages'.*Export as alpaca or superni"):
-        contents(tmp_path / "messages")
+    asked = {("\n\n".join(filter(None, each[:2])), "", each[2]) for each in contents(run.path)}
+    assert contents(tmp_path / "messages") == asked
+    own = ExportFormat("own", "ours", lambda source, out: write_records([{}], out / "a.jsonl"))
+    with Run.read(BOOTSTRAP, run.path) as opened:
+        export(opened, own, tmp_path / "own")
+    with pytest.raises(InputError, match=r"format 'own'.*Export as alpaca or superni"):
+        contents(tmp_path / "own")
     with pytest.raises(InputError, match="only a directory has splits"):
         load_source(TuneSource(str(run.path), "train"))
 
@@ -161,3 +173,84 @@ def test_a_run_without_tasks_says_so(server: ScriptedServer, tmp_path: Path) -> 
     (tmp_path / "run" / "run.yaml").write_text(config.replace("bootstrap", "steps"))
     with pytest.raises(InputError, match="a run of `seedstep steps`, which has no examples"):
         load_source(TuneSource(str(tmp_path / "run")))
+
+
+PAIRS = [{"prompt": f"Q: {n}\nA:", "completion": f" {n}"} for n in range(3)]
+
+
+def test_prompts_are_learned_as_they_stand(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "pairs.jsonl", PAIRS)
+    for encoding in ("plain", "chat-plain"):
+        (use, *_) = gather(TuneSettings.of(data=[f"{path}@{encoding}"])).mixture.training
+        encoded = encode_task(use.task, use.instance, use.encoding) if encoding == "plain" else None
+        assert encoded is None or (encoded.prompt, encoded.target) == ("Q: 0\nA:", " 0")
+    for encoding in ("", "@self-instruct", "@chat"):
+        with pytest.raises(InputError, match="has whole prompts, which this encoding would put"):
+            gather(TuneSettings.of(data=[f"{path}{encoding}"]))
+
+
+def test_a_data_set_of_the_hub_is_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    (tmp_path / "set").mkdir()
+    rows = [{"question": f"q{n}", "answer": f"a{n}"} for n in range(4)]
+    write_lines(tmp_path / "set" / "train.jsonl", rows)
+    text = f"hub:{tmp_path / 'set'}[question,answer]:train@plain=2"
+    found = gather(TuneSettings.of(data=[text]))
+    assert len(found.mixture.training) == 2
+    assert found.mixture.counts[0][0] == text
+
+
+def test_the_seed_tasks_of_seedstep_are_a_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_source(make_source("seeds")).tasks == seed_tasks()
+    (tmp_path / "seeds").mkdir()
+    write_task(tmp_path / "seeds" / "task1_a.json")
+    assert [task.id for task in load_source(make_source("seeds"), skip_bad=True).tasks] == [
+        "task1_a"
+    ]
+
+
+def test_a_file_of_seeds_is_a_source(tmp_path: Path) -> None:
+    seed = {
+        "id": "s1",
+        "name": "greeting",
+        "instruction": "Say hi.",
+        "instances": [{"input": "", "output": "hi"}],
+        "is_classification": False,
+    }
+    path = write_lines(tmp_path / "mine.jsonl", [seed])
+    (task,) = load_source(make_source(str(path))).tasks
+    assert (task.id, task.definition, task.instances[0].output) == ("s1", "Say hi.", "hi")
+
+
+def test_what_seedstep_exports_it_reads(server: ScriptedServer, tmp_path: Path) -> None:
+    path = grow(tmp_path / "run", server, tasks=3).path
+    texts: dict[str, list[tuple[str, str]]] = {}
+    for name in ("alpaca", "messages", "sharegpt", "prompt-completion", "parquet"):
+        with Run.read(BOOTSTRAP, path) as run:
+            export(run, name, tmp_path / name)
+        tasks = load_source(make_source(str(tmp_path / name))).tasks
+        texts[name] = [(t.definition, i.output) for t in tasks for i in t.instances]
+    assert len(texts["alpaca"]) == len(texts["messages"]) > 2
+    assert texts["messages"] == texts["sharegpt"]
+    assert texts["alpaca"] == texts["parquet"]
+    ends = [output.strip() for _, output in texts["prompt-completion"]]
+    assert sorted(ends) == sorted(output for _, output in texts["alpaca"])
+
+
+def test_instances_are_drawn_by_a_seed(tmp_path: Path) -> None:
+    record = {
+        "definition": "Say it.",
+        "instances": [{"input": f"{n}", "output": f"o{n}"} for n in range(20)],
+    }
+    path = write_lines(tmp_path / "tasks.jsonl", [record])
+
+    def used(**asked: Any) -> list[str]:
+        settings = TuneSettings.of(data=[str(path)], limit_instances=3, **asked)
+        return [use.instance.input for use in gather(settings).mixture.training]
+
+    assert used() == ["0", "1", "2"]
+    assert used(instances_seed=1) == used(instances_seed=1) != used(instances_seed=2)
+    assert len(set(used(instances_seed=1))) == 3

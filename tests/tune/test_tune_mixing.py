@@ -44,6 +44,27 @@ def test_a_count_takes_so_many_the_same_ones_each_time() -> None:
         mix([part(TuneSource("a", count=13))], seed=1)
 
 
+@given(st.integers(min_value=3, max_value=12), st.integers(min_value=0, max_value=99))
+def test_a_covering_draw_has_each_task(count: int, seed: int) -> None:
+    parts = [part(TuneSource("a", count=count))]
+    mixture = mix(parts, seed=seed, covering=True)
+    assert len(mixture.training) == len(set(names(mixture))) == count
+    assert {use.task.id for use in mixture.training} == {"a0", "a1", "a2"}
+    assert names(mixture) == names(mix(parts, seed=seed, covering=True))
+    assert names(mixture) == [
+        name
+        for name in names(mix([part(TuneSource("a"))], seed=seed))
+        if name in set(names(mixture))
+    ]
+
+
+def test_a_covering_draw_is_a_draw() -> None:
+    few = [names(mix([part(TuneSource("a", count=3))], seed=n, covering=True)) for n in range(9)]
+    assert len({tuple(each) for each in few}) > 1
+    with pytest.raises(InputError, match="2 examples can't cover its 3 tasks"):
+        mix([part(TuneSource("a", count=2))], seed=1, covering=True)
+
+
 @given(st.floats(min_value=0.1, max_value=4), st.integers(min_value=0, max_value=99))
 def test_a_weight_is_how_often_an_example_is_used(weight: float, seed: int) -> None:
     mixture = mix([part(TuneSource("a", weight=weight))], seed=seed)

@@ -14,15 +14,18 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b, sha256
 from pathlib import Path
 
+from seedstep.data.records import Task
 from seedstep.data.sources import load_tasks
 from seedstep.data.superni import TaskFiles
 from seedstep.errors import InputError
 from seedstep.settings import Count, setting
 
 __all__ = [
+    "OFFICIAL_INSTANCES",
     "TaskChoice",
     "draw",
     "draw_from",
+    "drawn_instances",
     "generator",
     "key",
     "order_key",
@@ -58,6 +61,19 @@ def _bytes(text: str | bytes) -> bytes:
     return text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
 
 
+def drawn_instances(task: Task, number: int | None, seed: int) -> Task:
+    """Return a task with so many of its instances, drawn by seed and ids, in their order."""
+    ranked = sorted(
+        range(len(task.instances)),
+        key=lambda place: order_key("instance", seed, task.id, task.instances[place].id or place),
+    )
+    return replace(task, instances=tuple(task.instances[at] for at in sorted(ranked[:number])))
+
+
+OFFICIAL_INSTANCES = 100
+"""How many instances of a task SUPER-NATURALINSTRUCTIONS evaluates: the first ones."""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskChoice:
     """The choice of tasks, and of the instances that are used."""
@@ -74,10 +90,16 @@ class TaskChoice:
     limit_instances: Count | None = setting(
         None, "Instances of each task, the first ones. Default: all."
     )
+    instances_seed: int | None = setting(
+        None,
+        "Draw the instances of each task by this seed, in place of the first ones; with --split, "
+        f"of the first {OFFICIAL_INSTANCES}, which are the official ones.",
+        later=True,
+    )
     skip_bad: bool = setting(False, "Go on without tasks that can't be read.")
 
     def load(self) -> TaskFiles:
-        """Return the tasks up to `limit_tasks`, each with its first `limit_instances`.
+        """Return the tasks up to `limit_tasks`, each with `limit_instances`, the first or drawn.
 
         With `skip_bad`, bad tasks are left out, and their problems are returned.
 
@@ -86,11 +108,12 @@ class TaskChoice:
         """
         if self.path is None:
             raise InputError("no tasks", "add --tasks PATH")
-        found = load_tasks(
-            Path(self.path),
-            self.split,
-            self.track,
-            limit=self.limit_instances,
-            skip_bad=self.skip_bad,
-        )
-        return replace(found, tasks=found.tasks[: self.limit_tasks])
+        limit, seed = self.limit_instances, self.instances_seed
+        if seed is not None:
+            limit = OFFICIAL_INSTANCES if self.split else None
+        path = Path(self.path)
+        found = load_tasks(path, self.split, self.track, limit=limit, skip_bad=self.skip_bad)
+        tasks = found.tasks[: self.limit_tasks]
+        if seed is not None:
+            tasks = tuple(drawn_instances(task, self.limit_instances, seed) for task in tasks)
+        return replace(found, tasks=tasks)

@@ -51,10 +51,15 @@ EXAMPLES_FIELD = "Positive Examples"
 
 @dataclass(frozen=True, slots=True)
 class TaskFiles:
-    """Tasks in the order in which they were read, and the problems of the others."""
+    """Tasks in the order in which they were read, and the problems of the others.
+
+    `whole_prompts` says that definitions are prompts as they stand, of a prompt/completion file or
+    of conversations.
+    """
 
     tasks: tuple[Task, ...]
     problems: tuple[Problem, ...]
+    whole_prompts: bool = False
 
 
 class _TaskFile(WrittenTask, frozen=True, kw_only=True):

@@ -293,6 +293,22 @@ BATCH = 4096
 class Parquet(RowFile):
     """A Parquet file with a column of texts."""
 
+    def records(self) -> Iterator[tuple[int, dict[str, Any] | BadLine]]:
+        """Yield all rows with all columns, numbered from 1.
+
+        Raises:
+            InputError: the file is missing or can't be read.
+        """
+        number = 0
+        for batch in self._all(self._open()):
+            try:
+                rows = batch.to_pylist()
+            except UnicodeDecodeError as error:
+                raise self._unreadable(error) from None
+            for row in rows:
+                number += 1
+                yield number, row
+
     def rows(self) -> Iterator[TableRow]:
         """Yield all rows, as `RowFile.rows` does."""
         number = 0
@@ -352,12 +368,15 @@ class Parquet(RowFile):
             raise self._unreadable(error) from None
 
     def _batches(self, file: Any, columns: list[str] | None = None) -> Iterator[Any]:
-        import pyarrow as pa
-
         if self.field not in file.schema_arrow.names:
             raise unknown_name(
                 "column", self.field, file.schema_arrow.names, f"{self.path}, --field"
             )
+        yield from self._all(file, columns)
+
+    def _all(self, file: Any, columns: list[str] | None = None) -> Iterator[Any]:
+        import pyarrow as pa
+
         try:
             yield from file.iter_batches(BATCH, columns=columns)
         except (OSError, pa.ArrowException) as error:

@@ -141,7 +141,8 @@ class Layout:
 
     A model may go on writing after its answer: the answer ends before the first of the `stop_texts`
     or, if the prompt shows examples, of `stop_after_examples`. With `leaves_out_copies` a tuning
-    uses an instance once, even if it is in the data several times.
+    uses an instance once, even if it is in the data several times. A `bare` one shows definition
+    and input alone, as they stand.
     """
 
     name: str
@@ -154,11 +155,12 @@ class Layout:
     stop_texts: tuple[str, ...] = ()
     stop_after_examples: tuple[str, ...] = ()
     leaves_out_copies: bool = False
+    bare: bool = False
 
     @property
     def takes_parts(self) -> bool:
         """Whether there is a place for examples and steps."""
-        return self.whole is None
+        return self.whole is None and not self.bare
 
 
 def add_layout(layout: Layout) -> None:
@@ -294,6 +296,14 @@ def _from_template(definition: str, text: str, answer: str, key: str) -> Pair:
     return encode_pair(definition, text, answer, key=key)
 
 
+def _bare_head(elements: Elements) -> str:
+    return elements.definition or ""
+
+
+def _bare_tail(text: str) -> str:
+    return f"\n\n{text}" if text else ""
+
+
 def _fixed(definition: str, text: str, answer: str, key: str) -> Pair:
     """Write the prompt with which all published answers of Self-Instruct were made."""
     text = text.strip()
@@ -335,6 +345,21 @@ LAYOUTS: dict[str, Layout] = {
             _tk_instruct_head,
             _tk_instruct_tail,
             in_template=True,
+        ),
+        Layout(
+            "plain",
+            "the definition, a blank line and the input, as they stand",
+            _bare_head,
+            _bare_tail,
+            bare=True,
+        ),
+        Layout(
+            "chat-plain",
+            "as plain, as a message in the model's own chat template",
+            _bare_head,
+            _bare_tail,
+            in_template=True,
+            bare=True,
         ),
     )
 }

@@ -54,6 +54,8 @@ ENCODINGS: Mapping[str, Encoding] = MappingProxyType(
         "self-instruct": Encoding("self-instruct", positive=0),
         "self-instruct-fixed": Encoding("self-instruct-fixed", positive=0),
         "chat": Encoding("chat"),
+        "plain": Encoding("plain", positive=0),
+        "chat-plain": Encoding("chat-plain", positive=0),
         "chat-steps": Encoding("chat", steps="refined", max_source=STEPS_SOURCE),
     }
 )

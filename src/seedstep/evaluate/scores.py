@@ -90,7 +90,8 @@ class ScoringSettings(SettingsRecord):
     def check(self, source: str) -> None:
         """Raise InputError if a split or a number of instances is given, but no tasks."""
         tasks = self.systems.tasks
-        if tasks.path is None and (tasks.split is not None or tasks.limit_instances is not None):
+        chosen = (tasks.split, tasks.limit_instances, tasks.instances_seed)
+        if tasks.path is None and any(value is not None for value in chosen):
             raise InputError("no tasks to take a split or instances of", "add --tasks PATH")
 
 

@@ -78,7 +78,7 @@ class DistillSettings(AskingSettings):
 
     source: str | None = setting(
         None,
-        "The instances: a bootstrap's run, an export, seeds, task files (PATH:SPLIT), JSON lines.",
+        "The instances: a bootstrap's run, an export, or any source that `seedstep tune` takes.",
         flags=("SOURCE",),
     )
     model: AskedModel = part(

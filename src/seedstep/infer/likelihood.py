@@ -61,6 +61,7 @@ class MeasureSettings(SettingsRecord):
         limit_instances=Place(
             name="instances", help="Instances of each task. Default: 20.", flags=("--instances",)
         ),
+        instances_seed=None,
     )
     skip: Annotated[int, Meta(ge=0)] = setting(
         0,

@@ -21,6 +21,8 @@ from seedstep.llm.settings import AskedModel, AskingSettings, override, sampling
 from seedstep.settings import Count, Place, part, setting
 
 __all__ = [
+    "PROTOCOLS",
+    "Protocol",
     "SystemKind",
     "SystemSettings",
 ]
@@ -30,6 +32,35 @@ SystemKind = Literal["baseline", "checkpoint", "server"]
 
 PREDICTION = Sampling(max_tokens=128)
 """Greedy decoding of at most 128 tokens (section 4.2; Wang et al., 2022, section 5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """A paper's way to ask systems: its settings, and where the paper describes it."""
+
+    section: str
+    settings: Mapping[str, Any]
+
+
+PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
+    {
+        "self-instruct": Protocol(
+            "Self-Instruct, Table 4 and released answers: one prompt, no stops, 1,024 tokens",
+            MappingProxyType(
+                {"encoding": "self-instruct-fixed", "stop": (), "max_new_tokens": 1024}
+            ),
+        ),
+        "superni": Protocol(
+            "Tk-Instruct's released code: definition and two examples, 1,024 tokens, 128 new ones",
+            MappingProxyType({"encoding": "tk-instruct", "max_new_tokens": 128}),
+        ),
+        "step-by-step": Protocol(
+            "second paper, section 4.2: steps first, two examples, 1,224 tokens, 128 new ones",
+            MappingProxyType({"encoding": "steps", "max_new_tokens": 128}),
+        ),
+    }
+)
+"""The protocols by name. Settings that are named besides one replace those of the protocol."""
 
 
 def _encoding_of(name: str | None, options: dict[str, Any]) -> dict[str, Any]:
@@ -61,6 +92,13 @@ class SystemSettings(AskingSettings):
         "Of a served model: chat, completion, or auto: chat for openai:NAME, completion for "
         "local and gguf:PATH, the recording's own for replay:FILE.",
         flags=("--style", "--prompt-style"),
+    )
+    protocol: str | None = setting(
+        None,
+        f"A paper's way to ask, in place of single settings: {', '.join(PROTOCOLS)}. It says how a "
+        "prompt is made, where an answer ends and how long it may be.",
+        metavar="NAME",
+        later=True,
     )
     encoding: Encoding = setting(
         Encoding,
@@ -98,7 +136,12 @@ class SystemSettings(AskingSettings):
 
     @classmethod
     def complete(cls, values: Mapping[str, Any], source: str) -> Mapping[str, Any]:
-        """Return the values, with the name of an encoding replaced by its options."""
+        """Return the values with those of the protocol, and options in place of an encoding's name.
+
+        Raises:
+            InputError: there is no such protocol or encoding.
+        """
+        values = _with_protocol(values, source)
         encoding = values.get("encoding")
         if isinstance(encoding, str):
             encoding = make_encoding(encoding)
@@ -155,6 +198,21 @@ class SystemSettings(AskingSettings):
         """The sampling parameters for a served model."""
         own = {"max_tokens": self.max_new_tokens, "stop": self.stop_texts}
         return override(PREDICTION, {**own, **self.sampling.get("prediction", {})})
+
+
+def _with_protocol(values: Mapping[str, Any], source: str) -> Mapping[str, Any]:
+    """Return the values with those of the protocol added; of an encoding, with its options."""
+    name = values.get("protocol")
+    if name is None:
+        return values
+    if not isinstance(name, str) or name not in PROTOCOLS:
+        raise unknown_name("protocol", name, PROTOCOLS, source)
+    settings = dict(PROTOCOLS[name].settings)
+    whole = asdict(make_encoding(settings.pop("encoding")))
+    given = values.get("encoding")
+    if isinstance(given, str | Encoding):
+        return {**settings, **values}
+    return {**settings, **values, "encoding": {**whole, **(given or {})}}
 
 
 def _layout_stop(settings: SystemSettings) -> tuple[str, ...]:

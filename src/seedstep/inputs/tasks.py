@@ -24,12 +24,15 @@ from seedstep.data import (
     load_rows,
     load_tasks,
     read_jsonl,
+    seed_tasks,
 )
+from seedstep.data.choice import drawn_instances
 from seedstep.data.files import exported_format
 from seedstep.data.records import placed, raise_first
+from seedstep.data.row_forms import RowSource, load_row_forms
 from seedstep.data.seeds import TextOrTexts, steps_of
 from seedstep.data.sources import LONGEST_LINE
-from seedstep.encode import Encoding, make_encoding
+from seedstep.encode import Encoding, make_encoding, named_layout
 from seedstep.errors import InputError
 from seedstep.inputs.examples import about_examples, with_examples
 from seedstep.inputs.labels import without_rejected
@@ -57,6 +60,10 @@ __all__ = [
 ]
 
 
+SEEDS = "seeds"
+"""The source of the seed tasks that come with seedstep, unless there is a file of that name."""
+
+
 def load_source(
     source: TuneSource, *, limit: int | None = None, skip_bad: bool = False
 ) -> TaskFiles:
@@ -68,13 +75,18 @@ def load_source(
         InputError: the source can't be read, has no tasks, or has bad ones.
     """
     path = Path(source.path)
+    if rows := RowSource.parse(source.path):
+        return load_row_forms(rows, source.split, limit=limit, skip_bad=skip_bad)
+    if source.path == SEEDS and not path.exists():
+        tasks = tuple(replace(task, instances=task.instances[:limit]) for task in seed_tasks())
+        return _no_split(source, TaskFiles(tasks, ()))
     if stage := stage_of(path):
         return _no_split(source, _of_stage(path, stage, limit))
     name = exported_format(path)
     if name == "alpaca":
         return _no_split(source, load_rows(path / "train.jsonl", limit=limit, skip_bad=skip_bad))
     if name not in (None, "superni"):
-        what = f"{path} is an export in the format '{name}'"
+        what = f"{path} is an export in the format '{name}', which can't be read"
         raise InputError(what, "export as alpaca or superni, or name the run itself")
     if not path.is_dir() and path.suffix != ".json" and has_rows(path):
         return _no_split(source, load_rows(path, limit=limit, skip_bad=skip_bad))
@@ -251,6 +263,7 @@ def gather(settings: TuneSettings) -> TuningInputs:
         held_out=settings.held_out,
         held_out_instances=settings.held_out_instances,
         limit_tasks=settings.used.limit_tasks,
+        covering=settings.draw == "covering",
     )
     named = [source.encoding or settings.encoding.name for source in settings.data]
     return TuningInputs(
@@ -264,10 +277,18 @@ def gather(settings: TuneSettings) -> TuningInputs:
 def _load(
     settings: TuneSettings, source: TuneSource, limit: int | None
 ) -> tuple[SourcePart, list[str]]:
-    from_files = load_source(source, limit=limit, skip_bad=settings.used.skip_bad)
+    seed = settings.used.instances_seed
+    first = limit if seed is None else None
+    from_files = load_source(source, limit=first, skip_bad=settings.used.skip_bad)
     shown = replace(source, path=without_directory(source.path))
     tasks, rejected = _reviewed(settings, from_files.tasks)
-    part = SourcePart(shown, tasks, _encoding(settings, source))
+    if seed is not None:
+        tasks = tuple(drawn_instances(task, limit, seed) for task in tasks)
+    encoding = _encoding(settings, source)
+    if from_files.whole_prompts and not named_layout(encoding.layout).bare:
+        what = f"{source} has whole prompts, which this encoding would put into another prompt"
+        raise InputError(what, "name the encoding plain, or chat-plain: SOURCE@plain")
+    part = SourcePart(shown, tasks, encoding)
     part, faults = usable(part, skip_bad=settings.used.skip_bad)
     return part, [*(problem.what for problem in from_files.problems), *rejected, *faults]
 

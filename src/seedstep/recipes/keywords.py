@@ -149,6 +149,7 @@ class PredictKeywords(TypedDict, total=False):
     track: str
     limit_tasks: int | None
     limit_instances: int | None
+    instances_seed: int | None
     skip_bad: bool
     model: str
     base_url: str | None
@@ -156,6 +157,7 @@ class PredictKeywords(TypedDict, total=False):
     reasoning: Mapping[str, Any]
     backend: Literal["auto", "transformers"]
     prompt_style: Literal["auto", "completion", "chat"]
+    protocol: str | None
     encoding: Encoding | Mapping[str, Any] | str
     steps: StrPath | None
     examples: StrPath | None
@@ -186,6 +188,7 @@ class JudgeKeywords(TypedDict, total=False):
     split: str | None
     track: str
     limit_instances: int | None
+    instances_seed: int | None
     limit: int | None
     seed: int
     mode: Literal["rating", "pairwise"]
@@ -207,11 +210,13 @@ class TuneKeywords(TypedDict, total=False):
     steps: StrPath | None
     examples: StrPath | None
     choose: Literal["ranked", "drawn"]
+    draw: Literal["random", "covering"]
     reviewed: StrPath | None
     encoding: str
     encoding_options: Mapping[str, Any]
     limit_tasks: int | None
     limit_instances: int | None
+    instances_seed: int | None
     skip_bad: bool
     held_out: int
     held_out_data: Sources

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from seedstep.data import Problem, StrPath, TaskChoice
+from seedstep.data.choice import OFFICIAL_INSTANCES
 from seedstep.encode import Encoding
 from seedstep.errors import BudgetReached, InputError
 from seedstep.infer import PURPOSE, Answer, answer_tasks
@@ -28,6 +29,7 @@ from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import PredictKeywords
 from seedstep.recipes.tasks import Watcher, ticking
 from seedstep.runs import TUNE_CONFIG, ChosenSystem, PredictionsRun, Run, stored_settings
+from seedstep.runs.directory import CONFIG
 from seedstep.runs.requests import RequestLedger, read_spent_by_model
 from seedstep.settings import make_settings, table
 from seedstep.stages import PREDICT
@@ -160,6 +162,7 @@ async def work_on_predictions(
 ) -> PredictProgress:
     """Do the work of `predict`, and return the progress that was made."""
     chosen, other = split_settings(asked, "settings")
+    chosen, official = _with_official_limit(out, chosen)
     with Run.start(PREDICT, out, chosen) as run:
         name = name or other.get("model") or _only_name(run)
         defaults, notes = _defaults(other)
@@ -168,7 +171,7 @@ async def work_on_predictions(
         wanted = sum(len(task.instances) for task in system.tasks)
         progress = PredictProgress(system.settings, name, wanted, counts.predictions)
         progress.problems = run.tasks().problems
-        progress.notes += [*notes, *_about_steps(system), *_about_examples(system)]
+        progress.notes += [*official, *notes, *_about_steps(system), *_about_examples(system)]
         try:
             await _work(run, system, progress, watch)
         except BudgetReached as reached:
@@ -176,6 +179,23 @@ async def work_on_predictions(
         finally:
             await run.settle()
     return progress
+
+
+def _with_official_limit(
+    out: Path, chosen: dict[str, Any]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the choice of tasks for a new run of a split, and a note on the instances it takes.
+
+    Of each task of a split, SUPER-NATURALINSTRUCTIONS evaluates the first 100 instances.
+    """
+    has_split = chosen.get("split") is not None
+    if not has_split or "limit_instances" in chosen or (out / CONFIG).exists():
+        return chosen, ()
+    note = (
+        f"the first {OFFICIAL_INSTANCES} instances of each task, as SUPER-NATURALINSTRUCTIONS "
+        "evaluates them; --limit-instances N takes another number"
+    )
+    return {**chosen, "limit_instances": OFFICIAL_INSTANCES}, (note,)
 
 
 def _only_name(run: PredictionsRun) -> str:
@@ -237,7 +257,7 @@ def _defaults(asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     if beside is None:
         return {}, []
     path, encodings = beside
-    if asked.get("encoding"):
+    if asked.get("protocol") or asked.get("encoding"):
         encoding, notes = next(iter(encodings.values())), []
     elif len(encodings) > 1:
         what = f"{asked['model']} was tuned on prompts of several encodings: {', '.join(encodings)}"

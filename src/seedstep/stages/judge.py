@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
-from seedstep.data import instances_of
+from seedstep.data import Instance, Task, TaskChoice, instances_of
+from seedstep.data.choice import drawn_instances
 from seedstep.errors import InputError
 from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers
 from seedstep.evaluate.tables import verdict_table
@@ -50,18 +51,24 @@ def _load(settings: JudgeSettings) -> JudgeInputs:
     systems = read_systems(chosen.paths, chosen.names, chosen.given_tasks)
     if settings.mode == "pairwise" and len(systems) < 2:
         raise InputError("pairwise judging needs two systems", "name another run or file")
-    tasks, limit = systems[0].tasks, chosen.tasks.limit_instances
-    ids_in_order = (name for name, _, _ in instances_of(tasks))
+    tasks = systems[0].tasks
+    wanted = {id(instance) for task in tasks for instance in _wanted(task, chosen.tasks)}
     instances = tuple(
         replace(task, id=name, name=task.id, instances=(instance,))
-        for task in tasks
-        for place, (instance, name) in enumerate(zip(task.instances, ids_in_order, strict=False))
-        if limit is None or place < limit
+        for name, task, instance in instances_of(tasks)
+        if id(instance) in wanted
     )
     ids = {instance.id for instance in instances}
     names = distinct_names(systems)
     answers = (_answers(system, name, ids) for system, name in zip(systems, names, strict=True))
-    return JudgeInputs(instances, (), tuple(answers))
+    return JudgeInputs(instances, (), answers=tuple(answers))
+
+
+def _wanted(task: Task, choice: TaskChoice) -> tuple[Instance, ...]:
+    """Return the instances of a task that are judged: the first ones, or drawn ones."""
+    if choice.instances_seed is None:
+        return task.instances[: choice.limit_instances]
+    return drawn_instances(task, choice.limit_instances, choice.instances_seed).instances
 
 
 def _answers(system: SystemPredictions, name: str, ids: set[str]) -> SystemAnswers:

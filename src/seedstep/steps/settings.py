@@ -74,6 +74,7 @@ class StepsSettings(AskingSettings):
         path=_TASKS,
         limit_tasks=Place(name="limit"),
         limit_instances=None,
+        instances_seed=None,
     )
     seed: int = setting(42, SEED)
     refine: Literal["full", "none"] = setting(
@@ -171,6 +172,7 @@ class ImportSettings(SettingsRecord):
         path=_TASKS,
         limit_tasks=None,
         limit_instances=None,
+        instances_seed=None,
         skip_bad=Place(help="Go on without lines and tasks that are wrong."),
     )
 
@@ -184,5 +186,6 @@ class SuperniSettings(SettingsRecord):
         path=Place(help="A clone of SUPER-NATURALINSTRUCTIONS."),
         limit_tasks=None,
         limit_instances=None,
+        instances_seed=None,
         skip_bad=None,
     )

@@ -86,11 +86,13 @@ def mix(
     held_out: int = 0,
     held_out_instances: int | None = None,
     limit_tasks: int | None = None,
+    covering: bool = False,
 ) -> Mixture:
     """Draw the examples of an epoch.
 
     First, `held_out` tasks of `parts` are drawn, which are not trained on; the tasks of
-    `held_out_parts` are added to them.
+    `held_out_parts` are added to them. Where a source has a count, `covering` draws an example of
+    each task first.
 
     Raises:
         InputError: a source has fewer examples than its count, or nothing is left.
@@ -108,7 +110,7 @@ def mix(
         duplicates += len(every) - len(distinct)
         uses = [
             Use(task, instance, part.encoding)
-            for task, instance in _amount(part.source, distinct, seed)
+            for task, instance in _amount(part.source, distinct, seed, covering=covering)
         ]
         counts.append((str(part.source), len({use.task.id for use in uses}), len(uses)))
         training += uses
@@ -177,12 +179,16 @@ def _distinct(choices: Iterable[Choice], seen: set[tuple[object, ...]]) -> Itera
             yield task, instance
 
 
-def _amount(source: TuneSource, choices: Sequence[Choice], seed: int) -> list[Choice]:
+def _amount(
+    source: TuneSource, choices: Sequence[Choice], seed: int, *, covering: bool
+) -> list[Choice]:
     """Return as many examples as the source asks for; one that is used twice is there twice."""
     if source.count is not None:
         if source.count > len(choices):
             what = f"{source}: there are only {len(choices):,} examples"
             raise InputError(what, "ask for fewer, or use some more often with =xWEIGHT")
+        if covering:
+            return _covering(source, choices, source.count, seed)
         return _some(choices, source.count, seed)
     weight = 1.0 if source.weight is None else source.weight
     times = int(weight)
@@ -198,6 +204,21 @@ def _some(choices: Sequence[Choice], count: int, seed: int) -> list[Choice]:
         key=lambda place: _rank(seed, choices[place][0].id, choices[place][1].id),
     )
     return [choices[place] for place in sorted(by_chance[:count])]
+
+
+def _covering(source: TuneSource, choices: Sequence[Choice], count: int, seed: int) -> list[Choice]:
+    """Draw an example of each task, and the others from all that are left."""
+    by_chance = sorted(choices, key=lambda choice: _rank(seed, choice[0].id, choice[1].id))
+    firsts = {task.id: (task.id, instance.id) for task, instance in reversed(by_chance)}
+    if count < len(firsts):
+        what = f"{source}: {count:,} examples can't cover its {len(firsts):,} tasks"
+        raise InputError(what, "ask for more, or leave `draw: covering` out")
+    chosen = set(firsts.values())
+    for task, instance in by_chance:
+        if len(chosen) == count:
+            break
+        chosen.add((task.id, instance.id))
+    return [choice for choice in choices if (choice[0].id, choice[1].id) in chosen]
 
 
 def _again(choice: Choice, number: int) -> Choice:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -98,14 +98,14 @@ FORM = "PATH[:SPLIT][@ENCODING][=COUNT|=xWEIGHT]"
 """How a source is written on the command line, as error messages show it."""
 
 _SOURCE = re.compile(
-    r"(?P<path>[^\n]+?)(?::(?P<split>[\w-]+))?(?:@(?P<encoding>[\w-]+))?"
+    r"(?P<path>(?:hub:)?[^\n]+?)(?::(?P<split>[\w-]+))?(?:@(?P<encoding>[\w-]+))?"
     r"(?:=(?:(?P<count>[0-9]{1,15})|x(?P<weight>[0-9]{1,9}(?:\.[0-9]{1,9})?)))?"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class TuneSource:
-    """A source of examples: a bootstrap's run, an export, task files, or a file of JSON lines.
+    """A source of examples: a run, an export, task files, rows in files or on the hub, `seeds`.
 
     `count` is the number of examples used in an epoch. `weight` is how often each is used: 2 is
     twice, 0.5 uses half of them. At most one of the two is given. `encoding` is the name of an
@@ -190,13 +190,20 @@ class TuneSettings(SettingsRecord):
     )
     data: list[TuneSource] = setting(
         list,
-        "A source of examples: a bootstrap's run, an export (alpaca, superni), a directory of "
-        "task files (then :SPLIT), or a JSONL file; then @ENCODING for another one than the "
-        "tuning's, and =COUNT or =xWEIGHT for another part of it than all.",
+        "A source of examples: a bootstrap's run, `distill`'s, an export, a directory of task "
+        "files (then :SPLIT), `seeds`, a file of JSON lines or Parquet, or hub:OWNER/NAME. Of both "
+        "columns may be named: [INSTRUCTION,INPUT,OUTPUT] or [PROMPT,OUTPUT]. Then @ENCODING for "
+        "another one than the tuning's, and =COUNT or =xWEIGHT for another part of it than all.",
         metavar="SOURCE",
     )
     steps: str | None = steps_setting()
     generated: ExamplesChoice = part(ExamplesChoice)
+    draw: Literal["random", "covering"] = setting(
+        "random",
+        "How =COUNT examples of a source are drawn: at random, or covering, with one of each task "
+        "first and the others at random.",
+        later=True,
+    )
     reviewed: str | None = setting(
         None,
         "A review of the tasks (`seedstep review`): leave out what people rejected there.",

@@ -1,0 +1,364 @@
+"""Read instances from rows in the forms in which others publish instruction data.
+
+A source is a file of JSON lines, a Parquet file, or a data set of the hub, `hub:OWNER/NAME` or
+`hub:OWNER/NAME/CONFIG`; after `hub:` may also stand a directory, which is loaded in the same way.
+`FORMS` has the forms that are recognised by their columns: Alpaca's, Dolly's, T0's, prompts with
+completions, and conversations. Other columns are named in brackets: `my.parquet[question,answer]`,
+or `my.parquet[instruction,input,output]`.
+
+Example::
+
+    tasks = load_row_forms("hub:databricks/databricks-dolly-15k", limit=10).tasks
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from seedstep.data.files import exported_format
+from seedstep.data.jsonl import ON_EACH_LINE, BadLine, decode_json, read_lines
+from seedstep.data.records import Instance, Problem, Task, placed
+from seedstep.data.sources import LONGEST_LINE
+from seedstep.data.superni import TaskFiles, collect
+from seedstep.data.tables import Parquet
+from seedstep.errors import InputError, MissingExtraError, first_line, unknown_name
+
+__all__ = ["FORMS", "HUB", "RowForm", "RowSource", "load_hub", "load_row_forms"]
+
+HUB = "hub:"
+"""What a data set of the hub begins with."""
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RowForm:
+    """A form of rows: the columns that it has, and what they hold.
+
+    A `rows` form has an instruction, an input, which may be missing, and an output. A `prompts`
+    form has a whole prompt and an output. A `chat` form has a conversation.
+    """
+
+    kind: Literal["rows", "prompts", "chat"]
+    columns: tuple[str, ...]
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The columns by which the form is recognised."""
+        return (self.columns[0], self.columns[-1])
+
+
+FORMS = (
+    RowForm("rows", ("instruction", "input", "output")),
+    RowForm("rows", ("instruction", "context", "response")),  # Dolly
+    RowForm("prompts", ("inputs_pretokenized", "targets_pretokenized")),  # T0's, P3
+    RowForm("prompts", ("inputs", "targets")),  # FLAN's
+    RowForm("prompts", ("prompt", "completion")),
+    RowForm("prompts", ("prompt", "response")),
+    RowForm("chat", ("messages",)),
+    RowForm("chat", ("conversations",)),
+)
+"""The forms that are recognised, in the order in which they are tried."""
+
+_NAMED = re.compile(r"(?P<source>[^\n]+?)\[(?P<columns>[^][\n]+)\]")
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w-][\w.-]*(/[^\n]+)?)?")
+_KINDS: Sequence[Literal["chat", "prompts", "rows"]] = ("chat", "prompts", "rows")
+_EXPORTS = {
+    "messages": "train.jsonl",
+    "sharegpt": "train.jsonl",
+    "prompt-completion": "train.jsonl",
+    "parquet": "train.parquet",
+    "hub": "data/train-00000-of-00001.parquet",
+}
+"""The file with the rows of an export, by its format."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowSource:
+    """Where rows are, and the columns that the user named, if any."""
+
+    text: str
+    place: str
+    form: RowForm | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "RowSource | None":
+        """Return the source that a text names; None for one that is read in another way.
+
+        JSON lines in a form that `load_tasks` and `load_rows` read are read by these.
+
+        Raises:
+            InputError: columns are named, but not one to three.
+        """
+        named = None if Path(text).exists() else _NAMED.fullmatch(text)
+        place = named["source"] if named else text
+        folder = Path(place)
+        if not place.startswith(HUB) and (known := exported_format(folder)) in _EXPORTS:
+            place = str(folder / _EXPORTS[str(known)])
+        if named:
+            return cls(text, place, _form_of(text, named["columns"]))
+        if place.startswith(HUB) or Path(place).suffix.lower() == ".parquet":
+            return cls(text, place)
+        return cls(text, place) if _has_form(Path(place)) else None
+
+    @property
+    def is_hub(self) -> bool:
+        """Whether the rows are those of a data set of the hub."""
+        return self.place.startswith(HUB)
+
+
+def _form_of(text: str, columns: str) -> RowForm:
+    names = tuple(name.strip() for name in columns.split(","))
+    if not all(names) or len(names) > len(_KINDS):
+        what = f"{text}: [{columns}] names no columns"
+        raise InputError(what, "write [INSTRUCTION,INPUT,OUTPUT], [PROMPT,OUTPUT] or [MESSAGES]")
+    return RowForm(_KINDS[len(names) - 1], names)
+
+
+def _has_form(path: Path) -> bool:
+    """Return whether the first line of a file has the columns of a form, but not of a task."""
+    if not path.is_file() or path.suffix.lower() == ".json":
+        return False
+    for _, line in read_lines(path, LONGEST_LINE):
+        found = _decoded(line)
+        if isinstance(found, BadLine) or "instances" in found:
+            return False
+        form = _recognised(tuple(found))
+        return form is not None and form.columns != FORMS[0].columns
+    return False
+
+
+def _recognised(columns: Sequence[str]) -> RowForm | None:
+    return next((form for form in FORMS if set(form.required) <= set(columns)), None)
+
+
+def load_row_forms(
+    source: str | RowSource,
+    split: str | None = None,
+    *,
+    limit: int | None = None,
+    skip_bad: bool = False,
+) -> TaskFiles:
+    """Read the tasks of a source, each with its first `limit` instances.
+
+    Rows with the same instruction or prompt are instances of one task. Tasks and instances are
+    named after the row where they begin. With `skip_bad`, problems are returned, not raised.
+
+    Raises:
+        InputError: the source can't be read, its columns are not known, a row has a problem, or no
+            task is left.
+        MissingExtraError: `datasets` or pyarrow is not installed.
+    """
+    if isinstance(source, str):
+        source = RowSource.parse(source) or RowSource(source, source)
+    if split and not source.is_hub:
+        raise InputError(f"{source.text}: only a directory has splits", "leave the split out")
+    rows = _rows(source, split)
+    first = next(rows, None)
+    if first is None:
+        raise InputError(f"{source.text}: no rows", "name another source")
+    columns = () if isinstance(first[1], BadLine) else tuple(first[1])
+    form = _chosen_form(source, columns)
+    items = _tasks(source, form, first, rows, limit)
+    found = collect(items, skip_bad=skip_bad)
+    return TaskFiles(found.tasks, found.problems, form.kind != "rows")
+
+
+def _chosen_form(source: RowSource, columns: tuple[str, ...]) -> RowForm:
+    if source.form is not None:
+        for name in source.form.required:
+            if name not in columns:
+                raise unknown_name("column", name, columns, source.text)
+        return source.form
+    form = _recognised(columns)
+    if form is None:
+        what = f"{source.text}: has the columns {', '.join(columns)}, which are of no known form"
+        remedy = "name them: SOURCE[INSTRUCTION,INPUT,OUTPUT] or SOURCE[PROMPT,OUTPUT]"
+        raise InputError(what, remedy)
+    return form
+
+
+def _rows(source: RowSource, split: str | None) -> Iterator[tuple[int, Row | BadLine]]:
+    path = Path(source.place)
+    if source.is_hub:
+        yield from enumerate(load_hub(source.place, split), start=1)
+    elif path.suffix.lower() == ".parquet":
+        yield from Parquet(path, "").records()
+    else:
+        for number, line in read_lines(path, LONGEST_LINE):
+            yield number, _decoded(line)
+
+
+def _decoded(line: bytes | BadLine) -> Row | BadLine:
+    return line if isinstance(line, BadLine) else decode_json(line, dict[str, Any], ON_EACH_LINE)
+
+
+def load_hub(place: str, split: str | None = None) -> Any:
+    """Load a data set of the hub, or of a directory, through `datasets`: the split, or `train`.
+
+    Raises:
+        InputError: there is no such data set, configuration or split, or no network.
+        MissingExtraError: `datasets` is not installed.
+    """
+    try:
+        import datasets
+    except ImportError:
+        raise MissingExtraError("a data set of the hub", "pip install datasets") from None
+    name, config = _hub_name(place)
+    try:
+        with _known_offline(datasets, name):
+            return datasets.load_dataset(name, config, split=split or "train")
+    except ConnectionError as error:
+        what = f"{place}: the hub can't be reached, and no copy is here: {first_line(error)}"
+        remedy = "connect to the network, or name a file of its rows"
+        raise InputError(what, remedy) from None
+    except Exception as error:  # of `datasets`, huggingface_hub, httpx, pyarrow and fsspec
+        what = f"{place}: can't be loaded through `datasets`: {first_line(error)}"
+        remedy = "check the name: hub:OWNER/NAME or hub:OWNER/NAME/CONFIG, and :SPLIT"
+        raise InputError(what, remedy) from None
+
+
+def _hub_name(place: str) -> tuple[str, str | None]:
+    """Return the name and the configuration of a data set; a directory has no configuration.
+
+    Raises:
+        InputError: it is neither a directory nor the name of a data set.
+    """
+    name = place.removeprefix(HUB)
+    if Path(name).is_dir():
+        return name, None
+    if not _HUB_NAME.fullmatch(name):
+        what = f"{place}: neither a directory nor the name of a data set"
+        raise InputError(what, "write hub:OWNER/NAME, hub:OWNER/NAME/CONFIG or hub:DIRECTORY")
+    owner, _, rest = name.partition("/")
+    short, _, config = rest.partition("/")
+    return f"{owner}/{short}" if short else owner, config or None
+
+
+@contextmanager
+def _known_offline(datasets: Any, name: str) -> Iterator[None]:
+    """Let `datasets` use its copies at once where the hub has no address, without retries."""
+    import socket
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies
+
+    from huggingface_hub import constants
+
+    host = urlsplit(constants.ENDPOINT).hostname or ""
+    before = (datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE)
+    if not Path(name).is_dir() and not getproxies():
+        try:
+            socket.getaddrinfo(host, None)
+        except OSError:
+            datasets.config.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE = True
+    shown = datasets.utils.logging.is_progress_bar_enabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE = before
+        if shown:
+            datasets.enable_progress_bars()
+
+
+def _tasks(
+    source: RowSource,
+    form: RowForm,
+    first: tuple[int, Row | BadLine],
+    rows: Iterator[tuple[int, Row | BadLine]],
+    limit: int | None,
+) -> Iterator[Task | Problem]:
+    path = Path(source.text)
+    instances: dict[str, list[Instance]] = {}
+    names: dict[str, str] = {}
+    kinds: dict[str, bool] = {}
+    read = {"rows": _of_row, "prompts": _of_prompt, "chat": _of_chat}[form.kind]
+    for number, row in _chained(first, rows):
+        found = row if isinstance(row, BadLine) else read(row, form.columns)
+        if isinstance(found, BadLine):
+            yield from placed(path, number, [found])
+            continue
+        instruction, text, output = found
+        names.setdefault(instruction, f"line_{number}")
+        kinds.setdefault(instruction, _is_classification(row))
+        instance = Instance(text, (output,), f"line_{number}")
+        instances.setdefault(instruction, []).append(instance)
+    for instruction, some in instances.items():
+        yield Task(names[instruction], instruction, tuple(some[:limit]), kinds[instruction])
+
+
+def _chained(
+    first: tuple[int, Row | BadLine], rest: Iterator[tuple[int, Row | BadLine]]
+) -> Iterator[tuple[int, Row | BadLine]]:
+    yield first
+    yield from rest
+
+
+def _is_classification(row: Row | BadLine) -> bool:
+    return not isinstance(row, BadLine) and row.get("is_classification") is True
+
+
+Texts = tuple[str, str, str]
+"""An instruction, an input, and an output."""
+
+
+def _of_row(row: Row, columns: Sequence[str]) -> Texts | BadLine:
+    instruction, text, output = (row.get(name) for name in columns)
+    if bad := _not_text(instruction, columns[0]) or _not_text(output, columns[2], empty=True):
+        return bad
+    if text is not None and not isinstance(text, str):
+        return _of_type(text, columns[1])
+    return str(instruction), text or "", str(output)
+
+
+def _of_prompt(row: Row, columns: Sequence[str]) -> Texts | BadLine:
+    prompt, output = (row.get(name) for name in columns)
+    bad = _not_text(prompt, columns[0]) or _not_text(output, columns[1], empty=True)
+    return bad or (str(prompt), "", str(output))
+
+
+ASKS = ("user", "human")
+ANSWERS = ("assistant", "gpt", "model")
+
+
+def _of_chat(row: Row, columns: Sequence[str]) -> Texts | BadLine:
+    """Return the request of a conversation, after a system's message, and its one answer."""
+    (name,) = columns
+    turns = row.get(name)
+    if not isinstance(turns, Sequence) or isinstance(turns, str) or not turns:
+        return BadLine(name, "no list of messages", "write role and content of each")
+    said = []
+    for turn in turns:
+        role, content = _turn(turn)
+        if role is None or not isinstance(content, str):
+            return BadLine(name, "a message without role and content", "write both as texts")
+        said.append((role, content))
+    start = [said.pop(0)[1]] if said[0][0] == "system" else []
+    if [role in ASKS for role, _ in said] != [True, False] or said[1][0] not in ANSWERS:
+        what = f"a conversation of {len(said)} turns: one request and its answer are learned"
+        return BadLine(name, what, "make rows of one request and its answer")
+    request = "\n\n".join([*start, said[0][1]])
+    bad = _not_text(request, name) or _not_text(said[1][1], name, empty=True)
+    return bad or (request, "", said[1][1])
+
+
+def _turn(turn: object) -> tuple[str | None, object]:
+    if not isinstance(turn, Mapping):
+        return None, None
+    role = turn.get("role", turn.get("from"))
+    return role if isinstance(role, str) else None, turn.get("content", turn.get("value"))
+
+
+def _not_text(value: object, name: str, *, empty: bool = False) -> BadLine | None:
+    if value is None:
+        return BadLine(name, "missing", "add the field")
+    if not isinstance(value, str):
+        return _of_type(value, name)
+    return None if empty or value.strip() else BadLine(name, "empty", "write what the task is")
+
+
+def _of_type(value: object, name: str) -> BadLine:
+    return BadLine(name, f"is of type {type(value).__name__}", "write a text")
