@@ -138,7 +138,7 @@ def test_a_judge_draws_instances_of_a_run(many: str, tmp_path: Path) -> None:
         "model": "openai:m",
         "base_url": "http://x.invalid",
     }
-    drawn = []
+    drawn: list[list[str]] = []
     for seed in (1, 1, 2):
         chosen = {**asked, "limit_instances": 3, "instances_seed": seed}
         with Run.start(JUDGE, tmp_path / f"judged{len(drawn)}", chosen) as run:
