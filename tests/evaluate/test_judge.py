@@ -265,14 +265,42 @@ class TestRun:
         pairs = seedstep(*made.flags(), "--out", tmp_path / "pairs", "--mode", "pairwise")
         assert "secret-good / secret-poor 16 0 0 0 0 0 +100.0 [+100.0, +100.0]" in pairs.words
 
-    def test_other_answers_are_another_run(self, model: ScriptedServer, tmp_path: Path) -> None:
+    def test_another_mode_is_another_run(self, model: ScriptedServer, tmp_path: Path) -> None:
         made = Answered(tmp_path, model)
         made.judged()
-        write_predictions(Path(made.systems[1]), dict.fromkeys(right(), "yes"))
-        with pytest.raises(RunMismatchError, match="answers_fingerprint"):
-            made.judged()
         with pytest.raises(RunMismatchError, match="mode"):
             made.judged(mode="pairwise")
+
+    @pytest.mark.parametrize("mode", ["rating", "pairwise"])
+    def test_answers_that_changed_are_judged_again(
+        self, mode: str, model: ScriptedServer, tmp_path: Path
+    ) -> None:
+        made = Answered(tmp_path, model)
+        first = made.judged(mode=mode)
+        sent = model.requests
+        poor = dict.fromkeys(right(), "no")
+        name = list(right())[2]
+        write_predictions(Path(made.systems[1]), {**poor, name: "not at all"})
+        done = seedstep("judge", "--out", tmp_path / "run")
+        assert f"1 task ({name}) changed: done again" in done.words
+        assert model.requests - sent == {"rating": 1, "pairwise": 2}[mode]
+        grown = made.judged(mode=mode)
+        assert [one.instance for one, other in zip(first, grown, strict=True) if one != other] == [
+            name
+        ]
+        assert grown == made.judged("alone", mode=mode)
+        write_predictions(Path(made.systems[1]), poor)
+        sent = model.requests
+        assert made.judged(mode=mode) == first
+        assert model.requests == sent
+
+    def test_more_instances_are_judged(self, model: ScriptedServer, tmp_path: Path) -> None:
+        made = Answered(tmp_path, model)
+        first = made.judged(limit_instances=1)
+        grown = made.judged(limit_instances=2)
+        assert max(times_asked(model.bodies).values()) == 1
+        assert set(first) < set(grown)
+        assert grown == made.judged("alone", limit_instances=2)
 
     @pytest.mark.parametrize("flags", [(), ("--tasks", "tasks.jsonl")])
     def test_nothing_to_judge(self, flags: tuple[str, ...], tmp_path: Path) -> None:

@@ -141,10 +141,11 @@ def test_a_run_is_of_its_tasks_and_settings(model: ScriptedServer, tmp_path: Pat
     with pytest.raises(RunMismatchError) as refined:
         write_instructions(tmp_path / "run", **asked_of(model, tasks, refine="none"))
     assert "refine" in str(refined.value)
-    write_tasks(tmp_path / "ni", 4)
+    others = {"id": "other", "definition": "Write a title for boat 30."}
+    (tmp_path / "others.jsonl").write_text(json.dumps(others))
     with pytest.raises(RunMismatchError) as other:
-        write_instructions(tmp_path / "run", **asked_of(model, tasks))
-    assert "tasks_fingerprint" in str(other.value)
+        write_instructions(tmp_path / "run", **asked_of(model, str(tmp_path / "others.jsonl")))
+    assert "(tasks: " in str(other.value)
     with pytest.raises(RunError) as stage:
         self_instruct(tmp_path / "run", model="openai:scripted", base_url=model.url)
     assert "is a run of `seedstep steps`" in str(stage.value)

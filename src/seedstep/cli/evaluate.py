@@ -8,7 +8,15 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from seedstep.cli.options import COMMAND_LINE, Asked, Out, SameModel, required, with_settings
+from seedstep.cli.options import (
+    COMMAND_LINE,
+    Asked,
+    Out,
+    RemovedTasks,
+    SameModel,
+    required,
+    with_settings,
+)
 from seedstep.cli.progress import end_tasks, run_tasks
 from seedstep.cli.terminal import console, plain, print_blocks, print_rows
 from seedstep.data import write_atomically
@@ -231,11 +239,18 @@ def _absent(first: str, second: str, found: Comparison) -> list[str]:
 
 
 @with_settings(JudgeSettings)
-def judge_command(asked: Asked, out: Out = None, same_model: SameModel = False) -> None:
+def judge_command(
+    asked: Asked,
+    out: Out = None,
+    same_model: SameModel = False,
+    removed: RemovedTasks = "keep",
+) -> None:
     """Have a model judge answers. Run it again to go on where it stopped."""
     out = required(out)
     again = f"seedstep judge --out {out}"
-    progress = run_tasks(work_on_verdicts, out, asked, same_model=same_model, again=again)
+    progress = run_tasks(
+        work_on_verdicts, out, asked, same_model=same_model, again=again, removed=removed
+    )
     with open_run(out, JUDGE) as run:
         print_blocks(tell_status(run))
     end_tasks(again, f"seedstep requests {out}", progress)

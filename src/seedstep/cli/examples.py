@@ -9,6 +9,7 @@ from seedstep.cli.options import (
     COMMAND_LINE,
     Asked,
     Out,
+    RemovedTasks,
     SameModel,
     names_of,
     option_of,
@@ -23,10 +24,14 @@ from seedstep.cli.terminal import (
     print_blocks,
     print_estimate,
     print_requests,
+    print_told,
 )
 from seedstep.exports import EXAMPLES_FORMATS, export_examples
 from seedstep.inputs.examples import Choose
+from seedstep.llm import Preview
 from seedstep.recipes import preview_made_examples, work_on_examples
+from seedstep.recipes.steps import foresee_examples
+from seedstep.runs.directory import CONFIG
 from seedstep.settings import make_settings
 from seedstep.stages import EXAMPLES, open_run, tell_item, tell_list, tell_status
 from seedstep.steps import ExamplesSettings
@@ -52,27 +57,35 @@ def generate(
     asked: Asked,
     out: Out = None,
     same_model: SameModel = False,
+    removed: RemovedTasks = "keep",
     dry_run: DryRun = False,
 ) -> None:
     """Generate examples for each task that has an instruction, and choose two of them."""
     if context.invoked_subcommand:
         return
     if dry_run:
-        _print_preview(make_settings(ExamplesSettings, asked, COMMAND_LINE))
+        if out and (out / CONFIG).exists():
+            work = foresee_examples(out, asked, removed)
+            print_told(work.told)
+            _print_preview(work.settings, work.view)
+        else:
+            settings = make_settings(ExamplesSettings, asked, COMMAND_LINE)
+            _print_preview(settings, preview_made_examples(settings))
         return
     out = required(out)
     again = f"seedstep examples --out {out}"
-    progress = run_tasks(work_on_examples, out, asked, same_model=same_model, again=again)
+    progress = run_tasks(
+        work_on_examples, out, asked, same_model=same_model, again=again, removed=removed
+    )
     with open_run(out, EXAMPLES) as run:
         print_blocks(tell_status(run))
     end_tasks(again, f"seedstep examples show {out} TASK", progress)
 
 
-def _print_preview(settings: ExamplesSettings) -> None:
-    view = preview_made_examples(settings)
+def _print_preview(settings: ExamplesSettings, view: Preview) -> None:
     print_requests({request.purpose: request for request in view.requests}, settings.style)
     print_estimate(
-        f"{view.counts['generate']:,} tasks with {settings.model}",
+        f"{view.counts.get('generate', 0):,} tasks with {settings.model}",
         view,
         settings.pricing,
         "examples of 60 tokens, 4 characters a token. The ranking shows stand-ins for them.",

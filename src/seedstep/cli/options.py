@@ -19,12 +19,14 @@ import typer
 
 from seedstep.data import parse_yaml, read_yaml
 from seedstep.errors import InputError
+from seedstep.runs import Removed
 from seedstep.settings import Setting, make_settings, table
 
 __all__ = [
     "COMMAND_LINE",
     "Asked",
     "Out",
+    "RemovedTasks",
     "SameModel",
     "flag_names",
     "names_of",
@@ -42,6 +44,15 @@ COMMAND_LINE = "the command line"
 Out = Annotated[Path | None, typer.Option(help="The run's directory, made if needed.")]
 SameModel = Annotated[
     bool, typer.Option("--same-model", help="Go on with a run at another --base-url: same model.")
+]
+
+RemovedTasks = Annotated[
+    Removed,
+    typer.Option(
+        "--removed",
+        help="Results of tasks that are no longer in the list: keep them, or drop them, which sets "
+        "them aside until their task is back.",
+    ),
 ]
 
 _CONFIG = "config"

@@ -32,6 +32,7 @@ from seedstep.cli.terminal import (
 )
 from seedstep.data import Task
 from seedstep.recipes import TaskProgress, TaskWatch
+from seedstep.runs import Removed
 
 __all__ = [
     "LiveBar",
@@ -193,18 +194,28 @@ class TaskStage(Protocol):
         watch: TaskWatch | None = None,
         *,
         same_model: bool = False,
+        removed: Removed = "keep",
     ) -> Coroutine[Any, Any, TaskProgress]:
         """Run the stage, and return its progress."""
 
 
 def run_tasks(
-    stage: TaskStage, out: Path, asked: Mapping[str, Any], *, same_model: bool, again: str
+    stage: TaskStage,
+    out: Path,
+    asked: Mapping[str, Any],
+    *,
+    same_model: bool,
+    again: str,
+    removed: Removed = "keep",
 ) -> TaskProgress:
     """Run a stage to its end, or until a signal; then print `again`, which continues, and exit."""
 
     async def work() -> TaskProgress:
         with live_bar("tasks") as bar:
-            return await stage(out, asked, _Watch(bar, out), same_model=same_model)
+            watch = _Watch(bar, out)
+            progress = await stage(out, asked, watch, same_model=same_model, removed=removed)
+            watch.tell(progress)
+            return progress
 
     return run_to_the_end(work(), again)
 
@@ -213,6 +224,13 @@ class _Watch:
     def __init__(self, bar: LiveBar, out: Path) -> None:
         self._bar = bar
         self._out = out
+        self._told = 0
+
+    def tell(self, progress: TaskProgress) -> None:
+        """Print the notes that were not printed yet."""
+        for note in progress.notes[self._told :]:
+            self._bar.say(plain(note, style="yellow"))
+        self._told = len(progress.notes)
 
     def began(self, progress: TaskProgress) -> None:
         settings = progress.settings
@@ -222,12 +240,12 @@ class _Watch:
             f"{settings.model.in_flight} in flight"
         )
         self._bar.say(plain(line))
+        self.tell(progress)
         self._bar.show(progress.done, progress.wanted, _activity(progress))
 
     def retired(self, progress: TaskProgress, record: Task) -> None:
-        if progress.done > progress.before:
-            line = f"[{progress.done}/{progress.wanted}] {record.id}: {progress.last}"
-            self._bar.say(plain(line))
+        line = f"[{progress.done}/{progress.wanted}] {record.id}: {progress.last}"
+        self._bar.say(plain(line))
         self._bar.show(progress.done, progress.wanted, _activity(progress))
 
     def tick(self, progress: TaskProgress) -> None:

@@ -11,6 +11,7 @@ from seedstep.cli.options import (
     COMMAND_LINE,
     Asked,
     Out,
+    RemovedTasks,
     SameModel,
     names_of,
     option_of,
@@ -26,6 +27,7 @@ from seedstep.cli.terminal import (
     print_estimate,
     print_requests,
     print_rows,
+    print_told,
 )
 from seedstep.data import TaskChoice
 from seedstep.evaluate.intervals import Value
@@ -41,6 +43,7 @@ from seedstep.evaluate.measured import (
 from seedstep.evaluate.tables import shown
 from seedstep.exports import STEPS_FORMATS
 from seedstep.infer.likelihood import MeasureSettings
+from seedstep.llm import Preview
 from seedstep.recipes import (
     import_instructions,
     preview_instructions,
@@ -48,8 +51,10 @@ from seedstep.recipes import (
     work_on_instructions,
 )
 from seedstep.recipes.measuring import EVALUATED, measure_steps, select_steps
+from seedstep.recipes.steps import foresee_instructions
 from seedstep.report.figures import save_gains
 from seedstep.runs import Rows
+from seedstep.runs.directory import CONFIG
 from seedstep.settings import make_settings
 from seedstep.stages import STEPS, open_run, tell_item, tell_list, tell_status
 from seedstep.steps import (
@@ -94,24 +99,32 @@ def write(
     asked: Asked,
     out: Out = None,
     same_model: SameModel = False,
+    removed: RemovedTasks = "keep",
     dry_run: DryRun = False,
 ) -> None:
     """Write a step-by-step instruction for each task. Run it again to go on where it stopped."""
     if context.invoked_subcommand:
         return
     if dry_run:
-        _print_preview(make_settings(StepsSettings, asked, COMMAND_LINE))
+        if out and (out / CONFIG).exists():
+            work = foresee_instructions(out, asked, removed)
+            print_told(work.told)
+            _print_preview(work.settings, work.view)
+        else:
+            settings = make_settings(StepsSettings, asked, COMMAND_LINE)
+            _print_preview(settings, preview_instructions(settings))
         return
     out = required(out)
     again = f"seedstep steps --out {out}"
-    progress = run_tasks(work_on_instructions, out, asked, same_model=same_model, again=again)
+    progress = run_tasks(
+        work_on_instructions, out, asked, same_model=same_model, again=again, removed=removed
+    )
     with open_run(out, STEPS) as run:
         print_blocks(tell_status(run))
     end_tasks(again, f"seedstep steps show {out} TASK", progress)
 
 
-def _print_preview(settings: StepsSettings) -> None:
-    view = preview_instructions(settings)
+def _print_preview(settings: StepsSettings, view: Preview) -> None:
     print_requests({request.purpose: request for request in view.requests}, settings.style)
     assumed = "no repairs, instructions of 160 tokens, 4 characters a token."
     if settings.style == "chat":

@@ -10,7 +10,7 @@ Example::
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from types import MappingProxyType
@@ -38,6 +38,7 @@ __all__ = [
     "print_estimate",
     "print_requests",
     "print_rows",
+    "print_told",
     "reader_has_gone",
     "when_reader_goes",
 ]
@@ -175,6 +176,12 @@ def print_requests(titled: Mapping[str, Request], style: str) -> None:
             console.print(plain(text if isinstance(text, str) else text.content), soft_wrap=True)
         sampling = {name: value for name, value in asdict(request.sampling).items() if value}
         console.print(plain(f"\nsampling: {sampling}", style="dim"))
+
+
+def print_told(told: Iterable[str]) -> None:
+    """Print what has changed since a run was worked on last."""
+    for text in told:
+        console.print(plain(text, style="yellow"), soft_wrap=True)
 
 
 def print_estimate(what: str, view: Preview, pricing: Pricing, assumed: str) -> None:

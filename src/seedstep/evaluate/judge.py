@@ -36,6 +36,7 @@ __all__ = [
     "Judged",
     "Question",
     "SystemAnswers",
+    "count_questions",
     "judge_answers",
     "preference_question",
     "rating_question",
@@ -156,6 +157,14 @@ def judge_answers(
         for place, task in enumerate(islice(instances, settings.limit))
     )
     return in_order(items, AHEAD * settings.model.in_flight)
+
+
+def count_questions(
+    settings: JudgeSettings, instances: Iterable[Task], answers: Sequence[SystemAnswers]
+) -> int:
+    """Return how many questions are asked about some instances."""
+    asked = _ratings if settings.mode == "rating" else _preferences
+    return sum(question is not None for task in instances for _, question in asked(task, answers))
 
 
 async def _judged(

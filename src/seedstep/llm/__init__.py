@@ -2,6 +2,7 @@
 
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.engine import Engine
+from seedstep.llm.kept import KeptAnswers
 from seedstep.llm.models import (
     PROVIDERS,
     ModelRef,
@@ -41,6 +42,7 @@ __all__ = [
     "EngineStats",
     "Failure",
     "Header",
+    "KeptAnswers",
     "Ledger",
     "MemoryLedger",
     "Message",

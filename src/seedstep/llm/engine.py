@@ -156,6 +156,10 @@ class Engine:
         except Refused:
             pass  # an answer, if a strange one
 
+    def kept(self, request: Request) -> Answer | None:
+        """Return the stored answer to a request, or None."""
+        return self._ledger.get(self.key(request))
+
     def key(self, request: Request) -> str:
         """Return the key under which the ledger stores the answer to a request."""
         return self._whole(request).key(self._endpoint.identity, self._endpoint.model)

@@ -23,7 +23,7 @@ from seedstep.evaluate import METRICS, Metric, score, stemmed_tokens
 from seedstep.evaluate.agreement import RatingAgreement, fleiss_kappa, label_agreement
 from seedstep.evaluate.compare import EvaluatedSystem, Grouping, evaluated
 from seedstep.evaluate.intervals import Value
-from seedstep.evaluate.judge import Judged, judge_answers
+from seedstep.evaluate.judge import Judged, count_questions, judge_answers
 from seedstep.evaluate.metrics import load_tokenizer
 from seedstep.inputs import distinct_names, read_systems
 from seedstep.inputs.labels import LabelScale, RaterLabels, read_raters
@@ -31,7 +31,7 @@ from seedstep.llm import Engine, Spent
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import JudgeKeywords
 from seedstep.recipes.tasks import TaskProgress, TaskWatch, work_on_tasks
-from seedstep.runs import JudgeRun, Run, keep_scores
+from seedstep.runs import JudgeRun, Removed, Run, keep_scores
 from seedstep.stages import JUDGE
 
 __all__ = [
@@ -95,6 +95,7 @@ def judge(
     *,
     watch: TaskWatch | None = None,
     same_model: bool = False,
+    removed: Removed = "keep",
     **settings: Unpack[JudgeKeywords],
 ) -> JudgeRun:
     """Have a model judge answers, and return the run, opened for reading.
@@ -109,7 +110,7 @@ def judge(
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    work = partial(work_on_verdicts, watch=watch, same_model=same_model)
+    work = partial(work_on_verdicts, watch=watch, same_model=same_model, removed=removed)
     return run_stage(JUDGE, out, settings, work)
 
 
@@ -118,6 +119,7 @@ async def judge_async(
     *,
     watch: TaskWatch | None = None,
     same_model: bool = False,
+    removed: Removed = "keep",
     **settings: Unpack[JudgeKeywords],
 ) -> JudgeRun:
     """As `judge`, awaited in a running event loop.
@@ -129,7 +131,7 @@ async def judge_async(
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    work = partial(work_on_verdicts, watch=watch, same_model=same_model)
+    work = partial(work_on_verdicts, watch=watch, same_model=same_model, removed=removed)
     return await run_stage_async(JUDGE, out, settings, work)
 
 
@@ -139,15 +141,19 @@ async def work_on_verdicts(
     watch: TaskWatch | None = None,
     *,
     same_model: bool = False,
+    removed: Removed = "keep",
 ) -> TaskProgress:
     """Do the work of `judge`, and return the progress that was made."""
-    with Run.start(JUDGE, out, asked, same_model=same_model) as run:
+    with Run.start(JUDGE, out, asked, same_model=same_model, removed=removed) as run:
         answers = run.inputs().answers
 
         def stage(tasks: tuple[Task, ...], engine: Engine, spent: Spent) -> AsyncGenerator[Judged]:
             return judge_answers(run.settings, tasks, answers, engine)
 
-        return await work_on_tasks(run, stage, _missing, watch)
+        def estimate(tasks: Sequence[Task]) -> int:
+            return count_questions(run.settings, tasks, answers)
+
+        return await work_on_tasks(run, stage, _missing, watch, estimate)
 
 
 def _missing(judged: Judged) -> str:

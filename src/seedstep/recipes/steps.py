@@ -10,7 +10,7 @@ Example::
             print(entry.task, entry.result.steps)
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,14 +20,15 @@ from typing import Any, Unpack
 from seedstep.data import BadLine, Problem, StrPath, Task, read_jsonl
 from seedstep.data.records import placed, raise_first
 from seedstep.errors import InputError
-from seedstep.llm import Engine, Preview, Spent
+from seedstep.llm import Engine, KeptAnswers, Preview, Spent
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import ExamplesKeywords, StepsKeywords
 from seedstep.recipes.tasks import TaskProgress, TaskWatch, opened_engine, work_on_tasks
-from seedstep.runs import ExamplesRun, Run, StepsRun
+from seedstep.runs import ExamplesRun, Removed, Run, StepsRun
+from seedstep.runs.foresight import foresee, tasks_left
 from seedstep.settings import make_settings
 from seedstep.stages import EXAMPLES, STEPS
-from seedstep.stages.examples import instructions_of, load_examples_tasks
+from seedstep.stages.examples import load_examples_tasks
 from seedstep.stages.steps import load_steps_tasks
 from seedstep.steps import (
     CHECKS,
@@ -50,6 +51,9 @@ from seedstep.steps import (
 from seedstep.steps.records import SuperniInstruction, superni_instructions
 
 __all__ = [
+    "ForeseenWork",
+    "foresee_examples",
+    "foresee_instructions",
     "import_instructions",
     "make_examples",
     "make_examples_async",
@@ -63,12 +67,22 @@ __all__ = [
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class ForeseenWork:
+    """What a stage would do to go on: its settings, what it would tell, and what it would ask."""
+
+    settings: Any
+    told: tuple[str, ...]
+    view: Preview
+
+
 def write_instructions(
     out: StrPath,
     *,
     checks: Mapping[str, Check] = CHECKS,
     watch: TaskWatch | None = None,
     same_model: bool = False,
+    removed: Removed = "keep",
     **settings: Unpack[StepsKeywords],
 ) -> StepsRun:
     """Have a model write step-by-step instructions, and return the run, opened for reading.
@@ -83,7 +97,9 @@ def write_instructions(
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    work = partial(work_on_instructions, watch=watch, same_model=same_model, checks=checks)
+    work = partial(
+        work_on_instructions, watch=watch, same_model=same_model, removed=removed, checks=checks
+    )
     return run_stage(STEPS, out, settings, work)
 
 
@@ -93,6 +109,7 @@ async def write_instructions_async(
     checks: Mapping[str, Check] = CHECKS,
     watch: TaskWatch | None = None,
     same_model: bool = False,
+    removed: Removed = "keep",
     **settings: Unpack[StepsKeywords],
 ) -> StepsRun:
     """As `write_instructions`, awaited in a running event loop.
@@ -104,7 +121,9 @@ async def write_instructions_async(
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    work = partial(work_on_instructions, watch=watch, same_model=same_model, checks=checks)
+    work = partial(
+        work_on_instructions, watch=watch, same_model=same_model, removed=removed, checks=checks
+    )
     return await run_stage_async(STEPS, out, settings, work)
 
 
@@ -114,33 +133,37 @@ async def work_on_instructions(
     watch: TaskWatch | None = None,
     *,
     same_model: bool = False,
+    removed: Removed = "keep",
     checks: Mapping[str, Check] = CHECKS,
 ) -> TaskProgress:
     """Do the work of `write_instructions`, and return the progress that was made."""
-    with Run.start(STEPS, out, asked, same_model=same_model) as run:
+    with Run.start(STEPS, out, asked, same_model=same_model, removed=removed) as run:
 
         async def stage(
             tasks: tuple[Task, ...], engine: Engine, spent: Spent
         ) -> AsyncGenerator[WrittenSteps]:
             async with (
-                _judge(run, spent) as judge,
+                _judge(run, engine, spent) as judge,
                 aclosing(write_steps(run.settings, tasks, engine, judge, checks)) as results,
             ):
                 async for written in results:
                     yield written
 
-        return await work_on_tasks(run, stage, _findings, watch)
+        def estimate(tasks: Sequence[Task]) -> int:
+            return sum(preview_steps(run.settings, tasks).counts.values())
+
+        return await work_on_tasks(run, stage, _findings, watch, estimate)
 
 
 @asynccontextmanager
-async def _judge(run: StepsRun, spent: Spent) -> AsyncIterator[Engine | None]:
+async def _judge(run: StepsRun, engine: Engine, spent: Spent) -> AsyncIterator[Engine | None]:
     settings = run.settings
     if settings.judge is None:
         yield None
         return
     model = (settings.judge, settings.judge_base_url, run.identity_of("judge_base_url"))
-    async with opened_engine(run, model, spent) as engine:
-        yield engine
+    async with opened_engine(run, model, spent) as judge:
+        yield KeptAnswers(judge, engine) if isinstance(engine, KeptAnswers) else judge
 
 
 def make_examples(
@@ -148,6 +171,7 @@ def make_examples(
     *,
     watch: TaskWatch | None = None,
     same_model: bool = False,
+    removed: Removed = "keep",
     **settings: Unpack[ExamplesKeywords],
 ) -> ExamplesRun:
     """Have a model write examples by the instructions of a run; return the new run, opened.
@@ -161,7 +185,7 @@ def make_examples(
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    work = partial(work_on_examples, watch=watch, same_model=same_model)
+    work = partial(work_on_examples, watch=watch, same_model=same_model, removed=removed)
     return run_stage(EXAMPLES, out, settings, work)
 
 
@@ -170,6 +194,7 @@ async def make_examples_async(
     *,
     watch: TaskWatch | None = None,
     same_model: bool = False,
+    removed: Removed = "keep",
     **settings: Unpack[ExamplesKeywords],
 ) -> ExamplesRun:
     """As `make_examples`, awaited in a running event loop.
@@ -181,7 +206,7 @@ async def make_examples_async(
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    work = partial(work_on_examples, watch=watch, same_model=same_model)
+    work = partial(work_on_examples, watch=watch, same_model=same_model, removed=removed)
     return await run_stage_async(EXAMPLES, out, settings, work)
 
 
@@ -191,10 +216,11 @@ async def work_on_examples(
     watch: TaskWatch | None = None,
     *,
     same_model: bool = False,
+    removed: Removed = "keep",
 ) -> TaskProgress:
     """Do the work of `make_examples`, and return the progress that was made."""
-    with Run.start(EXAMPLES, out, asked, same_model=same_model) as run:
-        instructions = instructions_of(run.settings)
+    with Run.start(EXAMPLES, out, asked, same_model=same_model, removed=removed) as run:
+        instructions = run.inputs().instructions
 
         def stage(
             tasks: tuple[Task, ...], engine: Engine, spent: Spent
@@ -202,7 +228,13 @@ async def work_on_examples(
             given = [(task, instructions[task.id]) for task in tasks]
             return generate_examples(run.settings, given, engine)
 
-        return await work_on_tasks(run, stage, lambda result: str(result.ranking_failure), watch)
+        def estimate(tasks: Sequence[Task]) -> int:
+            given = [(task, instructions[task.id]) for task in tasks]
+            return sum(preview_examples(run.settings, given).counts.values())
+
+        return await work_on_tasks(
+            run, stage, lambda result: str(result.ranking_failure), watch, estimate
+        )
 
 
 def preview_instructions(settings: StepsSettings) -> Preview:
@@ -222,9 +254,37 @@ def preview_made_examples(settings: ExamplesSettings) -> Preview:
         SeedstepError: as there.
     """
     settings = settings.resolved()
-    tasks = load_examples_tasks(settings).tasks
-    instructions = instructions_of(settings)
-    return preview_examples(settings, [(task, instructions[task.id]) for task in tasks])
+    found = load_examples_tasks(settings)
+    return preview_examples(settings, [(task, found.instructions[task.id]) for task in found.tasks])
+
+
+def foresee_instructions(
+    out: Path, asked: Mapping[str, Any], removed: Removed = "keep"
+) -> ForeseenWork:
+    """Return what `write_instructions` would do to go on with a run, which is not changed.
+
+    Raises:
+        SeedstepError: as there.
+    """
+    with foresee(STEPS, out, asked, removed) as run:
+        left = tasks_left(run)
+        return ForeseenWork(
+            run.settings, tuple(run.changes.told), preview_steps(run.settings, left)
+        )
+
+
+def foresee_examples(
+    out: Path, asked: Mapping[str, Any], removed: Removed = "keep"
+) -> ForeseenWork:
+    """Return what `make_examples` would do to go on with a run, which is not changed.
+
+    Raises:
+        SeedstepError: as there.
+    """
+    with foresee(EXAMPLES, out, asked, removed) as run:
+        steps = run.inputs().instructions
+        view = preview_examples(run.settings, [(task, steps[task.id]) for task in tasks_left(run)])
+        return ForeseenWork(run.settings, tuple(run.changes.told), view)
 
 
 def _findings(written: WrittenSteps) -> str:

@@ -11,7 +11,7 @@ Example::
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeVar
 
 from seedstep.data import Problem, Task
 from seedstep.errors import BudgetReached
-from seedstep.llm import Engine, EngineStats, Spent, open_model
+from seedstep.llm import Engine, EngineStats, KeptAnswers, Spent, open_model
 from seedstep.runs import Run, TaskRecords, TaskResult
 
 __all__ = [
@@ -110,13 +110,15 @@ class TaskProgress:
     """The progress of a run.
 
     `problems` are tasks that can't be read and were skipped. `failed` counts tasks without a result
-    by reason. `last` describes the last task's result. `stopped` is True if a budget ended the run.
+    by reason. `last` describes the last task's result. `notes` say what changed since the run was
+    worked on last. `stopped` is True if a budget ended the run.
     """
 
     settings: Any
     wanted: int
-    before: int
+    before: int = 0
     problems: tuple[Problem, ...] = ()
+    notes: list[str] = field(default_factory=list)
     stats: EngineStats = field(default_factory=EngineStats)
     started: float = field(default_factory=time.monotonic)
     done: int = 0
@@ -145,26 +147,39 @@ class TaskProgress:
 TaskWatch = Watcher[TaskProgress, Task]
 """A watcher of a stage that makes one record for each task."""
 
+ResultStage = Callable[[tuple[Task, ...], Engine, Spent], AsyncGenerator[Result]]
+"""A stage that yields a record for each of some tasks, in their order."""
+
+Estimate = Callable[[Sequence[Task]], int]
+"""Returns about how many requests some tasks take."""
+
 
 async def work_on_tasks(
     run: Run[Any, Any, TaskRecords[Result]],
-    stage: Callable[[tuple[Task, ...], Engine, Spent], AsyncGenerator[Result]],
+    stage: ResultStage[Result],
     flaws: Flaws,
     watch: TaskWatch | None,
+    estimate: Estimate | None = None,
 ) -> TaskProgress:
     """Run the stage for all tasks without a record, and write the records in the tasks' order.
 
-    `flaws` returns what is wrong with a record that is not a failure, for the progress.
+    `flaws` returns what is wrong with a record that is not a failure, for the progress. `estimate`
+    returns how many requests some tasks take; where the list or the settings changed, the notes of
+    the progress say how many are to be sent.
     """
     found = run.tasks()
-    progress = TaskProgress(run.settings, len(found.tasks), run.records.count(), found.problems)
+    done = {entry.task: entry.result for entry in run.entries()}
+    progress = TaskProgress(run.settings, len(found.tasks), problems=found.problems)
+    progress.notes += run.changes.told
+    left = [(place, task) for place, task in enumerate(found.tasks) if task.id not in done]
+    unsure = [
+        (place, task) for place, task in enumerate(found.tasks) if task.id in run.changes.unsure
+    ]
     try:
-        if progress.before >= progress.wanted:
-            for entry in run.entries():
-                if entry.position < progress.wanted:
-                    progress.add(entry.result.failure, flaws(entry.result))
+        if left or unsure:
+            await _work(run, _Work(stage, flaws, estimate, done), left, unsure, progress, watch)
         else:
-            await _work(run, stage, flaws, found.tasks, progress, watch)
+            _count_done(progress, found.tasks, done, flaws)
     except BudgetReached as reached:
         progress.stopped = reached
     finally:
@@ -172,11 +187,31 @@ async def work_on_tasks(
     return progress
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """How a stage is run, and the records that are there, by task."""
+
+    stage: ResultStage[Any]
+    flaws: Flaws
+    estimate: Estimate | None
+    done: dict[str, Any]
+
+
+def _count_done(
+    progress: TaskProgress, tasks: Sequence[Task], done: Mapping[str, Any], flaws: Flaws
+) -> None:
+    """Count the tasks that have a record."""
+    for task in tasks:
+        if task.id in done:
+            progress.add(done[task.id].failure, flaws(done[task.id]))
+    progress.before = progress.done
+
+
 async def _work(
     run: Run[Any, Any, TaskRecords[Any]],
-    stage: Callable[[tuple[Task, ...], Engine, Spent], AsyncGenerator[Any]],
-    flaws: Flaws,
-    tasks: tuple[Task, ...],
+    work: _Work,
+    left: list[tuple[int, Task]],
+    unsure: list[tuple[int, Task]],
     progress: TaskProgress,
     watch: TaskWatch | None,
 ) -> None:
@@ -185,16 +220,68 @@ async def _work(
     model = (settings.model.name, settings.model.base_url, run.identity_url)
     async with opened_engine(run, model, spent) as engine:
         progress.stats = engine.stats
+        if unsure:
+            left = await _compared(run, work, left, unsure, engine, spent)
+        if run.changes.any and work.estimate:
+            progress.notes.append(await _to_ask(work, [task for _, task in left], engine, spent))
+        _count_done(progress, run.tasks().tasks, work.done, work.flaws)
+        tasks = tuple(task for _, task in left)
         async with (
-            aclosing(stage(tasks, engine, spent)) as results,
+            aclosing(work.stage(tasks, engine, spent)) as results,
             ticking(progress, watch),
         ):
+            places = iter(left)
             async for result in results:
-                task = tasks[progress.done]
-                await run.records.record(progress.done, task, result)
-                progress.add(result.failure, flaws(result))
+                place, task = next(places)
+                await run.records.record(place, task, result)
+                progress.add(result.failure, work.flaws(result))
                 if watch:
                     watch.retired(progress, task)
+
+
+async def _compared(
+    run: Run[Any, Any, TaskRecords[Any]],
+    work: _Work,
+    left: list[tuple[int, Task]],
+    unsure: list[tuple[int, Task]],
+    engine: Engine,
+    spent: Spent,
+) -> list[tuple[int, Task]]:
+    """Return what is left to do, after records of 0.1.0 were compared with their tasks.
+
+    Such a record fits if each request of its task is one that the run has sent.
+    """
+    kept = KeptAnswers(engine)
+    await _run_through(work.stage, [task for _, task in unsure], kept, spent)
+    other = {task.id for place, (_, task) in enumerate(unsure) if kept.missing[place]}
+    await run.records.affirm([task.id for _, task in unsure if task.id not in other])
+    await run.records.set_aside(other)
+    for name in other:
+        del work.done[name]
+    return sorted(
+        [*left, *(each for each in unsure if each[1].id in other)], key=lambda each: each[0]
+    )
+
+
+async def _to_ask(work: _Work, tasks: list[Task], engine: Engine, spent: Spent) -> str:
+    """Return a note on how many requests will be sent for some tasks."""
+    kept = KeptAnswers(engine)
+    await _run_through(work.stage, tasks, kept, spent)
+    asked = [task for place, task in enumerate(tasks) if kept.missing[place]]
+    assert work.estimate
+    there = sum(kept.found[place] for place in range(len(tasks)) if kept.missing[place])
+    requests = max(work.estimate(asked) - there, len(asked))
+    if not asked:
+        return f"to do: {len(tasks):,} tasks, for which all replies are there"
+    return f"to do: {len(tasks):,} tasks; about {requests:,} requests for {len(asked):,} of them"
+
+
+async def _run_through(
+    stage: ResultStage[Any], tasks: Sequence[Task], kept: KeptAnswers, spent: Spent
+) -> None:
+    async with aclosing(stage(tuple(tasks), kept, spent)) as results:
+        async for _ in results:
+            pass
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from seedstep.runs.grown import (
     Usage,
     read_grown_tasks,
 )
+from seedstep.runs.lists import ListChanges, Removed
 from seedstep.runs.predictions import (
     ChosenSystem,
     KeptSystem,
@@ -28,6 +29,7 @@ from seedstep.runs.stage import Blocks, Line, Rows, Rule, Stage, Words, has_rows
 from seedstep.runs.tasks import (
     DistillRun,
     Entry,
+    ExamplesInputs,
     ExamplesRun,
     JudgeInputs,
     JudgeRun,
@@ -47,17 +49,20 @@ __all__ = [
     "ChosenSystem",
     "DistillRun",
     "Entry",
+    "ExamplesInputs",
     "ExamplesRun",
     "GrownTasks",
     "JudgeInputs",
     "JudgeRun",
     "KeptSystem",
     "Line",
+    "ListChanges",
     "PredictionCounts",
     "PredictionRecords",
     "PredictionsRun",
     "RejectedInstruction",
     "RejectedPair",
+    "Removed",
     "ReplyUsage",
     "RequestLine",
     "Rows",

@@ -158,6 +158,17 @@ class Database:
             self._writer.execute("BEGIN IMMEDIATE")
             self._writer.executemany(statement, rows)
 
+    def write_together(self, statements: Sequence[Statement]) -> None:
+        """Commit several statements together, outside any event loop.
+
+        Raises:
+            StoreError: the disk is full, or the database can't be written.
+        """
+        with _explained(self.path), self._writer:
+            self._writer.execute("BEGIN IMMEDIATE")
+            for statement, values in statements:
+                self._writer.execute(statement, values)
+
     async def settle(self) -> None:
         """Wait until all writes are committed, or have failed."""
         if self._committing:
@@ -182,11 +193,7 @@ class Database:
                 _resolve(done, error)
 
     def _commit(self, batch: Sequence[tuple[Sequence[Statement], Any]]) -> None:
-        with _explained(self.path), self._writer:
-            self._writer.execute("BEGIN IMMEDIATE")
-            for statements, _ in batch:
-                for statement, values in statements:
-                    self._writer.execute(statement, values)
+        self.write_together([statement for statements, _ in batch for statement in statements])
 
 
 def _resolve(done: "asyncio.Future[None]", error: BaseException | None) -> None:

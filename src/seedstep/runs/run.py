@@ -38,6 +38,7 @@ from seedstep.runs.directory import (
     with_unknown,
     write_config,
 )
+from seedstep.runs.lists import NO_CHANGES, ListChanges, Removed, reconcile
 from seedstep.runs.requests import (
     ReplyUsage,
     RequestLedger,
@@ -56,7 +57,7 @@ from seedstep.settings import flatten, make_settings, table
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["Run"]
+__all__ = ["Run", "resolve_settings"]
 
 NO_ENTRIES: Mapping[str, Any] = MappingProxyType({})
 
@@ -106,6 +107,7 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
         self.settings = settings
         self.config = config
         self._inputs = inputs
+        self.changes: ListChanges = NO_CHANGES
         self.records = stage.records(self)
 
     @classmethod
@@ -118,6 +120,7 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
         same_model: bool = False,
         inputs: Inputs | None = None,
         entries: Mapping[str, Any] = NO_ENTRIES,
+        removed: Removed = "keep",
     ) -> Self:
         """Create a run, or continue one, and open it for writing.
 
@@ -125,7 +128,8 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
         defaults. `same_model` says that another base URL serves the same model, so that replies
         stored for the earlier URL are used. `inputs` are the inputs of the run, if they were read
         already. `entries` are stored in the configuration, unless they are None, and must not
-        change.
+        change. `removed` says what becomes of the records of tasks that are not in the list any
+        more. `changes` of the run then has what changed since it was worked on last.
 
         Raises:
             RunBusyError: another process works on the run.
@@ -134,10 +138,11 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
             RunError: the directory is something else or can't be written.
         """
         changeable = (*stage.changeable, *(_addresses(stage) if same_model else ()))
-        settings, loaded, config = _resolve(stage, path, asked, changeable, inputs, entries)
+        settings, loaded, config = resolve_settings(stage, path, asked, changeable, inputs, entries)
         lock = take_lock(path)
         try:
             fresh = not (path / stage.config).exists()
+            before = {} if fresh else stored_config(stage.name, path, stage.config)
             if fresh:  # before the database: a directory with a database alone is no run
                 write_config(path, stage.config, config)
             if stage.has_database:
@@ -150,7 +155,8 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
         run = cls(stage, path, settings, database, config, loaded, lock)
         try:
             stage.check(run)
-            if not fresh:
+            run.changes = reconcile(run, before, removed)
+            if not fresh:  # after the records: with the list of before, they come back
                 write_config(path, stage.config, config)
             if not stage.made(path):
                 stage.keep(run)
@@ -315,7 +321,7 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
             return self.records.status()
 
 
-def _resolve(
+def resolve_settings(
     stage: Stage[S, Inputs, R],
     path: Path,
     asked: Mapping[str, Any],

@@ -253,5 +253,23 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         "who decided",
         "ALTER TABLE labels ADD COLUMN person TEXT NOT NULL DEFAULT ''",  # as the owner says it
     ),
+    (
+        "fingerprints of results",
+        "ALTER TABLE results ADD COLUMN fingerprint TEXT NOT NULL DEFAULT ''",  # of what it is from
+    ),
+    (
+        "results set aside",
+        """
+        CREATE TABLE results_aside (          -- of tasks that changed, or left the list
+            task TEXT NOT NULL,
+            fingerprint TEXT NOT NULL,
+            category TEXT NOT NULL,
+            definition TEXT NOT NULL,
+            result TEXT NOT NULL,
+            at REAL NOT NULL,
+            PRIMARY KEY (task, fingerprint)
+        )
+        """,
+    ),
 )
 """All migrations, in order: a name, and a statement of SQL."""

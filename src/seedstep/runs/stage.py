@@ -165,6 +165,10 @@ def _no_stamps(settings: Any, inputs: Any) -> dict[str, str]:
     return {}
 
 
+def _no_asking(settings: Any, config: Mapping[str, Any]) -> str:
+    return "-"
+
+
 def _no_rows(run: Any) -> tuple[dict[str, Any], ...]:
     return ()
 
@@ -220,6 +224,22 @@ class Stage(Generic[S, Inputs, R]):
 
     stamps: Callable[[S, Inputs], dict[str, str]] = _no_stamps
     """Makes fingerprints of the inputs, which must not change when a run continues."""
+
+    contents: Callable[[Inputs], dict[str, str]] | None = None
+    """Makes a fingerprint of each task of the inputs, by its id.
+
+    The list of a stage that has it may change: records of tasks that changed are set aside. The
+    stamps of the list are `changeable` then.
+    """
+
+    asking: Callable[[S, Mapping[str, Any]], str] = _no_asking
+    """Makes a fingerprint of how a model is asked, from the settings and the configuration.
+
+    Settings and stamps that it contains may be `changeable`: tasks are done anew if it changes.
+    """
+
+    places: tuple[str, ...] = ()
+    """The settings that say where the list is. They may change if it has a task of the run."""
 
     made: Callable[[Path], bool] = _has_requests
     """Returns whether a run has made any records; until then, all settings may change."""

@@ -8,8 +8,9 @@ Example::
 """
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from sqlite3 import Row
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -19,13 +20,15 @@ from seedstep.data import Task, TaskFiles
 from seedstep.errors import InputError
 from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers
 from seedstep.infer.distill import DistilledTask, DistillSettings
-from seedstep.runs.database import Database, decode_value
+from seedstep.runs.database import Database, Statement, decode_value
+from seedstep.runs.lists import ASIDE, GONE, Fingerprint
 from seedstep.runs.run import Run
 from seedstep.steps import ExampleSet, ExamplesSettings, StepsSettings, WrittenSteps
 
 __all__ = [
     "DistillRun",
     "Entry",
+    "ExamplesInputs",
     "ExamplesRun",
     "JudgeInputs",
     "JudgeRun",
@@ -35,6 +38,11 @@ __all__ = [
     "read_distilled_tasks",
     "read_entries",
 ]
+
+_KEEP = """
+INSERT INTO results (position, task, category, definition, result, at, fingerprint)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
 
 
 class TaskResult(Protocol):
@@ -97,15 +105,57 @@ class TaskRecords(Generic[R]):
         """Return how many tasks are done."""
         return int(self._database.rows("SELECT count(*) FROM results")[0][0])
 
+    def done(self) -> frozenset[str]:
+        """Return the ids of the tasks that have a record."""
+        return frozenset(row[0] for row in self._database.rows("SELECT task FROM results"))
+
+    def fitting(self) -> frozenset[str]:
+        """Return the ids of the tasks whose record is of the tasks as they are now."""
+        rows = self._database.rows("SELECT * FROM results")
+        marks = {row["task"]: Fingerprint.parse(dict(row).get("fingerprint", "")) for row in rows}
+        now = self._contents
+        return frozenset(name for name, mark in marks.items() if mark.task in ("", now.get(name)))
+
     async def record(self, position: int, task: Task, result: R) -> None:
-        """Store the record of a task. Storing it again, as a resumed run does, changes nothing."""
-        await self._database.write([_statement(position, task, result)])
+        """Store the record of a task that has none.
+
+        Raises:
+            StoreError: it has one, or it can't be written.
+        """
+        await self._database.write([self._statement(position, task, result)])
 
     def write_now(self, results: Sequence[tuple[int, Task, R]]) -> None:
-        """Store records that were not made by this run's stage, such as imported ones."""
-        for position, task, result in results:
-            query, values = _statement(position, task, result)
-            self._database.write_now(query, [values])
+        """Store together records that were not made by this run's stage, such as imported ones."""
+        self._database.write_together([self._statement(*result, asked=False) for result in results])
+
+    async def affirm(self, tasks: Iterable[str]) -> None:
+        """Note that records of version 0.1.0 fit the tasks as they are now."""
+        query = "UPDATE results SET fingerprint = ? WHERE task = ?"
+        await self._database.write([(query, (self._fingerprint(task), task)) for task in tasks])
+
+    async def set_aside(self, tasks: Iterable[str]) -> None:
+        """Set records of version 0.1.0 aside, as they don't fit the tasks as they are now."""
+        statements = [((ASIDE, ("", task)), (GONE, (task,))) for task in tasks]
+        await self._database.write([part for both in statements for part in both])
+
+    @cached_property
+    def _contents(self) -> dict[str, str]:
+        make = self._run.stage.contents
+        return make(self._run.inputs()) if make else {}
+
+    @cached_property
+    def _asking(self) -> str:
+        return self._run.stage.asking(self._run.settings, self._run.config)
+
+    def _fingerprint(self, task: str, *, asked: bool = True) -> str:
+        content = self._contents.get(task)
+        return str(Fingerprint(content, self._asking if asked else "")) if content else ""
+
+    def _statement(self, position: int, task: Task, result: R, *, asked: bool = True) -> Statement:
+        record = msgspec.json.encode(result).decode()
+        mark = self._fingerprint(task.id, asked=asked)
+        values = (position, task.id, task.category, task.definition, record, time.time(), mark)
+        return _KEEP, values
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +165,17 @@ class JudgeInputs(TaskFiles):
     answers: tuple[SystemAnswers, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ExamplesInputs(TaskFiles):
+    """The inputs of generated examples: tasks, and the steps of each, by the task's id."""
+
+    instructions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
 StepsRun = Run[StepsSettings, TaskFiles, TaskRecords[WrittenSteps]]
 """A run of step-by-step instructions."""
 
-ExamplesRun = Run[ExamplesSettings, TaskFiles, TaskRecords[ExampleSet]]
+ExamplesRun = Run[ExamplesSettings, ExamplesInputs, TaskRecords[ExampleSet]]
 """A run of examples generated from step-by-step instructions."""
 
 DistillRun = Run[DistillSettings, TaskFiles, TaskRecords[DistilledTask]]
@@ -153,9 +210,3 @@ def read_distilled_tasks(database: Database) -> Iterator[Task]:
 def _entry(row: Row, record_type: type[R]) -> Entry[R]:
     result = decode_value(row["result"], record_type, f"the result of task '{row['task']}'")
     return Entry(row["position"], row["task"], row["category"], row["definition"], result)
-
-
-def _statement(position: int, task: Task, result: object) -> tuple[str, tuple[Any, ...]]:
-    record = msgspec.json.encode(result).decode()
-    values = (position, task.id, task.category, task.definition, record, time.time())
-    return "INSERT OR IGNORE INTO results VALUES (?, ?, ?, ?, ?, ?)", values

@@ -4,25 +4,29 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seedstep.data import Example, TaskFiles
+from seedstep.data import Example
 from seedstep.errors import InputError
 from seedstep.llm.settings import require_price
 from seedstep.runs import (
     Blocks,
     Entry,
+    ExamplesInputs,
     ExamplesRun,
     Line,
     Rule,
     Run,
     Stage,
     TaskRecords,
+    digest,
     has_rows,
     labelled,
     line,
 )
 from seedstep.stages.steps import STEPS
 from seedstep.stages.telling import (
+    GROWING,
     TASKS_CHANGEABLE,
+    asking_of,
     entry_line,
     entry_title,
     row_of,
@@ -31,32 +35,30 @@ from seedstep.stages.telling import (
 )
 from seedstep.steps import ExampleSet, ExamplesSettings, examples_statistics
 
-__all__ = ["EXAMPLES", "instructions_of", "load_examples_tasks"]
+__all__ = ["EXAMPLES", "load_examples_tasks"]
 
 
-def load_examples_tasks(settings: ExamplesSettings) -> TaskFiles:
+def load_examples_tasks(settings: ExamplesSettings) -> ExamplesInputs:
     """Return the tasks of a run of instructions, without those that have none.
+
+    A task that has changed since its instruction was written has none.
 
     Raises:
         InputError: no such run is named, or it has no instruction yet.
     """
     require_price(settings)
     with Run.read(STEPS, _named(settings)) as run:
-        done = {entry.task for entry in run.entries() if entry.result.steps}
-        tasks = tuple(task for task in run.tasks().tasks if task.id in done)
+        fits = run.records.fitting()
+        done = {each.task: each.result.steps for each in run.entries() if each.task in fits}
+        tasks = tuple(task for task in run.tasks().tasks if done.get(task.id))
     if not tasks:
         raise InputError(f"{settings.steps} has no instructions yet", "write some first")
-    return TaskFiles(tasks, ())
+    return ExamplesInputs(tasks, (), {task.id: done[task.id] for task in tasks})
 
 
-def instructions_of(settings: ExamplesSettings) -> dict[str, tuple[str, ...]]:
-    """Return the steps of each task of the run that the settings name, by the task's id.
-
-    Raises:
-        InputError: the settings name no run.
-    """
-    with Run.read(STEPS, _named(settings)) as run:
-        return {entry.task: entry.result.steps for entry in run.entries()}
+def _contents(inputs: ExamplesInputs) -> dict[str, str]:
+    """Return the fingerprint of each task with its steps, by its id."""
+    return {task.id: digest([task, inputs.instructions[task.id]]) for task in inputs.tasks}
 
 
 def _named(settings: ExamplesSettings) -> Path:
@@ -132,7 +134,7 @@ def _rows(run: ExamplesRun) -> Iterator[dict[str, Any]]:
         }
 
 
-EXAMPLES: Stage[ExamplesSettings, TaskFiles, TaskRecords[ExampleSet]] = Stage(
+EXAMPLES: Stage[ExamplesSettings, ExamplesInputs, TaskRecords[ExampleSet]] = Stage(
     name="examples",
     settings=ExamplesSettings,
     load=load_examples_tasks,
@@ -140,7 +142,10 @@ EXAMPLES: Stage[ExamplesSettings, TaskFiles, TaskRecords[ExampleSet]] = Stage(
     rows=_rows,
     stamps=stamp_tasks,
     made=has_rows("requests", "results"),
-    changeable=TASKS_CHANGEABLE,
+    contents=_contents,
+    asking=asking_of,
+    places=("steps",),
+    changeable=(*TASKS_CHANGEABLE, *GROWING, "steps"),
     asks_model=True,
     status=_status,
     listed=_listed,

@@ -29,7 +29,14 @@ from seedstep.runs import (
     line,
 )
 from seedstep.runs.stage import request_blocks
-from seedstep.stages.telling import TASKS_CHANGEABLE, entry_line, entry_title, spending_line
+from seedstep.stages.telling import (
+    GROWING,
+    TASKS_CHANGEABLE,
+    asking_of,
+    entry_line,
+    entry_title,
+    spending_line,
+)
 
 __all__ = ["JUDGE"]
 
@@ -89,6 +96,16 @@ def _stamps(settings: JudgeSettings, inputs: JudgeInputs) -> dict[str, str]:
         "instances_fingerprint": digest(inputs.tasks),
         "answers_fingerprint": digest(inputs.answers),
         "prompts_fingerprint": fingerprint("judge"),
+    }
+
+
+def _contents(inputs: JudgeInputs) -> dict[str, str]:
+    """Return the fingerprint of each instance with the answers to it, by its id."""
+    return {
+        task.id: digest(
+            [task, [(each.name, each.texts.get(task.id, "")) for each in inputs.answers]]
+        )
+        for task in inputs.tasks
     }
 
 
@@ -161,7 +178,15 @@ JUDGE: Stage[JudgeSettings, JudgeInputs, TaskRecords[Judged]] = Stage(
     rows=_rows,
     stamps=_stamps,
     made=has_rows("requests", "results"),
-    changeable=TASKS_CHANGEABLE,
+    contents=_contents,
+    asking=asking_of,
+    changeable=(
+        *TASKS_CHANGEABLE,
+        *GROWING,
+        "instances_fingerprint",
+        "answers_fingerprint",
+        "limit_instances",
+    ),
     asks_model=True,
     status=_status,
     listed=_listed,

@@ -24,7 +24,11 @@ from seedstep.runs import (
     stage_of,
 )
 from seedstep.stages.telling import (
+    GROWING,
+    PLACES,
     TASKS_CHANGEABLE,
+    asking_of,
+    contents_of,
     entry_line,
     entry_title,
     row_of,
@@ -203,7 +207,10 @@ STEPS: Stage[StepsSettings, TaskFiles, TaskRecords[WrittenSteps]] = Stage(
     rows=_rows,
     stamps=stamp_tasks,
     made=has_rows("requests", "results"),
-    changeable=TASKS_CHANGEABLE,
+    contents=contents_of,
+    asking=asking_of,
+    places=PLACES,
+    changeable=(*TASKS_CHANGEABLE, *GROWING, *PLACES),
     asks_model=True,
     status=_status,
     listed=_listed,

@@ -5,7 +5,7 @@ The entry of a stage that makes one record for each task uses `count_entries`, `
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -16,7 +16,11 @@ from seedstep.prompts import fingerprint
 from seedstep.runs import Blocks, Entry, Line, Run, TaskRecords, Words, digest, labelled, line
 
 __all__ = [
+    "GROWING",
+    "PLACES",
     "TASKS_CHANGEABLE",
+    "asking_of",
+    "contents_of",
     "count_entries",
     "entry_line",
     "entry_title",
@@ -38,6 +42,30 @@ TASKS_CHANGEABLE = (
     "prices",
 )
 """The settings that may change when a stage with a record for each task continues."""
+
+
+GROWING = (
+    "tasks_fingerprint",
+    "prompts_fingerprint",
+    "sampling",
+    "reasoning",
+)
+"""What may change, too, where a record is known by what it follows from: see `Stage.contents`."""
+
+PLACES = ("tasks", "split", "track")
+"""The settings that say where a list of tasks is."""
+
+
+def contents_of(inputs: TaskFiles) -> dict[str, str]:
+    """Return the fingerprint of each task by its id."""
+    return {task.id: digest([task]) for task in inputs.tasks}
+
+
+def asking_of(settings: Any, config: Mapping[str, Any]) -> str:
+    """Return the fingerprint of how a model is asked: sampling, reasoning and prompts."""
+    sampling = {name: settings.sampling_of(name) for name in settings.SAMPLING}
+    parts = [sampling, config.get("prompts_fingerprint")]
+    return digest([*parts, *([settings.model.reasoning] if settings.model.reasoning else [])])
 
 
 def stamp_tasks(settings: Any, inputs: TaskFiles) -> dict[str, str]:

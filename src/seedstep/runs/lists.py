@@ -1,0 +1,267 @@
+"""What becomes of a run's records when its list of tasks, or how they are asked, has changed.
+
+A record has a fingerprint of all that it follows from. If its task, the prompts or the sampling
+change, it is set aside, and its task is done anew; if they change back, it comes back. Nothing is
+deleted, and replies are stored apart from records, so that no request is sent twice.
+
+Example::
+
+    changes = reconcile(run, before, "keep")
+    print("\\n".join(changes.told))
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from seedstep.errors import RunMismatchError, short_line
+from seedstep.settings import make_settings, table
+
+if TYPE_CHECKING:
+    from seedstep.runs.database import Statement
+    from seedstep.runs.run import Run
+
+__all__ = ["ASIDE", "GONE", "NO_CHANGES", "Fingerprint", "ListChanges", "Removed", "reconcile"]
+
+Removed = Literal["keep", "drop"]
+"""What becomes of the records of tasks that are no longer in the list: `drop` sets them aside."""
+
+PROMPTS = "prompts_fingerprint"
+"""The fingerprint in a configuration that is not one of the list."""
+
+SHOWN_NAMES = 5
+"""How many tasks a message names."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListChanges:
+    """The tasks whose records don't fit any more, or fit again, by id.
+
+    `changed` have another content, `touched` other prompts or sampling, `removed` are not in the
+    list and `restored` are as they were earlier. `unsure` have a record of version 0.1.0, of which
+    it is not known whether it fits. `list_changed` says that the list is another one. With
+    `dropped`, the records of the removed ones are set aside.
+    """
+
+    changed: tuple[str, ...] = ()
+    touched: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    restored: tuple[str, ...] = ()
+    unsure: tuple[str, ...] = ()
+    list_changed: bool = False
+    dropped: bool = False
+
+    @property
+    def told(self) -> list[str]:
+        """What the user is told, by line."""
+        anew = "done again, and the earlier results are kept aside"
+        gone = "are set aside" if self.dropped else "are kept; --removed drop sets them aside"
+        lines = (
+            (self.changed, f"changed: {anew}"),
+            (self.touched, f"were asked with other prompts or sampling: {anew}"),
+            (self.restored, "are as they were earlier: the results of then are used again"),
+            (self.removed, f"are no longer in the list: their results {gone}"),
+        )
+        return [f"{_many(tasks)} {what}" for tasks, what in lines if tasks]
+
+    @property
+    def any(self) -> bool:
+        """Whether there may be something to do that was not to be done before."""
+        return bool(self.changed or self.touched or self.unsure or self.list_changed)
+
+
+NO_CHANGES = ListChanges()
+
+
+def _many(tasks: Sequence[str]) -> str:
+    names = ", ".join(map(short_line, tasks[:SHOWN_NAMES]))
+    more = ", ..." if len(tasks) > SHOWN_NAMES else ""
+    return f"{len(tasks):,} task{'s' * (len(tasks) != 1)} ({names}{more})"
+
+
+class Fingerprint(NamedTuple):
+    """What a record follows from: the task, and how it was asked.
+
+    `asking` is empty for a record that no model made, such as an imported one.
+    """
+
+    task: str
+    asking: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Fingerprint":
+        """Return the fingerprint of a text that `str` made; both parts are empty in 0.1.0's."""
+        task, _, asking = text.partition(".")
+        return cls(task, asking)
+
+    def __str__(self) -> str:
+        return f"{self.task}.{self.asking}"
+
+
+UNSURE = Fingerprint("?", "")
+"""Stands for the fingerprint of a record that may or may not fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A row of the results. `of` is its fingerprint, as far as it is known."""
+
+    position: int
+    task: str
+    stored: str
+    of: Fingerprint
+
+
+ASIDE = """
+INSERT INTO results_aside SELECT task, ?, category, definition, result, at FROM results
+WHERE task = ?
+"""
+GONE = "DELETE FROM results WHERE task = ?"
+_BACK = """
+INSERT INTO results (position, task, category, definition, result, at, fingerprint)
+SELECT ?, task, category, definition, result, at, fingerprint FROM results_aside
+WHERE task = ? AND fingerprint = ?
+"""
+_USED = "DELETE FROM results_aside WHERE task = ? AND fingerprint = ?"
+_PLACE = "UPDATE results SET position = ?, fingerprint = ? WHERE task = ?"
+
+
+def reconcile(
+    run: "Run[Any, Any, Any]", before: Mapping[str, Any], removed: Removed, *, write: bool = True
+) -> ListChanges:
+    """Set aside the records that don't fit the list and the settings, and take back those that do.
+
+    `before` is the configuration with which the run was last worked on. Without `write`, return
+    only what would be done.
+
+    Raises:
+        RunMismatchError: the list is at another place, and has none of the run's tasks.
+    """
+    if run.stage.contents is None or not before or not _has_records(run):
+        return NO_CHANGES
+    contents = run.stage.contents(run.inputs())
+    asking = run.stage.asking(run.settings, run.config)
+    list_changed = any(
+        name.endswith("_fingerprint") and name != PROMPTS and before.get(name) != value
+        for name, value in run.config.items()
+    )
+    found: dict[str, list[_Record]] = {kind: [] for kind in _KINDS}
+    for row in _rows(run, contents, _asking_of(run, before), is_known=not list_changed):
+        found[_kind(row, contents, asking)].append(row)
+    if not (found["fits"] or found["touched"] or found["unsure"]):
+        _require_same_place(run, before)
+    stay = {row.task for row in (*found["fits"], *found["unsure"])}
+    back = _restored(run, contents, asking, stay)
+    if write:
+        _move(run, found, list(contents), back, removed)
+    names = {kind: tuple(row.task for row in rows) for kind, rows in found.items()}
+    return ListChanges(
+        changed=tuple(task for task in names["changed"] if task not in back),
+        touched=tuple(task for task in names["touched"] if task not in back),
+        removed=names["removed"],
+        restored=tuple(back),
+        unsure=names["unsure"],
+        list_changed=list_changed,
+        dropped=removed == "drop",
+    )
+
+
+_KINDS = ("fits", "unsure", "touched", "changed", "removed")
+
+
+def _kind(row: _Record, contents: Mapping[str, str], asking: str) -> str:
+    """Return which of `_KINDS` a record is."""
+    if row.task not in contents:
+        return "removed"
+    if row.of == UNSURE:
+        return "unsure"
+    if row.of.task != contents[row.task]:
+        return "changed"
+    return "fits" if row.of.asking in ("", asking) else "touched"
+
+
+def _has_records(run: "Run[Any, Any, Any]") -> bool:
+    return any(map(run.database.has_rows, ("results", "results_aside")))
+
+
+def _asking_of(run: "Run[Any, Any, Any]", before: Mapping[str, Any]) -> str:
+    names = table(run.stage.settings)
+    values = {name: value for name, value in before.items() if name in names}
+    return run.stage.asking(make_settings(run.stage.settings, values, str(run.path)), before)
+
+
+def _rows(
+    run: "Run[Any, Any, Any]", contents: Mapping[str, str], asking: str, *, is_known: bool
+) -> Iterator[_Record]:
+    """Yield the records in their order.
+
+    Those of 0.1.0 have no fingerprint. If it `is_known` that the list did not change, they have
+    that of now. Otherwise they are of another task if its category or definition is another.
+    """
+    asked = run.database.has_rows("requests")
+    tasks = {task.id: task for task in run.inputs().tasks}
+    for row in run.database.rows("SELECT * FROM results ORDER BY position"):
+        name, stored = row["task"], dict(row).get("fingerprint", "")
+        of = Fingerprint.parse(stored)
+        if not stored and name in contents:
+            here = tasks[name]
+            if is_known:
+                of = Fingerprint(contents[name], asking if asked else "")
+            elif (here.category, here.definition) == (row["category"], row["definition"]):
+                of = UNSURE if asked else Fingerprint(contents[name], "")
+        yield _Record(row["position"], name, stored, of)
+
+
+def _require_same_place(run: "Run[Any, Any, Any]", before: Mapping[str, Any]) -> None:
+    """Raise RunMismatchError if a list without any task of the run is at another place."""
+    differences = [
+        (name, before.get(name), run.config.get(name))
+        for name in run.stage.places
+        if before.get(name) != run.config.get(name)
+    ]
+    if differences:
+        raise RunMismatchError(str(run.path), differences)
+
+
+def _restored(
+    run: "Run[Any, Any, Any]", contents: Mapping[str, str], asking: str, done: set[str]
+) -> dict[str, str]:
+    """Return the tasks without a record that have one aside that fits, with its fingerprint."""
+    if not run.database.has_rows("results_aside"):
+        return {}
+    rows = run.database.rows("SELECT task, fingerprint FROM results_aside ORDER BY at")
+    return {
+        row["task"]: row["fingerprint"]
+        for row in rows
+        if row["task"] not in done
+        and row["task"] in contents
+        and row["fingerprint"] in (f"{contents[row['task']]}.{asking}", f"{contents[row['task']]}.")
+    }
+
+
+def _move(
+    run: "Run[Any, Any, Any]",
+    found: Mapping[str, Sequence[_Record]],
+    tasks: Sequence[str],
+    back: Mapping[str, str],
+    removed: Removed,
+) -> None:
+    """Write at once where each record belongs, if it is not there."""
+    places = {task: place for place, task in enumerate(tasks)}
+    gone = found["removed"]
+    aside = [*found["touched"], *found["changed"], *(gone if removed == "drop" else [])]
+    placed = {row: (places[row.task], str(row.of)) for row in found["fits"]}
+    placed |= {row: (places[row.task], "") for row in found["unsure"]}
+    if removed == "keep":
+        placed |= {row: (len(tasks) + at, row.stored) for at, row in enumerate(gone)}
+    stay = all((row.position, row.stored) == place for row, place in placed.items())
+    if stay and not aside and not back:
+        return
+    statements: list[Statement] = [("UPDATE results SET position = -1 - position", ())]
+    for row in aside:
+        mark = str(row.of) if row.of.task and row.of != UNSURE else ""
+        statements += [(ASIDE, (mark, row.task)), (GONE, (row.task,))]
+    statements += [(_PLACE, (*place, row.task)) for row, place in placed.items()]
+    for task, mark in back.items():
+        statements += [(_BACK, (places[task], task, mark)), (_USED, (task, mark))]
+    run.database.write_together(statements)
