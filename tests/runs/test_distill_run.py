@@ -89,6 +89,21 @@ def test_a_run_goes_on_where_its_budget_ended(
         assert run.to_records() == ours
 
 
+def test_a_longer_list_asks_for_what_is_new(
+    server: ScriptedServer, source: Path, tmp_path: Path
+) -> None:
+    distill(tmp_path / "run", **asked(server, source)).close()
+    sent = server.requests
+    more = {"instruction": "Say goodbye.", "input": "", "output": "old goodbye"}
+    lines = [more, *ROWS, {**ROWS[0], "input": "colour 9"}]
+    source.write_text("".join(json.dumps(row) + "\n" for row in lines))
+    with distill(tmp_path / "run", **asked(server, source), removed="drop") as run:
+        grown = run.to_records()
+    assert len(server.bodies[sent:]) == 2
+    with distill(tmp_path / "alone", **asked(server, source)) as run:
+        assert run.to_records() == grown
+
+
 def test_what_is_left_out_is_named_and_counted(
     server: ScriptedServer, source: Path, tmp_path: Path
 ) -> None:

@@ -195,7 +195,7 @@ class TestTheListGrows:
         assert steps.server.requests == sent + 7
 
     def test_tasks_in_memory_grow(self, steps: Steps) -> None:
-        asked = {"model": "openai:scripted", "base_url": steps.server.url}
+        asked: dict[str, Any] = {"model": "openai:scripted", "base_url": steps.server.url}
         out = steps.folder / "given"
         write_instructions(out, tasks=list(map(boat_task, FEW)), **asked).close()
         steps.new()
@@ -369,7 +369,7 @@ class TestImportedInstructions:
     @pytest.fixture
     def taken(self, steps: Steps) -> Path:
         out = steps.folder / "taken"
-        asked = {"model": "openai:scripted", "base_url": steps.server.url}
+        asked: dict[str, Any] = {"model": "openai:scripted", "base_url": steps.server.url}
         with Run.start(
             stages.STEPS, out, {**asked, "tasks": str(steps.folder / "tasks.jsonl")}
         ) as run:
@@ -446,7 +446,7 @@ class TestRunsOf010:
 
 class TestExamplesFollow:
     def test_only_tasks_with_new_steps_are_asked(self, steps: Steps) -> None:
-        served = {"model": "openai:scripted", "base_url": steps.server.url}
+        served: dict[str, Any] = {"model": "openai:scripted", "base_url": steps.server.url}
         run, out = steps.folder / "run", steps.folder / "examples"
         make_examples(out, steps=run, **served).close()
         first = _examples(out)
@@ -463,13 +463,13 @@ class TestExamplesFollow:
 
     def test_an_instruction_that_does_not_fit_its_task_is_not_used(self, steps: Steps) -> None:
         write(steps.folder, line_of(20, id="task0"), *map(line_of, range(1, 6)))
-        served = {"model": "openai:scripted", "base_url": steps.server.url}
+        served: dict[str, Any] = {"model": "openai:scripted", "base_url": steps.server.url}
         out = steps.folder / "examples"
         make_examples(out, steps=steps.folder / "run", **served).close()
         assert "task0" not in _examples(out)
 
     def test_other_steps_are_refused(self, steps: Steps) -> None:
-        served = {"model": "openai:scripted", "base_url": steps.server.url}
+        served: dict[str, Any] = {"model": "openai:scripted", "base_url": steps.server.url}
         make_examples(steps.folder / "examples", steps=steps.folder / "run", **served).close()
         tasks(steps.folder, range(20, 23))
         steps.write(out="other")

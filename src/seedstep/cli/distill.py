@@ -1,6 +1,14 @@
 """`seedstep distill`: outputs written anew by another model."""
 
-from seedstep.cli.options import COMMAND_LINE, Asked, Out, SameModel, required, with_settings
+from seedstep.cli.options import (
+    COMMAND_LINE,
+    Asked,
+    Out,
+    RemovedTasks,
+    SameModel,
+    required,
+    with_settings,
+)
 from seedstep.cli.progress import end_tasks, run_tasks
 from seedstep.cli.terminal import DryRun, print_blocks, print_estimate, print_requests
 from seedstep.infer.distill import PURPOSE, DistillSettings
@@ -13,7 +21,11 @@ __all__ = ["command"]
 
 @with_settings(DistillSettings)
 def command(
-    asked: Asked, out: Out = None, same_model: SameModel = False, dry_run: DryRun = False
+    asked: Asked,
+    out: Out = None,
+    same_model: SameModel = False,
+    removed: RemovedTasks = "keep",
+    dry_run: DryRun = False,
 ) -> None:
     """Have another model write the outputs of instances anew. Run it again to go on."""
     if dry_run:
@@ -21,7 +33,9 @@ def command(
         return
     out = required(out)
     again = f"seedstep distill --out {out}"
-    progress = run_tasks(work_on_outputs, out, asked, same_model=same_model, again=again)
+    progress = run_tasks(
+        work_on_outputs, out, asked, same_model=same_model, again=again, removed=removed
+    )
     with open_run(out, DISTILL) as run:
         print_blocks(tell_status(run))
     end_tasks(again, f"seedstep show {out} TASK", progress)

@@ -8,7 +8,7 @@ Example::
         export(run, "alpaca", "data")
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
@@ -24,7 +24,7 @@ from seedstep.llm import Engine, Preview, Spent
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import DistillKeywords
 from seedstep.recipes.tasks import TaskProgress, TaskWatch, work_on_tasks
-from seedstep.runs import DistillRun, Run
+from seedstep.runs import DistillRun, Removed, Run
 from seedstep.stages import DISTILL
 from seedstep.stages.distill import load_distill_tasks
 
@@ -36,6 +36,7 @@ def distill(
     *,
     watch: TaskWatch | None = None,
     same_model: bool = False,
+    removed: Removed = "keep",
     **settings: Unpack[DistillKeywords],
 ) -> DistillRun:
     """Have a model write the outputs of instances anew, and return the run, opened for reading.
@@ -52,7 +53,7 @@ def distill(
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    work = partial(work_on_outputs, watch=watch, same_model=same_model)
+    work = partial(work_on_outputs, watch=watch, same_model=same_model, removed=removed)
     return run_stage(DISTILL, out, settings, work)
 
 
@@ -61,6 +62,7 @@ async def distill_async(
     *,
     watch: TaskWatch | None = None,
     same_model: bool = False,
+    removed: Removed = "keep",
     **settings: Unpack[DistillKeywords],
 ) -> DistillRun:
     """As `distill`, awaited in a running event loop.
@@ -73,7 +75,7 @@ async def distill_async(
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    work = partial(work_on_outputs, watch=watch, same_model=same_model)
+    work = partial(work_on_outputs, watch=watch, same_model=same_model, removed=removed)
     return await run_stage_async(DISTILL, out, settings, work)
 
 
@@ -83,16 +85,20 @@ async def work_on_outputs(
     watch: TaskWatch | None = None,
     *,
     same_model: bool = False,
+    removed: Removed = "keep",
 ) -> TaskProgress:
     """Do the work of `distill`, and return the progress that was made."""
-    with Run.start(DISTILL, out, asked, same_model=same_model) as run:
+    with Run.start(DISTILL, out, asked, same_model=same_model, removed=removed) as run:
 
         def stage(
             tasks: tuple[Task, ...], engine: Engine, spent: Spent
         ) -> AsyncGenerator[DistilledTask]:
             return rewrite_outputs(run.settings, tasks, engine)
 
-        return await work_on_tasks(run, stage, _left_out, watch)
+        def estimate(tasks: Sequence[Task]) -> int:
+            return sum(preview_outputs(run.settings, tasks).counts.values())
+
+        return await work_on_tasks(run, stage, _left_out, watch, estimate)
 
 
 def _left_out(distilled: DistilledTask) -> str:

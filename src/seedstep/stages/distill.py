@@ -22,7 +22,15 @@ from seedstep.runs import (
     labelled,
     line,
 )
-from seedstep.stages.telling import TASKS_CHANGEABLE, entry_line, entry_title, spending_line
+from seedstep.stages.telling import (
+    GROWING,
+    TASKS_CHANGEABLE,
+    asking_of,
+    contents_of,
+    entry_line,
+    entry_title,
+    spending_line,
+)
 from seedstep.tune import make_source
 
 __all__ = ["DISTILL", "load_distill_tasks"]
@@ -128,7 +136,10 @@ DISTILL: Stage[DistillSettings, TaskFiles, TaskRecords[DistilledTask]] = Stage(
     rows=_rows,
     stamps=_stamps,
     made=has_rows("requests", "results"),
-    changeable=TASKS_CHANGEABLE,
+    contents=contents_of,
+    asking=asking_of,
+    places=("source",),
+    changeable=(*TASKS_CHANGEABLE, *GROWING, "source", "limit_instances"),
     asks_model=True,
     status=_status,
     listed=_listed,

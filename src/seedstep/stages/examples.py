@@ -53,7 +53,7 @@ def load_examples_tasks(settings: ExamplesSettings) -> ExamplesInputs:
         tasks = tuple(task for task in run.tasks().tasks if done.get(task.id))
     if not tasks:
         raise InputError(f"{settings.steps} has no instructions yet", "write some first")
-    return ExamplesInputs(tasks, (), {task.id: done[task.id] for task in tasks})
+    return ExamplesInputs(tasks, (), instructions={task.id: done[task.id] for task in tasks})
 
 
 def _contents(inputs: ExamplesInputs) -> dict[str, str]:
