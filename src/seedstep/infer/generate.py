@@ -21,7 +21,7 @@ from transformers import GenerationConfig
 from seedstep.encode import ModelSizes
 from seedstep.infer.prefix import KeysAndValues, PrefixBatch, prefix_layers
 from seedstep.infer.trials import takes_padding, why_not_shared
-from seedstep.text.cleaning import is_thought_mark, split_thoughts
+from seedstep.text.thoughts import is_thought_mark, split_thoughts
 
 __all__ = [
     "Checkpoint",

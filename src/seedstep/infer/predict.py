@@ -47,7 +47,8 @@ from seedstep.llm import (
 from seedstep.llm.checkpoints import checkpoint_of, load_model, load_tokenizer
 from seedstep.llm.pacing import AHEAD, in_order
 from seedstep.llm.wire import THINKING
-from seedstep.text.cleaning import opened_thoughts, plain_text
+from seedstep.text.cleaning import plain_text
+from seedstep.text.thoughts import opened_thoughts
 
 __all__ = [
     "PURPOSE",

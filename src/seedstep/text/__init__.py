@@ -8,11 +8,10 @@ from seedstep.text.cleaning import (
     mentions_refusal,
     one_line,
     plain_text,
-    split_thoughts,
     visible,
-    without_marks,
 )
 from seedstep.text.markdown import as_entities, escaped, markdown_table
+from seedstep.text.thoughts import split_thoughts, without_marks
 from seedstep.text.tokens import (
     TOKENIZERS,
     Tokenizer,

@@ -18,144 +18,19 @@ import json
 import re
 from typing import Any
 
+from seedstep.text.thoughts import split_thoughts
 from seedstep.text.tokens import unicode_tokens
 
 __all__ = [
-    "THOUGHT_MARKS",
     "answer",
     "is_refusal",
-    "is_thought_mark",
     "json_object",
     "loops",
     "mentions_refusal",
     "one_line",
-    "opened_thoughts",
     "plain_text",
-    "split_thoughts",
     "visible",
-    "without_marks",
 ]
-
-THOUGHT_MARKS = (
-    ("<think>", "</think>"),
-    ("<thinking>", "</thinking>"),
-    ("<thought>", "</thought>"),
-    ("<thoughts>", "</thoughts>"),
-    ("<reasoning>", "</reasoning>"),
-    ("<analysis>", "</analysis>"),
-    ("<scratchpad>", "</scratchpad>"),
-    ("<seed:think>", "</seed:think>"),
-    ("[THINK]", "[/THINK]"),
-    ("◁think▷", "◁/think▷"),
-    ("<|begin_of_thought|>", "<|end_of_thought|>"),
-    ("<|START_THINKING|>", "<|END_THINKING|>"),
-    ("<unused94>", "<unused95>"),
-    ("<longcat_think>", "</longcat_think>"),
-    ("<mm:think>", "</mm:think>"),
-    ("<antThinking>", "</antThinking>"),
-    ("<think_fast>", "</think_fast>"),
-    ("<reflection>", "</reflection>"),
-    ("<cot>", "</cot>"),
-    ("<|think|>", "<|/think|>"),
-    ("<|thinking|>", "<|/thinking|>"),
-)
-"""The marks that open and close thoughts, as models write them; case does not matter."""
-
-_FINAL = re.compile(
-    r"<\|channel\|>\s*final\b(?:[^<]|<\|constrain\|>)*+<\|message\|>", re.IGNORECASE
-)
-_CHANNEL = re.compile(r"\s*(?:<\|start\|>\s*assistant\s*)?<\|channel\|>", re.IGNORECASE)
-_CHANNEL_END = re.compile(r"<\|(?:return|end|call)\|>\s*\Z")
-_CONTROL = re.compile(r"<\|[a-z_]+\|>", re.IGNORECASE)
-_BARE_CHANNELS = re.compile(r"\A\s*analysis(?P<thoughts>.*?)assistantfinal", re.DOTALL)
-"""The same channels, where a server left their marks out and their names in (gpt-oss)."""
-
-_MARKS_OPEN = "|".join(f"({re.escape(opening)})" for opening, _ in THOUGHT_MARKS)
-_OPENING = re.compile(rf"[\s\ufeff\u200b-\u200f\u2060]*+(?:{_MARKS_OPEN})", re.IGNORECASE)
-_CLOSINGS = {
-    number: re.compile(re.escape(closing), re.IGNORECASE)
-    for number, (_, closing) in enumerate(THOUGHT_MARKS, start=1)
-}
-"""The closing mark for each group of `_OPENING`."""
-
-_ANY_MARK = re.compile(
-    "|".join(re.escape(mark) for pair in THOUGHT_MARKS for mark in pair), re.IGNORECASE
-)
-
-
-_FIRST_CHARACTERS = sorted({mark[0] for pair in THOUGHT_MARKS for mark in pair})
-"""A text without any of them holds no mark. Most texts hold none, and are passed on at once."""
-
-
-_CHANNEL_MARK = re.compile(r"<\|(?:start|channel|message)\|>", re.IGNORECASE)
-_OPENED = re.compile(
-    rf"(?:{'|'.join(re.escape(opening) for opening, _ in THOUGHT_MARKS)}"
-    r"|<\|channel\|>\s*(?!final)\w+\s*<\|message\|>)\s*\Z",
-    re.IGNORECASE,
-)
-
-
-def is_thought_mark(text: str) -> bool:
-    """Whether a text is one of the marks that tell thoughts from what is said."""
-    return bool(_ANY_MARK.fullmatch(text) or _CHANNEL_MARK.fullmatch(text))
-
-
-def opened_thoughts(prompt: str) -> str:
-    """The mark with which a prompt opens thoughts at its end; empty if it does not."""
-    found = _OPENED.search(prompt)
-    return found[0] if found else ""
-
-
-def without_marks(text: str) -> str:
-    """A text that holds no mark of thoughts: each is replaced by a space."""
-    while _ANY_MARK.search(text):
-        text = _ANY_MARK.sub(" ", text)
-    return text
-
-
-def split_thoughts(text: str) -> tuple[str, str]:
-    """What a reply says, and the thoughts before that; a text without marks is unchanged.
-
-    Where thoughts are opened and not closed, nothing is said. Where they are closed and not opened,
-    as by models whose prompt opens them, all before the last closing mark is thought.
-    """
-    marked = any(character in text for character in _FIRST_CHARACTERS)
-    if marked and _CHANNEL.match(text):
-        return _split_channels(text)
-    if bare := _BARE_CHANNELS.match(text):
-        return text[bare.end() :].lstrip(), bare["thoughts"].strip()
-    if not marked:
-        return text, ""
-    thoughts: list[str] = []
-    place = 0
-    while opened := _OPENING.match(text, place):
-        closed = _CLOSINGS[opened.lastindex or 0].search(text, opened.end())
-        thoughts.append(text[opened.end() : closed.start() if closed else None].strip())
-        place = closed.end() if closed else len(text)
-    if not thoughts and (closed := _closed(text)):
-        thoughts.append(text[: closed.start()].strip())
-        place = closed.end()
-    return (text[place:].lstrip(), "\n".join(filter(None, thoughts))) if thoughts else (text, "")
-
-
-def _closed(text: str) -> re.Match[str] | None:
-    """The last closing mark of a kind whose opening mark does not stand before it."""
-    for number, (opening, _) in enumerate(THOUGHT_MARKS, start=1):
-        last = None
-        for last in _CLOSINGS[number].finditer(text):  # noqa: B007 - the last one is wanted
-            pass
-        if last and not re.compile(re.escape(opening), re.IGNORECASE).search(text, 0, last.start()):
-            return last
-    return None
-
-
-def _split_channels(text: str) -> tuple[str, str]:
-    """The last message of the channel `final`, and all before it (gpt-oss)."""
-    final = max(_FINAL.finditer(text), key=lambda found: found.end(), default=None)
-    thought = text[: final.start()] if final else text
-    said = text[final.end() :] if final else ""
-    return _CHANNEL_END.sub("", said).strip(), _CONTROL.sub(" ", thought).strip()
-
 
 CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f"
 """The control characters but tab and line feed. Some drive terminals."""

@@ -1,0 +1,277 @@
+"""Tell what a reply says from the thoughts that a model writes before it.
+
+The words and brackets of marks stand in tables. Marks are known in any case, with white space or
+attributes inside them, and where the closing mark is of another kind than the opening one.
+
+Example::
+
+    >>> split_thoughts("Sure!\\n<think>Easy.</thinking>42<|im_end|>")
+    ('42', 'Sure!\\nEasy.')
+"""
+
+import re
+
+__all__ = [
+    "THOUGHT_MARKS",
+    "is_thought_mark",
+    "opened_thoughts",
+    "split_thoughts",
+    "without_marks",
+]
+
+_WORDS: tuple[str, ...] = (
+    *("think", "thinking", "thought", "thoughts", "think_fast", "longcat_think", "antThinking"),
+    *("mm:think", "seed:think", "thought_process", "thinking_process", "inner_monologue"),
+    *("internal_monologue", "inner_thoughts", "internal_thoughts", "chain_of_thought"),
+)
+_OTHER_WORDS = (
+    *("reasoning", "reasoning_process", "reasoning_content", "reasoning_steps", "analysis"),
+    *("scratchpad", "reflection", "cot"),
+)
+"""The names of tags. The others may also be parts of what is said, if text stands before them."""
+
+_TOKEN_WORDS = ("think", "thinking", "thought", "thoughts", "reasoning")
+
+THOUGHT_MARKS = (
+    *((f"<{word}>", f"</{word}>") for word in (*_WORDS, *_OTHER_WORDS)),
+    *((f"[{word.upper()}]", f"[/{word.upper()}]") for word in _TOKEN_WORDS),
+    *((f"<|{word}|>", f"<|/{word}|>") for word in _TOKEN_WORDS),
+    *((f"<|{word}_start|>", f"<|{word}_end|>") for word in _TOKEN_WORDS),
+    *((f"<|start_{word}|>", f"<|end_{word}|>") for word in _TOKEN_WORDS),
+    *((f"<|begin_{word}|>", f"<|end_{word}|>") for word in _TOKEN_WORDS),
+    *((f"<|begin_of_{word}|>", f"<|end_of_{word}|>") for word in _TOKEN_WORDS),
+    *((f"&lt;{word}&gt;", f"&lt;/{word}&gt;") for word in _TOKEN_WORDS),
+    ("<\uff5cthink\uff5c>", "<\uff5c/think\uff5c>"),
+    ("<|channel>thought", "<channel|>"),
+    ("```thinking\n", "\n```"),
+    ("```thoughts\n", "\n```"),
+    ("```reasoning\n", "\n```"),
+    ("◁think▷", "◁/think▷"),
+    ("<unused94>", "<unused95>"),
+    ("<think>", "</think>"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+)
+"""The marks that open and close thoughts, as models write them; case does not matter."""
+
+_FINAL_MARKS = tuple(
+    (re.compile(re.escape(opening), re.IGNORECASE), re.compile(re.escape(closing), re.IGNORECASE))
+    for opening, closing in (
+        ("[BEGIN FINAL RESPONSE]", "[END FINAL RESPONSE]"),
+        ("<|begin_of_solution|>", "<|end_of_solution|>"),
+        ("<|begin_of_answer|>", "<|end_of_answer|>"),
+        ("<|START_RESPONSE|>", "<|END_RESPONSE|>"),
+    )
+)
+"""The marks around what is said. All that stands before the last opening one is a thought."""
+
+_ANSWER_WORDS = r"(?:answer|final_answer|response|final_response|output|solution)"
+_WRAPPED = re.compile(
+    rf"\s*<(?P<tag>{_ANSWER_WORDS})>(?P<said>(?:(?!</?{_ANSWER_WORDS}>).)*)(?:</(?P=tag)>\s*)?\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What is said after thoughts, between marks which are an answer's own where there are none."""
+
+_END_MARK = re.compile(
+    r"(?:<\|(?:im_end|eot_id|eom_id|eot|end|endoftext|end_of_text|end_of_turn|eos|return|call)\|>"
+    r"|<end_of_turn>|<\uff5cend\u2581of\u2581sentence\uff5c>)\s*+(?=<\|(?:im_)?start|<start_of|\Z)",
+    re.IGNORECASE,
+)
+"""The end of a turn, written out: nothing behind it is said."""
+
+_FINAL = re.compile(
+    r"<\|channel\|>\s*final\b(?:[^<]|<\|constrain\|>)*+<\|message\|>", re.IGNORECASE
+)
+_CHANNEL = re.compile(
+    r"[^<]{0,300}(?:<\|start\|>\s*assistant\s*)?<\|channel\|>\s*\w", re.IGNORECASE
+)
+_CONTROL = re.compile(r"<\|[a-z_]+\|>", re.IGNORECASE)
+_BARE_CHANNELS = re.compile(r"\A\s*analysis(?P<thoughts>.*?)assistantfinal", re.DOTALL)
+"""The same channels, where a server left their marks out and their names in (gpt-oss)."""
+
+_BARE_FINAL = re.compile(r"\A\s*(?:assistant\s*)?final<\|message\|>", re.IGNORECASE)
+
+
+def _pattern(mark: str) -> str:
+    """Return a pattern for a mark, with white space, and attributes if it is a tag."""
+    if tag := re.fullmatch(r"<(/?)([\w:]+)>", mark):
+        inside = r"\s*+" if tag[1] else r"(?:\s[^<>]{0,200}+)?+"
+        return rf"<{tag[1]}{re.escape(tag[2])}{inside}>"
+    return re.escape(mark)
+
+
+_OPENINGS = "|".join(dict.fromkeys(_pattern(opening) for opening, _ in THOUGHT_MARKS))
+_SURE_OPENINGS = "|".join(
+    dict.fromkeys(
+        _pattern(opening) for opening, _ in THOUGHT_MARKS if opening[1:-1] not in _OTHER_WORDS
+    )
+)
+_MARKS_OPEN = "|".join(f"({_pattern(opening)})" for opening, _ in THOUGHT_MARKS)
+_SPACE = r"[\s\ufeff\u200b-\u200f\u2060]"
+_OPENING = re.compile(rf"{_SPACE}*+(?:{_MARKS_OPEN})", re.IGNORECASE)
+_CLOSINGS = {
+    number: re.compile(_pattern(closing), re.IGNORECASE)
+    for number, (_, closing) in enumerate(THOUGHT_MARKS, start=1)
+}
+"""The closing mark for each group of `_OPENING`."""
+
+_ANY_CLOSING = re.compile(
+    "|".join(dict.fromkeys(_pattern(mark) for _, mark in THOUGHT_MARKS if "`" not in mark)),
+    re.IGNORECASE,
+)
+_ANY_OPENING = re.compile(_OPENINGS, re.IGNORECASE)
+_ANY_MARK = re.compile(f"{_ANY_OPENING.pattern}|{_ANY_CLOSING.pattern}", re.IGNORECASE)
+_NOTHING = re.compile(rf"\A{_SPACE}*+<(?:{'|'.join(_WORDS)})\s*/>", re.IGNORECASE)
+
+_FIRST_CHARACTERS = sorted({mark[0] for pair in THOUGHT_MARKS for mark in pair if mark[0] != "\n"})
+"""A text without any of them holds no mark. Most texts hold none, and are passed on at once."""
+
+_GREETING = (
+    r"(?:sure(?: thing)?|ok(?:ay)?|hello(?: there)?|hi(?: there)?|hey|certainly|of course|great"
+    r"|absolutely|al ?right|well|yes|no problem|got it|understood|let me think|let's (?:see|think)"
+    r"|thanks?(?: you)?|assistant|model|claro|bien sûr|natürlich|gerne|好的|当然|はい|конечно)"
+)
+_PREFACE = re.compile(
+    rf"(?:[^\n]{{0,200}}\n){{1,3}}?[ \t]*+(?=(?:{_SURE_OPENINGS}))"
+    rf"|(?:<\|[a-z_]+\|>|\s)*+(?:{_GREETING}[ \t,.!:…-]*+){{0,4}}(?=(?:{_OPENINGS}))",
+    re.IGNORECASE,
+)
+"""Up to three lines before thoughts, or a greeting or marks of a turn on the same line."""
+
+_FENCE = re.compile(rf"\s*+```\w*+[ \t]*+\n(?=\s*+(?:{_SURE_OPENINGS}))", re.IGNORECASE)
+_NO_ANSWER = re.compile(
+    rf"(?:[^\w]*+(?:{_GREETING}|<\|\w+\|>))*+[^\w]*+\Z|.*[:\uff1a]\s*\Z", re.IGNORECASE | re.DOTALL
+)
+"""A preface that is no answer: a greeting, or the announcement of something."""
+
+_CHANNEL_MARK = re.compile(r"<\|(?:start|channel|message)\|>", re.IGNORECASE)
+_OPENED = re.compile(
+    rf"(?:{_OPENINGS}|<\|channel\|>\s*(?!final)\w+\s*<\|message\|>)\s*\Z", re.IGNORECASE
+)
+
+
+def is_thought_mark(text: str) -> bool:
+    """Whether a text is one of the marks that tell thoughts from what is said."""
+    return bool(_ANY_MARK.fullmatch(text) or _CHANNEL_MARK.fullmatch(text))
+
+
+def opened_thoughts(prompt: str) -> str:
+    """The mark with which a prompt opens thoughts at its end; empty if it does not."""
+    found = _OPENED.search(prompt)
+    return found[0] if found else ""
+
+
+def without_marks(text: str) -> str:
+    """A text that holds no mark of thoughts: each is replaced by a space."""
+    while _ANY_MARK.search(text):
+        text = _ANY_MARK.sub(" ", text)
+    return text
+
+
+def split_thoughts(text: str) -> tuple[str, str]:
+    """What a reply says, and the thoughts before that; a text without marks is unchanged.
+
+    Where thoughts are opened and not closed, nothing is said. Where they are closed and not opened,
+    as by models whose prompt opens them, all before the last closing mark is thought. A preface is
+    a thought, too, if something is said after the thoughts.
+    """
+    if not any(character in text for character in _FIRST_CHARACTERS):
+        bare = _BARE_CHANNELS.match(text)
+        return (text[bare.end() :].lstrip(), bare["thoughts"].strip()) if bare else (text, "")
+    said, thoughts = _split(text)
+    if thoughts and (wrapped := _WRAPPED.match(said)):
+        said = wrapped["said"].strip()
+    if ended := _END_MARK.search(said):
+        said = said[: ended.start()].rstrip()
+    return said, thoughts
+
+
+def _split(text: str) -> tuple[str, str]:
+    if _CHANNEL.match(text):
+        return _split_channels(text)
+    for pattern in (_BARE_CHANNELS, _BARE_FINAL):
+        if bare := pattern.match(text):
+            return text[bare.end() :].lstrip(), bare.groupdict().get("thoughts", "").strip()
+    if final := _last_final(text):
+        return final
+    if fence := _FENCE.match(text):
+        said, thoughts = _split_marked(text[fence.end() :])
+        return (f"{fence[0].lstrip()}{said}", thoughts) if thoughts else (text, "")
+    return _split_marked(text)
+
+
+def _split_marked(text: str) -> tuple[str, str]:
+    """What is said after the thoughts between marks."""
+    if nothing := _NOTHING.match(text):
+        return text[nothing.end() :].lstrip(), ""
+    preface = None if _OPENING.match(text) else _PREFACE.match(text)
+    place = preface.end() if preface else 0
+    before = text[:place].strip()
+    thoughts: list[str] = []
+    absent: set[int] = set()
+    closed: re.Match[str] | None = None
+    while opened := _OPENING.match(text, place):
+        closed = _closing(text, opened, absent)
+        thoughts.append(text[opened.end() : closed.start() if closed else None].strip())
+        place = closed.end() if closed else len(text)
+    if not thoughts and (closed := _closed(text)):
+        thoughts.append(text[: closed.start()].strip())
+        before, place = "", closed.end()
+    if not thoughts:
+        return text, ""
+    said = text[place:].lstrip()
+    if closed and not said and not _NO_ANSWER.match(before):
+        before, said = "", before  # the answer came first
+    return said, "\n".join(filter(None, [before, *thoughts]))
+
+
+def _closing(text: str, opened: re.Match[str], absent: set[int]) -> re.Match[str] | None:
+    """The mark that closes thoughts: one of their kind, else one of another kind.
+
+    Where thoughts are opened again inside them, each needs a mark of its own, if there are as many.
+    `absent` are the kinds that do not come any more.
+    """
+    number = opened.lastindex or 0
+    closed = None if number in absent else _CLOSINGS[number].search(text, opened.end())
+    if closed is None:
+        absent.add(number)
+        closed = _ANY_CLOSING.search(text, opened.end())
+    if closed is None:
+        return None
+    inner = sum(1 for _ in _ANY_OPENING.finditer(text, opened.end(), closed.start()))
+    for _ in range(inner):
+        later = _ANY_CLOSING.search(text, closed.end())
+        if later is None or _ANY_OPENING.search(text, closed.end(), later.start()):
+            break
+        closed = later
+    return closed
+
+
+def _closed(text: str) -> re.Match[str] | None:
+    """The last closing mark of a kind whose opening mark does not stand before it."""
+    if not _ANY_CLOSING.search(text):
+        return None
+    for number, (opening, closing) in enumerate(THOUGHT_MARKS, start=1):
+        last = None
+        if "`" not in closing:
+            for last in _CLOSINGS[number].finditer(text):  # noqa: B007 - the last one is wanted
+                pass
+        if last and not re.compile(_pattern(opening), re.I).search(text, 0, last.start()):
+            return last
+    return None
+
+
+def _last_final(text: str) -> tuple[str, str] | None:
+    """What stands between the last marks around what is said, and all before them."""
+    for opening, closing in _FINAL_MARKS:
+        if found := [*opening.finditer(text)]:
+            said = closing.split(text[found[-1].end() :])[0]
+            return said.strip(), without_marks(text[: found[-1].start()]).strip()
+    return None
+
+
+def _split_channels(text: str) -> tuple[str, str]:
+    """The last message of the channel `final`, and all before it (gpt-oss)."""
+    final = max(_FINAL.finditer(text), key=lambda found: found.end(), default=None)
+    thought = text[: final.start()] if final else text
+    said = text[final.end() :] if final else ""
+    return _END_MARK.sub("", said).strip(), _CONTROL.sub(" ", thought).strip()
