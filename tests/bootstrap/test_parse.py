@@ -189,6 +189,24 @@ def test_the_released_code_knows_three_forms_of_yes(text: str, positive: bool) -
 def test_the_last_word_of_a_cut_reply_is_not_known() -> None:
     assert says_classification("I would say no", cut=True) is None
     assert says_classification("No, it asks for fr", cut=True) is False
+    assert says_classification("No.", cut=True) is False
+    for text in ("No", "Yes", "**No**", "No,", "Is it classification? No"):
+        assert says_classification(text, cut=True) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No, I can't help with that.",
+        "No, I can't",
+        "No. I'm afraid I cannot answer this.",
+        "No, lo siento, pero no puedo ayudar con eso.",
+        "Non, je ne peux pas vous aider.",
+        "No, mi dispiace, non posso aiutarti.",
+    ],
+)
+def test_a_no_that_refuses_says_nothing_of_the_task(text: str) -> None:
+    assert says_classification(text) is None
 
 
 WORKED: dict[str, tuple[str, Pairs]] = {

@@ -74,6 +74,7 @@ _ASKED_AGAIN = re.compile(
     re.IGNORECASE,
 )
 _LAST_WORD = re.compile(r"(?<![\w/])(?<!\bor )(?P<said>yes|no)[^\w]{0,9}\Z", re.IGNORECASE)
+_GOES_ON = re.compile(r"\W*\w|[.!。！]")
 _LOOKED_AT = 2000
 """How many characters, from the start, are read of a reply about classification."""
 
@@ -211,7 +212,8 @@ def says_classification(text: str, *, cut: bool = False, released: bool = False)
     """Return whether a reply says that a task is a classification task; None if it says neither.
 
     A reply may be `{"is_classification": true}`, have a yes or no as its first or last word, or
-    repeat the question and answer it. The last word of a reply that was `cut` is not read. With
+    repeat the question and answer it. The last word of a reply that was `cut` is not read: a "No"
+    may have gone on as "No problem". A refusal says neither. With
     `released`, as in the released code, Yes, yes and YES are a yes, and all other text is a no.
     """
     said = answer(text)[:_LOOKED_AT].strip()
@@ -222,6 +224,8 @@ def says_classification(text: str, *, cut: bool = False, released: bool = False)
     if is_refusal(said):
         return None
     found = _FIRST_WORD.match(said) or _ASKED_AGAIN.search(said)
+    if cut and found and not _GOES_ON.match(said, found.end()):
+        found = None
     if not found and not cut:
         found = _LAST_WORD.search(said)
     return found["said"].lower() == "yes" if found else None

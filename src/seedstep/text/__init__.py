@@ -2,15 +2,14 @@
 
 from seedstep.text.cleaning import (
     answer,
-    is_refusal,
     json_object,
     loops,
-    mentions_refusal,
     one_line,
     plain_text,
     visible,
 )
 from seedstep.text.markdown import as_entities, escaped, markdown_table
+from seedstep.text.refusals import is_refusal, mentions_refusal
 from seedstep.text.thoughts import split_thoughts, without_marks
 from seedstep.text.tokens import (
     TOKENIZERS,

@@ -46,7 +46,8 @@ WORDS: Mapping[str, str] = MappingProxyType(
             "task|任务|任務|题目|題目|タスク|課題|작업|과제|태스크|tarea|tâche|tache|aufgabe|tarefa"
             "|compito|attività|задача|задание|завдання|المهمة|مهمة|وظیفه|कार्य"
             "|কাজ|টাস্ক|görev|nhiệm vụ|tác vụ|tugas|taak|zadanie|úkol|uppgift"
-            "|งาน|ภารกิจ"
+            "|งาน|ภารกิจ|feladat|úloha|tehtävä|εργασία|משימה|sarcină|opgave|oppgave|zadatak|задатак"
+            "|کام|kazi|gawain|பணி|పని"
         ),
         "instruction": (
             "instructions?|指令|指示|说明|說明|命令|지시문|지시사항|지시|지침|instrucción"
@@ -83,6 +84,16 @@ WORDS: Mapping[str, str] = MappingProxyType(
             "|sınıf etiketi|etiket|nhãn lớp|nhãn|label kelas|klasselabel"
             "|etykieta klasy|ป้ายกำกับ"
         ),
+        "question": (
+            "question|exercise|problem|item|prompt|query|no|q|t|问题|問題|问|問|练习|練習|作业|作業"
+            "|习题|質問|設問|演習|질문|문제|문항|연습|pregunta|ejercicio|problema|exercice"
+            "|problème|frage|übung|nummer|pergunta|questão|exercício|domanda|esercizio|вопрос"
+            "|упражнение|пункт|питання|вправа|السؤال|سؤال|تمرين|پرسش|تمرین|प्रश्न|सवाल|अभ्यास"
+            "|প্রশ্ন|অনুশীলনী|soru|al\u0131şt\u0131rma|câu hỏi|câu|bài tập|bài|pertanyaan|soal"
+            "|latihan|vraag|oefening|pytanie|ćwiczenie|otázka|fråga|คำถาม|ข้อที่|ข้อ"
+            "|ερώτηση|שאלה"
+            ""
+        ),
         "step": (
             "step|étape|etape|schritt|paso|passo|passaggio|stap|steg|krok|шаг"
             "|крок|langkah|ステップ|手順|步骤|步驟|الخطوة|خطوة|مرحله|चरण|ধাপ|adım|bước"
@@ -93,8 +104,17 @@ WORDS: Mapping[str, str] = MappingProxyType(
 """What models call tasks, their fields and their steps; patterns, parted by `|`."""
 
 _COUNTERS = "个任务|個任務|个|個|题|題|项|項|条|條|号|號|问|問|件|番目|番|つ目|번째|번"
-_HASH = r"(?:#|№|n[°º]\.?)"
-_SIGN = rf"(?:{_HASH}|nr?\.|no\.)"
+_ORDINAL = (
+    r"(?:[.]?[\u00ba\u00aa\u00b0\u03bf\u03b7]|번째|번|番目|番|(?:th|st|nd|rd|er|re|e|ème|eme)(?![^\W\d])"
+    r"|-?(?:[йяеаº]|ая|ое|ый|ий|го|ше|га)(?![^\W\d]))"
+)
+"""What makes an ordinal of a number, as in `10º`, `10번` or `10-я`."""
+
+_HASH = r"(?:#|№|n[°º]\.?|n\.[°º])"
+_SIGN = (
+    rf"(?:{_HASH}|nr?\.|no\.|n[uú]mero|n[uú]m\.|numéro|number|nummer|nomor|numer|numara|номер|số|رقم"
+    r"|شماره|संख्या|क्रमांक|সংখ্যা|番号|编号|編號|ที่)"
+)
 
 
 def words_for(*names: str) -> str:
@@ -112,18 +132,25 @@ def _count(name: str) -> str:
 
 
 _BEFORE = r"[ \t]*+(?:[-*•>][ \t]++)?+(?:\#{1,6}[ \t]++)?+(?P<bold>\*\*|__|\*)?+[ \t]*+"
-_CLOSE = rf"[ \t]*+(?:\*\*|__)?+[ \t]*+(?:[{CLOSERS}](?!\d)\)?+|[-–—][ \t]++(?!\d)|(?=$))"
+_CLOSE = (
+    rf"[ \t]*+(?:\*\*|__)?+[ \t]*+(?:[{CLOSERS}]{{1,2}}+(?!\d)(?:[-–—](?=[ \t]))?+\)?+"
+    r"|[-–—][ \t]++(?!\d)|(?=$))"
+)
+_TASK = words_for("task")
+_ITEM = words_for("task", "question", "instruction")
 _LIST_NUMBER = re.compile(
     rf"{_BEFORE}(?:"
-    rf"[(（\[【]?+{words_for('task')}[ \t]*+{_SIGN}?+[ \t]*+{_count('a')}(?:{_CLOSE})"
+    rf"[(（\[【]?+{_ITEM}[ \t]*+{_SIGN}?+[ \t]*+{_count('a')}(?:{_CLOSE})"
     rf"|[(（\[【]?+第[ \t]*+{_count('b')}[ \t]*+(?:{_COUNTERS})?+(?:{_CLOSE}|[ \t]++)"
     rf"|제?[ \t]*+{_NUMBER.format('c')}[ \t]*+(?:번째|번|番目|番)(?:{_CLOSE})"
+    rf"|제?[ \t]*+{_NUMBER.format('p')}[ \t]*+(?:{_ORDINAL}|[.])?+[ \t]*+{_TASK}(?:{_CLOSE})"
     rf"|{_SIGN}[ \t]*+{_NUMBER.format('d')}(?:{_CLOSE})"
     rf"|{_HASH}[ \t]*+{_NUMBER.format('m')}[ \t]++"
     rf"|[(（\[【][ \t]*+{_count('e')}[ \t]*+[)）\]】][.:：]?+"
-    rf"|{_NUMBER.format('f')}(?:{_CLOSE})"
+    rf"|{_NUMBER.format('f')}{_ORDINAL}(?:{_CLOSE})"
+    rf"|{_NUMBER.format('n')}(?:{_CLOSE})"
     rf"|{_HAN.format('g')}[ \t]*+[.．。:：、)）]"
-    rf"|(?P<k>\d)\ufe0f?\u20e3|(?P<t>\U0001f51f)"
+    rf"|(?P<k>(?:\d{{1,3}}\ufe0f?\u20e3){{1,3}}+)|(?P<t>\U0001f51f)"
     r"|(?P<o>[\u2460-\u249b\u24eb-\u24ff\u2776-\u2793\u3220-\u3229\u3280-\u3289])"
     r")(?P<closed>[ \t]*+(?:\*\*|__)(?=[ \t]|$))?+[ \t]*+",
     re.IGNORECASE,
@@ -159,6 +186,7 @@ _MARKS = ("bold", "closed")
 
 def value_of(sign: str) -> int:
     """Return the number that decimal digits of any script, or Chinese numerals, stand for."""
+    sign = sign.translate({0xFE0F: None, 0x20E3: None})  # of the signs of keys
     if sign.isdecimal():
         return int(sign)
     if sign == "\U0001f51f":
@@ -179,13 +207,31 @@ def unbolded(text: str) -> str:
     return f"{found['text'].strip()}{text[found.end() :]}" if found else text
 
 
-_NEAR_NUMBER = re.compile(r"\W{0,4}+(?:[^\W\d]{1,20}+\W{1,3}+){0,3}(?P<n>\d{1,3})(?!\d)(?=\W|$)")
+_NEAR_NUMBER = re.compile(
+    r"(?:\W|_){0,4}+(?:(?:[^\W\d_]{1,20}+(?:\W|_){1,3}+){0,3}[^\W\d_]{0,12}+"
+    r"|(?:[^\x00-\x7f\d]|[ \t#.:*_-]){0,30}+)"
+    r"(?P<n>\d{1,3})(?!\d)(?=\W|_|$|[^\x00-\x7f]|(?:th|st|nd|rd|e|er)\b)"
+)
+_ROMAN = re.compile(r"\W{0,4}+(?P<n>[IVXL]{1,8})[.):]")
+_ROMAN_SIGNS = (("X", 10), ("IX", 9), ("V", 5), ("IV", 4), ("I", 1))
 
 
 def looks_numbered(line: str, number: int) -> bool:
     """Return whether a line begins like item `number` of a list, in a form that is not known."""
     found = _NEAR_NUMBER.match(line[:100])
-    return found is not None and int(found["n"]) == number
+    if found is not None and int(found["n"]) == number:
+        return True
+    roman = _ROMAN.match(line)
+    return roman is not None and roman["n"] == _roman(number)
+
+
+def _roman(number: int) -> str:
+    """Return the Roman numeral of a number below 40; empty for another."""
+    text = ""
+    for sign, value in _ROMAN_SIGNS if number < 40 else ():
+        while number >= value:
+            text, number = text + sign, number - value
+    return text
 
 
 def label_pattern(*names: str) -> str:

@@ -1,0 +1,280 @@
+"""Find replies that refuse, by how they begin, in the world's larger languages.
+
+A language is a row of `LANGUAGES`. A text refuses if it begins with an apology, or with what the
+writer is, and says soon that it can't; or if it says at once what it can't do.
+
+Example::
+
+    >>> is_refusal("I'm sorry, but I can't help with that."), is_refusal("Sorry sight.")
+    (True, False)
+    >>> is_refusal("Es tut mir leid, dabei kann ich nicht helfen.")
+    True
+"""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+__all__ = ["LANGUAGES", "Wording", "is_refusal", "mentions_refusal"]
+
+_LOOKED_AT = 300
+"""How many characters, from the start, are searched for a refusal."""
+
+_A = "['\u2019]"
+"""An apostrophe, straight or curly."""
+
+_AM = rf"I(?:{_A}?m| am)"
+_SELF = (
+    rf"{_AM} (?:just |only |merely )?(?:an? )?(?:AI|artificial|(?:large |just a )?language model)"
+    r"|as an? (?:AI|artificial intelligence|large language model|language (?:model|AI))\b"
+    r"|as an? text-based\b"
+)
+_DO = (
+    r"(?:assist|help|fulfil+|comply|complete|provide|create|generate|write|answer|respond|continue"
+    r"|produce|do (?:that|this|it|so)|process|access|engage|discuss|perform|satisfy|support|offer"
+    r"|share|participate|carry out|come up|proceed|accommodate|give|see any|see the"
+    r"|find (?:any|the|an?)|determine|identify|translate|classify|summari[sz]e|read the|view|open"
+    r"|be able to)"
+)
+_CANNOT = (
+    rf"(?:cannot|can{_A}?t|can not|won{_A}?t|will not|am (?:unable|not able|not allowed) to"
+    rf"|{_A}?m (?:unable|not able|not allowed) to|must decline to|am not going to"
+    rf"|{_A}m not going to)"
+)
+_SHORT = r"(?:assist|help|comply|fulfil+|process)"
+_ENGLISH = re.compile(
+    r"\s*+[\"'\u201c*\[(]*+"
+    r"(?:(?:unfortunately|regrettably|sure|no|hi|hello|well|thank you)[,.!]*+\s++)?+(?:"
+    rf"(?:{_SELF})"
+    rf"|(?:{_AM} )?(?:(?:very|so|really|truly|terribly) )?sorry,? ?"
+    rf"(?:but|however)?,? (?:I|as an AI|this request|that request|your request)\b[ ]?"
+    rf"(?:{_CANNOT}|don{_A}?t|do not|can be|have no|is|goes)"
+    rf"|{_AM} (?:very |so |really )?sorry,? but\b"
+    r"|sorry,? no\b\W*\Z"
+    rf"|{_AM} afraid (?:that )?I ?{_CANNOT}"
+    r"|I (?:do )?apologi[sz]e,? (?:but|for)\b"
+    r"|(?:my )?apologies\b(?:,? but I|[.,])"
+    rf"|I ?(?:just |really |simply )?{_CANNOT} (?:\w+ly )?{_DO}"
+    rf"|I ?{_CANNOT}\W*\Z"
+    rf"|I regret that I ?{_CANNOT}"
+    rf"|I (?:do not|don{_A}?t) have (?:the (?:ability|capability)|access to|enough info"
+    r"|enough context)"
+    r"|I (?:must|have to|need to|will have to) (?:\w+ly )?(?:decline|refuse)\b"
+    rf"|(?:I (?:do not|don{_A}?t) feel|{_AM} not) comfortable (?:with )?(?:\w+ing|this|that)\b"
+    rf"|(?:it is|it{_A}s) not possible for me to\b"
+    rf"|(?:that|this)(?:{_A}s| is) not something (?:that )?I (?:can|am|{_A}m)\b"
+    rf"|we(?:{_A}re| are) unable to {_DO}"
+    rf"|(?:unable to|cannot) {_SHORT}\b(?: with|\W*\Z)"
+    rf"|(?:your|this|the) request (?:cannot|can{_A}t|could not) be (?:ful|compl|proc|answ)"
+    r"|this request (?:violates|goes against)\b"
+    r"|request (?:declined|denied|refused)\b"
+    r")",
+    re.IGNORECASE,
+)
+
+
+class Wording(NamedTuple):
+    """How a language refuses, as patterns: apologies, what the writer is, that it can't, and what.
+
+    `before` is what may stand before these where there is no apology. Where `verb_last` is True,
+    what it can't do may stand before that it can't.
+    """
+
+    sorry: str
+    self: str
+    cannot: str
+    do: str
+    before: str = r"(?:\w+\W{1,3}){0,3}?"
+    verb_last: bool = False
+
+
+LANGUAGES: Mapping[str, Wording] = MappingProxyType(
+    {
+        "German": Wording(
+            r"(?:es )?tut mir (?:\w+ )?leid|entschuldig\w+|leider|ich (?:bedaure|bedauere)"
+            r"|verzeih\w*",
+            r"als (?:eine? )?(?:KI|künstliche Intelligenz|\w*sprachmodell)",
+            r"(?:ich (?:kann|darf|werde|könnte)|(?:kann|darf|werde) ich)\b.{0,60}?\b"
+            r"(?:nicht|keine?n?)\b|nicht (?:in der Lage|möglich|erlaubt|\w{0,20} ?(?:kann|darf)\b)"
+            r"|außerstande",
+            r"helfen|weiterhelfen|behilflich|unterstützen|beantworten|antworten|erfüllen|erstellen"
+            r"|generieren|nachkommen|bearbeiten|bereitstellen|geben|schreiben|durchführen",
+        ),
+        "French": Wording(
+            rf"(?:je suis |je m{_A}|vraiment |sincèrement )*(?:désolée?|navrée?|excuse\w*|regrette)"
+            r"|malheureusement|toutes mes excuses|pardon",
+            rf"en tant qu{_A}(?:IA|intelligence|assistant|\w+ IA)|en tant que modèle",
+            r"ne (?:peux|puis|pourrai|saurais|suis)(?: \w+)? pas|ne puis|pas en mesure|impossible"
+            r"|incapable",
+            r"aider|assister|répondre|fournir|traiter|satisfaire|donner suite|faire|générer|créer"
+            r"|continuer|accomplir|effectuer|accéder|écrire|rédiger",
+        ),
+        "Spanish": Wording(
+            r"lo (?:siento|lamento)|lamento|perdón|perdona|disculp\w+|me temo|desafortunadamente"
+            r"|lamentablemente|por desgracia",
+            r"como (?:una? )?(?:IA|inteligencia artificial|modelo|asistente de)",
+            r"no (?:te |le |me |os )?(?:puedo|podré|podemos|es posible|soy capaz"
+            r"|estoy (?:en condiciones|autorizad|programad|capacitad|habilitad))",
+            r"ayudar\w*|asistir\w*|responder|cumplir|proporcionar|realizar|procesar|hacer|generar"
+            r"|crear|continuar|acceder|atender|completar|ofrecer|escribir",
+        ),
+        "Portuguese": Wording(
+            r"(?:me )?desculp\w+|lamento|(?:eu )?sinto muito|peço desculpas?|infelizmente|perdão",
+            r"como (?:uma? )?(?:IA|inteligência artificial|modelo|assistente de)",
+            r"não (?:te |lhe |me |o )?(?:posso|consigo|poderei|podemos|sou capaz|é possível"
+            r"|estou (?:autorizad|apt|programad))",
+            r"ajud\w+|auxili\w+|respond\w+|fornec\w+|atend\w+|cumpr\w+|realiz\w+|ger\w+|cri\w+"
+            r"|continu\w+|process\w+|complet\w+|fazer|escrev\w+",
+        ),
+        "Italian": Wording(
+            r"mi (?:dispiace|scuso)|scus\w+|purtroppo|sono spiacente|mi spiace",
+            r"come (?:IA|intelligenza artificiale|modello|assistente)",
+            r"non (?:ti |le |mi )?(?:posso|sono in grado|è possibile|riesco|potrò|mi è possibile)",
+            r"aiutar\w*|assister\w*|rispond\w+|forni\w+|soddisf\w+|complet\w+|gener\w+|crea\w+"
+            r"|continu\w+|elabor\w+|far\w+|esegui\w+|scriv\w+",
+        ),
+        "Dutch": Wording(
+            r"het spijt me|sorry|helaas|mijn excuses|excuseer",
+            r"als (?:een )?(?:AI|taalmodel|kunstmatige)",
+            r"(?:ik kan|kan ik)\b.{0,60}?\b(?:niet|geen)\b|niet in staat|onmogelijk",
+            r"help\w*|assister\w*|voldoen|beantwoord\w*|genereren|maken|uitvoeren|schrijven|geven",
+        ),
+        "Russian": Wording(
+            r"к сожалению|извини\w*|прости\w*|мне (?:очень )?жаль|приношу (?:свои )?извинения",
+            r"как (?:ИИ|искусственный интеллект|(?:большая )?языковая модель)"
+            r"|я (?:всего лишь )?(?:языковая модель|ИИ)",
+            r"не (?:могу|в состоянии|способ\w+|буду|имею возможности|смогу|можем)|невозможно",
+            r"помо\w+|ответ\w+|отвеч\w+|выполн\w+|предостав\w+|обработ\w+|созда\w+|продолж\w+"
+            r"|сдела\w+|обсужда\w+|напис\w+",
+        ),
+        "Ukrainian": Wording(
+            r"на жаль|вибач\w*|перепрошу\w*|мені (?:дуже )?шкода",
+            r"як (?:ШІ|штучний інтелект|мовна модель)",
+            r"не (?:можу|в змозі|здат\w+|буду|зможу)|неможливо",
+            r"допомог\w+|відпов\w+|викона\w+|нада\w+|обробит\w+|створ\w+|продовж\w+|зроб\w+",
+        ),
+        "Polish": Wording(
+            r"przepraszam|przykro mi|niestety|wybacz\w*",
+            r"jako (?:AI|model językowy|sztuczna)",
+            r"nie (?:mogę|jestem w stanie|potrafię|będę|możemy)|niemożliwe",
+            r"pom\w+|odpowie\w+|wykona\w+|spełni\w+|poda\w+|wygener\w+|stworzy\w+|napisa\w+",
+        ),
+        "Turkish": Wording(
+            r"üzgünüm|maalesef|özür dilerim|ne yaz\u0131k ki|kusura bakma\w*",
+            r"bir (?:yapay zeka|dil modeli)",
+            r"\w*(?:amam|emem|am\u0131yorum|emiyorum|amay\u0131z|emeyiz)\b|mümkün değil",
+            r"yard\u0131m\w*|yan\u0131t\w*|cevap\w*|yerine|sağla\w*|oluştur\w*|gerçekleştir\w*",
+            verb_last=True,
+        ),
+        "Arabic": Wording(
+            r"عذر[اً]+|عذراً|آسف\w*|أعتذر|للأسف|يؤسفني|معذرة|أنا آسف",
+            r"كنموذج|بصفتي|باعتباري",
+            r"لا (?:أستطيع|يمكنني|أقدر|يمكن)|لن (?:أتمكن|أستطيع)|لست قادر|غير قادر|لا أتمكن",
+            r"مساعد\w*|المساعدة|تقديم|الإجابة|الرد|تنفيذ|تلبية|القيام|إنشاء|كتابة",
+        ),
+        "Persian": Wording(
+            r"متأسف\w*|متاسف\w*|ببخشید|عذر می|با عرض پوزش",
+            r"به عنوان (?:یک )?(?:هوش|مدل)",
+            r"نمی[\u200c ]?(?:توان|تون)\w*|قادر نیست\w*",
+            r"کمک|پاسخ|ارائه|انجام|ایجاد",
+            verb_last=True,
+        ),
+        "Hindi": Wording(
+            r"(?:मुझे )?(?:खेद|अफ़सोस|अफसोस)|क्षमा|माफ़|माफ|दुर्भाग्य",
+            r"एक (?:एआई|AI|भाषा मॉडल)",
+            r"नहीं .{0,20}?सकत\w*(?: ?ह|\W|\Z)|असमर्थ|सक्षम नहीं",
+            r"मदद|सहायता|उत्तर|जवाब|प्रदान|पूरा",
+            verb_last=True,
+        ),
+        "Bengali": Wording(
+            r"দুঃখিত|আমি দুঃখিত|ক্ষমা",
+            r"একটি (?:এআই|ভাষা মডেল)",
+            r"পার(?:ছি|ব|বো|ি) না|অক্ষম|সম্ভব ন",
+            r"সাহায্য|সহায়তা|উত্তর|প্রদান",
+            verb_last=True,
+        ),
+        "Chinese": Wording(
+            r"(?:我)?(?:很|非常|十分|真的|深感)?(?:抱歉|对不起|對不起|不好意思|遗憾|遺憾|歉意)",
+            r"(?:作为|作為)(?:一个|一個|一名)?(?:AI|人工智能|人工智慧|\w{0,4}语言模型|\w{0,4}語言模型)"
+            r"|我(?:只)?是(?:一个|一個)(?:AI|人工智能|人工智慧|语言模型|語言模型)",
+            r"(?:无法|無法|不能|不可以|没办法|沒辦法|没法|不便|没有能力|難以|难以|恕不|恕我)",
+            r"协助|協助|帮|幫|回答|提供|完成|满足|滿足|处理|處理|执行|執行|生成|继续|繼續|参与|參與"
+            r"|讨论|討論|回应|回應|创作|創作",
+            r"(?:我|我们|我們)?",
+        ),
+        "Japanese": Wording(
+            r"(?:大変|誠に)?(?:申し訳|すみません|すいません|ごめん|恐れ入り|恐縮|残念)",
+            r"(?:私は)?(?:AI|人工知能|言語モデル|大規模言語モデル)(?:として|なので|である|の(?:ため|私))",
+            r"(?:でき|出来|られ|いたし|致し|応じ)(?:ません|ない(?=[。で\s]|ため|の|\Z)|かね)|不可能|かねます",
+            r"手伝|回答|答え|応え|対応|提供|実行|生成|サポート|支援|作成|お断り",
+            r".{0,15}?",
+            verb_last=True,
+        ),
+        "Korean": Wording(
+            r"(?:정말 |대단히 )?(?:죄송|미안|유감|안타깝)",
+            r"(?:저는 )?(?:AI|인공지능|언어 모델)(?:로서|이기|이므로|이라)",
+            r"(?:수|순) ?(?:가 )?없(?:습|어|음|다|네|지만)|못 ?(?:합|해|드)|어렵습|불가능|없습니다",
+            r"도와|도움|답변|제공|수행|처리|생성|응답|지원|대답|작성",
+            r".{0,15}?",
+            verb_last=True,
+        ),
+        "Vietnamese": Wording(
+            r"(?:tôi )?(?:rất |thành thật )?(?:xin lỗi|rất tiếc|tiếc là)",
+            r"là (?:một )?(?:AI|trí tuệ nhân tạo|mô hình ngôn ngữ)|với tư cách là",
+            r"không (?:thể|có khả năng|được phép)",
+            r"giúp|hỗ trợ|trả lời|cung cấp|thực hiện|đáp ứng|tạo|viết",
+        ),
+        "Indonesian": Wording(
+            r"(?:mohon )?maaf|sayangnya|saya minta maaf|saya menyesal",
+            r"sebagai (?:sebuah )?(?:AI|kecerdasan buatan|model bahasa)",
+            r"tidak (?:dapat|bisa|mampu|mungkin|diizinkan)",
+            r"membantu|menjawab|memberikan|memenuhi|melakukan|menyediakan|membuat|menulis",
+        ),
+        "Thai": Wording(
+            r"ขอโทษ|ขออภัย|เสียใจ|น่าเสียดาย",
+            r"ในฐานะ(?:ที่)?(?:เป็น)?(?:AI|ปัญญาประดิษฐ์|โมเดล)",
+            r"ไม่(?:สามารถ|อาจ)|ไม่ได้",
+            r"ช่วย|ตอบ|ให้|ดำเนิน|สร้าง",
+        ),
+    }
+)
+"""How the larger languages but English refuse."""
+
+
+def _pattern(words: Wording) -> str:
+    """Return a pattern for the beginning of a refusal."""
+    found = [
+        rf"(?:{words.sorry}|{words.self}).{{0,80}}?(?:{words.cannot})",
+        rf"{words.before}(?:{words.cannot}).{{0,60}}?(?:{words.do})",
+    ]
+    if words.verb_last:
+        found.append(rf"{words.before}(?:{words.do}).{{0,30}}?(?:{words.cannot})")
+    return "|".join(found)
+
+
+_NO = (
+    r"(?:no|nein|non|não|nee|нет|ні|nie|hay\u0131r|لا|نه|नहीं|না|不|不行|いいえ|아니요|không|tidak"
+    r"|ไม่)"
+)
+_OTHERS = re.compile(
+    rf"[\W_]*+(?:{_NO}[,.!\uff0c\u3001\u3002:;]\W*+)?+"
+    rf"(?:{'|'.join(_pattern(words) for words in LANGUAGES.values())})",
+    re.IGNORECASE | re.DOTALL,
+)
+_MENTION = re.compile(
+    rf"\b(?:sorry|apologi[sz]e|as an? (?:ai|language model)"
+    rf"|I(?: am|{_A}m)? (?:unable to|not able to|cannot|can{_A}t|won{_A}t))\b",
+    re.IGNORECASE,
+)
+
+
+def is_refusal(text: str) -> bool:
+    """Return whether a text begins as a model's refusal or apology does."""
+    start = text[:_LOOKED_AT]
+    return bool(_ENGLISH.match(start) or _OTHERS.match(start))
+
+
+def mentions_refusal(text: str) -> bool:
+    """Return whether the beginning of a text has words of refusals, in a reply of no other form."""
+    return is_refusal(text) or _MENTION.search(text[:_LOOKED_AT]) is not None
