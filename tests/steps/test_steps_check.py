@@ -332,6 +332,80 @@ def test_another_prohibition_does_not_do() -> None:
     assert "missing_constraint" in names(task, "Read it.", "Do not write names in capitals.")
 
 
+OPPOSITES: dict[str, tuple[str, str, str]] = {
+    "order": (
+        "Do not mention the owner's name.",
+        "Leave out the owner's name.",
+        "Mention the owner's name.",
+    ),
+    "order-among-others": (
+        "Do not mention the owner's name.",
+        "Never mention the owner's name.",
+        "Mention the owner's name, not the street.",
+    ),
+    "not-forgotten": (
+        "Never mention the owner's name.",
+        "Do not mention the owner's name.",
+        "Do not forget to mention the owner's name.",
+    ),
+    "requirement": (
+        "You must mention the owner's name.",
+        "Mention the owner's name.",
+        "Do not mention the owner's name.",
+    ),
+    "reminder": (
+        "Do not forget to mention the owner's name.",
+        "Mention the owner's name.",
+        "Never mention the owner's name.",
+    ),
+    "sure-not": (
+        "Make sure not to include the closing date.",
+        "Leave out the closing date.",
+        "Include the closing date.",
+    ),
+    "most": ("Use at most eight words.", "Use no more than eight words.", "Use at least 8 words."),
+    "no-more": (
+        "Do not use more than eight words.",
+        "If there are more than eight words, shorten it.",
+        "Use more than eight words.",
+    ),
+    "one": ("Use only one word.", "Write one word.", "Write more than one word."),
+    "case": ("Answer in lower case.", "Use lower case.", "Do not write in lower case."),
+    "not-in-capitals": (
+        "Do not use capital letters.",
+        "Write it without capital letters.",
+        "Use capital letters.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("demand", "met", "opposite"), OPPOSITES.values(), ids=OPPOSITES)
+def test_steps_that_say_the_opposite_do_not_meet_a_demand(
+    demand: str, met: str, opposite: str
+) -> None:
+    task = TaskText(f"Do the task. {demand}")
+    assert "missing_constraint" not in names(task, "Read the text.", met)
+    assert "missing_constraint" in names(task, "Read the text.", opposite)
+
+
+@pytest.mark.parametrize(
+    "permission",
+    [
+        "You need not mention the owner's name.",
+        "You don't have to use the past tense.",
+        "You are not required to keep the same order.",
+        "It is not necessary to write it in lower case.",
+        "There is no need to explain the chosen title.",
+        "Do not hesitate to use long words.",
+        "The answer does not need to be at most eight words.",
+        "Feel free to use quotation marks.",
+    ],
+)
+def test_what_need_not_be_done_is_no_constraint(permission: str) -> None:
+    task = TaskText(f"Do the task. {permission}")
+    assert "missing_constraint" not in names(task, "Read the text.", "Write a title.")
+
+
 def test_what_describes_the_input_is_no_constraint() -> None:
     task = TaskText("You are given at most five words separated by commas. Sort them.")
     assert "missing_constraint" not in names(task, "Read the words.", "Sort them.")

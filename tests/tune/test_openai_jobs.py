@@ -264,6 +264,8 @@ async def test_a_job_that_ended_without_a_model_is_told(
     [
         *("failed", "cancelled", "canceled", "expired", "FAILED", "Canceled", "EXPIRED"),
         *("JOB_STATE_CANCELLED", "STATUS_FAILED", "timedOut", "Failed Validation", "user_error"),
+        *("FineTuningJobStatus.FAILED", "user-cancelled", "system_error", "quota exceeded"),
+        *("Abandoned", "incomplete", "partially completed", "validation_failed"),
     ],
 )
 async def test_a_job_that_will_never_have_a_model_is_not_waited_for(
@@ -275,14 +277,16 @@ async def test_a_job_that_will_never_have_a_model_is_not_waited_for(
     assert tuning.watched.statuses[-1] == f"ftjob-1 {status}"
 
 
-@pytest.mark.parametrize("status", ["succeeded", "Succeeded", "SUCCESS", "completed", "Done"])
+@pytest.mark.parametrize(
+    "status", ["Succeeded", "SUCCESS", "completed", "Done", "processing completed"]
+)
 async def test_a_model_is_there_whatever_the_word_for_it(tuning: Tuning, status: str) -> None:
     tuning.server.outcome["status"] = status
     assert await tuning.run() == DONE
     assert not tuning.watched.warnings
 
 
-@pytest.mark.parametrize("status", ["paused", "PAUSED", "JOB_STATE_PAUSED", "Suspended"])
+@pytest.mark.parametrize("status", ["PAUSED", "JOB_STATE_PAUSED", "Suspended", "pendingApproval"])
 async def test_a_paused_job_is_told_and_waited_for_when_it_was_resumed(
     tuning: Tuning, status: str
 ) -> None:
@@ -297,7 +301,7 @@ async def test_a_paused_job_is_told_and_waited_for_when_it_was_resumed(
     assert tuning.server.count("POST fine_tuning/jobs") == 1
 
 
-@pytest.mark.parametrize("status", ["reticulating splines", "", None, "状態", "4"])
+@pytest.mark.parametrize("status", ["reticulating splines", "", None, "状態", "4", "throttled"])
 async def test_a_status_that_is_not_known_is_told_and_not_polled_for_ever(
     tuning: Tuning, status: str | None
 ) -> None:

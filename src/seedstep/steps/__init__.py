@@ -1,7 +1,7 @@
 """Step-by-step instructions: written by a model, checked, judged, and turned into examples."""
 
 from seedstep.steps.check import CHECKS, Check, Finding, TaskText, check, repair_request
-from seedstep.steps.demands import TextRun, differences
+from seedstep.steps.differences import TextRun, differences
 from seedstep.steps.examples import generate_examples
 from seedstep.steps.judge import judge
 from seedstep.steps.measure import CheckAccuracy, Labelled, Part, labelled, measure

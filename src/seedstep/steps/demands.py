@@ -1,4 +1,4 @@
-"""Find what a definition demands of the output, and whether the steps meet it; and compare texts.
+"""Find what a definition demands of the output, and whether the steps meet it.
 
 Appendix E calls an instruction complete if it holds all necessary information of the definition,
 such as the constraints. A demand is found by its wording, in English only. Steps meet a demand on
@@ -13,21 +13,14 @@ Example::
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import groupby
-from typing import Literal
-
-from rapidfuzz.distance import LCSseq
 
 from seedstep.steps.unfit import NUMBER_WORDS, content, sentences, without_illustrations
 
 __all__ = [
-    "ChangeKind",
     "Demand",
-    "TextRun",
     "demands",
-    "differences",
     "is_met",
 ]
 
@@ -120,14 +113,28 @@ _DESCRIBES_INPUT = re.compile(
     re.IGNORECASE,
 )
 _OUTPUT = re.compile(r"\b(?:output|answer|return|your|write|generate|must|should)\b", re.IGNORECASE)
+_OPTIONAL = re.compile(
+    r"\b(?:you |it |there |we |one |the \w+ |\w+s )?(?:need(?: not|n['’]t)"
+    r"|(?:do|does)(?: not|n['’]t) (?:need|have to|want to|wish to)\b"
+    r"|(?:is|are|['’]re|['’]s)(?: not|n['’]t) (?:required|necessary|needed|obliged|expected"
+    r"|mandatory|compulsory|essential|a must)\b"
+    r"|(?:is |are )?(?:no need|unnecessary|not necessary|not required|optional)\b|feel free\b"
+    r"|(?:do not|don['’]t) (?:hesitate|worry|bother|be afraid)\b)[^.;!?,]*",
+    re.IGNORECASE,
+)
+"""What need not be done: no demand."""
+
 _PROHIBITION = re.compile(
-    r"(?:^|[,;:(]\s*|\band |\bbut |\bplease )(?:do not|don['’]t|never|avoid)\b(?P<a>[^.;!?]+)"
-    r"|\b(?:must|should)(?: not|n['’]t)\b(?P<b>[^.;!?]+)",
+    r"(?:^|[,;:(]\s*|\band |\bbut |\bplease )(?:do not|don['’]t|never|avoid)\b"
+    r"(?! (?:forget|fail|neglect|omit) to\b)(?P<a>[^.;!?]+)"
+    r"|\b(?:must|should)(?: not|n['’]t)\b(?P<b>[^.;!?]+)"
+    r"|\b(?:sure|careful|care|try|remember|ensure)(?: that you do)? not to\b(?P<c>[^.;!?]+)",
     re.IGNORECASE,
 )
 _REQUIREMENT = re.compile(
     r"(?<!not )(?<!n['’]t )\b(?:must|should|ha(?:s|ve) to|needs? to|make sure|ensure|remember)"
-    r"\b(?! not)(?P<a>[^.;!?]+)"
+    r"\b(?! not)(?! that you do not)(?P<a>[^.;!?]+)"
+    r"|\b(?:do not|don['’]t|never) (?:forget|fail|neglect|omit) to\b(?P<d>[^.;!?]+)"
     r"|^(?:please )?(?P<b>(?:keep|use|change|replace|include|leave|make|treat|assume|capitali[sz]e"
     r"|remove|add|count|follow|limit|consider|always)\b[^.;!?]+)"
     r"|^(?P<c>[^.;!?]+ counts? as [^.;!?]+)",
@@ -139,9 +146,41 @@ _CLAUSE_END = re.compile(
 )
 _RESTRICTS = re.compile(
     r"\b(?:not|no|without|avoid\w*|never|only|exclud\w*|leav\w* out|instead|own|unchanged|keep\w*"
-    r"|nothing|ignor\w*|except|other than|rely|remov\w*|just|fewest|no new|cannot|nor)\b|n['’]t\b",
+    r"|nothing|ignor\w*|rather than|free of|refrain\w*|replac\w*|except|other than|rely|remov\w*"
+    r"|just|fewest|no new|cannot|nor)\b|n['’]t\b",
     re.IGNORECASE,
 )
+_DO_IT = re.compile(
+    r"\b(?:do not|don['’]t|never|not) (?:forget|fail|neglect|omit|hesitate) to\b", re.IGNORECASE
+)
+_CLAUSE = re.compile(r"[,;:\n]|\bbut\b|\band\b|\bthen\b", re.IGNORECASE)
+_FORBIDS = re.compile(
+    r"\b(?:do not|never|avoid\w*|not|without|no|refrain|cannot)\b|n['’]t\b", re.IGNORECASE
+)
+_WITH_SIDES = (
+    "lower case",
+    "upper case",
+    "capitals",
+    "brackets",
+    "tense",
+    "beginning",
+    "separator",
+)
+"""The demands on form of which a prohibition is the opposite."""
+
+_MOST = re.compile(
+    r"\b(?:at most|up to|within|maximum|(?:fewer|less|shorter) than|exceed|limit"
+    r"|or (?:less|fewer))\b",
+    re.IGNORECASE,
+)
+_LEAST = re.compile(
+    r"\b(?:at least|minimum|(?:more|longer) than|no (?:fewer|less) than|or more)\b", re.IGNORECASE
+)
+_LOOKS = re.compile(
+    r"\b(?:if|when|unless|until|whether|check|count|shorten|cut|trim|remove|delete|reduce)\b",
+    re.IGNORECASE,
+)
+"""Words of sentences that look at a length, and do not set it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,17 +212,20 @@ def demands(definition: str) -> tuple[Demand, ...]:
 
 
 def is_met(demand: Demand, steps: str) -> bool:
-    """Return whether the steps take up a demand."""
+    """Return whether the steps take up a demand. Steps that say the opposite don't."""
     if demand.kind in _COMPILED:
-        return _COMPILED[demand.kind][1].search(steps) is not None
+        return _has_form(demand, steps)
     if demand.kind == LENGTH:
         return _has_length(demand, steps)
     if demand.kind == SINGLE:
         unit = re.escape(demand.text.split()[-1])
-        pattern = rf"\b(?:one|single|1|only|just|this|that)\b(?:[ -]\w+){{0,3}}?[ -]{unit}\b"
+        pattern = (
+            r"(?<!than )(?<!at least )"
+            rf"\b(?:one|single|1|only|just|this|that)\b(?:[ -]\w+){{0,3}}?[ -]{unit}\b"
+        )
         return re.search(pattern, steps, re.IGNORECASE) is not None
     if demand.kind == REQUIREMENT:
-        return _share(demand.words, steps) >= SHARED
+        return _share(demand.words, _without_its_opposite(demand, steps)) >= SHARED
     return any(_takes_up(demand, sentence) for sentence in sentences(steps))
 
 
@@ -203,6 +245,7 @@ def _is_about_output(part: str) -> bool:
 
 
 def _of_sentence(part: str, themes: set[str]) -> Iterator[Demand]:
+    part = _OPTIONAL.sub(" ", part)
     found = list(_on_form(part))
     yield from found
     for kind, pattern in ((PROHIBITION, _PROHIBITION), (REQUIREMENT, _REQUIREMENT)):
@@ -230,84 +273,72 @@ def _worded(kind: str, clause: str, themes: set[str]) -> Iterator[Demand]:
         yield Demand(kind, " ".join(clause.split()), own)
 
 
+def _has_form(demand: Demand, steps: str) -> bool:
+    """Return whether steps have a wording for a demand on form, and not only for its opposite."""
+    pattern = _COMPILED[demand.kind][1]
+    if demand.kind not in _WITH_SIDES:
+        return pattern.search(steps) is not None
+    before = demand.sentence.partition(demand.text)[0]
+    forbidden = _FORBIDS.search(_CLAUSE.split(before)[-1]) is not None
+    for sentence in sentences(_DO_IT.sub("", steps)):
+        for found in pattern.finditer(sentence):
+            said = _FORBIDS.search(_CLAUSE.split(sentence[: found.start()])[-1]) is not None
+            if said == forbidden or (forbidden and _RESTRICTS.search(sentence)):
+                return True
+    return False
+
+
 def _has_length(demand: Demand, steps: str) -> bool:
     """Return whether the steps name a number or its neighbour: "fewer than 15" is "at most 14"."""
     asked = {int(word) for word in content(demand.text) if word.isdecimal()}
-    named = {int(word) for word in content(steps) if word.isdecimal()}
     near = {number + by for number in asked for by in (-1, 0, 1)}
-    return not asked or bool(near & named)
+    before = _CLAUSE.split(demand.sentence.partition(demand.text)[0])[-1]
+    side = _side(f"{before} {demand.text}")
+    for sentence in sentences(steps):
+        for clause in _CLAUSE.split(sentence):
+            named = {int(word) for word in content(clause) if word.isdecimal()}
+            if near & named and (_LOOKS.search(sentence) or _side(clause) * side >= 0):
+                return True
+    return not asked
+
+
+def _side(text: str) -> int:
+    """Return 1 for a smallest length, -1 for a largest one, 0 for neither or both."""
+    sides = bool(_LEAST.search(text)) - bool(_MOST.search(text))
+    return (
+        -sides if _FORBIDS.search(text) and not re.search(r"\bno (?:fewer|less)", text) else sides
+    )
+
+
+def _without_its_opposite(demand: Demand, steps: str) -> str:
+    """Return the steps without clauses that forbid what a demand requires."""
+    if _FORBIDS.search(demand.text):
+        return steps
+    verb = content(demand.text)[:1]
+    clauses = (
+        clause for step in sentences(_DO_IT.sub("", steps)) for clause in _CLAUSE.split(step)
+    )
+    return " ; ".join(
+        clause
+        for clause in clauses
+        if not (_PROHIBITION.search(clause.strip()) and set(verb) & set(content(clause)))
+    )
 
 
 def _takes_up(demand: Demand, sentence: str) -> bool:
     """Return whether a sentence forbids the same, or names most of it in another way."""
+    sentence = _DO_IT.sub("", sentence)
+    asked = content(demand.text)
+    for clause in _CLAUSE.split(sentence):
+        found = set(content(clause))
+        ordered = asked[0] in found and len(found & set(asked)) > 1
+        if ordered and not _RESTRICTS.search(clause):
+            return False
     if _RESTRICTS.search(sentence):
-        return _share(content(demand.text), sentence) >= SHARED_WITH_NEGATION
+        return _share(asked, sentence) >= SHARED_WITH_NEGATION
     return len(demand.words) > 1 and _share(demand.words, sentence) > SHARED_WITHOUT
 
 
 def _share(words: Iterable[str], text: str) -> float:
     asked = set(words)
     return len(asked & set(content(text))) / len(asked)
-
-
-ChangeKind = Literal["same", "removed", "added"]
-
-MAX_TOKENS = 10_000
-"""The most tokens of a text that is compared in parts. Tokens are words, marks, white space."""
-
-ISLAND = 3
-"""The fewest equal words and marks between two changes that are shown as equal."""
-
-_TOKEN = re.compile(r"\w+|[^\w\s]|\s+")
-
-
-@dataclass(frozen=True, slots=True)
-class TextRun:
-    """A stretch of text that stands in both texts, in the earlier only, or in the later only."""
-
-    kind: ChangeKind
-    text: str
-
-
-def differences(earlier: str, later: str) -> list[TextRun]:
-    """Return the runs that lead from one text to the other, what was removed before what was added.
-
-    The runs that are the same or removed make up the earlier text to the last character; those that
-    are the same or added make up the later text.
-    """
-    earlier_tokens, later_tokens = _TOKEN.findall(earlier), _TOKEN.findall(later)
-    if earlier_tokens == later_tokens:
-        return [TextRun("same", earlier)] if earlier else []
-    if max(len(earlier_tokens), len(later_tokens)) > MAX_TOKENS:
-        blocks = [(False, earlier, later)]
-    else:
-        blocks = list(_blocks(earlier_tokens, later_tokens))
-    return [run for block in blocks for run in _runs(*block)]
-
-
-def _blocks(earlier: Sequence[str], later: Sequence[str]) -> Iterator[tuple[bool, str, str]]:
-    """Yield stretches as (whether they are the same, earlier text, later text)."""
-    codes = LCSseq.opcodes(earlier, later)
-    ends = (codes[0], codes[-1])
-    found = []
-    for code in codes:
-        words = earlier[code.src_start : code.src_end]
-        large = code in ends or sum(not word.isspace() for word in words) >= ISLAND
-        found.append((code.tag == "equal" and large, words, later[code.dest_start : code.dest_end]))
-    for same, group in groupby(found, key=lambda block: block[0]):
-        together = list(group)
-        yield same, _text(words for _, words, _ in together), _text(new for _, _, new in together)
-
-
-def _text(stretches: Iterable[Sequence[str]]) -> str:
-    return "".join(word for stretch in stretches for word in stretch)
-
-
-def _runs(same: bool, earlier: str, later: str) -> Iterator[TextRun]:
-    if same:
-        yield TextRun("same", earlier)
-        return
-    if earlier:
-        yield TextRun("removed", earlier)
-    if later:
-        yield TextRun("added", later)

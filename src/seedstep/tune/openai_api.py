@@ -103,7 +103,24 @@ _STATES: Mapping[JobState, str] = MappingProxyType(
 _MEANINGS: Mapping[str, JobState] = MappingProxyType(
     {word: state for state, words in _STATES.items() for word in words.split()}
 )
-_PREFIX = re.compile(r"^(?:(?:fine_tun\w*?|job)_)?(?:(?:state|status)_)?")
+_PREFIX = re.compile(r"^(?:(?:fine|tune|tuning|finetun\w*|job|run|state|status)_)+")
+
+_PARTS: tuple[tuple[JobState, str], ...] = (
+    (
+        "ended",
+        r"fail|error|cancel|expir|abort|terminat|reject|declin|tim(?:ed|e)_?out|crash|kill|dead"
+        r"|abandon|quota|insufficient|out_of_|invalid|archiv|partial|incomplete|revoke"
+        r"|unsucc|not_(?:complet|succe|finish)|fault|exception",
+    ),
+    ("paused", r"paus|suspend|on_hold|held|block|approv|await|requires|action_|review|needs_"),
+    ("succeeded", r"succe|complet|finish|^ready|^trained|^deployed|^done|^ok$"),
+    (
+        "under way",
+        r"queu|pend|validat|train|tuning|running|process|progress|start|prepar|provision|import"
+        r"|finali[sz]|retry|loading|initiali[sz]|deploying|saving|waiting",
+    ),
+)
+"""Parts of words that are not in the table, by which they are known. The first one found counts."""
 
 
 def state_of(status: str | None) -> JobState:
@@ -118,7 +135,10 @@ def state_of(status: str | None) -> JobState:
     """
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", status or "")
     word = re.sub(r"[^a-z]+", "_", parted.lower()).strip("_")
-    return _MEANINGS.get(word) or _MEANINGS.get(_PREFIX.sub("", word), "unknown")
+    for form in (word, _PREFIX.sub("", word)):
+        if meaning := _MEANINGS.get(form):
+            return meaning
+    return next((state for state, part in _PARTS if re.search(part, word)), "unknown")
 
 
 @dataclass(frozen=True, slots=True)
