@@ -24,7 +24,7 @@ def test_defaults_are_the_papers() -> None:
     settings = BootstrapSettings()
     assert settings.novelty_threshold == 0.7
     assert settings.fidelity == "paper"
-    assert settings.tokens == "latin"
+    assert settings.tokens == "auto"
     assert settings.prompt_style == "auto"
     assert settings.seeds is None
     assert settings.sampling == {}

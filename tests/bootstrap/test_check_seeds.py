@@ -44,8 +44,8 @@ def test_check_seeds_names_the_filters_that_refuse_a_seed_by_line(tmp_path: Path
 
 def test_check_seeds_lets_other_languages_start_with_any_letter(tmp_path: Path) -> None:
     path = write(tmp_path, line(instruction="把这句话翻译成英语") + other_line())
-    assert check_seeds(path, english=False).problems == ()
-    assert [one.line for one in check_seeds(path, english=True).problems] == [1]
+    assert check_seeds(path, "unicode").problems == ()
+    assert [one.line for one in check_seeds(path, "latin").problems] == [1]
 
 
 def test_the_released_seeds_load_and_some_fail_the_filters(shared_data: Path) -> None:

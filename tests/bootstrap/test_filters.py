@@ -105,9 +105,11 @@ def test_other_marks_are_refused_at_the_start_in_english(mark: str) -> None:
 OTHER_LANGUAGES: dict[str, tuple[str, str | None]] = {
     "chinese": ("把这句话翻译成英语", None),
     "chinese-3-characters": ("翻译它", "too_short"),
-    "chinese-4-characters": ("翻译句子", None),
-    "chinese-150-characters": ("字" * 150, None),
-    "chinese-151-characters": ("字" * 151, "too_long"),
+    "chinese-6-characters": ("翻译这个句子", "too_short"),
+    "chinese-7-characters": ("翻译这三个句子", None),
+    "chinese-300-characters": ("字" * 300, None),
+    "chinese-301-characters": ("字" * 301, "too_long"),
+    "thai-13-letters": ("เขียนกลอนสั้นเกี่ยวกับทะเล", None),
     "japanese": ("文章を短くしてください。", None),
     "japanese-quote": ("「猫」を英語に訳してください。", None),
     "french": ("Écrivez une phrase sur Paris.", None),
@@ -349,5 +351,5 @@ def test_the_released_code_draws_five_instances(
 
 def test_a_text_without_tokens_is_compared_by_its_wording() -> None:
     chinese = Task("s2", "把这句话翻译成英语", (Instance("", ("x",)),))
-    lenient = Pool([chinese], BootstrapSettings(), filters=())
+    lenient = Pool([chinese], BootstrapSettings.of(tokens="latin"), filters=())
     assert lenient.judge("g0.1", f"{chinese.definition}。")[0] == ("not_novel", "the wording of s2")

@@ -13,7 +13,7 @@ from seedstep.bootstrap.pipeline import bootstrap
 from seedstep.bootstrap.preview import check_seeds, preview
 from seedstep.bootstrap.records import Candidate, Generation, RejectedInstance
 from seedstep.bootstrap.rules import CandidateReply
-from seedstep.bootstrap.settings import BootstrapSettings
+from seedstep.bootstrap.settings import BootstrapSettings, tell_script
 
 __all__ = [
     "FILTERS",
@@ -31,4 +31,5 @@ __all__ = [
     "check_seeds",
     "preview",
     "reasons_of",
+    "tell_script",
 ]

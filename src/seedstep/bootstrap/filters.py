@@ -39,7 +39,7 @@ from seedstep.bootstrap.rules import (
 from seedstep.data import Instance
 from seedstep.errors import InputError
 from seedstep.novelty import Neighbor
-from seedstep.text import is_refusal, loops, unicode_tokens
+from seedstep.text import count_words, is_refusal, loops, unicode_tokens
 
 __all__ = [
     "FILTERS",
@@ -104,18 +104,23 @@ class InstanceFilter:
 Filter = InstructionFilter | InstanceFilter
 
 
+def _words(text: str) -> int:
+    """Return the number of words in a text of any script. Signs alone are no words."""
+    return min(count_words(text), len(unicode_tokens(text)))
+
+
 FILTERS: tuple[Filter, ...] = (
     InstructionFilter(
         "too_short",
         "3 words or fewer",
         lambda text: too_short(len(text.split())),
-        in_other_languages=lambda text: too_short(len(unicode_tokens(text))),
+        in_other_languages=lambda text: too_short(_words(text)),
     ),
     InstructionFilter(
         "too_long",
         "more than 150 words",
         lambda text: too_long(len(text.split())),
-        in_other_languages=lambda text: too_long(len(unicode_tokens(text))),
+        in_other_languages=lambda text: too_long(_words(text)),
     ),
     InstructionFilter("keyword", "speaks of images, files or the like", keyword),
     InstructionFilter(

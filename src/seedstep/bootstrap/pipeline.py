@@ -83,6 +83,7 @@ class Pool:
             InputError: two filters have one name.
         """
         check_filters(filters)
+        settings = settings.for_seeds(seeds)
         self._filters = tuple(filters)
         self.finished: list[Task] = []
         self._seeds = tuple(seeds)

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
 
 from seedstep.bootstrap.filters import (
     FILTERS,
@@ -28,7 +30,7 @@ from seedstep.bootstrap.settings import PAPER_THRESHOLD, BootstrapSettings
 from seedstep.data import Problem, SeedFile, Task, read_seeds
 from seedstep.llm import Preview, Tokens, tokens_of
 from seedstep.novelty import NoveltyIndex
-from seedstep.text import latin_tokens, unicode_tokens
+from seedstep.text import TOKENIZERS, Script, script_of
 
 __all__ = [
     "check_seeds",
@@ -38,16 +40,19 @@ __all__ = [
 _FOR_SEEDS = tuple(entry for entry in FILTERS if entry.for_seeds)
 
 
-def check_seeds(path: Path, *, english: bool = True) -> SeedFile:
+def check_seeds(path: Path, tokens: Literal["auto", "latin", "unicode"] = "auto") -> SeedFile:
     """Read a seed file, and find faults of form and seed tasks that the filters would reject.
 
     A seed task that a filter rejects can be used, but shows the model an example that is rejected.
+    `tokens` are those of a bootstrap, which chooses the filters by them.
 
     Raises:
         InputError: the file is not there or can't be read.
     """
     seeds = read_seeds(path)
-    refused = _filter_problems(seeds, english=english)
+    found = script_of(task.definition for task in seeds.tasks)
+    used = found.tokens if tokens == "auto" else tokens
+    refused = _filter_problems(seeds, used, found)
     return replace(seeds, problems=tuple(sorted([*seeds.problems, *refused], key=_line)))
 
 
@@ -55,12 +60,32 @@ def _line(problem: Problem) -> int:
     return problem.line
 
 
-def _filter_problems(seeds: SeedFile, *, english: bool) -> Iterator[Problem]:
-    index = NoveltyIndex(latin_tokens if english else unicode_tokens)
+REMEDIES = MappingProxyType(
+    {
+        "too_short": "write it in 4 words or more",
+        "too_long": "write it in 150 words or fewer",
+        "keyword": "speak of what can be done with text alone",
+        "starts_with_non_ascii": "reword it; for seeds that are not in English, --tokens unicode",
+        "statement": "write what is to be done",
+    }
+)
+"""What to do about the fault of a seed's instruction. What is not here is to be reworded."""
+
+
+def _filter_problems(
+    seeds: SeedFile, tokens: Literal["latin", "unicode"], script: Script
+) -> Iterator[Problem]:
+    english = tokens == "latin"
+    index = NoveltyIndex(TOKENIZERS[tokens])
     for task, line in zip(seeds.tasks, seeds.lines, strict=True):
         if fault := instruction_fault(task.definition, _FOR_SEEDS, english=english):
             message = f"{fault[0]} ({fault[1]})" if fault[1] else fault[0]
-            yield Problem(seeds.path, line, "instruction", message, "reword it")
+            remedy = REMEDIES.get(fault[0], "reword it")
+            if english and script.tokens == "unicode":
+                remedy = f"use --tokens unicode, as the seeds are written in {script.name}"
+            elif script.a_word and fault[0].startswith("too_"):
+                remedy += f"; {script.a_word} characters count as a word"
+            yield Problem(seeds.path, line, "instruction", message, remedy)
         neighbor = index.nearest(task.definition)
         if neighbor and not is_novel(neighbor, PAPER_THRESHOLD, "paper"):
             message = f"not_novel (ROUGE-L {neighbor.score:.2f} with {neighbor.id})"

@@ -178,6 +178,16 @@ SHOWN = {"classification": 6, "input_first": 4, "output_first": 4}
 """How many fixed demonstrations are shown; for classification, half of them are such tasks."""
 
 
+ALIKE = ", as different as possible from these and from one another in subject, in what"
+DIFFERENT = ", as different as possible from these and from one another in what"
+LAST_RULE = "\n- Write the tasks only. Do not solve them."
+SHOWN_NEXT = "\n\nHere are tasks with examples in the form that is wanted."
+"""Parts of the chat prompts that a topic or a language changes.
+
+The prompt files stay as they are, as runs go on only with the files that they began with.
+"""
+
+
 @dataclass(frozen=True)
 class ChatPrompts:
     """The style `chat`: one message of the user, with the JSON schema of the answer."""
@@ -195,6 +205,12 @@ class ChatPrompts:
             count=str(len(shown)),
             wanted=str(MAX_NEW_INSTRUCTIONS),
         )
+        if self.settings.topic:
+            about = f" about {one_line(self.settings.topic)}{DIFFERENT}"
+            text = about.join(text.rsplit(ALIKE, 1))
+        if self.settings.language:
+            line = f"\n- Every task is written in {one_line(self.settings.language)}."
+            text = f"{LAST_RULE}{line}".join(text.rsplit(LAST_RULE, 1))
         return self._request("generation", "generation", text, {"tasks": _list(_TEXT)}, draw)
 
     def classification(self, instruction: str) -> Request:
@@ -218,6 +234,9 @@ class ChatPrompts:
             instruction=one_line(instruction),
             wanted=str(MAX_INSTANCES),
         )
+        if self.settings.language:
+            line = f"\n- All texts are in {one_line(self.settings.language)}, except where the task"
+            text = text.replace(SHOWN_NEXT, f"{line} asks for another language.{SHOWN_NEXT}", 1)
         answer = {"examples": _list(_object(dict.fromkeys(fields, _TEXT)))}
         return self._request("instances", approach, text, answer)
 

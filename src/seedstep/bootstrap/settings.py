@@ -7,22 +7,26 @@ Example::
     (1000, 64)
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import msgspec
 
+from seedstep.data import Task
+from seedstep.errors import InputError
 from seedstep.llm import Budget, Sampling, default_prompt_style
 from seedstep.llm.settings import AskedModel, AskingSettings, override, sampling_setting
-from seedstep.settings import SEED, Count, part, setting
+from seedstep.settings import SEED, Count, change_settings, part, setting
+from seedstep.text import script_of
 
 __all__ = [
     "CHAT_SAMPLING",
     "PAPER_SAMPLING",
     "PAPER_THRESHOLD",
     "BootstrapSettings",
+    "tell_script",
 ]
 
 PAPER_THRESHOLD = 0.7
@@ -65,7 +69,29 @@ CHAT_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
 )
 
 
+ENGLISH = ("english", "en")
+"""The names of the language for which the paper's tokens and filters are made."""
+
 Threshold = Annotated[float, msgspec.Meta(gt=0, le=1)]
+
+
+def tell_script(seeds: Iterable[Task], tokens: str = "auto") -> str:
+    """Say in which script seed tasks are written, and how their texts are compared.
+
+    `tokens` are the setting. If it is not `auto`, and is for other texts than the seeds are, that
+    is said.
+
+    Example::
+
+        >>> tell_script([Task("a", "次の文を英語に訳してください。", ())])[:34]
+        'The seeds are written in Japanese.'
+    """
+    script = script_of(task.definition for task in seeds)
+    letters = f" ({', '.join(script.letters)})" if script.letters else ""
+    written = f"The seeds are written in {script.name}{letters}."
+    if tokens == "latin" and script.tokens == "unicode":
+        return f"{written} --tokens latin sees only a to z of them: leave it out, or use unicode."
+    return f"{written} {script.manner}" if tokens in ("auto", script.tokens) else written
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +133,11 @@ class BootstrapSettings(AskingSettings):
     decontamination_threshold: Threshold = setting(
         PAPER_THRESHOLD, "ROUGE-L F1 with an item of an evaluation set that is too close."
     )
-    tokens: Literal["latin", "unicode"] = setting(
-        "latin",
-        "Tokens for novelty: latin (those of rouge-score), or unicode for runs that are not in "
-        "English, which may then also start with a non-ASCII character.",
+    tokens: Literal["auto", "latin", "unicode"] = setting(
+        "auto",
+        "Tokens for novelty, and rules for texts: latin (those of rouge-score, for English), "
+        "unicode (letters of every script, words counted by script), or auto: by the script of "
+        "the seeds.",
     )
     fidelity: Literal["paper", "released"] = setting(
         "paper",
@@ -131,6 +158,18 @@ class BootstrapSettings(AskingSettings):
         "instances copied from the demonstrations, outputs without the input that the "
         "instruction points at, and outputs that are refusals or repeat themselves.",
     )
+    topic: str | None = setting(
+        None,
+        "What all new tasks are about, such as 'veterinary practice'. Only chat prompts have a "
+        "place for it.",
+        later=True,
+    )
+    language: str | None = setting(
+        None,
+        "The language in which all texts are written, such as German. Only chat prompts have a "
+        "place for it; others go by the seeds.",
+        later=True,
+    )
     patience: Count = setting(
         50, "Stop after so many generation requests in a row without a finished task."
     )
@@ -142,6 +181,26 @@ class BootstrapSettings(AskingSettings):
         long=("generation", "input_first", "output_first"),
         than="the prompt style",
     )
+
+    def check(self, source: str) -> None:
+        """Raise InputError if the settings do not go together."""
+        AskingSettings.check(self, source)
+        for name in ("topic", "language"):
+            value = getattr(self, name)
+            if value is not None and not value.strip():
+                raise InputError(f"{source}, setting '{name}': empty", "leave it out, or write it")
+            if value is not None and self.style != "chat":
+                what = f"{source}, setting '{name}': {self.style} prompts have no place for it"
+                remedy = "use --prompt-style chat, or let the seeds show it, and leave it out"
+                raise InputError(what, remedy)
+
+    def for_seeds(self, seeds: Sequence[Task]) -> Self:
+        """Return the settings with tokens that are not `auto`, by language or script of seeds."""
+        if self.tokens != "auto":
+            return self
+        foreign = self.language is not None and self.language.strip().casefold() not in ENGLISH
+        script = script_of(task.definition for task in seeds)
+        return change_settings(self, tokens="unicode" if foreign else script.tokens)
 
     @property
     def style(self) -> str:

@@ -1,6 +1,6 @@
 """`seedstep bootstrap`: grow tasks from seed tasks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from seedstep.bootstrap import (
     Candidate,
     Generation,
     preview,
+    tell_script,
 )
 from seedstep.cli.options import COMMAND_LINE, Asked, Out, SameModel, with_settings
 from seedstep.cli.progress import run_to_the_end
@@ -29,7 +30,7 @@ from seedstep.cli.terminal import (
     print_estimate,
     print_requests,
 )
-from seedstep.data import require_seeds, seed_tasks
+from seedstep.data import Task, require_seeds, seed_tasks
 from seedstep.errors import InputError
 from seedstep.llm import resolve_base_url
 from seedstep.llm.settings import require_price
@@ -37,7 +38,7 @@ from seedstep.recipes import BootstrapProgress, BootstrapWatch, work_on_bootstra
 from seedstep.runs import BootstrapRun
 from seedstep.settings import make_settings
 from seedstep.stages import BOOTSTRAP, open_run, tell_status
-from seedstep.stages.bootstrap import task_blocks
+from seedstep.stages.bootstrap import advice, task_blocks
 
 __all__ = [
     "command",
@@ -64,9 +65,11 @@ def watcher(out: Path) -> Iterator[BootstrapWatch]:
 def _opening(progress: BootstrapProgress, out: Path) -> str:
     settings = progress.settings
     resumed = f", {progress.before} of them finished before" if progress.before else ""
+    tokens = "" if settings.tokens == "latin" else f"{settings.tokens} tokens, "
     return (
         f"{out}: {settings.tasks} tasks{resumed}, model {settings.model}, "
-        f"{settings.style} prompts, window {settings.window}, {settings.model.in_flight} in flight"
+        f"{settings.style} prompts, {tokens}window {settings.window}, "
+        f"{settings.model.in_flight} in flight"
     )
 
 
@@ -175,12 +178,21 @@ def command(
         return
     if out is None:
         raise InputError("no directory for the run", "add --out DIR, or --dry-run")
+    if settings.seeds:
+        _print_script(require_seeds(Path(settings.seeds)), settings.tokens)
     work = _run(out, asked, same_model=same_model)
     progress = run_to_the_end(work, f"seedstep bootstrap --out {out}")
     with open_run(out, BOOTSTRAP) as run:
         _print_summary(run, progress)
     if not progress.complete:
         raise typer.Exit(1)
+
+
+def _print_script(seeds: Sequence[Task], tokens: str) -> None:
+    """Say in which script the seeds are, unless all is as in the paper."""
+    said = tell_script(seeds, tokens)
+    if said != tell_script(()):
+        console.print(plain(said, style="yellow" if "--tokens" in said else ""), soft_wrap=True)
 
 
 def _print_summary(run: BootstrapRun, progress: BootstrapProgress) -> None:
@@ -213,9 +225,10 @@ def _print_summary(run: BootstrapRun, progress: BootstrapProgress) -> None:
     console.print(
         f"Too little is accepted: the last {run.settings.patience} generation requests gave no "
         f"task, and {status.finished} of {status.wanted} are finished. The table above says why. "
-        "More varied seeds, another model or a higher temperature help; "
-        "a larger `patience` in --config lets the run go on.",
+        f"{advice(run)} A larger --patience lets the run go on.",
         style="yellow",
+        markup=False,
+        soft_wrap=True,
     )
 
 
@@ -226,6 +239,8 @@ async def _run(out: Path, asked: dict[str, Any], *, same_model: bool) -> Bootstr
 
 def _print_preview(settings: BootstrapSettings) -> None:
     seeds = require_seeds(Path(settings.seeds)) if settings.seeds else seed_tasks()
+    if settings.seeds:
+        _print_script(seeds, settings.tokens)
     view = preview(settings, seeds)
     titles = ("instructions", "classification", "instances, input-first", "instances, output-first")
     print_requests(dict(zip(titles, view.requests, strict=True)), settings.style)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 import yaml
 
-from seedstep.bootstrap import BootstrapSettings, check_seeds
+from seedstep.bootstrap import BootstrapSettings, check_seeds, tell_script
 from seedstep.cli.terminal import console, plain, print_rows
 from seedstep.data import write_atomically
 from seedstep.errors import InputError
@@ -59,11 +59,15 @@ def group() -> None:
 def check(
     path: Annotated[Path, typer.Argument(help="A JSONL file of seed tasks.", metavar="FILE")],
     tokens: Annotated[
-        Literal["latin", "unicode"], typer.Option(help="unicode for seeds not in English.")
-    ] = "latin",
+        Literal["auto", "latin", "unicode"],
+        typer.Option(
+            help="As of a bootstrap: latin (English), unicode (other languages), or auto: by the "
+            "script of the seeds."
+        ),
+    ] = "auto",
 ) -> None:
     """Say line by line what is wrong with a seed file: its form, and what our filters refuse."""
-    seeds = check_seeds(path, english=tokens == "latin")
+    seeds = check_seeds(path, tokens)
     for problem in seeds.problems:
         console.print(plain(f"{problem.what} ({problem.remedy})"), soft_wrap=True)
     labels = sum(task.is_classification for task in seeds.tasks)
@@ -71,6 +75,7 @@ def check(
     console.print(
         f"usable seed tasks: {len(seeds.tasks)} ({labels} classification, {empty} without input)"
     )
+    console.print(plain(tell_script(seeds.tasks, tokens)), soft_wrap=True)
     console.print(f"problems: {len(seeds.problems)}")
     if seeds.problems:
         raise typer.Exit(1)

@@ -109,10 +109,10 @@ def scan_task_files(
             yield from _task_or_problems(found, limit)
 
 
-def task_file(task: Task, contributor: str, licence: str) -> bytes:
-    """Return the content of a task file, with the published fields in their order, in English.
+def task_file(task: Task, contributor: str, licence: str, language: str = "English") -> bytes:
+    """Return the content of a task file, with the published fields in their order.
 
-    `licence` is that of the instances.
+    `licence` is that of the instances, `language` that of all texts.
     """
     record = {
         "Contributors": [contributor],
@@ -121,9 +121,9 @@ def task_file(task: Task, contributor: str, licence: str) -> bytes:
         "Categories": [task.category],
         "Reasoning": [],
         "Definition": [task.definition],
-        "Input_language": ["English"],
-        "Output_language": ["English"],
-        "Instruction_language": ["English"],
+        "Input_language": [language],
+        "Output_language": [language],
+        "Instruction_language": [language],
         "Domains": [],
         "Positive Examples": _examples(task.positive_examples),
         "Negative Examples": _examples(task.negative_examples),

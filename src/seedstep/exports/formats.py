@@ -23,6 +23,7 @@ from typing import Any, cast
 
 import msgspec
 
+from seedstep.bootstrap import BootstrapSettings
 from seedstep.data import (
     Example,
     StrPath,
@@ -40,6 +41,7 @@ from seedstep.errors import InputError, MissingExtraError, RunError, unknown_nam
 from seedstep.exports.hub import ExportRow, data_card, require_licence
 from seedstep.inputs.labels import count_rejected, without_rejected
 from seedstep.runs import BootstrapRun, DistillRun, read_distilled_tasks
+from seedstep.text import script_of
 
 __all__ = [
     "EXPORT_FORMATS",
@@ -291,7 +293,8 @@ def _superni(source: ExportSource, out: Path) -> int:
     names = []
     for number, task in enumerate(source.tasks, start=1):
         names.append(f"task{number:05d}_machine_generated")
-        text = task_file(_superni_task(task, names[-1]), "seedstep", "Machine-generated")
+        made = _superni_task(task, names[-1])
+        text = task_file(made, "seedstep", "Machine-generated", language_of(source))
         (out / "tasks" / f"{names[-1]}.json").write_bytes(text)
     split = out / "splits" / "default" / "train_tasks.txt"
     split.parent.mkdir(parents=True)
@@ -299,6 +302,17 @@ def _superni(source: ExportSource, out: Path) -> int:
     card = resources.files("seedstep.exports") / "superni_card.md"
     (out / "README.md").write_bytes(card.read_bytes())
     return len(names)
+
+
+def language_of(source: ExportSource) -> str:
+    """Return the language that was asked for, or that follows from the script of the tasks."""
+    settings = source.run.settings
+    if isinstance(settings, BootstrapSettings):
+        if settings.language:
+            return settings.language
+        if settings.tokens == "latin":
+            return "English"
+    return script_of(task.definition for task in source.tasks).language
 
 
 def _superni_task(task: Task, name: str) -> Task:

@@ -25,7 +25,7 @@ from seedstep.data import Task
 from seedstep.errors import InputError, MissingExtraError, UnreachableError, first_line
 from seedstep.runs import BootstrapRun
 from seedstep.settings import flatten
-from seedstep.text import as_entities, markdown_table
+from seedstep.text import as_entities, count_words, markdown_table
 
 __all__ = [
     "ExportRow",
@@ -71,6 +71,7 @@ SHOWN = (
     "extra_filters",
     "decontamination_threshold",
 )
+SHOWN_IF_SET = ("topic", "language")
 """The settings in the card: those that decide on the data. Addresses and paths are private."""
 
 DECONTAMINATED = "- Rows too close to these evaluation sets were left out: "
@@ -161,7 +162,7 @@ def _header(rows: int, title: str, licence: str) -> str:
 
 def _settings(settings: BootstrapSettings) -> Iterator[tuple[str, object]]:
     values = {**flatten(settings), "model": _model(settings)}
-    yield from ((name, values[name]) for name in SHOWN)
+    yield from ((name, values[name]) for name in (*SHOWN, *SHOWN_IF_SET) if name in values)
     yield "prompt_style", settings.style
     for request in PAPER_SAMPLING:
         sampling = asdict(settings.sampling_of(request))
@@ -182,7 +183,7 @@ def _contamination(settings: BootstrapSettings) -> str:
 
 
 def _mean_words(texts: Sequence[str]) -> str:
-    return f"{fmean(len(text.split()) for text in texts):.1f}" if texts else "none"
+    return f"{fmean(map(count_words, texts)):.1f}" if texts else "none"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -26,6 +26,7 @@ from seedstep.errors import InputError, RunError
 from seedstep.inputs import load_source
 from seedstep.runs import Entry, StepsRun
 from seedstep.steps import WrittenSteps, render
+from seedstep.text import script_of
 from seedstep.tune import TuneSource
 
 __all__ = [
@@ -101,7 +102,8 @@ def _new_files(run: StepsRun, entries: Iterable[Entry[WrittenSteps]]) -> dict[st
             name = f"task{number:05d}"
         seen.add(name.casefold())
         task = replace(tasks[entry.task], steps=entry.result.steps)
-        files[f"{name}.json"] = task_file(task, "seedstep", "of its maker")
+        language = script_of([task.definition]).language
+        files[f"{name}.json"] = task_file(task, "seedstep", "of its maker", language)
     return files
 
 

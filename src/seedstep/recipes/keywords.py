@@ -65,10 +65,12 @@ class BootstrapKeywords(TypedDict, total=False):
     novelty_threshold: float
     decontaminate: PathOrTasks | Sequence[PathOrTasks]
     decontamination_threshold: float
-    tokens: Literal["latin", "unicode"]
+    tokens: Literal["auto", "latin", "unicode"]
     fidelity: Literal["paper", "released"]
     numbering: Literal["number", "task"]
     extra_filters: bool
+    topic: str | None
+    language: str | None
     patience: int
     max_requests: int | None
     max_tokens: int | None

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from seedstep.data import Task
 from seedstep.errors import MissingExtraError
 from seedstep.novelty import NoveltyIndex
-from seedstep.text import Tokenizer, normal_answer
+from seedstep.text import Tokenizer, count_words, normal_answer
 
 __all__ = [
     "Histogram",
@@ -207,7 +207,7 @@ SCORE_BINS = 20
 
 @dataclass(frozen=True, slots=True)
 class PoolCounts:
-    """The numbers of Self-Instruct's Table 1. White space separates words; a mean may be None."""
+    """The numbers of Self-Instruct's Table 1. Words are counted by script; a mean may be None."""
 
     instructions: int
     classification: int
@@ -263,9 +263,9 @@ def lengths(tasks: Iterable[Task]) -> WordLengths:
     tasks = tuple(tasks)
     instances = [instance for task in tasks for instance in task.instances]
     return WordLengths(
-        tuple(len(task.definition.split()) for task in tasks),
-        tuple(len(instance.input.split()) for instance in instances if instance.input.strip()),
-        tuple(len(instance.output.split()) for instance in instances),
+        tuple(count_words(task.definition) for task in tasks),
+        tuple(count_words(instance.input) for instance in instances if instance.input.strip()),
+        tuple(count_words(instance.output) for instance in instances),
     )
 
 

@@ -341,6 +341,7 @@ def resolve_settings(
     if stage.asks_model:
         settings = _resolved_settings(settings)
     loaded = stage.load(settings) if inputs is None else inputs
+    settings = stage.settled(settings, loaded)
     begun = not new and stage.made(path)
     config = {
         **({STAGE: stage.name} if stage.config == CONFIG else {}),

@@ -161,6 +161,10 @@ def has_rows(*tables: str) -> Callable[[Path], bool]:
 _has_requests = has_rows("requests")
 
 
+def _unchanged(settings: Any, inputs: Any) -> Any:
+    return settings
+
+
 def _no_stamps(settings: Any, inputs: Any) -> dict[str, str]:
     return {}
 
@@ -221,6 +225,9 @@ class Stage(Generic[S, Inputs, R]):
 
     rows: Callable[["Run[S, Inputs, R]"], Iterable[Mapping[str, Any]]] = _no_rows
     """Yields what a run has as plain rows, for `Run.to_records` and `Run.to_dataset`."""
+
+    settled: Callable[[S, Inputs], S] = _unchanged
+    """Fills in settings that follow from the inputs."""
 
     stamps: Callable[[S, Inputs], dict[str, str]] = _no_stamps
     """Makes fingerprints of the inputs, which must not change when a run continues."""

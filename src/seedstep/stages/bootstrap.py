@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from seedstep.bootstrap import BootstrapSettings, Candidate
@@ -25,9 +26,35 @@ from seedstep.runs import (
     line,
 )
 from seedstep.runs.stage import duration, request_blocks
-from seedstep.text import TOKENIZERS
+from seedstep.text import TOKENIZERS, script_of
 
-__all__ = ["BOOTSTRAP", "contamination_of", "task_blocks"]
+__all__ = ["BOOTSTRAP", "advice", "contamination_of", "task_blocks"]
+
+ADVICE: Mapping[str, str] = MappingProxyType(
+    {
+        "not_novel": "The model repeats the seeds, or itself: more and more varied seeds, a higher "
+        "--temperature or another model help.",
+        "contaminated": "The model writes what the evaluation sets hold: another model helps, or "
+        "seeds about something else.",
+        "too_short": "The model writes less than a task: another --prompt-style or model helps.",
+        "too_long": "The model writes texts in place of tasks: another --prompt-style or model "
+        "helps.",
+        "statement": "The model writes texts in place of tasks: another --prompt-style or model "
+        "helps.",
+        "refusal": "The model refuses: another model or other seeds help.",
+        "empty_reply": "`seedstep requests RUN` shows the replies: they hold no text.",
+        "cut_list": "Replies are cut at their length limit: a larger --max-new-tokens helps.",
+        "unreadable_list": "`seedstep requests RUN` shows the replies: another --prompt-style "
+        "helps where they are no lists.",
+        "request_failed": "`seedstep requests RUN --failed` has the server's words.",
+        "classification_unreadable": "The model does not answer yes or no: a stronger model helps.",
+        "no_instance": "The model can't carry out its own tasks: a stronger model helps.",
+        "no_good_instance": "The model can't carry out its own tasks: a stronger model helps.",
+    }
+)
+"""What helps a run in which most of what the model wrote is rejected for a reason."""
+
+USUAL_ADVICE = "More varied seeds, a higher --temperature or another model help."
 
 
 def _load(settings: BootstrapSettings) -> tuple[Task, ...]:
@@ -68,6 +95,22 @@ def _check(run: BootstrapRun) -> None:
 
 def _keep(run: BootstrapRun) -> None:
     run.records.keep_seeds()
+
+
+def advice(run: BootstrapRun) -> str:
+    """Say what helps a run that accepts too little, by the most common reason of rejections."""
+    rejected = run.status().rejected
+    if not rejected:
+        return USUAL_ADVICE
+    reason = max(rejected, key=lambda name: rejected[name])
+    written = [text for _, _, text in run.records.rejected()]
+    script = script_of(written)
+    if run.settings.tokens == "latin" and script.tokens == "unicode":
+        return (
+            f"The model writes in {script.name}, and the tokens of the run are for English: start "
+            "a new one with --tokens unicode, or with seeds in that language."
+        )
+    return ADVICE.get(reason, USUAL_ADVICE).replace("RUN", str(run.path))
 
 
 def _status(run: BootstrapRun) -> Blocks:
@@ -222,6 +265,7 @@ BOOTSTRAP: Stage[BootstrapSettings, tuple[Task, ...], GrownTasks] = Stage(
     load=_load,
     records=GrownTasks,
     rows=_rows,
+    settled=lambda settings, seeds: settings.for_seeds(seeds),
     stamps=_stamps,
     changeable=(
         "tasks",

@@ -24,6 +24,7 @@ from seedstep.data import Example
 from seedstep.data.choice import draw_from
 from seedstep.steps.check import Finding
 from seedstep.steps.parse import REASONS
+from seedstep.text import count_words
 
 __all__ = [
     "FAILURES",
@@ -263,8 +264,8 @@ def _row(group: str, tasks: Sequence[DescribedTask], categories: int) -> StepsSt
         group,
         len(tasks),
         categories,
-        fmean(len(task.definition.split()) for task in tasks),
-        fmean(sum(len(step.split()) for step in result.steps) for result in good) if good else None,
+        fmean(count_words(task.definition) for task in tasks),
+        fmean(sum(map(count_words, result.steps)) for result in good) if good else None,
         fmean(len(result.steps) for result in good) if good else None,
         Counter(name for result in good for name in {finding.name for finding in result.findings}),
         sum(bool(result.findings) for result in good),

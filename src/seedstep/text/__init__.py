@@ -10,6 +10,7 @@ from seedstep.text.cleaning import (
 )
 from seedstep.text.markdown import as_entities, escaped, markdown_table
 from seedstep.text.refusals import is_refusal, mentions_refusal
+from seedstep.text.scripts import Script, count_words, script_of
 from seedstep.text.thoughts import split_thoughts, without_marks
 from seedstep.text.tokens import (
     TOKENIZERS,
@@ -24,9 +25,11 @@ from seedstep.text.tokens import (
 
 __all__ = [
     "TOKENIZERS",
+    "Script",
     "Tokenizer",
     "answer",
     "as_entities",
+    "count_words",
     "escaped",
     "is_refusal",
     "json_object",
@@ -40,6 +43,7 @@ __all__ = [
     "plain_text",
     "rouge_l",
     "rouge_l_and_1",
+    "script_of",
     "split_thoughts",
     "unicode_tokens",
     "visible",

@@ -29,6 +29,7 @@ from seedstep.report.statistics import thinned, words_histogram
 from seedstep.runs import Entry, ReplyUsage
 from seedstep.runs.worktime import PAUSE_SECONDS, elapsed
 from seedstep.steps import FAILURES, StepsStatistics, WrittenSteps, render, statistics
+from seedstep.text import count_words
 
 __all__ = [
     "losses_section",
@@ -223,7 +224,7 @@ def _lengths(good: Sequence[Entry[WrittenSteps]]) -> Section | None:
     panels = {
         "Steps of an instruction": words_histogram([len(entry.result.steps) for entry in good]),
         "Words of an instruction": words_histogram(
-            [sum(len(step.split()) for step in entry.result.steps) for entry in good]
+            [sum(map(count_words, entry.result.steps)) for entry in good]
         ),
     }
     title = "Steps and words"

@@ -1,0 +1,164 @@
+"""Find out in which script texts are written, how they are compared, and how words are counted.
+
+Some scripts are written without spaces between words. There words are counted by characters: two of
+Chinese or Japanese, and four of Thai, Lao, Khmer, Burmese or Tibetan, count as a word.
+
+Example::
+
+    >>> script_of(["Übersetze den Satz ins Englische.", "Wähle ein Gemüse für die Suppe."]).tokens
+    'unicode'
+    >>> script_of(["次の文を英語に訳してください。"]).name
+    'Japanese'
+    >>> count_words("次の文を英語に訳してください。")
+    7
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import ceil
+from types import MappingProxyType
+from typing import Literal
+
+import regex
+
+__all__ = ["Script", "count_words", "script_of"]
+
+CHARACTERS_A_WORD: Mapping[str, int] = MappingProxyType(
+    {
+        "Han": 2,
+        "Hiragana": 2,
+        "Katakana": 2,
+        "Thai": 4,
+        "Lao": 4,
+        "Khmer": 4,
+        "Myanmar": 4,
+        "Tibetan": 4,
+    }
+)
+"""How many characters count as a word, for the scripts that are written without spaces."""
+
+NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "Han": "Chinese",
+        "Hiragana": "Japanese",
+        "Katakana": "Japanese",
+        "Hangul": "Korean",
+        "Myanmar": "Burmese",
+        "Thai": "Thai",
+        "Lao": "Lao",
+        "Khmer": "Khmer",
+        "Tibetan": "Tibetan",
+        "Greek": "Greek",
+        "Hebrew": "Hebrew",
+        "Armenian": "Armenian",
+        "Georgian": "Georgian",
+        "Cyrillic": "Cyrillic letters",
+        "Arabic": "Arabic letters",
+        "Devanagari": "Devanagari letters",
+        "Bengali": "Bengali letters",
+        "Tamil": "Tamil letters",
+        "Telugu": "Telugu letters",
+        "Latin": "Latin letters",
+    }
+)
+"""The names of scripts for people: that of the language, where a script stands for one."""
+
+KANA = 0.05
+"""The share of kana among the characters of a text from which it is Japanese, not Chinese."""
+
+FOREIGN_LETTERS = 0.005
+FOREIGN_TEXTS = 0.2
+"""Texts in Latin letters are not English if this share of their letters is none of a to z, and this
+share of the texts has such letters. English texts that quote a foreign word have fewer."""
+
+_LETTER = regex.compile(r"\p{L}")
+_PLAIN = regex.compile(r"[A-Za-z]")
+_OF_SCRIPT = {name: regex.compile(rf"[\p{{L}}&&\p{{{name}}}]", regex.V1) for name in NAMES}
+_WORD = regex.compile(r"[\p{L}\p{N}]")
+
+
+def _characters(names: Iterable[str]) -> "regex.Pattern[str]":
+    """Return a pattern for a letter or digit of these scripts."""
+    scripts = "".join(rf"\p{{scx={name}}}" for name in names)
+    return regex.compile(rf"[[\p{{L}}\p{{N}}]&&[{scripts}]]", regex.V1)
+
+
+_UNSPACED = _characters(CHARACTERS_A_WORD)
+_BY_SIZE = {
+    size: _characters(name for name, many in CHARACTERS_A_WORD.items() if many == size)
+    for size in dict.fromkeys(CHARACTERS_A_WORD.values())
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """The script of some texts, by its name for people, and the tokens by which they are compared.
+
+    `a_word` is how many characters count as a word, or 0 where spaces separate words. `letters` are
+    the Latin letters beyond a to z, the most common first.
+    """
+
+    name: str
+    tokens: Literal["latin", "unicode"]
+    a_word: int = 0
+    letters: str = ""
+
+    @property
+    def language(self) -> str:
+        """The language for which the script stands, English for letters a to z, or "unknown"."""
+        if self.tokens == "latin":
+            return "English"
+        return "unknown" if "letters" in self.name else self.name
+
+    @property
+    def manner(self) -> str:
+        """A sentence that says how the texts are compared and how words are counted."""
+        if self.tokens == "latin":
+            return "They are compared by words of the letters a to z, as in the paper."
+        if self.a_word:
+            return (
+                f"They are compared by character, and {self.a_word} characters count as a word "
+                "(tokens: unicode)."
+            )
+        return "They are compared by words of any letters (tokens: unicode)."
+
+
+ENGLISH = Script(NAMES["Latin"], "latin")
+
+
+def script_of(texts: Iterable[str]) -> Script:
+    """Return the script in which most letters of the texts are written."""
+    texts = list(texts)
+    whole = "\n".join(texts)
+    counts = {name: len(found.findall(whole)) for name, found in _OF_SCRIPT.items()}
+    kana = counts["Hiragana"] + counts["Katakana"]
+    if kana > KANA * (kana + counts["Han"]):
+        counts["Hiragana"], counts["Han"] = kana + counts["Han"], 0
+    most = max(counts, key=lambda name: counts[name])
+    if not counts[most]:
+        return ENGLISH if not _LETTER.search(whole) else Script("other letters", "unicode")
+    if most != "Latin":
+        return Script(NAMES[most], "unicode", CHARACTERS_A_WORD.get(most, 0))
+    return _latin(texts, whole, counts[most])
+
+
+def _latin(texts: list[str], whole: str, letters: int) -> Script:
+    foreign = [letter for letter in _OF_SCRIPT["Latin"].findall(whole) if not _PLAIN.match(letter)]
+    with_foreign = sum(
+        any(not _PLAIN.match(letter) for letter in _OF_SCRIPT["Latin"].findall(text))
+        for text in texts
+    )
+    if len(foreign) < FOREIGN_LETTERS * letters or with_foreign < FOREIGN_TEXTS * len(texts):
+        return ENGLISH
+    found = [letter.lower() for letter in foreign]
+    common = sorted(set(found), key=lambda letter: (-found.count(letter), letter))
+    return Script("Latin letters beyond a to z", "unicode", letters="".join(common[:4]))
+
+
+def count_words(text: str) -> int:
+    """Return the number of words in a text: what white space separates, in scripts with spaces."""
+    if not _UNSPACED.search(text):
+        return len(text.split())
+    spaced = sum(bool(_WORD.search(part)) for part in _UNSPACED.sub(" ", text).split())
+    sizes = _BY_SIZE.items()
+    return spaced + sum(ceil(len(found.findall(text)) / size) for size, found in sizes)
