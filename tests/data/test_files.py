@@ -1,9 +1,11 @@
 """Files and folders appear whole, under the user's umask, and leave nothing behind."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -255,6 +257,57 @@ def test_a_folder_of_named_files_is_whole_or_as_it_was(
 
 def test_other_files_in_a_folder_of_named_files_stay(tmp_path: Path) -> None:
     (tmp_path / "mine").write_bytes(b"mine")
-    with folder_with(tmp_path, ["a"]) as folder:
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(ZeroDivisionError), folder_with(tmp_path, ["a", "b"]) as folder:
+        (folder / "a").write_bytes(b"%d" % (1 // 0))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        "a": b"old",
+        "mine": b"mine",
+    }
+    with folder_with(tmp_path, ["a", "b"]) as folder:
         (folder / "a").write_bytes(b"new")
+        assert (tmp_path / "a").read_bytes() == b"old"
+    assert (tmp_path / "a").read_bytes() == b"new"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "mine"]
+
+
+REPLACING = """
+import sys
+from pathlib import Path
+from seedstep.data.files import whole_folder
+
+out = Path(sys.argv[1])
+for number in range(1_000_000):
+    with whole_folder(out, ".marker.json") as folder:
+        for name in "abc":
+            (folder / name).write_text(str(number))
+    print(number, flush=True)
+"""
+
+
+def test_a_folder_that_is_replaced_is_there_at_every_moment(tmp_path: Path) -> None:
+    """A reader looks again and again; then the writer is killed, and what is there is whole."""
+    out, chance = tmp_path / "out", random.Random(1)
+    for _ in range(6):
+        command = [sys.executable, "-c", REPLACING, out]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout
+            assert writer.stdout.readline()
+            end = time.monotonic() + chance.uniform(0.05, 0.3)
+            while time.monotonic() < end:
+                assert (out / ".marker.json").exists()
+            writer.kill()
+        assert sorted(files_in(out)) == [".marker.json", "a", "b", "c"]
+        assert len({(out / name).read_text() for name in "abc"}) == 1
+    write_folder(out)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_is_replaced_where_names_can_not_be_exchanged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_exchange", lambda first, second: False)
+    write_folder(tmp_path / "out", "old")
+    write_folder(tmp_path / "out")
+    assert (tmp_path / "out" / "below" / "file").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]

@@ -51,6 +51,7 @@ SLOW = (
     "cli/test_pipes.py::test_ctrl_c_at_any_moment_leaves_no_traceback",
     "cli/test_report_command.py",
     "cli/test_tune_command.py",
+    "data/test_files.py::test_a_folder_that_is_replaced_is_there_at_every_moment",
     "docs/test_docs_build.py",
     "docs/test_pages.py::test_a_block_that_fails_is_named",
     "docs/test_pages.py::test_the_commands_of_a_page_run",

@@ -4,7 +4,8 @@ Data are first written to a hidden file or folder beside the final one, which it
 complete and on the disk. Its name can't be guessed, and it is created only if nothing of that name
 exists, so that a link planted in a shared directory is not followed. Permissions are those of any
 new file or folder under the user's umask. A process that is killed leaves its hidden file behind;
-the next writer of the same path removes it. Hidden files that are being written are locked.
+the next writer of the same path removes it. Hidden files that are being written are locked. Where a
+folder replaces another, the two exchange their names at once.
 
 Example::
 
@@ -15,6 +16,7 @@ Example::
     b'{}'
 """
 
+import ctypes
 import os
 import re
 import secrets
@@ -143,18 +145,36 @@ def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
 def folder_with(out: Path, names: Collection[str]) -> Iterator[Path]:
     """Give a directory to fill with files of these `names`, which is at `out` when the block ends.
 
-    It takes the place of `out` as a whole. If `out` holds other files, these stay, and the block
-    writes into `out` itself.
+    It takes the place of `out` as a whole. If `out` holds other files, these stay, and the new ones
+    are put beside them, one after the other, when all are complete.
 
     Raises:
         RunError: the disk is full, or a directory can't be written.
     """
-    if out.exists() and not (out.is_dir() and set(files_in(out)) <= set(names)):
-        make_folder(out)
-        yield out
-        return
-    with _explained(out), new_folder(out, replace=True) as folder:
+    is_mixed = out.exists() and not (out.is_dir() and set(files_in(out)) <= set(names))
+    added = _added_files(out) if is_mixed else new_folder(out, replace=True)
+    with _explained(out), added as folder:
         yield folder
+
+
+@contextmanager
+def _added_files(out: Path) -> Iterator[Path]:
+    """Yield a directory to fill with files, which are put into `out` when the block ends."""
+    inside = out / out.name
+    _remove_leftovers(inside)
+    partial = _hidden(inside, PARTIAL)
+    partial.mkdir()
+    try:
+        with locked(partial):
+            yield partial
+            names = sorted(files_in(partial))
+            for name in names:
+                _sync(partial / name)
+            for name in names:
+                (partial / name).replace(out / name)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    _sync(out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,18 +272,39 @@ def _put_in_place(partial: Path, out: Path, *, replace: bool) -> None:
     if not (replace and out.exists()):
         partial.rename(out)
         return
-    old = _hidden(out, OLD)
     with locked(out):
-        out.rename(old)
-        try:
-            partial.rename(out)
-        except OSError:
-            old.rename(out)
-            raise
+        if _exchange(partial, out):
+            old = partial
+        else:
+            old = _hidden(out, OLD)
+            out.rename(old)
+            try:
+                partial.rename(out)
+            except OSError:
+                old.rename(out)
+                raise
         if old.is_symlink():
             old.unlink()
         else:
             shutil.rmtree(old, ignore_errors=True)
+
+
+HERE = -100
+AT_ONCE = 2
+"""Of renameat2: paths are seen from the working directory, and the two names are exchanged."""
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Exchange two names at once, so that both are there at any moment.
+
+    Returns False where the system or the file system can't: then a process that is killed between
+    two renamings leaves none at the second name, until the next writer puts it back.
+    """
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2  # Linux
+    except (AttributeError, OSError, TypeError):
+        return False
+    return bool(rename(HERE, os.fsencode(first), HERE, os.fsencode(second), AT_ONCE) == 0)
 
 
 def _remove_leftovers(path: Path) -> None:

@@ -11,6 +11,7 @@ Example::
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
@@ -19,6 +20,7 @@ from pathlib import Path
 from seedstep.data import PathOrTasks, StrPath, evaluation_items, require_ours, whole_folder
 from seedstep.data.sources import path_of
 from seedstep.errors import InputError, MissingExtraError
+from seedstep.report.addresses import addresses_in, hidden
 from seedstep.report.charts import DARK, LIGHT, DrawnChart, render
 from seedstep.report.contents import (
     SECTIONS,
@@ -33,6 +35,7 @@ from seedstep.report.paper_layout import paper_part
 from seedstep.report.paper_tables import paper_tables
 from seedstep.report.records import Chart, ReportPart
 from seedstep.report.statistics import NamedText
+from seedstep.stages import open_run
 from seedstep.text import visible
 
 __all__ = [
@@ -155,7 +158,10 @@ def write_report(
     tell("drawing")
     drawn = _drawn(parts)
     title = title_of(parts, paths)
-    page = render_page(title, parts, drawn)
+    with ExitStack() as opened:
+        shared = [opened.enter_context(open_run(path)) for path in paths]
+        addresses = {address for run in shared for address in addresses_in(run)}
+    page = hidden(render_page(title, parts, drawn), addresses)
     with whole_folder(out, MARKER) as folder:
         (folder / PAGE).write_bytes(page)
         (folder / FIGURES).mkdir()
