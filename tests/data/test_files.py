@@ -135,6 +135,17 @@ def test_a_folder_with_other_files_is_not_replaced(tmp_path: Path) -> None:
     assert (out / "notes").is_file()
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"files": 7}', b"\xff", b"[" * 10_000])
+def test_a_damaged_marker_is_told_and_nothing_is_replaced(content: bytes, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write_folder(out, "old")
+    (out / MARKER).write_bytes(content)
+    with pytest.raises(RunError, match=r"marker\.json is damaged") as raised:
+        write_folder(out)
+    assert len(str(raised.value).splitlines()) == 1
+    assert (out / "below" / "file").read_text() == "old"
+
+
 def test_a_marker_lists_files_and_says_what_they_are(tmp_path: Path) -> None:
     write_folder(tmp_path / "out")
     marker = read_marker(tmp_path / "out", MARKER)

@@ -71,3 +71,9 @@ def test_an_error_of_the_hub_is_one_line(
     with pytest.raises(UnreachableError, match="the hub did not take me/set") as caught:
         push(folder, "me/set", ["README.md"], private=True)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_damaged_marker_is_told(folder: Path) -> None:
+    (folder / ".seedstep-export.json").write_text('{"format": "hub", "fil')
+    with pytest.raises(InputError, match=r"seedstep-export\.json is damaged"):
+        exported_files(folder)

@@ -10,6 +10,7 @@ import pytest
 from seedstep import BootstrapSettings, SeedstepError, self_instruct
 from seedstep.errors import InputError, ModelError, NotRecordedError
 from seedstep.llm import Engine, Failure, MemoryLedger, Request, Sampling, open_model
+from seedstep.llm.exchange import LONGEST_REPLY
 from seedstep.llm.replay import read_recording
 from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP
@@ -324,3 +325,19 @@ def test_a_huge_reply_is_read(server: ScriptedServer) -> None:
     text = "word " * 1_000_000
     write(HEADER, reply(text=text))
     assert [one.text for one in read_recording(FILE).answers.values()] == [text]  # type: ignore[union-attr]
+
+
+def write_long() -> None:
+    long = {**LINE["reply"], "text": "*" * (LONGEST_REPLY + 1)}
+    FILE.write_text(f"{json.dumps(HEADER)}\n{json.dumps({**LINE, 'reply': long})}\n")
+
+
+async def test_a_recorded_text_that_takes_long_to_read_is_a_named_failure() -> None:
+    write_long()
+    async with (
+        open_model(MODEL, None, 1) as endpoint,
+        Engine(endpoint, MemoryLedger(), 1) as engine,
+    ):
+        answer = await engine.ask(ONCE)
+    assert isinstance(answer, Failure)
+    assert answer.reason == "too_large"

@@ -7,6 +7,7 @@ import pytest
 
 from seedstep.errors import DeniedError, ModelError
 from seedstep.llm import MemoryLedger, Reply, Sampling, Schema
+from seedstep.llm.exchange import LONGEST_REPLY
 from support.asking import asked, asked_chat, engine_on, failure, for_named, reply
 from support.scripted_server import Fault, Script, ScriptedServer, completion, error, in_turn
 
@@ -163,6 +164,23 @@ async def test_a_reply_larger_than_the_limit_is_not_read(
             assert len(reply(await engine.ask(asked("b"))).text) == 1 << 19
     assert (failed.reason, failed.attempts) == ("too_large", 1)
     assert "1 MiB" in failed.detail
+
+
+async def test_a_text_that_takes_long_to_read_is_a_named_failure() -> None:
+    """By its length, which all runs see alike, and not by a clock."""
+    usage = {"prompt_tokens": 7, "completion_tokens": 9}
+    long = Fault(body=completion("*" * (LONGEST_REPLY + 1), usage=usage))
+    within = Fault(body=completion("*" * LONGEST_REPLY))
+    ledger = MemoryLedger()
+    with ScriptedServer(in_turn(long, within)) as server:
+        async with engine_on(server, ledger) as engine:
+            failed = failure(await engine.ask(asked("a")))
+            assert len(reply(await engine.ask(asked("b"))).text) == LONGEST_REPLY
+            assert failure(await engine.ask(asked("a"))) == failed
+        assert server.requests == 2
+    assert (failed.reason, failed.attempts) == ("too_large", 1)
+    assert "524,289 characters" in failed.detail
+    assert failed.lost_prompt_tokens == 7, "it is paid for"
 
 
 # Refusals

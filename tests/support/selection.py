@@ -67,6 +67,8 @@ SLOW = (
     "infer/test_generate.py",
     "infer/test_trials.py",
     "infer/test_predict_run.py::test_killed_at_any_moment_it_ends_in_the_same_predictions",
+    "llm/test_gguf_file.py::test_a_model_that_would_end_the_process_is_one_line",
+    "llm/test_gguf_file.py::test_tokens_twice_end_a_process_of_their_own",
     "llm/test_limits.py",
     "llm/test_remote_code.py",
     "novelty/test_novelty.py::test_real_instructions_are_compared_as_brute_force_does",

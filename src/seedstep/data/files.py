@@ -214,6 +214,9 @@ def require_ours(out: Path, marker: str, form: str = "") -> None:
     if not out.exists():
         return
     found = read_marker(out, marker)
+    if found is None and (out / marker).is_file():
+        what = f"{out / marker} is damaged: it does not say which files of {out} may be replaced"
+        raise RunError(what, "remove the directory, or name another")
     ours = {marker, *found.files} if found else set()
     if out.is_file() or set(files_in(out)) - ours:
         raise RunError(f"{out} holds other files", "name an empty or a new directory")

@@ -173,6 +173,9 @@ def exported_files(path: Path) -> dict[str, int]:
         InputError: the directory has no such data set, or links in place of its files.
     """
     marker = read_marker(path, EXPORT_MARKER)
+    if marker is None and (path / EXPORT_MARKER).is_file():
+        what = f"{path / EXPORT_MARKER} is damaged: it does not say which files are the data set"
+        raise InputError(what, "export the run again, into another directory")
     if not marker or marker.format != HUB:
         what = f"{path} was not written by `seedstep export --format hub`"
         raise InputError(what, "export the run in that format first")

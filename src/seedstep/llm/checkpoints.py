@@ -7,8 +7,12 @@ Example::
 """
 
 import hashlib
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
+import msgspec
+
+from seedstep.errors import ModelError, first_line
 from seedstep.llm.dequantize import from_checkpoint, import_transformers, not_loaded
 from seedstep.llm.endpoints import file_fingerprint
 from seedstep.llm.models import ModelRef, loaded_model
@@ -20,6 +24,7 @@ __all__ = [
     "load_config",
     "load_model",
     "load_tokenizer",
+    "require_generation_settings",
 ]
 
 
@@ -96,12 +101,48 @@ def load_model(model: str | ModelRef, *, dtype: str = "auto") -> Any:
     """
     checkpoint = checkpoint_of(model)
     import_transformers()
+    require_generation_settings(Path(checkpoint))
     try:
         config = from_checkpoint("AutoConfig", checkpoint)
         kind = "Seq2SeqLM" if config.is_encoder_decoder else "CausalLM"
         return from_checkpoint(f"AutoModelFor{kind}", checkpoint, config=config, dtype=dtype)
     except Exception as error:  # of any kind, where a file is broken
         raise not_loaded(checkpoint, "model", error) from None
+
+
+GENERATION = "generation_config.json"
+TOKENS = (
+    "eos_token_id",
+    "bos_token_id",
+    "pad_token_id",
+    "decoder_start_token_id",
+    "forced_bos_token_id",
+)
+"""The settings of generation that name tokens: a number, a list of numbers, or none."""
+
+Token = Annotated[int, msgspec.Meta(ge=-1, lt=2**31)]
+
+
+def require_generation_settings(folder: Path) -> None:
+    """Check the file that says which tokens end an answer.
+
+    transformers goes on without it if it can't be read, so that answers have no end, and fails
+    somewhere else if a token is none.
+
+    Raises:
+        ModelError: it is damaged.
+    """
+    path, place = folder / GENERATION, ""
+    try:
+        values = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        for name in TOKENS:
+            place = f"{name}: "
+            msgspec.convert(values.get(name), Token | list[Token] | None)
+    except (FileNotFoundError, NotADirectoryError):
+        return  # then config.json says it
+    except (ValueError, RecursionError, OSError) as error:
+        what = f"{path} is damaged: {place}{first_line(error)}"
+        raise ModelError(what, "copy it again from where the checkpoint is from") from None
 
 
 def _read(model: str | ModelRef, kind: str, part: str) -> Any:

@@ -19,6 +19,7 @@ from typing import Any
 from seedstep.data.files import new_folder
 from seedstep.errors import MissingExtraError, ModelError, first_line
 from seedstep.llm.endpoints import file_fingerprint
+from seedstep.llm.gguf_file import require_whole
 
 __all__ = [
     "INSTALL",
@@ -131,6 +132,7 @@ def dequantized(path: Path) -> Path:
     """Return the checkpoint of a GGUF file; make it if it is not in the cache."""
     if not path.is_file():
         raise ModelError(f"{path}: no such file", "check the path after `gguf:`")
+    require_whole(path)
     target = _cache() / f"{path.stem}-{file_fingerprint(path)}-{CACHE_FORM}"
     if target.is_dir():
         return target

@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 from yarl import URL
 
 from seedstep.errors import InputError, MissingExtraError, ModelError
+from seedstep.llm.gguf_file import require_loadable
 from seedstep.llm.replay import Recording, read_recording
 
 __all__ = [
@@ -211,9 +212,7 @@ def _start(path: Path, slots: int) -> Any:
         import xllamacpp
     except ImportError:
         raise MissingExtraError("a GGUF model", "pip install 'seedstep[local]'") from None
-    with path.open("rb") as file:
-        if file.read(4) != b"GGUF":
-            raise ModelError(f"{path}: not a GGUF file", "name a file in GGUF format")
+    require_loadable(path)
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.n_parallel = slots

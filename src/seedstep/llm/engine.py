@@ -30,7 +30,7 @@ from seedstep.errors import (
     UnreachableError,
 )
 from seedstep.llm.endpoints import Endpoint
-from seedstep.llm.exchange import open_session
+from seedstep.llm.exchange import open_session, require_readable
 from seedstep.llm.pacing import (
     EngineStats,
     FaultAction,
@@ -256,6 +256,7 @@ class Engine:
             finally:
                 self.stats.in_flight -= 1
         if isinstance(answer, Reply):
+            require_readable(answer)
             self._succeeded(request, answer)
         return answer
 

@@ -22,8 +22,10 @@ from yarl import URL
 
 from seedstep.errors import DeniedError, InputError, first_line
 from seedstep.llm.endpoints import Endpoint
+from seedstep.llm.records import Reply
 
 __all__ = [
+    "LONGEST_REPLY",
     "MAX_REPLY_BYTES",
     "OVERLOADED",
     "Refused",
@@ -31,6 +33,7 @@ __all__ = [
     "ServerError",
     "exchange",
     "open_session",
+    "require_readable",
     "retry_after",
     "storable",
     "without_key",
@@ -38,6 +41,9 @@ __all__ = [
 
 MAX_REPLY_BYTES = 16 << 20
 """The largest reply that is read; the context of a model allows no larger one."""
+
+LONGEST_REPLY = 1 << 19
+"""The most characters of a reply's text. A bound of size, so that all runs decide alike."""
 
 SHORTEST_KEY = 8
 """The fewest characters of a key; shorter texts are placeholders for servers without keys."""
@@ -247,6 +253,13 @@ def without_key(text: str, key: str) -> str:
             text = text.replace(form, "[key]")
         return text
     return text.replace(f"Bearer {key}", "Bearer [key]") if key else text
+
+
+def require_readable(reply: Reply) -> None:
+    """Raise Refused for a reply that is too long to be read in seconds, whatever it says."""
+    if (length := len(reply.text)) > LONGEST_REPLY:
+        detail = f"the reply has {length:,} characters, which are not read"
+        raise Refused("too_large", detail, 200, (reply.prompt_tokens, reply.completion_tokens))
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

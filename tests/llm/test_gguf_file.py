@@ -1,0 +1,150 @@
+"""A damaged GGUF file is told with its place, and never ends the process that would use it."""
+
+import random
+import struct
+from pathlib import Path
+
+import pytest
+
+from seedstep.errors import ModelError
+from seedstep.llm import open_model
+from seedstep.llm.endpoints import embedded_model
+from seedstep.llm.gguf_file import require_loadable, require_whole
+
+
+def text(value: str) -> bytes:
+    content = value.encode()
+    return struct.pack("<Q", len(content)) + content
+
+
+def number(name: str, value: int) -> bytes:
+    return text(name) + struct.pack("<II", 4, value)
+
+
+def words(name: str, *values: str) -> bytes:
+    return text(name) + struct.pack("<IIQ", 9, 8, len(values)) + b"".join(map(text, values))
+
+
+def scores(name: str, *values: float) -> bytes:
+    return text(name) + struct.pack(f"<IIQ{len(values)}f", 9, 6, len(values), *values)
+
+
+def tensor(name: str, shape: tuple[int, ...], kind: int, place: int) -> bytes:
+    head = text(name) + struct.pack(f"<I{len(shape)}Q", len(shape), *shape)
+    return head + struct.pack("<IQ", kind, place)
+
+
+VALUES = (
+    number("general.alignment", 32),
+    words("tokenizer.ggml.tokens", "a", "b", "é"),
+    scores("tokenizer.ggml.scores", 0.5, 1.0, 2.0),
+    text("general.name") + struct.pack("<I", 8) + text("made"),
+)
+TENSORS = (tensor("first", (32, 2), 8, 0), tensor("second", (4,), 0, 96))
+
+
+def gguf(values: tuple[bytes, ...] = VALUES, tensors: tuple[bytes, ...] = TENSORS) -> bytes:
+    """A whole file: 2 blocks of 34 bytes, and at 96 four floats."""
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(values))
+    head += b"".join(values) + b"".join(tensors)
+    return head + bytes(-len(head) % 32) + bytes(96 + 16)
+
+
+WHOLE = gguf()
+
+
+def damage_of(content: bytes, folder: Path) -> str:
+    """What is said of a file with this content; "" of a whole one."""
+    path = folder / "model.gguf"
+    path.write_bytes(content)
+    try:
+        require_whole(path)
+    except ModelError as error:
+        return str(error)
+    return ""
+
+
+def test_a_whole_file_has_no_damage(tmp_path: Path) -> None:
+    assert damage_of(WHOLE, tmp_path) == ""
+    assert require_whole(tmp_path / "model.gguf") == WHOLE.index(TENSORS[0])
+
+
+@pytest.mark.parametrize(
+    "content, told",
+    [
+        (b"", "not a GGUF file"),
+        (b"PK\3\4" + WHOLE[4:], "not a GGUF file"),
+        (WHOLE[:20], "its beginning ends after the file, which has 20 bytes"),
+        (WHOLE[: WHOLE.index(b"general.name") + 4], "value 4 of 4, its name ends after"),
+        (WHOLE[: WHOLE.index("é".encode())], "the value of 'tokenizer.ggml.tokens' ends after"),
+        (WHOLE[: WHOLE.index(b"second") + 8], "the shape of the tensor 'second' ends after"),
+        (WHOLE[:-1], "the tensor 'second' ends at byte"),
+        (gguf((text("x") + struct.pack("<I", 99),)), "the value of 'x' is of the unknown type 99"),
+        (gguf((text("x") + struct.pack("<IIQ", 9, 9, 1),)), "is a list of the unknown type 9"),
+        (gguf((text("x" * 70_000),)), "value 1 of 1, its name has 70,000 bytes"),
+        (gguf(tensors=(tensor("x", (1,) * 5, 0, 0),)), "tensor 'x' has 5 dimensions"),
+        (gguf(tensors=(tensor("x", (2**40,), 0, 0),)), "the tensor 'x' ends at byte"),
+        (b"GGUF" + struct.pack("<IQQ", 3, 0, 2**63), "value 1 of 9,223,372,036,854,775,808"),
+    ],
+)
+def test_a_damage_is_told_with_its_place(content: bytes, told: str, tmp_path: Path) -> None:
+    said = damage_of(content, tmp_path)
+    assert told in said
+    assert said.startswith(str(tmp_path / "model.gguf"))
+    assert len(said.splitlines()) == 1
+
+
+def test_any_damage_is_told_or_none(tmp_path: Path) -> None:
+    chance = random.Random(1)
+    for _ in range(3000):
+        content = bytearray(WHOLE)
+        for _ in range(chance.randint(1, 4)):
+            content[chance.randrange(len(content))] = chance.choice(
+                (0, 1, 255, chance.randrange(256))
+            )
+        del content[chance.choice((len(content), chance.randrange(len(content)))) :]
+        assert len(damage_of(bytes(content), tmp_path).splitlines()) <= 1
+
+
+def test_a_version_that_is_not_known_is_left_to_llama(tmp_path: Path) -> None:
+    (tmp_path / "model.gguf").write_bytes(b"GGUF" + struct.pack("<I", 1))
+    assert require_whole(tmp_path / "model.gguf") is None
+
+
+def with_number(content: bytes, name: str, value: int) -> bytes:
+    place = content.index(name.encode()) + len(name) + 4
+    return content[:place] + struct.pack("<I", value) + content[place + 4 :]
+
+
+@pytest.fixture(scope="module", name="header")
+def _header() -> bytes:
+    """The header of the embedded model, without weights."""
+    pytest.importorskip("xllamacpp")
+    path = embedded_model()
+    end = require_whole(path)
+    with path.open("rb") as file:
+        content = file.read(end)
+    return content[:8] + bytes(8) + content[16:]
+
+
+def test_llama_loads_the_embedded_model(header: bytes, tmp_path: Path) -> None:
+    (tmp_path / "model.gguf").write_bytes(header)
+    require_loadable(tmp_path / "model.gguf")
+
+
+def test_tokens_twice_end_a_process_of_their_own(header: bytes, tmp_path: Path) -> None:
+    twice = header.replace(text("Ġt"), text("Ġa"), 1)
+    assert twice != header
+    (tmp_path / "model.gguf").write_bytes(twice)
+    with pytest.raises(ModelError, match=r"breaks off .*vocabulary \(GGML_ASSERT\(id_to_token"):
+        require_loadable(tmp_path / "model.gguf")
+
+
+async def test_a_model_that_would_end_the_process_is_one_line(
+    header: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(with_number(header, "llama.block_count", 0))
+    with pytest.raises(ModelError, match="breaks off when it reads its vocabulary"):
+        async with open_model(f"gguf:{path}", None, 1):
+            pass
