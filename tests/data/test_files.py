@@ -300,7 +300,7 @@ def test_a_folder_that_is_replaced_is_there_at_every_moment(tmp_path: Path) -> N
     """A reader looks again and again; then the writer is killed, and what is there is whole."""
     out, chance = tmp_path / "out", random.Random(1)
     for _ in range(6):
-        command = [sys.executable, "-c", REPLACING, out]
+        command = [sys.executable, "-c", REPLACING, str(out)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
             assert writer.stdout
             assert writer.stdout.readline()

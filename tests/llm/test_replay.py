@@ -28,7 +28,7 @@ HEADER = {
     "base_url": None,
     "prompt_style": "completion",
 }
-LINE = {
+LINE: dict[str, Any] = {
     "key": "ab",
     "purpose": "test",
     "request": {"prompt": "Once", "sampling": {"max_tokens": 4}, "schema": None, "draw": 0},
@@ -196,7 +196,7 @@ async def test_prompt_sampling_and_draw_tell_requests_apart(other: Request) -> N
 
 async def test_recorded_failures_never_end_a_run() -> None:
     failure = {"reason": "refused", "detail": "no", "status": 400, "attempts": 3}
-    requests = [{**LINE["request"], "draw": draw} for draw in range(20)]  # type: ignore[dict-item]
+    requests = [{**LINE["request"], "draw": draw} for draw in range(20)]
     write(
         HEADER, *({**LINE, "request": one, "reply": None, "failure": failure} for one in requests)
     )
@@ -214,7 +214,7 @@ def test_another_content_is_another_model() -> None:
     first = read_recording(FILE)
     Path("copy.jsonl").write_bytes(FILE.read_bytes())
     assert read_recording(Path("copy.jsonl")).identity == first.identity
-    write(HEADER, {**LINE, "reply": {**LINE["reply"], "text": "!"}})  # type: ignore[dict-item]
+    write(HEADER, {**LINE, "reply": {**LINE["reply"], "text": "!"}})
     assert read_recording(FILE).identity != first.identity
 
 
@@ -241,11 +241,11 @@ def changed(**fields: Any) -> dict[str, Any]:
 
 
 def reply(**fields: Any) -> dict[str, Any]:
-    return changed(reply={**LINE["reply"], **fields})  # type: ignore[dict-item]
+    return changed(reply={**LINE["reply"], **fields})
 
 
 def request(**fields: Any) -> dict[str, Any]:
-    return changed(request={**LINE["request"], **fields})  # type: ignore[dict-item]
+    return changed(request={**LINE["request"], **fields})
 
 
 FAILURE = {"reason": "refused", "detail": "no"}

@@ -45,7 +45,7 @@ def test_what_a_server_says_of_itself_is_not_in_the_report(tmp_path: Path) -> No
     records = [{"id": task.id, "definition": task.definition, "bare": True} for task in tasks]
     path = write_lines(tmp_path / "tasks.jsonl", records)
     with ScriptedServer(script) as server:
-        asked = {"model": "openai:scripted", "base_url": server.url, "in_flight": 1}
+        asked: dict[str, Any] = {"model": "openai:scripted", "base_url": server.url, "in_flight": 1}
         write_instructions(tmp_path / "steps", tasks=str(path), **asked).close()
         told = server.url[7:-3]
     written = write_report([tmp_path / "steps"], tmp_path / "report")

@@ -126,9 +126,7 @@ class Engine:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop. After an interruption, a spent budget or an error of a server that can be reached,
-        wait for requests in flight and store their answers: they are paid for.
-        """
+        """Stop. Replies on their way, which are paid for, are stored if the server can be reached."""
         self._closing = True
         drain = isinstance(error, asyncio.CancelledError | ModelError | BudgetReached)
         drain = drain and not isinstance(error, UnreachableError)
@@ -150,11 +148,10 @@ class Engine:
             UnreachableError: none does.
         """
         try:
-            await self._wire.check()
+            with suppress(Refused):  # an answer, if a strange one
+                await self._wire.check()
         except Retryable as error:
             raise self._unreachable(error) from None
-        except Refused:
-            pass  # an answer, if a strange one
 
     def kept(self, request: Request) -> Answer | None:
         """Return the stored answer to a request, or None."""
