@@ -126,7 +126,7 @@ class Engine:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop. Replies on their way, which are paid for, are stored if the server can be reached."""
+        """Stop. Replies on their way are stored, as they are paid for, if the server is there."""
         self._closing = True
         drain = isinstance(error, asyncio.CancelledError | ModelError | BudgetReached)
         drain = drain and not isinstance(error, UnreachableError)
