@@ -20,9 +20,15 @@ SHOWN_CHARACTERS = 160
 def command(
     path: Annotated[
         Path,
-        typer.Argument(help="JSON lines, CSV, Parquet, or plain text by lines.", metavar="FILE"),
+        typer.Argument(
+            help="JSON lines, CSV, Parquet, plain text by lines, a list in a *.json, an export, or "
+            "hub:OWNER/NAME[:SPLIT].",
+            metavar="FILE",
+        ),
     ],
-    out: Annotated[Path, typer.Option(help="A file of the same kind for the rows that are kept.")],
+    out: Annotated[
+        Path, typer.Option(help="A file of the same kind (or *.jsonl) for the rows kept.")
+    ],
     field: Annotated[str, typer.Option(help="The field or column with the text.")] = "instruction",
     threshold: Annotated[
         float, typer.Option(help="ROUGE-L F1 with a text kept before from which one is rejected.")

@@ -1,15 +1,19 @@
 """`seedstep status`, `show`, `requests` and `report`: look at runs of any stage."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
+from seedstep.cli.progress import QUIET_SECONDS
 from seedstep.cli.terminal import console, errors, plain, print_blocks
 from seedstep.errors import InputError
 from seedstep.report import write_report
+from seedstep.report.data_files import place_beside
 from seedstep.runs import RequestLine
 from seedstep.runs.stage import request_blocks
 from seedstep.stages import open_run, tell_item, tell_list, tell_status
@@ -125,10 +129,20 @@ def _line(line: RequestLine, head: Sequence[str], widths: Sequence[int]) -> Text
 
 
 def report_command(
-    runs: Annotated[list[Path], typer.Argument(help="Run directories.", metavar="RUN...")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Run directories, and data: a file of JSON lines or Parquet, an export, or "
+            "hub:OWNER/NAME.",
+            metavar="RUN...",
+        ),
+    ],
     out: Annotated[
         Path | None,
-        typer.Option(help="A new or empty directory. Default: `report` in the first run."),
+        typer.Option(
+            help="A new or empty directory. Default: `report` in the first run, or NAME-report "
+            "beside a file."
+        ),
     ] = None,
     against: Annotated[
         list[str] | None,
@@ -153,14 +167,13 @@ def report_command(
         ),
     ] = None,
 ) -> None:
-    """Write a page with statistics, figures and examples of one or more runs."""
-    with errors.status("reading") as status:
-        place = out or runs[0] / "report"
+    """Write a page with statistics, figures and examples of one or more runs, or of data."""
+    with _told() as tell:
         done = write_report(
             runs,
-            place,
+            out or place_beside(runs[0]),
             test_set or (),
-            status.update,
+            tell,
             against=against or (),
             experiments=table or (),
         )
@@ -169,3 +182,21 @@ def report_command(
     console.print(
         f"A report with {done.figures} figures: {done.page}", markup=False, soft_wrap=True
     )
+
+
+@contextmanager
+def _told() -> Iterator[Callable[[str], None]]:
+    """Yield a function that shows what is being done: on a terminal at once, elsewhere in lines."""
+    said = time.monotonic()
+
+    with errors.status("reading") as status:
+
+        def tell(doing: str) -> None:
+            nonlocal said
+            if errors.is_terminal:
+                status.update(plain(doing))
+            elif time.monotonic() - said >= QUIET_SECONDS:
+                said = time.monotonic()
+                errors.print(plain(doing), soft_wrap=True)
+
+        yield tell

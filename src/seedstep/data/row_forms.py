@@ -26,7 +26,15 @@ from seedstep.data.superni import TaskFiles, collect
 from seedstep.data.tables import Parquet
 from seedstep.errors import InputError, MissingExtraError, first_line, unknown_name
 
-__all__ = ["FORMS", "HUB", "RowForm", "RowSource", "load_hub", "load_row_forms"]
+__all__ = [
+    "FORMS",
+    "HUB",
+    "RowForm",
+    "RowSource",
+    "exported_rows",
+    "load_hub",
+    "load_row_forms",
+]
 
 HUB = "hub:"
 """What a data set of the hub begins with."""
@@ -73,7 +81,10 @@ _EXPORTS = {
     "parquet": "train.parquet",
     "hub": "data/train-00000-of-00001.parquet",
 }
-"""The file with the rows of an export, by its format."""
+"""The file with the rows of an export, by its format, if the rows are in a form of `FORMS`."""
+
+ALL_EXPORTS = {"alpaca": "train.jsonl", **_EXPORTS}
+"""The file with the rows of any export."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +106,8 @@ class RowSource:
         """
         named = None if Path(text).exists() else _NAMED.fullmatch(text)
         place = named["source"] if named else text
-        folder = Path(place)
-        if not place.startswith(HUB) and (known := exported_format(folder)) in _EXPORTS:
-            place = str(folder / _EXPORTS[str(known)])
+        if not place.startswith(HUB):
+            place = str(exported_rows(Path(place), _EXPORTS))
         if named:
             return cls(text, place, _form_of(text, named["columns"]))
         if place.startswith(HUB) or Path(place).suffix.lower() == ".parquet":
@@ -108,6 +118,11 @@ class RowSource:
     def is_hub(self) -> bool:
         """Whether the rows are those of a data set of the hub."""
         return self.place.startswith(HUB)
+
+
+def exported_rows(path: Path, files: Mapping[str, str] = ALL_EXPORTS) -> Path:
+    """Return the file with the rows of an export; any other path is returned as it is."""
+    return path / files.get(exported_format(path) or "", "")
 
 
 def _form_of(text: str, columns: str) -> RowForm:

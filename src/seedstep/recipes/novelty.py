@@ -28,8 +28,8 @@ from seedstep.data import (
     StrPath,
     TableRow,
     evaluation_items,
-    open_table,
 )
+from seedstep.data.hub_rows import HeldRows, open_rows
 from seedstep.errors import InputError, unknown_name
 from seedstep.novelty import (
     Contamination,
@@ -162,8 +162,8 @@ def filter_file(
     """
     watch = watch or (lambda stage, done, total: None)
     path, out = Path(path), Path(out)
-    table = open_table(path, how.field)
-    _check_out(path, out, annotate=annotate)
+    table = open_rows(path, how.field)
+    _check_out(table, out, annotate=annotate)
     work = _Work(table, how, watch)
     if annotate:
         table.write_annotated(out, COLUMNS, work.columns())
@@ -172,8 +172,10 @@ def filter_file(
     return work.report()
 
 
-def _check_out(path: Path, out: Path, *, annotate: bool) -> None:
-    wanted = ".jsonl" if annotate and path.suffix.lower() == ".txt" else path.suffix.lower()
+def _check_out(table: RowFile, out: Path, *, annotate: bool) -> None:
+    path, suffix = table.path, table.path.suffix.lower()
+    becomes_lines = isinstance(table, HeldRows) or (annotate and suffix == ".txt")
+    wanted = ".jsonl" if becomes_lines else suffix
     if out.suffix.lower() != wanted:
         raise InputError(f"{out}: the output is {wanted[1:]}", f"name a file *{wanted}")
     if out.exists() and path.exists() and out.samefile(path):

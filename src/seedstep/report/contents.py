@@ -24,6 +24,7 @@ from seedstep.evaluate import score
 from seedstep.evaluate.compare import evaluated
 from seedstep.inputs import SystemPredictions, distinct_names, read_systems
 from seedstep.llm.records import UNPRICED
+from seedstep.report.data_files import data_part, is_data
 from seedstep.report.records import Block, Paragraph, ReportPart, Section, Table
 from seedstep.report.sections.distilled import distilled_section
 from seedstep.report.sections.grown import (
@@ -114,19 +115,21 @@ class ReportSection:
 def parts_of(
     paths: Sequence[Path], sections: Sequence[ReportSection], context: ReportContext
 ) -> list[ReportPart]:
-    """Return the parts of a report about runs, results first; systems are compared.
+    """Return the parts of a report about runs, results first, and about data; systems are compared.
 
     Raises:
-        RunError: a directory is no run.
+        RunError: a directory is neither a run nor data.
         InputError: predictions can't be compared.
     """
+    data = [path for path in paths if is_data(path)]
     with ExitStack() as opened:
-        runs = [opened.enter_context(open_run(path)) for path in paths]
+        runs = [opened.enter_context(open_run(path)) for path in paths if path not in data]
         for run in runs:
             opened.enter_context(run.snapshot())
         made_of = {run.stage.name: _sections_of(run, sections) for run in runs}
         groups = sorted(_groups(runs, made_of), key=lambda group: _order(made_of, group[0]))
-        return [_part(group, made_of[group[0].stage.name], context) for group in groups]
+        parts = [_part(group, made_of[group[0].stage.name], context) for group in groups]
+    return [*parts, *(data_part(path, context.test_sets, context.tell) for path in data)]
 
 
 def split_against(runs: Sequence[Path], against: Sequence[StrPath]) -> tuple[str, tuple[Path, ...]]:
@@ -141,6 +144,8 @@ def split_against(runs: Sequence[Path], against: Sequence[StrPath]) -> tuple[str
     known: list[str] = []
     with_runs: list[str] = []
     for path in runs:
+        if is_data(path):
+            continue
         with open_run(path) as run:
             if run.stage.name == PREDICT.name:
                 known += run.records.names()

@@ -127,6 +127,8 @@ def write_report(
 ) -> Report:
     """Write a report into a new directory, an empty one, or that of an earlier report.
 
+    `runs` may also name data: a file, an export, or `hub:OWNER/NAME`, as `seedstep tune` takes it.
+
     Seed tasks and tasks are compared with the instructions of `test_sets`. Systems with predictions
     are compared with the system that `against` names, by default the first with each of the others.
     As in version 0.1.0, `against` may also name test sets. `sections` is the table of sections.
@@ -134,7 +136,8 @@ def write_report(
     shown beside the printed ones.
 
     Raises:
-        RunError: a run can't be read, or `out` holds other files or can't be written.
+        RunError: a run can't be read, a directory is neither a run nor data, or `out` holds other
+            files or can't be written.
         InputError: no run is named, there is no such system, or a test set can't be read.
         MissingExtraError: matplotlib or Jinja2 is not installed.
     """

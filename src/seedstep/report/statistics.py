@@ -55,7 +55,7 @@ UNUSED = ("ner", "entity_linker", "textcat", "textcat_multilabel")
 OBJECTS = frozenset({"dobj", "obj"})
 NOUNS = frozenset({"NOUN", "PROPN"})
 
-TellParsed = Callable[[int], None]
+TellDone = Callable[[int], None]
 """Called with the number of instructions that are parsed."""
 
 
@@ -76,7 +76,7 @@ class Verb:
     nouns: tuple[tuple[str, int], ...]
 
 
-def structure(instructions: Sequence[str], tell: TellParsed = lambda done: None) -> Structure:
+def structure(instructions: Sequence[str], tell: TellDone = lambda done: None) -> Structure:
     """Return the verb-noun pairs of some English instructions.
 
     Raises:
@@ -112,7 +112,7 @@ def _pipeline() -> Callable[[Iterator[str]], Iterator[Any]]:
     if not names:
         raise MissingExtraError("the structure of instructions", INSTALL)
     pipeline = spacy.load(names[0], exclude=UNUSED)
-    return lambda texts: pipeline.pipe(texts, batch_size=200)
+    return lambda texts: pipeline.pipe(texts, batch_size=1000)
 
 
 def verb_and_noun(parsed: Any) -> tuple[str, str] | None:
@@ -158,23 +158,33 @@ class NearestText:
 
 
 def nearest(
-    texts: Iterable[NamedText], known: Sequence[NamedText], tokenizer: Tokenizer
+    texts: Iterable[NamedText],
+    known: Sequence[NamedText],
+    tokenizer: Tokenizer,
+    tell: TellDone = lambda done: None,
 ) -> list[NearestText]:
-    """Find the nearest known text of each text."""
+    """Find the nearest known text of each text. `tell` is called with the number that is done."""
     index = NoveltyIndex(tokenizer)
     for place, named in enumerate(known):
         index.add(str(place), named.text)
-    return [_near(index, text, known) for text in texts]
+    found = []
+    for done, text in enumerate(texts, start=1):
+        found.append(_near(index, text, known))
+        tell(done)
+    return found
 
 
-def nearest_before(texts: Sequence[NamedText], tokenizer: Tokenizer) -> list[NearestText]:
-    """Find the nearest earlier text of each text but the first."""
+def nearest_before(
+    texts: Sequence[NamedText], tokenizer: Tokenizer, tell: TellDone = lambda done: None
+) -> list[NearestText]:
+    """Find the nearest earlier text of each text but the first; `tell` is as in `nearest`."""
     index = NoveltyIndex(tokenizer)
     found = []
     for place, named in enumerate(texts):
         if place:
             found.append(_near(index, named, texts))
         index.add(str(place), named.text)
+        tell(place + 1)
     return found
 
 

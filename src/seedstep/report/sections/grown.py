@@ -76,21 +76,32 @@ COUNTED: Mapping[str, str] = MappingProxyType(
 )
 
 
-def size_section(found: PoolCounts) -> Section:
-    """Return the sizes of the data beside the paper's own (Table 1)."""
+def size_section(
+    found: PoolCounts,
+    this: str = "this run",
+    asked: str = "What was grown from the seeds?",
+    *,
+    classified: bool = True,
+) -> Section:
+    """Return the sizes of the data beside the paper's own (Table 1).
+
+    Data that is not `classified` does not say which tasks are classification tasks.
+    """
     rows = tuple(
         (name, number(getattr(found, key)), number(getattr(PAPER_COUNTS, key)))
         for key, name in COUNTED.items()
+        if classified or key != "classification"
     )
     caption = "Sizes and mean lengths (Self-Instruct, Table 1)"
-    labels = f"{found.classification:,} of them classification"
+    labels = f" {found.classification:,} of them classification," if classified else ""
     sentence = (
-        f"{found.instructions:,} tasks, {labels}, with {found.instances:,} instances; an "
+        f"{found.instructions:,} tasks,{labels} with {found.instances:,} instances; an "
         f"instruction has {number(found.instruction_words)} words on average."
     )
-    finding = Headline("What was grown from the seeds?", sentence)
-    table = Table(caption, ("", "this run", "GPT-3, in the paper"), rows)
-    return Section("What was made", (table,), headlines=(finding,))
+    finding = Headline(asked, sentence)
+    table = Table(caption, ("", this, "GPT-3, in the paper"), rows)
+    title = "What was made" if this == "this run" else "Sizes"
+    return Section(title, (table,), headlines=(finding,))
 
 
 def lengths_section(found: WordLengths) -> Section | None:
@@ -273,15 +284,22 @@ NOVELTY_SHOWN = 5
 UNIT = "ROUGE-L"
 
 
-def novelty_section(seeds: Sequence[NearestText], earlier: Sequence[NearestText]) -> Section | None:
-    """Return the similarity of tasks to the seeds (Figure 4), and to the tasks accepted before."""
-    if not seeds:
+def novelty_section(
+    seeds: Sequence[NearestText], earlier: Sequence[NearestText], *, grown: bool = True
+) -> Section | None:
+    """Return the similarity of tasks to the seeds (Figure 4), and to the tasks accepted before.
+
+    Where they were not `grown` here, there are no seeds, and earlier tasks are those in the data.
+    """
+    if not (seeds if grown else earlier):
         return None
-    named = {"To the nearest seed": seeds, "To the nearest task accepted before": earlier}
+    before = "accepted before" if grown else "before"
+    named = {"To the nearest seed": seeds, f"To the nearest task {before}": earlier}
     panels = {name: _histogram(found) for name, found in named.items() if found}
+    with_seeds = "all seeds, and with " if grown else ""
     text = (
-        "Each task's instruction is compared with all seeds, and with all tasks accepted before "
-        "it. 0 shares no word in order, 1 is the same."
+        f"Each task's instruction is compared with {with_seeds}all tasks {before} it. 0 shares no "
+        "word in order, 1 is the same."
     )
     blocks: list[Block] = [
         Paragraph(text),

@@ -1,0 +1,134 @@
+"""The part of a report about data that is no run: a file, an export, a data set of the hub.
+
+Self-Instruct's Table 1 and Figures 3 to 5 of any instruction data: that of the paper, Alpaca, or
+your own. Figures 4 and 8 compare with the `test_sets` of the report, such as the seed tasks.
+
+Example::
+
+    part = data_part(Path("alpaca_data.json"), context)
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from seedstep.data import Task, TaskFiles
+from seedstep.data.files import exported_format
+from seedstep.data.row_forms import RowSource
+from seedstep.errors import InputError, MissingExtraError
+from seedstep.inputs import load_source
+from seedstep.report.records import Paragraph, ReportPart, Section
+from seedstep.report.sections.grown import (
+    labels_section,
+    lengths_section,
+    novelty_section,
+    overlap_section,
+    size_section,
+    structure_section,
+    tasks_section,
+)
+from seedstep.report.statistics import (
+    NamedText,
+    counts,
+    label_balance,
+    lengths,
+    nearest,
+    nearest_before,
+    structure,
+)
+from seedstep.stages import STAGES
+from seedstep.text import TOKENIZERS
+from seedstep.tune import make_source
+
+__all__ = ["data_part", "is_data", "place_beside"]
+
+TestSets = Mapping[str, Sequence[NamedText]]
+Tell = Callable[[str], None]
+
+SHOWN_PROBLEMS = 3
+"""How many rows that can't be read are named."""
+
+
+def is_data(path: Path) -> bool:
+    """Return whether a path is data and no run: a file, an export, tasks, or a data set."""
+    if any((path / stage.config).is_file() for stage in STAGES.values()):
+        return False
+    is_folder = exported_format(path) is not None or (path / "tasks").is_dir()
+    return path.is_file() or is_folder or RowSource.parse(str(path)) is not None
+
+
+def place_beside(source: Path) -> Path:
+    """Return where the report on a run or on data goes: into a run, or beside a file.
+
+    Raises:
+        InputError: the source is a data set of the hub, beside which nothing can be.
+    """
+    rows = None if source.exists() else RowSource.parse(str(source))
+    if rows and rows.is_hub:
+        raise InputError(f"{source}: no place for its report", "add --out DIR")
+    file = Path(rows.place) if rows else source
+    return file.with_name(f"{file.stem}-report") if file.is_file() else file / "report"
+
+
+def data_part(path: Path, test_sets: TestSets, tell: Tell) -> ReportPart:
+    """Return the part about data, with the sections that need no run.
+
+    Rows and tasks that can't be read are left out and counted.
+
+    Raises:
+        InputError: the data can't be read, or nothing of it can.
+    """
+    tell(f"reading {path}")
+    found = load_source(make_source(str(path)), skip_bad=True)
+    tasks = found.tasks
+    texts = [NamedText(task.id, task.definition) for task in tasks]
+    classified = any(task.is_classification for task in tasks)
+    sections: list[Section | None] = [
+        size_section(counts(tasks), "this data", "What is in the data?", classified=classified),
+        _left_out(found),
+        lengths_section(lengths(tasks)),
+        _structure(tasks, tell),
+        *_novelty(texts, test_sets, tell),
+        labels_section(label_balance(tasks)) if classified else None,
+        tasks_section(tasks),
+    ]
+    facts = (("data", str(path)), ("tasks", f"{len(tasks):,}"))
+    title = f"data: {path.name or path}"
+    return ReportPart(title, facts, tuple(section for section in sections if section))
+
+
+def _left_out(found: TaskFiles) -> Section | None:
+    if not found.problems:
+        return None
+    named = "; ".join(problem.what for problem in found.problems[:SHOWN_PROBLEMS])
+    text = f"{len(found.problems):,} rows or tasks can't be read and are left out: {named}"
+    return Section("What is left out", (Paragraph(text),))
+
+
+def _structure(tasks: Sequence[Task], tell: Tell) -> Section:
+    definitions = [task.definition for task in tasks]
+    told = partial(_tell_count, tell, "parsing instruction", len(definitions))
+    try:
+        return structure_section(structure(definitions, told))
+    except MissingExtraError as missing:
+        return Section("What the instructions ask for", (), str(missing))
+
+
+def _novelty(texts: Sequence[NamedText], test_sets: TestSets, tell: Tell) -> list[Section | None]:
+    tokenizer = TOKENIZERS["latin"]
+    told = partial(_tell_count, tell, "comparing instruction", len(texts))
+    sections = [novelty_section((), nearest_before(texts, tokenizer, told), grown=False)]
+    overlaps = {}
+    for name, items in test_sets.items():
+        told = partial(_tell_count, tell, f"comparing with {name}: instruction", len(texts))
+        overlaps[name] = {"This data": nearest(texts, items, tokenizer, told)}
+    return [*sections, overlap_section(overlaps)]
+
+
+EVERY = 200
+"""After how many texts the number of texts that are done is told."""
+
+
+def _tell_count(tell: Tell, doing: str, whole: int, done: int) -> None:
+    if done % EVERY == 0:
+        tell(f"{doing} {done:,} of {whole:,}")
