@@ -256,12 +256,15 @@ class TestRun:
         made = Answered(tmp_path, model, t0_0="prose", t3_1="late")
         assert made.judged("one", in_flight=1) == made.judged("many", in_flight=16)
 
-    def test_what_is_printed(self, model: ScriptedServer, tmp_path: Path) -> None:
+    def test_what_is_printed(
+        self, model: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", "120")
         made = Answered(tmp_path, model)
         done = seedstep(*made.flags(), "--out", tmp_path / "run", "--limit", 4)
         assert done.code == 0
         assert "secret-good 0 0 4 0 0 0.0" in done.words
-        assert "[4/4] t1-1: good" in done.out
+        assert "[4/4] t1-1: secret-good C; secret-poor D" in done.out
         pairs = seedstep(*made.flags(), "--out", tmp_path / "pairs", "--mode", "pairwise")
         assert "secret-good / secret-poor 16 0 0 0 0 0 +100.0 [+100.0, +100.0]" in pairs.words
 

@@ -6,6 +6,7 @@ said of them. Tests work on a copy, inside it, as all paths in it are relative.
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import chdir, closing
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -110,8 +112,10 @@ def run(command: str) -> Outcome:
 
 
 def told(command: str) -> list[str]:
-    """The lines that a command prints, without how long requests took."""
-    lines = [re.sub(r"\b\d+\.\d s\b", "? s", line) for line in run(command).lines]
+    """The lines that a command prints, without times; tables in a wide terminal."""
+    columns = "80" if "show" in command else "160"
+    with patch.dict(os.environ, COLUMNS=columns):
+        lines = [re.sub(r"\b\d+\.\d s\b", "? s", line) for line in run(command).lines]
     return [" ".join(line.split()) for line in lines if line.strip()]
 
 

@@ -40,6 +40,7 @@ COMMANDS = (
     CommandEntry("evaluate", EVALUATE),
     CommandEntry("compare", EVALUATE, "evaluate"),
     CommandEntry("judge", EVALUATE, "evaluate"),
+    CommandEntry("verdicts", EVALUATE),
     CommandEntry("agreement", EVALUATE, "evaluate"),
     CommandEntry("review", PEOPLE),
     CommandEntry("view", RUNS, "review"),

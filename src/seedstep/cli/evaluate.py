@@ -249,11 +249,17 @@ def judge_command(
     out = required(out)
     again = f"seedstep judge --out {out}"
     progress = run_tasks(
-        work_on_verdicts, out, asked, same_model=same_model, again=again, removed=removed
+        work_on_verdicts,
+        out,
+        asked,
+        same_model=same_model,
+        again=again,
+        removed=removed,
+        unit="instances",
     )
     with open_run(out, JUDGE) as run:
         print_blocks(tell_status(run))
-    end_tasks(again, f"seedstep requests {out}", progress)
+    end_tasks(again, f"seedstep verdicts {out}", progress, "See what it said:")
 
 
 def agreement_command(

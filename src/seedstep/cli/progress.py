@@ -207,12 +207,16 @@ def run_tasks(
     same_model: bool,
     again: str,
     removed: Removed = "keep",
+    unit: str = "tasks",
 ) -> TaskProgress:
-    """Run a stage to its end, or until a signal; then print `again`, which continues, and exit."""
+    """Run a stage to its end, or until a signal; then print `again`, which continues, and exit.
+
+    `unit` is the word for what the stage makes a record for.
+    """
 
     async def work() -> TaskProgress:
-        with live_bar("tasks") as bar:
-            watch = _Watch(bar, out)
+        with live_bar(unit) as bar:
+            watch = _Watch(bar, out, unit)
             progress = await stage(out, asked, watch, same_model=same_model, removed=removed)
             watch.tell(progress)
             return progress
@@ -221,9 +225,10 @@ def run_tasks(
 
 
 class _Watch:
-    def __init__(self, bar: LiveBar, out: Path) -> None:
+    def __init__(self, bar: LiveBar, out: Path, unit: str) -> None:
         self._bar = bar
         self._out = out
+        self._unit = unit
         self._told = 0
 
     def tell(self, progress: TaskProgress) -> None:
@@ -236,7 +241,7 @@ class _Watch:
         settings = progress.settings
         before = f", {progress.before} of them done before" if progress.before else ""
         line = (
-            f"{self._out}: {progress.wanted} tasks{before}, model {settings.model}, "
+            f"{self._out}: {progress.wanted} {self._unit}{before}, model {settings.model}, "
             f"{settings.model.in_flight} in flight"
         )
         self._bar.say(plain(line))
@@ -266,10 +271,13 @@ def _activity(progress: TaskProgress) -> str:
     return " · ".join(parts)
 
 
-def end_tasks(again: str, look: str, progress: TaskProgress) -> None:
+def end_tasks(
+    again: str, look: str, progress: TaskProgress, see: str = "See one, with every turn:"
+) -> None:
     """Print how a run ended; exit with 1 if tasks are left, or if all of them failed.
 
-    `again` is the command that continues the run, `look` a command that shows more of it.
+    `again` is the command that continues the run, `look` a command that shows more of it, and `see`
+    what stands before that.
     """
     for problem in progress.problems:
         console.print(plain(f"skipped: {problem.what}", style="yellow"), soft_wrap=True)
@@ -287,7 +295,7 @@ def end_tasks(again: str, look: str, progress: TaskProgress) -> None:
             console.print(plain(f"\n{line}", style="red" if nothing else "yellow"), soft_wrap=True)
         done = "Ended" if nothing else "Done"
         start = "" if failed else "\n"
-        console.print(f"{start}{done} in {duration(progress.seconds)}. See one, with every turn:")
+        console.print(f"{start}{done} in {duration(progress.seconds)}. {see}")
         console.print(f"  {look}", markup=False, soft_wrap=True)
         if nothing:
             raise typer.Exit(1)

@@ -92,6 +92,8 @@ def requests_command(
 def _print_list(lines: Sequence[RequestLine], count: int) -> None:
     heads = [_heads(line) for line in lines]
     widths = [max(map(len, column)) for column in zip(*heads, strict=True)]
+    if console.width - sum(widths) < SHORTEST_START + len("  ") * len(widths):
+        widths[-1] *= any(line.attempts != 1 for line in lines)
     for line, head in zip(lines, heads, strict=True):
         console.print(_line(line, head, widths), soft_wrap=True)
     if not lines:
@@ -104,13 +106,16 @@ def _print_list(lines: Sequence[RequestLine], count: int) -> None:
 def _heads(line: RequestLine) -> tuple[str, ...]:
     """Return what stands before the reply: key, purpose, state, tokens, seconds, attempts."""
     tokens = f"{line.prompt_tokens}+{line.completion_tokens}{'~' * line.estimated} tokens"
-    attempts = f"{line.attempts} attempts" if line.attempts != 1 else ""
+    attempts = f"{line.attempts} attempt{'s' * (line.attempts != 1)}"
     key = line.key[:KEY_DIGITS]
     return (key, line.purpose, line.failure or "ok", tokens, f"{line.seconds:.1f} s", attempts)
 
 
 def _line(line: RequestLine, head: Sequence[str], widths: Sequence[int]) -> Text:
-    """Return the line of a request. The start of its reply is cut where the terminal ends."""
+    """Return the line of a request. A column without width is left out.
+
+    The start of the reply is cut where the terminal ends.
+    """
     cells = [
         plain(text.rjust(width) if text.endswith((" tokens", " s")) else text.ljust(width))
         for text, width in zip(head, widths, strict=True)
@@ -119,13 +124,16 @@ def _line(line: RequestLine, head: Sequence[str], widths: Sequence[int]) -> Text
     for cell in cells[3:]:
         cell.stylize("dim")
     shown = Text("  ").join(cell for cell, width in zip(cells, widths, strict=True) if width)
-    start = plain(" ".join(line.start.split()))
-    room = min(console.width - shown.cell_len - 2, START_CHARACTERS)
+    start = " ".join(line.start.split())
+    if len(start) > START_CHARACTERS:
+        start = start[:START_CHARACTERS].rstrip() + "…"
+    room = console.width - shown.cell_len - 2
     if room < SHORTEST_START:
         shown.rstrip()
         return shown
-    start.truncate(room, overflow="ellipsis")
-    return shown + Text("  ") + start
+    told = plain(start)
+    told.truncate(room, overflow="ellipsis")
+    return shown + Text("  ") + told
 
 
 def report_command(

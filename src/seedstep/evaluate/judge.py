@@ -12,13 +12,16 @@ Example::
         print(judged.instance, [verdict.label for verdict in judged.verdicts])
 """
 
+import re
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from seedstep.data import Task
+from seedstep.errors import InputError
 from seedstep.evaluate.scores import SystemChoice
 from seedstep.llm import Budget, Engine, Failure, Message, Request, Sampling, Schema
 from seedstep.llm.pacing import AHEAD, in_order
@@ -40,6 +43,7 @@ __all__ = [
     "judge_answers",
     "preference_question",
     "rating_question",
+    "read_rubric",
     "read_verdict",
 ]
 
@@ -65,6 +69,13 @@ class JudgeSettings(AskingSettings):
         "rating: each answer on Self-Instruct's levels A to D, beside the reference. "
         "pairwise: the first system against each of the others, in both orders.",
     )
+    rubric: str | None = setting(
+        None,
+        "A text file with your own rubric. For ratings it says what each of the levels A to D "
+        "means, in place of Self-Instruct's; for pairs it says what makes an answer better.",
+        metavar="FILE",
+        later=True,
+    )
     budget: Budget = part(Budget)
     sampling: dict[str, Any] = sampling_setting(
         SAMPLING,
@@ -77,6 +88,9 @@ class JudgeSettings(AskingSettings):
 SHOWN_REFERENCES = 5
 SHOWN_EXAMPLES = 2
 """How many positive examples of the task are shown, as to the paper's annotators."""
+
+LONGEST_RUBRIC = 20_000
+"""The most characters of a rubric."""
 
 LONGEST_VERDICT = 20_000
 """The most characters of a reply that may be a verdict."""
@@ -140,11 +154,13 @@ def judge_answers(
     instances: Iterable[Task],
     answers: Sequence[SystemAnswers],
     engine: Engine,
+    rubric: str = "",
 ) -> AsyncGenerator[Judged]:
     """Yield the verdicts on the first `settings.limit` instances, in their order.
 
-    Each item of `instances` is a task with one instance: its `id` is the id of the instance, its
-    `name` that of the task. A preference is between the first of `answers` and each of the others.
+    `rubric` is the text of a rubric of the user's own. Each item of `instances` is a task with one
+    instance: its `id` is the id of the instance, its `name` that of the task. A preference is
+    between the first of `answers` and each of the others.
 
     Raises:
         ModelError: the model can't be asked, or no longer.
@@ -152,8 +168,9 @@ def judge_answers(
         BudgetReached: the budget is spent; all instances before the first incomplete one were
             yielded.
     """
+    asked = _ratings if settings.mode == "rating" else _preferences
     items = (
-        _judged(settings, task, answers, engine, place)
+        _judged(settings, list(asked(task, answers, rubric)), task, engine, place)
         for place, task in enumerate(islice(instances, settings.limit))
     )
     return in_order(items, AHEAD * settings.model.in_flight)
@@ -169,14 +186,13 @@ def count_questions(
 
 async def _judged(
     settings: JudgeSettings,
+    asked: "AskedQuestions",
     task: Task,
-    answers: Sequence[SystemAnswers],
     engine: Engine,
     place: int,
 ) -> Judged:
-    asked = _ratings if settings.mode == "rating" else _preferences
     verdicts = []
-    for shown, question in asked(task, answers):
+    for shown, question in asked:
         if question is None:
             verdicts.append(JudgeVerdict(shown, SAME))
         else:
@@ -189,19 +205,19 @@ AskedQuestions = Iterable[tuple[tuple[str, ...], Question | None]]
 """The systems that a question shows, and the question; None if the texts are equal."""
 
 
-def _ratings(task: Task, answers: Sequence[SystemAnswers]) -> AskedQuestions:
+def _ratings(task: Task, answers: Sequence[SystemAnswers], rubric: str = "") -> AskedQuestions:
     for system in answers:
-        yield (system.name,), rating_question(task, system.texts.get(task.id, ""))
+        yield (system.name,), rating_question(task, system.texts.get(task.id, ""), rubric)
 
 
-def _preferences(task: Task, answers: Sequence[SystemAnswers]) -> AskedQuestions:
+def _preferences(task: Task, answers: Sequence[SystemAnswers], rubric: str = "") -> AskedQuestions:
     baseline, *others = answers
     for other in others:
         for pair in ((baseline, other), (other, baseline)):
             names = (pair[0].name, pair[1].name)
             texts = [system.texts.get(task.id, "") for system in pair]
             is_equal = texts[0].strip() == texts[1].strip()
-            yield names, None if is_equal else preference_question(task, *texts)
+            yield names, None if is_equal else preference_question(task, *texts, rubric)
 
 
 async def _ask(
@@ -233,7 +249,54 @@ async def _ask(
     return JudgeVerdict(shown, "", tuple(keys), tuple(replies), UNREAD)
 
 
-def rating_question(task: Task, response: str) -> Question:
+RATING_HEAD = (
+    "You are given an instruction, an instance input, target outputs as a reference, and the "
+    "response of a model. Rate the response by this rubric, on a level from A (best) to D:\n\n"
+)
+PREFERENCE_HEAD = (
+    "You are given an example that consists of a task definition, positive examples, an instance "
+    "input, and two predictions from two evaluated models (Model A and Model B). Please carefully "
+    'read the given example and determine by the rubric below which prediction is better ("Model '
+    'A" or "Model B"). If you can not determine which prediction to select, pick the "Same" '
+    "option.\n\n"
+)
+"""What stands before a user's own rubric, in place of the beginning of the prompt files."""
+
+_LEVEL = re.compile(r"^\W*(?:RATING-)?([A-D])\b", re.MULTILINE)
+
+
+def read_rubric(path: Path, mode: str) -> str:
+    """Return the text of a file with a rubric.
+
+    Raises:
+        InputError: it can't be read, is empty or too long, or a rubric for ratings does not say
+            what each of the levels means.
+    """
+    try:
+        text = path.read_text("utf-8").strip()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file", "check the path of --rubric") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: can't be read: {error}", "write it as UTF-8 text") from None
+    if not text or len(text) > LONGEST_RUBRIC:
+        what = f"{path}: a rubric of {len(text):,} characters"
+        raise InputError(what, f"write some text, and at most {LONGEST_RUBRIC:,}")
+    missing = sorted(set("ABCD") - set(_LEVEL.findall(text)))
+    if mode == "rating" and missing:
+        what = f"{path}: no line says what level {missing[0]} means"
+        raise InputError(what, "write a line for each, as in `A: correct and complete`")
+    return text
+
+
+def _with_rubric(prompt: str, head: str, rubric: str, material: str) -> str:
+    """Return a prompt with a rubric in place of all that stands before the `material`."""
+    if not rubric:
+        return prompt
+    _, found, rest = prompt.partition(f"\n\n{material}\n")
+    return f"{head}{rubric}{found}{rest}"
+
+
+def rating_question(task: Task, response: str, rubric: str = "") -> Question:
     """Return the question on which level a response is. Up to 5 references are shown."""
     (instance,) = task.instances
     shown = [f"Target output:\n{output}\n\n" for output in instance.outputs[:SHOWN_REFERENCES]]
@@ -244,10 +307,11 @@ def rating_question(task: Task, response: str) -> Question:
         references="".join(shown),
         response=response,
     )
+    prompt = _with_rubric(prompt, RATING_HEAD, rubric, "Instruction:")
     return Question("rating", prompt, "rating", tuple("ABCD"), _LEVELS)
 
 
-def preference_question(task: Task, first: str, second: str) -> Question:
+def preference_question(task: Task, first: str, second: str, rubric: str = "") -> Question:
     """Return the question which of two predictions is better."""
     (instance,) = task.instances
     shown = [
@@ -262,6 +326,7 @@ def preference_question(task: Task, first: str, second: str) -> Question:
         prediction_a=first,
         prediction_b=second,
     )
+    prompt = _with_rubric(prompt, PREFERENCE_HEAD, rubric, "Task definition:")
     return Question("preference", prompt, "better", ("Model A", "Model B", "Same"), _CHOICES)
 
 

@@ -148,17 +148,20 @@ async def work_on_verdicts(
         answers = run.inputs().answers
 
         def stage(tasks: tuple[Task, ...], engine: Engine, spent: Spent) -> AsyncGenerator[Judged]:
-            return judge_answers(run.settings, tasks, answers, engine)
+            return judge_answers(run.settings, tasks, answers, engine, run.inputs().rubric)
 
         def estimate(tasks: Sequence[Task]) -> int:
             return count_questions(run.settings, tasks, answers)
 
-        return await work_on_tasks(run, stage, _missing, watch, estimate)
+        return await work_on_tasks(run, stage, _given, watch, estimate)
 
 
-def _missing(judged: Judged) -> str:
-    missing = sum(not verdict.label for verdict in judged.verdicts)
-    return f"{missing} of {len(judged.verdicts)} verdicts missing" if missing else ""
+def _given(judged: Judged) -> str:
+    """Return the verdicts in a few words."""
+    return "; ".join(
+        f"{' / '.join(verdict.shown)} {verdict.label or 'no verdict'}"
+        for verdict in judged.verdicts
+    )
 
 
 @dataclass(frozen=True, slots=True)

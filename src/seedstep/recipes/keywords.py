@@ -37,6 +37,7 @@ WIDER: Mapping[str, Any] = {
     "seeds": PathOrTasks | None,
     "tasks": PathOrTasks | None,
     "reviewed": StrPath | None,
+    "rubric": StrPath | None,
     "steps": StrPath | None,
     "examples": StrPath | None,
     "names": Sequence[str],
@@ -194,6 +195,7 @@ class JudgeKeywords(TypedDict, total=False):
     limit: int | None
     seed: int
     mode: Literal["rating", "pairwise"]
+    rubric: StrPath | None
     max_requests: int | None
     max_tokens: int | None
     max_usd: float | None

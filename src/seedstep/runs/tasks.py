@@ -160,9 +160,10 @@ class TaskRecords(Generic[R]):
 
 @dataclass(frozen=True, slots=True)
 class JudgeInputs(TaskFiles):
-    """The inputs of a judge: a task for each instance, and the answers of each system."""
+    """The inputs of a judge: a task for each instance, the answers of each system, a rubric."""
 
     answers: tuple[SystemAnswers, ...] = ()
+    rubric: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from seedstep.data import Instance, Task, TaskChoice, instances_of
 from seedstep.data.choice import drawn_instances
 from seedstep.errors import InputError
-from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers
+from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers, read_rubric
 from seedstep.evaluate.tables import verdict_table
 from seedstep.evaluate.verdicts import missing_verdicts
 from seedstep.inputs import SystemPredictions, distinct_names, read_systems
@@ -68,7 +69,8 @@ def _load(settings: JudgeSettings) -> JudgeInputs:
     ids = {instance.id for instance in instances}
     names = distinct_names(systems)
     answers = (_answers(system, name, ids) for system, name in zip(systems, names, strict=True))
-    return JudgeInputs(instances, (), answers=tuple(answers))
+    rubric = read_rubric(Path(settings.rubric), settings.mode) if settings.rubric else ""
+    return JudgeInputs(instances, (), answers=tuple(answers), rubric=rubric)
 
 
 def _wanted(task: Task, choice: TaskChoice) -> tuple[Instance, ...]:
@@ -101,9 +103,10 @@ def _stamps(settings: JudgeSettings, inputs: JudgeInputs) -> dict[str, str]:
 
 def _contents(inputs: JudgeInputs) -> dict[str, str]:
     """Return the fingerprint of each instance with the answers to it, by its id."""
+    rubric = [inputs.rubric] if inputs.rubric else []
     return {
         task.id: digest(
-            [task, [(each.name, each.texts.get(task.id, "")) for each in inputs.answers]]
+            [task, [(each.name, each.texts.get(task.id, "")) for each in inputs.answers], *rubric]
         )
         for task in inputs.tasks
     }
@@ -150,6 +153,8 @@ def _shown(run: JudgeRun, name: str) -> Blocks:
     """Show an instance with the questions to the judge, and its replies."""
     entry = run.records.entry(name)
     yield from entry_title(entry.task, entry.category, entry.definition)
+    for verdict in entry.result.verdicts:
+        yield labelled(" / ".join(verdict.shown), verdict.label or f"none: {verdict.failure}")
     for verdict in entry.result.verdicts:
         yield Rule(" / ".join(verdict.shown))
         yield from _requests(run, verdict.requests)
