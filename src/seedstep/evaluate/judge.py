@@ -217,7 +217,7 @@ def _preferences(task: Task, answers: Sequence[SystemAnswers], rubric: str = "")
             names = (pair[0].name, pair[1].name)
             texts = [system.texts.get(task.id, "") for system in pair]
             is_equal = texts[0].strip() == texts[1].strip()
-            yield names, None if is_equal else preference_question(task, *texts, rubric)
+            yield names, None if is_equal else preference_question(task, texts[0], texts[1], rubric)
 
 
 async def _ask(
