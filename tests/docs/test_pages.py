@@ -12,6 +12,7 @@ from typing import cast
 import pytest
 
 from support.command_line import environment
+from support.forking import command_server
 from support.pages import NOT_RUN, ROOT, RUN, SHOWN, blocks_of, commands_of, links_of, pages, run
 from support.pages_model import any_model
 from support.scripted_server import ScriptedServer
@@ -34,15 +35,16 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
 
     checkpoint = tmp_path_factory.mktemp("models") / "checkpoint"
     model = save_model("Llama", checkpoint, max_position_embeddings=2048)
-    with ScriptedServer(any_model) as server:
-        yield environment(
-            PATH=os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
-            OPENAI_BASE_URL=server.url,
-            MODEL="openai:scripted",
-            CHECKPOINT=model,
-            HF_HUB_OFFLINE="1",
-            OMP_NUM_THREADS="1",
-        )
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    env = environment(PATH=path, HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1")
+    with ScriptedServer(any_model) as server, command_server(env) as programs:
+        yield {
+            **env,
+            "PATH": os.pathsep.join((str(programs), path)),
+            "OPENAI_BASE_URL": server.url,
+            "MODEL": "openai:scripted",
+            "CHECKPOINT": model,
+        }
 
 
 def write_natural_instructions(folder: Path, suite: Path) -> None:

@@ -4,8 +4,8 @@ Fences say what becomes of a block: `bash` and `python` are run, `sh` holds comm
 can't run, `text`, `json` and `yaml` are only shown.
 """
 
+import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +112,8 @@ def run(page: Path, folder: Path, env: Mapping[str, str]) -> None:
         if block.language == "bash":
             command = ["bash", "-euo", "pipefail", "-c", BASH + before + block.text]
         else:
-            command = [sys.executable, "-c", before + block.text]
+            command = ["python", "-c", before + block.text]
+        command[0] = shutil.which(command[0], path=env["PATH"]) or command[0]
         done = subprocess.run(
             command, cwd=folder, env=env, capture_output=True, timeout=SECONDS, check=False
         )
