@@ -97,6 +97,19 @@ class TestDifferences:
         gains = [one["comparison"]["overall"]["difference"]["value"] for one in found]
         assert gains == pytest.approx([100 * 4 / 24, 100 * 6 / 24])
 
+    def test_several_baselines_make_no_comparison_twice(self, tasks: Path, tmp_path: Path) -> None:
+        answers = list(right(TASKS).items())
+        fair, poor, best = (
+            write_predictions(tmp_path / f"{name}.jsonl", dict(answers[left:]))
+            for name, left in (("fair", 2), ("poor", 6), ("best", 0))
+        )
+        against = ("--against", "poor", "--against", "fair")
+        found = json_of("compare", fair, poor, best, "--tasks", tasks, *against)
+        pairs = [(pairing["first"], pairing["second"]) for pairing in found]
+        assert pairs == [("fair", "poor"), ("best", "poor"), ("best", "fair")]
+        gains = [pairing["comparison"]["overall"]["difference"]["value"] for pairing in found]
+        assert gains == pytest.approx([100 * 4 / 24, 100 * 6 / 24, 100 * 2 / 24])
+
     def test_a_baseline_is_there_without_being_named_twice(self, tmp_path: Path) -> None:
         run = run_with_predictions(tmp_path / "run", write_tasks(tmp_path / "eight.jsonl"))
         for names in ((), ("tuned",), ("base", "tuned"), ("tuned", "base")):

@@ -1,15 +1,11 @@
 """`seedstep report` over real runs: what is in the page and beside it, and what goes wrong."""
 
-import json
 import re
 import shutil
-import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import html5lib
 import pytest
 
 from seedstep import predict, write_instructions
@@ -19,33 +15,16 @@ from seedstep.report import write_report
 from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP
 from support.answer_files import run_with_predictions, write_lines, write_tasks
-from support.command_line import Outcome, chat_reply, json_of, seedstep
-from support.growing import files_of, grow, purpose_of
+from support.command_line import chat_reply, json_of, seedstep
+from support.growing import files_of, grow
 from support.judging import Answered, by_length
 from support.predicting import answered, word_model, write_word_tasks
 from support.predicting import asked_of as predictions_asked_of
-from support.scripted_server import Fault, ScriptedServer
+from support.reports import HTML, WrittenReport, report, rows, titles, words
+from support.scripted_server import ScriptedServer
 from support.step_server import boat_task, strong_model
 
-HTML = "{http://www.w3.org/1999/xhtml}"
 PRICES = {"scripted": {"input": 1.0, "output": 2.0}}
-LONG = "long " * 200_000
-
-
-def hostile_model(_: int, body: dict[str, Any]) -> Fault | None:
-    """Every text is made to break a page."""
-    if purpose_of(body) == "generation":
-        tasks = [
-            "Describe <script>document.title='owned'</script> for </title> people in winter.",
-            "Rewrite \u202ethe [link](javascript:x()) \u200f of <a href='javascript:x()'>it</a>.",
-            "Classify <img src=x onerror=\"document.title='owned'\"> by \x1b[31mmood\x00 today.",
-        ]
-        return chat_reply(json.dumps({"tasks": tasks}))
-    if purpose_of(body) == "classification":
-        return None
-    pair = {"input": "</pre></details><script>document.title='owned'</script>", "output": LONG}
-    other = {"input": "--><svg onload=x()>", "label": "<b>bold</b>", "output": "<b>bold</b>"}
-    return chat_reply(json.dumps({"examples": [pair | {"label": LONG}, other]}))
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +33,6 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     with ScriptedServer() as server:
         grow(folder / "grown", server, tasks=12, prices=PRICES)
-    with ScriptedServer(hostile_model) as server:
-        grow(folder / "hostile", server, tasks=3, patience=2, extra_filters=False)
     with ScriptedServer(strong_model) as server:
         tasks = write_lines(folder / "boats.jsonl", [task_record(number) for number in range(12)])
         asked: dict[str, Any] = {
@@ -83,51 +60,11 @@ def task_record(number: int) -> dict[str, Any]:
     }
 
 
-def report(*args: object) -> tuple[Outcome, Any]:
-    """Write a report to the directory given last; how that went, and the page."""
-    done = seedstep("report", *args[:-1], "--out", args[-1])
-    assert done.code == 0, done.err
-    text = (Path(str(args[-1])) / "index.html").read_text()
-    return done, html5lib.HTMLParser(strict=True).parse(text)
-
-
-def titles(page: Any) -> list[str]:
-    return [one.text for one in page.iter(f"{HTML}h3")]
-
-
-def words(page: Any) -> str:
-    return " ".join("".join(page.itertext()).split())
-
-
-def rows(page: Any, caption: str) -> list[list[str]]:
-    """The rows of the table with this caption."""
-    (table,) = (
-        one for one in page.iter(f"{HTML}table") if one.find(f"{HTML}caption").text == caption
-    )
-    return [[cell.text or "" for cell in row] for row in table.iter(f"{HTML}tr")]
-
-
-@dataclass(frozen=True)
-class WrittenReport:
-    """A report that tests read, how writing it went, and its page."""
-
-    folder: Path
-    done: Outcome
-    page: Any
-
-
 @pytest.fixture(scope="module")
 def grown(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> WrittenReport:
     """The report over a bootstrap."""
     folder = tmp_path_factory.mktemp("reports") / "grown"
     return WrittenReport(folder, *report(runs / "grown", folder))
-
-
-@pytest.fixture(scope="module")
-def hostile(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> WrittenReport:
-    """The report over a run in which every text is made to break a page."""
-    folder = tmp_path_factory.mktemp("reports") / "hostile"
-    return WrittenReport(folder, *report(runs / "hostile", folder))
 
 
 class TestGrown:
@@ -258,8 +195,6 @@ class TestOtherStages:
         assert "there is no system 'untuned'" in error
         assert "known are base, tuned" in error
         assert "--test-set" in error
-        both = ("--against", "base", "--against", "tuned")
-        assert "names 2 systems" in seedstep("report", run, *both, "--out", tmp_path / "o").error
         assert not (tmp_path / "out").exists()
 
     def test_a_system_compared_with_another(self, tmp_path: Path) -> None:
@@ -289,6 +224,11 @@ class TestOtherStages:
         assert "t7: exact match 100.0 and 0.0" in text
         assert "answer of base (none)" in text
         assert "answer of tuned R7 B0" in text
+
+    def test_each_system_is_compared_with_several_baselines_once(self, tmp_path: Path) -> None:
+        run = run_with_predictions(tmp_path / "run", write_tasks(tmp_path / "tasks.jsonl"))
+        _, page = report(run, "--against", "base", "--against", "tuned", tmp_path / "out")
+        assert titles(page) == ["Scores", "tuned against base"]
 
     def test_real_predictions_of_two_runs_that_call_their_systems_alike(
         self, tmp_path: Path
@@ -376,77 +316,3 @@ class TestWhatIsMissing:
         done = seedstep("report", runs / "tuned", "--against", missing, "--out", tmp_path / "out")
         assert "missing.jsonl" in done.error
         assert {path.name for path in tmp_path.iterdir()} == {"mine"}
-
-
-class TestHostileRun:
-    @pytest.fixture
-    def page(self, hostile: WrittenReport, tmp_path: Path) -> Path:
-        return Path(shutil.copytree(hostile.folder, tmp_path / "out")) / "index.html"
-
-    def test_all_of_it_is_text(self, page: Path) -> None:
-        parsed = html5lib.HTMLParser(strict=True).parse(page.read_text())
-        names = {one.tag for one in parsed.iter() if isinstance(one.tag, str)}
-        assert f"{HTML}script" not in names
-        assert f"{HTML}img" not in names
-        text = words(parsed)
-        assert "<script>document.title='owned'</script>" in text
-        assert "3,000 of 999,999 characters are shown" in text
-        assert page.stat().st_size < 1_000_000
-        assert not re.search("[\x00-\x08\x0b-\x1f\u200f\u202e]", text)
-
-    def test_in_a_browser_nothing_runs_and_nothing_is_complained_about(
-        self, page: Path, chromium: str, tmp_path: Path
-    ) -> None:
-        page.write_text(page.read_text().replace("<details>", "<details open>"))
-        done = browse(chromium, page, tmp_path / "profile", "--dump-dom")
-        assert (
-            "<title>What was grown from the seeds? – seedstep report</title>"
-            in done.stdout.decode()
-        )
-        assert b"CONSOLE" not in done.stderr
-        control = tmp_path / "control.html"
-        control.write_text("<title>x</title><script>document.title='ran'; throw 'up'</script>")
-        done = browse(chromium, control, tmp_path / "profile", "--dump-dom")
-        assert "<title>ran</title>" in done.stdout.decode()
-        assert b"CONSOLE" in done.stderr
-
-    @pytest.mark.parametrize("width", [360, 1200])
-    def test_no_page_is_wider_than_its_window(
-        self, width: int, page: Path, chromium: str, tmp_path: Path
-    ) -> None:
-        page.write_text(page.read_text().replace("<details>", "<details open>"))
-        frame = tmp_path / "frame.html"
-        frame.write_text(
-            f"<iframe src={page.as_uri()} width={width} height=800></iframe><script>"
-            "onload = () => { const page = frames[0].document.documentElement;"
-            "document.title = page.scrollWidth + ' ' + page.clientWidth }</script>"
-        )
-        flags = ("--allow-file-access-from-files", "--dump-dom")
-        done = browse(chromium, frame, tmp_path / "profile", *flags)
-        (found,) = re.findall(r"<title>(\d+) (\d+)</title>", done.stdout.decode())
-        assert found[0] == found[1]
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """Debian's Chromium, which is not part of the project."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not found:
-        pytest.skip("no Chromium: apt-get install chromium")
-    return found
-
-
-def browse(
-    chromium: str, page: Path, profile: Path, *flags: str
-) -> subprocess.CompletedProcess[bytes]:
-    command = [
-        chromium,
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--enable-logging=stderr",
-        f"--user-data-dir={profile}",
-        *flags,
-        page.as_uri(),
-    ]
-    return subprocess.run(command, capture_output=True, timeout=120, check=True)

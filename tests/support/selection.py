@@ -25,6 +25,7 @@ ALONE = (
 
 SHARING = (
     "cli/test_report_command.py",
+    "cli/test_report_hostile.py",
     "cli/test_tune_command.py",
     "docs/test_docs_build.py",
     "exports/test_export.py",
@@ -50,6 +51,7 @@ SLOW = (
     "cli/test_pipes.py::test_an_output_that_can_not_be_written_is_one_line",
     "cli/test_pipes.py::test_ctrl_c_at_any_moment_leaves_no_traceback",
     "cli/test_report_command.py",
+    "cli/test_report_hostile.py",
     "cli/test_tune_command.py",
     "data/test_files.py::test_a_folder_that_is_replaced_is_there_at_every_moment",
     "docs/test_docs_build.py",

@@ -10,6 +10,7 @@ import typer
 
 from seedstep.cli.options import (
     COMMAND_LINE,
+    Against,
     Asked,
     Out,
     RemovedTasks,
@@ -162,14 +163,7 @@ def _paragraphs(remarks: Sequence[Remark]) -> list[str]:
 @with_settings(ScoringSettings, config=False)
 def compare_command(
     asked: Asked,
-    against: Annotated[
-        str,
-        typer.Option(
-            help="The system that the others are compared with. Default: the first is compared "
-            "with each of the others.",
-            metavar="NAME",
-        ),
-    ] = "",
+    against: Against = None,
     plots: Annotated[
         Path | None,
         typer.Option(help="Draw the scores, overall and by category, into DIR.", metavar="DIR"),
@@ -185,12 +179,12 @@ def compare_command(
     settings = make_settings(ScoringSettings, asked, COMMAND_LINE)
     done = evaluate_systems(
         settings.systems.paths,
-        names_with(settings.systems.names, against),
+        names_with(settings.systems.names, against or ()),
         settings.systems.given_tasks,
         settings.tokenizer,
         "category",
     )
-    pairings = compare_systems(done.systems, against)
+    pairings = compare_systems(done.systems, against or ())
     if form == "json":
         write_or_print(comparisons_json(pairings), out)
     elif form == "markdown" or out:

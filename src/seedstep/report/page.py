@@ -130,7 +130,7 @@ def write_report(
     `runs` may also name data: a file, an export, or `hub:OWNER/NAME`, as `seedstep tune` takes it.
 
     Seed tasks and tasks are compared with the instructions of `test_sets`. Systems with predictions
-    are compared with the system that `against` names, by default the first with each of the others.
+    are compared with those that `against` names, by default the first with each of the others.
     As in version 0.1.0, `against` may also name test sets. `sections` is the table of sections.
     `experiments` are directories in which experiments ran; the tables of papers that these make are
     shown beside the printed ones.
@@ -146,7 +146,7 @@ def write_report(
         raise InputError("no run to report on", "name one or more run directories")
     _require_installed()
     require_ours(out, MARKER)
-    baseline, earlier = split_against(paths, [against] if isinstance(against, str) else against)
+    baselines, earlier = split_against(paths, [against] if isinstance(against, str) else against)
     named: TestSets = {
         f"{path_of(source).resolve().name} ({number})": [
             NamedText(*item) for item in evaluation_items(source, inputs=False)
@@ -156,7 +156,7 @@ def write_report(
     tables = [table for directory in experiments for table in paper_tables(Path(directory))]
     parts = [
         *map(paper_part, tables),
-        *parts_of(paths, sections, ReportContext(named, tell, baseline)),
+        *parts_of(paths, sections, ReportContext(named, tell, baselines)),
     ]
     tell("drawing")
     drawn = _drawn(parts)

@@ -58,11 +58,13 @@ AnswerTexts = Mapping[str, str]
 
 
 def results_sections(
-    systems: Sequence[SystemPredictions], evaluated: Sequence[EvaluatedSystem], against: str = ""
+    systems: Sequence[SystemPredictions],
+    evaluated: Sequence[EvaluatedSystem],
+    against: Sequence[str] = (),
 ) -> list[Section]:
     """Return the scores of all systems, then each comparison with the tasks that differ most.
 
-    `evaluated` has the scores of the `systems`, in their order. `against` is the name of the system
+    `evaluated` has the scores of the `systems`, in their order. `against` has the names of those
     with which the others are compared.
 
     Raises:
@@ -72,7 +74,7 @@ def results_sections(
     caption = "Scores, with 95% intervals over tasks"
     blocks = [Table(caption, head, rows), *_by_category(evaluated), *_absent(evaluated)]
     blocks += _paragraphs(remarks_beside(evaluated))
-    if len(evaluated) == 1 and against in ("", evaluated[0].name):
+    if len(evaluated) == 1 and set(against) <= {evaluated[0].name}:
         return [Section("Scores", tuple(blocks), headlines=(_scored(evaluated[0]),))]
     pairings = compare_systems(evaluated, against)
     figure = _differences(pairings)
@@ -136,20 +138,25 @@ def _certainty(difference: Value) -> Certainty:
 
 
 def _differences(pairings: Sequence[Pairing]) -> Chart:
-    """Return the figure of all comparisons, which have the first or the second system in common."""
+    """Return the figure of all comparisons."""
     metric = pairings[0].comparison.differences[0].metric
-    firsts = {pairing.first for pairing in pairings}
+    common, labels = _labels(pairings)
     found = {
-        pairing.first if len(firsts) == len(pairings) else f"against {pairing.second}": (
-            pairing.comparison.differences[0].difference
-        )
-        for pairing in pairings
+        label: pairing.comparison.differences[0].difference
+        for label, pairing in zip(labels, pairings, strict=True)
     }
-    common = (
-        f"from {pairings[0].second}" if len(firsts) == len(pairings) else f"of {pairings[0].first}"
-    )
     unit = f"difference in {metric.title}, points, with 95% intervals over tasks"
-    return interval_chart("answer", f"Difference {common} in {metric.title}", found, unit)
+    return interval_chart("answer", f"Difference{common} in {metric.title}", found, unit)
+
+
+def _labels(pairings: Sequence[Pairing]) -> tuple[str, list[str]]:
+    """Return what pairings have in common, as words after "difference", and a label for each."""
+    first, second = pairings[0].first, pairings[0].second
+    if all(pairing.second == second for pairing in pairings):
+        return f" from {second}", [pairing.first for pairing in pairings]
+    if all(pairing.first == first for pairing in pairings):
+        return f" of {first}", [f"against {pairing.second}" for pairing in pairings]
+    return "", [f"{pairing.first} against {pairing.second}" for pairing in pairings]
 
 
 def _by_category(evaluated: Sequence[EvaluatedSystem]) -> list[Block]:
