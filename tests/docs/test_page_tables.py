@@ -1,10 +1,16 @@
 """The tables of the pages have what the tables of the source have."""
 
 import re
+import shlex
+
+import typer
 
 from seedstep.bootstrap import REASONS
+from seedstep.cli import app
 from seedstep.evaluate import METRICS
 from seedstep.exports import EXPORT_FORMATS
+from seedstep.recipes import read_experiment, shipped_experiments
+from seedstep.report.printed import printed_table
 from support.pages import ROOT
 
 
@@ -39,3 +45,30 @@ def test_the_files_to_change_are_there() -> None:
     assert len(names) >= len(files) == 10
     for name in names:
         assert ROOT.joinpath("src", "seedstep", name).exists(), name
+
+
+def lines_of_papers() -> list[tuple[str, list[str]]]:
+    """What is printed, and the words of the command that makes ours, for each row of the page."""
+    page = ROOT.joinpath("docs", "papers.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \| `seedstep ([^`]+)` \|$", page, re.MULTILINE)
+    return [(printed, shlex.split(line)) for printed, line in rows]
+
+
+def test_the_papers_page_has_each_experiment_with_its_table() -> None:
+    named = {words[1]: printed for printed, words in lines_of_papers() if words[0] == "run"}
+    made = {name: read_experiment(path).table for name, path in shipped_experiments().items()}
+    tables = {name: printed_table(found.printed).table for name, found in made.items() if found}
+    assert named == tables
+    assert len(named) == 9
+
+
+def test_each_line_of_the_papers_page_is_a_command_with_its_flags() -> None:
+    commands = typer.main.get_command(app)
+    lines = lines_of_papers()
+    assert len(lines) > 20
+    for _, words in lines:
+        found = commands.commands[words[0]]  # type: ignore[attr-defined]
+        if words[1:] and words[1] in getattr(found, "commands", {}):
+            found = found.commands[words[1]]
+        flags = {flag for parameter in found.params for flag in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= flags, words

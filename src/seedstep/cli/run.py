@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from seedstep.cli.table import place_of, print_paper_table
 from seedstep.cli.terminal import console, plain
 from seedstep.errors import InputError, MissingExtraError
 from seedstep.recipes import (
@@ -18,14 +19,13 @@ from seedstep.recipes import (
     run_experiment,
     shipped_experiments,
 )
-from seedstep.recipes.experiment_files import USUAL
+from seedstep.report.paper_tables import paper_table
 from seedstep.report.printed import printed_table
 
 __all__ = [
     "SIZES",
     "demo_command",
     "experiment_of",
-    "place_of",
     "run_and_tell",
     "run_command",
 ]
@@ -77,12 +77,8 @@ def run_command(
         run_and_tell(found, place)
         if found.table:
             console.print()
-            console.print(plain(f"The table: seedstep table {place}"), soft_wrap=True)
-
-
-def place_of(name: str, size: str) -> Path:
-    """Return where an experiment runs in a size, if no other place is named."""
-    return Path("runs") / (name if size in ("", USUAL) else f"{name}-{size}")
+            print_paper_table(paper_table(place, found.name))
+            console.print(plain(f"Again: seedstep table {place}"), soft_wrap=True)
 
 
 def _print_shipped() -> None:

@@ -7,9 +7,9 @@ import typer
 from rich.table import Table
 
 from seedstep.cli.evaluate import OutFile, write_or_print
-from seedstep.cli.run import place_of
 from seedstep.cli.terminal import console, plain
 from seedstep.evaluate.tables import CellTable, markdown
+from seedstep.recipes.experiment_files import USUAL
 from seedstep.report.paper_layout import (
     LEGEND,
     about,
@@ -21,7 +21,7 @@ from seedstep.report.paper_layout import (
 from seedstep.report.paper_tables import PaperTable, paper_table, paper_tables
 from seedstep.text import escaped
 
-__all__ = ["command"]
+__all__ = ["command", "place_of", "print_paper_table"]
 
 
 def command(
@@ -51,7 +51,12 @@ def command(
         write_or_print("\n".join(map(_markdown, tables)), out)
     else:
         for table in tables:
-            _print(table)
+            print_paper_table(table)
+
+
+def place_of(name: str, size: str) -> Path:
+    """Return where an experiment runs in a size, if no other place is named."""
+    return Path("runs") / (name if size in ("", USUAL) else f"{name}-{size}")
 
 
 def _tables(experiment: str, size: str, directory: Path | None) -> tuple[PaperTable, ...]:
@@ -61,7 +66,8 @@ def _tables(experiment: str, size: str, directory: Path | None) -> tuple[PaperTa
     return (paper_table(directory or place_of(name, size), name),)
 
 
-def _print(table: PaperTable) -> None:
+def print_paper_table(table: PaperTable) -> None:
+    """Print a table of a paper: what it is, the values, the differences."""
     console.print(plain(table.printed.source, style="bold"), soft_wrap=True)
     for line in about(table):
         console.print(plain(line))

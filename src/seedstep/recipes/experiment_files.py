@@ -16,9 +16,10 @@ each combination of several; in its flags and in `after` these values are used a
       - compare: {arguments: predictions}
         after: [predict]
 
-`for` may also be a list of mappings, for values that belong together, or the name of one of the
-`sweeps` of the file. A file may name another one under `extends`, whose values, sizes, sweeps and
-stages come before its own.
+A value may use other values as `{name}`, too. `for` may also be a list of mappings, for values that
+belong together, or the name of one of the `sweeps` of the file. A stage with `if: "{name}"` is left
+out where this value is empty. A file may name another one under `extends`, whose values, sizes,
+sweeps and stages come before its own.
 
 Example::
 
@@ -181,7 +182,7 @@ class _Stages:
         """Add the stage of an entry, or the stages for each of its values."""
         if not isinstance(written, dict):
             raise InputError(f"{where}: not a stage", "write a command with its flags")
-        commands = [str(key) for key in written if key not in ("name", "after", "for")]
+        commands = [str(key) for key in written if key not in ("name", "after", "for", "if")]
         if len(commands) != 1 or not _COMMAND.fullmatch(commands[0]):
             raise InputError(f"{where}: not one command", "write `name`, `after` and one command")
         command = commands[0]
@@ -192,14 +193,19 @@ class _Stages:
                 f"{where}: flags are not a mapping, or `after` is not a list", "correct it"
             )
         name = str(written.get("name", command))
+        if "if" in written:
+            needed = _filled(where, [written["if"]], _resolved(where, values))
+            if not any(needed):
+                self._keep(where, name, [])
+                return
         swept = self._swept(where, written["for"], values) if "for" in written else [({}, ())]
         if len(self.found) + len(swept) > MOST_STAGES:
             what = f"{self._path}: {len(self.found) + len(swept):,} stages"
             raise InputError(what, f"write at most {MOST_STAGES:,}")
         made = []
         for chosen, shown in swept:
-            words = (*command.split(), *_words(where, flags, {**values, **chosen}))
-            filled = {**values, **chosen}
+            filled = _resolved(where, {**values, **chosen})
+            words = (*command.split(), *_words(where, flags, filled))
             needed = tuple(self._needed(where, name, str(other), filled) for other in after)
             called = _filled_with(where, name, filled)
             if called == _filled_with(where, name, values):
@@ -233,6 +239,14 @@ class _Stages:
         if name in self.named:
             raise InputError(f"{where}: a second '{name}'", "rename one")
         self.named[name] = tuple(stage.name for stage in made)
+
+
+def _resolved(where: str, values: Values) -> Values:
+    """Return values in which those that name others have them filled in, once."""
+    return {
+        name: _filled_with(where, text, values) if text and "{" in text else text
+        for name, text in values.items()
+    }
 
 
 def _filled_with(where: str, text: str, values: Values) -> str:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from seedstep.evaluate.tables import CellTable, shown
-from seedstep.report.paper_tables import Agreement, PaperDifference, PaperTable
+from seedstep.report.paper_tables import Agreement, PaperDifference, PaperTable, sign_of
 from seedstep.report.records import Block, Paragraph, ReportPart, Section, Table
 
 __all__ = [
@@ -133,18 +133,12 @@ def verdict(found: PaperDifference) -> str:
     ours = found.ours.value if found.ours else None
     if ours is not None and not round(ours, 1) and found.printed:
         return "no difference"
-    signs = {model: _sign(value) for model, value in found.printed.items()}
+    signs = {model: sign_of(value) for model, value in found.printed.items()}
     the = "the same"
     if ours is not None and len(set(signs.values())) > 1:
-        same = [model for model, sign in signs.items() if sign == _sign(round(ours, 1))]
+        same = [model for model, sign in signs.items() if sign == sign_of(round(ours, 1))]
         the = f"{' and '.join(same)}'s"
     return VERDICTS[found.agreement].format(the=the)
-
-
-def _sign(value: float | str) -> int:
-    if isinstance(value, str):
-        return 1 if value == "+" else -1
-    return (value > 0) - (value < 0)
 
 
 def tables_json(tables: Iterable[PaperTable]) -> str:

@@ -10,11 +10,13 @@ Example::
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+import msgspec
 
 from seedstep.errors import InputError, unknown_name
 from seedstep.evaluate import score
@@ -38,6 +40,7 @@ __all__ = [
     "agreement_of",
     "paper_table",
     "paper_tables",
+    "sign_of",
 ]
 
 Agreement = Literal["agrees", "unsure", "other unsure", "disagrees", "not printed", "missing"]
@@ -45,6 +48,10 @@ Agreement = Literal["agrees", "unsure", "other unsure", "disagrees", "not printe
 
 If the printed differences have several signs, ours agrees if one of them has its sign.
 """
+
+
+MANY = "*"
+"""The end of a printed row's system that stands for all systems whose names begin so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +126,9 @@ def paper_table(directory: Path, name: str) -> PaperTable:
         raise unknown_name("experiment", name, known, str(directory))
     kept = known[name]
     printed = printed_table(kept.table.printed)
+    systems = _systems(directory, kept.table)
+    printed = msgspec.structs.replace(printed, rows=tuple(_expanded(printed.rows, systems)))
     wanted = [row.system for row in printed.rows]
-    systems = _systems(directory, kept.table, wanted)
     rows = tuple(_row(row, systems) for row in printed.rows)
     whole = {row.printed.system for row in rows if row.value}
     counted = [systems[name].points for name in wanted if name in whole]
@@ -167,8 +175,31 @@ def _mean(points: Sequence[tuple[str, float]]) -> Value | None:
     return mean_over_tasks([value for _, value in points], [task for task, _ in points], seed=0)
 
 
-def _systems(directory: Path, request: TableRequest, wanted: Sequence[str]) -> dict[str, _System]:
-    """Return the systems of an experiment that the printed table has a row for."""
+def _expanded(rows: Sequence[PrintedRow], systems: Mapping[str, _System]) -> Iterator[PrintedRow]:
+    """Yield the rows, and for each one that ends with `*` a row for each system with this start.
+
+    These are in the order of the numbers in their names, and each is compared with the one before.
+    """
+    last: dict[str, str] = {}
+    for row in rows:
+        against = tuple(last.get(other, other) for other in row.against)
+        against = tuple(other for other in against if not other.endswith(MANY))
+        if not row.system.endswith(MANY):
+            yield msgspec.structs.replace(row, against=against)
+            continue
+        start = row.system.removesuffix(MANY)
+        rests = [name.removeprefix(start) for name in systems if name.startswith(start)]
+        for rest in sorted(rests, key=lambda rest: (not rest.isdecimal(), len(rest), rest)):
+            before = (last[row.system],) if row.system in last else against
+            method = row.method.format(rest)
+            yield msgspec.structs.replace(
+                row, system=f"{start}{rest}", method=method, against=before
+            )
+            last[row.system] = f"{start}{rest}"
+
+
+def _systems(directory: Path, request: TableRequest) -> dict[str, _System]:
+    """Return the systems of an experiment, by name."""
     if request.verdicts:
         return _judged(directory / request.verdicts)
     if not has_rows("predictions")(directory / request.predictions):
@@ -177,13 +208,12 @@ def _systems(directory: Path, request: TableRequest, wanted: Sequence[str]) -> d
     with chdir(directory):  # paths of the experiment's commands start there
         read = read_systems([request.predictions])
     for system in read:
-        if system.name in wanted:
-            results = score(system.predictions, system.references).results
-            points = {
-                result.instance: (result.task, 100 * result.marks["rouge_l"]) for result in results
-            }
-            missing = sum(result.status == "missing" for result in results)
-            found[system.name] = _System(points, missing)
+        results = score(system.predictions, system.references).results
+        points = {
+            result.instance: (result.task, 100 * result.marks["rouge_l"]) for result in results
+        }
+        missing = sum(result.status == "missing" for result in results)
+        found[system.name] = _System(points, missing)
     return found
 
 
@@ -238,15 +268,16 @@ def agreement_of(ours: Value | None, printed: Sequence[float | str]) -> Agreemen
     if not printed:
         return "not printed"
     sure = ours.low is not None and ours.high is not None and (ours.low > 0 or ours.high < 0)
-    same = _sign(round(ours.value, 1)) in {_sign(value) for value in printed}
+    same = sign_of(round(ours.value, 1)) in {sign_of(value) for value in printed}
     if same:
         return "agrees" if sure else "unsure"
     return "disagrees" if sure else "other unsure"
 
 
-def _sign(value: float | str) -> int:
+def sign_of(value: float | str) -> int:
+    """Return 1, 0 or -1: the sign of a difference, or of a text such as `+10%`."""
     if isinstance(value, str):
-        return 1 if value == "+" else -1
+        return -1 if value.startswith("-") else 1
     return (value > 0) - (value < 0)
 
 

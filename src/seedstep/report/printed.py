@@ -50,7 +50,8 @@ class PrintedTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def source(self) -> str:
         """Where it is printed."""
-        return f"{self.paper}, {self.table} (section {self.section})"
+        place = self.section if " " in self.section else f"section {self.section}"
+        return f"{self.paper}, {self.table} ({place})"
 
     def row(self, system: str) -> PrintedRow:
         """Return the row of a system."""

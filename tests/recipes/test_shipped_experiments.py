@@ -1,0 +1,90 @@
+"""Each experiment that makes a table of a paper, at its smallest size, from end to end.
+
+Those of a paper run in one directory, in which the stages that they share run once.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from seedstep.recipes import shipped_experiments
+from seedstep.report.paper_tables import PaperTable, paper_table
+from support.command_line import seedstep
+from support.experiments import run_shipped, writer
+from support.scripted_server import ScriptedServer
+from support.tuning_things import save_llama
+
+SHARED = {
+    "si-figure-6": {"suite", "grow", "tune on both", "predict both"},
+    "si-figure-7": {"suite", "grow", "predict untuned"},
+    "ss-table-3": {"tune on examples", "tune on longer", "predict tuned-steps"},
+    "ss-table-4": {"tune on examples", "tune on longer", "predict tuned-steps"},
+    "ss-table-5": {"tune on examples", "predict inference", "predict tuned-steps"},
+    "ss-table-6": {"tune on examples", "predict inference", "predict tuned-steps"},
+    "ss-table-8": {"tune on examples", "predict inference", "predict tuned-steps"},
+}
+"""Stages that an experiment finds finished, as one before it has the same."""
+
+NAMES = ("si-table-3", *(name for name in SHARED if name < "ss"), "ss-table-2", "ss-table-3",
+         *(name for name in SHARED if name > "ss-table-3"))  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def directories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A directory for the experiments of each paper."""
+    return {paper: tmp_path_factory.mktemp(paper) for paper in ("si", "ss")}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A tiny checkpoint with room for prompts with steps."""
+    return save_llama(tmp_path_factory.mktemp("models") / "llama", max_position_embeddings=2048)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ScriptedServer]:
+    """A model that writes all that the experiments want."""
+    with ScriptedServer(writer) as running:
+        yield running
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_makes_its_table(
+    name: str, directories: dict[str, Path], model: str, server: ScriptedServer
+) -> None:
+    values = {"model": model, "writer": "openai:scripted", "writer_url": server.url}
+    others = {"si-figure-6": "judge", "si-figure-7": "better"}
+    if name in others:
+        values |= {others[name]: "openai:scripted", f"{others[name]}_url": server.url}
+    directory = directories[name[:2]]
+    ran = run_shipped(name, directory, **values)
+    assert ran
+    assert not SHARED.get(name, set()) & set(ran)
+    table = paper_table(directory, name)
+    assert table.unfinished == ()
+    assert (table.tasks, table.instances) == (6, 12)
+    require_whole(table)
+    (record,) = [
+        each
+        for each in json.loads(seedstep("table", directory, "--format", "json").out)
+        if each["experiment"] == name
+    ]
+    assert record["parameters"] == table.parameters
+    assert table.parameters
+    page = (directory / f"report-{name}" / "index.html").read_text("utf-8")
+    assert table.printed.source in page
+
+
+def require_whole(table: PaperTable) -> None:
+    """Check that all rows that a difference is about have a value."""
+    ours = {row.printed.system for row in table.rows if row.value}
+    assert len(ours) >= 4
+    for found in table.differences:
+        assert found.ours, (found.row.system, found.other.system)
+        assert found.agreement != "missing"
+
+
+def test_none_is_left_out() -> None:
+    assert {*NAMES, "demo"} == set(shipped_experiments())
