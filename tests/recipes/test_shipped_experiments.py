@@ -75,6 +75,7 @@ def test_it_makes_its_table(
     assert table.parameters
     page = (directory / f"report-{name}" / "index.html").read_text("utf-8")
     assert table.printed.source in page
+    assert "not finished" not in page
 
 
 def require_whole(table: PaperTable) -> None:

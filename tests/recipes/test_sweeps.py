@@ -1,13 +1,21 @@
 """Experiments in sizes, and stages that stand for each of several values."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from seedstep.errors import InputError
-from seedstep.recipes import Experiment, ExperimentStage, read_experiment, run_experiment
+from seedstep.recipes import (
+    Experiment,
+    ExperimentStage,
+    read_experiment,
+    run_experiment,
+    shipped_experiments,
+)
 from seedstep.runs.experiments import kept_experiments, unfinished_stages
+from seedstep.tune import PRESETS
 from support.command_line import seedstep
 
 SWEPT = """
@@ -100,6 +108,22 @@ def of(sweep: str) -> str:
     return f"stages: [{{name: a, for: {sweep}, novelty: {{arguments: '{{n}}', out: 'o{{n}}'}}}}]"
 
 
+def test_values_of_values_and_stages_that_are_left_out(tmp_path: Path) -> None:
+    text = """
+values: {better: , system: "grown-{n}"}
+stages:
+  - {name: "tune {system}", for: {n: [1, 2]}, tune: {out: "{system}"}}
+  - {name: rewrite, if: "{better}", distill: {model: "{better}", out: new}}
+  - {name: end, novelty: {arguments: a, out: b}, after: ["tune {system}", rewrite]}
+"""
+    stages = by_name(read(tmp_path, text))
+    assert stages["tune grown-2"].out == "grown-2"
+    assert stages["end"].after == ("tune grown-1", "tune grown-2")
+    with_it = by_name(read(tmp_path, text, better="m"))
+    assert with_it["end"].after[-1] == "rewrite"
+    assert "--model m" in with_it["rewrite"].shown
+
+
 @pytest.mark.parametrize(
     "text, what",
     [
@@ -178,3 +202,38 @@ def test_the_shipped_experiments_are_listed() -> None:
     assert "_steps" not in listed.words
     assert "no experiment 'ss-tabel-2'" in seedstep("run", "ss-tabel-2").error
     assert "no experiment" in seedstep("run").error
+
+
+def test_the_papers_size_has_the_settings_of_the_presets() -> None:
+    stages = by_name(read_experiment(shipped_experiments()["ss-table-2"], size="paper"))
+    for name, preset in (
+        ("tune on examples", "tk-instruct-3b"),
+        ("tune on tuned-steps", "step-by-step-3b"),
+    ):
+        words = stages[name].command
+        wanted = PRESETS[preset].settings
+        flags = dict(pairwise(words))
+        assert flags["--epochs"] == str(wanted["epochs"])
+        assert float(flags["--lr"]) == wanted["learning_rate"]
+        assert flags["--batch"] == str(wanted["batch"])
+        assert flags["--limit-instances"] == str(wanted["limit_instances"])
+        assert flags["--seed"] == str(wanted["seed"])
+        assert flags["--encoding"] == wanted["encoding"]
+        assert flags["--max-source"] == "1224"
+        assert "--bf16" in words
+        assert "--gradient-checkpointing" in words
+        assert "--limit-tasks" not in words
+    assert stages["tune on examples"].command[2] == PRESETS["tk-instruct-3b"].settings["model"]
+
+
+@pytest.mark.parametrize("size", ["smoke", "small", "gpu", "paper"])
+def test_every_table_has_every_size(size: str) -> None:
+    for name, path in shipped_experiments().items():
+        if name != "demo":
+            found = read_experiment(path, size=size)
+            stages = [stage.name for stage in found.stages]
+            assert stages[0] == "suite"
+            assert len(stages) > 6, name
+            assert found.systems
+            for stage in found.stages:
+                assert not any("{" in word for word in stage.command), stage

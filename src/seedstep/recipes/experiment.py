@@ -101,6 +101,12 @@ class Experiment:
         """The name of its file."""
         return self.path.stem
 
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """The names of the systems that its stages predict with."""
+        predicting = [stage for stage in self.stages if stage.command[0] == "predict"]
+        return tuple(name for stage in predicting if (name := stage.writes[1]))
+
     def independent_of(self, stage: ExperimentStage) -> tuple[str, ...]:
         """Return the names of the stages that could run at the same time as `stage`.
 
@@ -165,8 +171,8 @@ def run_experiment(
     for stage in experiment.stages:
         prints[stage.name] = _fingerprint(stage, prints)
     if experiment.table:
-        values = dict(experiment.values)
-        kept = KeptExperiment(experiment.size, values, prints, experiment.table)
+        values, systems = dict(experiment.values), experiment.systems
+        kept = KeptExperiment(experiment.size, values, prints, experiment.table, systems)
         keep_experiment(out, experiment.name, kept)
     for stage in experiment.stages:
         if done.get(stage.name) == prints[stage.name]:

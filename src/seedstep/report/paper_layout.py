@@ -71,8 +71,8 @@ def _weights(count: int) -> str:
 
 
 def standing(table: PaperTable) -> tuple[str, ...]:
-    """Return lines that say what is missing; none if the experiment is finished."""
-    if not table.unfinished:
+    """Return lines that say what is missing; none if all values are there."""
+    if not table.lacking:
         return ()
     begun = [f"{row.printed.method}: {row.missing}" for row in table.rows if row.missing]
     count = len(table.unfinished)

@@ -82,7 +82,7 @@ class PaperTable:
     """A table of a paper as an experiment made it.
 
     `model` is the experiment's, `parameters` their number in the tuned model, if that is known.
-    `unfinished` names the stages that are not finished.
+    `lacking` names the systems that have no value yet, `unfinished` the stages that are left.
     """
 
     name: str
@@ -94,6 +94,7 @@ class PaperTable:
     instances: int
     rows: tuple[PaperRow, ...]
     differences: tuple[PaperDifference, ...]
+    lacking: tuple[str, ...]
     unfinished: tuple[str, ...]
 
 
@@ -148,6 +149,7 @@ def paper_table(directory: Path, name: str) -> PaperTable:
             for other in row.against
             if {row.system, other} & set(systems)
         ),
+        tuple(name for name in kept.systems if name not in whole),
         unfinished_stages(directory, kept),
     )
 

@@ -46,12 +46,16 @@ class TableRequest(msgspec.Struct, frozen=True):
 
 
 class KeptExperiment(msgspec.Struct, frozen=True):
-    """How an experiment was begun: size, values, its stages with fingerprints, and its table."""
+    """How an experiment was begun: size, values, its stages with fingerprints, and its table.
+
+    `systems` are those that its stages predict with, by the names of the table's rows.
+    """
 
     size: str
     values: dict[str, str | None]
     stages: dict[str, str]
     table: TableRequest
+    systems: tuple[str, ...] = ()
 
 
 def finished_stages(directory: Path) -> dict[str, str]:
