@@ -26,24 +26,31 @@ Example::
     experiment = read_experiment(find_experiment("ss-table-2"), size="smoke")
 """
 
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
-from itertools import product
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from seedstep.data import read_yaml
 from seedstep.errors import InputError, unknown_name
 from seedstep.recipes.experiment import Experiment, ExperimentStage
+from seedstep.recipes.experiment_values import (
+    MOST_STAGES,
+    ONE,
+    VALUE,
+    Choice,
+    Values,
+    filled,
+    filled_with,
+    resolved,
+    swept,
+    text_of,
+)
 from seedstep.runs.experiments import TableRequest
 
 __all__ = ["find_experiment", "read_experiment", "shipped_experiments"]
-
-MOST_STAGES = 1000
-MOST_WORD = 100_000
-"""Stages of an experiment, and characters of an argument, at the most; Linux takes some more."""
 
 USUAL = "small"
 """The size whose values are those that a file has under `values`, unless it changes some there."""
@@ -51,11 +58,6 @@ USUAL = "small"
 OURS = ("here", "experiment")
 """Values that every experiment has: the directory of its file, and its name."""
 
-Values = Mapping[str, str | None]
-"""Values by name. A flag whose value is None or empty is left out."""
-
-_VALUE = re.compile(r"\{(\w+)\}")
-_NAME = re.compile(r"\w+")
 _COMMAND = re.compile(r"[a-z][a-z-]*(?: [a-z][a-z-]*)?")
 
 
@@ -147,7 +149,7 @@ def _known(path: Path, content: Mapping[str, Any], size: str) -> dict[str, str |
         if name not in values:
             raise unknown_name("value", name, values, f"{path}, size {size or USUAL}")
     ours = {"here": str(path.parent.resolve()), "experiment": path.stem}
-    return ours | {str(name): _text(value) for name, value in {**values, **changed}.items()}
+    return ours | {str(name): text_of(value) for name, value in {**values, **changed}.items()}
 
 
 def _table(path: Path, written: object) -> TableRequest | None:
@@ -193,42 +195,43 @@ class _Stages:
                 f"{where}: flags are not a mapping, or `after` is not a list", "correct it"
             )
         name = str(written.get("name", command))
-        if "if" in written:
-            needed = _filled(where, [written["if"]], _resolved(where, values))
-            if not any(needed):
-                self._keep(where, name, [])
-                return
-        swept = self._swept(where, written["for"], values) if "for" in written else [({}, ())]
-        if len(self.found) + len(swept) > MOST_STAGES:
-            what = f"{self._path}: {len(self.found) + len(swept):,} stages"
+        choices = self._choices(where, written, values)
+        if len(self.found) + len(choices) > MOST_STAGES:
+            what = f"{self._path}: {len(self.found) + len(choices):,} stages"
             raise InputError(what, f"write at most {MOST_STAGES:,}")
         made = []
-        for chosen, shown in swept:
-            filled = _resolved(where, {**values, **chosen})
-            words = (*command.split(), *_words(where, flags, filled))
-            needed = tuple(self._needed(where, name, str(other), filled) for other in after)
-            called = _filled_with(where, name, filled)
-            if called == _filled_with(where, name, values):
-                called = " ".join((called, *shown))
-            made.append(ExperimentStage(called, words, tuple(dict.fromkeys(sum(needed, ())))))
+        for choice in choices:
+            known = resolved(where, {**values, **choice.values})
+            words = (*command.split(), *_words(where, flags, known))
+            needed = [self._needed(where, name, str(other), known) for other in after]
+            called = filled_with(where, name, known)
+            if called == filled_with(where, name, values):
+                called = " ".join((called, *choice.shown))
+            made.append(ExperimentStage(called, words, tuple(dict.fromkeys(chain(*needed)))))
         _require_different(where, made)
         self._keep(where, name, made)
 
-    def _swept(self, where: str, written: object, values: Values) -> list["Choice"]:
-        if not isinstance(written, str):
-            return _swept(where, written, values)
-        if written not in self._sweeps:
-            raise unknown_name("sweep", written, self._sweeps, where)
-        return _swept(where, self._sweeps[written], values)
+    def _choices(self, where: str, written: Mapping[str, Any], values: Values) -> list[Choice]:
+        """Return the values of each stage that an entry stands for; none if it is left out."""
+        if "if" in written and not any(filled(where, [written["if"]], resolved(where, values))):
+            return []
+        if "for" not in written:
+            return [ONE]
+        named = written["for"]
+        if isinstance(named, str):
+            if named not in self._sweeps:
+                raise unknown_name("sweep", named, self._sweeps, where)
+            named = self._sweeps[named]
+        return swept(where, named, values)
 
     def _needed(self, where: str, name: str, other: str, chosen: Values) -> tuple[str, ...]:
         """Return the names of the stages that an entry of `after` stands for."""
-        filled = _filled_with(where, other, chosen)
-        if filled in self.found:
-            return (filled,)
+        called = filled_with(where, other, chosen)
+        if called in self.found:
+            return (called,)
         if other in self.named:
             return self.named[other]
-        what = f"{self._path}, stage '{name}': no earlier stage '{filled}'"
+        what = f"{self._path}, stage '{name}': no earlier stage '{called}'"
         raise InputError(what, "write stages after those that they need")
 
     def _keep(self, where: str, name: str, made: Sequence[ExperimentStage]) -> None:
@@ -239,90 +242,6 @@ class _Stages:
         if name in self.named:
             raise InputError(f"{where}: a second '{name}'", "rename one")
         self.named[name] = tuple(stage.name for stage in made)
-
-
-def _resolved(where: str, values: Values) -> Values:
-    """Return values in which those that name others have them filled in, once."""
-    return {
-        name: _filled_with(where, text, values) if text and "{" in text else text
-        for name, text in values.items()
-    }
-
-
-def _filled_with(where: str, text: str, values: Values) -> str:
-    """Return a text in which values are put in place of their names; others stay as they are."""
-    named = [values.get(match[1]) or "" for match in _VALUE.finditer(text)]
-    _require_word(where, text, len(text) + sum(map(len, named)))
-    return _VALUE.sub(lambda match: values.get(match[1], match[0]) or "", text)
-
-
-Choice = tuple[dict[str, str], tuple[str, ...]]
-"""The values of one of the stages that an entry stands for, and those that are in its name."""
-
-
-def _swept(where: str, written: object, values: Values) -> list[Choice]:
-    """Return the values of each of the stages that an entry with `for` stands for."""
-    if isinstance(written, list):
-        return _together(where, written, values)
-    if not isinstance(written, dict) or not written:
-        raise InputError(f"{where}: `for` is not a mapping", "write `for: {name: [value, value]}`")
-    lists = [_several(where, str(name), found, values) for name, found in written.items()]
-    if math.prod(map(len, lists)) > MOST_STAGES:
-        what = f"{where}: `for` stands for {math.prod(map(len, lists)):,} stages"
-        raise InputError(what, f"write at most {MOST_STAGES:,}")
-    names = list(map(str, written))
-    return [(dict(zip(names, chosen, strict=True)), chosen) for chosen in product(*lists)]
-
-
-def _several(where: str, name: str, written: object, values: Values) -> tuple[str, ...]:
-    """Return the values that `for` has for a name."""
-    if not _NAME.fullmatch(name):
-        raise InputError(f"{where}: `for` has no name '{name}'", "use letters and digits")
-    if isinstance(written, str):
-        written = (next(_filled(where, [written], values), "")).split(",")
-    many = written if isinstance(written, list) else [written]
-    if not many:
-        raise InputError(f"{where}: '{name}' has no values", f"write `for: {{{name}: [value]}}`")
-    if any(isinstance(value, list | dict) for value in many):
-        what = f"{where}: a value of '{name}' is no text or number"
-        raise InputError(what, "write values that belong together as `for: [{name: value}, ...]`")
-    found = list(map(_text, many))
-    texts = [(text or "").strip() for text in found]
-    if not all(texts):
-        what = f"{where}: a value of '{name}' is missing"
-        raise InputError(what, f"write `for: {{{name}: [value, value]}}`")
-    _require_once(where, name, texts)
-    return tuple(texts)
-
-
-def _require_once(where: str, name: str, texts: Sequence[str]) -> None:
-    for text in texts:
-        if texts.count(text) > 1:
-            what = f"{where}: '{text}' is there twice among the values of '{name}'"
-            raise InputError(what, "write each once")
-
-
-def _together(where: str, written: Sequence[object], values: Values) -> list[Choice]:
-    """Return the values of stages that are written as a list of mappings."""
-    first = written[0] if written else None
-    if not isinstance(first, dict) or not first:
-        raise InputError(f"{where}: `for` has no values", "write `for: [{name: value}, ...]`")
-    found = []
-    for number, entry in enumerate(written, start=1):
-        if not isinstance(entry, dict) or set(entry) != set(first):
-            what = f"{where}: entry {number} of `for` has other names than the first"
-            raise InputError(what, f"write {', '.join(map(str, first))} in each")
-        chosen = {str(name): next(_filled(where, [entry[name]], values), "") for name in first}
-        for name, text in chosen.items():
-            if not _NAME.fullmatch(name):
-                raise InputError(f"{where}: `for` has no name '{name}'", "use letters and digits")
-            if not text and name == str(next(iter(first))):
-                what = f"{where}: a value of '{name}' is missing in entry {number} of `for`"
-                raise InputError(what, "write it; it is part of the stage's name")
-        found.append(chosen)
-    naming = str(next(iter(first)))
-    _require_once(where, naming, [chosen[naming] for chosen in found])
-    return [(chosen, (chosen[naming],)) for chosen in found]
 
 
 def _require_different(where: str, made: Sequence[ExperimentStage]) -> None:
@@ -342,54 +261,13 @@ def _words(where: str, flags: Mapping[str, Any], values: Values) -> Iterator[str
     for name, value in flags.items():
         many = value if isinstance(value, list) else [value]
         if name == "arguments":
-            yield from _filled(where, many, values)
+            yield from filled(where, many, values)
             continue
-        (flag,) = _filled(where, [f"--{name}"], values)
-        whole = _VALUE.fullmatch(value) if isinstance(value, str) else None
-        filled = list(_filled(where, many, values))
-        if value is True or (whole and filled == ["true"]):
+        (flag,) = filled(where, [f"--{name}"], values)
+        whole = VALUE.fullmatch(value) if isinstance(value, str) else None
+        words = list(filled(where, many, values))
+        if value is True or (whole and words == ["true"]):
             yield flag
-        elif value is not False and not (whole and filled == ["false"]):
-            for word in filled:
+        elif value is not False and not (whole and words == ["false"]):
+            for word in words:
                 yield from (flag, word)
-
-
-def _filled(where: str, words: Sequence[object], values: Values) -> Iterator[str]:
-    """Yield words with values in place of names. What is only a name without a value is left out.
-
-    A word that is `{name}` for a value with commas is one word, as any other.
-    """
-
-    def value_of(match: re.Match[str]) -> str:
-        if match[1] not in values:
-            raise unknown_name("value", match[1], values, where)
-        return values[match[1]] or ""
-
-    for written in words:
-        text = _text(written)
-        if text is None:
-            continue
-        named = [values.get(match[1]) or "" for match in _VALUE.finditer(text)]
-        _require_word(where, text, len(text) + sum(map(len, named)))
-        word = _VALUE.sub(value_of, text)
-        _require_word(where, word, len(word))
-        if word or not named:
-            yield word
-
-
-def _require_word(where: str, word: str, characters: int) -> None:
-    """Check that a process can be given a word as an argument."""
-    if characters > MOST_WORD:
-        what = f"{where}: an argument of {characters:,} characters"
-        raise InputError(what, f"write at most {MOST_WORD:,}, or name a file")
-    if "\0" in word or word != word.encode("utf-8", "replace").decode():
-        raise InputError(f"{where}: an argument with characters that none can have", "correct it")
-
-
-def _text(value: object) -> str | None:
-    """Return a value as a flag has it. Several values are joined by commas."""
-    if value is None:
-        return None
-    if isinstance(value, list):
-        return ",".join(_text(part) or "" for part in value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
