@@ -39,6 +39,8 @@ NOT_RUN = {
     "seedstep novelty data.jsonl --out novel.jsonl --ray": "needs a Ray cluster",
     "seedstep evaluate human_eval_predictions/": "the published answers are no part of the project",
     "seedstep compare davinci-self-instruct": "the published answers are no part of the project",
+    "vllm serve": "needs a GPU and a model",
+    "OLLAMA_CONTEXT_LENGTH=16384 ollama serve": "needs a model",
     "seedstep push": "publishes",
     "seedstep review serve": "serves until it is stopped",
     "seedstep review take": "needs the labels that somebody gave",

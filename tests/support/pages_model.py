@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from support.growing import SIGNS, text_of
+from support.reasoning_models import with_manners
 from support.scripted_server import Fault
 from support.step_server import chat, numbered
 
@@ -26,7 +27,7 @@ BEGINNINGS = {
 """How the last turn begins, and what is said to it."""
 
 
-def any_model(number: int, body: dict[str, Any]) -> Fault | None:
+def _answers(number: int, body: dict[str, Any]) -> Fault | None:
     """The reply to a request; of a bootstrap the server's own."""
     text = text_of(body)
     if any(text.startswith(signs) for signs in SIGNS.values()):
@@ -36,3 +37,7 @@ def any_model(number: int, body: dict[str, Any]) -> Fault | None:
         if last.startswith(beginning):
             return chat(reply)
     return chat(STEPS if text.startswith("Please provide") else "The answer")
+
+
+any_model = with_manners(_answers)
+"""The model. Those of its names that the page on reasoning speaks of have the manners of theirs."""

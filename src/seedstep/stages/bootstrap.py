@@ -1,5 +1,6 @@
 """The stage `bootstrap` (Self-Instruct): its inputs, and what commands show of its runs."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -46,6 +47,8 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "cut_list": "Replies are cut at their length limit: a larger --max-new-tokens helps.",
         "unreadable_list": "`seedstep requests RUN` shows the replies: another --prompt-style "
         "helps where they are no lists.",
+        "used_up_by_thinking": "The model's thoughts took all tokens: more room helps, as in "
+        "--reasoning '{room: 8000}'. `seedstep requests RUN --failed` lists them.",
         "request_failed": "`seedstep requests RUN --failed` has the server's words.",
         "classification_unreadable": "The model does not answer yes or no: a stronger model helps.",
         "no_instance": "The model can't carry out its own tasks: a stronger model helps.",
@@ -99,7 +102,12 @@ def _keep(run: BootstrapRun) -> None:
 
 def advice(run: BootstrapRun) -> str:
     """Say what helps a run that accepts too little, by the most common reason of rejections."""
-    rejected = run.status().rejected
+    status = run.status()
+    rejected, asked = status.rejected, status.usage.get("generation")
+    if asked and 2 * asked.failed > asked.requests:
+        failures = Counter(line.failure for line in run.requests(failed=True)[0])
+        reason = "used_up_by_thinking" if "used_up_by_thinking" in failures else "request_failed"
+        return ADVICE[reason].replace("RUN", str(run.path))
     if not rejected:
         return USUAL_ADVICE
     reason = max(rejected, key=lambda name: rejected[name])
