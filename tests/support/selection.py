@@ -79,6 +79,7 @@ SLOW = (
     "recipes/test_experiment.py",
     "recipes/test_experiment_bounds.py::test_an_experiment_that_runs_itself_comes_to_an_end",
     "recipes/test_measuring.py",
+    "recipes/test_selecting.py",
     "report/test_data_reports.py::test_any_data_has_its_tables_and_figures",
     "report/test_data_reports.py::test_exports_and_runs_stand_beside_each_other",
     "report/test_data_reports.py::test_rows_that_can_not_be_read_are_counted",

@@ -172,20 +172,24 @@ def _of_run(path: Path) -> Iterator[tuple[str, Both]]:
             yield entry.task, (entry.result.steps, entry.result.unrefined)
 
 
-def candidates_of(path: Path) -> dict[str, tuple[tuple[str, ...], ...]]:
+def candidates_of(path: Path) -> dict[str, dict[int, tuple[str, ...]]]:
     """Return further first versions of the instructions in a run of `seedstep steps`, by task.
 
-    Other sources of instructions have none. Versions that are there already are left out.
+    They have the numbers that the run shows, from 2. Other sources of instructions have none. A
+    version that is there already is left out, and the others keep their numbers.
     """
     if not path.is_dir():
         return {}
-    found = {}
+    found: dict[str, dict[int, tuple[str, ...]]] = {}
     with open_database(path, "steps") as database:
         for entry in read_entries(database, WrittenSteps):
             result = entry.result
-            versions = dict.fromkeys(each.steps for each in result.candidates if each.steps)
-            others = {result.steps, result.unrefined}
-            found[entry.task] = tuple(steps for steps in versions if steps not in others)
+            seen = {(), result.steps, result.unrefined}
+            versions = found[entry.task] = {}
+            for number, candidate in enumerate(result.candidates, start=2):
+                if candidate.steps not in seen:
+                    seen.add(candidate.steps)
+                    versions[number] = candidate.steps
     return found
 
 

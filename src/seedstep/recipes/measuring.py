@@ -199,7 +199,7 @@ class _Source:
 
     prefix: str
     tasks: tuple[Task, ...]
-    candidates: Mapping[str, Sequence[tuple[str, ...]]]
+    candidates: Mapping[str, Mapping[int, tuple[str, ...]]]
 
     @classmethod
     def read(cls, prefix: str, tasks: Sequence[Task], source: str) -> "_Source":
@@ -211,7 +211,7 @@ class _Source:
         task = self.tasks[place]
         if task.unrefined_steps and task.unrefined_steps != task.steps:
             yield f"{self.prefix}{UNREFINED}", task, "unrefined"
-        for number, steps in enumerate(self.candidates.get(task.id, ()), start=2):
+        for number, steps in self.candidates.get(task.id, {}).items():
             yield f"{self.prefix}candidate {number}", replace(task, steps=steps), "refined"
         if task.steps:
             yield f"{self.prefix}{REFINED}", task, "refined"

@@ -1,0 +1,151 @@
+"""The best of the versions of an instruction, and what measurements say of them."""
+
+import json
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pytest
+
+from seedstep.data import TaskChoice
+from seedstep.errors import InputError
+from seedstep.evaluate.intervals import mean_over_tasks
+from seedstep.evaluate.measured import finds_right, gain_rows, read_measured
+from seedstep.recipes.measuring import measure_steps, select_steps
+from seedstep.recipes.steps import write_instructions
+from seedstep.runs.directory import digest
+from support.command_line import chat_reply, seedstep
+from support.measuring import FIRST, STEPS, write_steps, written_measures
+from support.scripted_server import ScriptedServer
+from support.tuning_things import save_llama, write_tasks
+
+
+def test_candidates_of_a_run_are_measured_and_selected(
+    tmp_path: Path,
+) -> None:
+    def answer(number: int, body: dict[str, Any]) -> Any:
+        draw = body.get("seed", 0)
+        return chat_reply(f"1. Find the thing.\n2. Name kind number {draw if draw != 1 else 0}.")
+
+    tasks = str(write_tasks(tmp_path / "tasks.jsonl", 1, 6))
+    out = tmp_path / "steps"
+    with ScriptedServer(answer) as server:
+        write_instructions(
+            out, model="openai:m", tasks=tasks, base_url=server.url, refine="none", candidates=4
+        ).close()
+    measured = tmp_path / "measured.jsonl"
+    model = save_llama(tmp_path / "llama")
+    asked = {"model": model, "tasks": tasks, "instances": 2, "skip": 3}
+    measure_steps([str(out)], measured, asked)
+    versions = read_measured(measured)[1][0].versions
+    assert list(versions) == ["none", "candidate 3", "candidate 4", "refined", "shuffled"]
+    best = tmp_path / "best.jsonl"
+    nats = {"things_0": {name: [float(name != "candidate 3")] for name in versions}}
+    done = select_steps(
+        [str(out)],
+        best,
+        by="measured",
+        tasks=TaskChoice(path=tasks),
+        measured=written_measures(tmp_path / "m", 100, nats),
+    )
+    assert done.counts == {"candidate 3": 1}
+    assert json.loads(best.read_text())["steps"][1] == "Name kind number 2."
+
+
+class TestStatistics:
+    def test_gains_are_differences_of_means_over_tasks(self, tmp_path: Path) -> None:
+        nats = {
+            f"t{number}": {
+                "none": [2.0, 3.0],
+                "refined": [2.0 - number / 10, 3.0],
+                "another task's": [1.9, 3.0],
+            }
+            for number in range(8)
+        }
+        tasks = read_measured(written_measures(tmp_path / "m", 0, nats))[1]
+        none, refined, _ = gain_rows(tasks, by="overall", seed=7)
+        gains = [number / 20 for number in range(8)]
+        assert none.nats == 2.5
+        assert refined.nats == pytest.approx(2.5 - fmean(gains))
+        wanted = mean_over_tasks(gains, list(nats), seed=7)
+        assert refined.gain.value == pytest.approx(fmean(gains))
+        assert refined.gain.low == pytest.approx(wanted.low)
+        assert refined.gain.high == pytest.approx(wanted.high)
+        assert refined.better == 7
+        assert finds_right(tasks, "refined", seed=7).value == 6.5 / 8, "equal ones count half"
+
+    def test_numbers_that_are_not_whole_are_refused(self, tmp_path: Path) -> None:
+        nats = {"t": {"none": [1.0, 2.0], "refined": [1.0]}}
+        with pytest.raises(InputError, match="task t, refined, are not whole"):
+            read_measured(written_measures(tmp_path / "m", 0, nats))
+
+
+class TestSelect:
+    def select(self, tmp_path: Path, **named: Any) -> tuple[Any, dict[str, Any]]:
+        steps = write_steps(tmp_path / "steps.jsonl")
+        tasks = TaskChoice(path=str(write_tasks(tmp_path / "tasks.jsonl", 4, 2)))
+        out = tmp_path / "best.jsonl"
+        done = select_steps([steps], out, tasks=tasks, **named)
+        return done, {line["task"]: line for line in map(json.loads, out.read_text().splitlines())}
+
+    def test_the_likeliest_version_is_kept(self, tmp_path: Path) -> None:
+        nats = {
+            "things_0": {"none": [0.1], "refined": [2.0], "unrefined": [1.0], "shuffled": [0.0]},
+            "things_1": {"none": [1.0], "refined": [2.0]},
+        }
+        measured = written_measures(tmp_path / "m", 100, nats)
+        done, found = self.select(tmp_path, by="measured", measured=measured)
+        assert done.counts == {"unrefined": 1, "refined": 2}
+        assert (done.undecided, done.without) == (1, 1)
+        assert found["things_0"]["steps"] == list(FIRST["things_0"])
+        assert found["things_0"]["selected"] == {
+            "version": "unrefined",
+            "by": "measured",
+            "value": -1.0,
+        }
+        assert found["things_2"]["steps"] == list(STEPS["things_2"])
+        assert "things_3" not in found
+
+    def test_nothing_measured_on_evaluated_instances_is_used(self, tmp_path: Path) -> None:
+        measured = written_measures(tmp_path / "m", 20, {"things_0": {"none": [1.0]}})
+        with pytest.raises(InputError, match="the first 100 are those that an evaluation uses"):
+            self.select(tmp_path, by="measured", measured=measured)
+        with pytest.raises(InputError, match="nothing is known of any of these instructions"):
+            self.select(tmp_path, by="measured", measured=measured, evaluated=20)
+
+    def test_a_measurement_of_other_instructions_says_nothing(self, tmp_path: Path) -> None:
+        nats = {"things_0": {"none": [1.0], "refined": [0.5], "unrefined": [2.0]}}
+        measured = written_measures(tmp_path / "m", 100, nats)
+        text = measured.read_text().replace(digest([STEPS["things_0"], False]), "0" * 16)
+        measured.write_text(text)
+        done, found = self.select(tmp_path, by="measured", measured=measured)
+        assert found["things_0"]["selected"]["version"] == "unrefined"
+        assert done.undecided == 2
+
+    def test_what_is_selected_from_is_not_overwritten(self, tmp_path: Path) -> None:
+        steps = write_steps(tmp_path / "best.jsonl")
+        tasks = TaskChoice(path=str(write_tasks(tmp_path / "tasks.jsonl", 1, 2)))
+        with pytest.raises(InputError, match="is what is selected from"):
+            select_steps([steps], tmp_path / "best.jsonl", by="checks", tasks=tasks)
+
+    def test_the_version_with_the_fewest_faults_is_kept(self, tmp_path: Path) -> None:
+        steps = {"things_0": ("Read the input carefully.", "Read the input carefully.")}
+        path = write_steps(tmp_path / "steps.jsonl", steps)
+        tasks = TaskChoice(path=str(write_tasks(tmp_path / "tasks.jsonl", 1, 2)))
+        done = select_steps([path], tmp_path / "best.jsonl", by="checks", tasks=tasks)
+        assert done.counts == {"unrefined": 1}
+
+    def test_what_there_is_to_select_by_has_to_be_named(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="nothing was measured"):
+            self.select(tmp_path, by="measured")
+        with pytest.raises(InputError, match="has no judgements"):
+            self.select(tmp_path, by="judge")
+
+    def test_the_command_says_how_many_of_each(self, tmp_path: Path) -> None:
+        steps = write_steps(tmp_path / "steps.jsonl")
+        tasks = write_tasks(tmp_path / "tasks.jsonl", 4, 2)
+        out = tmp_path / "best.jsonl"
+        done = seedstep("steps", "select", steps, "--by", "checks", "--tasks", tasks, "--out", out)
+        assert done.code == 0, done.err
+        assert "refined: 3" in done.lines
+        assert "tasks without an instruction, left out: 1" in done.lines

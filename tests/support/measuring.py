@@ -1,0 +1,64 @@
+"""Instructions, and measurements of what they are worth, for tests."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from seedstep.runs.directory import digest
+from support.tuning_things import write_lines
+
+__all__ = ["FIRST", "STEPS", "write_steps", "written_measures"]
+
+STEPS = {
+    "things_0": ("Find the thing.", "Name its kind."),
+    "things_1": ("Look at the last word but one.", "Say which sort it is.", "Write a word."),
+    "things_2": ("Leave out colours.", "Class the rest."),
+}
+FIRST = {"things_0": ("Name a kind.", "Stop.")}
+
+
+def write_steps(path: Path, steps: Mapping[str, Sequence[str]] = STEPS) -> str:
+    """Write instructions as `seedstep steps export` does."""
+    lines = [
+        {"task": task, "steps": found, "unrefined": FIRST.get(task, ())}
+        for task, found in steps.items()
+    ]
+    return str(write_lines(path, lines))
+
+
+def versions_of(task: str) -> dict[str, Sequence[str]]:
+    """The steps of the versions that are measured of a task."""
+    drawn = {f"candidate {n + 1}": ("Find the thing.", f"Name kind number {n}.") for n in (1, 2)}
+    return {"refined": STEPS.get(task, ()), "unrefined": FIRST.get(task, ()), **drawn}
+
+
+def written_measures(path: Path, skip: int, nats: Mapping[str, Mapping[str, list[float]]]) -> Path:
+    """A file of measurements with these losses, by task and version."""
+    header = {
+        "measured": 1,
+        "model": "hf:m",
+        "fingerprint": "",
+        "encoding": "steps",
+        "seed": 1,
+        "skip": skip,
+        "instances": 2,
+        "bf16": False,
+        "versions": [],
+        "digest": "",
+    }
+    lines = [
+        {
+            "task": task,
+            "category": "Kinds",
+            "instances": [f"{task}-{place}" for place in range(len(next(iter(found.values()))))],
+            "versions": {
+                name: {
+                    "nats": values,
+                    "tokens": [1] * len(values),
+                    "steps": digest([of[name], False]) if name in (of := versions_of(task)) else "",
+                }
+                for name, values in found.items()
+            },
+        }
+        for task, found in nats.items()
+    ]
+    return write_lines(path, [header, *lines])
