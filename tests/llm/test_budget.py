@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from seedstep import self_instruct
 from seedstep.errors import BudgetReached, InputError, RunMismatchError
 from seedstep.llm import Budget, Engine, MemoryLedger, Price, Pricing, Spent, Tokens
-from seedstep.llm.records import UNPRICED
+from seedstep.llm.budget import UNPRICED
 from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP
 from support.asking import asked, endpoint_of, reply

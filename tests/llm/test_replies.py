@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from seedstep.llm import Engine, MemoryLedger, Message, Request, Sampling, Schema
+from seedstep.llm.budget import Budget, Spent
 from seedstep.llm.endings import ENDINGS, ending_of
-from seedstep.llm.records import Budget, Reasoning, Spent
+from seedstep.llm.records import Reasoning
 from seedstep.llm.replies import BodyError, read_body
 from seedstep.text import split_thoughts
 from support.asking import asked, asked_chat, endpoint_of, engine_on, failure, reply

@@ -14,7 +14,7 @@ from seedstep.evaluate.judge import FIRST, SAME, SECOND, Judged, JudgeVerdict
 from seedstep.evaluate.scores import references_of
 from seedstep.inputs import SystemPredictions
 from seedstep.llm import Price, Pricing
-from seedstep.llm.records import UNPRICED
+from seedstep.llm.budget import UNPRICED
 from seedstep.report.records import (
     Chart,
     Headline,

@@ -1,5 +1,6 @@
 """References to models, and the engine through which every stage sends its requests."""
 
+from seedstep.llm.budget import Budget, Preview, Price, Pricing, Spent, Tokens
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.engine import Engine
 from seedstep.llm.kept import KeptAnswers
@@ -15,20 +16,14 @@ from seedstep.llm.models import (
 from seedstep.llm.pacing import EngineStats
 from seedstep.llm.records import (
     Answer,
-    Budget,
     Failure,
     Ledger,
     MemoryLedger,
     Message,
-    Preview,
-    Price,
-    Pricing,
     Reply,
     Request,
     Sampling,
     Schema,
-    Spent,
-    Tokens,
     tokens_of,
 )
 from seedstep.llm.replay import Header, read_header

@@ -29,6 +29,7 @@ from seedstep.errors import (
     StoreError,
     UnreachableError,
 )
+from seedstep.llm.budget import NO_LIMITS, UNPRICED, Budget, Pricing, Spent
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.exchange import open_session, require_readable
 from seedstep.llm.pacing import (
@@ -42,19 +43,14 @@ from seedstep.llm.pacing import (
 )
 from seedstep.llm.parameters import OPTIONAL
 from seedstep.llm.records import (
-    NO_LIMITS,
-    UNPRICED,
     Answer,
-    Budget,
     Failure,
     Ledger,
     Message,
-    Pricing,
     Reasoning,
     Reply,
     Request,
     Sampling,
-    Spent,
 )
 from seedstep.llm.wire import OVERLOADED, PARAMETER, Refused, Retryable, Sender, Wire
 

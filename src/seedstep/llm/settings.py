@@ -21,8 +21,9 @@ from typing import Any, ClassVar, Self
 import msgspec
 
 from seedstep.errors import InputError, unknown_name
+from seedstep.llm.budget import Budget, Price, Pricing
 from seedstep.llm.models import ModelRef, either, forms_of, resolve_base_url
-from seedstep.llm.records import Budget, Price, Pricing, Reasoning, Sampling
+from seedstep.llm.records import Reasoning, Sampling
 from seedstep.settings import Count, SettingsRecord, change_settings, setting, wrong_value
 
 __all__ = [

@@ -23,7 +23,7 @@ from seedstep.errors import InputError, MissingExtraError, unknown_name
 from seedstep.evaluate import score
 from seedstep.evaluate.compare import evaluated
 from seedstep.inputs import SystemPredictions, distinct_names, read_systems
-from seedstep.llm.records import UNPRICED
+from seedstep.llm.budget import UNPRICED
 from seedstep.report.data_files import data_part, is_data
 from seedstep.report.records import Block, Paragraph, ReportPart, Section, Table
 from seedstep.report.sections.distilled import distilled_section

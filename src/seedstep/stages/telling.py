@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from seedstep.data import TaskFiles
-from seedstep.llm.records import UNPRICED
+from seedstep.llm.budget import UNPRICED
 from seedstep.prompts import fingerprint
 from seedstep.runs import Blocks, Entry, Line, Run, TaskRecords, Words, digest, labelled, line
 

@@ -1,0 +1,222 @@
+"""What requests cost, and what a run may spend: prices, tokens, counts, and budgets.
+
+Example::
+
+    >>> spent = Spent(requests=3)
+    >>> spent.add("generation", prompt=1000, completion=200)
+    >>> Pricing(Price(input=1.0, output=2.0)).usd(spent.tokens)
+    0.0014
+    >>> Budget(max_requests=3).check(spent)
+    Traceback (most recent call last):
+        ...
+    seedstep.errors.BudgetReached: the budget of 3 requests is spent. Raise max_requests to go on.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import msgspec
+
+from seedstep.errors import BudgetReached
+from seedstep.llm.records import Request
+from seedstep.settings import Count as AtLeastOne
+from seedstep.settings import setting
+
+__all__ = ["NO_LIMITS", "UNPRICED", "Budget", "Preview", "Price", "Pricing", "Spent", "Tokens"]
+
+DollarPrice = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars per million tokens, of prompts (`input`) and of replies (`output`)."""
+
+    input: DollarPrice
+    output: DollarPrice
+
+    def usd(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """Return the cost of so many tokens in US dollars."""
+        return (prompt_tokens * self.input + completion_tokens * self.output) / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Numbers of tokens of prompts and of replies."""
+
+    prompt: int = 0
+    completion: int = 0
+
+    def __add__(self, other: "Tokens") -> "Tokens":
+        return Tokens(self.prompt + other.prompt, self.completion + other.completion)
+
+
+@dataclass(slots=True)
+class Spent:
+    """The requests and tokens of a run, in all processes that worked on it; tokens by purpose.
+
+    Requests are counted before they are sent, repetitions too. `note` keeps durably how many
+    may have been sent, and `noted` is what it kept last. Some are noted ahead, and the next ones
+    while half of these are left, so that few requests wait for the disk: of a process that is
+    killed, they count as sent. Tokens of replies that never came are not known, and not counted.
+    """
+
+    requests: int = 0
+    tokens: dict[str, Tokens] = field(default_factory=dict)
+    noted: int = 0
+    note: Callable[[int], Awaitable[None]] | None = field(default=None, repr=False, compare=False)
+    _noting: asyncio.Task[None] | None = field(default=None, repr=False, compare=False)
+
+    async def count_request(self, ahead: int, most: int | None) -> None:
+        """Count a request that is about to be sent; return when it is noted.
+
+        Up to `ahead` further ones are noted with it, fewer where they come near the limit `most`.
+
+        Raises:
+            StoreError: it can't be noted, and must not be sent.
+        """
+        self.requests += 1
+        more = ahead if most is None else max(0, min(ahead, (most - self.requests) // 8))
+        try:
+            count = self.requests
+            while self.note and self.noted < count + more // 2:
+                if self._noting is None or self._noting.done():  # else all wait for the same
+                    self._noting = asyncio.create_task(self._note(max(count, self.requests) + more))
+                    self._noting.add_done_callback(_read_outcome)
+                if self.noted >= count:
+                    break  # the next ones are noted meanwhile
+                await asyncio.shield(self._noting)
+        except BaseException:
+            self.requests -= 1
+            raise
+
+    async def settle(self) -> None:
+        """Note exactly what was sent."""
+        if self._noting:
+            await asyncio.gather(self._noting, return_exceptions=True)
+        if self.note and self.noted != self.requests:
+            await self._note(self.requests)
+
+    async def _note(self, requests: int) -> None:
+        assert self.note
+        await self.note(requests)
+        self.noted = requests
+
+    def add(self, purpose: str, prompt: int, completion: int) -> None:
+        """Count the tokens of a reply."""
+        before = self.tokens.get(purpose, Tokens())
+        self.tokens[purpose] = before + Tokens(prompt, completion)
+
+    @property
+    def total(self) -> Tokens:
+        """The tokens of all purposes."""
+        return sum(self.tokens.values(), Tokens())
+
+    @property
+    def total_tokens(self) -> int:
+        """Tokens of prompts and replies, of all purposes."""
+        return self.total.prompt + self.total.completion
+
+
+def _read_outcome(task: asyncio.Task[None]) -> None:
+    """Read how a task ended, so that asyncio does not report an error that nobody waits for."""
+    if not task.cancelled():
+        task.exception()
+
+
+@dataclass(frozen=True, slots=True)
+class Pricing:
+    """The prices of a run's models: that of its model, None if it is not known, and others.
+
+    `others` has the prices of other models, by the purpose of the requests that are sent to them.
+    """
+
+    model: Price | None = None
+    others: Mapping[str, Price | None] = field(default_factory=dict)
+
+    def of(self, purpose: str) -> Price | None:
+        """Return the price of the model for requests of a purpose, or None if it is not known."""
+        return self.others.get(purpose, self.model)
+
+    def usd(self, tokens: Mapping[str, Tokens]) -> float | None:
+        """Return the cost in US dollars of tokens, which are given by purpose.
+
+        Returns None if the price of one of the models is not known.
+        """
+        if self.model is None or None in self.others.values():
+            return None
+        usd = 0.0
+        for purpose, count in tokens.items():
+            price = self.of(purpose) or self.model
+            usd += price.usd(count.prompt, count.completion)
+        return usd
+
+
+UNPRICED = Pricing()
+"""The pricing of models without known prices."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The limits of a run; None means no limit. `max_usd` requires the price of the model."""
+
+    max_requests: AtLeastOne | None = setting(
+        None,
+        "Requests the run may send in all, repetitions included; never exceeded. "
+        "Default: no limit.",
+    )
+    max_tokens: AtLeastOne | None = setting(
+        None,
+        "Tokens of prompts and replies the run may use in all, as the server counts them; what is "
+        "in flight then comes on top. Default: no limit.",
+    )
+    max_usd: Annotated[float, msgspec.Meta(gt=0)] | None = setting(
+        None,
+        "US dollars the run may spend in all, by `prices`, as with max_tokens. Default: no limit.",
+    )
+    prices: dict[str, Price] = setting(
+        dict,
+        "US dollars per million tokens by model: {my-model: {input: 0.15, output: 0.6}}.",
+    )
+
+    def price_of(self, *names: str) -> Price | None:
+        """Return the price of a model by the first of its names in `prices`, or None."""
+        return next((self.prices[name] for name in names if name in self.prices), None)
+
+    def check(self, spent: Spent, pricing: Pricing = UNPRICED) -> None:
+        """Raise an error if no further request may be sent. `pricing` has the prices of tokens.
+
+        Raises:
+            BudgetReached: the budget is spent; the message names the setting to raise.
+        """
+        if self.max_requests is not None and spent.requests >= self.max_requests:
+            raise BudgetReached("max_requests", f"{self.max_requests:,} requests")
+        if self.max_tokens is not None and spent.total_tokens >= self.max_tokens:
+            raise BudgetReached("max_tokens", f"{self.max_tokens:,} tokens")
+        if self.max_usd is not None:
+            usd = pricing.usd(spent.tokens)
+            if usd is not None and usd >= self.max_usd:
+                raise BudgetReached("max_usd", f"{self.max_usd:,.2f} US dollars")
+
+
+NO_LIMITS = Budget()
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Some requests of a stage, and estimates by purpose: the number of requests, and tokens."""
+
+    requests: tuple[Request, ...]
+    counts: dict[str, int]
+    tokens: dict[str, Tokens]
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The number of tokens of all prompts."""
+        return sum(count.prompt for count in self.tokens.values())
+
+    @property
+    def completion_tokens(self) -> int:
+        """The number of tokens of all replies."""
+        return sum(count.completion for count in self.tokens.values())
