@@ -1,5 +1,6 @@
 """Two systems compared: differences, their intervals, McNemar's test."""
 
+import json
 import random
 from collections.abc import Mapping, Sequence
 
@@ -12,8 +13,9 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 
 from seedstep.errors import InputError
 from seedstep.evaluate import InstanceResult, Prediction, Reference, score
-from seedstep.evaluate.compare import compare, mcnemar
+from seedstep.evaluate.compare import Pairing, compare, evaluated, mcnemar
 from seedstep.evaluate.intervals import MIN_UNITS, Value, resample
+from seedstep.evaluate.scores import Scores, means
 from support.values import numbers
 
 CATEGORIES = ("Title Generation", "Word Analogy")
@@ -39,6 +41,32 @@ def results(
 def random_marks(seed: int, tasks: int, instances: int = 10) -> dict[str, list[float]]:
     chance = random.Random(seed)
     return {f"t{n}": [chance.random() for _ in range(instances)] for n in range(tasks)}
+
+
+def test_rows_say_what_was_found() -> None:
+    first, second = (results(random_marks(seed, tasks=8), exact=("t3",)) for seed in (1, 2))
+    found = compare(first, second)
+    overall, *others = found.to_records()
+    assert json.loads(json.dumps(overall)) == overall
+    assert [(row["category"], row["metric"]) for row in (overall, *others)] == [
+        ("", "rouge_l"),
+        ("", "exact_match"),
+        (CATEGORIES[0], "rouge_l"),
+    ]
+    low, value, high = numbers(found.overall.difference)
+    assert (overall["low"], overall["difference"], overall["high"]) == (low, value, high)
+    assert overall["first"] - overall["second"] == pytest.approx(value)
+    assert overall["wins"] + overall["losses"] + overall["ties"] == overall["instances"] == 80
+    pairing = Pairing("a", "b", found)
+    assert pairing.to_records()[0] == {"first_system": "a", "second_system": "b", **overall}
+    scored = Scores((), tuple(first), means(first), {}, {}, (), {}, (), ())
+    whole, group = (
+        row for row in evaluated("a", scored, "category").to_records() if row["metric"] == "rouge_l"
+    )
+    assert whole["score"] == group["score"] == pytest.approx(overall["first"])
+    assert (whole["system"], whole["group"], group["group"]) == ("a", "", CATEGORIES[0])
+    assert whole["low"] < whole["score"] < whole["high"]
+    assert (whole["instances"], whole["tasks"], whole["missing"]) == (80, 8, 0)
 
 
 def test_a_model_does_not_differ_from_itself() -> None:

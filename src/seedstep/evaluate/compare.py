@@ -13,8 +13,8 @@ Example::
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 
@@ -80,6 +80,21 @@ class EvaluatedSystem:
     groups: Mapping[str, MeanScores]
     left_out: tuple[str, ...]
     training: TrainingOverlap | None = None
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return the scores as plain rows, one for each metric over all, then for each group."""
+        named = [("", self.overall), *self.groups.items()]
+        return [
+            {"system": self.name, "group": group, "metric": metric, **_flat(found, value, "score")}
+            for group, found in named
+            for metric, value in found.values.items()
+        ]
+
+
+def _flat(found: "MeanScores | Difference", value: Value, name: str) -> dict[str, Any]:
+    """Return the counts and scores of a record, and one of its values with its interval."""
+    plain = {key: part for key, part in asdict(found).items() if isinstance(part, int | float)}
+    return {**plain, name: value.value, "low": value.low, "high": value.high}
 
 
 def evaluated(
@@ -207,6 +222,15 @@ class Comparison:
         """
         return {difference.metric.name: difference for difference in self.differences}[metric]
 
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return the differences as plain rows: over all by each metric, then by category."""
+        named = [*(("", difference) for difference in self.differences), *self.categories.items()]
+        return [
+            {"category": category, "metric": found.metric.name}
+            | _flat(found, found.difference, "difference")
+            for category, found in named
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
@@ -216,6 +240,11 @@ class Pairing:
     second: str
     comparison: Comparison
     remarks: tuple[Remark, ...] = ()
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return the differences as plain rows that name both systems."""
+        names = {"first_system": self.first, "second_system": self.second}
+        return [names | row for row in self.comparison.to_records()]
 
 
 _Pair = tuple[InstanceResult, InstanceResult]
