@@ -113,3 +113,24 @@ def test_what_is_missing_is_named(missing: str, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(spacy.util, "get_installed_models", lambda: ["de_core_news_sm"])
     with pytest.raises(MissingExtraError, match="spacy download en_core_web_sm"):
         structure(["Write a story."])
+
+
+TEXTS = [
+    f"{verb} a {noun} about river {number}."
+    for number, (verb, noun) in enumerate(
+        [("Write", "poem"), ("Name", "city"), ("Explain", "joke"), ("Blue", "sky")] * 30
+    )
+]
+
+
+@pytest.mark.parametrize("interpreter", [sys.executable, "/bin/false", "/nowhere/python"])
+def test_many_instructions_are_parsed_in_processes_with_the_same_result(
+    interpreter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = structure(TEXTS)
+    monkeypatch.setattr("seedstep.report.statistics.MANY", 100)
+    monkeypatch.setattr("seedstep.report.statistics.os.cpu_count", lambda: 3)
+    monkeypatch.setattr(sys, "executable", interpreter)
+    told: list[int] = []
+    assert structure(TEXTS, told.append) == alone
+    assert told[-1] == len(TEXTS)

@@ -121,6 +121,7 @@ SLOW = (
     "test_growth.py",
     "test_embedded.py",
     "tune/test_chat_tuning.py",
+    "tune/test_costs_and_reports.py",
     "tune/test_gguf.py",
     "tune/test_seq2seq.py",
     "tune/test_sharing.py",

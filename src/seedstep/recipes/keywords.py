@@ -242,5 +242,7 @@ class TuneKeywords(TypedDict, total=False):
     evaluate_every: int
     seed: int
     device: Literal["auto", "cpu", "cuda"]
+    report_to: Literal["none", "tensorboard", "wandb", "mlflow"]
     prompt_loss_weight: float | None
     gguf: bool
+    device_price: float | None

@@ -324,7 +324,7 @@ def _train(
     """Train and save the model; return False if the tuning was stopped before its end."""
     from transformers import logging
 
-    from seedstep.tune.prepare import save_tuned
+    from seedstep.tune.prepare import reporting, save_tuned
     from seedstep.tune.train import tune_decoder, tune_seq2seq
     from seedstep.tune.trainer import Stopping
 
@@ -336,7 +336,7 @@ def _train(
         if work.frame:
             keep_frame(files.frame, work.frame, str(work.tokenizer.chat_template))
     model = load_model(settings.model.name, dtype="float32")
-    with MetricsFile(files.metrics) as metrics:
+    with MetricsFile(files.metrics) as metrics, reporting(settings.training, files.path):
         tuner = tune_decoder if work.decoder_only else tune_seq2seq
         tuned = tuner(
             model,

@@ -26,9 +26,9 @@ from seedstep.inputs import SystemPredictions, distinct_names, read_systems
 from seedstep.llm.budget import UNPRICED
 from seedstep.report.data_files import data_part, is_data
 from seedstep.report.records import Block, Paragraph, ReportPart, Section, Table
-from seedstep.report.sections.distilled import distilled_section
+from seedstep.report.sections.distilled import distilled
 from seedstep.report.sections.grown import (
-    examples_section,
+    examples,
     labels_section,
     lengths_section,
     novelty_section,
@@ -38,7 +38,12 @@ from seedstep.report.sections.grown import (
     structure_section,
     tasks_section,
 )
-from seedstep.report.sections.making import losses_section, spending_section, steps_sections
+from seedstep.report.sections.making import (
+    losses_section,
+    spending_section,
+    steps_sections,
+    tuning_cost,
+)
 from seedstep.report.sections.people import people_sections
 from seedstep.report.sections.results import results_sections, verdicts_section
 from seedstep.report.statistics import (
@@ -357,12 +362,11 @@ def _steps(runs: Sequence[AnyRun], context: ReportContext) -> Sections:
     return steps_sections(runs[0].entries())
 
 
-def _examples(runs: Sequence[AnyRun], context: ReportContext) -> Sections:
-    return [examples_section(runs[0].entries())]
-
-
-def _distilled(runs: Sequence[AnyRun], context: ReportContext) -> Sections:
-    return [distilled_section(runs[0].entries())]
+def _of_run(
+    make: Callable[[AnyRun], Section | None],
+) -> Callable[[Sequence[AnyRun], ReportContext], Sections]:
+    """Return a function for `ReportSection.make` from a function of a run."""
+    return lambda runs, context: [make(runs[0])]
 
 
 def _people(runs: Sequence[AnyRun], context: ReportContext) -> Sections:
@@ -385,8 +389,9 @@ SECTIONS: tuple[ReportSection, ...] = (
     ReportSection("asking", "cost and speed of requests alone", _judge_spent),
     ReportSection("tasks", "some of the finished tasks", _of_tasks(tasks_section)),
     ReportSection("steps", "step-by-step instructions, counted and shown", _steps),
-    ReportSection("examples", "generated examples, counted and shown", _examples),
-    ReportSection("distilled", "outputs written anew, beside those before", _distilled),
+    ReportSection("examples", "generated examples, counted and shown", _of_run(examples)),
+    ReportSection("distilled", "outputs written anew, and before", _of_run(distilled)),
     ReportSection("losses", "how the losses of a tuning fell", _losses),
+    ReportSection("tuning-cost", "what a tuning and its data cost", _of_run(tuning_cost)),
 )
 """All sections. A part has those that its stage names."""

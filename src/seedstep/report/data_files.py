@@ -9,7 +9,6 @@ Example::
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 from seedstep.data import Task, TaskFiles
@@ -107,7 +106,7 @@ def _left_out(found: TaskFiles) -> Section | None:
 
 def _structure(tasks: Sequence[Task], tell: Tell) -> Section:
     definitions = [task.definition for task in tasks]
-    told = partial(_tell_count, tell, "parsing instruction", len(definitions))
+    told = _Counting(tell, "parsing instruction", len(definitions))
     try:
         return structure_section(structure(definitions, told))
     except MissingExtraError as missing:
@@ -116,11 +115,11 @@ def _structure(tasks: Sequence[Task], tell: Tell) -> Section:
 
 def _novelty(texts: Sequence[NamedText], test_sets: TestSets, tell: Tell) -> list[Section | None]:
     tokenizer = TOKENIZERS["latin"]
-    told = partial(_tell_count, tell, "comparing instruction", len(texts))
+    told = _Counting(tell, "comparing instruction", len(texts))
     sections = [novelty_section((), nearest_before(texts, tokenizer, told), grown=False)]
     overlaps = {}
     for name, items in test_sets.items():
-        told = partial(_tell_count, tell, f"comparing with {name}: instruction", len(texts))
+        told = _Counting(tell, f"comparing with {name}: instruction", len(texts))
         overlaps[name] = {"This data": nearest(texts, items, tokenizer, told)}
     return [*sections, overlap_section(overlaps)]
 
@@ -129,6 +128,16 @@ EVERY = 200
 """After how many texts the number of texts that are done is told."""
 
 
-def _tell_count(tell: Tell, doing: str, whole: int, done: int) -> None:
-    if done % EVERY == 0:
-        tell(f"{doing} {done:,} of {whole:,}")
+class _Counting:
+    """Tells how many texts are done, each time that `EVERY` more are, and at the end."""
+
+    def __init__(self, tell: Tell, doing: str, whole: int) -> None:
+        self._tell = tell
+        self._doing = doing
+        self._whole = whole
+        self._told = 0
+
+    def __call__(self, done: int) -> None:
+        if done - self._told >= EVERY or (done == self._whole and done > self._told):
+            self._told = done
+            self._tell(f"{self._doing} {done:,} of {self._whole:,}")

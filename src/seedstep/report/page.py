@@ -31,6 +31,7 @@ from seedstep.report.contents import (
     parts_of,
     split_against,
 )
+from seedstep.report.data_files import is_data
 from seedstep.report.paper_layout import paper_part
 from seedstep.report.paper_tables import paper_tables
 from seedstep.report.records import Chart, ReportPart
@@ -162,7 +163,7 @@ def write_report(
     drawn = _drawn(parts)
     title = title_of(parts, paths)
     with ExitStack() as opened:
-        shared = [opened.enter_context(open_run(path)) for path in paths]
+        shared = [opened.enter_context(open_run(path)) for path in paths if not is_data(path)]
         addresses = {address for run in shared for address in addresses_in(run)}
     page = hidden(render_page(title, parts, drawn), addresses)
     with whole_folder(out, MARKER) as folder:

@@ -10,6 +10,7 @@ Example::
     (0, 0, 0, 1, 2, 0, 0, 0, 0, 1)
 """
 
+import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -47,6 +48,12 @@ __all__ = [
 LONGEST = 2000
 """The most characters of an instruction that are parsed; filters allow 150 words."""
 
+MANY = 5_000
+"""From how many instructions on several processes parse them."""
+
+MOST_PROCESSES = 8
+"""How many processes parse, at the most."""
+
 INSTALL = "pip install 'seedstep[report]' && python -m spacy download en_core_web_sm"
 
 UNUSED = ("ner", "entity_linker", "textcat", "textcat_multilabel")
@@ -54,6 +61,9 @@ UNUSED = ("ner", "entity_linker", "textcat", "textcat_multilabel")
 
 OBJECTS = frozenset({"dobj", "obj"})
 NOUNS = frozenset({"NOUN", "PROPN"})
+
+Pair = tuple[str, str]
+"""A verb and its noun."""
 
 TellDone = Callable[[int], None]
 """Called with the number of instructions that are parsed."""
@@ -77,18 +87,34 @@ class Verb:
 
 
 def structure(instructions: Sequence[str], tell: TellDone = lambda done: None) -> Structure:
-    """Return the verb-noun pairs of some English instructions.
+    """Return the verb-noun pairs of some English instructions; many are parsed in processes.
+
+    Raises:
+        MissingExtraError: spaCy, or a model of English for it, is not installed.
+    """
+    from seedstep.report.parsing import pairs_in_processes
+
+    _model()
+    found = None
+    processes = min(MOST_PROCESSES, os.cpu_count() or 1)
+    if len(instructions) >= MANY and processes > 1:
+        found = pairs_in_processes(instructions, processes, tell)
+    if found is None:
+        found = []
+        for done, pair in enumerate(parsed_pairs(instructions), start=1):
+            found.append(pair)
+            tell(done)
+    return Structure(len(instructions), Counter(pair for pair in found if pair))
+
+
+def parsed_pairs(texts: Iterable[str]) -> Iterator[Pair | None]:
+    """Yield the verb and the noun of each text, or None.
 
     Raises:
         MissingExtraError: spaCy, or a model of English for it, is not installed.
     """
     parse = _pipeline()
-    pairs: Counter[tuple[str, str]] = Counter()
-    for done, parsed in enumerate(parse(text[:LONGEST] for text in instructions), start=1):
-        if pair := verb_and_noun(parsed):
-            pairs[pair] += 1
-        tell(done)
-    return Structure(len(instructions), pairs)
+    yield from map(verb_and_noun, parse(text[:LONGEST] for text in texts))
 
 
 def top_verbs(found: Structure, verbs: int = 20, nouns: int = 4) -> tuple[Verb, ...]:
@@ -103,7 +129,7 @@ def top_verbs(found: Structure, verbs: int = 20, nouns: int = 4) -> tuple[Verb, 
     return tuple(sorted(rows, key=lambda row: (-row.count, row.verb))[:verbs])
 
 
-def _pipeline() -> Callable[[Iterator[str]], Iterator[Any]]:
+def _model() -> str:
     try:
         import spacy
     except ImportError:
@@ -111,7 +137,13 @@ def _pipeline() -> Callable[[Iterator[str]], Iterator[Any]]:
     names = sorted(name for name in spacy.util.get_installed_models() if name.startswith("en_"))
     if not names:
         raise MissingExtraError("the structure of instructions", INSTALL)
-    pipeline = spacy.load(names[0], exclude=UNUSED)
+    return names[0]
+
+
+def _pipeline() -> Callable[[Iterator[str]], Iterator[Any]]:
+    import spacy
+
+    pipeline = spacy.load(_model(), exclude=UNUSED)
     return lambda texts: pipeline.pipe(texts, batch_size=1000)
 
 

@@ -26,7 +26,7 @@ import msgspec
 from seedstep.runs.directory import stored_values
 from seedstep.settings import make_settings, table
 from seedstep.tune import CHECKPOINTS, Preflight, TuneSettings
-from seedstep.tune.records import read_losses
+from seedstep.tune.records import read_device_seconds, read_losses
 
 __all__ = [
     "TUNE_CONFIG",
@@ -98,6 +98,14 @@ class TuningFiles:
             InputError: the file can't be read.
         """
         return read_losses(self.metrics) if self.metrics.is_file() else ({}, {})
+
+    def device_seconds(self) -> float | None:
+        """Return the time that devices worked on the tuning, or None if it was not kept.
+
+        Raises:
+            InputError: the file of metrics can't be read.
+        """
+        return read_device_seconds(self.metrics) if self.metrics.is_file() else None
 
     def preflight(self) -> Preflight | None:
         """Return the counts made before the first step, or None if they can't be read."""

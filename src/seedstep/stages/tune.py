@@ -8,6 +8,7 @@ from seedstep.errors import InputError
 from seedstep.inputs.tasks import TuningInputs, gather
 from seedstep.runs import Blocks, Line, Rows, Run, Stage, TuningFiles, Words, labelled, line
 from seedstep.runs.tune import TUNE_CONFIG
+from seedstep.stages.costs import cost_of
 from seedstep.tune import TuneSettings
 from seedstep.tune.checkpoints import FREE, FSDP
 
@@ -50,9 +51,20 @@ def _status(run: TuneRun) -> Blocks:
         if losses:
             first, *_, last = [*losses.values()] * 2
             rows.append((what, f"{last:.4f}", f"first {first:.4f}"))
-    yield Rows(tuple(rows))
+    yield Rows((*rows, *_costs(run)))
     if files.finished:
         yield labelled("the tuned model", str(files.model), "")
+
+
+def _costs(run: TuneRun) -> Iterator[tuple[str, str, str]]:
+    """Yield rows on the time and the price of devices, and on what the data cost."""
+    cost = cost_of(run)
+    if cost.device_hours is not None:
+        usd = "" if cost.usd is None else f"${cost.usd:,.2f}"
+        yield ("device hours", f"{cost.device_hours:,.3f}", usd)
+    for each in cost.data:
+        usd = "" if each.usd is None else f"${each.usd:,.2f}"
+        yield (f"tokens of {each.source}", f"{each.tokens:,}", usd)
 
 
 def _listed(run: TuneRun) -> Blocks:
@@ -108,11 +120,11 @@ TUNE: Stage[TuneSettings, TuningInputs, TuningFiles] = Stage(
     rows=_rows,
     stamps=_stamps,
     made=_made,
-    changeable=(*sorted(FREE), "gguf", "base_url", "skip_bad"),
+    changeable=(*sorted(FREE), "device_price", "gguf", "base_url", "skip_bad"),
     status=_status,
     listed=_listed,
     shown=_shown,
-    sections=("losses",),
+    sections=("losses", "tuning-cost"),
     config=TUNE_CONFIG,
     has_database=False,
     beside=(FSDP,),

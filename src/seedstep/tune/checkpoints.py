@@ -77,6 +77,7 @@ FREE = {
     "device",
     "evaluate_every",
     "gradient_checkpointing",
+    "report_to",
     "row_tokens",
     "save_every",
 }

@@ -199,7 +199,8 @@ def _limits(facts: CardFacts) -> str:
 
 
 def _settings(record: Encoding | Training) -> list[tuple[str, object]]:
-    return [(name.replace("_", " "), value) for name, value in asdict(record).items()]
+    values = asdict(record).items()
+    return [(name.replace("_", " "), value) for name, value in values if name != "report_to"]
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:

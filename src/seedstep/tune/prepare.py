@@ -7,10 +7,12 @@ Example::
 """
 
 import atexit
+import os
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,6 +29,7 @@ from seedstep.tune.records import Training
 
 __all__ = [
     "prepare_model",
+    "reporting",
     "save_tuned",
     "trainer_arguments",
 ]
@@ -72,7 +75,8 @@ def trainer_arguments(
         use_cpu=training.device == "cpu" or not torch.accelerator.is_available(),
         ddp_broadcast_buffers=False,
         disable_tqdm=True,
-        report_to="none",
+        report_to=training.report_to,
+        run_name=None if training.report_to == "none" else folder.parent.name,
         log_level="error",
     )
     if arguments.deepspeed_plugin is not None:
@@ -81,6 +85,35 @@ def trainer_arguments(
     if arguments.world_size > 1:
         atexit.register(_leave_group)
     return arguments
+
+
+REPORTERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"tensorboard": ("tensorboard", "tensorboardX"), "wandb": ("wandb",), "mlflow": ("mlflow",)}
+)
+"""The packages that report, of which one has to be installed, by the value of `report_to`."""
+
+BOARD = "TENSORBOARD_LOGGING_DIR"
+"""The variable that names the directory in which the trainer's reports for TensorBoard go."""
+
+
+@contextmanager
+def reporting(training: Training, out: Path) -> Iterator[None]:
+    """Let the trainer report, for TensorBoard to a directory in `out` unless the user named one.
+
+    Raises:
+        MissingExtraError: the package that reports is not installed.
+    """
+    names = REPORTERS.get(training.report_to, ())
+    if names and not any(map(find_spec, names)):
+        raise MissingExtraError(f"reports to {names[0]}", f"pip install {names[0]}")
+    if training.report_to != "tensorboard" or BOARD in os.environ:
+        yield
+        return
+    os.environ[BOARD] = str(out / "tensorboard")
+    try:
+        yield
+    finally:
+        del os.environ[BOARD]
 
 
 def _leave_group() -> None:

@@ -32,6 +32,7 @@ __all__ = [
     "TuningData",
     "keep_frame",
     "kept_frame",
+    "read_device_seconds",
     "read_losses",
 ]
 
@@ -71,6 +72,12 @@ class Training:
     device: Literal["auto", "cpu", "cuda"] = setting(
         "auto", "Where to train: auto takes a GPU if there is one."
     )
+    report_to: Literal["none", "tensorboard", "wandb", "mlflow"] = setting(
+        "none",
+        "Where the trainer reports losses besides: tensorboard writes to `tensorboard` in the "
+        "tuning's directory, wandb and mlflow send to where their own variables say.",
+        later=True,
+    )
 
 
 class TuningData(Protocol):
@@ -92,7 +99,8 @@ class OptimizerStep:
     """An optimiser step. `loss` is the mean over target tokens.
 
     Rates are over all processes. Tokens are counted as if each example had a row of its own,
-    prompt and target; with shared prefixes the model computes fewer.
+    prompt and target; with shared prefixes the model computes fewer. `device_seconds` is the time
+    that the step took, in each process, added up.
     """
 
     step: int
@@ -103,14 +111,19 @@ class OptimizerStep:
     examples_per_second: float
     tokens_per_second: float
     seconds_left: float
+    device_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationLoss:
-    """The mean loss over the target tokens of the held-out examples after a step."""
+    """The mean loss over the target tokens of the held-out examples after a step.
+
+    `device_seconds` is the time that the measurement took, in each process, added up.
+    """
 
     step: int
     loss: float
+    device_seconds: float = 0.0
 
 
 class TuneWatch(Protocol):
@@ -199,7 +212,11 @@ class MetricsFile(AbstractContextManager["MetricsFile"]):
 
     def evaluated(self, evaluated: EvaluationLoss) -> None:
         """Write a held-out loss."""
-        record = {"step": evaluated.step, "held_out_loss": evaluated.loss}
+        record = {
+            "step": evaluated.step,
+            "held_out_loss": evaluated.loss,
+            "device_seconds": evaluated.device_seconds,
+        }
         self._write(evaluated.step, record)
 
     def __exit__(
@@ -257,3 +274,22 @@ def read_losses(path: Path) -> tuple[dict[int, float], dict[int, float]]:
         if line.held_out_loss is not None:
             held_out[line.step] = line.held_out_loss
     return dict(sorted(training.items())), dict(sorted(held_out.items()))
+
+
+class _Seconds(_Losses, frozen=True):
+    device_seconds: float | None = None
+
+
+def read_device_seconds(path: Path) -> float | None:
+    """Return the device time of the steps that count and of held-out losses, in seconds.
+
+    Returns None where no time was kept, as in files of version 0.1.0.
+
+    Raises:
+        InputError: the file is not there or can't be read.
+    """
+    found: dict[tuple[int, bool], float] = {}
+    for _, line in read_jsonl(path, _Seconds):
+        if not isinstance(line, BadLine) and line.device_seconds is not None:
+            found[line.step, line.loss is None] = line.device_seconds
+    return sum(found.values()) if found else None

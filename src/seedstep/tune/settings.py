@@ -236,6 +236,13 @@ class TuneSettings(SettingsRecord):
         "targets only, which is 0.",
     )
     gguf: bool = setting(False, "Write the tuned model as a GGUF file, too.")
+    device_price: Annotated[float, msgspec.Meta(ge=0)] | None = setting(
+        None,
+        "Price of a device (GPU or machine) for an hour, in US dollars: `status` and the report "
+        "tell the cost of the tuning beside that of its data.",
+        metavar="USD",
+        later=True,
+    )
 
     @classmethod
     def complete(cls, values: Mapping[str, Any], source: str) -> Mapping[str, Any]:

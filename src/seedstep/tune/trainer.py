@@ -143,7 +143,9 @@ class RowTrainer(Trainer):
             if self._watch and self.is_world_process_zero():
                 self._watch.stepped(self._step(logs))
         if "eval_loss" in logs and self._watch and self.is_world_process_zero():
-            self._watch.evaluated(EvaluationLoss(self.state.global_step, logs["eval_loss"]))
+            seconds = (time.perf_counter() - self._measuring) * self.args.world_size
+            measured = EvaluationLoss(self.state.global_step, logs["eval_loss"], seconds)
+            self._watch.evaluated(measured)
 
     def _step(self, logs: dict[str, float]) -> OptimizerStep:
         seconds = sum(duration for duration, _ in self._recent)
@@ -157,10 +159,12 @@ class RowTrainer(Trainer):
             examples_per_second=sum(work.examples for _, work in self._recent) / seconds,
             tokens_per_second=sum(work.tokens for _, work in self._recent) / seconds,
             seconds_left=left * seconds / len(self._recent),
+            device_seconds=self._recent[-1][0] * self.args.world_size,
         )
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Return the mean loss over the target tokens of the held-out examples."""
+        self._measuring = time.perf_counter()
         work = self._held_out
         if work is None:
             return {}

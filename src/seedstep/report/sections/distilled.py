@@ -2,26 +2,25 @@
 
 Example::
 
-    distilled_section(run.entries())
+    distilled(run)
 """
 
 from collections import Counter
-from collections.abc import Iterable
 
-from seedstep.infer.distill import LEFT_OUT, DistilledTask
+from seedstep.infer.distill import LEFT_OUT
 from seedstep.report.charts import histogram_chart
 from seedstep.report.records import Block, Field, Headline, Section, Specimen, Specimens, Table
 from seedstep.report.statistics import thinned, words_histogram
-from seedstep.runs import Entry
+from seedstep.runs import DistillRun
 
-__all__ = ["distilled_section"]
+__all__ = ["distilled"]
 
 SHOWN = 10
 
 
-def distilled_section(entries: Iterable[Entry[DistilledTask]]) -> Section | None:
+def distilled(run: DistillRun) -> Section | None:
     """Return the counts, the lengths before and after, and some outputs; None without any."""
-    done = list(entries)
+    done = list(run.entries())
     pairs = [
         (entry, instance, before)
         for entry in done

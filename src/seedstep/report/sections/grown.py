@@ -36,12 +36,13 @@ from seedstep.report.statistics import (
     top_verbs,
     words_histogram,
 )
-from seedstep.runs import Entry, RejectedInstruction, RejectedPair, RunStatus
+from seedstep.runs import Entry, ExamplesRun, RejectedInstruction, RejectedPair, RunStatus
 from seedstep.steps import ExampleSet, examples_statistics
 
 __all__ = [
     "PAPER_COUNTS",
     "PAPER_STRUCTURED",
+    "examples",
     "examples_section",
     "labels_section",
     "lengths_section",
@@ -246,6 +247,11 @@ def _share(part: int, whole: int) -> str:
 
 
 SHOWN = 10
+
+
+def examples(run: ExamplesRun) -> Section | None:
+    """Return the section about the generated examples of a run; None without any."""
+    return examples_section(run.entries())
 
 
 def examples_section(entries: Iterable[Entry[ExampleSet]]) -> Section | None:

@@ -28,6 +28,8 @@ from seedstep.report.records import (
 from seedstep.report.statistics import thinned, words_histogram
 from seedstep.runs import Entry, ReplyUsage
 from seedstep.runs.worktime import PAUSE_SECONDS, elapsed
+from seedstep.stages import TuneRun
+from seedstep.stages.costs import cost_of
 from seedstep.steps import FAILURES, StepsStatistics, WrittenSteps, render, statistics
 from seedstep.text import count_words
 
@@ -35,6 +37,7 @@ __all__ = [
     "losses_section",
     "spending_section",
     "steps_sections",
+    "tuning_cost",
 ]
 
 
@@ -136,6 +139,27 @@ def losses_section(training: Mapping[int, float], held_out: Mapping[int, float])
         text = f"The held-out loss is least after step {step:,}: {least:.3f}."
         blocks.insert(0, Paragraph(text))
     return Section("Losses", tuple(blocks), headlines=_learned(held_out))
+
+
+def tuning_cost(run: TuneRun) -> Section | None:
+    """Return what a tuning cost beside what its data cost; None where neither is known."""
+    cost = cost_of(run)
+    rows = []
+    if cost.device_hours is not None:
+        rows.append(("tuning", f"{cost.device_hours:,.3f}", "", _money(cost.usd)))
+    rows += [(each.source, "", f"{each.tokens:,}", _money(each.usd)) for each in cost.data]
+    if not rows:
+        return None
+    table = Table("Cost", ("of", "device hours", "tokens", "US dollars"), tuple(rows))
+    text = (
+        "Self-Instruct's data cost about $600, and tuning on it $338. Device hours are those of "
+        "the steps that count and of held-out losses, over all processes."
+    )
+    return Section("What it cost", (table, Paragraph(text)))
+
+
+def _money(usd: float | None) -> str:
+    return "" if usd is None else f"{usd:,.2f}"
 
 
 def _learned(held_out: Mapping[int, float]) -> tuple[Headline, ...]:

@@ -1,0 +1,162 @@
+"""What a tuning cost, beside its data, and what the trainer reports elsewhere."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seedstep import open_run, tune_model
+from seedstep.errors import MissingExtraError
+from seedstep.stages import TUNE
+from seedstep.stages.costs import cost_of
+from seedstep.tune.prepare import BOARD
+from seedstep.tune.records import read_device_seconds
+from support.command_line import seedstep
+from support.growing import grow
+from support.scripted_server import ScriptedServer
+from support.tuning_things import save_llama
+
+PRICES = {"scripted": {"input": 1000.0, "output": 2000.0}}
+
+WRITER = """
+import json, os
+
+class SummaryWriter:
+    def __init__(self, log_dir=None, **_):
+        os.makedirs(log_dir, exist_ok=True)
+        self.path = os.path.join(log_dir, "events.jsonl")
+    def add_scalar(self, tag, value, step=None, *_, **__):
+        with open(self.path, "a") as file:
+            file.write(json.dumps([tag, float(value), step]) + chr(10))
+    def add_text(self, *_, **__): pass
+    def add_hparams(self, *_, **__): pass
+    def flush(self): pass
+    def close(self): pass
+"""
+"""A stand-in for the package that writes TensorBoard's files."""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small Llama, and a bootstrap whose model has a price."""
+    folder = tmp_path_factory.mktemp("world")
+    save_llama(folder / "llama")
+    with ScriptedServer() as server:
+        grow(folder / "grown", server, tasks=3, prices=PRICES)
+    return folder
+
+
+def read(path: Path) -> list[Any]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def tuned(world: Path, out: Path, **asked: Any) -> None:
+    settings = {"max_steps": 3, "batch": 2, "device": "cpu", "held_out": 1, **asked}
+    tune_model(
+        out,
+        model=f"hf:{world / 'llama'}",
+        data=[f"{world / 'grown'}@plain"],
+        encoding_options={"max_source": 400},
+        **settings,
+    )
+
+
+def test_device_hours_and_money_stand_beside_those_of_the_data(world: Path, tmp_path: Path) -> None:
+    tuned(world, tmp_path / "tuned", device_price=3600.0)
+    lines = read(tmp_path / "tuned/metrics.jsonl")
+    seconds = sum(line["device_seconds"] for line in lines)
+    assert len(lines) == 5, "three steps, and the held-out loss before the first and at the end"
+    assert all(line["device_seconds"] > 0 for line in lines)
+    with open_run(tmp_path / "tuned", TUNE) as run:
+        cost = cost_of(run)
+    assert cost.device_hours == pytest.approx(seconds / 3600)
+    assert cost.usd == pytest.approx(seconds)
+    (data,) = cost.data
+    with open_run(world / "grown") as run:
+        spent = run.spent()
+        assert data.usd == run.settings.pricing.usd(spent.tokens)
+    assert (data.source, data.tokens) == (str(world / "grown"), spent.total_tokens)
+    status = seedstep("status", tmp_path / "tuned").words
+    assert "device hours" in status
+    assert f"${cost.usd:,.2f}" in status
+    assert f"${data.usd:,.2f}" in status
+    assert seedstep("report", tmp_path / "tuned", "--out", tmp_path / "page").code == 0
+    page = (tmp_path / "page" / "index.html").read_text("utf-8")
+    assert "What it cost</h" in page
+    assert f"{cost.usd:,.2f}" in page
+
+
+def test_a_price_may_be_named_later(world: Path, tmp_path: Path) -> None:
+    tuned(world, tmp_path / "tuned")
+    assert "$" not in seedstep("status", tmp_path / "tuned").words.partition("tokens of")[0]
+    assert "device_price" not in (tmp_path / "tuned" / "tune.yaml").read_text()
+    tune_model(tmp_path / "tuned", device_price=7200.0)
+    with open_run(tmp_path / "tuned", TUNE) as run:
+        cost = cost_of(run)
+    assert cost.usd == pytest.approx((cost.device_hours or 0) * 7200)
+
+
+def test_a_step_that_is_taken_again_counts_once(tmp_path: Path) -> None:
+    lines = [
+        {"step": 0, "held_out_loss": 1.0, "device_seconds": 0.5},
+        {"step": 1, "loss": 1.0, "device_seconds": 2.0},
+        {"step": 1, "held_out_loss": 1.0, "device_seconds": 0.25},
+        {"step": 1, "loss": 0.9, "device_seconds": 3.0},
+    ]
+    path = tmp_path / "metrics.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert read_device_seconds(path) == 3.75
+    path.write_text('{"step": 1, "loss": 1.0}\n')
+    assert read_device_seconds(path) is None
+
+
+def test_the_trainer_reports_to_tensorboard(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "tensorboardX.py").write_text(WRITER)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.delenv(BOARD, raising=False)
+    tuned(world, tmp_path / "tuned", report_to="tensorboard")
+    events = read(tmp_path / "tuned/tensorboard/events.jsonl")
+    steps = [(tag, step) for tag, _, step in events if tag == "train/loss"]
+    assert steps == [("train/loss", step) for step in (1, 2, 3)]
+    measured = read(tmp_path / "tuned/metrics.jsonl")
+    ours = [line["loss"] for line in measured if "loss" in line]
+    assert [value for tag, value, _ in events if tag == "train/loss"] == pytest.approx(ours)
+    assert BOARD not in os.environ
+
+
+@pytest.mark.parametrize("name", ["wandb", "mlflow", "tensorboard"])
+def test_a_package_that_is_missing_is_named_before_training(
+    name: str, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seedstep.tune.prepare.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=f"pip install {name}"):
+        tuned(world, tmp_path / "tuned", report_to=name)
+    assert not (tmp_path / "tuned" / "metrics.jsonl").exists()
+
+
+def test_a_tuning_goes_on_with_other_reports(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = iter([False, True])
+    tune_model(
+        tmp_path / "tuned",
+        model=f"hf:{world / 'llama'}",
+        data=[f"{world / 'grown'}@plain"],
+        batch=2,
+        device="cpu",
+        max_steps=4,
+        save_every=1,
+        epochs=1,
+        stop=lambda: next(taken, True),
+    )
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "tensorboardX.py").write_text(WRITER)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    done = tune_model(tmp_path / "tuned", report_to="tensorboard")
+    assert done.model
+    assert (tmp_path / "tuned" / "tensorboard" / "events.jsonl").is_file()
