@@ -55,8 +55,8 @@ __all__ = ["find_experiment", "read_experiment", "shipped_experiments"]
 USUAL = "small"
 """The size whose values are those that a file has under `values`, unless it changes some there."""
 
-OURS = ("here", "experiment")
-"""Values that every experiment has: the directory of its file, and its name."""
+OURS = ("here", "cwd", "experiment")
+"""Values that each has: the directories of its file and of the process, and its name."""
 
 _COMMAND = re.compile(r"[a-z][a-z-]*(?: [a-z][a-z-]*)?")
 
@@ -64,8 +64,8 @@ _COMMAND = re.compile(r"[a-z][a-z-]*(?: [a-z][a-z-]*)?")
 def shipped_experiments() -> dict[str, Path]:
     """Return the files of the experiments that come with seedstep, by name."""
     folder = resources.files("seedstep.recipes") / "experiments"
-    files = sorted(Path(str(folder)).glob("[!_]*.yaml"))
-    return {path.stem: path for path in files}
+    files = Path(str(folder)).glob("[!_]*.yaml")
+    return {path.stem: path for path in sorted(files, key=lambda path: path.stem)}
 
 
 def find_experiment(name: str) -> Path:
@@ -148,7 +148,7 @@ def _known(path: Path, content: Mapping[str, Any], size: str) -> dict[str, str |
     for name in changed:
         if name not in values:
             raise unknown_name("value", name, values, f"{path}, size {size or USUAL}")
-    ours = {"here": str(path.parent.resolve()), "experiment": path.stem}
+    ours = {"here": str(path.parent.resolve()), "cwd": str(Path.cwd()), "experiment": path.stem}
     return ours | {str(name): text_of(value) for name, value in {**values, **changed}.items()}
 
 
@@ -202,6 +202,8 @@ class _Stages:
         made = []
         for choice in choices:
             known = resolved(where, {**values, **choice.values})
+            if "if" in written and not any(filled(where, [written["if"]], known)):
+                continue
             words = (*command.split(), *_words(where, flags, known))
             needed = [self._needed(where, name, str(other), known) for other in after]
             called = filled_with(where, name, known)
@@ -212,9 +214,7 @@ class _Stages:
         self._keep(where, name, made)
 
     def _choices(self, where: str, written: Mapping[str, Any], values: Values) -> list[Choice]:
-        """Return the values of each stage that an entry stands for; none if it is left out."""
-        if "if" in written and not any(filled(where, [written["if"]], resolved(where, values))):
-            return []
+        """Return the values of each stage that an entry stands for."""
         if "for" not in written:
             return [ONE]
         named = written["for"]

@@ -128,7 +128,8 @@ def paper_table(directory: Path, name: str) -> PaperTable:
     kept = known[name]
     printed = printed_table(kept.table.printed)
     systems = _systems(directory, kept.table)
-    printed = msgspec.structs.replace(printed, rows=tuple(_expanded(printed.rows, systems)))
+    names = {*kept.systems, *systems}
+    printed = msgspec.structs.replace(printed, rows=tuple(_expanded(printed.rows, names)))
     wanted = [row.system for row in printed.rows]
     rows = tuple(_row(row, systems) for row in printed.rows)
     whole = {row.printed.system for row in rows if row.value}
@@ -147,7 +148,7 @@ def paper_table(directory: Path, name: str) -> PaperTable:
             _difference(printed, row, printed.row(other), systems, whole)
             for row in printed.rows
             for other in row.against
-            if {row.system, other} & set(systems)
+            if {row.system, other} <= names
         ),
         tuple(name for name in kept.systems if name not in whole),
         unfinished_stages(directory, kept),
