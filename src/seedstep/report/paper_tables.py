@@ -10,7 +10,7 @@ Example::
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import chdir, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,7 +178,7 @@ def _mean(points: Sequence[tuple[str, float]]) -> Value | None:
     return mean_over_tasks([value for _, value in points], [task for task, _ in points], seed=0)
 
 
-def _expanded(rows: Sequence[PrintedRow], systems: Mapping[str, _System]) -> Iterator[PrintedRow]:
+def _expanded(rows: Sequence[PrintedRow], systems: Iterable[str]) -> Iterator[PrintedRow]:
     """Yield the rows, and for each one that ends with `*` a row for each system with this start.
 
     These are in the order of the numbers in their names, and each is compared with the one before.
