@@ -1,6 +1,7 @@
 """`seedstep predict` as a user runs it: served models, checkpoints, baselines, and what is told."""
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import yaml
 
 from seedstep.encode import make_encoding
-from seedstep.errors import RunMismatchError, SeedstepError
+from seedstep.errors import SeedstepError
 from seedstep.evaluate import score
 from seedstep.recipes import predict
 from seedstep.runs import Run
@@ -214,16 +215,25 @@ class TestCheckpoints:
         assert "other answers" not in done.out
         assert all(texts(tmp_path / "run", name))
 
-    def test_that_have_changed_are_another_system(self, tmp_path: Path) -> None:
+    def test_that_have_changed_predict_again(self, tmp_path: Path) -> None:
         tasks = write_word_tasks(tmp_path / "ni", 1, 2)
         asked: dict[str, Any] = {
             "model": save_model("Llama", tmp_path / "model"),
             "max_new_tokens": 2,
         }
+        name = asked["model"]
         predict(tmp_path / "run", tasks=tasks, **asked).close()
+        first = predicted(tmp_path / "run", name)
+        shutil.copytree(tmp_path / "model", tmp_path / "kept")
         answering_model("Llama", initializer_range=0.1).save_pretrained(tmp_path / "model")
-        with pytest.raises(RunMismatchError, match="model_fingerprint"):
-            predict(tmp_path / "run", **asked)
+        done = seedstep("predict", "--out", tmp_path / "run", "--name", name)
+        assert "2 instances (task0-word0x0, task0-word0x1) were asked in another way" in done.words
+        predict(tmp_path / "alone", tasks=tasks, **asked).close()
+        assert predicted(tmp_path / "run", name) == predicted(tmp_path / "alone", name)
+        shutil.copytree(tmp_path / "kept", tmp_path / "model", dirs_exist_ok=True)
+        back = seedstep("predict", "--out", tmp_path / "run", "--name", name)
+        assert "are as they were earlier" in back.words
+        assert predicted(tmp_path / "run", name) == first
 
     def test_know_the_encoding_that_they_were_tuned_on(self, tmp_path: Path) -> None:
         tasks = write_word_tasks(tmp_path / "ni", 1, 2)

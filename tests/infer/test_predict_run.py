@@ -1,8 +1,10 @@
 """Runs of predictions: what is asked, what is kept, going on, and several systems in one."""
 
 import json
+import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from signal import SIGKILL
@@ -193,7 +195,7 @@ class TestSystems:
         for other, named in (
             ({"encoding": "tk-instruct"}, "encoding.positive: 0 there, 2 asked"),
             ({"encoding": {"negative": 1}}, "encoding.negative: 0 there, 1 asked"),
-            ({"max_new_tokens": 5}, "max_new_tokens: 128 there, 5 asked"),
+            ({"bf16": True}, "bf16: False there, True asked"),
             ({"model": "baseline:copy-input"}, "model: 'openai:scripted' there"),
             ({"stop": ["."]}, "stop"),
         ):
@@ -248,9 +250,11 @@ class TestTasks:
         assert texts(tmp_path / "run") == [
             word.upper() for task in range(2) for word in words(task, 3)
         ]
-        for other in ({"limit_tasks": 3}, {"limit_instances": 4}, {"track": "xlingual"}):
-            with pytest.raises(RunMismatchError, match=next(iter(other))):
-                predict(tmp_path / "run", name="two", model="baseline:copy-input", **other)
+        others = write_word_tasks(tmp_path / "others", 5)
+        for number in range(3):
+            (tmp_path / f"others/tasks/task{number:03}_capitals.json").unlink()
+        with pytest.raises(RunMismatchError, match="tasks: "):
+            predict(tmp_path / "run", name="two", model="baseline:copy-input", tasks=others)
 
     def test_that_have_changed_are_no_references(
         self, model: ScriptedServer, tmp_path: Path
@@ -263,8 +267,6 @@ class TestTasks:
                 run.records.references()
             with pytest.raises(RunError, match="has changed"):
                 list(run.predictions("openai:scripted"))
-        with pytest.raises(RunMismatchError, match="tasks_fingerprint"):
-            predict(tmp_path / "run", name="two", model="baseline:copy-input")
 
     def test_with_the_same_instance_ids_are_told_apart(self, tmp_path: Path) -> None:
         lines = [
@@ -382,6 +384,12 @@ class TestMoney:
         assert len(texts(run, "dear")) == 12
 
 
+def rows(path: Path) -> list[tuple[Any, ...]]:
+    """The rows of the predictions, with the times at which they were made."""
+    with closing(sqlite3.connect(path / "run.db")) as database:
+        return database.execute("SELECT * FROM predictions ORDER BY system, place").fetchall()
+
+
 class TestSteps:
     def write(self, path: Path, first: str) -> str:
         lines = [
@@ -398,14 +406,35 @@ class TestSteps:
         begin = "Step by Step Instruction: 1. Read the word. 2. Write it."
         assert all(text_of(body).startswith(begin) for body in model.bodies)
 
-    def test_that_have_changed_are_refused(self, model: ScriptedServer, tmp_path: Path) -> None:
+    def test_where_they_changed_it_is_predicted_again(
+        self, model: ScriptedServer, tmp_path: Path
+    ) -> None:
         tasks = write_word_tasks(tmp_path / "ni", 2, 2)
         steps = self.write(tmp_path / "steps.jsonl", "Read the word.")
-        asked = asked_of(model, tasks, encoding="steps", steps=steps, max_requests=1)
+        asked = asked_of(model, tasks, encoding="steps", steps=steps)
         predict(tmp_path / "run", **asked).close()
+        lines = (tmp_path / "steps.jsonl").read_text().splitlines()
+        other = lines[1].replace("Read the word.", "Look at the word.")
+        (tmp_path / "steps.jsonl").write_text(f"{lines[0]}\n{other}\n")
+        predict(tmp_path / "run", **asked).close()
+        new = [text_of(body) for body in model.bodies[4:]]
+        assert len(new) == 2
+        assert all("Look at the word." in text for text in new)
+        (tmp_path / "steps.jsonl").write_text("\n".join(lines))
+        predict(tmp_path / "run", **asked).close()
+        assert len(model.bodies) == 6
+
+    def test_where_they_are_not_shown_they_may_change(
+        self, model: ScriptedServer, tmp_path: Path
+    ) -> None:
+        tasks = write_word_tasks(tmp_path / "ni", 2, 2)
+        steps = self.write(tmp_path / "steps.jsonl", "Read the word.")
+        asked = asked_of(model, tasks, encoding="definition", steps=steps)
+        predict(tmp_path / "run", **asked).close()
+        first = rows(tmp_path / "run")
         self.write(tmp_path / "steps.jsonl", "Look at the word.")
-        with pytest.raises(RunMismatchError, match="steps_fingerprint"):
-            predict(tmp_path / "run", **{**asked, "max_requests": 9})
+        predict(tmp_path / "run", **asked).close()
+        assert rows(tmp_path / "run") == first
 
 
 def test_hostile_answers_are_kept_as_harmless_text(tmp_path: Path) -> None:

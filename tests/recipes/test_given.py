@@ -8,6 +8,7 @@ import re
 import shutil
 import typing
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -121,7 +122,7 @@ class TestRuns:
         seedstep.predict(tmp_path, model=COPY, tasks=TASKS).close()
         before = files(tmp_path)
         with pytest.raises(RunMismatchError):
-            seedstep.predict(tmp_path, model=COPY, tasks=[OTHER])
+            seedstep.predict(tmp_path, model=COPY, tasks=[replace(OTHER, definition="Say it.")])
         assert files(tmp_path) == before
 
     def test_a_call_that_fails_leaves_no_directory(self, tmp_path: Path) -> None:

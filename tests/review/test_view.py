@@ -24,6 +24,10 @@ from support.payloads import PAYLOADS
 from support.reviewing import ORIGIN, an_item, make
 from support.scripted_server import ScriptedServer
 
+_PREDICTION = """
+INSERT INTO predictions (system, place, text, failed, cut, shortened, at)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
 TOKEN = "a-secret"
 
 
@@ -145,7 +149,7 @@ def predicted_52_000(tmp_path: Path) -> Path:
         for system in ("base", "tuned"):
             database.execute("INSERT INTO systems VALUES (?, '{}', 0)", (system,))
             rows = ((system, place, f"R{place} B", "", 0, 0, 0) for place in range(52_000))
-            database.executemany("INSERT INTO predictions VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            database.executemany(_PREDICTION, rows)
     return path
 
 

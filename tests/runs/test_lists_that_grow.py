@@ -306,7 +306,7 @@ class TestSamplingChanges:
     def test_what_it_touches_is_counted_and_asked(self, steps: Steps) -> None:
         before = steps.server.requests
         said = steps.write("--sampling", "{conversation: {max_tokens: 512}}")
-        assert "6 tasks (task0, task1, task2, task3, task4, ...) were asked with other" in said
+        assert "6 tasks (task0, task1, task2, task3, task4, ...) were asked in another way" in said
         assert "about 30 requests for 6 of them" in said
         assert len(steps.new()) == before, "all of them anew"
         assert all(body["max_tokens"] == 512 for body in steps.server.bodies[before:])
@@ -322,7 +322,7 @@ class TestSamplingChanges:
         assert records(steps.folder / "run") == first
 
     def test_the_default_in_other_words_changes_nothing(self, steps: Steps) -> None:
-        assert "were asked with other" not in steps.write(
+        assert "were asked in another way" not in steps.write(
             "--sampling", "{conversation: {max_tokens: 1024}}"
         )
         assert steps.new() == []

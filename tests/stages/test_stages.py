@@ -83,12 +83,12 @@ SECTIONS = {
     "tune": "Losses",
 }
 
-CHANGED = {
+CHANGED: dict[str, dict[str, Any]] = {
     "bootstrap": {"seed": 99},
     "distill": {"seed": 99},
     "steps": {"seed": 99},
     "examples": {"seed": 99},
-    "predict": {"limit_instances": 1},
+    "predict": {"tasks": "boats"},
     "judge": {"seed": 99},
     "review": {"seed": 99},
     "tune": {"seed": 99},

@@ -102,6 +102,7 @@ SLOW = (
     "runs/test_hostile.py::test_a_reply_that_never_ends_is_cut_off_and_the_run_has_its_tasks",
     "runs/test_hostile.py::test_a_passing_fault_costs_repetitions_and_nothing_else",
     "runs/test_hostile_ends.py",
+    "infer/test_predictions_that_grow.py::TestTheListGrows::test_killed_while_it_grows",
     "runs/test_lists_that_grow.py::TestTheListGrows::test_killed_while_it_grows",
     "runs/test_resume.py",
     "runs/test_steps_run.py::test_killed_at_any_moment_it_ends_in_the_same_bytes",

@@ -14,7 +14,7 @@ from seedstep.cli.terminal import console, duration, plain, print_blocks
 from seedstep.data import TaskChoice
 from seedstep.infer.predict import Answer
 from seedstep.infer.settings import SystemSettings
-from seedstep.recipes import PredictProgress, PredictWatch, work_on_predictions
+from seedstep.recipes import PredictProgress, work_on_predictions
 from seedstep.recipes.predictions import split_settings
 from seedstep.stages import PREDICT, open_run
 from seedstep.stages.predict import system_blocks
@@ -27,7 +27,7 @@ __all__ = [
 
 
 @contextmanager
-def predict_watching(out: Path) -> Iterator[PredictWatch]:
+def predict_watching(out: Path) -> Iterator["_Watch"]:
     """Yield a watcher that shows progress: a bar on a terminal, plain lines elsewhere."""
     with live_bar("instances") as bar:
         yield _Watch(bar, out)
@@ -46,17 +46,18 @@ class _Watch:
             f"model {progress.settings.model}"
         )
         self._bar.say(plain(line))
-        self._tell(progress)
+        self.tell(progress)
         self._bar.show(progress.done, progress.wanted, _activity(progress))
 
     def retired(self, progress: PredictProgress, record: list[Answer]) -> None:
-        self._tell(progress)
+        self.tell(progress)
         self._bar.show(progress.done, progress.wanted, _activity(progress))
 
     def tick(self, progress: PredictProgress) -> None:
         self._bar.show(progress.done, progress.wanted, _activity(progress))
 
-    def _tell(self, progress: PredictProgress) -> None:
+    def tell(self, progress: PredictProgress) -> None:
+        """Print the notes that were not printed yet."""
         for note in progress.notes[self._told :]:
             self._bar.say(plain(note, style="yellow"))
         self._told = len(progress.notes)
@@ -118,4 +119,6 @@ async def _predict(
     out: Path, asked: dict[str, Any], name: str | None, *, same_model: bool
 ) -> PredictProgress:
     with predict_watching(out) as watch:
-        return await work_on_predictions(out, asked, name, watch, same_model=same_model)
+        progress = await work_on_predictions(out, asked, name, watch, same_model=same_model)
+        watch.tell(progress)
+        return progress

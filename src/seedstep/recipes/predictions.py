@@ -171,6 +171,9 @@ async def work_on_predictions(
         wanted = sum(len(task.instances) for task in system.tasks)
         progress = PredictProgress(system.settings, name, wanted, counts.predictions)
         progress.problems = run.tasks().problems
+        progress.notes += [*run.changes.told, *system.changes.told]
+        if run.changes.any or system.changes.any:
+            progress.notes += _about_work(system, progress)
         progress.notes += [*official, *notes, *_about_steps(system), *_about_examples(system)]
         try:
             await _work(run, system, progress, watch)
@@ -179,6 +182,13 @@ async def work_on_predictions(
         finally:
             await run.settle()
     return progress
+
+
+def _about_work(system: ChosenSystem, progress: PredictProgress) -> Iterator[str]:
+    """Yield a note on how many instances are left where the list or the settings changed."""
+    left = progress.wanted - progress.before
+    asks = f", {left:,} requests at the most" if system.settings.kind == "server" else ""
+    yield f"to do: {left:,} of {progress.wanted:,} instances{asks}"
 
 
 def _with_official_limit(

@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from seedstep.runs.database import Statement
     from seedstep.runs.run import Run
 
-__all__ = ["ASIDE", "GONE", "NO_CHANGES", "Fingerprint", "ListChanges", "Removed", "reconcile"]
+__all__ = [
+    "ASIDE",
+    "GONE",
+    "NO_CHANGES",
+    "Fingerprint",
+    "ListChanges",
+    "Removed",
+    "reconcile",
+    "require_same_place",
+]
 
 Removed = Literal["keep", "drop"]
 """What becomes of the records of tasks that are no longer in the list: `drop` sets them aside."""
@@ -37,10 +46,10 @@ SHOWN_NAMES = 5
 class ListChanges:
     """The tasks whose records don't fit any more, or fit again, by id.
 
-    `changed` have another content, `touched` other prompts or sampling, `removed` are not in the
+    `changed` have another content, `touched` were asked in another way, `removed` are not in the
     list and `restored` are as they were earlier. `unsure` have a record of version 0.1.0, of which
     it is not known whether it fits. `list_changed` says that the list is another one. With
-    `dropped`, the records of the removed ones are set aside.
+    `dropped`, the records of the removed ones are set aside. `noun` says what they are.
     """
 
     changed: tuple[str, ...] = ()
@@ -50,6 +59,7 @@ class ListChanges:
     unsure: tuple[str, ...] = ()
     list_changed: bool = False
     dropped: bool = False
+    noun: str = "task"
 
     @property
     def told(self) -> list[str]:
@@ -58,11 +68,11 @@ class ListChanges:
         gone = "are set aside" if self.dropped else "are kept; --removed drop sets them aside"
         lines = (
             (self.changed, f"changed: {anew}"),
-            (self.touched, f"were asked with other prompts or sampling: {anew}"),
+            (self.touched, f"were asked in another way: {anew}"),
             (self.restored, "are as they were earlier: the results of then are used again"),
             (self.removed, f"are no longer in the list: their results {gone}"),
         )
-        return [f"{_many(tasks)} {what}" for tasks, what in lines if tasks]
+        return [f"{_many(tasks, self.noun)} {what}" for tasks, what in lines if tasks]
 
     @property
     def any(self) -> bool:
@@ -73,10 +83,10 @@ class ListChanges:
 NO_CHANGES = ListChanges()
 
 
-def _many(tasks: Sequence[str]) -> str:
+def _many(tasks: Sequence[str], noun: str) -> str:
     names = ", ".join(map(short_line, tasks[:SHOWN_NAMES]))
     more = ", ..." if len(tasks) > SHOWN_NAMES else ""
-    return f"{len(tasks):,} task{'s' * (len(tasks) != 1)} ({names}{more})"
+    return f"{len(tasks):,} {noun}{'s' * (len(tasks) != 1)} ({names}{more})"
 
 
 class Fingerprint(NamedTuple):
@@ -149,7 +159,7 @@ def reconcile(
     for row in _rows(run, contents, _asking_of(run, before), is_known=not list_changed):
         found[_kind(row, contents, asking)].append(row)
     if not (found["fits"] or found["touched"] or found["unsure"]):
-        _require_same_place(run, before)
+        require_same_place(run, before)
     stay = {row.task for row in (*found["fits"], *found["unsure"])}
     back = _restored(run, contents, asking, stay)
     if write:
@@ -212,7 +222,7 @@ def _rows(
         yield _Record(row["position"], name, stored, of)
 
 
-def _require_same_place(run: "Run[Any, Any, Any]", before: Mapping[str, Any]) -> None:
+def require_same_place(run: "Run[Any, Any, Any]", before: Mapping[str, Any]) -> None:
     """Raise RunMismatchError if a list without any task of the run is at another place."""
     differences = [
         (name, before.get(name), run.config.get(name))

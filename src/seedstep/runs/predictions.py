@@ -36,6 +36,8 @@ from seedstep.runs.directory import (
     stored_values,
     take_lock,
 )
+from seedstep.runs.lists import NO_CHANGES, Fingerprint, ListChanges
+from seedstep.runs.prediction_lists import STAMP, InstanceMark, marks_of
 from seedstep.runs.run import Run
 from seedstep.settings import flatten, make_settings, table
 
@@ -53,14 +55,16 @@ __all__ = [
     "unchanged_tasks",
 ]
 
-STAMP = "tasks_fingerprint"
-
 _KEEP_SYSTEM = """
 INSERT INTO systems (name, record, at) VALUES (?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET record = excluded.record
 """
-_KEEP_PREDICTION = "INSERT OR IGNORE INTO predictions VALUES (?, ?, ?, ?, ?, ?, ?)"
-_KEEP_THOUGHTS = "INSERT OR IGNORE INTO thoughts VALUES (?, ?, ?)"
+_KEEP_PREDICTION = """
+INSERT INTO predictions
+    (system, place, text, failed, cut, shortened, at, instance, fingerprint)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_KEEP_THOUGHTS = "INSERT INTO thoughts VALUES (?, ?, ?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,9 @@ class KeptSystem:
 class ChosenSystem:
     """A system to predict with, and its tasks, with the steps that prompts show.
 
-    `identity_url` is the address under which its replies are stored.
+    `identity_url` is the address under which its replies are stored. `listed` are the tasks as the
+    run has them, and `asking` the fingerprints of how the instances of each task are asked;
+    `changes` says what is different from when the system was worked on last.
     """
 
     name: str
@@ -91,6 +97,9 @@ class ChosenSystem:
     stamps: dict[str, Any]
     identity_url: str | None
     training: TrainingOverlap | None = None
+    listed: tuple[Task, ...] = ()
+    asking: Mapping[str, str] = field(default_factory=dict)
+    changes: ListChanges = NO_CHANGES
 
     @property
     def kept(self) -> KeptSystem:
@@ -131,7 +140,22 @@ class PredictionRecords:
 
     @cached_property
     def _tasks(self) -> TaskFiles:
-        return self._load()
+        found = self._load()
+        if self._database.has_column("predictions", "instance"):
+            self._require_places([key for key, _, _ in instances_of(found.tasks)])
+        return found
+
+    def _require_places(self, instances: Sequence[str]) -> None:
+        """Raise RunError if predictions are not at their places in the list.
+
+        This is so if the list changed, the run was killed while it went on, and the list changed
+        back.
+        """
+        query = "SELECT DISTINCT place, instance FROM predictions WHERE instance != ''"
+        for place, instance in self._database.rows(query):
+            if place >= len(instances) or instances[place] != instance:
+                what = f"{self._path} was stopped while it took over another list of tasks"
+                raise RunError(what, f"run `seedstep predict --out {self._path}` to go on")
 
     def references(self) -> dict[str, Reference]:
         """Return the reference outputs by instance id.
@@ -222,7 +246,7 @@ class PredictionRecords:
         if before:
             settings = in_order_of(before.settings, now.settings)
             now = replace(now, settings=settings, frames=before.frames)
-            if self.counts(system.name).predictions:
+            if self.counts(system.name).predictions and not (now.training and before.training):
                 now = replace(now, training=before.training)
         self._keep(system.name, now)
 
@@ -240,13 +264,23 @@ class PredictionRecords:
         record = msgspec.json.encode(values).decode()
         self._database.write_now(_KEEP_SYSTEM, [(name, record, time.time())])
 
+    @cached_property
+    def _marks(self) -> tuple[InstanceMark, ...]:
+        return marks_of(self.tasks().tasks)
+
     async def record(self, system: ChosenSystem, answers: Sequence[Answer]) -> None:
-        """Store answers; they are on the disk when this returns."""
+        """Store answers; they are on the disk when this returns.
+
+        Raises:
+            StoreError: an instance has one, or they can't be written.
+        """
         now = time.time()
-        rows = (
-            (system.name, given.place, given.text, given.failed, given.cut, given.shortened, now)
-            for given in answers
-        )
+        rows = []
+        for given in answers:
+            mark = self._marks[given.place]
+            of = Fingerprint(mark.content, system.asking.get(mark.task, ""))
+            flags = (given.failed, given.cut, given.shortened)
+            rows.append((system.name, given.place, given.text, *flags, now, mark.id, str(of)))
         statements: list[Statement] = [("DELETE FROM scores WHERE name = ?", (system.name,))]
         statements += [(_KEEP_PREDICTION, row) for row in rows]
         statements += [
@@ -306,7 +340,8 @@ def unchanged_tasks(
     """
     if stamp_chosen_tasks(settings, found)[STAMP] != config.get(STAMP):
         what = f"{settings.path} has changed since {path} was made"
-        raise RunError(what, "put it back as it was, or predict anew with another --out")
+        remedy = f"go on with `seedstep predict --out {path}`, or put it back as it was"
+        raise RunError(what, remedy)
     return found
 
 

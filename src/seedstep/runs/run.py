@@ -38,7 +38,7 @@ from seedstep.runs.directory import (
     with_unknown,
     write_config,
 )
-from seedstep.runs.lists import NO_CHANGES, ListChanges, Removed, reconcile
+from seedstep.runs.lists import NO_CHANGES, ListChanges, Removed
 from seedstep.runs.requests import (
     ReplyUsage,
     RequestLedger,
@@ -155,7 +155,7 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
         run = cls(stage, path, settings, database, config, loaded, lock)
         try:
             stage.check(run)
-            run.changes = reconcile(run, before, removed)
+            run.changes = stage.reconcile(run, before, removed)
             if not fresh:  # after the records: with the list of before, they come back
                 write_config(path, stage.config, config)
             if not stage.made(path):

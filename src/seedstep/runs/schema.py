@@ -271,5 +271,30 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         )
         """,
     ),
+    (
+        "instances of predictions",
+        "ALTER TABLE predictions ADD COLUMN instance TEXT NOT NULL DEFAULT ''",  # its id
+    ),
+    (
+        "fingerprints of predictions",
+        "ALTER TABLE predictions ADD COLUMN fingerprint TEXT NOT NULL DEFAULT ''",
+    ),
+    (
+        "predictions set aside",
+        """
+        CREATE TABLE predictions_aside (      -- of instances that changed, or left the list
+            system TEXT NOT NULL,
+            instance TEXT NOT NULL,
+            fingerprint TEXT NOT NULL,
+            text TEXT NOT NULL,
+            failed TEXT NOT NULL,
+            cut INTEGER NOT NULL,
+            shortened INTEGER NOT NULL,
+            thoughts TEXT,
+            at REAL NOT NULL,
+            PRIMARY KEY (system, instance, fingerprint)
+        )
+        """,
+    ),
 )
 """All migrations, in order: a name, and a statement of SQL."""

@@ -20,6 +20,7 @@ from seedstep.errors import InputError
 from seedstep.llm import Header
 from seedstep.runs.database import Database, decode_value
 from seedstep.runs.directory import CONFIG, DATABASE
+from seedstep.runs.lists import ListChanges, Removed, reconcile
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -244,6 +245,9 @@ class Stage(Generic[S, Inputs, R]):
 
     Settings and stamps that it contains may be `changeable`: tasks are done anew if it changes.
     """
+
+    reconcile: "Callable[[Run[S, Inputs, R], Mapping[str, Any], Removed], ListChanges]" = reconcile
+    """Lets the records follow the list and the settings, given the configuration of before."""
 
     places: tuple[str, ...] = ()
     """The settings that say where the list is. They may change if it has a task of the run."""

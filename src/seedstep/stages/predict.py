@@ -8,12 +8,12 @@ Example::
         system = begin_system(run, "tuned", {"model": "hf:checkpoints/tuned"}, {})
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from seedstep.data import TaskChoice, TaskFiles, instances_of
+from seedstep.data import Task, TaskChoice, TaskFiles, instances_of
 from seedstep.encode import make_encoding
 from seedstep.errors import InputError
 from seedstep.evaluate.tables import kept_remarks, kept_table
@@ -42,8 +42,10 @@ from seedstep.runs import (
     line,
 )
 from seedstep.runs.directory import refuse_differences
+from seedstep.runs.prediction_lists import STAMP, fit_system, reconcile_predictions
 from seedstep.runs.predictions import load_chosen_tasks, stamp_chosen_tasks, unchanged_tasks
 from seedstep.settings import flatten, make_settings
+from seedstep.stages.telling import PLACES
 
 __all__ = [
     "PREDICT",
@@ -53,6 +55,16 @@ __all__ = [
 
 CHANGEABLE = ("batch", "in_flight", "max_requests", "max_tokens", "max_usd", "prices")
 """The settings of a system that do not change its answers."""
+
+TOUCHING = (
+    "max_new_tokens",
+    "sampling",
+    "reasoning",
+    "steps_fingerprint",
+    "examples_fingerprint",
+    "model_fingerprint",
+)
+"""What may change, too: answers that it touches are set aside, and asked anew."""
 
 LONGEST_NAME = 100
 """The most characters of a system's name."""
@@ -93,8 +105,15 @@ def begin_system(
     if kept and run.records.counts(name).predictions:
         _refuse_changes(f"{run.path}, {name},", kept, begun, same_model=same_model)
         begun = replace(begun, identity_url=kept.identity_url)
+    changes = fit_system(run.database, begun, is_same=bool(kept and _is_same(kept, begun)))
     run.records.keep(begun)
-    return begun
+    return replace(begun, changes=changes)
+
+
+def _is_same(kept: KeptSystem, begun: ChosenSystem) -> bool:
+    """Return whether a system is asked as it was before, apart from what may always change."""
+    before, now = ({**each.settings, **each.stamps} for each in (kept, begun.kept))
+    return all(before.get(name) == now.get(name) for name in TOUCHING)
 
 
 def _settings(
@@ -130,8 +149,28 @@ def _chosen(run: PredictionsRun, name: str, settings: SystemSettings) -> ChosenS
     }
     if generated.run:
         stamps["examples_fingerprint"] = digest(task.positive_examples for task in tasks)
-    training = overlap(training_of(settings.model.name), tasks)
-    return ChosenSystem(name, settings, tasks, stamps, settings.model.base_url, training)
+    return ChosenSystem(
+        name,
+        settings,
+        tasks,
+        stamps,
+        settings.model.base_url,
+        overlap(training_of(settings.model.name), tasks),
+        run.tasks().tasks,
+        _asking(settings, tasks, stamps["model_fingerprint"]),
+    )
+
+
+def _asking(settings: SystemSettings, tasks: Sequence[Task], model: str) -> dict[str, str]:
+    """Return fingerprints, by task, of all that answers follow from besides the instance."""
+    shows_steps = settings.encoding.steps != "none"
+    way = [model, settings.max_new_tokens, settings.sampling, settings.model.reasoning]
+    return {
+        task.id: digest(
+            [*way, task.positive_examples, *[task.steps, task.unrefined_steps] * shows_steps]
+        )
+        for task in tasks
+    }
 
 
 def _refuse_changes(where: str, kept: KeptSystem, begun: ChosenSystem, *, same_model: bool) -> None:
@@ -139,7 +178,7 @@ def _refuse_changes(where: str, kept: KeptSystem, begun: ChosenSystem, *, same_m
     settings = make_settings(SystemSettings, kept.settings, where)
     before = dict(_flat({**flatten(settings), **kept.stamps}))
     now = dict(_flat({**begun.kept.settings, **begun.stamps}))
-    changeable = (*CHANGEABLE, *["base_url"] * same_model)
+    changeable = (*CHANGEABLE, *TOUCHING, *["base_url"] * same_model)
     refuse_differences(where, before, now, changeable, another="--name")
 
 
@@ -274,6 +313,9 @@ PREDICT: Stage[TaskChoice, TaskFiles, PredictionRecords] = Stage(
     records=_records,
     rows=_rows,
     stamps=stamp_chosen_tasks,
+    reconcile=reconcile_predictions,
+    places=PLACES,
+    changeable=(STAMP, *PLACES, "limit_tasks", "limit_instances", "skip_bad"),
     made=has_rows("predictions"),
     header=_header,
     status=_status,

@@ -1,0 +1,226 @@
+"""What becomes of predictions when the run's list of tasks, or how a system is asked, has changed.
+
+As in `seedstep.runs.lists`, what does not fit any more is set aside, and comes back when it fits.
+The list is that of all systems; how one is asked is compared when it goes on.
+
+Example::
+
+    changes = reconcile_predictions(run, before, "keep")
+    more = fit_system(run, system, is_same=False)
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from seedstep.data import Task, TaskChoice, instances_of
+from seedstep.errors import InputError, RunMismatchError
+from seedstep.runs.directory import digest
+from seedstep.runs.lists import NO_CHANGES, Fingerprint, ListChanges, Removed, require_same_place
+from seedstep.settings import make_settings, table
+
+if TYPE_CHECKING:
+    from seedstep.runs.database import Database, Statement
+    from seedstep.runs.predictions import ChosenSystem
+    from seedstep.runs.run import Run
+
+__all__ = ["InstanceMark", "fit_system", "marks_of", "reconcile_predictions"]
+
+STAMP = "tasks_fingerprint"
+NOUN = "prediction"
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceMark:
+    """What is known of an instance of a list: its id, that of its task, and a fingerprint."""
+
+    id: str
+    task: str
+    content: str
+
+
+def marks_of(tasks: Sequence[Task]) -> tuple[InstanceMark, ...]:
+    """Return the marks of all instances, in their order."""
+    without = {task.id: digest([replace(task, instances=())]) for task in tasks}
+    return tuple(
+        InstanceMark(key, task.id, digest([without[task.id], instance]))
+        for key, task, instance in instances_of(tasks)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A prediction. `of` is what it follows from, as far as it is known."""
+
+    system: str
+    place: int
+    instance: str
+    stored: tuple[str, str]
+    of: Fingerprint
+
+
+_ASIDE = """
+INSERT INTO predictions_aside
+SELECT p.system, ?, ?, p.text, p.failed, p.cut, p.shortened, t.text, p.at FROM predictions p
+LEFT JOIN thoughts t ON t.system = p.system AND t.place = p.place
+WHERE p.system = ? AND p.place = ?
+"""
+_BACK = """
+INSERT INTO predictions
+    (system, place, text, failed, cut, shortened, at, instance, fingerprint)
+SELECT system, ?, text, failed, cut, shortened, at, instance, fingerprint FROM predictions_aside
+WHERE system = ? AND instance = ? AND fingerprint = ?
+"""
+_THOUGHTS_BACK = """
+INSERT INTO thoughts SELECT system, ?, thoughts FROM predictions_aside
+WHERE system = ? AND instance = ? AND fingerprint = ? AND thoughts IS NOT NULL
+"""
+_USED = "DELETE FROM predictions_aside WHERE system = ? AND instance = ? AND fingerprint = ?"
+_PLACE = """
+UPDATE predictions SET place = ?, instance = ?, fingerprint = ? WHERE system = ? AND place = ?
+"""
+_THOUGHTS_PLACE = "UPDATE thoughts SET place = ? WHERE system = ? AND place = ?"
+
+
+def reconcile_predictions(
+    run: "Run[Any, Any, Any]", before: Mapping[str, Any], removed: Removed
+) -> ListChanges:
+    """Let the predictions of all systems follow the list; set aside those that it lacks.
+
+    Predictions of tasks that left the list are always set aside.
+
+    Raises:
+        RunMismatchError: the list is at another place, and has none of the instances, or the
+            predictions are of 0.1.0 and their list is not known any more.
+    """
+    if not before or not run.database.has_rows("predictions"):
+        return NO_CHANGES
+    marks = marks_of(run.inputs().tasks)
+    list_changed = before.get(STAMP) != run.config.get(STAMP)
+    places = {mark.id: place for place, mark in enumerate(marks)}
+    fits, changed, gone = [], [], []
+    for row in _rows(run, before, marks if not list_changed else None):
+        if row.instance not in places:
+            gone.append(row)
+        elif marks[places[row.instance]].content == row.of.task:
+            fits.append(row)
+        else:
+            changed.append(row)
+    if not fits:
+        require_same_place(run, before)
+    placed = {row: places[row.instance] for row in fits}
+    statements = list(_moves(placed, [*changed, *gone]))
+    if list_changed or changed or gone:
+        statements.append(("DELETE FROM scores", ()))  # of another list
+    if statements:
+        run.database.write_together(statements)
+    return ListChanges(
+        changed=_names(changed),
+        removed=_names(gone),
+        list_changed=list_changed,
+        dropped=True,
+        noun="instance",
+    )
+
+
+def _names(rows: Iterable[_Row]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(row.instance for row in rows))
+
+
+def _rows(
+    run: "Run[Any, Any, Any]", before: Mapping[str, Any], known: Sequence[InstanceMark] | None
+) -> list[_Row]:
+    """Return all predictions. Those of 0.1.0 have only a place, in the list of then."""
+    rows = run.database.rows("SELECT * FROM predictions ORDER BY system, place")
+    if known is None and any(not row["instance"] for row in rows):
+        known = _earlier_marks(run, before)
+    found = []
+    for row in rows:
+        name, of = row["instance"], Fingerprint.parse(row["fingerprint"])
+        if not name:
+            assert known is not None
+            mark = known[row["place"]]
+            name, of = mark.id, Fingerprint(mark.content, "")
+        stored = (row["instance"], row["fingerprint"])
+        found.append(_Row(row["system"], row["place"], name, stored, of))
+    return found
+
+
+def _earlier_marks(
+    run: "Run[Any, Any, Any]", before: Mapping[str, Any]
+) -> tuple[InstanceMark, ...]:
+    """Return the marks of the list of the settings of before, if it is still the same."""
+    names = table(TaskChoice)
+    values = {name: value for name, value in before.items() if name in names}
+    with suppress(InputError):
+        tasks = make_settings(TaskChoice, values, str(run.path)).load().tasks
+        if digest(tasks) == before.get(STAMP):
+            return marks_of(tasks)
+    raise RunMismatchError(str(run.path), [(STAMP, before.get(STAMP), run.config.get(STAMP))])
+
+
+def _moves(placed: Mapping[_Row, int], aside: Sequence[_Row]) -> "Iterator[Statement]":
+    """Yield the statements that bring predictions to their places, if any has to move."""
+    marks = {row: (row.instance, str(row.of)) for row in placed}
+    moved = {row: place for row, place in placed.items() if row.place != place}
+    if moved or aside:
+        yield "UPDATE predictions SET place = -1 - place", ()
+        yield "UPDATE thoughts SET place = -1 - place", ()
+    for row in aside:
+        here = (row.system, -1 - row.place)
+        yield _ASIDE, (row.instance, str(row.of), *here)
+        yield "DELETE FROM predictions WHERE system = ? AND place = ?", here
+        yield "DELETE FROM thoughts WHERE system = ? AND place = ?", here
+    for row, place in placed.items():
+        is_away = bool(moved or aside)
+        here = (row.system, -1 - row.place if is_away else row.place)
+        if is_away or marks[row] != row.stored:
+            yield _PLACE, (place, *marks[row], *here)
+        if is_away:
+            yield _THOUGHTS_PLACE, (place, *here)
+
+
+def fit_system(database: "Database", system: "ChosenSystem", *, is_same: bool) -> ListChanges:
+    """Set aside a system's predictions that were made otherwise, and take back those that fit.
+
+    `is_same` says that predictions of 0.1.0, which have no fingerprint, were made as now.
+    """
+    marks = marks_of(system.listed)
+    places = {mark.id: place for place, mark in enumerate(marks)}
+    now = {mark.id: Fingerprint(mark.content, system.asking[mark.task]) for mark in marks}
+    stale, statements, done = [], list["Statement"](), set()
+    query = "SELECT place, instance, fingerprint FROM predictions WHERE system = ?"
+    for row in database.rows(query, (system.name,)):
+        name, of = row["instance"], Fingerprint.parse(row["fingerprint"])
+        here = (system.name, row["place"])
+        if of == now[name]:
+            done.add(name)
+        elif not of.asking and is_same:
+            done.add(name)
+            statements.append((_PLACE, (row["place"], name, str(now[name]), *here)))
+        else:
+            stale.append(name)
+            statements += [
+                (_ASIDE, (name, str(of), *here)),
+                ("DELETE FROM predictions WHERE system = ? AND place = ?", here),
+                ("DELETE FROM thoughts WHERE system = ? AND place = ?", here),
+            ]
+    back = []
+    query = "SELECT instance, fingerprint FROM predictions_aside WHERE system = ?"
+    for row in database.rows(query, (system.name,)):
+        name = row["instance"]
+        if name in now and name not in done and row["fingerprint"] == str(now[name]):
+            key = (system.name, name, row["fingerprint"])
+            statements += [
+                (_BACK, (places[name], *key)),
+                (_THOUGHTS_BACK, (places[name], *key)),
+                (_USED, key),
+            ]
+            back.append(name)
+    if stale or back:
+        statements.append(("DELETE FROM scores WHERE name = ?", (system.name,)))
+    if statements:
+        database.write_together(statements)
+    touched = tuple(name for name in stale if name not in set(back))
+    return ListChanges(touched=touched, restored=tuple(back), noun="instance")
