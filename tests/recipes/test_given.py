@@ -47,7 +47,9 @@ def reply(number: int, body: dict[str, Any]) -> Fault | None:
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+    """The files below a folder, but for those that SQLite has while a database is open."""
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+    return [name for name in names if not name.endswith(("-shm", "-wal"))]
 
 
 def asked(run: seedstep.Run[Any, Any, Any]) -> list[Task]:
