@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from seedstep.data.html import as_html, html_table
 from seedstep.data.jsonl import BadLine
 from seedstep.errors import MOST_WHAT, InputError, short_line
 
@@ -62,6 +63,10 @@ class Prediction:
     cut: bool = False
 
 
+SHOWN_INSTANCES = 5
+"""How many instances of a task a notebook shows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """A demonstration of a task: a positive one to imitate, or a negative one to avoid."""
@@ -89,6 +94,19 @@ class Task:
     negative_examples: tuple[Example, ...] = ()
     steps: tuple[str, ...] = ()
     unrefined_steps: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """Return the task as HTML, as notebooks show it: definition, steps, the first instances."""
+        parts = [f"<b>{as_html(self.id)}</b> {as_html(self.definition)}"]
+        if self.steps:
+            steps = "".join(f"<li>{as_html(step)}</li>" for step in self.steps)
+            parts.append(f"<ol>{steps}</ol>")
+        if shown := self.instances[:SHOWN_INSTANCES]:
+            rows = [(each.input, " | ".join(each.outputs)) for each in shown]
+            parts.append(html_table(("input", "output"), rows))
+        if more := len(self.instances) - len(shown):
+            parts.append(as_html(f"and {more:,} more instances"))
+        return "".join(f"<div>{part}</div>" for part in parts)
 
 
 def instance_id(task: str, place: int) -> str:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from seedstep.data.html import as_html, html_table
 from seedstep.errors import InputError, unknown_name
 from seedstep.evaluate.intervals import Value, mean_over_tasks
 from seedstep.evaluate.metrics import METRICS, Metric, category_metric, compared_metrics
@@ -80,6 +81,12 @@ class EvaluatedSystem:
     groups: Mapping[str, MeanScores]
     left_out: tuple[str, ...]
     training: TrainingOverlap | None = None
+
+    def _repr_html_(self) -> str:
+        """Return the scores as HTML, as notebooks show them."""
+        from seedstep.evaluate.tables import systems_html
+
+        return systems_html([self])
 
     def to_records(self) -> list[dict[str, Any]]:
         """Return the scores as plain rows, one for each metric over all, then for each group."""
@@ -209,6 +216,10 @@ class Comparison:
     first_unpaired: tuple[str, ...]
     second_unpaired: tuple[str, ...]
 
+    def _repr_html_(self) -> str:
+        """Return the comparison as HTML, as notebooks show it."""
+        return Pairing("A", "B", self)._repr_html_()
+
     @property
     def overall(self) -> Difference:
         """The difference over all instances by the first metric."""
@@ -240,6 +251,13 @@ class Pairing:
     second: str
     comparison: Comparison
     remarks: tuple[Remark, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """Return the comparison as HTML, as notebooks show it, with the remarks below."""
+        from seedstep.evaluate.tables import comparison_table, comparison_title
+
+        table = html_table(*comparison_table(self), comparison_title(self))
+        return table + "".join(f"<div>{as_html(remark.text)}</div>" for remark in self.remarks)
 
     def to_records(self) -> list[dict[str, Any]]:
         """Return the differences as plain rows that name both systems."""

@@ -18,6 +18,7 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
+from seedstep.data.html import html_table
 from seedstep.evaluate import METRICS, Metric, category_metric
 from seedstep.evaluate.agreement import LEVELS
 from seedstep.evaluate.compare import Difference, EvaluatedSystem, MeanScores, Pairing
@@ -42,6 +43,7 @@ __all__ = [
     "scores_csv",
     "scores_json",
     "shown",
+    "systems_html",
     "verdict_table",
 ]
 
@@ -167,6 +169,12 @@ def comparison_table(pairing: Pairing) -> CellTable:
             (name or NO_CATEGORY, difference) for name, difference in found.categories.items()
         ]
     return CellTable(head, tuple(_difference_row(name, difference) for name, difference in named))
+
+
+def systems_html(systems: Sequence[EvaluatedSystem]) -> str:
+    """Return the scores of systems as HTML: overall, and by category or task if there are any."""
+    tables = [overall_table(systems), group_table(systems)]
+    return "".join(html_table(*table) for table in tables if table)
 
 
 def comparison_title(pairing: Pairing) -> str:

@@ -13,12 +13,14 @@ Example::
 import os
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 from seedstep.data import StrPath, Task, load_tasks, task_record
+from seedstep.recipes.notebook import notebook_watch
 from seedstep.recipes.tasks import finish
 from seedstep.runs import TUNE_CONFIG, Run, Stage
 from seedstep.runs.directory import CONFIG, GIVEN, keep_given
@@ -45,7 +47,7 @@ def run_stage(
     """Do the work of a stage, and return its run opened for reading."""
     path = Path(out)
     with kept_inputs(path, settings) as asked:
-        finish(work(path, asked))
+        finish(_watched(work)(path, asked))
     return Run.read(stage, path)
 
 
@@ -55,8 +57,15 @@ async def run_stage_async(
     """As `run_stage`, in a running event loop."""
     path = Path(out)
     with kept_inputs(path, settings) as asked:
-        await work(path, asked)
+        await _watched(work)(path, asked)
     return Run.read(stage, path)
+
+
+def _watched(work: StageWork) -> StageWork:
+    """Return the work with a watcher that shows progress, if this is a notebook and it has none."""
+    if isinstance(work, partial) and work.keywords.get("watch", ()) is None:
+        return partial(work, watch=notebook_watch())
+    return work
 
 
 @contextmanager

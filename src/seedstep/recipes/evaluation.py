@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from seedstep.data import PathOrTasks, StrPath, Task, TaskChoice
+from seedstep.data.html import as_html
 from seedstep.errors import InputError, RunError
 from seedstep.evaluate import METRICS, Metric, score, stemmed_tokens
 from seedstep.evaluate.agreement import RatingAgreement, fleiss_kappa, label_agreement
@@ -25,6 +26,7 @@ from seedstep.evaluate.compare import EvaluatedSystem, Grouping, evaluated
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import Judged, count_questions, judge_answers
 from seedstep.evaluate.metrics import load_tokenizer
+from seedstep.evaluate.tables import systems_html
 from seedstep.inputs import distinct_names, read_systems
 from seedstep.inputs.labels import LabelScale, RaterLabels, read_raters
 from seedstep.llm import Engine, Spent
@@ -52,6 +54,11 @@ class Evaluation:
 
     systems: tuple[EvaluatedSystem, ...]
     notes: tuple[str, ...]
+
+    def _repr_html_(self) -> str:
+        """Return the scores as HTML, as notebooks show them, with the notes below."""
+        notes = "".join(f"<div>{as_html(note)}</div>" for note in self.notes)
+        return systems_html(self.systems) + notes
 
 
 def evaluate_systems(

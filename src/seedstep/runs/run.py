@@ -10,6 +10,7 @@ Example::
             print(entry.task, entry.result.steps)
 """
 
+import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -20,7 +21,8 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 import filelock
 import msgspec
 
-from seedstep.errors import MissingExtraError, RunBusyError, RunError
+from seedstep.data.html import as_html
+from seedstep.errors import MissingExtraError, RunBusyError, RunError, SeedstepError
 from seedstep.llm import Spent
 from seedstep.runs.database import Database
 from seedstep.runs.directory import (
@@ -50,7 +52,7 @@ from seedstep.runs.requests import (
     reply_notes,
     write_recording,
 )
-from seedstep.runs.stage import Stage
+from seedstep.runs.stage import Stage, blocks_html
 from seedstep.runs.worktime import read_starts
 from seedstep.settings import flatten, make_settings, table
 
@@ -180,6 +182,17 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
         settings = make_settings(stage.settings, values, str(path / stage.config))
         database = begun_database(stage.name, path) if stage.has_database else Database.in_memory()
         return cls(stage, path, settings, database, entries)
+
+    def _repr_html_(self) -> str:
+        """Return the state of the run as HTML, as notebooks show it."""
+        title = f"<b>{as_html(str(self.path))}</b> seedstep {as_html(self.stage.name)}"
+        try:
+            with self.snapshot():
+                return f"<div>{title}</div>{blocks_html(self.stage.status(self))}"
+        except sqlite3.ProgrammingError:
+            return f"<div>{title}: closed</div>"
+        except SeedstepError as error:
+            return f"<div>{title}: {as_html(error.what)}</div>"
 
     def inputs(self) -> Inputs:
         """Return the inputs of the run. Opened for reading, it reads them now.

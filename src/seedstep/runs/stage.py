@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import msgspec
 
+from seedstep.data.html import as_html, html_table
 from seedstep.errors import InputError
 from seedstep.llm import Header
 from seedstep.runs.database import Database, decode_value
@@ -36,6 +37,7 @@ __all__ = [
     "Rule",
     "Stage",
     "Words",
+    "blocks_html",
     "duration",
     "has_rows",
     "labelled",
@@ -81,6 +83,21 @@ class Rows:
 
 Block = Line | Rule | Rows
 Blocks = Iterable[Block]
+
+
+def blocks_html(blocks: Blocks) -> str:
+    """Return blocks as HTML, with all texts escaped."""
+    return "".join(map(_block_html, blocks))
+
+
+def _block_html(block: Block) -> str:
+    match block:
+        case Line(parts):
+            return f"<div>{''.join(as_html(part.text) for part in parts)}</div>"
+        case Rule(title):
+            return f"<h4>{as_html(title)}</h4>"
+        case Rows(rows, head, title):
+            return html_table(head, rows, title)
 
 
 def line(text: str, look: Look = "") -> Line:

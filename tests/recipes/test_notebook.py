@@ -1,0 +1,175 @@
+"""What notebooks show: runs, tasks, scores and comparisons as HTML, and progress."""
+
+import shutil
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from seedstep import (
+    Instance,
+    Task,
+    compare_systems,
+    evaluate_systems,
+    judge,
+    open_run,
+    self_instruct,
+    write_instructions,
+)
+from seedstep.recipes import notebook
+from seedstep.recipes.notebook import NotebookWatch, notebook_watch
+from seedstep.runs import Line
+from seedstep.stages import STAGES
+from support.answer_files import right, write_predictions, write_tasks
+from support.judging import by_length
+from support.scripted_server import ScriptedServer
+from support.step_server import STEPS, chat, numbered
+
+pytestmark = pytest.mark.usefixtures("empty_directory")
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "v0.1.0"
+HOSTILE = "<script>alert('x')</script>\u202e\x1b[31m & <b>"
+
+
+TAGS = frozenset(("div", "b", "table", "caption", "thead", "tbody", "tr", "th", "td", "ol", "li"))
+TAGS |= {"br", "h4", "progress"}
+
+
+def parsed(html: str) -> ET.Element:
+    """The HTML as a tree, which is well formed, and has nothing in it that acts."""
+    tree = ET.fromstring(f"<div>{html}</div>")
+    for element in tree.iter():
+        assert element.tag in TAGS
+        assert set(element.attrib) <= {"value", "max"}
+    text = "".join(tree.itertext())
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    return tree
+
+
+def shown(value: Any) -> str:
+    return "".join(parsed(value._repr_html_()).itertext())
+
+
+class TestTasks:
+    def test_a_task_with_steps_and_instances(self) -> None:
+        instances = tuple(Instance(f"in {n}", (f"out {n}", "or")) for n in range(7))
+        text = shown(Task("t1", "Sort it.", instances, steps=("Read.", "Sort.")))
+        assert "t1 Sort it.Read.Sort.inputoutputin 0out 0 | or" in text.replace("\n", "")
+        assert "and 2 more instances" in text
+        assert "in 5" not in text
+
+    def test_markup_is_text(self) -> None:
+        html = Task(HOSTILE, HOSTILE, (Instance(HOSTILE, (HOSTILE,)),))._repr_html_()
+        assert "<script>" not in html
+        assert "<script>alert('x')</script>" in "".join(parsed(html).itertext())
+
+    def test_a_task_without_anything(self) -> None:
+        assert shown(Task("t", "Do.", ())) == "t Do."
+
+
+class TestRuns:
+    @pytest.mark.parametrize(
+        "name", ["bootstrap", "steps", "examples", "predict", "judge", "tuned"]
+    )
+    def test_a_run_of_each_stage(self, name: str) -> None:
+        shutil.copytree(FIXTURES, ".", dirs_exist_ok=True)
+        with open_run(name) as run:
+            text = shown(run)
+            assert text.startswith(f"{name} seedstep {run.stage.name}")
+            assert run.stage is STAGES[run.stage.name]
+            blocks = run.stage.status(run)
+            assert all(block.parts[0].text in text for block in blocks if isinstance(block, Line))
+
+    def test_a_closed_run_says_so(self) -> None:
+        shutil.copytree(FIXTURES / "bootstrap", "run")
+        with open_run("run") as run:
+            assert "3 of 3 tasks" in shown(run)
+        assert shown(run) == "run seedstep bootstrap: closed"
+
+
+class TestScores:
+    def test_scores_and_comparisons(self) -> None:
+        tasks = write_tasks(Path("tasks.jsonl"), tasks=8)
+        good = write_predictions(Path("a<b>.jsonl"), right(8))
+        poor = write_predictions(Path("poor.jsonl"), dict.fromkeys(right(8), "no"))
+        done = evaluate_systems([good, poor], tasks=tasks, grouping="category")
+        assert "a<b>" in shown(done)
+        assert "Title Generation" in shown(done)
+        assert "100.0" in shown(done.systems[0])
+        (pairing,) = compare_systems(done.systems)
+        assert shown(pairing).startswith("A: a<b>, B: poor")
+        assert "+100.0" in shown(pairing.comparison)
+
+
+class Display:
+    """IPython's `display`, which keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.pages: list[str] = []
+        self.handles = 0
+
+    def __call__(self, page: Any, display_id: bool = False) -> "Display":
+        assert display_id
+        self.handles += 1
+        self.update(page)
+        return self
+
+    def update(self, page: Any) -> None:
+        self.pages.append(page._repr_html_())
+        parsed(self.pages[-1])
+
+
+@pytest.fixture
+def jupyter(monkeypatch: pytest.MonkeyPatch) -> Display:
+    """A notebook: its packages as far as they are used."""
+    display = Display()
+    shell = type("ZMQInteractiveShell", (), {"kernel": object()})()
+    package, module = ModuleType("IPython"), ModuleType("IPython.display")
+    package.get_ipython = lambda: shell  # type: ignore[attr-defined]
+    module.display = display  # type: ignore[attr-defined]
+    for name, made in (("IPython", package), ("IPython.display", module)):
+        monkeypatch.setitem(sys.modules, name, made)
+    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+    return display
+
+
+class TestProgress:
+    def test_of_a_bootstrap(self, jupyter: Display, server: ScriptedServer) -> None:
+        self_instruct("run", model="openai:scripted", tasks=3).close()
+        assert jupyter.handles == 1
+        assert '<progress value="0" max="3"></progress> 0 of 3' in jupyter.pages[0]
+        assert '<progress value="3" max="3"></progress> 3 of 3' in jupyter.pages[-1]
+        assert "<td>g0." in jupyter.pages[-1]
+
+    def test_of_instructions_whose_names_are_markup(
+        self, jupyter: Display, server: ScriptedServer
+    ) -> None:
+        server.script = lambda number, body: chat(numbered(*STEPS))
+        task = Task(HOSTILE, "Write a title for boat 1.", ())
+        write_instructions("run", tasks=[task], model="openai:scripted").close()
+        assert "1 of 1" in jupyter.pages[-1]
+        assert "<script>" not in jupyter.pages[-1]
+        assert "good" in jupyter.pages[-1]
+
+    def test_of_verdicts(self, jupyter: Display, server: ScriptedServer) -> None:
+        server.script = by_length
+        tasks = write_tasks(Path("tasks.jsonl"), tasks=1)
+        answers = write_predictions(Path("a.jsonl"), right(1))
+        judge("run", sources=[answers], tasks=tasks, model="openai:scripted").close()
+        assert "2 of 2" in jupyter.pages[-1]
+
+    def test_a_watcher_of_the_users_own_stays(
+        self, jupyter: Display, server: ScriptedServer
+    ) -> None:
+        own = Display()
+        self_instruct("run", model="openai:scripted", tasks=1, watch=NotebookWatch(own)).close()
+        assert own.handles == 1
+        assert jupyter.handles == 0
+
+    def test_nothing_is_shown_elsewhere(self, server: ScriptedServer) -> None:
+        assert notebook_watch() is None
+        assert "IPython" not in notebook.__dict__
