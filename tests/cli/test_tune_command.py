@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -168,8 +169,90 @@ def test_other_settings_data_or_models_are_refused(world: Path, tmp_path: Path) 
     assert "learning_rate: 5e-05 there, 0.001 asked" in seedstep(*start, "--lr", 1e-3).error
     other = seedstep(*start, "--model", f"hf:{world / 't5'}").error
     assert f"model: 'hf:{model}' there, 'hf:{world / 't5'}' asked" in other
-    write_tasks(data, instances=21)
-    assert "data_fingerprint" in seedstep(*start).error
+
+
+class TestDataThatGrow:
+    """A tuning on other data is a new one, and the earlier one is kept."""
+
+    @pytest.fixture
+    def start(self, tmp_path: Path) -> tuple[object, ...]:
+        save_t5(tmp_path / "t5")
+        data = write_tasks(tmp_path / "data.jsonl")
+        flags = ("--model", f"hf:{tmp_path / 't5'}", "--data", data, "--device", "cpu")
+        return ("tune", *flags, "--encoding", "definition", "--max-steps", 2, "--save-every", 1)
+
+    def grown(self, start: tuple[object, ...], folder: Path) -> Path:
+        """A tuning that was finished, and more data."""
+        out = folder / "out"
+        assert seedstep(*start, "--out", out).code == 0
+        write_tasks(folder / "data.jsonl", instances=21)
+        return out
+
+    def test_a_finished_one_is_kept(self, start: tuple[object, ...], tmp_path: Path) -> None:
+        out = self.grown(start, tmp_path)
+        before = weights(out)
+        config = (out / "tune.yaml").read_bytes()
+        told = seedstep("tune", "--out", out, "--dry-run")
+        assert f"a new tuning begins, and the earlier one is kept in {out}/earlier/1" in told.words
+        assert weights(out) == before
+        done = seedstep("tune", "--out", out)
+        assert done.code == 0, done.err
+        assert f"the earlier one is kept in {out}/earlier/1" in done.words
+        assert weights(out / "earlier" / "1") == before
+        assert (out / "earlier/1/tune.yaml").read_bytes() == config
+        assert seedstep(*start, "--out", tmp_path / "alone").code == 0
+        assert weights(out) == weights(tmp_path / "alone") != before
+        assert "complete" in seedstep("status", out / "earlier/1").words
+        again = seedstep("tune", "--out", out)
+        assert "finished before" in again.words
+        assert not (out / "earlier/2").exists()
+
+    def test_one_that_was_stopped_is_kept_and_may_go_on(
+        self, start: tuple[object, ...], tmp_path: Path
+    ) -> None:
+        out = self.grown(start, tmp_path)
+        shutil.rmtree(out / "model")
+        (out / "checkpoints/checkpoint-1").mkdir(parents=True)
+        assert seedstep("tune", "--out", out).code == 0
+        assert (out / "earlier/1/checkpoints/checkpoint-1").is_dir()
+        write_tasks(tmp_path / "data.jsonl", instances=22)
+        assert seedstep("tune", "--out", out).code == 0
+        assert (out / "earlier/2/model").is_dir()
+
+    def test_killed_while_it_is_moved(self, start: tuple[object, ...], tmp_path: Path) -> None:
+        out = self.grown(start, tmp_path)
+        before = weights(out)
+        (out / "earlier/1").mkdir(parents=True)
+        (out / "model").rename(out / "earlier/1/model")
+        assert "kept in" in seedstep("tune", "--out", out).words
+        assert weights(out / "earlier/1") == before
+        assert (out / "earlier/1/metrics.jsonl").is_file()
+        assert not (out / "earlier/2").exists()
+
+    def test_killed_while_it_is_moved_and_the_data_put_back(
+        self, start: tuple[object, ...], tmp_path: Path
+    ) -> None:
+        out = self.grown(start, tmp_path)
+        before = weights(out)
+        (out / "earlier/1").mkdir(parents=True)
+        (out / "model").rename(out / "earlier/1/model")
+        write_tasks(tmp_path / "data.jsonl")
+        assert "finished before" in seedstep("tune", "--out", out).words
+        assert weights(out) == before
+        assert not (out / "earlier/1").exists()
+
+    def test_other_settings_are_refused_with_them(
+        self, start: tuple[object, ...], tmp_path: Path
+    ) -> None:
+        out = self.grown(start, tmp_path)
+        before = weights(out)
+        done = seedstep("tune", "--out", out, "--lr", 1e-3)
+        assert "learning_rate: 5e-05 there, 0.001 asked" in done.err
+        assert weights(out) == before
+
+
+def weights(out: Path) -> bytes:
+    return (out / "model" / "model.safetensors").read_bytes()
 
 
 def test_what_taught_nothing_yet_may_be_changed(world: Path, tmp_path: Path) -> None:

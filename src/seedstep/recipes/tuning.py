@@ -25,7 +25,7 @@ from seedstep.encode import (
     ModelSizes,
     named_layout,
 )
-from seedstep.errors import MissingExtraError, ModelError
+from seedstep.errors import MissingExtraError, ModelError, RunError
 from seedstep.inputs.tasks import TuningInputs, gather
 from seedstep.inputs.training import public_source, training_of
 from seedstep.llm.checkpoints import load_config, load_model, load_tokenizer
@@ -38,6 +38,7 @@ from seedstep.report.figures import plot_losses
 from seedstep.runs import Run, TuningFiles, stored_settings
 from seedstep.settings import flatten, make_settings
 from seedstep.stages import TUNE
+from seedstep.stages.tune import about_new_data
 from seedstep.tune import (
     CHECKPOINTS,
     PRESETS,
@@ -239,11 +240,15 @@ def _tuned_here(
     work = _prepared(path, settings, processes)
     if watch:
         watch.counted(work.settings, work.preflight, work.gathered.left_out)
+        if work.is_anew:
+            watch.warned(work.is_anew)
     if not rank:
         _prepare_launch(path, settings, processes, watch)
     tuned = TuneResult(work.settings, work.preflight, work.gathered.left_out)
     if dry_run:
         return tuned
+    if work.is_anew and processes > 1:  # the others would take the earlier model for theirs
+        raise RunError(f"{path}: its data have changed", "name another --out")
     files, asked = TuningFiles(path), flatten(work.settings)
     with nullcontext() if rank else Run.start(TUNE, path, asked, inputs=work.gathered):
         before = files.finished
@@ -275,6 +280,7 @@ class _Work:
     """The data of a tuning, read and counted before the model is loaded.
 
     `frame` is the text that the chat template writes around a message, if prompts are in it.
+    `is_anew` says that an earlier tuning on other data is set aside, if there is one.
     """
 
     settings: TuneSettings
@@ -284,6 +290,7 @@ class _Work:
     data: EncodedData
     preflight: Preflight
     decoder_only: bool
+    is_anew: str = ""
 
 
 def _with_stored(path: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -303,7 +310,9 @@ def _prepared(path: Path, settings: TuneSettings, processes: int) -> _Work:
     decoder_only = not config.is_encoder_decoder
     if settings.gguf:
         require_gguf(config)
-    kept = kept_frame(TuningFiles(path).frame, str(tokenizer.chat_template))
+    is_anew = about_new_data(path, gathered)
+    template = str(tokenizer.chat_template)
+    kept = None if is_anew else kept_frame(TuningFiles(path).frame, template)
     reader = HfTokenizer(tokenizer, frame=kept)
     data = EncodedData(
         gathered.mixture,
@@ -315,7 +324,7 @@ def _prepared(path: Path, settings: TuneSettings, processes: int) -> _Work:
     data.check(ModelSizes.of(config), settings.training.epochs)
     in_chat = any(named_layout(used.layout).in_template for used in gathered.encodings.values())
     frame = reader.chat if in_chat else None
-    return _Work(settings, gathered, tokenizer, frame, data, preflight, decoder_only)
+    return _Work(settings, gathered, tokenizer, frame, data, preflight, decoder_only, is_anew)
 
 
 def _train(

@@ -28,6 +28,7 @@ __all__ = [
     "CONFIG",
     "DATABASE",
     "GIVEN",
+    "LOCK",
     "STAGE",
     "OpenDirectory",
     "begun_database",

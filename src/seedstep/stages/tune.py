@@ -1,21 +1,39 @@
 """The stage `tune`: the inputs of tunings, and what commands show of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from seedstep.errors import InputError
 from seedstep.inputs.tasks import TuningInputs, gather
-from seedstep.runs import Blocks, Line, Rows, Run, Stage, TuningFiles, Words, labelled, line
+from seedstep.runs import (
+    Blocks,
+    Line,
+    ListChanges,
+    Removed,
+    Rows,
+    Run,
+    Stage,
+    TuningFiles,
+    Words,
+    labelled,
+    line,
+)
+from seedstep.runs.directory import stored_config
+from seedstep.runs.earlier import EARLIER, EarlierTunings
+from seedstep.runs.lists import NO_CHANGES
 from seedstep.runs.tune import TUNE_CONFIG
 from seedstep.stages.costs import cost_of
 from seedstep.tune import TuneSettings
 from seedstep.tune.checkpoints import FREE, FSDP
 
-__all__ = ["TUNE", "TuneRun"]
+__all__ = ["TUNE", "TuneRun", "about_new_data"]
 
 SHOWN_LOSSES = 20
 """How many steps, evenly spread, are listed with their losses."""
+
+DATA = "data_fingerprint"
+"""The entry of a tuning's configuration with the fingerprint of its data."""
 
 TuneRun = Run[TuneSettings, TuningInputs, TuningFiles]
 """The run of a tuning."""
@@ -26,11 +44,41 @@ def _records(run: TuneRun) -> TuningFiles:
 
 
 def _stamps(settings: TuneSettings, inputs: TuningInputs) -> dict[str, str]:
-    return {"data_fingerprint": inputs.fingerprint}
+    return {DATA: inputs.fingerprint}
 
 
 def _made(path: Path) -> bool:
     return TuningFiles(path).begun
+
+
+def about_new_data(path: Path, inputs: TuningInputs) -> str:
+    """Return what is told before a tuning begins anew as its data changed; empty if they did not.
+
+    Raises:
+        RunError: the directory is something else, or its configuration can't be read.
+    """
+    files, earlier = TuningFiles(path), EarlierTunings(path)
+    if not (path / TUNE_CONFIG).is_file() or not (files.begun or earlier.interrupted):
+        return ""
+    if (
+        stored_config(TUNE.name, path, TUNE_CONFIG).get(DATA, inputs.fingerprint)
+        == inputs.fingerprint
+    ):
+        return ""
+    return (
+        f"the data have changed since {path} was tuned: a new tuning begins, and the earlier one "
+        f"is kept in {earlier.next()}"
+    )
+
+
+def _reconcile(run: TuneRun, before: Mapping[str, Any], removed: Removed) -> ListChanges:
+    """Set the tuning aside if its data changed."""
+    earlier = EarlierTunings(run.path)
+    if before and about_new_data(run.path, run.inputs()):
+        earlier.set_aside()
+    elif before:
+        earlier.take_back()
+    return NO_CHANGES
 
 
 def _status(run: TuneRun) -> Blocks:
@@ -120,13 +168,14 @@ TUNE: Stage[TuneSettings, TuningInputs, TuningFiles] = Stage(
     rows=_rows,
     stamps=_stamps,
     made=_made,
-    changeable=(*sorted(FREE), "device_price", "gguf", "base_url", "skip_bad"),
+    changeable=(*sorted(FREE), "device_price", "gguf", "base_url", "skip_bad", DATA),
+    reconcile=_reconcile,
     status=_status,
     listed=_listed,
     shown=_shown,
     sections=("losses", "tuning-cost"),
     config=TUNE_CONFIG,
     has_database=False,
-    beside=(FSDP,),
+    beside=(FSDP, EARLIER),
 )
 """The entry of the stage that tunes a model."""
