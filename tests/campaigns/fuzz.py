@@ -6,13 +6,14 @@ the number that makes it again.
 Example::
 
     python tests/campaigns/fuzz.py
-    python tests/campaigns/fuzz.py --mutations 1000000 --first 20000
+    python tests/campaigns/fuzz.py --n 1000000 --first 20000
 """
 
 import argparse
 import random
 import sys
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -46,11 +47,16 @@ def campaign(first: int, mutations: int) -> Counter[str]:
 def main() -> None:
     """Print the counts; exit with 1 where there was a fault."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--mutations", type=int, default=20_000)
+    parser.add_argument("--n", type=int, default=20_000, help="mutations; default: 20,000")
     parser.add_argument("--first", type=int, default=0, help="the number of the first mutation")
     asked = parser.parse_args()
-    counted = campaign(asked.first, asked.mutations)
-    print(", ".join(f"{counted[name]:,} {name}" for name in ("read", "told", "faults")))
+    began = time.monotonic()
+    counted = campaign(asked.first, asked.n)
+    counts = ", ".join(f"{counted[name]:,} {name}" for name in ("read", "told", "faults"))
+    print(
+        f"{asked.n:,} mutations of {len(FILES)} files from number {asked.first:,}: {counts}; "
+        f"{time.monotonic() - began:.0f} s."
+    )
     sys.exit(bool(counted["faults"]))
 
 

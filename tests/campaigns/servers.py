@@ -78,7 +78,7 @@ def _damaged(chance: random.Random) -> Fault:
 
 
 def _shape(chance: random.Random) -> Fault:
-    shapes = (
+    shapes: tuple[Any, ...] = (
         [],
         {},
         None,

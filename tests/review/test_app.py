@@ -11,8 +11,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from seedstep.data.reviews import LabelRow
-from seedstep.errors import StoreError
-from seedstep.review.app import address_of, make_app
+from seedstep.errors import InputError, StoreError
+from seedstep.review.app import address_of, free_socket, make_app
 from seedstep.review.export import export_review
 from seedstep.review.pages import answers_to
 from seedstep.runs.reviews import OWNER, Review
@@ -393,3 +393,21 @@ def test_labels_are_worked_out_again_only_after_another_one(path: Path) -> None:
         assert "1 of" in client.get(f"/{owner}/").text
         review.take([LabelRow("elsewhere", "bob", review.assigned("bob")[0].item, "label", YES)])
         assert "2 of" in client.get(f"/{owner}/").text, "of another process, too"
+
+
+@pytest.mark.parametrize(
+    "host, port, told",
+    [
+        ("", 0, "--host names no address"),
+        ("127.0.0.1", 99_999, "port must be 0-65535"),
+        ("127.0.0.1", -1, "port must be 0-65535"),
+        ("a..b", 0, "can't listen on a..b"),
+        ("no\0name", 0, "can't listen on"),
+        ("192.0.2.1", 0, "can't listen on 192.0.2.1"),
+        ("zz::1", 0, "can't listen on zz::1"),
+    ],
+)
+def test_an_address_that_is_none_is_one_line(host: str, port: int, told: str) -> None:
+    with pytest.raises(InputError, match=told) as raised:
+        free_socket(host, port)
+    assert len(str(raised.value).splitlines()) == 1

@@ -1,6 +1,7 @@
 """`seedstep view`: pages of runs, their addresses, and how long they take."""
 
 import re
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -219,6 +220,35 @@ def test_verdicts_on_answers_that_are_gone_or_changed_stay(judged: Answered) -> 
         page = client.get("0/verdicts").text
         assert "Only the verdicts are shown" in page
         assert len(cards(page)) == 16
+
+
+FIXTURES = Path(__file__).parents[1] / "fixtures/v0.1.0"
+DAMAGE = ("'{\"a\": '", "'[[[]]]'", "'null'", "CAST(x'ff' AS TEXT)", "7", "x'00'")
+
+
+@pytest.mark.parametrize("value", DAMAGE)
+@pytest.mark.parametrize("stage, page", [("steps", "results"), ("judge-pairwise", "verdicts")])
+def test_a_damaged_row_is_named_on_its_page_and_the_others_are_shown(
+    stage: str, page: str, value: str, tmp_path: Path
+) -> None:
+    path = tmp_path / stage
+    shutil.copytree(FIXTURES / stage, path)
+    with closing(sqlite3.connect(path / "run.db")) as database, database:
+        rows = database.execute("SELECT task FROM results ORDER BY position").fetchall()
+        database.execute(f"UPDATE results SET result = {value} WHERE position = 0")
+        database.execute(f"UPDATE requests SET request = {value} WHERE rowid = 1")
+        key = database.execute("SELECT key FROM requests WHERE rowid = 1").fetchone()[0]
+    with viewing(path) as client:
+        found = client.get(f"0/{page}")
+        assert found.status_code == 200
+        assert "run.db is damaged: the result of task" in found.text
+        for (task,) in rows[1:3]:
+            assert task in found.text
+        assert client.get(f"0/{page}?state=failed").status_code == 200
+        told = client.get(f"0/request?key={key}")
+        assert told.status_code == 507
+        assert "can&#39;t be shown" in told.text
+        assert client.get(f"0/one?name={quote(rows[1][0])}").status_code == 200
 
 
 def test_only_a_judge_has_verdicts(predicted: Path) -> None:

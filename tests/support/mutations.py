@@ -3,6 +3,8 @@
 A reader takes a damaged file, and either reads it or raises an error that users see.
 """
 
+import atexit
+import io
 import json
 import random
 import shutil
@@ -10,7 +12,10 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from tempfile import mkdtemp
 from types import FrameType
 from typing import Any
 
@@ -30,11 +35,20 @@ from seedstep.data.files import EXPORT_MARKER
 from seedstep.errors import SeedstepError
 from seedstep.evaluate.measured import read_measured
 from seedstep.inputs.labels import read_raters
+from seedstep.llm.checkpoints import GENERATION, require_generation_settings
+from seedstep.llm.gguf_file import require_whole
 from seedstep.llm.replay import read_recording
 from seedstep.llm.replies import BodyError, read_body
 from seedstep.recipes import read_experiment
+from seedstep.review.export import export_review, take
 from seedstep.review.forms import read_form
-from seedstep.stages import STEPS, open_run
+from seedstep.review.labelling import progress
+from seedstep.runs import Run
+from seedstep.runs.reviews import Review, key_of
+from seedstep.stages import open_run, tell_list, tell_status
+from seedstep.stages.review import labels_of_review
+from support.made_gguf import gguf
+from support.reviewing import an_item, label_all, make, sent
 from support.seed_files import line, other_line
 
 __all__ = ["FILES", "ReadFile", "damaged", "outcome_of"]
@@ -92,16 +106,71 @@ def _rows(path: Path) -> list[Any]:
     return list(open_table(path, "text").rows())
 
 
-def _run(path: Path) -> None:
-    """Read the run of which `path` is the configuration or the database."""
+def _run(path: Path, kind: str) -> None:
+    """Read the run of which `path` is the configuration or the database, as commands do."""
     folder = path.parent / "run"
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(FIXTURES / "steps", folder)
+    shutil.copytree(FIXTURES / kind, folder)
     shutil.copy(path, folder / path.name)
-    with open_run(folder, STEPS) as run:
-        list(run.entries())
-        run.requests()
-        run.spent()
+    with open_run(folder) as run:
+        for read in (tell_status, tell_list, Run.to_records, Run.requests):
+            with suppress(SeedstepError):  # one reader's error is not the others'
+                list(read(run))
+
+
+def _of_run(kind: str, name: str) -> "ReadFile":
+    content = (FIXTURES / kind / name).read_bytes()
+    return ReadFile(name, content, lambda path: _run(path, kind))
+
+
+def _review(path: Path) -> None:
+    """Read the review of which `path` is the database."""
+    folder = path.parent / "review"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(_made_review(), folder)
+    shutil.copy(path, folder / path.name)
+    with Review.open(folder) as review:
+        progress(review)
+        labels_of_review(review)
+        for name in ("jsonl", "history"):
+            export_review(review, name, path.parent / "labels.jsonl")
+
+
+def _labels(path: Path) -> None:
+    with Review.open(_made_review(), write=True) as review:
+        take(review, path)
+
+
+@cache
+def _made_review() -> Path:
+    folder = Path(mkdtemp(prefix="seedstep-fuzz."))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = make(folder / "review", [an_item(number) for number in range(3)])
+    with Review.open(path, write=True) as review:
+        label_all(review, {"ann": {"item0001": ANSWERS}, "bob": {"item0001": ANSWERS}})
+    return path
+
+
+ANSWERS = {"correct": "yes", "complete": "no"}
+
+
+def _label_lines() -> bytes:
+    with Review.open(_made_review()) as review:
+        key = key_of(review.tokens["ann"])
+        head = {"seedstep_review": review.key, "items": review.id, "rater": "ann", "key": key}
+    undo = {"id": "undo-0000", "number": 1, "action": "undo", "undoes": "label-0001"}
+    return _json(head, {**sent(1, ANSWERS), "id": "label-0001"}, undo)
+
+
+def _parquet() -> bytes:
+    if find_spec("pyarrow") is None:
+        return b""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    file = io.BytesIO()
+    parquet.write_table(pa.table({"text": ["a", "b", "é" * 90], "n": [1, 2, 3]}), file)
+    return file.getvalue()
 
 
 def _body(path: Path) -> None:
@@ -137,8 +206,22 @@ FILES: Mapping[str, ReadFile] = {
         lambda path: read_marker(path.parent, EXPORT_MARKER),
     ),
     "reply": ReadFile("reply.json", json.dumps(REPLY).encode(), _body),
-    "run": ReadFile("run.yaml", (FIXTURES / "steps/run.yaml").read_bytes(), _run),
-    "database": ReadFile("run.db", (FIXTURES / "steps/run.db").read_bytes(), _run),
+    "run": _of_run("steps", "run.yaml"),
+    "database": _of_run("steps", "run.db"),
+    "run of predictions": _of_run("predict", "run.yaml"),
+    "database of predictions": _of_run("predict", "run.db"),
+    "database of a bootstrap": _of_run("bootstrap-chat", "run.db"),
+    "database of a judge": _of_run("judge-pairwise", "run.db"),
+    "database of examples": _of_run("examples", "run.db"),
+    "database of a review": ReadFile("run.db", (_made_review() / "run.db").read_bytes(), _review),
+    "labels of a file": ReadFile("labels.jsonl", _label_lines(), _labels),
+    "gguf": ReadFile("m.gguf", gguf(), require_whole),
+    "settings of generation": ReadFile(
+        GENERATION,
+        b'{"eos_token_id": [1, 2], "pad_token_id": 0}',
+        lambda path: require_generation_settings(path.parent),
+    ),
+    **({"parquet": ReadFile("rows.parquet", _parquet(), _rows)} if _parquet() else {}),
 }
 
 TOKENS = (

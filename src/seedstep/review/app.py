@@ -24,7 +24,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from seedstep.data.reviews import standing
-from seedstep.errors import InputError, SeedstepError, StoreError
+from seedstep.errors import InputError, SeedstepError, StoreError, first_line
 from seedstep.review.labelling import Sent, item_view, progress_of, row_of
 from seedstep.review.owner import owner_routes
 from seedstep.review.pages import (
@@ -80,15 +80,18 @@ def free_socket(host: str, port: int) -> socket.socket:
     Raises:
         InputError: the port is in use, or the address is not this machine's.
     """
+    if not host:
+        raise InputError("--host names no address", "write one, such as 127.0.0.1")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     found = socket.socket(family, socket.SOCK_STREAM)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((host, port))
-    except OSError as error:
+    except (OSError, OverflowError, TypeError, ValueError) as error:  # no port, no name
         found.close()
+        why = getattr(error, "strerror", None) or first_line(error)
         remedy = "name another --port, or stop what uses it"
-        raise InputError(f"can't listen on {host}, port {port}: {error.strerror}", remedy) from None
+        raise InputError(f"can't listen on {host}, port {port}: {why}", remedy) from None
     return found
 
 

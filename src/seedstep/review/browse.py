@@ -7,18 +7,19 @@ Example::
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from seedstep.data import Instance, Task, instances_of
-from seedstep.errors import InputError
+from seedstep.errors import InputError, StoreError
 from seedstep.evaluate.metrics import METRICS, PredictionMarker, category_metric, stemmed_tokens
 from seedstep.review.paging import EACH, FoundPage, Wanted, page_of
 from seedstep.review.verdicts import JudgedInputs, find_verdicts, judged_inputs, outcomes_of
 from seedstep.runs import Run
+from seedstep.runs.database import decode_value
 from seedstep.runs.stage import Block
 from seedstep.stages import BOOTSTRAP, JUDGE, PREDICT, REVIEW, open_run, tell_item, tell_status
 
@@ -35,7 +36,8 @@ _RESULTS = """
 FROM results WHERE (?1 = '' OR category = ?1)
 AND (?2 = '' OR instr(lower(definition), lower(?2)) OR instr(lower(result), lower(?2))
      OR task = ?2)
-AND (?3 = '' OR (?3 = 'failed') = (json_extract(result, '$.failure') != '')
+AND (?3 = '' OR NOT json_valid(result)
+     OR (?3 = 'failed') = (json_extract(result, '$.failure') != '')
      AND (?3 != 'faulty' OR json_array_length(result, '$.findings') > 0))
 """
 _REQUESTS = """
@@ -71,6 +73,15 @@ class PredictedInstance:
     instance: Instance
     metric: str
     answers: tuple[PredictedAnswer, ...]
+
+
+def _with_result(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row with its record; a damaged one is a failure that says so."""
+    try:
+        result = decode_value(row["result"], dict[str, Any], f"the result of task '{row['task']}'")
+    except StoreError as error:
+        result = {"failure": str(error)}
+    return {**row, "result": result}
 
 
 class BrowsedRun:
@@ -169,9 +180,10 @@ class BrowsedRun:
 
     def results(self, wanted: Wanted) -> FoundPage:
         """Find tasks with their records; `group` is a category, `state` is failed or faulty."""
-        columns = "task, category, definition, result"
+        columns = "task, category, definition, CAST(result AS BLOB) AS result"
         values = (wanted.group, wanted.text, wanted.state)
-        return self._page(columns, _RESULTS, "position", values, wanted)
+        found = self._page(columns, _RESULTS, "position", values, wanted)
+        return replace(found, rows=tuple(map(_with_result, found.rows)))
 
     @cached_property
     def judged(self) -> JudgedInputs:
@@ -211,7 +223,9 @@ class BrowsedRun:
         rows = self._rows("SELECT * FROM requests WHERE key = ?", (key,))
         if not rows:
             raise InputError("there is no such request", "go back to the list")
-        return dict(rows[0])
+        row = dict(rows[0])
+        asked = decode_value(row["request"], dict[str, Any], f"the request {key}")
+        return {**row, "request": asked}
 
     def purposes(self) -> tuple[Mapping[str, Any], ...]:
         """Return the numbers of requests and tokens of each purpose."""

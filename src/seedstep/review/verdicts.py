@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from seedstep.data import Task
-from seedstep.errors import SeedstepError
+from seedstep.errors import SeedstepError, StoreError
 from seedstep.evaluate.judge import FIRST, SAME, SECOND, Judged, JudgeVerdict
 from seedstep.review.paging import FoundPage, Wanted, page_of
 from seedstep.runs import JudgeRun
@@ -30,6 +30,9 @@ __all__ = [
 EQUAL = "(same)"
 MISSING = "(missing)"
 
+DAMAGED = "(damaged)"
+
+_EACH = "json_each(CASE WHEN json_valid(r.result) THEN r.result ELSE '{}' END, '$.verdicts')"
 _OUTCOME = f"""
 CASE json_extract(v.value, '$.label')
 WHEN '{FIRST}' THEN json_extract(v.value, '$.shown[0]')
@@ -43,9 +46,9 @@ FROM results r WHERE (?1 = '' OR category = ?1)
 AND (?2 = '' OR instr(lower(definition), lower(?2)) OR instr(lower(result), lower(?2))
      OR task = ?2)
 AND (?3 = '' OR EXISTS (
-    SELECT 1 FROM json_each(r.result, '$.verdicts') v WHERE {_OUTCOME} = ?3))
+    SELECT 1 FROM {_EACH} v WHERE {_OUTCOME} = ?3))
 """  # noqa: S608 - our own words
-_OUTCOMES = f"SELECT DISTINCT {_OUTCOME} FROM results r, json_each(r.result, '$.verdicts') v"  # noqa: S608
+_OUTCOMES = f"SELECT DISTINCT {_OUTCOME} FROM results r, {_EACH} v"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +111,11 @@ def outcomes_of(run: JudgeRun) -> tuple[str, ...]:
 def find_verdicts(run: JudgeRun, inputs: JudgedInputs, wanted: Wanted) -> FoundPage:
     """Find judged instances; `group` is a category, `state` the outcome of one of the verdicts."""
     values = (wanted.group, wanted.text, wanted.state)
-    columns = "task, category, definition, result"
+    columns = "task, category, definition, CAST(result AS BLOB) AS result"
     found = page_of(run.database, columns, _VERDICTS, "position", values, wanted)
     rows = []
     for row in found.rows:
-        where = f"the result of task '{row['task']}'"
-        judged = decode_value(row["result"], Judged, where)
+        judged = _judged(row["task"], row["result"])
         answers = tuple(
             (name, texts.get(judged.instance, "")) for name, texts in inputs.answers.items()
         )
@@ -131,8 +133,17 @@ def find_verdicts(run: JudgeRun, inputs: JudgedInputs, wanted: Wanted) -> FoundP
     return FoundPage(tuple(rows), found.total)
 
 
+def _judged(name: str, result: bytes) -> Judged:
+    """Return the record of an instance; a damaged one has a verdict that says so."""
+    try:
+        return decode_value(result, Judged, f"the result of task '{name}'")
+    except StoreError as error:
+        return Judged(name, name, (JudgeVerdict((DAMAGED,), "", failure=str(error)),))
+
+
 def _seen(verdict: JudgeVerdict) -> SeenVerdict:
-    won = {FIRST: verdict.shown[0], SECOND: verdict.shown[-1], SAME: EQUAL, "": MISSING}
+    first, last = (*verdict.shown[:1], ""), ("", *verdict.shown[1:])
+    won = {FIRST: first[0], SECOND: last[-1], SAME: EQUAL, "": MISSING}
     reason = "\n\n".join([*verdict.replies, *([verdict.failure] if verdict.failure else ())])
     if not reason:
         reason = "The texts are equal: the judge was not asked."

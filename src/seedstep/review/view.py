@@ -172,14 +172,13 @@ async def _tasks(runs: Runs, request: Request, *, accepted: bool) -> Response:
 async def _results(runs: Runs, request: Request) -> Response:
     run, wanted = _chosen(runs, request), _wanted(request)
     found = await asyncio.to_thread(run.results, wanted)
-    rows = [{**row, "result": json.loads(row["result"])} for row in found.rows]
     return _page(
         runs,
         request,
         "view_results.html",
         "results",
         "Tasks",
-        rows=rows,
+        rows=found.rows,
         pager=_pager(wanted, found),
         wanted=wanted,
         categories=run.categories(),
@@ -249,7 +248,7 @@ async def _requests(runs: Runs, request: Request) -> Response:
 async def _one_request(runs: Runs, request: Request) -> Response:
     run = _chosen(runs, request)
     row = run.request(request.query_params.get("key", ""))
-    asked = json.loads(row["request"])
+    asked = row["request"]
     prompt = asked.pop("prompt", "")
     turns = (
         [("prompt", prompt)]
