@@ -143,6 +143,23 @@ def test_a_row_for_each_size_is_compared_with_the_one_before(tmp_path: Path) -> 
     }
 
 
+def test_a_report_opens_on_the_differences_and_draws_the_sizes(tmp_path: Path) -> None:
+    write_word_tasks(tmp_path, tasks=8)
+    names = {"seeds": "copy-input", "grown-9": "copy-demonstration", "grown-100": "copy-input"}
+    for name, baseline in names.items():
+        model = f"baseline:{baseline}"
+        predict(tmp_path / "predictions", name=name, model=model, tasks=tmp_path / "tasks")
+    keep(tmp_path, "si-figure-7")
+    predictions, out = tmp_path / "predictions", tmp_path / "report"
+    assert seedstep("report", predictions, "--table", tmp_path, "--out", out).code == 0
+    page = (out / "index.html").read_text("utf-8")
+    first = page.partition("Self-Instruct, Figure 7 (section 4.5)")[0]
+    assert "Does 9 generated instructions do better than the 175 seed tasks?" in first
+    assert "Figure 7 prints +: the other sign." in " ".join(page.split())
+    assert (out / "figures" / "1-sizes.svg").exists()
+    assert (out / "figures" / "first-paper.svg").exists()
+
+
 def test_an_experiment_that_has_predicted_nothing_yet(tmp_path: Path) -> None:
     keep(tmp_path, "ss-table-2", "suite")
     shown = seedstep("table", tmp_path)

@@ -21,6 +21,7 @@ from seedstep.report.charts import (
     render,
     ring_chart,
     share_chart,
+    size_chart,
 )
 from seedstep.report.records import Chart
 from seedstep.report.statistics import Verb, score_histogram, words_histogram
@@ -59,6 +60,7 @@ def charts(*names: str) -> list[Chart]:
         ring_chart("rings", names[0], verbs),
         difference_chart("differences", names[0], differences(*names), (names[0], names[-1])),
         share_chart("shares", names[0], {name: {"yes": 3, "no": 1} for name in names}, HEAD),
+        size_chart("sizes", names[0], {30: SCORES, 175: SCORES}, (names[0], names[-1])),
     ]
 
 
@@ -100,7 +102,8 @@ class TestForms:
         assert referred == set(ids)
 
     def test_the_table_says_what_is_drawn(self, chart: Chart) -> None:
-        cells = {cell for row in chart.table.rows for cell in row}
+        rows = (chart.table.head, *chart.table.rows)
+        cells = {cell for row in rows for cell in row}
         assert {"river", "mountain"} <= cells
         assert all(len(row) == len(chart.table.head) for row in chart.table.rows)
 

@@ -32,9 +32,9 @@ from seedstep.report.contents import (
     split_against,
 )
 from seedstep.report.data_files import is_data
-from seedstep.report.paper_layout import paper_part
 from seedstep.report.paper_tables import paper_tables
 from seedstep.report.records import Chart, ReportPart
+from seedstep.report.sections.papers import paper_part
 from seedstep.report.statistics import NamedText
 from seedstep.stages import open_run
 from seedstep.text import visible

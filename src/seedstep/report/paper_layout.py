@@ -1,4 +1,4 @@
-"""Show a table of a paper, as an experiment made it: as cells, as JSON, and as part of a report.
+"""Show a table of a paper, as an experiment made it: in words, as cells, and as JSON.
 
 Example::
 
@@ -14,16 +14,16 @@ from typing import Any
 
 from seedstep.evaluate.tables import CellTable, shown
 from seedstep.report.paper_tables import Agreement, PaperDifference, PaperTable, sign_of
-from seedstep.report.records import Block, Paragraph, ReportPart, Section, Table
 
 __all__ = [
     "LEGEND",
     "about",
     "differences_cells",
-    "paper_part",
+    "printed_text",
     "standing",
     "tables_json",
     "values_cells",
+    "verdict",
 ]
 
 BETWEEN = " · "
@@ -75,6 +75,8 @@ def standing(table: PaperTable) -> tuple[str, ...]:
     if not table.lacking:
         return ()
     begun = [f"{row.printed.method}: {row.missing}" for row in table.rows if row.missing]
+    if not table.unfinished:
+        return (*begun, f"not predicted: {', '.join(table.lacking)}")
     count = len(table.unfinished)
     stages = f"{count:,} stage{' is' if count == 1 else 's are'} not finished"
     named = f"{stages}: {', '.join(table.unfinished)}"
@@ -88,7 +90,7 @@ def values_cells(table: PaperTable) -> CellTable:
         (
             row.printed.method,
             shown(row.value) if row.value else NOTHING,
-            _printed(table, row.printed.values, "{:.1f}"),
+            printed_text(table, row.printed.values, "{:.1f}"),
         )
         for row in table.rows
     )
@@ -100,7 +102,7 @@ def _printed_head(table: PaperTable) -> str:
     return f"printed\n{models}" if models else "printed"
 
 
-def _printed(table: PaperTable, values: Mapping[str, float | str], form: str) -> str:
+def printed_text(table: PaperTable, values: Mapping[str, float | str], form: str) -> str:
     """Return printed values in the order of the models, or with their models if some lack one."""
     if not values:
         return NOTHING
@@ -120,7 +122,7 @@ def differences_cells(table: PaperTable) -> CellTable:
         (
             f"{found.row.method}\n  less {found.other.method.removeprefix('+ ')}",
             shown(found.ours, sign="+") if found.ours else NOTHING,
-            _printed(table, found.printed, "{:+.1f}"),
+            printed_text(table, found.printed, "{:+.1f}"),
             verdict(found),
         )
         for found in table.differences
@@ -177,24 +179,3 @@ def _record(table: PaperTable) -> dict[str, Any]:
         ],
         "unfinished": list(table.unfinished),
     }
-
-
-def paper_part(table: PaperTable) -> ReportPart:
-    """Return the part of a report that shows the table."""
-    values, differences = values_cells(table), differences_cells(table)
-    blocks: list[Block] = [Paragraph(line) for line in about(table)]
-    blocks += [Paragraph(line) for line in standing(table)]
-    blocks.append(_table("Values", values))
-    if differences.rows:
-        blocks.append(_table("Differences", differences))
-    blocks.append(Paragraph(LEGEND))
-    return ReportPart(
-        table.printed.source, (), (Section("Ours beside the printed", tuple(blocks)),)
-    )
-
-
-def _table(caption: str, cells: CellTable) -> Table:
-    head, *rows = (
-        tuple(" ".join(cell.split()) for cell in row) for row in (cells.head, *cells.rows)
-    )
-    return Table(caption, head, tuple(rows))

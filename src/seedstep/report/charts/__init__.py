@@ -7,7 +7,7 @@ from seedstep.report.charts.bars import (
     interval_chart,
     share_chart,
 )
-from seedstep.report.charts.curves import ChartLine, line_chart, ring_chart
+from seedstep.report.charts.curves import ChartLine, line_chart, ring_chart, size_chart
 from seedstep.report.charts.style import DARK, LIGHT, DrawnChart, render
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "render",
     "ring_chart",
     "share_chart",
+    "size_chart",
 ]

@@ -5,11 +5,12 @@ Example::
     line_chart("loss", "Loss", [ChartLine("training", points)], ("step", "loss"))
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import cos, pi, sin
 from typing import Any
 
+from seedstep.evaluate.intervals import Value
 from seedstep.report.charts.style import LIGHT, SERIES, label
 from seedstep.report.records import Chart, Table, number
 from seedstep.report.statistics import Verb, thinned
@@ -18,6 +19,7 @@ __all__ = [
     "ChartLine",
     "line_chart",
     "ring_chart",
+    "size_chart",
 ]
 
 SIZE = (4.8, 2.7)
@@ -83,6 +85,34 @@ def line_chart(
         for x, y in thinned(line.points, TABLE_POINTS)
     )
     return Chart(name, title, alt, SIZE, draw, Table(title, ("line", *units), rows))
+
+
+def size_chart(name: str, title: str, found: Mapping[int, Value], units: tuple[str, str]) -> Chart:
+    """Return a chart of values with intervals by a size above zero, whose axis is logarithmic."""
+    sizes = sorted(size for size, value in found.items() if value.value is not None)
+    points = [(size, found[size]) for size in sizes]
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        axes.set_xscale("log")
+        values = [value.value for _, value in points]
+        axes.plot(sizes, values, color=SERIES[0], marker="o", markersize=4)
+        for size, value in points:
+            if value.low is not None and value.high is not None:
+                axes.plot([size, size], [value.low, value.high], color=SERIES[0], alpha=0.5)
+        axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        axes.set_xticks([], minor=True)
+        axes.set_xlabel(units[0])
+        axes.set_ylabel(units[1])
+
+    shown = [number(value.value) for _, value in points]
+    alt = f"From {shown[0]} with {sizes[0]:,} {units[0]} to {shown[-1]} with {sizes[-1]:,}."
+    rows = tuple(
+        (f"{size:,}", number(value.value), number(value.low), number(value.high))
+        for size, value in points
+    )
+    head = (*units, "95% interval from", "to")
+    return Chart(name, title, alt, SIZE, draw, Table(title, head, rows, names=0))
 
 
 RINGS_SIZE = (6.4, 6.4)

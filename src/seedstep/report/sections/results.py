@@ -45,6 +45,8 @@ from seedstep.report.records import (
 from seedstep.steps import render
 
 __all__ = [
+    "CERTAIN",
+    "certainty_of",
     "results_sections",
     "verdicts_section",
 ]
@@ -116,7 +118,7 @@ CERTAIN: Mapping[Certainty, str] = MappingProxyType(
 def _answer(pairing: Pairing) -> Headline:
     """Say what a comparison found, and how sure that is."""
     overall, *others = pairing.comparison.differences
-    certainty = _certainty(overall.difference)
+    certainty = certainty_of(overall.difference)
     more = "".join(f"; {it.metric.title} {shown(it.difference, sign='+')}" for it in others)
     found = (
         f"{CERTAIN[certainty]}: {overall.metric.title} {overall.first:.1f} against "
@@ -131,7 +133,8 @@ def _answer(pairing: Pairing) -> Headline:
     return Headline(asked, f"{found}{remarks}", certainty)
 
 
-def _certainty(difference: Value) -> Certainty:
+def certainty_of(difference: Value) -> Certainty:
+    """Return how sure a difference is, by its interval."""
     if difference.low is None or difference.high is None:
         return "unsure"
     return "better" if difference.low > 0 else "worse" if difference.high < 0 else "unsure"
