@@ -118,6 +118,17 @@ def test_parquet_is_read(tmp_path: Path) -> None:
     assert [each.output for each in task.instances] == ["hi", "hi Ann"]
 
 
+def test_csv_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('instruction,input,output\n"Say hi, twice.",,"hi\nhi"\nAdd.,1 2,3\n')
+    first, second = load_row_forms(str(path)).tasks
+    assert (first.definition, first.instances[0].output) == ("Say hi, twice.", "hi\nhi")
+    assert second.instances[0].input == "1 2"
+    path.write_text("instruction,output\nAdd.\n")
+    with pytest.raises(InputError, match="field 'output': missing"):
+        load_row_forms(str(path))
+
+
 def test_lines_that_others_read_are_left_to_them(tmp_path: Path) -> None:
     for row in (
         {"instruction": "Say hi.", "input": "", "output": "hi"},

@@ -1,6 +1,6 @@
 """Read instances from rows in the forms in which others publish instruction data.
 
-A source is a file of JSON lines, a Parquet file, or a data set of the hub, `hub:OWNER/NAME` or
+A source is a file of JSON lines, CSV or Parquet, or a data set of the hub, `hub:OWNER/NAME` or
 `hub:OWNER/NAME/CONFIG`; after `hub:` may also stand a directory, which is loaded in the same way.
 `FORMS` has the forms that are recognised by their columns: Alpaca's, Dolly's, T0's, prompts with
 completions, and conversations. Other columns are named in brackets: `my.parquet[question,answer]`,
@@ -20,10 +20,11 @@ from typing import Any, Literal
 
 from seedstep.data.files import exported_format
 from seedstep.data.jsonl import ON_EACH_LINE, BadLine, decode_json, read_lines
+from seedstep.data.parquet import Parquet
 from seedstep.data.records import Instance, Problem, Task, placed
 from seedstep.data.sources import LONGEST_LINE
 from seedstep.data.superni import TaskFiles, collect
-from seedstep.data.tables import Parquet
+from seedstep.data.tables import Csv
 from seedstep.errors import InputError, MissingExtraError, first_line, unknown_name
 
 __all__ = [
@@ -72,6 +73,13 @@ FORMS = (
 """The forms that are recognised, in the order in which they are tried."""
 
 _NAMED = re.compile(r"(?P<source>[^\n]+?)\[(?P<columns>[^][\n]+)\]")
+TABLES: Mapping[str, type[Csv] | type[Parquet]] = {
+    ".csv": Csv,
+    ".tsv": Csv,
+    ".parquet": Parquet,
+}
+"""The files whose rows have named columns, by the end of their names."""
+
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w-][\w.-]*(/[^\n]+)?)?")
 _KINDS: Sequence[Literal["chat", "prompts", "rows"]] = ("chat", "prompts", "rows")
 _EXPORTS = {
@@ -110,7 +118,7 @@ class RowSource:
             place = str(exported_rows(Path(place), _EXPORTS))
         if named:
             return cls(text, place, _form_of(text, named["columns"]))
-        if place.startswith(HUB) or Path(place).suffix.lower() == ".parquet":
+        if place.startswith(HUB) or Path(place).suffix.lower() in TABLES:
             return cls(text, place)
         return cls(text, place) if _has_form(Path(place)) else None
 
@@ -200,8 +208,8 @@ def _rows(source: RowSource, split: str | None) -> Iterator[tuple[int, Row | Bad
     path = Path(source.place)
     if source.is_hub:
         yield from enumerate(load_hub(source.place, split), start=1)
-    elif path.suffix.lower() == ".parquet":
-        yield from Parquet(path, "").records()
+    elif path.suffix.lower() in TABLES:
+        yield from TABLES[path.suffix.lower()](path, "").records()
     else:
         for number, line in read_lines(path, LONGEST_LINE):
             yield number, _decoded(line)
