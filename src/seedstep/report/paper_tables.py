@@ -194,7 +194,9 @@ def _expanded(rows: Sequence[PrintedRow], systems: Iterable[str]) -> Iterator[Pr
         rests = [name.removeprefix(start) for name in systems if name.startswith(start)]
         for rest in sorted(rests, key=lambda rest: (not rest.isdecimal(), len(rest), rest)):
             before = (last[row.system],) if row.system in last else against
-            method = row.method.format(f"{int(rest):,}" if rest.isdecimal() else rest)
+            method = row.method.format(
+                f"{int(rest):,}" if rest.isdecimal() and len(rest) < 16 else rest
+            )
             yield msgspec.structs.replace(
                 row, system=f"{start}{rest}", method=method, against=before
             )
