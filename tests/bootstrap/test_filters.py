@@ -17,7 +17,7 @@ from seedstep.bootstrap.filters import (
     sift_instances,
 )
 from seedstep.bootstrap.parse import RawInstance
-from seedstep.bootstrap.pipeline import Pool
+from seedstep.bootstrap.pool import Pool
 from seedstep.bootstrap.records import RejectedInstance
 from seedstep.bootstrap.rules import KEYWORDS, CandidateReply
 from seedstep.novelty import Neighbor

@@ -7,7 +7,7 @@ import pytest
 
 from seedstep import BootstrapSettings, Instance, Task
 from seedstep.bootstrap import preview
-from seedstep.bootstrap.pipeline import Pool
+from seedstep.bootstrap.pool import Pool
 from seedstep.bootstrap.prompting import make_prompts
 
 Style = Literal["completion", "turns", "chat"]

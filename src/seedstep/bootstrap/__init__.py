@@ -8,6 +8,7 @@ from seedstep.bootstrap.filters import (
     InstructionFilter,
     reasons_of,
 )
+from seedstep.bootstrap.gates import GATE_KINDS, Gate, GateKind, Proposal, rule_gate
 from seedstep.bootstrap.parse import RawInstance
 from seedstep.bootstrap.pipeline import bootstrap
 from seedstep.bootstrap.preview import check_seeds, preview
@@ -17,19 +18,24 @@ from seedstep.bootstrap.settings import BootstrapSettings, tell_script
 
 __all__ = [
     "FILTERS",
+    "GATE_KINDS",
     "REASONS",
     "BootstrapSettings",
     "Candidate",
     "CandidateReply",
     "Filter",
+    "Gate",
+    "GateKind",
     "Generation",
     "InstanceFilter",
     "InstructionFilter",
+    "Proposal",
     "RawInstance",
     "RejectedInstance",
     "bootstrap",
     "check_seeds",
     "preview",
     "reasons_of",
+    "rule_gate",
     "tell_script",
 ]

@@ -25,153 +25,28 @@ from itertools import count
 from seedstep.bootstrap import parse
 from seedstep.bootstrap.filters import (
     FILTERS,
-    Fault,
     Filter,
-    SiftedInstances,
-    check_filters,
-    instruction_fault,
-    is_novel,
-    sift_instances,
+    reasons_of,
 )
+from seedstep.bootstrap.gates import Gate, check_gates, gate_fault, parse_gates
+from seedstep.bootstrap.pool import Pool, rejected
 from seedstep.bootstrap.prompting import Prompts, make_prompts
-from seedstep.bootstrap.records import Candidate, Generation, RejectedInstance
-from seedstep.bootstrap.rules import CandidateReply, same_wording
+from seedstep.bootstrap.records import Candidate, Generation
+from seedstep.bootstrap.rules import CandidateReply
 from seedstep.bootstrap.settings import BootstrapSettings
-from seedstep.data import Instance, Task
-from seedstep.data.choice import generator
+from seedstep.data import Task
 from seedstep.llm import Answer, Engine, Failure, Reply, Request
 from seedstep.llm.pacing import in_order
-from seedstep.novelty import Contamination, Neighbor, NoveltyIndex
-from seedstep.text import TOKENIZERS, is_refusal
+from seedstep.novelty import Contamination
+from seedstep.text import is_refusal
 
-__all__ = [
-    "Pool",
-    "bootstrap",
-]
-
-DEMONSTRATIONS = 8
-MACHINE_DEMONSTRATIONS = 2
-"""How many of the 8 instructions in a prompt are machine-generated (section 2.2)."""
-
-
-MOST_DRAWN = 5
-"""The most instances of a task in the released code, which draws them at random from more."""
+__all__ = ["bootstrap"]
 
 LONGEST_UNREAD = 1000
 """The most characters that are stored of a rejected text that is no instruction."""
 
 LONGEST_QUOTE = 100
 """The most characters of a reply that a detail quotes."""
-
-MIN_INPUT_TOKENS = 8
-"""The fewest tokens of an input that is compared with evaluation sets: "yes" is no copy."""
-
-
-class Pool:
-    """The tasks that requests show, and the instructions with which new ones are compared."""
-
-    def __init__(
-        self,
-        seeds: Sequence[Task],
-        settings: BootstrapSettings,
-        contamination: Contamination | None = None,
-        filters: Sequence[Filter] = FILTERS,
-    ) -> None:
-        """Begin with the seed tasks. New tasks must not be similar to those of `contamination`.
-
-        Raises:
-            InputError: two filters have one name.
-        """
-        check_filters(filters)
-        settings = settings.for_seeds(seeds)
-        self._filters = tuple(filters)
-        self.finished: list[Task] = []
-        self._seeds = tuple(seeds)
-        self._settings = settings
-        self._english = settings.tokens == "latin"
-        self._contamination = contamination
-        self._tokenizer = TOKENIZERS[settings.tokens]
-        self._index = NoveltyIndex(self._tokenizer)
-        self._wordings: dict[str, str] = {}
-        for task in seeds:
-            self._index.add(task.id, task.definition)
-            self._wordings.setdefault(same_wording(task.definition), task.id)
-
-    def sample(self, index: int) -> tuple[Task, ...]:
-        """Return the demonstrations of request `index`: 6 seed and 2 finished tasks, shuffled.
-
-        If fewer tasks are finished, more seed tasks are used. The choice depends only on the run's
-        seed, the index and the pool.
-        """
-        chance = generator(f"{self._settings.seed}:{index}")
-        machine = chance.sample(self.finished, min(MACHINE_DEMONSTRATIONS, len(self.finished)))
-        human = min(DEMONSTRATIONS - len(machine), len(self._seeds))
-        shown = machine + chance.sample(self._seeds, human)
-        chance.shuffle(shown)
-        return tuple(shown)
-
-    def judge(self, candidate_id: str, instruction: str) -> tuple[Fault | None, Neighbor | None]:
-        """Accept an instruction and add it to the pool, or return its fault."""
-        settings = self._settings
-        fault = instruction_fault(
-            instruction,
-            self._filters,
-            english=self._english,
-            extra=settings.extra_filters,
-            fidelity=settings.fidelity,
-        )
-        if fault:
-            return fault, None
-        if self._contamination and (overlap := self._contamination.overlap(instruction)):
-            return ("contaminated", overlap.detail), None
-        neighbor = self._index.nearest(instruction)
-        if neighbor and not is_novel(neighbor, settings.novelty_threshold, settings.fidelity):
-            return ("not_novel", f"ROUGE-L {neighbor.score:.2f} with {neighbor.id}"), neighbor
-        wording = same_wording(instruction)
-        if not neighbor and wording in self._wordings:  # it has no tokens that could be compared
-            return ("not_novel", f"the wording of {self._wordings[wording]}"), None
-        self._index.add(candidate_id, instruction)
-        self._wordings.setdefault(wording, candidate_id)
-        return None, neighbor
-
-    def sift(self, reply: CandidateReply) -> SiftedInstances:
-        """Divide the instances of a reply into good ones and rejected or contaminated ones."""
-        settings = self._settings
-        kept = sift_instances(
-            reply, self._filters, fidelity=settings.fidelity, extra=settings.extra_filters
-        )
-        return self._decontaminate(kept)
-
-    def _decontaminate(self, kept: SiftedInstances) -> SiftedInstances:
-        """Reject the instances whose input is too similar to an evaluation set."""
-        if not self._contamination:
-            return kept
-        instances, rejected = [], list(kept.rejected)
-        for instance in kept.instances:
-            is_long = len(self._tokenizer(instance.input)) >= MIN_INPUT_TOKENS
-            overlap = self._contamination.overlap(instance.input) if is_long else None
-            if overlap:
-                rejected.append(_rejected(instance, "contaminated", overlap.detail))
-            else:
-                instances.append(instance)
-        return SiftedInstances(tuple(instances), tuple(rejected))
-
-    def draw(self, candidate_id: str, kept: SiftedInstances) -> SiftedInstances:
-        """Keep five random instances if there are more, as the released code does."""
-        number = len(kept.instances)
-        if self._settings.fidelity != "released" or number <= MOST_DRAWN:
-            return kept
-        chance = generator(f"{self._settings.seed}:{candidate_id}")
-        drawn = set(chance.sample(range(number), MOST_DRAWN))
-        left = [kept.instances[place] for place in range(number) if place not in drawn]
-        return SiftedInstances(
-            tuple(kept.instances[place] for place in sorted(drawn)),
-            (*kept.rejected, *(_rejected(instance, "beyond_five") for instance in left)),
-        )
-
-
-def _rejected(instance: Instance, reason: str, detail: str = "") -> RejectedInstance:
-    return RejectedInstance(instance.input, instance.output, reason, detail)
 
 
 async def bootstrap(
@@ -180,11 +55,13 @@ async def bootstrap(
     engine: Engine,
     contamination: Contamination | None = None,
     filters: Sequence[Filter] = FILTERS,
+    gates: Sequence[Gate] = (),
 ) -> AsyncGenerator[Generation]:
     """Yield retired generations until `settings.tasks` tasks are finished, or no more come.
 
     `filters` are applied in their order. Tasks that are too similar to the evaluation sets of
-    `contamination` are rejected, too.
+    `contamination` are rejected, too. Instances have to pass the gates of the settings, and then
+    `gates`.
 
     The last generation ends with the task that completes the number. If there are fewer tasks,
     `settings.patience` generations in a row have produced none.
@@ -194,8 +71,11 @@ async def bootstrap(
         StoreError: an answer can't be stored.
         BudgetReached: the budget is spent; all complete generations were yielded.
     """
+    settings = settings.for_seeds(seeds)
     pool = Pool(seeds, settings, contamination, filters)
-    work = _Work(settings, engine, make_prompts(settings), pool)
+    gates = (*parse_gates(settings.gates), *gates)
+    check_gates(gates, reasons_of(filters))
+    work = _Work(settings, engine, make_prompts(settings), pool, gates)
     barren = 0
     items = (work.item(index, pool.sample(index)) for index in count())
     async with aclosing(in_order(items, settings.window)) as retired:
@@ -224,22 +104,28 @@ class _Work:
     """The state that items share: the pool, the order of decisions, and the expected demand."""
 
     def __init__(
-        self, settings: BootstrapSettings, engine: Engine, prompts: Prompts, pool: Pool
+        self,
+        settings: BootstrapSettings,
+        engine: Engine,
+        prompts: Prompts,
+        pool: Pool,
+        gates: Sequence[Gate],
     ) -> None:
         self._settings = settings
         self._engine = engine
         self._prompts = prompts
         self._pool = pool
-        self._gate = _Turnstile()
+        self._gates = gates
+        self._start = _Turnstile()
         self._turn = _Turnstile()
         self._demand = _Demand(settings.tasks)
 
     async def item(self, index: int, shown: Sequence[Task]) -> Generation:
         """Send a generation request, and do everything that follows from its reply."""
         request = self._prompts.generation(shown, index)
-        await self._gate.of(index)
+        await self._start.of(index)
         await self._demand.rises()
-        self._gate.passes(index)
+        self._start.passes(index)
         answer = await self._engine.ask(request, (index, 0))
         await self._turn.of(index)
         candidates = self._decide(index, answer, len(shown) + 1)
@@ -278,6 +164,7 @@ class _Work:
         if candidate.reason:
             return candidate
         done = await self._instances(index, await self._classify(index, candidate))
+        done = await self._pass_gates(index, done)
         self._demand.completed(good=not done.reason)
         return done
 
@@ -311,6 +198,34 @@ class _Work:
             detail=_unread(answer) if reason == "no_instance" else "",
             instances=kept.instances,
             rejected_instances=kept.rejected,
+        )
+
+    async def _pass_gates(self, index: int, candidate: Candidate) -> Candidate:
+        """Reject the instances that do not pass; where none is left, the task by the last gate."""
+        if candidate.reason or not self._gates:
+            return candidate
+        faults = await asyncio.gather(
+            *(
+                gate_fault(
+                    self._gates,
+                    self._engine,
+                    candidate.instruction,
+                    instance,
+                    tokens=self._settings.tokens,
+                    chat=self._prompts.converses,
+                    priority=(index, 3),
+                )
+                for instance in candidate.instances
+            )
+        )
+        pairs = list(zip(candidate.instances, faults, strict=True))
+        bad = [rejected(instance, *fault) for instance, fault in pairs if fault]
+        good = tuple(instance for instance, fault in pairs if not fault)
+        return replace(
+            candidate,
+            reason="" if good else bad[-1].reason,
+            instances=good,
+            rejected_instances=(*candidate.rejected_instances, *bad),
         )
 
     def _read_instances(

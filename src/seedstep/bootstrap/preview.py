@@ -23,7 +23,7 @@ from seedstep.bootstrap.filters import (
     sift_instances,
 )
 from seedstep.bootstrap.parse import RawInstance
-from seedstep.bootstrap.pipeline import Pool
+from seedstep.bootstrap.pool import Pool
 from seedstep.bootstrap.prompting import make_prompts
 from seedstep.bootstrap.rules import CandidateReply
 from seedstep.bootstrap.settings import PAPER_THRESHOLD, BootstrapSettings

@@ -58,6 +58,7 @@ class CompletionPrompts:
     settings: BootstrapSettings
     continues_list: ClassVar[bool] = True
     takes_bare_outputs: ClassVar[bool] = False
+    converses: ClassVar[bool] = False
 
     def generation(self, shown: Sequence[Task], draw: int) -> Request:
         """Return the request of step 1: continue a list of tasks."""
@@ -106,6 +107,7 @@ class TurnsPrompts(CompletionPrompts):
     """
 
     takes_bare_outputs: ClassVar[bool] = True
+    converses: ClassVar[bool] = True
 
     def _framed(self, purpose: str, approach: str, instruction: str) -> Request:
         messages = [Message("system", heading(f"completion/{approach}"))]
@@ -195,6 +197,7 @@ class ChatPrompts:
     settings: BootstrapSettings
     continues_list: ClassVar[bool] = False
     takes_bare_outputs: ClassVar[bool] = False
+    converses: ClassVar[bool] = True
 
     def generation(self, shown: Sequence[Task], draw: int) -> Request:
         """Return the request of step 1: new tasks unlike those shown."""

@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 import msgspec
 
+from seedstep.bootstrap.gates import parse_gates
 from seedstep.data import Task
 from seedstep.errors import InputError
 from seedstep.llm import Budget, Sampling, default_prompt_style
@@ -158,6 +159,12 @@ class BootstrapSettings(AskingSettings):
         "instances copied from the demonstrations, outputs without the input that the "
         "instruction points at, and outputs that are refusals or repeat themselves.",
     )
+    gates: dict[str, Any] = setting(
+        dict,
+        "What instances have to pass after the filters, such as {judged: {judge: {}}, repeated: "
+        "{agree: {draws: 3}}}: kinds are judge, agree, match and json (docs/self-instruct.md).",
+        later=True,
+    )
     topic: str | None = setting(
         None,
         "What all new tasks are about, such as 'veterinary practice'. Only chat prompts have a "
@@ -185,6 +192,7 @@ class BootstrapSettings(AskingSettings):
     def check(self, source: str) -> None:
         """Raise InputError if the settings do not go together."""
         AskingSettings.check(self, source)
+        parse_gates(self.gates, f"{source}, setting 'gates'")
         for name in ("topic", "language"):
             value = getattr(self, name)
             if value is not None and not value.strip():

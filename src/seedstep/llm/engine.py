@@ -23,6 +23,7 @@ import aiohttp
 from seedstep.errors import (
     BudgetReached,
     DeniedError,
+    InputError,
     ModelError,
     NotRecordedError,
     SeedstepError,
@@ -124,7 +125,7 @@ class Engine:
     ) -> None:
         """Stop. Replies on their way are stored, as they are paid for, if the server is there."""
         self._closing = True
-        drain = isinstance(error, asyncio.CancelledError | ModelError | BudgetReached)
+        drain = isinstance(error, asyncio.CancelledError | ModelError | BudgetReached | InputError)
         drain = drain and not isinstance(error, UnreachableError)
         tasks = list(self._asked.values())
         for task in tasks:

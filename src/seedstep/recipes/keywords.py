@@ -45,6 +45,7 @@ WIDER: Mapping[str, Any] = {
     "decontaminate": PathOrTasks | Sequence[PathOrTasks],
     "reasoning": Mapping[str, Any],
     "sampling": Mapping[str, Any],
+    "gates": Mapping[str, Any],
     "encoding_options": Mapping[str, Any],
     "encoding": Encoding | Mapping[str, Any] | str,
 }
@@ -70,6 +71,7 @@ class BootstrapKeywords(TypedDict, total=False):
     fidelity: Literal["paper", "released"]
     numbering: Literal["number", "task"]
     extra_filters: bool
+    gates: Mapping[str, Any]
     topic: str | None
     language: str | None
     patience: int

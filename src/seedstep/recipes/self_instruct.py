@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
-from seedstep.bootstrap import FILTERS, BootstrapSettings, Filter, Generation, bootstrap
+from seedstep.bootstrap import FILTERS, BootstrapSettings, Filter, Gate, Generation, bootstrap
 from seedstep.bootstrap.filters import changed_filters, check_filters
 from seedstep.data import StrPath
 from seedstep.errors import BudgetReached
@@ -24,7 +24,7 @@ from seedstep.llm import Engine, EngineStats, open_model
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import BootstrapKeywords
 from seedstep.recipes.tasks import Watcher, ticking
-from seedstep.runs import FILTERS_ENTRY, BootstrapRun, Run
+from seedstep.runs import FILTERS_ENTRY, GATES_ENTRY, BootstrapRun, Run
 from seedstep.stages import BOOTSTRAP
 from seedstep.stages.bootstrap import contamination_of
 
@@ -96,6 +96,7 @@ def self_instruct(
     out: StrPath,
     *,
     filters: Sequence[Filter] = FILTERS,
+    own_gates: Sequence[Gate] = (),
     watch: BootstrapWatch | None = None,
     same_model: bool = False,
     **settings: Unpack[BootstrapKeywords],
@@ -106,7 +107,8 @@ def self_instruct(
     the same call again; no reply is requested twice. The run may end with fewer tasks than
     requested: when a budget is spent, or when too few instructions are accepted. `status()` has the
     counts. `same_model` says that another `base_url` than before serves the same model. `filters`
-    are applied in their order; a run can only be continued with the filters that it began with.
+    are applied in their order, and then gates: those of the settings, and `own_gates`. A run can
+    only be continued with the filters and gates that it began with.
 
     Raises:
         InputError: a setting is not known or does not fit, or what it names can't be read.
@@ -115,7 +117,13 @@ def self_instruct(
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    work = partial(work_on_bootstrap, watch=watch, same_model=same_model, filters=filters)
+    work = partial(
+        work_on_bootstrap,
+        watch=watch,
+        same_model=same_model,
+        filters=filters,
+        own_gates=own_gates,
+    )
     return run_stage(BOOTSTRAP, out, settings, work)
 
 
@@ -123,6 +131,7 @@ async def self_instruct_async(
     out: StrPath,
     *,
     filters: Sequence[Filter] = FILTERS,
+    own_gates: Sequence[Gate] = (),
     watch: BootstrapWatch | None = None,
     same_model: bool = False,
     **settings: Unpack[BootstrapKeywords],
@@ -136,7 +145,13 @@ async def self_instruct_async(
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    work = partial(work_on_bootstrap, watch=watch, same_model=same_model, filters=filters)
+    work = partial(
+        work_on_bootstrap,
+        watch=watch,
+        same_model=same_model,
+        filters=filters,
+        own_gates=own_gates,
+    )
     return await run_stage_async(BOOTSTRAP, out, settings, work)
 
 
@@ -147,14 +162,18 @@ async def work_on_bootstrap(
     *,
     same_model: bool = False,
     filters: Sequence[Filter] = FILTERS,
+    own_gates: Sequence[Gate] = (),
 ) -> BootstrapProgress:
     """Do the work of `self_instruct`, and return the progress that was made."""
     check_filters(filters)
-    entries = {FILTERS_ENTRY: changed_filters(filters)}
+    entries = {
+        FILTERS_ENTRY: changed_filters(filters),
+        GATES_ENTRY: {gate.name: gate.meaning for gate in own_gates} or None,
+    }
     with Run.start(BOOTSTRAP, out, asked, same_model=same_model, entries=entries) as run:
         progress = BootstrapProgress(run.settings, before=run.status().finished)
         try:
-            await _work(run, progress, watch, filters)
+            await _work(run, progress, watch, filters, own_gates)
         except BudgetReached as reached:
             progress.stopped = reached
         finally:
@@ -167,6 +186,7 @@ async def _work(
     progress: BootstrapProgress,
     watch: BootstrapWatch | None,
     filters: Sequence[Filter],
+    gates: Sequence[Gate],
 ) -> None:
     settings = run.settings
     if progress.before == settings.tasks:
@@ -190,7 +210,7 @@ async def _work(
         await engine.check()
         progress.stats = engine.stats
         contamination = contamination_of(settings)
-        stage = bootstrap(settings, run.inputs(), engine, contamination, filters)
+        stage = bootstrap(settings, run.inputs(), engine, contamination, filters, gates)
         async with aclosing(stage) as generations, ticking(progress, watch):
             async for generation in generations:
                 await run.records.record(generation)

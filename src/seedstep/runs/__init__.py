@@ -4,6 +4,7 @@ from seedstep.data import read_yaml
 from seedstep.runs.directory import digest, open_database, stage_of
 from seedstep.runs.grown import (
     FILTERS_ENTRY,
+    GATES_ENTRY,
     BootstrapRun,
     GrownTasks,
     RejectedInstruction,
@@ -43,6 +44,7 @@ from seedstep.runs.tune import TUNE_CONFIG, TuningFiles, stored_settings
 
 __all__ = [
     "FILTERS_ENTRY",
+    "GATES_ENTRY",
     "TUNE_CONFIG",
     "Blocks",
     "BootstrapRun",

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from seedstep.bootstrap import REASONS, BootstrapSettings, Candidate, Generation, RejectedInstance
+from seedstep.bootstrap.gates import gate_reasons, parse_gates
 from seedstep.data import Instance, Task, instance_id
 from seedstep.errors import InputError
 from seedstep.novelty import Neighbor
@@ -26,6 +27,7 @@ from seedstep.runs.worktime import work_seconds
 
 __all__ = [
     "FILTERS_ENTRY",
+    "GATES_ENTRY",
     "BootstrapRun",
     "GrownTasks",
     "RejectedInstruction",
@@ -38,6 +40,9 @@ __all__ = [
 
 FILTERS_ENTRY = "filters"
 """The entry of the configuration with the meanings of filters, if they are not `FILTERS`."""
+
+GATES_ENTRY = "own_gates"
+"""The entry of the configuration with the meanings of gates that were passed from Python."""
 
 SHORTEST_SECONDS = 10.0
 """Speed is not measured over less time."""
@@ -140,8 +145,14 @@ class GrownTasks:
         return read_grown_tasks(self._database)
 
     def reasons(self) -> dict[str, str]:
-        """Return the meaning of each reason, also of the user's own filters."""
-        return {**REASONS, **(self._run.config.get(FILTERS_ENTRY) or {})}
+        """Return the meaning of each reason, also of gates and of the user's own filters."""
+        own = self._run.config.get(FILTERS_ENTRY) or {}
+        return {**REASONS, **own, **gate_reasons(self.gates())}
+
+    def gates(self) -> dict[str, str]:
+        """Return the meanings of the run's gates by name, in their order."""
+        found = {gate.name: gate.meaning for gate in parse_gates(self._run.settings.gates)}
+        return {**found, **(self._run.config.get(GATES_ENTRY) or {})}
 
     def rejected(self) -> tuple[tuple[str, str, str], ...]:
         """Return (id, reason, instruction) of the rejected candidates, in the same order."""

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from seedstep.bootstrap import BootstrapSettings, Candidate
+from seedstep.bootstrap.gates import undecided_reason
 from seedstep.data import Task, evaluation_items, require_seeds, seed_tasks
 from seedstep.errors import InputError
 from seedstep.llm.settings import require_price
@@ -56,6 +57,9 @@ ADVICE: Mapping[str, str] = MappingProxyType(
     }
 )
 """What helps a run in which most of what the model wrote is rejected for a reason."""
+
+EXAMPLE = 80
+"""The most characters of a rejected task that advice quotes."""
 
 USUAL_ADVICE = "More varied seeds, a higher --temperature or another model help."
 
@@ -111,6 +115,9 @@ def advice(run: BootstrapRun) -> str:
     if not rejected:
         return USUAL_ADVICE
     reason = max(rejected, key=lambda name: rejected[name])
+    for gate in run.records.gates():
+        if reason in (gate, undecided_reason(gate)):
+            return _advice_on_gate(run, gate, reason)
     written = [text for _, _, text in run.records.rejected()]
     script = script_of(written)
     if run.settings.tokens == "latin" and script.tokens == "unicode":
@@ -121,6 +128,17 @@ def advice(run: BootstrapRun) -> str:
     return ADVICE.get(reason, USUAL_ADVICE).replace("RUN", str(run.path))
 
 
+def _advice_on_gate(run: BootstrapRun, gate: str, reason: str) -> str:
+    """Say what helps where most is rejected by a gate, with the first tasks that it rejected."""
+    rejected = [text for _, why, text in run.records.rejected() if why == reason]
+    shown = "; ".join(f"'{text[:EXAMPLE]}'" for text in rejected[:2])
+    what = "rejects most" if reason == gate else "can't decide on most"
+    return (
+        f"The gate '{gate}' {what}, such as {shown}. `seedstep show {run.path} ID` says why: "
+        "change its options in a new run, or take a stronger model."
+    )
+
+
 def _status(run: BootstrapRun) -> Blocks:
     status = run.status()
     yield _headline(run, status)
@@ -128,6 +146,9 @@ def _status(run: BootstrapRun) -> Blocks:
     if rejected := tuple(_rejections(status, run.records.reasons())):
         yield line("")
         yield Rows(rejected, ("what", "reason", "count", "meaning"), "rejected")
+    if gates := tuple(_gates(status, run.records.gates())):
+        yield line("")
+        yield Rows(gates, ("gate", "instances", "passed", "", "rejects"), "gates")
     if status.usage:
         yield line("")
         head = ("for", "asked", "failed", "prompt tokens", "new tokens")
@@ -165,6 +186,8 @@ def _counts(run: BootstrapRun, status: RunStatus) -> Iterator[tuple[str, ...]]:
     if (usd := settings.pricing.usd(spent.tokens)) is not None:
         limit = f"of ${budget.max_usd:,.2f}" if budget.max_usd else ""
         yield ("cost", f"${usd:,.4f}", limit)
+        if status.finished:
+            yield ("  for each finished task", f"${usd / status.finished:,.4f}")
 
 
 def _rejections(status: RunStatus, meanings: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
@@ -172,6 +195,19 @@ def _rejections(status: RunStatus, meanings: Mapping[str, str]) -> Iterator[tupl
     for what, counts in groups:
         for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
             yield (what, reason, f"{count:,}", meanings.get(reason, ""))
+
+
+def _gates(status: RunStatus, gates: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
+    """Yield how many instances came to each gate, and how many passed it."""
+    left = status.instances
+    rows: list[tuple[str, ...]] = []
+    for name, meaning in reversed(list(gates.items())):
+        bad = status.bad_instances
+        came = left + bad.get(name, 0) + bad.get(undecided_reason(name), 0)
+        share = f"{left / came:.0%}" if came else ""
+        rows.append((name, f"{came:,}", f"{left:,}", share, meaning))
+        left = came
+    yield from reversed(rows)
 
 
 def _usage(status: RunStatus) -> Iterator[tuple[str, ...]]:

@@ -1,0 +1,148 @@
+"""The pool of a bootstrap: the tasks that requests show, and all instructions so far.
+
+Example::
+
+    pool = Pool(seeds, settings)
+    fault, neighbor = pool.judge("g0.1", "Sort the numbers from small to large.")
+"""
+
+from collections.abc import Sequence
+
+from seedstep.bootstrap.filters import (
+    FILTERS,
+    Fault,
+    Filter,
+    SiftedInstances,
+    check_filters,
+    instruction_fault,
+    is_novel,
+    sift_instances,
+)
+from seedstep.bootstrap.records import RejectedInstance
+from seedstep.bootstrap.rules import CandidateReply, same_wording
+from seedstep.bootstrap.settings import BootstrapSettings
+from seedstep.data import Instance, Task
+from seedstep.data.choice import generator
+from seedstep.novelty import Contamination, Neighbor, NoveltyIndex
+from seedstep.text import TOKENIZERS
+
+__all__ = ["Pool", "rejected"]
+
+DEMONSTRATIONS = 8
+MACHINE_DEMONSTRATIONS = 2
+"""How many of the 8 instructions in a prompt are machine-generated (section 2.2)."""
+
+
+MOST_DRAWN = 5
+"""The most instances of a task in the released code, which draws them at random from more."""
+
+MIN_INPUT_TOKENS = 8
+"""The fewest tokens of an input that is compared with evaluation sets: "yes" is no copy."""
+
+
+class Pool:
+    """The tasks that requests show, and the instructions with which new ones are compared."""
+
+    def __init__(
+        self,
+        seeds: Sequence[Task],
+        settings: BootstrapSettings,
+        contamination: Contamination | None = None,
+        filters: Sequence[Filter] = FILTERS,
+    ) -> None:
+        """Begin with the seed tasks. New tasks must not be similar to those of `contamination`.
+
+        Raises:
+            InputError: two filters have one name.
+        """
+        check_filters(filters)
+        settings = settings.for_seeds(seeds)
+        self._filters = tuple(filters)
+        self.finished: list[Task] = []
+        self._seeds = tuple(seeds)
+        self._settings = settings
+        self._english = settings.tokens == "latin"
+        self._contamination = contamination
+        self._tokenizer = TOKENIZERS[settings.tokens]
+        self._index = NoveltyIndex(self._tokenizer)
+        self._wordings: dict[str, str] = {}
+        for task in seeds:
+            self._index.add(task.id, task.definition)
+            self._wordings.setdefault(same_wording(task.definition), task.id)
+
+    def sample(self, index: int) -> tuple[Task, ...]:
+        """Return the demonstrations of request `index`: 6 seed and 2 finished tasks, shuffled.
+
+        If fewer tasks are finished, more seed tasks are used. The choice depends only on the run's
+        seed, the index and the pool.
+        """
+        chance = generator(f"{self._settings.seed}:{index}")
+        machine = chance.sample(self.finished, min(MACHINE_DEMONSTRATIONS, len(self.finished)))
+        human = min(DEMONSTRATIONS - len(machine), len(self._seeds))
+        shown = machine + chance.sample(self._seeds, human)
+        chance.shuffle(shown)
+        return tuple(shown)
+
+    def judge(self, candidate_id: str, instruction: str) -> tuple[Fault | None, Neighbor | None]:
+        """Accept an instruction and add it to the pool, or return its fault."""
+        settings = self._settings
+        fault = instruction_fault(
+            instruction,
+            self._filters,
+            english=self._english,
+            extra=settings.extra_filters,
+            fidelity=settings.fidelity,
+        )
+        if fault:
+            return fault, None
+        if self._contamination and (overlap := self._contamination.overlap(instruction)):
+            return ("contaminated", overlap.detail), None
+        neighbor = self._index.nearest(instruction)
+        if neighbor and not is_novel(neighbor, settings.novelty_threshold, settings.fidelity):
+            return ("not_novel", f"ROUGE-L {neighbor.score:.2f} with {neighbor.id}"), neighbor
+        wording = same_wording(instruction)
+        if not neighbor and wording in self._wordings:  # it has no tokens that could be compared
+            return ("not_novel", f"the wording of {self._wordings[wording]}"), None
+        self._index.add(candidate_id, instruction)
+        self._wordings.setdefault(wording, candidate_id)
+        return None, neighbor
+
+    def sift(self, reply: CandidateReply) -> SiftedInstances:
+        """Divide the instances of a reply into good ones and rejected or contaminated ones."""
+        settings = self._settings
+        kept = sift_instances(
+            reply, self._filters, fidelity=settings.fidelity, extra=settings.extra_filters
+        )
+        return self._decontaminate(kept)
+
+    def _decontaminate(self, kept: SiftedInstances) -> SiftedInstances:
+        """Reject the instances whose input is too similar to an evaluation set."""
+        if not self._contamination:
+            return kept
+        instances, bad = [], list(kept.rejected)
+        for instance in kept.instances:
+            is_long = len(self._tokenizer(instance.input)) >= MIN_INPUT_TOKENS
+            overlap = self._contamination.overlap(instance.input) if is_long else None
+            if overlap:
+                bad.append(rejected(instance, "contaminated", overlap.detail))
+            else:
+                instances.append(instance)
+        return SiftedInstances(tuple(instances), tuple(bad))
+
+    def draw(self, candidate_id: str, kept: SiftedInstances) -> SiftedInstances:
+        """Keep five random instances if there are more, as the released code does."""
+        number = len(kept.instances)
+        if self._settings.fidelity != "released" or number <= MOST_DRAWN:
+            return kept
+        chance = generator(f"{self._settings.seed}:{candidate_id}")
+        drawn = set(chance.sample(range(number), MOST_DRAWN))
+        left = [kept.instances[place] for place in range(number) if place not in drawn]
+        return SiftedInstances(
+            tuple(kept.instances[place] for place in sorted(drawn)),
+            (*kept.rejected, *(rejected(instance, "beyond_five") for instance in left)),
+        )
+
+
+def rejected(instance: Instance, reason: str, detail: str = "") -> RejectedInstance:
+    """Return the record of an instance that is rejected."""
+    return RejectedInstance(instance.input, instance.output, reason, detail)

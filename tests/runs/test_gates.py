@@ -1,0 +1,256 @@
+"""Gates: what instances have to pass, what it costs, and what becomes of those not decided on."""
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seedstep.bootstrap import GATE_KINDS, Proposal, rule_gate
+from seedstep.bootstrap.gates import VALID, parse_gates
+from seedstep.errors import InputError, RunMismatchError
+from support.command_line import chat_reply, environment, program, seedstep
+from support.growing import exported, grow, text_of, times_asked
+from support.scripted_server import Fault, Script, ScriptedServer, random_delays
+
+JUDGE: dict[str, Any] = {"judged": {"judge": {}}}
+ASKED = "You are given an instruction, an input and an output"
+"""How the request of a judge begins."""
+
+
+def is_bad(text: str) -> bool:
+    """Whether the scripted judge rejects an instance: about a third, by chance."""
+    return sha256(text.encode()).digest()[0] < 85
+
+
+def judge(decide: Callable[[str], Fault | None]) -> Script:
+    """A server whose judge says this of an instance; other requests have the usual replies."""
+    return lambda _, body: decide(text_of(body)) if text_of(body).startswith(ASKED) else None
+
+
+def said(*, right: bool) -> Fault:
+    answers = dict.fromkeys(VALID, True) | {"correct_output": right}
+    return chat_reply(json.dumps(answers))
+
+
+BY_CHANCE = judge(lambda text: said(right=not is_bad(text)))
+
+
+def test_a_judge_decides_and_the_figures_are_those_counted_by_hand(tmp_path: Path) -> None:
+    prices = {"scripted": {"input": 1.0, "output": 2.0}}
+    with ScriptedServer(BY_CHANCE) as server:
+        made = grow(tmp_path / "run", server, tasks=15, gates=JUDGE, prices=prices)
+        judged = [text for text in map(text_of, server.bodies) if text.startswith(ASKED)]
+    assert made.status.finished == len(made.tasks) == 15
+    for task in made.tasks:
+        assert task.instances
+    rejected = [
+        bad
+        for generation in made.generations
+        for candidate in generation.candidates
+        for bad in candidate.rejected_instances
+        if bad.reason == "judged"
+    ]
+    assert {bad.detail for bad in rejected} == {"correct_output"}
+    passed = sum(len(task.instances) for task in made.tasks)
+    assert made.status.bad_instances["judged"] == len(rejected) > 0
+    assert made.status.usage["gate judged"].requests == len(judged)
+    shown = seedstep("status", tmp_path / "run").words
+    came = passed + len(rejected)
+    assert f"judged {came} {passed} {passed / came:.0%}" in shown
+    assert "for each finished task $" in shown
+
+
+def test_the_data_are_those_of_the_filters_less_what_the_judge_rejects(tmp_path: Path) -> None:
+    with ScriptedServer(BY_CHANCE) as server:
+        free = grow(tmp_path / "free", server, tasks=20, window=1)
+        gated = grow(tmp_path / "gated", server, tasks=5, window=1, gates=JUDGE)
+    first = free.generations[0].candidates
+    for candidate, other in zip(gated.generations[0].candidates, first, strict=False):
+        assert candidate.instruction == other.instruction
+        assert set(candidate.instances) <= set(other.instances)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        chat_reply("I would say that it is fine."),
+        chat_reply('{"valid_task": true}'),
+        chat_reply('{"valid_task": true, "appropriate_input": true, "correct_output": "yes"}'),
+        chat_reply('{"valid_task": true, "appropriate_input": true, "correct_', "length"),
+        Fault(400, body=b'{"error": {"message": "no"}}'),
+    ],
+    ids=["prose", "part", "word", "cut", "refused"],
+)
+def test_what_a_judge_does_not_say_passes_nothing(reply: Fault, tmp_path: Path) -> None:
+    def decide(text: str) -> Fault | None:
+        return reply if is_bad(text) else said(right=True)
+
+    with ScriptedServer(judge(decide)) as server:
+        made = grow(tmp_path / "run", server, tasks=8, gates=JUDGE)
+    assert made.status.finished == 8
+    assert made.status.bad_instances["judged_undecided"] > 0
+    for task in made.tasks:
+        for instance in task.instances:
+            form = f"Input:\n{instance.input}\n\nOutput:\n{instance.output}\n"
+            assert any(
+                form in text and not is_bad(text)
+                for text in map(text_of, server.bodies)
+                if text.startswith(ASKED)
+            )
+
+
+def test_a_gate_that_passes_nothing_ends_the_run_and_is_named(tmp_path: Path) -> None:
+    nothing = judge(lambda _: said(right=False))
+    with ScriptedServer(nothing) as server:
+        flags = ("--model", "openai:scripted", "--base-url", server.url, "--patience", 2)
+        gates = ("--gates", "{judged: {judge: {}}}", "--tasks", 5)
+        done = seedstep("bootstrap", *flags, *gates, "--out", tmp_path / "run")
+    assert done.code == 1
+    assert "gate 'judged' rejects most" in done.words
+    assert "a model denies" in seedstep("status", tmp_path / "run").words
+
+
+@pytest.mark.parametrize("in_flight", [1, 8])
+def test_the_data_do_not_depend_on_which_reply_comes_first(in_flight: int, tmp_path: Path) -> None:
+    delayed = random_delays(0.01)
+
+    def script(number: int, body: dict[str, Any]) -> Fault | None:
+        return BY_CHANCE(number, body) or delayed(number, body)
+
+    settings: dict[str, Any] = {"tasks": 12, "gates": JUDGE}
+    with ScriptedServer(BY_CHANCE) as server:
+        grow(tmp_path / "plain", server, **settings)
+    with ScriptedServer(script) as server:
+        grow(tmp_path / "run", server, in_flight=in_flight, **settings)
+    assert exported(tmp_path / "run") == exported(tmp_path / "plain")
+
+
+def test_killed_it_goes_on_to_the_same_bytes_and_asks_nothing_twice(tmp_path: Path) -> None:
+    with ScriptedServer(BY_CHANCE) as server:
+        grow(tmp_path / "whole", server, tasks=20, gates=JUDGE, in_flight=1)
+        half = server.requests // 2
+    with ScriptedServer(BY_CHANCE) as server:
+        flags = ("--model", "openai:scripted", "--base-url", server.url, "--in-flight", 1)
+        command = program(
+            "bootstrap", *flags, "--tasks", 20, "--gates", json.dumps(JUDGE), "--out",
+            tmp_path / "run",
+        )  # fmt: skip
+        with subprocess.Popen(command, env=environment()) as process:
+            while process.poll() is None and server.requests < half:
+                time.sleep(0.005)
+            process.send_signal(signal.SIGKILL)
+        grow(tmp_path / "run", server, tasks=20, gates=JUDGE, in_flight=1)
+        assert sum(times - 1 for times in times_asked(server.bodies).values()) <= 1
+    assert exported(tmp_path / "run") == exported(tmp_path / "whole")
+
+
+def test_outputs_drawn_again_are_compared(tmp_path: Path) -> None:
+    gates = {"steady": {"agree": {"draws": 2, "metric": "exact_match", "at_least": 0.5}}}
+
+    def script(_: int, body: dict[str, Any]) -> Fault | None:
+        text = text_of(body)
+        if body.get("temperature") != 0.7 or "Come up" in text or "Here are" in text:
+            return None
+        return chat_reply("The wrong one.") if is_bad(text) else None
+
+    with ScriptedServer(script) as server:
+        made = grow(tmp_path / "run", server, tasks=3, gates=gates, patience=5)
+    usage = made.status.usage["gate steady"]
+    seen = sum(made.status.bad_instances.values()) + made.status.instances
+    assert usage.requests > 0
+    assert usage.requests <= 2 * seen
+
+
+class TestFromPython:
+    def test_a_rule_rejects_what_it_finds(self, tmp_path: Path) -> None:
+        def short(found: Proposal) -> str | bool:
+            return f"{len(found.output)} characters" if len(found.output) < 12 else False
+
+        gate = rule_gate("short", "the output is short", short)
+        with ScriptedServer() as server:
+            made = grow(tmp_path / "run", server, tasks=5, own_gates=[gate], patience=4)
+            again = grow(tmp_path / "run", server, tasks=5, own_gates=[gate], patience=4)
+            with pytest.raises(RunMismatchError):
+                grow(tmp_path / "run", server, tasks=6)
+        assert again.tasks == made.tasks
+        outputs = [found.output for task in made.tasks for found in task.instances]
+        assert all(len(output) >= 12 for output in outputs)
+        assert made.status.bad_instances["short"] > 0
+        assert "the output is short" in seedstep("status", tmp_path / "run").words
+
+    def test_a_rule_that_raises_stops_the_run_and_nothing_is_lost(self, tmp_path: Path) -> None:
+        calls = 0
+
+        def broken(_: Proposal) -> bool:
+            nonlocal calls
+            calls += 1
+            if calls == 5:
+                raise KeyError("lost")
+            return False
+
+        with ScriptedServer() as server:
+            gate = rule_gate("broken", "breaks", broken)
+            with pytest.raises(InputError, match="gate 'broken' raised KeyError: 'lost'"):
+                grow(tmp_path / "run", server, tasks=10, own_gates=[gate])
+            gate = rule_gate("broken", "breaks", lambda _: False)
+            grow(tmp_path / "run", server, tasks=10, own_gates=[gate])
+            assert set(times_asked(server.bodies).values()) == {1}
+        with ScriptedServer() as server:
+            grow(tmp_path / "whole", server, tasks=10, own_gates=[gate])
+        assert exported(tmp_path / "run") == exported(tmp_path / "whole")
+
+    def test_a_name_stands_for_one_reason(self, tmp_path: Path) -> None:
+        for name in ("not_novel", "too_short", "judged"):
+            gate = rule_gate(name, "?", lambda _: False)
+            with ScriptedServer() as server, pytest.raises(InputError, match="two reasons"):
+                grow(tmp_path / name, server, tasks=1, own_gates=[gate], gates=JUDGE)
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ({"a": {}}, "not one kind of gate"),
+        ({"a": {"judge": {}, "agree": {}}}, "not one kind of gate"),
+        ({"a": "judge"}, "not one kind of gate"),
+        ({"a": {"jugde": {}}}, "there is no kind of gate 'jugde'"),
+        ({"a": {"agree": {"draws": 0}}}, r"gate 'a': .*draws"),
+        ({"a": {"agree": {"drawn": 2}}}, r"gate 'a': .*unknown field"),
+        ({"a": {"match": {"pattern": "("}}}, "no regular expression"),
+        ({"a": {"match": {}}}, r"gate 'a': .*pattern"),
+        ({"a": {"judge": {"questions": {}}}}, "asks no question"),
+        ({"a": {"judge": {"questions": {"Is it?": "x"}}}}, r"gate 'a': "),
+    ],
+)
+def test_what_is_wrong_is_named(written: Mapping[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse_gates(written)
+
+
+async def test_texts_that_match_and_outputs_that_are_json() -> None:
+    from seedstep.data import Instance
+
+    async def found(written: Mapping[str, Any], output: str) -> Any:
+        (gate,) = parse_gates({"a": written})
+        return await gate.find(Proposal("Say.", Instance("in", (output,)), "latin", None, True, ""))  # type: ignore[arg-type]
+
+    links = {"match": {"pattern": "https?://", "reject": True}}
+    assert await found(links, "see http://x.org")
+    assert not await found(links, "see there")
+    assert await found({"match": {"pattern": "[0-9]"}}, "none")
+    assert not await found({"match": {"pattern": "in", "of": "input"}}, "none")
+    wanted = {"json": {"fields": ["name"]}}
+    assert await found(wanted, "no json") is True
+    assert await found(wanted, "{}") == "without name"
+    assert not await found(wanted, '{"name": 1}')
+
+
+def test_the_guide_has_every_kind() -> None:
+    guide = Path(__file__).parents[2] / "docs" / "self-instruct.md"
+    for kind in GATE_KINDS.values():
+        assert f"| `{kind.name}` | {kind.meaning}" in guide.read_text()
