@@ -181,3 +181,16 @@ def test_a_source_without_instances_is_refused_at_once(
     assert said in done.error
     assert not server.bodies
     assert not (tmp_path / "run").exists()
+
+
+def test_a_completion_model_is_asked_as_in_the_papers_evaluation_or_by_whole_prompts(
+    server: ScriptedServer, source: Path, tmp_path: Path
+) -> None:
+    model = {"model": "openai:better", "base_url": server.url, "prompt_style": "completion"}
+    distill(tmp_path / "run", source=source, limit=1, **model).close()  # type: ignore[arg-type]
+    assert text_of(server.bodies[0]) == "Name a boat.\n\nInput: colour 0\nOutput:"
+    assert "\nInput:" in server.bodies[0]["stop"]
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text(json.dumps({"prompt": "Q: 1+1\nA:", "completion": " 2"}) + "\n")
+    distill(tmp_path / "pairs", source=pairs, **model).close()  # type: ignore[arg-type]
+    assert text_of(server.bodies[-1]) == "Q: 1+1\nA:"

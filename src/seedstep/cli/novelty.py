@@ -76,9 +76,16 @@ def command(
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Yield a function that shows progress on a terminal, and nothing elsewhere."""
+    """Yield a function that shows progress: a bar on a terminal, a line now and then elsewhere."""
     with live_bar("rows", "reading") as bar:
-        yield lambda stage, done, total: bar.draw(done, total or None, stage)
+
+        def watch(stage: str, done: int, total: int) -> None:
+            if total:
+                bar.show(done, total, stage)
+            else:
+                bar.draw(done, None, stage)
+
+        yield watch
 
 
 def _print(report: NoveltyReport, path: Path, out: Path, tokens: str) -> None:

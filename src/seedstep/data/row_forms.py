@@ -112,7 +112,10 @@ class RowSource:
         Raises:
             InputError: columns are named, but not one to three.
         """
-        named = None if Path(text).exists() else _NAMED.fullmatch(text)
+        try:
+            named = None if Path(text).exists() else _NAMED.fullmatch(text)
+        except (OSError, ValueError):  # no possible path
+            return None
         place = named["source"] if named else text
         if not place.startswith(HUB):
             place = str(exported_rows(Path(place), _EXPORTS))

@@ -54,6 +54,9 @@ PURPOSE = "output"
 FRAME = "self-instruct-fixed"
 """The encoding by which a model in completion style is asked."""
 
+PLAIN = "plain"
+"""The same for prompts that are whole already."""
+
 DISTILL_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
     # Greedy, as the outputs of the bootstrap are; 1,024 tokens as in the paper's evaluations.
     {PURPOSE: Sampling(max_tokens=1024)}
@@ -144,9 +147,15 @@ class DistilledTask:
 
 
 def rewrite_outputs(
-    settings: DistillSettings, tasks: Iterable[Task], engine: Engine
+    settings: DistillSettings,
+    tasks: Iterable[Task],
+    engine: Engine,
+    *,
+    whole_prompts: bool = False,
 ) -> AsyncGenerator[DistilledTask]:
     """Yield the first `settings.limit` tasks with new outputs, in order.
+
+    Definitions that are `whole_prompts` are sent as they stand.
 
     Raises:
         ModelError: the model can't be asked.
@@ -154,18 +163,18 @@ def rewrite_outputs(
         BudgetReached: the budget is spent. All tasks before the first incomplete one were yielded.
     """
     items = (
-        _rewritten(settings, task, engine, place)
+        _rewritten(settings, PLAIN if whole_prompts else FRAME, task, engine, place)
         for place, task in enumerate(islice(tasks, settings.limit))
     )
     return in_order(items, AHEAD * settings.model.in_flight)
 
 
 async def _rewritten(
-    settings: DistillSettings, task: Task, engine: Engine, place: int
+    settings: DistillSettings, frame: str, task: Task, engine: Engine, place: int
 ) -> DistilledTask:
     written = await asyncio.gather(
         *(
-            _output(settings, task, instance, engine, (place, number))
+            _output(engine, _request(settings, frame, task, instance), instance, (place, number))
             for number, instance in enumerate(task.instances)
         )
     )
@@ -187,13 +196,8 @@ async def _rewritten(
 
 
 async def _output(
-    settings: DistillSettings,
-    task: Task,
-    instance: Instance,
-    engine: Engine,
-    priority: tuple[int, int],
+    engine: Engine, request: Request, instance: Instance, priority: tuple[int, int]
 ) -> Instance | LeftOut:
-    request = _request(settings, task, instance)
     answer = await engine.ask(request, priority)
     key = engine.key(request)
     if isinstance(answer, Failure):
@@ -206,25 +210,28 @@ async def _output(
     return replace(instance, outputs=(said,))
 
 
-def _request(settings: DistillSettings, task: Task, instance: Instance) -> Request:
+def _request(settings: DistillSettings, frame: str, task: Task, instance: Instance) -> Request:
     sampling = settings.sampling_of(PURPOSE)
     if settings.style == "chat":
         text = "\n\n".join(filter(None, (task.definition, instance.input)))
         return Request(PURPOSE, (Message("user", text),), sampling)
-    encoding = ENCODINGS[FRAME]
+    encoding = ENCODINGS[frame]
     if "stop" not in settings.sampling.get(PURPOSE, {}):
         sampling = replace(sampling, stop=named_layout(encoding.layout).stop_texts)
     return Request(PURPOSE, encode_task(task, instance, encoding).prompt, sampling)
 
 
-def preview_outputs(settings: DistillSettings, tasks: Sequence[Task]) -> Preview:
+def preview_outputs(
+    settings: DistillSettings, tasks: Sequence[Task], *, whole_prompts: bool = False
+) -> Preview:
     """Return the first request and an estimate for all; new outputs count as long as the old."""
     chosen = tasks[: settings.limit]
     spent = Spent()
     first: tuple[Request, ...] = ()
     for task in chosen:
         for instance in task.instances:
-            request = _request(settings, task, instance)
+            frame = PLAIN if whole_prompts else FRAME
+            request = _request(settings, frame, task, instance)
             first = first or (request,)
             spent.add(PURPOSE, tokens_of(request), estimated_tokens(instance.output))
     counts = {PURPOSE: sum(len(task.instances) for task in chosen)}

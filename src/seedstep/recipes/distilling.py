@@ -89,11 +89,12 @@ async def work_on_outputs(
 ) -> TaskProgress:
     """Do the work of `distill`, and return the progress that was made."""
     with Run.start(DISTILL, out, asked, same_model=same_model, removed=removed) as run:
+        whole = run.inputs().whole_prompts
 
         def stage(
             tasks: tuple[Task, ...], engine: Engine, spent: Spent
         ) -> AsyncGenerator[DistilledTask]:
-            return rewrite_outputs(run.settings, tasks, engine)
+            return rewrite_outputs(run.settings, tasks, engine, whole_prompts=whole)
 
         def estimate(tasks: Sequence[Task]) -> int:
             return sum(preview_outputs(run.settings, tasks).counts.values())
@@ -113,4 +114,5 @@ def preview_distilled(settings: DistillSettings) -> Preview:
         SeedstepError: with what is wrong and what to do.
     """
     settings = settings.resolved()
-    return preview_outputs(settings, load_distill_tasks(settings).tasks)
+    found = load_distill_tasks(settings)
+    return preview_outputs(settings, found.tasks, whole_prompts=found.whole_prompts)

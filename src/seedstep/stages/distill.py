@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -51,7 +52,7 @@ def load_distill_tasks(settings: DistillSettings) -> TaskFiles:
     if not tasks:
         what = f"{settings.source} has no instances, so that there is no output to write anew"
         raise InputError(what, "name a bootstrap's run, an export, or a file of instances")
-    return TaskFiles(tasks, found.problems)
+    return replace(found, tasks=tasks)
 
 
 def _stamps(settings: DistillSettings, inputs: TaskFiles) -> dict[str, str]:
