@@ -78,6 +78,7 @@ SLOW = (
     "novelty/test_novelty_bulk.py",
     "recipes/test_experiment.py",
     "recipes/test_experiment_bounds.py::test_an_experiment_that_runs_itself_comes_to_an_end",
+    "recipes/test_growing_experiment.py",
     "recipes/test_measuring.py",
     "recipes/test_selecting.py",
     "report/test_data_reports.py::test_any_data_has_its_tables_and_figures",
