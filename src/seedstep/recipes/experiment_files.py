@@ -40,7 +40,7 @@ from seedstep.recipes.experiment_values import (
     MOST_STAGES,
     ONE,
     VALUE,
-    Choice,
+    SweptValues,
     Values,
     filled,
     filled_with,
@@ -213,7 +213,7 @@ class _Stages:
         _require_different(where, made)
         self._keep(where, name, made)
 
-    def _choices(self, where: str, written: Mapping[str, Any], values: Values) -> list[Choice]:
+    def _choices(self, where: str, written: Mapping[str, Any], values: Values) -> list[SweptValues]:
         """Return the values of each stage that an entry stands for."""
         if "for" not in written:
             return [ONE]

@@ -20,7 +20,7 @@ __all__ = [
     "MOST_STAGES",
     "ONE",
     "VALUE",
-    "Choice",
+    "SweptValues",
     "Values",
     "filled",
     "filled_with",
@@ -41,14 +41,14 @@ _NAME = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class SweptValues:
     """The values of one of the stages that an entry stands for; `shown` are those in its name."""
 
     values: Mapping[str, str]
     shown: tuple[str, ...]
 
 
-ONE = Choice({}, ())
+ONE = SweptValues({}, ())
 """The choice of an entry that stands for one stage."""
 
 
@@ -67,7 +67,7 @@ def filled_with(where: str, text: str, values: Values) -> str:
     return VALUE.sub(lambda match: values.get(match[1], match[0]) or "", text)
 
 
-def swept(where: str, written: object, values: Values) -> list[Choice]:
+def swept(where: str, written: object, values: Values) -> list[SweptValues]:
     """Return the values of each of the stages that an entry with `for` stands for."""
     if isinstance(written, list):
         return _together(where, written, values)
@@ -78,7 +78,9 @@ def swept(where: str, written: object, values: Values) -> list[Choice]:
         what = f"{where}: `for` stands for {math.prod(map(len, lists)):,} stages"
         raise InputError(what, f"write at most {MOST_STAGES:,}")
     names = list(map(str, written))
-    return [Choice(dict(zip(names, chosen, strict=True)), chosen) for chosen in product(*lists)]
+    return [
+        SweptValues(dict(zip(names, chosen, strict=True)), chosen) for chosen in product(*lists)
+    ]
 
 
 def _several(where: str, name: str, written: object, values: Values) -> tuple[str, ...]:
@@ -109,7 +111,7 @@ def _require_once(where: str, name: str, texts: Sequence[str]) -> None:
             raise InputError(what, "write each once")
 
 
-def _together(where: str, written: Sequence[object], values: Values) -> list[Choice]:
+def _together(where: str, written: Sequence[object], values: Values) -> list[SweptValues]:
     """Return the values of stages that are written as a list of mappings."""
     first = written[0] if written else None
     if not isinstance(first, dict) or not first:
@@ -129,7 +131,7 @@ def _together(where: str, written: Sequence[object], values: Values) -> list[Cho
         found.append(chosen)
     naming = str(next(iter(first)))
     _require_once(where, naming, [chosen[naming] for chosen in found])
-    return [Choice(chosen, (chosen[naming],)) for chosen in found]
+    return [SweptValues(chosen, (chosen[naming],)) for chosen in found]
 
 
 def filled(where: str, words: Sequence[object], values: Values) -> Iterator[str]:
