@@ -3,10 +3,14 @@
 import json
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seedstep.data import row_forms
 from seedstep.data.row_forms import RowSource, load_row_forms
@@ -220,3 +224,41 @@ def test_without_a_network_a_hub_name_is_refused_at_once(monkeypatch: pytest.Mon
 )
 def test_names_of_the_hub(place: str, name: tuple[str, str | None]) -> None:
     assert row_forms._hub_name(place) == name
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["role", "content", "from", "value"]), inner, max_size=4)
+    ),
+    max_leaves=6,
+)
+COLUMNS = st.sampled_from([name for form in row_forms.FORMS for name in form.columns])
+
+
+@given(st.lists(st.dictionaries(COLUMNS, VALUES, max_size=4), min_size=1, max_size=4))
+def test_any_rows_are_tasks_or_named_problems(rows: list[dict[str, Any]]) -> None:
+    with TemporaryDirectory() as folder:
+        path = lines(Path(folder) / "rows.jsonl", rows)
+        if RowSource.parse(str(path)) is None:
+            return
+        said = []
+        try:
+            found = load_row_forms(str(path), skip_bad=True)
+        except InputError as error:
+            said = str(error).splitlines()
+    if said:
+        assert len(said) == 1
+        return
+    assert sum(len(task.instances) for task in found.tasks) + len(found.problems) == len(rows)
+    for task in found.tasks:
+        assert task.definition.strip()
+        assert all(isinstance(each.output, str) for each in task.instances)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_row_source_or_none(text: str) -> None:
+    with suppress(InputError):
+        found = RowSource.parse(text)
+        assert found is None or found.text == text
