@@ -97,6 +97,8 @@ def test_what_is_neither_run_nor_data_is_refused(tmp_path: Path) -> None:
     for missing in (tmp_path / "nothing", tmp_path):
         with pytest.raises(RunError, match="is not a run"):
             write_report([missing], tmp_path / "page")
+    with pytest.raises(InputError, match=r"rows\.jsonl: no such file"):
+        write_report([tmp_path / "rows.jsonl"], tmp_path / "page")
 
 
 def test_progress_is_told(tmp_path: Path) -> None:

@@ -44,12 +44,21 @@ __all__ = ["data_part", "is_data", "place_beside"]
 TestSets = Mapping[str, Sequence[NamedText]]
 Tell = Callable[[str], None]
 
+DATA_FILES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
+"""How names of files of data end."""
+
 SHOWN_PROBLEMS = 3
 """How many rows that can't be read are named."""
 
 
 def is_data(path: Path) -> bool:
-    """Return whether a path is data and no run: a file, an export, tasks, or a data set."""
+    """Return whether a path is data and no run: a file, an export, tasks, or a data set.
+
+    Raises:
+        InputError: it is named like a file of data, and is not there.
+    """
+    if path.suffix.lower() in DATA_FILES and not path.exists():
+        raise InputError(f"{path}: no such file", "check the path")
     if any((path / stage.config).is_file() for stage in STAGES.values()):
         return False
     is_folder = exported_format(path) is not None or (path / "tasks").is_dir()
