@@ -15,8 +15,9 @@ from seedstep.inputs.training import overlap, training_of
 from seedstep.settings import flatten
 from seedstep.tune import TuneSettings
 from seedstep.tune.trained import TRAINING_RECORD, training_record
-from support.answer_files import task_lines, write_lines, write_tasks
+from support.answer_files import task_lines, write_lines, write_predictions, write_tasks
 from support.command_line import json_of, seedstep
+from support.scripted_server import Fault, ScriptedServer, completion
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "v0.1.0"
 
@@ -79,6 +80,21 @@ def test_the_same_input_of_another_task_is_another_instance(tmp_path: Path) -> N
     lines[0]["definition"] = "Say the number of letters."
     found = found_in(model, write_lines(tmp_path / "tests.jsonl", lines))
     assert (found.tasks, found.instances) == ((), ())
+
+
+def test_long_inputs_are_known_under_another_definition(record: bool, tmp_path: Path) -> None:
+    lines = task_lines(2)
+    for line in lines:
+        for instance in line["instances"]:
+            instance["input"] = f"The {instance['input']} is by the sea."
+    data = write_lines(tmp_path / "data.jsonl", lines)
+    model = tuned_on(tmp_path / "tuned", data, record=record)
+    lines[0]["definition"] = "Turn word 0 of it into capital letters."
+    lines[0]["instances"][0]["input"] = "THE  red0 blue0 is by the sea. "
+    lines[0]["instances"][1]["input"] = "Something else, by the sea."
+    found = found_in(model, write_lines(tmp_path / "tests.jsonl", lines))
+    assert (found.tasks, found.inputs) == (("t1",), ("t0-0",))
+    assert found.instances == ("t1-0", "t1-1")
 
 
 def test_what_was_left_out_of_the_data_was_not_tuned_on(tmp_path: Path) -> None:
@@ -202,6 +218,7 @@ def run_of(folder: Path, tasks: Path, training: TrainingOverlap | None) -> Path:
             "instances": training.instances,
             "sources": training.sources,
             "unknown": training.unknown,
+            "inputs": training.inputs,
         }
         database.execute("UPDATE systems SET record = ? WHERE name = 'tuned'", [json.dumps(record)])
     return run
@@ -234,3 +251,41 @@ def test_what_is_not_known_is_said_and_nothing_where_nothing_is(tmp_path: Path) 
     assert "tuned: it was tuned" in seedstep("compare", run_of(tmp_path / "a", tasks, unknown)).out
     nothing = TrainingOverlap(sources=("suite:train",))
     assert "train" not in seedstep("compare", run_of(tmp_path / "b", tasks, nothing)).out
+
+
+def test_inputs_under_other_definitions_are_said_at_the_figure(tmp_path: Path) -> None:
+    tasks = write_tasks(tmp_path / "tasks.jsonl")
+    overlap = TrainingOverlap(sources=("mine",), inputs=("t0-0", "t1-0"))
+    said = "the inputs of 2 of 16 instances were in its training data with other definitions (mine)"
+    (one,) = remarks_of(run_of(tmp_path, tasks, overlap))
+    assert one == said
+
+
+def remarks_of(run: Path) -> list[str]:
+    """The remarks on the second system of a run."""
+    return list(json_of("evaluate", run)[1]["remarks"])
+
+
+UNKNOWN = "whether its model was trained on what is scored here is not known"
+
+
+def test_of_files_and_served_models_it_is_said_once_that_nothing_is_known(tmp_path: Path) -> None:
+    tasks = write_tasks(tmp_path / "tasks.jsonl")
+    files = [
+        write_predictions(tmp_path / f"{name}.jsonl", {"t0-0": "R0 B0", "t1-0": "x"})
+        for name in ("a", "b")
+    ]
+    for command in ("evaluate", "compare"):
+        for form in ("table", "markdown"):
+            words = seedstep(command, *files, "--tasks", tasks, "--format", form).words
+            assert words.count(UNKNOWN) == 1, (command, form)
+    run = tmp_path / "run"
+    with ScriptedServer(lambda number, body: Fault(body=completion("R0 B0"))) as server:
+        flags = ("--prompt-style", "completion", "--base-url", server.url)
+        for model, more in (("openai:m", flags), ("baseline:copy-input", ())):
+            done = seedstep("predict", "--out", run, "--tasks", tasks, "--model", model, *more)
+            assert done.code == 0, done.err
+    served, local = json_of("evaluate", run)
+    assert served["remarks"] == [UNKNOWN]
+    assert "remarks" not in local
+    assert seedstep("compare", run).words.count(f"m: {UNKNOWN}") == 1

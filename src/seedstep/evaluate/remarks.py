@@ -18,9 +18,13 @@ from seedstep.evaluate.scores import InstanceResult, tokenless_share
 if TYPE_CHECKING:
     from seedstep.evaluate.compare import EvaluatedSystem
 
-__all__ = ["Remark", "TrainingOverlap", "remarks", "remarks_beside"]
+__all__ = ["TRAINED_UNKNOWN", "Remark", "TrainingOverlap", "remarks", "remarks_beside"]
 
 WAY_OUT = "`--tokenizer unicode` knows the letters of all scripts, and exact match needs no tokens"
+
+
+TRAINED_UNKNOWN = "whether its model was trained on what is scored here is not known"
+"""Said of models behind a server, and of files of predictions."""
 
 
 class Remark(NamedTuple):
@@ -34,23 +38,32 @@ class Remark(NamedTuple):
 class TrainingOverlap:
     """The ids of the tasks and instances on which a model was tuned, and their `sources`.
 
-    `unknown` has messages on tunings whose data are not known any more.
+    `unknown` has messages on tunings whose data are not known. `inputs` are the ids of further
+    instances whose inputs were trained on, with other definitions.
     """
 
     tasks: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
 
     def shown(self, results: Sequence[InstanceResult]) -> Iterator[str]:
         """Yield a text that says how many results are of trained tasks, if any."""
-        tasks, instances = set(self.tasks), set(self.instances)
+        tasks, instances, inputs = set(self.tasks), set(self.instances), set(self.inputs)
         scored = {result.task for result in results}
         seen = sum(result.instance in instances for result in results)
-        if known := len(scored & tasks):
+        known = len(scored & tasks)
+        sources = ", ".join(self.sources)
+        if known:
             yield (
                 f"{known:,} of {len(scored):,} tasks and {seen:,} of {len(results):,} instances "
-                f"were in its training data ({', '.join(self.sources)})"
+                f"were in its training data ({sources})"
+            )
+        if others := sum(result.instance in inputs for result in results):
+            yield (
+                f"the inputs of {others:,} of {len(results):,} instances were in its training data "
+                f"with other definitions ({sources})"
             )
         yield from self.unknown
 

@@ -25,8 +25,8 @@ from seedstep.data import (
 from seedstep.data.records import raise_first
 from seedstep.errors import InputError, unknown_name
 from seedstep.evaluate import Reference, Scores, references_of
-from seedstep.evaluate.remarks import TrainingOverlap
-from seedstep.inputs.training import overlap, training_of
+from seedstep.evaluate.remarks import TRAINED_UNKNOWN, TrainingOverlap
+from seedstep.inputs.training import is_elsewhere, overlap, training_of
 from seedstep.runs import stage_of
 from seedstep.runs.predictions import KeptSystem, open_predictions
 
@@ -165,7 +165,11 @@ def _training(kept: KeptSystem | None, tasks: Sequence[Task]) -> TrainingOverlap
         return None
     if kept.training:
         return kept.training
-    return overlap(training_of(str(kept.settings.get("model", ""))), tasks)
+    model = str(kept.settings.get("model", ""))
+    return overlap(training_of(model), tasks) or (_UNKNOWN if is_elsewhere(model) else None)
+
+
+_UNKNOWN = TrainingOverlap(unknown=(TRAINED_UNKNOWN,))
 
 
 def _of_file(
@@ -180,5 +184,12 @@ def _of_file(
         many = f"none of its {len(found.predictions) + len(found.problems)} lines counts"
         raise InputError(f"{first}; {many}", "check that --tasks are those that were predicted")
     return SystemPredictions(
-        source.stem, source, tasks, references, found.predictions, lines, found.problems
+        source.stem,
+        source,
+        tasks,
+        references,
+        found.predictions,
+        lines,
+        found.problems,
+        _UNKNOWN,
     )

@@ -19,7 +19,7 @@ from seedstep.settings import make_settings
 from seedstep.tune import CHECKPOINTS, TuneSettings, TuneSource
 from seedstep.tune.trained import TrainingRecord, read_training_record, training_record
 
-__all__ = ["overlap", "public_source", "training_of"]
+__all__ = ["is_elsewhere", "overlap", "public_source", "training_of"]
 
 
 def training_of(model: str, seen: frozenset[Path] = frozenset()) -> TrainingRecord | None:
@@ -44,6 +44,14 @@ def training_of(model: str, seen: frozenset[Path] = frozenset()) -> TrainingReco
             if tuning not in seen:
                 return _of_settings(tuning, seen | {tuning})
     return None
+
+
+def is_elsewhere(model: str) -> bool:
+    """Return whether a model is behind a server, so that nobody here knows what it was tuned on."""
+    try:
+        return ModelRef.parse(model).provider.address is not None
+    except SeedstepError:
+        return False
 
 
 def _tunings_around(place: Path) -> Iterator[Path]:
@@ -81,13 +89,14 @@ def overlap(record: TrainingRecord | None, tasks: Sequence[Task]) -> TrainingOve
     """Return the tasks and instances that were trained on, or None without a record."""
     if record is None:
         return None
+    found = [
+        (name, instance.input, record.has_instance(task.definition, instance.input))
+        for name, task, instance in instances_of(tuple(tasks))
+    ]
     return TrainingOverlap(
         tuple(task.id for task in tasks if record.has_task(task.definition)),
-        tuple(
-            name
-            for name, task, instance in instances_of(tuple(tasks))
-            if record.has_instance(task.definition, instance.input)
-        ),
+        tuple(name for name, _, known in found if known),
         record.sources,
         record.unknown,
+        tuple(name for name, text, known in found if not known and record.has_input(text)),
     )

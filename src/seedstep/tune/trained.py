@@ -1,8 +1,8 @@
 """Record which data a model was tuned on, as fingerprints in the model's directory.
 
 They identify test data that were trained on, independently of ids: a task by its definition, an
-instance by its definition and input. A model that is tuned again keeps the fingerprints of its
-earlier tunings.
+instance by its definition and input, and by its input alone if that is long enough. A model that is
+tuned again keeps the fingerprints of its earlier tunings.
 
 Example::
 
@@ -28,17 +28,23 @@ DIGITS = 16
 """The number of hexadecimal digits of a fingerprint."""
 
 
+LONG_INPUT = 12
+"""The fewest characters of an input by which an instance is known. Shorter ones occur by chance."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingRecord:
     """Fingerprints of the `tasks` and `instances` of all tunings of a model, and their `sources`.
 
-    `unknown` has messages on earlier tunings whose data are not known.
+    `inputs` are those of long inputs without their definitions; tunings of earlier versions have
+    none. `unknown` has messages on earlier tunings whose data are not known.
     """
 
     sources: tuple[str, ...] = ()
     tasks: frozenset[str] = frozenset()
     instances: frozenset[str] = frozenset()
     unknown: tuple[str, ...] = ()
+    inputs: frozenset[str] = frozenset()
 
     def encoded(self) -> bytes:
         """Return the content of the file; equal data give equal bytes."""
@@ -51,6 +57,15 @@ class TrainingRecord:
     def has_instance(self, definition: str, text: str) -> bool:
         """Return whether an instance with this definition and input was trained on."""
         return fingerprint(definition, text) in self.instances
+
+    def has_input(self, text: str) -> bool:
+        """Return whether this input was trained on, with any definition, if it is long enough."""
+        return is_long(text) and fingerprint(text) in self.inputs
+
+
+def is_long(text: str) -> bool:
+    """Return whether an input is long enough to be known without its definition."""
+    return len(" ".join(text.split())) >= LONG_INPUT
 
 
 def fingerprint(*texts: str) -> str:
@@ -67,12 +82,16 @@ def training_record(
     `before` is the record of its base model, if it has one.
     """
     before = before or TrainingRecord()
-    tasks, instances = set(before.tasks), set(before.instances)
+    tasks, instances, inputs = set(before.tasks), set(before.instances), set(before.inputs)
     for use in uses:
         tasks.add(fingerprint(use.task.definition))
         instances.add(fingerprint(use.task.definition, use.instance.input))
+        if is_long(use.instance.input):
+            inputs.add(fingerprint(use.instance.input))
     names = tuple(dict.fromkeys((*before.sources, *sources)))
-    return TrainingRecord(names, frozenset(tasks), frozenset(instances), before.unknown)
+    return TrainingRecord(
+        names, frozenset(tasks), frozenset(instances), before.unknown, frozenset(inputs)
+    )
 
 
 def read_training_record(folder: Path) -> TrainingRecord | None:
