@@ -22,12 +22,14 @@ import json
 import logging
 import os
 import random
+import re
 import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,9 +88,13 @@ def _shape(chance: random.Random) -> Fault:
         [{}],
         [{"text": 7}],
         [{"message": None}],
-        [{"message": {"content": []}}],
     )
     return Fault(body=completion("", choices=chance.choice(shapes)))
+
+
+def _empty(chance: random.Random) -> Fault:
+    content = chance.choice(([], "", [{"type": "text", "text": ""}], [7], [None]))
+    return Fault(body=completion("", choices=[{"message": {"content": content}}]))
 
 
 def _ending(chance: random.Random) -> Fault:
@@ -130,19 +136,34 @@ def _socket(chance: random.Random) -> Fault:
             OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
             b"HTTP/1.1 " + KEY.encode() + b"\r\n\r\n",
             b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 3000 + b"\r\n",
-            OK
-            + b"Content-Length: %d\r\n\r\n" % len(GOOD)
-            + GOOD
-            + OK
-            + b"Content-Length: 2\r\n\r\n{}",
             b"SSH-2.0-OpenSSH_9\r\n",
         )
     )
     return Fault(raw=raw, reset=chance.random() < 0.3)
 
 
+def _two(chance: random.Random) -> Fault:
+    """A good reply, and then another response that nobody asked for."""
+    head = OK + b"Content-Length: %d\r\n\r\n" % len(GOOD)
+    return Fault(raw=head + GOOD + OK + b"Content-Length: 2\r\n\r\n{}")
+
+
 FAULTS: tuple[Callable[[random.Random], Fault], ...] = (
-    *(_status, _status, _damaged, _damaged, _shape, _ending, _usage, _marks, _bomb, _deep, _socket),
+    *(
+        _status,
+        _status,
+        _damaged,
+        _damaged,
+        _shape,
+        _empty,
+        _ending,
+        _usage,
+        _marks,
+        _bomb,
+        _deep,
+        _socket,
+        _two,
+    ),
 )
 PASSING = (_shape, _socket)
 """Kinds that no stage takes for a reply; the statuses 429 and 500 are added."""
@@ -199,6 +220,11 @@ def run(folder: Path, stage: str, server: ScriptedServer, out: Path) -> str:
     return lines[0] if lines else "" if done.code == 0 else "stopped"
 
 
+def data_of(out: Path) -> bytes:
+    """What a run made, without the keys of requests, which depend on the server's port."""
+    return re.sub(rb'"requests": \[[^]]*\]', b"", made(out))
+
+
 def attack(number: int, folder: Path, calm: dict[str, bytes]) -> str:
     """Run a stage against a bad server and then a good one; return how it ended."""
     bad, out = BadServer.of(number), folder / f"run-{number}"
@@ -211,7 +237,7 @@ def attack(number: int, folder: Path, calm: dict[str, bytes]) -> str:
     for path in out.rglob("*"):
         assert not path.is_file() or KEY.encode() not in path.read_bytes(), f"the key is in {path}"
     if bad.passes and not told[-1]:
-        assert made(out) == calm[bad.stage], "faults that passed left a trace"
+        assert data_of(out) == calm[bad.stage], "faults that passed left a trace"
     shutil.rmtree(out, ignore_errors=True)
     return "ended well" if not told[-1] else "told"
 
@@ -223,7 +249,7 @@ def campaign(first: int, count: int, folder: Path) -> Counter[str]:
     for name in STAGES:
         with ScriptedServer(STAGES[name].reply) as server:
             assert run(folder, name, server, folder / "calm") == ""
-            calm[name] = made(folder / "calm")
+            calm[name] = data_of(folder / "calm")
             shutil.rmtree(folder / "calm")
     counted: Counter[str] = Counter()
     for number in range(first, first + count):
@@ -235,6 +261,20 @@ def campaign(first: int, count: int, folder: Path) -> Counter[str]:
     return counted
 
 
+@contextmanager
+def in_haste() -> Iterator[None]:
+    """Let commands wait for hardly anything, and know the key."""
+    with (
+        patch("seedstep.llm.engine.backoff", lambda attempts: 0.001),
+        patch("seedstep.llm.pacing.OVERLOAD_SECONDS", 1.0),
+        patch("seedstep.llm.pacing.OUTAGE_SECONDS", 1.0),
+        patch("seedstep.llm.engine.REPLY_SECONDS", 10.0),
+        patch("seedstep.llm.wire.retry_after", lambda headers: 0.001),
+        patch.dict(os.environ, {"OPENAI_API_KEY": KEY}),
+    ):
+        yield
+
+
 def main() -> None:
     """Print the counts; exit with 1 where a promise was broken."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -244,14 +284,7 @@ def main() -> None:
     logging.getLogger("aiohttp.server").disabled = True
     folder = Path(tempfile.mkdtemp(prefix="seedstep-servers."))
     began = time.monotonic()
-    with (
-        patch("seedstep.llm.engine.backoff", lambda attempts: 0.001),
-        patch("seedstep.llm.pacing.OVERLOAD_SECONDS", 1.0),
-        patch("seedstep.llm.pacing.OUTAGE_SECONDS", 1.0),
-        patch("seedstep.llm.engine.REPLY_SECONDS", 10.0),
-        patch("seedstep.llm.wire.retry_after", lambda headers: 0.001),
-        patch.dict(os.environ, {"OPENAI_API_KEY": KEY}),
-    ):
+    with in_haste():
         counted = campaign(asked.first, asked.n, folder)
     shutil.rmtree(folder, ignore_errors=True)
     print(

@@ -118,6 +118,7 @@ SLOW = (
     "steps/test_steps_stage.py::test_750_tasks_with_five_turns_each",
     "steps/test_steps_stage.py::test_whatever_the_model_says_gives_a_result",
     "steps/test_steps_transform.py::test_every_process_makes_the_same_order",
+    "test_campaigns.py::test_servers_that_misbehave",
     "test_extending.py::test_a_section_of_the_report",
     "test_fuzz.py",
     "test_growth.py",

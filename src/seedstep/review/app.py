@@ -89,7 +89,7 @@ def free_socket(host: str, port: int) -> socket.socket:
         found.bind((host, port))
     except (OSError, OverflowError, TypeError, ValueError) as error:  # no port, no name
         found.close()
-        why = getattr(error, "strerror", None) or first_line(error)
+        why = getattr(error, "strerror", None) or first_line(error).rstrip(".")
         remedy = "name another --port, or stop what uses it"
         raise InputError(f"can't listen on {host}, port {port}: {why}", remedy) from None
     return found
