@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from seedstep import distill, export, open_run
-from seedstep.errors import InputError
 from seedstep.infer.distill import DistillSettings
 from seedstep.inputs import load_source
 from seedstep.inputs.tasks import gather
@@ -132,8 +131,15 @@ def test_it_is_a_source_of_tuning_and_of_exports(
     assert [use.instance.output for use in mixture.training] == ["new 0", "new 5", "new hello."]
     with open_run(out) as run:
         assert export(run, "alpaca", tmp_path / "alpaca") == 3
-        with pytest.raises(InputError, match="the card of a data set"):
-            export(run, "hub", tmp_path / "hub", licence="mit")
+        assert export(run, "hub", tmp_path / "hub", licence="mit") == 3
+    card = (tmp_path / "hub" / "README.md").read_text("utf-8")
+    assert "license: mit" in card
+    assert "# Outputs written anew by openai:better" in card
+    assert "are those of rows.jsonl," in card
+    assert "| rows whose output is other than before | 3 |" in card
+    assert "| the reply was cut at its length limit | 1 |" in card
+    assert server.url not in card
+    assert str(tmp_path) not in card
     lines = map(json.loads, (tmp_path / "alpaca" / "train.jsonl").read_text().splitlines())
     assert {"instruction": "Say hello.", "input": "", "output": "new hello."} in lines
     done = seedstep("export", out, "--format", "prompt-completion", "--out", tmp_path / "pairs")

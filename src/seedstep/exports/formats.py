@@ -38,6 +38,7 @@ from seedstep.data.files import EXPORT_MARKER
 from seedstep.data.tables import open_table
 from seedstep.encode import encode_pair
 from seedstep.errors import InputError, MissingExtraError, RunError, unknown_name
+from seedstep.exports.distilled import distilled_card
 from seedstep.exports.hub import ExportRow, data_card, require_licence
 from seedstep.inputs.labels import count_rejected, without_rejected
 from seedstep.runs import BootstrapRun, DistillRun, read_distilled_tasks
@@ -264,13 +265,14 @@ def _parquet(source: ExportSource, out: Path) -> int:
 
 def _hub(source: ExportSource, out: Path) -> int:
     """Write Parquet in the layout that `datasets` and the hub read, and the card."""
-    if source.run.stage.name != "bootstrap":
-        what = f"{source.run.path}: the card of a data set tells how a bootstrap grew it"
-        raise InputError(what, "use --format parquet, and write what made the outputs yourself")
     rows = list(source.rows())
     (out / "data").mkdir()
-    run = cast("BootstrapRun", source.run)
-    card = data_card(run, source.tasks, rows, source.licence, source.left_out)
+    if source.run.stage.name == "distill":
+        rewritten = cast("DistillRun", source.run)
+        card = distilled_card(rewritten, source.tasks, rows, source.licence, source.left_out)
+    else:
+        run = cast("BootstrapRun", source.run)
+        card = data_card(run, source.tasks, rows, source.licence, source.left_out)
     (out / "README.md").write_text(card, "utf-8")
     return _write_parquet(rows, out / "data" / "train-00000-of-00001.parquet")
 

@@ -23,15 +23,22 @@ from seedstep.bootstrap import BootstrapSettings
 from seedstep.bootstrap.settings import PAPER_SAMPLING
 from seedstep.data import Task
 from seedstep.errors import InputError, MissingExtraError, UnreachableError, first_line
+from seedstep.llm.settings import AskedModel
 from seedstep.runs import BootstrapRun
 from seedstep.settings import flatten
 from seedstep.text import as_entities, count_words, markdown_table
 
 __all__ = [
     "ExportRow",
+    "card_cell",
+    "card_header",
+    "card_table",
+    "checked_by",
     "data_card",
+    "public_model",
     "push",
     "require_licence",
+    "words_of",
 ]
 
 
@@ -115,34 +122,28 @@ def data_card(
     status = run.status()
     template = Template((resources.files("seedstep.exports") / CARD).read_text("utf-8"))
     settings = run.settings
-    title = f"Tasks written by {_model(settings)}"
+    title = f"Tasks written by {public_model(settings.model)}"
     body = template.substitute(
-        title=_cell(title),
+        title=card_cell(title),
         version=metadata.version("seedstep"),
         seeds=f"{len(run.inputs()):,}",
-        checked=CHECKED.format(left_out) if left_out else CHECKED_BY_NOBODY,
+        checked=checked_by(left_out),
         tasks=f"{len(tasks):,}",
         classification=f"{classification:,}",
         others=f"{len(tasks) - classification:,}",
         rows=f"{len(rows):,}",
         empty=f"{sum(not row.input for row in rows):,}",
-        words=" / ".join(
-            _mean_words(texts)
-            for texts in (
-                list({row.instruction: None for row in rows}),
-                [row.input for row in rows if row.input],
-                [row.output for row in rows],
-            )
-        ),
-        settings=_table(("setting", "value"), _settings(settings)),
-        rejected=_table(("reason", "instructions"), status.rejected.items()),
-        bad_instances=_table(("reason", "instances"), status.bad_instances.items()),
+        words=words_of(rows),
+        settings=card_table(("setting", "value"), _settings(settings)),
+        rejected=card_table(("reason", "instructions"), status.rejected.items()),
+        bad_instances=card_table(("reason", "instances"), status.bad_instances.items()),
         contamination=_contamination(settings),
     )
-    return f"---\n{_header(len(rows), title, licence)}---\n{body}"
+    return f"---\n{card_header(len(rows), title, licence)}---\n{body}"
 
 
-def _header(rows: int, title: str, licence: str) -> str:
+def card_header(rows: int, title: str, licence: str) -> str:
+    """Return the header that the hub reads, in YAML."""
     size = next((name for limit, name in SIZES if rows < limit), LARGEST)
     values = {
         "license": licence,
@@ -161,7 +162,7 @@ def _header(rows: int, title: str, licence: str) -> str:
 
 
 def _settings(settings: BootstrapSettings) -> Iterator[tuple[str, object]]:
-    values = {**flatten(settings), "model": _model(settings)}
+    values = {**flatten(settings), "model": public_model(settings.model)}
     yield from ((name, values[name]) for name in (*SHOWN, *SHOWN_IF_SET) if name in values)
     yield "prompt_style", settings.style
     for request in PAPER_SAMPLING:
@@ -169,30 +170,47 @@ def _settings(settings: BootstrapSettings) -> Iterator[tuple[str, object]]:
         yield f"sampling of {request}", msgspec.json.encode(sampling).decode()
 
 
-def _model(settings: BootstrapSettings) -> str:
-    """Return the model's reference, without the directories of a file."""
-    ref = settings.model.ref
+def public_model(model: AskedModel) -> str:
+    """Return a model's reference, without the directories of a file."""
+    ref = model.ref
     is_file = ref.provider.prefix in ("gguf", "replay")
-    return f"{ref.provider.prefix}:{ref.public_name}" if is_file else str(settings.model)
+    return f"{ref.provider.prefix}:{ref.public_name}" if is_file else str(model)
 
 
 def _contamination(settings: BootstrapSettings) -> str:
     if not settings.decontaminate:
         return NOT_DECONTAMINATED
-    return DECONTAMINATED + ", ".join(_cell(Path(path).name) for path in settings.decontaminate)
+    return DECONTAMINATED + ", ".join(card_cell(Path(path).name) for path in settings.decontaminate)
+
+
+def words_of(rows: Sequence[ExportRow]) -> str:
+    """Return the mean words of instructions, of inputs that are not empty, and of outputs."""
+    texts = (
+        list({row.instruction: None for row in rows}),
+        [row.input for row in rows if row.input],
+        [row.output for row in rows],
+    )
+    return " / ".join(map(_mean_words, texts))
+
+
+def checked_by(left_out: str) -> str:
+    """Return a sentence on whether people looked at the rows, and what was left out then."""
+    return CHECKED.format(left_out) if left_out else CHECKED_BY_NOBODY
 
 
 def _mean_words(texts: Sequence[str]) -> str:
     return f"{fmean(map(count_words, texts)):.1f}" if texts else "none"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def card_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table in Markdown, or `None.` without rows."""
     found = list(rows)
-    table = markdown_table(head, found, cell=_cell, rule="|---" * len(head) + "|")
+    table = markdown_table(head, found, cell=card_cell, rule="|---" * len(head) + "|")
     return table.rstrip("\n") if found else "None."
 
 
-def _cell(value: object) -> str:
+def card_cell(value: object) -> str:
+    """Return a value as a text that holds no markup."""
     return as_entities(f"{value:,}" if type(value) is int else str(value))
 
 

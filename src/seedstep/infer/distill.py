@@ -39,6 +39,7 @@ from seedstep.settings import Count, Place, part, setting
 from seedstep.text import is_refusal, plain_text
 
 __all__ = [
+    "DISTILL_SAMPLING",
     "LEFT_OUT",
     "PURPOSE",
     "DistillSettings",
