@@ -1,0 +1,1 @@
+"""Campaigns: what the suite does a few times, as often as is asked."""
