@@ -20,7 +20,7 @@ from seedstep.bootstrap import (
     tell_script,
 )
 from seedstep.cli.options import COMMAND_LINE, Asked, Out, SameModel, with_settings
-from seedstep.cli.progress import run_to_the_end
+from seedstep.cli.progress import being_written, run_to_the_end
 from seedstep.cli.terminal import (
     DryRun,
     console,
@@ -95,7 +95,8 @@ def _activity(progress: BootstrapProgress) -> str:
 
 def _count(progress: BootstrapProgress) -> str:
     left = progress.seconds_left
-    rest = f", {duration(left)} left" if left is not None and not progress.complete else ""
+    about = "" if progress.is_sure else "about "
+    rest = f", {about}{duration(left)} left" if left is not None and not progress.complete else ""
     wanted = progress.settings.tasks
     return f"{progress.finished}/{wanted} tasks, {duration(progress.seconds)}{rest}"
 
@@ -129,7 +130,9 @@ class _PlainWatcher:
     def tick(self, progress: BootstrapProgress) -> None:
         self._quiet += 1
         if self._quiet >= QUIET_SECONDS:
-            self._say(Text(f"{_count(progress)} · {_activity(progress)}"))
+            self._say(plain(f"{_count(progress)} · {_activity(progress)}"))
+            if written := being_written(progress.stats, self._console.width):
+                self._say(plain(written))
 
     def _say(self, line: Text) -> None:
         self._quiet = 0
@@ -162,7 +165,9 @@ class _LiveWatcher:
         bar = ProgressBar(total=progress.settings.tasks, completed=progress.finished, width=40)
         line = Table.grid(padding=(0, 1))
         line.add_row(bar, Text(_count(progress)))
-        return Group(line, Text(_activity(progress), style="dim"))
+        written = being_written(progress.stats, self._live.console.width)
+        below = [plain(written, style="dim")] if written else []
+        return Group(line, Text(_activity(progress), style="dim"), *below)
 
 
 @with_settings(BootstrapSettings)

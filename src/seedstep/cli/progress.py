@@ -15,9 +15,12 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 import typer
+from rich.cells import cell_len
+from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
@@ -31,11 +34,13 @@ from seedstep.cli.terminal import (
     when_reader_goes,
 )
 from seedstep.data import Task
+from seedstep.llm import EngineStats
 from seedstep.recipes import TaskProgress, TaskWatch
 from seedstep.runs import Removed
 
 __all__ = [
     "LiveBar",
+    "being_written",
     "end_tasks",
     "live_bar",
     "run_tasks",
@@ -138,39 +143,56 @@ QUIET_SECONDS = 15
 """The longest time, in seconds, without a line of output where there is no terminal."""
 
 
+class _Bar(Progress):
+    """A bar with a line of text below it, if there is one."""
+
+    below = ""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """Yield the bar and the text."""
+        yield from super().get_renderables()
+        if self.below:
+            yield plain(self.below, "dim")
+
+
 class LiveBar:
     """A bar that shows progress; where there is no terminal, lines do."""
 
-    def __init__(self, bar: Progress, what: str, activity: str) -> None:
+    def __init__(self, bar: "_Bar", what: str, activity: str) -> None:
         """Use `live_bar`."""
         self._bar = bar
         self._task = bar.add_task(what, total=None, activity=activity)
         self._said = time.monotonic()
 
-    def draw(self, done: int, total: int | None, activity: str) -> None:
-        """Redraw the bar."""
+    def draw(self, done: int, total: int | None, activity: str, below: str = "") -> None:
+        """Redraw the bar, with a text `below` it."""
         self._bar.update(self._task, completed=done, total=total, activity=activity)
+        self._bar.below = below
 
     def say(self, line: Text) -> None:
         """Print a line above the bar."""
         console.print(line, soft_wrap=True)
         self._said = time.monotonic()
 
-    def show(self, done: int, total: int, activity: str, *, is_due: bool = False) -> None:
+    def show(
+        self, done: int, total: int, activity: str, *, is_due: bool = False, below: str = ""
+    ) -> None:
         """Redraw the bar; where there is no terminal, print a line if it `is_due`.
 
-        A line is also due after 15 seconds without one.
+        A line is also due after 15 seconds without one. `below` is a text for the line below.
         """
-        self.draw(done, total, activity)
+        self.draw(done, total, activity, below)
         is_due = is_due or time.monotonic() - self._said >= QUIET_SECONDS
         if is_due and not console.is_terminal:
-            self.say(Text(f"{done:,}/{total:,} · {activity}"))
+            self.say(plain(f"{done:,}/{total:,} · {activity}"))
+            if below:
+                self.say(plain(below))
 
 
 @contextmanager
 def live_bar(what: str, activity: str = "") -> Iterator[LiveBar]:
     """Yield a bar that counts `what`, and remove it at the end of the context."""
-    bar = Progress(
+    bar = _Bar(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -254,13 +276,34 @@ class _Watch:
         self._bar.show(progress.done, progress.wanted, _activity(progress))
 
     def tick(self, progress: TaskProgress) -> None:
-        self._bar.show(progress.done, progress.wanted, _activity(progress))
+        written = being_written(progress.stats, console.width)
+        self._bar.show(progress.done, progress.wanted, _activity(progress), below=written)
+
+
+PURPOSES = MappingProxyType({"generation": "tasks", "instances": "examples"})
+"""What is being written, where that is not the purpose of the request."""
+
+
+def being_written(stats: EngineStats, width: int) -> str:
+    """Return the end of the text that the model is writing, as far as a line has room, or ""."""
+    found = stats.writing.latest()
+    if found is None:
+        return ""
+    purpose, text = found
+    head = f"  writing {PURPOSES.get(purpose, purpose)}: "
+    tail = " ".join(text.split())
+    room = width - len(head) - 2
+    while cell_len(tail) > room > 0:
+        tail = tail[max(1, cell_len(tail) - room) // 2 + 1 :]
+    return f"{head}…{tail}"
 
 
 def _activity(progress: TaskProgress) -> str:
     stats = progress.stats
     speed = stats.completion_tokens / progress.seconds if progress.seconds else 0.0
+    left = progress.seconds_left
     parts = [
+        *([f"about {duration(left)} left"] if left is not None and not progress.complete else []),
         f"{stats.in_flight} in flight",
         f"{stats.completion_tokens:,} tokens ({speed:.0f}/s)",
     ]

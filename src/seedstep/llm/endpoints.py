@@ -27,6 +27,7 @@ from yarl import URL
 from seedstep.errors import InputError, MissingExtraError, ModelError
 from seedstep.llm.gguf_file import require_loadable
 from seedstep.llm.replay import Recording, read_recording
+from seedstep.llm.threads import threads
 
 __all__ = [
     "Endpoint",
@@ -220,19 +221,12 @@ def _start(path: Path, slots: int) -> Any:
     params.port = 0
     params.ui = False
     params.verbosity = -1
-    params.cpuparams.n_threads = _cores()
+    params.cpuparams.n_threads = threads()
     params.cache_ram_mib = PROMPT_CACHE_MIB
     try:
         return xllamacpp.Server(params)
     except Exception as error:
         raise ModelError(f"{path}: llama.cpp can't load it ({error})", "try another file") from None
-
-
-def _cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def file_fingerprint(path: Path) -> str:

@@ -93,7 +93,8 @@ class Engine:
         self.stats = EngineStats()
         self._endpoint = endpoint
         self._ledger = ledger
-        self._slots = Slots(min(in_flight, most_connections()))
+        begins = 1 if endpoint.in_process else None  # so that the first item is soon finished
+        self._slots = Slots(min(in_flight, most_connections()), begins)
         self._budget = budget
         self._spent = spent or Spent()
         self._pricing = pricing
@@ -115,7 +116,7 @@ class Engine:
         timeout = aiohttp.ClientTimeout(
             total=REPLY_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=FIRST_BYTE_SECONDS
         )
-        return Wire(open_session(self._endpoint, timeout), self._endpoint)
+        return Wire(open_session(self._endpoint, timeout), self._endpoint, self.stats.writing)
 
     async def __aexit__(
         self,

@@ -10,6 +10,7 @@ import errno
 import json
 import select
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -172,8 +173,11 @@ async def exchange(
     method: str,
     path: str,
     data: bytes | BytesIO | aiohttp.FormData | None = None,
+    hear: Callable[[bytes], None] = lambda piece: None,
 ) -> tuple[int, Any, bytes]:
     """Status, headers and body of one request with the endpoint's key.
+
+    `hear` is called with each piece of the body as it comes.
 
     Raises:
         Retryable: there is no whole answer.
@@ -188,7 +192,7 @@ async def exchange(
         async with session.request(
             method, f"{endpoint.url}/{path}", data=data, headers=headers, allow_redirects=False
         ) as response:
-            return response.status, response.headers, await _read(response)
+            return response.status, response.headers, await _read(response, hear)
     except aiohttp.InvalidURL as error:
         remedy = "write the address otherwise with --base-url"
         raise DeniedError(f"{endpoint.url} can't be asked ({first_line(error)})", remedy) from None
@@ -262,10 +266,11 @@ def require_readable(reply: Reply) -> None:
         raise Refused("too_large", detail, 200, (reply.prompt_tokens, reply.completion_tokens))
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read(response: aiohttp.ClientResponse, hear: Callable[[bytes], None]) -> bytes:
     data = bytearray()
     async for chunk in response.content.iter_any():
         data += chunk
+        hear(chunk)
         if len(data) > MAX_REPLY_BYTES:
             raise Refused("too_large", f"the reply is larger than {MAX_REPLY_BYTES >> 20} MiB")
     return bytes(data)

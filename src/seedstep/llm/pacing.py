@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 
 from seedstep.errors import BudgetReached, NotRecordedError
 from seedstep.llm.wire import OVERLOADED, Retryable
+from seedstep.llm.writing import Writing
 
 __all__ = [
     "AHEAD",
@@ -142,7 +143,8 @@ class Patience:
 class EngineStats:
     """Counts since the engine was opened, and the number of requests that are `in_flight` now.
 
-    `replied` counts new replies by purpose. Tokens are those of new replies.
+    `replied` counts new replies by purpose. Tokens are those of new replies. `writing` has what a
+    model in this process is writing.
     """
 
     in_flight: int = 0
@@ -153,6 +155,7 @@ class EngineStats:
     retried: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    writing: Writing = field(default_factory=Writing)
 
 
 Priority = tuple[int, ...]
@@ -162,9 +165,9 @@ Priority = tuple[int, ...]
 class Slots:
     """A semaphore of at most `limit` places, with priorities, whose limit adapts to the server."""
 
-    def __init__(self, limit: int) -> None:
-        """Begin with `limit` places, which is the most there will be."""
-        self.limit = limit
+    def __init__(self, limit: int, begins: int | None = None) -> None:
+        """Begin with `begins` places, or with `limit`, which is the most there will be."""
+        self.limit = limit if begins is None else min(begins, limit)
         self.taken = 0
         self._most = limit
         self._waiting: list[tuple[Priority, int, asyncio.Future[None]]] = []

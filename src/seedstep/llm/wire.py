@@ -33,6 +33,7 @@ from seedstep.llm.parameters import DEFAULTS, Parameters, stopped
 from seedstep.llm.records import Reasoning, Reply, Request, estimated_tokens
 from seedstep.llm.replay import Recording
 from seedstep.llm.replies import Body, BodyError, read_body
+from seedstep.llm.writing import Writing
 
 __all__ = ["OVERLOADED", "PARAMETER", "Refused", "Retryable", "Sender", "Wire"]
 
@@ -62,6 +63,7 @@ class Wire:
 
     session: aiohttp.ClientSession
     endpoint: Endpoint
+    writing: Writing = field(default_factory=Writing)
     _parameters: Parameters = field(default_factory=Parameters)
     _reasons: bool = False
 
@@ -83,7 +85,7 @@ class Wire:
         body = self._parameters.adapt(request, whole)
         left_out = tuple(name for name in whole if name in self._parameters.left_out(request))
         started = time.monotonic()
-        status, headers, data = await self._post(path, body)
+        status, headers, data = await self._post(path, body, request.purpose)
         if status == 200:
             self._parameters.succeeded(request)
             return self._reply(request, data, room, left_out, time.monotonic() - started)
@@ -102,10 +104,13 @@ class Wire:
         """Close the connections."""
         await self.session.close()
 
-    async def _post(self, path: str, body: dict[str, Any]) -> tuple[int, Any, bytes]:
+    async def _post(self, path: str, body: dict[str, Any], purpose: str) -> tuple[int, Any, bytes]:
         encoded = msgspec.json.encode(body)
         data = encoded if len(encoded) < LARGE_BODY else BytesIO(encoded)
-        return await exchange(self.session, self.endpoint, "POST", path, data)
+        if not self.endpoint.in_process:
+            return await exchange(self.session, self.endpoint, "POST", path, data)
+        with self.writing.listen(purpose) as hear:
+            return await exchange(self.session, self.endpoint, "POST", path, data, hear)
 
     def _reply(
         self, request: Request, data: bytes, room: int, left_out: tuple[str, ...], seconds: float
@@ -194,6 +199,8 @@ class Wire:
         if request.schema:
             schema = {"name": request.schema.name, "strict": True, "schema": request.schema.body}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        if self.endpoint.in_process:  # whoever waits sees what is being written
+            body |= {"stream": True, "stream_options": {"include_usage": True}}
         return {**body, **reasoning.extra}
 
     def _is_sent(self, name: str, value: float | str | None) -> bool:

@@ -38,7 +38,7 @@ __all__ = [
 
 
 TASKS_TO_TELL = 5
-"""How many tasks must be finished before the time left is estimated."""
+"""How many tasks must be finished before the estimate of the time left is sure."""
 
 
 @dataclass(slots=True)
@@ -71,11 +71,14 @@ class BootstrapProgress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds left at the speed of this process; None while it has finished too few tasks."""
+        """Seconds left at the speed of this process; None while it has finished no task."""
         new = self.finished - self.before
-        if new < TASKS_TO_TELL:
-            return None
-        return (self.settings.tasks - self.finished) * self.seconds / new
+        return (self.settings.tasks - self.finished) * self.seconds / new if new else None
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether enough tasks are finished for a good estimate of the time left."""
+        return self.finished - self.before >= TASKS_TO_TELL
 
     def add(self, generation: Generation) -> None:
         """Count a retired generation."""

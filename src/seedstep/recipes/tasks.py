@@ -136,6 +136,12 @@ class TaskProgress:
         """Whether all tasks are done."""
         return self.done >= self.wanted
 
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds left at the speed of this process; None while it has done no task."""
+        new = self.done - self.before
+        return (self.wanted - self.done) * self.seconds / new if new > 0 else None
+
     def add(self, failure: str, flaws: str) -> None:
         """Count a task."""
         self.done += 1
