@@ -118,6 +118,21 @@ class TestRequests:
         assert answer.text == "Name a bird of prey."
         assert (answer.prompt_tokens, answer.completion_tokens, answer.estimated) == (7, 3, False)
 
+    async def test_a_stream_without_text_is_an_empty_reply(self) -> None:
+        made = [
+            {"choices": [{"index": 0, "delta": {"role": "assistant", "content": None}}]},
+            {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+            {"choices": [], "usage": {"prompt_tokens": 33, "completion_tokens": 1}},
+        ]
+        body = "".join(f"data: {json.dumps(event)}\n\n" for event in made).encode()
+        with ScriptedServer(lambda number, _: Fault(body=body)) as server:
+            local = replace(endpoint_of(server), in_process=True)
+            async with Engine(local, MemoryLedger(), 1) as engine, asyncio.timeout(20):
+                answer = reply(await engine.ask(asked_chat("a")))
+            assert server.requests == 1
+        assert (answer.text, answer.finish_reason) == ("", "stop")
+        assert (answer.prompt_tokens, answer.completion_tokens) == (33, 1)
+
 
 class TestWriting:
     def test_the_oldest_text_is_shown_first(self) -> None:

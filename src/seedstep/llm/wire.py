@@ -135,7 +135,7 @@ class Wire:
         if body.ending == "withheld" or (body.refusal and empty):
             detail = f"the server withheld the reply: {self._said(body.finish_reason)}"
             raise Refused("content_filter", detail, 200, tokens)
-        if body.text is None and not body.thoughts:
+        if body.text is None and not body.thoughts and not self.endpoint.in_process:
             detail = f"a completion without text: {self._said(body.finish_reason or 'no reason')}"
             raise _no_reply(detail, body, tokens)
         text, reason = storable(body.text or ""), self._said(body.finish_reason or "stop")
