@@ -122,16 +122,20 @@ def _whole(path: Path) -> dict[str, Any]:
         what = f"{path}: {named} extends another file itself"
         raise InputError(what, "name the file that has the stages")
     whole = {**before, **content}
-    for name in ("values", "sizes", "sweeps"):
-        both = [part.get(name) or {} for part in (before, content)]
-        if all(isinstance(part, dict) for part in both):
-            whole[name] = {**both[0], **both[1]}
-    if isinstance(before.get("sizes"), dict) and isinstance(content.get("sizes"), dict):
-        for size, changed in before["sizes"].items():
-            whole["sizes"][size] = {**(changed or {}), **(content["sizes"].get(size) or {})}
+    for name, depth in (("values", 1), ("sizes", 2), ("sweeps", 1)):
+        if name in before and name in content:
+            whole[name] = _joined(before[name] or {}, content[name] or {}, depth)
     if isinstance(before.get("stages"), list) and isinstance(content.get("stages"), list):
         whole["stages"] = [*before["stages"], *content["stages"]]
     return whole
+
+
+def _joined(before: object, after: object, depth: int) -> object:
+    """Return two mappings as one, to this depth; of anything else, the second."""
+    if not (depth and isinstance(before, dict) and isinstance(after, dict)):
+        return after
+    both = {name: _joined(before[name], after[name], depth - 1) for name in before if name in after}
+    return {**before, **after, **both}
 
 
 def _known(path: Path, content: Mapping[str, Any], size: str) -> dict[str, str | None]:
@@ -143,11 +147,12 @@ def _known(path: Path, content: Mapping[str, Any], size: str) -> dict[str, str |
     if not isinstance(sizes, dict) or not all(isinstance(found, dict) for found in sizes.values()):
         raise InputError(f"{path}: `sizes` is not a mapping", "write `size: {name: value}`")
     if size and size not in sizes:
-        raise unknown_name("size", size, sizes, str(path))
+        raise unknown_name("size", size, map(str, sizes), str(path))
     changed = sizes.get(size or USUAL, {})
     for name in changed:
         if name not in values:
-            raise unknown_name("value", name, values, f"{path}, size {size or USUAL}")
+            where = f"{path}, size {size or USUAL}"
+            raise unknown_name("value", str(name), map(str, values), where)
     ours = {"here": str(path.parent.resolve()), "cwd": str(Path.cwd()), "experiment": path.stem}
     return ours | {str(name): text_of(value) for name, value in {**values, **changed}.items()}
 
@@ -162,7 +167,7 @@ def _table(path: Path, written: object) -> TableRequest | None:
         raise InputError(what, "write `printed: NAME` and `predictions: DIR` under it")
     for name in written:
         if name not in known:
-            raise unknown_name("part of a table", name, known, str(path))
+            raise unknown_name("part of a table", str(name), known, str(path))
     return TableRequest(**{name: str(value) for name, value in written.items()})
 
 
@@ -220,7 +225,7 @@ class _Stages:
         named = written["for"]
         if isinstance(named, str):
             if named not in self._sweeps:
-                raise unknown_name("sweep", named, self._sweeps, where)
+                raise unknown_name("sweep", named, map(str, self._sweeps), where)
             named = self._sweeps[named]
         return swept(where, named, values)
 
