@@ -113,11 +113,6 @@ class Database:
             return False
         return bool(self.rows(f"SELECT 1 FROM {table} LIMIT 1"))  # noqa: S608 - a name of ours
 
-    def has_column(self, table: str, column: str) -> bool:
-        """Return whether a table has a column, which earlier versions may not have made."""
-        query = "SELECT 1 FROM pragma_table_info(?) WHERE name = ?"
-        return bool(self.rows(query, (table, column)))
-
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """Return all rows of a query."""
         with _explained(self.path):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from seedstep.runs.predictions import ChosenSystem
     from seedstep.runs.run import Run
 
-__all__ = ["InstanceMark", "fit_system", "marks_of", "reconcile_predictions"]
+__all__ = ["InstanceMark", "fit_system", "marks_of", "places_of", "reconcile_predictions"]
 
 STAMP = "tasks_fingerprint"
 NOUN = "prediction"
@@ -83,6 +83,19 @@ UPDATE predictions SET place = ?, instance = ?, fingerprint = ? WHERE system = ?
 _THOUGHTS_PLACE = "UPDATE thoughts SET place = ? WHERE system = ? AND place = ?"
 
 
+_LIST = """
+INSERT INTO predictions_list VALUES (1, ?)
+ON CONFLICT (id) DO UPDATE SET fingerprint = excluded.fingerprint
+"""
+
+
+def places_of(database: "Database") -> str:
+    """Return the fingerprint of the list in which places are counted; empty for the first list."""
+    if not database.has_rows("predictions_list"):
+        return ""
+    return str(database.rows("SELECT fingerprint FROM predictions_list")[0][0])
+
+
 def reconcile_predictions(
     run: "Run[Any, Any, Any]", before: Mapping[str, Any], removed: Removed
 ) -> ListChanges:
@@ -94,10 +107,12 @@ def reconcile_predictions(
         RunMismatchError: the list is at another place, and has none of the instances, or the
             predictions are of 0.1.0 and their list is not known any more.
     """
-    if not before or not run.database.has_rows("predictions"):
+    now = run.config.get(STAMP)
+    list_changed = before.get(STAMP) != now or places_of(run.database) not in ("", now)
+    unmarked = "SELECT 1 FROM predictions WHERE instance = '' LIMIT 1"
+    if not before or not (list_changed or run.database.rows(unmarked)):
         return NO_CHANGES
     marks = marks_of(run.inputs().tasks)
-    list_changed = before.get(STAMP) != run.config.get(STAMP)
     places = {mark.id: place for place, mark in enumerate(marks)}
     fits, changed, gone = [], [], []
     for row in _rows(run, before, marks if not list_changed else None):
@@ -107,12 +122,12 @@ def reconcile_predictions(
             fits.append(row)
         else:
             changed.append(row)
-    if not fits:
+    if not fits and (changed or gone):
         require_same_place(run, before)
     placed = {row: places[row.instance] for row in fits}
     statements = list(_moves(placed, [*changed, *gone]))
-    if list_changed or changed or gone:
-        statements.append(("DELETE FROM scores", ()))  # of another list
+    if list_changed:
+        statements += [(_LIST, (now,)), ("DELETE FROM scores", ())]  # which were of another list
     if statements:
         run.database.write_together(statements)
     return ListChanges(

@@ -37,7 +37,7 @@ from seedstep.runs.directory import (
     take_lock,
 )
 from seedstep.runs.lists import NO_CHANGES, Fingerprint, ListChanges
-from seedstep.runs.prediction_lists import STAMP, InstanceMark, marks_of
+from seedstep.runs.prediction_lists import STAMP, InstanceMark, marks_of, places_of
 from seedstep.runs.run import Run
 from seedstep.settings import flatten, make_settings, table
 
@@ -140,22 +140,7 @@ class PredictionRecords:
 
     @cached_property
     def _tasks(self) -> TaskFiles:
-        found = self._load()
-        if self._database.has_column("predictions", "instance"):
-            self._require_places([key for key, _, _ in instances_of(found.tasks)])
-        return found
-
-    def _require_places(self, instances: Sequence[str]) -> None:
-        """Raise RunError if predictions are not at their places in the list.
-
-        This is so if the list changed, the run was killed while it went on, and the list changed
-        back.
-        """
-        query = "SELECT DISTINCT place, instance FROM predictions WHERE instance != ''"
-        for place, instance in self._database.rows(query):
-            if place >= len(instances) or instances[place] != instance:
-                what = f"{self._path} was stopped while it took over another list of tasks"
-                raise RunError(what, f"run `seedstep predict --out {self._path}` to go on")
+        return self._load()
 
     def references(self) -> dict[str, Reference]:
         """Return the reference outputs by instance id.
@@ -309,7 +294,7 @@ def open_predictions(path: Path) -> Iterator[PredictionRecords]:
         settings = make_settings(TaskChoice, values, str(path / CONFIG))
 
         def load() -> TaskFiles:
-            return unchanged_tasks(path, settings, load_chosen_tasks(settings), config)
+            return unchanged_tasks(path, settings, load_chosen_tasks(settings), config, database)
 
         yield PredictionRecords(path, database, load)
 
@@ -331,17 +316,25 @@ def stamp_chosen_tasks(settings: TaskChoice, inputs: TaskFiles) -> dict[str, str
 
 
 def unchanged_tasks(
-    path: Path, settings: TaskChoice, found: TaskFiles, config: Mapping[str, Any]
+    path: Path,
+    settings: TaskChoice,
+    found: TaskFiles,
+    config: Mapping[str, Any],
+    database: Database,
 ) -> TaskFiles:
     """Return the tasks that a run predicted.
 
     Raises:
-        RunError: the tasks don't have the fingerprint in the run's configuration.
+        RunError: the tasks don't have the fingerprint in the run's configuration, or predictions
+            are not at their places in it.
     """
     if stamp_chosen_tasks(settings, found)[STAMP] != config.get(STAMP):
         what = f"{settings.path} has changed since {path} was made"
         remedy = f"go on with `seedstep predict --out {path}`, or put it back as it was"
         raise RunError(what, remedy)
+    if places_of(database) not in ("", config.get(STAMP)):  # killed, and the list changed back
+        what = f"{path} was stopped while it took over another list of tasks"
+        raise RunError(what, f"run `seedstep predict --out {path}` to go on")
     return found
 
 

@@ -296,5 +296,14 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         )
         """,
     ),
+    (
+        "list of predictions",
+        """
+        CREATE TABLE predictions_list (       -- a single row, once a list has changed
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            fingerprint TEXT NOT NULL         -- of the list in which places are counted
+        )
+        """,
+    ),
 )
 """All migrations, in order: a name, and a statement of SQL."""

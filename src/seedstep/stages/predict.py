@@ -193,7 +193,7 @@ def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _records(run: PredictionsRun) -> PredictionRecords:
     def load() -> TaskFiles:
-        return unchanged_tasks(run.path, run.settings, run.inputs(), run.config)
+        return unchanged_tasks(run.path, run.settings, run.inputs(), run.config, run.database)
 
     return PredictionRecords(run.path, run.database, load)
 
