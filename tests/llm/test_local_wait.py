@@ -62,7 +62,7 @@ class TestThreads:
         def sleep(_: float) -> None:
             self.stat(tmp_path, *((50 + part, 150 - part) for part in busy))
 
-        monkeypatch.setattr(threads_module.time, "sleep", sleep)
+        monkeypatch.setattr("seedstep.llm.threads.time.sleep", sleep)
         assert threads() == expected
 
     def test_of_a_container_no_more_than_it_may_use(
