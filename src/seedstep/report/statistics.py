@@ -51,7 +51,7 @@ LONGEST = 2000
 MANY = 5_000
 """From how many instructions on several processes parse them."""
 
-MOST_PROCESSES = 8
+MOST_PROCESSES = 4
 """How many processes parse, at the most."""
 
 INSTALL = "pip install 'seedstep[report]' && python -m spacy download en_core_web_sm"
