@@ -1,5 +1,6 @@
 """Runs of predictions whose list of tasks, output limits or models change."""
 
+import asyncio
 import json
 import shutil
 import sqlite3
@@ -13,6 +14,10 @@ from typing import Any
 import pytest
 
 from seedstep import RunError, RunMismatchError, predict
+from seedstep.infer.predict import Answer
+from seedstep.runs import Run
+from seedstep.stages import PREDICT
+from seedstep.stages.predict import begin_system
 from support.command_line import ended_by, environment, program, seedstep
 from support.growing import text_of, times_asked
 from support.predicting import asked_of, asked_word, predicted, texts, word_model, write_word_tasks
@@ -222,6 +227,22 @@ class TestLimitsChange:
         predict(tmp_path / "run", **asked_of(model, tasks)).close()
         with pytest.raises(RunMismatchError, match="encoding"):
             predict(tmp_path / "run", **asked_of(model, tasks, encoding="definition"))
+
+
+def test_another_gguf_file_of_the_same_name_is_another_model(tmp_path: Path) -> None:
+    tasks = write_word_tasks(tmp_path / "ni", 1, 2)
+    file = tmp_path / "model.gguf"
+    found = []
+    for content in (b"GGUF", b"GGUF 2", b"GGUF"):
+        file.write_bytes(content)
+        with Run.start(PREDICT, tmp_path / "run", {"tasks": tasks}) as run:
+            system = begin_system(run, "g", {"model": f"gguf:{file}"}, {})
+            if run.records.work(system)[0].instances[0][0] == 0:
+                asyncio.run(run.records.record(system, [Answer(0, content.decode())]))
+            found.append(system.changes)
+    assert [changes.touched for changes in found] == [(), ("task0-word0x0",), ()]
+    assert found[2].restored == ("task0-word0x0",)
+    assert texts(tmp_path / "run", "g") == ["GGUF"]
 
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "v0.1.0"

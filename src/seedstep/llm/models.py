@@ -24,6 +24,7 @@ from seedstep.llm.endpoints import (
     Endpoint,
     Opening,
     embedded_model,
+    file_fingerprint,
     open_recording,
     open_server,
     serve_gguf,
@@ -39,6 +40,7 @@ __all__ = [
     "default_prompt_style",
     "either",
     "forms_of",
+    "gguf_fingerprint",
     "gguf_of",
     "loaded_model",
     "open_model",
@@ -348,6 +350,16 @@ def gguf_of(model: str | ModelRef) -> Path | None:
     """
     ref = ModelRef.parse(model)
     return ref.path if ref.provider.is_gguf else None
+
+
+def gguf_fingerprint(model: str) -> str:
+    """Return the fingerprint of the file of a `gguf:PATH`; empty for other models, or without it.
+
+    The embedded model is always the same.
+    """
+    ref = ModelRef.parse(model)
+    path = ref.path if ref.provider.prefix == "gguf" else None
+    return file_fingerprint(path) if path and path.is_file() else ""
 
 
 def resolve_base_url(model: str | ModelRef, base_url: str | None) -> str | None:

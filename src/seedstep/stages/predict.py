@@ -22,6 +22,7 @@ from seedstep.inputs import with_examples, with_steps
 from seedstep.inputs.training import overlap, training_of
 from seedstep.llm import Header, resolve_base_url
 from seedstep.llm.checkpoints import fingerprint_of
+from seedstep.llm.models import gguf_fingerprint
 from seedstep.llm.settings import require_price
 from seedstep.runs import (
     Blocks,
@@ -157,7 +158,9 @@ def _chosen(run: PredictionsRun, name: str, settings: SystemSettings) -> ChosenS
         settings.model.base_url,
         overlap(training_of(settings.model.name), tasks),
         run.tasks().tasks,
-        _asking(settings, tasks, stamps["model_fingerprint"]),
+        _asking(
+            settings, tasks, stamps["model_fingerprint"] or gguf_fingerprint(settings.model.name)
+        ),
     )
 
 

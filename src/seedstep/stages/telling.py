@@ -12,6 +12,7 @@ import msgspec
 
 from seedstep.data import TaskFiles
 from seedstep.llm.budget import UNPRICED
+from seedstep.llm.models import gguf_fingerprint
 from seedstep.prompts import fingerprint
 from seedstep.runs import Blocks, Entry, Line, Run, TaskRecords, Words, digest, labelled, line
 
@@ -62,10 +63,11 @@ def contents_of(inputs: TaskFiles) -> dict[str, str]:
 
 
 def asking_of(settings: Any, config: Mapping[str, Any]) -> str:
-    """Return the fingerprint of how a model is asked: sampling, reasoning and prompts."""
+    """Return the fingerprint of how a model is asked: sampling, reasoning, prompts and file."""
     sampling = {name: settings.sampling_of(name) for name in settings.SAMPLING}
     parts = [sampling, config.get("prompts_fingerprint")]
-    return digest([*parts, *([settings.model.reasoning] if settings.model.reasoning else [])])
+    parts += filter(None, (settings.model.reasoning, gguf_fingerprint(settings.model.name)))
+    return digest(parts)
 
 
 def stamp_tasks(settings: Any, inputs: TaskFiles) -> dict[str, str]:
