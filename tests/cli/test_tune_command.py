@@ -241,6 +241,22 @@ class TestDataThatGrow:
         assert weights(out) == before
         assert not (out / "earlier/1").exists()
 
+    def test_a_base_model_that_was_tuned_anew_is_told(
+        self, start: tuple[object, ...], tmp_path: Path
+    ) -> None:
+        write_tasks(tmp_path / "more.jsonl", instances=22)
+        flags = ("--data", tmp_path / "more.jsonl", "--encoding", "definition", "--device", "cpu")
+        model = f"hf:{tmp_path / 'out' / 'model'}"
+        assert seedstep(*start, "--out", tmp_path / "out").code == 0
+        second = ("tune", "--model", model, *flags, "--max-steps", 1, "--out", tmp_path / "second")
+        assert seedstep(*second).code == 0
+        assert "on other data since" not in seedstep(*second).words
+        write_tasks(tmp_path / "data.jsonl", instances=24)
+        assert seedstep(*start, "--out", tmp_path / "out").code == 0
+        told = seedstep(*second).words
+        assert "finished before" in told
+        assert f"{model} was tuned on other data since" in told
+
     def test_other_settings_are_refused_with_them(
         self, start: tuple[object, ...], tmp_path: Path
     ) -> None:

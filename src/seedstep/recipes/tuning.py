@@ -9,7 +9,7 @@ Example::
 import asyncio
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -254,7 +254,7 @@ def _tuned_here(
         before = files.finished
         if not before and not _train(files, work, watch, stop):
             return replace(tuned, stopped=True)
-        notes = () if rank else _write_beside(files, work)
+        notes = () if rank else (*_write_beside(files, work), *_about_base(files, work))
         if (
             not rank and not before
         ):  # the optimiser's state is three times as large as the model, and of no use
@@ -358,20 +358,30 @@ def _train(
         )
     if tuned.trainer.state.global_step < tuned.steps:
         return False
-    record = training_record(
-        work.gathered.mixture.training,
-        map(public_source, settings.data),
-        training_of(settings.model.name),
-    )
     save_tuned(
         tuned.trainer,
         work.tokenizer,
         files.model,
         adapter=files.adapter,
         end=work.frame.end if work.frame else None,
-        beside={TRAINING_RECORD: record.encoded()},
+        beside={TRAINING_RECORD: _record_of(work)},
     )
     return True
+
+
+def _record_of(work: _Work) -> bytes:
+    """Return the record of the training data of a tuning and of its base model."""
+    settings = work.settings
+    sources = map(public_source, settings.data)
+    base = training_of(settings.model.name)
+    return training_record(work.gathered.mixture.training, sources, base).encoded()
+
+
+def _about_base(files: TuningFiles, work: _Work) -> Iterator[str]:
+    """Yield a note where the base model, which was tuned here, was tuned on other data since."""
+    kept, base = files.model / TRAINING_RECORD, work.settings.model.name
+    if training_of(base) and kept.is_file() and kept.read_bytes() != _record_of(work):
+        yield f"{base} was tuned on other data since: tune anew with another --out"
 
 
 def _require_device(device: str) -> None:
