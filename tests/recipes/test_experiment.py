@@ -12,6 +12,7 @@ import pytest
 from seedstep.errors import InputError
 from seedstep.recipes import read_experiment
 from support.command_line import environment, program, seed_line, seedstep
+from support.predicting import write_word_tasks
 from support.scripted_server import Fault, ScriptedServer
 
 TWO = """
@@ -165,3 +166,23 @@ def test_an_interruption_lets_the_stage_end_in_its_own_way(
     assert process.returncode == 130, shown
     assert "All replies are kept" in shown
     assert "The same command goes on from here" in shown
+
+
+def test_an_experiment_that_makes_a_table_ends_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_word_tasks(tmp_path, tasks=8)
+    text = """
+table: {printed: ss-table-2, predictions: predictions}
+stages:
+  - name: predict
+    for: {system: [copy-input, copy-demonstration]}
+    predict: {model: "baseline:{system}", tasks: "{cwd}/tasks", name: "{system}", out: predictions}
+"""
+    (tmp_path / "mine.yaml").write_text(text)
+    done = seedstep("run", "mine.yaml")
+    assert done.code == 0, done.err
+    assert "Copying Instance Input 100.0 [100.0, 100.0] 14.2" in done.words
+    assert done.words.endswith("Again: seedstep table runs/mine")
+    assert "Copying Demo Output 0.0 [0.0, 0.0] 28.5" in seedstep("table", "mine.yaml").words

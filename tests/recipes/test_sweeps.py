@@ -104,6 +104,13 @@ stages: [{name: last, novelty: {arguments: p, out: "{experiment}"}, after: [comp
     assert "tune 5" in by_name(read(tmp_path, text, "gpu"))
 
 
+@pytest.mark.parametrize("sizes", ["{smoke: true}", "{smoke: }", "3", "[a]"])
+def test_sizes_of_two_files_that_can_not_be_joined(sizes: str, tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(SWEPT)
+    with pytest.raises(InputError, match="`sizes` is not a mapping"):
+        read(tmp_path, f"extends: base.yaml\nsizes: {sizes}\nstages: []")
+
+
 def of(sweep: str) -> str:
     return f"stages: [{{name: a, for: {sweep}, novelty: {{arguments: '{{n}}', out: 'o{{n}}'}}}}]"
 
@@ -153,6 +160,7 @@ stages:
         ("sweeps: 3\n" + of("{n: [1]}"), "`sweeps` is not a mapping"),
         ("sizes: 3\n" + of("{n: [1]}"), "`sizes` is not a mapping"),
         ("values: {}\nsizes: {small: {n: 3}}\n" + of("{n: [1]}"), "no value 'n'"),
+        ("sizes: {1: {n: 3}, small: {2: 3}}\nvalues: {n: 1}\n" + of("{n: [1]}"), "no value '2'"),
         ("table: 3\n" + of("{n: [1]}"), "`table` does not name a table"),
         ("table: {printed: a, rows: 3}\n" + of("{n: [1]}"), "no part of a table 'rows'"),
         ("extends: nothing.yaml\n" + of("{n: [1]}"), "nothing.yaml"),
