@@ -239,6 +239,8 @@ def test_every_table_has_every_size(size: str) -> None:
     for name, path in shipped_experiments().items():
         if read_experiment(path).table:
             found = read_experiment(path, size=size)
+            assert found.size == size
+            assert size != "small" or read_experiment(path) == found
             stages = [stage.name for stage in found.stages]
             assert stages[0] == "suite"
             assert len(stages) > 6, name

@@ -108,6 +108,7 @@ def read_experiment(
     for number, entry in enumerate(written, start=1):
         stages.add(f"{path}, stage {number}", entry, known)
     given = {name: value for name, value in known.items() if name not in OURS}
+    size = size or (USUAL if USUAL in content.get("sizes", {}) else "")
     return Experiment(path, tuple(stages.found.values()), size, given, table)
 
 
