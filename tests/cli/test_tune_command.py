@@ -203,6 +203,7 @@ class TestDataThatGrow:
         assert seedstep(*start, "--out", tmp_path / "alone").code == 0
         assert weights(out) == weights(tmp_path / "alone") != before
         assert "complete" in seedstep("status", out / "earlier/1").words
+        assert f"on other data: 1 in {out}/earlier" in seedstep("status", out).words
         again = seedstep("tune", "--out", out)
         assert "finished before" in again.words
         assert not (out / "earlier/2").exists()

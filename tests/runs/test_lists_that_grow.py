@@ -265,10 +265,24 @@ class TestTasksChange:
         tasks(steps.folder, [5, 4, 3])
         assert "their results are set aside" in steps.write("--removed", "drop")
         assert exported(steps.folder / "run") == steps.alone()
+        status = seedstep("status", steps.folder / "run").words
+        assert "set aside: 3 earlier results, used again where tasks and settings are" in status
         tasks(steps.folder)
         steps.write()
         assert steps.new() == []
         assert exported(steps.folder / "run") == first
+        assert "set aside" not in seedstep("status", steps.folder / "run").words
+
+    def test_task_files_are_exported_when_removed_ones_are_dropped(self, steps: Steps) -> None:
+        tasks(steps.folder, [5, 4, 3])
+        steps.write()
+        command = ("steps", "export", steps.folder / "run", "--format", "superni")
+        export = (*command, "--out", steps.folder / "files")
+        assert "--removed drop" in seedstep(*export).error
+        steps.write("--removed", "drop")
+        done = seedstep(*export)
+        assert done.code == 0, done.err
+        assert "3 task files" in done.words
 
     def test_other_tasks_at_another_place_are_refused(self, steps: Steps) -> None:
         other = write(steps.folder, line_of(30, id="other"), name="other.jsonl")

@@ -96,7 +96,8 @@ def _new_files(run: StepsRun, entries: Iterable[Entry[WrittenSteps]]) -> dict[st
     for number, entry in enumerate(entries, start=1):
         if entry.task not in tasks:
             what = f"{path} has no task {entry.task} any more"
-            raise InputError(what, "put it back, or use --format jsonl")
+            drop = f"`seedstep steps --out {run.path} --removed drop`"
+            raise InputError(what, f"put it back, run {drop}, or use --format jsonl")
         name = entry.task
         if not _NAME.fullmatch(name) or name.casefold() in seen:
             name = f"task{number:05d}"

@@ -35,6 +35,11 @@ class EarlierTunings:
     path: Path
 
     @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(list((self.path / EARLIER).glob(f"*/{TUNE_CONFIG}")))
+
+    @property
     def interrupted(self) -> Path | None:
         """The directory to which files were being moved, or None."""
         last = self._last()

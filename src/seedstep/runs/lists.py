@@ -18,7 +18,7 @@ from seedstep.errors import RunMismatchError, short_line
 from seedstep.settings import make_settings, table
 
 if TYPE_CHECKING:
-    from seedstep.runs.database import Statement
+    from seedstep.runs.database import Database, Statement
     from seedstep.runs.run import Run
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Fingerprint",
     "ListChanges",
     "Removed",
+    "aside_notes",
     "reconcile",
     "require_same_place",
 ]
@@ -87,6 +88,17 @@ def _many(tasks: Sequence[str], noun: str) -> str:
     names = ", ".join(map(short_line, tasks[:SHOWN_NAMES]))
     more = ", ..." if len(tasks) > SHOWN_NAMES else ""
     return f"{len(tasks):,} {noun}{'s' * (len(tasks) != 1)} ({names}{more})"
+
+
+def aside_notes(database: "Database") -> tuple[str, ...]:
+    """Return notes on how many records of a run are set aside."""
+    notes = []
+    for name, noun in (("results_aside", "result"), ("predictions_aside", "prediction")):
+        if database.has_rows(name):
+            count = database.rows(f"SELECT count(*) FROM {name}")[0][0]  # noqa: S608 - of ours
+            what = f"{count:,} earlier {noun}{'s' * (count != 1)}"
+            notes.append(f"set aside: {what}, used again where tasks and settings are as they were")
+    return tuple(notes)
 
 
 class Fingerprint(NamedTuple):

@@ -18,6 +18,7 @@ from seedstep.data import StrPath
 from seedstep.errors import InputError, RunError
 from seedstep.runs import Run, Stage, stage_of
 from seedstep.runs.directory import CONFIG
+from seedstep.runs.lists import aside_notes
 from seedstep.runs.stage import Block, line
 from seedstep.stages.bootstrap import BOOTSTRAP
 from seedstep.stages.distill import DISTILL
@@ -64,7 +65,8 @@ def add_stage(stage: Stage[Any, Any, Any]) -> None:
 def tell_status(run: Run[Any, Any, Any]) -> tuple[Block, ...]:
     """Return blocks that describe the state of a run at this moment."""
     with run.snapshot():
-        notes = (line(note, "warning") for note in run.reply_notes())
+        aside = aside_notes(run.database) if run.stage.has_database else ()
+        notes = (line(note, "warning") for note in (*run.reply_notes(), *aside))
         return (*run.stage.status(run), *notes)
 
 

@@ -102,6 +102,8 @@ def _status(run: TuneRun) -> Blocks:
     yield Rows((*rows, *_costs(run)))
     if files.finished:
         yield labelled("the tuned model", str(files.model), "")
+    if earlier := EarlierTunings(run.path).count:
+        yield line(f"earlier tunings, on other data: {earlier:,} in {run.path / EARLIER}")
 
 
 def _costs(run: TuneRun) -> Iterator[tuple[str, str, str]]:
