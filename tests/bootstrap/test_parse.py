@@ -199,6 +199,8 @@ def test_the_last_word_of_a_cut_reply_is_not_known() -> None:
     [
         "No, I can't help with that.",
         "No, I can't",
+        "No, unfortunately I cannot help.",
+        "Yes and no",
         "No. I'm afraid I cannot answer this.",
         "No, lo siento, pero no puedo ayudar con eso.",
         "Non, je ne peux pas vous aider.",

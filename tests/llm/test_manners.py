@@ -38,6 +38,12 @@ from support.scripted_server import Fault, ScriptedServer, error, in_turn
         ("rate_limit_exceeded", "broken_off"),
         ("client_disconnected", "broken_off"),
         ("stop_string_found", "finished"),
+        ("cutoff", "cut"),
+        ("thinking_budget_exhausted", "cut"),
+        ("hit_max", "cut"),
+        ("worker_died", "broken_off"),
+        ("connection reset", "broken_off"),
+        ("self_harm", "withheld"),
         ("something else", "unknown"),
         ("tool_calls", "unknown"),
         ("123", "unknown"),
@@ -54,6 +60,7 @@ def test_words_for_an_end(word: str, ending: str) -> None:
         ({"finish_reason": {"kind": 1}}, "unknown"),
         ({"finishReason": "MAX_TOKENS"}, "cut"),
         ({"done_reason": "length"}, "cut"),
+        ({"message": {"content": "Four", "finish_reason": "length"}}, "cut"),
         ({"finish_reason": None, "finish_details": {"type": "max_tokens"}}, "cut"),
         ({"finish_reason": "stop", "truncated": True}, "cut"),
         ({"finish_reason": "stop", "stop_reason": "length"}, "finished"),
@@ -154,6 +161,11 @@ def test_a_malformed_body_is_no_reply_and_no_traceback(data: bytes) -> None:
         assert read_body(data).text is None
 
 
+def test_an_error_beside_a_choice_of_a_stream_is_one() -> None:
+    with pytest.raises(BodyError, match="lost"):
+        read_body(stream({"delta": {"content": "a"}, "error": {"message": "lost"}}))
+
+
 def test_an_error_of_nothing_is_none() -> None:
     record = {"choices": [{"text": "Blue"}], "error": {"code": 0, "message": ""}}
     assert read_body(json.dumps(record).encode()).text == "Blue"
@@ -227,7 +239,7 @@ async def test_a_stream_that_broke_off_is_paid() -> None:
     assert answer.lost_prompt_tokens > 0
 
 
-@pytest.mark.parametrize("content", [None, ""])
+@pytest.mark.parametrize("content", [None, "", " \n\n"])
 async def test_a_message_cut_before_its_first_character_is_paid_twice_at_most(
     content: str | None,
 ) -> None:
@@ -368,6 +380,7 @@ def test_other_errors_are_not_about_parameters(message: str) -> None:
         "<thinking>a</think>42",
         "<think>a</THINKING>\n42",
         "<think>a[/THINK]42",
+        "< think >a</ think >42",
         "<think type='deep'>a</think >42",
         "<|channel>thought\na<channel|>42",
         "&lt;think&gt;a&lt;/think&gt;42",

@@ -52,6 +52,8 @@ _EXAMPLE = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _NUMBER_INSIDE = re.compile(r"[.!?。！？][ \t]*+(?P<n>\d{1,3})[.)、．][ \t]*+(?=[^\d\s])")
+_SENTENCE_END = re.compile(r"[.!?;。！？][ \t]*+(?=[^\W\d_])")
+_LONGEST_LABEL = 60
 _BULLET = re.compile(r"[ \t]*+[-*•][ \t]++")
 _NO_INPUT = re.compile(
     rf"(?<!\s)\s*+[(\[]?(?:\*\*)?{words_for('input')}(?:\*\*)?[ ]?[:：](?:\*\*)?[ ]?"
@@ -73,6 +75,7 @@ _ASKED_AGAIN = re.compile(
     rf"[\s*:\"']*+{_YES_OR_NO}",
     re.IGNORECASE,
 )
+_BOTH = re.compile(r"\byes\W+(?:\w+\W+)?no\b|\bno\W+(?:\w+\W+)?yes\b", re.IGNORECASE)
 _LAST_WORD = re.compile(r"(?<![\w/])(?<!\bor )(?P<said>yes|no)[^\w]{0,9}\Z", re.IGNORECASE)
 _GOES_ON = re.compile(r"\W*\w|[.!。！]")
 _LOOKED_AT = 2000
@@ -190,18 +193,32 @@ def _item(number: int, raw: str) -> ListedInstruction | None:
         text = without_labels(unbolded(text))
     text = _NO_INPUT.sub("", _NOT_OF_INSTRUCTION.split(text, maxsplit=1)[0])
     _, *others = text.split("\n")
-    glued = any(find_number(line) or looks_numbered(line, number + 1) for line in others)
+    glued = any(
+        find_number(line)
+        or looks_numbered(line, number + 1)
+        or without_labels(line) != unbolded(line)
+        for line in others
+    )
     if not _one_line(text) or (number and glued) or _runs_on(text, number):
         return ListedInstruction(_one_line(raw), "unreadable_list")
     return ListedInstruction(_one_line(text))
 
 
 def _runs_on(text: str, number: int) -> bool:
-    """Return whether a text also contains the next two items, after ends of sentences."""
+    """Return whether a text also contains the next two items, or a label of the next one."""
     following = number + 1
     for sign in _NUMBER_INSIDE.finditer(text) if number else ():
         following += int(sign["n"]) == following
-    return following > number + 2
+    return following > number + 2 or (number > 0 and _labels_next(text, number + 1))
+
+
+def _labels_next(text: str, number: int) -> bool:
+    """Return whether a text also contains a label such as `Task 10:`, after a sentence."""
+    for end in _SENTENCE_END.finditer(text):
+        found = find_number(text[end.end() : end.end() + _LONGEST_LABEL])
+        if found and found.number == number:
+            return True
+    return False
 
 
 def _one_line(text: str) -> str:
@@ -226,7 +243,7 @@ def says_classification(text: str, *, cut: bool = False, released: bool = False)
     found = _FIRST_WORD.match(said) or _ASKED_AGAIN.search(said)
     if cut and found and not _GOES_ON.match(said, found.end()):
         found = None
-    if not found and not cut:
+    if not found and not cut and not _BOTH.match(said):
         found = _LAST_WORD.search(said)
     return found["said"].lower() == "yes" if found else None
 

@@ -44,19 +44,25 @@ ENDINGS: Mapping[str, Ending] = MappingProxyType(
 """The finish reasons of servers, in lower case, and what they mean."""
 
 _PARTS: tuple[tuple[Ending, str], ...] = (
-    ("withheld", r"filter|safety|unsafe|policy|moderat|flagged|guardrail|block|refus|toxic|censor"),
+    (
+        "withheld",
+        r"filter|safety|unsafe|policy|moderat|flagged|guardrail|block|refus|toxic|censor|prohibit"
+        r"|jailbreak|harm|hate|violence|copyright",
+    ),
     (
         "broken_off",
         r"error|abort|cancel|disconnect|interrupt|preempt|overload|rate_?limit|time_?(?:d_?)?out"
         r"|time_?limit|deadline|exception|crash|killed|shut_?down|out_of_mem|malformed|unavailable"
-        r"|incomplete",
+        r"|incomplete|died|\boom\b|reset|throttl|quota|unexpected_e",
     ),
     (
         "cut",
         r"length|truncat|max(?:imum)?_.*(?:token|len|output|seq)|token.*(?:limit|max|budget)"
-        r"|context_(?:window|size|limit|exceed|full)|out_of_(?:tokens|context)|exceeded",
+        r"|context_(?:window|size|limit|exceed|full)|out_of_(?:tokens|context|budget)|exceeded"
+        r"|cut_?off|^cut$|trimm|limit_reach|(?:stop|hit)_(?:limit|max)|^max$|budget|exhaust"
+        r"|no_more_tokens|^partial",
     ),
-    ("finished", r"\bstop_(?:str|word|token|seq)|end_of_(?:turn|text|seq)|^(?:eos|eot)_"),
+    ("finished", r"\bstop_(?:str|word|token|seq)|end_of_(?:turn|text|seq)|^(?:eos|eot)_|turn_end"),
 )
 """Parts of words that are not in the table, by which they are known. The first one found counts."""
 

@@ -83,7 +83,7 @@ class Body:
         first character has nothing else for which its tokens can have gone.
         """
         hidden = self.is_chat or self.text is None
-        thought = bool(self.thoughts or self.reasoning_tokens or (hidden and not self.text))
+        thought = bool(self.thoughts or self.reasoning_tokens or hidden)
         return thought and self.ending == "cut" and not (self.text or "").strip()
 
     @property
@@ -141,7 +141,7 @@ def _body(choice: Mapping[str, Any], record: Mapping[str, Any]) -> Body:
     return Body(
         text,
         "\n".join(filter(None, [*dict.fromkeys(beside), thoughts, inside])),
-        reason_in(choice, record),
+        reason_in(choice, message, record),
         prompt_tokens,
         completion_tokens,
         reasoning_tokens,

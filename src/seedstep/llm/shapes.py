@@ -155,6 +155,7 @@ def joined(events: Iterable[object]) -> dict[str, Any]:
         done = done or event.get("done") is True
         for choice in _choices(event)[:1]:
             reason = reason_in(choice, event) or reason
+            whole |= {"error": choice["error"]} if choice.get("error") else {}
             if choice.get("message") and not choice.get("delta"):
                 texts.clear()  # the whole message at the end takes the place of its parts
             for field, part in _changes(choice):
@@ -221,4 +222,4 @@ def _choices(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     found = event.get("choices") or []
     if not isinstance(found, list) or not all(isinstance(choice, dict) for choice in found):
         raise ValueError("choices that are no records")
-    return [choice for choice in found if not choice.get("index")]
+    return [choice for choice in found if choice.get("index") in (None, 0, "0")]

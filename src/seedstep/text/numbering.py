@@ -212,7 +212,15 @@ _NEAR_NUMBER = re.compile(
     r"|(?:[^\x00-\x7f\d]|[ \t#.:*_-]){0,30}+)"
     r"(?P<n>\d{1,3})(?!\d)(?=\W|_|$|[^\x00-\x7f]|(?:th|st|nd|rd|e|er)\b)"
 )
-_ROMAN = re.compile(r"\W{0,4}+(?P<n>[IVXL]{1,8})[.):]")
+_SPELT_NUMBERS = (
+    *("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
+    *("nineteen", "twenty"),
+)
+_SPELT = re.compile(
+    rf"\W{{0,4}}+(?:{_ITEM}[ \t]++)?(?:(?P<roman>[IVXL]{{1,8}})|(?P<word>[a-z]{{3,9}}))[.):]",
+    re.IGNORECASE,
+)
 _ROMAN_SIGNS = (("X", 10), ("IX", 9), ("V", 5), ("IV", 4), ("I", 1))
 
 
@@ -221,8 +229,11 @@ def looks_numbered(line: str, number: int) -> bool:
     found = _NEAR_NUMBER.match(line[:100])
     if found is not None and int(found["n"]) == number:
         return True
-    roman = _ROMAN.match(line)
-    return roman is not None and roman["n"] == _roman(number)
+    spelt = _SPELT.match(line)
+    if spelt is None:
+        return False
+    word = _SPELT_NUMBERS[number - 1] if 0 < number <= len(_SPELT_NUMBERS) else ""
+    return spelt["roman"] == _roman(number) or (spelt["word"] or "").lower() == (word or None)
 
 
 def _roman(number: int) -> str:

@@ -45,7 +45,7 @@ _CANNOT = (
 _SHORT = r"(?:assist|help|comply|fulfil+|process)"
 _ENGLISH = re.compile(
     r"\s*+[\"'\u201c*\[(]*+"
-    r"(?:(?:unfortunately|regrettably|sure|no|hi|hello|well|thank you)[,.!]*+\s++)?+(?:"
+    r"(?:(?:unfortunately|regrettably|sure|no|hi|hello|well|thank you)[,.!]*+\s++){0,3}+(?:"
     rf"(?:{_SELF})"
     rf"|(?:{_AM} )?(?:(?:very|so|really|truly|terribly) )?sorry,? ?"
     rf"(?:but|however)?,? (?:I|as an AI|this request|that request|your request)\b[ ]?"

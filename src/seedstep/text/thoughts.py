@@ -95,7 +95,7 @@ def _pattern(mark: str) -> str:
     """Return a pattern for a mark, with white space, and attributes if it is a tag."""
     if tag := re.fullmatch(r"<(/?)([\w:]+)>", mark):
         inside = r"\s*+" if tag[1] else r"(?:\s[^<>]{0,200}+)?+"
-        return rf"<{tag[1]}{re.escape(tag[2])}{inside}>"
+        return rf"<\s*+{tag[1]}\s*+{re.escape(tag[2])}{inside}>"
     return re.escape(mark)
 
 
