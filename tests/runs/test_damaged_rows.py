@@ -65,3 +65,30 @@ def test_a_damaged_result_is_named_and_others_are_shown(stage: str, value: str) 
     assert seedstep("show", "run", last).code == 0
     for command in (("status", "run"), ("show", "run"), ("report", "run", "--out", "page")):
         assert "Traceback" not in seedstep(*command).err
+
+
+@pytest.mark.parametrize("value", ["NULL", "'noon'", "x'00'"])
+@pytest.mark.parametrize("column", ["at", "seconds", "prompt_tokens"])
+def test_a_column_with_another_value_is_named(column: str, value: str) -> None:
+    """As damage of bytes makes it, against what the schema says."""
+    shutil.copytree(FIXTURES / "bootstrap-chat", "run")
+    with closing(sqlite3.connect("run/run.db")) as database, database:
+        database.execute("PRAGMA writable_schema = ON")
+        database.execute(
+            "UPDATE sqlite_master SET sql = replace(sql, 'NOT NULL', '') WHERE name = 'requests'"
+        )
+    with closing(sqlite3.connect("run/run.db")) as database, database:
+        schema = "SELECT sql FROM sqlite_master WHERE name = 'requests'"
+        changed = database.execute(schema).fetchone()[0]
+        database.execute(f"UPDATE requests SET {column} = {value} WHERE rowid = 1")
+        database.execute("PRAGMA writable_schema = ON")
+        whole = changed.replace(f"{column} REAL", f"{column} REAL NOT NULL")
+        whole = whole.replace(f"{column} INTEGER", f"{column} INTEGER NOT NULL")
+        database.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'requests'", (whole,))
+    for command in (("status", "run"), ("show", "run"), ("requests", "run")):
+        done = seedstep(*command)
+        if done.code:
+            assert "run.db is damaged: " in done.error
+            assert column in done.error
+    if column == "at":
+        assert seedstep("status", "run").code == 1

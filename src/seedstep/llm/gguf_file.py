@@ -54,6 +54,7 @@ REMEDY = "download or convert it again"
 TRIAL_SECONDS = 120
 
 _TRIAL = """
+import os
 import sys
 try:
     import resource
@@ -68,6 +69,7 @@ try:
     xllamacpp.Server(params)
 except Exception:
     pass  # it has no weights; what matters is that the process goes on
+os._exit(0)
 """
 
 

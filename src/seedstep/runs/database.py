@@ -41,6 +41,14 @@ HEADER_BYTES = 100
 """The length of the header of an SQLite file; every such file is longer."""
 
 
+_COLUMNS = """
+SELECT tables.name, columns.name, columns.type, columns."notnull"
+FROM sqlite_master tables, pragma_table_info(tables.name) columns WHERE tables.type = 'table'
+"""
+_TYPES = {"TEXT": "'text'", "INTEGER": "'integer'", "REAL": "'real', 'integer'", "": "''"}
+"""What values of a column are, by its type, as SQLite calls them."""
+
+
 class Database:
     """A database. Reads return committed data; writes are committed in the order of the calls."""
 
@@ -96,6 +104,9 @@ class Database:
         """Let all reads in the context see the database at the same moment, despite writers.
 
         A snapshot inside another is of the moment of the outer one.
+
+        Raises:
+            StoreError: what was read could not be used, as the database is damaged.
         """
         if self._reader.in_transaction:
             yield
@@ -104,8 +115,25 @@ class Database:
             self._reader.execute("BEGIN")
         try:
             yield
+        except (ArithmeticError, LookupError, TypeError, ValueError):
+            self._require_whole()
+            raise
         finally:
             self._reader.rollback()
+
+    def _require_whole(self) -> None:
+        """Raise StoreError if a value is not of its column's type, or SQLite finds damage."""
+        found = ""
+        for table, column, kind, required in self.rows(_COLUMNS):
+            name = f'"{column}"'
+            wrong = f"typeof({name}) NOT IN ({_TYPES.get(kind, _TYPES[''])})"
+            wrong += f" AND {name} IS NOT NULL" if not required else ""
+            query = f'SELECT rowid FROM "{table}" WHERE {wrong} LIMIT 1'  # noqa: S608 - our names
+            for row in self.rows(query):
+                found = found or f"{table}.{column} has no {kind.lower()} in row {row[0]}"
+        found = found or str(self.rows("PRAGMA quick_check(1)")[0][0])
+        if found != "ok":
+            raise StoreError(f"{self.path} is damaged: {first_line(Exception(found))}", RECOVER)
 
     def has_rows(self, table: str) -> bool:
         """Return whether a table exists and has a row."""

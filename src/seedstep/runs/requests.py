@@ -305,16 +305,14 @@ def list_requests(
     rows = database.rows(_LIST, (purpose, failed, limit))
     count = database.rows(_COUNT, (purpose, failed))[0][0]
     return tuple(
-        RequestLine(
-            row["key"],
-            row["purpose"],
-            row["failure"] or "",
-            row["prompt_tokens"],
-            row["completion_tokens"],
-            bool(row["estimated"]),
-            row["seconds"],
-            row["attempts"],
-            row["start"],
+        convert_value(
+            {
+                **dict(row),
+                "failure": row["failure"] or "",
+                "estimated": bool(row["estimated"]),
+            },
+            RequestLine,
+            f"the request {row['key']}",
         )
         for row in rows
     ), count
