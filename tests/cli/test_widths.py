@@ -156,4 +156,6 @@ def test_any_table_fits(rows: list[tuple[str, ...]], width: int) -> None:
 def test_words_are_broken_where_they_are_joined_and_wide_characters_count_twice() -> None:
     assert fold("task1234_of_something", 12) == ["task1234_of_", "something"]
     assert fold("  of them", 20) == ["  of them"]
+    assert fold("one\ntwo three", 9) == ["one", "two three"]
+    assert fold("one\ntwo three", 5) == ["one", "two", "three"]
     assert fold("翻訳してください", 8) == ["翻訳して", "ください"]

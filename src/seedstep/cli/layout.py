@@ -89,7 +89,7 @@ def _columns(table: Rows) -> list[_Column]:
 def _column(place: int, title: str, cells: tuple[str, ...], *, has_head: bool) -> _Column:
     is_text = not (has_head and place and all(map(_FIGURE.match, cells)))
     title_word = min(max(map(cell_len, title.split()), default=0), LONGEST_TITLE)
-    widest = max(map(cell_len, cells), default=0)
+    widest = max((cell_len(line) for cell in cells for line in cell.split("\n")), default=0)
     if has_head and not place:
         widest = min(widest, LONGEST_NAME)
     width = max(widest, min(cell_len(title), LONGEST_TITLE))
@@ -162,9 +162,14 @@ def _aligned(cell: str, column: _Column) -> str:
 def fold(text: str, width: int) -> list[str]:
     """Return the lines of a text that are at most `width` cells wide.
 
-    Spaces at its start are kept. A word is broken only if it is wider than a line.
+    Its own line breaks, and spaces at the start of a line, are kept. A word is broken only if it is
+    wider than a line.
     """
-    if cell_len(text) <= width and "\n" not in text:
+    return [line for part in text.split("\n") for line in _folded_line(part, width)]
+
+
+def _folded_line(text: str, width: int) -> list[str]:
+    if cell_len(text) <= width:
         return [text]
     indent = text[: len(text) - len(text.lstrip(" "))]
     room = max(width - len(indent), 1)

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.table import Table
 
-from seedstep.cli.evaluate import OutFile, write_or_print
+from seedstep.cli.evaluate import OutFile, print_table, write_or_print
 from seedstep.cli.terminal import console, plain
 from seedstep.evaluate.tables import CellTable, markdown
 from seedstep.recipes.experiment_files import USUAL
@@ -74,23 +73,12 @@ def print_paper_table(table: PaperTable) -> None:
     for line in standing(table):
         console.print(plain(line, style="yellow"))
     console.print()
-    _print_cells(values_cells(table))
+    print_table(values_cells(table))
     differences = differences_cells(table)
     if differences.rows:
         rows = ((*cells, f"{told}\n{how}".rstrip()) for *cells, told, how in differences.rows)
-        _print_cells(CellTable(differences.head[:-1], tuple(rows)))
+        print_table(CellTable(differences.head[:-1], tuple(rows)))
     console.print(plain(LEGEND, style="dim"))
-    console.print()
-
-
-def _print_cells(cells: CellTable) -> None:
-    """Print a table whose first column is folded, so that figures stay whole."""
-    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for number, title in enumerate(cells.head):
-        shown.add_column(plain(title), no_wrap=number > 0, overflow="fold")
-    for row in cells.rows:
-        shown.add_row(*map(plain, row))
-    console.print(shown)
     console.print()
 
 
