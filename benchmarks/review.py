@@ -91,7 +91,11 @@ def make_predictions(folder: Path) -> Path:
                 (system, place, f"{system} R{place % 11} words", "", 0, 0, 0)
                 for place in range(PREDICTED)
             )
-            database.executemany("INSERT INTO predictions VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            database.executemany(
+                "INSERT INTO predictions (system, place, text, failed, cut, shortened, at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                rows,
+            )
     return folder / "run"
 
 

@@ -6,10 +6,19 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from seedstep.data.reviews import LabelRow, in_order_for, order_of_answers, standing
+from seedstep.data.reviews import (
+    LabelRow,
+    in_order_for,
+    order_of_answers,
+    standing,
+    standing_labels,
+)
 from seedstep.errors import InputError, RunBusyError, RunError, RunMismatchError
 from seedstep.review.items import deal
 from seedstep.runs.reviews import OWNER, Review
@@ -161,3 +170,28 @@ def test_who_a_secret_belongs_to(tmp_path: Path) -> None:
             assert review.who(token.swapcase()) is None
         for text in ("", "ann", OWNER, "é", "\ud800"):
             assert review.who(text) is None
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(-1, 8)), max_size=12))
+def test_what_is_done_is_what_counts(actions: list[tuple[str, int]]) -> None:
+    """Labels, undos of the last one (-1), and undos by name: of earlier, unknown, and undone ones."""
+    rows = []
+    for number, (item, undoes) in enumerate(actions):
+        name = f"row-{undoes}" if undoes >= 0 else ""
+        action = "undo" if number % 3 == 2 else "skip" if undoes == 5 else "label"
+        rows.append(
+            LabelRow(
+                f"row-{number}",
+                "ann",
+                f"item000{'ab'.index(item)}",
+                action,
+                YES if action == "label" else {},
+                undoes=name if action == "undo" else "",
+            )
+        )
+    with TemporaryDirectory() as folder:
+        path = make(Path(folder) / "review", [an_item(0), an_item(1)])
+        with Review.open(path, write=True) as review:
+            review.take(rows)
+            counts = standing_labels(review.rows()).values()
+            assert review.done("ann") == sum(row.action == "label" for row in counts)

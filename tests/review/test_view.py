@@ -157,9 +157,9 @@ def predicted_52_000(tmp_path: Path) -> Path:
 def test_52_000_predictions_come_a_page_at_a_time(predicted_52_000: Path, large: Path) -> None:
     with viewing(predicted_52_000, large) as client:
         client.get("1/tasks")  # templates are made once
-        began = time.perf_counter()
+        began = time.process_time()  # of this process, however busy the machine is
         page = client.get("0/predictions").text
-        first = time.perf_counter() - began
+        first = time.process_time() - began
         assert page.count('class="card"') == 50
         assert "of 52,000</span>" in page
         last = client.get("0/predictions?page=1040").text

@@ -3,6 +3,7 @@
 import secrets
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Thread
 from typing import Annotated, Literal
 
 import typer
@@ -177,6 +178,8 @@ def view_command(
     token = secrets.token_urlsafe(TOKEN_BYTES)
     with ExitStack() as stack:
         opened = [stack.enter_context(BrowsedRun.open(path)) for path in runs]
+        for run in opened:
+            Thread(target=run.prepare, daemon=True).start()
         bound = stack.enter_context(free_socket(host, port))
         number = bound.getsockname()[1]
 

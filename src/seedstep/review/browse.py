@@ -7,6 +7,7 @@ Example::
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from seedstep.data import Instance, Task, instances_of
-from seedstep.errors import InputError, StoreError
+from seedstep.errors import InputError, SeedstepError, StoreError
 from seedstep.evaluate.metrics import METRICS, PredictionMarker, category_metric, stemmed_tokens
 from seedstep.review.paging import EACH, FoundPage, Wanted, page_of
 from seedstep.review.verdicts import JudgedInputs, find_verdicts, judged_inputs, outcomes_of
@@ -116,6 +117,12 @@ class BrowsedRun:
     def close(self) -> None:
         """Close its database."""
         self._run.close()
+
+    def prepare(self) -> None:
+        """Read what the first page needs, for which a page would wait otherwise."""
+        if self.stage == PREDICT.name:
+            with suppress(SeedstepError):  # which the page tells
+                self._instances  # noqa: B018 - it is kept
 
     @property
     def settings(self) -> Mapping[str, Any]:
