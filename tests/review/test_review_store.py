@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedstep.data.reviews import (
+    Action,
     LabelRow,
     in_order_for,
     order_of_answers,
@@ -174,11 +175,11 @@ def test_who_a_secret_belongs_to(tmp_path: Path) -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(-1, 8)), max_size=12))
 def test_what_is_done_is_what_counts(actions: list[tuple[str, int]]) -> None:
-    """Labels, undos of the last one (-1), and undos by name: of earlier, unknown, and undone ones."""
+    """Undos of the last one (-1), and by name: of earlier, of unknown, and of undone labels."""
     rows = []
     for number, (item, undoes) in enumerate(actions):
         name = f"row-{undoes}" if undoes >= 0 else ""
-        action = "undo" if number % 3 == 2 else "skip" if undoes == 5 else "label"
+        action: Action = "undo" if number % 3 == 2 else "skip" if undoes == 5 else "label"
         rows.append(
             LabelRow(
                 f"row-{number}",
