@@ -47,6 +47,7 @@ _UNSUPPORTED = re.compile(
     r"support|unknown|unrecogni[sz]ed|unexpected|unavailable|not permitted|not allowed|deprecated"
     r"|only \S+ is allowed|must be (?:exactly |set to |equal to )?1(?:\.0)?\b(?! and| to| or)"
     r"|may only|not enabled|disabled|or unset|not a valid|invalid (?:param|arg|temp)|\bboth\b"
+    r"|should not exist|omitted|is fixed|only the default|must not be (?:set|sent|given)"
     r"|mutually exclusive|only one of|one or the other|together|at the same time|simultaneous"
     r"|at once|conflict|incompatible|in combination|combined|either .{1,60} or |extra inputs"
     r"|not accept|can(?:no|['\u2019]?)t (?:use|be (?:used|set|specified|given))"
@@ -150,7 +151,7 @@ class Parameters:
 
     def give_way(self, request: Request, error: ServerError, body: Mapping[str, Any]) -> bool:
         """Change what is sent after a refusal; return False if parameters are not the cause."""
-        if error.status not in (400, 422):
+        if error.status not in (400, 422, 501):
             return False
         text = error.detail.lower()
         if any(words in text for words in _CONTEXT):
@@ -202,7 +203,9 @@ def _distance(error: ServerError, name: str) -> int | None:
         rf"|参数|參數|パラメータ|매개변수)[:\uff1a ]*+{name}\b",
     ]
     if "_" in name:
-        forms.append(rf"\b(?:{name}|{camels})\b")
+        spaced = name.replace("_", "[ _-]")
+        forms.append(rf"\b(?:{camels}|(?i:{spaced}))\b")
+    forms.append(rf"(?i:values? (?:of|for)) {name}\b")
     if name == "response_format":
         forms.append(r"json_schema|\bschema\b|(?i:json mode|structured outputs?)")
     if name == "stop":
