@@ -84,7 +84,8 @@ def test_seeds_check_says_where_what_and_what_to_do(content: bytes, what: str, r
     assert problem.startswith("s.jsonl, line " if what.startswith("line") else "s.jsonl: ")
     assert remedy in problem.split(what)[1]
     assert len(problem) < 300
-    assert done.lines[-1] == f"problems: {len(done.lines) - 2}"
+    told = [line for line in done.lines if not line.startswith(("usable ", "The seeds are "))]
+    assert told[-1] == f"problems: {len(told) - 1}"
 
 
 @BAD_SEEDS
@@ -127,7 +128,8 @@ def test_seeds_check_lists_all_problems_and_counts_the_good_ones() -> None:
     ]
     assert "too_short (1 word" in done.lines[1]
     counts = "usable seed tasks: 2 (1 classification, 0 without input) problems: 3"
-    assert " ".join(done.lines[3:]) == counts
+    assert " ".join(done.lines[3:4] + done.lines[5:]) == counts
+    assert done.lines[4].startswith("The seeds are written in Latin letters")
 
 
 # Settings
@@ -260,7 +262,9 @@ def test_a_model_that_the_server_does_not_have(server: ScriptedServer) -> None:
     error = seedstep(*BOOTSTRAP).error
     assert f"error: {server.url} has no model 'scripted' (HTTP 404: The model `x`" in error
     assert "Check the name after `openai:`" in error
-    assert server.requests <= 8
+    assert (
+        server.requests <= 8 + 1
+    )  # those in flight, and a harmless one that tells whose fault it is
 
 
 @pytest.mark.parametrize("status", [401, 403])

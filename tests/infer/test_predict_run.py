@@ -441,7 +441,7 @@ def test_hostile_answers_are_kept_as_harmless_text(tmp_path: Path) -> None:
     tasks = write_word_tasks(tmp_path / "ni", 1, 3)
     special = {
         "word0x0": "\x1b[2J\x00 A \u202e\r\nB",
-        "word0x1": "x" * 2_000_000,
+        "word0x1": "x" * 1_000_000,
         "word0x2": "\\ud800 <script>",
     }
     faults = {
@@ -454,5 +454,5 @@ def test_hostile_answers_are_kept_as_harmless_text(tmp_path: Path) -> None:
         predict(tmp_path / "run", **asked_of(server, tasks, prompt_style="completion")).close()
     first, second, third = texts(tmp_path / "run")
     assert first == "[2J A \u202e\nB"
-    assert len(second) == 2_000_000
+    assert len(second) == 1_000_000
     assert third == "\\ud800 <script>"

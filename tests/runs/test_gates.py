@@ -15,8 +15,14 @@ from seedstep.bootstrap import GATE_KINDS, Proposal, rule_gate
 from seedstep.bootstrap.gates import VALID, parse_gates
 from seedstep.errors import InputError, RunMismatchError
 from support.command_line import chat_reply, environment, program, seedstep
-from support.growing import exported, grow, text_of, times_asked
-from support.scripted_server import Fault, Script, ScriptedServer, random_delays
+from support.growing import SIGNS, exported, grow, text_of, times_asked
+from support.scripted_server import (
+    Fault,
+    Script,
+    ScriptedServer,
+    made_up_instances,
+    random_delays,
+)
 
 JUDGE: dict[str, Any] = {"judged": {"judge": {}}}
 ASKED = "You are given an instruction, an input and an output"
@@ -155,16 +161,22 @@ def test_outputs_drawn_again_are_compared(tmp_path: Path) -> None:
 
     def script(_: int, body: dict[str, Any]) -> Fault | None:
         text = text_of(body)
-        if body.get("temperature") != 0.7 or "Come up" in text or "Here are" in text:
+        if text.startswith(sum(SIGNS.values(), ())):
             return None
-        return chat_reply("The wrong one.") if is_bad(text) else None
+        instruction, _, given = text.partition("\n\n")
+        right = dict(made_up_instances(instruction))[given]
+        return chat_reply("Another one." if is_bad(text) else right)
 
     with ScriptedServer(script) as server:
-        made = grow(tmp_path / "run", server, tasks=3, gates=gates, patience=5)
-    usage = made.status.usage["gate steady"]
-    seen = sum(made.status.bad_instances.values()) + made.status.instances
-    assert usage.requests > 0
-    assert usage.requests <= 2 * seen
+        made = grow(tmp_path / "run", server, tasks=10, gates=gates)
+        drawn = [body for body in server.bodies if body.get("temperature") == 0.7]
+    kept = [
+        "\n\n".join((task.definition, it.input)) for task in made.tasks for it in task.instances
+    ]
+    assert not any(map(is_bad, kept))
+    assert made.status.bad_instances["steady"] > 0
+    assert {body["seed"] for body in drawn} == {1, 2}
+    assert made.status.usage["gate steady"].requests == len(drawn)
 
 
 class TestFromPython:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from seedstep.cli.options import Against
 from seedstep.cli.progress import QUIET_SECONDS
-from seedstep.cli.terminal import console, errors, plain, print_blocks
+from seedstep.cli.terminal import console, errors, line_width, plain, print_blocks
 from seedstep.errors import InputError
 from seedstep.report import write_report
 from seedstep.report.data_files import place_beside
@@ -93,7 +93,7 @@ def requests_command(
 def _print_list(lines: Sequence[RequestLine], count: int) -> None:
     heads = [_heads(line) for line in lines]
     widths = [max(map(len, column)) for column in zip(*heads, strict=True)]
-    if console.width - sum(widths) < SHORTEST_START + len("  ") * len(widths):
+    if line_width() - sum(widths) < SHORTEST_START + len("  ") * len(widths):
         widths[-1] *= any(line.attempts != 1 for line in lines)
     for line, head in zip(lines, heads, strict=True):
         console.print(_line(line, head, widths), soft_wrap=True)
@@ -128,7 +128,7 @@ def _line(line: RequestLine, head: Sequence[str], widths: Sequence[int]) -> Text
     start = " ".join(line.start.split())
     if len(start) > START_CHARACTERS:
         start = start[:START_CHARACTERS].rstrip() + "…"
-    room = console.width - shown.cell_len - 2
+    room = line_width() - shown.cell_len - 2
     if room < SHORTEST_START:
         shown.rstrip()
         return shown

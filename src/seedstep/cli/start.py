@@ -75,7 +75,8 @@ def check(
     console.print(
         f"usable seed tasks: {len(seeds.tasks)} ({labels} classification, {empty} without input)"
     )
-    console.print(plain(tell_script(seeds.tasks, tokens)), soft_wrap=True)
+    if seeds.tasks:
+        console.print(plain(tell_script(seeds.tasks, tokens)), soft_wrap=True)
     console.print(f"problems: {len(seeds.problems)}")
     if seeds.problems:
         raise typer.Exit(1)

@@ -31,6 +31,7 @@ __all__ = [
     "console",
     "duration",
     "errors",
+    "line_width",
     "output_status",
     "plain",
     "prepare_streams",
@@ -152,6 +153,11 @@ def print_blocks(blocks: Blocks) -> None:
 def _styled(words: Words) -> Text:
     before, after = ("", "") if console.color_system else MARKS.get(words.look, ("", ""))
     return plain(f"{before}{words.text}{after}", STYLES[words.look])
+
+
+def line_width() -> int:
+    """Return the width at which lines are cut: the terminal's, or COLUMNS. Files take any."""
+    return console.width if console.is_terminal or "COLUMNS" in os.environ else sys.maxsize
 
 
 def print_rows(table: Rows) -> None:

@@ -43,7 +43,7 @@ __all__ = [
 MAX_REPLY_BYTES = 16 << 20
 """The largest reply that is read; the context of a model allows no larger one."""
 
-LONGEST_REPLY = 1 << 19
+LONGEST_REPLY = 1 << 20
 """The most characters of a reply's text. A bound of size, so that all runs decide alike."""
 
 SHORTEST_KEY = 8
