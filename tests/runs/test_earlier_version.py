@@ -202,7 +202,14 @@ def test_a_recording_is_written_as_before(name: str) -> None:
 
 @pytest.mark.parametrize("command", COUNTS)
 def test_scores_are_the_same(command: str) -> None:
-    assert counted(command) == expected("counted")[command]
+    found = counted(command)
+    records = found if isinstance(found, list) else []
+    for record in records:  # 0.1.0 said nothing of what a model was trained on
+        for remark in record.pop("remarks", ()):
+            assert remark.endswith(
+                "whether its model was trained on what is scored here is not known"
+            )
+    assert found == expected("counted")[command]
 
 
 @pytest.mark.parametrize("name", BOOTSTRAPS)
