@@ -423,9 +423,9 @@ class TestRunsOf010:
         monkeypatch.chdir(tmp_path / "made")
         return tmp_path / "made"
 
-    def grow(self, server: ScriptedServer) -> str:
+    def grow(self, server: ScriptedServer, *flags: object) -> str:
         moved = ("--base-url", server.url, "--judge-base-url", server.url, "--same-model")
-        done = seedstep("steps", "--out", "steps", *moved)
+        done = seedstep("steps", "--out", "steps", *moved, *flags)
         assert done.code == 0, done.err
         return done.words
 
@@ -456,6 +456,27 @@ class TestRunsOf010:
         with closing(sqlite3.connect(made / "steps/run.db")) as database:
             aside = database.execute("SELECT task, fingerprint FROM results_aside").fetchall()
         assert aside == [("task001_boat", "")]
+
+    @pytest.mark.parametrize("stopped", ["before it compared", "after a part"])
+    def test_what_was_not_compared_yet_is_compared_later(self, made: Path, stopped: str) -> None:
+        before = records(made / "steps")
+        path = made / "boats/tasks/task002_boat.json"
+        task = json.loads(path.read_text())
+        task["Positive Examples"][0]["input"] = "The ferry 2 sank."
+        path.write_text(json.dumps(task))
+        for _ in range(2):
+            with Run.start(stages.STEPS, Path("steps"), {}) as run:
+                assert run.changes.unsure == tuple(before)
+                assert run.records.fitting() == set(before)
+        with ScriptedServer(strong_model) as server:
+            if stopped == "after a part":
+                self.grow(server, "--limit", 1)
+                assert not server.bodies
+            self.grow(server, "--limit", 99)
+            assert server.bodies
+            assert all("The ferry 2 sank." in text_of(body) for body in server.bodies)
+        after = records(made / "steps")
+        assert [name for name in before if after[name] != before[name]] == ["task002_boat"]
 
 
 class TestExamplesFollow:

@@ -25,6 +25,7 @@ __all__ = [
     "ASIDE",
     "GONE",
     "NO_CHANGES",
+    "UNSURE",
     "Fingerprint",
     "ListChanges",
     "Removed",
@@ -121,7 +122,7 @@ class Fingerprint(NamedTuple):
 
 
 UNSURE = Fingerprint("?", "")
-"""Stands for the fingerprint of a record that may or may not fit."""
+"""Stands for the fingerprint of a record that may or may not fit, until it is compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,19 +219,22 @@ def _rows(
     """Yield the records in their order.
 
     Those of 0.1.0 have no fingerprint. If it `is_known` that the list did not change, they have
-    that of now. Otherwise they are of another task if its category or definition is another.
+    that of now, unless it is stored that they are unsure. Otherwise they are of another task if its
+    category or definition is another.
     """
     asked = run.database.has_rows("requests")
     tasks = {task.id: task for task in run.inputs().tasks}
     for row in run.database.rows("SELECT * FROM results ORDER BY position"):
         name, stored = row["task"], dict(row).get("fingerprint", "")
         of = Fingerprint.parse(stored)
-        if not stored and name in contents:
+        if (not stored or of == UNSURE) and name in contents:
             here = tasks[name]
-            if is_known:
+            if is_known and not stored:
                 of = Fingerprint(contents[name], asking if asked else "")
             elif (here.category, here.definition) == (row["category"], row["definition"]):
                 of = UNSURE if asked else Fingerprint(contents[name], "")
+            else:
+                of = Fingerprint("", "")
         yield _Record(row["position"], name, stored, of)
 
 
@@ -273,7 +277,7 @@ def _move(
     gone = found["removed"]
     aside = [*found["touched"], *found["changed"], *(gone if removed == "drop" else [])]
     placed = {row: (places[row.task], str(row.of)) for row in found["fits"]}
-    placed |= {row: (places[row.task], "") for row in found["unsure"]}
+    placed |= {row: (places[row.task], str(UNSURE)) for row in found["unsure"]}
     if removed == "keep":
         placed |= {row: (len(tasks) + at, row.stored) for at, row in enumerate(gone)}
     stay = all((row.position, row.stored) == place for row, place in placed.items())

@@ -21,7 +21,7 @@ from seedstep.errors import InputError
 from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers
 from seedstep.infer.distill import DistilledTask, DistillSettings
 from seedstep.runs.database import Database, Statement, decode_value
-from seedstep.runs.lists import ASIDE, GONE, Fingerprint
+from seedstep.runs.lists import ASIDE, GONE, UNSURE, Fingerprint
 from seedstep.runs.run import Run
 from seedstep.steps import ExampleSet, ExamplesSettings, StepsSettings, WrittenSteps
 
@@ -110,11 +110,16 @@ class TaskRecords(Generic[R]):
         return frozenset(row[0] for row in self._database.rows("SELECT task FROM results"))
 
     def fitting(self) -> frozenset[str]:
-        """Return the ids of the tasks whose record is of the tasks as they are now."""
+        """Return the ids of the tasks whose record is of the tasks as they are now.
+
+        Those that are not compared yet, of 0.1.0, count as well.
+        """
         rows = self._database.rows("SELECT * FROM results")
         marks = {row["task"]: Fingerprint.parse(dict(row).get("fingerprint", "")) for row in rows}
         now = self._contents
-        return frozenset(name for name, mark in marks.items() if mark.task in ("", now.get(name)))
+        return frozenset(
+            name for name, mark in marks.items() if mark.task in ("", UNSURE.task, now.get(name))
+        )
 
     async def record(self, position: int, task: Task, result: R) -> None:
         """Store the record of a task that has none.
