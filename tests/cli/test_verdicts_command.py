@@ -117,6 +117,16 @@ class TestRatings:
         assert [row["instance"] for row in rows] == ["t1-0"]
         assert rows[0]["answers"] == []
 
+    def test_no_verdict_is_shown_on_an_answer_that_changed(self, answered: Answered) -> None:
+        judged(answered)
+        path = Path(answered.systems[0])
+        path.write_text(path.read_text().replace("a much longer answer", "no"))
+        rows = listed("--system", GOOD)
+        (row,) = (row for row in rows if row["instance"] == "t1-0")
+        assert (row["label"], row["definition"] != "") == ("A", True)
+        assert (row["input"], row["references"], row["answers"]) == ("", [], [])
+        assert all(row["answers"] for row in rows if row["instance"] != "t1-0")
+
     def test_another_stage_is_refused(self) -> None:
         fixtures = Path(__file__).parents[1] / "fixtures" / "v0.1.0"
         shutil.copytree(fixtures / "bootstrap", "run")

@@ -200,3 +200,18 @@ def test_a_completion_model_is_asked_as_in_the_papers_evaluation_or_by_whole_pro
     pairs.write_text(json.dumps({"prompt": "Q: 1+1\nA:", "completion": " 2"}) + "\n")
     distill(tmp_path / "pairs", source=pairs, **model).close()  # type: ignore[arg-type]
     assert text_of(server.bodies[-1]) == "Q: 1+1\nA:"
+
+
+def test_tasks_that_become_whole_prompts_are_asked_again(
+    server: ScriptedServer, source: Path, tmp_path: Path
+) -> None:
+    model = {"model": "openai:better", "base_url": server.url, "prompt_style": "completion"}
+    forms = (("instruction", "output"), ("prompt", "completion"), ("instruction", "output"))
+    tasks = []
+    for asked, answered in forms:
+        source.write_text(json.dumps({asked: "Say hello.", answered: "old"}) + "\n")
+        with distill(tmp_path / "run", source=source, **model) as run:  # type: ignore[arg-type]
+            tasks.append([(entry.task, entry.definition) for entry in run.entries()])
+    assert tasks[0] == tasks[1] == tasks[2]
+    first, whole = map(text_of, server.bodies)
+    assert (first == whole, whole) == (False, "Say hello.")

@@ -35,7 +35,7 @@ class VerdictRow:
 
     It is empty if there is no verdict, and `failure` says why. `said` are the labels that the judge
     gave in each order, `replies` its words. `input`, `references` and `answers` are empty if the
-    predictions are not where they were.
+    predictions are not where they were, or are not those that were judged.
     """
 
     instance: str
@@ -75,7 +75,7 @@ def verdict_rows(run: JudgeRun) -> tuple[VerdictRow, ...]:
                     instance.input if instance else "",
                     instance.outputs if instance else (),
                     tuple(texts[name].get(entry.result.instance, "") for name in systems)
-                    if all(name in texts for name in systems)
+                    if task and all(name in texts for name in systems)
                     else (),
                     tuple(verdict.replies[-1] for verdict in verdicts if verdict.replies),
                 )
@@ -84,12 +84,13 @@ def verdict_rows(run: JudgeRun) -> tuple[VerdictRow, ...]:
 
 
 def _material(run: JudgeRun) -> tuple[dict[str, Task], dict[str, Any]]:
-    """Return the instances and the answers of each system, as far as they can still be read."""
+    """Return the judged instances and the answers of each system, as far as they are the same."""
     try:
         inputs = run.inputs()
     except SeedstepError:
         return {}, {}
-    return {task.id: task for task in inputs.tasks}, {
+    judged = run.records.fitting()
+    return {task.id: task for task in inputs.tasks if task.id in judged}, {
         system.name: system.texts for system in inputs.answers
     }
 

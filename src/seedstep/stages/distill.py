@@ -59,6 +59,13 @@ def _stamps(settings: DistillSettings, inputs: TaskFiles) -> dict[str, str]:
     return {"tasks_fingerprint": digest(inputs.tasks)}
 
 
+def _contents(inputs: TaskFiles) -> dict[str, str]:
+    """Return the fingerprint of each task with the frame in which it is sent, by its id."""
+    if not inputs.whole_prompts:
+        return contents_of(inputs)
+    return {task.id: digest([task, "whole prompt"]) for task in inputs.tasks}
+
+
 def _records(run: DistillRun) -> TaskRecords[DistilledTask]:
     return TaskRecords(run, DistilledTask)
 
@@ -137,7 +144,7 @@ DISTILL: Stage[DistillSettings, TaskFiles, TaskRecords[DistilledTask]] = Stage(
     rows=_rows,
     stamps=_stamps,
     made=has_rows("requests", "results"),
-    contents=contents_of,
+    contents=_contents,
     asking=asking_of,
     places=("source",),
     changeable=(*TASKS_CHANGEABLE, *GROWING, "source", "limit_instances"),
