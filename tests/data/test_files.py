@@ -282,6 +282,28 @@ def test_other_files_in_a_folder_of_named_files_stay(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "mine"]
 
 
+@pytest.mark.parametrize("there", [(), ("mine",)])
+def test_files_are_put_into_the_working_directory(
+    there: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in there:
+        Path(name).write_bytes(b"mine")
+    with folder_with(Path(), ["a"]) as folder:
+        (folder / "a").write_bytes(b"new")
+    assert sorted(path.name for path in Path().iterdir()) == ["a", *there]
+    assert Path().samefile(tmp_path), "a shell that is there still sees it"
+
+
+def test_the_working_directory_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunError, match=r"^\. is the directory that you are in.*such as export"):
+        write_folder(Path())
+    assert not list(tmp_path.iterdir())
+
+
 REPLACING = """
 import sys
 from pathlib import Path

@@ -94,6 +94,19 @@ def test_exported_task_files_bring_their_steps_back(tmp_path: Path, run: Path) -
     assert task.steps == STEPS
 
 
+def test_tasks_without_a_name_for_a_file_replace_no_other(tmp_path: Path) -> None:
+    ids = ("task00002", "a/b", "task00003", "c/d")
+    instances = [{"input": "b a", "output": "a b"}]
+    records = [{"id": name, "definition": f"Do {name}.", "instances": instances} for name in ids]
+    tasks = lines(tmp_path / "tasks.jsonl", records)
+    theirs = lines(tmp_path / "theirs.jsonl", [{"task": name, "steps": STEPS} for name in ids])
+    import_instructions(theirs, tmp_path / "run", {"tasks": str(tasks)})
+    with Run.read(stages.STEPS, tmp_path / "run") as opened:
+        assert export_task_files(opened, tmp_path / "out") == (4, 0)
+    written = {task.definition for task in load_tasks(tmp_path / "out").tasks}
+    assert written == {f"Do {name}." for name in ids}
+
+
 def test_a_run_and_its_export_join_the_same_steps(tmp_path: Path, folder: Path, run: Path) -> None:
     tasks = load_tasks(folder).tasks
     first, second = with_steps(tasks, run)

@@ -286,6 +286,32 @@ async def test_a_model_is_there_whatever_the_word_for_it(tuning: Tuning, status:
     assert not tuning.watched.warnings
 
 
+@pytest.mark.parametrize(
+    "status",
+    [
+        *("completing", "finishing", "completion_pending", "validation_succeeded"),
+        *("upload_completed", "preprocessing_completed", "FilesUploaded", "token_count_finished"),
+    ],
+)
+async def test_a_step_that_is_done_is_not_the_end_of_the_job(tuning: Tuning, status: str) -> None:
+    tuning.server.statuses = [status] * (UNKNOWN_LOOKS + 2)
+    assert await tuning.run() == DONE
+    assert not tuning.watched.warnings
+
+
+@pytest.mark.parametrize("status", ["unfinished", "uncompleted"])
+async def test_a_status_that_denies_the_end_is_no_success(tuning: Tuning, status: str) -> None:
+    tuning.server.outcome["status"] = status
+    with pytest.raises(ModelError, match="a status that is not known"):
+        await tuning.run()
+
+
+async def test_a_model_that_is_named_after_the_end_is_waited_for(tuning: Tuning) -> None:
+    tuning.server.statuses = ["running", "succeeded", "succeeded"]
+    assert await tuning.run() == DONE
+    assert tuning.watched.warnings == ["the job has the status succeeded, but names no model yet"]
+
+
 @pytest.mark.parametrize("status", ["PAUSED", "JOB_STATE_PAUSED", "Suspended", "pendingApproval"])
 async def test_a_paused_job_is_told_and_waited_for_when_it_was_resumed(
     tuning: Tuning, status: str

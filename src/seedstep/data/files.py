@@ -145,13 +145,14 @@ def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
 def folder_with(out: Path, names: Collection[str]) -> Iterator[Path]:
     """Give a directory to fill with files of these `names`, which is at `out` when the block ends.
 
-    It takes the place of `out` as a whole. If `out` holds other files, these stay, and the new ones
-    are put beside them, one after the other, when all are complete.
+    It takes the place of `out` as a whole. If `out` holds other files, or is the working directory,
+    all stays, and the new files are put there, one after the other, when all are complete.
 
     Raises:
         RunError: the disk is full, or a directory can't be written.
     """
-    is_mixed = out.exists() and not (out.is_dir() and set(files_in(out)) <= set(names))
+    is_ours = out.is_dir() and set(files_in(out)) <= set(names) and not out.samefile(".")
+    is_mixed = out.exists() and not is_ours
     added = _added_files(out) if is_mixed else new_folder(out, replace=True)
     with _explained(out), added as folder:
         yield folder
@@ -160,7 +161,7 @@ def folder_with(out: Path, names: Collection[str]) -> Iterator[Path]:
 @contextmanager
 def _added_files(out: Path) -> Iterator[Path]:
     """Yield a directory to fill with files, which are put into `out` when the block ends."""
-    inside = out / out.name
+    inside = out / "files"
     _remove_leftovers(inside)
     partial = _hidden(inside, PARTIAL)
     partial.mkdir()
@@ -209,10 +210,13 @@ def require_ours(out: Path, marker: str, form: str = "") -> None:
     If `form` is given and the marker names a format, they have to be the same.
 
     Raises:
-        RunError: it has other files, or an export in another format.
+        RunError: it has other files, an export in another format, or is the working directory.
     """
     if not out.exists():
         return
+    if out.samefile("."):
+        what = f"{out} is the directory that you are in, which would be replaced"
+        raise RunError(what, f"name another, such as {out / 'export'}")
     found = read_marker(out, marker)
     if found is None and (out / marker).is_file():
         what = f"{out / marker} is damaged: it does not say which files of {out} may be replaced"

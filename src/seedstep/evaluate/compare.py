@@ -11,7 +11,6 @@ Example::
     # Value(value=2.1, low=0.8, high=3.3, reason="")
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -21,6 +20,7 @@ import numpy as np
 from seedstep.data.html import as_html, html_table
 from seedstep.errors import InputError, unknown_name
 from seedstep.evaluate.intervals import Value, mean_over_tasks
+from seedstep.evaluate.mcnemar import McNemar, mcnemar
 from seedstep.evaluate.metrics import METRICS, Metric, category_metric, compared_metrics
 from seedstep.evaluate.remarks import Remark, TrainingOverlap, remarks_beside
 from seedstep.evaluate.scores import InstanceResult, Scores, means, tokenless_share
@@ -159,9 +159,6 @@ def measured_by(
 
 EXACT_MATCH = "exact_match"
 
-EXACT_BELOW = 25
-"""McNemar's test is exact below so many discordant pairs, else a chi-squared approximation."""
-
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -179,21 +176,6 @@ class Difference:
     wins: int
     losses: int
     ties: int
-
-
-@dataclass(frozen=True, slots=True)
-class McNemar:
-    """McNemar's test of whether two systems have exact matches equally often (two-sided).
-
-    `first_only` and `second_only` count the instances that only one of them matched. The test
-    assumes that instances are independent. Within a task they are not, so that a small p-value
-    overstates the evidence.
-    """
-
-    first_only: int
-    second_only: int
-    p_value: float
-    method: Literal["exact", "chi-squared"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,18 +378,3 @@ def _difference(pairs: Sequence[_Pair], metric: Metric, seed: int) -> Difference
         losses,
         len(pairs) - wins - losses,
     )
-
-
-def mcnemar(first_only: int, second_only: int) -> McNemar:
-    """Make McNemar's test: exact for few discordant pairs, else with continuity correction.
-
-    The corrected distance is at least zero, so that equal counts have a p-value of 1.
-    """
-    discordant = first_only + second_only
-    if discordant < EXACT_BELOW:
-        fewer = range(min(first_only, second_only) + 1)
-        chance = sum(math.comb(discordant, count) for count in fewer) / 2**discordant
-        return McNemar(first_only, second_only, min(1.0, 2 * chance), "exact")
-    distance = max(0, abs(first_only - second_only) - 1)
-    p_value = math.erfc(distance / math.sqrt(2 * discordant))
-    return McNemar(first_only, second_only, p_value, "chi-squared")

@@ -9,6 +9,7 @@ Example::
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 
@@ -93,14 +94,16 @@ def _new_files(run: StepsRun, entries: Iterable[Entry[WrittenSteps]]) -> dict[st
     tasks = {task.id: task for task in load_source(TuneSource(path), skip_bad=True).tasks}
     files: dict[str, bytes] = {}
     seen: set[str] = set()
-    for number, entry in enumerate(entries, start=1):
+    for place, entry in enumerate(entries, start=1):
         if entry.task not in tasks:
             what = f"{path} has no task {entry.task} any more"
             drop = f"`seedstep steps --out {run.path} --removed drop`"
             raise InputError(what, f"put it back, run {drop}, or use --format jsonl")
         name = entry.task
         if not _NAME.fullmatch(name) or name.casefold() in seen:
-            name = f"task{number:05d}"
+            name = next(
+                free for number in count(place) if (free := f"task{number:05d}") not in seen
+            )
         seen.add(name.casefold())
         task = replace(tasks[entry.task], steps=entry.result.steps)
         language = script_of([task.definition]).language

@@ -113,11 +113,17 @@ _PARTS: tuple[tuple[JobState, str], ...] = (
         r"|unsucc|not_(?:complet|succe|finish)|fault|exception",
     ),
     ("paused", r"paus|suspend|on_hold|held|block|approv|await|requires|action_|review|needs_"),
-    ("succeeded", r"succe|complet|finish|^ready|^trained|^deployed|^done|^ok$"),
+    (
+        "succeeded",
+        r"^(?!.*(?:valid|upload|preproc|prepar|import|token|file))(?:.*_)?"
+        r"(?:succeeded|success|completed?|finished)(?:_successfully)?$"
+        r"|^ready|^trained|^deployed|^done|^ok$",
+    ),
     (
         "under way",
         r"queu|pend|validat|train|tuning|running|process|progress|start|prepar|provision|import"
-        r"|finali[sz]|retry|loading|initiali[sz]|deploying|saving|waiting",
+        r"|finali[sz]|retry|loading|initiali[sz]|deploying|saving|waiting|completing|finishing"
+        r"|succeeding|^upload_|^files?_|^token",
     ),
 )
 """Parts of words that are not in the table, by which they are known. The first one found counts."""

@@ -130,7 +130,7 @@ POLL_SECONDS = 10.0
 """The pause between two requests for the state of a job."""
 
 UNKNOWN_LOOKS = 60
-"""How often in a row a job may have no known status before an error is raised."""
+"""How often in a row a job may have no known status, or no model, before an error is raised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,15 +291,20 @@ async def _wait(api: FineTuningApi, job_id: str, watch: JobWatch) -> FineTuned:
         state = state_of(status)
         if state == "succeeded" and job.fine_tuned_model:
             return FineTuned(api.shown(job.fine_tuned_model), job_id, job.trained_tokens)
-        looks = looks + 1 if state == "unknown" else 0
+        is_open = state in ("unknown", "succeeded")  # some servers name the model a little later
+        looks = looks + 1 if is_open else 0
         if looks == 1:
-            watch.warned(
-                f"the status of the job, {api.shown(status or NO_STATUS)}, is not known: whether "
-                "it will end can't be told"
-            )
-        if state != "under way" and (state != "unknown" or looks >= UNKNOWN_LOOKS):
+            watch.warned(_unclear(state, api.shown(status or NO_STATUS)))
+        if state != "under way" and (not is_open or looks >= UNKNOWN_LOOKS):
             raise _not_waited_for(job, state, api)
         await asyncio.sleep(POLL_SECONDS)
+
+
+def _unclear(state: JobState, status: str) -> str:
+    """Return the warning that it can't be told whether a job will end with a model."""
+    if state == "succeeded":
+        return f"the job has the status {status}, but names no model yet"
+    return f"the status of the job, {status}, is not known: whether it will end can't be told"
 
 
 def _not_waited_for(job: Job, state: JobState, api: FineTuningApi) -> ModelError:
