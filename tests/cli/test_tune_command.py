@@ -195,11 +195,17 @@ class TestDataThatGrow:
         told = seedstep("tune", "--out", out, "--dry-run")
         assert f"a new tuning begins, and the earlier one is kept in {out}/earlier/1" in told.words
         assert weights(out) == before
+        written = {file.name for file in out.iterdir()} - {"tune.yaml", "run.lock"}
+        (out / "predictions").mkdir()
+        (out / "notes.txt").write_text("mine")
         done = seedstep("tune", "--out", out)
         assert done.code == 0, done.err
         assert f"the earlier one is kept in {out}/earlier/1" in done.words
         assert weights(out / "earlier" / "1") == before
         assert (out / "earlier/1/tune.yaml").read_bytes() == config
+        assert {file.name for file in (out / "earlier/1").iterdir()} == {*written, "tune.yaml"}
+        assert (out / "predictions").is_dir()
+        assert (out / "notes.txt").is_file()
         assert seedstep(*start, "--out", tmp_path / "alone").code == 0
         assert weights(out) == weights(tmp_path / "alone") != before
         assert "complete" in seedstep("status", out / "earlier/1").words

@@ -134,6 +134,28 @@ def test_a_split_of_a_directory(tmp_path: Path) -> None:
     assert len(load_source(TuneSource(str(tmp_path))).tasks) == 2
 
 
+def test_seeds_are_the_shipped_ones_unless_tasks_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the model that is tuned on them is written to `seeds`."""
+    monkeypatch.chdir(tmp_path)
+    seeds, shipped = tmp_path / "seeds", len(seed_tasks())
+    source = TuneSource("seeds")
+    assert len(load_source(source).tasks) == shipped
+    seeds.mkdir()
+    (seeds / "run.lock").touch()
+    assert len(load_source(source).tasks) == shipped
+    (seeds / "tune.yaml").touch()
+    (seeds / "preflight.json").write_text("{}")
+    assert len(load_source(source).tasks) == shipped
+    (seeds / "tune.yaml").unlink()
+    with pytest.raises(InputError, match="seeds"):
+        load_source(source)
+    (seeds / "preflight.json").unlink()
+    write_task(seeds / "task001_a.json")
+    assert len(load_source(source).tasks) == 1
+
+
 def test_a_bootstrap_and_its_exports_are_the_same_instances(
     server: ScriptedServer, tmp_path: Path
 ) -> None:

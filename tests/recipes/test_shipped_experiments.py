@@ -5,6 +5,7 @@ Those of a paper run in one directory, in which the stages that they share run o
 
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,15 @@ def require_whole(table: PaperTable) -> None:
     for found in table.differences:
         assert found.ours, (found.row.system, found.other.system)
         assert found.agreement != "missing"
+
+
+@pytest.mark.parametrize("name", shipped_experiments())
+def test_nothing_is_written_over_what_is_read(name: str) -> None:
+    stages = read_experiment(shipped_experiments()[name]).stages
+    tunings = [stage for stage in stages if stage.command[0] == "tune"]
+    assert tunings
+    for stage in tunings:
+        assert ("--data", stage.out) not in pairwise(stage.command), stage
 
 
 def test_none_is_left_out() -> None:

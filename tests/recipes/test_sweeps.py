@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seedstep.errors import InputError
+from seedstep.errors import InputError, RunError
 from seedstep.recipes import (
     Experiment,
     ExperimentStage,
@@ -201,6 +201,19 @@ def test_an_experiment_with_a_table_says_what_is_left_to_do(tmp_path: Path) -> N
     assert kept.values["counts"] == "1,2,3"
     assert unfinished_stages(out, kept)[0] == "tune 2"
     assert len(unfinished_stages(out, kept)) == len(found.stages) - 2
+
+
+def test_an_experiment_goes_on_after_its_damaged_file_was_removed(tmp_path: Path) -> None:
+    found = read(tmp_path, SWEPT + "table: {printed: ss-table-2, predictions: p}\n", "smoke")
+    out = tmp_path / "out"
+    run_experiment(found, out, lambda *_: None, lambda *_: 0)
+    kept = (out / "experiments.json").read_bytes()
+    (out / "experiments.json").write_text("[")
+    with pytest.raises(RunError, match=r"can't be read. Remove it, and run"):
+        run_experiment(found, out, lambda *_: None, lambda *_: 0)
+    (out / "experiments.json").unlink()
+    run_experiment(found, out, lambda *_: None, lambda *_: 0)
+    assert (out / "experiments.json").read_bytes() == kept
 
 
 def test_the_shipped_experiments_are_listed() -> None:

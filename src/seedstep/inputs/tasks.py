@@ -37,6 +37,7 @@ from seedstep.errors import InputError
 from seedstep.inputs.examples import about_examples, with_examples
 from seedstep.inputs.labels import without_rejected
 from seedstep.runs import (
+    TUNE_CONFIG,
     open_database,
     read_distilled_tasks,
     read_entries,
@@ -44,7 +45,7 @@ from seedstep.runs import (
     stage_of,
 )
 from seedstep.runs.database import Database
-from seedstep.runs.directory import digest, without_directory
+from seedstep.runs.directory import GIVEN, LOCK, digest, without_directory
 from seedstep.steps import SUPERNI, WrittenSteps, superni_instructions
 from seedstep.steps.records import Judgement
 from seedstep.tune import Mixture, SourcePart, TuneSettings, TuneSource, mix, usable
@@ -61,7 +62,7 @@ __all__ = [
 
 
 SEEDS = "seeds"
-"""The source of the seed tasks that come with seedstep, unless there is a file of that name."""
+"""The source of the seed tasks that come with seedstep, unless tasks are in a path of that name."""
 
 
 def load_source(
@@ -77,7 +78,7 @@ def load_source(
     path = Path(source.path)
     if rows := RowSource.parse(source.path):
         return load_row_forms(rows, source.split, limit=limit, skip_bad=skip_bad)
-    if source.path == SEEDS and not path.exists():
+    if source.path == SEEDS and (not path.exists() or _is_tuning(path)):
         tasks = tuple(replace(task, instances=task.instances[:limit]) for task in seed_tasks())
         return _no_split(source, TaskFiles(tasks, ()))
     if stage := stage_of(path):
@@ -91,6 +92,13 @@ def load_source(
     if not path.is_dir() and path.suffix != ".json" and has_rows(path):
         return _no_split(source, load_rows(path, limit=limit, skip_bad=skip_bad))
     return load_tasks(path, source.split, limit=limit, skip_bad=skip_bad)
+
+
+def _is_tuning(path: Path) -> bool:
+    """Return whether a directory is that of a tuning, which may have begun a moment ago."""
+    return path.is_dir() and (
+        (path / TUNE_CONFIG).is_file() or {file.name for file in path.iterdir()} <= {LOCK, GIVEN}
+    )
 
 
 def _no_split(source: TuneSource, found: TaskFiles) -> TaskFiles:

@@ -1,8 +1,9 @@
 """Earlier tunings of a directory: what is kept when the data of a tuning have changed.
 
 A tuning on other data is a new one. The files of the earlier one are moved to `earlier/1`, those of
-the next to `earlier/2`, where they are a tuning of their own. `tune.yaml` is copied last, so that a
-move that was interrupted is known and finished.
+the next to `earlier/2`, where they are a tuning of their own. Other files, such as a run of
+predictions below the directory, stay. `tune.yaml` is copied last, so that a move that was
+interrupted is known and finished.
 
 Example::
 
@@ -15,17 +16,13 @@ from pathlib import Path
 
 from seedstep.data import write_atomically
 from seedstep.errors import RunError
-from seedstep.runs.directory import GIVEN, LOCK
-from seedstep.runs.tune import TUNE_CONFIG
-from seedstep.tune.checkpoints import FSDP
+from seedstep.runs.directory import GIVEN
+from seedstep.runs.tune import TUNE_CONFIG, WRITTEN
 
 __all__ = ["EARLIER", "EarlierTunings"]
 
 EARLIER = "earlier"
 """The directory of the earlier tunings."""
-
-STAYS = (LOCK, GIVEN, EARLIER, FSDP, TUNE_CONFIG)
-"""What is not moved, or not with the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +58,8 @@ class EarlierTunings:
             folder.mkdir(parents=True, exist_ok=True)
             if (self.path / GIVEN).is_dir():
                 shutil.copytree(self.path / GIVEN, folder / GIVEN, dirs_exist_ok=True)
-            for file in sorted(self.path.iterdir()):
-                if file.name not in STAYS:
+            for file in (self.path / name for name in WRITTEN):
+                if file.exists():
                     file.rename(folder / file.name)
             write_atomically(folder / TUNE_CONFIG, (self.path / TUNE_CONFIG).read_bytes())
         except OSError as error:

@@ -94,7 +94,9 @@ def kept_experiments(directory: Path) -> dict[str, KeptExperiment]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, KeptExperiment])
     except (OSError, ValueError, RecursionError):
-        raise RunError(f"{path}: can't be read", "run the experiment again, it goes on") from None
+        raise RunError(
+            f"{path}: can't be read", "remove it, and run the experiment again"
+        ) from None
 
 
 def keep_experiment(directory: Path, name: str, kept: KeptExperiment) -> None:

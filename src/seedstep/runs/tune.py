@@ -10,6 +10,7 @@
     model/         the tuned model, there when all of it is, with fingerprints of its data
     adapter/       LoRA's matrices alone, where those were trained
     README.md      the model's card; loss.png and loss.svg the losses
+    model.gguf     the tuned model as one file, and tensorboard/ reports, where settings ask for it
 
 Example::
 
@@ -30,11 +31,29 @@ from seedstep.tune.records import read_device_seconds, read_losses
 
 __all__ = [
     "TUNE_CONFIG",
+    "WRITTEN",
     "TuningFiles",
     "stored_settings",
 ]
 
 TUNE_CONFIG = "tune.yaml"
+
+WRITTEN = (
+    CHECKPOINTS,
+    "README.md",
+    "adapter",
+    "chat.json",
+    "job.json",
+    "loss.png",
+    "loss.svg",
+    "metrics.jsonl",
+    "model",
+    "model.gguf",
+    "preflight.json",
+    "tensorboard",
+    "training.jsonl",
+)
+"""What a tuning writes into its directory besides its configuration, its lock and `fsdp.yaml`."""
 
 
 class _Job(msgspec.Struct, frozen=True):
