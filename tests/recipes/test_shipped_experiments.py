@@ -94,7 +94,7 @@ def test_nothing_is_written_over_what_is_read(name: str) -> None:
     tunings = [stage for stage in stages if stage.command[0] == "tune"]
     assert tunings
     for stage in tunings:
-        assert ("--data", stage.out) not in pairwise(stage.command), stage
+        assert ("--data", stage.out or "") not in pairwise(stage.command), stage
 
 
 def test_none_is_left_out() -> None:
