@@ -29,6 +29,14 @@ def test_what_a_stage_reads_was_made_before() -> None:
     assert read > 15
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_nothing_goes_on_where_the_demo_of_0_1_0_did_something_else(size: str) -> None:
+    """What it grew goes on; it tuned and predicted in another way."""
+    outs = {made(stage) for stage in experiment_of(size).stages}
+    assert {"suite", "grown", "steps-grown"} < outs
+    assert not {"tuned", "tuned-steps", "predictions", "steps-suite"} & outs
+
+
 def needs(stages: tuple[ExperimentStage, ...], stage: ExperimentStage) -> set[str]:
     """The names of all stages that must be finished before one."""
     by_name = {one.name: one for one in stages}

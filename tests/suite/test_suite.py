@@ -104,6 +104,25 @@ def test_a_directory_that_is_there_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+def test_a_suite_that_is_there_is_left_as_it_is(suite: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "suite"
+    assert write_suite(copy)
+    modified = (copy / "README.md").stat().st_mtime_ns
+    told = seedstep("suite", copy)
+    assert told.code == 0
+    assert f"The suite is in {copy} already" in told.words
+    assert (copy / "README.md").stat().st_mtime_ns == modified
+    (copy / "notes.txt").write_text("mine")
+    assert "is there already" in seedstep("suite", copy).error
+    (copy / "notes.txt").unlink()
+    assert not write_suite(copy)
+    with (copy / "README.md").open("ab") as card:
+        card.write(b"mine")
+    with pytest.raises(InputError, match="is there already"):
+        write_suite(copy)
+    assert (copy / "README.md").read_bytes() == (suite / "README.md").read_bytes() + b"mine"
+
+
 def test_a_directory_below_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError):

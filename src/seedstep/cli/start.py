@@ -88,9 +88,10 @@ def suite_command(
     ],
 ) -> None:
     """Write a small suite of tasks, with step-by-step instructions, to train and test on."""
-    write_suite(directory)
+    written = write_suite(directory)
     print_rows(_table())
-    console.print(plain(f"Wrote {directory}, see README.md there."), soft_wrap=True)
+    told = f"Wrote {directory}" if written else f"The suite is in {directory} already"
+    console.print(plain(f"{told}, see README.md there."), soft_wrap=True)
 
 
 def _table() -> Rows:

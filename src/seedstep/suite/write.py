@@ -6,7 +6,7 @@ Example::
     load_tasks(Path("suite"), "train")
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from seedstep.data import Instance, Task, new_folder, task_file
 from seedstep.data.choice import generator
+from seedstep.data.files import files_in
 from seedstep.errors import InputError, RunError
 from seedstep.suite.spec import DrawnInstance, TaskSpec
 from seedstep.suite.tasks import TEST, TRAIN
@@ -50,28 +51,41 @@ def categories() -> tuple[Category, ...]:
     return tuple(found)
 
 
-def write_suite(directory: Path) -> None:
+def write_suite(directory: Path) -> bool:
     """Write `tasks/*.json`, `splits/default/*_tasks.txt` and a README into a new directory.
 
+    Returns False if the directory is there already, and holds exactly the suite.
+
     Raises:
-        InputError: the directory exists.
-        RunError: it can't be written.
+        InputError: the directory exists, and holds something else.
+        RunError: it can't be written or read.
     """
-    if directory.exists():
-        raise InputError(f"{directory} is there already", "name a new directory")
     try:
-        with new_folder(directory) as partial:
-            _write_files(partial)
+        if not directory.exists():
+            with new_folder(directory) as partial:
+                for name, content in _files():
+                    (partial / name).parent.mkdir(parents=True, exist_ok=True)
+                    (partial / name).write_bytes(content)
+            return True
+        if _is_suite(directory):
+            return False
     except OSError as error:
         raise RunError(
             f"{directory}: {error.strerror}", "free space or correct its rights"
         ) from None
+    raise InputError(f"{directory} is there already", "name a new directory")
 
 
-def _write_files(folder: Path) -> None:
-    (folder / "tasks").mkdir()
-    track = folder / "splits" / "default"
-    track.mkdir(parents=True)
+def _is_suite(directory: Path) -> bool:
+    """Return whether a directory holds the files of the suite, byte for byte, and no others."""
+    files = dict(_files())
+    return set(files_in(directory)) == set(files) and all(
+        (directory / name).read_bytes() == content for name, content in files.items()
+    )
+
+
+def _files() -> Iterator[tuple[str, bytes]]:
+    """Yield the files of the suite, each with its path in the directory."""
     number = 0
     for split, specs in SPLITS.items():
         names = []
@@ -80,11 +94,10 @@ def _write_files(folder: Path) -> None:
             names.append(f"task{number:03}_{spec.name}")
             task = _task(spec, f"task{number:03}")
             text = task_file(task, "The authors of seedstep", "Apache 2.0")
-            (folder / "tasks" / f"{names[-1]}.json").write_bytes(text)
+            yield f"tasks/{names[-1]}.json", text
         listed = "".join(f"{name}\n" for name in names)
-        (track / f"{split}_tasks.txt").write_bytes(listed.encode())
-    card = resources.files("seedstep.suite") / "card.md"
-    (folder / "README.md").write_bytes(card.read_bytes())
+        yield f"splits/default/{split}_tasks.txt", listed.encode()
+    yield "README.md", (resources.files("seedstep.suite") / "card.md").read_bytes()
 
 
 def _task(spec: TaskSpec, number: str) -> Task:
