@@ -89,7 +89,7 @@ ROWS: dict[str, tuple[Stage, str, tuple[str, ...]]] = {
     "gate that draws again": (
         gating("agree"),
         "It pra",
-        ("gate_undecided", "gate", *("gate_undecided",) * 3, "gate"),
+        (*("gate_undecided",) * 5, "gate"),
     ),
     "steps": (stepping, "1. Read the rep", ("empty", "cut", "refusal", *FAILED, "prose")),
     "steps, completion": (

@@ -108,6 +108,18 @@ async def test_noting_ahead_leaves_most_of_a_small_budget() -> None:
             assert spent.noted - spent.requests <= (limit - spent.requests + 1) // 8
 
 
+async def test_no_more_is_noted_than_the_limit_allows() -> None:
+    noted: list[int] = []
+
+    async def note(requests: int) -> None:
+        await asyncio.sleep(0)
+        noted.append(requests)
+
+    spent = Spent(note=note)
+    await asyncio.gather(*(spent.count_request(64, 100) for _ in range(100)))
+    assert max(noted) <= 100
+
+
 async def test_the_next_requests_are_noted_while_half_of_the_noted_are_left() -> None:
     free = asyncio.Event()
     begun: list[int] = []

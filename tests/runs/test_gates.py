@@ -123,6 +123,18 @@ def test_a_gate_that_passes_nothing_ends_the_run_and_is_named(tmp_path: Path) ->
     assert "a model denies" in seedstep("status", tmp_path / "run").words
 
 
+@pytest.mark.parametrize(
+    "more", ["\n\nYou are given an instruction", " I am sure of it."], ids=["on", "prose"]
+)
+def test_what_stands_around_a_judgement_does_not_matter(more: str, tmp_path: Path) -> None:
+    answers = json.dumps(dict.fromkeys(VALID, True))
+    whole = judge(lambda _: chat_reply(f"Sure: {answers}{more}", "length"))
+    with ScriptedServer(whole) as server:
+        made = grow(tmp_path / "run", server, tasks=3, gates=JUDGE)
+    assert made.status.finished == 3
+    assert "judged_undecided" not in made.status.bad_instances
+
+
 @pytest.mark.parametrize("in_flight", [1, 8])
 def test_the_data_do_not_depend_on_which_reply_comes_first(in_flight: int, tmp_path: Path) -> None:
     delayed = random_delays(0.01)

@@ -14,6 +14,7 @@ Example::
     ['judged', 'short']
 """
 
+import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -208,7 +209,7 @@ class JudgeGate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 form=f"{{{form}}}",
             )
             reply = await proposal.ask(prompt, Sampling(self.max_tokens), schema)
-            said = {} if reply.cut else json_object(answer(reply.text)) or {}
+            said = _first_object(answer(reply.text)) or {}
             answers = [said.get(question) for question in self.questions]
             if not all(isinstance(found, bool) for found in answers):
                 raise UndecidedError(f"the reply: {reply.text[:100]}")
@@ -216,6 +217,16 @@ class JudgeGate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return ", ".join(denied) if denied else False
 
         return Gate(name, "a model denies: " + ", ".join(self.questions), find)
+
+
+def _first_object(text: str) -> dict[str, Any] | None:
+    """Return the first JSON object of a text, which a base model may go on after, or None."""
+    start = text.find("{")
+    try:
+        _, end = json.JSONDecoder().raw_decode(text, max(start, 0))
+    except (ValueError, RecursionError):
+        return None
+    return json_object(text[start:end])
 
 
 class AgreeGate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -236,9 +247,11 @@ class AgreeGate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 await proposal.ask(proposal.prompt, sampling, draw=draw)
                 for draw in range(1, self.draws + 1)
             ]
-            texts = [answer(reply.text) for reply in replies]
-            if all(not text.strip() or is_refusal(text) for text in texts):
-                raise UndecidedError("all outputs drawn again are empty")
+            texts = [answer(reply.text) for reply in replies if not reply.cut]
+            texts = [text for text in texts if text.strip() and not is_refusal(text)]
+            if len(texts) < self.draws:
+                missing = self.draws - len(texts)
+                raise UndecidedError(f"{missing} of {self.draws} replies hold no whole output")
             scores = [self._score(proposal, text) for text in texts]
             mean = sum(scores) / len(scores)
             return f"{mean:.2f} on the average" if mean < self.at_least else False
@@ -264,7 +277,7 @@ class MatchGate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Return the gate."""
         try:
             pattern = regex.compile(self.pattern)
-        except regex.error as error:
+        except (regex.error, RecursionError) as error:
             what = f"gate '{name}': {self.pattern!r} is no regular expression: {error}"
             raise InputError(what, "correct it") from None
 

@@ -82,7 +82,9 @@ class Spent:
             count = self.requests
             while self.note and self.noted < count + more // 2:
                 if self._noting is None or self._noting.done():  # else all wait for the same
-                    self._noting = asyncio.create_task(self._note(max(count, self.requests) + more))
+                    noted = max(count, self.requests) + more
+                    noted = noted if most is None else max(count, min(noted, most))
+                    self._noting = asyncio.create_task(self._note(noted))
                     self._noting.add_done_callback(_read_outcome)
                 if self.noted >= count:
                     break  # the next ones are noted meanwhile

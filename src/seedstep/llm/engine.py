@@ -242,6 +242,8 @@ class Engine:
                     pass  # whether the server refuses everything is known in a moment
             if self._fatal:
                 raise self._fatal
+            if self._closing:
+                raise asyncio.CancelledError  # its reply would come too late to be stored
             self._sending.add(_this_task())  # from here on it is counted, so a stop waits for it
             await self._count_request()
             self.stats.sent += 1
