@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from seedstep.data import row_forms
 from seedstep.data.row_forms import RowSource, load_row_forms
 from seedstep.errors import InputError
+from seedstep.inputs import load_source
+from seedstep.tune import TuneSource
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +79,18 @@ def test_a_form_is_known_by_its_columns(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FORMS)
+def test_a_list_in_a_file_is_known_by_its_columns(name: str, tmp_path: Path) -> None:
+    row, texts, whole = FORMS[name]
+    path = tmp_path / "rows.json"
+    path.write_text("\ufeff" + json.dumps([row, row], indent=2))
+    found = load_source(TuneSource(str(path)))
+    (task,) = found.tasks
+    assert [each.id for each in task.instances] == ["line_1", "line_2"]
+    assert (task.definition, task.instances[0].input, task.instances[0].output) == texts
+    assert found.whole_prompts is whole
+
+
+@pytest.mark.parametrize("name", FORMS)
 def test_a_data_set_is_loaded_through_datasets(name: str, tmp_path: Path) -> None:
     row, texts, whole = FORMS[name]
     lines(tmp_path / "set" / "train.jsonl", [row, row])
@@ -101,6 +115,42 @@ def test_columns_are_named_in_brackets(tmp_path: Path) -> None:
         assert [task.definition for task in pairs.tasks] == ["0", "1", "2"]
         assert pairs.whole_prompts
         assert not found.whole_prompts
+
+
+@pytest.mark.parametrize(
+    ("row", "columns"),
+    [
+        ({"question": "1+1?", "answer": "2"}, "[question,answer]"),
+        ({"prompt": "1+1?", "completion": "2"}, ""),
+        ({"instruction": "1+1?", "output": "2"}, ""),
+    ],
+)
+def test_columns_are_those_of_the_first_readable_row(
+    row: dict[str, str], columns: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("{bad\n[]\n" + json.dumps(row) + "\n")
+    source = TuneSource(f"{path}{columns}")
+    with pytest.raises(InputError, match=r"line 1: not valid JSON.*and 1 more"):
+        load_source(source)
+    found = load_source(source, skip_bad=True)
+    assert [(task.definition, task.instances[0].output) for task in found.tasks] == [("1+1?", "2")]
+    assert [problem.line for problem in found.problems] == [1, 2]
+
+
+@pytest.mark.parametrize("columns", ["", "[question,answer]"])
+def test_rows_of_which_none_is_readable_say_so(columns: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("{bad\n{worse\n")
+    with pytest.raises(InputError, match=r"line 1: not valid JSON.*and 1 more"):
+        load_source(TuneSource(f"{path}{columns}"), skip_bad=True)
+
+
+def test_named_columns_of_lists(tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps([{"q": "x", "a": "y"}]))
+    (task,) = load_row_forms(f"{path}[q,a]").tasks
+    assert (task.definition, task.instances[0].output) == ("x", "y")
 
 
 def test_parquet_is_read(tmp_path: Path) -> None:
@@ -128,6 +178,9 @@ def test_csv_is_read(tmp_path: Path) -> None:
     first, second = load_row_forms(str(path)).tasks
     assert (first.definition, first.instances[0].output) == ("Say hi, twice.", "hi\nhi")
     assert second.instances[0].input == "1 2"
+    path.write_text(f"instruction,output\nAdd.,{'3' * 200_000}\n")
+    (task,) = load_row_forms(str(path)).tasks
+    assert len(task.instances[0].output) == 200_000, "longer than Python's csv takes by itself"
     path.write_text("instruction,output\nAdd.\n")
     with pytest.raises(InputError, match="field 'output': missing"):
         load_row_forms(str(path))

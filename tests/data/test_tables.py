@@ -152,6 +152,13 @@ def test_files_that_can_not_be_read(
     assert message in str(caught.value)
 
 
+def test_a_quote_that_is_never_closed_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(b't\n"' + b"a" * ((64 << 20) + 1))
+    with pytest.raises(InputError, match=r"larger than field limit.*close each quote"):
+        read(path)
+
+
 def test_a_parquet_file_without_the_column_names_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         read(parquet_file(tmp_path, ["a"]), "instruction")

@@ -84,6 +84,12 @@ BAD = {
         WRONG_TYPE,
     ),
     "id-number": ({**GOOD, "id": 1}, "id", "expected `str`, got `int`", WRONG_TYPE),
+    "output-of-another-form": (
+        {"instruction": "Sort.", "completion": "a b"},
+        "completion",
+        "an output without instances",
+        "call it output, or name the columns: FILE[instruction,input,completion]",
+    ),
     "same-id": (GOOD, "id", "the same as in line 1", "change or remove one"),
     "instance-without-output": (
         {"definition": "Sort.", "instances": [{"input": "a"}]},
@@ -140,6 +146,13 @@ def test_an_id_may_not_be_that_of_a_line_without_one(tmp_path: Path) -> None:
     path = write(tmp_path, {**GOOD, "id": "task_2"}, {"definition": "Count."})
     (problem,) = load_tasks(path, skip_bad=True).problems
     assert (problem.line, problem.field, problem.message) == (2, "id", "the same as in line 1")
+
+
+def test_an_answer_beside_instances_is_no_problem(tmp_path: Path) -> None:
+    instances = [{"input": "b a", "output": "a b"}]
+    both = {"instruction": "Sort.", "answer": "a b", "instances": instances}
+    none = {"instruction": "Count.", "response": None}
+    assert len(load_tasks(write(tmp_path, both, none)).tasks) == 2
 
 
 def test_all_that_is_wrong_with_a_line_is_told(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Read instances from rows in the forms in which others publish instruction data.
 
-A source is a file of JSON lines, CSV or Parquet, or a data set of the hub, `hub:OWNER/NAME` or
-`hub:OWNER/NAME/CONFIG`; after `hub:` may also stand a directory, which is loaded in the same way.
+A source is a file of JSON lines, a list in a `*.json` file, CSV or Parquet, or a data set of the
+hub, `hub:OWNER/NAME` or `hub:OWNER/NAME/CONFIG`; after `hub:` may also stand a directory, which is
+loaded in the same way.
 `FORMS` has the forms that are recognised by their columns: Alpaca's, Dolly's, T0's, prompts with
 completions, and conversations. Other columns are named in brackets: `my.parquet[question,answer]`,
 or `my.parquet[instruction,input,output]`.
@@ -12,9 +13,10 @@ Example::
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +24,7 @@ from seedstep.data.files import exported_format
 from seedstep.data.jsonl import ON_EACH_LINE, BadLine, decode_json, read_lines
 from seedstep.data.parquet import Parquet
 from seedstep.data.records import Instance, Problem, Task, placed
-from seedstep.data.sources import LONGEST_LINE
+from seedstep.data.sources import LONGEST_LINE, LOOKS, items_of_list
 from seedstep.data.superni import TaskFiles, collect
 from seedstep.data.tables import Csv
 from seedstep.errors import InputError, MissingExtraError, first_line, unknown_name
@@ -145,16 +147,24 @@ def _form_of(text: str, columns: str) -> RowForm:
 
 
 def _has_form(path: Path) -> bool:
-    """Return whether the first line of a file has the columns of a form, but not of a task."""
-    if not path.is_file() or path.suffix.lower() == ".json":
+    """Return whether the first readable row of a file has the columns of a form, not of a task."""
+    if not path.is_file():
         return False
-    for _, line in read_lines(path, LONGEST_LINE):
-        found = _decoded(line)
-        if isinstance(found, BadLine) or "instances" in found:
-            return False
+    for _, found in islice(_rows_of_json(path), LOOKS):
+        if isinstance(found, BadLine):
+            continue
         form = _recognised(tuple(found))
-        return form is not None and form.columns != FORMS[0].columns
+        is_known = form is not None and form.columns != FORMS[0].columns
+        return is_known and "instances" not in found
     return False
+
+
+def _rows_of_json(path: Path) -> Iterator[tuple[int, Row | BadLine]]:
+    """Yield the rows of a list in a *.json file, or of JSON lines."""
+    items = items_of_list(path)
+    lines = read_lines(path, LONGEST_LINE) if items is None else enumerate(items, start=1)
+    for number, line in lines:
+        yield number, _decoded(line)
 
 
 def _recognised(columns: Sequence[str]) -> RowForm | None:
@@ -183,12 +193,16 @@ def load_row_forms(
     if split and not source.is_hub:
         raise InputError(f"{source.text}: only a directory has splits", "leave the split out")
     rows = _rows(source, split)
-    first = next(rows, None)
-    if first is None:
+    begin: list[tuple[int, Row | BadLine]] = []
+    form = source.form or FORMS[0]  # if no row is readable
+    for number, row in rows:
+        begin.append((number, row))
+        if not isinstance(row, BadLine):
+            form = _chosen_form(source, tuple(row))
+            break
+    if not begin:
         raise InputError(f"{source.text}: no rows", "name another source")
-    columns = () if isinstance(first[1], BadLine) else tuple(first[1])
-    form = _chosen_form(source, columns)
-    items = _tasks(source, form, first, rows, limit)
+    items = _tasks(source, form, chain(begin, rows), limit)
     found = collect(items, skip_bad=skip_bad)
     return TaskFiles(found.tasks, found.problems, form.kind != "rows")
 
@@ -214,8 +228,7 @@ def _rows(source: RowSource, split: str | None) -> Iterator[tuple[int, Row | Bad
     elif path.suffix.lower() in TABLES:
         yield from TABLES[path.suffix.lower()](path, "").records()
     else:
-        for number, line in read_lines(path, LONGEST_LINE):
-            yield number, _decoded(line)
+        yield from _rows_of_json(path)
 
 
 def _decoded(line: bytes | BadLine) -> Row | BadLine:
@@ -293,8 +306,7 @@ def _known_offline(datasets: Any, name: str) -> Iterator[None]:
 def _tasks(
     source: RowSource,
     form: RowForm,
-    first: tuple[int, Row | BadLine],
-    rows: Iterator[tuple[int, Row | BadLine]],
+    rows: Iterable[tuple[int, Row | BadLine]],
     limit: int | None,
 ) -> Iterator[Task | Problem]:
     path = Path(source.text)
@@ -302,7 +314,7 @@ def _tasks(
     names: dict[str, str] = {}
     kinds: dict[str, bool] = {}
     read = {"rows": _of_row, "prompts": _of_prompt, "chat": _of_chat}[form.kind]
-    for number, row in _chained(first, rows):
+    for number, row in rows:
         found = row if isinstance(row, BadLine) else read(row, form.columns)
         if isinstance(found, BadLine):
             yield from placed(path, number, [found])
@@ -314,13 +326,6 @@ def _tasks(
         instances.setdefault(instruction, []).append(instance)
     for instruction, some in instances.items():
         yield Task(names[instruction], instruction, tuple(some[:limit]), kinds[instruction])
-
-
-def _chained(
-    first: tuple[int, Row | BadLine], rest: Iterator[tuple[int, Row | BadLine]]
-) -> Iterator[tuple[int, Row | BadLine]]:
-    yield first
-    yield from rest
 
 
 def _is_classification(row: Row | BadLine) -> bool:

@@ -24,7 +24,7 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,10 +39,12 @@ from seedstep.errors import InputError, first_line
 
 __all__ = [
     "LONGEST_LINE",
+    "LOOKS",
     "PathOrTasks",
     "StrPath",
     "evaluation_items",
     "has_rows",
+    "items_of_list",
     "load_rows",
     "load_tasks",
     "path_of",
@@ -52,6 +54,9 @@ __all__ = [
 
 LONGEST_LINE = 64 << 20
 """The length in bytes of the longest line: a task with all its instances."""
+
+LOOKS = 100
+"""In how many of a file's lines a readable one is looked for, which says of which form they are."""
 
 StrPath = str | os.PathLike[str]
 """A path. A run stands for that of its directory."""
@@ -71,9 +76,18 @@ def path_of(source: PathOrTasks) -> Path:
     return Path(source) if isinstance(source, str | os.PathLike) else GIVEN
 
 
+NULL = msgspec.Raw(b"null")
+
+OUTPUTS = ("response", "completion", "answer")
+"""The fields in which rows of other forms have their output, which is not that of a task."""
+
+
 class _TaskLine(WrittenTask, frozen=True, kw_only=True):
     id: str = ""
     instruction: TextOrTexts = ""
+    response: msgspec.Raw = NULL
+    completion: msgspec.Raw = NULL
+    answer: msgspec.Raw = NULL
 
 
 class _Record(_TaskLine, frozen=True, kw_only=True):
@@ -113,7 +127,7 @@ def scan_tasks(
         InputError: the path, the split or all tasks are missing.
     """
     path = path_of(source)
-    items = _file_items(path) if isinstance(source, str | os.PathLike) else map(_item, source)
+    items = items_of_list(path) if isinstance(source, str | os.PathLike) else map(_item, source)
     if split is not None and not path.is_dir():
         raise InputError(f"{path}: only a directory has splits", "leave the split out")
     if items is not None:
@@ -129,7 +143,7 @@ _LIST = re.compile(rb"\s*\[\s*\{")
 """How a list of objects begins, within the first `HEAD` bytes of its file."""
 
 
-def _file_items(path: Path) -> Iterable[bytes | BadLine] | None:
+def items_of_list(path: Path) -> Iterable[bytes | BadLine] | None:
     """Return the records of a `*.json` file that holds a list; None for any other file."""
     if path.suffix != ".json" or not path.is_file():
         return None
@@ -217,6 +231,11 @@ def _task(
 ) -> Task | list[BadLine]:
     """Return the task of a line. `seen` maps earlier ids to lines."""
     task_id = written.id or f"task_{line}"
+    if not written.instances and written.instruction:
+        for name in OUTPUTS:
+            if getattr(written, name) != NULL:
+                remedy = f"call it output, or name the columns: FILE[instruction,input,{name}]"
+                return [BadLine(name, "an output without instances", remedy)]
     whole = msgspec.structs.replace(written, definition=written.definition or written.instruction)
     read = task_of(whole, task_id, limit=limit, bare=True)
     if isinstance(read, Task) and isinstance(written, _Record):
@@ -238,25 +257,27 @@ class _Shape(msgspec.Struct, frozen=True):
     output: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     instances: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
+    @property
+    def is_row(self) -> bool:
+        return self.output is not msgspec.UNSET and self.instances is msgspec.UNSET
+
 
 def has_rows(path: Path) -> bool:
-    """Return whether a file of JSON lines has one instance a line. The first line decides.
+    """Return whether a file of JSON lines has one instance a line, as its first readable line says.
 
     Raises:
         InputError: the file is missing or can't be read.
     """
-    for _, line in read_lines(path, LONGEST_LINE):
-        return not isinstance(line, BadLine) and _is_row(line)
+    for _, line in islice(read_lines(path, LONGEST_LINE), LOOKS):
+        found = line if isinstance(line, BadLine) else decode_json(line, _Shape, ON_EACH_LINE)
+        if isinstance(found, _Shape):
+            return found.is_row
     return False
 
 
 def _is_row(line: bytes) -> bool:
     found = decode_json(line, _Shape, ON_EACH_LINE)
-    return (
-        isinstance(found, _Shape)
-        and found.output is not msgspec.UNSET
-        and found.instances is msgspec.UNSET
-    )
+    return isinstance(found, _Shape) and found.is_row
 
 
 def load_rows(path: Path, *, limit: int | None = None, skip_bad: bool = False) -> TaskFiles:

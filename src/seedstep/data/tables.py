@@ -285,6 +285,7 @@ class Csv(RowFile):
                 taken.append(line)
                 yield (line if number else line.removeprefix(BOM_UTF8)).decode()
 
+        csv.field_size_limit(max(LONGEST_LINE, csv.field_size_limit()))
         try:
             with self.path.open("rb") as file:
                 for values in csv.reader(lines(file), delimiter=self._sign):
@@ -296,7 +297,8 @@ class Csv(RowFile):
             raise InputError(f"{self.path}: no such file", "check the path") from None
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             what = f"{self.path}: can't be read as CSV: {first_line(error)}"
-            raise InputError(what, "write it as UTF-8, with quotes around long texts") from None
+            remedy = "write it as UTF-8, with quotes around texts, and close each quote"
+            raise InputError(what, remedy) from None
 
 
 _KINDS: dict[str, type[RowFile]] = {
