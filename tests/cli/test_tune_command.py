@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -248,21 +249,57 @@ class TestDataThatGrow:
         assert weights(out) == before
         assert not (out / "earlier/1").exists()
 
-    def test_a_base_model_that_was_tuned_anew_is_told(
-        self, start: tuple[object, ...], tmp_path: Path
+    @pytest.mark.parametrize("begun_by", ["this version", "0.1.0"])
+    def test_a_base_model_that_was_tuned_anew(
+        self, begun_by: str, start: tuple[object, ...], tmp_path: Path
     ) -> None:
+        """What was tuned from it is tuned anew, or told where it has no fingerprint of its base."""
         write_tasks(tmp_path / "more.jsonl", instances=22)
         flags = ("--data", tmp_path / "more.jsonl", "--encoding", "definition", "--device", "cpu")
         model = f"hf:{tmp_path / 'out' / 'model'}"
         assert seedstep(*start, "--out", tmp_path / "out").code == 0
         second = ("tune", "--model", model, *flags, "--max-steps", 1, "--out", tmp_path / "second")
         assert seedstep(*second).code == 0
-        assert "on other data since" not in seedstep(*second).words
+        again = seedstep(*second).words
+        assert "finished before" in again
+        assert "on other data since" not in again
+        config, before = tmp_path / "second" / "tune.yaml", weights(tmp_path / "second")
+        whole = config.read_text()
+        if begun_by == "0.1.0":
+            config.write_text(re.sub("base_fingerprint: .*\n", "", whole))
+            assert config.read_text() != whole
         write_tasks(tmp_path / "data.jsonl", instances=24)
         assert seedstep(*start, "--out", tmp_path / "out").code == 0
         told = seedstep(*second).words
-        assert "finished before" in told
-        assert f"{model} was tuned on other data since" in told
+        if begun_by == "0.1.0":
+            assert "finished before" in told
+            assert f"{model} was tuned on other data since" in told
+            assert weights(tmp_path / "second") == before
+            return
+        kept = tmp_path / "second" / "earlier" / "1"
+        assert f"the base model has changed since {tmp_path / 'second'} was tuned" in told
+        assert f"the earlier one is kept in {kept}" in told
+        assert weights(kept) == before != weights(tmp_path / "second")
+        assert "on other data since" not in told
+        assert "finished before" in seedstep(*second).words
+        assert not (kept.parent / "2").exists()
+
+    def test_one_that_was_stopped_leaves_the_checkpoints_of_its_earlier_base(
+        self, start: tuple[object, ...], tmp_path: Path
+    ) -> None:
+        model, out = f"hf:{tmp_path / 'out' / 'model'}", tmp_path / "second"
+        assert seedstep(*start, "--out", tmp_path / "out").code == 0
+        shutil.copy(tmp_path / "data.jsonl", tmp_path / "more.jsonl")
+        flags = ("--data", tmp_path / "more.jsonl", "--encoding", "definition", "--device", "cpu")
+        second = ("tune", "--model", model, *flags, "--max-steps", 1, "--out", out)
+        assert seedstep(*second).code == 0
+        shutil.rmtree(out / "model")
+        (out / "checkpoints/checkpoint-1").mkdir(parents=True)
+        write_tasks(tmp_path / "data.jsonl", instances=24)
+        assert seedstep(*start, "--out", tmp_path / "out").code == 0
+        assert seedstep("tune", "--out", out).code == 0
+        assert (out / "earlier/1/checkpoints/checkpoint-1").is_dir()
+        assert (out / "model").is_dir()
 
     def test_other_settings_are_refused_with_them(
         self, start: tuple[object, ...], tmp_path: Path

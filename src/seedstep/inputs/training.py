@@ -14,12 +14,14 @@ from seedstep.errors import InputError, SeedstepError
 from seedstep.evaluate.remarks import TrainingOverlap
 from seedstep.inputs.tasks import gather
 from seedstep.llm import ModelRef
+from seedstep.llm.endpoints import file_fingerprint
 from seedstep.runs import TUNE_CONFIG, stored_settings
+from seedstep.runs.directory import digest
 from seedstep.settings import make_settings
 from seedstep.tune import CHECKPOINTS, TuneSettings, TuneSource
 from seedstep.tune.trained import TrainingRecord, read_training_record, training_record
 
-__all__ = ["is_elsewhere", "overlap", "public_source", "training_of"]
+__all__ = ["base_fingerprint", "is_elsewhere", "overlap", "public_source", "training_of"]
 
 
 def training_of(model: str, seen: frozenset[Path] = frozenset()) -> TrainingRecord | None:
@@ -44,6 +46,22 @@ def training_of(model: str, seen: frozenset[Path] = frozenset()) -> TrainingReco
             if tuning not in seen:
                 return _of_settings(tuning, seen | {tuning})
     return None
+
+
+def base_fingerprint(model: str) -> str:
+    """Return a fingerprint of a model that was tuned here; empty for another, or without a record.
+
+    It is made from the record of the training data, and from the files of the weights.
+    """
+    try:
+        place = ModelRef.parse(model).path
+    except SeedstepError:
+        return ""
+    record = read_training_record(place) if place else None
+    if place is None or record is None:
+        return ""
+    weights = [file_fingerprint(file) for file in sorted(place.glob("*.safetensors"))]
+    return digest([record.encoded(), weights])
 
 
 def is_elsewhere(model: str) -> bool:

@@ -248,7 +248,7 @@ def _tuned_here(
     if dry_run:
         return tuned
     if work.is_anew and processes > 1:  # the others would take the earlier model for theirs
-        raise RunError(f"{path}: its data have changed", "name another --out")
+        raise RunError(f"{path}: its data or base model have changed", "name another --out")
     files, asked = TuningFiles(path), flatten(work.settings)
     with nullcontext() if rank else Run.start(TUNE, path, asked, inputs=work.gathered):
         before = files.finished
@@ -280,7 +280,8 @@ class _Work:
     """The data of a tuning, read and counted before the model is loaded.
 
     `frame` is the text that the chat template writes around a message, if prompts are in it.
-    `is_anew` says that an earlier tuning on other data is set aside, if there is one.
+    `is_anew` says that an earlier tuning, on other data or another base, is set aside, if there
+    is one.
     """
 
     settings: TuneSettings
@@ -310,7 +311,7 @@ def _prepared(path: Path, settings: TuneSettings, processes: int) -> _Work:
     decoder_only = not config.is_encoder_decoder
     if settings.gguf:
         require_gguf(config)
-    is_anew = about_new_data(path, gathered)
+    is_anew = about_new_data(path, settings, gathered)
     template = str(tokenizer.chat_template)
     kept = None if is_anew else kept_frame(TuningFiles(path).frame, template)
     reader = HfTokenizer(tokenizer, frame=kept)

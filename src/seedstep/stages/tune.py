@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from seedstep.errors import InputError
 from seedstep.inputs.tasks import TuningInputs, gather
+from seedstep.inputs.training import base_fingerprint
 from seedstep.runs import (
     Blocks,
     Line,
@@ -35,6 +37,12 @@ SHOWN_LOSSES = 20
 DATA = "data_fingerprint"
 """The entry of a tuning's configuration with the fingerprint of its data."""
 
+BASE = "base_fingerprint"
+"""The entry with the fingerprint of its base model, where that was tuned here."""
+
+CHANGED = MappingProxyType({DATA: "the data have", BASE: "the base model has"})
+"""How it is told that what has a fingerprint changed, by its entry."""
+
 TuneRun = Run[TuneSettings, TuningInputs, TuningFiles]
 """The run of a tuning."""
 
@@ -44,15 +52,19 @@ def _records(run: TuneRun) -> TuningFiles:
 
 
 def _stamps(settings: TuneSettings, inputs: TuningInputs) -> dict[str, str]:
-    return {DATA: inputs.fingerprint}
+    base = base_fingerprint(settings.model.name)
+    return {DATA: inputs.fingerprint, **({BASE: base} if base else {})}
 
 
 def _made(path: Path) -> bool:
     return TuningFiles(path).begun
 
 
-def about_new_data(path: Path, inputs: TuningInputs) -> str:
-    """Return what is told before a tuning begins anew as its data changed; empty if they did not.
+def about_new_data(path: Path, settings: TuneSettings, inputs: TuningInputs) -> str:
+    """Return what is told before a tuning begins anew; empty if it does not.
+
+    It does if its data changed, or its base model, which was tuned here. A tuning without a
+    fingerprint of its base model, as those of 0.1.0, is not asked for it.
 
     Raises:
         RunError: the directory is something else, or its configuration can't be read.
@@ -60,21 +72,21 @@ def about_new_data(path: Path, inputs: TuningInputs) -> str:
     files, earlier = TuningFiles(path), EarlierTunings(path)
     if not (path / TUNE_CONFIG).is_file() or not (files.begun or earlier.interrupted):
         return ""
-    if (
-        stored_config(TUNE.name, path, TUNE_CONFIG).get(DATA, inputs.fingerprint)
-        == inputs.fingerprint
-    ):
+    kept = stored_config(TUNE.name, path, TUNE_CONFIG)
+    now = _stamps(settings, inputs)
+    changed = [name for name, stamp in now.items() if kept.get(name, stamp) != stamp]
+    if not changed:
         return ""
     return (
-        f"the data have changed since {path} was tuned: a new tuning begins, and the earlier one "
-        f"is kept in {earlier.next()}"
+        f"{CHANGED[changed[0]]} changed since {path} was tuned: a new tuning begins, and the "
+        f"earlier one is kept in {earlier.next()}"
     )
 
 
 def _reconcile(run: TuneRun, before: Mapping[str, Any], removed: Removed) -> ListChanges:
-    """Set the tuning aside if its data changed."""
+    """Set the tuning aside if its data or its base model changed."""
     earlier = EarlierTunings(run.path)
-    if before and about_new_data(run.path, run.inputs()):
+    if before and about_new_data(run.path, run.settings, run.inputs()):
         earlier.set_aside()
     elif before:
         earlier.take_back()
@@ -170,7 +182,7 @@ TUNE: Stage[TuneSettings, TuningInputs, TuningFiles] = Stage(
     rows=_rows,
     stamps=_stamps,
     made=_made,
-    changeable=(*sorted(FREE), "device_price", "gguf", "base_url", "skip_bad", DATA),
+    changeable=(*sorted(FREE), "device_price", "gguf", "base_url", "skip_bad", DATA, BASE),
     reconcile=_reconcile,
     status=_status,
     listed=_listed,
