@@ -46,6 +46,22 @@ def change(tasks: str, task: int, **fields: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
 
 
+def write_plain(folder: Path, *words: str) -> str:
+    """A task for each word, whose instances have the ids 0 and 1."""
+    tasks = [
+        {
+            "id": f"t{word}",
+            "definition": "Copy.",
+            "positive_examples": [{"input": "any", "output": "shown"}],
+            "instances": [{"id": f"{n}", "input": f"{word}{n}", "output": "x"} for n in range(2)],
+        }
+        for word in words
+    ]
+    path = folder / "plain.jsonl"
+    path.write_text("".join(json.dumps(task) + "\n" for task in tasks))
+    return str(path)
+
+
 class TestTheListGrows:
     @pytest.mark.parametrize("more", [{"limit_instances": 4}, {"limit_tasks": 3}])
     def test_only_what_is_new_is_asked(
@@ -110,6 +126,29 @@ class TestTheListGrows:
         predict(tmp_path / "run", model=COPY, tasks=tasks[::-1]).close()
         assert texts(tmp_path / "run", COPY) == ["2", "1", "0"]
 
+    def test_ids_that_a_later_task_has_too(self, tmp_path: Path) -> None:
+        path = write_plain(tmp_path, "a", "b")
+        predict(tmp_path / "run", model=COPY, tasks=path, limit_tasks=1).close()
+        first = rows(tmp_path / "run")
+        predict(tmp_path / "run", model=COPY, limit_tasks=2).close()
+        assert rows(tmp_path / "run")[:2] == first, "the time, too"
+        assert texts(tmp_path / "run", COPY) == ["a0", "a1", "b0", "b1"]
+
+    def test_ids_with_slashes_are_told_apart(self, tmp_path: Path) -> None:
+        instance = {"output": "x"}
+        tasks = [
+            {
+                "id": task,
+                "definition": "Copy.",
+                "instances": [{**instance, "id": name, "input": name}],
+            }
+            for task, name in (("a", "b/c"), ("a/b", "c"), ("a\\", "b"))
+        ]
+        predict(tmp_path / "run", model=COPY, tasks=tasks).close()
+        first = rows(tmp_path / "run", "text, at")
+        predict(tmp_path / "run", model=COPY, tasks=tasks[::-1]).close()
+        assert rows(tmp_path / "run", "text, at") == first[::-1]
+
     def test_killed_while_it_grows(self, tmp_path: Path) -> None:
         tasks = write_word_tasks(tmp_path / "ni", 4, 6)
         with ScriptedServer(slowly(word_model(), 0.05)) as server:
@@ -154,7 +193,7 @@ class TestInstancesChange:
         predict(tmp_path / "run", **asked_of(model, tasks)).close()
         first = rows(tmp_path / "run")
         fewer = seedstep("predict", "--out", tmp_path / "run", "--limit-instances", 1)
-        assert "4 instances (task0-word0x1, task0-word0x2, task1-word1x1" in fewer.words
+        assert "4 instances (task000_capitals/task0-word0x1, " in fewer.words
         assert "their results are set aside" in fewer.words
         assert texts(tmp_path / "run") == ["WORD0X0", "WORD1X0"]
         predict(tmp_path / "run", **asked_of(model, tasks, limit_instances=3)).close()
@@ -229,6 +268,20 @@ class TestLimitsChange:
             predict(tmp_path / "run", **asked_of(model, tasks, encoding="definition"))
 
 
+def test_a_system_is_of_one_model_also_where_all_it_predicted_is_set_aside(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    predict(out, name="s", model=COPY, tasks=write_plain(tmp_path, "a")).close()
+    write_plain(tmp_path, "b")
+    with pytest.raises(RunMismatchError, match=r"model: .*copy-input.*--name"):
+        predict(out, name="s", model="baseline:copy-demonstration")
+    predict(out, name="other", model="baseline:copy-demonstration").close()
+    predict(out, name="s").close()
+    assert texts(out, "s") == ["b0", "b1"]
+    write_plain(tmp_path, "a")
+    predict(out, name="s").close()
+    assert texts(out, "s") == ["a0", "a1"]
+
+
 def test_another_gguf_file_of_the_same_name_is_another_model(tmp_path: Path) -> None:
     tasks = write_word_tasks(tmp_path / "ni", 1, 2)
     file = tmp_path / "model.gguf"
@@ -264,6 +317,45 @@ class TestRunsOf010:
         done = seedstep("predict", "--out", "predict", "--name", name, "--limit-instances", 99)
         assert done.code == 0, done.err
         assert set(first) <= set(predicted(made / "predict", name))
+
+    @pytest.mark.parametrize("flag", ["--limit-instances", "--limit-tasks", "--max-new-tokens"])
+    def test_they_come_back(self, made: Path, flag: str) -> None:
+        name = "served"  # its server is gone: nothing can be asked
+        first = self.rows()
+        back = 128 if flag == "--max-new-tokens" else 99
+        seedstep("predict", "--out", "predict", "--name", name, flag, 1)
+        assert self.rows() != first
+        done = seedstep("predict", "--out", "predict", "--name", name, flag, back)
+        assert done.code == 0, done.err
+        assert "are as they were earlier" in done.words
+        assert self.rows() == first
+
+    def test_they_do_not_come_back_to_another_way_of_asking(self, made: Path) -> None:
+        flags = ("predict", "--out", "predict", "--name", "served")
+        first = self.rows()
+        seedstep(*flags, "--limit-instances", 1)
+        assert 0 < len(self.rows()) < len(first)
+        seedstep(*flags, "--max-new-tokens", 1)
+        seedstep(*flags, "--limit-instances", 99)
+        assert self.rows() != first
+        with closing(sqlite3.connect("predict/run.db")) as database:
+            query = "SELECT count(*) FROM predictions WHERE system = 'served' AND at < ?"
+            newest = max(at for *_, at in first)
+            assert database.execute(query, (newest + 1,)).fetchone() == (0,)
+        done = seedstep(*flags, "--max-new-tokens", 128)
+        assert done.code == 0, done.err
+        assert self.rows() == first
+
+    def test_more_tasks_leave_them_as_they_are(self, made: Path) -> None:
+        first = self.rows()
+        text = (made / "words/tasks/task001_capitals.json").read_text()
+        (made / "words/tasks/task002_capitals.json").write_text(text.replace("word1", "word2"))
+        seedstep("predict", "--out", "predict", "--name", "served")
+        assert self.rows()[: len(first)] == first
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        found = rows(Path("predict"), "system, place, text, failed, at")
+        return [row for row in found if row[0] == "served"]
 
     def test_a_list_that_is_not_known_any_more_is_told(self, made: Path) -> None:
         path = next((made / "words/tasks").glob("*.json"))

@@ -6,9 +6,10 @@ The list is that of all systems; how one is asked is compared when it goes on.
 Example::
 
     changes = reconcile_predictions(run, before, "keep")
-    more = fit_system(run, system, is_same=False)
+    more = fit_system(run.database, system, before={})
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -25,17 +26,30 @@ if TYPE_CHECKING:
     from seedstep.runs.predictions import ChosenSystem
     from seedstep.runs.run import Run
 
-__all__ = ["InstanceMark", "fit_system", "marks_of", "places_of", "reconcile_predictions"]
+__all__ = [
+    "InstanceMark",
+    "fit_system",
+    "has_answers",
+    "marks_of",
+    "places_of",
+    "reconcile_predictions",
+]
 
 STAMP = "tasks_fingerprint"
-NOUN = "prediction"
+
+UNKNOWN = "?"
+"""Stands for how a prediction of 0.1.0 was asked, where that is not known any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class InstanceMark:
-    """What is known of an instance of a list: its id, that of its task, and a fingerprint."""
+    """What is known of an instance of a list: its id, that of its task, and a fingerprint.
+
+    The id is the same whatever else is in the list; `name` is that of `instances_of`.
+    """
 
     id: str
+    name: str
     task: str
     content: str
 
@@ -44,9 +58,28 @@ def marks_of(tasks: Sequence[Task]) -> tuple[InstanceMark, ...]:
     """Return the marks of all instances, in their order."""
     without = {task.id: digest([replace(task, instances=())]) for task in tasks}
     return tuple(
-        InstanceMark(key, task.id, digest([without[task.id], instance]))
-        for key, task, instance in instances_of(tasks)
+        InstanceMark(
+            f"{_escaped(task.id)}/{instance.id}",
+            name,
+            task.id,
+            digest([without[task.id], instance]),
+        )
+        for name, task, instance in instances_of(tasks)
     )
+
+
+_ESCAPED = re.compile(r"(?:[^/\\]|\\.)*", re.DOTALL)
+"""The id of a task at the start of that of an instance: up to a / without a backslash."""
+
+
+def _escaped(task: str) -> str:
+    return task.replace("\\", "\\\\").replace("/", "\\/")
+
+
+def _task_in(instance: str) -> str:
+    """Return the escaped id of the task at the start of an instance's id."""
+    found = _ESCAPED.match(instance)
+    return found[0] if found else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +108,10 @@ WHERE system = ? AND instance = ? AND fingerprint = ?
 _THOUGHTS_BACK = """
 INSERT INTO thoughts SELECT system, ?, thoughts FROM predictions_aside
 WHERE system = ? AND instance = ? AND fingerprint = ? AND thoughts IS NOT NULL
+"""
+_MARK = """
+UPDATE OR REPLACE predictions_aside SET fingerprint = ?
+WHERE system = ? AND instance = ? AND fingerprint = ?
 """
 _USED = "DELETE FROM predictions_aside WHERE system = ? AND instance = ? AND fingerprint = ?"
 _PLACE = """
@@ -131,16 +168,18 @@ def reconcile_predictions(
     if statements:
         run.database.write_together(statements)
     return ListChanges(
-        changed=_names(changed),
-        removed=_names(gone),
+        changed=_names((row.instance for row in changed), marks),
+        removed=_names((row.instance for row in gone), marks),
         list_changed=list_changed,
         dropped=True,
         noun="instance",
     )
 
 
-def _names(rows: Iterable[_Row]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(row.instance for row in rows))
+def _names(instances: Iterable[str], marks: Iterable[InstanceMark]) -> tuple[str, ...]:
+    """Return the names of instances, each once; of those that left the list, their ids."""
+    names = {mark.id: mark.name for mark in marks}
+    return tuple(names.get(each, each) for each in dict.fromkeys(instances))
 
 
 def _rows(
@@ -196,24 +235,36 @@ def _moves(placed: Mapping[_Row, int], aside: Sequence[_Row]) -> "Iterator[State
             yield _THOUGHTS_PLACE, (place, *here)
 
 
-def fit_system(database: "Database", system: "ChosenSystem", *, is_same: bool) -> ListChanges:
+def has_answers(database: "Database", system: str) -> bool:
+    """Return whether a system has predictions, also if all of them are set aside."""
+    query = "SELECT 1 FROM {} WHERE system = ? LIMIT 1"
+    names = ("predictions", "predictions_aside")
+    return any(database.rows(query.format(name), (system,)) for name in names)
+
+
+def fit_system(
+    database: "Database", system: "ChosenSystem", before: Mapping[str, str]
+) -> ListChanges:
     """Set aside a system's predictions that were made otherwise, and take back those that fit.
 
-    `is_same` says that predictions of 0.1.0, which have no fingerprint, were made as now.
+    `before` has fingerprints of how the instances of each task were asked when the system was
+    worked on last: predictions of 0.1.0 have none of their own. Where it lacks a task, they don't
+    fit.
     """
     marks = marks_of(system.listed)
     places = {mark.id: place for place, mark in enumerate(marks)}
     now = {mark.id: Fingerprint(mark.content, system.asking[mark.task]) for mark in marks}
+    asked = {_escaped(task.id): before.get(task.id, UNKNOWN) for task in system.listed}
     stale, statements, done = [], list["Statement"](), set()
     query = "SELECT place, instance, fingerprint FROM predictions WHERE system = ?"
     for row in database.rows(query, (system.name,)):
-        name, of = row["instance"], Fingerprint.parse(row["fingerprint"])
+        name = marks[row["place"]].id
+        of = _completed(row["fingerprint"], asked[_task_in(name)])
         here = (system.name, row["place"])
         if of == now[name]:
             done.add(name)
-        elif not of.asking and is_same:
-            done.add(name)
-            statements.append((_PLACE, (row["place"], name, str(now[name]), *here)))
+            if (row["instance"], row["fingerprint"]) != (name, str(of)):
+                statements.append((_PLACE, (row["place"], name, str(of), *here)))
         else:
             stale.append(name)
             statements += [
@@ -222,11 +273,15 @@ def fit_system(database: "Database", system: "ChosenSystem", *, is_same: bool) -
                 ("DELETE FROM thoughts WHERE system = ? AND place = ?", here),
             ]
     back = []
+    elsewhere = "" if before == system.asking else UNKNOWN
     query = "SELECT instance, fingerprint FROM predictions_aside WHERE system = ?"
     for row in database.rows(query, (system.name,)):
         name = row["instance"]
-        if name in now and name not in done and row["fingerprint"] == str(now[name]):
-            key = (system.name, name, row["fingerprint"])
+        mark = str(_completed(row["fingerprint"], asked.get(_task_in(name), elsewhere)))
+        if mark != row["fingerprint"]:
+            statements.append((_MARK, (mark, system.name, name, row["fingerprint"])))
+        if name in now and name not in done and mark == str(now[name]):
+            key = (system.name, name, mark)
             statements += [
                 (_BACK, (places[name], *key)),
                 (_THOUGHTS_BACK, (places[name], *key)),
@@ -237,5 +292,12 @@ def fit_system(database: "Database", system: "ChosenSystem", *, is_same: bool) -
         statements.append(("DELETE FROM scores WHERE name = ?", (system.name,)))
     if statements:
         database.write_together(statements)
-    touched = tuple(name for name in stale if name not in set(back))
-    return ListChanges(touched=touched, restored=tuple(back), noun="instance")
+    again = set(back)
+    touched = _names((name for name in stale if name not in again), marks)
+    return ListChanges(touched=touched, restored=_names(back, marks), noun="instance")
+
+
+def _completed(stored: str, asked: str) -> Fingerprint:
+    """Return a stored fingerprint, with how it was `asked` where it has none."""
+    of = Fingerprint.parse(stored)
+    return of if of.asking else Fingerprint(of.task, asked)

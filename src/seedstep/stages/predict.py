@@ -43,7 +43,12 @@ from seedstep.runs import (
     line,
 )
 from seedstep.runs.directory import refuse_differences
-from seedstep.runs.prediction_lists import STAMP, fit_system, reconcile_predictions
+from seedstep.runs.prediction_lists import (
+    STAMP,
+    fit_system,
+    has_answers,
+    reconcile_predictions,
+)
 from seedstep.runs.predictions import load_chosen_tasks, stamp_chosen_tasks, unchanged_tasks
 from seedstep.settings import flatten, make_settings
 from seedstep.stages.telling import PLACES
@@ -103,18 +108,28 @@ def begin_system(
         raise InputError(what, f"write 1 to {LONGEST_NAME} printable characters after --name")
     kept = run.records.kept(name)
     begun = _chosen(run, name, _settings(kept, asked, defaults))
-    if kept and run.records.counts(name).predictions:
+    before: dict[str, str] = {}
+    if kept and has_answers(run.database, name):
         _refuse_changes(f"{run.path}, {name},", kept, begun, same_model=same_model)
         begun = replace(begun, identity_url=kept.identity_url)
-    changes = fit_system(run.database, begun, is_same=bool(kept and _is_same(kept, begun)))
+        before = _asking_before(kept, begun)
+    changes = fit_system(run.database, begun, before)
     run.records.keep(begun)
     return replace(begun, changes=changes)
 
 
-def _is_same(kept: KeptSystem, begun: ChosenSystem) -> bool:
-    """Return whether a system is asked as it was before, apart from what may always change."""
-    before, now = ({**each.settings, **each.stamps} for each in (kept, begun.kept))
-    return all(before.get(name) == now.get(name) for name in TOUCHING)
+def _asking_before(kept: KeptSystem, begun: ChosenSystem) -> dict[str, str]:
+    """Return the fingerprints of how a system was asked; none if what it was shown has changed."""
+    settings = make_settings(SystemSettings, kept.settings, begun.name)
+    shown = ["examples_fingerprint", *["steps_fingerprint"] * _shows_steps(settings)]
+    if any(kept.stamps.get(name) != begun.stamps.get(name) for name in shown):
+        return {}
+    model = kept.stamps.get("model_fingerprint") or gguf_fingerprint(settings.model.name)
+    return _asking(settings, begun.tasks, model)
+
+
+def _shows_steps(settings: SystemSettings) -> bool:
+    return settings.encoding.steps != "none"
 
 
 def _settings(
@@ -166,7 +181,7 @@ def _chosen(run: PredictionsRun, name: str, settings: SystemSettings) -> ChosenS
 
 def _asking(settings: SystemSettings, tasks: Sequence[Task], model: str) -> dict[str, str]:
     """Return fingerprints, by task, of all that answers follow from besides the instance."""
-    shows_steps = settings.encoding.steps != "none"
+    shows_steps = _shows_steps(settings)
     way = [model, settings.max_new_tokens, settings.sampling, settings.model.reasoning]
     return {
         task.id: digest(
