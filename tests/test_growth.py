@@ -1,5 +1,7 @@
 """Whatever a model replies is read in a time that grows with its length, and no faster."""
 
+import json
+
 import pytest
 
 from support.growth import READERS, UNITS, seconds_of, texts
@@ -23,6 +25,16 @@ def test_long_runs_of_marks_are_read_in_seconds(name: str, unit: str) -> None:
     for opening in OFTEN:
         text = opening + unit * LARGE + "x"
         assert seconds_of(READERS[name], text, 10.0) < 5.0, (opening, unit)
+
+
+@pytest.mark.parametrize("inner", ["think>", "/think>", "|think|>"])
+@pytest.mark.parametrize("name", ["without marks", "steps", "answer", "body"])
+def test_marks_inside_marks_are_read_in_seconds(name: str, inner: str) -> None:
+    """Where each mark that is left out leaves another, there are as many as the text is long."""
+    for end in ("", "[BEGIN FINAL RESPONSE]x"):
+        text = "<" * 10_000 + inner * 10_000 + end
+        body = json.dumps({"choices": [{"text": text}]})
+        assert seconds_of(READERS[name], body if name == "body" else text, 10.0) < 5.0, end
 
 
 def test_the_units_are_those_that_patterns_repeat() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from seedstep.llm.endings import ending_of
-from seedstep.llm.exchange import ServerError
+from seedstep.llm.exchange import LONGEST_REPLY, ServerError
 from seedstep.llm.parameters import Parameters
 from seedstep.llm.records import Request, Sampling
 from seedstep.llm.replies import BodyError, read_body
@@ -159,6 +159,26 @@ NO_REPLY = {
 def test_a_malformed_body_is_no_reply_and_no_traceback(data: bytes) -> None:
     with suppress(BodyError):
         assert read_body(data).text is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        json.dumps({"error": {"message": "x", "code": "9" * 5000}}).encode(),
+        b'{"choices": [{"finish_reason": %s%s}]}' % (b"[" * 950, b"]" * 950),
+        b'{"error": %s%s}' % (b"[" * 950, b"]" * 950),
+    ],
+    ids=["a-long-code", "a-nested-reason", "a-nested-error"],
+)
+async def test_a_body_of_harmful_values_is_no_reply_and_asked_for_again(data: bytes) -> None:
+    with ScriptedServer(in_turn(Fault(body=data))) as server:
+        async with engine_on(server) as engine:
+            assert reply(await engine.ask(asked("a"))).attempts == 2
+
+
+def test_a_text_that_is_too_long_to_be_kept_is_not_searched_for_thoughts() -> None:
+    text = "<think>" * (LONGEST_REPLY // 7 + 1)
+    assert read_body(json.dumps({"choices": [{"text": text}]}).encode()).text == text
 
 
 def test_an_error_beside_a_choice_of_a_stream_is_one() -> None:
@@ -418,6 +438,13 @@ def test_more_marks_of_thoughts(text: str) -> None:
         ("<think>I write <think> here.</think>42", "42", "I write <think> here."),
         ("<think/>42", "42", ""),
         ("42<|im_end|>", "42", ""),
+        (
+            "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>42"
+            "<|end|><|start|>user<|message|>Next question?<|end|><|start|>assistant"
+            "<|channel|>analysis<|message|>secret",
+            "42",
+            "analysis a assistant",
+        ),
         ("final<|message|>42", "42", ""),
     ],
 )

@@ -21,7 +21,7 @@ from seedstep.steps.check import TaskText, check
 from seedstep.steps.examples import parse_examples
 from seedstep.steps.judge import parse_judgement
 from seedstep.steps.parse import parse
-from seedstep.text import answer, is_refusal, loops, one_line, plain_text, visible
+from seedstep.text import answer, is_refusal, loops, one_line, plain_text, visible, without_marks
 
 __all__ = ["OPENINGS", "READERS", "UNITS", "TooSlow", "seconds_of", "texts"]
 
@@ -46,6 +46,7 @@ READERS: Mapping[str, Reader] = {
     "plain text": plain_text,
     "one line": one_line,
     "visible": visible,
+    "without marks": without_marks,
     "body": lambda text: _body(text.encode("utf-8", "replace")),
 }
 

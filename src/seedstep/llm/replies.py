@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from seedstep.llm.endings import Ending, ending_of, reason_in
+from seedstep.llm.exchange import LONGEST_REPLY
 from seedstep.llm.shapes import (
     THOUGHT_FIELDS,
     choice_in,
@@ -47,6 +48,7 @@ _THOUGHT_COUNTS = (
 )
 """The names of counts of tokens. Where a server sends several for the same, the largest counts."""
 
+_STATUS = re.compile(r"[0-9]{1,5}")
 _OVERLOADED = re.compile(r"rate.?limit|overload|too.?many.?requests", re.IGNORECASE)
 
 
@@ -111,7 +113,16 @@ def read_body(data: bytes) -> Body:
     Raises:
         BodyError: it has no reply.
     """
-    record = _record(data)
+    try:
+        return _read(_of_list(_decoded(data)))
+    except BodyError:
+        raise
+    except (ValueError, RecursionError):
+        raise BodyError("not a completion") from None
+
+
+def _read(record: Any) -> Body:
+    """Return the content of a JSON value."""
     if not isinstance(record, dict):
         raise BodyError("not a completion")
     choice = choice_in(record)
@@ -136,7 +147,9 @@ def _body(choice: Mapping[str, Any], record: Mapping[str, Any]) -> Body:
         else (text if isinstance(text, str) else None, "")
     )
     beside = [parts_of(message.get(name))[0] or "" for name in THOUGHT_FIELDS]
-    text, inside = split_thoughts(said) if said is not None else (None, "")
+    text, inside = said, ""
+    if said is not None and len(said) <= LONGEST_REPLY:  # a longer one is refused later
+        text, inside = split_thoughts(said)
     prompt_tokens, completion_tokens, reasoning_tokens = _counts(record)
     return Body(
         text,
@@ -151,15 +164,8 @@ def _body(choice: Mapping[str, Any], record: Mapping[str, Any]) -> Body:
     )
 
 
-def _record(data: bytes) -> Any:
-    """Return the JSON value in a body, or the reply that is joined from a stream of events."""
-    try:
-        return _of_list(_decoded(data))
-    except (ValueError, RecursionError):
-        raise BodyError("not a completion") from None
-
-
 def _decoded(data: bytes) -> Any:
+    """Return the JSON value in a body, or the reply that is joined from a stream of events."""
     try:
         return msgspec.json.decode(data)
     except (ValueError, RecursionError):
@@ -195,7 +201,7 @@ def _told(error: object) -> tuple[str, int]:
         return str(error), 0
     message = str(error.get("message") or error)
     code = error.get("code", error.get("status"))
-    named = int(code) if isinstance(code, int | str) and str(code).isdecimal() else 0
+    named = int(code) if isinstance(code, int | str) and _STATUS.fullmatch(str(code)) else 0
     if not 100 <= named < 600:
         kinds = (error.get(name) for name in ("code", "type", "status"))
         named = (

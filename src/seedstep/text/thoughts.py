@@ -143,6 +143,8 @@ _NO_ANSWER = re.compile(
 )
 """A preface that is no answer: a greeting, or the announcement of something."""
 
+MOST_MARKS_IN_MARKS = 4
+
 _CHANNEL_MARK = re.compile(r"<\|(?:start|channel|message)\|>", re.IGNORECASE)
 _OPENED = re.compile(
     rf"(?:{_OPENINGS}|<\|channel\|>\s*(?!final)\w+\s*<\|message\|>)\s*\Z", re.IGNORECASE
@@ -161,10 +163,16 @@ def opened_thoughts(prompt: str) -> str:
 
 
 def without_marks(text: str) -> str:
-    """A text that holds no mark of thoughts: each is replaced by a space."""
-    while _ANY_MARK.search(text):
+    """A text that holds no mark of thoughts: each is replaced by a space.
+
+    What stands around a mark may then be one itself. Where that goes on, as it does behind many
+    `<`, these are left out, too: only marks with a `<` have room for spaces.
+    """
+    for _ in range(MOST_MARKS_IN_MARKS):
+        if not _ANY_MARK.search(text):
+            return text
         text = _ANY_MARK.sub(" ", text)
-    return text
+    return _ANY_MARK.sub(" ", text.replace("<", " ")) if _ANY_MARK.search(text) else text
 
 
 def split_thoughts(text: str) -> tuple[str, str]:
@@ -274,4 +282,4 @@ def _split_channels(text: str) -> tuple[str, str]:
     final = max(_FINAL.finditer(text), key=lambda found: found.end(), default=None)
     thought = text[: final.start()] if final else text
     said = text[final.end() :] if final else ""
-    return _END_MARK.sub("", said).strip(), _CONTROL.sub(" ", thought).strip()
+    return _END_MARK.split(said, maxsplit=1)[0].strip(), _CONTROL.sub(" ", thought).strip()
