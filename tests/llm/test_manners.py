@@ -67,6 +67,7 @@ def test_words_for_an_end(word: str, ending: str) -> None:
         ({"finish_reason": ["length"]}, "cut"),
         ({"finish_reason": 1}, "unknown"),
         ({"stop_reason": "max_tokens"}, "cut"),
+        ({"finish_reason": "", "stop_reason": "max_tokens"}, "cut"),
         ({"finish_reason": "stop", "native_finish_reason": "MAX_TOKENS"}, "cut"),
         ({"finish_reason": "stop", "stop_reason": "###"}, "finished"),
         ({"finish_reason": "stop", "stop_reason": None}, "finished"),
@@ -312,6 +313,36 @@ def test_a_whole_message_at_the_end_of_a_stream_counts() -> None:
 
 
 @pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (("Hello ", "world"), "Hello world"),
+        (("Hello", "Hello world"), "Hello world"),
+        (("", "Hello", ""), "Hello"),
+    ],
+)
+def test_parts_of_a_stream_may_stand_in_messages(texts: tuple[str, ...], said: str) -> None:
+    events = [{"message": {"content": text}} for text in texts]
+    assert read_body(stream(*events, {"delta": {}, "finish_reason": "stop"})).text == said
+
+
+def test_a_message_without_text_at_the_end_of_a_stream_takes_no_place() -> None:
+    last = {"message": {"role": "assistant", "content": ""}, "finish_reason": "stop"}
+    assert read_body(stream({"delta": {"content": "he"}}, last)).text == "he"
+
+
+def test_a_message_beside_an_empty_content_is_read() -> None:
+    choice = {"content": "", "message": {"content": "Blue"}, "finish_reason": "stop"}
+    assert read_body(json.dumps({"choices": [choice]}).encode()).text == "Blue"
+
+
+def test_counts_behind_the_end_of_a_stream_of_nulls_are_read() -> None:
+    end = {"choices": [{"delta": {"content": "42"}, "finish_reason": "stop"}], "usage": None}
+    counts = {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 5}}
+    body = read_body("".join(f"data: {json.dumps(event)}\n\n" for event in (end, counts)).encode())
+    assert (body.text, body.prompt_tokens, body.completion_tokens) == ("42", 9, 5)
+
+
+@pytest.mark.parametrize(
     ("message", "param", "name"),
     [
         ("temperature is not supported", "", "temperature"),
@@ -350,6 +381,29 @@ def test_the_parameter_that_an_error_names_is_left_out(message: str, param: str,
     parameters = Parameters()
     assert parameters.give_way(request, ServerError(400, message, "", param), body)
     assert parameters.left_out(request) == {name}
+
+
+async def test_the_number_of_a_request_in_an_error_makes_it_no_other() -> None:
+    def script(number: int, sent: dict[str, Any]) -> Fault | None:
+        told = (
+            "'temperature' must be 1 when 'top_p' is set; 'presence_penalty' is not supported "
+            f"(request id: {number}, req-a{number}f)"
+        )
+        return Fault(400, error(told)) if "presence_penalty" in sent else None
+
+    with ScriptedServer(script) as server:
+        async with engine_on(server) as engine:
+            answer = reply(await engine.ask(asked("a", Sampling(16, 0.7, 0.9, 0.5, 1.5))))
+    assert answer.left_out == ("presence_penalty",)
+
+
+def test_what_was_tried_for_a_request_that_is_gone_changes_no_other() -> None:
+    parameters, told = Parameters(), ServerError(400, "seed is not supported", "", "seed")
+    for number in range(50):
+        gone = Request("test", f"Hi {number}", Sampling(16))
+        assert not parameters.left_out(gone)
+        assert parameters.give_way(gone, told, {"model": "m", "seed": 1})
+        del gone
 
 
 REFUSED = ("seed", "presence_penalty")

@@ -115,13 +115,14 @@ def reason_in(*records: Mapping[str, Any]) -> str:
 
 
 def _words(records: tuple[Mapping[str, Any], ...], fields: tuple[str, ...]) -> Iterator[str]:
-    """Yield the values of fields. One that is no text is written as JSON."""
+    """Yield the values of fields but blank texts. One that is no text is written as JSON."""
     for record in records:
         for name in fields:
             value = record.get(name)
             if isinstance(value, dict):
                 value = value.get("type") or value.get("reason") or value
             if isinstance(value, str):
-                yield value
+                if value.strip():
+                    yield value
             elif value is not None:
                 yield json.dumps(value)

@@ -63,6 +63,9 @@ _BRACKETED = re.compile(r"[{\[].*(?:[}\]]|$)", re.DOTALL)
 _REQUEST = re.compile(r"\b(?:model|messages|prompt|max_tokens)\b['\"]?\s*[:=]")
 """Part of an error in brackets, and what tells that it repeats the request."""
 
+_WORD = re.compile(r"[A-Za-z0-9_-]+")
+_DIGIT = re.compile(r"[0-9]")
+
 LIMIT = "max_tokens"
 NEWER_LIMIT = "max_completion_tokens"
 
@@ -94,9 +97,10 @@ class _Trial:
     """The state of a request: what is left out now, and what was tried against the last error.
 
     `settled` are the parameters without which there was another error. `named` are those that may
-    have caused the last error.
+    have caused the last error. While `request` is held here, no other has its address.
     """
 
+    request: Request
     settled: frozenset[str] = frozenset()
     without: frozenset[str] = frozenset()
     refusal: tuple[str, str] | None = None
@@ -161,7 +165,7 @@ class Parameters:
             return True
         if not _UNSUPPORTED.search(f"{text} {error.code}") and not _param(error, body):
             return False
-        trial = self._trials.setdefault(id(request), _Trial())
+        trial = self._trials.setdefault(id(request), _Trial(request))
         if trial.refusal != _said(error):
             trial.settled, trial.refusal, trial.tried = trial.without, _said(error), 0
             trial.named = tuple(_candidates(error, body))
@@ -171,11 +175,13 @@ class Parameters:
 def _said(error: ServerError) -> tuple[str, str]:
     """Return the parameter and the text of an error, without the request if it repeats that.
 
-    Two errors that differ in it are about different parameters.
+    Words with digits, such as the number of the request, are left out. Two errors that differ in
+    the rest are about different parameters.
     """
     part = _BRACKETED.search(error.detail)
     repeats = part is not None and _REQUEST.search(part[0])
-    return error.param, _BRACKETED.sub("", error.detail) if repeats else error.detail
+    text = _BRACKETED.sub("", error.detail) if repeats else error.detail
+    return error.param, _WORD.sub(lambda word: "" if _DIGIT.search(word[0]) else word[0], text)
 
 
 def _candidates(error: ServerError, body: Mapping[str, Any]) -> list[str]:

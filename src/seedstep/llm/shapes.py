@@ -12,6 +12,7 @@ Example::
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from seedstep.llm.endings import reason_in
@@ -70,7 +71,9 @@ def choice_in(record: Mapping[str, Any]) -> dict[str, Any] | None:
         if not isinstance(first, dict):
             return None
         content = first.get("content")  # as Gemini's servers send it
-        return first if content is None else {**first, "message": {"content": content}}
+        if content is None or (first.get("message") and not content):
+            return first
+        return {**first, "message": {"content": content}}
     if choices is not None:
         return None
     if isinstance(record.get("output"), list):  # the Responses API
@@ -145,7 +148,7 @@ def joined(events: Iterable[object]) -> dict[str, Any]:
     Raises:
         ValueError: an event has another shape.
     """
-    texts: dict[str, list[str]] = {}
+    texts: dict[str, _Text] = {}
     whole: dict[str, Any] = {}
     reason, done = "", False
     for event in events:
@@ -156,16 +159,30 @@ def joined(events: Iterable[object]) -> dict[str, Any]:
         for choice in _choices(event)[:1]:
             reason = reason_in(choice, event) or reason
             whole |= {"error": choice["error"]} if choice.get("error") else {}
-            if choice.get("message") and not choice.get("delta"):
-                texts.clear()  # the whole message at the end takes the place of its parts
-            for field, part in _changes(choice):
-                texts.setdefault(field, []).append(part)
+            may_be_whole = bool(choice.get("message")) and not choice.get("delta")
+            for name, part in _changes(choice):
+                texts.setdefault(name, _Text()).add(part, may_be_whole)
     if not (reason or done or "error" in whole):
         whole["error"] = {"message": "a stream without an end"}
-    fields = {name: "".join(parts) for name, parts in texts.items() if any(parts)}
+    fields = {name: "".join(text.parts) for name, text in texts.items() if text.length}
     said = fields.pop("text", None)
     body = {"text": said} if said is not None else {"message": fields}
     return {**whole, "choices": [{**body, "finish_reason": reason}]}
+
+
+@dataclass(slots=True)
+class _Text:
+    """The parts of a text that a stream sends."""
+
+    parts: list[str] = field(default_factory=list)
+    length: int = 0
+
+    def add(self, part: str, may_be_whole: bool) -> None:
+        """Add a part. One that may be the whole text, and begins as the parts do, replaces them."""
+        if may_be_whole and len(part) >= self.length and part.startswith("".join(self.parts)):
+            self.parts, self.length = [], 0
+        self.parts.append(part)
+        self.length += len(part)
 
 
 def _changes(choice: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -208,7 +225,7 @@ def events_in(text: str) -> Iterator[object]:
             return
         event = json.loads(value)
         yield event
-        counted = isinstance(event, dict) and "usage" in event
+        counted = isinstance(event, dict) and event.get("usage")
         if counted and any(reason_in(choice, event) for choice in _choices(event)):
             return
 
