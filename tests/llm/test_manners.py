@@ -492,6 +492,8 @@ def test_more_marks_of_thoughts(text: str) -> None:
         ("<think>I write <think> here.</think>42", "42", "I write <think> here."),
         ("<think/>42", "42", ""),
         ("42<|im_end|>", "42", ""),
+        ("a\n</analysis>\n42", "42", "a"),
+        ("a\r\n </reasoning> \r\n42", "42", "a"),
         (
             "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>42"
             "<|end|><|start|>user<|message|>Next question?<|end|><|start|>assistant"
@@ -514,6 +516,8 @@ def test_where_thoughts_stand(text: str, said: str, thoughts: str) -> None:
         "<report>\n<analysis>good</analysis>\n<score>3</score>\n</report>",
         "```xml\n<analysis>good</analysis>\n```",
         "Use <|im_end|> to end a turn.",
+        "Write </analysis> at the end of the file.",
+        "Close it with </reflection>",
         "Strike <s>it</s>",
         "<answer>42</answer>",
         "a < b\n[1] c & d `e`",

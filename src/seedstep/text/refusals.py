@@ -27,21 +27,32 @@ _A = "['\u2019]"
 _AM = rf"I(?:{_A}?m| am)"
 _SELF = (
     rf"{_AM} (?:just |only |merely )?(?:an? )?(?:AI|artificial|(?:large |just a )?language model)"
-    r"|as an? (?:AI|artificial intelligence|large language model|language (?:model|AI))\b"
-    r"|as an? text-based\b"
+    r"|as an? (?:(?:large )?language (?:model|AI)\b|text-based\b|(?:AI|artificial intelligence)\b"
+    r"(?:,|[ -](?:\w+[ -])?(?:model|assistant|chatbot|system)\b|\W{1,3}(?:I\b|\w+ed by\b)))"
 )
 _DO = (
     r"(?:assist|help|fulfil+|comply|complete|provide|create|generate|write|answer|respond|continue"
     r"|produce|do (?:that|this|it|so)|process|access|engage|discuss|perform|satisfy|support|offer"
-    r"|share|participate|carry out|come up|proceed|accommodate|give|see any|see the"
-    r"|find (?:any|the|an?)|determine|identify|translate|classify|summari[sz]e|read the|view|open"
-    r"|be able to)"
+    r"|share|participate|carry out|come up|proceed|accommodate|determine|translate|classify"
+    r"|summari[sz]e|be able to|give you (?!up\b)"
+    r"|(?:give|open|find|see|read|view|identify) (?:(?:this|that|any|your)\b|it\W*\Z))"
 )
+_SENSE = r"(?:give|see the|find (?:the|an?)\b|identify|read the|view|open)"
+"""What people can't do, too: a refusal if one is unable to do it."""
+
 _CANNOT = (
     rf"(?:cannot|can{_A}?t|can not|won{_A}?t|will not|am (?:unable|not able|not allowed) to"
     rf"|{_A}?m (?:unable|not able|not allowed) to|must decline to|am not going to"
     rf"|{_A}m not going to)"
 )
+_SOON = (
+    rf".{{0,100}}?\b(?:I ?{_CANNOT}|I (?:do not|don{_A}?t|need|must|have to)\b|as an AI\b"
+    r"|(?:something|anything) (?:that )?I\b|language model|(?:un|not )able to|possible for me"
+    r"|you (?:have |did|provided|haven)|(?:this|that|your|the) (?:request|question|prompt|input"
+    r"|instruction|task|text)\b)"
+)
+"""What follows an apology in a refusal."""
+
 _SHORT = r"(?:assist|help|comply|fulfil+|process)"
 _ENGLISH = re.compile(
     r"\s*+[\"'\u201c*\[(]*+"
@@ -50,17 +61,20 @@ _ENGLISH = re.compile(
     rf"|(?:{_AM} )?(?:(?:very|so|really|truly|terribly) )?sorry,? ?"
     rf"(?:but|however)?,? (?:I|as an AI|this request|that request|your request)\b[ ]?"
     rf"(?:{_CANNOT}|don{_A}?t|do not|can be|have no|is|goes)"
-    rf"|{_AM} (?:very |so |really )?sorry,? but\b"
+    rf"|{_AM} (?:very |so |really )?sorry,? but\b{_SOON}"
     r"|sorry,? no\b\W*\Z"
     rf"|{_AM} afraid (?:that )?I ?{_CANNOT}"
-    r"|I (?:do )?apologi[sz]e,? (?:but|for)\b"
-    r"|(?:my )?apologies\b(?:,? but I|[.,])"
+    rf"|I (?:do )?apologi[sz]e,? (?:but|for)\b{_SOON}"
+    rf"|(?:my )?apologies\b(?:,? but|[.,]){_SOON}"
     rf"|I ?(?:just |really |simply )?{_CANNOT} (?:\w+ly )?{_DO}"
+    rf"|(?:I|we)(?: am| are|{_A}m|{_A}re) (?:unable|not able|not allowed) to (?:\w+ly )?{_SENSE}"
     rf"|I ?{_CANNOT}\W*\Z"
     rf"|I regret that I ?{_CANNOT}"
     rf"|I (?:do not|don{_A}?t) have (?:the (?:ability|capability)|access to|enough info"
     r"|enough context)"
     r"|I (?:must|have to|need to|will have to) (?:\w+ly )?(?:decline|refuse)\b"
+    r"(?: to\b| \w+ing\b| (?:this|that|your|the|any|such) (?:request|question|prompt|task)"
+    r"| (?:this|that|it)\b|\s*(?:[^\w\s]|\Z))"
     rf"|(?:I (?:do not|don{_A}?t) feel|{_AM} not) comfortable (?:with )?(?:\w+ing|this|that)\b"
     rf"|(?:it is|it{_A}s) not possible for me to\b"
     rf"|(?:that|this)(?:{_A}s| is) not something (?:that )?I (?:can|am|{_A}m)\b"
@@ -103,12 +117,13 @@ LANGUAGES: Mapping[str, Wording] = MappingProxyType(
         ),
         "French": Wording(
             rf"(?:je suis |je m{_A}|vraiment |sincèrement )*(?:désolée?|navrée?|excuse\w*|regrette)"
-            r"|malheureusement|toutes mes excuses|pardon",
+            r"|malheureusement|toutes mes excuses|pardon\b(?! me\b)",
             rf"en tant qu{_A}(?:IA|intelligence|assistant|\w+ IA)|en tant que modèle",
             r"ne (?:peux|puis|pourrai|saurais|suis)(?: \w+)? pas|ne puis|pas en mesure|impossible"
             r"|incapable",
-            r"aider|assister|répondre|fournir|traiter|satisfaire|donner suite|faire|générer|créer"
-            r"|continuer|accomplir|effectuer|accéder|écrire|rédiger",
+            r"aider|assister|répondre|fournir|traiter|satisfaire|donner suite|générer|créer"
+            r"|continuer|accomplir|effectuer|accéder|écrire|rédiger"
+            r"|faire(?: (?:ce|cela|ça|cette)\b|\s*(?:[.,;:!]|\Z))",
         ),
         "Spanish": Wording(
             r"lo (?:siento|lamento)|lamento|perdón|perdona|disculp\w+|me temo|desafortunadamente"
@@ -199,7 +214,7 @@ LANGUAGES: Mapping[str, Wording] = MappingProxyType(
             r"(?:作为|作為)(?:一个|一個|一名)?(?:AI|人工智能|人工智慧|\w{0,4}语言模型|\w{0,4}語言模型)"
             r"|我(?:只)?是(?:一个|一個)(?:AI|人工智能|人工智慧|语言模型|語言模型)",
             r"(?:无法|無法|不能|不可以|没办法|沒辦法|没法|不便|没有能力|難以|难以|恕不|恕我)",
-            r"协助|協助|帮|幫|回答|提供|完成|满足|滿足|处理|處理|执行|執行|生成|继续|繼續|参与|參與"
+            r"协助|協助|帮|幫|回答|提供|完成(?=[此这這该該您你任请請要]|\W*\Z)|满足|滿足|处理|處理|执行|執行|生成|继续|繼續|参与|參與"
             r"|讨论|討論|回应|回應|创作|創作",
             r"(?:我|我们|我們)?",
         ),

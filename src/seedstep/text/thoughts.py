@@ -28,7 +28,10 @@ _OTHER_WORDS = (
     *("reasoning", "reasoning_process", "reasoning_content", "reasoning_steps", "analysis"),
     *("scratchpad", "reflection", "cot"),
 )
-"""The names of tags. The others may also be parts of what is said, if text stands before them."""
+"""The names of tags. The others may also be parts of what is said, if text stands before them.
+
+A lone closing mark of these closes thoughts only where it stands alone on its line.
+"""
 
 _TOKEN_WORDS = ("think", "thinking", "thought", "thoughts", "reasoning")
 
@@ -113,6 +116,17 @@ _CLOSINGS = {
     for number, (_, closing) in enumerate(THOUGHT_MARKS, start=1)
 }
 """The closing mark for each group of `_OPENING`."""
+
+_LONE_CLOSINGS = {
+    number: re.compile(
+        rf"^[ \t]*+(?:{_pattern(closing)})[ \t]*+\r?$"
+        if opening[1:-1] in _OTHER_WORDS
+        else _pattern(closing),
+        re.IGNORECASE | re.MULTILINE,
+    )
+    for number, (opening, closing) in enumerate(THOUGHT_MARKS, start=1)
+}
+"""The same, where thoughts are closed that were not opened."""
 
 _ANY_CLOSING = re.compile(
     "|".join(dict.fromkeys(_pattern(mark) for _, mark in THOUGHT_MARKS if "`" not in mark)),
@@ -261,7 +275,7 @@ def _closed(text: str) -> re.Match[str] | None:
     for number, (opening, closing) in enumerate(THOUGHT_MARKS, start=1):
         last = None
         if "`" not in closing:
-            for last in _CLOSINGS[number].finditer(text):  # noqa: B007 - the last one is wanted
+            for last in _LONE_CLOSINGS[number].finditer(text):  # noqa: B007 - the last one is wanted
                 pass
         if last and not re.compile(_pattern(opening), re.I).search(text, 0, last.start()):
             return last
