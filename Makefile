@@ -8,7 +8,7 @@ JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-PYTEST := $(BIN)/python -m pytest --quiet --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest --quiet --numprocesses $(JOBS) --no-loadscope-reorder
 .PHONY: demo check test lint types docs format clean
 
 demo: $(VENV)/local.done  ## The whole loop on the embedded model: SIZE is smoke, default or large.
