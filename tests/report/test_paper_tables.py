@@ -136,7 +136,7 @@ def test_a_row_for_each_size_is_compared_with_the_one_before(tmp_path: Path) -> 
     ]
     found = {(each.row.system, each.other.system): each.agreement for each in table.differences}
     assert found == {
-        ("seeds", "untuned"): "other unsure",
+        ("seeds", "untuned"): "no difference",
         ("grown-9", "seeds"): "disagrees",
         ("grown-100", "grown-9"): "agrees",
         ("distilled", "grown-100"): "disagrees",
@@ -193,7 +193,7 @@ def test_bad_input_is_one_clear_error(tmp_path: Path) -> None:
         ((-1.0, -2.5, 0.5), {"3B": 1.9}, "other unsure", "the other sign, unsure"),
         ((-1.0, -2.5, -0.5), {"3B": 1.9}, "disagrees", "the other sign"),
         ((-1.0, -2.5, -0.5), {"Base": 0.6, "3B": -1.0}, "agrees", "3B's sign"),
-        ((0.01, -2.5, 0.5), {"3B": 1.9}, "other unsure", "no difference"),
+        ((0.01, -2.5, 0.5), {"3B": 1.9}, "no difference", "no difference"),
         ((-1.0, -2.5, -0.5), {"GPT3": "+"}, "disagrees", "the other sign"),
         ((-1.0, -2.5, -0.5), {}, "not printed", ""),
         (None, {"3B": 1.9}, "missing", ""),

@@ -141,7 +141,7 @@ def report_command(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            help="Run directories, and data: a file of JSON lines or Parquet, an export, or "
+            help="Run directories, and data: JSON lines, CSV, Parquet, a JSON list, an export, or "
             "hub:OWNER/NAME.",
             metavar="RUN...",
         ),

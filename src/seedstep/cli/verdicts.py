@@ -1,5 +1,6 @@
 """`seedstep verdicts`: what a judge said of each answer, listed, filtered and exported."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,6 +18,7 @@ from seedstep.recipes.verdicts import (
 )
 from seedstep.runs import Rows
 from seedstep.stages import JUDGE, open_run
+from seedstep.text import visible
 
 __all__ = ["command"]
 
@@ -60,7 +62,8 @@ def command(
         _print_table(run, rows, chosen, limit)
     else:
         write = verdicts_csv if form == "csv" else verdicts_jsonl
-        write_or_print(write(chosen), out)
+        text = write(chosen)
+        write_or_print(visible(text) if out is None and console.is_terminal else text, out)
         if out:
             console.print(plain(f"{len(chosen):,} verdicts in {out}"), soft_wrap=True)
 
@@ -78,7 +81,8 @@ def _print_table(
     console.print(plain(line), soft_wrap=True)
     if chosen:
         console.print("See one, with the judge's words:")
-        console.print(f"  seedstep show {run} {chosen[0].instance}", markup=False, soft_wrap=True)
+        words = shlex.join(["seedstep", "show", str(run), chosen[0].instance])
+        console.print(plain(f"  {words}"), soft_wrap=True)
 
 
 def _cells(row: VerdictRow) -> tuple[str, ...]:

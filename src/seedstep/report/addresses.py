@@ -9,6 +9,7 @@ Example:
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from html import escape
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -53,7 +54,9 @@ def hidden(page: bytes, addresses: Iterable[str]) -> bytes:
         if "." in host or ":" in host:
             texts += [] if _is_this_machine(host) else [host]
         for text in (*texts, f"//{host}"):
-            page = re.sub(rb"(?<![\w.-])" + re.escape(text.encode()) + rb"(?![\w-])", SERVER, page)
+            for form in {text, escape(text)}:
+                whole = rb"(?<![\w.-])" + re.escape(form.encode()) + rb"(?![\w-])"
+                page = re.sub(whole, SERVER, page, flags=re.IGNORECASE)
     return page
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from seedstep.data import Task, TaskFiles
 from seedstep.data.files import exported_format
-from seedstep.data.row_forms import RowSource
+from seedstep.data.row_forms import HUB, RowSource
 from seedstep.errors import InputError, MissingExtraError
 from seedstep.inputs import load_source
 from seedstep.report.records import Paragraph, ReportPart, Section
@@ -57,7 +57,8 @@ def is_data(path: Path) -> bool:
     Raises:
         InputError: it is named like a file of data, and is not there.
     """
-    if path.suffix.lower() in DATA_FILES and not path.exists():
+    is_hub = str(path).startswith(HUB)
+    if path.suffix.lower() in DATA_FILES and not is_hub and not path.exists():
         raise InputError(f"{path}: no such file", "check the path")
     if any((path / stage.config).is_file() for stage in STAGES.values()):
         return False

@@ -40,6 +40,7 @@ VERDICTS: Mapping[Agreement, str] = MappingProxyType(
         "unsure": "{the} sign, unsure",
         "other unsure": "the other sign, unsure",
         "disagrees": "the other sign",
+        "no difference": "no difference",
         "not printed": "",
         "missing": "",
     }
@@ -72,7 +73,7 @@ def _weights(count: int) -> str:
 
 def standing(table: PaperTable) -> tuple[str, ...]:
     """Return lines that say what is missing; none if all values are there."""
-    if not table.lacking:
+    if not (table.lacking or table.unfinished):
         return ()
     begun = [f"{row.printed.method}: {row.missing}" for row in table.rows if row.missing]
     if not table.unfinished:
@@ -133,8 +134,6 @@ def differences_cells(table: PaperTable) -> CellTable:
 def verdict(found: PaperDifference) -> str:
     """Say whether our difference has the sign of the printed ones; empty if there is none."""
     ours = found.ours.value if found.ours else None
-    if ours is not None and not round(ours, 1) and found.printed:
-        return "no difference"
     signs = {model: sign_of(value) for model, value in found.printed.items()}
     the = "the same"
     if ours is not None and len(set(signs.values())) > 1:

@@ -43,7 +43,9 @@ __all__ = [
     "sign_of",
 ]
 
-Agreement = Literal["agrees", "unsure", "other unsure", "disagrees", "not printed", "missing"]
+Agreement = Literal[
+    "agrees", "unsure", "other unsure", "disagrees", "no difference", "not printed", "missing"
+]
 """How our difference goes with the printed ones. Unsure: our interval holds zero, or there is none.
 
 If the printed differences have several signs, ours agrees if one of them has its sign.
@@ -272,8 +274,10 @@ def agreement_of(ours: Value | None, printed: Sequence[float | str]) -> Agreemen
         return "missing"
     if not printed:
         return "not printed"
+    if not round(ours.value, 1):
+        return "no difference"
     sure = ours.low is not None and ours.high is not None and (ours.low > 0 or ours.high < 0)
-    same = sign_of(round(ours.value, 1)) in {sign_of(value) for value in printed}
+    same = sign_of(ours.value) in {sign_of(value) for value in printed}
     if same:
         return "agrees" if sure else "unsure"
     return "disagrees" if sure else "other unsure"

@@ -36,7 +36,7 @@ def pairs_in_processes(
 
     def work(place: int) -> list[Pair | None]:
         process = subprocess.Popen(  # noqa: S603 - this module, by this interpreter
-            [sys.executable, "-m", __name__],
+            [sys.executable, "-P", "-m", __name__],  # -P: no code from the working directory
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

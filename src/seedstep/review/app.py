@@ -83,12 +83,14 @@ def free_socket(host: str, port: int) -> socket.socket:
     if not host:
         raise InputError("--host names no address", "write one, such as 127.0.0.1")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    found = socket.socket(family, socket.SOCK_STREAM)
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    found = None
     try:
+        found = socket.socket(family, socket.SOCK_STREAM)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((host, port))
     except (OSError, OverflowError, TypeError, ValueError) as error:  # no port, no name
-        found.close()
+        if found:
+            found.close()
         why = getattr(error, "strerror", None) or first_line(error).rstrip(".")
         remedy = "name another --port, or stop what uses it"
         raise InputError(f"can't listen on {host}, port {port}: {why}", remedy) from None

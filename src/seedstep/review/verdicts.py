@@ -33,6 +33,7 @@ MISSING = "(missing)"
 DAMAGED = "(damaged)"
 
 _EACH = "json_each(CASE WHEN json_valid(r.result) THEN r.result ELSE '{}' END, '$.verdicts')"
+_IS_ONE = "CASE v.type WHEN 'object' THEN json_type(v.value, '$.label') = 'text' ELSE 0 END"
 _OUTCOME = f"""
 CASE json_extract(v.value, '$.label')
 WHEN '{FIRST}' THEN json_extract(v.value, '$.shown[0]')
@@ -46,9 +47,9 @@ FROM results r WHERE (?1 = '' OR category = ?1)
 AND (?2 = '' OR instr(lower(definition), lower(?2)) OR instr(lower(result), lower(?2))
      OR task = ?2)
 AND (?3 = '' OR EXISTS (
-    SELECT 1 FROM {_EACH} v WHERE {_OUTCOME} = ?3))
+    SELECT 1 FROM {_EACH} v WHERE {_IS_ONE} AND {_OUTCOME} = ?3))
 """  # noqa: S608 - our own words
-_OUTCOMES = f"SELECT DISTINCT {_OUTCOME} FROM results r, {_EACH} v"  # noqa: S608
+_OUTCOMES = f"SELECT DISTINCT {_OUTCOME} FROM results r, {_EACH} v WHERE {_IS_ONE}"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
