@@ -54,6 +54,7 @@ SLOW = (
     "cli/test_report_command.py",
     "cli/test_report_hostile.py",
     "cli/test_tune_command.py",
+    "cli/test_tune_grown_data.py",
     "data/test_files.py::test_a_folder_that_is_replaced_is_there_at_every_moment",
     "docs/test_docs_build.py",
     "docs/test_pages.py::test_a_block_that_fails_is_named",

@@ -1,0 +1,83 @@
+"""Thoughts in replies: their marks, where they stand, and what is none."""
+
+import pytest
+
+from seedstep.text import split_thoughts
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<longcat_think>a</longcat_think>42",
+        "\ufeff<think>a</think>42",
+        "\u200b<think>a</think>42",
+        "<mm:think>a</mm:think>42",
+        "<thinking>a</think>42",
+        "<think>a</THINKING>\n42",
+        "<think>a[/THINK]42",
+        "< think >a</ think >42",
+        "<think type='deep'>a</think >42",
+        "<|channel>thought\na<channel|>42",
+        "&lt;think&gt;a&lt;/think&gt;42",
+        "<thought_process>a</thought_process>42",
+        "[Reasoning]a[/Reasoning]42",
+        "<|begin_of_thought|>a<|end_of_thought|>\n<|begin_of_solution|>42<|end_of_solution|>",
+        "a\n[BEGIN FINAL RESPONSE]\n42\n[END FINAL RESPONSE]",
+        "```thinking\na\n```\n42",
+        "<think>a</think>\n<answer>42</answer>",
+        "<think>a</think>42<|im_end|>",
+        "<think>a</think>42<|eot_id|>\n",
+        "<think>a</think>42<|im_end|>\n<|im_start|>user\nAnd 43?",
+    ],
+)
+def test_more_marks_of_thoughts(text: str) -> None:
+    assert split_thoughts(text) == ("42", "a")
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "thoughts"),
+    [
+        ("Sure!\n<think>a</think>42", "42", "Sure! a"),
+        ("Hello. <think>a</think> 42", "42", "Hello. a"),
+        ("<|im_start|>assistant\n<think>a</think>42", "42", "<|im_start|>assistant a"),
+        ("Let me think about it:\n\n<think>a", "", "Let me think about it: a"),
+        ("Sure!\n<think>a</think>", "", "Sure! a"),
+        ("42\n<think>a</think>", "42", "a"),
+        ("```\n<think>a</think>\n42\n```", "```\n42\n```", "a"),
+        ("<think>a <think>b</think> c</think>42", "42", "a <think>b</think> c"),
+        ("<think>I write <think> here.</think>42", "42", "I write <think> here."),
+        ("<think/>42", "42", ""),
+        ("42<|im_end|>", "42", ""),
+        ("a\n</analysis>\n42", "42", "a"),
+        ("a\r\n </reasoning> \r\n42", "42", "a"),
+        (
+            "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>42"
+            "<|end|><|start|>user<|message|>Next question?<|end|><|start|>assistant"
+            "<|channel|>analysis<|message|>secret",
+            "42",
+            "analysis a assistant",
+        ),
+        ("final<|message|>42", "42", ""),
+    ],
+)
+def test_where_thoughts_stand(text: str, said: str, thoughts: str) -> None:
+    found, thought = split_thoughts(text)
+    assert (found, " ".join(thought.split())) == (said, thoughts)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The tags are: <think> and </think>.",
+        "<report>\n<analysis>good</analysis>\n<score>3</score>\n</report>",
+        "```xml\n<analysis>good</analysis>\n```",
+        "Use <|im_end|> to end a turn.",
+        "Write </analysis> at the end of the file.",
+        "Close it with </reflection>",
+        "Strike <s>it</s>",
+        "<answer>42</answer>",
+        "a < b\n[1] c & d `e`",
+    ],
+)
+def test_what_is_no_thought_stays(text: str) -> None:
+    assert split_thoughts(text) == (text, "")
