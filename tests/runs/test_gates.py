@@ -2,9 +2,11 @@
 
 import json
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 from seedstep.bootstrap import GATE_KINDS, Proposal, rule_gate
 from seedstep.bootstrap.gates import VALID, parse_gates
 from seedstep.errors import InputError, RunMismatchError
+from seedstep.prompts import fingerprint
 from support.command_line import chat_reply, environment, program, seedstep
 from support.growing import SIGNS, exported, grow, text_of, times_asked
 from support.scripted_server import (
@@ -150,7 +153,7 @@ def test_the_data_do_not_depend_on_which_reply_comes_first(in_flight: int, tmp_p
     assert exported(tmp_path / "run") == exported(tmp_path / "plain")
 
 
-def test_killed_it_goes_on_to_the_same_bytes_and_asks_nothing_twice(tmp_path: Path) -> None:
+def test_killed_it_goes_on_to_the_same_bytes_and_asks_nothing_again(tmp_path: Path) -> None:
     with ScriptedServer(BY_CHANCE) as server:
         grow(tmp_path / "whole", server, tasks=20, gates=JUDGE, in_flight=1)
         half = server.requests // 2
@@ -164,9 +167,17 @@ def test_killed_it_goes_on_to_the_same_bytes_and_asks_nothing_twice(tmp_path: Pa
             while process.poll() is None and server.requests < half:
                 time.sleep(0.005)
             process.send_signal(signal.SIGKILL)
+        stored = stored_answers(tmp_path / "run")
+        time.sleep(0.2)  # what had been sent arrives
+        lost = server.requests - stored
         grow(tmp_path / "run", server, tasks=20, gates=JUDGE, in_flight=1)
-        assert sum(times - 1 for times in times_asked(server.bodies).values()) <= 1
+        assert sum(times - 1 for times in times_asked(server.bodies).values()) <= lost
     assert exported(tmp_path / "run") == exported(tmp_path / "whole")
+
+
+def stored_answers(run: Path) -> int:
+    with closing(sqlite3.connect(run / "run.db")) as database:
+        return int(database.execute("SELECT count(*) FROM requests").fetchone()[0])
 
 
 def test_outputs_drawn_again_are_compared(tmp_path: Path) -> None:
@@ -190,6 +201,21 @@ def test_outputs_drawn_again_are_compared(tmp_path: Path) -> None:
     assert made.status.bad_instances["steady"] > 0
     assert {body["seed"] for body in drawn} == {1, 2}
     assert made.status.usage["gate steady"].requests == len(drawn)
+
+
+def test_a_run_goes_on_only_with_the_prompt_of_its_gates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ScriptedServer(BY_CHANCE) as server:
+        grow(tmp_path / "run", server, tasks=2, gates=JUDGE)
+        grow(tmp_path / "free", server, tasks=2)
+        monkeypatch.setattr(
+            "seedstep.stages.bootstrap.fingerprint",
+            lambda stage="bootstrap": "other" if stage == "gates" else fingerprint(stage),
+        )
+        with pytest.raises(RunMismatchError, match="gates_fingerprint"):
+            grow(tmp_path / "run", server, tasks=3, gates=JUDGE)
+        assert grow(tmp_path / "free", server, tasks=3).status.finished == 3
 
 
 class TestFromPython:

@@ -23,7 +23,12 @@ from seedstep.data import Instance, Task, seed_tasks
 
 __all__ = ["Demonstration", "demonstrations", "fingerprint", "heading", "render"]
 
-_FOLDERS = {"bootstrap": ("chat", "completion"), "steps": ("steps",), "judge": ("judge",)}
+_FOLDERS = {
+    "bootstrap": ("chat", "completion"),
+    "gates": ("gates",),
+    "judge": ("judge",),
+    "steps": ("steps",),
+}
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -102,8 +107,11 @@ def demonstrations() -> Mapping[str, tuple[Demonstration, ...]]:
 
 
 @cache
-def fingerprint(stage: Literal["bootstrap", "judge", "steps"] = "bootstrap") -> str:
-    """Return a hash of a stage's prompt files. A run goes on only with the files it began with."""
+def fingerprint(stage: Literal["bootstrap", "gates", "judge", "steps"] = "bootstrap") -> str:
+    """Return a hash of the prompt files of a stage, or of gates.
+
+    A run goes on only with the files that it began with.
+    """
     folder = resources.files("seedstep.prompts")
     files = [folder / "demonstrations.json"] if stage == "bootstrap" else []
     for name in _FOLDERS[stage]:

@@ -71,8 +71,10 @@ def _load(settings: BootstrapSettings) -> tuple[Task, ...]:
 
 
 def _stamps(settings: BootstrapSettings, inputs: tuple[Task, ...]) -> dict[str, str]:
-    """Return the fingerprints of seeds, prompts and evaluation sets."""
+    """Return the fingerprints of seeds, prompts, gates and evaluation sets."""
     stamps = {"seeds_fingerprint": digest([inputs]), "prompts_fingerprint": fingerprint()}
+    if settings.gates:
+        stamps["gates_fingerprint"] = fingerprint("gates")
     if settings.decontaminate:
         stamps["evaluation_fingerprint"] = digest(_evaluation_items(settings))
     return stamps
