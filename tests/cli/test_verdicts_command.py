@@ -3,6 +3,8 @@
 import csv
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -126,6 +128,21 @@ class TestRatings:
         assert (row["label"], row["definition"] != "") == ("A", True)
         assert (row["input"], row["references"], row["answers"]) == ("", [], [])
         assert all(row["answers"] for row in rows if row["instance"] != "t1-0")
+
+    def test_records_of_0_1_0_are_of_the_answers_that_were_judged(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """They have no fingerprints of their own: all of the answers have to be as they were."""
+        shutil.copytree(Path(__file__).parents[1] / "fixtures/v0.1.0", tmp_path / "runs")
+        monkeypatch.chdir(tmp_path / "runs")
+        Path("judge").rename("run")
+        before = listed()
+        assert any(row["answers"] for row in before)
+        with closing(sqlite3.connect("predict/run.db")) as database, database:
+            database.execute("UPDATE predictions SET text = 'another answer'")
+        after = listed()
+        assert [row["label"] for row in after] == [row["label"] for row in before]
+        assert not any(row["answers"] or row["input"] for row in after)
 
     def test_another_stage_is_refused(self) -> None:
         fixtures = Path(__file__).parents[1] / "fixtures" / "v0.1.0"

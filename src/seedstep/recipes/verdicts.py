@@ -12,16 +12,15 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import msgspec
 
-from seedstep.data import Task
-from seedstep.errors import SeedstepError, unknown_name
+from seedstep.errors import unknown_name
 from seedstep.evaluate.agreement import LEVELS, OUTCOMES
 from seedstep.evaluate.judge import Judged, JudgeVerdict
 from seedstep.evaluate.verdicts import labels_of
 from seedstep.runs import JudgeRun
+from seedstep.stages import judged_inputs
 
 __all__ = ["VerdictRow", "chosen_verdicts", "verdict_rows", "verdicts_csv", "verdicts_jsonl"]
 
@@ -54,7 +53,8 @@ class VerdictRow:
 
 def verdict_rows(run: JudgeRun) -> tuple[VerdictRow, ...]:
     """Return all verdicts of a run, in the order of the instances."""
-    tasks, texts = _material(run)
+    inputs = judged_inputs(run)
+    tasks, texts = inputs.tasks, inputs.answers
     rows: list[VerdictRow] = []
     for entry in run.entries():
         labels = labels_of([entry.result])
@@ -81,18 +81,6 @@ def verdict_rows(run: JudgeRun) -> tuple[VerdictRow, ...]:
                 )
             )
     return tuple(rows)
-
-
-def _material(run: JudgeRun) -> tuple[dict[str, Task], dict[str, Any]]:
-    """Return the judged instances and the answers of each system, as far as they are the same."""
-    try:
-        inputs = run.inputs()
-    except SeedstepError:
-        return {}, {}
-    judged = run.records.fitting()
-    return {task.id: task for task in inputs.tasks if task.id in judged}, {
-        system.name: system.texts for system in inputs.answers
-    }
 
 
 def _together(judged: Judged, *, pairwise: bool) -> Iterator[tuple[JudgeVerdict, ...]]:

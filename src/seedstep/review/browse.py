@@ -18,11 +18,21 @@ from seedstep.data import Instance, Task, instances_of
 from seedstep.errors import InputError, SeedstepError, StoreError
 from seedstep.evaluate.metrics import METRICS, PredictionMarker, category_metric, stemmed_tokens
 from seedstep.review.paging import EACH, FoundPage, Wanted, page_of
-from seedstep.review.verdicts import JudgedInputs, find_verdicts, judged_inputs, outcomes_of
+from seedstep.review.verdicts import find_verdicts, outcomes_of
 from seedstep.runs import Run
 from seedstep.runs.database import decode_value
 from seedstep.runs.stage import Block
-from seedstep.stages import BOOTSTRAP, JUDGE, PREDICT, REVIEW, open_run, tell_item, tell_status
+from seedstep.stages import (
+    BOOTSTRAP,
+    JUDGE,
+    PREDICT,
+    REVIEW,
+    JudgedInputs,
+    judged_inputs,
+    open_run,
+    tell_item,
+    tell_status,
+)
 
 __all__ = ["TIE", "BrowsedRun", "PredictedAnswer", "PredictedInstance"]
 

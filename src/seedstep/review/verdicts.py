@@ -6,16 +6,15 @@ Example::
         page = find_verdicts(run, Wanted(state="tuned"))
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from seedstep.data import Task
-from seedstep.errors import SeedstepError, StoreError
+from seedstep.errors import StoreError
 from seedstep.evaluate.judge import FIRST, SAME, SECOND, Judged, JudgeVerdict
 from seedstep.review.paging import FoundPage, Wanted, page_of
 from seedstep.runs import JudgeRun
 from seedstep.runs.database import decode_value
-from seedstep.stages import JUDGE
+from seedstep.stages import JudgedInputs
 
 __all__ = [
     "EQUAL",
@@ -23,7 +22,6 @@ __all__ = [
     "JudgedAnswers",
     "SeenVerdict",
     "find_verdicts",
-    "judged_inputs",
     "outcomes_of",
 ]
 
@@ -77,32 +75,6 @@ class JudgedAnswers:
     verdicts: tuple[SeenVerdict, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class JudgedInputs:
-    """What was judged: tasks by instance, and texts by system and instance.
-
-    `problem` says why they are not there.
-    """
-
-    tasks: Mapping[str, Task]
-    answers: Mapping[str, Mapping[str, str]]
-    problem: str = ""
-
-
-def judged_inputs(run: JudgeRun) -> JudgedInputs:
-    """Read what a judge judged; if it is gone, or has changed since, say so."""
-    try:
-        found = run.inputs()
-    except SeedstepError as error:
-        return JudgedInputs({}, {}, str(error))
-    stamps = JUDGE.stamps(run.settings, found)
-    names = ("instances_fingerprint", "answers_fingerprint")
-    if any(run.config.get(name) != stamps[name] for name in names):
-        return JudgedInputs({}, {}, "the answers have changed since they were judged")
-    tasks = {task.id: task for task in found.tasks}
-    return JudgedInputs(tasks, {answers.name: answers.texts for answers in found.answers})
-
-
 def outcomes_of(run: JudgeRun) -> tuple[str, ...]:
     """Return all outcomes of verdicts: levels or systems, then EQUAL and MISSING."""
     found = sorted(str(row[0]) for row in run.database.rows(_OUTCOMES))
@@ -117,16 +89,16 @@ def find_verdicts(run: JudgeRun, inputs: JudgedInputs, wanted: Wanted) -> FoundP
     rows = []
     for row in found.rows:
         judged = _judged(row["task"], row["result"])
-        answers = tuple(
-            (name, texts.get(judged.instance, "")) for name, texts in inputs.answers.items()
-        )
+        task = inputs.tasks.get(judged.instance)
+        texts = inputs.answers if task else {}
+        answers = tuple((name, found.get(judged.instance, "")) for name, found in texts.items())
         rows.append(
             JudgedAnswers(
                 judged.instance,
                 judged.task,
                 row["category"],
                 row["definition"],
-                inputs.tasks.get(judged.instance),
+                task,
                 answers,
                 tuple(map(_seen, judged.verdicts)),
             )

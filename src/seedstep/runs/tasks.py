@@ -109,16 +109,17 @@ class TaskRecords(Generic[R]):
         """Return the ids of the tasks that have a record."""
         return frozenset(row[0] for row in self._database.rows("SELECT task FROM results"))
 
-    def fitting(self) -> frozenset[str]:
+    def fitting(self, *, uncompared: bool = True) -> frozenset[str]:
         """Return the ids of the tasks whose record is of the tasks as they are now.
 
-        Those that are not compared yet, of 0.1.0, count as well.
+        Those that are not compared yet, of 0.1.0, count as well if `uncompared` says so.
         """
         rows = self._database.rows("SELECT * FROM results")
         marks = {row["task"]: Fingerprint.parse(dict(row).get("fingerprint", "")) for row in rows}
         now = self._contents
+        either = ("", UNSURE.task) if uncompared else ()
         return frozenset(
-            name for name, mark in marks.items() if mark.task in ("", UNSURE.task, now.get(name))
+            name for name, mark in marks.items() if mark.task in (*either, now.get(name))
         )
 
     async def record(self, position: int, task: Task, result: R) -> None:

@@ -3,7 +3,7 @@
 from seedstep.stages.bootstrap import BOOTSTRAP
 from seedstep.stages.distill import DISTILL
 from seedstep.stages.examples import EXAMPLES
-from seedstep.stages.judge import JUDGE
+from seedstep.stages.judge import JUDGE, JudgedInputs, judged_inputs
 from seedstep.stages.predict import PREDICT
 from seedstep.stages.review import REVIEW
 from seedstep.stages.steps import STEPS
@@ -20,8 +20,10 @@ __all__ = [
     "STAGES",
     "STEPS",
     "TUNE",
+    "JudgedInputs",
     "TuneRun",
     "add_stage",
+    "judged_inputs",
     "open_run",
     "tell_item",
     "tell_list",

@@ -1,13 +1,13 @@
 """The stage `judge`, in which a model rates or compares answers: verdicts for each instance."""
 
-from collections.abc import Iterator
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from seedstep.data import Instance, Task, TaskChoice, instances_of
 from seedstep.data.choice import drawn_instances
-from seedstep.errors import InputError
+from seedstep.errors import InputError, SeedstepError
 from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers, read_rubric
 from seedstep.evaluate.tables import verdict_table
 from seedstep.evaluate.verdicts import missing_verdicts
@@ -39,7 +39,7 @@ from seedstep.stages.telling import (
     spending_line,
 )
 
-__all__ = ["JUDGE"]
+__all__ = ["JUDGE", "JudgedInputs", "judged_inputs"]
 
 SHOWN_FAILURES = 3
 """How many reasons of missing verdicts are listed."""
@@ -110,6 +110,40 @@ def _contents(inputs: JudgeInputs) -> dict[str, str]:
         )
         for task in inputs.tasks
     }
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedInputs:
+    """What was judged, where it is as it was: tasks by instance, and texts by system and instance.
+
+    `problem` says what is not there, in a sentence; it is empty if all is.
+    """
+
+    tasks: Mapping[str, Task]
+    answers: Mapping[str, Mapping[str, str]]
+    problem: str = ""
+
+
+def judged_inputs(run: JudgeRun) -> JudgedInputs:
+    """Return what a judge judged, as far as it is there and has not changed since."""
+    try:
+        inputs = run.inputs()
+    except SeedstepError as error:
+        return JudgedInputs({}, {}, f"Only the verdicts are shown: {error}")
+    stamps = _stamps(run.settings, inputs)
+    same = all(
+        run.config.get(name) == stamps[name]
+        for name in ("instances_fingerprint", "answers_fingerprint")
+    )
+    judged = run.records.fitting(uncompared=same)
+    changed = run.records.done() - judged
+    return JudgedInputs(
+        {task.id: task for task in inputs.tasks if task.id in judged},
+        {answers.name: answers.texts for answers in inputs.answers},
+        "Only the verdicts are shown where the answers have changed since they were judged."
+        if changed
+        else "",
+    )
 
 
 def _records(run: JudgeRun) -> TaskRecords[Judged]:
