@@ -216,10 +216,13 @@ def test_what_fits_is_within_the_budget_and_keeps_the_input(
         assert 0 < len(pair.target) <= encoding.max_target
     if encoding.layout == "self-instruct":
         return
-    if encoding.layout == "plain":
+    if encoding.layout in ("plain", "chat-plain"):
         shown = instance.input.strip()[: len(encoded.prompt)] and f"\n\n{instance.input.strip()}"
         if not encoded.dropped.input_tokens:
-            assert encoded.prompt == f"{task.definition}{shown}"
+            message = f"{task.definition}{shown}"
+            if encoding.layout == "chat-plain":
+                message = f"<|im_start|>user\n{message}<|im_end|>\n<|im_start|>assistant\n"
+            assert encoded.prompt == message
         return
     assert "Output:" in encoded.prompt[-60:]
     text = instance.input.strip()

@@ -107,6 +107,15 @@ class Experiment:
         predicting = [stage for stage in self.stages if stage.command[0] == "predict"]
         return tuple(name for stage in predicting if (name := stage.writes[1]))
 
+    @property
+    def answering(self) -> tuple[str, ...]:
+        """The names of the stages that predict or judge, and of all that those need."""
+        found: set[str] = set()
+        for stage in self.stages:
+            if stage.command[0] in {"predict", "judge"}:
+                found |= {stage.name} | self._needs(stage)
+        return tuple(stage.name for stage in self.stages if stage.name in found)
+
     def independent_of(self, stage: ExperimentStage) -> tuple[str, ...]:
         """Return the names of the stages that could run at the same time as `stage`.
 
@@ -172,7 +181,8 @@ def run_experiment(
         prints[stage.name] = _fingerprint(stage, prints)
     if experiment.table:
         values, systems = dict(experiment.values), experiment.systems
-        kept = KeptExperiment(experiment.size, values, prints, experiment.table, systems)
+        needed = {name: prints[name] for name in experiment.answering}
+        kept = KeptExperiment(experiment.size, values, needed, experiment.table, systems)
         keep_experiment(out, experiment.name, kept)
     for stage in experiment.stages:
         if done.get(stage.name) == prints[stage.name]:

@@ -48,7 +48,8 @@ class TableRequest(msgspec.Struct, frozen=True):
 class KeptExperiment(msgspec.Struct, frozen=True):
     """How an experiment was begun: size, values, its stages with fingerprints, and its table.
 
-    `systems` are those that its stages predict with, by the names of the table's rows.
+    `stages` are those that the table needs: a report that shows it is none of them. `systems` are
+    those that its stages predict with, by the names of the table's rows.
     """
 
     size: str
@@ -110,7 +111,7 @@ def keep_experiment(directory: Path, name: str, kept: KeptExperiment) -> None:
 
 
 def unfinished_stages(directory: Path, kept: KeptExperiment) -> tuple[str, ...]:
-    """Return the names of the stages of an experiment that are not finished.
+    """Return the names of the stages that the table needs and that are not finished.
 
     Raises:
         RunError: a file can't be read.
