@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from seedstep.evaluate.verdicts import labels_of
+from seedstep.evaluate.agreement import labels_of
 from seedstep.inputs.labels import read_labels
 from support.answer_files import write_lines
 from support.command_line import seedstep

@@ -10,7 +10,7 @@ from seedstep.cli import app
 from seedstep.evaluate import METRICS
 from seedstep.exports import EXPORT_FORMATS
 from seedstep.recipes import read_experiment, shipped_experiments
-from seedstep.report.printed import printed_table
+from seedstep.report.paper_tables import printed_table
 from support.pages import ROOT
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from seedstep.data import Example, Instance, Task
 from seedstep.errors import RunMismatchError
+from seedstep.evaluate.agreement import preferences, ratings
 from seedstep.evaluate.judge import (
     FIRST,
     SAME,
@@ -21,7 +22,6 @@ from seedstep.evaluate.judge import (
     rating_question,
     read_verdict,
 )
-from seedstep.evaluate.verdicts import preferences, ratings
 from seedstep.runs import Run
 from seedstep.stages import JUDGE
 from support.answer_files import right, write_predictions

@@ -8,7 +8,7 @@ import pytest
 from seedstep.evaluate import Prediction, PredictionMarker, Reference, score
 from seedstep.evaluate.compare import compare_systems, evaluated
 from seedstep.evaluate.metrics import load_tokenizer
-from seedstep.evaluate.remarks import remarks
+from seedstep.evaluate.scores import remarks
 from seedstep.infer.predict import Answer
 from seedstep.runs import Run
 from seedstep.stages import PREDICT

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from seedstep.infer.trials import takes_padding, why_not_shared
+from seedstep.infer.prefix import takes_padding, why_not_shared
 from support.answering_models import SHARING, answering_model
 
 OTHERWISE = "with a shared prefix it gives other answers"
@@ -99,7 +99,7 @@ def test_without_room_for_32_bits_a_doubt_is_a_refusal(monkeypatch: pytest.Monke
 
     model = changed(half("Llama"), without)
     before = state(model)
-    monkeypatch.setattr("seedstep.infer.trials.in_32_bits", no_room)
+    monkeypatch.setattr("seedstep.infer.prefix.in_32_bits", no_room)
     assert why_not_shared(model) == OTHERWISE
     assert_unchanged(model, before)
 

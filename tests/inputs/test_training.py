@@ -9,9 +9,9 @@ import yaml
 
 from seedstep import export, open_run, predict
 from seedstep.data import TaskChoice
-from seedstep.evaluate.remarks import TrainingOverlap
+from seedstep.evaluate.scores import TrainingOverlap
+from seedstep.inputs.systems import overlap, training_of
 from seedstep.inputs.tasks import gather
-from seedstep.inputs.training import overlap, training_of
 from seedstep.settings import flatten
 from seedstep.tune import TuneSettings
 from seedstep.tune.trained import TRAINING_RECORD, training_record

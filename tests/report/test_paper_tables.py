@@ -13,8 +13,15 @@ from seedstep.evaluate.intervals import Value
 from seedstep.recipes import predict, shipped_experiments
 from seedstep.recipes.experiment_files import read_experiment
 from seedstep.report.paper_layout import differences_cells, verdict
-from seedstep.report.paper_tables import PaperDifference, agreement_of, paper_table, paper_tables
-from seedstep.report.printed import PrintedRow, printed_table, printed_tables
+from seedstep.report.paper_tables import (
+    PaperDifference,
+    PrintedRow,
+    agreement_of,
+    paper_table,
+    paper_tables,
+    printed_table,
+    printed_tables,
+)
 from seedstep.runs.experiments import KeptExperiment, TableRequest, keep_experiment
 from support.command_line import environment, run_process, seedstep
 from support.predicting import write_word_tasks

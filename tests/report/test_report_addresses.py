@@ -8,7 +8,7 @@ import pytest
 from seedstep.llm.endpoints import OPENAI_URL
 from seedstep.recipes import write_instructions
 from seedstep.report import write_report
-from seedstep.report.addresses import hidden
+from seedstep.report.page import hidden
 from support.answer_files import write_lines
 from support.scripted_server import Fault, ScriptedServer, error
 from support.step_server import boat_task, chat

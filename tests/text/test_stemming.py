@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seedstep.text.stemming import IRREGULAR, STEP_1A, STEP_2, STEP_3, STEP_4, stem
+from seedstep.text.tokens import IRREGULAR, STEP_1A, STEP_2, STEP_3, STEP_4, stem
 
 porter = pytest.importorskip("nltk.stem.porter")
 NLTK = porter.PorterStemmer()

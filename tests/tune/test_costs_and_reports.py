@@ -10,7 +10,7 @@ import pytest
 from seedstep import open_run, tune_model
 from seedstep.errors import MissingExtraError
 from seedstep.stages import TUNE
-from seedstep.stages.costs import cost_of
+from seedstep.stages.tune import cost_of
 from seedstep.tune.prepare import BOARD
 from seedstep.tune.records import read_device_seconds
 from support.command_line import seedstep

@@ -25,8 +25,7 @@ from seedstep.evaluate import METRICS
 from seedstep.evaluate.compare import Comparison, Pairing, compare_systems, names_with
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import JudgeSettings
-from seedstep.evaluate.remarks import Remark, remarks_beside
-from seedstep.evaluate.scores import ScoringSettings
+from seedstep.evaluate.scores import Remark, ScoringSettings, remarks_beside
 from seedstep.evaluate.tables import (
     CellTable,
     comparison_table,

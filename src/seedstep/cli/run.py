@@ -19,8 +19,7 @@ from seedstep.recipes import (
     run_experiment,
     shipped_experiments,
 )
-from seedstep.report.paper_tables import paper_table
-from seedstep.report.printed import printed_table
+from seedstep.report.paper_tables import paper_table, printed_table
 
 __all__ = [
     "SIZES",

@@ -1,18 +1,25 @@
-"""The records that all rooms share: tasks, instances, examples, predictions, and problems.
+"""The records that all rooms share: tasks, instances, examples, predictions, and problems; as HTML.
 
 Example::
 
     >>> hello = Instance("Hello.", ("Bonjour.", "Salut."))
     >>> Task("seed_001", "Translate into French.", (hello,)).instances[0].output
     'Bonjour.'
+
+Example::
+
+    >>> print(html_table(("system", "score"), [("<b>", "1.5")]))
+    <table><thead><tr><th>system</th><th>score</th></tr></thead>
+    <tbody><tr><td>&lt;b&gt;</td><td>1.5</td></tr></tbody></table>
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
-from seedstep.data.html import as_html, html_table
 from seedstep.data.jsonl import BadLine
 from seedstep.errors import MOST_WHAT, InputError, short_line
 
@@ -22,6 +29,8 @@ __all__ = [
     "Prediction",
     "Problem",
     "Task",
+    "as_html",
+    "html_table",
     "instance_id",
     "instances_of",
     "placed",
@@ -171,3 +180,29 @@ def raise_first(problems: Sequence[Problem], hint: str = "") -> None:
     first, *others = problems
     more = f" (and {len(others)} more)" if others else ""
     raise InputError(first.what + more, f"{first.remedy}; {hint}" if hint else first.remedy)
+
+
+_HARMFUL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Control characters, marks that turn text around, and halves of characters."""
+
+
+def as_html(text: str) -> str:
+    """Return a text as HTML: markup is escaped, harmful characters are replaced."""
+    return escape(_HARMFUL.sub("\N{REPLACEMENT CHARACTER}", text)).replace("\n", "<br/>")
+
+
+def html_table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> str:
+    """Return a table as HTML. An empty `head` is left out, and an empty `caption`."""
+    parts = ["<table>"]
+    if caption:
+        parts.append(f"<caption>{as_html(caption)}</caption>")
+    if head:
+        parts.append(f"<thead>{_row(head, 'th')}</thead>\n")
+    body = "\n".join(_row(row, "td") for row in rows)
+    return "".join([*parts, f"<tbody>{body}</tbody></table>"])
+
+
+def _row(cells: Sequence[str], tag: str) -> str:
+    return "<tr>" + "".join(f"<{tag}>{as_html(cell)}</{tag}>" for cell in cells) + "</tr>"

@@ -1,5 +1,6 @@
 """Task and instance to prompt and target."""
 
+from seedstep.encode.budget import ModelSizes
 from seedstep.encode.encoder import TaskEncoder, TokenLengths, Totals, encode_task, measure
 from seedstep.encode.encodings import (
     ChatFrame,
@@ -20,7 +21,6 @@ from seedstep.encode.layouts import (
     named_layout,
 )
 from seedstep.encode.settings import ENCODINGS, make_encoding
-from seedstep.encode.sizes import ModelSizes
 from seedstep.encode.tokenizers import HfTokenizer, decoder_texts, tokenize
 
 __all__ = [

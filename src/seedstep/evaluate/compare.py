@@ -17,13 +17,19 @@ from typing import Any, Literal
 
 import numpy as np
 
-from seedstep.data.html import as_html, html_table
+from seedstep.data.records import as_html, html_table
 from seedstep.errors import InputError, unknown_name
-from seedstep.evaluate.intervals import Value, mean_over_tasks
-from seedstep.evaluate.mcnemar import McNemar, mcnemar
+from seedstep.evaluate.intervals import McNemar, Value, mcnemar, mean_over_tasks
 from seedstep.evaluate.metrics import METRICS, Metric, category_metric, compared_metrics
-from seedstep.evaluate.remarks import Remark, TrainingOverlap, remarks_beside
-from seedstep.evaluate.scores import InstanceResult, Scores, means, tokenless_share
+from seedstep.evaluate.scores import (
+    InstanceResult,
+    Remark,
+    Scores,
+    TrainingOverlap,
+    means,
+    remarks_beside,
+    tokenless_share,
+)
 
 __all__ = [
     "Comparison",

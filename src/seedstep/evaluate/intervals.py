@@ -1,4 +1,4 @@
-"""95% confidence intervals by resampling, and the record of a value that may be undefined.
+"""95% confidence intervals by resampling, values that may be undefined, and McNemar's test.
 
 Independent units are resampled: tasks, as the instances of a task are not independent, or rated
 items. A percentile interval is too narrow if there are few units. It is therefore widened in the
@@ -14,20 +14,35 @@ Example::
     >>> found = resample(np.ones(60, int), mean, "task", seed=1)
     >>> f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
     '0.98 [0.83, 1.13]'
+
+Example::
+
+    >>> mcnemar(6, 0)
+    McNemar(first_only=6, second_only=0, p_value=0.03125, method='exact')
 """
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["MIN_UNITS", "RESAMPLES", "Statistic", "Value", "mean_over_tasks", "resample"]
+__all__ = [
+    "MIN_UNITS",
+    "RESAMPLES",
+    "McNemar",
+    "Statistic",
+    "Value",
+    "mcnemar",
+    "mean_over_tasks",
+    "resample",
+]
+
 
 RESAMPLES = 10_000
 
@@ -140,3 +155,37 @@ def _student_t(z: float, freedom: int) -> float:
     second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
     third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
     return z + first / freedom + second / freedom**2 + third / freedom**3
+
+
+EXACT_BELOW = 25
+"""McNemar's test is exact below so many discordant pairs, else a chi-squared approximation."""
+
+
+@dataclass(frozen=True, slots=True)
+class McNemar:
+    """McNemar's test of whether two systems have exact matches equally often (two-sided).
+
+    `first_only` and `second_only` count the instances that only one of them matched. The test
+    assumes that instances are independent. Within a task they are not, so that a small p-value
+    overstates the evidence.
+    """
+
+    first_only: int
+    second_only: int
+    p_value: float
+    method: Literal["exact", "chi-squared"]
+
+
+def mcnemar(first_only: int, second_only: int) -> McNemar:
+    """Make McNemar's test: exact for few discordant pairs, else with continuity correction.
+
+    The corrected distance is at least zero, so that equal counts have a p-value of 1.
+    """
+    discordant = first_only + second_only
+    if discordant < EXACT_BELOW:
+        fewer = range(min(first_only, second_only) + 1)
+        chance = sum(math.comb(discordant, count) for count in fewer) / 2**discordant
+        return McNemar(first_only, second_only, min(1.0, 2 * chance), "exact")
+    distance = max(0, abs(first_only - second_only) - 1)
+    p_value = math.erfc(distance / math.sqrt(2 * discordant))
+    return McNemar(first_only, second_only, p_value, "chi-squared")

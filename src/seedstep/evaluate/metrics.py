@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from seedstep.errors import InputError, MissingExtraError
 from seedstep.text import TOKENIZERS, Tokenizer, latin_tokens, normal_answer, rouge_l_and_1
-from seedstep.text.stemming import stem
+from seedstep.text.tokens import stem
 
 __all__ = [
     "METRICS",

@@ -18,15 +18,13 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
-from seedstep.data.html import html_table
+from seedstep.data.records import html_table
 from seedstep.evaluate import METRICS, Metric, category_metric
-from seedstep.evaluate.agreement import LEVELS
+from seedstep.evaluate.agreement import LEVELS, preferences, ratings
 from seedstep.evaluate.compare import Difference, EvaluatedSystem, MeanScores, Pairing
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import Judged
-from seedstep.evaluate.remarks import Remark, remarks
-from seedstep.evaluate.scores import NO_TOKENS
-from seedstep.evaluate.verdicts import preferences, ratings
+from seedstep.evaluate.scores import NO_TOKENS, Remark, remarks
 from seedstep.text import markdown_table, one_line
 
 __all__ = [

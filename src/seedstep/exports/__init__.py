@@ -1,6 +1,5 @@
 """Export runs in the formats of tuning tools, with data cards, and publish them on the hub."""
 
-from seedstep.exports.examples import EXAMPLES_FORMATS, ExamplesFormat, export_examples
 from seedstep.exports.formats import (
     EXPORT_FORMATS,
     ExportFormat,
@@ -14,8 +13,11 @@ from seedstep.exports.formats import (
 )
 from seedstep.exports.hub import push
 from seedstep.exports.steps import (
+    EXAMPLES_FORMATS,
     STEPS_FORMATS,
+    ExamplesFormat,
     StepsFormat,
+    export_examples,
     export_lines,
     export_task_files,
 )

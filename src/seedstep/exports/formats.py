@@ -38,8 +38,7 @@ from seedstep.data.files import EXPORT_MARKER
 from seedstep.data.tables import open_table
 from seedstep.encode import encode_pair
 from seedstep.errors import InputError, MissingExtraError, RunError, unknown_name
-from seedstep.exports.distilled import distilled_card
-from seedstep.exports.hub import ExportRow, data_card, require_licence
+from seedstep.exports.hub import ExportRow, data_card, distilled_card, require_licence
 from seedstep.inputs.labels import count_rejected, without_rejected
 from seedstep.runs import BootstrapRun, DistillRun, read_distilled_tasks
 from seedstep.text import script_of

@@ -1,4 +1,4 @@
-"""Write the card of a data set, which says how it was made and what its limits are, and publish it.
+"""Write the cards of data sets, which say how they were made and what they lack, and publish them.
 
 The layout is the one that `datasets.load_dataset` and the Hugging Face hub read. Numbers in the
 card are those of the run; findings of the paper are marked as the paper's.
@@ -6,9 +6,14 @@ card are those of the run; findings of the paper are marked as the paper's.
 Example::
 
     text = data_card(run, run.tasks(), rows, "cc-by-4.0")
+
+Example::
+
+    text = distilled_card(run, tasks, rows, "cc-by-4.0")
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata, resources
@@ -23,8 +28,9 @@ from seedstep.bootstrap import BootstrapSettings
 from seedstep.bootstrap.settings import PAPER_SAMPLING
 from seedstep.data import Task
 from seedstep.errors import InputError, MissingExtraError, UnreachableError, first_line
+from seedstep.infer.distill import DISTILL_SAMPLING, LEFT_OUT
 from seedstep.llm.settings import AskedModel
-from seedstep.runs import BootstrapRun
+from seedstep.runs import BootstrapRun, DistillRun
 from seedstep.settings import flatten
 from seedstep.text import as_entities, count_words, markdown_table
 
@@ -35,6 +41,7 @@ __all__ = [
     "card_table",
     "checked_by",
     "data_card",
+    "distilled_card",
     "public_model",
     "push",
     "require_licence",
@@ -245,3 +252,45 @@ def push(folder: Path, repository: str, files: Sequence[str], *, private: bool) 
         what = f"the hub did not take {repository} ({first_line(error)})"
         raise UnreachableError(what, remedy) from None
     return f"{api.endpoint}/datasets/{repository}"
+
+
+DISTILLED_CARD = "distilled_card.md"
+
+
+def distilled_card(
+    run: DistillRun,
+    tasks: Sequence[Task],
+    rows: Sequence[ExportRow],
+    licence: str,
+    left_out: str = "",
+) -> str:
+    """Return the card of tasks with new outputs and of their rows, with the header of the hub.
+
+    The arguments are those of `data_card`.
+    """
+    settings, model = run.settings, public_model(run.settings.model)
+    done = [entry.result for entry in run.entries()]
+    missing = Counter(each.reason for task in done for each in task.left_out)
+    title = f"Outputs written anew by {model}"
+    shown: list[tuple[str, object]] = [("model", model), ("prompt_style", settings.style)]
+    for request in DISTILL_SAMPLING:
+        sampling = msgspec.json.encode(asdict(settings.sampling_of(request))).decode()
+        shown.append((f"sampling of {request}", sampling))
+    template = Template((resources.files("seedstep.exports") / DISTILLED_CARD).read_text("utf-8"))
+    body = template.substitute(
+        title=card_cell(title),
+        version=metadata.version("seedstep"),
+        source=card_cell(Path(settings.source or "").name),
+        checked=checked_by(left_out),
+        tasks=f"{len(tasks):,}",
+        rows=f"{len(rows):,}",
+        empty=f"{sum(not row.input for row in rows):,}",
+        changed=f"{sum(task.changed for task in done):,}",
+        words=words_of(rows),
+        settings=card_table(("setting", "value"), shown),
+        missing=card_table(
+            ("reason", "instances"),
+            [(LEFT_OUT[name], count) for name, count in missing.most_common()],
+        ),
+    )
+    return f"---\n{card_header(len(rows), title, licence)}---\n{body}"

@@ -19,8 +19,13 @@ import torch
 from transformers import GenerationConfig
 
 from seedstep.encode import ModelSizes
-from seedstep.infer.prefix import KeysAndValues, PrefixBatch, prefix_layers
-from seedstep.infer.trials import takes_padding, why_not_shared
+from seedstep.infer.prefix import (
+    KeysAndValues,
+    PrefixBatch,
+    prefix_layers,
+    takes_padding,
+    why_not_shared,
+)
 from seedstep.text.thoughts import is_thought_mark, split_thoughts
 
 __all__ = [

@@ -18,10 +18,9 @@ from seedstep.data import BadLine, Problem, Task, read_jsonl
 from seedstep.data.records import placed, raise_first
 from seedstep.data.reviews import Form, ReviewItem
 from seedstep.errors import InputError, unknown_name
-from seedstep.evaluate.agreement import ACCEPTABLE, LEVELS, OUTCOMES
+from seedstep.evaluate.agreement import ACCEPTABLE, LEVELS, OUTCOMES, labels_of
 from seedstep.evaluate.judge import Judged
 from seedstep.evaluate.people import StandingLabels, scale_of
-from seedstep.evaluate.verdicts import labels_of
 from seedstep.runs import open_database, read_entries, stage_of
 from seedstep.runs.reviews import OWNER, STAGE, Review
 from seedstep.steps import WrittenSteps

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from seedstep.data import PathOrTasks, StrPath, Task, TaskChoice
-from seedstep.data.html import as_html
+from seedstep.data.records import as_html
 from seedstep.errors import InputError, RunError
 from seedstep.evaluate import METRICS, Metric, score, stemmed_tokens
 from seedstep.evaluate.agreement import RatingAgreement, fleiss_kappa, label_agreement

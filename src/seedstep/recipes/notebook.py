@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from seedstep.data.html import as_html, html_table
+from seedstep.data.records import as_html, html_table
 from seedstep.runs.stage import duration
 
 __all__ = ["NotebookWatch", "notebook_watch"]

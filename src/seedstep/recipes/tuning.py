@@ -26,8 +26,8 @@ from seedstep.encode import (
     named_layout,
 )
 from seedstep.errors import MissingExtraError, ModelError, RunError
+from seedstep.inputs.systems import public_source, training_of
 from seedstep.inputs.tasks import TuningInputs, gather
-from seedstep.inputs.training import public_source, training_of
 from seedstep.llm.checkpoints import load_config, load_model, load_tokenizer
 from seedstep.llm.models import tuned_model
 from seedstep.recipes.doors import kept_inputs

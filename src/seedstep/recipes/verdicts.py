@@ -16,9 +16,8 @@ from dataclasses import asdict, dataclass
 import msgspec
 
 from seedstep.errors import unknown_name
-from seedstep.evaluate.agreement import LEVELS, OUTCOMES
+from seedstep.evaluate.agreement import LEVELS, OUTCOMES, labels_of
 from seedstep.evaluate.judge import Judged, JudgeVerdict
-from seedstep.evaluate.verdicts import labels_of
 from seedstep.runs import JudgeRun
 from seedstep.stages import judged_inputs
 

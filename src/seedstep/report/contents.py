@@ -26,7 +26,6 @@ from seedstep.inputs import SystemPredictions, distinct_names, read_systems
 from seedstep.llm.budget import UNPRICED
 from seedstep.report.data_files import data_part, is_data
 from seedstep.report.records import Block, Paragraph, ReportPart, Section, Table
-from seedstep.report.sections.distilled import distilled
 from seedstep.report.sections.grown import (
     examples,
     labels_section,
@@ -39,6 +38,7 @@ from seedstep.report.sections.grown import (
     tasks_section,
 )
 from seedstep.report.sections.making import (
+    distilled,
     losses_section,
     spending_section,
     steps_sections,

@@ -8,19 +8,30 @@ Example::
 
     report = write_report([Path("runs/first")], Path("report"))
     print(report.page)
+
+A server may say its own address in the text of an error, and a model in a reply.
+
+Example:
+    >>> hidden(b"no route to 10.1.2.3:8000", ["http://10.1.2.3:8000/v1"])
+    b'no route to [server]'
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from html import escape
 from importlib import metadata
 from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from seedstep.data import PathOrTasks, StrPath, evaluation_items, require_ours, whole_folder
 from seedstep.data.sources import path_of
 from seedstep.errors import InputError, MissingExtraError
-from seedstep.report.addresses import addresses_in, hidden
+from seedstep.llm.endpoints import OPENAI_URL
 from seedstep.report.charts import DARK, LIGHT, DrawnChart, render
 from seedstep.report.contents import (
     SECTIONS,
@@ -32,10 +43,11 @@ from seedstep.report.contents import (
     split_against,
 )
 from seedstep.report.data_files import is_data
+from seedstep.report.paper_layout import paper_part
 from seedstep.report.paper_tables import paper_tables
 from seedstep.report.records import Chart, ReportPart
-from seedstep.report.sections.papers import paper_part
 from seedstep.report.statistics import NamedText
+from seedstep.runs import PredictionRecords, Run
 from seedstep.stages import open_run
 from seedstep.text import visible
 
@@ -44,10 +56,13 @@ __all__ = [
     "TEXT",
     "Report",
     "Shown",
+    "addresses_in",
+    "hidden",
     "render_page",
     "shown",
     "write_report",
 ]
+
 
 TEXT = 3000
 """The most characters of a text that are shown. A note says how long a longer text is."""
@@ -210,3 +225,51 @@ def title_of(parts: Sequence[ReportPart], runs: Sequence[Path]) -> str:
             for headline in section.headlines:
                 return headline.asked
     return ", ".join(path.resolve().name for path in runs)
+
+
+SERVER = b"[server]"
+
+
+def addresses_in(run: Run[Any, Any, Any]) -> set[str]:
+    """Return the addresses of the servers that a run asked."""
+    found = set(_addresses(run.config))
+    if isinstance(run.records, PredictionRecords):
+        for name in run.records.names():
+            if kept := run.records.kept(name):
+                found |= {*_addresses(kept.settings), *_addresses({"": kept.identity_url})}
+    return found
+
+
+def _addresses(values: Mapping[str, Any]) -> Iterator[str]:
+    for value in values.values():
+        if isinstance(value, str) and value.startswith(("http://", "https://")):
+            yield value
+
+
+def hidden(page: bytes, addresses: Iterable[str]) -> bytes:
+    """Return a page in which `[server]` stands in place of addresses and their hosts.
+
+    The address of OpenAI's servers is known to all, and stays. A host of one word, and this
+    machine, are hidden only where a port or slashes tell that they are meant.
+    """
+    known = urlsplit(OPENAI_URL).hostname
+    for address in sorted(addresses, key=lambda each: (-len(each), each)):
+        parts = urlsplit(address)
+        host = parts.hostname or ""
+        if not host or host == known:
+            continue
+        texts = [address.rstrip("/"), parts.netloc] if parts.port else [address.rstrip("/")]
+        if "." in host or ":" in host:
+            texts += [] if _is_this_machine(host) else [host]
+        for text in (*texts, f"//{host}"):
+            for form in {text, escape(text)}:
+                whole = rb"(?<![\w.-])" + re.escape(form.encode()) + rb"(?![\w-])"
+                page = re.sub(whole, SERVER, page, flags=re.IGNORECASE)
+    return page
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

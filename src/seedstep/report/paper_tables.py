@@ -1,4 +1,12 @@
-"""Make a table of a paper from an experiment: our values and differences beside the printed ones.
+"""Make a table of a paper from an experiment, and show our values beside the printed ones.
+
+Example::
+
+    >>> printed = printed_table("ss-table-2")
+    >>> printed.source
+    'Step-by-Step Instruction Tuning, Table 2 (section 4.4)'
+    >>> printed.differences(printed.row("tuned-steps"), "tk-instruct")
+    {'Base': 1.0, 'Large': 1.7, '3B': 1.9, '11B': 0.9}
 
 Values have 95% intervals over tasks, and differences are paired by instance. A system that has not
 predicted all instances has no value yet, and the table says what is missing.
@@ -13,10 +21,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import chdir, suppress
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Literal
 
 import msgspec
+import yaml
 
 from seedstep.errors import InputError, unknown_name
 from seedstep.evaluate import score
@@ -24,7 +35,6 @@ from seedstep.evaluate.agreement import ACCEPTABLE
 from seedstep.evaluate.intervals import Value, mean_over_tasks
 from seedstep.evaluate.judge import Judged
 from seedstep.inputs import read_systems
-from seedstep.report.printed import PrintedRow, PrintedTable, printed_table
 from seedstep.runs import has_rows, open_database, read_entries
 from seedstep.runs.experiments import (
     TableRequest,
@@ -37,11 +47,84 @@ __all__ = [
     "PaperDifference",
     "PaperRow",
     "PaperTable",
+    "PrintedRow",
+    "PrintedTable",
     "agreement_of",
     "paper_table",
     "paper_tables",
+    "printed_table",
+    "printed_tables",
     "sign_of",
 ]
+
+
+class PrintedRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A row of a printed table: a system, how the paper calls it, and its values by model.
+
+    `against` names the systems with which it is compared. `differences` has what the paper says of
+    the difference from the first of these where it prints no values: points, or a sign.
+    """
+
+    system: str
+    method: str
+    values: dict[str, float] = {}
+    against: tuple[str, ...] = ()
+    differences: dict[str, float | str] = {}
+
+
+class PrintedTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A printed table or figure, with its source. `models` are the models of most rows."""
+
+    paper: str
+    table: str
+    section: str
+    title: str
+    measure: str
+    measured_on: str
+    models: tuple[str, ...]
+    rows: tuple[PrintedRow, ...]
+    note: str = ""
+
+    @property
+    def source(self) -> str:
+        """Where it is printed."""
+        place = self.section if " " in self.section else f"section {self.section}"
+        return f"{self.paper}, {self.table} ({place})"
+
+    def row(self, system: str) -> PrintedRow:
+        """Return the row of a system."""
+        return next(row for row in self.rows if row.system == system)
+
+    def differences(self, row: PrintedRow, against: str) -> dict[str, float | str]:
+        """Return the printed differences of a row from another one, by model; they may be signs."""
+        if row.differences:
+            return dict(row.differences) if against == row.against[0] else {}
+        other = self.row(against).values
+        return {
+            model: round(value - other[model], 1)
+            for model, value in row.values.items()
+            if model in other
+        }
+
+
+@cache
+def printed_tables() -> dict[str, PrintedTable]:
+    """Return all printed tables, by name."""
+    text = (resources.files("seedstep.report") / "printed.yaml").read_text("utf-8")
+    return msgspec.convert(yaml.safe_load(text), dict[str, PrintedTable])
+
+
+def printed_table(name: str) -> PrintedTable:
+    """Return the printed table of this name.
+
+    Raises:
+        InputError: there is none.
+    """
+    tables = printed_tables()
+    if name not in tables:
+        raise unknown_name("printed table", name, tables)
+    return tables[name]
+
 
 Agreement = Literal[
     "agrees", "unsure", "other unsure", "disagrees", "no difference", "not printed", "missing"

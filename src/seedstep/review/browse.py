@@ -17,8 +17,7 @@ from typing import Any, Self
 from seedstep.data import Instance, Task, instances_of
 from seedstep.errors import InputError, SeedstepError, StoreError
 from seedstep.evaluate.metrics import METRICS, PredictionMarker, category_metric, stemmed_tokens
-from seedstep.review.paging import EACH, FoundPage, Wanted, page_of
-from seedstep.review.verdicts import find_verdicts, outcomes_of
+from seedstep.review.verdicts import EACH, FoundPage, Wanted, find_verdicts, outcomes_of, page_of
 from seedstep.runs import Run
 from seedstep.runs.database import decode_value
 from seedstep.runs.stage import Block

@@ -1,4 +1,10 @@
-"""Find the verdicts of a judge's run a page at a time, beside the answers that they are about.
+"""Searches, the pages of what they find, and the verdicts of a judge found by them.
+
+Example::
+
+    found = page_of(run.database, "id", "FROM tasks WHERE ?1 = ''", "id", ("",), Wanted(page=3))
+
+`find_verdicts` reads those of a run a page at a time, beside the answers that they are about.
 
 Example::
 
@@ -6,24 +12,79 @@ Example::
         page = find_verdicts(run, Wanted(state="tuned"))
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from seedstep.data import Task
 from seedstep.errors import StoreError
 from seedstep.evaluate.judge import FIRST, SAME, SECOND, Judged, JudgeVerdict
-from seedstep.review.paging import FoundPage, Wanted, page_of
 from seedstep.runs import JudgeRun
-from seedstep.runs.database import decode_value
+from seedstep.runs.database import Database, decode_value
 from seedstep.stages import JudgedInputs
 
 __all__ = [
+    "EACH",
     "EQUAL",
     "MISSING",
+    "FoundPage",
     "JudgedAnswers",
     "SeenVerdict",
+    "Wanted",
     "find_verdicts",
     "outcomes_of",
+    "page_of",
 ]
+
+
+EACH = 50
+"""The number of rows of a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A search: texts and choices, which are empty for any value, and the page, from 1."""
+
+    text: str = ""
+    group: str = ""
+    state: str = ""
+    page: int = 1
+
+    @property
+    def start(self) -> int:
+        """The number of rows before the page."""
+        return EACH * (self.page - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPage:
+    """The rows of a page, and the number of all rows found."""
+
+    rows: tuple[Any, ...]
+    total: int
+
+    @property
+    def pages(self) -> int:
+        """The number of pages."""
+        return max(1, -(-self.total // EACH))
+
+
+def page_of(
+    database: Database,
+    columns: str,
+    table: str,
+    order: str,
+    values: Sequence[Any],
+    wanted: Wanted,
+) -> FoundPage:
+    """Return a page of the rows of a table, and how many rows there are.
+
+    `table` is all of a query after its columns; `values` are those that it asks for.
+    """
+    count = database.rows(f"SELECT count(*) {table}", values)
+    query = f"SELECT {columns} {table} ORDER BY {order} LIMIT {EACH} OFFSET {wanted.start}"
+    return FoundPage(tuple(map(dict, database.rows(query, values))), count[0][0] if count else 0)
+
 
 EQUAL = "(same)"
 MISSING = "(missing)"

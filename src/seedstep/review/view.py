@@ -24,7 +24,7 @@ from seedstep.errors import SeedstepError
 from seedstep.review.app import plain_app
 from seedstep.review.browse import TIE, BrowsedRun
 from seedstep.review.pages import Guard, answers_to, render_page
-from seedstep.review.paging import EACH, FoundPage, Wanted
+from seedstep.review.verdicts import EACH, FoundPage, Wanted
 
 __all__ = ["make_view"]
 

@@ -22,8 +22,7 @@ from seedstep.encode import ChatFrame
 from seedstep.errors import RunError, unknown_name
 from seedstep.evaluate.compare import EvaluatedSystem, MeanScores
 from seedstep.evaluate.intervals import Value
-from seedstep.evaluate.remarks import TrainingOverlap
-from seedstep.evaluate.scores import Reference, references_of
+from seedstep.evaluate.scores import Reference, TrainingOverlap, references_of
 from seedstep.infer.predict import Answer, TaskWork
 from seedstep.infer.settings import SystemSettings
 from seedstep.runs.database import Database, Statement, decode_value

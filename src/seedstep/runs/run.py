@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 import filelock
 import msgspec
 
-from seedstep.data.html import as_html
+from seedstep.data.records import as_html
 from seedstep.errors import MissingExtraError, RunBusyError, RunError, SeedstepError
 from seedstep.llm import Spent
 from seedstep.runs.database import Database

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import msgspec
 
-from seedstep.data.html import as_html, html_table
+from seedstep.data.records import as_html, html_table
 from seedstep.errors import InputError
 from seedstep.llm import Header
 from seedstep.runs.database import Database, decode_value

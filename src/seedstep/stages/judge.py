@@ -8,9 +8,9 @@ from typing import Any
 from seedstep.data import Instance, Task, TaskChoice, instances_of
 from seedstep.data.choice import drawn_instances
 from seedstep.errors import InputError, SeedstepError
+from seedstep.evaluate.agreement import missing_verdicts
 from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers, read_rubric
 from seedstep.evaluate.tables import verdict_table
-from seedstep.evaluate.verdicts import missing_verdicts
 from seedstep.inputs import SystemPredictions, distinct_names, read_systems
 from seedstep.llm.settings import require_price
 from seedstep.prompts import fingerprint

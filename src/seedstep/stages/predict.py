@@ -19,7 +19,7 @@ from seedstep.errors import InputError
 from seedstep.evaluate.tables import kept_remarks, kept_table
 from seedstep.infer.settings import SystemSettings
 from seedstep.inputs import with_examples, with_steps
-from seedstep.inputs.training import overlap, training_of
+from seedstep.inputs.systems import overlap, training_of
 from seedstep.llm import Header, resolve_base_url
 from seedstep.llm.checkpoints import fingerprint_of
 from seedstep.llm.models import gguf_fingerprint

@@ -2,13 +2,15 @@
 
 from seedstep.text.cleaning import (
     answer,
+    as_entities,
+    escaped,
     json_object,
     loops,
+    markdown_table,
     one_line,
     plain_text,
     visible,
 )
-from seedstep.text.markdown import as_entities, escaped, markdown_table
 from seedstep.text.refusals import is_refusal, mentions_refusal
 from seedstep.text.scripts import Script, count_words, script_of
 from seedstep.text.thoughts import split_thoughts, without_marks

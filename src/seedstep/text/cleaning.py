@@ -1,4 +1,4 @@
-r"""Clean texts that users, models and servers wrote, and read what a reply contains.
+r"""Clean texts of users, models and servers, read what a reply contains, and write Markdown.
 
 One table says which characters are removed. `plain_text` cleans data that is kept, `visible` what
 terminals and pages show, `one_line` cells, titles and names. `answer` separates a reply from the
@@ -12,10 +12,18 @@ Example::
     'first second '
     >>> plain_text("first\r\nsecond\x00")
     'first\nsecond'
+
+Example::
+
+    >>> print(markdown_table(("name", "score"), [("a_b", "41.2")], right=(False, True)), end="")
+    | name | score |
+    | --- | ---: |
+    | a\_b | 41.2 |
 """
 
 import json
 import re
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from seedstep.text.thoughts import split_thoughts
@@ -23,12 +31,16 @@ from seedstep.text.tokens import unicode_tokens
 
 __all__ = [
     "answer",
+    "as_entities",
+    "escaped",
     "json_object",
     "loops",
+    "markdown_table",
     "one_line",
     "plain_text",
     "visible",
 ]
+
 
 CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f"
 """The control characters but tab and line feed. Some drive terminals."""
@@ -125,3 +137,48 @@ def loops(text: str) -> bool:
         return False
     ngrams = list(zip(*(words[start:] for start in range(NGRAM)), strict=False))
     return len(set(ngrams)) < LOOP_SHARE * len(ngrams)
+
+
+_IN_TABLES = re.compile(r"[\\`*_<>#|~]|(?<=\])\(")
+"""Markup in seedstep's own texts, which contain names. A parenthesis counts if it makes a link."""
+
+_ANYWHERE = re.compile(r"[\\`*_{}\[\]<>()#!|~&:@$]")
+"""All markup of Markdown and of the hub's dialects, with mentions, emoji and formulas."""
+
+_IN_HTML = re.compile(r"[<>&|`\\[\]*_~#]")
+
+
+def escaped(text: str, *, all_markup: bool = False) -> str:
+    """Return a text on one line, with a backslash before what could be markup.
+
+    `all_markup`, for texts that are entirely from data, also escapes dialects of Markdown.
+    """
+    return (_ANYWHERE if all_markup else _IN_TABLES).sub(r"\\\g<0>", one_line(text))
+
+
+def as_entities(text: str) -> str:
+    """Return a text on one line, with an HTML entity for what could be markup."""
+    return _IN_HTML.sub(lambda found: f"&#{ord(found[0])};", " ".join(one_line(text).split()))
+
+
+def markdown_table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    cell: Callable[[object], str] = lambda value: escaped(str(value)),
+    right: Sequence[bool] = (),
+    rule: str | None = None,
+) -> str:
+    """Return a table, each line with its end.
+
+    `cell` makes a value a text without markup. Columns that are `right` are aligned there. `rule`
+    is the line below the head, where it is not the usual one.
+    """
+    marks = ["---:" if is_right else "---" for is_right in right] or ["---"] * len(head)
+    lines = [_line(map(cell, head)), rule or _line(marks)]
+    lines += [_line(map(cell, row)) for row in rows]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,4 +1,4 @@
-"""Sections about the making of data: cost and speed of a run, losses of a tuning, and instructions.
+"""Sections about the making of data: cost, speed, losses, instructions, and outputs written anew.
 
 Self-Instruct, appendix A.3, has the paper's costs. The step-by-step instructions are counted as in
 Table 1 of Step-by-Step Instruction Tuning, and some are shown.
@@ -6,12 +6,18 @@ Table 1 of Step-by-Step Instruction Tuning, and some are shown.
 Example::
 
     spending_section(run.answered(), run.finished_at(), UNPRICED)
+
+Example::
+
+    distilled(run)
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, groupby
 from math import isfinite
 
+from seedstep.infer.distill import LEFT_OUT
 from seedstep.llm import Pricing, Tokens
 from seedstep.report.charts import ChartLine, bar_chart, histogram_chart, line_chart
 from seedstep.report.figures import loss_chart
@@ -26,19 +32,14 @@ from seedstep.report.records import (
     Table,
 )
 from seedstep.report.statistics import thinned, words_histogram
-from seedstep.runs import Entry, ReplyUsage
+from seedstep.runs import DistillRun, Entry, ReplyUsage
 from seedstep.runs.worktime import PAUSE_SECONDS, elapsed
 from seedstep.stages import TuneRun
-from seedstep.stages.costs import cost_of
+from seedstep.stages.tune import cost_of
 from seedstep.steps import FAILURES, StepsStatistics, WrittenSteps, render, statistics
 from seedstep.text import count_words
 
-__all__ = [
-    "losses_section",
-    "spending_section",
-    "steps_sections",
-    "tuning_cost",
-]
+__all__ = ["distilled", "losses_section", "spending_section", "steps_sections", "tuning_cost"]
 
 
 def spending_section(
@@ -342,3 +343,57 @@ def _shown(good: Sequence[Entry[WrittenSteps]]) -> list[Section]:
         return []
     summary = f"{len(items)} of {len(good):,} instructions"
     return [Section("Some of the instructions", (Specimens(summary, items),))]
+
+
+SHOWN_OUTPUTS = 10
+
+
+def distilled(run: DistillRun) -> Section | None:
+    """Return the counts, the lengths before and after, and some outputs; None without any."""
+    done = list(run.entries())
+    pairs = [
+        (entry, instance, before)
+        for entry in done
+        for instance, before in zip(entry.result.instances, entry.result.before, strict=True)
+    ]
+    if not done:
+        return None
+    changed = sum(instance.output != before for _, instance, before in pairs)
+    missing = Counter(each.reason for entry in done for each in entry.result.left_out)
+    rows = [
+        ("tasks", f"{len(done):,}"),
+        ("new outputs", f"{len(pairs):,}"),
+        ("other than before", f"{changed:,}"),
+        *((f"left out: {LEFT_OUT[name]}", f"{count:,}") for name, count in missing.most_common()),
+    ]
+    blocks: list[Block] = [Table("Outputs written anew", ("", "number"), tuple(rows))]
+    lengths = {
+        "Before": [len(before.split()) for _, _, before in pairs],
+        "Written anew": [len(instance.output.split()) for _, instance, _ in pairs],
+    }
+    if pairs:
+        panels = {name: words_histogram(values) for name, values in lengths.items()}
+        blocks.append(
+            histogram_chart(
+                "outputs", "Words of outputs before and after", panels, "words", "texts"
+            )
+        )
+        shown = tuple(
+            Specimen(
+                f"{entry.task} {instance.id}",
+                (
+                    Field("instruction", entry.definition),
+                    *([Field("input", instance.input)] if instance.input else ()),
+                    Field("before", before, half=True),
+                    Field("written anew", instance.output, half=True),
+                ),
+            )
+            for entry, instance, before in thinned(pairs, SHOWN_OUTPUTS)
+        )
+        blocks.append(Specimens(f"{len(shown)} of {len(pairs):,} outputs", shown))
+    found = (
+        f"{len(pairs):,} outputs were written anew, {changed:,} of them other than before; "
+        f"{missing.total():,} instances are left out."
+    )
+    headline = Headline("What did the other model write?", found)
+    return Section("Outputs written anew", tuple(blocks), headlines=(headline,))

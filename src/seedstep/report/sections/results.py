@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from seedstep.data import Instance, Task, instances_of
-from seedstep.evaluate.agreement import OUTCOMES
+from seedstep.evaluate.agreement import OUTCOMES, missing_verdicts, preferences, ratings
 from seedstep.evaluate.compare import (
     Comparison,
     Difference,
@@ -24,9 +24,8 @@ from seedstep.evaluate.compare import (
 )
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import Judged
-from seedstep.evaluate.remarks import Remark, remarks_beside
+from seedstep.evaluate.scores import Remark, remarks_beside
 from seedstep.evaluate.tables import group_table, overall_table, shown, verdict_table
-from seedstep.evaluate.verdicts import missing_verdicts, preferences, ratings
 from seedstep.inputs import SystemPredictions
 from seedstep.report.charts import bar_chart, difference_chart, interval_chart, share_chart
 from seedstep.report.figures import TaskChange, task_changes
