@@ -169,7 +169,8 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     """The request engine asks again at once, and takes a short time without replies for long."""
-    monkeypatch.setattr("seedstep.llm.engine.backoff", lambda attempt: 0.001)
+    for module in ("engine", "servers"):
+        monkeypatch.setattr(f"seedstep.llm.{module}.backoff", lambda attempt: 0.001)
     monkeypatch.setattr("seedstep.llm.pacing.OUTAGE_SECONDS", 0.3)
 
 

@@ -37,11 +37,16 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
     model = save_model("Llama", checkpoint, max_position_embeddings=2048)
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     env = environment(PATH=path, HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1")
-    with ScriptedServer(any_model) as server, command_server(env) as programs:
+    with (
+        ScriptedServer(any_model) as server,
+        ScriptedServer(any_model) as other,
+        command_server(env) as programs,
+    ):
         yield {
             **env,
             "PATH": os.pathsep.join((str(programs), path)),
             "OPENAI_BASE_URL": server.url,
+            "OTHER_BASE_URL": other.url,
             "MODEL": "openai:scripted",
             "CHECKPOINT": model,
         }

@@ -20,7 +20,7 @@ from seedstep.bootstrap import (
     tell_script,
 )
 from seedstep.cli.options import COMMAND_LINE, Asked, Out, SameModel, with_settings
-from seedstep.cli.progress import being_written, run_to_the_end
+from seedstep.cli.progress import being_written, run_to_the_end, servers_used
 from seedstep.cli.terminal import (
     DryRun,
     console,
@@ -83,6 +83,7 @@ def _activity(progress: BootstrapProgress) -> str:
     parts.append(f"{stats.completion_tokens:,} tokens ({speed:.0f}/s)")
     if stats.reused:
         parts.append(f"{stats.reused} kept from before")
+    parts += servers_used(stats)
     if stats.retried:
         parts.append(f"{stats.retried} retries")
     if stats.failed:

@@ -179,8 +179,8 @@ def _flag_type(kind: Any) -> Any:
     if origin is Annotated:
         return _flag_type(get_args(kind)[0])
     if origin in (Union, UnionType):
-        (inner,) = (each for each in get_args(kind) if each is not NoneType)
-        return _flag_type(inner)
+        *_, inner = (each for each in get_args(kind) if each is not NoneType)
+        return _flag_type(inner)  # of "a value, or a list of them" the list
     if origin in (list, tuple):
         return list[_flag_type(get_args(kind)[0])]  # type: ignore[misc]  # made while it runs
     if origin is dict or is_dataclass(kind):
@@ -250,6 +250,8 @@ def _collected(flags: list[_Flag], given: Mapping[str, Any]) -> Asked:
             named[flag.setting.name] = _mapping(flag, value)
         elif flag.setting.separated:
             named[flag.setting.name] = _parts(flag, value)
+        elif isinstance(value, list) and len(value) == 1 and _takes_one(flag.setting.kind):
+            named[flag.setting.name] = value[0]
         else:
             named[flag.setting.name] = value
     for found in {flag.setting.name: flag.setting for flag in flags if flag.setting.keys}.values():
@@ -258,6 +260,11 @@ def _collected(flags: list[_Flag], given: Mapping[str, Any]) -> Asked:
         elif found.name in keys:
             named[found.name] = keys[found.name]
     return named
+
+
+def _takes_one(kind: Any) -> bool:
+    """Return whether a setting is a text, or a list of them."""
+    return get_origin(kind) in (Union, UnionType) and str in get_args(kind)
 
 
 def _parts(flag: _Flag, text: str) -> list[Any]:

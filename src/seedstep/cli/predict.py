@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from seedstep.cli.options import Asked, Out, SameModel, required, with_settings
-from seedstep.cli.progress import LiveBar, live_bar, run_to_the_end
+from seedstep.cli.progress import LiveBar, live_bar, run_to_the_end, servers_used
 from seedstep.cli.terminal import console, duration, plain, print_blocks
 from seedstep.data import TaskChoice
 from seedstep.infer.predict import Answer
@@ -70,6 +70,7 @@ def _activity(progress: PredictProgress) -> str:
         parts.append(f"{duration(progress.seconds_left)} left")
     if progress.stats:
         parts.append(f"{progress.stats.in_flight} in flight")
+        parts += servers_used(progress.stats)
         parts += [f"{progress.stats.retried} retries"] if progress.stats.retried else []
     counts = (("failed", progress.failed), ("empty", progress.empty), ("cut short", progress.cut))
     return " · ".join([*parts, *(f"{count:,} {name}" for name, count in counts if count)])

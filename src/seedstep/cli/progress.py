@@ -45,6 +45,7 @@ __all__ = [
     "live_bar",
     "run_tasks",
     "run_to_the_end",
+    "servers_used",
     "stop_flag",
     "stopped_status",
 ]
@@ -298,6 +299,14 @@ def being_written(stats: EngineStats, width: int) -> str:
     return f"{head}…{tail}"
 
 
+def servers_used(stats: EngineStats) -> list[str]:
+    """Return in words how many of several servers are used, or an empty list if there is one."""
+    if not stats.servers:
+        return []
+    used = sum(not server.left_out for server in stats.servers.values())
+    return [f"{used} of {len(stats.servers)} servers"]
+
+
 def _activity(progress: TaskProgress) -> str:
     stats = progress.stats
     speed = stats.completion_tokens / progress.seconds if progress.seconds else 0.0
@@ -307,6 +316,7 @@ def _activity(progress: TaskProgress) -> str:
         f"{stats.in_flight} in flight",
         f"{stats.completion_tokens:,} tokens ({speed:.0f}/s)",
     ]
+    parts += servers_used(stats)
     if stats.retried:
         parts.append(f"{stats.retried} retries")
     if progress.failed:

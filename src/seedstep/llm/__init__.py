@@ -1,7 +1,7 @@
 """References to models, and the engine through which every stage sends its requests."""
 
 from seedstep.llm.budget import Budget, Preview, Price, Pricing, Spent, Tokens
-from seedstep.llm.endpoints import Endpoint
+from seedstep.llm.endpoints import Endpoint, first_address
 from seedstep.llm.engine import Engine
 from seedstep.llm.kept import KeptAnswers
 from seedstep.llm.models import (
@@ -54,6 +54,7 @@ __all__ = [
     "Tokens",
     "add_provider",
     "default_prompt_style",
+    "first_address",
     "open_model",
     "read_header",
     "resolve_base_url",

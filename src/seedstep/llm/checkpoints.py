@@ -20,6 +20,7 @@ from seedstep.llm.models import ModelRef, loaded_model
 __all__ = [
     "checkpoint_of",
     "fingerprint_of",
+    "gguf_fingerprint",
     "is_decoder_only",
     "load_config",
     "load_model",
@@ -58,6 +59,16 @@ def fingerprint_of(model: str | ModelRef) -> str:
         return ""
     parts = [f"{file.name} {file_fingerprint(file)}" for file in files]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def gguf_fingerprint(model: str) -> str:
+    """Return the fingerprint of the file of a `gguf:PATH`; empty for other models, or without it.
+
+    The embedded model is always the same.
+    """
+    ref = ModelRef.parse(model)
+    path = ref.path if ref.provider.prefix == "gguf" else None
+    return file_fingerprint(path) if path and path.is_file() else ""
 
 
 def load_tokenizer(model: str | ModelRef) -> Any:

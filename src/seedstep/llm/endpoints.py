@@ -14,7 +14,7 @@ import hashlib
 import ipaddress
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -32,8 +32,10 @@ from seedstep.llm.threads import threads
 __all__ = [
     "Endpoint",
     "Opening",
+    "addresses_of",
     "embedded_model",
     "file_fingerprint",
+    "first_address",
     "is_loopback_host",
     "open_recording",
     "open_server",
@@ -49,7 +51,7 @@ class Endpoint:
     """The endpoint of a model. `identity` stands for it in the keys of requests, across restarts.
 
     A `recording` answers instead of a server. `in_process` says that llama.cpp serves the model in
-    this process.
+    this process. `others` are further servers of the same model, under the same identity.
     """
 
     identity: str
@@ -58,6 +60,12 @@ class Endpoint:
     key: str = field(default="", repr=False)
     recording: Recording | None = None
     in_process: bool = False
+    others: tuple["Endpoint", ...] = ()
+
+    @property
+    def where(self) -> str:
+        """The address, or all addresses, for messages."""
+        return ", ".join(each.url for each in (self, *self.others))
 
     @property
     def is_loopback(self) -> bool:
@@ -77,6 +85,23 @@ class Opening:
     url: str | None
     identity_url: str | None
     slots: int
+
+
+def addresses_of(base_url: str | Sequence[str] | None) -> tuple[str | None, ...]:
+    """Return the addresses in the setting `base_url`: one, which may be None, or several.
+
+    Example:
+        >>> addresses_of("http://a/v1"), addresses_of(["http://a/v1", "http://b/v1"])
+        (('http://a/v1',), ('http://a/v1', 'http://b/v1'))
+    """
+    if base_url is None or isinstance(base_url, str):
+        return (base_url,)
+    return tuple(base_url) or (None,)
+
+
+def first_address(base_url: str | Sequence[str] | None) -> str | None:
+    """Return the address under which replies are stored, where none is stored: the first."""
+    return addresses_of(base_url)[0]
 
 
 def server_address(base_url: str | None) -> str:

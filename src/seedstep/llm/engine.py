@@ -32,7 +32,7 @@ from seedstep.errors import (
 )
 from seedstep.llm.budget import NO_LIMITS, UNPRICED, Budget, Pricing, Spent
 from seedstep.llm.endpoints import Endpoint
-from seedstep.llm.exchange import open_session, require_readable
+from seedstep.llm.exchange import require_readable
 from seedstep.llm.pacing import (
     EngineStats,
     FaultAction,
@@ -53,7 +53,8 @@ from seedstep.llm.records import (
     Request,
     Sampling,
 )
-from seedstep.llm.wire import OVERLOADED, PARAMETER, Refused, Retryable, Sender, Wire
+from seedstep.llm.servers import ELSEWHERE, Sender, open_sender
+from seedstep.llm.wire import OVERLOADED, PARAMETER, Refused, Retryable
 
 __all__ = ["Engine"]
 
@@ -109,14 +110,12 @@ class Engine:
         self._wire: Sender
 
     async def __aenter__(self) -> "Engine":
-        self._wire = self._endpoint.recording or self._open_wire()
-        return self
-
-    def _open_wire(self) -> Wire:
         timeout = aiohttp.ClientTimeout(
             total=REPLY_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=FIRST_BYTE_SECONDS
         )
-        return Wire(open_session(self._endpoint, timeout), self._endpoint, self.stats.writing)
+        most = self._slots.most
+        self._wire = open_sender(self._endpoint, timeout, most, self.stats, SLOW_SECONDS)
+        return self
 
     async def __aexit__(
         self,
@@ -206,7 +205,7 @@ class Engine:
     async def _persist(self, request: Request, priority: Priority) -> Answer:
         """Send a request until there is a reply, or until sending it again is pointless."""
         patience = Patience()
-        attempts = 0
+        attempts = faults = 0
         lost = Spent()
         while True:
             attempts += 1
@@ -219,14 +218,15 @@ class Engine:
             except Retryable as error:
                 self._paid_in_vain(request, lost, error.tokens)
                 pause = 0.0
-                if error.reason != PARAMETER:
+                if error.reason not in (PARAMETER, ELSEWHERE):
+                    faults += 1
                     verdict = patience.judge(error, self._last_success)
                     if verdict is FaultAction.GIVE_UP or (
                         verdict is FaultAction.OUTAGE and await self._is_to_blame(error)
                     ):
                         failure = Failure(error.reason, error.detail, error.status)
                         return _with_cost(failure, attempts, lost)
-                    pause = max(error.after or 0.0, backoff(attempts))
+                    pause = max(error.after or 0.0, backoff(faults))
                 self._slow_down(error, pause)
             self._sending.discard(_this_task())  # a pause is not waited for
             if self._closing:
@@ -269,16 +269,14 @@ class Engine:
         self._last_success = time.monotonic()
         self._refusals = 0
         self._spent.add(request.purpose, reply.prompt_tokens, reply.completion_tokens)
-        if reply.seconds > SLOW_SECONDS:
+        if reply.seconds > SLOW_SECONDS and not self.stats.servers:
             self._slots.succeeded_late()
         else:
             self._slots.succeeded()
 
     def _slow_down(self, error: Retryable, pause: float) -> None:
-        if error.reason == OVERLOADED:
-            self._slots.overloaded(pause)
-        elif error.reason == "timeout":
-            self._slots.overloaded(0.0)
+        if error.reason in (OVERLOADED, "timeout") and not self.stats.servers:
+            self._slots.overloaded(pause if error.reason == OVERLOADED else 0.0)
 
     def _paid_in_vain(self, request: Request, lost: Spent, tokens: tuple[int, int]) -> None:
         """Count the tokens of a reply that can't be used, as they are paid for, too."""
@@ -364,14 +362,14 @@ class Engine:
             self._last_success = time.monotonic()  # no outage, for the other requests neither
             return True
         raise UnreachableError(
-            f"{self._endpoint.url} has answered nothing for a long time, the last fault: "
+            f"{self._endpoint.where} has answered nothing for a long time, the last fault: "
             f"{error.detail}",
             "see to the server, then run the same command again to go on",
         )
 
     def _unreachable(self, error: Refused | Retryable) -> UnreachableError:
         return UnreachableError(
-            f"no server answers at {self._endpoint.url} ({error.detail})",
+            f"no server answers at {self._endpoint.where} ({error.detail})",
             "start it or correct --base-url, then run the same command again",
         )
 

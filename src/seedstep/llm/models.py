@@ -11,8 +11,8 @@ Example::
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Literal
@@ -23,8 +23,8 @@ from seedstep.llm.dequantize import dequantized
 from seedstep.llm.endpoints import (
     Endpoint,
     Opening,
+    addresses_of,
     embedded_model,
-    file_fingerprint,
     open_recording,
     open_server,
     serve_gguf,
@@ -40,7 +40,6 @@ __all__ = [
     "default_prompt_style",
     "either",
     "forms_of",
-    "gguf_fingerprint",
     "gguf_of",
     "loaded_model",
     "open_model",
@@ -312,11 +311,7 @@ def loaded_model(model: str | ModelRef) -> ModelRef:
     Raises:
         InputError: its provider is not known, or has no such models.
     """
-    ref = model if isinstance(model, ModelRef) else _parsed(model)
-    if ref is None or not ref.provider.is_loaded:
-        forms = forms_of(lambda provider: provider.is_loaded)
-        raise InputError(f"model '{model}' can't be loaded", f"use {either(forms)}")
-    return ref
+    return _required(model, lambda provider: provider.is_loaded, "loaded")
 
 
 def tuned_model(model: str | ModelRef) -> ModelRef:
@@ -325,10 +320,13 @@ def tuned_model(model: str | ModelRef) -> ModelRef:
     Raises:
         InputError: its provider is not known, or its models can't be tuned.
     """
+    return _required(model, lambda provider: provider.tuning is not None, "tuned")
+
+
+def _required(model: str | ModelRef, wanted: Callable[[Provider], bool], done: str) -> ModelRef:
     ref = model if isinstance(model, ModelRef) else _parsed(model)
-    if ref is None or not ref.provider.tuning:
-        forms = forms_of(lambda provider: provider.tuning)
-        raise InputError(f"model '{model}' can't be tuned", f"use {either(forms)}")
+    if ref is None or not wanted(ref.provider):
+        raise InputError(f"model '{model}' can't be {done}", f"use {either(forms_of(wanted))}")
     return ref
 
 
@@ -352,37 +350,39 @@ def gguf_of(model: str | ModelRef) -> Path | None:
     return ref.path if ref.provider.is_gguf else None
 
 
-def gguf_fingerprint(model: str) -> str:
-    """Return the fingerprint of the file of a `gguf:PATH`; empty for other models, or without it.
-
-    The embedded model is always the same.
-    """
-    ref = ModelRef.parse(model)
-    path = ref.path if ref.provider.prefix == "gguf" else None
-    return file_fingerprint(path) if path and path.is_file() else ""
-
-
-def resolve_base_url(model: str | ModelRef, base_url: str | None) -> str | None:
+def resolve_base_url(
+    model: str | ModelRef, base_url: str | Sequence[str] | None
+) -> str | list[str] | None:
     """Return the address of a model's server: `base_url`, that of the environment, or the default.
 
-    Returns None for a model without an address.
+    Returns a list if `base_url` has several, and None for a model without an address.
 
     Raises:
-        InputError: the model's provider is not known or does not serve models, or the address can't
-            be used.
+        InputError: the model's provider is not known or does not serve models, or an address can't
+            be used, or is there twice.
     """
     address = served_model(model).provider.address
-    return address(base_url) if address else None
+    if not address:
+        return None
+    found = [address(each) for each in addresses_of(base_url)]
+    bare = [each.rstrip("/") for each in found]
+    if twice := next((each for each in bare if bare.count(each) > 1), ""):
+        raise InputError(f"base URL '{twice}' is given twice", "give each server once")
+    return found if len(found) > 1 else found[0]
 
 
 @asynccontextmanager
 async def open_model(
-    model: str | ModelRef, base_url: str | None, slots: int, identity_url: str | None = None
+    model: str | ModelRef,
+    base_url: str | Sequence[str] | None,
+    slots: int,
+    identity_url: str | None = None,
 ) -> AsyncIterator[Endpoint]:
     """Open the endpoint of a model, which is served until the context ends.
 
-    `slots` is the number of requests that a model in this process processes at a time.
-    `identity_url` is the address under which replies are stored, if it is not that of the server.
+    `base_url` may have the addresses of several servers of the model. `slots` is the number of
+    requests that a model in this process processes at a time. `identity_url` is the address under
+    which replies are stored, if it is not that of the first server.
 
     Raises:
         InputError: the model or the address is not known, or the recording can't be read.
@@ -391,7 +391,12 @@ async def open_model(
     """
     ref = served_model(model)
     assert ref.provider.opens
-    url = resolve_base_url(ref, base_url)
-    opening = Opening(url, identity_url or url, slots)
-    async with ref.provider.opens(ref.name, opening) as endpoint:
-        yield endpoint
+    urls = addresses_of(resolve_base_url(ref, base_url))
+    async with AsyncExitStack() as stack:
+        first, *others = [
+            await stack.enter_async_context(
+                ref.provider.opens(ref.name, Opening(url, identity_url or urls[0], slots))
+            )
+            for url in urls
+        ]
+        yield replace(first, others=tuple(others)) if others else first

@@ -35,6 +35,7 @@ __all__ = [
     "FaultAction",
     "Patience",
     "Priority",
+    "ServerStats",
     "Slots",
     "backoff",
     "in_order",
@@ -140,11 +141,22 @@ class Patience:
 
 
 @dataclass(slots=True)
+class ServerStats:
+    """Counts of one of several servers of a model. One that is `left_out` is only tried."""
+
+    sent: int = 0
+    faults: int = 0
+    overloads: int = 0
+    left_out: bool = False
+
+
+@dataclass(slots=True)
 class EngineStats:
     """Counts since the engine was opened, and the number of requests that are `in_flight` now.
 
     `replied` counts new replies by purpose. Tokens are those of new replies. `writing` has what a
-    model in this process is writing.
+    model in this process is writing. `servers` has those of the model by address, if there are
+    several.
     """
 
     in_flight: int = 0
@@ -156,6 +168,7 @@ class EngineStats:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     writing: Writing = field(default_factory=Writing)
+    servers: dict[str, ServerStats] = field(default_factory=dict)
 
 
 Priority = tuple[int, ...]
@@ -169,7 +182,7 @@ class Slots:
         """Begin with `begins` places, or with `limit`, which is the most there will be."""
         self.limit = limit if begins is None else min(begins, limit)
         self.taken = 0
-        self._most = limit
+        self.most = limit
         self._waiting: list[tuple[Priority, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
         self._successes = 0
@@ -198,6 +211,11 @@ class Slots:
         while (wait := self._closed_until - time.monotonic()) > 0:  # noqa: ASYNC110 - may grow
             await asyncio.sleep(wait)
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether a server asked for a pause that is not over."""
+        return time.monotonic() < self._closed_until
+
     def overloaded(self, pause: float) -> None:
         """Halve the number of places, and let no request be sent for `pause` seconds."""
         now = time.monotonic()
@@ -210,7 +228,7 @@ class Slots:
         """Count a success; after enough of them there is another place."""
         self._late = 0
         self._successes += 1
-        if self._successes >= self.limit < self._most:
+        if self._successes >= self.limit < self.most:
             self._successes = 0
             self.limit += 1
             self._admit()

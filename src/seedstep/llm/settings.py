@@ -42,8 +42,10 @@ class AskedModel:
     name: str = setting(
         "local", f"The model: {either(forms_of(lambda known: known.is_served))}.", name="model"
     )
-    base_url: str | None = setting(
-        None, "Address of the server for openai:NAME, such as http://127.0.0.1:8000/v1."
+    base_url: str | list[str] | None = setting(
+        None,
+        "Address of the server for openai:NAME, such as http://127.0.0.1:8000/v1. Several are "
+        "servers of the same model, among which requests are shared out.",
     )
     in_flight: Count = setting(8, "Requests sent to the model at a time, at the most.")
     reasoning: dict[str, Any] = setting(

@@ -31,11 +31,10 @@ from seedstep.llm.exchange import (
 )
 from seedstep.llm.parameters import DEFAULTS, Parameters, stopped
 from seedstep.llm.records import Reasoning, Reply, Request, estimated_tokens
-from seedstep.llm.replay import Recording
 from seedstep.llm.replies import Body, BodyError, read_body
 from seedstep.llm.writing import Writing
 
-__all__ = ["OVERLOADED", "PARAMETER", "Refused", "Retryable", "Sender", "Wire"]
+__all__ = ["OVERLOADED", "PARAMETER", "Refused", "Retryable", "Wire"]
 
 LARGE_BODY = 1 << 20
 """A request of more bytes is sent in pieces, as aiohttp advises."""
@@ -235,9 +234,6 @@ class Wire:
             return Retryable("server_error", detail, error.status, retry_after(headers))
         return Refused("refused", detail, error.status)
 
-
-Sender = Wire | Recording
-"""An object that sends requests."""
 
 _KEY_REMEDY = "set OPENAI_API_KEY to a key that this server takes"
 _MODEL_REMEDY = (

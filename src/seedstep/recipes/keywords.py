@@ -56,7 +56,7 @@ class BootstrapKeywords(TypedDict, total=False):
     """The settings of `self_instruct`: those of `BootstrapSettings`."""
 
     model: str
-    base_url: str | None
+    base_url: str | list[str] | None
     in_flight: int
     reasoning: Mapping[str, Any]
     prompt_style: Literal["auto", "completion", "turns", "chat"]
@@ -87,7 +87,7 @@ class DistillKeywords(TypedDict, total=False):
 
     source: PathOrTasks | None
     model: str
-    base_url: str | None
+    base_url: str | list[str] | None
     in_flight: int
     reasoning: Mapping[str, Any]
     prompt_style: Literal["auto", "completion", "chat"]
@@ -106,7 +106,7 @@ class StepsKeywords(TypedDict, total=False):
     """The settings of `write_instructions`: those of `StepsSettings`."""
 
     model: str
-    base_url: str | None
+    base_url: str | list[str] | None
     in_flight: int
     reasoning: Mapping[str, Any]
     prompt_style: Literal["auto", "completion", "chat"]
@@ -120,7 +120,7 @@ class StepsKeywords(TypedDict, total=False):
     repairs: int
     candidates: int
     judge: str | None
-    judge_base_url: str | None
+    judge_base_url: str | list[str] | None
     max_requests: int | None
     max_tokens: int | None
     max_usd: float | None
@@ -132,7 +132,7 @@ class ExamplesKeywords(TypedDict, total=False):
     """The settings of `make_examples`: those of `ExamplesSettings`."""
 
     model: str
-    base_url: str | None
+    base_url: str | list[str] | None
     in_flight: int
     reasoning: Mapping[str, Any]
     steps: StrPath | None
@@ -157,7 +157,7 @@ class PredictKeywords(TypedDict, total=False):
     instances_seed: int | None
     skip_bad: bool
     model: str
-    base_url: str | None
+    base_url: str | list[str] | None
     in_flight: int
     reasoning: Mapping[str, Any]
     backend: Literal["auto", "transformers"]
@@ -184,7 +184,7 @@ class JudgeKeywords(TypedDict, total=False):
     """The settings of `judge`: those of `JudgeSettings`."""
 
     model: str
-    base_url: str | None
+    base_url: str | list[str] | None
     in_flight: int
     reasoning: Mapping[str, Any]
     sources: Paths
@@ -210,7 +210,7 @@ class TuneKeywords(TypedDict, total=False):
 
     preset: str | None
     model: str
-    base_url: str | None
+    base_url: str | list[str] | None
     reasoning: Mapping[str, Any]
     data: Sources
     steps: StrPath | None

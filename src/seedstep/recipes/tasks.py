@@ -292,11 +292,13 @@ async def _run_through(
 
 @asynccontextmanager
 async def opened_engine(
-    run: Run[Any, Any, TaskRecords[Any]], model: tuple[str, str | None, str | None], spent: Spent
+    run: Run[Any, Any, TaskRecords[Any]],
+    model: tuple[str, str | Sequence[str] | None, str | None],
+    spent: Spent,
 ) -> AsyncIterator[Engine]:
     """Open an engine for a model of a run. All engines of a run share its budget.
 
-    `model` is its name, its address, and the address under which its replies are stored.
+    `model` is its name, its address or addresses, and the one under which replies are stored.
     """
     settings = run.settings
     name, base_url, identity_url = model

@@ -242,8 +242,9 @@ def addresses_in(run: Run[Any, Any, Any]) -> set[str]:
 
 def _addresses(values: Mapping[str, Any]) -> Iterator[str]:
     for value in values.values():
-        if isinstance(value, str) and value.startswith(("http://", "https://")):
-            yield value
+        for each in value if isinstance(value, list) else (value,):
+            if isinstance(each, str) and each.startswith(("http://", "https://")):
+                yield each
 
 
 def hidden(page: bytes, addresses: Iterable[str]) -> bytes:
@@ -253,18 +254,21 @@ def hidden(page: bytes, addresses: Iterable[str]) -> bytes:
     machine, are hidden only where a port or slashes tell that they are meant.
     """
     known = urlsplit(OPENAI_URL).hostname
+    whole: list[str] = []
+    hosts: list[str] = []
     for address in sorted(addresses, key=lambda each: (-len(each), each)):
         parts = urlsplit(address)
         host = parts.hostname or ""
         if not host or host == known:
             continue
-        texts = [address.rstrip("/"), parts.netloc] if parts.port else [address.rstrip("/")]
+        whole += [address.rstrip("/"), parts.netloc] if parts.port else [address.rstrip("/")]
         if "." in host or ":" in host:
-            texts += [] if _is_this_machine(host) else [host]
-        for text in (*texts, f"//{host}"):
-            for form in {text, escape(text)}:
-                whole = rb"(?<![\w.-])" + re.escape(form.encode()) + rb"(?![\w-])"
-                page = re.sub(whole, SERVER, page, flags=re.IGNORECASE)
+            hosts += [] if _is_this_machine(host) else [host]
+        hosts.append(f"//{host}")
+    for text in (*whole, *hosts):  # hosts last, as several servers may be on one
+        for form in {text, escape(text)}:
+            found = rb"(?<![\w.-])" + re.escape(form.encode()) + rb"(?![\w-])"
+            page = re.sub(found, SERVER, page, flags=re.IGNORECASE)
     return page
 
 

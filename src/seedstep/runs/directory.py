@@ -22,6 +22,7 @@ import msgspec
 
 from seedstep.data import make_folder, read_yaml, write_atomically, write_yaml
 from seedstep.errors import RunBusyError, RunError, RunMismatchError
+from seedstep.llm import first_address
 from seedstep.runs.database import Database
 
 __all__ = [
@@ -97,8 +98,8 @@ def identities(
     """
     found = {}
     for address, identity in addresses.items():
-        url = entries.get(identity) or stored.get(address) or now[address]
-        if identity in _ALWAYS or url != now[address]:
+        url = entries.get(identity) or first_address(stored.get(address) or now[address])
+        if identity in _ALWAYS or url != first_address(now[address]):
             found[identity] = url
     return found
 

@@ -23,7 +23,7 @@ import msgspec
 
 from seedstep.data.records import as_html
 from seedstep.errors import MissingExtraError, RunBusyError, RunError, SeedstepError
-from seedstep.llm import Spent
+from seedstep.llm import Spent, first_address
 from seedstep.runs.database import Database
 from seedstep.runs.directory import (
     CONFIG,
@@ -221,7 +221,7 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
     def identity_of(self, address: str) -> str | None:
         """Return the address under which replies of a server are stored, by its setting."""
         url: str | None = self.config.get(_addresses(self.stage)[address])
-        return url or self.config.get(address)
+        return url or first_address(self.config.get(address))
 
     def spent(self) -> Spent:
         """Return the requests and tokens that count towards the run's budget."""

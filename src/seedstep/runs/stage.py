@@ -18,7 +18,7 @@ import msgspec
 
 from seedstep.data.records import as_html, html_table
 from seedstep.errors import InputError
-from seedstep.llm import Header
+from seedstep.llm import Header, first_address
 from seedstep.runs.database import Database, decode_value
 from seedstep.runs.directory import CONFIG, DATABASE
 from seedstep.runs.lists import ListChanges, Removed, reconcile
@@ -218,7 +218,7 @@ def _header_of_settings(run: "Run[Any, Any, Any]") -> Header:
         what = f"{run.path} is a run of `seedstep {run.stage.name}`, which asks no model"
         raise InputError(what, "name a run that has requests")
     model = run.settings.model
-    return Header.of(model.name, model.base_url, run.settings.style)
+    return Header.of(model.name, first_address(model.base_url), run.settings.style)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,9 +20,8 @@ from seedstep.evaluate.tables import kept_remarks, kept_table
 from seedstep.infer.settings import SystemSettings
 from seedstep.inputs import with_examples, with_steps
 from seedstep.inputs.systems import overlap, training_of
-from seedstep.llm import Header, resolve_base_url
-from seedstep.llm.checkpoints import fingerprint_of
-from seedstep.llm.models import gguf_fingerprint
+from seedstep.llm import Header, first_address, resolve_base_url
+from seedstep.llm.checkpoints import fingerprint_of, gguf_fingerprint
 from seedstep.llm.settings import require_price
 from seedstep.runs import (
     Blocks,
@@ -170,7 +169,7 @@ def _chosen(run: PredictionsRun, name: str, settings: SystemSettings) -> ChosenS
         settings,
         tasks,
         stamps,
-        settings.model.base_url,
+        first_address(settings.model.base_url),
         overlap(training_of(settings.model.name), tasks),
         run.tasks().tasks,
         _asking(
@@ -219,7 +218,7 @@ def _records(run: PredictionsRun) -> PredictionRecords:
 def _header(run: PredictionsRun) -> Header:
     asked = [run.records.settings_of(name) for name in run.records.names()]
     models = {
-        (settings.model.name, settings.model.base_url, settings.style)
+        (settings.model.name, first_address(settings.model.base_url), settings.style)
         for settings in asked
         if settings.kind == "server"
     }

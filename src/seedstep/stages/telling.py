@@ -12,7 +12,7 @@ import msgspec
 
 from seedstep.data import TaskFiles
 from seedstep.llm.budget import UNPRICED
-from seedstep.llm.models import gguf_fingerprint
+from seedstep.llm.checkpoints import gguf_fingerprint
 from seedstep.prompts import fingerprint
 from seedstep.runs import Blocks, Entry, Line, Run, TaskRecords, Words, digest, labelled, line
 

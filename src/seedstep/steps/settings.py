@@ -96,7 +96,9 @@ class StepsSettings(AskingSettings):
     judge: str | None = setting(
         None, "A model that judges correctness and completeness: gguf:PATH, openai:NAME, ..."
     )
-    judge_base_url: str | None = setting(None, "Address of the server for the judge.")
+    judge_base_url: str | list[str] | None = setting(
+        None, "Address of the server for the judge, or of several."
+    )
     budget: Budget = part(Budget)
     sampling: dict[str, Any] = sampling_setting(
         STEPS_SAMPLING,

@@ -20,6 +20,7 @@ import msgspec
 from seedstep.data import TaskChoice
 from seedstep.encode.settings import EncodingChoice, ExamplesChoice, steps_setting
 from seedstep.errors import InputError, unknown_name
+from seedstep.llm.endpoints import addresses_of
 from seedstep.llm.settings import AskedModel
 from seedstep.settings import Count, Place, SettingsRecord, part, plain_paths, setting
 from seedstep.tune.records import NotNegative, Share, Training
@@ -261,11 +262,14 @@ class TuneSettings(SettingsRecord):
         return whole
 
     def check(self, source: str) -> None:
-        """Raise InputError if a held-out source has an amount."""
+        """Raise InputError if a held-out source has an amount, or there are several servers."""
         counted = [part for part in self.held_out_data if part.count or part.weight]
         if counted:
             what = f"{source}, setting 'held_out_data': '{counted[0]}' has an amount"
             raise InputError(what, "leave it out; held_out_instances limits those of each task")
+        if len(addresses_of(self.model.base_url)) > 1:
+            what = f"{source}, setting 'base_url': a fine-tuning job is at one server"
+            raise InputError(what, "give one address")
 
 
 def _preset(name: object, source: str) -> Mapping[str, Any]:
