@@ -172,7 +172,7 @@ ASKING = {
     "infer/predict.py": 1,
     "steps/conversation.py": 6,
     "steps/examples.py": 2,
-    "steps/judge.py": 1,
+    "steps/pipeline.py": 1,
 }
 """Where requests are made; each has its rows above."""
 

@@ -14,7 +14,7 @@ import torch
 
 from seedstep.encode import HfTokenizer, TaskEncoder, make_encoding, tokenize
 from seedstep.llm.checkpoints import load_model, load_tokenizer
-from seedstep.tune.trained import TRAINING_RECORD
+from seedstep.tune.mixing import TRAINING_RECORD
 from support.command_line import Outcome, environment, program, seedstep
 from support.tuning_things import lines_of, save_llama, save_t5, things, write_lines, write_tasks
 

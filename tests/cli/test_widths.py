@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from seedstep.cli import terminal
-from seedstep.cli.layout import TableLine, fold, table_lines
+from seedstep.cli.terminal import TableLine, fold, table_lines
 from seedstep.runs import Rows
 from support.answer_files import right, write_predictions, write_tasks
 from support.command_line import seedstep

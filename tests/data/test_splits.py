@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedstep.data import Problem, Task, load_tasks, scan_tasks
-from seedstep.data.splits import SHARED_NUMBERS
+from seedstep.data.superni import SHARED_NUMBERS
 from seedstep.errors import InputError
 from support.task_files import write_split, write_task
 

@@ -14,7 +14,7 @@ from seedstep.inputs.systems import overlap, training_of
 from seedstep.inputs.tasks import gather
 from seedstep.settings import flatten
 from seedstep.tune import TuneSettings
-from seedstep.tune.trained import TRAINING_RECORD, training_record
+from seedstep.tune.mixing import TRAINING_RECORD, training_record
 from support.answer_files import task_lines, write_lines, write_predictions, write_tasks
 from support.command_line import json_of, seedstep
 from support.scripted_server import Fault, ScriptedServer, completion

@@ -93,7 +93,7 @@ def test_a_data_set_to_publish_has_nothing_that_people_rejected(
         sent.append(folder)
         return "sent"
 
-    monkeypatch.setattr("seedstep.cli.exports.push", push)
+    monkeypatch.setattr("seedstep.cli.runs.push", push)
     pushed = ("push", tmp_path / "all", "me/set", "--yes")
     refused = seedstep(*pushed, "--reviewed", made)
     assert f"has {rows} rows that people rejected" in refused.error

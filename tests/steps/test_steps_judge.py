@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from seedstep.llm import Sampling
 from seedstep.steps import Judgement, StepsSettings, judge, write_steps
-from seedstep.steps.judge import parse_judgement
+from seedstep.steps.pipeline import parse_judgement
 from support.asking import engine_on
 from support.scripted_server import Fault, Script, ScriptedServer
 from support.step_server import STEPS, boat_task, chat, strong_model

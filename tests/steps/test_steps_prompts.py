@@ -17,7 +17,7 @@ from seedstep.steps.conversation import (
     repair_prompt,
 )
 from seedstep.steps.examples import written_examples
-from seedstep.steps.judge import judge_prompt
+from seedstep.steps.pipeline import judge_prompt
 
 STEPS = ("Read the input.\nNotice its language.", "Write the answer.")
 

@@ -13,7 +13,7 @@ from seedstep.infer.settings import SystemSettings
 from seedstep.llm import Engine
 from seedstep.steps import ExamplesSettings, StepsSettings, generate_examples, render, write_steps
 from seedstep.steps.examples import written_examples
-from seedstep.steps.judge import judge
+from seedstep.steps.pipeline import judge
 from support.asking import engine_on
 from support.growing import SIGNS, purpose_of, text_of
 from support.scripted_server import Fault, ScriptedServer

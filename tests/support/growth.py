@@ -19,8 +19,8 @@ from seedstep.evaluate.judge import preference_question, rating_question, read_v
 from seedstep.llm.replies import read_body
 from seedstep.steps.check import TaskText, check
 from seedstep.steps.examples import parse_examples
-from seedstep.steps.judge import parse_judgement
 from seedstep.steps.parse import parse
+from seedstep.steps.pipeline import parse_judgement
 from seedstep.text import answer, is_refusal, loops, one_line, plain_text, visible, without_marks
 
 __all__ = ["OPENINGS", "READERS", "UNITS", "TooSlow", "seconds_of", "texts"]

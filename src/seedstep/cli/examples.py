@@ -27,7 +27,7 @@ from seedstep.cli.terminal import (
     print_told,
 )
 from seedstep.exports import EXAMPLES_FORMATS, export_examples
-from seedstep.inputs.examples import Choose
+from seedstep.inputs.tasks import Choose
 from seedstep.llm import Preview
 from seedstep.recipes import preview_made_examples, work_on_examples
 from seedstep.recipes.steps import foresee_examples

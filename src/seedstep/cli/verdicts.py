@@ -9,7 +9,7 @@ import typer
 
 from seedstep.cli.evaluate import OutFile, write_or_print
 from seedstep.cli.terminal import console, plain, print_rows
-from seedstep.recipes.verdicts import (
+from seedstep.recipes.evaluation import (
     VerdictRow,
     chosen_verdicts,
     verdict_rows,

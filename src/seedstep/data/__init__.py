@@ -12,8 +12,8 @@ from seedstep.data.files import (
     write_atomically,
     write_in_parts,
 )
-from seedstep.data.jsonl import BadLine, read_jsonl
 from seedstep.data.predictions import PredictionFile, read_predictions
+from seedstep.data.reading import BadLine, parse_yaml, read_jsonl, read_yaml, write_yaml
 from seedstep.data.records import (
     Example,
     Instance,
@@ -24,7 +24,6 @@ from seedstep.data.records import (
     instances_of,
 )
 from seedstep.data.seeds import SeedFile, read_seeds, require_seeds, seed_tasks
-from seedstep.data.settings_files import parse_yaml, read_yaml, write_yaml
 from seedstep.data.sources import (
     PathOrTasks,
     StrPath,
@@ -35,7 +34,7 @@ from seedstep.data.sources import (
     scan_tasks,
     task_record,
 )
-from seedstep.data.superni import STEPS_FIELD, TaskFiles, read_task, task_file, write_task_with
+from seedstep.data.superni import STEPS_FIELD, TaskFiles, read_task, task_file
 from seedstep.data.tables import Columns, RowFile, TableRow, open_table
 
 __all__ = [
@@ -82,6 +81,5 @@ __all__ = [
     "whole_folder",
     "write_atomically",
     "write_in_parts",
-    "write_task_with",
     "write_yaml",
 ]

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seedstep.data.jsonl import BadLine, read_jsonl
+from seedstep.data.reading import BadLine, read_jsonl
 from seedstep.data.records import Prediction, Problem, Task, instances_of, placed
 from seedstep.data.sources import LONGEST_LINE
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from seedstep.data.jsonl import BadLine
+from seedstep.data.reading import BadLine
 from seedstep.errors import MOST_WHAT, InputError, short_line
 
 __all__ = [

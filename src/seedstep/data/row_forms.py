@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seedstep.data.files import exported_format
-from seedstep.data.jsonl import ON_EACH_LINE, BadLine, decode_json, read_lines
 from seedstep.data.parquet import Parquet
+from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, read_lines
 from seedstep.data.records import Instance, Problem, Task, placed
 from seedstep.data.sources import LONGEST_LINE, LOOKS, items_of_list
 from seedstep.data.superni import TaskFiles, collect

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from seedstep.data.jsonl import BadLine, read_jsonl
+from seedstep.data.reading import BadLine, read_jsonl
 from seedstep.data.records import Example, Instance, Problem, Task, instance_id, placed, raise_first
 
 __all__ = [

@@ -30,7 +30,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from seedstep.data.jsonl import ON_EACH_LINE, BadLine, decode_json, read_jsonl, read_lines
+from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, read_jsonl, read_lines
 from seedstep.data.records import Instance, Problem, Task, placed, raise_first
 from seedstep.data.seeds import TextOrTexts, WrittenTask, task_of
 from seedstep.data.superni import MAX_FILE_BYTES, TaskFiles, collect, scan_task_files

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from seedstep.data.files import write_in_parts
-from seedstep.data.jsonl import ON_EACH_LINE, BadLine, decode_json, read_lines
+from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, read_lines
 from seedstep.errors import InputError, first_line, unknown_name
 
 __all__ = [

@@ -10,6 +10,7 @@ Example::
     export_examples(run, "ranked", "superni", Path("tasks_with_ranked_examples"))
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -21,17 +22,18 @@ import msgspec
 
 from seedstep.data import (
     STEPS_FIELD,
+    BadLine,
     folder_with,
     task_file,
     task_record,
     write_atomically,
     write_in_parts,
-    write_task_with,
 )
-from seedstep.data.superni import EXAMPLES_FIELD
+from seedstep.data.records import placed, raise_first
+from seedstep.data.superni import EXAMPLES_FIELD, load_file
 from seedstep.errors import InputError, RunError
 from seedstep.inputs import load_source
-from seedstep.inputs.examples import Choose, with_examples
+from seedstep.inputs.tasks import Choose, with_examples
 from seedstep.runs import Entry, ExamplesRun, StepsRun
 from seedstep.runs.directory import CONFIG, stored_config
 from seedstep.steps import WrittenSteps, render
@@ -47,6 +49,7 @@ __all__ = [
     "export_lines",
     "export_task_files",
     "task_files_of",
+    "write_task_with",
 ]
 
 
@@ -257,3 +260,69 @@ EXAMPLES_FORMATS: Mapping[str, ExamplesFormat] = MappingProxyType(
     }
 )
 """All formats, by name."""
+
+
+_GAP = re.compile(r"[\s,:]*")
+"""What stands between the names and values of an object that is known to be valid."""
+
+
+def write_task_with(source: Path, folder: Path, field: str, value: object) -> Path:
+    """Write `source` under its name into `folder`, with a `field` added; return the new path.
+
+    A field of that name keeps its place and gets the new value. The file's indentation is kept.
+
+    Raises:
+        InputError: `source` is no task file, or lies in `folder`.
+        RunError: `folder` can't be written.
+    """
+    data, found = load_file(source, any_steps=True)
+    if isinstance(found, BadLine):
+        raise_first(placed(source, 0, [found]))
+    try:
+        text = _with(data.decode(), field, value)
+    except RecursionError:
+        raise InputError(f"{source}: nested too deeply", "remove the nested field") from None
+    target = folder / source.name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if target.exists() and target.samefile(source):
+            raise InputError(f"{target}: would replace the original", "name another directory")
+    except OSError as error:
+        raise RunError(f"{folder}: {error.strerror}", "name another directory") from None
+    write_atomically(target, text.encode(errors="replace"))
+    return target
+
+
+def _with(text: str, field: str, value: object) -> str:
+    """Return the text of an object that is not empty, with a field added."""
+    start = text.index("{") + 1
+    gap = text[start : _after_gap(text, start)]
+    spans = _spans(text, start)
+    lines = "\n" in gap
+    new = json.dumps(value, ensure_ascii=False, indent=gap.rpartition("\n")[2] if lines else None)
+    if lines:
+        new = new.replace("\n", gap)
+    if field in spans:
+        begin, end = spans[field]
+        return text[:begin] + new + text[end:]
+    _, end = max(spans.values())
+    return f"{text[:end]},{gap or ' '}{json.dumps(field)}: {new}{text[end:]}"
+
+
+def _spans(text: str, at: int) -> dict[str, tuple[int, int]]:
+    """Return where the value of each field begins and ends. `at` is behind the object's brace."""
+    decoder = json.JSONDecoder(parse_int=str)
+    spans = {}
+    at = _after_gap(text, at)
+    while text[at] != "}":
+        name, at = decoder.raw_decode(text, at)
+        begin = _after_gap(text, at)
+        _, end = decoder.raw_decode(text, begin)
+        spans[name] = (begin, end)
+        at = _after_gap(text, end)
+    return spans
+
+
+def _after_gap(text: str, at: int) -> int:
+    found = _GAP.match(text, at)
+    return found.end() if found else at

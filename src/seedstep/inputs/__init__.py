@@ -1,8 +1,7 @@
 """Read tasks, step-by-step instructions, predictions and labels from runs and files."""
 
-from seedstep.inputs.examples import with_examples
 from seedstep.inputs.systems import SystemPredictions, distinct_names, read_systems
-from seedstep.inputs.tasks import load_source, with_steps
+from seedstep.inputs.tasks import load_source, with_examples, with_steps
 
 __all__ = [
     "SystemPredictions",

@@ -43,7 +43,7 @@ from seedstep.runs.directory import digest
 from seedstep.runs.predictions import KeptSystem, open_predictions
 from seedstep.settings import make_settings
 from seedstep.tune import CHECKPOINTS, TuneSettings, TuneSource
-from seedstep.tune.trained import TrainingRecord, read_training_record, training_record
+from seedstep.tune.mixing import TrainingRecord, read_training_record, training_record
 
 __all__ = [
     "SystemPredictions",

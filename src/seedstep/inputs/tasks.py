@@ -1,22 +1,27 @@
-"""Read tasks to tune on from runs, exports, task files or JSON lines, and join instructions.
+"""Read tasks to tune on from runs, exports, task files or JSON lines; join steps and examples.
 
 `gather` reads all sources of a tuning and draws the examples. `with_steps` joins step-by-step
-instructions to tasks.
+instructions to tasks, `with_examples` generated examples in place of those that the tasks have
+(section 3.2 and Table 8 of the second paper).
 
 Example::
 
     tasks = load_source(make_source("runs/first"), limit=100).tasks
+    tasks = with_examples(tasks, Path("runs/examples"), "ranked")
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 import msgspec
 
 from seedstep.data import (
     BadLine,
+    Example,
     Problem,
     Task,
     TaskFiles,
@@ -34,7 +39,6 @@ from seedstep.data.seeds import TextOrTexts, steps_of
 from seedstep.data.sources import LONGEST_LINE
 from seedstep.encode import Encoding, make_encoding, named_layout
 from seedstep.errors import InputError
-from seedstep.inputs.examples import about_examples, with_examples
 from seedstep.inputs.labels import without_rejected
 from seedstep.runs import (
     TUNE_CONFIG,
@@ -46,17 +50,21 @@ from seedstep.runs import (
 )
 from seedstep.runs.database import Database
 from seedstep.runs.directory import GIVEN, LOCK, digest, without_directory
-from seedstep.steps import SUPERNI, WrittenSteps, superni_instructions
-from seedstep.steps.records import Judgement
+from seedstep.steps import SUPERNI, ExampleSet, WrittenSteps, superni_instructions
+from seedstep.steps.records import Judgement, SuperniInstruction
 from seedstep.tune import Mixture, SourcePart, TuneSettings, TuneSource, mix, usable
 
 __all__ = [
+    "Choose",
     "TuningInputs",
+    "about_examples",
     "candidates_of",
+    "chosen_examples",
     "encodings_of",
     "gather",
     "judgements_of",
     "load_source",
+    "with_examples",
     "with_steps",
 ]
 
@@ -151,33 +159,33 @@ def with_steps(tasks: Iterable[Task], path: Path) -> tuple[Task, ...]:
         RunError: a directory is no such run.
     """
     if str(path) == SUPERNI and not path.exists():
-        lines = _of_package()
+        lines = _both(superni_instructions().items())
     else:
-        lines = _of_run(path) if path.is_dir() else _of_file(path)
+        lines = _both(_written(path)) if path.is_dir() else _of_file(path)
     found = {task: both for task, both in lines if any(both)}
-    joined = tuple(_joined(task, found.get(task.id, ((), ()))) for task in tasks)
-    if not any(task.id in found for task in joined):
+    tasks = tuple(tasks)
+    if not any(task.id in found for task in tasks):
         what = f"{path}: no step-by-step instructions of these tasks"
         raise InputError(what, "check that it was made for them: `task` is a task's id")
-    return joined
+    joined = []
+    for task in tasks:
+        steps, unrefined = found.get(task.id, ((), ()))
+        unrefined = unrefined or task.unrefined_steps
+        joined.append(replace(task, steps=steps or task.steps, unrefined_steps=unrefined))
+    return tuple(joined)
 
 
-def _joined(task: Task, both: Both) -> Task:
-    steps, unrefined = both
-    return replace(
-        task, steps=steps or task.steps, unrefined_steps=unrefined or task.unrefined_steps
-    )
+def _both(
+    found: Iterable[tuple[str, WrittenSteps | SuperniInstruction]],
+) -> Iterator[tuple[str, Both]]:
+    return ((task, (written.steps, written.unrefined)) for task, written in found)
 
 
-def _of_package() -> Iterator[tuple[str, Both]]:
-    for name, written in superni_instructions().items():
-        yield name, (written.steps, written.unrefined)
-
-
-def _of_run(path: Path) -> Iterator[tuple[str, Both]]:
+def _written(path: Path) -> Iterator[tuple[str, WrittenSteps]]:
+    """Yield the tasks of a run of `seedstep steps`, with what was written for them."""
     with open_database(path, "steps") as database:
         for entry in read_entries(database, WrittenSteps):
-            yield entry.task, (entry.result.steps, entry.result.unrefined)
+            yield entry.task, entry.result
 
 
 def candidates_of(path: Path) -> dict[str, dict[int, tuple[str, ...]]]:
@@ -189,15 +197,13 @@ def candidates_of(path: Path) -> dict[str, dict[int, tuple[str, ...]]]:
     if not path.is_dir():
         return {}
     found: dict[str, dict[int, tuple[str, ...]]] = {}
-    with open_database(path, "steps") as database:
-        for entry in read_entries(database, WrittenSteps):
-            result = entry.result
-            seen = {(), result.steps, result.unrefined}
-            versions = found[entry.task] = {}
-            for number, candidate in enumerate(result.candidates, start=2):
-                if candidate.steps not in seen:
-                    seen.add(candidate.steps)
-                    versions[number] = candidate.steps
+    for task, result in _written(path):
+        seen = {(), result.steps, result.unrefined}
+        versions = found[task] = {}
+        for number, candidate in enumerate(result.candidates, start=2):
+            if candidate.steps not in seen:
+                seen.add(candidate.steps)
+                versions[number] = candidate.steps
     return found
 
 
@@ -207,12 +213,8 @@ def judgements_of(path: Path) -> dict[str, Judgement]:
     Raises:
         InputError: `path` is no such run, or it had no judge.
     """
-    found: dict[str, Judgement] = {}
-    if path.is_dir():
-        with open_database(path, "steps") as database:
-            for entry in read_entries(database, WrittenSteps):
-                if entry.result.judgement:
-                    found[entry.task] = entry.result.judgement
+    written = _written(path) if path.is_dir() else ()
+    found = {task: result.judgement for task, result in written if result.judgement}
     if not found:
         raise InputError(f"{path} has no judgements", "name runs of `seedstep steps --judge MODEL`")
     return found
@@ -266,7 +268,7 @@ def gather(settings: TuneSettings) -> TuningInputs:
         )
         for source in sources
     ]
-    parts, notes = _with_examples(settings, _with_steps(settings, [part for part, _ in loaded]))
+    parts, notes = _joined(settings, [part for part, _ in loaded])
     trained = len(settings.data)
     mixture = mix(
         parts[:trained],
@@ -337,24 +339,58 @@ def _encoding(settings: TuneSettings, source: TuneSource) -> Encoding:
     )
 
 
-def _with_steps(settings: TuneSettings, parts: Sequence[SourcePart]) -> list[SourcePart]:
-    """Return the parts with step-by-step instructions of a run or a file joined to tasks."""
-    if settings.steps is None:
-        return list(parts)
-    joined = iter(with_steps([task for part in parts for task in part.tasks], Path(settings.steps)))
-    return [replace(part, tasks=tuple(next(joined) for _ in part.tasks)) for part in parts]
-
-
-def _with_examples(
+def _joined(
     settings: TuneSettings, parts: Sequence[SourcePart]
 ) -> tuple[list[SourcePart], list[str]]:
-    """Return the parts with generated examples, if the settings name some, and a note."""
+    """Return the parts with the steps and examples that the settings name joined, and notes."""
+    tasks = tuple(task for part in parts for task in part.tasks)
+    notes = []
+    if settings.steps is not None:
+        tasks = with_steps(tasks, Path(settings.steps))
     generated = settings.generated
-    if generated.run is None:
-        return list(parts), []
-    every = [task for part in parts for task in part.tasks]
-    shown = with_examples(every, Path(generated.run), generated.choose)
-    joined = iter(shown)
-    note = about_examples(shown, generated.choose)
-    whole = [replace(part, tasks=tuple(next(joined) for _ in part.tasks)) for part in parts]
-    return whole, [note] if note else []
+    if generated.run is not None:
+        tasks = with_examples(tasks, Path(generated.run), generated.choose)
+        notes = list(filter(None, [about_examples(tasks, generated.choose)]))
+    following = iter(tasks)
+    return [replace(part, tasks=tuple(islice(following, len(part.tasks)))) for part in parts], notes
+
+
+Choose = Literal["ranked", "drawn"]
+"""Which two of a task's generated examples are used."""
+
+
+def with_examples(tasks: Iterable[Task], run: Path, choose: Choose) -> tuple[Task, ...]:
+    """Return the tasks with the chosen examples of a run of `seedstep examples`.
+
+    A task for which the run has none gets none: examples of two origins would not be told apart.
+
+    Raises:
+        InputError: the run is one of another stage, or has no chosen examples of these tasks.
+        RunError: `run` is no run.
+    """
+    tasks = tuple(tasks)
+    if (stage := stage_of(run)) not in (None, "examples"):
+        what = f"{run} is a run of `seedstep {stage}`, which has no generated examples"
+        raise InputError(what, "name a run of `seedstep examples`")
+    with open_database(run, "examples") as database:
+        made = {entry.task: entry.result for entry in read_entries(database, ExampleSet)}
+    found = {task.id: chosen_examples(made[task.id], choose) for task in tasks if task.id in made}
+    if not any(found.values()):
+        if found:
+            what = f"{run}: none of these tasks has {choose} examples there"
+            raise InputError(what, f"`seedstep show {run} --rejected` says why")
+        what = f"{run}: its examples are of other tasks"
+        raise InputError(what, "name the run that was made for these: `task` is a task's id")
+    return tuple(replace(task, positive_examples=found.get(task.id, ())) for task in tasks)
+
+
+def chosen_examples(made: ExampleSet, choose: Choose) -> tuple[Example, ...]:
+    """Return the examples of a task that were drawn or ranked best, in that order."""
+    places = made.drawn if choose == "drawn" else made.ranked
+    return tuple(made.candidates[place] for place in places)
+
+
+def about_examples(tasks: Sequence[Task], choose: Choose) -> str:
+    """Return how many tasks with generated examples have none, or "" if all have some."""
+    bare = sum(not task.positive_examples for task in tasks)
+    return f"{bare:,} of {len(tasks):,} tasks have no {choose} examples to show" if bare else ""

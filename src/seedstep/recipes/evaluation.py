@@ -1,4 +1,4 @@
-"""Score the predictions of systems, have a model judge them, and measure how far raters agree.
+"""Score the predictions of systems, have a model judge them, list verdicts, and compare raters.
 
 Scores are those of SUPER-NATURALINSTRUCTIONS and of both papers (Self-Instruct, section 4.3;
 Step-by-Step Instruction Tuning, section 4.1 and appendix A), with 95% intervals over tasks.
@@ -8,23 +8,41 @@ Example::
     chosen = TaskChoice("natural-instructions", "test", limit_instances=100)
     found = evaluate_systems([Path("predictions.jsonl")], tasks=chosen, grouping="category")
     found.systems[0].overall.of("rouge_l").value
+
+A row is a verdict on an answer or, in pairwise runs, on a pair of systems in both orders.
+
+Example::
+
+    with open_run("runs/judge", JUDGE) as run:
+        bad = [row for row in verdict_rows(run) if row.label == "D"]
 """
 
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import csv
+import io
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Unpack
 
+import msgspec
+
 from seedstep.data import PathOrTasks, StrPath, Task, TaskChoice
 from seedstep.data.records import as_html
-from seedstep.errors import InputError, RunError
+from seedstep.errors import InputError, RunError, unknown_name
 from seedstep.evaluate import METRICS, Metric, score, stemmed_tokens
-from seedstep.evaluate.agreement import RatingAgreement, fleiss_kappa, label_agreement
+from seedstep.evaluate.agreement import (
+    LEVELS,
+    OUTCOMES,
+    RatingAgreement,
+    fleiss_kappa,
+    label_agreement,
+    labels_of,
+)
 from seedstep.evaluate.compare import EvaluatedSystem, Grouping, evaluated
 from seedstep.evaluate.intervals import Value
-from seedstep.evaluate.judge import Judged, count_questions, judge_answers
+from seedstep.evaluate.judge import Judged, JudgeVerdict, count_questions, judge_answers
 from seedstep.evaluate.metrics import load_tokenizer
 from seedstep.evaluate.tables import systems_html
 from seedstep.inputs import distinct_names, read_systems
@@ -34,16 +52,21 @@ from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import JudgeKeywords
 from seedstep.recipes.tasks import TaskProgress, TaskWatch, work_on_tasks
 from seedstep.runs import JudgeRun, Removed, Run, keep_scores
-from seedstep.stages import JUDGE
+from seedstep.stages import JUDGE, judged_inputs
 
 __all__ = [
     "Agreement",
     "Evaluation",
     "PairAgreement",
+    "VerdictRow",
     "agreement",
+    "chosen_verdicts",
     "evaluate_systems",
     "judge",
     "judge_async",
+    "verdict_rows",
+    "verdicts_csv",
+    "verdicts_jsonl",
     "work_on_verdicts",
 ]
 
@@ -229,3 +252,119 @@ def _pair(first: RaterLabels, second: RaterLabels, scale: LabelScale) -> PairAgr
         scale.acceptable,
     )
     return PairAgreement(first.name, second.name, found)
+
+
+MISSING = "missing"
+"""The word for a verdict that is not there, to choose it by."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRow:
+    """A verdict. `label` is a level or, for two systems, win, lose or tie of the first.
+
+    It is empty if there is no verdict, and `failure` says why. `said` are the labels that the judge
+    gave in each order, `replies` its words. `input`, `references` and `answers` are empty if the
+    predictions are not where they were, or are not those that were judged.
+    """
+
+    instance: str
+    task: str
+    category: str
+    systems: tuple[str, ...]
+    label: str
+    failure: str
+    said: tuple[str, ...]
+    definition: str
+    input: str
+    references: tuple[str, ...]
+    answers: tuple[str, ...]
+    replies: tuple[str, ...]
+
+
+def verdict_rows(run: JudgeRun) -> tuple[VerdictRow, ...]:
+    """Return all verdicts of a run, in the order of the instances."""
+    inputs = judged_inputs(run)
+    tasks, texts = inputs.tasks, inputs.answers
+    rows: list[VerdictRow] = []
+    for entry in run.entries():
+        labels = labels_of([entry.result])
+        for verdicts in _together(entry.result, pairwise=run.settings.mode == "pairwise"):
+            systems = verdicts[0].shown
+            task = tasks.get(entry.result.instance)
+            (instance,) = task.instances if task else (None,)
+            rows.append(
+                VerdictRow(
+                    entry.result.instance,
+                    entry.result.task,
+                    entry.category,
+                    systems,
+                    labels[entry.result.instance, " / ".join(systems)],
+                    next((verdict.failure for verdict in verdicts if verdict.failure), ""),
+                    tuple(verdict.label for verdict in verdicts),
+                    entry.definition,
+                    instance.input if instance else "",
+                    instance.outputs if instance else (),
+                    tuple(texts[name].get(entry.result.instance, "") for name in systems)
+                    if task and all(name in texts for name in systems)
+                    else (),
+                    tuple(verdict.replies[-1] for verdict in verdicts if verdict.replies),
+                )
+            )
+    return tuple(rows)
+
+
+def _together(judged: Judged, *, pairwise: bool) -> Iterator[tuple[JudgeVerdict, ...]]:
+    """Yield the verdicts that make a label: one, or those on a pair in both orders."""
+    if not pairwise:
+        yield from ((verdict,) for verdict in judged.verdicts)
+        return
+    yield from zip(judged.verdicts[::2], judged.verdicts[1::2], strict=True)
+
+
+def chosen_verdicts(
+    rows: Sequence[VerdictRow],
+    *,
+    systems: Iterable[str] = (),
+    labels: Iterable[str] = (),
+    categories: Iterable[str] = (),
+) -> tuple[VerdictRow, ...]:
+    """Return the rows with these systems, labels and categories; nothing given means all.
+
+    The label `missing` stands for no verdict.
+
+    Raises:
+        InputError: the run has no such system or category, or there is no such label.
+    """
+    is_pair = any(len(row.systems) > 1 for row in rows)
+    known = {
+        "system": list(dict.fromkeys(name for row in rows for name in row.systems)),
+        "label": [*(OUTCOMES if is_pair else LEVELS), MISSING],
+        "category": list(dict.fromkeys(row.category for row in rows)),
+    }
+    asked = {"system": set(systems), "label": set(labels), "category": set(categories)}
+    for what, names in asked.items():
+        for name in sorted(names - set(known[what])):
+            raise unknown_name(what, name, known[what])
+    return tuple(
+        row
+        for row in rows
+        if (not asked["system"] or asked["system"] & set(row.systems))
+        and (not asked["label"] or (row.label or MISSING) in asked["label"])
+        and (not asked["category"] or row.category in asked["category"])
+    )
+
+
+def verdicts_jsonl(rows: Iterable[VerdictRow]) -> str:
+    """Return the rows as JSON lines."""
+    return "".join(f"{msgspec.json.encode(asdict(row)).decode()}\n" for row in rows)
+
+
+def verdicts_csv(rows: Iterable[VerdictRow]) -> str:
+    """Return the rows as CSV. Where a field has several texts, they stand below each other."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(VerdictRow.__slots__)
+    for row in rows:
+        values = (getattr(row, name) for name in VerdictRow.__slots__)
+        writer.writerow(["\n".join(v) if isinstance(v, tuple) else v for v in values])
+    return out.getvalue()

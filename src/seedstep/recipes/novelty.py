@@ -1,4 +1,4 @@
-"""Filter the texts of a file by novelty: a file of texts in, a file of novel texts out.
+"""Filter the texts of a file, an export or a data set of the hub by novelty: novel texts out.
 
 Each text is compared first with the evaluation sets, then with all texts that were kept before it.
 The texts of the file are held in memory, about 1 kB for a text of 13 tokens; rows are read again
@@ -8,28 +8,30 @@ Example::
 
     report = filter_file(Path("data.jsonl"), Path("novel.jsonl"), NoveltyFilter(threshold=0.7))
     print(report.kept, report.rejected)
+
+`open_rows` is `open_table` for these too. What is written of them is JSON lines.
+
+Example::
+
+    texts = [row.text for row in open_rows(Path("hub:tatsu-lab/alpaca"), "instruction").rows()]
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from seedstep.data import (
-    Columns,
-    PathOrTasks,
-    RowFile,
-    StrPath,
-    TableRow,
-    evaluation_items,
-)
-from seedstep.data.hub_rows import HeldRows, open_rows
+from seedstep.data import PathOrTasks, StrPath, evaluation_items
+from seedstep.data.files import write_in_parts
+from seedstep.data.row_forms import HUB, exported_rows, load_hub
+from seedstep.data.tables import Columns, RowFile, TableRow, Types, open_table
 from seedstep.errors import InputError, unknown_name
 from seedstep.novelty import (
     Contamination,
@@ -47,12 +49,15 @@ from seedstep.text import TOKENIZERS
 
 __all__ = [
     "COLUMNS",
+    "HeldRows",
     "NoveltyDecision",
     "NoveltyFilter",
     "NoveltyReport",
     "Rejection",
     "filter_file",
+    "open_rows",
 ]
+
 
 SHOWN = 5
 """How many rejections, and how many rows without a text, the report names."""
@@ -302,3 +307,67 @@ class _Work:
             return NoveltyDecision(kept)
         score, row = float(self._scores[text]), f"row {self._rows[nearest]}"
         return NoveltyDecision(kept, "" if kept else "not_novel", score, row, self._texts[nearest])
+
+
+Row = Mapping[str, Any]
+
+
+class HeldRows(RowFile):
+    """Rows that are held in memory, or by `datasets` on the disk."""
+
+    def __init__(self, path: Path, field: str, held: Iterable[Row]) -> None:
+        """Take the rows, which are read several times."""
+        super().__init__(path, field)
+        self._held = held
+
+    def rows(self) -> Iterator[TableRow]:
+        """Yield all rows, as `RowFile.rows` does."""
+        for number, row in enumerate(self._held, start=1):
+            if number == 1 and self.field not in row:
+                raise unknown_name("column", self.field, list(row), f"{self.path}, --field")
+            yield self.row(number, row.get(self.field))
+
+    def write_kept(self, out: Path, kept: Iterable[bool]) -> None:
+        """Write the kept rows as JSON lines."""
+        pairs = self.aligned(self._held, kept)
+        write_in_parts(out, (_line(row) for row, keep in pairs if keep))
+
+    def write_annotated(self, out: Path, added: Types, columns: Iterable[Columns]) -> None:
+        """Write all rows as JSON lines, with columns added."""
+        pairs = self.aligned(self._held, columns)
+        write_in_parts(out, (_line({**row, **values}) for row, values in pairs))
+
+
+def _line(row: Row) -> bytes:
+    return msgspec.json.encode(row, enc_hook=str) + b"\n"
+
+
+def open_rows(path: Path, field: str) -> RowFile:
+    """Return the rows of a file, of an export, or of a data set of the hub (its split `train`).
+
+    Raises:
+        InputError: there is no such data set, or the file is of an unknown kind.
+        MissingExtraError: `datasets` is not installed.
+    """
+    text = str(path)
+    if text.startswith(HUB):
+        return HeldRows(path, field, load_hub(*_split(text)))
+    if path.suffix.lower() == ".json":
+        return HeldRows(path, field, _listed(path))
+    return open_table(exported_rows(path), field)
+
+
+def _split(text: str) -> tuple[str, str | None]:
+    place, colon, split = text.removeprefix(HUB).rpartition(":")
+    return (f"{HUB}{place}", split) if colon else (text, None)
+
+
+def _listed(path: Path) -> list[dict[str, Any]]:
+    try:
+        rows = msgspec.json.decode(path.read_bytes(), type=list[dict[str, Any]])
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}", "check the path") from None
+    except (ValueError, RecursionError):
+        what = f"{path}: holds no list of JSON objects"
+        raise InputError(what, "write one, or JSON lines in a *.jsonl") from None
+    return rows

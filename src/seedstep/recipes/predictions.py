@@ -22,8 +22,7 @@ from seedstep.encode import Encoding
 from seedstep.errors import BudgetReached, InputError
 from seedstep.infer import PURPOSE, Answer, answer_tasks
 from seedstep.infer.settings import SystemSettings
-from seedstep.inputs.examples import about_examples
-from seedstep.inputs.tasks import encodings_of
+from seedstep.inputs.tasks import about_examples, encodings_of
 from seedstep.llm import EngineStats, ModelRef, Price, Pricing, Spent, Tokens
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import PredictKeywords

@@ -28,8 +28,7 @@ from seedstep.runs import ExamplesRun, Removed, Run, StepsRun
 from seedstep.runs.foresight import foresee, tasks_left
 from seedstep.settings import make_settings
 from seedstep.stages import EXAMPLES, STEPS
-from seedstep.stages.examples import load_examples_tasks
-from seedstep.stages.steps import load_steps_tasks
+from seedstep.stages.steps import load_examples_tasks, load_steps_tasks
 from seedstep.steps import (
     CHECKS,
     FAILURES,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, Unpack
 
@@ -53,10 +54,10 @@ from seedstep.tune import (
     survey,
 )
 from seedstep.tune.checkpoints import FSDP, write_fsdp
+from seedstep.tune.mixing import TRAINING_RECORD, training_record
 from seedstep.tune.openai_jobs import FineTuned, JobWatch
 from seedstep.tune.outputs import require_gguf, write_tuning_card, write_tuning_gguf
 from seedstep.tune.records import keep_frame, kept_frame
-from seedstep.tune.trained import TRAINING_RECORD, training_record
 
 __all__ = [
     "TuneResult",
@@ -386,11 +387,12 @@ def _about_base(files: TuningFiles, work: _Work) -> Iterator[str]:
 
 
 def _require_device(device: str) -> None:
-    try:
-        import torch
-    except ImportError:
-        raise MissingExtraError("tuning", "pip install 'seedstep[tune]'") from None
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ModelError(
-            "no CUDA device can be used here", "leave --device out, or install torch with CUDA"
-        )
+    if find_spec("torch") is None:
+        raise MissingExtraError("tuning", "pip install 'seedstep[tune]'")
+    if device == "cuda":
+        import torch  # here, as loading it takes long, and the data may be wrong
+
+        if not torch.cuda.is_available():
+            raise ModelError(
+                "no CUDA device can be used here", "leave --device out, or install torch with CUDA"
+            )

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from seedstep.data.files import write_in_parts
-from seedstep.data.jsonl import BadLine, read_lines
+from seedstep.data.reading import BadLine, read_lines
 from seedstep.data.reviews import LabelRow, ReviewItem
 from seedstep.errors import InputError
 from seedstep.evaluate.people import StandingLabels

@@ -66,10 +66,6 @@ def _contents(inputs: TaskFiles) -> dict[str, str]:
     return {task.id: digest([task, "whole prompt"]) for task in inputs.tasks}
 
 
-def _records(run: DistillRun) -> TaskRecords[DistilledTask]:
-    return TaskRecords(run, DistilledTask)
-
-
 def _left_out(run: DistillRun) -> Iterator[LeftOut]:
     return chain.from_iterable(entry.result.left_out for entry in run.entries())
 
@@ -140,7 +136,7 @@ DISTILL: Stage[DistillSettings, TaskFiles, TaskRecords[DistilledTask]] = Stage(
     name="distill",
     settings=DistillSettings,
     load=load_distill_tasks,
-    records=_records,
+    records=lambda run: TaskRecords(run, DistilledTask),
     rows=_rows,
     stamps=_stamps,
     made=has_rows("requests", "results"),

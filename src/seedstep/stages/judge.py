@@ -146,10 +146,6 @@ def judged_inputs(run: JudgeRun) -> JudgedInputs:
     )
 
 
-def _records(run: JudgeRun) -> TaskRecords[Judged]:
-    return TaskRecords(run, Judged)
-
-
 def _status(run: JudgeRun) -> Blocks:
     """Show the levels of each system, or wins, losses and ties, and the requests and tokens."""
     judged = [entry.result for entry in run.entries()]
@@ -213,7 +209,7 @@ JUDGE: Stage[JudgeSettings, JudgeInputs, TaskRecords[Judged]] = Stage(
     name="judge",
     settings=JudgeSettings,
     load=_load,
-    records=_records,
+    records=lambda run: TaskRecords(run, Judged),
     rows=_rows,
     stamps=_stamps,
     made=has_rows("requests", "results"),

@@ -1,4 +1,4 @@
-"""The stage `steps`, which writes step-by-step instructions (the second paper, section 3.1)."""
+"""The stages `steps` and `examples` (the second paper, sections 3.1 and 3.2)."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -6,18 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from seedstep.data import Example, Task, TaskFiles
+from seedstep.errors import InputError
 from seedstep.llm.settings import require_price
 from seedstep.runs import (
     Blocks,
     Entry,
+    ExamplesInputs,
+    ExamplesRun,
     Line,
     Rows,
     Rule,
+    Run,
     Stage,
     StepsRun,
     TaskRecords,
     Words,
+    digest,
     has_rows,
+    labelled,
     line,
     open_database,
     read_grown_tasks,
@@ -31,24 +37,29 @@ from seedstep.stages.telling import (
     contents_of,
     entry_line,
     entry_title,
+    lister,
     row_of,
     spending_line,
     stamp_tasks,
 )
 from seedstep.steps import (
+    ExampleSet,
+    ExamplesSettings,
     StepsSettings,
     StepsStatistics,
     Turn,
     WrittenSteps,
     differences,
+    examples_statistics,
     parse,
     render,
     statistics,
 )
 
-__all__ = ["STEPS", "load_steps_tasks"]
+__all__ = ["EXAMPLES", "STEPS", "load_examples_tasks", "load_steps_tasks"]
 
-EXAMPLES = 2
+
+INSTANCES_SHOWN = 2
 """How many instances of a machine-generated task are used as its positive examples."""
 
 
@@ -68,12 +79,10 @@ def load_steps_tasks(settings: StepsSettings) -> TaskFiles:
 
 def _with_examples(task: Task) -> Task:
     """Return a machine-generated task with its first instances as positive examples."""
-    shown = tuple(Example(example.input, example.output) for example in task.instances[:EXAMPLES])
+    shown = tuple(
+        Example(example.input, example.output) for example in task.instances[:INSTANCES_SHOWN]
+    )
     return replace(task, instances=(), positive_examples=shown)
-
-
-def _records(run: StepsRun) -> TaskRecords[WrittenSteps]:
-    return TaskRecords(run, WrittenSteps)
 
 
 def _status(run: StepsRun) -> Blocks:
@@ -112,17 +121,6 @@ def _faults(everything: StepsStatistics) -> Iterator[Line]:
             f"judged by a model: {everything.judged:,}, correct {everything.correct:,}, "
             f"complete {everything.complete:,}"
         )
-
-
-def _listed(run: StepsRun) -> Blocks:
-    for entry in run.entries():
-        yield _listed_entry(entry)
-
-
-def _rejected(run: StepsRun) -> Blocks:
-    for entry in run.entries():
-        if entry.result.failure:
-            yield _listed_entry(entry)
 
 
 def _listed_entry(entry: Entry[WrittenSteps]) -> Line:
@@ -203,7 +201,7 @@ STEPS: Stage[StepsSettings, TaskFiles, TaskRecords[WrittenSteps]] = Stage(
     name="steps",
     settings=StepsSettings,
     load=load_steps_tasks,
-    records=_records,
+    records=lambda run: TaskRecords(run, WrittenSteps),
     rows=_rows,
     stamps=stamp_tasks,
     made=has_rows("requests", "results"),
@@ -213,9 +211,112 @@ STEPS: Stage[StepsSettings, TaskFiles, TaskRecords[WrittenSteps]] = Stage(
     changeable=(*TASKS_CHANGEABLE, *GROWING, *PLACES),
     asks_model=True,
     status=_status,
-    listed=_listed,
-    rejected=_rejected,
+    listed=lister(_listed_entry),
+    rejected=lister(_listed_entry, failed=True),
     shown=_shown,
     sections=("steps", "spending"),
 )
 """The entry of the stage that writes a step-by-step instruction for each task."""
+
+
+def load_examples_tasks(settings: ExamplesSettings) -> ExamplesInputs:
+    """Return the tasks of a run of instructions, without those that have none.
+
+    A task that has changed since its instruction was written has none.
+
+    Raises:
+        InputError: no such run is named, or it has no instruction yet.
+    """
+    require_price(settings)
+    with Run.read(STEPS, _named(settings)) as run:
+        fits = run.records.fitting()
+        done = {each.task: each.result.steps for each in run.entries() if each.task in fits}
+        tasks = tuple(task for task in run.tasks().tasks if done.get(task.id))
+    if not tasks:
+        raise InputError(f"{settings.steps} has no instructions yet", "write some first")
+    return ExamplesInputs(tasks, (), instructions={task.id: done[task.id] for task in tasks})
+
+
+def _contents(inputs: ExamplesInputs) -> dict[str, str]:
+    """Return the fingerprint of each task with its steps, by its id."""
+    return {task.id: digest([task, inputs.instructions[task.id]]) for task in inputs.tasks}
+
+
+def _named(settings: ExamplesSettings) -> Path:
+    if settings.steps is None:
+        raise InputError("no step-by-step instructions", "add --steps RUN")
+    return Path(settings.steps)
+
+
+def _examples_status(run: ExamplesRun) -> Blocks:
+    """Show how many tasks have examples, which tasks have none, and the requests and tokens."""
+    found = examples_statistics(entry.result for entry in run.entries())
+    unranked = found.ranking_failures
+    yield line(f"{found.made:,} tasks with examples, {unranked.total():,} of them not ranked")
+    for what, counts in (("not ranked", unranked), ("without examples", found.failures)):
+        for reason, number in counts.most_common():
+            yield line(f"{what}: {reason} {number:,}")
+    yield spending_line(run)
+
+
+def _listed_set(entry: Entry[ExampleSet]) -> Line:
+    found = entry.result
+    head = f"{entry.task}  {len(found.candidates)} examples"
+    return entry_line(head, found.failure or found.ranking_failure)
+
+
+def _shown_set(run: ExamplesRun, name: str) -> Blocks:
+    """Show a task with its examples, and which of them were chosen."""
+    entry = run.records.entry(name)
+    found = entry.result
+    yield from entry_title(entry.task, entry.category, entry.definition)
+    chosen = {"drawn at random": found.drawn, "ranked best": found.ranked}
+    for number, example in enumerate(found.candidates):
+        marks = [mark for mark, places in chosen.items() if number in places]
+        yield Rule(f"example {number + 1}" + "".join(f", {mark}" for mark in marks))
+        yield from _example(example)
+    for failure in (found.failure, found.ranking_failure):
+        if failure:
+            yield line(f"{failure} {found.detail}", "error")
+
+
+def _example(example: Example) -> Iterator[Line]:
+    for name in ("input", "output", "explanation"):
+        if text := getattr(example, name):
+            yield labelled(name, text)
+
+
+def _example_rows(run: ExamplesRun) -> Iterator[dict[str, Any]]:
+    for entry in run.entries():
+        made = entry.result
+        yield {
+            **row_of(entry),
+            "examples": [
+                {"input": example.input, "output": example.output} for example in made.candidates
+            ],
+            "drawn": list(made.drawn),
+            "ranked": list(made.ranked),
+            "failure": made.failure,
+        }
+
+
+EXAMPLES: Stage[ExamplesSettings, ExamplesInputs, TaskRecords[ExampleSet]] = Stage(
+    name="examples",
+    settings=ExamplesSettings,
+    load=load_examples_tasks,
+    records=lambda run: TaskRecords(run, ExampleSet),
+    rows=_example_rows,
+    stamps=stamp_tasks,
+    made=has_rows("requests", "results"),
+    contents=_contents,
+    asking=asking_of,
+    places=("steps",),
+    changeable=(*TASKS_CHANGEABLE, *GROWING, "steps"),
+    asks_model=True,
+    status=_examples_status,
+    listed=lister(_listed_set),
+    rejected=lister(_listed_set, failed=True),
+    shown=_shown_set,
+    sections=("examples", "spending"),
+)
+"""The entry of the stage that generates and ranks examples for each task."""

@@ -5,7 +5,7 @@ The entry of a stage that makes one record for each task uses `count_entries`, `
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -27,6 +27,7 @@ __all__ = [
     "entry_title",
     "list_entries",
     "list_failed_entries",
+    "lister",
     "row_of",
     "show_entry",
     "spending_line",
@@ -88,17 +89,28 @@ def spending_line(run: Run[Any, Any, Any]) -> Line:
     return line(text)
 
 
-def list_entries(run: Run[Any, Any, TaskRecords[Any]]) -> Blocks:
-    """List the tasks that have a record, each with its failure, if it has one."""
-    for entry in run.entries():
-        yield entry_line(entry.task, entry.result.failure)
+def lister(
+    told: Callable[[Entry[Any]], Line], *, failed: bool = False
+) -> Callable[[Run[Any, Any, TaskRecords[Any]]], Blocks]:
+    """Return a function that lists the tasks of a run, or those without a result, a line each."""
+
+    def listed(run: Run[Any, Any, TaskRecords[Any]]) -> Blocks:
+        for entry in run.entries():
+            if entry.result.failure or not failed:
+                yield told(entry)
+
+    return listed
 
 
-def list_failed_entries(run: Run[Any, Any, TaskRecords[Any]]) -> Blocks:
-    """List the tasks without a result."""
-    for entry in run.entries():
-        if entry.result.failure:
-            yield entry_line(entry.task, entry.result.failure)
+def _state_line(entry: Entry[Any]) -> Line:
+    return entry_line(entry.task, entry.result.failure)
+
+
+list_entries = lister(_state_line)
+"""List the tasks that have a record, each with its failure, if it has one."""
+
+list_failed_entries = lister(_state_line, failed=True)
+"""List the tasks without a result."""
 
 
 def show_entry(run: Run[Any, Any, TaskRecords[Any]], name: str) -> Blocks:

@@ -37,8 +37,7 @@ from seedstep.runs.lists import NO_CHANGES
 from seedstep.runs.tune import TUNE_CONFIG
 from seedstep.stages.bootstrap import BOOTSTRAP
 from seedstep.stages.distill import DISTILL
-from seedstep.stages.examples import EXAMPLES
-from seedstep.stages.steps import STEPS
+from seedstep.stages.steps import EXAMPLES, STEPS
 from seedstep.tune import TuneSettings
 from seedstep.tune.checkpoints import FREE, FSDP
 

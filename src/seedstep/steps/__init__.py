@@ -1,12 +1,18 @@
 """Step-by-step instructions: written by a model, checked, judged, and turned into examples."""
 
 from seedstep.steps.check import CHECKS, Check, Finding, TaskText, check, repair_request
-from seedstep.steps.differences import TextRun, differences
 from seedstep.steps.examples import generate_examples
-from seedstep.steps.judge import judge
 from seedstep.steps.measure import CheckAccuracy, Labelled, Part, labelled, measure
-from seedstep.steps.parse import REASONS, ParsedSteps, canonical, parse, render
-from seedstep.steps.pipeline import preview_examples, preview_steps, write_steps
+from seedstep.steps.parse import (
+    REASONS,
+    ParsedSteps,
+    TextRun,
+    canonical,
+    differences,
+    parse,
+    render,
+)
+from seedstep.steps.pipeline import judge, preview_examples, preview_steps, write_steps
 from seedstep.steps.records import (
     FAILURES,
     RANKING_FAILURES,

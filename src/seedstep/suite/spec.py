@@ -1,4 +1,4 @@
-"""The parts of a task of the suite, and the helpers that its generators share.
+"""What the tasks of the suite are made of: their parts, helpers of generators, names and words.
 
 A task has fixed texts, written by hand, and a function `draw` that makes an instance. Where a rule
 gives the answer, `solve` finds it from the input alone, so that it can be checked.
@@ -6,15 +6,48 @@ gives the answer, `solve` finds it from the input alone, so that it can be check
 Example::
 
     text, outputs = spec.draw(random.Random("1"))
+
+Example::
+
+    chance.sample(NAMES, 2)  # two people
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
+from types import MappingProxyType
 
 from seedstep.data import Example
 
-__all__ = ["DrawnInstance", "Solve", "TaskSpec", "computed", "fill", "labelled", "with_article"]
+__all__ = [
+    "ANIMALS",
+    "CAPITALS",
+    "CITIES",
+    "COLOURS",
+    "FEMALE",
+    "FRUITS",
+    "JOBS",
+    "MALE",
+    "MONTHS",
+    "NAMES",
+    "NUMBER_WORDS",
+    "OPPOSITES",
+    "SURNAMES",
+    "THINGS",
+    "TOOLS",
+    "VEHICLES",
+    "WEEKDAYS",
+    "DrawnInstance",
+    "Solve",
+    "TaskSpec",
+    "computed",
+    "fill",
+    "labelled",
+    "split",
+    "taking_a",
+    "with_article",
+]
+
 
 DrawnInstance = tuple[str, tuple[str, ...]]
 """An input with its reference outputs."""
@@ -75,3 +108,131 @@ def fill(chance: Random, template: str, **words: Sequence[str]) -> str:
 def with_article(noun: str) -> str:
     """Return the noun with "a" or "an", by its first letter."""
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def split(words: str) -> tuple[str, ...]:
+    """Return the words of a text."""
+    return tuple(words.split())
+
+
+def taking_a(nouns: Iterable[str]) -> tuple[str, ...]:
+    """Return the nouns that take the article a, not an."""
+    return tuple(noun for noun in nouns if noun[0] not in "aeiou")
+
+
+FEMALE = split(
+    "Anna Clara Dora Elena Freya Greta Helen Ines Julia Karin Laura Maria Nadia Olga Paula Rosa"
+    " Sofia Tessa Vera Yasmin"
+)
+MALE = split(
+    "Adam Boris Carl David Erik Felix George Henry Ivan Jonas Karim Louis Mario Nils Oscar Peter"
+    " Robert Simon Tomas Viktor"
+)
+NAMES = FEMALE + MALE
+SURNAMES = split(
+    "Adler Baker Costa Dupont Evans Fischer Garcia Hansen Ibsen Jansen Keller Lopez Moreau Nowak"
+    " Olsen Parker Rossi Silva Turner Weber"
+)
+CITIES = split(
+    "Amsterdam Athens Barcelona Bergen Boston Chicago Dublin Florence Geneva Hamburg Istanbul"
+    " Leeds Lisbon Madrid Montreal Naples Oslo Porto Prague Seattle Sydney Toronto Vienna"
+    " Zurich"
+)
+CAPITALS = MappingProxyType(
+    {
+        "Argentina": "Buenos Aires",
+        "Austria": "Vienna",
+        "Belgium": "Brussels",
+        "Canada": "Ottawa",
+        "Chile": "Santiago",
+        "China": "Beijing",
+        "Cuba": "Havana",
+        "Denmark": "Copenhagen",
+        "Egypt": "Cairo",
+        "England": "London",
+        "Finland": "Helsinki",
+        "France": "Paris",
+        "Germany": "Berlin",
+        "Greece": "Athens",
+        "Hungary": "Budapest",
+        "Ireland": "Dublin",
+        "Italy": "Rome",
+        "Japan": "Tokyo",
+        "Kenya": "Nairobi",
+        "Norway": "Oslo",
+        "Peru": "Lima",
+        "Poland": "Warsaw",
+        "Portugal": "Lisbon",
+        "Russia": "Moscow",
+        "Spain": "Madrid",
+        "Sweden": "Stockholm",
+        "Thailand": "Bangkok",
+        "Turkey": "Ankara",
+    }
+)
+COLOURS = ("black", "blue", "brown", "green", "grey", "orange", "pink", "red", "white", "yellow")
+ANIMALS = split(
+    "bear camel cat cow deer dog donkey elephant fox frog giraffe goat horse lion monkey mouse"
+    " owl pig rabbit sheep snake tiger whale wolf zebra"
+)
+FRUITS = split(
+    "apple apricot banana cherry fig grape grapefruit lemon lime mango melon orange papaya"
+    " peach pear pineapple plum quince raspberry strawberry"
+)
+TOOLS = split(
+    "axe chisel crowbar drill file hammer pliers rake sander saw screwdriver shovel spade"
+    " spanner wrench"
+)
+VEHICLES = split(
+    "ambulance bicycle boat bus canoe car ferry helicopter lorry motorbike plane scooter ship taxi"
+    " train tram truck van"
+)
+THINGS = split(
+    "basket blanket book bottle bowl bucket candle clock coat compass cup hat kettle key lamp"
+    " ladder map mirror notebook painting pencil pillow plate ring rope scarf spoon suitcase ticket"
+    " towel umbrella vase"
+)
+JOBS = split(
+    "actor architect baker butcher carpenter cook dentist engineer farmer gardener journalist"
+    " lawyer librarian mechanic musician nurse painter pilot plumber teacher"
+)
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July", "August", "September"),
+    *("October", "November", "December"),
+)
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+NUMBER_WORDS = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
+    "nineteen",
+)
+"""The words of the numbers from 0; a word's place is its number."""
+
+OPPOSITES = MappingProxyType(
+    {
+        "big": "small",
+        "hot": "cold",
+        "high": "low",
+        "fast": "slow",
+        "happy": "sad",
+        "rich": "poor",
+        "alive": "dead",
+        "early": "late",
+        "full": "empty",
+        "open": "closed",
+        "clean": "dirty",
+        "smooth": "rough",
+        "bright": "dark",
+        "loud": "quiet",
+        "strong": "weak",
+        "wet": "dry",
+        "wide": "narrow",
+        "cheap": "expensive",
+        "safe": "dangerous",
+        "first": "last",
+        "thick": "thin",
+        "deep": "shallow",
+        "sharp": "blunt",
+        "brave": "cowardly",
+    }
+)

@@ -1,4 +1,4 @@
-"""Draw the instances that a tuning uses in each epoch, and the tasks that it holds out.
+"""Draw the instances that a tuning uses in each epoch, and record which ones a model was tuned on.
 
 Every choice follows from the seed and the ids of tasks and instances. It is therefore the same in
 every process, on every machine, and when a tuning is continued.
@@ -6,10 +6,23 @@ every process, on every machine, and when a tuning is continued.
 Example::
 
     mixture = mix([SourcePart(source, tasks, encoding)], seed=42, held_out=10)
+
+They identify test data that were trained on, independently of ids: a task by its definition, an
+instance by its definition and input, and by its input alone if that is long enough. A model that is
+tuned again keeps the fingerprints of its earlier tunings.
+
+Example::
+
+    record = training_record(gathered.mixture.training, ("suite:train",), before=None)
+    (folder / TRAINING_RECORD).write_bytes(record.encoded())
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
 
 from seedstep.data import Instance, Task
 from seedstep.data.choice import draw
@@ -17,7 +30,18 @@ from seedstep.encode import Encoding, named_layout
 from seedstep.errors import InputError
 from seedstep.tune.settings import TuneSource
 
-__all__ = ["Mixture", "SourcePart", "Use", "mix", "usable"]
+__all__ = [
+    "TRAINING_RECORD",
+    "Mixture",
+    "SourcePart",
+    "TrainingRecord",
+    "Use",
+    "mix",
+    "read_training_record",
+    "training_record",
+    "usable",
+]
+
 
 Choice = tuple[Task, Instance]
 
@@ -229,3 +253,84 @@ def _again(choice: Choice, number: int) -> Choice:
 
 def _rank(seed: int, *names: str) -> int:
     return draw(1 << 64, "use", seed, *names)
+
+
+TRAINING_RECORD = "training-data.json"
+"""The name of the file in a model's directory."""
+
+DIGITS = 16
+"""The number of hexadecimal digits of a fingerprint."""
+
+
+LONG_INPUT = 12
+"""The fewest characters of an input by which an instance is known. Shorter ones occur by chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRecord:
+    """Fingerprints of the `tasks` and `instances` of all tunings of a model, and their `sources`.
+
+    `inputs` are those of long inputs without their definitions; tunings of earlier versions have
+    none. `unknown` has messages on earlier tunings whose data are not known.
+    """
+
+    sources: tuple[str, ...] = ()
+    tasks: frozenset[str] = frozenset()
+    instances: frozenset[str] = frozenset()
+    unknown: tuple[str, ...] = ()
+    inputs: frozenset[str] = frozenset()
+
+    def encoded(self) -> bytes:
+        """Return the content of the file; equal data give equal bytes."""
+        return msgspec.json.encode(self, order="deterministic") + b"\n"
+
+    def has_task(self, definition: str) -> bool:
+        """Return whether a task with this definition was trained on."""
+        return fingerprint(definition) in self.tasks
+
+    def has_instance(self, definition: str, text: str) -> bool:
+        """Return whether an instance with this definition and input was trained on."""
+        return fingerprint(definition, text) in self.instances
+
+    def has_input(self, text: str) -> bool:
+        """Return whether this input was trained on, with any definition, if it is long enough."""
+        return is_long(text) and fingerprint(text) in self.inputs
+
+
+def is_long(text: str) -> bool:
+    """Return whether an input is long enough to be known without its definition."""
+    return len(" ".join(text.split())) >= LONG_INPUT
+
+
+def fingerprint(*texts: str) -> str:
+    """Return a fingerprint of texts that does not depend on case and white space."""
+    normal = "\0".join(" ".join(text.casefold().split()) for text in texts)
+    return hashlib.sha256(normal.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]
+
+
+def training_record(
+    uses: Iterable[Use], sources: Iterable[str], before: TrainingRecord | None
+) -> TrainingRecord:
+    """Return the record of a model that is tuned on these instances.
+
+    `before` is the record of its base model, if it has one.
+    """
+    before = before or TrainingRecord()
+    tasks, instances, inputs = set(before.tasks), set(before.instances), set(before.inputs)
+    for use in uses:
+        tasks.add(fingerprint(use.task.definition))
+        instances.add(fingerprint(use.task.definition, use.instance.input))
+        if is_long(use.instance.input):
+            inputs.add(fingerprint(use.instance.input))
+    names = tuple(dict.fromkeys((*before.sources, *sources)))
+    return TrainingRecord(
+        names, frozenset(tasks), frozenset(instances), before.unknown, frozenset(inputs)
+    )
+
+
+def read_training_record(folder: Path) -> TrainingRecord | None:
+    """Return the record in a model's directory, or None if there is none that can be read."""
+    try:
+        return msgspec.json.decode((folder / TRAINING_RECORD).read_bytes(), type=TrainingRecord)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None

@@ -9,8 +9,19 @@ import re
 from random import Random
 
 from seedstep.data import Example
-from seedstep.suite.spec import DrawnInstance, TaskSpec, computed, fill
-from seedstep.suite.words import CITIES, JOBS, MONTHS, NAMES, SURNAMES, THINGS, WEEKDAYS
+from seedstep.suite.spec import (
+    CITIES,
+    JOBS,
+    MONTHS,
+    NAMES,
+    SURNAMES,
+    THINGS,
+    WEEKDAYS,
+    DrawnInstance,
+    TaskSpec,
+    computed,
+    fill,
+)
 
 __all__ = ["EXTRACTION"]
 

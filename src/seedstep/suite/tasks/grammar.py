@@ -9,8 +9,18 @@ import re
 from random import Random
 
 from seedstep.data import Example
-from seedstep.suite.spec import TaskSpec, computed, fill
-from seedstep.suite.words import ANIMALS, CITIES, COLOURS, FRUITS, NAMES, THINGS, WEEKDAYS
+from seedstep.suite.spec import (
+    ANIMALS,
+    CITIES,
+    COLOURS,
+    FRUITS,
+    NAMES,
+    THINGS,
+    WEEKDAYS,
+    TaskSpec,
+    computed,
+    fill,
+)
 
 __all__ = ["GRAMMAR"]
 

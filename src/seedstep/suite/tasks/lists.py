@@ -8,8 +8,16 @@ Example::
 from random import Random
 
 from seedstep.data import Example
-from seedstep.suite.spec import TaskSpec, computed
-from seedstep.suite.words import ANIMALS, COLOURS, FRUITS, THINGS, TOOLS, VEHICLES
+from seedstep.suite.spec import (
+    ANIMALS,
+    COLOURS,
+    FRUITS,
+    THINGS,
+    TOOLS,
+    VEHICLES,
+    TaskSpec,
+    computed,
+)
 
 __all__ = ["LISTS"]
 

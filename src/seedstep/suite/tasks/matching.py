@@ -10,8 +10,19 @@ from collections import Counter
 from random import Random
 
 from seedstep.data import Example
-from seedstep.suite.spec import DrawnInstance, TaskSpec, computed, fill
-from seedstep.suite.words import CAPITALS, CITIES, NAMES, OPPOSITES, THINGS, WEEKDAYS, taking_a
+from seedstep.suite.spec import (
+    CAPITALS,
+    CITIES,
+    NAMES,
+    OPPOSITES,
+    THINGS,
+    WEEKDAYS,
+    DrawnInstance,
+    TaskSpec,
+    computed,
+    fill,
+    taking_a,
+)
 
 __all__ = ["MATCHING"]
 

@@ -6,8 +6,7 @@ Example::
 """
 
 from seedstep.data import Example
-from seedstep.suite.spec import TaskSpec, labelled
-from seedstep.suite.words import CITIES, NAMES, WEEKDAYS
+from seedstep.suite.spec import CITIES, NAMES, WEEKDAYS, TaskSpec, labelled
 
 __all__ = ["MESSAGES"]
 

@@ -9,8 +9,7 @@ import re
 from random import Random
 
 from seedstep.data import Example
-from seedstep.suite.spec import TaskSpec, computed, fill
-from seedstep.suite.words import FRUITS, MONTHS, NAMES, NUMBER_WORDS
+from seedstep.suite.spec import FRUITS, MONTHS, NAMES, NUMBER_WORDS, TaskSpec, computed, fill
 
 __all__ = ["NUMBERS"]
 

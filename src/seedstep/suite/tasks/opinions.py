@@ -8,8 +8,7 @@ Example::
 from random import Random
 
 from seedstep.data import Example
-from seedstep.suite.spec import DrawnInstance, TaskSpec, fill, labelled
-from seedstep.suite.words import NAMES
+from seedstep.suite.spec import NAMES, DrawnInstance, TaskSpec, fill, labelled
 
 __all__ = ["OPINIONS"]
 

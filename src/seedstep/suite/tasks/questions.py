@@ -9,8 +9,19 @@ import re
 from random import Random
 
 from seedstep.data import Example
-from seedstep.suite.spec import DrawnInstance, TaskSpec, computed, fill, labelled
-from seedstep.suite.words import CITIES, JOBS, MONTHS, NAMES, THINGS, WEEKDAYS
+from seedstep.suite.spec import (
+    CITIES,
+    JOBS,
+    MONTHS,
+    NAMES,
+    THINGS,
+    WEEKDAYS,
+    DrawnInstance,
+    TaskSpec,
+    computed,
+    fill,
+    labelled,
+)
 
 __all__ = ["QUESTIONS"]
 

@@ -9,8 +9,20 @@ import re
 from random import Random
 
 from seedstep.data import Example
-from seedstep.suite.spec import DrawnInstance, TaskSpec, computed, fill, labelled
-from seedstep.suite.words import CITIES, FEMALE, MALE, NAMES, THINGS, WEEKDAYS, taking_a
+from seedstep.suite.spec import (
+    CITIES,
+    FEMALE,
+    MALE,
+    NAMES,
+    THINGS,
+    WEEKDAYS,
+    DrawnInstance,
+    TaskSpec,
+    computed,
+    fill,
+    labelled,
+    taking_a,
+)
 
 __all__ = ["REFERENCE"]
 

@@ -9,8 +9,7 @@ import re
 from random import Random
 
 from seedstep.data import Example
-from seedstep.suite.spec import TaskSpec, computed, fill
-from seedstep.suite.words import (
+from seedstep.suite.spec import (
     ANIMALS,
     CITIES,
     COLOURS,
@@ -19,6 +18,9 @@ from seedstep.suite.words import (
     NAMES,
     SURNAMES,
     THINGS,
+    TaskSpec,
+    computed,
+    fill,
     split,
     taking_a,
 )

@@ -9,8 +9,18 @@ import re
 from random import Random
 
 from seedstep.data import Example
-from seedstep.suite.spec import DrawnInstance, TaskSpec, computed, fill
-from seedstep.suite.words import CITIES, COLOURS, JOBS, NAMES, THINGS, taking_a
+from seedstep.suite.spec import (
+    CITIES,
+    COLOURS,
+    JOBS,
+    NAMES,
+    THINGS,
+    DrawnInstance,
+    TaskSpec,
+    computed,
+    fill,
+    taking_a,
+)
 
 __all__ = ["SENTENCES"]
 

@@ -9,8 +9,17 @@ from collections import Counter
 from random import Random
 
 from seedstep.data import Example
-from seedstep.suite.spec import DrawnInstance, TaskSpec, computed
-from seedstep.suite.words import ANIMALS, FRUITS, NAMES, OPPOSITES, TOOLS, VEHICLES
+from seedstep.suite.spec import (
+    ANIMALS,
+    FRUITS,
+    NAMES,
+    OPPOSITES,
+    TOOLS,
+    VEHICLES,
+    DrawnInstance,
+    TaskSpec,
+    computed,
+)
 
 __all__ = ["VOCABULARY"]
 

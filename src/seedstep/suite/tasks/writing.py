@@ -9,8 +9,7 @@ import re
 from random import Random
 
 from seedstep.data import Example
-from seedstep.suite.spec import DrawnInstance, TaskSpec, computed, fill, with_article
-from seedstep.suite.words import (
+from seedstep.suite.spec import (
     CITIES,
     COLOURS,
     FEMALE,
@@ -19,7 +18,12 @@ from seedstep.suite.words import (
     NAMES,
     THINGS,
     WEEKDAYS,
+    DrawnInstance,
+    TaskSpec,
+    computed,
+    fill,
     taking_a,
+    with_article,
 )
 
 __all__ = ["WRITING"]

@@ -11,16 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedstep.data import (
-    Example,
-    Instance,
-    Task,
-    load_tasks,
-    read_task,
-    task_file,
-    write_task_with,
-)
+from seedstep.data import Example, Instance, Task, load_tasks, read_task, task_file
 from seedstep.errors import InputError, RunError
+from seedstep.exports.steps import write_task_with
 from support.task_files import TASK, changed, write_task
 
 STEPS = "Step-by-Step Instruction"

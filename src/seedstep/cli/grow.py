@@ -1,0 +1,267 @@
+"""`seedstep init`, `seeds check`, `suite`, `novelty`, `distill`: begin; filter and rewrite data."""
+
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+import yaml
+
+from seedstep.bootstrap import BootstrapSettings, check_seeds, tell_script
+from seedstep.cli.options import (
+    COMMAND_LINE,
+    Asked,
+    Out,
+    RemovedTasks,
+    SameModel,
+    required,
+    with_settings,
+)
+from seedstep.cli.progress import end_tasks, live_bar, run_tasks
+from seedstep.cli.terminal import (
+    DryRun,
+    console,
+    plain,
+    print_blocks,
+    print_estimate,
+    print_requests,
+    print_rows,
+)
+from seedstep.data import write_atomically
+from seedstep.errors import InputError
+from seedstep.infer.distill import PURPOSE, DistillSettings
+from seedstep.recipes import (
+    NoveltyFilter,
+    NoveltyReport,
+    Rejection,
+    filter_file,
+    preview_distilled,
+    work_on_outputs,
+)
+from seedstep.runs import Rows
+from seedstep.settings import flatten, make_settings, table
+from seedstep.stages import DISTILL, open_run, tell_status
+from seedstep.suite import categories, write_suite
+
+__all__ = ["distill_command", "init_command", "novelty_command", "seeds_command", "suite_command"]
+
+
+def init_command(
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("seedstep.yaml"),
+) -> None:
+    """Write a commented configuration file for `bootstrap --config`."""
+    if path.exists():
+        raise InputError(f"{path} is there already", "name another file")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no directory {path.parent}", "make it first")
+    write_atomically(path, _configuration().encode())
+    console.print(
+        plain(f"Wrote {path}. Next: seedstep bootstrap --config {path} --out runs/first"),
+        soft_wrap=True,
+    )
+
+
+def _configuration() -> str:
+    parts = ["# Settings of `seedstep bootstrap`. Flags on the command line override them.\n"]
+    defaults = flatten(BootstrapSettings(), whole=True)
+    for name, found in table(BootstrapSettings).items():
+        comment = textwrap.wrap(found.help, 78)
+        value = yaml.safe_dump({name: defaults[name]})
+        parts.append("".join(f"# {line}\n" for line in comment) + value)
+    return "\n".join(parts)
+
+
+seeds_command = typer.Typer(help="Seed tasks.", no_args_is_help=True)
+
+
+@seeds_command.callback()
+def group() -> None:
+    """Seed tasks."""
+
+
+@seeds_command.command()
+def check(
+    path: Annotated[Path, typer.Argument(help="A JSONL file of seed tasks.", metavar="FILE")],
+    tokens: Annotated[
+        Literal["auto", "latin", "unicode"],
+        typer.Option(
+            help="As of a bootstrap: latin (English), unicode (other languages), or auto: by the "
+            "script of the seeds."
+        ),
+    ] = "auto",
+) -> None:
+    """Say line by line what is wrong with a seed file: its form, and what our filters refuse."""
+    seeds = check_seeds(path, tokens)
+    for problem in seeds.problems:
+        console.print(plain(f"{problem.what} ({problem.remedy})"), soft_wrap=True)
+    labels = sum(task.is_classification for task in seeds.tasks)
+    empty = sum(not task.instances[0].input for task in seeds.tasks)
+    console.print(
+        f"usable seed tasks: {len(seeds.tasks)} ({labels} classification, {empty} without input)"
+    )
+    if seeds.tasks:
+        console.print(plain(tell_script(seeds.tasks, tokens)), soft_wrap=True)
+    console.print(f"problems: {len(seeds.problems)}")
+    if seeds.problems:
+        raise typer.Exit(1)
+
+
+def suite_command(
+    directory: Annotated[
+        Path, typer.Argument(help="A new directory for the suite.", metavar="DIR")
+    ],
+) -> None:
+    """Write a small suite of tasks, with step-by-step instructions, to train and test on."""
+    written = write_suite(directory)
+    print_rows(_categories())
+    told = f"Wrote {directory}" if written else f"The suite is in {directory} already"
+    console.print(plain(f"{told}, see README.md there."), soft_wrap=True)
+
+
+def _categories() -> Rows:
+    found = categories()
+    rows = [(each.name, each.split, str(each.tasks), str(each.instances)) for each in found]
+    tasks, instances = (
+        str(sum(counts))
+        for counts in ((each.tasks for each in found), (each.instances for each in found))
+    )
+    total = (f"{len(found)} categories", "", tasks, instances)
+    return Rows((*rows, total), ("category", "split", "tasks", "instances"))
+
+
+SHOWN_CHARACTERS = 160
+
+
+def novelty_command(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="JSON lines, CSV, Parquet, plain text by lines, a list in a *.json, an export, or "
+            "hub:OWNER/NAME[:SPLIT].",
+            metavar="FILE",
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="A file of the same kind (or *.jsonl) for the rows kept.")
+    ],
+    field: Annotated[str, typer.Option(help="The field or column with the text.")] = "instruction",
+    threshold: Annotated[
+        float, typer.Option(help="ROUGE-L F1 with a text kept before from which one is rejected.")
+    ] = 0.7,
+    tokens: Annotated[
+        Literal["latin", "unicode"], typer.Option(help="unicode for texts not in English.")
+    ] = "latin",
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="An evaluation set: SUPER-NATURALINSTRUCTIONS (its test split, or a *.json), JSON "
+            "lines, or *.txt. What is too close to it is rejected. May be given several times."
+        ),
+    ] = None,
+    against_threshold: Annotated[
+        float, typer.Option(help="ROUGE-L F1 with an item of --against from which one is rejected.")
+    ] = 0.7,
+    annotate: Annotated[
+        bool,
+        typer.Option("--annotate", help="Write all rows, with what was decided and why added."),
+    ] = False,
+    nearest: Annotated[
+        bool,
+        typer.Option("--nearest", help="With --annotate: find the nearest also of kept rows."),
+    ] = False,
+    ray: Annotated[
+        str | None,
+        typer.Option(help="Work on a Ray cluster: its address, or local for this machine."),
+    ] = None,
+    partitions: Annotated[int, typer.Option(help="Partitions on the Ray cluster.", min=1)] = 8,
+) -> None:
+    """Keep the texts of a file that are novel: not like one kept before, nor an evaluation set."""
+    for name, value in (("threshold", threshold), ("against-threshold", against_threshold)):
+        if not 0 < value <= 1:
+            raise InputError(f"--{name} {value}: is a ROUGE-L F1", "use more than 0, at most 1")
+    if nearest and not annotate:
+        raise InputError("--nearest: is written into the rows", "add --annotate")
+    how = NoveltyFilter(
+        field, tokens, threshold, tuple(against or ()), against_threshold, nearest, ray, partitions
+    )
+    with _novelty_bar() as watch:
+        report = filter_file(path, out, how, annotate=annotate, watch=watch)
+    _print_novelty(report, path, out, tokens)
+
+
+@contextmanager
+def _novelty_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function that shows progress: a bar on a terminal, a line now and then elsewhere."""
+    with live_bar("rows", "reading") as bar:
+
+        def watch(stage: str, done: int, total: int) -> None:
+            if total:
+                bar.show(done, total, stage)
+            else:
+                bar.draw(done, None, stage)
+
+        yield watch
+
+
+def _print_novelty(report: NoveltyReport, path: Path, out: Path, tokens: str) -> None:
+    console.print(f"{report.rows:,} rows in {path}", markup=False, soft_wrap=True)
+    console.print(f"{report.kept:,} kept, in {out}", markup=False, soft_wrap=True)
+    if report.without_tokens:
+        hint = "; --tokens unicode compares them" if tokens == "latin" else ""
+        console.print(
+            f"  {report.without_tokens:,} of them without tokens, similar to no text{hint}"
+        )
+    for reason, count in report.rejected.most_common():
+        console.print(f"{count:,} rejected: {reason}")
+    for fault in report.faults:
+        console.print(plain(f"  row {fault.number}: {fault.message}"), soft_wrap=True)
+    for rejection in report.rejections:
+        _print_rejection(rejection)
+
+
+def _print_rejection(rejection: Rejection) -> None:
+    verdict = rejection.verdict
+    how = "13 tokens in a row" if verdict.score is None else f"ROUGE-L {verdict.score:.2f}"
+    console.print(plain(f"\nrow {rejection.row}: {_short(rejection.text)}"), soft_wrap=True)
+    near = f"  {verdict.reason}, {how} with {verdict.nearest}: {_short(verdict.nearest_text)}"
+    console.print(plain(near, style="dim"), soft_wrap=True)
+
+
+def _short(text: str) -> str:
+    line = " ".join(text[: 2 * SHOWN_CHARACTERS].split())
+    return line if len(line) <= SHOWN_CHARACTERS else f"{line[:SHOWN_CHARACTERS]} …"
+
+
+@with_settings(DistillSettings)
+def distill_command(
+    asked: Asked,
+    out: Out = None,
+    same_model: SameModel = False,
+    removed: RemovedTasks = "keep",
+    dry_run: DryRun = False,
+) -> None:
+    """Have another model write the outputs of instances anew. Run it again to go on."""
+    if dry_run:
+        _print_preview(make_settings(DistillSettings, asked, COMMAND_LINE))
+        return
+    out = required(out)
+    again = f"seedstep distill --out {out}"
+    progress = run_tasks(
+        work_on_outputs, out, asked, same_model=same_model, again=again, removed=removed
+    )
+    with open_run(out, DISTILL) as run:
+        print_blocks(tell_status(run))
+    end_tasks(again, f"seedstep show {out} TASK", progress)
+
+
+def _print_preview(settings: DistillSettings) -> None:
+    view = preview_distilled(settings)
+    print_requests({request.purpose: request for request in view.requests}, settings.style)
+    print_estimate(
+        f"{view.counts[PURPOSE]:,} instances with {settings.model}",
+        view,
+        settings.pricing,
+        "new outputs as long as the old ones, 4 characters a token.",
+    )
