@@ -190,7 +190,9 @@ def test_tokens_that_the_server_does_not_count_are_marked_as_estimated(tmp_path:
 def test_status_tells_the_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three tasks in one minute, one each half minute: 2 or 3 a minute, as one counts the first."""
     clock = itertools.count(1_000_000, 30)
-    monkeypatch.setattr("seedstep.runs.grown.time", SimpleNamespace(time=lambda: next(clock)))
+    for module in ("grown", "retired"):
+        patched = SimpleNamespace(time=lambda: next(clock))
+        monkeypatch.setattr(f"seedstep.runs.{module}.time", patched)
 
     async def record(run: BootstrapRun) -> None:
         for number in range(3):

@@ -17,10 +17,12 @@ Example::
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from bisect import bisect_right
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from itertools import count
+from typing import Any
 
 from seedstep.bootstrap import parse
 from seedstep.bootstrap.filters import (
@@ -56,8 +58,12 @@ async def bootstrap(
     contamination: Contamination | None = None,
     filters: Sequence[Filter] = FILTERS,
     gates: Sequence[Gate] = (),
+    retired: Iterable[Generation] = (),
 ) -> AsyncGenerator[Generation]:
     """Yield retired generations until `settings.tasks` tasks are finished, or no more come.
+
+    `retired` are the first generations, as they were yielded before with the same settings: they
+    are taken as they are, and nothing of them is asked again.
 
     `filters` are applied in their order. Tasks that are too similar to the evaluation sets of
     `contamination` are rejected, too. Instances have to pass the gates of the settings, and then
@@ -77,27 +83,36 @@ async def bootstrap(
     check_gates(gates, reasons_of(filters))
     work = _Work(settings, engine, make_prompts(settings), pool, gates)
     barren = 0
-    items = (work.item(index, pool.sample(index)) for index in count())
-    async with aclosing(in_order(items, settings.window)) as retired:
-        async for whole in retired:
+    async with aclosing(_all_in_order(retired, work)) as generations:
+        async for whole in generations:
             generation = _up_to(whole, settings.tasks - len(pool.finished))
-            tasks = [task for candidate in generation.candidates if (task := candidate.task)]
-            pool.finished += tasks
-            barren = 0 if tasks else barren + 1
+            barren = 0 if work.finish(generation) else barren + 1
             yield generation
             if len(pool.finished) == settings.tasks or barren == settings.patience:
                 return
 
 
+async def _all_in_order(retired: Iterable[Generation], work: "_Work") -> AsyncGenerator[Generation]:
+    """Yield the generations that were retired before, and then new ones."""
+    accepted, first = [], 0
+    for generation in retired:
+        asked = (each for each in generation.candidates if each.classification_request)
+        accepted += [(candidate.id, candidate.instruction) for candidate in asked]
+        first = generation.index + 1
+        yield generation
+    items = work.items(first, accepted)
+    async with aclosing(in_order(items, work.window)) as generations:
+        async for generation in generations:
+            yield generation
+
+
 def _up_to(generation: Generation, wanted: int) -> Generation:
     """Return the generation without the candidates after its `wanted`-th finished task."""
-    kept: list[Candidate] = []
-    for candidate in generation.candidates:
+    for place, candidate in enumerate(generation.candidates):
         if wanted == 0:
-            break
-        wanted -= candidate.task is not None
-        kept.append(candidate)
-    return replace(generation, candidates=tuple(kept))
+            return replace(generation, candidates=generation.candidates[:place])
+        wanted -= not candidate.reason
+    return generation
 
 
 class _Work:
@@ -116,9 +131,37 @@ class _Work:
         self._prompts = prompts
         self._pool = pool
         self._gates = gates
-        self._start = _Turnstile()
-        self._turn = _Turnstile()
-        self._demand = _Demand(settings.tasks)
+        self._finished_in: list[int] = []
+
+    @property
+    def window(self) -> int:
+        """How many items are worked on side by side."""
+        return self._settings.window
+
+    def finish(self, generation: Generation) -> int:
+        """Let later items show the tasks of a generation, and return how many there are."""
+        tasks = [
+            Task(candidate.id, candidate.instruction, (), candidate.is_classification)
+            for candidate in generation.candidates
+            if not candidate.reason
+        ]
+        self._pool.finished += tasks
+        self._finished_in += [generation.index] * len(tasks)
+        return len(tasks)
+
+    def items(
+        self, first: int, accepted: Sequence[tuple[str, str]]
+    ) -> Iterator[Coroutine[Any, Any, Generation]]:
+        """Yield items from the number `first`, after those that accepted some instructions.
+
+        Each is to be taken when the item was retired that is the window before it.
+        """
+        self._pool.remember(accepted)
+        self._start, self._turn = _Turnstile(first), _Turnstile(first)
+        self._demand = _Demand(self._settings.tasks - len(self._pool.finished))
+        for index in count(first):
+            known = bisect_right(self._finished_in, index - self.window)
+            yield self.item(index, self._pool.sample(index, known))
 
     async def item(self, index: int, shown: Sequence[Task]) -> Generation:
         """Send a generation request, and do everything that follows from its reply."""
@@ -266,8 +309,8 @@ def _unread(answer: Reply) -> str:
 class _Turnstile:
     """Lets items pass in their order."""
 
-    def __init__(self) -> None:
-        self._next = 0
+    def __init__(self, first: int) -> None:
+        self._next = first
         self._waiting: dict[int, asyncio.Event] = {}
 
     async def of(self, index: int) -> None:

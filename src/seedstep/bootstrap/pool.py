@@ -66,18 +66,25 @@ class Pool:
         self._tokenizer = TOKENIZERS[settings.tokens]
         self._index = NoveltyIndex(self._tokenizer)
         self._wordings: dict[str, str] = {}
-        for task in seeds:
-            self._index.add(task.id, task.definition)
-            self._wordings.setdefault(same_wording(task.definition), task.id)
+        self._unread: list[tuple[str, str]] = []
+        self.remember([(task.id, task.definition) for task in seeds])
 
-    def sample(self, index: int) -> tuple[Task, ...]:
+    def remember(self, known: Sequence[tuple[str, str]]) -> None:
+        """Add instructions with their ids, in their order, that were accepted before."""
+        self._index.add_all(known)
+        self._unread += known
+
+    def sample(self, index: int, finished: int | None = None) -> tuple[Task, ...]:
         """Return the demonstrations of request `index`: 6 seed and 2 finished tasks, shuffled.
 
-        If fewer tasks are finished, more seed tasks are used. The choice depends only on the run's
-        seed, the index and the pool.
+        Of the finished tasks, the first `finished` are drawn from, by default all. If fewer tasks
+        are finished, more seed tasks are used. The choice depends only on the run's seed, the index
+        and the pool.
         """
         chance = generator(f"{self._settings.seed}:{index}")
-        machine = chance.sample(self.finished, min(MACHINE_DEMONSTRATIONS, len(self.finished)))
+        known = range(len(self.finished) if finished is None else finished)
+        drawn = chance.sample(known, min(MACHINE_DEMONSTRATIONS, len(known)))
+        machine = [self.finished[place] for place in drawn]
         human = min(DEMONSTRATIONS - len(machine), len(self._seeds))
         shown = machine + chance.sample(self._seeds, human)
         chance.shuffle(shown)
@@ -100,12 +107,18 @@ class Pool:
         neighbor = self._index.nearest(instruction)
         if neighbor and not is_novel(neighbor, settings.novelty_threshold, settings.fidelity):
             return ("not_novel", f"ROUGE-L {neighbor.score:.2f} with {neighbor.id}"), neighbor
-        wording = same_wording(instruction)
-        if not neighbor and wording in self._wordings:  # it has no tokens that could be compared
-            return ("not_novel", f"the wording of {self._wordings[wording]}"), None
-        self._index.add(candidate_id, instruction)
-        self._wordings.setdefault(wording, candidate_id)
+        same = None if neighbor else self._same_wording(instruction)
+        if same:  # it has no tokens that could be compared
+            return ("not_novel", f"the wording of {same}"), None
+        self.remember([(candidate_id, instruction)])
         return None, neighbor
+
+    def _same_wording(self, instruction: str) -> str | None:
+        """Return the id of the first known instruction with the same wording, if there is one."""
+        for text_id, text in self._unread:
+            self._wordings.setdefault(same_wording(text), text_id)
+        self._unread.clear()
+        return self._wordings.get(same_wording(instruction))
 
     def sift(self, reply: CandidateReply) -> SiftedInstances:
         """Divide the instances of a reply into good ones and rejected or contaminated ones."""

@@ -152,8 +152,10 @@ class _LiveWatcher:
         self.tick(progress)
 
     def retired(self, progress: BootstrapProgress, generation: Generation) -> None:
+        if progress.finished <= progress.before:
+            return  # it was retired before
         for candidate in generation.candidates:
-            if candidate.task and progress.finished > progress.before:
+            if candidate.task:
                 line = _finished(candidate)
                 line.truncate(self._live.console.width, overflow="ellipsis")
                 self._live.console.print(line, no_wrap=True)
@@ -204,6 +206,8 @@ def _print_script(seeds: Sequence[Task], tokens: str) -> None:
 def _print_summary(run: BootstrapRun, progress: BootstrapProgress) -> None:
     """Print how a bootstrap ended, some of its tasks, and what to do next."""
     console.print()
+    for note in progress.notes:
+        console.print(plain(note, style="yellow"), soft_wrap=True)
     status = run.status()
     print_blocks(tell_status(run))
     for task in run.tasks()[-SHOWN_TASKS:]:

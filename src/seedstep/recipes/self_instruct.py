@@ -45,8 +45,8 @@ TASKS_TO_TELL = 5
 class BootstrapProgress:
     """The progress of a run.
 
-    `before` is the number of tasks that earlier processes had finished. `stopped` is True if a
-    budget ended the run.
+    `before` is the number of tasks that earlier processes had finished. `notes` say why replies
+    are read again that earlier processes had read. `stopped` is True if a budget ended the run.
     """
 
     settings: BootstrapSettings
@@ -57,6 +57,7 @@ class BootstrapProgress:
     finished: int = 0
     instances: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
     stopped: BudgetReached | None = None
 
     @property
@@ -174,7 +175,7 @@ async def work_on_bootstrap(
         GATES_ENTRY: {gate.name: gate.meaning for gate in own_gates} or None,
     }
     with Run.start(BOOTSTRAP, out, asked, same_model=same_model, entries=entries) as run:
-        progress = BootstrapProgress(run.settings, before=run.status().finished)
+        progress = BootstrapProgress(run.settings, before=run.records.finished())
         try:
             await _work(run, progress, watch, filters, own_gates)
         except BudgetReached as reached:
@@ -213,7 +214,15 @@ async def _work(
         await engine.check()
         progress.stats = engine.stats
         contamination = contamination_of(settings)
-        stage = bootstrap(settings, run.inputs(), engine, contamination, filters, gates)
+        stage = bootstrap(
+            settings,
+            run.inputs(),
+            engine,
+            contamination,
+            filters,
+            gates,
+            run.records.retired(progress.notes.append),
+        )
         async with aclosing(stage) as generations, ticking(progress, watch):
             async for generation in generations:
                 await run.records.record(generation)

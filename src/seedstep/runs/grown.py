@@ -8,20 +8,17 @@ Example::
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from sqlite3 import Row
 from typing import Any
 
-import msgspec
-
-from seedstep.bootstrap import REASONS, BootstrapSettings, Candidate, Generation, RejectedInstance
+from seedstep.bootstrap import REASONS, BootstrapSettings, Candidate, Generation
 from seedstep.bootstrap.gates import gate_reasons, parse_gates
 from seedstep.data import Instance, Task, instance_id
 from seedstep.errors import InputError
-from seedstep.novelty import Neighbor
-from seedstep.runs.database import Database, Statement, decode_value
+from seedstep.runs.database import Database, decode_value
+from seedstep.runs.retired import RetiredGenerations, candidate_of
 from seedstep.runs.run import Run
 from seedstep.runs.worktime import work_seconds
 
@@ -139,6 +136,7 @@ class GrownTasks:
         """Use the database of a run."""
         self._run = run
         self._database = run.database
+        self._retired = RetiredGenerations(run.database)
 
     def tasks(self) -> tuple[Task, ...]:
         """Return the finished tasks, in the order in which they were retired."""
@@ -204,6 +202,10 @@ class GrownTasks:
         )
         return tuple(row[0] for row in self._database.rows(query))
 
+    def finished(self) -> int:
+        """Return the number of finished tasks."""
+        return self._number("SELECT count(*) FROM candidates WHERE reason = ''")
+
     def status(self) -> RunStatus:
         """Return counts, tokens and speed."""
         rejected = self._counts("SELECT reason, count(*) FROM candidates GROUP BY reason")
@@ -259,36 +261,17 @@ class GrownTasks:
             requests=tuple(dict(found[0]) for found in requests if found),
         )
 
+    def retired(self, say: Callable[[str], None]) -> Iterator[Generation]:
+        """Yield the retired generations from which the run can go on: `RetiredGenerations.read`."""
+        return self._retired.read(say)
+
     async def record(self, generation: Generation) -> None:
         """Store a retired generation. Storing it again, as a resumed run does, changes nothing."""
-        if generation.index >= self._recorded:
-            await self._database.write(list(_statements(generation)))
-
-    @cached_property
-    def _recorded(self) -> int:
-        return int(self._database.rows("SELECT max(item) FROM generations")[0][0] or 0)
+        await self._retired.record(generation)
 
     def _candidate(self, row: Row) -> Candidate:
         query = "SELECT * FROM instances WHERE task = ? ORDER BY position"
-        rows = self._database.rows(query, (row["id"],))
-        return Candidate(
-            row["id"],
-            row["instruction"],
-            row["reason"],
-            row["detail"],
-            Neighbor(row["neighbor"], row["score"]) if row["neighbor"] else None,
-            bool(row["is_classification"]),
-            row["classification_request"],
-            row["instances_request"],
-            tuple(
-                Instance(kept["input"], (kept["output"],)) for kept in rows if not kept["reason"]
-            ),
-            tuple(
-                RejectedInstance(bad["input"], bad["output"], bad["reason"], bad["detail"])
-                for bad in rows
-                if bad["reason"]
-            ),
-        )
+        return candidate_of(row, self._database.rows(query, (row["id"],)))
 
     def _definition(self, task_id: str | None) -> str:
         rows = self._database.rows(
@@ -328,35 +311,3 @@ def read_grown_tasks(database: Database) -> tuple[Task, ...]:
     return tuple(
         Task(key, text, tuple(instances[key]), bool(labels)) for key, text, labels in finished
     )
-
-
-def _statements(generation: Generation) -> Iterator[Statement]:
-    """Yield the statements that store a retired generation; repeated, they change nothing."""
-    shown = msgspec.json.encode(generation.demonstrations).decode()
-    head = (generation.index, generation.request, shown, generation.failure, time.time())
-    yield "INSERT OR IGNORE INTO generations VALUES (?, ?, ?, ?, ?)", head
-    for position, candidate in enumerate(generation.candidates):
-        neighbor = candidate.neighbor
-        yield (
-            "INSERT OR IGNORE INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                candidate.id,
-                generation.index,
-                position,
-                candidate.instruction,
-                candidate.reason,
-                candidate.detail,
-                neighbor.id if neighbor else None,
-                neighbor.score if neighbor else None,
-                int(candidate.is_classification),
-                candidate.classification_request,
-                candidate.instances_request,
-            ),
-        )
-        texts = [(good.input, good.output, "", "") for good in candidate.instances]
-        texts += [
-            (bad.input, bad.output, bad.reason, bad.detail) for bad in candidate.rejected_instances
-        ]
-        for number, text in enumerate(texts):
-            row = (candidate.id, number, *text)
-            yield "INSERT OR IGNORE INTO instances VALUES (?, ?, ?, ?, ?, ?)", row

@@ -305,5 +305,9 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         )
         """,
     ),
+    (
+        "hashes of retired generations",
+        "ALTER TABLE generations ADD COLUMN chain BLOB",  # of its rows, and of the chain before
+    ),
 )
 """All migrations, in order: a name, and a statement of SQL."""

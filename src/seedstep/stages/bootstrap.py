@@ -94,7 +94,7 @@ def _evaluation_items(settings: BootstrapSettings) -> Iterator[tuple[str, str]]:
 
 
 def _check(run: BootstrapRun) -> None:
-    finished = run.status().finished
+    finished = run.records.finished()
     if finished > run.settings.tasks:
         raise InputError(
             f"{run.path} has {finished} finished tasks already, more than --tasks",

@@ -1,0 +1,250 @@
+"""A run that goes on takes what it retired as it is stored, where that fits its hashes and log."""
+
+import random
+import shutil
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seedstep import self_instruct
+from seedstep.recipes import BootstrapProgress
+from seedstep.runs import Run
+from seedstep.runs.requests import RequestLedger
+from seedstep.stages import BOOTSTRAP
+from support.command_line import seedstep
+from support.growing import Interruption, Outcome, Recorder, asked_of, exported, grow, purpose_of
+from support.scripted_server import (
+    Fault,
+    ScriptedServer,
+    completion,
+    completion_text,
+)
+
+SETTINGS: dict[str, Any] = {"prompt_style": "completion", "window": 3, "in_flight": 4, "seed": 7}
+
+
+class Model:
+    """A model whose replies depend on a word besides the request."""
+
+    def __init__(self) -> None:
+        self.word = "first"
+
+    def __call__(self, number: int, body: dict[str, Any]) -> Fault:
+        prompt = str(body["prompt"])
+        again = completion_text(prompt + self.word) if purpose_of(body) == "generation" else None
+        return Fault(body=completion(again or completion_text(prompt)))
+
+
+@pytest.fixture
+def model() -> Model:
+    return Model()
+
+
+@pytest.fixture
+def scripted(model: Model) -> Iterator[ScriptedServer]:
+    with ScriptedServer(model) as server:
+        yield server
+
+
+def stopped(out: Path, server: ScriptedServer, after: int, tasks: int = 40) -> None:
+    """A run that ends when so many generations are retired."""
+    with suppress(Interruption):
+        asked = asked_of(server, tasks=tasks, **SETTINGS)
+        self_instruct(out, watch=Recorder(fails_after=after), **asked)
+
+
+def change(run: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(run / "run.db")) as database, database:
+        for statement in statements:
+            database.execute(statement)
+
+
+def as_in_0_1(run: Path) -> None:
+    change(run, "UPDATE generations SET chain = NULL")
+
+
+def last_item(run: Path) -> int:
+    with closing(sqlite3.connect(run / "run.db")) as database:
+        return int(database.execute("SELECT max(item) FROM generations").fetchone()[0])
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each reply was read from the log."""
+    found: Counter[str] = Counter()
+    get = RequestLedger.get
+
+    def counting(self: RequestLedger, key: str) -> Any:
+        answer = get(self, key)
+        if answer is not None:
+            found[key] += 1
+        return answer
+
+    monkeypatch.setattr(RequestLedger, "get", counting)
+    return found
+
+
+def watched(out: Path, server: ScriptedServer, tasks: int = 40) -> BootstrapProgress:
+    """Go on, and return the progress."""
+    seen: list[BootstrapProgress] = []
+
+    class Watch(Recorder):
+        def began(self, progress: BootstrapProgress) -> None:
+            seen.append(progress)
+
+    self_instruct(out, watch=Watch(), **asked_of(server, tasks=tasks, **SETTINGS)).close()
+    return seen[-1]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_it_makes_the_same_as_reading_all_replies_again(
+    seed: int, model: Model, scripted: ScriptedServer, tmp_path: Path, read: Counter[str]
+) -> None:
+    """Stopped at random moments, with a model that answers otherwise each time it is asked."""
+    taken, replayed = tmp_path / "taken", tmp_path / "replayed"
+    chance = random.Random(seed)
+    stopped(taken, scripted, chance.randint(1, 6))
+    for word in ("second", "third"):
+        model.word = word
+        stopped(taken, scripted, last_item(taken) + chance.randint(2, 5))
+    retired = last_item(taken)
+    shutil.copytree(taken, replayed)
+    as_in_0_1(replayed)
+    model.word = "last"
+    made: list[Outcome] = []
+    for path in (taken, replayed):
+        read.clear()
+        made.append(grow(path, scripted, tasks=40, **SETTINGS))
+        earlier = {each.request for each in made[-1].generations[:retired]}
+        assert earlier.isdisjoint(read) == (path == taken)
+    assert made[0].generations == made[1].generations
+    assert exported(taken) == exported(replayed)
+    assert made[0].status.rejected == made[1].status.rejected
+
+
+def test_how_many_replies_are_read_does_not_grow_with_the_run(
+    scripted: ScriptedServer, tmp_path: Path, read: Counter[str]
+) -> None:
+    counts = []
+    for tasks in (10, 40, 160):
+        grow(tmp_path / "run", scripted, tasks=tasks, **SETTINGS)
+        read.clear()
+        stopped(tmp_path / "run", scripted, last_item(tmp_path / "run") + 2, tasks + 1)
+        counts.append(read.total())
+    assert max(counts) <= 60, counts
+    as_in_0_1(tmp_path / "run")
+    read.clear()
+    stopped(tmp_path / "run", scripted, last_item(tmp_path / "run") + 2, 161)
+    assert read.total() > 200
+
+
+CHANGES: dict[str, str] = {
+    "an instruction": "UPDATE candidates SET instruction = 'Sing.' WHERE item = 2",
+    "a reason": "UPDATE candidates SET reason = 'keyword' WHERE item = 2 AND reason = ''",
+    "a score": "UPDATE candidates SET score = score + 1e-9 WHERE item = 2",
+    "an input": "UPDATE instances SET input = 'x' WHERE task LIKE 'g2.%'",
+    "instances": "DELETE FROM instances WHERE task LIKE 'g2.%'",
+    "one more": "INSERT INTO instances SELECT id, 9, 'a', 'b', '', '' FROM candidates WHERE item=2",
+    "candidates": "DELETE FROM candidates WHERE item = 2",
+    "demonstrations": "UPDATE generations SET demonstrations = '[]' WHERE item = 2",
+    "no text": "UPDATE candidates SET detail = CAST(x'ff' AS TEXT) WHERE item = 2",
+    "another type": "UPDATE generations SET demonstrations = 7 WHERE item = 2",
+}
+
+
+@pytest.mark.parametrize("statement", CHANGES.values(), ids=CHANGES)
+def test_records_that_are_not_as_they_were_retired_come_from_the_log(
+    statement: str, scripted: ScriptedServer, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    calm = grow(tmp_path / "calm", scripted, tasks=40, **SETTINGS)
+    stopped(run, scripted, 5)
+    change(run, statement)
+    asked = scripted.requests
+    stopped(run, scripted, 5)
+    assert scripted.requests - asked <= 2 * SETTINGS["in_flight"], "replies were asked for again"
+    progress = watched(run, scripted)
+    assert exported(run) == exported(calm.path)
+    assert not progress.notes, "the first start has repaired it"
+    with Run.read(BOOTSTRAP, run) as made:
+        assert made.status().rejected == calm.status.rejected
+
+
+@pytest.mark.parametrize(
+    ("statement", "item"),
+    [
+        (CHANGES["an instruction"], 2),
+        (CHANGES["no text"], 0),
+        ("DELETE FROM requests WHERE key = (SELECT request FROM generations WHERE item = 3)", 3),
+        ("DELETE FROM requests WHERE purpose = 'classification'", 0),
+        ("UPDATE generations SET chain = x'00' WHERE item = 1", 1),
+        ("DELETE FROM generations WHERE item = 1", 1),
+    ],
+)
+def test_where_replies_are_read_again_is_said(
+    statement: str, item: int, scripted: ScriptedServer, tmp_path: Path
+) -> None:
+    calm = grow(tmp_path / "calm", scripted, tasks=40, **SETTINGS)
+    stopped(tmp_path / "run", scripted, 5)
+    change(tmp_path / "run", statement)
+    progress = watched(tmp_path / "run", scripted)
+    assert f"the records of item {item} are not as this version" in progress.notes[0]
+    assert exported(tmp_path / "run") == exported(calm.path)
+
+
+def test_the_command_says_it(scripted: ScriptedServer, tmp_path: Path) -> None:
+    stopped(tmp_path / "run", scripted, 5)
+    change(tmp_path / "run", CHANGES["an instruction"])
+    done = seedstep("bootstrap", "--out", tmp_path / "run")
+    assert done.code == 0, done.err
+    assert "the records of item 2 are not as this version of seedstep left them" in done.words
+    assert (
+        "not as this version"
+        not in seedstep("bootstrap", "--out", tmp_path / "run", "--tasks", 41).words
+    )
+
+
+def test_another_version_reads_all_replies_once(
+    scripted: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Counter[str]
+) -> None:
+    calm = grow(tmp_path / "calm", scripted, tasks=40, **SETTINGS)
+    stopped(tmp_path / "run", scripted, 5)
+    monkeypatch.setattr("seedstep.runs.retired.version", lambda name: "99")
+    counts = []
+    for after in (7, 8):
+        read.clear()
+        stopped(tmp_path / "run", scripted, after)
+        first = {each.request for each in calm.generations[:3]}
+        counts.append(len(first & set(read)))
+    assert counts == [3, 0]
+    assert not watched(tmp_path / "run", scripted).notes
+    assert exported(tmp_path / "run") == exported(calm.path)
+
+
+def test_what_a_smaller_patience_ends_is_ended_where_it_was(
+    scripted: ScriptedServer, tmp_path: Path
+) -> None:
+    """As if all were done again with it."""
+    barren: Callable[[int], bool] = lambda draw: 3 <= draw < 6  # noqa: E731
+    model = scripted.script
+    assert model
+
+    def script(number: int, body: dict[str, Any]) -> Fault | None:
+        dry = purpose_of(body) == "generation" and barren(body["seed"])
+        return Fault(body=completion("Too short.")) if dry else model(number, body)
+
+    scripted.script = script
+    stopped(tmp_path / "run", scripted, 9)
+    shutil.copytree(tmp_path / "run", tmp_path / "replayed")
+    as_in_0_1(tmp_path / "replayed")
+    made = [
+        grow(tmp_path / name, scripted, tasks=40, patience=2, **SETTINGS)
+        for name in ("run", "replayed")
+    ]
+    assert made[0].generations == made[1].generations
+    assert len(made[0].generations) == 5
