@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from seedstep.runs import Run
-from seedstep.runs.directory import CONFIG, DATABASE
+from seedstep.runs.directory import DATABASE
+from seedstep.runs.places import CONFIG
 from seedstep.stages import BOOTSTRAP, STAGES
 from support.command_line import chat_reply, error_reply, seedstep
 from support.scripted_server import ScriptedServer

@@ -31,7 +31,7 @@ from seedstep.inputs.tasks import Choose
 from seedstep.llm import Preview
 from seedstep.recipes import preview_made_examples, work_on_examples
 from seedstep.recipes.steps import foresee_examples
-from seedstep.runs.directory import CONFIG
+from seedstep.runs.places import CONFIG
 from seedstep.settings import make_settings
 from seedstep.stages import EXAMPLES, open_run, tell_item, tell_list, tell_status
 from seedstep.steps import ExamplesSettings

@@ -54,7 +54,7 @@ from seedstep.recipes.measuring import EVALUATED, measure_steps, select_steps
 from seedstep.recipes.steps import foresee_instructions
 from seedstep.report.figures import save_gains
 from seedstep.runs import Rows
-from seedstep.runs.directory import CONFIG
+from seedstep.runs.places import CONFIG
 from seedstep.settings import make_settings
 from seedstep.stages import STEPS, open_run, tell_item, tell_list, tell_status
 from seedstep.steps import (

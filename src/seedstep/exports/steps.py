@@ -35,7 +35,8 @@ from seedstep.errors import InputError, RunError
 from seedstep.inputs import load_source
 from seedstep.inputs.tasks import Choose, with_examples
 from seedstep.runs import Entry, ExamplesRun, StepsRun
-from seedstep.runs.directory import CONFIG, stored_config
+from seedstep.runs.directory import stored_config
+from seedstep.runs.places import CONFIG
 from seedstep.steps import WrittenSteps, render
 from seedstep.text import script_of
 from seedstep.tune import TuneSource

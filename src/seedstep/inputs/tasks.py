@@ -49,7 +49,8 @@ from seedstep.runs import (
     stage_of,
 )
 from seedstep.runs.database import Database
-from seedstep.runs.directory import GIVEN, LOCK, digest, without_directory
+from seedstep.runs.directory import LOCK, digest
+from seedstep.runs.places import GIVEN, without_directory
 from seedstep.steps import SUPERNI, ExampleSet, WrittenSteps, superni_instructions
 from seedstep.steps.records import Judgement, SuperniInstruction
 from seedstep.tune import Mixture, SourcePart, TuneSettings, TuneSource, mix, usable

@@ -28,7 +28,7 @@ from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import PredictKeywords
 from seedstep.recipes.tasks import Watcher, ticking
 from seedstep.runs import TUNE_CONFIG, ChosenSystem, PredictionsRun, Run, stored_settings
-from seedstep.runs.directory import CONFIG
+from seedstep.runs.places import CONFIG
 from seedstep.runs.requests import RequestLedger, read_spent_by_model
 from seedstep.settings import make_settings, table
 from seedstep.stages import PREDICT

@@ -8,8 +8,6 @@ Example::
     stage_of(Path("runs/first"))  # "bootstrap"
 """
 
-import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from hashlib import sha256
@@ -20,10 +18,11 @@ from typing import Any, Self
 import filelock
 import msgspec
 
-from seedstep.data import make_folder, read_yaml, write_atomically, write_yaml
+from seedstep.data import read_yaml
 from seedstep.errors import RunBusyError, RunError, RunMismatchError
 from seedstep.llm import first_address
 from seedstep.runs.database import Database
+from seedstep.runs.places import CONFIG, GIVEN, stored_values
 
 __all__ = [
     "CONFIG",
@@ -36,17 +35,13 @@ __all__ = [
     "digest",
     "identities",
     "in_order_of",
-    "keep_given",
     "open_database",
     "refuse_differences",
     "require_free",
     "stage_of",
     "stored_config",
-    "stored_values",
     "take_lock",
     "with_unknown",
-    "without_directory",
-    "write_config",
 ]
 
 
@@ -159,65 +154,10 @@ def refuse_differences(
         raise RunMismatchError(str(where), differences, another)
 
 
-CONFIG = "run.yaml"
 DATABASE = "run.db"
 LOCK = "run.lock"
-GIVEN = "given"
-"""The directory of tasks that were given in memory, so that the run goes on without them."""
 STAGE = "stage"
 """The entry of the configuration with the name of the stage."""
-
-
-_HERE = f"{{run}}/{GIVEN}/"
-"""Stands in a configuration for the directory with what was given: a run may be moved."""
-
-
-def keep_given(path: Path, content: bytes, suffix: str) -> Path:
-    """Keep what was given to a run in memory, under a name that is made of its content.
-
-    Raises:
-        RunError: the file can't be written.
-    """
-    file = path / GIVEN / f"{sha256(content).hexdigest()[:16]}{suffix}"
-    make_folder(file.parent)
-    if not file.exists():
-        write_atomically(file, content)
-    return file
-
-
-def stored_values(path: Path, config: str) -> dict[str, Any]:
-    """Return a run's configuration with the paths of what it was given.
-
-    Raises:
-        InputError: the file can't be read.
-    """
-    values: dict[str, Any] = _replaced(read_yaml(path / config), _HERE, f"{path / GIVEN}{os.sep}")
-    return values
-
-
-def write_config(path: Path, config: str, values: Mapping[str, Any]) -> None:
-    """Replace a run's configuration, in which what it was given is named by its place there."""
-    write_yaml(path / config, _replaced(dict(values), f"{path / GIVEN}{os.sep}", _HERE))
-
-
-def without_directory(file: str) -> str:
-    """Return a path without the run's directory where it is that of what a run was given."""
-    path = Path(file)
-    return f"{_HERE}{path.name}" if _GIVEN_FILE.fullmatch("/".join(path.parts[-2:])) else file
-
-
-_GIVEN_FILE = re.compile(rf"{GIVEN}/[0-9a-f]{{16}}\.jsonl?")
-
-
-def _replaced(value: Any, start: str, other: str) -> Any:
-    """Return a value in whose texts, lists and mappings another text stands at the start."""
-    if isinstance(value, str):
-        return other + value.removeprefix(start) if value.startswith(start) else value
-    if isinstance(value, dict):
-        return {name: _replaced(inner, start, other) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_replaced(inner, start, other) for inner in value]
-    return value
 
 
 @contextmanager

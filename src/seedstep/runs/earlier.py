@@ -16,7 +16,7 @@ from pathlib import Path
 
 from seedstep.data import write_atomically
 from seedstep.errors import RunError
-from seedstep.runs.directory import GIVEN
+from seedstep.runs.places import GIVEN
 from seedstep.runs.tune import TUNE_CONFIG, WRITTEN
 
 __all__ = ["EARLIER", "EarlierTunings"]

@@ -26,16 +26,9 @@ from seedstep.evaluate.scores import Reference, TrainingOverlap, references_of
 from seedstep.infer.predict import Answer, TaskWork
 from seedstep.infer.settings import SystemSettings
 from seedstep.runs.database import Database, Statement, decode_value
-from seedstep.runs.directory import (
-    CONFIG,
-    DATABASE,
-    digest,
-    in_order_of,
-    open_database,
-    stored_values,
-    take_lock,
-)
+from seedstep.runs.directory import DATABASE, digest, in_order_of, open_database, take_lock
 from seedstep.runs.lists import NO_CHANGES, Fingerprint, ListChanges
+from seedstep.runs.places import CONFIG, paths_as_kept, paths_from_here, stored_values
 from seedstep.runs.prediction_lists import STAMP, InstanceMark, marks_of, places_of
 from seedstep.runs.run import Run
 from seedstep.settings import flatten, make_settings, table
@@ -167,8 +160,10 @@ class PredictionRecords:
     def kept(self, name: str) -> KeptSystem | None:
         """Return a system as the database stores it, or None if there is no such system."""
         rows = self._database.rows("SELECT record FROM systems WHERE name = ?", (name,))
-        where = f"the system '{name}'"
-        return decode_value(rows[0]["record"], KeptSystem, where) if rows else None
+        if not rows:
+            return None
+        kept = decode_value(rows[0]["record"], KeptSystem, f"the system '{name}'")
+        return replace(kept, settings=paths_from_here(self._path, kept.settings))
 
     def predictions(self, name: str) -> Iterator[Prediction]:
         """Yield the predictions of a system, in the order of the instances.
@@ -241,7 +236,8 @@ class PredictionRecords:
             self._keep(name, replace(kept, frames=dict(frames)))
 
     def _keep(self, name: str, kept: KeptSystem) -> None:
-        values = msgspec.to_builtins(kept)
+        settings = paths_as_kept(self._path, kept.settings)
+        values = msgspec.to_builtins(replace(kept, settings=settings))
         for later in ("training", "frames"):  # 0.1.0 kept none of them
             if not values[later]:
                 del values[later]

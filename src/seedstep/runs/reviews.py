@@ -32,7 +32,6 @@ from seedstep.data.reviews import (
 from seedstep.errors import InputError, RunBusyError, RunError, unknown_name
 from seedstep.runs.database import Database, decode_value
 from seedstep.runs.directory import (
-    CONFIG,
     DATABASE,
     OpenDirectory,
     digest,
@@ -41,6 +40,7 @@ from seedstep.runs.directory import (
     take_lock,
 )
 from seedstep.runs.labels import is_same_label, label_row, label_statement
+from seedstep.runs.places import CONFIG
 
 __all__ = ["LONGEST_NAME", "OWNER", "STAGE", "Assigned", "Review", "kept_seed", "key_of"]
 

@@ -26,7 +26,6 @@ from seedstep.errors import MissingExtraError, RunBusyError, RunError, SeedstepE
 from seedstep.llm import Spent, first_address
 from seedstep.runs.database import Database
 from seedstep.runs.directory import (
-    CONFIG,
     DATABASE,
     STAGE,
     OpenDirectory,
@@ -38,9 +37,9 @@ from seedstep.runs.directory import (
     stored_config,
     take_lock,
     with_unknown,
-    write_config,
 )
 from seedstep.runs.lists import NO_CHANGES, ListChanges, Removed
+from seedstep.runs.places import CONFIG, write_config
 from seedstep.runs.requests import (
     ReplyUsage,
     RequestLedger,

@@ -20,8 +20,9 @@ from seedstep.data.records import as_html, html_table
 from seedstep.errors import InputError
 from seedstep.llm import Header, first_address
 from seedstep.runs.database import Database, decode_value
-from seedstep.runs.directory import CONFIG, DATABASE
+from seedstep.runs.directory import DATABASE
 from seedstep.runs.lists import ListChanges, Removed, reconcile
+from seedstep.runs.places import CONFIG
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -24,7 +24,7 @@ from typing import Any
 
 import msgspec
 
-from seedstep.runs.directory import stored_values
+from seedstep.runs.places import stored_values
 from seedstep.settings import make_settings, table
 from seedstep.tune import CHECKPOINTS, Preflight, TuneSettings
 from seedstep.tune.records import read_device_seconds, read_losses

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from seedstep.data import StrPath
 from seedstep.errors import InputError, RunError
 from seedstep.runs import Run, Stage, stage_of
-from seedstep.runs.directory import CONFIG
 from seedstep.runs.lists import aside_notes
+from seedstep.runs.places import CONFIG
 from seedstep.runs.stage import Block, line
 from seedstep.stages.bootstrap import BOOTSTRAP
 from seedstep.stages.distill import DISTILL

@@ -1,0 +1,207 @@
+"""The paths in a run's configuration: where they are, from whichever directory they are read.
+
+What a run was given in memory is named by its place in the run. Other relative paths belong to the
+directory in which the run was made, which its configuration keeps. So a run can be worked on from
+any directory, and moved together with what it names.
+
+Example::
+
+    values = stored_values(Path("project/runs/steps"), CONFIG)
+    values["tasks"]  # "project/tasks.jsonl"
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from seedstep.data import make_folder, read_yaml, write_atomically, write_yaml
+
+__all__ = [
+    "CONFIG",
+    "GIVEN",
+    "keep_given",
+    "paths_as_kept",
+    "paths_from_here",
+    "stored_values",
+    "without_directory",
+    "write_config",
+]
+
+CONFIG = "run.yaml"
+GIVEN = "given"
+"""The directory of tasks that were given in memory, so that the run goes on without them."""
+
+_HERE = f"{{run}}/{GIVEN}/"
+"""Stands in a configuration for the directory with what was given: a run may be moved."""
+
+
+def keep_given(path: Path, content: bytes, suffix: str) -> Path:
+    """Keep what was given to a run in memory, under a name that is made of its content.
+
+    Raises:
+        RunError: the file can't be written.
+    """
+    file = path / GIVEN / f"{sha256(content).hexdigest()[:16]}{suffix}"
+    make_folder(file.parent)
+    if not file.exists():
+        write_atomically(file, content)
+    return file
+
+
+def stored_values(path: Path, config: str) -> dict[str, Any]:
+    """Return a run's configuration with the paths of what it was given.
+
+    Raises:
+        InputError: the file can't be read.
+    """
+    kept = read_yaml(path / config)
+    kept = paths_from_here(path, kept) if config == CONFIG else kept
+    kept.pop(MADE_IN, None)
+    values: dict[str, Any] = _replaced(kept, _HERE, f"{path / GIVEN}{os.sep}")
+    return values
+
+
+def write_config(path: Path, config: str, values: Mapping[str, Any]) -> None:
+    """Replace a run's configuration, in which what it was given is named by its place there.
+
+    Relative paths are written as from the directory in which the run was made. Those of a tuning
+    stay as they are given: they are part of what its data are known by.
+    """
+    kept = _replaced(dict(values), f"{path / GIVEN}{os.sep}", _HERE)
+    is_new = not (path / config).exists()
+    if config == CONFIG and is_new and _relative_paths(kept):
+        kept[MADE_IN] = os.path.relpath(os.path.realpath("."), os.path.realpath(path))
+    elif config == CONFIG and not is_new:
+        before = read_yaml(path / config)
+        kept = paths_as_kept(path, kept)
+        kept |= {MADE_IN: before[MADE_IN]} if MADE_IN in before else {}
+    write_yaml(path / config, kept)
+
+
+MADE_IN = "made_in"
+"""The entry with the directory in which a run was made, from the run's own."""
+
+_PATHS = (
+    "tasks",
+    "seeds",
+    "source",
+    "sources",
+    "decontaminate",
+    "steps",
+    "examples",
+    "rubric",
+    "tokenizer",
+    "model",
+)
+"""The settings that are paths, or lists of paths. Of models only checkpoints are files to find."""
+
+_CHECKPOINT = "hf:"
+
+
+def paths_from_here(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings of a run as kept, with relative paths as the current directory has them."""
+    base = _base(path)
+    if base is None:
+        return dict(values)
+
+    def found(text: str) -> str:
+        is_there = _is_relative(text) and os.path.lexists(f"{base}{os.sep}{text}")
+        return f"{os.path.relpath(base)}{os.sep}{text}" if is_there else text
+
+    return _with_paths(values, found)
+
+
+def paths_as_kept(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings of a run with relative paths as the run's configuration keeps them."""
+    base = _base(path)
+    if base is None:
+        return dict(values)
+    start = f"{os.path.relpath(base)}{os.sep}"
+
+    def kept(text: str) -> str:
+        if text.startswith(start):
+            return text.removeprefix(start)
+        is_there = _is_relative(text) and os.path.lexists(text)
+        return os.path.relpath(os.path.realpath(text), base) if is_there else text
+
+    return _with_paths(values, kept)
+
+
+def _base(path: Path) -> str | None:
+    """Return the directory in which a run was made; None if that is the current one.
+
+    A run of a version that did not keep it was made in the current directory if what it names is
+    there, or else in the nearest one above the run that has it.
+    """
+    values = read_yaml(path / CONFIG)
+    here, run = os.path.realpath("."), os.path.realpath(path)
+    if MADE_IN in values:
+        base = os.path.normpath(f"{run}{os.sep}{values[MADE_IN]}")
+    else:
+        named = list(_relative_paths(values))
+        places = [here, *map(str, Path(run).parents)]
+        base = next(
+            (
+                place
+                for place in places
+                if any(os.path.lexists(f"{place}{os.sep}{name}") for name in named)
+            ),
+            here,
+        )
+    return None if base == here else base
+
+
+def _relative_paths(values: Mapping[str, Any]) -> list[str]:
+    found: list[str] = []
+
+    def keep(text: str) -> str:
+        found.extend([text] if _is_relative(text) else [])
+        return text
+
+    _with_paths(values, keep)
+    return found
+
+
+def _is_relative(text: str) -> bool:
+    return bool(text) and not Path(text).is_absolute() and not text.startswith(_HERE)
+
+
+def _with_paths(values: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """Return settings in which each path is changed."""
+
+    def changed(name: str, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [changed(name, inner) for inner in value]
+        if not isinstance(value, str):
+            return value
+        if name != "model":
+            return change(value)
+        checkpoint = value.removeprefix(_CHECKPOINT)
+        return value if checkpoint == value else _CHECKPOINT + change(checkpoint)
+
+    return {
+        name: changed(name, value) if name in _PATHS else value for name, value in values.items()
+    }
+
+
+def without_directory(file: str) -> str:
+    """Return a path without the run's directory where it is that of what a run was given."""
+    path = Path(file)
+    return f"{_HERE}{path.name}" if _GIVEN_FILE.fullmatch("/".join(path.parts[-2:])) else file
+
+
+_GIVEN_FILE = re.compile(rf"{GIVEN}/[0-9a-f]{{16}}\.jsonl?")
+
+
+def _replaced(value: Any, start: str, other: str) -> Any:
+    """Return a value in whose texts, lists and mappings another text stands at the start."""
+    if isinstance(value, str):
+        return other + value.removeprefix(start) if value.startswith(start) else value
+    if isinstance(value, dict):
+        return {name: _replaced(inner, start, other) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_replaced(inner, start, other) for inner in value]
+    return value

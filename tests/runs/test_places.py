@@ -1,0 +1,112 @@
+"""A run that was made with relative paths goes on from any directory, and when all is moved."""
+
+import shutil
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_earlier_version import FIXTURES
+from test_steps_run import write_tasks
+
+from support.command_line import seedstep
+from support.predicting import write_word_tasks
+from support.scripted_server import ScriptedServer
+from support.seed_files import line, other_line, write
+from support.step_server import strong_model
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with a run of predictions by a baseline, made with relative paths inside it."""
+    place = tmp_path / "project"
+    write_word_tasks(place / "words", tasks=2, instances=2)
+    made = ("--out", "runs/test", "--tasks", "words", "--model", "baseline:copy-input")
+    with chdir(place):
+        assert seedstep("predict", *made).code == 0
+    return place
+
+
+def said(*command: object, at: Path) -> str:
+    with chdir(at):
+        done = seedstep(*command)
+    assert done.code == 0, done.err
+    return done.out
+
+
+@pytest.mark.parametrize("command", ["evaluate", "status", "show"])
+def test_what_a_run_says_does_not_depend_on_the_directory(project: Path, command: str) -> None:
+    inside = said(command, "runs/test", at=project)
+    assert said(command, "project/runs/test", at=project.parent) == inside
+    assert said(command, ".", at=project / "runs" / "test") == inside
+
+
+def test_a_file_of_the_same_name_in_another_directory_is_not_taken(project: Path) -> None:
+    other = project.parent / "other"
+    write_word_tasks(other / "words", tasks=5, instances=1)
+    inside = said("evaluate", "runs/test", at=project)
+    assert said("evaluate", "../project/runs/test", at=other) == inside
+
+
+def test_a_project_that_is_moved_takes_its_runs_along(project: Path) -> None:
+    inside = said("evaluate", "runs/test", at=project)
+    moved = shutil.move(project, project.parent / "moved")
+    assert said("evaluate", "moved/runs/test", at=Path(moved).parent) == inside
+
+
+def test_a_run_that_is_elsewhere_finds_its_files(project: Path) -> None:
+    elsewhere = project.parent / "store" / "deep" / "run"
+    made = ("--tasks", "words", "--model", "baseline:copy-input")
+    said("predict", *made, "--out", elsewhere, at=project)
+    assert "2" in said("evaluate", elsewhere, at=project.parent)
+
+
+def test_a_run_goes_on_from_another_directory_and_its_file_stays(project: Path) -> None:
+    before = (project / "runs" / "test" / "run.yaml").read_bytes()
+    system = ("--model", "baseline:copy-demonstration", "--name", "b")
+    said("predict", "--out", "project/runs/test", *system, at=project.parent)
+    named = ("--tasks", "project/words", "--name", "baseline:copy-input")
+    said("predict", "--out", "project/runs/test", *named, at=project.parent)
+    assert (project / "runs" / "test" / "run.yaml").read_bytes() == before
+    assert "words" in before.decode()
+
+
+def test_steps_from_another_directory_ask_nothing_again(tmp_path: Path) -> None:
+    place = tmp_path / "project"
+    write_tasks(place / "boats", count=2)
+    with ScriptedServer(strong_model) as server:
+        asked: tuple[Any, ...] = ("--model", "openai:m", "--base-url", server.url)
+        said("steps", "--tasks", "boats", *asked, "--out", "steps", at=place)
+        first = server.requests
+        said("steps", "--out", "project/steps", at=tmp_path)
+        assert server.requests == first
+        system = (*asked, "--tasks", "boats", "--encoding", "steps", "--steps", "steps")
+        said("predict", "--out", "answers", *system, "--name", "m", at=place)
+        answered = server.requests
+        said("predict", "--out", "project/answers", "--name", "m", at=tmp_path)
+        assert server.requests == answered
+
+
+def test_a_bootstrap_goes_on_with_seeds_of_the_directory_in_which_it_was_made(
+    tmp_path: Path,
+) -> None:
+    place = tmp_path / "project"
+    place.mkdir()
+    with ScriptedServer() as server, chdir(place):
+        write(place, line() + other_line())
+        asked = ("--seeds", "seeds.jsonl", "--model", "openai:m", "--base-url", server.url)
+        said("bootstrap", *asked, "--tasks", 3, "--out", "grown", at=place)
+        with chdir(tmp_path):
+            assert seedstep("bootstrap", "--out", "project/grown", "--tasks", 4).code == 0
+        assert "4 of 4" in said("status", "grown", at=place)
+
+
+def test_a_run_of_the_first_version_is_read_from_above(tmp_path: Path) -> None:
+    shutil.copytree(FIXTURES, tmp_path / "old")
+    served = ("--name", "served")
+    before = (tmp_path / "old" / "predict" / "run.yaml").read_bytes()
+    inside = said("evaluate", "predict", *served, at=tmp_path / "old")
+    assert said("evaluate", "old/predict", *served, at=tmp_path) == inside
+    system = ("--model", "baseline:copy-input", "--name", "b")
+    said("predict", "--out", "old/predict", *system, at=tmp_path)
+    assert (tmp_path / "old" / "predict" / "run.yaml").read_bytes() == before
