@@ -76,6 +76,34 @@ def test_other_thresholds_fields_and_tokens(tmp_path: Path) -> None:
     assert "3 kept" in seedstep("novelty", path, "--out", out, *arguments).out
 
 
+def test_tokens_follow_the_script_of_the_texts(tmp_path: Path) -> None:
+    out = str(tmp_path / "out.jsonl")
+    german = ["Übersetze den Satz über Äpfel.", "Übersetze den Satz über Öfen."]
+    path = write(tmp_path / "de.jsonl", german)
+    latin = seedstep("novelty", path, "--out", out)
+    assert "The texts are written in Latin letters beyond a to z: --tokens auto" in latin.words
+    found = seedstep("novelty", path, "--out", out, "--tokens", "auto")
+    as_unicode = seedstep("novelty", path, "--out", out, "--tokens", "unicode")
+    assert "compared by words of any letters (tokens: unicode)" in found.words
+    assert as_unicode.lines == [line for line in found.lines if "letters" not in line]
+    english = write(tmp_path / "en.jsonl", NEAR)
+    plain, chosen = (
+        seedstep("novelty", english, "--out", out, "--tokens", tokens)
+        for tokens in ("latin", "auto")
+    )
+    assert "words of the letters a to z" in chosen.words
+    assert plain.out.splitlines() == [line for line in chosen.lines if "letters" not in line]
+
+
+def test_an_export_of_conversations_is_an_evaluation_set(tmp_path: Path) -> None:
+    path, out = write(tmp_path / "data.jsonl", NEAR), tmp_path / "out.jsonl"
+    chat = [{"role": "user", "content": NEAR[1]}, {"role": "assistant", "content": "A wren."}]
+    (tmp_path / "chat.json").write_text(json.dumps([{"messages": chat}]))
+    done = seedstep("novelty", path, "--out", str(out), "--against", tmp_path / "chat.json")
+    assert "2 rejected: contaminated" in done.out
+    assert [one["id"] for one in lines(out)] == [0]
+
+
 def test_what_is_close_to_an_evaluation_set_is_rejected_first(tmp_path: Path) -> None:
     path, out = write(tmp_path / "data.jsonl", NEAR), tmp_path / "out.jsonl"
     (tmp_path / "e.txt").write_text("Sort this list of numbers\n")

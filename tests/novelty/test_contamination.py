@@ -133,9 +133,54 @@ def test_items_of_json_lines_and_text(tmp_path: Path) -> None:
     ]
 
 
+CHAT = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "Why is the sky blue?"},
+    {"role": "assistant", "content": "Light is scattered."},
+]
+
+
+@pytest.mark.parametrize("suffix", ["json", "jsonl"])
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        ({"messages": CHAT}, [("messages[1]", CHAT[1]["content"])]),
+        (
+            {"conversations": [{"from": "human", "value": "Hi?"}, {"from": "gpt", "value": "Hi."}]},
+            [("conversations[0]", "Hi?")],
+        ),
+        ({"inputs": "Is it?", "targets": "yes"}, [("inputs", "Is it?")]),
+        ({"question": "Why?", "context": "It is."}, [("question", "Why?")]),
+    ],
+)
+def test_rows_of_other_forms_are_items_too(
+    suffix: str, row: dict[str, Any], found: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    path = tmp_path / f"e.{suffix}"
+    path.write_text(json.dumps([row] if suffix == "json" else row))
+    assert list(evaluation_items(path)) == [
+        (f"e.{suffix}, line 1, {name}", text) for name, text in found
+    ]
+
+
+def test_a_list_of_tasks_keeps_the_names_of_its_items(tmp_path: Path) -> None:
+    listed = [{"id": "t", "definition": "Sort.", "instances": [{"input": "b", "output": "b"}]}]
+    (tmp_path / "e.json").write_text(json.dumps(listed))
+    assert [name for name, _ in evaluation_items(tmp_path / "e.json")] == [
+        "t, definition",
+        "t, instance t-1",
+    ]
+
+
+def test_a_table_is_an_evaluation_set(tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text("question,answer\nWhy?,So.\n")
+    assert list(evaluation_items(tmp_path / "e.csv")) == [("e.csv, line 2, question", "Why?")]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
+        ("e.json", b'[{"messages": []}]', "e.json, line 1: has no text to compare with"),
         ("e.jsonl", b"{", "e.jsonl, line 1: not valid JSON"),
         ("e.jsonl", b'{"answer": "So."}', "e.jsonl, line 1: has no text to compare with"),
         ("e.jsonl", b'{"text": "x"}\n[1]', "e.jsonl, line 2: expected `object`, got `array`"),

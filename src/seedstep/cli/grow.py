@@ -151,13 +151,15 @@ def novelty_command(
         float, typer.Option(help="ROUGE-L F1 with a text kept before from which one is rejected.")
     ] = 0.7,
     tokens: Annotated[
-        Literal["latin", "unicode"], typer.Option(help="unicode for texts not in English.")
+        Literal["latin", "unicode", "auto"],
+        typer.Option(help="unicode for texts not in English; auto: by the script of the texts."),
     ] = "latin",
     against: Annotated[
         list[Path] | None,
         typer.Option(
-            help="An evaluation set: SUPER-NATURALINSTRUCTIONS (its test split, or a *.json), JSON "
-            "lines, or *.txt. What is too close to it is rejected. May be given several times."
+            help="An evaluation set: SUPER-NATURALINSTRUCTIONS (its test split, or a *.json), rows "
+            "of any kind that FILE may have, or *.txt. What is too close to it is rejected. May be "
+            "given several times."
         ),
     ] = None,
     against_threshold: Annotated[
@@ -208,6 +210,13 @@ def _novelty_bar() -> Iterator[Callable[[str, int, int], None]]:
 def _print_novelty(report: NoveltyReport, path: Path, out: Path, tokens: str) -> None:
     console.print(f"{report.rows:,} rows in {path}", markup=False, soft_wrap=True)
     console.print(f"{report.kept:,} kept, in {out}", markup=False, soft_wrap=True)
+    script = report.script
+    if tokens == "auto":
+        line = f"The texts are written in {script.name}. {script.manner}"
+        console.print(plain(line), soft_wrap=True)
+    elif tokens == "latin" and script.tokens == "unicode":
+        line = f"The texts are written in {script.name}: --tokens auto compares them as such."
+        console.print(plain(line, style="yellow"), soft_wrap=True)
     if report.without_tokens:
         hint = "; --tokens unicode compares them" if tokens == "latin" else ""
         console.print(

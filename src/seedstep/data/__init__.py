@@ -1,6 +1,7 @@
 """Task records, and the files that they are read from and written to."""
 
 from seedstep.data.choice import TaskChoice
+from seedstep.data.evaluation_sets import evaluation_items
 from seedstep.data.files import (
     files_in,
     folder_with,
@@ -27,7 +28,6 @@ from seedstep.data.seeds import SeedFile, read_seeds, require_seeds, seed_tasks
 from seedstep.data.sources import (
     PathOrTasks,
     StrPath,
-    evaluation_items,
     has_rows,
     load_rows,
     load_tasks,

@@ -30,13 +30,17 @@ from seedstep.data.tables import Csv
 from seedstep.errors import InputError, MissingExtraError, first_line, unknown_name
 
 __all__ = [
+    "ASKS",
     "FORMS",
     "HUB",
+    "TABLES",
     "RowForm",
     "RowSource",
     "exported_rows",
     "load_hub",
     "load_row_forms",
+    "rows_of",
+    "turn_of",
 ]
 
 HUB = "hub:"
@@ -192,7 +196,7 @@ def load_row_forms(
         source = RowSource.parse(source) or RowSource(source, source)
     if split and not source.is_hub:
         raise InputError(f"{source.text}: only a directory has splits", "leave the split out")
-    rows = _rows(source, split)
+    rows = rows_of(source, split)
     begin: list[tuple[int, Row | BadLine]] = []
     form = source.form or FORMS[0]  # if no row is readable
     for number, row in rows:
@@ -221,7 +225,8 @@ def _chosen_form(source: RowSource, columns: tuple[str, ...]) -> RowForm:
     return form
 
 
-def _rows(source: RowSource, split: str | None) -> Iterator[tuple[int, Row | BadLine]]:
+def rows_of(source: RowSource, split: str | None) -> Iterator[tuple[int, Row | BadLine]]:
+    """Yield the rows of a source, with the number of each."""
     path = Path(source.place)
     if source.is_hub:
         yield from enumerate(load_hub(source.place, split), start=1)
@@ -363,7 +368,7 @@ def _of_chat(row: Row, columns: Sequence[str]) -> Texts | BadLine:
         return BadLine(name, "no list of messages", "write role and content of each")
     said = []
     for turn in turns:
-        role, content = _turn(turn)
+        role, content = turn_of(turn)
         if role is None or not isinstance(content, str):
             return BadLine(name, "a message without role and content", "write both as texts")
         said.append((role, content))
@@ -376,7 +381,8 @@ def _of_chat(row: Row, columns: Sequence[str]) -> Texts | BadLine:
     return bad or (request, "", said[1][1])
 
 
-def _turn(turn: object) -> tuple[str | None, object]:
+def turn_of(turn: object) -> tuple[str | None, object]:
+    """Return who says something in a conversation, and what it is."""
     if not isinstance(turn, Mapping):
         return None, None
     role = turn.get("role", turn.get("from"))

@@ -31,18 +31,17 @@ from typing import Any, TypeVar
 import msgspec
 
 from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, read_jsonl, read_lines
-from seedstep.data.records import Instance, Problem, Task, placed, raise_first
+from seedstep.data.records import Instance, Problem, Task, placed
 from seedstep.data.seeds import TextOrTexts, WrittenTask, task_of
 from seedstep.data.superni import MAX_FILE_BYTES, TaskFiles, collect, scan_task_files
-from seedstep.data.tables import open_table
 from seedstep.errors import InputError, first_line
 
 __all__ = [
+    "GIVEN",
     "LONGEST_LINE",
     "LOOKS",
     "PathOrTasks",
     "StrPath",
-    "evaluation_items",
     "has_rows",
     "items_of_list",
     "load_rows",
@@ -335,63 +334,3 @@ def task_record(task: Task) -> dict[str, Any]:
         "steps": list(task.steps),
         "unrefined": list(task.unrefined_steps),
     }
-
-
-FIELDS = ("instruction", "definition", "input", "prompt", "question", "text")
-"""The fields of a JSON line that hold texts, besides `input` of the objects in `instances`."""
-
-INSTRUCTIONS = ("instruction", "definition", "prompt", "question", "text")
-"""The fields that say what to do."""
-
-
-def evaluation_items(source: PathOrTasks, *, inputs: bool = True) -> Iterator[tuple[str, str]]:
-    """Yield the name and the text of each item of an evaluation set.
-
-    The set is a directory of task files (its test split, if it has one), a task file, JSON lines,
-    a text file with one item a line, or tasks in memory. Without `inputs`, only definitions and
-    instructions are yielded.
-
-    Raises:
-        InputError: a file is missing or can't be read, or something in it is no item.
-    """
-    path = path_of(source)
-    if path is GIVEN or path.is_dir() or path.suffix == ".json":
-        has_split = (path / "splits" / "default" / "test_tasks.txt").is_file()
-        for task in scan_tasks(source, "test" if has_split else None):
-            yield from _of_task(task, inputs)
-    elif path.suffix == ".txt":
-        for row in open_table(path, "text").rows():
-            if row.fault:
-                raise_first([Problem(path, row.number, "", row.message, "mend the line")])
-            yield f"{path.name}, line {row.number}", row.text
-    else:
-        for line, record in read_jsonl(path, dict[str, Any], LONGEST_LINE):
-            yield from _of_line(path, line, record, inputs)
-
-
-def _of_task(task: Task | Problem, inputs: bool) -> Iterator[tuple[str, str]]:
-    if isinstance(task, Problem):
-        raise_first([task])
-        return
-    yield f"{task.id}, definition", task.definition
-    for instance in task.instances if inputs else ():
-        yield f"{task.id}, instance {instance.id}", instance.input
-
-
-def _of_line(
-    path: Path, line: int, record: dict[str, Any] | BadLine, inputs: bool
-) -> Iterator[tuple[str, str]]:
-    if isinstance(record, BadLine):
-        raise_first(placed(path, line, [record]))
-        return
-    found = [(name, record[name]) for name in FIELDS if isinstance(record.get(name), str)]
-    instances = record.get("instances")
-    for number, instance in enumerate(instances if isinstance(instances, list) else ()):
-        if isinstance(instance, dict) and isinstance(instance.get("input"), str):
-            found.append((f"instances[{number}].input", instance["input"]))
-    if not found:
-        remedy = f"name a text {', '.join(FIELDS)}"
-        raise_first([Problem(path, line, "", "has no text to compare with", remedy)])
-    for name, text in found:
-        if text.strip() and (inputs or name in INSTRUCTIONS):
-            yield f"{path.name}, line {line}, {name}", text

@@ -45,7 +45,7 @@ from seedstep.novelty import (
     ranks,
     ray_cluster,
 )
-from seedstep.text import TOKENIZERS
+from seedstep.text import TOKENIZERS, Script, script_of
 
 __all__ = [
     "COLUMNS",
@@ -61,6 +61,9 @@ __all__ = [
 
 SHOWN = 5
 """How many rejections, and how many rows without a text, the report names."""
+
+OF_SCRIPT = 1000
+"""How many texts, from the first, tell the script."""
 
 COLUMNS = MappingProxyType(
     {
@@ -86,13 +89,14 @@ class NoveltyFilter:
     """The options of the filter.
 
     `threshold`: a text is rejected if its ROUGE-L F1 with a kept text is this or more.
+    `tokens`: auto takes latin or unicode by the script of the first texts.
     `against`: evaluation sets, with a threshold of their own.
     `nearest`: find the nearest kept text of kept texts, too, which takes longer.
     `ray`: the address of a Ray cluster, or "local" to start one on this machine.
     """
 
     field: str = "instruction"
-    tokens: Literal["latin", "unicode"] = "latin"
+    tokens: Literal["latin", "unicode", "auto"] = "latin"
     threshold: float = 0.7
     against: tuple[PathOrTasks, ...] = ()
     against_threshold: float = 0.7
@@ -139,7 +143,8 @@ class Rejection:
 class NoveltyReport:
     """Counts of rows: all, those kept, and those rejected by reason; and the first rejections.
 
-    `without_tokens` counts the kept texts without a token, which are similar to no text.
+    `without_tokens` counts the kept texts without a token, which are similar to no text. `script`
+    is that of the first texts.
     """
 
     rows: int
@@ -148,6 +153,7 @@ class NoveltyReport:
     rejections: tuple[Rejection, ...]
     faults: tuple[TableRow, ...]
     without_tokens: int
+    script: Script
 
 
 def filter_file(
@@ -197,6 +203,8 @@ class _Work:
         self._texts: list[str] = []
         self._rows: list[int] = []
         self._read(table)
+        self._script = script_of(self._texts[:OF_SCRIPT])
+        self._tokens = self._script.tokens if how.tokens == "auto" else how.tokens
         self._overlaps = self._against()
         self._kept = np.zeros(len(self._texts), np.bool_)
         self._nearest = np.full(len(self._texts), -1, np.int64)
@@ -224,7 +232,7 @@ class _Work:
             rejected[verdict.reason] += 1
             if len(shown) < SHOWN:
                 shown.append(Rejection(self._rows[text], self._texts[text], verdict))
-        tokenizer = TOKENIZERS[self._how.tokens]
+        tokenizer = TOKENIZERS[self._tokens]
         kept = np.flatnonzero(self._kept).tolist()
         return NoveltyReport(
             len(self._texts) + len(self._faults),
@@ -233,6 +241,7 @@ class _Work:
             tuple(shown),
             tuple(self._faults.values())[:SHOWN],
             sum(not tokenizer(self._texts[text]) for text in kept),
+            self._script,
         )
 
     def _read(self, table: RowFile) -> None:
@@ -262,7 +271,7 @@ class _Work:
             return [None] * len(self._texts)
         self._watch("comparing with the evaluation set", 0, 0)
         items = chain.from_iterable(map(evaluation_items, self._how.against))
-        tokenizer = TOKENIZERS[self._how.tokens]
+        tokenizer = TOKENIZERS[self._tokens]
         contamination = Contamination(items, tokenizer, self._how.against_threshold)
         return contamination.overlaps(self._texts)
 
@@ -281,14 +290,14 @@ class _Work:
         tell(0)
         if how.ray:
             with ray_cluster(how.ray):
-                return decide_on_ray(texts, how.tokens, how.threshold, how.partitions, tell)
-        vocabulary = TokenNumbers(TOKENIZERS[how.tokens])
+                return decide_on_ray(texts, self._tokens, how.threshold, how.partitions, tell)
+        vocabulary = TokenNumbers(TOKENIZERS[self._tokens])
         numbered = vocabulary.number(texts)
         encoded = encode(numbered, ranks(numbered.counts(len(vocabulary))))
         return decide(encoded, how.threshold, tell)
 
     def _find_nearest(self) -> None:
-        index = NoveltyIndex(TOKENIZERS[self._how.tokens])
+        index = NoveltyIndex(TOKENIZERS[self._tokens])
         kept = np.flatnonzero(self._kept).tolist()
         for done, text in enumerate(kept):
             neighbor = index.nearest(self._texts[text])

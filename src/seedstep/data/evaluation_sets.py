@@ -1,0 +1,146 @@
+"""The texts of evaluation sets, with which new texts are compared, so that none leaks into data.
+
+An evaluation set is tasks, or rows of any source of data: files, exports, data sets of the hub.
+
+Example::
+
+    for name, text in evaluation_items(Path("questions.jsonl")):
+        print(name, text)
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, read_jsonl
+from seedstep.data.records import Problem, Task, placed, raise_first
+from seedstep.data.row_forms import (
+    ASKS,
+    HUB,
+    TABLES,
+    RowSource,
+    exported_rows,
+    rows_of,
+    turn_of,
+)
+from seedstep.data.sources import (
+    GIVEN,
+    LONGEST_LINE,
+    PathOrTasks,
+    items_of_list,
+    path_of,
+    scan_tasks,
+)
+from seedstep.data.tables import open_table
+
+__all__ = ["evaluation_items"]
+
+FIELDS = ("instruction", "definition", "input", "prompt", "question", "text")
+"""The fields of a row that hold texts, besides `input` of the objects in `instances`."""
+
+OTHER_FIELDS = ("inputs", "inputs_pretokenized", "context")
+CHATS = ("messages", "conversations")
+"""The fields of a row that has none of these. Of conversations, what people say is compared."""
+
+INPUTS = ("input", "context")
+"""The fields that do not say what to do."""
+
+_TASKS = ("definition", "instruction", "Definition")
+"""The fields by which a record of a list is a task."""
+
+Row = Mapping[str, Any]
+
+
+def evaluation_items(source: PathOrTasks, *, inputs: bool = True) -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each item of an evaluation set.
+
+    The set is a directory of task files (its test split, if it has one), a task file, JSON lines, a
+    list in a JSON file, a table, an export, a data set of the hub, a text file with one item a
+    line, or tasks in memory. Without `inputs`, only definitions and instructions are yielded.
+
+    Raises:
+        InputError: a file is missing or can't be read, or something in it is no item.
+    """
+    path = path_of(source)
+    path = path if path is GIVEN else exported_rows(path)
+    if rows := _rows(path):
+        for number, row in rows:
+            yield from _of_row(path, number, row, inputs)
+    elif path.suffix == ".txt":
+        for line in open_table(path, "text").rows():
+            if line.fault:
+                raise_first([Problem(path, line.number, "", line.message, "mend the line")])
+            yield f"{path.name}, line {line.number}", line.text
+    else:
+        has_split = (path / "splits" / "default" / "test_tasks.txt").is_file()
+        for task in scan_tasks(source, "test" if has_split else None):
+            yield from _of_task(task, inputs)
+
+
+def _rows(path: Path) -> Iterable[tuple[int, Row | BadLine]] | None:
+    """Return the rows of a source, numbered from 1; None for tasks and text files."""
+    if str(path).startswith(HUB) or path.suffix.lower() in TABLES:
+        source = RowSource.parse(str(path))
+        return rows_of(source, None) if source else None
+    if path.suffix == ".json":
+        return _listed_rows(path)
+    if path is GIVEN or path.suffix == ".txt" or path.is_dir():
+        return None
+    return read_jsonl(path, dict[str, Any], LONGEST_LINE)
+
+
+def _listed_rows(path: Path) -> Iterable[tuple[int, Row | BadLine]] | None:
+    """Return the rows of a list in a JSON file; None for one of tasks, and for one task."""
+    listed = items_of_list(path)
+    if listed is None:
+        return None
+    rows = (
+        item if isinstance(item, BadLine) else decode_json(item, dict[str, Any], ON_EACH_LINE)
+        for item in listed
+    )
+    numbered = enumerate(rows, start=1)
+    first = next(numbered, None)
+    is_task = first is None or isinstance(first[1], BadLine) or any(map(first[1].get, _TASKS))
+    return None if first is None or is_task else chain([first], numbered)
+
+
+def _of_task(task: Task | Problem, inputs: bool) -> Iterator[tuple[str, str]]:
+    if isinstance(task, Problem):
+        raise_first([task])
+        return
+    yield f"{task.id}, definition", task.definition
+    for instance in task.instances if inputs else ():
+        yield f"{task.id}, instance {instance.id}", instance.input
+
+
+def _of_row(
+    path: Path, number: int, record: Row | BadLine, inputs: bool
+) -> Iterator[tuple[str, str]]:
+    if isinstance(record, BadLine):
+        raise_first(placed(path, number, [record]))
+        return
+    found = [(name, record[name]) for name in FIELDS if isinstance(record.get(name), str)]
+    instances = record.get("instances")
+    for place, instance in enumerate(instances if isinstance(instances, list) else ()):
+        if isinstance(instance, dict) and isinstance(instance.get("input"), str):
+            found.append((f"instances[{place}].input", instance["input"]))
+    found = found or [*_said(record)]
+    if not found:
+        remedy = f"name a text {', '.join((*FIELDS, *OTHER_FIELDS, *CHATS))}"
+        raise_first([Problem(path, number, "", "has no text to compare with", remedy)])
+    for name, text in found:
+        is_input = name in INPUTS or name.startswith("instances[")
+        if text.strip() and (inputs or not is_input):
+            yield f"{path.name}, line {number}, {name}", text
+
+
+def _said(record: Row) -> Iterator[tuple[str, str]]:
+    """Yield the texts of a row in another form, and what people say in its conversations."""
+    yield from ((name, record[name]) for name in OTHER_FIELDS if isinstance(record.get(name), str))
+    for name in CHATS:
+        turns = record.get(name)
+        for place, turn in enumerate(turns if isinstance(turns, list) else ()):
+            role, content = turn_of(turn)
+            if role in ASKS and isinstance(content, str):
+                yield f"{name}[{place}]", content
