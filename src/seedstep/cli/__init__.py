@@ -33,7 +33,7 @@ COMMANDS = (
     CommandEntry("novelty", GROW, "grow"),
     CommandEntry("suite", GROW, "grow"),
     CommandEntry("steps", STEPS),
-    CommandEntry("examples", STEPS),
+    CommandEntry("examples", STEPS, "steps"),
     CommandEntry("encode", TUNE, "tune"),
     CommandEntry("tune", TUNE),
     CommandEntry("predict", EVALUATE),

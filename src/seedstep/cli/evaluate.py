@@ -15,11 +15,10 @@ from seedstep.cli.options import (
     Out,
     RemovedTasks,
     SameModel,
-    required,
     with_settings,
 )
-from seedstep.cli.progress import end_tasks, run_tasks
-from seedstep.cli.terminal import console, plain, print_blocks, print_rows
+from seedstep.cli.progress import run_tasks
+from seedstep.cli.terminal import console, plain, print_rows
 from seedstep.data import write_atomically
 from seedstep.evaluate import METRICS
 from seedstep.evaluate.compare import Comparison, Pairing, compare_systems, names_with
@@ -43,7 +42,7 @@ from seedstep.recipes import Agreement, Evaluation, agreement, evaluate_systems,
 from seedstep.report.figures import save_figures
 from seedstep.runs import Rows
 from seedstep.settings import make_settings
-from seedstep.stages import JUDGE, open_run, tell_status
+from seedstep.stages import JUDGE
 from seedstep.text import escaped
 
 __all__ = ["agreement_command", "compare_command", "evaluate_command", "judge_command"]
@@ -239,20 +238,17 @@ def judge_command(
     removed: RemovedTasks = "keep",
 ) -> None:
     """Have a model judge answers. Run it again to go on where it stopped."""
-    out = required(out)
-    again = f"seedstep judge --out {out}"
-    progress = run_tasks(
+    run_tasks(
+        JUDGE,
         work_on_verdicts,
         out,
         asked,
         same_model=same_model,
-        again=again,
         removed=removed,
+        look="seedstep verdicts {out}",
+        see="See what it said:",
         unit="instances",
     )
-    with open_run(out, JUDGE) as run:
-        print_blocks(tell_status(run))
-    end_tasks(again, f"seedstep verdicts {out}", progress, "See what it said:")
 
 
 def agreement_command(

@@ -16,17 +16,14 @@ from seedstep.cli.options import (
     Out,
     RemovedTasks,
     SameModel,
-    required,
     with_settings,
 )
-from seedstep.cli.progress import end_tasks, live_bar, run_tasks
+from seedstep.cli.progress import live_bar, run_tasks
 from seedstep.cli.terminal import (
     DryRun,
     console,
     plain,
-    print_blocks,
-    print_estimate,
-    print_requests,
+    print_preview,
     print_rows,
 )
 from seedstep.data import write_atomically
@@ -42,7 +39,7 @@ from seedstep.recipes import (
 )
 from seedstep.runs import Rows
 from seedstep.settings import flatten, make_settings, table
-from seedstep.stages import DISTILL, open_run, tell_status
+from seedstep.stages import DISTILL
 from seedstep.suite import categories, write_suite
 
 __all__ = ["distill_command", "init_command", "novelty_command", "seeds_command", "suite_command"]
@@ -253,24 +250,13 @@ def distill_command(
 ) -> None:
     """Have another model write the outputs of instances anew. Run it again to go on."""
     if dry_run:
-        _print_preview(make_settings(DistillSettings, asked, COMMAND_LINE))
+        settings = make_settings(DistillSettings, asked, COMMAND_LINE)
+        view = preview_distilled(settings)
+        what = f"{view.counts[PURPOSE]:,} instances with {settings.model}"
+        assumed = "new outputs as long as the old ones, 4 characters a token."
+        print_preview(settings, what, view, assumed)
         return
-    out = required(out)
-    again = f"seedstep distill --out {out}"
-    progress = run_tasks(
-        work_on_outputs, out, asked, same_model=same_model, again=again, removed=removed
-    )
-    with open_run(out, DISTILL) as run:
-        print_blocks(tell_status(run))
-    end_tasks(again, f"seedstep show {out} TASK", progress)
-
-
-def _print_preview(settings: DistillSettings) -> None:
-    view = preview_distilled(settings)
-    print_requests({request.purpose: request for request in view.requests}, settings.style)
-    print_estimate(
-        f"{view.counts[PURPOSE]:,} instances with {settings.model}",
-        view,
-        settings.pricing,
-        "new outputs as long as the old ones, 4 characters a token.",
+    look = "seedstep show {out} TASK"
+    run_tasks(
+        DISTILL, work_on_outputs, out, asked, same_model=same_model, removed=removed, look=look
     )

@@ -24,24 +24,26 @@ from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from seedstep.cli.options import required
 from seedstep.cli.terminal import (
     console,
     duration,
     errors,
     output_status,
     plain,
+    print_blocks,
     reader_has_gone,
     when_reader_goes,
 )
 from seedstep.data import Task
 from seedstep.llm import EngineStats
 from seedstep.recipes import TaskProgress, TaskWatch
-from seedstep.runs import Removed
+from seedstep.runs import Removed, Stage
+from seedstep.stages import open_run, tell_status
 
 __all__ = [
     "LiveBar",
     "being_written",
-    "end_tasks",
     "live_bar",
     "run_tasks",
     "run_to_the_end",
@@ -223,28 +225,37 @@ class TaskStage(Protocol):
 
 
 def run_tasks(
-    stage: TaskStage,
-    out: Path,
+    stage: Stage[Any, Any, Any],
+    work: TaskStage,
+    out: Path | None,
     asked: Mapping[str, Any],
     *,
     same_model: bool,
-    again: str,
-    removed: Removed = "keep",
+    removed: Removed,
+    look: str,
+    see: str = "See one, with every turn:",
     unit: str = "tasks",
-) -> TaskProgress:
-    """Run a stage to its end, or until a signal; then print `again`, which continues, and exit.
+) -> None:
+    """Run a stage to its end, or until a signal, and print its status and how it ended.
 
-    `unit` is the word for what the stage makes a record for.
+    Exit with 1 if tasks are left, or if all of them failed. `look` is a command that shows more of
+    the run, with `{out}` for its directory, and `see` what stands before that. `unit` is the word
+    for what the stage makes a record for.
     """
+    place = required(out)
+    again = f"seedstep {stage.name} --out {place}"
 
-    async def work() -> TaskProgress:
+    async def watched() -> TaskProgress:
         with live_bar(unit) as bar:
-            watch = _Watch(bar, out, unit)
-            progress = await stage(out, asked, watch, same_model=same_model, removed=removed)
+            watch = _Watch(bar, place, unit)
+            progress = await work(place, asked, watch, same_model=same_model, removed=removed)
             watch.tell(progress)
             return progress
 
-    return run_to_the_end(work(), again)
+    progress = run_to_the_end(watched(), again)
+    with open_run(place, stage) as run:
+        print_blocks(tell_status(run))
+    _end(again, look.format(out=place), progress, see)
 
 
 class _Watch:
@@ -324,14 +335,8 @@ def _activity(progress: TaskProgress) -> str:
     return " · ".join(parts)
 
 
-def end_tasks(
-    again: str, look: str, progress: TaskProgress, see: str = "See one, with every turn:"
-) -> None:
-    """Print how a run ended; exit with 1 if tasks are left, or if all of them failed.
-
-    `again` is the command that continues the run, `look` a command that shows more of it, and `see`
-    what stands before that.
-    """
+def _end(again: str, look: str, progress: TaskProgress, see: str) -> None:
+    """Print how a run ended; exit with 1 if tasks are left, or if all of them failed."""
     for problem in progress.problems:
         console.print(plain(f"skipped: {problem.what}", style="yellow"), soft_wrap=True)
     if progress.stopped:

@@ -24,12 +24,12 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.cells import cell_len, chop_cells
@@ -54,9 +54,9 @@ __all__ = [
     "prepare_streams",
     "print_blocks",
     "print_estimate",
+    "print_preview",
     "print_requests",
     "print_rows",
-    "print_told",
     "reader_has_gone",
     "table_lines",
     "when_reader_goes",
@@ -373,10 +373,10 @@ def print_requests(titled: Mapping[str, Request], style: str) -> None:
         console.print(plain(f"\nsampling: {sampling}", style="dim"))
 
 
-def print_told(told: Iterable[str]) -> None:
-    """Print what has changed since a run was worked on last."""
-    for text in told:
-        console.print(plain(text, style="yellow"), soft_wrap=True)
+def print_preview(settings: Any, what: str, view: Preview, assumed: str) -> None:
+    """Print the requests of a stage that was foreseen, and the estimate for `what`."""
+    print_requests({request.purpose: request for request in view.requests}, settings.style)
+    print_estimate(what, view, settings.pricing, assumed)
 
 
 def print_estimate(what: str, view: Preview, pricing: Pricing, assumed: str) -> None:
