@@ -16,7 +16,7 @@ import pytest
 
 from seedstep.exports import export_lines
 from seedstep.recipes import run_experiment
-from seedstep.recipes.experiment_files import read_experiment
+from seedstep.recipes.experiment import read_experiment
 from seedstep.runs import Run
 from seedstep.stages import JUDGE, PREDICT, STEPS
 from support.command_line import environment, program, seedstep

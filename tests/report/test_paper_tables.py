@@ -11,7 +11,7 @@ import pytest
 from seedstep.errors import InputError, RunError
 from seedstep.evaluate.intervals import Value
 from seedstep.recipes import predict, shipped_experiments
-from seedstep.recipes.experiment_files import read_experiment
+from seedstep.recipes.experiment import read_experiment
 from seedstep.report.paper_layout import differences_cells, verdict
 from seedstep.report.paper_tables import (
     PaperDifference,

@@ -342,7 +342,7 @@ def test_a_gpu_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    importlib.import_module("seedstep.tune.trainer")  # for transformers knows that there is peft
+    importlib.import_module("seedstep.tune.train")  # for transformers knows that there is peft
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(MissingExtraError, match=r"LoRA.*seedstep\[tune\]"):
         tune(tmp_path, replace(TRAINING, lora=4))

@@ -20,7 +20,7 @@ from seedstep.recipes import (
     run_experiment,
     shipped_experiments,
 )
-from seedstep.recipes.experiment_files import USUAL
+from seedstep.recipes.experiment import USUAL
 from seedstep.report.paper_layout import (
     LEGEND,
     about,

@@ -17,15 +17,13 @@ from seedstep.recipes.evaluation import (
 )
 from seedstep.recipes.experiment import (
     Experiment,
-    ExperimentStage,
     StageFailed,
-    run_experiment,
-)
-from seedstep.recipes.experiment_files import (
     find_experiment,
     read_experiment,
+    run_experiment,
     shipped_experiments,
 )
+from seedstep.recipes.experiment_stages import ExperimentStage
 from seedstep.recipes.novelty import (
     COLUMNS,
     NoveltyDecision,

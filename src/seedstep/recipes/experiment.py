@@ -1,4 +1,4 @@
-"""Run an experiment: a list of commands in a file, each in its own process, one after another.
+"""Read an experiment, a list of commands in a file, and run each in its own process.
 
 The file names stages. A stage is a command of seedstep with its flags. `values` has values that
 several flags use as `{name}`. A stage runs after the stages that it names under `after`; stages
@@ -18,13 +18,12 @@ stage continues where it was stopped.
 
 Example::
 
-    experiment = read_experiment(Path("demo.yaml"), {"tasks": "3"})  # in `experiment_files`
+    experiment = read_experiment(find_experiment("ss-table-2"), {"tasks": "3"}, size="smoke")
     run_experiment(experiment, Path("runs/demo"), print)
 """
 
 import hashlib
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -32,12 +31,20 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from seedstep.data import make_folder
-from seedstep.errors import RunError, SeedstepError
+from seedstep.data import make_folder, read_yaml
+from seedstep.errors import InputError, RunError, SeedstepError, unknown_name
+from seedstep.recipes.experiment_stages import (
+    MOST_STAGES,
+    ExperimentStage,
+    FileStages,
+    text_of,
+)
 from seedstep.runs.experiments import (
     KeptExperiment,
     TableRequest,
@@ -46,41 +53,20 @@ from seedstep.runs.experiments import (
     keep_finished,
 )
 
-__all__ = ["Experiment", "ExperimentStage", "StageFailed", "run_experiment"]
+__all__ = [
+    "Experiment",
+    "StageFailed",
+    "find_experiment",
+    "read_experiment",
+    "run_experiment",
+    "shipped_experiments",
+]
 
 DEPTH = "SEEDSTEP_EXPERIMENT_DEPTH"
 """A variable of the environment: how many experiments run this one."""
 
 MOST_DEPTH = 3
 """Experiments within each other at the most, so that one that runs itself comes to an end."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExperimentStage:
-    """A stage: a name and a command. `after` names the stages that must be finished before it."""
-
-    name: str
-    command: tuple[str, ...]
-    after: tuple[str, ...] = ()
-
-    @property
-    def shown(self) -> str:
-        """The command as it is typed in a shell."""
-        return f"seedstep {shlex.join(self.command)}"
-
-    @property
-    def out(self) -> str | None:
-        """The directory or file it writes, if the command has `--out`."""
-        return self._flag("--out")
-
-    @property
-    def writes(self) -> tuple[str | None, str | None]:
-        """Where it writes, and the name of what it writes there, if the command has these flags."""
-        return self.out, self._flag("--name")
-
-    def _flag(self, name: str) -> str | None:
-        flags = zip(self.command, self.command[1:], strict=False)
-        return next((value for flag, value in flags if flag == name), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +124,124 @@ class Experiment:
         for name in stage.after:
             found |= {name} | self._needs(by_name[name])
         return found
+
+
+USUAL = "small"
+"""The size whose values are those that a file has under `values`, unless it changes some there."""
+
+OURS = ("here", "cwd", "experiment")
+"""Values that each has: the directories of its file and of the process, and its name."""
+
+
+def shipped_experiments() -> dict[str, Path]:
+    """Return the files of the experiments that come with seedstep, by name."""
+    folder = resources.files("seedstep.recipes") / "experiments"
+    files = Path(str(folder)).glob("[!_]*.yaml")
+    return {path.stem: path for path in sorted(files, key=lambda path: path.stem)}
+
+
+def find_experiment(name: str) -> Path:
+    """Return the path of an experiment: a file's, or that of one that comes with seedstep.
+
+    Raises:
+        InputError: there is neither.
+    """
+    shipped = shipped_experiments()
+    if Path(name).exists() or name not in shipped:
+        if not Path(name).exists() and Path(name).suffix != ".yaml":
+            raise unknown_name("experiment", name, shipped)
+        return Path(name)
+    return shipped[name]
+
+
+def read_experiment(
+    path: Path, values: Mapping[str, str] | None = None, size: str = ""
+) -> Experiment:
+    """Read the experiment of a file, in a size. `values` replace values of the file.
+
+    Raises:
+        InputError: the file can't be read, there is no such size, an entry is not a stage, or a
+            stage names another one that does not come before it.
+    """
+    content = _whole(path)
+    known = _known(path, content, size)
+    for name in values or {}:
+        if name not in known:
+            raise unknown_name("value", name, known, str(path))
+    known |= values or {}
+    written = content.get("stages")
+    if not isinstance(written, list) or not written:
+        raise InputError(f"{path}: no stages", "write them as a list under `stages`")
+    if len(written) > MOST_STAGES:
+        what = f"{path}: {len(written):,} stages"
+        raise InputError(what, f"write at most {MOST_STAGES:,}")
+    table = _table(path, content.get("table"))
+    stages = FileStages(path, content.get("sweeps") or {})
+    for number, entry in enumerate(written, start=1):
+        stages.add(f"{path}, stage {number}", entry, known)
+    given = {name: value for name, value in known.items() if name not in OURS}
+    size = size or (USUAL if USUAL in content.get("sizes", {}) else "")
+    return Experiment(path, tuple(stages.found.values()), size, given, table)
+
+
+def _whole(path: Path) -> dict[str, Any]:
+    """Return what a file says, with what it extends."""
+    content = read_yaml(path)
+    named = content.get("extends")
+    if named is None:
+        return content
+    before = read_yaml(path.parent / str(named))
+    if "extends" in before:
+        what = f"{path}: {named} extends another file itself"
+        raise InputError(what, "name the file that has the stages")
+    whole = {**before, **content}
+    for name, depth in (("values", 1), ("sizes", 2), ("sweeps", 1)):
+        if name in before and name in content:
+            whole[name] = _joined(before[name] or {}, content[name] or {}, depth)
+    if isinstance(before.get("stages"), list) and isinstance(content.get("stages"), list):
+        whole["stages"] = [*before["stages"], *content["stages"]]
+    return whole
+
+
+def _joined(before: object, after: object, depth: int) -> object:
+    """Return two mappings as one, to this depth; of anything else, the second."""
+    if not (depth and isinstance(before, dict) and isinstance(after, dict)):
+        return after
+    both = {name: _joined(before[name], after[name], depth - 1) for name in before if name in after}
+    return {**before, **after, **both}
+
+
+def _known(path: Path, content: Mapping[str, Any], size: str) -> dict[str, str | None]:
+    """Return the values of an experiment in a size."""
+    values = content.get("values", {})
+    sizes = content.get("sizes", {})
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: `values` is not a mapping", "write `name: value`")
+    if not isinstance(sizes, dict) or not all(isinstance(found, dict) for found in sizes.values()):
+        raise InputError(f"{path}: `sizes` is not a mapping", "write `size: {name: value}`")
+    if size and size not in sizes:
+        raise unknown_name("size", size, map(str, sizes), str(path))
+    changed = sizes.get(size or USUAL, {})
+    for name in changed:
+        if name not in values:
+            where = f"{path}, size {size or USUAL}"
+            raise unknown_name("value", str(name), map(str, values), where)
+    ours = {"here": str(path.parent.resolve()), "cwd": str(Path.cwd()), "experiment": path.stem}
+    return ours | {str(name): text_of(value) for name, value in {**values, **changed}.items()}
+
+
+def _table(path: Path, written: object) -> TableRequest | None:
+    """Return which table of a paper an experiment makes."""
+    if written is None:
+        return None
+    known = TableRequest.__struct_fields__
+    if not isinstance(written, dict) or not written.get("printed"):
+        what = f"{path}: `table` does not name a table"
+        raise InputError(what, "write `printed: NAME` and `predictions: DIR` under it")
+    for name in written:
+        if name not in known:
+            raise unknown_name("part of a table", str(name), known, str(path))
+    return TableRequest(**{name: str(value) for name, value in written.items()})
 
 
 class StageFailed(SeedstepError):  # noqa: N818 - the stage's own error was told already

@@ -336,8 +336,7 @@ def _train(
     from transformers import logging
 
     from seedstep.tune.prepare import reporting, save_tuned
-    from seedstep.tune.train import tune_decoder, tune_seq2seq
-    from seedstep.tune.trainer import Stopping
+    from seedstep.tune.train import Stopping, tune_decoder, tune_seq2seq
 
     logging.disable_progress_bar()
     settings, preflight = work.settings, work.preflight

@@ -12,6 +12,7 @@ import shutil
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -25,10 +26,13 @@ from transformers.utils import logging
 from seedstep.data.files import new_folder
 from seedstep.encode.losses import Attention, shared_attention
 from seedstep.errors import InputError, MissingExtraError, TuningError, first_line
-from seedstep.tune.records import Training
+from seedstep.tune.checkpoints import CheckpointFolder, longest_of, open_checkpoints
+from seedstep.tune.records import Training, TuningData
 
 __all__ = [
+    "PreparedTuning",
     "prepare_model",
+    "prepare_tuning",
     "reporting",
     "save_tuned",
     "trainer_arguments",
@@ -229,3 +233,39 @@ def _whole(folder: Path) -> Iterator[Path]:
         remedy = "free space, and start again: it goes on from the last checkpoint"
         what = f"{folder}: the model can't be written ({first_line(error)})"
         raise TuningError(what, remedy) from None
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedTuning:
+    """A model that is ready to be trained, and the checkpoint to continue from, if there is one."""
+
+    model: Any
+    attention: Attention
+    arguments: Any
+    checkpoints: CheckpointFolder
+    checkpoint: Path | None
+    uses_cache: bool
+
+
+def prepare_tuning(
+    model: Any,
+    data: TuningData,
+    training: Training,
+    out: Path,
+    *,
+    resume: bool,
+    kind: type = TrainingArguments,
+) -> PreparedTuning:
+    """Return a model prepared to be trained on data, and the arguments of the `Trainer`."""
+    longest = longest_of(data)
+    checkpoints, checkpoint = open_checkpoints(model, data, training, out, resume=resume)
+    arguments = trainer_arguments(
+        training,
+        checkpoints.path,
+        measured=bool(data.held_out),
+        fresh=checkpoint is None,
+        kind=kind,
+    )
+    uses_cache = model.config.use_cache
+    ready, attention = prepare_model(model, training, arguments.device, longest)
+    return PreparedTuning(ready, attention, arguments, checkpoints, checkpoint, uses_cache)
