@@ -162,9 +162,7 @@ class ScriptedServer:
 
     async def _start(self) -> None:
         app = web.Application(client_max_size=1 << 24)
-        app.router.add_get("/v1/models", self._models)
-        app.router.add_post("/v1/completions", self._answer)
-        app.router.add_post("/v1/chat/completions", self._answer)
+        self._routes(app)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, backlog=1024)
@@ -172,6 +170,11 @@ class ScriptedServer:
         assert isinstance(site._server, asyncio.Server)
         self.port = site._server.sockets[0].getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/v1"
+
+    def _routes(self, app: web.Application) -> None:
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_post("/v1/completions", self._answer)
+        app.router.add_post("/v1/chat/completions", self._answer)
 
     async def _models(self, _: web.Request) -> web.Response:
         return web.json_response({"data": [{"id": "scripted"}]})
@@ -191,7 +194,7 @@ class ScriptedServer:
                 await _wait(fault)
                 if (response := await _faulty(request, fault)) is not None:
                     return response
-            response = web.json_response(_payload(body))
+            response = web.json_response(payload_of(body))
             await response.prepare(request)
             await response.write_eof()
             if request.transport and not request.transport.is_closing():
@@ -242,7 +245,7 @@ async def _faulty(request: web.Request, fault: Fault) -> web.StreamResponse | No
     return response
 
 
-def _payload(body: dict[str, Any]) -> dict[str, Any]:
+def payload_of(body: dict[str, Any]) -> dict[str, Any]:
     choice: dict[str, Any] = {"index": 0, "finish_reason": "stop"}
     if "prompt" in body:
         text = completion_text(body["prompt"])

@@ -44,7 +44,7 @@ class Watched:
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seedstep.tune.openai_jobs.POLL_SECONDS", 0.0)
-    monkeypatch.setattr("seedstep.tune.openai_api._backoff", lambda attempt: 0.0)
+    monkeypatch.setattr("seedstep.llm.jobs._backoff", lambda attempt: 0.0)
 
 
 @pytest.fixture

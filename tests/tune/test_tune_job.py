@@ -17,7 +17,7 @@ from support.tuning_things import lines_of, write_lines, write_tasks
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[TuningServer]:
     """A fine-tuning API in a thread of its own, for commands that run a loop themselves."""
     monkeypatch.setattr("seedstep.tune.openai_jobs.POLL_SECONDS", 0.0)
-    monkeypatch.setattr("seedstep.tune.openai_api._backoff", lambda attempt: 0.0)
+    monkeypatch.setattr("seedstep.llm.jobs._backoff", lambda attempt: 0.0)
     started = TuningServer()
     ready, done = threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()

@@ -79,7 +79,7 @@ def _activity(progress: BootstrapProgress) -> str:
     speed = stats.completion_tokens / progress.seconds if progress.seconds else 0.0
     replies = [f"{count} {purpose}" for purpose, count in stats.replied.items()]
     parts = [f"replies: {', '.join(replies)}"] if replies else []
-    parts.append(f"{stats.in_flight} in flight")
+    parts.append(stats.under_way)
     parts.append(f"{stats.completion_tokens:,} tokens ({speed:.0f}/s)")
     if stats.reused:
         parts.append(f"{stats.reused} kept from before")
@@ -117,6 +117,7 @@ class _PlainWatcher:
         self._console = output
         self._out = out
         self._quiet = 0
+        self._told = 0
 
     def began(self, progress: BootstrapProgress) -> None:
         self._say(plain(_opening(progress, self._out)))
@@ -129,6 +130,9 @@ class _PlainWatcher:
                 self._say(Text(f"[{number}/{progress.settings.tasks}]") + _finished(candidate))
 
     def tick(self, progress: BootstrapProgress) -> None:
+        for note in progress.notes[self._told :]:
+            self._say(plain(note, style="yellow"))
+        self._told = len(progress.notes)
         self._quiet += 1
         if self._quiet >= QUIET_SECONDS:
             self._say(plain(f"{_count(progress)} · {_activity(progress)}"))
@@ -146,6 +150,7 @@ class _LiveWatcher:
     def __init__(self, live: Live, out: Path) -> None:
         self._live = live
         self._out = out
+        self._told = 0
 
     def began(self, progress: BootstrapProgress) -> None:
         self._live.console.print(plain(_opening(progress, self._out)), soft_wrap=True)
@@ -162,6 +167,9 @@ class _LiveWatcher:
         self.tick(progress)
 
     def tick(self, progress: BootstrapProgress) -> None:
+        for note in progress.notes[self._told :]:
+            self._live.console.print(plain(note, style="yellow"), soft_wrap=True)
+        self._told = len(progress.notes)
         self._live.update(self._display(progress))
 
     def _display(self, progress: BootstrapProgress) -> RenderableType:
@@ -189,7 +197,7 @@ def command(
     if settings.seeds:
         _print_script(require_seeds(Path(settings.seeds)), settings.tokens)
     work = _run(out, asked, same_model=same_model)
-    progress = run_to_the_end(work, f"seedstep bootstrap --out {out}")
+    progress = run_to_the_end(work, f"seedstep bootstrap --out {out}", out)
     with open_run(out, BOOTSTRAP) as run:
         _print_summary(run, progress)
     if not progress.complete:

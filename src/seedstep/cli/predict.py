@@ -54,6 +54,7 @@ class _Watch:
         self._bar.show(progress.done, progress.wanted, _activity(progress))
 
     def tick(self, progress: PredictProgress) -> None:
+        self.tell(progress)
         self._bar.show(progress.done, progress.wanted, _activity(progress))
 
     def tell(self, progress: PredictProgress) -> None:
@@ -69,7 +70,7 @@ def _activity(progress: PredictProgress) -> str:
     if progress.seconds_left is not None:
         parts.append(f"{duration(progress.seconds_left)} left")
     if progress.stats:
-        parts.append(f"{progress.stats.in_flight} in flight")
+        parts.append(progress.stats.under_way)
         parts += servers_used(progress.stats)
         parts += [f"{progress.stats.retried} retries"] if progress.stats.retried else []
     counts = (("failed", progress.failed), ("empty", progress.empty), ("cut short", progress.cut))
@@ -108,7 +109,7 @@ def command(
     out = required(out)
     called = name or asked.get("model")
     again = f"seedstep predict --out {out}" + (f" --name {shlex.quote(called)}" if called else "")
-    progress = run_to_the_end(_predict(out, asked, name, same_model=same_model), again)
+    progress = run_to_the_end(_predict(out, asked, name, same_model=same_model), again, out)
     with open_run(out, PREDICT) as run:
         print_blocks(system_blocks(run, progress.name, progress.wanted))
     print_predictions_end(out, again, progress)

@@ -39,6 +39,7 @@ from seedstep.data import Task
 from seedstep.llm import EngineStats
 from seedstep.recipes import TaskProgress, TaskWatch
 from seedstep.runs import Removed, Stage
+from seedstep.runs.batches import open_batches
 from seedstep.stages import open_run, tell_status
 
 __all__ = [
@@ -60,15 +61,16 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 T = TypeVar("T")
 
 
-def run_to_the_end(work: Coroutine[Any, Any, T], again: str) -> T:
+def run_to_the_end(work: Coroutine[Any, Any, T], again: str, out: Path | None = None) -> T:
     """Run a coroutine to its end, or until a signal or the loss of the output's reader stops it.
 
-    `again` is the command that continues the work; it is printed before the process exits.
+    `again` is the command that continues the work; it is printed before the process exits, after
+    the batches of the run in `out` that go on without it.
     """
-    return asyncio.run(_run(work, again))
+    return asyncio.run(_run(work, again, out))
 
 
-async def _run(work: Coroutine[Any, Any, T], again: str) -> T:
+async def _run(work: Coroutine[Any, Any, T], again: str, out: Path | None) -> T:
     task = asyncio.create_task(work)
     stopped = False
     terminals = [number for number in (1, 2) if os.isatty(number)]
@@ -97,6 +99,8 @@ async def _run(work: Coroutine[Any, Any, T], again: str) -> T:
         with when_reader_goes(lambda: loop.call_soon_threadsafe(task.cancel)):
             return await task
     except asyncio.CancelledError:
+        for note in open_batches(out) if out else ():
+            errors.print(plain(note), soft_wrap=True)
         errors.print(
             f"Stopped. All replies are kept; go on with: {again}",
             markup=False,
@@ -252,7 +256,7 @@ def run_tasks(
             watch.tell(progress)
             return progress
 
-    progress = run_to_the_end(watched(), again)
+    progress = run_to_the_end(watched(), again, place)
     with open_run(place, stage) as run:
         print_blocks(tell_status(run))
     _end(again, look.format(out=place), progress, see)
@@ -288,6 +292,7 @@ class _Watch:
         self._bar.show(progress.done, progress.wanted, _activity(progress))
 
     def tick(self, progress: TaskProgress) -> None:
+        self.tell(progress)
         written = being_written(progress.stats, console.width)
         self._bar.show(progress.done, progress.wanted, _activity(progress), below=written)
 
@@ -324,7 +329,7 @@ def _activity(progress: TaskProgress) -> str:
     left = progress.seconds_left
     parts = [
         *([f"about {duration(left)} left"] if left is not None and not progress.complete else []),
-        f"{stats.in_flight} in flight",
+        stats.under_way,
         f"{stats.completion_tokens:,} tokens ({speed:.0f}/s)",
     ]
     parts += servers_used(stats)

@@ -24,7 +24,7 @@ from seedstep.data import Task
 from seedstep.errors import InputError
 from seedstep.evaluate.scores import SystemChoice
 from seedstep.llm import Budget, Engine, Failure, Message, Request, Sampling, Schema
-from seedstep.llm.pacing import AHEAD, in_order
+from seedstep.llm.pacing import in_order
 from seedstep.llm.settings import AskedModel, AskingSettings, sampling_setting
 from seedstep.prompts import render
 from seedstep.settings import SEED, Count, part, setting
@@ -173,7 +173,7 @@ def judge_answers(
         _judged(settings, list(asked(task, answers, rubric)), task, engine, place)
         for place, task in enumerate(islice(instances, settings.limit))
     )
-    return in_order(items, AHEAD * settings.model.in_flight)
+    return in_order(items, settings.model.ahead)
 
 
 def count_questions(

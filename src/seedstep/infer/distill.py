@@ -32,7 +32,7 @@ from seedstep.llm import (
     Spent,
     default_prompt_style,
 )
-from seedstep.llm.pacing import AHEAD, in_order
+from seedstep.llm.pacing import in_order
 from seedstep.llm.records import estimated_tokens, tokens_of
 from seedstep.llm.settings import AskedModel, AskingSettings, sampling_setting
 from seedstep.settings import Count, Place, part, setting
@@ -167,7 +167,7 @@ def rewrite_outputs(
         _rewritten(settings, PLAIN if whole_prompts else FRAME, task, engine, place)
         for place, task in enumerate(islice(tasks, settings.limit))
     )
-    return in_order(items, AHEAD * settings.model.in_flight)
+    return in_order(items, settings.model.ahead)
 
 
 async def _rewritten(

@@ -45,7 +45,7 @@ from seedstep.llm import (
     open_model,
 )
 from seedstep.llm.checkpoints import checkpoint_of, load_model, load_tokenizer
-from seedstep.llm.pacing import AHEAD, in_order
+from seedstep.llm.pacing import in_order
 from seedstep.llm.wire import THINKING
 from seedstep.text.cleaning import plain_text
 from seedstep.text.thoughts import opened_thoughts
@@ -113,7 +113,7 @@ async def ask_server(
         BudgetReached: the budget is spent; all answers before the first missing one were yielded.
     """
     asking = _asking(settings, work, engine, tokenizer)
-    async with aclosing(in_order(asking, AHEAD * settings.model.in_flight)) as answers:
+    async with aclosing(in_order(asking, settings.model.ahead)) as answers:
         async for answer in answers:
             yield [answer]
 
@@ -259,7 +259,7 @@ async def _of_server(
     model = settings.model
     async with (
         open_model(model.name, model.base_url, model.in_flight, identity_url) as endpoint,
-        Engine(endpoint, ledger, model.in_flight, *limits, model.manner) as engine,
+        Engine(endpoint, ledger, model.in_flight, *limits, model.manner, model.sending) as engine,
     ):
         await engine.check()
         opened(engine.stats, "")

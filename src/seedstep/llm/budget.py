@@ -24,7 +24,17 @@ from seedstep.llm.records import Request
 from seedstep.settings import Count as AtLeastOne
 from seedstep.settings import setting
 
-__all__ = ["NO_LIMITS", "UNPRICED", "Budget", "Preview", "Price", "Pricing", "Spent", "Tokens"]
+__all__ = [
+    "NO_LIMITS",
+    "UNPRICED",
+    "Account",
+    "Budget",
+    "Preview",
+    "Price",
+    "Pricing",
+    "Spent",
+    "Tokens",
+]
 
 DollarPrice = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 
@@ -36,20 +46,44 @@ class Price:
     input: DollarPrice
     output: DollarPrice
 
-    def usd(self, prompt_tokens: int, completion_tokens: int) -> float:
+    def usd(self, prompt_tokens: float, completion_tokens: float) -> float:
         """Return the cost of so many tokens in US dollars."""
         return (prompt_tokens * self.input + completion_tokens * self.output) / 1e6
 
 
+BATCH_SHARE = 0.5
+"""What a request by batch costs of the price of a live one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Numbers of tokens of prompts and of replies."""
+    """Numbers of tokens of prompts and of replies; and how many of each were by batch."""
 
     prompt: int = 0
     completion: int = 0
+    batch_prompt: int = 0
+    batch_completion: int = 0
+
+    @classmethod
+    def by_batch(cls, prompt: int, completion: int) -> "Tokens":
+        """Return tokens of which all were by batch."""
+        return cls(prompt, completion, prompt, completion)
 
     def __add__(self, other: "Tokens") -> "Tokens":
-        return Tokens(self.prompt + other.prompt, self.completion + other.completion)
+        return Tokens(
+            self.prompt + other.prompt,
+            self.completion + other.completion,
+            self.batch_prompt + other.batch_prompt,
+            self.batch_completion + other.batch_completion,
+        )
+
+    def __sub__(self, other: "Tokens") -> "Tokens":
+        return Tokens(
+            self.prompt - other.prompt,
+            self.completion - other.completion,
+            self.batch_prompt - other.batch_prompt,
+            self.batch_completion - other.batch_completion,
+        )
 
 
 @dataclass(slots=True)
@@ -105,10 +139,10 @@ class Spent:
         await self.note(requests)
         self.noted = requests
 
-    def add(self, purpose: str, prompt: int, completion: int) -> None:
+    def add(self, purpose: str, prompt: int, completion: int, *, by_batch: bool = False) -> None:
         """Count the tokens of a reply."""
-        before = self.tokens.get(purpose, Tokens())
-        self.tokens[purpose] = before + Tokens(prompt, completion)
+        made = Tokens.by_batch if by_batch else Tokens
+        self.tokens[purpose] = self.tokens.get(purpose, Tokens()) + made(prompt, completion)
 
     @property
     def total(self) -> Tokens:
@@ -152,6 +186,7 @@ class Pricing:
         for purpose, count in tokens.items():
             price = self.of(purpose) or self.model
             usd += price.usd(count.prompt, count.completion)
+            usd -= (1 - BATCH_SHARE) * price.usd(count.batch_prompt, count.batch_completion)
         return usd
 
 
@@ -203,6 +238,30 @@ class Budget:
 
 
 NO_LIMITS = Budget()
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a run may spend, what it has spent, and its prices."""
+
+    budget: Budget
+    spent: Spent
+    pricing: Pricing
+
+    def refusal(self, requests: int, reserved: Mapping[str, Tokens]) -> BudgetReached | None:
+        """Return why `requests` more, of `reserved` tokens, can't be afforded, or None."""
+        budget = self.budget
+        if budget.max_requests is not None and self.spent.requests + requests > budget.max_requests:
+            return BudgetReached("max_requests", f"{budget.max_requests:,} requests")
+        tokens = sum(reserved.values(), Tokens())
+        total = self.spent.total_tokens + tokens.prompt + tokens.completion
+        if budget.max_tokens is not None and total > budget.max_tokens:
+            return BudgetReached("max_tokens", f"{budget.max_tokens:,} tokens")
+        if budget.max_usd is not None:
+            spent, more = self.pricing.usd(self.spent.tokens), self.pricing.usd(reserved)
+            if spent is not None and more is not None and spent + more > budget.max_usd:
+                return BudgetReached("max_usd", f"{budget.max_usd:,.2f} US dollars")
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,9 @@ from seedstep.errors import (
     StoreError,
     UnreachableError,
 )
-from seedstep.llm.budget import NO_LIMITS, UNPRICED, Budget, Pricing, Spent
+from seedstep.llm.batch_records import LIVE, Sending
+from seedstep.llm.batches import BatchSender, begin_batches
+from seedstep.llm.budget import NO_LIMITS, UNPRICED, Account, Budget, Pricing, Spent
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.exchange import require_readable
 from seedstep.llm.pacing import (
@@ -84,12 +86,14 @@ class Engine:
         spent: Spent | None = None,
         pricing: Pricing = UNPRICED,
         reasoning: Reasoning | None = None,
+        sending: Sending = LIVE,
     ) -> None:
         """Answers are read from `ledger`, if it has them, and stored there before they are used.
 
         `spent` counts towards the `budget`, and the engine updates it. `pricing` has the prices of
         tokens, for a budget in money. `reasoning` has the options for a model that reasons; they
-        become part of each request.
+        become part of each request. `sending` says how requests are sent; a recording answers each
+        by itself.
         """
         self.stats = EngineStats()
         self._endpoint = endpoint
@@ -108,13 +112,27 @@ class Engine:
         self._fatal: SeedstepError | None = None
         self._closing = False
         self._wire: Sender
+        self._sending_by = sending
+        self._batches: BatchSender | None = None
 
     async def __aenter__(self) -> "Engine":
         timeout = aiohttp.ClientTimeout(
             total=REPLY_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=FIRST_BYTE_SECONDS
         )
         most = self._slots.most
-        self._wire = open_sender(self._endpoint, timeout, most, self.stats, SLOW_SECONDS)
+        by_batch = self._sending_by.mode != "live"  # which is at one server
+        endpoint = replace(self._endpoint, others=()) if by_batch else self._endpoint
+        self._wire = open_sender(endpoint, timeout, most, self.stats, SLOW_SECONDS)
+        account = Account(self._budget, self._spent, self._pricing)
+        self._batches = begin_batches(
+            endpoint,
+            self._ledger,
+            self._wire,
+            self._sending_by,
+            account,
+            self.stats,
+            self._ask_live,
+        )
         return self
 
     async def __aexit__(
@@ -125,6 +143,8 @@ class Engine:
     ) -> None:
         """Stop. Replies on their way are stored, as they are paid for, if the server is there."""
         self._closing = True
+        if self._batches:
+            await self._batches.close()
         drain = isinstance(error, asyncio.CancelledError | ModelError | BudgetReached | InputError)
         drain = drain and not isinstance(error, UnreachableError)
         tasks = list(self._asked.values())
@@ -144,6 +164,8 @@ class Engine:
         Raises:
             UnreachableError: none does.
         """
+        if self._sending_by.mode == "file":
+            return  # the requests go to another program
         try:
             with suppress(Refused):  # an answer, if a strange one
                 await self._wire.check()
@@ -192,14 +214,22 @@ class Engine:
 
     async def _obtain(self, key: str, request: Request, priority: Priority) -> Answer:
         try:
-            answer = await self._persist(request, priority)
-            await self._ledger.put(key, request, answer)
+            answer = None
+            if self._batches and self._batches.takes(key):
+                answer = await self._batches.answer(key, request, priority)
+            if answer is None:
+                answer = await self._ask_live(key, request, priority)
         except (BudgetReached, NotRecordedError):
             raise
         except SeedstepError as error:
             self._fatal = error
             raise
         self._count(request, answer)
+        return answer
+
+    async def _ask_live(self, key: str, request: Request, priority: Priority) -> Answer:
+        answer = await self._persist(request, priority)
+        await self._ledger.put(key, request, answer)
         return answer
 
     async def _persist(self, request: Request, priority: Priority) -> Answer:

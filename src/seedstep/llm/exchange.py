@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 from urllib.request import getproxies, proxy_bypass
 from weakref import WeakSet
@@ -174,10 +174,12 @@ async def exchange(
     path: str,
     data: bytes | BytesIO | aiohttp.FormData | None = None,
     hear: Callable[[bytes], None] = lambda piece: None,
+    into: BinaryIO | None = None,
 ) -> tuple[int, Any, bytes]:
     """Status, headers and body of one request with the endpoint's key.
 
-    `hear` is called with each piece of the body as it comes.
+    `hear` is called with each piece of the body as it comes. A body with status 200 is written to
+    `into`, if that is given, however large it is.
 
     Raises:
         Retryable: there is no whole answer.
@@ -192,6 +194,10 @@ async def exchange(
         async with session.request(
             method, f"{endpoint.url}/{path}", data=data, headers=headers, allow_redirects=False
         ) as response:
+            if into is not None and response.status == 200:
+                async for piece in response.content.iter_any():
+                    into.write(piece)
+                return response.status, response.headers, b""
             return response.status, response.headers, await _read(response, hear)
     except aiohttp.InvalidURL as error:
         remedy = "write the address otherwise with --base-url"

@@ -93,6 +93,9 @@ class Provider:
     reasons: bool = False
     """Whether its models may reason before they answer, using tokens of the reply."""
 
+    takes_batches: bool = False
+    """Whether its models may be asked by batch. A recording answers as if they were."""
+
     style: Callable[[str], str] = lambda _: "completion"
     """Returns the default prompt style of a model: `completion`, `turns` or `chat`.
 
@@ -164,6 +167,7 @@ _OPENAI = Provider(
     address=server_address,
     tuning="job",
     reasons=True,
+    takes_batches=True,
     style=lambda _: "chat",  # few servers still have completions
 )
 _REPLAY = Provider(
@@ -171,6 +175,7 @@ _REPLAY = Provider(
     argument="FILE",
     meaning="a recording of an earlier run: no server, no cost, the same replies",
     opens=open_recording,
+    takes_batches=True,
     style=lambda name: recorded_style(Path(name)) or "chat",
 )
 _HF = Provider(

@@ -31,6 +31,7 @@ from seedstep.llm.writing import Writing
 
 __all__ = [
     "AHEAD",
+    "AHEAD_BY_BATCH",
     "EngineStats",
     "FaultAction",
     "Patience",
@@ -47,6 +48,9 @@ AHEAD = 4
 
 With more items than requests, a slow item does not delay the others.
 """
+
+AHEAD_BY_BATCH = 50_000
+"""How many items are processed at a time, if requests are sent by batch."""
 
 Result = TypeVar("Result")
 
@@ -156,7 +160,8 @@ class EngineStats:
 
     `replied` counts new replies by purpose. Tokens are those of new replies. `writing` has what a
     model in this process is writing. `servers` has those of the model by address, if there are
-    several.
+    several. `batched` has the number of requests of each batch that is under way, by its name, and
+    `notes` what users should know of batches.
     """
 
     in_flight: int = 0
@@ -169,6 +174,22 @@ class EngineStats:
     completion_tokens: int = 0
     writing: Writing = field(default_factory=Writing)
     servers: dict[str, ServerStats] = field(default_factory=dict)
+    batched: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def tell(self, note: str) -> None:
+        """Add a note for users."""
+        self.notes.append(note)
+
+    @property
+    def under_way(self) -> str:
+        """How many requests are in flight, and in batches, in words."""
+        waiting = sum(self.batched.values())
+        parts = [f"{self.in_flight} in flight"] if self.in_flight or not waiting else []
+        if waiting:
+            batches = len(self.batched)
+            parts.append(f"{waiting:,} in {batches} batch{'es' * (batches != 1)}")
+        return ", ".join(parts)
 
 
 Priority = tuple[int, ...]

@@ -117,7 +117,7 @@ class Reply:
     `thoughts` were removed from the text, or sent separately; `reasoning_tokens` counts them among
     the completion tokens, if the server says so. `left_out` names the parameters that were not
     sent, as the server does not accept them. The `lost` tokens are those of earlier attempts whose
-    replies could not be used.
+    replies could not be used. A reply that came `by_batch` cost the price of a batch.
     """
 
     text: str
@@ -132,6 +132,7 @@ class Reply:
     left_out: tuple[str, ...] = ()
     lost_prompt_tokens: TokenCount = 0
     lost_completion_tokens: TokenCount = 0
+    by_batch: bool = False
 
     @property
     def ending(self) -> Ending:
@@ -157,6 +158,7 @@ class Failure:
     attempts: TokenCount = 1
     lost_prompt_tokens: TokenCount = 0
     lost_completion_tokens: TokenCount = 0
+    by_batch: bool = False
 
 
 Answer = Reply | Failure

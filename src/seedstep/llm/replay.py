@@ -35,6 +35,7 @@ from seedstep.llm.records import (
 __all__ = [
     "Header",
     "Recorded",
+    "RecordedRequest",
     "Recording",
     "as_kept",
     "read_header",
@@ -50,7 +51,14 @@ LONGEST_LINE = 256 << 20
 
 MAKE_ANEW = "make the recording anew with `seedstep requests RUN --export FILE`"
 
-LATER = ("thoughts", "reasoning_tokens", "left_out", "lost_prompt_tokens", "lost_completion_tokens")
+LATER = (
+    "thoughts",
+    "reasoning_tokens",
+    "left_out",
+    "lost_prompt_tokens",
+    "lost_completion_tokens",
+    "by_batch",
+)
 """Fields of answers that version 0.1.0 did not have."""
 
 SHOWN_CHARACTERS = 60
@@ -82,6 +90,10 @@ class RecordedRequest:
     schema: Schema | None = None
     draw: int = 0
     reasoning: Reasoning | None = None
+
+    def whole(self, purpose: str) -> Request:
+        """Return the request with its purpose."""
+        return Request(purpose, **{field.name: getattr(self, field.name) for field in fields(self)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +147,7 @@ def read_recording(path: Path) -> Recording:
     answers: dict[str, Answer] = {}
     digest = hashlib.sha256()
     for number, line in _lines(path):
-        asked = line.request
-        request = Request(
-            line.purpose, **{field.name: getattr(asked, field.name) for field in fields(asked)}
-        )
-        place = _place(request)
+        place = _place(line.request.whole(line.purpose))
         if place in answers:
             raise InputError(f"{path}, line {number}: a request that it has already", MAKE_ANEW)
         answers[place] = _answer(path, number, line)

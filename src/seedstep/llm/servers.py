@@ -29,7 +29,7 @@ from seedstep.llm.records import Reply, Request
 from seedstep.llm.replay import Recording
 from seedstep.llm.wire import PARAMETER, Wire
 
-__all__ = ["ELSEWHERE", "Sender", "Servers", "open_sender"]
+__all__ = ["ELSEWHERE", "Sender", "Servers", "first_wire", "open_sender"]
 
 ELSEWHERE = "elsewhere"
 """The reason of a fault after which the request is sent again at once, to another server."""
@@ -164,6 +164,11 @@ class Servers:
         self._frames: dict[str, str] = {}
         self._tried: dict[int, _Tried] = {}
         self._waiting: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def first(self) -> Wire:
+        """The client of the first server."""
+        return self._servers[0].wire
 
     async def send(self, request: Request) -> Reply:
         """Send a request once, to one of the servers.
@@ -310,3 +315,8 @@ def _common(frame: str, text: str) -> str:
 def _rank(url: str, begins: str) -> bytes:
     """Return the place of a server in the order for a beginning (rendezvous hashing)."""
     return hashlib.blake2b(f"{url}\n{begins}".encode(errors="replace"), digest_size=8).digest()
+
+
+def first_wire(sender: "Wire | Servers") -> Wire:
+    """Return the client of the only server, or of the first of several."""
+    return sender.first if isinstance(sender, Servers) else sender

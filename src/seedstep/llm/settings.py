@@ -21,8 +21,10 @@ from typing import Any, ClassVar, Self
 import msgspec
 
 from seedstep.errors import InputError, unknown_name
+from seedstep.llm.batch_records import Sending, SendMode
 from seedstep.llm.budget import Budget, Price, Pricing
 from seedstep.llm.models import ModelRef, either, forms_of, resolve_base_url
+from seedstep.llm.pacing import AHEAD, AHEAD_BY_BATCH
 from seedstep.llm.records import Reasoning, Sampling
 from seedstep.settings import Count, SettingsRecord, change_settings, setting, wrong_value
 
@@ -55,6 +57,15 @@ class AskedModel:
         "the model is seen to reason; 0: none), extra are further fields of the request's body.",
         later=True,
     )
+    send: SendMode = setting(
+        "live",
+        "How requests are sent: live, batch (by batches of the server, at half the price, within "
+        "24 hours), or file (as files for `vllm run-batch`).",
+        later=True,
+    )
+    finish_live: bool = setting(
+        False, "Ask live what a batch ended without, at the full price.", later=True
+    )
 
     def __str__(self) -> str:
         return self.name
@@ -67,6 +78,16 @@ class AskedModel:
             InputError: its provider is not known, or has no such model.
         """
         return ModelRef.parse(self.name)
+
+    @property
+    def sending(self) -> Sending:
+        """How requests are sent."""
+        return Sending(self.send, self.finish_live)
+
+    @property
+    def ahead(self) -> int:
+        """How many items are processed at a time, if an item is a series of requests."""
+        return AHEAD * self.in_flight if self.send == "live" else AHEAD_BY_BATCH
 
     @property
     def manner(self) -> Reasoning:
@@ -191,6 +212,10 @@ class AskingSettings(SettingsRecord):
 
     def check(self, source: str) -> None:
         """Raise InputError if sampling parameters don't fit, or are set for an unknown request."""
+        if self.model.send != "live" and not self.model.ref.provider.takes_batches:
+            forms = either(forms_of(lambda known: known.takes_batches))
+            what = f"{source}, setting 'send': {self.model} takes no batches"
+            raise InputError(what, f"use send: live, or a model {forms}")
         try:
             _ = self.model.manner
         except msgspec.ValidationError as error:

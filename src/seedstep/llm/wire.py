@@ -10,6 +10,7 @@ Example::
 
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
@@ -34,7 +35,16 @@ from seedstep.llm.records import Reasoning, Reply, Request, estimated_tokens
 from seedstep.llm.replies import Body, BodyError, read_body
 from seedstep.llm.writing import Writing
 
-__all__ = ["OVERLOADED", "PARAMETER", "Refused", "Retryable", "Wire"]
+__all__ = [
+    "OVERLOADED",
+    "PARAMETER",
+    "UNCHANGED",
+    "Manner",
+    "Refused",
+    "Retryable",
+    "Wire",
+    "path_of",
+]
 
 LARGE_BODY = 1 << 20
 """A request of more bytes is sent in pieces, as aiohttp advises."""
@@ -54,6 +64,22 @@ _REASONS = re.compile(
     re.IGNORECASE,
 )
 """Names of models that are known to reason before they answer (November 2026)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a request was sent: the tokens added for thoughts, and parameters that were left out."""
+
+    room: int = 0
+    left_out: tuple[str, ...] = ()
+
+
+UNCHANGED = Manner()
+
+
+def path_of(request: Request) -> str:
+    """Return the part of the address to which a request is sent."""
+    return "completions" if isinstance(request.prompt, str) else "chat/completions"
 
 
 @dataclass
@@ -78,16 +104,37 @@ class Wire:
                 out from now on.
             Refused: the server does not accept this request, or withholds its reply.
         """
-        path = "completions" if isinstance(request.prompt, str) else "chat/completions"
+        body, manner = self.prepare(request)
+        started = time.monotonic()
+        status, headers, data = await self._post(path_of(request), body, request.purpose)
+        seconds = time.monotonic() - started
+        return self.read(request, body, manner, (status, headers, data), seconds)
+
+    def prepare(self, request: Request) -> "tuple[dict[str, Any], Manner]":
+        """Return the body of a request, and what was changed in it for this server."""
         room = self._room(request)
         whole = self._body(request, room)
-        body = self._parameters.adapt(request, whole)
         left_out = tuple(name for name in whole if name in self._parameters.left_out(request))
-        started = time.monotonic()
-        status, headers, data = await self._post(path, body, request.purpose)
+        return self._parameters.adapt(request, whole), Manner(room, left_out)
+
+    def read(
+        self,
+        request: Request,
+        body: Mapping[str, Any],
+        manner: "Manner",
+        answer: tuple[int, Mapping[str, str], bytes],
+        seconds: float = 0.0,
+    ) -> Reply:
+        """Read the answer to a request that was sent with this body: status, headers, and data.
+
+        Raises:
+            Retryable: as `send`.
+            Refused: as `send`.
+        """
+        status, headers, data = answer
         if status == 200:
             self._parameters.succeeded(request)
-            return self._reply(request, data, room, left_out, time.monotonic() - started)
+            return self._reply(request, data, manner.room, manner.left_out, seconds)
         error = ServerError.read(status, data, self.endpoint.key)
         if self._parameters.give_way(request, error, body):
             raise Retryable(PARAMETER, error.detail, status)

@@ -240,7 +240,7 @@ def _html(progress: Any, last: list[tuple[str, str]]) -> str:
     if left is not None and done < wanted:
         parts.append(f"{duration(left)} left")
     if stats := progress.stats:
-        parts.append(f"{stats.in_flight} in flight")
+        parts.append(stats.under_way)
         parts.append(f"{stats.completion_tokens:,} tokens")
     bar = f'<progress value="{done}" max="{max(wanted, 1)}"></progress>'
     return f"{bar} {as_html(' · '.join(parts))}{html_table((), last) if last else ''}"

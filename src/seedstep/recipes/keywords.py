@@ -11,6 +11,7 @@ from typing import Any, Literal, TypedDict
 from seedstep.data import PathOrTasks, StrPath
 from seedstep.encode import Encoding
 from seedstep.llm import Price
+from seedstep.llm.batch_records import SendMode
 from seedstep.tune import TuneSource
 
 __all__ = [
@@ -59,6 +60,8 @@ class BootstrapKeywords(TypedDict, total=False):
     base_url: str | list[str] | None
     in_flight: int
     reasoning: Mapping[str, Any]
+    send: SendMode
+    finish_live: bool
     prompt_style: Literal["auto", "completion", "turns", "chat"]
     seeds: PathOrTasks | None
     tasks: int
@@ -90,6 +93,8 @@ class DistillKeywords(TypedDict, total=False):
     base_url: str | list[str] | None
     in_flight: int
     reasoning: Mapping[str, Any]
+    send: SendMode
+    finish_live: bool
     prompt_style: Literal["auto", "completion", "chat"]
     limit: int | None
     limit_instances: int | None
@@ -109,6 +114,8 @@ class StepsKeywords(TypedDict, total=False):
     base_url: str | list[str] | None
     in_flight: int
     reasoning: Mapping[str, Any]
+    send: SendMode
+    finish_live: bool
     prompt_style: Literal["auto", "completion", "chat"]
     tasks: PathOrTasks | None
     split: str | None
@@ -135,6 +142,8 @@ class ExamplesKeywords(TypedDict, total=False):
     base_url: str | list[str] | None
     in_flight: int
     reasoning: Mapping[str, Any]
+    send: SendMode
+    finish_live: bool
     steps: StrPath | None
     count: int
     limit: int | None
@@ -160,6 +169,8 @@ class PredictKeywords(TypedDict, total=False):
     base_url: str | list[str] | None
     in_flight: int
     reasoning: Mapping[str, Any]
+    send: SendMode
+    finish_live: bool
     backend: Literal["auto", "transformers"]
     prompt_style: Literal["auto", "completion", "chat"]
     protocol: str | None
@@ -187,6 +198,8 @@ class JudgeKeywords(TypedDict, total=False):
     base_url: str | list[str] | None
     in_flight: int
     reasoning: Mapping[str, Any]
+    send: SendMode
+    finish_live: bool
     sources: Paths
     names: Sequence[str]
     tasks: PathOrTasks | None

@@ -23,13 +23,14 @@ from seedstep.errors import BudgetReached, InputError
 from seedstep.infer import PURPOSE, Answer, answer_tasks
 from seedstep.infer.settings import SystemSettings
 from seedstep.inputs.tasks import about_examples, encodings_of
-from seedstep.llm import EngineStats, ModelRef, Price, Pricing, Spent, Tokens
+from seedstep.llm import EngineStats, ModelRef, Price, Pricing, Spent
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import PredictKeywords
-from seedstep.recipes.tasks import Watcher, ticking
+from seedstep.recipes.tasks import Watcher, share_notes, ticking
 from seedstep.runs import TUNE_CONFIG, ChosenSystem, PredictionsRun, Run, stored_settings
+from seedstep.runs.batches import RunLedger
 from seedstep.runs.places import CONFIG
-from seedstep.runs.requests import RequestLedger, read_spent_by_model
+from seedstep.runs.requests import read_spent_by_model
 from seedstep.settings import make_settings, table
 from seedstep.stages import PREDICT
 from seedstep.stages.predict import begin_system
@@ -307,8 +308,9 @@ async def _work(
     frames = dict(kept.frames) if kept else {}
 
     def opened(stats: EngineStats | None, note: str) -> None:
-        progress.stats = stats
         progress.notes += [note] if note else []
+        if stats:
+            share_notes(progress, stats)
         run.records.keep_frames(system.name, frames)
         progress.started = time.monotonic()
 
@@ -317,7 +319,7 @@ async def _work(
     answers = answer_tasks(
         system.settings,
         work,
-        ledger=RequestLedger(run.database, model),
+        ledger=RunLedger(run.database, model),
         spent=spent,
         pricing=pricing,
         identity_url=system.identity_url,
@@ -344,9 +346,7 @@ def _spent_by_model(run: PredictionsRun, settings: SystemSettings) -> tuple[Spen
         if model != settings.model.name:
             purpose = f"{PURPOSE} of {model}"
             mixed = spent.tokens[PURPOSE]
-            spent.tokens[PURPOSE] = Tokens(
-                mixed.prompt - tokens.prompt, mixed.completion - tokens.completion
-            )
+            spent.tokens[PURPOSE] = mixed - tokens
             spent.tokens[purpose] = tokens
             others[purpose] = _price_of(run, settings, model)
     return spent, replace(settings.pricing, others=others)

@@ -23,7 +23,7 @@ from seedstep.errors import BudgetReached
 from seedstep.llm import Engine, EngineStats, open_model
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import BootstrapKeywords
-from seedstep.recipes.tasks import Watcher, ticking
+from seedstep.recipes.tasks import Watcher, share_notes, ticking
 from seedstep.runs import FILTERS_ENTRY, GATES_ENTRY, BootstrapRun, Run
 from seedstep.stages import BOOTSTRAP
 from seedstep.stages.bootstrap import contamination_of
@@ -45,8 +45,8 @@ TASKS_TO_TELL = 5
 class BootstrapProgress:
     """The progress of a run.
 
-    `before` is the number of tasks that earlier processes had finished. `notes` say why replies
-    are read again that earlier processes had read. `stopped` is True if a budget ended the run.
+    `before` is the number of tasks that earlier processes had finished. `notes` are messages for
+    the user. `stopped` is True if a budget ended the run.
     """
 
     settings: BootstrapSettings
@@ -209,10 +209,11 @@ async def _work(
             run.spent(),
             settings.pricing,
             model.manner,
+            model.sending,
         ) as engine,
     ):
         await engine.check()
-        progress.stats = engine.stats
+        share_notes(progress, engine.stats)
         contamination = contamination_of(settings)
         stage = bootstrap(
             settings,

@@ -162,6 +162,7 @@ async def _judge(run: StepsRun, engine: Engine, spent: Spent) -> AsyncIterator[E
         return
     model = (settings.judge, settings.judge_base_url, run.identity_of("judge_base_url"))
     async with opened_engine(run, model, spent) as judge:
+        judge.stats.notes = engine.stats.notes
         yield KeptAnswers(judge, engine) if isinstance(engine, KeptAnswers) else judge
 
 

@@ -28,9 +28,17 @@ __all__ = [
     "Watcher",
     "finish",
     "opened_engine",
+    "share_notes",
     "ticking",
     "work_on_tasks",
 ]
+
+
+def share_notes(progress: Any, stats: EngineStats) -> None:
+    """Let the notes of an engine go to those of a progress, which has its counts from now on."""
+    progress.notes += stats.notes
+    progress.stats, stats.notes = stats, progress.notes
+
 
 P = TypeVar("P", contravariant=True)
 R = TypeVar("R", contravariant=True)
@@ -225,7 +233,7 @@ async def _work(
     settings = run.settings
     model = (settings.model.name, settings.model.base_url, run.identity_url)
     async with opened_engine(run, model, spent) as engine:
-        progress.stats = engine.stats
+        share_notes(progress, engine.stats)
         if unsure:
             left = await _compared(run, work, left, unsure, engine, spent)
         if run.changes.any and work.estimate:
@@ -307,7 +315,7 @@ async def opened_engine(
     limits = (settings.budget, spent, settings.pricing)
     async with (
         open_model(name, base_url, in_flight, identity_url) as endpoint,
-        Engine(endpoint, run.ledger, in_flight, *limits, manner) as engine,
+        Engine(endpoint, run.ledger, in_flight, *limits, manner, settings.model.sending) as engine,
     ):
         await engine.check()
         yield engine

@@ -22,6 +22,7 @@ from seedstep.llm.replay import as_kept, kept_since
 from seedstep.runs.database import Database, Statement, convert_value, decode_value
 
 __all__ = [
+    "NOTE_SENT",
     "ReplyUsage",
     "RequestLedger",
     "RequestLine",
@@ -35,6 +36,7 @@ __all__ = [
     "read_spent_by_model",
     "read_unknown_ends",
     "reply_notes",
+    "request_text",
     "write_recording",
 ]
 
@@ -59,9 +61,16 @@ SELECT purpose, sum(attempts), sum(prompt_tokens), sum(completion_tokens)
 FROM requests GROUP BY purpose
 """
 _LOST = """
-SELECT purpose, total(json_extract(record, '$.lost_prompt_tokens')),
-       total(json_extract(record, '$.lost_completion_tokens'))
-FROM reply_details JOIN requests USING (key) GROUP BY purpose
+SELECT purpose, total(lost_prompt), total(lost_completion),
+       total(by_batch * (prompt_tokens + lost_prompt)),
+       total(by_batch * (completion_tokens + lost_completion))
+FROM (
+    SELECT purpose, prompt_tokens, completion_tokens,
+           coalesce(json_extract(record, '$.lost_prompt_tokens'), 0) AS lost_prompt,
+           coalesce(json_extract(record, '$.lost_completion_tokens'), 0) AS lost_completion,
+           coalesce(json_extract(record, '$.by_batch'), 0) AS by_batch
+    FROM reply_details JOIN requests USING (key)
+) GROUP BY purpose
 """
 
 
@@ -84,23 +93,31 @@ class RequestLedger:
         Raises:
             StoreError: the disk is full, or the database can't be written.
         """
-        asked: dict[str, Any] = {
-            "prompt": request.prompt,
-            "sampling": request.sampling,
-            "schema": request.schema,
-            "draw": request.draw,
-        }
-        if request.reasoning:
-            asked["reasoning"] = request.reasoning
-        body = msgspec.json.encode(asked).decode()
-        values = (key, request.purpose, body, *_columns(answer), time.time())
+        await self._database.write(self.statements(key, request, answer))
+
+    def statements(self, key: str, request: Request, answer: Answer) -> list[Statement]:
+        """Return the statements that store an answer."""
+        values = (key, request.purpose, request_text(request), *_columns(answer), time.time())
         statements: list[Statement] = [(_PUT, values)]
         if details := kept_since(answer):
             record = msgspec.json.encode(details).decode()
             statements.append((_PUT_DETAILS, (key, record)))
         if self._model:
             statements.append((_PUT_MODEL, (key, self._model)))
-        await self._database.write(statements)
+        return statements
+
+
+def request_text(request: Request) -> str:
+    """Return a request without its purpose, as JSON."""
+    asked: dict[str, Any] = {
+        "prompt": request.prompt,
+        "sampling": request.sampling,
+        "schema": request.schema,
+        "draw": request.draw,
+    }
+    if request.reasoning:
+        asked["reasoning"] = request.reasoning
+    return msgspec.json.encode(asked).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +136,10 @@ def read_answers(database: Database) -> tuple[ReplyUsage, ...]:
     return tuple(ReplyUsage(*row) for row in database.rows(query))
 
 
-_SENT = """
+NOTE_SENT = """
 INSERT INTO sent VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET requests = excluded.requests
 """
+"""Stores how many requests may have been sent."""
 
 
 def read_spent(database: Database) -> Spent:
@@ -138,15 +156,15 @@ def read_spent(database: Database) -> Spent:
         if not has_room:  # or answers would be paid for that can't be stored, at each start anew
             await database.require_room()
             has_room = True
-        await database.write([(_SENT, (requests,))])
+        await database.write([(NOTE_SENT, (requests,))])
 
     spent = Spent(note=note)
     for purpose, attempts, prompt, completion in database.rows(_SPENT):
         spent.requests += attempts
         spent.add(purpose, prompt, completion)
     if database.has_rows("reply_details"):
-        for purpose, prompt, completion in database.rows(_LOST):
-            spent.add(purpose, int(prompt), int(completion))
+        for purpose, *counts in database.rows(_LOST):
+            spent.tokens[purpose] += Tokens(*map(int, counts))
     if database.has_rows("sent"):
         spent.noted = database.rows("SELECT requests FROM sent")[0][0]
         spent.requests = max(spent.requests, spent.noted)
@@ -155,7 +173,9 @@ def read_spent(database: Database) -> Spent:
 
 _SPENT_BY_MODEL = """
 SELECT model, sum(prompt_tokens) + total(json_extract(record, '$.lost_prompt_tokens')),
-       sum(completion_tokens) + total(json_extract(record, '$.lost_completion_tokens'))
+       sum(completion_tokens) + total(json_extract(record, '$.lost_completion_tokens')),
+       total(prompt_tokens * coalesce(json_extract(record, '$.by_batch'), 0)),
+       total(completion_tokens * coalesce(json_extract(record, '$.by_batch'), 0))
 FROM request_models JOIN requests USING (key) LEFT JOIN reply_details USING (key) GROUP BY model
 """
 
@@ -165,7 +185,7 @@ def read_spent_by_model(database: Database) -> dict[str, Tokens]:
     if not database.has_rows("request_models"):
         return {}
     rows = database.rows(_SPENT_BY_MODEL)
-    return {model: Tokens(int(prompt), int(completion)) for model, prompt, completion in rows}
+    return {model: Tokens(*map(int, counts)) for model, *counts in rows}
 
 
 def read_details(database: Database, key: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ import msgspec
 from seedstep.data.records import as_html
 from seedstep.errors import MissingExtraError, RunBusyError, RunError, SeedstepError
 from seedstep.llm import Spent, first_address
+from seedstep.runs.batches import RunLedger, batch_notes
 from seedstep.runs.database import Database
 from seedstep.runs.directory import (
     DATABASE,
@@ -42,7 +43,6 @@ from seedstep.runs.lists import NO_CHANGES, ListChanges, Removed
 from seedstep.runs.places import CONFIG, write_config
 from seedstep.runs.requests import (
     ReplyUsage,
-    RequestLedger,
     RequestLine,
     find_request,
     list_requests,
@@ -208,9 +208,9 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
         return self.database.snapshot()
 
     @property
-    def ledger(self) -> RequestLedger:
+    def ledger(self) -> RunLedger:
         """The ledger in which the request engine stores answers."""
-        return RequestLedger(self.database)
+        return RunLedger(self.database)
 
     @property
     def identity_url(self) -> str | None:
@@ -227,8 +227,12 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
         return read_spent(self.database)
 
     def reply_notes(self) -> tuple[str, ...]:
-        """Return notes on the replies: parameters that were not sent, unknown finish reasons."""
-        return reply_notes(self.database) if self.stage.has_database else ()
+        """Return notes on the replies: parameters that were not sent, unknown finish reasons, and
+        batches that are under way.
+        """
+        if not self.stage.has_database:
+            return ()
+        return (*reply_notes(self.database), *batch_notes(self.database))
 
     def answered(self) -> tuple[ReplyUsage, ...]:
         """Return the answered requests, in the order of time."""

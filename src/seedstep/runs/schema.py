@@ -309,5 +309,39 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         "hashes of retired generations",
         "ALTER TABLE generations ADD COLUMN chain BLOB",  # of its rows, and of the chain before
     ),
+    (
+        "batches",
+        """
+        CREATE TABLE batches (
+            number INTEGER PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE,        -- as the server is told
+            identity TEXT NOT NULL,           -- of the endpoint, as in the keys of requests
+            model TEXT NOT NULL,
+            url TEXT NOT NULL,
+            path TEXT NOT NULL,
+            size INTEGER NOT NULL,            -- of its file in bytes
+            requests INTEGER NOT NULL,
+            to_file INTEGER NOT NULL,         -- whether another program is to answer it
+            file_id TEXT NOT NULL DEFAULT '', -- the server's ids, where they are known
+            batch_id TEXT NOT NULL DEFAULT '',
+            status TEXT,                      -- the last; NULL until the results are stored
+            answered INTEGER,
+            at REAL NOT NULL                  -- Unix time
+        )
+        """,
+    ),
+    (
+        "batched requests",
+        """
+        CREATE TABLE batched_requests (       -- that have no answer yet
+            key TEXT PRIMARY KEY,
+            batch INTEGER,                    -- NULL where it ended without an answer
+            purpose TEXT NOT NULL,
+            request TEXT NOT NULL,            -- JSON, as in requests
+            manner TEXT NOT NULL,             -- JSON: how it was sent
+            tries INTEGER NOT NULL            -- batches that ended without an answer
+        )
+        """,
+    ),
 )
 """All migrations, in order: a name, and a statement of SQL."""

@@ -28,6 +28,7 @@ from seedstep.runs import (
     line,
 )
 from seedstep.runs.stage import duration, request_blocks
+from seedstep.stages.telling import ASKING_CHANGEABLE
 from seedstep.text import TOKENIZERS, script_of
 
 __all__ = ["BOOTSTRAP", "advice", "contamination_of", "task_blocks"]
@@ -313,15 +314,7 @@ BOOTSTRAP: Stage[BootstrapSettings, tuple[Task, ...], GrownTasks] = Stage(
     rows=_rows,
     settled=lambda settings, seeds: settings.for_seeds(seeds),
     stamps=_stamps,
-    changeable=(
-        "tasks",
-        "in_flight",
-        "patience",
-        "max_requests",
-        "max_tokens",
-        "max_usd",
-        "prices",
-    ),
+    changeable=("tasks", "patience", *ASKING_CHANGEABLE),
     asks_model=True,
     check=_check,
     keep=_keep,

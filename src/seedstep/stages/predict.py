@@ -50,7 +50,7 @@ from seedstep.runs.prediction_lists import (
 )
 from seedstep.runs.predictions import load_chosen_tasks, stamp_chosen_tasks, unchanged_tasks
 from seedstep.settings import flatten, make_settings
-from seedstep.stages.telling import PLACES
+from seedstep.stages.telling import ASKING_CHANGEABLE, PLACES
 
 __all__ = [
     "PREDICT",
@@ -58,7 +58,7 @@ __all__ = [
     "system_blocks",
 ]
 
-CHANGEABLE = ("batch", "in_flight", "max_requests", "max_tokens", "max_usd", "prices")
+CHANGEABLE = ("batch", *ASKING_CHANGEABLE)
 """The settings of a system that do not change its answers."""
 
 TOUCHING = (

@@ -17,6 +17,7 @@ from seedstep.prompts import fingerprint
 from seedstep.runs import Blocks, Entry, Line, Run, TaskRecords, Words, digest, labelled, line
 
 __all__ = [
+    "ASKING_CHANGEABLE",
     "GROWING",
     "PLACES",
     "TASKS_CHANGEABLE",
@@ -34,15 +35,18 @@ __all__ = [
     "stamp_tasks",
 ]
 
-TASKS_CHANGEABLE = (
-    "limit",
+ASKING_CHANGEABLE = (
     "in_flight",
-    "skip_bad",
+    "send",
+    "finish_live",
     "max_requests",
     "max_tokens",
     "max_usd",
     "prices",
 )
+"""The settings that say how a model is asked and what it may cost, and do not change the data."""
+
+TASKS_CHANGEABLE = ("limit", "skip_bad", *ASKING_CHANGEABLE)
 """The settings that may change when a stage with a record for each task continues."""
 
 

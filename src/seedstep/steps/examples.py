@@ -23,7 +23,7 @@ from rapidfuzz import fuzz
 from seedstep.data import Example, Task
 from seedstep.data.choice import generator
 from seedstep.llm import Engine
-from seedstep.llm.pacing import AHEAD, in_order
+from seedstep.llm.pacing import in_order
 from seedstep.prompts import render
 from seedstep.steps.conversation import Chat, ScriptTurn, named_category
 from seedstep.steps.parse import render as render_steps
@@ -196,7 +196,7 @@ def generate_examples(
         _examples_of(settings, task, steps, engine, place)
         for place, (task, steps) in enumerate(islice(tasks, settings.limit))
     )
-    return in_order(items, AHEAD * settings.model.in_flight)
+    return in_order(items, settings.model.ahead)
 
 
 async def _examples_of(

@@ -28,7 +28,7 @@ from itertools import accumulate, islice
 
 from seedstep.data import Example, Task
 from seedstep.llm import Engine, Message, Preview, Request, Sampling, Schema, Spent, tokens_of
-from seedstep.llm.pacing import AHEAD, in_order
+from seedstep.llm.pacing import in_order
 from seedstep.prompts import render
 from seedstep.steps.check import CHECKS, Check, Finding, TaskText, check, repair_request
 from seedstep.steps.conversation import (
@@ -160,7 +160,7 @@ def write_steps(
         _write(settings, task, engine, judge_engine, place, checks)
         for place, task in enumerate(islice(tasks, settings.limit))
     )
-    return in_order(items, AHEAD * settings.model.in_flight)
+    return in_order(items, settings.model.ahead)
 
 
 async def _write(

@@ -188,6 +188,8 @@ class TuneSettings(SettingsRecord):
             help="The model: local, gguf:PATH, hf:PATH_OR_ID, or openai:NAME for a fine-tuning job."
         ),
         in_flight=None,
+        send=None,
+        finish_live=None,
     )
     data: list[TuneSource] = setting(
         list,

@@ -1,0 +1,250 @@
+"""The batches of OpenAI's API: the lines of their files, a client, and the lines of their results.
+
+Results are matched by `custom_id`, which is the key of a request, never by their order.
+
+Example::
+
+    async with BatchApi.opened(endpoint) as api:
+        batch = await api.batch("batch_abc123")
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+
+from seedstep.data.jsonl import read_lines
+from seedstep.llm.jobs import JobApi, checked_id, state_of
+
+__all__ = [
+    "BATCH_HOURS",
+    "MOST_BYTES",
+    "MOST_REQUESTS",
+    "BatchApi",
+    "ResultLine",
+    "ServerBatch",
+    "line_of",
+    "read_results",
+    "split",
+]
+
+MOST_REQUESTS = 50_000
+MOST_BYTES = 200_000_000
+"""The most requests and bytes of a batch file that OpenAI accepts."""
+
+BATCH_HOURS = 24
+"""After so many hours a batch expires; what was answered by then is kept and charged."""
+
+LONGEST_RESULT = 64 << 20
+"""The longest line of results in bytes."""
+
+PURPOSE = "batch"
+"""What an uploaded file is for, by the API's word."""
+
+NAME_KEY = "seedstep"
+"""The entry of a batch's metadata that has its name in the run."""
+
+
+def line_of(key: str, path: str, body: dict[str, Any]) -> bytes:
+    """Return the line of a request in a batch file.
+
+    Example::
+
+        >>> line_of("ab12", "completions", {"model": "m"})[:47]
+        b'{"custom_id":"ab12","method":"POST","url":"/v1/'
+    """
+    line = {"custom_id": key, "method": "POST", "url": f"/v1/{path}", "body": body}
+    return msgspec.json.encode(line) + b"\n"
+
+
+def split(sizes: Sequence[int]) -> Iterator[slice]:
+    """Yield the parts of a list of lines, each within the limits of a batch file."""
+    start = total = 0
+    for place, size in enumerate(sizes):
+        if place > start and (place - start >= MOST_REQUESTS or total + size > MOST_BYTES):
+            yield slice(start, place)
+            start, total = place, 0
+        total += size
+    if start < len(sizes):
+        yield slice(start, len(sizes))
+
+
+@dataclass(frozen=True, slots=True)
+class ServerBatch:
+    """A batch as the server describes it. Whatever is not an id or a text may be of any type."""
+
+    id: str
+    status: str | None = None
+    input_file_id: Any = None
+    output_file_id: Any = None
+    error_file_id: Any = None
+    metadata: Any = None
+    request_counts: Any = None
+    errors: Any = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files with results, replies before errors."""
+        found = (self.output_file_id, self.error_file_id)
+        return tuple(each for each in found if isinstance(each, str) and each)
+
+    @property
+    def counted(self) -> int:
+        """The number of requests that have an answer, as the server counts them, or 0."""
+        counts = self.request_counts if isinstance(self.request_counts, dict) else {}
+        return sum(_number(counts.get(name)) for name in ("completed", "failed"))
+
+    @property
+    def message(self) -> str:
+        """The first error that the server names, or an empty text."""
+        errors = self.errors.get("data") if isinstance(self.errors, dict) else self.errors
+        first = errors[0] if isinstance(errors, list) and errors else errors
+        said = first.get("message", first) if isinstance(first, dict) else first
+        return "" if said is None else str(said)
+
+
+def _number(count: object) -> int:
+    """Return a count, which some servers write as a text."""
+    try:
+        return max(0, int(count))  # type: ignore[call-overload, no-any-return]
+    except (ValueError, TypeError, OverflowError):
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class BatchApi(JobApi):
+    """A client of one endpoint, for files and batches."""
+
+    NAME: ClassVar[str] = "batch"
+    RIGHT: ClassVar[str] = "send batches"
+
+    async def create(self, file_id: str, path: str, name: str) -> ServerBatch:
+        """Create a batch of an uploaded file, with `name` in its metadata.
+
+        Raises:
+            ApiError: the server does not take it.
+            ModelError: the server can't be reached, or the key is refused.
+        """
+        body = {
+            "input_file_id": file_id,
+            "endpoint": f"/v1/{path}",
+            "completion_window": f"{BATCH_HOURS}h",
+            "metadata": {NAME_KEY: name},
+        }
+        made = await self._make("batches", msgspec.json.encode(body), ServerBatch)
+        checked_id(made.id)
+        return made
+
+    async def batch(self, batch_id: str) -> ServerBatch:
+        """Return the present state of a batch.
+
+        Raises:
+            ModelError: the server can't be reached, or has no such batch.
+        """
+        return self._read(await self._get(f"batches/{checked_id(batch_id)}"), ServerBatch)
+
+    async def named(self, name: str, file_id: str) -> ServerBatch | None:
+        """Return the batch that was created with this name or file, or None.
+
+        Raises:
+            ApiError: the server has no list of batches.
+            ModelError: the server can't be reached.
+        """
+        async for row in self._pages("batches"):
+            metadata = row.get("metadata")
+            named = isinstance(metadata, dict) and metadata.get(NAME_KEY) == name
+            if named or (file_id and row.get("input_file_id") == file_id):
+                return msgspec.convert(row, ServerBatch)
+        return None
+
+    async def results(self, batch: ServerBatch, folder: Path, name: str) -> list[Path]:
+        """Write the files with the results of a batch to a folder, and return their paths.
+
+        Raises:
+            ModelError: the server can't be reached, or has no such file.
+        """
+        paths = []
+        for number, file_id in enumerate(batch.files):
+            path = folder / f"{name}.results-{number}.jsonl"
+            await self.download(file_id, path)
+            paths.append(path)
+        return paths
+
+    async def whole_results(
+        self, batch: ServerBatch, folder: Path, name: str
+    ) -> tuple[ServerBatch, list[Path]]:
+        """Return the results of a batch that has ended, and the batch as it was seen last.
+
+        Files that are shorter than the server's count, or that broke off, are read again.
+        """
+        for attempt in range(RESULT_LOOKS):
+            paths = await self.results(batch, folder, name)
+            lines = await asyncio.to_thread(_count_whole, paths)
+            is_there = bool(paths) or state_of(batch.status) != "succeeded"
+            if is_there and lines is not None and lines >= batch.counted:
+                break
+            if attempt < RESULT_LOOKS - 1:
+                await asyncio.sleep(RESULT_PAUSE)
+                batch = await self.batch(batch.id)
+        return batch, paths
+
+
+RESULT_LOOKS = 3
+RESULT_PAUSE = 2.0
+"""How often results are read that do not have as many lines as the server counts, and the seconds
+between two looks."""
+
+
+def _count_whole(paths: Iterable[Path]) -> int | None:
+    """Return the number of lines with results, or None if a line can't be read."""
+    found = list(read_results(paths))
+    return None if None in found else len(found)
+
+
+@dataclass(frozen=True, slots=True)
+class ResultLine:
+    """A line of results: the key of the request, the HTTP status, and the body as JSON.
+
+    Without a status, `error` is the server's word for why there is no answer.
+    """
+
+    key: str
+    status: int
+    body: bytes
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    custom_id: str
+    response: Any = None
+    error: Any = None
+
+
+def read_results(paths: Iterable[Path]) -> Iterator[ResultLine | None]:
+    """Yield the lines of files with results; None for each that can't be read.
+
+    Raises:
+        InputError: a file is missing or can't be read.
+    """
+    for path in paths:
+        for _, line in read_lines(path, LONGEST_RESULT):
+            yield _result(line) if isinstance(line, bytes) else None
+
+
+def _result(line: bytes) -> ResultLine | None:
+    try:
+        read = msgspec.json.decode(line, type=_Line)
+    except (ValueError, RecursionError):
+        return None
+    response = read.response if isinstance(read.response, dict) else {}
+    status = _number(response.get("status_code")) or (200 if "body" in response else 0)
+    error = read.error if isinstance(read.error, dict) else {"message": read.error or ""}
+    said = " ".join(str(error.get(name) or "") for name in ("code", "message")).strip()
+    body = response.get("body")
+    if status:
+        return ResultLine(read.custom_id, status, msgspec.json.encode(body))
+    return ResultLine(read.custom_id, 0, b"", said or "no answer")

@@ -1,0 +1,100 @@
+"""The records of batches: how requests are sent, a batch that was sent, and a ledger of batches.
+
+Example::
+
+    Engine(endpoint, ledger, in_flight=8, sending=Sending("batch"))
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
+
+from seedstep.llm.records import Answer, Ledger, Request
+from seedstep.llm.wire import UNCHANGED, Manner
+
+__all__ = ["LIVE", "BatchLedger", "BatchedRequest", "SendMode", "Sending", "SentBatch"]
+
+SendMode = Literal["live", "batch", "file"]
+"""How requests are sent: one by one, by batches of the server, or as files for `vllm run-batch`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """How requests are sent. With `finish_live`, what a batch did not answer is asked live."""
+
+    mode: SendMode = "live"
+    finish_live: bool = False
+
+
+LIVE = Sending()
+"""One by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentBatch:
+    """A batch that was sent, or that is about to be. `size` is the length of its file in bytes.
+
+    `file_id` and `batch_id` are the server's, and empty until they are known. `to_file` says that
+    it is a file for another program, which no server is asked for.
+    """
+
+    number: int
+    name: str
+    url: str
+    path: str
+    size: int
+    to_file: bool = False
+    file_id: str = ""
+    batch_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchedRequest:
+    """A request in a batch. `tries` counts the batches before that had no answer to it."""
+
+    key: str
+    request: Request
+    manner: Manner = UNCHANGED
+    tries: int = 0
+
+
+@runtime_checkable
+class BatchLedger(Ledger, Protocol):
+    """A ledger that also stores batches. What its methods write is on the disk when they return."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder for the files of batches."""
+
+    def name_of(self, digest: str) -> tuple[int, str]:
+        """Return the number and the name of the next batch, whose file has this hash."""
+
+    def open_batches(self, identity: str, model: str) -> list[SentBatch]:
+        """Return the batches of a model whose results were not stored yet."""
+
+    def batched(self, number: int) -> dict[str, BatchedRequest]:
+        """Return the requests of a batch that is open, by key."""
+
+    def missed(self) -> dict[str, int]:
+        """Return the requests that a batch did not answer, with the number of such batches."""
+
+    async def intend(
+        self,
+        batch: SentBatch,
+        model: tuple[str, str],
+        requests: Iterable[BatchedRequest],
+        sent: int,
+    ) -> None:
+        """Store a batch of a model before it is sent, and the number of requests sent with it."""
+
+    async def note(self, batch: SentBatch) -> None:
+        """Store the server's ids of a batch."""
+
+    async def take(
+        self,
+        batch: SentBatch,
+        answers: Mapping[str, tuple[Request, Answer]],
+        status: str,
+    ) -> None:
+        """Store the answers of a batch; its other requests become missed ones."""

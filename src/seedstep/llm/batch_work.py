@@ -1,0 +1,257 @@
+"""The life of a batch: it is created, waited for until it ends, and its results are read.
+
+Example::
+
+    ended = await BatchWork(endpoint, ledger, wire, sending, print).results(batch, 200, again=False)
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from seedstep.errors import DeniedError, ModelError, SeedstepError, UnreachableError
+from seedstep.llm.batch_api import NAME_KEY, BatchApi, ResultLine, ServerBatch, read_results
+from seedstep.llm.batch_records import BatchedRequest, BatchLedger, Sending, SentBatch
+from seedstep.llm.endpoints import Endpoint
+from seedstep.llm.exchange import ServerError, require_readable
+from seedstep.llm.jobs import ApiError, state_of
+from seedstep.llm.records import Answer, Failure, Reply, Request
+from seedstep.llm.wire import PARAMETER, Refused, Retryable, Wire
+
+__all__ = ["BatchWork", "Ended", "Findings"]
+
+FIRST_PAUSE = 0.2
+LONGEST_PAUSE = 60.0
+"""The first and the longest pause between two looks at a batch; each is half as long again."""
+
+LONGEST_FILE_PAUSE = 5.0
+"""The longest pause between two looks for a file with results."""
+
+OUTAGES = 10
+"""How often in a row a server may not answer while a batch is waited for."""
+
+UNKNOWN_LOOKS = 60
+"""How often in a row a batch may have a status that is not known."""
+
+CREATIONS = 5
+"""How often a batch is created, if the server does not answer and has none of this name."""
+
+REFUSALS = 8
+"""If so many requests of a batch are refused and none answered, the server is taken to refuse all.
+"""
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+PARAMETER_STATUSES = (400, 422, 501)
+"""The statuses with which a server refuses a parameter."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the results of a batch have: answers by key, faults, and lines that fit nothing.
+
+    `parameters` are the errors about parameters that are left out from now on.
+    """
+
+    answers: dict[str, tuple[Request, Answer]] = field(default_factory=dict)
+    strange: Counter[str] = field(default_factory=Counter)
+    fatal: SeedstepError | None = None
+    last: str = ""
+    parameters: set[str] = field(default_factory=set)
+
+    @property
+    def replied(self) -> int:
+        """The number of requests with a reply."""
+        return sum(isinstance(answer, Reply) for _, answer in self.answers.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A batch that has ended: its last status, files with results, and what the server says."""
+
+    status: str
+    paths: list[Path]
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchWork:
+    """Works on the batches of an endpoint. `tell` is called with notes for the user."""
+
+    endpoint: Endpoint
+    ledger: BatchLedger
+    wire: Wire
+    sending: Sending
+    tell: Callable[[str], None]
+
+    async def _file_of_results(self, batch: SentBatch, *, again: bool) -> list[Path]:
+        """Wait until another program has written its results to a file, as a whole."""
+        folder = self.ledger.folder
+        lines, results = folder / f"{batch.name}.jsonl", folder / f"{batch.name}.out.jsonl"
+        self.tell(
+            f"{'still ' * again}waiting for {results}; write it with: vllm run-batch "
+            f"-i {lines} -o {results} --model {self.endpoint.model}"
+        )
+        size, pause = -1, FIRST_PAUSE
+        while True:
+            before, size = size, results.stat().st_size if results.is_file() else -1
+            if size > 0 and size == before:
+                return [results]
+            await asyncio.sleep(pause)
+            pause = min(LONGEST_FILE_PAUSE, 1.5 * pause)
+
+    async def results(self, batch: SentBatch, count: int, *, again: bool) -> "Ended":
+        """Send a batch of `count` requests unless it was sent, wait for its end, and return that.
+
+        Raises:
+            ModelError: the server can't be asked, or the batch can't be waited for.
+        """
+        if batch.to_file:
+            return Ended("file", await self._file_of_results(batch, again=again))
+        if batch.url != self.endpoint.url:
+            what = f"the batch {batch.name} was sent to {batch.url}"
+            raise ModelError(what, f"take its results with --base-url {batch.url} first")
+        async with BatchApi.opened(self.endpoint) as api:
+            try:
+                batch = await self._created(api, batch, again=again)
+                self.tell(
+                    f"{count:,} requests {'are' if again else 'were sent'} in the batch "
+                    f"{batch.batch_id}, which goes on at the server without this process"
+                )
+                ended = await self._ended(api, batch)
+            except ApiError as error:
+                if error.error.status == 404 and self.sending.finish_live:
+                    return Ended("gone", [], error.what)
+                raise
+            ended, paths = await api.whole_results(ended, self.ledger.folder, batch.name)
+            return Ended(api.shown(ended.status or ""), paths, api.shown(ended.message))
+
+    async def _created(self, api: BatchApi, batch: SentBatch, *, again: bool) -> SentBatch:
+        """Return a batch that is at the server: found there, or created."""
+        if batch.batch_id:
+            return batch
+        found = await self._found(api, batch) if again else None
+        if found is None and not batch.file_id:
+            name, file = f"{batch.name}.jsonl", self.ledger.folder / f"{batch.name}.jsonl"
+            file_id = await api.uploaded(name, batch.size, "batch") if again else None
+            batch = replace(batch, file_id=file_id or await api.upload(file, name, "batch"))
+            await self.ledger.note(batch)
+        for attempt in range(CREATIONS):
+            if found:
+                break
+            try:
+                found = await api.create(batch.file_id, batch.path, batch.name)
+            except UnreachableError:  # it may have been created nevertheless
+                if attempt == CREATIONS - 1:
+                    raise
+                await asyncio.sleep(2**attempt * FIRST_PAUSE)
+                found = await self._found(api, batch)
+        assert found
+        batch = replace(batch, batch_id=found.id)
+        await self.ledger.note(batch)
+        return batch
+
+    async def _found(self, api: BatchApi, batch: SentBatch) -> ServerBatch | None:
+        """Return the batch that an earlier request created, or None."""
+        try:
+            return await api.named(batch.name, batch.file_id)
+        except ApiError as error:
+            raise no_list(error, batch.name) from None
+
+    async def _ended(self, api: BatchApi, batch: SentBatch) -> ServerBatch:
+        """Wait until a batch ends, and return it.
+
+        Raises:
+            ModelError: it is paused, or has a status that is not known.
+        """
+        pause, outages, unknown = FIRST_PAUSE, 0, 0
+        while True:
+            try:
+                found = await api.batch(batch.batch_id)
+                outages = 0
+            except UnreachableError:
+                outages += 1
+                if outages == OUTAGES:
+                    raise
+                await asyncio.sleep(pause)
+                continue
+            status, state = api.shown(found.status or "no status"), state_of(found.status)
+            unknown = unknown + 1 if state == "unknown" else 0
+            if state in ("succeeded", "ended"):
+                return found
+            if state == "paused" or unknown == UNKNOWN_LOOKS:
+                raise ModelError(
+                    f"the batch {batch.batch_id} has the status {status}",
+                    "see to it at the server, and run the same command again, which takes its "
+                    "results",
+                )
+            await asyncio.sleep(pause)
+            pause = min(LONGEST_PAUSE, 1.5 * pause)
+
+    def findings(self, requests: Mapping[str, BatchedRequest], paths: Iterable[Path]) -> "Findings":
+        """Read the results of a batch with these requests."""
+        found = Findings()
+        for line in read_results(paths):
+            if line is None:
+                found.strange["lines that can't be read"] += 1
+            elif line.key not in requests:
+                found.strange["ids that are of no request in it"] += 1
+            elif line.key in found.answers:
+                found.strange["second results of a request"] += 1
+            elif not line.status:
+                found.last = line.error
+            elif answer := self._answer(line, requests[line.key], found):
+                found.answers[line.key] = requests[line.key].request, answer
+        refused = len(found.answers)
+        if refused >= REFUSALS and not found.replied:
+            found.fatal = found.fatal or ModelError(
+                f"all {refused} requests of a batch were refused, the last with: {found.last}",
+                "see to the server or the settings, then run the same command again to go on",
+            )
+        return found
+
+    def _answer(
+        self, line: ResultLine, batched: BatchedRequest, found: "Findings"
+    ) -> Answer | None:
+        """Return the answer in a line of results, or None if the request is to be sent again."""
+        request = batched.request
+        if line.status in PARAMETER_STATUSES and found.parameters:
+            said = ServerError.read(line.status, line.body, self.endpoint.key).detail
+            if said in found.parameters:
+                return None
+        sent = line.status, NO_HEADERS, line.body
+        try:
+            answer = self.wire.read(request, self.wire.prepare(request)[0], batched.manner, sent)
+            require_readable(answer)
+        except Refused as error:
+            found.last = error.detail
+            return Failure(
+                error.reason,
+                error.detail,
+                error.status,
+                attempts=batched.tries + 1,
+                lost_prompt_tokens=error.tokens[0],
+                lost_completion_tokens=error.tokens[1],
+                by_batch=True,
+            )
+        except Retryable as error:
+            found.last = error.detail
+            if error.reason == PARAMETER:
+                found.parameters.add(error.detail)
+            return None
+        except DeniedError as error:
+            found.fatal, found.last = error, error.what
+            return None
+        return replace(answer, attempts=batched.tries + 1, by_batch=True)
+
+
+def no_list(error: ApiError, name: str) -> ModelError:
+    """Return the error for a batch of which can't be told whether it was created."""
+    return ModelError(
+        f"whether the batch {name} was created can't be told: {error.what}",
+        f"look at the server for a batch with the metadata {NAME_KEY} = {name}; if there is none, "
+        "--finish-live asks its requests live",
+    )

@@ -1,0 +1,312 @@
+"""Files and jobs at a server with OpenAI's API: a client, and what the states of jobs mean.
+
+Example::
+
+    async with BatchApi.opened(endpoint) as api:
+        batch = await api.batch("batch_abc123")
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, BinaryIO, ClassVar, Literal, Self, TypeVar
+
+import aiohttp
+import msgspec
+
+from seedstep.errors import DeniedError, ModelError, UnreachableError
+from seedstep.llm.endpoints import Endpoint
+from seedstep.llm.exchange import (
+    OVERLOADED,
+    Refused,
+    Retryable,
+    ServerError,
+    exchange,
+    open_session,
+    retry_after,
+    storable,
+    without_key,
+)
+
+__all__ = ["ApiError", "JobApi", "JobState", "StoredFile", "checked_id", "state_of"]
+
+CONNECT_SECONDS = 10.0
+SILENCE_SECONDS = 600.0
+"""The longest pause between two parts of an answer. A whole upload has no time limit."""
+
+ATTEMPTS = 8
+"""How often a request that only reads is sent."""
+
+LONGEST = 2000
+"""The most characters of a server's text that are shown."""
+
+_ID = re.compile(r"[A-Za-z0-9][\w.:-]{0,199}", re.ASCII)
+
+T = TypeVar("T")
+
+
+class ApiError(ModelError):
+    """A server refused a request; the message is the server's."""
+
+    def __init__(self, what: str, remedy: str, error: ServerError) -> None:
+        super().__init__(what, remedy)
+        self.error = error
+
+
+JobState = Literal["under way", "succeeded", "ended", "paused", "unknown"]
+"""The meanings of the status of a job. A paused job continues only when it is resumed."""
+
+_STATES: Mapping[JobState, str] = MappingProxyType(
+    {
+        "under way": "validating_files validating validated files_validated created creating "
+        "not_running not_started inprogress queued pending submitted accepted scheduled waiting "
+        "preparing initializing starting started running in_progress processing training "
+        "evaluating "
+        "compressing uploading saving deploying resuming re_queueing writing_results "
+        "cancelling canceling cancel_requested cancellation_requested pausing stopping",
+        "succeeded": "succeeded success successful completed complete finished done",
+        "ended": "failed failure error errored user_error failed_validation validation_failed "
+        "cancelled canceled expired aborted terminated stopped interrupted deleted deleting "
+        "rejected timeout timed_out time_out timedout unsuccessful killed crashed halted "
+        "cancelled_by_user canceled_by_user moderation_blocked partially_succeeded "
+        "completed_with_errors",
+        "paused": "paused suspended on_hold",
+    }
+)
+"""The words of OpenAI's API and of servers like it, without case and the prefixes of enumerations.
+"""
+
+_MEANINGS: Mapping[str, JobState] = MappingProxyType(
+    {word: state for state, words in _STATES.items() for word in words.split()}
+)
+_PREFIX = re.compile(r"^(?:(?:fine|tune|tuning|finetun\w*|job|run|state|status)_)+")
+
+_PARTS: tuple[tuple[JobState, str], ...] = (
+    (
+        "ended",
+        r"fail|error|cancel|expir|abort|terminat|reject|declin|tim(?:ed|e)_?out|crash|kill|dead"
+        r"|abandon|quota|insufficient|out_of_|invalid|archiv|partial|incomplete|revoke"
+        r"|unsucc|not_(?:complet|succe|finish)|fault|exception",
+    ),
+    ("paused", r"paus|suspend|on_hold|held|block|approv|await|requires|action_|review|needs_"),
+    (
+        "succeeded",
+        r"^(?!.*(?:valid|upload|preproc|prepar|import|token|file))(?:.*_)?"
+        r"(?:succeeded|success|completed?|finished)(?:_successfully)?$"
+        r"|^ready|^trained|^deployed|^done|^ok$",
+    ),
+    (
+        "under way",
+        r"queu|pend|validat|train|tuning|running|process|progress|start|prepar|provision|import"
+        r"|finali[sz]|retry|loading|initiali[sz]|deploying|saving|waiting|completing|finishing"
+        r"|succeeding|^upload_|^files?_|^token",
+    ),
+)
+"""Parts of words that are not in the table, by which they are known. The first one found counts."""
+
+
+def state_of(status: str | None) -> JobState:
+    """Return what the word for a job's status means, however it is written.
+
+    Example::
+
+        >>> state_of("validating_files"), state_of("Canceled"), state_of("JOB_STATE_PAUSED")
+        ('under way', 'ended', 'paused')
+        >>> state_of("inProgress"), state_of("reticulating splines")
+        ('under way', 'unknown')
+    """
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", status or "")
+    word = re.sub(r"[^a-z]+", "_", parted.lower()).strip("_")
+    for form in (word, _PREFIX.sub("", word)):
+        if meaning := _MEANINGS.get(form):
+            return meaning
+    return next((state for state, part in _PARTS if re.search(part, word)), "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file at a server, as the server describes it."""
+
+    id: str
+    filename: str = ""
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    data: list[Any]
+    has_more: bool = False
+
+
+PAGES = 50
+"""How many pages of a list are read, of 100 entries each."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobApi:
+    """A client of one endpoint.
+
+    After a fault a request that only reads is sent again. A request that creates something is not:
+    the caller first looks for what an earlier attempt may have created.
+    """
+
+    NAME: ClassVar[str]
+    """The name of the part of the API, for messages."""
+
+    RIGHT: ClassVar[str]
+    """What a key must be allowed to do, for messages."""
+
+    session: aiohttp.ClientSession
+    endpoint: Endpoint
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, endpoint: Endpoint) -> AsyncIterator[Self]:
+        """Open a client for an endpoint of `open_model`."""
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS
+        )
+        async with open_session(endpoint, timeout) as session:
+            yield cls(session, endpoint)
+
+    async def upload(self, path: Path, name: str, purpose: str) -> str:
+        """Upload a file under a name, and return its id.
+
+        Raises:
+            ModelError: the server can't be reached, or does not take it.
+        """
+        with path.open("rb") as file:
+            form = aiohttp.FormData()
+            form.add_field("purpose", purpose)
+            form.add_field("file", file, filename=name, content_type="application/jsonl")
+            return checked_id((await self._make("files", form, StoredFile)).id)
+
+    async def uploaded(self, name: str, size: int, purpose: str) -> str | None:
+        """Return the id of an uploaded file of this name and size, or None."""
+        files = await self._listed(f"files?purpose={purpose}&limit=100", StoredFile)
+        found = (file.id for file in files if file.filename == name and file.bytes == size)
+        return next(map(checked_id, found), None)
+
+    async def download(self, file_id: str, path: Path) -> None:
+        """Write the content of a file at the server to `path`.
+
+        Raises:
+            ModelError: the server can't be reached, or has no such file.
+        """
+        address = f"files/{checked_id(file_id)}/content"
+        for attempt in range(ATTEMPTS):
+            try:
+                with path.open("wb") as file:
+                    await self._once("GET", address, into=file)
+                return
+            except Retryable as fault:
+                if attempt == ATTEMPTS - 1:
+                    raise self._lost(fault) from None
+                await asyncio.sleep(fault.after or _backoff(attempt))
+            except Refused as fault:
+                raise self._lost(fault) from None
+
+    def shown(self, text: str) -> str:
+        """Return a text of the server on one line, without the key, and not too long."""
+        return " ".join(storable(without_key(text, self.endpoint.key)).split())[:LONGEST]
+
+    async def _listed(self, path: str, record: type[T]) -> list[T]:
+        try:
+            found = self._read(await self._get(path), _List).data
+            return [msgspec.convert(item, record) for item in found]
+        except (ApiError, DeniedError, msgspec.ValidationError):  # not every server has lists
+            return []
+
+    async def _pages(self, path: str) -> AsyncIterator[dict[str, Any]]:
+        """Yield the entries of a list, page by page.
+
+        Raises:
+            ModelError: the server can't be reached, or has no such list.
+        """
+        after = ""
+        for _ in range(PAGES):
+            found = self._read(await self._get(f"{path}?limit=100{after}"), _List)
+            rows = [row for row in found.data if isinstance(row, dict)]
+            for row in rows:
+                yield row
+            last = str(rows[-1].get("id", "")) if rows else ""
+            if not found.has_more or not _ID.fullmatch(last) or after == f"&after={last}":
+                return
+            after = f"&after={last}"
+
+    async def _make(self, path: str, data: bytes | aiohttp.FormData, record: type[T]) -> T:
+        return self._read(await self._last_time("POST", path, data), record)
+
+    async def _get(self, path: str) -> bytes:
+        for attempt in range(ATTEMPTS - 1):
+            try:
+                return await self._once("GET", path)
+            except Retryable as fault:
+                await asyncio.sleep(fault.after or _backoff(attempt))
+            except Refused:
+                break
+        return await self._last_time("GET", path)
+
+    async def _last_time(
+        self, method: str, path: str, data: bytes | aiohttp.FormData | None = None
+    ) -> bytes:
+        try:
+            return await self._once(method, path, data)
+        except (Retryable, Refused) as fault:
+            raise self._lost(fault) from None
+
+    def _lost(self, fault: Retryable | Refused) -> UnreachableError:
+        return UnreachableError(
+            f"{self.endpoint.url}: {fault.detail}",
+            "run the command again: it goes on where it stopped, and sends nothing twice",
+        )
+
+    async def _once(
+        self,
+        method: str,
+        path: str,
+        data: bytes | aiohttp.FormData | None = None,
+        into: BinaryIO | None = None,
+    ) -> bytes:
+        status, headers, answer = await exchange(
+            self.session, self.endpoint, method, path, data, into=into
+        )
+        if status in (200, 201):
+            return answer
+        error = ServerError.read(status, answer, self.endpoint.key)
+        detail = f"HTTP {status}: {error.detail}"
+        passing = status in (408, 409, 425, 429) or status >= 500
+        if passing and error.code != "insufficient_quota":
+            raise Retryable(OVERLOADED, detail, status, retry_after(headers))
+        what = f"{self.endpoint.url}/{path.partition('?')[0]}: {detail}"
+        if status in (401, 403):
+            raise DeniedError(what, f"set OPENAI_API_KEY to a key that may {self.RIGHT} there")
+        raise ApiError(what, "correct what the server names, and run the command again", error)
+
+    def _read(self, data: bytes, record: type[T]) -> T:
+        try:
+            return msgspec.convert(json.loads(data), record)
+        except (ValueError, RecursionError):  # UnicodeDecodeError and ValidationError too
+            error = ServerError.read(200, data, self.endpoint.key)
+            raise ApiError(
+                f"{self.endpoint.url}: not an answer of the {self.NAME} API ({error.detail})",
+                "check the --base-url, which usually ends in /v1",
+                error,
+            ) from None
+
+
+def checked_id(text: str) -> str:
+    """Return the id if it may be part of an address, else raise ModelError."""
+    if not _ID.fullmatch(text):
+        raise ModelError("the server sent an id that can't be used", "check the --base-url")
+    return text
+
+
+def _backoff(attempt: int) -> float:
+    """Seconds to wait before the next attempt."""
+    return float(min(60, 2**attempt))

@@ -1,0 +1,201 @@
+"""The batches of a run: a ledger that stores them before they are sent, and their state.
+
+Example::
+
+    Engine(endpoint, RunLedger(database), in_flight=8, sending=Sending("batch"))
+    for batch in read_batches(database):
+        print(batch.name, batch.requests, batch.status)
+"""
+
+import secrets
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from seedstep.errors import StoreError
+from seedstep.llm import Answer, Request
+from seedstep.llm.batch_records import BatchedRequest, SentBatch
+from seedstep.llm.replay import RecordedRequest
+from seedstep.llm.wire import Manner
+from seedstep.runs.database import Database, Statement, decode_value
+from seedstep.runs.directory import DATABASE
+from seedstep.runs.requests import NOTE_SENT, RequestLedger, request_text
+
+__all__ = [
+    "BATCHES",
+    "BatchState",
+    "RunLedger",
+    "batch_notes",
+    "open_batches",
+    "read_batches",
+]
+
+BATCHES = "batches"
+"""The folder of a run that has the files of its batches."""
+
+_OPEN = """
+SELECT number, name, url, path, size, to_file, file_id, batch_id FROM batches
+WHERE identity = ? AND model = ? AND status IS NULL ORDER BY number
+"""
+_INTEND = """
+INSERT INTO batches (number, name, identity, model, url, path, size, requests, to_file, at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_BATCHED = "INSERT OR REPLACE INTO batched_requests VALUES (?, ?, ?, ?, ?, ?)"
+_NOTE = "UPDATE batches SET file_id = ?, batch_id = ? WHERE number = ?"
+_TAKE = "UPDATE batches SET status = ?, answered = ? WHERE number = ?"
+_DONE = "DELETE FROM batched_requests WHERE key = ?"
+_MISS = "UPDATE batched_requests SET batch = NULL, tries = tries + 1 WHERE batch = ?"
+
+
+class RunLedger(RequestLedger):
+    """A ledger of answers that also stores the batches by which requests are sent."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder for the files of batches."""
+        return self._database.path.parent / BATCHES
+
+    def name_of(self, digest: str) -> tuple[int, str]:
+        """Return the number and the name of the next batch, whose file has this hash.
+
+        The name has a random part, so that no two runs have batches of one name.
+        """
+        number = self._database.rows("SELECT count(*) FROM batches")[0][0] + 1
+        return number, f"seedstep-{secrets.token_hex(4)}-{number}-{digest[:16]}"
+
+    def open_batches(self, identity: str, model: str) -> list[SentBatch]:
+        """Return the batches of a model whose results were not stored yet."""
+        rows = self._database.rows(_OPEN, (identity, model))
+        return [SentBatch(**{**dict(row), "to_file": bool(row["to_file"])}) for row in rows]
+
+    def batched(self, number: int) -> dict[str, BatchedRequest]:
+        """Return the requests of a batch that is open, by key."""
+        found = {}
+        rows = self._database.rows("SELECT * FROM batched_requests WHERE batch = ?", (number,))
+        for row in rows:
+            where = f"the batched request {row['key']}"
+            asked = decode_value(row["request"], RecordedRequest, where)
+            manner = decode_value(row["manner"], Manner, where)
+            request = asked.whole(row["purpose"])
+            found[row["key"]] = BatchedRequest(row["key"], request, manner, row["tries"])
+        return found
+
+    def missed(self) -> dict[str, int]:
+        """Return the requests that a batch did not answer, with the number of such batches."""
+        query = "SELECT key, tries FROM batched_requests WHERE batch IS NULL"
+        return {row["key"]: row["tries"] for row in self._database.rows(query)}
+
+    async def intend(
+        self,
+        batch: SentBatch,
+        model: tuple[str, str],
+        requests: Iterable[BatchedRequest],
+        sent: int,
+    ) -> None:
+        """Store a batch of a model before it is sent, and the number of requests sent with it.
+
+        Raises:
+            StoreError: the disk is full, or the database can't be written.
+        """
+        rows: list[Statement] = [
+            (
+                _BATCHED,
+                (
+                    each.key,
+                    batch.number,
+                    each.request.purpose,
+                    request_text(each.request),
+                    msgspec.json.encode(each.manner).decode(),
+                    each.tries,
+                ),
+            )
+            for each in requests
+        ]
+        about = (batch.number, batch.name, *model, batch.url, batch.path, batch.size)
+        intent = (_INTEND, (*about, len(rows), int(batch.to_file), time.time()))
+        await self._database.write([intent, *rows, (NOTE_SENT, (sent,))])
+
+    async def note(self, batch: SentBatch) -> None:
+        """Store the server's ids of a batch.
+
+        Raises:
+            StoreError: the disk is full, or the database can't be written.
+        """
+        await self._database.write([(_NOTE, (batch.file_id, batch.batch_id, batch.number))])
+
+    async def take(
+        self, batch: SentBatch, answers: Mapping[str, tuple[Request, Answer]], status: str
+    ) -> None:
+        """Store the answers of a batch, all at once; its other requests become missed ones.
+
+        Raises:
+            StoreError: the disk is full, or the database can't be written.
+        """
+        statements: list[Statement] = [(_TAKE, (status, len(answers), batch.number))]
+        for key, (request, answer) in answers.items():
+            statements += [*self.statements(key, request, answer), (_DONE, (key,))]
+        await self._database.write([*statements, (_MISS, (batch.number,))])
+
+
+@dataclass(frozen=True, slots=True)
+class BatchState:
+    """A batch of a run. `status` is the last one, or None if its results are not stored yet.
+
+    `batch_id` is the server's id, or an empty text if it is not known. `answered` is the number
+    of requests with an answer.
+    """
+
+    name: str
+    url: str
+    requests: int
+    to_file: bool
+    batch_id: str
+    status: str | None
+    answered: int
+    at: float
+
+    @property
+    def told(self) -> str:
+        """What the batch is at, in words."""
+        what = f"{self.requests:,} requests"
+        if self.to_file:
+            where = f"of the file {BATCHES}/{self.name}.jsonl"
+            return f"{what} {where} wait for the results of `vllm run-batch`"
+        if not self.batch_id:
+            return f"{what} are about to be sent as the batch {self.name}"
+        return f"{what} are in the batch {self.batch_id}, which goes on at the server"
+
+
+def batch_notes(database: Database) -> list[str]:
+    """Return notes on the batches of a run whose results are not stored yet."""
+    return [batch.told for batch in read_batches(database) if batch.status is None]
+
+
+def open_batches(path: Path) -> list[str]:
+    """Return notes on the open batches of the run in a directory; none if it can't be read."""
+    with suppress(StoreError):
+        if (path / DATABASE).is_file():
+            with closing(Database.open(path / DATABASE, read_only=True)) as database:
+                return batch_notes(database)
+    return []
+
+
+def read_batches(database: Database) -> list[BatchState]:
+    """Return the batches of a run, in the order in which they were sent."""
+    if not database.has_rows("batches"):
+        return []
+    query = """
+    SELECT name, url, requests, to_file, batch_id, status, answered, at FROM batches
+    ORDER BY number
+    """
+    return [
+        BatchState(
+            **{**dict(row), "to_file": bool(row["to_file"]), "answered": row["answered"] or 0}
+        )
+        for row in database.rows(query)
+    ]
