@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from seedstep.data.jsonl import read_lines
+from seedstep.data.reading import read_lines
 from seedstep.llm.jobs import JobApi, checked_id, state_of
 
 __all__ = [
