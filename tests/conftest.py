@@ -22,6 +22,9 @@ NOT_QUICK = ("ray", "torch")
 """Modules that take seconds to load."""
 NAME_IT = "name it in SLOW of tests/support/selection.py"
 
+QUICK_EXAMPLES = 20
+"""With `--quick`, the most examples that hypothesis draws for a test; `make test` draws all."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--quick`."""
@@ -58,11 +61,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             items=[item for item in items if is_slow(place_of(item.nodeid))]
         )
         items[:] = [item for item in items if not is_slow(place_of(item.nodeid))]
+        for item in items:
+            _draw_fewer(item)
     for item in items:
         if is_slow(place_of(item.nodeid)) and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SLOW_SECONDS))
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: order_of(place_of(item.nodeid)))
+
+
+def _draw_fewer(item: pytest.Item) -> None:
+    """Lower the number of examples of a test by hypothesis, which decorators have set."""
+    name = "_hypothesis_internal_use_settings"  # where hypothesis looks them up
+    test = getattr(item, "obj", None)
+    function = getattr(test, "__func__", test)
+    if hypothesis.is_hypothesis_test(test):
+        drawn = getattr(function, name, None) or hypothesis.settings()
+        fewer = hypothesis.settings(drawn, max_examples=min(drawn.max_examples, QUICK_EXAMPLES))
+        setattr(function, name, fewer)
 
 
 @pytest.hookimpl(optionalhook=True)

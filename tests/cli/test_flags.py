@@ -24,7 +24,7 @@ from seedstep.settings import SettingsRecord, make_settings, part, setting, tabl
 from seedstep.stages.review import ReviewSettings
 from seedstep.steps import ExamplesSettings, ImportSettings, StepsSettings, SuperniSettings
 from seedstep.tune import TuneSettings
-from support.command_line import environment, run_process
+from support.command_line import environment, run_process, seedstep
 
 SETTINGS = {
     "bootstrap": (BootstrapSettings,),
@@ -299,8 +299,9 @@ def test_every_default_is_in_the_help(name: str) -> None:
 # What --help of the whole shows
 
 
-def test_commands_are_listed_in_their_groups() -> None:
-    done = run_process("--help", env=environment(COLUMNS="100"))
+def test_commands_are_listed_in_their_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    done = seedstep("--help")
     assert done.code == 0
     titles = [line.split()[1] for line in done.lines if line.startswith("╭─")]
     assert titles == ["Options", *dict.fromkeys(entry.group for entry in COMMANDS)]
@@ -309,8 +310,9 @@ def test_commands_are_listed_in_their_groups() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "tune", "steps show", "status", "seeds", "push"])
-def test_flags_without_a_value_show_no_type(name: str) -> None:
-    done = run_process(*name.split(), "--help", env=environment(COLUMNS="100"))
+def test_flags_without_a_value_show_no_type(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    done = seedstep(*name.split(), "--help")
     assert done.code == 0
     assert "bool" not in done.out.lower()
 
