@@ -24,7 +24,7 @@ __all__ = ["command_server"]
 
 LOADED = (
     "seedstep",
-    "seedstep.cli.commands",
+    "seedstep.cli",
     "matplotlib.pyplot",
     "spacy",
     "torch",

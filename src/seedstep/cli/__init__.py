@@ -1,17 +1,19 @@
 """The command line: a table of commands, and the entry point that runs them.
 
-An error that users can correct is printed as a line. A command that is stopped by Ctrl-C prints how
-to continue.
+A command's module is imported when the command is used. An error that users can correct is printed
+as a line. A command that is stopped by Ctrl-C prints how to continue.
 """
 
 import sys
-from collections.abc import Sequence
-from importlib import metadata
-from typing import Annotated, NoReturn
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module, metadata
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command, get_group
 
-from seedstep.cli.commands import CommandEntry, CommandTable
 from seedstep.cli.terminal import console, errors, output_status, plain, prepare_streams
 from seedstep.errors import InputError, SeedstepError, short_line
 from seedstep.interruption import let_commands_handle
@@ -25,6 +27,20 @@ EVALUATE = "Evaluate"
 PEOPLE = "People"
 RUNS = "Runs"
 
+
+@dataclass(frozen=True, slots=True)
+class CommandEntry:
+    """A command: its name, the group in which it is listed, and its module in this package.
+
+    A module of the command's name has a function `command`, or an `app` with commands of its own.
+    A module of several commands has `NAME_command` for each.
+    """
+
+    name: str
+    group: str
+    module: str = ""
+
+
 COMMANDS = (
     CommandEntry("bootstrap", GROW),
     CommandEntry("distill", GROW, "grow"),
@@ -36,12 +52,12 @@ COMMANDS = (
     CommandEntry("examples", STEPS, "steps"),
     CommandEntry("encode", TUNE, "tune"),
     CommandEntry("tune", TUNE),
-    CommandEntry("predict", EVALUATE),
+    CommandEntry("predict", EVALUATE, "evaluate"),
     CommandEntry("evaluate", EVALUATE),
     CommandEntry("compare", EVALUATE, "evaluate"),
-    CommandEntry("judge", EVALUATE, "evaluate"),
-    CommandEntry("verdicts", EVALUATE),
-    CommandEntry("agreement", EVALUATE, "evaluate"),
+    CommandEntry("judge", EVALUATE),
+    CommandEntry("verdicts", EVALUATE, "judge"),
+    CommandEntry("agreement", EVALUATE, "judge"),
     CommandEntry("review", PEOPLE),
     CommandEntry("view", RUNS, "review"),
     CommandEntry("status", RUNS, "runs"),
@@ -57,11 +73,71 @@ COMMANDS = (
 """The commands, as `seedstep --help` lists them."""
 
 
-class _Commands(CommandTable):
-    entries = COMMANDS
+class _Loaded(Mapping[str, Any]):
+    """A mapping of commands by name that imports those of `COMMANDS` at the first use."""
+
+    def __init__(self, others: Mapping[str, Any]) -> None:
+        self._entries = {entry.name: entry for entry in COMMANDS}
+        self._found: dict[str, Any] = dict(others)
+        self._names = list(dict.fromkeys((*self._entries, *others)))
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._found:
+            self._found[name] = _load(self._entries[name])
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
-app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=False)
+class CommandTable(TyperGroup):
+    """A group of the commands in `COMMANDS`, and of commands that are added to it."""
+
+    def __init__(self, **attributes: Any) -> None:
+        """Take the attributes of a group of typer, with the commands that were added to it."""
+        super().__init__(**attributes)
+        self.commands = _Loaded(self.commands)  # type: ignore[assignment]
+        _hide_types_of_flags(self)
+
+
+def _load(entry: CommandEntry) -> Any:
+    module = import_module(f"{__name__}.{entry.module or entry.name}")
+    names = (f"{entry.name}_command", "app", "command")
+    found = next(getattr(module, name) for name in names if hasattr(module, name))
+    if isinstance(found, typer.Typer):
+        command: Any = get_group(found)
+    else:
+        alone = typer.Typer(add_completion=False)
+        alone.command(entry.name)(found)
+        command = get_command(alone)
+    _hide_types_of_flags(command)
+    command.name = entry.name
+    command.rich_help_panel = entry.group
+    return command
+
+
+def _hide_types_of_flags(command: Any) -> None:
+    """Change the help of a command and its subcommands: show no type for flags without a value."""
+    parameters_of = command.get_params
+
+    def get_params(context: Any) -> Any:
+        parameters = parameters_of(context)
+        for parameter in parameters:
+            if getattr(parameter, "is_flag", False) and parameter.metavar is None:
+                parameter.metavar = ""
+        return parameters
+
+    command.get_params = get_params
+    for below in (
+        () if isinstance(command, CommandTable) else getattr(command, "commands", {}).values()
+    ):
+        _hide_types_of_flags(below)
+
+
+app = typer.Typer(cls=CommandTable, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 def _print_version(asked: bool) -> None:

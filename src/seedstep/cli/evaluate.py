@@ -1,8 +1,8 @@
-"""`seedstep evaluate`, `compare`, `judge` and `agreement`: scores, and how sure they are."""
+"""`seedstep predict`, `evaluate`, `compare`: answers of systems, scores, and how sure they are."""
 
-import json
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,17 +13,15 @@ from seedstep.cli.options import (
     Against,
     Asked,
     Out,
-    RemovedTasks,
     SameModel,
+    required,
     with_settings,
 )
-from seedstep.cli.progress import run_tasks
-from seedstep.cli.terminal import console, plain, print_rows
-from seedstep.data import write_atomically
+from seedstep.cli.progress import LiveBar, live_bar, run_to_the_end, servers_used
+from seedstep.cli.terminal import console, duration, plain, print_blocks, print_rows
+from seedstep.data import TaskChoice, write_atomically
 from seedstep.evaluate import METRICS
 from seedstep.evaluate.compare import Comparison, Pairing, compare_systems, names_with
-from seedstep.evaluate.intervals import Value
-from seedstep.evaluate.judge import JudgeSettings
 from seedstep.evaluate.scores import Remark, ScoringSettings, remarks_beside
 from seedstep.evaluate.tables import (
     CellTable,
@@ -35,17 +33,126 @@ from seedstep.evaluate.tables import (
     overall_table,
     scores_csv,
     scores_json,
-    shown,
 )
-from seedstep.inputs.labels import questions_of
-from seedstep.recipes import Agreement, Evaluation, agreement, evaluate_systems, work_on_verdicts
+from seedstep.infer.predict import Answer
+from seedstep.infer.settings import SystemSettings
+from seedstep.recipes import Evaluation, PredictProgress, evaluate_systems, work_on_predictions
+from seedstep.recipes.predictions import split_settings
 from seedstep.report.figures import save_figures
 from seedstep.runs import Rows
 from seedstep.settings import make_settings
-from seedstep.stages import JUDGE
+from seedstep.stages import PREDICT, open_run
+from seedstep.stages.predict import system_blocks
 from seedstep.text import escaped
 
-__all__ = ["agreement_command", "compare_command", "evaluate_command", "judge_command"]
+__all__ = [
+    "compare_command",
+    "evaluate_command",
+    "predict_command",
+    "predict_watching",
+    "print_predictions_end",
+]
+
+
+@contextmanager
+def predict_watching(out: Path) -> Iterator["_Watch"]:
+    """Yield a watcher that shows progress: a bar on a terminal, plain lines elsewhere."""
+    with live_bar("instances") as bar:
+        yield _Watch(bar, out)
+
+
+class _Watch:
+    def __init__(self, bar: LiveBar, out: Path) -> None:
+        self._bar = bar
+        self._out = out
+        self._told = 0
+
+    def began(self, progress: PredictProgress) -> None:
+        before = f", {progress.before:,} of them predicted before" if progress.before else ""
+        line = (
+            f"{self._out}, {progress.name}: {progress.wanted:,} instances{before}, "
+            f"model {progress.settings.model}"
+        )
+        self._bar.say(plain(line))
+        self.tell(progress)
+        self._bar.show(progress.done, progress.wanted, _activity(progress))
+
+    def retired(self, progress: PredictProgress, record: list[Answer]) -> None:
+        self.tell(progress)
+        self._bar.show(progress.done, progress.wanted, _activity(progress))
+
+    def tick(self, progress: PredictProgress) -> None:
+        self.tell(progress)
+        self._bar.show(progress.done, progress.wanted, _activity(progress))
+
+    def tell(self, progress: PredictProgress) -> None:
+        """Print the notes that were not printed yet."""
+        for note in progress.notes[self._told :]:
+            self._bar.say(plain(note, style="yellow"))
+        self._told = len(progress.notes)
+
+
+def _activity(progress: PredictProgress) -> str:
+    is_first = not progress.new and not progress.complete
+    parts = ["the first answers" if is_first else f"{progress.per_second:.1f} a second"]
+    if progress.seconds_left is not None:
+        parts.append(f"{duration(progress.seconds_left)} left")
+    if progress.stats:
+        parts.append(progress.stats.under_way)
+        parts += servers_used(progress.stats)
+        parts += [f"{progress.stats.retried} retries"] if progress.stats.retried else []
+    counts = (("failed", progress.failed), ("empty", progress.empty), ("cut short", progress.cut))
+    return " · ".join([*parts, *(f"{count:,} {name}" for name, count in counts if count)])
+
+
+def print_predictions_end(out: Path, again: str, progress: PredictProgress) -> None:
+    """Print the result, and the commands to run next."""
+    for problem in progress.problems:
+        console.print(plain(f"skipped: {problem.what}", style="yellow"), soft_wrap=True)
+    if progress.stopped:
+        flag = "--" + progress.stopped.setting.replace("_", "-")
+        line = f"Stopped: {progress.stopped.what}. Go on: {again} {flag} ..."
+        console.print(line, style="yellow", markup=False, soft_wrap=True)
+        return
+    if progress.failed and progress.failed == progress.done:
+        line = f"Nothing came of it: {progress.failed:,} of {progress.done:,} failed. See why:"
+        console.print(f"\n{line}", style="red")
+        console.print(f"  seedstep show {out} --rejected", markup=False, soft_wrap=True)
+        raise typer.Exit(1)
+    took = f" in {duration(progress.seconds)}, {progress.per_second:.1f} a second"
+    console.print(f"\nDone{took if progress.new else ''}. Score them:")
+    console.print(f"  seedstep evaluate {out}", markup=False, soft_wrap=True)
+
+
+@with_settings(TaskChoice, SystemSettings, make=split_settings)
+def predict_command(
+    asked: Asked,
+    out: Out = None,
+    name: Annotated[
+        str | None, typer.Option(help="What the system is called in the run. Default: its model.")
+    ] = None,
+    same_model: SameModel = False,
+) -> None:
+    """Predict the outputs of tasks with a model or a baseline. Run it again to go on."""
+    out = required(out)
+    called = name or asked.get("model")
+    again = f"seedstep predict --out {out}" + (f" --name {shlex.quote(called)}" if called else "")
+    progress = run_to_the_end(_predict(out, asked, name, same_model=same_model), again, out)
+    with open_run(out, PREDICT) as run:
+        print_blocks(system_blocks(run, progress.name, progress.wanted))
+    print_predictions_end(out, again, progress)
+    if not progress.complete:
+        raise typer.Exit(1)
+
+
+async def _predict(
+    out: Path, asked: dict[str, Any], name: str | None, *, same_model: bool
+) -> PredictProgress:
+    with predict_watching(out) as watch:
+        progress = await work_on_predictions(out, asked, name, watch, same_model=same_model)
+        watch.tell(progress)
+        return progress
+
 
 NAMED = 3
 """How many missing or uncounted predictions are named; the JSON output names all."""
@@ -228,112 +335,3 @@ def _absent(first: str, second: str, found: Comparison) -> list[str]:
         if unpaired:
             lines.append(f"{name}: {unpaired:,} instances that only it was scored on, left out")
     return lines
-
-
-@with_settings(JudgeSettings)
-def judge_command(
-    asked: Asked,
-    out: Out = None,
-    same_model: SameModel = False,
-    removed: RemovedTasks = "keep",
-) -> None:
-    """Have a model judge answers. Run it again to go on where it stopped."""
-    run_tasks(
-        JUDGE,
-        work_on_verdicts,
-        out,
-        asked,
-        same_model=same_model,
-        removed=removed,
-        look="seedstep verdicts {out}",
-        see="See what it said:",
-        unit="instances",
-    )
-
-
-def agreement_command(
-    raters: Annotated[
-        list[Path],
-        typer.Argument(
-            help="Reviews, runs of `seedstep judge`, runs of steps with a judge, and JSON lines of "
-            "labels: id, system, label.",
-            metavar="RATER...",
-        ),
-    ],
-    form: Annotated[
-        Literal["table", "json"], typer.Option("--format", help="How to show it.")
-    ] = "table",
-    out: OutFile = None,
-    question: Annotated[
-        str, typer.Option(help="Question of the form of a review. Default: each that has choices.")
-    ] = "",
-) -> None:
-    """Agreement of two raters or more on the same answers, with 95% intervals over items."""
-    questions = (question,) if question else next(filter(None, map(questions_of, raters)), ("",))
-    found = {asked: agreement(raters, asked) for asked in questions}
-    if form == "json" or out:
-        records = {asked: _record(found_of) for asked, found_of in found.items()}
-        whole = {"questions": records} if len(records) > 1 else next(iter(records.values()))
-        write_or_print(json.dumps(whole, indent=2) + "\n", out)
-        return
-    for asked, found_of in found.items():
-        if len(found) > 1:
-            console.rule(plain(asked), align="left")
-        _print_agreement(found_of)
-
-
-def _print_agreement(found: Agreement) -> None:
-    for pair, measures in zip(found.pairs, _measures(found), strict=True):
-        title = f"{pair.first} and {pair.second}, {pair.agreement.items:,} items"
-        console.print(plain(title, style="bold"), soft_wrap=True)
-        rows = tuple((name, shown(value, 2)) for name, value in measures.items())
-        print_table(CellTable(("measure", "value"), rows))
-    line = f"Fleiss's kappa of all {len(found.raters)} raters on {found.items:,} items: "
-    console.print(plain(line + shown(found.fleiss, 2)), soft_wrap=True)
-    for reason in _reasons(found):
-        console.print(plain(reason, style="dim"), soft_wrap=True)
-    for rater in found.raters:
-        if others := len(rater.labels) - found.items:
-            line = f"{rater.name}: {others:,} of its {len(rater.labels):,} items not rated by all"
-            console.print(plain(line, style="yellow"), soft_wrap=True)
-        missing = [f"{system} on {instance}" for instance, system in rater.missing]
-        print_some(rater.name, "without a label", missing)
-        print_some(rater.name, "left out", [problem.what for problem in rater.problems])
-
-
-def _measures(found: Agreement) -> list[dict[str, Value]]:
-    """Return the measures of each pair of raters by name."""
-    return [
-        {
-            "raw agreement": pair.agreement.raw,
-            "raw, acceptable (A, B) or not": pair.agreement.raw_acceptable,
-            "Cohen's kappa": pair.agreement.kappa,
-            "Cohen's kappa, acceptable or not": pair.agreement.kappa_acceptable,
-            "Spearman's correlation": pair.agreement.spearman,
-        }
-        for pair in found.pairs
-    ]
-
-
-def _reasons(found: Agreement) -> list[str]:
-    """Return the reasons for which values or intervals are missing, each once."""
-    named = [item for measures in _measures(found) for item in measures.items()]
-    named.append(("Fleiss's kappa", found.fleiss))
-    return list(dict.fromkeys(f"{name}: {value.reason}" for name, value in named if value.reason))
-
-
-def _record(found: Agreement) -> dict[str, Any]:
-    return {
-        "raters": [
-            {
-                "name": rater.name,
-                "labels": len(rater.labels),
-                "missing": rater.missing,
-                "left_out": [problem.what for problem in rater.problems],
-            }
-            for rater in found.raters
-        ],
-        "pairs": [asdict(rater) for rater in found.pairs],
-        "items_of_all": found.items,
-        "fleiss_kappa": asdict(found.fleiss),
-    }

@@ -53,8 +53,8 @@ WIDER: Mapping[str, Any] = {
 """The types of keywords for which a function accepts more types than the record stores."""
 
 
-class BootstrapKeywords(TypedDict, total=False):
-    """The settings of `self_instruct`: those of `BootstrapSettings`."""
+class AskingKeywords(TypedDict, total=False):
+    """The settings of all stages that ask a model: those of `AskedModel`, and of `Budget`."""
 
     model: str
     base_url: str | list[str] | None
@@ -62,6 +62,24 @@ class BootstrapKeywords(TypedDict, total=False):
     reasoning: Mapping[str, Any]
     send: SendMode
     finish_live: bool
+    max_requests: int | None
+    max_tokens: int | None
+    max_usd: float | None
+    prices: Prices
+    sampling: Mapping[str, Any]
+
+
+class TaskKeywords(TypedDict, total=False):
+    """The settings that say where tasks are, of `TaskChoice`."""
+
+    tasks: PathOrTasks | None
+    split: str | None
+    track: str
+
+
+class BootstrapKeywords(AskingKeywords, total=False):
+    """The settings of `self_instruct`: those of `BootstrapSettings`."""
+
     prompt_style: Literal["auto", "completion", "turns", "chat"]
     seeds: PathOrTasks | None
     tasks: int
@@ -78,48 +96,23 @@ class BootstrapKeywords(TypedDict, total=False):
     topic: str | None
     language: str | None
     patience: int
-    max_requests: int | None
-    max_tokens: int | None
-    max_usd: float | None
-    prices: Prices
-    sampling: Mapping[str, Any]
 
 
-class DistillKeywords(TypedDict, total=False):
+class DistillKeywords(AskingKeywords, total=False):
     """The settings of `distill`: those of `DistillSettings`."""
 
     source: PathOrTasks | None
-    model: str
-    base_url: str | list[str] | None
-    in_flight: int
-    reasoning: Mapping[str, Any]
-    send: SendMode
-    finish_live: bool
     prompt_style: Literal["auto", "completion", "chat"]
     limit: int | None
     limit_instances: int | None
     skip_bad: bool
     seed: int
-    max_requests: int | None
-    max_tokens: int | None
-    max_usd: float | None
-    prices: Prices
-    sampling: Mapping[str, Any]
 
 
-class StepsKeywords(TypedDict, total=False):
+class StepsKeywords(AskingKeywords, TaskKeywords, total=False):
     """The settings of `write_instructions`: those of `StepsSettings`."""
 
-    model: str
-    base_url: str | list[str] | None
-    in_flight: int
-    reasoning: Mapping[str, Any]
-    send: SendMode
-    finish_live: bool
     prompt_style: Literal["auto", "completion", "chat"]
-    tasks: PathOrTasks | None
-    split: str | None
-    track: str
     limit: int | None
     skip_bad: bool
     seed: int
@@ -128,49 +121,24 @@ class StepsKeywords(TypedDict, total=False):
     candidates: int
     judge: str | None
     judge_base_url: str | list[str] | None
-    max_requests: int | None
-    max_tokens: int | None
-    max_usd: float | None
-    prices: Prices
-    sampling: Mapping[str, Any]
 
 
-class ExamplesKeywords(TypedDict, total=False):
+class ExamplesKeywords(AskingKeywords, total=False):
     """The settings of `make_examples`: those of `ExamplesSettings`."""
 
-    model: str
-    base_url: str | list[str] | None
-    in_flight: int
-    reasoning: Mapping[str, Any]
-    send: SendMode
-    finish_live: bool
     steps: StrPath | None
     count: int
     limit: int | None
     seed: int
-    max_requests: int | None
-    max_tokens: int | None
-    max_usd: float | None
-    prices: Prices
-    sampling: Mapping[str, Any]
 
 
-class PredictKeywords(TypedDict, total=False):
+class PredictKeywords(AskingKeywords, TaskKeywords, total=False):
     """The settings of `predict`: those of `TaskChoice` and `SystemSettings`."""
 
-    tasks: PathOrTasks | None
-    split: str | None
-    track: str
     limit_tasks: int | None
     limit_instances: int | None
     instances_seed: int | None
     skip_bad: bool
-    model: str
-    base_url: str | list[str] | None
-    in_flight: int
-    reasoning: Mapping[str, Any]
-    send: SendMode
-    finish_live: bool
     backend: Literal["auto", "transformers"]
     prompt_style: Literal["auto", "completion", "chat"]
     protocol: str | None
@@ -184,38 +152,19 @@ class PredictKeywords(TypedDict, total=False):
     seed: int | None
     batch: int
     bf16: bool
-    max_requests: int | None
-    max_tokens: int | None
-    max_usd: float | None
-    prices: Prices
-    sampling: Mapping[str, Any]
 
 
-class JudgeKeywords(TypedDict, total=False):
+class JudgeKeywords(AskingKeywords, TaskKeywords, total=False):
     """The settings of `judge`: those of `JudgeSettings`."""
 
-    model: str
-    base_url: str | list[str] | None
-    in_flight: int
-    reasoning: Mapping[str, Any]
-    send: SendMode
-    finish_live: bool
     sources: Paths
     names: Sequence[str]
-    tasks: PathOrTasks | None
-    split: str | None
-    track: str
     limit_instances: int | None
     instances_seed: int | None
     limit: int | None
     seed: int
     mode: Literal["rating", "pairwise"]
     rubric: StrPath | None
-    max_requests: int | None
-    max_tokens: int | None
-    max_usd: float | None
-    prices: Prices
-    sampling: Mapping[str, Any]
 
 
 class TuneKeywords(TypedDict, total=False):

@@ -9,9 +9,10 @@ Example::
     parts = divide(batches[0], parts=2, share=8, row_tokens=4096)  # one for each of 2 processes
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Self
 
 import numpy as np
 
@@ -116,32 +117,23 @@ class StepWork:
     row_tokens: int
     longest: int
 
-
-class StepPlan(Protocol):
-    """The steps of a tuning."""
-
-    @property
-    def per_epoch(self) -> int:
-        """The number of steps of an epoch."""
-
-    @property
-    def number(self) -> int:
-        """The number of steps of the tuning."""
-
-    def step(self, number: int) -> StepWork:
-        """The work of the step with this number, from 0."""
+    @classmethod
+    def of(
+        cls, passes: tuple[tuple[Any, ...], ...], pairs: Sequence[TokenPair], row_tokens: int
+    ) -> Self:
+        """Return the step that trains on these examples, in these passes."""
+        lengths = list(map(_tokens_pairs, pairs))
+        targets = sum(len(pair.target) for pair in pairs)
+        return cls(passes, len(pairs), targets, sum(lengths), row_tokens, max(lengths))
 
 
-class StepRows:
-    """The steps of a decoder-only tuning, on packed rows. All epochs have the same number."""
+class StepPlan(ABC):
+    """The steps of a tuning. All epochs have the same number."""
 
-    def __init__(
-        self, data: TuningData, training: Training, rows: PlannedRows, processes: int
-    ) -> None:
+    def __init__(self, data: TuningData, training: Training, processes: int) -> None:
         """An epoch is planned when its first step is."""
         self._data = data
         self._training = training
-        self._rows = rows
         self._processes = processes
         self._epoch: tuple[int, Sequence[TokenPair], list[list[int]]] | None = None
         self.per_epoch = -(-len(data.training(0)) // training.batch)
@@ -153,17 +145,32 @@ class StepRows:
         epoch, place = divmod(number, self.per_epoch)
         if self._epoch is None or self._epoch[0] != epoch:
             pairs = self._data.training(epoch)
-            training = self._training
-            batches = batches_of(
-                pairs,
-                seed=training.seed,
-                epoch=epoch,
-                batch=training.batch,
-                share=self._rows.share,
-            )
-            self._epoch = epoch, pairs, batches
+            self._epoch = epoch, pairs, self._batches(pairs, epoch)
         _, pairs, batches = self._epoch
         return self.work([pairs[number] for number in batches[place]])
+
+    @abstractmethod
+    def work(self, pairs: Sequence[TokenPair]) -> StepWork:
+        """Divide examples into passes, the same number for every process."""
+
+    @abstractmethod
+    def _batches(self, pairs: Sequence[TokenPair], epoch: int) -> list[list[int]]:
+        """Return the places of the examples of each step of an epoch."""
+
+
+class StepRows(StepPlan):
+    """The steps of a decoder-only tuning, on packed rows."""
+
+    def __init__(
+        self, data: TuningData, training: Training, rows: PlannedRows, processes: int
+    ) -> None:
+        """`rows` says how long rows are."""
+        super().__init__(data, training, processes)
+        self._rows = rows
+
+    def _batches(self, pairs: Sequence[TokenPair], epoch: int) -> list[list[int]]:
+        seed, batch = self._training.seed, self._training.batch
+        return batches_of(pairs, seed=seed, epoch=epoch, batch=batch, share=self._rows.share)
 
     def work(self, pairs: Sequence[TokenPair]) -> StepWork:
         """Divide examples into passes, the same number for every process."""
@@ -182,14 +189,9 @@ class StepRows:
             for process in range(self._processes)
         ]
         most = max(map(len, lists))
-        return StepWork(
-            passes=tuple((EMPTY,) * (most - len(own)) + tuple(own) for own in lists),
-            examples=len(pairs),
-            targets=sum(len(pair.target) for pair in pairs),
-            tokens=sum(len(pair.prompt) + len(pair.target) for pair in pairs),
-            row_tokens=sum(len(row) for own in lists for rows in own for row in rows),
-            longest=max(len(pair.prompt) + len(pair.target) for pair in pairs),
-        )
+        passes = tuple((EMPTY,) * (most - len(own)) + tuple(own) for own in lists)
+        row_tokens = sum(len(row) for own in lists for rows in own for row in rows)
+        return StepWork.of(passes, pairs, row_tokens)
 
 
 def _passes(groups: Sequence[PackedGroup], rows: PlannedRows) -> list[Pass]:
@@ -208,52 +210,22 @@ NEIGHBOURS = 50
 """How many batches are sorted by length together, as transformers does."""
 
 
-class StepPairs:
-    """The steps of an encoder-decoder tuning, on pairs of prompt and target.
+class StepPairs(StepPlan):
+    """The steps of an encoder-decoder tuning, on pairs of prompt and target."""
 
-    All epochs have the same number of steps.
-    """
-
-    def __init__(self, data: TuningData, training: Training, processes: int) -> None:
-        """An epoch is planned when its first step is."""
-        self._data = data
-        self._training = training
-        self._processes = processes
-        self._epoch: tuple[int, Sequence[TokenPair], list[list[int]]] | None = None
-        self._pass = max(1, training.batch // (training.accumulate * processes))
-        self.per_epoch = -(-len(data.training(0)) // training.batch)
-        whole = self.per_epoch * training.epochs
-        self.number = min(whole, training.max_steps or whole)
-
-    def step(self, number: int) -> StepWork:
-        """The work of the step with this number, from 0."""
-        epoch, place = divmod(number, self.per_epoch)
-        if self._epoch is None or self._epoch[0] != epoch:
-            pairs = self._data.training(epoch)
-            training = self._training
-            plan = length_grouped(pairs, batch=training.batch, seed=training.seed, epoch=epoch)
-            self._epoch = epoch, pairs, plan
-        _, pairs, plan = self._epoch
-        return self.work([pairs[number] for number in plan[place]])
+    def _batches(self, pairs: Sequence[TokenPair], epoch: int) -> list[list[int]]:
+        training = self._training
+        return length_grouped(pairs, batch=training.batch, seed=training.seed, epoch=epoch)
 
     def work(self, pairs: Sequence[TokenPair]) -> StepWork:
         """Divide examples into passes, the same number for every process; the last may be empty."""
-        by_length = sorted(pairs, key=_tokens_pairs, reverse=True)
-        passes = [
-            tuple(by_length[start : start + self._pass])
-            for start in range(0, len(by_length), self._pass)
-        ]
+        size = max(1, self._training.batch // (self._training.accumulate * self._processes))
+        ordered = sorted(pairs, key=_tokens_pairs, reverse=True)
+        passes = [tuple(ordered[start : start + size]) for start in range(0, len(ordered), size)]
         passes += [()] * (-len(passes) % self._processes)
-        return StepWork(
-            passes=tuple(
-                tuple(passes[process :: self._processes]) for process in range(self._processes)
-            ),
-            examples=len(pairs),
-            targets=sum(len(pair.target) for pair in pairs),
-            tokens=sum(map(_tokens_pairs, pairs)),
-            row_tokens=sum(len(own) * max(map(_tokens_pairs, own), default=0) for own in passes),
-            longest=max(map(_tokens_pairs, pairs)),
-        )
+        row_tokens = sum(len(own) * max(map(_tokens_pairs, own), default=0) for own in passes)
+        shared = tuple(tuple(passes[at :: self._processes]) for at in range(self._processes))
+        return StepWork.of(shared, pairs, row_tokens)
 
 
 def length_grouped(
