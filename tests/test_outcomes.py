@@ -91,6 +91,7 @@ ROWS: dict[str, tuple[Stage, str, tuple[str, ...]]] = {
         "It pra",
         (*("gate_undecided",) * 5, "gate"),
     ),
+    "gate that rates": (gating("best"), '{"rating": ', ("gate_undecided",) * 6),
     "steps": (stepping, "1. Read the rep", ("empty", "cut", "refusal", *FAILED, "prose")),
     "steps, completion": (
         drafting,

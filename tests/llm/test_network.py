@@ -94,7 +94,7 @@ async def test_no_proxy_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "api.test,127.0.0.1.nip.test")
     engine = Engine(Endpoint("openai:test", "m", "http://api.test/v1"), MemoryLedger(), 1)
     async with engine:
-        assert engine._wire.session._default_proxy is None  # type: ignore[union-attr]
+        assert engine._wire.session._default_proxy is None  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

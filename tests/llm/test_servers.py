@@ -120,7 +120,7 @@ async def test_a_server_that_fails_is_left_out_and_taken_back() -> None:
             assert stats.left_out
             assert bad.requests == stats.faults == several.FAULTS
             broken = False
-            (server,) = (each for each in engine._wire._servers if each.url == bad.url)  # type: ignore[union-attr]
+            (server,) = (each for each in engine._wire._servers if each.url == bad.url)  # type: ignore[attr-defined]
             server.out_until = 0.0  # the time is over
             for number in range(30):
                 reply(await engine.ask(asked(f"b{number}")))

@@ -2,11 +2,9 @@
 
 import json
 import signal
-import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
@@ -15,11 +13,11 @@ from typing import Any
 import pytest
 
 from seedstep.bootstrap import GATE_KINDS, Proposal, rule_gate
-from seedstep.bootstrap.gates import VALID, parse_gates
+from seedstep.bootstrap.gate_kinds import VALID, parse_gates
 from seedstep.errors import InputError, RunMismatchError
 from seedstep.prompts import fingerprint
 from support.command_line import chat_reply, environment, program, seedstep
-from support.growing import SIGNS, exported, grow, text_of, times_asked
+from support.growing import SIGNS, exported, grow, stored_answers, text_of, times_asked
 from support.scripted_server import (
     Fault,
     Script,
@@ -175,11 +173,6 @@ def test_killed_it_goes_on_to_the_same_bytes_and_asks_nothing_again(tmp_path: Pa
     assert exported(tmp_path / "run") == exported(tmp_path / "whole")
 
 
-def stored_answers(run: Path) -> int:
-    with closing(sqlite3.connect(run / "run.db")) as database:
-        return int(database.execute("SELECT count(*) FROM requests").fetchone()[0])
-
-
 def test_outputs_drawn_again_are_compared(tmp_path: Path) -> None:
     gates = {"steady": {"agree": {"draws": 2, "metric": "exact_match", "at_least": 0.5}}}
 
@@ -192,7 +185,7 @@ def test_outputs_drawn_again_are_compared(tmp_path: Path) -> None:
         return chat_reply("Another one." if is_bad(text) else right)
 
     with ScriptedServer(script) as server:
-        made = grow(tmp_path / "run", server, tasks=10, gates=gates)
+        made = grow(tmp_path / "run", server, tasks=10, gates=gates, window=1)
         drawn = [body for body in server.bodies if body.get("temperature") == 0.7]
     kept = [
         "\n\n".join((task.definition, it.input)) for task in made.tasks for it in task.instances
@@ -288,7 +281,7 @@ async def test_texts_that_match_and_outputs_that_are_json() -> None:
 
     async def found(written: Mapping[str, Any], output: str) -> Any:
         (gate,) = parse_gates({"a": written})
-        return await gate.find(Proposal("Say.", Instance("in", (output,)), "latin", None, True, ""))  # type: ignore[arg-type]
+        return await gate.find(Proposal("Say.", Instance("in", (output,)), "latin", "a", None, ()))  # type: ignore[arg-type]
 
     links = {"match": {"pattern": "https?://", "reject": True}}
     assert await found(links, "see http://x.org")

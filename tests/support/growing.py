@@ -1,8 +1,10 @@
 """What the tests of whole runs share: a bootstrap on the scripted server, and all that it left."""
 
 import json
+import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,6 +110,27 @@ def purpose_of(body: dict[str, Any]) -> str:
 
 def times_asked(bodies: Iterable[dict[str, Any]]) -> Counter[str]:
     return Counter(json.dumps(body, sort_keys=True) for body in bodies)
+
+
+def stored_answers(run: Path) -> int:
+    """How many answers a run has stored."""
+    with closing(sqlite3.connect(run / "run.db")) as database:
+        return int(database.execute("SELECT count(*) FROM requests").fetchone()[0])
+
+
+def grow_again(out: Path, servers: Sequence[ScriptedServer], **settings: Any) -> None:
+    """Stop a run after two generations, and go on: what was stored is not asked again.
+
+    The first of the servers is that of the run's model.
+    """
+    settings = asked_of(servers[0], in_flight=1, **settings)
+    try:
+        self_instruct(out, watch=Recorder(fails_after=2), **settings).close()
+    except Interruption:
+        lost = sum(server.requests for server in servers) - stored_answers(out)
+    self_instruct(out, **settings).close()
+    again = sum(times - 1 for server in servers for times in times_asked(server.bodies).values())
+    assert again <= lost <= 2 * len(servers)
 
 
 def where(condition: Callable[[dict[str, Any]], bool], fault: Fault) -> Script:

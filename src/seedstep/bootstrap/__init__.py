@@ -8,7 +8,8 @@ from seedstep.bootstrap.filters import (
     InstructionFilter,
     reasons_of,
 )
-from seedstep.bootstrap.gates import GATE_KINDS, Gate, GateKind, Proposal, rule_gate
+from seedstep.bootstrap.gate_kinds import GATE_KINDS, GateKind
+from seedstep.bootstrap.gates import Better, Gate, GateModel, Proposal, rule_gate
 from seedstep.bootstrap.parse import RawInstance
 from seedstep.bootstrap.pipeline import bootstrap
 from seedstep.bootstrap.preview import check_seeds, preview
@@ -20,12 +21,14 @@ __all__ = [
     "FILTERS",
     "GATE_KINDS",
     "REASONS",
+    "Better",
     "BootstrapSettings",
     "Candidate",
     "CandidateReply",
     "Filter",
     "Gate",
     "GateKind",
+    "GateModel",
     "Generation",
     "InstanceFilter",
     "InstructionFilter",

@@ -18,10 +18,11 @@ Example::
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from itertools import count
+from types import MappingProxyType
 from typing import Any
 
 from seedstep.bootstrap import parse
@@ -30,7 +31,8 @@ from seedstep.bootstrap.filters import (
     Filter,
     reasons_of,
 )
-from seedstep.bootstrap.gates import Gate, check_gates, gate_fault, parse_gates
+from seedstep.bootstrap.gate_kinds import parse_gates
+from seedstep.bootstrap.gates import Gate, GateModel, GateModels, check_gates, pass_gates
 from seedstep.bootstrap.pool import Pool, rejected
 from seedstep.bootstrap.prompting import Prompts, make_prompts
 from seedstep.bootstrap.records import Candidate, Generation
@@ -43,6 +45,8 @@ from seedstep.novelty import Contamination
 from seedstep.text import is_refusal
 
 __all__ = ["bootstrap"]
+
+NO_MODELS: Mapping[str, GateModel] = MappingProxyType({})
 
 LONGEST_UNREAD = 1000
 """The most characters that are stored of a rejected text that is no instruction."""
@@ -59,6 +63,7 @@ async def bootstrap(
     filters: Sequence[Filter] = FILTERS,
     gates: Sequence[Gate] = (),
     retired: Iterable[Generation] = (),
+    gate_models: Mapping[str, GateModel] = NO_MODELS,
 ) -> AsyncGenerator[Generation]:
     """Yield retired generations until `settings.tasks` tasks are finished, or no more come.
 
@@ -67,7 +72,7 @@ async def bootstrap(
 
     `filters` are applied in their order. Tasks that are too similar to the evaluation sets of
     `contamination` are rejected, too. Instances have to pass the gates of the settings, and then
-    `gates`.
+    `gates`. `gate_models` has the models of gates that don't ask the run's, by their names.
 
     The last generation ends with the task that completes the number. If there are fewer tasks,
     `settings.patience` generations in a row have produced none.
@@ -81,7 +86,9 @@ async def bootstrap(
     pool = Pool(seeds, settings, contamination, filters)
     gates = (*parse_gates(settings.gates), *gates)
     check_gates(gates, reasons_of(filters))
-    work = _Work(settings, engine, make_prompts(settings), pool, gates)
+    prompts = make_prompts(settings)
+    models = GateModels(GateModel(engine, prompts.converses), gate_models)
+    work = _Work(settings, engine, prompts, pool, gates, models)
     barren = 0
     async with aclosing(_all_in_order(retired, work)) as generations:
         async for whole in generations:
@@ -125,12 +132,14 @@ class _Work:
         prompts: Prompts,
         pool: Pool,
         gates: Sequence[Gate],
+        models: GateModels,
     ) -> None:
         self._settings = settings
         self._engine = engine
         self._prompts = prompts
         self._pool = pool
         self._gates = gates
+        self._models = models
         self._finished_in: list[int] = []
 
     @property
@@ -247,28 +256,28 @@ class _Work:
         """Reject the instances that do not pass; where none is left, the task by the last gate."""
         if candidate.reason or not self._gates:
             return candidate
-        faults = await asyncio.gather(
+        done = await asyncio.gather(
             *(
-                gate_fault(
+                pass_gates(
                     self._gates,
-                    self._engine,
+                    self._models,
                     candidate.instruction,
                     instance,
                     tokens=self._settings.tokens,
-                    chat=self._prompts.converses,
                     priority=(index, 3),
                 )
                 for instance in candidate.instances
             )
         )
-        pairs = list(zip(candidate.instances, faults, strict=True))
-        bad = [rejected(instance, *fault) for instance, fault in pairs if fault]
-        good = tuple(instance for instance, fault in pairs if not fault)
+        bad = [rejected(each.instance, *each.fault) for each in done if each.fault]
+        good = [each for each in done if not each.fault]
+        notes = [each.note for each in good]
         return replace(
             candidate,
             reason="" if good else bad[-1].reason,
-            instances=good,
+            instances=tuple(each.instance for each in good),
             rejected_instances=(*candidate.rejected_instances, *bad),
+            notes=tuple(notes) if any(notes) else (),
         )
 
     def _read_instances(

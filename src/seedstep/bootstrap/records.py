@@ -25,7 +25,8 @@ class Candidate:
     `reason` is empty for a finished task: an accepted instruction with at least one good instance.
     `neighbor` is the nearest instruction in the pool at that moment, None if another filter
     rejected the candidate before novelty was checked, or if no instruction shares a token. The
-    requests are keys in the ledger, empty if there was no request.
+    requests are keys in the ledger, empty if there was no request. `notes` say of each instance
+    what gates put in place of its output, and are empty if they put nothing there.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Candidate:
     instances_request: str = ""
     instances: tuple[Instance, ...] = ()
     rejected_instances: tuple[RejectedInstance, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def task(self) -> Task | None:

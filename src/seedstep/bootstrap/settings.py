@@ -14,10 +14,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 import msgspec
 
-from seedstep.bootstrap.gates import parse_gates
+from seedstep.bootstrap.gate_kinds import ADDRESS, gate_options, parse_gates
+from seedstep.bootstrap.gates import purpose_of
 from seedstep.data import Task
 from seedstep.errors import InputError
-from seedstep.llm import Budget, Sampling, default_prompt_style
+from seedstep.llm import Budget, ModelRef, Sampling, default_prompt_style, resolve_base_url
 from seedstep.llm.settings import AskedModel, AskingSettings, override, sampling_setting
 from seedstep.settings import SEED, Count, change_settings, part, setting
 from seedstep.text import script_of
@@ -100,6 +101,9 @@ class BootstrapSettings(AskingSettings):
     """The settings of a bootstrap, which are stored in the `run.yaml` of its run."""
 
     SAMPLING: ClassVar[Mapping[str, Sampling]] = PAPER_SAMPLING
+    ADDRESSES: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"base_url": "identity_url", "gate_base_urls": "gate_identity_urls"}
+    )
 
     model: AskedModel = part(AskedModel)
     prompt_style: Literal["auto", "completion", "turns", "chat"] = setting(
@@ -162,7 +166,14 @@ class BootstrapSettings(AskingSettings):
     gates: dict[str, Any] = setting(
         dict,
         "What instances have to pass after the filters, such as {judged: {judge: {}}, repeated: "
-        "{agree: {draws: 3}}}: kinds are judge, agree, match and json (docs/self-instruct.md).",
+        "{agree: {draws: 3}}}: kinds are judge, agree, match, json, likelihood and best "
+        "(docs/self-instruct.md).",
+        later=True,
+    )
+    gate_base_urls: dict[str, str | list[str]] = setting(
+        dict,
+        "Addresses of the servers of gates with a model of their own, by the gates' names; the "
+        "same as base_url among a gate's options.",
         later=True,
     )
     topic: str | None = setting(
@@ -189,10 +200,36 @@ class BootstrapSettings(AskingSettings):
         than="the prompt style",
     )
 
+    @classmethod
+    def complete(cls, values: Mapping[str, Any], source: str) -> Mapping[str, Any]:
+        """Return the values, with the addresses of gates' models as a setting of their own."""
+        gates = values.get("gates")
+        if not isinstance(gates, Mapping):
+            return values
+        bare, addresses = dict(gates), {}
+        for name, content in gates.items():
+            options = next(iter(content.values()), None) if isinstance(content, Mapping) else None
+            if len(content or ()) == 1 and isinstance(options, Mapping) and ADDRESS in options:
+                kept = {option: value for option, value in options.items() if option != ADDRESS}
+                bare[name] = dict.fromkeys(content, kept)
+                if options[ADDRESS] is not None:
+                    addresses[name] = options[ADDRESS]
+        if not addresses:
+            return {**values, "gates": bare}
+        known = values.get("gate_base_urls") or {}
+        return {**values, "gates": bare, "gate_base_urls": {**known, **addresses}}
+
     def check(self, source: str) -> None:
         """Raise InputError if the settings do not go together."""
         AskingSettings.check(self, source)
         parse_gates(self.gates, f"{source}, setting 'gates'")
+        for name in self.gate_base_urls:
+            model = self.gate_models.get(name)
+            if model is None or ModelRef.parse(model).provider.address is None:
+                what = (
+                    f"{source}, setting 'gate_base_urls': gate '{name}' asks no server of its own"
+                )
+                raise InputError(what, "give the gate a `model`, openai:NAME, or no address")
         for name in ("topic", "language"):
             value = getattr(self, name)
             if value is not None and not value.strip():
@@ -209,6 +246,41 @@ class BootstrapSettings(AskingSettings):
         foreign = self.language is not None and self.language.strip().casefold() not in ENGLISH
         script = script_of(task.definition for task in seeds)
         return change_settings(self, tokens="unicode" if foreign else script.tokens)
+
+    @property
+    def gate_models(self) -> Mapping[str, str]:
+        """The models of gates that have one of their own, by the gates' names."""
+        options = gate_options(self.gates)
+        return {name: each.asked for name, each in options.items() if each.asked is not None}
+
+    @property
+    def scoring_gates(self) -> frozenset[str]:
+        """The names of gates whose model says how likely texts are."""
+        return frozenset(name for name, each in gate_options(self.gates).items() if each.scores)
+
+    @property
+    def other_models(self) -> Mapping[str, str]:
+        """The models that gates ask beside the run's. A checkpoint in this process has no price."""
+        return {
+            purpose_of(name): model
+            for name, model in self.gate_models.items()
+            if ModelRef.parse(model).provider.is_served
+        }
+
+    def resolved(self) -> Self:
+        """Return the settings with addresses filled in, also those of gates' models.
+
+        Raises:
+            InputError: a model can't be asked, or an address can't be used or has a password.
+        """
+        settings = AskingSettings.resolved(self)
+        found = {
+            name: resolve_base_url(model, self.gate_base_urls.get(name))
+            for name, model in self.gate_models.items()
+            if ModelRef.parse(model).provider.is_served
+        }
+        addresses = {name: url for name, url in found.items() if url is not None}
+        return change_settings(settings, gate_base_urls=addresses)
 
     @property
     def style(self) -> str:

@@ -32,7 +32,6 @@ from seedstep.cli.terminal import (
 )
 from seedstep.data import Task, require_seeds, seed_tasks
 from seedstep.errors import InputError
-from seedstep.llm import resolve_base_url
 from seedstep.llm.settings import require_price
 from seedstep.recipes import BootstrapProgress, BootstrapWatch, work_on_bootstrap
 from seedstep.runs import BootstrapRun
@@ -99,7 +98,14 @@ def _count(progress: BootstrapProgress) -> str:
     about = "" if progress.is_sure else "about "
     rest = f", {about}{duration(left)} left" if left is not None and not progress.complete else ""
     wanted = progress.settings.tasks
-    return f"{progress.finished}/{wanted} tasks, {duration(progress.seconds)}{rest}"
+    price = _price(progress)
+    return f"{progress.finished}/{wanted} tasks{price}, {duration(progress.seconds)}{rest}"
+
+
+def _price(progress: BootstrapProgress) -> str:
+    """Return what a finished task costs so far, where prices are known."""
+    usd = progress.usd_per_task
+    return "" if usd is None else f", ${usd:,.4f} a task"
 
 
 def _finished(candidate: Candidate) -> Text:
@@ -127,7 +133,10 @@ class _PlainWatcher:
         before = progress.finished - len(done)
         for number, candidate in enumerate(done, start=before + 1):
             if number > progress.before:
-                self._say(Text(f"[{number}/{progress.settings.tasks}]") + _finished(candidate))
+                self._say(
+                    Text(f"[{number}/{progress.settings.tasks}{_price(progress)}]")
+                    + _finished(candidate)
+                )
 
     def tick(self, progress: BootstrapProgress) -> None:
         for note in progress.notes[self._told :]:
@@ -187,7 +196,7 @@ def command(
 ) -> None:
     """Grow tasks from seed tasks (Self-Instruct). Run it again to go on where it stopped."""
     settings = make_settings(BootstrapSettings, asked, COMMAND_LINE)
-    resolve_base_url(settings.model.name, settings.model.base_url)
+    settings.resolved()  # raises if a model or an address can't be used
     if dry_run:
         require_price(settings)
         _print_preview(settings)
@@ -267,5 +276,6 @@ def _print_preview(settings: BootstrapSettings) -> None:
         view,
         settings.pricing,
         "2 accepted instructions a request, 80% of them with a good instance, 4 characters a "
-        "token. Models differ; `seedstep status` shows the real figures.",
+        "token. Models differ; `seedstep status` shows the real figures."
+        + (" What gates ask comes on top." if settings.gates else ""),
     )

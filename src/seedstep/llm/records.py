@@ -22,6 +22,7 @@ __all__ = [
     "Answer",
     "Failure",
     "Ledger",
+    "Likelihood",
     "MemoryLedger",
     "Message",
     "Reasoning",
@@ -29,6 +30,7 @@ __all__ = [
     "Request",
     "Sampling",
     "Schema",
+    "Sender",
     "estimated_tokens",
     "tokens_of",
 ]
@@ -89,7 +91,8 @@ class Request:
 
     `purpose` is the stage's word for the kind of request; it is not part of the key. `draw`
     distinguishes requests that are equal otherwise but need different answers; it is sent as the
-    sampling seed.
+    sampling seed. With `scored_from` nothing is written: the reply is a `Likelihood` of the prompt
+    from this character on, as JSON.
     """
 
     purpose: str
@@ -98,14 +101,25 @@ class Request:
     schema: Schema | None = None
     draw: int = 0
     reasoning: Reasoning | None = None
+    scored_from: int | None = None
 
     def key(self, endpoint: str, model: str) -> str:
         """Return the key: 32 hexadecimal digits, made from everything that can change the reply."""
         whole: list[Any] = [endpoint, model, self.prompt, self.sampling, self.schema, self.draw]
         if self.reasoning:
             whole.append(self.reasoning)
+        if self.scored_from is not None:
+            whole.append(self.scored_from)
         text = msgspec.json.encode(whole, order="deterministic")
         return hashlib.sha256(text).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """How unlikely a model finds a text: the mean of its tokens, in nats, and their number."""
+
+    nats: float
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +176,19 @@ class Failure:
 
 
 Answer = Reply | Failure
+
+
+class Sender(Protocol):
+    """An object that sends requests: to a server, a recording, or a model in this process."""
+
+    async def send(self, request: Request) -> Answer:
+        """Return the answer to a request."""
+
+    async def check(self) -> int:
+        """Return the HTTP status of a server that answers, or 200."""
+
+    async def close(self) -> None:
+        """Release what was opened."""
 
 
 class Ledger(Protocol):

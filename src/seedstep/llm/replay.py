@@ -90,6 +90,7 @@ class RecordedRequest:
     schema: Schema | None = None
     draw: int = 0
     reasoning: Reasoning | None = None
+    scored_from: int | None = None
 
     def whole(self, purpose: str) -> Request:
         """Return the request with its purpose."""

@@ -14,13 +14,16 @@ Example::
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import accumulate
+from math import isfinite
 from typing import Any
 
 import msgspec
 
 from seedstep.llm.endings import Ending, ending_of, reason_in
 from seedstep.llm.exchange import LONGEST_REPLY
+from seedstep.llm.records import Likelihood
 from seedstep.llm.shapes import (
     THOUGHT_FIELDS,
     choice_in,
@@ -32,7 +35,7 @@ from seedstep.llm.shapes import (
 )
 from seedstep.text import split_thoughts
 
-__all__ = ["Body", "BodyError", "read_body"]
+__all__ = ["Body", "BodyError", "likelihood_in", "read_body"]
 
 MOST_TOKENS = 100_000_000
 """The most tokens that a count of one request may have. A larger one is no count."""
@@ -119,6 +122,45 @@ def read_body(data: bytes) -> Body:
         raise
     except (ValueError, RecursionError):
         raise BodyError("not a completion") from None
+
+
+def likelihood_in(data: bytes, start: int, end: int) -> Likelihood | None:
+    """Return the likelihood of the characters from `start` to `end` of a text that was sent.
+
+    Returns None if the body does not have the log-probabilities of their tokens.
+
+    Example:
+        >>> found = b'{"tokens": ["A", " b"], "token_logprobs": [null, -2]}'
+        >>> likelihood_in(b'{"choices": [{"logprobs": ' + found + b"}]}", 1, 3)
+        Likelihood(nats=2.0, tokens=1)
+    """
+    try:
+        choice = choice_in(_of_list(_decoded(data))) or {}
+        found = msgspec.convert(choice.get("logprobs"), _Logprobs)
+    except (ValueError, RecursionError, AttributeError):
+        return None
+    offsets = found.text_offset or [*accumulate(map(len, found.tokens), initial=0)][:-1]
+    if not len(offsets) == len(found.tokens) == len(found.token_logprobs):
+        return None
+    ends = [*offsets[1:], offsets[-1] + len(found.tokens[-1])] if offsets else []
+    values = [
+        value
+        for value, first, last in zip(found.token_logprobs, offsets, ends, strict=True)
+        if first < end and last > start
+    ]
+    known = [value for value in values if value is not None and isfinite(value)]
+    if not values or len(known) < len(values) or max(ends) < end:
+        return None
+    return Likelihood(-sum(known) / len(known), len(known))
+
+
+@dataclass(frozen=True, slots=True)
+class _Logprobs:
+    """The log-probabilities of tokens, as servers with completions send them."""
+
+    tokens: list[str]
+    token_logprobs: list[float | None]
+    text_offset: list[int] = field(default_factory=list)
 
 
 def _read(record: Any) -> Body:

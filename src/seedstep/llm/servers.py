@@ -25,11 +25,10 @@ from seedstep.errors import DeniedError
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.exchange import OVERLOADED, Refused, Retryable, open_session
 from seedstep.llm.pacing import EngineStats, ServerStats, Slots, backoff
-from seedstep.llm.records import Reply, Request
-from seedstep.llm.replay import Recording
+from seedstep.llm.records import Reply, Request, Sender
 from seedstep.llm.wire import PARAMETER, Wire
 
-__all__ = ["ELSEWHERE", "Sender", "Servers", "first_wire", "open_sender"]
+__all__ = ["ELSEWHERE", "Servers", "first_wire", "open_sender"]
 
 ELSEWHERE = "elsewhere"
 """The reason of a fault after which the request is sent again at once, to another server."""
@@ -127,13 +126,13 @@ def open_sender(
     in_flight: int,
     stats: EngineStats,
     slow_seconds: float,
-) -> "Sender":
+) -> Sender:
     """Return what sends requests to an endpoint, at most `in_flight` at a time to each server.
 
     A server whose replies take more than `slow_seconds` gets fewer requests, if there are several.
     """
-    if endpoint.recording:
-        return endpoint.recording
+    if endpoint.sender:
+        return endpoint.sender
     first, *others = (
         Wire(open_session(each, timeout), each, stats.writing)
         for each in (endpoint, *endpoint.others)
@@ -300,10 +299,6 @@ class Servers:
         if not text.startswith(frame):
             frame = self._frames[kind] = _common(frame, text)
         return text[len(frame) :][:PREFIX]
-
-
-Sender = Wire | Recording | Servers
-"""An object that sends requests."""
 
 
 def _common(frame: str, text: str) -> str:

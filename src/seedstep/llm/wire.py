@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from seedstep.errors import DeniedError
+from seedstep.errors import DeniedError, InputError
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.exchange import (
     OVERLOADED,
@@ -32,7 +32,7 @@ from seedstep.llm.exchange import (
 )
 from seedstep.llm.parameters import DEFAULTS, Parameters, stopped
 from seedstep.llm.records import Reasoning, Reply, Request, estimated_tokens
-from seedstep.llm.replies import Body, BodyError, read_body
+from seedstep.llm.replies import Body, BodyError, likelihood_in, read_body
 from seedstep.llm.writing import Writing
 
 __all__ = [
@@ -167,6 +167,9 @@ class Wire:
         except BodyError as error:
             raise self._unreadable(request, error, data) from None
         tokens, estimated = _tokens(request, body)
+        if request.scored_from is not None:
+            text = self._likelihood(request, data)
+            return Reply(text, "stop", *tokens, estimated=estimated, seconds=round(seconds, 3))
         thought_long = body.used_up_by_thinking or (body.thoughts and body.ending == "cut")
         if body.reasoning_tokens or thought_long:
             self._reasons = True
@@ -198,6 +201,23 @@ class Wire:
             left_out=left_out,
         )
 
+    def _likelihood(self, request: Request, data: bytes) -> str:
+        """Return the likelihood of a prompt's end as JSON.
+
+        Raises:
+            InputError: the server does not say it.
+        """
+        assert isinstance(request.prompt, str)
+        assert request.scored_from is not None
+        found = likelihood_in(data, request.scored_from, len(request.prompt))
+        if found is None:
+            raise InputError(
+                f"{self.endpoint.url} gives no likelihoods of the texts that it is sent "
+                f"('{self.endpoint.model}' was asked with `echo` and `logprobs`)",
+                "name a checkpoint, hf:PATH, or a server that gives them, such as vLLM",
+            )
+        return msgspec.json.encode(found).decode()
+
     def _said(self, word: str) -> str:
         """Return a server's word about a reply, cleaned, so that it may be stored and shown."""
         return without_key(storable(word), self.endpoint.key)[:100]
@@ -215,6 +235,8 @@ class Wire:
 
     def _room(self, request: Request) -> int:
         """Return the number of tokens for thoughts, to be added to the limit for the answer."""
+        if request.scored_from is not None:
+            return 0
         asked = request.reasoning.room if request.reasoning else None
         if asked is not None:
             return asked
@@ -242,6 +264,8 @@ class Wire:
             body["messages"] = request.prompt
         if sampling.stop:
             body["stop"] = sampling.stop
+        if request.scored_from is not None:
+            body |= {"echo": True, "logprobs": 1}
         if request.schema:
             schema = {"name": request.schema.name, "strict": True, "schema": request.schema.body}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}

@@ -47,6 +47,7 @@ WIDER: Mapping[str, Any] = {
     "reasoning": Mapping[str, Any],
     "sampling": Mapping[str, Any],
     "gates": Mapping[str, Any],
+    "gate_base_urls": Mapping[str, str | Sequence[str]],
     "encoding_options": Mapping[str, Any],
     "encoding": Encoding | Mapping[str, Any] | str,
 }
@@ -93,6 +94,7 @@ class BootstrapKeywords(AskingKeywords, total=False):
     numbering: Literal["number", "task"]
     extra_filters: bool
     gates: Mapping[str, Any]
+    gate_base_urls: Mapping[str, str | Sequence[str]]
     topic: str | None
     language: str | None
     patience: int

@@ -9,18 +9,28 @@ Example::
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
-from seedstep.bootstrap import FILTERS, BootstrapSettings, Filter, Gate, Generation, bootstrap
+from seedstep.bootstrap import (
+    FILTERS,
+    BootstrapSettings,
+    Filter,
+    Gate,
+    GateModel,
+    Generation,
+    bootstrap,
+)
 from seedstep.bootstrap.filters import changed_filters, check_filters
 from seedstep.data import StrPath
 from seedstep.errors import BudgetReached
-from seedstep.llm import Engine, EngineStats, open_model
+from seedstep.infer.likelihood import open_scoring
+from seedstep.llm import Engine, EngineStats, ModelRef, Spent, default_prompt_style, open_model
+from seedstep.llm.batch_records import LIVE
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import BootstrapKeywords
 from seedstep.recipes.tasks import Watcher, share_notes, ticking
@@ -45,8 +55,8 @@ TASKS_TO_TELL = 5
 class BootstrapProgress:
     """The progress of a run.
 
-    `before` is the number of tasks that earlier processes had finished. `notes` are messages for
-    the user. `stopped` is True if a budget ended the run.
+    `before` is the number of tasks that earlier processes had finished. `spent` is what all of them
+    spent. `notes` are messages for the user. `stopped` is True if a budget ended the run.
     """
 
     settings: BootstrapSettings
@@ -59,6 +69,14 @@ class BootstrapProgress:
     rejected: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     stopped: BudgetReached | None = None
+    spent: Spent = field(default_factory=Spent)
+
+    @property
+    def usd_per_task(self) -> float | None:
+        """US dollars spent for each finished task; None without prices, or without tasks."""
+        finished = max(self.finished, self.before)
+        usd = self.settings.pricing.usd(self.spent.tokens)
+        return None if usd is None or not finished else usd / finished
 
     @property
     def seconds(self) -> float:
@@ -199,6 +217,7 @@ async def _work(
             watch.began(progress)
         return
     model = settings.model
+    progress.spent = spent = run.spent()
     async with (
         open_model(model.name, model.base_url, model.in_flight, run.identity_url) as endpoint,
         Engine(
@@ -206,11 +225,12 @@ async def _work(
             run.ledger,
             model.in_flight,
             settings.budget,
-            run.spent(),
+            spent,
             settings.pricing,
             model.manner,
             model.sending,
         ) as engine,
+        _gate_models(run, engine, spent) as models,
     ):
         await engine.check()
         share_notes(progress, engine.stats)
@@ -223,6 +243,7 @@ async def _work(
             filters,
             gates,
             run.records.retired(progress.notes.append),
+            models,
         )
         async with aclosing(stage) as generations, ticking(progress, watch):
             async for generation in generations:
@@ -230,3 +251,68 @@ async def _work(
                 progress.add(generation)
                 if watch:
                     watch.retired(progress, generation)
+
+
+@asynccontextmanager
+async def _gate_models(
+    run: BootstrapRun, engine: Engine, spent: Spent
+) -> AsyncIterator[dict[str, GateModel]]:
+    """Open the models of gates that don't ask the run's. All share its ledger and its budget.
+
+    A model that several gates ask is opened once, and that of the run is not opened again.
+    """
+    settings = run.settings
+    identities = run.identity_of("gate_base_urls") or {}
+    named = {**dict.fromkeys(settings.scoring_gates, settings.model.name), **settings.gate_models}
+    usual = _Asked(settings.model.name, settings.model.base_url, run.identity_url)
+    opened: dict[str, Engine] = {repr(usual): engine}
+    found = {}
+    async with AsyncExitStack() as stack:
+        for gate, model in named.items():
+            scores = gate in settings.scoring_gates and ModelRef.parse(model).provider.likelihoods
+            if gate not in settings.gate_models and not scores:
+                continue  # the run's own, at its server
+            url = settings.gate_base_urls.get(gate)
+            asked = _Asked(model, url, identities.get(gate), scores)
+            if repr(asked) not in opened:
+                opened[repr(asked)] = await _opened(run, asked, engine, spent, stack)
+            converses = not scores and default_prompt_style(model) != "completion"
+            found[gate] = GateModel(opened[repr(asked)], converses)
+        yield found
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A gate's model, its address or addresses, and that in keys; whether a checkpoint scores."""
+
+    model: str
+    base_url: str | list[str] | None
+    identity_url: str | None
+    scores: bool = False
+
+
+async def _opened(
+    run: BootstrapRun, asked: _Asked, engine: Engine, spent: Spent, stack: AsyncExitStack
+) -> Engine:
+    """Open the engine of a gate's model, which is closed with the stack."""
+    settings = run.settings
+    in_flight = settings.model.in_flight
+    opening = (
+        open_scoring(asked.model)
+        if asked.scores
+        else open_model(asked.model, asked.base_url, in_flight, asked.identity_url)
+    )
+    takes = ModelRef.parse(asked.model).provider.takes_batches
+    made = Engine(
+        await stack.enter_async_context(opening),
+        run.ledger,
+        in_flight,
+        settings.budget,
+        spent,
+        settings.pricing,
+        sending=settings.model.sending if takes else LIVE,
+    )
+    made.stats = engine.stats  # the progress counts the requests of all
+    opened = await stack.enter_async_context(made)
+    await opened.check()
+    return opened

@@ -31,6 +31,7 @@ __all__ = [
     "LOCK",
     "STAGE",
     "OpenDirectory",
+    "address_in_keys",
     "begun_database",
     "digest",
     "identities",
@@ -78,6 +79,16 @@ class OpenDirectory:
             self._lock.release()
 
 
+def address_in_keys(addresses: Any) -> Any:
+    """Return the address under which replies are stored: the first of several servers.
+
+    Of a mapping, such as `gate_base_urls`, it returns the mapping of each.
+    """
+    if isinstance(addresses, Mapping):
+        return {name: first_address(each) for name, each in addresses.items()}
+    return first_address(addresses)
+
+
 def identities(
     addresses: Mapping[str, str],
     entries: Mapping[str, Any],
@@ -93,8 +104,8 @@ def identities(
     """
     found = {}
     for address, identity in addresses.items():
-        url = entries.get(identity) or first_address(stored.get(address) or now[address])
-        if identity in _ALWAYS or url != first_address(now[address]):
+        url = entries.get(identity) or address_in_keys(stored.get(address) or now.get(address))
+        if identity in _ALWAYS or url != address_in_keys(now.get(address)):
             found[identity] = url
     return found
 
@@ -111,7 +122,7 @@ def with_unknown(
     Version 0.1.0 did not store a judge's address if only the environment had it.
     """
     unknown = [address for address in addresses if stored.get(address) is None]
-    return {**stored, **{address: now[address] for address in unknown}}
+    return {**stored, **{address: now.get(address) for address in unknown}}
 
 
 def digest(parts: Iterable[object]) -> str:

@@ -14,7 +14,8 @@ from sqlite3 import Row
 from typing import Any
 
 from seedstep.bootstrap import REASONS, BootstrapSettings, Candidate, Generation
-from seedstep.bootstrap.gates import gate_reasons, parse_gates
+from seedstep.bootstrap.gate_kinds import parse_gates
+from seedstep.bootstrap.gates import gate_reasons
 from seedstep.data import Instance, Task, instance_id
 from seedstep.errors import InputError
 from seedstep.runs.database import Database, decode_value

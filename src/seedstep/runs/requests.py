@@ -117,6 +117,8 @@ def request_text(request: Request) -> str:
     }
     if request.reasoning:
         asked["reasoning"] = request.reasoning
+    if request.scored_from is not None:
+        asked["scored_from"] = request.scored_from
     return msgspec.json.encode(asked).decode()
 
 

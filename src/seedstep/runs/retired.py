@@ -224,7 +224,11 @@ def _rows(generation: Generation) -> Rows:
                 candidate.instances_request,
             )
         )
-        texts = [(good.input, good.output, "", "") for good in candidate.instances]
+        notes = candidate.notes or ("",) * len(candidate.instances)
+        texts = [
+            (good.input, good.output, "", note)
+            for good, note in zip(candidate.instances, notes, strict=True)
+        ]
         texts += [
             (bad.input, bad.output, bad.reason, bad.detail) for bad in candidate.rejected_instances
         ]
@@ -242,6 +246,7 @@ def _generation(rows: Rows) -> Generation:
 
 def candidate_of(row: Sequence[Any], instances: Sequence[Sequence[Any]]) -> Candidate:
     """Return a candidate from its row, and the rows of its instances in their order."""
+    notes = tuple(note for _, _, _, _, bad, note in instances if not bad)
     key, _, _, instruction, reason, detail, neighbor, score, labels, asked, asked_more = row
     return Candidate(
         key,
@@ -260,4 +265,5 @@ def candidate_of(row: Sequence[Any], instances: Sequence[Sequence[Any]]) -> Cand
             for _, _, text, output, reason, detail in instances
             if reason
         ),
+        notes=notes if any(notes) else (),
     )

@@ -23,13 +23,14 @@ import msgspec
 
 from seedstep.data.records import as_html
 from seedstep.errors import MissingExtraError, RunBusyError, RunError, SeedstepError
-from seedstep.llm import Spent, first_address
+from seedstep.llm import Spent
 from seedstep.runs.batches import RunLedger, batch_notes
 from seedstep.runs.database import Database
 from seedstep.runs.directory import (
     DATABASE,
     STAGE,
     OpenDirectory,
+    address_in_keys,
     begun_database,
     identities,
     in_order_of,
@@ -215,12 +216,13 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
     @property
     def identity_url(self) -> str | None:
         """The address under which replies are stored."""
-        return self.identity_of("base_url")
+        url: str | None = self.identity_of("base_url")
+        return url
 
-    def identity_of(self, address: str) -> str | None:
-        """Return the address under which replies of a server are stored, by its setting."""
-        url: str | None = self.config.get(_addresses(self.stage)[address])
-        return url or first_address(self.config.get(address))
+    def identity_of(self, address: str) -> Any:
+        """Return the address under which replies are stored, or a mapping of several."""
+        url = self.config.get(_addresses(self.stage)[address])
+        return url or address_in_keys(self.config.get(address))
 
     def spent(self) -> Spent:
         """Return the requests and tokens that count towards the run's budget."""
@@ -370,8 +372,10 @@ def resolve_settings(
     kept = identities(addresses, entries if begun else {}, before, config)
     config = in_order_of(entries, {**config, **kept})
     if begun:
+        whole = flatten(settings, whole=True)
+        dropped = {name: whole[name] for name in before if name not in config}
         before = with_unknown(addresses, before, config)
-        refuse_differences(path, {**entries, **kept, **before}, config, changeable)
+        refuse_differences(path, {**entries, **kept, **before}, config | dropped, changeable)
         config = {  # a setting that came after the run began, and is not used, is not written
             name: value
             for name, value in config.items()

@@ -10,6 +10,8 @@ from seedstep.bootstrap import BootstrapSettings, Candidate
 from seedstep.bootstrap.gates import undecided_reason
 from seedstep.data import Task, evaluation_items, require_seeds, seed_tasks
 from seedstep.errors import InputError
+from seedstep.llm import ModelRef
+from seedstep.llm.checkpoints import fingerprint_of, gguf_fingerprint
 from seedstep.llm.settings import require_price
 from seedstep.novelty import Contamination
 from seedstep.prompts import fingerprint
@@ -76,9 +78,24 @@ def _stamps(settings: BootstrapSettings, inputs: tuple[Task, ...]) -> dict[str, 
     stamps = {"seeds_fingerprint": digest([inputs]), "prompts_fingerprint": fingerprint()}
     if settings.gates:
         stamps["gates_fingerprint"] = fingerprint("gates")
+    if files := _gate_files(settings):
+        stamps["gate_models_fingerprint"] = digest(files)
     if settings.decontaminate:
         stamps["evaluation_fingerprint"] = digest(_evaluation_items(settings))
     return stamps
+
+
+def _gate_files(settings: BootstrapSettings) -> list[tuple[str, str]]:
+    """Return the gates whose model is a file or checkpoint, each with a fingerprint of it."""
+    own = settings.gate_models
+    models = {**dict.fromkeys(settings.scoring_gates, settings.model.name), **own}
+    found = []
+    for name, model in sorted(models.items()):
+        provider = ModelRef.parse(model).provider
+        scores = name in settings.scoring_gates and provider.likelihoods
+        if print_of := fingerprint_of(model) if scores else gguf_fingerprint(model):
+            found.append((name, print_of))
+    return found
 
 
 def contamination_of(settings: BootstrapSettings) -> Contamination | None:
@@ -277,6 +294,8 @@ def _instances(candidate: Candidate) -> Blocks:
     """Show the good instances, then the rejected ones by reason."""
     for number, good in enumerate(candidate.instances, start=1):
         yield Rule(f"instance {number}")
+        if candidate.notes and (note := candidate.notes[number - 1]):
+            yield line(note, "dim")
         yield from _texts(good.input, good.output)
     rejected = sorted(candidate.rejected_instances, key=lambda bad: bad.reason)
     for number, bad in enumerate(rejected, start=len(candidate.instances) + 1):
