@@ -1,7 +1,7 @@
 """Task records, and the files that they are read from and written to."""
 
 from seedstep.data.choice import TaskChoice
-from seedstep.data.evaluation_sets import evaluation_items
+from seedstep.data.evaluation import PredictionFile, evaluation_items, read_predictions
 from seedstep.data.files import (
     files_in,
     folder_with,
@@ -13,7 +13,6 @@ from seedstep.data.files import (
     write_atomically,
     write_in_parts,
 )
-from seedstep.data.predictions import PredictionFile, read_predictions
 from seedstep.data.reading import BadLine, parse_yaml, read_jsonl, read_yaml, write_yaml
 from seedstep.data.records import (
     Example,
