@@ -23,14 +23,12 @@ import json
 import logging
 import random
 import shutil
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +36,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.asking_stages import STAGES, command_of, made, prepare
+from support.growing import requests_in
 from support.scripted_server import Fault, Script, ScriptedServer
 
 LONGEST_DELAY = 0.1
@@ -90,13 +89,7 @@ def asked_in(bodies: Iterable[dict[str, Any]]) -> list[str]:
 
 def committed(path: Path) -> set[str]:
     """The requests whose answers are in a run's database."""
-    if not (path / "run.db").is_file():
-        return set()
-    with closing(sqlite3.connect(path / "run.db")) as connection:
-        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'requests'").fetchall():
-            return set()
-        rows = [json.loads(row[0]) for row in connection.execute("SELECT request FROM requests")]
-    return {name_of(row["prompt"], row["draw"]) for row in rows}
+    return {name_of(row["prompt"], row["draw"]) for row in requests_in(path)}
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,10 @@
 import json
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,15 @@ import pytest
 
 from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP
-from support.growing import exported, generated_in, grow, purpose_of, times_asked, where
+from support.growing import (
+    exported,
+    generated_in,
+    grow,
+    purpose_of,
+    requests_in,
+    times_asked,
+    where,
+)
 from support.scripted_server import (
     Fault,
     ScriptedServer,
@@ -70,14 +76,7 @@ def asked(bodies: Iterable[dict[str, Any]]) -> list[str]:
 
 def committed(path: Path) -> set[str]:
     """The requests whose answers are in a run's database."""
-    if not (path / "run.db").is_file():
-        return set()
-    with closing(sqlite3.connect(path / "run.db")) as connection:
-        tables = connection.execute("SELECT name FROM sqlite_master WHERE name = 'requests'")
-        if not tables.fetchall():
-            return set()
-        rows = [json.loads(row[0]) for row in connection.execute("SELECT request FROM requests")]
-    return {named(row["prompt"], row["draw"]) for row in rows}
+    return {named(row["prompt"], row["draw"]) for row in requests_in(path)}
 
 
 def killed(path: Path, server: ScriptedServer, style: str, chance: random.Random) -> None:

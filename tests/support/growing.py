@@ -97,6 +97,20 @@ def exported(path: Path, names: Iterable[str] = DATA_FORMATS) -> dict[str, dict[
     return {name: files_of(path / "exports" / name) for name in names}
 
 
+def requests_in(path: Path) -> list[dict[str, Any]]:
+    """The requests in a run's database, each whole, read as anybody would with SQL alone."""
+    query = """
+    SELECT coalesce(head, '') || request || coalesce(tail, '') FROM requests
+    LEFT JOIN frames ON frames.id = requests.frame ORDER BY requests.rowid
+    """
+    if not (path / "run.db").is_file():
+        return []
+    with closing(sqlite3.connect(path / "run.db")) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'frames'").fetchall():
+            return []
+        return [json.loads(row[0]) for row in connection.execute(query)]
+
+
 def text_of(body: dict[str, Any]) -> str:
     """The text of a request, turns joined."""
     turns = [str(one["content"]) for one in body.get("messages", ())]

@@ -20,6 +20,7 @@ from seedstep.evaluate.metrics import METRICS, PredictionMarker, category_metric
 from seedstep.review.verdicts import EACH, FoundPage, Wanted, find_verdicts, outcomes_of, page_of
 from seedstep.runs import Run
 from seedstep.runs.database import decode_value
+from seedstep.runs.frames import COLUMNS, whole_requests
 from seedstep.runs.stage import Block
 from seedstep.stages import (
     BOOTSTRAP,
@@ -51,7 +52,7 @@ AND (?3 = '' OR NOT json_valid(result)
      AND (?3 != 'faulty' OR json_array_length(result, '$.findings') > 0))
 """
 _REQUESTS = """
-FROM requests WHERE (?1 = '' OR purpose = ?1) AND (?2 = '' OR failure IS NOT NULL)
+FROM {} WHERE (?1 = '' OR purpose = ?1) AND (?2 = '' OR failure IS NOT NULL)
 AND (?3 = '' OR substr(key, 1, length(?3)) = ?3 OR instr(lower(reply), lower(?3))
      OR instr(lower(request), lower(?3)))
 """
@@ -228,7 +229,8 @@ class BrowsedRun:
             " attempts, at, substr(coalesce(reply, detail), 1, 200) AS start"
         )
         values = (wanted.group, wanted.state, wanted.text)
-        return self._page(columns, _REQUESTS, "rowid", values, wanted)
+        table = _REQUESTS.format(whole_requests(self._run.database))
+        return self._page(columns, table, "rowid", values, wanted)
 
     def request(self, key: str) -> dict[str, Any]:
         """Return a request with its answer.
@@ -236,7 +238,8 @@ class BrowsedRun:
         Raises:
             InputError: there is none with this key.
         """
-        rows = self._rows("SELECT * FROM requests WHERE key = ?", (key,))
+        table = whole_requests(self._run.database)
+        rows = self._rows(f"SELECT {COLUMNS} FROM {table} WHERE key = ?", (key,))  # noqa: S608
         if not rows:
             raise InputError("there is no such request", "go back to the list")
         row = dict(rows[0])

@@ -23,7 +23,8 @@ from seedstep.llm.replay import RecordedRequest
 from seedstep.llm.wire import Manner
 from seedstep.runs.database import Database, Statement, decode_value
 from seedstep.runs.directory import DATABASE
-from seedstep.runs.requests import NOTE_SENT, RequestLedger, request_text
+from seedstep.runs.frames import request_text
+from seedstep.runs.requests import NOTE_SENT, RequestLedger
 
 __all__ = [
     "BATCHES",

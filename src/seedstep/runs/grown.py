@@ -19,6 +19,7 @@ from seedstep.bootstrap.gates import gate_reasons
 from seedstep.data import Instance, Task, instance_id
 from seedstep.errors import InputError
 from seedstep.runs.database import Database, decode_value
+from seedstep.runs.frames import COLUMNS, whole_requests
 from seedstep.runs.retired import RetiredGenerations, candidate_of
 from seedstep.runs.run import Run
 from seedstep.runs.worktime import work_seconds
@@ -250,7 +251,7 @@ class GrownTasks:
             candidate.classification_request,
             candidate.instances_request,
         )
-        query = "SELECT * FROM requests WHERE key = ?"
+        query = f"SELECT {COLUMNS} FROM {whole_requests(self._database)} WHERE key = ?"  # noqa: S608
         requests = [self._database.rows(query, (key,)) for key in keys]
         shown = decode_value(
             generation["demonstrations"], list[str], f"generation {generation['item']}"

@@ -20,6 +20,7 @@ from seedstep.llm import Answer, Failure, Header, Reply, Request, Spent, Tokens,
 from seedstep.llm.endings import ending_of
 from seedstep.llm.replay import as_kept, kept_since
 from seedstep.runs.database import Database, Statement, convert_value, decode_value
+from seedstep.runs.frames import COLUMNS, Frames, request_text, whole_requests
 
 __all__ = [
     "NOTE_SENT",
@@ -36,7 +37,6 @@ __all__ = [
     "read_spent_by_model",
     "read_unknown_ends",
     "reply_notes",
-    "request_text",
     "write_recording",
 ]
 
@@ -48,8 +48,8 @@ FROM requests WHERE key = ?
 _PUT = """
 INSERT OR IGNORE INTO requests
     (key, purpose, request, reply, finish_reason, prompt_tokens, completion_tokens, estimated,
-     seconds, attempts, failure, detail, status, at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     seconds, attempts, failure, detail, status, at, frame)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
@@ -81,6 +81,7 @@ class RequestLedger:
         """Store answers in `database`; of a run that asks several models, with this one's name."""
         self._database = database
         self._model = model
+        self._frames = Frames(database)
 
     def get(self, key: str) -> Answer | None:
         """Return the answer stored under a key, or None."""
@@ -93,33 +94,21 @@ class RequestLedger:
         Raises:
             StoreError: the disk is full, or the database can't be written.
         """
-        await self._database.write(self.statements(key, request, answer))
+        statements = self.statements(key, request, answer)
+        await self._database.write(statements)
+        self._frames.are_stored(statements)
 
     def statements(self, key: str, request: Request, answer: Answer) -> list[Statement]:
         """Return the statements that store an answer."""
-        values = (key, request.purpose, request_text(request), *_columns(answer), time.time())
-        statements: list[Statement] = [(_PUT, values)]
+        rest, frame, statements = self._frames.shorten(request.purpose, request_text(request))
+        values = (key, request.purpose, rest, *_columns(answer), time.time(), frame)
+        statements.append((_PUT, values))
         if details := kept_since(answer):
             record = msgspec.json.encode(details).decode()
             statements.append((_PUT_DETAILS, (key, record)))
         if self._model:
             statements.append((_PUT_MODEL, (key, self._model)))
         return statements
-
-
-def request_text(request: Request) -> str:
-    """Return a request without its purpose, as JSON."""
-    asked: dict[str, Any] = {
-        "prompt": request.prompt,
-        "sampling": request.sampling,
-        "schema": request.schema,
-        "draw": request.draw,
-    }
-    if request.reasoning:
-        asked["reasoning"] = request.reasoning
-    if request.scored_from is not None:
-        asked["scored_from"] = request.scored_from
-    return msgspec.json.encode(asked).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,8 +278,8 @@ SELECT key, purpose, failure, prompt_tokens, completion_tokens, estimated, secon
 FROM requests {_WHERE} ORDER BY rowid LIMIT ?3
 """  # noqa: S608 - constants
 _COUNT = f"SELECT count(*) FROM requests {_WHERE}"  # noqa: S608 - constants
-_FIND = "SELECT * FROM requests WHERE substr(key, 1, ?1) = ?2 LIMIT 2"
-_PAGE = "SELECT rowid, * FROM requests WHERE rowid > ? ORDER BY rowid LIMIT ?"
+_FIND = "SELECT {} FROM {} WHERE substr(key, 1, ?1) = ?2 LIMIT 2"
+_PAGE = "SELECT rowid, * FROM {} WHERE rowid > ? ORDER BY rowid LIMIT ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +335,8 @@ def find_request(database: Database, start: str) -> dict[str, Any]:
     Raises:
         InputError: no request, or more than one, has such a key.
     """
-    rows = database.rows(_FIND, (len(start), start))
+    query = _FIND.format(COLUMNS, whole_requests(database))
+    rows = database.rows(query, (len(start), start))
     if not rows:
         raise InputError(
             f"no request has a key that begins with '{start}'", "`seedstep requests RUN` lists them"
@@ -392,8 +382,8 @@ def _require_recording(path: Path) -> None:
 def _recorded(database: Database, header: Header) -> Iterator[bytes]:
     """Yield the lines of a recording."""
     yield msgspec.json.encode(header) + b"\n"
-    last = 0
-    while rows := database.rows(_PAGE, (last, PAGE)):
+    last, page = 0, _PAGE.format(whole_requests(database))
+    while rows := database.rows(page, (last, PAGE)):
         for row in rows:
             answer = answer_of(row, read_details(database, row["key"]))
             failed = isinstance(answer, Failure)

@@ -343,5 +343,19 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         )
         """,
     ),
+    (
+        "frames",
+        """
+        CREATE TABLE frames (                 -- what texts of requests share
+            id INTEGER PRIMARY KEY,
+            head TEXT NOT NULL,
+            tail TEXT NOT NULL
+        )
+        """,
+    ),
+    (
+        "frames of requests",
+        "ALTER TABLE requests ADD COLUMN frame INTEGER",  # NULL where `request` is the whole text
+    ),
 )
 """All migrations, in order: a name, and a statement of SQL."""
