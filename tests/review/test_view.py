@@ -55,7 +55,7 @@ def large(tmp_path: Path) -> Path:
     path = tmp_path / "large"
     Run.start(BOOTSTRAP, path, {"model": "replay:nothing", "tasks": 52_000}).close()
     with closing(sqlite3.connect(path / "run.db")) as database, database:
-        database.execute("INSERT INTO generations VALUES (0, 'k', '[]', '', 0)")
+        database.execute("INSERT INTO generations VALUES (0, 'k', '[]', '', 0, NULL)")
         database.executemany(
             "INSERT INTO candidates VALUES (?, ?, ?, ?, ?, '', NULL, 0.5, 0, '', '')",
             (
@@ -283,7 +283,7 @@ def test_views_answer_to_their_secret_and_to_nobody_else(predicted: Path) -> Non
 def hostile_bootstrap(path: Path) -> Path:
     Run.start(BOOTSTRAP, path, {"model": "replay:nothing", "tasks": 99}).close()
     with closing(sqlite3.connect(path / "run.db")) as database, database:
-        database.execute("INSERT INTO generations VALUES (0, 'k', '[]', '', 0)")
+        database.execute("INSERT INTO generations VALUES (0, 'k', '[]', '', 0, NULL)")
         for n, text in enumerate(PAYLOADS):
             row = (text, 0, n, text, text if n % 3 else "", text)
             database.execute(

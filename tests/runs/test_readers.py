@@ -26,7 +26,7 @@ def write_another(path: Path) -> None:
     """Keep one more finished task, as a process that grows tasks does."""
     with closing(sqlite3.connect(path / DATABASE, timeout=10)) as writer, writer:
         (item,) = writer.execute("SELECT max(item) + 1 FROM generations").fetchone()
-        writer.execute("INSERT INTO generations VALUES (?, 'r', '[]', '', 0)", (item,))
+        writer.execute("INSERT INTO generations VALUES (?, 'r', '[]', '', 0, NULL)", (item,))
         writer.execute(
             "INSERT INTO candidates VALUES (?, ?, 0, 'Sing.', '', '', NULL, NULL, 0, '', '')",
             (f"g{item}.0", item),
