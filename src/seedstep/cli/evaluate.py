@@ -17,8 +17,8 @@ from seedstep.cli.options import (
     required,
     with_settings,
 )
-from seedstep.cli.progress import LiveBar, live_bar, run_to_the_end, servers_used
-from seedstep.cli.terminal import console, duration, plain, print_blocks, print_rows
+from seedstep.cli.progress import LiveBar, live_bar, print_foreseen, run_to_the_end, servers_used
+from seedstep.cli.terminal import DryRun, console, duration, plain, print_blocks, print_rows
 from seedstep.data import TaskChoice, write_atomically
 from seedstep.evaluate import METRICS
 from seedstep.evaluate.compare import Comparison, Pairing, compare_systems, names_with
@@ -37,7 +37,7 @@ from seedstep.evaluate.tables import (
 from seedstep.infer.predict import Answer
 from seedstep.infer.settings import SystemSettings
 from seedstep.recipes import Evaluation, PredictProgress, evaluate_systems, work_on_predictions
-from seedstep.recipes.predictions import split_settings
+from seedstep.recipes.predictions import foresee_predictions, split_settings
 from seedstep.report.figures import save_figures
 from seedstep.runs import Rows
 from seedstep.settings import make_settings
@@ -132,8 +132,14 @@ def predict_command(
         str | None, typer.Option(help="What the system is called in the run. Default: its model.")
     ] = None,
     same_model: SameModel = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Predict the outputs of tasks with a model or a baseline. Run it again to go on."""
+    if dry_run:
+        work = foresee_predictions(out, asked, name)
+        assumed = "answers as long as the first references, no thoughts, 4 characters a token."
+        print_foreseen(work, assumed)
+        return
     out = required(out)
     called = name or asked.get("model")
     again = f"seedstep predict --out {out}" + (f" --name {shlex.quote(called)}" if called else "")

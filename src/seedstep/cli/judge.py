@@ -11,8 +11,8 @@ import typer
 
 from seedstep.cli.evaluate import OutFile, print_some, print_table, write_or_print
 from seedstep.cli.options import Asked, Out, RemovedTasks, SameModel, with_settings
-from seedstep.cli.progress import run_tasks
-from seedstep.cli.terminal import console, plain, print_rows
+from seedstep.cli.progress import print_foreseen, run_tasks
+from seedstep.cli.terminal import DryRun, console, plain, print_rows
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import JudgeSettings
 from seedstep.evaluate.tables import CellTable, shown
@@ -21,6 +21,7 @@ from seedstep.recipes import Agreement, agreement, work_on_verdicts
 from seedstep.recipes.evaluation import (
     VerdictRow,
     chosen_verdicts,
+    foresee_verdicts,
     verdict_rows,
     verdicts_csv,
     verdicts_jsonl,
@@ -41,8 +42,14 @@ def judge_command(
     out: Out = None,
     same_model: SameModel = False,
     removed: RemovedTasks = "keep",
+    dry_run: DryRun = False,
 ) -> None:
     """Have a model judge answers. Run it again to go on where it stopped."""
+    if dry_run:
+        work = foresee_verdicts(out, asked, removed)
+        assumed = "one reply for each question, which can be read; 4 characters a token."
+        print_foreseen(work, assumed)
+        return
     run_tasks(
         JUDGE,
         work_on_verdicts,

@@ -32,12 +32,16 @@ from seedstep.cli.terminal import (
     output_status,
     plain,
     print_blocks,
+    print_estimate,
+    print_requests,
+    print_told,
     reader_has_gone,
     when_reader_goes,
 )
 from seedstep.data import Task
 from seedstep.llm import EngineStats
 from seedstep.recipes import TaskProgress, TaskWatch
+from seedstep.recipes.steps import ForeseenWork
 from seedstep.runs import Removed, Stage
 from seedstep.runs.batches import open_batches
 from seedstep.stages import open_run, tell_status
@@ -46,6 +50,7 @@ __all__ = [
     "LiveBar",
     "being_written",
     "live_bar",
+    "print_foreseen",
     "run_tasks",
     "run_to_the_end",
     "servers_used",
@@ -124,6 +129,14 @@ def _let_go(terminals: Sequence[int]) -> None:
 
 
 @contextmanager
+def print_foreseen(work: ForeseenWork, assumed: str) -> None:
+    """Print what a stage would do to go on: what has changed, first prompts, and an estimate."""
+    print_told(work.told)
+    print_requests({each.purpose: each for each in work.view.requests}, work.settings.style)
+    what = f"{work.left:,} instances with {work.settings.model}"
+    print_estimate(what, work.view, work.settings.pricing, assumed)
+
+
 def stop_flag(notice: str) -> Iterator[Callable[[], bool]]:
     """Yield a function that returns whether a signal came; `notice` is printed when it does.
 

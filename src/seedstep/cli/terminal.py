@@ -384,6 +384,9 @@ def print_estimate(what: str, view: Preview, pricing: Pricing, assumed: str) -> 
     console.rule("estimate", align="left")
     console.print(plain(what), soft_wrap=True)
     total = sum(view.counts.values())
+    if not total:
+        console.print("no requests")
+        return
     parts = ", ".join(f"{count:,} {purpose}" for purpose, count in view.counts.items())
     console.print(f"about {total:,} requests ({parts})")
     console.print(

@@ -13,6 +13,7 @@ Example::
 """
 
 import re
+from collections import Counter
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -23,7 +24,18 @@ from typing import Any, ClassVar, Literal
 from seedstep.data import Task
 from seedstep.errors import InputError
 from seedstep.evaluate.scores import SystemChoice
-from seedstep.llm import Budget, Engine, Failure, Message, Request, Sampling, Schema
+from seedstep.llm import (
+    Budget,
+    Engine,
+    Failure,
+    Message,
+    Preview,
+    Request,
+    Sampling,
+    Schema,
+    Spent,
+    tokens_of,
+)
 from seedstep.llm.pacing import in_order
 from seedstep.llm.settings import AskedModel, AskingSettings, sampling_setting
 from seedstep.prompts import render
@@ -231,13 +243,7 @@ async def _ask(
     keys: list[str] = []
     replies: list[str] = []
     for number, sampling in enumerate(("verdict", "again")):
-        request = Request(
-            question.purpose,
-            (Message("user", question.prompt),),
-            settings.sampling_of(sampling),
-            _schema(question),
-            draw=2 * settings.seed + number,
-        )
+        request = _request(settings, question, sampling, number)
         keys.append(engine.key(request))
         reply = await engine.ask(request, (place, number))
         if isinstance(reply, Failure):
@@ -247,6 +253,40 @@ async def _ask(
         if label := read_verdict(reply.text, question, cut=reply.cut):
             return JudgeVerdict(shown, label, tuple(keys), tuple(replies))
     return JudgeVerdict(shown, "", tuple(keys), tuple(replies), UNREAD)
+
+
+def _request(settings: JudgeSettings, question: Question, sampling: str, number: int) -> Request:
+    return Request(
+        question.purpose,
+        (Message("user", question.prompt),),
+        settings.sampling_of(sampling),
+        _schema(question),
+        draw=2 * settings.seed + number,
+    )
+
+
+VERDICT_TOKENS = 10
+"""The tokens of a verdict, for estimates."""
+
+
+def preview_verdicts(
+    settings: JudgeSettings,
+    instances: Iterable[Task],
+    answers: Sequence[SystemAnswers],
+    rubric: str = "",
+) -> Preview:
+    """Return the first request of a judge and an estimate for all, without repetitions."""
+    spent, first = Spent(), dict[str, Request]()
+    counts: Counter[str] = Counter()
+    asked = _ratings if settings.mode == "rating" else _preferences
+    for task in islice(instances, settings.limit):
+        for _, question in asked(task, answers, rubric):
+            if question is not None:
+                request = _request(settings, question, "verdict", 0)
+                first.setdefault(request.purpose, request)
+                counts[request.purpose] += 1
+                spent.add(request.purpose, tokens_of(request), VERDICT_TOKENS)
+    return Preview(tuple(first.values()), dict(counts), spent.tokens)
 
 
 RATING_HEAD = (

@@ -39,10 +39,13 @@ from seedstep.llm import (
     Failure,
     Ledger,
     Message,
+    Preview,
     Pricing,
     Request,
     Spent,
+    estimated_tokens,
     open_model,
+    tokens_of,
 )
 from seedstep.llm.checkpoints import checkpoint_of, load_model, load_tokenizer
 from seedstep.llm.pacing import in_order
@@ -59,6 +62,7 @@ __all__ = [
     "ask_checkpoint",
     "ask_server",
     "copy_answers",
+    "preview_answers",
 ]
 
 
@@ -137,13 +141,43 @@ async def _ask(
         encoded = encoder.encode(instance)
     except InputError as error:
         return Answer(place, "", failed=error.what)
-    text, _ = decoder_texts(encoded)
-    prompt = (Message("user", text.rstrip()),) if settings.style == "chat" else text
-    answer = await engine.ask(Request(PURPOSE, prompt, settings.prediction), (place,))
+    answer = await engine.ask(_request(settings, encoded), (place,))
     if isinstance(answer, Failure):
         return Answer(place, "", failed=plain_text(f"{answer.reason}: {answer.detail}"))
     said = plain_text(answer.text).strip()
     return Answer(place, said, cut=answer.cut, shortened=_is_shortened(encoded))
+
+
+def _request(settings: SystemSettings, encoded: Encoded) -> Request:
+    text, _ = decoder_texts(encoded)
+    prompt = (Message("user", text.rstrip()),) if settings.style == "chat" else text
+    return Request(PURPOSE, prompt, settings.prediction)
+
+
+def preview_answers(settings: SystemSettings, work: Iterable[TaskWork]) -> Preview:
+    """Return the first prompt to a model, and an estimate for all of one that is served.
+
+    Answers count as long as the first reference. Prompts to a checkpoint are shown before they are
+    fitted to its `max_source` or put into its template.
+    """
+    is_served = settings.kind == "server"
+    fit = _fitting(settings) if is_served else None
+    first, count, spent = None, 0, Spent()
+    for task_work in work if settings.kind != "baseline" else ():
+        encoder = TaskEncoder(task_work.task, settings.encoding, fit, in_template=False)
+        for _, instance in task_work.instances:
+            with suppress(InputError):  # a failed prediction then
+                request = _request(settings, encoder.encode(instance))
+                first = first or request
+                count += is_served
+                if is_served:
+                    spent.add(PURPOSE, tokens_of(request), estimated_tokens(instance.output))
+    return Preview((first,) if first else (), {PURPOSE: count} if count else {}, spent.tokens)
+
+
+def _fitting(settings: SystemSettings) -> HfTokenizer | None:
+    """Return the tokenizer by which prompts to a served model are fitted, if one is named."""
+    return HfTokenizer(load_tokenizer(settings.tokenizer)) if settings.tokenizer else None
 
 
 def ask_checkpoint(
@@ -255,7 +289,7 @@ async def _of_server(
     identity_url: str | None,
     opened: Opened,
 ) -> AsyncGenerator[list[Answer]]:
-    fit = HfTokenizer(load_tokenizer(settings.tokenizer)) if settings.tokenizer else None
+    fit = _fitting(settings)
     model = settings.model
     async with (
         open_model(model.name, model.base_url, model.in_flight, identity_url) as endpoint,

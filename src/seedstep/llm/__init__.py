@@ -25,6 +25,7 @@ from seedstep.llm.records import (
     Request,
     Sampling,
     Schema,
+    estimated_tokens,
     tokens_of,
 )
 from seedstep.llm.replay import Header, read_header
@@ -56,6 +57,7 @@ __all__ = [
     "Tokens",
     "add_provider",
     "default_prompt_style",
+    "estimated_tokens",
     "first_address",
     "open_model",
     "read_header",

@@ -42,7 +42,13 @@ from seedstep.evaluate.agreement import (
 )
 from seedstep.evaluate.compare import EvaluatedSystem, Grouping, evaluated
 from seedstep.evaluate.intervals import Value
-from seedstep.evaluate.judge import Judged, JudgeVerdict, count_questions, judge_answers
+from seedstep.evaluate.judge import (
+    Judged,
+    JudgeVerdict,
+    count_questions,
+    judge_answers,
+    preview_verdicts,
+)
 from seedstep.evaluate.metrics import load_tokenizer
 from seedstep.evaluate.tables import systems_html
 from seedstep.inputs import distinct_names, read_systems
@@ -50,8 +56,10 @@ from seedstep.inputs.labels import LabelScale, RaterLabels, read_raters
 from seedstep.llm import Engine, Spent
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import JudgeKeywords
+from seedstep.recipes.steps import ForeseenWork
 from seedstep.recipes.tasks import TaskProgress, TaskWatch, work_on_tasks
 from seedstep.runs import JudgeRun, Removed, Run, keep_scores
+from seedstep.runs.foresight import FORESEEN, foresee, tasks_left
 from seedstep.stages import JUDGE, judged_inputs
 
 __all__ = [
@@ -62,6 +70,7 @@ __all__ = [
     "agreement",
     "chosen_verdicts",
     "evaluate_systems",
+    "foresee_verdicts",
     "judge",
     "judge_async",
     "verdict_rows",
@@ -184,6 +193,21 @@ async def work_on_verdicts(
             return count_questions(run.settings, tasks, answers)
 
         return await work_on_tasks(run, stage, _given, watch, estimate)
+
+
+def foresee_verdicts(
+    out: Path | None, asked: Mapping[str, Any], removed: Removed = "keep"
+) -> ForeseenWork:
+    """Return what `judge` would do to begin or go on with a run; nothing is changed.
+
+    Raises:
+        SeedstepError: as there.
+    """
+    with foresee(JUDGE, out or Path(FORESEEN), asked, removed) as run:
+        left = tasks_left(run)
+        inputs = run.inputs()
+        view = preview_verdicts(run.settings, left, inputs.answers, inputs.rubric)
+        return ForeseenWork(run.settings, tuple(run.changes.told), view, len(left))
 
 
 def _given(judged: Judged) -> str:

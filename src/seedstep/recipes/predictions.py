@@ -21,16 +21,23 @@ from seedstep.data.choice import OFFICIAL_INSTANCES
 from seedstep.encode import Encoding
 from seedstep.errors import BudgetReached, InputError
 from seedstep.infer import PURPOSE, Answer, answer_tasks
+from seedstep.infer.predict import preview_answers
 from seedstep.infer.settings import SystemSettings
 from seedstep.inputs.tasks import about_examples, encodings_of
 from seedstep.llm import EngineStats, ModelRef, Price, Pricing, Spent
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import PredictKeywords
+from seedstep.recipes.steps import ForeseenWork
 from seedstep.recipes.tasks import Watcher, share_notes, ticking
 from seedstep.runs import TUNE_CONFIG, ChosenSystem, PredictionsRun, Run, stored_settings
 from seedstep.runs.batches import RunLedger
+from seedstep.runs.database import Database
+from seedstep.runs.directory import DATABASE, stored_config
+from seedstep.runs.foresight import FORESEEN
 from seedstep.runs.places import CONFIG
+from seedstep.runs.prediction_lists import reconcile_predictions
 from seedstep.runs.requests import read_spent_by_model
+from seedstep.runs.run import resolve_settings
 from seedstep.settings import make_settings, table
 from seedstep.stages import PREDICT
 from seedstep.stages.predict import begin_system
@@ -40,6 +47,7 @@ __all__ = [
     "PredictProgress",
     "PredictWatch",
     "encodings_beside",
+    "foresee_predictions",
     "predict",
     "predict_async",
     "split_settings",
@@ -182,6 +190,34 @@ async def work_on_predictions(
         finally:
             await run.settle()
     return progress
+
+
+def foresee_predictions(
+    out: Path | None, asked: Mapping[str, Any], name: str | None = None
+) -> ForeseenWork:
+    """Return what `predict` would do to begin or go on with a system; nothing is changed.
+
+    Raises:
+        SeedstepError: as there.
+    """
+    place = out or Path(FORESEEN)
+    chosen, other = split_settings(asked, "settings")
+    chosen, notes = _with_official_limit(place, chosen)
+    settings, inputs, config = resolve_settings(
+        PREDICT, place, chosen, PREDICT.changeable, None, {}
+    )
+    is_begun = (place / CONFIG).exists() and (place / DATABASE).exists()
+    before = stored_config(PREDICT.name, place, CONFIG) if is_begun else {}
+    database = Database.in_memory(place / DATABASE if is_begun else None)
+    with Run(PREDICT, place, settings, database, config, inputs) as run:
+        changes = reconcile_predictions(run, before, "keep")
+        name = name or other.get("model") or _only_name(run)
+        defaults, more = _defaults(other)
+        system = begin_system(run, name, other, defaults, same_model=True)
+        work = run.records.work(system)
+        told = (*changes.told, *system.changes.told, *notes, *more)
+        view = preview_answers(system.settings, work)
+        return ForeseenWork(system.settings, told, view, sum(len(each.instances) for each in work))
 
 
 def _about_work(system: ChosenSystem, progress: PredictProgress) -> Iterator[str]:

@@ -68,11 +68,15 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ForeseenWork:
-    """What a stage would do to go on: its settings, what it would tell, and what it would ask."""
+    """What a stage would do to go on: its settings, what it would tell, and what it would ask.
+
+    `left` counts what there is to do.
+    """
 
     settings: Any
     told: tuple[str, ...]
     view: Preview
+    left: int = 0
 
 
 def write_instructions(

@@ -93,9 +93,12 @@ class Database:
         return bool(self.rows("PRAGMA user_version")[0][0])
 
     @classmethod
-    def in_memory(cls) -> "Database":
-        """Open an empty database in memory."""
+    def in_memory(cls, of: Path | None = None) -> "Database":
+        """Open a database in memory: an empty one, or a copy of one that is not changed then."""
         connection = _connect(Path(), "memory")
+        if of is not None:
+            with _explained(of), closing(_connect(of, "ro")) as original:
+                original.backup(connection)
         _migrate(connection, Path())
         return cls(Path(), connection, connection)
 

@@ -17,7 +17,10 @@ from seedstep.runs.lists import Removed, reconcile
 from seedstep.runs.run import Run, resolve_settings
 from seedstep.runs.stage import Stage
 
-__all__ = ["foresee", "tasks_left"]
+FORESEEN = "run that is only foreseen"
+"""Stands for the directory of a run that is not there."""
+
+__all__ = ["FORESEEN", "foresee", "tasks_left"]
 
 S = TypeVar("S", bound=Any)
 Inputs = TypeVar("Inputs")

@@ -136,7 +136,7 @@ def _base(path: Path) -> str | None:
     A run of a version that did not keep it was made in the current directory if what it names is
     there, or else in the nearest one above the run that has it.
     """
-    values = read_yaml(path / CONFIG)
+    values = read_yaml(path / CONFIG) if (path / CONFIG).exists() else {}
     here, run = os.path.realpath("."), os.path.realpath(path)
     if MADE_IN in values:
         base = os.path.normpath(f"{run}{os.sep}{values[MADE_IN]}")
