@@ -45,6 +45,7 @@ class TestAWholeRun:
         said = grown("--seeds", "seeds.jsonl", "--window", 1)
         written = "Japanese" if language.name == "Japanese" else "Latin letters beyond a to z (ä, ü"
         assert f"The seeds are written in {written}" in said
+        assert "--language NAME asks for all texts in that language" in said
         with open_run("run", BOOTSTRAP) as run:
             assert run.settings.tokens == "unicode"
             assert run.status().rejected == {}
@@ -53,7 +54,8 @@ class TestAWholeRun:
         assert all(task.instances[0].output == language.output for task in tasks)
 
     def test_exports_and_cards_have_every_text(self, language: Foreign) -> None:
-        grown("--seeds", "seeds.jsonl", "--window", 1, "--language", language.name)
+        said = grown("--seeds", "seeds.jsonl", "--window", 1, "--language", language.name)
+        assert "--language NAME" not in said
         for name in EXPORT_FORMATS:
             licence = ("--license", "cc0-1.0") if name == "hub" else ()
             done = seedstep("export", "run", "--format", name, "--out", name, *licence)

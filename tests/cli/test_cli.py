@@ -27,6 +27,7 @@ from support.command_line import (
     seed_line,
     seedstep,
 )
+from support.growing import text_of
 from support.scripted_server import Fault, ScriptedServer
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
@@ -114,6 +115,18 @@ def test_a_run_that_dries_up_says_why(server: ScriptedServer) -> None:
     assert "0 of 4 are finished" in done.words
     assert "instruction too_short 3 3 words or fewer" in done.words
     assert "instruction keyword 3 speaks of images" in done.words
+
+
+def test_a_budget_that_is_spent_without_a_task_says_why(server: ScriptedServer) -> None:
+    def script(number: int, body: dict[str, Any]) -> Fault | None:
+        is_first = "Come up with" in text_of(body) or "Here are" in text_of(body)
+        return None if is_first else chat_reply("", "length")
+
+    server.script = script
+    done = seedstep(*BOOTSTRAP_FLAGS, "--tasks", 4, "--max-requests", 30)
+    assert done.code == 1
+    assert "Stopped: the budget of 30 requests is spent" in done.words
+    assert "No task is finished yet: the table above says why." in done.words
 
 
 def test_flags_override_the_configuration_file(server: ScriptedServer) -> None:

@@ -181,6 +181,7 @@ class TestWhatDoesNotCount:
         twice = seedstep("evaluate", path, path, "--tasks", tasks).error
         assert f"p ({path}) is there 2 times" in twice
         assert "no such file" in seedstep("evaluate", tmp_path / "x", "--tasks", tasks).error
+        assert "no such file or run. Check the path" in seedstep("evaluate", tmp_path / "x").error
 
 
 class TestFormats:

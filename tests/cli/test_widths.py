@@ -1,5 +1,6 @@
 """Every table of every command is readable in a terminal of 80 columns, and of 60."""
 
+import io
 import random
 import re
 import shutil
@@ -53,6 +54,37 @@ def tables(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Tables:
 
     monkeypatch.setattr(terminal, "table_lines", noted)
     return seen
+
+
+PROSE = "The seeds are written in Japanese. They are compared by character, as words need spaces."
+ADDRESS = "http://127.0.0.1:8090/rater/" + 60 * "a"
+
+
+def printed(text: str, *, is_terminal: bool) -> list[str]:
+    file = io.StringIO()
+    shown = terminal._Terminal(file=file, force_terminal=is_terminal, width=60, no_color=True)
+    shown.print(terminal.plain(text), soft_wrap=True)
+    return file.getvalue().splitlines()
+
+
+def test_on_a_terminal_a_message_is_wrapped_between_words() -> None:
+    lines = printed(PROSE, is_terminal=True)
+    assert len(lines) == 2
+    assert max(map(cell_len, lines)) <= 60
+    assert " ".join(line.rstrip() for line in lines) == PROSE
+    assert printed(PROSE, is_terminal=False) == [PROSE]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "  seedstep export runs/a-run-with-a-long-name --format alpaca --out data/for-tuning",
+        f"ann: {ADDRESS}",
+        f"A prompt of two lines:\n{PROSE}",
+    ],
+)
+def test_what_is_copied_from_a_terminal_is_left_as_it_is(text: str) -> None:
+    assert printed(text, is_terminal=True) == text.splitlines()
 
 
 SYSTEMS = ("good.jsonl", "a-system-with-a-rather-long-name.jsonl", f"{LONG}.jsonl")

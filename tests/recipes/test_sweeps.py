@@ -224,6 +224,10 @@ def test_the_shipped_experiments_are_listed() -> None:
     assert "ss-table-2" in listed.words
     assert "Step-by-Step Instruction Tuning, Table 2 (section 4.4)" in listed.words
     assert "_steps" not in listed.words
+    names = [line for line in listed.lines if line and not line.startswith(" ")]
+    assert set(names) == set(shipped_experiments())
+    about = [listed.lines[listed.lines.index(name) + 1] for name in names]
+    assert all(line.startswith("  ") for line in about)
     assert "no experiment 'ss-tabel-2'" in seedstep("run", "ss-tabel-2").error
     assert "no experiment" in seedstep("run").error
 

@@ -99,6 +99,11 @@ DEMANDS: dict[str, tuple[str, list[str]]] = {
     "counts-as": ("Zero counts as even number.", ["requirement"]),
     "form": ("Write it in lower case, separated by commas.", ["lower case", "separator"]),
     "only": ("Answer with the letter only.", ["nothing else"]),
+    "asked": ("Say whether the animal must be seen by a vet today.", []),
+    "asked-and-answered": (
+        "Say whether it is urgent, and your answer must name the animal.",
+        ["requirement"],
+    ),
     "may": ("The text may not be long.", []),
     "need-not": ("You don't need to name both teams.", []),
     "input": ("You are given two words separated by a comma.", []),

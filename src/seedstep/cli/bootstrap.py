@@ -204,7 +204,7 @@ def command(
     if out is None:
         raise InputError("no directory for the run", "add --out DIR, or --dry-run")
     if settings.seeds:
-        _print_script(require_seeds(Path(settings.seeds)), settings.tokens)
+        _print_script(require_seeds(Path(settings.seeds)), settings)
     work = _run(out, asked, same_model=same_model)
     progress = run_to_the_end(work, f"seedstep bootstrap --out {out}", out)
     with open_run(out, BOOTSTRAP) as run:
@@ -213,11 +213,15 @@ def command(
         raise typer.Exit(1)
 
 
-def _print_script(seeds: Sequence[Task], tokens: str) -> None:
-    """Say in which script the seeds are, unless all is as in the paper."""
-    said = tell_script(seeds, tokens)
-    if said != tell_script(()):
-        console.print(plain(said, style="yellow" if "--tokens" in said else ""), soft_wrap=True)
+def _print_script(seeds: Sequence[Task], settings: BootstrapSettings) -> None:
+    """Say in which script the seeds are, unless all is as in the paper, and how to keep to it."""
+    said = tell_script(seeds, settings.tokens)
+    if said == tell_script(()):
+        return
+    console.print(plain(said, style="yellow" if "--tokens" in said else ""), soft_wrap=True)
+    if settings.style == "chat" and settings.language is None:
+        line = "The prompts are in English: --language NAME asks for all texts in that language."
+        console.print(plain(line, style="yellow"), soft_wrap=True)
 
 
 def _print_summary(run: BootstrapRun, progress: BootstrapProgress) -> None:
@@ -240,6 +244,9 @@ def _print_summary(run: BootstrapRun, progress: BootstrapProgress) -> None:
             markup=False,
             soft_wrap=True,
         )
+        if status.written and not status.finished:
+            line = f"No task is finished yet: the table above says why. {advice(run)}"
+            console.print(plain(line, style="yellow"), soft_wrap=True)
         return
     if progress.complete:
         console.print(f"Done in {duration(progress.seconds)}. See a task with its history:")
@@ -267,7 +274,7 @@ async def _run(out: Path, asked: dict[str, Any], *, same_model: bool) -> Bootstr
 def _print_preview(settings: BootstrapSettings) -> None:
     seeds = require_seeds(Path(settings.seeds)) if settings.seeds else seed_tasks()
     if settings.seeds:
-        _print_script(seeds, settings.tokens)
+        _print_script(seeds, settings)
     view = preview(settings, seeds)
     titles = ("instructions", "classification", "instances, input-first", "instances, output-first")
     print_requests(dict(zip(titles, view.requests, strict=True)), settings.style)

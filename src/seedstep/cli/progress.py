@@ -32,9 +32,7 @@ from seedstep.cli.terminal import (
     output_status,
     plain,
     print_blocks,
-    print_estimate,
-    print_requests,
-    print_told,
+    print_preview,
     reader_has_gone,
     when_reader_goes,
 )
@@ -128,15 +126,15 @@ def _let_go(terminals: Sequence[int]) -> None:
             os.close(nowhere)
 
 
-@contextmanager
 def print_foreseen(work: ForeseenWork, assumed: str) -> None:
     """Print what a stage would do to go on: what has changed, first prompts, and an estimate."""
-    print_told(work.told)
-    print_requests({each.purpose: each for each in work.view.requests}, work.settings.style)
+    for text in work.told:
+        console.print(plain(text, style="yellow"), soft_wrap=True)
     what = f"{work.left:,} instances with {work.settings.model}"
-    print_estimate(what, work.view, work.settings.pricing, assumed)
+    print_preview(work.settings, what, work.view, assumed)
 
 
+@contextmanager
 def stop_flag(notice: str) -> Iterator[Callable[[], bool]]:
     """Yield a function that returns whether a signal came; `notice` is printed when it does.
 

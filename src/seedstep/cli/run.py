@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import typer
+from rich.padding import Padding
 
 from seedstep.cli.evaluate import OutFile, print_table, write_or_print
 from seedstep.cli.terminal import console, plain
@@ -178,6 +179,8 @@ def _print_shipped() -> None:
             printed = printed_table(found.table.printed)
             console.print(plain(f"  {printed.source}:"), soft_wrap=True)
             console.print(plain(f"  {printed.title}"), soft_wrap=True)
+        elif found.about:
+            console.print(Padding(plain(found.about), (0, 0, 0, 2)))
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -299,8 +299,28 @@ class _Output(io.FileIO):
             return super().write(data)  # type: ignore[arg-type]  # to nowhere
 
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+class _Terminal(Console):
+    """A console on which lines that are not cut are wrapped between words by a terminal's width.
+
+    What is copied from the terminal is left as it is: commands below a text, prompts and replies of
+    several lines, and lines with an address or path that is wider than the terminal. Files have
+    lines of any length.
+    """
+
+    def print(self, *objects: Any, soft_wrap: bool | None = None, **how: Any) -> None:
+        """Print as `Console.print`; `soft_wrap` stands for lines that are not cut."""
+        if soft_wrap and self.is_terminal and not any(map(self._is_copied, objects)):
+            soft_wrap = False
+        super().print(*objects, soft_wrap=soft_wrap, **how)
+
+    def _is_copied(self, shown: object) -> bool:
+        text = str(shown).strip("\n")
+        has_wide_word = any(cell_len(word) > self.width for word in text.split())
+        return "\n" in text or has_wide_word or text.lstrip().startswith(("seedstep ", "$ "))
+
+
+console = _Terminal(highlight=False)
+errors = _Terminal(stderr=True, highlight=False)
 
 
 def plain(text: str, style: str = "") -> Text:

@@ -117,6 +117,8 @@ def read_systems(
     for source in paths:
         if source.is_dir():
             systems += _of_run(source, names, given)
+        elif not source.exists():
+            raise InputError(f"{source}: no such file or run", "check the path")
         elif given is None:
             remedy = "add --tasks with what was predicted"
             raise InputError(f"{source}: a file names no tasks", remedy)

@@ -74,6 +74,7 @@ class Experiment:
     """Stages in an order in which they can run, and the table of a paper that they make, if any.
 
     `size` is the size that was asked for, and `values` are the values with which it was read.
+    `about` says in a sentence what it is.
     """
 
     path: Path
@@ -81,6 +82,7 @@ class Experiment:
     size: str = ""
     values: Mapping[str, str | None] = field(default_factory=dict)
     table: TableRequest | None = None
+    about: str = ""
 
     @property
     def name(self) -> str:
@@ -181,7 +183,8 @@ def read_experiment(
         stages.add(f"{path}, stage {number}", entry, known)
     given = {name: value for name, value in known.items() if name not in OURS}
     size = size or (USUAL if USUAL in content.get("sizes", {}) else "")
-    return Experiment(path, tuple(stages.found.values()), size, given, table)
+    about = " ".join(str(content.get("about") or "").split())
+    return Experiment(path, tuple(stages.found.values()), size, given, table, about)
 
 
 def _whole(path: Path) -> dict[str, Any]:

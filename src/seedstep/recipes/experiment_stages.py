@@ -19,7 +19,7 @@ each combination of several; in its flags and in `after` these values are used a
 A value may use other values as `{name}`, too. `for` may also be a list of mappings, for values that
 belong together, or the name of one of the `sweeps` of the file. A stage with `if: "{name}"` is left
 out where this value is empty. A file may name another one under `extends`, whose values, sizes,
-sweeps and stages come before its own.
+sweeps and stages come before its own. `about` says in a sentence what the experiment is.
 
 Example::
 

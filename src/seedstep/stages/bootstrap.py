@@ -128,13 +128,13 @@ def advice(run: BootstrapRun) -> str:
     """Say what helps a run that accepts too little, by the most common reason of rejections."""
     status = run.status()
     rejected, asked = status.rejected, status.usage.get("generation")
-    if asked and 2 * asked.failed > asked.requests:
+    reason = max(rejected, key=lambda name: rejected[name], default="")
+    if reason == "request_failed" or (asked and 2 * asked.failed > asked.requests):
         failures = Counter(line.failure for line in run.requests(failed=True)[0])
         reason = "used_up_by_thinking" if "used_up_by_thinking" in failures else "request_failed"
         return ADVICE[reason].replace("RUN", str(run.path))
     if not rejected:
         return USUAL_ADVICE
-    reason = max(rejected, key=lambda name: rejected[name])
     for gate in run.records.gates():
         if reason in (gate, undecided_reason(gate)):
             return _advice_on_gate(run, gate, reason)

@@ -140,6 +140,11 @@ _REQUIREMENT = re.compile(
     r"|^(?P<c>[^.;!?]+ counts? as [^.;!?]+)",
     re.IGNORECASE,
 )
+_ASKED = re.compile(
+    r"\bwhether\b(?:(?!\b(?:and|but|then|you|the output|the answer)\b)[^,.;:!?])*$", re.IGNORECASE
+)
+"""Before a demand in what is asked about the input, as in "whether the form must be signed"."""
+
 _NOTHING_ELSE = re.compile(r"\banything (?:else|apart|other)", re.IGNORECASE)
 _CLAUSE_END = re.compile(
     r",?\s*\b(?:because|since|as long as|even if|but|when|unless|if|so that)\b"
@@ -250,6 +255,8 @@ def _of_sentence(part: str, themes: set[str]) -> Iterator[Demand]:
     yield from found
     for kind, pattern in ((PROHIBITION, _PROHIBITION), (REQUIREMENT, _REQUIREMENT)):
         for match in pattern.finditer(part):
+            if _ASKED.search(part[: match.start()]):
+                continue
             clause = _CLAUSE_END.split(next(filter(None, match.groups())))[0]
             if not any(demand.text in clause for demand in found):
                 yield from _worded(kind, clause, themes)
