@@ -180,7 +180,7 @@ def _print_shipped() -> None:
             console.print(plain(f"  {printed.source}:"), soft_wrap=True)
             console.print(plain(f"  {printed.title}"), soft_wrap=True)
         elif found.about:
-            console.print(Padding(plain(found.about), (0, 0, 0, 2)))
+            console.print(Padding(plain(found.about), (0, 0, 0, 2), expand=False))
 
 
 def _pair(text: str) -> tuple[str, str]:
