@@ -377,10 +377,12 @@ def begin_batches(
     stats: EngineStats,
     ask_live: AskLive,
 ) -> BatchSender | None:
-    """Return what sends by batch, which waits for the batches sent before; None for a recording,
-    and for a ledger that stores no batches.
+    """Return what sends by batch, which waits for the batches sent before; None for a recording
+    or an encoder, and for a ledger that stores no batches.
     """
-    if not isinstance(sender, Wire | Servers) or not isinstance(ledger, BatchLedger):
+    if not isinstance(sender, Wire | Servers) or endpoint.sender:
+        return None
+    if not isinstance(ledger, BatchLedger):
         return None
     batches = BatchSender(endpoint, ledger, first_wire(sender), sending, account, stats, ask_live)
     batches.start()

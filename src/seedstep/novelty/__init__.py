@@ -1,4 +1,4 @@
-"""Exact search for similar texts by ROUGE-L: for single texts, and for whole files."""
+"""Exact search for similar texts, by ROUGE-L and by meaning: for single texts, and whole files."""
 
 from seedstep.novelty.bulk import (
     Decisions,
@@ -11,11 +11,23 @@ from seedstep.novelty.bulk import (
 )
 from seedstep.novelty.contamination import Contamination, Overlap
 from seedstep.novelty.index import Neighbor, NoveltyIndex
+from seedstep.novelty.meaning import (
+    MEANING_THRESHOLD,
+    MeaningContamination,
+    MeaningIndex,
+    Vector,
+    decide_by_meaning,
+    nearest_by_meaning,
+    unit_rows,
+)
 from seedstep.novelty.texts import Texts, TokenNumbers, encode, ranks
 
 __all__ = [
+    "MEANING_THRESHOLD",
     "Contamination",
     "Decisions",
+    "MeaningContamination",
+    "MeaningIndex",
     "Nearest",
     "Neighbor",
     "NoveltyIndex",
@@ -23,10 +35,14 @@ __all__ = [
     "TellSettled",
     "Texts",
     "TokenNumbers",
+    "Vector",
     "decide",
+    "decide_by_meaning",
     "decide_on_ray",
     "encode",
+    "nearest_by_meaning",
     "nearest_known",
     "ranks",
     "ray_cluster",
+    "unit_rows",
 ]

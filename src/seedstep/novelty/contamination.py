@@ -32,16 +32,22 @@ GRAM = 13
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """The item that a text is too similar to. `score` is None if 13 tokens in a row are equal."""
+    """The item that a text is too similar to. `score` is None if 13 tokens in a row are equal.
+
+    `measure` is the name of the score.
+    """
 
     item: str
     text: str
     score: float | None
+    measure: str = "ROUGE-L"
 
     @property
     def detail(self) -> str:
         """A text for people: the score, and the name of the item."""
-        how = f"{GRAM} tokens in a row" if self.score is None else f"ROUGE-L {self.score:.2f}"
+        how = (
+            f"{GRAM} tokens in a row" if self.score is None else f"{self.measure} {self.score:.2f}"
+        )
         return f"{how} with {self.item}"
 
 
@@ -65,6 +71,11 @@ class Contamination:
 
     def __len__(self) -> int:
         return len(self._names)
+
+    @property
+    def items(self) -> list[tuple[str, str]]:
+        """The items: (name, text)."""
+        return list(zip(self._names, self._items, strict=True))
 
     @cached_property
     def _index(self) -> NoveltyIndex:
