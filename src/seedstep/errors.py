@@ -134,7 +134,12 @@ class RunBusyError(RunError):
 
 
 def _same_model_remedy(differences: Sequence[tuple[str, object, object]], another: str) -> str:
-    if not {key for key, _, _ in differences} <= {"base_url", "judge_base_url", "gate_base_urls"}:
+    if not {key for key, _, _ in differences} <= {
+        "base_url",
+        "judge_base_url",
+        "gate_base_urls",
+        "semantic_base_url",
+    }:
         return ""
     return f"add --same-model if the same model is served there, or name another {another}"
 

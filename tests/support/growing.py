@@ -113,6 +113,8 @@ def requests_in(path: Path) -> list[dict[str, Any]]:
 
 def text_of(body: dict[str, Any]) -> str:
     """The text of a request, turns joined."""
+    if "input" in body:
+        return "\n".join(body["input"])
     turns = [str(one["content"]) for one in body.get("messages", ())]
     return "\n".join(turns) if turns else str(body["prompt"])
 

@@ -37,6 +37,7 @@ NOT_RUN = {
     "make": "installs, and takes minutes",
     "accelerate launch": "needs several GPUs",
     "seedstep novelty data.jsonl --out novel.jsonl --ray": "needs a Ray cluster",
+    "seedstep bootstrap --semantic minilm": "needs a package of 84 MB",
     "seedstep evaluate human_eval_predictions/": "the published answers are no part of the project",
     "seedstep compare davinci-self-instruct": "the published answers are no part of the project",
     "vllm serve": "needs a GPU and a model",

@@ -30,6 +30,8 @@ BEGINNINGS = {
 def _answers(number: int, body: dict[str, Any]) -> Fault | None:
     """The reply to a request; of a bootstrap the server's own."""
     text = text_of(body)
+    if "input" in body:
+        return None  # embeddings
     if any(text.startswith(signs) for signs in SIGNS.values()):
         return None
     last = body["messages"][-1]["content"]

@@ -175,6 +175,7 @@ class ScriptedServer:
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/completions", self._answer)
         app.router.add_post("/v1/chat/completions", self._answer)
+        app.router.add_post("/v1/embeddings", self._answer)
 
     async def _models(self, _: web.Request) -> web.Response:
         return web.json_response({"data": [{"id": "scripted"}]})
@@ -245,7 +246,27 @@ async def _faulty(request: web.Request, fault: Fault) -> web.StreamResponse | No
     return response
 
 
+def made_up_embedding(text: str, width: int = 24) -> list[float]:
+    """The sum of a vector for each word: texts of the same words, in any order, are equal."""
+    words = re.findall(r"\w+", text.lower()) or [""]
+    chances = [_chance(word) for word in words]
+    vectors = [[chance.gauss(0, 1) for _ in range(width)] for chance in chances]
+    return [round(sum(numbers), 6) for numbers in zip(*vectors, strict=True)]
+
+
+def embeddings(texts: list[str], width: int = 24) -> dict[str, Any]:
+    """The body of an answer with embeddings."""
+    data = [
+        {"object": "embedding", "index": place, "embedding": made_up_embedding(text, width)}
+        for place, text in enumerate(texts)
+    ]
+    used = {"prompt_tokens": 5 * len(texts), "total_tokens": 5 * len(texts)}
+    return {"object": "list", "data": data, "usage": used}
+
+
 def payload_of(body: dict[str, Any]) -> dict[str, Any]:
+    if "input" in body:
+        return embeddings(body["input"])
     choice: dict[str, Any] = {"index": 0, "finish_reason": "stop"}
     if "prompt" in body:
         text = completion_text(body["prompt"])

@@ -207,6 +207,7 @@ FILTERS: tuple[Filter, ...] = (
 OUTCOMES: Mapping[str, str] = MappingProxyType(
     {
         "not_novel": "too similar to a known instruction",
+        "same_meaning": "a known instruction in other words",
         "contaminated": "too close to an evaluation set",
         "empty_reply": "the reply to the request for instructions is empty",
         "cut_list": "the reply was cut at its length limit inside the list of instructions",

@@ -6,15 +6,16 @@ items, as novelty is. Not from the papers.
 Example::
 
     meanings = await Meanings.begin(encoder, 0.8, seeds)
-    await meanings.read(["Order the numbers by size."])
-    fault, neighbor = meanings.judge("Order the numbers by size.")
+    vectors = await meanings.read(["Order the numbers by size."])
+    fault, neighbor = meanings.judge(vectors["Order the numbers by size."])
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from seedstep.bootstrap.filters import Fault, SiftedInstances
+from seedstep.bootstrap.pool import rejected
 from seedstep.data import Task
 from seedstep.errors import ModelError
 from seedstep.llm import Failure
@@ -34,7 +35,6 @@ class Meanings:
         self._threshold = threshold
         self._index = MeaningIndex()
         self._contamination: MeaningContamination | None = None
-        self._read: dict[str, Vector | Failure] = {}
 
     @classmethod
     async def begin(
@@ -59,47 +59,78 @@ class Meanings:
             made._contamination = MeaningContamination(texts, await made._all(texts), threshold)
         return made
 
-    async def read(self, texts: Sequence[str], priority: Priority = (0,)) -> None:
-        """Embed texts, about which is decided later.
+    async def read(
+        self, texts: Sequence[str], priority: Priority = (0,)
+    ) -> dict[str, Vector | Failure]:
+        """Return the embeddings of texts, about which is decided later.
 
         Raises:
             ModelError: the encoder can't be asked, or is another one than before.
             BudgetReached: the budget is spent.
         """
-        found = await self._encoder.embed(texts, priority)
-        for text, vector in zip(texts, found, strict=True):
-            self._read[text] = vector if isinstance(vector, Failure) else unit_rows(vector[None])[0]
+        texts = list(dict.fromkeys(texts))
+        found = await self._encoder.embed(texts, priority, alone=True)
+        return {
+            text: vector if isinstance(vector, Failure) else unit_rows(vector[None])[0]
+            for text, vector in zip(texts, found, strict=True)
+        }
 
-    def judge(self, text: str) -> tuple[Fault | None, Neighbor | None]:
-        """Return the fault of an instruction that was read, and the nearest known one."""
-        vector = self._read.get(text)
-        if vector is None:
-            return None, None
-        if isinstance(vector, Failure):
-            return ("request_failed", f"the embedding: {vector.detail}"), None
-        overlap = self._contamination.overlap(vector) if self._contamination else None
-        neighbor = self._index.nearest(vector)
-        if overlap:
-            return ("contaminated", overlap.detail), neighbor
+    def judge(self, vector: Vector | Failure) -> tuple[Fault | None, Neighbor | None]:
+        """Return the fault of an instruction, and the nearest known one."""
+        fault = self._too_close(vector)
+        neighbor = None if isinstance(vector, Failure) else self._index.nearest(vector)
+        if fault:
+            return fault, neighbor
         if neighbor and neighbor.score >= self._threshold:
             return ("same_meaning", f"cosine {neighbor.score:.2f} with {neighbor.id}"), neighbor
         return None, neighbor
 
-    def decided(self, candidate_id: str, text: str, *, accepted: bool) -> None:
+    def add(self, candidate_id: str, vector: Vector | Failure) -> None:
         """Add an accepted instruction to the known ones."""
-        vector = self._read.get(text)
-        if accepted and vector is not None and not isinstance(vector, Failure):
-            self._index.add(candidate_id, vector)
+        assert not isinstance(vector, Failure)
+        self._index.add(candidate_id, vector)
 
-    def forget(self, texts: Sequence[str]) -> None:
-        """Forget texts that were read, and decided about."""
-        for text in texts:
-            self._read.pop(text, None)
+    async def remember(self, known: Sequence[tuple[str, str]]) -> None:
+        """Add instructions with their ids, in their order, that were accepted before.
+
+        Raises:
+            ModelError: the encoder can't be asked, or is another one than before.
+            BudgetReached: the budget is spent.
+        """
+        vectors = await self.read([text for _, text in known])
+        for candidate_id, text in known:
+            self.add(candidate_id, vectors[text])
 
     async def sift(
-        self, kept: SiftedInstances, least_tokens: int, priority: Priority = (0,)
+        self, kept: SiftedInstances, is_long: Callable[[str], bool], priority: Priority = (0,)
     ) -> SiftedInstances:
-        return kept
+        """Reject the instances with a long input that is too close to an evaluation set.
+
+        Raises:
+            ModelError: the encoder can't be asked, or is another one than before.
+            BudgetReached: the budget is spent.
+        """
+        if not self._contamination:
+            return kept
+        long = [each.input for each in kept.instances if is_long(each.input)]
+        read = await self.read(long, priority)
+        instances, bad = [], list(kept.rejected)
+        for instance in kept.instances:
+            fault = self._too_close(read.get(instance.input))
+            if fault:
+                bad.append(rejected(instance, *fault))
+            else:
+                instances.append(instance)
+        return SiftedInstances(tuple(instances), tuple(bad))
+
+    def _too_close(self, vector: Vector | Failure | None) -> Fault | None:
+        """Return the fault of a text that is too close to an evaluation set, or was not read."""
+        if isinstance(vector, Failure):
+            return "request_failed", f"the embedding: {vector.detail}"
+        if vector is None or not self._contamination:
+            return None
+        overlap = self._contamination.overlap(vector)
+        return ("contaminated", overlap.detail) if overlap else None
 
     async def _all(self, items: Sequence[tuple[str, str]]) -> Vector:
         """Embed items (name, text), each text once."""

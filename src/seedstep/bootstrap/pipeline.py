@@ -33,6 +33,7 @@ from seedstep.bootstrap.filters import (
 )
 from seedstep.bootstrap.gate_kinds import parse_gates
 from seedstep.bootstrap.gates import Gate, GateModel, GateModels, check_gates, pass_gates
+from seedstep.bootstrap.meaning import Meanings
 from seedstep.bootstrap.pool import Pool, rejected
 from seedstep.bootstrap.prompting import Prompts, make_prompts
 from seedstep.bootstrap.records import Candidate, Generation
@@ -40,8 +41,9 @@ from seedstep.bootstrap.rules import CandidateReply
 from seedstep.bootstrap.settings import BootstrapSettings
 from seedstep.data import Task
 from seedstep.llm import Answer, Engine, Failure, Reply, Request
+from seedstep.llm.embeddings import Encoder
 from seedstep.llm.pacing import in_order
-from seedstep.novelty import Contamination
+from seedstep.novelty import Contamination, Vector
 from seedstep.text import is_refusal
 
 __all__ = ["bootstrap"]
@@ -64,6 +66,7 @@ async def bootstrap(
     gates: Sequence[Gate] = (),
     retired: Iterable[Generation] = (),
     gate_models: Mapping[str, GateModel] = NO_MODELS,
+    encoder: Encoder | None = None,
 ) -> AsyncGenerator[Generation]:
     """Yield retired generations until `settings.tasks` tasks are finished, or no more come.
 
@@ -72,7 +75,8 @@ async def bootstrap(
 
     `filters` are applied in their order. Tasks that are too similar to the evaluation sets of
     `contamination` are rejected, too. Instances have to pass the gates of the settings, and then
-    `gates`. `gate_models` has the models of gates that don't ask the run's, by their names.
+    `gates`. `gate_models` has the models of gates that don't ask the run's, by their names. With an
+    `encoder`, instructions are compared by meaning, too.
 
     The last generation ends with the task that completes the number. If there are fewer tasks,
     `settings.patience` generations in a row have produced none.
@@ -88,7 +92,8 @@ async def bootstrap(
     check_gates(gates, reasons_of(filters))
     prompts = make_prompts(settings)
     models = GateModels(GateModel(engine, prompts.converses), gate_models)
-    work = _Work(settings, engine, prompts, pool, gates, models)
+    meanings = await _meanings(settings, seeds, contamination, encoder)
+    work = _Work(settings, engine, prompts, pool, gates, models, meanings)
     barren = 0
     async with aclosing(_all_in_order(retired, work)) as generations:
         async for whole in generations:
@@ -107,10 +112,24 @@ async def _all_in_order(retired: Iterable[Generation], work: "_Work") -> AsyncGe
         accepted += [(candidate.id, candidate.instruction) for candidate in asked]
         first = generation.index + 1
         yield generation
+    if work.meanings:
+        await work.meanings.remember(accepted)
     items = work.items(first, accepted)
     async with aclosing(in_order(items, work.window)) as generations:
         async for generation in generations:
             yield generation
+
+
+async def _meanings(
+    settings: BootstrapSettings,
+    seeds: Sequence[Task],
+    contamination: Contamination | None,
+    encoder: Encoder | None,
+) -> Meanings | None:
+    if encoder is None:
+        return None
+    items = contamination.items if contamination else ()
+    return await Meanings.begin(encoder, settings.semantic_threshold, seeds, items)
 
 
 def _up_to(generation: Generation, wanted: int) -> Generation:
@@ -133,6 +152,7 @@ class _Work:
         pool: Pool,
         gates: Sequence[Gate],
         models: GateModels,
+        meanings: Meanings | None,
     ) -> None:
         self._settings = settings
         self._engine = engine
@@ -140,6 +160,7 @@ class _Work:
         self._pool = pool
         self._gates = gates
         self._models = models
+        self.meanings = meanings
         self._finished_in: list[int] = []
 
     @property
@@ -179,8 +200,10 @@ class _Work:
         await self._demand.rises()
         self._start.passes(index)
         answer = await self._engine.ask(request, (index, 0))
+        found = self._read(answer, len(shown) + 1)
+        vectors = await self._embed(found, index)
         await self._turn.of(index)
-        candidates = self._decide(index, answer, len(shown) + 1)
+        candidates = self._decide(index, answer, found, vectors)
         self._turn.passes(index)
         self._demand.generated(sum(not candidate.reason for candidate in candidates))
         done = await asyncio.gather(*(self._complete(index, each) for each in candidates))
@@ -188,28 +211,57 @@ class _Work:
         ids = tuple(task.id for task in shown)
         return Generation(index, self._engine.key(request), ids, failure, tuple(done))
 
-    def _decide(self, index: int, answer: Answer, first: int) -> list[Candidate]:
+    def _read(self, answer: Answer, first: int) -> list[parse.ListedInstruction]:
+        """Return the instructions of a reply, which may have faults."""
+        if isinstance(answer, Failure) or not answer.text.strip():
+            return []
+        found = parse.read_instructions(
+            answer.text, first=first if self._prompts.continues_list else 0, cut=answer.cut
+        )
+        dropped = answer.cut and self._settings.fidelity == "released"
+        return [replace(item, fault="cut_list") if dropped else item for item in found]
+
+    async def _embed(
+        self, found: Sequence[parse.ListedInstruction], index: int
+    ) -> Mapping[str, Vector | Failure]:
+        """Return the embeddings of the instructions that have no fault, if they are needed."""
+        if self.meanings is None:
+            return {}
+        good = [item.text for item in found if not item.fault and not self._pool.fault(item.text)]
+        return await self.meanings.read(good, (index, 0))
+
+    def _decide(
+        self,
+        index: int,
+        answer: Answer,
+        found: Sequence[parse.ListedInstruction],
+        vectors: Mapping[str, Vector | Failure],
+    ) -> list[Candidate]:
         """Accept or reject the instructions of a reply, one after the other."""
         if isinstance(answer, Failure):
             return []
         if not answer.text.strip():
             return [Candidate(f"g{index}.1", "", "empty_reply", _ended(answer))]
-        found = parse.read_instructions(
-            answer.text, first=first if self._prompts.continues_list else 0, cut=answer.cut
-        )
-        dropped = answer.cut and self._settings.fidelity == "released"
         candidates = []
         for number, item in enumerate(found, start=1):
             name = f"g{index}.{number}"
-            fault = "cut_list" if dropped else item.fault
-            if fault:
+            if item.fault:
                 text = item.text[:LONGEST_UNREAD]
-                candidates.append(Candidate(name, text, fault, _ended(answer)))
-                continue
-            rejected, neighbor = self._pool.judge(name, item.text)
-            reason, detail = rejected or ("", "")
-            candidates.append(Candidate(name, item.text, reason, detail, neighbor))
+                candidates.append(Candidate(name, text, item.fault, _ended(answer)))
+            else:
+                candidates.append(self._judge(name, item.text, vectors.get(item.text)))
         return candidates
+
+    def _judge(self, name: str, text: str, vector: Vector | Failure | None) -> Candidate:
+        """Accept or reject an instruction; compare it by meaning if there is an embedding of it."""
+        last, meaning = None, None
+        if self.meanings and vector is not None:
+            last, meaning = self.meanings.judge(vector)
+        fault, neighbor = self._pool.judge(name, text, last)
+        if self.meanings and vector is not None and not fault:
+            self.meanings.add(name, vector)
+        reason, detail = fault or ("", "")
+        return Candidate(name, text, reason, detail, neighbor, meaning=meaning)
 
     async def _complete(self, index: int, candidate: Candidate) -> Candidate:
         """Classify an accepted instruction, ask for its instances and sift them."""
@@ -242,6 +294,8 @@ class _Work:
             return replace(asked, reason="request_failed", detail=answer.detail)
         found = self._read_instances(answer, is_classification=candidate.is_classification)
         kept = self._pool.sift(CandidateReply(candidate.instruction, found))
+        if self.meanings:
+            kept = await self.meanings.sift(kept, self._pool.is_long, (index, 2))
         kept = self._pool.draw(candidate.id, kept)
         reason = "" if kept.instances else "no_good_instance" if kept.rejected else "no_instance"
         return replace(

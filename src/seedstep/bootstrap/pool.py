@@ -90,17 +90,26 @@ class Pool:
         chance.shuffle(shown)
         return tuple(shown)
 
-    def judge(self, candidate_id: str, instruction: str) -> tuple[Fault | None, Neighbor | None]:
-        """Accept an instruction and add it to the pool, or return its fault."""
+    def fault(self, instruction: str) -> Fault | None:
+        """Return what the filters find wrong with an instruction, whatever is in the pool."""
         settings = self._settings
-        fault = instruction_fault(
+        return instruction_fault(
             instruction,
             self._filters,
             english=self._english,
             extra=settings.extra_filters,
             fidelity=settings.fidelity,
         )
-        if fault:
+
+    def judge(
+        self, candidate_id: str, instruction: str, last: Fault | None = None
+    ) -> tuple[Fault | None, Neighbor | None]:
+        """Accept an instruction and add it to the pool, or return its fault.
+
+        `last` is a fault that was found otherwise, for an instruction that has no other.
+        """
+        settings = self._settings
+        if fault := self.fault(instruction):
             return fault, None
         if self._contamination and (overlap := self._contamination.overlap(instruction)):
             return ("contaminated", overlap.detail), None
@@ -110,6 +119,8 @@ class Pool:
         same = None if neighbor else self._same_wording(instruction)
         if same:  # it has no tokens that could be compared
             return ("not_novel", f"the wording of {same}"), None
+        if last:
+            return last, neighbor
         self.remember([(candidate_id, instruction)])
         return None, neighbor
 
@@ -128,14 +139,18 @@ class Pool:
         )
         return self._decontaminate(kept)
 
+    def is_long(self, text: str) -> bool:
+        """Return whether an input is long enough to be compared with evaluation sets."""
+        return len(self._tokenizer(text)) >= MIN_INPUT_TOKENS
+
     def _decontaminate(self, kept: SiftedInstances) -> SiftedInstances:
         """Reject the instances whose input is too similar to an evaluation set."""
         if not self._contamination:
             return kept
         instances, bad = [], list(kept.rejected)
         for instance in kept.instances:
-            is_long = len(self._tokenizer(instance.input)) >= MIN_INPUT_TOKENS
-            overlap = self._contamination.overlap(instance.input) if is_long else None
+            long = self.is_long(instance.input)
+            overlap = self._contamination.overlap(instance.input) if long else None
             if overlap:
                 bad.append(rejected(instance, "contaminated", overlap.detail))
             else:

@@ -24,7 +24,8 @@ class Candidate:
 
     `reason` is empty for a finished task: an accepted instruction with at least one good instance.
     `neighbor` is the nearest instruction in the pool at that moment, None if another filter
-    rejected the candidate before novelty was checked, or if no instruction shares a token. The
+    rejected the candidate before novelty was checked, or if no instruction shares a token.
+    `meaning` is the one that is nearest by the cosine of embeddings, None without an encoder. The
     requests are keys in the ledger, empty if there was no request. `notes` say of each instance
     what gates put in place of its output, and are empty if they put nothing there.
     """
@@ -40,6 +41,7 @@ class Candidate:
     instances: tuple[Instance, ...] = ()
     rejected_instances: tuple[RejectedInstance, ...] = ()
     notes: tuple[str, ...] = ()
+    meaning: Neighbor | None = None
 
     @property
     def task(self) -> Task | None:

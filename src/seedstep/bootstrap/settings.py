@@ -19,7 +19,9 @@ from seedstep.bootstrap.gates import purpose_of
 from seedstep.data import Task
 from seedstep.errors import InputError
 from seedstep.llm import Budget, ModelRef, Sampling, default_prompt_style, resolve_base_url
+from seedstep.llm.embeddings import ENCODERS, PURPOSE, is_served_encoder, require_encoder
 from seedstep.llm.settings import AskedModel, AskingSettings, override, sampling_setting
+from seedstep.novelty import MEANING_THRESHOLD
 from seedstep.settings import SEED, Count, change_settings, part, setting
 from seedstep.text import script_of
 
@@ -102,7 +104,11 @@ class BootstrapSettings(AskingSettings):
 
     SAMPLING: ClassVar[Mapping[str, Sampling]] = PAPER_SAMPLING
     ADDRESSES: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {"base_url": "identity_url", "gate_base_urls": "gate_identity_urls"}
+        {
+            "base_url": "identity_url",
+            "gate_base_urls": "gate_identity_urls",
+            "semantic_base_url": "semantic_identity_url",
+        }
     )
 
     model: AskedModel = part(AskedModel)
@@ -137,6 +143,22 @@ class BootstrapSettings(AskingSettings):
     )
     decontamination_threshold: Threshold = setting(
         PAPER_THRESHOLD, "ROUGE-L F1 with an item of an evaluation set that is too close."
+    )
+    semantic: str | None = setting(
+        None,
+        "Compare instructions by meaning, too, by the cosine of embeddings that this encoder of "
+        f"sentences makes: {ENCODERS}.",
+        metavar="ENCODER",
+        later=True,
+    )
+    semantic_threshold: Threshold = setting(
+        MEANING_THRESHOLD,
+        "Cosine with a known instruction, or an item of an evaluation set, from which an "
+        "instruction is rejected; `seedstep calibrate` tells what an encoder finds.",
+        later=True,
+    )
+    semantic_base_url: str | None = setting(
+        None, "Address of the server for a semantic of openai:NAME.", later=True
     )
     tokens: Literal["auto", "latin", "unicode"] = setting(
         "auto",
@@ -230,6 +252,11 @@ class BootstrapSettings(AskingSettings):
                     f"{source}, setting 'gate_base_urls': gate '{name}' asks no server of its own"
                 )
                 raise InputError(what, "give the gate a `model`, openai:NAME, or no address")
+        if self.semantic is not None:
+            require_encoder(self.semantic, f"{source}, setting 'semantic'")
+        if self.semantic_base_url is not None and not is_served_encoder(self.semantic or ""):
+            what = f"{source}, setting 'semantic_base_url': no server makes the embeddings"
+            raise InputError(what, "leave it out, or give semantic: openai:NAME")
         for name in ("topic", "language"):
             value = getattr(self, name)
             if value is not None and not value.strip():
@@ -260,15 +287,17 @@ class BootstrapSettings(AskingSettings):
 
     @property
     def other_models(self) -> Mapping[str, str]:
-        """The models that gates ask beside the run's. A checkpoint in this process has no price."""
-        return {
+        """The models of gates, and an encoder. A checkpoint in this process has no price."""
+        models = {
             purpose_of(name): model
             for name, model in self.gate_models.items()
             if ModelRef.parse(model).provider.is_served
         }
+        encoder = self.semantic if self.semantic and is_served_encoder(self.semantic) else None
+        return {**models, PURPOSE: encoder} if encoder else models
 
     def resolved(self) -> Self:
-        """Return the settings with addresses filled in, also those of gates' models.
+        """Return the settings with addresses filled in, also of gates' models and encoders.
 
         Raises:
             InputError: a model can't be asked, or an address can't be used or has a password.
@@ -280,7 +309,11 @@ class BootstrapSettings(AskingSettings):
             if ModelRef.parse(model).provider.is_served
         }
         addresses = {name: url for name, url in found.items() if url is not None}
-        return change_settings(settings, gate_base_urls=addresses)
+        settings = change_settings(settings, gate_base_urls=addresses)
+        if self.semantic is None or not is_served_encoder(self.semantic):
+            return settings
+        address = resolve_base_url(self.semantic, self.semantic_base_url)
+        return change_settings(settings, semantic_base_url=address)
 
     @property
     def style(self) -> str:

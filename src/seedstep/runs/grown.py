@@ -122,13 +122,15 @@ class TaskDetails:
     """A candidate, and how it was made.
 
     `demonstrations` has tuples (id, definition), in the order of the prompt. `neighbor` is the text
-    of the nearest instruction. `requests` are rows of the database by column name.
+    of the nearest instruction, and `meaning` that of the one nearest in meaning. `requests` are
+    rows of the database by column name.
     """
 
     candidate: Candidate
     demonstrations: tuple[tuple[str, str], ...]
     neighbor: str
     requests: tuple[dict[str, Any], ...]
+    meaning: str = ""
 
 
 class GrownTasks:
@@ -261,6 +263,7 @@ class GrownTasks:
             demonstrations=tuple((name, self._definition(name)) for name in shown),
             neighbor=self._definition(rows[0]["neighbor"]),
             requests=tuple(dict(found[0]) for found in requests if found),
+            meaning=self._definition(candidate.meaning.id) if candidate.meaning else "",
         )
 
     def retired(self, say: Callable[[str], None]) -> Iterator[Generation]:

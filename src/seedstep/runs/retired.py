@@ -49,6 +49,8 @@ _CANDIDATE = (
     "is_classification",
     "classification_request",
     "instances_request",
+    "meaning",
+    "cosine",
 )
 _INSTANCE = ("task", "position", "input", "output", "reason", "detail")
 """The columns that are stored, and hashed, in their order."""
@@ -84,7 +86,9 @@ _REMOVE = (
     "DELETE FROM candidates WHERE item = ?",
 )
 _PUT_CHAIN = "UPDATE generations SET chain = ? WHERE item = ?"
-_PUT_CANDIDATE = "INSERT OR IGNORE INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT_CANDIDATE = """
+INSERT OR IGNORE INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
 _PUT_INSTANCE = "INSERT OR IGNORE INTO instances VALUES (?, ?, ?, ?, ?, ?)"
 
 Rows = tuple[tuple[Any, ...], list[tuple[Any, ...]], list[tuple[Any, ...]]]
@@ -208,7 +212,7 @@ def _rows(generation: Generation) -> Rows:
     candidates: list[tuple[Any, ...]] = []
     instances: list[tuple[Any, ...]] = []
     for position, candidate in enumerate(generation.candidates):
-        neighbor = candidate.neighbor
+        neighbor, meaning = candidate.neighbor, candidate.meaning
         candidates.append(
             (
                 candidate.id,
@@ -222,6 +226,8 @@ def _rows(generation: Generation) -> Rows:
                 int(candidate.is_classification),
                 candidate.classification_request,
                 candidate.instances_request,
+                meaning.id if meaning else None,
+                meaning.score if meaning else None,
             )
         )
         notes = candidate.notes or ("",) * len(candidate.instances)
@@ -245,9 +251,13 @@ def _generation(rows: Rows) -> Generation:
 
 
 def candidate_of(row: Sequence[Any], instances: Sequence[Sequence[Any]]) -> Candidate:
-    """Return a candidate from its row, and the rows of its instances in their order."""
+    """Return a candidate from its row, and the rows of its instances in their order.
+
+    The row of an earlier version that is only read has no neighbour by meaning.
+    """
+    key, _, _, instruction, reason, detail, neighbor, score, labels, asked, asked_more, *more = row
+    meaning, cosine = more or (None, 0.0)
     notes = tuple(note for _, _, _, _, bad, note in instances if not bad)
-    key, _, _, instruction, reason, detail, neighbor, score, labels, asked, asked_more = row
     return Candidate(
         key,
         instruction,
@@ -266,4 +276,5 @@ def candidate_of(row: Sequence[Any], instances: Sequence[Sequence[Any]]) -> Cand
             if reason
         ),
         notes=notes if any(notes) else (),
+        meaning=Neighbor(meaning, cosine) if meaning else None,
     )

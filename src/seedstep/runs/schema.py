@@ -357,5 +357,13 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         "frames of requests",
         "ALTER TABLE requests ADD COLUMN frame INTEGER",  # NULL where `request` is the whole text
     ),
+    (
+        "neighbours by meaning",
+        "ALTER TABLE candidates ADD COLUMN meaning TEXT",  # as neighbor
+    ),
+    (
+        "cosines",
+        "ALTER TABLE candidates ADD COLUMN cosine REAL",
+    ),
 )
 """All migrations, in order: a name, and a statement of SQL."""

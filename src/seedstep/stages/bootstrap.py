@@ -12,6 +12,7 @@ from seedstep.data import Task, evaluation_items, require_seeds, seed_tasks
 from seedstep.errors import InputError
 from seedstep.llm import ModelRef
 from seedstep.llm.checkpoints import fingerprint_of, gguf_fingerprint
+from seedstep.llm.embeddings import encoder_fingerprint
 from seedstep.llm.settings import require_price
 from seedstep.novelty import Contamination
 from seedstep.prompts import fingerprint
@@ -39,6 +40,8 @@ ADVICE: Mapping[str, str] = MappingProxyType(
     {
         "not_novel": "The model repeats the seeds, or itself: more and more varied seeds, a higher "
         "--temperature or another model help.",
+        "same_meaning": "The model repeats the seeds, or itself, in other words: more and more "
+        "varied seeds, a higher --temperature or another model help.",
         "contaminated": "The model writes what the evaluation sets hold: another model helps, or "
         "seeds about something else.",
         "too_short": "The model writes less than a task: another --prompt-style or model helps.",
@@ -80,6 +83,8 @@ def _stamps(settings: BootstrapSettings, inputs: tuple[Task, ...]) -> dict[str, 
         stamps["gates_fingerprint"] = fingerprint("gates")
     if files := _gate_files(settings):
         stamps["gate_models_fingerprint"] = digest(files)
+    if settings.semantic and (print_of := encoder_fingerprint(settings.semantic)):
+        stamps["semantic_fingerprint"] = print_of
     if settings.decontaminate:
         stamps["evaluation_fingerprint"] = digest(_evaluation_items(settings))
     return stamps
@@ -279,6 +284,9 @@ def _shown(run: BootstrapRun, name: str) -> Blocks:
         yield Line((Words(head, "dim"), Words(details.neighbor)))
     else:
         yield line("nearest instruction: none with a token in common", "dim")
+    if near := candidate.meaning:
+        head = f"nearest in meaning: cosine {near.score:.3f} with {near.id}: "
+        yield Line((Words(head, "dim"), Words(details.meaning)))
     if candidate.classification_request:
         kind = "classification" if candidate.is_classification else "not classification"
         yield line(f"judged by the model: {kind}", "dim")
