@@ -45,7 +45,6 @@ __all__ = [
     "RatingAgreement",
     "Ratings",
     "cohen_kappa",
-    "comparison_agreement",
     "fleiss_kappa",
     "label_agreement",
     "labels_of",
@@ -98,17 +97,6 @@ def rating_agreement(first: Sequence[str], second: Sequence[str], seed: int = 0)
         ValueError: the raters did not rate equally many items.
     """
     return label_agreement(first, second, tuple(LEVELS), tuple(ACCEPTABLE), seed)
-
-
-def comparison_agreement(
-    first: Sequence[str], second: Sequence[str], seed: int = 0
-) -> RatingAgreement:
-    """Return the agreement of two raters who said which of two systems is better, or neither.
-
-    Raises:
-        ValueError: the raters did not rate equally many items.
-    """
-    return label_agreement(first, second, seed=seed)
 
 
 def label_agreement(

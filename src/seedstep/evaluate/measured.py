@@ -11,7 +11,7 @@ Example::
         print(row.version, row.gain.value, row.gain.low, row.gain.high)
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,7 +34,6 @@ __all__ = [
     "MeasuredHeader",
     "MeasuredTask",
     "MeasuredVersion",
-    "as_json",
     "finds_right",
     "gain_rows",
     "gain_table",
@@ -54,8 +53,6 @@ the steps in another order, and with the instruction of another task."""
 LONGEST_LINE = 16 << 20
 EQUAL = 1e-6
 """Nats a token below which two losses are the same number, computed in another order."""
-
-GAIN_UNIT = "nats a token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,22 +314,3 @@ def gain_table(rows: Sequence[GainRow], title: str) -> CellTable:
         named = (row.group,) if grouped else ()
         cells.append((*named, row.version, f"{row.nats:.4f}", gain, better, f"{row.tasks:,}"))
     return CellTable(head, tuple(cells))
-
-
-def as_json(tasks: Sequence[MeasuredTask], *, seed: int) -> Mapping[str, Any]:
-    """Return the content of all tables, and of each task, for JSON."""
-    return {
-        "unit": GAIN_UNIT,
-        "overall": list(map(_record, gain_rows(tasks, by="overall", seed=seed))),
-        "categories": list(map(_record, gain_rows(tasks, by="category", seed=seed))),
-        "tasks": list(map(_record, gain_rows(tasks, by="task", seed=seed))),
-        "finds_right": {
-            version: msgspec.to_builtins(finds_right(tasks, version, seed=seed))
-            for version in instructions_in(tasks)
-        },
-    }
-
-
-def _record(row: GainRow) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.to_builtins(row)
-    return found

@@ -110,9 +110,6 @@ GROUP_WIDTH = 0.8
 
 LONGEST_NAME = 44
 
-Drawing = Callable[[Sequence[EvaluatedSystem]], Any]
-"""A function of systems that returns a figure of matplotlib."""
-
 
 def save_figures(systems: Sequence[EvaluatedSystem], folder: Path) -> tuple[Path, ...]:
     """Write the figures `overall` and, if tasks have categories, `categories`; return their paths.
