@@ -104,6 +104,68 @@ class TestAWholeRun:
         assert "tokens: 'unicode' there, 'latin' asked" in error
 
 
+class TestAlongAxes:
+    AXES = "topic: 3\nclassification: {yes: 0.2, no: 0.8}\n気分・Ton: [freundlich, 丁寧]\n"
+
+    @pytest.fixture
+    def run(self, language: Foreign, server: ScriptedServer) -> str:
+        """20 tasks along axes, with what the command said."""
+        server.script = foreign_model(language, each=3)
+        Path("axes.yaml").write_text(self.AXES)
+        flags = ("--seeds", "seeds.jsonl", "--window", 1, "--language", language.name)
+        return grown(*flags, "--axes", "axes.yaml")
+
+    def test_nothing_is_dropped_and_shares_are_met(
+        self, run: str, language: Foreign, server: ScriptedServer
+    ) -> None:
+        with open_run("run", BOOTSTRAP) as opened:
+            assert opened.status().rejected == opened.status().bad_instances == {}
+            tasks = opened.tasks()
+            coverage = opened.records.coverage()
+        assert [task.definition for task in tasks] == list(language.tasks[:TASKS])
+        assert coverage
+        topics = [each for each in coverage.values if each.axis == "topic"]
+        assert [each.value for each in topics] == list(language.topics)
+        assert sum(each.tasks for each in topics) == TASKS
+        assert all(each.tasks >= 6 for each in topics)
+        for each in topics:
+            row = f"topic {each.value} {each.wanted:.0%} {each.tasks / TASKS:.0%} {each.tasks}"
+            assert row in run
+
+    def test_it_is_asked_for_in_the_language(
+        self, run: str, language: Foreign, server: ScriptedServer
+    ) -> None:
+        asked = [str(body["messages"][0]["content"]) for body in server.bodies]
+        (values,) = [text for text in asked if text.startswith(language.asks)]
+        assert values.isascii() is False
+        wanted = [text.partition("\n\nWrite ")[2] for text in asked if text.startswith("Here are")]
+        assert len(wanted) == 7
+        for text in wanted:
+            assert sum(language.line.format(topic) in text for topic in language.topics) == 1
+            assert "Every task is about" not in text
+            assert f"- Every task is written in {language.name}." in text
+
+    def test_exports_and_the_report_have_every_text(self, run: str, language: Foreign) -> None:
+        for name in EXPORT_FORMATS:
+            licence = ("--license", "cc0-1.0") if name == "hub" else ()
+            done = seedstep("export", "run", "--format", name, "--out", name, *licence)
+            assert done.code == 0, done.err
+        rows = [json.loads(line) for line in Path("alpaca/train.jsonl").read_text().splitlines()]
+        assert [row["instruction"] for row in rows] == list(language.tasks[:TASKS])
+        for file in Path("superni/tasks").iterdir():
+            assert json.loads(file.read_text())["Input_language"] == [language.name]
+        pq = pytest.importorskip("pyarrow.parquet")
+        cells = [row["cell"] for row in pq.read_table("parquet/train.parquet").to_pylist()]
+        assert {cell["topic"] for cell in cells} == set(language.topics)
+        assert {cell["気分・Ton"] for cell in cells} == {"freundlich", "丁寧"}
+        pytest.importorskip("matplotlib")
+        done = seedstep("report", "run", "--out", "report")
+        assert done.code == 0, done.err
+        page = Path("report/index.html").read_text()
+        assert all(f">{topic}</" in page for topic in language.topics)
+        assert language.tasks[0] in page
+
+
 class TestAdvice:
     def test_the_remedy_for_a_foreign_run_with_english_tokens(self, language: Foreign) -> None:
         flags = ("--seeds", "seeds.jsonl", "--tokens", "latin", "--patience", 3, "--tasks", 99)

@@ -55,9 +55,14 @@ def large(tmp_path: Path) -> Path:
     path = tmp_path / "large"
     Run.start(BOOTSTRAP, path, {"model": "replay:nothing", "tasks": 52_000}).close()
     with closing(sqlite3.connect(path / "run.db")) as database, database:
-        database.execute("INSERT INTO generations VALUES (0, 'k', '[]', '', 0, NULL)")
+        database.execute(
+            "INSERT INTO generations (item, request, demonstrations, failure, at)"
+            " VALUES (0, 'k', '[]', '', 0)"
+        )
         database.executemany(
-            "INSERT INTO candidates VALUES (?, ?, ?, ?, ?, '', NULL, 0.5, 0, '', '')",
+            "INSERT INTO candidates (id, item, position, instruction, reason, detail, neighbor,"
+            " score, is_classification, classification_request, instances_request)"
+            " VALUES (?, ?, ?, ?, ?, '', NULL, 0.5, 0, '', '')",
             (
                 (
                     f"g{n // 8}.{n % 8}",
@@ -283,11 +288,17 @@ def test_views_answer_to_their_secret_and_to_nobody_else(predicted: Path) -> Non
 def hostile_bootstrap(path: Path) -> Path:
     Run.start(BOOTSTRAP, path, {"model": "replay:nothing", "tasks": 99}).close()
     with closing(sqlite3.connect(path / "run.db")) as database, database:
-        database.execute("INSERT INTO generations VALUES (0, 'k', '[]', '', 0, NULL)")
+        database.execute(
+            "INSERT INTO generations (item, request, demonstrations, failure, at)"
+            " VALUES (0, 'k', '[]', '', 0)"
+        )
         for n, text in enumerate(PAYLOADS):
             row = (text, 0, n, text, text if n % 3 else "", text)
             database.execute(
-                "INSERT INTO candidates VALUES (?, ?, ?, ?, ?, ?, NULL, NULL, 0, '', '')", row
+                "INSERT INTO candidates (id, item, position, instruction, reason, detail, neighbor,"
+                " score, is_classification, classification_request, instances_request)"
+                " VALUES (?, ?, ?, ?, ?, ?, NULL, NULL, 0, '', '')",
+                row,
             )
             database.execute(
                 "INSERT INTO instances VALUES (?, 0, ?, ?, '', '')", (text, text, text)

@@ -26,9 +26,15 @@ def write_another(path: Path) -> None:
     """Keep one more finished task, as a process that grows tasks does."""
     with closing(sqlite3.connect(path / DATABASE, timeout=10)) as writer, writer:
         (item,) = writer.execute("SELECT max(item) + 1 FROM generations").fetchone()
-        writer.execute("INSERT INTO generations VALUES (?, 'r', '[]', '', 0, NULL)", (item,))
         writer.execute(
-            "INSERT INTO candidates VALUES (?, ?, 0, 'Sing.', '', '', NULL, NULL, 0, '', '')",
+            "INSERT INTO generations (item, request, demonstrations, failure, at)"
+            " VALUES (?, 'r', '[]', '', 0)",
+            (item,),
+        )
+        writer.execute(
+            "INSERT INTO candidates (id, item, position, instruction, reason, detail, neighbor,"
+            " score, is_classification, classification_request, instances_request)"
+            " VALUES (?, ?, 0, 'Sing.', '', '', NULL, NULL, 0, '', '')",
             (f"g{item}.0", item),
         )
         writer.execute("INSERT INTO instances VALUES (?, 0, '', 'La.', '', '')", (f"g{item}.0",))

@@ -14,13 +14,20 @@ __all__ = ["FOREIGN", "Foreign", "foreign_model", "write_foreign_seeds"]
 
 @dataclass(frozen=True)
 class Foreign:
-    """A language: some seed instructions, instructions that a model writes, and an instance."""
+    """A language: some seed instructions, instructions that a model writes, and an instance.
+
+    `asks` is how a request for topics begins, `topics` what the model names, and `line` what asks
+    for tasks about one.
+    """
 
     name: str
     seeds: tuple[str, ...]
     tasks: tuple[str, ...]
     input: str
     output: str
+    asks: str = ""
+    topics: tuple[str, ...] = ()
+    line: str = ""
 
 
 GERMAN = Foreign(
@@ -65,6 +72,9 @@ GERMAN = Foreign(
     ),
     "Der Fuchs läuft über die Straße.",
     "Größere Tiere gehören auf die Wiese.",
+    "Nenne 3 Themen für eine Sammlung",
+    ("Gärtnern", "Küche", "Vereinsleben"),
+    "- Thema jeder Aufgabe: {}.\n",
 )
 
 JAPANESE = Foreign(
@@ -109,21 +119,26 @@ JAPANESE = Foreign(
     ),
     "昨日は友達と海へ行きました。",
     "とても楽しい一日だったようです。",
+    "人が言語モデルに頼むタスクを集めるための主題を3個",
+    ("暮らし", "学校", "旅行"),
+    "- どのタスクも主題は「{}」です。\n",
 )
 
 FOREIGN: Mapping[str, Foreign] = {"German": GERMAN, "Japanese": JAPANESE}
 
 
-def foreign_model(language: Foreign) -> Script:
-    """A model that writes the language's tasks in turn, seven for each request."""
+def foreign_model(language: Foreign, each: int = 7) -> Script:
+    """A model that writes the language's tasks in turn, `each` for a request, or names topics."""
     draws = iter(range(1000))
 
     def script(number: int, body: dict[str, Any]) -> Fault:
         prompt = str(body["messages"][0]["content"])
         target = prompt.rsplit("Task: ", 1)[-1].split("\n")[0]
+        if language.asks and prompt.startswith(language.asks):
+            return chat_reply(json.dumps({"values": language.topics}, ensure_ascii=False))
         if prompt.startswith("Here are"):
-            first = 7 * next(draws)
-            tasks = [language.tasks[(first + place) % len(language.tasks)] for place in range(7)]
+            first = each * next(draws)
+            tasks = [language.tasks[(first + place) % len(language.tasks)] for place in range(each)]
             return chat_reply(json.dumps({"tasks": tasks}, ensure_ascii=False))
         if prompt.startswith("Can the following task"):
             return chat_reply(json.dumps({"is_classification": target.endswith("ですか。")}))

@@ -19,6 +19,7 @@ EXAMPLES = [f"Input: Report {n} is late.\nOutput: Late report {n}" for n in rang
 
 BEGINNINGS = {
     "Give me": "\n\n".join(f"{one}\nExplanation: It says so." for one in EXAMPLES),
+    "Name 6 topics": json.dumps({"values": ["law", "food", "sport", "sea", "art", "work"]}),
     "Rank": "\n\n".join((EXAMPLES[3], EXAMPLES[0])),
     "You are given an instruction, an instance input": json.dumps({"rating": "B"}),
     "You are given an example that consists": json.dumps({"better": "Model A"}),

@@ -106,6 +106,8 @@ SLOW = (
     "review/test_browser_pages.py",
     "review/test_items.py::test_trl_takes_the_preferences",
     "review/test_view.py",
+    "runs/test_axes_run.py::test_killed_it_goes_on_to_the_same_bytes",
+    "runs/test_axes_run.py::test_the_report_has_shares_what_is_set_aside_and_distances",
     "runs/test_batches.py::test_killed_at_each_step_of_a_batch_nothing_is_paid_twice",
     "runs/test_budget_kept.py::test_killed_again_and_again_a_run_asks_no_more_than_it_may",
     "runs/test_earlier_version.py::test_a_finished_tuning_is_not_trained_again",

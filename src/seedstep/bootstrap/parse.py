@@ -34,6 +34,7 @@ __all__ = [
     "RawInstance",
     "labeled_inputs",
     "read_instructions",
+    "read_values",
     "says_classification",
     "worked_examples",
 ]
@@ -54,6 +55,7 @@ _EXAMPLE = re.compile(
 _NUMBER_INSIDE = re.compile(r"[.!?。！？][ \t]*+(?P<n>\d{1,3})[.)、．][ \t]*+(?=[^\d\s])")
 _SENTENCE_END = re.compile(r"[.!?;。！？][ \t]*+(?=[^\W\d_])")
 _LONGEST_LABEL = 60
+_LONGEST_VALUE = 100
 _BULLET = re.compile(r"[ \t]*+[-*•][ \t]++")
 _NO_INPUT = re.compile(
     rf"(?<!\s)\s*+[(\[]?(?:\*\*)?{words_for('input')}(?:\*\*)?[ ]?[:：](?:\*\*)?[ ]?"
@@ -131,6 +133,24 @@ def read_instructions(
     if found or not said.strip():
         return tuple(found)
     return (ListedInstruction(_one_line(said), "cut_list" if cut else "unreadable_list"),)
+
+
+def read_values(text: str, *, cut: bool = False) -> tuple[str, ...]:
+    """Return the short texts that a reply lists, as JSON or as a list from 1 on, each once.
+
+    If the reply was `cut` at its length limit, the last item of a list is incomplete.
+    """
+    said = answer(text)
+    listed = _json_list(said, "values", '"')
+    if listed is None:
+        items = [unbolded(raw.strip()) for _, raw in _listed(said, 1)]
+        listed = items[:-1] if cut else items
+    values: dict[str, str] = {}
+    for value in listed:
+        short = _one_line(value).rstrip(" .,;。、") if isinstance(value, str) else ""
+        if 0 < len(short) <= _LONGEST_VALUE and not is_refusal(short):
+            values.setdefault(short.casefold(), short)
+    return tuple(values.values())
 
 
 def _ends_as_json(text: str) -> bool:

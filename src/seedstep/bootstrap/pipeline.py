@@ -26,6 +26,7 @@ from types import MappingProxyType
 from typing import Any
 
 from seedstep.bootstrap import parse
+from seedstep.bootstrap.axes import Cell, Steering, draw_values, parse_axes
 from seedstep.bootstrap.filters import (
     FILTERS,
     Filter,
@@ -92,8 +93,10 @@ async def bootstrap(
     check_gates(gates, reasons_of(filters))
     prompts = make_prompts(settings)
     models = GateModels(GateModel(engine, prompts.converses), gate_models)
+    axes = await draw_values(parse_axes(settings.axes), prompts.values, engine)
+    steering = Steering(axes, settings.seed, settings.window)
     meanings = await _meanings(settings, seeds, contamination, encoder)
-    work = _Work(settings, engine, prompts, pool, gates, models, meanings)
+    work = _Work(settings, engine, prompts, pool, gates, models, meanings, steering)
     barren = 0
     async with aclosing(_all_in_order(retired, work)) as generations:
         async for whole in generations:
@@ -153,6 +156,7 @@ class _Work:
         gates: Sequence[Gate],
         models: GateModels,
         meanings: Meanings | None,
+        steering: Steering,
     ) -> None:
         self._settings = settings
         self._engine = engine
@@ -161,6 +165,7 @@ class _Work:
         self._gates = gates
         self._models = models
         self.meanings = meanings
+        self._steering = steering
         self._finished_in: list[int] = []
 
     @property
@@ -177,6 +182,7 @@ class _Work:
         ]
         self._pool.finished += tasks
         self._finished_in += [generation.index] * len(tasks)
+        self._steering.retire(generation.cell, [task.is_classification for task in tasks])
         return len(tasks)
 
     def items(
@@ -191,11 +197,11 @@ class _Work:
         self._demand = _Demand(self._settings.tasks - len(self._pool.finished))
         for index in count(first):
             known = bisect_right(self._finished_in, index - self.window)
-            yield self.item(index, self._pool.sample(index, known))
+            yield self.item(index, self._pool.sample(index, known), self._steering.choose(index))
 
-    async def item(self, index: int, shown: Sequence[Task]) -> Generation:
+    async def item(self, index: int, shown: Sequence[Task], cell: Cell) -> Generation:
         """Send a generation request, and do everything that follows from its reply."""
-        request = self._prompts.generation(shown, index)
+        request = self._prompts.generation(shown, index, cell)
         await self._start.of(index)
         await self._demand.rises()
         self._start.passes(index)
@@ -206,10 +212,10 @@ class _Work:
         candidates = self._decide(index, answer, found, vectors)
         self._turn.passes(index)
         self._demand.generated(sum(not candidate.reason for candidate in candidates))
-        done = await asyncio.gather(*(self._complete(index, each) for each in candidates))
+        done = await asyncio.gather(*(self._complete(index, each, cell) for each in candidates))
         failure = answer.detail if isinstance(answer, Failure) else ""
         ids = tuple(task.id for task in shown)
-        return Generation(index, self._engine.key(request), ids, failure, tuple(done))
+        return Generation(index, self._engine.key(request), ids, failure, tuple(done), cell)
 
     def _read(self, answer: Answer, first: int) -> list[parse.ListedInstruction]:
         """Return the instructions of a reply, which may have faults."""
@@ -263,11 +269,11 @@ class _Work:
         reason, detail = fault or ("", "")
         return Candidate(name, text, reason, detail, neighbor, meaning=meaning)
 
-    async def _complete(self, index: int, candidate: Candidate) -> Candidate:
+    async def _complete(self, index: int, candidate: Candidate, cell: Cell) -> Candidate:
         """Classify an accepted instruction, ask for its instances and sift them."""
         if candidate.reason:
             return candidate
-        done = await self._instances(index, await self._classify(index, candidate))
+        done = await self._instances(index, await self._classify(index, candidate), cell)
         done = await self._pass_gates(index, done)
         self._demand.completed(good=not done.reason)
         return done
@@ -285,10 +291,10 @@ class _Work:
             return replace(asked, reason="classification_unreadable", detail=detail)
         return replace(asked, is_classification=said)
 
-    async def _instances(self, index: int, candidate: Candidate) -> Candidate:
+    async def _instances(self, index: int, candidate: Candidate, cell: Cell) -> Candidate:
         if candidate.reason:
             return candidate
-        request, answer = await self._ask_instances(index, candidate)
+        request, answer = await self._ask_instances(index, candidate, cell)
         asked = replace(candidate, instances_request=self._engine.key(request))
         if isinstance(answer, Failure):
             return replace(asked, reason="request_failed", detail=answer.detail)
@@ -343,9 +349,11 @@ class _Work:
         bare = self._prompts.takes_bare_outputs
         return parse.worked_examples(answer.text, cut=answer.cut, may_be_bare=bare)
 
-    async def _ask_instances(self, index: int, candidate: Candidate) -> tuple[Request, Answer]:
+    async def _ask_instances(
+        self, index: int, candidate: Candidate, cell: Cell
+    ) -> tuple[Request, Answer]:
         request = self._prompts.instances(
-            candidate.instruction, is_classification=candidate.is_classification
+            candidate.instruction, is_classification=candidate.is_classification, cell=cell
         )
         return request, await self._engine.ask(request, (index, 2))
 

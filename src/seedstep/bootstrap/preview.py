@@ -16,6 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from seedstep.bootstrap.axes import Steering, parse_axes
 from seedstep.bootstrap.filters import (
     FILTERS,
     instruction_fault,
@@ -110,17 +111,23 @@ REPLY_TOKENS = {"generation": 150, "classification": 3, "instances": 150}
 def preview(settings: BootstrapSettings, seeds: Sequence[Task]) -> Preview:
     """Return the first requests of a run and an estimate.
 
-    Requests about an instruction use that of a seed task.
+    Requests about an instruction use that of a seed task. Where the model names the values of an
+    axis, its name stands for one, and the requests for values are the last.
     """
     prompts = make_prompts(settings)
     shown = Pool(seeds, settings).sample(0)
+    axes = parse_axes(settings.axes)
+    drawn = [axis for axis in axes if not axis.shares]
+    known = [replace(axis, shares=axis.shares or {f"({axis.name})": 1.0}) for axis in axes]
+    cell = Steering(known, settings.seed).choose(0)
     plain = next((task for task in seeds if not task.is_classification), seeds[0])
     labels = next((task for task in seeds if task.is_classification), seeds[0])
     requests = (
-        prompts.generation(shown, 0),
+        prompts.generation(shown, 0, cell),
         prompts.classification(plain.definition),
-        prompts.instances(plain.definition, is_classification=False),
-        prompts.instances(labels.definition, is_classification=True),
+        prompts.instances(plain.definition, is_classification=False, cell=cell),
+        prompts.instances(labels.definition, is_classification=True, cell=cell),
+        *map(prompts.values, drawn),
     )
     accepted = ceil(settings.tasks / FINISHED_PER_ACCEPTED)
     counts = {

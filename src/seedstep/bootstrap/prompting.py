@@ -16,15 +16,16 @@ Example::
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import msgspec
 
+from seedstep.bootstrap.axes import Axis, Cell, cell_lines, parse_axes, values_purpose
 from seedstep.bootstrap.settings import BootstrapSettings
 from seedstep.data import Instance, Task
 from seedstep.llm import Message, Request, Schema
-from seedstep.prompts import Demonstration, demonstrations, heading, render
+from seedstep.prompts import Demonstration, axis_wording, demonstrations, heading, render
 
 __all__ = [
     "ChatPrompts",
@@ -52,19 +53,52 @@ def one_line(instruction: str) -> str:
 
 
 @dataclass(frozen=True)
-class CompletionPrompts:
-    """The style `completion`: texts that a base model continues (Tables 5 to 8)."""
+class _AxisPrompts:
+    """What prompts of all styles say about axes."""
 
     settings: BootstrapSettings
+
+    def _lines(self, cell: Cell) -> tuple[str, ...]:
+        return cell_lines(cell, parse_axes(self.settings.axes), self.settings.language)
+
+    def _wanted_values(self, axis: Axis) -> str:
+        """Return a text that asks for the values of an axis."""
+        wording = axis_wording(self.settings.language)
+        text = wording.values.replace("{count}", str(axis.drawn))
+        text = text.replace("{names}", wording.names.get(axis.name, f"'{axis.name}'"))
+        if not self.settings.topic:
+            return text
+        return f"{text} {wording.within.replace('{topic}', one_line(self.settings.topic))}"
+
+    def _values(self, axis: Axis, request: Request) -> Request:
+        """Return a request for instructions as one for the values of an axis."""
+        tokens = VALUES_TOKENS + VALUE_TOKENS * axis.drawn
+        sampling = replace(request.sampling, max_tokens=tokens)
+        return replace(request, purpose=values_purpose(axis.name), sampling=sampling, draw=0)
+
+
+@dataclass(frozen=True)
+class CompletionPrompts(_AxisPrompts):
+    """The style `completion`: texts that a base model continues (Tables 5 to 8)."""
+
     continues_list: ClassVar[bool] = True
     takes_bare_outputs: ClassVar[bool] = False
     converses: ClassVar[bool] = False
 
-    def generation(self, shown: Sequence[Task], draw: int) -> Request:
-        """Return the request of step 1: continue a list of tasks."""
+    def values(self, axis: Axis) -> Request:
+        """Return the request for the values of an axis: continue a list of them."""
+        sampling = self.settings.sampling_of("generation")
+        text = f"{self._wanted_values(axis)}\n1."
+        return self._values(axis, Request("", text, replace(sampling, stop=("\n\n",))))
+
+    def generation(self, shown: Sequence[Task], draw: int, cell: Cell = ()) -> Request:
+        """Return the request of step 1: continue a list of tasks, which are those of a cell."""
         as_tasks = self.settings.numbering == "task"
         item = "Task {}: {}" if as_tasks else "{}. {}"
         numbered = [item.format(n, one_line(task.definition)) for n, task in enumerate(shown, 1)]
+        if cell:
+            from_here = axis_wording(self.settings.language).from_here
+            numbered += [from_here, *(f"- {line}" for line in self._lines(cell))]
         following = str(len(shown) + 1)
         text = render(
             "completion/generation",
@@ -79,7 +113,7 @@ class CompletionPrompts:
         """Return the request of step 2: whether a task is a classification task."""
         return self._framed("classification", "classification", instruction)
 
-    def instances(self, instruction: str, *, is_classification: bool) -> Request:
+    def instances(self, instruction: str, *, is_classification: bool, cell: Cell = ()) -> Request:
         """Return the request of step 3: instances, output-first for classification tasks."""
         approach = "output_first" if is_classification else "input_first"
         return self._framed("instances", approach, instruction)
@@ -173,6 +207,13 @@ def _field(shown: Demonstration, text: str) -> str:
 MAX_NEW_INSTRUCTIONS = 7
 """How many instructions a chat model is asked for: items 9 to 15 of the paper's list (Table 5)."""
 
+STEERED_INSTRUCTIONS = 3
+"""How many it is asked for in a cell: fewer, so that short runs meet their shares, too."""
+
+VALUES_TOKENS = 200
+VALUE_TOKENS = 40
+"""How many tokens the values of an axis may have in all, and for each of them."""
+
 MAX_INSTANCES = 5
 """How many instances a chat model is asked for, as the released code stops at `Example 6`."""
 
@@ -184,29 +225,43 @@ ALIKE = ", as different as possible from these and from one another in subject, 
 DIFFERENT = ", as different as possible from these and from one another in what"
 LAST_RULE = "\n- Write the tasks only. Do not solve them."
 SHOWN_NEXT = "\n\nHere are tasks with examples in the form that is wanted."
-"""Parts of the chat prompts that a topic or a language changes.
+"""Parts of the chat prompts that a topic, a language or a cell changes.
 
 The prompt files stay as they are, as runs go on only with the files that they began with.
 """
 
 
+END_OF_SHOWN = "\n\nWrite "
+AT_ODDS = (
+    ("topic", " in subject, in what", " in what"),
+    ("difficulty", ", easy and hard", ""),
+    ("length", ", short and long", ""),
+)
+"""What the chat prompt asks for after the tasks that it shows, and what an axis puts in place."""
+
+
 @dataclass(frozen=True)
-class ChatPrompts:
+class ChatPrompts(_AxisPrompts):
     """The style `chat`: one message of the user, with the JSON schema of the answer."""
 
-    settings: BootstrapSettings
     continues_list: ClassVar[bool] = False
     takes_bare_outputs: ClassVar[bool] = False
     converses: ClassVar[bool] = True
 
-    def generation(self, shown: Sequence[Task], draw: int) -> Request:
-        """Return the request of step 1: new tasks unlike those shown."""
+    def values(self, axis: Axis) -> Request:
+        """Return the request for the values of an axis."""
+        text = f"{self._wanted_values(axis)}\n\n{axis_wording(self.settings.language).json}"
+        answer = {"values": _list(_TEXT)}
+        return self._values(axis, self._request("", "generation", text, answer))
+
+    def generation(self, shown: Sequence[Task], draw: int, cell: Cell = ()) -> Request:
+        """Return the request of step 1: new tasks unlike those shown, which are of a cell."""
         numbered = [f"{n}. {one_line(task.definition)}" for n, task in enumerate(shown, start=1)]
         text = render(
             "chat/generation",
             demonstrations="\n".join(numbered),
             count=str(len(shown)),
-            wanted=str(MAX_NEW_INSTRUCTIONS),
+            wanted=str(STEERED_INSTRUCTIONS if cell else MAX_NEW_INSTRUCTIONS),
         )
         if self.settings.topic:
             about = f" about {one_line(self.settings.topic)}{DIFFERENT}"
@@ -214,7 +269,18 @@ class ChatPrompts:
         if self.settings.language:
             line = f"\n- Every task is written in {one_line(self.settings.language)}."
             text = f"{LAST_RULE}{line}".join(text.rsplit(LAST_RULE, 1))
+        if cell:
+            text = self._steered(text, cell)
         return self._request("generation", "generation", text, {"tasks": _list(_TEXT)}, draw)
+
+    def _steered(self, text: str, cell: Cell) -> str:
+        """Return a prompt that asks for tasks of a cell, and for nothing at odds with it."""
+        shown, mark, wanted = text.rpartition(END_OF_SHOWN)
+        for name, words, others in AT_ODDS:
+            if name in dict(cell):
+                wanted = wanted.replace(words, others, 1)
+        lines = "".join(f"\n- {line}" for line in self._lines(cell))
+        return f"{shown}{mark}{wanted.replace(LAST_RULE, LAST_RULE + lines, 1)}"
 
     def classification(self, instruction: str) -> Request:
         """Return the request of step 2: whether a task is a classification task."""
@@ -226,8 +292,11 @@ class ChatPrompts:
         answer = {"is_classification": {"type": "boolean"}}
         return self._request("classification", "classification", text, answer)
 
-    def instances(self, instruction: str, *, is_classification: bool) -> Request:
-        """Return the request of step 3: instances, output-first for classification tasks."""
+    def instances(self, instruction: str, *, is_classification: bool, cell: Cell = ()) -> Request:
+        """Return the request of step 3: instances, output-first for classification tasks.
+
+        They are in the language of the cell, if it has one.
+        """
         approach = "output_first" if is_classification else "input_first"
         fields = ("label", "input") if is_classification else ("input", "output")
         shown = demonstrations()[approach][: SHOWN[approach]]
@@ -237,8 +306,8 @@ class ChatPrompts:
             instruction=one_line(instruction),
             wanted=str(MAX_INSTANCES),
         )
-        if self.settings.language:
-            line = f"\n- All texts are in {one_line(self.settings.language)}, except where the task"
+        if language := dict(cell).get("language", self.settings.language):
+            line = f"\n- All texts are in {one_line(language)}, except where the task"
             text = text.replace(SHOWN_NEXT, f"{line} asks for another language.{SHOWN_NEXT}", 1)
         answer = {"examples": _list(_object(dict.fromkeys(fields, _TEXT)))}
         return self._request("instances", approach, text, answer)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from seedstep.bootstrap.axes import Cell
 from seedstep.data import Instance, Task, instance_id
 from seedstep.novelty import Neighbor
 
@@ -60,7 +61,8 @@ class Generation:
     """A retired request for instructions, with its candidates, all of which are decided.
 
     `demonstrations` are the ids of the tasks in its prompt, in order. `failure` says why there is
-    no reply; it is empty if there is one.
+    no reply; it is empty if there is one. `cell` is what was asked for, if tasks are spread along
+    axes.
     """
 
     index: int
@@ -68,3 +70,4 @@ class Generation:
     demonstrations: tuple[str, ...]
     failure: str
     candidates: tuple[Candidate, ...]
+    cell: Cell = ()

@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 import msgspec
 
+from seedstep.bootstrap.axes import axes_of, parse_axes
 from seedstep.bootstrap.gate_kinds import ADDRESS, gate_options, parse_gates
 from seedstep.bootstrap.gates import purpose_of
 from seedstep.data import Task
@@ -198,6 +199,14 @@ class BootstrapSettings(AskingSettings):
         "same as base_url among a gate's options.",
         later=True,
     )
+    axes: dict[str, Any] = setting(
+        dict,
+        "Axes along which new tasks are spread, a YAML file: topic: 12 (the model names so many), "
+        "persona: [a nurse, a cook], difficulty: {easy: 0.7, hard: 0.3}. Requests ask for what is "
+        "most under its share (docs/self-instruct.md).",
+        metavar="FILE",
+        later=True,
+    )
     topic: str | None = setting(
         None,
         "What all new tasks are about, such as 'veterinary practice'. Only chat prompts have a "
@@ -224,7 +233,9 @@ class BootstrapSettings(AskingSettings):
 
     @classmethod
     def complete(cls, values: Mapping[str, Any], source: str) -> Mapping[str, Any]:
-        """Return the values, with the addresses of gates' models as a setting of their own."""
+        """Return the values with the axes of a file, and addresses of gates' models apart."""
+        if "axes" in values:
+            values = {**values, "axes": axes_of(values["axes"])}
         gates = values.get("gates")
         if not isinstance(gates, Mapping):
             return values
@@ -257,6 +268,10 @@ class BootstrapSettings(AskingSettings):
         if self.semantic_base_url is not None and not is_served_encoder(self.semantic or ""):
             what = f"{source}, setting 'semantic_base_url': no server makes the embeddings"
             raise InputError(what, "leave it out, or give semantic: openai:NAME")
+        names = [axis.name for axis in parse_axes(self.axes, f"{source}, setting 'axes'")]
+        if self.language is not None and "language" in names:
+            what = f"{source}, setting 'axes': an axis of languages beside the setting 'language'"
+            raise InputError(what, "leave one of them out")
         for name in ("topic", "language"):
             value = getattr(self, name)
             if value is not None and not value.strip():
@@ -270,9 +285,15 @@ class BootstrapSettings(AskingSettings):
         """Return the settings with tokens that are not `auto`, by language or script of seeds."""
         if self.tokens != "auto":
             return self
-        foreign = self.language is not None and self.language.strip().casefold() not in ENGLISH
+        languages = [self.language] if self.language is not None else self._languages()
+        foreign = any(name.strip().casefold() not in ENGLISH for name in languages)
         script = script_of(task.definition for task in seeds)
         return change_settings(self, tokens="unicode" if foreign else script.tokens)
+
+    def _languages(self) -> list[str]:
+        """Return the languages of an axis; where the model names them, they may be any."""
+        found = [axis for axis in parse_axes(self.axes) if axis.name == "language"]
+        return [name for axis in found for name in axis.shares or ("any",)]
 
     @property
     def gate_models(self) -> Mapping[str, str]:

@@ -276,7 +276,8 @@ def _print_preview(settings: BootstrapSettings) -> None:
     if settings.seeds:
         _print_script(seeds, settings)
     view = preview(settings, seeds)
-    titles = ("instructions", "classification", "instances, input-first", "instances, output-first")
+    titles = ["instructions", "classification", "instances, input-first", "instances, output-first"]
+    titles += [request.purpose for request in view.requests[len(titles) :]]
     print_requests(dict(zip(titles, view.requests, strict=True)), settings.style)
     print_estimate(
         f"{settings.tasks:,} tasks from {len(seeds)} seeds with {settings.model}",

@@ -246,7 +246,7 @@ def _collected(flags: list[_Flag], given: Mapping[str, Any]) -> Asked:
             continue
         if flag.key:
             keys.setdefault(flag.setting.name, {})[flag.key] = value
-        elif get_origin(flag.setting.kind) is dict:
+        elif get_origin(flag.setting.kind) is dict and flag.setting.metavar != "FILE":
             named[flag.setting.name] = _mapping(flag, value)
         elif flag.setting.separated:
             named[flag.setting.name] = _parts(flag, value)

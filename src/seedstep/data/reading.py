@@ -276,6 +276,16 @@ def _has_surrogate(text: str) -> bool:
     return any("\ud800" <= character <= "\udfff" for character in text)
 
 
+def _require_single(mapping: Any) -> None:
+    """Raise yaml.MarkedYAMLError if a mapping has a key twice: all but the last would be lost."""
+    seen = set()
+    for key, _ in mapping.value:
+        if isinstance(key, yaml.ScalarNode) and not key.tag.endswith(":merge"):
+            if (key.tag, key.value) in seen:
+                raise _unusable(key, f"'{key.value}' is there twice")
+            seen.add((key.tag, key.value))
+
+
 def _require_size(node: Any, sizes: dict[int, int]) -> int:
     """Return the number of values and characters of a tree, with its aliases expanded.
 
@@ -294,6 +304,7 @@ def _require_size(node: Any, sizes: dict[int, int]) -> int:
         else:
             parts = node.value
             if isinstance(node, yaml.MappingNode):
+                _require_single(node)
                 parts = [part for pair in parts for part in pair]
             known = 1 + sum(_require_size(part, sizes) for part in parts)
         sizes[id(node)] = known

@@ -15,7 +15,7 @@ Example::
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +24,7 @@ from typing import Any, cast
 import msgspec
 
 from seedstep.bootstrap import BootstrapSettings
+from seedstep.bootstrap.axes import Cell
 from seedstep.data import (
     Example,
     StrPath,
@@ -40,7 +41,7 @@ from seedstep.encode import encode_pair
 from seedstep.errors import InputError, MissingExtraError, RunError, unknown_name
 from seedstep.exports.hub import ExportRow, data_card, distilled_card, require_licence
 from seedstep.inputs.labels import count_rejected, without_rejected
-from seedstep.runs import BootstrapRun, DistillRun, read_distilled_tasks
+from seedstep.runs import BootstrapRun, DistillRun, GrownTasks, read_distilled_tasks
 from seedstep.text import script_of
 
 __all__ = [
@@ -66,7 +67,8 @@ class ExportSource:
     """The source of an export: a run of a bootstrap, or of outputs written anew, with its tasks.
 
     `end_of_text` ends each completion; `licence` is the licence of a data set to publish;
-    `left_out` says what people rejected, if a review was named.
+    `left_out` says what people rejected, if a review was named. `cells` has what was asked for, by
+    task, if tasks were spread along axes.
     """
 
     run: BootstrapRun | DistillRun
@@ -74,6 +76,7 @@ class ExportSource:
     end_of_text: str = ""
     licence: str = ""
     left_out: str = ""
+    cells: Mapping[str, Cell] = field(default_factory=dict)
 
     def rows(self) -> Iterator[ExportRow]:
         """Yield all instances, without those whose content equals an earlier one's."""
@@ -83,7 +86,8 @@ class ExportSource:
                 content = (task.definition, instance.input, instance.output)
                 if content not in seen:
                     seen.add(content)
-                    yield ExportRow(task.id, *content, task.is_classification)
+                    cell = dict(self.cells.get(task.id, ()))
+                    yield ExportRow(task.id, *content, task.is_classification, cell)
 
 
 Writer = Callable[[ExportSource, Path], int]
@@ -141,7 +145,7 @@ def export(
             tasks, left_out = kept.tasks, kept.left_out
             if not tasks:
                 raise RunError(f"people rejected all of {run.path}", "leave the review out")
-        source = ExportSource(run, tasks, end_of_text, licence, left_out)
+        source = ExportSource(run, tasks, end_of_text, licence, left_out, _cells(run))
         with whole_folder(Path(out), EXPORT_MARKER, {"format": chosen.name}) as folder:
             return chosen.write(source, folder)
 
@@ -158,6 +162,10 @@ def finished_tasks(run: BootstrapRun | DistillRun) -> tuple[Task, ...]:
         what = f"{run.path} is a run of `seedstep {run.stage.name}`, which has no instances"
         raise InputError(what, "name the run of a bootstrap, or of `seedstep distill`")
     return tuple(run.records.tasks())  # type: ignore[arg-type]  # its stage is checked above
+
+
+def _cells(run: BootstrapRun | DistillRun) -> Mapping[str, Cell]:
+    return run.records.task_cells() if isinstance(run.records, GrownTasks) else {}
 
 
 def _named(name: str) -> ExportFormat:
@@ -282,7 +290,11 @@ def _write_parquet(rows: Sequence[ExportRow], path: Path) -> int:
         import pyarrow.parquet as pq
     except ImportError:
         raise MissingExtraError("Parquet", "pip install 'seedstep[parquet]'") from None
-    table = pa.Table.from_pylist([msgspec.to_builtins(row) for row in rows])
+    records = [msgspec.to_builtins(row) for row in rows]
+    if not any(row.cell for row in rows):
+        for record in records:
+            del record["cell"]
+    table = pa.Table.from_pylist(records)
     pq.write_table(table, path)
     return int(table.num_rows)
 
@@ -298,7 +310,8 @@ def _superni(source: ExportSource, out: Path) -> int:
     for number, task in enumerate(source.tasks, start=1):
         names.append(f"task{number:05d}_machine_generated")
         made = _superni_task(task, names[-1])
-        text = task_file(made, "seedstep", "Machine-generated", language_of(source))
+        language = dict(source.cells.get(task.id, ())).get("language") or language_of(source)
+        text = task_file(made, "seedstep", "Machine-generated", language)
         (out / "tasks" / f"{names[-1]}.json").write_bytes(text)
     split = out / "splits" / "default" / "train_tasks.txt"
     split.parent.mkdir(parents=True)

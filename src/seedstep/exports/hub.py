@@ -14,8 +14,8 @@ Example::
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from importlib import metadata, resources
 from pathlib import Path
 from statistics import fmean
@@ -52,13 +52,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ExportRow:
-    """An instance with its task."""
+    """An instance with its task. `cell` is what was asked for, by axis, if there are axes."""
 
     id: str
     instruction: str
     input: str
     output: str
     is_classification: bool
+    cell: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def request(self) -> str:
@@ -86,7 +87,7 @@ SHOWN = (
     "extra_filters",
     "decontamination_threshold",
 )
-SHOWN_IF_SET = ("topic", "language")
+SHOWN_IF_SET = ("topic", "language", "axes")
 """The settings in the card: those that decide on the data. Addresses and paths are private."""
 
 DECONTAMINATED = "- Rows too close to these evaluation sets were left out: "
@@ -143,6 +144,7 @@ def data_card(
         empty=f"{sum(not row.input for row in rows):,}",
         words=words_of(rows),
         settings=card_table(("setting", "value"), _settings(settings)),
+        cell="\n| `cell` | what was asked for, by axis |" if settings.axes else "",
         rejected=card_table(("reason", "instructions"), status.rejected.items()),
         bad_instances=card_table(("reason", "instances"), status.bad_instances.items()),
         contamination=_contamination(settings),

@@ -21,9 +21,18 @@ import msgspec
 
 from seedstep.data import Instance, Task, seed_tasks
 
-__all__ = ["Demonstration", "demonstrations", "fingerprint", "heading", "render"]
+__all__ = [
+    "AxisWording",
+    "Demonstration",
+    "axis_wording",
+    "demonstrations",
+    "fingerprint",
+    "heading",
+    "render",
+]
 
 _FOLDERS = {
+    "axes": ("axes",),
     "bootstrap": ("chat", "completion"),
     "gates": ("gates",),
     "judge": ("judge",),
@@ -44,6 +53,25 @@ class Demonstration:
     task: Task
     label: str | None
     examples: tuple[Instance, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AxisWording:
+    """The sentences in a language that ask for what the axes of a bootstrap say.
+
+    `also` has other names of the language, `names` what axes are called, `lines` a sentence for
+    each, `own` that for axes without one. `values` asks for values, `within` adds a topic, and
+    `json` the form of the answer. `from_here` stands in a list, before what follows.
+    """
+
+    also: tuple[str, ...]
+    names: Mapping[str, str]
+    lines: Mapping[str, str]
+    own: str
+    from_here: str
+    values: str
+    within: str
+    json: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +135,22 @@ def demonstrations() -> Mapping[str, tuple[Demonstration, ...]]:
 
 
 @cache
-def fingerprint(stage: Literal["bootstrap", "gates", "judge", "steps"] = "bootstrap") -> str:
-    """Return a hash of the prompt files of a stage, or of gates.
+def axis_wording(language: str | None) -> AxisWording:
+    """Return the sentences about axes in a language, in English if there are none in it."""
+    asked = (language or "").strip().casefold()
+    text = (resources.files("seedstep.prompts") / "axes" / "wording.json").read_bytes()
+    known = msgspec.json.decode(text, type=dict[str, AxisWording])
+    for name, wording in known.items():
+        if asked in (other.casefold() for other in (name, *wording.also)):
+            return wording
+    return known["English"]
+
+
+@cache
+def fingerprint(
+    stage: Literal["axes", "bootstrap", "gates", "judge", "steps"] = "bootstrap",
+) -> str:
+    """Return a hash of the prompt files of a stage, of axes, or of gates.
 
     A run goes on only with the files that it began with.
     """

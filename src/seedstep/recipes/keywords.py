@@ -48,6 +48,7 @@ WIDER: Mapping[str, Any] = {
     "sampling": Mapping[str, Any],
     "gates": Mapping[str, Any],
     "gate_base_urls": Mapping[str, str | Sequence[str]],
+    "axes": StrPath | Mapping[str, Any],
     "encoding_options": Mapping[str, Any],
     "encoding": Encoding | Mapping[str, Any] | str,
 }
@@ -98,6 +99,7 @@ class BootstrapKeywords(AskingKeywords, total=False):
     extra_filters: bool
     gates: Mapping[str, Any]
     gate_base_urls: Mapping[str, str | Sequence[str]]
+    axes: StrPath | Mapping[str, Any]
     topic: str | None
     language: str | None
     patience: int

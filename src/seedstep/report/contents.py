@@ -27,6 +27,7 @@ from seedstep.llm.budget import UNPRICED
 from seedstep.report.data_files import data_part, is_data
 from seedstep.report.records import Block, Paragraph, ReportPart, Section, Table
 from seedstep.report.sections.grown import (
+    diversity,
     examples,
     labels_section,
     lengths_section,
@@ -382,6 +383,7 @@ SECTIONS: tuple[ReportSection, ...] = (
     ReportSection("sizes", "tasks and instances in numbers", _of_tasks(_sizes)),
     ReportSection("lengths", "words of instructions, inputs, outputs", _of_tasks(_lengths)),
     ReportSection("structure", "verbs and objects of instructions", _structure),
+    ReportSection("diversity", "shares along axes, nearest distances", _of_run(diversity)),
     ReportSection("novelty", "likeness to seeds, tasks, test sets", _similarities),
     ReportSection("rejections", "what was rejected, and why", _rejections),
     ReportSection("labels", "labels of classification tasks", _of_tasks(_labels)),

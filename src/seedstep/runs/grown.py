@@ -14,10 +14,20 @@ from sqlite3 import Row
 from typing import Any
 
 from seedstep.bootstrap import REASONS, BootstrapSettings, Candidate, Generation
+from seedstep.bootstrap.axes import (
+    Axis,
+    Cell,
+    Coverage,
+    Steering,
+    named_in,
+    parse_axes,
+    values_purpose,
+)
 from seedstep.bootstrap.gate_kinds import parse_gates
 from seedstep.bootstrap.gates import gate_reasons
 from seedstep.data import Instance, Task, instance_id
 from seedstep.errors import InputError
+from seedstep.llm import Reply
 from seedstep.runs.database import Database, decode_value
 from seedstep.runs.frames import COLUMNS, whole_requests
 from seedstep.runs.retired import RetiredGenerations, candidate_of
@@ -123,7 +133,8 @@ class TaskDetails:
 
     `demonstrations` has tuples (id, definition), in the order of the prompt. `neighbor` is the text
     of the nearest instruction, and `meaning` that of the one nearest in meaning. `requests` are
-    rows of the database by column name.
+    rows of the database by column name. `cell` is what was asked for, if tasks are spread
+    along axes.
     """
 
     candidate: Candidate
@@ -131,6 +142,7 @@ class TaskDetails:
     neighbor: str
     requests: tuple[dict[str, Any], ...]
     meaning: str = ""
+    cell: Cell = ()
 
 
 class GrownTasks:
@@ -155,6 +167,47 @@ class GrownTasks:
         """Return the meanings of the run's gates by name, in their order."""
         found = {gate.name: gate.meaning for gate in parse_gates(self._run.settings.gates)}
         return {**found, **(self._run.config.get(GATES_ENTRY) or {})}
+
+    def axes(self) -> tuple[Axis, ...]:
+        """Return the axes along which tasks are spread, with the values that the model named."""
+        found = []
+        for axis in parse_axes(self._run.settings.axes):
+            query = "SELECT reply, finish_reason FROM requests WHERE purpose = ?"
+            rows = [] if axis.shares else self._database.rows(query, (values_purpose(axis.name),))
+            named = [named_in(Reply(row[0], row[1], 0, 0), axis) for row in rows if row[0]]
+            found.append(named[0] if named else axis)
+        return tuple(found)
+
+    def cells(self) -> dict[int, Cell]:
+        """Return the cell of each retired generation, by its index; none without axes."""
+        if not self._run.settings.axes:
+            return {}
+        rows = self._database.rows("SELECT item, cell FROM generations ORDER BY item")
+        return {row[0]: decode_value(row[1], Cell, f"the cell of item {row[0]}") for row in rows}
+
+    def task_cells(self) -> dict[str, Cell]:
+        """Return the cell of each finished task, by its id; none without axes."""
+        cells = self.cells()
+        rows = self._database.rows("SELECT id, item FROM candidates WHERE reason = ''")
+        return {row[0]: cells[row[1]] for row in rows} if cells else {}
+
+    def coverage(self) -> Coverage | None:
+        """Return what was wanted along the axes, and what came; None without axes."""
+        if not self._run.settings.axes:
+            return None
+        query = "SELECT item, is_classification FROM candidates WHERE reason = ''"
+        labels: dict[int, list[bool]] = {}
+        for item, label in self._database.rows(query):
+            labels.setdefault(item, []).append(bool(label))
+        steering = Steering(self.axes(), self._run.settings.seed)
+        for item, cell in self.cells().items():
+            steering.retire(cell, labels.get(item, []))
+        return steering.coverage()
+
+    def distances(self) -> tuple[float, ...]:
+        """Return 1 less the ROUGE-L with the nearest instruction before it, of each task."""
+        query = "SELECT score FROM candidates WHERE reason = '' ORDER BY item, position"
+        return tuple(1 - (row[0] or 0.0) for row in self._database.rows(query))
 
     def rejected(self) -> tuple[tuple[str, str, str], ...]:
         """Return (id, reason, instruction) of the rejected candidates, in the same order."""
@@ -264,6 +317,7 @@ class GrownTasks:
             neighbor=self._definition(rows[0]["neighbor"]),
             requests=tuple(dict(found[0]) for found in requests if found),
             meaning=self._definition(candidate.meaning.id) if candidate.meaning else "",
+            cell=self.cells().get(rows[0]["item"], ()),
         )
 
     def retired(self, say: Callable[[str], None]) -> Iterator[Generation]:

@@ -24,6 +24,7 @@ from typing import Any
 import msgspec
 
 from seedstep.bootstrap import Candidate, Generation, RejectedInstance
+from seedstep.bootstrap.axes import Cell
 from seedstep.data import Instance
 from seedstep.errors import StoreError
 from seedstep.novelty import Neighbor
@@ -36,7 +37,7 @@ ITEMS_AT_ONCE = 1000
 
 HASH_BYTES = 16
 
-_HEAD = ("item", "request", "demonstrations", "failure")
+_HEAD = ("item", "request", "demonstrations", "failure", "cell")
 _CANDIDATE = (
     "id",
     "item",
@@ -77,9 +78,10 @@ FROM candidates c JOIN instances i ON i.task = c.id
 WHERE c.item >= ?1 AND c.item < ?2 ORDER BY c.item, c.position, i.position
 """  # noqa: S608 - constants
 _PUT_HEAD = """
-INSERT INTO generations (item, request, demonstrations, failure, at, chain)
-VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (item) DO UPDATE SET request = excluded.request,
-    demonstrations = excluded.demonstrations, failure = excluded.failure, chain = excluded.chain
+INSERT INTO generations (item, request, demonstrations, failure, cell, at, chain)
+VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (item) DO UPDATE SET request = excluded.request,
+    demonstrations = excluded.demonstrations, failure = excluded.failure, cell = excluded.cell,
+    chain = excluded.chain
 """
 _REMOVE = (
     "DELETE FROM instances WHERE task IN (SELECT id FROM candidates WHERE item = ?)",
@@ -208,7 +210,8 @@ def _unfit(item: int) -> str:
 def _rows(generation: Generation) -> Rows:
     """Return the rows that store a generation."""
     shown = msgspec.json.encode(generation.demonstrations).decode()
-    head = (generation.index, generation.request, shown, generation.failure)
+    cell = msgspec.json.encode(generation.cell).decode() if generation.cell else ""
+    head = (generation.index, generation.request, shown, generation.failure, cell)
     candidates: list[tuple[Any, ...]] = []
     instances: list[tuple[Any, ...]] = []
     for position, candidate in enumerate(generation.candidates):
@@ -244,10 +247,11 @@ def _rows(generation: Generation) -> Rows:
 
 def _generation(rows: Rows) -> Generation:
     """Return the generation that rows store."""
-    (item, request, shown, failure), candidates, instances = rows
+    (item, request, shown, failure, cell), candidates, instances = rows
     of = {task: list(found) for task, found in groupby(instances, itemgetter(0))}
     made = tuple(candidate_of(row, of.get(row[0], ())) for row in candidates)
-    return Generation(item, request, tuple(msgspec.json.decode(shown)), failure, made)
+    asked = msgspec.json.decode(cell, type=Cell) if cell else ()
+    return Generation(item, request, tuple(msgspec.json.decode(shown)), failure, made, asked)
 
 
 def candidate_of(row: Sequence[Any], instances: Sequence[Sequence[Any]]) -> Candidate:

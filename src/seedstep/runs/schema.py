@@ -365,5 +365,9 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         "cosines",
         "ALTER TABLE candidates ADD COLUMN cosine REAL",
     ),
+    (
+        "cells of generations",
+        "ALTER TABLE generations ADD COLUMN cell TEXT NOT NULL DEFAULT ''",  # JSON: what was asked
+    ),
 )
 """All migrations, in order: a name, and a statement of SQL."""

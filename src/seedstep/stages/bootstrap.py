@@ -7,9 +7,12 @@ from types import MappingProxyType
 from typing import Any
 
 from seedstep.bootstrap import BootstrapSettings, Candidate
+from seedstep.bootstrap.axes import TRIES, Coverage, cell_text
 from seedstep.bootstrap.gates import undecided_reason
 from seedstep.data import Task, evaluation_items, require_seeds, seed_tasks
 from seedstep.errors import InputError
+from seedstep.evaluate.intervals import mean_of_tasks
+from seedstep.evaluate.tables import shown as with_interval
 from seedstep.llm import ModelRef
 from seedstep.llm.checkpoints import fingerprint_of, gguf_fingerprint
 from seedstep.llm.embeddings import encoder_fingerprint
@@ -34,7 +37,15 @@ from seedstep.runs.stage import duration, request_blocks
 from seedstep.stages.telling import ASKING_CHANGEABLE
 from seedstep.text import TOKENIZERS, script_of
 
-__all__ = ["BOOTSTRAP", "advice", "contamination_of", "task_blocks"]
+__all__ = [
+    "BOOTSTRAP",
+    "COVERAGE",
+    "advice",
+    "contamination_of",
+    "coverage_rows",
+    "left_out",
+    "task_blocks",
+]
 
 ADVICE: Mapping[str, str] = MappingProxyType(
     {
@@ -79,6 +90,8 @@ def _load(settings: BootstrapSettings) -> tuple[Task, ...]:
 def _stamps(settings: BootstrapSettings, inputs: tuple[Task, ...]) -> dict[str, str]:
     """Return the fingerprints of seeds, prompts, gates and evaluation sets."""
     stamps = {"seeds_fingerprint": digest([inputs]), "prompts_fingerprint": fingerprint()}
+    if settings.axes:
+        stamps["axes_fingerprint"] = fingerprint("axes")
     if settings.gates:
         stamps["gates_fingerprint"] = fingerprint("gates")
     if files := _gate_files(settings):
@@ -174,6 +187,8 @@ def _status(run: BootstrapRun) -> Blocks:
     if gates := tuple(_gates(status, run.records.gates())):
         yield line("")
         yield Rows(gates, ("gate", "instances", "passed", "", "rejects"), "gates")
+    if coverage := run.records.coverage():
+        yield from _coverage(run, coverage)
     if status.usage:
         yield line("")
         head = ("for", "asked", "failed", "prompt tokens", "new tokens")
@@ -235,6 +250,47 @@ def _gates(status: RunStatus, gates: Mapping[str, str]) -> Iterator[tuple[str, .
     yield from reversed(rows)
 
 
+def _coverage(run: BootstrapRun, found: Coverage) -> Blocks:
+    """Show the shares along the axes, wanted and got, and how far the tasks differ."""
+    yield line("")
+    yield Rows(coverage_rows(found), COVERAGE, "coverage")
+    for text in left_out(found):
+        yield line(text, "warning")
+    if distances := run.records.distances():
+        mean = with_interval(mean_of_tasks(distances, seed=run.settings.seed), 2)
+        yield line(f"distance to the nearest instruction before, 1 - ROUGE-L: {mean}")
+
+
+COVERAGE = ("axis", "value", "wanted", "got", "tasks", "requests", "")
+"""The head of a table of `coverage_rows`."""
+
+
+def coverage_rows(found: Coverage) -> tuple[tuple[str, ...], ...]:
+    """Return a row for each value of each axis."""
+    return tuple(
+        (
+            each.axis,
+            each.value,
+            f"{each.wanted:.0%}",
+            f"{each.tasks / found.tasks:.0%}" if found.tasks else "",
+            f"{each.tasks:,}",
+            f"{each.requests:,}",
+            "set aside" if each.aside else "",
+        )
+        for each in found.values
+    )
+
+
+def left_out(found: Coverage) -> Iterator[str]:
+    """Yield a sentence for each value, and each set of values, not asked for any more."""
+    after = f"is set aside, after {TRIES} requests in a row without a task: others have its share"
+    for each in found.values:
+        if each.aside:
+            yield f"'{each.axis}: {each.value}' {after}"
+    for cell in found.aside:
+        yield f"'{cell_text(cell)}' {after}"
+
+
 def _usage(status: RunStatus) -> Iterator[tuple[str, ...]]:
     for purpose, usage in status.usage.items():
         mark = " (est.)" if usage.estimated else ""
@@ -279,6 +335,8 @@ def _shown(run: BootstrapRun, name: str) -> Blocks:
     verdict = f"rejected: {candidate.reason} ({meaning})" if candidate.reason else "finished"
     yield line(f"{candidate.id}  {verdict}", "bold")
     yield line(candidate.instruction)
+    if details.cell:
+        yield line(f"asked for: {cell_text(details.cell)}", "dim")
     if near := candidate.neighbor:
         head = f"nearest instruction: ROUGE-L {near.score:.3f} with {near.id}: "
         yield Line((Words(head, "dim"), Words(details.neighbor)))
@@ -320,7 +378,8 @@ def _texts(text: str, output: str) -> Blocks:
 
 
 def _rows(run: BootstrapRun) -> Iterator[dict[str, Any]]:
-    """Yield a row for each instance of the finished tasks."""
+    """Yield a row for each instance of the finished tasks, with its cell if there are axes."""
+    cells = run.records.task_cells()
     for task in run.tasks():
         for instance in task.instances:
             yield {
@@ -330,6 +389,7 @@ def _rows(run: BootstrapRun) -> Iterator[dict[str, Any]]:
                 "input": instance.input,
                 "output": instance.outputs[0],
                 "is_classification": task.is_classification,
+                **({"cell": dict(cells[task.id])} if cells else {}),
             }
 
 
@@ -353,6 +413,7 @@ BOOTSTRAP: Stage[BootstrapSettings, tuple[Task, ...], GrownTasks] = Stage(
         "sizes",
         "lengths",
         "structure",
+        "diversity",
         "novelty",
         "rejections",
         "labels",

@@ -8,9 +8,12 @@ Example::
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from types import MappingProxyType
 
 from seedstep.data import Task
+from seedstep.evaluate.intervals import mean_of_tasks
+from seedstep.evaluate.tables import shown
 from seedstep.report.charts import bar_chart, histogram_chart, ring_chart
 from seedstep.report.records import (
     Block,
@@ -36,12 +39,21 @@ from seedstep.report.statistics import (
     top_verbs,
     words_histogram,
 )
-from seedstep.runs import Entry, ExamplesRun, RejectedInstruction, RejectedPair, RunStatus
+from seedstep.runs import (
+    BootstrapRun,
+    Entry,
+    ExamplesRun,
+    RejectedInstruction,
+    RejectedPair,
+    RunStatus,
+)
+from seedstep.stages.bootstrap import COVERAGE, coverage_rows, left_out
 from seedstep.steps import ExampleSet, examples_statistics
 
 __all__ = [
     "PAPER_COUNTS",
     "PAPER_STRUCTURED",
+    "diversity",
     "examples",
     "examples_section",
     "labels_section",
@@ -133,6 +145,40 @@ def structure_section(found: Structure) -> Section:
     if verbs:
         blocks += (ring_chart("structure", "The most common verbs and their objects", verbs),)
     return Section("What the instructions ask for", blocks)
+
+
+PARTS = 4
+"""Into how many parts the tasks are divided to show how their distances change."""
+
+
+def diversity(run: BootstrapRun) -> Section | None:
+    """Return how far instructions are from the nearest one before, from the first to the last.
+
+    Along axes, the shares that were wanted, and those that came, stand before it.
+    """
+    found = run.records.coverage()
+    blocks: list[Block] = []
+    if found:
+        blocks.append(
+            Table("Shares of the tasks along the axes", COVERAGE, coverage_rows(found), 2)
+        )
+        blocks += map(Paragraph, left_out(found))
+    distances = run.records.distances()
+    if len(distances) < PARTS:
+        return None
+    ends = [len(distances) * place // PARTS for place in range(PARTS + 1)]
+    parts = {"all": distances}
+    parts |= {f"{start + 1:,} to {end:,}": distances[start:end] for start, end in pairwise(ends)}
+    rows = tuple(
+        (name, shown(mean_of_tasks(values, seed=run.settings.seed), 2))
+        for name, values in parts.items()
+    )
+    text = (
+        "The distance of an instruction is 1 less its ROUGE-L with the nearest seed or instruction "
+        "that was accepted before it. Intervals are 95%, by resampling tasks."
+    )
+    table = Table("Mean distance to the nearest instruction", ("tasks", "distance"), rows)
+    return Section("How diverse the instructions are", (*blocks, Paragraph(text), table))
 
 
 def rejections_section(
