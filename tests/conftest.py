@@ -191,6 +191,16 @@ def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def quick_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches are looked at again and again without pauses, and a wave ends soon."""
+    monkeypatch.setattr("seedstep.llm.batches.QUIET_SECONDS", 0.03)
+    for pause in ("FIRST_PAUSE", "LONGEST_PAUSE", "LONGEST_FILE_PAUSE"):
+        monkeypatch.setattr(f"seedstep.llm.batch_work.{pause}", 0.01)
+    monkeypatch.setattr("seedstep.llm.batch_api.RESULT_PAUSE", 0.01)
+    monkeypatch.setattr("seedstep.llm.jobs._backoff", lambda attempt: 0.0)
+
+
+@pytest.fixture
 def short_time_outs(monkeypatch: pytest.MonkeyPatch) -> None:
     """No request takes longer than three seconds, and a server may fail for five."""
     monkeypatch.setattr("seedstep.llm.engine.REPLY_SECONDS", 3.0)

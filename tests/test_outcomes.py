@@ -6,6 +6,9 @@ is a label, an instance, a step or a verdict.
 
 import json
 import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,10 @@ import seedstep
 from seedstep.bootstrap import BootstrapSettings, bootstrap
 from seedstep.data import seed_tasks
 from seedstep.llm import Engine
+from seedstep.llm.batch_records import Sending
+from seedstep.runs.batches import RunLedger
+from seedstep.runs.database import Database
+from support.asking import endpoint_of
 from support.bad_replies import (
     KINDS,
     MODEL,
@@ -34,6 +41,7 @@ from support.bad_replies import (
     showing,
     stepping,
 )
+from support.batch_server import BatchServer
 from support.growing import purpose_of
 from support.scripted_server import Fault
 
@@ -163,6 +171,42 @@ async def test_a_reply_that_holds_no_answer_has_a_named_outcome(
     stage: Stage, cut: str, kind: str, outcome: str
 ) -> None:
     assert await stage(lambda body: of_kind(kind, body, cut)) == {outcome}
+
+
+def _of_kind(kind: str, cut: str, body: Mapping[str, Any]) -> Fault:
+    return of_kind(kind, body, cut)
+
+
+@pytest.mark.usefixtures("quick_batches")
+@pytest.mark.parametrize("name", list(ROWS))
+async def test_a_reply_by_batch_has_the_outcome_of_a_live_one(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the first request of its kind is not asked live."""
+    servers: list[BatchServer] = []
+
+    @asynccontextmanager
+    async def by_batch(server: BatchServer) -> AsyncIterator[Engine]:
+        servers.append(server)
+        path = tmp_path / str(len(servers)) / "run.db"
+        path.parent.mkdir()
+        with closing(Database.open(path)) as database:
+            engine = Engine(endpoint_of(server), RunLedger(database), 4, sending=Sending("batch"))
+            async with engine:
+                yield engine
+
+    async def as_it_is(self: object, wave: object) -> object:
+        return wave
+
+    monkeypatch.setattr("support.bad_replies.ScriptedServer", BatchServer)
+    monkeypatch.setattr("support.bad_replies.engine_on", by_batch)
+    monkeypatch.setattr("seedstep.llm.batches.BatchSender._try_out", as_it_is)
+    stage, cut, outcomes = ROWS[name]
+    for kind, outcome in zip(KINDS, outcomes, strict=True):
+        if kind in ("cut", "withheld", "thoughts"):
+            assert await stage(partial(_of_kind, kind, cut)) == {outcome}, kind
+    assert not any(server.requests for server in servers)
+    assert all(server.batches for server in servers)
 
 
 ASKING = {

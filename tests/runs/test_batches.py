@@ -1,27 +1,37 @@
 """Requests by batch: the same data as live, at whichever moment a process ends."""
 
+import json
+import logging
+import signal
+import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from campaigns.batches import STEPS, Moment, disturbed, live
+from campaigns.batches import QUICKLY, STEPS, Moment, disturbed, live
+from seedstep.errors import InputError
+from seedstep.llm import Engine, MemoryLedger
+from seedstep.llm.batch_api import split
+from seedstep.llm.batch_records import Sending
 from seedstep.recipes import predict
-from support.asking_stages import prepare
-from support.batch_server import BatchServer
-from support.predicting import asked_of, texts, word_model, write_word_tasks
+from seedstep.runs import Run
+from seedstep.runs.batches import RunLedger, read_batches
+from seedstep.runs.database import Database
+from seedstep.runs.frames import COLUMNS, whole_requests
+from seedstep.stages import BOOTSTRAP, PREDICT
+from support.asking import endpoint_of
+from support.asking_stages import STAGES, command_of, made, prepare
+from support.batch_server import BatchFault, BatchServer, run_batch
+from support.command_line import ended_by, seedstep
+from support.predicting import asked_of, texts, word_model, words, write_word_tasks
+from support.scripted_server import ScriptedServer
+
+pytestmark = pytest.mark.usefixtures("quick_batches")
 
 NAME = "openai:scripted"
-
-
-@pytest.fixture(autouse=True)
-def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seedstep.llm.batches.QUIET_SECONDS", 0.03)
-    monkeypatch.setattr("seedstep.llm.batch_work.FIRST_PAUSE", 0.01)
-    monkeypatch.setattr("seedstep.llm.batch_work.LONGEST_PAUSE", 0.01)
-    monkeypatch.setattr("seedstep.llm.batch_api.RESULT_PAUSE", 0.01)
-    monkeypatch.setattr("seedstep.llm.jobs._backoff", lambda attempt: 0.0)
 
 
 @pytest.fixture
@@ -34,24 +44,184 @@ def by_batch(server: BatchServer, tasks: str, **settings: Any) -> dict[str, Any]
     return asked_of(server, tasks, send="batch", **settings)
 
 
+@pytest.mark.parametrize("send", ["batch", "file"])
+@pytest.mark.parametrize("name", list(STAGES))
+def test_each_stage_makes_the_same_as_by_live_requests(
+    name: str, send: str, tmp_path: Path
+) -> None:
+    prepare(tmp_path)
+    with BatchServer(STAGES[name].reply) as server:
+        assert seedstep(*command_of(name, server, tmp_path, tmp_path / "live")).code == 0
+        asked = server.requests
+        command = (*command_of(name, server, tmp_path, tmp_path / "run"), "--send", send)
+        folder = tmp_path / "run" / "batches"
+        with run_batch(server, folder) if send == "file" else nullcontext():
+            done = seedstep(*command)
+        assert done.code == 0, done.words
+        assert made(tmp_path / "run") == made(tmp_path / "live")
+        assert len(server.charged) + server.requests - asked == asked
+        assert set(server.charged.values()) == {1}
+        assert server.requests - asked <= 5 * (send == "batch"), "the first of each purpose"
+        requests, batches = server.requests, len(server.batches)
+        seedstep(*command)
+        assert (server.requests, len(server.batches)) == (requests, batches)
+
+
+def test_the_first_request_is_live_and_the_others_are_one_batch(
+    server: BatchServer, tmp_path: Path
+) -> None:
+    tasks = write_word_tasks(tmp_path / "ni")
+    with predict(tmp_path / "run", **by_batch(server, tasks)) as run:
+        assert run.records.counts(NAME).predictions == 12
+        (batch,) = read_batches(run.database)
+    assert (server.requests, len(server.lines), batch.requests) == (1, 11, 11)
+    assert (batch.answered, batch.status) == (11, "completed")
+    assert {line["method"] for line in server.lines} == {"POST"}
+    assert server.lines[0]["body"].keys() == server.bodies[0].keys()
+    assert server.batches[0].record["metadata"] == {"seedstep": batch.name}
+    assert not list((tmp_path / "run" / "batches").iterdir())
+
+
 def test_killed_at_each_step_of_a_batch_nothing_is_paid_twice(tmp_path: Path) -> None:
+    logging.getLogger("aiohttp.server").disabled = True  # it tells of clients that went away
     prepare(tmp_path)
     kills = disturbed("predict", tmp_path, live("predict", tmp_path), list(map(Moment, STEPS)))
     assert kills == len(STEPS)
 
 
-def test_predictions_by_batch_are_those_of_live_requests(
+def test_an_interrupted_command_leaves_its_batch_and_says_so(
     server: BatchServer, tmp_path: Path
 ) -> None:
     tasks = write_word_tasks(tmp_path / "ni")
-    predict(tmp_path / "live", **asked_of(server, tasks)).close()
-    live = server.requests
-    with predict(tmp_path / "run", **by_batch(server, tasks)) as run:
-        assert run.records.counts(NAME).predictions == 12
-    assert texts(tmp_path / "run") == texts(tmp_path / "live")
-    assert server.requests == live + 1, "the first is asked live"
-    assert len(server.batches) == 1
-    assert len(server.lines) == 11
-    assert set(server.charged.values()) == {1}
+    server.batch_fault = lambda number: BatchFault(statuses=("in_progress",) * 10_000)
+    flags = ("--tasks", tasks, "--model", NAME, "--base-url", server.url, "--send", "batch")
+    command = ("predict", *flags, "--out", tmp_path / "run")
+    python = [Path(sys.executable), "-c", QUICKLY, *command]
+    code, said = ended_by(
+        signal.SIGINT, python, lambda: server.calls.count("GET batches/batch_1"), 3
+    )
+    assert code == 130
+    assert "11 requests are in the batch batch_1, which goes on at the server" in said
+    assert f"go on with: seedstep predict --out {tmp_path / 'run'}" in " ".join(said.split())
+    assert "11 requests are in the batch batch_1" in seedstep("status", tmp_path / "run").words
+    server.batches[0].statuses.clear()
+    assert seedstep(*command).code == 0
+    assert (len(server.batches), set(server.charged.values())) == (1, {1})
+
+
+def test_live_requests_wait_for_what_is_in_a_batch(server: BatchServer, tmp_path: Path) -> None:
+    tasks = write_word_tasks(tmp_path / "ni")
+    server.batch_fault = lambda number: BatchFault(statuses=["paused"])
+    flags = ("--tasks", tasks, "--model", NAME, "--base-url", server.url)
+    command = ("predict", *flags, "--out", tmp_path / "run")
+    assert "paused" in seedstep(*command, "--send", "batch").error
+    done = seedstep(*command, "--send", "live")
+    assert done.code == 0, done.words
+    assert (server.requests, len(server.charged)) == (1, 11)
+
+
+def test_a_batch_has_no_more_lines_and_bytes_than_it_may(
+    server: BatchServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seedstep.llm.batch_api.MOST_REQUESTS", 4)
+    assert list(split([1] * 9)) == [slice(0, 4), slice(4, 8), slice(8, 9)]
+    tasks = write_word_tasks(tmp_path / "ni")
     predict(tmp_path / "run", **by_batch(server, tasks)).close()
-    assert len(server.batches) == 1
+    assert [len(batch.lines) for batch in server.batches] == [4, 4, 3]
+    monkeypatch.setattr("seedstep.llm.batch_api.MOST_BYTES", 10)
+    assert list(split([4, 4, 4, 40, 1])) == [slice(0, 2), slice(2, 3), slice(3, 4), slice(4, 5)]
+    assert texts(tmp_path / "run") == [word.upper() for task in range(3) for word in words(task, 4)]
+
+
+def test_half_the_price_is_counted(server: BatchServer, tmp_path: Path) -> None:
+    tasks = write_word_tasks(tmp_path / "ni")
+    prices = {"scripted": {"input": 1.0, "output": 2.0}}
+    predict(tmp_path / "live", **asked_of(server, tasks, prices=prices)).close()
+    predict(tmp_path / "run", **by_batch(server, tasks, prices=prices)).close()
+    found = []
+    for name in ("live", "run"):
+        with Run.read(PREDICT, tmp_path / name) as run:
+            spent = run.spent()
+            pricing = run.records.settings_of(NAME).pricing
+            found.append((spent.requests, spent.total_tokens, pricing.usd(spent.tokens)))
+    (requests, tokens, usd), by = found
+    assert usd
+    assert by[:2] == (requests, tokens)
+    assert by[2] == pytest.approx(usd * (1 + 11 / 2) / 12)
+
+
+@pytest.mark.parametrize(
+    ("budget", "batches"), [({"max_requests": 8}, [7]), ({"max_tokens": 1300}, [8])]
+)
+def test_no_more_is_sent_than_the_budget_allows(
+    budget: dict[str, int], batches: list[int], server: BatchServer, tmp_path: Path
+) -> None:
+    tasks = write_word_tasks(tmp_path / "ni")
+    settings = by_batch(server, tasks, max_new_tokens=8, **budget)
+    with predict(tmp_path / "run", **settings) as run:
+        assert run.spent().requests <= budget.get("max_requests", 100)
+        assert run.spent().total_tokens <= budget.get("max_tokens", 10_000)
+        assert run.records.counts(NAME).predictions > 0
+    predict(tmp_path / "run", **by_batch(server, tasks, max_requests=40, max_tokens=9999)).close()
+    assert len(texts(tmp_path / "run")) == 12
+    assert set(server.charged.values()) == {1}
+
+
+def test_a_bootstrap_by_batch_has_a_large_window_and_says_what_it_means(tmp_path: Path) -> None:
+    with BatchServer() as server:
+        flags = ("--model", NAME, "--base-url", server.url, "--tasks", 6, "--send", "batch")
+        done = seedstep("bootstrap", "--out", tmp_path / "run", *flags)
+        assert done.code == 0, done.words
+        assert "the first 2,000 generation requests show seed tasks only" in done.words
+        with Run.read(BOOTSTRAP, tmp_path / "run") as run:
+            assert run.settings.window == 2000
+        assert len(server.batches) <= 9
+        told = seedstep("bootstrap", "--dry-run", *flags, "--window", 8).words
+    assert "by batch (--send batch): half the price, 3 waves of requests, 72 hours" in told
+
+
+def test_the_key_is_in_no_file_and_no_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "sk-batch-0123456789abcdef"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    tasks = write_word_tasks(tmp_path / "ni")
+    fault = BatchFault(end="failed", answered=0, errors={"data": [{"message": f"no {key}"}]})
+    with BatchServer(word_model(), batch_fault=lambda number: fault) as server:
+        flags = ("--tasks", tasks, "--model", NAME, "--base-url", server.url, "--send", "batch")
+        done = seedstep("predict", *flags, "--out", tmp_path / "run")
+    assert done.code == 1
+    assert "no [key]" in done.words
+    assert key not in done.out + done.err
+    for file in (tmp_path / "run").rglob("*"):
+        assert not file.is_file() or key.encode() not in file.read_bytes()
+
+
+def test_a_model_without_a_server_takes_no_batches(tmp_path: Path) -> None:
+    tasks = write_word_tasks(tmp_path / "ni")
+    with pytest.raises(InputError, match="local takes no batches"):
+        predict(tmp_path / "run", model="local", tasks=tasks, send="batch")
+
+
+async def test_a_ledger_without_batches_is_asked_live() -> None:
+    with ScriptedServer() as server:
+        engine = Engine(endpoint_of(server), MemoryLedger(), 4, sending=Sending("batch"))
+        async with engine:
+            assert engine.stats.batched == {}
+
+
+def test_requests_are_stored_as_those_that_were_asked_live(
+    server: BatchServer, tmp_path: Path
+) -> None:
+    tasks = write_word_tasks(tmp_path / "ni")
+    for name, send in (("live", "live"), ("run", "batch")):
+        predict(tmp_path / name, **asked_of(server, tasks, send=send)).close()
+    rows = []
+    for name in ("live", "run"):
+        database = Database.open(tmp_path / name / "run.db", read_only=True)
+        query = f"SELECT {COLUMNS} FROM {whole_requests(database)}"
+        rows.append(sorted(tuple(row)[:-2] for row in database.rows(query)))
+        assert not RunLedger(database).missed()
+        database.close()
+    assert rows[0] == rows[1]
+    assert json.loads(rows[0][0][2])["prompt"]

@@ -5,16 +5,19 @@ through, and what is wrong with its results, is its `BatchFault`, by its number 
 """
 
 import json
+import threading
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 from support.scripted_server import Fault, Script, ScriptedServer, payload_of
 
-__all__ = ["BatchFault", "BatchServer", "calm"]
+__all__ = ["BatchFault", "BatchServer", "calm", "run_batch"]
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,7 @@ class BatchServer(ScriptedServer):
     def _finish(self, batch: _Batch) -> None:
         fault = batch.fault
         done = batch.lines if fault.answered is None else batch.lines[: fault.answered]
-        results = [self._result(line) for line in done]
+        results = [self.result(line) for line in done]
         good = [each for each in results if each["response"]["status_code"] == 200]
         bad = [each for each in results if each["response"]["status_code"] != 200]
         bad += [
@@ -196,13 +199,37 @@ class BatchServer(ScriptedServer):
                 kept = self._keep(f"{name}.jsonl", b"".join(line + b"\n" for line in lines))
                 batch.record[f"{name}_file_id"] = kept["id"]
 
-    def _result(self, line: Mapping[str, Any]) -> dict[str, Any]:
+    def result(self, line: Mapping[str, Any]) -> dict[str, Any]:
+        """The result of a line of a batch file."""
         self.charged[line["custom_id"]] += 1
         body = dict(line["body"])
         fault = self.script(len(self.charged), body) if self.script else None
         status, reply = 200, None
         if fault:
             status = fault.status
-            reply = json.loads(fault.body) if fault.body else None
+            reply = json.loads(fault.body or b'{"error": {"message": "scripted fault"}}')
         response = {"status_code": status, "body": reply or payload_of(body)}
         return {"id": "r", "custom_id": line["custom_id"], "response": response, "error": None}
+
+
+@contextmanager
+def run_batch(server: BatchServer, folder: Path) -> Iterator[None]:
+    """Write results beside each file of lines in a folder, as `vllm run-batch` does."""
+    ended = threading.Event()
+
+    def work() -> None:
+        while not ended.wait(0.01):
+            for lines in folder.glob("seedstep-*.jsonl"):
+                results = lines.with_name(f"{lines.stem}.out.jsonl")
+                if not lines.stem.endswith(".out") and not results.exists():
+                    rows = map(json.loads, lines.read_text().splitlines())
+                    found = [server.result(row) for row in rows]
+                    results.write_text("".join(json.dumps(each) + "\n" for each in found[::-1]))
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        worker.join()

@@ -139,4 +139,4 @@ def preview(settings: BootstrapSettings, seeds: Sequence[Task]) -> Preview:
         purpose: Tokens(count * tokens_of(request), count * REPLY_TOKENS[purpose])
         for request, (purpose, count) in zip(requests, counts.items(), strict=False)
     }
-    return Preview(requests, counts, tokens)
+    return Preview(requests, counts, tokens, ceil(counts["generation"] / settings.window))

@@ -74,6 +74,9 @@ CHAT_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
 )
 
 
+WINDOW_BY_BATCH = 2000
+"""The window if requests are sent by batch, where each round takes hours."""
+
 ENGLISH = ("english", "en")
 """The names of the language for which the paper's tokens and filters are made."""
 
@@ -130,7 +133,8 @@ class BootstrapSettings(AskingSettings):
     window: Count = setting(
         8,
         "Generation requests worked on ahead. Request i is built from the tasks finished up to "
-        "request i - window, so the data depends on it, and not on how many are in flight.",
+        "request i - window, so the data depends on it, and not on how many are in flight. "
+        f"Default by batch: {WINDOW_BY_BATCH:,}.",
     )
     novelty_threshold: Threshold = setting(
         PAPER_THRESHOLD,
@@ -233,9 +237,14 @@ class BootstrapSettings(AskingSettings):
 
     @classmethod
     def complete(cls, values: Mapping[str, Any], source: str) -> Mapping[str, Any]:
-        """Return the values with the axes of a file, and addresses of gates' models apart."""
+        """Return the values with the axes of a file, and addresses of gates' models apart.
+
+        The window is a large one, if requests are sent by batch and none is named.
+        """
         if "axes" in values:
             values = {**values, "axes": axes_of(values["axes"])}
+        if values.get("send", "live") != "live" and "window" not in values:
+            values = {**values, "window": WINDOW_BY_BATCH}
         gates = values.get("gates")
         if not isinstance(gates, Mapping):
             return values
@@ -251,6 +260,17 @@ class BootstrapSettings(AskingSettings):
             return {**values, "gates": bare}
         known = values.get("gate_base_urls") or {}
         return {**values, "gates": bare, "gate_base_urls": {**known, **addresses}}
+
+    @property
+    def about_window(self) -> str:
+        """What the window means for the pool if requests are sent by batch, else an empty text."""
+        if self.model.send == "live":
+            return ""
+        return (
+            f"by batch, with a window of {self.window:,}: the first {self.window:,} generation "
+            f"requests show seed tasks only, each later one the tasks finished {self.window:,} "
+            "requests before; a smaller --window grows the pool sooner, in more waves of batches"
+        )
 
     def check(self, source: str) -> None:
         """Raise InputError if the settings do not go together."""

@@ -33,7 +33,7 @@ from seedstep.cli.terminal import (
 from seedstep.data import Task, require_seeds, seed_tasks
 from seedstep.errors import InputError
 from seedstep.llm.settings import require_price
-from seedstep.recipes import BootstrapProgress, BootstrapWatch, work_on_bootstrap
+from seedstep.recipes import BootstrapProgress, work_on_bootstrap
 from seedstep.runs import BootstrapRun
 from seedstep.settings import make_settings
 from seedstep.stages import BOOTSTRAP, open_run, tell_status
@@ -52,7 +52,7 @@ QUIET_SECONDS = 15
 
 
 @contextmanager
-def watcher(out: Path) -> Iterator[BootstrapWatch]:
+def watcher(out: Path) -> Iterator["_PlainWatcher | _LiveWatcher"]:
     """Yield a watcher that shows the progress of a run: a bar on a terminal, lines elsewhere."""
     if console.is_terminal:
         with Live(console=console, refresh_per_second=4, transient=True) as live:
@@ -127,6 +127,7 @@ class _PlainWatcher:
 
     def began(self, progress: BootstrapProgress) -> None:
         self._say(plain(_opening(progress, self._out)))
+        self.tell(progress)
 
     def retired(self, progress: BootstrapProgress, generation: Generation) -> None:
         done = [candidate for candidate in generation.candidates if candidate.task]
@@ -139,14 +140,18 @@ class _PlainWatcher:
                 )
 
     def tick(self, progress: BootstrapProgress) -> None:
-        for note in progress.notes[self._told :]:
-            self._say(plain(note, style="yellow"))
-        self._told = len(progress.notes)
+        self.tell(progress)
         self._quiet += 1
         if self._quiet >= QUIET_SECONDS:
             self._say(plain(f"{_count(progress)} · {_activity(progress)}"))
             if written := being_written(progress.stats, self._console.width):
                 self._say(plain(written))
+
+    def tell(self, progress: BootstrapProgress) -> None:
+        """Print the notes that were not printed yet."""
+        for note in progress.notes[self._told :]:
+            self._say(plain(note, style="yellow"))
+        self._told = len(progress.notes)
 
     def _say(self, line: Text) -> None:
         self._quiet = 0
@@ -176,10 +181,14 @@ class _LiveWatcher:
         self.tick(progress)
 
     def tick(self, progress: BootstrapProgress) -> None:
+        self.tell(progress)
+        self._live.update(self._display(progress))
+
+    def tell(self, progress: BootstrapProgress) -> None:
+        """Print the notes that were not printed yet."""
         for note in progress.notes[self._told :]:
             self._live.console.print(plain(note, style="yellow"), soft_wrap=True)
         self._told = len(progress.notes)
-        self._live.update(self._display(progress))
 
     def _display(self, progress: BootstrapProgress) -> RenderableType:
         bar = ProgressBar(total=progress.settings.tasks, completed=progress.finished, width=40)
@@ -227,8 +236,6 @@ def _print_script(seeds: Sequence[Task], settings: BootstrapSettings) -> None:
 def _print_summary(run: BootstrapRun, progress: BootstrapProgress) -> None:
     """Print how a bootstrap ended, some of its tasks, and what to do next."""
     console.print()
-    for note in progress.notes:
-        console.print(plain(note, style="yellow"), soft_wrap=True)
     status = run.status()
     print_blocks(tell_status(run))
     for task in run.tasks()[-SHOWN_TASKS:]:
@@ -268,7 +275,9 @@ def _print_summary(run: BootstrapRun, progress: BootstrapProgress) -> None:
 
 async def _run(out: Path, asked: dict[str, Any], *, same_model: bool) -> BootstrapProgress:
     with watcher(out) as watch:
-        return await work_on_bootstrap(out, asked, watch, same_model=same_model)
+        progress = await work_on_bootstrap(out, asked, watch, same_model=same_model)
+        watch.tell(progress)
+        return progress
 
 
 def _print_preview(settings: BootstrapSettings) -> None:
@@ -280,9 +289,9 @@ def _print_preview(settings: BootstrapSettings) -> None:
     titles += [request.purpose for request in view.requests[len(titles) :]]
     print_requests(dict(zip(titles, view.requests, strict=True)), settings.style)
     print_estimate(
+        settings,
         f"{settings.tasks:,} tasks from {len(seeds)} seeds with {settings.model}",
         view,
-        settings.pricing,
         "2 accepted instructions a request, 80% of them with a good instance, 4 characters a "
         "token. Models differ; `seedstep status` shows the real figures."
         + (" What gates ask comes on top." if settings.gates else ""),

@@ -36,7 +36,9 @@ from rich.cells import cell_len, chop_cells
 from rich.console import Console
 from rich.text import Text
 
-from seedstep.llm import Preview, Pricing, Request
+from seedstep.llm import Preview, Request
+from seedstep.llm.batch_api import BATCH_HOURS
+from seedstep.llm.settings import AskingSettings
 from seedstep.runs import Blocks, Line, Rows, Rule, Words
 from seedstep.runs.stage import Look, duration
 from seedstep.text import visible
@@ -396,11 +398,15 @@ def print_requests(titled: Mapping[str, Request], style: str) -> None:
 def print_preview(settings: Any, what: str, view: Preview, assumed: str) -> None:
     """Print the requests of a stage that was foreseen, and the estimate for `what`."""
     print_requests({request.purpose: request for request in view.requests}, settings.style)
-    print_estimate(what, view, settings.pricing, assumed)
+    print_estimate(settings, what, view, assumed)
 
 
-def print_estimate(what: str, view: Preview, pricing: Pricing, assumed: str) -> None:
-    """Print the estimated requests, tokens and cost of `what`, with the assumptions."""
+def print_estimate(settings: AskingSettings, what: str, view: Preview, assumed: str) -> None:
+    """Print the estimated requests, tokens and cost of `what`, with the assumptions.
+
+    For a model that takes batches, the cost and the time by batch are printed, too.
+    """
+    pricing = settings.pricing
     console.rule("estimate", align="left")
     console.print(plain(what), soft_wrap=True)
     total = sum(view.counts.values())
@@ -414,4 +420,10 @@ def print_estimate(what: str, view: Preview, pricing: Pricing, assumed: str) -> 
     )
     if (usd := pricing.usd(view.tokens)) is not None:
         console.print(f"about ${usd:,.2f} at the prices in the configuration")
+    if settings.model.ref.provider.takes_batches and not settings.model.ref.path:
+        usd = pricing.usd(view.tokens_by_batch)
+        cost = "half the price" if usd is None else f"about ${usd:,.2f}"
+        waves = f"{view.waves:,} wave{'s' * (view.waves != 1)}"
+        hours = f"{view.waves * BATCH_HOURS:,} hours at the most"
+        console.print(f"by batch (--send batch): {cost}, {waves} of requests, {hours}")
     console.print(f"Assumed: {assumed}", style="dim")

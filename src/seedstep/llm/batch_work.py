@@ -63,6 +63,12 @@ class Findings:
     parameters: set[str] = field(default_factory=set)
 
     @property
+    def refused(self) -> int:
+        """The number of requests that were refused, and not answered in vain."""
+        answers = (answer for _, answer in self.answers.values())
+        return sum(isinstance(each, Failure) and each.status != 200 for each in answers)
+
+    @property
     def replied(self) -> int:
         """The number of requests with a reply."""
         return sum(isinstance(answer, Reply) for _, answer in self.answers.values())
@@ -159,6 +165,8 @@ class BatchWork:
         try:
             return await api.named(batch.name, batch.file_id)
         except ApiError as error:
+            if self.sending.finish_live:
+                raise  # what can't be found is asked live
             raise no_list(error, batch.name) from None
 
     async def _ended(self, api: BatchApi, batch: SentBatch) -> ServerBatch:
@@ -205,8 +213,8 @@ class BatchWork:
                 found.last = line.error
             elif answer := self._answer(line, requests[line.key], found):
                 found.answers[line.key] = requests[line.key].request, answer
-        refused = len(found.answers)
-        if refused >= REFUSALS and not found.replied:
+        refused = found.refused
+        if refused >= REFUSALS and refused == len(found.answers):
             found.fatal = found.fatal or ModelError(
                 f"all {refused} requests of a batch were refused, the last with: {found.last}",
                 "see to the server or the settings, then run the same command again to go on",

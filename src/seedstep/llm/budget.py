@@ -266,11 +266,26 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Some requests of a stage, and estimates by purpose: the number of requests, and tokens."""
+    """Some requests of a stage, and estimates by purpose: the number of requests, and tokens.
+
+    The kinds of requests follow one another, and are gone through `rounds` times.
+    """
 
     requests: tuple[Request, ...]
     counts: dict[str, int]
     tokens: dict[str, Tokens]
+    rounds: int = 1
+
+    @property
+    def waves(self) -> int:
+        """The number of batches that follow one another, if requests are sent by batch."""
+        return self.rounds * len(self.counts)
+
+    @property
+    def tokens_by_batch(self) -> dict[str, Tokens]:
+        """The tokens, as those of requests by batch."""
+        counts = self.tokens.items()
+        return {purpose: Tokens.by_batch(each.prompt, each.completion) for purpose, each in counts}
 
     @property
     def prompt_tokens(self) -> int:

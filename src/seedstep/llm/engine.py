@@ -113,7 +113,7 @@ class Engine:
         self._fatal: SeedstepError | None = None
         self._closing = False
         self._wire: Sender
-        self._sending_by = sending
+        self._sending_by = LIVE if endpoint.in_process else sending
         self._batches: BatchSender | None = None
 
     async def __aenter__(self) -> "Engine":

@@ -195,6 +195,7 @@ async def work_on_bootstrap(
     }
     with Run.start(BOOTSTRAP, out, asked, same_model=same_model, entries=entries) as run:
         progress = BootstrapProgress(run.settings, before=run.records.finished())
+        progress.notes += filter(None, [run.settings.about_window])
         try:
             await _work(run, progress, watch, filters, own_gates)
         except BudgetReached as reached:

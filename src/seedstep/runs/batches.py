@@ -141,6 +141,7 @@ class RunLedger(RequestLedger):
         for key, (request, answer) in answers.items():
             statements += [*self.statements(key, request, answer), (_DONE, (key,))]
         await self._database.write([*statements, (_MISS, (batch.number,))])
+        self._frames.are_stored(statements)
 
 
 @dataclass(frozen=True, slots=True)
