@@ -49,6 +49,7 @@ SLOW = (
     "cli/test_cli_novelty.py::TestOnRay",
     "cli/test_cli_output.py",
     "cli/test_cli_predict.py",
+    "cli/test_cli_semantic.py::test_a_checkpoint_compares_too",
     "cli/test_compare_command.py::TestFigures::test_many_systems_on_one_figure",
     "cli/test_compare_command.py::TestFigures::test_no_figure_loads_no_matplotlib",
     "cli/test_demo.py::test_what_is_not_installed_is_said_before_anything_runs",

@@ -47,6 +47,7 @@ COMMANDS = (
     CommandEntry("seeds", GROW, "grow"),
     CommandEntry("init", GROW, "grow"),
     CommandEntry("novelty", GROW, "grow"),
+    CommandEntry("calibrate", GROW, "grow"),
     CommandEntry("suite", GROW, "grow"),
     CommandEntry("steps", STEPS),
     CommandEntry("examples", STEPS, "steps"),

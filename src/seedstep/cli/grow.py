@@ -29,10 +29,15 @@ from seedstep.cli.terminal import (
 from seedstep.data import write_atomically
 from seedstep.errors import InputError
 from seedstep.infer.distill import PURPOSE, DistillSettings
+from seedstep.llm.embeddings import ENCODERS, MINILM
+from seedstep.novelty import MEANING_THRESHOLD
+from seedstep.novelty.calibration import Accuracy, labelled_pairs
 from seedstep.recipes import (
     NoveltyFilter,
     NoveltyReport,
     Rejection,
+    Semantic,
+    calibrate,
     filter_file,
     preview_distilled,
     work_on_outputs,
@@ -42,7 +47,14 @@ from seedstep.settings import flatten, make_settings, table
 from seedstep.stages import DISTILL
 from seedstep.suite import categories, write_suite
 
-__all__ = ["distill_command", "init_command", "novelty_command", "seeds_command", "suite_command"]
+__all__ = [
+    "calibrate_command",
+    "distill_command",
+    "init_command",
+    "novelty_command",
+    "seeds_command",
+    "suite_command",
+]
 
 
 def init_command(
@@ -130,6 +142,21 @@ def _categories() -> Rows:
 
 SHOWN_CHARACTERS = 160
 
+SemanticAddress = Annotated[
+    str | None, typer.Option(help="Address of the server for a --semantic of openai:NAME.")
+]
+
+
+def _semantic(encoder: str | None, threshold: float, base_url: str | None) -> Semantic | None:
+    if encoder is None:
+        if base_url is not None:
+            what = "--semantic-base-url: nothing is compared by meaning"
+            raise InputError(what, "add --semantic openai:NAME")
+        return None
+    how = Semantic(encoder, threshold, base_url)
+    how.check()
+    return how
+
 
 def novelty_command(
     path: Annotated[
@@ -175,6 +202,17 @@ def novelty_command(
         typer.Option(help="Work on a Ray cluster: its address, or local for this machine."),
     ] = None,
     partitions: Annotated[int, typer.Option(help="Partitions on the Ray cluster.", min=1)] = 8,
+    semantic: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Compare by meaning, too: an encoder of sentences, {ENCODERS}.",
+            metavar="ENCODER",
+        ),
+    ] = None,
+    semantic_threshold: Annotated[
+        float, typer.Option(help="Cosine with a text or an item from which one is rejected.")
+    ] = MEANING_THRESHOLD,
+    semantic_base_url: SemanticAddress = None,
 ) -> None:
     """Keep the texts of a file that are novel: not like one kept before, nor an evaluation set."""
     for name, value in (("threshold", threshold), ("against-threshold", against_threshold)):
@@ -183,11 +221,59 @@ def novelty_command(
     if nearest and not annotate:
         raise InputError("--nearest: is written into the rows", "add --annotate")
     how = NoveltyFilter(
-        field, tokens, threshold, tuple(against or ()), against_threshold, nearest, ray, partitions
+        field,
+        tokens,
+        threshold,
+        tuple(against or ()),
+        against_threshold,
+        nearest,
+        ray,
+        partitions,
+        _semantic(semantic, semantic_threshold, semantic_base_url),
     )
     with _novelty_bar() as watch:
         report = filter_file(path, out, how, annotate=annotate, watch=watch)
     _print_novelty(report, path, out, tokens)
+
+
+def calibrate_command(
+    semantic: Annotated[
+        str, typer.Option(help=f"The encoder of sentences: {ENCODERS}.", metavar="ENCODER")
+    ] = MINILM,
+    semantic_base_url: SemanticAddress = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON lines with `first`, `second` and `same`, and `language` if you like. "
+            "Default: seedstep's own 300 pairs.",
+            metavar="FILE",
+        ),
+    ] = None,
+    threshold: Annotated[
+        float, typer.Option(help="ROUGE-L F1 from which a pair is rejected before.")
+    ] = 0.7,
+) -> None:
+    """Precision and recall of an encoder by threshold, on labelled pairs of instructions."""
+    how = Semantic(semantic, base_url=semantic_base_url)
+    how.check()
+    chosen = labelled_pairs(pairs)
+    with _novelty_bar() as watch:
+        measured = calibrate(how, chosen, rouge_threshold=threshold, tell=watch)
+    same = sum(pair.same for pair in chosen)
+    line = f"{len(chosen):,} pairs, {same:,} of them the same task. Encoder: {semantic}"
+    console.print(plain(line), soft_wrap=True)
+    head = ("cosine from", "precision", "recall", "right", "wrong", "missed")
+    titles = {"all": "all pairs", "novel": f"those that ROUGE-L {threshold:g} keeps"}
+    for name, rows in measured.groups.items():
+        title = titles.get(name, f"of these, {name}")
+        console.print()
+        print_rows(Rows(tuple(map(_accuracy, rows)), head, title))
+
+
+def _accuracy(row: Accuracy) -> tuple[str, ...]:
+    shares = ("-" if share is None else f"{share:.2f}" for share in (row.precision, row.recall))
+    counts = (f"{count:,}" for count in (row.right, row.wrong, row.missed))
+    return (f"{row.threshold:.2f}", *shares, *counts)
 
 
 @contextmanager
@@ -228,11 +314,10 @@ def _print_novelty(report: NoveltyReport, path: Path, out: Path, tokens: str) ->
 
 
 def _print_rejection(rejection: Rejection) -> None:
-    verdict = rejection.verdict
-    how = "13 tokens in a row" if verdict.score is None else f"ROUGE-L {verdict.score:.2f}"
+    near, text = rejection.verdict.near
     console.print(plain(f"\nrow {rejection.row}: {_short(rejection.text)}"), soft_wrap=True)
-    near = f"  {verdict.reason}, {how} with {verdict.nearest}: {_short(verdict.nearest_text)}"
-    console.print(plain(near, style="dim"), soft_wrap=True)
+    line = f"  {rejection.verdict.reason}, {near}: {_short(text)}"
+    console.print(plain(line, style="dim"), soft_wrap=True)
 
 
 def _short(text: str) -> str:

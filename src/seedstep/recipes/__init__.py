@@ -24,8 +24,10 @@ from seedstep.recipes.experiment import (
     shipped_experiments,
 )
 from seedstep.recipes.experiment_stages import ExperimentStage
+from seedstep.recipes.meaning import Calibration, Semantic, calibrate
 from seedstep.recipes.novelty import (
     COLUMNS,
+    SEMANTIC_COLUMNS,
     NoveltyDecision,
     NoveltyFilter,
     NoveltyReport,
@@ -64,9 +66,11 @@ from seedstep.recipes.tuning import TuneResult, TuningWatch, tune_model, tune_mo
 
 __all__ = [
     "COLUMNS",
+    "SEMANTIC_COLUMNS",
     "Agreement",
     "BootstrapProgress",
     "BootstrapWatch",
+    "Calibration",
     "Evaluation",
     "Experiment",
     "ExperimentStage",
@@ -76,12 +80,14 @@ __all__ = [
     "PredictProgress",
     "PredictWatch",
     "Rejection",
+    "Semantic",
     "StageFailed",
     "TaskProgress",
     "TaskWatch",
     "TuneResult",
     "TuningWatch",
     "agreement",
+    "calibrate",
     "distill",
     "distill_async",
     "encodings_beside",

@@ -8,30 +8,21 @@ Example::
 
     report = filter_file(Path("data.jsonl"), Path("novel.jsonl"), NoveltyFilter(threshold=0.7))
     print(report.kept, report.rejected)
-
-`open_rows` is `open_table` for these too. What is written of them is JSON lines.
-
-Example::
-
-    texts = [row.text for row in open_rows(Path("hub:tatsu-lab/alpaca"), "instruction").rows()]
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from seedstep.data import PathOrTasks, StrPath, evaluation_items
-from seedstep.data.files import write_in_parts
-from seedstep.data.row_forms import HUB, exported_rows, load_hub
-from seedstep.data.tables import Columns, RowFile, TableRow, Types, open_table
+from seedstep.data.tables import Columns, RowFile, TableRow
 from seedstep.errors import InputError, unknown_name
 from seedstep.novelty import (
     Contamination,
@@ -45,17 +36,18 @@ from seedstep.novelty import (
     ranks,
     ray_cluster,
 )
+from seedstep.recipes.meaning import MeaningDecisions, Semantic, decide_texts
+from seedstep.recipes.rows import HeldRows, open_rows
 from seedstep.text import TOKENIZERS, Script, script_of
 
 __all__ = [
     "COLUMNS",
-    "HeldRows",
+    "SEMANTIC_COLUMNS",
     "NoveltyDecision",
     "NoveltyFilter",
     "NoveltyReport",
     "Rejection",
     "filter_file",
-    "open_rows",
 ]
 
 
@@ -80,6 +72,14 @@ The score is the ROUGE-L F1 with the nearest text, which is another row of the f
 an evaluation set. All columns but the first are null if no text reaches the threshold.
 """
 
+SEMANTIC_COLUMNS = MappingProxyType(
+    {"semantic_score": float, "semantic_nearest": str, "semantic_nearest_text": str}
+)
+"""The columns that are added too if texts are compared by meaning: cosine and nearest text.
+
+They are null in rows that were rejected before.
+"""
+
 NoveltyWatch = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is (0: not known)."""
 
@@ -93,6 +93,7 @@ class NoveltyFilter:
     `against`: evaluation sets, with a threshold of their own.
     `nearest`: find the nearest kept text of kept texts, too, which takes longer.
     `ray`: the address of a Ray cluster, or "local" to start one on this machine.
+    `semantic`: compare by meaning, too, what is kept otherwise.
     """
 
     field: str = "instruction"
@@ -103,15 +104,17 @@ class NoveltyFilter:
     nearest: bool = False
     ray: str | None = None
     partitions: int = 8
+    semantic: Semantic | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NoveltyDecision:
     """The decision about a text, its reason, and the nearest text.
 
-    `reason` is not_novel, contaminated, or what is wrong with a row that has no text. `score` is
-    the ROUGE-L F1 with the nearest text. It is None if there is no nearest text, or if the text was
-    rejected because 13 tokens in a row are the same.
+    `reason` is not_novel, same_meaning, contaminated, not_embedded, or what is wrong with a row
+    that has no text. `score` is the ROUGE-L F1 with the nearest text. It is None if there is no
+    nearest text, or if the text was rejected because 13 tokens in a row are the same. `meaning` is
+    the text that is nearest by the cosine of embeddings, if texts are compared so.
     """
 
     kept: bool
@@ -119,6 +122,22 @@ class NoveltyDecision:
     score: float | None = None
     nearest: str = ""
     nearest_text: str = ""
+    meaning: Overlap | None = None
+
+    @property
+    def near(self) -> tuple[str, str]:
+        """The score and the name of the text that decided, for people, and the text itself."""
+        if near := self.meaning:
+            return near.detail, near.text
+        how = "13 tokens in a row" if self.score is None else f"ROUGE-L {self.score:.2f}"
+        return f"{how} with {self.nearest}", self.nearest_text
+
+    @property
+    def semantic_columns(self) -> Columns:
+        """The values by the names in `SEMANTIC_COLUMNS`."""
+        near = self.meaning
+        values = (near.score, near.item, near.text) if near else (None, None, None)
+        return dict(zip(SEMANTIC_COLUMNS, values, strict=True))
 
     @property
     def columns(self) -> Columns:
@@ -166,9 +185,12 @@ def filter_file(
 ) -> NoveltyReport:
     """Write the rows whose text is novel; with `annotate`, write all rows with `COLUMNS` added.
 
+    With `how.semantic`, what is kept otherwise is compared by meaning then, in its order.
+
     Raises:
         InputError: a file can't be read, or `out` is of the wrong kind.
-        MissingExtraError: Parquet or Ray is not installed.
+        MissingExtraError: Parquet, Ray or what an encoder needs is not installed.
+        ModelError: the encoder can't be loaded or asked.
         RunError: `out` can't be written.
     """
     watch = watch or (lambda stage, done, total: None)
@@ -177,7 +199,8 @@ def filter_file(
     _check_out(table, out, annotate=annotate)
     work = _Work(table, how, watch)
     if annotate:
-        table.write_annotated(out, COLUMNS, work.columns())
+        added = {**COLUMNS, **SEMANTIC_COLUMNS} if how.semantic else COLUMNS
+        table.write_annotated(out, added, work.columns())
     else:
         table.write_kept(out, (bool(columns["novelty_kept"]) for columns in work.columns()))
     return work.report()
@@ -202,6 +225,7 @@ class _Work:
         self._faults: dict[int, TableRow] = {}
         self._texts: list[str] = []
         self._rows: list[int] = []
+        self._items: list[tuple[str, str]] = []
         self._read(table)
         self._script = script_of(self._texts[:OF_SCRIPT])
         self._tokens = self._script.tokens if how.tokens == "auto" else how.tokens
@@ -212,6 +236,9 @@ class _Work:
         self._decide(
             np.array([row for row, overlap in enumerate(self._overlaps) if not overlap], np.int64)
         )
+        self._meant: MeaningDecisions | None = None
+        if how.semantic:
+            self._decide_by_meaning(how.semantic)
         if how.nearest:
             self._find_nearest()
 
@@ -221,7 +248,8 @@ class _Work:
         for row in range(len(self._faults) + len(self._texts)):
             fault = self._faults.get(row)
             verdict = NoveltyDecision(False, fault.fault) if fault else self._verdict(next(texts))
-            yield verdict.columns
+            added = verdict.semantic_columns if self._how.semantic else {}
+            yield {**verdict.columns, **added}
 
     def report(self) -> NoveltyReport:
         """Return the counts, and the first rejections."""
@@ -273,7 +301,15 @@ class _Work:
         items = chain.from_iterable(map(evaluation_items, self._how.against))
         tokenizer = TOKENIZERS[self._tokens]
         contamination = Contamination(items, tokenizer, self._how.against_threshold)
+        self._items = contamination.items
         return contamination.overlaps(self._texts)
+
+    def _decide_by_meaning(self, how: Semantic) -> None:
+        """Decide about the texts that are kept so far."""
+        self._places = np.flatnonzero(self._kept)
+        texts = [self._texts[text] for text in self._places.tolist()]
+        self._meant = decide_texts(how, texts, self._items, self._watch)
+        self._kept[self._places] = self._meant.decisions.kept
 
     def _decide(self, texts: NDArray[np.int64]) -> None:
         """Decide about the texts with these numbers, which are similar to no evaluation set."""
@@ -311,72 +347,28 @@ class _Work:
         kept = bool(self._kept[text])
         if overlap := self._overlaps[text]:
             return NoveltyDecision(kept, "contaminated", overlap.score, overlap.item, overlap.text)
+        reason, meaning = self._meaning(text)
         nearest = int(self._nearest[text])
         if nearest < 0:
-            return NoveltyDecision(kept)
+            return NoveltyDecision(kept, reason, meaning=meaning)
         score, row = float(self._scores[text]), f"row {self._rows[nearest]}"
-        return NoveltyDecision(kept, "" if kept else "not_novel", score, row, self._texts[nearest])
+        reason = reason or ("" if kept else "not_novel")
+        return NoveltyDecision(kept, reason, score, row, self._texts[nearest], meaning)
 
-
-Row = Mapping[str, Any]
-
-
-class HeldRows(RowFile):
-    """Rows that are held in memory, or by `datasets` on the disk."""
-
-    def __init__(self, path: Path, field: str, held: Iterable[Row]) -> None:
-        """Take the rows, which are read several times."""
-        super().__init__(path, field)
-        self._held = held
-
-    def rows(self) -> Iterator[TableRow]:
-        """Yield all rows, as `RowFile.rows` does."""
-        for number, row in enumerate(self._held, start=1):
-            if number == 1 and self.field not in row:
-                raise unknown_name("column", self.field, list(row), f"{self.path}, --field")
-            yield self.row(number, row.get(self.field))
-
-    def write_kept(self, out: Path, kept: Iterable[bool]) -> None:
-        """Write the kept rows as JSON lines."""
-        pairs = self.aligned(self._held, kept)
-        write_in_parts(out, (_line(row) for row, keep in pairs if keep))
-
-    def write_annotated(self, out: Path, added: Types, columns: Iterable[Columns]) -> None:
-        """Write all rows as JSON lines, with columns added."""
-        pairs = self.aligned(self._held, columns)
-        write_in_parts(out, (_line({**row, **values}) for row, values in pairs))
-
-
-def _line(row: Row) -> bytes:
-    return msgspec.json.encode(row, enc_hook=str) + b"\n"
-
-
-def open_rows(path: Path, field: str) -> RowFile:
-    """Return the rows of a file, of an export, or of a data set of the hub (its split `train`).
-
-    Raises:
-        InputError: there is no such data set, or the file is of an unknown kind.
-        MissingExtraError: `datasets` is not installed.
-    """
-    text = str(path)
-    if text.startswith(HUB):
-        return HeldRows(path, field, load_hub(*_split(text)))
-    if path.suffix.lower() == ".json":
-        return HeldRows(path, field, _listed(path))
-    return open_table(exported_rows(path), field)
-
-
-def _split(text: str) -> tuple[str, str | None]:
-    place, colon, split = text.removeprefix(HUB).rpartition(":")
-    return (f"{HUB}{place}", split) if colon else (text, None)
-
-
-def _listed(path: Path) -> list[dict[str, Any]]:
-    try:
-        rows = msgspec.json.decode(path.read_bytes(), type=list[dict[str, Any]])
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}", "check the path") from None
-    except (ValueError, RecursionError):
-        what = f"{path}: holds no list of JSON objects"
-        raise InputError(what, "write one, or JSON lines in a *.jsonl") from None
-    return rows
+    def _meaning(self, text: int) -> tuple[str, Overlap | None]:
+        """Return the reason of a text's rejection by meaning, and the text that is nearest so."""
+        place = int(np.searchsorted(self._places, text)) if self._meant else -1
+        if self._meant is None or place == len(self._places) or self._places[place] != text:
+            return "", None
+        if place in self._meant.failures:
+            return "not_embedded", None
+        if overlap := self._meant.overlaps[place]:
+            return "contaminated", overlap
+        found = self._meant.decisions
+        nearest = int(found.nearest.numbers[place])
+        if nearest < 0:
+            return "", None
+        other = int(self._places[nearest])
+        score, row = float(found.nearest.scores[place]), f"row {self._rows[other]}"
+        near = Overlap(row, self._texts[other], score, "cosine")
+        return "" if found.kept[place] else "same_meaning", near

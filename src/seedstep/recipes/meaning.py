@@ -1,0 +1,207 @@
+"""Compare texts outside of runs by meaning: those of a file, and labelled pairs.
+
+Embeddings are not kept: a file that is filtered again is embedded again.
+
+Example::
+
+    measured = calibrate(Semantic("minilm"))
+    print([(row.threshold, row.precision, row.recall) for row in measured.groups["all"]])
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from seedstep.errors import InputError, ModelError
+from seedstep.llm import Answer, Failure, Request, resolve_base_url
+from seedstep.llm.embeddings import Embedding, is_served_encoder, open_encoder, require_encoder
+from seedstep.novelty import (
+    MEANING_THRESHOLD,
+    Decisions,
+    MeaningContamination,
+    Overlap,
+    Vector,
+    decide_by_meaning,
+    unit_rows,
+)
+from seedstep.novelty.calibration import Accuracy, LabelledPair, accuracies, labelled_pairs
+from seedstep.novelty.meaning import cosines
+from seedstep.recipes.tasks import finish
+
+__all__ = ["Calibration", "MeaningDecisions", "Semantic", "calibrate", "decide_texts"]
+
+AT_ONCE = 1024
+"""How many texts are embedded between two calls that tell how far it is."""
+
+Tell = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Semantic:
+    """How texts are compared by meaning: the encoder, the threshold, and the server's address."""
+
+    encoder: str
+    threshold: float = MEANING_THRESHOLD
+    base_url: str | None = None
+    in_flight: int = 8
+
+    def check(self) -> None:
+        """Raise InputError if there is no such encoder, or it has no address."""
+        require_encoder(self.encoder, "--semantic")
+        if not 0 < self.threshold <= 1:
+            what = f"--semantic-threshold {self.threshold}: is a cosine"
+            raise InputError(what, "use more than 0, at most 1")
+        if self.base_url is not None and not is_served_encoder(self.encoder):
+            what = "--semantic-base-url: no server makes the embeddings"
+            raise InputError(what, "leave it out, or use --semantic openai:NAME")
+
+
+@dataclass(frozen=True, slots=True)
+class MeaningDecisions:
+    """Decisions about n texts: the item that each is too close to, and `Decisions` in order.
+
+    `failures` has the detail for each text that could not be embedded, by its number; it is not
+    kept. Texts that are too close to an item are no neighbours of others.
+    """
+
+    overlaps: Sequence[Overlap | None]
+    decisions: Decisions
+    failures: dict[int, str]
+
+
+def decide_texts(
+    how: Semantic, texts: Sequence[str], items: Sequence[tuple[str, str]], tell: Tell
+) -> MeaningDecisions:
+    """Decide which texts of a file are novel by meaning, and close to none of `items`.
+
+    Raises:
+        InputError: there is no such encoder.
+        MissingExtraError: the package of `minilm`, or transformers, is not installed.
+        ModelError: the encoder can't be loaded or asked, or an item can't be embedded.
+    """
+    how.check()
+    items = [(name, text) for name, text in items if text.strip()]
+    vectors, failures = embed_texts(how, [*texts, *(text for _, text in items)], tell)
+    for place, detail in failures.items():
+        if place >= len(texts):
+            what = f"'{items[place - len(texts)][0]}' can't be embedded: {detail}"
+            raise ModelError(what, "use an encoder that takes longer texts, such as minilm")
+    ours = vectors[: len(texts)]
+    overlaps: Sequence[Overlap | None] = [None] * len(texts)
+    if items:
+        contamination = MeaningContamination(items, vectors[len(texts) :], how.threshold)
+        overlaps = contamination.overlaps(ours)
+    left = np.array(
+        [place for place in range(len(texts)) if not overlaps[place] and place not in failures],
+        np.int64,
+    )
+
+    def told(done: int) -> None:
+        tell("deciding by meaning", done, len(left))
+
+    found = decide_by_meaning(ours[left], how.threshold, told)
+    kept, numbers = np.zeros(len(texts), np.bool_), np.full(len(texts), -1, np.int64)
+    scores = np.zeros(len(texts))
+    kept[left], scores[left] = found.kept, found.nearest.scores
+    numbers[left] = np.append(left, -1)[found.nearest.numbers]  # -1 stays -1
+    return MeaningDecisions(
+        overlaps, Decisions(kept, type(found.nearest)(numbers, scores)), failures
+    )
+
+
+def embed_texts(how: Semantic, texts: Sequence[str], tell: Tell) -> tuple[Vector, dict[int, str]]:
+    """Return the embeddings of texts, and why some have none, whose rows are zeros.
+
+    Raises:
+        ModelError: the encoder can't be loaded or asked, or embeds no text at all.
+    """
+    served = is_served_encoder(how.encoder)
+    address = resolve_base_url(how.encoder, how.base_url) if served else None
+    order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+
+    async def work() -> dict[int, Embedding]:
+        found: dict[int, Embedding] = {}
+        url = address if isinstance(address, str) else None
+        async with open_encoder(how.encoder, url, _NoLedger(), how.in_flight) as encoder:
+            for start in range(0, len(order), AT_ONCE):
+                tell("embedding", start, len(order))
+                places = order[start : start + AT_ONCE]
+                made = await encoder.embed([texts[place] for place in places])
+                found.update(zip(places, made, strict=True))
+        return found
+
+    found = finish(work())
+    failures = {place: each.detail for place, each in found.items() if isinstance(each, Failure)}
+    good = next((each for each in found.values() if not isinstance(each, Failure)), None)
+    if good is None and texts:
+        what = f"{how.encoder} embeds none of the texts: {next(iter(failures.values()))}"
+        raise ModelError(what, "use another encoder")
+    width = 0 if good is None else len(good)
+    rows: Vector = np.zeros((len(texts), width), np.float32)
+    for place, each in found.items():
+        if not isinstance(each, Failure):
+            rows[place] = each
+    return unit_rows(rows), failures
+
+
+class _NoLedger:
+    """A ledger that keeps nothing."""
+
+    def get(self, key: str) -> Answer | None:
+        """Return None."""
+        return None
+
+    async def put(self, key: str, request: Request, answer: Answer) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Precision and recall by threshold, for groups of pairs by their names.
+
+    `scores` has the cosine of each of `pairs`. The group `novel` are the pairs that ROUGE-L keeps:
+    those that meaning decides about.
+    """
+
+    pairs: tuple[LabelledPair, ...]
+    scores: tuple[float, ...]
+    groups: dict[str, tuple[Accuracy, ...]]
+
+
+def calibrate(
+    how: Semantic,
+    pairs: Sequence[LabelledPair] = (),
+    *,
+    rouge_threshold: float = 0.7,
+    tell: Tell = lambda stage, done, total: None,
+) -> Calibration:
+    """Measure an encoder on labelled pairs, by default those of this project.
+
+    Raises:
+        InputError: there is no such encoder.
+        MissingExtraError: the package of `minilm`, or transformers, is not installed.
+        ModelError: the encoder can't be loaded or asked, or a text can't be embedded.
+    """
+    how.check()
+    pairs = tuple(pairs) or labelled_pairs()
+    texts = [text for pair in pairs for text in (pair.first, pair.second)]
+    vectors, failures = embed_texts(how, texts, tell)
+    for place, detail in failures.items():
+        raise ModelError(f"'{texts[place][:80]}' can't be embedded: {detail}", "leave the pair out")
+    scores = tuple(cosines(vectors[0::2], vectors[1::2]).tolist())
+    novel = [pair.rouge_l < rouge_threshold for pair in pairs]
+    chosen = {"all": [True] * len(pairs), "novel": novel}
+    for language in dict.fromkeys(pair.language for pair in pairs if pair.language):
+        of_it = [pair.language == language for pair in pairs]
+        chosen[language] = [a and b for a, b in zip(novel, of_it, strict=True)]
+    groups = {}
+    for name, members in chosen.items():
+        found = [
+            each
+            for each, member in zip(zip(pairs, scores, strict=True), members, strict=True)
+            if member
+        ]
+        groups[name] = accuracies([pair for pair, _ in found], [score for _, score in found])
+    return Calibration(pairs, scores, groups)
