@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from seedstep.recipes import preview_instructions, preview_made_examples
-from seedstep.steps import ExamplesSettings, StepsSettings
+from seedstep.recipes import foresee_examples, foresee_instructions
 from seedstep.steps.pipeline import EXAMPLE_TOKENS, INSTRUCTION_TOKENS
 from support.answer_files import write_lines
 from support.command_line import UNSAFE, Outcome, seedstep
@@ -79,14 +78,14 @@ class TestSteps:
     def test_the_estimate_is_what_a_run_asks_if_replies_are_as_assumed(
         self, more: dict[str, Any], server: ScriptedServer, tasks: Path, tmp_path: Path
     ) -> None:
-        settings = StepsSettings.of(
-            model="openai:scripted",
-            base_url=server.url,
-            judge_base_url=server.url,
-            tasks=str(tasks),
+        asked = {
+            "model": "openai:scripted",
+            "base_url": server.url,
+            "judge_base_url": server.url,
+            "tasks": str(tasks),
             **more,
-        )
-        view = preview_instructions(settings)
+        }
+        view = foresee_instructions(None, asked).view
         config = tmp_path / "config.yaml"
         config.write_text(json.dumps({"judge_base_url": server.url, **more}))
         start = ("steps", "--tasks", tasks, *flags(server), "--config", config)
@@ -148,10 +147,8 @@ class TestExamples:
     def test_the_estimate_is_what_a_run_asks_if_replies_are_as_assumed(
         self, server: ScriptedServer, written: Path, tmp_path: Path
     ) -> None:
-        settings = ExamplesSettings.of(
-            model="openai:scripted", base_url=server.url, steps=str(written), limit=2
-        )
-        view = preview_made_examples(settings)
+        asked = {"model": "openai:scripted", "base_url": server.url}
+        view = foresee_examples(None, {**asked, "steps": str(written), "limit": 2}).view
         start = ("examples", "--steps", written, *flags(server), "--limit", 2)
         assert seedstep(*start, "--out", tmp_path / "run").code == 0
         purposes = Counter(

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from seedstep import distill, export, open_run
-from seedstep.infer.distill import DistillSettings
 from seedstep.inputs import load_source
 from seedstep.inputs.tasks import gather
-from seedstep.recipes import preview_distilled
+from seedstep.recipes import foresee_outputs
 from seedstep.tune import TuneSettings, make_source
 from support.command_line import seedstep
 from support.growing import text_of, times_asked
@@ -158,7 +157,7 @@ def test_instances_in_memory(server: ScriptedServer, tmp_path: Path) -> None:
 
 def test_a_preview_asks_nothing(server: ScriptedServer, source: Path) -> None:
     names = {**asked(server, source), "limit": 1}
-    view = preview_distilled(DistillSettings.of(**names))
+    view = foresee_outputs(None, names).view
     assert view.counts == {"output": 6}
     assert view.prompt_tokens > 0
     flags = ("--model", "openai:better", "--base-url", server.url, "--dry-run")

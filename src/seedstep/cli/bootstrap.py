@@ -19,16 +19,14 @@ from seedstep.bootstrap import (
     preview,
     tell_script,
 )
+from seedstep.cli.dry_run import DryRun, print_estimate, print_requests
 from seedstep.cli.options import COMMAND_LINE, Asked, Out, SameModel, with_settings
 from seedstep.cli.progress import being_written, run_to_the_end, servers_used
 from seedstep.cli.terminal import (
-    DryRun,
     console,
     duration,
     plain,
     print_blocks,
-    print_estimate,
-    print_requests,
 )
 from seedstep.data import Task, require_seeds, seed_tasks
 from seedstep.errors import InputError

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from seedstep.cli.dry_run import DryRun, print_foreseen
 from seedstep.cli.options import (
     COMMAND_LINE,
     Against,
@@ -17,8 +18,8 @@ from seedstep.cli.options import (
     required,
     with_settings,
 )
-from seedstep.cli.progress import LiveBar, live_bar, print_foreseen, run_to_the_end, servers_used
-from seedstep.cli.terminal import DryRun, console, duration, plain, print_blocks, print_rows
+from seedstep.cli.progress import LiveBar, live_bar, run_to_the_end, servers_used
+from seedstep.cli.terminal import console, duration, plain, print_blocks, print_rows
 from seedstep.data import TaskChoice, write_atomically
 from seedstep.evaluate import METRICS
 from seedstep.evaluate.compare import Comparison, Pairing, compare_systems, names_with
@@ -138,7 +139,7 @@ def predict_command(
     if dry_run:
         work = foresee_predictions(out, asked, name)
         assumed = "answers as long as the first references, no thoughts, 4 characters a token."
-        print_foreseen(work, assumed)
+        print_foreseen(work, f"{work.left:,} instances", assumed)
         return
     out = required(out)
     called = name or asked.get("model")

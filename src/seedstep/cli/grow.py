@@ -10,8 +10,8 @@ import typer
 import yaml
 
 from seedstep.bootstrap import BootstrapSettings, check_seeds, tell_script
+from seedstep.cli.dry_run import DryRun, print_foreseen
 from seedstep.cli.options import (
-    COMMAND_LINE,
     Asked,
     Out,
     RemovedTasks,
@@ -20,10 +20,8 @@ from seedstep.cli.options import (
 )
 from seedstep.cli.progress import live_bar, run_tasks
 from seedstep.cli.terminal import (
-    DryRun,
     console,
     plain,
-    print_preview,
     print_rows,
 )
 from seedstep.data import write_atomically
@@ -39,11 +37,11 @@ from seedstep.recipes import (
     Semantic,
     calibrate,
     filter_file,
-    preview_distilled,
+    foresee_outputs,
     work_on_outputs,
 )
 from seedstep.runs import Rows
-from seedstep.settings import flatten, make_settings, table
+from seedstep.settings import flatten, table
 from seedstep.stages import DISTILL
 from seedstep.suite import categories, write_suite
 
@@ -335,11 +333,9 @@ def distill_command(
 ) -> None:
     """Have another model write the outputs of instances anew. Run it again to go on."""
     if dry_run:
-        settings = make_settings(DistillSettings, asked, COMMAND_LINE)
-        view = preview_distilled(settings)
-        what = f"{view.counts[PURPOSE]:,} instances with {settings.model}"
+        work = foresee_outputs(out, asked, removed)
         assumed = "new outputs as long as the old ones, 4 characters a token."
-        print_preview(settings, what, view, assumed)
+        print_foreseen(work, f"{work.view.counts[PURPOSE]:,} instances", assumed)
         return
     look = "seedstep show {out} TASK"
     run_tasks(

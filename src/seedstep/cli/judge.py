@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from seedstep.cli.dry_run import DryRun, print_foreseen
 from seedstep.cli.evaluate import OutFile, print_some, print_table, write_or_print
 from seedstep.cli.options import Asked, Out, RemovedTasks, SameModel, with_settings
-from seedstep.cli.progress import print_foreseen, run_tasks
-from seedstep.cli.terminal import DryRun, console, plain, print_rows
+from seedstep.cli.progress import run_tasks
+from seedstep.cli.terminal import console, plain, print_rows
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import JudgeSettings
 from seedstep.evaluate.tables import CellTable, shown
@@ -48,7 +49,7 @@ def judge_command(
     if dry_run:
         work = foresee_verdicts(out, asked, removed)
         assumed = "one reply for each question, which can be read; 4 characters a token."
-        print_foreseen(work, assumed)
+        print_foreseen(work, f"{work.left:,} instances", assumed)
         return
     run_tasks(
         JUDGE,

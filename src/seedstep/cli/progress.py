@@ -32,14 +32,12 @@ from seedstep.cli.terminal import (
     output_status,
     plain,
     print_blocks,
-    print_preview,
     reader_has_gone,
     when_reader_goes,
 )
 from seedstep.data import Task
 from seedstep.llm import EngineStats
 from seedstep.recipes import TaskProgress, TaskWatch
-from seedstep.recipes.steps import ForeseenWork
 from seedstep.runs import Removed, Stage
 from seedstep.runs.batches import open_batches
 from seedstep.stages import open_run, tell_status
@@ -48,7 +46,6 @@ __all__ = [
     "LiveBar",
     "being_written",
     "live_bar",
-    "print_foreseen",
     "run_tasks",
     "run_to_the_end",
     "servers_used",
@@ -124,14 +121,6 @@ def _let_go(terminals: Sequence[int]) -> None:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, number)
             os.close(nowhere)
-
-
-def print_foreseen(work: ForeseenWork, assumed: str) -> None:
-    """Print what a stage would do to go on: what has changed, first prompts, and an estimate."""
-    for text in work.told:
-        console.print(plain(text, style="yellow"), soft_wrap=True)
-    what = f"{work.left:,} instances with {work.settings.model}"
-    print_preview(work.settings, what, work.view, assumed)
 
 
 @contextmanager

@@ -26,25 +26,20 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.cells import cell_len, chop_cells
 from rich.console import Console
 from rich.text import Text
 
-from seedstep.llm import Preview, Request
-from seedstep.llm.batch_api import BATCH_HOURS
-from seedstep.llm.settings import AskingSettings
 from seedstep.runs import Blocks, Line, Rows, Rule, Words
 from seedstep.runs.stage import Look, duration
 from seedstep.text import visible
 
 __all__ = [
-    "DryRun",
     "TableLine",
     "console",
     "duration",
@@ -55,9 +50,6 @@ __all__ = [
     "plain",
     "prepare_streams",
     "print_blocks",
-    "print_estimate",
-    "print_preview",
-    "print_requests",
     "print_rows",
     "reader_has_gone",
     "table_lines",
@@ -377,53 +369,3 @@ def print_rows(table: Rows) -> None:
         console.print(plain(table.title, "italic"))
     for line in table_lines(table, console.width):
         console.print(plain(line.text, "bold" if line.is_head else ""), soft_wrap=True)
-
-
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Show the first prompts and an estimate; ask nothing.")
-]
-
-
-def print_requests(titled: Mapping[str, Request], style: str) -> None:
-    """Print whole prompts, each below its title."""
-    for title, request in titled.items():
-        console.rule(f"{title} ({style})", align="left")
-        texts = [request.prompt] if isinstance(request.prompt, str) else request.prompt
-        for text in texts:
-            console.print(plain(text if isinstance(text, str) else text.content), soft_wrap=True)
-        sampling = {name: value for name, value in asdict(request.sampling).items() if value}
-        console.print(plain(f"\nsampling: {sampling}", style="dim"))
-
-
-def print_preview(settings: Any, what: str, view: Preview, assumed: str) -> None:
-    """Print the requests of a stage that was foreseen, and the estimate for `what`."""
-    print_requests({request.purpose: request for request in view.requests}, settings.style)
-    print_estimate(settings, what, view, assumed)
-
-
-def print_estimate(settings: AskingSettings, what: str, view: Preview, assumed: str) -> None:
-    """Print the estimated requests, tokens and cost of `what`, with the assumptions.
-
-    For a model that takes batches, the cost and the time by batch are printed, too.
-    """
-    pricing = settings.pricing
-    console.rule("estimate", align="left")
-    console.print(plain(what), soft_wrap=True)
-    total = sum(view.counts.values())
-    if not total:
-        console.print("no requests")
-        return
-    parts = ", ".join(f"{count:,} {purpose}" for purpose, count in view.counts.items())
-    console.print(f"about {total:,} requests ({parts})")
-    console.print(
-        f"about {view.prompt_tokens:,} prompt tokens and {view.completion_tokens:,} new tokens"
-    )
-    if (usd := pricing.usd(view.tokens)) is not None:
-        console.print(f"about ${usd:,.2f} at the prices in the configuration")
-    if settings.model.ref.provider.takes_batches and not settings.model.ref.path:
-        usd = pricing.usd(view.tokens_by_batch)
-        cost = "half the price" if usd is None else f"about ${usd:,.2f}"
-        waves = f"{view.waves:,} wave{'s' * (view.waves != 1)}"
-        hours = f"{view.waves * BATCH_HOURS:,} hours at the most"
-        console.print(f"by batch (--send batch): {cost}, {waves} of requests, {hours}")
-    console.print(f"Assumed: {assumed}", style="dim")

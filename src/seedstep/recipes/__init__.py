@@ -3,7 +3,7 @@
 from seedstep.recipes.distilling import (
     distill,
     distill_async,
-    preview_distilled,
+    foresee_outputs,
     work_on_outputs,
 )
 from seedstep.recipes.evaluation import (
@@ -50,11 +50,11 @@ from seedstep.recipes.self_instruct import (
     work_on_bootstrap,
 )
 from seedstep.recipes.steps import (
+    foresee_examples,
+    foresee_instructions,
     import_instructions,
     make_examples,
     make_examples_async,
-    preview_instructions,
-    preview_made_examples,
     take_superni,
     work_on_examples,
     work_on_instructions,
@@ -94,6 +94,9 @@ __all__ = [
     "evaluate_systems",
     "filter_file",
     "find_experiment",
+    "foresee_examples",
+    "foresee_instructions",
+    "foresee_outputs",
     "import_instructions",
     "judge",
     "judge_async",
@@ -101,9 +104,6 @@ __all__ = [
     "make_examples_async",
     "predict",
     "predict_async",
-    "preview_distilled",
-    "preview_instructions",
-    "preview_made_examples",
     "read_experiment",
     "run_experiment",
     "self_instruct",

@@ -16,19 +16,18 @@ from typing import Any, Unpack
 from seedstep.data import StrPath, Task
 from seedstep.infer.distill import (
     DistilledTask,
-    DistillSettings,
     preview_outputs,
     rewrite_outputs,
 )
-from seedstep.llm import Engine, Preview, Spent
+from seedstep.llm import Engine, Spent
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import DistillKeywords
 from seedstep.recipes.tasks import TaskProgress, TaskWatch, work_on_tasks
 from seedstep.runs import DistillRun, Removed, Run
+from seedstep.runs.foresight import ForeseenWork, foresee, tasks_left
 from seedstep.stages import DISTILL
-from seedstep.stages.distill import load_distill_tasks
 
-__all__ = ["distill", "distill_async", "preview_distilled", "work_on_outputs"]
+__all__ = ["distill", "distill_async", "foresee_outputs", "work_on_outputs"]
 
 
 def distill(
@@ -107,12 +106,16 @@ def _left_out(distilled: DistilledTask) -> str:
     return f"{len(distilled.left_out)} left out ({', '.join(reasons)})" if reasons else ""
 
 
-def preview_distilled(settings: DistillSettings) -> Preview:
-    """Return the first request of `distill` and an estimate; no request is sent.
+def foresee_outputs(
+    out: Path | None, asked: Mapping[str, Any], removed: Removed = "keep"
+) -> ForeseenWork:
+    """Return what `distill` would do to begin or go on with a run; nothing is changed.
 
     Raises:
-        SeedstepError: with what is wrong and what to do.
+        SeedstepError: as there.
     """
-    settings = settings.resolved()
-    found = load_distill_tasks(settings)
-    return preview_outputs(settings, found.tasks, whole_prompts=found.whole_prompts)
+    with foresee(DISTILL, out, asked, removed) as run:
+        left = tasks_left(run)
+        view = preview_outputs(run.settings, left, whole_prompts=run.inputs().whole_prompts)
+        instances = sum(len(task.instances) for task in left)
+        return ForeseenWork(run.settings, tuple(run.changes.told), view, instances)

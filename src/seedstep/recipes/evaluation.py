@@ -56,10 +56,9 @@ from seedstep.inputs.labels import LabelScale, RaterLabels, read_raters
 from seedstep.llm import Engine, Spent
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import JudgeKeywords
-from seedstep.recipes.steps import ForeseenWork
 from seedstep.recipes.tasks import TaskProgress, TaskWatch, work_on_tasks
 from seedstep.runs import JudgeRun, Removed, Run, keep_scores
-from seedstep.runs.foresight import FORESEEN, foresee, tasks_left
+from seedstep.runs.foresight import ForeseenWork, foresee, tasks_left
 from seedstep.stages import JUDGE, judged_inputs
 
 __all__ = [
@@ -203,7 +202,7 @@ def foresee_verdicts(
     Raises:
         SeedstepError: as there.
     """
-    with foresee(JUDGE, out or Path(FORESEEN), asked, removed) as run:
+    with foresee(JUDGE, out, asked, removed) as run:
         left = tasks_left(run)
         inputs = run.inputs()
         view = preview_verdicts(run.settings, left, inputs.answers, inputs.rubric)

@@ -27,13 +27,12 @@ from seedstep.inputs.tasks import about_examples, encodings_of
 from seedstep.llm import EngineStats, ModelRef, Price, Pricing, Spent
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import PredictKeywords
-from seedstep.recipes.steps import ForeseenWork
 from seedstep.recipes.tasks import Watcher, share_notes, ticking
 from seedstep.runs import TUNE_CONFIG, ChosenSystem, PredictionsRun, Run, stored_settings
 from seedstep.runs.batches import RunLedger
 from seedstep.runs.database import Database
 from seedstep.runs.directory import DATABASE, stored_config
-from seedstep.runs.foresight import FORESEEN
+from seedstep.runs.foresight import FORESEEN, ForeseenWork
 from seedstep.runs.places import CONFIG
 from seedstep.runs.prediction_lists import reconcile_predictions
 from seedstep.runs.requests import read_spent_by_model

@@ -20,21 +20,20 @@ from typing import Any, Unpack
 from seedstep.data import BadLine, Problem, StrPath, Task, read_jsonl
 from seedstep.data.records import placed, raise_first
 from seedstep.errors import InputError
-from seedstep.llm import Engine, KeptAnswers, Preview, Spent
+from seedstep.llm import Engine, KeptAnswers, Spent
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import ExamplesKeywords, StepsKeywords
 from seedstep.recipes.tasks import TaskProgress, TaskWatch, opened_engine, work_on_tasks
 from seedstep.runs import ExamplesRun, Removed, Run, StepsRun
-from seedstep.runs.foresight import foresee, tasks_left
+from seedstep.runs.foresight import ForeseenWork, foresee, tasks_left
 from seedstep.settings import make_settings
 from seedstep.stages import EXAMPLES, STEPS
-from seedstep.stages.steps import load_examples_tasks, load_steps_tasks
+from seedstep.stages.steps import load_steps_tasks
 from seedstep.steps import (
     CHECKS,
     FAILURES,
     Check,
     ExampleSet,
-    ExamplesSettings,
     StepsSettings,
     TaskText,
     Turn,
@@ -50,33 +49,17 @@ from seedstep.steps import (
 from seedstep.steps.records import SuperniInstruction, superni_instructions
 
 __all__ = [
-    "ForeseenWork",
     "foresee_examples",
     "foresee_instructions",
     "import_instructions",
     "make_examples",
     "make_examples_async",
-    "preview_instructions",
-    "preview_made_examples",
     "take_superni",
     "work_on_examples",
     "work_on_instructions",
     "write_instructions",
     "write_instructions_async",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class ForeseenWork:
-    """What a stage would do to go on: its settings, what it would tell, and what it would ask.
-
-    `left` counts what there is to do.
-    """
-
-    settings: Any
-    told: tuple[str, ...]
-    view: Preview
-    left: int = 0
 
 
 def write_instructions(
@@ -241,54 +224,32 @@ async def work_on_examples(
         )
 
 
-def preview_instructions(settings: StepsSettings) -> Preview:
-    """Return the first requests of `write_instructions` and an estimate; no request is sent.
-
-    Raises:
-        SeedstepError: with what is wrong and what to do.
-    """
-    settings = settings.resolved()
-    return preview_steps(settings, load_steps_tasks(settings).tasks)
-
-
-def preview_made_examples(settings: ExamplesSettings) -> Preview:
-    """Return the first requests of `make_examples` and an estimate; no request is sent.
-
-    Raises:
-        SeedstepError: as there.
-    """
-    settings = settings.resolved()
-    found = load_examples_tasks(settings)
-    return preview_examples(settings, [(task, found.instructions[task.id]) for task in found.tasks])
-
-
 def foresee_instructions(
-    out: Path, asked: Mapping[str, Any], removed: Removed = "keep"
+    out: Path | None, asked: Mapping[str, Any], removed: Removed = "keep"
 ) -> ForeseenWork:
-    """Return what `write_instructions` would do to go on with a run, which is not changed.
+    """Return what `write_instructions` would do to begin or go on with a run; nothing is changed.
 
     Raises:
         SeedstepError: as there.
     """
     with foresee(STEPS, out, asked, removed) as run:
         left = tasks_left(run)
-        return ForeseenWork(
-            run.settings, tuple(run.changes.told), preview_steps(run.settings, left)
-        )
+        view = preview_steps(run.settings, left)
+        return ForeseenWork(run.settings, tuple(run.changes.told), view, len(left))
 
 
 def foresee_examples(
-    out: Path, asked: Mapping[str, Any], removed: Removed = "keep"
+    out: Path | None, asked: Mapping[str, Any], removed: Removed = "keep"
 ) -> ForeseenWork:
-    """Return what `make_examples` would do to go on with a run, which is not changed.
+    """Return what `make_examples` would do to begin or go on with a run; nothing is changed.
 
     Raises:
         SeedstepError: as there.
     """
     with foresee(EXAMPLES, out, asked, removed) as run:
-        steps = run.inputs().instructions
-        view = preview_examples(run.settings, [(task, steps[task.id]) for task in tasks_left(run)])
-        return ForeseenWork(run.settings, tuple(run.changes.told), view)
+        steps, left = run.inputs().instructions, tasks_left(run)
+        view = preview_examples(run.settings, [(task, steps[task.id]) for task in left])
+        return ForeseenWork(run.settings, tuple(run.changes.told), view, len(left))
 
 
 def _findings(written: WrittenSteps) -> str:
