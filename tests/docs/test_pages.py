@@ -11,6 +11,7 @@ from typing import cast
 
 import pytest
 
+from support.batch_server import BatchServer
 from support.command_line import environment
 from support.forking import command_server
 from support.pages import NOT_RUN, ROOT, RUN, SHOWN, blocks_of, commands_of, links_of, pages, run
@@ -38,7 +39,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     env = environment(PATH=path, HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1")
     with (
-        ScriptedServer(any_model) as server,
+        BatchServer(any_model) as server,
         ScriptedServer(any_model) as other,
         command_server(env) as programs,
     ):

@@ -41,6 +41,8 @@ NOT_RUN = {
     "seedstep evaluate human_eval_predictions/": "the published answers are no part of the project",
     "seedstep compare davinci-self-instruct": "the published answers are no part of the project",
     "vllm serve": "needs a GPU and a model",
+    "vllm run-batch": "needs a GPU and a model",
+    "seedstep predict --send file": "waits for what vLLM writes",
     "OLLAMA_CONTEXT_LENGTH=16384 ollama serve": "needs a model",
     "seedstep push": "publishes",
     "seedstep review serve": "serves until it is stopped",

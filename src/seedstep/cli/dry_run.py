@@ -58,7 +58,8 @@ def print_estimate(settings: AskingSettings, what: str, view: Preview, assumed: 
     )
     if (usd := pricing.usd(view.tokens)) is not None:
         console.print(f"about ${usd:,.2f} at the prices in the configuration")
-    if settings.model.ref.provider.takes_batches and not settings.model.ref.path:
+    provider = settings.model.ref.provider
+    if provider.takes_batches and provider.address:  # a recording costs nothing
         usd = pricing.usd(view.tokens_by_batch)
         cost = "half the price" if usd is None else f"about ${usd:,.2f}"
         waves = f"{view.waves:,} wave{'s' * (view.waves != 1)}"

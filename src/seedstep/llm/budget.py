@@ -14,13 +14,13 @@ Example::
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 import msgspec
 
 from seedstep.errors import BudgetReached
-from seedstep.llm.records import Request
+from seedstep.llm.records import Answer, Request
 from seedstep.settings import Count as AtLeastOne
 from seedstep.settings import setting
 
@@ -34,6 +34,7 @@ __all__ = [
     "Pricing",
     "Spent",
     "Tokens",
+    "with_cost",
 ]
 
 DollarPrice = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
@@ -235,6 +236,16 @@ class Budget:
             usd = pricing.usd(spent.tokens)
             if usd is not None and usd >= self.max_usd:
                 raise BudgetReached("max_usd", f"{self.max_usd:,.2f} US dollars")
+
+
+def with_cost(answer: Answer, attempts: int, lost: Spent) -> Answer:
+    """Return an answer with the number of attempts, and the tokens of those without a reply."""
+    return replace(
+        answer,
+        attempts=attempts + lost.requests,
+        lost_prompt_tokens=lost.total.prompt,
+        lost_completion_tokens=lost.total.completion,
+    )
 
 
 NO_LIMITS = Budget()

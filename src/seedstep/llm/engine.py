@@ -32,7 +32,15 @@ from seedstep.errors import (
 )
 from seedstep.llm.batch_records import LIVE, Sending
 from seedstep.llm.batches import BatchSender, begin_batches
-from seedstep.llm.budget import NO_LIMITS, UNPRICED, Account, Budget, Pricing, Spent
+from seedstep.llm.budget import (
+    NO_LIMITS,
+    UNPRICED,
+    Account,
+    Budget,
+    Pricing,
+    Spent,
+    with_cost,
+)
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.exchange import require_readable
 from seedstep.llm.pacing import (
@@ -225,7 +233,7 @@ class Engine:
         except SeedstepError as error:
             self._fatal = error
             raise
-        self._count(request, answer)
+        self.stats.count(request.purpose, answer)
         return answer
 
     async def _ask_live(self, key: str, request: Request, priority: Priority) -> Answer:
@@ -242,10 +250,10 @@ class Engine:
             attempts += 1
             try:
                 turn = (patience.faults, *priority)  # after those that may have more luck
-                return _with_cost(await self._attempt(request, turn), attempts, lost)
+                return with_cost(await self._attempt(request, turn), attempts, lost)
             except Refused as error:
                 self._paid_in_vain(request, lost, error.tokens)
-                return _with_cost(await self._refused(request, error, lost), attempts, lost)
+                return with_cost(await self._refused(request, error, lost), attempts, lost)
             except Retryable as error:
                 self._paid_in_vain(request, lost, error.tokens)
                 pause = 0.0
@@ -256,9 +264,10 @@ class Engine:
                         verdict is FaultAction.OUTAGE and await self._is_to_blame(error)
                     ):
                         failure = Failure(error.reason, error.detail, error.status)
-                        return _with_cost(failure, attempts, lost)
+                        return with_cost(failure, attempts, lost)
                     pause = max(error.after or 0.0, backoff(faults))
-                self._slow_down(error, pause)
+                if not self.stats.servers:
+                    self._slots.failed(error.reason, pause)
             self._sending.discard(_this_task())  # a pause is not waited for
             if self._closing:
                 raise asyncio.CancelledError
@@ -304,10 +313,6 @@ class Engine:
             self._slots.succeeded_late()
         else:
             self._slots.succeeded()
-
-    def _slow_down(self, error: Retryable, pause: float) -> None:
-        if error.reason in (OVERLOADED, "timeout") and not self.stats.servers:
-            self._slots.overloaded(pause if error.reason == OVERLOADED else 0.0)
 
     def _paid_in_vain(self, request: Request, lost: Spent, tokens: tuple[int, int]) -> None:
         """Count the tokens of a reply that can't be used, as they are paid for, too."""
@@ -403,24 +408,6 @@ class Engine:
             f"no server answers at {self._endpoint.where} ({error.detail})",
             "start it or correct --base-url, then run the same command again",
         )
-
-    def _count(self, request: Request, answer: Answer) -> None:
-        if isinstance(answer, Failure):
-            self.stats.failed += 1
-            return
-        self.stats.replied[request.purpose] += 1
-        self.stats.prompt_tokens += answer.prompt_tokens
-        self.stats.completion_tokens += answer.completion_tokens
-
-
-def _with_cost(answer: Answer, attempts: int, lost: Spent) -> Answer:
-    """Return an answer with the number of attempts, and the tokens of those without a reply."""
-    return replace(
-        answer,
-        attempts=attempts + lost.requests,
-        lost_prompt_tokens=lost.total.prompt,
-        lost_completion_tokens=lost.total.completion,
-    )
 
 
 def _this_task() -> asyncio.Task[Any]:

@@ -26,6 +26,7 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from seedstep.errors import BudgetReached, NotRecordedError
+from seedstep.llm.records import Answer, Failure
 from seedstep.llm.wire import OVERLOADED, Retryable
 from seedstep.llm.writing import Writing
 
@@ -177,6 +178,15 @@ class EngineStats:
     batched: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    def count(self, purpose: str, answer: Answer) -> None:
+        """Count a new answer to a request."""
+        if isinstance(answer, Failure):
+            self.failed += 1
+            return
+        self.replied[purpose] += 1
+        self.prompt_tokens += answer.prompt_tokens
+        self.completion_tokens += answer.completion_tokens
+
     def tell(self, note: str) -> None:
         """Add a note for users."""
         self.notes.append(note)
@@ -236,6 +246,13 @@ class Slots:
     def is_paused(self) -> bool:
         """Whether a server asked for a pause that is not over."""
         return time.monotonic() < self._closed_until
+
+    def failed(self, reason: str, pause: float) -> None:
+        """Send fewer requests after a fault of a server that has too much to do."""
+        if reason == OVERLOADED:
+            self.overloaded(pause)
+        elif reason == "timeout":
+            self.overloaded(0.0)
 
     def overloaded(self, pause: float) -> None:
         """Halve the number of places, and let no request be sent for `pause` seconds."""
