@@ -90,6 +90,8 @@ SLOW = (
     "novelty/test_novelty.py::test_real_instructions_are_compared_as_brute_force_does",
     "novelty/test_novelty_bulk.py",
     "recipes/test_experiment.py",
+    "recipes/test_merging.py",
+    "recipes/test_sharded_growth.py",
     "recipes/test_experiment_bounds.py::test_an_experiment_that_runs_itself_comes_to_an_end",
     "recipes/test_growing_experiment.py",
     "recipes/test_measuring.py",

@@ -15,7 +15,7 @@ from seedstep.bootstrap.pipeline import bootstrap
 from seedstep.bootstrap.preview import check_seeds, preview
 from seedstep.bootstrap.records import Candidate, Generation, RejectedInstance
 from seedstep.bootstrap.rules import CandidateReply
-from seedstep.bootstrap.settings import BootstrapSettings, tell_script
+from seedstep.bootstrap.settings import BootstrapSettings, parse_shard, tell_script
 
 __all__ = [
     "FILTERS",
@@ -37,6 +37,7 @@ __all__ = [
     "RejectedInstance",
     "bootstrap",
     "check_seeds",
+    "parse_shard",
     "preview",
     "reasons_of",
     "rule_gate",

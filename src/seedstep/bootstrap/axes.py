@@ -270,7 +270,7 @@ def cell_lines(cell: Cell, axes: Sequence[Axis], language: str | None) -> tuple[
 class Steering:
     """Chooses the cell of each request by what became of the requests before it."""
 
-    def __init__(self, axes: Sequence[Axis], seed: int, window: int = 1) -> None:
+    def __init__(self, axes: Sequence[Axis], seed: int | str, window: int = 1) -> None:
         """Begin without requests.
 
         `seed` decides between values that are equally wanted. Request i is chosen by what was

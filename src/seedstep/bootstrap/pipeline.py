@@ -68,6 +68,7 @@ async def bootstrap(
     retired: Iterable[Generation] = (),
     gate_models: Mapping[str, GateModel] = NO_MODELS,
     encoder: Encoder | None = None,
+    earlier: Sequence[Task] = (),
 ) -> AsyncGenerator[Generation]:
     """Yield retired generations until `settings.tasks` tasks are finished, or no more come.
 
@@ -77,7 +78,8 @@ async def bootstrap(
     `filters` are applied in their order. Tasks that are too similar to the evaluation sets of
     `contamination` are rejected, too. Instances have to pass the gates of the settings, and then
     `gates`. `gate_models` has the models of gates that don't ask the run's, by their names. With an
-    `encoder`, instructions are compared by meaning, too.
+    `encoder`, instructions are compared by meaning, too. The tasks in `earlier` are known and shown
+    like those that are finished, and not counted.
 
     The last generation ends with the task that completes the number. If there are fewer tasks,
     `settings.patience` generations in a row have produced none.
@@ -88,14 +90,14 @@ async def bootstrap(
         BudgetReached: the budget is spent; all complete generations were yielded.
     """
     settings = settings.for_seeds(seeds)
-    pool = Pool(seeds, settings, contamination, filters)
+    pool = Pool(seeds, settings, contamination, filters, earlier)
     gates = (*parse_gates(settings.gates), *gates)
     check_gates(gates, reasons_of(filters))
     prompts = make_prompts(settings)
     models = GateModels(GateModel(engine, prompts.converses), gate_models)
     axes = await draw_values(parse_axes(settings.axes), prompts.values, engine)
-    steering = Steering(axes, settings.seed, settings.window)
-    meanings = await _meanings(settings, seeds, contamination, encoder)
+    steering = Steering(axes, settings.chance, settings.window)
+    meanings = await _meanings(settings, (*seeds, *earlier), contamination, encoder)
     work = _Work(settings, engine, prompts, pool, gates, models, meanings, steering)
     barren = 0
     async with aclosing(_all_in_order(retired, work)) as generations:
@@ -201,7 +203,7 @@ class _Work:
 
     async def item(self, index: int, shown: Sequence[Task], cell: Cell) -> Generation:
         """Send a generation request, and do everything that follows from its reply."""
-        request = self._prompts.generation(shown, index, cell)
+        request = self._prompts.generation(shown, self._settings.first_draw + index, cell)
         await self._start.of(index)
         await self._demand.rises()
         self._start.passes(index)
@@ -246,11 +248,12 @@ class _Work:
         """Accept or reject the instructions of a reply, one after the other."""
         if isinstance(answer, Failure):
             return []
+        prefix = self._settings.prefix
         if not answer.text.strip():
-            return [Candidate(f"g{index}.1", "", "empty_reply", _ended(answer))]
+            return [Candidate(f"{prefix}g{index}.1", "", "empty_reply", _ended(answer))]
         candidates = []
         for number, item in enumerate(found, start=1):
-            name = f"g{index}.{number}"
+            name = f"{prefix}g{index}.{number}"
             if item.fault:
                 text = item.text[:LONGEST_UNREAD]
                 candidates.append(Candidate(name, text, item.fault, _ended(answer)))

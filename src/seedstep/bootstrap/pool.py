@@ -49,8 +49,11 @@ class Pool:
         settings: BootstrapSettings,
         contamination: Contamination | None = None,
         filters: Sequence[Filter] = FILTERS,
+        earlier: Sequence[Task] = (),
     ) -> None:
-        """Begin with the seed tasks. New tasks must not be similar to those of `contamination`.
+        """Begin with the seed tasks, and tasks that were grown `earlier`.
+
+        New tasks must not be similar to those of `contamination`.
 
         Raises:
             InputError: two filters have one name.
@@ -67,7 +70,8 @@ class Pool:
         self._index = NoveltyIndex(self._tokenizer)
         self._wordings: dict[str, str] = {}
         self._unread: list[tuple[str, str]] = []
-        self.remember([(task.id, task.definition) for task in seeds])
+        self._earlier = tuple(earlier)
+        self.remember([(task.id, task.definition) for task in (*seeds, *earlier)])
 
     def remember(self, known: Sequence[tuple[str, str]]) -> None:
         """Add instructions with their ids, in their order, that were accepted before."""
@@ -81,14 +85,18 @@ class Pool:
         are finished, more seed tasks are used. The choice depends only on the run's seed, the index
         and the pool.
         """
-        chance = generator(f"{self._settings.seed}:{index}")
-        known = range(len(self.finished) if finished is None else finished)
-        drawn = chance.sample(known, min(MACHINE_DEMONSTRATIONS, len(known)))
-        machine = [self.finished[place] for place in drawn]
+        chance = generator(f"{self._settings.chance}:{index}")
+        grown = len(self._earlier) + (len(self.finished) if finished is None else finished)
+        drawn = chance.sample(range(grown), min(MACHINE_DEMONSTRATIONS, grown))
+        machine = [self._grown(place) for place in drawn]
         human = min(DEMONSTRATIONS - len(machine), len(self._seeds))
         shown = machine + chance.sample(self._seeds, human)
         chance.shuffle(shown)
         return tuple(shown)
+
+    def _grown(self, place: int) -> Task:
+        before = len(self._earlier)
+        return self._earlier[place] if place < before else self.finished[place - before]
 
     def fault(self, instruction: str) -> Fault | None:
         """Return what the filters find wrong with an instruction, whatever is in the pool."""

@@ -43,6 +43,8 @@ class CommandEntry:
 
 COMMANDS = (
     CommandEntry("bootstrap", GROW),
+    CommandEntry("merge", GROW, "run"),
+    CommandEntry("grow", GROW, "run"),
     CommandEntry("distill", GROW, "grow"),
     CommandEntry("seeds", GROW, "grow"),
     CommandEntry("init", GROW, "grow"),

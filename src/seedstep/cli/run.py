@@ -1,14 +1,15 @@
-"""`seedstep run` and `demo`: experiments; `seedstep table`: the table of a paper that one made."""
+"""`seedstep run`, `grow`, `merge` and `demo`; `table`: the table of a paper of an experiment."""
 
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.padding import Padding
 
 from seedstep.cli.evaluate import OutFile, print_table, write_or_print
+from seedstep.cli.options import Out, names_of, option_of, required
 from seedstep.cli.terminal import console, plain
 from seedstep.errors import InputError, MissingExtraError
 from seedstep.evaluate.tables import CellTable, markdown
@@ -17,11 +18,15 @@ from seedstep.recipes import (
     ExperimentStage,
     StageFailed,
     find_experiment,
+    merge_runs,
+    prepare_growth,
     read_experiment,
+    read_growth,
     run_experiment,
     shipped_experiments,
 )
 from seedstep.recipes.experiment import USUAL
+from seedstep.recipes.jobs import CLUSTERS, job_script
 from seedstep.report.paper_layout import (
     LEGEND,
     about,
@@ -37,6 +42,8 @@ __all__ = [
     "SIZES",
     "demo_command",
     "experiment_of",
+    "grow_command",
+    "merge_command",
     "place_of",
     "print_paper_table",
     "run_and_tell",
@@ -122,6 +129,24 @@ def _flat(cells: CellTable) -> CellTable:
 
 INTERRUPTED = 130
 
+if TYPE_CHECKING:
+    ClusterName = str
+else:
+    ClusterName = names_of(CLUSTERS)
+
+Workers = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        help="Stages that run at a time, if they do not need each other. With several, what they "
+        "print goes to files in logs.",
+    ),
+]
+PrintJobs = Annotated[
+    ClusterName | None,
+    option_of(CLUSTERS, "Print a script with a job for each stage, and run nothing", "--print"),
+]
+
 
 def run_command(
     context: typer.Context,
@@ -151,6 +176,8 @@ def run_command(
             "those that come with seedstep.",
         ),
     ] = False,
+    workers: Workers = 1,
+    print_: PrintJobs = None,
 ) -> None:
     """Run the stages of an experiment. Run it again to go on where it stopped."""
     if not experiment:
@@ -160,11 +187,13 @@ def run_command(
         return
     found = read_experiment(find_experiment(experiment), dict(map(_pair, set_ or ())), size)
     _require_commands(found, context.find_root())
+    place = out or place_of(found.name, size)
     if list_:
         _print_stages(found)
+    elif print_:
+        console.out(job_script(found, place, print_), end="", highlight=False)
     else:
-        place = out or place_of(found.name, size)
-        run_and_tell(found, place)
+        run_and_tell(found, place, workers)
         if found.table:
             console.print()
             print_paper_table(paper_table(place, found.name))
@@ -224,7 +253,70 @@ def _print_stages(experiment: Experiment) -> None:
             console.print(plain(f"   independent of: {', '.join(others)}", style="dim"))
 
 
-def run_and_tell(experiment: Experiment, out: Path) -> None:
+def grow_command(
+    context: typer.Context,
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="Settings of a bootstrap in YAML, with `shards` and `rounds`.", metavar="FILE"
+        ),
+    ],
+    out: Annotated[Path | None, typer.Option(help="Where it runs. Default: runs/NAME.")] = None,
+    workers: Workers = 1,
+    print_: PrintJobs = None,
+) -> None:
+    """Grow tasks in shards and rounds, and merge them. Run it again to go on where it stopped."""
+    found = read_growth(path)
+    place = out or place_of(found.name, "")
+    prepare_growth(path, place)
+    if print_:
+        console.out(job_script(found, place, print_), end="", highlight=False)
+        return
+    _require_commands(found, context.find_root())
+    run_and_tell(found, place, workers)
+    merged = place / str(found.stages[-1].out)
+    console.print(plain(f"Look: seedstep status {merged}"), soft_wrap=True)
+
+
+def merge_command(
+    runs: Annotated[list[Path], typer.Argument(help="The runs to merge.", metavar="RUN...")],
+    out: Out = None,
+    partial: Annotated[
+        bool,
+        typer.Option("--partial", help="Merge also if shards are missing or not at their end."),
+    ] = False,
+    different: Annotated[
+        bool,
+        typer.Option(
+            "--different", help="Merge runs that differ in seed, model or other settings."
+        ),
+    ] = False,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="Decide on novelty on the Ray cluster at this address; local starts one here.",
+            metavar="ADDRESS",
+        ),
+    ] = None,
+    partitions: Annotated[int, typer.Option(min=1, help="Partitions on the Ray cluster.")] = 8,
+) -> None:
+    """Merge shards of a bootstrap into one run, in which each task is novel beside all others."""
+    report = merge_runs(
+        runs, required(out), partial=partial, different=different, ray=ray, partitions=partitions
+    )
+    shards, dropped = report.merge.shards, report.dropped
+    said = ", ".join(f"{count:,} {reason}" for reason, count in sorted(dropped.items()))
+    told = f"{sum(each.finished for each in shards):,} tasks of {len(shards)} shards"
+    rest = f"; dropped: {said}" if said else ""
+    console.print(plain(f"{out}: kept {report.kept:,} of {told}{rest}"), soft_wrap=True)
+    for missing in report.merge.missing:
+        console.print(plain(f"incomplete: {missing}", style="yellow"), soft_wrap=True)
+    if report.merge.differences:
+        names = ", ".join(report.merge.differences)
+        console.print(plain(f"the shards differ in: {names}", style="yellow"), soft_wrap=True)
+
+
+def run_and_tell(experiment: Experiment, out: Path, workers: int = 1) -> None:
     """Run an experiment in a directory, and show each command as it starts."""
     console.print(plain(f"$ mkdir -p {out} && cd {out}", style="bold"), soft_wrap=True)
     total = len(experiment.stages)
@@ -238,7 +330,7 @@ def run_and_tell(experiment: Experiment, out: Path) -> None:
             console.print(plain(f"{place}/{total} $ {stage.shown}", style="bold"), soft_wrap=True)
 
     try:
-        run_experiment(experiment, out, tell)
+        run_experiment(experiment, out, tell, workers=workers)
     except StageFailed as failed:
         if failed.status == INTERRUPTED:
             console.print("Stopped. The same command goes on from here.")

@@ -32,6 +32,7 @@ from seedstep.infer.distill import DISTILL_SAMPLING, LEFT_OUT
 from seedstep.llm.embeddings import public_encoder
 from seedstep.llm.settings import AskedModel
 from seedstep.runs import BootstrapRun, DistillRun
+from seedstep.runs.merges import merge_of
 from seedstep.settings import flatten
 from seedstep.text import as_entities, count_words, markdown_table
 
@@ -148,8 +149,30 @@ def data_card(
         rejected=card_table(("reason", "instructions"), status.rejected.items()),
         bad_instances=card_table(("reason", "instances"), status.bad_instances.items()),
         contamination=_contamination(settings),
+        merged=_merged(run),
     )
     return f"---\n{card_header(len(rows), title, licence)}---\n{body}"
+
+
+def _merged(run: BootstrapRun) -> str:
+    """Return what the card of a merged run says of its shards; empty for other runs."""
+    merge = merge_of(run.config)
+    if not merge:
+        return ""
+    rows = [
+        (each.round, each.shard or "", each.seed, _public(each.model), each.finished, each.kept)
+        for each in merge.shards
+    ]
+    head = ("round", "shard", "seed", "model", "tasks", "of them kept")
+    parts = [f"Grown in {len(rows)} shards, which were merged:", card_table(head, rows)]
+    parts += [f"Incomplete: {card_cell(text)}." for text in merge.missing]
+    if merge.differences:
+        parts.append(f"The shards differ in {', '.join(map(card_cell, merge.differences))}.")
+    return "".join(f"\n{part}\n" for part in parts)
+
+
+def _public(model: str) -> str:
+    return public_model(AskedModel(name=model))
 
 
 def card_header(rows: int, title: str, licence: str) -> str:

@@ -24,7 +24,9 @@ from seedstep.recipes.experiment import (
     shipped_experiments,
 )
 from seedstep.recipes.experiment_stages import ExperimentStage
+from seedstep.recipes.growing import prepare_growth, read_growth
 from seedstep.recipes.meaning import Calibration, Semantic, calibrate
+from seedstep.recipes.merging import MergeReport, merge_runs
 from seedstep.recipes.novelty import (
     COLUMNS,
     SEMANTIC_COLUMNS,
@@ -74,6 +76,7 @@ __all__ = [
     "Evaluation",
     "Experiment",
     "ExperimentStage",
+    "MergeReport",
     "NoveltyDecision",
     "NoveltyFilter",
     "NoveltyReport",
@@ -102,9 +105,12 @@ __all__ = [
     "judge_async",
     "make_examples",
     "make_examples_async",
+    "merge_runs",
     "predict",
     "predict_async",
+    "prepare_growth",
     "read_experiment",
+    "read_growth",
     "run_experiment",
     "self_instruct",
     "self_instruct_async",

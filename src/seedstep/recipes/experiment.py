@@ -23,14 +23,9 @@ Example::
 """
 
 import hashlib
-import os
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -45,6 +40,7 @@ from seedstep.recipes.experiment_stages import (
     FileStages,
     text_of,
 )
+from seedstep.recipes.jobs import MOST_DEPTH, Processes, depth_of_this, run_side_by_side
 from seedstep.runs.experiments import (
     KeptExperiment,
     TableRequest,
@@ -61,12 +57,6 @@ __all__ = [
     "run_experiment",
     "shipped_experiments",
 ]
-
-DEPTH = "SEEDSTEP_EXPERIMENT_DEPTH"
-"""A variable of the environment: how many experiments run this one."""
-
-MOST_DEPTH = 3
-"""Experiments within each other at the most, so that one that runs itself comes to an end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +108,27 @@ class Experiment:
             and stage.name not in self._needs(other)
             and (other.out is None or other.out != stage.out)
         )
+
+    def waves(self) -> list[list[ExperimentStage]]:
+        """Return the stages in waves: each stage in the first one after all that it needs.
+
+        Of stages that write to the same place, each is in another wave.
+        """
+        places: dict[str, int] = {}
+        found: list[list[ExperimentStage]] = []
+        for stage in self.stages:
+            place = max((places[name] + 1 for name in stage.after), default=0)
+            written = [places[each.name] for each in self._beside(stage)]
+            place = max([place, *(other + 1 for other in written)])
+            places[stage.name] = place
+            found += [[] for _ in range(place + 1 - len(found))]
+            found[place].append(stage)
+        return found
+
+    def _beside(self, stage: ExperimentStage) -> list[ExperimentStage]:
+        """Return the earlier stages that write to the place of a stage."""
+        before = self.stages[: self.stages.index(stage)]
+        return [other for other in before if stage.out and other.out == stage.out]
 
     def _needs(self, stage: ExperimentStage) -> set[str]:
         """Return the names of all stages that must be finished before `stage`."""
@@ -268,17 +279,19 @@ def run_experiment(
     out: Path,
     tell: Callable[[ExperimentStage, str], None],
     started: Started | None = None,
+    workers: int = 1,
 ) -> None:
     """Run the stages that are not finished, in the directory `out`, each in its own process.
 
     `tell` is called with a stage and "starts", "finished" or "was finished". `started` runs a stage
-    in another way.
+    in another way. With several `workers`, so many stages run at a time that do not need each
+    other, and what they print goes to files in `logs`; if one fails, no further one starts.
 
     Raises:
         StageFailed: a stage ended with an error; earlier stages stay finished.
         RunError: the directory can't be written.
     """
-    if _depth() >= MOST_DEPTH:
+    if depth_of_this() >= MOST_DEPTH:
         what = f"{experiment.path}: {MOST_DEPTH} experiments run within each other already"
         raise RunError(what, "take out the stage that runs an experiment, or itself")
     make_folder(out)
@@ -291,50 +304,37 @@ def run_experiment(
         needed = {name: prints[name] for name in experiment.answering}
         kept = KeptExperiment(experiment.size, values, needed, experiment.table, systems)
         keep_experiment(out, experiment.name, kept)
+    left: list[ExperimentStage] = []
     for stage in experiment.stages:
         if done.get(stage.name) == prints[stage.name]:
             tell(stage, "was finished")
-            continue
-        tell(stage, "starts")
-        try:
-            status = (started or _run)(stage, out)
-        except OSError as error:
-            what = f"stage '{stage.name}' can't be started: {error.strerror or error}"
-            raise RunError(what, "write fewer and shorter arguments") from None
+        else:
+            left.append(stage)
+
+    def finish(stage: ExperimentStage, status: int) -> None:
         if status:
             raise StageFailed(stage, status)
         done[stage.name] = prints[stage.name]
         keep_finished(out, done)
         tell(stage, "finished")
 
-
-def _run(stage: ExperimentStage, directory: Path) -> int:
-    words = [sys.executable, "-P", "-m", "seedstep", *stage.command]  # -P: no code from there
-    environment = {**os.environ, DEPTH: str(_depth() + 1)}
-    with subprocess.Popen(words, cwd=directory, env=environment) as process, _ended_with(process):  # noqa: S603 - ours
-        while True:
-            try:
-                return process.wait()
-            except KeyboardInterrupt:
-                continue  # the stage is told too, and ends in its own way
-
-
-def _depth() -> int:
-    depth = os.environ.get(DEPTH, "0")
-    return int(depth) if depth.isdecimal() and len(depth) < 5 else MOST_DEPTH
+    processes = Processes(logged=workers > 1)
+    run = started or processes.run
+    with processes.ended_together():
+        if workers > 1:
+            run_side_by_side(left, partial(_status_of, run, out), tell, finish, workers)
+            return
+        for stage in left:
+            tell(stage, "starts")
+            finish(stage, _status_of(run, out, stage))
 
 
-@contextmanager
-def _ended_with(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Pass on a signal that ends this process: without it, the other process would go on."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+def _status_of(run: Started, out: Path, stage: ExperimentStage) -> int:
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        return run(stage, out)
+    except OSError as error:
+        what = f"stage '{stage.name}' can't be started: {error.strerror or error}"
+        raise RunError(what, "write fewer and shorter arguments") from None
 
 
 def _fingerprint(stage: ExperimentStage, prints: Mapping[str, str]) -> str:

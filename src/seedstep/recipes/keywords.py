@@ -38,6 +38,7 @@ WIDER: Mapping[str, Any] = {
     "seeds": PathOrTasks | None,
     "tasks": PathOrTasks | None,
     "reviewed": StrPath | None,
+    "pool": StrPath | None,
     "rubric": StrPath | None,
     "steps": StrPath | None,
     "examples": StrPath | None,
@@ -103,6 +104,9 @@ class BootstrapKeywords(AskingKeywords, total=False):
     topic: str | None
     language: str | None
     patience: int
+    shard: str | None
+    round: int
+    pool: StrPath | None
 
 
 class DistillKeywords(AskingKeywords, total=False):

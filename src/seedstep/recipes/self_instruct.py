@@ -37,7 +37,7 @@ from seedstep.recipes.keywords import BootstrapKeywords
 from seedstep.recipes.tasks import Watcher, share_notes, ticking
 from seedstep.runs import FILTERS_ENTRY, GATES_ENTRY, BootstrapRun, Run
 from seedstep.stages import BOOTSTRAP
-from seedstep.stages.bootstrap import contamination_of
+from seedstep.stages.bootstrap import contamination_of, pool_of
 
 __all__ = [
     "BootstrapProgress",
@@ -248,6 +248,7 @@ async def _work(
             run.records.retired(progress.notes.append),
             models,
             encoder,
+            pool_of(settings),
         )
         async with aclosing(stage) as generations, ticking(progress, watch):
             async for generation in generations:

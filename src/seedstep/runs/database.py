@@ -45,7 +45,13 @@ _COLUMNS = """
 SELECT tables.name, columns.name, columns.type, columns."notnull"
 FROM sqlite_master tables, pragma_table_info(tables.name) columns WHERE tables.type = 'table'
 """
-_TYPES = {"TEXT": "'text'", "INTEGER": "'integer'", "REAL": "'real', 'integer'", "": "''"}
+_TYPES = {
+    "TEXT": "'text'",
+    "INTEGER": "'integer'",
+    "REAL": "'real', 'integer'",
+    "BLOB": "'blob'",
+    "": "''",
+}
 """What values of a column are, by its type, as SQLite calls them."""
 
 
@@ -119,12 +125,12 @@ class Database:
         try:
             yield
         except (ArithmeticError, LookupError, TypeError, ValueError):
-            self._require_whole()
+            self.require_whole()
             raise
         finally:
             self._reader.rollback()
 
-    def _require_whole(self) -> None:
+    def require_whole(self) -> None:
         """Raise StoreError if a value is not of its column's type, or SQLite finds damage."""
         found = ""
         for table, column, kind, required in self.rows(_COLUMNS):

@@ -286,6 +286,17 @@ class GrownTasks:
             per_minute=self._per_minute(finished, running=running),
         )
 
+    def has_ended(self) -> bool:
+        """Return whether all tasks are finished, or too little was accepted for too long."""
+        finished = "SELECT count(*) FROM candidates WHERE reason = ''"
+        if self._number(finished) >= self._run.settings.tasks:
+            return True
+        last = "SELECT coalesce(max(item), -1) FROM candidates WHERE reason = ''"
+        barren = self._number("SELECT coalesce(max(item), -1) FROM generations") - self._number(
+            last
+        )
+        return barren >= self._run.settings.patience
+
     def show(self, task_id: str) -> TaskDetails:
         """Return a finished task or a rejected candidate, with how it was made.
 

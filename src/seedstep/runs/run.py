@@ -41,6 +41,7 @@ from seedstep.runs.directory import (
     with_unknown,
 )
 from seedstep.runs.lists import NO_CHANGES, ListChanges, Removed
+from seedstep.runs.merges import merge_of
 from seedstep.runs.places import CONFIG, write_config
 from seedstep.runs.requests import (
     ReplyUsage,
@@ -226,7 +227,10 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
 
     def spent(self) -> Spent:
         """Return the requests and tokens that count towards the run's budget."""
-        return read_spent(self.database)
+        spent = read_spent(self.database)
+        if merge := merge_of(self.config):
+            merge.add_to(spent)
+        return spent
 
     def reply_notes(self) -> tuple[str, ...]:
         """Return notes on the replies: parameters that were not sent, unknown finish reasons, and

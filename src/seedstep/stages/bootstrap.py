@@ -33,6 +33,10 @@ from seedstep.runs import (
     labelled,
     line,
 )
+from seedstep.runs.directory import open_database, stored_config
+from seedstep.runs.grown import read_grown_tasks
+from seedstep.runs.merges import Merge, merge_of
+from seedstep.runs.places import CONFIG
 from seedstep.runs.stage import duration, request_blocks
 from seedstep.stages.telling import ASKING_CHANGEABLE
 from seedstep.text import TOKENIZERS, script_of
@@ -44,6 +48,7 @@ __all__ = [
     "contamination_of",
     "coverage_rows",
     "left_out",
+    "pool_of",
     "task_blocks",
 ]
 
@@ -88,7 +93,7 @@ def _load(settings: BootstrapSettings) -> tuple[Task, ...]:
 
 
 def _stamps(settings: BootstrapSettings, inputs: tuple[Task, ...]) -> dict[str, str]:
-    """Return the fingerprints of seeds, prompts, gates and evaluation sets."""
+    """Return the fingerprints of seeds, prompts, gates, the pool and evaluation sets."""
     stamps = {"seeds_fingerprint": digest([inputs]), "prompts_fingerprint": fingerprint()}
     if settings.axes:
         stamps["axes_fingerprint"] = fingerprint("axes")
@@ -98,6 +103,9 @@ def _stamps(settings: BootstrapSettings, inputs: tuple[Task, ...]) -> dict[str, 
         stamps["gate_models_fingerprint"] = digest(files)
     if settings.semantic and (print_of := encoder_fingerprint(settings.semantic)):
         stamps["semantic_fingerprint"] = print_of
+    if settings.pool:
+        pool = ([task.id, task.definition] for task in pool_of(settings))
+        stamps["pool_fingerprint"] = digest(pool)
     if settings.decontaminate:
         stamps["evaluation_fingerprint"] = digest(_evaluation_items(settings))
     return stamps
@@ -116,6 +124,18 @@ def _gate_files(settings: BootstrapSettings) -> list[tuple[str, str]]:
     return found
 
 
+def pool_of(settings: BootstrapSettings) -> tuple[Task, ...]:
+    """Return the finished tasks of the run that the settings name as the pool, if they name one.
+
+    Raises:
+        RunError: it is no run of a bootstrap.
+    """
+    if not settings.pool:
+        return ()
+    with open_database(Path(settings.pool), "bootstrap") as database:
+        return read_grown_tasks(database)
+
+
 def contamination_of(settings: BootstrapSettings) -> Contamination | None:
     """Return the evaluation sets that the settings name, if they name any."""
     if not settings.decontaminate:
@@ -130,6 +150,9 @@ def _evaluation_items(settings: BootstrapSettings) -> Iterator[tuple[str, str]]:
 
 
 def _check(run: BootstrapRun) -> None:
+    if merge_of(stored_config(run.stage.name, run.path, CONFIG)):
+        what = f"{run.path} is merged from shards"
+        raise InputError(what, "go on with a new run that names it after --pool")
     finished = run.records.finished()
     if finished > run.settings.tasks:
         raise InputError(
@@ -181,6 +204,8 @@ def _status(run: BootstrapRun) -> Blocks:
     status = run.status()
     yield _headline(run, status)
     yield Rows(tuple(_counts(run, status)))
+    if merge := merge_of(run.config):
+        yield from _merged(merge)
     if rejected := tuple(_rejections(status, run.records.reasons())):
         yield line("")
         yield Rows(rejected, ("what", "reason", "count", "meaning"), "rejected")
@@ -228,6 +253,32 @@ def _counts(run: BootstrapRun, status: RunStatus) -> Iterator[tuple[str, ...]]:
         yield ("cost", f"${usd:,.4f}", limit)
         if status.finished:
             yield ("  for each finished task", f"${usd / status.finished:,.4f}")
+
+
+def _merged(merge: Merge) -> Blocks:
+    """Show what a merged run was made of."""
+    yield line("")
+    head = ("shard", "round", "seed", "model", "tasks", "kept", "run")
+    yield Rows(
+        tuple(
+            (
+                shard.shard or "",
+                f"{shard.round}",
+                f"{shard.seed}",
+                shard.model,
+                f"{shard.finished:,}",
+                f"{shard.kept:,}",
+                shard.run,
+            )
+            for shard in merge.shards
+        ),
+        head,
+        "merged from",
+    )
+    for missing in merge.missing:
+        yield line(f"incomplete: {missing}", "warning")
+    if merge.differences:
+        yield line(f"they differ in: {', '.join(merge.differences)}", "warning")
 
 
 def _rejections(status: RunStatus, meanings: Mapping[str, str]) -> Iterator[tuple[str, ...]]:

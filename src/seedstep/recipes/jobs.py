@@ -1,0 +1,210 @@
+"""Stages as processes, also side by side, and as jobs of a cluster: Slurm, SkyPilot or Ray.
+
+A job runs in the directory of the experiment, which all machines have to see. Running the same
+experiment here afterwards finds what the jobs have made.
+
+Example::
+
+    print(job_script(experiment, Path("runs/grown"), "slurm"))
+"""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, BinaryIO
+
+from seedstep.data import make_folder
+from seedstep.errors import SeedstepError
+from seedstep.recipes.experiment_stages import ExperimentStage
+
+if TYPE_CHECKING:
+    from seedstep.recipes.experiment import Experiment
+
+__all__ = [
+    "CLUSTERS",
+    "MOST_DEPTH",
+    "Cluster",
+    "Processes",
+    "depth_of_this",
+    "job_script",
+    "run_side_by_side",
+]
+
+
+DEPTH = "SEEDSTEP_EXPERIMENT_DEPTH"
+"""A variable of the environment: how many experiments run this one."""
+
+LOGS = "logs"
+"""The directory for what stages print that run side by side."""
+
+MOST_DEPTH = 3
+"""Experiments within each other at the most, so that one that runs itself comes to an end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A kind of cluster. `write` returns the lines of a script for an experiment in a directory."""
+
+    meaning: str
+    write: Callable[["Experiment", Path], list[str]]
+
+
+def job_script(experiment: "Experiment", out: Path, kind: str) -> str:
+    """Return a script of bash that runs all stages as jobs; `kind` is one of `CLUSTERS`."""
+    lines = CLUSTERS[kind].write(experiment, out.absolute())
+    return "\n".join(["#!/bin/bash", "set -euo pipefail", *lines, ""])
+
+
+def _slurm(experiment: "Experiment", out: Path) -> list[str]:
+    """Return lines that submit all stages at once, each after those that it needs."""
+    ids = {stage.name: f"J{number}" for number, stage in enumerate(experiment.stages, start=1)}
+    lines = []
+    for stage in experiment.stages:
+        needed = ":".join(f"${ids[name]}" for name in stage.after)
+        flags = [f"--job-name={shlex.quote(stage.name)}", f"--chdir={shlex.quote(str(out))}"]
+        flags += [f"--dependency=afterok:{needed}"] if needed else []
+        wrapped = shlex.quote(stage.shown)
+        lines.append(f"{ids[stage.name]}=$(sbatch --parsable {' '.join(flags)} --wrap={wrapped})")
+    return lines
+
+
+def _in_waves(write: Callable[[ExperimentStage, str], str]) -> Callable[..., list[str]]:
+    """Return a writer of stages in waves: each begins when all jobs of the one before have ended.
+
+    `write` returns the command that submits a stage and waits for it.
+    """
+
+    def lines_of(experiment: "Experiment", out: Path) -> list[str]:
+        lines = []
+        for wave in experiment.waves():
+            lines.append("jobs=()")
+            for stage in wave:
+                here = f"cd {shlex.quote(str(out))} && {stage.shown}"
+                lines += [f"{write(stage, here)} &", "jobs+=($!)"]
+            lines.append('for job in "${jobs[@]}"; do wait "$job"; done')
+        return lines
+
+    return lines_of
+
+
+def _sky(stage: ExperimentStage, command: str) -> str:
+    name = "-".join(part for part in _words(stage.name))
+    return f"sky jobs launch --yes --name {name} {shlex.quote(command)}"
+
+
+def _ray(stage: ExperimentStage, command: str) -> str:
+    return f"ray job submit -- bash -c {shlex.quote(command)}"
+
+
+def _words(name: str) -> list[str]:
+    spaced = "".join(each if each.isascii() and each.isalnum() else " " for each in name.lower())
+    return spaced.split() or ["stage"]
+
+
+CLUSTERS: Mapping[str, Cluster] = MappingProxyType(
+    {
+        "slurm": Cluster("sbatch, each job after those that it needs", _slurm),
+        "sky": Cluster("SkyPilot's managed jobs, wave by wave", _in_waves(_sky)),
+        "ray": Cluster("jobs of the Ray cluster in RAY_ADDRESS, wave by wave", _in_waves(_ray)),
+    }
+)
+"""The kinds of clusters by name."""
+
+
+def run_side_by_side(
+    left: list[ExperimentStage],
+    run: Callable[[ExperimentStage], int],
+    tell: Callable[[ExperimentStage, str], None],
+    finish: Callable[[ExperimentStage, int], None],
+    workers: int,
+) -> None:
+    """Run stages, several at a time; raise the first error when those that run have ended."""
+    running: dict[Future[int], ExperimentStage] = {}
+    failed: SeedstepError | None = None
+    with ThreadPoolExecutor(workers) as pool:
+        while running or (left and not failed):
+            open_names = {stage.name for stage in (*left, *running.values())}
+            for stage in () if failed else list(left):
+                is_ready = not open_names & set(stage.after)
+                written = {other.out for other in running.values() if other.out}
+                if is_ready and len(running) < workers and stage.out not in written:
+                    left.remove(stage)
+                    tell(stage, "starts")
+                    running[pool.submit(run, stage)] = stage
+            for future in _first_ended(running):
+                try:
+                    finish(running.pop(future), future.result())
+                except SeedstepError as error:
+                    failed = failed or error
+    if failed:
+        raise failed
+
+
+def _first_ended(running: Collection[Future[int]]) -> set[Future[int]]:
+    """Wait until at least one stage has ended; Ctrl-C tells all, and each ends in its own way."""
+    while True:
+        with suppress(KeyboardInterrupt):
+            return wait(running, return_when=FIRST_COMPLETED).done
+
+
+class Processes:
+    """The processes of stages, which a signal that ends this one ends, too."""
+
+    def __init__(self, *, logged: bool) -> None:
+        """Let processes print here, or with `logged` each to a file in `logs`."""
+        self._logged = logged
+        self._running: set[subprocess.Popen[bytes]] = set()
+
+    def run(self, stage: ExperimentStage, directory: Path) -> int:
+        """Run a stage in a process, and return its exit status."""
+        words = [sys.executable, "-P", "-m", "seedstep", *stage.command]  # -P: no code from there
+        environment = {**os.environ, DEPTH: str(depth_of_this() + 1)}
+        with ExitStack() as stack:
+            log = stack.enter_context(self._log(stage, directory)) if self._logged else None
+            process = stack.enter_context(
+                subprocess.Popen(words, cwd=directory, env=environment, stdout=log, stderr=log)  # noqa: S603 - ours
+            )
+            self._running.add(process)
+            stack.callback(self._running.discard, process)
+            while True:
+                try:
+                    return process.wait()
+                except KeyboardInterrupt:
+                    continue  # the stage is told too, and ends in its own way
+
+    def _log(self, stage: ExperimentStage, directory: Path) -> BinaryIO:
+        make_folder(directory / LOGS)
+        name = re.sub(r"[^\w.-]+", "-", stage.name)
+        return (directory / LOGS / f"{name}.log").open("ab")
+
+    @contextmanager
+    def ended_together(self) -> Iterator[None]:
+        """Pass on a signal that ends this process: without it, the others would go on."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGTERM, lambda *_: self._terminate())
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    def _terminate(self) -> None:
+        for process in list(self._running):
+            process.terminate()
+
+
+def depth_of_this() -> int:
+    """Return how many experiments run this one."""
+    depth = os.environ.get(DEPTH, "0")
+    return int(depth) if depth.isdecimal() and len(depth) < 5 else MOST_DEPTH

@@ -1,0 +1,259 @@
+"""Runs of which one is made: what a merged run keeps of each, and their rows as its own.
+
+The entry `merged` of a merged run's configuration is a `Merge`.
+
+Example::
+
+    >>> merge_of({"stage": "bootstrap"}) is None
+    True
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from seedstep.errors import StoreError
+from seedstep.llm import Spent
+from seedstep.runs.database import RECOVER, Database, decode_value
+
+__all__ = [
+    "MERGED",
+    "FinishedText",
+    "Merge",
+    "MergedShard",
+    "RejectedInMerge",
+    "Renaming",
+    "copy_generations",
+    "finished_texts",
+    "merge_of",
+    "require_whole_rows",
+]
+
+MERGED = "merged"
+"""The entry of the configuration of a merged run."""
+
+_HEAD = ("item", "request", "demonstrations", "failure", "cell", "at")
+_CANDIDATE = (
+    *("id", "item", "position", "instruction", "reason", "detail", "neighbor", "score"),
+    *("is_classification", "classification_request", "instances_request", "meaning", "cosine"),
+)
+_INSTANCE = ("task", "position", "input", "output", "reason", "detail")
+_LATER = {"cell": "''", "meaning": "NULL", "cosine": "NULL"}
+"""What stands for columns that runs of earlier versions do not have, where they are only read."""
+
+
+def _shown(database: Database, table: str, columns: Sequence[str]) -> str:
+    """Return the columns of a table to select."""
+    found = {row[0] for row in database.rows("SELECT name FROM pragma_table_info(?)", (table,))}
+    return ", ".join(name if name in found else f"{_LATER[name]} AS {name}" for name in columns)
+
+
+def _put(table: str, columns: Sequence[str]) -> str:
+    places = ", ".join("?" * len(columns))
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608 - our names
+
+
+ITEMS = 500
+"""How many generations are copied at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class MergedShard:
+    """A run that was merged.
+
+    `prefix` begins the ids of its tasks. `finished` counts its tasks, and `kept` those of them that
+    are in the merged run. `complete` is False if it was merged before its end. `tokens` are those
+    of prompts and replies, by purpose.
+    """
+
+    run: str
+    prefix: str
+    shard: str | None
+    round: int
+    seed: int
+    model: str
+    finished: int
+    kept: int
+    complete: bool
+    requests: int
+    tokens: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """What a merged run was made of: shards in their order, and the numbers of missing ones.
+
+    `differences` are the settings in which the shards differ besides their numbers.
+    """
+
+    shards: tuple[MergedShard, ...]
+    missing: tuple[str, ...] = ()
+    differences: tuple[str, ...] = ()
+
+    @property
+    def last_round(self) -> int:
+        """The last round of which there are shards."""
+        return max(shard.round for shard in self.shards)
+
+    def add_to(self, spent: Spent) -> None:
+        """Add what the shards have spent."""
+        for shard in self.shards:
+            spent.requests += shard.requests
+            for purpose, (prompt, completion) in shard.tokens.items():
+                spent.add(purpose, prompt, completion)
+
+
+def merge_of(config: Mapping[str, Any]) -> Merge | None:
+    """Return what a run was merged from, by its configuration; None if it was not.
+
+    Raises:
+        StoreError: the entry is damaged.
+    """
+    if MERGED not in config:
+        return None
+    try:
+        return msgspec.convert(config[MERGED], Merge)
+    except msgspec.ValidationError as error:
+        raise StoreError(f"run.yaml, '{MERGED}': {error}", "merge the shards again") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Renaming:
+    """The names that ids of a run get: `ids` have `prefix` before them."""
+
+    prefix: str = ""
+    ids: Collection[str] = frozenset()
+
+    def of(self, name: str) -> str:
+        """Return the name of an id."""
+        return f"{self.prefix}{name}" if name in self.ids else name
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedText:
+    """An instruction or an input of a finished task, with the places of the row it is in."""
+
+    task: str
+    text: str
+    position: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedInMerge:
+    """Why a finished task, or one of its instances, is not kept."""
+
+    reason: str
+    detail: str = ""
+    neighbor: str | None = None
+    score: float | None = None
+
+
+def finished_texts(database: Database, *, inputs: bool) -> Iterator[FinishedText]:
+    """Yield the instructions of the finished tasks in their order, or the inputs of instances."""
+    if inputs:
+        query = (
+            "SELECT i.task, i.input, i.position FROM candidates c JOIN instances i ON i.task = c.id"
+            " WHERE c.reason = '' AND i.reason = '' ORDER BY c.item, c.position, i.position"
+        )
+    else:
+        query = (
+            "SELECT id, instruction, -1 FROM candidates WHERE reason = '' ORDER BY item, position"
+        )
+    for row in database.rows(query):
+        yield FinishedText(row[0], row[1], row[2])
+
+
+_LACKING = """
+SELECT id FROM candidates WHERE reason = ''
+AND NOT EXISTS (SELECT 1 FROM instances WHERE task = id AND reason = '') LIMIT 1
+"""
+
+
+def require_whole_rows(database: Database) -> None:
+    """Check that the database is not damaged, and that no rows of a bootstrap are missing.
+
+    Raises:
+        StoreError: it is, or some are.
+    """
+    database.require_whole()
+    (last, count), *_ = database.rows("SELECT coalesce(max(item), -1), count(*) FROM generations")
+    where = f"{database.path} is damaged"
+    if last + 1 != count:
+        raise StoreError(f"{where}: it lacks {last + 1 - count} generations", RECOVER)
+    for row in database.rows(_LACKING):
+        raise StoreError(f"{where}: the task {row[0]} has no instance", RECOVER)
+
+
+def copy_generations(
+    source: Database,
+    target: Database,
+    first: int,
+    names: Renaming,
+    rejected: Mapping[str, RejectedInMerge],
+    bad: Mapping[tuple[str, int], RejectedInMerge],
+) -> int:
+    """Copy the generations of a run with their candidates and instances; return the next number.
+
+    They are numbered from `first`. `rejected` are the finished tasks that are not kept, by their
+    new ids, and `bad` the instances, by task and position.
+    """
+    last = int(source.rows("SELECT coalesce(max(item), -1) FROM generations")[0][0])
+    within = "WHERE item BETWEEN ? AND ? ORDER BY item"
+    instance = ", ".join(f"i.{name}" for name in _INSTANCE)
+    queries = (  # of names of ours
+        f"SELECT {_shown(source, 'generations', _HEAD)} FROM generations {within}",  # noqa: S608
+        f"SELECT {_shown(source, 'candidates', _CANDIDATE)} FROM candidates"  # noqa: S608
+        f" {within}, position",
+        f"SELECT {instance} FROM candidates c JOIN instances i ON i.task = c.id"  # noqa: S608
+        f" {within}, c.position, i.reason, i.position",
+    )
+    for start in range(0, last + 1, ITEMS):
+        span = (start, start + ITEMS - 1)
+        generations, candidates, instances = (source.rows(query, span) for query in queries)
+        target.write_now(
+            _put("generations", _HEAD),
+            [(first + row[0], row[1], _renamed(row[2], names), *row[3:]) for row in generations],
+        )
+        changed = [_candidate(row, first, names, rejected) for row in candidates]
+        target.write_now(_put("candidates", _CANDIDATE), changed)
+        target.write_now(
+            _put("instances", _INSTANCE),
+            [_instance(row, names, rejected, bad) for row in instances],
+        )
+    return first + last + 1
+
+
+def _renamed(demonstrations: str, names: Renaming) -> str:
+    if not names.ids:
+        return demonstrations
+    shown = decode_value(demonstrations, list[str], "demonstrations")
+    return msgspec.json.encode(list(map(names.of, shown))).decode()
+
+
+def _candidate(
+    row: Sequence[Any], first: int, names: Renaming, rejected: Mapping[str, RejectedInMerge]
+) -> tuple[object, ...]:
+    name, item, position, instruction, reason, detail, neighbor, score, *others = row
+    *others, meaning, cosine = others
+    name, neighbor = names.of(name), names.of(neighbor) if neighbor else None
+    others += [names.of(meaning) if meaning else None, cosine]
+    if not reason and (now := rejected.get(name)):
+        reason, detail = now.reason, now.detail
+        neighbor, score = (now.neighbor, now.score) if now.neighbor else (neighbor, score)
+    return name, first + item, position, instruction, reason, detail, neighbor, score, *others
+
+
+def _instance(
+    row: Sequence[Any],
+    names: Renaming,
+    rejected: Mapping[str, RejectedInMerge],
+    bad: Mapping[tuple[str, int], RejectedInMerge],
+) -> tuple[object, ...]:
+    task, position, text, output, reason, detail = row
+    task = names.of(task)
+    now = None if reason else bad.get((task, position)) or rejected.get(task)
+    if now:
+        reason, detail = now.reason, now.detail
+    return task, position, text, output, reason, detail
