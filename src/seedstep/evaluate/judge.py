@@ -51,9 +51,9 @@ __all__ = [
     "Judged",
     "Question",
     "SystemAnswers",
-    "count_questions",
     "judge_answers",
     "preference_question",
+    "preview_verdicts",
     "rating_question",
     "read_rubric",
     "read_verdict",
@@ -188,14 +188,6 @@ def judge_answers(
     return in_order(items, settings.model.ahead)
 
 
-def count_questions(
-    settings: JudgeSettings, instances: Iterable[Task], answers: Sequence[SystemAnswers]
-) -> int:
-    """Return how many questions are asked about some instances."""
-    asked = _ratings if settings.mode == "rating" else _preferences
-    return sum(question is not None for task in instances for _, question in asked(task, answers))
-
-
 async def _judged(
     settings: JudgeSettings,
     asked: "AskedQuestions",
@@ -256,11 +248,17 @@ async def _ask(
 
 
 def _request(settings: JudgeSettings, question: Question, sampling: str, number: int) -> Request:
+    schema = {
+        "type": "object",
+        "properties": {question.name: {"type": "string", "enum": list(question.options)}},
+        "required": [question.name],
+        "additionalProperties": False,
+    }
     return Request(
         question.purpose,
         (Message("user", question.prompt),),
         settings.sampling_of(sampling),
-        _schema(question),
+        Schema(question.purpose, schema),
         draw=2 * settings.seed + number,
     )
 
@@ -371,7 +369,7 @@ def preference_question(task: Task, first: str, second: str, rubric: str = "") -
 
 
 _LEVELS = MappingProxyType(
-    {form.format(level.lower()): level for level in "ABCD" for form in ("{}", "rating-{}")}
+    {f"{before}{level.lower()}": level for level in "ABCD" for before in ("", "rating-")}
 )
 _CHOICES = MappingProxyType(
     {"model a": FIRST, "a": FIRST, "model b": SECOND, "b": SECOND, "same": SAME}
@@ -402,15 +400,3 @@ def read_verdict(reply: str, question: Question, *, cut: bool = False) -> str:
 
 def _label(text: str, question: Question) -> str:
     return question.labels.get(text.strip(_AROUND).lower(), "")
-
-
-def _schema(question: Question) -> Schema:
-    return Schema(
-        question.purpose,
-        {
-            "type": "object",
-            "properties": {question.name: {"type": "string", "enum": list(question.options)}},
-            "required": [question.name],
-            "additionalProperties": False,
-        },
-    )

@@ -45,7 +45,6 @@ from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import (
     Judged,
     JudgeVerdict,
-    count_questions,
     judge_answers,
     preview_verdicts,
 )
@@ -189,7 +188,7 @@ async def work_on_verdicts(
             return judge_answers(run.settings, tasks, answers, engine, run.inputs().rubric)
 
         def estimate(tasks: Sequence[Task]) -> int:
-            return count_questions(run.settings, tasks, answers)
+            return sum(preview_verdicts(run.settings, tasks, answers).counts.values())
 
         return await work_on_tasks(run, stage, _given, watch, estimate)
 
