@@ -113,21 +113,40 @@ class Checkpoint:
             return f"{unknown}: give the checkpoint its own tokenizer"
         return ""
 
-    def answers(self, prompts: Sequence[Prompt]) -> Iterator[list[tuple[int, GeneratedText]]]:
-        """Yield the answers to a task's prompts, with their places, in batches, short first."""
+    def answers(
+        self, prompts: Sequence[Prompt], part: tuple[int, int] = (0, 1)
+    ) -> Iterator[list[tuple[int, GeneratedText]]]:
+        """Yield the answers to a task's prompts, with their places, in batches, short first.
+
+        Of all batches, only every `part[1]`-th from `part[0]` on is computed.
+        """
         common = common_length(prompts)
-        if self.is_decoder_only and not self.note and common:
-            found = self._sharing(prompts, common)
-        else:
-            found = self._whole(prompts)
+        is_shared = self.is_decoder_only and not self.note and common
+        batches = self._batches(prompts, by_length=not is_shared and not self.takes_padding)
+        chosen = batches[part[0] :: part[1]]
+        if not chosen:
+            return
+        found = (
+            self._sharing(prompts, chosen, common) if is_shared else self._whole(prompts, chosen)
+        )
         for places, rows in found:
             answers = (self._generated(ids) for ids in rows)
             yield list(zip(places, answers, strict=True))
 
-    def _sharing(self, prompts: Sequence[Prompt], common: int) -> Iterator[_Written]:
+    def _batches(self, prompts: Sequence[Prompt], *, by_length: bool) -> list[Sequence[int]]:
+        """Return the places of all batches; those of a batch have one length if `by_length`."""
+        places = _by_length(prompts)
+        groups = [places]
+        if by_length:
+            groups = [[*group] for _, group in groupby(places, lambda place: len(prompts[place]))]
+        return [batch for group in groups for batch in _batches(group, self._batch)]
+
+    def _sharing(
+        self, prompts: Sequence[Prompt], batches: Iterable[Sequence[int]], common: int
+    ) -> Iterator[_Written]:
         """Answer prompts whose first `common` tokens are the same."""
         prefix = prefix_layers(self._model, prompts[0][:common])
-        for places in _batches(_by_length(prompts), self._batch):
+        for places in batches:
             rests = [prompts[place][common:] for place in places]
             yield places, self._continue(prefix, rests, self._most(prompts[places[-1]]))
 
@@ -153,15 +172,12 @@ class Checkpoint:
                 batch.keep([place for place, row in enumerate(rows) if row in unfinished])
                 rows = [row for row in rows if row in unfinished]
 
-    def _whole(self, prompts: Sequence[Prompt]) -> Iterator[_Written]:
+    def _whole(
+        self, prompts: Sequence[Prompt], batches: Iterable[Sequence[int]]
+    ) -> Iterator[_Written]:
         """Answer prompts without a shared prefix."""
-        places = _by_length(prompts)
-        groups = [places]
-        if not self.takes_padding:
-            groups = [[*group] for _, group in groupby(places, lambda place: len(prompts[place]))]
-        for group in groups:
-            for batch in _batches(group, self._batch):
-                yield batch, self._generate([prompts[place] for place in batch])
+        for places in batches:
+            yield places, self._generate([prompts[place] for place in places])
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]  # torch is Any
     def _generate(self, prompts: Sequence[Prompt]) -> list[list[int]]:

@@ -58,10 +58,12 @@ __all__ = [
     "Answer",
     "Opened",
     "TaskWork",
+    "about_sharing",
     "answer_tasks",
     "ask_checkpoint",
     "ask_server",
     "copy_answers",
+    "load",
     "preview_answers",
 ]
 
@@ -185,8 +187,12 @@ def ask_checkpoint(
     work: Iterable[TaskWork],
     checkpoint: "Checkpoint",
     tokenizer: HfTokenizer,
+    part: tuple[int, int] = (0, 1),
 ) -> Iterator[list[Answer]]:
     """Yield the answers of a model that is loaded into this process, batch by batch, task by task.
+
+    Of each task's batches, `part` (number, of how many) names those that are computed: (1, 3) every
+    third from the second on. What can't be asked is in the first part.
 
     Raises:
         InputError: the tokenizer has no end-of-sequence token, or no template for the layout chat.
@@ -208,9 +214,9 @@ def ask_checkpoint(
                 continue
             asked.append((place, encoded))
             prompts.append(pair.prompt)
-        if failed:
+        if failed and not part[0]:
             yield failed
-        for batch in checkpoint.answers(prompts):
+        for batch in checkpoint.answers(prompts, part):
             yield [_answered(*asked[at], written) for at, written in batch]
 
 
@@ -276,7 +282,12 @@ def answer_tasks(
     if settings.kind == "baseline":
         return _in_thread(copy_answers(settings, work))
     if settings.kind == "checkpoint":
-        return _of_checkpoint(settings, work, opened, {} if frames is None else frames)
+        known = {} if frames is None else frames
+        if settings.workers > 1 and work:
+            from seedstep.infer.workers import answer_in_workers
+
+            return answer_in_workers(settings, work, known, opened)
+        return _of_checkpoint(settings, work, opened, known)
     limits = (settings.budget, spent, pricing or settings.pricing)
     return _of_server(settings, work, ledger, limits, identity_url, opened)
 
@@ -308,15 +319,15 @@ async def _of_checkpoint(
     opened: Opened,
     frames: MutableMapping[str, ChatFrame],
 ) -> AsyncGenerator[list[Answer]]:
-    checkpoint, tokenizer = await asyncio.to_thread(_load, settings, frames)
-    opened(None, _about_sharing(settings, work, checkpoint, tokenizer))
+    checkpoint, tokenizer = await asyncio.to_thread(load, settings, frames)
+    opened(None, about_sharing(settings, work, checkpoint, tokenizer))
     answers = ask_checkpoint(settings, work, checkpoint, tokenizer)
     async with aclosing(_in_thread(answers)) as batches:
         async for batch in batches:
             yield batch
 
 
-def _about_sharing(
+def about_sharing(
     settings: SystemSettings,
     work: Sequence[TaskWork],
     checkpoint: "Checkpoint",
@@ -350,9 +361,10 @@ def _tokens_read(
     return whole, whole - common * max(0, len(prompts) - 1)
 
 
-def _load(
+def load(
     settings: SystemSettings, frames: MutableMapping[str, ChatFrame]
 ) -> tuple["Checkpoint", HfTokenizer]:
+    """Load the checkpoint of a system, and its tokenizer. `frames` are as in `answer_tasks`."""
     tokenizer = load_tokenizer(settings.model.name)  # raises where transformers is not installed
     from transformers.utils import logging
 

@@ -126,6 +126,12 @@ class SystemSettings(AskingSettings):
         "the first one.",
     )
     batch: Count = setting(16, "Instances that a checkpoint answers at a time.")
+    workers: Count = setting(
+        1,
+        "Processes that answer with a checkpoint, each with a copy of it: one a GPU, or a share of "
+        "the cores. The answers are those of one process.",
+        later=True,
+    )
     bf16: bool = setting(False, "Load a checkpoint with weights of 16 bits, not 32.")
     budget: Budget = part(Budget)
     sampling: dict[str, Any] = sampling_setting(
@@ -162,6 +168,9 @@ class SystemSettings(AskingSettings):
         if self.kind == "checkpoint" and self.sampling:
             what = f"{source}, setting 'sampling': a checkpoint decodes greedily"
             raise InputError(what, "leave it out, or serve the model and name it openai:NAME")
+        if self.kind != "checkpoint" and self.workers > 1:
+            what = f"{source}, setting 'workers': only checkpoints are loaded by workers"
+            raise InputError(what, "leave it out; a served model takes --in-flight")
         manner = self.model.manner
         if self.kind == "checkpoint" and (manner.effort or manner.extra):
             what = f"{source}, setting 'reasoning': a checkpoint takes only its room"

@@ -162,6 +162,7 @@ class PredictKeywords(AskingKeywords, TaskKeywords, total=False):
     stop: Sequence[str] | None
     seed: int | None
     batch: int
+    workers: int
     bf16: bool
 
 

@@ -58,7 +58,7 @@ __all__ = [
     "system_blocks",
 ]
 
-CHANGEABLE = ("batch", *ASKING_CHANGEABLE)
+CHANGEABLE = ("batch", "workers", *ASKING_CHANGEABLE)
 """The settings of a system that do not change its answers."""
 
 TOUCHING = (
