@@ -62,7 +62,7 @@ class TestWritten:
         assert (axis.drawn, dict(axis.shares)) == (12, {})
 
     def test_their_order_is_not_that_in_which_they_are_written(self) -> None:
-        written = {"tone": ["a"], "difficulty": ["b"], "era": ["c"], "topic": ["d"]}
+        written = {"tone": ["a"], "Difficulty": ["b"], "era": ["c"], "topic": ["d"]}
         names = [axis.name for axis in parse_axes(written)]
         assert names == ["topic", "difficulty", "era", "tone"]
 
@@ -363,7 +363,7 @@ class TestPrompts:
     def test_a_base_model_goes_on_with_a_list_of_values(self) -> None:
         settings = BootstrapSettings.of(prompt_style="completion", axes={"taste": 3})
         request = make_prompts(settings).values(parse_axes(settings.axes)[0])
-        assert texts_of(request).startswith("Name 3 'taste' for")
+        assert texts_of(request).startswith("Name 3 values of 'taste' for")
         assert texts_of(request).endswith("\n1.")
         assert request.sampling.stop == ("\n\n",)
 

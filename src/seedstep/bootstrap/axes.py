@@ -144,11 +144,14 @@ def parse_axes(written: Mapping[str, Any], source: str = "axes") -> tuple[Axis, 
     Raises:
         InputError: an axis or a value is there twice, or shares or keys do not fit.
     """
-    axes = [_axis(_named(name, source), content, source) for name, content in written.items()]
+    places = {name: place for place, name in enumerate((*axis_wording(None).names, CLASSIFICATION))}
+    axes = []
+    for written_name, content in written.items():
+        name = _named(written_name, source)
+        known = name.casefold()
+        axes.append(_axis(known if known in places else name, content, source))
     _require_single([axis.name for axis in axes], f"{source}: the axis")
-    known = [*axis_wording(None).names, CLASSIFICATION]
-    places = {name: place for place, name in enumerate(known)}
-    return tuple(sorted(axes, key=lambda axis: (places.get(axis.name, len(known)), axis.name)))
+    return tuple(sorted(axes, key=lambda axis: (places.get(axis.name, len(places)), axis.name)))
 
 
 def _named(name: object, where: str) -> str:

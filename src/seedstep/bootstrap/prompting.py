@@ -65,7 +65,8 @@ class _AxisPrompts:
         """Return a text that asks for the values of an axis."""
         wording = axis_wording(self.settings.language)
         text = wording.values.replace("{count}", str(axis.drawn))
-        text = text.replace("{names}", wording.names.get(axis.name, f"'{axis.name}'"))
+        own = wording.own_name.replace("{name}", axis.name)
+        text = text.replace("{names}", wording.names.get(axis.name, own))
         if not self.settings.topic:
             return text
         return f"{text} {wording.within.replace('{topic}', one_line(self.settings.topic))}"

@@ -60,14 +60,16 @@ class AxisWording:
     """The sentences in a language that ask for what the axes of a bootstrap say.
 
     `also` has other names of the language, `names` what axes are called, `lines` a sentence for
-    each, `own` that for axes without one. `values` asks for values, `within` adds a topic, and
-    `json` the form of the answer. `from_here` stands in a list, before what follows.
+    each, and `own` and `own_name` what axes without one have. `values` asks for values, `within`
+    adds a topic, and `json` the form of the answer. `from_here` stands in a list, before what
+    follows.
     """
 
     also: tuple[str, ...]
     names: Mapping[str, str]
     lines: Mapping[str, str]
     own: str
+    own_name: str
     from_here: str
     values: str
     within: str
