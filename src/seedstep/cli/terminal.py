@@ -1,4 +1,4 @@
-"""Print to the terminal: data without control characters, tables in its width, and prompts.
+"""Print to the terminal: data without control characters, and tables in its width.
 
 A table that is too wide is made narrower in steps: long names are folded, then intervals are put
 below their values, then names are folded further. If that is not enough, the columns are divided

@@ -8,9 +8,9 @@ Example::
     for number, record in read_jsonl(Path("seeds.jsonl"), SeedLine):
         ...
 
-A file has plain values: texts, numbers, dates, lists and mappings. It has at most `MOST_BYTES`, and
-at most `MOST_VALUES` values and characters when its aliases are expanded, so that a few lines can't
-expand to gigabytes.
+A YAML file has plain values: texts, numbers, dates, lists and mappings. It has at most
+`MOST_BYTES`, and at most `MOST_VALUES` values and characters when its aliases are expanded, so that
+a few lines can't expand to gigabytes.
 
 Example:
     >>> parse_yaml("tasks: 20", "demo.yaml")

@@ -1,5 +1,7 @@
 """Export step-by-step instructions and generated examples: as JSON lines, or as task files.
 
+Task files of SUPER-NATURALINSTRUCTIONS are copied, with a field added and all else as it was.
+
 Example::
 
     export_lines(run, Path("steps.jsonl"))

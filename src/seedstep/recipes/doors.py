@@ -9,9 +9,8 @@ Example::
     work = partial(work_on_instructions, watch=None)
     run = run_stage(STEPS, "runs/steps", {"tasks": [task], "model": "local"}, work)
 
-Show the progress of a stage in a notebook, in the output of the cell that runs it.
-
-The functions that run stages do so by themselves in a notebook, unless they are given a `watch`.
+In a notebook, the functions that run stages show progress in the output of the cell that runs them,
+unless they are given a `watch`.
 
 Example::
 

@@ -9,7 +9,7 @@ Example::
     found = evaluate_systems([Path("predictions.jsonl")], tasks=chosen, grouping="category")
     found.systems[0].overall.of("rouge_l").value
 
-A row is a verdict on an answer or, in pairwise runs, on a pair of systems in both orders.
+A `VerdictRow` is a verdict on an answer or, in pairwise runs, on a pair of systems in both orders.
 
 Example::
 

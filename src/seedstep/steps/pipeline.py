@@ -1,8 +1,9 @@
 """The stage that writes step-by-step instructions and has them judged (sections 3.1 to 3.3).
 
-The prompt quotes the guidelines of the paper's annotators (appendix E, "Analysis of the quality of
-the step-by-step instruction"). The answer is JSON, or two lines `Correct: yes` and `Complete: no`.
-If it can't be read, the model is asked once more; then the judgement is missing, with the reason.
+The judge's prompt quotes the guidelines of the paper's annotators (appendix E, "Analysis of the
+quality of the step-by-step instruction"). Its answer is JSON, or two lines `Correct: yes` and
+`Complete: no`. If it can't be read, the model is asked once more; then the judgement is missing,
+with the reason.
 
 Example::
 

@@ -7,9 +7,10 @@ Example::
 
     mixture = mix([SourcePart(source, tasks, encoding)], seed=42, held_out=10)
 
-They identify test data that were trained on, independently of ids: a task by its definition, an
-instance by its definition and input, and by its input alone if that is long enough. A model that is
-tuned again keeps the fingerprints of its earlier tunings.
+The record of a model's training data has fingerprints, by which test data that were trained on are
+known, independently of ids: a task by its definition, an instance by its definition and input, and
+by its input alone if that is long enough. A model that is tuned again keeps those of its earlier
+tunings.
 
 Example::
 
