@@ -271,6 +271,8 @@ def test_bold_at_the_beginning_of_an_instruction_goes_as_a_pair(mark: str) -> No
         "Sort it.\n10th, name it.",
         "Sort it.\n_10._ Name it.",
         "Sort it.\nX. Name it.",
+        "Sort it.\nj) Name it.\nk) Say it.",
+        "Sort it.\n(J) Name it.",
         "Sort it.\nTask X: Name it.",
         "Sort it.\nTask ten: Name it.",
         "Sort it.\nTen. Name it.",
@@ -284,6 +286,27 @@ def test_bold_at_the_beginning_of_an_instruction_goes_as_a_pair(mark: str) -> No
 def test_a_list_that_is_not_understood_is_told_and_not_glued(text: str) -> None:
     (found,) = read_instructions(text, first=9)
     assert found.fault == "unreadable_list"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Sort it.\n<br>10. Name it.\n<br/>11. Say it.",
+        "Sort it.<br>10. Name it.<br />11. Say it.",
+        "Sort it.\n<li>10. Name it.</li>\n<li>11. Say it.</li></ol>",
+        "Sort it.\n&nbsp;10. Name it.\n\u200b11. Say it.",
+    ],
+)
+def test_a_list_with_marks_of_html_is_read(text: str) -> None:
+    found = read_instructions(text, first=9)
+    assert [item.text for item in found] == ["Sort it.", "Name it.", "Say it."]
+    assert not any(item.fault for item in found)
+
+
+def test_options_below_an_item_are_part_of_it() -> None:
+    found = read_instructions("1. Pick the best.\nA) one\nB) two\n2. Sort it.")
+    assert [item.text for item in found] == ["Pick the best. A) one B) two", "Sort it."]
+    assert not any(item.fault for item in found)
 
 
 def test_fields_with_full_width_colons_are_fields() -> None:

@@ -20,9 +20,11 @@ from typing import Any
 
 from seedstep.text import answer, is_refusal, plain_text
 from seedstep.text.numbering import (
+    BREAKS,
     find_number,
     label_at_line_start,
     label_pattern,
+    lettered,
     looks_numbered,
     unbolded,
     without_labels,
@@ -124,7 +126,7 @@ def read_instructions(
         found = [item for value in listed if (item := _json_item(value))]
         ends = _ends_as_json(said) if cut else True
         return (*found, *(() if ends else (ListedInstruction("", "cut_list"),)))
-    items = _listed(said, first)
+    items = _listed(BREAKS.sub("\n", said), first)
     found = [item for number, raw in items if (item := _item(number, raw))]
     if cut and items:
         last = _one_line(items[-1][1])
@@ -213,7 +215,7 @@ def _item(number: int, raw: str) -> ListedInstruction | None:
         text = without_labels(unbolded(text))
     text = _NO_INPUT.sub("", _NOT_OF_INSTRUCTION.split(text, maxsplit=1)[0])
     _, *others = text.split("\n")
-    glued = any(
+    glued = lettered(others, number + 1) or any(
         find_number(line)
         or looks_numbered(line, number + 1)
         or without_labels(line) != unbolded(line)

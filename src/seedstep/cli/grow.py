@@ -337,7 +337,13 @@ def distill_command(
         assumed = "new outputs as long as the old ones, 4 characters a token."
         print_foreseen(work, f"{work.view.counts[PURPOSE]:,} instances", assumed)
         return
-    look = "seedstep show {out} TASK"
     run_tasks(
-        DISTILL, work_on_outputs, out, asked, same_model=same_model, removed=removed, look=look
+        DISTILL,
+        work_on_outputs,
+        out,
+        asked,
+        same_model=same_model,
+        removed=removed,
+        look="seedstep show {out} TASK",
+        see="See one, with the outputs of before:",
     )

@@ -310,7 +310,8 @@ class _Terminal(Console):
     def _is_copied(self, shown: object) -> bool:
         text = str(shown).strip("\n")
         has_wide_word = any(cell_len(word) > self.width for word in text.split())
-        return "\n" in text or has_wide_word or text.lstrip().startswith(("seedstep ", "$ "))
+        is_command = text.lstrip().startswith("seedstep ") or "$ " in text
+        return "\n" in text or has_wide_word or is_command
 
 
 console = _Terminal(highlight=False)

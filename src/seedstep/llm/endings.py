@@ -24,7 +24,7 @@ _WORDS: Mapping[Ending, str] = MappingProxyType(
     {
         "finished": "stop stopped stop_sequence stop_str stop_word stop_token eos eos_token "
         "eos_found eot eog im_end end end_turn end_of_text endoftext completed complete done "
-        "finish finished natural",
+        "finish finished natural succeeded success",
         "cut": "length limit length_limit max_length max_tokens max_new_tokens max_output "
         "max_output_tokens max_completion_tokens token_limit tokens truncated model_length "
         "model_context_window_exceeded context_length_exceeded error_limit",

@@ -6,6 +6,9 @@ that the error names; if the same error comes again, it was another, or two of t
 were left out of a request that succeeded are left out of later requests, and each reply records
 them.
 
+A limit of tokens that is too large is lowered to the one that the error names, or to what the
+context leaves beside the prompt. A reply that reaches it is cut, as at any limit.
+
 Example::
 
     parameters = Parameters()
@@ -69,6 +72,29 @@ _DIGIT = re.compile(r"[0-9]")
 LIMIT = "max_tokens"
 NEWER_LIMIT = "max_completion_tokens"
 
+LEAST_LIMIT = 16
+"""The fewest tokens to which the limit of a reply is lowered, as a server demands."""
+
+_OF_LIMIT = re.compile(
+    r"max_tokens|max_completion_tokens|max_new_tokens|max_output_tokens|maxtokens"
+    r"|(?:completion|output|new|generated) tokens|in the completion|for the completion"
+)
+_MOST = re.compile(
+    r"(?:at most|no more than|up to|less than or equal to|lower than or equal to|<=|not exceed"
+    r"|n[o']t be (?:greater|larger|more) than|maximum (?:value |number )?(?:is|of|:)"
+    r"|limit (?:is|of|:))\W{0,3}([0-9]{1,9})|[\[(] ?[0-9]{1,4} ?, ?([0-9]{1,9}) ?[\])]"
+    r"|[0-9]{1,9} ?> ?([0-9]{1,9})(?! ?-)"
+)
+_CONTEXT_SIZE = re.compile(
+    r"context (?:length|window|size)\D{0,20}([0-9]{1,9})"
+    r"|max_new_tokens\W{0,3} must be <= ([0-9]{1,9})"
+)
+_OF_PROMPT = re.compile(
+    r"([0-9]{1,9}) (?:`?inputs?`? tokens|prompt tokens|in (?:the|your) (?:messages|prompt|input)"
+    r"|tokens (?:from|in|for) (?:the |your )?(?:input|messages|prompt))"
+)
+"""How errors name the largest limit of a reply, or the context and what the prompt takes of it."""
+
 MOST_IN_PAIRS = 4
 """Of more parameters that an error names, all are left out at last, and not each two before."""
 
@@ -106,6 +132,8 @@ class _Trial:
     refusal: tuple[str, str] | None = None
     named: tuple[str, ...] = ()
     tried: int = 0
+    most: int | None = None
+    of_context: bool = False
 
     def next(self) -> bool:
         """Leave out the next parameters; return False if there are none to be tried."""
@@ -124,11 +152,13 @@ class _Trial:
 class Parameters:
     """The parameters that a server does not accept.
 
-    `newer_limit` says that the server requires the newer name for the limit of tokens.
+    `newer_limit` says that the server requires the newer name for the limit of tokens. `most` is
+    the largest limit that it takes.
     """
 
     refused: set[str] = field(default_factory=set)
     newer_limit: bool = False
+    most: int | None = None
     _trials: dict[int, _Trial] = field(default_factory=dict)
 
     def left_out(self, request: Request) -> set[str]:
@@ -136,10 +166,23 @@ class Parameters:
         trial = self._trials.get(id(request))
         return self.refused | trial.without if trial else self.refused
 
+    def lowered(self, request: Request, body: Mapping[str, Any]) -> tuple[int, str] | None:
+        """Return the limit of tokens that is sent in place of a larger one, and what is told."""
+        trial = self._trials.get(id(request))
+        limit, most = body.get(LIMIT), self.most
+        of_context = False
+        if trial and trial.most is not None and (most is None or trial.most < most):
+            most, of_context = trial.most, trial.of_context
+        if most is None or not isinstance(limit, int) or limit <= most:
+            return None
+        return most, f"{LIMIT} {'beyond its context' if of_context else f'above {most}'}"
+
     def adapt(self, request: Request, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return the body of a request without the parameters that the server does not accept."""
         left_out = self.left_out(request)
         adapted = {name: value for name, value in body.items() if name not in left_out}
+        if lowered := self.lowered(request, body):
+            adapted[LIMIT] = lowered[0]
         if self.newer_limit and LIMIT in adapted:
             adapted[NEWER_LIMIT] = adapted.pop(LIMIT)
         return adapted
@@ -148,6 +191,8 @@ class Parameters:
         """Note that a request was answered: later requests leave the same parameters out."""
         if trial := self._trials.pop(id(request), None):
             self.refused |= trial.without
+            if trial.most is not None and not trial.of_context:
+                self.most = min(trial.most, self.most or trial.most)
 
     def failed(self, request: Request) -> None:
         """Forget what was tried for a request."""
@@ -158,6 +203,8 @@ class Parameters:
         if error.status not in (400, 422, 501):
             return False
         text = error.detail.lower()
+        if self._lower(request, text, body):
+            return True
         if any(words in text for words in _CONTEXT):
             return False
         if NEWER_LIMIT in text and LIMIT in body:
@@ -170,6 +217,27 @@ class Parameters:
             trial.settled, trial.refusal, trial.tried = trial.without, _said(error), 0
             trial.named = tuple(_candidates(error, body))
         return trial.next()
+
+    def _lower(self, request: Request, text: str, body: Mapping[str, Any]) -> bool:
+        """Lower the limit of tokens to what an error names; return False if it names none."""
+        limit = body.get(LIMIT, body.get(NEWER_LIMIT))
+        found = _largest(re.sub(r"(?<=\d),(?=\d{3})", "", text)) if limit else None
+        if found is None or not LEAST_LIMIT <= found[0] < limit:
+            return False
+        trial = self._trials.setdefault(id(request), _Trial(request))
+        trial.most, trial.of_context = found
+        return True
+
+
+def _largest(text: str) -> tuple[int, bool] | None:
+    """Return the largest limit that an error names, and whether it is what the context leaves."""
+    if not _OF_LIMIT.search(text):
+        return None
+    if context := _CONTEXT_SIZE.search(text):
+        prompt = _OF_PROMPT.search(text)
+        return (int(context[1] or context[2]) - int(prompt[1]), True) if prompt else None
+    found = _MOST.search(text)
+    return (int(next(filter(None, found.groups()))), False) if found else None
 
 
 def _said(error: ServerError) -> tuple[str, str]:
@@ -216,7 +284,7 @@ def _distance(error: ServerError, name: str) -> int | None:
         forms.append(r"json_schema|\bschema\b|(?i:json mode|structured outputs?)")
     if name == "stop":
         forms.append(r"(?i:stop sequences?)")
-    forms.append(rf"^\W*{name}\b|:\s*\W*{name}\b(?!\s*[,=])|(?i:invalid) {name}\b")
+    forms.append(rf"^\W*{name}(?![A-Za-z0-9_])|:\s*\W*{name}\b(?!\s*[,=])|(?i:invalid) {name}\b")
     places = [match.end() for form in forms for match in re.finditer(form, error.detail)]
     if not places:
         return None

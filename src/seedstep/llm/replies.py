@@ -32,6 +32,7 @@ from seedstep.llm.shapes import (
     is_event,
     joined,
     parts_of,
+    unwrapped,
 )
 from seedstep.text import split_thoughts
 
@@ -40,8 +41,20 @@ __all__ = ["Body", "BodyError", "likelihood_in", "read_body"]
 MOST_TOKENS = 100_000_000
 """The most tokens that a count of one request may have. A larger one is no count."""
 
-_PROMPT_COUNTS = ("prompt_tokens", "input_tokens", "promptTokenCount", "prompt_eval_count")
-_COMPLETION_COUNTS = ("completion_tokens", "output_tokens", "candidatesTokenCount", "eval_count")
+_PROMPT_COUNTS = (
+    "prompt_tokens",
+    "input_tokens",
+    "promptTokenCount",
+    "prompt_eval_count",
+    "inputTokens",
+)
+_COMPLETION_COUNTS = (
+    "completion_tokens",
+    "output_tokens",
+    "candidatesTokenCount",
+    "eval_count",
+    "outputTokens",
+)
 _TOTAL_COUNTS = ("total_tokens", "totalTokenCount")
 _THOUGHT_COUNTS = (
     "reasoning_tokens",
@@ -117,7 +130,7 @@ def read_body(data: bytes) -> Body:
         BodyError: it has no reply.
     """
     try:
-        return _read(_of_list(_decoded(data)))
+        return _read(unwrapped(_of_list(_decoded(data))))
     except BodyError:
         raise
     except (ValueError, RecursionError):
@@ -241,7 +254,7 @@ def _told(error: object) -> tuple[str, int]:
         error = error[0]
     if not isinstance(error, dict):
         return str(error), 0
-    message = str(error.get("message") or error)
+    message = str(error.get("message") or error.get("msg") or error)
     code = error.get("code", error.get("status"))
     named = int(code) if isinstance(code, int | str) and _STATUS.fullmatch(str(code)) else 0
     if not 100 <= named < 600:

@@ -25,6 +25,7 @@ __all__ = [
     "is_event",
     "joined",
     "parts_of",
+    "unwrapped",
 ]
 
 THOUGHT_FIELDS = (
@@ -51,8 +52,16 @@ _THOUGHT_PARTS = (
 _TEXT_NAMES = ("text", "content", "thinking", "reasoning", "summary", "value", "parts")
 """The fields of a part in which its text may stand."""
 
-_BARE_TEXTS = ("output_text", "generated_text")
+_BARE_TEXTS = ("output_text", "generated_text", "response", "completion")
 """The fields of a body without choices in which its text may stand."""
+
+_CHOICES = ("choices", "candidates", "outputs", "generations", "predictions")
+"""The fields in which choices stand. Those after the first two may be texts."""
+
+_ENVELOPES = ("data", "result", "response", "output", "body")
+"""The fields in which gateways put the body of the server behind them."""
+
+MOST_ENVELOPES = 3
 
 MOST_PARTS_IN_PARTS = 20
 
@@ -62,12 +71,15 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 
 def choice_in(record: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the first choice of a body, or a choice made from a body of another shape; or None."""
-    choices = record.get("choices", record.get("candidates"))
+    name = next((name for name in _CHOICES if record.get(name) is not None), "")
+    choices = record.get(name)
     if isinstance(choices, dict):
         held = {"message", "text", "delta", "content"} & set(choices)
         choices = [choices] if held else list(choices.values())
     if isinstance(choices, list):
         first: Any = choices[0] if choices else None
+        if isinstance(first, str) and name in _CHOICES[2:]:
+            return {"text": first}
         if not isinstance(first, dict):
             return None
         content = first.get("content")  # as Gemini's servers send it
@@ -85,8 +97,37 @@ def choice_in(record: Mapping[str, Any]) -> dict[str, Any] | None:
         return {"message": record["message"]}
     if isinstance(record.get("content"), list) and {"role", "stop_reason"} & set(record):
         return {"message": {"content": record["content"]}}
-    text = next((record[name] for name in _BARE_TEXTS if isinstance(record.get(name), str)), None)
+    names = (*_BARE_TEXTS, *(["text"] if reason_in(record) else []))
+    text = next((record[name] for name in names if isinstance(record.get(name), str)), None)
     return None if text is None else {"text": text}
+
+
+def unwrapped(record: Any, depth: int = 0) -> Any:
+    """Return a body without the envelope in which a gateway put it, with what it says beside it.
+
+    Example::
+
+        >>> unwrapped({"code": 0, "data": {"choices": [{"text": "Hi"}]}})
+        {'code': 0, 'choices': [{'text': 'Hi'}]}
+    """
+    if not isinstance(record, dict) or depth > MOST_ENVELOPES or choice_in(record) is not None:
+        return record
+    for name in _ENVELOPES:
+        inner = record.get(name)
+        if name == "body" and isinstance(inner, str):
+            inner = _json_in(inner)
+        inner = inner[0] if isinstance(inner, list) and inner else inner
+        found = unwrapped(inner, depth + 1)
+        if isinstance(found, dict) and (choice_in(found) is not None or found.get("error")):
+            return {**{key: value for key, value in record.items() if key != name}, **found}
+    return record
+
+
+def _json_in(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def parts_of(content: object, depth: int = 0) -> tuple[str | None, str]:

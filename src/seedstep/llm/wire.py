@@ -115,6 +115,8 @@ class Wire:
         room = self._room(request)
         whole = self._body(request, room)
         left_out = tuple(name for name in whole if name in self._parameters.left_out(request))
+        if lowered := self._parameters.lowered(request, whole):
+            left_out += (lowered[1],)
         return self._parameters.adapt(request, whole), Manner(room, left_out)
 
     def read(

@@ -98,12 +98,15 @@ async def work_on_outputs(
         def estimate(tasks: Sequence[Task]) -> int:
             return sum(preview_outputs(run.settings, tasks).counts.values())
 
-        return await work_on_tasks(run, stage, _left_out, watch, estimate)
+        return await work_on_tasks(run, stage, _outputs, watch, estimate)
 
 
-def _left_out(distilled: DistilledTask) -> str:
+def _outputs(distilled: DistilledTask) -> str:
     reasons = dict.fromkeys(each.reason for each in distilled.left_out)
-    return f"{len(distilled.left_out)} left out ({', '.join(reasons)})" if reasons else ""
+    count = len(distilled.instances)
+    written = f"{count} output{'s' * (count != 1)} written"
+    left = f", {len(distilled.left_out)} left out ({', '.join(reasons)})" if reasons else ""
+    return f"{written}{left}"
 
 
 def foresee_outputs(

@@ -16,17 +16,19 @@ Example::
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 __all__ = [
+    "BREAKS",
     "CLOSERS",
     "HAN_NUMERALS",
     "WORDS",
     "ListNumber",
     "find_number",
     "label_at_line_start",
+    "lettered",
     "looks_numbered",
     "unbolded",
     "value_of",
@@ -131,7 +133,15 @@ def _count(name: str) -> str:
     return rf"(?:{_NUMBER.format(name + 'd')}|{_HAN.format(name + 'h')})"
 
 
-_BEFORE = r"[ \t]*+(?:[-*•>][ \t]++)?+(?:\#{1,6}[ \t]++)?+(?P<bold>\*\*|__|\*)?+[ \t]*+"
+BREAKS = re.compile(r"<br[ \t]*/?>(?=[ \t]*(?:\*\*)?[0-9]{1,3}[.):])", re.IGNORECASE)
+"""Line breaks of HTML before the items of a list."""
+
+_TAG = r"<(?:br|li|p|div|ol|ul)[ \t]*/?>"
+_TAGS_AT_END = re.compile(r"(?:[ \t]*+(?:<br[ \t]*/?>|</(?:li|p|div|ol|ul)>))++\Z", re.IGNORECASE)
+_BEFORE = (
+    rf"(?:[ \t\u00a0\u200b\ufeff]|&nbsp;|{_TAG})*+"
+    + r"(?:[-*•>][ \t]++)?+(?:\#{1,6}[ \t]++)?+(?P<bold>\*\*|__|\*)?+[ \t]*+"
+)
 _CLOSE = (
     rf"[ \t]*+(?:\*\*|__)?+[ \t]*+(?:[{CLOSERS}]{{1,2}}+(?!\d)(?:[-–—](?=[ \t]))?+\)?+"
     r"|[-–—][ \t]++(?!\d)|(?=$))"
@@ -178,6 +188,8 @@ def find_number(line: str) -> ListNumber | None:
     if mark and found[0].count(mark) % 2 == 1:
         rest = rest.replace(mark, "", 1)
     sign = next(text for name, text in found.groupdict().items() if text and name not in _MARKS)
+    end = _TAGS_AT_END.search(rest) if rest.endswith(">") else None
+    rest = rest[: end.start()] if end else rest
     return ListNumber(value_of(sign), unbolded(rest.strip()))
 
 
@@ -221,6 +233,7 @@ _SPELT = re.compile(
     rf"\W{{0,4}}+(?:{_ITEM}[ \t]++)?(?:(?P<roman>[IVXL]{{1,8}})|(?P<word>[a-z]{{3,9}}))[.):]",
     re.IGNORECASE,
 )
+_LETTER = re.compile(r"\W{0,4}+(?P<letter>[a-zA-Z])(?:\)|[.:](?=[ \t]))")
 _ROMAN_SIGNS = (("X", 10), ("IX", 9), ("V", 5), ("IV", 4), ("I", 1))
 
 
@@ -234,6 +247,15 @@ def looks_numbered(line: str, number: int) -> bool:
         return False
     word = _SPELT_NUMBERS[number - 1] if 0 < number <= len(_SPELT_NUMBERS) else ""
     return spelt["roman"] == _roman(number) or (spelt["word"] or "").lower() == (word or None)
+
+
+def lettered(lines: Iterable[str], number: int) -> bool:
+    """Return whether the first of the lines that begin with a letter begins with the n-th one.
+
+    Options below an item begin with `a)`; `j)` after item 9 is the next item.
+    """
+    found = next(filter(None, map(_LETTER.match, lines)), None)
+    return found is not None and number == ord(found["letter"].lower()) - ord("a") + 1 > 1
 
 
 def _roman(number: int) -> str:

@@ -1,0 +1,63 @@
+"""Replies inside the envelopes of gateways, and in the shapes of servers behind them."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from seedstep.llm.replies import BodyError, read_body
+
+USAGE = {"prompt_tokens": 3, "completion_tokens": 7}
+CHOICE = {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}
+REPLY = {"choices": [CHOICE], "usage": USAGE}
+ENVELOPES: dict[str, Any] = {
+    "data": {"code": 0, "msg": "ok", "data": REPLY},
+    "result": {"result": REPLY, "success": True, "errors": []},
+    "response": {"response": REPLY},
+    "output.choices": {"output": {"choices": REPLY["choices"]}, "usage": REPLY["usage"]},
+    "list-in-data": {"data": [REPLY]},
+    "three-deep": {"data": {"result": {"output": REPLY}}},
+    "body-as-text": {"statusCode": 200, "body": json.dumps(REPLY)},
+    "output.text": {"output": {"text": "Hi", "finish_reason": "stop"}, "usage": REPLY["usage"]},
+    "outputs": {"outputs": [{"text": "Hi", "finish_reason": "stop"}], "usage": REPLY["usage"]},
+    "text": {"text": "Hi", "finish_reason": "COMPLETE", "usage": REPLY["usage"]},
+    "response-as-text": {
+        "response": "Hi",
+        "done_reason": "stop",
+        "prompt_eval_count": 3,
+        "eval_count": 7,
+    },
+    "converse": {
+        "output": {"message": {"role": "assistant", "content": [{"text": "Hi"}]}},
+        "stopReason": "end_turn",
+        "usage": {"inputTokens": 3, "outputTokens": 7},
+    },
+}
+
+
+@pytest.mark.parametrize("body", ENVELOPES.values(), ids=ENVELOPES)
+def test_a_reply_inside_an_envelope_is_read(body: dict[str, Any]) -> None:
+    found = read_body(json.dumps(body).encode())
+    assert (found.text, found.ending) == ("Hi", "finished")
+    assert (found.prompt_tokens, found.completion_tokens) == (3, 7)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"data": {"error": {"message": "quota", "code": 429}}}, "quota"),
+        ({"data": None, "code": 500, "msg": "busy"}, "busy"),
+        ({"data": {"text": "Hi"}}, "{'data': {'text': 'Hi'}}"),
+        ({"data": {"data": {"data": {"data": {"data": REPLY}}}}}, "{'data'"),
+        ({"body": "no JSON"}, "{'body': 'no JSON'}"),
+    ],
+)
+def test_an_envelope_without_a_reply_is_an_error(body: dict[str, Any], message: str) -> None:
+    with pytest.raises(BodyError, match=re.escape(message)):
+        read_body(json.dumps(body).encode())
+
+
+def test_an_end_inside_an_envelope_counts() -> None:
+    cut = {"choices": [{**CHOICE, "finish_reason": "length"}]}
+    assert read_body(json.dumps({"result": cut}).encode()).ending == "cut"
