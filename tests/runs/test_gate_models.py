@@ -121,12 +121,15 @@ class TestAJudgeOfKnownErrors:
             for price in [PRICES["better" if purpose == "gate judged" else "scripted"]]
         )
         assert f"for each finished task ${usd / 1e6 / 60:.4f}" in shown
+        used = usage["gate judged"]
+        cost = (used.prompt_tokens * 30 + used.completion_tokens * 40) / 1e6
+        assert f"{len(kept) / came:.0%} ${cost:,.4f} a model denies" in shown
 
     def test_only_its_server_is_asked_and_by_its_name(
         self, servers: tuple[ScriptedServer, ...]
     ) -> None:
         model, judge, _ = servers
-        made = grow(Path("run"), model, tasks=5, gates=judged(judge))
+        made = grow(Path("run"), model, tasks=5, gates=judged(judge), window=1)
         assert not any(ASKED.search(text_of(body)) for body in model.bodies)
         assert {body["model"] for body in judge.bodies} == {"better"}
         assert judge.requests == made.status.usage["gate judged"].requests
@@ -306,6 +309,25 @@ class TestAddress:
         with pytest.raises(InputError, match="password"):
             grow(Path("run"), servers[0], tasks=1, gates=judged())
         assert not Path("run").exists()
+
+    def test_no_report_and_no_card_shows_it(self, servers: tuple[ScriptedServer, ...]) -> None:
+        model, judge, _ = servers
+        gates = judged(judge) | {"short": {"match": {"pattern": "^.{0,60}$"}}}
+        made = grow(Path("run"), model, tasks=3, gates=gates, prices=PRICES)
+        assert seedstep("report", "run", "--out", "report").code == 0
+        page = Path("report/index.html").read_text("utf-8")
+        hub = ("--format", "hub", "--license", "cc-by-4.0", "--out", "hub")
+        assert seedstep("export", "run", *hub).code == 0
+        card = Path("hub/README.md").read_text("utf-8")
+        assert judge.url not in page
+        assert judge.url not in card
+        assert "| gate judged | rejects: a model denies: " in card
+        assert "(openai:better) |" in card
+        table = page.partition(">Gates<")[2].partition("</table>")[0]
+        passed = made.status.instances + made.status.bad_instances.get("short", 0)
+        came = passed + made.status.bad_instances["judged"]
+        cells = re.findall(r"<td[^>]*>(.*?)</td>", table)
+        assert [str(came), str(passed)] == cells[0:2] or [str(came), str(passed)] == cells[1:3]
 
     def test_a_run_without_such_a_gate_has_no_address_for_it(
         self, servers: tuple[ScriptedServer, ...]

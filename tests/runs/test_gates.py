@@ -52,7 +52,7 @@ BY_CHANCE = judge(lambda text: said(right=not is_bad(text)))
 def test_a_judge_decides_and_the_figures_are_those_counted_by_hand(tmp_path: Path) -> None:
     prices = {"scripted": {"input": 1.0, "output": 2.0}}
     with ScriptedServer(BY_CHANCE) as server:
-        made = grow(tmp_path / "run", server, tasks=15, gates=JUDGE, prices=prices)
+        made = grow(tmp_path / "run", server, tasks=15, gates=JUDGE, prices=prices, window=1)
         judged = [text for text in map(text_of, server.bodies) if text.startswith(ASKED)]
     assert made.status.finished == len(made.tasks) == 15
     for task in made.tasks:

@@ -144,7 +144,7 @@ def data_card(
         rows=f"{len(rows):,}",
         empty=f"{sum(not row.input for row in rows):,}",
         words=words_of(rows),
-        settings=card_table(("setting", "value"), _settings(settings)),
+        settings=card_table(("setting", "value"), [*_settings(settings), *_gates(run)]),
         cell="\n| `cell` | what was asked for, by axis |" if settings.axes else "",
         rejected=card_table(("reason", "instructions"), status.rejected.items()),
         bad_instances=card_table(("reason", "instances"), status.bad_instances.items()),
@@ -206,10 +206,18 @@ def _settings(settings: BootstrapSettings) -> Iterator[tuple[str, object]]:
         yield f"sampling of {request}", msgspec.json.encode(sampling).decode()
 
 
+def _gates(run: BootstrapRun) -> Iterator[tuple[str, object]]:
+    """Yield what instances had to pass, and which model was asked where it is not the run's."""
+    models = run.settings.gate_models
+    for name, meaning in run.records.gates().items():
+        asked = f" ({public_model(AskedModel(models[name]))})" if name in models else ""
+        yield f"gate {name}", f"rejects: {meaning}{asked}"
+
+
 def public_model(model: AskedModel) -> str:
     """Return a model's reference, without the directories of a file."""
     ref = model.ref
-    is_file = ref.provider.prefix in ("gguf", "replay")
+    is_file = ref.provider.prefix in ("gguf", "replay", "hf")
     return f"{ref.provider.prefix}:{ref.public_name}" if is_file else str(model)
 
 

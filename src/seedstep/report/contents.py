@@ -59,6 +59,7 @@ from seedstep.report.statistics import (
 from seedstep.runs import BootstrapRun, JudgeRun, Line, Rows, Run
 from seedstep.settings import flatten
 from seedstep.stages import PREDICT, TuneRun, open_run, tell_status
+from seedstep.stages.bootstrap import GATE_HEAD, gate_rows
 from seedstep.stages.review import labels_of_review
 from seedstep.text import TOKENIZERS
 
@@ -75,7 +76,7 @@ __all__ = [
 SHOWN_REJECTIONS = 3
 """How many rejections are shown for each reason."""
 
-PRIVATE = ("base_url", "judge_base_url")
+PRIVATE = ("base_url", "judge_base_url", "gate_base_urls")
 """Settings that a report does not show, as they are private and reports are shared."""
 
 TestSets = Mapping[str, Sequence[NamedText]]
@@ -299,7 +300,9 @@ def _rejections(runs: Sequence[BootstrapRun], context: ReportContext) -> Section
         run.records.rejected_instructions(SHOWN_REJECTIONS),
         run.records.rejected_pairs(SHOWN_REJECTIONS),
     )
-    return [rejections_section(run.status(), *shown, run.records.reasons())]
+    rows = tuple(gate_rows(run, run.status()))
+    gates = (Table("Gates", GATE_HEAD, rows),) if rows else ()
+    return [rejections_section(run.status(), *shown, run.records.reasons(), gates)]
 
 
 def _structure(runs: Sequence[BootstrapRun], context: ReportContext) -> Sections:

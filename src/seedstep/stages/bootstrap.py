@@ -8,7 +8,7 @@ from typing import Any
 
 from seedstep.bootstrap import BootstrapSettings, Candidate
 from seedstep.bootstrap.axes import TRIES, Coverage, cell_text
-from seedstep.bootstrap.gates import undecided_reason
+from seedstep.bootstrap.gates import draws_of, purpose_of, undecided_reason
 from seedstep.data import Task, evaluation_items, require_seeds, seed_tasks
 from seedstep.errors import InputError
 from seedstep.evaluate.intervals import mean_of_tasks
@@ -44,9 +44,11 @@ from seedstep.text import TOKENIZERS, script_of
 __all__ = [
     "BOOTSTRAP",
     "COVERAGE",
+    "GATE_HEAD",
     "advice",
     "contamination_of",
     "coverage_rows",
+    "gate_rows",
     "left_out",
     "pool_of",
     "task_blocks",
@@ -209,9 +211,9 @@ def _status(run: BootstrapRun) -> Blocks:
     if rejected := tuple(_rejections(status, run.records.reasons())):
         yield line("")
         yield Rows(rejected, ("what", "reason", "count", "meaning"), "rejected")
-    if gates := tuple(_gates(status, run.records.gates())):
+    if gates := tuple(gate_rows(run, status)):
         yield line("")
-        yield Rows(gates, ("gate", "instances", "passed", "", "rejects"), "gates")
+        yield Rows(gates, GATE_HEAD, "gates")
     if coverage := run.records.coverage():
         yield from _coverage(run, coverage)
     if status.usage:
@@ -288,15 +290,24 @@ def _rejections(status: RunStatus, meanings: Mapping[str, str]) -> Iterator[tupl
             yield (what, reason, f"{count:,}", meanings.get(reason, ""))
 
 
-def _gates(status: RunStatus, gates: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
-    """Yield how many instances came to each gate, and how many passed it."""
+GATE_HEAD = ("gate", "instances", "passed", "", "cost", "rejects")
+
+
+def gate_rows(run: BootstrapRun, status: RunStatus) -> Iterator[tuple[str, ...]]:
+    """Yield how many instances came to each gate, how many passed it, and what it cost."""
+    gates, tokens, pricing = run.records.gates(), run.spent().tokens, run.settings.pricing
     left = status.instances
     rows: list[tuple[str, ...]] = []
     for name, meaning in reversed(list(gates.items())):
         bad = status.bad_instances
         came = left + bad.get(name, 0) + bad.get(undecided_reason(name), 0)
         share = f"{left / came:.0%}" if came else ""
-        rows.append((name, f"{came:,}", f"{left:,}", share, meaning))
+        asked = {
+            each: tokens[each] for each in (purpose_of(name), draws_of(name)) if each in tokens
+        }
+        usd = pricing.usd(asked) if asked else None
+        cost = "" if usd is None else f"${usd:,.4f}"
+        rows.append((name, f"{came:,}", f"{left:,}", share, cost, meaning))
         left = came
     yield from reversed(rows)
 

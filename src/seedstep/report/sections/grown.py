@@ -186,10 +186,11 @@ def rejections_section(
     instructions: Sequence[RejectedInstruction],
     pairs: Sequence[RejectedPair],
     meanings: Mapping[str, str],
+    gates: Sequence[Block] = (),
 ) -> Section:
     """Return counts of accepted and rejected instructions and instances, with examples by reason.
 
-    `meanings` has the meaning of each reason.
+    `meanings` has the meaning of each reason. `gates` tell what passed each gate.
     """
     written, read = status.written, status.instances_read
     text = (
@@ -197,7 +198,7 @@ def rejections_section(
         f"{_share(status.finished, written)}. Of {read:,} instances that were read in the replies "
         f"{status.instances:,} were kept{_share(status.instances, read)}."
     )
-    blocks: list[Block] = [Paragraph(text)]
+    blocks: list[Block] = [Paragraph(text), *gates]
     blocks += _rejected(
         "instructions",
         meanings,
