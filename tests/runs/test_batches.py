@@ -25,9 +25,10 @@ from seedstep.stages import BOOTSTRAP, PREDICT
 from support.asking import endpoint_of
 from support.asking_stages import STAGES, command_of, made, prepare
 from support.batch_server import BatchFault, BatchServer, run_batch
-from support.command_line import ended_by, seedstep
+from support.command_line import chat_reply, ended_by, seedstep
+from support.growing import exported, grow, text_of
 from support.predicting import asked_of, texts, word_model, words, write_word_tasks
-from support.scripted_server import ScriptedServer
+from support.scripted_server import Fault, ScriptedServer
 
 pytestmark = pytest.mark.usefixtures("quick_batches")
 
@@ -225,3 +226,24 @@ def test_requests_are_stored_as_those_that_were_asked_live(
         database.close()
     assert rows[0] == rows[1]
     assert json.loads(rows[0][0][2])["prompt"]
+
+
+def test_a_gate_with_a_model_of_its_own_asks_it_by_batch_too(tmp_path: Path) -> None:
+    def script(_: int, body: dict[str, Any]) -> Fault | None:
+        text = text_of(body)
+        if not text.startswith("You are given an instruction, an input and an output"):
+            return None
+        right = bool(len(text) % 3)
+        answers = {"valid_task": True, "appropriate_input": True, "correct_output": right}
+        return chat_reply(json.dumps(answers))
+
+    with BatchServer(script) as server, BatchServer(script) as judge:
+        gates = {"judged": {"judge": {"model": "openai:better", "base_url": judge.url}}}
+        settings: dict[str, Any] = {"tasks": 6, "window": 2, "gates": gates}
+        grow(tmp_path / "live", server, **settings)
+        asked = judge.requests
+        made = grow(tmp_path / "run", server, **settings, send="batch")
+        assert exported(tmp_path / "run") == exported(tmp_path / "live")
+        assert made.status.bad_instances["judged"] > 0
+        assert judge.requests == asked + 1, "the first is asked live"
+        assert judge.batches

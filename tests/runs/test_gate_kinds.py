@@ -5,15 +5,17 @@ import sys
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 
 from seedstep import self_instruct
-from seedstep.bootstrap import Proposal
+from seedstep.bootstrap import GateModel, Proposal
 from seedstep.bootstrap.gate_kinds import parse_gates
+from seedstep.bootstrap.gates import GateModels
 from seedstep.data import Instance, Task
 from seedstep.errors import InputError, MissingExtraError, RunMismatchError
+from seedstep.llm import Engine, Reply, Request
 from support.command_line import chat_reply, seedstep
 from support.growing import (
     SIGNS,
@@ -306,6 +308,45 @@ class TestBest:
             made = grow(Path("run"), server, tasks=3, gates=gates)
         assert {it.output for task in made.tasks for it in task.instances} == {"redrawn 2"}
         assert "1.00 nats a token, the best of 3" in seedstep("show", "run", made.tasks[0].id).words
+
+
+class Noting:
+    """Stands for an engine: keeps what it is asked, and says what it is told to."""
+
+    def __init__(self, said: str) -> None:
+        self.said = said
+        self.asked: list[Request] = []
+
+    async def ask(self, request: Request, priority: tuple[int, ...]) -> Reply:
+        self.asked.append(request)
+        return Reply(self.said, "stop", 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("judge", '{"valid_task": true, "appropriate_input": true, "correct_output": true}'),
+        ("best", '{"rating": 5}'),
+        ("likelihood", '{"nats": 1.0, "tokens": 3}'),
+    ],
+)
+async def test_what_a_gate_asks_is_that_of_the_golden_files(
+    kind: str, said: str, golden: Callable[[str, str], None]
+) -> None:
+    engine = Noting(said)
+    models = GateModels(GateModel(cast("Engine", engine), converses=True))
+    instance = Instance("Ann\nIs {{output}} an {input}?", ("{{questions}}\n\nAnswer: yes",))
+    (gate,) = parse_gates({"a": {kind: {}}})
+    await gate.find(Proposal("Say {{input}}.", instance, "latin", "a", models, (0,)))
+    texts = []
+    for request in (engine.asked[0], *engine.asked[1:][-1:]):
+        prompt = request.prompt if isinstance(request.prompt, str) else request.prompt[0].content
+        schema = json.dumps(request.schema.body) if request.schema else "no schema"
+        texts.append(
+            f"{request.purpose}, draw {request.draw}, {request.sampling}, {schema}, scored from "
+            f"{request.scored_from}\n\n{prompt}\n"
+        )
+    golden(f"gate_{kind}", "\n".join(texts))
 
 
 PERSON = {

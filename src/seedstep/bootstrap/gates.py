@@ -18,7 +18,7 @@ import msgspec
 
 from seedstep.bootstrap.rules import Found
 from seedstep.data import Instance
-from seedstep.errors import InputError, first_line
+from seedstep.errors import InputError, SeedstepError, first_line
 from seedstep.llm import Engine, Failure, Likelihood, Message, Reply, Request, Sampling, Schema
 from seedstep.text import answer, is_refusal
 
@@ -261,7 +261,9 @@ async def pass_gates(
         except UndecidedError as undecided:
             fault = undecided_reason(gate.name), str(undecided)
             return Passed(instance, "; ".join(notes), fault)
-        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        except SeedstepError:
+            raise
+        except Exception as error:
             what = f"gate '{gate.name}' raised {type(error).__name__}: {first_line(error)}"
             remedy = "mend its function, then run the same again: it goes on from here"
             raise InputError(what, remedy) from error
