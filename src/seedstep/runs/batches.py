@@ -56,6 +56,9 @@ _MISS = "UPDATE batched_requests SET batch = NULL, tries = tries + 1 WHERE batch
 class RunLedger(RequestLedger):
     """A ledger of answers that also stores the batches by which requests are sent."""
 
+    _named = 0
+    """The number of the batch that was named last: engines of several models share a ledger."""
+
     @property
     def folder(self) -> Path:
         """The folder for the files of batches."""
@@ -66,7 +69,8 @@ class RunLedger(RequestLedger):
 
         The name has a random part, so that no two runs have batches of one name.
         """
-        number = self._database.rows("SELECT count(*) FROM batches")[0][0] + 1
+        stored = self._database.rows("SELECT count(*) FROM batches")[0][0]
+        self._named = number = max(stored, self._named) + 1
         return number, f"seedstep-{secrets.token_hex(4)}-{number}-{digest[:16]}"
 
     def open_batches(self, identity: str, model: str) -> list[SentBatch]:

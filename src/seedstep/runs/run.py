@@ -14,6 +14,7 @@ import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
@@ -209,9 +210,9 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
         """Let all reads in the context see the run at the same moment, despite a writer."""
         return self.database.snapshot()
 
-    @property
+    @cached_property
     def ledger(self) -> RunLedger:
-        """The ledger in which the request engine stores answers."""
+        """The ledger in which all request engines of the run store answers."""
         return RunLedger(self.database)
 
     @property
