@@ -98,7 +98,7 @@ WRONG: dict[str, tuple[str, Any, str]] = {
     "threshold-nan": ("novelty_threshold", math.nan, "expected `float` > 0.0"),
     "threshold-text": ("novelty_threshold", "0.7", "expected `float`, got `str`"),
     "model-null": ("model", None, "expected `str`, got `null`"),
-    "base-url-number": ("base_url", 80, "expected `str | null`, got `int`"),
+    "base-url-number": ("base_url", 80, "expected `str | array | null`, got `int`"),
     "seeds-list": ("seeds", ["a"], "expected `str | null`, got `array`"),
     "prompt-style": ("prompt_style", "Chat", "invalid enum value 'Chat'"),
     "tokens": ("tokens", "utf-8", "invalid enum value 'utf-8'"),

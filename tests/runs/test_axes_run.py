@@ -6,6 +6,8 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from seedstep.report.sections.grown import diversity
 from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP
 from support.command_line import chat_reply, environment, program, seedstep
-from support.growing import exported, grow, purpose_of, text_of, times_asked
+from support.growing import STYLES, exported, grow, purpose_of, text_of, times_asked
 from support.scripted_server import (
     Fault,
     Script,
@@ -142,6 +144,17 @@ def test_without_axes_all_is_as_before(tmp_path: Path) -> None:
     with Run.read(BOOTSTRAP, tmp_path / "plain") as run:
         assert "cell" not in run.to_records()[0]
     assert "wanted" not in seedstep("status", tmp_path / "plain").words
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_without_axes_each_request_is_as_before_there_were_any(
+    style: str, tmp_path: Path, golden: Callable[[str, str], None]
+) -> None:
+    settings: dict[str, Any] = {"window": 1, "in_flight": 1, "prompt_style": style}
+    with ScriptedServer() as server:
+        grow(tmp_path / "run", server, tasks=6, **settings)
+        hashes = [sha256(json.dumps(body).encode()).hexdigest()[:16] for body in server.bodies]
+    golden(f"requests_{style}", "\n".join(hashes))
 
 
 @pytest.mark.parametrize("in_flight", [1, 4, 16])
