@@ -32,9 +32,8 @@ from seedstep.runs import (
     stage_of,
 )
 from seedstep.runs.directory import stored_config
-from seedstep.runs.earlier import EARLIER, EarlierTunings
 from seedstep.runs.lists import NO_CHANGES
-from seedstep.runs.tune import TUNE_CONFIG
+from seedstep.runs.tune import EARLIER, TUNE_CONFIG, EarlierTunings
 from seedstep.stages.bootstrap import BOOTSTRAP
 from seedstep.stages.distill import DISTILL
 from seedstep.stages.steps import EXAMPLES, STEPS
