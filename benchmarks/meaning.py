@@ -125,11 +125,13 @@ def check(vectors: Vector) -> None:
     found, index = decide_by_meaning(vectors, MEANING_THRESHOLD), MeaningIndex()
     exact = vectors.astype(np.float64)
     exact /= np.linalg.norm(exact, axis=1, keepdims=True)
-    held, kept = np.empty_like(exact), []
+    held = np.empty_like(exact)
+    kept: list[int] = []
     for row, vector in enumerate(exact):
         scores = np.round(held[: len(kept)] @ vector, 6)
         place = int(scores.argmax()) if kept else -1
-        best, nearest = (scores[place], kept[place]) if kept else (0.0, -1)
+        best = float(scores[place]) if kept else 0.0
+        nearest = kept[place] if kept else -1
         assert (found.nearest.numbers[row], found.nearest.scores[row]) == (nearest, best)
         assert bool(found.kept[row]) == (not kept or best < MEANING_THRESHOLD)
         neighbor = index.nearest(vectors[row])

@@ -17,6 +17,7 @@ from seedstep.bootstrap import Candidate
 from seedstep.errors import InputError, ModelError, RunMismatchError
 from seedstep.llm.embeddings import public_encoder
 from seedstep.novelty import unit_rows
+from seedstep.report.sections.grown import rejections_section
 from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP
 from support.command_line import environment, program, seedstep
@@ -94,9 +95,26 @@ def test_it_is_told_with_the_reason_and_the_neighbour(
     bad = next(each for each in candidates_of(outcome) if each.reason == "same_meaning")
     assert bad.meaning
     assert bad.detail == f"cosine {bad.meaning.score:.2f} with {bad.meaning.id}"
-    assert "same_meaning" in seedstep("status", outcome.path).words
+    told = seedstep("status", outcome.path).words
+    assert "same_meaning" in told
+    assert "compared by meaning with openai:encoder" in told
     shown = seedstep("show", outcome.path, bad.id).words
     assert f"nearest in meaning: cosine {bad.meaning.score:.3f} with {bad.meaning.id}: " in shown
+
+
+def test_the_report_shows_what_it_was_too_close_to(
+    made: tuple[Outcome, ScriptedServer], tmp_path: Path
+) -> None:
+    outcome, _ = made
+    bad = next(each for each in candidates_of(outcome) if each.reason == "same_meaning")
+    assert bad.meaning
+    with Run.read(BOOTSTRAP, outcome.path) as run:
+        shown = next(each for each in run.records.rejected_instructions(50) if each.id == bad.id)
+        near = run.records.show(bad.id).meaning
+    assert (shown.neighbor, shown.score, shown.measure) == (near, bad.meaning.score, "cosine")
+    assert near
+    section = rejections_section(outcome.status, [shown], [], {})
+    assert f"nearest known instruction, cosine {bad.meaning.score:.2f}" in str(section)
 
 
 def test_a_card_names_the_encoder_and_no_path() -> None:
@@ -160,10 +178,10 @@ def test_killed_it_ends_in_the_same_bytes(
         with subprocess.Popen(command, stdout=-1, stderr=-1, env=environment()) as running:
             wait_for(lambda: embedded(path) >= kill_at, running)  # type: ignore[arg-type]
             running.send_signal(signal.SIGKILL)
-        before = embedded(path)
-        asked = len([body for body in server.bodies if is_embedding(body)])
-        grow_by_meaning(path, server)
-        after = [body for body in server.bodies if is_embedding(body)][asked:]
+    before = embedded(path)
+    with ScriptedServer(port=server.port) as again:
+        grow_by_meaning(path, again)
+    after = [body for body in again.bodies if is_embedding(body)]
     assert before >= kill_at
     assert len(after) == embedded(path) - before
     assert exported(path) == exported(outcome.path)

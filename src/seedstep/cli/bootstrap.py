@@ -293,5 +293,6 @@ def _print_preview(settings: BootstrapSettings) -> None:
         view,
         "2 accepted instructions a request, 80% of them with a good instance, 4 characters a "
         "token. Models differ; `seedstep status` shows the real figures."
-        + (" What gates ask comes on top." if settings.gates else ""),
+        + (" What gates ask comes on top." if settings.gates else "")
+        + (" Embeddings come on top, a request for each instruction." if settings.semantic else ""),
     )

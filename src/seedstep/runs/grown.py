@@ -9,7 +9,7 @@ Example::
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from sqlite3 import Row
 from typing import Any
 
@@ -62,7 +62,8 @@ class RejectedInstruction:
     """A rejected candidate. `neighbor` is the text of the nearest known instruction.
 
     `score` is the ROUGE-L F1 with it, None if another filter rejected the candidate before novelty
-    was checked.
+    was checked. Of one that was rejected by meaning, both are those by meaning; `measure` names the
+    score.
     """
 
     id: str
@@ -71,6 +72,7 @@ class RejectedInstruction:
     instruction: str
     neighbor: str
     score: float | None
+    measure: str = "ROUGE-L"
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +240,15 @@ class GrownTasks:
             " WHERE c.place <= ? ORDER BY c.reason, c.place",
             (each,),
         )
-        return tuple(RejectedInstruction(*row) for row in rows)
+        return tuple(self._by_meaning(RejectedInstruction(*row)) for row in rows)
+
+    def _by_meaning(self, rejected: RejectedInstruction) -> RejectedInstruction:
+        if rejected.reason != "same_meaning":
+            return rejected
+        query = "SELECT meaning, cosine FROM candidates WHERE id = ?"
+        ((name, cosine),) = self._database.rows(query, (rejected.id,))
+        near = self._definition(name)
+        return replace(rejected, neighbor=near, score=cosine, measure="cosine")
 
     def rejected_pairs(self, each: int) -> tuple[RejectedPair, ...]:
         """Return the first `each` rejected instances of each reason."""

@@ -84,6 +84,8 @@ def write_config(path: Path, config: str, values: Mapping[str, Any]) -> None:
 MADE_IN = "made_in"
 """The entry with the directory in which a run was made, from the run's own."""
 
+_MODELS = ("model", "semantic")
+
 _PATHS = (
     "tasks",
     "seeds",
@@ -94,7 +96,7 @@ _PATHS = (
     "examples",
     "rubric",
     "tokenizer",
-    "model",
+    *_MODELS,
 )
 """The settings that are paths, or lists of paths. Of models only checkpoints are files to find."""
 
@@ -177,7 +179,7 @@ def _with_paths(values: Mapping[str, Any], change: Callable[[str], str]) -> dict
             return [changed(name, inner) for inner in value]
         if not isinstance(value, str):
             return value
-        if name != "model":
+        if name not in _MODELS:
             return change(value)
         checkpoint = value.removeprefix(_CHECKPOINT)
         return value if checkpoint == value else _CHECKPOINT + change(checkpoint)

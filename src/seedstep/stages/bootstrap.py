@@ -15,7 +15,7 @@ from seedstep.evaluate.intervals import mean_of_tasks
 from seedstep.evaluate.tables import shown as with_interval
 from seedstep.llm import ModelRef
 from seedstep.llm.checkpoints import fingerprint_of, gguf_fingerprint
-from seedstep.llm.embeddings import encoder_fingerprint
+from seedstep.llm.embeddings import encoder_fingerprint, public_encoder
 from seedstep.llm.settings import require_price
 from seedstep.novelty import Contamination
 from seedstep.prompts import fingerprint
@@ -243,6 +243,8 @@ def _counts(run: BootstrapRun, status: RunStatus) -> Iterator[tuple[str, ...]]:
     yield ("finished tasks", f"{status.finished:,}", share)
     yield ("  of them classification", f"{status.classification:,}")
     yield ("instances", f"{status.instances:,}")
+    if encoder := run.settings.semantic:
+        yield ("compared by meaning with", public_encoder(encoder))
     spent, settings = run.spent(), run.settings
     budget = settings.budget
     requests, tokens = (

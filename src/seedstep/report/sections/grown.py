@@ -269,7 +269,7 @@ def _rejected(
 def _instruction(rejected: RejectedInstruction) -> Specimen:
     fields = [Field("instruction", rejected.instruction)]
     if rejected.neighbor:
-        score = "" if rejected.score is None else f", ROUGE-L {rejected.score:.2f}"
+        score = "" if rejected.score is None else f", {rejected.measure} {rejected.score:.2f}"
         fields.append(Field(f"nearest known instruction{score}", rejected.neighbor))
     return Specimen(_with_detail(rejected.id, rejected.detail), tuple(fields))
 
