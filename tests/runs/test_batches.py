@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from campaigns.batches import QUICKLY, STEPS, Moment, disturbed, live
+from campaigns.batches import QUICKLY, STEPS, Moment, disturbed, live, quick
 from seedstep.errors import InputError
 from seedstep.llm import Engine, MemoryLedger
 from seedstep.llm.batch_api import split
@@ -27,6 +27,7 @@ from support.asking_stages import STAGES, command_of, made, prepare
 from support.batch_server import BatchFault, BatchServer, run_batch
 from support.command_line import chat_reply, ended_by, seedstep
 from support.growing import exported, grow, text_of
+from support.pages_model import any_model
 from support.predicting import asked_of, texts, word_model, words, write_word_tasks
 from support.scripted_server import Fault, ScriptedServer
 
@@ -41,7 +42,7 @@ def server() -> Iterator[BatchServer]:
         yield started
 
 
-def by_batch(server: BatchServer, tasks: str, **settings: Any) -> dict[str, Any]:
+def asked_by_batch(server: BatchServer, tasks: str, **settings: Any) -> dict[str, Any]:
     return asked_of(server, tasks, send="batch", **settings)
 
 
@@ -72,7 +73,7 @@ def test_the_first_request_is_live_and_the_others_are_one_batch(
     server: BatchServer, tmp_path: Path
 ) -> None:
     tasks = write_word_tasks(tmp_path / "ni")
-    with predict(tmp_path / "run", **by_batch(server, tasks)) as run:
+    with predict(tmp_path / "run", **asked_by_batch(server, tasks)) as run:
         assert run.records.counts(NAME).predictions == 12
         (batch,) = read_batches(run.database)
     assert (server.requests, len(server.lines), batch.requests) == (1, 11, 11)
@@ -127,7 +128,7 @@ def test_a_batch_has_no_more_lines_and_bytes_than_it_may(
     monkeypatch.setattr("seedstep.llm.batch_api.MOST_REQUESTS", 4)
     assert list(split([1] * 9)) == [slice(0, 4), slice(4, 8), slice(8, 9)]
     tasks = write_word_tasks(tmp_path / "ni")
-    predict(tmp_path / "run", **by_batch(server, tasks)).close()
+    predict(tmp_path / "run", **asked_by_batch(server, tasks)).close()
     assert [len(batch.lines) for batch in server.batches] == [4, 4, 3]
     monkeypatch.setattr("seedstep.llm.batch_api.MOST_BYTES", 10)
     assert list(split([4, 4, 4, 40, 1])) == [slice(0, 2), slice(2, 3), slice(3, 4), slice(4, 5)]
@@ -138,7 +139,7 @@ def test_half_the_price_is_counted(server: BatchServer, tmp_path: Path) -> None:
     tasks = write_word_tasks(tmp_path / "ni")
     prices = {"scripted": {"input": 1.0, "output": 2.0}}
     predict(tmp_path / "live", **asked_of(server, tasks, prices=prices)).close()
-    predict(tmp_path / "run", **by_batch(server, tasks, prices=prices)).close()
+    predict(tmp_path / "run", **asked_by_batch(server, tasks, prices=prices)).close()
     found = []
     for name in ("live", "run"):
         with Run.read(PREDICT, tmp_path / name) as run:
@@ -158,12 +159,14 @@ def test_no_more_is_sent_than_the_budget_allows(
     budget: dict[str, int], batches: list[int], server: BatchServer, tmp_path: Path
 ) -> None:
     tasks = write_word_tasks(tmp_path / "ni")
-    settings = by_batch(server, tasks, max_new_tokens=8, **budget)
+    settings = asked_by_batch(server, tasks, max_new_tokens=8, **budget)
     with predict(tmp_path / "run", **settings) as run:
         assert run.spent().requests <= budget.get("max_requests", 100)
         assert run.spent().total_tokens <= budget.get("max_tokens", 10_000)
         assert run.records.counts(NAME).predictions > 0
-    predict(tmp_path / "run", **by_batch(server, tasks, max_requests=40, max_tokens=9999)).close()
+    predict(
+        tmp_path / "run", **asked_by_batch(server, tasks, max_requests=40, max_tokens=9999)
+    ).close()
     assert len(texts(tmp_path / "run")) == 12
     assert set(server.charged.values()) == {1}
 
@@ -247,3 +250,22 @@ def test_a_gate_with_a_model_of_its_own_asks_it_by_batch_too(tmp_path: Path) -> 
         assert made.status.bad_instances["judged"] > 0
         assert judge.requests == asked + 1, "the first is asked live"
         assert judge.batches
+
+
+def test_a_judge_that_is_the_same_model_shares_its_batches(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    with BatchServer(any_model, batch_fault=quick) as server:
+        flags = ("--tasks", tmp_path / "boats.jsonl", "--model", NAME, "--base-url", server.url)
+        command = ("steps", *flags, "--judge", NAME, "--judge-base-url", server.url)
+        assert seedstep(*command, "--out", tmp_path / "live").code == 0
+        asked = server.requests
+        by_batch = (*command, "--out", tmp_path / "run", "--send", "batch")
+        server.batch_fault = lambda number: BatchFault(statuses=["paused"])
+        for _ in range(20):
+            if seedstep(*by_batch).code == 0:
+                break
+            server.batches[-1].statuses.clear()
+        assert made(tmp_path / "run") == made(tmp_path / "live")
+        assert set(server.charged.values()) == {1}
+        assert len(server.charged) + server.requests - asked == asked
+        assert "You are given a task definition" in str(server.lines)

@@ -157,7 +157,7 @@ class BatchApi(JobApi):
             metadata = row.get("metadata")
             named = isinstance(metadata, dict) and metadata.get(NAME_KEY) == name
             if named or (file_id and row.get("input_file_id") == file_id):
-                return msgspec.convert(row, ServerBatch)
+                return self._read(msgspec.json.encode(row), ServerBatch)
         return None
 
     async def results(self, batch: ServerBatch, folder: Path, name: str) -> list[Path]:
@@ -200,8 +200,12 @@ between two looks."""
 
 def _count_whole(paths: Iterable[Path]) -> int | None:
     """Return the number of lines with results, or None if a line can't be read."""
-    found = list(read_results(paths))
-    return None if None in found else len(found)
+    count = 0
+    for line in read_results(paths):
+        if line is None:
+            return None
+        count += 1
+    return count
 
 
 @dataclass(frozen=True, slots=True)

@@ -346,14 +346,14 @@ class BatchSender:
         )
         stopped = state_of(status) == "ended" and "expir" not in status.lower()
         in_vain = stopped or max(missing.values()) >= MOST_TRIES
-        if not self._sending.finish_live and (fatal or in_vain):
+        live = self._sending.finish_live or self._sending.mode == "live"
+        if not live and (fatal or in_vain):
             remedy = (
                 "see to the server, then run the same command again, which asks for what is "
                 "missing; --finish-live asks it live"
             )
             self._fail(fatal or ModelError(what, remedy))
             return
-        live = self._sending.finish_live or self._sending.mode == "live"
         self._stats.tell(f"{what}; they are asked {'live' if live else 'by another batch'}")
         waiting = [asked for key in missing if (asked := self._waiting.get(key))]
         for asked in waiting:

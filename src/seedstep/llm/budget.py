@@ -155,6 +155,11 @@ class Spent:
         """Tokens of prompts and replies, of all purposes."""
         return self.total.prompt + self.total.completion
 
+    @property
+    def batch_tokens(self) -> int:
+        """Those of them that were by batch, at half the price."""
+        return self.total.batch_prompt + self.total.batch_completion
+
 
 def _read_outcome(task: asyncio.Task[None]) -> None:
     """Read how a task ended, so that asyncio does not report an error that nobody waits for."""

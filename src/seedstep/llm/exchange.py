@@ -43,6 +43,9 @@ __all__ = [
 MAX_REPLY_BYTES = 16 << 20
 """The largest reply that is read; the context of a model allows no larger one."""
 
+LARGEST_FILE = 4 << 30
+"""The largest file that is downloaded: many times what a batch of the largest size has."""
+
 LONGEST_REPLY = 1 << 20
 """The most characters of a reply's text. A bound of size, so that all runs decide alike."""
 
@@ -194,11 +197,7 @@ async def exchange(
         async with session.request(
             method, f"{endpoint.url}/{path}", data=data, headers=headers, allow_redirects=False
         ) as response:
-            if into is not None and response.status == 200:
-                async for piece in response.content.iter_any():
-                    into.write(piece)
-                return response.status, response.headers, b""
-            return response.status, response.headers, await _read(response, hear)
+            return response.status, response.headers, await _read(response, hear, into)
     except aiohttp.InvalidURL as error:
         remedy = "write the address otherwise with --base-url"
         raise DeniedError(f"{endpoint.url} can't be asked ({first_line(error)})", remedy) from None
@@ -272,13 +271,21 @@ def require_readable(reply: Reply) -> None:
         raise Refused("too_large", detail, 200, (reply.prompt_tokens, reply.completion_tokens))
 
 
-async def _read(response: aiohttp.ClientResponse, hear: Callable[[bytes], None]) -> bytes:
+async def _read(
+    response: aiohttp.ClientResponse, hear: Callable[[bytes], None], into: BinaryIO | None
+) -> bytes:
     data = bytearray()
+    size, into = 0, into if response.status == 200 else None
+    most = LARGEST_FILE if into else MAX_REPLY_BYTES
     async for chunk in response.content.iter_any():
-        data += chunk
+        size += len(chunk)
         hear(chunk)
-        if len(data) > MAX_REPLY_BYTES:
-            raise Refused("too_large", f"the reply is larger than {MAX_REPLY_BYTES >> 20} MiB")
+        if into:
+            into.write(chunk)
+        else:
+            data += chunk
+        if size > most:
+            raise Refused("too_large", f"the reply is larger than {most >> 20} MiB")
     return bytes(data)
 
 

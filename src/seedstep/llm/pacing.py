@@ -50,7 +50,7 @@ AHEAD = 4
 With more items than requests, a slow item does not delay the others.
 """
 
-AHEAD_BY_BATCH = 50_000
+AHEAD_BY_BATCH = 20_000
 """How many items are processed at a time, if requests are sent by batch."""
 
 Result = TypeVar("Result")

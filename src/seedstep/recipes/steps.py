@@ -148,6 +148,9 @@ async def _judge(run: StepsRun, engine: Engine, spent: Spent) -> AsyncIterator[E
         yield None
         return
     model = (settings.judge, settings.judge_base_url, run.identity_of("judge_base_url"))
+    if model == (settings.model.name, settings.model.base_url, run.identity_url):
+        yield engine
+        return
     async with opened_engine(run, model, spent) as judge:
         judge.stats.notes = engine.stats.notes
         yield KeptAnswers(judge, engine) if isinstance(engine, KeptAnswers) else judge

@@ -252,6 +252,8 @@ def _counts(run: BootstrapRun, status: RunStatus) -> Iterator[tuple[str, ...]]:
     )
     yield ("requests sent", f"{spent.requests:,}", requests)
     yield ("tokens", f"{spent.total_tokens:,}", tokens)
+    if spent.batch_tokens:
+        yield ("  of them by batch", f"{spent.batch_tokens:,}")
     if (usd := settings.pricing.usd(spent.tokens)) is not None:
         limit = f"of ${budget.max_usd:,.2f}" if budget.max_usd else ""
         yield ("cost", f"${usd:,.4f}", limit)

@@ -87,6 +87,8 @@ def spending_line(run: Run[Any, Any, Any]) -> Line:
     """Show the requests and tokens of a run."""
     spent = run.spent()
     text = f"{spent.requests:,} requests, {spent.total_tokens:,} tokens"
+    if spent.batch_tokens:
+        text += f" ({spent.batch_tokens:,} by batch)"
     usd = getattr(run.settings, "pricing", UNPRICED).usd(spent.tokens)
     if usd is not None:
         text += f", ${usd:,.4f}"
