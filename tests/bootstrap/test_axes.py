@@ -375,6 +375,8 @@ class TestPrompts:
         ('```json\n{"values": ["law", "spo', True, ("law",)),
         (" law\n2. **sport**\n3. sea\n", False, ("law", "sport", "sea")),
         (" law\n2. sport\n3. se", True, ("law", "sport")),
+        ("Sure! Here they are:\n\n1. law\n2. sport", False, ("law", "sport")),
+        ("Topics:\n- law\n- sport", False, ("law", "sport")),
         ('{"values": ["法律", "天気。"]}', False, ("法律", "天気")),
         ("I'm sorry, but I can't help with that.", False, ()),
         (json.dumps({"values": ["x" * 101, "a"]}), False, ("a",)),

@@ -284,6 +284,13 @@ def test_languages_are_those_of_the_exported_tasks(tmp_path: Path) -> None:
     assert len(load_tasks(folder).tasks) == 8
 
 
+def test_fewer_values_than_were_asked_for_are_told(tmp_path: Path) -> None:
+    answer = chat_reply(json.dumps({"values": VALUES}))
+    with ScriptedServer(lambda _, body: answer if "Name 5" in text_of(body) else None) as server:
+        grow(tmp_path / "run", server, tasks=3, axes={"topic": 5})
+    assert "the model named 3 of 5 values of topic" in seedstep("status", tmp_path / "run").words
+
+
 class TestRefused:
     @pytest.mark.parametrize(
         "reply",

@@ -145,8 +145,11 @@ def read_values(text: str, *, cut: bool = False) -> tuple[str, ...]:
     said = answer(text)
     listed = _json_list(said, "values", '"')
     if listed is None:
-        items = [unbolded(raw.strip()) for _, raw in _listed(said, 1)]
-        listed = items[:-1] if cut else items
+        items = _listed(said, 0)
+        if not items or items[0][0] > 1:  # it goes on with the first item, and has no words before
+            items = _listed(said, 1)
+        texts = [unbolded(raw.strip()) for _, raw in items]
+        listed = texts[:-1] if cut else texts
     values: dict[str, str] = {}
     for value in listed:
         short = _one_line(value).rstrip(" .,;。、") if isinstance(value, str) else ""

@@ -320,6 +320,9 @@ def _coverage(run: BootstrapRun, found: Coverage) -> Blocks:
     """Show the shares along the axes, wanted and got, and how far the tasks differ."""
     yield line("")
     yield Rows(coverage_rows(found), COVERAGE, "coverage")
+    for axis in run.records.axes():
+        if len(axis.shares) < axis.drawn:
+            yield line(f"the model named {len(axis.shares)} of {axis.drawn} values of {axis.name}")
     for text in left_out(found):
         yield line(text, "warning")
     if distances := run.records.distances():
