@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -50,23 +49,14 @@ __all__ = [
     "compare_command",
     "evaluate_command",
     "predict_command",
-    "predict_watching",
     "print_predictions_end",
 ]
-
-
-@contextmanager
-def predict_watching(out: Path) -> Iterator["_Watch"]:
-    """Yield a watcher that shows progress: a bar on a terminal, plain lines elsewhere."""
-    with live_bar("instances") as bar:
-        yield _Watch(bar, out)
 
 
 class _Watch:
     def __init__(self, bar: LiveBar, out: Path) -> None:
         self._bar = bar
         self._out = out
-        self._told = 0
 
     def began(self, progress: PredictProgress) -> None:
         before = f", {progress.before:,} of them predicted before" if progress.before else ""
@@ -75,22 +65,14 @@ class _Watch:
             f"model {progress.settings.model}"
         )
         self._bar.say(plain(line))
-        self.tell(progress)
-        self._bar.show(progress.done, progress.wanted, _activity(progress))
+        self.tick(progress)
 
     def retired(self, progress: PredictProgress, record: list[Answer]) -> None:
-        self.tell(progress)
-        self._bar.show(progress.done, progress.wanted, _activity(progress))
+        self.tick(progress)
 
     def tick(self, progress: PredictProgress) -> None:
-        self.tell(progress)
+        self._bar.tell(progress.notes)
         self._bar.show(progress.done, progress.wanted, _activity(progress))
-
-    def tell(self, progress: PredictProgress) -> None:
-        """Print the notes that were not printed yet."""
-        for note in progress.notes[self._told :]:
-            self._bar.say(plain(note, style="yellow"))
-        self._told = len(progress.notes)
 
 
 def _activity(progress: PredictProgress) -> str:
@@ -155,9 +137,10 @@ def predict_command(
 async def _predict(
     out: Path, asked: dict[str, Any], name: str | None, *, same_model: bool
 ) -> PredictProgress:
-    with predict_watching(out) as watch:
+    with live_bar("instances") as bar:
+        watch = _Watch(bar, out)
         progress = await work_on_predictions(out, asked, name, watch, same_model=same_model)
-        watch.tell(progress)
+        bar.tell(progress.notes)
         return progress
 
 

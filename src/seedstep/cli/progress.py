@@ -170,6 +170,13 @@ class LiveBar:
         self._bar = bar
         self._task = bar.add_task(what, total=None, activity=activity)
         self._said = time.monotonic()
+        self._told = 0
+
+    def tell(self, notes: Sequence[str]) -> None:
+        """Print those of the notes of a progress that were not printed yet."""
+        for note in notes[self._told :]:
+            self.say(plain(note, style="yellow"))
+        self._told = len(notes)
 
     def draw(self, done: int, total: int | None, activity: str, below: str = "") -> None:
         """Redraw the bar, with a text `below` it."""
@@ -253,7 +260,7 @@ def run_tasks(
         with live_bar(unit) as bar:
             watch = _Watch(bar, place, unit)
             progress = await work(place, asked, watch, same_model=same_model, removed=removed)
-            watch.tell(progress)
+            bar.tell(progress.notes)
             return progress
 
     progress = run_to_the_end(watched(), again, place)
@@ -267,13 +274,6 @@ class _Watch:
         self._bar = bar
         self._out = out
         self._unit = unit
-        self._told = 0
-
-    def tell(self, progress: TaskProgress) -> None:
-        """Print the notes that were not printed yet."""
-        for note in progress.notes[self._told :]:
-            self._bar.say(plain(note, style="yellow"))
-        self._told = len(progress.notes)
 
     def began(self, progress: TaskProgress) -> None:
         settings = progress.settings
@@ -283,7 +283,7 @@ class _Watch:
             f"{settings.model.in_flight} in flight"
         )
         self._bar.say(plain(line))
-        self.tell(progress)
+        self._bar.tell(progress.notes)
         self._bar.show(progress.done, progress.wanted, _activity(progress))
 
     def retired(self, progress: TaskProgress, record: Task) -> None:
@@ -292,7 +292,7 @@ class _Watch:
         self._bar.show(progress.done, progress.wanted, _activity(progress))
 
     def tick(self, progress: TaskProgress) -> None:
-        self.tell(progress)
+        self._bar.tell(progress.notes)
         written = being_written(progress.stats, console.width)
         self._bar.show(progress.done, progress.wanted, _activity(progress), below=written)
 
