@@ -13,6 +13,7 @@ import pytest
 
 from seedstep.errors import ModelError, UnreachableError
 from seedstep.llm import Endpoint, Engine, MemoryLedger, Reply
+from seedstep.llm.budget import Spent
 from seedstep.llm.engine import REFUSALS_IN_A_ROW, REPLY_SECONDS
 from seedstep.llm.pacing import ATTEMPTS, FaultAction, Patience
 from seedstep.llm.wire import Retryable, Wire
@@ -305,6 +306,19 @@ async def test_nothing_at_the_address_ends_the_run_and_keeps_nothing() -> None:
                 assert url in caught.value.what
                 assert "--base-url" in caught.value.remedy
     assert ledger.answers == {}
+
+
+async def test_what_is_stored_needs_no_server() -> None:
+    ledger = MemoryLedger()
+    with ScriptedServer() as server:
+        endpoint = Endpoint("e", "m", server.url)
+        async with Engine(endpoint, ledger, 1) as engine:
+            before = await engine.ask(asked("a"))
+    async with Engine(endpoint, ledger, 1, spent=Spent(requests=1)) as engine:
+        await engine.check()
+        assert await engine.ask(asked("a")) == before
+        with pytest.raises(UnreachableError):
+            await engine.ask(asked("b"))
 
 
 async def test_check_is_content_with_any_answer() -> None:

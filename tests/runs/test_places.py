@@ -1,7 +1,8 @@
 """A run that was made with relative paths goes on from any directory, and when all is moved."""
 
 import shutil
-from contextlib import chdir
+import sqlite3
+from contextlib import chdir, closing
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +111,14 @@ def test_a_run_of_the_first_version_is_read_from_above(tmp_path: Path) -> None:
     system = ("--model", "baseline:copy-input", "--name", "b")
     said("predict", "--out", "old/predict", *system, at=tmp_path)
     assert (tmp_path / "old" / "predict" / "run.yaml").read_bytes() == before
+
+
+def test_a_run_of_the_first_version_is_finished_from_its_replies(tmp_path: Path) -> None:
+    """Its server is gone; what it had said when the process was killed is all that is needed."""
+    shutil.copytree(FIXTURES, tmp_path / "old")
+    at = tmp_path / "old"
+    inside = said("evaluate", "predict", "--name", "served", at=at)
+    with closing(sqlite3.connect(at / "predict" / "run.db")) as database, database:
+        database.execute("DELETE FROM predictions WHERE system = 'served' AND place IN (0, 4)")
+    said("predict", "--out", "predict", "--name", "served", at=at)
+    assert said("evaluate", "predict", "--name", "served", at=at) == inside

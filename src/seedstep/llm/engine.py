@@ -119,6 +119,7 @@ class Engine:
         self._probing = asyncio.Lock()
         self._last_success = 0.0
         self._fatal: SeedstepError | None = None
+        self._absent: SeedstepError | None = None
         self._closing = False
         self._wire: Sender
         self._sending_by = LIVE if endpoint.in_process else sending
@@ -170,8 +171,11 @@ class Engine:
     async def check(self) -> None:
         """Check that a server answers at the address.
 
+        If requests were sent before, what is stored needs no server: then the first one that is
+        not stored raises UnreachableError.
+
         Raises:
-            UnreachableError: none does.
+            UnreachableError: none does, and nothing was sent before.
         """
         if self._sending_by.mode == "file":
             return  # the requests go to another program
@@ -179,7 +183,9 @@ class Engine:
             with suppress(Refused):  # an answer, if a strange one
                 await self._wire.check()
         except Retryable as error:
-            raise self._unreachable(error) from None
+            self._absent = self._unreachable(error)
+            if not self._spent.requests:
+                raise self._absent from None
 
     def kept(self, request: Request) -> Answer | None:
         """Return the stored answer to a request, or None."""
@@ -223,6 +229,8 @@ class Engine:
 
     async def _obtain(self, key: str, request: Request, priority: Priority) -> Answer:
         try:
+            if self._absent:
+                raise self._absent
             answer = None
             if self._batches and self._batches.takes(key):
                 answer = await self._batches.answer(key, request, priority)
