@@ -15,7 +15,8 @@ from seedstep.bootstrap.pipeline import bootstrap
 from seedstep.bootstrap.preview import check_seeds, preview
 from seedstep.bootstrap.records import Candidate, Generation, RejectedInstance
 from seedstep.bootstrap.rules import CandidateReply
-from seedstep.bootstrap.settings import BootstrapSettings, parse_shard, tell_script
+from seedstep.bootstrap.settings import BootstrapSettings, tell_script
+from seedstep.bootstrap.shards import parse_shard
 
 __all__ = [
     "FILTERS",

@@ -203,7 +203,7 @@ class _Work:
 
     async def item(self, index: int, shown: Sequence[Task], cell: Cell) -> Generation:
         """Send a generation request, and do everything that follows from its reply."""
-        request = self._prompts.generation(shown, self._settings.first_draw + index, cell)
+        request = self._prompts.generation(shown, self._settings.place.first_draw + index, cell)
         await self._start.of(index)
         await self._demand.rises()
         self._start.passes(index)
@@ -248,7 +248,7 @@ class _Work:
         """Accept or reject the instructions of a reply, one after the other."""
         if isinstance(answer, Failure):
             return []
-        prefix = self._settings.prefix
+        prefix = self._settings.place.prefix
         if not answer.text.strip():
             return [Candidate(f"{prefix}g{index}.1", "", "empty_reply", _ended(answer))]
         candidates = []

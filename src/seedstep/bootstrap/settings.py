@@ -7,7 +7,6 @@ Example::
     (1000, 64)
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -18,6 +17,7 @@ import msgspec
 from seedstep.bootstrap.axes import axes_of, parse_axes
 from seedstep.bootstrap.gate_kinds import ADDRESS, gate_options, parse_gates
 from seedstep.bootstrap.gates import purpose_of
+from seedstep.bootstrap.shards import ShardPlace, check_shard
 from seedstep.data import Task
 from seedstep.errors import InputError
 from seedstep.llm import Budget, ModelRef, Sampling, default_prompt_style, resolve_base_url
@@ -32,7 +32,6 @@ __all__ = [
     "PAPER_SAMPLING",
     "PAPER_THRESHOLD",
     "BootstrapSettings",
-    "parse_shard",
     "tell_script",
 ]
 
@@ -78,27 +77,6 @@ CHAT_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
 
 WINDOW_BY_BATCH = 2000
 """The window if requests are sent by batch, where each round takes hours."""
-
-DRAWS = 100_000
-"""How many draws a shard has before those of the next one begin."""
-
-MOST_DRAW = 1 << 31
-"""A bound of draws, which are sent to servers as seeds."""
-
-_SHARD = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})", re.ASCII)
-
-
-def parse_shard(text: str, where: str) -> tuple[int, int]:
-    """Return the number of a shard, from 1, and the count of shards.
-
-    Raises:
-        InputError: the text is not as in 3/16; `where` names its place.
-    """
-    found = _SHARD.fullmatch(text)
-    if not found or int(found[1]) > int(found[2]):
-        raise InputError(f"{where}: '{text}' is no shard", "write NUMBER/COUNT, such as 3/16")
-    return int(found[1]), int(found[2])
-
 
 ENGLISH = ("english", "en")
 """The names of the language for which the paper's tokens and filters are made."""
@@ -332,7 +310,7 @@ class BootstrapSettings(AskingSettings):
         if self.language is not None and "language" in names:
             what = f"{source}, setting 'axes': an axis of languages beside the setting 'language'"
             raise InputError(what, "leave one of them out")
-        self._check_shard(source)
+        check_shard(self.shard, self.round, self.pool, source)
         for name in ("topic", "language"):
             value = getattr(self, name)
             if value is not None and not value.strip():
@@ -341,14 +319,6 @@ class BootstrapSettings(AskingSettings):
                 what = f"{source}, setting '{name}': {self.style} prompts have no place for it"
                 remedy = "use --prompt-style chat, or let the seeds show it, and leave it out"
                 raise InputError(what, remedy)
-
-    def _check_shard(self, source: str) -> None:
-        if self.shard is not None:
-            parse_shard(self.shard, f"{source}, setting 'shard'")
-        if self.round > 1 and not (self.shard and self.pool):
-            what = f"{source}, setting 'round': round {self.round} of no shard, or without a pool"
-            remedy = "add --shard NUMBER/COUNT, and --pool with the merged round before"
-            raise InputError(what, remedy)
 
     def for_seeds(self, seeds: Sequence[Task]) -> Self:
         """Return the settings with tokens that are not `auto`, by language or script of seeds."""
@@ -406,24 +376,14 @@ class BootstrapSettings(AskingSettings):
         return change_settings(settings, semantic_base_url=address)
 
     @property
+    def place(self) -> ShardPlace:
+        """The place of the run among shards and rounds."""
+        return ShardPlace.of(self.shard, self.round)
+
+    @property
     def chance(self) -> str:
         """What all random choices are made from, which differs for each shard and round."""
-        return f"{self.seed}:{self.shard}:{self.round}" if self.shard else f"{self.seed}"
-
-    @property
-    def prefix(self) -> str:
-        """How the ids of candidates begin, such as `r2s3` for the third shard of round 2."""
-        if not self.shard:
-            return ""
-        return f"r{self.round}s{parse_shard(self.shard, 'shard')[0]}"
-
-    @property
-    def first_draw(self) -> int:
-        """The number of the first draw, so that equal requests of two shards are two draws."""
-        if not self.shard:
-            return 0
-        number, count = parse_shard(self.shard, "shard")
-        return ((self.round - 1) * count + number) * DRAWS % MOST_DRAW
+        return f"{self.seed}{self.place.chance}"
 
     @property
     def style(self) -> str:

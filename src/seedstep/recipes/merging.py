@@ -12,21 +12,18 @@ Example::
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from math import nextafter
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 
-from seedstep.bootstrap import BootstrapSettings, parse_shard
 from seedstep.bootstrap.pool import MIN_INPUT_TOKENS
 from seedstep.bootstrap.rules import same_wording
 from seedstep.data import StrPath, new_folder
-from seedstep.errors import InputError, RunBusyError, RunError
+from seedstep.errors import InputError, RunError
 from seedstep.novelty import (
     Decisions,
     TokenNumbers,
@@ -37,20 +34,18 @@ from seedstep.novelty import (
     ranks,
     ray_cluster,
 )
-from seedstep.runs import BootstrapRun, Run, digest
+from seedstep.recipes.merge_sources import MergeSources, merge_sources
+from seedstep.runs import Run, digest
 from seedstep.runs.database import Database
 from seedstep.runs.directory import DATABASE
 from seedstep.runs.merges import (
     MERGED,
     FinishedText,
     Merge,
-    MergedShard,
     RejectedInMerge,
-    Renaming,
     copy_generations,
     finished_texts,
     merge_of,
-    require_whole_rows,
 )
 from seedstep.runs.places import CONFIG, write_config
 from seedstep.settings import change_settings
@@ -60,20 +55,8 @@ from seedstep.text import TOKENIZERS
 
 __all__ = ["MergeReport", "merge_runs"]
 
-OWN = ("seeds", "decontaminate", "base_url", "identity_url", "shard", "round", "pool")
-"""What differs between shards of one configuration, besides what a run may change on going on.
-
-Seeds and evaluation sets are compared by their fingerprints.
-"""
-
 UNMERGED = ("shard", "round", "pool", "pool_fingerprint", "max_requests", "max_tokens", "max_usd")
 """What a merged run does not take over from its shards."""
-
-BY_MEANING = "tasks of different shards were not compared by meaning"
-"""What a merge of shards that compare by meaning lacks."""
-
-AFTER_ALL = 1 << 30
-"""The place of a merged run among the shards of its last round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,30 +66,6 @@ class MergeReport:
     merge: Merge
     kept: int
     dropped: Counter[str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """A run to merge. `place` orders the runs of one configuration, `part` is the latter's hash."""
-
-    run: BootstrapRun
-    place: tuple[int, int]
-    part: str
-    shards: tuple[MergedShard, ...]
-    missing: tuple[str, ...] = ()
-    names: Renaming = field(default_factory=Renaming)
-
-    @property
-    def database(self) -> Database:
-        return self.run.database
-
-    @property
-    def settings(self) -> BootstrapSettings:
-        return self.run.settings
-
-    @property
-    def is_merged(self) -> bool:
-        return self.place[1] == AFTER_ALL
 
 
 def merge_runs(
@@ -129,151 +88,9 @@ def merge_runs(
         RunError: one is no run of a bootstrap, works still, or is damaged (`StoreError`); or there
             is another run at `out`.
     """
-    with ExitStack() as stack:
-        sources = [_opened(stack, Path(run)) for run in runs]
-        sources = _with_pool(stack, sources)
-        differences = _differences(sources)
-        if differences and not different:
-            raise _of_another(sources, differences)
-        sources = _in_order(sources)
-        missing = _missing(sources)
-        if missing and not partial:
-            raise InputError(f"{', '.join(missing)}", "run them to their end, or add --partial")
-        if any(source.settings.semantic for source in sources):
-            missing += (BY_MEANING,)
-        return _Merging(sources, missing, differences, ray, partitions).write(Path(out))
-
-
-def _opened(stack: ExitStack, path: Path) -> _Source:
-    run = stack.enter_context(Run.read(BOOTSTRAP, path))
-    if run.is_running():
-        raise RunBusyError(f"another process works on {path}", "wait until it has ended")
-    require_whole_rows(run.database)
-    merge = merge_of(run.config)
-    part = digest([_compared(run.config)])
-    if merge:
-        return _Source(run, (merge.last_round, AFTER_ALL), part, merge.shards, merge.missing)
-    settings, status, spent = run.settings, run.status(), run.spent()
-    number = parse_shard(settings.shard, str(path))[0] if settings.shard else 0
-    shard = MergedShard(
-        str(path),
-        settings.prefix,
-        settings.shard,
-        settings.round,
-        settings.seed,
-        str(settings.model),
-        status.finished,
-        0,
-        run.records.has_ended(),
-        spent.requests,
-        {name: (tokens.prompt, tokens.completion) for name, tokens in spent.tokens.items()},
-    )
-    return _Source(run, (settings.round, number), part, (shard,))
-
-
-def _compared(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entries of a configuration that shards have in common."""
-    ignored = {*BOOTSTRAP.changeable, *OWN, "pool_fingerprint", MERGED}
-    return {name: value for name, value in sorted(config.items()) if name not in ignored}
-
-
-def _with_pool(stack: ExitStack, sources: Sequence[_Source]) -> list[_Source]:
-    """Return the sources with the pool that the first round was grown from."""
-    first = min((source.place for source in sources), default=(1, 0))
-    pools = {source.settings.pool for source in sources if source.place[0] == first[0]} - {None}
-    is_known = any(source.is_merged for source in sources)
-    if first[0] == 1 or is_known or not pools:
-        return list(sources)
-    return [*sources, *(_opened(stack, Path(str(pool))) for pool in sorted(map(str, pools)))]
-
-
-def _differences(sources: Sequence[_Source]) -> tuple[str, ...]:
-    """Return the names of the entries in which configurations differ."""
-    found = [_compared(source.run.config) for source in sources]
-    names = dict.fromkeys(name for values in found for name in values)
-    return tuple(
-        name for name in names if any(each.get(name) != found[0].get(name) for each in found)
-    )
-
-
-def _of_another(sources: Sequence[_Source], differences: Sequence[str]) -> InputError:
-    """Return the error for runs that differ, which names the first one that does."""
-    first, name = sources[0].run, differences[0]
-    other = next(
-        source.run for source in sources if source.run.config.get(name) != first.config.get(name)
-    )
-    values = f"{other.config.get(name)!r} there, {first.config.get(name)!r} in {first.path}"
-    what = f"{other.path} is of another configuration than {first.path} ({name}: {values})"
-    return InputError(what[:500], "leave it out, or add --different to merge them all the same")
-
-
-def _in_order(sources: Sequence[_Source]) -> list[_Source]:
-    """Return the sources by round, number and configuration, with ids that differ.
-
-    Raises:
-        InputError: two are of one number, or of a round that is merged already.
-    """
-    ordered = sorted(sources, key=lambda source: (source.place, source.part))
-    known: dict[tuple[object, ...], _Source] = {}
-    for source in ordered:
-        key = (source.place, source.part)
-        if key in known:
-            what = f"{known[key].run.path} and {source.run.path} are the same shard"
-            raise InputError(what, "name each once; a run without --shard counts as one")
-        known[key] = source
-    for merged in (source for source in ordered if source.is_merged):
-        for other in ordered:
-            if other is not merged and other.part == merged.part and other.place < merged.place:
-                what = (
-                    f"{merged.run.path} has shards of round {other.place[0]}, as {other.run.path}"
-                )
-                raise InputError(what, "name the merged run with shards of later rounds, or shards")
-    parts = list(dict.fromkeys(sorted(source.part for source in ordered)))
-    return [_named(source, parts.index(source.part)) for source in ordered]
-
-
-def _named(source: _Source, part: int) -> _Source:
-    """Return a source whose ids begin with the number of its configuration, from the second on."""
-    if not part:
-        return source
-    prefix = f"p{part + 1}"
-    ids = {row[0] for row in source.database.rows("SELECT id FROM candidates")}
-    shards = tuple(replace(each, prefix=f"{prefix}{each.prefix}") for each in source.shards)
-    return replace(source, names=Renaming(prefix, ids), shards=shards)
-
-
-def _missing(sources: Sequence[_Source]) -> tuple[str, ...]:
-    """Return what is missing: shards that are not there, and those that have not ended.
-
-    Raises:
-        InputError: shards of one round are of different counts.
-    """
-    said = [name for source in sources for name in source.missing if name != BY_MEANING]
-    rounds: dict[tuple[str, int], dict[int, _Source]] = {}
-    for source in sources:
-        if not source.is_merged:
-            rounds.setdefault((source.part, source.place[0]), {})[source.place[1]] = source
-    for (_, number), found in sorted(rounds.items(), key=lambda item: item[0][1]):
-        counts = {
-            parse_shard(each.settings.shard, "shard")[1]
-            for each in found.values()
-            if each.settings.shard
-        }
-        if len(counts) > 1:
-            what = f"round {number} has shards of {' and of '.join(map(str, sorted(counts)))}"
-            raise InputError(what, "merge shards of one count")
-        said += [
-            f"shard {place}/{max(counts)} of round {number} is missing"
-            for place in range(1, max(counts, default=0) + 1)
-            if place not in found
-        ]
-    for source in sources:
-        (shard, *_) = source.shards
-        if not source.is_merged and not shard.complete:
-            wanted = source.settings.tasks
-            name = f"shard {shard.shard}" if shard.shard else "a run"
-            said.append(f"{name} of round {shard.round} has {shard.finished} of {wanted} tasks")
-    return tuple(said)
+    paths = list(map(Path, runs))
+    with merge_sources(paths, partial=partial, different=different) as sources:
+        return _Merging(sources, ray, partitions).write(Path(out))
 
 
 class _Merging:
@@ -281,15 +98,14 @@ class _Merging:
 
     def __init__(
         self,
-        sources: Sequence[_Source],
-        missing: tuple[str, ...],
-        differences: tuple[str, ...],
+        found: MergeSources,
         ray: str | None,
         partitions: int,
     ) -> None:
+        sources = found.sources
         self._sources = sources
-        self._missing = missing
-        self._differences = differences
+        self._missing = found.missing
+        self._differences = found.differences
         self._ray = ray
         self._partitions = partitions
         self._rejected: dict[str, RejectedInMerge] = {}
