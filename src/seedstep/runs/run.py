@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
 
 import filelock
 import msgspec
@@ -362,7 +362,7 @@ def resolve_settings(
     source = str(path / stage.config)
     settings = make_settings(stage.settings, {**stored, **asked}, "settings" if new else source)
     if stage.asks_model:
-        settings = _resolved_settings(settings)
+        settings = cast("Any", settings).resolved()
     loaded = stage.load(settings) if inputs is None else inputs
     settings = stage.settled(settings, loaded)
     begun = not new and stage.made(path)
@@ -390,11 +390,6 @@ def resolve_settings(
         if config[name] is None:
             del config[name]
     return settings, loaded, config
-
-
-def _resolved_settings(settings: Any) -> Any:
-    """Return settings with the addresses of servers filled in."""
-    return settings.resolved()
 
 
 def _addresses(stage: Stage[Any, Any, Any]) -> Mapping[str, str]:
