@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from seedstep.bootstrap import GATE_KINDS, Proposal, rule_gate
+from seedstep.bootstrap import GATE_KINDS, BootstrapSettings, Proposal, rule_gate
 from seedstep.bootstrap.gate_kinds import VALID, parse_gates
 from seedstep.errors import InputError, RunMismatchError
 from seedstep.prompts import fingerprint
@@ -297,7 +298,11 @@ async def test_texts_that_match_and_outputs_that_are_json() -> None:
     assert not await found(wanted, '{"name": 1}')
 
 
-def test_the_guide_has_every_kind() -> None:
+def test_the_guide_has_every_kind_and_its_example_can_be_used() -> None:
     guide = Path(__file__).parents[2] / "docs" / "self-instruct.md"
+    example = guide.read_text().partition("```yaml\ngates:")[2].partition("```")[0]
+    settings = BootstrapSettings.of(**yaml.safe_load(f"gates:{example}"))
+    assert settings.gate_base_urls == {"judged": "http://127.0.0.1:8001/v1"}
+    assert [gate.name for gate in parse_gates(settings.gates)] == [*settings.gates]
     for kind in GATE_KINDS.values():
         assert f"| `{kind.name}` | {kind.meaning}" in guide.read_text()
