@@ -18,7 +18,7 @@ import regex
 
 from seedstep.bootstrap.gates import Better, Gate, Proposal, UndecidedError, rule_gate
 from seedstep.bootstrap.rules import Found
-from seedstep.data.json_schemas import schema_check
+from seedstep.data.reading import schema_check
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm import ModelRef, Sampling, Schema
 from seedstep.llm.models import served_model
