@@ -1,5 +1,8 @@
 """What instructions are worth to a model, and the best of their versions."""
 
+import os
+import signal
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -171,6 +174,36 @@ class TestMeasure:
         measure_steps([steps], stopped, asked, lambda progress: done.append(progress.done))
         assert done == [3]
         assert stopped.read_bytes() == whole.read_bytes()
+
+    def test_two_workers_of_whom_one_is_killed_write_the_same_bytes(
+        self, asked: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        import torch
+
+        steps = write_steps(tmp_path / "steps.jsonl")
+        whole, beside = tmp_path / "whole.jsonl", tmp_path / "beside.jsonl"
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # as many as a worker has of two cores
+        measure_steps([steps], whole, asked)
+        torch.set_num_threads(threads)
+        monkeypatch.setenv("OMP_NUM_THREADS", "2")
+        started: list[Any] = []
+        popen = subprocess.Popen
+
+        def noting(*words: Any, **options: Any) -> Any:
+            started.append(popen(*words, **options))
+            return started[-1]
+
+        monkeypatch.setattr("seedstep.infer.workers.subprocess.Popen", noting)
+
+        def kill(progress: MeasureProgress) -> None:
+            if progress.done == 1:
+                os.kill(started[-1].pid, signal.SIGKILL)
+
+        done = measure_steps([steps], beside, {**asked, "workers": 2}, kill)
+        assert beside.read_bytes() == whole.read_bytes()
+        assert done.done == 3
+        assert len(started) >= 2
 
     def test_a_file_of_other_settings_or_of_another_kind_stays_as_it_is(
         self, asked: dict[str, Any], tmp_path: Path

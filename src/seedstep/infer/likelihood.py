@@ -37,7 +37,7 @@ from seedstep.errors import InputError, ModelError, unknown_name
 from seedstep.llm import Answer, Endpoint, Failure, Likelihood, ModelRef, Reply, Request
 from seedstep.llm.checkpoints import fingerprint_of, is_decoder_only, load_model, load_tokenizer
 from seedstep.llm.models import either, forms_of
-from seedstep.settings import SEED, Place, SettingsRecord, part, setting
+from seedstep.settings import SEED, Count, Place, SettingsRecord, part, setting
 
 __all__ = ["MeasureSettings", "ScoredTask", "ScoringModel", "open_scoring"]
 
@@ -75,6 +75,11 @@ class MeasureSettings(SettingsRecord):
     )
     encoding: str = setting(
         "steps", "How prompts are made. Versions differ in their steps only.", metavar="NAME"
+    )
+    workers: Count = setting(
+        1,
+        "Processes that measure, each with a copy of the model: one a GPU, or a share of the "
+        "cores. The file is that of one process.",
     )
     bf16: bool = setting(False, "Load the model with weights of 16 bits, not 32.")
     seed: int = setting(42, SEED)

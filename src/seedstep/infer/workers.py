@@ -1,8 +1,8 @@
-"""Predict with a checkpoint in several processes, each of which loads it: one a GPU, or some cores.
+"""Do work with a checkpoint in several processes, each of which loads it: one a GPU, or some cores.
 
-Every task is divided by the batches that one process would make of it, so that the answers are the
-same. This process alone writes; a worker that dies is replaced, and what it had not answered is
-computed again.
+This process alone writes. A worker that dies is replaced, and what it had not sent back is done
+again. Predictions are divided by the batches that one process would make of a task, so that the
+answers are the same.
 
 Example::
 
@@ -18,45 +18,55 @@ import subprocess
 import sys
 import traceback
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import IO, Any
+from typing import IO, Any, Generic, Protocol, TypeVar
 
 from seedstep.encode import ChatFrame
 from seedstep.errors import ModelError, SeedstepError
 from seedstep.infer.predict import Answer, Opened, TaskWork, about_sharing, ask_checkpoint, load
 from seedstep.infer.settings import SystemSettings
 
-__all__ = ["answer_in_workers", "serve"]
+__all__ = ["Job", "Unit", "answer_in_workers", "in_workers", "serve"]
 
 MOST_LOSSES = 3
-"""After so many workers died over the same instances, the run ends."""
+"""After so many workers died over the same work, the run ends."""
 
 COMMAND = (sys.executable, "-P", "-c", "from seedstep.infer.workers import serve; serve()")
+
+W = TypeVar("W")
+W_contra = TypeVar("W_contra", contravariant=True)
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Job(Protocol[W_contra, R_co]):
+    """What workers do. It is sent to them as a pickle, as are its units of work and results."""
+
+    def open(self) -> tuple[Any, Callable[[W_contra], R_co]]:
+        """Load what is needed; return what the first worker tells, and what does a unit of work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit(Generic[W]):
+    """A unit of work, and the name of what it is about. `losses` counts workers that died."""
+
+    work: W
+    about: str
+    place: int
+    losses: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Beginning:
     """What a worker is told first: the number of all workers, and its own from 0."""
 
-    settings: SystemSettings
-    frames: dict[str, ChatFrame]
-    first: TaskWork
+    job: Job[Any, Any]
     workers: int
     number: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Unit:
-    """Some batches of a task: every `parts`-th, from `part`. `losses` counts workers that died."""
-
-    work: TaskWork
-    part: int
-    parts: int
-    losses: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +91,7 @@ class _LostError(Exception):
 
 
 class _Worker:
-    """A process that answers, seen from the process that asks it."""
+    """A worker's process, seen from the process that gives it work."""
 
     def __init__(self) -> None:
         """Start it."""
@@ -119,36 +129,36 @@ class _Worker:
                 pipe.close()
 
 
-async def answer_in_workers(
-    settings: SystemSettings,
-    work: Sequence[TaskWork],
-    frames: MutableMapping[str, ChatFrame],
-    opened: Opened,
-) -> AsyncGenerator[list[Answer]]:
-    """Yield the answers of a checkpoint, batch by batch, as the workers have them.
+async def in_workers(
+    job: Job[W, R],
+    work: Sequence[tuple[str, W]],
+    workers: int,
+    begun: Callable[[Any], Job[W, R]] | None = None,
+) -> AsyncGenerator[tuple[int, R]]:
+    """Yield the place and the result of each unit of work, given with its name, as they come.
+
+    `begun` is called with what the first worker tells, and returns the job of all others.
 
     Raises:
         SeedstepError: the model can't be opened, a task can't be asked, or workers die again and
-            again over the same instances.
+            again over the same work.
     """
-    units = deque(_units(settings, work))
-    number = min(settings.workers, len(units))
-    batches: asyncio.Queue[list[Answer] | None] = asyncio.Queue()
+    units = deque(Unit(each, about, place) for place, (about, each) in enumerate(work))
+    number = min(workers, len(units))
+    results: asyncio.Queue[tuple[int, R] | None] = asyncio.Queue()
     serving: list[asyncio.Task[None]] = []
     with ThreadPoolExecutor(number, thread_name_prefix="seedstep-worker") as threads:
-        crew = _Crew(settings, work[0], number, threads)
-        crew.frames = dict(frames)
+        crew = _Crew(job, number, threads)
         try:
             first = await crew.start(0)
-            frames.update(crew.frames)
-            opened(None, crew.note)
+            crew.job = begun(crew.told) if begun else job
             for at in range(number):
-                serve = crew.serve(at, units, batches, None if at else first)
+                serve = crew.serve(at, units, results, None if at else first)
                 serving.append(asyncio.create_task(serve))
             served = asyncio.gather(*serving)
-            served.add_done_callback(lambda _: batches.put_nowait(None))
-            while (batch := await batches.get()) is not None:
-                yield batch
+            served.add_done_callback(lambda _: results.put_nowait(None))
+            while (result := await results.get()) is not None:
+                yield result
             await served
         finally:
             for task in serving:
@@ -157,34 +167,23 @@ async def answer_in_workers(
             await asyncio.gather(*serving, return_exceptions=True)
 
 
-def _units(settings: SystemSettings, work: Sequence[TaskWork]) -> Iterator[_Unit]:
-    for task in work:
-        parts = min(settings.workers, -(-len(task.instances) // settings.batch))
-        yield from (_Unit(task, part, parts) for part in range(parts))
+class _Crew(Generic[W, R]):
+    """The workers. `told` is what the one that was started last has told."""
 
-
-class _Crew:
-    """The workers of a system.
-
-    `frames` are what chat templates write, as the first worker found them: all write the same.
-    """
-
-    def __init__(
-        self, settings: SystemSettings, first: TaskWork, number: int, threads: ThreadPoolExecutor
-    ) -> None:
-        self.frames: dict[str, ChatFrame] = {}
-        self.note = ""
-        self._begin = partial(_Beginning, settings, first=first, workers=number)
+    def __init__(self, job: Job[W, R], number: int, threads: ThreadPoolExecutor) -> None:
+        self.job = job
+        self.told: Any = None
+        self._number = number
         self._threads = threads
         self._workers: dict[int, _Worker] = {}
 
     async def start(self, number: int) -> _Worker:
         """Start the worker of a number, and wait until it has loaded the model."""
-        beginning, losses = self._begin(frames=self.frames, number=number), 0
+        beginning, losses = _Beginning(self.job, self._number, number), 0
         while True:
             self._workers[number] = worker = _Worker()
             try:
-                self.frames, self.note = await self._in_thread(partial(worker.ask, beginning))
+                self.told = await self._in_thread(partial(worker.ask, beginning))
             except _LostError as lost:
                 losses += 1
                 _require_few(losses, f"while it loaded the model, {lost}")
@@ -194,27 +193,26 @@ class _Crew:
     async def serve(
         self,
         number: int,
-        units: deque[_Unit],
-        batches: "asyncio.Queue[list[Answer] | None]",
+        units: deque[Unit[W]],
+        results: "asyncio.Queue[tuple[int, R] | None]",
         worker: _Worker | None,
     ) -> None:
-        """Let a worker answer units until none is left; replace it where it dies."""
+        """Let a worker do units of work until none is left; replace it where it dies."""
         while units:
             worker = worker or await self.start(number)
             unit = units.popleft() if units else None
             if unit is None:
                 return
             try:
-                found = await self._in_thread(partial(worker.ask, unit))
+                results.put_nowait(
+                    (unit.place, await self._in_thread(partial(worker.ask, unit.work)))
+                )
             except _LostError as lost:
                 worker, unit = None, replace(unit, losses=unit.losses + 1)
-                _require_few(unit.losses, f"over instances of task '{unit.work.task.id}', {lost}")
+                _require_few(unit.losses, f"over instances of task '{unit.about}', {lost}")
                 units.appendleft(unit)
-                continue
-            for batch in found:
-                batches.put_nowait(batch)
 
-    async def _in_thread(self, call: Any) -> Any:
+    async def _in_thread(self, call: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     def end(self) -> None:
@@ -228,7 +226,7 @@ def _require_few(losses: int, how: str) -> None:
     if losses >= MOST_LOSSES:
         raise ModelError(
             f"{losses} workers died one after another: the last one, {how}",
-            "use fewer --workers or a smaller --batch if the memory is too small for them",
+            "use fewer --workers, or smaller batches, if the memory is too small for them",
         )
 
 
@@ -238,39 +236,90 @@ def _send(file: IO[bytes], what: object) -> None:
 
 
 def serve() -> None:
-    """Answer what stands on the standard input, until it ends: the work of a worker's process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asks ends it
+    """Do the work that comes on the standard input, until it ends: all that a worker does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that gives work ends it
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no reply
-    requests = sys.stdin.buffer
+    given = sys.stdin.buffer
     try:
-        beginning = pickle.load(requests)  # noqa: S301 - the process that started this one wrote it
-        _answer_all(beginning, requests, replies)
+        beginning = pickle.load(given)  # noqa: S301 - the process that started this one wrote it
+        _take_place(beginning.number, beginning.workers)
+        told, do = beginning.job.open()
+        _send(replies, told)
+        while True:
+            _send(replies, do(pickle.load(given)))  # noqa: S301 - as before
     except (EOFError, BrokenPipeError):
-        return  # nobody asks any more
+        return  # there is no more work
     except SeedstepError as error:
         _send(replies, _Fault(type(error), error.what, error.remedy))
     except Exception:
         _send(replies, _Fault(None, traceback.format_exc()))
 
 
-def _answer_all(beginning: _Beginning, requests: IO[bytes], replies: IO[bytes]) -> None:
-    settings, frames = beginning.settings, beginning.frames
-    _take_place(beginning.number, beginning.workers)
-    checkpoint, tokenizer = load(settings, frames)
-    note = about_sharing(settings, [beginning.first], checkpoint, tokenizer)
-    _send(replies, (frames, note))
-    while True:
-        unit = pickle.load(requests)  # noqa: S301 - as before
-        part = unit.part, unit.parts
-        _send(replies, [*ask_checkpoint(settings, [unit.work], checkpoint, tokenizer, part)])
-
-
 def _take_place(number: int, workers: int) -> None:
     """Use the GPU of this worker, or its share of the cores."""
-    import torch
-
+    try:
+        import torch
+    except ImportError:
+        return  # which the job tells
     if torch.cuda.is_available():
         torch.cuda.set_device(number % torch.cuda.device_count())
     else:
         torch.set_num_threads(max(1, torch.get_num_threads() // workers))
+
+
+# Predictions
+
+Part = tuple[TaskWork, tuple[int, int]]
+"""A task, and which of its batches: the number of the part, of how many parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answering:
+    """The job of workers that predict. `frames` are what chat templates write."""
+
+    settings: SystemSettings
+    first: TaskWork
+    frames: dict[str, ChatFrame]
+
+    def open(self) -> tuple[Any, Callable[[Part], list[list[Answer]]]]:
+        """Load the checkpoint; tell what templates write, and why no prefix is shared."""
+        settings, frames = self.settings, dict(self.frames)
+        checkpoint, tokenizer = load(settings, frames)
+        note = about_sharing(settings, [self.first], checkpoint, tokenizer)
+
+        def answer(part: Part) -> list[list[Answer]]:
+            return [*ask_checkpoint(settings, [part[0]], checkpoint, tokenizer, part[1])]
+
+        return (frames, note), answer
+
+
+async def answer_in_workers(
+    settings: SystemSettings,
+    work: Sequence[TaskWork],
+    frames: MutableMapping[str, ChatFrame],
+    opened: Opened,
+) -> AsyncGenerator[list[Answer]]:
+    """Yield the answers of a checkpoint, batch by batch, as the workers have them.
+
+    Raises:
+        SeedstepError: as `in_workers`.
+    """
+    job = _Answering(settings, work[0], dict(frames))
+
+    def begun(told: tuple[dict[str, ChatFrame], str]) -> _Answering:
+        frames.update(told[0])  # what a template writes now, all workers shall write
+        opened(None, told[1])
+        return replace(job, frames=dict(frames))
+
+    parts = [(part[0].task.id, part) for part in _parts(settings, work)]
+    async with aclosing(in_workers(job, parts, settings.workers, begun)) as results:
+        async for _, batches in results:
+            for batch in batches:
+                yield batch
+
+
+def _parts(settings: SystemSettings, work: Sequence[TaskWork]) -> Iterator[Part]:
+    for task in work:
+        number = min(settings.workers, -(-len(task.instances) // settings.batch))
+        yield from ((task, (part, number)) for part in range(number))

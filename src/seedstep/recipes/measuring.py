@@ -11,6 +11,7 @@ Example::
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -32,9 +33,11 @@ from seedstep.evaluate.measured import (
     read_measured,
 )
 from seedstep.infer.likelihood import MeasureSettings, ScoringModel
+from seedstep.infer.workers import in_workers
 from seedstep.inputs import with_steps
 from seedstep.inputs.tasks import candidates_of, judgements_of
 from seedstep.llm.checkpoints import fingerprint_of
+from seedstep.recipes.tasks import finish
 from seedstep.runs.directory import digest
 from seedstep.settings import make_settings
 from seedstep.steps import SUPERNI, TaskText, check, parse, render
@@ -99,20 +102,63 @@ def measure_steps(
     progress.without_steps = sum(len(found) == 1 for found in versions)
     with opened_measurements(out, header) as (file, done):
         progress.done = len(done)
-        model: ScoringModel | None = None
-        for task, found in zip(tasks, versions, strict=True):
-            if task.id in done:
-                continue
-            model = model or ScoringModel.load(settings.model, bf16=settings.bf16)
-            line = _measured(model, task, found, settings)
+
+        def keep(line: MeasuredTask, note: str) -> None:
             file.write(msgspec.json.encode(line) + b"\n")
             file.flush()
             os.fsync(file.fileno())
             progress.done += 1
-            progress.note = model.note
+            progress.note = note
             if watch:
                 watch(progress)
+
+        pairs = zip(tasks, versions, strict=True)
+        left = [(task, found) for task, found in pairs if task.id not in done]
+        _measure_all(settings, left, keep)
     return progress
+
+
+Given = tuple[Task, Sequence[Version]]
+"""A task, and the versions of its instruction."""
+
+
+def _measure_all(
+    settings: MeasureSettings, left: Sequence[Given], keep: Callable[[MeasuredTask, str], None]
+) -> None:
+    """Measure tasks, here or in workers, and keep what was measured in their order."""
+    if not left:
+        return
+    if settings.workers == 1:
+        _, measure = _Measuring(settings).open()
+        for given in left:
+            keep(*measure(given))
+        return
+
+    async def measure_beside() -> None:
+        waiting: dict[int, tuple[MeasuredTask, str]] = {}
+        following = 0
+        work = [(task.id, (task, found)) for task, found in left]
+        job = _Measuring(settings)
+        async with aclosing(in_workers(job, work, settings.workers)) as results:
+            async for place, result in results:
+                waiting[place] = result
+                while following in waiting:
+                    keep(*waiting.pop(following))
+                    following += 1
+
+    finish(measure_beside())
+
+
+@dataclass(frozen=True, slots=True)
+class _Measuring:
+    """The job of workers that measure."""
+
+    settings: MeasureSettings
+
+    def open(self) -> tuple[None, Callable[[Given], tuple[MeasuredTask, str]]]:
+        """Load the model; return what measures a task, and says why no prefix is shared."""
+        model = ScoringModel.load(self.settings.model, bf16=self.settings.bf16)
+        return None, lambda given: (_measured(model, *given, self.settings), model.note)
 
 
 def _measured(
