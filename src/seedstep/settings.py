@@ -19,7 +19,7 @@ Example:
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Annotated, Any, Self, TypeVar, get_type_hints
@@ -269,10 +269,19 @@ def convert_value(value: object, kind: Any, where: str) -> Any:
     Raises:
         InputError: the value does not fit.
     """
+    value = plain_paths(value)
+    if any("\0" in text for text in _texts_in(value)):
+        raise InputError(f"{where}: has a null character", "remove it")
     try:
-        return msgspec.convert(plain_paths(value), kind)
+        return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise wrong_value(where, error) from None
+
+
+def _texts_in(value: object) -> Iterator[str]:
+    """Yield a text, or those of a list, which may be paths."""
+    found = value if isinstance(value, list | tuple) else [value]
+    yield from (text for text in found if isinstance(text, str))
 
 
 def plain_paths(value: object) -> object:

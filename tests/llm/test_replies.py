@@ -37,6 +37,11 @@ def chat(content: Any, finish_reason: str | None = "stop", **others: Any) -> byt
         ("Content-Filter", "withheld"),
         ("FINISH_REASON_NEW", "unknown"),
         ("", "finished"),
+        ("KV_CACHE_FULL", "cut"),
+        ("repetition_detected", "cut"),
+        ("no_capacity", "broken_off"),
+        ("stopped_by_user", "broken_off"),
+        ("sexual_content", "withheld"),
     ],
 )
 def test_the_word_for_an_end_is_known_in_any_case(word: str, ending: str) -> None:

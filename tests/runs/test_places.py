@@ -122,3 +122,11 @@ def test_a_run_of_the_first_version_is_finished_from_its_replies(tmp_path: Path)
         database.execute("DELETE FROM predictions WHERE system = 'served' AND place IN (0, 4)")
     said("predict", "--out", "predict", "--name", "served", at=at)
     assert said("evaluate", "predict", "--name", "served", at=at) == inside
+
+
+def test_a_tuning_names_the_directory_in_which_it_goes_on(tmp_path: Path) -> None:
+    shutil.copytree(FIXTURES, tmp_path / "old")
+    with chdir(tmp_path):
+        done = seedstep("tune", "--out", "old/tuned")
+    assert "old/tuned was begun in another directory: its data things.jsonl" in done.error
+    assert f"Run the command in {(tmp_path / 'old').resolve()}." in done.error

@@ -143,6 +143,10 @@ KNOWN = "nown are mode, tasks, limit, seed, max_requests, max_usd, prices, names
             "work.yaml, setting 'prices[...].usd': expected `float | null`, got `str`. "
             "Correct the value.",
         ),
+        (
+            {"mode": "fa\0st"},
+            "work.yaml, setting 'mode': has a null character. Remove it.",
+        ),
         ({"max_usd": 1.0}, "work.yaml: fast has no price. Be slow."),
     ],
 )

@@ -47,20 +47,21 @@ _PARTS: tuple[tuple[Ending, str], ...] = (
     (
         "withheld",
         r"filter|safety|unsafe|policy|moderat|flagged|guardrail|block|refus|toxic|censor|prohibit"
-        r"|jailbreak|harm|hate|violence|copyright",
+        r"|jailbreak|harm|hate|violence|copyright|sexual",
     ),
     (
         "broken_off",
         r"error|abort|cancel|disconnect|interrupt|preempt|overload|rate_?limit|time_?(?:d_?)?out"
         r"|time_?limit|deadline|exception|crash|killed|shut_?down|out_of_mem|malformed|unavailable"
-        r"|incomplete|died|\boom\b|reset|throttl|quota|unexpected_e",
+        r"|incomplete|died|\boom\b|reset|throttl|quota|unexpected_e|capacity|in_progress|queued"
+        r"|by_user",
     ),
     (
         "cut",
         r"length|truncat|max(?:imum)?_.*(?:token|len|output|seq)|token.*(?:limit|max|budget)"
         r"|context_(?:window|size|limit|exceed|full)|out_of_(?:tokens|context|budget)|exceeded"
         r"|cut_?off|^cut$|trimm|limit_reach|(?:stop|hit)_(?:limit|max)|^max$|budget|exhaust"
-        r"|no_more_tokens|^partial",
+        r"|no_more_tokens|^partial|max_time|repetition|loop_detect|degenerat|cache_full",
     ),
     ("finished", r"\bstop_(?:str|word|token|seq)|end_of_(?:turn|text|seq)|^(?:eos|eot)_|turn_end"),
 )

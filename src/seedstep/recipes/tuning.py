@@ -37,6 +37,7 @@ from seedstep.recipes.tasks import finish
 from seedstep.recipes.tuning_at_server import tune_at_server
 from seedstep.report.figures import plot_losses
 from seedstep.runs import Run, TuningFiles, stored_settings
+from seedstep.runs.tune import require_same_directory
 from seedstep.settings import flatten, make_settings
 from seedstep.stages import TUNE
 from seedstep.stages.tune import about_new_data
@@ -297,10 +298,13 @@ class _Work:
 
 def _with_stored(path: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings with which a tuning was started, with these changed."""
-    whole = {**stored_settings(path), **asked}
+    stored = stored_settings(path)
+    if "data" not in asked:
+        require_same_directory(path, stored)
+    whole = {**stored, **asked}
     options = "encoding_options"
     if isinstance(asked.get(options), Mapping):
-        whole[options] = {**stored_settings(path).get(options, {}), **asked[options]}
+        whole[options] = {**stored.get(options, {}), **asked[options]}
     return whole
 
 

@@ -35,7 +35,7 @@ from typing import Any
 import msgspec
 
 from seedstep.data import write_atomically
-from seedstep.errors import RunError
+from seedstep.errors import InputError, RunError
 from seedstep.runs.places import GIVEN, stored_values
 from seedstep.settings import make_settings, table
 from seedstep.tune import CHECKPOINTS, Preflight, TuneSettings
@@ -226,3 +226,19 @@ class EarlierTunings:
         """Return the number of the last one, 0 if there is none."""
         below = (self.path / EARLIER).glob("*")
         return max((int(each.name) for each in below if each.name.isdecimal()), default=0)
+
+
+def require_same_directory(path: Path, stored: Mapping[str, Any]) -> None:
+    """Check that the data of a tuning are here, and not in a directory above it.
+
+    Their paths are part of what a tuning's data are known by, so that it goes on there alone.
+
+    Raises:
+        InputError: they are there.
+    """
+    for source in stored.get("data") or ():
+        name = str(source.get("path", ""))
+        above = (parent for parent in path.resolve().parents if (parent / name).exists())
+        if name and not Path(name).exists() and (place := next(above, None)):
+            what = f"{path} was begun in another directory: its data {name} are not here"
+            raise InputError(what, f"run the command in {place}")
