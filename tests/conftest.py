@@ -196,6 +196,7 @@ def quick_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seedstep.llm.batches.QUIET_SECONDS", 0.03)
     for pause in ("FIRST_PAUSE", "LONGEST_PAUSE", "LONGEST_FILE_PAUSE"):
         monkeypatch.setattr(f"seedstep.llm.batch_work.{pause}", 0.01)
+    monkeypatch.setattr("seedstep.llm.batch_work.STILL_SECONDS", 0.2)
     monkeypatch.setattr("seedstep.llm.batch_api.RESULT_PAUSE", 0.01)
     monkeypatch.setattr("seedstep.llm.jobs._backoff", lambda attempt: 0.0)
 

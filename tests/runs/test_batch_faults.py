@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -252,6 +253,56 @@ def test_a_server_that_fails_once_costs_nothing_twice(
         told()
     assert requests_in(server) == [11]
     assert set(server.charged.values()) == {1}
+
+
+@pytest.mark.parametrize("request_", ["POST files", "POST batches"])
+def test_a_batch_that_the_server_does_not_take_is_asked_otherwise(
+    request_: str, server: BatchServer, told: Callable[..., list[str]]
+) -> None:
+    server.fail(request_, *[Fault(400, error("this model has no batches"))] * 2)
+    with pytest.raises(ModelError, match=r"\(rejected\) without 11 .* this model has no batches"):
+        told()
+    told(send="live")
+    assert (server.requests, len(server.batches)) == (12, 0)
+
+
+def test_a_file_that_is_lost_before_it_was_sent_is_said(
+    server: BatchServer, told: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    server.fail("POST files", Fault(500))
+    with pytest.raises(UnreachableError):
+        told()
+    (file,) = (tmp_path / "run" / "batches").iterdir()
+    kept = file.read_bytes()
+    file.unlink()
+    with pytest.raises(ModelError, match=re.escape(f"{file} is to be sent and is not there")):
+        told()
+    file.write_bytes(kept)
+    told()
+    assert requests_in(server) == [11]
+
+
+def test_a_file_of_results_that_grows_is_taken_when_it_is_whole(
+    server: BatchServer, tasks: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run" / "batches"
+    asked = asked_of(server, tasks, send="file")
+
+    def put() -> None:
+        while not (lines := list(folder.glob("*.jsonl"))):
+            time.sleep(0.01)
+        with lines[0].with_name(f"{lines[0].stem}.out.jsonl").open("w") as results:
+            for line in lines[0].read_text().splitlines():
+                results.write(json.dumps(server.result(json.loads(line))) + "\n")
+                results.flush()
+                time.sleep(0.05)
+
+    thread = threading.Thread(target=put)
+    thread.start()
+    predict(tmp_path / "run", **asked).close()
+    thread.join()
+    assert texts(tmp_path / "run") == WANTED
+    assert len(list(folder.iterdir())) == 2
 
 
 def test_a_server_without_lists_is_not_sent_a_batch_that_it_may_have(

@@ -182,7 +182,7 @@ class BatchApi(JobApi):
         """
         for attempt in range(RESULT_LOOKS):
             paths = await self.results(batch, folder, name)
-            lines = await asyncio.to_thread(_count_whole, paths)
+            lines = await asyncio.to_thread(count_whole, paths)
             is_there = bool(paths) or state_of(batch.status) != "succeeded"
             if is_there and lines is not None and lines >= batch.counted:
                 break
@@ -198,7 +198,7 @@ RESULT_PAUSE = 2.0
 between two looks."""
 
 
-def _count_whole(paths: Iterable[Path]) -> int | None:
+def count_whole(paths: Iterable[Path]) -> int | None:
     """Return the number of lines with results, or None if a line can't be read."""
     count = 0
     for line in read_results(paths):

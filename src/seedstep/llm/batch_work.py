@@ -6,6 +6,7 @@ Example::
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,15 @@ from pathlib import Path
 from types import MappingProxyType
 
 from seedstep.errors import DeniedError, ModelError, SeedstepError, UnreachableError
-from seedstep.llm.batch_api import NAME_KEY, BatchApi, ResultLine, ServerBatch, read_results
+from seedstep.llm.batch_api import (
+    NAME_KEY,
+    PURPOSE,
+    BatchApi,
+    ResultLine,
+    ServerBatch,
+    count_whole,
+    read_results,
+)
 from seedstep.llm.batch_records import BatchedRequest, BatchLedger, Sending, SentBatch
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.exchange import ServerError, require_readable
@@ -26,6 +35,9 @@ __all__ = ["BatchWork", "Ended", "Findings"]
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 60.0
 """The first and the longest pause between two looks at a batch; each is half as long again."""
+
+STILL_SECONDS = 60.0
+"""A file with too few results is taken as it is if nothing was added to it for so long."""
 
 LONGEST_FILE_PAUSE = 5.0
 """The longest pause between two looks for a file with results."""
@@ -93,21 +105,27 @@ class BatchWork:
     sending: Sending
     tell: Callable[[str], None]
 
-    async def _file_of_results(self, batch: SentBatch, *, again: bool) -> list[Path]:
-        """Wait until another program has written its results to a file, as a whole."""
-        folder = self.ledger.folder
-        lines, results = folder / f"{batch.name}.jsonl", folder / f"{batch.name}.out.jsonl"
+    async def _file_of_results(self, batch: SentBatch, count: int, *, again: bool) -> list[Path]:
+        """Wait until another program has written `count` results to a file, or no more come."""
+        lines, results = self._file(batch), self._file(batch, ".out")
         self.tell(
             f"{'still ' * again}waiting for {results}; write it with: vllm run-batch "
             f"-i {lines} -o {results} --model {self.endpoint.model}"
         )
-        size, pause = -1, FIRST_PAUSE
+        size, pause, since = 0, FIRST_PAUSE, 0.0
         while True:
-            before, size = size, results.stat().st_size if results.is_file() else -1
-            if size > 0 and size == before:
-                return [results]
+            before, size = size, results.stat().st_size if results.is_file() else 0
+            if size != before:
+                since = time.monotonic()
+            elif size:
+                found = await asyncio.to_thread(count_whole, [results])
+                if (found or 0) >= count or time.monotonic() - since >= STILL_SECONDS:
+                    return [results]
             await asyncio.sleep(pause)
             pause = min(LONGEST_FILE_PAUSE, 1.5 * pause)
+
+    def _file(self, batch: SentBatch, kind: str = "") -> Path:
+        return self.ledger.folder / f"{batch.name}{kind}.jsonl"
 
     async def results(self, batch: SentBatch, count: int, *, again: bool) -> "Ended":
         """Send a batch of `count` requests unless it was sent, wait for its end, and return that.
@@ -116,23 +134,28 @@ class BatchWork:
             ModelError: the server can't be asked, or the batch can't be waited for.
         """
         if batch.to_file:
-            return Ended("file", await self._file_of_results(batch, again=again))
+            return Ended("file", await self._file_of_results(batch, count, again=again))
         if batch.url != self.endpoint.url:
             what = f"the batch {batch.name} was sent to {batch.url}"
             raise ModelError(what, f"take its results with --base-url {batch.url} first")
         async with BatchApi.opened(self.endpoint) as api:
             try:
                 batch = await self._created(api, batch, again=again)
-                self.tell(
-                    f"{count:,} requests {'are' if again else 'were sent'} in the batch "
-                    f"{batch.batch_id}, which goes on at the server without this process"
-                )
+            except ApiError as error:
+                if error.error.status >= 400:  # so that it was not created
+                    return Ended("rejected", [], error.what)
+                raise
+            self.tell(
+                f"{count:,} requests {'are' if again else 'were sent'} in the batch "
+                f"{batch.batch_id}, which goes on at the server without this process"
+            )
+            try:
                 ended = await self._ended(api, batch)
+                ended, paths = await api.whole_results(ended, self.ledger.folder, batch.name)
             except ApiError as error:
                 if error.error.status == 404 and self.sending.finish_live:
                     return Ended("gone", [], error.what)
                 raise
-            ended, paths = await api.whole_results(ended, self.ledger.folder, batch.name)
             return Ended(api.shown(ended.status or ""), paths, api.shown(ended.message))
 
     async def _created(self, api: BatchApi, batch: SentBatch, *, again: bool) -> SentBatch:
@@ -141,9 +164,9 @@ class BatchWork:
             return batch
         found = await self._found(api, batch) if again else None
         if found is None and not batch.file_id:
-            name, file = f"{batch.name}.jsonl", self.ledger.folder / f"{batch.name}.jsonl"
-            file_id = await api.uploaded(name, batch.size, "batch") if again else None
-            batch = replace(batch, file_id=file_id or await api.upload(file, name, "batch"))
+            file = self._file(batch)
+            file_id = await api.uploaded(file.name, batch.size, PURPOSE) if again else None
+            batch = replace(batch, file_id=file_id or await api.upload(file, file.name, PURPOSE))
             await self.ledger.note(batch)
         for attempt in range(CREATIONS):
             if found:

@@ -180,7 +180,11 @@ class JobApi:
         Raises:
             ModelError: the server can't be reached, or does not take it.
         """
-        with path.open("rb") as file:
+        try:
+            opened = path.open("rb")
+        except FileNotFoundError:
+            raise ModelError(f"{path} is to be sent and is not there", "put it back") from None
+        with opened as file:
             form = aiohttp.FormData()
             form.add_field("purpose", purpose)
             form.add_field("file", file, filename=name, content_type="application/jsonl")
