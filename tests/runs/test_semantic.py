@@ -17,6 +17,7 @@ from seedstep.bootstrap import Candidate
 from seedstep.errors import InputError, ModelError, RunMismatchError
 from seedstep.llm.embeddings import public_encoder
 from seedstep.novelty import unit_rows
+from seedstep.recipes import merge_runs
 from seedstep.report.sections.grown import rejections_section
 from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP
@@ -200,6 +201,34 @@ def test_what_is_close_to_an_evaluation_set_in_other_words_is_rejected(tmp_path:
     assert found.reason == "contaminated"
     assert found.detail.startswith("cosine 1.00 with items.jsonl, line 1")
     assert task.definition not in [each.definition for each in clean.tasks]
+
+
+def test_shards_are_compared_by_meaning_when_they_are_merged(tmp_path: Path) -> None:
+    shards = [tmp_path / f"shard-{number}" for number in (1, 2, 3)]
+    least = 0.7
+    asked = {"tasks": 12, "semantic_threshold": least, "prompt_style": "completion"}
+    with ScriptedServer() as server:
+        for number, path in enumerate(shards, start=1):
+            grow_by_meaning(path, server, shard=f"{number}/3", **asked)
+    report = merge_runs(shards, tmp_path / "merged")  # with no server there
+    assert report.dropped["same_meaning"] > 0
+    assert not report.merge.missing
+    with Run.read(BOOTSTRAP, tmp_path / "merged") as run:
+        vectors = [vector(task.definition) for task in run.tasks()]
+        assert len(vectors) == report.kept
+        for place, own in enumerate(vectors):
+            assert all(round(float(own @ other), 6) < least for other in vectors[:place])
+        dropped = [each for each in run.records.rejected() if each[1] == "same_meaning"]
+        details = [run.records.show(name) for name, _, _ in dropped]
+    assert all(each.candidate.meaning for each in details)
+    for each in details:
+        near = each.candidate.meaning
+        assert near
+        score = float(vector(each.candidate.instruction) @ vector(each.meaning))
+        assert near.score == pytest.approx(score, abs=2e-6)
+        assert near.score >= least
+    merge_runs(shards[::-1], tmp_path / "again")
+    assert exported(tmp_path / "again") == exported(tmp_path / "merged")
 
 
 def test_an_embedding_of_another_width_is_an_error_and_is_not_kept(

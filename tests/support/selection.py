@@ -137,6 +137,7 @@ SLOW = (
     "runs/test_going_on.py::test_how_many_replies_are_read_does_not_grow_with_the_run",
     "runs/test_resume.py",
     "runs/test_semantic.py::test_in_any_order_and_gone_on_with_it_is_the_same_and_asks_nothing_twice",
+    "runs/test_semantic.py::test_shards_are_compared_by_meaning_when_they_are_merged",
     "runs/test_semantic.py::test_killed_it_ends_in_the_same_bytes",
     "runs/test_steps_run.py::TestCommands::test_precision_and_recall_of_the_checks",
     "runs/test_steps_run.py::test_killed_at_any_moment_it_ends_in_the_same_bytes",

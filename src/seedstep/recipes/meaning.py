@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seedstep.errors import InputError, ModelError
-from seedstep.llm import Answer, Failure, Request, resolve_base_url
+from seedstep.llm import Answer, Failure, Ledger, Request, Spent, resolve_base_url
 from seedstep.llm.embeddings import Embedding, is_served_encoder, open_encoder, require_encoder
 from seedstep.novelty import (
     MEANING_THRESHOLD,
@@ -111,6 +111,43 @@ def decide_texts(
     )
 
 
+def decide_stored(
+    how: Semantic, texts: Sequence[str], ledgers: Sequence[Ledger], identity_url: str | None
+) -> Decisions:
+    """Decide in order which texts are novel by meaning, with embeddings that ledgers have.
+
+    Nothing else is embedded, unless a text is in none of them. `identity_url` is the address under
+    which embeddings are stored.
+
+    Raises:
+        MissingExtraError: the package of `minilm` is not installed.
+        ModelError: the encoder can't be loaded or asked, or a text can't be embedded.
+    """
+    sent = Spent(requests=1)  # so that no server has to be there for what is stored
+
+    async def work() -> list[Embedding]:
+        ledger = _Several(ledgers)
+        async with open_encoder(
+            how.encoder,
+            how.base_url,
+            ledger,
+            how.in_flight,
+            identity_url=identity_url,
+            spent=sent,
+        ) as encoder:
+            return await encoder.embed(texts, alone=True)
+
+    rows = []
+    for text, found in zip(texts, finish(work()), strict=True):
+        if isinstance(found, Failure):
+            what = f"'{text[:80]}' can't be embedded: {found.detail}"
+            raise ModelError(what, "merge with the server of the shards")
+        rows.append(found)
+    if not rows:
+        return decide_by_meaning(np.empty((0, 1), np.float32), how.threshold)
+    return decide_by_meaning(unit_rows(np.array(rows, np.float32)), how.threshold)
+
+
 def embed_texts(how: Semantic, texts: Sequence[str], tell: Tell) -> tuple[Vector, dict[int, str]]:
     """Return the embeddings of texts, and why some have none, whose rows are zeros.
 
@@ -124,7 +161,7 @@ def embed_texts(how: Semantic, texts: Sequence[str], tell: Tell) -> tuple[Vector
     async def work() -> dict[int, Embedding]:
         found: dict[int, Embedding] = {}
         url = address if isinstance(address, str) else None
-        async with open_encoder(how.encoder, url, _NoLedger(), how.in_flight) as encoder:
+        async with open_encoder(how.encoder, url, _Several(), how.in_flight) as encoder:
             for start in range(0, len(order), AT_ONCE):
                 tell("embedding", start, len(order))
                 places = order[start : start + AT_ONCE]
@@ -146,12 +183,16 @@ def embed_texts(how: Semantic, texts: Sequence[str], tell: Tell) -> tuple[Vector
     return unit_rows(rows), failures
 
 
-class _NoLedger:
-    """A ledger that keeps nothing."""
+@dataclass(frozen=True, slots=True)
+class _Several:
+    """Ledgers that are only read, one after the other; without any, nothing is kept."""
+
+    ledgers: Sequence[Ledger] = ()
 
     def get(self, key: str) -> Answer | None:
-        """Return None."""
-        return None
+        """Return the first answer that is stored under a key, or None."""
+        found = (ledger.get(key) for ledger in self.ledgers)
+        return next((answer for answer in found if answer is not None), None)
 
     async def put(self, key: str, request: Request, answer: Answer) -> None:
         """Do nothing."""

@@ -21,14 +21,17 @@ from seedstep.stages import BOOTSTRAP
 
 __all__ = ["MergeSource", "MergeSources", "merge_sources"]
 
-OWN = ("seeds", "decontaminate", "base_url", "identity_url", "shard", "round", "pool")
+OWN = (
+    *("seeds", "decontaminate", "base_url", "identity_url", "shard", "round", "pool"),
+    *("semantic_base_url", "semantic_identity_url"),
+)
 """What differs between shards of one configuration, besides what a run may change on going on.
 
 Seeds and evaluation sets are compared by their fingerprints.
 """
 
 BY_MEANING = "tasks of different shards were not compared by meaning"
-"""What a merge of shards that compare by meaning lacks."""
+"""What a merge lacks whose shards compare by meaning with several encoders."""
 
 AFTER_ALL = 1 << 30
 """The place of a merged run among the shards of its last round."""
@@ -90,7 +93,7 @@ def merge_sources(
         missing = _missing(sources)
         if missing and not partial:
             raise InputError(f"{', '.join(missing)}", "run them to their end, or add --partial")
-        if any(source.settings.semantic for source in sources):
+        if len({source.settings.semantic for source in sources}) > 1:
             missing += (BY_MEANING,)
         yield MergeSources(sources, missing, differences)
 

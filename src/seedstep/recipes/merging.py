@@ -2,8 +2,9 @@
 
 The tasks of all shards are taken in the order of round, shard and item. A task is kept if it is as
 novel as in one run: its ROUGE-L with each seed, and with each task kept before it, is below the
-threshold. So what is kept does not depend on which shard ended first, nor on the order in which
-they are named. The merged run is the pool of the next round, and is merged with its shards.
+threshold, and so is its cosine, if the shards compare by meaning. So what is kept does not depend
+on which shard ended first, nor on the order in which they are named. The merged run is the pool of
+the next round, and is merged with its shards.
 
 Example::
 
@@ -34,6 +35,7 @@ from seedstep.novelty import (
     ranks,
     ray_cluster,
 )
+from seedstep.recipes.meaning import Semantic, decide_stored
 from seedstep.recipes.merge_sources import MergeSources, merge_sources
 from seedstep.runs import Run, digest
 from seedstep.runs.database import Database
@@ -121,6 +123,7 @@ class _Merging:
         if self._differences:
             self._decontaminate(tasks)
         self._decide([task for task in tasks if task.task not in self._rejected])
+        self._decide_by_meaning([task for task in tasks if task.task not in self._rejected])
         kept = [task for task in tasks if task.task not in self._rejected]
         if not kept:
             raise InputError("no task is left to merge", "run the shards to their end")
@@ -206,6 +209,29 @@ class _Merging:
                 if first != task.task:
                     known[task.task] = RejectedInMerge("not_novel", f"the wording of {first}")
         self._rejected |= known
+
+    def _decide_by_meaning(self, tasks: Sequence[FinishedText]) -> None:
+        """Reject the tasks that are others kept before them in other words.
+
+        Their embeddings are in the shards. What is in none is embedded now.
+        """
+        (encoder, *others) = {source.settings.semantic for source in self._sources}
+        if encoder is None or others:
+            return
+        settings, run = self._first.settings, self._first.run
+        strictest = min(source.settings.semantic_threshold for source in self._sources)
+        how = Semantic(encoder, strictest, settings.semantic_base_url, settings.model.in_flight)
+        found = decide_stored(
+            how,
+            [task.text for task in tasks],
+            [source.run.ledger for source in self._sources],
+            run.identity_of("semantic_base_url"),
+        )
+        for place in np.flatnonzero(~found.kept).tolist():
+            near = tasks[int(found.nearest.numbers[place])].task
+            score = float(found.nearest.scores[place])
+            detail = f"cosine {score:.2f} with {near}"
+            self._rejected[tasks[place].task] = RejectedInMerge("same_meaning", detail, near, score)
 
     @property
     def _threshold(self) -> float:

@@ -142,7 +142,10 @@ class FinishedText:
 
 @dataclass(frozen=True, slots=True)
 class RejectedInMerge:
-    """Why a finished task, or one of its instances, is not kept."""
+    """Why a finished task, or one of its instances, is not kept.
+
+    `score` is the ROUGE-L F1 with `neighbor`, or of a task with the same meaning the cosine.
+    """
 
     reason: str
     detail: str = ""
@@ -241,7 +244,10 @@ def _candidate(
     others += [names.of(meaning) if meaning else None, cosine]
     if not reason and (now := rejected.get(name)):
         reason, detail = now.reason, now.detail
-        neighbor, score = (now.neighbor, now.score) if now.neighbor else (neighbor, score)
+        if reason == "same_meaning":
+            others[-2:] = now.neighbor, now.score
+        elif now.neighbor:
+            neighbor, score = now.neighbor, now.score
     return name, first + item, position, instruction, reason, detail, neighbor, score, *others
 
 
