@@ -226,6 +226,12 @@ def test_the_same_merge_stays_and_another_is_refused(copied: Path) -> None:
     assert merged.exists()
 
 
+def test_a_ray_cluster_decides_the_same(grown: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    merge_runs(shards_of(grown, 1), tmp_path / "merged", ray="local", partitions=2)
+    assert exported(tmp_path / "merged") == exported(grown / "round-1" / "merged")
+
+
 # What can't be merged
 
 

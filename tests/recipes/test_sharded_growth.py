@@ -3,7 +3,8 @@
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import chdir
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from seedstep.runs.merges import merge_of
 from seedstep.stages import BOOTSTRAP
 from support.command_line import environment, program, seed_line, seedstep
 from support.growing import exported
-from support.scripted_server import ScriptedServer
+from support.scripted_server import Fault, ScriptedServer
 
 FILE = """
 shards: 2
@@ -225,6 +226,32 @@ def test_processes_side_by_side(file: Path, tmp_path: Path) -> None:
     assert exported(out / "round-2" / "merged") == exported(tmp_path / "other/round-2/merged")
     logs = {path.name for path in (out / "logs").iterdir()}
     assert {"shard-1-of-round-1.log", "merge-of-round-2.log"} <= logs
+
+
+def test_a_signal_ends_all_processes_and_the_same_command_goes_on(
+    file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with ScriptedServer(lambda number, body: Fault(delay=0.1)) as slow:
+        file.write_text(FILE.format(url=slow.url))
+        words = program("grow", file, "--out", out, "--workers", 2)
+        with subprocess.Popen(words, env=environment(), stdout=subprocess.PIPE) as process:
+            wait_until(lambda: slow.requests > 4)
+            process.terminate()
+            assert process.wait(60) != 0
+        asked = slow.requests
+        time.sleep(1.0)
+        assert slow.requests == asked  # nobody asks any more
+        slow.script = None
+        grow_here(file, out)
+    assert (out / "round-2" / "merged" / "run.yaml").exists()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 # Jobs

@@ -18,6 +18,7 @@ ALONE = (
     "cli/test_cli_novelty.py::TestOnRay",
     "cli/test_tune_command.py::test_two_processes_take_the_trajectory_of_one",
     "llm/test_limits.py",
+    "recipes/test_merging.py::test_a_ray_cluster_decides_the_same",
     "tune/test_gguf.py::test_the_embedded_model_answers_as_its_checkpoint_does",
     "tune/test_sharing.py::test_the_embedded_model_shares_exactly",
 )

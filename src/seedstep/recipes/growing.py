@@ -27,7 +27,7 @@ __all__ = ["GrowSettings", "prepare_growth", "read_growth"]
 SETTINGS = "settings.yaml"
 """The file in the directory of the experiment that its shards read their settings from."""
 
-BEGUN = "grow.yaml"
+BEGUN = "begun.yaml"
 """The file there with what the experiment was begun with."""
 
 CHANGEABLE = (*(name for name in BOOTSTRAP.changeable if name != "tasks"), "base_url", "rounds")
