@@ -119,6 +119,8 @@ async def test_a_server_that_fails_is_left_out_and_taken_back() -> None:
             stats = engine.stats.servers[bad.url]
             assert stats.left_out
             assert bad.requests == stats.faults == several.FAULTS
+            (note,) = engine.stats.notes
+            assert note.startswith(f"{bad.url} is left out for now: HTTP 500")
             broken = False
             (server,) = (each for each in engine._wire._servers if each.url == bad.url)  # type: ignore[attr-defined]
             server.out_until = 0.0  # the time is over

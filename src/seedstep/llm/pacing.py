@@ -162,7 +162,7 @@ class EngineStats:
     `replied` counts new replies by purpose. Tokens are those of new replies. `writing` has what a
     model in this process is writing. `servers` has those of the model by address, if there are
     several. `batched` has the number of requests of each batch that is under way, by its name, and
-    `notes` what users should know of batches.
+    `notes` what users should know of batches and servers.
     """
 
     in_flight: int = 0

@@ -7,7 +7,7 @@ of requests, and so the data, are those of one server.
 
 Example::
 
-    servers = Servers([Wire(session, endpoint), Wire(other_session, other_endpoint)], 64, {})
+    servers = Servers([Wire(session, endpoint), Wire(other_session, other_endpoint)], 64, stats)
     reply = await servers.send(request)
 """
 
@@ -139,7 +139,7 @@ def open_sender(
     )
     if not others:
         return first
-    return Servers([first, *others], in_flight, stats.servers, slow_seconds)
+    return Servers([first, *others], in_flight, stats, slow_seconds)
 
 
 class Servers:
@@ -149,16 +149,17 @@ class Servers:
         self,
         wires: Sequence[Wire],
         in_flight: int,
-        stats: dict[str, ServerStats],
+        stats: EngineStats,
         slow_seconds: float = math.inf,
     ) -> None:
         """Each server takes up to `in_flight` requests at a time.
 
-        `stats` gets the counts of each, by address. A server whose replies take more than
-        `slow_seconds` gets fewer requests.
+        `stats` gets the counts of each, and a note when one is left out. A server whose replies
+        take more than `slow_seconds` gets fewer requests.
         """
         self._servers = [_Server(wire, Slots(in_flight), ServerStats()) for wire in wires]
-        stats.update((server.url, server.stats) for server in self._servers)
+        self._stats = stats
+        stats.servers.update((server.url, server.stats) for server in self._servers)
         self._slow_seconds = slow_seconds
         self._frames: dict[str, str] = {}
         self._tried: dict[int, _Tried] = {}
@@ -205,7 +206,7 @@ class Servers:
         errors = [each for each in found if isinstance(each, BaseException)]
         for server, each in zip(self._servers, found, strict=True):
             if isinstance(each, Retryable):
-                server.failed(None, at_once=True)
+                self._count_fault(server, None, each)
         if unexpected := [each for each in errors if not isinstance(each, Retryable | Refused)]:
             raise unexpected[0]
         if statuses := [each for each in found if isinstance(each, int)]:
@@ -232,7 +233,7 @@ class Servers:
             server.stats.overloads += 1
             server.slots.overloaded(max(error.after or 0.0, backoff(server.overloads)))
         else:
-            server.failed(request, at_once=reason == "unreachable")
+            self._count_fault(server, request, error)
             if reason == "timeout":
                 server.slots.overloaded(0.0)
         tried = self._tried.setdefault(id(request), _Tried(request)).servers
@@ -243,6 +244,14 @@ class Servers:
             return None
         tokens = (0, 0) if isinstance(error, DeniedError) else error.tokens
         return Retryable(ELSEWHERE, str(error), tokens=tokens)
+
+    def _count_fault(self, server: _Server, request: Request | None, error: Exception) -> None:
+        """Count a fault, and tell if the server is left out from now on."""
+        was_used = not server.stats.left_out
+        at_once = isinstance(error, Retryable) and error.reason == "unreachable"
+        server.failed(request, at_once=at_once or request is None)
+        if was_used and server.stats.left_out:
+            self._stats.notes.append(f"{server.url} is left out for now: {error}")
 
     async def _free_server(self, request: Request) -> _Server:
         """Return the server for a request, as soon as one has a place for it."""
