@@ -1,6 +1,7 @@
 """Limits of tokens that are too large for a server: what is sent instead, and what is told."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from seedstep.llm import Request, Sampling
 from seedstep.llm.exchange import ServerError
 from seedstep.llm.parameters import Parameters
 from support.asking import asked, engine_on, failure, reply
+from support.command_line import seedstep
+from support.predicting import word_model, write_word_tasks
 from support.scripted_server import Fault, ScriptedServer, error
 
 SENT = 5120
@@ -102,3 +105,20 @@ async def test_what_the_context_leaves_is_found_for_each_request() -> None:
     limits = [body["max_tokens"] for body in server.bodies]
     assert limits[0] == limits[2] == 4096
     assert limits[3] < limits[1] < 4096
+
+
+def test_the_status_of_a_run_tells_of_it(tmp_path: Path) -> None:
+    answers = word_model()
+
+    def script(number: int, body: dict[str, Any]) -> Fault | None:
+        if body["max_tokens"] > 1000:
+            return Fault(400, error("max_tokens must be at most 1000"))
+        return answers(number, body)
+
+    tasks = write_word_tasks(tmp_path, tasks=1, instances=3)
+    with ScriptedServer(script) as server:
+        asked = ("--model", "openai:m", "--base-url", server.url, "--max-new-tokens", 2000)
+        made = seedstep("steps", "--tasks", tasks, *asked, "--out", tmp_path / "steps")
+    assert made.code in (0, 1), made.err
+    said = seedstep("status", tmp_path / "steps").words
+    assert "the server does not take max_tokens above 1000: lowered in" in said

@@ -89,6 +89,7 @@ _MODELS = ("model", "semantic")
 _PATHS = (
     "tasks",
     "seeds",
+    "pool",
     "source",
     "sources",
     "decontaminate",

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -208,10 +209,13 @@ def read_unknown_ends(database: Database) -> dict[str, int]:
     return {row[0]: row[1] for row in database.rows(query) if ending_of(row[0]) == "unknown"}
 
 
+_CHANGED = MappingProxyType({"max_tokens": "lowered in"})
+
+
 def reply_notes(database: Database) -> tuple[str, ...]:
     """Return notes on a run's replies: parameters that were not sent, unknown finish reasons."""
     notes = [
-        f"the server does not take {name}: left out of {_many(count)}"
+        f"the server does not take {name}: {_CHANGED.get(name[:10], 'left out of')} {_many(count)}"
         for name, count in read_left_out(database).items()
     ]
     notes += [
