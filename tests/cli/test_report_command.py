@@ -75,6 +75,7 @@ class TestGrown:
             "What was made",
             "Lengths",
             "What the instructions ask for",
+            "How diverse the instructions are",
             "How new the instructions are",
             "Accepted and rejected",
             "Labels of the classification tasks",
