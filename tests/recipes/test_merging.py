@@ -5,11 +5,13 @@ import json
 import random
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
 from seedstep import open_run, seed_tasks, self_instruct
 from seedstep.bootstrap.pool import DEMONSTRATIONS
@@ -18,6 +20,8 @@ from seedstep.exports.formats import ExportSource
 from seedstep.exports.hub import data_card
 from seedstep.inputs import load_source
 from seedstep.recipes import merge_runs
+from seedstep.review.browse import BrowsedRun
+from seedstep.review.view import make_view
 from seedstep.runs import BootstrapRun, Run
 from seedstep.runs.database import Database
 from seedstep.runs.directory import CONFIG, DATABASE
@@ -175,6 +179,9 @@ def test_the_pool_is_shown_and_known(grown: Path) -> None:
         assert {len(ids) for ids in shown} == {DEMONSTRATIONS}
         assert all(len(ids & pool) == 2 for ids in shown[:1])
         assert any(row[6] in pool for row in database["candidates"])  # the nearest
+        with open_run(shard, BOOTSTRAP) as run:
+            details = [run.records.show(task.id) for task in run.tasks()]
+        assert all(text for each in details for _, text in each.demonstrations)
 
 
 def test_all_commands_read_a_merged_run(grown: Path, tmp_path: Path) -> None:
@@ -191,6 +198,11 @@ def test_all_commands_read_a_merged_run(grown: Path, tmp_path: Path) -> None:
     assert seedstep("show", merged, "--rejected").code == 0
     assert seedstep("export", merged, "--format", "alpaca", "--out", tmp_path / "a").code == 0
     assert list(load_source(make_source(str(merged))).tasks) == list(tasks)
+    with ExitStack() as stack:
+        view = make_view([stack.enter_context(BrowsedRun.open(merged))], "127.0.0.1", 8090, "t")
+        client = TestClient(view, base_url="http://127.0.0.1:8090/t/")
+        assert tasks[-1].definition in unescape(client.get("0/tasks").text)
+        assert tasks[-1].definition in unescape(client.get(f"0/one?name={tasks[-1].id}").text)
     refused = seedstep("bootstrap", "--out", merged, "--tasks", 500)
     assert "is merged from shards" in refused.error
     assert "--pool" in refused.error

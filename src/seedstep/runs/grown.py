@@ -9,7 +9,9 @@ Example::
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from sqlite3 import Row
 from typing import Any
 
@@ -26,9 +28,10 @@ from seedstep.bootstrap.axes import (
 from seedstep.bootstrap.gate_kinds import parse_gates
 from seedstep.bootstrap.gates import gate_reasons
 from seedstep.data import Instance, Task, instance_id
-from seedstep.errors import InputError
+from seedstep.errors import InputError, RunError
 from seedstep.llm import Reply
 from seedstep.runs.database import Database, decode_value
+from seedstep.runs.directory import open_database
 from seedstep.runs.frames import COLUMNS, whole_requests
 from seedstep.runs.retired import RetiredGenerations, candidate_of
 from seedstep.runs.run import Run
@@ -359,6 +362,13 @@ class GrownTasks:
             " UNION ALL SELECT instruction FROM candidates WHERE id = ?1",
             (task_id,),
         )
+        if not rows and task_id and self._run.settings.pool:
+            query = "SELECT instruction FROM candidates WHERE id = ?"
+            with (
+                suppress(RunError),
+                open_database(Path(self._run.settings.pool), "bootstrap") as pool,
+            ):
+                rows = pool.rows(query, (task_id,))
         return str(rows[0][0]) if rows else ""
 
     def _counts(self, query: str) -> dict[str, int]:
