@@ -45,12 +45,7 @@ from seedstep.stages import PREDICT, open_run
 from seedstep.stages.predict import system_blocks
 from seedstep.text import escaped
 
-__all__ = [
-    "compare_command",
-    "evaluate_command",
-    "predict_command",
-    "print_predictions_end",
-]
+__all__ = ["compare_command", "evaluate_command", "predict_command", "print_predictions_end"]
 
 
 class _Watch:

@@ -11,19 +11,9 @@ import yaml
 
 from seedstep.bootstrap import BootstrapSettings, check_seeds, tell_script
 from seedstep.cli.dry_run import DryRun, print_foreseen
-from seedstep.cli.options import (
-    Asked,
-    Out,
-    RemovedTasks,
-    SameModel,
-    with_settings,
-)
+from seedstep.cli.options import Asked, Out, RemovedTasks, SameModel, with_settings
 from seedstep.cli.progress import live_bar, run_tasks
-from seedstep.cli.terminal import (
-    console,
-    plain,
-    print_rows,
-)
+from seedstep.cli.terminal import console, plain, print_rows
 from seedstep.data import write_atomically
 from seedstep.errors import InputError
 from seedstep.infer.distill import PURPOSE, DistillSettings

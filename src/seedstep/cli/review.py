@@ -16,10 +16,7 @@ from seedstep.runs.reviews import OWNER, Review
 from seedstep.settings import make_settings
 from seedstep.stages.review import ReviewSettings
 
-__all__ = [
-    "app",
-    "view_command",
-]
+__all__ = ["app", "view_command"]
 
 app = typer.Typer(
     help="Let people look at what a run made, and label it: make a review, serve it, export it.",

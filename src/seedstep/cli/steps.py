@@ -19,12 +19,7 @@ from seedstep.cli.options import (
     with_settings,
 )
 from seedstep.cli.progress import live_bar, run_tasks
-from seedstep.cli.terminal import (
-    console,
-    plain,
-    print_blocks,
-    print_rows,
-)
+from seedstep.cli.terminal import console, plain, print_blocks, print_rows
 from seedstep.data import TaskChoice
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.measured import (

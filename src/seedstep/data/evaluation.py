@@ -29,15 +29,7 @@ from typing import Any
 
 from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, read_jsonl
 from seedstep.data.records import Prediction, Problem, Task, instances_of, placed, raise_first
-from seedstep.data.row_forms import (
-    ASKS,
-    HUB,
-    TABLES,
-    RowSource,
-    exported_rows,
-    rows_of,
-    turn_of,
-)
+from seedstep.data.row_forms import ASKS, HUB, TABLES, RowSource, exported_rows, rows_of, turn_of
 from seedstep.data.sources import (
     GIVEN,
     LONGEST_LINE,

@@ -26,16 +26,7 @@ from seedstep.data.files import write_in_parts
 from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, read_lines
 from seedstep.errors import InputError, first_line, unknown_name
 
-__all__ = [
-    "Columns",
-    "Csv",
-    "JsonLines",
-    "RowFile",
-    "TableRow",
-    "TextLines",
-    "Types",
-    "open_table",
-]
+__all__ = ["Columns", "Csv", "JsonLines", "RowFile", "TableRow", "TextLines", "Types", "open_table"]
 
 T = TypeVar("T")
 

@@ -33,13 +33,7 @@ from seedstep.encode.layouts import (
 from seedstep.encode.settings import check_encoding
 from seedstep.encode.tokenizers import tokenize
 
-__all__ = [
-    "TaskEncoder",
-    "TokenLengths",
-    "Totals",
-    "encode_task",
-    "measure",
-]
+__all__ = ["TaskEncoder", "TokenLengths", "Totals", "encode_task", "measure"]
 
 
 def encode_task(

@@ -18,15 +18,7 @@ from msgspec import Meta
 
 from seedstep.settings import setting
 
-__all__ = [
-    "ChatFrame",
-    "Dropped",
-    "Encoded",
-    "Encoding",
-    "StepsKind",
-    "TextTokenizer",
-    "TokenPair",
-]
+__all__ = ["ChatFrame", "Dropped", "Encoded", "Encoding", "StepsKind", "TextTokenizer", "TokenPair"]
 
 StepsKind = Literal["none", "refined", "unrefined", "shuffled"]
 """Which step-by-step instruction of the task is used."""

@@ -19,11 +19,7 @@ from typing import Any
 from seedstep.encode.encodings import ChatFrame, Encoded, TextTokenizer, TokenPair
 from seedstep.errors import InputError, first_line
 
-__all__ = [
-    "HfTokenizer",
-    "decoder_texts",
-    "tokenize",
-]
+__all__ = ["HfTokenizer", "decoder_texts", "tokenize"]
 
 MESSAGE = "seedstep-message"
 ANSWER = "seedstep-answer"

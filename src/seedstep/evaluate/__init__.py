@@ -12,14 +12,7 @@ from seedstep.evaluate.metrics import (
     stemmed_tokens,
     without_space_marks,
 )
-from seedstep.evaluate.scores import (
-    InstanceResult,
-    Means,
-    Reference,
-    Scores,
-    references_of,
-    score,
-)
+from seedstep.evaluate.scores import InstanceResult, Means, Reference, Scores, references_of, score
 
 __all__ = [
     "METRICS",

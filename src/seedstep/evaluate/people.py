@@ -17,14 +17,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Self
 
-from seedstep.data.reviews import (
-    Form,
-    FormQuestion,
-    LabelRow,
-    ReviewItem,
-    meant,
-    standing_labels,
-)
+from seedstep.data.reviews import Form, FormQuestion, LabelRow, ReviewItem, meant, standing_labels
 from seedstep.evaluate.agreement import OUTCOMES, RatingAgreement, fleiss_kappa, label_agreement
 from seedstep.evaluate.intervals import Value, mean_over_tasks
 

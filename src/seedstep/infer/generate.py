@@ -28,12 +28,7 @@ from seedstep.infer.prefix import (
 )
 from seedstep.text.thoughts import is_thought_mark, split_thoughts
 
-__all__ = [
-    "Checkpoint",
-    "GeneratedText",
-    "before_stop",
-    "common_length",
-]
+__all__ = ["Checkpoint", "GeneratedText", "before_stop", "common_length"]
 
 Prompt = Sequence[int]
 """The token ids of a prompt."""

@@ -20,12 +20,7 @@ from seedstep.llm import Budget, ModelRef, Sampling, default_prompt_style
 from seedstep.llm.settings import AskedModel, AskingSettings, override, sampling_setting
 from seedstep.settings import Count, Place, part, setting
 
-__all__ = [
-    "PROTOCOLS",
-    "Protocol",
-    "SystemKind",
-    "SystemSettings",
-]
+__all__ = ["PROTOCOLS", "Protocol", "SystemKind", "SystemSettings"]
 
 SystemKind = Literal["baseline", "checkpoint", "server"]
 """The kind of a system: a baseline, a model loaded into this process, or a served model."""

@@ -1,11 +1,6 @@
 """Functions that run a stage with its run directory: the Python API of seedstep."""
 
-from seedstep.recipes.distilling import (
-    distill,
-    distill_async,
-    foresee_outputs,
-    work_on_outputs,
-)
+from seedstep.recipes.distilling import distill, distill_async, foresee_outputs, work_on_outputs
 from seedstep.recipes.evaluation import (
     Agreement,
     Evaluation,

@@ -14,11 +14,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from seedstep.data import StrPath, Task
-from seedstep.infer.distill import (
-    DistilledTask,
-    preview_outputs,
-    rewrite_outputs,
-)
+from seedstep.infer.distill import DistilledTask, preview_outputs, rewrite_outputs
 from seedstep.llm import Engine, Spent
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import DistillKeywords

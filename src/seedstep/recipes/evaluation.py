@@ -42,12 +42,7 @@ from seedstep.evaluate.agreement import (
 )
 from seedstep.evaluate.compare import EvaluatedSystem, Grouping, evaluated
 from seedstep.evaluate.intervals import Value
-from seedstep.evaluate.judge import (
-    Judged,
-    JudgeVerdict,
-    judge_answers,
-    preview_verdicts,
-)
+from seedstep.evaluate.judge import Judged, JudgeVerdict, judge_answers, preview_verdicts
 from seedstep.evaluate.metrics import load_tokenizer
 from seedstep.evaluate.tables import systems_html
 from seedstep.inputs import distinct_names, read_systems

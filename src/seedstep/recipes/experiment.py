@@ -34,12 +34,7 @@ import msgspec
 
 from seedstep.data import make_folder, read_yaml
 from seedstep.errors import InputError, RunError, SeedstepError, unknown_name
-from seedstep.recipes.experiment_stages import (
-    MOST_STAGES,
-    ExperimentStage,
-    FileStages,
-    text_of,
-)
+from seedstep.recipes.experiment_stages import MOST_STAGES, ExperimentStage, FileStages, text_of
 from seedstep.recipes.jobs import MOST_DEPTH, Processes, depth_of_this, run_side_by_side
 from seedstep.runs.experiments import (
     KeptExperiment,

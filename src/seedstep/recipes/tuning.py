@@ -20,12 +20,7 @@ from typing import Any, Protocol, Unpack
 import msgspec
 
 from seedstep.data import StrPath, write_atomically
-from seedstep.encode import (
-    ChatFrame,
-    HfTokenizer,
-    ModelSizes,
-    named_layout,
-)
+from seedstep.encode import ChatFrame, HfTokenizer, ModelSizes, named_layout
 from seedstep.errors import MissingExtraError, ModelError, RunError
 from seedstep.inputs.systems import public_source, training_of
 from seedstep.inputs.tasks import TuningInputs, gather
@@ -60,12 +55,7 @@ from seedstep.tune.openai_jobs import FineTuned, JobWatch
 from seedstep.tune.outputs import require_gguf, write_tuning_card, write_tuning_gguf
 from seedstep.tune.records import keep_frame, kept_frame
 
-__all__ = [
-    "TuneResult",
-    "TuningWatch",
-    "tune_model",
-    "tune_model_async",
-]
+__all__ = ["TuneResult", "TuningWatch", "tune_model", "tune_model_async"]
 
 
 def _write_beside(files: TuningFiles, work: "_Work") -> tuple[str, ...]:

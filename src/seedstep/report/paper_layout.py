@@ -20,15 +20,7 @@ from typing import Any
 from seedstep.evaluate.tables import CellTable, shown
 from seedstep.report.charts import interval_chart, size_chart
 from seedstep.report.paper_tables import Agreement, PaperDifference, PaperTable, sign_of
-from seedstep.report.records import (
-    Block,
-    Chart,
-    Headline,
-    Paragraph,
-    ReportPart,
-    Section,
-    Table,
-)
+from seedstep.report.records import Block, Chart, Headline, Paragraph, ReportPart, Section, Table
 from seedstep.report.sections.results import CERTAIN, certainty_of
 
 __all__ = [

@@ -36,11 +36,7 @@ from seedstep.evaluate.intervals import Value, mean_over_tasks
 from seedstep.evaluate.judge import Judged
 from seedstep.inputs import read_systems
 from seedstep.runs import has_rows, open_database, read_entries
-from seedstep.runs.experiments import (
-    TableRequest,
-    kept_experiments,
-    unfinished_stages,
-)
+from seedstep.runs.experiments import TableRequest, kept_experiments, unfinished_stages
 
 __all__ = [
     "Agreement",

@@ -38,14 +38,7 @@ from seedstep.review.pages import (
 )
 from seedstep.runs.reviews import OWNER, Review, key_of
 
-__all__ = [
-    "address_of",
-    "free_socket",
-    "make_app",
-    "plain_app",
-    "save_row",
-    "serve",
-]
+__all__ = ["address_of", "free_socket", "make_app", "plain_app", "save_row", "serve"]
 
 
 DOCUMENTED = "192.0.2.1"

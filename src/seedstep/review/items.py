@@ -34,13 +34,7 @@ from seedstep.stages.review import ReviewSettings
 from seedstep.steps import render
 from seedstep.tune import make_source
 
-__all__ = [
-    "Drawn",
-    "deal",
-    "draw",
-    "make_review",
-    "names_in",
-]
+__all__ = ["Drawn", "deal", "draw", "make_review", "names_in"]
 
 EXAMPLES = 2
 """How many positive examples are shown, as to the paper's annotators."""

@@ -19,12 +19,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from seedstep.data.reviews import in_order_for, order_of_answers, standing_labels
 from seedstep.evaluate.intervals import Value
-from seedstep.evaluate.people import (
-    QuestionAgreement,
-    StandingLabels,
-    scale_of,
-    value_name,
-)
+from seedstep.evaluate.people import QuestionAgreement, StandingLabels, scale_of, value_name
 from seedstep.review.labelling import Said, item_view, progress
 from seedstep.review.pages import history_json, render_page
 from seedstep.runs.reviews import OWNER, Review

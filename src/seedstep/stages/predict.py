@@ -42,21 +42,12 @@ from seedstep.runs import (
     line,
 )
 from seedstep.runs.directory import refuse_differences
-from seedstep.runs.prediction_lists import (
-    STAMP,
-    fit_system,
-    has_answers,
-    reconcile_predictions,
-)
+from seedstep.runs.prediction_lists import STAMP, fit_system, has_answers, reconcile_predictions
 from seedstep.runs.predictions import load_chosen_tasks, stamp_chosen_tasks, unchanged_tasks
 from seedstep.settings import flatten, make_settings
 from seedstep.stages.telling import ASKING_CHANGEABLE, PLACES
 
-__all__ = [
-    "PREDICT",
-    "begin_system",
-    "system_blocks",
-]
+__all__ = ["PREDICT", "begin_system", "system_blocks"]
 
 CHANGEABLE = ("batch", "workers", *ASKING_CHANGEABLE)
 """The settings of a system that do not change its answers."""

@@ -30,12 +30,7 @@ from seedstep.steps.records import (
     superni_instructions,
     superni_readings,
 )
-from seedstep.steps.settings import (
-    ExamplesSettings,
-    ImportSettings,
-    StepsSettings,
-    SuperniSettings,
-)
+from seedstep.steps.settings import ExamplesSettings, ImportSettings, StepsSettings, SuperniSettings
 
 __all__ = [
     "CHECKS",

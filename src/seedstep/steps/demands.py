@@ -18,11 +18,7 @@ from dataclasses import dataclass, field, replace
 
 from seedstep.steps.unfit import NUMBER_WORDS, content, sentences, without_illustrations
 
-__all__ = [
-    "Demand",
-    "demands",
-    "is_met",
-]
+__all__ = ["Demand", "demands", "is_met"]
 
 PROHIBITION, REQUIREMENT, LENGTH, SINGLE = "prohibition", "requirement", "length", "single"
 

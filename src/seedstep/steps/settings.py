@@ -17,12 +17,7 @@ from seedstep.llm import Budget, Sampling, default_prompt_style, resolve_base_ur
 from seedstep.llm.settings import AskedModel, AskingSettings, sampling_setting
 from seedstep.settings import SEED, Count, Place, SettingsRecord, change_settings, part, setting
 
-__all__ = [
-    "ExamplesSettings",
-    "ImportSettings",
-    "StepsSettings",
-    "SuperniSettings",
-]
+__all__ = ["ExamplesSettings", "ImportSettings", "StepsSettings", "SuperniSettings"]
 
 STEPS_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
     # Ours: the paper does not say how ChatGPT was sampled. The completion frame is drawn anew where

@@ -11,13 +11,7 @@ Example::
 
 import re
 
-__all__ = [
-    "THOUGHT_MARKS",
-    "is_thought_mark",
-    "opened_thoughts",
-    "split_thoughts",
-    "without_marks",
-]
+__all__ = ["THOUGHT_MARKS", "is_thought_mark", "opened_thoughts", "split_thoughts", "without_marks"]
 
 _WORDS: tuple[str, ...] = (
     *("think", "thinking", "thought", "thoughts", "think_fast", "longcat_think", "antThinking"),

@@ -18,13 +18,7 @@ from seedstep.tune.records import (
     TuneWatch,
     TuningData,
 )
-from seedstep.tune.settings import (
-    PRESETS,
-    Preset,
-    TuneSettings,
-    TuneSource,
-    make_source,
-)
+from seedstep.tune.settings import PRESETS, Preset, TuneSettings, TuneSource, make_source
 
 __all__ = [
     "CHECKPOINTS",

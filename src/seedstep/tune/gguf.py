@@ -26,13 +26,7 @@ from seedstep.errors import InputError, MissingExtraError, ModelError, first_lin
 from seedstep.llm.checkpoints import load_tokenizer
 from seedstep.llm.dequantize import INSTALL, PRE_TOKENIZERS, from_checkpoint, pre_tokenizer_name
 
-__all__ = [
-    "GgufVocabulary",
-    "Weights",
-    "add_vocabulary",
-    "read_vocabulary",
-    "write_gguf",
-]
+__all__ = ["GgufVocabulary", "Weights", "add_vocabulary", "read_vocabulary", "write_gguf"]
 
 NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5
 """llama.cpp's numbers for the types of tokens."""

@@ -25,14 +25,7 @@ from seedstep.llm.settings import AskedModel
 from seedstep.settings import Count, Place, SettingsRecord, part, plain_paths, setting
 from seedstep.tune.records import NotNegative, Share, Training
 
-__all__ = [
-    "PRESETS",
-    "Preset",
-    "TuneSettings",
-    "TuneSource",
-    "make_source",
-    "source_of",
-]
+__all__ = ["PRESETS", "Preset", "TuneSettings", "TuneSource", "make_source", "source_of"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,11 +44,7 @@ except ImportError:
 
 from seedstep.encode import ModelSizes
 from seedstep.encode.losses import pair_losses, require_sharing, token_losses
-from seedstep.tune.checkpoints import (
-    CheckpointFolder,
-    step_of,
-    unreadable,
-)
+from seedstep.tune.checkpoints import CheckpointFolder, step_of, unreadable
 from seedstep.tune.data import SizedData
 from seedstep.tune.plan import PlannedRows, StepPairs, StepPlan, StepRows, StepWork
 from seedstep.tune.prepare import PreparedTuning, prepare_tuning

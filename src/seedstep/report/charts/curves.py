@@ -15,12 +15,7 @@ from seedstep.report.charts.style import LIGHT, SERIES, label
 from seedstep.report.records import Chart, Table, number
 from seedstep.report.statistics import Verb, thinned
 
-__all__ = [
-    "ChartLine",
-    "line_chart",
-    "ring_chart",
-    "size_chart",
-]
+__all__ = ["ChartLine", "line_chart", "ring_chart", "size_chart"]
 
 SIZE = (4.8, 2.7)
 DASHES = ("-", "--", "-.", ":")

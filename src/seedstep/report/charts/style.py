@@ -24,16 +24,7 @@ from seedstep.errors import MissingExtraError
 from seedstep.report.records import Chart
 from seedstep.text import visible
 
-__all__ = [
-    "DARK",
-    "LIGHT",
-    "SERIES",
-    "DrawnChart",
-    "drawing",
-    "inline",
-    "label",
-    "render",
-]
+__all__ = ["DARK", "LIGHT", "SERIES", "DrawnChart", "drawing", "inline", "label", "render"]
 
 LIGHT = MappingProxyType(
     {

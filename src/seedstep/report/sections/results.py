@@ -43,12 +43,7 @@ from seedstep.report.records import (
 )
 from seedstep.steps import render
 
-__all__ = [
-    "CERTAIN",
-    "certainty_of",
-    "results_sections",
-    "verdicts_section",
-]
+__all__ = ["CERTAIN", "certainty_of", "results_sections", "verdicts_section"]
 
 SHOWN_TASKS = 5
 SHOWN_INSTANCES = 2
