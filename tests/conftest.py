@@ -194,7 +194,7 @@ def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
 def quick_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches are looked at again and again without pauses, and a wave ends soon."""
     monkeypatch.setattr("seedstep.llm.batches.QUIET_SECONDS", 0.03)
-    for pause in ("FIRST_PAUSE", "LONGEST_PAUSE", "LONGEST_FILE_PAUSE"):
+    for pause in ("FIRST_PAUSE", "LONGEST_PAUSE", "LONGEST_FILE_PAUSE", "LOOK_PAUSE"):
         monkeypatch.setattr(f"seedstep.llm.batch_work.{pause}", 0.01)
     monkeypatch.setattr("seedstep.llm.batch_work.STILL_SECONDS", 0.2)
     monkeypatch.setattr("seedstep.llm.batch_api.RESULT_PAUSE", 0.01)

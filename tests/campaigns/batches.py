@@ -44,7 +44,7 @@ from seedstep.cli import main
 from seedstep.llm import batch_api, batch_work, batches
 
 batches.QUIET_SECONDS = 0.05
-batch_work.FIRST_PAUSE = batch_work.LONGEST_PAUSE = 0.02
+batch_work.FIRST_PAUSE = batch_work.LONGEST_PAUSE = batch_work.LOOK_PAUSE = 0.02
 batch_api.RESULT_PAUSE = 0.02
 main()
 """

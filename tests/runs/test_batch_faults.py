@@ -305,6 +305,15 @@ def test_a_file_of_results_that_grows_is_taken_when_it_is_whole(
     assert len(list(folder.iterdir())) == 2
 
 
+def test_a_batch_that_a_server_lists_late_is_not_created_twice(
+    server: BatchServer, told: Callable[..., list[str]]
+) -> None:
+    server.fail("POST batches", *[Fault(500)], after=True)
+    server.late = 2
+    told()
+    assert requests_in(server) == [11]
+
+
 def test_a_server_without_lists_is_not_sent_a_batch_that_it_may_have(
     server: BatchServer, told: Callable[..., list[str]]
 ) -> None:

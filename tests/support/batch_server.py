@@ -56,7 +56,8 @@ class BatchServer(ScriptedServer):
     `faults` are sent in place of an answer to the next request of a method and path, such as `POST
     batches`; with `after` the request is carried out nevertheless. `seen` is called with each
     method and path before it is carried out, and with `done` after them before it is answered;
-    what it returns something true for is not carried out. `lists` says whether there are lists.
+    what it returns something true for is not carried out. `lists` says whether there are lists,
+    and `late` how many lists of batches are empty at first.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class BatchServer(ScriptedServer):
         self.faults: dict[str, deque[Fault]] = {}
         self.after = False
         self.lists = True
+        self.late = 0
         self.seen: Callable[[str], object] = lambda name: None
         self.calls: list[str] = []
         self.files: list[dict[str, Any]] = []
@@ -155,6 +157,9 @@ class BatchServer(ScriptedServer):
         if not self.lists:
             return web.json_response({"error": {"message": "Not Found"}}, status=404)
         records = [batch.record for batch in reversed(self.batches)]
+        self.late -= 1
+        if self.late >= 0:
+            records = []
         after = request.query.get("after")
         ids = [record["id"] for record in records]
         start = ids.index(after) + 1 if after else 0

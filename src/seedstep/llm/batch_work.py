@@ -48,7 +48,13 @@ OUTAGES = 10
 UNKNOWN_LOOKS = 60
 """How often in a row a batch may have a status that is not known."""
 
-CREATIONS = 5
+LOOKS = 3
+LOOK_PAUSE = 5.0
+"""How often a batch is looked for that may have been created, and the seconds after each look: a
+server may be at it still.
+"""
+
+CREATIONS = 3
 """How often a batch is created, if the server does not answer and has none of this name."""
 
 REFUSALS = 8
@@ -162,8 +168,8 @@ class BatchWork:
         """Return a batch that is at the server: found there, or created."""
         if batch.batch_id:
             return batch
-        found = await self._found(api, batch) if again else None
-        if found is None and not batch.file_id:
+        found = await self._found(api, batch) if again and batch.file_id else None
+        if not batch.file_id:  # so that no batch was created of it
             file = self._file(batch)
             file_id = await api.uploaded(file.name, batch.size, PURPOSE) if again else None
             batch = replace(batch, file_id=file_id or await api.upload(file, file.name, PURPOSE))
@@ -176,7 +182,6 @@ class BatchWork:
             except UnreachableError:  # it may have been created nevertheless
                 if attempt == CREATIONS - 1:
                     raise
-                await asyncio.sleep(2**attempt * FIRST_PAUSE)
                 found = await self._found(api, batch)
         assert found
         batch = replace(batch, batch_id=found.id)
@@ -186,11 +191,15 @@ class BatchWork:
     async def _found(self, api: BatchApi, batch: SentBatch) -> ServerBatch | None:
         """Return the batch that an earlier request created, or None."""
         try:
-            return await api.named(batch.name, batch.file_id)
+            for _ in range(LOOKS):
+                if found := await api.named(batch.name, batch.file_id):
+                    return found
+                await asyncio.sleep(LOOK_PAUSE)
         except ApiError as error:
             if self.sending.finish_live:
                 raise  # what can't be found is asked live
             raise no_list(error, batch.name) from None
+        return None
 
     async def _ended(self, api: BatchApi, batch: SentBatch) -> ServerBatch:
         """Wait until a batch ends, and return it.
