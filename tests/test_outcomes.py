@@ -33,6 +33,7 @@ from support.bad_replies import (
     growing,
     judging,
     judging_steps,
+    naming,
     of_kind,
     on_server,
     predicting,
@@ -88,6 +89,11 @@ ROWS: dict[str, tuple[Stage, str, tuple[str, ...]]] = {
         growing("instances", "chat", "output_first", TASK),
         '{"examples": [{"label": "Praise", "input": "cal',
         (*("no_instance",) * 3, *FAILED, "no_instance"),
+    ),
+    "values of an axis": (
+        naming,
+        '{"values": ["law", "medi',
+        ("the model named no values for the axis 'topic'",) * 6,
     ),
     "gate that judges": (
         gating("judge"),
@@ -210,6 +216,7 @@ async def test_a_reply_by_batch_has_the_outcome_of_a_live_one(
 
 
 ASKING = {
+    "bootstrap/axes.py": 1,
     "bootstrap/gates.py": 1,
     "bootstrap/pipeline.py": 3,
     "evaluate/judge.py": 1,

@@ -4,8 +4,11 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import pytest
+
 from seedstep.bootstrap import BootstrapSettings, bootstrap
 from seedstep.data import Example, Instance, Task, seed_tasks
+from seedstep.errors import InputError
 from seedstep.evaluate.judge import JudgeSettings, SystemAnswers, judge_answers
 from seedstep.infer.distill import DistillSettings, rewrite_outputs
 from seedstep.infer.predict import TaskWork, ask_server
@@ -30,6 +33,7 @@ __all__ = [
     "growing",
     "judging",
     "judging_steps",
+    "naming",
     "of_kind",
     "on_server",
     "predicting",
@@ -142,6 +146,21 @@ def gating(kind: str) -> Stage:
 
 
 TASK = "Judge whether the harbour report praises its captain."
+
+
+async def naming(bad: Bad) -> set[str]:
+    """How a bootstrap ends whose model is asked for the values of an axis."""
+
+    async def work(engine: Engine) -> set[str]:
+        chosen = BootstrapSettings.of(
+            model=MODEL, prompt_style="chat", tasks=1, patience=1, axes={"topic": 3}
+        )
+        with pytest.raises(InputError) as ended:
+            async for _ in bootstrap(chosen, seed_tasks(), engine):
+                pass
+        return {ended.value.what.partition(" (")[0]}
+
+    return await on_server(lambda number, body: bad(body), work)
 
 
 async def stepping(bad: Bad) -> set[str]:
