@@ -17,8 +17,7 @@ import pytest
 import seedstep
 from seedstep.bootstrap import BootstrapSettings, bootstrap
 from seedstep.data import seed_tasks
-from seedstep.llm import Engine
-from seedstep.llm.batch_records import Sending
+from seedstep.llm import Engine, Sending
 from seedstep.runs.batches import RunLedger
 from seedstep.runs.database import Database
 from support.asking import endpoint_of

@@ -13,9 +13,8 @@ import pytest
 
 from campaigns.batches import QUICKLY, STEPS, Moment, disturbed, live, quick
 from seedstep.errors import InputError
-from seedstep.llm import Engine, MemoryLedger
+from seedstep.llm import Engine, MemoryLedger, Sending
 from seedstep.llm.batch_api import split
-from seedstep.llm.batch_records import Sending
 from seedstep.recipes import predict
 from seedstep.runs import Run
 from seedstep.runs.batches import RunLedger, read_batches

@@ -1,5 +1,6 @@
 """References to models, and the engine through which every stage sends its requests."""
 
+from seedstep.llm.batch_records import Sending
 from seedstep.llm.budget import Budget, Preview, Price, Pricing, Spent, Tokens
 from seedstep.llm.endpoints import Endpoint, first_address
 from seedstep.llm.engine import Engine
@@ -53,6 +54,7 @@ __all__ = [
     "Request",
     "Sampling",
     "Schema",
+    "Sending",
     "Spent",
     "Tokens",
     "add_provider",
