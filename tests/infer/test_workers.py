@@ -1,5 +1,6 @@
 """A checkpoint that predicts in several processes: the answers of one, though workers die."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -98,7 +99,7 @@ def test_a_worker_that_is_killed_is_replaced(
 
 
 def test_a_run_goes_on_with_another_number_of_workers(
-    folder: Path, started: list[Any], tmp_path: Path
+    folder: Path, started: list[Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def stop(batches: int) -> None:
         if batches == 2:
@@ -107,6 +108,8 @@ def test_a_run_goes_on_with_another_number_of_workers(
     with pytest.raises(KeyError):
         predict(tmp_path / "run", watch=Watch(stop), **asked(folder, workers=2))
     assert all(process.poll() is not None for process in started), "a worker was left behind"
+    gc.collect()
+    assert not caplog.records, "asyncio tells of an error that nobody waited for"
     predict(tmp_path / "run", **asked(folder, workers=1)).close()
     found, alone = answers(tmp_path / "run"), answers(folder / "alone")
     assert [answer.instance for answer in found] == [answer.instance for answer in alone]

@@ -94,9 +94,10 @@ class _Worker:
     """A worker's process, seen from the process that gives it work."""
 
     def __init__(self) -> None:
-        """Start it."""
+        """Start it, out of reach of the terminal's Ctrl-C: the process that gives work ends it."""
+        pipe = subprocess.PIPE
         self._process = subprocess.Popen(  # noqa: S603 - this program
-            COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            COMMAND, stdin=pipe, stdout=pipe, start_new_session=True
         )
 
     def ask(self, what: object) -> Any:
@@ -156,7 +157,7 @@ async def in_workers(
                 serve = crew.serve(at, units, results, None if at else first)
                 serving.append(asyncio.create_task(serve))
             served = asyncio.gather(*serving)
-            served.add_done_callback(lambda _: results.put_nowait(None))
+            served.add_done_callback(partial(_note_end, results))
             while (result := await results.get()) is not None:
                 yield result
             await served
@@ -165,6 +166,12 @@ async def in_workers(
                 task.cancel()
             crew.end()
             await asyncio.gather(*serving, return_exceptions=True)
+
+
+def _note_end(results: "asyncio.Queue[Any]", served: "asyncio.Future[Any]") -> None:
+    results.put_nowait(None)
+    if not served.cancelled():
+        served.exception()  # read, so that asyncio does not report it where nobody waits
 
 
 class _Crew(Generic[W, R]):
@@ -237,7 +244,6 @@ def _send(file: IO[bytes], what: object) -> None:
 
 def serve() -> None:
     """Do the work that comes on the standard input, until it ends: all that a worker does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that gives work ends it
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no reply
     given = sys.stdin.buffer
