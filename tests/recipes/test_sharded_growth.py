@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from seedstep import open_run
+from seedstep.data import read_yaml
 from seedstep.errors import InputError
 from seedstep.recipes import (
     Experiment,
@@ -125,6 +126,18 @@ def test_more_rounds_may_follow(file: Path, tmp_path: Path) -> None:
     file.write_text(file.read_text().replace("rounds: 2", "rounds: 3"))
     begun = grow_here(file, tmp_path / "out")
     assert begun == ["shard 1 of round 3", "shard 2 of round 3", "merge of round 3"]
+
+
+def test_files_are_those_beside_the_file(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+    text = file.read_text().replace("model: openai:scripted", "model: gguf:model.gguf")
+    file.write_text(f"{text}\ndecontaminate: [seeds.jsonl]\n")
+    prepare_growth(file, tmp_path / "out")
+    settings = read_yaml(tmp_path / "out" / "settings.yaml")
+    assert settings["model"] == f"gguf:{tmp_path}/model.gguf"
+    assert settings["decontaminate"] == [f"{tmp_path}/seeds.jsonl"]
+    assert settings["seeds"] == f"{tmp_path}/seeds.jsonl"
+    assert "shards" not in settings
 
 
 @pytest.mark.parametrize("line", ["tasks: 5", "shards: 3", "window: 3"])

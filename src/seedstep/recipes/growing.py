@@ -105,6 +105,10 @@ def _absolute(name: str, value: Any, path: Path) -> Any:
     """Return a value in which files are named from the root: shards run elsewhere."""
     if name == "seeds" and isinstance(value, str):
         return str((path.parent / value).absolute())
+    if name in ("model", "semantic") and isinstance(value, str):
+        prefix, _, rest = value.partition(":")
+        file = path.parent / rest
+        return f"{prefix}:{file.absolute()}" if rest and file.exists() else value
     if name == "decontaminate" and isinstance(value, list):
         return [str((path.parent / str(each)).absolute()) for each in value]
     return value
