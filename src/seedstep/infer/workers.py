@@ -16,6 +16,8 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
+import time
 import traceback
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, MutableMapping, Sequence
@@ -247,6 +249,7 @@ def serve() -> None:
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no reply
     given = sys.stdin.buffer
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     try:
         beginning = pickle.load(given)  # noqa: S301 - the process that started this one wrote it
         _take_place(beginning.number, beginning.workers)
@@ -260,6 +263,13 @@ def serve() -> None:
         _send(replies, _Fault(type(error), error.what, error.remedy))
     except Exception:
         _send(replies, _Fault(None, traceback.format_exc()))
+
+
+def _end_with(parent: int) -> None:
+    """End this process in the middle of its work when the one that gives work was killed."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _take_place(number: int, workers: int) -> None:
