@@ -32,7 +32,7 @@ from seedstep.errors import ModelError, SeedstepError
 from seedstep.infer.predict import Answer, Opened, TaskWork, about_sharing, ask_checkpoint, load
 from seedstep.infer.settings import SystemSettings
 
-__all__ = ["Job", "Unit", "answer_in_workers", "in_workers", "serve"]
+__all__ = ["Unit", "WorkerJob", "answer_in_workers", "in_workers", "serve"]
 
 MOST_LOSSES = 3
 """After so many workers died over the same work, the run ends."""
@@ -45,7 +45,7 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 
-class Job(Protocol[W_contra, R_co]):
+class WorkerJob(Protocol[W_contra, R_co]):
     """What workers do. It is sent to them as a pickle, as are its units of work and results."""
 
     def open(self) -> tuple[Any, Callable[[W_contra], R_co]]:
@@ -66,7 +66,7 @@ class Unit(Generic[W]):
 class _Beginning:
     """What a worker is told first: the number of all workers, and its own from 0."""
 
-    job: Job[Any, Any]
+    job: WorkerJob[Any, Any]
     workers: int
     number: int
 
@@ -133,10 +133,10 @@ class _Worker:
 
 
 async def in_workers(
-    job: Job[W, R],
+    job: WorkerJob[W, R],
     work: Sequence[tuple[str, W]],
     workers: int,
-    begun: Callable[[Any], Job[W, R]] | None = None,
+    begun: Callable[[Any], WorkerJob[W, R]] | None = None,
 ) -> AsyncGenerator[tuple[int, R]]:
     """Yield the place and the result of each unit of work, given with its name, as they come.
 
@@ -179,7 +179,7 @@ def _note_end(results: "asyncio.Queue[Any]", served: "asyncio.Future[Any]") -> N
 class _Crew(Generic[W, R]):
     """The workers. `told` is what the one that was started last has told."""
 
-    def __init__(self, job: Job[W, R], number: int, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, job: WorkerJob[W, R], number: int, threads: ThreadPoolExecutor) -> None:
         self.job = job
         self.told: Any = None
         self._number = number
