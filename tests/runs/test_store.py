@@ -94,7 +94,7 @@ def test_no_reply_brings_a_run_to_a_standstill(fault: Fault, tmp_path: Path) -> 
         command = [*CLI, "bootstrap", "--out", str(tmp_path / "run"), "--tasks", "4"]
         command += ["--model", "openai:scripted", "--base-url", server.url]
         command += ["--prompt-style", "completion"]
-        done = subprocess.run(command, timeout=5, capture_output=True, text=True)
+        done = subprocess.run(command, timeout=60, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     with Run.read(BOOTSTRAP, tmp_path / "run") as run:
         assert run.status().finished == 4
