@@ -137,11 +137,19 @@ def check(server: BatchServer, out: Path) -> None:
     assert all(batch.status == "completed" for batch in taken)
 
 
-def disturbed(name: str, folder: Path, calm: bytes, moments: list[Moment]) -> int:
+@dataclass(frozen=True)
+class Calm:
+    """What live requests made, and the port of their server, which is part of requests' keys."""
+
+    content: bytes
+    port: int
+
+
+def disturbed(name: str, folder: Path, calm: Calm, moments: list[Moment]) -> int:
     """A run that is killed at some moments, and resumed to its end; returns the kills."""
     kills = 0
     out = folder / "run"
-    with BatchServer(STAGES[name].reply, batch_fault=quick) as server:
+    with BatchServer(STAGES[name].reply, calm.port, quick) as server:
         for moment in moments:
             killer = Killer(moment)
             server.seen = killer.at
@@ -152,7 +160,7 @@ def disturbed(name: str, folder: Path, calm: bytes, moments: list[Moment]) -> in
             kills += 1
         server.seen = lambda name: None
         finish(started(name, server, folder, out, "batch"))
-        assert made(out) == calm, f"{out}: other data than live"
+        assert made(out) == calm.content, f"{out}: other data than live"
         check(server, out)
         live, batches = server.requests, len(server.batches)
         finish(started(name, server, folder, out, "batch"))
@@ -161,12 +169,12 @@ def disturbed(name: str, folder: Path, calm: bytes, moments: list[Moment]) -> in
     return kills
 
 
-def live(name: str, folder: Path) -> bytes:
+def live(name: str, folder: Path) -> Calm:
     """What a stage makes by live requests."""
     out = folder / "live"
     with BatchServer(STAGES[name].reply) as server:
         finish(started(name, server, folder, out, "live"))
-    found = made(out)
+    found = Calm(made(out), server.port)
     shutil.rmtree(out)
     return found
 
