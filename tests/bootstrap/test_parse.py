@@ -2,11 +2,11 @@
 
 import pytest
 
+from seedstep.bootstrap.classification import says_classification
 from seedstep.bootstrap.parse import (
     RawInstance,
     labeled_inputs,
     read_instructions,
-    says_classification,
     worked_examples,
 )
 
@@ -141,7 +141,7 @@ YES_OR_NO: dict[str, tuple[str, bool | None]] = {
     "json-between-talk": ('It is: {"is_classification": true}.', True),
     "json-after-braces": ('Task {x}: {"is_classification": true}', True),
     "no": ("No", False),
-    "no-first": ("No, yes", False),
+    "both-no-first": ("No, yes", None),
     "yesterday": ("Yesterday", None),
     "json-false": ('{"is_classification": false}', False),
     "json-text": ('{"is_classification": "true"}', True),

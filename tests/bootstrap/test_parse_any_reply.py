@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seedstep.bootstrap.classification import says_classification
 from seedstep.bootstrap.parse import (
     RawInstance,
     labeled_inputs,
     read_instructions,
-    says_classification,
+    read_values,
     worked_examples,
 )
 from seedstep.steps import parse
@@ -280,6 +281,19 @@ def test_bold_at_the_beginning_of_an_instruction_goes_as_a_pair(mark: str) -> No
         "Sort it. Task 10: Name it.",
         "Sort it. 任务10：Name it.",
         "Sort it. 10. Name it. 11. Say it.",
+        "Sort it. 10. Name it.",
+        "Sort it. 10) Name it.",
+        "Sort it! (10) Name it.",
+        "Sort it. **10.** Name it.",
+        "Sort it. | 10. Name it.",
+        "Sort it.\\n10. Name it.\\n11. Say it.",
+        "整理它。10、说出河流。",
+        "Sort it.\n拾、Name it.",
+        "Sort it.\nⅩ. Name it.",
+        "Sort it.\nTenth: name it.",
+        "Sort it.\nzehn. Nenne es.",
+        "Sort it.</li>\n<li>Name it.</li>\n<li>Say it.</li>",
+        "<ol><li>Sort it.</li><li>Name it.</li></ol>",
         "Input: only an input\nOutput: x",
     ],
 )
@@ -293,6 +307,10 @@ def test_a_list_that_is_not_understood_is_told_and_not_glued(text: str) -> None:
     [
         "Sort it.\n<br>10. Name it.\n<br/>11. Say it.",
         "Sort it.<br>10. Name it.<br />11. Say it.",
+        "Sort it.<br>10 - Name it.</p><p>Task 11: Say it.</p>",
+        "Sort it.</li><li>10) Name it.</li><li>11) Say it.</li>",
+        "Sort it.\u202810. Name it.\x0b11. Say it.",
+        "Sort it.\n10. Name it.\n11. Say it.\nLet me know if you want more!",
         "Sort it.\n<li>10. Name it.</li>\n<li>11. Say it.</li></ol>",
         "Sort it.\n&nbsp;10. Name it.\n\u200b11. Say it.",
     ],
@@ -364,3 +382,89 @@ def test_json_instructions_read_back(found: list[str]) -> None:
 def test_json_instances_read_back(found: list[dict[str, Any]]) -> None:
     expected = [(one["input"], one["output"]) for one in found]
     assert as_pairs(worked_examples(json.dumps({"examples": found}))) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Round 9.5 to 10. Say why.",
+        "Name the year. 10. is prime?",
+        "Choose. 1. Red. 2. Blue.",
+    ],
+)
+def test_a_number_that_is_not_the_next_item_is_part_of_an_instruction(text: str) -> None:
+    assert [item.text for item in read_instructions(text, first=9)] == [text]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        "1. Sort it. 2. Name it.",
+        "Sort it.\n10. Name it.\n11. Say it.",
+        "Sort it.\nTask 2: Name it.",
+        ["Sort it."],
+        7,
+    ],
+    ids=str,
+)
+def test_an_item_of_json_that_is_no_single_instruction_is_told(item: object) -> None:
+    found = read_instructions(json.dumps({"tasks": [item, "Say it."]}))
+    assert [each.fault for each in found] == ["unreadable_list", ""]
+
+
+def test_a_list_inside_an_item_of_json_is_part_of_it() -> None:
+    (found,) = read_instructions(json.dumps({"tasks": ["Do both:\n1. Sort.\n2. Name."]}))
+    assert (found.fault, found.text) == ("", "Do both: 1. Sort. 2. Name.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Yes.\nNo.",
+        "Yes, no",
+        "No, wait, yes.",
+        "Yes. On second thought, no.",
+        "Answer: Yes\nAnswer: No",
+        "1. Yes\n2. No",
+        "Is it? Yes. Is it? No.",
+        "(Yes) (No)",
+        "Yes (classification) / No (not)",
+        "Yes? I don't know",
+        "Yes, it is not.",
+        "Can't say yes",
+        "I would not say no",
+        '{"is_classification": true} {"is_classification": false}',
+    ],
+)
+def test_a_reply_that_also_says_the_opposite_says_neither(text: str) -> None:
+    assert says_classification(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Yes, the labels are yes and no.", True),
+        ('Yes. The output is "yes" or "no".', True),
+        ("Yes, the output is yes/no.", True),
+        ("No. There are no labels, yes or no.", False),
+        ("Yes.\n\nExplanation: no other label applies.", True),
+        ("Yes\nTask: Write a poem.\nIs it classification? No", True),
+        ("No, it is not.", False),
+        ("Yes.\nYes.", True),
+    ],
+)
+def test_labels_in_a_reason_are_not_the_opposite(text: str, said: bool) -> None:
+    assert says_classification(text) is said
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("1. law\n2. art\nLet me know if you want more!", ("law", "art")),
+        ("1. law 2. Art\n3. sport\n4. food", ("sport", "food")),
+        ('{"values": ["law", "...", "N/A", "string", "art"]}', ("law", "art")),
+        ("1. law\n2. I'm sorry, I can't list more.", ("law",)),
+    ],
+)
+def test_what_is_no_value_becomes_none(text: str, values: tuple[str, ...]) -> None:
+    assert read_values(text) == values

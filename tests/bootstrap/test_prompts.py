@@ -9,10 +9,10 @@ from typing import Any, Literal
 import pytest
 
 from seedstep import BootstrapSettings, Instance, Task
+from seedstep.bootstrap.classification import says_classification
 from seedstep.bootstrap.parse import (
     RawInstance,
     labeled_inputs,
-    says_classification,
     worked_examples,
 )
 from seedstep.bootstrap.prompting import Prompts, make_prompts, one_line

@@ -8,10 +8,10 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
+from seedstep.bootstrap.classification import says_classification
 from seedstep.bootstrap.parse import (
     labeled_inputs,
     read_instructions,
-    says_classification,
     worked_examples,
 )
 from seedstep.data import Instance, Task

@@ -1,4 +1,4 @@
-"""Read instructions, a yes or no, or instances from a model's reply (Self-Instruct, section 2.2).
+"""Read instructions, values, or instances from a model's reply (Self-Instruct, section 2.2).
 
 Models of every size are used, so a reply may contain anything. A chat reply that is JSON is read as
 JSON, any other like a completion. Numbers and labels are those of `seedstep.text.numbering`. Text
@@ -19,13 +19,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from seedstep.text import answer, is_refusal, plain_text
+from seedstep.text.cleaning import CLOSING
 from seedstep.text.numbering import (
-    BREAKS,
     find_number,
+    inside_line,
     label_at_line_start,
     label_pattern,
     lettered,
     looks_numbered,
+    on_lines,
     unbolded,
     without_labels,
     words_for,
@@ -37,7 +39,6 @@ __all__ = [
     "labeled_inputs",
     "read_instructions",
     "read_values",
-    "says_classification",
     "worked_examples",
 ]
 
@@ -55,9 +56,14 @@ _EXAMPLE = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _NUMBER_INSIDE = re.compile(r"[.!?。！？][ \t]*+(?P<n>\d{1,3})[.)、．][ \t]*+(?=[^\d\s])")
-_SENTENCE_END = re.compile(r"[.!?;。！？][ \t]*+(?=[^\W\d_])")
-_LONGEST_LABEL = 60
+_ITEM_TAG = re.compile(r"<(?P<end>/)?(?:li|ol|ul)[ \t]*/?>", re.IGNORECASE)
+_NEXT_LABEL = re.compile(
+    rf"[ \t*]*+{words_for('task')}[ \t]*+\d{{1,3}}[ \t*]*+[:：.]", re.IGNORECASE
+)
 _LONGEST_VALUE = 100
+_LINE_ENDS = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+"""What ends a line for people, and is no line feed."""
+
 _BULLET = re.compile(r"[ \t]*+[-*•][ \t]++")
 _NO_INPUT = re.compile(
     rf"(?<!\s)\s*+[(\[]?(?:\*\*)?{words_for('input')}(?:\*\*)?[ ]?[:：](?:\*\*)?[ ]?"
@@ -65,28 +71,6 @@ _NO_INPUT = re.compile(
     re.IGNORECASE,
 )
 _EMPTY_INPUT = re.compile(r"\s*+[<(\[]?(?:no[ _-]?input|none|n/a)[>)\]]?\s*+\Z", re.IGNORECASE)
-
-_JSON_ANSWER = re.compile(r'"is_classification"\s*+:\s*+"?(?P<said>true|false|yes|no)\b', re.I)
-_YES_OR_NO = (
-    r"(?P<said>yes(?!\w)|no(?!\w)(?![ ](?!(?:it|this|that|the|because|since|I)\b)\w))"
-    r"(?![ ]?(?:/|or\b|and\b)|['’-]\w)"
-)
-"""Matches a yes or a no, but not "yes or no", and not the no of "no labels"."""
-
-_FIRST_WORD = re.compile(rf"[^\w]*+{_YES_OR_NO}", re.IGNORECASE)
-_ASKED_AGAIN = re.compile(
-    r"(?:is it (?:a )?classification(?: task)?[ ]?\?|\b(?:answer|classification)\b[ ]?(?:is\b|:))"
-    rf"[\s*:\"']*+{_YES_OR_NO}",
-    re.IGNORECASE,
-)
-_BOTH = re.compile(r"\byes\W+(?:\w+\W+)?no\b|\bno\W+(?:\w+\W+)?yes\b", re.IGNORECASE)
-_LAST_WORD = re.compile(r"(?<![\w/])(?<!\bor )(?P<said>yes|no)[^\w]{0,9}\Z", re.IGNORECASE)
-_GOES_ON = re.compile(r"\W*\w|[.!。！]")
-_LOOKED_AT = 2000
-"""How many characters, from the start, are read of a reply about classification."""
-
-RELEASED_YES = ("Yes", "yes", "YES")
-"""The only replies that the released code takes for a yes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +104,13 @@ def read_instructions(
     list. If the reply was `cut` at its length limit, its last item is incomplete. A reply without
     items is returned as an unreadable item, unless it is empty.
     """
-    said = answer(text)
+    said = answer(_LINE_ENDS.sub("\n", text))
     listed = _json_list(said, "tasks", '"')
     if listed is not None:
         found = [item for value in listed if (item := _json_item(value))]
         ends = _ends_as_json(said) if cut else True
         return (*found, *(() if ends else (ListedInstruction("", "cut_list"),)))
-    items = _listed(BREAKS.sub("\n", said), first)
+    items = _listed(on_lines(said), first)
     found = [item for number, raw in items if (item := _item(number, raw))]
     if cut and items:
         last = _one_line(items[-1][1])
@@ -142,20 +126,30 @@ def read_values(text: str, *, cut: bool = False) -> tuple[str, ...]:
 
     If the reply was `cut` at its length limit, the last item of a list is incomplete.
     """
-    said = answer(text)
+    said = on_lines(answer(_LINE_ENDS.sub("\n", text)))
     listed = _json_list(said, "values", '"')
     if listed is None:
         items = _listed(said, 0)
         if not items or items[0][0] > 1:  # it goes on with the first item, and has no words before
             items = _listed(said, 1)
-        texts = [unbolded(raw.strip()) for _, raw in items]
-        listed = texts[:-1] if cut else texts
+        items = items[:-1] if cut else items
+        listed = [
+            unbolded(raw.strip())
+            for number, raw in items
+            if not re.search(rf"(?<![\w.]){number + 1}[.)]\s", raw)
+        ]
     values: dict[str, str] = {}
     for value in listed:
         short = _one_line(value).rstrip(" .,;。、") if isinstance(value, str) else ""
-        if 0 < len(short) <= _LONGEST_VALUE and not is_refusal(short):
+        if 0 < len(short) <= _LONGEST_VALUE and not (_NO_VALUE.match(short) or is_refusal(short)):
             values.setdefault(short.casefold(), short)
     return tuple(values.values())
+
+
+_NO_VALUE = re.compile(
+    r"(?:\W|_)*+(?:(?:etc|and so on|n/?a|none|null|string|value|topic)[\W\d]*+)?\Z", re.IGNORECASE
+)
+"""Matches what stands in the place of a value: a form that was not filled in, or the end of one."""
 
 
 def _ends_as_json(text: str) -> bool:
@@ -167,10 +161,13 @@ def _json_item(value: Any) -> ListedInstruction | None:
         named = (value.get(name) for name in ("instruction", "task", "definition"))
         value = next((text for text in named if isinstance(text, str)), None)
     if not isinstance(value, str):
-        return None
+        found = json.dumps(value, ensure_ascii=False)
+        return ListedInstruction(_one_line(found), "unreadable_list") if value else None
     line, _, rest = value.strip().partition("\n")
     number = find_number(line) if len(line.split(maxsplit=1)) > 1 else None
-    return _item(0, f"{number.text}\n{rest}" if number else value)
+    if number is None:
+        return _item(0, value)
+    return _item(number.number, f"{number.text}\n{rest}")
 
 
 def _listed(text: str, first: int) -> list[tuple[int, str]]:
@@ -202,7 +199,8 @@ def _first_block(lines: list[str]) -> str:
     """Return the lines of an item up to a blank line or the end of a fence."""
     block: list[str] = []
     for line in lines:
-        if (not line.strip() and any(block)) or line.startswith("```"):
+        ends = not line.strip() or CLOSING.match(line.strip())
+        if (ends and any(block)) or line.startswith("```"):
             break
         if line.strip():
             block.append(line)
@@ -224,53 +222,37 @@ def _item(number: int, raw: str) -> ListedInstruction | None:
         or without_labels(line) != unbolded(line)
         for line in others
     )
-    if not _one_line(text) or (number and glued) or _runs_on(text, number):
+    glued = glued if number else _goes_on_elsewhere(others)
+    if not _one_line(text) or glued or _runs_on(text, number) or _has_loose_tag(text):
         return ListedInstruction(_one_line(raw), "unreadable_list")
     return ListedInstruction(_one_line(text))
 
 
+def _goes_on_elsewhere(lines: list[str]) -> bool:
+    """Return whether lines of an item of JSON number on from another item, or label a task.
+
+    A list that begins with 1 is part of the item.
+    """
+    first = next(filter(None, map(find_number, lines)), None)
+    return (first is not None and first.number > 1) or any(map(_NEXT_LABEL.match, lines))
+
+
+def _has_loose_tag(text: str) -> bool:
+    """Return whether a tag of a list that HTML marks is not part of the text."""
+    found = _ITEM_TAG.search(text)
+    return found is not None and (found["end"] is not None or not text[: found.start()].strip())
+
+
 def _runs_on(text: str, number: int) -> bool:
-    """Return whether a text also contains the next two items, or a label of the next one."""
+    """Return whether a text also contains the next two items, or the number of the next one."""
     following = number + 1
     for sign in _NUMBER_INSIDE.finditer(text) if number else ():
         following += int(sign["n"]) == following
-    return following > number + 2 or (number > 0 and _labels_next(text, number + 1))
-
-
-def _labels_next(text: str, number: int) -> bool:
-    """Return whether a text also contains a label such as `Task 10:`, after a sentence."""
-    for end in _SENTENCE_END.finditer(text):
-        found = find_number(text[end.end() : end.end() + _LONGEST_LABEL])
-        if found and found.number == number:
-            return True
-    return False
+    return following > number + 2 or (number > 0 and inside_line(text, number + 1))
 
 
 def _one_line(text: str) -> str:
-    return " ".join(plain_text(text).split())
-
-
-def says_classification(text: str, *, cut: bool = False, released: bool = False) -> bool | None:
-    """Return whether a reply says that a task is a classification task; None if it says neither.
-
-    A reply may be `{"is_classification": true}`, have a yes or no as its first or last word, or
-    repeat the question and answer it. The last word of a reply that was `cut` is not read: a "No"
-    may have gone on as "No problem". A refusal says neither. With
-    `released`, as in the released code, Yes, yes and YES are a yes, and all other text is a no.
-    """
-    said = answer(text)[:_LOOKED_AT].strip()
-    if found := _JSON_ANSWER.search(said):
-        return found["said"].lower() in ("true", "yes")
-    if released:
-        return said in RELEASED_YES
-    if is_refusal(said):
-        return None
-    found = _FIRST_WORD.match(said) or _ASKED_AGAIN.search(said)
-    if cut and found and not _GOES_ON.match(said, found.end()):
-        found = None
-    if not found and not cut and not _BOTH.match(said):
-        found = _LAST_WORD.search(said)
-    return found["said"].lower() == "yes" if found else None
+    return " ".join(plain_text(text).split()).strip("\u200b\ufeff ")
 
 
 def worked_examples(

@@ -27,6 +27,7 @@ from typing import Any
 
 from seedstep.bootstrap import parse
 from seedstep.bootstrap.axes import Cell, Steering, draw_values, parse_axes
+from seedstep.bootstrap.classification import says_classification
 from seedstep.bootstrap.filters import (
     FILTERS,
     Filter,
@@ -288,7 +289,7 @@ class _Work:
         if isinstance(answer, Failure):
             return replace(asked, reason="request_failed", detail=answer.detail)
         released = self._settings.fidelity == "released"
-        said = parse.says_classification(answer.text, cut=answer.cut, released=released)
+        said = says_classification(answer.text, cut=answer.cut, released=released)
         if said is None:
             detail = _unread(answer)
             return replace(asked, reason="classification_unreadable", detail=detail)

@@ -21,6 +21,7 @@ from itertools import pairwise
 import regex
 
 from seedstep.steps.unfit import NUMBER_WORDS
+from seedstep.text.cleaning import CLOSING
 from seedstep.text.numbering import HAN_NUMERALS, words_for
 
 __all__ = [
@@ -175,13 +176,6 @@ MAX_HEADING_WORDS = 8
 
 _RULE = re.compile(r"([-*_=])\1{2,}")
 _BOLD_LINE = re.compile(r"\*\*[^*]+\*\*:?")
-_CLOSING = re.compile(
-    r"(?:[-*•] )?(?:\*\*|[*_])?(?:(?:please )?(?:note|remember|keep in mind)\b|important\b|tips?:"
-    r"|let me know|i hope|hope (?:this|that)|feel free|by following|following these|these steps"
-    r"|(?:this|the above) (?:step-by-step )?(?:instruction|procedure)|that'?s (?:it|all)"
-    r"|if you (?:need|have|want|would)|(?:would|do) you (?:like|want)|good luck|in summary)",
-    re.IGNORECASE,
-)
 _NEW_VERSION = re.compile(
     r"\b(?:refined|revised|updated|improved|corrected|simplified|rewritten|modified|shortened"
     r"|instructions?|versions?|procedure)\b",
@@ -365,7 +359,7 @@ def _end(last: Sequence[ReplyLine], others: Sequence[Sequence[ReplyLine]], base:
     fences = sum(line.text.startswith("```") for line in last if _is_loose(line, base))
     for index in range(1, len(last)):
         line = last[index]
-        if line.indent <= base + SLACK and _CLOSING.match(line.text):
+        if line.indent <= base + SLACK and CLOSING.match(line.text):
             return index
         if not _is_loose(line, base):
             continue

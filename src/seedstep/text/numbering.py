@@ -21,15 +21,16 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 __all__ = [
-    "BREAKS",
     "CLOSERS",
     "HAN_NUMERALS",
     "WORDS",
     "ListNumber",
     "find_number",
+    "inside_line",
     "label_at_line_start",
     "lettered",
     "looks_numbered",
+    "on_lines",
     "unbolded",
     "value_of",
     "without_labels",
@@ -133,9 +134,6 @@ def _count(name: str) -> str:
     return rf"(?:{_NUMBER.format(name + 'd')}|{_HAN.format(name + 'h')})"
 
 
-BREAKS = re.compile(r"<br[ \t]*/?>(?=[ \t]*(?:\*\*)?[0-9]{1,3}[.):])", re.IGNORECASE)
-"""Line breaks of HTML before the items of a list."""
-
 _TAG = r"<(?:br|li|p|div|ol|ul)[ \t]*/?>"
 _TAGS_AT_END = re.compile(r"(?:[ \t]*+(?:<br[ \t]*/?>|</(?:li|p|div|ol|ul)>))++\Z", re.IGNORECASE)
 _BEFORE = (
@@ -219,6 +217,53 @@ def unbolded(text: str) -> str:
     return f"{found['text'].strip()}{text[found.end() :]}" if found else text
 
 
+_BREAK = re.compile(r"(?:</?(?:br|li|p|div|ol|ul)[ \t]{0,9}/?>[ \t]*+)++", re.IGNORECASE)
+_PART_END = re.compile(
+    r"(?:[.!?;|>。！？।؟۔…][\"'”’)\]]?|\\n|&#10;)(?:[ \t]|\*\*(?=\S))*+(?=[^\s.!?;|>…])",
+    re.IGNORECASE,
+)
+_LONGEST_NUMBER = 60
+"""How many characters are looked at for a number or a label in a line."""
+
+
+def on_lines(text: str) -> str:
+    """Return a text with a line break for those of HTML before the items of a list.
+
+    Example::
+
+        >>> on_lines("Sort it.<br>10 - Name it.")
+        'Sort it.\\n10 - Name it.'
+    """
+    return _BREAK.sub(
+        lambda tags: (
+            "\n"
+            if find_number(text[tags.end() : tags.end() + _LONGEST_NUMBER])
+            and tags.start()
+            and text[tags.start() - 1] != "\n"
+            else tags[0]
+        ),
+        text,
+    )
+
+
+def inside_line(text: str, number: int) -> bool:
+    """Return whether item `number` of a list begins inside a text, after a sentence.
+
+    A text that numbers parts of its own, from 1 on, may have this number, too.
+    """
+    if number <= _FEW and _FIRST_INSIDE.search(text):
+        return False
+    for end in _PART_END.finditer(text):
+        part = text[end.end() : end.end() + _LONGEST_NUMBER]
+        found = find_number(part)
+        if found and found.number == number and found.text and not found.text[0].islower():
+            return True
+    return False
+
+
+_FEW = 8
+_FIRST_INSIDE = re.compile(r"(?<![\w.])1[.):]|[(\[]1[)\]]|[①一]")
+
 _NEAR_NUMBER = re.compile(
     r"(?:\W|_){0,4}+(?:(?:[^\W\d_]{1,20}+(?:\W|_){1,3}+){0,3}[^\W\d_]{0,12}+"
     r"|(?:[^\x00-\x7f\d]|[ \t#.:*_-]){0,30}+)"
@@ -230,23 +275,48 @@ _SPELT_NUMBERS = (
     *("nineteen", "twenty"),
 )
 _SPELT = re.compile(
-    rf"\W{{0,4}}+(?:{_ITEM}[ \t]++)?(?:(?P<roman>[IVXL]{{1,8}})|(?P<word>[a-z]{{3,9}}))[.):]",
+    rf"\W{{0,4}}+(?:{_ITEM}[ \t]++)?(?:(?P<roman>[IVXL]{{1,8}})|(?P<word>[^\W\d_]{{2,12}}))"
+    r"(?:[.):,]|[ \t]*+[-\u2013\u2014](?=[ \t]))",
     re.IGNORECASE,
 )
+_FORMAL = str.maketrans("壹贰叁肆伍陆柒捌玖拾貳參陸弐参拾", "一二三四五六七八九十二三六二三十")
+"""Chinese numerals that are harder to forge, and the plain ones."""
+
+_HAN_AT_START = re.compile(rf"[ \t*]*+(?P<n>[{HAN_NUMERALS}]{{1,3}})[\W_]")
+_TENS = {
+    10: "ten tenth zehn zehntens dix dixième diez décimo dez dieci decimo tien tio ti десять",
+    11: "eleven eleventh elf elftens onze once undici elva elleve одиннадцать",
+    12: "twelve twelfth zwölf zwölftens douze doce doze dodici twaalf tolv двенадцать",
+}
+"""The numbers with which lists go on after the tasks of a prompt, as languages spell them."""
+
+
+def _spelt(number: int) -> tuple[str, ...]:
+    """Return the words for a number."""
+    known = _SPELT_NUMBERS[number - 1 : number] if number > 0 else ()
+    return (*known, *_TENS.get(number, "").split())
+
+
 _LETTER = re.compile(r"\W{0,4}+(?P<letter>[a-zA-Z])(?:\)|[.:](?=[ \t]))")
 _ROMAN_SIGNS = (("X", 10), ("IX", 9), ("V", 5), ("IV", 4), ("I", 1))
 
 
 def looks_numbered(line: str, number: int) -> bool:
     """Return whether a line begins like item `number` of a list, in a form that is not known."""
-    found = _NEAR_NUMBER.match(line[:100])
-    if found is not None and int(found["n"]) == number:
+    line = line[:100]
+    plain = unicodedata.normalize("NFKC", line).translate(_FORMAL)
+    near = (_NEAR_NUMBER.match(form) for form in (line, plain))
+    if any(found is not None and int(found["n"]) == number for found in near):
+        return True
+    line = plain
+    han = _HAN_AT_START.match(line)
+    if han is not None and value_of(han["n"]) == number:
         return True
     spelt = _SPELT.match(line)
     if spelt is None:
         return False
-    word = _SPELT_NUMBERS[number - 1] if 0 < number <= len(_SPELT_NUMBERS) else ""
-    return spelt["roman"] == _roman(number) or (spelt["word"] or "").lower() == (word or None)
+    said = (spelt["word"] or "").lower()
+    return spelt["roman"] == _roman(number) or said in _spelt(number)
 
 
 def lettered(lines: Iterable[str], number: int) -> bool:
