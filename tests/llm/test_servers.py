@@ -143,6 +143,18 @@ async def test_an_overloaded_server_does_not_slow_the_others() -> None:
     assert sum(good.answered.values()) == 40
 
 
+async def test_figures_that_are_shared_do_not_change_how_a_single_server_is_asked() -> None:
+    busy = Fault(429, headers={"Retry-After": "0"})
+    with ExitStack() as stack:
+        (alone,) = served(stack, lambda number, body: busy if number == 0 else None)
+        pair = served(stack, None, None)
+        async with engine_on_all([alone], in_flight=8) as engine, engine_on_all(pair) as other:
+            engine.stats.servers.update(other.stats.servers)
+            reply(await engine.ask(asked("a")))
+            assert engine.stats.servers
+            assert engine._slots.limit < 8
+
+
 @pytest.mark.parametrize("denial", [NO_MODEL, Fault(401), Fault(403)], ids=["404", "401", "403"])
 async def test_a_server_that_denies_what_another_gives_is_left_out(denial: Fault) -> None:
     with ExitStack() as stack:

@@ -122,6 +122,7 @@ class Engine:
         self._absent: SeedstepError | None = None
         self._closing = False
         self._wire: Sender
+        self._has_several = False  # servers, each of which has slots of its own
         self._sending_by = LIVE if endpoint.in_process else sending
         self._batches: BatchSender | None = None
 
@@ -132,6 +133,7 @@ class Engine:
         most = self._slots.most
         by_batch = self._sending_by.mode != "live"  # which is at one server
         endpoint = replace(self._endpoint, others=()) if by_batch else self._endpoint
+        self._has_several = bool(endpoint.others)
         self._wire = open_sender(endpoint, timeout, most, self.stats, SLOW_SECONDS)
         account = Account(self._budget, self._spent, self._pricing)
         self._batches = begin_batches(
@@ -274,7 +276,7 @@ class Engine:
                         failure = Failure(error.reason, error.detail, error.status)
                         return with_cost(failure, attempts, lost)
                     pause = max(error.after or 0.0, backoff(faults))
-                if not self.stats.servers:
+                if not self._has_several:
                     self._slots.failed(error.reason, pause)
             self._sending.discard(_this_task())  # a pause is not waited for
             if self._closing:
@@ -317,7 +319,7 @@ class Engine:
         self._last_success = time.monotonic()
         self._refusals = 0
         self._spent.add(request.purpose, reply.prompt_tokens, reply.completion_tokens)
-        if reply.seconds > SLOW_SECONDS and not self.stats.servers:
+        if reply.seconds > SLOW_SECONDS and not self._has_several:
             self._slots.succeeded_late()
         else:
             self._slots.succeeded()
