@@ -21,6 +21,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from math import isfinite
 from types import MappingProxyType
 from typing import Annotated, Any, Self, TypeVar, get_type_hints
 
@@ -37,6 +38,7 @@ __all__ = [
     "change_settings",
     "convert_value",
     "flatten",
+    "is_finite",
     "make_settings",
     "part",
     "plain_paths",
@@ -273,15 +275,39 @@ def convert_value(value: object, kind: Any, where: str) -> Any:
     if any("\0" in text for text in _texts_in(value)):
         raise InputError(f"{where}: has a null character", "remove it")
     try:
-        return msgspec.convert(value, kind)
+        converted = msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise wrong_value(where, error) from None
+    for place in _not_finite(value):
+        what = f"{where.removesuffix(chr(39))}{place}': is no number, or one that is too large"
+        raise InputError(what, "correct the value")
+    return converted
 
 
 def _texts_in(value: object) -> Iterator[str]:
     """Yield a text, or those of a list, which may be paths."""
     found = value if isinstance(value, list | tuple) else [value]
     yield from (text for text in found if isinstance(text, str))
+
+
+def _not_finite(value: object) -> Iterator[str]:
+    """Yield the places in a value, such as `.a`, of numbers that no float can stand for."""
+    if isinstance(value, int | float) and not is_finite(value):
+        yield ""
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from (f".{name}{place}" for place in _not_finite(inner))
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            yield from (f"[{number}]{place}" for place in _not_finite(inner))
+
+
+def is_finite(number: float) -> bool:
+    """Return whether a number is one that a floating-point number can stand for."""
+    try:
+        return isfinite(number)
+    except OverflowError:  # an integer that is too large
+        return False
 
 
 def plain_paths(value: object) -> object:

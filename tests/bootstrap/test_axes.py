@@ -1,6 +1,7 @@
 """Axes: how they are written, what each request asks for, and the sentences that ask for it."""
 
 import json
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from hashlib import sha256
@@ -87,6 +88,8 @@ class TestWritten:
             ({"topic": {"law": 0.5, "sport": 0.4}}, "axis 'topic': the shares add up to 0.9"),
             ({"topic": {"law": 0, "sport": 1}}, "the share of 'law' is not a number above 0"),
             ({"topic": {"law": "half"}}, "the share of 'law' is not a number above 0"),
+            ({"topic": {"law": 10**400}}, "setting 'axes.topic.law': is no number, or one"),
+            ({"topic": {"law": math.nan, "art": 1}}, "setting 'axes.topic.law': is no number"),
             ({"topic": ["law", "Law "]}, "axis 'topic': the value 'Law' is there twice"),
             ({"tone": ["a"], "Tone ": ["b"]}, "'axes': the axis 'Tone' is there twice"),
             ({"topic": []}, "axis 'topic': no values. Write a list of values"),
@@ -104,6 +107,11 @@ class TestWritten:
         with pytest.raises(InputError) as raised:
             BootstrapSettings.of(axes=written)
         assert said in str(raised.value)
+
+    @pytest.mark.parametrize("share", [10**400, math.inf, math.nan])
+    def test_a_share_is_finite(self, share: float) -> None:
+        with pytest.raises(InputError, match="the share of 'law' is not a number above 0"):
+            parse_axes({"topic": {"law": share, "art": 0.5}})
 
     @pytest.mark.parametrize(
         ("text", "said"),

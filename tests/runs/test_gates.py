@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import textwrap
 import time
 from collections.abc import Callable, Mapping
 from hashlib import sha256
@@ -13,12 +14,14 @@ from typing import Any
 import pytest
 import yaml
 
+from seedstep import open_run, self_instruct
 from seedstep.bootstrap import GATE_KINDS, BootstrapSettings, Proposal, rule_gate
+from seedstep.bootstrap import gates as gates_module
 from seedstep.bootstrap.gate_kinds import VALID, parse_gates
 from seedstep.errors import InputError, RunMismatchError
 from seedstep.prompts import fingerprint
 from support.command_line import chat_reply, environment, program, seedstep
-from support.growing import SIGNS, exported, grow, stored_answers, text_of, times_asked
+from support.growing import SIGNS, asked_of, exported, grow, stored_answers, text_of, times_asked
 from support.scripted_server import (
     Fault,
     Script,
@@ -253,6 +256,18 @@ class TestFromPython:
             grow(tmp_path / "whole", server, tasks=10, own_gates=[gate])
         assert exported(tmp_path / "run") == exported(tmp_path / "whole")
 
+    def test_the_example_of_the_module_runs(self, tmp_path: Path) -> None:
+        text = textwrap.dedent((gates_module.__doc__ or "").partition("::\n\n")[2])
+        with ScriptedServer() as server:
+
+            def grown(out: str, *, tasks: int, **settings: Any) -> None:
+                assert tasks
+                self_instruct(tmp_path / out, tasks=2, **asked_of(server, **settings)).close()
+
+            exec(text, {"rule_gate": rule_gate, "self_instruct": grown})
+        with open_run(tmp_path / "runs/mine") as run:
+            assert run.records.gates() == {"links": "output has a link"}
+
     def test_a_name_stands_for_one_reason(self, tmp_path: Path) -> None:
         for name in ("not_novel", "too_short", "judged"):
             gate = rule_gate(name, "?", lambda _: False)
@@ -266,6 +281,9 @@ class TestFromPython:
         ({"a": {}}, "not one kind of gate"),
         ({"a": {"judge": {}, "agree": {}}}, "not one kind of gate"),
         ({"a": "judge"}, "not one kind of gate"),
+        ({"a": True}, "not one kind of gate"),
+        ({"a": 5}, "not one kind of gate"),
+        ({"a": ["judge"]}, "not one kind of gate"),
         ({"a": {"jugde": {}}}, "there is no kind of gate 'jugde'"),
         ({"a": {"agree": {"draws": 0}}}, r"gate 'a': .*draws"),
         ({"a": {"agree": {"drawn": 2}}}, r"gate 'a': .*unknown field"),
@@ -278,6 +296,8 @@ class TestFromPython:
 def test_what_is_wrong_is_named(written: Mapping[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         parse_gates(written)
+    with pytest.raises(InputError, match=message):
+        BootstrapSettings.of(gates=written)
 
 
 async def test_texts_that_match_and_outputs_that_are_json() -> None:

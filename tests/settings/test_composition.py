@@ -1,5 +1,6 @@
 """Settings records made of parts: one table of names, flat in and flat out, errors with a place."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -111,6 +112,7 @@ def test_defaults_are_not_shared() -> None:
     assert Work.of().prices == {}
 
 
+NO_NUMBER = "is no number, or one that is too large. Correct the value."
 KNOWN = "nown are mode, tasks, limit, seed, max_requests, max_usd, prices, names."
 
 
@@ -146,6 +148,13 @@ KNOWN = "nown are mode, tasks, limit, seed, max_requests, max_usd, prices, names
         (
             {"mode": "fa\0st"},
             "work.yaml, setting 'mode': has a null character. Remove it.",
+        ),
+        ({"max_usd": math.inf}, f"work.yaml, setting 'max_usd': {NO_NUMBER}"),
+        ({"max_usd": math.nan}, f"work.yaml, setting 'max_usd': {NO_NUMBER}"),
+        ({"seed": 10**400}, f"work.yaml, setting 'seed': {NO_NUMBER}"),
+        (
+            {"prices": {"m": {"usd": math.nan}}},
+            f"work.yaml, setting 'prices.m.usd': {NO_NUMBER}",
         ),
         ({"max_usd": 1.0}, "work.yaml: fast has no price. Be slow."),
     ],

@@ -29,6 +29,7 @@ from seedstep.data.choice import order_key
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm import Engine, Failure, Reply, Request
 from seedstep.prompts import axis_wording
+from seedstep.settings import is_finite
 
 __all__ = [
     "TRIES",
@@ -198,7 +199,8 @@ def _shares(content: object, where: str) -> dict[str, float]:
         return dict.fromkeys(values, 1 / len(values))
     shares = list(content.values())
     for value, share in zip(values, shares, strict=True):
-        if not isinstance(share, int | float) or isinstance(share, bool) or not share > 0:
+        is_number = isinstance(share, int | float) and not isinstance(share, bool)
+        if not (is_number and is_finite(share) and share > 0):
             what = f"{where}: the share of '{value}' is not a number above 0"
             raise InputError(what, "write one such as 0.3, or leave the value out")
     total = sum(shares)

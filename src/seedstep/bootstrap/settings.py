@@ -268,10 +268,11 @@ class BootstrapSettings(AskingSettings):
             return values
         bare, addresses = dict(gates), {}
         for name, content in gates.items():
-            options = next(iter(content.values()), None) if isinstance(content, Mapping) else None
-            if len(content or ()) == 1 and isinstance(options, Mapping) and ADDRESS in options:
+            kinds = content if isinstance(content, Mapping) else {}
+            options = next(iter(kinds.values()), None)
+            if len(kinds) == 1 and isinstance(options, Mapping) and ADDRESS in options:
                 kept = {option: value for option, value in options.items() if option != ADDRESS}
-                bare[name] = dict.fromkeys(content, kept)
+                bare[name] = dict.fromkeys(kinds, kept)
                 if options[ADDRESS] is not None:
                     addresses[name] = options[ADDRESS]
         if not addresses:
