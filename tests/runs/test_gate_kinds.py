@@ -1,8 +1,10 @@
 """Gates by likelihood, by a JSON schema, and the best of several outputs."""
 
+import asyncio
 import json
+import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -12,10 +14,10 @@ import pytest
 from seedstep import self_instruct
 from seedstep.bootstrap import GateModel, Proposal
 from seedstep.bootstrap.gate_kinds import parse_gates
-from seedstep.bootstrap.gates import GateModels
+from seedstep.bootstrap.gates import MOST_DRAWS, GateModels, Passed, pass_gates
 from seedstep.data import Instance, Task
-from seedstep.errors import InputError, MissingExtraError, RunMismatchError
-from seedstep.llm import Engine, Reply, Request
+from seedstep.errors import BudgetReached, InputError, MissingExtraError, RunMismatchError
+from seedstep.llm import Engine, Failure, Reply, Request
 from support.command_line import chat_reply, seedstep
 from support.growing import (
     SIGNS,
@@ -214,6 +216,10 @@ def scoring(value: Callable[[str], float]) -> Callable[[int, dict[str, Any]], Fa
     return script
 
 
+FIRST = 1 + MOST_DRAWS
+"""The first draw of a gate for `best` that is the first of the gates."""
+
+
 class TestBest:
     GATES: ClassVar[dict[str, Any]] = {"chosen": {"best": {"draws": 3}}}
 
@@ -226,7 +232,7 @@ class TestBest:
                 return chat_reply(rate(text, output))
             if text.startswith(sum(SIGNS.values(), ())):
                 return None
-            return chat_reply(f"redrawn {body['seed']}")
+            return chat_reply(f"redrawn {body['seed'] - FIRST + 1}")
 
         return script
 
@@ -349,6 +355,126 @@ async def test_what_a_gate_asks_is_that_of_the_golden_files(
     golden(f"gate_{kind}", "\n".join(texts))
 
 
+class Drawing(Noting):
+    """Says of each draw what it is told to, after a while; rates what is in `good` highest."""
+
+    def __init__(
+        self,
+        texts: Callable[[int], str | Failure],
+        good: Collection[str] = (),
+        seconds: Callable[[int], float] = lambda draw: 0.0,
+    ) -> None:
+        super().__init__("")
+        self.texts = texts
+        self.good = good
+        self.seconds = seconds
+        self.drawn: list[int] = []
+
+    async def ask(self, request: Request, priority: tuple[int, ...]) -> Any:
+        assert not isinstance(request.prompt, str)
+        prompt = request.prompt[0].content
+        if request.schema and request.schema.name == "rating":
+            output = prompt.partition("\n\nOutput:\n")[2].partition("\n\nAll of")[0]
+            return Reply(json.dumps({"rating": 9 if output in self.good else 2}), "stop", 1, 1)
+        if request.schema:
+            self.asked.append(request)
+            said = dict.fromkeys(request.schema.body["required"], "wrong" not in prompt)
+            return Reply(json.dumps(said), "stop", 1, 1)
+        self.drawn.append(request.draw)
+        await asyncio.sleep(self.seconds(request.draw))
+        text = self.texts(request.draw)
+        return text if isinstance(text, Failure) else Reply(text, "stop", 1, 1)
+
+
+async def passed(
+    engine: Noting, gates: dict[str, Any], sift: Callable[[Instance], bool] = lambda _: True
+) -> Passed:
+    """What gates make of an instance whose output is "the first"."""
+    models = GateModels(GateModel(cast("Engine", engine), converses=True))
+    instance = Instance("a letter", ("the first",))
+    return await pass_gates(
+        parse_gates(gates), models, "Say.", instance, tokens="latin", priority=(0,), sift=sift
+    )
+
+
+class TestWhatIsDrawn:
+    BEST: ClassVar[dict[str, Any]] = {"best": {"draws": 3}}
+
+    async def test_what_best_chose_is_not_compared_with_what_it_chose_from(self) -> None:
+        engine = Drawing(lambda draw: f"word{draw} is alone", good=[f"word{FIRST} is alone"])
+        agree = {"agree": {"draws": 1, "metric": "exact_match"}}
+        done = await passed(engine, {"chosen": self.BEST, "same": agree})
+        assert done.instance.output == f"word{FIRST} is alone"
+        assert done.fault == ("same", "0.00 on the average")
+
+    async def test_no_two_gates_have_a_draw_in_common(self) -> None:
+        engine = Drawing(lambda draw: f"text {draw}")
+        gates = {"a": {"agree": {"at_least": 0.01}}, "b": self.BEST, "c": self.BEST}
+        engine.texts = lambda draw: f"the first {draw}"
+        await passed(engine, gates)
+        own = [draw for draw in engine.drawn if draw > MOST_DRAWS]
+        assert len(own) == len(set(own)) == 6
+        assert {1, 2, 3} <= set(engine.drawn)  # of `agree`, as ever
+
+    async def test_only_what_passes_the_filters_is_rated(self) -> None:
+        engine = Drawing(lambda draw: f"text {draw}", good=[f"text {FIRST + 1}"])
+        rated = await passed(engine, {"chosen": self.BEST})
+        assert rated.instance.output == f"text {FIRST + 1}"
+        sifted = await passed(
+            engine, {"chosen": self.BEST}, lambda found: found.output != f"text {FIRST + 1}"
+        )
+        assert sifted.instance.output == "the first"
+        assert sifted.note.endswith("the best of 3")
+
+    async def test_only_what_passes_the_gates_before_is_rated(self) -> None:
+        links = {"match": {"pattern": "http", "reject": True}}
+        outputs = {FIRST + MOST_DRAWS * 2: "http://a", FIRST + MOST_DRAWS * 2 + 1: "wrong"}
+        engine = Drawing(lambda draw: outputs.get(draw, "good"), good=["http://a", "wrong", "good"])
+        gates = {"links": links, "judged": {"judge": {}}, "chosen": self.BEST}
+        done = await passed(engine, gates)
+        assert done.instance.output == "good"
+        assert done.note.endswith("the best of 2")
+        assert len(engine.asked) == 3  # the judge has not seen the link
+
+    @pytest.mark.parametrize("gate", ["agree", "best"])
+    async def test_why_it_is_undecided_does_not_depend_on_which_reply_is_first(
+        self, gate: str
+    ) -> None:
+        faults = set()
+        for seconds in (lambda draw: draw % 10 / 500, lambda draw: (10 - draw % 10) / 500):
+            failing = Drawing(lambda draw: Failure("refused", f"no {draw}"), seconds=seconds)
+            done = await passed(failing, {"a": {gate: {"draws": 3}}})
+            faults.add(done.fault)
+        assert faults == {("a_undecided", f"no {FIRST if gate == 'best' else 1}")}
+
+    async def test_a_spent_budget_comes_before_a_refusal(self) -> None:
+        def text(draw: int) -> str | Failure:
+            if draw == 3:
+                raise BudgetReached("max_requests", "3 requests")
+            return Failure("refused", "no")
+
+        with pytest.raises(BudgetReached):
+            await passed(Drawing(text, seconds=lambda draw: draw / 500), {"a": {"agree": {}}})
+
+    def test_instances_that_become_the_same_are_one(self) -> None:
+        def script(_: int, body: dict[str, Any]) -> Fault | None:
+            text = text_of(body)
+            if text.startswith("Rate an output"):
+                return chat_reply(json.dumps({"rating": 9 if "the same for all" in text else 3}))
+            if text.startswith(SIGNS["instances"][0]):
+                examples = [{"input": "", "output": output} for output in ("one", "two")]
+                return chat_reply(json.dumps({"examples": examples}))
+            return None if text.startswith(sum(SIGNS.values(), ())) else reply_to_all
+
+        reply_to_all = chat_reply("the same for all")
+        with ScriptedServer(script) as server:
+            made = grow(Path("run"), server, tasks=3, gates={"chosen": self.BEST})
+        several = [task for task in made.tasks if not task.is_classification]
+        assert several
+        assert all([it.output for it in task.instances] == ["the same for all"] for task in several)
+        assert made.status.bad_instances["duplicate_instance"] >= len(several)
+
+
 PERSON = {
     "type": "object",
     "properties": {"age": {"$ref": "#/$defs/age"}, "name": {"type": "string"}},
@@ -449,7 +575,10 @@ class TestSchema:
         ({"likelihood": {"model": "baseline:copy-input"}}, "gate 'a': model 'baseline:copy-input'"),
         ({"best": {"draws": 0}}, r"gate 'a': .*draws"),
         ({"best": {"by": "people"}}, r"gate 'a': .*by"),
-        ({"best": {"model": "hf:x"}}, "gate 'a': model 'hf:x' is not of a known kind"),
+        ({"best": {"model": "hf:x"}}, "gate 'a': model 'hf:x' says how likely.*by: likelihood"),
+        ({"judge": {"model": "hf:x"}}, "model 'hf:x' says how likely.*`judge` a model that is"),
+        ({"likelihood": {"gain": math.nan}}, "gate 'a': .*gain"),
+        ({"likelihood": {"at_most": math.inf}}, "gate 'a': .*at_most"),
         ({"json": {"schema": "x"}}, r"gate 'a': .*schema"),
         ({"match": {"pattern": "x", "model": "openai:x"}}, "unknown field `model`"),
     ],

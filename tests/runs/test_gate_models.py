@@ -340,7 +340,7 @@ class TestAddress:
     ("options", "more", "message"),
     [
         ({"model": "better"}, {}, r"gate 'judged': model 'better' is not of a known kind"),
-        ({"model": "hf:some/where"}, {}, r"gate 'judged': model 'hf:some/where' is not of a known"),
+        ({"model": "hf:some/where"}, {}, r"gate 'judged': model 'hf:some/where' says how likely"),
         ({"model": ""}, {}, r"gate 'judged': model '' is not of a known kind"),
         ({"model": 3}, {}, r"gate 'judged': Expected `str \| null`, got `int`"),
         ({"base_url": "http://127.0.0.1:1/v1"}, {}, "gate 'judged' asks no server of its own"),

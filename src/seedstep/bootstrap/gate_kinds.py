@@ -16,12 +16,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 import regex
 
-from seedstep.bootstrap.gates import Better, Gate, Proposal, UndecidedError, rule_gate
+from seedstep.bootstrap.gates import MOST_DRAWS, Better, Gate, Proposal, UndecidedError, rule_gate
 from seedstep.bootstrap.rules import Found
 from seedstep.data.reading import schema_check
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm import ModelRef, Sampling, Schema
-from seedstep.llm.models import served_model
+from seedstep.llm.models import PROVIDERS, served_model
 from seedstep.prompts import render
 from seedstep.text import TOKENIZERS, answer, json_object, normal_answer, rouge_l
 
@@ -126,7 +126,7 @@ def _first_object(text: str) -> dict[str, Any] | None:
 class AgreeGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
     """The output is drawn again several times, and must agree with these on the average."""
 
-    draws: Annotated[int, msgspec.Meta(ge=1, le=100)] = 3
+    draws: Annotated[int, msgspec.Meta(ge=1, le=MOST_DRAWS)] = 3
     metric: Literal["rouge_l", "exact_match"] = "rouge_l"
     at_least: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.3
     temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] = 0.7
@@ -216,14 +216,16 @@ def _no_number(text: str) -> None:
     raise ValueError(f"{text} is not JSON")
 
 
-NatsLimit = Annotated[float, msgspec.Meta(gt=0)]
+NatsLimit = Annotated[float, msgspec.Meta(gt=0, le=1000)]
+NatsGain = Annotated[float, msgspec.Meta(ge=-1000, le=1000)]
+"""A bound on both sides also refuses what is no number, `.nan`."""
 
 
 class LikelihoodGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
     """A model must find the output likely enough, and likelier with the input than without it."""
 
     at_most: NatsLimit | None = None
-    gain: float | None = 0.0
+    gain: NatsGain | None = 0.0
 
     @property
     def scores(self) -> bool:
@@ -262,7 +264,7 @@ RATING = Schema(
 class BestGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
     """Outputs are drawn again, and the best of all takes the place of the instance's."""
 
-    draws: Annotated[int, msgspec.Meta(ge=1, le=100)] = 4
+    draws: Annotated[int, msgspec.Meta(ge=1, le=MOST_DRAWS)] = 4
     by: Literal["judge", "likelihood"] = "judge"
     temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] = 0.7
     max_tokens: Annotated[int, msgspec.Meta(ge=1)] = 512
@@ -277,7 +279,7 @@ class BestGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
         sampling = Sampling(self.max_tokens, self.temperature)
 
         async def find(proposal: Proposal) -> Found | Better:
-            drawn = await proposal.outputs(self.draws, sampling, by_run=True)
+            drawn = await proposal.others(self.draws, sampling)
             texts = list(dict.fromkeys((proposal.output, *drawn)))
             values = await asyncio.gather(*(self._value(proposal, text) for text in texts))
             pairs = zip(values, texts, strict=True)
@@ -289,7 +291,7 @@ class BestGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
             first = "the first output" if best == proposal.output else "an output drawn again"
             return Better(best, f"{name}: {first}, {unit}, the best of {1 + len(drawn)}")
 
-        return Gate(name, f"no output could be chosen by {self.by}", find)
+        return Gate(name, f"no output could be chosen by {self.by}", find, replaces=True)
 
     async def _value(self, proposal: Proposal, output: str) -> float | None:
         """Return the value of an output, of which more is better, or None if there is none."""
@@ -356,15 +358,20 @@ def gate_options(written: Mapping[str, Any], source: str = "gates") -> dict[str,
             made = msgspec.convert(options or {}, GATE_KINDS[kind].options)
         except msgspec.ValidationError as error:
             raise InputError(f"{where}: {error}", f"see `{kind}` in the guide on gates") from None
-        _require_model(made, where)
+        _require_model(made, kind, where)
         found[str(name)] = made
     return found
 
 
-def _require_model(options: GateOptions, where: str) -> None:
+def _require_model(options: GateOptions, kind: str, where: str) -> None:
     """Check that a gate's own model can be asked what the gate asks."""
     if options.asked is None:
         return
+    provider = PROVIDERS.get(options.asked.partition(":")[0])
+    if provider and provider.likelihoods and not (options.scores or provider.is_served):
+        what = f"{where}: model '{options.asked}' says how likely texts are, and writes no replies"
+        by = "write by: likelihood, or " if isinstance(options, BestGate) else ""
+        raise InputError(what, f"{by}give `{kind}` a model that is served, such as openai:NAME")
     try:
         if not (options.scores and ModelRef.parse(options.asked).provider.likelihoods):
             served_model(options.asked)

@@ -7,12 +7,13 @@ makes some of the kinds in `seedstep.bootstrap.gate_kinds`. A gate of your own i
 them::
 
     no_links = rule_gate("links", "output has a link", lambda found: "http" in found.output)
-    self_instruct("runs/mine", tasks=100, gates=[no_links])
+    self_instruct("runs/mine", tasks=100, own_gates=[no_links])
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -22,7 +23,10 @@ from seedstep.errors import InputError, SeedstepError, first_line
 from seedstep.llm import Engine, Failure, Likelihood, Message, Reply, Request, Sampling, Schema
 from seedstep.text import answer, is_refusal
 
+T = TypeVar("T")
+
 __all__ = [
+    "MOST_DRAWS",
     "Better",
     "Gate",
     "GateModel",
@@ -38,6 +42,10 @@ __all__ = [
     "rule_gate",
     "undecided_reason",
 ]
+
+MOST_DRAWS = 100
+"""The most outputs that a gate draws. Where gates draw from the run's model, each has so many draws
+of its own, after the first ones, which are those of gates that draw from their own model."""
 
 LEAST = Sampling(max_tokens=1)
 """How a model is asked that writes nothing: servers want at least one new token."""
@@ -78,7 +86,8 @@ class Proposal:
     """An instance of a new task, on which a gate decides, and ways to ask the gate's model.
 
     A gate without a model of its own has the run's. `tokens` names the run's tokens, as in
-    `seedstep.text.TOKENIZERS`.
+    `seedstep.text.TOKENIZERS`. `_place` is the gate's place among the gates, and `_passes` returns
+    whether an output passes what the instance's own has passed so far.
     """
 
     instruction: str
@@ -87,6 +96,8 @@ class Proposal:
     _gate: str
     _models: GateModels
     _priority: tuple[int, ...]
+    _place: int = 0
+    _passes: Callable[[str], Coroutine[Any, Any, bool]] | None = None
 
     @property
     def output(self) -> str:
@@ -110,22 +121,38 @@ class Proposal:
             purpose_of(self._gate), self._model, prompt, sampling, schema, draw
         )
 
-    async def outputs(self, draws: int, sampling: Sampling, *, by_run: bool = False) -> list[str]:
-        """Return outputs that are drawn again, without those that are cut, empty or refusals.
-
-        They are the gate's model's, or with `by_run` the run's.
+    async def outputs(self, draws: int, sampling: Sampling) -> list[str]:
+        """Return outputs of the gate's model, without those that are cut, empty or refusals.
 
         Raises:
             UndecidedError: there is no reply to one of the requests.
         """
-        model, purpose = self._model, purpose_of(self._gate)
-        if by_run:
-            model, purpose = self._models.run, draws_of(self._gate)
-        replies = await asyncio.gather(
-            *(
+        return await self._drawn(purpose_of(self._gate), self._model, sampling, 1, draws)
+
+    async def others(self, draws: int, sampling: Sampling) -> list[str]:
+        """Return outputs of the run's model that may take the place of the instance's.
+
+        They pass the filters and the gates before this one. No other gate is given them as draws.
+
+        Raises:
+            UndecidedError: there is no reply to one of the requests.
+        """
+        first = 1 + MOST_DRAWS * (1 + self._place)
+        purpose = draws_of(self._gate)
+        texts = await self._drawn(purpose, self._models.run, sampling, first, draws)
+        if self._passes is None:
+            return texts
+        passed = await _in_order([self._passes(text) for text in texts])
+        return [text for text, is_good in zip(texts, passed, strict=True) if is_good]
+
+    async def _drawn(
+        self, purpose: str, model: GateModel, sampling: Sampling, first: int, draws: int
+    ) -> list[str]:
+        replies = await _in_order(
+            [
                 self._reply(purpose, model, self.prompt, sampling, None, draw)
-                for draw in range(1, draws + 1)
-            )
+                for draw in range(first, first + draws)
+            ]
         )
         texts = [answer(reply.text) for reply in replies if not reply.cut]
         return [text for text in texts if text.strip() and not is_refusal(text)]
@@ -173,6 +200,18 @@ class Proposal:
         return found
 
 
+async def _in_order(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Return what works return that are done side by side, or raise the error of the first.
+
+    Which of them ends first does not matter. An error that ends the run comes before others.
+    """
+    done = await asyncio.gather(*works, return_exceptions=True)
+    failed = [each for each in done if isinstance(each, BaseException)]
+    for error in sorted(failed, key=lambda each: isinstance(each, UndecidedError)):
+        raise error
+    return [each for each in done if not isinstance(each, BaseException)]
+
+
 @dataclass(frozen=True, slots=True)
 class Better:
     """An output that a gate puts in place of the instance's, and a note on where it is from."""
@@ -186,12 +225,14 @@ class Gate:
     """A gate. `meaning` says in a few words what is wrong with an instance that it rejects.
 
     `find` returns whether to reject an instance: True, or a detail for people. It may return a
-    `Better` output instead, with which the instance passes.
+    `Better` output instead, with which the instance passes. A gate that `replaces` outputs so
+    rejects none for what it is.
     """
 
     name: str
     meaning: str
     find: Callable[[Proposal], Awaitable[Found | Better]]
+    replaces: bool = False
 
 
 def rule_gate(name: str, meaning: str, find: Callable[[Proposal], Found]) -> Gate:
@@ -247,30 +288,61 @@ async def pass_gates(
     *,
     tokens: str,
     priority: tuple[int, ...],
+    sift: Callable[[Instance], bool] = lambda instance: True,
 ) -> Passed:
     """Apply gates in their order, up to the first that does not let the instance pass.
+
+    `sift` returns whether an instance passes the filters. An output that a gate may put in place
+    of the instance's has to pass them and the gates before, as the instance did.
 
     Raises:
         InputError: the function of a gate raises an error, or its model can't be asked this.
     """
     notes: list[str] = []
-    for gate in gates:
-        proposal = Proposal(instruction, instance, tokens, gate.name, models, priority)
-        try:
-            found = await gate.find(proposal)
-        except UndecidedError as undecided:
-            fault = undecided_reason(gate.name), str(undecided)
-            return Passed(instance, "; ".join(notes), fault)
-        except SeedstepError:
-            raise
-        except Exception as error:
-            what = f"gate '{gate.name}' raised {type(error).__name__}: {first_line(error)}"
-            remedy = "mend its function, then run the same again: it goes on from here"
-            raise InputError(what, remedy) from error
+    passed = Passed(instance)
+    for place, gate in enumerate(gates):
+        if passed.fault:
+            break
+
+        async def passes(output: str, before: Sequence[Gate] = gates[:place]) -> bool:
+            other = replace(instance, outputs=(output,))
+            if not sift(other):
+                return False
+            strict = [gate for gate in before if not gate.replaces]
+            again = await pass_gates(
+                strict, models, instruction, other, tokens=tokens, priority=priority
+            )
+            return again.fault is None
+
+        proposal = Proposal(
+            instruction, passed.instance, tokens, gate.name, models, priority, place, passes
+        )
+        found = await _found(gate, proposal)
         if isinstance(found, Better):
-            instance = replace(instance, outputs=(found.output,))
             notes.append(found.note)
+            better = replace(passed.instance, outputs=(found.output,))
+            passed = Passed(better, "; ".join(notes))
         elif found:
-            fault = gate.name, found if isinstance(found, str) else ""
-            return Passed(instance, "; ".join(notes), fault)
-    return Passed(instance, "; ".join(notes))
+            passed = replace(passed, fault=found)
+    return passed
+
+
+async def _found(gate: Gate, proposal: Proposal) -> Better | tuple[str, str] | None:
+    """Return what a gate finds: a better output, or reason and detail if it rejects the instance.
+
+    Raises:
+        InputError: its function raises an error, or its model can't be asked this.
+    """
+    try:
+        found = await gate.find(proposal)
+    except UndecidedError as undecided:
+        return undecided_reason(gate.name), str(undecided)
+    except SeedstepError:
+        raise
+    except Exception as error:
+        what = f"gate '{gate.name}' raised {type(error).__name__}: {first_line(error)}"
+        remedy = "mend its function, then run the same again: it goes on from here"
+        raise InputError(what, remedy) from error
+    if isinstance(found, Better):
+        return found
+    return (gate.name, found if isinstance(found, str) else "") if found else None

@@ -320,6 +320,7 @@ class _Work:
         """Reject the instances that do not pass; where none is left, the task by the last gate."""
         if candidate.reason or not self._gates:
             return candidate
+        again = self._pool.sift_again
         done = await asyncio.gather(
             *(
                 pass_gates(
@@ -329,12 +330,18 @@ class _Work:
                     instance,
                     tokens=self._settings.tokens,
                     priority=(index, 3),
+                    sift=lambda found: bool(again(candidate.instruction, [found]).instances),
                 )
                 for instance in candidate.instances
             )
         )
         bad = [rejected(each.instance, *each.fault) for each in done if each.fault]
         good = [each for each in done if not each.fault]
+        if any(each.note for each in good):  # outputs of two instances may have become the same
+            sifted = again(candidate.instruction, [each.instance for each in good])
+            left = list(sifted.instances)
+            good = [each for each in good if each.instance in left[:1] and left.pop(0)]
+            bad += sifted.rejected
         notes = [each.note for each in good]
         return replace(
             candidate,

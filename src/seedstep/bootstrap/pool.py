@@ -6,7 +6,7 @@ Example::
     fault, neighbor = pool.judge("g0.1", "Sort the numbers from small to large.")
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from seedstep.bootstrap.filters import (
     FILTERS,
@@ -18,6 +18,7 @@ from seedstep.bootstrap.filters import (
     is_novel,
     sift_instances,
 )
+from seedstep.bootstrap.parse import RawInstance
 from seedstep.bootstrap.records import RejectedInstance
 from seedstep.bootstrap.rules import CandidateReply, same_wording
 from seedstep.bootstrap.settings import BootstrapSettings
@@ -141,11 +142,18 @@ class Pool:
 
     def sift(self, reply: CandidateReply) -> SiftedInstances:
         """Divide the instances of a reply into good ones and rejected or contaminated ones."""
+        return self._decontaminate(self._filtered(reply))
+
+    def sift_again(self, instruction: str, instances: Iterable[Instance]) -> SiftedInstances:
+        """Divide good instances again, of some of which a gate has replaced the output."""
+        found = tuple(RawInstance(each.input, each.output) for each in instances)
+        return self._filtered(CandidateReply(instruction, found))
+
+    def _filtered(self, reply: CandidateReply) -> SiftedInstances:
         settings = self._settings
-        kept = sift_instances(
+        return sift_instances(
             reply, self._filters, fidelity=settings.fidelity, extra=settings.extra_filters
         )
-        return self._decontaminate(kept)
 
     def is_long(self, text: str) -> bool:
         """Return whether an input is long enough to be compared with evaluation sets."""
