@@ -66,7 +66,7 @@ def make_run(path: Path, *groups: list[Candidate], seed: int = 42) -> BootstrapR
 
     async def record(run: BootstrapRun) -> None:
         for number, group in enumerate(groups):
-            await run.records.record(Generation(number, "", (), "", tuple(group)))
+            await run.records.retired.record(Generation(number, "", (), "", tuple(group)))
 
     with Run.start(BOOTSTRAP, path, {"tasks": 9999, "seed": seed}) as run:
         asyncio.run(record(run))

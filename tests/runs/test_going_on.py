@@ -4,7 +4,7 @@ import random
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,22 @@ from typing import Any
 import pytest
 
 from seedstep import self_instruct
+from seedstep.bootstrap import Generation, parse, rule_gate
 from seedstep.recipes import BootstrapProgress
 from seedstep.runs import Run
 from seedstep.runs.requests import RequestLedger
 from seedstep.stages import BOOTSTRAP
 from support.command_line import seedstep
-from support.growing import Interruption, Outcome, Recorder, asked_of, exported, grow, purpose_of
+from support.growing import (
+    Interruption,
+    Outcome,
+    Recorder,
+    asked_of,
+    exported,
+    grow,
+    purpose_of,
+    stored_answers,
+)
 from support.scripted_server import (
     Fault,
     ScriptedServer,
@@ -51,10 +61,12 @@ def scripted(model: Model) -> Iterator[ScriptedServer]:
         yield server
 
 
-def stopped(out: Path, server: ScriptedServer, after: int, tasks: int = 40) -> None:
+def stopped(
+    out: Path, server: ScriptedServer, after: int, tasks: int = 40, **settings: Any
+) -> None:
     """A run that ends when so many generations are retired."""
     with suppress(Interruption):
-        asked = asked_of(server, tasks=tasks, **SETTINGS)
+        asked = asked_of(server, tasks=tasks, **SETTINGS, **settings)
         self_instruct(out, watch=Recorder(fails_after=after), **asked)
 
 
@@ -62,6 +74,11 @@ def change(run: Path, *statements: str) -> None:
     with closing(sqlite3.connect(run / "run.db")) as database, database:
         for statement in statements:
             database.execute(statement)
+
+
+def unfit(run: Path) -> None:
+    """Let no hash fit, so that all replies are read again."""
+    change(run, "UPDATE generations SET chain = x'00'")
 
 
 def as_in_0_1(run: Path) -> None:
@@ -114,7 +131,7 @@ def test_it_makes_the_same_as_reading_all_replies_again(
         stopped(taken, scripted, last_item(taken) + chance.randint(2, 5))
     retired = last_item(taken)
     shutil.copytree(taken, replayed)
-    as_in_0_1(replayed)
+    unfit(replayed)
     model.word = "last"
     made: list[Outcome] = []
     for path in (taken, replayed):
@@ -137,7 +154,7 @@ def test_how_many_replies_are_read_does_not_grow_with_the_run(
         stopped(tmp_path / "run", scripted, last_item(tmp_path / "run") + 2, tasks + 1)
         counts.append(read.total())
     assert max(counts) <= 60, counts
-    as_in_0_1(tmp_path / "run")
+    unfit(tmp_path / "run")
     read.clear()
     stopped(tmp_path / "run", scripted, last_item(tmp_path / "run") + 2, 161)
     assert read.total() > 200
@@ -148,6 +165,7 @@ CHANGES: dict[str, str] = {
     "a reason": "UPDATE candidates SET reason = 'keyword' WHERE item = 2 AND reason = ''",
     "a score": "UPDATE candidates SET score = score + 1e-9 WHERE item = 2",
     "an input": "UPDATE instances SET input = 'x' WHERE task LIKE 'g2.%'",
+    "a verdict": "UPDATE instances SET reason = 'gate' WHERE task LIKE 'g2.%'",
     "instances": "DELETE FROM instances WHERE task LIKE 'g2.%'",
     "one more": "INSERT INTO instances SELECT id, 9, 'a', 'b', '', '' FROM candidates WHERE item=2",
     "candidates": "DELETE FROM candidates WHERE item = 2",
@@ -157,22 +175,140 @@ CHANGES: dict[str, str] = {
 }
 
 
+def of_item(statement: str, item: int) -> str:
+    return statement.replace("item = 2", f"item = {item}").replace("g2.", f"g{item}.")
+
+
+def require_stored(run: Path, generations: Sequence[Generation]) -> None:
+    """The database has these generations, and nothing else."""
+    made = [candidate for each in generations for candidate in each.candidates]
+    with Run.read(BOOTSTRAP, run) as opened:
+        records, status = opened.records, opened.status()
+        assert [records.show(each.id).candidate for each in made] == made
+        assert [task.id for task in opened.tasks()] == [each.id for each in made if not each.reason]
+        assert status.generations == len(generations)
+        assert status.written == len(made)
+        pairs = sum(len(each.instances) + len(each.rejected_instances) for each in made)
+        assert status.instances_read == pairs
+
+
+@pytest.mark.parametrize("item", [2, 4])
 @pytest.mark.parametrize("statement", CHANGES.values(), ids=CHANGES)
 def test_records_that_are_not_as_they_were_retired_come_from_the_log(
-    statement: str, scripted: ScriptedServer, tmp_path: Path
+    statement: str, item: int, scripted: ScriptedServer, tmp_path: Path
 ) -> None:
+    """In the middle, and in the last generation that is stored."""
     run = tmp_path / "run"
     calm = grow(tmp_path / "calm", scripted, tasks=40, **SETTINGS)
     stopped(run, scripted, 5)
-    change(run, statement)
+    change(run, of_item(statement, item))
     asked = scripted.requests
     stopped(run, scripted, 5)
     assert scripted.requests - asked <= 2 * SETTINGS["in_flight"], "replies were asked for again"
+    require_stored(run, calm.generations[:5])
     progress = watched(run, scripted)
+    require_stored(run, calm.generations)
     assert exported(run) == exported(calm.path)
     assert not progress.notes, "the first start has repaired it"
     with Run.read(BOOTSTRAP, run) as made:
         assert made.status().rejected == calm.status.rejected
+
+
+@pytest.fixture
+def reader(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """A function that says whether replies are read as another version may read them."""
+    usual = parse.read_instructions
+    otherwise = False
+
+    def read(*given: Any, **more: Any) -> tuple[parse.ListedInstruction, ...]:
+        found = usual(*given, **more)
+        return found[1:] if otherwise else found
+
+    def choose(other: bool) -> None:
+        nonlocal otherwise
+        otherwise = other
+
+    monkeypatch.setattr(parse, "read_instructions", read)
+    return choose
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+@pytest.mark.parametrize("before", [True, False])
+def test_what_another_version_made_stays_as_it_is(
+    before: bool,
+    hashed: bool,
+    scripted: ScriptedServer,
+    tmp_path: Path,
+    reader: Callable[[bool], None],
+    read: Counter[str],
+) -> None:
+    """Whether it found more in replies or less; nothing is read or asked again."""
+    run, settings = tmp_path / "run", {**SETTINGS, "in_flight": 1}
+    reader(before)
+    first = Recorder(fails_after=6)
+    with suppress(Interruption):
+        self_instruct(run, watch=first, **asked_of(scripted, tasks=25, **settings))
+    if not hashed:
+        as_in_0_1(run)
+    reader(not before)
+    made: list[Generation] = list(first.generations)
+    for tasks in (25, 25, 28):
+        read.clear()
+        again = grow(run, scripted, tasks=tasks, **settings)
+        generations = again.generations or tuple(made)
+        assert generations[:5] == tuple(made[:5])
+        assert not {each.request for each in made[:5]} & set(read)
+        assert again.status.finished == len(again.tasks) == tasks
+        require_stored(run, generations)
+        made = list(generations)
+    assert scripted.requests - stored_answers(run) <= 4, "one in flight at the end of each start"
+
+
+@pytest.mark.parametrize(
+    ("statement", "item"),
+    [(CHANGES["an instruction"], 2), ("UPDATE generations SET item = 50 WHERE item = 5", 5)],
+)
+@pytest.mark.parametrize("before", [True, False])
+def test_damage_where_replies_are_read_otherwise(
+    before: bool,
+    statement: str,
+    item: int,
+    scripted: ScriptedServer,
+    tmp_path: Path,
+    reader: Callable[[bool], None],
+) -> None:
+    """At each moment of the repair the database has what the pipeline has."""
+    run = tmp_path / "run"
+    reader(before)
+    stopped(run, scripted, 6, tasks=25)
+    change(run, statement)
+    reader(not before)
+    for after in (item + 1, item + 2, item + 4):
+        recorder = Recorder(fails_after=after)
+        with suppress(Interruption):
+            self_instruct(run, watch=recorder, **asked_of(scripted, tasks=25, **SETTINGS))
+        require_stored(run, recorder.generations)
+    made = grow(run, scripted, tasks=25, **SETTINGS)
+    require_stored(run, made.generations)
+    assert made.status.finished == 25
+    assert not watched(run, scripted, tasks=26).notes
+
+
+def test_a_gate_that_decides_otherwise_than_before(
+    scripted: ScriptedServer, tmp_path: Path
+) -> None:
+    """Its function is not known to the run: what is retired stays, what is new is as it says."""
+    strict = False
+    gate = rule_gate(
+        "own", "a rule", lambda found: strict and found.instruction.startswith("Classify")
+    )
+    given: dict[str, Any] = {"own_gates": [gate], **SETTINGS}
+    stopped(tmp_path / "run", scripted, 5, own_gates=[gate])
+    strict = True
+    for tasks in (40, 41):
+        made = grow(tmp_path / "run", scripted, tasks=tasks, **given)
+        assert made.status.finished == tasks
+        require_stored(tmp_path / "run", made.generations)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +329,7 @@ def test_where_replies_are_read_again_is_said(
     stopped(tmp_path / "run", scripted, 5)
     change(tmp_path / "run", statement)
     progress = watched(tmp_path / "run", scripted)
-    assert f"the records of item {item} are not as this version" in progress.notes[0]
+    assert f"the records of item {item} are not as they were left" in progress.notes[0]
     assert exported(tmp_path / "run") == exported(calm.path)
 
 
@@ -202,28 +338,11 @@ def test_the_command_says_it(scripted: ScriptedServer, tmp_path: Path) -> None:
     change(tmp_path / "run", CHANGES["an instruction"])
     done = seedstep("bootstrap", "--out", tmp_path / "run")
     assert done.code == 0, done.err
-    assert "the records of item 2 are not as this version of seedstep left them" in done.words
+    assert "the records of item 2 are not as they were left" in done.words
     assert (
-        "not as this version"
+        "not as they were left"
         not in seedstep("bootstrap", "--out", tmp_path / "run", "--tasks", 41).words
     )
-
-
-def test_another_version_reads_all_replies_once(
-    scripted: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Counter[str]
-) -> None:
-    calm = grow(tmp_path / "calm", scripted, tasks=40, **SETTINGS)
-    stopped(tmp_path / "run", scripted, 5)
-    monkeypatch.setattr("seedstep.runs.retired.version", lambda name: "99")
-    counts = []
-    for after in (7, 8):
-        read.clear()
-        stopped(tmp_path / "run", scripted, after)
-        first = {each.request for each in calm.generations[:3]}
-        counts.append(len(first & set(read)))
-    assert counts == [3, 0]
-    assert not watched(tmp_path / "run", scripted).notes
-    assert exported(tmp_path / "run") == exported(calm.path)
 
 
 def test_what_a_smaller_patience_ends_is_ended_where_it_was(
@@ -241,10 +360,15 @@ def test_what_a_smaller_patience_ends_is_ended_where_it_was(
     scripted.script = script
     stopped(tmp_path / "run", scripted, 9)
     shutil.copytree(tmp_path / "run", tmp_path / "replayed")
-    as_in_0_1(tmp_path / "replayed")
+    unfit(tmp_path / "replayed")
     made = [
         grow(tmp_path / name, scripted, tasks=40, patience=2, **SETTINGS)
         for name in ("run", "replayed")
     ]
     assert made[0].generations == made[1].generations
     assert len(made[0].generations) == 5
+    for name in ("run", "replayed"):
+        require_stored(tmp_path / name, made[0].generations)
+    asked = scripted.requests
+    stopped(tmp_path / "run", scripted, 9)
+    assert scripted.requests - asked <= 2 * SETTINGS["in_flight"], "the replies are kept"

@@ -91,9 +91,9 @@ class BootstrapProgress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds left at the speed of this process; None while it has finished no task."""
+        """Seconds left at the speed of this process; None while it has finished no new task."""
         new = self.finished - self.before
-        return (self.settings.tasks - self.finished) * self.seconds / new if new else None
+        return (self.settings.tasks - self.finished) * self.seconds / new if new > 0 else None
 
     @property
     def is_sure(self) -> bool:
@@ -238,6 +238,7 @@ async def _work(
         await engine.check()
         share_notes(progress, engine.stats)
         contamination = contamination_of(settings)
+        retired = run.records.retired
         stage = bootstrap(
             settings,
             run.inputs(),
@@ -245,17 +246,18 @@ async def _work(
             contamination,
             filters,
             gates,
-            run.records.retired(progress.notes.append),
+            retired.read(progress.notes.append),
             models,
             encoder,
             pool_of(settings),
         )
         async with aclosing(stage) as generations, ticking(progress, watch):
             async for generation in generations:
-                await run.records.record(generation)
+                await retired.record(generation)
                 progress.add(generation)
                 if watch:
                     watch.retired(progress, generation)
+        await retired.end()
 
 
 @asynccontextmanager

@@ -8,14 +8,13 @@ Example::
 """
 
 import time
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from sqlite3 import Row
 from typing import Any
 
-from seedstep.bootstrap import REASONS, BootstrapSettings, Candidate, Generation
+from seedstep.bootstrap import REASONS, BootstrapSettings, Candidate
 from seedstep.bootstrap.axes import (
     Axis,
     Cell,
@@ -151,13 +150,16 @@ class TaskDetails:
 
 
 class GrownTasks:
-    """The finished tasks and the rejected candidates in a bootstrap's run."""
+    """The finished tasks and the rejected candidates in a bootstrap's run.
+
+    `retired` stores generations, and reads those from which the run can go on.
+    """
 
     def __init__(self, run: Run[BootstrapSettings, tuple[Task, ...], Any]) -> None:
         """Use the database of a run."""
         self._run = run
         self._database = run.database
-        self._retired = RetiredGenerations(run.database)
+        self.retired = RetiredGenerations(run.database)
 
     def tasks(self) -> tuple[Task, ...]:
         """Return the finished tasks, in the order in which they were retired."""
@@ -343,14 +345,6 @@ class GrownTasks:
             meaning=self._definition(candidate.meaning.id) if candidate.meaning else "",
             cell=self.cells().get(rows[0]["item"], ()),
         )
-
-    def retired(self, say: Callable[[str], None]) -> Iterator[Generation]:
-        """Yield the retired generations from which the run can go on: `RetiredGenerations.read`."""
-        return self._retired.read(say)
-
-    async def record(self, generation: Generation) -> None:
-        """Store a retired generation. Storing it again, as a resumed run does, changes nothing."""
-        await self._retired.record(generation)
 
     def _candidate(self, row: Row) -> Candidate:
         query = "SELECT * FROM instances WHERE task = ? ORDER BY position"

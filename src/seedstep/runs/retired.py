@@ -2,8 +2,9 @@
 
 Each is stored in one transaction with a hash of its rows and of the hash before it. A run that
 goes on takes generations as they are stored, as far as their rows fit the hashes and the replies
-to their requests are in the ledger. From the first that does not fit, all replies are read again:
-the ledger decides, and the hashes only save time.
+to their requests are in the ledger, even if another version of seedstep stored them and this one
+would read the replies otherwise. From the first that does not fit, all replies are read again: what
+the ledger has replaces what is stored.
 
 Example::
 
@@ -13,10 +14,9 @@ Example::
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from hashlib import blake2b
-from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -28,7 +28,7 @@ from seedstep.bootstrap.axes import Cell
 from seedstep.data import Instance
 from seedstep.errors import StoreError
 from seedstep.novelty import Neighbor
-from seedstep.runs.database import Database, Statement
+from seedstep.runs.database import Database, Statement, decode_value
 
 __all__ = ["RetiredGenerations", "candidate_of"]
 
@@ -78,20 +78,13 @@ FROM candidates c JOIN instances i ON i.task = c.id
 WHERE c.item >= ?1 AND c.item < ?2 ORDER BY c.item, c.position, i.position
 """  # noqa: S608 - constants
 _PUT_HEAD = """
-INSERT INTO generations (item, request, demonstrations, failure, cell, at, chain)
-VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (item) DO UPDATE SET request = excluded.request,
-    demonstrations = excluded.demonstrations, failure = excluded.failure, cell = excluded.cell,
-    chain = excluded.chain
+INSERT INTO generations (item, request, demonstrations, failure, cell, at)
+VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (item) DO UPDATE SET request = excluded.request,
+    demonstrations = excluded.demonstrations, failure = excluded.failure, cell = excluded.cell
 """
-_REMOVE = (
-    "DELETE FROM instances WHERE task IN (SELECT id FROM candidates WHERE item = ?)",
-    "DELETE FROM candidates WHERE item = ?",
-)
+_PUT_CANDIDATE = "INSERT OR REPLACE INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT_INSTANCE = "INSERT OR REPLACE INTO instances VALUES (?, ?, ?, ?, ?, ?)"
 _PUT_CHAIN = "UPDATE generations SET chain = ? WHERE item = ?"
-_PUT_CANDIDATE = """
-INSERT OR IGNORE INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_PUT_INSTANCE = "INSERT OR IGNORE INTO instances VALUES (?, ?, ?, ?, ?, ?)"
 
 Rows = tuple[tuple[Any, ...], list[tuple[Any, ...]], list[tuple[Any, ...]]]
 """The rows of a generation: its own, those of its candidates, and those of their instances."""
@@ -103,30 +96,44 @@ class RetiredGenerations:
     def __init__(self, database: Database) -> None:
         """Read and write in the run's database."""
         self._database = database
-        self._chain = blake2b(_version().encode(), digest_size=HASH_BYTES).digest()
+        self._chain = b""
         self._next = 0
         self._late: list[tuple[bytes, int]] = []
 
     @cached_property
     def _last(self) -> int:
-        """The last item that an earlier process recorded. It may lack what `tasks` cut off."""
-        return int(self._database.rows("SELECT max(item) FROM generations")[0][0] or 0)
+        """The number of the last generation that is stored, or -1."""
+        return int(self._database.rows("SELECT coalesce(max(item), -1) FROM generations")[0][0])
+
+    @cached_property
+    def _has_hashes(self) -> bool:
+        """Whether there are hashes. Version 0.1.0 stored none, and its rows are taken as they are.
+
+        To read its replies again might make other tasks of them.
+        """
+        return bool(self._database.rows("SELECT count(chain) FROM generations")[0][0])
 
     def read(self, say: Callable[[str], None]) -> Iterator[Generation]:
-        """Yield the generations before the last one, up to the first that does not fit its hash.
+        """Yield the stored generations, up to the first that does not fit its hash.
 
-        `say` is called with the reason if there is such a one.
+        `say` is called with the reason if there is such a generation. The last generation is left
+        out if its last candidate is a finished task: candidates after it may have been left out, as
+        the run had all the tasks that were asked for then.
         """
         try:
-            for start in range(0, self._last, ITEMS_AT_ONCE):
+            for start in range(0, self._last + 1, ITEMS_AT_ONCE):
                 for rows, chain, answered in self._stored(start, start + ITEMS_AT_ONCE):
-                    if chain is None or rows[0][0] == self._last:
-                        return  # an earlier version stored it, or it is the last one
-                    if rows[0][0] != self._next or not answered or chain != self._chained(rows):
+                    if rows[0][0] == self._last and _may_be_cut(rows):
+                        return
+                    fits = chain == self._chained(rows) if self._has_hashes else chain is None
+                    if rows[0][0] != self._next or not answered or not fits:
                         say(_unfit(self._next))
                         return
+                    generation = _generation(rows)
                     self._advance(rows)
-                    yield _generation(rows)
+                    if not self._has_hashes:
+                        self._late.append((self._chain, generation.index))
+                    yield generation
         except StoreError as error:
             say(f"{_unfit(self._next)} ({error.what})")
 
@@ -157,53 +164,75 @@ class RetiredGenerations:
         self._chain, self._next = self._chained(rows), rows[0][0] + 1
 
     async def record(self, generation: Generation) -> None:
-        """Store a retired generation, or compare it with what an earlier process stored.
+        """Store a generation that was retired now, or whose replies were read again.
 
-        Rows that are not those of its hash are replaced. Those of another version stay.
+        If an earlier process stored it otherwise, what it stored from there on is removed in the
+        same transaction: it was made from what has changed. The replies to it stay in the ledger.
         """
-        if generation.index < self._next:
+        item = generation.index
+        if item < self._next:
             return  # it was just read
         rows = _rows(generation)
         self._advance(rows)
-        if generation.index < self._last:
-            self._late.append((self._chain, generation.index))
-            await self._repair(rows)
-            return
-        late, self._late = self._late, []
-        again: list[Statement] = [(_PUT_CHAIN, values) for values in late]
-        await self._database.write([*again, *_statements(rows, self._chain)])
+        self._late.append((self._chain, item))
+        if item > self._last:
+            await self._write(_statements(rows))
+        elif not self._is_stored(rows):
+            await self._remove_from(item, _statements(rows))
+        elif item == self._last:
+            await self._write(())
 
-    async def _repair(self, rows: Rows) -> None:
+    async def end(self) -> None:
+        """Remove what is stored after the last generation, as the run has ended with it.
+
+        There is something if an earlier process had more `patience`.
+        """
+        if self._next <= self._last:
+            head = ("DELETE FROM generations WHERE item = ?", (self._next,))
+            await self._remove_from(self._next, [head])
+            self._last = self._next - 1
+
+    def _is_stored(self, rows: Rows) -> bool:
         item = rows[0][0]
         try:
-            stored, chain, _ = next(self._stored(item, item + 1), (None, self._chain, True))
+            return any(stored == rows for stored, _, _ in self._stored(item, item + 1))
         except StoreError:  # a text that can't be read
-            stored, chain = None, self._chain
-        if chain == self._chain and stored != rows:
-            gone: list[Statement] = [(statement, (item,)) for statement in _REMOVE]
-            await self._database.write([*gone, *_statements(rows, self._chain)])
+            return False
+
+    async def _remove_from(self, item: int, statements: Iterable[Statement]) -> None:
+        """Remove what is stored from an item on, but for when it was retired, and then write."""
+        gone: tuple[Statement, ...] = (
+            ("DELETE FROM candidates WHERE item >= ?", (item,)),
+            ("DELETE FROM instances WHERE task NOT IN (SELECT id FROM candidates)", ()),
+            ("DELETE FROM generations WHERE item > ?", (item,)),
+        )
+        await self._write((*gone, *statements))
+        self._last = item
+
+    async def _write(self, statements: Iterable[Statement]) -> None:
+        """Write statements, and then all hashes that are not stored yet."""
+        late, self._late = self._late, []
+        await self._database.write([*statements, *((_PUT_CHAIN, values) for values in late)])
 
 
-def _statements(rows: Rows, chain: bytes) -> Iterator[Statement]:
+def _statements(rows: Rows) -> Iterator[Statement]:
     """Yield the statements that store a generation."""
     head, candidates, instances = rows
-    yield _PUT_HEAD, (*head, time.time(), chain)
+    yield _PUT_HEAD, (*head, time.time())
     yield from ((_PUT_CANDIDATE, row) for row in candidates)
     yield from ((_PUT_INSTANCE, row) for row in instances)
 
 
-def _version() -> str:
-    """Return the version of seedstep, as another one may read replies otherwise."""
-    try:
-        return version("seedstep")
-    except PackageNotFoundError:  # it was not installed, but put on the path
-        return ""
+def _may_be_cut(rows: Rows) -> bool:
+    """Return whether the last candidate is a finished task."""
+    _, candidates, _ = rows
+    return bool(candidates) and not candidates[-1][_CANDIDATE.index("reason")]
 
 
 def _unfit(item: int) -> str:
     return (
-        f"the records of item {item} are not as this version of seedstep left them: from there on "
-        "all replies are read again"
+        f"the records of item {item} are not as they were left: from there on all replies are read "
+        "again"
     )
 
 
@@ -246,12 +275,17 @@ def _rows(generation: Generation) -> Rows:
 
 
 def _generation(rows: Rows) -> Generation:
-    """Return the generation that rows store."""
+    """Return the generation that rows store.
+
+    Raises:
+        StoreError: they are damaged.
+    """
     (item, request, shown, failure, cell), candidates, instances = rows
     of = {task: list(found) for task, found in groupby(instances, itemgetter(0))}
     made = tuple(candidate_of(row, of.get(row[0], ())) for row in candidates)
-    asked = msgspec.json.decode(cell, type=Cell) if cell else ()
-    return Generation(item, request, tuple(msgspec.json.decode(shown)), failure, made, asked)
+    asked = decode_value(cell, Cell, f"the cell of item {item}") if cell else ()
+    ids = decode_value(shown, tuple[str, ...], f"generation {item}")
+    return Generation(item, request, ids, failure, made, asked)
 
 
 def candidate_of(row: Sequence[Any], instances: Sequence[Sequence[Any]]) -> Candidate:
