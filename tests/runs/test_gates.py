@@ -20,6 +20,7 @@ from seedstep.bootstrap import gates as gates_module
 from seedstep.bootstrap.gate_kinds import VALID, parse_gates
 from seedstep.errors import InputError, RunMismatchError
 from seedstep.prompts import fingerprint
+from seedstep.stages import BOOTSTRAP
 from support.command_line import chat_reply, environment, program, seedstep
 from support.growing import SIGNS, asked_of, exported, grow, stored_answers, text_of, times_asked
 from support.scripted_server import (
@@ -208,11 +209,39 @@ def test_a_run_goes_on_only_with_the_prompt_of_its_gates(
         grow(tmp_path / "free", server, tasks=2)
         monkeypatch.setattr(
             "seedstep.stages.bootstrap.fingerprint",
-            lambda stage="bootstrap": "other" if stage == "gates" else fingerprint(stage),
+            lambda stage="bootstrap", *only: "other" if stage == "gates" else fingerprint(stage),
         )
         with pytest.raises(RunMismatchError, match="gates_fingerprint"):
             grow(tmp_path / "run", server, tasks=3, gates=JUDGE)
         assert grow(tmp_path / "free", server, tasks=3).status.finished == 3
+
+
+@pytest.mark.parametrize(
+    "gates",
+    [JUDGE, {"some": {"match": {"pattern": "."}}}, {"some": {"match": {"pattern": "."}}, **JUDGE}],
+)
+def test_a_run_of_before_there_were_other_gates_goes_on(
+    gates: dict[str, Any], tmp_path: Path
+) -> None:
+    """Then each run with gates had the hash of the judge's prompt."""
+    config = tmp_path / "run" / "run.yaml"
+    with ScriptedServer(BY_CHANCE) as server:
+        grow(tmp_path / "run", server, tasks=2, gates=gates)
+        entries = yaml.safe_load(config.read_text())
+        config.write_text(yaml.safe_dump({**entries, "gates_fingerprint": "9bac3a0280e4141d"}))
+        assert grow(tmp_path / "run", server, tasks=3, gates=gates).status.finished == 3
+
+
+def test_gates_have_the_hash_of_the_prompts_that_they_use() -> None:
+    best: dict[str, Any] = {"chosen": {"best": {}}}
+    kinds: tuple[dict[str, Any], ...] = ({}, {"some": {"json": {}}}, JUDGE, best, {**best, **JUDGE})
+    found = []
+    for gates in kinds:
+        settings = BootstrapSettings(gates=gates)
+        found.append(BOOTSTRAP.stamps(settings, ()).get("gates_fingerprint"))
+    assert found[:2] == [None, None]
+    assert len(set(found[2:])) == 3
+    assert None not in found[2:]
 
 
 class TestFromPython:

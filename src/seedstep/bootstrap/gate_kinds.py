@@ -47,6 +47,11 @@ class GateOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return None
 
     @property
+    def prompt(self) -> str:
+        """The prompt file with which the gate asks a model, or an empty text."""
+        return ""
+
+    @property
     def scores(self) -> bool:
         """Whether the gate's model says how likely texts are, and writes none."""
         return False
@@ -84,6 +89,11 @@ class JudgeGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
     )
     max_tokens: Annotated[int, msgspec.Meta(ge=1)] = 64
 
+    @property
+    def prompt(self) -> str:
+        """The prompt file with which the gate asks a model."""
+        return "gates/judge"
+
     def gate(self, name: str) -> Gate:
         """Return the gate."""
         if not self.questions:
@@ -95,7 +105,7 @@ class JudgeGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
 
         async def find(proposal: Proposal) -> Found:
             prompt = render(
-                "gates/judge",
+                self.prompt,
                 instruction=proposal.instruction,
                 input=proposal.instance.input,
                 output=proposal.output,
@@ -274,6 +284,11 @@ class BestGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
         """Whether the gate's model says how likely texts are, and writes none."""
         return self.by == "likelihood"
 
+    @property
+    def prompt(self) -> str:
+        """The prompt file with which the gate asks a model, or an empty text."""
+        return "" if self.scores else "gates/rate"
+
     def gate(self, name: str) -> Gate:
         """Return the gate."""
         sampling = Sampling(self.max_tokens, self.temperature)
@@ -299,7 +314,7 @@ class BestGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
             if self.scores:
                 return -await proposal.nats(output)
             prompt = render(
-                "gates/rate",
+                self.prompt,
                 instruction=proposal.instruction,
                 input=proposal.instance.input,
                 output=output,

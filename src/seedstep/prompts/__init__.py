@@ -151,15 +151,17 @@ def axis_wording(language: str | None) -> AxisWording:
 @cache
 def fingerprint(
     stage: Literal["axes", "bootstrap", "gates", "judge", "steps"] = "bootstrap",
+    only: tuple[str, ...] = (),
 ) -> str:
-    """Return a hash of the prompt files of a stage, of axes, or of gates.
+    """Return a hash of the prompt files of a stage, of axes, or of gates, or of `only` some.
 
     A run goes on only with the files that it began with.
     """
     folder = resources.files("seedstep.prompts")
     files = [folder / "demonstrations.json"] if stage == "bootstrap" else []
     for name in _FOLDERS[stage]:
-        files += sorted((folder / name).iterdir(), key=lambda file: file.name)
+        its_files = sorted((folder / name).iterdir(), key=lambda file: file.name)
+        files += [file for file in its_files if not only or file.name in only]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())

@@ -8,6 +8,7 @@ from typing import Any
 
 from seedstep.bootstrap import BootstrapSettings, Candidate
 from seedstep.bootstrap.axes import TRIES, Coverage, cell_text
+from seedstep.bootstrap.gate_kinds import gate_options
 from seedstep.bootstrap.gates import draws_of, purpose_of, undecided_reason
 from seedstep.data import Task, evaluation_items, require_seeds, seed_tasks
 from seedstep.errors import InputError
@@ -99,10 +100,11 @@ def _stamps(settings: BootstrapSettings, inputs: tuple[Task, ...]) -> dict[str, 
     stamps = {"seeds_fingerprint": digest([inputs]), "prompts_fingerprint": fingerprint()}
     if settings.axes:
         stamps["axes_fingerprint"] = fingerprint("axes")
-    if settings.gates:
-        stamps["gates_fingerprint"] = fingerprint("gates")
-    if files := _gate_files(settings):
-        stamps["gate_models_fingerprint"] = digest(files)
+    prompts = {gate.prompt for gate in gate_options(settings.gates).values()}
+    if files := sorted(f"{name.removeprefix('gates/')}.txt" for name in prompts if name):
+        stamps["gates_fingerprint"] = fingerprint("gates", tuple(files))
+    if models := _gate_files(settings):
+        stamps["gate_models_fingerprint"] = digest(models)
     if settings.semantic and (print_of := encoder_fingerprint(settings.semantic)):
         stamps["semantic_fingerprint"] = print_of
     if settings.pool:
