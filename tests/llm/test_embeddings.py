@@ -3,14 +3,17 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from seedstep.errors import ModelError, UnreachableError
-from seedstep.llm import Failure, MemoryLedger
+from seedstep.llm import Failure, MemoryLedger, Spent
 from seedstep.llm.embeddings import Embedding, open_encoder
+from seedstep.runs.database import Database
+from seedstep.runs.requests import RequestLedger
 from support.scripted_server import (
     Fault,
     ScriptedServer,
@@ -115,6 +118,36 @@ def test_a_model_of_another_width_ends_it_before_anything_is_kept() -> None:
         with pytest.raises(ModelError, match="embeddings of 5 numbers, and gave some of 24"):
             asyncio.run(work())
     assert len(ledger.answers) == 1
+
+
+def test_wide_embeddings_are_asked_once() -> None:
+    """A request of 32 texts has an answer of a million characters and more."""
+    texts = [f"text {number}" for number in range(32)]
+    with ScriptedServer(lambda number, asked: body([[0.5] * 8192] * len(asked["input"]))) as server:
+        found = embed(server.url, texts)
+        assert len(server.bodies) == 1
+    assert [len(each) for each in found if not isinstance(each, Failure)] == [8192] * 32
+
+
+@pytest.mark.parametrize("counted", [2**63, 2**64, 10**15, 0, -3])
+def test_a_count_of_tokens_that_can_not_be_is_estimated(counted: int, tmp_path: Path) -> None:
+    answer = {**embeddings(["a text"]), "usage": {"prompt_tokens": counted}}
+    script = in_turn(*[Fault(body=json.dumps(answer).encode())])
+    database = Database.open(tmp_path / "run.db")
+    spent = Spent()
+
+    async def work(url: str) -> list[Embedding]:
+        ledger = RequestLedger(database)
+        async with open_encoder("openai:encoder", url, ledger, 1, spent=spent) as encoder:
+            return await encoder.embed(["a text"])
+
+    try:
+        with ScriptedServer(script) as server:
+            (found,) = asyncio.run(work(server.url))
+    finally:
+        database.close()
+    assert not isinstance(found, Failure)
+    assert 0 < spent.total_tokens < 10
 
 
 def test_a_server_that_has_no_such_model_is_named() -> None:

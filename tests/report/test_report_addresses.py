@@ -1,15 +1,20 @@
 """A report is shared, and tells nobody the address of a server."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from seedstep import open_run, self_instruct
+from seedstep.bootstrap.gate_kinds import VALID
 from seedstep.llm.endpoints import OPENAI_URL
 from seedstep.recipes import write_instructions
 from seedstep.report import write_report
-from seedstep.report.page import hidden
+from seedstep.report.page import addresses_in, hidden
+from seedstep.stages import BOOTSTRAP
 from support.answer_files import write_lines
+from support.command_line import chat_reply
 from support.scripted_server import Fault, ScriptedServer, error
 from support.step_server import boat_task, chat
 
@@ -36,6 +41,29 @@ pytest.importorskip("matplotlib")
 )
 def test_hosts_are_hidden(address: str, text: str, shown: str) -> None:
     assert hidden(text.encode(), [address]).decode().startswith(shown)
+
+
+def test_no_server_of_a_bootstrap_is_in_the_report(tmp_path: Path) -> None:
+    """Neither that of a gate's model, in whatever it says, nor that of the encoder."""
+
+    def refuse(number: int, body: dict[str, Any]) -> Fault:
+        told = error(f"no route POST {judge.url}/chat/completions")
+        valid = chat_reply(json.dumps(dict.fromkeys((*VALID, "correct_output"), True)))
+        return valid if number % 2 else Fault(400, told)
+
+    with ScriptedServer() as server, ScriptedServer(refuse) as judge, ScriptedServer() as encoder:
+        asked: dict[str, Any] = {"model": "openai:scripted", "base_url": server.url}
+        gate = {"judge": {"model": "openai:better", "base_url": judge.url}}
+        asked |= {"semantic": "openai:encoder", "semantic_base_url": encoder.url}
+        out = tmp_path / "run"
+        self_instruct(out, tasks=2, gates={"judged": gate}, **asked).close()
+        urls = [each.url for each in (server, judge, encoder)]
+    written = write_report([out], tmp_path / "report")
+    with open_run(out, BOOTSTRAP) as run:
+        assert addresses_in(run) >= set(urls)
+    page = written.page.read_text()
+    assert "semantic_base_url" not in page
+    assert not [url for url in urls if url.split("/")[2] in page]
 
 
 def test_what_a_server_says_of_itself_is_not_in_the_report(tmp_path: Path) -> None:

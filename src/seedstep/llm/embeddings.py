@@ -39,6 +39,7 @@ from seedstep.llm.records import (
     Sampling,
     estimated_tokens,
 )
+from seedstep.llm.replies import MOST_TOKENS
 from seedstep.llm.sentence_models import INSTALL, MINILM, SentenceModel, encoder_checkpoint
 from seedstep.llm.wire import Wire
 
@@ -164,7 +165,9 @@ async def _endpoint(
     if not is_served_encoder(name):
         ref = encoder_checkpoint(name)
         print_of = await asyncio.to_thread(fingerprint_of, ref)
-        yield Endpoint(f"encoder:{print_of or ref}", "", name, sender=_LoadedEncoder(ref, width))
+        sender = _LoadedEncoder(ref, width)
+        identity = f"encoder:{print_of or ref}"
+        yield Endpoint(identity, "", name, sender=sender, gives_texts=False)
         return
     opening = Opening(base_url, identity_url or base_url, in_flight)
     timeout = aiohttp.ClientTimeout(
@@ -172,7 +175,7 @@ async def _endpoint(
     )
     async with open_server(ModelRef.parse(name).name, opening) as endpoint:
         wire = _EmbeddingWire(open_session(endpoint, timeout), endpoint, width=width)
-        yield replace(endpoint, sender=wire)
+        yield replace(endpoint, sender=wire, gives_texts=False)
 
 
 @dataclass(slots=True)
@@ -276,8 +279,9 @@ class _EmbeddingWire(Wire):
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             detail = f"no embeddings: {str(error)[:200]}"
             raise Retryable("malformed_reply", detail, 200) from None
-        counted = read.usage.prompt_tokens if read.usage else None
-        tokens = counted if counted and counted > 0 else sum(map(estimated_tokens, texts))
+        counted = (read.usage and read.usage.prompt_tokens) or 0
+        is_count = 0 < counted < MOST_TOKENS
+        tokens = counted if is_count else sum(map(estimated_tokens, texts))
         seconds = round(time.monotonic() - started, 3)
         text = _packed(self.width.require(rows))  # before it is stored
         return Reply(text, "stop", tokens, 0, estimated=tokens != counted, seconds=seconds)

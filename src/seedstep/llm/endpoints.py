@@ -53,7 +53,7 @@ class Endpoint:
 
     A `sender`, such as a recording, answers instead of a server. `in_process` says that llama.cpp
     serves the model in this process. `others` are further servers of the same model, under the
-    same identity.
+    same identity. Without `gives_texts`, replies are numbers, whose length has no bound.
     """
 
     identity: str
@@ -63,6 +63,7 @@ class Endpoint:
     sender: Sender | None = None
     in_process: bool = False
     others: tuple["Endpoint", ...] = ()
+    gives_texts: bool = True
 
     @property
     def where(self) -> str:

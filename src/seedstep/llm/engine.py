@@ -303,7 +303,8 @@ class Engine:
             finally:
                 self.stats.in_flight -= 1
         if isinstance(answer, Reply):
-            require_readable(answer)
+            if self._endpoint.gives_texts:
+                require_readable(answer)
             self._succeeded(request, answer)
         return answer
 

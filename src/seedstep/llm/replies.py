@@ -36,7 +36,7 @@ from seedstep.llm.shapes import (
 )
 from seedstep.text import split_thoughts
 
-__all__ = ["Body", "BodyError", "likelihood_in", "read_body"]
+__all__ = ["MOST_TOKENS", "Body", "BodyError", "likelihood_in", "read_body"]
 
 MOST_TOKENS = 100_000_000
 """The most tokens that a count of one request may have. A larger one is no count."""

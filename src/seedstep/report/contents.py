@@ -24,6 +24,7 @@ from seedstep.evaluate import score
 from seedstep.evaluate.compare import evaluated
 from seedstep.inputs import SystemPredictions, distinct_names, read_systems
 from seedstep.llm.budget import UNPRICED
+from seedstep.llm.settings import AskingSettings
 from seedstep.report.data_files import data_part, is_data
 from seedstep.report.records import Block, Paragraph, ReportPart, Section, Table
 from seedstep.report.sections.grown import (
@@ -75,9 +76,6 @@ __all__ = [
 
 SHOWN_REJECTIONS = 3
 """How many rejections are shown for each reason."""
-
-PRIVATE = ("base_url", "judge_base_url", "gate_base_urls")
-"""Settings that a report does not show, as they are private and reports are shared."""
 
 TestSets = Mapping[str, Sequence[NamedText]]
 """The instructions of test sets, by the names of the sets."""
@@ -218,16 +216,17 @@ def _facts(run: AnyRun) -> tuple[tuple[str, str], ...]:
     times = (("first answer", answers[0].at), ("last answer", answers[-1].at)) if answers else ()
     return (
         *((name, f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC") for name, at in times),
-        *_told(flatten(run.settings)),
+        *_told(run.settings),
     )
 
 
-def _told(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Return the settings that have a value and are not private, by name."""
+def _told(settings: Any) -> tuple[tuple[str, str], ...]:
+    """Return the settings that have a value, by name, without the addresses of servers."""
+    private = getattr(settings, "ADDRESSES", AskingSettings.ADDRESSES)
     return tuple(
         (name, ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
-        for name, value in settings.items()
-        if name not in PRIVATE and value not in (None, "", [], (), {})
+        for name, value in flatten(settings).items()
+        if name not in private and value not in (None, "", [], (), {})
     )
 
 

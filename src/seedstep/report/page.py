@@ -236,15 +236,17 @@ def addresses_in(run: Run[Any, Any, Any]) -> set[str]:
     if isinstance(run.records, PredictionRecords):
         for name in run.records.names():
             if kept := run.records.kept(name):
-                found |= {*_addresses(kept.settings), *_addresses({"": kept.identity_url})}
+                found |= {*_addresses(kept.settings), *_addresses(kept.identity_url)}
     return found
 
 
-def _addresses(values: Mapping[str, Any]) -> Iterator[str]:
-    for value in values.values():
-        for each in value if isinstance(value, list) else (value,):
-            if isinstance(each, str) and each.startswith(("http://", "https://")):
-                yield each
+def _addresses(value: object) -> Iterator[str]:
+    """Yield the texts that are addresses, also those in mappings and lists."""
+    if isinstance(value, Mapping | list | tuple):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _addresses(each)
+    elif isinstance(value, str) and value.startswith(("http://", "https://")):
+        yield value
 
 
 def hidden(page: bytes, addresses: Iterable[str]) -> bytes:
