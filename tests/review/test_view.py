@@ -15,6 +15,8 @@ from starlette.testclient import TestClient
 from seedstep.review.browse import ANSWERS, BrowsedRun
 from seedstep.review.view import make_view
 from seedstep.runs import Run
+from seedstep.runs.database import Database
+from seedstep.runs.frames import whole_requests
 from seedstep.stages import BOOTSTRAP, PREDICT
 from support.answer_files import run_with_predictions, write_tasks
 from support.browsing import serving, watched
@@ -47,6 +49,27 @@ def rows_of(page: str) -> list[str]:
 def predicted(tmp_path: Path) -> Path:
     run_with_predictions(tmp_path / "test", write_tasks(tmp_path / "tasks.jsonl"))
     return tmp_path / "test"
+
+
+@pytest.mark.parametrize("of", ["seedstep.runs.requests", "seedstep.review.browse"])
+def test_a_request_is_read_at_a_single_moment(
+    of: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process writes between the reads."""
+    with ScriptedServer() as server:
+        path = grow(tmp_path / "run", server, tasks=2).path
+
+    def meanwhile(database: Database) -> str:
+        found = whole_requests(database)
+        with closing(sqlite3.connect(path / "run.db")) as other, other:
+            other.execute("DELETE FROM requests")
+        return found
+
+    monkeypatch.setattr(f"{of}.whole_requests", meanwhile)
+    with Run.read(BOOTSTRAP, path) as run, BrowsedRun.open(path) as browsed:
+        (first, *_), _ = run.requests()
+        look = run.request if of.startswith("seedstep.runs") else browsed.request
+        assert look(first.key)["purpose"] == first.purpose
 
 
 @pytest.fixture

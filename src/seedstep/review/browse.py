@@ -149,7 +149,8 @@ class BrowsedRun:
     def _page(
         self, columns: str, table: str, order: str, values: Sequence[Any], wanted: Wanted
     ) -> FoundPage:
-        return page_of(self._run.database, columns, table, order, values, wanted)
+        with self._run.snapshot():
+            return page_of(self._run.database, columns, table, order, values, wanted)
 
     def counts(self) -> dict[str, int]:
         """Return the number of records of each kind."""
@@ -229,8 +230,9 @@ class BrowsedRun:
             " attempts, at, substr(coalesce(reply, detail), 1, 200) AS start"
         )
         values = (wanted.group, wanted.state, wanted.text)
-        table = _REQUESTS.format(whole_requests(self._run.database))
-        return self._page(columns, table, "rowid", values, wanted)
+        with self._run.snapshot():
+            table = _REQUESTS.format(whole_requests(self._run.database))
+            return self._page(columns, table, "rowid", values, wanted)
 
     def request(self, key: str) -> dict[str, Any]:
         """Return a request with its answer.
@@ -238,8 +240,9 @@ class BrowsedRun:
         Raises:
             InputError: there is none with this key.
         """
-        table = whole_requests(self._run.database)
-        rows = self._rows(f"SELECT {COLUMNS} FROM {table} WHERE key = ?", (key,))  # noqa: S608
+        with self._run.snapshot():
+            table = whole_requests(self._run.database)
+            rows = self._rows(f"SELECT {COLUMNS} FROM {table} WHERE key = ?", (key,))  # noqa: S608
         if not rows:
             raise InputError("there is no such request", "go back to the list")
         row = dict(rows[0])

@@ -272,7 +272,8 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
         Raises:
             InputError: no request, or more than one, has such a key.
         """
-        return find_request(self.database, start)
+        with self.snapshot():
+            return find_request(self.database, start)
 
     def write_recording(self, path: Path) -> int:
         """Write the requests to a recording for `replay:FILE`, and return their number.
