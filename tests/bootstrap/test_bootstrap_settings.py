@@ -7,6 +7,7 @@ import pytest
 
 from seedstep import BootstrapSettings
 from seedstep.bootstrap.settings import CHAT_SAMPLING, PAPER_SAMPLING
+from seedstep.bootstrap.shards import DRAWS, ShardPlace
 from seedstep.errors import InputError
 from seedstep.llm import Sampling
 from seedstep.llm.settings import override
@@ -63,6 +64,18 @@ def test_values_are_taken_over() -> None:
 )
 def test_the_prompt_style_is_resolved_by_the_model(style: Any, model: str, resolved: str) -> None:
     assert BootstrapSettings.of(prompt_style=style, model=model).style == resolved
+
+
+def test_shards_are_so_many_that_each_has_draws_of_its_own() -> None:
+    """Draws are sent as seeds, which servers take up to 2 ** 31 - 1."""
+    last = ShardPlace.of("10736/10736", 2).first_draw
+    assert last == ShardPlace.of("10735/10736", 2).first_draw + DRAWS
+    assert last + DRAWS <= 2**31 < last + 3 * DRAWS
+    shard = {"shard": "1/10737", "pool": "merged"}
+    make_settings(BootstrapSettings, {**shard, "round": 1}, "run.yaml")
+    said = complaint({**shard, "round": 2})
+    assert "run.yaml, setting 'shard': 10,737 shards are too many for 2 rounds" in said
+    assert "at most 21,473 in all rounds" in said
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,9 @@ DRAWS = 100_000
 MOST_DRAW = 1 << 31
 """A bound of draws, which are sent to servers as seeds."""
 
+MOST_SHARDS = MOST_DRAW // DRAWS - 1
+"""The most shards, over all rounds, that have draws of their own."""
+
 _SHARD = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})", re.ASCII)
 
 
@@ -64,13 +67,17 @@ class ShardPlace:
         """The number of the first draw, so that equal requests of two shards are two draws."""
         if not self.number:
             return 0
-        return ((self.round - 1) * self.count + self.number) * DRAWS % MOST_DRAW
+        return ((self.round - 1) * self.count + self.number) * DRAWS
 
 
 def check_shard(shard: str | None, number: int, pool: str | None, source: str) -> None:
     """Raise InputError if the settings of a shard do not go together; `source` is their origin."""
     if shard is not None:
-        parse_shard(shard, f"{source}, setting 'shard'")
+        _, count = parse_shard(shard, f"{source}, setting 'shard'")
+        if count * number > MOST_SHARDS:
+            what = f"{source}, setting 'shard': {count:,} shards are too many for {number} rounds"
+            remedy = f"have at most {MOST_SHARDS:,} in all rounds: fewer of them with more --tasks"
+            raise InputError(what, remedy)
     if number > 1 and not (shard and pool):
         what = f"{source}, setting 'round': round {number} of no shard, or without a pool"
         remedy = "add --shard NUMBER/COUNT, and --pool with the merged round before"
