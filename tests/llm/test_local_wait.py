@@ -199,7 +199,9 @@ class TestWhatIsShown:
         progress = BootstrapProgress(BootstrapSettings.of(tasks=10), before=0)
         progress.started -= 30
         assert progress.seconds_left is None
-        progress.finished = 1
+        progress.before, progress.finished = 7, 3  # kept generations are being counted
+        assert progress.seconds_left is None
+        progress.before, progress.finished = 0, 1
         assert progress.seconds_left == pytest.approx(270, abs=5)
         assert not progress.is_sure
         progress.finished = 5

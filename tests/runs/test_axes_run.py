@@ -3,10 +3,12 @@
 import json
 import re
 import signal
+import sqlite3
 import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ import pytest
 import yaml
 
 from seedstep.data import load_tasks
-from seedstep.errors import InputError, RunMismatchError
+from seedstep.errors import InputError, RunMismatchError, StoreError
 from seedstep.report.records import Table
 from seedstep.report.sections.grown import diversity
 from seedstep.runs import Run
@@ -193,6 +195,18 @@ def test_killed_it_goes_on_to_the_same_bytes(part: float, tmp_path: Path) -> Non
         grow(tmp_path / "run", server, tasks=20, in_flight=1)
         assert sum(times - 1 for times in times_asked(server.bodies).values()) <= lost <= 2
     assert exported(tmp_path / "run") == exported(tmp_path / "whole")
+
+
+def test_values_that_are_lost_are_not_drawn_anew(tmp_path: Path) -> None:
+    """They would be others than those of the tasks that are there."""
+    with ScriptedServer(obedient()) as server:
+        grow(tmp_path / "run", server, tasks=5, axes=AXES)
+        with closing(sqlite3.connect(tmp_path / "run" / "run.db")) as database, database:
+            database.execute("DELETE FROM requests WHERE purpose = 'values of topic'")
+        asked = server.requests
+        with pytest.raises(StoreError, match="the values of the axis 'topic' are lost"):
+            grow(tmp_path / "run", server, tasks=6)
+        assert server.requests == asked
 
 
 def test_more_tasks_go_on_from_the_same_requests(tmp_path: Path) -> None:

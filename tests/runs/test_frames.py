@@ -84,9 +84,9 @@ def test_any_prompts_are_read_as_they_were(seed: int, tmp_path: Path) -> None:
         FRAME[:-3],
         "\\" * 99,
     ]
-    prompts = {"".join(chance.choices(pieces, k=chance.randint(1, 9))) for _ in range(60)}
-    found = kept(tmp_path / "run.db", list(prompts), at_a_time=chance.choice([1, 5]))
-    assert found == list(prompts)
+    drawn = ["".join(chance.choices(pieces, k=chance.randint(1, 9))) for _ in range(60)]
+    prompts = list(dict.fromkeys(drawn))
+    assert kept(tmp_path / "run.db", prompts, at_a_time=chance.choice([1, 5])) == prompts
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -1,21 +1,24 @@
 """A bootstrap that compares by meaning: what it rejects and keeps, killed, resumed, and refused."""
 
+import asyncio
 import json
 import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from seedstep.bootstrap import Candidate
+from seedstep.bootstrap.meaning import Meanings
 from seedstep.errors import InputError, ModelError, RunMismatchError
-from seedstep.llm.embeddings import public_encoder
+from seedstep.llm import Failure
+from seedstep.llm.embeddings import Encoder, public_encoder
 from seedstep.novelty import unit_rows
 from seedstep.recipes import merge_runs
 from seedstep.report.sections.grown import rejections_section
@@ -87,6 +90,20 @@ def test_neighbours_and_decisions_are_those_of_brute_force(
             assert kept.candidate == candidate
     assert "same_meaning" in reasons
     assert len(outcome.tasks) == 14
+
+
+def test_a_known_text_that_is_refused_now_is_one_clear_error() -> None:
+    """Its embedding was lost, and the server takes shorter texts than before."""
+
+    class Refusing:
+        name = "openai:encoder"
+
+        async def embed(self, texts: Sequence[str], *_: Any, **__: Any) -> list[Failure]:
+            return [Failure("refused", "400 too long")] * len(texts)
+
+    meanings = Meanings(cast("Encoder", Refusing()), THRESHOLD)
+    with pytest.raises(ModelError, match=r"'g0\.1' can't be embedded by .*: 400 too long"):
+        asyncio.run(meanings.remember([("g0.1", "Sort the list.")]))
 
 
 def test_it_is_told_with_the_reason_and_the_neighbour(

@@ -1,7 +1,7 @@
 """Compare the instructions of a bootstrap by meaning, beside ROUGE-L, where that is asked for.
 
-A text is embedded once, when it is read; what is known then is decided about in the order of the
-items, as novelty is. Not from the papers.
+Each text is embedded once, when the reply with it is read. Whether an instruction is accepted is
+decided in the order of the items, as for novelty. This is not in the papers.
 
 Example::
 
@@ -94,11 +94,13 @@ class Meanings:
         """Add instructions with their ids, in their order, that were accepted before.
 
         Raises:
-            ModelError: the encoder can't be asked, or is another one than before.
+            ModelError: one of them can't be embedded, or the encoder can't be asked, or is another
+                one than before.
             BudgetReached: the budget is spent.
         """
         vectors = await self.read([text for _, text in known])
         for candidate_id, text in known:
+            self._require(candidate_id, vectors[text])
             self.add(candidate_id, vectors[text])
 
     async def sift(
@@ -139,9 +141,12 @@ class Meanings:
             places.setdefault(text, len(places))
         vectors = await self._encoder.embed(list(places))
         for name, text in items:
-            found = vectors[places[text]]
-            if isinstance(found, Failure):
-                what = f"'{name}' can't be embedded by {self._encoder.name}: {found.detail}"
-                raise ModelError(what, "use an encoder that takes longer texts, such as minilm")
+            self._require(name, vectors[places[text]])
         rows = np.array([vectors[place] for place in places.values()], np.float32)
         return unit_rows(rows)[[places[text] for _, text in items]]
+
+    def _require(self, name: str, found: Vector | Failure) -> None:
+        """Raise ModelError if a text that is known was not embedded."""
+        if isinstance(found, Failure):
+            what = f"'{name}' can't be embedded by {self._encoder.name}: {found.detail}"
+            raise ModelError(what, "use an encoder that takes longer texts, such as minilm")

@@ -100,7 +100,7 @@ class Database:
 
     @classmethod
     def in_memory(cls, of: Path | None = None) -> "Database":
-        """Open a database in memory: an empty one, or a copy of one that is not changed then."""
+        """Open a database in memory: empty, or a copy of the file `of`, which stays as it is."""
         connection = _connect(Path(), "memory")
         if of is not None:
             with _explained(of), closing(_connect(of, "ro")) as original:

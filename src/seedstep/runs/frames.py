@@ -24,8 +24,7 @@ from seedstep.runs.database import Database, Statement
 __all__ = ["COLUMNS", "Frame", "Frames", "request_text", "whole_requests"]
 
 LONGEST_REST = 200
-"""So many characters may stand between the beginning and the end that a better frame is not sought.
-"""
+"""The most characters of a text that its frame may leave before a better frame is sought."""
 
 LEAST_SAVED = 100
 """How many characters a new frame saves at least, for each text, over those that are known."""

@@ -179,7 +179,7 @@ class GrownTasks:
         """Return the axes along which tasks are spread, with the values that the model named."""
         found = []
         for axis in parse_axes(self._run.settings.axes):
-            query = "SELECT reply, finish_reason FROM requests WHERE purpose = ?"
+            query = "SELECT reply, finish_reason FROM requests WHERE purpose = ? ORDER BY rowid"
             rows = [] if axis.shares else self._database.rows(query, (values_purpose(axis.name),))
             named = [named_in(Reply(row[0], row[1], 0, 0), axis) for row in rows if row[0]]
             found.append(named[0] if named else axis)

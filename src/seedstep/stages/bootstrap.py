@@ -11,7 +11,7 @@ from seedstep.bootstrap.axes import TRIES, Coverage, cell_text
 from seedstep.bootstrap.gate_kinds import gate_options
 from seedstep.bootstrap.gates import draws_of, purpose_of, undecided_reason
 from seedstep.data import Task, evaluation_items, require_seeds, seed_tasks
-from seedstep.errors import InputError
+from seedstep.errors import InputError, StoreError
 from seedstep.evaluate.intervals import mean_of_tasks
 from seedstep.evaluate.tables import shown as with_interval
 from seedstep.llm import ModelRef
@@ -34,7 +34,8 @@ from seedstep.runs import (
     labelled,
     line,
 )
-from seedstep.runs.directory import open_database, stored_config
+from seedstep.runs.database import RECOVER
+from seedstep.runs.directory import DATABASE, open_database, stored_config
 from seedstep.runs.grown import read_grown_tasks
 from seedstep.runs.merges import Merge, merge_of
 from seedstep.runs.places import CONFIG
@@ -163,6 +164,12 @@ def _check(run: BootstrapRun) -> None:
             f"{run.path} has {finished} finished tasks already, more than --tasks",
             "ask for more, or name another --out",
         )
+    for axis in run.records.axes() if run.database.has_rows("generations") else ():
+        if not axis.shares:  # to ask again might give others, which are not those of the tasks
+            what = (
+                f"{run.path / DATABASE} is damaged: the values of the axis '{axis.name}' are lost"
+            )
+            raise StoreError(what, RECOVER)
 
 
 def _keep(run: BootstrapRun) -> None:
