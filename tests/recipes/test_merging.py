@@ -5,7 +5,7 @@ import json
 import random
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, chdir, closing
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from seedstep.runs.merges import Merge, merge_of
 from seedstep.stages import BOOTSTRAP
 from seedstep.text import TOKENIZERS, rouge_l
 from seedstep.tune import make_source
+from support.batch_server import BatchServer
 from support.command_line import seedstep
 from support.growing import Interruption, Recorder, asked_of, exported, grow
 from support.scripted_server import ScriptedServer
@@ -217,6 +218,23 @@ def test_what_shards_spent_is_added(grown: Path) -> None:
         assert run.spent().total_tokens == single > 0
 
 
+def test_what_shards_by_batch_spent_is_half_the_price(tmp_path: Path) -> None:
+    prices = {"scripted": {"input": 1.0, "output": 2.0}}
+    shards = [tmp_path / "1", tmp_path / "2"]
+    with BatchServer() as batches:
+        for place, path in enumerate(shards, start=1):
+            chosen = {**SETTINGS, "tasks": 2, "shard": f"{place}/2", "send": "batch"}
+            grow(path, batches, **chosen, prices=prices)
+    merge_runs(shards, tmp_path / "merged")
+    usd: list[float] = []
+    for path in (*shards, tmp_path / "merged"):
+        with open_run(path, BOOTSTRAP) as run:
+            spent = run.spent()
+            usd.append(run.settings.pricing.usd(spent.tokens) or 0.0)
+    assert spent.batch_tokens > 0
+    assert usd[2] == pytest.approx(usd[0] + usd[1])
+
+
 def test_the_card_names_the_shards(grown: Path) -> None:
     with open_run(grown / "round-1" / "merged", BOOTSTRAP) as run:
         rows = list(ExportSource(run, run.tasks()).rows())
@@ -233,6 +251,8 @@ def test_the_same_merge_stays_and_another_is_refused(copied: Path) -> None:
     before = (out / DATABASE).stat().st_mtime_ns
     merge_runs(shards[::-1], out)
     assert (out / DATABASE).stat().st_mtime_ns == before
+    with chdir(copied):
+        merge_runs([path.relative_to(copied) for path in shards], out)
     with pytest.raises(RunError, match="of other shards"):
         merge_runs(shards[:2], out, partial=True)
     assert merged.exists()
@@ -383,6 +403,27 @@ def test_runs_that_differ_are_merged_when_asked(tmp_path: Path, server: Scripted
         assert sum(shard.kept for shard in report.merge.shards) == report.kept
         rows = list(ExportSource(run, run.tasks()).rows())
         assert "The shards differ in seed." in data_card(run, run.tasks(), rows, "cc-by-4.0")
+        _all_demonstrations_are_known(run)
+
+
+@pytest.mark.parametrize("first", [(0, 1), (0, 2), (1, 2)])
+def test_a_merged_run_is_merged_with_another_configuration(
+    tmp_path: Path, server: ScriptedServer, first: tuple[int, int]
+) -> None:
+    """The ids of the merged run begin with `p2` already."""
+    for seed in range(3):
+        grow(tmp_path / f"{seed}", server, **{**SETTINGS, "tasks": 4}, seed=seed)
+    runs = [tmp_path / f"{seed}" for seed in range(3)]
+    merge_runs([runs[place] for place in first], tmp_path / "merged", different=True)
+    (last,) = set(range(3)) - set(first)
+    both = [tmp_path / "merged", runs[last]]
+    report = merge_runs(both, tmp_path / "out", different=True)
+    merge_runs(both[::-1], tmp_path / "other", different=True)
+    assert exported(tmp_path / "out") == exported(tmp_path / "other")
+    assert len({shard.prefix for shard in report.merge.shards}) == 3
+    assert all(shard.kept for shard in report.merge.shards)
+    with open_run(tmp_path / "out", BOOTSTRAP) as run:
+        assert len(run.tasks()) == report.kept == sum(each.kept for each in report.merge.shards)
         _all_demonstrations_are_known(run)
 
 

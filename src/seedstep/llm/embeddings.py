@@ -51,6 +51,7 @@ __all__ = [
     "Encoder",
     "encoder_fingerprint",
     "is_served_encoder",
+    "kept_embeddings",
     "open_encoder",
     "public_encoder",
     "require_encoder",
@@ -158,6 +159,28 @@ async def open_encoder(
         yield Encoder(name, engine, width)
 
 
+async def kept_embeddings(
+    name: str, texts: Sequence[str], ledger: Ledger, identity_url: str | None
+) -> dict[str, Embedding]:
+    """Return the embeddings of texts, each embedded alone, that a ledger has. Nothing is asked.
+
+    `identity_url` is the address under which they are stored.
+
+    Raises:
+        InputError: the key in OPENAI_API_KEY can't be used.
+        MissingExtraError: the package of `minilm` is not installed.
+    """
+    found: dict[str, Embedding] = {}
+    async with (
+        _endpoint(name, identity_url, 1, identity_url, _Width(name)) as endpoint,
+        Engine(endpoint, ledger, 1) as engine,
+    ):
+        for text in texts:
+            if isinstance(answer := engine.kept(_request([text])), Reply):
+                (found[text],) = _unpacked(answer.text, 1)
+    return found
+
+
 @asynccontextmanager
 async def _endpoint(
     name: str, base_url: str | None, in_flight: int, identity_url: str | None, width: _Width
@@ -215,14 +238,17 @@ class Encoder:
 
     async def _part(self, texts: list[str], priority: Priority) -> list[Embedding]:
         """Embed some texts with a request; if it fails, each with one of its own."""
-        prompt = tuple(Message("input", text) for text in texts)
-        answer = await self._engine.ask(Request(PURPOSE, prompt, Sampling(1)), priority)
+        answer = await self._engine.ask(_request(texts), priority)
         if isinstance(answer, Reply):
             return list(self._width.require(_unpacked(answer.text, len(texts))))
         if len(texts) == 1:
             return [answer]
         alone = await asyncio.gather(*(self._part([text], priority) for text in texts))
         return [embedding for embeddings in alone for embedding in embeddings]
+
+
+def _request(texts: Sequence[str]) -> Request:
+    return Request(PURPOSE, tuple(Message("input", text) for text in texts), Sampling(1))
 
 
 def _packed(rows: NDArray[np.float32]) -> str:

@@ -14,8 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from seedstep.errors import InputError, ModelError
-from seedstep.llm import Answer, Failure, Ledger, Request, Spent, resolve_base_url
-from seedstep.llm.embeddings import Embedding, is_served_encoder, open_encoder, require_encoder
+from seedstep.llm import Answer, Failure, Ledger, Request, resolve_base_url
+from seedstep.llm.embeddings import (
+    Embedding,
+    is_served_encoder,
+    kept_embeddings,
+    open_encoder,
+    require_encoder,
+)
 from seedstep.novelty import (
     MEANING_THRESHOLD,
     Decisions,
@@ -112,39 +118,45 @@ def decide_texts(
 
 
 def decide_stored(
-    how: Semantic, texts: Sequence[str], ledgers: Sequence[Ledger], identity_url: str | None
+    how: Semantic, texts: Sequence[str], stored: Sequence[tuple[str | None, Ledger]]
 ) -> Decisions:
     """Decide in order which texts are novel by meaning, with embeddings that ledgers have.
 
-    Nothing else is embedded, unless a text is in none of them. `identity_url` is the address under
-    which embeddings are stored.
+    `stored` has the ledgers, each with the address under which embeddings are stored in it. A text
+    that is in none of them is embedded now, under the first address.
 
     Raises:
         MissingExtraError: the package of `minilm` is not installed.
-        ModelError: the encoder can't be loaded or asked, or a text can't be embedded.
+        ModelError: the encoder can't be loaded or asked, a text can't be embedded, or embeddings
+            are not of one width.
     """
-    sent = Spent(requests=1)  # so that no server has to be there for what is stored
 
-    async def work() -> list[Embedding]:
-        ledger = _Several(ledgers)
-        async with open_encoder(
-            how.encoder,
-            how.base_url,
-            ledger,
-            how.in_flight,
-            identity_url=identity_url,
-            spent=sent,
-        ) as encoder:
-            return await encoder.embed(texts, alone=True)
+    async def work() -> dict[str, Embedding]:
+        found: dict[str, Embedding] = {}
+        for address in dict.fromkeys(address for address, _ in stored):
+            ledger = _Several([kept for known, kept in stored if known == address])
+            wanted = [text for text in texts if text not in found]
+            found |= await kept_embeddings(how.encoder, wanted, ledger, address)
+        if left := [text for text in dict.fromkeys(texts) if text not in found]:
+            (first, _), *_ = stored
+            async with open_encoder(
+                how.encoder, how.base_url, _Several(), how.in_flight, identity_url=first
+            ) as encoder:
+                found |= zip(left, await encoder.embed(left, alone=True), strict=True)
+        return found
 
+    found = finish(work())
     rows = []
-    for text, found in zip(texts, finish(work()), strict=True):
-        if isinstance(found, Failure):
-            what = f"'{text[:80]}' can't be embedded: {found.detail}"
+    for text in texts:
+        if isinstance(row := found[text], Failure):
+            what = f"'{text[:80]}' can't be embedded: {row.detail}"
             raise ModelError(what, "merge with the server of the shards")
-        rows.append(found)
+        rows.append(row)
     if not rows:
         return decide_by_meaning(np.empty((0, 1), np.float32), how.threshold)
+    if len(widths := {len(row) for row in rows}) > 1:
+        what = f"the shards have embeddings of {' and of '.join(map(str, sorted(widths)))} numbers"
+        raise ModelError(f"{what}: they are of several models", "merge shards of one encoder")
     return decide_by_meaning(unit_rows(np.array(rows, np.float32)), how.threshold)
 
 

@@ -6,9 +6,11 @@ Example::
         print(found.missing, found.differences)
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +122,11 @@ def _opened(stack: ExitStack, path: Path) -> MergeSource:
         run.records.has_ended(),
         spent.requests,
         {name: (tokens.prompt, tokens.completion) for name, tokens in spent.tokens.items()},
+        {
+            name: (tokens.batch_prompt, tokens.batch_completion)
+            for name, tokens in spent.tokens.items()
+            if tokens.batch_prompt or tokens.batch_completion
+        },
     )
     return MergeSource(run, (settings.round, settings.place.number), part, (shard,))
 
@@ -181,15 +188,35 @@ def _in_order(sources: Sequence[MergeSource]) -> list[MergeSource]:
                     f"{merged.run.path} has shards of round {other.place[0]}, as {other.run.path}"
                 )
                 raise InputError(what, "name the merged run with shards of later rounds, or shards")
-    parts = list(dict.fromkeys(sorted(source.part for source in ordered)))
-    return [_named(source, parts.index(source.part)) for source in ordered]
+    return _named(ordered)
 
 
-def _named(source: MergeSource, part: int) -> MergeSource:
-    """Return a source whose ids begin with the number of its configuration, from the second on."""
-    if not part:
-        return source
-    prefix = f"p{part + 1}"
+def _named(ordered: Sequence[MergeSource]) -> list[MergeSource]:
+    """Return sources with ids that differ: from the second configuration on, they begin with `p2`.
+
+    Numbers that ids of a merged run have are left out, also where two are of one configuration.
+    """
+    known = {shard.prefix for source in ordered for shard in source.shards}
+    taken = {int(number[1]) for number in map(_NUMBERED.match, known) if number}
+    free = (f"p{number}" for number in count(2) if number not in taken)
+    parts = dict.fromkeys(sorted(source.part for source in ordered))
+    prefixes = dict(zip(parts, chain([""], free), strict=False))
+    used: set[str] = set()
+    found = []
+    for source in ordered:
+        prefix = prefixes[source.part]
+        if any(f"{prefix}{shard.prefix}" in used for shard in source.shards):
+            prefix = next(free)
+        found.append(_renamed(source, prefix) if prefix else source)
+        used |= {shard.prefix for shard in found[-1].shards}
+    return found
+
+
+_NUMBERED = re.compile(r"p(\d{1,9})")
+
+
+def _renamed(source: MergeSource, prefix: str) -> MergeSource:
+    """Return a source whose ids begin with a prefix."""
     ids = {row[0] for row in source.database.rows("SELECT id FROM candidates")}
     shards = tuple(replace(each, prefix=f"{prefix}{each.prefix}") for each in source.shards)
     return replace(source, names=Renaming(prefix, ids), shards=shards)

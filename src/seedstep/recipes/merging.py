@@ -12,6 +12,7 @@ Example::
     print(merged.kept, merged.dropped)
 """
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -157,7 +158,7 @@ class _Merging:
     def _all_seeds(self) -> dict[str, str]:
         """Return the seeds of all sources; another text of a known id gets another id."""
         found: dict[str, str] = {}
-        for source in self._sources:
+        for source in sorted(self._sources, key=lambda source: bool(source.names.prefix)):
             for name, text in source.run.records.seed_definitions():
                 if found.get(name, text) != text:
                     name = f"{source.names.prefix}{name}"
@@ -218,14 +219,14 @@ class _Merging:
         (encoder, *others) = {source.settings.semantic for source in self._sources}
         if encoder is None or others:
             return
-        settings, run = self._first.settings, self._first.run
+        settings = self._first.settings
+        runs = [self._first.run, *(source.run for source in self._sources)]
         strictest = min(source.settings.semantic_threshold for source in self._sources)
         how = Semantic(encoder, strictest, settings.semantic_base_url, settings.model.in_flight)
         found = decide_stored(
             how,
             [task.text for task in tasks],
-            [source.run.ledger for source in self._sources],
-            run.identity_of("semantic_base_url"),
+            [(run.identity_of("semantic_base_url"), run.ledger) for run in runs],
         )
         for place in np.flatnonzero(~found.kept).tolist():
             near = tasks[int(found.nearest.numbers[place])].task
@@ -295,6 +296,12 @@ class _Merging:
             target.close()
 
 
+def _placed(merge: Merge) -> Merge:
+    """Return a merge with the whole paths of its runs, however they were named."""
+    shards = (replace(each, run=os.path.realpath(each.run)) for each in merge.shards)
+    return replace(merge, shards=tuple(shards))
+
+
 def _not_novel(neighbor: str, score: float) -> RejectedInMerge:
     return RejectedInMerge("not_novel", f"ROUGE-L {score:.2f} with {neighbor}", neighbor, score)
 
@@ -307,5 +314,6 @@ def _shard_of(task: FinishedText) -> str:
 def _require_same(out: Path, merge: Merge) -> None:
     """Check that the run at `out` is the same merge."""
     with Run.read(BOOTSTRAP, out) as run:
-        if merge_of(run.config) != merge:
+        kept = merge_of(run.config)
+        if kept is None or _placed(kept) != _placed(merge):
             raise RunError(f"{out} is there, and of other shards", "name another --out")

@@ -16,6 +16,7 @@ import msgspec
 
 from seedstep.errors import StoreError
 from seedstep.llm import Spent
+from seedstep.llm.budget import Tokens
 from seedstep.runs.database import RECOVER, Database, decode_value
 
 __all__ = [
@@ -65,7 +66,7 @@ class MergedShard:
 
     `prefix` begins the ids of its tasks. `finished` counts its tasks, and `kept` those of them that
     are in the merged run. `complete` is False if it was merged before its end. `tokens` are those
-    of prompts and replies, by purpose.
+    of prompts and replies, by purpose, and `by_batch` those of them that cost half the price.
     """
 
     run: str
@@ -79,6 +80,7 @@ class MergedShard:
     complete: bool
     requests: int
     tokens: dict[str, tuple[int, int]] = field(default_factory=dict)
+    by_batch: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +103,9 @@ class Merge:
         """Add what the shards have spent."""
         for shard in self.shards:
             spent.requests += shard.requests
-            for purpose, (prompt, completion) in shard.tokens.items():
-                spent.add(purpose, prompt, completion)
+            for purpose, counts in shard.tokens.items():
+                found = Tokens(*counts, *shard.by_batch.get(purpose, (0, 0)))
+                spent.tokens[purpose] = spent.tokens.get(purpose, Tokens()) + found
 
 
 def merge_of(config: Mapping[str, Any]) -> Merge | None:
