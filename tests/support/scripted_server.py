@@ -264,6 +264,12 @@ def embeddings(texts: list[str], width: int = 24) -> dict[str, Any]:
     return {"object": "list", "data": data, "usage": used}
 
 
+def prompt_tokens(body: dict[str, Any]) -> int:
+    """The count of a prompt's tokens that the server sends."""
+    turns = body.get("messages") or [{"content": body["prompt"]}]
+    return 7 + sum(len(turn["content"]) for turn in turns) // 16
+
+
 def payload_of(body: dict[str, Any]) -> dict[str, Any]:
     if "input" in body:
         return embeddings(body["input"])
@@ -275,7 +281,7 @@ def payload_of(body: dict[str, Any]) -> dict[str, Any]:
         turns = [one["content"] for one in body["messages"]]
         text = completion_text("\n".join(turns)) if len(turns) > 1 else chat_text(turns[0])
         choice["message"] = {"role": "assistant", "content": text}
-    usage = {"prompt_tokens": 7, "completion_tokens": len(text.split())}
+    usage = {"prompt_tokens": prompt_tokens(body), "completion_tokens": len(text.split())}
     return {"object": "completion", "choices": [choice], "usage": usage}
 
 

@@ -23,7 +23,7 @@ from seedstep.errors import InputError, unknown_name
 from seedstep.llm import ModelRef, Sampling, Schema
 from seedstep.llm.models import PROVIDERS, served_model
 from seedstep.prompts import render
-from seedstep.text import TOKENIZERS, answer, json_object, normal_answer, rouge_l
+from seedstep.text import TOKENIZERS, answer, is_refusal, json_object, normal_answer, rouge_l
 
 __all__ = ["ADDRESS", "GATE_KINDS", "GateKind", "GateOptions", "gate_options", "parse_gates"]
 
@@ -113,7 +113,8 @@ class JudgeGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
                 form=f"{{{form}}}",
             )
             reply = await proposal.ask(prompt, Sampling(self.max_tokens), schema)
-            said = _first_object(answer(reply.text)) or {}
+            text = answer(reply.text)
+            said = {} if is_refusal(text) else _first_object(text) or {}
             answers = [said.get(question) for question in self.questions]
             if not all(isinstance(found, bool) for found in answers):
                 raise UndecidedError(f"the reply: {reply.text[:100]}")
@@ -323,7 +324,8 @@ class BestGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
             reply = await proposal.ask(prompt, Sampling(64), RATING)
         except UndecidedError:
             return None
-        said = (_first_object(answer(reply.text)) or {}).get("rating")
+        text = answer(reply.text)
+        said = None if is_refusal(text) else (_first_object(text) or {}).get("rating")
         if isinstance(said, bool) or not isinstance(said, int | float):
             return None
         return float(said) if 1 <= said <= HIGHEST else None

@@ -21,7 +21,7 @@ from seedstep.bootstrap.rules import Found
 from seedstep.data import Instance
 from seedstep.errors import InputError, SeedstepError, first_line
 from seedstep.llm import Engine, Failure, Likelihood, Message, Reply, Request, Sampling, Schema
-from seedstep.text import answer, is_refusal
+from seedstep.text import answer, is_refusal, loops
 
 T = TypeVar("T")
 
@@ -122,7 +122,8 @@ class Proposal:
         )
 
     async def outputs(self, draws: int, sampling: Sampling) -> list[str]:
-        """Return outputs of the gate's model, without those that are cut, empty or refusals.
+        """Return outputs of the gate's model, without those that are cut, empty,
+        refusals or loops.
 
         Raises:
             UndecidedError: there is no reply to one of the requests.
@@ -155,7 +156,7 @@ class Proposal:
             ]
         )
         texts = [answer(reply.text) for reply in replies if not reply.cut]
-        return [text for text in texts if text.strip() and not is_refusal(text)]
+        return [text for text in texts if text.strip() and not (is_refusal(text) or loops(text))]
 
     async def nats(self, output: str, *, with_input: bool = True) -> float:
         """Return how unlikely the model finds an output after the task: nats a token.

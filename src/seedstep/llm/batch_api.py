@@ -249,6 +249,7 @@ def _result(line: bytes) -> ResultLine | None:
     error = read.error if isinstance(read.error, dict) else {"message": read.error or ""}
     said = " ".join(str(error.get(name) or "") for name in ("code", "message")).strip()
     body = response.get("body")
-    if status:
-        return ResultLine(read.custom_id, status, msgspec.json.encode(body))
+    if status and not (status == 200 and said):
+        data = body.encode() if isinstance(body, str) else msgspec.json.encode(body)
+        return ResultLine(read.custom_id, 200 if 200 <= status < 300 else status, data)
     return ResultLine(read.custom_id, 0, b"", said or "no answer")

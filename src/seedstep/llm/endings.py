@@ -47,23 +47,29 @@ _PARTS: tuple[tuple[Ending, str], ...] = (
     (
         "withheld",
         r"filter|safety|unsafe|policy|moderat|flagged|guardrail|block|refus|toxic|censor|prohibit"
-        r"|jailbreak|harm|hate|violence|copyright|sexual",
+        r"|jailbreak|harm|hate|violence|copyright|sexual|denied|redact|nsfw|\bpii|abus|inapprop"
+        r"|responsible_ai|risk_?control|inspect|complian|security|illegal|offensive",
     ),
     (
         "broken_off",
         r"error|abort|cancel|disconnect|interrupt|preempt|overload|rate_?limit|time_?(?:d_?)?out"
         r"|time_?limit|deadline|exception|crash|killed|shut_?down|out_of_mem|malformed|unavailable"
         r"|incomplete|died|\boom\b|reset|throttl|quota|unexpected_e|capacity|in_progress|queued"
-        r"|by_user",
+        r"|by_user|fail|lost|\bdead|_dead|evict|panic|retry|^finished_ignored$|^5(?:xx|\d\d)$|disrupt",
     ),
     (
         "cut",
         r"length|truncat|max(?:imum)?_.*(?:token|len|output|seq)|token.*(?:limit|max|budget)"
         r"|context_(?:window|size|limit|exceed|full)|out_of_(?:tokens|context|budget)|exceeded"
         r"|cut_?off|^cut$|trimm|limit_reach|(?:stop|hit)_(?:limit|max)|^max$|budget|exhaust"
-        r"|no_more_tokens|^partial|max_time|repetition|loop_detect|degenerat|cache_full",
+        r"|limit|overflow|too_long|num_predict|_cap(?:ped)?$|(?:ran|run)_out|no_more_tokens|^partial|max_time|repetition|loop_detect|degenerat|cache_full",
     ),
-    ("finished", r"\bstop_(?:str|word|token|seq)|end_of_(?:turn|text|seq)|^(?:eos|eot)_|turn_end"),
+    (
+        "finished",
+        r"\bstop_(?:str|word|token|seq)|end_of_(?:turn|text|seq|message)|^(?:eos|eot)_|turn_end"
+        r"|(?:^|_)(?:eos|eot)$|^(?:natural|normal|finished|stopped|hit|reached)_(?:stop|end|word|eos)"
+        r"|^(?:completed|finished|ended|stopped)_(?:normal|natural|success)",
+    ),
 )
 """Parts of words that are not in the table, by which they are known. The first one found counts."""
 
@@ -75,9 +81,21 @@ _FIELDS = (
     "finishReason",
     "native_finish_reason",
     "done_reason",
+    "completion_reason",
+    "completionReason",
     "finish_details",
     "incomplete_details",
 )
+_HOLDERS = ("details", "meta", "meta_info", "metadata")
+"""The records beside a text in which some servers tell how it ended."""
+
+_FLAGS: tuple[tuple[str, bool, str], ...] = (
+    ("truncated", True, "truncated"),
+    ("stopped_limit", True, "stopped_limit"),
+    ("done", False, "incomplete"),
+)
+"""Fields that tell of an end by a value, and the word for that end."""
+
 _OTHER_FIELDS = ("stop_reason", "stopReason")
 """Read where the others say nothing: vLLM writes the stop string of the request there."""
 
@@ -110,8 +128,12 @@ def reason_in(*records: Mapping[str, Any]) -> str:
     """
     words = [*_words(records, _FIELDS)] or [*_words(records, _OTHER_FIELDS)]
     told = [word for word in words if ending_of(word) not in ("finished", "unknown")]
-    if any(record.get("truncated") is True for record in records):
-        told.append("truncated")
+    inner = (record.get(name) for record in records for name in _HOLDERS)
+    for record in (*records, *(each for each in inner if isinstance(each, dict))):
+        told += [word for field, value, word in _FLAGS if record.get(field) is value]
+        if record in records:
+            continue
+        told += [word for word in _words((record,), _FIELDS) if ending_of(word) != "finished"]
     return next(iter([*told, *words]), "")
 
 

@@ -68,7 +68,7 @@ _STATES: Mapping[JobState, str] = MappingProxyType(
         "preparing initializing starting started running in_progress processing training "
         "evaluating "
         "compressing uploading saving deploying resuming re_queueing writing_results "
-        "cancelling canceling cancel_requested cancellation_requested pausing stopping",
+        "not_ready cancelling canceling cancel_requested cancellation_requested pausing stopping",
         "succeeded": "succeeded success successful completed complete finished done",
         "ended": "failed failure error errored user_error failed_validation validation_failed "
         "cancelled canceled expired aborted terminated stopped interrupted deleted deleting "
@@ -91,20 +91,25 @@ _PARTS: tuple[tuple[JobState, str], ...] = (
         "ended",
         r"fail|error|cancel|expir|abort|terminat|reject|declin|tim(?:ed|e)_?out|crash|kill|dead"
         r"|abandon|quota|insufficient|out_of_|invalid|archiv|partial|incomplete|revoke"
-        r"|unsucc|not_(?:complet|succe|finish)|fault|exception",
+        r"|unsucc|not_(?:complet|succe|finish)|fault|exception|evict|preempt|lost|remov|\boom\b"
+        r"|skip|purg|denied|refus|exceed",
     ),
-    ("paused", r"paus|suspend|on_hold|held|block|approv|await|requires|action_|review|needs_"),
+    (
+        "paused",
+        r"paus|suspend|on_hold|held|frozen|hibernat|block|approv|await|requires|action_|review|needs_",
+    ),
     (
         "succeeded",
         r"^(?!.*(?:valid|upload|preproc|prepar|import|token|file))(?:.*_)?"
         r"(?:succeeded|success|completed?|finished)(?:_successfully)?$"
-        r"|^ready|^trained|^deployed|^done|^ok$",
+        r"|(?:^|(?<!not)_)ready$|^ready|^trained|^(?:fine_?)?tuned$|^deployed|^done|^ok$",
     ),
     (
         "under way",
         r"queu|pend|validat|train|tuning|running|process|progress|start|prepar|provision|import"
         r"|finali[sz]|retry|loading|initiali[sz]|deploying|saving|waiting|completing|finishing"
-        r"|succeeding|^upload_|^files?_|^token",
+        r"|succeeding|^upload_|^files?_|^token|boot|allocat|schedul|warm|epoch|dispatch|ongoing"
+        r"|^active$|^init|^build|^pull|assign",
     ),
 )
 """Parts of words that are not in the table, by which they are known. The first one found counts."""

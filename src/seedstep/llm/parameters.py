@@ -53,6 +53,7 @@ _UNSUPPORTED = re.compile(
     r"|should not exist|omitted|is fixed|only the default|must not be (?:set|sent|given)"
     r"|mutually exclusive|only one of|one or the other|together|at the same time|simultaneous"
     r"|at once|conflict|incompatible|in combination|combined|either .{1,60} or |extra inputs"
+    r"|nicht (?:erlaubt|zul\u00e4ssig)|non permis"
     r"|not accept|can(?:no|['\u2019]?)t (?:use|be (?:used|set|specified|given))"
     r"|not (?:be )?implemented|not available|cannot find field"
     r"|instead of|ignored|obsolete|removed|no such|nicht unterst"
@@ -60,6 +61,19 @@ _UNSUPPORTED = re.compile(
     r"|não (?:é )?suporta|desconhecid|не поддерж|неизвест|不支持|不支援|未知|サポート|지원",
     re.IGNORECASE,
 )
+_OUT_OF_RANGE = re.compile(
+    r"(?:must|should|has to|needs to|can only) be (?:between|in (?:the )?(?:range|\[)|at most|at least"
+    r"|[<>\u2264\u2265]|less|greater|lower|higher|smaller|larger|strictly|positive|non-?negative)"
+    r"|out of (?:the )?(?:range|bounds)"
+    r"|(?:less|greater|smaller|larger|higher|lower) than (?:or equal to |the (?:min|max)|-?[0-9])"
+    r"|(?:below|above|exceeds) the (?:min|max)"
+)
+"""How errors say that a value is not one that the server takes. Another value may be."""
+
+_NEVER = re.compile(
+    r"support|only the default|is fixed|not allowed|not permitted|unknown|unexpected"
+)
+
 _CONTEXT = ("context length", "too large", "too long")
 
 _BRACKETED = re.compile(r"[{\[].*(?:[}\]]|$)", re.DOTALL)
@@ -210,6 +224,8 @@ class Parameters:
         if NEWER_LIMIT in text and LIMIT in body:
             self.newer_limit = True
             return True
+        if _OUT_OF_RANGE.search(text) and not (_NEVER.search(text) or "seed" in text + error.param):
+            return False  # the user's value is wrong, and is not left out in silence
         if not _UNSUPPORTED.search(f"{text} {error.code}") and not _param(error, body):
             return False
         trial = self._trials.setdefault(id(request), _Trial(request))
@@ -273,7 +289,7 @@ def _distance(error: ServerError, name: str) -> int | None:
     camels = re.sub("_(.)", lambda match: match[1].upper(), name)
     forms = [
         rf"['\"`]{name}['\"`]",
-        rf"(?:(?:argument|param[eèé]t|parámetro|parâmetro|параметр|property|field)\w*\b[^.]*"
+        rf"(?i:(?:argument|param[eèé]t|parámetro|parâmetro|параметр|property|field)\w*\b[^.]*"
         rf"|参数|參數|パラメータ|매개변수)[:\uff1a ]*+{name}\b",
     ]
     if "_" in name:

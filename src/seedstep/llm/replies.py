@@ -41,6 +41,9 @@ __all__ = ["MOST_TOKENS", "Body", "BodyError", "likelihood_in", "read_body"]
 MOST_TOKENS = 100_000_000
 """The most tokens that a count of one request may have. A larger one is no count."""
 
+HIGHEST = 0.01
+"""Log-probabilities are not above 0, but for what numbers of 16 bits lose. Others are none."""
+
 _PROMPT_COUNTS = (
     "prompt_tokens",
     "input_tokens",
@@ -161,7 +164,7 @@ def likelihood_in(data: bytes, start: int, end: int) -> Likelihood | None:
         for value, first, last in zip(found.token_logprobs, offsets, ends, strict=True)
         if first < end and last > start
     ]
-    known = [value for value in values if value is not None and isfinite(value)]
+    known = [value for value in values if value is not None and isfinite(value) and value < HIGHEST]
     if not values or len(known) < len(values) or max(ends) < end:
         return None
     return Likelihood(-sum(known) / len(known), len(known))
@@ -187,9 +190,22 @@ def _read(record: Any) -> Body:
     errors = (each.get(name) for each in held for name in ("error", "errors"))
     if error := next(filter(_is_error, errors), None):
         raise BodyError(*_told(error), body)
-    if choice is None:
-        raise BodyError(*_told(record), body)
+    if choice is None or (told := _told_beside(record)):
+        raise BodyError(*(_told(record) if choice is None else told), body)
     return body
+
+
+def _told_beside(record: Mapping[str, Any]) -> tuple[str, int] | None:
+    """Return the error that a gateway tells in fields of its own beside a reply, or None."""
+    inner = record.get("base_resp")
+    inner = inner if isinstance(inner, dict) else {}
+    if inner.get("status_code"):
+        return str(inner.get("status_msg") or inner), 0
+    code = record.get("code")
+    failed = record.get("success") is False or str(record.get("status")).lower() == "error"
+    if failed or (isinstance(code, int) and 400 <= code < 600):
+        return _told(record)
+    return None
 
 
 def _body(choice: Mapping[str, Any], record: Mapping[str, Any]) -> Body:
@@ -206,10 +222,11 @@ def _body(choice: Mapping[str, Any], record: Mapping[str, Any]) -> Body:
     if said is not None and len(said) <= LONGEST_REPLY:  # a longer one is refused later
         text, inside = split_thoughts(said)
     prompt_tokens, completion_tokens, reasoning_tokens = _counts(record)
+    filtered = _is_filtered(choice.get("content_filter_results"))
     return Body(
         text,
         "\n".join(filter(None, [*dict.fromkeys(beside), thoughts, inside])),
-        reason_in(choice, message, record),
+        "content_filter" if filtered else reason_in(choice, message, record),
         prompt_tokens,
         completion_tokens,
         reasoning_tokens,
@@ -217,6 +234,12 @@ def _body(choice: Mapping[str, Any], record: Mapping[str, Any]) -> Body:
         bool(message),
         bool(message.get("refusal")) or has_refusal(message.get("content")),
     )
+
+
+def _is_filtered(results: object) -> bool:
+    """Return whether a filter of contents says that it took something out."""
+    found = results.values() if isinstance(results, dict) else ()
+    return any(isinstance(each, dict) and each.get("filtered") is True for each in found)
 
 
 def _decoded(data: bytes) -> Any:

@@ -58,7 +58,7 @@ _BARE_TEXTS = ("output_text", "generated_text", "response", "completion")
 _CHOICES = ("choices", "candidates", "outputs", "generations", "predictions")
 """The fields in which choices stand. Those after the first two may be texts."""
 
-_ENVELOPES = ("data", "result", "response", "output", "body")
+_ENVELOPES = ("data", "result", "response", "output", "body", "payload", "reply")
 """The fields in which gateways put the body of the server behind them."""
 
 MOST_ENVELOPES = 3
@@ -77,15 +77,7 @@ def choice_in(record: Mapping[str, Any]) -> dict[str, Any] | None:
         held = {"message", "text", "delta", "content"} & set(choices)
         choices = [choices] if held else list(choices.values())
     if isinstance(choices, list):
-        first: Any = choices[0] if choices else None
-        if isinstance(first, str) and name in _CHOICES[2:]:
-            return {"text": first}
-        if not isinstance(first, dict):
-            return None
-        content = first.get("content")  # as Gemini's servers send it
-        if content is None or (first.get("message") and not content):
-            return first
-        return {**first, "message": {"content": content}}
+        return _first_of(choices, may_be_text=name in _CHOICES[2:])
     if choices is not None:
         return None
     if isinstance(record.get("output"), list):  # the Responses API
@@ -97,9 +89,41 @@ def choice_in(record: Mapping[str, Any]) -> dict[str, Any] | None:
         return {"message": record["message"]}
     if isinstance(record.get("content"), list) and {"role", "stop_reason"} & set(record):
         return {"message": {"content": record["content"]}}
+    feedback = record.get("promptFeedback", record.get("prompt_feedback"))
+    if isinstance(feedback, dict) and feedback.get("blockReason"):
+        return {"text": "", "finish_reason": f"blocked: {feedback['blockReason']}"}
+    return _bare(record)
+
+
+def _bare(record: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a choice made from a body whose text stands in a field of its own, or None."""
     names = (*_BARE_TEXTS, *(["text"] if reason_in(record) else []))
     text = next((record[name] for name in names if isinstance(record.get(name), str)), None)
     return None if text is None else {"text": text}
+
+
+def _first_of(choices: list[Any], *, may_be_text: bool) -> dict[str, Any] | None:
+    """Return the first choice of a list that is an answer, in the shape of a choice, or None."""
+    first: Any = next(filter(_is_answer, choices), choices[0] if choices else None)
+    if isinstance(first, str) and may_be_text:
+        return {"text": first}
+    if not isinstance(first, dict):
+        return None
+    if isinstance(first.get("message"), list):
+        first = {**first, "message": {"content": first["message"]}}
+    content = first.get("content")  # as Gemini's servers send it
+    if content is None or (first.get("message") and not content):
+        return first
+    return {**first, "message": {"content": content}}
+
+
+def _is_answer(choice: object) -> bool:
+    """Return whether a choice is the first one's, and not what somebody else said."""
+    if not isinstance(choice, dict):
+        return isinstance(choice, str)
+    message = choice.get("message")
+    role = message.get("role") if isinstance(message, dict) else None
+    return choice.get("index") in (None, 0, "0") and role not in ("user", "system", "tool")
 
 
 def unwrapped(record: Any, depth: int = 0) -> Any:
@@ -110,11 +134,14 @@ def unwrapped(record: Any, depth: int = 0) -> Any:
         >>> unwrapped({"code": 0, "data": {"choices": [{"text": "Hi"}]}})
         {'code': 0, 'choices': [{'text': 'Hi'}]}
     """
-    if not isinstance(record, dict) or depth > MOST_ENVELOPES or choice_in(record) is not None:
+    if not isinstance(record, dict) or depth > MOST_ENVELOPES:
+        return record
+    wrapped = any(str(record.get(name)).lstrip().startswith('{"choices"') for name in _ENVELOPES)
+    if choice_in(record) is not None and not wrapped:
         return record
     for name in _ENVELOPES:
         inner = record.get(name)
-        if name == "body" and isinstance(inner, str):
+        if isinstance(inner, str):
             inner = _json_in(inner)
         inner = inner[0] if isinstance(inner, list) and inner else inner
         found = unwrapped(inner, depth + 1)

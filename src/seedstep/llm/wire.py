@@ -189,7 +189,7 @@ class Wire:
         if body.text is None and not body.thoughts and not self.endpoint.in_process:
             detail = f"a completion without text: {self._said(body.finish_reason or 'no reason')}"
             raise _no_reply(detail, body, tokens)
-        text, reason = storable(body.text or ""), self._said(body.finish_reason or "stop")
+        text, reason = storable(body.text or ""), self._said(self._reason(request, body, room))
         if "stop" in left_out and (shorter := stopped(text, request.sampling.stop)) is not None:
             text, reason = shorter, "stop"
         return Reply(
@@ -202,6 +202,14 @@ class Wire:
             reasoning_tokens=body.reasoning_tokens,
             left_out=left_out,
         )
+
+    def _reason(self, request: Request, body: Body, room: int) -> str:
+        """Return how a reply ended. One that has all tokens, and whose end is not known, is cut."""
+        word = body.finish_reason.strip()
+        at_limit = (body.completion_tokens or 0) >= request.sampling.max_tokens + room
+        if not at_limit or (word and body.ending != "unknown"):
+            return word or "stop"
+        return f"length ({word})" if word else "length"
 
     def _likelihood(self, request: Request, data: bytes) -> str:
         """Return the likelihood of a prompt's end as JSON.
@@ -338,15 +346,17 @@ MOST_CHARACTERS_A_TOKEN = 16
 def _tokens(request: Request, body: Body) -> tuple[tuple[int, int], bool]:
     """Return the tokens of prompt and reply, and whether one of the numbers is an estimate.
 
-    They are the server's counts, if the text can be of so few tokens; else they are estimated. What
-    the server's total has more than both is paid, and counts as part of the reply.
+    They are the server's counts, if the texts can be of so few tokens; else they are estimated.
+    What the server's total has more than both is paid, and counts as part of the reply.
     """
     written = (body.text or "") + body.thoughts
     counted = body.completion_tokens or 0
     too_few = counted * MOST_CHARACTERS_A_TOKEN < len(written)
-    prompt = body.prompt_tokens or estimated_tokens(_prompt_text(request))
+    asked, prompt = _prompt_text(request), body.prompt_tokens or 0
+    hides_prompt = prompt * MOST_CHARACTERS_A_TOKEN < len(asked) or not prompt
+    prompt = estimated_tokens(asked) if hides_prompt else prompt
     completion = max(counted, estimated_tokens(written)) if too_few else counted
-    estimated = not body.prompt_tokens or body.completion_tokens is None or too_few
+    estimated = hides_prompt or body.completion_tokens is None or too_few
     return (prompt, max(completion, body.total_tokens - prompt)), estimated
 
 
