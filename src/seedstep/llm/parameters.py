@@ -62,7 +62,7 @@ _UNSUPPORTED = re.compile(
     re.IGNORECASE,
 )
 _OUT_OF_RANGE = re.compile(
-    r"(?:must|should|has to|needs to|can only) be (?:between|in (?:the )?(?:range|\[)|at most|at least"
+    r"(?:must|should|has to|needs to) be (?:between|in (?:the )?(?:range|\[)|at most|at least"
     r"|[<>\u2264\u2265]|less|greater|lower|higher|smaller|larger|strictly|positive|non-?negative)"
     r"|out of (?:the )?(?:range|bounds)"
     r"|(?:less|greater|smaller|larger|higher|lower) than (?:or equal to |the (?:min|max)|-?[0-9])"
