@@ -190,8 +190,9 @@ def _read(record: Any) -> Body:
     errors = (each.get(name) for each in held for name in ("error", "errors"))
     if error := next(filter(_is_error, errors), None):
         raise BodyError(*_told(error), body)
-    if choice is None or (told := _told_beside(record)):
-        raise BodyError(*(_told(record) if choice is None else told), body)
+    told = _told(record) if choice is None else _told_beside(record)
+    if told is not None:
+        raise BodyError(*told, body)
     return body
 
 

@@ -111,10 +111,11 @@ def _first_of(choices: list[Any], *, may_be_text: bool) -> dict[str, Any] | None
         return None
     if isinstance(first.get("message"), list):
         first = {**first, "message": {"content": first["message"]}}
-    content = first.get("content")  # as Gemini's servers send it
-    if content is None or (first.get("message") and not content):
-        return first
-    return {**first, "message": {"content": content}}
+    choice: dict[str, Any] = dict(first)
+    content = choice.get("content")  # as Gemini's servers send it
+    if content is not None and not (choice.get("message") and not content):
+        choice["message"] = {"content": content}
+    return choice
 
 
 def _is_answer(choice: object) -> bool:
