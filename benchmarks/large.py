@@ -187,7 +187,7 @@ def grow(path: Path, url: str, tasks: int, in_flight: int) -> Growth:
 def forget(path: Path) -> None:
     """Take away what says that the records of retired items are whole."""
     with closing(sqlite3.connect(path / "run.db")) as database, database:
-        database.execute("UPDATE generations SET chain = NULL")
+        database.execute("UPDATE generations SET chain = x'00'")
 
 
 TABLES = "SELECT name, sum(pgsize) FROM dbstat GROUP BY name ORDER BY sum(pgsize) DESC"

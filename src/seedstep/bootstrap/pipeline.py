@@ -28,6 +28,7 @@ from typing import Any
 from seedstep.bootstrap import parse
 from seedstep.bootstrap.axes import Cell, Steering, draw_values, parse_axes
 from seedstep.bootstrap.classification import says_classification
+from seedstep.bootstrap.demand import Demand, Turnstile
 from seedstep.bootstrap.filters import (
     FILTERS,
     Filter,
@@ -196,8 +197,8 @@ class _Work:
         Each is to be taken when the item was retired that is the window before it.
         """
         self._pool.remember(accepted)
-        self._start, self._turn = _Turnstile(first), _Turnstile(first)
-        self._demand = _Demand(self._settings.tasks - len(self._pool.finished))
+        self._start, self._turn = Turnstile(first), Turnstile(first)
+        self._demand = Demand(self._settings.tasks - len(self._pool.finished))
         for index in count(first):
             known = bisect_right(self._finished_in, index - self.window)
             yield self.item(index, self._pool.sample(index, known), self._steering.choose(index))
@@ -386,54 +387,3 @@ def _unread(answer: Reply) -> str:
     else:
         what = f"the reply: {text[:LONGEST_QUOTE]}"
     return "; ".join(filter(None, (what, _ended(answer))))
-
-
-class _Turnstile:
-    """Lets items pass in their order."""
-
-    def __init__(self, first: int) -> None:
-        self._next = first
-        self._waiting: dict[int, asyncio.Event] = {}
-
-    async def of(self, index: int) -> None:
-        """Wait until all items before `index` have passed."""
-        if index != self._next:
-            await self._waiting.setdefault(index, asyncio.Event()).wait()
-
-    def passes(self, index: int) -> None:
-        """Let the item after `index` pass."""
-        self._next = index + 1
-        if event := self._waiting.pop(self._next, None):
-            event.set()
-
-
-class _Demand:
-    """Delays requests for new instructions while those in flight may be enough.
-
-    This saves requests at the end of a run. The data does not depend on it: it decides when a
-    request is sent, not what the request contains.
-    """
-
-    def __init__(self, wanted: int) -> None:
-        self._missing = wanted
-        self._risen = asyncio.Event()
-
-    async def rises(self) -> None:
-        """Wait until more tasks are needed, and expect one task from the next request."""
-        while self._missing <= 0:
-            self._risen.clear()
-            await self._risen.wait()
-        self._missing -= 1
-
-    def generated(self, accepted: int) -> None:
-        """Note that a request gave `accepted` instructions, each of which may become a task."""
-        self._change(1 - accepted)
-
-    def completed(self, *, good: bool) -> None:
-        """Note that an instruction became a task, or did not."""
-        self._change(0 if good else 1)
-
-    def _change(self, missing: int) -> None:
-        self._missing += missing
-        if self._missing > 0:
-            self._risen.set()

@@ -35,7 +35,7 @@ from seedstep.recipes import BootstrapProgress, work_on_bootstrap
 from seedstep.runs import BootstrapRun
 from seedstep.settings import make_settings
 from seedstep.stages import BOOTSTRAP, open_run, tell_status
-from seedstep.stages.bootstrap import advice, task_blocks
+from seedstep.stages.grown import advice, task_blocks
 
 __all__ = [
     "command",

@@ -60,7 +60,7 @@ from seedstep.report.statistics import (
 from seedstep.runs import BootstrapRun, JudgeRun, Line, Rows, Run
 from seedstep.settings import flatten
 from seedstep.stages import PREDICT, TuneRun, open_run, tell_status
-from seedstep.stages.bootstrap import GATE_HEAD, gate_rows
+from seedstep.stages.grown import GATE_HEAD, gate_rows
 from seedstep.stages.review import labels_of_review
 from seedstep.text import TOKENIZERS
 

@@ -47,7 +47,7 @@ from seedstep.runs import (
     RejectedPair,
     RunStatus,
 )
-from seedstep.stages.bootstrap import COVERAGE, coverage_rows, left_out
+from seedstep.stages.grown import COVERAGE, coverage_rows, left_out
 from seedstep.steps import ExampleSet, examples_statistics
 
 __all__ = [
