@@ -150,7 +150,17 @@ CHAT = [
             [("conversations[0]", "Hi?")],
         ),
         ({"inputs": "Is it?", "targets": "yes"}, [("inputs", "Is it?")]),
-        ({"question": "Why?", "context": "It is."}, [("question", "Why?")]),
+        (
+            {"question": "Why?", "context": "It is."},
+            [("question", "Why?"), ("context", "It is.")],
+        ),
+        ({"text": "", "messages": CHAT}, [("messages[1]", CHAT[1]["content"])]),
+        ({"input": " ", "inputs": "Is it?"}, [("inputs", "Is it?")]),
+        (
+            {"context": "It is.", "messages": CHAT},
+            [("messages[1]", CHAT[1]["content"]), ("context", "It is.")],
+        ),
+        ({"text": "", "question": " ", "messages": []}, []),
     ],
 )
 def test_rows_of_other_forms_are_items_too(
@@ -161,6 +171,12 @@ def test_rows_of_other_forms_are_items_too(
     assert list(evaluation_items(path)) == [
         (f"e.{suffix}, line 1, {name}", text) for name, text in found
     ]
+
+
+def test_a_context_is_an_input(tmp_path: Path) -> None:
+    path = tmp_path / "e.jsonl"
+    path.write_text(json.dumps({"question": "Why?", "context": "It is."}))
+    assert [text for _, text in evaluation_items(path, inputs=False)] == ["Why?"]
 
 
 def test_a_list_of_tasks_keeps_the_names_of_its_items(tmp_path: Path) -> None:
@@ -183,6 +199,12 @@ def test_a_table_is_an_evaluation_set(tmp_path: Path) -> None:
         ("e.json", b'[{"messages": []}]', "e.json, line 1: has no text to compare with"),
         ("e.jsonl", b"{", "e.jsonl, line 1: not valid JSON"),
         ("e.jsonl", b'{"answer": "So."}', "e.jsonl, line 1: has no text to compare with"),
+        ("e.jsonl", b'{"text": "", "passage": "So."}', "line 1: has no text to compare with"),
+        (
+            "e.jsonl",
+            b'{"text": "", "messages": [{"role": "assistant", "content": "So."}]}',
+            "line 1: has no text to compare with",
+        ),
         ("e.jsonl", b'{"text": "x"}\n[1]', "e.jsonl, line 2: expected `object`, got `array`"),
         ("e.txt", b"a\n\xff\n", "e.txt, line 2: not UTF-8 (byte 1)"),
         ("e.json", b'{"Definition": 3}', "e.json, field 'Definition'"),

@@ -46,11 +46,14 @@ __all__ = ["PredictionFile", "evaluation_items", "read_predictions"]
 FIELDS = ("instruction", "definition", "input", "prompt", "question", "text")
 """The fields of a row that hold texts, besides `input` of the objects in `instances`."""
 
-OTHER_FIELDS = ("inputs", "inputs_pretokenized", "context")
+OTHER_FIELDS = ("inputs", "inputs_pretokenized")
 CHATS = ("messages", "conversations")
-"""The fields of a row that has none of these. Of conversations, what people say is compared."""
+"""The fields of a row that has no text in these. Of conversations, what people say is compared."""
 
-INPUTS = ("input", "context")
+CONTEXT = "context"
+"""The field of a text that is compared in every row that has it."""
+
+INPUTS = ("input", CONTEXT)
 """The fields that do not say what to do."""
 
 _TASKS = ("definition", "instruction", "Definition")
@@ -127,30 +130,50 @@ def _of_row(
     if isinstance(record, BadLine):
         raise_first(placed(path, number, [record]))
         return
-    found = [(name, record[name]) for name in FIELDS if isinstance(record.get(name), str)]
-    instances = record.get("instances")
-    for place, instance in enumerate(instances if isinstance(instances, list) else ()):
-        if isinstance(instance, dict) and isinstance(instance.get("input"), str):
-            found.append((f"instances[{place}].input", instance["input"]))
-    found = found or [*_said(record)]
-    if not found:
-        remedy = f"name a text {', '.join((*FIELDS, *OTHER_FIELDS, *CHATS))}"
-        raise_first([Problem(path, number, "", "has no text to compare with", remedy)])
+    found = [*_texts(record, FIELDS), *_inputs_of(record)]
+    found = (found or [*_texts(record, OTHER_FIELDS), *_said(record)]) + _texts(record, (CONTEXT,))
+    if not found and (_holds_text(record) or not any(name in record for name in FIELDS)):
+        names = ", ".join((*FIELDS, *OTHER_FIELDS, CONTEXT, *CHATS))
+        raise_first(
+            [Problem(path, number, "", "has no text to compare with", f"name a text {names}")]
+        )
     for name, text in found:
         is_input = name in INPUTS or name.startswith("instances[")
-        if text.strip() and (inputs or not is_input):
+        if inputs or not is_input:
             yield f"{path.name}, line {number}, {name}", text
 
 
+def _texts(record: Row, names: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the names and texts of those fields that hold a text which is not empty."""
+    return [(name, record[name]) for name in names if _is_text(record.get(name))]
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _inputs_of(record: Row) -> Iterator[tuple[str, str]]:
+    instances = record.get("instances")
+    for place, instance in enumerate(instances if isinstance(instances, list) else ()):
+        if isinstance(instance, dict) and _is_text(instance.get("input")):
+            yield f"instances[{place}].input", instance["input"]
+
+
 def _said(record: Row) -> Iterator[tuple[str, str]]:
-    """Yield the texts of a row in another form, and what people say in its conversations."""
-    yield from ((name, record[name]) for name in OTHER_FIELDS if isinstance(record.get(name), str))
+    """Yield what people say in the conversations of a row."""
     for name in CHATS:
         turns = record.get(name)
         for place, turn in enumerate(turns if isinstance(turns, list) else ()):
             role, content = turn_of(turn)
-            if role in ASKS and isinstance(content, str):
+            if role in ASKS and isinstance(content, str) and content.strip():
                 yield f"{name}[{place}]", content
+
+
+def _holds_text(value: object) -> bool:
+    """Return whether there is a text in a value, or in what it contains."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    return any(map(_holds_text, value)) if isinstance(value, list) else _is_text(value)
 
 
 TEXTS = ("prediction", "Prediction", "response", "text")
