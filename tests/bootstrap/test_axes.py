@@ -2,8 +2,10 @@
 
 import json
 import math
+import sys
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,17 +13,10 @@ from typing import Any
 import pytest
 
 from seedstep import BootstrapSettings, Task
-from seedstep.bootstrap.axes import (
-    TRIES,
-    Cell,
-    Coverage,
-    Steering,
-    cell_lines,
-    cell_text,
-    parse_axes,
-)
+from seedstep.bootstrap.axes import Cell, cell_lines, cell_text, parse_axes
 from seedstep.bootstrap.parse import read_values
 from seedstep.bootstrap.prompting import ChatPrompts, make_prompts
+from seedstep.bootstrap.steering import TRIES, Coverage, Steering
 from seedstep.data import seed_tasks
 from seedstep.errors import InputError
 from seedstep.llm import Request
@@ -176,6 +171,21 @@ def shares(found: Coverage) -> dict[tuple[str, str], float]:
     return {(each.axis, each.value): each.tasks / found.tasks for each in found.values}
 
 
+@contextmanager
+def calls_counted() -> Iterator[list[int]]:
+    """Count the calls of functions inside."""
+    counted = [0]
+
+    def count(frame: object, event: str, _: object) -> None:
+        counted[0] += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        yield counted
+    finally:
+        sys.setprofile(None)
+
+
 SPREAD: dict[str, Any] = {
     "topic": [f"t{number}" for number in range(5)],
     "difficulty": {"easy": 0.5, "fair": 0.3, "hard": 0.2},
@@ -261,6 +271,19 @@ class TestSteering:
         assert [cell_text(cell) for cell in found.aside] == ["topic: t1, difficulty: hard"]
         assert not any(each.aside for each in found.values)
         assert shares(found)["difficulty", "hard"] == pytest.approx(0.2, abs=0.03)
+
+    def test_a_choice_looks_at_few_values_though_many_pairs_are_aside(self) -> None:
+        sizes = {"topic": 100, "persona": 50, "length": 3, "difficulty": 2}
+        axes = parse_axes({name: [f"{name}{n}" for n in range(sizes[name])] for name in sizes})
+        steering = Steering(axes, 7)
+        most = 0
+        for index in range(600):
+            with calls_counted() as counted:
+                cell = steering.choose(index)
+            most = max(most, counted[0])
+            steering.retire(cell, [True] * (by_chance({}, index) == 1 and index % 5 < 4))
+        assert any(each.aside for each in steering.coverage().values)
+        assert most < 100 * sum(sizes.values())
 
     def test_of_an_axis_a_value_is_always_left(self) -> None:
         cells, found = steered({"topic": ["a", "b", "c"]}, lambda *_: 0)

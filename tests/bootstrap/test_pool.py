@@ -7,8 +7,10 @@ import pytest
 
 from seedstep import BootstrapSettings, Instance, Task
 from seedstep.bootstrap import preview
+from seedstep.bootstrap.axes import parse_axes
 from seedstep.bootstrap.pool import Pool
 from seedstep.bootstrap.prompting import make_prompts
+from seedstep.bootstrap.steering import Steering
 
 Style = Literal["completion", "turns", "chat"]
 STYLES: tuple[Style, ...] = ("completion", "turns", "chat")
@@ -88,6 +90,19 @@ def test_a_preview_shows_the_first_request_of_each_kind(style: Style) -> None:
     assert seen.counts == {"generation": 63, "classification": 125, "instances": 125}
     assert seen.prompt_tokens > 0
     assert seen.completion_tokens > 0
+
+
+def test_a_preview_of_a_shard_shows_what_the_shard_asks() -> None:
+    axes = {"topic": [f"topic {number}" for number in range(40)]}
+    first = {
+        name: preview(BootstrapSettings.of(axes=axes, **more), SEEDS).requests[0]
+        for name, more in (("all", {}), ("1", {"shard": "1/3"}), ("2", {"shard": "2/3"}))
+    }
+    assert len({request.draw for request in first.values()}) == 3
+    for number in "12":
+        settings = BootstrapSettings.of(axes=axes, shard=f"{number}/3")
+        cell = Steering(parse_axes(axes), settings.chance, settings.window).choose(0)
+        assert dict(cell)["topic"] in str(first[number].prompt)
 
 
 @pytest.mark.parametrize("classification", [True, False])

@@ -2,14 +2,20 @@
 
 import json
 import traceback
+from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
 
+from seedstep.bootstrap.gate_kinds import VALID
 from seedstep.errors import ModelError
 from seedstep.llm import Engine, MemoryLedger
 from seedstep.llm.exchange import without_key
+from seedstep.settings import table
+from seedstep.stages import STAGES
 from support.asking import asked, endpoint_of, engine_on
+from support.command_line import chat_reply
+from support.growing import grow
 from support.scripted_server import Fault, ScriptedServer, completion, error
 
 pytestmark = pytest.mark.usefixtures("no_backoff")
@@ -24,6 +30,34 @@ async def test_the_key_is_in_one_header_and_nowhere_else() -> None:
         (headers,) = server.headers
         assert headers.pop("Authorization") == f"Bearer {SECRET}"
         assert SECRET not in repr((headers, server.bodies, server.paths))
+
+
+def test_the_key_is_sent_to_every_server_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    says_yes = chat_reply(json.dumps(dict.fromkeys(VALID, True)))
+    with (
+        ScriptedServer() as server,
+        ScriptedServer(lambda number, body: says_yes) as judge,
+        ScriptedServer() as encoder,
+    ):
+        gates = {"judged": {"judge": {"model": "openai:better", "base_url": judge.url}}}
+        meaning = {"semantic": "openai:e", "semantic_base_url": encoder.url}
+        grow(tmp_path / "run", server, tasks=1, gates=gates, **meaning)
+        for each in (server, judge, encoder):
+            assert {sent.get("Authorization") for sent in each.headers} == {f"Bearer {SECRET}"}
+
+
+def test_each_further_address_says_that_it_gets_the_key() -> None:
+    helps = {
+        (stage.name, name): found.help
+        for stage in STAGES.values()
+        for name, found in table(stage.settings).items()
+        if "_base_url" in name
+    }
+    assert {name for _, name in helps} >= {"gate_base_urls", "semantic_base_url"}
+    assert [name for name, text in helps.items() if "OPENAI_API_KEY" not in text] == []
 
 
 async def test_no_key_no_header() -> None:

@@ -18,6 +18,7 @@ import yaml
 
 from seedstep.data import load_tasks
 from seedstep.errors import InputError, RunMismatchError, StoreError
+from seedstep.recipes import merge_runs
 from seedstep.report.records import Table
 from seedstep.report.sections.grown import diversity
 from seedstep.runs import Run
@@ -130,6 +131,31 @@ def test_the_report_has_shares_what_is_set_aside_and_distances(tmp_path: Path) -
     assert section
     tables = [block.caption for block in section.blocks if isinstance(block, Table)]
     assert tables == ["Mean distance to the nearest instruction"]
+
+
+@pytest.mark.parametrize("order", [("with", "without"), ("without", "with")])
+def test_runs_with_and_without_axes_are_one_run_when_merged(
+    tmp_path: Path, order: tuple[str, ...]
+) -> None:
+    axes = {"difficulty": ["easy", "hard"]}
+    with ScriptedServer() as server:
+        grow(tmp_path / "with", server, tasks=6, axes=axes, novelty_threshold=0.7)
+        grow(tmp_path / "without", server, tasks=6, seed=8, novelty_threshold=0.7)
+    merge_runs([tmp_path / name for name in order], tmp_path / "out", different=True)
+    with Run.read(BOOTSTRAP, tmp_path / "out") as run:
+        cells = run.records.task_cells()
+        assert set(cells) <= {task.id for task in run.tasks()}
+        if run.settings.axes:
+            assert 0 < len(cells) < len(run.tasks())
+            coverage = run.records.coverage()
+            assert coverage
+            assert coverage.tasks == len(cells)
+            rows = run.to_records()
+            assert {row["task"] for row in rows if row["cell"]} == set(cells)
+    assert seedstep("status", tmp_path / "out").code == 0
+    pytest.importorskip("pyarrow")
+    data = ("--format", "parquet", "--out", tmp_path / "data")
+    assert seedstep("export", tmp_path / "out", *data).code == 0
 
 
 def test_without_axes_all_is_as_before(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A run that was made with relative paths goes on from any directory, and when all is moved."""
 
+import json
 import shutil
 import sqlite3
 from contextlib import chdir, closing
@@ -15,6 +16,7 @@ from support.predicting import write_word_tasks
 from support.scripted_server import ScriptedServer
 from support.seed_files import line, other_line, write
 from support.step_server import strong_model
+from support.tuning_things import save_llama
 
 
 @pytest.fixture
@@ -100,6 +102,21 @@ def test_a_bootstrap_goes_on_with_seeds_of_the_directory_in_which_it_was_made(
         with chdir(tmp_path):
             assert seedstep("bootstrap", "--out", "project/grown", "--tasks", 4).code == 0
         assert "4 of 4" in said("status", "grown", at=place)
+
+
+def test_the_checkpoint_of_a_gate_is_found_from_another_directory(tmp_path: Path) -> None:
+    place = tmp_path / "project"
+    save_llama(place / "models" / "llama", max_position_embeddings=256)
+    gates = json.dumps({"likely": {"likelihood": {"model": "hf:models/llama", "at_most": 99}}})
+    with ScriptedServer() as server:
+        asked = ("--model", "openai:m", "--base-url", server.url, "--gates", gates)
+        said("bootstrap", *asked, "--tasks", 2, "--out", "grown", at=place)
+        kept = (place / "grown" / "run.yaml").read_bytes()
+        assert b"hf:models/llama" in kept
+        moved = Path(shutil.move(place, tmp_path / "moved"))
+        said("bootstrap", "--out", "moved/grown", "--tasks", 3, at=tmp_path)
+        assert "3 of 3" in said("status", "grown", at=moved)
+        assert b"hf:models/llama" in (moved / "grown" / "run.yaml").read_bytes()
 
 
 def test_a_run_of_the_first_version_is_read_from_above(tmp_path: Path) -> None:

@@ -1,23 +1,19 @@
-"""Axes along which new tasks are spread, and the choice of what each request asks for.
+"""Axes along which new tasks are spread: how they are written, their values, and their sentences.
 
 Axes are not from the papers, and there are none unless they are asked for. An axis has values with
-target shares. A cell has a value of each axis. Each request for instructions asks for tasks of a
-cell: the one whose values are most under their shares. What becomes of the requests decides, in
-the order in which they are retired, so that the choice never depends on which reply comes first.
+target shares. A cell has a value of each axis; `seedstep.bootstrap.steering` chooses those that
+requests ask for.
 
 Example::
 
     >>> (axis,) = parse_axes({"difficulty": {"easy": 0.7, "hard": 0.3}})
-    >>> steering = Steering([axis], seed=1)
-    >>> [dict(steering.choose(index))["difficulty"] for index in range(5)]
-    ['easy', 'hard', 'easy', 'easy', 'hard']
+    >>> axis.name, dict(axis.shares)
+    ('difficulty', {'easy': 0.7, 'hard': 0.3})
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, combinations
 from math import isclose
 from os import PathLike
 from pathlib import Path
@@ -25,19 +21,17 @@ from typing import Any
 
 from seedstep.bootstrap.parse import read_values
 from seedstep.data import read_yaml
-from seedstep.data.choice import order_key
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm import Engine, Failure, Reply, Request
 from seedstep.prompts import axis_wording
 from seedstep.settings import is_finite
 
 __all__ = [
-    "TRIES",
+    "CLASSIFICATION",
+    "YES_AND_NO",
     "Axis",
     "Cell",
-    "Coverage",
-    "Steering",
-    "ValueCoverage",
+    "Pair",
     "axes_of",
     "cell_lines",
     "cell_text",
@@ -47,11 +41,11 @@ __all__ = [
     "values_purpose",
 ]
 
-Cell = tuple[tuple[str, str], ...]
-"""What a request asks for: the name of each axis, with a value. Empty without axes."""
+Pair = tuple[str, str]
+"""The name of an axis, with a value."""
 
-TRIES = 8
-"""After so many requests in a row without a task, a value, a pair or a cell is set aside."""
+Cell = tuple[Pair, ...]
+"""What a request asks for: the name of each axis, with a value. Empty without axes."""
 
 MOST_DRAWN = 100
 """The most values that a model is asked for."""
@@ -78,30 +72,6 @@ class Axis:
     shares: Mapping[str, float]
     drawn: int = 0
     line: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ValueCoverage:
-    """A value of an axis: its share, the tasks that have it, and the requests that asked for it.
-
-    A value that is `aside` is not asked for any more; the others have its share.
-    """
-
-    axis: str
-    value: str
-    wanted: float
-    tasks: int
-    requests: int
-    aside: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """What was wanted, and what came: values, what is aside of cells, and the number of tasks."""
-
-    values: tuple[ValueCoverage, ...]
-    aside: tuple[Cell, ...]
-    tasks: int
 
 
 def axes_of(given: object) -> object:
@@ -270,154 +240,3 @@ def cell_lines(cell: Cell, axes: Sequence[Axis], language: str | None) -> tuple[
         line = own.get(name) or wording.lines.get(key) or wording.own.replace("{name}", name)
         lines.append(line.replace("{value}", value))
     return tuple(lines)
-
-
-class Steering:
-    """Chooses the cell of each request by what became of the requests before it."""
-
-    def __init__(self, axes: Sequence[Axis], seed: int | str, window: int = 1) -> None:
-        """Begin without requests.
-
-        `seed` decides between values that are equally wanted. Request i is chosen by what was
-        retired up to request i - `window`, even if more was.
-        """
-        self._axes = tuple(axes)
-        self._seed = seed
-        self._window = window
-        self._cells: list[Cell] = []
-        self._labels: list[Sequence[bool]] = []
-        self._placed = 0
-        self._chosen: Counter[Cell] = Counter()
-        self._got: Counter[Cell] = Counter()
-        self._asked: Counter[Cell] = Counter()
-        self._in_vain: Counter[Cell] = Counter()
-        self._aside: list[Cell] = []
-        self._requests = 0
-        self._tasks = 0
-
-    def choose(self, index: int) -> Cell:
-        """Return the cell of the next request, `index`: what is most under its share."""
-        if not self._axes:
-            return ()
-        self._count(index - self._window + 1)
-        for cell in self._cells[self._placed :]:
-            self._chosen.update(cell[:length] for length in range(len(cell) + 1))
-        self._placed = len(self._cells)
-        expected = (self._tasks + 1) / (self._requests + 1)
-        cells = self._preferred((), index, expected, self._aside)
-        anyway = self._preferred((), index, expected, ())  # where all cells are set aside
-        cell = next(chain(cells, anyway))
-        self._cells.append(cell)
-        return cell
-
-    def retire(self, cell: Cell, labels: Sequence[bool]) -> None:
-        """Note the finished tasks of the next request, which an earlier process may have chosen.
-
-        `labels` says of each task whether the model takes it for a classification task.
-        """
-        if not self._axes:
-            return
-        if len(self._labels) == len(self._cells):
-            self._cells.append(cell)
-        self._labels.append(labels)
-
-    def _count(self, requests: int) -> None:
-        """Take into account what became of the first requests, so many of them."""
-        for place in range(self._requests, min(requests, len(self._labels))):
-            self._add(self._cells[place], self._labels[place])
-
-    def _add(self, cell: Cell, labels: Sequence[bool]) -> None:
-        self._requests += 1
-        self._tasks += len(labels)
-        filled = [_filled(cell, is_classification=label) for label in labels]
-        for found in filled:
-            self._got.update((pair,) for pair in found)
-        for part in _parts(cell):
-            self._asked[part] += 1
-            if any(set(part) <= set(found) for found in filled):
-                self._in_vain[part] = 0
-                self._aside = [other for other in self._aside if other != part]
-            else:
-                self._in_vain[part] += 1
-                if self._in_vain[part] >= TRIES and self._may_go(part):
-                    self._aside.append(part)
-
-    def coverage(self) -> Coverage:
-        """Return what was wanted, and what came of all that was retired."""
-        self._count(len(self._labels))
-        values = tuple(
-            ValueCoverage(
-                axis.name,
-                value,
-                share,
-                self._got[part],
-                self._asked[part],
-                part in self._aside,
-            )
-            for axis in self._axes
-            for value, share in axis.shares.items()
-            for part in [((axis.name, value),)]
-        )
-        cells = (
-            part
-            for part in self._aside
-            if len(part) > 1 and not any(set(other) < set(part) for other in self._aside)
-        )
-        return Coverage(values, tuple(cells), self._tasks)
-
-    def _may_go(self, part: Cell) -> bool:
-        """Return whether a part of a cell is not aside yet, and its axis keeps another value."""
-        if part in self._aside:
-            return False
-        if len(part) > 1:
-            return True
-        ((name, value),) = part
-        axis = next(axis for axis in self._axes if axis.name == name)
-        return any(other != value for other in self._shares(axis))
-
-    def _shares(self, axis: Axis) -> dict[str, float]:
-        """Return the shares of values that are not aside, with the shares of those that are."""
-        left = {
-            value: share
-            for value, share in axis.shares.items()
-            if ((axis.name, value),) not in self._aside
-        }
-        whole = sum(left.values())
-        return {value: share / whole for value, share in left.items()}
-
-    def _preferred(
-        self, begun: Cell, index: int, expected: float, aside: Sequence[Cell]
-    ) -> Iterator[Cell]:
-        """Yield the cells that begin so and have no part aside, those most wanted first."""
-        if any(set(part) <= set(begun) for part in aside):
-            return
-        if len(begun) == len(self._axes):
-            yield begun
-            return
-        axis = self._axes[len(begun)]
-        under_way = self._cells[self._requests :]
-        total = self._tasks + expected * (len(under_way) + 1)
-        coming = Counter(pair for cell in under_way for pair in cell)
-
-        def order(item: tuple[str, float]) -> tuple[float, bytes]:
-            value, share = item
-            pair = (axis.name, value)
-            missing = share * total - self._got[(pair,)] - expected * coming[pair]
-            beside = share * (self._chosen[begun] + 1) - self._chosen[(*begun, pair)]
-            key = order_key(self._seed, index, axis.name, value)
-            return -round(missing + expected * beside, 9), key
-
-        for value, _ in sorted(self._shares(axis).items(), key=order):
-            yield from self._preferred((*begun, (axis.name, value)), index, expected, aside)
-
-
-def _filled(cell: Cell, *, is_classification: bool) -> Cell:
-    """Return the cell that a task fills, whichever was asked for."""
-    said = YES_AND_NO[not is_classification]
-    return tuple((name, said if name == CLASSIFICATION else value) for name, value in cell)
-
-
-def _parts(cell: Cell) -> Iterator[Cell]:
-    """Yield what may be aside of a cell: its values, pairs of them, and the whole cell."""
-    for size in sorted({1, 2, len(cell)}):
-        yield from combinations(cell, size)

@@ -26,7 +26,7 @@ from types import MappingProxyType
 from typing import Any
 
 from seedstep.bootstrap import parse
-from seedstep.bootstrap.axes import Cell, Steering, draw_values, parse_axes
+from seedstep.bootstrap.axes import Cell, draw_values, parse_axes
 from seedstep.bootstrap.classification import says_classification
 from seedstep.bootstrap.demand import Demand, Turnstile
 from seedstep.bootstrap.filters import (
@@ -42,6 +42,7 @@ from seedstep.bootstrap.prompting import Prompts, make_prompts
 from seedstep.bootstrap.records import Candidate, Generation
 from seedstep.bootstrap.rules import CandidateReply
 from seedstep.bootstrap.settings import BootstrapSettings
+from seedstep.bootstrap.steering import Steering
 from seedstep.data import Task
 from seedstep.llm import Answer, Engine, Failure, Reply, Request
 from seedstep.llm.embeddings import Encoder

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from seedstep.bootstrap.axes import Steering, parse_axes
+from seedstep.bootstrap.axes import parse_axes
 from seedstep.bootstrap.filters import (
     FILTERS,
     instruction_fault,
@@ -28,6 +28,7 @@ from seedstep.bootstrap.pool import Pool
 from seedstep.bootstrap.prompting import make_prompts
 from seedstep.bootstrap.rules import CandidateReply
 from seedstep.bootstrap.settings import PAPER_THRESHOLD, BootstrapSettings
+from seedstep.bootstrap.steering import Steering
 from seedstep.data import Problem, SeedFile, Task, read_seeds
 from seedstep.llm import Preview, Tokens, tokens_of
 from seedstep.novelty import NoveltyIndex
@@ -119,11 +120,11 @@ def preview(settings: BootstrapSettings, seeds: Sequence[Task]) -> Preview:
     axes = parse_axes(settings.axes)
     drawn = [axis for axis in axes if not axis.shares]
     known = [replace(axis, shares=axis.shares or {f"({axis.name})": 1.0}) for axis in axes]
-    cell = Steering(known, settings.seed).choose(0)
+    cell = Steering(known, settings.chance).choose(0)
     plain = next((task for task in seeds if not task.is_classification), seeds[0])
     labels = next((task for task in seeds if task.is_classification), seeds[0])
     requests = (
-        prompts.generation(shown, 0, cell),
+        prompts.generation(shown, settings.place.first_draw, cell),
         prompts.classification(plain.definition),
         prompts.instances(plain.definition, is_classification=False, cell=cell),
         prompts.instances(labels.definition, is_classification=True, cell=cell),

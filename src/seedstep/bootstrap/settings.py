@@ -164,7 +164,10 @@ class BootstrapSettings(AskingSettings):
         later=True,
     )
     semantic_base_url: str | None = setting(
-        None, "Address of the server for a semantic of openai:NAME.", later=True
+        None,
+        "Address of the server for a semantic of openai:NAME; the key in OPENAI_API_KEY is sent "
+        "there, too.",
+        later=True,
     )
     tokens: Literal["auto", "latin", "unicode"] = setting(
         "auto",
@@ -201,7 +204,7 @@ class BootstrapSettings(AskingSettings):
     gate_base_urls: dict[str, str | list[str]] = setting(
         dict,
         "Addresses of the servers of gates with a model of their own, by the gates' names; the "
-        "same as base_url among a gate's options.",
+        "same as base_url among a gate's options. The key in OPENAI_API_KEY is sent there, too.",
         later=True,
     )
     axes: dict[str, Any] = setting(

@@ -15,17 +15,10 @@ from sqlite3 import Row
 from typing import Any
 
 from seedstep.bootstrap import REASONS, BootstrapSettings, Candidate
-from seedstep.bootstrap.axes import (
-    Axis,
-    Cell,
-    Coverage,
-    Steering,
-    named_in,
-    parse_axes,
-    values_purpose,
-)
+from seedstep.bootstrap.axes import Axis, Cell, named_in, parse_axes, values_purpose
 from seedstep.bootstrap.gate_kinds import parse_gates
 from seedstep.bootstrap.gates import gate_reasons
+from seedstep.bootstrap.steering import Coverage, Steering
 from seedstep.data import Instance, Task, instance_id
 from seedstep.errors import InputError, RunError
 from seedstep.llm import Reply
@@ -186,17 +179,18 @@ class GrownTasks:
         return tuple(found)
 
     def cells(self) -> dict[int, Cell]:
-        """Return the cell of each retired generation, by its index; none without axes."""
+        """Return the cells of retired generations by their indexes; in a merge some have none."""
         if not self._run.settings.axes:
             return {}
-        rows = self._database.rows("SELECT item, cell FROM generations ORDER BY item")
+        query = "SELECT item, cell FROM generations WHERE cell != '' ORDER BY item"
+        rows = self._database.rows(query)
         return {row[0]: decode_value(row[1], Cell, f"the cell of item {row[0]}") for row in rows}
 
     def task_cells(self) -> dict[str, Cell]:
-        """Return the cell of each finished task, by its id; none without axes."""
+        """Return the cells of finished tasks by their ids; in a merge some have none."""
         cells = self.cells()
         rows = self._database.rows("SELECT id, item FROM candidates WHERE reason = ''")
-        return {row[0]: cells[row[1]] for row in rows} if cells else {}
+        return {row[0]: cells[row[1]] for row in rows if row[1] in cells}
 
     def coverage(self) -> Coverage | None:
         """Return what was wanted along the axes, and what came; None without axes."""

@@ -13,6 +13,7 @@ Example::
 import os
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,10 @@ _PATHS = (
     "tokenizer",
     *_MODELS,
 )
-"""The settings that are paths, or lists of paths. Of models only checkpoints are files to find."""
+"""The settings that are paths, or lists of paths. Of models only checkpoints are files to find.
+
+Gates have models, too, among their options.
+"""
 
 _CHECKPOINT = "hf:"
 
@@ -185,8 +189,22 @@ def _with_paths(values: Mapping[str, Any], change: Callable[[str], str]) -> dict
         checkpoint = value.removeprefix(_CHECKPOINT)
         return value if checkpoint == value else _CHECKPOINT + change(checkpoint)
 
+    def in_gates(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {
+            key: in_gates(inner)
+            if isinstance(inner, dict) or key not in _MODELS
+            else changed(key, inner)
+            for key, inner in value.items()
+        }
+
+    places: dict[str, Callable[[Any], Any]] = {
+        "gates": in_gates,
+        **{name: partial(changed, name) for name in _PATHS},
+    }
     return {
-        name: changed(name, value) if name in _PATHS else value for name, value in values.items()
+        name: places[name](value) if name in places else value for name, value in values.items()
     }
 
 

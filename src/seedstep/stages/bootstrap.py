@@ -130,7 +130,7 @@ def _rows(run: BootstrapRun) -> Iterator[dict[str, Any]]:
                 "input": instance.input,
                 "output": instance.outputs[0],
                 "is_classification": task.is_classification,
-                **({"cell": dict(cells[task.id])} if cells else {}),
+                **({"cell": dict(cells.get(task.id, ()))} if cells else {}),
             }
 
 

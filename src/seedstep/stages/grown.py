@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from seedstep.bootstrap import Candidate
-from seedstep.bootstrap.axes import TRIES, Coverage, cell_text
+from seedstep.bootstrap.axes import cell_text
 from seedstep.bootstrap.gates import draws_of, purpose_of, undecided_reason
+from seedstep.bootstrap.steering import TRIES, Coverage
 from seedstep.data import Task
 from seedstep.evaluate.intervals import mean_of_tasks
 from seedstep.evaluate.tables import shown as with_interval

@@ -92,7 +92,9 @@ class StepsSettings(AskingSettings):
         None, "A model that judges correctness and completeness: gguf:PATH, openai:NAME, ..."
     )
     judge_base_url: str | list[str] | None = setting(
-        None, "Address of the server for the judge, or of several."
+        None,
+        "Address of the server for the judge, or of several; the key in OPENAI_API_KEY is sent "
+        "there, too.",
     )
     budget: Budget = part(Budget)
     sampling: dict[str, Any] = sampling_setting(
