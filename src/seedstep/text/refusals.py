@@ -26,15 +26,20 @@ _A = "['\u2019]"
 
 _AM = rf"I(?:{_A}?m| am)"
 _SELF = (
-    rf"{_AM} (?:just |only |merely )?(?:an? )?(?:AI|artificial|(?:large |just a )?language model)"
-    r"|as an? (?:(?:large )?language (?:model|AI)\b|text-based\b|(?:AI|artificial intelligence)\b"
+    rf"{_AM} (?:just |only |merely )?(?:an? )?(?:AI(?! (?:research|engineer|develop|scien|student"
+    r"|expert|enthus|consult|profess))|artificial|(?:large |just a )?language model)"
+    r"|as an? (?:(?:responsible|ethical|helpful|harmless) )?(?:(?:large )?language (?:model|AI)\b"
+    r"|text-based\b|(?:AI|artificial intelligence)\b"
     r"(?:,|[ -](?:\w+[ -])?(?:model|assistant|chatbot|system)\b|\W{1,3}(?:I\b|\w+ed by\b)))"
+    rf"(?=.{{0,120}}?(?:\b(?:I|cannot|unable|have no|no way)\b|\bcan{_A}t\b"
+    r"|\b(?:is|are|am|be) not\b|\bmy (?:guid|progr|polic|purpose|capab|abilit|train|knowl|funct)))"
 )
 _DO = (
-    r"(?:assist|help|fulfil+|comply|complete|provide|create|generate|write|answer|respond|continue"
+    r"(?:be able to )?(?:assist|help(?! (?:but|it if|\w+ing)\b)|fulfil+|comply|complete"
+    r"|provide|create|generate|write|answer|respond|continue"
     r"|produce|do (?:that|this|it|so)|process|access|engage|discuss|perform|satisfy|support|offer"
     r"|share|participate|carry out|come up|proceed|accommodate|determine|translate|classify"
-    r"|summari[sz]e|be able to|give you (?!up\b)"
+    r"|summari[sz]e|give you (?!up\b)"
     r"|(?:give|open|find|see|read|view|identify) (?:(?:this|that|any|your)\b|it\W*\Z))"
 )
 _SENSE = r"(?:give|see the|find (?:the|an?)\b|identify|read the|view|open)"
@@ -71,13 +76,22 @@ _ENGLISH = re.compile(
     rf"|I ?{_CANNOT}\W*\Z"
     rf"|I regret that I ?{_CANNOT}"
     rf"|I (?:do not|don{_A}?t) have (?:the (?:ability|capability)|access to|enough info"
+    r"|personal (?:opinion|belief|feeling|experience|preference)"
     r"|enough context)"
     r"|I (?:must|have to|need to|will have to) (?:\w+ly )?(?:decline|refuse)\b"
     r"(?: to\b| \w+ing\b| (?:this|that|your|the|any|such) (?:request|question|prompt|task)"
     r"| (?:this|that|it)\b|\s*(?:[^\w\s]|\Z))"
-    rf"|(?:I (?:do not|don{_A}?t) feel|{_AM} not) comfortable (?:with )?(?:\w+ing|this|that)\b"
+    rf"|I(?:{_A}d| would) (?:rather|prefer to|prefer) not (?:to )?(?:answer|discuss|respond|engage)"
+    rf"|{_AM} going to have to (?:pass|decline)\b"
+    rf"|{_AM} (?:programmed|designed|trained)\b.{{0,80}}?(?:cannot|can{_A}t|unable)\b"
+    r"|my (?:guidelines|programming|policies|instructions|training)"
+    rf" (?:do(?:es)?(?:n{_A}t| not) (?:allow|permit)|prevents?|prohibits?|forbids?)\b"
+    rf"|(?:that|this|it)(?:{_A}s| is) (?:beyond|outside) (?:of )?my (?:capab|abilit|scope|progr)"
+    rf"|(?:I (?:do not|don{_A}?t) feel|{_AM} (?:really |just )?not) comfortable"
+    r" (?:with )?(?:\w+ing|this|that)\b"
     rf"|(?:it is|it{_A}s) not possible for me to\b"
-    rf"|(?:that|this)(?:{_A}s| is) not something (?:that )?I (?:can|am|{_A}m)\b"
+    rf"|(?:sorry,? )?(?:that|this)(?:{_A}s not| is not| isn{_A}t) something"
+    rf" (?:that )?I (?:can|am|{_A}m)\b"
     rf"|we(?:{_A}re| are) unable to {_DO}"
     rf"|(?:unable to|cannot) {_SHORT}\b(?: with|\W*\Z)"
     rf"|(?:your|this|the) request (?:cannot|can{_A}t|could not) be (?:ful|compl|proc|answ)"
@@ -245,6 +259,87 @@ LANGUAGES: Mapping[str, Wording] = MappingProxyType(
             r"sebagai (?:sebuah )?(?:AI|kecerdasan buatan|model bahasa)",
             r"tidak (?:dapat|bisa|mampu|mungkin|diizinkan)",
             r"membantu|menjawab|memberikan|memenuhi|melakukan|menyediakan|membuat|menulis",
+        ),
+        "Czech": Wording(
+            r"omlouvám se|je mi líto|bohužel|promiňte",
+            r"jako (?:AI|umělá|jazykový model)",
+            r"nemohu|nemůžu|nejsem schop\w+|nelze",
+            r"pomoc\w*|pomoci|odpověd\w+|vyhovět|splnit|vytvořit|napsat",
+        ),
+        "Swedish, Danish, Norwegian": Wording(
+            r"tyvärr|jag beklagar|ledsen|förlåt|beklager|desværre|dessverre|undskyld|unnskyld",
+            r"som (?:en )?(?:AI|språkmodell|sprogmodel)",
+            r"(?:jag|jeg)? ?(?:kan|kunde)\b.{0,40}?\b(?:inte|ikke|ingen)|kan ikke|kan inte",
+            r"hjälpa|hjelpe|hjælpe|svara|svare|bistå|skriva|skrive|skapa|utföra|besvara\w*",
+        ),
+        "Finnish": Wording(
+            r"valitettavasti|pahoittelen|anteeksi|olen pahoillani",
+            r"tekoälynä|kielimallina",
+            r"en (?:voi|pysty|kykene)",
+            r"aut\w+|vasta\w+|kirjoit\w+|luoda|tehdä|toteut\w+",
+        ),
+        "Hungarian": Wording(
+            r"sajnálom|sajnos|elnézést|bocsánat|sajnálattal",
+            r"(?:mesterséges intelligencia|nyelvi modell|AI)ként",
+            r"nem (?:tudok|tudom|áll módomban|lehetséges|segíthetek|vagyok képes)",
+            r"segíteni|segít\w*|válaszol\w*|teljesít\w*|írni|létrehoz\w*",
+        ),
+        "Romanian": Wording(
+            r"îmi pare rău|din păcate|scuze|regret",
+            r"ca (?:un )?(?:AI|IA|model)|în calitate de",
+            r"nu (?:pot|te pot|vă pot|sunt în măsură|este posibil)",
+            r"ajut\w*|răspund\w*|oferi|îndeplini|scrie|genera|crea",
+        ),
+        "Bulgarian": Wording(
+            r"съжалявам|за съжаление|извин\w+",
+            r"като (?:ИИ|изкуствен|езиков)",
+            r"не (?:мога|съм в състояние|е възможно)|няма как",
+            r"помогн\w+|отговор\w+|изпълн\w+|предостав\w+|напиш\w+|създа\w+",
+        ),
+        "Greek": Wording(
+            r"λυπάμαι|δυστυχώς|συγγνώμη|ζητώ συγγνώμη",
+            r"ως (?:τεχνητή|γλωσσικό|AI)",
+            r"δεν (?:μπορώ|είμαι σε θέση|είναι δυνατ\w+|δύναμαι)",
+            r"βοηθ\w+|απαντ\w+|εκπληρ\w+|παρ\w+|γρά\w+|δημιουργ\w+",
+        ),
+        "Hebrew": Wording(
+            r"(?:אני )?(?:מצטער\w*|מתנצל\w*)|סליחה|לצערי",
+            r"כמודל|בתור",
+            r"(?:לא|אינני) (?:יכול\w*|מסוגל\w*)|אין באפשרותי|לא ניתן",
+            r"לעזור|לסייע|לענות|לספק|לכתוב|ליצור|לבצע",
+        ),
+        "Urdu": Wording(
+            r"معذرت|معاف|افسوس|بدقسمتی",
+            r"بطور|ایک (?:اے آئی|زبان)",
+            r"نہیں .{0,20}?سکت\w*|قاصر|ممکن نہیں",
+            r"مدد|جواب|فراہم|لکھ\w*",
+            verb_last=True,
+        ),
+        "Tamil": Wording(
+            r"மன்னிக்க\w*|மன்னிக்கவும்|வருந்துகிறேன்",
+            r"ஒரு (?:AI|மொழி)",
+            r"முடியாது|இயலாது|முடியவில்லை",
+            r"உதவ|பதில|வழங்க|எழுத",
+            verb_last=True,
+        ),
+        "Telugu": Wording(
+            r"క్షమించ|విచారిస్తున్నాను|దురదృష్టవశాత్తు",
+            r"ఒక (?:AI|భాషా)",
+            r"(?:చేయ|ఇవ్వ|రాయ)?లేను|సాధ్యం కాదు",
+            r"సహాయ|సమాధాన|అందించ|రాయ",
+            verb_last=True,
+        ),
+        "Swahili": Wording(
+            r"samahani|pole|kwa bahati mbaya|naomba radhi",
+            r"kama (?:AI|modeli)",
+            r"siwezi|sitaweza|haiwezekani",
+            r"kusaidia|kukusaidia|kujibu|kutoa|kuandika|kutekeleza",
+        ),
+        "Tagalog": Wording(
+            r"paumanhin|pasensya|ikinalulungkot|sa kasamaang",
+            r"bilang (?:isang )?(?:AI|modelo)",
+            r"hindi (?:ako|ko)|hindi (?:po )?(?:maaari|pwede|posible)",
+            r"makakatulong|tulungan|matutulungan|masagot|magawa|makasagot",
         ),
         "Thai": Wording(
             r"ขอโทษ|ขออภัย|เสียใจ|น่าเสียดาย",
