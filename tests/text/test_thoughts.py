@@ -81,3 +81,29 @@ def test_where_thoughts_stand(text: str, said: str, thoughts: str) -> None:
 )
 def test_what_is_no_thought_stays(text: str) -> None:
     assert split_thoughts(text) == (text, "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\uff1cthink\uff1ex\uff1c/think\uff1e42",
+        "\u3008think\u3009x\u3008/think\u3009\n42",
+        "<\u601d\u8003>x</\u601d\u8003>42",
+        "<scratch_pad>x</scratch_pad>42",
+        "<|think|>x<|endthink|>42",
+        "[BEGIN THINKING]x[END THINKING]42",
+        "```think\nx\n```\n42",
+        "42<think>x</think>",
+        "42 <think>x</think>\n",
+        "<think>x</think>42</s>",
+    ],
+)
+def test_further_marks_and_places_of_thoughts(text: str) -> None:
+    assert split_thoughts(text) == ("42", "x")
+
+
+@pytest.mark.parametrize(
+    "text", ["<s>old</s> new <s>older</s>", "Put <think>x</think> first.", "a <think> b"]
+)
+def test_what_is_no_thought_is_unchanged(text: str) -> None:
+    assert split_thoughts(text) == (text, "")

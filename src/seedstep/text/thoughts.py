@@ -16,6 +16,7 @@ __all__ = ["THOUGHT_MARKS", "is_thought_mark", "opened_thoughts", "split_thought
 _WORDS: tuple[str, ...] = (
     *("think", "thinking", "thought", "thoughts", "think_fast", "longcat_think", "antThinking"),
     *("mm:think", "seed:think", "thought_process", "thinking_process", "inner_monologue"),
+    *("scratch_pad", "inner_thought", "deliberation", "thinking_tokens", "\u601d\u8003"),
     *("internal_monologue", "inner_thoughts", "internal_thoughts", "chain_of_thought"),
 )
 _OTHER_WORDS = (
@@ -39,6 +40,12 @@ THOUGHT_MARKS = (
     *((f"<|begin_of_{word}|>", f"<|end_of_{word}|>") for word in _TOKEN_WORDS),
     *((f"&lt;{word}&gt;", f"&lt;/{word}&gt;") for word in _TOKEN_WORDS),
     ("<\uff5cthink\uff5c>", "<\uff5c/think\uff5c>"),
+    ("\uff1cthink\uff1e", "\uff1c/think\uff1e"),
+    ("\u3008think\u3009", "\u3008/think\u3009"),
+    ("\u2039think\u203a", "\u2039/think\u203a"),
+    ("<|think|>", "<|endthink|>"),
+    ("[BEGIN THINKING]", "[END THINKING]"),
+    ("```think\n", "\n```"),
     ("<|channel>thought", "<channel|>"),
     ("```thinking\n", "\n```"),
     ("```thoughts\n", "\n```"),
@@ -145,6 +152,7 @@ _PREFACE = re.compile(
 )
 """Up to three lines before thoughts, or a greeting or marks of a turn on the same line."""
 
+_SURE_OPENING = re.compile(_SURE_OPENINGS, re.IGNORECASE)
 _FENCE = re.compile(rf"\s*+```\w*+[ \t]*+\n(?=\s*+(?:{_SURE_OPENINGS}))", re.IGNORECASE)
 _NO_ANSWER = re.compile(
     rf"(?:[^\w]*+(?:{_GREETING}|<\|\w+\|>))*+[^\w]*+\Z|.*[:\uff1a]\s*\Z", re.IGNORECASE | re.DOTALL
@@ -196,6 +204,8 @@ def split_thoughts(text: str) -> tuple[str, str]:
     said, thoughts = _split(text)
     if thoughts and (wrapped := _WRAPPED.match(said)):
         said = wrapped["said"].strip()
+    if said.rstrip().endswith("</s>") and "<s>" not in said:
+        said = said.rstrip().removesuffix("</s>").rstrip()
     if ended := _END_MARK.search(said):
         said = said[: ended.start()].rstrip()
     return said, thoughts
@@ -233,11 +243,21 @@ def _split_marked(text: str) -> tuple[str, str]:
         thoughts.append(text[: closed.start()].strip())
         before, place = "", closed.end()
     if not thoughts:
-        return text, ""
+        return _split_behind(text)
     said = text[place:].lstrip()
     if closed and not said and not _NO_ANSWER.match(before):
         before, said = "", before  # the answer came first
     return said, "\n".join(filter(None, [before, *thoughts]))
+
+
+def _split_behind(text: str) -> tuple[str, str]:
+    """What is said before thoughts that end a text; a text without them is unchanged."""
+    opened = _SURE_OPENING.search(text)
+    closed = _ANY_CLOSING.search(text, opened.end()) if opened else None
+    if not opened or not closed or text[closed.end() :].strip():
+        return text, ""
+    said = text[: opened.start()].rstrip()
+    return (said, text[opened.end() : closed.start()].strip()) if said else (text, "")
 
 
 def _closing(text: str, opened: re.Match[str], absent: set[int]) -> re.Match[str] | None:
