@@ -2,14 +2,14 @@
 
 Example::
 
-    demand = Demand(wanted=25)
+    demand = TaskDemand(wanted=25)
     await demand.rises()  # before a request for new instructions
     demand.generated(3)  # of which each may become a task
 """
 
 import asyncio
 
-__all__ = ["Demand", "Turnstile"]
+__all__ = ["TaskDemand", "Turnstile"]
 
 
 class Turnstile:
@@ -32,7 +32,7 @@ class Turnstile:
             event.set()
 
 
-class Demand:
+class TaskDemand:
     """Delays requests for new instructions while those in flight may be enough.
 
     This saves requests at the end of a run. The data does not depend on it: it decides when a

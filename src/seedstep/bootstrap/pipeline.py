@@ -28,7 +28,7 @@ from typing import Any
 from seedstep.bootstrap import parse
 from seedstep.bootstrap.axes import Cell, draw_values, parse_axes
 from seedstep.bootstrap.classification import says_classification
-from seedstep.bootstrap.demand import Demand, Turnstile
+from seedstep.bootstrap.demand import TaskDemand, Turnstile
 from seedstep.bootstrap.filters import (
     FILTERS,
     Filter,
@@ -199,7 +199,7 @@ class _Work:
         """
         self._pool.remember(accepted)
         self._start, self._turn = Turnstile(first), Turnstile(first)
-        self._demand = Demand(self._settings.tasks - len(self._pool.finished))
+        self._demand = TaskDemand(self._settings.tasks - len(self._pool.finished))
         for index in count(first):
             known = bisect_right(self._finished_in, index - self.window)
             yield self.item(index, self._pool.sample(index, known), self._steering.choose(index))
