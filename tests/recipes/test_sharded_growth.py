@@ -1,18 +1,21 @@
 """One file grows tasks in shards and rounds: here, side by side, or as jobs of a cluster."""
 
 import os
+import re
+import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import chdir
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
 from seedstep import open_run
 from seedstep.data import read_yaml
-from seedstep.errors import InputError
+from seedstep.errors import InputError, RunError
 from seedstep.recipes import (
     Experiment,
     ExperimentStage,
@@ -21,7 +24,7 @@ from seedstep.recipes import (
     read_growth,
     run_experiment,
 )
-from seedstep.recipes.jobs import CLUSTERS
+from seedstep.recipes.jobs import CLUSTERS, job_script
 from seedstep.runs.merges import merge_of
 from seedstep.stages import BOOTSTRAP
 from support.command_line import environment, program, seed_line, seedstep
@@ -131,9 +134,24 @@ def test_more_rounds_may_follow(file: Path, tmp_path: Path) -> None:
 def test_files_are_those_beside_the_file(file: Path, tmp_path: Path) -> None:
     (tmp_path / "model.gguf").write_bytes(b"GGUF")
     text = file.read_text().replace("model: openai:scripted", "model: gguf:model.gguf")
-    file.write_text(f"{text}\ndecontaminate: [seeds.jsonl]\n")
+    (tmp_path / "encoder").mkdir()
+    (tmp_path / "axes.yaml").write_text("topic: [rivers, bread]\n")
+    more = """
+    decontaminate: [seeds.jsonl]
+    semantic: hf:encoder
+    axes: axes.yaml
+    gates:
+      judged: {judge: {model: "gguf:model.gguf"}}
+      told: {judge: {model: "openai:model.gguf.x"}}
+    """
+    file.write_text(f"{text}\n{dedent(more)}")
+    read_growth(file)
     prepare_growth(file, tmp_path / "out")
     settings = read_yaml(tmp_path / "out" / "settings.yaml")
+    assert settings["semantic"] == f"hf:{tmp_path}/encoder"
+    assert settings["axes"] == f"{tmp_path}/axes.yaml"
+    models = {name: each["judge"]["model"] for name, each in settings["gates"].items()}
+    assert models == {"judged": f"gguf:{tmp_path}/model.gguf", "told": "openai:model.gguf.x"}
     assert settings["model"] == f"gguf:{tmp_path}/model.gguf"
     assert settings["decontaminate"] == [f"{tmp_path}/seeds.jsonl"]
     assert settings["seeds"] == f"{tmp_path}/seeds.jsonl"
@@ -157,6 +175,7 @@ def test_other_settings_are_refused(file: Path, tmp_path: Path, line: str) -> No
         ("shards: 0", "'shards'"),
         ("rounds: two", "'rounds'"),
         ("tusks: 3", "'tusks'"),
+        ("shards: 10000", "20,002 bootstraps and merges.*at most 10,000"),
     ],
 )
 def test_bad_files_are_one_error(file: Path, line: str, fault: str) -> None:
@@ -199,6 +218,51 @@ def test_stages_that_do_not_need_each_other_run_side_by_side(tmp_path: Path) -> 
     assert {name for name, what in events if what == "finished"} == set("abcde")
     waves = [[stage.name for stage in wave] for wave in experiment.waves()]
     assert waves == [["a", "b", "d"], ["c", "e"]]
+
+
+def test_jobs_of_slurm_that_write_the_same_wait_for_each_other() -> None:
+    stages = (made("a", out="x"), made("b", out="x"), made("c", "a"), made("d", "c", out="x"))
+    script = job_script(Experiment(Path("x.yaml"), stages), Path("/work"), "slurm")
+    waits = [re.findall(r"afterok:(\S+)", line) for line in script.splitlines() if "sbatch" in line]
+    assert waits == [[], ["$J1"], ["$J1"], ["$J3:$J2"]]
+    assert script.count("--kill-on-invalid-dep=yes") == 3
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_after_a_signal_nothing_starts_though_the_stage_ends_well(
+    tmp_path: Path, workers: int
+) -> None:
+    ran: list[str] = []
+
+    def run(stage: ExperimentStage, _: Path) -> int:
+        ran.append(stage.name)
+        if ran == ["a"]:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.2)
+        return 0
+
+    experiment = Experiment(Path("x.yaml"), (made("a"), made("b", "a"), made("c", "b")))
+    with pytest.raises(RunError, match="a signal ended the experiment, after stage 'a'"):
+        run_experiment(experiment, tmp_path, lambda *_: None, run, workers)
+    assert ran == ["a"]
+    run_experiment(experiment, tmp_path, lambda *_: None, run, workers)
+    assert ran == ["a", "b", "c"]
+
+
+def test_a_signal_in_the_last_stage_leaves_nothing_to_say(tmp_path: Path) -> None:
+    def run(_: ExperimentStage, __: Path) -> int:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.2)
+        return 0
+
+    run_experiment(Experiment(Path("x.yaml"), (made("a"),)), tmp_path, lambda *_: None, run)
+
+
+def test_a_stage_with_a_long_name_has_a_log(tmp_path: Path) -> None:
+    names = [f"{'Ä' * 200} {number}" for number in range(2)]
+    stages = tuple(ExperimentStage(name, ("--version",)) for name in names)
+    run_experiment(Experiment(Path("x.yaml"), stages), tmp_path, lambda *_: None, workers=2)
+    assert len([*(tmp_path / "logs").iterdir()]) == 2
 
 
 def test_a_failure_lets_the_others_end_and_starts_no_more(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ Example::
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import resources
@@ -111,19 +111,26 @@ class Experiment:
         """
         places: dict[str, int] = {}
         found: list[list[ExperimentStage]] = []
-        for stage in self.stages:
-            place = max((places[name] + 1 for name in stage.after), default=0)
-            written = [places[each.name] for each in self._beside(stage)]
-            place = max([place, *(other + 1 for other in written)])
+        for stage, before in zip(self.stages, self.befores(), strict=True):
+            place = max((places[name] + 1 for name in before), default=0)
             places[stage.name] = place
             found += [[] for _ in range(place + 1 - len(found))]
             found[place].append(stage)
         return found
 
-    def _beside(self, stage: ExperimentStage) -> list[ExperimentStage]:
-        """Return the earlier stages that write to the place of a stage."""
-        before = self.stages[: self.stages.index(stage)]
-        return [other for other in before if stage.out and other.out == stage.out]
+    def befores(self) -> list[tuple[str, ...]]:
+        """Return for each stage the names of those that must have ended before it starts.
+
+        They are those that it needs, and the last one before it that writes to the same place.
+        """
+        last: dict[str, str] = {}
+        found = []
+        for stage in self.stages:
+            written = [last[stage.out]] if stage.out in last else []
+            found.append(tuple(dict.fromkeys((*stage.after, *written))))
+            if stage.out:
+                last[stage.out] = stage.name
+        return found
 
     def _needs(self, stage: ExperimentStage) -> set[str]:
         """Return the names of all stages that must be finished before `stage`."""
@@ -284,16 +291,14 @@ def run_experiment(
 
     Raises:
         StageFailed: a stage ended with an error; earlier stages stay finished.
-        RunError: the directory can't be written.
+        RunError: the directory can't be written, or a signal came before all stages had run.
     """
     if depth_of_this() >= MOST_DEPTH:
         what = f"{experiment.path}: {MOST_DEPTH} experiments run within each other already"
         raise RunError(what, "take out the stage that runs an experiment, or itself")
     make_folder(out)
     done = finished_stages(out)
-    prints: dict[str, str] = {}
-    for stage in experiment.stages:
-        prints[stage.name] = _fingerprint(stage, prints)
+    prints = _fingerprints(experiment.stages)
     if experiment.table:
         values, systems = dict(experiment.values), experiment.systems
         needed = {name: prints[name] for name in experiment.answering}
@@ -312,6 +317,8 @@ def run_experiment(
         done[stage.name] = prints[stage.name]
         keep_finished(out, done)
         tell(stage, "finished")
+        if not prints.items() <= done.items():
+            processes.require_going_on(stage)
 
     processes = Processes(logged=workers > 1)
     run = started or processes.run
@@ -332,7 +339,10 @@ def _status_of(run: Started, out: Path, stage: ExperimentStage) -> int:
         raise RunError(what, "write fewer and shorter arguments") from None
 
 
-def _fingerprint(stage: ExperimentStage, prints: Mapping[str, str]) -> str:
-    """Return a hash of the command of a stage and of all commands that it depends on."""
-    parts = [stage.command, [prints[name] for name in stage.after]]
-    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
+def _fingerprints(stages: Sequence[ExperimentStage]) -> dict[str, str]:
+    """Return hashes of the commands of stages, each with all commands that it depends on."""
+    prints: dict[str, str] = {}
+    for stage in stages:
+        parts = [stage.command, [prints[name] for name in stage.after]]
+        prints[stage.name] = hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
+    return prints

@@ -10,6 +10,7 @@ Example::
     run_experiment(experiment, Path("runs/grow"), print, workers=4)
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ __all__ = ["GrowSettings", "prepare_growth", "read_growth"]
 SETTINGS = "settings.yaml"
 """The file in the directory of the experiment that its shards read their settings from."""
 
+MOST_JOBS = 10_000
+"""Bootstraps and merges of a file at the most, so that they can be listed and submitted."""
+
 BEGUN = "begun.yaml"
 """The file there with what the experiment was begun with."""
 
@@ -42,6 +46,11 @@ class GrowSettings(SettingsRecord):
     shards: Count = setting(1, "Bootstraps that grow side by side in each round.")
     rounds: Count = setting(1, "Rounds, after each of which the shards are merged.")
 
+    @classmethod
+    def complete(cls, values: Mapping[str, Any], source: str) -> Mapping[str, Any]:
+        """Return the values as a bootstrap completes them, such as with the axes of a file."""
+        return BootstrapSettings.complete(values, source)
+
     def check(self, source: str) -> None:
         """Raise InputError if the settings of the bootstraps do not go together."""
         self.bootstrap.check(source)
@@ -53,7 +62,10 @@ def read_growth(path: Path) -> Experiment:
     Raises:
         InputError: the file can't be read, or a setting does not fit.
     """
-    settings = make_settings(GrowSettings, read_yaml(path), str(path))
+    settings = make_settings(GrowSettings, _values(path), str(path))
+    if (count := settings.rounds * (settings.shards + 1)) > MOST_JOBS:
+        what = f"{path}: {count:,} bootstraps and merges"
+        raise InputError(what, f"set `shards` and `rounds` so that there are at most {MOST_JOBS:,}")
     stages: list[ExperimentStage] = []
     for number in range(1, settings.rounds + 1):
         stages += _round(number, settings.shards)
@@ -89,7 +101,7 @@ def prepare_growth(path: Path, out: Path) -> None:
         InputError: it was begun with other settings.
         RunError: it can't be written.
     """
-    values = {name: _absolute(name, value, path) for name, value in read_yaml(path).items()}
+    values = _values(path)
     kept = read_yaml(out / BEGUN) if (out / BEGUN).exists() else values
     for name in {**kept, **values}:
         if name not in CHANGEABLE and kept.get(name) != values.get(name):
@@ -101,14 +113,31 @@ def prepare_growth(path: Path, out: Path) -> None:
     write_yaml(out / BEGUN, values)
 
 
-def _absolute(name: str, value: Any, path: Path) -> Any:
-    """Return a value in which files are named from the root: shards run elsewhere."""
-    if name == "seeds" and isinstance(value, str):
-        return str((path.parent / value).absolute())
+def _values(path: Path) -> dict[str, Any]:
+    """Return the settings in a file. Files are named from the root, as shards run elsewhere."""
+    folder = path.parent.absolute()
+    return {name: _absolute(name, value, folder) for name, value in read_yaml(path).items()}
+
+
+def _absolute(name: str, value: Any, folder: Path) -> Any:
+    """Return a setting with whole paths; what a model names is one if there is such a file."""
+    if name in ("seeds", "axes") and isinstance(value, str):
+        return str(folder / value)
     if name in ("model", "semantic") and isinstance(value, str):
         prefix, _, rest = value.partition(":")
-        file = path.parent / rest
-        return f"{prefix}:{file.absolute()}" if rest and file.exists() else value
+        return f"{prefix}:{folder / rest}" if rest and (folder / rest).exists() else value
     if name == "decontaminate" and isinstance(value, list):
-        return [str((path.parent / str(each)).absolute()) for each in value]
+        return [str(folder / str(each)) for each in value]
+    if name == "gates" and isinstance(value, dict):
+        return {gate: _of_gate(kinds, folder) for gate, kinds in value.items()}
     return value
+
+
+def _of_gate(value: Any, folder: Path) -> Any:
+    """Return what is set for a gate, with the file of its model named from the root."""
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: _absolute("model", inner, folder) if name == "model" else _of_gate(inner, folder)
+        for name, inner in value.items()
+    }

@@ -19,12 +19,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO
 
 from seedstep.data import make_folder
-from seedstep.errors import SeedstepError
+from seedstep.errors import RunError, SeedstepError
 from seedstep.recipes.experiment_stages import ExperimentStage
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ DEPTH = "SEEDSTEP_EXPERIMENT_DEPTH"
 LOGS = "logs"
 """The directory for what stages print that run side by side."""
 
+LONGEST_NAME = 50
+"""The most characters of a stage's name in that of its log: file systems allow 255 bytes."""
+
 MOST_DEPTH = 3
 """Experiments within each other at the most, so that one that runs itself comes to an end."""
 
@@ -66,13 +70,13 @@ def job_script(experiment: "Experiment", out: Path, kind: str) -> str:
 
 
 def _slurm(experiment: "Experiment", out: Path) -> list[str]:
-    """Return lines that submit all stages at once, each after those that it needs."""
+    """Return lines that submit all stages at once, each after those that have to end before it."""
     ids = {stage.name: f"J{number}" for number, stage in enumerate(experiment.stages, start=1)}
     lines = []
-    for stage in experiment.stages:
-        needed = ":".join(f"${ids[name]}" for name in stage.after)
+    for stage, before in zip(experiment.stages, experiment.befores(), strict=True):
+        needed = ":".join(f"${ids[name]}" for name in before)
         flags = [f"--job-name={shlex.quote(stage.name)}", f"--chdir={shlex.quote(str(out))}"]
-        flags += [f"--dependency=afterok:{needed}"] if needed else []
+        flags += [f"--dependency=afterok:{needed}", "--kill-on-invalid-dep=yes"] if needed else []
         wrapped = shlex.quote(stage.shown)
         lines.append(f"{ids[stage.name]}=$(sbatch --parsable {' '.join(flags)} --wrap={wrapped})")
     return lines
@@ -164,6 +168,7 @@ class Processes:
         """Let processes print here, or with `logged` each to a file in `logs`."""
         self._logged = logged
         self._running: set[subprocess.Popen[bytes]] = set()
+        self._ended = False
 
     def run(self, stage: ExperimentStage, directory: Path) -> int:
         """Run a stage in a process, and return its exit status."""
@@ -176,15 +181,25 @@ class Processes:
             )
             self._running.add(process)
             stack.callback(self._running.discard, process)
+            if self._ended:  # by a signal that came while it was started
+                process.terminate()
             while True:
                 try:
                     return process.wait()
                 except KeyboardInterrupt:
                     continue  # the stage is told too, and ends in its own way
 
+    def require_going_on(self, stage: ExperimentStage) -> None:
+        """Raise RunError if a signal came: the stage that it met may have ended well."""
+        if self._ended:
+            what = f"a signal ended the experiment, after stage '{stage.name}'"
+            raise RunError(what, "run the same command again: it goes on there")
+
     def _log(self, stage: ExperimentStage, directory: Path) -> BinaryIO:
         make_folder(directory / LOGS)
         name = re.sub(r"[^\w.-]+", "-", stage.name)
+        if len(name) > LONGEST_NAME:
+            name = f"{name[:LONGEST_NAME]}-{sha256(stage.name.encode()).hexdigest()[:8]}"
         return (directory / LOGS / f"{name}.log").open("ab")
 
     @contextmanager
@@ -200,6 +215,7 @@ class Processes:
             signal.signal(signal.SIGTERM, before)
 
     def _terminate(self) -> None:
+        self._ended = True
         for process in list(self._running):
             process.terminate()
 
