@@ -6,6 +6,7 @@ Example::
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
@@ -13,7 +14,16 @@ from typing import Literal, Protocol, runtime_checkable
 from seedstep.llm.records import Answer, Ledger, Request
 from seedstep.llm.wire import UNCHANGED, Manner
 
-__all__ = ["LIVE", "BatchLedger", "BatchedRequest", "SendMode", "Sending", "SentBatch"]
+__all__ = [
+    "LIVE",
+    "NOT_MISSED",
+    "BatchLedger",
+    "BatchedRequest",
+    "Missed",
+    "SendMode",
+    "Sending",
+    "SentBatch",
+]
 
 SendMode = Literal["live", "batch", "file"]
 """How requests are sent: one by one, by batches of the server, or as files for `vllm run-batch`."""
@@ -50,13 +60,29 @@ class SentBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Missed:
+    """The number of batches that had no answer to a request, and the tokens that those cost."""
+
+    tries: int = 0
+    lost_prompt: int = 0
+    lost_completion: int = 0
+
+    def again(self, lost: tuple[int, int]) -> "Missed":
+        """Return this with one more batch, which cost so many tokens."""
+        return Missed(self.tries + 1, self.lost_prompt + lost[0], self.lost_completion + lost[1])
+
+
+NOT_MISSED = Missed()
+
+
+@dataclass(frozen=True, slots=True)
 class BatchedRequest:
-    """A request in a batch. `tries` counts the batches before that had no answer to it."""
+    """A request in a batch. `missed` are the batches before that had no answer to it."""
 
     key: str
     request: Request
     manner: Manner = UNCHANGED
-    tries: int = 0
+    missed: Missed = NOT_MISSED
 
 
 @runtime_checkable
@@ -73,11 +99,17 @@ class BatchLedger(Ledger, Protocol):
     def open_batches(self, identity: str, model: str) -> list[SentBatch]:
         """Return the batches of a model whose results were not stored yet."""
 
+    def open_batch(self, number: int) -> SentBatch | None:
+        """Return a batch as it is now, or None if its results were stored."""
+
+    def turn(self, number: int) -> AbstractAsyncContextManager[None]:
+        """Return what is entered to work on a batch, by one engine at a time."""
+
     def batched(self, number: int) -> dict[str, BatchedRequest]:
         """Return the requests of a batch that is open, by key."""
 
-    def missed(self) -> dict[str, int]:
-        """Return the requests that a batch did not answer, with the number of such batches."""
+    def missed(self) -> dict[str, Missed]:
+        """Return the requests that a batch did not answer."""
 
     async def intend(
         self,
@@ -96,5 +128,9 @@ class BatchLedger(Ledger, Protocol):
         batch: SentBatch,
         answers: Mapping[str, tuple[Request, Answer]],
         status: str,
+        lost: Mapping[str, tuple[int, int]],
     ) -> None:
-        """Store the answers of a batch; its other requests become missed ones."""
+        """Store the answers of a batch; its other requests become missed ones.
+
+        `lost` are the tokens of prompts and replies that were paid in vain.
+        """

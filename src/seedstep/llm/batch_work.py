@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from seedstep.errors import DeniedError, ModelError, SeedstepError, UnreachableError
+from seedstep.errors import DeniedError, InputError, ModelError, SeedstepError, UnreachableError
 from seedstep.llm.batch_api import (
     NAME_KEY,
     PURPOSE,
@@ -26,7 +26,7 @@ from seedstep.llm.batch_api import (
 from seedstep.llm.batch_records import BatchedRequest, BatchLedger, Sending, SentBatch
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.exchange import ServerError, require_readable
-from seedstep.llm.jobs import ApiError, state_of
+from seedstep.llm.jobs import ApiError, shown, state_of
 from seedstep.llm.records import Answer, Failure, Reply, Request
 from seedstep.llm.wire import PARAMETER, Refused, Retryable, Wire
 
@@ -71,7 +71,8 @@ PARAMETER_STATUSES = (400, 422, 501)
 class Findings:
     """What the results of a batch have: answers by key, faults, and lines that fit nothing.
 
-    `parameters` are the errors about parameters that are left out from now on.
+    `parameters` are the errors about parameters that are left out from now on. `known` counts the
+    lines of its requests, and `in_vain` the tokens of replies that can't be used, by key.
     """
 
     answers: dict[str, tuple[Request, Answer]] = field(default_factory=dict)
@@ -79,6 +80,28 @@ class Findings:
     fatal: SeedstepError | None = None
     last: str = ""
     parameters: set[str] = field(default_factory=set)
+    known: int = 0
+    denial: SeedstepError | None = None
+    in_vain: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def lost(
+        self,
+        answers: Mapping[str, tuple[Request, Answer]],
+        requests: Mapping[str, BatchedRequest],
+    ) -> dict[str, tuple[int, int]]:
+        """Return the tokens that were paid in vain, by key, where these answers are kept."""
+        failed = {
+            key: (answer.lost_prompt_tokens, answer.lost_completion_tokens)
+            for key, (_, answer) in self.answers.items()
+            if isinstance(answer, Failure)
+        }
+        before = {key: requests[key].missed for key in failed}
+        found = {
+            key: (prompt - before[key].lost_prompt, completion - before[key].lost_completion)
+            for key, (prompt, completion) in failed.items()
+        }
+        found |= {key: tokens for key, tokens in self.in_vain.items() if key not in answers}
+        return {key: tokens for key, tokens in found.items() if any(tokens)}
 
     @property
     def refused(self) -> int:
@@ -237,14 +260,19 @@ class BatchWork:
         for line in read_results(paths):
             if line is None:
                 found.strange["lines that can't be read"] += 1
-            elif line.key not in requests:
+                continue
+            if line.key not in requests:
                 found.strange["ids that are of no request in it"] += 1
-            elif line.key in found.answers:
+                continue
+            found.known += 1
+            if line.key in found.answers:
                 found.strange["second results of a request"] += 1
             elif not line.status:
-                found.last = line.error
+                found.last = shown(line.error, self.endpoint.key)
             elif answer := self._answer(line, requests[line.key], found):
                 found.answers[line.key] = requests[line.key].request, answer
+        if not found.replied:
+            found.fatal = found.fatal or found.denial
         refused = found.refused
         if refused >= REFUSALS and refused == len(found.answers):
             found.fatal = found.fatal or ModelError(
@@ -263,29 +291,33 @@ class BatchWork:
             if said in found.parameters:
                 return None
         sent = line.status, NO_HEADERS, line.body
+        whole = batched.missed.again((0, 0))
+        answer: Answer
         try:
-            answer = self.wire.read(request, self.wire.prepare(request)[0], batched.manner, sent)
-            require_readable(answer)
+            body = self.wire.prepare(request)[0]
+            answer = reply = self.wire.read(request, body, batched.manner, sent)
+            require_readable(reply)
         except Refused as error:
-            found.last = error.detail
-            return Failure(
-                error.reason,
-                error.detail,
-                error.status,
-                attempts=batched.tries + 1,
-                lost_prompt_tokens=error.tokens[0],
-                lost_completion_tokens=error.tokens[1],
-                by_batch=True,
-            )
+            found.last, found.denial = error.detail, error.denial or found.denial
+            whole = batched.missed.again(error.tokens)
+            answer = Failure(error.reason, error.detail, error.status)
         except Retryable as error:
             found.last = error.detail
             if error.reason == PARAMETER:
                 found.parameters.add(error.detail)
+            if any(error.tokens):
+                found.in_vain[line.key] = error.tokens
             return None
-        except DeniedError as error:
+        except (DeniedError, InputError) as error:  # no reply; others may have one
             found.fatal, found.last = error, error.what
             return None
-        return replace(answer, attempts=batched.tries + 1, by_batch=True)
+        return replace(
+            answer,
+            attempts=whole.tries,
+            lost_prompt_tokens=whole.lost_prompt,
+            lost_completion_tokens=whole.lost_completion,
+            by_batch=True,
+        )
 
 
 def no_list(error: ApiError, name: str) -> ModelError:

@@ -14,22 +14,29 @@ Example::
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 from seedstep.data.files import write_in_parts
 from seedstep.errors import BudgetReached, ModelError
-from seedstep.llm.batch_api import line_of, split
-from seedstep.llm.batch_records import BatchedRequest, BatchLedger, Sending, SentBatch
+from seedstep.llm.batch_api import split
+from seedstep.llm.batch_budget import Asked, Reserve, refuse
+from seedstep.llm.batch_records import (
+    NOT_MISSED,
+    BatchedRequest,
+    BatchLedger,
+    Missed,
+    Sending,
+    SentBatch,
+)
 from seedstep.llm.batch_work import BatchWork, Ended
-from seedstep.llm.budget import Account, Tokens
+from seedstep.llm.budget import Account
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.jobs import state_of
 from seedstep.llm.pacing import EngineStats, Priority
-from seedstep.llm.records import Answer, Ledger, Reply, Request, Sender, tokens_of
+from seedstep.llm.records import Answer, Ledger, Reply, Request, Sender
 from seedstep.llm.servers import Servers, first_wire
-from seedstep.llm.wire import UNCHANGED, Manner, Wire, path_of
+from seedstep.llm.wire import Wire, path_of
 
 __all__ = ["BatchSender", "begin_batches"]
 
@@ -40,24 +47,7 @@ MOST_TRIES = 3
 """After so many batches without an answer to a request, a run ends."""
 
 
-@dataclass(slots=True)
-class _Asked:
-    """A request that waits to be sent, or for its answer."""
-
-    key: str
-    request: Request
-    priority: Priority
-    future: "asyncio.Future[Answer | None]"
-    tries: int = 0
-
-
-def _reserve(reserved: dict[str, Tokens], request: Request, manner: Manner) -> None:
-    """Add the most tokens that a request may cost."""
-    most = Tokens.by_batch(tokens_of(request) + 1, request.sampling.max_tokens + manner.room)
-    reserved[request.purpose] = reserved.get(request.purpose, Tokens()) + most
-
-
-AskLive = Callable[[str, Request, Priority], Awaitable[Answer]]
+AskLive = Callable[[str, Request, Priority], Coroutine[Any, Any, Answer]]
 
 
 class BatchSender:
@@ -74,41 +64,43 @@ class BatchSender:
         ask_live: AskLive,
     ) -> None:
         """`ask_live` asks and stores a request live, as the first of each purpose is."""
-        self._endpoint = endpoint
+        self._model = endpoint.identity, endpoint.model
+        self._url = endpoint.url
         self._ledger = ledger
-        self._wire = wire
         self._sending = sending
         self._account = account
         self._stats = stats
         self._ask_live = ask_live
         self._open: dict[str, int] = {}
-        self._reserved: dict[int, dict[str, Tokens]] = {}
-        self._waiting: dict[str, _Asked] = {}
-        self._collected: list[_Asked] = []
-        self._held: list[_Asked] = []
+        self._waiting: dict[str, Asked] = {}
+        self._collected: list[Asked] = []
         self._tried: set[str] = set()
         self._closer: asyncio.Task[None] | None = None
         self._followers: set[asyncio.Task[None]] = set()
+        self._trials: set[asyncio.Task[Answer]] = set()
         self._last = 0.0
         self._fatal: Exception | None = None
         self._missed = ledger.missed()
         self._batch_work = BatchWork(endpoint, ledger, wire, sending, stats.tell)
+        self._reserve = Reserve(account, wire, self._collect)
 
     @property
-    def _model(self) -> tuple[str, str]:
-        return self._endpoint.identity, self._endpoint.model
+    def _live_at_last(self) -> bool:
+        return self._sending.finish_live or self._sending.mode == "live"
 
     def start(self) -> None:
         """Go on waiting for the batches that earlier processes sent."""
         for batch in self._ledger.open_batches(*self._model):
             self._follow(batch, self._ledger.batched(batch.number), again=True)
 
-    async def close(self) -> None:
-        """Stop waiting. The batches go on at the server."""
+    async def close(self) -> list["asyncio.Task[Answer]"]:
+        """Stop waiting. The batches go on at the server. Return the live requests under way."""
+        self._reserve.close()
         tasks = [*self._followers, *filter(None, [self._closer])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        return list(self._trials)
 
     def takes(self, key: str) -> bool:
         """Return whether a request is in a batch, or is to be sent by one."""
@@ -128,7 +120,7 @@ class BatchSender:
         if self._fatal:
             raise self._fatal
         future: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
-        asked = _Asked(key, request, priority, future, self._missed.get(key, 0))
+        asked = Asked(key, request, priority, future, self._missed.get(key, NOT_MISSED))
         self._waiting[key] = asked
         if key not in self._open:
             self._collect([asked])
@@ -137,7 +129,7 @@ class BatchSender:
         finally:
             self._waiting.pop(key, None)
 
-    def _collect(self, asked: Iterable[_Asked]) -> None:
+    def _collect(self, asked: Iterable[Asked]) -> None:
         self._collected += asked
         self._last = time.monotonic()
         if self._collected and (self._closer is None or self._closer.done()):
@@ -162,30 +154,32 @@ class BatchSender:
     def _fail(self, error: Exception) -> None:
         """End all that waits with an error; batches that are under way go on at the server."""
         self._fatal = self._fatal or error
-        for asked in list(self._waiting.values()):
-            if not asked.future.done():
-                asked.future.set_exception(error)
+        refuse(list(self._waiting.values()), error)
+        self._account.spent.release({}, error)  # whoever waits for what is not released
 
-    async def _submit(self, wave: Sequence[_Asked]) -> None:
+    async def _submit(self, wave: Sequence[Asked]) -> None:
         if self._sending.mode == "batch":
             wave = await self._try_out(wave)
         wave = [asked for asked in wave if self._is_left(asked)]
         for path in ("completions", "chat/completions"):
-            group = self._afford([asked for asked in wave if path_of(asked.request) == path])
-            bodies = [self._wire.prepare(asked.request) for asked in group]
-            pairs = zip(group, bodies, strict=True)
-            lines = [line_of(asked.key, path, body) for asked, (body, _) in pairs]
-            for part in split(list(map(len, lines))):
-                manners = [manner for _, manner in bodies[part]]
-                await self._send(path, group[part], manners, lines[part])
+            group = [asked for asked in wave if path_of(asked.request) == path]
+            lines = self._reserve.afford(path, group)
+            counted = len(lines)
+            try:
+                for part in split(list(map(len, lines))):
+                    batch = await self._written(path, lines[part])
+                    counted -= len(lines[part])
+                    await self._intend(batch, group[part])
+            finally:
+                self._account.spent.requests -= counted  # which are not sent
 
-    def _is_left(self, asked: _Asked) -> bool:
+    def _is_left(self, asked: Asked) -> bool:
         """Return whether a request has no answer yet; if the ledger has one, hand it over."""
         if not asked.future.done() and (answer := self._ledger.get(asked.key)):
             asked.future.set_result(answer)
         return not asked.future.done()
 
-    async def _try_out(self, wave: Sequence[_Asked]) -> Sequence[_Asked]:
+    async def _try_out(self, wave: Sequence[Asked]) -> Sequence[Asked]:
         """Ask the first request of each purpose live, and return the others.
 
         So a key that is refused, or a parameter that the server does not take, is known at once,
@@ -197,63 +191,54 @@ class BatchSender:
                 left.append(asked)
                 continue
             try:
-                answer = await self._ask_live(asked.key, asked.request, asked.priority)
+                if not (answer := await self._trial(asked)):
+                    continue
             except BudgetReached as reached:
-                self._refuse([asked], reached)
+                refuse([asked], reached)
                 continue
             self._tried.add(asked.request.purpose)
             if not asked.future.done():
                 asked.future.set_result(answer)
         return left
 
-    def _afford(self, group: list[_Asked]) -> list[_Asked]:
-        """Return the first requests that the budget allows.
+    async def _trial(self, asked: Asked) -> Answer | None:
+        """Ask a request live, by a task that outlives a stop; None if it waits for the budget."""
+        if not self._reserve.affords_live(asked):
+            return None
+        task: asyncio.Task[Answer] = asyncio.create_task(
+            self._ask_live(asked.key, asked.request, asked.priority)
+        )
+        self._trials.add(task)
+        task.add_done_callback(self._trials.discard)
+        try:
+            return await asyncio.shield(task)
+        finally:
+            self._reserve.release(asked.key)
 
-        The others wait for the results of batches under way, which cost less than was reserved.
-        """
-        tokens: dict[str, Tokens] = {}
-        for each in self._reserved.values():
-            for purpose, count in each.items():
-                tokens[purpose] = tokens.get(purpose, Tokens()) + count
-        for place, asked in enumerate(group):
-            _reserve(tokens, asked.request, UNCHANGED)
-            if refusal := self._account.refusal(place + 1, tokens):
-                if place or self._open:
-                    self._held += group[place:]
-                else:
-                    self._refuse(group, refusal)
-                return group[:place]
-        return group
-
-    def _refuse(self, group: Iterable[_Asked], refusal: BudgetReached) -> None:
-        for asked in group:
-            if not asked.future.done():
-                asked.future.set_exception(refusal)
-
-    async def _send(
-        self, path: str, group: Sequence[_Asked], manners: Sequence[Manner], lines: list[bytes]
-    ) -> None:
-        """Store the intent of a batch, and begin to send it."""
+    async def _written(self, path: str, lines: list[bytes]) -> SentBatch:
+        """Write the file of a batch."""
         digest = hashlib.sha256(b"".join(lines)).hexdigest()
         number, name = self._ledger.name_of(digest)
         self._ledger.folder.mkdir(exist_ok=True)
         file = self._ledger.folder / f"{name}.jsonl"
         await asyncio.to_thread(write_in_parts, file, lines)
-        batch = SentBatch(
+        await self._account.spent.settle()
+        return SentBatch(
             number,
             name,
-            self._endpoint.url,
+            self._url,
             path,
             sum(map(len, lines)),
             to_file=self._sending.mode == "file",
         )
+
+    async def _intend(self, batch: SentBatch, group: Sequence[Asked]) -> None:
+        """Store the intent of a batch, and begin to send it."""
         requests = {
-            asked.key: BatchedRequest(asked.key, asked.request, manner, asked.tries)
-            for asked, manner in zip(group, manners, strict=True)
+            asked.key: BatchedRequest(asked.key, asked.request, asked.manner, asked.missed)
+            for asked in group
         }
         spent = self._account.spent
-        await spent.settle()
-        spent.requests += len(requests)
         await self._ledger.intend(batch, self._model, requests.values(), spent.requests)
         spent.noted = max(spent.noted, spent.requests)
         self._stats.sent += len(requests)
@@ -263,11 +248,8 @@ class BatchSender:
         self, batch: SentBatch, requests: Mapping[str, BatchedRequest], *, again: bool
     ) -> None:
         """Send a batch in the background, if it was not sent yet, and wait for its results."""
-        reserved: dict[str, Tokens] = {}
-        for key, each in requests.items():
-            self._open[key] = batch.number
-            _reserve(reserved, each.request, each.manner)
-        self._reserved[batch.number] = reserved
+        self._open |= dict.fromkeys(requests, batch.number)
+        self._reserve.keep(batch.number, requests.values(), again=again)
         self._stats.batched[batch.name] = len(requests)
         task = asyncio.create_task(self._work(batch, requests, again=again))
         self._followers.add(task)
@@ -277,8 +259,16 @@ class BatchSender:
         self, batch: SentBatch, requests: Mapping[str, BatchedRequest], *, again: bool
     ) -> None:
         try:
-            ended = await self._batch_work.results(batch, len(requests), again=again)
-            await self._take(batch, requests, ended)
+            async with self._ledger.turn(batch.number):  # which engines of one model share
+                if found := self._ledger.open_batch(batch.number):
+                    ended = await self._batch_work.results(found, len(requests), again=again)
+                    await self._take(found, requests, ended)
+                    return
+            answers = {key: answer for key in requests if (answer := self._ledger.get(key))}
+            missed = self._ledger.missed()
+            missing = {key: missed[key] for key in requests if key in missed}
+            self._hand_over(batch, requests, answers, missing)
+            self._ask_again(missing)
         except Exception as error:  # raised where the answers are waited for
             self._fail(error)
 
@@ -290,52 +280,70 @@ class BatchSender:
     ) -> None:
         """Store the answers of a batch, and hand them to whoever waits for them."""
         found = self._batch_work.findings(requests, ended.paths)
-        if batch.to_file and not found.answers:
+        if batch.to_file and not found.known:
             raise ModelError(
                 f"{ended.paths[0]} has no result of this batch: {_listed(found.strange)}",
                 f"remove it, and put the results of {batch.name}.jsonl there",
             )
         answers = {} if found.fatal and not found.replied else found.answers
-        await self._ledger.take(batch, answers, ended.status)
+        lost = found.lost(answers, requests)
+        await self._ledger.take(batch, answers, ended.status, lost)
         if not batch.to_file:
             for path in (self._ledger.folder / f"{batch.name}.jsonl", *ended.paths):
                 path.unlink(missing_ok=True)
-        self._count(answers)
+        self._count(requests, answers, lost)
         if found.strange:
             self._stats.tell(
                 f"results of {batch.name} that were not used: {_listed(found.strange)}"
             )
-        missing = {key: each.tries + 1 for key, each in requests.items() if key not in answers}
+        missing = {
+            key: each.missed.again(lost.get(key, (0, 0)))
+            for key, each in requests.items()
+            if key not in answers
+        }
+        taken = {key: answer for key, (_, answer) in answers.items()}
+        self._hand_over(batch, requests, taken, missing)
+        self._go_on(batch, missing, len(requests), found.fatal, ended, found.last)
+
+    def _hand_over(
+        self,
+        batch: SentBatch,
+        requests: Iterable[str],
+        answers: Mapping[str, Answer],
+        missing: Mapping[str, Missed],
+    ) -> None:
+        """Hand the answers of a batch to whoever waits for them. It is under way no longer."""
         self._stats.batched.pop(batch.name, None)
-        self._reserved.pop(batch.number, None)
         for key in requests:
             self._open.pop(key, None)
         self._missed |= missing
-        for key, (_, answer) in answers.items():
+        for key, answer in answers.items():
             if (asked := self._waiting.get(key)) and not asked.future.done():
                 asked.future.set_result(answer)
-        self._go_on(batch, missing, len(requests), found.fatal, ended, found.last)
+        self._reserve.release(batch.number)
 
-    def _count(self, answers: Mapping[str, tuple[Request, Answer]]) -> None:
-        for request, answer in answers.values():
-            if isinstance(answer, Reply):
-                tokens = answer.prompt_tokens, answer.completion_tokens
-            else:
-                tokens = answer.lost_prompt_tokens, answer.lost_completion_tokens
-            self._account.spent.add(request.purpose, *tokens, by_batch=True)
+    def _count(
+        self,
+        requests: Mapping[str, BatchedRequest],
+        answers: Mapping[str, tuple[Request, Answer]],
+        lost: Mapping[str, tuple[int, int]],
+    ) -> None:
+        """Count the tokens of replies, and those that were paid in vain."""
+        replies = [(key, each) for key, (_, each) in answers.items() if isinstance(each, Reply)]
+        counts = [(key, (each.prompt_tokens, each.completion_tokens)) for key, each in replies]
+        for key, tokens in [*counts, *lost.items()]:
+            self._account.spent.add(requests[key].request.purpose, *tokens, by_batch=True)
 
     def _go_on(
         self,
         batch: SentBatch,
-        missing: Mapping[str, int],
+        missing: Mapping[str, Missed],
         count: int,
         fatal: Exception | None,
         ended: Ended,
         last: str,
     ) -> None:
         """Ask again what a batch did not answer, unless that would be in vain."""
-        held, self._held = self._held, []
-        self._collect(held)
         if not missing:
             return
         status, reason = ended.status, ended.said or last
@@ -345,8 +353,8 @@ class BatchSender:
             f"answers{because}"
         )
         stopped = state_of(status) == "ended" and "expir" not in status.lower()
-        in_vain = stopped or max(missing.values()) >= MOST_TRIES
-        live = self._sending.finish_live or self._sending.mode == "live"
+        in_vain = stopped or max(each.tries for each in missing.values()) >= MOST_TRIES
+        live = self._live_at_last
         if not live and (fatal or in_vain):
             remedy = (
                 "see to the server, then run the same command again, which asks for what is "
@@ -355,12 +363,15 @@ class BatchSender:
             self._fail(fatal or ModelError(what, remedy))
             return
         self._stats.tell(f"{what}; they are asked {'live' if live else 'by another batch'}")
+        self._ask_again(missing)
+
+    def _ask_again(self, missing: Mapping[str, Missed]) -> None:
         waiting = [asked for key in missing if (asked := self._waiting.get(key))]
         for asked in waiting:
-            asked.tries = missing[asked.key]
-            if live and not asked.future.done():
+            asked.missed = missing[asked.key]
+            if self._live_at_last and not asked.future.done():
                 asked.future.set_result(None)
-        if not live:
+        if not self._live_at_last:
             self._collect(waiting)
 
 

@@ -95,11 +95,18 @@ class Spent:
     may have been sent, and `noted` is what it kept last. Some are noted ahead, and the next ones
     while half of these are left, so that few requests wait for the disk: of a process that is
     killed, they count as sent. Tokens of replies that never came are not known, and not counted.
+
+    `reserved` are the most tokens, by purpose, that batches under way may cost, whichever engine
+    sent them. When fewer are, each of `when_released` is called; with an error if they stay so.
     """
 
     requests: int = 0
     tokens: dict[str, Tokens] = field(default_factory=dict)
     noted: int = 0
+    reserved: dict[str, Tokens] = field(default_factory=dict, repr=False, compare=False)
+    when_released: list[Callable[[Exception | None], None]] = field(
+        default_factory=list, repr=False, compare=False
+    )
     note: Callable[[int], Awaitable[None]] | None = field(default=None, repr=False, compare=False)
     _noting: asyncio.Task[None] | None = field(default=None, repr=False, compare=False)
 
@@ -144,6 +151,19 @@ class Spent:
         """Count the tokens of a reply."""
         made = Tokens.by_batch if by_batch else Tokens
         self.tokens[purpose] = self.tokens.get(purpose, Tokens()) + made(prompt, completion)
+
+    def reserve(self, purpose: str, tokens: Tokens) -> None:
+        """Set aside the most tokens that a request may cost."""
+        total = self.reserved.pop(purpose, Tokens()) + tokens
+        if total != Tokens():
+            self.reserved[purpose] = total
+
+    def release(self, reserved: Mapping[str, Tokens], error: Exception | None = None) -> None:
+        """Set tokens aside no longer, or say by which error they stay so."""
+        for purpose, tokens in reserved.items():
+            self.reserve(purpose, Tokens() - tokens)
+        for call in list(self.when_released):
+            call(error)
 
     @property
     def total(self) -> Tokens:
@@ -264,18 +284,30 @@ class Account:
     spent: Spent
     pricing: Pricing
 
-    def refusal(self, requests: int, reserved: Mapping[str, Tokens]) -> BudgetReached | None:
-        """Return why `requests` more, of `reserved` tokens, can't be afforded, or None."""
-        budget = self.budget
-        if budget.max_requests is not None and self.spent.requests + requests > budget.max_requests:
+    def reserve(self, purpose: str, tokens: Tokens) -> BudgetReached | None:
+        """Count a request, and set aside its tokens; if it can't be afforded, return why.
+
+        Nothing else runs between the check and the count, so that engines may share an account.
+        """
+        self.spent.requests += 1
+        self.spent.reserve(purpose, tokens)
+        if refusal := self._refusal():
+            self.spent.requests -= 1
+            self.spent.reserve(purpose, Tokens() - tokens)
+        return refusal
+
+    def _refusal(self) -> BudgetReached | None:
+        """Return why what was sent and is set aside can't be afforded, or None."""
+        budget, spent = self.budget, self.spent
+        if budget.max_requests is not None and spent.requests > budget.max_requests:
             return BudgetReached("max_requests", f"{budget.max_requests:,} requests")
-        tokens = sum(reserved.values(), Tokens())
-        total = self.spent.total_tokens + tokens.prompt + tokens.completion
+        tokens = sum(spent.reserved.values(), Tokens())
+        total = spent.total_tokens + tokens.prompt + tokens.completion
         if budget.max_tokens is not None and total > budget.max_tokens:
             return BudgetReached("max_tokens", f"{budget.max_tokens:,} tokens")
         if budget.max_usd is not None:
-            spent, more = self.pricing.usd(self.spent.tokens), self.pricing.usd(reserved)
-            if spent is not None and more is not None and spent + more > budget.max_usd:
+            usd, more = self.pricing.usd(spent.tokens), self.pricing.usd(spent.reserved)
+            if usd is not None and more is not None and usd + more > budget.max_usd:
                 return BudgetReached("max_usd", f"{budget.max_usd:,.2f} US dollars")
         return None
 

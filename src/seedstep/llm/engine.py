@@ -155,11 +155,10 @@ class Engine:
     ) -> None:
         """Stop. Replies on their way are stored, as they are paid for, if the server is there."""
         self._closing = True
-        if self._batches:
-            await self._batches.close()
+        trials = await self._batches.close() if self._batches else []
         drain = isinstance(error, asyncio.CancelledError | ModelError | BudgetReached | InputError)
         drain = drain and not isinstance(error, UnreachableError)
-        tasks = list(self._asked.values())
+        tasks = [*self._asked.values(), *trials]
         for task in tasks:
             if not (drain and task in self._sending):
                 task.cancel()

@@ -33,7 +33,7 @@ from seedstep.llm.exchange import (
     without_key,
 )
 
-__all__ = ["ApiError", "JobApi", "JobState", "StoredFile", "checked_id", "state_of"]
+__all__ = ["ApiError", "JobApi", "JobState", "StoredFile", "checked_id", "shown", "state_of"]
 
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 600.0
@@ -222,7 +222,7 @@ class JobApi:
 
     def shown(self, text: str) -> str:
         """Return a text of the server on one line, without the key, and not too long."""
-        return " ".join(storable(without_key(text, self.endpoint.key)).split())[:LONGEST]
+        return shown(text, self.endpoint.key)
 
     async def _listed(self, path: str, record: type[T]) -> list[T]:
         try:
@@ -307,6 +307,12 @@ class JobApi:
                 "check the --base-url, which usually ends in /v1",
                 error,
             ) from None
+
+
+def shown(text: str, key: str) -> str:
+    """Return a text of a server on one line, without the key, and not too long."""
+    text = storable(without_key(text, key))[: 4 * LONGEST]
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:LONGEST]
 
 
 def checked_id(text: str) -> str:

@@ -7,10 +7,13 @@ Example::
         print(batch.name, batch.requests, batch.status)
 """
 
+import asyncio
 import secrets
+import sqlite3
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from contextlib import closing, suppress
+from contextlib import AbstractAsyncContextManager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +21,7 @@ import msgspec
 
 from seedstep.errors import StoreError
 from seedstep.llm import Answer, Request
-from seedstep.llm.batch_records import BatchedRequest, SentBatch
+from seedstep.llm.batch_records import BatchedRequest, Missed, SentBatch
 from seedstep.llm.replay import RecordedRequest
 from seedstep.llm.wire import Manner
 from seedstep.runs.database import Database, Statement, decode_value
@@ -40,24 +43,33 @@ BATCHES = "batches"
 
 _OPEN = """
 SELECT number, name, url, path, size, to_file, file_id, batch_id FROM batches
-WHERE identity = ? AND model = ? AND status IS NULL ORDER BY number
+WHERE {} AND status IS NULL ORDER BY number
 """
+_OPEN_OF_MODEL = _OPEN.format("identity = ? AND model = ?")
+_OPEN_OF_NUMBER = _OPEN.format("number = ?")
 _INTEND = """
 INSERT INTO batches (number, name, identity, model, url, path, size, requests, to_file, at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-_BATCHED = "INSERT OR REPLACE INTO batched_requests VALUES (?, ?, ?, ?, ?, ?)"
+_BATCHED = "INSERT OR REPLACE INTO batched_requests VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _NOTE = "UPDATE batches SET file_id = ?, batch_id = ? WHERE number = ?"
 _TAKE = "UPDATE batches SET status = ?, answered = ? WHERE number = ?"
 _DONE = "DELETE FROM batched_requests WHERE key = ?"
+_LOSE = """
+UPDATE batched_requests SET lost_prompt = lost_prompt + ?, lost_completion = lost_completion + ?
+WHERE key = ?
+"""
 _MISS = "UPDATE batched_requests SET batch = NULL, tries = tries + 1 WHERE batch = ?"
 
 
 class RunLedger(RequestLedger):
     """A ledger of answers that also stores the batches by which requests are sent."""
 
-    _named = 0
-    """The number of the batch that was named last: engines of several models share a ledger."""
+    def __init__(self, database: Database, model: str = "") -> None:
+        """Store answers in `database`; of a run that asks several models, with this one's name."""
+        super().__init__(database, model)
+        self._named = 0  # the number of the last batch: engines of several models share a ledger
+        self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @property
     def folder(self) -> Path:
@@ -75,8 +87,19 @@ class RunLedger(RequestLedger):
 
     def open_batches(self, identity: str, model: str) -> list[SentBatch]:
         """Return the batches of a model whose results were not stored yet."""
-        rows = self._database.rows(_OPEN, (identity, model))
+        return self._opened(_OPEN_OF_MODEL, identity, model)
+
+    def open_batch(self, number: int) -> SentBatch | None:
+        """Return a batch as it is now, or None if its results were stored."""
+        return next(iter(self._opened(_OPEN_OF_NUMBER, number)), None)
+
+    def _opened(self, query: str, *values: object) -> list[SentBatch]:
+        rows = self._database.rows(query, values)
         return [SentBatch(**{**dict(row), "to_file": bool(row["to_file"])}) for row in rows]
+
+    def turn(self, number: int) -> AbstractAsyncContextManager[None]:
+        """Return what is entered to work on a batch, by one engine at a time."""
+        return self._turns[number]
 
     def batched(self, number: int) -> dict[str, BatchedRequest]:
         """Return the requests of a batch that is open, by key."""
@@ -87,13 +110,13 @@ class RunLedger(RequestLedger):
             asked = decode_value(row["request"], RecordedRequest, where)
             manner = decode_value(row["manner"], Manner, where)
             request = asked.whole(row["purpose"])
-            found[row["key"]] = BatchedRequest(row["key"], request, manner, row["tries"])
+            found[row["key"]] = BatchedRequest(row["key"], request, manner, _missed(row))
         return found
 
-    def missed(self) -> dict[str, int]:
-        """Return the requests that a batch did not answer, with the number of such batches."""
-        query = "SELECT key, tries FROM batched_requests WHERE batch IS NULL"
-        return {row["key"]: row["tries"] for row in self._database.rows(query)}
+    def missed(self) -> dict[str, Missed]:
+        """Return the requests that a batch did not answer."""
+        query = "SELECT * FROM batched_requests WHERE batch IS NULL"
+        return {row["key"]: _missed(row) for row in self._database.rows(query)}
 
     async def intend(
         self,
@@ -116,7 +139,9 @@ class RunLedger(RequestLedger):
                     each.request.purpose,
                     request_text(each.request),
                     msgspec.json.encode(each.manner).decode(),
-                    each.tries,
+                    each.missed.tries,
+                    each.missed.lost_prompt,
+                    each.missed.lost_completion,
                 ),
             )
             for each in requests
@@ -134,9 +159,15 @@ class RunLedger(RequestLedger):
         await self._database.write([(_NOTE, (batch.file_id, batch.batch_id, batch.number))])
 
     async def take(
-        self, batch: SentBatch, answers: Mapping[str, tuple[Request, Answer]], status: str
+        self,
+        batch: SentBatch,
+        answers: Mapping[str, tuple[Request, Answer]],
+        status: str,
+        lost: Mapping[str, tuple[int, int]],
     ) -> None:
         """Store the answers of a batch, all at once; its other requests become missed ones.
+
+        `lost` are the tokens that were paid in vain.
 
         Raises:
             StoreError: the disk is full, or the database can't be written.
@@ -144,8 +175,13 @@ class RunLedger(RequestLedger):
         statements: list[Statement] = [(_TAKE, (status, len(answers), batch.number))]
         for key, (request, answer) in answers.items():
             statements += [*self.statements(key, request, answer), (_DONE, (key,))]
+        statements += [(_LOSE, (*tokens, key)) for key, tokens in lost.items()]
         await self._database.write([*statements, (_MISS, (batch.number,))])
         self._frames.are_stored(statements)
+
+
+def _missed(row: sqlite3.Row) -> Missed:
+    return Missed(row["tries"], row["lost_prompt"], row["lost_completion"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,9 @@ FROM (
     FROM reply_details JOIN requests USING (key)
 ) GROUP BY purpose
 """
+_LOST_BY_BATCH = """
+SELECT purpose, total(lost_prompt), total(lost_completion) FROM batched_requests GROUP BY purpose
+"""
 
 
 class RequestLedger:
@@ -157,6 +160,9 @@ def read_spent(database: Database) -> Spent:
     if database.has_rows("reply_details"):
         for purpose, *counts in database.rows(_LOST):
             spent.tokens[purpose] += Tokens(*map(int, counts))
+    if database.has_rows("batched_requests"):
+        for purpose, *counts in database.rows(_LOST_BY_BATCH):
+            spent.add(purpose, *map(int, counts), by_batch=True)
     if database.has_rows("sent"):
         spent.noted = database.rows("SELECT requests FROM sent")[0][0]
         spent.requests = max(spent.requests, spent.noted)

@@ -339,7 +339,9 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
             purpose TEXT NOT NULL,
             request TEXT NOT NULL,            -- JSON, as in requests
             manner TEXT NOT NULL,             -- JSON: how it was sent
-            tries INTEGER NOT NULL            -- batches that ended without an answer
+            tries INTEGER NOT NULL,           -- batches that ended without an answer
+            lost_prompt INTEGER NOT NULL,     -- tokens that those cost
+            lost_completion INTEGER NOT NULL
         )
         """,
     ),

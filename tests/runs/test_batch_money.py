@@ -1,0 +1,260 @@
+"""What batches cost: no more than may be spent, nothing twice, and what is paid is counted."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seedstep.errors import InputError, ModelError
+from seedstep.llm import Budget, Engine, Reply, Request, Sampling, Sending, Spent
+from seedstep.llm.endpoints import Endpoint
+from seedstep.llm.records import Answer, Failure, Message
+from seedstep.runs.batches import RunLedger, read_batches
+from seedstep.runs.database import Database
+from seedstep.runs.requests import read_spent
+from support.batch_server import BatchFault, BatchServer
+from support.scripted_server import Fault, Script, error
+
+pytestmark = pytest.mark.usefixtures("quick_batches", "no_backoff")
+
+
+def said(text: str, completion: int = 1, ending: str = "stop") -> Fault:
+    """A reply whose prompt has seven tokens."""
+    choice = {"index": 0, "finish_reason": ending, "message": {"content": text}}
+    usage = {"prompt_tokens": 7, "completion_tokens": completion}
+    return Fault(body=json.dumps({"choices": [choice], "usage": usage}).encode())
+
+
+FINE = said("fine")
+BY_BATCH = Sending("batch")
+
+
+def chat(number: int, most: int = 16) -> Request:
+    return Request("p", (Message("user", f"say {number}"),), Sampling(most))
+
+
+def number_in(body: dict[str, Any]) -> int:
+    return int(body["messages"][-1]["content"].split()[-1])
+
+
+@dataclass
+class Asking:
+    """Engines that share the database of a run, and what it has spent."""
+
+    server: BatchServer
+    path: Path
+    budget: Budget = field(default_factory=Budget)
+
+    def __post_init__(self) -> None:
+        self.database = Database.open(self.path)
+        self.ledger = RunLedger(self.database)
+        self.spent = read_spent(self.database)
+
+    @asynccontextmanager
+    async def engine(
+        self, model: str = "scripted", sending: Sending = BY_BATCH, key: str = ""
+    ) -> AsyncIterator[Engine]:
+        endpoint = Endpoint(f"openai:{self.server.url}", model, self.server.url, key)
+        engine = Engine(endpoint, self.ledger, 8, self.budget, self.spent, sending=sending)
+        async with engine:
+            yield engine
+
+    def stored(self) -> Spent:
+        return read_spent(self.database)
+
+
+@pytest.fixture
+def asking(tmp_path: Path) -> Iterator[Callable[..., Asking]]:
+    opened: list[Asking] = []
+    servers: list[BatchServer] = []
+
+    def open_(script: Script | None = None, **others: Any) -> Asking:
+        if not servers or script:
+            servers.append(BatchServer(script or (lambda number, body: FINE)).__enter__())
+        opened.append(Asking(servers[-1], tmp_path / "run.db", **others))
+        return opened[-1]
+
+    yield open_
+    for each in opened:
+        each.database.close()
+    for server in servers:
+        server.__exit__(None, None, None)
+
+
+async def answers(
+    engine: Engine, *requests: Request, seconds: float = 20
+) -> list[Answer | BaseException]:
+    asked = asyncio.gather(*map(engine.ask, requests), return_exceptions=True)
+    return await asyncio.wait_for(asked, seconds)
+
+
+def most_tokens(server: BatchServer) -> list[int]:
+    """The most tokens of replies in each batch."""
+    bodies = [[line["body"] for line in batch.lines] for batch in server.batches]
+    return [
+        sum(body.get("max_completion_tokens") or body["max_tokens"] for body in each)
+        for each in bodies
+    ]
+
+
+async def test_room_for_thoughts_is_reserved_before_a_batch_is_sent(
+    asking: Callable[..., Asking],
+) -> None:
+    run = asking(budget=Budget(max_tokens=20_000))
+    async with run.engine("o3-mini") as engine:
+        found = await answers(engine, *(chat(number, 100) for number in range(20)))
+    assert all(isinstance(each, Reply) for each in found)
+    assert max(most_tokens(run.server)) <= 20_000
+    assert run.stored().total_tokens == 20 * 8
+
+
+@pytest.mark.parametrize("budget", [Budget(max_requests=20), Budget(max_tokens=3000)])
+async def test_engines_that_share_a_budget_reserve_in_one_place(
+    budget: Budget, asking: Callable[..., Asking]
+) -> None:
+    run = asking(budget=budget)
+    run.server.batch_fault = lambda number: BatchFault(statuses=["in_progress"] * 50)
+    under_way: list[int] = []
+
+    def note(name: str) -> None:
+        counts = zip(most_tokens(run.server), run.server.batches, strict=True)
+        left = [count for count, batch in counts if "request_counts" not in batch.record]
+        under_way.append(sum(left))
+
+    run.server.seen = note
+    async with run.engine("a") as first, run.engine("b") as second:
+        await answers(first, chat(0, 100))
+        await answers(second, chat(0, 100))
+        wave = [chat(number, 100) for number in range(1, 30)]
+        found = await asyncio.gather(answers(first, *wave), answers(second, *wave))
+    if budget.max_requests:
+        assert (run.spent.requests, run.stored().requests) == (20, 20)
+        assert sum(len(batch.lines) for batch in run.server.batches) == 18
+        assert sum(isinstance(each, Reply) for one in found for each in one) == 18
+    else:
+        assert max(under_way) <= 3000
+        assert all(isinstance(each, Reply) for both in found for each in both), "all fit at last"
+
+
+async def test_replies_by_batch_that_were_paid_in_vain_are_counted(
+    asking: Callable[..., Asking],
+) -> None:
+    vain = said("", 1000, "length")
+
+    def script(_: int, body: dict[str, Any]) -> Fault:
+        return FINE if number_in(body) == 0 or body["max_tokens"] > 2000 else vain
+
+    run = asking(script)
+    wave = [chat(number, 1000) for number in range(3)]
+    run.server.batch_fault = lambda number: BatchFault(
+        statuses=["paused"] if number else ["in_progress"]
+    )
+    async with run.engine() as engine:
+        with pytest.raises(ModelError, match="paused"):
+            await asyncio.gather(*map(engine.ask, wave))
+    assert run.spent.batch_tokens == 2 * 1007
+    assert run.stored().batch_tokens == 2 * 1007
+    run.server.batches[-1].statuses.clear()
+    again = asking()
+    async with again.engine() as engine:
+        found = await answers(engine, *wave)
+    assert [each.lost_completion_tokens for each in found if isinstance(each, Reply)] == [
+        0,
+        *[1000] * 2,
+    ]
+    assert again.spent.total_tokens == again.stored().total_tokens == 8 + 2 * (1007 + 8)
+
+
+async def test_two_engines_of_one_model_work_on_an_open_batch_once(
+    asking: Callable[..., Asking],
+) -> None:
+    run = asking()
+    run.server.fail("POST files", Fault(500))
+    wave = [chat(number) for number in range(4)]
+    async with run.engine() as engine:
+        await answers(engine, *wave)
+    again = asking()
+    async with again.engine() as first, again.engine() as second:
+        found = await asyncio.gather(answers(first, *wave), answers(second, *wave))
+    assert all(isinstance(each, Reply) for both in found for each in both)
+    assert (len(run.server.batches), set(run.server.charged.values())) == (1, {1})
+    assert again.spent.total_tokens == again.stored().total_tokens == 4 * 8
+
+
+async def test_a_stop_keeps_the_reply_to_the_live_request(asking: Callable[..., Asking]) -> None:
+    run = asking(lambda number, body: Fault(body=FINE.body, delay=0.5))
+
+    async def work() -> None:
+        async with run.engine() as engine:
+            await answers(engine, *map(chat, range(3)))
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0.3)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert run.server.requests == 1
+    assert run.stored().total_tokens == 8
+
+
+async def test_a_line_without_likelihoods_loses_no_other_reply(
+    asking: Callable[..., Asking],
+) -> None:
+    def script(_: int, body: dict[str, Any]) -> Fault:
+        text = body["prompt"]
+        places = list(range(len(text)))
+        scores = {"tokens": list(text), "token_logprobs": [-1.0] * len(text), "text_offset": places}
+        choice = {"index": 0, "text": text, "finish_reason": "length"}
+        choice["logprobs"] = None if "bad" in text else scores
+        usage = {"prompt_tokens": len(text), "completion_tokens": 1}
+        return Fault(body=json.dumps({"choices": [choice], "usage": usage}).encode())
+
+    run = asking(script)
+    texts = [f"text {number} {'bad' if number == 3 else 'good'}" for number in range(6)]
+    wave = [Request("score", text, Sampling(1), scored_from=2) for text in texts]
+    async with run.engine() as engine:
+        found = await answers(engine, *wave)
+    assert [type(each) for each in found] == [*[Reply] * 3, InputError, Reply, Reply]
+    assert [(batch.status, batch.answered) for batch in read_batches(run.database)] == [
+        ("completed", 4)
+    ]
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_model_that_is_denied_by_batch_leaves_no_failures(
+    status: int, asking: Callable[..., Asking]
+) -> None:
+    run = asking(
+        lambda _, body: FINE if number_in(body) == 0 else Fault(status, error("not for you"))
+    )
+    async with run.engine() as engine:
+        found = await answers(engine, *map(chat, range(4)))
+    assert [type(each) for each in found[1:]] != [Failure] * 3
+    assert "not for you" in str(found[1])
+    run.server.script = lambda number, body: FINE
+    again = asking()
+    async with again.engine() as engine:
+        assert all(isinstance(each, Reply) for each in await answers(engine, *map(chat, range(4))))
+
+
+async def test_errors_in_results_are_shown_short_and_without_the_key(
+    asking: Callable[..., Asking],
+) -> None:
+    key = "sk-batch-0123456789abcdef"
+
+    def change(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        wrong = {"code": "x", "message": f"bad {key} \x1b[31m {'y' * 100_000}"}
+        return [{**row, "response": None, "error": wrong} for row in rows]
+
+    run = asking()
+    run.server.batch_fault = lambda number: BatchFault(change=change)
+    async with run.engine(key=key) as engine:
+        shown = str((await answers(engine, *map(chat, range(3))))[1])
+    assert "bad [key]" in shown
+    assert key not in shown
+    assert "\x1b" not in shown
+    assert len(shown) < 3000
