@@ -173,6 +173,7 @@ def test_other_settings_are_refused(file: Path, tmp_path: Path, line: str) -> No
     [
         ("shard: 1/2", "no setting 'shard'|unknown|'shard'"),
         ("shards: 0", "'shards'"),
+        ("shards: 10737", "'shards': 10,737 shards are too many for 2 rounds"),
         ("rounds: two", "'rounds'"),
         ("tusks: 3", "'tusks'"),
         ("shards: 10000", "20,002 bootstraps and merges.*at most 10,000"),

@@ -13,7 +13,7 @@ from typing import Self
 
 from seedstep.errors import InputError
 
-__all__ = ["ShardPlace", "check_shard", "parse_shard"]
+__all__ = ["ShardPlace", "check_shard", "parse_shard", "require_draws"]
 
 DRAWS = 100_000
 """How many draws a shard has before those of the next one begin."""
@@ -70,14 +70,18 @@ class ShardPlace:
         return ((self.round - 1) * self.count + self.number) * DRAWS
 
 
+def require_draws(count: int, rounds: int, where: str) -> None:
+    """Raise InputError if so many shards in so many rounds can't have draws of their own."""
+    if count * rounds > MOST_SHARDS:
+        remedy = f"have at most {MOST_SHARDS:,} in all rounds: fewer of them with more --tasks"
+        raise InputError(f"{where}: {count:,} shards are too many for {rounds:,} rounds", remedy)
+
+
 def check_shard(shard: str | None, number: int, pool: str | None, source: str) -> None:
     """Raise InputError if the settings of a shard do not go together; `source` is their origin."""
     if shard is not None:
         _, count = parse_shard(shard, f"{source}, setting 'shard'")
-        if count * number > MOST_SHARDS:
-            what = f"{source}, setting 'shard': {count:,} shards are too many for {number} rounds"
-            remedy = f"have at most {MOST_SHARDS:,} in all rounds: fewer of them with more --tasks"
-            raise InputError(what, remedy)
+        require_draws(count, number, f"{source}, setting 'shard'")
     if number > 1 and not (shard and pool):
         what = f"{source}, setting 'round': round {number} of no shard, or without a pool"
         remedy = "add --shard NUMBER/COUNT, and --pool with the merged round before"

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from seedstep.bootstrap import BootstrapSettings
+from seedstep.bootstrap.shards import require_draws
 from seedstep.data import make_folder, read_yaml, write_yaml
 from seedstep.errors import InputError
 from seedstep.recipes.experiment import Experiment
@@ -54,6 +55,7 @@ class GrowSettings(SettingsRecord):
     def check(self, source: str) -> None:
         """Raise InputError if the settings of the bootstraps do not go together."""
         self.bootstrap.check(source)
+        require_draws(self.shards, self.rounds, f"{source}, setting 'shards'")
 
 
 def read_growth(path: Path) -> Experiment:
