@@ -159,6 +159,25 @@ def test_results_that_do_not_fit_are_said_and_change_nothing(
     assert requests_in(server) == [11]
 
 
+def odd(rows: Rows) -> Rows:
+    """Results in shapes of their own; the first one's error says that its reply is not whole."""
+    broken, text, turns, cut, *others = json.loads(json.dumps(rows))
+    broken["error"] = {"code": "internal", "message": "the worker died"}
+    text["response"]["body"] = json.dumps(text["response"]["body"])
+    prompt = {"message": {"role": "user", "content": "the prompt"}, "finish_reason": "stop"}
+    turns["response"]["body"]["choices"].insert(0, prompt)
+    cut["response"]["body"]["choices"][0]["finish_reason"] = "GENERATION_FAILED"
+    return [broken, text, turns, cut, *others]
+
+
+def test_results_of_odd_shapes_are_read_or_asked_again(
+    server: BatchServer, told: Callable[..., list[str]]
+) -> None:
+    server.batch_fault = first_only(BatchFault(change=lambda rows: odd(rows) if rows else []))
+    assert any("without 2 of 11 answers" in note for note in told())
+    assert requests_in(server) == [11, 2]
+
+
 def test_missing_results_are_asked_again_and_no_others(
     server: BatchServer, told: Callable[..., list[str]]
 ) -> None:

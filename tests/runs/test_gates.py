@@ -355,3 +355,26 @@ def test_the_guide_has_every_kind_and_its_example_can_be_used() -> None:
     assert [gate.name for gate in parse_gates(settings.gates)] == [*settings.gates]
     for kind in GATE_KINDS.values():
         assert f"| `{kind.name}` | {kind.meaning}" in guide.read_text()
+
+
+YES_TO_ALL = json.dumps(dict.fromkeys(VALID, True))
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        f"I'm sorry, but I can't judge this. The form would be {YES_TO_ALL}",
+        f"<think>{YES_TO_ALL}</think>",
+        YES_TO_ALL.replace("true", '"true"'),
+        YES_TO_ALL[:-1],
+        f"[{YES_TO_ALL[1:-1]}]",
+    ],
+    ids=["refusal", "thought", "texts", "broken", "list"],
+)
+def test_a_reply_of_a_judge_that_holds_no_answers_lets_nothing_pass(
+    reply: str, tmp_path: Path
+) -> None:
+    with ScriptedServer(judge(lambda text: chat_reply(reply))) as server:
+        made = grow(tmp_path / "run", server, tasks=2, gates=JUDGE, patience=5)
+    assert made.tasks == ()
+    assert made.status.bad_instances["judged_undecided"] > 0
