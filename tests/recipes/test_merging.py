@@ -20,6 +20,7 @@ from seedstep.exports.formats import ExportSource
 from seedstep.exports.hub import data_card
 from seedstep.inputs import load_source
 from seedstep.recipes import merge_runs
+from seedstep.recipes.merge_sources import merge_sources
 from seedstep.review.browse import BrowsedRun
 from seedstep.review.view import make_view
 from seedstep.runs import BootstrapRun, Run
@@ -384,6 +385,18 @@ def test_a_shard_that_found_no_more_is_at_its_end(tmp_path: Path, server: Script
 def test_a_shard_that_is_worked_on_is_not_merged(copied: Path) -> None:
     with Run.start(BOOTSTRAP, copied / "round-1" / "shard-1", {}), pytest.raises(RunBusyError):
         merge_runs(shards_of(copied, 1), copied / "out")
+
+
+def test_a_shard_is_read_as_it_was_when_it_was_checked(copied: Path) -> None:
+    shards = shards_of(copied, 1)
+    with merge_sources(shards, partial=False, different=False) as found:
+        count = "SELECT count(*) FROM candidates"
+        before = [source.database.rows(count)[0][0] for source in found.sources]
+        for shard in shards:
+            spoilt(shard, "DELETE FROM candidates")
+        assert [source.database.rows(count)[0][0] for source in found.sources] == before
+    assert all(before)
+    assert not rows_of(shards[0])["candidates"]
 
 
 def test_runs_that_differ_are_merged_when_asked(tmp_path: Path, server: ScriptedServer) -> None:

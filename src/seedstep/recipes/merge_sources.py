@@ -104,6 +104,7 @@ def _opened(stack: ExitStack, path: Path) -> MergeSource:
     run = stack.enter_context(Run.read(BOOTSTRAP, path))
     if run.is_running():
         raise RunBusyError(f"another process works on {path}", "wait until it has ended")
+    stack.enter_context(run.snapshot())
     require_whole_rows(run.database)
     merge = merge_of(run.config)
     part = digest([_compared(run.config)])
