@@ -112,7 +112,9 @@ def test_a_run_goes_on_with_another_number_of_workers(
     assert not caplog.records, "asyncio tells of an error that nobody waited for"
     predict(tmp_path / "run", **asked(folder, workers=1)).close()
     found, alone = answers(tmp_path / "run"), answers(folder / "alone")
-    assert [answer.instance for answer in found] == [answer.instance for answer in alone]
+    assert [(answer.instance, answer.text) for answer in found] == [
+        (answer.instance, answer.text) for answer in alone
+    ]
 
 
 def test_workers_that_die_again_and_again_end_the_run(

@@ -1,5 +1,6 @@
 """What instructions are worth to a model, and the best of their versions."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -13,7 +14,8 @@ from seedstep.data import Instance, Task, TaskChoice
 from seedstep.encode import ENCODINGS, HfTokenizer, encode_task, tokenize
 from seedstep.errors import InputError, RunError
 from seedstep.evaluate.measured import gain_rows, read_measured
-from seedstep.infer.likelihood import ScoringModel
+from seedstep.infer.likelihood import ScoringModel, open_scoring
+from seedstep.llm import Failure, Reply, Request, Sampling
 from seedstep.recipes.measuring import MeasureProgress, measure_steps
 from support.answering_models import save_bart
 from support.command_line import seedstep
@@ -77,6 +79,36 @@ def test_a_model_that_can_not_share_a_prefix_reads_each_row_alone(tmp_path: Path
     assert "by itself" in model.note
     plain = [plainly(model, task, "none", 4)[0]] * 2
     assert scored.nats == pytest.approx(plain, abs=1e-4)
+
+
+def test_a_text_whose_losses_are_no_numbers_fails_alone(tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    name = save_llama(tmp_path / "model")
+    broken = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
+    known = ScoringModel.load(name)._tokenizer.ids("red ant")
+    bad = next(
+        token for token in ScoringModel.load(name)._tokenizer.ids("gold") if token not in known
+    )
+    with torch.no_grad():
+        broken.get_input_embeddings().weight[bad] = float("nan")
+    broken.save_pretrained(tmp_path / "model")
+
+    async def ask() -> list[Any]:
+        async with open_scoring(name) as endpoint:
+            assert endpoint.sender
+            texts = ("gold ant", "red ant")
+            asked = [
+                Request("gate", text, Sampling(1), scored_from=text.index("ant")) for text in texts
+            ]
+            return [await endpoint.sender.send(request) for request in asked]
+
+    failed, said = asyncio.run(ask())
+    assert isinstance(failed, Failure)
+    assert failed.reason == "not_scored"
+    assert "no numbers" in failed.detail
+    assert isinstance(said, Reply)
 
 
 class TestMeasure:
@@ -175,18 +207,12 @@ class TestMeasure:
         assert done == [3]
         assert stopped.read_bytes() == whole.read_bytes()
 
-    def test_two_workers_of_whom_one_is_killed_write_the_same_bytes(
+    def test_two_workers_of_whom_one_is_killed_measure_the_same(
         self, asked: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        import torch
-
         steps = write_steps(tmp_path / "steps.jsonl")
         whole, beside = tmp_path / "whole.jsonl", tmp_path / "beside.jsonl"
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # as many as a worker has of two cores
         measure_steps([steps], whole, asked)
-        torch.set_num_threads(threads)
-        monkeypatch.setenv("OMP_NUM_THREADS", "2")
         started: list[Any] = []
         popen = subprocess.Popen
 
@@ -201,7 +227,15 @@ class TestMeasure:
                 os.kill(started[-1].pid, signal.SIGKILL)
 
         done = measure_steps([steps], beside, {**asked, "workers": 2}, kill)
-        assert beside.read_bytes() == whole.read_bytes()
+        (header, tasks), (same, others) = read_measured(whole), read_measured(beside)
+        assert same == header
+        for task, other in zip(tasks, others, strict=True):
+            assert (other.task, other.instances) == (task.task, task.instances)
+            assert list(other.versions) == list(task.versions)
+            for name, version in task.versions.items():
+                found = other.versions[name]
+                assert found.nats == pytest.approx(version.nats, abs=1e-4)
+                assert replace(found, nats=version.nats) == version
         assert done.done == 3
         assert len(started) >= 2
 

@@ -85,6 +85,7 @@ SLOW = (
     "infer/test_predictions_that_grow.py::TestTheListGrows::test_killed_while_it_grows",
     "infer/test_trials.py",
     "inputs/test_training.py::test_it_is_said_wherever_there_is_a_figure",
+    "infer/test_worker_processes.py",
     "infer/test_workers.py",
     "llm/test_gguf_file.py::test_a_model_that_would_end_the_process_is_one_line",
     "llm/test_gguf_file.py::test_tokens_twice_end_a_process_of_their_own",

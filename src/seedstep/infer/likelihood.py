@@ -78,8 +78,8 @@ class MeasureSettings(SettingsRecord):
     )
     workers: Count = setting(
         1,
-        "Processes that measure, each with a copy of the model: one a GPU, or a share of the "
-        "cores. The file is that of one process.",
+        "Processes that measure, each with a copy of the model and a share of the cores. The file "
+        "is that of one process but for the rounding of other numbers of threads.",
     )
     bf16: bool = setting(False, "Load the model with weights of 16 bits, not 32.")
     seed: int = setting(42, SEED)
@@ -152,6 +152,7 @@ class ScoringModel:
         Raises:
             InputError: no part of an input fits into the model's context, or the model has no
                 embedding for a token.
+            ModelError: a loss is no number.
         """
         fitted = self._fitted(encoding, task)
         encoder = TaskEncoder(task, fitted, self._tokenizer)
@@ -304,7 +305,7 @@ class _Scoring:
         task = Task("scored", given, (Instance(given, (output.removeprefix(" "),)),))
         try:
             found = self._model.score(task, WHOLE, seed=0)
-        except InputError as error:
+        except (InputError, ModelError) as error:  # of this text: others go on
             return Failure("not_scored", error.what)
         if found.shortened:
             return Failure("not_scored", "the text is longer than what the model reads at a time")

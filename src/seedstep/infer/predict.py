@@ -192,7 +192,7 @@ def ask_checkpoint(
     """Yield the answers of a model that is loaded into this process, batch by batch, task by task.
 
     Of each task's batches, `part` (number, of how many) names those that are computed: (1, 3) every
-    third from the second on. What can't be asked is in the first part.
+    third from the second on. What can't be asked is told with the first batch.
 
     Raises:
         InputError: the tokenizer has no end-of-sequence token, or no template for the layout chat.
@@ -214,10 +214,13 @@ def ask_checkpoint(
                 continue
             asked.append((place, encoded))
             prompts.append(pair.prompt)
-        if failed and not part[0]:
-            yield failed
+        if part[0]:
+            failed = []
         for batch in checkpoint.answers(prompts, part):
-            yield [_answered(*asked[at], written) for at, written in batch]
+            yield [*failed, *(_answered(*asked[at], written) for at, written in batch)]
+            failed = []
+        if failed:
+            yield failed
 
 
 def _answered(place: int, encoded: Encoded, written: "GeneratedText") -> Answer:

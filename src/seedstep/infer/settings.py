@@ -124,7 +124,8 @@ class SystemSettings(AskingSettings):
     workers: Count = setting(
         1,
         "Processes that answer with a checkpoint, each with a copy of it: one a GPU, or a share of "
-        "the cores. The answers are those of one process.",
+        "the cores. The answers are those of one process but for the rounding of other numbers of "
+        "threads.",
         later=True,
     )
     bf16: bool = setting(False, "Load a checkpoint with weights of 16 bits, not 32.")

@@ -1,8 +1,8 @@
 """Do work with a checkpoint in several processes, each of which loads it: one a GPU, or some cores.
 
-This process alone writes. A worker that dies is replaced, and what it had not sent back is done
-again. Predictions are divided by the batches that one process would make of a task, so that the
-answers are the same.
+This process alone writes. A worker sends each result as soon as it has it; one that dies is
+replaced, and what it had not sent back is done again. Predictions are divided by the batches that
+one process would make of a task, so that the answers are the same but for rounding.
 
 Example::
 
@@ -20,7 +20,14 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator, MutableMapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Iterable,
+    Iterator,
+    MutableMapping,
+    Sequence,
+)
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
@@ -48,17 +55,25 @@ R_co = TypeVar("R_co", covariant=True)
 class WorkerJob(Protocol[W_contra, R_co]):
     """What workers do. It is sent to them as a pickle, as are its units of work and results."""
 
-    def open(self) -> tuple[Any, Callable[[W_contra], R_co]]:
-        """Load what is needed; return what the first worker tells, and what does a unit of work."""
+    def open(self) -> tuple[Any, Callable[[W_contra, int], Iterable[R_co]]]:
+        """Load what is needed; return what the first worker tells, and what does a unit of work.
+
+        That is a function of the unit, and of how many of its results are there already, which
+        yields the others.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Unit(Generic[W]):
-    """A unit of work, and the name of what it is about. `losses` counts workers that died."""
+    """A unit of work, and the name of what it is about.
+
+    `done` counts the results that are there, `losses` the workers that died since the last one.
+    """
 
     work: W
     about: str
     place: int
+    done: int = 0
     losses: int = 0
 
 
@@ -73,16 +88,19 @@ class _Beginning:
 
 @dataclass(frozen=True, slots=True)
 class _Fault:
-    """An error in a worker. It has a `kind` if users are to see it, else a traceback as `what`."""
+    """An error in a worker, with its `kind` if it is one that is meant for users."""
 
     kind: type[SeedstepError] | None
     what: str
     remedy: str = ""
 
-    def error(self) -> Exception:
-        """Return the error, to be raised here."""
+    def error(self, about: str) -> Exception:
+        """Return the error, to be raised here. `about` says what the worker did."""
         if self.kind is None:
-            return RuntimeError(f"a worker failed:\n{self.what}")
+            return ModelError(
+                f"a worker failed {about}: {self.what}",
+                "see with --workers 1 if it fails there, too, and report what it says",
+            )
         error = self.kind.__new__(self.kind)
         SeedstepError.__init__(error, self.what, self.remedy)
         return error
@@ -90,6 +108,21 @@ class _Fault:
 
 class _LostError(Exception):
     """A worker has died. The message says how."""
+
+    def __init__(self, code: int) -> None:
+        """Tell of a process that ended with a code: a negative one is the number of a signal."""
+        self.code = code
+        super().__init__(
+            f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with {code}"
+        )
+
+
+def _signal_name(number: int) -> str:
+    """Return the name of a signal, or its number: those for real-time programs have no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 class _Worker:
@@ -102,25 +135,32 @@ class _Worker:
             COMMAND, stdin=pipe, stdout=pipe, start_new_session=True
         )
 
-    def ask(self, what: object) -> Any:
-        """Send something, and return what comes back.
+    def ask(self, what: object, about: str) -> Any:
+        """Send something, and return what comes back first. `about` says what it is for.
 
         Raises:
             _LostError: the process died.
             SeedstepError: the model can't be loaded, or a task can't be asked.
         """
         assert self._process.stdin
+        with suppress(OSError):  # the process died, which is told when its result is taken
+            _send(self._process.stdin, what)
+        return self.take(about)
+
+    def take(self, about: str) -> Any:
+        """Return what comes back next.
+
+        Raises:
+            _LostError, SeedstepError: as `ask`.
+        """
         assert self._process.stdout
         try:
-            _send(self._process.stdin, what)
             found = pickle.load(self._process.stdout)  # noqa: S301 - our own process wrote it
         except (EOFError, OSError, ValueError, pickle.UnpicklingError):
             self.end()
-            code = self._process.returncode
-            how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
-            raise _LostError(how) from None
+            raise _LostError(self._process.returncode) from None
         if isinstance(found, _Fault):
-            raise found.error()
+            raise found.error(about)
         return found
 
     def end(self) -> None:
@@ -138,7 +178,9 @@ async def in_workers(
     workers: int,
     begun: Callable[[Any], WorkerJob[W, R]] | None = None,
 ) -> AsyncGenerator[tuple[int, R]]:
-    """Yield the place and the result of each unit of work, given with its name, as they come.
+    """Yield the results of units of work, given with their names, as they come, with their places.
+
+    Those of a unit come in their order.
 
     `begun` is called with what the first worker tells, and returns the job of all others.
 
@@ -148,6 +190,8 @@ async def in_workers(
     """
     units = deque(Unit(each, about, place) for place, (about, each) in enumerate(work))
     number = min(workers, len(units))
+    if not number:
+        return
     results: asyncio.Queue[tuple[int, R] | None] = asyncio.Queue()
     serving: list[asyncio.Task[None]] = []
     with ThreadPoolExecutor(number, thread_name_prefix="seedstep-worker") as threads:
@@ -192,10 +236,10 @@ class _Crew(Generic[W, R]):
         while True:
             self._workers[number] = worker = _Worker()
             try:
-                self.told = await self._in_thread(partial(worker.ask, beginning))
+                self.told = await self._in_thread(partial(worker.ask, beginning, LOADING))
             except _LostError as lost:
                 losses += 1
-                _require_few(losses, f"while it loaded the model, {lost}")
+                _require_few(losses, LOADING, lost)
             else:
                 return worker
 
@@ -212,13 +256,16 @@ class _Crew(Generic[W, R]):
             unit = units.popleft() if units else None
             if unit is None:
                 return
+            about = f"over instances of task '{unit.about}'"
             try:
-                results.put_nowait(
-                    (unit.place, await self._in_thread(partial(worker.ask, unit.work)))
-                )
+                found = await self._in_thread(partial(worker.ask, (unit.work, unit.done), about))
+                while found:
+                    results.put_nowait((unit.place, found[0]))
+                    unit = replace(unit, done=unit.done + 1, losses=0)
+                    found = await self._in_thread(partial(worker.take, about))
             except _LostError as lost:
                 worker, unit = None, replace(unit, losses=unit.losses + 1)
-                _require_few(unit.losses, f"over instances of task '{unit.about}', {lost}")
+                _require_few(unit.losses, about, lost)
                 units.appendleft(unit)
 
     async def _in_thread(self, call: Callable[[], Any]) -> Any:
@@ -230,12 +277,19 @@ class _Crew(Generic[W, R]):
             worker.end()
 
 
-def _require_few(losses: int, how: str) -> None:
+LOADING = "while it loaded the model"
+
+OUT_OF_MEMORY = "use fewer --workers, or smaller batches, if the memory is too small for them"
+
+SELF_ENDED = "see with --workers 1 if this process ends there, too, and how"
+
+
+def _require_few(losses: int, about: str, lost: _LostError) -> None:
     """Raise ModelError if so many workers have died that the next one would, too."""
     if losses >= MOST_LOSSES:
         raise ModelError(
-            f"{losses} workers died one after another: the last one, {how}",
-            "use fewer --workers, or smaller batches, if the memory is too small for them",
+            f"{losses} workers died one after another: the last one, {about}, {lost}",
+            OUT_OF_MEMORY if lost.code == -signal.SIGKILL else SELF_ENDED,
         )
 
 
@@ -256,13 +310,19 @@ def serve() -> None:
         told, do = beginning.job.open()
         _send(replies, told)
         while True:
-            _send(replies, do(pickle.load(given)))  # noqa: S301 - as before
+            work, done = pickle.load(given)  # noqa: S301 - as before
+            for result in do(work, done):
+                _send(replies, (result,))
+            _send(replies, ())
     except (EOFError, BrokenPipeError):
         return  # there is no more work
     except SeedstepError as error:
         _send(replies, _Fault(type(error), error.what, error.remedy))
-    except Exception:
-        _send(replies, _Fault(None, traceback.format_exc()))
+    except MemoryError as error:
+        _send(replies, _Fault(ModelError, f"a worker has no memory left: {error}", OUT_OF_MEMORY))
+    except Exception as error:
+        traceback.print_exc()  # for who mends it; the error itself takes a line
+        _send(replies, _Fault(None, f"{type(error).__name__}: {error}"))
 
 
 def _end_with(parent: int) -> None:
@@ -273,15 +333,14 @@ def _end_with(parent: int) -> None:
 
 
 def _take_place(number: int, workers: int) -> None:
-    """Use the GPU of this worker, or its share of the cores."""
+    """Use the share of the cores of this worker, and its GPU if the job takes one."""
     try:
         import torch
     except ImportError:
         return  # which the job tells
     if torch.cuda.is_available():
         torch.cuda.set_device(number % torch.cuda.device_count())
-    else:
-        torch.set_num_threads(max(1, torch.get_num_threads() // workers))
+    torch.set_num_threads(max(1, torch.get_num_threads() // workers))
 
 
 # Predictions
@@ -298,14 +357,16 @@ class _Answering:
     first: TaskWork
     frames: dict[str, ChatFrame]
 
-    def open(self) -> tuple[Any, Callable[[Part], list[list[Answer]]]]:
+    def open(self) -> tuple[Any, Callable[[Part, int], Iterator[list[Answer]]]]:
         """Load the checkpoint; tell what templates write, and why no prefix is shared."""
         settings, frames = self.settings, dict(self.frames)
         checkpoint, tokenizer = load(settings, frames)
         note = about_sharing(settings, [self.first], checkpoint, tokenizer)
 
-        def answer(part: Part) -> list[list[Answer]]:
-            return [*ask_checkpoint(settings, [part[0]], checkpoint, tokenizer, part[1])]
+        def answer(part: Part, done: int) -> Iterator[list[Answer]]:
+            task, (number, of) = part
+            left = (number + done * of, of)
+            return ask_checkpoint(settings, [task], checkpoint, tokenizer, left)
 
         return (frames, note), answer
 
@@ -330,9 +391,8 @@ async def answer_in_workers(
 
     parts = [(part[0].task.id, part) for part in _parts(settings, work)]
     async with aclosing(in_workers(job, parts, settings.workers, begun)) as results:
-        async for _, batches in results:
-            for batch in batches:
-                yield batch
+        async for _, batch in results:
+            yield batch
 
 
 def _parts(settings: SystemSettings, work: Sequence[TaskWork]) -> Iterator[Part]:

@@ -131,7 +131,8 @@ def _measure_all(
     if settings.workers == 1:
         _, measure = _Measuring(settings).open()
         for given in left:
-            keep(*measure(given))
+            for result in measure(given, 0):
+                keep(*result)
         return
 
     async def measure_beside() -> None:
@@ -155,10 +156,15 @@ class _Measuring:
 
     settings: MeasureSettings
 
-    def open(self) -> tuple[None, Callable[[Given], tuple[MeasuredTask, str]]]:
+    def open(self) -> tuple[None, Callable[[Given, int], Iterator[tuple[MeasuredTask, str]]]]:
         """Load the model; return what measures a task, and says why no prefix is shared."""
         model = ScoringModel.load(self.settings.model, bf16=self.settings.bf16)
-        return None, lambda given: (_measured(model, *given, self.settings), model.note)
+
+        def measure(given: Given, done: int) -> Iterator[tuple[MeasuredTask, str]]:
+            if not done:
+                yield _measured(model, *given, self.settings), model.note
+
+        return None, measure
 
 
 def _measured(
