@@ -466,7 +466,7 @@ def test_evaluation_sets_of_one_run_count_for_all(tmp_path: Path, server: Script
         (["--shard", "0/3"], "'0/3' is no shard"),
         (["--shard", "three"], "Write NUMBER/COUNT"),
         (["--shard", "1/2", "--round", "2"], "Add --shard NUMBER/COUNT, and --pool"),
-        (["--round", "2", "--pool", "x"], "round 2 of no shard"),
+        (["--round", "2", "--pool", "x"], "round 2 needs a shard and a pool"),
         (["--shard", "1/2", "--round", "2", "--pool", "nowhere"], "nowhere is not a run"),
     ],
 )

@@ -35,7 +35,7 @@ def parse_shard(text: str, where: str) -> tuple[int, int]:
     """
     found = _SHARD.fullmatch(text)
     if not found or int(found[1]) > int(found[2]):
-        raise InputError(f"{where}: '{text}' is no shard", "write NUMBER/COUNT, such as 3/16")
+        raise InputError(f"{where}: '{text}' is no shard", "write NUMBER/COUNT, from 1/16 to 16/16")
     return int(found[1]), int(found[2])
 
 
@@ -83,6 +83,6 @@ def check_shard(shard: str | None, number: int, pool: str | None, source: str) -
         _, count = parse_shard(shard, f"{source}, setting 'shard'")
         require_draws(count, number, f"{source}, setting 'shard'")
     if number > 1 and not (shard and pool):
-        what = f"{source}, setting 'round': round {number} of no shard, or without a pool"
+        what = f"{source}, setting 'round': round {number} needs a shard and a pool"
         remedy = "add --shard NUMBER/COUNT, and --pool with the merged round before"
         raise InputError(what, remedy)

@@ -253,7 +253,7 @@ def calibrate_command(
     head = ("cosine from", "precision", "recall", "right", "wrong", "missed")
     titles = {"all": "all pairs", "novel": f"those that ROUGE-L {threshold:g} keeps"}
     for name, rows in measured.groups.items():
-        title = titles.get(name, f"of these, {name}")
+        title = titles.get(name, f"of these, language {name}")
         console.print()
         print_rows(Rows(tuple(map(_accuracy, rows)), head, title))
 

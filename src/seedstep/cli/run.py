@@ -306,7 +306,8 @@ def merge_command(
     )
     shards, dropped = report.merge.shards, report.dropped
     said = ", ".join(f"{count:,} {reason}" for reason, count in sorted(dropped.items()))
-    told = f"{sum(each.finished for each in shards):,} tasks of {len(shards)} shards"
+    parts = f"{len(shards)} shard{'s' * (len(shards) != 1)}"
+    told = f"{sum(each.finished for each in shards):,} tasks of {parts}"
     rest = f"; dropped: {said}" if said else ""
     console.print(plain(f"{out}: kept {report.kept:,} of {told}{rest}"), soft_wrap=True)
     for missing in report.merge.missing:

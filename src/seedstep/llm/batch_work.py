@@ -174,9 +174,10 @@ class BatchWork:
                 if error.error.status >= 400:  # so that it was not created
                     return Ended("rejected", [], error.what)
                 raise
+            what = f"{count:,} request{'s' * (count != 1)} {'found' if again else 'sent'}"
             self.tell(
-                f"{count:,} requests {'are' if again else 'were sent'} in the batch "
-                f"{batch.batch_id}, which goes on at the server without this process"
+                f"{what} in the batch {batch.batch_id}, "
+                "which goes on at the server if this command is stopped"
             )
             try:
                 ended = await self._ended(api, batch)

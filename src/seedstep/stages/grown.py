@@ -236,7 +236,7 @@ def _coverage(run: BootstrapRun, found: Coverage) -> Blocks:
         yield line(text, "warning")
     if distances := run.records.distances():
         mean = with_interval(mean_of_tasks(distances, seed=run.settings.seed), 2)
-        yield line(f"distance to the nearest instruction before, 1 - ROUGE-L: {mean}")
+        yield line(f"mean distance to the nearest earlier instruction, 1 - ROUGE-L: {mean}")
 
 
 COVERAGE = ("axis", "value", "wanted", "got", "tasks", "requests", "")
