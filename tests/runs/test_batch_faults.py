@@ -181,7 +181,8 @@ def test_results_of_odd_shapes_are_read_or_asked_again(
 def test_missing_results_are_asked_again_and_no_others(
     server: BatchServer, told: Callable[..., list[str]]
 ) -> None:
-    server.batch_fault = first_only(BatchFault(change=lambda rows: rows[3:]))
+    counts = {"total": 11, "completed": 8, "failed": 0}
+    server.batch_fault = first_only(BatchFault(change=lambda rows: rows[3:], counts=counts))
     assert any("without 3 of 11 answers" in note for note in told())
     assert requests_in(server) == [11, 3]
 
@@ -354,7 +355,7 @@ def test_a_batch_that_the_server_has_lost_is_asked_live(
     with pytest.raises(ModelError, match="paused"):
         told()
     server.batches.clear()
-    with pytest.raises(SeedstepError, match="no such batch"):
+    with pytest.raises(SeedstepError, match=r"no such batch.*--finish-live asks its requests live"):
         told()
     assert any("they are asked live" in note for note in told(finish_live=True))
     assert server.requests == 12

@@ -2,22 +2,23 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from seedstep.errors import InputError, ModelError
+from seedstep.errors import InputError, ModelError, StoreError
 from seedstep.llm import Budget, Engine, Reply, Request, Sampling, Sending, Spent
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.records import Answer, Failure, Message
 from seedstep.runs.batches import RunLedger, read_batches
 from seedstep.runs.database import Database
 from seedstep.runs.requests import read_spent
-from support.batch_server import BatchFault, BatchServer
+from support.batch_server import BatchFault, BatchServer, run_batch
 from support.scripted_server import Fault, Script, error
 
 pytestmark = pytest.mark.usefixtures("quick_batches", "no_backoff")
@@ -258,3 +259,137 @@ async def test_errors_in_results_are_shown_short_and_without_the_key(
     assert key not in shown
     assert "\x1b" not in shown
     assert len(shown) < 3000
+
+
+@pytest.mark.parametrize("whole_later", [True, False])
+async def test_results_that_are_too_few_are_taken_by_the_next_process_only(
+    whole_later: bool, asking: Callable[..., Asking]
+) -> None:
+    run = asking()
+    run.server.batch_fault = lambda number: BatchFault(change=lambda rows: [*rows[:1]])
+    wave = [chat(number) for number in range(6)]
+    async with run.engine() as engine:
+        found = await answers(engine, *wave)
+    assert "has 1 lines of results, and the server counts 5 requests" in str(found[1])
+    assert [batch.status for batch in read_batches(run.database)] == [None]
+    whole = [run.server.result(line) for line in run.server.lines]
+    if whole_later:
+        content = b"".join(json.dumps(each).encode() + b"\n" for each in whole)
+        run.server.contents[run.server.batches[0].record["output_file_id"]] = content
+    run.server.batch_fault = lambda number: BatchFault()
+    again = asking()
+    async with again.engine() as engine:
+        assert all(isinstance(each, Reply) for each in await answers(engine, *wave))
+    assert [len(batch.lines) for batch in run.server.batches] == ([5] if whole_later else [5, 3])
+    assert not list(run.ledger.folder.iterdir())
+
+
+async def test_a_file_with_errors_only_is_taken_and_the_rest_is_another_file(
+    asking: Callable[..., Asking],
+) -> None:
+    run = asking()
+    wave = [chat(number) for number in range(3)]
+    folder = run.ledger.folder
+    async with run.engine(sending=Sending("file")) as engine:
+        task = asyncio.create_task(answers(engine, *wave))
+        await asyncio.sleep(0.3)
+        (lines,) = folder.glob("*.jsonl")
+        rows = [json.loads(line) for line in lines.read_text().splitlines()]
+        wrong = [
+            {"custom_id": row["custom_id"], "response": None, "error": "out of memory"}
+            for row in rows
+        ]
+        results = lines.with_name(f"{lines.stem}.out.jsonl")
+        results.write_text("".join(json.dumps(row) + "\n" for row in wrong))
+        with run_batch(run.server, folder):
+            found = await task
+    assert all(isinstance(each, Reply) for each in found)
+    states = read_batches(run.database)
+    assert [(batch.requests, batch.answered) for batch in states] == [(3, 0), (3, 3)]
+
+
+async def test_a_batch_that_is_found_with_a_strange_id_is_not_used(
+    asking: Callable[..., Asking],
+) -> None:
+    run = asking()
+    run.server.fail("POST batches", Fault(500), after=True)
+
+    def spoil(name: str) -> None:
+        if name == "POST batches done":
+            run.server.batches[0].record["id"] = "\x1b[2J../../x y"
+
+    run.server.seen = spoil
+    async with run.engine() as engine:
+        found = await answers(engine, *map(chat, range(3)))
+    assert "an id that can't be used" in str(found[1])
+    assert [batch.batch_id for batch in read_batches(run.database)] == [""]
+    assert len(run.server.batches) == 1
+
+
+async def test_a_batch_that_never_ends_is_told_and_left_at_last(
+    asking: Callable[..., Asking], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = asking()
+    run.server.batch_fault = lambda number: BatchFault(statuses=["in_progress"] * 10_000)
+    now = time.time()
+    monkeypatch.setattr("seedstep.llm.batch_work.time.time", lambda: now)
+    async with run.engine() as engine:
+        task = asyncio.create_task(answers(engine, *map(chat, range(3))))
+        await asyncio.sleep(0.4)
+        now += 25 * 3600
+        await asyncio.sleep(0.1)
+        assert any("for more than 24 hours" in note for note in engine.stats.notes)
+        now += 6 * 3600
+        found = await task
+    assert "has the status in_progress, and was sent 31 hours ago" in str(found[1])
+    run.server.batches[0].statuses.clear()
+    again = asking()
+    async with again.engine() as engine:
+        assert all(isinstance(each, Reply) for each in await answers(engine, *map(chat, range(3))))
+
+
+async def test_the_command_for_another_program_is_quoted(asking: Callable[..., Asking]) -> None:
+    run = asking()
+    async with run.engine("my model", Sending("file")) as engine:
+        task = asyncio.create_task(answers(engine, chat(0)))
+        await asyncio.sleep(0.3)
+        assert any("--model 'my model'" in note for note in engine.stats.notes)
+        task.cancel()
+
+
+async def test_results_that_can_not_be_written_are_no_fault_of_the_server(
+    asking: Callable[..., Asking],
+) -> None:
+    run = asking()
+
+    def full(name: str) -> None:
+        for batch in read_batches(run.database):
+            (run.ledger.folder / f"{batch.name}.results-0.jsonl").unlink(missing_ok=True)
+            (run.ledger.folder / f"{batch.name}.results-0.jsonl").symlink_to("/dev/full")
+
+    run.server.seen = lambda name: full(name) if name == "GET batches done" else None
+    async with run.engine() as engine:
+        found = await answers(engine, *map(chat, range(3)))
+    assert isinstance(found[1], StoreError)
+    assert "No space left on device" in str(found[1])
+    assert [batch.status for batch in read_batches(run.database)] == [None]
+
+
+async def test_a_list_that_is_too_long_does_not_say_that_a_batch_is_not_there(
+    asking: Callable[..., Asking], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seedstep.llm.jobs.PAGES", 1)
+    run = asking()
+    run.server.fail("POST batches", Fault(500), after=True)
+
+    def crowd(name: str) -> None:
+        if name == "POST batches done":
+            first = run.server.batches[0]
+            others = [replace(first, record={"id": f"batch_x{k}"}) for k in range(3)]
+            run.server.batches += others
+
+    run.server.seen = crowd
+    async with run.engine() as engine:
+        found = await answers(engine, *map(chat, range(3)))
+    assert "was created can't be told" in str(found[1])
+    assert run.server.calls.count("POST batches") == 1

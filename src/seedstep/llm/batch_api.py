@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from seedstep.data.reading import read_lines
+from seedstep.errors import ModelError
 from seedstep.llm.jobs import JobApi, checked_id, state_of
 
 __all__ = [
@@ -151,13 +152,15 @@ class BatchApi(JobApi):
 
         Raises:
             ApiError: the server has no list of batches.
-            ModelError: the server can't be reached.
+            ModelError: the server can't be reached, or the batch has an id that can't be used.
         """
         async for row in self._pages("batches"):
             metadata = row.get("metadata")
             named = isinstance(metadata, dict) and metadata.get(NAME_KEY) == name
             if named or (file_id and row.get("input_file_id") == file_id):
-                return self._read(msgspec.json.encode(row), ServerBatch)
+                found = self._read(msgspec.json.encode(row), ServerBatch)
+                checked_id(found.id)
+                return found
         return None
 
     async def results(self, batch: ServerBatch, folder: Path, name: str) -> list[Path]:
@@ -174,21 +177,35 @@ class BatchApi(JobApi):
         return paths
 
     async def whole_results(
-        self, batch: ServerBatch, folder: Path, name: str
+        self, batch: ServerBatch, folder: Path, name: str, count: int
     ) -> tuple[ServerBatch, list[Path]]:
-        """Return the results of a batch that has ended, and the batch as it was seen last.
+        """Return the results of a batch of `count` requests, and the batch as it was seen last.
 
-        Files that are shorter than the server's count, or that broke off, are read again.
+        Files that are shorter than the server's count, or that broke off, are read again. They are
+        taken as they are if an earlier process, which noted it, has seen as many lines.
+
+        Raises:
+            ModelError: they are too short, and were not seen so before.
         """
+        seen = folder / f"{name}.seen"
+        before = await asyncio.to_thread(_lines_seen, seen)
         for attempt in range(RESULT_LOOKS):
             paths = await self.results(batch, folder, name)
-            lines = await asyncio.to_thread(count_whole, paths)
+            lines, broken = await asyncio.to_thread(count_lines, paths)
             is_there = bool(paths) or state_of(batch.status) != "succeeded"
-            if is_there and lines is not None and lines >= batch.counted:
+            is_whole = is_there and lines >= min(batch.counted, count)
+            if is_whole and not broken:
                 break
             if attempt < RESULT_LOOKS - 1:
                 await asyncio.sleep(RESULT_PAUSE)
                 batch = await self.batch(batch.id)
+        if not is_whole and lines != before:
+            await asyncio.to_thread(seen.write_text, str(lines))
+            what = f"the batch {batch.id} has {lines:,} lines of results"
+            counted = f"and the server counts {batch.counted:,} requests that have ended in it"
+            remedy = "wait, and run the same command again, which takes the results that are there"
+            raise ModelError(f"{what}, {counted}", remedy)
+        await asyncio.to_thread(seen.unlink, missing_ok=True)
         return batch, paths
 
 
@@ -198,14 +215,20 @@ RESULT_PAUSE = 2.0
 between two looks."""
 
 
-def count_whole(paths: Iterable[Path]) -> int | None:
-    """Return the number of lines with results, or None if a line can't be read."""
-    count = 0
+def count_lines(paths: Iterable[Path]) -> tuple[int, int]:
+    """Return the number of lines with results, and of those that can't be read."""
+    count = broken = 0
     for line in read_results(paths):
-        if line is None:
-            return None
-        count += 1
-    return count
+        count, broken = count + (line is not None), broken + (line is None)
+    return count, broken
+
+
+def _lines_seen(path: Path) -> int | None:
+    """Return the number of lines that an earlier process has seen, or None."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ Example::
     Engine(endpoint, ledger, in_flight=8, sending=Sending("batch"))
 """
 
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
@@ -46,7 +47,7 @@ class SentBatch:
     """A batch that was sent, or that is about to be. `size` is the length of its file in bytes.
 
     `file_id` and `batch_id` are the server's, and empty until they are known. `to_file` says that
-    it is a file for another program, which no server is asked for.
+    it is a file for another program, which no server is asked for. `at` is when it was stored.
     """
 
     number: int
@@ -57,6 +58,7 @@ class SentBatch:
     to_file: bool = False
     file_id: str = ""
     batch_id: str = ""
+    at: float = field(default_factory=time.time)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Example::
 """
 
 import asyncio
+import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -15,12 +16,13 @@ from types import MappingProxyType
 
 from seedstep.errors import DeniedError, InputError, ModelError, SeedstepError, UnreachableError
 from seedstep.llm.batch_api import (
+    BATCH_HOURS,
     NAME_KEY,
     PURPOSE,
     BatchApi,
     ResultLine,
     ServerBatch,
-    count_whole,
+    count_lines,
     read_results,
 )
 from seedstep.llm.batch_records import BatchedRequest, BatchLedger, Sending, SentBatch
@@ -44,6 +46,9 @@ LONGEST_FILE_PAUSE = 5.0
 
 OUTAGES = 10
 """How often in a row a server may not answer while a batch is waited for."""
+
+LATEST_HOURS = BATCH_HOURS + 6
+"""So many hours after it was sent a batch is waited for no longer."""
 
 UNKNOWN_LOOKS = 60
 """How often in a row a batch may have a status that is not known."""
@@ -137,18 +142,17 @@ class BatchWork:
     async def _file_of_results(self, batch: SentBatch, count: int, *, again: bool) -> list[Path]:
         """Wait until another program has written `count` results to a file, or no more come."""
         lines, results = self._file(batch), self._file(batch, ".out")
-        self.tell(
-            f"{'still ' * again}waiting for {results}; write it with: vllm run-batch "
-            f"-i {lines} -o {results} --model {self.endpoint.model}"
-        )
+        command = ["vllm", "run-batch", "-i", str(lines), "-o", str(results)]
+        command += ["--model", self.endpoint.model]
+        self.tell(f"{'still ' * again}waiting for {results}; write it with: {shlex.join(command)}")
         size, pause, since = 0, FIRST_PAUSE, 0.0
         while True:
             before, size = size, results.stat().st_size if results.is_file() else 0
             if size != before:
                 since = time.monotonic()
             elif size:
-                found = await asyncio.to_thread(count_whole, [results])
-                if (found or 0) >= count or time.monotonic() - since >= STILL_SECONDS:
+                found, _ = await asyncio.to_thread(count_lines, [results])
+                if found >= count or time.monotonic() - since >= STILL_SECONDS:
                     return [results]
             await asyncio.sleep(pause)
             pause = min(LONGEST_FILE_PAUSE, 1.5 * pause)
@@ -181,11 +185,18 @@ class BatchWork:
             )
             try:
                 ended = await self._ended(api, batch)
-                ended, paths = await api.whole_results(ended, self.ledger.folder, batch.name)
+                folder = self.ledger.folder
+                ended, paths = await api.whole_results(ended, folder, batch.name, count)
             except ApiError as error:
-                if error.error.status == 404 and self.sending.finish_live:
+                if error.error.status != 404:
+                    raise
+                if self.sending.finish_live:
                     return Ended("gone", [], error.what)
-                raise
+                raise ModelError(
+                    f"the server has the batch {batch.batch_id}, or its results, no longer: "
+                    f"{error.what}",
+                    "--finish-live asks its requests live, at the full price",
+                ) from None
             return Ended(api.shown(ended.status or ""), paths, api.shown(ended.message))
 
     async def _created(self, api: BatchApi, batch: SentBatch, *, again: bool) -> SentBatch:
@@ -229,9 +240,10 @@ class BatchWork:
         """Wait until a batch ends, and return it.
 
         Raises:
-            ModelError: it is paused, or has a status that is not known.
+            ModelError: it is paused, has a status that is not known, or goes on for too long.
         """
         pause, outages, unknown = FIRST_PAUSE, 0, 0
+        is_late = False
         while True:
             try:
                 found = await api.batch(batch.batch_id)
@@ -246,6 +258,20 @@ class BatchWork:
             unknown = unknown + 1 if state == "unknown" else 0
             if state in ("succeeded", "ended"):
                 return found
+            hours = (time.time() - batch.at) / 3600
+            if hours > BATCH_HOURS and not is_late:
+                is_late = True
+                self.tell(
+                    f"the batch {batch.batch_id} has the status {status} for more than "
+                    f"{BATCH_HOURS} hours; it is waited for until {LATEST_HOURS} are over"
+                )
+            if hours > LATEST_HOURS:
+                raise ModelError(
+                    f"the batch {batch.batch_id} has the status {status}, and was sent "
+                    f"{hours:,.0f} hours ago",
+                    "cancel it at the server, and run the same command again, which takes its "
+                    "results",
+                )
             if state == "paused" or unknown == UNKNOWN_LOOKS:
                 raise ModelError(
                     f"the batch {batch.batch_id} has the status {status}",

@@ -21,7 +21,7 @@ from weakref import WeakSet
 import aiohttp
 from yarl import URL
 
-from seedstep.errors import DeniedError, InputError, first_line
+from seedstep.errors import DeniedError, InputError, StoreError, first_line
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.records import Reply
 
@@ -281,7 +281,11 @@ async def _read(
         size += len(chunk)
         hear(chunk)
         if into:
-            into.write(chunk)
+            try:
+                into.write(chunk)
+            except OSError as error:  # not one of the connection
+                remedy = "free some space, and run the command again"
+                raise StoreError(f"results can't be written: {error.strerror}", remedy) from None
         else:
             data += chunk
         if size > most:

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, ClassVar, Literal, Self, TypeVar
 import aiohttp
 import msgspec
 
-from seedstep.errors import DeniedError, ModelError, UnreachableError
+from seedstep.errors import DeniedError, ModelError, StoreError, UnreachableError
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.exchange import (
     OVERLOADED,
@@ -197,15 +197,20 @@ class JobApi:
 
     async def uploaded(self, name: str, size: int, purpose: str) -> str | None:
         """Return the id of an uploaded file of this name and size, or None."""
-        files = await self._listed(f"files?purpose={purpose}&limit=100", StoredFile)
-        found = (file.id for file in files if file.filename == name and file.bytes == size)
-        return next(map(checked_id, found), None)
+        try:
+            async for row in self._pages(f"files?purpose={purpose}&"):
+                if row.get("filename") == name and row.get("bytes") == size:
+                    return checked_id(str(row.get("id")))
+        except (ApiError, DeniedError):  # not every server has lists; a file costs nothing
+            return None
+        return None
 
     async def download(self, file_id: str, path: Path) -> None:
         """Write the content of a file at the server to `path`.
 
         Raises:
             ModelError: the server can't be reached, or has no such file.
+            StoreError: the file can't be written.
         """
         address = f"files/{checked_id(file_id)}/content"
         for attempt in range(ATTEMPTS):
@@ -213,6 +218,9 @@ class JobApi:
                 with path.open("wb") as file:
                     await self._once("GET", address, into=file)
                 return
+            except OSError as error:
+                remedy = "free some space, or correct the permissions, and run the command again"
+                raise StoreError(f"{path} can't be written: {error.strerror}", remedy) from None
             except Retryable as fault:
                 if attempt == ATTEMPTS - 1:
                     raise self._lost(fault) from None
@@ -235,11 +243,13 @@ class JobApi:
         """Yield the entries of a list, page by page.
 
         Raises:
-            ModelError: the server can't be reached, or has no such list.
+            ApiError: it has no such list, or one that is too long.
+            ModelError: the server can't be reached.
         """
+        path = path if path.endswith("&") else f"{path}?"
         after = ""
         for _ in range(PAGES):
-            found = self._read(await self._get(f"{path}?limit=100{after}"), _List)
+            found = self._read(await self._get(f"{path}limit=100{after}"), _List)
             rows = [row for row in found.data if isinstance(row, dict)]
             for row in rows:
                 yield row
@@ -247,6 +257,10 @@ class JobApi:
             if not found.has_more or not _ID.fullmatch(last) or after == f"&after={last}":
                 return
             after = f"&after={last}"
+        what = (
+            f"{self.endpoint.url} lists more than {100 * PAGES:,} of its {path.partition('?')[0]}"
+        )
+        raise ApiError(what, "remove old ones there", ServerError(404, what, "", ""))
 
     async def _make(self, path: str, data: bytes | aiohttp.FormData, record: type[T]) -> T:
         return self._read(await self._last_time("POST", path, data), record)

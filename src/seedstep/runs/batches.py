@@ -10,7 +10,6 @@ Example::
 import asyncio
 import secrets
 import sqlite3
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, closing, suppress
@@ -42,7 +41,7 @@ BATCHES = "batches"
 """The folder of a run that has the files of its batches."""
 
 _OPEN = """
-SELECT number, name, url, path, size, to_file, file_id, batch_id FROM batches
+SELECT number, name, url, path, size, to_file, file_id, batch_id, at FROM batches
 WHERE {} AND status IS NULL ORDER BY number
 """
 _OPEN_OF_MODEL = _OPEN.format("identity = ? AND model = ?")
@@ -147,7 +146,7 @@ class RunLedger(RequestLedger):
             for each in requests
         ]
         about = (batch.number, batch.name, *model, batch.url, batch.path, batch.size)
-        intent = (_INTEND, (*about, len(rows), int(batch.to_file), time.time()))
+        intent = (_INTEND, (*about, len(rows), int(batch.to_file), batch.at))
         await self._database.write([intent, *rows, (NOTE_SENT, (sent,))])
 
     async def note(self, batch: SentBatch) -> None:
