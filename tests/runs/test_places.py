@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from test_earlier_version import FIXTURES
 from test_steps_run import write_tasks
 
+from seedstep.runs.places import stored_values, write_config
 from support.command_line import seedstep
-from support.predicting import write_word_tasks
+from support.predicting import word_model, write_word_tasks
 from support.scripted_server import ScriptedServer
 from support.seed_files import line, other_line, write
 from support.step_server import strong_model
@@ -147,3 +149,87 @@ def test_a_tuning_names_the_directory_in_which_it_goes_on(tmp_path: Path) -> Non
         done = seedstep("tune", "--out", "old/tuned")
     assert "old/tuned was begun in another directory: its data things.jsonl" in done.error
     assert f"Run the command in {(tmp_path / 'old').resolve()}." in done.error
+
+
+def test_what_a_system_names_is_found_though_the_tasks_have_an_absolute_path(
+    project: Path,
+) -> None:
+    (project / "steps.jsonl").write_text('{"task": "task000_capitals", "steps": ["Read."]}')
+    made = ("--tasks", project / "words", "--steps", "steps.jsonl", "--name", "x")
+    system = ("--model", "baseline:copy-input", "--encoding", "steps")
+    said("predict", *made, *system, "--out", "runs/absolute", at=project)
+    told = said("predict", "--out", "project/runs/absolute", "--name", "x", at=project.parent)
+    assert "1 of 2 tasks have no step-by-step instruction to show" in told
+
+
+def test_a_run_that_is_given_a_relative_path_later_keeps_where_that_is(tmp_path: Path) -> None:
+    place = tmp_path / "project"
+    config = place / "run" / "run.yaml"
+    config.parent.mkdir(parents=True)
+    earlier = {"tasks": str(place / "words")}
+    config.write_text(yaml.safe_dump(earlier))
+    (place / "words").touch()
+    with chdir(place):
+        write_config(config.parent, "run.yaml", {"tasks": "words"})
+    with chdir(tmp_path):
+        assert stored_values(Path("project/run"), "run.yaml") == {"tasks": "project/words"}
+
+
+@pytest.mark.parametrize("provider", ["replay", "gguf", "hf"])
+def test_models_that_are_files_are_found_from_another_directory(
+    tmp_path: Path, provider: str
+) -> None:
+    place = tmp_path / "project"
+    (place / "run").mkdir(parents=True)
+    (place / "m.bin").touch()
+    judge = {"questions": {"model": "Is it true?"}}
+
+    def settings(model: str) -> dict[str, Any]:
+        gates = {"judged": {"judge": {**judge, "model": model}}, "likely": {"agree": {}}}
+        return {"model": model, "judge": model, "gates": gates}
+
+    with chdir(place):
+        write_config(Path("run"), "run.yaml", settings(f"{provider}:m.bin"))
+    content = (place / "run" / "run.yaml").read_bytes()
+    with chdir(tmp_path):
+        found = stored_values(Path("project/run"), "run.yaml")
+        assert found == settings(f"{provider}:project/m.bin")
+        write_config(Path("project/run"), "run.yaml", found)
+    assert (place / "run" / "run.yaml").read_bytes() == content
+
+
+def test_names_of_served_models_are_no_paths(tmp_path: Path) -> None:
+    (tmp_path / "m.bin").touch()
+    (tmp_path / "run").mkdir()
+    with chdir(tmp_path):
+        write_config(Path("run"), "run.yaml", {"model": "openai:m.bin"})
+    assert stored_values(tmp_path / "run", "run.yaml") == {"model": "openai:m.bin"}
+
+
+def test_a_recording_is_answered_from_another_directory(tmp_path: Path) -> None:
+    place = tmp_path / "project"
+    write_word_tasks(place / "words", tasks=2, instances=2)
+    asked: tuple[Any, ...] = ("--tasks", "words", "--name", "x")
+    with ScriptedServer(word_model()) as server:
+        served = ("--model", "openai:scripted", "--base-url", server.url)
+        said("predict", *asked, *served, "--out", "served", at=place)
+    said("requests", "served", "--export", "m.jsonl", at=place)
+    with chdir(place):
+        begun = ("--model", "replay:m.jsonl", "--out", "run", "--max-requests", 1)
+        assert seedstep("predict", *asked, *begun).code == 1
+    on = ("--out", "project/run", "--name", "x", "--max-requests", 9)
+    assert "4 of 4 instances predicted" in said("predict", *on, at=tmp_path)
+
+
+def test_a_path_is_the_same_however_it_is_written(tmp_path: Path) -> None:
+    place = tmp_path / "project"
+    place.mkdir()
+    write(place, line() + other_line())
+    with ScriptedServer() as server:
+        asked = ("--seeds", "./seeds.jsonl", "--model", "openai:m", "--base-url", server.url)
+        said("bootstrap", *asked, "--tasks", 2, "--out", "grown", at=place)
+        on = ("bootstrap", "--out", place / "grown", "--tasks", 2, "--seeds")
+        said(*on, "project/seeds.jsonl", at=tmp_path)
+        said(*on, "./project/./seeds.jsonl", at=tmp_path)
+        said(*on, "seeds.jsonl", at=place)
+        said(*on, "./seeds.jsonl", at=place)

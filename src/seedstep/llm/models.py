@@ -78,6 +78,9 @@ class Provider:
     path: Callable[[str], Path] | None = None
     """Returns the model's file or directory. Its content distinguishes models of the same name."""
 
+    named_by_path: bool = False
+    """Whether a name is a path; a relative one is from the directory in which it is written."""
+
     is_gguf: bool = False
     """Whether `path` is a GGUF file."""
 
@@ -153,6 +156,7 @@ _GGUF = Provider(
     opens=lambda name, opening: serve_gguf(Path(name), opening.slots),
     checkpoint=lambda name: str(dequantized(Path(name))),
     path=Path,
+    named_by_path=True,
     is_gguf=True,
     tuning="here",
     likelihoods=True,
@@ -175,6 +179,7 @@ _REPLAY = Provider(
     argument="FILE",
     meaning="a recording of an earlier run: no server, no cost, the same replies",
     opens=open_recording,
+    named_by_path=True,
     takes_batches=True,
     style=lambda name: recorded_style(Path(name)) or "chat",
 )
@@ -184,6 +189,7 @@ _HF = Provider(
     meaning="a checkpoint, through transformers: to tune, and to predict with",
     checkpoint=lambda name: name,
     path=Path,
+    named_by_path=True,
     tuning="here",
     likelihoods=True,
     public_name=_hub_id_or_last_part,

@@ -22,7 +22,7 @@ from seedstep.data import read_yaml
 from seedstep.errors import RunBusyError, RunError, RunMismatchError
 from seedstep.llm import first_address
 from seedstep.runs.database import Database
-from seedstep.runs.places import CONFIG, GIVEN, stored_values
+from seedstep.runs.places import CONFIG, GIVEN, stored_values, with_normal_paths
 
 __all__ = [
     "CONFIG",
@@ -151,15 +151,17 @@ def refuse_differences(
 ) -> None:
     """Check that two configurations differ only in entries that are changeable.
 
-    `another` is the flag with which the user starts something new, for the message.
+    The paths `./seeds.jsonl` and `seeds.jsonl` are the same. `another` is the flag with which the
+    user starts something new, for the message.
 
     Raises:
         RunMismatchError: they differ in other entries, which the message names.
     """
+    normal, begun = with_normal_paths(now), with_normal_paths(before)
     differences = [
         (key, before.get(key), value)
         for key, value in now.items()
-        if key not in changeable and before.get(key) != value
+        if key not in changeable and begun.get(key) != normal[key]
     ]
     if differences:
         raise RunMismatchError(str(where), differences, another)

@@ -13,12 +13,12 @@ Example::
 import os
 import re
 from collections.abc import Callable, Mapping
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from seedstep.data import make_folder, read_yaml, write_atomically, write_yaml
+from seedstep.llm.models import PROVIDERS
 
 __all__ = [
     "CONFIG",
@@ -27,6 +27,7 @@ __all__ = [
     "paths_as_kept",
     "paths_from_here",
     "stored_values",
+    "with_normal_paths",
     "without_directory",
     "write_config",
 ]
@@ -72,20 +73,23 @@ def write_config(path: Path, config: str, values: Mapping[str, Any]) -> None:
     stay as they are given: they are part of what its data are known by.
     """
     kept = _replaced(dict(values), f"{path / GIVEN}{os.sep}", _HERE)
-    is_new = not (path / config).exists()
-    if config == CONFIG and is_new and _relative_paths(kept):
-        kept[MADE_IN] = os.path.relpath(os.path.realpath("."), os.path.realpath(path))
-    elif config == CONFIG and not is_new:
-        before = read_yaml(path / config)
-        kept = paths_as_kept(path, kept)
-        kept |= {MADE_IN: before[MADE_IN]} if MADE_IN in before else {}
+    if config == CONFIG:
+        before = read_yaml(path / config) if (path / config).exists() else {}
+        kept = paths_as_kept(path, kept) if before else kept
+        if MADE_IN in before:
+            kept[MADE_IN] = before[MADE_IN]
+        elif not before or (_relative_paths(kept) and not _relative_paths(before)):
+            kept[MADE_IN] = os.path.relpath(os.path.realpath("."), os.path.realpath(path))
     write_yaml(path / config, kept)
 
 
 MADE_IN = "made_in"
 """The entry with the directory in which a run was made, from the run's own."""
 
-_MODELS = ("model", "semantic")
+_MODELS = ("model", "judge", "semantic")
+"""The settings that are models, also inside gates. Some are named by a path."""
+
+_GATES = "gates"
 
 _PATHS = (
     "tasks",
@@ -100,12 +104,7 @@ _PATHS = (
     "tokenizer",
     *_MODELS,
 )
-"""The settings that are paths, or lists of paths. Of models only checkpoints are files to find.
-
-Gates have models, too, among their options.
-"""
-
-_CHECKPOINT = "hf:"
+"""The settings that are paths, or lists of paths."""
 
 
 def paths_from_here(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,7 +115,7 @@ def paths_from_here(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
 
     def found(text: str) -> str:
         is_there = _is_relative(text) and os.path.lexists(f"{base}{os.sep}{text}")
-        return f"{os.path.relpath(base)}{os.sep}{text}" if is_there else text
+        return os.path.normpath(f"{os.path.relpath(base)}{os.sep}{text}") if is_there else text
 
     return _with_paths(values, found)
 
@@ -129,12 +128,21 @@ def paths_as_kept(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     start = f"{os.path.relpath(base)}{os.sep}"
 
     def kept(text: str) -> str:
-        if text.startswith(start):
-            return text.removeprefix(start)
+        if _normal(text).startswith(start):
+            return _normal(text).removeprefix(start)
         is_there = _is_relative(text) and os.path.lexists(text)
         return os.path.relpath(os.path.realpath(text), base) if is_there else text
 
     return _with_paths(values, kept)
+
+
+def with_normal_paths(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings in which `./seeds.jsonl` is `seeds.jsonl`, to be compared with others."""
+    return _with_paths(values, _normal)
+
+
+def _normal(text: str) -> str:
+    return os.path.normpath(text) if text else text
 
 
 def _base(path: Path) -> str | None:
@@ -186,25 +194,20 @@ def _with_paths(values: Mapping[str, Any], change: Callable[[str], str]) -> dict
             return value
         if name not in _MODELS:
             return change(value)
-        checkpoint = value.removeprefix(_CHECKPOINT)
-        return value if checkpoint == value else _CHECKPOINT + change(checkpoint)
+        prefix, _, place = value.partition(":")
+        provider = PROVIDERS.get(prefix)
+        is_place = place and provider and provider.named_by_path
+        return f"{prefix}:{change(place)}" if is_place else value
 
-    def in_gates(value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        return {
-            key: in_gates(inner)
-            if isinstance(inner, dict) or key not in _MODELS
-            else changed(key, inner)
-            for key, inner in value.items()
-        }
+    def in_gates(name: str, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {inner: in_gates(inner, options) for inner, options in value.items()}
+        return changed(name, value) if name in _MODELS else value
 
-    places: dict[str, Callable[[Any], Any]] = {
-        "gates": in_gates,
-        **{name: partial(changed, name) for name in _PATHS},
-    }
+    changes = {_GATES: in_gates, **dict.fromkeys(_PATHS, changed)}
     return {
-        name: places[name](value) if name in places else value for name, value in values.items()
+        name: changes[name](name, value) if name in changes else value
+        for name, value in values.items()
     }
 
 
