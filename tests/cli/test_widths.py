@@ -191,3 +191,9 @@ def test_words_are_broken_where_they_are_joined_and_wide_characters_count_twice(
     assert fold("one\ntwo three", 9) == ["one", "two three"]
     assert fold("one\ntwo three", 5) == ["one", "two", "three"]
     assert fold("翻訳してください", 8) == ["翻訳して", "ください"]
+
+
+def test_a_column_of_phrases_that_begin_with_numbers_is_text() -> None:
+    table = Rows((("too_short", "1", "3 words or fewer"),), ("reason", "count", "meaning"))
+    head, row = (line.text for line in table_lines(table, 80))
+    assert head.index("meaning") == row.index("3 words")

@@ -72,7 +72,7 @@ READABLE = 20
 NARROWEST = 10
 """The width below which texts are never folded."""
 
-_FIGURE = re.compile(r"[-+$(]?[0-9]|-?$")
+_FIGURE = re.compile(r"[-+$(]?[0-9](?!.* [a-z]+ [a-z]+ [a-z])|-?$")
 _UNIT = re.compile(r"\[[-+.,\d\s]*\]\S*|\S+")
 """What is kept together: an interval, or a word."""
 
