@@ -189,17 +189,21 @@ class TestCheckpoints:
         assert "15 instances, 11 of them predicted before" in again.words
         assert predicted(tmp_path / "run", "tiny") == found
 
-    def test_interrupted_or_killed_they_go_on(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("workers", [1, 2])
+    def test_interrupted_or_killed_they_go_on(self, tmp_path: Path, workers: int) -> None:
         tasks = write_word_tasks(tmp_path / "ni", 12, 10)
         name = save_model("Llama", tmp_path / "model")
         flags = ("--model", name, "--tasks", tasks, "--max-new-tokens", 8, "--batch", 1)
-        command = program("predict", "--out", tmp_path / "run", *flags, "--name", "tiny")
+        named = (*flags, "--name", "tiny", "--workers", workers)
+        command = program("predict", "--out", tmp_path / "run", *named)
         codes = []
         for signal, kept in ((SIGINT, 10), (SIGKILL, 60)):
             code, said = ended_by(signal, command, lambda: _kept(tmp_path / "run"), kept)
             codes.append(code)
             if signal is SIGINT:
                 assert "go on with: seedstep predict --out" in said
+                assert "the batches that are being answered are dropped" in said
+                assert "waited for" not in said
         assert codes == [130, -SIGKILL]
         assert 60 <= _kept(tmp_path / "run") < 120
         assert run_process(*command[1:]).code == 0

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import typer
 
@@ -17,7 +17,7 @@ from seedstep.cli.options import (
     required,
     with_settings,
 )
-from seedstep.cli.progress import LiveBar, live_bar, run_to_the_end, servers_used
+from seedstep.cli.progress import WAITING, LiveBar, live_bar, run_to_the_end, servers_used
 from seedstep.cli.terminal import console, duration, plain, print_blocks, print_rows
 from seedstep.data import TaskChoice, write_atomically
 from seedstep.evaluate import METRICS
@@ -48,12 +48,27 @@ from seedstep.text import escaped
 __all__ = ["compare_command", "evaluate_command", "predict_command", "print_predictions_end"]
 
 
+DROPPING = "Stopping: the batches that are being answered are dropped."
+
+
 class _Watch:
-    def __init__(self, bar: LiveBar, out: Path) -> None:
-        self._bar = bar
+    def __init__(self, out: Path) -> None:
         self._out = out
+        self._bar: LiveBar
+        self._stopping = WAITING
+
+    def watching(self, bar: LiveBar) -> Self:
+        """Show the progress on a bar from now on."""
+        self._bar = bar
+        return self
+
+    def stopping(self) -> str:
+        """Return what becomes of the answers that are under way when a signal comes."""
+        return self._stopping
 
     def began(self, progress: PredictProgress) -> None:
+        if progress.settings.kind == "checkpoint":
+            self._stopping = DROPPING
         before = f", {progress.before:,} of them predicted before" if progress.before else ""
         line = (
             f"{self._out}, {progress.name}: {progress.wanted:,} instances{before}, "
@@ -114,14 +129,16 @@ def predict_command(
 ) -> None:
     """Predict the outputs of tasks with a model or a baseline. Run it again to go on."""
     if dry_run:
-        work = foresee_predictions(out, asked, name)
+        foreseen = foresee_predictions(out, asked, name)
         assumed = "answers as long as the first references, no thoughts, 4 characters a token."
-        print_foreseen(work, f"{work.left:,} instances", assumed)
+        print_foreseen(foreseen, f"{foreseen.left:,} instances", assumed)
         return
     out = required(out)
     called = name or asked.get("model")
     again = f"seedstep predict --out {out}" + (f" --name {shlex.quote(called)}" if called else "")
-    progress = run_to_the_end(_predict(out, asked, name, same_model=same_model), again, out)
+    watch = _Watch(out)
+    work = _predict(watch, out, asked, name, same_model=same_model)
+    progress = run_to_the_end(work, again, out, watch.stopping)
     with open_run(out, PREDICT) as run:
         print_blocks(system_blocks(run, progress.name, progress.wanted))
     print_predictions_end(out, again, progress)
@@ -130,11 +147,11 @@ def predict_command(
 
 
 async def _predict(
-    out: Path, asked: dict[str, Any], name: str | None, *, same_model: bool
+    watch: _Watch, out: Path, asked: dict[str, Any], name: str | None, *, same_model: bool
 ) -> PredictProgress:
     with live_bar("instances") as bar:
-        watch = _Watch(bar, out)
-        progress = await work_on_predictions(out, asked, name, watch, same_model=same_model)
+        seen = watch.watching(bar)
+        progress = await work_on_predictions(out, asked, name, seen, same_model=same_model)
         bar.tell(progress.notes)
         return progress
 

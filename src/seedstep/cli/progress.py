@@ -43,6 +43,7 @@ from seedstep.runs.batches import open_batches
 from seedstep.stages import open_run, tell_status
 
 __all__ = [
+    "WAITING",
     "LiveBar",
     "being_written",
     "live_bar",
@@ -61,16 +62,27 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 T = TypeVar("T")
 
 
-def run_to_the_end(work: Coroutine[Any, Any, T], again: str, out: Path | None = None) -> T:
+WAITING = "Stopping: requests in flight are waited for. Ctrl-C again drops them."
+
+
+def run_to_the_end(
+    work: Coroutine[Any, Any, T],
+    again: str,
+    out: Path | None = None,
+    stopping: Callable[[], str] = lambda: WAITING,
+) -> T:
     """Run a coroutine to its end, or until a signal or the loss of the output's reader stops it.
 
     `again` is the command that continues the work; it is printed before the process exits, after
-    the batches of the run in `out` that go on without it.
+    the batches of the run in `out` that go on without it. `stopping` returns what is printed when
+    a signal comes: what becomes of the work that is not done.
     """
-    return asyncio.run(_run(work, again, out))
+    return asyncio.run(_run(work, again, out, stopping))
 
 
-async def _run(work: Coroutine[Any, Any, T], again: str, out: Path | None) -> T:
+async def _run(
+    work: Coroutine[Any, Any, T], again: str, out: Path | None, stopping: Callable[[], str]
+) -> T:
     task = asyncio.create_task(work)
     stopped = False
     terminals = [number for number in (1, 2) if os.isatty(number)]
@@ -84,7 +96,7 @@ async def _run(work: Coroutine[Any, Any, T], again: str, out: Path | None) -> T:
             stopped = True
             task.cancel()
             teller = console if console.is_terminal else errors  # above the live display
-            teller.print("\nStopping: requests in flight are waited for. Ctrl-C again drops them.")
+            teller.print(f"\n{stopping()}")
 
     def drop() -> None:
         """Cancel the work, again and again until it ends."""
