@@ -255,7 +255,7 @@ def test_a_judge_that_is_the_same_model_shares_its_batches(tmp_path: Path) -> No
     prepare(tmp_path)
     with BatchServer(any_model, batch_fault=quick) as server:
         flags = ("--tasks", tmp_path / "boats.jsonl", "--model", NAME, "--base-url", server.url)
-        command = ("steps", *flags, "--judge", NAME, "--judge-base-url", server.url)
+        command = ("steps", *flags, "--judge", NAME, "--judge-base-url", f"{server.url}/")
         assert seedstep(*command, "--out", tmp_path / "live").code == 0
         asked = server.requests
         by_batch = (*command, "--out", tmp_path / "run", "--send", "batch")

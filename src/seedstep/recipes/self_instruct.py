@@ -34,7 +34,7 @@ from seedstep.llm.batch_records import LIVE
 from seedstep.llm.embeddings import Encoder, open_encoder
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import BootstrapKeywords
-from seedstep.recipes.tasks import Watcher, share_notes, ticking
+from seedstep.recipes.tasks import Watcher, same_server, share_notes, ticking
 from seedstep.runs import FILTERS_ENTRY, GATES_ENTRY, BootstrapRun, Run
 from seedstep.stages import BOOTSTRAP
 from seedstep.stages.bootstrap import contamination_of, pool_of
@@ -272,7 +272,7 @@ async def _gate_models(
     identities = run.identity_of("gate_base_urls") or {}
     named = {**dict.fromkeys(settings.scoring_gates, settings.model.name), **settings.gate_models}
     usual = _Asked(settings.model.name, settings.model.base_url, run.identity_url)
-    opened: dict[str, Engine] = {repr(usual): engine}
+    opened: dict[object, Engine] = {usual.server: engine}
     found = {}
     async with AsyncExitStack() as stack:
         for gate, model in named.items():
@@ -281,10 +281,10 @@ async def _gate_models(
                 continue  # the run's own, at its server
             url = settings.gate_base_urls.get(gate)
             asked = _Asked(model, url, identities.get(gate), scores)
-            if repr(asked) not in opened:
-                opened[repr(asked)] = await _opened(run, asked, engine, spent, stack)
+            if asked.server not in opened:
+                opened[asked.server] = await _opened(run, asked, engine, spent, stack)
             converses = not scores and default_prompt_style(model) != "completion"
-            found[gate] = GateModel(opened[repr(asked)], converses)
+            found[gate] = GateModel(opened[asked.server], converses)
         yield found
 
 
@@ -296,6 +296,11 @@ class _Asked:
     base_url: str | list[str] | None
     identity_url: str | None
     scores: bool = False
+
+    @property
+    def server(self) -> object:
+        """What is equal for models at one server."""
+        return self.scores, same_server((self.model, self.base_url, self.identity_url))
 
 
 async def _opened(

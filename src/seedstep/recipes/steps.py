@@ -23,7 +23,13 @@ from seedstep.errors import InputError
 from seedstep.llm import Engine, KeptAnswers, Spent
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import ExamplesKeywords, StepsKeywords
-from seedstep.recipes.tasks import TaskProgress, TaskWatch, opened_engine, work_on_tasks
+from seedstep.recipes.tasks import (
+    TaskProgress,
+    TaskWatch,
+    opened_engine,
+    same_server,
+    work_on_tasks,
+)
 from seedstep.runs import ExamplesRun, Removed, Run, StepsRun
 from seedstep.runs.foresight import ForeseenWork, foresee, tasks_left
 from seedstep.settings import make_settings
@@ -148,7 +154,8 @@ async def _judge(run: StepsRun, engine: Engine, spent: Spent) -> AsyncIterator[E
         yield None
         return
     model = (settings.judge, settings.judge_base_url, run.identity_of("judge_base_url"))
-    if model == (settings.model.name, settings.model.base_url, run.identity_url):
+    own = (settings.model.name, settings.model.base_url, run.identity_url)
+    if same_server(model) == same_server(own):
         yield engine
         return
     async with opened_engine(run, model, spent) as judge:

@@ -20,6 +20,7 @@ from typing import Any, Protocol, TypeVar
 from seedstep.data import Problem, Task
 from seedstep.errors import BudgetReached
 from seedstep.llm import Engine, EngineStats, KeptAnswers, Spent, open_model
+from seedstep.llm.endpoints import addresses_of, server_address
 from seedstep.runs import Run, TaskRecords, TaskResult
 
 __all__ = [
@@ -296,6 +297,18 @@ async def _run_through(
     async with aclosing(stage(tuple(tasks), kept, spent)) as results:
         async for _ in results:
             pass
+
+
+def same_server(
+    model: tuple[str, str | Sequence[str] | None, str | None],
+) -> tuple[str, tuple[str, ...], str]:
+    """Return what is equal for models at one server, however its address is written.
+
+    The arguments are those of `opened_engine`.
+    """
+    name, base_url, identity_url = model
+    urls = tuple(server_address(url).rstrip("/") for url in addresses_of(base_url))
+    return name, urls, (identity_url or urls[0]).rstrip("/")
 
 
 @asynccontextmanager
