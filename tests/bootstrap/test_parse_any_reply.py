@@ -468,3 +468,15 @@ def test_labels_in_a_reason_are_not_the_opposite(text: str, said: bool) -> None:
 )
 def test_what_is_no_value_becomes_none(text: str, values: tuple[str, ...]) -> None:
     assert read_values(text) == values
+
+
+def test_numbers_before_inputs_are_no_part_of_the_instances() -> None:
+    found = worked_examples("1. Input: a\nOutput: b\n\n2. Input: c\nOutput: d")
+    assert as_pairs(found)[0] == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    "text", ["**Input**\na\n**Output**\nb", "### Input\na\n### Output\nb", "Input = a\nOutput = b"]
+)
+def test_fields_of_a_form_that_is_not_read_are_no_bare_output(text: str) -> None:
+    assert worked_examples(text, may_be_bare=True) == ()

@@ -48,6 +48,16 @@ _CLASS_LABEL = label_at_line_start("class label")
 _NEXT_INPUT = re.compile(
     rf"{label_pattern('input')}|^Input[ \t]++\d++[ \t]*+-", re.MULTILINE | re.IGNORECASE
 )
+_NUMBER_OF_INPUT = re.compile(
+    rf"^[ \t]{{0,9}}\d{{1,3}}[.)][ \t]{{1,9}}(?=(?:\*\*)?{words_for('input')}[ \t]{{0,9}}[:：])",
+    re.MULTILINE | re.IGNORECASE,
+)
+_HEADING = re.compile(
+    rf"^[\W_]{{0,6}}{words_for('input', 'output')}(?:[\W_]{{0,6}}$|[ \t]{{1,9}}[-=])",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""A field's name in a form that is not read, so that the text is no bare output."""
+
 _NOT_OF_INSTRUCTION = label_at_line_start("input", "output", "class label", "example")
 _EXAMPLE_END = r"[ \t*]*+[.:：-]?+[ \t*]*+(?:\n|\Z)"
 _EXAMPLE = re.compile(
@@ -266,8 +276,9 @@ def worked_examples(
     found = _json_list(text, "examples", "{")
     if found is not None:
         return tuple(_json_instances(found, "output"))
-    before, *blocks = _EXAMPLE.split(text)
-    if _OUTPUT.search(before) or (may_be_bare and not blocks and before.strip()):
+    before, *blocks = _EXAMPLE.split(_NUMBER_OF_INPUT.sub("", text))
+    is_bare = may_be_bare and not blocks and before.strip() and not _HEADING.search(before)
+    if _OUTPUT.search(before) or is_bare:
         blocks = [before, *blocks]
     return _mark_cut([_input_and_output(block) for block in blocks if block.strip()], cut)
 
