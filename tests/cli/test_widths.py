@@ -80,6 +80,8 @@ def test_on_a_terminal_a_message_is_wrapped_between_words() -> None:
     [
         "  seedstep export runs/a-run-with-a-long-name --format alpaca --out data/for-tuning",
         f"ann: {ADDRESS}",
+        "Wrote runs/first.yaml. Next: seedstep bootstrap --config first.yaml --out runs/first",
+        "Look at what the server said to the last of them: `seedstep requests runs/first --failed`",
         f"A prompt of two lines:\n{PROSE}",
     ],
 )

@@ -104,6 +104,16 @@ DEMANDS: dict[str, tuple[str, list[str]]] = {
         "Say whether it is urgent, and your answer must name the animal.",
         ["requirement"],
     ),
+    "asked-so-your-answer": (
+        "Determine whether the review is kind so your answer must name its mood.",
+        ["requirement"],
+    ),
+    "asked-the-output": (
+        "Determine whether the review is kind the reply must name its mood.",
+        ["requirement"],
+    ),
+    "asked-it-must": ("Decide whether the form is whole it must name its mood.", ["requirement"]),
+    "asked-of-it": ("Ask whether it must be true in this place.", []),
     "may": ("The text may not be long.", []),
     "need-not": ("You don't need to name both teams.", []),
     "input": ("You are given two words separated by a comma.", []),

@@ -327,7 +327,7 @@ def show_examples(
     run: Annotated[Path, typer.Argument(help="The run's directory.")],
     task: Annotated[str, typer.Argument(help="The task. Default: list all.")] = "",
 ) -> None:
-    """List the tasks of a run, or show_examples one with its examples and which were chosen."""
+    """List the tasks of a run, or show one with its examples and which were chosen."""
     with open_run(run, EXAMPLES) as opened:
         print_blocks(tell_item(opened, task) if task else tell_list(opened))
 

@@ -293,12 +293,16 @@ class _Output(io.FileIO):
             return super().write(data)  # type: ignore[arg-type]  # to nowhere
 
 
+_COMMAND = re.compile(r"(?:^|[ `])seedstep [a-z]+ [^ ]|[$] ")
+"""A command with arguments, or a line of a shell."""
+
+
 class _Terminal(Console):
     """A console on which lines that are not cut are wrapped between words by a terminal's width.
 
-    What is copied from the terminal is left as it is: commands below a text, prompts and replies of
-    several lines, and lines with an address or path that is wider than the terminal. Files have
-    lines of any length.
+    What is copied from the terminal is left as it is: commands below or inside a text, prompts and
+    replies of several lines, and lines with an address or path that is wider than the terminal.
+    Files have lines of any length.
     """
 
     def print(self, *objects: Any, soft_wrap: bool | None = None, **how: Any) -> None:
@@ -310,8 +314,7 @@ class _Terminal(Console):
     def _is_copied(self, shown: object) -> bool:
         text = str(shown).strip("\n")
         has_wide_word = any(cell_len(word) > self.width for word in text.split())
-        is_command = text.lstrip().startswith("seedstep ") or "$ " in text
-        return "\n" in text or has_wide_word or is_command
+        return "\n" in text or has_wide_word or _COMMAND.search(text) is not None
 
 
 console = _Terminal(highlight=False)

@@ -137,7 +137,9 @@ _REQUIREMENT = re.compile(
     re.IGNORECASE,
 )
 _ASKED = re.compile(
-    r"\bwhether\b(?:(?!\b(?:and|but|then|you|the output|the answer)\b)[^,.;:!?])*$", re.IGNORECASE
+    r"\bwhether\b(?: it\b)?(?:(?!\b(?:and|but|then|so|your?"
+    r"|(?:the|its|each|any) (?:output|answer|reply|response))\b|\bit *$)[^,.;:!?])*$",
+    re.IGNORECASE,
 )
 """Before a demand in what is asked about the input, as in "whether the form must be signed"."""
 
