@@ -6,7 +6,7 @@ import unicodedata
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from seedstep.bootstrap.classification import says_classification
@@ -351,6 +351,8 @@ def test_the_released_code_keeps_the_label_of_an_input() -> None:
     st.sampled_from(["{}. {}", "{}) {}", "{}: {}", "Task {}: {}", " {} . {}"]),
 )
 def test_a_rendered_list_reads_back(found: list[str], shape: str) -> None:
+    for first in (1, 9):  # the next number inside an item may begin the next item
+        assume(not any(str(number + 1) in one for number, one in enumerate(found, first)))
     whole = "\n".join(shape.format(number, one) for number, one in enumerate(found, start=1))
     assert list(instructions(whole, continues=False)) == found
     continued = "\n".join(f"{number}. {one}" for number, one in enumerate(found, start=9))
