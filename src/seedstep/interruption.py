@@ -19,9 +19,24 @@ def is_command() -> bool:
 
 
 def let_commands_handle() -> None:
-    """Let Ctrl-C raise KeyboardInterrupt again, as commands expect."""
+    """Let Ctrl-C raise KeyboardInterrupt again, as commands expect.
+
+    Python ignores an exception in a `__del__`. A KeyboardInterrupt there comes again soon.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.unraisablehook = _interrupt_later
+
+
+def _interrupt_later(ignored: "sys.UnraisableHookArgs") -> None:
+    if ignored.exc_type is KeyboardInterrupt:
+        threading.Timer(0.01, _interrupt_main).start()
+    else:
+        sys.__unraisablehook__(ignored)
+
+
+def _interrupt_main() -> None:
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 if (

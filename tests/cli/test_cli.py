@@ -212,7 +212,7 @@ def test_status_gives_the_counts(run: BootstrapRun) -> None:
     for purpose in ("generation", "classification", "instances"):
         usage = status.usage[purpose]
         counts = (usage.requests, usage.failed, usage.prompt_tokens, usage.completion_tokens)
-        assert " ".join([purpose, *map(str, counts)]) in done.words
+        assert " ".join([purpose, *(f"{count:,}" for count in counts)]) in done.words
 
 
 def test_show_lists_the_finished_tasks(run: BootstrapRun) -> None:

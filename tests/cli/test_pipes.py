@@ -117,6 +117,26 @@ def test_ctrl_c_at_any_moment_leaves_no_traceback(command: list[str], pause: flo
     assert b"Traceback" not in err
 
 
+def test_ctrl_c_that_python_would_ignore_ends_the_command() -> None:
+    code = """if True:
+        import signal, sys, time
+        sys.argv = ["seedstep"]
+        from seedstep.interruption import let_commands_handle
+        class Deleted:
+            def __del__(self):
+                signal.raise_signal(signal.SIGINT)
+        let_commands_handle()
+        Deleted()
+        try:
+            time.sleep(50)
+        except KeyboardInterrupt:
+            print("interrupted")
+    """
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment(), capture_output=True, check=True, timeout=40)
+    assert (done.stdout, done.stderr) == (b"interrupted\n", b"")
+
+
 def test_only_the_command_changes_what_ctrl_c_does() -> None:
     code = "import signal, seedstep; print(signal.getsignal(signal.SIGINT).__name__)"
     command = [sys.executable, "-c", code]

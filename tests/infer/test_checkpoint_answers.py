@@ -180,9 +180,9 @@ def test_a_date_in_the_template_is_that_of_the_first_prompts(
     asked: list[list[int]] = []
     answers = Checkpoint.answers
 
-    def spied(self: Checkpoint, prompts: Any) -> Any:
+    def spied(self: Checkpoint, prompts: Any, *others: Any) -> Any:
         asked.extend(map(list, prompts))
-        return answers(self, prompts)
+        return answers(self, prompts, *others)
 
     monkeypatch.setattr(Checkpoint, "answers", spied)
     template = "{{ strftime_now('%f')|list|join(' ') }} " + CHATML

@@ -109,8 +109,9 @@ def _first_of(choices: list[Any], *, may_be_text: bool) -> dict[str, Any] | None
         return {"text": first}
     if not isinstance(first, dict):
         return None
-    if isinstance(first.get("message"), list):
-        first = {**first, "message": {"content": first["message"]}}
+    parts = first.get("message")
+    if isinstance(parts, list) and all(isinstance(part, dict) for part in parts):
+        first = {**first, "message": {"content": parts}}
     choice: dict[str, Any] = dict(first)
     content = choice.get("content")  # as Gemini's servers send it
     if content is not None and not (choice.get("message") and not content):
