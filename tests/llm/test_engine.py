@@ -189,7 +189,11 @@ async def test_late_replies_lower_the_requests_in_flight_and_prompt_ones_bring_t
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("seedstep.llm.engine.SLOW_SECONDS", -1.0)
-    with ScriptedServer(lambda number, body: Fault(delay=0.005)) as server:
+
+    def script(number: int, body: dict[str, Any]) -> Fault:
+        return Fault(delay=0.05 if "prompt " in str(body) else 0.005)  # so that they meet
+
+    with ScriptedServer(script) as server:
         async with engine_on(server, in_flight=6) as engine:
             await ask_all(engine, *(f"late {number}" for number in range(60)))
             assert server.crowd[0] <= 6 == max(server.crowd)
