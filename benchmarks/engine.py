@@ -20,13 +20,11 @@ nothing.
 import argparse
 import asyncio
 import json
-import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -34,6 +32,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 from aiohttp import web
+from local_server import PROCESSES, running_server
 
 from seedstep.llm import Endpoint, Engine, Reply, Request, Sampling
 from seedstep.runs.database import Database
@@ -46,8 +45,6 @@ SERVER_SECONDS = 0.05
 PROMPT_CHARACTERS = 1000
 WINDOW = 4
 """Requests that wait or are in flight at a time, in multiples of those in flight."""
-
-PROCESSES = multiprocessing.get_context("spawn")
 
 
 @dataclass(frozen=True)
@@ -102,19 +99,6 @@ async def _answer(request: web.BaseRequest) -> web.StreamResponse:
     usage = '{"prompt_tokens": 250, "completion_tokens": 100}'
     body = f'{{"object": "text_completion", "choices": [{choice}], "usage": {usage}}}'
     return web.Response(body=body.encode(), content_type="application/json")
-
-
-@contextmanager
-def running_server() -> Iterator[str]:
-    """The address of a server in its own process."""
-    ours, theirs = PROCESSES.Pipe()
-    process = PROCESSES.Process(target=serve, args=(theirs,), daemon=True)
-    process.start()
-    try:
-        yield ours.recv()
-    finally:
-        process.terminate()
-        process.join()
 
 
 # The clients
@@ -274,7 +258,7 @@ def main() -> None:
     cases = STANDARD if given.keys() <= {"requests"} else (Case(),)
     cases, rounds = ((LONG,), 1) if asked.long else (cases, asked.rounds)
     print(f"load {load()} on {os.cpu_count()} cores; rounds: {rounds}\n{heading()}")
-    with running_server() as url:
+    with running_server(serve) as url:
         for case in (replace(case, **given) for case in cases):
             costs = compare(case, rounds, url)
             print(row(case, costs), flush=True)

@@ -18,7 +18,6 @@ Example::
 import argparse
 import asyncio
 import json
-import multiprocessing
 import os
 import random
 import re
@@ -27,14 +26,14 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
+from local_server import PROCESSES, running_server
 
 from seedstep import self_instruct
 from seedstep.bootstrap import Generation
@@ -43,7 +42,6 @@ from seedstep.recipes import BootstrapProgress
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-PROCESSES = multiprocessing.get_context("spawn")
 SYLLABLES = [first + last for first in "bdfgklmnprst" for last in ("a", "e", "i", "o", "u")]
 WORDS = 20_000
 INSTRUCTION, INPUT, OUTPUT = 16, 13, 19
@@ -104,19 +102,6 @@ def reply(prompt: str, draw: int) -> str:
     return "\n".join(
         f"Example {n}\nText: {text}\nOutput: {output}" for n, (text, output) in enumerate(pairs, 1)
     )
-
-
-@contextmanager
-def running_server() -> Iterator[str]:
-    """The address of a server in its own process."""
-    ours, theirs = PROCESSES.Pipe()
-    process = PROCESSES.Process(target=serve, args=(theirs,), daemon=True)
-    process.start()
-    try:
-        yield ours.recv()
-    finally:
-        process.terminate()
-        process.join()
 
 
 # The run
@@ -234,7 +219,10 @@ def main() -> None:
     folder = asked.out or Path(tempfile.mkdtemp(prefix="seedstep-large."))
     path = folder / "run"
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n{HEADING}", flush=True)
-    with running_server() as url, ProcessPoolExecutor(1, PROCESSES, max_tasks_per_child=1) as pool:
+    with (
+        running_server(serve) as url,
+        ProcessPoolExecutor(1, PROCESSES, max_tasks_per_child=1) as pool,
+    ):
         sizes = sorted(asked.tasks)
         for tasks in (*sizes, sizes[-1] + MORE):
             if asked.replay and path.exists():

@@ -12,15 +12,14 @@ Example::
 
 import argparse
 import asyncio
-import multiprocessing
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from local_server import running_server
 
 from seedstep.llm import Endpoint, Engine, MemoryLedger, Reply, Request, Sampling
 
@@ -31,8 +30,6 @@ SLOTS = 16
 SECONDS = 0.1
 ALIKE = 4
 """How many requests begin alike."""
-
-PROCESSES = multiprocessing.get_context("spawn")
 
 
 @dataclass(frozen=True)
@@ -87,19 +84,6 @@ def _answering(server: Served) -> Callable[[web.BaseRequest], Awaitable[web.Stre
     return answer
 
 
-@contextmanager
-def running(servers: tuple[Served, ...]) -> Iterator[list[str]]:
-    """The addresses of servers in a process of their own."""
-    ours, theirs = PROCESSES.Pipe()
-    process = PROCESSES.Process(target=serve, args=(theirs, servers), daemon=True)
-    process.start()
-    try:
-        yield ours.recv()
-    finally:
-        process.terminate()
-        process.join()
-
-
 async def measure(urls: list[str], requests: int, in_flight: int) -> str:
     """Ask for everything; return the speed, and the share of each server."""
     first, *others = (Endpoint("benchmark", "m", url) for url in urls)
@@ -133,7 +117,7 @@ def main() -> None:
     for name, servers in CASES.items():
         half = asked.requests // 6
         ready = tuple(replace(each, replies=half) if each.replies < 0 else each for each in servers)
-        with running(ready) as urls:
+        with running_server(serve, ready) as urls:
             line = asyncio.run(measure(urls, asked.requests, asked.in_flight))
         print(f"{name:32}{line}", flush=True)
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import regex
@@ -37,9 +37,10 @@ Settings keep it in `gate_base_urls`, so that it may change while the gate may n
 class GateOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The options that each kind of gate extends."""
 
-    def gate(self, name: str) -> Gate:
-        """Return the gate."""
-        raise NotImplementedError
+    if TYPE_CHECKING:  # each kind has its own
+
+        def gate(self, name: str) -> Gate:
+            """Return the gate."""
 
     @property
     def asked(self) -> str | None:

@@ -134,6 +134,23 @@ SemanticAddress = Annotated[
     str | None, typer.Option(help="Address of the server for a --semantic of openai:NAME.")
 ]
 
+Texts = Annotated[
+    Path,
+    typer.Argument(
+        help="JSON lines, CSV, Parquet, plain text by lines, a list in a *.json, an export, or "
+        "hub:OWNER/NAME[:SPLIT].",
+        metavar="FILE",
+    ),
+]
+Against = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="An evaluation set: SUPER-NATURALINSTRUCTIONS (its test split, or a *.json), rows "
+        "of any kind that FILE may have, or *.txt. What is too close to it is rejected. May be "
+        "given several times."
+    ),
+]
+
 
 def _semantic(encoder: str | None, threshold: float, base_url: str | None) -> Semantic | None:
     if encoder is None:
@@ -147,14 +164,7 @@ def _semantic(encoder: str | None, threshold: float, base_url: str | None) -> Se
 
 
 def novelty_command(
-    path: Annotated[
-        Path,
-        typer.Argument(
-            help="JSON lines, CSV, Parquet, plain text by lines, a list in a *.json, an export, or "
-            "hub:OWNER/NAME[:SPLIT].",
-            metavar="FILE",
-        ),
-    ],
+    path: Texts,
     out: Annotated[
         Path, typer.Option(help="A file of the same kind (or *.jsonl) for the rows kept.")
     ],
@@ -166,14 +176,7 @@ def novelty_command(
         Literal["latin", "unicode", "auto"],
         typer.Option(help="unicode for texts not in English; auto: by the script of the texts."),
     ] = "latin",
-    against: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="An evaluation set: SUPER-NATURALINSTRUCTIONS (its test split, or a *.json), rows "
-            "of any kind that FILE may have, or *.txt. What is too close to it is rejected. May be "
-            "given several times."
-        ),
-    ] = None,
+    against: Against = None,
     against_threshold: Annotated[
         float, typer.Option(help="ROUGE-L F1 with an item of --against from which one is rejected.")
     ] = 0.7,
