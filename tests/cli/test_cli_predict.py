@@ -9,6 +9,7 @@ from signal import SIGINT, SIGKILL
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 from seedstep.encode import make_encoding
@@ -210,13 +211,18 @@ class TestCheckpoints:
         predict(tmp_path / "whole", tasks=tasks, name="tiny", model=name, max_new_tokens=8).close()
         assert predicted(tmp_path / "run", "tiny") == predicted(tmp_path / "whole", "tiny")
 
-    def test_of_16_bits(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("has_bfloat16", [True, False])
+    def test_of_16_bits(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_bfloat16: bool
+    ) -> None:
+        monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: has_bfloat16)
         tasks = write_word_tasks(tmp_path / "ni", 1, 4)
         name = save_model("Llama", tmp_path / "model")
         flags = ("--model", name, "--tasks", tasks, "--max-new-tokens", 4, "--bf16")
         done = seedstep("predict", "--out", tmp_path / "run", *flags)
         assert done.code == 0
         assert "other answers" not in done.out
+        assert ("no instructions for bfloat16" in done.words) == (not has_bfloat16)
         assert all(texts(tmp_path / "run", name))
 
     def test_that_have_changed_predict_again(self, tmp_path: Path) -> None:

@@ -35,7 +35,13 @@ from seedstep.encode import (
 from seedstep.encode.packing import PackedGroup, group_pairs, make_row, pack
 from seedstep.errors import InputError, ModelError, unknown_name
 from seedstep.llm import Answer, Endpoint, Failure, Likelihood, ModelRef, Reply, Request
-from seedstep.llm.checkpoints import fingerprint_of, is_decoder_only, load_model, load_tokenizer
+from seedstep.llm.checkpoints import (
+    computing_type,
+    fingerprint_of,
+    is_decoder_only,
+    load_model,
+    load_tokenizer,
+)
 from seedstep.llm.models import either, forms_of
 from seedstep.settings import SEED, Count, Place, SettingsRecord, part, setting
 
@@ -120,7 +126,8 @@ class ScoringModel:
     def __init__(self, model: Any, tokenizer: Any, *, decoder_only: bool) -> None:
         """Use a model of transformers with its tokenizer.
 
-        The attribute `note` says why the model can't share a prefix, if it can't.
+        The attribute `note` says why the model can't share a prefix, if it can't, and in which
+        type it computes, if it isn't the one asked for.
         """
         self._model = model.eval()
         self._tokenizer = HfTokenizer(tokenizer)
@@ -141,8 +148,10 @@ class ScoringModel:
         from transformers.utils import logging
 
         logging.disable_progress_bar()
-        loaded = load_model(model, dtype="bfloat16" if bf16 else "float32")
-        return cls(loaded, tokenizer, decoder_only=is_decoder_only(model))
+        dtype, note = computing_type(bf16=bf16, on_cpu=True)
+        loaded = cls(load_model(model, dtype=dtype), tokenizer, decoder_only=is_decoder_only(model))
+        loaded.note = note
+        return loaded
 
     def score(self, task: Task, encoding: Encoding, *, seed: int) -> ScoredTask:
         """Compute the losses of the references of all instances of a task.
@@ -219,7 +228,8 @@ class ScoringModel:
             try:
                 self._attention = shared_attention(self._model, longest)
             except InputError as error:
-                self.note = f"{error.what}: each instance is read by itself, which takes longer"
+                why = f"{error.what}: each instance is read by itself, which takes longer"
+                self.note = "; ".join(filter(None, (self.note, why)))
                 self._attention = "causal"
         return self._attention
 

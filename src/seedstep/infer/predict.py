@@ -47,7 +47,7 @@ from seedstep.llm import (
     open_model,
     tokens_of,
 )
-from seedstep.llm.checkpoints import checkpoint_of, load_model, load_tokenizer
+from seedstep.llm.checkpoints import checkpoint_of, computing_type, load_model, load_tokenizer
 from seedstep.llm.pacing import in_order
 from seedstep.llm.wire import THINKING
 from seedstep.text.cleaning import plain_text
@@ -58,7 +58,7 @@ __all__ = [
     "Answer",
     "Opened",
     "TaskWork",
-    "about_sharing",
+    "about_checkpoint",
     "answer_tasks",
     "ask_checkpoint",
     "ask_server",
@@ -323,29 +323,33 @@ async def _of_checkpoint(
     frames: MutableMapping[str, ChatFrame],
 ) -> AsyncGenerator[list[Answer]]:
     checkpoint, tokenizer = await asyncio.to_thread(load, settings, frames)
-    opened(None, about_sharing(settings, work, checkpoint, tokenizer))
+    opened(None, about_checkpoint(settings, work, checkpoint, tokenizer))
     answers = ask_checkpoint(settings, work, checkpoint, tokenizer)
     async with aclosing(_in_thread(answers)) as batches:
         async for batch in batches:
             yield batch
 
 
-def about_sharing(
+def about_checkpoint(
     settings: SystemSettings,
     work: Sequence[TaskWork],
     checkpoint: "Checkpoint",
     tokenizer: HfTokenizer,
 ) -> str:
-    """Return a note on why no prefix is shared, with the tokens that this costs, or ""."""
+    """Return a note on the type in which a checkpoint computes, if it isn't the one asked for, and
+    on why no prefix is shared, with the tokens that this costs; or "".
+    """
+    note = computing_type(bf16=settings.bf16)[1]
     if not checkpoint.note:
-        return ""
+        return note
     whole, once = _tokens_read(settings, work[0], tokenizer)
     alone = "" if checkpoint.takes_padding else ", beside others of the same length only"
-    return (
+    sharing = (
         f"{checkpoint_of(settings.model.name)}: {checkpoint.note}, so each prompt is read from its "
         f"beginning{alone}: {whole / max(1, once):.1f} times as many tokens of prompts as with a "
         f"shared prefix ({whole:,} for {once:,} in the first task)"
     )
+    return "; ".join(filter(None, (note, sharing)))
 
 
 def _tokens_read(
@@ -381,7 +385,7 @@ def load(
     if frame and in_chat:
         frames[template] = frame
     checkpoint = Checkpoint(
-        load_model(settings.model.name, dtype="bfloat16" if settings.bf16 else "float32"),
+        load_model(settings.model.name, dtype=computing_type(bf16=settings.bf16)[0]),
         tokenizer,
         new_tokens=settings.max_new_tokens,
         stop=(*settings.stop_texts, *([frame.stop] if frame and in_chat and frame.stop else [])),

@@ -36,7 +36,7 @@ from typing import IO, Any, Generic, Protocol, TypeVar
 
 from seedstep.encode import ChatFrame
 from seedstep.errors import ModelError, SeedstepError
-from seedstep.infer.predict import Answer, Opened, TaskWork, about_sharing, ask_checkpoint, load
+from seedstep.infer.predict import Answer, Opened, TaskWork, about_checkpoint, ask_checkpoint, load
 from seedstep.infer.settings import SystemSettings
 
 __all__ = ["Unit", "WorkerJob", "answer_in_workers", "in_workers", "serve"]
@@ -361,7 +361,7 @@ class _Answering:
         """Load the checkpoint; tell what templates write, and why no prefix is shared."""
         settings, frames = self.settings, dict(self.frames)
         checkpoint, tokenizer = load(settings, frames)
-        note = about_sharing(settings, [self.first], checkpoint, tokenizer)
+        note = about_checkpoint(settings, [self.first], checkpoint, tokenizer)
 
         def answer(part: Part, done: int) -> Iterator[list[Answer]]:
             task, (number, of) = part

@@ -19,6 +19,7 @@ from seedstep.llm.models import ModelRef, loaded_model
 
 __all__ = [
     "checkpoint_of",
+    "computing_type",
     "fingerprint_of",
     "gguf_fingerprint",
     "is_decoder_only",
@@ -99,6 +100,25 @@ def is_decoder_only(model: str | ModelRef) -> bool:
         ModelError: the configuration can't be read.
     """
     return not load_config(model).is_encoder_decoder
+
+
+def computing_type(*, bf16: bool, on_cpu: bool | None = None) -> tuple[str, str]:
+    """Return the name of the type in which a model computes, and a note if bfloat16 was asked for
+    and it isn't that.
+
+    A processor without instructions for bfloat16 takes tens of times as long for it as for float32,
+    and computes in float32. If `on_cpu` is None, the model runs on a GPU if there is one.
+    """
+    if not bf16:
+        return "float32", ""
+    import torch
+
+    if on_cpu is None:
+        on_cpu = not torch.cuda.is_available()
+    mkldnn = torch.backends.mkldnn
+    if not on_cpu or (mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
+        return "bfloat16", ""
+    return "float32", "this processor has no instructions for bfloat16: the model computes in float32"
 
 
 def load_model(model: str | ModelRef, *, dtype: str = "auto") -> Any:

@@ -24,7 +24,7 @@ from seedstep.encode import ChatFrame, HfTokenizer, ModelSizes, named_layout
 from seedstep.errors import MissingExtraError, ModelError, RunError
 from seedstep.inputs.systems import public_source, training_of
 from seedstep.inputs.tasks import TuningInputs, gather
-from seedstep.llm.checkpoints import load_config, load_model, load_tokenizer
+from seedstep.llm.checkpoints import computing_type, load_config, load_model, load_tokenizer
 from seedstep.llm.models import tuned_model
 from seedstep.recipes.doors import kept_inputs
 from seedstep.recipes.keywords import TuneKeywords
@@ -329,7 +329,7 @@ def _train(
     """Train and save the model; return False if the tuning was stopped before its end."""
     from transformers import logging
 
-    from seedstep.tune.prepare import reporting, save_tuned
+    from seedstep.tune.prepare import computes_on_cpu, reporting, save_tuned
     from seedstep.tune.train import Stopping, tune_decoder, tune_seq2seq
 
     logging.disable_progress_bar()
@@ -339,6 +339,9 @@ def _train(
         write_atomically(files.counted, msgspec.json.encode(preflight) + b"\n")
         if work.frame:
             keep_frame(files.frame, work.frame, str(work.tokenizer.chat_template))
+    bf16, on_cpu = settings.training.bf16, computes_on_cpu(settings.training)
+    if watch and (note := computing_type(bf16=bf16, on_cpu=on_cpu)[1]):
+        watch.warned(note)
     model = load_model(settings.model.name, dtype="float32")
     with MetricsFile(files.metrics) as metrics, reporting(settings.training, files.path):
         tuner = tune_decoder if work.decoder_only else tune_seq2seq

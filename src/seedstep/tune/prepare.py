@@ -26,11 +26,13 @@ from transformers.utils import logging
 from seedstep.data.files import new_folder
 from seedstep.encode.losses import Attention, shared_attention
 from seedstep.errors import InputError, MissingExtraError, TuningError, first_line
+from seedstep.llm.checkpoints import computing_type
 from seedstep.tune.checkpoints import CheckpointFolder, longest_of, open_checkpoints
 from seedstep.tune.records import Training, TuningData
 
 __all__ = [
     "PreparedTuning",
+    "computes_on_cpu",
     "prepare_model",
     "prepare_tuning",
     "reporting",
@@ -40,6 +42,11 @@ __all__ = [
 
 LORA_SCALE = 2
 """LoRA's alpha, in multiples of its rank."""
+
+
+def computes_on_cpu(training: Training) -> bool:
+    """Return whether the model is trained on the processor."""
+    return training.device == "cpu" or not torch.accelerator.is_available()
 
 
 def trainer_arguments(
@@ -60,6 +67,7 @@ def trainer_arguments(
     if training.device == "cuda" and not torch.cuda.is_available():
         raise InputError("there is no GPU that PyTorch can use", "leave --device cuda out")
     logging.disable_progress_bar()
+    on_cpu = computes_on_cpu(training)
     arguments = kind(
         output_dir=str(folder),
         per_device_train_batch_size=1,
@@ -67,7 +75,7 @@ def trainer_arguments(
         weight_decay=training.weight_decay,
         warmup_steps=training.warmup_steps,
         lr_scheduler_type=_schedule(training),
-        bf16=training.bf16,
+        bf16=computing_type(bf16=training.bf16, on_cpu=on_cpu)[0] == "bfloat16",
         activation_checkpointing=training.gradient_checkpointing,
         activation_checkpointing_kwargs={"use_reentrant": False},
         logging_steps=1,
@@ -76,7 +84,7 @@ def trainer_arguments(
         eval_on_start=measured and fresh,
         save_steps=training.save_every,
         seed=training.seed,
-        use_cpu=training.device == "cpu" or not torch.accelerator.is_available(),
+        use_cpu=on_cpu,
         ddp_broadcast_buffers=False,
         disable_tqdm=True,
         report_to=training.report_to,
