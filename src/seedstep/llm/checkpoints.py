@@ -118,7 +118,10 @@ def computing_type(*, bf16: bool, on_cpu: bool | None = None) -> tuple[str, str]
     mkldnn = torch.backends.mkldnn
     if not on_cpu or (mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
         return "bfloat16", ""
-    return "float32", "this processor has no instructions for bfloat16: the model computes in float32"
+    return (
+        "float32",
+        "this processor has no instructions for bfloat16: the model computes in float32",
+    )
 
 
 def load_model(model: str | ModelRef, *, dtype: str = "auto") -> Any:
