@@ -36,7 +36,8 @@ from local_server import PROCESSES, running_server
 
 from seedstep.llm import Endpoint, Engine, Reply, Request, Sampling
 from seedstep.runs.database import Database
-from seedstep.runs.requests import RequestLedger, read_spent
+from seedstep.runs.requests import RequestLedger
+from seedstep.runs.spending import read_spent
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

@@ -11,7 +11,8 @@ from seedstep.data import TaskChoice
 from seedstep.errors import InputError
 from seedstep.evaluate.intervals import mean_over_tasks
 from seedstep.evaluate.measured import finds_right, gain_rows, read_measured
-from seedstep.recipes.measuring import measure_steps, select_steps
+from seedstep.recipes.measuring import measure_steps
+from seedstep.recipes.selecting import select_steps
 from seedstep.recipes.steps import write_instructions
 from seedstep.runs.directory import digest
 from support.command_line import chat_reply, seedstep

@@ -44,7 +44,7 @@ from seedstep.report.statistics import (
     lengths,
 )
 from seedstep.runs import Entry, ReplyUsage, RunStatus
-from seedstep.runs.worktime import PAUSE_SECONDS
+from seedstep.runs.spending import PAUSE_SECONDS
 from seedstep.steps import ExampleSet, Finding, Judgement, Turn, WrittenSteps
 
 

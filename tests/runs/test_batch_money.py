@@ -17,7 +17,7 @@ from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.records import Answer, Failure, Message
 from seedstep.runs.batches import RunLedger, read_batches
 from seedstep.runs.database import Database
-from seedstep.runs.requests import read_spent
+from seedstep.runs.spending import read_spent
 from support.batch_server import BatchFault, BatchServer, run_batch
 from support.scripted_server import Fault, Script, error
 

@@ -11,7 +11,8 @@ import pytest
 from seedstep.errors import StoreError, UnreachableError
 from seedstep.llm import Budget, Endpoint, Engine, MemoryLedger, Spent
 from seedstep.runs.database import Database
-from seedstep.runs.requests import RequestLedger, read_spent
+from seedstep.runs.requests import RequestLedger
+from seedstep.runs.spending import read_spent
 from support.asking import asked, endpoint_of
 from support.command_line import environment, program, seedstep
 from support.scripted_server import Fault, ScriptedServer, random_delays

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedstep import open_run
-from seedstep.runs.worktime import PAUSE_SECONDS, elapsed
+from seedstep.runs.spending import PAUSE_SECONDS, elapsed
 from seedstep.stages import BOOTSTRAP
 from support.command_line import seedstep
 from support.growing import grow

@@ -43,7 +43,8 @@ from seedstep.recipes import (
     work_on_examples,
     work_on_instructions,
 )
-from seedstep.recipes.measuring import EVALUATED, measure_steps, select_steps
+from seedstep.recipes.measuring import measure_steps
+from seedstep.recipes.selecting import EVALUATED, select_steps
 from seedstep.report.figures import save_gains
 from seedstep.runs import Rows
 from seedstep.settings import make_settings

@@ -1,11 +1,10 @@
-"""Measure which step-by-step instructions help a model, and select the best one of each task.
+"""Measure which step-by-step instructions help a model: versions of them, and how they do.
 
 The second paper names this as future work (section 6).
 
 Example::
 
     measure_steps(["superni"], Path("measured.jsonl"), {"tasks": "natural-instructions"})
-    select_steps(["superni"], Path("best.jsonl"), by="measured", measured=Path("measured.jsonl"))
 """
 
 import os
@@ -14,11 +13,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-from seedstep.data import Task, TaskChoice, write_in_parts
+from seedstep.data import Task
 from seedstep.data.choice import order_key
 from seedstep.encode import ENCODINGS, StepsKind
 from seedstep.errors import InputError
@@ -30,28 +29,32 @@ from seedstep.evaluate.measured import (
     MeasuredTask,
     MeasuredVersion,
     opened_measurements,
-    read_measured,
 )
 from seedstep.infer.likelihood import MeasureSettings, ScoringModel
 from seedstep.infer.workers import in_workers
 from seedstep.inputs import with_steps
-from seedstep.inputs.tasks import candidates_of, judgements_of
+from seedstep.inputs.tasks import candidates_of
 from seedstep.llm.checkpoints import fingerprint_of
 from seedstep.recipes.tasks import finish
 from seedstep.runs.directory import digest
 from seedstep.settings import make_settings
-from seedstep.steps import SUPERNI, TaskText, check, parse, render
+from seedstep.steps import SUPERNI
 
-__all__ = ["MeasureProgress", "Selected", "measure_steps", "select_steps"]
+__all__ = [
+    "REFINED",
+    "MeasureProgress",
+    "VersionSource",
+    "fingerprint",
+    "measure_steps",
+    "named_sources",
+    "steps_of",
+]
 
 FORMAT = 1
 """The version of the file of measurements."""
 
 REFINED = "refined"
 UNREFINED = "unrefined"
-
-EVALUATED = 100
-"""How many instances, from the first, SUPER-NATURALINSTRUCTIONS' evaluation uses of a task."""
 
 Version = tuple[str, Task, StepsKind]
 """A name, the task with the steps, and the kind of its steps that is in the prompt."""
@@ -175,15 +178,15 @@ def _measured(
     for name, shown, steps in versions:
         scored = model.score(shown, replace(encoding, steps=steps), seed=settings.seed)
         found[name] = MeasuredVersion(
-            scored.nats, scored.tokens, scored.shortened, _fingerprint(shown, steps)
+            scored.nats, scored.tokens, scored.shortened, fingerprint(shown, steps)
         )
     ids = tuple(instance.id for instance in task.instances)
     return MeasuredTask(task.id, task.category, ids, found)
 
 
-def _fingerprint(task: Task, kind: StepsKind) -> str:
+def fingerprint(task: Task, kind: StepsKind) -> str:
     """Return what stands for the steps in a prompt; empty for none."""
-    return "" if kind == "none" else digest([_steps_of(task, kind), kind == "shuffled"])
+    return "" if kind == "none" else digest([steps_of(task, kind), kind == "shuffled"])
 
 
 def _header(settings: MeasureSettings, versions: Sequence[Sequence[Version]]) -> MeasuredHeader:
@@ -213,8 +216,8 @@ def _versions(
     """Return the versions to measure on each task; those of the first source also shuffled and
     exchanged with another task's.
     """
-    named = _named(sources)
-    joined = [_Source.read(name, tasks, source) for name, source in named]
+    given = named_sources(sources)
+    joined = [VersionSource.read(name, tasks, source) for name, source in given]
     first = joined[0].tasks
     others = _others(first, seed)
     return [
@@ -227,7 +230,7 @@ def _versions(
     ]
 
 
-def _named(sources: Sequence[str | os.PathLike[str]]) -> list[tuple[str, str]]:
+def named_sources(sources: Sequence[str | os.PathLike[str]]) -> list[tuple[str, str]]:
     """Return sources with the prefixes of their versions' names; a single source has none."""
     if not sources:
         raise InputError("no instructions to measure", f"name a run of steps, or {SUPERNI}")
@@ -246,7 +249,7 @@ def _named(sources: Sequence[str | os.PathLike[str]]) -> list[tuple[str, str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class VersionSource:
     """Tasks with the instructions of a source. `prefix` is put before the names of versions."""
 
     prefix: str
@@ -254,7 +257,12 @@ class _Source:
     candidates: Mapping[str, Mapping[int, tuple[str, ...]]]
 
     @classmethod
-    def read(cls, prefix: str, tasks: Sequence[Task], source: str) -> "_Source":
+    def read(cls, prefix: str, tasks: Sequence[Task], source: str) -> "VersionSource":
+        """Join the instructions of a source to tasks.
+
+        Raises:
+            InputError: the source can't be read.
+        """
         bare = [replace(task, steps=(), unrefined_steps=()) for task in tasks]
         return cls(prefix, with_steps(bare, Path(source)), candidates_of(Path(source)))
 
@@ -267,6 +275,11 @@ class _Source:
             yield f"{self.prefix}candidate {number}", replace(task, steps=steps), "refined"
         if task.steps:
             yield f"{self.prefix}{REFINED}", task, "refined"
+
+
+def steps_of(task: Task, kind: StepsKind) -> tuple[str, ...]:
+    """Return the steps of a task that are in a prompt of this kind."""
+    return task.unrefined_steps if kind == "unrefined" else task.steps
 
 
 def _beside(task: Task, others: Mapping[str, tuple[str, ...]]) -> Iterator[Version]:
@@ -287,161 +300,3 @@ def _others(tasks: Sequence[Task], seed: int) -> dict[str, tuple[str, ...]]:
         return {}
     following = [*with_some[1:], with_some[0]]
     return {task.id: other.steps for task, other in zip(with_some, following, strict=True)}
-
-
-SelectBy = Literal["measured", "judge", "checks"]
-
-
-@dataclass(frozen=True, slots=True)
-class Selected:
-    """The number of tasks by selected version, and of tasks without a value to select by.
-
-    These keep the first version of `refined`, else of `unrefined`.
-    """
-
-    counts: Mapping[str, int]
-    undecided: int
-    without: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A version of an instruction, and its value: more is better, None means not known."""
-
-    name: str
-    steps: tuple[str, ...]
-    value: float | None
-
-    @property
-    def is_refined(self) -> bool:
-        return self.name.rpartition(": ")[2] == REFINED
-
-
-def select_steps(
-    sources: Sequence[str | os.PathLike[str]],
-    out: Path,
-    *,
-    by: SelectBy,
-    tasks: TaskChoice,
-    measured: Path | None = None,
-    evaluated: int = EVALUATED,
-) -> Selected:
-    """Keep the best version of each task's instruction, as JSON lines that `--steps` takes.
-
-    `by` measured: what made the references likeliest, by a file of `measure_steps`; by judge: what
-    a model judged correct and complete in runs of `seedstep steps --judge`; by checks: what has
-    the fewest faults. Of equal ones the refined one of the first source is kept. The first
-    `evaluated` instances of a task are those that an evaluation uses: measurements on any of them
-    are refused.
-
-    Raises:
-        InputError: there is nothing to select by, or it was measured on evaluated instances.
-        RunError: `out` can't be written.
-    """
-    loaded = replace(tasks, limit_instances=1).load().tasks
-    named = _named(sources)
-    for path in (*(Path(source) for _, source in named), *((measured,) if measured else ())):
-        if path.resolve() == out.resolve():
-            raise InputError(f"{out} is what is selected from", "name another file after --out")
-    joined = [_Source.read(name, loaded, source) for name, source in named]
-    values = _values(by, named, measured, evaluated)
-    counts: Counter[str] = Counter()
-    undecided = without = 0
-    lines = []
-    for place, task in enumerate(loaded):
-        found = [
-            _Candidate(name, _steps_of(shown, kind), values(name, shown, kind))
-            for source in joined
-            for name, shown, kind in source.versions(place)
-        ]
-        if not found:
-            without += 1
-            continue
-        found.sort(key=lambda candidate: not candidate.is_refined)
-        known = [candidate for candidate in found if candidate.value is not None]
-        best = max(known, key=lambda candidate: candidate.value or 0.0, default=found[0])
-        undecided += not known
-        counts[best.name] += 1
-        lines.append(_line(task, best, by))
-    if lines and undecided == len(lines):
-        what = f"nothing is known of any of these instructions by which to select ({by})"
-        raise InputError(what, "name the runs or files that were measured or judged")
-    write_in_parts(out, lines)
-    return Selected(counts, undecided, without)
-
-
-def _steps_of(task: Task, kind: StepsKind) -> tuple[str, ...]:
-    return task.unrefined_steps if kind == "unrefined" else task.steps
-
-
-def _line(task: Task, best: _Candidate, by: str) -> bytes:
-    line = {
-        "task": task.id,
-        "category": task.category,
-        "definition": task.definition,
-        "steps": best.steps,
-        "text": render(best.steps),
-        "selected": {"version": best.name, "by": by, "value": best.value},
-    }
-    return msgspec.json.encode(line) + b"\n"
-
-
-Valued = Callable[[str, Task, StepsKind], float | None]
-"""A function of a version's name, task and kind that returns its value, or None."""
-
-
-def _values(
-    by: SelectBy,
-    named: Sequence[tuple[str, str]],
-    measured: Path | None,
-    evaluated: int,
-) -> Valued:
-    if by == "checks":
-        return _fewest_faults
-    if by == "judge":
-        return _judged(named)
-    if measured is None:
-        raise InputError("nothing was measured", "add --measured FILE of `seedstep steps measure`")
-    return _likeliest(measured, evaluated)
-
-
-def _fewest_faults(_: str, task: Task, kind: StepsKind) -> float:
-    return -len(check(parse(render(_steps_of(task, kind))), TaskText.of(task)))
-
-
-def _judged(named: Sequence[tuple[str, str]]) -> Valued:
-    found = {f"{prefix}{REFINED}": judgements_of(Path(source)) for prefix, source in named}
-
-    def value(name: str, task: Task, _: StepsKind) -> float | None:
-        judgement = found.get(name, {}).get(task.id)
-        if judgement is None or judgement.correct is None:
-            return None
-        return 2.0 * judgement.correct + bool(judgement.complete)
-
-    return value
-
-
-def _likeliest(measured: Path, evaluated: int) -> Valued:
-    header, tasks = read_measured(measured)
-    if header.skip < evaluated:
-        what = (
-            f"{measured}: measured on instances from number {header.skip + 1:,} on, and the first "
-            f"{evaluated:,} are those that an evaluation uses"
-        )
-        remedy = (
-            f"measure with --skip {evaluated}, or say with --evaluated how many of the first your "
-            "evaluation uses"
-        )
-        raise InputError(what, remedy)
-    means = {
-        (task.task, version.steps): version.mean
-        for task in tasks
-        for name, version in task.versions.items()
-        if version.steps and name not in (SHUFFLED, OTHER)
-    }
-
-    def value(name: str, task: Task, kind: StepsKind) -> float | None:
-        mean = means.get((task.id, _fingerprint(task, kind)))
-        return None if mean is None else -mean
-
-    return value

@@ -35,8 +35,8 @@ from seedstep.runs.directory import DATABASE, stored_config
 from seedstep.runs.foresight import FORESEEN, ForeseenWork
 from seedstep.runs.places import CONFIG
 from seedstep.runs.prediction_lists import reconcile_predictions
-from seedstep.runs.requests import read_spent_by_model
 from seedstep.runs.run import resolve_settings
+from seedstep.runs.spending import read_spent_by_model
 from seedstep.settings import make_settings, table
 from seedstep.stages import PREDICT
 from seedstep.stages.predict import begin_system

@@ -24,8 +24,9 @@ from seedstep.runs.predictions import (
     keep_scores,
     kept_scores,
 )
-from seedstep.runs.requests import ReplyUsage, RequestLine
+from seedstep.runs.requests import RequestLine
 from seedstep.runs.run import Run
+from seedstep.runs.spending import ReplyUsage
 from seedstep.runs.stage import Blocks, Line, Rows, Rule, Stage, Words, has_rows, labelled, line
 from seedstep.runs.tasks import (
     DistillRun,

@@ -26,7 +26,8 @@ from seedstep.llm.wire import Manner
 from seedstep.runs.database import Database, Statement, decode_value
 from seedstep.runs.directory import DATABASE
 from seedstep.runs.frames import request_text
-from seedstep.runs.requests import NOTE_SENT, RequestLedger
+from seedstep.runs.requests import RequestLedger
+from seedstep.runs.spending import NOTE_SENT
 
 __all__ = [
     "BATCHES",

@@ -27,7 +27,7 @@ from seedstep.runs.directory import open_database
 from seedstep.runs.frames import COLUMNS, whole_requests
 from seedstep.runs.retired import RetiredGenerations, candidate_of
 from seedstep.runs.run import Run
-from seedstep.runs.worktime import work_seconds
+from seedstep.runs.spending import work_seconds
 
 __all__ = [
     "FILTERS_ENTRY",

@@ -17,25 +17,20 @@ import msgspec
 
 from seedstep.data import write_in_parts
 from seedstep.errors import InputError
-from seedstep.llm import Answer, Failure, Header, Reply, Request, Spent, Tokens, read_header
+from seedstep.llm import Answer, Failure, Header, Reply, Request, read_header
 from seedstep.llm.endings import ending_of
 from seedstep.llm.replay import as_kept, kept_since
 from seedstep.runs.database import Database, Statement, convert_value, decode_value
 from seedstep.runs.frames import COLUMNS, Frames, request_text, whole_requests
 
 __all__ = [
-    "NOTE_SENT",
-    "ReplyUsage",
     "RequestLedger",
     "RequestLine",
     "answer_of",
     "find_request",
     "list_requests",
-    "read_answers",
     "read_details",
     "read_left_out",
-    "read_spent",
-    "read_spent_by_model",
     "read_unknown_ends",
     "reply_notes",
     "write_recording",
@@ -57,25 +52,6 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 _DETAILS = "SELECT record FROM reply_details WHERE key = ?"
 _PUT_DETAILS = "INSERT OR IGNORE INTO reply_details VALUES (?, ?)"
 _PUT_MODEL = "INSERT OR IGNORE INTO request_models VALUES (?, ?)"
-_SPENT = """
-SELECT purpose, sum(attempts), sum(prompt_tokens), sum(completion_tokens)
-FROM requests GROUP BY purpose
-"""
-_LOST = """
-SELECT purpose, total(lost_prompt), total(lost_completion),
-       total(by_batch * (prompt_tokens + lost_prompt)),
-       total(by_batch * (completion_tokens + lost_completion))
-FROM (
-    SELECT purpose, prompt_tokens, completion_tokens,
-           coalesce(json_extract(record, '$.lost_prompt_tokens'), 0) AS lost_prompt,
-           coalesce(json_extract(record, '$.lost_completion_tokens'), 0) AS lost_completion,
-           coalesce(json_extract(record, '$.by_batch'), 0) AS by_batch
-    FROM reply_details JOIN requests USING (key)
-) GROUP BY purpose
-"""
-_LOST_BY_BATCH = """
-SELECT purpose, total(lost_prompt), total(lost_completion) FROM batched_requests GROUP BY purpose
-"""
 
 
 class RequestLedger:
@@ -113,77 +89,6 @@ class RequestLedger:
         if self._model:
             statements.append((_PUT_MODEL, (key, self._model)))
         return statements
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyUsage:
-    """An answered request: the time (Unix time), its tokens, and its purpose."""
-
-    at: float
-    prompt_tokens: int
-    completion_tokens: int
-    purpose: str = ""
-
-
-def read_answers(database: Database) -> tuple[ReplyUsage, ...]:
-    """Return all answered requests, in the order of time."""
-    query = "SELECT at, prompt_tokens, completion_tokens, purpose FROM requests ORDER BY at"
-    return tuple(ReplyUsage(*row) for row in database.rows(query))
-
-
-NOTE_SENT = """
-INSERT INTO sent VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET requests = excluded.requests
-"""
-"""Stores how many requests may have been sent."""
-
-
-def read_spent(database: Database) -> Spent:
-    """Return the numbers of requests, with repetitions, and of tokens, of all processes so far.
-
-    Tokens are those of stored answers. Requests are all that may have been sent, answered or not.
-    What is counted from now on is noted in the database, if it is open for writing.
-    """
-
-    has_room = False
-
-    async def note(requests: int) -> None:
-        nonlocal has_room
-        if not has_room:  # or answers would be paid for that can't be stored, at each start anew
-            await database.require_room()
-            has_room = True
-        await database.write([(NOTE_SENT, (requests,))])
-
-    spent = Spent(note=note)
-    for purpose, attempts, prompt, completion in database.rows(_SPENT):
-        spent.requests += attempts
-        spent.add(purpose, prompt, completion)
-    if database.has_rows("reply_details"):
-        for purpose, *counts in database.rows(_LOST):
-            spent.tokens[purpose] += Tokens(*map(int, counts))
-    if database.has_rows("batched_requests"):
-        for purpose, *counts in database.rows(_LOST_BY_BATCH):
-            spent.add(purpose, *map(int, counts), by_batch=True)
-    if database.has_rows("sent"):
-        spent.noted = database.rows("SELECT requests FROM sent")[0][0]
-        spent.requests = max(spent.requests, spent.noted)
-    return spent
-
-
-_SPENT_BY_MODEL = """
-SELECT model, sum(prompt_tokens) + total(json_extract(record, '$.lost_prompt_tokens')),
-       sum(completion_tokens) + total(json_extract(record, '$.lost_completion_tokens')),
-       total(prompt_tokens * coalesce(json_extract(record, '$.by_batch'), 0)),
-       total(completion_tokens * coalesce(json_extract(record, '$.by_batch'), 0))
-FROM request_models JOIN requests USING (key) LEFT JOIN reply_details USING (key) GROUP BY model
-"""
-
-
-def read_spent_by_model(database: Database) -> dict[str, Tokens]:
-    """Return the tokens of stored answers by the model that was asked, where that was stored."""
-    if not database.has_rows("request_models"):
-        return {}
-    rows = database.rows(_SPENT_BY_MODEL)
-    return {model: Tokens(*map(int, counts)) for model, *counts in rows}
 
 
 def read_details(database: Database, key: str) -> dict[str, Any]:

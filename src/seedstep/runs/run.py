@@ -45,17 +45,14 @@ from seedstep.runs.lists import NO_CHANGES, ListChanges, Removed
 from seedstep.runs.merges import merge_of
 from seedstep.runs.places import CONFIG, write_config
 from seedstep.runs.requests import (
-    ReplyUsage,
     RequestLine,
     find_request,
     list_requests,
-    read_answers,
-    read_spent,
     reply_notes,
     write_recording,
 )
+from seedstep.runs.spending import ReplyUsage, read_answers, read_spent, read_starts
 from seedstep.runs.stage import Stage, blocks_html
-from seedstep.runs.worktime import read_starts
 from seedstep.settings import flatten, make_settings, table
 
 if TYPE_CHECKING:

@@ -1,0 +1,181 @@
+"""Select the best step-by-step instruction of each task: by measurements, a judge, or checks.
+
+Example::
+
+    select_steps(["superni"], Path("best.jsonl"), by="measured", measured=Path("measured.jsonl"))
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from seedstep.data import Task, TaskChoice, write_in_parts
+from seedstep.encode import StepsKind
+from seedstep.errors import InputError
+from seedstep.evaluate.measured import OTHER, SHUFFLED, read_measured
+from seedstep.inputs.tasks import judgements_of
+from seedstep.recipes.measuring import REFINED, VersionSource, fingerprint, named_sources, steps_of
+from seedstep.steps import TaskText, check, parse, render
+
+__all__ = ["EVALUATED", "Selected", "select_steps"]
+
+EVALUATED = 100
+"""How many instances, from the first, SUPER-NATURALINSTRUCTIONS' evaluation uses of a task."""
+
+SelectBy = Literal["measured", "judge", "checks"]
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The number of tasks by selected version, and of tasks without a value to select by.
+
+    These keep the first version of `refined`, else of `unrefined`.
+    """
+
+    counts: Mapping[str, int]
+    undecided: int
+    without: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A version of an instruction, and its value: more is better, None means not known."""
+
+    name: str
+    steps: tuple[str, ...]
+    value: float | None
+
+    @property
+    def is_refined(self) -> bool:
+        return self.name.rpartition(": ")[2] == REFINED
+
+
+def select_steps(
+    sources: Sequence[str | os.PathLike[str]],
+    out: Path,
+    *,
+    by: SelectBy,
+    tasks: TaskChoice,
+    measured: Path | None = None,
+    evaluated: int = EVALUATED,
+) -> Selected:
+    """Keep the best version of each task's instruction, as JSON lines that `--steps` takes.
+
+    `by` measured: what made the references likeliest, by a file of `measure_steps`; by judge: what
+    a model judged correct and complete in runs of `seedstep steps --judge`; by checks: what has
+    the fewest faults. Of equal ones the refined one of the first source is kept. The first
+    `evaluated` instances of a task are those that an evaluation uses: measurements on any of them
+    are refused.
+
+    Raises:
+        InputError: there is nothing to select by, or it was measured on evaluated instances.
+        RunError: `out` can't be written.
+    """
+    loaded = replace(tasks, limit_instances=1).load().tasks
+    given = named_sources(sources)
+    for path in (*(Path(source) for _, source in given), *((measured,) if measured else ())):
+        if path.resolve() == out.resolve():
+            raise InputError(f"{out} is what is selected from", "name another file after --out")
+    joined = [VersionSource.read(name, loaded, source) for name, source in given]
+    values = _values(by, given, measured, evaluated)
+    counts: Counter[str] = Counter()
+    undecided = without = 0
+    lines = []
+    for place, task in enumerate(loaded):
+        found = [
+            _Candidate(name, steps_of(shown, kind), values(name, shown, kind))
+            for source in joined
+            for name, shown, kind in source.versions(place)
+        ]
+        if not found:
+            without += 1
+            continue
+        found.sort(key=lambda candidate: not candidate.is_refined)
+        known = [candidate for candidate in found if candidate.value is not None]
+        best = max(known, key=lambda candidate: candidate.value or 0.0, default=found[0])
+        undecided += not known
+        counts[best.name] += 1
+        lines.append(_line(task, best, by))
+    if lines and undecided == len(lines):
+        what = f"nothing is known of any of these instructions by which to select ({by})"
+        raise InputError(what, "name the runs or files that were measured or judged")
+    write_in_parts(out, lines)
+    return Selected(counts, undecided, without)
+
+
+def _line(task: Task, best: _Candidate, by: str) -> bytes:
+    line = {
+        "task": task.id,
+        "category": task.category,
+        "definition": task.definition,
+        "steps": best.steps,
+        "text": render(best.steps),
+        "selected": {"version": best.name, "by": by, "value": best.value},
+    }
+    return msgspec.json.encode(line) + b"\n"
+
+
+Valued = Callable[[str, Task, StepsKind], float | None]
+"""A function of a version's name, task and kind that returns its value, or None."""
+
+
+def _values(
+    by: SelectBy,
+    given: Sequence[tuple[str, str]],
+    measured: Path | None,
+    evaluated: int,
+) -> Valued:
+    if by == "checks":
+        return _fewest_faults
+    if by == "judge":
+        return _judged(given)
+    if measured is None:
+        raise InputError("nothing was measured", "add --measured FILE of `seedstep steps measure`")
+    return _likeliest(measured, evaluated)
+
+
+def _fewest_faults(_: str, task: Task, kind: StepsKind) -> float:
+    return -len(check(parse(render(steps_of(task, kind))), TaskText.of(task)))
+
+
+def _judged(given: Sequence[tuple[str, str]]) -> Valued:
+    found = {f"{prefix}{REFINED}": judgements_of(Path(source)) for prefix, source in given}
+
+    def value(name: str, task: Task, _: StepsKind) -> float | None:
+        judgement = found.get(name, {}).get(task.id)
+        if judgement is None or judgement.correct is None:
+            return None
+        return 2.0 * judgement.correct + bool(judgement.complete)
+
+    return value
+
+
+def _likeliest(measured: Path, evaluated: int) -> Valued:
+    header, tasks = read_measured(measured)
+    if header.skip < evaluated:
+        what = (
+            f"{measured}: measured on instances from number {header.skip + 1:,} on, and the first "
+            f"{evaluated:,} are those that an evaluation uses"
+        )
+        remedy = (
+            f"measure with --skip {evaluated}, or say with --evaluated how many of the first your "
+            "evaluation uses"
+        )
+        raise InputError(what, remedy)
+    means = {
+        (task.task, version.steps): version.mean
+        for task in tasks
+        for name, version in task.versions.items()
+        if version.steps and name not in (SHUFFLED, OTHER)
+    }
+
+    def value(name: str, task: Task, kind: StepsKind) -> float | None:
+        mean = means.get((task.id, fingerprint(task, kind)))
+        return None if mean is None else -mean
+
+    return value
