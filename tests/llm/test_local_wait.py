@@ -14,9 +14,8 @@ from seedstep.bootstrap import BootstrapSettings
 from seedstep.cli.bootstrap import _PlainWatcher
 from seedstep.cli.progress import QUIET_SECONDS, being_written
 from seedstep.cli.terminal import console
-from seedstep.llm import Engine, EngineStats, MemoryLedger
-from seedstep.llm import threads as threads_module
-from seedstep.llm.threads import threads
+from seedstep.llm import Engine, EngineStats, MemoryLedger, endpoints
+from seedstep.llm.endpoints import threads
 from seedstep.llm.writing import KEPT_CHARACTERS, Writing
 from seedstep.recipes import BootstrapProgress, TaskProgress
 from support.asking import ask_all, asked, asked_chat, endpoint_of, reply, until
@@ -55,23 +54,23 @@ class TestThreads:
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(threads_module, "_cores", lambda: frozenset((0, 1)))
-        monkeypatch.setattr(threads_module, "STAT", self.stat(tmp_path, (50, 50), (50, 50)))
-        monkeypatch.setattr(threads_module, "QUOTA", tmp_path / "nowhere")
+        monkeypatch.setattr(endpoints, "_cores", lambda: frozenset((0, 1)))
+        monkeypatch.setattr(endpoints, "STAT", self.stat(tmp_path, (50, 50), (50, 50)))
+        monkeypatch.setattr(endpoints, "QUOTA", tmp_path / "nowhere")
 
         def sleep(_: float) -> None:
             self.stat(tmp_path, *((50 + part, 150 - part) for part in busy))
 
-        monkeypatch.setattr("seedstep.llm.threads.time.sleep", sleep)
+        monkeypatch.setattr("seedstep.llm.endpoints.time.sleep", sleep)
         assert threads() == expected
 
     def test_of_a_container_no_more_than_it_may_use(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(threads_module, "_cores", lambda: frozenset(range(64)))
-        monkeypatch.setattr(threads_module, "STAT", tmp_path / "nowhere")
+        monkeypatch.setattr(endpoints, "_cores", lambda: frozenset(range(64)))
+        monkeypatch.setattr(endpoints, "STAT", tmp_path / "nowhere")
         quota = tmp_path / "cpu.max"
-        monkeypatch.setattr(threads_module, "QUOTA", quota)
+        monkeypatch.setattr(endpoints, "QUOTA", quota)
         for text, expected in (("200000 100000", 2), ("max 100000", 64), ("10000 100000", 1)):
             quota.write_text(text)
             assert threads() == expected

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from seedstep.bootstrap import Candidate
-from seedstep.bootstrap.meaning import Meanings
+from seedstep.bootstrap.pool import Meanings
 from seedstep.errors import InputError, ModelError, RunMismatchError
 from seedstep.llm import Failure
 from seedstep.llm.embeddings import Encoder, public_encoder

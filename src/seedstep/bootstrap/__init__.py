@@ -12,10 +12,10 @@ from seedstep.bootstrap.gate_kinds import GATE_KINDS, GateKind
 from seedstep.bootstrap.gates import Better, Gate, GateModel, Proposal, rule_gate
 from seedstep.bootstrap.parse import RawInstance
 from seedstep.bootstrap.pipeline import bootstrap
-from seedstep.bootstrap.preview import check_seeds, preview
+from seedstep.bootstrap.preview import check_seeds, preview, tell_script
 from seedstep.bootstrap.records import Candidate, Generation, RejectedInstance
 from seedstep.bootstrap.rules import CandidateReply
-from seedstep.bootstrap.settings import BootstrapSettings, tell_script
+from seedstep.bootstrap.settings import BootstrapSettings
 from seedstep.bootstrap.shards import parse_shard
 
 __all__ = [

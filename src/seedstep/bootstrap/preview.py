@@ -9,7 +9,7 @@ Example::
     'generation'
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
@@ -37,6 +37,7 @@ from seedstep.text import TOKENIZERS, Script, script_of
 __all__ = [
     "check_seeds",
     "preview",
+    "tell_script",
 ]
 
 _FOR_SEEDS = tuple(entry for entry in FILTERS if entry.for_seeds)
@@ -141,3 +142,22 @@ def preview(settings: BootstrapSettings, seeds: Sequence[Task]) -> Preview:
         for request, (purpose, count) in zip(requests, counts.items(), strict=False)
     }
     return Preview(requests, counts, tokens, ceil(counts["generation"] / settings.window))
+
+
+def tell_script(seeds: Iterable[Task], tokens: str = "auto") -> str:
+    """Say in which script seed tasks are written, and how their texts are compared.
+
+    `tokens` are the setting. If it is not `auto`, and is for other texts than the seeds are, that
+    is said.
+
+    Example::
+
+        >>> tell_script([Task("a", "次の文を英語に訳してください。", ())])[:34]
+        'The seeds are written in Japanese.'
+    """
+    script = script_of(task.definition for task in seeds)
+    letters = f" ({', '.join(script.letters)})" if script.letters else ""
+    written = f"The seeds are written in {script.name}{letters}."
+    if tokens == "latin" and script.tokens == "unicode":
+        return f"{written} --tokens latin sees only a to z of them: leave it out, or use unicode."
+    return f"{written} {script.manner}" if tokens in ("auto", script.tokens) else written

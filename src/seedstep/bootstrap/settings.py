@@ -7,7 +7,7 @@ Example::
     (1000, 64)
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -32,7 +32,6 @@ __all__ = [
     "PAPER_SAMPLING",
     "PAPER_THRESHOLD",
     "BootstrapSettings",
-    "tell_script",
 ]
 
 PAPER_THRESHOLD = 0.7
@@ -82,25 +81,6 @@ ENGLISH = ("english", "en")
 """The names of the language for which the paper's tokens and filters are made."""
 
 Threshold = Annotated[float, msgspec.Meta(gt=0, le=1)]
-
-
-def tell_script(seeds: Iterable[Task], tokens: str = "auto") -> str:
-    """Say in which script seed tasks are written, and how their texts are compared.
-
-    `tokens` are the setting. If it is not `auto`, and is for other texts than the seeds are, that
-    is said.
-
-    Example::
-
-        >>> tell_script([Task("a", "次の文を英語に訳してください。", ())])[:34]
-        'The seeds are written in Japanese.'
-    """
-    script = script_of(task.definition for task in seeds)
-    letters = f" ({', '.join(script.letters)})" if script.letters else ""
-    written = f"The seeds are written in {script.name}{letters}."
-    if tokens == "latin" and script.tokens == "unicode":
-        return f"{written} --tokens latin sees only a to z of them: leave it out, or use unicode."
-    return f"{written} {script.manner}" if tokens in ("auto", script.tokens) else written
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from seedstep.errors import InputError
 from seedstep.infer.distill import PURPOSE, DistillSettings
 from seedstep.llm.embeddings import ENCODERS, MINILM
 from seedstep.novelty import MEANING_THRESHOLD
-from seedstep.novelty.calibration import Accuracy, labelled_pairs
+from seedstep.novelty.meaning import Accuracy, labelled_pairs
 from seedstep.recipes import (
     NoveltyFilter,
     NoveltyReport,

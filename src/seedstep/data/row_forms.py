@@ -326,15 +326,12 @@ def _tasks(
             continue
         instruction, text, output = found
         names.setdefault(instruction, f"line_{number}")
-        kinds.setdefault(instruction, _is_classification(row))
+        is_true = isinstance(row, Mapping) and row.get("is_classification") is True
+        kinds.setdefault(instruction, is_true)
         instance = Instance(text, (output,), f"line_{number}")
         instances.setdefault(instruction, []).append(instance)
     for instruction, some in instances.items():
         yield Task(names[instruction], instruction, tuple(some[:limit]), kinds[instruction])
-
-
-def _is_classification(row: Row | BadLine) -> bool:
-    return not isinstance(row, BadLine) and row.get("is_classification") is True
 
 
 Texts = tuple[str, str, str]

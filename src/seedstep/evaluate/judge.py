@@ -101,11 +101,8 @@ SHOWN_REFERENCES = 5
 SHOWN_EXAMPLES = 2
 """How many positive examples of the task are shown, as to the paper's annotators."""
 
-LONGEST_RUBRIC = 20_000
-"""The most characters of a rubric."""
-
-LONGEST_VERDICT = 20_000
-"""The most characters of a reply that may be a verdict."""
+LONGEST = 20_000
+"""The most characters of a rubric, and of a reply that may be a verdict."""
 
 FIRST, SECOND, SAME = "first", "second", "same"
 """The labels of a preference: the first or second text as shown, or neither, is better."""
@@ -316,9 +313,9 @@ def read_rubric(path: Path, mode: str) -> str:
         raise InputError(f"{path}: no such file", "check the path of --rubric") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: can't be read: {error}", "write it as UTF-8 text") from None
-    if not text or len(text) > LONGEST_RUBRIC:
+    if not text or len(text) > LONGEST:
         what = f"{path}: a rubric of {len(text):,} characters"
-        raise InputError(what, f"write some text, and at most {LONGEST_RUBRIC:,}")
+        raise InputError(what, f"write some text, and at most {LONGEST:,}")
     missing = sorted(set("ABCD") - set(_LEVEL.findall(text)))
     if mode == "rating" and missing:
         what = f"{path}: no line says what level {missing[0]} means"
@@ -385,7 +382,7 @@ def read_verdict(reply: str, question: Question, *, cut: bool = False) -> str:
     limit, its last line is incomplete and is not read.
     """
     text = answer(reply).strip()
-    if len(text) > LONGEST_VERDICT:
+    if len(text) > LONGEST:
         return ""
     if text.startswith("{"):
         value = (json_object(text) or {}).get(question.name)

@@ -67,7 +67,6 @@ __all__ = [
     "preview_answers",
 ]
 
-
 PURPOSE = "prediction"
 """What the requests to a served model are for."""
 
@@ -198,29 +197,33 @@ def ask_checkpoint(
         InputError: the tokenizer has no end-of-sequence token, or no template for the layout chat.
     """
     for task_work in work:
-        encoder = TaskEncoder(task_work.task, settings.encoding, tokenizer)
-        asked: list[tuple[int, Encoded]] = []
-        prompts: list[tuple[int, ...]] = []
-        failed: list[Answer] = []
-        for place, instance in task_work.instances:
-            try:
-                encoded = encoder.encode(instance)
-            except InputError as error:
-                failed.append(Answer(place, "", failed=error.what))
-                continue
-            pair = tokenize(encoded, tokenizer, decoder_only=checkpoint.is_decoder_only)
-            if fault := checkpoint.fault(pair.prompt):
-                failed.append(Answer(place, "", failed=fault))
-                continue
-            asked.append((place, encoded))
-            prompts.append(pair.prompt)
-        if part[0]:
-            failed = []
-        for batch in checkpoint.answers(prompts, part):
-            yield [*failed, *(_answered(*asked[at], written) for at, written in batch)]
+        asked, failed = _prompts(settings, task_work, checkpoint, tokenizer)
+        failed = [] if part[0] else failed
+        for batch in checkpoint.answers([prompt for _, _, prompt in asked], part):
+            yield [*failed, *(_answered(*asked[at][:2], written) for at, written in batch)]
             failed = []
         if failed:
             yield failed
+
+
+def _prompts(
+    settings: SystemSettings, work: TaskWork, checkpoint: "Checkpoint", tokenizer: HfTokenizer
+) -> tuple[list[tuple[int, Encoded, tuple[int, ...]]], list[Answer]]:
+    """Return the prompts of a task's instances, with their places; and what can't be asked."""
+    encoder = TaskEncoder(work.task, settings.encoding, tokenizer)
+    asked, failed = [], []
+    for place, instance in work.instances:
+        try:
+            encoded = encoder.encode(instance)
+        except InputError as error:
+            failed.append(Answer(place, "", failed=error.what))
+            continue
+        pair = tokenize(encoded, tokenizer, decoder_only=checkpoint.is_decoder_only)
+        if fault := checkpoint.fault(pair.prompt):
+            failed.append(Answer(place, "", failed=fault))
+        else:
+            asked.append((place, encoded, pair.prompt))
+    return asked, failed
 
 
 def _answered(place: int, encoded: Encoded, written: "GeneratedText") -> Answer:
@@ -231,8 +234,7 @@ def _answered(place: int, encoded: Encoded, written: "GeneratedText") -> Answer:
             "thoughts; raise `room` under `reasoning`"
         )
         return Answer(place, "", failed=used, thoughts=thoughts)
-    shortened = _is_shortened(encoded)
-    return Answer(place, said, cut=written.cut, shortened=shortened, thoughts=thoughts)
+    return Answer(place, said, "", written.cut, _is_shortened(encoded), thoughts)
 
 
 def _is_shortened(encoded: Encoded) -> bool:
@@ -342,7 +344,11 @@ def about_checkpoint(
     note = computing_type(bf16=settings.bf16)[1]
     if not checkpoint.note:
         return note
-    whole, once = _tokens_read(settings, work[0], tokenizer)
+    from seedstep.infer.generate import common_length
+
+    prompts = [prompt for _, _, prompt in _prompts(settings, work[0], checkpoint, tokenizer)[0]]
+    whole = sum(map(len, prompts))
+    once = whole - common_length(prompts) * max(0, len(prompts) - 1)
     alone = "" if checkpoint.takes_padding else ", beside others of the same length only"
     sharing = (
         f"{checkpoint_of(settings.model.name)}: {checkpoint.note}, so each prompt is read from its "
@@ -350,22 +356,6 @@ def about_checkpoint(
         f"shared prefix ({whole:,} for {once:,} in the first task)"
     )
     return "; ".join(filter(None, (note, sharing)))
-
-
-def _tokens_read(
-    settings: SystemSettings, work: TaskWork, tokenizer: HfTokenizer
-) -> tuple[int, int]:
-    """Return the number of tokens of a task's prompts, and the number with a shared prefix."""
-    from seedstep.infer.generate import common_length
-
-    encoder = TaskEncoder(work.task, settings.encoding, tokenizer)
-    prompts = []
-    for _, instance in work.instances:
-        with suppress(InputError):
-            encoded = encoder.encode(instance)
-            prompts.append(tokenize(encoded, tokenizer, decoder_only=True).prompt)
-    whole, common = sum(map(len, prompts)), common_length(prompts)
-    return whole, whole - common * max(0, len(prompts) - 1)
 
 
 def load(

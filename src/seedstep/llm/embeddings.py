@@ -24,7 +24,13 @@ from numpy.typing import NDArray
 
 from seedstep.errors import InputError, ModelError
 from seedstep.llm.budget import NO_LIMITS, UNPRICED, Budget, Pricing, Spent
-from seedstep.llm.checkpoints import fingerprint_of
+from seedstep.llm.checkpoints import (
+    INSTALL,
+    MINILM,
+    SentenceModel,
+    encoder_checkpoint,
+    fingerprint_of,
+)
 from seedstep.llm.endpoints import Endpoint, Opening, open_server
 from seedstep.llm.engine import CONNECT_SECONDS, FIRST_BYTE_SECONDS, REPLY_SECONDS, Engine
 from seedstep.llm.exchange import Retryable, ServerError, open_session
@@ -40,7 +46,6 @@ from seedstep.llm.records import (
     estimated_tokens,
 )
 from seedstep.llm.replies import MOST_TOKENS
-from seedstep.llm.sentence_models import INSTALL, MINILM, SentenceModel, encoder_checkpoint
 from seedstep.llm.wire import Wire
 
 __all__ = [

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from seedstep.data import StrPath, Task
-from seedstep.errors import InputError, MissingExtraError, unknown_name
+from seedstep.errors import InputError, unknown_name
 from seedstep.evaluate import score
 from seedstep.evaluate.compare import evaluated
 from seedstep.inputs import SystemPredictions, distinct_names, read_systems
 from seedstep.llm.budget import UNPRICED
 from seedstep.llm.settings import AskingSettings
-from seedstep.report.data_files import data_part, is_data
+from seedstep.report.data_files import data_part, is_data, structure_of
 from seedstep.report.records import Block, Paragraph, ReportPart, Section, Table
 from seedstep.report.sections.grown import (
     diversity,
@@ -36,7 +36,6 @@ from seedstep.report.sections.grown import (
     overlap_section,
     rejections_section,
     size_section,
-    structure_section,
     tasks_section,
 )
 from seedstep.report.sections.making import (
@@ -55,7 +54,6 @@ from seedstep.report.statistics import (
     lengths,
     nearest,
     nearest_before,
-    structure,
 )
 from seedstep.runs import BootstrapRun, JudgeRun, Line, Rows, Run
 from seedstep.settings import flatten
@@ -305,22 +303,16 @@ def _rejections(runs: Sequence[BootstrapRun], context: ReportContext) -> Section
 
 
 def _structure(runs: Sequence[BootstrapRun], context: ReportContext) -> Sections:
-    """Return the section on verbs and objects; none if the run is not in English.
-
-    If spaCy is not installed, the section says so.
-    """
+    """Return the section on verbs and objects; none if the run is not in English."""
     (run,) = runs
     if run.settings.tokens != "latin":
         return []
-    instructions = [task.definition for task in run.tasks()]
+    tasks = run.tasks()
 
     def parsed(done: int) -> None:
-        context.tell(f"parsing instruction {done:,} of {len(instructions):,}")
+        context.tell(f"parsing instruction {done:,} of {len(tasks):,}")
 
-    try:
-        return [structure_section(structure(instructions, parsed))]
-    except MissingExtraError as missing:
-        return [Section("What the instructions ask for", (), str(missing))]
+    return [structure_of(tasks, parsed)]
 
 
 def _similarities(runs: Sequence[BootstrapRun], context: ReportContext) -> Sections:

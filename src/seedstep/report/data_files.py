@@ -39,7 +39,7 @@ from seedstep.stages import STAGES
 from seedstep.text import TOKENIZERS
 from seedstep.tune import make_source
 
-__all__ = ["data_part", "is_data", "place_beside"]
+__all__ = ["data_part", "is_data", "place_beside", "structure_of"]
 
 TestSets = Mapping[str, Sequence[NamedText]]
 Tell = Callable[[str], None]
@@ -96,7 +96,7 @@ def data_part(path: Path, test_sets: TestSets, tell: Tell) -> ReportPart:
         size_section(counts(tasks), "this data", "What is in the data?", classified=classified),
         _left_out(found),
         lengths_section(lengths(tasks)),
-        _structure(tasks, tell),
+        structure_of(tasks, _Counting(tell, "parsing instruction", len(tasks))),
         *_novelty(texts, test_sets, tell),
         labels_section(label_balance(tasks)) if classified else None,
         tasks_section(tasks),
@@ -114,11 +114,13 @@ def _left_out(found: TaskFiles) -> Section | None:
     return Section("What is left out", (Paragraph(text),))
 
 
-def _structure(tasks: Sequence[Task], tell: Tell) -> Section:
-    definitions = [task.definition for task in tasks]
-    told = _Counting(tell, "parsing instruction", len(definitions))
+def structure_of(tasks: Sequence[Task], told: Callable[[int], None]) -> Section:
+    """Return the section on verbs and objects; it says so if spaCy is not installed.
+
+    `told` is called with the number of instructions that are parsed.
+    """
     try:
-        return structure_section(structure(definitions, told))
+        return structure_section(structure([task.definition for task in tasks], told))
     except MissingExtraError as missing:
         return Section("What the instructions ask for", (), str(missing))
 
