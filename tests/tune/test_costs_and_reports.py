@@ -1,4 +1,4 @@
-"""What a tuning cost, beside its data, and what the trainer reports elsewhere."""
+"""What a tuning costs, on the disk too, beside its data; what the trainer reports elsewhere."""
 
 import json
 import os
@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from seedstep import open_run, tune_model
 from seedstep.errors import MissingExtraError
+from seedstep.llm.checkpoints import load_model
 from seedstep.stages import TUNE
 from seedstep.stages.tune import cost_of
 from seedstep.tune.prepare import BOARD
@@ -52,11 +54,15 @@ def read(path: Path) -> list[Any]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
+def losses(path: Path) -> list[float]:
+    return [line["loss"] for line in read(path / "metrics.jsonl") if "loss" in line]
+
+
 def tuned(world: Path, out: Path, **asked: Any) -> None:
     settings = {"max_steps": 3, "batch": 2, "device": "cpu", "held_out": 1, **asked}
     tune_model(
         out,
-        model=f"hf:{world / 'llama'}",
+        model=settings.pop("model", f"hf:{world / 'llama'}"),
         data=[f"{world / 'grown'}@plain"],
         encoding_options={"max_source": 400},
         **settings,
@@ -123,10 +129,32 @@ def test_the_trainer_reports_to_tensorboard(
     events = read(tmp_path / "tuned/tensorboard/events.jsonl")
     steps = [(tag, step) for tag, _, step in events if tag == "train/loss"]
     assert steps == [("train/loss", step) for step in (1, 2, 3)]
-    measured = read(tmp_path / "tuned/metrics.jsonl")
-    ours = [line["loss"] for line in measured if "loss" in line]
-    assert [value for tag, value, _ in events if tag == "train/loss"] == pytest.approx(ours)
+    found = [value for tag, value, _ in events if tag == "train/loss"]
+    assert found == pytest.approx(losses(tmp_path / "tuned"))
     assert BOARD not in os.environ
+
+
+@pytest.mark.parametrize("lora", [0, 2])
+@pytest.mark.parametrize("tied", [True, False])
+def test_weights_are_saved_in_half_the_space(
+    lora: int, tied: bool, world: Path, tmp_path: Path
+) -> None:
+    save_llama(tmp_path / "llama", tie_word_embeddings=tied)
+    asked = {"model": f"hf:{tmp_path / 'llama'}", "lora": lora}
+    tuned(world, tmp_path / "whole", **asked)
+    tuned(world, tmp_path / "half", **asked, save_dtype="bfloat16")
+    whole, half = (load_model(f"hf:{tmp_path / name / 'model'}") for name in ("whole", "half"))
+    weights = whole.state_dict()
+    for name, weight in half.state_dict().items():
+        assert torch.equal(weight, weights[name].bfloat16()), name
+    assert (whole.dtype, half.dtype) == (torch.float32, torch.bfloat16)
+    assert whole.generation_config.eos_token_id == half.generation_config.eos_token_id
+    size, smaller = (
+        sum(file.stat().st_size for file in (tmp_path / name / "model").glob("*.safetensors"))
+        for name in ("whole", "half")
+    )
+    assert smaller < 0.6 * size
+    assert losses(tmp_path / "half") == losses(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("name", ["wandb", "mlflow", "tensorboard"])

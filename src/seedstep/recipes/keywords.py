@@ -218,6 +218,7 @@ class TuneKeywords(TypedDict, total=False):
     evaluate_every: int
     seed: int
     device: Literal["auto", "cpu", "cuda"]
+    save_dtype: Literal["float32", "bfloat16"]
     report_to: Literal["none", "tensorboard", "wandb", "mlflow"]
     prompt_loss_weight: float | None
     gguf: bool

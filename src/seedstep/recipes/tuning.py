@@ -361,6 +361,7 @@ def _train(
         work.tokenizer,
         files.model,
         adapter=files.adapter,
+        dtype=settings.training.save_dtype,
         end=work.frame.end if work.frame else None,
         beside={TRAINING_RECORD: _record_of(work)},
     )

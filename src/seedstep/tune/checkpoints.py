@@ -79,6 +79,7 @@ FREE = {
     "gradient_checkpointing",
     "report_to",
     "row_tokens",
+    "save_dtype",
     "save_every",
 }
 """Settings that may change when a tuning continues: they don't change what the model learns."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
@@ -185,15 +185,16 @@ def save_tuned(
     folder: Path,
     *,
     adapter: Path,
+    dtype: Literal["float32", "bfloat16"] = "float32",
     end: int | None = None,
     beside: Mapping[str, bytes] = MappingProxyType({}),
 ) -> None:
     """Save the model and its tokenizer to `folder`, from where transformers loads them.
 
-    LoRA's matrices are saved to `adapter`, and the model merged with them to `folder`. `end` is the
-    token that ends the targets; it is added to those in the configurations of the model. The files
-    `beside`, contents by name, are written to both directories. All processes call this function,
-    and the first one writes.
+    LoRA's matrices are saved to `adapter`, and the model merged with them to `folder`, with weights
+    of the type `dtype`. `end` is the token that ends the targets; it is added to those in the
+    configurations of the model. The files `beside`, contents by name, are written to both
+    directories. All processes call this function, and the first one writes.
 
     Raises:
         TuningError: there is no space, or no right to write.
@@ -210,6 +211,9 @@ def save_tuned(
         model, state = model.merge_and_unload(), None
     if end is not None:
         _name_end(model, end)
+    if dtype == "bfloat16":
+        state = _rounded(model.state_dict() if state is None else state)
+        model.to(torch.bfloat16)  # the configuration names the model's type
     with _whole(folder) as partial:
         model.save_pretrained(partial, state_dict=state)
         tokenizer.save_pretrained(partial)
@@ -219,6 +223,14 @@ def save_tuned(
 def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     for name, content in files.items():
         (folder / name).write_bytes(content)
+
+
+def _rounded(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return weights in bfloat16; those that are one tensor under two names stay one."""
+    found: dict[int, Any] = {}
+    for weight in state.values():
+        found.setdefault(weight.data_ptr(), weight.to(torch.bfloat16))
+    return {name: found[weight.data_ptr()] for name, weight in state.items()}
 
 
 def _name_end(model: Any, end: int) -> None:

@@ -72,6 +72,9 @@ class Training:
     device: Literal["auto", "cpu", "cuda"] = setting(
         "auto", "Where to train: auto takes a GPU if there is one."
     )
+    save_dtype: Literal["float32", "bfloat16"] = setting(
+        "float32", "Type of the weights that are saved; bfloat16 takes half the disk.", later=True
+    )
     report_to: Literal["none", "tensorboard", "wandb", "mlflow"] = setting(
         "none",
         "Where the trainer reports losses besides: tensorboard writes to `tensorboard` in the "
