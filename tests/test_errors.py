@@ -1,9 +1,13 @@
-"""What errors have in common: names that are not known, and the first line of a message."""
+"""What errors have in common: names that are not known, the first line of a message, pickles."""
+
+import pickle
 
 import pytest
 
 from seedstep.errors import (
+    BudgetReached,
     InputError,
+    MissingExtraError,
     RunMismatchError,
     SeedstepError,
     first_line,
@@ -71,3 +75,20 @@ def test_a_long_value_is_told_with_its_beginning_and_its_end() -> None:
 )
 def test_the_first_line_of_an_error(error: Exception, line: str) -> None:
     assert first_line(error) == line
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InputError("seeds.jsonl, line 3: no text", "write one"),
+        MissingExtraError("LoRA", "pip install 'seedstep[tune]'"),
+        BudgetReached("max_requests", "30 requests"),
+        RunMismatchError("runs/first", [("seed", 1, 2)]),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_another_process_raises_the_same_error(error: SeedstepError) -> None:
+    error.add_note("in task 7")
+    taken = pickle.loads(pickle.dumps(error))
+    assert type(taken) is type(error)
+    assert (str(taken), vars(taken)) == (str(error), vars(error))

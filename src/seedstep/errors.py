@@ -26,8 +26,10 @@ Example::
     seedstep.errors.InputError: seeds.jsonl, line 3, field 'instruction': empty. Write the text.
 """
 
+import copyreg
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 __all__ = [
     "MOST_WHAT",
@@ -59,6 +61,10 @@ class SeedstepError(Exception):
         super().__init__(f"{what}. {remedy[:1].upper()}{remedy[1:]}.")
         self.what = what
         self.remedy = remedy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle an error as it is, so that other processes can raise it."""
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
 
 
 MOST_WHAT = 500
