@@ -359,8 +359,11 @@ class TestRefused:
         file = tmp_path / "axes.yaml"
         file.write_text("topic: {law: 0.5, sport: 0.3}\n")
         done = seedstep("bootstrap", "--axes", file, "--out", tmp_path / "run")
-        assert "setting 'axes', axis 'topic': the shares add up to 0.8" in done.error
+        assert done.error.startswith(f"error: {file}, axis 'topic': the shares add up to 0.8")
         assert not (tmp_path / "run").exists()
+        config = tmp_path / "config.yaml"
+        config.write_text(f"axes: {file}\n")
+        assert seedstep("bootstrap", "--config", config).error == done.error
 
 
 def test_the_preview_shows_a_cell_and_asks_for_values(tmp_path: Path) -> None:

@@ -78,13 +78,14 @@ def axes_of(given: object) -> object:
     """Return the mapping of axes in a file, or as it was given; values of axes become texts.
 
     Raises:
-        InputError: the file can't be read, or has no axes.
+        InputError: the file can't be read, has no axes, or one with a fault.
     """
     if isinstance(given, str | PathLike):
-        axes = read_yaml(Path(given))
-        if not axes:
+        axes = axes_of(read_yaml(Path(given)))
+        if not isinstance(axes, Mapping) or not axes:
             raise InputError(f"{given}: no axes", "write one on each line, such as `topic: 10`")
-        given = axes
+        parse_axes(axes, str(given))  # a fault is that of the file, wherever it was named
+        return axes
     if not isinstance(given, Mapping):
         return given
     return {_text(name): _plain(content) for name, content in given.items()}

@@ -110,9 +110,12 @@ REPLY_TOKENS = {"generation": 150, "classification": 3, "instances": 150}
 """The assumed mean number of tokens of replies, by purpose of the request."""
 
 
-def preview(settings: BootstrapSettings, seeds: Sequence[Task]) -> Preview:
+def preview(
+    settings: BootstrapSettings, seeds: Sequence[Task], window_by_batch: int | None = None
+) -> Preview:
     """Return the first requests of a run and an estimate.
 
+    `window_by_batch` is the window that the run would have by batch, if that is another.
     Requests about an instruction use that of a seed task. Where the model names the values of an
     axis, its name stands for one, and the requests for values are the last.
     """
@@ -141,7 +144,8 @@ def preview(settings: BootstrapSettings, seeds: Sequence[Task]) -> Preview:
         purpose: Tokens(count * tokens_of(request), count * REPLY_TOKENS[purpose])
         for request, (purpose, count) in zip(requests, counts.items(), strict=False)
     }
-    return Preview(requests, counts, tokens, ceil(counts["generation"] / settings.window))
+    window = window_by_batch or settings.window
+    return Preview(requests, counts, tokens, ceil(counts["generation"] / window))
 
 
 def tell_script(seeds: Iterable[Task], tokens: str = "auto") -> str:

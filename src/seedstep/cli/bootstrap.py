@@ -19,6 +19,7 @@ from seedstep.bootstrap import (
     preview,
     tell_script,
 )
+from seedstep.bootstrap.settings import WINDOW_BY_BATCH
 from seedstep.cli.dry_run import DryRun, print_estimate, print_requests
 from seedstep.cli.options import COMMAND_LINE, Asked, Out, SameModel, with_settings
 from seedstep.cli.progress import being_written, run_to_the_end, servers_used
@@ -206,7 +207,7 @@ def command(
     settings.resolved()  # raises if a model or an address can't be used
     if dry_run:
         require_price(settings)
-        _print_preview(settings)
+        _print_preview(settings, asked.get("window", WINDOW_BY_BATCH))
         return
     if out is None:
         raise InputError("no directory for the run", "add --out DIR, or --dry-run")
@@ -279,11 +280,12 @@ async def _run(out: Path, asked: dict[str, Any], *, same_model: bool) -> Bootstr
         return progress
 
 
-def _print_preview(settings: BootstrapSettings) -> None:
+def _print_preview(settings: BootstrapSettings, window_by_batch: int) -> None:
     seeds = require_seeds(Path(settings.seeds)) if settings.seeds else seed_tasks()
     if settings.seeds:
         _print_script(seeds, settings)
-    view = preview(settings, seeds)
+    view = preview(settings, seeds, window_by_batch)
+    differs = window_by_batch != settings.window
     titles = ["instructions", "classification", "instances, input-first", "instances, output-first"]
     titles += [request.purpose for request in view.requests[len(titles) :]]
     print_requests(dict(zip(titles, view.requests, strict=True)), settings.style)
@@ -293,6 +295,7 @@ def _print_preview(settings: BootstrapSettings) -> None:
         view,
         "2 accepted instructions a request, 80% of them with a good instance, 4 characters a "
         "token. Models differ; `seedstep status` shows the real figures."
+        + (f" The window is {settings.window:,} live, {window_by_batch:,} by batch." * differs)
         + (" What gates ask comes on top." if settings.gates else "")
         + (" Embeddings come on top, a request for each instruction." if settings.semantic else ""),
     )
