@@ -99,19 +99,35 @@ def _is_there(process: int) -> bool:
     return state != "Z"
 
 
-@pytest.mark.parametrize("gpus", [0, 2])
-def test_the_cores_are_shared_with_and_without_gpus(
-    gpus: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("gpus", "visible", "own"),
+    [(0, None, None), (2, None, "1"), (2, "4,7", "7"), (1, "GPU-8ac", "GPU-8ac"), (0, "", "")],
+)
+@pytest.mark.parametrize("too_late", [False, True])
+def test_each_worker_sees_one_gpu_and_has_a_share_of_the_cores(
+    gpus: int,
+    visible: str | None,
+    own: str | None,
+    *,
+    too_late: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import torch
 
+    def count() -> int:
+        named = os.environ.get(workers.VISIBLE)
+        return gpus if too_late or named in (None, visible) else len(str(named).split(","))
+
     taken: list[int] = []
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    shared: list[int] = []
+    monkeypatch.delenv(workers.VISIBLE, raising=False)
+    if visible is not None:
+        monkeypatch.setenv(workers.VISIBLE, visible)
+    monkeypatch.setattr(torch.cuda, "device_count", count)
     monkeypatch.setattr(torch.cuda, "set_device", taken.append)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
-    shared: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", shared.append)
     workers._take_place(3, 4)
     assert shared == [2]
-    assert taken == ([1] if gpus else [])
+    assert os.environ.get(workers.VISIBLE) == own
+    assert taken == ([1] if too_late and gpus > 1 else [])

@@ -331,3 +331,21 @@ def test_a_token_without_an_embedding_is_told(tmp_path: Path) -> None:
     task = Task("t", "Kind?", (Instance("red now", ("tool",), "i"),))
     with pytest.raises(InputError, match=r"t: the tokenizer has a token .* for 20 tokens only"):
         model.score(task, ENCODINGS["definition"], seed=42)
+
+
+def test_likelihoods_are_computed_on_the_gpu_if_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    placed: list[str] = []
+    name = save_llama(tmp_path / "model")
+
+    def place(self: torch.nn.Module, device: str) -> torch.nn.Module:
+        placed.append(device)
+        return self
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.nn.Module, "to", place)
+    ScoringModel.load(name)
+    assert placed == ["cuda"]

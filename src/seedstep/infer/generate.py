@@ -26,6 +26,7 @@ from seedstep.infer.prefix import (
     takes_padding,
     why_not_shared,
 )
+from seedstep.llm.checkpoints import on_device
 from seedstep.text.thoughts import is_thought_mark, split_thoughts
 
 __all__ = ["Checkpoint", "GeneratedText", "before_stop", "common_length"]
@@ -85,7 +86,7 @@ class Checkpoint:
         A prompt may end with `opened`, the mark that begins thoughts. An answer that begins with
         thoughts may have `room` more tokens.
         """
-        self._model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        self._model = on_device(model)
         self._tokenizer = tokenizer
         self._new_tokens = new_tokens
         self._stop = tuple(stop)

@@ -41,6 +41,7 @@ from seedstep.llm.checkpoints import (
     is_decoder_only,
     load_model,
     load_tokenizer,
+    on_device,
 )
 from seedstep.llm.models import either, forms_of
 from seedstep.settings import SEED, Count, Place, SettingsRecord, part, setting
@@ -84,8 +85,8 @@ class MeasureSettings(SettingsRecord):
     )
     workers: Count = setting(
         1,
-        "Processes that measure, each with a copy of the model and a share of the cores. The file "
-        "is that of one process but for the rounding of other numbers of threads.",
+        "Processes that measure, each with a copy of the model: one a GPU, or a share of the "
+        "cores. The file is that of one process but for the rounding of other numbers of threads.",
     )
     bf16: bool = setting(False, "Load the model with weights of 16 bits, not 32.")
     seed: int = setting(42, SEED)
@@ -129,7 +130,7 @@ class ScoringModel:
         The attribute `note` says why the model can't share a prefix, if it can't, and in which
         type it computes, if it isn't the one asked for.
         """
-        self._model = model.eval()
+        self._model = on_device(model)
         self._tokenizer = HfTokenizer(tokenizer)
         self._decoder_only = decoder_only
         self._sizes = ModelSizes.of_model(model)

@@ -333,14 +333,22 @@ def _end_with(parent: int) -> None:
 
 
 def _take_place(number: int, workers: int) -> None:
-    """Use the share of the cores of this worker, and its GPU if the job takes one."""
+    """Use a GPU of this worker's own, in turn where there are fewer, and its share of the cores."""
     try:
         import torch
     except ImportError:
         return  # which the job tells
-    if torch.cuda.is_available():
-        torch.cuda.set_device(number % torch.cuda.device_count())
+    if count := torch.cuda.device_count():  # which begins nothing on any GPU
+        named = os.environ.get(VISIBLE, "").split(",")
+        devices = named if named[0] else [str(device) for device in range(count)]
+        os.environ[VISIBLE] = devices[number % count]
+        if torch.cuda.device_count() > 1:  # where the driver's list is not read, it is too late
+            torch.cuda.set_device(number % count)
     torch.set_num_threads(max(1, torch.get_num_threads() // workers))
+
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+"""The environment variable with the GPUs that a process sees, by their numbers or names."""
 
 
 # Predictions

@@ -36,6 +36,7 @@ __all__ = [
     "load_config",
     "load_model",
     "load_tokenizer",
+    "on_device",
     "require_generation_settings",
 ]
 
@@ -152,6 +153,13 @@ def load_model(model: str | ModelRef, *, dtype: str = "auto") -> Any:
         return from_checkpoint(f"AutoModelFor{kind}", checkpoint, config=config, dtype=dtype)
     except Exception as error:  # of any kind, where a file is broken
         raise not_loaded(checkpoint, "model", error) from None
+
+
+def on_device(model: Any) -> Any:
+    """Return a model on the GPU, if there is one, in evaluation mode."""
+    import torch
+
+    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
 
 GENERATION = "generation_config.json"
