@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import filelock
 import pytest
 
 from seedstep import self_instruct
@@ -25,6 +26,7 @@ from seedstep.errors import (
     UnreachableError,
 )
 from seedstep.runs import BootstrapRun, Run, read_yaml
+from seedstep.runs.directory import take_lock
 from seedstep.stages import BOOTSTRAP
 from support.growing import (
     Interruption,
@@ -237,6 +239,25 @@ def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path: Path) -> 
         made = grow(path, server, tasks=9)
     assert not made.status.running
     assert len(made.tasks) == 9
+
+
+def test_settings_are_checked_again_if_another_process_had_the_lock_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run"
+    with ScriptedServer() as server:
+
+        def late(_: Path) -> filelock.BaseFileLock:
+            monkeypatch.undo()
+            grow(path, server, tasks=3, seed=1)
+            return take_lock(path)
+
+        monkeypatch.setattr("seedstep.runs.run.take_lock", late)
+        with pytest.raises(RunMismatchError, match="seed"):
+            grow(path, server, tasks=3, seed=2)
+    with Run.read(BOOTSTRAP, path) as run:
+        assert run.settings.seed == 1
+        assert not run.is_running()
 
 
 def test_an_attempt_that_asked_nothing_may_be_made_again_with_other_settings(

@@ -13,7 +13,7 @@ Example::
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -139,9 +139,14 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
             RunError: the directory is something else or can't be written.
         """
         changeable = (*stage.changeable, *(_addresses(stage) if same_model else ()))
+        found = _state(stage, path)
         settings, loaded, config = resolve_settings(stage, path, asked, changeable, inputs, entries)
         lock = take_lock(path)
         try:
+            if _state(stage, path) != found:  # another process has worked on it meanwhile
+                settings, loaded, config = resolve_settings(
+                    stage, path, asked, changeable, loaded, entries
+                )
             fresh = not (path / stage.config).exists()
             before = {} if fresh else stored_config(stage.name, path, stage.config)
             if fresh:  # before the database: a directory with a database alone is no run
@@ -340,6 +345,13 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
         """Return the counts, tokens and speed of a bootstrap."""
         with self.snapshot():
             return self.records.status()
+
+
+def _state(stage: Stage[Any, Any, Any], path: Path) -> tuple[bytes, bool]:
+    """Return what the check of a run's settings depends on: its configuration, and any records."""
+    with suppress(OSError, SeedstepError):  # which the check says
+        return (path / stage.config).read_bytes(), stage.made(path)
+    return b"", False
 
 
 def resolve_settings(
