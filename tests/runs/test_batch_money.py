@@ -333,11 +333,20 @@ async def test_a_batch_that_never_ends_is_told_and_left_at_last(
     run.server.batch_fault = lambda number: BatchFault(statuses=["in_progress"] * 10_000)
     now = time.time()
     monkeypatch.setattr("seedstep.llm.batch_work.time.time", lambda: now)
+    loop, looked = asyncio.get_running_loop(), asyncio.Event()
+
+    def see(name: str) -> None:
+        if name == "GET batches":
+            loop.call_soon_threadsafe(looked.set)
+
+    run.server.seen = see
     async with run.engine() as engine:
-        task = asyncio.create_task(answers(engine, *map(chat, range(3))))
-        await asyncio.sleep(0.4)
+        task = asyncio.create_task(answers(engine, *map(chat, range(3)), seconds=60))
+        await looked.wait()
         now += 25 * 3600
-        await asyncio.sleep(0.1)
+        for _ in range(2):  # of two looks from now on, one has ended
+            looked.clear()
+            await looked.wait()
         assert any("for more than 24 hours" in note for note in engine.stats.notes)
         now += 6 * 3600
         found = await task

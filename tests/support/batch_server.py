@@ -9,7 +9,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ class BatchFault:
     """What becomes of a batch.
 
     `statuses` are what it passes through, one at each look, and `end` its last status. Only the
-    first `answered` of its requests have a result, if that is given. `change` is called with the
+    first `answered` of its requests have a result, if that is given; of a batch that is cancelled,
+    as many have one. `change` is called with the
     lines of results, which are served as it returns them. `counts` replaces the true counts.
     """
 
@@ -57,8 +58,11 @@ class BatchServer(ScriptedServer):
     batches`; with `after` the request is carried out nevertheless. `seen` is called with each
     method and path before it is carried out, and with `done` after them before it is answered;
     what it returns something true for is not carried out. `lists` says whether there are lists,
-    and `late` how many lists of batches are empty at first.
+    and `late` how many lists of batches are empty at first. `cancels` says whether a batch can be
+    cancelled.
     """
+
+    cancels = True
 
     def __init__(
         self,
@@ -102,11 +106,15 @@ class BatchServer(ScriptedServer):
         app.router.add_post("/v1/batches", self._create)
         app.router.add_get("/v1/batches", self._list_batches)
         app.router.add_get("/v1/batches/{id}", self._batch)
+        if self.cancels:
+            app.router.add_post("/v1/batches/{id}/cancel", self._cancel)
 
     @web.middleware
     async def _scripted(self, request: web.Request, handler: Any) -> web.StreamResponse:
         path = request.path.removeprefix("/v1/")
         name = f"{request.method} {path.partition('/')[0]}"
+        if path.endswith("/cancel"):
+            name = "POST cancel"
         if "completions" in path:
             return await handler(request)  # type: ignore[no-any-return]
         self.calls.append(f"{request.method} {path}")
@@ -165,6 +173,15 @@ class BatchServer(ScriptedServer):
         start = ids.index(after) + 1 if after else 0
         page = records[start : start + 2]
         return web.json_response({"data": page, "has_more": start + 2 < len(records)})
+
+    async def _cancel(self, request: web.Request) -> web.Response:
+        """End a batch after one more look, with what was answered by then."""
+        (batch,) = (b for b in self.batches if b.record["id"] == request.match_info["id"])
+        if "request_counts" in batch.record:
+            return web.json_response({"error": {"message": "it has ended"}}, status=400)
+        batch.statuses = deque(["cancelling"])
+        batch.fault = replace(batch.fault, end="cancelled", answered=batch.fault.answered or 0)
+        return web.json_response(batch.record)
 
     async def _batch(self, request: web.Request) -> web.Response:
         found = [batch for batch in self.batches if batch.record["id"] == request.match_info["id"]]

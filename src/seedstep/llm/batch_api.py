@@ -147,6 +147,15 @@ class BatchApi(JobApi):
         """
         return self._read(await self._get(f"batches/{checked_id(batch_id)}"), ServerBatch)
 
+    async def cancel(self, batch_id: str) -> None:
+        """Ask the server to end a batch, which takes minutes; what was answered is kept there.
+
+        Raises:
+            ApiError: the server does not take it.
+            ModelError: the server can't be reached, or the key is refused.
+        """
+        await self._make(f"batches/{checked_id(batch_id)}/cancel", b"{}", ServerBatch)
+
     async def named(self, name: str, file_id: str) -> ServerBatch | None:
         """Return the batch that was created with this name or file, or None.
 

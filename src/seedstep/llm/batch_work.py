@@ -10,6 +10,7 @@ import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -65,6 +66,9 @@ CREATIONS = 3
 REFUSALS = 8
 """If so many requests of a batch are refused and none answered, the server is taken to refuse all.
 """
+
+CANCEL_SECONDS = 900.0
+"""So long after it was cancelled a batch is waited for; OpenAI says that it takes ten minutes."""
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
@@ -131,13 +135,18 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class BatchWork:
-    """Works on the batches of an endpoint. `tell` is called with notes for the user."""
+    """Works on the batches of an endpoint. `tell` is called with notes for the user.
+
+    When `unwanted` is set, nothing needs the batches any more: what was not sent is not sent, and
+    what is under way is cancelled.
+    """
 
     endpoint: Endpoint
     ledger: BatchLedger
     wire: Wire
     sending: Sending
     tell: Callable[[str], None]
+    unwanted: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def _file_of_results(self, batch: SentBatch, count: int, *, again: bool) -> list[Path]:
         """Wait until another program has written `count` results to a file, or no more come."""
@@ -154,8 +163,16 @@ class BatchWork:
                 found, _ = await asyncio.to_thread(count_lines, [results])
                 if found >= count or time.monotonic() - since >= STILL_SECONDS:
                     return [results]
-            await asyncio.sleep(pause)
+            if self.unwanted.is_set():
+                return [results] if size else []
+            await self._pause(pause)
             pause = min(LONGEST_FILE_PAUSE, 1.5 * pause)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait so long, or until the batches are given up."""
+        given_up = asyncio.sleep(seconds) if self.unwanted.is_set() else self.unwanted.wait()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(given_up, seconds)
 
     def _file(self, batch: SentBatch, kind: str = "") -> Path:
         return self.ledger.folder / f"{batch.name}{kind}.jsonl"
@@ -170,7 +187,14 @@ class BatchWork:
             return Ended("file", await self._file_of_results(batch, count, again=again))
         if batch.url != self.endpoint.url:
             what = f"the batch {batch.name} was sent to {batch.url}"
-            raise ModelError(what, f"take its results with --base-url {batch.url} first")
+            if self.sending.finish_live:
+                return Ended("given up", [], f"{what}, and is given up")
+            raise ModelError(
+                what,
+                f"take its results with --base-url {batch.url} first; if there is no server any "
+                "more, --finish-live asks its requests live at the other address, at the full "
+                "price, and leaves what the batch has answered",
+            )
         async with BatchApi.opened(self.endpoint) as api:
             try:
                 batch = await self._created(api, batch, again=again)
@@ -178,6 +202,8 @@ class BatchWork:
                 if error.error.status >= 400:  # so that it was not created
                     return Ended("rejected", [], error.what)
                 raise
+            if not batch.batch_id:
+                return Ended("not sent", [])
             what = f"{count:,} request{'s' * (count != 1)} {'found' if again else 'sent'}"
             self.tell(
                 f"{what} in the batch {batch.batch_id}, "
@@ -200,10 +226,15 @@ class BatchWork:
             return Ended(api.shown(ended.status or ""), paths, api.shown(ended.message))
 
     async def _created(self, api: BatchApi, batch: SentBatch, *, again: bool) -> SentBatch:
-        """Return a batch that is at the server: found there, or created."""
+        """Return a batch that is at the server: found there, or created.
+
+        It has no id if it is unwanted and not there.
+        """
         if batch.batch_id:
             return batch
         found = await self._found(api, batch) if again and batch.file_id else None
+        if self.unwanted.is_set() and not found:
+            return batch
         if not batch.file_id:  # so that no batch was created of it
             file = self._file(batch)
             file_id = await api.uploaded(file.name, batch.size, PURPOSE) if again else None
@@ -212,6 +243,8 @@ class BatchWork:
         for attempt in range(CREATIONS):
             if found:
                 break
+            if self.unwanted.is_set():
+                return batch
             try:
                 found = await api.create(batch.file_id, batch.path, batch.name)
             except UnreachableError:  # it may have been created nevertheless
@@ -240,10 +273,11 @@ class BatchWork:
         """Wait until a batch ends, and return it.
 
         Raises:
-            ModelError: it is paused, has a status that is not known, or goes on for too long.
+            ModelError: it is paused, has a status that is not known, or goes on for too long, also
+                after it was cancelled as nothing needs it any more.
         """
         pause, outages, unknown = FIRST_PAUSE, 0, 0
-        is_late = False
+        is_late, given_up, refusal = False, 0.0, ""
         while True:
             try:
                 found = await api.batch(batch.batch_id)
@@ -258,28 +292,56 @@ class BatchWork:
             unknown = unknown + 1 if state == "unknown" else 0
             if state in ("succeeded", "ended"):
                 return found
-            hours = (time.time() - batch.at) / 3600
-            if hours > BATCH_HOURS and not is_late:
-                is_late = True
-                self.tell(
-                    f"the batch {batch.batch_id} has the status {status} for more than "
-                    f"{BATCH_HOURS} hours; it is waited for until {LATEST_HOURS} are over"
-                )
-            if hours > LATEST_HOURS:
+            if not self.unwanted.is_set():
+                is_stuck = state == "paused" or unknown == UNKNOWN_LOOKS
+                is_late = self._is_late(batch, status, is_stuck=is_stuck, is_told=is_late)
+            elif not given_up:
+                given_up, pause = time.monotonic(), FIRST_PAUSE
+                refusal = await self._refusal_to_cancel(api, batch, status)
+            elif refusal or time.monotonic() - given_up > CANCEL_SECONDS:
                 raise ModelError(
-                    f"the batch {batch.batch_id} has the status {status}, and was sent "
-                    f"{hours:,.0f} hours ago",
-                    "cancel it at the server, and run the same command again, which takes its "
-                    "results",
+                    f"the batch {batch.batch_id} is not needed any more, and still has the status "
+                    f"{status}{refusal}",
+                    "the same command takes what it has answered by then",
                 )
-            if state == "paused" or unknown == UNKNOWN_LOOKS:
-                raise ModelError(
-                    f"the batch {batch.batch_id} has the status {status}",
-                    "see to it at the server, and run the same command again, which takes its "
-                    "results",
-                )
-            await asyncio.sleep(pause)
+            await self._pause(pause)
             pause = min(LONGEST_PAUSE, 1.5 * pause)
+
+    def _is_late(self, batch: SentBatch, status: str, *, is_stuck: bool, is_told: bool) -> bool:
+        """Return whether a batch takes longer than it should, which is told once.
+
+        Raises:
+            ModelError: it is stuck, or takes much longer.
+        """
+        hours = (time.time() - batch.at) / 3600
+        if hours > LATEST_HOURS:
+            raise ModelError(
+                f"the batch {batch.batch_id} has the status {status}, and was sent "
+                f"{hours:,.0f} hours ago",
+                "cancel it at the server, and run the same command again, which takes its results",
+            )
+        if is_stuck:
+            raise ModelError(
+                f"the batch {batch.batch_id} has the status {status}",
+                "see to it at the server, and run the same command again, which takes its results",
+            )
+        if hours > BATCH_HOURS and not is_told:
+            self.tell(
+                f"the batch {batch.batch_id} has the status {status} for more than "
+                f"{BATCH_HOURS} hours; it is waited for until {LATEST_HOURS} are over"
+            )
+        return hours > BATCH_HOURS
+
+    async def _refusal_to_cancel(self, api: BatchApi, batch: SentBatch, status: str) -> str:
+        """Cancel a batch, unless it is being cancelled; return why that can't be, or ""."""
+        if "cancel" in status.lower():
+            return ""
+        self.tell(f"the batch {batch.batch_id} is not needed any more, and is cancelled")
+        try:
+            await api.cancel(batch.batch_id)
+        except ModelError as error:  # it may have ended meanwhile
+            return f", as it can't be cancelled: {error.what}"
+        return ""
 
     def findings(self, requests: Mapping[str, BatchedRequest], paths: Iterable[Path]) -> "Findings":
         """Read the results of a batch with these requests."""

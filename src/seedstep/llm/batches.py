@@ -77,11 +77,13 @@ class BatchSender:
         self._tried: set[str] = set()
         self._closer: asyncio.Task[None] | None = None
         self._followers: set[asyncio.Task[None]] = set()
+        self._at_work: set[asyncio.Task[None] | None] = set()
         self._trials: set[asyncio.Task[Answer]] = set()
         self._last = 0.0
         self._fatal: Exception | None = None
         self._missed = ledger.missed()
         self._batch_work = BatchWork(endpoint, ledger, wire, sending, stats.tell)
+        self._unwanted = self._batch_work.unwanted
         self._reserve = Reserve(account, wire, self._collect)
 
     @property
@@ -89,9 +91,29 @@ class BatchSender:
         return self._sending.finish_live or self._sending.mode == "live"
 
     def start(self) -> None:
-        """Go on waiting for the batches that earlier processes sent."""
+        """Go on waiting for the batches that were sent before."""
+        followed = set(self._open.values())
         for batch in self._ledger.open_batches(*self._model):
-            self._follow(batch, self._ledger.batched(batch.number), again=True)
+            if batch.number not in followed:
+                self._follow(batch, self._ledger.batched(batch.number), again=True)
+
+    async def settle(self) -> None:
+        """End the batches that nothing waits for, and take what they have answered.
+
+        What can't be ended is told, stays open, and is found by the next process. After an error
+        all stay open.
+        """
+        if self._fatal:
+            return
+        self._unwanted.set()
+        self._reserve.close()
+        self._collected.clear()
+        if self._closer:
+            await self._closer
+        self.start()
+        await asyncio.sleep(0)  # so that those work that need not wait for another engine
+        while at_work := self._followers & self._at_work:
+            await asyncio.wait(at_work)
 
     async def close(self) -> list["asyncio.Task[Answer]"]:
         """Stop waiting. The batches go on at the server. Return the live requests under way."""
@@ -153,6 +175,9 @@ class BatchSender:
 
     def _fail(self, error: Exception) -> None:
         """End all that waits with an error; batches that are under way go on at the server."""
+        if self._unwanted.is_set():
+            self._stats.tell(str(error))
+            return
         self._fatal = self._fatal or error
         refuse(list(self._waiting.values()), error)
         self._account.spent.release({}, error)  # whoever waits for what is not released
@@ -161,6 +186,8 @@ class BatchSender:
         if self._sending.mode == "batch":
             wave = await self._try_out(wave)
         wave = [asked for asked in wave if self._is_left(asked)]
+        if self._unwanted.is_set():
+            return
         for path in ("completions", "chat/completions"):
             group = [asked for asked in wave if path_of(asked.request) == path]
             lines = self._reserve.afford(path, group)
@@ -187,7 +214,8 @@ class BatchSender:
         """
         left = []
         for asked in wave:
-            if asked.request.purpose in self._tried or asked.future.done():
+            known = asked.request.purpose in self._tried or self._unwanted.is_set()
+            if known or asked.future.done():
                 left.append(asked)
                 continue
             try:
@@ -260,6 +288,7 @@ class BatchSender:
     ) -> None:
         try:
             async with self._ledger.turn(batch.number):  # which engines of one model share
+                self._at_work.add(asyncio.current_task())
                 if found := self._ledger.open_batch(batch.number):
                     ended = await self._batch_work.results(found, len(requests), again=again)
                     await self._take(found, requests, ended)
@@ -280,7 +309,7 @@ class BatchSender:
     ) -> None:
         """Store the answers of a batch, and hand them to whoever waits for them."""
         found = self._batch_work.findings(requests, ended.paths)
-        if batch.to_file and not found.known:
+        if batch.to_file and ended.paths and not found.known:
             raise ModelError(
                 f"{ended.paths[0]} has no result of this batch: {_listed(found.strange)}",
                 f"remove it, and put the results of {batch.name}.jsonl there",
@@ -343,7 +372,13 @@ class BatchSender:
         ended: Ended,
         last: str,
     ) -> None:
-        """Ask again what a batch did not answer, unless that would be in vain."""
+        """Ask again what a batch did not answer, unless that is not needed or would be in vain."""
+        if self._unwanted.is_set():
+            self._stats.tell(
+                f"the batch {batch.name} is not needed any more and ended ({ended.status}): "
+                f"{count - len(missing):,} of {count:,} answers, which are kept and counted"
+            )
+            return
         if not missing:
             return
         status, reason = ended.status, ended.said or last

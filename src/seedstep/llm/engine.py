@@ -153,7 +153,17 @@ class Engine:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop. Replies on their way are stored, as they are paid for, if the server is there."""
+        """Stop. Replies on their way are stored, as they are paid for, if the server is there.
+
+        At a good end batches are settled, too, from which nothing is needed any more.
+        """
+        try:
+            if self._batches and kind is None:
+                await self._batches.settle()
+        finally:
+            await self._close(error)
+
+    async def _close(self, error: BaseException | None) -> None:
         self._closing = True
         trials = await self._batches.close() if self._batches else []
         drain = isinstance(error, asyncio.CancelledError | ModelError | BudgetReached | InputError)

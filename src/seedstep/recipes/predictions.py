@@ -29,7 +29,7 @@ from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import PredictKeywords
 from seedstep.recipes.tasks import Watcher, share_notes, ticking
 from seedstep.runs import TUNE_CONFIG, ChosenSystem, PredictionsRun, Run, stored_settings
-from seedstep.runs.batches import RunLedger
+from seedstep.runs.batches import RunLedger, has_open_batches
 from seedstep.runs.database import Database
 from seedstep.runs.directory import DATABASE, stored_config
 from seedstep.runs.foresight import FORESEEN, ForeseenWork
@@ -336,7 +336,7 @@ async def _work(
     run: PredictionsRun, system: ChosenSystem, progress: PredictProgress, watch: PredictWatch | None
 ) -> None:
     work = run.records.work(system)
-    if not work:
+    if not work and not (system.settings.kind == "server" and has_open_batches(run.database)):
         return
 
     kept = run.records.kept(system.name)

@@ -36,6 +36,7 @@ from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import BootstrapKeywords
 from seedstep.recipes.tasks import Watcher, same_server, share_notes, ticking
 from seedstep.runs import FILTERS_ENTRY, GATES_ENTRY, BootstrapRun, Run
+from seedstep.runs.batches import has_open_batches
 from seedstep.stages import BOOTSTRAP
 from seedstep.stages.bootstrap import contamination_of, pool_of
 
@@ -213,14 +214,17 @@ async def _work(
     gates: Sequence[Gate],
 ) -> None:
     settings = run.settings
-    if progress.before == settings.tasks:
+    is_done = progress.before == settings.tasks
+    if is_done:
         progress.finished = progress.before
+    if is_done and not has_open_batches(run.database):
         if watch:
             watch.began(progress)
         return
     model = settings.model
     progress.spent = spent = run.spent()
     async with (
+        AsyncExitStack() as stack,  # it ends after the engines, which may wait for batches
         open_model(model.name, model.base_url, model.in_flight, run.identity_url) as endpoint,
         Engine(
             endpoint,
@@ -237,13 +241,15 @@ async def _work(
     ):
         await engine.check()
         share_notes(progress, engine.stats)
-        contamination = contamination_of(settings)
+        if is_done:
+            await stack.enter_async_context(ticking(progress, watch))
+            return
         retired = run.records.retired
         stage = bootstrap(
             settings,
             run.inputs(),
             engine,
-            contamination,
+            contamination_of(settings),
             filters,
             gates,
             retired.read(progress.notes.append),
@@ -251,7 +257,8 @@ async def _work(
             encoder,
             pool_of(settings),
         )
-        async with aclosing(stage) as generations, ticking(progress, watch):
+        await stack.enter_async_context(ticking(progress, watch))
+        async with aclosing(stage) as generations:
             async for generation in generations:
                 await retired.record(generation)
                 progress.add(generation)

@@ -22,6 +22,7 @@ from seedstep.errors import BudgetReached
 from seedstep.llm import Engine, EngineStats, KeptAnswers, Spent, open_model
 from seedstep.llm.endpoints import addresses_of, server_address
 from seedstep.runs import Run, TaskRecords, TaskResult
+from seedstep.runs.batches import has_open_batches
 
 __all__ = [
     "TaskProgress",
@@ -191,7 +192,7 @@ async def work_on_tasks(
         (place, task) for place, task in enumerate(found.tasks) if task.id in run.changes.unsure
     ]
     try:
-        if left or unsure:
+        if left or unsure or has_open_batches(run.database):
             await _work(run, _Work(stage, flaws, estimate, done), left, unsure, progress, watch)
         else:
             _count_done(progress, found.tasks, done, flaws)

@@ -34,6 +34,7 @@ __all__ = [
     "BatchState",
     "RunLedger",
     "batch_notes",
+    "has_open_batches",
     "open_batches",
     "read_batches",
 ]
@@ -202,9 +203,17 @@ class BatchState:
     at: float
 
     @property
+    def is_lost(self) -> bool:
+        """Whether what it answered could not be had, so that its requests were asked live."""
+        return self.status in ("gone", "given up")
+
+    @property
     def told(self) -> str:
         """What the batch is at, in words."""
         what = f"{self.requests:,} requests"
+        if self.is_lost:
+            where = f"the batch {self.batch_id or self.name} at {self.url}"
+            return f"{what} were in {where}: what it answered is paid for, and not counted"
         if self.to_file:
             where = f"of the file {BATCHES}/{self.name}.jsonl"
             return f"{what} {where} wait for the results of `vllm run-batch`"
@@ -213,13 +222,19 @@ class BatchState:
         return f"{what} are in the batch {self.batch_id}, which goes on at the server"
 
 
+def has_open_batches(database: Database) -> bool:
+    """Return whether a run has batches whose results are not stored yet."""
+    return any(batch.status is None for batch in read_batches(database))
+
+
 def batch_notes(database: Database) -> list[str]:
-    """Return notes on the batches of a run whose results are not stored yet."""
-    return [batch.told for batch in read_batches(database) if batch.status is None]
+    """Return notes on the batches of a run that are under way, or whose answers were lost."""
+    batches = read_batches(database)
+    return [batch.told for batch in batches if batch.status is None or batch.is_lost]
 
 
 def open_batches(path: Path) -> list[str]:
-    """Return notes on the open batches of the run in a directory; none if it can't be read."""
+    """Return the `batch_notes` of the run in a directory; none if it can't be read."""
     with suppress(StoreError):
         if (path / DATABASE).is_file():
             with closing(Database.open(path / DATABASE, read_only=True)) as database:
