@@ -149,7 +149,7 @@ class ScoringModel:
         from transformers.utils import logging
 
         logging.disable_progress_bar()
-        dtype, note = computing_type(bf16=bf16, on_cpu=True)
+        dtype, note = computing_type(bf16=bf16)
         loaded = cls(load_model(model, dtype=dtype), tokenizer, decoder_only=is_decoder_only(model))
         loaded.note = note
         return loaded
