@@ -180,12 +180,12 @@ def test_a_bootstrap_by_batch_has_a_large_window_and_says_what_it_means(tmp_path
             assert run.settings.window == 2000
         assert len(server.batches) <= 9
     by_batch = "by batch (--send batch): half the price, {} waves of requests, {} hours"
-    flags = ("bootstrap", "--dry-run", "--model", NAME, "--tasks", 100)
-    told = seedstep(*flags).words
+    dry = ("bootstrap", "--dry-run", "--model", NAME, "--tasks", 100)
+    told = seedstep(*dry).words
     assert by_batch.format(3, 72) in told
     assert "The window is 8 live, 2,000 by batch." in told
-    assert by_batch.format(3, 72) in seedstep(*flags, "--send", "batch").words
-    assert by_batch.format(24, 576) in seedstep(*flags, "--window", 8).words
+    assert by_batch.format(3, 72) in seedstep(*dry, "--send", "batch").words
+    assert by_batch.format(24, 576) in seedstep(*dry, "--window", 8).words
 
 
 def test_the_key_is_in_no_file_and_no_output(
