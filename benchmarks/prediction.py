@@ -35,7 +35,7 @@ from seedstep.encode import ENCODINGS, HfTokenizer, TaskEncoder, tokenize
 from seedstep.errors import MissingExtraError
 from seedstep.infer.generate import Checkpoint, before_stop
 from seedstep.infer.settings import SystemSettings
-from seedstep.llm.checkpoints import load_model, load_tokenizer
+from seedstep.llm.checkpoints import computing_type, load_model, load_tokenizer
 from seedstep.recipes import predict
 
 ENCODING = replace(ENCODINGS["steps"], max_source=1024)
@@ -198,7 +198,7 @@ def main() -> None:
     )
     tokenizer = load_tokenizer("local")
     prompts = longest_prefixes(asked.data, asked.tasks, asked.instances, HfTokenizer(tokenizer))
-    model = load_model("local", dtype="bfloat16" if asked.bf16 else "float32")
+    model = load_model("local", dtype=computing_type(bf16=asked.bf16)[0])
     checkpoint = Checkpoint(
         model,
         tokenizer,

@@ -17,7 +17,8 @@ work, too. Utilisation counts 6 operations for each weight and computed token ag
 --peak, and leaves attention out.
 
 TRL's settings that matter: by default it checkpoints activations, that is, computes each forward
-pass twice, which is off here; bf16 is its default, and taken by all; its default of 8 examples a
+pass twice, which is off here; bf16 is its default, and taken by all
+where the device has instructions for it; its default of 8 examples a
 device is kept on a CPU, twice for each step; it truncates at 1,024 tokens by default, which is
 raised so that no example loses its target. On a CPU its packed rows go through one at a time, for
 it joins the rows of a device's batch into one, whose mask grows with its square. A step of packed
@@ -47,7 +48,7 @@ from typing import Any, Literal
 from seedstep.data import load_tasks
 from seedstep.encode import HfTokenizer, TaskEncoder, TokenPair, make_encoding, tokenize
 from seedstep.errors import InputError
-from seedstep.llm.checkpoints import load_model, load_tokenizer
+from seedstep.llm.checkpoints import computing_type, load_model, load_tokenizer
 from seedstep.tune.plan import StepRows, batches_of
 from seedstep.tune.records import Training
 from seedstep.tune.train import rows_of, tune_decoder
@@ -317,7 +318,7 @@ def main() -> None:
         data=options.data,
         steps=options.steps,
         device=options.device,
-        bf16=not options.float32,
+        bf16=computing_type(bf16=not options.float32, on_cpu=options.device == "cpu")[0] != "float32",
         packed_length=options.packed_length,
     )
     print(f"{plan}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
