@@ -318,7 +318,8 @@ def main() -> None:
         data=options.data,
         steps=options.steps,
         device=options.device,
-        bf16=computing_type(bf16=not options.float32, on_cpu=options.device == "cpu")[0] != "float32",
+        bf16=computing_type(bf16=not options.float32, on_cpu=options.device == "cpu")[0]
+        != "float32",
         packed_length=options.packed_length,
     )
     print(f"{plan}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
