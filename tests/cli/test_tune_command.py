@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from seedstep import tune_model
 from seedstep.encode import HfTokenizer, TaskEncoder, make_encoding, tokenize
 from seedstep.llm.checkpoints import load_model, load_tokenizer
 from seedstep.tune.mixing import TRAINING_RECORD
@@ -216,12 +217,12 @@ def test_killed_and_started_again_it_takes_the_same_trajectory(world: Path, tmp_
     """With dropout, which draws from the state of the process's generator."""
     model = save_t5(tmp_path / "t5", dropout_rate=0.1)
     settings = {**SETTINGS, "model": model, "data": [str(world / "tasks.jsonl")]}
-    assert run_process(tmp_path / "whole", settings) == 0
+    tune_model(tmp_path / "whole", **settings)
     out = tmp_path / "killed"
     assert run_process(out, settings, "5") == -signal.SIGKILL
     assert [step for step, _ in losses(out)] == [1, 2, 3, 4, 5]
     assert not (out / "model").exists()
-    assert run_process(out, settings) == 0
+    tune_model(out, **settings)
     assert [step for step, _ in losses(out)] == [1, 2, 3, 4, 5, 6]
     for one, other in zip(losses(out), losses(tmp_path / "whole"), strict=True):
         assert one == pytest.approx(other, rel=1e-5)

@@ -1,0 +1,175 @@
+"""What a definition demands: what is found, what meets it, and what a repair quotes of it."""
+
+import pytest
+
+from seedstep.steps import TaskText, check, parse, render, repair_request
+
+TITLE = TaskText(
+    "Write a title for the given poem. The title must have at most four words. Do not use words"
+    " that are not in the poem. Write the title in lower case.",
+    (("The snow has gone, the grass comes back to the field.", "snow has gone"),),
+)
+
+
+def names(task: TaskText, *steps: str) -> set[str]:
+    return {found.name for found in check(parse(render(steps)), task)}
+
+
+CONSTRAINED = (
+    "Read the poem.",
+    "Choose at most four words of it; add no others.",
+    "Write them in lower case.",
+)
+
+
+@pytest.mark.parametrize(
+    ("steps", "missing"),
+    [
+        (CONSTRAINED, False),
+        ((CONSTRAINED[0], CONSTRAINED[1], "Write them down."), True),
+        ((CONSTRAINED[0], "Choose some words of it; add no others.", CONSTRAINED[2]), True),
+        ((CONSTRAINED[0], "Find four words in your own mind.", CONSTRAINED[2]), False),
+        ((CONSTRAINED[0], "Think of four words.", CONSTRAINED[2]), True),
+    ],
+)
+def test_missing_constraint(steps: tuple[str, ...], missing: bool) -> None:
+    assert ("missing_constraint" in names(TITLE, *steps)) is missing
+
+
+FORMS: dict[str, tuple[str, str, str]] = {
+    "separator": ("Separate the names with commas.", "Put a comma between them.", "List them."),
+    "brackets": ("Write the list inside square brackets.", "Begin with [.", "Write the list."),
+    "tense": ("Use the past tense.", "Put verbs into the past tense.", "Write a sentence."),
+    "order": ("Keep the same order.", "Do not change their order.", "List them."),
+    "verbatim": ("Copy the name exactly as written.", "Leave it unchanged.", "Write it."),
+    "rounding": ("Round to two decimal places.", "Round the result.", "Write the result."),
+    "nothing else": ("Answer with the number only.", "Write the number alone.", "Add a reason."),
+    "length": ("Use fewer than 15 words.", "Use 14 words at most.", "Be brief."),
+    "single": ("Write just one sentence.", "Say it in one short sentence.", "Write sentences."),
+    "marks": ("The pronoun is between two underscores.", "Find the word after _.", "Find it."),
+    "beginning": ("Start with a verb.", "Begin with a verb.", "Write a verb."),
+    "capitals": ("Capitalize every word.", "Use capital letters.", "Write words."),
+    "base form": ("Output the base form.", "Find the lemma of it.", "Output it."),
+    "upper case": ("Answer in upper case.", "Use capital letters.", "Answer."),
+}
+
+
+@pytest.mark.parametrize(("demand", "met", "not_met"), FORMS.values(), ids=FORMS)
+def test_demands_on_form(demand: str, met: str, not_met: str) -> None:
+    task = TaskText(f"Do the task. {demand}")
+    assert "missing_constraint" not in names(task, "Read the text.", met)
+    assert "missing_constraint" in names(task, "Read the text.", not_met)
+
+
+def test_another_prohibition_does_not_do() -> None:
+    task = TaskText("Sum it up. Do not mention prices, dates, names or places.")
+    assert "missing_constraint" not in names(task, "Read it.", "Leave out all names and prices.")
+    assert "missing_constraint" in names(task, "Read it.", "Do not write names in capitals.")
+
+
+OPPOSITES: dict[str, tuple[str, str, str]] = {
+    "order": (
+        "Do not mention the owner's name.",
+        "Leave out the owner's name.",
+        "Mention the owner's name.",
+    ),
+    "order-among-others": (
+        "Do not mention the owner's name.",
+        "Never mention the owner's name.",
+        "Mention the owner's name, not the street.",
+    ),
+    "not-forgotten": (
+        "Never mention the owner's name.",
+        "Do not mention the owner's name.",
+        "Do not forget to mention the owner's name.",
+    ),
+    "requirement": (
+        "You must mention the owner's name.",
+        "Mention the owner's name.",
+        "Do not mention the owner's name.",
+    ),
+    "reminder": (
+        "Do not forget to mention the owner's name.",
+        "Mention the owner's name.",
+        "Never mention the owner's name.",
+    ),
+    "sure-not": (
+        "Make sure not to include the closing date.",
+        "Leave out the closing date.",
+        "Include the closing date.",
+    ),
+    "most": ("Use at most eight words.", "Use no more than eight words.", "Use at least 8 words."),
+    "no-more": (
+        "Do not use more than eight words.",
+        "If there are more than eight words, shorten it.",
+        "Use more than eight words.",
+    ),
+    "one": ("Use only one word.", "Write one word.", "Write more than one word."),
+    "case": ("Answer in lower case.", "Use lower case.", "Do not write in lower case."),
+    "not-in-capitals": (
+        "Do not use capital letters.",
+        "Write it without capital letters.",
+        "Use capital letters.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("demand", "met", "opposite"), OPPOSITES.values(), ids=OPPOSITES)
+def test_steps_that_say_the_opposite_do_not_meet_a_demand(
+    demand: str, met: str, opposite: str
+) -> None:
+    task = TaskText(f"Do the task. {demand}")
+    assert "missing_constraint" not in names(task, "Read the text.", met)
+    assert "missing_constraint" in names(task, "Read the text.", opposite)
+
+
+@pytest.mark.parametrize(
+    "permission",
+    [
+        "You need not mention the owner's name.",
+        "You don't have to use the past tense.",
+        "You are not required to keep the same order.",
+        "It is not necessary to write it in lower case.",
+        "There is no need to explain the chosen title.",
+        "Do not hesitate to use long words.",
+        "The answer does not need to be at most eight words.",
+        "Feel free to use quotation marks.",
+    ],
+)
+def test_what_need_not_be_done_is_no_constraint(permission: str) -> None:
+    task = TaskText(f"Do the task. {permission}")
+    assert "missing_constraint" not in names(task, "Read the text.", "Write a title.")
+
+
+def test_what_describes_the_input_is_no_constraint() -> None:
+    task = TaskText("You are given at most five words separated by commas. Sort them.")
+    assert "missing_constraint" not in names(task, "Read the words.", "Sort them.")
+
+
+REPAIRS = {
+    "negation": "Write a title. Do not mention the owner's name.",
+    "must-not": "Write a title. It must not contain quotation marks.",
+    "never": "Write a title and never use quotation marks.",
+    "quantity": "Write a title of no more than eight words.",
+    "at-least": "Write a title with not fewer than three words.",
+    "exception": "Write a title. Do not use capital letters, except for the names of people.",
+    "condition": "Write a title. Do not translate the names unless they are places.",
+    "illustration": "Write a title. Do not use titles of people (e.g. Doctor) or ranks.",
+}
+
+
+@pytest.mark.parametrize("definition", REPAIRS.values(), ids=REPAIRS)
+def test_a_repair_quotes_the_whole_sentence_of_the_definition(definition: str) -> None:
+    found = check(parse("1. Read the report.\n2. Think about it."), TaskText(definition))
+    (missing,) = (finding for finding in found if finding.name == "missing_constraint")
+    demand = definition.removeprefix("Write a title. ")
+    assert f'"{demand}"' in repair_request(missing)
+
+
+def test_a_long_definition_is_quoted_by_whole_sentences() -> None:
+    sentences = [f"Do not mention the {word} of the owner in it." for word in "abcdefghijklmnopq"]
+    found = check(parse("1. Read the report.\n2. Think."), TaskText(" ".join(sentences)))
+    (missing,) = (finding for finding in found if finding.name == "missing_constraint")
+    quoted = missing.detail.strip('"').split('" "')
+    assert quoted == sentences[: len(quoted)]
+    assert len(missing.detail) < 500
