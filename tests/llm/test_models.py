@@ -92,7 +92,7 @@ def test_the_public_name_tells_no_directories(text: str, name: str) -> None:
 def test_every_provider_does_something_and_says_what() -> None:
     for prefix, provider in PROVIDERS.items():
         assert prefix == provider.prefix
-        assert provider.is_served or provider.is_loaded or provider.only_copies
+        assert provider.is_served or provider.is_loaded or provider.copies
         assert provider.tuning != "here" or provider.is_loaded
 
 

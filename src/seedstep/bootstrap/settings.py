@@ -20,8 +20,9 @@ from seedstep.bootstrap.gates import purpose_of
 from seedstep.bootstrap.shards import ShardPlace, check_shard
 from seedstep.data import Task
 from seedstep.errors import InputError
-from seedstep.llm import Budget, ModelRef, Sampling, default_prompt_style, resolve_base_url
+from seedstep.llm import Budget, ModelRef, Sampling, resolve_base_url
 from seedstep.llm.embeddings import ENCODERS, PURPOSE, is_served_encoder, require_encoder
+from seedstep.llm.models import served_model
 from seedstep.llm.settings import AskedModel, AskingSettings, override, sampling_setting
 from seedstep.novelty import MEANING_THRESHOLD
 from seedstep.settings import SEED, Count, change_settings, part, setting
@@ -373,7 +374,7 @@ class BootstrapSettings(AskingSettings):
     def style(self) -> str:
         """The prompt style that is used, which is not `auto`."""
         automatic = self.prompt_style == "auto"
-        return default_prompt_style(self.model.name) if automatic else self.prompt_style
+        return served_model(self.model.name).style if automatic else self.prompt_style
 
     def sampling_of(self, request: str) -> Sampling:
         """Return the sampling parameters of a request: the style's, with settings applied."""

@@ -30,7 +30,6 @@ from seedstep.llm import (
     Request,
     Sampling,
     Spent,
-    default_prompt_style,
 )
 from seedstep.llm.pacing import in_order
 from seedstep.llm.records import estimated_tokens, tokens_of
@@ -102,13 +101,6 @@ class DistillSettings(AskingSettings):
     seed: int = setting(42, "Seed by which an export draws templates.")
     budget: Budget = part(Budget)
     sampling: dict[str, Any] = sampling_setting(DISTILL_SAMPLING, "{output: {temperature: 0.7}}")
-
-    @property
-    def style(self) -> str:
-        """The prompt style that is used, which is not `auto`."""
-        if self.prompt_style != "auto":
-            return self.prompt_style
-        return "chat" if default_prompt_style(self.model.name) == "chat" else "completion"
 
 
 @dataclass(frozen=True, slots=True)

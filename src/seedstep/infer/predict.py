@@ -70,9 +70,6 @@ __all__ = [
 PURPOSE = "prediction"
 """What the requests to a served model are for."""
 
-NOTHING_TO_COPY = "the task has no demonstration"
-"""The reason if a baseline has no answer."""
-
 if TYPE_CHECKING:
     from seedstep.infer.generate import Checkpoint, GeneratedText
 
@@ -251,7 +248,7 @@ def copy_answers(settings: SystemSettings, work: Iterable[TaskWork]) -> Iterator
             for place, instance in task_work.instances
         ]
         yield [
-            Answer(place, "", failed=NOTHING_TO_COPY)
+            Answer(place, "", failed="the task has no demonstration")
             if text is None
             else Answer(place, text.strip())
             for place, text in copied
@@ -389,12 +386,11 @@ def load(
 
 def _frame(settings: SystemSettings, reader: HfTokenizer) -> ChatFrame | None:
     """Return the chat template; None if it can't be used and prompts are not in it."""
-    try:
+    if settings.style == "chat":
         return reader.chat
-    except InputError:
-        if settings.style == "chat":
-            raise
-        return None
+    with suppress(InputError):
+        return reader.chat
+    return None
 
 
 async def _in_thread(batches: Iterator[list[Answer]]) -> AsyncGenerator[list[Answer]]:

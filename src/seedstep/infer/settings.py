@@ -16,7 +16,8 @@ from typing import Any, ClassVar, Literal
 from seedstep.encode import ENCODINGS, LAYOUTS, Encoding, make_encoding, named_layout
 from seedstep.encode.settings import ExamplesChoice, steps_setting
 from seedstep.errors import InputError, unknown_name
-from seedstep.llm import Budget, ModelRef, Sampling, default_prompt_style
+from seedstep.llm import Budget, ModelRef, Sampling
+from seedstep.llm.models import served_model
 from seedstep.llm.settings import AskedModel, AskingSettings, override, sampling_setting
 from seedstep.settings import Count, Place, part, setting
 
@@ -176,7 +177,7 @@ class SystemSettings(AskingSettings):
     def kind(self) -> SystemKind:
         """The kind of the system."""
         provider = self.model.ref.provider
-        if provider.only_copies:
+        if provider.copies:
             return "baseline"
         if self.backend == "transformers" or not provider.is_served:
             return "checkpoint"
@@ -191,7 +192,7 @@ class SystemSettings(AskingSettings):
             return "completion"
         if self.prompt_style != "auto":
             return self.prompt_style
-        return "chat" if default_prompt_style(self.model.name) == "chat" else "completion"
+        return "chat" if served_model(self.model.name).style == "chat" else "completion"
 
     @property
     def stop_texts(self) -> tuple[str, ...]:

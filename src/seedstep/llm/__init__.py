@@ -10,7 +10,6 @@ from seedstep.llm.models import (
     ModelRef,
     Provider,
     add_provider,
-    default_prompt_style,
     open_model,
     resolve_base_url,
 )
@@ -58,7 +57,6 @@ __all__ = [
     "Spent",
     "Tokens",
     "add_provider",
-    "default_prompt_style",
     "estimated_tokens",
     "first_address",
     "open_model",

@@ -10,7 +10,7 @@ Example::
     ('my-model', True, 'openai:my-model')
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
@@ -37,7 +37,6 @@ __all__ = [
     "ModelRef",
     "Provider",
     "add_provider",
-    "default_prompt_style",
     "either",
     "forms_of",
     "gguf_of",
@@ -117,11 +116,6 @@ class Provider:
     def is_loaded(self) -> bool:
         """Whether transformers can load its models into this process."""
         return self.checkpoint is not None
-
-    @property
-    def only_copies(self) -> bool:
-        """Whether its models copy their answers from the task."""
-        return bool(self.copies)
 
     @property
     def forms(self) -> tuple[str, ...]:
@@ -256,7 +250,7 @@ class ModelRef:
             return text
         ref = _parsed(text)
         if ref is None:
-            raise _not_known(text, PROVIDERS.values())
+            raise _not_known(text, lambda _: True)
         copies = ref.provider.copies
         if copies and ref.name not in copies:
             raise InputError(f"there is no {text}", f"known are {' and '.join(ref.provider.forms)}")
@@ -299,9 +293,8 @@ def _parsed(text: str) -> ModelRef | None:
     return ModelRef(prefix, name)
 
 
-def _not_known(text: object, providers: Iterable[Provider]) -> InputError:
-    forms = [form for provider in providers for form in provider.forms]
-    return InputError(f"model '{text}' is not of a known kind", f"use {either(forms)}")
+def _not_known(text: object, wanted: Callable[[Provider], bool]) -> InputError:
+    return InputError(f"model '{text}' is not of a known kind", f"use {either(forms_of(wanted))}")
 
 
 def served_model(model: str | ModelRef) -> ModelRef:
@@ -312,7 +305,7 @@ def served_model(model: str | ModelRef) -> ModelRef:
     """
     ref = model if isinstance(model, ModelRef) else _parsed(model)
     if ref is None or not ref.provider.is_served:
-        raise _not_known(model, (provider for provider in PROVIDERS.values() if provider.is_served))
+        raise _not_known(model, lambda provider: provider.is_served)
     return ref
 
 
@@ -339,15 +332,6 @@ def _required(model: str | ModelRef, wanted: Callable[[Provider], bool], done: s
     if ref is None or not wanted(ref.provider):
         raise InputError(f"model '{model}' can't be {done}", f"use {either(forms_of(wanted))}")
     return ref
-
-
-def default_prompt_style(model: str | ModelRef) -> str:
-    """Return the default prompt style of a served model.
-
-    Raises:
-        InputError: its provider is not known, or does not serve models.
-    """
-    return served_model(model).style
 
 
 def gguf_of(model: str | ModelRef) -> Path | None:

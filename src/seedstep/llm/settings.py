@@ -23,7 +23,7 @@ import msgspec
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm.batch_records import Sending, SendMode
 from seedstep.llm.budget import Budget, Price, Pricing
-from seedstep.llm.models import ModelRef, either, forms_of, resolve_base_url
+from seedstep.llm.models import ModelRef, either, forms_of, resolve_base_url, served_model
 from seedstep.llm.pacing import AHEAD, AHEAD_BY_BATCH
 from seedstep.llm.records import Reasoning, Sampling
 from seedstep.settings import Count, SettingsRecord, change_settings, setting, wrong_value
@@ -203,8 +203,14 @@ class AskingSettings(SettingsRecord):
 
     @property
     def style(self) -> str:
-        """The prompt style, which is a conversation unless the stage has others."""
-        return "chat"
+        """The prompt style that is used, which is not `auto`: that of the setting `prompt_style`.
+
+        A stage without this setting has conversations.
+        """
+        asked = str(getattr(self, "prompt_style", "chat"))
+        if asked != "auto":
+            return asked
+        return "chat" if served_model(self.model.name).style == "chat" else "completion"
 
     def sampling_of(self, request: str) -> Sampling:
         """Return the sampling parameters of a request: seedstep's own, with settings applied."""

@@ -29,9 +29,10 @@ from seedstep.bootstrap.filters import changed_filters, check_filters
 from seedstep.data import StrPath
 from seedstep.errors import BudgetReached
 from seedstep.infer.likelihood import open_scoring
-from seedstep.llm import Engine, EngineStats, ModelRef, Spent, default_prompt_style, open_model
+from seedstep.llm import Engine, EngineStats, ModelRef, Spent, open_model
 from seedstep.llm.batch_records import LIVE
 from seedstep.llm.embeddings import Encoder, open_encoder
+from seedstep.llm.models import served_model
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import BootstrapKeywords
 from seedstep.recipes.tasks import Watcher, same_server, share_notes, ticking
@@ -290,7 +291,7 @@ async def _gate_models(
             asked = _Asked(model, url, identities.get(gate), scores)
             if asked.server not in opened:
                 opened[asked.server] = await _opened(run, asked, engine, spent, stack)
-            converses = not scores and default_prompt_style(model) != "completion"
+            converses = not scores and served_model(model).style != "completion"
             found[gate] = GateModel(opened[asked.server], converses)
         yield found
 

@@ -13,6 +13,7 @@ Example::
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -28,6 +29,8 @@ __all__ = [
     "kept_experiments",
     "unfinished_stages",
 ]
+
+T = TypeVar("T")
 
 FINISHED = "stages.json"
 EXPERIMENTS = "experiments.json"
@@ -65,13 +68,17 @@ def finished_stages(directory: Path) -> dict[str, str]:
     Raises:
         RunError: the file can't be read.
     """
-    path = directory / FINISHED
+    return _kept(directory / FINISHED, str, "remove it to run all stages again")
+
+
+def _kept(path: Path, kind: type[T], remedy: str) -> dict[str, T]:
+    """Return the records of a file by name; none if it is not there."""
     if not path.exists():
         return {}
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, kind])  # type: ignore[valid-type]
     except (OSError, ValueError, RecursionError):
-        raise RunError(f"{path}: can't be read", "remove it to run all stages again") from None
+        raise RunError(f"{path}: can't be read", remedy) from None
 
 
 def keep_finished(directory: Path, finished: Mapping[str, str]) -> None:
@@ -89,15 +96,8 @@ def kept_experiments(directory: Path) -> dict[str, KeptExperiment]:
     Raises:
         RunError: the file can't be read.
     """
-    path = directory / EXPERIMENTS
-    if not path.exists():
-        return {}
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, KeptExperiment])
-    except (OSError, ValueError, RecursionError):
-        raise RunError(
-            f"{path}: can't be read", "remove it, and run the experiment again"
-        ) from None
+    remedy = "remove it, and run the experiment again"
+    return _kept(directory / EXPERIMENTS, KeptExperiment, remedy)
 
 
 def keep_experiment(directory: Path, name: str, kept: KeptExperiment) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import msgspec
 
 from seedstep.data import TaskChoice
-from seedstep.llm import Budget, Sampling, default_prompt_style, resolve_base_url
+from seedstep.llm import Budget, Sampling, resolve_base_url
 from seedstep.llm.settings import AskedModel, AskingSettings, sampling_setting
 from seedstep.settings import SEED, Count, Place, SettingsRecord, change_settings, part, setting
 
@@ -108,13 +108,6 @@ class StepsSettings(AskingSettings):
     def complete(cls, values: Mapping[str, Any], source: str) -> Mapping[str, Any]:
         """Return the values, with no repairs where nothing is refined and no number is given."""
         return {"repairs": 0, **values} if values.get("refine") == "none" else values
-
-    @property
-    def style(self) -> str:
-        """The prompt style that is used, which is not `auto`."""
-        if self.prompt_style != "auto":
-            return self.prompt_style
-        return "chat" if default_prompt_style(self.model.name) == "chat" else "completion"
 
     def resolved(self) -> Self:
         """Return the settings with addresses filled in, also the judge's.
