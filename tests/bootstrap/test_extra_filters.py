@@ -12,7 +12,7 @@ from seedstep.bootstrap.filters import (
     instruction_fault,
     sift_instances,
 )
-from seedstep.bootstrap.parse import RawInstance
+from seedstep.bootstrap.parse import RawInstance, labeled_inputs, worked_examples
 from seedstep.bootstrap.rules import CandidateReply, is_statement
 from seedstep.data import Instance, seed_tasks
 from seedstep.prompts import demonstrations
@@ -131,6 +131,7 @@ def test_no_text_makes_a_filter_raise(instruction: str, text: str, output: str) 
         "copies_demonstration",
         "refused_output",
         "repeats_itself",
+        "adds_talk",
     )
 
 
@@ -201,3 +202,50 @@ def test_hardly_anything_people_wrote_is_refused(shared_data: Path) -> None:
     counts = {name: faults.count(name) for name in {one.name for one in EXTRA}}
     expected = {"statement": 3, "missing_input": 1, "repeats_itself": 1}
     assert counts == {**dict.fromkeys(counts, 0), **expected}
+
+
+@pytest.mark.parametrize(
+    ("instruction", "output"),
+    [
+        ("Name the capital of Peru.", "Lima\n\nLet me know if you need more!"),
+        ("Name the capital of Peru.", "Lima\nExplanation: It is the seat of government."),
+        ("Is the number even?", "No\n\n**Explanation:** 3 is odd."),
+        ("Translate into French.", "Bonjour\n\nI hope this helps!"),
+        ("Nenne die Hauptstadt.", "Berlin\n\nIch hoffe, das hilft dir."),
+        ("说出秘鲁的首都。", "利马\n解释：这是首都。"),
+        ("Name a river.", "The Nile\n(Note: it is the longest one)"),
+        ("Name a river.", "The Nile\n\nWould you like me to name others?"),
+    ],
+)
+def test_what_stands_behind_an_output_is_named_and_not_cut(instruction: str, output: str) -> None:
+    reply = CandidateReply(instruction, (RawInstance("", output),))
+    (bad,) = sift_instances(reply).rejected
+    assert (bad.reason, bad.output) == ("adds_talk", output)
+    assert bad.detail
+    assert bad.detail in output
+
+
+@pytest.mark.parametrize(
+    ("instruction", "output"),
+    [
+        ("Is 3 even? Explain your answer.", "No\nExplanation: 3 is odd."),
+        ("Write an e-mail to a customer.", "Dear Ann,\n\nLet me know if you have questions."),
+        ("Give reasons for the verdict.", "Guilty\nReasons: He was seen."),
+        ("Name the capital of Peru.", "Let me know"),
+        ("Name the capital of Peru.", "Explanation: none is needed."),
+        ("Continue the story.", "He sat.\n\nThe letter said: let me know."),
+    ],
+)
+def test_an_explanation_that_is_asked_for_and_a_message_are_no_talk(
+    instruction: str, output: str
+) -> None:
+    reply = CandidateReply(instruction, (RawInstance("", output),))
+    assert not sift_instances(reply).rejected
+
+
+def test_words_about_the_examples_of_a_reply_are_part_of_none() -> None:
+    for words in ("Let me know if you need more examples!", "These examples show both cases."):
+        (found,) = worked_examples(f"Example 1\nInput: a\nOutput: b\n\n{words}")
+        assert (found.input, found.output) == ("a", "b")
+        (found,) = labeled_inputs(f"Class label: Good\nText: a\n\n{words}")
+        assert (found.input, found.output) == ("Text: a", "Good")

@@ -49,6 +49,28 @@ CONTINUED: dict[str, tuple[str, list[str]]] = {
     "lone-braces": (" Fill in {name} and {", ["Fill in {name} and {"]),
     "json-inside": (' Write JSON like {"a": [1]}.', ['Write JSON like {"a": [1]}.']),
     "capitals-stay": (" Sort NASA's USB keys.", ["Sort NASA's USB keys."]),
+    "bullets-of-its-own": (
+        " Sort it:\n- The big one.\n- The small one.",
+        ["Sort it: - The big one. - The small one."],
+    ),
+    "options": (
+        " Which one?\nA) Red paint.\nB) Blue paint.",
+        ["Which one? A) Red paint. B) Blue paint."],
+    ),
+    "material": (
+        " Translate it.\nSentence: The dog ran.",
+        ["Translate it. Sentence: The dog ran."],
+    ),
+    "line-before-a-number": (
+        " Write a poem.\nIt must rhyme.\n10. Name it.",
+        ["Write a poem. It must rhyme.", "Name it."],
+    ),
+    "last-of-two-lines": (
+        " Sort it.\n10. Write a poem.\nIt must rhyme.",
+        ["Sort it.", "Write a poem. It must rhyme."],
+    ),
+    "label-in-estonian": (" Sort it.\n10. ülesanne: Name it.", BOTH),
+    "label-in-kazakh": (" Sort it.\n10. Тапсырма 10: Name it.", BOTH),
     "nothing": ("", []),
     "blank": (" \n\n", []),
 }
@@ -95,6 +117,8 @@ CHAT: dict[str, tuple[str, list[str]]] = {
     "json-no-list": ('{"tasks": "Sort it."}', []),
     "json-in-json": ('{"tasks": ["Write {\\"a\\": 1}."]}', ['Write {"a": 1}.']),
     "json-control": ('{"tasks": ["Sort\\u0000 it\\u001b."]}', ONE),
+    "json-field-text": ('{"tasks": [{"text": "Sort it."}, {"Prompt": "Name it."}]}', BOTH),
+    "json-title-and-description": ('{"tasks": [{"title": "x", "description": "Sort it."}]}', ONE),
     "refusal": ("I can't do that.", []),
     "lone-brace": ("{", []),
     "nothing": ("", []),
@@ -104,6 +128,29 @@ CHAT: dict[str, tuple[str, list[str]]] = {
 @pytest.mark.parametrize(("text", "found"), CHAT.values(), ids=CHAT)
 def test_instructions_of_a_chat_reply(text: str, found: list[str]) -> None:
     assert list(instructions(text, continues=False)) == found
+
+
+UNREADABLE: dict[str, tuple[str, bool, list[str]]] = {
+    "bullets": (" Sort it.\n- Name it.\n- Say it.", True, []),
+    "signs": (" Sort it.\n\u2022 Name it.", True, []),
+    "plain-lines": (" Sort it.\nName a river in Asia.", True, []),
+    "no-full-stops": (" Sort the list\nName a river in Asia\nSay it very loud", True, []),
+    "chinese": (" 写一首诗。\n说出一条河的名字。", True, []),
+    "counted-by-the-next-number": (" Sort it.\n- Name it.\n- Say it.\n12. Go.", True, ["Go."]),
+    "below-the-last-one": (" Sort it.\n10. Name it.\nSay it.\nCount it.", True, ONE),
+    "label-with-its-number": (" Sort it.\n10. Zorblat 10: Name it.", True, ONE),
+    "one-label-for-all": ("1. zorblat: Sort it.\n2. zorblat: Name it.", False, []),
+    "json-of-another-shape": ('{"tasks": [{"zorblat": 1}, "Sort it."]}', False, ONE),
+    "json-with-empty-fields": ('{"tasks": [{"instruction": ""}, "Sort it."]}', False, ONE),
+    "json-that-breaks-off": ('{"tasks": ["Sort it.", Name it.]}', False, ONE),
+}
+
+
+@pytest.mark.parametrize(("text", "continues", "found"), UNREADABLE.values(), ids=UNREADABLE)
+def test_what_is_not_understood_is_named(text: str, continues: bool, found: list[str]) -> None:
+    items = read_instructions(text, first=9 if continues else 0)
+    assert [item.text for item in items if not item.fault] == found
+    assert {item.fault for item in items if item.fault} == {"unreadable_list"}
 
 
 CUT_INSTRUCTIONS: dict[str, tuple[str, bool, list[str]]] = {
@@ -295,12 +342,21 @@ JSON_WORKED: dict[str, tuple[str, Pairs]] = {
     "control": ('{"examples": [{"input": "a\\u0000", "output": "\\u001bb"}]}', A_B),
     "crlf": ('{"examples": [{"output": "a\\r\\nb"}]}', [("", "a\nb")]),
     "output-inside": ('{"examples": [{"output": "Output: x"}]}', [("", "Output: x")]),
+    "one-object": ('{"input": "a", "output": "b"}', A_B),
+    "capitals": ('{"examples": [{"Input": "a", "OUTPUT": "b"}]}', A_B),
+    "another-list": ('{"instances": [{"input": "a", "output": "b"}]}', []),
+    "numbered-objects": ('{"examples": {"1": {"input": "a", "output": "b"}}}', []),
 }
 
 
 @pytest.mark.parametrize(("text", "pairs"), JSON_WORKED.values(), ids=JSON_WORKED)
 def test_worked_examples_of_json(text: str, pairs: Pairs) -> None:
     assert as_pairs(worked_examples(text)) == pairs
+    assert as_pairs(worked_examples(text, may_be_bare=True)) == pairs
+
+
+def test_json_without_the_fields_of_an_example_may_be_a_bare_output() -> None:
+    assert as_pairs(worked_examples('{"name": "b"}', may_be_bare=True)) == [("", '{"name": "b"}')]
 
 
 LABELED: dict[str, tuple[str, Pairs]] = {

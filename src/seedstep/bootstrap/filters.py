@@ -21,6 +21,7 @@ from seedstep.bootstrap.records import RejectedInstance
 from seedstep.bootstrap.rules import (
     CandidateReply,
     Found,
+    adds_talk,
     conflicting_outputs,
     conflicts_anywhere,
     copies_demonstration,
@@ -142,7 +143,6 @@ FILTERS: tuple[Filter, ...] = (
         "refusal",
         "the model refuses to write tasks",
         is_refusal,
-        english_only=True,
         extra=True,
     ),
     InstructionFilter(
@@ -199,6 +199,12 @@ FILTERS: tuple[Filter, ...] = (
         "repeats_itself",
         "the output goes round in circles",
         lambda reply, place: loops(reply.instances[place].output),
+        extra=True,
+    ),
+    InstanceFilter(
+        "adds_talk",
+        "an explanation nobody asked for, or words to who asked, behind the instance",
+        adds_talk,
         extra=True,
     ),
 )

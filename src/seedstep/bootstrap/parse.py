@@ -14,19 +14,18 @@ Example::
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
-from seedstep.text import answer, is_refusal, plain_text
+from seedstep.bootstrap.glued import BULLET, UNKNOWN_LABEL, goes_on_unnumbered, may_be_several
+from seedstep.text import answer, is_refusal, json_object, plain_text
 from seedstep.text.cleaning import CLOSING
 from seedstep.text.numbering import (
     find_number,
-    inside_line,
     label_at_line_start,
     label_pattern,
-    lettered,
-    looks_numbered,
     on_lines,
     unbolded,
     without_labels,
@@ -65,16 +64,10 @@ _EXAMPLE = re.compile(
     r"|[ \t]*+\d++[ \t]*+[.:：][ \t*]*+)",
     re.MULTILINE | re.IGNORECASE,
 )
-_NUMBER_INSIDE = re.compile(r"[.!?。！？][ \t]*+(?P<n>\d{1,3})[.)、．][ \t]*+(?=[^\d\s])")
-_ITEM_TAG = re.compile(r"<(?P<end>/)?(?:li|ol|ul)[ \t]*/?>", re.IGNORECASE)
-_NEXT_LABEL = re.compile(
-    rf"[ \t*]*+{words_for('task')}[ \t]*+\d{{1,3}}[ \t*]*+[:：.]", re.IGNORECASE
-)
 _LONGEST_VALUE = 100
 _LINE_ENDS = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 """What ends a line for people, and is no line feed."""
 
-_BULLET = re.compile(r"[ \t]*+[-*•][ \t]++")
 _NO_INPUT = re.compile(
     rf"(?<!\s)\s*+[(\[]?(?:\*\*)?{words_for('input')}(?:\*\*)?[ ]?[:：](?:\*\*)?[ ]?"
     r"[<(\[]?no[ _-]?input[>)\]]?[)\]]?[ ]?\.?\Z",
@@ -117,17 +110,28 @@ def read_instructions(
     said = answer(_LINE_ENDS.sub("\n", text))
     listed = _json_list(said, "tasks", '"')
     if listed is not None:
-        found = [item for value in listed if (item := _json_item(value))]
-        ends = _ends_as_json(said) if cut else True
-        return (*found, *(() if ends else (ListedInstruction("", "cut_list"),)))
+        values, rest = listed
+        found = [item for value in values if (item := _json_item(value))]
+        if cut and not _ends_as_json(said):
+            found.append(ListedInstruction("", "cut_list"))
+        elif rest.strip(", \t\n"):
+            found.append(ListedInstruction(_one_line(rest), "unreadable_list"))
+        return tuple(found)
     items = _listed(on_lines(said), first)
-    found = [item for number, raw in items if (item := _item(number, raw))]
+    following = [number for number, _ in items[1:]]
+    found = [
+        ListedInstruction(_one_line(raw), "unreadable_list")
+        if goes_on_unnumbered(number, raw, after, alone=len(items) == 1)
+        else item
+        for (number, raw), after in zip_longest(items, following, fillvalue=0)
+        if (item := _item(number, raw))
+    ]
     if cut and items:
         last = _one_line(items[-1][1])
         kept = found[:-1] if _item(*items[-1]) else found
-        return (*kept, ListedInstruction(last, "cut_list"))
+        return (*_labelled_alike(kept), ListedInstruction(last, "cut_list"))
     if found or not said.strip():
-        return tuple(found)
+        return tuple(_labelled_alike(found))
     return (ListedInstruction(_one_line(said), "cut_list" if cut else "unreadable_list"),)
 
 
@@ -137,7 +141,8 @@ def read_values(text: str, *, cut: bool = False) -> tuple[str, ...]:
     If the reply was `cut` at its length limit, the last item of a list is incomplete.
     """
     said = on_lines(answer(_LINE_ENDS.sub("\n", text)))
-    listed = _json_list(said, "values", '"')
+    held = _json_list(said, "values", '"')
+    listed = held[0] if held else None
     if listed is None:
         items = _listed(said, 0)
         if not items or items[0][0] > 1:  # it goes on with the first item, and has no words before
@@ -166,13 +171,19 @@ def _ends_as_json(text: str) -> bool:
     return text.rstrip().endswith(("}", "]"))
 
 
+_FIELDS = ("instruction", "task", "definition", "text", "description", "prompt", "question")
+"""The fields of an object in which an instruction may stand, the surest first."""
+
+
 def _json_item(value: Any) -> ListedInstruction | None:
+    found = value
     if isinstance(value, dict):
-        named = (value.get(name) for name in ("instruction", "task", "definition"))
-        value = next((text for text in named if isinstance(text, str)), None)
-    if not isinstance(value, str):
-        found = json.dumps(value, ensure_ascii=False)
-        return ListedInstruction(_one_line(found), "unreadable_list") if value else None
+        fields = {name.casefold(): text for name, text in value.items() if isinstance(text, str)}
+        found = next((fields[name] for name in _FIELDS if fields.get(name, "").strip()), value)
+    if not isinstance(found, str):
+        text = json.dumps(value, ensure_ascii=False)
+        return ListedInstruction(_one_line(text), "unreadable_list") if value else None
+    value = found
     line, _, rest = value.strip().partition("\n")
     number = find_number(line) if len(line.split(maxsplit=1)) > 1 else None
     if number is None:
@@ -198,7 +209,7 @@ def _listed(text: str, first: int) -> list[tuple[int, str]]:
                 items[-1][1].append(line)
     else:
         for line in lines:
-            if bullet := _BULLET.match(line):
+            if bullet := BULLET.match(line):
                 items.append((0, [line[bullet.end() :]]))
             elif items:
                 items[-1][1].append(line)
@@ -225,40 +236,18 @@ def _item(number: int, raw: str) -> ListedInstruction | None:
     if number or without_labels(text) != unbolded(text):  # an item of JSON has no marks of a list
         text = without_labels(unbolded(text))
     text = _NO_INPUT.sub("", _NOT_OF_INSTRUCTION.split(text, maxsplit=1)[0])
-    _, *others = text.split("\n")
-    glued = lettered(others, number + 1) or any(
-        find_number(line)
-        or looks_numbered(line, number + 1)
-        or without_labels(line) != unbolded(line)
-        for line in others
-    )
-    glued = glued if number else _goes_on_elsewhere(others)
-    if not _one_line(text) or glued or _runs_on(text, number) or _has_loose_tag(text):
+    if not _one_line(text) or may_be_several(text, number):
         return ListedInstruction(_one_line(raw), "unreadable_list")
     return ListedInstruction(_one_line(text))
 
 
-def _goes_on_elsewhere(lines: list[str]) -> bool:
-    """Return whether lines of an item of JSON number on from another item, or label a task.
-
-    A list that begins with 1 is part of the item.
-    """
-    first = next(filter(None, map(find_number, lines)), None)
-    return (first is not None and first.number > 1) or any(map(_NEXT_LABEL.match, lines))
-
-
-def _has_loose_tag(text: str) -> bool:
-    """Return whether a tag of a list that HTML marks is not part of the text."""
-    found = _ITEM_TAG.search(text)
-    return found is not None and (found["end"] is not None or not text[: found.start()].strip())
-
-
-def _runs_on(text: str, number: int) -> bool:
-    """Return whether a text also contains the next two items, or the number of the next one."""
-    following = number + 1
-    for sign in _NUMBER_INSIDE.finditer(text) if number else ():
-        following += int(sign["n"]) == following
-    return following > number + 2 or (number > 0 and inside_line(text, number + 1))
+def _labelled_alike(found: Sequence[ListedInstruction]) -> list[ListedInstruction]:
+    """Name the items that all begin with one label that is not known, as unreadable."""
+    labels = [UNKNOWN_LABEL.match(item.text) for item in found if not item.fault]
+    names = {label["name"].casefold() if label else "" for label in labels}
+    if len(labels) < 2 or len(names) > 1 or "" in names:
+        return list(found)
+    return [replace(item, fault=item.fault or "unreadable_list") for item in found]
 
 
 def _one_line(text: str) -> str:
@@ -272,10 +261,10 @@ def worked_examples(
 
     With `may_be_bare`, a reply without any of these is the output for an empty input.
     """
-    text = answer(text)
-    found = _json_list(text, "examples", "{")
+    text = _ABOUT_EXAMPLES.sub("", answer(text))
+    found = _json_examples(text, "output")
     if found is not None:
-        return tuple(_json_instances(found, "output"))
+        return found
     before, *blocks = _EXAMPLE.split(_NUMBER_OF_INPUT.sub("", text))
     is_bare = may_be_bare and not blocks and before.strip() and not _HEADING.search(before)
     if _OUTPUT.search(before) or is_bare:
@@ -290,10 +279,10 @@ def labeled_inputs(
 
     With `keep_labels`, as in the released code, `Input:` before an input is part of the input.
     """
-    text = answer(text)
-    found = _json_list(text, "examples", "{")
+    text = _ABOUT_EXAMPLES.sub("", answer(text))
+    found = _json_examples(text, "label")
     if found is not None:
-        return tuple(_json_instances(found, "label"))
+        return found
     pairs = []
     for block in _CLASS_LABEL.split(text)[1:]:
         label, _, rest = block.strip().partition("\n")
@@ -322,32 +311,57 @@ def _mark_cut(found: list[RawInstance], cut: bool) -> tuple[RawInstance, ...]:
     return tuple(found)
 
 
-def _json_list(text: str, field: str, item: str) -> list[Any] | None:
+def _json_list(text: str, field: str, item: str) -> tuple[list[Any], str] | None:
     """Return the list `field` of a JSON object, or a list whose items start with `item`.
 
-    If the reply was cut, or is no JSON from some place on, the items before it are returned.
+    If the reply was cut, or is no JSON from some place on, the items before that are returned, and
+    the text from there on; it is empty where the list ends.
     """
     opening = re.search(rf'"{field}"\s*+:\s*+\[|\A\s*+\[(?=\s*+{re.escape(item)})', text)
-    return list(_whole_items(text, opening.end())) if opening else None
-
-
-def _whole_items(text: str, start: int) -> Iterator[Any]:
-    decoder = json.JSONDecoder(strict=False)
-    separator = re.compile(r"[,\s]*+")
+    if opening is None:
+        return None
+    decoder, separator = json.JSONDecoder(strict=False), re.compile(r"[,\s]*+")
+    values, place = [], opening.end()
     while True:
-        begin = separator.match(text, start)
+        begin = separator.match(text, place)
         assert begin
         try:
-            value, start = decoder.raw_decode(text, begin.end())
+            value, place = decoder.raw_decode(text, begin.end())
         except (ValueError, RecursionError):
-            return
-        yield value
+            return values, "" if text.startswith("]", begin.end()) else text[begin.end() :]
+        values.append(value)
 
 
-def _json_instances(found: list[Any], output: str) -> Iterator[RawInstance]:
-    for value in found:
-        if isinstance(value, dict):
-            yield RawInstance(_as_text(value.get("input")), _as_text(value.get(output)))
+_ABOUT_EXAMPLES = re.compile(
+    r"\n[ \t]*\n[^\w\n]{0,3}(?:let me know|I hope|feel free|(?:would|do) you (?:like|want)|these"
+    r"|if you (?:need|want|would like)|please let me)\b[^\n]{0,80}\bexamples?\b[^\n]{0,80}\s*\Z",
+    re.IGNORECASE,
+)
+"""A last paragraph of a reply that speaks of its examples, and so belongs to none of them."""
+
+_FIELDS_OF_REPLIES = frozenset(("input", "output", "label", "examples", "instances"))
+
+
+def _json_examples(text: str, output: str) -> tuple[RawInstance, ...] | None:
+    """Return the instances of a reply that is JSON: a list of objects, or one object; else None.
+
+    An object of another shape, with a name of a field that was asked for, holds no instance.
+    """
+    listed = _json_list(text, "examples", "{")
+    if listed is None:
+        value = json_object(text)
+        fields = {name.casefold() for name in value or ()}
+        if value is None or not fields & _FIELDS_OF_REPLIES:
+            return None
+        values: list[Any] = [value] if output in fields else []
+    else:
+        values = listed[0]
+    found = (
+        {name.casefold(): part for name, part in it.items()}
+        for it in values
+        if isinstance(it, dict)
+    )
+    return tuple(RawInstance(_as_text(it.get("input")), _as_text(it.get(output))) for it in found)
 
 
 def _as_text(value: Any) -> str:

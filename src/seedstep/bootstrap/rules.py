@@ -20,11 +20,12 @@ from functools import cache, lru_cache
 
 from seedstep.bootstrap.parse import RawInstance
 from seedstep.prompts import demonstrations
-from seedstep.text import unicode_tokens
+from seedstep.text import talk_behind, unicode_tokens
 
 __all__ = [
     "CandidateReply",
     "Found",
+    "adds_talk",
     "conflicting_outputs",
     "conflicts_anywhere",
     "copies_demonstration",
@@ -193,6 +194,13 @@ def _shown_instructions() -> frozenset[str]:
 def same_wording(text: str) -> str:
     """Return a text without case, punctuation and extra white space, for comparison."""
     return " ".join(unicode_tokens(text))
+
+
+def adds_talk(reply: CandidateReply, place: int) -> Found:
+    """Return what stands behind an input or output and may not be part of it."""
+    instance = reply.instances[place]
+    found = (talk_behind(text, reply.instruction) for text in (instance.output, instance.input))
+    return next(filter(None, found), None)
 
 
 _MATERIAL = (

@@ -13,6 +13,7 @@ from seedstep.text.cleaning import (
 )
 from seedstep.text.refusals import is_refusal, mentions_refusal
 from seedstep.text.scripts import Script, count_words, script_of
+from seedstep.text.talk import talk_behind
 from seedstep.text.thoughts import split_thoughts, without_marks
 from seedstep.text.tokens import (
     TOKENIZERS,
@@ -47,6 +48,7 @@ __all__ = [
     "rouge_l_and_1",
     "script_of",
     "split_thoughts",
+    "talk_behind",
     "unicode_tokens",
     "visible",
     "without_marks",

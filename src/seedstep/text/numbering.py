@@ -50,7 +50,11 @@ WORDS: Mapping[str, str] = MappingProxyType(
             "|compito|attività|задача|задание|завдання|المهمة|مهمة|وظیفه|कार्य"
             "|কাজ|টাস্ক|görev|nhiệm vụ|tác vụ|tugas|taak|zadanie|úkol|uppgift"
             "|งาน|ภารกิจ|feladat|úloha|tehtävä|εργασία|משימה|sarcină|opgave|oppgave|zadatak|задатак"
-            "|کام|kazi|gawain|பணி|పని"
+            "|کام|kazi|gawain|பணி|పని|ülesanne|uzdevums|užduotis|naloga|verkefni|detyrë|detyra|tasca"
+            "|ariketa|ataza|tasc|tasg|tugasan|umsebenzi|aiki|iṣẹ́|iṣẹ|hawl|andraikitra|gorev|tapşırıq"
+            "|tapşırma|topshiriq|vazifa|тапсырма|тапшырма|заданне|заданьне|даалгавар|առաջադրանք|დავალება"
+            "|ተግባር|කාර්යය|കാര്യം|ടാസ്ക്|ಕಾರ್ಯ|ಕೆಲಸ|કાર્ય|ਕਾਰਜ|ਕੰਮ|काम|ଟାସ୍କ|လုပ်ငန်း|ភារកិច្ច"
+            "|កិច្ចការ|ໜ້າວຽກ|ئەرک|אויפגאבע"
         ),
         "instruction": (
             "instructions?|指令|指示|说明|說明|命令|지시문|지시사항|지시|지침|instrucción"

@@ -1,0 +1,100 @@
+"""Find what models write behind an answer: explanations, and words to who asked.
+
+An answer may have both: an explanation that is asked for, or the last words of a letter. So what is
+found is named, and never cut off.
+
+Example::
+
+    >>> talk_behind("Lima\\n\\nLet me know if you need more!", "Name the capital of Peru.")
+    'Let me know if you need more!'
+    >>> talk_behind("No\\nExplanation: It is odd.", "Is it even? Explain your answer.")
+    ''
+"""
+
+import re
+
+__all__ = ["talk_behind"]
+
+_LONGEST_QUOTE = 100
+
+_OPENINGS = (
+    *("let me know", "feel free to", "(?:do not|don{a}t) hesitate", "sag mir", "avísame"),
+    r"(?:I )?hope (?:this|that|these|it)\b.{0,40}\bhelp",
+    r"(?:would|do) you (?:like|want|need)\b",
+    r"if you (?:need|have|want|would like|{a}d like)\b.{0,60}\b(?:let me|ask|I can|help|know)",
+    r"(?:is there anything else|I (?:can|could) also)\b",
+    r"these (?:are|were) (?:just |only )?(?:a few|some)\b",
+    *("lass(?:en Sie)? mich wissen", "ich hoffe,? (?:das|dies)", "j{a}espère que (?:cela|ça)"),
+    *("n{a}hésite", "espero que (?:esto|te|le|isto|isso)", "no dudes", "spero che (?:questo|ti)"),
+    *("fammi sapere", "надеюсь,? (?:это|что)", "дайте знать", "希望(?:这|這|能|对|對)"),
+    *("如果(?:你|您)(?:需要|还|還|有)", "如有(?:其他|任何)", "何か(?:他|ご)", "他に(?:何|ご)"),
+    *("도움이 되", "더 필요"),
+)
+_TO_WHO_ASKED = re.compile(
+    rf"(?:[-*•] )?(?:\*\*|[*_])?(?:(?:please|and|also|but),? )?(?:{'|'.join(_OPENINGS)})".replace(
+        "{a}", "['\u2019]"
+    ),
+    re.IGNORECASE,
+)
+"""The beginning of a paragraph that speaks to who asked."""
+
+_LAST_PARAGRAPH = re.compile(r"\S\s*\n[ \t]*\n(?P<line>[^\n]+)\s*\Z")
+
+_PARAGRAPH_END = re.compile(r"\n[ \t]*\n")
+
+_LABELS = (
+    *("(?:brief |short )?explanations?", "reasoning", "reasons?", "rationale", "justification"),
+    *("notes?", "why", "erklärung", "begründung", "hinweis", "anmerkung", "explication"),
+    *("remarque", "explicación", "razonamiento", "nota", "explicação", "spiegazione"),
+    *(
+        "объяснение",
+        "пояснение",
+        "примечание",
+        "解释",
+        "解釋",
+        "解析",
+        "说明",
+        "說明",
+        "理由",
+        "注",
+    ),
+    *("説明", "解説", "설명", "이유", "شرح", "التفسير", "व्याख्या", "giải thích", "penjelasan"),
+)
+_EXPLAINS = re.compile(
+    rf"\S\s*\n[ \t]*(?:[-*•(] ?)?(?:\*\*|[*_]|\#{{1,6}} )?(?:{'|'.join(_LABELS)})"
+    r"(?:\*\*|[*_])?[ ]?[:：]",
+    re.IGNORECASE,
+)
+"""A later line with which an explanation of an answer begins."""
+
+_ASKS_TO_EXPLAIN = re.compile(
+    r"expla|explic|reason|\bwhy\b|justif|rationale|because|\bnotes?\b|\bhow\b|\bsteps?\b|elaborat"
+    r"|show (?:your|the) work|analy|describe|erklär|begründ|warum|pourquoi|por ?qu[eé]|razon|spieg"
+    r"|perché|объясн|почему|解|说明|說明|理由|为什么|為什麼|説明|なぜ|설명|이유|왜|شرح|لماذا|व्याख्या"
+    r"|क्यों|giải thích|tại sao|jelas",
+    re.IGNORECASE,
+)
+_ASKS_FOR_A_MESSAGE = re.compile(
+    r"\b(?:letters?|e-?mails?|mails?|messages?|repl(?:y|ies)|respon[ds]e?s?|notes?|dialogues?"
+    r"|conversations?|chat|posts?|tweets?|speech|scripts?|announcements?|invitations?|memos?"
+    r"|reviews?|advertisements?|brief|nachricht|lettre|courriel|carta|correo|mensaje|mensagem"
+    r"|lettera|messaggio|письмо|сообщение)\b"
+    r"|邮件|郵件|信|消息|メール|手紙|メッセージ|이메일|편지|메시지",
+    re.IGNORECASE,
+)
+
+
+def talk_behind(text: str, instruction: str) -> str:
+    """Return the beginning of what stands behind an answer and may be no part of it, or nothing.
+
+    That is a line that begins an explanation in the last paragraph, if the instruction does not ask
+    for one, and a last paragraph that speaks to who asked, if it does not ask for a message.
+    """
+    last = _LAST_PARAGRAPH.search(text)
+    if last and _TO_WHO_ASKED.match(last["line"]) and not _ASKS_FOR_A_MESSAGE.search(instruction):
+        return last["line"][:_LONGEST_QUOTE]
+    found = [*_EXPLAINS.finditer(text)]
+    if len(found) != 1 or _ASKS_TO_EXPLAIN.search(instruction):  # several are parts of a whole
+        return ""
+    explanation = text[found[0].start() + 1 :].strip()
+    return "" if _PARAGRAPH_END.search(explanation) else explanation[:_LONGEST_QUOTE]
