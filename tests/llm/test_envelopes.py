@@ -61,3 +61,39 @@ def test_an_envelope_without_a_reply_is_an_error(body: dict[str, Any], message: 
 def test_an_end_inside_an_envelope_counts() -> None:
     cut = {"choices": [{**CHOICE, "finish_reason": "length"}]}
     assert read_body(json.dumps({"result": cut}).encode()).ending == "cut"
+
+
+PARTS: dict[str, tuple[list[Any], str, str]] = {
+    "text": ([{"type": "text", "text": "Hi"}], "Hi", ""),
+    "thinking": (
+        [{"type": "thinking", "thinking": "x"}, {"type": "text", "text": "Hi"}],
+        "Hi",
+        "x",
+    ),
+    "output_text": ([{"type": "output_text", "text": "Hi", "annotations": []}], "Hi", ""),
+}
+
+
+@pytest.mark.parametrize(("parts", "said", "thoughts"), PARTS.values(), ids=PARTS)
+def test_parts_that_a_gateway_writes_into_the_text_are_read(
+    parts: list[Any], said: str, thoughts: str
+) -> None:
+    message = {"role": "assistant", "content": json.dumps(parts)}
+    body = {"choices": [{"message": message, "finish_reason": "stop"}], "usage": USAGE}
+    found = read_body(json.dumps(body).encode())
+    assert (found.text, found.thoughts) == (said, thoughts)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"type": "cat", "text": "Hi"}]',
+        '[{"type": "text", "text": "Hi", "style": "bold"}]',
+        '[{"type": "text", "text": "Hi"}] and more',
+        '[{"a": "type"}]',
+        "[]",
+    ],
+)
+def test_a_list_that_is_the_answer_stays(text: str) -> None:
+    body = {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
+    assert read_body(json.dumps(body).encode()).text == text

@@ -273,7 +273,16 @@ class TestBest:
         assert exported(Path("run")) == exported(Path("whole"))
 
     @pytest.mark.parametrize(
-        "reply", ["It is fine.", '{"rating": 11}', '{"rating": true}', '{"rating": "9"}', "{}"]
+        "reply",
+        [
+            "It is fine.",
+            '{"rating": 11}',
+            '{"rating": true}',
+            '{"rating": "9"}',
+            "{}",
+            '{"rating": 3}\n{"rating": 9}',
+            'Either {"rating": 9} or {"note": {"rating": 3}, "rating": 3}.',
+        ],
     )
     def test_without_any_rating_nothing_passes(self, reply: str) -> None:
         with ScriptedServer(self.server(lambda text, output: reply)) as server:
@@ -282,6 +291,14 @@ class TestBest:
         assert set(made.status.bad_instances) >= {"chosen_undecided"}
         details = {detail for *_, detail in rejected_by(made, "chosen_undecided")}
         assert details == {"none of 4 outputs has a value"}
+
+    @pytest.mark.parametrize(
+        "more", ['\n{"rating": 5}', '\n\nInstruction:\nRate it: {"rating": 2}', " {well}"]
+    )
+    def test_a_rating_that_is_repeated_or_goes_on_to_other_material_counts(self, more: str) -> None:
+        with ScriptedServer(self.server(lambda text, output: f'{{"rating": 5}}{more}')) as server:
+            made = grow(Path("run"), server, tasks=1, gates=self.GATES, patience=2)
+        assert made.status.finished == 1
 
     def test_a_better_model_rates_and_the_next_gate_sees_what_it_chose(self) -> None:
         gates: dict[str, Any] = {

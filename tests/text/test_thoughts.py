@@ -96,6 +96,15 @@ def test_what_is_no_thought_stays(text: str) -> None:
         "42<think>x</think>",
         "42 <think>x</think>\n",
         "<think>x</think>42</s>",
+        "Thinking...\nx\n...done thinking.\n\n42",
+        "Thinking\u2026\nx\n\u2026done thinking.\n42\n",
+        "**Thinking:**\nx\n\n**Answer:** 42",
+        "**Thinking**\nx\n**Final answer**: 42",
+        "**Thought process:** x\n**Response:**\n42",
+        "# Thinking\nx\n# Answer\n42",
+        "### **Thoughts**\nx\n\n### Final Answer:\n42",
+        "Thinking: x\nAnswer: 42",
+        "*Thinking...*\nx\n**Output:** 42",
     ],
 )
 def test_further_marks_and_places_of_thoughts(text: str) -> None:
@@ -103,7 +112,21 @@ def test_further_marks_and_places_of_thoughts(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["<s>old</s> new <s>older</s>", "Put <think>x</think> first.", "a <think> b"]
+    "text",
+    [
+        "<s>old</s> new <s>older</s>",
+        "Put <think>x</think> first.",
+        "a <think> b",
+        "**Thinking** is hard.\nAnswer: no",
+        "Thought: x\nAnswer: 42",
+        "Thinking of you... always.",
+        "**Thinking:**\nx",
+        "# Thinking fast\nx\n# Answer\n42",
+    ],
 )
 def test_what_is_no_thought_is_unchanged(text: str) -> None:
     assert split_thoughts(text) == (text, "")
+
+
+def test_thoughts_that_a_command_line_shows_and_does_not_end_say_nothing() -> None:
+    assert split_thoughts("Thinking...\nWe need") == ("", "We need")

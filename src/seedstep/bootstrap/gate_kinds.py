@@ -8,7 +8,8 @@ Example::
 
 import asyncio
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -115,7 +116,7 @@ class JudgeGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
             )
             reply = await proposal.ask(prompt, Sampling(self.max_tokens), schema)
             text = answer(reply.text)
-            said = {} if is_refusal(text) else _first_object(text) or {}
+            said = {} if is_refusal(text) else _said_in(text, self.questions)
             answers = [said.get(question) for question in self.questions]
             if not all(isinstance(found, bool) for found in answers):
                 raise UndecidedError(f"the reply: {reply.text[:100]}")
@@ -125,14 +126,27 @@ class JudgeGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
         return Gate(name, "a model denies: " + ", ".join(self.questions), find)
 
 
-def _first_object(text: str) -> dict[str, Any] | None:
-    """Return the first JSON object of a text, which a base model may go on after, or None."""
-    start = text.find("{")
-    try:
-        _, end = json.JSONDecoder().raw_decode(text, max(start, 0))
-    except (ValueError, RecursionError):
-        return None
-    return json_object(text[start:end])
+_NEXT_MATERIAL = re.compile(r"^\W*(?:Instruction|Input|Output|Rate an output)\b", re.MULTILINE)
+
+
+def _said_in(text: str, names: Collection[str]) -> dict[str, Any]:
+    """Return the JSON object of a reply that has these fields; empty if there is none.
+
+    It is also empty where another object says otherwise, unless the model went on with material of
+    its own, as base models do.
+    """
+    text = _NEXT_MATERIAL.split(text, maxsplit=1)[0]
+    decoder, found, start = json.JSONDecoder(), list[dict[str, Any]](), text.find("{")
+    while start >= 0:
+        try:
+            _, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            end = start + 1
+        held = json_object(text[start:end])
+        if held and set(names) & set(held):
+            found.append({name: held.get(name) for name in names})
+        start = text.find("{", end)
+    return found[0] if found and all(each == found[0] for each in found) else {}
 
 
 class AgreeGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
@@ -326,7 +340,7 @@ class BestGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
         except UndecidedError:
             return None
         text = answer(reply.text)
-        said = None if is_refusal(text) else (_first_object(text) or {}).get("rating")
+        said = None if is_refusal(text) else _said_in(text, ("rating",)).get("rating")
         if isinstance(said, bool) or not isinstance(said, int | float):
             return None
         return float(said) if 1 <= said <= HIGHEST else None

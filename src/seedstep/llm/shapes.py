@@ -166,7 +166,8 @@ def parts_of(content: object, depth: int = 0) -> tuple[str | None, str]:
     the server.
     """
     if isinstance(content, str):
-        return content, ""
+        parts = _parts_in(content) if depth == 0 else None
+        return (content, "") if parts is None else parts_of(parts, 1)
     if isinstance(content, bool | int | float):
         return json.dumps(content), ""
     if isinstance(content, dict):
@@ -185,6 +186,23 @@ def parts_of(content: object, depth: int = 0) -> tuple[str | None, str]:
             (thoughts if _is_thought(part) else said).append(text)
         thoughts.append(inner)
     return ("".join(said) if said else None), "\n".join(filter(None, thoughts))
+
+
+_NAMES_IN_PARTS = {"type", *_TEXT_NAMES, "signature", "annotations", "id", "index", "status"}
+
+
+def _parts_in(text: str) -> list[Any] | None:
+    """Return the parts of a message that a gateway wrote as JSON into its text, or None."""
+    if not (text.lstrip().startswith("[{") and '"type"' in text and text.rstrip().endswith("]")):
+        return None
+    parts = _json_in(text)
+    known = (*_THOUGHT_PARTS, "text", "output_text", "refusal")
+    for part in parts if isinstance(parts, list) else [None]:
+        if not isinstance(part, dict) or part.get("type") not in known:
+            return None
+        if not set(part) <= _NAMES_IN_PARTS:
+            return None
+    return parts if isinstance(parts, list) else None
 
 
 def _within(part: Any) -> Any:

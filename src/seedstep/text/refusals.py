@@ -1,7 +1,8 @@
 """Find replies that refuse, by how they begin, in the world's larger languages.
 
 A language is a row of `LANGUAGES`. A text refuses if it begins with an apology, or with what the
-writer is, and says soon that it can't; or if it says at once what it can't do.
+writer is, and says soon that it can't do what models are asked for; or if it says at once what it
+can't do. "I'm afraid I can't swim" is none.
 
 Example::
 
@@ -12,11 +13,15 @@ Example::
 """
 
 import re
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import NamedTuple
+from functools import cache
 
-__all__ = ["LANGUAGES", "Wording", "is_refusal", "mentions_refusal"]
+from seedstep.text.further_refusals import FURTHER
+from seedstep.text.refusal_words import EVERYDAY, LARGER, Wording
+
+__all__ = ["LANGUAGES", "is_refusal", "mentions_refusal"]
+
+LANGUAGES = {**LARGER, **FURTHER}
+"""The languages in which refusals are known, beside English, and their words."""
 
 _LOOKED_AT = 300
 """How many characters, from the start, are searched for a refusal."""
@@ -50,31 +55,63 @@ _CANNOT = (
     rf"|{_A}?m (?:unable|not able|not allowed) to|must decline to|am not going to"
     rf"|{_A}m not going to)"
 )
+_DO_AFTER_AN_APOLOGY = (
+    rf"(?:\w+ly )?(?:{_DO}|be of\b|tell\b|say (?:for|what|who|which|when|where|if|any|anything)\b"
+    r"|(?:find|see|read|view|have|make|identify|open|check|use|run|play|show|send|take)"
+    r" (?:any\w*|this|that|an? (?:opinion|judg|determ|link|text)"
+    r"|your (?:request|question|text|link|message|prompt)|the (?:text|link|content|input|attach"
+    r"|request|question|image|document|file|article|passage|answer|review|sentence"
+    r"|examples?))\b"
+    r"|verify|browse|recommend|advise|predict|comment|judge|evaluate|recogni[sz]e|understand"
+    r"|think of|express|form an|reply|talk about|speak (?:about|on|to)|execute|display|recall"
+    r"|confirm|diagnose|prescribe|endorse|promote|encourage|condone|edit|list|describe|explain"
+    r"|calculate|compute|solve"
+    r"|work (?:with|on)|search|look up|retrieve|fetch|pretend|role-?play|reveal|disclose|go into"
+    r"|follow|agree to|act as|analy[sz]e|interpret|rank|rate|sort|convert|extract|paraphrase"
+    r"|rewrite|suggest|name|have (?:opinions|feelings|beliefs))"
+)
+"""What models say that they can't do. Whoever apologises for what people can't do answers."""
+
+_LACKS = (
+    r"(?:access|(?:the|an?|any) (?:\w+ )?(?:abilit|capabilit|info|opinion|answer|context|text"
+    r"|knowledge|record|data)\w*|enough|sufficient|personal|information|opinions?|feelings"
+    r"|knowledge|way|record)"
+)
+_DO_NOT = (
+    rf"(?:have {_LACKS}\b|know|understand|feel comfortable|provide|engage|support|discuss|write"
+    r"|create|generate|see (?:any|the|an?)\b|respond|answer|participate|condone|possess)"
+)
+_CANNOT_DO = (
+    rf"(?:(?:I ?{_CANNOT}|(?:un|not )able to) {_DO_AFTER_AN_APOLOGY}|I ?{_CANNOT}(?:[^\w\s]|\Z)"
+    rf"|I (?:do not|don{_A}?t) {_DO_NOT}|I have no {_LACKS})"
+)
 _SOON = (
-    rf".{{0,100}}?\b(?:I ?{_CANNOT}|I (?:do not|don{_A}?t|need|must|have to)\b|as an AI\b"
-    r"|(?:something|anything) (?:that )?I\b|language model|(?:un|not )able to|possible for me"
-    r"|you (?:have |did|provided|haven)|(?:this|that|your|the) (?:request|question|prompt|input"
-    r"|instruction|task|text)\b)"
+    rf".{{0,100}}?\b(?:{_CANNOT_DO}|as an AI\b"
+    r"|I (?:would )?need (?:more|the|some|additional|further|you to)\b"
+    r"|I (?:must|have to) (?:\w+ly )?(?:decline|refuse|stop|insist|point out|inform|ask)\b"
+    r"|(?:something|anything) (?:that )?I\b|language model|possible for me"
+    rf"|you (?:have(?:n{_A}t| not| provided)|did(?:n{_A}t| not)|provided)"
+    r"|(?:this|that|your|the) (?:request|question|prompt|input|instruction|task|text)\b)"
 )
 """What follows an apology in a refusal."""
 
 _SHORT = r"(?:assist|help|comply|fulfil+|process)"
-_ENGLISH = re.compile(
+_ENGLISH = (
     r"\s*+[\"'\u201c*\[(]*+"
     r"(?:(?:unfortunately|regrettably|sure|no|hi|hello|well|thank you)[,.!]*+\s++){0,3}+(?:"
     rf"(?:{_SELF})"
-    rf"|(?:{_AM} )?(?:(?:very|so|really|truly|terribly) )?sorry,? ?"
-    rf"(?:but|however)?,? (?:I|as an AI|this request|that request|your request)\b[ ]?"
-    rf"(?:{_CANNOT}|don{_A}?t|do not|can be|have no|is|goes)"
-    rf"|{_AM} (?:very |so |really )?sorry,? but\b{_SOON}"
+    rf"|(?:(?:{_AM} )?(?:(?:very|so|really|truly|terribly) )?sorry,? ?(?:but|however)?,? "
+    rf"|{_AM} afraid (?:that )?|I regret that )(?:{_CANNOT_DO}"
+    rf"|(?:that|this|it)(?:{_A}s| is) (?:not (?:something|possible)|beyond|outside)"
+    r"|(?:as an AI|this request|that request|your request)\b[ ]?"
+    rf"(?:{_CANNOT}|I\b|don{_A}?t|do not|can be|have no|is|goes))"
+    rf"|{_AM} afraid not\W*\Z"
     r"|sorry,? no\b\W*\Z"
-    rf"|{_AM} afraid (?:that )?I ?{_CANNOT}"
-    rf"|I (?:do )?apologi[sz]e,? (?:but|for)\b{_SOON}"
-    rf"|(?:my )?apologies\b(?:,? but|[.,]){_SOON}"
+    rf"|(?:{_AM} (?:very |so |really )?sorry,? but|I (?:do )?apologi[sz]e,? (?:but|for)"
+    rf"|(?:my )?apologies(?=[\W_])(?:,? but|[.,])){_SOON}"
     rf"|I ?(?:just |really |simply )?{_CANNOT} (?:\w+ly )?{_DO}"
     rf"|(?:I|we)(?: am| are|{_A}m|{_A}re) (?:unable|not able|not allowed) to (?:\w+ly )?{_SENSE}"
     rf"|I ?{_CANNOT}\W*\Z"
-    rf"|I regret that I ?{_CANNOT}"
     rf"|I (?:do not|don{_A}?t) have (?:the (?:ability|capability)|access to|enough info"
     r"|personal (?:opinion|belief|feeling|experience|preference)"
     r"|enough context)"
@@ -97,259 +134,8 @@ _ENGLISH = re.compile(
     rf"|(?:your|this|the) request (?:cannot|can{_A}t|could not) be (?:ful|compl|proc|answ)"
     r"|this request (?:violates|goes against)\b"
     r"|request (?:declined|denied|refused)\b"
-    r")",
-    re.IGNORECASE,
+    r")"
 )
-
-
-class Wording(NamedTuple):
-    """How a language refuses, as patterns: apologies, what the writer is, that it can't, and what.
-
-    `before` is what may stand before these where there is no apology. Where `verb_last` is True,
-    what it can't do may stand before that it can't.
-    """
-
-    sorry: str
-    self: str
-    cannot: str
-    do: str
-    before: str = r"(?:\w+\W{1,3}){0,3}?"
-    verb_last: bool = False
-
-
-LANGUAGES: Mapping[str, Wording] = MappingProxyType(
-    {
-        "German": Wording(
-            r"(?:es )?tut mir (?:\w+ )?leid|entschuldig\w+|leider|ich (?:bedaure|bedauere)"
-            r"|verzeih\w*",
-            r"als (?:eine? )?(?:KI|künstliche Intelligenz|\w*sprachmodell)",
-            r"(?:ich (?:kann|darf|werde|könnte)|(?:kann|darf|werde) ich)\b.{0,60}?\b"
-            r"(?:nicht|keine?n?)\b|nicht (?:in der Lage|möglich|erlaubt|\w{0,20} ?(?:kann|darf)\b)"
-            r"|außerstande",
-            r"helfen|weiterhelfen|behilflich|unterstützen|beantworten|antworten|erfüllen|erstellen"
-            r"|generieren|nachkommen|bearbeiten|bereitstellen|geben|schreiben|durchführen",
-        ),
-        "French": Wording(
-            rf"(?:je suis |je m{_A}|vraiment |sincèrement )*(?:désolée?|navrée?|excuse\w*|regrette)"
-            r"|malheureusement|toutes mes excuses|pardon\b(?! me\b)",
-            rf"en tant qu{_A}(?:IA|intelligence|assistant|\w+ IA)|en tant que modèle",
-            r"ne (?:peux|puis|pourrai|saurais|suis)(?: \w+)? pas|ne puis|pas en mesure|impossible"
-            r"|incapable",
-            r"aider|assister|répondre|fournir|traiter|satisfaire|donner suite|générer|créer"
-            r"|continuer|accomplir|effectuer|accéder|écrire|rédiger"
-            r"|faire(?: (?:ce|cela|ça|cette)\b|\s*(?:[.,;:!]|\Z))",
-        ),
-        "Spanish": Wording(
-            r"lo (?:siento|lamento)|lamento|perdón|perdona|disculp\w+|me temo|desafortunadamente"
-            r"|lamentablemente|por desgracia",
-            r"como (?:una? )?(?:IA|inteligencia artificial|modelo|asistente de)",
-            r"no (?:te |le |me |os )?(?:puedo|podré|podemos|es posible|soy capaz"
-            r"|estoy (?:en condiciones|autorizad|programad|capacitad|habilitad))",
-            r"ayudar\w*|asistir\w*|responder|cumplir|proporcionar|realizar|procesar|hacer|generar"
-            r"|crear|continuar|acceder|atender|completar|ofrecer|escribir",
-        ),
-        "Portuguese": Wording(
-            r"(?:me )?desculp\w+|lamento|(?:eu )?sinto muito|peço desculpas?|infelizmente|perdão",
-            r"como (?:uma? )?(?:IA|inteligência artificial|modelo|assistente de)",
-            r"não (?:te |lhe |me |o )?(?:posso|consigo|poderei|podemos|sou capaz|é possível"
-            r"|estou (?:autorizad|apt|programad))",
-            r"ajud\w+|auxili\w+|respond\w+|fornec\w+|atend\w+|cumpr\w+|realiz\w+|ger\w+|cri\w+"
-            r"|continu\w+|process\w+|complet\w+|fazer|escrev\w+",
-        ),
-        "Italian": Wording(
-            r"mi (?:dispiace|scuso)|scus\w+|purtroppo|sono spiacente|mi spiace",
-            r"come (?:IA|intelligenza artificiale|modello|assistente)",
-            r"non (?:ti |le |mi )?(?:posso|sono in grado|è possibile|riesco|potrò|mi è possibile)",
-            r"aiutar\w*|assister\w*|rispond\w+|forni\w+|soddisf\w+|complet\w+|gener\w+|crea\w+"
-            r"|continu\w+|elabor\w+|far\w+|esegui\w+|scriv\w+",
-        ),
-        "Dutch": Wording(
-            r"het spijt me|sorry|helaas|mijn excuses|excuseer",
-            r"als (?:een )?(?:AI|taalmodel|kunstmatige)",
-            r"(?:ik kan|kan ik)\b.{0,60}?\b(?:niet|geen)\b|niet in staat|onmogelijk",
-            r"help\w*|assister\w*|voldoen|beantwoord\w*|genereren|maken|uitvoeren|schrijven|geven",
-        ),
-        "Russian": Wording(
-            r"к сожалению|извини\w*|прости\w*|мне (?:очень )?жаль|приношу (?:свои )?извинения",
-            r"как (?:ИИ|искусственный интеллект|(?:большая )?языковая модель)"
-            r"|я (?:всего лишь )?(?:языковая модель|ИИ)",
-            r"не (?:могу|в состоянии|способ\w+|буду|имею возможности|смогу|можем)|невозможно",
-            r"помо\w+|ответ\w+|отвеч\w+|выполн\w+|предостав\w+|обработ\w+|созда\w+|продолж\w+"
-            r"|сдела\w+|обсужда\w+|напис\w+",
-        ),
-        "Ukrainian": Wording(
-            r"на жаль|вибач\w*|перепрошу\w*|мені (?:дуже )?шкода",
-            r"як (?:ШІ|штучний інтелект|мовна модель)",
-            r"не (?:можу|в змозі|здат\w+|буду|зможу)|неможливо",
-            r"допомог\w+|відпов\w+|викона\w+|нада\w+|обробит\w+|створ\w+|продовж\w+|зроб\w+",
-        ),
-        "Polish": Wording(
-            r"przepraszam|przykro mi|niestety|wybacz\w*",
-            r"jako (?:AI|model językowy|sztuczna)",
-            r"nie (?:mogę|jestem w stanie|potrafię|będę|możemy)|niemożliwe",
-            r"pom\w+|odpowie\w+|wykona\w+|spełni\w+|poda\w+|wygener\w+|stworzy\w+|napisa\w+",
-        ),
-        "Turkish": Wording(
-            r"üzgünüm|maalesef|özür dilerim|ne yaz\u0131k ki|kusura bakma\w*",
-            r"bir (?:yapay zeka|dil modeli)",
-            r"\w*(?:amam|emem|am\u0131yorum|emiyorum|amay\u0131z|emeyiz)\b|mümkün değil",
-            r"yard\u0131m\w*|yan\u0131t\w*|cevap\w*|yerine|sağla\w*|oluştur\w*|gerçekleştir\w*",
-            verb_last=True,
-        ),
-        "Arabic": Wording(
-            r"عذر[اً]+|عذراً|آسف\w*|أعتذر|للأسف|يؤسفني|معذرة|أنا آسف",
-            r"كنموذج|بصفتي|باعتباري",
-            r"لا (?:أستطيع|يمكنني|أقدر|يمكن)|لن (?:أتمكن|أستطيع)|لست قادر|غير قادر|لا أتمكن",
-            r"مساعد\w*|المساعدة|تقديم|الإجابة|الرد|تنفيذ|تلبية|القيام|إنشاء|كتابة",
-        ),
-        "Persian": Wording(
-            r"متأسف\w*|متاسف\w*|ببخشید|عذر می|با عرض پوزش",
-            r"به عنوان (?:یک )?(?:هوش|مدل)",
-            r"نمی[\u200c ]?(?:توان|تون)\w*|قادر نیست\w*",
-            r"کمک|پاسخ|ارائه|انجام|ایجاد",
-            verb_last=True,
-        ),
-        "Hindi": Wording(
-            r"(?:मुझे )?(?:खेद|अफ़सोस|अफसोस)|क्षमा|माफ़|माफ|दुर्भाग्य",
-            r"एक (?:एआई|AI|भाषा मॉडल)",
-            r"नहीं .{0,20}?सकत\w*(?: ?ह|\W|\Z)|असमर्थ|सक्षम नहीं",
-            r"मदद|सहायता|उत्तर|जवाब|प्रदान|पूरा",
-            verb_last=True,
-        ),
-        "Bengali": Wording(
-            r"দুঃখিত|আমি দুঃখিত|ক্ষমা",
-            r"একটি (?:এআই|ভাষা মডেল)",
-            r"পার(?:ছি|ব|বো|ি) না|অক্ষম|সম্ভব ন",
-            r"সাহায্য|সহায়তা|উত্তর|প্রদান",
-            verb_last=True,
-        ),
-        "Chinese": Wording(
-            r"(?:我)?(?:很|非常|十分|真的|深感)?(?:抱歉|对不起|對不起|不好意思|遗憾|遺憾|歉意)",
-            r"(?:作为|作為)(?:一个|一個|一名)?(?:AI|人工智能|人工智慧|\w{0,4}语言模型|\w{0,4}語言模型)"
-            r"|我(?:只)?是(?:一个|一個)(?:AI|人工智能|人工智慧|语言模型|語言模型)",
-            r"(?:无法|無法|不能|不可以|没办法|沒辦法|没法|不便|没有能力|難以|难以|恕不|恕我)",
-            r"协助|協助|帮|幫|回答|提供|完成(?=[此这這该該您你任请請要]|\W*\Z)|满足|滿足|处理|處理|执行|執行|生成|继续|繼續|参与|參與"
-            r"|讨论|討論|回应|回應|创作|創作",
-            r"(?:我|我们|我們)?",
-        ),
-        "Japanese": Wording(
-            r"(?:大変|誠に)?(?:申し訳|すみません|すいません|ごめん|恐れ入り|恐縮|残念)",
-            r"(?:私は)?(?:AI|人工知能|言語モデル|大規模言語モデル)(?:として|なので|である|の(?:ため|私))",
-            r"(?:でき|出来|られ|いたし|致し|応じ)(?:ません|ない(?=[。で\s]|ため|の|\Z)|かね)|不可能|かねます",
-            r"手伝|回答|答え|応え|対応|提供|実行|生成|サポート|支援|作成|お断り",
-            r".{0,15}?",
-            verb_last=True,
-        ),
-        "Korean": Wording(
-            r"(?:정말 |대단히 )?(?:죄송|미안|유감|안타깝)",
-            r"(?:저는 )?(?:AI|인공지능|언어 모델)(?:로서|이기|이므로|이라)",
-            r"(?:수|순) ?(?:가 )?없(?:습|어|음|다|네|지만)|못 ?(?:합|해|드)|어렵습|불가능|없습니다",
-            r"도와|도움|답변|제공|수행|처리|생성|응답|지원|대답|작성",
-            r".{0,15}?",
-            verb_last=True,
-        ),
-        "Vietnamese": Wording(
-            r"(?:tôi )?(?:rất |thành thật )?(?:xin lỗi|rất tiếc|tiếc là)",
-            r"là (?:một )?(?:AI|trí tuệ nhân tạo|mô hình ngôn ngữ)|với tư cách là",
-            r"không (?:thể|có khả năng|được phép)",
-            r"giúp|hỗ trợ|trả lời|cung cấp|thực hiện|đáp ứng|tạo|viết",
-        ),
-        "Indonesian": Wording(
-            r"(?:mohon )?maaf|sayangnya|saya minta maaf|saya menyesal",
-            r"sebagai (?:sebuah )?(?:AI|kecerdasan buatan|model bahasa)",
-            r"tidak (?:dapat|bisa|mampu|mungkin|diizinkan)",
-            r"membantu|menjawab|memberikan|memenuhi|melakukan|menyediakan|membuat|menulis",
-        ),
-        "Czech": Wording(
-            r"omlouvám se|je mi líto|bohužel|promiňte",
-            r"jako (?:AI|umělá|jazykový model)",
-            r"nemohu|nemůžu|nejsem schop\w+|nelze",
-            r"pomoc\w*|pomoci|odpověd\w+|vyhovět|splnit|vytvořit|napsat",
-        ),
-        "Swedish, Danish, Norwegian": Wording(
-            r"tyvärr|jag beklagar|ledsen|förlåt|beklager|desværre|dessverre|undskyld|unnskyld",
-            r"som (?:en )?(?:AI|språkmodell|sprogmodel)",
-            r"(?:jag|jeg)? ?(?:kan|kunde)\b.{0,40}?\b(?:inte|ikke|ingen)|kan ikke|kan inte",
-            r"hjälpa|hjelpe|hjælpe|svara|svare|bistå|skriva|skrive|skapa|utföra|besvara\w*",
-        ),
-        "Finnish": Wording(
-            r"valitettavasti|pahoittelen|anteeksi|olen pahoillani",
-            r"tekoälynä|kielimallina",
-            r"en (?:voi|pysty|kykene)",
-            r"aut\w+|vasta\w+|kirjoit\w+|luoda|tehdä|toteut\w+",
-        ),
-        "Hungarian": Wording(
-            r"sajnálom|sajnos|elnézést|bocsánat|sajnálattal",
-            r"(?:mesterséges intelligencia|nyelvi modell|AI)ként",
-            r"nem (?:tudok|tudom|áll módomban|lehetséges|segíthetek|vagyok képes)",
-            r"segíteni|segít\w*|válaszol\w*|teljesít\w*|írni|létrehoz\w*",
-        ),
-        "Romanian": Wording(
-            r"îmi pare rău|din păcate|scuze|regret",
-            r"ca (?:un )?(?:AI|IA|model)|în calitate de",
-            r"nu (?:pot|te pot|vă pot|sunt în măsură|este posibil)",
-            r"ajut\w*|răspund\w*|oferi|îndeplini|scrie|genera|crea",
-        ),
-        "Bulgarian": Wording(
-            r"съжалявам|за съжаление|извин\w+",
-            r"като (?:ИИ|изкуствен|езиков)",
-            r"не (?:мога|съм в състояние|е възможно)|няма как",
-            r"помогн\w+|отговор\w+|изпълн\w+|предостав\w+|напиш\w+|създа\w+",
-        ),
-        "Greek": Wording(
-            r"λυπάμαι|δυστυχώς|συγγνώμη|ζητώ συγγνώμη",
-            r"ως (?:τεχνητή|γλωσσικό|AI)",
-            r"δεν (?:μπορώ|είμαι σε θέση|είναι δυνατ\w+|δύναμαι)",
-            r"βοηθ\w+|απαντ\w+|εκπληρ\w+|παρ\w+|γρά\w+|δημιουργ\w+",
-        ),
-        "Hebrew": Wording(
-            r"(?:אני )?(?:מצטער\w*|מתנצל\w*)|סליחה|לצערי",
-            r"כמודל|בתור",
-            r"(?:לא|אינני) (?:יכול\w*|מסוגל\w*)|אין באפשרותי|לא ניתן",
-            r"לעזור|לסייע|לענות|לספק|לכתוב|ליצור|לבצע",
-        ),
-        "Urdu": Wording(
-            r"معذرت|معاف|افسوس|بدقسمتی",
-            r"بطور|ایک (?:اے آئی|زبان)",
-            r"نہیں .{0,20}?سکت\w*|قاصر|ممکن نہیں",
-            r"مدد|جواب|فراہم|لکھ\w*",
-            verb_last=True,
-        ),
-        "Tamil": Wording(
-            r"மன்னிக்க\w*|மன்னிக்கவும்|வருந்துகிறேன்",
-            r"ஒரு (?:AI|மொழி)",
-            r"முடியாது|இயலாது|முடியவில்லை",
-            r"உதவ|பதில|வழங்க|எழுத",
-            verb_last=True,
-        ),
-        "Telugu": Wording(
-            r"క్షమించ|విచారిస్తున్నాను|దురదృష్టవశాత్తు",
-            r"ఒక (?:AI|భాషా)",
-            r"(?:చేయ|ఇవ్వ|రాయ)?లేను|సాధ్యం కాదు",
-            r"సహాయ|సమాధాన|అందించ|రాయ",
-            verb_last=True,
-        ),
-        "Swahili": Wording(
-            r"samahani|pole|kwa bahati mbaya|naomba radhi",
-            r"kama (?:AI|modeli)",
-            r"siwezi|sitaweza|haiwezekani",
-            r"kusaidia|kukusaidia|kujibu|kutoa|kuandika|kutekeleza",
-        ),
-        "Tagalog": Wording(
-            r"paumanhin|pasensya|ikinalulungkot|sa kasamaang",
-            r"bilang (?:isang )?(?:AI|modelo)",
-            r"hindi (?:ako|ko)|hindi (?:po )?(?:maaari|pwede|posible)",
-            r"makakatulong|tulungan|matutulungan|masagot|magawa|makasagot",
-        ),
-        "Thai": Wording(
-            r"ขอโทษ|ขออภัย|เสียใจ|น่าเสียดาย",
-            r"ในฐานะ(?:ที่)?(?:เป็น)?(?:AI|ปัญญาประดิษฐ์|โมเดล)",
-            r"ไม่(?:สามารถ|อาจ)|ไม่ได้",
-            r"ช่วย|ตอบ|ให้|ดำเนิน|สร้าง",
-        ),
-    }
-)
-"""How the larger languages but English refuse."""
 
 
 def _pattern(words: Wording) -> str:
@@ -367,11 +153,11 @@ _NO = (
     r"(?:no|nein|non|não|nee|нет|ні|nie|hay\u0131r|لا|نه|नहीं|না|不|不行|いいえ|아니요|không|tidak"
     r"|ไม่)"
 )
-_OTHERS = re.compile(
+_OTHERS = (
     rf"[\W_]*+(?:{_NO}[,.!\uff0c\u3001\u3002:;]\W*+)?+"
-    rf"(?:{'|'.join(_pattern(words) for words in LANGUAGES.values())})",
-    re.IGNORECASE | re.DOTALL,
+    rf"(?:{'|'.join(_pattern(words) for words in LANGUAGES.values())})"
 )
+_SENTENCE = re.compile(r"[^.!?。！？।؟۔\n]*+")
 _MENTION = re.compile(
     rf"\b(?:sorry|apologi[sz]e|as an? (?:ai|language model)"
     rf"|I(?: am|{_A}m)? (?:unable to|not able to|cannot|can{_A}t|won{_A}t))\b",
@@ -379,10 +165,27 @@ _MENTION = re.compile(
 )
 
 
+@cache
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    """Return how English and other languages refuse, and what is everyday; they take a while."""
+    return (
+        re.compile(_ENGLISH, re.IGNORECASE),
+        re.compile(_OTHERS, re.IGNORECASE | re.DOTALL),
+        re.compile("|".join(EVERYDAY.values()), re.IGNORECASE),
+    )
+
+
 def is_refusal(text: str) -> bool:
     """Return whether a text begins as a model's refusal or apology does."""
+    english, others, everyday = _patterns()
     start = text[:_LOOKED_AT]
-    return bool(_ENGLISH.match(start) or _OTHERS.match(start))
+    if english.match(start):
+        return True
+    found = others.match(start)
+    if found is None:
+        return False
+    rest = _SENTENCE.match(start, found.end())
+    return not everyday.search(start[: rest.end() if rest else found.end()])
 
 
 def mentions_refusal(text: str) -> bool:

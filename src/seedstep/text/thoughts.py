@@ -92,6 +92,34 @@ _CONTROL = re.compile(r"<\|[a-z_]+\|>", re.IGNORECASE)
 _BARE_CHANNELS = re.compile(r"\A\s*analysis(?P<thoughts>.*?)assistantfinal", re.DOTALL)
 """The same channels, where a server left their marks out and their names in (gpt-oss)."""
 
+_NAMED_THOUGHTS = r"(?:(?:my )?(?:thinking(?: process)?|thoughts?(?: process)?|inner monologue))"
+_NAMED_ANSWER = r"(?:(?:the |my )?(?:final )?(?:answer|response|output|solution|result))"
+
+
+def _headings(name: str, plain: str) -> str:
+    """Return a pattern for a heading: with `#`, in bold type, or a plain name before a colon."""
+    return (
+        rf"(?:\#{{1,6}}[ ]*(?:\*\*)?{name}[.\u2026]{{0,3}}(?:\*\*)?[ ]?:?(?:\*\*)?[ \t]*(?=\n)"
+        rf"|(\*\*|__|\*){name}[.\u2026]{{0,3}}(?:[ ]?[:\uff1a]\%d|\%d[ ]?[:\uff1a]|\%d[ \t]*(?=\n))"
+        rf"|{plain}[ ]?[:\uff1a])"
+    )
+
+
+_HEADED = re.compile(
+    (r"\A\s*" + _headings(_NAMED_THOUGHTS, r"(?:thinking|thought process)") % (1, 1, 1))
+    + r"(?P<thoughts>.*?)^[ \t]*"
+    + _headings(_NAMED_ANSWER, _NAMED_ANSWER) % (3, 3, 3),
+    re.IGNORECASE | re.DOTALL | re.MULTILINE,
+)
+"""Thoughts below a heading. Without one for the answer they can't be told from it, and stay."""
+
+_TOLD = re.compile(
+    r"\A\s*Thinking(?:\.\.\.|\u2026)[ \t]*\n(?P<thoughts>.*?)"
+    r"(?:^[ \t]*(?:\.\.\.|\u2026)done thinking\.?|\Z)",
+    re.DOTALL | re.MULTILINE,
+)
+"""Thoughts as the command line of Ollama shows them."""
+
 _BARE_FINAL = re.compile(r"\A\s*(?:assistant\s*)?final<\|message\|>", re.IGNORECASE)
 
 
@@ -198,6 +226,9 @@ def split_thoughts(text: str) -> tuple[str, str]:
     as by models whose prompt opens them, all before the last closing mark is thought. A preface is
     a thought, too, if something is said after the thoughts.
     """
+    if "think" in (start := text[:60].lower()) or "thought" in start or "monologue" in start:
+        if named := _TOLD.match(text) or _HEADED.match(text):
+            return text[named.end() :].strip(), named["thoughts"].strip()
     if not any(character in text for character in _FIRST_CHARACTERS):
         bare = _BARE_CHANNELS.match(text)
         return (text[bare.end() :].lstrip(), bare["thoughts"].strip()) if bare else (text, "")
