@@ -155,6 +155,7 @@ REPAIRS = {
     "exception": "Write a title. Do not use capital letters, except for the names of people.",
     "condition": "Write a title. Do not translate the names unless they are places.",
     "illustration": "Write a title. Do not use titles of people (e.g. Doctor) or ranks.",
+    "exception-at-the-end": f"Do not mention names{', dates and places' * 40}, except in quotes.",
 }
 
 
@@ -166,8 +167,42 @@ def test_a_repair_quotes_the_whole_sentence_of_the_definition(definition: str) -
     assert f'"{demand}"' in repair_request(missing)
 
 
+def test_sentences_that_begin_alike_are_each_quoted() -> None:
+    demands = ("Your answer must be in lower case.", "Your answer must not contain names.")
+    found = check(parse("1. Read the report.\n2. Think."), TaskText(" ".join(demands)))
+    (missing,) = (finding for finding in found if finding.name == "missing_constraint")
+    assert missing.detail == " ".join(f'"{demand}"' for demand in demands)
+
+
+def test_an_item_of_a_list_is_quoted_with_its_heading() -> None:
+    definition = TaskText("Write a title. Not allowed are:\n- quotation marks\n- more than 8 words")
+    found = check(parse("1. Read the report.\n2. Think."), definition)
+    (missing,) = (finding for finding in found if finding.name == "missing_constraint")
+    assert '"Not allowed are: - more than 8 words"' in missing.detail
+    assert names(definition, "Read the report.", "Use at most 8 words.") == set()
+
+
+@pytest.mark.parametrize(
+    ("definition", "asked"),
+    [
+        ('Answer "good" or "bad". Do not answer "mixed".', "good, bad"),
+        ('Answer "good" or "bad"; never say "mixed" or "none".', "good, bad"),
+        ('Answer "good" or "bad", but the answer must not be "mixed".', "good, bad"),
+        (
+            'Answer "good" or "bad". Do not forget to answer "none" without a text.',
+            "good, bad, none",
+        ),
+        ('Answer "good" or "bad". Do not answer "none" unless it has no text.', "good, bad, none"),
+    ],
+)
+def test_an_answer_that_is_ruled_out_is_not_asked_for(definition: str, asked: str) -> None:
+    task = TaskText(definition, (("Fine!", "good"),))
+    found = check(parse("1. Read the report.\n2. Think about it."), task)
+    assert [finding.detail for finding in found if finding.name == "missing_label"] == [asked]
+
+
 def test_a_long_definition_is_quoted_by_whole_sentences() -> None:
-    sentences = [f"Do not mention the {word} of the owner in it." for word in "abcdefghijklmnopq"]
+    sentences = [f"Do not mention the {word} of the owner in it." for word in "bcdefghjklmnopq"]
     found = check(parse("1. Read the report.\n2. Think."), TaskText(" ".join(sentences)))
     (missing,) = (finding for finding in found if finding.name == "missing_constraint")
     quoted = missing.detail.strip('"').split('" "')

@@ -60,7 +60,7 @@ COPIED_SHARE = 0.5
 """An instruction is a copy if the definition has this share of its runs of four words."""
 
 MAX_QUOTED = 450
-"""The most characters of the definition that a fault quotes."""
+"""The most characters of the definition that a fault quotes, but for a first sentence."""
 
 MAX_SEEN = 100
 """The most steps that are checked, and the most sentences that are compared with each other."""
@@ -246,7 +246,7 @@ def _quoted(parts: Iterable[str]) -> Iterator[str]:
         text = " ".join(part.split())
         if room < MAX_QUOTED and len(text) > room:
             return
-        yield f'"{text}"' if len(text) <= MAX_QUOTED else f'"{text[:MAX_QUOTED]}…"'
+        yield f'"{text}"'  # whole, as an exception may stand at its end
         room -= len(text)
 
 
@@ -297,7 +297,8 @@ CHECKS = MappingProxyType(
         ),
         "missing_label": Check(
             _missing_label,
-            "The instruction does not name these answers of the definition: {}. Name all of them.",
+            "The instruction does not name these answers of the definition: {}. Name all of them,"
+            " each for the case in which the definition gives it.",
         ),
         "missing_constraint": Check(
             _missing_constraint,

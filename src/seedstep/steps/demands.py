@@ -13,7 +13,7 @@ Example::
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from seedstep.steps.unfit import NUMBER_WORDS, content, sentences, without_illustrations
@@ -143,6 +143,8 @@ _ASKED = re.compile(
 )
 """Before a demand in what is asked about the input, as in "whether the form must be signed"."""
 
+_LIST_ITEM = re.compile(r"[-*•–]\s|\(?\w{1,3}[.)]\s")
+
 _NOTHING_ELSE = re.compile(r"\banything (?:else|apart|other)", re.IGNORECASE)
 _CLAUSE_END = re.compile(
     r",?\s*\b(?:because|since|as long as|even if|but|when|unless|if|so that)\b"
@@ -203,15 +205,29 @@ class Demand:
 def demands(definition: str) -> tuple[Demand, ...]:
     """Return the demands of a definition, each once."""
     parts = sentences(without_illustrations(definition))
-    whole = {sentence[:SAME_BEGINNING]: sentence for sentence in reversed(sentences(definition))}
     themes = _themes(parts)
     found = [
-        replace(demand, sentence=whole.get(part[:SAME_BEGINNING], part))
-        for part in parts
+        replace(demand, sentence=whole)
+        for part, whole in zip(parts, _whole(parts, sentences(definition)), strict=True)
         if _is_about_output(part)
         for demand in _of_sentence(part, themes)
     ]
     return tuple(dict.fromkeys(found))[:MAX_DEMANDS]
+
+
+def _whole(parts: Iterable[str], known: Sequence[str]) -> Iterator[str]:
+    """Yield the sentence of the definition that each part is from, with the heading of its list."""
+    first, heading = 0, ""
+    for part in parts:
+        begin = part[:SAME_BEGINNING]
+        places = range(first, len(known))
+        place = next((at for at in places if known[at].startswith(begin)), None)
+        whole = part if place is None else known[place]
+        first = first if place is None else place + 1
+        is_item = _LIST_ITEM.match(whole)
+        yield f"{heading} {whole}" if is_item and heading else whole
+        if not is_item:
+            heading = whole if whole.endswith(":") else ""
 
 
 def is_met(demand: Demand, steps: str) -> bool:
@@ -283,7 +299,7 @@ def _has_form(demand: Demand, steps: str) -> bool:
     pattern = _COMPILED[demand.kind][1]
     if demand.kind not in _WITH_SIDES:
         return pattern.search(steps) is not None
-    before = demand.sentence.partition(demand.text)[0]
+    before = demand.sentence.partition(demand.text)[0].replace(":", " ")
     forbidden = _FORBIDS.search(_CLAUSE.split(before)[-1]) is not None
     for sentence in sentences(_DO_IT.sub("", steps)):
         for found in pattern.finditer(sentence):
@@ -297,7 +313,7 @@ def _has_length(demand: Demand, steps: str) -> bool:
     """Return whether the steps name a number or its neighbour: "fewer than 15" is "at most 14"."""
     asked = {int(word) for word in content(demand.text) if word.isdecimal()}
     near = {number + by for number in asked for by in (-1, 0, 1)}
-    before = _CLAUSE.split(demand.sentence.partition(demand.text)[0])[-1]
+    before = _CLAUSE.split(demand.sentence.partition(demand.text)[0].replace(":", " "))[-1]
     side = _side(f"{before} {demand.text}")
     for sentence in sentences(steps):
         for clause in _CLAUSE.split(sentence):

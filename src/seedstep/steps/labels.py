@@ -98,6 +98,18 @@ _NAMED_THING = regex.compile(
     r"\s+(?:statement|clause|command|function|operator|keyword|relation|format|tag|token)", regex.I
 )
 _PROHIBITS = regex.compile(r"\b(?:avoid|(?:do|must|should) not|don['’]t|never)\b", regex.I)
+_ONE_ANSWER = rf"(?:{_QUOTED}|{_BARE})"
+_RULED_OUT = regex.compile(
+    r"(?:\b(?:not|never|avoid(?: to)?|cannot)|n['’]t)"
+    rf"(?: (?!forget|fail|neglect|omit|hesitate)\w+){{0,2}}? (?:{_ANSWERS}|be|use)\s*{_ARTICLES}"
+    rf"{_ONE_ANSWER}(?:{_LINK}{_ONE_ANSWER})*+",
+    regex.I,
+)
+"""Answers that a definition rules out. With a condition they are its answers in other cases."""
+
+_CONDITION = regex.compile(
+    r"\b(?:unless|except|until|if|when|where|only|without|(?:any|every|no)\w* but)\b", regex.I
+)
 
 
 def labels(definition: str, outputs: Iterable[str]) -> tuple[str, ...]:
@@ -107,7 +119,8 @@ def labels(definition: str, outputs: Iterable[str]) -> tuple[str, ...]:
     """
     strong: list[str] = []
     weak: list[str] = []
-    for sentence in sentences(without_illustrations(definition)):
+    for whole in sentences(without_illustrations(definition)):
+        sentence = whole if _CONDITION.search(whole) else _RULED_OUT.sub(" ", whole)
         if _CUE.search(sentence):
             strong += [*_quoted_answers(sentence), *_bare_answers(sentence)]
             weak += _quotes(sentence)

@@ -226,9 +226,10 @@ def split_thoughts(text: str) -> tuple[str, str]:
     as by models whose prompt opens them, all before the last closing mark is thought. A preface is
     a thought, too, if something is said after the thoughts.
     """
-    if "think" in (start := text[:60].lower()) or "thought" in start or "monologue" in start:
-        if named := _TOLD.match(text) or _HEADED.match(text):
-            return text[named.end() :].strip(), named["thoughts"].strip()
+    start = text[:60].lower()
+    may_be_named = "think" in start or "thought" in start or "monologue" in start
+    if may_be_named and (named := _TOLD.match(text) or _HEADED.match(text)):
+        return text[named.end() :].strip(), named["thoughts"].strip()
     if not any(character in text for character in _FIRST_CHARACTERS):
         bare = _BARE_CHANNELS.match(text)
         return (text[bare.end() :].lstrip(), bare["thoughts"].strip()) if bare else (text, "")
