@@ -13,7 +13,7 @@ from seedstep.llm.endings import ENDINGS, ending_of
 from seedstep.llm.records import Reasoning
 from seedstep.llm.replies import BodyError, read_body
 from seedstep.text import split_thoughts
-from support.asking import asked, asked_chat, endpoint_of, engine_on, failure, reply
+from support.asking import asked, asked_chat, endpoint_of, engine_on, failure, for_named, reply
 from support.command_line import seedstep
 from support.scripted_server import Fault, ScriptedServer, completion, error, in_turn
 
@@ -355,6 +355,25 @@ async def test_refusals_from_the_first_on_end_nothing_where_a_harmless_one_is_an
             for number in range(12):
                 assert failure(await engine.ask(asked(f"bad {number}"))).reason == "refused"
             reply(await engine.ask(asked("good")))
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (429, "Request too large for m on tokens per min (TPM): Limit 10, Requested 20."),
+        (429, "The input or output tokens must be reduced in order to run successfully."),
+        (500, "the request exceeds the available context size, try increasing it"),
+        (503, "Prompt is too long: 30000 tokens"),
+    ],
+)
+async def test_a_request_that_is_too_large_is_refused_whatever_the_status(
+    status: int, message: str
+) -> None:
+    with ScriptedServer(for_named("large", Fault(status, error(message)))) as server:
+        async with engine_on(server) as engine:
+            found = failure(await engine.ask(asked("large")))
+            assert (found.reason, found.status) == ("refused", status)
+        assert server.requests == 1
 
 
 # Settings

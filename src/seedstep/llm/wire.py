@@ -309,12 +309,21 @@ class Wire:
         if 300 <= error.status < 400:
             what = f"{self.endpoint.url} redirects elsewhere ({detail})"
             return DeniedError(what, "give the final address with --base-url")
+        if error.status in (429, 500, 503) and _TOO_LARGE.search(error.detail):
+            return Refused("refused", detail, error.status)
         if error.status == 429 or error.status == 503:
             return Retryable(OVERLOADED, detail, error.status, retry_after(headers))
         if error.status >= 500 or error.status in (408, 409, 425) or error.status < 300:
             return Retryable("server_error", detail, error.status, retry_after(headers))
         return Refused("refused", detail, error.status)
 
+
+_TOO_LARGE = re.compile(
+    r"(?:request|prompt|input|message)s? (?:is |are |was )?too (?:large|long|big)|must be reduced"
+    r"|context (?:length|window|size)|too many (?:input )?tokens",
+    re.IGNORECASE,
+)
+"""The fault is in the request, whatever the status says: it is refused at each attempt."""
 
 _KEY_REMEDY = "set OPENAI_API_KEY to a key that this server takes"
 _MODEL_REMEDY = (
