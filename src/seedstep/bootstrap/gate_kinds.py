@@ -178,7 +178,10 @@ class AgreeGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
         if self.metric == "exact_match":
             return float(normal_answer(text) == normal_answer(output))
         tokens = TOKENIZERS[proposal.tokens]
-        return rouge_l(tokens(text), tokens(output))
+        drawn, first = tokens(text), tokens(output)
+        if not (drawn and first):  # another script, or signs alone: ROUGE-L is 0 of equal ones, too
+            return float(normal_answer(text) == normal_answer(output))
+        return rouge_l(drawn, first)
 
 
 class MatchGate(GateOptions, frozen=True, forbid_unknown_fields=True):
