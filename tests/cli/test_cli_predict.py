@@ -20,6 +20,7 @@ from seedstep.runs import Run
 from seedstep.settings import flatten
 from seedstep.stages import PREDICT
 from seedstep.tune import TuneSettings
+from seedstep.tune.mixing import TRAINING_RECORD, TrainingRecord
 from support.answering_models import answering_model, save_model
 from support.command_line import UNSAFE, ended_by, program, run_process, seedstep
 from support.predicting import predicted, texts, word_model, write_word_tasks
@@ -284,6 +285,27 @@ class TestCheckpoints:
         assert asked.code == 1
         assert "self-instruct, tk-instruct" in asked.error
         assert "--encoding" in asked.error
+
+    def test_are_known_by_a_link_and_as_a_checkpoint_and_asked_for_where_they_stand_alone(
+        self, tmp_path: Path
+    ) -> None:
+        tasks = write_word_tasks(tmp_path / "ni", 1, 2)
+        tuned = tmp_path / "tuned"
+        save_model("Llama", tuned / "model")
+        (tuned / "tune.yaml").write_text("data: [grown@self-instruct]")
+        shutil.copytree(tuned / "model", tuned / "checkpoints" / "checkpoint-5")
+        (tmp_path / "link").symlink_to(tuned / "model")
+        shutil.copytree(tuned / "model", tmp_path / "copy")
+        (tmp_path / "copy" / TRAINING_RECORD).write_bytes(TrainingRecord().encoded())
+        flags = ("--tasks", tasks, "--max-new-tokens", 2)
+        for place in (tmp_path / "link", tuned / "checkpoints" / "checkpoint-5"):
+            done = seedstep("predict", "--out", tmp_path / "run", *flags, "--model", f"hf:{place}")
+            assert f"the encoding is self-instruct, the one of {tuned / 'tune.yaml'}" in done.words
+        copy = ("--out", tmp_path / "other", *flags, "--model", f"hf:{tmp_path / 'copy'}")
+        asked = seedstep("predict", *copy)
+        assert asked.code == 1
+        assert "was tuned, and tune.yaml, which has its encoding, is not there" in asked.error
+        assert seedstep("predict", *copy, "--encoding", "self-instruct").code == 0
 
     def test_where_a_prefix_is_not_shared_it_is_said(self, tmp_path: Path) -> None:
         tasks = write_word_tasks(tmp_path / "ni", 1, 2)

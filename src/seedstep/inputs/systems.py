@@ -54,6 +54,7 @@ __all__ = [
     "public_source",
     "read_systems",
     "training_of",
+    "tunings_around",
 ]
 
 
@@ -233,7 +234,7 @@ def training_of(model: str, seen: frozenset[Path] = frozenset()) -> TrainingReco
     for folder in (place, place.resolve()):
         if found := read_training_record(folder):
             return found
-        for tuning in _tunings_around(folder):
+        for tuning in tunings_around(folder):
             if found := read_training_record(tuning / "model"):
                 return found
             if tuning not in seen:
@@ -265,8 +266,8 @@ def is_elsewhere(model: str) -> bool:
         return False
 
 
-def _tunings_around(place: Path) -> Iterator[Path]:
-    """Yield the directory of the tuning that wrote a model, a checkpoint or an adapter."""
+def tunings_around(place: Path) -> Iterator[Path]:
+    """Yield the directory of the tuning that wrote a model, a checkpoint, an adapter or a GGUF."""
     parents = place.parents
     if place.exists() and parents:
         depth = 2 if place.parent.name == CHECKPOINTS else 1

@@ -23,6 +23,7 @@ from seedstep.errors import BudgetReached, InputError
 from seedstep.infer import PURPOSE, Answer, answer_tasks
 from seedstep.infer.predict import preview_answers
 from seedstep.infer.settings import SystemSettings
+from seedstep.inputs.systems import tunings_around
 from seedstep.inputs.tasks import about_examples, encodings_of
 from seedstep.llm import EngineStats, ModelRef, Price, Pricing, Spent
 from seedstep.recipes.doors import run_stage, run_stage_async
@@ -41,6 +42,7 @@ from seedstep.settings import make_settings, table
 from seedstep.stages import PREDICT
 from seedstep.stages.predict import begin_system
 from seedstep.tune import TuneSettings
+from seedstep.tune.mixing import TRAINING_RECORD, read_training_record
 
 __all__ = [
     "PredictProgress",
@@ -303,7 +305,12 @@ def _defaults(asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         return {}, []
     path, encodings = beside
     if asked.get("protocol") or asked.get("encoding"):
-        encoding, notes = next(iter(encodings.values())), []
+        encoding, notes = next(iter(encodings.values()), Encoding()), []
+    elif not encodings:
+        what = (
+            f"{asked['model']} was tuned, and {TUNE_CONFIG}, which has its encoding, is not there"
+        )
+        raise InputError(what, "say with --encoding how its prompts were made")
     elif len(encodings) > 1:
         what = f"{asked['model']} was tuned on prompts of several encodings: {', '.join(encodings)}"
         raise InputError(what, "say with --encoding which of them to predict with")
@@ -316,20 +323,21 @@ def _defaults(asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 def encodings_beside(model: str) -> tuple[Path, dict[str, Encoding]] | None:
     """Return the encodings that a checkpoint was tuned on, by name, and the file that has them.
 
-    Returns None if the checkpoint has no such file.
+    Returns None if it was not tuned, or encodings without names if it was tuned and the file is not
+    there, as where the model was copied alone.
 
     Raises:
         InputError: the file can't be read.
     """
-    ref = ModelRef.parse(model)
-    checkpoint = None if ref.provider.is_gguf else ref.path
-    if checkpoint is None or not checkpoint.is_dir():
+    place = ModelRef.parse(model).path
+    if place is None or not place.exists():
         return None
-    path = checkpoint.parent / TUNE_CONFIG
-    stored = stored_settings(path.parent)
-    if not stored:
-        return None
-    return path, encodings_of(make_settings(TuneSettings, stored, str(path)))
+    for folder in (place, place.resolve()):
+        for tuning in tunings_around(folder):
+            path = tuning / TUNE_CONFIG
+            if stored := stored_settings(tuning):
+                return path, encodings_of(make_settings(TuneSettings, stored, str(path)))
+    return (place / TRAINING_RECORD, {}) if read_training_record(place) else None
 
 
 async def _work(
