@@ -16,7 +16,6 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
 from typing import Any
 
 from seedstep.bootstrap.glued import BULLET, UNKNOWN_LABEL, goes_on_unnumbered, may_be_several
@@ -118,12 +117,12 @@ def read_instructions(
             found.append(ListedInstruction(_one_line(rest), "unreadable_list"))
         return tuple(found)
     items = _listed(on_lines(said), first)
-    following = [number for number, _ in items[1:]]
+    following = [*(number for number, _ in items[1:]), 0]
     found = [
         ListedInstruction(_one_line(raw), "unreadable_list")
         if goes_on_unnumbered(number, raw, after, alone=len(items) == 1)
         else item
-        for (number, raw), after in zip_longest(items, following, fillvalue=0)
+        for (number, raw), after in zip(items, following, strict=False)
         if (item := _item(number, raw))
     ]
     if cut and items:
@@ -321,7 +320,8 @@ def _json_list(text: str, field: str, item: str) -> tuple[list[Any], str] | None
     if opening is None:
         return None
     decoder, separator = json.JSONDecoder(strict=False), re.compile(r"[,\s]*+")
-    values, place = [], opening.end()
+    values: list[Any] = []
+    place = opening.end()
     while True:
         begin = separator.match(text, place)
         assert begin
