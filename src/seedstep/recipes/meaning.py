@@ -116,10 +116,10 @@ def decide_texts(
     )
 
 
-def decide_stored(
+def stored_vectors(
     how: Semantic, texts: Sequence[str], stored: Sequence[tuple[str | None, Ledger]]
-) -> Decisions:
-    """Decide in order which texts are novel by meaning, with embeddings that ledgers have.
+) -> Vector:
+    """Return the embeddings of texts, as rows of length 1, which ledgers have.
 
     `stored` has the ledgers, each with the address under which embeddings are stored in it. A text
     that is in none of them is embedded now, under the first address.
@@ -152,11 +152,11 @@ def decide_stored(
             raise ModelError(what, "merge with the server of the shards")
         rows.append(row)
     if not rows:
-        return decide_by_meaning(np.empty((0, 1), np.float32), how.threshold)
+        return np.empty((0, 1), np.float32)
     if len(widths := {len(row) for row in rows}) > 1:
         what = f"the shards have embeddings of {' and of '.join(map(str, sorted(widths)))} numbers"
         raise ModelError(f"{what}: they are of several models", "merge shards of one encoder")
-    return decide_by_meaning(unit_rows(np.array(rows, np.float32)), how.threshold)
+    return unit_rows(np.array(rows, np.float32))
 
 
 def embed_texts(how: Semantic, texts: Sequence[str], tell: Tell) -> tuple[Vector, dict[int, str]]:

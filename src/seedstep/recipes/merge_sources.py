@@ -6,6 +6,7 @@ Example::
         print(found.missing, found.differences)
 """
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from seedstep.bootstrap import BootstrapSettings, parse_shard
 from seedstep.errors import InputError, RunBusyError
@@ -189,6 +192,7 @@ def _in_order(sources: Sequence[MergeSource]) -> list[MergeSource]:
                     f"{merged.run.path} has shards of round {other.place[0]}, as {other.run.path}"
                 )
                 raise InputError(what, "name the merged run with shards of later rounds, or shards")
+    _require_apart(ordered)
     return _named(ordered)
 
 
@@ -208,19 +212,55 @@ def _named(ordered: Sequence[MergeSource]) -> list[MergeSource]:
         prefix = prefixes[source.part]
         if any(f"{prefix}{shard.prefix}" in used for shard in source.shards):
             prefix = next(free)
-        found.append(_renamed(source, prefix) if prefix else source)
+        found.append(_renamed(source, prefix, _pool_of(source, found)))
         used |= {shard.prefix for shard in found[-1].shards}
     return found
+
+
+def _require_apart(sources: Sequence[MergeSource]) -> None:
+    """Check that no run is in another of them already, so that its cost would be counted twice.
+
+    A run is known by the name of its directory, its settings, and what it has spent: directories
+    may have moved since they were merged.
+
+    Raises:
+        InputError: one is.
+    """
+    merged_in: dict[bytes, Path] = {}
+    for source in sources:
+        for shard in source.shards:
+            alike = replace(shard, run=Path(shard.run).name, prefix="", kept=0)
+            key = msgspec.json.encode(alike, order="sorted")
+            if other := merged_in.get(key):
+                what = f"{shard.run} is in both {other} and {source.run.path}"
+                raise InputError(what, "leave one of them out")
+            merged_in[key] = source.run.path
 
 
 _NUMBERED = re.compile(r"p(\d{1,9})")
 
 
-def _renamed(source: MergeSource, prefix: str) -> MergeSource:
-    """Return a source whose ids begin with a prefix."""
+def _pool_of(source: MergeSource, before: Sequence[MergeSource]) -> tuple[Renaming, ...]:
+    """Return the names of the tasks that a source was grown from, among the sources before it.
+
+    They are those of the run that it names as its pool, or of the shards of its configuration.
+    """
+    if not source.settings.pool:
+        return ()
+    path = os.path.realpath(source.settings.pool)
+    named = [each for each in before if os.path.realpath(each.run.path) == path]
+    earlier = [each for each in before if each.place[0] < source.place[0]]
+    alike = [each for each in earlier if each.part == source.part]
+    return tuple(each.names for each in named or alike if each.names.changes)
+
+
+def _renamed(source: MergeSource, prefix: str, pool: tuple[Renaming, ...]) -> MergeSource:
+    """Return a source whose ids begin with a prefix, and which names those of its pool anew."""
+    if not prefix:
+        return replace(source, names=Renaming(pool=pool)) if pool else source
     ids = {row[0] for row in source.database.rows("SELECT id FROM candidates")}
     shards = tuple(replace(each, prefix=f"{prefix}{each.prefix}") for each in source.shards)
-    return replace(source, names=Renaming(prefix, ids), shards=shards)
+    return replace(source, names=Renaming(prefix, ids, pool), shards=shards)
 
 
 def _missing(sources: Sequence[MergeSource]) -> tuple[str, ...]:

@@ -28,15 +28,17 @@ from seedstep.data import StrPath, new_folder
 from seedstep.errors import InputError, RunError
 from seedstep.novelty import (
     Decisions,
+    MeaningContamination,
     TokenNumbers,
     decide,
+    decide_by_meaning,
     decide_on_ray,
     encode,
     nearest_known,
     ranks,
     ray_cluster,
 )
-from seedstep.recipes.meaning import Semantic, decide_stored
+from seedstep.recipes.meaning import Semantic, stored_vectors
 from seedstep.recipes.merge_sources import MergeSources, merge_sources
 from seedstep.runs import Run, digest
 from seedstep.runs.database import Database
@@ -46,6 +48,7 @@ from seedstep.runs.merges import (
     FinishedText,
     Merge,
     RejectedInMerge,
+    Renaming,
     copy_generations,
     finished_texts,
     merge_of,
@@ -106,7 +109,7 @@ class _Merging:
         partitions: int,
     ) -> None:
         sources = found.sources
-        self._sources = sources
+        self._sources = list(sources)
         self._missing = found.missing
         self._differences = found.differences
         self._ray = ray
@@ -158,11 +161,19 @@ class _Merging:
     def _all_seeds(self) -> dict[str, str]:
         """Return the seeds of all sources; another text of a known id gets another id."""
         found: dict[str, str] = {}
-        for source in sorted(self._sources, key=lambda source: bool(source.names.prefix)):
+        for place in sorted(
+            range(len(self._sources)), key=lambda place: bool(self._sources[place].names.prefix)
+        ):
+            source, others = self._sources[place], set[str]()
             for name, text in source.run.records.seed_definitions():
                 if found.get(name, text) != text:
+                    others.add(name)
                     name = f"{source.names.prefix}{name}"
                 found.setdefault(name, text)
+            if others:
+                seeds = Renaming(source.names.prefix, others)
+                names = replace(source.names, pool=(seeds, *source.names.pool))
+                self._sources[place] = replace(source, names=names)
         return found
 
     def _decontaminate(self, tasks: Sequence[FinishedText]) -> None:
@@ -214,7 +225,8 @@ class _Merging:
     def _decide_by_meaning(self, tasks: Sequence[FinishedText]) -> None:
         """Reject the tasks that are others kept before them in other words.
 
-        Their embeddings are in the shards. What is in none is embedded now.
+        So are those that are a seed of another run. The embeddings of tasks are in the shards; what
+        is in none is embedded now, as are such seeds.
         """
         (encoder, *others) = {source.settings.semantic for source in self._sources}
         if encoder is None or others:
@@ -223,16 +235,34 @@ class _Merging:
         runs = [self._first.run, *(source.run for source in self._sources)]
         strictest = min(source.settings.semantic_threshold for source in self._sources)
         how = Semantic(encoder, strictest, settings.semantic_base_url, settings.model.in_flight)
-        found = decide_stored(
+        seeds = self._seeds_of_some()
+        vectors = stored_vectors(
             how,
-            [task.text for task in tasks],
+            [*(task.text for task in tasks), *(text for _, text in seeds)],
             [(run.identity_of("semantic_base_url"), run.ledger) for run in runs],
         )
-        for place in np.flatnonzero(~found.kept).tolist():
-            near = tasks[int(found.nearest.numbers[place])].task
-            score = float(found.nearest.scores[place])
-            detail = f"cosine {score:.2f} with {near}"
-            self._rejected[tasks[place].task] = RejectedInMerge("same_meaning", detail, near, score)
+        left = range(len(tasks))
+        if seeds and tasks:
+            near = MeaningContamination(seeds, vectors[len(tasks) :], strictest)
+            overlaps = near.overlaps(vectors[: len(tasks)])
+            for task, overlap in zip(tasks, overlaps, strict=True):
+                if overlap and overlap.score is not None:
+                    self._rejected[task.task] = _same_meaning(overlap.item, overlap.score)
+            left = [place for place, overlap in enumerate(overlaps) if not overlap]
+        found = decide_by_meaning(vectors[list(left)], strictest)
+        for row in np.flatnonzero(~found.kept).tolist():
+            nearest = tasks[left[int(found.nearest.numbers[row])]].task
+            reason = _same_meaning(nearest, float(found.nearest.scores[row]))
+            self._rejected[tasks[left[row]].task] = reason
+
+    def _seeds_of_some(self) -> list[tuple[str, str]]:
+        """Return the seeds that not all sources have, which have not compared their tasks so."""
+        known = Counter(
+            text
+            for source in self._sources
+            for text in {text for _, text in source.run.records.seed_definitions()}
+        )
+        return [each for each in self._seeds.items() if known[each[1]] < len(self._sources)]
 
     @property
     def _threshold(self) -> float:
@@ -304,6 +334,10 @@ def _placed(merge: Merge) -> Merge:
 
 def _not_novel(neighbor: str, score: float) -> RejectedInMerge:
     return RejectedInMerge("not_novel", f"ROUGE-L {score:.2f} with {neighbor}", neighbor, score)
+
+
+def _same_meaning(neighbor: str, score: float) -> RejectedInMerge:
+    return RejectedInMerge("same_meaning", f"cosine {score:.2f} with {neighbor}", neighbor, score)
 
 
 def _shard_of(task: FinishedText) -> str:

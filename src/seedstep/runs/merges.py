@@ -124,14 +124,25 @@ def merge_of(config: Mapping[str, Any]) -> Merge | None:
 
 @dataclass(frozen=True, slots=True)
 class Renaming:
-    """The names that ids of a run get: `ids` have `prefix` before them."""
+    """The names that ids in a run get: `ids` have `prefix` before them.
+
+    Other ids are those of the runs it was grown from, which have the names of `pool`.
+    """
 
     prefix: str = ""
     ids: Collection[str] = frozenset()
+    pool: tuple["Renaming", ...] = ()
 
     def of(self, name: str) -> str:
         """Return the name of an id."""
-        return f"{self.prefix}{name}" if name in self.ids else name
+        if name in self.ids:
+            return f"{self.prefix}{name}"
+        return next((new for each in self.pool if (new := each.of(name)) != name), name)
+
+    @property
+    def changes(self) -> bool:
+        """Whether any id gets another name."""
+        return bool(self.ids) or any(each.changes for each in self.pool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +243,7 @@ def copy_generations(
 
 
 def _renamed(demonstrations: str, names: Renaming) -> str:
-    if not names.ids:
+    if not names.changes:
         return demonstrations
     shown = decode_value(demonstrations, list[str], "demonstrations")
     return msgspec.json.encode(list(map(names.of, shown))).decode()
