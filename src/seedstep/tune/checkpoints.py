@@ -53,7 +53,8 @@ fsdp_config:
   fsdp_reshard_after_forward: true
   fsdp_state_dict_type: FULL_STATE_DICT
   fsdp_offload_params: false
-  fsdp_cpu_ram_efficient_loading: false
+  fsdp_cpu_ram_efficient_loading: true
+  fsdp_sync_module_states: true
 """
 
 
@@ -197,16 +198,18 @@ def fingerprint_data(pairs: Sequence[TokenPair]) -> str:
 
 
 def open_checkpoints(
-    model: Any, data: TuningData, training: Training, out: Path, *, resume: bool
+    model: str, data: TuningData, training: Training, out: Path, *, resume: bool
 ) -> tuple[CheckpointFolder, Path | None]:
     """Return the folder of checkpoints below `out`, and the checkpoint to continue from, if any.
+
+    `model` is its fingerprint.
 
     Raises:
         RunMismatchError: it is of another model, of other data or settings.
         RunError: there is one, but `resume` is False.
     """
     pairs = data.training(0)
-    stamp = make_stamp(training, model=fingerprint_model(model), data=fingerprint_data(pairs))
+    stamp = make_stamp(training, model=model, data=fingerprint_data(pairs))
     checkpoints = CheckpointFolder(out / CHECKPOINTS, stamp)
     checkpoint = checkpoints.to_resume()
     if checkpoint and not resume:

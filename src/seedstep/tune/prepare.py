@@ -10,15 +10,17 @@ import atexit
 import os
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
+from accelerate import PartialState
 from safetensors import SafetensorError
 from transformers import TrainingArguments
 from transformers.utils import logging
@@ -27,12 +29,19 @@ from seedstep.data.files import new_folder
 from seedstep.encode.losses import Attention, shared_attention
 from seedstep.errors import InputError, MissingExtraError, TuningError, first_line
 from seedstep.llm.checkpoints import computing_type
-from seedstep.tune.checkpoints import CheckpointFolder, longest_of, open_checkpoints
+from seedstep.tune.checkpoints import (
+    CheckpointFolder,
+    fingerprint_model,
+    longest_of,
+    open_checkpoints,
+)
+from seedstep.tune.data import rank_and_processes
 from seedstep.tune.records import Training, TuningData
 
 __all__ = [
     "PreparedTuning",
     "computes_on_cpu",
+    "join_processes",
     "prepare_model",
     "prepare_tuning",
     "reporting",
@@ -147,13 +156,82 @@ def prepare_model(
     """
     if not (training.lora and training.bf16):
         model.float()  # steps of AdamW are too small for bfloat16's digits
-    model.to(device)
+    if divides_weights():  # each process gets its part from the first
+        _join_modules(model)
+    else:
+        model.to(device)
     attention: Attention = "causal"
     if training.share > 1 and not model.config.is_encoder_decoder:
-        attention = shared_attention(model, longest)
+        attention = told_by_first(partial(_shared_attention, model, device, longest))
+        if divides_weights():
+            model.set_attn_implementation(attention)
     if training.lora:
         model = _with_lora(model, training)
     return model, attention
+
+
+def _shared_attention(model: Any, device: Any, longest: int) -> Attention:
+    """Return how a model attends to rows, tried on its device; it stays where it was."""
+    place = next(model.parameters()).device
+    try:
+        return shared_attention(model.to(device), longest)
+    finally:
+        model.to(place)
+
+
+def _join_modules(model: Any) -> None:
+    """Let modules of one kind with the same weight be one, such as the embeddings of T5's halves.
+
+    FSDP takes no weight that is in two of the parts that it divides.
+    """
+    known: dict[int, Any] = {}
+    for name, module in list(model.named_modules()):
+        weights = list(module.parameters(recurse=False))
+        if len(weights) != 1 or any(module.children()):
+            continue
+        first = known.setdefault(id(weights[0]), module)
+        if first is not module and type(first) is type(module):
+            parent, _, own = name.rpartition(".")
+            setattr(model.get_submodule(parent), own, first)
+
+
+def divides_weights() -> bool:
+    """Return whether several processes divide the weights, as accelerate's FSDP does."""
+    is_asked = os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"
+    return is_asked and rank_and_processes()[1] > 1
+
+
+def join_processes(training: Training) -> None:
+    """Join the processes that divide the weights, if they are divided, before a model is loaded.
+
+    Then transformers reads the weights in the first process only.
+    """
+    if divides_weights():
+        PartialState(cpu=computes_on_cpu(training))
+
+
+Said = TypeVar("Said", bound=str)
+
+
+def told_by_first(find: Callable[[], Said]) -> Said:
+    """Return what the first process finds: if weights are divided, it alone has them yet.
+
+    Raises:
+        InputError: it raises that.
+    """
+    if not divides_weights():
+        return find()
+    found: list[Any] = [None]
+    if not torch.distributed.get_rank():
+        try:
+            found = [(find(), ())]
+        except InputError as error:
+            found = [("", (error.what, error.remedy))]
+    torch.distributed.broadcast_object_list(found, 0)
+    said: Said = found[0][0]
+    if fault := found[0][1]:
+        raise InputError(*fault)
+    return said
 
 
 def _schedule(training: Training) -> str:
@@ -209,6 +287,9 @@ def save_tuned(
             model.save_pretrained(partial, state_dict=state)
             _write_files(partial, beside)
         model, state = model.merge_and_unload(), None
+    elif divides_weights():  # the weights that are others were gathered once more
+        tied = getattr(model, "all_tied_weights_keys", None) or {}
+        state = {name: weight for name, weight in state.items() if name not in tied}
     if end is not None:
         _name_end(model, end)
     if dtype == "bfloat16":
@@ -278,7 +359,8 @@ def prepare_tuning(
 ) -> PreparedTuning:
     """Return a model prepared to be trained on data, and the arguments of the `Trainer`."""
     longest = longest_of(data)
-    checkpoints, checkpoint = open_checkpoints(model, data, training, out, resume=resume)
+    known = told_by_first(partial(fingerprint_model, model))
+    checkpoints, checkpoint = open_checkpoints(known, data, training, out, resume=resume)
     arguments = trainer_arguments(
         training,
         checkpoints.path,

@@ -1,0 +1,55 @@
+"""Two processes that divide the weights (FSDP) train as one does, and leave the same model."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from seedstep.llm.checkpoints import load_model
+from seedstep.tune.checkpoints import write_fsdp
+from support.command_line import environment, seedstep
+from support.tuning_things import save_llama, save_t5, write_tasks
+
+SCRIPT = Path(__file__).parents[1] / "support" / "fsdp_on_cpu.py"
+LAUNCHER = (sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch")
+
+
+def losses(out: Path) -> list[float]:
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return [row["loss"] for row in rows if "loss" in row]
+
+
+@pytest.mark.parametrize("save", [save_t5, save_llama])
+def test_two_processes_that_divide_the_weights_train_as_one(save: Any, tmp_path: Path) -> None:
+    source = ("--model", save(tmp_path / "base"), "--data", write_tasks(tmp_path / "tasks.jsonl"))
+    flags = ("--encoding", "definition", "--epochs", 2, "--lr", 1e-3, "--device", "cpu")
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert seedstep("tune", *source, *flags, "--accumulate", 4, "--out", one).code == 0
+    config = tmp_path / "fsdp.yaml"
+    write_fsdp(config, 2)
+    launch = ("--config_file", config, "--mixed_precision", "no", "--main_process_port", 0, SCRIPT)
+    command = (*LAUNCHER, *launch, "tune", *source, *flags, "--accumulate", 2, "--out", two)
+    done = subprocess.run(
+        list(map(str, command)),
+        env=environment(OMP_NUM_THREADS="1"),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "2 accumulated x 2 processes" in done.stdout
+    assert "process 1 has read 0 weights" in done.stdout
+    assert "process 0 has read 0 weights" not in done.stdout
+    assert losses(two) == pytest.approx(losses(one), rel=1e-4)
+    files = [load_file(out / "model" / "model.safetensors") for out in (one, two)]
+    assert files[0].keys() == files[1].keys()
+    weights = [load_model(f"hf:{out / 'model'}").state_dict() for out in (one, two)]
+    for name, weight in weights[0].items():
+        torch.testing.assert_close(weight, weights[1][name], atol=1e-5, rtol=1e-3)
+    assert not (two / "checkpoints").exists()
