@@ -27,12 +27,10 @@ def set_device(state: Any) -> None:
 def main() -> None:
     """Run the command."""
     from seedstep.cli import main as run
-    from seedstep.recipes import tuning
-
-    load = tuning.load_model
+    from seedstep.llm.checkpoints import load_model
 
     def told(*arguments: Any, **named: Any) -> Any:
-        model = load(*arguments, **named)
+        model = load_model(*arguments, **named)
         read = sum(weight.numel() for weight in model.parameters() if weight.abs().sum() > 0)
         print(f"process {torch.distributed.get_rank()} has read {read} weights", flush=True)
         return model
@@ -40,7 +38,7 @@ def main() -> None:
     with (
         patch.object(PartialState, "_prepare_backend", prepare),
         patch.object(PartialState, "set_device", set_device),
-        patch.object(tuning, "load_model", told),
+        patch("seedstep.recipes.tuning.load_model", told),
     ):
         run()
 

@@ -207,7 +207,7 @@ def _named(ordered: Sequence[MergeSource]) -> list[MergeSource]:
     parts = dict.fromkeys(sorted(source.part for source in ordered))
     prefixes = dict(zip(parts, chain([""], free), strict=False))
     used: set[str] = set()
-    found = []
+    found: list[MergeSource] = []
     for source in ordered:
         prefix = prefixes[source.part]
         if any(f"{prefix}{shard.prefix}" in used for shard in source.shards):

@@ -241,7 +241,7 @@ class _Merging:
             [*(task.text for task in tasks), *(text for _, text in seeds)],
             [(run.identity_of("semantic_base_url"), run.ledger) for run in runs],
         )
-        left = range(len(tasks))
+        left = list(range(len(tasks)))
         if seeds and tasks:
             near = MeaningContamination(seeds, vectors[len(tasks) :], strictest)
             overlaps = near.overlaps(vectors[: len(tasks)])
@@ -249,7 +249,7 @@ class _Merging:
                 if overlap and overlap.score is not None:
                     self._rejected[task.task] = _same_meaning(overlap.item, overlap.score)
             left = [place for place, overlap in enumerate(overlaps) if not overlap]
-        found = decide_by_meaning(vectors[list(left)], strictest)
+        found = decide_by_meaning(vectors[left], strictest)
         for row in np.flatnonzero(~found.kept).tolist():
             nearest = tasks[left[int(found.nearest.numbers[row])]].task
             reason = _same_meaning(nearest, float(found.nearest.scores[row]))
