@@ -38,7 +38,7 @@ def test_the_embedded_model_makes_a_data_set() -> None:
     done = run_process(*FLAGS, "--tasks", "2", seconds=300)
     assert done.code == 0, done.err
     assert done.err == "", "llama.cpp is not heard"
-    assert done.lines[0] == ("run: 2 tasks, model local, turns prompts, window 2, 2 in flight")
+    assert done.lines[0] == ("run: 2 tasks, model local, dialogue prompts, window 2, 2 in flight")
     with Run.read(BOOTSTRAP, Path("run")) as run:
         tasks = run.tasks()
         usage = run.status().usage

@@ -23,6 +23,9 @@ from seedstep.bootstrap.rules import KEYWORDS, CandidateReply
 from seedstep.novelty import Neighbor
 from seedstep.text import lcs_f1
 
+PAPERS = "gguf:model.gguf"
+"""A model that is asked in the paper's way."""
+
 INSTRUCTIONS: dict[str, tuple[str, str | None]] = {
     "good": ("Sort the words by length.", None),
     "no-words": ("", "too_short"),
@@ -161,14 +164,14 @@ ABOVE_THRESHOLD = "a b c d e f g h y z"
 def test_the_pool_decides_a_score_of_exactly_the_threshold(
     fidelity: Literal["paper", "released"], reason: str | None
 ) -> None:
-    pool = Pool([SEED], BootstrapSettings.of(fidelity=fidelity))
+    pool = Pool([SEED], BootstrapSettings.of(model=PAPERS, fidelity=fidelity))
     fault, neighbor = pool.judge("g0.1", AT_THRESHOLD)
     assert neighbor == Neighbor("s1", 0.7)
     assert (fault and fault[0]) == reason
 
 
 def test_the_pool_grows_by_what_it_accepts_and_by_nothing_else() -> None:
-    pool = Pool([SEED], BootstrapSettings())
+    pool = Pool([SEED], BootstrapSettings.of(model=PAPERS))
     assert pool.judge("g0.1", ABOVE_THRESHOLD)[0] == ("not_novel", "ROUGE-L 0.80 with s1")
     assert pool.judge("g0.2", "k l m n o p") == (None, None)
     assert pool.judge("g0.3", "K, l, m, n, o!") == (
@@ -181,17 +184,17 @@ def test_the_pool_grows_by_what_it_accepts_and_by_nothing_else() -> None:
 
 
 def test_the_pool_takes_the_threshold_and_the_tokens_of_the_settings() -> None:
-    strict = Pool([SEED], BootstrapSettings.of(novelty_threshold=0.3))
+    strict = Pool([SEED], BootstrapSettings.of(model=PAPERS, novelty_threshold=0.3))
     assert strict.judge("g0.1", "f g h y z w")[0]
     chinese = Task("s2", "把这句话翻译成英语", (Instance("", ("x",)),))
-    fault, _ = Pool([chinese], BootstrapSettings.of(tokens="unicode")).judge(
+    fault, _ = Pool([chinese], BootstrapSettings.of(model=PAPERS, tokens="unicode")).judge(
         "g0.1", "把这句话翻译成英语。"
     )
     assert fault == ("not_novel", "ROUGE-L 1.00 with s2")
 
 
 def test_a_filtered_instruction_is_not_compared() -> None:
-    fault, neighbor = Pool([SEED], BootstrapSettings()).judge("g0.1", "a b c")
+    fault, neighbor = Pool([SEED], BootstrapSettings.of(model=PAPERS)).judge("g0.1", "a b c")
     assert fault == ("too_short", "3 words")
     assert neighbor is None
 
@@ -351,5 +354,5 @@ def test_the_released_code_draws_five_instances(
 
 def test_a_text_without_tokens_is_compared_by_its_wording() -> None:
     chinese = Task("s2", "把这句话翻译成英语", (Instance("", ("x",)),))
-    lenient = Pool([chinese], BootstrapSettings.of(tokens="latin"), filters=())
+    lenient = Pool([chinese], BootstrapSettings.of(model=PAPERS, tokens="latin"), filters=())
     assert lenient.judge("g0.1", f"{chinese.definition}。")[0] == ("not_novel", "the wording of s2")

@@ -12,6 +12,9 @@ from seedstep.bootstrap.pool import Pool
 from seedstep.bootstrap.prompting import make_prompts
 from seedstep.bootstrap.steering import Steering
 
+PAPERS = "gguf:model.gguf"
+"""A model that is asked in the paper's way."""
+
 Style = Literal["completion", "turns", "chat"]
 STYLES: tuple[Style, ...] = ("completion", "turns", "chat")
 
@@ -41,7 +44,7 @@ FINISHED = [task(number) for number in range(100, 110)]
 def test_a_sample_is_made_of_6_seeds_and_2_finished_tasks(
     seeds: int, finished: int, human: int, machine: int
 ) -> None:
-    pool = Pool(SEEDS[:seeds], BootstrapSettings())
+    pool = Pool(SEEDS[:seeds], BootstrapSettings.of(model=PAPERS))
     pool.finished += FINISHED[:finished]
     for index in range(50):
         shown = pool.sample(index)
@@ -52,7 +55,7 @@ def test_a_sample_is_made_of_6_seeds_and_2_finished_tasks(
 
 def test_a_sample_depends_on_the_seed_the_index_and_the_pool_only() -> None:
     def samples(seed: int, indexes: list[int], finished: int = 5) -> dict[int, tuple[Task, ...]]:
-        pool = Pool(SEEDS, BootstrapSettings.of(seed=seed))
+        pool = Pool(SEEDS, BootstrapSettings.of(model=PAPERS, seed=seed))
         pool.finished += FINISHED[:finished]
         return {index: pool.sample(index) for index in indexes}
 
@@ -64,7 +67,7 @@ def test_a_sample_depends_on_the_seed_the_index_and_the_pool_only() -> None:
 
 
 def test_finished_tasks_stand_anywhere_among_the_shown() -> None:
-    pool = Pool(SEEDS, BootstrapSettings())
+    pool = Pool(SEEDS, BootstrapSettings.of(model=PAPERS))
     pool.finished += FINISHED
     places = {
         place
@@ -95,12 +98,12 @@ def test_a_preview_shows_the_first_request_of_each_kind(style: Style) -> None:
 def test_a_preview_of_a_shard_shows_what_the_shard_asks() -> None:
     axes = {"topic": [f"topic {number}" for number in range(40)]}
     first = {
-        name: preview(BootstrapSettings.of(axes=axes, **more), SEEDS).requests[0]
+        name: preview(BootstrapSettings.of(model=PAPERS, axes=axes, **more), SEEDS).requests[0]
         for name, more in (("all", {}), ("1", {"shard": "1/3"}), ("2", {"shard": "2/3"}))
     }
     assert len({request.draw for request in first.values()}) == 3
     for number in "12":
-        settings = BootstrapSettings.of(axes=axes, shard=f"{number}/3")
+        settings = BootstrapSettings.of(model=PAPERS, axes=axes, shard=f"{number}/3")
         cell = Steering(parse_axes(axes), settings.chance, settings.window).choose(0)
         assert dict(cell)["topic"] in str(first[number].prompt)
 
@@ -108,4 +111,4 @@ def test_a_preview_of_a_shard_shows_what_the_shard_asks() -> None:
 @pytest.mark.parametrize("classification", [True, False])
 def test_a_preview_needs_only_one_seed(classification: bool) -> None:
     seed = replace(SEEDS[0], is_classification=classification)
-    assert len(preview(BootstrapSettings(), [seed]).requests) == 4
+    assert len(preview(BootstrapSettings.of(model=PAPERS), [seed]).requests) == 4

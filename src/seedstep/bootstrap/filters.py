@@ -21,7 +21,9 @@ from seedstep.bootstrap.records import RejectedInstance
 from seedstep.bootstrap.rules import (
     CandidateReply,
     Found,
+    adds_little,
     adds_talk,
+    asks_nothing,
     conflicting_outputs,
     conflicts_anywhere,
     copies_demonstration,
@@ -29,11 +31,15 @@ from seedstep.bootstrap.rules import (
     ends_with_colon,
     is_statement,
     keyword,
+    lacks_material,
     missing_input,
     output_repeats_input,
     repeats_demonstration,
+    same_words_again,
     starts_with_non_ascii,
     starts_with_punctuation,
+    talks_about_itself,
+    too_hard,
     too_long,
     too_short,
 )
@@ -71,7 +77,8 @@ class InstructionFilter:
     reject it. `in_other_languages`, if given, replaces `find` in runs that are not in English; a
     filter that is `english_only` is not applied in them. `as_released`, if given, replaces `find`
     in runs with the fidelity "released". A filter that is `extra` is not from the paper; it is not
-    applied if the setting `extra_filters` is False. A filter that is not `for_seeds` is not applied
+    applied if the setting `extra_filters` is False. With a `style`, it is applied in this prompt
+    style only. A filter that is not `for_seeds` is not applied
     when seeds are checked.
     """
 
@@ -82,6 +89,7 @@ class InstructionFilter:
     as_released: Callable[[str], Found] | None = None
     english_only: bool = False
     extra: bool = False
+    style: str | None = None
     for_seeds: bool = True
 
 
@@ -99,6 +107,7 @@ class InstanceFilter:
     find: Callable[[CandidateReply, int], Found]
     as_released: Callable[[CandidateReply, int], Found] | None = None
     extra: bool = False
+    style: str | None = None
     for_seeds: bool = True
 
 
@@ -159,6 +168,33 @@ FILTERS: tuple[Filter, ...] = (
         extra=True,
         for_seeds=False,  # the demonstrations are made from our own seeds
     ),
+    InstructionFilter(
+        "asks_nothing",
+        "neither a question nor a request",
+        asks_nothing,
+        english_only=True,
+        extra=True,
+        style="dialogue",
+        for_seeds=False,
+    ),
+    InstructionFilter(
+        "lacks_material",
+        "points at a text that it does not have",
+        lacks_material,
+        english_only=True,
+        extra=True,
+        style="dialogue",
+        for_seeds=False,
+    ),
+    InstructionFilter(
+        "too_hard",
+        "asks for what very small models get wrong",
+        too_hard,
+        english_only=True,
+        extra=True,
+        style="dialogue",
+        for_seeds=False,
+    ),
     InstanceFilter(
         "unfinished",
         "cut off at the reply's length limit",
@@ -206,6 +242,30 @@ FILTERS: tuple[Filter, ...] = (
         "an explanation nobody asked for, or words to who asked, behind the instance",
         adds_talk,
         extra=True,
+    ),
+    InstanceFilter(
+        "same_words_again",
+        "five words of the output stand in it again",
+        same_words_again,
+        extra=True,
+        style="dialogue",
+        for_seeds=False,
+    ),
+    InstanceFilter(
+        "adds_little",
+        "the output has few words that the instruction has not",
+        adds_little,
+        extra=True,
+        style="dialogue",
+        for_seeds=False,
+    ),
+    InstanceFilter(
+        "talks_about_itself",
+        "the output is about the model, or offers help",
+        talks_about_itself,
+        extra=True,
+        style="dialogue",
+        for_seeds=False,
     ),
 )
 """All filters, in the order in which they are applied."""
@@ -262,15 +322,16 @@ def instruction_fault(
     english: bool,
     extra: bool = True,
     fidelity: str = "paper",
+    style: str = "",
 ) -> Fault | None:
     """Apply the filters of instructions, and return the fault, or None if there is none.
 
     If the run is not in `english`, words are counted in every script, and an instruction may start
-    with a non-ASCII character. With `extra`, filters beyond the paper's are applied, too. Novelty
-    is not checked here.
+    with a non-ASCII character. With `extra`, filters beyond the paper's are applied, too, those of
+    the prompt style `style` among them. Novelty is not checked here.
     """
     for entry in filters:
-        if not isinstance(entry, InstructionFilter) or (entry.extra and not extra):
+        if not isinstance(entry, InstructionFilter) or not _applies(entry, style, extra=extra):
             continue
         if not english and entry.english_only:
             continue
@@ -280,6 +341,10 @@ def instruction_fault(
         if found := find(text):
             return entry.name, _detail(found)
     return None
+
+
+def _applies(entry: Filter, style: str, *, extra: bool) -> bool:
+    return (extra or not entry.extra) and entry.style in (None, style)
 
 
 def _detail(found: str | bool) -> str:
@@ -310,16 +375,18 @@ def sift_instances(
     *,
     fidelity: str = "paper",
     extra: bool = True,
+    style: str = "",
 ) -> SiftedInstances:
     """Divide the instances of a reply into good and rejected ones, in the order of the reply.
 
     Two outputs for the same non-empty input reject both (paper), or all instances (released).
-    With `extra`, filters beyond the paper's are applied too.
+    With `extra`, filters beyond the paper's are applied too, those of the prompt style `style`
+    among them.
     """
     faults: dict[int, Fault] = {}
     left = list(range(len(reply.instances)))
     for entry in filters:
-        if not isinstance(entry, InstanceFilter) or (entry.extra and not extra):
+        if not isinstance(entry, InstanceFilter) or not _applies(entry, style, extra=extra):
             continue
         find = entry.find
         if fidelity == "released" and entry.as_released:

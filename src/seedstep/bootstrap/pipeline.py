@@ -47,6 +47,7 @@ from seedstep.llm import Answer, Engine, Failure, Reply, Request
 from seedstep.llm.embeddings import Encoder
 from seedstep.llm.pacing import in_order
 from seedstep.novelty import Contamination, Vector
+from seedstep.text import answer as text_of
 from seedstep.text import is_refusal
 
 __all__ = ["bootstrap"]
@@ -355,6 +356,9 @@ class _Work:
     def _read_instances(
         self, answer: Reply, *, is_classification: bool
     ) -> tuple[parse.RawInstance, ...]:
+        if self._prompts.answers_tasks:
+            said = text_of(answer.text).strip()
+            return (parse.RawInstance("", said, whole=not answer.cut),) if said else ()
         if is_classification:
             released = self._settings.fidelity == "released"
             return parse.labeled_inputs(answer.text, cut=answer.cut, keep_labels=released)

@@ -28,7 +28,7 @@ from seedstep.bootstrap.filters import (
 )
 from seedstep.bootstrap.parse import RawInstance
 from seedstep.bootstrap.records import RejectedInstance
-from seedstep.bootstrap.rules import CandidateReply, same_wording
+from seedstep.bootstrap.rules import CandidateReply, same_wording, too_hard
 from seedstep.bootstrap.settings import BootstrapSettings
 from seedstep.data import Instance, Task
 from seedstep.data.choice import generator
@@ -45,6 +45,7 @@ from seedstep.novelty import (
     Vector,
     unit_rows,
 )
+from seedstep.prompts import exchanges
 from seedstep.text import TOKENIZERS
 
 __all__ = ["Meanings", "Pool", "rejected"]
@@ -52,6 +53,13 @@ __all__ = ["Meanings", "Pool", "rejected"]
 DEMONSTRATIONS = 8
 MACHINE_DEMONSTRATIONS = 2
 """How many of the 8 instructions in a prompt are machine-generated (section 2.2)."""
+
+DIALOGUE_DEMONSTRATIONS = 3
+DIALOGUE_MACHINE_DEMONSTRATIONS = 1
+"""The same where they are turns of a user, each with an answer; not from the paper."""
+
+SHORT = 15
+"""The most words of a seed task that is shown as a turn of a user."""
 
 
 MOST_DRAWN = 5
@@ -84,6 +92,10 @@ class Pool:
         self._filters = tuple(filters)
         self.finished: list[Task] = []
         self._seeds = tuple(seeds)
+        self._shown = (DEMONSTRATIONS, MACHINE_DEMONSTRATIONS)
+        if settings.style == "dialogue":
+            self._shown = (DIALOGUE_DEMONSTRATIONS, DIALOGUE_MACHINE_DEMONSTRATIONS)
+            self._seeds = _easy(self._seeds) or self._seeds
         self._settings = settings
         self._english = settings.tokens == "latin"
         self._contamination = contamination
@@ -93,6 +105,8 @@ class Pool:
         self._unread: list[tuple[str, str]] = []
         self._earlier = tuple(earlier)
         self.remember([(task.id, task.definition) for task in (*seeds, *earlier)])
+        if settings.style == "dialogue":
+            self.remember([(f"shown_{n}", text) for n, (text, _) in enumerate(exchanges(), 1)])
 
     def remember(self, known: Sequence[tuple[str, str]]) -> None:
         """Add instructions with their ids, in their order, that were accepted before."""
@@ -102,15 +116,18 @@ class Pool:
     def sample(self, index: int, finished: int | None = None) -> tuple[Task, ...]:
         """Return the demonstrations of request `index`: 6 seed and 2 finished tasks, shuffled.
 
+        In the style `dialogue` they are 2 easy seed tasks without an input, and 1 finished task.
+
         Of the finished tasks, the first `finished` are drawn from, by default all. If fewer tasks
         are finished, more seed tasks are used. The choice depends only on the run's seed, the index
         and the pool.
         """
+        whole, most = self._shown
         chance = generator(f"{self._settings.chance}:{index}")
         grown = len(self._earlier) + (len(self.finished) if finished is None else finished)
-        drawn = chance.sample(range(grown), min(MACHINE_DEMONSTRATIONS, grown))
+        drawn = chance.sample(range(grown), min(most, grown))
         machine = [self._grown(place) for place in drawn]
-        human = min(DEMONSTRATIONS - len(machine), len(self._seeds))
+        human = min(whole - len(machine), len(self._seeds))
         shown = machine + chance.sample(self._seeds, human)
         chance.shuffle(shown)
         return tuple(shown)
@@ -128,6 +145,7 @@ class Pool:
             english=self._english,
             extra=settings.extra_filters,
             fidelity=settings.fidelity,
+            style=settings.style,
         )
 
     def judge(
@@ -172,7 +190,11 @@ class Pool:
     def _filtered(self, reply: CandidateReply) -> SiftedInstances:
         settings = self._settings
         return sift_instances(
-            reply, self._filters, fidelity=settings.fidelity, extra=settings.extra_filters
+            reply,
+            self._filters,
+            fidelity=settings.fidelity,
+            extra=settings.extra_filters,
+            style=settings.style,
         )
 
     def is_long(self, text: str) -> bool:
@@ -205,6 +227,17 @@ class Pool:
             tuple(kept.instances[place] for place in sorted(drawn)),
             (*kept.rejected, *(rejected(instance, "beyond_five") for instance in left)),
         )
+
+
+def _easy(tasks: Sequence[Task]) -> tuple[Task, ...]:
+    """Return the short tasks that need no input, and nothing that very small models get wrong."""
+    return tuple(
+        task
+        for task in tasks
+        if len(task.definition.split()) <= SHORT
+        and not any(each.input for each in task.instances)
+        and not too_hard(task.definition)
+    )
 
 
 def rejected(instance: Instance, reason: str, detail: str = "") -> RejectedInstance:

@@ -106,8 +106,12 @@ FINISHED_PER_ACCEPTED = 0.8
 Yields differ from model to model, and fall as the pool grows.
 """
 
+ACCEPTED_PER_TURN = 0.7
+"""The assumed number of accepted instructions where a request asks for one: style `dialogue`."""
+
 REPLY_TOKENS = {"generation": 150, "classification": 3, "instances": 150}
-"""The assumed mean number of tokens of replies, by purpose of the request."""
+TURN_TOKENS = {"generation": 15, "classification": 3, "instances": 40}
+"""The assumed mean number of tokens of replies, by purpose of the request, and of turns."""
 
 
 def preview(
@@ -135,13 +139,16 @@ def preview(
         *map(prompts.values, drawn),
     )
     accepted = ceil(settings.tasks / FINISHED_PER_ACCEPTED)
+    by_turns = settings.style == "dialogue"
+    per_request = ACCEPTED_PER_TURN if by_turns else ACCEPTED_PER_REQUEST
+    reply_tokens = TURN_TOKENS if by_turns else REPLY_TOKENS
     counts = {
-        "generation": ceil(accepted / ACCEPTED_PER_REQUEST),
+        "generation": ceil(accepted / per_request),
         "classification": accepted,
         "instances": accepted,
     }
     tokens = {
-        purpose: Tokens(count * tokens_of(request), count * REPLY_TOKENS[purpose])
+        purpose: Tokens(count * tokens_of(request), count * reply_tokens[purpose])
         for request, (purpose, count) in zip(requests, counts.items(), strict=False)
     }
     window = window_by_batch or settings.window

@@ -1,8 +1,9 @@
-"""Make the requests of the four steps, in three prompt styles (Self-Instruct, appendix A.4).
+"""Make the requests of the four steps, in four prompt styles (Self-Instruct, appendix A.4).
 
 `completion` has the paper's prompts, for base models. `turns` shows their blocks as turns of a
 conversation, for small instruction-tuned models, which follow few-shot turns better than long texts
-or JSON. `chat` describes the task and asks for JSON, for capable models.
+or JSON. `chat` describes the task and asks for JSON, for capable models. In `dialogue` a very small
+chat model writes what a user would ask next, and answers it.
 
 The demonstrations for the generation of instructions come from the growing pool; all others are
 fixed.
@@ -15,7 +16,8 @@ Example::
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -25,11 +27,12 @@ from seedstep.bootstrap.axes import Axis, Cell, cell_lines, parse_axes, values_p
 from seedstep.bootstrap.settings import BootstrapSettings
 from seedstep.data import Instance, Task
 from seedstep.llm import Message, Request, Schema
-from seedstep.prompts import Demonstration, axis_wording, demonstrations, heading, render
+from seedstep.prompts import Demonstration, axis_wording, demonstrations, exchanges, heading, render
 
 __all__ = [
     "ChatPrompts",
     "CompletionPrompts",
+    "DialoguePrompts",
     "Prompts",
     "TurnsPrompts",
     "make_prompts",
@@ -84,6 +87,7 @@ class CompletionPrompts(_AxisPrompts):
 
     continues_list: ClassVar[bool] = True
     takes_bare_outputs: ClassVar[bool] = False
+    answers_tasks: ClassVar[bool] = False
     converses: ClassVar[bool] = False
 
     def values(self, axis: Axis) -> Request:
@@ -205,6 +209,70 @@ def _field(shown: Demonstration, text: str) -> str:
     return f"{shown.label}: {text}" if shown.label else text
 
 
+BRIEFLY = "Answer correctly and briefly."
+_MARK = re.compile(r"<\|im_(?:start|end)\|>")
+
+
+def _turn(role: str, text: str) -> str:
+    """Return a turn of a conversation in ChatML, the format of SmolLM2, Qwen and others."""
+    return f"<|im_start|>{role}\n{_MARK.sub(' ', text)}<|im_end|>\n"
+
+
+@dataclass(frozen=True)
+class DialoguePrompts(CompletionPrompts):
+    """The style `dialogue`, for chat models that are too small for the other styles.
+
+    Not from the papers. A conversation with simple tasks and short answers goes on with the tasks
+    shown, and the model writes the user's next turn, as in Magpie (Xu et al. 2024), where nothing
+    is shown. So a request yields one instruction. Its output is what the model answers after the
+    same simple tasks; there is no input.
+    """
+
+    answers_tasks: ClassVar[bool] = True
+    converses: ClassVar[bool] = True
+
+    def generation(self, shown: Sequence[Task], draw: int, cell: Cell = ()) -> Request:
+        """Return the request of step 1: write the next turn of a user who asked these tasks."""
+        turns = [_turn("system", BRIEFLY)]
+        for question, answer in exchanges():
+            turns += [_turn("user", question), _turn("assistant", answer)]
+        if cell:
+            from_here = axis_wording(self.settings.language).from_here
+            lines = (from_here, *(f"- {line}" for line in self._lines(cell)))
+            turns.append(_turn("system", "\n".join(lines)))
+        for task in shown:
+            turns += [_turn("user", one_line(task.definition)), _turn("assistant", "Done.")]
+        text = "".join((*turns, "<|im_start|>user\n"))
+        return Request("generation", text, self.settings.sampling_of("generation"), draw=draw)
+
+    def classification(self, instruction: str) -> Request:
+        """Return the request of step 2, with fewer demonstrations than the paper's."""
+        turns = [(_question("classification", task.definition), task) for task in _few_tasks()]
+        shown = [(question, "Yes" if task.is_classification else "No") for question, task in turns]
+        system = heading("completion/classification")
+        asked = _question("classification", instruction)
+        return self._conversation("classification", "classification", system, shown, asked)
+
+    def instances(self, instruction: str, *, is_classification: bool, cell: Cell = ()) -> Request:
+        """Return the request of step 3: the task itself, as a user writes it."""
+        asked = one_line(instruction)
+        return self._conversation("instances", "input_first", BRIEFLY, exchanges(), asked)
+
+    def _conversation(
+        self,
+        purpose: str,
+        name: str,
+        system: str,
+        answered: Iterable[tuple[str, str]],
+        asked: str,
+    ) -> Request:
+        messages = [Message("system", system)]
+        for question, answer in answered:
+            messages += [Message("user", question), Message("assistant", answer)]
+        messages.append(Message("user", asked))
+        return Request(purpose, tuple(messages), self.settings.sampling_of(name))
+
+
 MAX_NEW_INSTRUCTIONS = 7
 """How many instructions a chat model is asked for: items 9 to 15 of the paper's list (Table 5)."""
 
@@ -247,6 +315,7 @@ class ChatPrompts(_AxisPrompts):
 
     continues_list: ClassVar[bool] = False
     takes_bare_outputs: ClassVar[bool] = False
+    answers_tasks: ClassVar[bool] = False
     converses: ClassVar[bool] = True
 
     def values(self, axis: Axis) -> Request:
@@ -321,16 +390,21 @@ class ChatPrompts(_AxisPrompts):
         return Request(purpose, (Message("user", text),), sampling, schema, draw)
 
 
-def _questions() -> list[str]:
-    """Return classification tasks and other tasks in turn, each with its answer."""
+def _few_tasks() -> list[Task]:
+    """Return classification tasks and other tasks in turn."""
     shown = demonstrations()["classification"]
     half = SHOWN["classification"] // 2
     tasks = [demonstration.task for demonstration in shown]
     yes = [task for task in tasks if task.is_classification][:half]
     no = [task for task in tasks if not task.is_classification][:half]
+    return list(itertools.chain(*zip(yes, no, strict=True)))
+
+
+def _questions() -> list[str]:
+    """Return classification tasks and other tasks in turn, each with its answer."""
     return [
         f"Task: {one_line(task.definition)}\n{_json({'is_classification': task.is_classification})}"
-        for task in itertools.chain(*zip(yes, no, strict=True))
+        for task in _few_tasks()
     ]
 
 
@@ -363,7 +437,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-Prompts = CompletionPrompts | TurnsPrompts | ChatPrompts
+Prompts = CompletionPrompts | TurnsPrompts | DialoguePrompts | ChatPrompts
 
 
 def make_prompts(settings: BootstrapSettings) -> Prompts:
@@ -371,6 +445,7 @@ def make_prompts(settings: BootstrapSettings) -> Prompts:
     styles: dict[str, type[Prompts]] = {
         "completion": CompletionPrompts,
         "turns": TurnsPrompts,
+        "dialogue": DialoguePrompts,
         "chat": ChatPrompts,
     }
     return styles[settings.style](settings)

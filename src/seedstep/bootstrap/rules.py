@@ -25,7 +25,9 @@ from seedstep.text import talk_behind, unicode_tokens
 __all__ = [
     "CandidateReply",
     "Found",
+    "adds_little",
     "adds_talk",
+    "asks_nothing",
     "conflicting_outputs",
     "conflicts_anywhere",
     "copies_demonstration",
@@ -38,8 +40,11 @@ __all__ = [
     "output_repeats_input",
     "repeats_demonstration",
     "same_wording",
+    "same_words_again",
     "starts_with_non_ascii",
     "starts_with_punctuation",
+    "talks_about_itself",
+    "too_hard",
     "too_long",
     "too_short",
 ]
@@ -234,3 +239,82 @@ def lacks_material(instruction: str) -> bool:
     """Return whether an instruction refers to a text, a list or the like that it lacks."""
     points = _POINTS_AT_INPUT.search(instruction)
     return points is not None and not _BRINGS_MATERIAL.search(instruction)
+
+
+_OPENINGS = re.compile(
+    r"(?!do(?:n't| not)\b)(?:(?:please|in what|on what|at what|for what),? )?"
+    r"(?:what|which|who|where|when|why|how|can|could|should|is|are|do|does|will|would"
+    r"|explain|describe|discuss|list|name|write|give|tell|suggest|create|make|design|compose"
+    r"|compare|define|provide|recommend|plan|outline|imagine|invent|share|help|choose|draft"
+    r"|develop|argue|teach|offer|propose|advise|summari[sz]e|mention|state)\b",
+    re.IGNORECASE,
+)
+_TOO_HARD = re.compile(
+    r"[\"\u201c\u201d`{}<>=]|\d{3}|'\w+'"
+    r"|\b(?:how (?:many|much|far|old|tall|long|often|big|fast|heavy)|calculat\w+|probabilit\w+"
+    r"|percent\w*"
+    r"|equations?|numbers?|average|sum|formulas?|solve|math\w*|dice|coins?|feet|dollars"
+    r"|python|javascript|java|sql|html|css|json|csv|code|program\w*|functions?|scripts?|regex"
+    r"|algorithms?|commands?|linux|git|windows|databases?"
+    r"|letters?|words?|sentences?|rhym\w+|syllables?|alphabet\w*|spell\w*|verbs?|nouns?"
+    r"|mnemonics?|riddles?|puzzles?|jokes?|twisters?|limericks?|haiku|sonnets?|quiz\w*|poems?"
+    r"|translat\w+|languages?|french|spanish|german|italian|latin|japanese|chinese|english"
+    r"|largest|biggest|smallest|longest|shortest|highest|tallest|oldest|fastest|richest|capital"
+    r"|who (?:wrote|composed|invented|is|was|were|painted|won|discovered)|(?:which|what) (?:country"
+    r"|countries|city|cities|year|person)|what year|when (?:was|did|were)|name of|meaning of"
+    r"|countr(?:y|ies)|landlocked|tables?|charts?|spreadsheets?|diagrams?|websites?|links?|videos?|chess|song|lyrics"
+    r"|your (?:favou?rite|opinion|name|own|life|day)|have you|are you"
+    r"|do you (?:think|like|feel|have|want|know|eat|love|prefer|remember|believe|see)"
+    r"|without \w+ing|the only)\b",
+    re.IGNORECASE,
+)
+_ABOUT_ITSELF = re.compile(
+    r"(?:I'm|I am) (?:glad|happy|sorry|not|unable|here|ready|just|an?|excited|sure)\b"
+    r"|I (?:can|could|will|would|don't|do not|can't|cannot|have|need)\b|I'd\b|I'll\b"
+    r"|(?:As|Being) an? |(?:Sure|Yes|Of course|Certainly|Thank you|Thanks|Hello|Hi)[,.! ]",
+    re.IGNORECASE,
+)
+AGAIN = 5
+"""How many words in a row may not stand in an output twice."""
+
+NEW_WORDS = 5
+"""The fewest words of an output that are not in the instruction."""
+
+
+def asks_nothing(instruction: str) -> Found:
+    """Return whether an English text does not end with a question mark, or open as a request."""
+    return not (instruction.endswith("?") or _OPENINGS.match(instruction))
+
+
+def too_hard(instruction: str) -> Found:
+    """Return what an instruction names that models of 0.1 billion parameters get wrong.
+
+    That is arithmetic, code, words and letters, languages, and facts about names and records.
+    """
+    found = _TOO_HARD.search(instruction)
+    return found[0].lower() if found else None
+
+
+def same_words_again(reply: CandidateReply, place: int) -> Found:
+    """Return the first five words in a row that an output has twice."""
+    words = unicode_tokens(reply.instances[place].output)
+    seen: set[tuple[str, ...]] = set()
+    for start in range(len(words) - AGAIN + 1):
+        run = tuple(words[start : start + AGAIN])
+        if run in seen:
+            return " ".join(run)
+        seen.add(run)
+    return None
+
+
+def adds_little(reply: CandidateReply, place: int) -> Found:
+    """Return whether an output has fewer than five words that are not in the instruction."""
+    known = set(unicode_tokens(reply.instruction))
+    new = set(unicode_tokens(reply.instances[place].output)) - known
+    return ", ".join(sorted(new)) or True if len(new) < NEW_WORDS else None
+
+
+def talks_about_itself(reply: CandidateReply, place: int) -> Found:
+    """Return how an output begins that answers as a person would in a chat."""
+    found = _ABOUT_ITSELF.match(reply.instances[place].output)
+    return found[0] if found else None

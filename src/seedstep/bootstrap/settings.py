@@ -75,6 +75,16 @@ CHAT_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
 )
 
 
+DIALOGUE_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
+    # Not from the papers. A reply is one turn: an instruction on one line, or a short answer.
+    {
+        "generation": Sampling(max_tokens=60, temperature=0.6, top_p=0.9, stop=("\n",)),
+        "classification": PAPER_SAMPLING["classification"],
+        "input_first": Sampling(max_tokens=120, frequency_penalty=0.5),
+        "output_first": Sampling(max_tokens=120, frequency_penalty=0.5),
+    }
+)
+
 WINDOW_BY_BATCH = 2000
 """The window if requests are sent by batch, where each round takes hours."""
 
@@ -98,11 +108,12 @@ class BootstrapSettings(AskingSettings):
     )
 
     model: AskedModel = part(AskedModel)
-    prompt_style: Literal["auto", "completion", "turns", "chat"] = setting(
+    prompt_style: Literal["auto", "completion", "turns", "dialogue", "chat"] = setting(
         "auto",
         "completion (the paper's few-shot texts, for base models), turns (the same as turns of "
-        "a conversation, for small chat models), chat (asks for JSON, for capable chat "
-        "models), or auto: turns for local, completion for gguf:PATH, chat for openai:NAME, "
+        "a conversation, for small chat models), dialogue (the model writes a user's next turn, "
+        "and answers it, for very small ones), chat (asks for JSON, for capable chat "
+        "models), or auto: dialogue for local, completion for gguf:PATH, chat for openai:NAME, "
         "the recording's own for replay:FILE.",
     )
     seeds: str | None = setting(
@@ -378,8 +389,8 @@ class BootstrapSettings(AskingSettings):
 
     def sampling_of(self, request: str) -> Sampling:
         """Return the sampling parameters of a request: the style's, with settings applied."""
-        table = CHAT_SAMPLING if self.style == "chat" else PAPER_SAMPLING
-        usual = table[request]
+        tables = {"chat": CHAT_SAMPLING, "dialogue": DIALOGUE_SAMPLING}
+        usual = tables.get(self.style, PAPER_SAMPLING)[request]
         if request == "generation" and self.numbering == "task" and usual.stop:
             usual = replace(usual, stop=TASK_STOPS)
         return override(usual, self.sampling.get(request, {}))

@@ -99,9 +99,10 @@ class Provider:
     """Whether its models may be asked by batch. A recording answers as if they were."""
 
     style: Callable[[str], str] = lambda _: "completion"
-    """Returns the default prompt style of a model: `completion`, `turns` or `chat`.
+    """Returns the default prompt style of a model: `completion`, `turns`, `dialogue` or `chat`.
 
-    `turns` is a conversation with demonstrations as turns.
+    `turns` is a conversation with demonstrations as turns; in `dialogue` the model also writes the
+    user's turns.
     """
 
     public_name: Callable[[str], str] = _last_part
@@ -140,7 +141,7 @@ _LOCAL = Provider(
     is_gguf=True,
     tuning="here",
     likelihoods=True,
-    style=lambda _: "turns",
+    style=lambda _: "dialogue",
     public_name=lambda _: "HuggingFaceTB/SmolLM2-135M-Instruct",
 )
 _GGUF = Provider(

@@ -73,7 +73,7 @@ class Header:
     version: int
     model: str
     base_url: str | None
-    prompt_style: Annotated[str, msgspec.Meta(pattern="^(completion|turns|chat)$")]
+    prompt_style: Annotated[str, msgspec.Meta(pattern="^(completion|turns|dialogue|chat)$")]
 
     @classmethod
     def of(cls, model: str, base_url: str | None, prompt_style: str) -> "Header":

@@ -26,6 +26,7 @@ __all__ = [
     "Demonstration",
     "axis_wording",
     "demonstrations",
+    "exchanges",
     "fingerprint",
     "heading",
     "render",
@@ -34,6 +35,7 @@ __all__ = [
 _FOLDERS = {
     "axes": ("axes",),
     "bootstrap": ("chat", "completion"),
+    "dialogue": ("dialogue",),
     "gates": ("gates",),
     "judge": ("judge",),
     "steps": ("steps",),
@@ -137,6 +139,13 @@ def demonstrations() -> Mapping[str, tuple[Demonstration, ...]]:
 
 
 @cache
+def exchanges() -> tuple[tuple[str, str], ...]:
+    """Return the tasks and answers with which every request in the style `dialogue` begins."""
+    text = (resources.files("seedstep.prompts") / "dialogue" / "shown.json").read_bytes()
+    return msgspec.json.decode(text, type=tuple[tuple[str, str], ...])
+
+
+@cache
 def axis_wording(language: str | None) -> AxisWording:
     """Return the sentences about axes in a language, in English if there are none in it."""
     asked = (language or "").strip().casefold()
@@ -150,7 +159,7 @@ def axis_wording(language: str | None) -> AxisWording:
 
 @cache
 def fingerprint(
-    stage: Literal["axes", "bootstrap", "gates", "judge", "steps"] = "bootstrap",
+    stage: Literal["axes", "bootstrap", "dialogue", "gates", "judge", "steps"] = "bootstrap",
     only: tuple[str, ...] = (),
 ) -> str:
     """Return a hash of the prompt files of a stage, of axes, or of gates, or of `only` some.

@@ -83,7 +83,7 @@ class TaskKeywords(TypedDict, total=False):
 class BootstrapKeywords(AskingKeywords, total=False):
     """The settings of `self_instruct`: those of `BootstrapSettings`."""
 
-    prompt_style: Literal["auto", "completion", "turns", "chat"]
+    prompt_style: Literal["auto", "completion", "turns", "dialogue", "chat"]
     seeds: PathOrTasks | None
     tasks: int
     seed: int

@@ -41,6 +41,8 @@ def _load(settings: BootstrapSettings) -> tuple[Task, ...]:
 def _stamps(settings: BootstrapSettings, inputs: tuple[Task, ...]) -> dict[str, str]:
     """Return the fingerprints of seeds, prompts, gates, the pool and evaluation sets."""
     stamps = {"seeds_fingerprint": digest([inputs]), "prompts_fingerprint": fingerprint()}
+    if settings.style == "dialogue":
+        stamps["dialogue_fingerprint"] = fingerprint("dialogue")
     if settings.axes:
         stamps["axes_fingerprint"] = fingerprint("axes")
     prompts = {gate.prompt for gate in gate_options(settings.gates).values()}
