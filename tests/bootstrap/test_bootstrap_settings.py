@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from seedstep import BootstrapSettings
-from seedstep.bootstrap.settings import CHAT_SAMPLING, PAPER_SAMPLING
+from seedstep.bootstrap.sampling import CHAT_SAMPLING, PAPER_SAMPLING
 from seedstep.bootstrap.shards import DRAWS, ShardPlace
 from seedstep.errors import InputError
 from seedstep.llm import Sampling
@@ -54,7 +54,8 @@ def test_values_are_taken_over() -> None:
 @pytest.mark.parametrize(
     ("style", "model", "resolved"),
     [
-        ("auto", "local", "turns"),
+        ("auto", "local", "dialogue"),
+        ("turns", "local", "turns"),
         ("auto", "gguf:x.gguf", "completion"),
         ("auto", "openai:m", "chat"),
         ("completion", "openai:m", "completion"),

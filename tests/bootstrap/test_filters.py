@@ -341,7 +341,7 @@ def test_the_released_code_knows_programs_in_any_case(text: str) -> None:
 def test_the_released_code_draws_five_instances(
     fidelity: Literal["paper", "released"], kept: int
 ) -> None:
-    pool = Pool([SEED], BootstrapSettings(fidelity=fidelity))
+    pool = Pool([SEED], BootstrapSettings.of(model=PAPERS, fidelity=fidelity))
     reply = CandidateReply("Sort it.", tuple(RawInstance(f"in {n}", f"out {n}") for n in range(8)))
     drawn = pool.draw("g0.1", pool.sift(reply))
     assert len(drawn.instances) == kept

@@ -1,4 +1,4 @@
-"""The settings of a bootstrap, and its sampling parameters. Each field has a line of help.
+"""The settings of a bootstrap. Each field has a line of help.
 
 Example::
 
@@ -17,6 +17,7 @@ import msgspec
 from seedstep.bootstrap.axes import axes_of, parse_axes
 from seedstep.bootstrap.gate_kinds import ADDRESS, gate_options, parse_gates
 from seedstep.bootstrap.gates import purpose_of
+from seedstep.bootstrap.sampling import PAPER_SAMPLING, SAMPLING_BY_STYLE, TASK_STOPS
 from seedstep.bootstrap.shards import ShardPlace, check_shard
 from seedstep.data import Task
 from seedstep.errors import InputError
@@ -29,61 +30,12 @@ from seedstep.settings import SEED, Count, change_settings, part, setting
 from seedstep.text import script_of
 
 __all__ = [
-    "CHAT_SAMPLING",
-    "PAPER_SAMPLING",
     "PAPER_THRESHOLD",
     "BootstrapSettings",
 ]
 
 PAPER_THRESHOLD = 0.7
 """An instruction is not novel if its ROUGE-L F1 is this or more (section 2.2)."""
-
-PAPER_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
-    # Appendix A.2, Table 4. From the released code are the stop `Example 6`, 350 tokens for
-    # input-first instances (Table 4 has 300), and the stop `Task` for classification (Table 4:
-    # `Task:`). A stop string stands at the start of a line, so that an instruction may contain
-    # "16." or "Task:".
-    {
-        "generation": Sampling(
-            max_tokens=1024,
-            temperature=0.7,
-            top_p=0.5,
-            presence_penalty=2.0,
-            stop=("\n\n", "\n16.", "\n16 ."),
-        ),
-        "classification": Sampling(max_tokens=3, stop=("\n", "Task")),
-        "input_first": Sampling(
-            max_tokens=350, presence_penalty=1.5, stop=("\nExample 6", "\nTask:")
-        ),
-        "output_first": Sampling(
-            max_tokens=300, presence_penalty=1.5, stop=("\nExample 6", "\nTask:")
-        ),
-    }
-)
-
-TASK_STOPS = ("\n\n", "\nTask 16")
-"""The stop strings of a list of instructions that is numbered as in Table 5."""
-
-CHAT_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
-    # Not from the paper. A chat reply is JSON and ends by itself; penalties would break it.
-    {
-        "generation": Sampling(max_tokens=1024, temperature=1.0, top_p=0.95),
-        "classification": Sampling(max_tokens=32),
-        "input_first": Sampling(max_tokens=2048),
-        "output_first": Sampling(max_tokens=2048),
-    }
-)
-
-
-DIALOGUE_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
-    # Not from the papers. A reply is one turn: an instruction on one line, or a short answer.
-    {
-        "generation": Sampling(max_tokens=60, temperature=0.6, top_p=0.9, stop=("\n",)),
-        "classification": PAPER_SAMPLING["classification"],
-        "input_first": Sampling(max_tokens=120, frequency_penalty=0.5),
-        "output_first": Sampling(max_tokens=120, frequency_penalty=0.5),
-    }
-)
 
 WINDOW_BY_BATCH = 2000
 """The window if requests are sent by batch, where each round takes hours."""
@@ -389,8 +341,7 @@ class BootstrapSettings(AskingSettings):
 
     def sampling_of(self, request: str) -> Sampling:
         """Return the sampling parameters of a request: the style's, with settings applied."""
-        tables = {"chat": CHAT_SAMPLING, "dialogue": DIALOGUE_SAMPLING}
-        usual = tables.get(self.style, PAPER_SAMPLING)[request]
+        usual = SAMPLING_BY_STYLE.get(self.style, PAPER_SAMPLING)[request]
         if request == "generation" and self.numbering == "task" and usual.stop:
             usual = replace(usual, stop=TASK_STOPS)
         return override(usual, self.sampling.get(request, {}))

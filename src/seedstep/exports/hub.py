@@ -25,7 +25,7 @@ import msgspec
 import yaml
 
 from seedstep.bootstrap import BootstrapSettings
-from seedstep.bootstrap.settings import PAPER_SAMPLING
+from seedstep.bootstrap.sampling import PAPER_SAMPLING
 from seedstep.data import Task
 from seedstep.errors import InputError, MissingExtraError, UnreachableError, first_line
 from seedstep.infer.distill import DISTILL_SAMPLING, LEFT_OUT
