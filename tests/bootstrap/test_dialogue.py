@@ -67,6 +67,11 @@ def test_the_model_writes_the_turn_after_the_tasks_and_no_task_ends_a_turn() -> 
     assert asked[len(exchanges()) :] == ["Describe a harbour at night.", "Why is  the sea salty?"]
 
 
+def test_a_turn_is_one_line_however_lists_are_numbered() -> None:
+    settings = BootstrapSettings.of(prompt_style="dialogue", numbering="task")
+    assert make_prompts(settings).generation(SHOWN, 0).sampling.stop == ("\n",)
+
+
 def test_a_cell_is_said_before_the_tasks() -> None:
     settings = BootstrapSettings.of(prompt_style="dialogue", axes={"topic": ["gardens", "ships"]})
     request = make_prompts(settings).generation(SHOWN, 0, (("topic", "ships"),))

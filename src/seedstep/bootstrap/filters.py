@@ -15,6 +15,7 @@ Example::
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 from seedstep.bootstrap.records import RejectedInstance
@@ -119,6 +120,12 @@ def _words(text: str) -> int:
     return min(count_words(text), len(unicode_tokens(text)))
 
 
+_of_an_instruction = partial(
+    InstructionFilter, english_only=True, extra=True, style="dialogue", for_seeds=False
+)
+_of_an_answer = partial(InstanceFilter, extra=True, style="dialogue", for_seeds=False)
+"""Filters of what very small models write."""
+
 FILTERS: tuple[Filter, ...] = (
     InstructionFilter(
         "too_short",
@@ -168,32 +175,20 @@ FILTERS: tuple[Filter, ...] = (
         extra=True,
         for_seeds=False,  # the demonstrations are made from our own seeds
     ),
-    InstructionFilter(
+    _of_an_instruction(
         "asks_nothing",
         "neither a question nor a request",
         asks_nothing,
-        english_only=True,
-        extra=True,
-        style="dialogue",
-        for_seeds=False,
     ),
-    InstructionFilter(
+    _of_an_instruction(
         "lacks_material",
         "points at a text that it does not have",
         lacks_material,
-        english_only=True,
-        extra=True,
-        style="dialogue",
-        for_seeds=False,
     ),
-    InstructionFilter(
+    _of_an_instruction(
         "too_hard",
         "asks for what very small models get wrong",
         too_hard,
-        english_only=True,
-        extra=True,
-        style="dialogue",
-        for_seeds=False,
     ),
     InstanceFilter(
         "unfinished",
@@ -243,29 +238,20 @@ FILTERS: tuple[Filter, ...] = (
         adds_talk,
         extra=True,
     ),
-    InstanceFilter(
+    _of_an_answer(
         "same_words_again",
         "five words of the output stand in it again",
         same_words_again,
-        extra=True,
-        style="dialogue",
-        for_seeds=False,
     ),
-    InstanceFilter(
+    _of_an_answer(
         "adds_little",
         "the output has few words that the instruction has not",
         adds_little,
-        extra=True,
-        style="dialogue",
-        for_seeds=False,
     ),
-    InstanceFilter(
+    _of_an_answer(
         "talks_about_itself",
         "the output is about the model, or offers help",
         talks_about_itself,
-        extra=True,
-        style="dialogue",
-        for_seeds=False,
     ),
 )
 """All filters, in the order in which they are applied."""

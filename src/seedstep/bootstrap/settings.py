@@ -342,6 +342,7 @@ class BootstrapSettings(AskingSettings):
     def sampling_of(self, request: str) -> Sampling:
         """Return the sampling parameters of a request: the style's, with settings applied."""
         usual = SAMPLING_BY_STYLE.get(self.style, PAPER_SAMPLING)[request]
-        if request == "generation" and self.numbering == "task" and usual.stop:
+        is_list = request == "generation" and self.style in ("completion", "turns")
+        if is_list and self.numbering == "task":
             usual = replace(usual, stop=TASK_STOPS)
         return override(usual, self.sampling.get(request, {}))
