@@ -71,11 +71,16 @@ PASSING: dict[str, Fault] = {
     "nothing": Fault(body=b" "),
 }
 MANNERS = {"every-fifth": every_fifth, "five-times-each": five_times_each}
+MIXED = [
+    pytest.param(fault, manner, style, id=f"{name}-{how}-{style}")
+    for place, (name, fault) in enumerate(PASSING.items())
+    for turn, (how, manner) in enumerate(MANNERS.items())
+    for style in [STYLES[(place + turn) % len(STYLES)]]
+]
+"""Each fault with each manner and in each style, and each manner in each style."""
 
 
-@pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize("manner", MANNERS.values(), ids=MANNERS)
-@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
+@pytest.mark.parametrize(("fault", "manner", "style"), MIXED)
 def test_a_passing_fault_costs_repetitions_and_nothing_else(
     fault: Fault, manner: Callable[[Fault], Script], style: str
 ) -> None:

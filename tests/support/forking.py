@@ -37,6 +37,8 @@ LOADED = (
 CLIENT = """\
 import json, os, socket, sys
 _, address, python, *argv = sys.argv
+if argv[:4] == ["python", "-P", "-m", "seedstep"]:
+    argv = argv[3:]
 blocks = argv[0] == "python" and argv[1:2] == ["-c"] and len(argv) == 3
 if argv[0] != "seedstep" and not blocks:
     os.execv(python, [python, *argv[1:]])
@@ -50,7 +52,8 @@ os._exit(status[0] if status else 139)
 """
 """What `seedstep` and `python` run, given the server's socket, Python, and their own command line.
 
-The server runs commands and blocks of Python; Python runs all else.
+The server runs commands, those of an experiment's stages too, and blocks of Python; Python runs all
+else.
 """
 
 
@@ -96,6 +99,7 @@ def serve(address: str) -> None:
                 size, streams, _, _ = socket.recv_fds(client, 4, 3)
                 if os.fork() == 0:
                     listening.close()
+                    sys.executable = str(Path(address).with_name("bin") / "python")
                     _become(json.loads(_read(client, int.from_bytes(size, "big"))), streams, client)
                 for stream in streams:
                     os.close(stream)

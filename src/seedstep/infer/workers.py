@@ -278,9 +278,7 @@ class _Crew(Generic[W, R]):
 
 
 LOADING = "while it loaded the model"
-
 OUT_OF_MEMORY = "use fewer --workers, or smaller batches, if the memory is too small for them"
-
 SELF_ENDED = "see with --workers 1 if this process ends there, too, and how"
 
 
