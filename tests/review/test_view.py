@@ -4,20 +4,18 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from starlette.testclient import TestClient
 
-from seedstep.review.browse import ANSWERS, BrowsedRun
-from seedstep.review.view import make_view
+from seedstep.review.browse import BrowsedRun
 from seedstep.runs import Run
 from seedstep.runs.database import Database
 from seedstep.runs.frames import whole_requests
-from seedstep.stages import BOOTSTRAP, PREDICT
+from seedstep.stages import BOOTSTRAP
 from support.answer_files import run_with_predictions, write_tasks
 from support.browsing import serving, watched
 from support.growing import grow
@@ -25,20 +23,7 @@ from support.judging import Answered, by_length
 from support.payloads import PAYLOADS
 from support.reviewing import ORIGIN, an_item, make
 from support.scripted_server import ScriptedServer
-
-_PREDICTION = """
-INSERT INTO predictions (system, place, text, failed, cut, shortened, at)
-VALUES (?, ?, ?, ?, ?, ?, ?)
-"""
-TOKEN = "a-secret"
-
-
-@contextmanager
-def viewing(*paths: Path) -> Iterator[TestClient]:
-    with ExitStack() as stack:
-        runs = [stack.enter_context(BrowsedRun.open(path)) for path in paths]
-        app = make_view(runs, "127.0.0.1", 8090, TOKEN)
-        yield TestClient(app, base_url=f"{ORIGIN}/{TOKEN}/", follow_redirects=False)
+from support.viewing import cards, viewing
 
 
 def rows_of(page: str) -> list[str]:
@@ -147,44 +132,6 @@ def test_a_bootstrap_with_provenance_and_requests(tmp_path: Path, server: Script
         assert client.get("0/one?name=none").status_code == 400
 
 
-def test_predictions_side_by_side(predicted: Path) -> None:
-    with viewing(predicted) as client:
-        everything = client.get("0/predictions").text
-        assert everything.count('class="card"') == 16
-        won = client.get("0/predictions?state=tuned").text
-        assert re.findall(r'class="card" aria-label="([^"]*)"', won) == ["t7-0", "t7-1"]
-        assert won.count("best</span>") == 2
-        assert client.get("0/predictions?state=base").text.count('class="card"') == 0
-        ties = client.get(f"0/predictions?state={quote('(tie)')}").text
-        assert ties.count('class="card"') == 14
-        chosen = client.get("0/predictions?group=Title+Generation&q=blue1").text
-        assert re.findall(r'aria-label="(t\d-\d)"', chosen) == ["t0-1", "t2-1", "t4-1", "t6-1"]
-        assert "refused" in client.get("0/predictions?q=t7-0").text
-
-
-@pytest.fixture
-def predicted_52_000(tmp_path: Path) -> Path:
-    """A run of two systems over 5,200 tasks of ten instances each."""
-    tasks = write_tasks(tmp_path / "tasks.jsonl", 5200, 10)
-    path = tmp_path / "predicted"
-    Run.start(PREDICT, path, {"tasks": str(tasks)}).close()
-    with closing(sqlite3.connect(path / "run.db")) as database, database:
-        for system in ("base", "tuned"):
-            database.execute("INSERT INTO systems VALUES (?, '{}', 0)", (system,))
-            rows = ((system, place, f"R{place} B", "", 0, 0, 0) for place in range(52_000))
-            database.executemany(_PREDICTION, rows)
-    return path
-
-
-def test_52_000_predictions_come_a_page_at_a_time(predicted_52_000: Path) -> None:
-    with viewing(predicted_52_000) as client:
-        page = client.get("0/predictions").text
-        assert page.count('class="card"') == 50
-        assert "of 52,000</span>" in page
-        last = client.get("0/predictions?page=1040").text
-        assert 'aria-label="t5199-9"' in last
-
-
 @pytest.fixture
 def judged(tmp_path: Path) -> Iterator[Answered]:
     with ScriptedServer(by_length) as server:
@@ -192,10 +139,6 @@ def judged(tmp_path: Path) -> Iterator[Answered]:
         found.judged("rated")
         found.judged("paired", mode="pairwise")
         yield found
-
-
-def cards(page: str) -> list[str]:
-    return re.findall(r'class="card" aria-label="([^"]*)"', page)
 
 
 def test_verdicts_stand_beside_the_answers(judged: Answered) -> None:
@@ -390,11 +333,3 @@ def test_views_have_no_fault_of_accessibility(
             seen.page.goto(f"{server.addresses['view']}{where}")
             faults = Axe().run(seen.page).response["violations"]
             assert [(one["id"], one["nodes"][0]["html"]) for one in faults] == [], where
-
-
-def test_answers_to_an_instance_are_found_without_reading_all(predicted: Path) -> None:
-    """The filter by winner asks for each of 52,000 instances: reading all took minutes."""
-    with closing(sqlite3.connect(predicted / "run.db")) as database:
-        plan = database.execute(f"EXPLAIN QUERY PLAN {ANSWERS}", (3,)).fetchall()
-    (step,) = (row[-1] for row in plan if re.search(r"\bpredictions\b", row[-1]))
-    assert re.match(r"SEARCH predictions USING .*\(system=\? AND place=\?\)", step)

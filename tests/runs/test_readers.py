@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -87,3 +88,28 @@ def test_a_status_counts_the_tasks_of_one_moment(busy: Path) -> None:
     assert status.finished == len(tasks)
     assert status.instances == sum(len(task.instances) for task in tasks)
     assert counted(busy) > len(tasks)
+
+
+def test_two_threads_are_each_answered_from_one_moment(grown: Path) -> None:
+    """As two people who look at a run at once."""
+    query = "SELECT count(*) FROM candidates"
+    begun, written = Event(), Event()
+    counts: list[int] = []
+    with closing(Database.open(grown / DATABASE, read_only=True)) as database:
+
+        def read_twice() -> None:
+            with database.snapshot():
+                counts.append(database.rows(query)[0][0])
+                begun.set()
+                written.wait(30)
+                counts.append(database.rows(query)[0][0])
+
+        with database.snapshot():
+            thread = Thread(target=read_twice)
+            thread.start()
+            begun.wait(0.2)  # does not begin
+        begun.wait(30)
+        write_another(grown)
+        written.set()
+        thread.join()
+    assert counts[0] == counts[1]

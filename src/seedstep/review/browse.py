@@ -8,16 +8,16 @@ Example::
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
-from seedstep.data import Instance, Task, instances_of
 from seedstep.errors import InputError, SeedstepError, StoreError
-from seedstep.evaluate.metrics import METRICS, PredictionMarker, category_metric, stemmed_tokens
-from seedstep.review.verdicts import EACH, FoundPage, Wanted, find_verdicts, outcomes_of, page_of
+from seedstep.review.predicted import ComparedAnswers, Counting
+from seedstep.review.verdicts import FoundPage, Wanted, find_verdicts, outcomes_of, page_of
 from seedstep.runs import Run
 from seedstep.runs.database import decode_value
 from seedstep.runs.frames import COLUMNS, whole_requests
@@ -34,10 +34,7 @@ from seedstep.stages import (
     tell_status,
 )
 
-__all__ = ["TIE", "BrowsedRun", "PredictedAnswer", "PredictedInstance"]
-
-TIE = "(tie)"
-"""The winner of an instance if no system is better than all others."""
+__all__ = ["BrowsedRun"]
 
 _TASKS = """
 FROM candidates c WHERE (reason = '') = ?1 AND (?2 = '' OR reason = ?2)
@@ -57,34 +54,6 @@ AND (?3 = '' OR substr(key, 1, length(?3)) = ?3 OR instr(lower(reply), lower(?3)
      OR instr(lower(request), lower(?3)))
 """
 
-ANSWERS = (
-    "SELECT system, text, failed FROM predictions"
-    " WHERE system IN (SELECT name FROM systems) AND place = ?"
-)
-"""What all systems answered to an instance; a search by the primary key for each of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class PredictedAnswer:
-    """A system's answer. `points` is its score by the task's metric, None if it was not scored."""
-
-    system: str
-    text: str
-    failed: str
-    points: float | None
-    is_best: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PredictedInstance:
-    """An instance with the answers of all systems."""
-
-    key: str
-    task: Task
-    instance: Instance
-    metric: str
-    answers: tuple[PredictedAnswer, ...]
-
 
 def _with_result(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row with its record; a damaged one is a failure that says so."""
@@ -103,6 +72,10 @@ class BrowsedRun:
         self._run = run
         self.path = run.path
         self.stage = run.stage.name
+        self._telling = Lock()
+        self._counting: Counting[tuple[Block, ...]] | None = None
+        self._version = 0
+        self._last: tuple[Block, ...] | None = None
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -132,16 +105,38 @@ class BrowsedRun:
         """Read what the first page needs, for which a page would wait otherwise."""
         if self.stage == PREDICT.name:
             with suppress(SeedstepError):  # which the page tells
-                self._instances  # noqa: B018 - it is kept
+                self.compared.instances  # noqa: B018 - it is kept
+
+    @cached_property
+    def compared(self) -> ComparedAnswers:
+        """The answers of a run of predictions, side by side."""
+        return ComparedAnswers(self._run)
 
     @property
     def settings(self) -> Mapping[str, Any]:
         """The settings of the run."""
         return self._run.config
 
-    def told(self) -> tuple[Block, ...]:
-        """Return the blocks that describe the state of the run, as `seedstep status` does."""
-        return tell_status(self._run)
+    def told(self) -> tuple[Block, ...] | None:
+        """Return the blocks that describe the state of the run, as `seedstep status` does.
+
+        They are counted in the background, where that takes long: until then it is None, and while
+        another process works on the run, they may be those of a moment before.
+        """
+        with self._telling:
+            counting, version = self._counting, self._rows("PRAGMA data_version")[0][0]
+            is_same = version == self._version and self._run.stage.has_database
+            if not counting or not (counting.is_at_work or (counting.is_made and is_same)):
+                counting = self._counting = Counting(self._tell)
+                self._version = version
+        self._last = counting.wait() or self._last
+        return self._last
+
+    def _tell(self) -> tuple[Block, ...]:
+        if self.stage == PREDICT.name:  # whose tasks are read already
+            return tell_status(self._run)
+        with open_run(self.path) as run:  # a connection of its own: long reads hold up pages
+            return tell_status(run)
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         return self._run.database.rows(query, values)
@@ -219,7 +214,7 @@ class BrowsedRun:
     def categories(self) -> tuple[str, ...]:
         """Return the categories of tasks."""
         if self.stage == PREDICT.name:
-            return tuple(sorted({task.category for _, task, _ in self._instances if task.category}))
+            return self.compared.categories()
         query = "SELECT DISTINCT category FROM results WHERE category != '' ORDER BY category"
         return tuple(row[0] for row in self._rows(query))
 
@@ -267,81 +262,3 @@ class BrowsedRun:
         except (KeyError, TypeError):
             return None
         return float(usd)
-
-    @cached_property
-    def _instances(self) -> tuple[tuple[str, Task, Instance], ...]:
-        return tuple(instances_of(self._run.records.tasks().tasks))
-
-    @cached_property
-    def systems(self) -> tuple[str, ...]:
-        """Return the systems of a run of predictions."""
-        return tuple(row[0] for row in self._rows("SELECT name FROM systems ORDER BY rowid"))
-
-    def predictions(self, wanted: Wanted) -> FoundPage:
-        """Find instances with all answers; `group` is a category, `state` the winner or TIE.
-
-        Raises:
-            InputError: the tasks can't be read any more.
-            RunError: they have changed.
-        """
-        places: Sequence[int] = range(len(self._instances))
-        if wanted.group:
-            places = [
-                place for place in places if self._instances[place][1].category == wanted.group
-            ]
-        if wanted.text:
-            places = self._with_text(places, wanted.text.lower())
-        if wanted.state:
-            places = [place for place in places if self._winners[place] == wanted.state]
-        chosen = places[wanted.start : wanted.start + EACH]
-        return FoundPage(tuple(self._predicted(place) for place in chosen), len(places))
-
-    def _with_text(self, places: Sequence[int], text: str) -> list[int]:
-        query = "SELECT DISTINCT place FROM predictions WHERE instr(lower(text), ?)"
-        answered = {row[0] for row in self._rows(query, (text,))}
-        return [
-            place
-            for place in places
-            if place in answered
-            or text in self._instances[place][2].input.lower()
-            or text in self._instances[place][1].definition.lower()
-            or text in self._instances[place][1].id.lower()
-            or text == self._instances[place][0].lower()
-        ]
-
-    def _predicted(self, place: int) -> PredictedInstance:
-        key, task, instance = self._instances[place]
-        metric = category_metric(task.category)
-        rows = {row["system"]: row for row in self._rows(ANSWERS, (place,))}
-        answered = [name for name in self.systems if name in rows]
-        points = {
-            name: 100
-            * self._markers[metric.name].mark(rows[name]["text"], instance.outputs)[metric.name]
-            for name in answered
-        }
-        best = max(points.values(), default=0.0)
-        unequal = len(set(points.values())) > 1
-        answers = (
-            PredictedAnswer(
-                name,
-                rows[name]["text"],
-                rows[name]["failed"],
-                points[name],
-                unequal and points[name] == best,
-            )
-            for name in answered
-        )
-        return PredictedInstance(key, task, instance, metric.title, tuple(answers))
-
-    @cached_property
-    def _markers(self) -> Mapping[str, PredictionMarker]:
-        return {metric.name: PredictionMarker(stemmed_tokens, (metric,)) for metric in METRICS}
-
-    @cached_property
-    def _winners(self) -> tuple[str, ...]:
-        """The winner of each instance, or TIE."""
-        found = []
-        for place in range(len(self._instances)):
-            best = [answer.system for answer in self._predicted(place).answers if answer.is_best]
-            found.append(best[0] if len(best) == 1 else TIE)
-        return tuple(found)

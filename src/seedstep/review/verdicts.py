@@ -58,10 +58,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class FoundPage:
-    """The rows of a page, and the number of all rows found."""
+    """The rows of a page, and the number of all rows found; `left` were not looked at yet."""
 
     rows: tuple[Any, ...]
     total: int
+    left: int = 0
 
     @property
     def pages(self) -> int:

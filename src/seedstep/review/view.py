@@ -22,8 +22,9 @@ from starlette.types import ASGIApp
 
 from seedstep.errors import SeedstepError
 from seedstep.review.app import plain_app
-from seedstep.review.browse import TIE, BrowsedRun
+from seedstep.review.browse import BrowsedRun
 from seedstep.review.pages import Guard, answers_to, render_page
+from seedstep.review.predicted import TIE
 from seedstep.review.verdicts import EACH, FoundPage, Wanted
 
 __all__ = ["make_view"]
@@ -108,7 +109,9 @@ def _pager(wanted: Wanted, found: FoundPage) -> dict[str, Any]:
         return "?" + urlencode({name: value for name, value in given.items() if value})
 
     return {
+        "here": address(wanted.page),
         "total": found.total,
+        "left": found.left,
         "first": min(wanted.start + 1, found.total),
         "last": min(wanted.start + EACH, found.total),
         "page": wanted.page,
@@ -187,7 +190,7 @@ async def _results(runs: Runs, request: Request) -> Response:
 
 async def _predictions(runs: Runs, request: Request) -> Response:
     run, wanted = _chosen(runs, request), _wanted(request)
-    found = await asyncio.to_thread(run.predictions, wanted)
+    found = await asyncio.to_thread(run.compared.find, wanted)
     return _page(
         runs,
         request,
@@ -198,7 +201,7 @@ async def _predictions(runs: Runs, request: Request) -> Response:
         pager=_pager(wanted, found),
         wanted=wanted,
         categories=run.categories(),
-        outcomes=[*run.systems, TIE],
+        outcomes=[*run.compared.systems, TIE],
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import RLock
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -62,6 +63,7 @@ class Database:
         """Use `Database.open`."""
         self.path = path
         self._reader = reader
+        self._reading = RLock()
         self._writer = writer
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="seedstep-database")
         self._queue: list[tuple[Sequence[Statement], asyncio.Future[None]]] = []
@@ -112,23 +114,25 @@ class Database:
     def snapshot(self) -> Iterator[None]:
         """Let all reads in the context see the database at the same moment, despite writers.
 
-        A snapshot inside another is of the moment of the outer one.
+        A snapshot inside another is of the moment of the outer one. Those of several threads follow
+        one another.
 
         Raises:
             StoreError: what was read could not be used, as the database is damaged.
         """
-        if self._reader.in_transaction:
-            yield
-            return
-        with _explained(self.path):
-            self._reader.execute("BEGIN")
-        try:
-            yield
-        except (ArithmeticError, LookupError, TypeError, ValueError):
-            self.require_whole()
-            raise
-        finally:
-            self._reader.rollback()
+        with self._reading:
+            if self._reader.in_transaction:
+                yield
+                return
+            with _explained(self.path):
+                self._reader.execute("BEGIN")
+            try:
+                yield
+            except (ArithmeticError, LookupError, TypeError, ValueError):
+                self.require_whole()
+                raise
+            finally:
+                self._reader.rollback()
 
     def require_whole(self) -> None:
         """Raise StoreError if a value is not of its column's type, or SQLite finds damage."""

@@ -19,7 +19,7 @@ import msgspec
 
 from seedstep.data import Prediction, Task, TaskChoice, TaskFiles, instances_of
 from seedstep.encode import ChatFrame
-from seedstep.errors import RunError, unknown_name
+from seedstep.errors import InputError, RunError, unknown_name
 from seedstep.evaluate.compare import EvaluatedSystem, MeanScores
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.scores import Reference, TrainingOverlap, references_of
@@ -301,7 +301,8 @@ def load_chosen_tasks(settings: TaskChoice) -> TaskFiles:
         InputError: no tasks are named, one can't be read, or none has an instance.
     """
     chosen = settings.load()
-    references_of(chosen.tasks)
+    if not sum(1 for _ in instances_of(chosen.tasks)):
+        raise InputError("the tasks have no instances", "name tasks with instances")
     return chosen
 
 

@@ -221,7 +221,7 @@ def _header(run: PredictionsRun) -> Header:
 
 def _status(run: PredictionsRun) -> Blocks:
     """Tell how far each system of a run is, and what it scored, where that is known."""
-    wanted = len(run.records.references())
+    wanted = sum(len(task.instances) for task in run.tasks().tasks)
     for name in run.records.names():
         yield from system_blocks(run, name, wanted)
     kept = kept_scores(run.path)
