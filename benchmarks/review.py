@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import random
 import re
 import signal
@@ -63,6 +64,7 @@ def make(path: Path, raters: int, each: int) -> None:
 
 PREDICTED = 52_000
 PAGES = (
+    "",
     "0/predictions",
     "0/predictions?page=1040",
     "0/predictions?q=word+77+",
@@ -106,14 +108,19 @@ async def view(folder: Path) -> None:
     print(f"{PREDICTED:,} instances, two systems; made in {time.perf_counter() - began:.1f} s")
     began = time.perf_counter()
     await server.start()
-    print(f"the command says its address after {time.perf_counter() - began:.2f} s")
+    print(f"the command says its address after {time.perf_counter() - began:.2f} s", end="")
+    print(f", {server.seconds():.2f} s of the processor")
     async with aiohttp.ClientSession() as session:
         for page in PAGES:
-            began = time.perf_counter()
+            began, spent = time.perf_counter(), server.seconds()
             async with session.get(f"{server.addresses['view']}{page}") as reply:
                 assert reply.status == 200, page
-                size = len(await reply.read())
-            print(f"{page}: {time.perf_counter() - began:.2f} s, {size:,} bytes")
+                text = await reply.text()
+            took, spent = time.perf_counter() - began, server.seconds() - spent
+            left = " (so far)" if "still to be compared" in text or "being counted" in text else ""
+            print(
+                f"{page}: {took:.2f} s, {spent:.2f} of the processor, {len(text):,} characters{left}"
+            )
     await server.kill()
 
 
@@ -148,6 +155,15 @@ class Server:
             if b"Ctrl-C" in line:
                 return
         raise SystemExit("the server did not start")
+
+    def seconds(self) -> float:
+        """The seconds of the processor that it took so far, where Linux tells them."""
+        assert self.process
+        stat = Path(f"/proc/{self.process.pid}/stat")
+        if not stat.exists():
+            return float("nan")
+        user, system = stat.read_text().rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     async def kill(self) -> None:
         """End it with SIGKILL."""

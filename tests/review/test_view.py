@@ -132,6 +132,40 @@ def test_a_bootstrap_with_provenance_and_requests(tmp_path: Path, server: Script
         assert client.get("0/one?name=none").status_code == 400
 
 
+def test_a_search_in_requests_finds_what_whole_texts_have(large: Path) -> None:
+    texts = ("Write. Task: sing Élan.\nAnswer:", "Write. Task: dance.\nAnswer:", "Sing another.")
+    head, tail = "Write. Task: ", ".\nAnswer:"
+    with closing(sqlite3.connect(large / "run.db")) as database, database:
+        database.execute("INSERT INTO frames VALUES (1, ?, ?)", (head, tail))
+        for place, text in enumerate(texts):
+            has_frame = text.startswith(head)
+            rest = text.removeprefix(head).removesuffix(tail) if has_frame else text
+            database.execute(
+                "INSERT INTO requests (key, purpose, request, reply, attempts, at, frame)"
+                " VALUES (?, 'p', ?, 'Yes.', 1, 0, ?)",
+                (f"{place:012}", rest, 1 if has_frame else None),
+            )
+    with viewing(large) as client:
+        for sought in (
+            "write",
+            "k: SING",
+            "ce.\na",
+            "answer",
+            "sing",
+            "Élan",
+            "none",
+            "yes",
+            "00000000000",
+        ):
+            expected = [
+                f"{place:012}"
+                for place, text in enumerate(texts)
+                if sought.lower() in (text + "\nyes.").lower() or f"{place:012}".startswith(sought)
+            ]
+            page = client.get(f"0/requests?q={quote(sought)}").text
+            assert re.findall(r"request\?key=(\d+)", page) == expected, sought
+
+
 @pytest.fixture
 def judged(tmp_path: Path) -> Iterator[Answered]:
     with ScriptedServer(by_length) as server:

@@ -20,7 +20,7 @@ from seedstep.review.predicted import ComparedAnswers, Counting
 from seedstep.review.verdicts import FoundPage, Wanted, find_verdicts, outcomes_of, page_of
 from seedstep.runs import Run
 from seedstep.runs.database import decode_value
-from seedstep.runs.frames import COLUMNS, whole_requests
+from seedstep.runs.frames import COLUMNS, searched_requests, whole_requests
 from seedstep.runs.stage import Block
 from seedstep.stages import (
     BOOTSTRAP,
@@ -50,8 +50,7 @@ AND (?3 = '' OR NOT json_valid(result)
 """
 _REQUESTS = """
 FROM {} WHERE (?1 = '' OR purpose = ?1) AND (?2 = '' OR failure IS NOT NULL)
-AND (?3 = '' OR substr(key, 1, length(?3)) = ?3 OR instr(lower(reply), lower(?3))
-     OR instr(lower(request), lower(?3)))
+AND (?3 = '' OR substr(key, 1, length(?3)) = ?3 OR instr(lower(reply), lower(?3)) OR {})
 """
 
 
@@ -226,8 +225,8 @@ class BrowsedRun:
         )
         values = (wanted.group, wanted.state, wanted.text)
         with self._run.snapshot():
-            table = _REQUESTS.format(whole_requests(self._run.database))
-            return self._page(columns, table, "rowid", values, wanted)
+            table = _REQUESTS.format(*searched_requests(self._run.database, "?3"))
+            return self._page(columns, table, "requests.rowid", values, wanted)
 
     def request(self, key: str) -> dict[str, Any]:
         """Return a request with its answer.

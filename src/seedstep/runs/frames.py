@@ -21,7 +21,7 @@ import msgspec
 from seedstep.llm import Request
 from seedstep.runs.database import Database, Statement
 
-__all__ = ["COLUMNS", "Frame", "Frames", "request_text", "whole_requests"]
+__all__ = ["COLUMNS", "Frame", "Frames", "request_text", "searched_requests", "whole_requests"]
 
 LONGEST_REST = 200
 """The most characters of a text that its frame may leave before a better frame is sought."""
@@ -65,6 +65,25 @@ def request_text(request: Request) -> str:
 def whole_requests(database: Database) -> str:
     """Return what stands for the table `requests` in a query, with the whole text of each."""
     return _WHOLE if database.has_rows("frames") else "requests"
+
+
+_HAS_TEXT = """
+(frame IN (
+    SELECT id FROM frames WHERE instr(lower(head), lower({0})) OR instr(lower(tail), lower({0})))
+OR instr(lower(substr(coalesce(head, ''), -length({0})) || request
+   || substr(coalesce(tail, ''), 1, length({0}))), lower({0})))
+"""
+
+
+def searched_requests(database: Database, text: str) -> tuple[str, str]:
+    """Return what stands for the table `requests`, and a condition: that its text has `text`.
+
+    `text` is SQL. The condition looks at each frame once, so that a search takes a third of the
+    time that it takes in whole texts.
+    """
+    if not database.has_rows("frames"):
+        return "requests", f"instr(lower(request), lower({text}))"
+    return "requests LEFT JOIN frames ON frames.id = requests.frame", _HAS_TEXT.format(text)
 
 
 @dataclass(frozen=True, slots=True)
