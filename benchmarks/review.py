@@ -117,10 +117,9 @@ async def view(folder: Path) -> None:
                 assert reply.status == 200, page
                 text = await reply.text()
             took, spent = time.perf_counter() - began, server.seconds() - spent
-            left = " (so far)" if "still to be compared" in text or "being counted" in text else ""
-            print(
-                f"{page}: {took:.2f} s, {spent:.2f} of the processor, {len(text):,} characters{left}"
-            )
+            is_all = not re.search("still to be compared|being counted", text)
+            size = f"{len(text):,} characters{'' if is_all else ', of those counted so far'}"
+            print(f"{page or 'runs'}: {took:.2f} s, {spent:.2f} of the processor, {size}")
     await server.kill()
 
 
