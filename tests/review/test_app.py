@@ -246,8 +246,8 @@ def test_the_owner_sees_who_disagrees_and_decides_without_names(path: Path) -> N
         assert ">2<" in client.get(f"/{owner}/list").text
         assert client.get(f"/{owner}/adjudicate").headers["location"] == "item/2"
         page = client.get(f"/{owner}/item/2").text
-        assert page.count("correct Yes") == 2
-        assert page.count("correct No") == 1
+        assert page.count("correct: Yes") == 2
+        assert page.count("correct: No") == 1
         for name in review.raters:
             assert name not in page
         reply = save(client, owner, sent(2, NO, id="the-decision"))
@@ -295,12 +295,23 @@ def test_a_path_without_a_slash_is_not_found(path: Path, path_of_request: str) -
     assert b"content-security-policy" in dict(answers[0]["headers"])
 
 
+def test_the_queue_of_pairs_says_who_won_by_the_letters_on_the_page(tmp_path: Path) -> None:
+    items = [an_item(0, answers=("one", "two"))]
+    path = make(tmp_path / "pairs", items, form="pairs", raters=("ann", "bob"))
+    with opened(path) as (review, client):
+        for rater, answer in (("ann", "first"), ("bob", "same")):
+            save(client, review.tokens[rater], sent(1, {"better": answer}, id=f"label-of-{rater}"))
+        page = client.get(f"/{review.tokens[OWNER]}/list").text
+        assert re.search(r"<td>([AB]; same|same; [AB])</td>", page)
+
+
 def test_what_can_not_be_shown_is_told_on_a_page(path: Path) -> None:
     with opened(path) as (review, client):
         for address in ("item/99", "item/1/", "nothing"):
             reply = client.get(f"/{review.tokens['ann']}/{address}")
             assert reply.status_code == 404, address
             assert "<h1>Not found</h1>" in reply.text
+            assert "nothing at this address" in reply.text
             assert 'rel="stylesheet" href="../' in reply.text or "/" not in address
 
 

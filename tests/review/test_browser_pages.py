@@ -81,6 +81,24 @@ def test_long_texts_and_texts_from_right_to_left(browser: Any, tmp_path: Path) -
         assert seen.said == []
 
 
+def test_half_an_emoji_loses_no_label(review: Path, browser: Any, tmp_path: Path) -> None:
+    """It can't be written as UTF-8: a server would refuse the label, or a whole file of labels."""
+    with serving(tmp_path, "review", "serve", str(review)) as server, watched(browser) as seen:
+        page = seen.page
+        page.goto(server.addresses["ann"])
+        expect_item(page, 1)
+        page.locator("#note").evaluate(
+            "one => { one.value = 'half \\ud83d, whole \\ud83d\\ude00'; }"
+        )
+        for key in ("y", "y", "Enter"):
+            page.keyboard.press(key)
+        expect_item(page, 2)
+        wait_saved(page)
+        assert seen.said == []
+    with Review.open(review) as opened:
+        assert [row.note for row in opened.rows()] == ["half \ufffd, whole \U0001f600"]
+
+
 def hostile(number: int) -> Any:
     text = PAYLOADS[number]
     return an_item(

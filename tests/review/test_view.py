@@ -112,6 +112,9 @@ def test_a_bootstrap_with_provenance_and_requests(tmp_path: Path, server: Script
         assert "seedstep view" in client.get("").text
         overview = client.get("0/").text
         assert "finished tasks" in overview
+        table = re.findall(r"<tr>.*</tr>", overview.partition("<h2")[0])
+        assert "(" in table[2], "only some rows have a share"
+        assert {row.count("<t") for row in table[:7]} == {4}, "and all reach to the end"
         listed = client.get("0/tasks").text
         assert rows_of(listed) == [task.id for task in outcome.tasks]
         one = client.get(f"0/one?name={outcome.tasks[0].id}").text

@@ -115,6 +115,7 @@ SLOW = (
     "review/test_browser_pages.py",
     "review/test_items.py::test_trl_takes_the_preferences",
     "review/test_view.py",
+    "review/test_view_predictions.py",
     "runs/test_axes_run.py::test_killed_it_goes_on_to_the_same_bytes",
     "runs/test_axes_run.py::test_the_report_has_shares_what_is_set_aside_and_distances",
     "runs/test_batches.py::test_an_interrupted_command_leaves_its_batch_and_says_so",

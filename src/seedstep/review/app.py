@@ -156,7 +156,12 @@ async def _static(request: Request) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return _problem(request, status, "Not found" if status == 404 else "Not allowed")
+    if status == 404:
+        message = (
+            "There is nothing at this address. Check that it is the whole of what you were given."
+        )
+        return _problem(request, status, "Not found", message)
+    return _problem(request, status, "Not allowed")
 
 
 async def _seedstep_error(request: Request, error: Exception) -> Response:

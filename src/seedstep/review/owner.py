@@ -209,10 +209,12 @@ def _said(review: Review, labels: StandingLabels, item: str) -> tuple[Said, ...]
         answers = labels.answers[rater].get(item)
         if answers:
             texts = [
-                f"{question.name} {_side(review, item, question, answers[question.name])}"
+                f"{question.name}: {_side(review, item, question, answers[question.name])}"
                 for question in review.form.questions
                 if question.name in answers
             ]
+            if len(review.form.questions) == 1:
+                texts = [text.partition(": ")[2] for text in texts]
             note = rows[rater, item].note
             found.append(Said(f"Rater {len(found) + 1}", ", ".join(texts), note))
     return tuple(found)

@@ -137,7 +137,11 @@ async def _run(runs: Runs, request: Request) -> Response:
         problem = ""
     except SeedstepError as error:  # inputs that are gone leave the rest to be seen
         told, problem = (), str(error)
-    settings = [(name, _plain(value)) for name, value in run.settings.items()]
+    settings = [
+        (name, _plain(value))
+        for name, value in run.settings.items()
+        if value is not None and value != {} and value != []
+    ]
     return _page(
         runs,
         request,

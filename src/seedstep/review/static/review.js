@@ -278,8 +278,10 @@
 
   // The form.
   const questions = () => [...document.querySelectorAll("#form .question")];
+  // Half of a pair of code units, as a cut emoji leaves, can't be written as UTF-8.
+  const whole = (text) => text.replace(/\p{Surrogate}/gu, "\ufffd");
   function answerOf(question) {
-    if (question.dataset.kind === "text") return question.querySelector("textarea").value.trim();
+    if (question.dataset.kind === "text") return whole(question.querySelector("textarea").value.trim());
     return question.querySelector("input:checked")?.value ?? "";
   }
   function answers() {
@@ -350,10 +352,10 @@
       number,
       action,
       answers: action === "label" ? answers() : {},
-      note: action === "undo" ? "" : $("note").value,
+      note: action === "undo" ? "" : whole($("note").value),
       flagged: action !== "undo" && $("flag").checked,
       undoes: action === "undo" ? standing(rowsOf(number)).id : "",
-      ...($("person") ? { person: $("person").value.trim() } : {}),
+      ...($("person") ? { person: whole($("person").value.trim()) } : {}),
       seconds: Math.min(MOST_SECONDS, Math.round(spent / 100) / 10),
       made: Date.now() / 1000,
     };
