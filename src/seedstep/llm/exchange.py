@@ -1,8 +1,15 @@
 """Send a request to a server once, and classify what can go wrong.
 
+A model in this process sends its replies piece by piece. `Writing` keeps the texts so far for
+people who wait; nothing is made of them.
+
 Example::
 
     status, headers, data = await exchange(session, endpoint, "GET", "models")
+    writing = Writing()
+    with writing.listen("generation") as hear:
+        hear(b'data: {"choices": [{"text": "Name a"}]}\\n')
+        writing.latest()  # ("generation", "Name a")
 """
 
 import email.utils
@@ -10,15 +17,18 @@ import errno
 import json
 import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import count
 from typing import Any, BinaryIO
 from urllib.parse import quote
 from urllib.request import getproxies, proxy_bypass
 from weakref import WeakSet
 
 import aiohttp
+import msgspec
 from yarl import URL
 
 from seedstep.errors import DeniedError, InputError, StoreError, first_line
@@ -32,6 +42,7 @@ __all__ = [
     "Refused",
     "Retryable",
     "ServerError",
+    "Writing",
     "exchange",
     "open_session",
     "require_readable",
@@ -304,3 +315,54 @@ def retry_after(headers: Any) -> float | None:
         except (ValueError, TypeError, OverflowError):
             return None
     return min(max(seconds, 0.0), 300.0) if seconds == seconds else None
+
+
+KEPT_CHARACTERS = 2000
+"""The most characters that are kept of a text, its last ones."""
+
+LONGEST_LINE = 1 << 16
+"""A longer line of a stream is not read here."""
+
+
+class Writing:
+    """The texts that are being written, by the purpose of their requests, the oldest first."""
+
+    def __init__(self) -> None:
+        """Begin without texts."""
+        self._texts: dict[int, tuple[str, str]] = {}
+        self._numbers = count()
+
+    @contextmanager
+    def listen(self, purpose: str) -> Iterator[Callable[[bytes], None]]:
+        """Give a function to call with each piece of a reply, whose text is kept until the end."""
+        number = next(self._numbers)
+        rest = b""
+
+        def hear(piece: bytes) -> None:
+            nonlocal rest
+            *lines, rest = (rest + piece).split(b"\n")
+            rest = rest if len(rest) < LONGEST_LINE else b""
+            if new := "".join(map(_text_in, lines)):
+                before = self._texts.get(number, (purpose, ""))[1]
+                self._texts[number] = purpose, (before + new)[-KEPT_CHARACTERS:]
+
+        try:
+            yield hear
+        finally:
+            self._texts.pop(number, None)
+
+    def latest(self) -> tuple[str, str] | None:
+        """Return purpose and text of the reply that has been written for longest, or None."""
+        return next(iter(self._texts.values()), None)
+
+
+def _text_in(line: bytes) -> str:
+    """Return the text in a line of a stream of events, or "" if it has none."""
+    if not line.startswith(b"data: {"):
+        return ""
+    try:
+        choice: Any = msgspec.json.decode(line[6:])["choices"][0]
+        found = choice["text"] if "text" in choice else choice["delta"]["content"]
+    except (ValueError, LookupError, TypeError):
+        return ""
+    return found if isinstance(found, str) else ""

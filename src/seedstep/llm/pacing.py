@@ -26,9 +26,9 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from seedstep.errors import BudgetReached, NotRecordedError
+from seedstep.llm.exchange import Writing
 from seedstep.llm.records import Answer, Failure
 from seedstep.llm.wire import OVERLOADED, Retryable
-from seedstep.llm.writing import Writing
 
 __all__ = [
     "AHEAD",

@@ -25,6 +25,7 @@ from seedstep.llm.exchange import (
     Refused,
     Retryable,
     ServerError,
+    Writing,
     exchange,
     retry_after,
     storable,
@@ -33,7 +34,6 @@ from seedstep.llm.exchange import (
 from seedstep.llm.parameters import DEFAULTS, Parameters, stopped
 from seedstep.llm.records import Reasoning, Reply, Request, estimated_tokens
 from seedstep.llm.replies import Body, BodyError, likelihood_in, read_body
-from seedstep.llm.writing import Writing
 
 __all__ = [
     "OVERLOADED",
