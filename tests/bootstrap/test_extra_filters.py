@@ -109,6 +109,8 @@ def test_what_the_prompt_shows_is_not_taken_for_the_models_own(approach: str) ->
             for text in (one.input, f"{shown.label}: {one.input}"):
                 copy = RawInstance(text, one.output)
                 assert extra_instance_fault("Write a poem.", copy) == "copies_demonstration"
+                spaced = RawInstance(copy.input.upper().replace(" ", "\n"), f"{copy.output} ")
+                assert extra_instance_fault("Write a poem.", spaced) == "copies_demonstration"
             assert extra_instance_fault("Write a poem.", RawInstance("Other", one.output)) == ""
 
 

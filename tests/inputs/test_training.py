@@ -120,6 +120,22 @@ def test_a_model_that_was_tuned_twice(record: bool, tmp_path: Path) -> None:
     assert found_in(first, tmp_path / "tests.jsonl").tasks == ("t0",)
 
 
+@pytest.mark.parametrize(
+    "form", ["{0}\n\n{1}", "{0}\n\nInput: {1}\nOutput:", "Task: {0}\nInput: {1}", "{1}\n{0}"]
+)
+def test_instances_are_known_where_a_prompt_is_one_text(form: str, tmp_path: Path) -> None:
+    lines = task_lines(2)
+    pairs = [
+        {"prompt": form.format(task["definition"], each["input"]), "completion": each["output"][0]}
+        for task in lines
+        for each in task["instances"]
+    ]
+    data = write_lines(tmp_path / "pairs.jsonl", pairs[:3])
+    model = tuned_on(tmp_path / "tuned", f"{data}@plain")
+    found = found_in(model, write_lines(tmp_path / "tests.jsonl", lines))
+    assert found.instances == ("t0-0", "t0-1", "t1-0")
+
+
 def test_a_model_that_was_moved(tmp_path: Path) -> None:
     data = write_tasks(tmp_path / "data.jsonl", 2)
     tuned_on(tmp_path / "tuned", data)

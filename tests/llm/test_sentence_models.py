@@ -58,6 +58,32 @@ def test_a_checkpoint_without_the_files_of_sentence_transformers_takes_the_mean(
     assert long[0] == pytest.approx(long[1])  # both are cut at the model's positions
 
 
+def test_the_positions_that_no_text_has_are_not_used(tmp_path: Path) -> None:
+    import torch
+    from transformers import RobertaConfig, RobertaModel
+
+    path = save_encoder(tmp_path / "encoder", None)
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+    with torch.random.fork_rng(devices=[]):
+        config = RobertaConfig(
+            vocab_size=40, intermediate_size=8, max_position_embeddings=30, **sizes
+        )
+        RobertaModel(config).save_pretrained(path)
+    model = SentenceModel(ModelRef("hf", str(path)))
+    assert model.encode(["list " * 500]).shape == (1, 8)
+
+
+def test_a_token_without_an_embedding_is_one_error(tmp_path: Path) -> None:
+    from transformers import AutoModel
+
+    path = save_encoder(tmp_path / "encoder")
+    model = AutoModel.from_pretrained(path)
+    model.resize_token_embeddings(6)
+    model.save_pretrained(path)
+    with pytest.raises(ModelError, match="the model has embeddings for 6 tokens only"):
+        SentenceModel(ModelRef("hf", str(path))).encode(TEXTS)
+
+
 @pytest.mark.parametrize(
     ("pooling", "modules", "said"),
     [

@@ -167,9 +167,14 @@ def missing_input(reply: CandidateReply, place: int) -> Found:
 
 
 def copies_demonstration(reply: CandidateReply, place: int) -> Found:
-    """Return whether an instance is copied from the fixed demonstrations."""
+    """Return whether an instance is copied from the fixed demonstrations, however it is spaced."""
     instance = reply.instances[place]
-    return (instance.input, instance.output) in _shown_pairs()
+    return (_plain(instance.input), _plain(instance.output)) in _shown_pairs()
+
+
+def _plain(text: str) -> str:
+    """Return a text without case, line breaks, and a full stop or quotation marks around it."""
+    return " ".join(text.casefold().split()).strip(" .\"'\u201c\u201d")
 
 
 @cache
@@ -180,7 +185,8 @@ def _shown_pairs() -> frozenset[tuple[str, str]]:
         for shown in demonstrations()[approach]:
             for example in shown.examples:
                 labelled = f"{shown.label}: {example.input}"
-                pairs |= {(example.input, example.output), (labelled, example.output)}
+                output = _plain(example.output)
+                pairs |= {(_plain(example.input), output), (_plain(labelled), output)}
     return frozenset(pairs)
 
 

@@ -248,20 +248,33 @@ class SentenceModel:
         self._tokenizer = load_tokenizer(ref)
         self._first_token = self._reads_first_token()
         longest = self._options("sentence_bert_config.json").get("max_seq_length")
-        positions = getattr(config, "max_position_embeddings", None) or 512
-        self._longest = min(longest or positions, positions, self._tokenizer.model_max_length)
         try:
             model = from_checkpoint("AutoModel", self._checkpoint, config=config, dtype="float32")
         except Exception as error:  # of any kind, where a file is broken
             raise not_loaded(self._checkpoint, "model", error) from None
         self._model = model.get_encoder() if config.is_encoder_decoder else model
+        positions = getattr(config, "max_position_embeddings", None) or 512
+        positions -= _positions_before_texts(self._model)
+        self._longest = min(longest or positions, positions, self._tokenizer.model_max_length)
 
     def encode(self, texts: list[str]) -> NDArray[np.float32]:
-        """Return the embeddings of some texts, which are computed together."""
+        """Return the embeddings of some texts, which are computed together.
+
+        Raises:
+            ModelError: the tokenizer has a token for which the model has no embedding.
+        """
         import torch
 
         cut: Any = {"truncation": True, "max_length": self._longest}
         ids = self._tokenizer(texts, **cut)["input_ids"]
+        known = self._model.get_input_embeddings().num_embeddings
+        most = max(map(max, filter(None, ids)), default=0)
+        if most >= known:
+            raise ModelError(
+                f"{self._checkpoint}: the tokenizer has a token {most}, and the model has "
+                f"embeddings for {known:,} tokens only",
+                "give the model its own tokenizer",
+            )
         width = max(1, *map(len, ids))
         tokens = torch.zeros((len(ids), width), dtype=torch.long)
         mask = torch.zeros((len(ids), width), dtype=torch.long)
@@ -311,3 +324,10 @@ class SentenceModel:
             return json.loads(Path(found).read_bytes()) if found else {}
         except Exception as error:  # of any kind, where a file is broken
             raise not_loaded(self._checkpoint, f"file {name}", error) from None
+
+
+def _positions_before_texts(model: Any) -> int:
+    """Return how many positions no text has: those up to that of padding, as in RoBERTa."""
+    embeddings = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
+    padding = getattr(embeddings, "padding_idx", None)
+    return 0 if padding is None else int(padding) + 1

@@ -267,6 +267,14 @@ LONG_INPUT = 12
 """The fewest characters of an input by which an instance is known. Shorter ones occur by chance."""
 
 
+ONE_TEXT = tuple(
+    form
+    for whole in ("{0} {1}", "{0} Input: {1}", "Task: {0} {1}", "Task: {0} Input: {1}", "{1} {0}")
+    for form in (whole, f"{whole} Output:")
+)
+"""How data have a definition and an input in one text; white space does not count."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingRecord:
     """Fingerprints of the `tasks` and `instances` of all tunings of a model, and their `sources`.
@@ -290,8 +298,13 @@ class TrainingRecord:
         return fingerprint(definition) in self.tasks
 
     def has_instance(self, definition: str, text: str) -> bool:
-        """Return whether an instance with this definition and input was trained on."""
-        return fingerprint(definition, text) in self.instances
+        """Return whether an instance with this definition and input was trained on.
+
+        It is also known where the data had both as one text, as pairs of prompts and answers have.
+        """
+        joined = (form.format(definition, text) for form in ONE_TEXT)
+        forms = ((definition, text), *((whole, "") for whole in joined))
+        return any(fingerprint(*form) in self.instances for form in forms)
 
     def has_input(self, text: str) -> bool:
         """Return whether this input was trained on, with any definition, if it is long enough."""
