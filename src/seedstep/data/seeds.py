@@ -181,7 +181,9 @@ def task_of(
         task_id,
         _first(written.definition),
         tuple(
-            Instance(instance.input, _texts(instance.output), _row_id(instance, task_id, place))
+            Instance(
+                instance.input, _texts(instance.output), instance.id or instance_id(task_id, place)
+            )
             for place, instance in enumerate(written.instances[:limit])
         ),
         category=_first(written.category),
@@ -226,10 +228,6 @@ def _first(texts: TextOrTexts) -> str:
     return next(iter(_texts(texts)), "")
 
 
-def _row_id(instance: WrittenInstance, task_id: str, place: int) -> str:
-    return instance.id or instance_id(task_id, place)
-
-
 def _examples(written: tuple[WrittenExample, ...]) -> tuple[Example, ...]:
     return tuple(
         Example(example.input, _first(example.output), example.explanation) for example in written
@@ -259,14 +257,17 @@ def _no_output(
     field: str, written: Sequence[WrittenExample | WrittenInstance]
 ) -> Iterator[BadLine]:
     for place, part in enumerate(written):
-        if not _texts(part.output):
+        if part.output == ():
             yield BadLine(f"{field}[{place}].output", "empty", "write an output")
 
 
 def _same_ids(field: str, written: tuple[WrittenInstance, ...], task_id: str) -> Iterator[BadLine]:
+    names = [instance.id or instance_id(task_id, place) for place, instance in enumerate(written)]
+    if len(set(names)) == len(names):  # most often, and faster
+        return
     seen: dict[str, int] = {}
-    for place, instance in enumerate(written):
-        first = seen.setdefault(_row_id(instance, task_id, place), place)
+    for place, name in enumerate(names):
+        first = seen.setdefault(name, place)
         if first != place:
             message = f"the same as in {field}[{first}]"
             yield BadLine(f"{field}[{place}].id", message, "change or remove one")
