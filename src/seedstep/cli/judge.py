@@ -14,6 +14,7 @@ from seedstep.cli.evaluate import OutFile, print_some, print_table, write_or_pri
 from seedstep.cli.options import Asked, Out, RemovedTasks, SameModel, with_settings
 from seedstep.cli.progress import run_tasks
 from seedstep.cli.terminal import console, plain, print_rows
+from seedstep.evaluate.agreement import NO_LEVELS
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import JudgeSettings
 from seedstep.evaluate.tables import CellTable, shown
@@ -181,8 +182,8 @@ def _print_agreement(found: Agreement) -> None:
 
 
 def _measures(found: Agreement) -> list[dict[str, Value]]:
-    """Return the measures of each pair of raters by name."""
-    return [
+    """Return the measures of each pair of raters by name, those that are defined for its labels."""
+    named = [
         {
             "raw agreement": pair.agreement.raw,
             "raw, acceptable (A, B) or not": pair.agreement.raw_acceptable,
@@ -191,6 +192,10 @@ def _measures(found: Agreement) -> list[dict[str, Value]]:
             "Spearman's correlation": pair.agreement.spearman,
         }
         for pair in found.pairs
+    ]
+    return [
+        {name: value for name, value in measures.items() if value.reason != NO_LEVELS}
+        for measures in named
     ]
 
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ACCEPTABLE",
     "LEVELS",
+    "NO_LEVELS",
     "OUTCOMES",
     "Preference",
     "RatingAgreement",
