@@ -1,6 +1,9 @@
 """Seeds and tasks in other languages: what is kept, counted, asked for, said and exported."""
 
 import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from seedstep.bootstrap.prompting import make_prompts
 from seedstep.data import load_tasks, seed_tasks
 from seedstep.errors import InputError
 from seedstep.exports import EXPORT_FORMATS
+from seedstep.prompts import CHAT_LANGUAGES, chat_frames
 from seedstep.report.statistics import lengths
 from seedstep.stages import BOOTSTRAP, open_run
 from support.command_line import seed_line, seedstep
@@ -45,7 +49,8 @@ class TestAWholeRun:
         said = grown("--seeds", "seeds.jsonl", "--window", 1)
         written = "Japanese" if language.name == "Japanese" else "Latin letters beyond a to z (ä, ü"
         assert f"The seeds are written in {written}" in said
-        assert "--language NAME asks for all texts in that language" in said
+        name = "Japanese" if language.name == "Japanese" else "NAME"
+        assert f"--language {name} asks for all texts in that language" in said
         with open_run("run", BOOTSTRAP) as run:
             assert run.settings.tokens == "unicode"
             assert run.status().rejected == {}
@@ -55,7 +60,7 @@ class TestAWholeRun:
 
     def test_exports_and_cards_have_every_text(self, language: Foreign) -> None:
         said = grown("--seeds", "seeds.jsonl", "--window", 1, "--language", language.name)
-        assert "--language NAME" not in said
+        assert "--language" not in said
         for name in EXPORT_FORMATS:
             licence = ("--license", "cc0-1.0") if name == "hub" else ()
             done = seedstep("export", "run", "--format", name, "--out", name, *licence)
@@ -138,12 +143,14 @@ class TestAlongAxes:
         asked = [str(body["messages"][0]["content"]) for body in server.bodies]
         (values,) = [text for text in asked if text.startswith(language.asks)]
         assert values.isascii() is False
-        wanted = [text.partition("\n\nWrite ")[2] for text in asked if text.startswith("Here are")]
+        wanted = [text for text in asked if '{"tasks": ' in text]
         assert len(wanted) == 7
+        frames = chat_frames(language.name)
+        assert frames
         for text in wanted:
+            assert text.startswith(frames.generation[:4])
             assert sum(language.line.format(topic) in text for topic in language.topics) == 1
-            assert "Every task is about" not in text
-            assert f"- Every task is written in {language.name}." in text
+            assert "Every task" not in text
 
     def test_exports_and_the_report_have_every_text(self, run: str, language: Foreign) -> None:
         for name in EXPORT_FORMATS:
@@ -241,12 +248,60 @@ class TestTopicAndLanguage:
         assert others == self.texts()[1:]
 
     def test_a_language_is_in_the_prompts_for_tasks_and_examples(self) -> None:
-        text, question, *examples = self.texts(language="German")
-        assert "\n- Every task is written in German.\n\nAnswer with JSON" in text
+        text, question, *examples = self.texts(language="Dutch")
+        assert "\n- Every task is written in Dutch.\n\nAnswer with JSON" in text
         assert question == self.texts()[1]
         for prompt in examples:
-            rule = "\n- All texts are in German, except where the task asks for another language."
+            rule = "\n- All texts are in Dutch, except where the task asks for another language."
             assert f"{rule}\n\nHere are tasks with examples" in prompt
+
+    @pytest.mark.parametrize("language", CHAT_LANGUAGES)
+    def test_the_prompts_are_in_the_language(
+        self, language: str, golden: Callable[[str, str], None]
+    ) -> None:
+        prompts, english = self.texts(language=language), self.texts()
+        golden(f"chat_{language.lower()}", "\n\n=====\n\n".join(prompts))
+        for prompt, usual in zip(prompts, english, strict=True):
+            shown = re.findall("Task: .*", usual)  # what is shown of tasks is the same
+            assert re.findall("Task: .*", prompt) == shown
+            said, english_said = (
+                {*re.findall(r"^[^{\n]{30,}$", text, re.M)} for text in (prompt, usual)
+            )
+            assert not said & english_said - {*shown}
+            assert "{{" not in prompt
+            assert re.findall('"[a-z_]+":', prompt.splitlines()[-1]) == re.findall(
+                '"[a-z_]+":', usual.splitlines()[-1]
+            )
+
+    @pytest.mark.parametrize("language", CHAT_LANGUAGES)
+    def test_a_topic_or_an_axis_takes_the_place_of_what_is_at_odds(self, language: str) -> None:
+        frames = chat_frames(language)
+        assert frames
+        text = self.texts(language=language, topic="pots {{count}}")[0]
+        assert frames.topic.format(topic="pots {{count}}") in text
+        assert frames.subject not in text
+        assert frames.length in text
+        axes = {"length": ["short"], "difficulty": ["hard"]}
+        settings = BootstrapSettings.of(model="openai:m", language=language, axes=axes)
+        cell = (("length", "short"), ("difficulty", "hard"))
+        request = make_prompts(settings).generation(self.SHOWN, 0, cell)
+        text = request.prompt[0].content  # type: ignore[union-attr]
+        assert frames.subject in text
+        assert not any(part in text for part in (frames.length, frames.difficulty))
+
+    def test_a_run_goes_on_with_the_prompts_of_its_language_only(
+        self, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        server.script = foreign_model(FOREIGN["German"])
+        write_foreign_seeds(Path("seeds.jsonl"), FOREIGN["German"])
+        grown("--seeds", "seeds.jsonl", "--language", "Deutsch")
+        frames = chat_frames("German")
+        assert frames
+        written = yaml.safe_load(Path("run/run.yaml").read_text())
+        assert written["language_fingerprint"] == frames.fingerprint
+        other = replace(frames, topic=" über {topic}")
+        monkeypatch.setattr("seedstep.stages.bootstrap.chat_frames", lambda _: other)
+        assert "language_fingerprint" in seedstep("bootstrap", "--out", "run").error
 
     def test_a_language_other_than_english_has_tokens_of_every_script(self) -> None:
         for language, tokens in (("Dutch", "unicode"), ("english", "latin"), (None, "latin")):
@@ -268,7 +323,7 @@ class TestTopicAndLanguage:
         written = yaml.safe_load(Path("run/run.yaml").read_text())
         assert (written["topic"], written["language"]) == ("gardening", "German")
         asked = [str(body["messages"][0]["content"]) for body in server.bodies]
-        assert all("about gardening" in text for text in asked if text.startswith("Here are"))
+        assert all("zum Thema gardening" in text for text in asked if '{"tasks": ' in text)
 
     def test_without_them_the_configuration_is_as_before(self, server: ScriptedServer) -> None:
         assert seedstep("bootstrap", *MODEL, "--out", "run", "--tasks", 1).code == 0

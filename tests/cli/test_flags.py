@@ -13,6 +13,7 @@ from seedstep.bootstrap import BootstrapSettings
 from seedstep.cli import COMMANDS, app
 from seedstep.cli.options import COMMAND_LINE, Asked, flag_names, with_settings
 from seedstep.data import TaskChoice
+from seedstep.data.evaluation import EVALUATION_SETS
 from seedstep.encode import Encoding
 from seedstep.encode.settings import EncodeSettings
 from seedstep.errors import InputError
@@ -326,3 +327,13 @@ def test_the_shell_completes_commands_flags_and_choices() -> None:
     assert completed("seedstep st") == ["steps", "status"]
     assert completed("seedstep tune --sched") == ["--schedule"]
     assert completed("seedstep tune --schedule c") == ["constant", "cosine"]
+
+
+@pytest.mark.parametrize(
+    ("command", "flag"),
+    [("bootstrap", "--decontaminate"), ("novelty", "--against"), ("report", "--test-set")],
+)
+def test_evaluation_sets_are_named_alike(command: str, flag: str) -> None:
+    """Any of them is read by the same function."""
+    (help_text,) = (each.help for each in command_of(command).params if flag in each.opts)
+    assert EVALUATION_SETS in help_text

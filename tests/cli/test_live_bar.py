@@ -1,6 +1,7 @@
 """What a bar says where there is no terminal to draw it on."""
 
 import pytest
+from rich.console import Console
 from rich.text import Text
 
 from seedstep.cli.progress import live_bar
@@ -22,3 +23,14 @@ def test_after_a_silence_or_at_the_end_a_line_says_how_far_it_is(
         monkeypatch.setattr("seedstep.cli.progress.QUIET_SECONDS", 0)
         bar.show(4, 3000, "still")
     assert capsys.readouterr().out == "3/3,000 · [busy]\n4/3,000 · still\n"
+
+
+def test_a_bar_without_a_count_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Console(force_terminal=True, width=80, record=True)
+    monkeypatch.setattr("seedstep.cli.progress.console", screen)
+    with live_bar("instances"):
+        pass  # a run that is finished has nothing to count
+    assert "0/?" not in screen.export_text()
+    with live_bar("rows", "reading"):
+        pass
+    assert "reading" in screen.export_text()

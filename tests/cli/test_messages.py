@@ -93,6 +93,38 @@ class TestStagesOfAnExperiment:
         assert not Path("out").exists()
 
 
+class TestValuesOfFlags:
+    """What users read of a value that does not fit has no words of the library that checks it."""
+
+    WRONG = (
+        (("run", "demo", "--print", "foo"), "'--print': 'foo' is not one of 'slurm'"),
+        (("evaluate", "run", "--by", "x"), "'--by': 'x' is not one of 'category'"),
+        (("run", "demo", "--workers", "two"), "'--workers': not a whole number"),
+        (("run", "demo", "--workers", "0"), "'--workers': must be 1 or more"),
+        (("bootstrap", "--tasks", "1.5"), "'--tasks': not a whole number"),
+        (("bootstrap", "--novelty-threshold", "low"), "'--novelty-threshold': not a number"),
+        (("steps", "stats", "run", "--by", "x"), "No such option: --by"),
+        (("steps", "select", "run", "--out", "o", "--by", "x"), "'--by': 'x' is not one of"),
+    )
+
+    @pytest.mark.parametrize(("words", "said"), WRONG)
+    def test_of_commands(self, words: tuple[str, ...], said: str) -> None:
+        done = seedstep(*words)
+        told = " ".join(done.err.replace("│", " ").split())
+        assert done.code == 2
+        assert said in told
+        assert "Value error" not in told
+        assert "Input should" not in told
+
+    def test_of_stages_of_an_experiment(self) -> None:
+        for stage, said in (
+            ("bootstrap: {tasks: many}", "'--tasks': not a whole number"),
+            ("export: {arguments: [run], format: x}", "'--format': 'x' is not one of"),
+        ):
+            Path("e.yaml").write_text(f"stages:\n  - {stage}\n")
+            assert said in seedstep("run", "e.yaml", "--list").error
+
+
 class TestTasksWithADefinitionOnly:
     def test_their_prompt_is_shown(self) -> None:
         write_lines(Path("tasks.jsonl"), TASKS)

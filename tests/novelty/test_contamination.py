@@ -1,6 +1,7 @@
 """Evaluation sets: what is too close to them is told, one by one as in bulk, and never kept."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from seedstep.data import evaluation_items
 from seedstep.errors import InputError, RunMismatchError
 from seedstep.novelty import Contamination, Overlap
-from seedstep.runs import Run
+from seedstep.runs import Run, digest
 from seedstep.stages import BOOTSTRAP
 from seedstep.text import latin_tokens, rouge_l
 from support.command_line import seedstep
@@ -289,3 +290,27 @@ class TestBootstrap:
             with pytest.raises(RunMismatchError) as other:
                 grow(tmp_path / "run", server, **{**asked, "decontaminate": []})
             assert "decontaminate" in str(other.value)
+
+    def test_a_run_of_0_1_0_goes_on_though_more_is_read_now(self, tmp_path: Path) -> None:
+        path, out = tmp_path / "e.jsonl", tmp_path / "run"
+        chat = {"instruction": " ", "messages": [{"role": "user", "content": "Sort the list."}]}
+        rows = [chat, {"question": "Which bird?", "context": "A goose flew over the lake."}]
+        path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+        earlier = [*evaluation_items(path, as_first=True)]
+        assert [text for _, text in earlier] == ["Which bird?"]
+        asked = {"tasks": 2, "prompt_style": "completion", "decontaminate": [str(path)]}
+        config = out / "run.yaml"
+        with ScriptedServer() as server:
+            grow(out, server, **asked)
+            now = config.read_text()
+            (stamp,) = re.findall("evaluation_fingerprint: (.*)", now)
+            config.write_text(now.replace(stamp, digest(earlier)))
+            dry = seedstep("bootstrap", "--out", out, "--tasks", 4, "--dry-run")
+            done = seedstep("bootstrap", "--out", out, "--tasks", 4)
+        for told in (dry, done):
+            assert told.code == 0, told.err
+            assert "the evaluation sets have texts that version 0.1.0 left out" in told.words
+        assert config.read_text() == now.replace("tasks: 2", "tasks: 4")
+        path.write_text('{"question": "Which fish?"}')
+        refused = seedstep("bootstrap", "--out", out, "--tasks", 5).error
+        assert "evaluation_fingerprint" in refused

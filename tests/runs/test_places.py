@@ -162,6 +162,29 @@ def test_what_a_system_names_is_found_though_the_tasks_have_an_absolute_path(
     assert "1 of 2 tasks have no step-by-step instruction to show" in told
 
 
+def test_what_a_system_names_is_found_in_a_run_that_kept_no_directory(project: Path) -> None:
+    (project / "steps.jsonl").write_text('{"task": "task000_capitals", "steps": ["Read."]}')
+    made = ("--tasks", project / "words", "--steps", "steps.jsonl", "--name", "x")
+    system = ("--model", "baseline:copy-input", "--encoding", "steps")
+    run = project / "runs" / "absolute"
+    said("predict", *made, *system, "--out", run, at=project)
+    config = yaml.safe_load((run / "run.yaml").read_text())
+    del config["made_in"]  # as earlier versions wrote it
+    (run / "run.yaml").write_text(yaml.safe_dump(config))
+
+    def stored() -> str:
+        with closing(sqlite3.connect(run / "run.db")) as database:
+            (record,) = database.execute("SELECT record FROM systems").fetchone()
+        return str(json.loads(record)["settings"]["steps"])
+
+    for place in (project.parent, project / "runs", project):
+        told = said("predict", "--out", run, "--name", "x", at=place)
+        assert "1 of 2 tasks have no step-by-step instruction to show" in told
+        assert stored() == "steps.jsonl"
+    with chdir(project.parent):
+        assert seedstep("predict", "--out", run, "--name", "x", "--dry-run").code == 0
+
+
 def test_a_run_that_is_given_a_relative_path_later_keeps_where_that_is(tmp_path: Path) -> None:
     place = tmp_path / "project"
     config = place / "run" / "run.yaml"

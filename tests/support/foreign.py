@@ -136,11 +136,11 @@ def foreign_model(language: Foreign, each: int = 7) -> Script:
         target = prompt.rsplit("Task: ", 1)[-1].split("\n")[0]
         if language.asks and prompt.startswith(language.asks):
             return chat_reply(json.dumps({"values": language.topics}, ensure_ascii=False))
-        if prompt.startswith("Here are"):
+        if '{"tasks": ' in prompt:
             first = each * next(draws)
             tasks = [language.tasks[(first + place) % len(language.tasks)] for place in range(each)]
             return chat_reply(json.dumps({"tasks": tasks}, ensure_ascii=False))
-        if prompt.startswith("Can the following task"):
+        if '{"is_classification": ' in prompt:
             return chat_reply(json.dumps({"is_classification": target.endswith("ですか。")}))
         own = {"input": f"{target[:6]} {language.input}", "output": language.output}
         own["label"] = language.output

@@ -35,6 +35,7 @@ from seedstep.novelty import NoveltyIndex
 from seedstep.text import TOKENIZERS, Script, script_of
 
 __all__ = [
+    "assumed_yields",
     "check_seeds",
     "preview",
     "tell_script",
@@ -99,15 +100,14 @@ def _filter_problems(
             yield Problem(seeds.path, line, "instances", bad.reason, "correct the instance")
 
 
-ACCEPTED_PER_REQUEST = 2.0
-FINISHED_PER_ACCEPTED = 0.8
-"""The assumed number of tasks per accepted instruction.
+def assumed_yields(settings: BootstrapSettings) -> tuple[float, float]:
+    """Return the assumed accepted instructions a request, and tasks an accepted instruction.
 
-Yields differ from model to model, and fall as the pool grows.
-"""
+    They differ from model to model, and fall as the pool grows. In the style `dialogue`, a request
+    asks for one instruction.
+    """
+    return (0.7 if settings.style == "dialogue" else 2.0), 0.8
 
-ACCEPTED_PER_TURN = 0.7
-"""The assumed number of accepted instructions where a request asks for one: style `dialogue`."""
 
 REPLY_TOKENS = {"generation": 150, "classification": 3, "instances": 150}
 TURN_TOKENS = {"generation": 15, "classification": 3, "instances": 40}
@@ -115,13 +115,16 @@ TURN_TOKENS = {"generation": 15, "classification": 3, "instances": 40}
 
 
 def preview(
-    settings: BootstrapSettings, seeds: Sequence[Task], window_by_batch: int | None = None
+    settings: BootstrapSettings,
+    seeds: Sequence[Task],
+    window_by_batch: int | None = None,
+    yields: tuple[float, float] | None = None,
 ) -> Preview:
-    """Return the first requests of a run and an estimate.
+    """Return the first requests of a run and an estimate, by `yields`, those of the run so far.
 
-    `window_by_batch` is the window that the run would have by batch, if that is another.
-    Requests about an instruction use that of a seed task. Where the model names the values of an
-    axis, its name stands for one, and the requests for values are the last.
+    `window_by_batch` is the window that the run would have by batch, if that is another. Requests
+    about an instruction use that of a seed task. Where the model names the values of an axis, its
+    name stands for one, and the requests for values are the last.
     """
     prompts = make_prompts(settings)
     shown = Pool(seeds, settings).sample(0)
@@ -138,12 +141,11 @@ def preview(
         prompts.instances(labels.definition, is_classification=True, cell=cell),
         *map(prompts.values, drawn),
     )
-    accepted = ceil(settings.tasks / FINISHED_PER_ACCEPTED)
-    by_turns = settings.style == "dialogue"
-    per_request = ACCEPTED_PER_TURN if by_turns else ACCEPTED_PER_REQUEST
-    reply_tokens = TURN_TOKENS if by_turns else REPLY_TOKENS
+    accepted_each, finished_each = yields or assumed_yields(settings)
+    accepted = ceil(settings.tasks / finished_each)
+    reply_tokens = TURN_TOKENS if settings.style == "dialogue" else REPLY_TOKENS
     counts = {
-        "generation": ceil(accepted / per_request),
+        "generation": ceil(accepted / accepted_each),
         "classification": accepted,
         "instances": accepted,
     }

@@ -15,7 +15,7 @@ Example::
     'classification'
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -33,7 +33,15 @@ from seedstep.bootstrap.few_shot import (
 from seedstep.bootstrap.settings import BootstrapSettings
 from seedstep.data import Task
 from seedstep.llm import Message, Request, Schema
-from seedstep.prompts import Demonstration, axis_wording, demonstrations, render
+from seedstep.prompts import (
+    ChatFrames,
+    Demonstration,
+    axis_wording,
+    chat_frames,
+    demonstrations,
+    fill,
+    render,
+)
 
 __all__ = [
     "ChatPrompts",
@@ -96,21 +104,42 @@ class ChatPrompts(AxisPrompts):
     def generation(self, shown: Sequence[Task], draw: int, cell: Cell = ()) -> Request:
         """Return the request of step 1: new tasks unlike those shown, which are of a cell."""
         numbered = [f"{n}. {one_line(task.definition)}" for n, task in enumerate(shown, start=1)]
-        text = render(
-            "chat/generation",
-            demonstrations="\n".join(numbered),
-            count=str(len(shown)),
-            wanted=str(STEERED_INSTRUCTIONS if cell else MAX_NEW_INSTRUCTIONS),
-        )
+        values = {
+            "demonstrations": "\n".join(numbered),
+            "count": str(len(shown)),
+            "wanted": str(STEERED_INSTRUCTIONS if cell else MAX_NEW_INSTRUCTIONS),
+        }
+        frames = chat_frames(self.settings.language)
+        text = self._translated(frames, values, cell) if frames else self._english(values, cell)
+        return self._request("generation", "generation", text, {"tasks": _list(_TEXT)}, draw)
+
+    def _translated(self, frames: ChatFrames, values: Mapping[str, str], cell: Cell) -> str:
+        """Return the prompt for new tasks in another language."""
+        topic = self.settings.topic
+        steered = {name for name, _ in cell} | ({"topic"} if topic else set())
+        kept = {"topic": "subject", "difficulty": "difficulty", "length": "length"}
+        parts = {
+            part: "" if axis in steered else getattr(frames, part) for axis, part in kept.items()
+        }
+        about = frames.topic.replace("{topic}", one_line(topic)) if topic else ""
+        lines = "".join(f"\n- {line}" for line in self._lines(cell))
+        return fill(frames.generation, **values, **parts, topic=about, cell=lines)
+
+    def _english(self, values: Mapping[str, str], cell: Cell) -> str:
+        """Return the prompt for new tasks in English, which may ask for another language."""
+        text = render("chat/generation", **values)
         if self.settings.topic:
             about = f" about {one_line(self.settings.topic)}{DIFFERENT}"
             text = about.join(text.rsplit(ALIKE, 1))
         if self.settings.language:
             line = f"\n- Every task is written in {one_line(self.settings.language)}."
             text = f"{LAST_RULE}{line}".join(text.rsplit(LAST_RULE, 1))
-        if cell:
-            text = self._steered(text, cell)
-        return self._request("generation", "generation", text, {"tasks": _list(_TEXT)}, draw)
+        return self._steered(text, cell) if cell else text
+
+    def _framed(self, name: str, **values: str) -> str:
+        """Return a prompt of one of the later steps, in the language if there is one in it."""
+        frames = chat_frames(self.settings.language)
+        return fill(getattr(frames, name), **values) if frames else render(f"chat/{name}", **values)
 
     def _steered(self, text: str, cell: Cell) -> str:
         """Return a prompt that asks for tasks of a cell, and for nothing at odds with it."""
@@ -123,8 +152,8 @@ class ChatPrompts(AxisPrompts):
 
     def classification(self, instruction: str) -> Request:
         """Return the request of step 2: whether a task is a classification task."""
-        text = render(
-            "chat/classification",
+        text = self._framed(
+            "classification",
             demonstrations="\n\n".join(_questions()),
             instruction=one_line(instruction),
         )
@@ -134,13 +163,14 @@ class ChatPrompts(AxisPrompts):
     def instances(self, instruction: str, *, is_classification: bool, cell: Cell = ()) -> Request:
         """Return the request of step 3: instances, output-first for classification tasks.
 
-        They are in the language of the cell, if it has one.
+        They are in the language of the cell, if it has one. Prompts in the language of the settings
+        ask for it themselves.
         """
         approach = "output_first" if is_classification else "input_first"
         fields = ("label", "input") if is_classification else ("input", "output")
         shown = demonstrations()[approach][: SHOWN[approach]]
-        text = render(
-            f"chat/{approach}",
+        text = self._framed(
+            approach,
             demonstrations="\n\n".join(_example(each, fields) for each in shown),
             instruction=one_line(instruction),
             wanted=str(MAX_INSTANCES),

@@ -20,12 +20,14 @@ from seedstep.bootstrap.gates import purpose_of
 from seedstep.bootstrap.sampling import PAPER_SAMPLING, SAMPLING_BY_STYLE, TASK_STOPS
 from seedstep.bootstrap.shards import ShardPlace, check_shard
 from seedstep.data import Task
+from seedstep.data.evaluation import EVALUATION_SETS
 from seedstep.errors import InputError
 from seedstep.llm import Budget, ModelRef, Sampling, resolve_base_url
 from seedstep.llm.embeddings import ENCODERS, PURPOSE, is_served_encoder, require_encoder
 from seedstep.llm.models import served_model
 from seedstep.llm.settings import AskedModel, AskingSettings, override, sampling_setting
 from seedstep.novelty import MEANING_THRESHOLD
+from seedstep.prompts import CHAT_LANGUAGES
 from seedstep.settings import SEED, Count, change_settings, part, setting
 from seedstep.text import script_of
 
@@ -87,8 +89,8 @@ class BootstrapSettings(AskingSettings):
     )
     decontaminate: list[str] = setting(
         list,
-        "Evaluation sets: SUPER-NATURALINSTRUCTIONS (its test split, or task files), JSONL or "
-        "text files. Instructions and inputs that are too close to them are rejected.",
+        f"Evaluation sets: {EVALUATION_SETS}. Instructions and inputs that are too close to them "
+        "are rejected.",
         metavar="PATH",
     )
     decontamination_threshold: Threshold = setting(
@@ -168,7 +170,8 @@ class BootstrapSettings(AskingSettings):
     language: str | None = setting(
         None,
         "The language in which all texts are written, such as German. Only chat prompts have a "
-        "place for it; others go by the seeds.",
+        f"place for it; others go by the seeds. In {', '.join(CHAT_LANGUAGES)} they are in that "
+        "language themselves, for others in English.",
         later=True,
     )
     patience: Count = setting(

@@ -4,6 +4,7 @@ A command's module is imported when the command is used. An error that users can
 as a line. A command that is stopped by Ctrl-C prints how to continue.
 """
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -103,7 +104,7 @@ class CommandTable(TyperGroup):
         """Take the attributes of a group of typer, with the commands that were added to it."""
         super().__init__(**attributes)
         self.commands = _Loaded(self.commands)  # type: ignore[assignment]
-        _hide_types_of_flags(self)
+        _adapt(self)
 
 
 def _load(entry: CommandEntry) -> Any:
@@ -116,15 +117,24 @@ def _load(entry: CommandEntry) -> Any:
         alone = typer.Typer(add_completion=False)
         alone.command(entry.name)(found)
         command = get_command(alone)
-    _hide_types_of_flags(command)
+    _adapt(command)
     command.name = entry.name
     command.rich_help_panel = entry.group
     return command
 
 
-def _hide_types_of_flags(command: Any) -> None:
-    """Change the help of a command and its subcommands: show no type for flags without a value."""
-    parameters_of = command.get_params
+def _adapt(command: Any) -> None:
+    """Change a command and its subcommands: no type in the help of flags without a value, and
+    errors of the command line in plain words.
+    """
+    parameters_of, make = command.get_params, command.make_context
+
+    def make_context(*given: Any, **named: Any) -> Any:
+        try:
+            return make(*given, **named)
+        except typer.BadParameter as error:
+            error.message = _in_plain_words(error.message)
+            raise
 
     def get_params(context: Any) -> Any:
         parameters = parameters_of(context)
@@ -133,11 +143,28 @@ def _hide_types_of_flags(command: Any) -> None:
                 parameter.metavar = ""
         return parameters
 
-    command.get_params = get_params
+    command.get_params, command.make_context = get_params, make_context
     for below in (
         () if isinstance(command, CommandTable) else getattr(command, "commands", {}).values()
     ):
-        _hide_types_of_flags(below)
+        _adapt(below)
+
+
+_PLAIN_WORDS = (
+    (r"^Value error, ", ""),
+    (r"^Input should be a valid integer\b.*", "not a whole number"),
+    (r"^Input should be a valid number\b.*", "not a number"),
+    (r"^Input should be greater than or equal to (\S+)$", r"must be \1 or more"),
+    (r"^Input should be less than or equal to (\S+)$", r"must be \1 or less"),
+    (r"^Input should be ", "must be "),
+)
+"""What pydantic says of a value on the command line, which typer repeats, and how we say it."""
+
+
+def _in_plain_words(message: str) -> str:
+    for words, plainer in _PLAIN_WORDS:
+        message = re.sub(words, plainer, message, flags=re.DOTALL)
+    return message
 
 
 app = typer.Typer(cls=CommandTable, no_args_is_help=True, pretty_exceptions_enable=False)

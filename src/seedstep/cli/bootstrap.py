@@ -16,10 +16,8 @@ from seedstep.bootstrap import (
     BootstrapSettings,
     Candidate,
     Generation,
-    preview,
     tell_script,
 )
-from seedstep.bootstrap.settings import WINDOW_BY_BATCH
 from seedstep.cli.dry_run import DryRun, print_estimate, print_requests
 from seedstep.cli.options import COMMAND_LINE, Asked, Out, SameModel, with_settings
 from seedstep.cli.progress import being_written, run_to_the_end, servers_used
@@ -31,12 +29,14 @@ from seedstep.cli.terminal import (
 )
 from seedstep.data import Task, require_seeds, seed_tasks
 from seedstep.errors import InputError
-from seedstep.llm.settings import require_price
-from seedstep.recipes import BootstrapProgress, work_on_bootstrap
+from seedstep.prompts import CHAT_LANGUAGES
+from seedstep.recipes import BootstrapProgress, foresee_tasks, work_on_bootstrap
 from seedstep.runs import BootstrapRun
+from seedstep.runs.foresight import ForeseenWork
 from seedstep.settings import make_settings
 from seedstep.stages import BOOTSTRAP, open_run, tell_status
 from seedstep.stages.grown import advice, task_blocks
+from seedstep.text import script_of
 
 __all__ = [
     "command",
@@ -206,8 +206,7 @@ def command(
     settings = make_settings(BootstrapSettings, asked, COMMAND_LINE)
     settings.resolved()  # raises if a model or an address can't be used
     if dry_run:
-        require_price(settings)
-        _print_preview(settings, asked.get("window", WINDOW_BY_BATCH))
+        _print_foreseen(foresee_tasks(out, asked, same_model=same_model))
         return
     if out is None:
         raise InputError("no directory for the run", "add --out DIR, or --dry-run")
@@ -229,7 +228,9 @@ def _print_script(seeds: Sequence[Task], settings: BootstrapSettings) -> None:
         return
     console.print(plain(said, style="yellow" if "--tokens" in said else ""), soft_wrap=True)
     if settings.style == "chat" and settings.language is None:
-        line = "The prompts are in English: --language NAME asks for all texts in that language."
+        name = script_of(task.definition for task in seeds).language
+        name = name if name in CHAT_LANGUAGES else "NAME"
+        line = f"The prompts are in English: --language {name} asks for all texts in that language."
         console.print(plain(line, style="yellow"), soft_wrap=True)
 
 
@@ -280,22 +281,22 @@ async def _run(out: Path, asked: dict[str, Any], *, same_model: bool) -> Bootstr
         return progress
 
 
-def _print_preview(settings: BootstrapSettings, window_by_batch: int) -> None:
+def _print_foreseen(work: ForeseenWork) -> None:
+    """Print the first prompts of a bootstrap, and an estimate for the tasks that are left."""
+    settings, view = work.settings, work.view
     seeds = require_seeds(Path(settings.seeds)) if settings.seeds else seed_tasks()
     if settings.seeds:
         _print_script(seeds, settings)
-    view = preview(settings, seeds, window_by_batch)
-    differs = window_by_batch != settings.window
+    for text in work.told:
+        console.print(plain(text, style="yellow"), soft_wrap=True)
     titles = ["instructions", "classification", "instances, input-first", "instances, output-first"]
     titles += [request.purpose for request in view.requests[len(titles) :]]
     print_requests(dict(zip(titles, view.requests, strict=True)), settings.style)
     print_estimate(
         settings,
-        f"{settings.tasks:,} tasks from {len(seeds)} seeds with {settings.model}",
+        f"{work.left:,} tasks from {len(seeds)} seeds with {settings.model}",
         view,
-        "2 accepted instructions a request, 80% of them with a good instance, 4 characters a "
-        "token. Models differ; `seedstep status` shows the real figures."
-        + (f" The window is {settings.window:,} live, {window_by_batch:,} by batch." * differs)
+        f"{work.assumed} Models differ; `seedstep status` shows the real figures."
         + (" What gates ask comes on top." if settings.gates else "")
         + (" Embeddings come on top, a request for each instruction." if settings.semantic else ""),
     )

@@ -36,8 +36,14 @@ from seedstep.evaluate.tables import (
 )
 from seedstep.infer.predict import Answer
 from seedstep.infer.settings import SystemSettings
-from seedstep.recipes import Evaluation, PredictProgress, evaluate_systems, work_on_predictions
-from seedstep.recipes.predictions import foresee_predictions, split_settings
+from seedstep.recipes import (
+    Evaluation,
+    PredictProgress,
+    evaluate_systems,
+    foresee_predictions,
+    work_on_predictions,
+)
+from seedstep.recipes.predictions import split_settings
 from seedstep.report.figures import save_figures
 from seedstep.runs import Rows
 from seedstep.settings import make_settings
@@ -129,7 +135,7 @@ def predict_command(
 ) -> None:
     """Predict the outputs of tasks with a model or a baseline. Run it again to go on."""
     if dry_run:
-        foreseen = foresee_predictions(out, asked, name)
+        foreseen = foresee_predictions(out, asked, name, same_model=same_model)
         assumed = "answers as long as the first references, no thoughts, 4 characters a token."
         print_foreseen(foreseen, f"{foreseen.left:,} instances", assumed)
         return

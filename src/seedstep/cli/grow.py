@@ -15,8 +15,10 @@ from seedstep.cli.options import Asked, Out, RemovedTasks, SameModel, with_setti
 from seedstep.cli.progress import live_bar, run_tasks
 from seedstep.cli.terminal import console, plain, print_rows
 from seedstep.data import write_atomically
+from seedstep.data.evaluation import EVALUATION_SETS
+from seedstep.data.row_forms import ROWS
 from seedstep.errors import InputError
-from seedstep.infer.distill import PURPOSE, DistillSettings
+from seedstep.infer.distill import DistillSettings
 from seedstep.llm.embeddings import ENCODERS, MINILM
 from seedstep.novelty import MEANING_THRESHOLD
 from seedstep.novelty.meaning import Accuracy, labelled_pairs
@@ -137,16 +139,14 @@ SemanticAddress = Annotated[
 Texts = Annotated[
     Path,
     typer.Argument(
-        help="JSON lines, CSV, Parquet, plain text by lines, a list in a *.json, an export, or "
-        "hub:OWNER/NAME[:SPLIT].",
+        help=f"{ROWS}, or plain text by lines.",
         metavar="FILE",
     ),
 ]
 Against = Annotated[
     list[Path] | None,
     typer.Option(
-        help="An evaluation set: SUPER-NATURALINSTRUCTIONS (its test split, or a *.json), rows "
-        "of any kind that FILE may have, or *.txt. What is too close to it is rejected. May be "
+        help=f"An evaluation set: {EVALUATION_SETS}. What is too close to it is rejected. May be "
         "given several times."
     ),
 ]
@@ -326,9 +326,9 @@ def distill_command(
 ) -> None:
     """Have another model write the outputs of instances anew. Run it again to go on."""
     if dry_run:
-        work = foresee_outputs(out, asked, removed)
+        work = foresee_outputs(out, asked, removed, same_model=same_model)
         assumed = "new outputs as long as the old ones, 4 characters a token."
-        print_foreseen(work, f"{work.view.counts[PURPOSE]:,} instances", assumed)
+        print_foreseen(work, f"{work.left:,} instances", assumed)
         return
     run_tasks(
         DISTILL,

@@ -180,7 +180,7 @@ class LiveBar:
     def __init__(self, bar: "_Bar", what: str, activity: str) -> None:
         """Use `live_bar`."""
         self._bar = bar
-        self._task = bar.add_task(what, total=None, activity=activity)
+        self._task = bar.add_task(what, total=None, activity=activity, visible=bool(activity))
         self._said = time.monotonic()
         self._told = 0
 
@@ -192,7 +192,7 @@ class LiveBar:
 
     def draw(self, done: int, total: int | None, activity: str, below: str = "") -> None:
         """Redraw the bar, with a text `below` it."""
-        self._bar.update(self._task, completed=done, total=total, activity=activity)
+        self._bar.update(self._task, completed=done, total=total, activity=activity, visible=True)
         self._bar.below = below
 
     def say(self, line: Text) -> None:
@@ -217,7 +217,10 @@ class LiveBar:
 
 @contextmanager
 def live_bar(what: str, activity: str = "") -> Iterator[LiveBar]:
-    """Yield a bar that counts `what`, and remove it at the end of the context."""
+    """Yield a bar that counts `what`, and remove it at the end of the context.
+
+    Without an `activity`, it is not shown before the first count: there may be nothing to do.
+    """
     bar = _Bar(
         TextColumn("{task.description}"),
         BarColumn(),

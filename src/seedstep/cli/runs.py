@@ -12,6 +12,8 @@ from rich.text import Text
 from seedstep.cli.options import Against, names_of, option_of
 from seedstep.cli.progress import QUIET_SECONDS
 from seedstep.cli.terminal import console, errors, line_width, plain, print_blocks
+from seedstep.data.evaluation import EVALUATION_SETS
+from seedstep.data.row_forms import ROWS
 from seedstep.errors import InputError
 from seedstep.exports import (
     EXPORT_FORMATS,
@@ -157,8 +159,7 @@ def report_command(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            help="Run directories, and data: JSON lines, CSV, Parquet, a JSON list, an export, or "
-            "hub:OWNER/NAME.",
+            help=f"Run directories, and data: {ROWS}.",
             metavar="RUN...",
         ),
     ],
@@ -173,8 +174,8 @@ def report_command(
     test_set: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A test set to compare seeds and tasks with: SUPER-NATURALINSTRUCTIONS, JSONL "
-            "or text. May be given more than once."
+            help=f"A test set to compare seeds and tasks with: {EVALUATION_SETS}. May be given "
+            "several times."
         ),
     ] = None,
     table: Annotated[

@@ -102,11 +102,11 @@ def write(
     if context.invoked_subcommand:
         return
     if dry_run:
-        work = foresee_instructions(out, asked, removed)
+        work = foresee_instructions(out, asked, removed, same_model=same_model)
         assumed = "no repairs, instructions of 160 tokens, 4 characters a token."
         if work.settings.style == "chat":
             assumed += " Each turn is sent with the earlier ones and their replies."
-        print_foreseen(work, f"{work.view.counts.get('obtain', 0):,} tasks", assumed)
+        print_foreseen(work, f"{work.left:,} tasks", assumed)
         return
     look = "seedstep steps show {out} TASK"
     run_tasks(
@@ -311,11 +311,11 @@ def generate(
     if context.invoked_subcommand:
         return
     if dry_run:
-        work = foresee_examples(out, asked, removed)
+        work = foresee_examples(out, asked, removed, same_model=same_model)
         assumed = (
             "examples of 60 tokens, 4 characters a token. The ranking shows stand-ins for them."
         )
-        print_foreseen(work, f"{work.view.counts.get('generate', 0):,} tasks", assumed)
+        print_foreseen(work, f"{work.left:,} tasks", assumed)
         return
     look = "seedstep examples show {out} TASK"
     run_tasks(

@@ -29,7 +29,16 @@ from typing import Any
 
 from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, read_jsonl
 from seedstep.data.records import Prediction, Problem, Task, instances_of, placed, raise_first
-from seedstep.data.row_forms import ASKS, HUB, TABLES, RowSource, exported_rows, rows_of, turn_of
+from seedstep.data.row_forms import (
+    ASKS,
+    HUB,
+    ROWS,
+    TABLES,
+    RowSource,
+    exported_rows,
+    rows_of,
+    turn_of,
+)
 from seedstep.data.sources import (
     GIVEN,
     LONGEST_LINE,
@@ -40,8 +49,13 @@ from seedstep.data.sources import (
 )
 from seedstep.data.tables import open_table
 
-__all__ = ["PredictionFile", "evaluation_items", "read_predictions"]
+__all__ = ["EVALUATION_SETS", "PredictionFile", "evaluation_items", "read_predictions"]
 
+
+EVALUATION_SETS = (
+    f"SUPER-NATURALINSTRUCTIONS (its test split, or task files), {ROWS}, or text lines in a *.txt"
+)
+"""The evaluation sets, as the help of all flags names them that take one."""
 
 FIELDS = ("instruction", "definition", "input", "prompt", "question", "text")
 """The fields of a row that hold texts, besides `input` of the objects in `instances`."""
@@ -62,12 +76,16 @@ _TASKS = ("definition", "instruction", "Definition")
 Row = Mapping[str, Any]
 
 
-def evaluation_items(source: PathOrTasks, *, inputs: bool = True) -> Iterator[tuple[str, str]]:
+def evaluation_items(
+    source: PathOrTasks, *, inputs: bool = True, as_first: bool = False
+) -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each item of an evaluation set.
 
     The set is a directory of task files (its test split, if it has one), a task file, JSON lines, a
     list in a JSON file, a table, an export, a data set of the hub, a text file with one item a
-    line, or tasks in memory. Without `inputs`, only definitions and instructions are yielded.
+    line, or tasks in memory. Without `inputs`, only definitions and instructions are yielded. With
+    `as_first`, they are what version 0.1.0 read: it left out conversations beside a text field that
+    is empty, and contexts beside other texts.
 
     Raises:
         InputError: a file is missing or can't be read, or something in it is no item.
@@ -76,7 +94,7 @@ def evaluation_items(source: PathOrTasks, *, inputs: bool = True) -> Iterator[tu
     path = path if path is GIVEN else exported_rows(path)
     if rows := _rows(path):
         for number, row in rows:
-            yield from _of_row(path, number, row, inputs)
+            yield from _of_row(path, number, row, inputs, as_first=as_first)
     elif path.suffix == ".txt":
         for line in open_table(path, "text").rows():
             if line.fault:
@@ -125,12 +143,19 @@ def _of_task(task: Task | Problem, inputs: bool) -> Iterator[tuple[str, str]]:
 
 
 def _of_row(
-    path: Path, number: int, record: Row | BadLine, inputs: bool
+    path: Path, number: int, record: Row | BadLine, inputs: bool, *, as_first: bool
 ) -> Iterator[tuple[str, str]]:
     if isinstance(record, BadLine):
         raise_first(placed(path, number, [record]))
         return
     found = [*_texts(record, FIELDS), *_inputs_of(record)]
+    if as_first:
+        others = [*_texts(record, (*OTHER_FIELDS, CONTEXT)), *_said(record)]
+        yield from (
+            (f"{path.name}, line {number}, {name}", text)
+            for name, text in (found if _has_field(record) else others)
+        )
+        return
     found = (found or [*_texts(record, OTHER_FIELDS), *_said(record)]) + _texts(record, (CONTEXT,))
     if not found and (_holds_text(record) or not any(name in record for name in FIELDS)):
         names = ", ".join((*FIELDS, *OTHER_FIELDS, CONTEXT, *CHATS))
@@ -141,6 +166,15 @@ def _of_row(
         is_input = name in INPUTS or name.startswith("instances[")
         if inputs or not is_input:
             yield f"{path.name}, line {number}, {name}", text
+
+
+def _has_field(record: Row) -> bool:
+    """Return whether a row has a field with a text that may be empty."""
+    instances = record.get("instances")
+    given = instances if isinstance(instances, list) else []
+    values = [record.get(name) for name in FIELDS]
+    values += [instance.get("input") for instance in given if isinstance(instance, dict)]
+    return any(isinstance(value, str) for value in values)
 
 
 def _texts(record: Row, names: Iterable[str]) -> list[tuple[str, str]]:

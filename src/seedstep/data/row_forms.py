@@ -33,6 +33,7 @@ __all__ = [
     "ASKS",
     "FORMS",
     "HUB",
+    "ROWS",
     "TABLES",
     "RowForm",
     "RowSource",
@@ -44,6 +45,8 @@ __all__ = [
 ]
 
 HUB = "hub:"
+ROWS = "JSON lines, CSV, Parquet, a list in a *.json, an export, hub:OWNER/NAME[:SPLIT]"
+"""The sources of rows, as the help of flags names them."""
 """What a data set of the hub begins with."""
 
 Row = Mapping[str, Any]

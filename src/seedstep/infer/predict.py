@@ -18,6 +18,7 @@ from collections.abc import (
 )
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from seedstep.data import Instance, Task
@@ -37,6 +38,7 @@ from seedstep.llm import (
     Engine,
     EngineStats,
     Failure,
+    KeptAnswers,
     Ledger,
     Message,
     Preview,
@@ -152,25 +154,37 @@ def _request(settings: SystemSettings, encoded: Encoded) -> Request:
     return Request(PURPOSE, prompt, settings.prediction)
 
 
-def preview_answers(settings: SystemSettings, work: Iterable[TaskWork]) -> Preview:
+def preview_answers(
+    settings: SystemSettings, work: Iterable[TaskWork], kept: KeptAnswers | None = None
+) -> Preview:
     """Return the first prompt to a model, and an estimate for all of one that is served.
 
-    Answers count as long as the first reference. Prompts to a checkpoint are shown before they are
-    fitted to its `max_source` or put into its template.
+    `kept` says which requests to a served model are sent. Answers count as long as the first
+    reference. Prompts to a checkpoint are shown before they are fitted to its `max_source` or put
+    into its template; only the first of them is made.
     """
-    is_served = settings.kind == "server"
-    fit = _fitting(settings) if is_served else None
-    first, count, spent = None, 0, Spent()
+    spent, sent = Spent(), 0
+    requests = _previewed(settings, work)
+    if kept is None:
+        return Preview(tuple(request for request, _ in islice(requests, 1)), {}, spent.tokens)
+    first: Request | None = None
+    for request, instance in requests:
+        if kept.sends(request):
+            first, sent = first or request, sent + 1
+            spent.add(PURPOSE, tokens_of(request), estimated_tokens(instance.output))
+    return Preview((first,) if first else (), {PURPOSE: sent} if sent else {}, spent.tokens)
+
+
+def _previewed(
+    settings: SystemSettings, work: Iterable[TaskWork]
+) -> Iterator[tuple[Request, Instance]]:
+    fit = _fitting(settings) if settings.kind == "server" else None
     for task_work in work if settings.kind != "baseline" else ():
         encoder = TaskEncoder(task_work.task, settings.encoding, fit, in_template=False)
         for _, instance in task_work.instances:
             with suppress(InputError):  # a failed prediction then
-                request = _request(settings, encoder.encode(instance))
-                first = first or request
-                count += is_served
-                if is_served:
-                    spent.add(PURPOSE, tokens_of(request), estimated_tokens(instance.output))
-    return Preview((first,) if first else (), {PURPOSE: count} if count else {}, spent.tokens)
+                encoded = encoder.encode(instance)
+                yield _request(settings, encoded), instance
 
 
 def _fitting(settings: SystemSettings) -> HfTokenizer | None:

@@ -10,6 +10,7 @@ from seedstep.llm.models import (
     ModelRef,
     Provider,
     add_provider,
+    known_model,
     open_model,
     resolve_base_url,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "add_provider",
     "estimated_tokens",
     "first_address",
+    "known_model",
     "open_model",
     "read_header",
     "resolve_base_url",

@@ -14,7 +14,7 @@ Example::
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Annotated
 
 import msgspec
@@ -69,6 +69,10 @@ class Tokens:
     def by_batch(cls, prompt: int, completion: int) -> "Tokens":
         """Return tokens of which all were by batch."""
         return cls(prompt, completion, prompt, completion)
+
+    def part(self, count: int, of: int) -> "Tokens":
+        """Return the tokens of so many of the requests, each of which takes as many."""
+        return Tokens(*(round(tokens * count / of) for tokens in astuple(self)))
 
     def __add__(self, other: "Tokens") -> "Tokens":
         return Tokens(
@@ -323,6 +327,15 @@ class Preview:
     counts: dict[str, int]
     tokens: dict[str, Tokens]
     rounds: int = 1
+
+    def with_counts(self, counts: Mapping[str, int]) -> "Preview":
+        """Return the preview with other numbers of requests, and with tokens in proportion."""
+        tokens = {
+            purpose: each.part(counts.get(purpose, 0), self.counts[purpose])
+            for purpose, each in self.tokens.items()
+            if counts.get(purpose) and self.counts.get(purpose)
+        }
+        return replace(self, counts=dict(counts), tokens=tokens)
 
     @property
     def waves(self) -> int:

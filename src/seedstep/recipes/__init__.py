@@ -1,6 +1,6 @@
 """Functions that run a stage with its run directory: the Python API of seedstep."""
 
-from seedstep.recipes.distilling import distill, distill_async, foresee_outputs, work_on_outputs
+from seedstep.recipes.distilling import distill, distill_async, work_on_outputs
 from seedstep.recipes.evaluation import (
     Agreement,
     Evaluation,
@@ -19,6 +19,14 @@ from seedstep.recipes.experiment import (
     shipped_experiments,
 )
 from seedstep.recipes.experiment_stages import ExperimentStage
+from seedstep.recipes.foresight import (
+    foresee_examples,
+    foresee_instructions,
+    foresee_outputs,
+    foresee_predictions,
+    foresee_tasks,
+    foresee_verdicts,
+)
 from seedstep.recipes.growing import prepare_growth, read_growth
 from seedstep.recipes.meaning import Calibration, Semantic, calibrate
 from seedstep.recipes.merging import MergeReport, merge_runs
@@ -47,8 +55,6 @@ from seedstep.recipes.self_instruct import (
     work_on_bootstrap,
 )
 from seedstep.recipes.steps import (
-    foresee_examples,
-    foresee_instructions,
     import_instructions,
     make_examples,
     make_examples_async,
@@ -95,6 +101,9 @@ __all__ = [
     "foresee_examples",
     "foresee_instructions",
     "foresee_outputs",
+    "foresee_predictions",
+    "foresee_tasks",
+    "foresee_verdicts",
     "import_instructions",
     "judge",
     "judge_async",

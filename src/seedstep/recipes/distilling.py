@@ -8,7 +8,7 @@ Example::
         export(run, "alpaca", "data")
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
@@ -18,12 +18,11 @@ from seedstep.infer.distill import DistilledTask, preview_outputs, rewrite_outpu
 from seedstep.llm import Engine, Spent
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import DistillKeywords
-from seedstep.recipes.tasks import TaskProgress, TaskWatch, work_on_tasks
+from seedstep.recipes.tasks import TaskProgress, TaskWatch, TaskWork, work_on_tasks
 from seedstep.runs import DistillRun, Removed, Run
-from seedstep.runs.foresight import ForeseenWork, foresee, tasks_left
 from seedstep.stages import DISTILL
 
-__all__ = ["distill", "distill_async", "foresee_outputs", "work_on_outputs"]
+__all__ = ["distill", "distill_async", "outputs_work", "work_on_outputs"]
 
 
 def distill(
@@ -84,17 +83,19 @@ async def work_on_outputs(
 ) -> TaskProgress:
     """Do the work of `distill`, and return the progress that was made."""
     with Run.start(DISTILL, out, asked, same_model=same_model, removed=removed) as run:
-        whole = run.inputs().whole_prompts
+        return await work_on_tasks(run, outputs_work(run), watch)
 
-        def stage(
-            tasks: tuple[Task, ...], engine: Engine, spent: Spent
-        ) -> AsyncGenerator[DistilledTask]:
-            return rewrite_outputs(run.settings, tasks, engine, whole_prompts=whole)
 
-        def estimate(tasks: Sequence[Task]) -> int:
-            return sum(preview_outputs(run.settings, tasks).counts.values())
+def outputs_work(run: DistillRun) -> TaskWork:
+    """Return how the outputs of the tasks of a run are written anew."""
+    whole = run.inputs().whole_prompts
 
-        return await work_on_tasks(run, stage, _outputs, watch, estimate)
+    def stage(
+        tasks: tuple[Task, ...], engine: Engine, spent: Spent
+    ) -> AsyncGenerator[DistilledTask]:
+        return rewrite_outputs(run.settings, tasks, engine, whole_prompts=whole)
+
+    return TaskWork(stage, _outputs, partial(preview_outputs, run.settings, whole_prompts=whole))
 
 
 def _outputs(distilled: DistilledTask) -> str:
@@ -103,18 +104,3 @@ def _outputs(distilled: DistilledTask) -> str:
     written = f"{count} output{'s' * (count != 1)} written"
     left = f", {len(distilled.left_out)} left out ({', '.join(reasons)})" if reasons else ""
     return f"{written}{left}"
-
-
-def foresee_outputs(
-    out: Path | None, asked: Mapping[str, Any], removed: Removed = "keep"
-) -> ForeseenWork:
-    """Return what `distill` would do to begin or go on with a run; nothing is changed.
-
-    Raises:
-        SeedstepError: as there.
-    """
-    with foresee(DISTILL, out, asked, removed) as run:
-        left = tasks_left(run)
-        view = preview_outputs(run.settings, left, whole_prompts=run.inputs().whole_prompts)
-        instances = sum(len(task.instances) for task in left)
-        return ForeseenWork(run.settings, tuple(run.changes.told), view, instances)

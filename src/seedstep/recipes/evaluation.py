@@ -47,12 +47,11 @@ from seedstep.evaluate.metrics import load_tokenizer
 from seedstep.evaluate.tables import systems_html
 from seedstep.inputs import distinct_names, read_systems
 from seedstep.inputs.labels import LabelScale, RaterLabels, read_raters
-from seedstep.llm import Engine, Spent
+from seedstep.llm import Engine, Preview, Spent
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import JudgeKeywords
-from seedstep.recipes.tasks import TaskProgress, TaskWatch, work_on_tasks
+from seedstep.recipes.tasks import TaskProgress, TaskWatch, TaskWork, work_on_tasks
 from seedstep.runs import JudgeRun, Removed, Run, keep_scores
-from seedstep.runs.foresight import ForeseenWork, foresee, tasks_left
 from seedstep.stages import JUDGE, judged_inputs
 
 __all__ = [
@@ -63,12 +62,12 @@ __all__ = [
     "agreement",
     "chosen_verdicts",
     "evaluate_systems",
-    "foresee_verdicts",
     "judge",
     "judge_async",
     "verdict_rows",
     "verdicts_csv",
     "verdicts_jsonl",
+    "verdicts_work",
     "work_on_verdicts",
 ]
 
@@ -177,30 +176,20 @@ async def work_on_verdicts(
 ) -> TaskProgress:
     """Do the work of `judge`, and return the progress that was made."""
     with Run.start(JUDGE, out, asked, same_model=same_model, removed=removed) as run:
-        answers = run.inputs().answers
-
-        def stage(tasks: tuple[Task, ...], engine: Engine, spent: Spent) -> AsyncGenerator[Judged]:
-            return judge_answers(run.settings, tasks, answers, engine, run.inputs().rubric)
-
-        def estimate(tasks: Sequence[Task]) -> int:
-            return sum(preview_verdicts(run.settings, tasks, answers).counts.values())
-
-        return await work_on_tasks(run, stage, _given, watch, estimate)
+        return await work_on_tasks(run, verdicts_work(run), watch)
 
 
-def foresee_verdicts(
-    out: Path | None, asked: Mapping[str, Any], removed: Removed = "keep"
-) -> ForeseenWork:
-    """Return what `judge` would do to begin or go on with a run; nothing is changed.
+def verdicts_work(run: JudgeRun) -> TaskWork:
+    """Return how the answers of a run of the judge are judged."""
+    answers, rubric = run.inputs().answers, run.inputs().rubric
 
-    Raises:
-        SeedstepError: as there.
-    """
-    with foresee(JUDGE, out, asked, removed) as run:
-        left = tasks_left(run)
-        inputs = run.inputs()
-        view = preview_verdicts(run.settings, left, inputs.answers, inputs.rubric)
-        return ForeseenWork(run.settings, tuple(run.changes.told), view, len(left))
+    def stage(tasks: tuple[Task, ...], engine: Engine, spent: Spent) -> AsyncGenerator[Judged]:
+        return judge_answers(run.settings, tasks, answers, engine, rubric)
+
+    def estimate(tasks: Sequence[Task]) -> Preview:
+        return preview_verdicts(run.settings, tasks, answers, rubric)
+
+    return TaskWork(stage, _given, estimate)
 
 
 def _given(judged: Judged) -> str:

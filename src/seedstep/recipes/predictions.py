@@ -21,7 +21,6 @@ from seedstep.data.choice import OFFICIAL_INSTANCES
 from seedstep.encode import Encoding
 from seedstep.errors import BudgetReached, InputError
 from seedstep.infer import PURPOSE, Answer, answer_tasks
-from seedstep.infer.predict import preview_answers
 from seedstep.infer.settings import SystemSettings
 from seedstep.inputs.systems import tunings_around
 from seedstep.inputs.tasks import about_examples, encodings_of
@@ -31,12 +30,7 @@ from seedstep.recipes.keywords import PredictKeywords
 from seedstep.recipes.tasks import Watcher, share_notes, ticking
 from seedstep.runs import TUNE_CONFIG, ChosenSystem, PredictionsRun, Run, stored_settings
 from seedstep.runs.batches import RunLedger, has_open_batches
-from seedstep.runs.database import Database
-from seedstep.runs.directory import DATABASE, stored_config
-from seedstep.runs.foresight import FORESEEN, ForeseenWork
 from seedstep.runs.places import CONFIG
-from seedstep.runs.prediction_lists import reconcile_predictions
-from seedstep.runs.run import resolve_settings
 from seedstep.runs.spending import read_spent_by_model
 from seedstep.settings import make_settings, table
 from seedstep.stages import PREDICT
@@ -48,10 +42,13 @@ __all__ = [
     "PredictProgress",
     "PredictWatch",
     "encodings_beside",
-    "foresee_predictions",
+    "only_name",
     "predict",
     "predict_async",
+    "spent_by_model",
     "split_settings",
+    "system_defaults",
+    "with_official_limit",
     "work_on_predictions",
 ]
 
@@ -171,10 +168,10 @@ async def work_on_predictions(
 ) -> PredictProgress:
     """Do the work of `predict`, and return the progress that was made."""
     chosen, other = split_settings(asked, "settings")
-    chosen, official = _with_official_limit(out, chosen)
+    chosen, official = with_official_limit(out, chosen)
     with Run.start(PREDICT, out, chosen) as run:
-        name = name or other.get("model") or _only_name(run)
-        defaults, notes = _defaults(other)
+        name = name or other.get("model") or only_name(run)
+        defaults, notes = system_defaults(other)
         system = begin_system(run, name, other, defaults, same_model=same_model)
         counts = run.records.counts(name)
         wanted = sum(len(task.instances) for task in system.tasks)
@@ -193,34 +190,6 @@ async def work_on_predictions(
     return progress
 
 
-def foresee_predictions(
-    out: Path | None, asked: Mapping[str, Any], name: str | None = None
-) -> ForeseenWork:
-    """Return what `predict` would do to begin or go on with a system; nothing is changed.
-
-    Raises:
-        SeedstepError: as there.
-    """
-    place = out or Path(FORESEEN)
-    chosen, other = split_settings(asked, "settings")
-    chosen, notes = _with_official_limit(place, chosen)
-    settings, inputs, config = resolve_settings(
-        PREDICT, place, chosen, PREDICT.changeable, None, {}
-    )
-    is_begun = (place / CONFIG).exists() and (place / DATABASE).exists()
-    before = stored_config(PREDICT.name, place, CONFIG) if is_begun else {}
-    database = Database.in_memory(place / DATABASE if is_begun else None)
-    with Run(PREDICT, place, settings, database, config, inputs) as run:
-        changes = reconcile_predictions(run, before, "keep")
-        name = name or other.get("model") or _only_name(run)
-        defaults, more = _defaults(other)
-        system = begin_system(run, name, other, defaults, same_model=True)
-        work = run.records.work(system)
-        told = (*changes.told, *system.changes.told, *notes, *more)
-        view = preview_answers(system.settings, work)
-        return ForeseenWork(system.settings, told, view, sum(len(each.instances) for each in work))
-
-
 def _about_work(system: ChosenSystem, progress: PredictProgress) -> Iterator[str]:
     """Yield a note on how many instances are left where the list or the settings changed."""
     left = progress.wanted - progress.before
@@ -228,7 +197,7 @@ def _about_work(system: ChosenSystem, progress: PredictProgress) -> Iterator[str
     yield f"to do: {left:,} of {progress.wanted:,} instances{asks}"
 
 
-def _with_official_limit(
+def with_official_limit(
     out: Path, chosen: dict[str, Any]
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return the choice of tasks for a new run of a split, and a note on the instances it takes.
@@ -245,7 +214,7 @@ def _with_official_limit(
     return {**chosen, "limit_instances": OFFICIAL_INSTANCES}, (note,)
 
 
-def _only_name(run: PredictionsRun) -> str:
+def only_name(run: PredictionsRun) -> str:
     """Return the name of the run's system, to continue with when none is named."""
     names = run.records.names()
     if len(names) > 1:
@@ -295,7 +264,7 @@ def split_settings(asked: Mapping[str, Any], source: str) -> tuple[dict[str, Any
     return chosen, dict(system)
 
 
-def _defaults(asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def system_defaults(asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Return default settings that a checkpoint has in its files, and notes about them.
 
     These are the encoding that it was tuned on, and that it learned to end its answers.
@@ -358,7 +327,7 @@ async def _work(
         progress.started = time.monotonic()
 
     model = system.settings.model.name
-    spent, pricing = _spent_by_model(run, system.settings)
+    spent, pricing = spent_by_model(run, system.settings)
     answers = answer_tasks(
         system.settings,
         work,
@@ -377,7 +346,7 @@ async def _work(
                 watch.retired(progress, batch)
 
 
-def _spent_by_model(run: PredictionsRun, settings: SystemSettings) -> tuple[Spent, Pricing]:
+def spent_by_model(run: PredictionsRun, settings: SystemSettings) -> tuple[Spent, Pricing]:
     """Return what the run has spent, with the tokens of other models apart, and all prices.
 
     Raises:

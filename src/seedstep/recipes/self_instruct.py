@@ -44,6 +44,7 @@ from seedstep.stages.bootstrap import contamination_of, pool_of
 __all__ = [
     "BootstrapProgress",
     "BootstrapWatch",
+    "entries_of",
     "self_instruct",
     "self_instruct_async",
     "work_on_bootstrap",
@@ -191,13 +192,10 @@ async def work_on_bootstrap(
 ) -> BootstrapProgress:
     """Do the work of `self_instruct`, and return the progress that was made."""
     check_filters(filters)
-    entries = {
-        FILTERS_ENTRY: changed_filters(filters),
-        GATES_ENTRY: {gate.name: gate.meaning for gate in own_gates} or None,
-    }
+    entries = entries_of(filters, own_gates)
     with Run.start(BOOTSTRAP, out, asked, same_model=same_model, entries=entries) as run:
         progress = BootstrapProgress(run.settings, before=run.records.finished())
-        progress.notes += filter(None, [run.settings.about_window])
+        progress.notes += [*filter(None, [run.settings.about_window]), *run.changes.told]
         try:
             await _work(run, progress, watch, filters, own_gates)
         except BudgetReached as reached:
@@ -205,6 +203,16 @@ async def work_on_bootstrap(
         finally:
             await run.settle()
     return progress
+
+
+def entries_of(
+    filters: Sequence[Filter] = FILTERS, own_gates: Sequence[Gate] = ()
+) -> dict[str, Any]:
+    """Return what a run's configuration has of filters and gates that are no settings."""
+    return {
+        FILTERS_ENTRY: changed_filters(filters),
+        GATES_ENTRY: {gate.name: gate.meaning for gate in own_gates} or None,
+    }
 
 
 async def _work(

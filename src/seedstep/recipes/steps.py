@@ -10,7 +10,7 @@ Example::
             print(entry.task, entry.result.steps)
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,18 +20,19 @@ from typing import Any, Unpack
 from seedstep.data import BadLine, Problem, StrPath, Task, read_jsonl
 from seedstep.data.records import placed, raise_first
 from seedstep.errors import InputError
-from seedstep.llm import Engine, KeptAnswers, Spent
+from seedstep.llm import Engine, KeptAnswers, Preview, Spent
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import ExamplesKeywords, StepsKeywords
 from seedstep.recipes.tasks import (
     TaskProgress,
     TaskWatch,
+    TaskWork,
+    closed_engine,
     opened_engine,
     same_server,
     work_on_tasks,
 )
 from seedstep.runs import ExamplesRun, Removed, Run, StepsRun
-from seedstep.runs.foresight import ForeseenWork, foresee, tasks_left
 from seedstep.settings import make_settings
 from seedstep.stages import EXAMPLES, STEPS
 from seedstep.stages.steps import load_steps_tasks
@@ -55,9 +56,9 @@ from seedstep.steps import (
 from seedstep.steps.records import SuperniInstruction, superni_instructions
 
 __all__ = [
-    "foresee_examples",
-    "foresee_instructions",
+    "examples_work",
     "import_instructions",
+    "instructions_work",
     "make_examples",
     "make_examples_async",
     "take_superni",
@@ -130,21 +131,23 @@ async def work_on_instructions(
 ) -> TaskProgress:
     """Do the work of `write_instructions`, and return the progress that was made."""
     with Run.start(STEPS, out, asked, same_model=same_model, removed=removed) as run:
+        return await work_on_tasks(run, instructions_work(run, checks), watch)
 
-        async def stage(
-            tasks: tuple[Task, ...], engine: Engine, spent: Spent
-        ) -> AsyncGenerator[WrittenSteps]:
-            async with (
-                _judge(run, engine, spent) as judge,
-                aclosing(write_steps(run.settings, tasks, engine, judge, checks)) as results,
-            ):
-                async for written in results:
-                    yield written
 
-        def estimate(tasks: Sequence[Task]) -> int:
-            return sum(preview_steps(run.settings, tasks).counts.values())
+def instructions_work(run: StepsRun, checks: Mapping[str, Check] = CHECKS) -> TaskWork:
+    """Return how step-by-step instructions are written for the tasks of a run."""
 
-        return await work_on_tasks(run, stage, _findings, watch, estimate)
+    async def stage(
+        tasks: tuple[Task, ...], engine: Engine, spent: Spent
+    ) -> AsyncGenerator[WrittenSteps]:
+        async with (
+            _judge(run, engine, spent) as judge,
+            aclosing(write_steps(run.settings, tasks, engine, judge, checks)) as results,
+        ):
+            async for written in results:
+                yield written
+
+    return TaskWork(stage, _findings, partial(preview_steps, run.settings))
 
 
 @asynccontextmanager
@@ -158,9 +161,12 @@ async def _judge(run: StepsRun, engine: Engine, spent: Spent) -> AsyncIterator[E
     if same_server(model) == same_server(own):
         yield engine
         return
+    if isinstance(engine, KeptAnswers):
+        yield KeptAnswers(closed_engine(run, model), engine)
+        return
     async with opened_engine(run, model, spent) as judge:
         judge.stats.notes = engine.stats.notes
-        yield KeptAnswers(judge, engine) if isinstance(engine, KeptAnswers) else judge
+        yield judge
 
 
 def make_examples(
@@ -217,49 +223,23 @@ async def work_on_examples(
 ) -> TaskProgress:
     """Do the work of `make_examples`, and return the progress that was made."""
     with Run.start(EXAMPLES, out, asked, same_model=same_model, removed=removed) as run:
-        instructions = run.inputs().instructions
-
-        def stage(
-            tasks: tuple[Task, ...], engine: Engine, spent: Spent
-        ) -> AsyncGenerator[ExampleSet]:
-            given = [(task, instructions[task.id]) for task in tasks]
-            return generate_examples(run.settings, given, engine)
-
-        def estimate(tasks: Sequence[Task]) -> int:
-            given = [(task, instructions[task.id]) for task in tasks]
-            return sum(preview_examples(run.settings, given).counts.values())
-
-        return await work_on_tasks(
-            run, stage, lambda result: str(result.ranking_failure), watch, estimate
-        )
+        return await work_on_tasks(run, examples_work(run), watch)
 
 
-def foresee_instructions(
-    out: Path | None, asked: Mapping[str, Any], removed: Removed = "keep"
-) -> ForeseenWork:
-    """Return what `write_instructions` would do to begin or go on with a run; nothing is changed.
+def examples_work(run: ExamplesRun) -> TaskWork:
+    """Return how examples are generated for the tasks of a run."""
+    instructions = run.inputs().instructions
 
-    Raises:
-        SeedstepError: as there.
-    """
-    with foresee(STEPS, out, asked, removed) as run:
-        left = tasks_left(run)
-        view = preview_steps(run.settings, left)
-        return ForeseenWork(run.settings, tuple(run.changes.told), view, len(left))
+    def with_steps(tasks: Iterable[Task]) -> list[tuple[Task, tuple[str, ...]]]:
+        return [(task, instructions[task.id]) for task in tasks]
 
+    def stage(tasks: tuple[Task, ...], engine: Engine, spent: Spent) -> AsyncGenerator[ExampleSet]:
+        return generate_examples(run.settings, with_steps(tasks), engine)
 
-def foresee_examples(
-    out: Path | None, asked: Mapping[str, Any], removed: Removed = "keep"
-) -> ForeseenWork:
-    """Return what `make_examples` would do to begin or go on with a run; nothing is changed.
+    def estimate(tasks: Sequence[Task]) -> Preview:
+        return preview_examples(run.settings, with_steps(tasks))
 
-    Raises:
-        SeedstepError: as there.
-    """
-    with foresee(EXAMPLES, out, asked, removed) as run:
-        steps, left = run.inputs().instructions, tasks_left(run)
-        view = preview_examples(run.settings, [(task, steps[task.id]) for task in left])
-        return ForeseenWork(run.settings, tuple(run.changes.told), view, len(left))
+    return TaskWork(stage, lambda result: str(result.ranking_failure), estimate)
 
 
 def _findings(written: WrittenSteps) -> str:

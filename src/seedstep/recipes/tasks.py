@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeVar
 
 from seedstep.data import Problem, Task
 from seedstep.errors import BudgetReached
-from seedstep.llm import Engine, EngineStats, KeptAnswers, Spent, open_model
+from seedstep.llm import Engine, EngineStats, KeptAnswers, Preview, Spent, known_model, open_model
 from seedstep.llm.endpoints import addresses_of, server_address
 from seedstep.runs import Run, TaskRecords, TaskResult
 from seedstep.runs.batches import has_open_batches
@@ -27,11 +27,15 @@ from seedstep.runs.batches import has_open_batches
 __all__ = [
     "TaskProgress",
     "TaskWatch",
+    "TaskWork",
     "Watcher",
+    "closed_engine",
     "finish",
     "opened_engine",
     "share_notes",
+    "still_asked",
     "ticking",
+    "unfit",
     "work_on_tasks",
 ]
 
@@ -166,22 +170,27 @@ TaskWatch = Watcher[TaskProgress, Task]
 ResultStage = Callable[[tuple[Task, ...], Engine, Spent], AsyncGenerator[Result]]
 """A stage that yields a record for each of some tasks, in their order."""
 
-Estimate = Callable[[Sequence[Task]], int]
-"""Returns about how many requests some tasks take."""
+
+@dataclass(frozen=True, slots=True)
+class TaskWork:
+    """How a stage works on tasks.
+
+    `flaws` returns what is wrong with a record that is not a failure, for the progress. `estimate`
+    returns the first requests for some tasks, and about how many they take.
+    """
+
+    stage: ResultStage[Any]
+    flaws: Flaws
+    estimate: Callable[[Sequence[Task]], Preview]
 
 
 async def work_on_tasks(
-    run: Run[Any, Any, TaskRecords[Result]],
-    stage: ResultStage[Result],
-    flaws: Flaws,
-    watch: TaskWatch | None,
-    estimate: Estimate | None = None,
+    run: Run[Any, Any, TaskRecords[Any]], work: TaskWork, watch: TaskWatch | None
 ) -> TaskProgress:
     """Run the stage for all tasks without a record, and write the records in the tasks' order.
 
-    `flaws` returns what is wrong with a record that is not a failure, for the progress. `estimate`
-    returns how many requests some tasks take; where the list or the settings changed, the notes of
-    the progress say how many are to be sent.
+    Where the list or the settings changed, the notes of the progress say how many requests are to
+    be sent.
     """
     found = run.tasks()
     done = {entry.task: entry.result for entry in run.entries()}
@@ -193,24 +202,14 @@ async def work_on_tasks(
     ]
     try:
         if left or unsure or has_open_batches(run.database):
-            await _work(run, _Work(stage, flaws, estimate, done), left, unsure, progress, watch)
+            await _work(run, work, done, left, unsure, progress, watch)
         else:
-            _count_done(progress, found.tasks, done, flaws)
+            _count_done(progress, found.tasks, done, work.flaws)
     except BudgetReached as reached:
         progress.stopped = reached
     finally:
         await run.settle()
     return progress
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """How a stage is run, and the records that are there, by task."""
-
-    stage: ResultStage[Any]
-    flaws: Flaws
-    estimate: Estimate | None
-    done: dict[str, Any]
 
 
 def _count_done(
@@ -225,7 +224,8 @@ def _count_done(
 
 async def _work(
     run: Run[Any, Any, TaskRecords[Any]],
-    work: _Work,
+    work: TaskWork,
+    done: dict[str, Any],
     left: list[tuple[int, Task]],
     unsure: list[tuple[int, Task]],
     progress: TaskProgress,
@@ -237,10 +237,10 @@ async def _work(
     async with opened_engine(run, model, spent) as engine:
         share_notes(progress, engine.stats)
         if unsure:
-            left = await _compared(run, work, left, unsure, engine, spent)
-        if run.changes.any and work.estimate:
+            left = await _compared(run, work, done, left, unsure, engine, spent)
+        if run.changes.any:
             progress.notes.append(await _to_ask(work, [task for _, task in left], engine, spent))
-        _count_done(progress, run.tasks().tasks, work.done, work.flaws)
+        _count_done(progress, run.tasks().tasks, done, work.flaws)
         tasks = tuple(task for _, task in left)
         async with (
             aclosing(work.stage(tasks, engine, spent)) as results,
@@ -257,39 +257,65 @@ async def _work(
 
 async def _compared(
     run: Run[Any, Any, TaskRecords[Any]],
-    work: _Work,
+    work: TaskWork,
+    done: dict[str, Any],
     left: list[tuple[int, Task]],
     unsure: list[tuple[int, Task]],
     engine: Engine,
     spent: Spent,
 ) -> list[tuple[int, Task]]:
-    """Return what is left to do, after records of 0.1.0 were compared with their tasks.
-
-    Such a record fits if each request of its task is one that the run has sent.
-    """
-    kept = KeptAnswers(engine)
-    await _run_through(work.stage, [task for _, task in unsure], kept, spent)
-    other = {task.id for place, (_, task) in enumerate(unsure) if kept.missing[place]}
+    """Return what is left to do, after records of 0.1.0 were compared with their tasks."""
+    other = {task.id for task in await unfit(work, [task for _, task in unsure], engine, spent)}
     await run.records.affirm([task.id for _, task in unsure if task.id not in other])
     await run.records.set_aside(other)
     for name in other:
-        del work.done[name]
+        del done[name]
     return sorted(
         [*left, *(each for each in unsure if each[1].id in other)], key=lambda each: each[0]
     )
 
 
-async def _to_ask(work: _Work, tasks: list[Task], engine: Engine, spent: Spent) -> str:
-    """Return a note on how many requests will be sent for some tasks."""
+async def unfit(
+    work: TaskWork, unsure: Sequence[Task], engine: Engine, spent: Spent
+) -> tuple[Task, ...]:
+    """Return those of some tasks whose records, of 0.1.0, don't fit them as they are now.
+
+    A record fits if each request of its task is one that the run has sent.
+    """
     kept = KeptAnswers(engine)
-    await _run_through(work.stage, tasks, kept, spent)
-    asked = [task for place, task in enumerate(tasks) if kept.missing[place]]
-    assert work.estimate
-    there = sum(kept.found[place] for place in range(len(tasks)) if kept.missing[place])
-    requests = max(work.estimate(asked) - there, len(asked))
+    await _run_through(work.stage, unsure, kept, spent)
+    return tuple(task for place, task in enumerate(unsure) if kept.missing[place])
+
+
+async def _to_ask(work: TaskWork, tasks: list[Task], engine: Engine, spent: Spent) -> str:
+    """Return a note on how many requests will be sent for some tasks."""
+    view, asked = await still_asked(work, tasks, engine, spent)
     if not asked:
         return f"to do: {len(tasks):,} tasks, for which all replies are there"
-    return f"to do: {len(tasks):,} tasks; about {requests:,} requests for {len(asked):,} of them"
+    requests = sum(view.counts.values())
+    return f"to do: {len(tasks):,} tasks; about {requests:,} requests for {asked:,} of them"
+
+
+async def still_asked(
+    work: TaskWork, tasks: Sequence[Task], engine: Engine, spent: Spent
+) -> tuple[Preview, int]:
+    """Return the estimate of a stage without the replies that are kept, and for how many tasks.
+
+    `engine` sends nothing, and may be closed.
+    """
+    kept = KeptAnswers(engine)
+    await _run_through(work.stage, tasks, kept, spent)
+    asked = [place for place in range(len(tasks)) if kept.missing[place]]
+    view = work.estimate([tasks[place] for place in asked])
+    there = sum((kept.found[place] for place in asked), Counter[str]())
+    missing = sum((kept.missing[place] for place in asked), Counter[str]())
+    left = {
+        purpose: max(view.counts.get(purpose, 0) - there[purpose], missing[purpose])
+        for purpose in {**view.counts, **missing}
+    }
+    return view.with_counts({purpose: count for purpose, count in left.items() if count}), len(
+        asked
+    )
 
 
 async def _run_through(
@@ -310,6 +336,19 @@ def same_server(
     name, base_url, identity_url = model
     urls = tuple(server_address(url).rstrip("/") for url in addresses_of(base_url))
     return name, urls, (identity_url or urls[0]).rstrip("/")
+
+
+def closed_engine(
+    run: Run[Any, Any, Any], model: tuple[str, str | Sequence[str] | None, str | None]
+) -> Engine:
+    """Return an engine that knows which answers of a model are kept, and can't send anything.
+
+    The arguments are those of `opened_engine`.
+    """
+    name, base_url, identity_url = model
+    settings = run.settings.model
+    manner = settings.manner if name == settings.name else None
+    return Engine(known_model(name, base_url, identity_url), run.ledger, 1, reasoning=manner)
 
 
 @asynccontextmanager

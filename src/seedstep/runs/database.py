@@ -101,13 +101,26 @@ class Database:
         return bool(self.rows("PRAGMA user_version")[0][0])
 
     @classmethod
-    def in_memory(cls, of: Path | None = None) -> "Database":
-        """Open a database in memory: empty, or a copy of the file `of`, which stays as it is."""
+    def in_memory(cls) -> "Database":
+        """Open an empty database in memory."""
         connection = _connect(Path(), "memory")
-        if of is not None:
-            with _explained(of), closing(_connect(of, "ro")) as original:
-                original.backup(connection)
         _migrate(connection, Path())
+        return cls(Path(), connection, connection)
+
+    @classmethod
+    def as_now(cls, path: Path) -> "Database":
+        """Open a database for reading, with all tables and columns of this version.
+
+        If an earlier version wrote it, that is a copy in memory. The file stays as it is.
+        """
+        database = cls.open(path, read_only=True)
+        applied = database.rows("PRAGMA user_version")[0][0]
+        if applied == len(MIGRATIONS):
+            return database
+        with closing(database), _explained(path):
+            connection = _connect(Path(), "memory")
+            database._reader.backup(connection)
+            _migrate(connection, Path())
         return cls(Path(), connection, connection)
 
     @contextmanager

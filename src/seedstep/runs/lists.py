@@ -51,7 +51,8 @@ class ListChanges:
     `changed` have another content, `touched` were asked in another way, `removed` are not in the
     list and `restored` are as they were earlier. `unsure` have a record of version 0.1.0, of which
     it is not known whether it fits. `list_changed` says that the list is another one. With
-    `dropped`, the records of the removed ones are set aside. `noun` says what they are.
+    `dropped`, the records of the removed ones are set aside. `noun` says what they are. `notes` are
+    told, too.
     """
 
     changed: tuple[str, ...] = ()
@@ -62,6 +63,7 @@ class ListChanges:
     list_changed: bool = False
     dropped: bool = False
     noun: str = "task"
+    notes: tuple[str, ...] = ()
 
     @property
     def told(self) -> list[str]:
@@ -74,7 +76,8 @@ class ListChanges:
             (self.restored, "are as they were earlier: the results of then are used again"),
             (self.removed, f"are no longer in the list: their results {gone}"),
         )
-        return [f"{_many(tasks, self.noun)} {what}" for tasks, what in lines if tasks]
+        told = [f"{_many(tasks, self.noun)} {what}" for tasks, what in lines if tasks]
+        return [*told, *self.notes]
 
     @property
     def any(self) -> bool:

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from seedstep.data import make_folder, read_yaml, write_atomically, write_yaml
@@ -35,6 +36,8 @@ __all__ = [
 CONFIG = "run.yaml"
 GIVEN = "given"
 """The directory of tasks that were given in memory, so that the run goes on without them."""
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _HERE = f"{{run}}/{GIVEN}/"
 """Stands in a configuration for the directory with what was given: a run may be moved."""
@@ -109,7 +112,7 @@ _PATHS = (
 
 def paths_from_here(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings of a run as kept, with relative paths as the current directory has them."""
-    base = _base(path)
+    base = _base(path, values)
     if base is None:
         return dict(values)
 
@@ -120,9 +123,14 @@ def paths_from_here(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     return _with_paths(values, found)
 
 
-def paths_as_kept(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings of a run with relative paths as the run's configuration keeps them."""
-    base = _base(path)
+def paths_as_kept(
+    path: Path, values: Mapping[str, Any], before: Mapping[str, Any] = NOTHING
+) -> dict[str, Any]:
+    """Return settings of a run with relative paths as the run's configuration keeps them.
+
+    `before` are the settings of a system as they were kept, which may say where the run was made.
+    """
+    base = _base(path, before)
     if base is None:
         return dict(values)
     start = f"{os.path.relpath(base)}{os.sep}"
@@ -145,27 +153,26 @@ def _normal(text: str) -> str:
     return os.path.normpath(text) if text else text
 
 
-def _base(path: Path) -> str | None:
+def _base(path: Path, more: Mapping[str, Any]) -> str | None:
     """Return the directory in which a run was made; None if that is the current one.
 
     A run of a version that did not keep it was made in the current directory if what it names is
-    there, or else in the nearest one above the run that has it.
+    there, or else in the nearest one above the run that has it. If its configuration names nothing
+    that is found, what `more` kept settings name says where.
     """
     values = read_yaml(path / CONFIG) if (path / CONFIG).exists() else {}
     here, run = os.path.realpath("."), os.path.realpath(path)
     if MADE_IN in values:
         base = os.path.normpath(f"{run}{os.sep}{values[MADE_IN]}")
     else:
-        named = list(_relative_paths(values))
         places = [here, *map(str, Path(run).parents)]
-        base = next(
-            (
-                place
-                for place in places
-                if any(os.path.lexists(f"{place}{os.sep}{name}") for name in named)
-            ),
-            here,
+        found = (
+            place
+            for named in map(_relative_paths, (values, more))
+            for place in places
+            if any(os.path.lexists(f"{place}{os.sep}{name}") for name in named)
         )
+        base = next(found, here)
     return None if base == here else base
 
 

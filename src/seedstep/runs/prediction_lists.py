@@ -6,7 +6,7 @@ The list is that of all systems; how one is asked is compared when it goes on.
 Example::
 
     changes = reconcile_predictions(run, before, "keep")
-    more = fit_system(run.database, system, before={})
+    plan = plan_system(run.database, system, before={})
 """
 
 import re
@@ -27,11 +27,15 @@ if TYPE_CHECKING:
     from seedstep.runs.run import Run
 
 __all__ = [
+    "NO_PLAN",
     "InstanceMark",
-    "fit_system",
+    "ListPlan",
+    "SystemPlan",
     "has_answers",
     "marks_of",
     "places_of",
+    "plan_predictions",
+    "plan_system",
     "reconcile_predictions",
 ]
 
@@ -133,6 +137,23 @@ def places_of(database: "Database") -> str:
     return str(database.rows("SELECT fingerprint FROM predictions_list")[0][0])
 
 
+@dataclass(frozen=True, slots=True)
+class ListPlan:
+    """What becomes of the predictions of all systems where the list has changed.
+
+    `placed` are the new places of those that fit, None if all stay as they are. `aside` are those
+    that don't fit, and `statements` bring all of them where they belong.
+    """
+
+    changes: ListChanges = NO_CHANGES
+    placed: "Mapping[_Row, int] | None" = None
+    aside: Sequence[_Row] = ()
+    statements: "tuple[Statement, ...]" = ()
+
+
+NO_PLAN = ListPlan()
+
+
 def reconcile_predictions(
     run: "Run[Any, Any, Any]", before: Mapping[str, Any], removed: Removed
 ) -> ListChanges:
@@ -144,11 +165,23 @@ def reconcile_predictions(
         RunMismatchError: the list is at another place, and has none of the instances, or the
             predictions are of 0.1.0 and their list is not known any more.
     """
+    plan = plan_predictions(run, before)
+    if plan.statements:
+        run.database.write_together(plan.statements)
+    return plan.changes
+
+
+def plan_predictions(run: "Run[Any, Any, Any]", before: Mapping[str, Any]) -> ListPlan:
+    """Return what `reconcile_predictions` would do.
+
+    Raises:
+        RunMismatchError: as there.
+    """
     now = run.config.get(STAMP)
     list_changed = before.get(STAMP) != now or places_of(run.database) not in ("", now)
     unmarked = "SELECT 1 FROM predictions WHERE instance = '' LIMIT 1"
     if not before or not (list_changed or run.database.rows(unmarked)):
-        return NO_CHANGES
+        return NO_PLAN
     marks = marks_of(run.inputs().tasks)
     places = {mark.id: place for place, mark in enumerate(marks)}
     fits, changed, gone = [], [], []
@@ -165,15 +198,14 @@ def reconcile_predictions(
     statements = list(_moves(placed, [*changed, *gone]))
     if list_changed:
         statements += [(_LIST, (now,)), ("DELETE FROM scores", ())]  # which were of another list
-    if statements:
-        run.database.write_together(statements)
-    return ListChanges(
+    changes = ListChanges(
         changed=_names((row.instance for row in changed), marks),
         removed=_names((row.instance for row in gone), marks),
         list_changed=list_changed,
         dropped=True,
         noun="instance",
     )
+    return ListPlan(changes, placed, (*changed, *gone), tuple(statements))
 
 
 def _names(instances: Iterable[str], marks: Iterable[InstanceMark]) -> tuple[str, ...]:
@@ -242,29 +274,41 @@ def has_answers(database: "Database", system: str) -> bool:
     return any(database.rows(query.format(name), (system,)) for name in names)
 
 
-def fit_system(
-    database: "Database", system: "ChosenSystem", before: Mapping[str, str]
-) -> ListChanges:
-    """Set aside a system's predictions that were made otherwise, and take back those that fit.
+@dataclass(frozen=True, slots=True)
+class SystemPlan:
+    """What becomes of a system's predictions: changes, the places of those that fit, statements."""
+
+    changes: ListChanges
+    done: frozenset[int]
+    statements: "tuple[Statement, ...]"
+
+
+def plan_system(
+    database: "Database",
+    system: "ChosenSystem",
+    before: Mapping[str, str],
+    plan: ListPlan = NO_PLAN,
+) -> SystemPlan:
+    """Return how a system's predictions that were made otherwise are set aside, and others taken
+    back that fit.
 
     `before` has fingerprints of how the instances of each task were asked when the system was
     worked on last: predictions of 0.1.0 have none of their own. Where it lacks a task, they don't
-    fit.
+    fit. `plan` is what becomes of the list if that is not written yet.
     """
     marks = marks_of(system.listed)
     places = {mark.id: place for place, mark in enumerate(marks)}
     now = {mark.id: Fingerprint(mark.content, system.asking[mark.task]) for mark in marks}
     asked = {_escaped(task.id): before.get(task.id, UNKNOWN) for task in system.listed}
-    stale, statements, done = [], list["Statement"](), set()
-    query = "SELECT place, instance, fingerprint FROM predictions WHERE system = ?"
-    for row in database.rows(query, (system.name,)):
-        name = marks[row["place"]].id
-        of = _completed(row["fingerprint"], asked[_task_in(name)])
-        here = (system.name, row["place"])
+    stale, statements, done = [], list["Statement"](), set[str]()
+    for place, instance, fingerprint in _placed(database, system.name, plan):
+        name = marks[place].id
+        of = _completed(fingerprint, asked[_task_in(name)])
+        here = (system.name, place)
         if of == now[name]:
             done.add(name)
-            if (row["instance"], row["fingerprint"]) != (name, str(of)):
-                statements.append((_PLACE, (row["place"], name, str(of), *here)))
+            if (instance, fingerprint) != (name, str(of)):
+                statements.append((_PLACE, (place, name, str(of), *here)))
         else:
             stale.append(name)
             statements += [
@@ -274,12 +318,10 @@ def fit_system(
             ]
     back = []
     elsewhere = "" if before == system.asking else UNKNOWN
-    query = "SELECT instance, fingerprint FROM predictions_aside WHERE system = ?"
-    for row in database.rows(query, (system.name,)):
-        name = row["instance"]
-        mark = str(_completed(row["fingerprint"], asked.get(_task_in(name), elsewhere)))
-        if mark != row["fingerprint"]:
-            statements.append((_MARK, (mark, system.name, name, row["fingerprint"])))
+    for name, fingerprint in _set_aside(database, system.name, plan):
+        mark = str(_completed(fingerprint, asked.get(_task_in(name), elsewhere)))
+        if mark != fingerprint:
+            statements.append((_MARK, (mark, system.name, name, fingerprint)))
         if name in now and name not in done and mark == str(now[name]):
             key = (system.name, name, mark)
             statements += [
@@ -290,11 +332,28 @@ def fit_system(
             back.append(name)
     if stale or back:
         statements.append(("DELETE FROM scores WHERE name = ?", (system.name,)))
-    if statements:
-        database.write_together(statements)
     again = set(back)
     touched = _names((name for name in stale if name not in again), marks)
-    return ListChanges(touched=touched, restored=_names(back, marks), noun="instance")
+    changes = ListChanges(touched=touched, restored=_names(back, marks), noun="instance")
+    return SystemPlan(changes, frozenset(places[name] for name in done | again), tuple(statements))
+
+
+def _placed(database: "Database", system: str, plan: ListPlan) -> Iterator[tuple[int, str, str]]:
+    """Yield the place of each prediction of a system, with its instance and fingerprint."""
+    if plan.placed is None:
+        query = "SELECT place, instance, fingerprint FROM predictions WHERE system = ?"
+        yield from map(tuple, database.rows(query, (system,)))
+        return
+    for row, place in plan.placed.items():
+        if row.system == system:
+            yield place, row.instance, str(row.of)
+
+
+def _set_aside(database: "Database", system: str, plan: ListPlan) -> Iterator[tuple[str, str]]:
+    """Yield the instance and the fingerprint of each prediction of a system that is set aside."""
+    query = "SELECT instance, fingerprint FROM predictions_aside WHERE system = ?"
+    yield from map(tuple, database.rows(query, (system,)))
+    yield from ((row.instance, str(row.of)) for row in plan.aside if row.system == system)
 
 
 def _completed(stored: str, asked: str) -> Fingerprint:

@@ -8,7 +8,7 @@ Example::
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -45,6 +45,7 @@ __all__ = [
     "open_predictions",
     "stamp_chosen_tasks",
     "unchanged_tasks",
+    "work_without",
 ]
 
 _KEEP_SYSTEM = """
@@ -159,11 +160,15 @@ class PredictionRecords:
 
     def kept(self, name: str) -> KeptSystem | None:
         """Return a system as the database stores it, or None if there is no such system."""
+        kept = self._stored(name)
+        return kept and replace(kept, settings=paths_from_here(self._path, kept.settings))
+
+    def _stored(self, name: str) -> KeptSystem | None:
+        """Return a system with its paths as the database has them."""
         rows = self._database.rows("SELECT record FROM systems WHERE name = ?", (name,))
         if not rows:
             return None
-        kept = decode_value(rows[0]["record"], KeptSystem, f"the system '{name}'")
-        return replace(kept, settings=paths_from_here(self._path, kept.settings))
+        return decode_value(rows[0]["record"], KeptSystem, f"the system '{name}'")
 
     def predictions(self, name: str) -> Iterator[Prediction]:
         """Yield the predictions of a system, in the order of the instances.
@@ -209,15 +214,7 @@ class PredictionRecords:
     def work(self, system: ChosenSystem) -> tuple[TaskWork, ...]:
         """Return the instances without a prediction of a system, by task."""
         query = "SELECT place FROM predictions WHERE system = ?"
-        done = {row["place"] for row in self._database.rows(query, (system.name,))}
-        place = 0
-        found: list[TaskWork] = []
-        for task in system.tasks:
-            numbered = enumerate(task.instances, start=place)
-            place += len(task.instances)
-            if left := tuple((at, instance) for at, instance in numbered if at not in done):
-                found.append(TaskWork(task, left))
-        return tuple(found)
+        return work_without(system, {row[0] for row in self._database.rows(query, (system.name,))})
 
     def keep(self, system: ChosenSystem) -> None:
         """Store a system's settings, replacing earlier ones."""
@@ -236,7 +233,8 @@ class PredictionRecords:
             self._keep(name, replace(kept, frames=dict(frames)))
 
     def _keep(self, name: str, kept: KeptSystem) -> None:
-        settings = paths_as_kept(self._path, kept.settings)
+        before = self._stored(name)
+        settings = paths_as_kept(self._path, kept.settings, before.settings if before else {})
         values = msgspec.to_builtins(replace(kept, settings=settings))
         for later in ("training", "frames"):  # 0.1.0 kept none of them
             if not values[later]:
@@ -269,6 +267,18 @@ class PredictionRecords:
             if given.thoughts
         ]
         await self._database.write(statements)
+
+
+def work_without(system: ChosenSystem, done: Set[int]) -> tuple[TaskWork, ...]:
+    """Return a system's instances but those at some places, by task."""
+    place = 0
+    found: list[TaskWork] = []
+    for task in system.tasks:
+        numbered = enumerate(task.instances, start=place)
+        place += len(task.instances)
+        if left := tuple((at, instance) for at, instance in numbered if at not in done):
+            found.append(TaskWork(task, left))
+    return tuple(found)
 
 
 PredictionsRun = Run[TaskChoice, TaskFiles, PredictionRecords]

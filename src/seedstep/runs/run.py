@@ -12,9 +12,9 @@ Example::
 
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
@@ -138,15 +138,15 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
             InputError: an input file or a setting can't be used.
             RunError: the directory is something else or can't be written.
         """
-        changeable = (*stage.changeable, *(_addresses(stage) if same_model else ()))
+        resolve = partial(
+            resolve_settings, stage, path, asked, same_model=same_model, entries=entries
+        )
         found = _state(stage, path)
-        settings, loaded, config = resolve_settings(stage, path, asked, changeable, inputs, entries)
+        settings, loaded, config = resolve(inputs=inputs)
         lock = take_lock(path)
         try:
             if _state(stage, path) != found:  # another process has worked on it meanwhile
-                settings, loaded, config = resolve_settings(
-                    stage, path, asked, changeable, loaded, entries
-                )
+                settings, loaded, config = resolve(inputs=loaded)
             fresh = not (path / stage.config).exists()
             before = {} if fresh else stored_config(stage.name, path, stage.config)
             if fresh:  # before the database: a directory with a database alone is no run
@@ -358,17 +358,21 @@ def resolve_settings(
     stage: Stage[S, Inputs, R],
     path: Path,
     asked: Mapping[str, Any],
-    changeable: Sequence[str],
-    inputs: Inputs | None,
-    more: Mapping[str, Any],
+    *,
+    same_model: bool = False,
+    inputs: Inputs | None = None,
+    entries: Mapping[str, Any] = NO_ENTRIES,
 ) -> tuple[S, Inputs, dict[str, Any]]:
-    """Return the settings to continue with, the inputs, and the configuration; write nothing."""
+    """Return the settings to continue with, the inputs, and the configuration; write nothing.
+
+    The arguments are those of `Run.start`.
+    """
     new = not (path / stage.config).exists()
     if new:
         require_free(path, stage.config, stage.beside)
-    entries = {} if new else stored_config(stage.name, path, stage.config)
+    kept = {} if new else stored_config(stage.name, path, stage.config)
     names = table(stage.settings)
-    stored = {name: value for name, value in entries.items() if name in names}
+    stored = {name: value for name, value in kept.items() if name in names}
     source = str(path / stage.config)
     settings = make_settings(stage.settings, {**stored, **asked}, "settings" if new else source)
     if stage.asks_model:
@@ -376,27 +380,33 @@ def resolve_settings(
     loaded = stage.load(settings) if inputs is None else inputs
     settings = stage.settled(settings, loaded)
     begun = not new and stage.made(path)
+    stamps = stage.stamps(settings, loaded)
     config = {
         **({STAGE: stage.name} if stage.config == CONFIG else {}),
         **flatten(settings),
-        **stage.stamps(settings, loaded),
-        **more,
+        **stamps,
+        **entries,
     }
+    if any(kept.get(name, stamp) != stamp for name, stamp in stamps.items()):
+        first = stage.first_stamps(settings, loaded)
+        same = {name: stamps[name] for name, stamp in first.items() if kept.get(name) == stamp}
+        kept = {**kept, **same}
     addresses = _addresses(stage)
     before = flatten(make_settings(stage.settings, stored, source)) if begun else {}
-    kept = identities(addresses, entries if begun else {}, before, config)
-    config = in_order_of(entries, {**config, **kept})
+    urls = identities(addresses, kept if begun else {}, before, config)
+    config = in_order_of(kept, {**config, **urls})
     if begun:
         whole = flatten(settings, whole=True)
         dropped = {name: whole[name] for name in before if name not in config}
         before = with_unknown(addresses, before, config)
-        refuse_differences(path, {**entries, **kept, **before}, config | dropped, changeable)
+        changeable = (*stage.changeable, *(addresses if same_model else ()))
+        refuse_differences(path, {**kept, **urls, **before}, config | dropped, changeable)
         config = {  # a setting that came after the run began, and is not used, is not written
             name: value
             for name, value in config.items()
-            if name in entries or name not in before or value != before[name]
+            if name in kept or name not in before or value != before[name]
         }
-    for name in more:
+    for name in entries:
         if config[name] is None:
             del config[name]
     return settings, loaded, config

@@ -1,6 +1,6 @@
 """The stage `bootstrap` (Self-Instruct): its inputs, and what may change when a run goes on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,18 @@ from seedstep.llm.checkpoints import fingerprint_of, gguf_fingerprint
 from seedstep.llm.embeddings import encoder_fingerprint
 from seedstep.llm.settings import require_price
 from seedstep.novelty import Contamination
-from seedstep.prompts import fingerprint
+from seedstep.prompts import chat_frames, fingerprint
 from seedstep.runs import (
     BootstrapRun,
     GrownTasks,
+    Removed,
     Stage,
     digest,
 )
 from seedstep.runs.database import RECOVER
 from seedstep.runs.directory import DATABASE, open_database, stored_config
 from seedstep.runs.grown import read_grown_tasks
+from seedstep.runs.lists import NO_CHANGES, ListChanges
 from seedstep.runs.merges import merge_of
 from seedstep.runs.places import CONFIG
 from seedstep.stages.grown import show_listed, show_rejected, show_shown, show_status
@@ -43,6 +45,8 @@ def _stamps(settings: BootstrapSettings, inputs: tuple[Task, ...]) -> dict[str, 
     stamps = {"seeds_fingerprint": digest([inputs]), "prompts_fingerprint": fingerprint()}
     if settings.style == "dialogue":
         stamps["dialogue_fingerprint"] = fingerprint("dialogue")
+    if frames := chat_frames(settings.language):
+        stamps["language_fingerprint"] = frames.fingerprint
     if settings.axes:
         stamps["axes_fingerprint"] = fingerprint("axes")
     prompts = {gate.prompt for gate in gate_options(settings.gates).values()}
@@ -56,8 +60,28 @@ def _stamps(settings: BootstrapSettings, inputs: tuple[Task, ...]) -> dict[str, 
         pool = ([task.id, task.definition] for task in pool_of(settings))
         stamps["pool_fingerprint"] = digest(pool)
     if settings.decontaminate:
-        stamps["evaluation_fingerprint"] = digest(_evaluation_items(settings))
+        stamps[_EVALUATION] = digest(_evaluation_items(settings))
     return stamps
+
+
+_EVALUATION = "evaluation_fingerprint"
+
+
+def _first_stamps(settings: BootstrapSettings, inputs: tuple[Task, ...]) -> dict[str, str]:
+    if not settings.decontaminate:
+        return {}
+    return {_EVALUATION: digest(_evaluation_items(settings, as_first=True))}
+
+
+def _reconcile(run: BootstrapRun, before: Mapping[str, Any], removed: Removed) -> ListChanges:
+    """Tell where evaluation sets are read otherwise than when the run was worked on last."""
+    if before.get(_EVALUATION, run.config.get(_EVALUATION)) == run.config.get(_EVALUATION):
+        return NO_CHANGES
+    note = (
+        "the evaluation sets have texts that version 0.1.0 left out, conversations or contexts: "
+        "new tasks are compared with them, earlier ones were not"
+    )
+    return ListChanges(notes=(note,))
 
 
 def _gate_files(settings: BootstrapSettings) -> list[tuple[str, str]]:
@@ -93,9 +117,11 @@ def contamination_of(settings: BootstrapSettings) -> Contamination | None:
     return Contamination(_evaluation_items(settings), tokenizer, settings.decontamination_threshold)
 
 
-def _evaluation_items(settings: BootstrapSettings) -> Iterator[tuple[str, str]]:
+def _evaluation_items(
+    settings: BootstrapSettings, *, as_first: bool = False
+) -> Iterator[tuple[str, str]]:
     for path in settings.decontaminate:
-        yield from evaluation_items(Path(path))
+        yield from evaluation_items(Path(path), as_first=as_first)
 
 
 def _check(run: BootstrapRun) -> None:
@@ -144,6 +170,8 @@ BOOTSTRAP: Stage[BootstrapSettings, tuple[Task, ...], GrownTasks] = Stage(
     rows=_rows,
     settled=lambda settings, seeds: settings.for_seeds(seeds),
     stamps=_stamps,
+    first_stamps=_first_stamps,
+    reconcile=_reconcile,
     changeable=("tasks", "patience", *ASKING_CHANGEABLE),
     asks_model=True,
     check=_check,

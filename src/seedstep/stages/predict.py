@@ -42,12 +42,20 @@ from seedstep.runs import (
     line,
 )
 from seedstep.runs.directory import refuse_differences
-from seedstep.runs.prediction_lists import STAMP, fit_system, has_answers, reconcile_predictions
+from seedstep.runs.prediction_lists import (
+    NO_PLAN,
+    STAMP,
+    ListPlan,
+    SystemPlan,
+    has_answers,
+    plan_system,
+    reconcile_predictions,
+)
 from seedstep.runs.predictions import load_chosen_tasks, stamp_chosen_tasks, unchanged_tasks
 from seedstep.settings import flatten, make_settings
 from seedstep.stages.telling import ASKING_CHANGEABLE, PLACES
 
-__all__ = ["PREDICT", "begin_system", "system_blocks"]
+__all__ = ["PREDICT", "begin_system", "plan_begin", "system_blocks"]
 
 CHANGEABLE = ("batch", "workers", *ASKING_CHANGEABLE)
 """The settings of a system that do not change its answers."""
@@ -93,19 +101,42 @@ def begin_system(
         InputError: the name, a setting or the steps can't be used.
         RunMismatchError: it has predictions that were made with other settings.
     """
+    system, plan = plan_begin(run, run.tasks().tasks, name, asked, defaults, same_model=same_model)
+    if plan.statements:
+        run.database.write_together(plan.statements)
+    run.records.keep(system)
+    return system
+
+
+def plan_begin(
+    run: PredictionsRun,
+    listed: tuple[Task, ...],
+    name: str,
+    asked: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    *,
+    same_model: bool = False,
+    plan: ListPlan = NO_PLAN,
+) -> tuple[ChosenSystem, SystemPlan]:
+    """Return a system as `begin_system` would begin it, and what would become of its predictions.
+
+    `listed` are the tasks of the run. `plan` is what becomes of the list if that is not written.
+
+    Raises:
+        InputError, RunMismatchError: as there.
+    """
     if not (name.strip() and name.isprintable() and len(name) <= LONGEST_NAME):
         what = f"a system can't be named {name[:LONGEST_NAME]!r}"
         raise InputError(what, f"write 1 to {LONGEST_NAME} printable characters after --name")
     kept = run.records.kept(name)
-    begun = _chosen(run, name, _settings(kept, asked, defaults))
+    begun = _chosen(listed, name, _settings(kept, asked, defaults))
     before: dict[str, str] = {}
     if kept and has_answers(run.database, name):
         _refuse_changes(f"{run.path}, {name},", kept, begun, same_model=same_model)
         begun = replace(begun, identity_url=kept.identity_url)
         before = _asking_before(kept, begun)
-    changes = fit_system(run.database, begun, before)
-    run.records.keep(begun)
-    return replace(begun, changes=changes)
+    fit = plan_system(run.database, begun, before, plan)
+    return replace(begun, changes=fit.changes), fit
 
 
 def _asking_before(kept: KeptSystem, begun: ChosenSystem) -> dict[str, str]:
@@ -140,8 +171,8 @@ def _settings(
     return replace(settings, model=replace(model, base_url=url))
 
 
-def _chosen(run: PredictionsRun, name: str, settings: SystemSettings) -> ChosenSystem:
-    tasks = run.tasks().tasks
+def _chosen(listed: tuple[Task, ...], name: str, settings: SystemSettings) -> ChosenSystem:
+    tasks = listed
     if settings.steps:
         tasks = with_steps(tasks, Path(settings.steps))
     generated = settings.generated
@@ -162,7 +193,7 @@ def _chosen(run: PredictionsRun, name: str, settings: SystemSettings) -> ChosenS
         stamps,
         first_address(settings.model.base_url),
         overlap(training_of(settings.model.name), tasks),
-        run.tasks().tasks,
+        listed,
         _asking(
             settings, tasks, stamps["model_fingerprint"] or gguf_fingerprint(settings.model.name)
         ),

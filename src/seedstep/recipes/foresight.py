@@ -1,0 +1,235 @@
+"""Foresee what a stage would do and ask, without asking or changing anything: dry runs.
+
+A dry run refuses what the run would refuse, but needs neither a server nor its key. What a stage
+asks is estimated, without the replies that the run has.
+
+Example::
+
+    work = foresee_instructions(Path("runs/steps"), {"tasks": "more_tasks.jsonl"})
+    print(work.told, work.view.counts)
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from seedstep.bootstrap import preview
+from seedstep.bootstrap.preview import assumed_yields
+from seedstep.bootstrap.settings import WINDOW_BY_BATCH
+from seedstep.data import Task
+from seedstep.infer.predict import preview_answers
+from seedstep.llm import Engine, KeptAnswers, Preview, Spent, known_model
+from seedstep.llm.settings import AskingSettings
+from seedstep.recipes.distilling import outputs_work
+from seedstep.recipes.evaluation import verdicts_work
+from seedstep.recipes.predictions import (
+    only_name,
+    spent_by_model,
+    split_settings,
+    system_defaults,
+    with_official_limit,
+)
+from seedstep.recipes.self_instruct import entries_of
+from seedstep.recipes.steps import examples_work, instructions_work
+from seedstep.recipes.tasks import TaskWork, closed_engine, finish, still_asked, unfit
+from seedstep.runs import ChosenSystem, PredictionsRun, Removed, Run, Stage
+from seedstep.runs.batches import RunLedger
+from seedstep.runs.foresight import (
+    FORESEEN,
+    ForeseenWork,
+    config_before,
+    foresee,
+    replies_ahead,
+    tasks_left,
+    yields_of,
+)
+from seedstep.runs.prediction_lists import plan_predictions
+from seedstep.runs.predictions import work_without
+from seedstep.stages import BOOTSTRAP, DISTILL, EXAMPLES, JUDGE, PREDICT, STEPS
+from seedstep.stages.predict import plan_begin
+
+__all__ = [
+    "foresee_examples",
+    "foresee_instructions",
+    "foresee_outputs",
+    "foresee_predictions",
+    "foresee_tasks",
+    "foresee_verdicts",
+]
+
+
+def foresee_tasks(
+    out: Path | None, asked: Mapping[str, Any], *, same_model: bool = False
+) -> ForeseenWork:
+    """Return what `self_instruct` would do to begin or go on with a run; nothing is changed.
+
+    `left` counts the tasks that are to be finished.
+
+    Raises:
+        SeedstepError: as there.
+    """
+    entries = entries_of()
+    with foresee(BOOTSTRAP, out, asked, same_model=same_model, entries=entries) as run:
+        left = run.settings.tasks - run.records.finished()
+        yields = yields_of(run.database)
+        window = run.settings.window
+        by_batch = window if run.records.finished() else asked.get("window", WINDOW_BY_BATCH)
+        view = preview(replace(run.settings, tasks=left), run.inputs(), by_batch, yields)
+        ahead = replies_ahead(run.database)
+        counts = {name: count - ahead.get(name, 0) for name, count in view.counts.items()}
+        view = view.with_counts({name: count for name, count in counts.items() if count > 0})
+        told = (*run.changes.told, *_about_budget(run.settings, run.spent(), view))
+        accepted, good = yields or assumed_yields(run.settings)
+        assumed = (
+            f"{'as so far, ' if yields else ''}{accepted:.3g} accepted instructions a request, "
+            f"{good:.0%} of them with a good instance, 4 characters a token."
+        )
+        if by_batch != window:
+            assumed += f" The window is {window:,} live, {by_batch:,} by batch."
+        return ForeseenWork(run.settings, told, view, left, assumed)
+
+
+def foresee_instructions(
+    out: Path | None,
+    asked: Mapping[str, Any],
+    removed: Removed = "keep",
+    *,
+    same_model: bool = False,
+) -> ForeseenWork:
+    """Return what `write_instructions` would do to begin or go on with a run; nothing is changed.
+
+    `left` counts the tasks that are to be done.
+
+    Raises:
+        SeedstepError: as there.
+    """
+    work, _ = _foreseen(STEPS, instructions_work, out, asked, removed, same_model=same_model)
+    return work
+
+
+def foresee_examples(
+    out: Path | None,
+    asked: Mapping[str, Any],
+    removed: Removed = "keep",
+    *,
+    same_model: bool = False,
+) -> ForeseenWork:
+    """Return what `make_examples` would do to begin or go on with a run; nothing is changed.
+
+    `left` counts the tasks that are to be done.
+
+    Raises:
+        SeedstepError: as there.
+    """
+    work, _ = _foreseen(EXAMPLES, examples_work, out, asked, removed, same_model=same_model)
+    return work
+
+
+def foresee_outputs(
+    out: Path | None,
+    asked: Mapping[str, Any],
+    removed: Removed = "keep",
+    *,
+    same_model: bool = False,
+) -> ForeseenWork:
+    """Return what `distill` would do to begin or go on with a run; nothing is changed.
+
+    `left` counts the instances whose outputs are to be written anew.
+
+    Raises:
+        SeedstepError: as there.
+    """
+    work, left = _foreseen(DISTILL, outputs_work, out, asked, removed, same_model=same_model)
+    return replace(work, left=sum(len(task.instances) for task in left))
+
+
+def foresee_verdicts(
+    out: Path | None,
+    asked: Mapping[str, Any],
+    removed: Removed = "keep",
+    *,
+    same_model: bool = False,
+) -> ForeseenWork:
+    """Return what `judge` would do to begin or go on with a run; nothing is changed.
+
+    `left` counts the instances that are to be judged.
+
+    Raises:
+        SeedstepError: as there.
+    """
+    work, _ = _foreseen(JUDGE, verdicts_work, out, asked, removed, same_model=same_model)
+    return work
+
+
+def _foreseen(
+    stage: Stage[Any, Any, Any],
+    work_of: Callable[[Run[Any, Any, Any]], TaskWork],
+    out: Path | None,
+    asked: Mapping[str, Any],
+    removed: Removed,
+    *,
+    same_model: bool,
+) -> tuple[ForeseenWork, tuple[Task, ...]]:
+    """Return what a stage would do, and the tasks that are left."""
+    with foresee(stage, out, asked, removed=removed, same_model=same_model) as run:
+        settings, work = run.settings, work_of(run)
+        model = (settings.model.name, settings.model.base_url, run.identity_url)
+        engine = closed_engine(run, model)
+        unsure = [task for task in run.tasks().tasks if task.id in run.changes.unsure]
+        other = {task.id for task in finish(unfit(work, unsure, engine, Spent()))}
+        here = {*(task.id for task in tasks_left(run)), *other}
+        left = tuple(task for task in run.tasks().tasks if task.id in here)
+        view, _ = finish(still_asked(work, left, engine, Spent()))
+        told = (*run.changes.told, *_about_budget(settings, run.spent(), view))
+        return ForeseenWork(settings, told, view, len(left)), left
+
+
+def foresee_predictions(
+    out: Path | None,
+    asked: Mapping[str, Any],
+    name: str | None = None,
+    *,
+    same_model: bool = False,
+) -> ForeseenWork:
+    """Return what `predict` would do to begin or go on with a system; nothing is changed.
+
+    `left` counts the instances that are to be predicted.
+
+    Raises:
+        SeedstepError: as there.
+    """
+    chosen, other = split_settings(asked, "settings")
+    chosen, notes = with_official_limit(out or Path(FORESEEN), chosen)
+    with foresee(PREDICT, out, chosen) as run:
+        plan = plan_predictions(run, config_before(run))
+        name = name or other.get("model") or only_name(run)
+        defaults, more = system_defaults(other)
+        listed = run.inputs().tasks
+        system, fit = plan_begin(
+            run, listed, name, other, defaults, same_model=same_model, plan=plan
+        )
+        work = work_without(system, fit.done)
+        spent, _ = spent_by_model(run, system.settings)
+        view = preview_answers(system.settings, work, _answers_of(run, system))
+        told = (*plan.changes.told, *system.changes.told, *notes, *more)
+        told += (*_about_budget(system.settings, spent, view),)
+        return ForeseenWork(system.settings, told, view, sum(len(each.instances) for each in work))
+
+
+def _answers_of(run: PredictionsRun, system: ChosenSystem) -> KeptAnswers | None:
+    """Return the answers that a run has of a system; None if its model is not served."""
+    if system.settings.kind != "server":
+        return None
+    model = system.settings.model
+    endpoint = known_model(model.name, model.base_url, system.identity_url)
+    ledger = RunLedger(run.database, model.name)
+    return KeptAnswers(Engine(endpoint, ledger, 1, reasoning=model.manner))
+
+
+def _about_budget(settings: AskingSettings, spent: Spent, view: Preview) -> Iterator[str]:
+    """Yield a note if the budget allows fewer requests than are estimated."""
+    most = settings.budget.max_requests
+    wanted = sum(view.counts.values())
+    if most is not None and (left := max(0, most - spent.requests)) < wanted:
+        yield f"max_requests {most:,} allows {left:,} more requests, then the run stops"
