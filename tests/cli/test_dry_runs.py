@@ -246,8 +246,8 @@ class TestARunThatStopped:
     def test_the_replies_that_are_there_are_not_counted(
         self, writer: ScriptedServer, tmp_path: Path
     ) -> None:
-        start = ("steps", "--tasks", write_word_tasks(tmp_path, tasks=2), *asked(writer))
-        start += ("--out", tmp_path / "run", "--in-flight", 1)
+        start: tuple[object, ...] = ("steps", "--tasks", write_word_tasks(tmp_path, tasks=2))
+        start += (*asked(writer), "--out", tmp_path / "run", "--in-flight", 1)
         whole = foreseen(seedstep(*start, "--dry-run"))
         assert seedstep(*start, "--max-requests", 3).code == 1
         assert writer.requests == 3
@@ -261,7 +261,13 @@ class TestARunThatStopped:
 class TestBootstrap:
     def test_it_goes_on_with_the_settings_and_tasks_of_the_run(self, tmp_path: Path) -> None:
         with ScriptedServer() as server:
-            start = ("bootstrap", "--model", "openai:scripted", "--base-url", server.url)
+            start: tuple[object, ...] = (
+                "bootstrap",
+                "--model",
+                "openai:scripted",
+                "--base-url",
+                server.url,
+            )
             start += ("--prompt-style", "completion", "--out", tmp_path / "run")
             assert seedstep(*start, "--tasks", 5).code == 0
             sent = server.requests
@@ -276,7 +282,13 @@ class TestBootstrap:
     def test_replies_ahead_of_the_last_task_are_not_asked_for(self, tmp_path: Path) -> None:
         """A window of 8 requests has brought replies for more tasks than were wanted."""
         with ScriptedServer() as server:
-            start = ("bootstrap", "--model", "openai:scripted", "--base-url", server.url)
+            start: tuple[object, ...] = (
+                "bootstrap",
+                "--model",
+                "openai:scripted",
+                "--base-url",
+                server.url,
+            )
             start += ("--prompt-style", "completion", "--out", tmp_path / "run", "--window", 8)
             assert seedstep(*start, "--tasks", 3).code == 0
             sent = server.requests

@@ -147,6 +147,13 @@ class TestWhenNothingComesOfIt:
         assert "run has no instruction to export. `seedstep show run --rejected` says why" in error
         assert not Path("with").exists()
 
+    def test_of_requests_that_were_refused(self, server: ScriptedServer) -> None:
+        server.script = lambda number, body: error_reply(400, "no bread today")
+        write_lines(Path("tasks.jsonl"), TASKS)
+        done = seedstep("steps", "--tasks", "tasks.jsonl", *MODEL, "--out", "run")
+        assert "What the server said: seedstep requests run --failed" in done.words
+        assert "no bread today" in seedstep("requests", "run", "--failed").words
+
     def test_of_some_instructions(self, server: ScriptedServer) -> None:
         server.script = lambda number, body: (
             chat(REFUSAL) if "boat 1" in body["messages"][0]["content"] else chat(numbered(*STEPS))

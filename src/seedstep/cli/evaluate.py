@@ -286,9 +286,7 @@ def compare_command(
     ] = "table",
     out: OutFile = None,
 ) -> None:
-    """Compare systems with the one that --against names, or the first with the others:
-    differences with 95% intervals, win/lose/tie.
-    """
+    """Compare systems, by default the first with each other one: differences, win/lose/tie."""
     settings = make_settings(ScoringSettings, asked, COMMAND_LINE)
     done = evaluate_systems(
         settings.systems.paths,

@@ -281,7 +281,7 @@ def run_tasks(
     progress = run_to_the_end(watched(), again, place)
     with open_run(place, stage) as run:
         print_blocks(tell_status(run))
-    _end(again, look.format(out=place), progress, see)
+    _end(place, again, look.format(out=place), progress, see)
 
 
 class _Watch:
@@ -355,7 +355,7 @@ def _activity(progress: TaskProgress) -> str:
     return " · ".join(parts)
 
 
-def _end(again: str, look: str, progress: TaskProgress, see: str) -> None:
+def _end(out: Path, again: str, look: str, progress: TaskProgress, see: str) -> None:
     """Print how a run ended; exit with 1 if tasks are left, or if all of them failed."""
     for problem in progress.problems:
         console.print(plain(f"skipped: {problem.what}", style="yellow"), soft_wrap=True)
@@ -371,6 +371,9 @@ def _end(again: str, look: str, progress: TaskProgress, see: str) -> None:
             what = "Nothing came of it" if nothing else "Not all came to something"
             line = f"{what}: {failed:,} of {progress.done:,} failed ({reasons})."
             console.print(plain(f"\n{line}", style="red" if nothing else "yellow"), soft_wrap=True)
+            if progress.failed["request_failed"]:
+                console.print("What the server said:")
+                console.print(f"  seedstep requests {out} --failed", markup=False, soft_wrap=True)
         done = "Ended" if nothing else "Done"
         start = "" if failed else "\n"
         console.print(f"{start}{done} in {duration(progress.seconds)}. {see}")
