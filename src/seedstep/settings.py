@@ -129,6 +129,11 @@ class SettingsRecord:
         return make_settings(cls, values, "settings")
 
     @classmethod
+    def as_begun(cls, stored: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the configuration of a run with what its settings meant when it began."""
+        return stored
+
+    @classmethod
     def complete(cls, values: Mapping[str, Any], source: str) -> Mapping[str, Any]:
         """Return the values with those that follow from them; `source` is their origin."""
         return values

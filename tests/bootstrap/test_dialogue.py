@@ -15,7 +15,9 @@ from seedstep.bootstrap.prompting import DialoguePrompts, make_prompts
 from seedstep.bootstrap.rules import CandidateReply, too_hard
 from seedstep.errors import RunMismatchError
 from seedstep.llm import Request
-from seedstep.prompts import exchanges
+from seedstep.prompts import exchanges, fingerprint
+from seedstep.runs import Run
+from seedstep.stages import BOOTSTRAP
 from support.bad_replies import reply
 from support.growing import grow, text_of
 from support.scripted_server import Fault, ScriptedServer
@@ -56,6 +58,32 @@ def test_the_embedded_model_is_asked_so_and_can_be_asked_in_the_papers_way() -> 
     assert BootstrapSettings.of(model="local", prompt_style="turns").style == "turns"
     assert BootstrapSettings.of(model="gguf:model.gguf").style == "completion"
     assert BootstrapSettings.of(model="openai:m").style == "chat"
+
+
+@pytest.mark.parametrize(
+    ("model", "style", "goes_on"),
+    [
+        ("local", "auto", "turns"),
+        ("local", "completion", "completion"),
+        ("openai:m", "auto", "chat"),
+    ],
+)
+def test_a_run_of_before_goes_on_in_its_own_style(
+    model: str, style: str, goes_on: str, tmp_path: Path
+) -> None:
+    asked = {"model": model, "prompt_style": style}
+    if model == "openai:m":
+        asked["base_url"] = "http://127.0.0.1:9"
+    Run.start(BOOTSTRAP, tmp_path / "run", asked).close()
+    config = tmp_path / "run" / "run.yaml"
+    entries = yaml.safe_load(config.read_text())
+    assert ("dialogue_fingerprint" in entries) == (goes_on == "turns")
+    entries.pop("dialogue_fingerprint", None)
+    config.write_text(yaml.safe_dump(entries))
+    with Run.read(BOOTSTRAP, tmp_path / "run") as run:
+        assert run.settings.style == goes_on
+    with Run.start(BOOTSTRAP, tmp_path / "run", {"tasks": 200}) as run:
+        assert run.settings.style == goes_on
 
 
 def test_the_model_writes_the_turn_after_the_tasks_and_no_task_ends_a_turn() -> None:
@@ -190,12 +218,16 @@ def test_the_whole_answer_is_the_output_also_of_a_classification_task(tmp_path: 
     assert "no_good_instance" in reasons
 
 
-def test_a_run_that_began_in_another_style_of_auto_is_not_mixed(tmp_path: Path) -> None:
-    config = tmp_path / "run" / "run.yaml"
+def test_a_run_goes_on_only_with_the_shown_tasks_that_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with ScriptedServer(script) as server:
         grow(tmp_path / "run", server, prompt_style="dialogue", tasks=1)
-        entries = yaml.safe_load(config.read_text())
-        del entries["dialogue_fingerprint"]
-        config.write_text(yaml.safe_dump(entries))
+        grow(tmp_path / "turns", server, prompt_style="turns", tasks=1, patience=1)
+        monkeypatch.setattr(
+            "seedstep.stages.bootstrap.fingerprint",
+            lambda stage="bootstrap", *only: "new" if stage == "dialogue" else fingerprint(stage),
+        )
         with pytest.raises(RunMismatchError, match="dialogue_fingerprint"):
             grow(tmp_path / "run", server, prompt_style="dialogue", tasks=2)
+        grow(tmp_path / "turns", server, prompt_style="turns", tasks=1, patience=1)

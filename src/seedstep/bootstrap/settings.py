@@ -204,9 +204,19 @@ class BootstrapSettings(AskingSettings):
     )
 
     @classmethod
+    def as_begun(cls, stored: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the configuration of a run; where there was no style `dialogue` yet, name its own.
+
+        Such a run of the embedded model goes on as it was.
+        """
+        begun = (stored.get("model"), stored.get("prompt_style"))
+        if begun == ("local", "auto") and "dialogue_fingerprint" not in stored:
+            return {**stored, "prompt_style": "turns"}
+        return stored
+
+    @classmethod
     def complete(cls, values: Mapping[str, Any], source: str) -> Mapping[str, Any]:
         """Return the values with the axes of a file, and addresses of gates' models apart.
-
         The window is a large one, if requests are sent by batch and none is named.
         """
         if "axes" in values:

@@ -53,7 +53,7 @@ from seedstep.runs.requests import (
 )
 from seedstep.runs.spending import ReplyUsage, read_answers, read_spent, read_starts
 from seedstep.runs.stage import Stage, blocks_html
-from seedstep.settings import flatten, make_settings, table
+from seedstep.settings import SettingsRecord, flatten, make_settings, table
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -180,7 +180,7 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
         Raises:
             RunError: `path` has no run, or a run of another stage.
         """
-        entries = stored_config(stage.name, path, stage.config)
+        entries = _as_begun(stage, path)
         names = table(stage.settings)
         values = {name: value for name, value in entries.items() if name in names}
         settings = make_settings(stage.settings, values, str(path / stage.config))
@@ -354,6 +354,14 @@ def _state(stage: Stage[Any, Any, Any], path: Path) -> tuple[bytes, bool]:
     return b"", False
 
 
+def _as_begun(stage: Stage[Any, Any, Any], path: Path) -> dict[str, Any]:
+    """Return the configuration of a run, with what its settings meant when it began."""
+    entries = stored_config(stage.name, path, stage.config)
+    if not issubclass(stage.settings, SettingsRecord):
+        return entries
+    return dict(stage.settings.as_begun(entries))
+
+
 def resolve_settings(
     stage: Stage[S, Inputs, R],
     path: Path,
@@ -370,7 +378,7 @@ def resolve_settings(
     new = not (path / stage.config).exists()
     if new:
         require_free(path, stage.config, stage.beside)
-    kept = {} if new else stored_config(stage.name, path, stage.config)
+    kept = {} if new else _as_begun(stage, path)
     names = table(stage.settings)
     stored = {name: value for name, value in kept.items() if name in names}
     source = str(path / stage.config)
