@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from seedstep.errors import InputError
+from seedstep.llm.checkpoints import TRAINING_RECORD
 from seedstep.recipes import predict
 from seedstep.runs import Run
 from seedstep.runs.database import Database
@@ -104,6 +105,25 @@ def test_thoughts_that_the_prompt_opens_need_not_be_opened_again(tmp_path: Path)
         **made,
     )
     assert (found.text, thoughts) == ("SUN", "a b c d")
+
+
+def test_a_tuned_model_answers_where_the_prompt_opens_thoughts(tmp_path: Path) -> None:
+    """Its data had answers behind the mark; thoughts that it closes are thoughts all the same."""
+    made: dict[str, Any] = {
+        "template": CHATML.replace("assistant {%", "assistant <think> {%"),
+        "special": CHAT_MARKS,
+        "plain": ["<think>"],
+    }
+    asked = {"encoding": "chat", "max_new_tokens": 8}
+    for name, chain, thought in (
+        ("answer", "SUN <|im_end|>", ""),
+        ("thoughts", "a b </think> SUN <|im_end|>", "a b"),
+    ):
+        (tmp_path / name / "model").mkdir(parents=True)
+        (tmp_path / name / "model" / TRAINING_RECORD).write_text("{}")
+        starts = {"<think>": chain.split()[0]}
+        found, thoughts = answer_of(tmp_path / name, chain, starts=starts, asked=asked, **made)
+        assert (found.text, found.failed, thoughts) == ("SUN", "", thought)
 
 
 def test_stop_texts_are_looked_for_in_what_is_said_only(tmp_path: Path) -> None:

@@ -49,7 +49,13 @@ from seedstep.llm import (
     open_model,
     tokens_of,
 )
-from seedstep.llm.checkpoints import checkpoint_of, computing_type, load_model, load_tokenizer
+from seedstep.llm.checkpoints import (
+    checkpoint_of,
+    computing_type,
+    load_model,
+    load_tokenizer,
+    was_tuned_here,
+)
 from seedstep.llm.pacing import in_order
 from seedstep.llm.wire import THINKING
 from seedstep.text.cleaning import plain_text
@@ -385,6 +391,7 @@ def load(
     in_chat = frame is not None and settings.style == "chat"
     if frame and in_chat:
         frames[template] = frame
+    is_tuned = was_tuned_here(settings.model.name)  # on answers behind a mark of thoughts, if any
     checkpoint = Checkpoint(
         load_model(settings.model.name, dtype=computing_type(bf16=settings.bf16)[0]),
         tokenizer,
@@ -392,7 +399,7 @@ def load(
         stop=(*settings.stop_texts, *([frame.stop] if frame and in_chat and frame.stop else [])),
         batch=settings.batch,
         ends=[frame.end] if frame and frame.end is not None else [],
-        opened=opened_thoughts(frame.after) if frame and in_chat else "",
+        opened=opened_thoughts(frame.after) if frame and in_chat and not is_tuned else "",
         room=settings.model.manner.room,
     )
     return checkpoint, reader

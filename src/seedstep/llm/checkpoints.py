@@ -26,6 +26,7 @@ from seedstep.llm.models import ModelRef, loaded_model
 __all__ = [
     "INSTALL",
     "MINILM",
+    "TRAINING_RECORD",
     "SentenceModel",
     "checkpoint_of",
     "computing_type",
@@ -38,7 +39,17 @@ __all__ = [
     "load_tokenizer",
     "on_device",
     "require_generation_settings",
+    "was_tuned_here",
 ]
+
+TRAINING_RECORD = "training-data.json"
+"""The file in the directory of a model that was tuned here, with a record of its data."""
+
+
+def was_tuned_here(model: str | ModelRef) -> bool:
+    """Return whether a model's directory has the record of a tuning by this program."""
+    place = (ModelRef.parse(model) if isinstance(model, str) else model).path
+    return place is not None and (place / TRAINING_RECORD).is_file()
 
 
 def checkpoint_of(model: str | ModelRef) -> str:

@@ -29,6 +29,7 @@ from seedstep.data import Instance, Task
 from seedstep.data.choice import draw
 from seedstep.encode import Encoding, named_layout
 from seedstep.errors import InputError
+from seedstep.llm.checkpoints import TRAINING_RECORD
 from seedstep.tune.settings import TuneSource
 
 __all__ = [
@@ -255,9 +256,6 @@ def _again(choice: Choice, number: int) -> Choice:
 def _rank(seed: int, *names: str) -> int:
     return draw(1 << 64, "use", seed, *names)
 
-
-TRAINING_RECORD = "training-data.json"
-"""The name of the file in a model's directory."""
 
 DIGITS = 16
 """The number of hexadecimal digits of a fingerprint."""
