@@ -17,6 +17,7 @@ from seedstep.stages import BOOTSTRAP
 from support.batch_server import BatchFault, BatchServer
 from support.command_line import chat_reply, seedstep
 from support.predicting import word_model, write_word_tasks
+from support.scripted_server import Fault
 
 pytestmark = pytest.mark.usefixtures("quick_batches", "no_backoff")
 
@@ -38,10 +39,13 @@ def command(server: BatchServer, out: Path) -> tuple[object, ...]:
 
 
 @pytest.mark.usefixtures("small_batches")
+@pytest.mark.parametrize("answer_is_lost", [False, True])
 def test_a_bootstrap_with_enough_tasks_cancels_its_batch_and_takes_its_replies(
-    tmp_path: Path,
+    tmp_path: Path, *, answer_is_lost: bool
 ) -> None:
     with BatchServer(batch_fault=stuck(1)) as server:
+        if answer_is_lost:
+            server.fail("POST cancel", Fault(500), after=True)
         done = seedstep(*command(server, tmp_path))
         assert done.code == 0, done.words
         assert "the batch batch_2 is not needed any more, and is cancelled" in done.words

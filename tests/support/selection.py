@@ -19,6 +19,7 @@ ALONE = (
     "cli/test_tune_command.py::test_two_processes_take_the_trajectory_of_one",
     "llm/test_limits.py",
     "recipes/test_merging.py::test_a_ray_cluster_decides_the_same",
+    "tune/test_divided_weights.py",
     "tune/test_gguf.py::test_the_embedded_model_answers_as_its_checkpoint_does",
     "tune/test_sharing.py::test_the_embedded_model_shares_exactly",
 )
@@ -166,6 +167,7 @@ SLOW = (
     "text/test_stemming.py::test_all_ends_after_all_starts",
     "tune/test_chat_tuning.py",
     "tune/test_costs_and_reports.py",
+    "tune/test_divided_weights.py",
     "tune/test_gguf.py",
     "tune/test_seq2seq.py",
     "tune/test_sharing.py",

@@ -24,6 +24,7 @@ def losses(out: Path) -> list[float]:
     return [row["loss"] for row in rows if "loss" in row]
 
 
+@pytest.mark.timeout(600)  # three processes load torch
 @pytest.mark.parametrize("save", [save_t5, save_llama])
 def test_two_processes_that_divide_the_weights_train_as_one(save: Any, tmp_path: Path) -> None:
     source = ("--model", save(tmp_path / "base"), "--data", write_tasks(tmp_path / "tasks.jsonl"))

@@ -298,7 +298,9 @@ class BatchWork:
             elif not given_up:
                 given_up, pause = time.monotonic(), FIRST_PAUSE
                 refusal = await self._refusal_to_cancel(api, batch, status)
-            elif refusal or time.monotonic() - given_up > CANCEL_SECONDS:
+            elif time.monotonic() - given_up > CANCEL_SECONDS or (
+                refusal and "cancel" not in status.lower()
+            ):
                 raise ModelError(
                     f"the batch {batch.batch_id} is not needed any more, and still has the status "
                     f"{status}{refusal}",
