@@ -10,8 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from seedstep.errors import InputError
 from seedstep.llm.checkpoints import load_model
 from seedstep.tune.checkpoints import write_fsdp
+from seedstep.tune.prepare import join_processes
+from seedstep.tune.records import Training
 from support.command_line import environment, seedstep
 from support.tuning_things import save_llama, save_t5, write_tasks
 
@@ -54,3 +57,10 @@ def test_two_processes_that_divide_the_weights_train_as_one(save: Any, tmp_path:
     for name, weight in weights[0].items():
         torch.testing.assert_close(weight, weights[1][name], atol=1e-5, rtol=1e-3)
     assert not (two / "checkpoints").exists()
+
+
+def test_lora_is_refused_before_divided_weights_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="LoRA's matrices can't be merged with weights"):
+        join_processes(Training(lora=4))

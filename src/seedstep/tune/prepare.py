@@ -205,8 +205,14 @@ def join_processes(training: Training) -> None:
     """Join the processes that divide the weights, if they are divided, before a model is loaded.
 
     Then transformers reads the weights in the first process only.
+
+    Raises:
+        InputError: LoRA is asked for, whose matrices can't be merged with divided weights.
     """
     if divides_weights():
+        if training.lora:
+            what = "LoRA's matrices can't be merged with weights that FSDP divides"
+            raise InputError(what, "leave --lora out, or launch with torchrun, without FSDP")
         PartialState(cpu=computes_on_cpu(training))
 
 
