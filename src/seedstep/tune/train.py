@@ -233,11 +233,14 @@ class RowTrainer(Trainer):
         self.accelerator.wait_for_everyone()
 
 
+PICKLED = (UnpicklingError, SafetensorError)
+
+
 @contextmanager
 def _readable(checkpoint: str | None) -> Iterator[None]:
     try:
         yield
-    except (EOFError, OSError, RuntimeError, ValueError, UnpicklingError, SafetensorError) as error:
+    except (EOFError, LookupError, OSError, RuntimeError, ValueError, *PICKLED) as error:
         raise unreadable(checkpoint, error) from None
 
 
