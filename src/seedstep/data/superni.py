@@ -301,6 +301,8 @@ def _task_files(folder: Path) -> dict[str, Path]:
     }
     if not files:
         remedy = "name a directory of task files (*.json), or one that has them in tasks/"
+        if (folder / "run.db").is_file():
+            remedy += ". Of a bootstrap's run, `seedstep export RUN --format superni` writes one"
         raise InputError(f"{folder}: no task files", remedy)
     return files
 
