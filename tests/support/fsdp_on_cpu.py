@@ -1,8 +1,6 @@
 """Runs `seedstep` in a process of accelerate's FSDP on a CPU; accelerate has it for GPUs only.
 
-    accelerate launch --config_file fsdp.yaml fsdp_on_cpu.py tune --device cpu ...
-
-Each process prints how much of the model it has read when that was loaded.
+accelerate launch --config_file fsdp.yaml fsdp_on_cpu.py tune --device cpu ...
 """
 
 from typing import Any
@@ -27,18 +25,10 @@ def set_device(state: Any) -> None:
 def main() -> None:
     """Run the command."""
     from seedstep.cli import main as run
-    from seedstep.llm.checkpoints import load_model
-
-    def told(*arguments: Any, **named: Any) -> Any:
-        model = load_model(*arguments, **named)
-        read = sum(weight.numel() for weight in model.parameters() if weight.abs().sum() > 0)
-        print(f"process {torch.distributed.get_rank()} has read {read} weights", flush=True)
-        return model
 
     with (
         patch.object(PartialState, "_prepare_backend", prepare),
         patch.object(PartialState, "set_device", set_device),
-        patch("seedstep.recipes.tuning.load_model", told),
     ):
         run()
 

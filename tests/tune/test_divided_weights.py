@@ -47,8 +47,6 @@ def test_two_processes_that_divide_the_weights_train_as_one(save: Any, tmp_path:
     )
     assert done.returncode == 0, done.stderr
     assert "2 accumulated x 2 processes" in done.stdout
-    assert "process 1 has read 0 weights" in done.stdout
-    assert "process 0 has read 0 weights" not in done.stdout
     assert losses(two) == pytest.approx(losses(one), rel=1e-4)
     files = [load_file(out / "model" / "model.safetensors") for out in (one, two)]
     assert files[0].keys() == files[1].keys()
