@@ -204,7 +204,7 @@ def divides_weights() -> bool:
 def join_processes(training: Training) -> None:
     """Join the processes that divide the weights, if they are divided, before a model is loaded.
 
-    Then transformers reads the weights in the first process only.
+    Then each gets its part of the weights that the first process has read.
 
     Raises:
         InputError: LoRA is asked for, whose matrices can't be merged with divided weights.
@@ -220,7 +220,7 @@ Said = TypeVar("Said", bound=str)
 
 
 def told_by_first(find: Callable[[], Said]) -> Said:
-    """Return what the first process finds: if weights are divided, it alone has them yet.
+    """Return what the first process finds: if weights are divided, all get those it has read.
 
     Raises:
         InputError: it raises that.
