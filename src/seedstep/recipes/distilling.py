@@ -18,7 +18,7 @@ from seedstep.infer.distill import DistilledTask, preview_outputs, rewrite_outpu
 from seedstep.llm import Engine, Spent
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import DistillKeywords
-from seedstep.recipes.tasks import TaskProgress, TaskWatch, TaskWork, work_on_tasks
+from seedstep.recipes.tasks import TaskProgress, TaskWatch, StageWork, work_on_tasks
 from seedstep.runs import DistillRun, Removed, Run
 from seedstep.stages import DISTILL
 
@@ -86,7 +86,7 @@ async def work_on_outputs(
         return await work_on_tasks(run, outputs_work(run), watch)
 
 
-def outputs_work(run: DistillRun) -> TaskWork:
+def outputs_work(run: DistillRun) -> StageWork:
     """Return how the outputs of the tasks of a run are written anew."""
     whole = run.inputs().whole_prompts
 
@@ -95,7 +95,7 @@ def outputs_work(run: DistillRun) -> TaskWork:
     ) -> AsyncGenerator[DistilledTask]:
         return rewrite_outputs(run.settings, tasks, engine, whole_prompts=whole)
 
-    return TaskWork(stage, _outputs, partial(preview_outputs, run.settings, whole_prompts=whole))
+    return StageWork(stage, _outputs, partial(preview_outputs, run.settings, whole_prompts=whole))
 
 
 def _outputs(distilled: DistilledTask) -> str:

@@ -50,7 +50,7 @@ from seedstep.inputs.labels import LabelScale, RaterLabels, read_raters
 from seedstep.llm import Engine, Preview, Spent
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import JudgeKeywords
-from seedstep.recipes.tasks import TaskProgress, TaskWatch, TaskWork, work_on_tasks
+from seedstep.recipes.tasks import TaskProgress, TaskWatch, StageWork, work_on_tasks
 from seedstep.runs import JudgeRun, Removed, Run, keep_scores
 from seedstep.stages import JUDGE, judged_inputs
 
@@ -179,7 +179,7 @@ async def work_on_verdicts(
         return await work_on_tasks(run, verdicts_work(run), watch)
 
 
-def verdicts_work(run: JudgeRun) -> TaskWork:
+def verdicts_work(run: JudgeRun) -> StageWork:
     """Return how the answers of a run of the judge are judged."""
     answers, rubric = run.inputs().answers, run.inputs().rubric
 
@@ -189,7 +189,7 @@ def verdicts_work(run: JudgeRun) -> TaskWork:
     def estimate(tasks: Sequence[Task]) -> Preview:
         return preview_verdicts(run.settings, tasks, answers, rubric)
 
-    return TaskWork(stage, _given, estimate)
+    return StageWork(stage, _given, estimate)
 
 
 def _given(judged: Judged) -> str:

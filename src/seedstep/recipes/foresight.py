@@ -32,7 +32,7 @@ from seedstep.recipes.predictions import (
 )
 from seedstep.recipes.self_instruct import entries_of
 from seedstep.recipes.steps import examples_work, instructions_work
-from seedstep.recipes.tasks import TaskWork, closed_engine, finish, still_asked, unfit
+from seedstep.recipes.tasks import StageWork, closed_engine, finish, still_asked, unfit
 from seedstep.runs import ChosenSystem, PredictionsRun, Removed, Run, Stage
 from seedstep.runs.batches import RunLedger
 from seedstep.runs.foresight import (
@@ -164,7 +164,7 @@ def foresee_verdicts(
 
 def _foreseen(
     stage: Stage[Any, Any, Any],
-    work_of: Callable[[Run[Any, Any, Any]], TaskWork],
+    work_of: Callable[[Run[Any, Any, Any]], StageWork],
     out: Path | None,
     asked: Mapping[str, Any],
     removed: Removed,

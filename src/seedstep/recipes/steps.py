@@ -26,7 +26,7 @@ from seedstep.recipes.keywords import ExamplesKeywords, StepsKeywords
 from seedstep.recipes.tasks import (
     TaskProgress,
     TaskWatch,
-    TaskWork,
+    StageWork,
     closed_engine,
     opened_engine,
     same_server,
@@ -134,7 +134,7 @@ async def work_on_instructions(
         return await work_on_tasks(run, instructions_work(run, checks), watch)
 
 
-def instructions_work(run: StepsRun, checks: Mapping[str, Check] = CHECKS) -> TaskWork:
+def instructions_work(run: StepsRun, checks: Mapping[str, Check] = CHECKS) -> StageWork:
     """Return how step-by-step instructions are written for the tasks of a run."""
 
     async def stage(
@@ -147,7 +147,7 @@ def instructions_work(run: StepsRun, checks: Mapping[str, Check] = CHECKS) -> Ta
             async for written in results:
                 yield written
 
-    return TaskWork(stage, _findings, partial(preview_steps, run.settings))
+    return StageWork(stage, _findings, partial(preview_steps, run.settings))
 
 
 @asynccontextmanager
@@ -226,7 +226,7 @@ async def work_on_examples(
         return await work_on_tasks(run, examples_work(run), watch)
 
 
-def examples_work(run: ExamplesRun) -> TaskWork:
+def examples_work(run: ExamplesRun) -> StageWork:
     """Return how examples are generated for the tasks of a run."""
     instructions = run.inputs().instructions
 
@@ -239,7 +239,7 @@ def examples_work(run: ExamplesRun) -> TaskWork:
     def estimate(tasks: Sequence[Task]) -> Preview:
         return preview_examples(run.settings, with_steps(tasks))
 
-    return TaskWork(stage, lambda result: str(result.ranking_failure), estimate)
+    return StageWork(stage, lambda result: str(result.ranking_failure), estimate)
 
 
 def _findings(written: WrittenSteps) -> str:

@@ -27,7 +27,7 @@ from seedstep.runs.batches import has_open_batches
 __all__ = [
     "TaskProgress",
     "TaskWatch",
-    "TaskWork",
+    "StageWork",
     "Watcher",
     "closed_engine",
     "finish",
@@ -172,7 +172,7 @@ ResultStage = Callable[[tuple[Task, ...], Engine, Spent], AsyncGenerator[Result]
 
 
 @dataclass(frozen=True, slots=True)
-class TaskWork:
+class StageWork:
     """How a stage works on tasks.
 
     `flaws` returns what is wrong with a record that is not a failure, for the progress. `estimate`
@@ -185,7 +185,7 @@ class TaskWork:
 
 
 async def work_on_tasks(
-    run: Run[Any, Any, TaskRecords[Any]], work: TaskWork, watch: TaskWatch | None
+    run: Run[Any, Any, TaskRecords[Any]], work: StageWork, watch: TaskWatch | None
 ) -> TaskProgress:
     """Run the stage for all tasks without a record, and write the records in the tasks' order.
 
@@ -224,7 +224,7 @@ def _count_done(
 
 async def _work(
     run: Run[Any, Any, TaskRecords[Any]],
-    work: TaskWork,
+    work: StageWork,
     done: dict[str, Any],
     left: list[tuple[int, Task]],
     unsure: list[tuple[int, Task]],
@@ -257,7 +257,7 @@ async def _work(
 
 async def _compared(
     run: Run[Any, Any, TaskRecords[Any]],
-    work: TaskWork,
+    work: StageWork,
     done: dict[str, Any],
     left: list[tuple[int, Task]],
     unsure: list[tuple[int, Task]],
@@ -276,7 +276,7 @@ async def _compared(
 
 
 async def unfit(
-    work: TaskWork, unsure: Sequence[Task], engine: Engine, spent: Spent
+    work: StageWork, unsure: Sequence[Task], engine: Engine, spent: Spent
 ) -> tuple[Task, ...]:
     """Return those of some tasks whose records, of 0.1.0, don't fit them as they are now.
 
@@ -287,7 +287,7 @@ async def unfit(
     return tuple(task for place, task in enumerate(unsure) if kept.missing[place])
 
 
-async def _to_ask(work: TaskWork, tasks: list[Task], engine: Engine, spent: Spent) -> str:
+async def _to_ask(work: StageWork, tasks: list[Task], engine: Engine, spent: Spent) -> str:
     """Return a note on how many requests will be sent for some tasks."""
     view, asked = await still_asked(work, tasks, engine, spent)
     if not asked:
@@ -297,7 +297,7 @@ async def _to_ask(work: TaskWork, tasks: list[Task], engine: Engine, spent: Spen
 
 
 async def still_asked(
-    work: TaskWork, tasks: Sequence[Task], engine: Engine, spent: Spent
+    work: StageWork, tasks: Sequence[Task], engine: Engine, spent: Spent
 ) -> tuple[Preview, int]:
     """Return the estimate of a stage without the replies that are kept, and for how many tasks.
 
