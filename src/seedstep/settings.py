@@ -80,6 +80,7 @@ class _About:
     combine: Callable[[Any, dict[str, Any]], Any] | None
     later: bool
     separated: bool
+    each: Callable[[str], object] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,8 @@ class Setting:
     from what the setting's own flag gives, or None; that flag exists only then. `path` has the
     attributes that lead to the value. A setting that is `later` was added after version 0.1.0;
     while it has its default it is not written, so that files of earlier runs do not change. The
-    flag of one that is `separated` has all values of a list, with commas between them.
+    flag of one that is `separated` has all values of a list, with commas between them. `each` is
+    called with each text of the value, and raises InputError for one that can't be used.
     """
 
     name: str
@@ -112,6 +114,7 @@ class Setting:
     path: tuple[str, ...] = ()
     later: bool = False
     separated: bool = False
+    each: Callable[[str], object] | None = None
 
 
 class SettingsRecord:
@@ -153,6 +156,7 @@ def setting(
     combine: Callable[[Any, dict[str, Any]], Any] | None = None,
     later: bool = False,
     separated: bool = False,
+    each: Callable[[str], object] | None = None,
 ) -> Any:
     """Return a field for a settings record.
 
@@ -160,7 +164,7 @@ def setting(
     files, keywords and flags, if it differs from that of the attribute. `Setting` describes the
     other arguments.
     """
-    about = _About(help, name, flags, metavar, keys, combine, later, separated)
+    about = _About(help, name, flags, metavar, keys, combine, later, separated, each)
     metadata = {_SETTING: about}
     if isinstance(default, type):
         return field(default_factory=default, metadata=metadata)
@@ -229,6 +233,7 @@ def _setting_of(each: Any, kind: Any, about: _About, place: Place | None) -> Set
         (each.name,),
         about.later,
         about.separated,
+        about.each,
     )
 
 
@@ -254,11 +259,26 @@ def make_settings(kind: type[T], values: Mapping[str, Any], source: str) -> T:
         inner = nested
         for attribute in above:
             inner = inner.setdefault(attribute, {})
-        inner[last] = convert_value(value, found.kind, f"{source}, setting '{name}'")
+        where = f"{source}, setting '{name}'"
+        inner[last] = convert_value(value, found.kind, where)
+        if found.each:
+            _check_each(found.each, inner[last], where)
     settings = _built(kind, nested)
     if isinstance(settings, SettingsRecord):
         settings.check(source)
     return settings
+
+
+def _check_each(check: Callable[[str], object], value: object, where: str) -> None:
+    """Check each text of a value, also inside lists and mappings."""
+    if isinstance(value, Mapping | list | tuple):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            _check_each(check, inner, where)
+    elif isinstance(value, str):
+        try:
+            check(value)
+        except InputError as error:
+            raise InputError(f"{where}: {error.what}", error.remedy) from None
 
 
 def _built(kind: type[T], values: dict[str, Any]) -> T:

@@ -69,3 +69,10 @@ def test_a_number_out_of_range_is_one_line(flag: str, number: str) -> None:
     done = seedstep("bootstrap", "--out", "run", "--model", "openai:m", flag, number)
     assert done.code in (1, 2)
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("given", ["{generate: 5}", "{seed: 2020-12-01}", "{generate: a text}"])
+def test_sampling_that_is_no_mapping_is_one_line(given: str) -> None:
+    done = seedstep("bootstrap", "--sampling", given, "--temperature", "1", "--dry-run")
+    assert done.code == 1
+    assert done.error.startswith("error: ")

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -227,6 +228,32 @@ def test_jobs_of_slurm_that_write_the_same_wait_for_each_other() -> None:
     waits = [re.findall(r"afterok:(\S+)", line) for line in script.splitlines() if "sbatch" in line]
     assert waits == [[], ["$J1"], ["$J1"], ["$J3:$J2"]]
     assert script.count("--kill-on-invalid-dep=yes") == 3
+
+
+RAY = """#!{python}
+import subprocess, sys
+words = sys.argv[sys.argv.index("--") + 1 :]
+sys.exit(subprocess.call(subprocess.list2cmdline(words), shell=True))
+"""
+"""What `ray job submit` does with the words of a command (ray 2.51, `job/cli.py` and
+`job_supervisor.py`)."""
+
+
+@pytest.mark.parametrize("word", ["$(touch made)", "`touch made`", '"; touch made; "', "a\\n$HOME"])
+def test_ray_gives_each_word_as_it_is(word: str, tmp_path: Path) -> None:
+    """Ray writes words in double quotes for a shell, in which `$(...)` would be run."""
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    (bin_folder / "ray").write_text(RAY.format(python=sys.executable))
+    (bin_folder / "seedstep").write_text('#!/bin/bash\nprintf "%s" "$2" > said\n')
+    for program_file in bin_folder.iterdir():
+        program_file.chmod(0o755)
+    stages = (ExperimentStage("a", ("suite", word)),)
+    script = job_script(Experiment(Path("x.yaml"), stages), tmp_path, "ray")
+    env = {**os.environ, "PATH": f"{bin_folder}:{os.environ['PATH']}"}
+    subprocess.run(["bash", "-c", script], env=env, check=True, cwd=tmp_path)
+    assert (tmp_path / "said").read_text() == word
+    assert not (tmp_path / "made").exists()
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -370,3 +370,33 @@ def test_views_have_no_fault_of_accessibility(
             seen.page.goto(f"{server.addresses['view']}{where}")
             faults = Axe().run(seen.page).response["violations"]
             assert [(one["id"], one["nodes"][0]["html"]) for one in faults] == [], where
+
+
+def test_an_address_with_a_huge_number_is_no_page(predicted: Path) -> None:
+    with viewing(predicted) as client:
+        assert client.get(f"{'9' * 5000}/").status_code == 404
+        assert client.get(f"0/tasks/{'9' * 5000}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        """requests SET request = '{"prompt": 5}', frame = NULL""",
+        """requests SET request = '{"prompt": ["a", [1]]}', frame = NULL""",
+        "requests SET seconds = 'a', attempts = 'b', prompt_tokens = 'c'",
+        "requests SET prompt_tokens = 9223372036854775807",
+        "candidates SET instruction = x'ff00', score = 'a'",
+    ],
+)
+def test_a_page_says_what_is_damaged(change: str, tmp_path: Path) -> None:
+    with ScriptedServer() as server:
+        path = grow(tmp_path / "run", server, tasks=2).path
+    with closing(sqlite3.connect(path / "run.db")) as database, database:
+        database.execute(f"UPDATE {change}")
+        key = database.execute("SELECT key FROM requests").fetchone()[0]
+        name = database.execute("SELECT id FROM candidates WHERE reason = ''").fetchone()[0]
+    pages = ["", "0/", "0/tasks", "0/rejected", "0/requests", f"0/request?key={key}"]
+    with viewing(path) as client:
+        found = [client.get(page) for page in (*pages, f"0/one?name={name}")]
+    assert {page.status_code for page in found} == {200, 507}
+    assert all("run.db" in page.text for page in found if page.status_code == 507)

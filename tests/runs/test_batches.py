@@ -3,9 +3,10 @@
 import json
 import logging
 import signal
+import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,19 @@ def test_live_requests_wait_for_what_is_in_a_batch(server: BatchServer, tmp_path
     done = seedstep(*command, "--send", "live")
     assert done.code == 0, done.words
     assert (server.requests, len(server.charged)) == (1, 11)
+
+
+@pytest.mark.parametrize("name", ["../../private", "/tmp/private", "", "seedstep-ab-1-cd\n"])
+def test_a_name_in_the_database_is_no_path(name: str, server: BatchServer, tmp_path: Path) -> None:
+    """The file of this name would be sent to the server, and removed."""
+    tasks = write_word_tasks(tmp_path / "ni")
+    server.batch_fault = lambda number: BatchFault(statuses=["paused"])
+    flags = ("--tasks", tasks, "--model", NAME, "--base-url", server.url, "--send", "batch")
+    command = ("predict", *flags, "--out", tmp_path / "run")
+    assert "paused" in seedstep(*command).error
+    with closing(sqlite3.connect(tmp_path / "run/run.db")) as database, database:
+        database.execute("UPDATE batches SET name = ?, file_id = '', batch_id = ''", (name,))
+    assert "batch 1 has no proper name" in seedstep(*command).error
 
 
 def test_a_batch_has_no_more_lines_and_bytes_than_it_may(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from seedstep.report.contents import _clock
 from support.command_line import seedstep
 from support.growing import grow
 from support.scripted_server import ScriptedServer
@@ -92,3 +93,41 @@ def test_a_column_with_another_value_is_named(column: str, value: str) -> None:
             assert column in done.error
     if column == "at":
         assert seedstep("status", "run").code == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        """requests SET request = '{"prompt": 5}', frame = NULL""",
+        """requests SET request = '{"prompt": ["a", [1]]}', frame = NULL""",
+        "requests SET seconds = 'a', attempts = 'b', prompt_tokens = 'c'",
+        "requests SET at = 1e300, seconds = 1e308",
+        "candidates SET instruction = x'ff00', score = 'a'",
+    ],
+)
+def test_values_of_another_kind_are_told_by_every_reader(
+    change: str, server: ScriptedServer
+) -> None:
+    first = grow(Path("run"), server, tasks=2).tasks[0].id
+    _change(f"UPDATE {change}")
+    with closing(sqlite3.connect("run/run.db")) as database:
+        key = database.execute("SELECT key FROM requests").fetchone()[0]
+    distill = ("distill", "run", "--model", "openai:m", "--base-url", "http://127.0.0.1:9/v1")
+    for command in (
+        ("status", "run"),
+        ("show", "run"),
+        ("show", "run", first),
+        ("requests", "run"),
+        ("requests", "run", key),
+        (*distill, "--dry-run", "--out", "distilled"),
+    ):
+        done = seedstep(*command)
+        assert "Traceback" not in done.err
+        if done.code:
+            assert "run.db" in done.error
+
+
+@pytest.mark.parametrize("at", [1e300, -1e300, 1e15])
+def test_a_time_that_can_not_be_is_told_in_a_report(at: float) -> None:
+    assert _clock(at) == "at a time that can't be"
+    assert _clock(0.0) == "1970-01-01 00:00 UTC"

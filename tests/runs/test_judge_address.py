@@ -10,6 +10,7 @@ import yaml
 
 from seedstep import write_instructions
 from seedstep.errors import InputError, RunMismatchError
+from support.command_line import seedstep
 from support.scripted_server import ScriptedServer
 from support.step_server import boat_task, chat, strong_model
 
@@ -138,3 +139,42 @@ def test_a_run_of_version_0_1_0_goes_on_with_the_address_in_the_environment(
     write(model, 4)
     assert config()["judge_base_url"] == judge.url
     assert (judge.requests, other.requests) == (4, 0)
+
+
+HIDDEN = (
+    "http://me:hidden@h/v1",
+    "http://me:hidden@h:0/v1",
+    "ftp://me:hidden@h/v1",
+    "http:/me:hidden@h/v1",
+    "me:hidden@h/v1",
+    "http://h:0/v1?key=hidden",
+    "http://h/v1#hidden",
+)
+WITH_AN_ADDRESS = (
+    "bootstrap --base-url {}",
+    "bootstrap --base-url http://h/v1 --base-url {}",
+    "bootstrap --semantic openai:e --semantic-base-url {}",
+    "bootstrap --gate-base-urls a:&{}",
+    "bootstrap --config with-a-gate.yaml",
+    "steps --tasks tasks.jsonl --base-url {}",
+    "steps --tasks tasks.jsonl --judge openai:j --judge-base-url {}",
+    "predict --tasks tasks.jsonl --base-url {}",
+    "distill tasks.jsonl --base-url {}",
+    "grow grow.yaml",
+)
+
+
+@pytest.mark.parametrize("address", HIDDEN)
+@pytest.mark.parametrize("command", WITH_AN_ADDRESS)
+def test_a_password_in_any_address_is_neither_told_nor_kept(command: str, address: str) -> None:
+    Path("tasks.jsonl").write_text('{"definition": "Say a.", "input": "a", "output": "b"}\n')
+    Path("grow.yaml").write_text(json.dumps({"shards": 2, "base_url": address}))
+    gate = {"judge": {"model": "openai:j", "base_url": address}}
+    Path("with-a-gate.yaml").write_text(json.dumps({"gates": {"a": gate}}))
+    words = [word.format(address).replace("&", " ") for word in command.split()]
+    model = () if "grow.yaml" in words else ("--model", "openai:m")
+    done = seedstep(*words, *model, "--out", "out")
+    assert done.code == 1
+    assert "base URL" in done.error
+    assert "hidden" not in done.out + done.err
+    assert not Path("out").exists()

@@ -24,6 +24,7 @@ from seedstep.data.evaluation import EVALUATION_SETS
 from seedstep.errors import InputError
 from seedstep.llm import Budget, ModelRef, Sampling, resolve_base_url
 from seedstep.llm.embeddings import ENCODERS, PURPOSE, is_served_encoder, require_encoder
+from seedstep.llm.endpoints import require_address
 from seedstep.llm.models import served_model
 from seedstep.llm.settings import AskedModel, AskingSettings, override, sampling_setting
 from seedstep.novelty import MEANING_THRESHOLD
@@ -114,6 +115,7 @@ class BootstrapSettings(AskingSettings):
         "Address of the server for a semantic of openai:NAME; the key in OPENAI_API_KEY is sent "
         "there, too.",
         later=True,
+        each=require_address,
     )
     tokens: Literal["auto", "latin", "unicode"] = setting(
         "auto",
@@ -152,6 +154,7 @@ class BootstrapSettings(AskingSettings):
         "Addresses of the servers of gates with a model of their own, by the gates' names; the "
         "same as base_url among a gate's options. The key in OPENAI_API_KEY is sent there, too.",
         later=True,
+        each=require_address,
     )
     axes: dict[str, Any] = setting(
         dict,

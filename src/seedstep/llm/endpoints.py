@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 import ipaddress
 import os
+import re
 import socket
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -43,6 +44,7 @@ __all__ = [
     "known_server",
     "open_recording",
     "open_server",
+    "require_address",
     "serve_gguf",
     "server_address",
     "threads",
@@ -118,16 +120,30 @@ def server_address(base_url: str | None) -> str:
         InputError: it is not an address, or contains a password or parameters.
     """
     url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
+    require_address(url)
+    return url
+
+
+def require_address(url: str) -> None:
+    """Check that a text is the address of a server, without a password or parameters.
+
+    Raises:
+        InputError: it is none; the message has nothing that may be a password.
+    """
     if not _is_address(url):
+        shown = _MAY_BE_SECRET.sub("…", url)
         raise InputError(
-            f"base URL '{url}' is not an address", "give one such as http://127.0.0.1:8000/v1"
+            f"base URL '{shown}' is not an address", "give one such as http://127.0.0.1:8000/v1"
         )
     parts = urlsplit(url)
-    if parts.username or parts.password or parts.query:
+    if parts.username or parts.password or parts.query or parts.fragment:
         raise InputError(
             "the base URL carries a password or parameters", "put the key in OPENAI_API_KEY"
         )
-    return url
+
+
+_MAY_BE_SECRET = re.compile(r"^.*@|[?#].*$", re.DOTALL)
+"""The parts of an address that may be a password: what is before an @, and parameters."""
 
 
 def _is_address(url: str) -> bool:

@@ -136,15 +136,19 @@ class Engine:
         self._has_several = bool(endpoint.others)
         self._wire = open_sender(endpoint, timeout, most, self.stats, SLOW_SECONDS)
         account = Account(self._budget, self._spent, self._pricing)
-        self._batches = begin_batches(
-            endpoint,
-            self._ledger,
-            self._wire,
-            self._sending_by,
-            account,
-            self.stats,
-            self._ask_live,
-        )
+        try:
+            self._batches = begin_batches(
+                endpoint,
+                self._ledger,
+                self._wire,
+                self._sending_by,
+                account,
+                self.stats,
+                self._ask_live,
+            )
+        except BaseException:  # such as a damaged batch: nobody leaves what was not entered
+            await self._wire.close()
+            raise
         return self
 
     async def __aexit__(

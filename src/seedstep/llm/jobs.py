@@ -215,7 +215,7 @@ class JobApi:
         address = f"files/{checked_id(file_id)}/content"
         for attempt in range(ATTEMPTS):
             try:
-                with path.open("wb") as file:
+                with _new_file(path) as file:
                     await self._once("GET", address, into=file)
                 return
             except OSError as error:
@@ -321,6 +321,12 @@ class JobApi:
                 "check the --base-url, which usually ends in /v1",
                 error,
             ) from None
+
+
+def _new_file(path: Path) -> BinaryIO:
+    """Open a file in place of an earlier one; a link that was planted there is not followed."""
+    path.unlink(missing_ok=True)
+    return path.open("xb")
 
 
 def shown(text: str, key: str) -> str:

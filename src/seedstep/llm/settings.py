@@ -23,6 +23,7 @@ import msgspec
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm.batch_records import Sending, SendMode
 from seedstep.llm.budget import Budget, Price, Pricing
+from seedstep.llm.endpoints import require_address
 from seedstep.llm.models import ModelRef, either, forms_of, resolve_base_url, served_model
 from seedstep.llm.pacing import AHEAD, AHEAD_BY_BATCH
 from seedstep.llm.records import Reasoning, Sampling
@@ -48,6 +49,7 @@ class AskedModel:
         None,
         "Address of the server for openai:NAME, such as http://127.0.0.1:8000/v1. Several are "
         "servers of the same model, among which requests are shared out.",
+        each=require_address,
     )
     in_flight: Count = setting(8, "Requests sent to the model at a time, at the most.")
     reasoning: dict[str, Any] = setting(
@@ -129,11 +131,13 @@ def sampling_setting(
     ]
 
     def combine(given: Mapping[str, Any] | None, keys: Mapping[str, Any]) -> dict[str, Any]:
-        values: dict[str, Any] = {name: dict(inner) for name, inner in (given or {}).items()}
+        values: dict[str, Any] = dict(given or {})
         for name, value in keys.items():
             key, asked, _, _ = short[name]
             for request in asked:
-                values.setdefault(request, {}).setdefault(key, value)
+                own = values.get(request, {})
+                if isinstance(own, Mapping):  # of anything else the check of settings tells
+                    values[request] = {key: value, **own}
         return values
 
     return setting(

@@ -27,6 +27,7 @@ from seedstep.llm.exchange import (
     ServerError,
     Writing,
     exchange,
+    reply_without_key,
     retry_after,
     storable,
     without_key,
@@ -189,7 +190,8 @@ class Wire:
         if body.text is None and not body.thoughts and not self.endpoint.in_process:
             detail = f"a completion without text: {self._said(body.finish_reason or 'no reason')}"
             raise _no_reply(detail, body, tokens)
-        text, reason = storable(body.text or ""), self._said(self._reason(request, body, room))
+        text = reply_without_key(body.text or "", self.endpoint.key)
+        reason = self._said(self._reason(request, body, room))
         if "stop" in left_out and (shorter := stopped(text, request.sampling.stop)) is not None:
             text, reason = shorter, "stop"
         return Reply(
@@ -198,7 +200,7 @@ class Wire:
             *tokens,
             estimated=estimated,
             seconds=round(seconds, 3),
-            thoughts=storable(body.thoughts),
+            thoughts=reply_without_key(body.thoughts, self.endpoint.key),
             reasoning_tokens=body.reasoning_tokens,
             left_out=left_out,
         )

@@ -18,7 +18,7 @@ from seedstep.infer.distill import DistilledTask, preview_outputs, rewrite_outpu
 from seedstep.llm import Engine, Spent
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import DistillKeywords
-from seedstep.recipes.tasks import TaskProgress, TaskWatch, StageWork, work_on_tasks
+from seedstep.recipes.tasks import StageWork, TaskProgress, TaskWatch, work_on_tasks
 from seedstep.runs import DistillRun, Removed, Run
 from seedstep.stages import DISTILL
 

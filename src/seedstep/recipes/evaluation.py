@@ -50,7 +50,7 @@ from seedstep.inputs.labels import LabelScale, RaterLabels, read_raters
 from seedstep.llm import Engine, Preview, Spent
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import JudgeKeywords
-from seedstep.recipes.tasks import TaskProgress, TaskWatch, StageWork, work_on_tasks
+from seedstep.recipes.tasks import StageWork, TaskProgress, TaskWatch, work_on_tasks
 from seedstep.runs import JudgeRun, Removed, Run, keep_scores
 from seedstep.stages import JUDGE, judged_inputs
 

@@ -25,7 +25,7 @@ Example::
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,13 @@ import msgspec
 
 from seedstep.data import make_folder, read_yaml
 from seedstep.errors import InputError, RunError, SeedstepError, unknown_name
-from seedstep.recipes.experiment_stages import MOST_STAGES, ExperimentStage, FileStages, text_of
+from seedstep.recipes.experiment_stages import (
+    MOST_STAGES,
+    ExperimentStage,
+    FileStages,
+    require_no_password,
+    text_of,
+)
 from seedstep.recipes.jobs import MOST_DEPTH, Processes, depth_of_this, run_side_by_side
 from seedstep.runs.experiments import (
     KeptExperiment,
@@ -86,7 +92,7 @@ class Experiment:
         found: set[str] = set()
         for stage in self.stages:
             if stage.command[0] in {"predict", "judge"}:
-                found |= {stage.name} | self._needs(stage)
+                found |= {stage.name} | _needs_of(self.stages)[stage.name]
         return tuple(stage.name for stage in self.stages if stage.name in found)
 
     def independent_of(self, stage: ExperimentStage) -> tuple[str, ...]:
@@ -95,12 +101,12 @@ class Experiment:
         Neither needs the other, and they write to different places, as only one process at a time
         may write to a run.
         """
-        needs = self._needs(stage)
+        needs = _needs_of(self.stages)
         return tuple(
             other.name
             for other in self.stages
-            if other.name not in needs | {stage.name}
-            and stage.name not in self._needs(other)
+            if other.name not in needs[stage.name] | {stage.name}
+            and stage.name not in needs[other.name]
             and (other.out is None or other.out != stage.out)
         )
 
@@ -132,13 +138,14 @@ class Experiment:
                 last[stage.out] = stage.name
         return found
 
-    def _needs(self, stage: ExperimentStage) -> set[str]:
-        """Return the names of all stages that must be finished before `stage`."""
-        by_name = {each.name: each for each in self.stages}
-        found: set[str] = set()
-        for name in stage.after:
-            found |= {name} | self._needs(by_name[name])
-        return found
+
+@lru_cache(maxsize=8)
+def _needs_of(stages: tuple[ExperimentStage, ...]) -> Mapping[str, frozenset[str]]:
+    """Return for each stage the names of all that must be finished before it."""
+    found: dict[str, frozenset[str]] = {}
+    for stage in stages:  # each comes after those that it needs
+        found[stage.name] = frozenset(stage.after).union(*(found[name] for name in stage.after))
+    return found
 
 
 USUAL = "small"
@@ -184,6 +191,8 @@ def read_experiment(
         if name not in known:
             raise unknown_name("value", name, known, str(path))
     known |= values or {}
+    for name, text in known.items():
+        require_no_password(f"{path}, value '{name}'", text or "")
     written = content.get("stages")
     if not isinstance(written, list) or not written:
         raise InputError(f"{path}: no stages", "write them as a list under `stages`")

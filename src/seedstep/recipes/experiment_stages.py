@@ -32,6 +32,7 @@ Example::
 import math
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, product
@@ -40,7 +41,15 @@ from typing import Any
 
 from seedstep.errors import InputError, unknown_name
 
-__all__ = ["MOST_STAGES", "ExperimentStage", "FileStages", "filled", "swept", "text_of"]
+__all__ = [
+    "MOST_STAGES",
+    "ExperimentStage",
+    "FileStages",
+    "filled",
+    "require_no_password",
+    "swept",
+    "text_of",
+]
 
 _COMMAND = re.compile(r"[a-z][a-z-]*(?: [a-z][a-z-]*)?")
 MOST_STAGES = 1000
@@ -119,8 +128,8 @@ def _several(where: str, name: str, written: object, values: Values) -> tuple[st
 
 
 def _require_once(where: str, name: str, texts: Sequence[str]) -> None:
-    for text in texts:
-        if texts.count(text) > 1:
+    for text, count in Counter(texts).items():
+        if count > 1:
             what = f"{where}: '{text}' is there twice among the values of '{name}'"
             raise InputError(what, "write each once")
 
@@ -178,6 +187,17 @@ def _require_word(where: str, word: str, characters: int) -> None:
         raise InputError(what, f"write at most {MOST_WORD:,}, or name a file")
     if "\0" in word or word != word.encode("utf-8", "replace").decode():
         raise InputError(f"{where}: an argument with characters that none can have", "correct it")
+    require_no_password(where, word)
+
+
+_PASSWORD = re.compile(r"://[^/?#\s]*@")
+
+
+def require_no_password(where: str, text: str) -> None:
+    """Check that a text has no address with a password, which would be printed and stored."""
+    if _PASSWORD.search(text):
+        what = f"{where}: an address with a password"
+        raise InputError(what, "put the key in OPENAI_API_KEY, and leave it out of the file")
 
 
 def text_of(value: object) -> str | None:

@@ -8,6 +8,7 @@ Example::
     print(job_script(experiment, Path("runs/grown"), "slurm"))
 """
 
+import base64
 import os
 import re
 import shlex
@@ -106,7 +107,15 @@ def _sky(stage: ExperimentStage, command: str) -> str:
     return f"sky jobs launch --yes --name {name} {shlex.quote(command)}"
 
 
+_EXPANDED = re.compile(r'[$`"\\!\n]')
+"""What a shell does not take as it is between double quotes."""
+
+
 def _ray(stage: ExperimentStage, command: str) -> str:
+    """Ray gives the words in double quotes to a shell of its own, before ours reads them."""
+    if _EXPANDED.search(command):
+        encoded = base64.b64encode(command.encode()).decode()
+        command = f"echo {encoded} | base64 -d | bash"
     return f"ray job submit -- bash -c {shlex.quote(command)}"
 
 

@@ -24,9 +24,9 @@ from seedstep.llm import Engine, KeptAnswers, Preview, Spent
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import ExamplesKeywords, StepsKeywords
 from seedstep.recipes.tasks import (
+    StageWork,
     TaskProgress,
     TaskWatch,
-    StageWork,
     closed_engine,
     opened_engine,
     same_server,

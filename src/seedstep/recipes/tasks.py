@@ -25,9 +25,9 @@ from seedstep.runs import Run, TaskRecords, TaskResult
 from seedstep.runs.batches import has_open_batches
 
 __all__ = [
+    "StageWork",
     "TaskProgress",
     "TaskWatch",
-    "StageWork",
     "Watcher",
     "closed_engine",
     "finish",

@@ -213,9 +213,17 @@ def _facts(run: AnyRun) -> tuple[tuple[str, str], ...]:
     answers = run.answered()
     times = (("first answer", answers[0].at), ("last answer", answers[-1].at)) if answers else ()
     return (
-        *((name, f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC") for name, at in times),
+        *((name, _clock(at)) for name, at in times),
         *_told(run.settings),
     )
+
+
+def _clock(at: float) -> str:
+    """Return a time in words; that of a damaged row may be none."""
+    try:
+        return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
+    except (OverflowError, ValueError, OSError):
+        return "at a time that can't be"
 
 
 def _told(settings: Any) -> tuple[tuple[str, str], ...]:

@@ -15,13 +15,14 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
-from seedstep.errors import InputError, SeedstepError, StoreError
+from seedstep.errors import InputError, SeedstepError, StoreError, first_line
 from seedstep.review.predicted import ComparedAnswers, Counting
 from seedstep.review.verdicts import FoundPage, Wanted, find_verdicts, outcomes_of, page_of
 from seedstep.runs import Run
-from seedstep.runs.database import decode_value
+from seedstep.runs.database import RECOVER, decode_value
+from seedstep.runs.directory import DATABASE
 from seedstep.runs.frames import COLUMNS, searched_requests, whole_requests
-from seedstep.runs.stage import Block
+from seedstep.runs.stage import Block, request_in
 from seedstep.stages import (
     BOOTSTRAP,
     JUDGE,
@@ -137,6 +138,15 @@ class BrowsedRun:
         with open_run(self.path) as run:  # a connection of its own: long reads hold up pages
             return tell_status(run)
 
+    def damage(self, error: Exception) -> StoreError:
+        """Return the error of a run whose values can't be shown, as `error` says."""
+        try:
+            self._run.database.require_whole()
+        except StoreError as found:
+            return found
+        what = f"{self.path / DATABASE} has a value that can't be shown ({first_line(error)})"
+        return StoreError(what, RECOVER)
+
     def _rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         return self._run.database.rows(query, values)
 
@@ -240,8 +250,7 @@ class BrowsedRun:
         if not rows:
             raise InputError("there is no such request", "go back to the list")
         row = dict(rows[0])
-        asked = decode_value(row["request"], dict[str, Any], f"the request {key}")
-        return {**row, "request": asked}
+        return {**row, "request": request_in(row)}
 
     def purposes(self) -> tuple[Mapping[str, Any], ...]:
         """Return the numbers of requests and tokens of each purpose."""

@@ -66,6 +66,9 @@ HEADERS = MappingProxyType(
 LONGEST_BODY = 1 << 18
 """The most bytes that a page may send."""
 
+LONGEST_PATH = 1000
+"""The most characters of an address: Python reads no numbers of more than some thousand digits."""
+
 READING = ("GET", "HEAD")
 WRITING = "POST"
 
@@ -157,6 +160,8 @@ class Guard:
             and headers.get("sec-fetch-dest") == "document"
         ):
             return "Requests from other pages are refused.\n", 403
+        if len(scope["path"]) > LONGEST_PATH:
+            return "Not found.\n", 404
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > LONGEST_BODY:
             return "Too long.\n", 413

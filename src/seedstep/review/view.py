@@ -26,6 +26,7 @@ from seedstep.review.browse import BrowsedRun
 from seedstep.review.pages import Guard, answers_to, render_page
 from seedstep.review.predicted import TIE
 from seedstep.review.verdicts import EACH, FoundPage, Wanted
+from seedstep.runs.database import MAY_BE_DAMAGE
 
 __all__ = ["make_view"]
 
@@ -49,7 +50,7 @@ def make_view(runs: Runs, host: str, port: int, token: str) -> ASGIApp:
         "/{place:int}/request": _one_request,
         "/{place:int}/one": _one,
     }
-    app = plain_app({path: partial(page, runs) for path, page in pages.items()})
+    app = plain_app({path: partial(_told, page, runs) for path, page in pages.items()})
     secret = token.encode()
 
     def find(given: str) -> tuple[ASGIApp, str] | None:
@@ -57,6 +58,17 @@ def make_view(runs: Runs, host: str, port: int, token: str) -> ASGIApp:
         return (app, "viewer") if is_right else None
 
     return Guard(answers_to(host, port), find)
+
+
+async def _told(
+    page: Callable[[Runs, Request], Awaitable[Response]], runs: Runs, request: Request
+) -> Response:
+    """Make a page, or tell what is damaged of its run."""
+    try:
+        return await page(runs, request)
+    except MAY_BE_DAMAGE as error:
+        named = [_chosen(runs, request)] if "place" in request.path_params else runs
+        raise named[0].damage(error) from error
 
 
 KINDS = {

@@ -8,6 +8,7 @@ Example::
 """
 
 import asyncio
+import re
 import secrets
 import sqlite3
 from collections import defaultdict
@@ -23,7 +24,7 @@ from seedstep.llm import Answer, Request
 from seedstep.llm.batch_records import BatchedRequest, Missed, SentBatch
 from seedstep.llm.replay import RecordedRequest
 from seedstep.llm.wire import Manner
-from seedstep.runs.database import Database, Statement, decode_value
+from seedstep.runs.database import RECOVER, Database, Statement, decode_value
 from seedstep.runs.directory import DATABASE
 from seedstep.runs.frames import request_text
 from seedstep.runs.requests import RequestLedger
@@ -48,6 +49,7 @@ WHERE {} AND status IS NULL ORDER BY number
 """
 _OPEN_OF_MODEL = _OPEN.format("identity = ? AND model = ?")
 _OPEN_OF_NUMBER = _OPEN.format("number = ?")
+_NAME = re.compile(r"seedstep-[0-9a-f]+-[0-9]+-[0-9a-f]+")
 _INTEND = """
 INSERT INTO batches (number, name, identity, model, url, path, size, requests, to_file, at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -96,6 +98,10 @@ class RunLedger(RequestLedger):
 
     def _opened(self, query: str, *values: object) -> list[SentBatch]:
         rows = self._database.rows(query, values)
+        for row in rows:
+            if not _NAME.fullmatch(str(row["name"])):  # it is the name of a file
+                what = f"{self._database.path} is damaged: batch {row['number']} has no proper name"
+                raise StoreError(what, RECOVER)
         return [SentBatch(**{**dict(row), "to_file": bool(row["to_file"])}) for row in rows]
 
     def turn(self, number: int) -> AbstractAsyncContextManager[None]:

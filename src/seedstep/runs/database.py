@@ -23,6 +23,8 @@ from seedstep.errors import StoreError, first_line
 from seedstep.runs.schema import MIGRATIONS
 
 __all__ = [
+    "MAY_BE_DAMAGE",
+    "RECOVER",
     "Database",
     "Statement",
     "convert_value",
@@ -54,6 +56,10 @@ _TYPES = {
     "": "''",
 }
 """What values of a column are, by its type, as SQLite calls them."""
+
+
+MAY_BE_DAMAGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""The errors of functions that are given values of another kind than their column has."""
 
 
 class Database:
@@ -362,6 +368,7 @@ def _explained(path: Path) -> Iterator[None]:
 _REMEDIES = (
     ("decode to UTF-8", RECOVER),
     ("malformed JSON", RECOVER),
+    ("integer overflow", RECOVER),
     ("full", "free some space, then run the same command again to go on"),
     ("locked", "end the process that uses it, then run the same command again"),
     ("readonly", "make the directory writable"),

@@ -21,7 +21,7 @@ import msgspec
 from seedstep.data import read_yaml
 from seedstep.errors import RunBusyError, RunError, RunMismatchError
 from seedstep.llm import first_address
-from seedstep.runs.database import Database
+from seedstep.runs.database import MAY_BE_DAMAGE, Database
 from seedstep.runs.places import CONFIG, GIVEN, stored_values, with_normal_paths
 
 __all__ = [
@@ -70,7 +70,16 @@ class OpenDirectory:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        """Close it. If an error came from a value of another kind than its column has, say so.
+
+        Raises:
+            StoreError: the database is damaged, and that may be why the block failed.
+        """
+        try:
+            if isinstance(error, MAY_BE_DAMAGE):
+                self.database.require_whole()
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Close the directory, so that another process may write to it."""

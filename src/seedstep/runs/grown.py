@@ -375,7 +375,11 @@ BootstrapRun = Run[BootstrapSettings, tuple[Task, ...], GrownTasks]
 
 
 def read_grown_tasks(database: Database) -> tuple[Task, ...]:
-    """Return the finished tasks of a bootstrap, in the order in which they were retired."""
+    """Return the finished tasks of a bootstrap, in the order in which they were retired.
+
+    Raises:
+        StoreError: the database is damaged.
+    """
     with database.snapshot():
         instances: dict[str, list[Instance]] = {}
         query = "SELECT task, input, output FROM instances WHERE reason = '' ORDER BY position"
@@ -386,6 +390,15 @@ def read_grown_tasks(database: Database) -> tuple[Task, ...]:
             "SELECT id, instruction, is_classification FROM candidates"
             " WHERE reason = '' ORDER BY item, position"
         )
-    return tuple(
-        Task(key, text, tuple(instances[key]), bool(labels)) for key, text, labels in finished
-    )
+        tasks = tuple(
+            Task(key, text, tuple(instances[key]), bool(labels)) for key, text, labels in finished
+        )
+        texts = [task.definition for task in tasks]
+        texts += [text for task in tasks for each in task.instances for text in _texts(each)]
+        if not all(isinstance(text, str) for text in texts):
+            database.require_whole()
+    return tasks
+
+
+def _texts(instance: Instance) -> tuple[str, ...]:
+    return (instance.input, *instance.outputs)

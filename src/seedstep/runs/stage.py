@@ -19,6 +19,7 @@ import msgspec
 from seedstep.data.records import as_html, html_table
 from seedstep.errors import InputError
 from seedstep.llm import Header, first_address
+from seedstep.llm.replay import RecordedRequest
 from seedstep.runs.database import Database, decode_value
 from seedstep.runs.directory import DATABASE
 from seedstep.runs.lists import ListChanges, Removed, reconcile
@@ -111,13 +112,24 @@ def labelled(label: str, text: str, look: Look = "bold") -> Line:
     return Line((Words(f"{label}: ", look), Words(text)))
 
 
+def request_in(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the request in a row of the database, as it was stored.
+
+    Raises:
+        StoreError: it is damaged.
+    """
+    where = f"the request {row['key']}"
+    decode_value(row["request"], RecordedRequest, where)
+    return decode_value(row["request"], dict[str, Any], where)
+
+
 def request_blocks(row: dict[str, Any], *, whole: bool = False) -> Iterator[Line | Rule]:
     """Yield blocks that show the prompt and the reply of a request, a row of the database.
 
     With `whole`, the parameters of the request are shown, too.
     """
     yield Rule(f"request for {row['purpose']}")
-    request = decode_value(row["request"], dict[str, Any], f"the request {row['key']}")
+    request = request_in(row)
     prompt = request["prompt"]
     yield line(prompt if isinstance(prompt, str) else "\n".join(map(_turn, prompt)), "dim")
     figures = f"attempts: {row['attempts']}, key {row['key']}"

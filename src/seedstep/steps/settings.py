@@ -14,6 +14,7 @@ import msgspec
 
 from seedstep.data import TaskChoice
 from seedstep.llm import Budget, Sampling, resolve_base_url
+from seedstep.llm.endpoints import require_address
 from seedstep.llm.settings import AskedModel, AskingSettings, sampling_setting
 from seedstep.settings import SEED, Count, Place, SettingsRecord, change_settings, part, setting
 
@@ -95,6 +96,7 @@ class StepsSettings(AskingSettings):
         None,
         "Address of the server for the judge, or of several; the key in OPENAI_API_KEY is sent "
         "there, too.",
+        each=require_address,
     )
     budget: Budget = part(Budget)
     sampling: dict[str, Any] = sampling_setting(
