@@ -78,8 +78,8 @@ OR instr(lower(substr(coalesce(head, ''), -length({0})) || request
 def searched_requests(database: Database, text: str) -> tuple[str, str]:
     """Return what stands for the table `requests`, and a condition: that its text has `text`.
 
-    `text` is SQL. The condition looks at each frame once, so that a search takes a third of the
-    time that it takes in whole texts.
+    `text` is SQL. The condition looks at each frame once, not at the whole text of each
+    request.
     """
     if not database.has_rows("frames"):
         return "requests", f"instr(lower(request), lower({text}))"
