@@ -77,12 +77,19 @@ def goes_on_unnumbered(number: int, raw: str, following: int, *, alone: bool) ->
     They are, if the next number counts them. Where none follows, one line below the only item of a
     list, or two below the last one, can't be told from another item.
     """
-    lines = [BULLET.sub("", line, count=1).strip() for line in raw.split("\n")]
+    lines = [_without_bullet(line).strip() for line in raw.split("\n")]
     pairs = takewhile(lambda pair: not _SAYS_MORE.search(pair[0]), pairwise(lines))
     items = sum(_may_be_item(line) for _, line in pairs)
     if not number or not items:
         return False
     return following == number + 1 + items if following else items > (0 if alone else 1)
+
+
+def _without_bullet(line: str) -> str:
+    bullet = BULLET.match(
+        line
+    )  # from the beginning: elsewhere spaces would be read again and again
+    return line[bullet.end() :] if bullet else line
 
 
 def _may_be_item(line: str) -> bool:

@@ -38,8 +38,6 @@ _TO_WHO_ASKED = re.compile(
 )
 """The beginning of a paragraph that speaks to who asked."""
 
-_LAST_PARAGRAPH = re.compile(r"\S\s*\n[ \t]*\n(?P<line>[^\n]+)\s*\Z")
-
 _PARAGRAPH_END = re.compile(r"\n[ \t]*\n")
 
 _LABELS = (
@@ -90,9 +88,10 @@ def talk_behind(text: str, instruction: str) -> str:
     That is a line that begins an explanation in the last paragraph, if the instruction does not ask
     for one, and a last paragraph that speaks to who asked, if it does not ask for a message.
     """
-    last = _LAST_PARAGRAPH.search(text)
-    if last and _TO_WHO_ASKED.match(last["line"]) and not _ASKS_FOR_A_MESSAGE.search(instruction):
-        return last["line"][:_LONGEST_QUOTE]
+    above, _, line = text.rstrip().rpartition("\n")
+    is_paragraph = not above.rpartition("\n")[2].strip() and bool(above.strip())
+    if is_paragraph and _TO_WHO_ASKED.match(line) and not _ASKS_FOR_A_MESSAGE.search(instruction):
+        return line[:_LONGEST_QUOTE]
     found = [*_EXPLAINS.finditer(text)]
     if len(found) != 1 or _ASKS_TO_EXPLAIN.search(instruction):  # several are parts of a whole
         return ""
