@@ -5,6 +5,9 @@ SIZE ?= default
 # Processes that run tests side by side. Each takes about 1 GiB.
 JOBS ?= 2
 
+# Many tests start the command: without bytecode each start would compile the source.
+export PYTHONDONTWRITEBYTECODE :=
+
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
