@@ -241,7 +241,9 @@ class _LlamaThatLoadsNothing(ModuleType):
 )
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     error = seedstep(*BOOTSTRAP, "--base-url", url).error
-    assert error.startswith(f"error: base URL '{url}' is not an address. Give one such as http://")
+    place = "the command line, setting 'base_url'"
+    told = f"error: {place}: base URL '{url}' is not an address. Give one such as http://"
+    assert error.startswith(told)
 
 
 def test_no_server_at_the_address(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -260,7 +260,7 @@ def test_without_a_network_a_hub_name_is_refused_at_once(monkeypatch: pytest.Mon
     with pytest.raises(InputError, match="the hub can't be reached") as caught:
         load_row_forms("hub:databricks/databricks-dolly-15k")
     assert len(str(caught.value).splitlines()) == 1
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     from datasets import config
 
     assert not config.HF_HUB_OFFLINE

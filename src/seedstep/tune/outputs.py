@@ -200,7 +200,8 @@ def _limits(facts: CardFacts) -> str:
 
 def _settings(record: Encoding | Training) -> list[tuple[str, object]]:
     values = asdict(record).items()
-    return [(name.replace("_", " "), value) for name, value in values if name != "report_to"]
+    shown = [item for item in values if item[0] not in ("report_to", "save_dtype")]
+    return [(name.replace("_", " "), value) for name, value in shown]
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
