@@ -9,7 +9,7 @@ import pytest
 
 from seedstep.bootstrap.gate_kinds import VALID
 from seedstep.errors import ModelError
-from seedstep.llm import Engine, MemoryLedger, Reply
+from seedstep.llm import Engine, MemoryLedger
 from seedstep.llm.exchange import without_key
 from seedstep.settings import table
 from seedstep.stages import STAGES
@@ -87,9 +87,6 @@ ECHOES = {
     "repr": Fault(400, error(repr({"key": SECRET}))),
     "not-json": Fault(body=SECRET.encode()),
     "finish-reason": Fault(body=completion("x").replace(b"stop", SECRET.encode())),
-    "reply": Fault(body=completion(f"Your key is {SECRET}.")),
-    "escaped-reply": Fault(body=completion(json.dumps({"key": SECRET}).replace("/", "\\/"))),
-    "thoughts": Fault(body=completion(f"<think>The key is {SECRET}.</think>It is secret.")),
     "wrong-type": Fault(body=b'{"choices": "%s"}' % SECRET.encode()),
     "wrong-name": Fault(body=b'{"choices": [{"text": {"%s": 1}}]}' % SECRET.encode()),
     "status-line": Fault(raw=b"HTTP/1.1 " + SECRET.encode() + b"\r\n\r\n"),
@@ -127,13 +124,3 @@ def test_a_key_is_found_however_it_is_written(key: str) -> None:
         assert key.encode("utf-16-le").decode("latin-1") not in shown
     wide = key.encode("utf-16-le").decode("latin-1")
     assert without_key(f"x{wide}x", key) == "x[key]x"
-
-
-@pytest.mark.parametrize("key", ["not-needed", "anything", "placeholder", "none"])
-async def test_a_word_that_stands_for_a_key_stays_in_replies(key: str) -> None:
-    body = completion(f"It is {key}.\0")
-    with ScriptedServer(lambda number, _: Fault(body=body)) as server:
-        async with Engine(endpoint_of(server, key), MemoryLedger(), 1) as engine:
-            answer = await engine.ask(asked("a"))
-    assert isinstance(answer, Reply)
-    assert answer.text == f"It is {key}.\0"

@@ -367,16 +367,11 @@ async def test_the_command_for_another_program_is_quoted(asking: Callable[..., A
 
 
 async def test_results_that_can_not_be_written_are_no_fault_of_the_server(
-    asking: Callable[..., Asking],
+    asking: Callable[..., Asking], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = asking()
-
-    def full(name: str) -> None:
-        for batch in read_batches(run.database):
-            (run.ledger.folder / f"{batch.name}.results-0.jsonl").unlink(missing_ok=True)
-            (run.ledger.folder / f"{batch.name}.results-0.jsonl").symlink_to("/dev/full")
-
-    run.server.seen = lambda name: full(name) if name == "GET batches done" else None
+    full = Path("/dev/full")
+    monkeypatch.setattr("seedstep.llm.jobs._new_file", lambda path: full.open("wb"))
     async with run.engine() as engine:
         found = await answers(engine, *map(chat, range(3)))
     assert isinstance(found[1], StoreError)

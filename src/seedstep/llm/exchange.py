@@ -45,7 +45,6 @@ __all__ = [
     "Writing",
     "exchange",
     "open_session",
-    "reply_without_key",
     "require_readable",
     "retry_after",
     "storable",
@@ -274,27 +273,6 @@ def without_key(text: str, key: str) -> str:
             text = text.replace(form, "[key]")
         return text
     return text.replace(f"Bearer {key}", "Bearer [key]") if key else text
-
-
-LONG_KEY = 20
-SHORTEST_SECRET = 12
-"""A key is a secret, and no word of a language that stands for one, if it has so many characters;
-a shorter one down to the second number, if it has a digit."""
-
-
-def reply_without_key(text: str, key: str) -> str:
-    """Return a reply as it is stored: without the key, which a hostile server may write into it.
-
-    A placeholder, such as `not-needed`, is left: it may be a word of an ordinary reply.
-    """
-    is_secret = len(key) >= LONG_KEY or (
-        len(key) >= SHORTEST_SECRET and any(each.isdigit() for each in key)
-    )
-    text = storable(text)
-    if not is_secret:
-        return text
-    cleaned = without_key(text, key)
-    return text if cleaned == text.replace("\0", "") else cleaned
 
 
 def require_readable(reply: Reply) -> None:

@@ -27,7 +27,6 @@ from seedstep.llm.exchange import (
     ServerError,
     Writing,
     exchange,
-    reply_without_key,
     retry_after,
     storable,
     without_key,
@@ -190,8 +189,7 @@ class Wire:
         if body.text is None and not body.thoughts and not self.endpoint.in_process:
             detail = f"a completion without text: {self._said(body.finish_reason or 'no reason')}"
             raise _no_reply(detail, body, tokens)
-        text = reply_without_key(body.text or "", self.endpoint.key)
-        reason = self._said(self._reason(request, body, room))
+        text, reason = storable(body.text or ""), self._said(self._reason(request, body, room))
         if "stop" in left_out and (shorter := stopped(text, request.sampling.stop)) is not None:
             text, reason = shorter, "stop"
         return Reply(
@@ -200,7 +198,7 @@ class Wire:
             *tokens,
             estimated=estimated,
             seconds=round(seconds, 3),
-            thoughts=reply_without_key(body.thoughts, self.endpoint.key),
+            thoughts=storable(body.thoughts),
             reasoning_tokens=body.reasoning_tokens,
             left_out=left_out,
         )
