@@ -306,7 +306,8 @@ def hostile_bootstrap(path: Path) -> Path:
             database.execute(
                 "INSERT INTO instances VALUES (?, 0, ?, ?, '', '')", (text, text, text)
             )
-            asked = '{"prompt": "<script>window.ran=1</script>", "sampling": {}}'
+            sampling = '{"max_tokens": 9, "temperature": 0, "top_p": 1, "stop": []}'
+            asked = f'{{"prompt": "<script>window.ran=1</script>", "sampling": {sampling}}}'
             asked_row = (f"{n:064x}", text, asked, text, text)
             database.execute(
                 "INSERT INTO requests (key, purpose, request, reply, finish_reason, attempts, at)"
