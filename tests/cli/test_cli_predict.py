@@ -307,6 +307,20 @@ class TestCheckpoints:
         assert "was tuned, and tune.yaml, which has its encoding, is not there" in asked.error
         assert seedstep("predict", *copy, "--encoding", "self-instruct").code == 0
 
+    def test_a_system_whose_model_has_a_long_path_is_named_by_its_end(self, tmp_path: Path) -> None:
+        tasks = write_word_tasks(tmp_path / "ni", 1, 2)
+        flags = ("--out", tmp_path / "run", "--tasks", tasks, "--max-new-tokens", 2)
+        for name in ("a", "b"):
+            place = tmp_path / name / ("long-" * 20) / "model"
+            save_model("Llama", place)
+            assert seedstep("predict", *flags, "--model", f"hf:{place}").code == 0
+            assert seedstep("predict", *flags, "--model", f"hf:{place}").code == 0
+        with Run.read(PREDICT, tmp_path / "run") as run:
+            names = run.records.names()
+        assert len(names) == 2  # paths that end alike are told apart
+        assert all(name.startswith("…") and "long-/model-" in name for name in names)
+        assert all(len(name) <= 100 for name in names)
+
     def test_where_a_prefix_is_not_shared_it_is_said(self, tmp_path: Path) -> None:
         tasks = write_word_tasks(tmp_path / "ni", 1, 2)
         name = save_model("Mistral", tmp_path / "model", sliding_window=8)

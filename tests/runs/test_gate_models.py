@@ -206,7 +206,8 @@ class TestBudget:
             usd = run.settings.pricing.usd(run.spent().tokens)
         assert usd is not None
         assert watch.prices[-1] is not None
-        assert 0.8 * usd / 5 < watch.prices[-1] <= usd / 5  # what was in flight then came on top
+        each = usd / 5  # what was in flight then may come on top
+        assert 0.8 * each < watch.prices[-1] <= each * (1 + 1e-9)
         assert all(price is not None and price > 0 for price in watch.prices[-2:])
         flags = ("--model", "openai:scripted", "--base-url", model.url, "--tasks", 3)
         Path("more.yaml").write_text(yaml.safe_dump({"prices": PRICES, "gates": judged(judge)}))

@@ -24,7 +24,7 @@ from seedstep.llm.settings import AskingSettings
 from seedstep.recipes.distilling import outputs_work
 from seedstep.recipes.evaluation import verdicts_work
 from seedstep.recipes.predictions import (
-    only_name,
+    unnamed,
     spent_by_model,
     split_settings,
     system_defaults,
@@ -203,7 +203,7 @@ def foresee_predictions(
     chosen, notes = with_official_limit(out or Path(FORESEEN), chosen)
     with foresee(PREDICT, out, chosen) as run:
         plan = plan_predictions(run, config_before(run))
-        name = name or other.get("model") or only_name(run)
+        name = name or unnamed(run, other.get("model"))
         defaults, more = system_defaults(other)
         listed = run.inputs().tasks
         system, fit = plan_begin(

@@ -34,7 +34,7 @@ from seedstep.runs.places import CONFIG
 from seedstep.runs.spending import read_spent_by_model
 from seedstep.settings import make_settings, table
 from seedstep.stages import PREDICT
-from seedstep.stages.predict import begin_system
+from seedstep.stages.predict import begin_system, name_after
 from seedstep.tune import TuneSettings
 from seedstep.tune.mixing import TRAINING_RECORD, read_training_record
 
@@ -42,7 +42,7 @@ __all__ = [
     "PredictProgress",
     "PredictWatch",
     "encodings_beside",
-    "only_name",
+    "unnamed",
     "predict",
     "predict_async",
     "spent_by_model",
@@ -170,7 +170,7 @@ async def work_on_predictions(
     chosen, other = split_settings(asked, "settings")
     chosen, official = with_official_limit(out, chosen)
     with Run.start(PREDICT, out, chosen) as run:
-        name = name or other.get("model") or only_name(run)
+        name = name or unnamed(run, other.get("model"))
         defaults, notes = system_defaults(other)
         system = begin_system(run, name, other, defaults, same_model=same_model)
         counts = run.records.counts(name)
@@ -214,8 +214,10 @@ def with_official_limit(
     return {**chosen, "limit_instances": OFFICIAL_INSTANCES}, (note,)
 
 
-def only_name(run: PredictionsRun) -> str:
-    """Return the name of the run's system, to continue with when none is named."""
+def unnamed(run: PredictionsRun, model: str | None) -> str:
+    """Return the name of a system that was given none: after its model, or the run's only one."""
+    if model:
+        return name_after(model)
     names = run.records.names()
     if len(names) > 1:
         raise InputError(f"{run.path} has several systems", f"add --name: {', '.join(names)}")

@@ -10,6 +10,7 @@ Example::
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ from seedstep.runs.predictions import load_chosen_tasks, stamp_chosen_tasks, unc
 from seedstep.settings import flatten, make_settings
 from seedstep.stages.telling import ASKING_CHANGEABLE, PLACES
 
-__all__ = ["PREDICT", "begin_system", "plan_begin", "system_blocks"]
+__all__ = ["PREDICT", "begin_system", "name_after", "plan_begin", "system_blocks"]
 
 CHANGEABLE = ("batch", "workers", *ASKING_CHANGEABLE)
 """The settings of a system that do not change its answers."""
@@ -106,6 +107,14 @@ def begin_system(
         run.database.write_together(plan.statements)
     run.records.keep(system)
     return system
+
+
+def name_after(model: str) -> str:
+    """Return the name of a system that was given none: its model's, by its end if that is long."""
+    if len(model) <= LONGEST_NAME:
+        return model
+    digest = sha256(model.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"…{model[len(digest) + 2 - LONGEST_NAME :]}-{digest}"
 
 
 def plan_begin(
