@@ -24,10 +24,10 @@ from seedstep.llm.settings import AskingSettings
 from seedstep.recipes.distilling import outputs_work
 from seedstep.recipes.evaluation import verdicts_work
 from seedstep.recipes.predictions import (
-    unnamed,
     spent_by_model,
     split_settings,
     system_defaults,
+    unnamed,
     with_official_limit,
 )
 from seedstep.recipes.self_instruct import entries_of

@@ -42,12 +42,12 @@ __all__ = [
     "PredictProgress",
     "PredictWatch",
     "encodings_beside",
-    "unnamed",
     "predict",
     "predict_async",
     "spent_by_model",
     "split_settings",
     "system_defaults",
+    "unnamed",
     "with_official_limit",
     "work_on_predictions",
 ]
