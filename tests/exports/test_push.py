@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from seedstep.errors import InputError, UnreachableError
-from seedstep.exports.formats import exported_files
-from seedstep.exports.hub import push
+from seedstep.exports import exported_files
+from seedstep.exports.publish import push
 
 hub = pytest.importorskip("huggingface_hub")
 

@@ -11,7 +11,7 @@ from seedstep.runs.reviews import Review
 from seedstep.tune import TuneSettings
 from support.command_line import seedstep
 from support.growing import grow
-from support.reviewing import an_item, label_all, make
+from support.reviewing import an_item, label_all, make, rows_of
 from support.scripted_server import ScriptedServer
 
 QUESTIONS = ("instruction", "input", "output")
@@ -75,34 +75,59 @@ def test_a_review_of_something_else_is_refused(tmp_path: Path, server: ScriptedS
     assert not (tmp_path / "x").exists()
 
 
-def test_a_data_set_to_publish_has_nothing_that_people_rejected(
+def test_a_data_set_is_published_without_what_people_rejected(
     tmp_path: Path, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
     run = tmp_path / "run"
     tasks = grow(run, server, tasks=8).tasks
     several = next(task for task in tasks if len(task.instances) > 1)
     made = tmp_path / "review"
     bad = review_of(run, made, several.id)
-    rows = sum(len(task.instances) for task in tasks if task.id == bad) + 1
     hub = ("export", run, "--format", "hub", "--license", "cc-by-4.0", "--out")
     assert seedstep(*hub, tmp_path / "all").code == 0
-    sent: list[Path] = []
-
-    def push(folder: Path, *_: object, **__: object) -> str:
-        sent.append(folder)
-        return "sent"
-
-    monkeypatch.setattr("seedstep.cli.runs.push", push)
-    pushed = ("push", tmp_path / "all", "me/set", "--yes")
-    refused = seedstep(*pushed, "--reviewed", made)
-    assert f"has {rows} rows that people rejected" in refused.error
-    assert "Export the run again with --reviewed" in refused.error
-    assert sent == []
     assert seedstep(*hub, tmp_path / "good", "--reviewed", made).code == 0
     card = (tmp_path / "good" / "README.md").read_text()
     assert "Left out: 1 tasks and 1 instances of others, as people rejected them." in card
     assert "| tasks (instructions) | 7 |" in card
     assert "No person has checked" not in card
+    sent: list[tuple[str, list[object]]] = []
+
+    def push(folder: Path, _: str, files: list[str], **__: object) -> str:
+        (table,) = (name for name in files if name.endswith(".parquet"))
+        rows = parquet.read_table(folder / table)
+        sent.append(((folder / "README.md").read_text(), [rows.schema, *rows.to_pylist()]))
+        return "sent"
+
+    monkeypatch.setattr("seedstep.cli.runs.push", push)
+    before = {path: path.read_bytes() for path in (tmp_path / "all").rglob("*.*")}
+    for folder in ("all", "good"):
+        done = seedstep("push", tmp_path / folder, "me/set", "--yes", "--reviewed", made)
+        assert done.code == 0
+        said = "left out: 1 tasks and 1 instances of others, as people rejected them"
+        assert (said in done.words) == (folder == "all")
+    assert sent[0] == sent[1]
+    assert bad not in {row["id"] for row in sent[0][1][1:]}  # type: ignore[index]
+    assert before == {path: path.read_bytes() for path in (tmp_path / "all").rglob("*.*")}
+    with Review.open(made, write=True) as review:
+        items = [item for item in review.items.values() if item.task not in (bad, several.id)]
+        said_now = {item.id: dict.fromkeys(QUESTIONS, "no") for item in items[:1]}
+        review.take(rows_of(review, {"me": said_now}, "again-"))
     assert seedstep("push", tmp_path / "good", "me/set", "--yes", "--reviewed", made).code == 0
-    assert sent == [tmp_path / "good"]
+    assert "as people rejected them, and 1 tasks and 0 instances of others" in sent[-1][0]
+    assert "| tasks (instructions) | 6 |" in sent[-1][0]
+
+
+def test_nothing_is_published_where_people_rejected_all(
+    tmp_path: Path, server: ScriptedServer
+) -> None:
+    pytest.importorskip("pyarrow")
+    run, made = tmp_path / "run", tmp_path / "review"
+    grow(run, server, tasks=2)
+    assert seedstep("review", "new", made, "--run", run, "--seed", 1).code == 0
+    with Review.open(made, write=True) as review:
+        label_all(review, {"me": {item: dict.fromkeys(QUESTIONS, "no") for item in review.items}})
+    hub = ("export", run, "--format", "hub", "--license", "cc-by-4.0", "--out", tmp_path / "all")
+    assert seedstep(*hub).code == 0
+    done = seedstep("push", tmp_path / "all", "me/set", "--yes", "--reviewed", made)
+    assert "people rejected all rows of" in done.error

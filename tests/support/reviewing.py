@@ -81,11 +81,18 @@ def save(client: TestClient, token: str, record: Mapping[str, Any]) -> Any:
 
 def label_all(review: Review, said: Mapping[str, Mapping[str, Mapping[str, str]]]) -> None:
     """Keep labels by rater and item, as they come from a page: answers name places on it."""
+    review.take(rows_of(review, said))
+
+
+def rows_of(
+    review: Review, said: Mapping[str, Mapping[str, Mapping[str, str]]], name: str = ""
+) -> list[LabelRow]:
+    """Return labels by rater and item as rows, whose ids begin with a name."""
     rows = []
     for rater, own in said.items():
         shown = {one.item: one.shown for one in review.assigned(rater)}
         rows += [
-            LabelRow(f"{rater}-{item}", rater, item, "label", answers, shown=shown[item])
+            LabelRow(f"{name}{rater}-{item}", rater, item, "label", answers, shown=shown[item])
             for item, answers in own.items()
         ]
-    review.take(rows)
+    return rows

@@ -17,11 +17,11 @@ from seedstep.data.row_forms import ROWS
 from seedstep.errors import InputError
 from seedstep.exports import (
     EXPORT_FORMATS,
+    accepted_part,
     export,
     exported_files,
     finished_tasks,
     push,
-    rejected_in,
 )
 from seedstep.inputs.labels import without_rejected
 from seedstep.report import write_report
@@ -261,19 +261,20 @@ def push_command(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before.")] = False,
     reviewed: Annotated[
         Path | None,
-        typer.Option(help="A review of the tasks: send nothing that people rejected there."),
+        typer.Option(help="A review of the tasks: leave out what people rejected there."),
     ] = None,
 ) -> None:
     """Publish a data set on the Hugging Face hub. Shows first what, and asks."""
-    files = exported_files(folder)
-    if reviewed and (rejected := rejected_in(folder, files, reviewed)):
-        what = f"{folder} has {rejected:,} rows that people rejected in {reviewed}"
-        raise InputError(what, f"export the run again with --reviewed {reviewed}")
+    files = list(exported_files(folder))
     sight = "for everybody" if public else "private"
-    console.print(plain(f"To {repository} ({sight}, unless it is there already):"))
-    for name, size in files.items():
-        console.print(plain(f"  {name}  {size:,} bytes"), soft_wrap=True)
-    if not yes and not typer.confirm("Publish?"):
-        console.print("Nothing was sent.")
-        raise typer.Exit(1)
-    console.print(plain(push(folder, repository, list(files), private=not public)), soft_wrap=True)
+    with accepted_part(folder, files, reviewed) as (part, left_out):
+        console.print(plain(f"To {repository} ({sight}, unless it is there already):"))
+        for name in files:
+            size = (part / name).stat().st_size
+            console.print(plain(f"  {name}  {size:,} bytes"), soft_wrap=True)
+        if left_out:
+            console.print(plain(f"left out: {left_out}"), soft_wrap=True)
+        if not yes and not typer.confirm("Publish?"):
+            console.print("Nothing was sent.")
+            raise typer.Exit(1)
+        console.print(plain(push(part, repository, files, private=not public)), soft_wrap=True)

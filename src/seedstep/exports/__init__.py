@@ -6,12 +6,10 @@ from seedstep.exports.formats import (
     ExportRow,
     ExportSource,
     export,
-    exported_files,
     finished_tasks,
-    rejected_in,
     write_lines,
 )
-from seedstep.exports.hub import push
+from seedstep.exports.publish import accepted_part, exported_files, push
 from seedstep.exports.steps import (
     EXAMPLES_FORMATS,
     STEPS_FORMATS,
@@ -31,6 +29,7 @@ __all__ = [
     "ExportRow",
     "ExportSource",
     "StepsFormat",
+    "accepted_part",
     "export",
     "export_examples",
     "export_lines",
@@ -38,6 +37,5 @@ __all__ = [
     "exported_files",
     "finished_tasks",
     "push",
-    "rejected_in",
     "write_lines",
 ]

@@ -29,18 +29,20 @@ from seedstep.data import (
     Example,
     StrPath,
     Task,
-    files_in,
     instance_id,
-    read_marker,
     task_file,
     whole_folder,
 )
 from seedstep.data.files import EXPORT_MARKER
-from seedstep.data.tables import open_table
 from seedstep.encode import encode_pair
 from seedstep.errors import InputError, MissingExtraError, RunError, unknown_name
-from seedstep.exports.hub import ExportRow, data_card, distilled_card, require_licence
-from seedstep.inputs.labels import count_rejected, without_rejected
+from seedstep.exports.hub import (
+    ExportRow,
+    data_card,
+    distilled_card,
+    require_licence,
+)
+from seedstep.inputs.labels import without_rejected
 from seedstep.runs import BootstrapRun, DistillRun, GrownTasks, read_distilled_tasks
 from seedstep.text import script_of
 
@@ -50,9 +52,7 @@ __all__ = [
     "ExportRow",
     "ExportSource",
     "export",
-    "exported_files",
     "finished_tasks",
-    "rejected_in",
     "write_lines",
 ]
 
@@ -172,45 +172,6 @@ def _named(name: str) -> ExportFormat:
     if name not in EXPORT_FORMATS:
         raise unknown_name("format", name, EXPORT_FORMATS)
     return EXPORT_FORMATS[name]
-
-
-def exported_files(path: Path) -> dict[str, int]:
-    """Return the files of a data set in the format `hub`, with their sizes in bytes.
-
-    Raises:
-        InputError: the directory has no such data set, or links in place of its files.
-    """
-    marker = read_marker(path, EXPORT_MARKER)
-    if marker is None and (path / EXPORT_MARKER).is_file():
-        what = f"{path / EXPORT_MARKER} is damaged: it does not say which files are the data set"
-        raise InputError(what, "export the run again, into another directory")
-    if not marker or marker.format != HUB:
-        what = f"{path} was not written by `seedstep export --format hub`"
-        raise InputError(what, "export the run in that format first")
-    found = [name for name in files_in(path) if name in marker.files]
-    for name in found:
-        if (path / name).is_symlink() or not (path / name).is_file():
-            what = f"{path / name} is a link, or no file: what it leads to could be private"
-            raise InputError(what, "export the run again")
-    return {name: (path / name).stat().st_size for name in found}
-
-
-def rejected_in(path: Path, files: Iterable[str], reviewed: Path) -> int:
-    """Count the rows of a data set in the format `hub` that people rejected in a review.
-
-    Raises:
-        InputError: a file can't be read, or the review is of something else.
-        MissingExtraError: pyarrow is not installed.
-    """
-    rows: list[tuple[str, str, str]] = []
-    for name in files:
-        if name.endswith(".parquet"):
-            found = [open_table(path / name, column).rows() for column in ("id", "input", "output")]
-            rows += (
-                (task.text, given.text, output.text)
-                for task, given, output in zip(*found, strict=True)
-            )
-    return count_rejected(rows, reviewed)
 
 
 def write_lines(records: Iterable[Any], path: Path) -> int:

@@ -1,4 +1,4 @@
-"""Write the cards of data sets, which say how they were made and what they lack, and publish them.
+"""Write the cards of data sets, which say how they were made and what they lack.
 
 The layout is the one that `datasets.load_dataset` and the Hugging Face hub read. Numbers in the
 card are those of the run; findings of the paper are marked as the paper's.
@@ -27,7 +27,7 @@ import yaml
 from seedstep.bootstrap import BootstrapSettings
 from seedstep.bootstrap.sampling import PAPER_SAMPLING
 from seedstep.data import Task
-from seedstep.errors import InputError, MissingExtraError, UnreachableError, first_line
+from seedstep.errors import InputError
 from seedstep.infer.distill import DISTILL_SAMPLING, LEFT_OUT
 from seedstep.llm.embeddings import public_encoder
 from seedstep.llm.settings import AskedModel
@@ -45,7 +45,7 @@ __all__ = [
     "data_card",
     "distilled_card",
     "public_model",
-    "push",
+    "recounted",
     "require_licence",
     "words_of",
 ]
@@ -177,12 +177,11 @@ def _public(model: str) -> str:
 
 def card_header(rows: int, title: str, licence: str) -> str:
     """Return the header that the hub reads, in YAML."""
-    size = next((name for limit, name in SIZES if rows < limit), LARGEST)
     values = {
         "license": licence,
         "pretty_name": title,
         "task_categories": ["text-generation"],
-        "size_categories": [size],
+        "size_categories": [_size(rows)],
         "tags": ["synthetic", "self-instruct", "instruction-tuning", "seedstep"],
         "configs": [
             {
@@ -192,6 +191,10 @@ def card_header(rows: int, title: str, licence: str) -> str:
         ],
     }
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def _size(rows: int) -> str:
+    return next((name for limit, name in SIZES if rows < limit), LARGEST)
 
 
 def _settings(settings: BootstrapSettings) -> Iterator[tuple[str, object]]:
@@ -258,37 +261,28 @@ def card_cell(value: object) -> str:
     return as_entities(f"{value:,}" if type(value) is int else str(value))
 
 
-def push(folder: Path, repository: str, files: Sequence[str], *, private: bool) -> str:
-    """Upload files of an exported folder to the Hugging Face hub, and return the address.
+def recounted(card: str, rows: Sequence[ExportRow], left_out: str) -> str:
+    """Return a card whose counts are those of the rows that are left, after people rejected some.
 
-    The token is the one that `huggingface_hub` finds: HF_TOKEN, or that of `hf auth login`.
-
-    Raises:
-        MissingExtraError: huggingface_hub is not installed.
-        InputError: the name of the repository can't be used.
-        UnreachableError: the hub can't be reached, or refuses.
+    How many outputs were changed is not known of rows alone: the card does not say it any more.
     """
-    try:
-        from huggingface_hub import CommitOperationAdd, HfApi
-        from huggingface_hub.errors import HFValidationError
-    except ImportError:
-        raise MissingExtraError("pushing", "pip install 'seedstep[hub]'") from None
-    api = HfApi()
-    try:
-        api.create_repo(repository, repo_type="dataset", private=private, exist_ok=True)
-        api.create_commit(  # each file by its name: one named `*` is no pattern
-            repository,
-            [CommitOperationAdd(name, str(folder / name)) for name in files],
-            commit_message="Data set made with seedstep",
-            repo_type="dataset",
-        )
-    except HFValidationError:
-        raise InputError(f"'{repository}' is no name of a data set", "write USER/NAME") from None
-    except Exception as error:  # of the hub, of httpx, of the system
-        remedy = "check the network and the token (`hf auth login`, or HF_TOKEN), and push again"
-        what = f"the hub did not take {repository} ({first_line(error)})"
-        raise UnreachableError(what, remedy) from None
-    return f"{api.endpoint}/datasets/{repository}"
+    tasks = {row.id: bool(row.is_classification) for row in rows}
+    classification = sum(tasks.values())
+    counts = {
+        "tasks (instructions)": f"{len(tasks):,}",
+        "classification / other tasks": f"{classification:,} / {len(tasks) - classification:,}",
+        "rows (instances)": f"{len(rows):,}",
+        "rows with an empty input": f"{sum(not row.input for row in rows):,}",
+        "mean words: instruction / non-empty input / output": words_of(rows),
+    }
+    for label, value in counts.items():
+        card = re.sub(rf"(?m)^(\| {re.escape(label)} \|).*", rf"\1 {value} |", card)
+    card = re.sub(r"(?m)^\| rows whose output is other than before \|.*\n", "", card)
+    card = re.sub(r"(size_categories:\n- ).*", rf"\1{_size(len(rows))}", card)
+    card = re.sub(
+        r"(at a part of these rows\. Left out: [^*]*)\.\*\*", rf"\1, and {left_out}.**", card
+    )
+    return card.replace(CHECKED_BY_NOBODY, checked_by(left_out))
 
 
 DISTILLED_CARD = "distilled_card.md"

@@ -29,7 +29,8 @@ __all__ = [
     "LabelScale",
     "RaterLabels",
     "ReviewedTasks",
-    "count_rejected",
+    "accepted_rows",
+    "left_out_words",
     "questions_of",
     "read_labels",
     "read_raters",
@@ -251,8 +252,12 @@ class ReviewedTasks:
     @property
     def left_out(self) -> str:
         """What was left out, in words."""
-        tasks, instances = self.left_out_tasks, self.left_out_instances
-        return f"{tasks:,} tasks and {instances:,} instances of others, as people rejected them"
+        return left_out_words(self.left_out_tasks, self.left_out_instances)
+
+
+def left_out_words(tasks: int, instances: int) -> str:
+    """Return how many tasks, and instances of others, are left out, in words."""
+    return f"{tasks:,} tasks and {instances:,} instances of others, as people rejected them"
 
 
 def without_rejected(tasks: Iterable[Task], path: Path) -> ReviewedTasks:
@@ -281,8 +286,8 @@ def without_rejected(tasks: Iterable[Task], path: Path) -> ReviewedTasks:
     return ReviewedTasks(tuple(kept), len(tasks) - len(kept), instances)
 
 
-def count_rejected(rows: Iterable[tuple[str, str, str]], path: Path) -> int:
-    """Count rows of task, input and output that count as rejected in a review.
+def accepted_rows(rows: Iterable[tuple[str, str, str]], path: Path) -> tuple[bool, ...]:
+    """Return for each row of task, input and output whether it does not count as rejected.
 
     Raises:
         InputError: the review is not of tasks with their instances.
@@ -293,8 +298,8 @@ def count_rejected(rows: Iterable[tuple[str, str, str]], path: Path) -> int:
     for item in items:
         texts = {field.role: field.text for field in item.fields}
         contents.add((item.task, texts.get("input", "").strip(), texts.get("subject", "").strip()))
-    return sum(
-        task in bad_tasks or (task, given.strip(), output.strip()) in contents
+    return tuple(
+        task not in bad_tasks and (task, given.strip(), output.strip()) not in contents
         for task, given, output in rows
     )
 
