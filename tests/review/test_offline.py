@@ -2,6 +2,8 @@
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,29 @@ def test_what_is_not_of_this_review_is_refused_as_a_whole(tmp_path: Path) -> Non
                 take(review, write(tmp_path / "labels.jsonl", *lines))
             assert said in str(raised.value)
             assert review.rows() == ()
+
+
+CHANGES = (
+    ("review_items", "replace(record, 'for report', 'for letter')"),
+    ("review", "replace(record, 'Is it correct?', 'Is it wrong?')"),
+)
+
+
+@pytest.mark.parametrize("table, change", CHANGES)
+def test_labels_of_items_that_have_changed_are_refused(
+    tmp_path: Path, table: str, change: str
+) -> None:
+    with made(tmp_path) as review:
+        path = write(tmp_path / "ann.jsonl", head_of(review), sent(1, YES))
+        of_earlier = json.dumps({**json.loads(head_of(review)), "items": review.id})
+        earlier = write(tmp_path / "earlier.jsonl", of_earlier, sent(2, YES))
+    with closing(sqlite3.connect(tmp_path / "review/run.db")) as database, database:
+        database.execute(f"UPDATE {table} SET record = {change}")
+    with Review.open(tmp_path / "review", write=True) as review:
+        with pytest.raises(InputError, match="the items have changed since this file was made"):
+            take(review, path)
+        assert review.rows() == ()
+        assert take(review, earlier).new == 1, "which says less"
 
 
 @pytest.mark.parametrize(

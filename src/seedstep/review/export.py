@@ -26,6 +26,7 @@ from seedstep.errors import InputError
 from seedstep.evaluate.people import StandingLabels
 from seedstep.review.labelling import Sent, item_view, row_of
 from seedstep.review.pages import render_page, static_file
+from seedstep.runs import digest
 from seedstep.runs.reviews import OWNER, Review, key_of
 from seedstep.stages.review import labels_of_review, standing_rows
 
@@ -139,7 +140,10 @@ REVIEW_FORMATS: Mapping[str, Callable[[Review], Iterator[dict[str, Any]]]] = Map
 
 
 class _Head(msgspec.Struct, frozen=True):
-    """The first line of a file of labels: the review, its items, and the rater."""
+    """The first line of a file of labels: the review, what the rater saw, and the rater.
+
+    Files of 0.1 have the review's id in place of what the rater saw.
+    """
 
     seedstep_review: str
     items: str
@@ -181,7 +185,7 @@ def offline_page(review: Review, rater: str) -> str:
         for given in own
     ]
     script, css = static_file("review.js"), static_file("review.css")
-    head = _Head(review.key, review.id, rater, key_of(review.tokens[rater]))
+    head = _Head(review.key, _seen(review, rater), rater, key_of(review.tokens[rater]))
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(css)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
@@ -198,6 +202,12 @@ def offline_page(review: Review, rater: str) -> str:
         form=review.form,
         views=views,
     )
+
+
+def _seen(review: Review, rater: str) -> str:
+    """Return a fingerprint of all that a rater sees: the form, and the items in their order."""
+    shown = [(asdict(review.items[one.item]), one.shown) for one in review.assigned(rater)]
+    return digest([asdict(review.form), shown])
 
 
 def _hash(text: str) -> str:
@@ -241,13 +251,13 @@ def _read(line: bytes, kind: type[T], where: str) -> T:
 def _checked(head: _Head, review: Review, where: str) -> _Head:
     if head.seedstep_review != review.key:
         raise InputError(f"{where}: labels of another review", "name the review that they are of")
-    if head.items != review.id:
-        what = f"{where}: the items have changed since this file was made"
-        raise InputError(what, "write a new file with `seedstep review file`")
     token = review.tokens.get(head.rater)
     if head.rater not in review.raters or token is None or key_of(token) != head.key:
         what = f"{where}: labels of '{head.rater}', who is no rater of this review"
         raise InputError(what, "name the review that they are of")
+    if head.items not in (review.id, _seen(review, head.rater)):
+        what = f"{where}: the items have changed since this file was made"
+        raise InputError(what, "write a new file with `seedstep review file`")
     return head
 
 
