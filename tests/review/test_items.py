@@ -13,7 +13,7 @@ from seedstep.review.items import names_in
 from seedstep.runs.reviews import Review
 from support.answer_files import (
     run_with_predictions,
-    task_lines,
+    steps_run,
     write_lines,
     write_tasks,
 )
@@ -30,17 +30,6 @@ def tasks(tmp_path: Path) -> Path:
 def predicted(tmp_path: Path, tasks: Path) -> Path:
     run_with_predictions(tmp_path / "test", tasks)
     return tmp_path / "test"
-
-
-def steps_run(folder: Path, tasks: Path, name: str = "steps") -> Path:
-    lines = [
-        {"task": one["id"], "steps": ["Read the input.", "Write it in capitals."]}
-        for one in task_lines(8)
-    ]
-    written = write_lines(folder / f"{name}.jsonl", lines)
-    done = seedstep("steps", "import", written, "--tasks", tasks, "--out", folder / name)
-    assert done.code == 0, done.err
-    return folder / name
 
 
 def test_tasks_with_one_instance_each(tmp_path: Path, tasks: Path) -> None:

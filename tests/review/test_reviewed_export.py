@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from seedstep.errors import InputError
 from seedstep.inputs.labels import without_rejected
 from seedstep.inputs.tasks import gather
 from seedstep.runs.reviews import Review
 from seedstep.tune import TuneSettings
+from support.answer_files import steps_run, write_tasks
 from support.command_line import seedstep
 from support.growing import grow
 from support.reviewing import an_item, label_all, make, rows_of
@@ -73,6 +75,43 @@ def test_a_review_of_something_else_is_refused(tmp_path: Path, server: ScriptedS
     flags = ("--format", "alpaca", "--out", tmp_path / "x", "--reviewed", made)
     assert "is a review of steps" in seedstep("export", run, *flags).error
     assert not (tmp_path / "x").exists()
+
+
+def test_rejected_instructions_are_left_out(tmp_path: Path) -> None:
+    tasks = write_tasks(tmp_path / "tasks.jsonl")
+    run, made = steps_run(tmp_path, tasks), tmp_path / "review"
+    assert seedstep("review", "new", made, "--form", "steps", "--run", run, "--seed", 1).code == 0
+    with Review.open(made, write=True) as review:
+        names = [item.task for item in review.items.values()]
+        said = {"correct": "yes", "complete": "yes"}
+        label_all(
+            review,
+            {
+                "me": {
+                    item.id: {**said, "complete": "no"} if item.task in names[:2] else said
+                    for item in list(review.items.values())[:-1]
+                }
+            },
+        )
+    for name, count in (("jsonl", f"{len(names) - 2} tasks"), ("superni", "task files")):
+        out = tmp_path / name
+        exported = seedstep(
+            "steps", "export", run, "--format", name, "--out", out, "--reviewed", made
+        )
+        assert count in exported.words
+        assert "left out: 2 instructions, as people rejected them" in exported.words
+    lines = (tmp_path / "jsonl").read_text().splitlines()
+    assert [json.loads(line)["task"] for line in lines] == names[2:]
+    assert len(list((tmp_path / "superni").glob("*.json"))) == len(names) - 2
+    settings = {"model": "local", "data": [str(tasks)], "reviewed": str(made)}
+    gathered = gather(TuneSettings.of(**settings, steps=str(run)))
+    assert {use.task.id for use in gathered.mixture.training} == set(names[2:])
+    said_of = "2 tasks and 0 instances of others, as people rejected them"
+    assert gathered.left_out == (said_of,)
+    other = TuneSettings.of(**settings, steps=str(tmp_path / "steps.jsonl"))
+    assert gather(other).left_out == (said_of,), "a file with the same texts"
+    with pytest.raises(InputError, match="these tasks have none"):
+        gather(TuneSettings.of(**settings))
 
 
 def test_a_data_set_is_published_without_what_people_rejected(

@@ -10,11 +10,13 @@ from seedstep.infer.predict import Answer
 from seedstep.runs import Run
 from seedstep.stages import PREDICT
 from seedstep.stages.predict import begin_system
+from support.command_line import seedstep
 
 __all__ = [
     "CATEGORIES",
     "right",
     "run_with_predictions",
+    "steps_run",
     "task_lines",
     "write_lines",
     "write_predictions",
@@ -77,3 +79,15 @@ def run_with_predictions(path: Path, tasks: Path) -> Path:
             ]
             asyncio.run(run.records.record(system, answers))
     return path
+
+
+def steps_run(folder: Path, tasks: Path, name: str = "steps") -> Path:
+    """Take over the same instruction for each of those tasks."""
+    lines = [
+        {"task": one["id"], "steps": ["Read the input.", "Write it in capitals."]}
+        for one in task_lines(8)
+    ]
+    written = write_lines(folder / f"{name}.jsonl", lines)
+    done = seedstep("steps", "import", written, "--tasks", tasks, "--out", folder / name)
+    assert done.code == 0, done.err
+    return folder / name

@@ -32,8 +32,14 @@ from seedstep.evaluate.measured import (
     shortened_in,
 )
 from seedstep.evaluate.tables import shown
-from seedstep.exports import EXAMPLES_FORMATS, STEPS_FORMATS, export_examples
+from seedstep.exports import (
+    EXAMPLES_FORMATS,
+    STEPS_FORMATS,
+    accepted_entries,
+    export_examples,
+)
 from seedstep.infer.likelihood import MeasureSettings
+from seedstep.inputs.labels import rejected_steps
 from seedstep.inputs.tasks import Choose
 from seedstep.recipes import (
     foresee_examples,
@@ -144,13 +150,21 @@ def write_export(
     name: Annotated[
         StepsFormatName, option_of(STEPS_FORMATS, "The format to write", "--format")
     ] = "jsonl",
+    reviewed: Annotated[
+        Path | None,
+        typer.Option(help="A review of the instructions: leave out what people rejected there."),
+    ] = None,
 ) -> None:
     """Write instructions as JSON lines, or task files with the instruction added."""
+    rejected = rejected_steps(reviewed) if reviewed else frozenset()
     with open_run(run, STEPS) as opened:
-        written, left = STEPS_FORMATS[name].write(opened, out)
+        written, left = STEPS_FORMATS[name].write(opened, out, rejected)
+        many = sum(1 for _ in opened.entries()) - sum(1 for _ in accepted_entries(opened, rejected))
     console.print(plain(f"{written:,} {STEPS_FORMATS[name].unit} in {out}"), soft_wrap=True)
     if left:
         console.print(f"{left:,} tasks have no instruction and are left out")
+    if many:
+        console.print(f"left out: {many:,} instructions, as people rejected them")
 
 
 @app.command("import")

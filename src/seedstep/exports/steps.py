@@ -14,7 +14,7 @@ Example::
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -48,6 +48,7 @@ __all__ = [
     "STEPS_FORMATS",
     "ExamplesFormat",
     "StepsFormat",
+    "accepted_entries",
     "export_examples",
     "export_lines",
     "export_task_files",
@@ -56,17 +57,28 @@ __all__ = [
 ]
 
 
-def export_lines(run: StepsRun, out: Path) -> int:
+Rejected = Collection[tuple[str, str]]
+"""Tasks with the texts of instructions that people rejected."""
+
+
+def accepted_entries(run: StepsRun, rejected: Rejected) -> Iterator[Entry[WrittenSteps]]:
+    """Yield the entries of a run without those whose instruction people rejected."""
+    for entry in run.entries():
+        if (entry.task, render(entry.result.steps)) not in rejected:
+            yield entry
+
+
+def export_lines(run: StepsRun, out: Path, rejected: Rejected = ()) -> int:
     """Write a line for each task, also for failed ones, and return the number of lines.
 
     Raises:
         RunError: the file can't be written.
     """
     model = run.settings.model.name
-    return write_in_parts(out, (_line(entry, model) for entry in run.entries()))
+    return write_in_parts(out, (_line(entry, model) for entry in accepted_entries(run, rejected)))
 
 
-def export_task_files(run: StepsRun, out: Path) -> tuple[int, int]:
+def export_task_files(run: StepsRun, out: Path, rejected: Rejected = ()) -> tuple[int, int]:
     """Write task files of SUPER-NATURALINSTRUCTIONS with the instruction added.
 
     The files from which tasks were read are written again, with all else unchanged. Tasks from
@@ -78,7 +90,7 @@ def export_task_files(run: StepsRun, out: Path) -> tuple[int, int]:
         InputError: the tasks are not there any more, or can't be read.
         RunError: there is no instruction, or a file can't be written.
     """
-    entries = list(run.entries())
+    entries = list(accepted_entries(run, rejected))
     with_steps = [entry for entry in entries if entry.result.steps]
     if not with_steps:
         what = f"{run.path} has no instruction to export"
@@ -162,14 +174,15 @@ def _line(entry: Entry[WrittenSteps], model: str) -> bytes:
 class StepsFormat:
     """A format for step-by-step instructions.
 
-    `write` is called with a run and a path, and returns the number of records that it wrote, and
-    the number of tasks left out without an instruction. `unit` is the word for records.
+    `write` is called with a run, a path and what people rejected, and returns the number of records
+    that it wrote, and the number of tasks left out without an instruction. `unit` is the word for
+    records.
     """
 
     name: str
     meaning: str
     unit: str
-    write: Callable[[StepsRun, Path], tuple[int, int]]
+    write: Callable[[StepsRun, Path, Rejected], tuple[int, int]]
 
 
 STEPS_FORMATS: Mapping[str, StepsFormat] = MappingProxyType(
@@ -180,7 +193,7 @@ STEPS_FORMATS: Mapping[str, StepsFormat] = MappingProxyType(
                 "jsonl",
                 "a line of JSON for each task, failed ones included",
                 "tasks",
-                lambda run, out: (export_lines(run, out), 0),
+                lambda run, out, rejected: (export_lines(run, out, rejected), 0),
             ),
             StepsFormat(
                 "superni",

@@ -13,27 +13,30 @@ Example::
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from seedstep.data import BadLine, Problem, Task, read_jsonl
 from seedstep.data.records import placed, raise_first
-from seedstep.data.reviews import Form, ReviewItem
+from seedstep.data.reviews import Form, ReviewItem, Subject
 from seedstep.errors import InputError, unknown_name
 from seedstep.evaluate.agreement import ACCEPTABLE, LEVELS, OUTCOMES, labels_of
 from seedstep.evaluate.judge import Judged
 from seedstep.evaluate.people import StandingLabels, scale_of
 from seedstep.runs import open_database, read_entries, stage_of
 from seedstep.runs.reviews import OWNER, STAGE, Review
-from seedstep.steps import WrittenSteps
+from seedstep.steps import WrittenSteps, render
 
 __all__ = [
     "LabelScale",
     "RaterLabels",
     "ReviewedTasks",
     "accepted_rows",
+    "accepted_tasks",
     "left_out_words",
     "questions_of",
     "read_labels",
     "read_raters",
+    "rejected_steps",
     "without_rejected",
 ]
 
@@ -260,21 +263,30 @@ def left_out_words(tasks: int, instances: int) -> str:
     return f"{tasks:,} tasks and {instances:,} instances of others, as people rejected them"
 
 
-def without_rejected(tasks: Iterable[Task], path: Path) -> ReviewedTasks:
-    """Leave out the tasks and instances that count as rejected in a review.
+def without_rejected(tasks: Iterable[Task], path: Path, subject: Subject = "data") -> ReviewedTasks:
+    """Leave out the tasks and instances that count as rejected in a review of a `subject`.
 
-    If the instruction is not valid, the task is left out, otherwise the instance that was shown. A
-    task without instances is left out, too. Items without labels, or not settled, are kept.
+    In a review of data: if the instruction is not valid, the task is left out, otherwise the
+    instance that was shown. A task without instances is left out, too. In a review of steps, the
+    tasks are left out whose step-by-step instruction was rejected. Items without labels, or not
+    settled, are kept.
 
     Raises:
-        InputError: the review is not of tasks with their instances.
+        InputError: the review is of something else, or it is of steps, and no task has any.
         RunError: there is no review.
     """
-    bad_tasks, items = _rejected(_labels_of_data(path))
+    tasks = tuple(tasks)
+    if subject == "steps":
+        texts = rejected_steps(path)
+        if not any(task.steps for task in tasks):
+            what = f"{path} is a review of step-by-step instructions, and these tasks have none"
+            raise InputError(what, "add --steps, or name a review of the tasks")
+        good = tuple(task for task in tasks if (task.id, render(task.steps)) not in texts)
+        return ReviewedTasks(good, len(tasks) - len(good), 0)
+    bad_tasks, items = _rejected(_labels_of(path, "data"))
     bad_instances = {(item.task, item.instance) for item in items}
     kept = []
     instances = 0
-    tasks = tuple(tasks)
     for task in tasks:
         left = tuple(
             instance for instance in task.instances if (task.id, instance.id) not in bad_instances
@@ -286,6 +298,46 @@ def without_rejected(tasks: Iterable[Task], path: Path) -> ReviewedTasks:
     return ReviewedTasks(tuple(kept), len(tasks) - len(kept), instances)
 
 
+def accepted_tasks(
+    tasks: tuple[Task, ...], reviewed: str | None, subject: Subject
+) -> tuple[tuple[Task, ...], list[str]]:
+    """Return tasks to tune on without what people rejected of a subject, and how much that is.
+
+    Without a review, or with one of the other subject, that is all of them.
+
+    Raises:
+        InputError: the review is of something else, or no task is left.
+        RunError: there is no review.
+    """
+    if reviewed is None:
+        return tasks, []
+    with Review.open(Path(reviewed)) as review:
+        is_of_other = review.form.subject in OF_SUBJECT and review.form.subject != subject
+    if is_of_other:
+        return tasks, []
+    kept = without_rejected(tasks, Path(reviewed), subject)
+    if not kept.tasks:
+        raise InputError(f"{reviewed}: people rejected all tasks", "tune on other tasks")
+    return kept.tasks, [kept.left_out] if kept.left_out_tasks or kept.left_out_instances else []
+
+
+def rejected_steps(path: Path) -> frozenset[tuple[str, str]]:
+    """Return the tasks and texts of step-by-step instructions that count as rejected in a review.
+
+    Raises:
+        InputError: the review is of something else.
+        RunError: there is no review.
+    """
+    labels = _labels_of(path, "steps")
+    rejected = (labels.items[item] for item, good in labels.accepted().items() if not good)
+    return frozenset((item.task, _subject(item)) for item in rejected)
+
+
+def _subject(item: ReviewItem) -> str:
+    """Return the text that was judged."""
+    return next((field.text for field in item.fields if field.role == "subject"), "")
+
+
 def accepted_rows(rows: Iterable[tuple[str, str, str]], path: Path) -> tuple[bool, ...]:
     """Return for each row of task, input and output whether it does not count as rejected.
 
@@ -293,22 +345,30 @@ def accepted_rows(rows: Iterable[tuple[str, str, str]], path: Path) -> tuple[boo
         InputError: the review is not of tasks with their instances.
         RunError: there is no review.
     """
-    bad_tasks, items = _rejected(_labels_of_data(path))
+    bad_tasks, items = _rejected(_labels_of(path, "data"))
     contents = set()
     for item in items:
         texts = {field.role: field.text for field in item.fields}
-        contents.add((item.task, texts.get("input", "").strip(), texts.get("subject", "").strip()))
+        contents.add((item.task, texts.get("input", "").strip(), _subject(item).strip()))
     return tuple(
         task not in bad_tasks and (task, given.strip(), output.strip()) not in contents
         for task, given, output in rows
     )
 
 
-def _labels_of_data(path: Path) -> StandingLabels:
+OF_SUBJECT: Mapping[Subject, str] = MappingProxyType(
+    {
+        "data": "name one of data: it has tasks with their instances",
+        "steps": "name one of steps: it has step-by-step instructions",
+    }
+)
+"""Which review to name, by its subject."""
+
+
+def _labels_of(path: Path, subject: Subject) -> StandingLabels:
     with Review.open(path) as review:
-        if review.form.subject != "data":
-            what = f"{path} is a review of {review.form.subject}"
-            raise InputError(what, "name one of data: it has tasks with their instances")
+        if review.form.subject != subject:
+            raise InputError(f"{path} is a review of {review.form.subject}", OF_SUBJECT[subject])
         return StandingLabels.of(review.form, review.items, review.rows(), review.raters, OWNER)
 
 

@@ -39,7 +39,7 @@ from seedstep.data.seeds import TextOrTexts, steps_of
 from seedstep.data.sources import LONGEST_LINE
 from seedstep.encode import Encoding, make_encoding, named_layout
 from seedstep.errors import InputError
-from seedstep.inputs.labels import without_rejected
+from seedstep.inputs.labels import accepted_tasks
 from seedstep.runs import (
     TUNE_CONFIG,
     open_database,
@@ -296,7 +296,7 @@ def _load(
     first = limit if seed is None else None
     from_files = load_source(source, limit=first, skip_bad=settings.used.skip_bad)
     shown = replace(source, path=without_directory(source.path))
-    tasks, rejected = _reviewed(settings, from_files.tasks)
+    tasks, rejected = accepted_tasks(from_files.tasks, settings.reviewed, "data")
     if seed is not None:
         tasks = tuple(drawn_instances(task, limit, seed) for task in tasks)
     encoding = _encoding(settings, source)
@@ -306,19 +306,6 @@ def _load(
     part = SourcePart(shown, tasks, encoding)
     part, faults = usable(part, skip_bad=settings.used.skip_bad)
     return part, [*(problem.what for problem in from_files.problems), *rejected, *faults]
-
-
-def _reviewed(
-    settings: TuneSettings, tasks: tuple[Task, ...]
-) -> tuple[tuple[Task, ...], list[str]]:
-    """Return the tasks without what people rejected, and how much that is."""
-    if settings.reviewed is None:
-        return tasks, []
-    kept = without_rejected(tasks, Path(settings.reviewed))
-    if not kept.tasks:
-        raise InputError(f"{settings.reviewed}: people rejected all tasks", "tune on other tasks")
-    is_less = kept.left_out_tasks or kept.left_out_instances
-    return kept.tasks, [kept.left_out] if is_less else []
 
 
 def encodings_of(settings: TuneSettings) -> dict[str, Encoding]:
@@ -352,8 +339,14 @@ def _joined(
     if generated.run is not None:
         tasks = with_examples(tasks, Path(generated.run), generated.choose)
         notes = list(filter(None, [about_examples(tasks, generated.choose)]))
-    following = iter(tasks)
-    return [replace(part, tasks=tuple(islice(following, len(part.tasks)))) for part in parts], notes
+    accepted, rejected = accepted_tasks(tasks, settings.reviewed, "steps")
+    kept, following = set(map(id, accepted)), iter(tasks)
+    joined = [
+        replace(part, tasks=tuple(task for task in own if id(task) in kept))
+        for part in parts
+        for own in [islice(following, len(part.tasks))]
+    ]
+    return joined, [*notes, *rejected]
 
 
 Choose = Literal["ranked", "drawn"]

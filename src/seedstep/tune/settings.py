@@ -202,7 +202,8 @@ class TuneSettings(SettingsRecord):
     )
     reviewed: str | None = setting(
         None,
-        "A review of the tasks (`seedstep review`): leave out what people rejected there.",
+        "A review of the tasks or of their step-by-step instructions (`seedstep review`): leave "
+        "out what people rejected there.",
         metavar="REVIEW",
         later=True,
     )
