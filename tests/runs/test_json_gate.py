@@ -9,6 +9,7 @@ import pytest
 
 from seedstep.bootstrap import Proposal
 from seedstep.bootstrap.gate_kinds import parse_gates
+from seedstep.bootstrap.gates import UndecidedError
 from seedstep.data import Instance
 from seedstep.errors import InputError, MissingExtraError
 from support.gating import rejected_by
@@ -24,6 +25,19 @@ PERSON = {
     "additionalProperties": False,
     "$defs": {"age": {"type": "integer", "minimum": 0, "multipleOf": 0.5}},
 }
+
+SLOW = "^(a|aa)+$"
+LONG = "a" * 60 + "b"
+DRAFT_7 = "http://json-schema.org/draft-07/schema#"
+ONLY_A: dict[str, Any] = {"patternProperties": {"^a": {}}}
+SPREADING = {
+    "anyOf": [{"$ref": "#/$defs/d0"}],
+    "$defs": {
+        f"d{depth}": {"anyOf": [{"$ref": f"#/$defs/d{depth + 1}"}] * 3} for depth in range(30)
+    }
+    | {"d30": {"type": "string"}},
+}
+"""Each part asks the next one three times."""
 
 
 async def found(written: dict[str, Any], output: str) -> Any:
@@ -68,6 +82,52 @@ class TestSchema:
         assert "\x1b" not in said
 
     @pytest.mark.parametrize(
+        ("schema", "output"),
+        [
+            ({"pattern": SLOW}, json.dumps(LONG)),
+            ({"propertyNames": {"pattern": SLOW}}, json.dumps({LONG: 1})),
+            ({"patternProperties": {SLOW: False}}, json.dumps({LONG: 1})),
+            ({"additionalProperties": False, "patternProperties": {SLOW: {}}}, f'{{"{LONG}": 1}}'),
+            ({"$schema": DRAFT_7, "items": {"pattern": SLOW}}, json.dumps([LONG])),
+            (SPREADING, "0"),
+        ],
+    )
+    async def test_what_takes_too_long_is_undecided(
+        self, schema: dict[str, Any], output: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("seedstep.data.schemas.SECONDS", 0.1)
+        with pytest.raises(UndecidedError, match="it takes more than 1 second to decide"):
+            await found({"schema": schema}, output)
+
+    async def test_many_items_are_compared_once(self) -> None:
+        items: list[Any] = [{"number": number} for number in range(30_000)]
+        unique = {"schema": {"uniqueItems": True}}
+        assert not await found(unique, json.dumps([*items, 1, True, "1", [1]]))
+        for twice in ([{"a": 1, "b": [0]}, {"b": [0], "a": 1.0}], [False, False]):
+            assert "has non-unique elements" in await found(unique, json.dumps([*twice, *items]))
+
+    @pytest.mark.parametrize(
+        ("schema", "fits", "fails"),
+        [
+            ({"pattern": "^a"}, '"ab"', '"b"'),
+            ({"pattern": "^a"}, "1", '"b"'),
+            ({"patternProperties": {"^a": {"type": "null"}}}, '{"a": null, "b": 1}', '{"ab": 1}'),
+            ({**ONLY_A, "additionalProperties": False}, '{"a": 1}', '{"b": 1}'),
+            (
+                {**ONLY_A, "properties": {"b": {}}, "additionalProperties": {"type": "null"}},
+                '{"a": 1, "b": 1, "c": null}',
+                '{"c": 1}',
+            ),
+            ({"unevaluatedProperties": False, "properties": {"b": {}}}, '{"b": 1}', '{"a": 1}'),
+        ],
+    )  # fmt: skip
+    async def test_keywords_with_a_bound_say_what_they_said(
+        self, schema: dict[str, Any], fits: str, fails: str
+    ) -> None:
+        assert not await found({"schema": schema}, fits)
+        assert await found({"schema": schema}, fails)
+
+    @pytest.mark.parametrize(
         ("schema", "message"),
         [
             ({"type": "objekt"}, r"gate 'a', option 'schema': \$.type is wrong"),
@@ -77,6 +137,8 @@ class TestSchema:
             ({"properties": {"a": {"$ref": "other.json#/a"}}}, "'other.json#/a' is not in"),
             ({"$ref": "#/$defs/none"}, "is not in the schema"),
             ({"$ref": "#none"}, "is not in the schema"),
+            ({"items": {"pattern": "("}}, r"\$.items.pattern is wrong: '\(' is not a 'regex'"),
+            ({"unevaluatedProperties": False, "patternProperties": {}}, "has no bound of time"),
             ({"$schema": "http://x.org/s", "$ref": "http://x.org/t"}, "is not in the schema"),
         ],
     )
@@ -107,3 +169,11 @@ class TestSchema:
             made = grow(Path("run"), server, tasks=1, gates=gates, patience=1)
         assert made.status.finished == 0
         assert {detail for *_, detail in rejected_by(made, "form")} == {"no JSON"}
+
+    def test_a_run_names_what_could_not_be_decided(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("seedstep.data.schemas.SECONDS", 0.05)
+        gates = {"slow": {"match": {"of": "instruction", "pattern": r"^(\p{Any}|\p{Any}{2})+\d$"}}}
+        with ScriptedServer() as server:
+            made = grow(Path("run"), server, tasks=1, gates=gates, patience=1)
+        details = {detail for *_, detail in rejected_by(made, "slow_undecided")}
+        assert details == {"it takes more than 1 second to decide"}

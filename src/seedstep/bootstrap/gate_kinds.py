@@ -9,17 +9,16 @@ Example::
 import asyncio
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import msgspec
-import regex
 
 from seedstep.bootstrap.gates import MOST_DRAWS, Better, Gate, Proposal, UndecidedError, rule_gate
 from seedstep.bootstrap.rules import Found
-from seedstep.data.reading import schema_check
+from seedstep.data.schemas import SECONDS, pattern_check, schema_check
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm import ModelRef, Sampling, Schema
 from seedstep.llm.models import PROVIDERS, served_model
@@ -27,6 +26,8 @@ from seedstep.prompts import render
 from seedstep.text import TOKENIZERS, answer, is_refusal, json_object, normal_answer, rouge_l
 
 __all__ = ["ADDRESS", "GATE_KINDS", "GateKind", "GateOptions", "gate_options", "parse_gates"]
+
+T = TypeVar("T")
 
 ADDRESS = "base_url"
 """The option of a gate with a model that is the address of its server.
@@ -193,11 +194,7 @@ class MatchGate(GateOptions, frozen=True, forbid_unknown_fields=True):
 
     def gate(self, name: str) -> Gate:
         """Return the gate."""
-        try:
-            pattern = regex.compile(self.pattern)
-        except (regex.error, RecursionError) as error:
-            what = f"gate '{name}': {self.pattern!r} is no regular expression: {error}"
-            raise InputError(what, "correct it") from None
+        is_found = pattern_check(self.pattern, f"gate '{name}'")
 
         def find(proposal: Proposal) -> Found:
             text = {
@@ -205,7 +202,7 @@ class MatchGate(GateOptions, frozen=True, forbid_unknown_fields=True):
                 "input": proposal.instance.input,
                 "output": proposal.output,
             }[self.of]
-            return bool(pattern.search(text)) == self.reject
+            return _in_time(is_found, text) == self.reject
 
         verb = "matches" if self.reject else "does not match"
         return rule_gate(name, f"{self.of} {verb} {self.pattern}", find)
@@ -229,7 +226,7 @@ class JsonGate(GateOptions, frozen=True, forbid_unknown_fields=True):
                 value = json.loads(proposal.output, parse_constant=_no_number)
             except (ValueError, RecursionError):
                 return "no JSON"
-            return fault(value) or (bool(self.fields) and self._object(proposal.output))
+            return _in_time(fault, value) or (bool(self.fields) and self._object(proposal.output))
 
         return rule_gate(name, "output does not fit the JSON schema", find)
 
@@ -239,6 +236,18 @@ class JsonGate(GateOptions, frozen=True, forbid_unknown_fields=True):
             return True
         missing = [field for field in self.fields if field not in found]
         return f"without {', '.join(missing)}" if missing else False
+
+
+def _in_time(check: Callable[[Any], T], value: Any) -> T:
+    """Return what a check says.
+
+    Raises:
+        UndecidedError: it takes too long.
+    """
+    try:
+        return check(value)
+    except TimeoutError:
+        raise UndecidedError(f"it takes more than {SECONDS:g} second to decide") from None
 
 
 def _no_number(text: str) -> None:

@@ -265,7 +265,7 @@ def undecided_reason(name: str) -> str:
 
 def gate_reasons(meanings: Mapping[str, str]) -> dict[str, str]:
     """Return the meanings of all reasons that gates give; `meanings` are theirs, by name."""
-    undecided = "there was no reply to the gate, or none that it could read"
+    undecided = "the gate could not decide: no reply that it could read, or too long to check"
     return {**meanings, **{undecided_reason(name): undecided for name in meanings}}
 
 
