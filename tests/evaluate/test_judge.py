@@ -60,6 +60,10 @@ READ = {
     "line-bold": ("**Rating:** A", "A"),
     "line-after-talk": ("It is short and right.\n\nRating: A", "A"),
     "one-line-named": ("- rating: RATING-B.", "B"),
+    "json-after-output": ('Output: {"rating": "B"}', "B"),
+    "json-after-talk": ('Input fits.\n{"rating": "A"}', "A"),
+    "json-on-lines": ('Output:\n{\n  "rating": "C"\n}\n', "C"),
+    "json-fenced-after-talk": ('Here it is:\n```json\n{"rating": "D"}\n```', "D"),
 }
 UNREAD = {
     "empty": "",
@@ -71,6 +75,9 @@ UNREAD = {
     "json-number": '{"rating": 1}',
     "json-other": '{"level": "A"}',
     "json-cut": '{"rating": "A',
+    "json-of-several": 'Output: {"rating": "A"} or {"rating": "B"}',
+    "json-against-line": 'Rating: A\n{"rating": "B"}',
+    "json-many": "Output: " + "{" * 19_000,
     "json-deep": '{"rating": ' + "[" * 50_000,
     "other-letter": "E",
     "two-letters": "AB",

@@ -10,6 +10,7 @@ import pytest
 
 from seedstep.llm import Answer, Engine, MemoryLedger, Reply, Request
 from seedstep.llm.pacing import Slots
+from seedstep.llm.wire import Wire
 from support.asking import ask_all, asked, endpoint_of, engine_on, for_named, name_of, reply, until
 from support.scripted_server import Fault, ScriptedServer, completion, error, in_turn
 
@@ -320,6 +321,27 @@ async def test_a_second_interruption_does_not_wait() -> None:
             running.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await running
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_an_interruption_waits_for_a_reply_as_long_as_the_server_is_there(
+    monkeypatch: pytest.MonkeyPatch, *, is_there: bool
+) -> None:
+    async def check(wire: Wire) -> int:
+        looks.append(wire)
+        await asyncio.sleep(0 if is_there else 30)
+        return 200
+
+    looks: list[Wire] = []
+    monkeypatch.setattr("seedstep.llm.engine.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(Wire, "check", check)
+    ledger = MemoryLedger()
+    delay = Fault(until=lambda: len(looks) >= 5, delay=0.0 if is_there else 30.0)
+    with ScriptedServer(for_named("a", delay)) as server:
+        engine = Engine(endpoint_of(server), ledger, 1)
+        await interrupted(engine, "a", lambda: server.in_flight == 1)
+    assert len(ledger.answers) == is_there
+    assert (len(looks) == 2) != is_there, "and no longer than for two looks"
 
 
 async def test_an_error_does_not_wait_for_what_is_in_flight() -> None:

@@ -376,6 +376,22 @@ async def test_a_request_that_is_too_large_is_refused_whatever_the_status(
         assert server.requests == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (429, "Too many tokens, please wait before trying again."),
+        (429, "Please slow down: too many tokens were asked for"),
+        (503, "Too many input tokens per minute"),
+    ],
+)
+@pytest.mark.usefixtures("no_backoff")
+async def test_too_many_tokens_of_all_requests_are_waited_for(status: int, message: str) -> None:
+    with ScriptedServer(in_turn(Fault(status, error(message)))) as server:
+        async with engine_on(server) as engine:
+            reply(await engine.ask(asked("short")))
+        assert server.requests == 2
+
+
 # Settings
 
 

@@ -80,6 +80,20 @@ def test_who_wins_is_told_as_far_as_it_is_known(
         assert len(cards(page)) == 14
 
 
+def test_who_wins_is_counted_again_when_another_process_writes(predicted: Path) -> None:
+    won = "0/predictions?state=tuned"
+    with viewing(predicted) as client:
+        assert cards(client.get(won).text) == ["t7-0", "t7-1"]
+        with closing(sqlite3.connect(predicted / "run.db")) as database, database:
+            database.execute(
+                "UPDATE predictions SET text = 'nothing' WHERE place = 3 AND system = 'base'"
+            )
+        assert cards(client.get(won).text) == ["t1-1", "t7-0", "t7-1"]
+        with closing(sqlite3.connect(predicted / "run.db")) as database, database:
+            database.execute("UPDATE systems SET name = 'other' WHERE name = 'base'")
+        assert "other" in client.get(won).text
+
+
 def test_what_takes_long_to_count_keeps_no_page_waiting(
     predicted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

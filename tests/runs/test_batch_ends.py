@@ -14,6 +14,7 @@ from seedstep.runs import Run
 from seedstep.runs.batches import RunLedger, read_batches
 from seedstep.runs.database import Database
 from seedstep.stages import BOOTSTRAP
+from support.asking import until
 from support.batch_server import BatchFault, BatchServer
 from support.command_line import chat_reply, seedstep
 from support.predicting import word_model, write_word_tasks
@@ -120,8 +121,45 @@ async def test_an_engine_that_ends_well_leaves_no_batch_open(
             await (uploads.wait() if sign else asyncio.sleep(0.5))
         await asked
         assert [batch.status for batch in read_batches(database)] == [status]
+        missed = RunLedger(database).missed().values()
+        assert {each.tries for each in missed} == {0}, "it is no try that failed"
         assert len(server.batches) == (status == "cancelled")
         assert any("is not needed any more and ended" in note for note in engine.stats.notes)
+
+
+def test_a_system_that_is_done_does_not_wait_for_the_batches_of_another(tmp_path: Path) -> None:
+    tasks = write_word_tasks(tmp_path / "ni")
+    ask = ("predict", "--tasks", tasks, "--out", tmp_path / "run")
+    with BatchServer(word_model()) as server:
+        done = (*ask, "--model", "openai:done", "--base-url", server.url)
+        assert seedstep(*done).code == 0
+        server.batch_fault = lambda number: BatchFault(statuses=["paused"] * 99)
+        open_one = (*ask, "--model", "openai:open", "--base-url", server.url, "--send", "batch")
+        assert "paused" in seedstep(*open_one).error
+        asked = list(server.calls)
+        assert seedstep(*done).code == 0
+        assert server.calls == asked, "no server was asked"
+        assert "paused" in seedstep(*open_one).error
+
+
+async def test_an_engine_that_ends_well_does_not_wait_for_a_dead_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seedstep.llm.engine.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("seedstep.llm.jobs._backoff", lambda attempt: 60.0)
+    with closing(Database.open(tmp_path / "run.db")) as database:
+        with BatchServer(lambda number, body: chat_reply("fine"), batch_fault=stuck(0)) as server:
+            endpoint = Endpoint(f"openai:{server.url}", "scripted", server.url, "")
+            engine = Engine(endpoint, RunLedger(database), 8, sending=Sending("batch"))
+            await engine.__aenter__()
+            requests = [Request("p", (Message("user", f"say {n}"),), Sampling(8)) for n in range(4)]
+            asked = asyncio.gather(*map(engine.ask, requests), return_exceptions=True)
+            await until(lambda: bool(server.batches))
+        async with asyncio.timeout(5):
+            await engine.__aexit__(None, None, None)
+        await asked
+        assert [batch.status for batch in read_batches(database)] == [None], "it stays open"
+        assert "it does not answer" in engine.stats.notes[-1]
 
 
 def test_a_batch_at_an_address_that_is_gone_is_given_up_when_the_user_says_so(

@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 
 from campaigns.batches import QUICKLY, STEPS, Moment, disturbed, live, quick
+from seedstep.bootstrap.preview import preview
+from seedstep.bootstrap.settings import BootstrapSettings
+from seedstep.data import seed_tasks
 from seedstep.errors import InputError
 from seedstep.llm import Engine, MemoryLedger, Sending
 from seedstep.llm.batch_api import split
@@ -200,6 +203,24 @@ def test_a_bootstrap_by_batch_has_a_large_window_and_says_what_it_means(tmp_path
     assert "The window is 8 live, 2,000 by batch." in told
     assert by_batch.format(3, 72) in seedstep(*dry, "--send", "batch").words
     assert by_batch.format(24, 576) in seedstep(*dry, "--window", 8).words
+
+
+def test_a_dry_run_of_a_begun_run_counts_the_waves_that_are_left(tmp_path: Path) -> None:
+    with BatchServer() as server:
+        flags = ("--model", NAME, "--base-url", server.url, "--out", tmp_path / "run")
+        server.script = lambda number, body: Fault(500, b"{}") if number > 20 else None
+        assert seedstep("bootstrap", *flags, "--tasks", 100, "--max-requests", 1).code != 0
+    told = seedstep("bootstrap", "--dry-run", *flags).words
+    assert "2,000 by batch" not in told, "it keeps the window that it has"
+    assert "24 waves of requests" in told
+    view = preview(
+        BootstrapSettings.of(model=NAME, tasks=100), seed_tasks(), ahead={"generation": 55}
+    )
+    assert (view.counts["generation"], view.waves) == (8, 3)
+    view = preview(
+        BootstrapSettings.of(model=NAME, tasks=100), seed_tasks(), ahead={"generation": 63}
+    )
+    assert (list(view.counts), view.waves) == (["classification", "instances"], 2)
 
 
 def test_the_key_is_in_no_file_and_no_output(

@@ -1,16 +1,21 @@
 """Runs of outputs that another model writes anew, and what is made of them."""
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from seedstep import distill, export, open_run
+from seedstep.data import Task
 from seedstep.inputs import load_source
 from seedstep.inputs.tasks import gather
+from seedstep.llm import Engine
 from seedstep.recipes import foresee_outputs
+from seedstep.recipes.tasks import TaskProgress, opened_engine
 from seedstep.tune import TuneSettings, make_source
 from support.command_line import seedstep
 from support.growing import text_of, times_asked
@@ -70,6 +75,30 @@ def test_outputs_are_new_and_all_else_is_kept(
     prompts = {text_of(body) for body in server.bodies}
     assert "Name a boat.\n\ncolour 0" in prompts
     assert "Say hello." in prompts
+
+
+def test_a_watcher_hears_of_the_time_for_which_batches_are_waited_for(
+    server: ScriptedServer, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @asynccontextmanager
+    async def opened(*given: Any) -> AsyncIterator[Engine]:
+        async with opened_engine(*given) as engine:
+            yield engine
+            ticks.clear()
+            await asyncio.sleep(1.2)  # as where a batch that nothing needs is being cancelled
+
+    class Watch:
+        def began(self, progress: TaskProgress) -> None: ...
+
+        def retired(self, progress: TaskProgress, task: Task) -> None: ...
+
+        def tick(self, progress: TaskProgress) -> None:
+            ticks.append(progress.done)
+
+    ticks: list[int] = []
+    monkeypatch.setattr("seedstep.recipes.tasks.opened_engine", opened)
+    distill(tmp_path / "run", watch=Watch(), **asked(server, source)).close()
+    assert ticks == [2]
 
 
 def test_a_run_goes_on_where_its_budget_ended(

@@ -1,9 +1,10 @@
 """Lists that grow in runs of 0.1.0, and examples that follow their instructions."""
 
+import asyncio
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from typing import Any
 import pytest
 
 from seedstep import RunMismatchError, make_examples, stages
+from seedstep.data import Task
+from seedstep.llm import Endpoint, Engine, MemoryLedger, Preview, Request, Sampling, Spent
+from seedstep.recipes.tasks import StageWork, unfit
 from seedstep.runs import Run
 from support.command_line import seedstep
 from support.growing import text_of
@@ -99,6 +103,20 @@ class TestRunsOf010:
             assert all("The ferry 2 sank." in text_of(body) for body in server.bodies)
         after = records(made / "steps")
         assert [name for name in before if after[name] != before[name]] == ["task002_boat"]
+
+
+def test_a_record_does_not_fit_if_another_task_asks_for_the_same_missing_reply() -> None:
+    async def stage(tasks: tuple[Task, ...], engine: Engine, _: Spent) -> AsyncGenerator[Any]:
+        for place, task in enumerate(tasks):
+            yield await engine.ask(Request("test", task.definition, Sampling(8)), (place,))
+
+    async def found() -> tuple[Task, ...]:
+        engine = Engine(Endpoint("openai:test", "some-model", ""), MemoryLedger(), 1)
+        work = StageWork(stage, lambda result: "", lambda tasks: Preview((), {}, {}))
+        return await unfit(work, unsure, engine, Spent())
+
+    unsure = (Task("a", "Name a boat.", ()), Task("b", "Name a boat.", ()))
+    assert asyncio.run(found()) == unsure
 
 
 class TestExamplesFollow:

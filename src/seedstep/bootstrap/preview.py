@@ -9,7 +9,7 @@ Example::
     'generation'
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
@@ -114,17 +114,22 @@ TURN_TOKENS = {"generation": 15, "classification": 3, "instances": 40}
 """The assumed mean number of tokens of replies, by purpose of the request, and of turns."""
 
 
+NO_REPLIES: Mapping[str, int] = MappingProxyType({})
+
+
 def preview(
     settings: BootstrapSettings,
     seeds: Sequence[Task],
     window_by_batch: int | None = None,
     yields: tuple[float, float] | None = None,
+    ahead: Mapping[str, int] = NO_REPLIES,
 ) -> Preview:
     """Return the first requests of a run and an estimate, by `yields`, those of the run so far.
 
-    `window_by_batch` is the window that the run would have by batch, if that is another. Requests
-    about an instruction use that of a seed task. Where the model names the values of an axis, its
-    name stands for one, and the requests for values are the last.
+    `window_by_batch` is the window that the run would have by batch, if that is another. `ahead`
+    counts the replies that are there and were not used yet, by purpose. Requests about an
+    instruction use that of a seed task. Where the model names the values of an axis, its name
+    stands for one, and the requests for values are the last.
     """
     prompts = make_prompts(settings)
     shown = Pool(seeds, settings).sample(0)
@@ -144,17 +149,20 @@ def preview(
     accepted_each, finished_each = yields or assumed_yields(settings)
     accepted = ceil(settings.tasks / finished_each)
     reply_tokens = TURN_TOKENS if settings.style == "dialogue" else REPLY_TOKENS
-    counts = {
+    whole = {
         "generation": ceil(accepted / accepted_each),
         "classification": accepted,
         "instances": accepted,
     }
+    counts = {purpose: max(0, count - ahead.get(purpose, 0)) for purpose, count in whole.items()}
     tokens = {
         purpose: Tokens(count * tokens_of(request), count * reply_tokens[purpose])
         for request, (purpose, count) in zip(requests, counts.items(), strict=False)
     }
     window = window_by_batch or settings.window
-    return Preview(requests, counts, tokens, ceil(counts["generation"] / window))
+    rounds = max(1, ceil(counts["generation"] / window))
+    left = {purpose: count for purpose, count in counts.items() if count}
+    return Preview(requests, left, {purpose: tokens[purpose] for purpose in left}, rounds)
 
 
 def tell_script(seeds: Iterable[Task], tokens: str = "auto") -> str:

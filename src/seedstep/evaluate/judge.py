@@ -376,7 +376,7 @@ _AROUND = " \t\"'`*_.:-•"
 
 
 def read_verdict(reply: str, question: Question, *, cut: bool = False) -> str:
-    """Return the label in a reply, which is JSON, has a line `Rating: B`, or is only the label.
+    """Return the label in a reply, which ends with JSON, has a line `Rating: B`, or is a label.
 
     The label is empty if the reply has none, or several. If the reply was `cut` at its length
     limit, its last line is incomplete and is not read.
@@ -384,14 +384,18 @@ def read_verdict(reply: str, question: Question, *, cut: bool = False) -> str:
     text = answer(reply).strip()
     if len(text) > LONGEST:
         return ""
-    if text.startswith("{"):
-        value = (json_object(text) or {}).get(question.name)
-        return _label(value, question) if isinstance(value, str) else ""
+    values = []
+    if (begin := text.find("{")) >= 0:
+        value = (json_object(text[begin:].rstrip("`\n ")) or {}).get(question.name)
+        if isinstance(value, str):
+            values, text, cut = [value], text[:begin], False
+        elif begin == 0:
+            return ""
     lines = text.splitlines()[: -1 if cut else None]
-    if len(lines) == 1 and (label := _label(lines[0], question)):
+    if len(lines) == 1 and not values and (label := _label(lines[0], question)):
         return label
     named = [line.partition(":") for line in lines]
-    values = [value for name, _, value in named if name.strip(_AROUND).lower() == question.name]
+    values += [value for name, _, value in named if name.strip(_AROUND).lower() == question.name]
     return _label(values[0], question) if len(values) == 1 else ""
 
 

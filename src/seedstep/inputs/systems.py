@@ -231,14 +231,13 @@ def training_of(model: str, seen: frozenset[Path] = frozenset()) -> TrainingReco
         return None
     if place is None:
         return None
-    for folder in (place, place.resolve()):
-        if found := read_training_record(folder):
+    if found := read_training_record(place):
+        return found
+    for tuning in tunings_around(place):
+        if found := read_training_record(tuning / "model"):
             return found
-        for tuning in tunings_around(folder):
-            if found := read_training_record(tuning / "model"):
-                return found
-            if tuning not in seen:
-                return _of_settings(tuning, seen | {tuning})
+        if tuning not in seen:
+            return _of_settings(tuning, seen | {tuning})
     return None
 
 
@@ -267,12 +266,15 @@ def is_elsewhere(model: str) -> bool:
 
 
 def tunings_around(place: Path) -> Iterator[Path]:
-    """Yield the directory of the tuning that wrote a model, a checkpoint, an adapter or a GGUF."""
-    parents = place.parents
-    if place.exists() and parents:
-        depth = 2 if place.parent.name == CHECKPOINTS else 1
-        if (parents[depth - 1] / TUNE_CONFIG).is_file():
-            yield parents[depth - 1]
+    """Yield the directory of the tuning that wrote a model, a checkpoint, an adapter or a GGUF.
+
+    It is looked for where the model is named, and where it is if that is a link.
+    """
+    for found in dict.fromkeys([place, place.resolve()] if place.exists() else []):
+        depth = 2 if found.parent.name == CHECKPOINTS else 1
+        tuning = next(iter(found.parents[depth - 1 :]), None)
+        if tuning and (tuning / TUNE_CONFIG).is_file():
+            yield tuning
 
 
 def _of_settings(tuning: Path, seen: frozenset[Path]) -> TrainingRecord:

@@ -69,9 +69,10 @@ class Missed:
     lost_prompt: int = 0
     lost_completion: int = 0
 
-    def again(self, lost: tuple[int, int]) -> "Missed":
+    def again(self, lost: tuple[int, int], *, is_try: bool = True) -> "Missed":
         """Return this with one more batch, which cost so many tokens."""
-        return Missed(self.tries + 1, self.lost_prompt + lost[0], self.lost_completion + lost[1])
+        tries = self.tries + is_try
+        return Missed(tries, self.lost_prompt + lost[0], self.lost_completion + lost[1])
 
 
 NOT_MISSED = Missed()
@@ -131,8 +132,11 @@ class BatchLedger(Ledger, Protocol):
         answers: Mapping[str, tuple[Request, Answer]],
         status: str,
         lost: Mapping[str, tuple[int, int]],
+        *,
+        is_try: bool = True,
     ) -> None:
         """Store the answers of a batch; its other requests become missed ones.
 
-        `lost` are the tokens of prompts and replies that were paid in vain.
+        `lost` are the tokens of prompts and replies that were paid in vain. `is_try` says whether
+        it counts as a try of what it did not answer.
         """

@@ -126,11 +126,15 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A batch that has ended: its last status, files with results, and what the server says."""
+    """A batch that has ended: its last status, files with results, and what the server says.
+
+    It is no try of its requests if it was not sent, or ended early because nothing needs it.
+    """
 
     status: str
     paths: list[Path]
     said: str = ""
+    is_try: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +188,8 @@ class BatchWork:
             ModelError: the server can't be asked, or the batch can't be waited for.
         """
         if batch.to_file:
-            return Ended("file", await self._file_of_results(batch, count, again=again))
+            paths = await self._file_of_results(batch, count, again=again)
+            return Ended("file", paths, is_try=not self.unwanted.is_set())
         if batch.url != self.endpoint.url:
             what = f"the batch {batch.name} was sent to {batch.url}"
             if self.sending.finish_live:
@@ -203,7 +208,7 @@ class BatchWork:
                     return Ended("rejected", [], error.what)
                 raise
             if not batch.batch_id:
-                return Ended("not sent", [])
+                return Ended("not sent", [], is_try=False)
             what = f"{count:,} request{'s' * (count != 1)} {'found' if again else 'sent'}"
             self.tell(
                 f"{what} in the batch {batch.batch_id}, "
@@ -223,7 +228,9 @@ class BatchWork:
                     f"{error.what}",
                     "--finish-live asks its requests live, at the full price",
                 ) from None
-            return Ended(api.shown(ended.status or ""), paths, api.shown(ended.message))
+            is_try = not self.unwanted.is_set() or state_of(ended.status) != "ended"
+            status, said = api.shown(ended.status or ""), api.shown(ended.message)
+            return Ended(status, paths, said, is_try)
 
     async def _created(self, api: BatchApi, batch: SentBatch, *, again: bool) -> SentBatch:
         """Return a batch that is at the server: found there, or created.
@@ -286,7 +293,7 @@ class BatchWork:
                 outages += 1
                 if outages == OUTAGES:
                     raise
-                await asyncio.sleep(pause)
+                await self._pause(pause)
                 continue
             status, state = api.shown(found.status or "no status"), state_of(found.status)
             unknown = unknown + 1 if state == "unknown" else 0

@@ -80,6 +80,7 @@ class BatchSender:
         self._at_work: set[asyncio.Task[None] | None] = set()
         self._trials: set[asyncio.Task[Answer]] = set()
         self._last = 0.0
+        self._has_left = False
         self._fatal: Exception | None = None
         self._missed = ledger.missed()
         self._batch_work = BatchWork(endpoint, ledger, wire, sending, stats.tell)
@@ -109,18 +110,25 @@ class BatchSender:
         self._reserve.close()
         self._collected.clear()
         if self._closer:
-            await self._closer
+            await asyncio.wait([self._closer])
+        if self._has_left:
+            return
         self.start()
         await asyncio.sleep(0)  # so that those work that need not wait for another engine
         while at_work := self._followers & self._at_work:
             await asyncio.wait(at_work)
 
+    def leave(self) -> None:
+        """Wait for no batch any more, nor for what is being sent. All stay open."""
+        self._has_left = True
+        for task in [*self._followers, *filter(None, [self._closer])]:
+            task.cancel()
+
     async def close(self) -> list["asyncio.Task[Answer]"]:
         """Stop waiting. The batches go on at the server. Return the live requests under way."""
         self._reserve.close()
         tasks = [*self._followers, *filter(None, [self._closer])]
-        for task in tasks:
-            task.cancel()
+        self.leave()
         await asyncio.gather(*tasks, return_exceptions=True)
         return list(self._trials)
 
@@ -316,7 +324,7 @@ class BatchSender:
             )
         answers = {} if found.fatal and not found.replied else found.answers
         lost = found.lost(answers, requests)
-        await self._ledger.take(batch, answers, ended.status, lost)
+        await self._ledger.take(batch, answers, ended.status, lost, is_try=ended.is_try)
         if not batch.to_file:
             for path in (self._ledger.folder / f"{batch.name}.jsonl", *ended.paths):
                 path.unlink(missing_ok=True)
@@ -326,7 +334,7 @@ class BatchSender:
                 f"results of {batch.name} that were not used: {_listed(found.strange)}"
             )
         missing = {
-            key: each.missed.again(lost.get(key, (0, 0)))
+            key: each.missed.again(lost.get(key, (0, 0)), is_try=ended.is_try)
             for key, each in requests.items()
             if key not in answers
         }

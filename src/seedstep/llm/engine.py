@@ -13,7 +13,8 @@ Example::
 
 import asyncio
 import time
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
@@ -78,6 +79,12 @@ REPLY_SECONDS = 900.0
 
 SLOW_SECONDS = 300.0
 """A reply that takes longer counts as late: with more load, requests would time out."""
+
+LOOK_SECONDS = 10.0
+LOOKS = 2
+"""An engine that ends looks so often for the server, and after so many looks without an answer in a
+row it waits for no reply any more.
+"""
 
 REFUSALS_IN_A_ROW = 8
 """After so many refusals without a success between them, the server is taken to refuse all."""
@@ -163,9 +170,37 @@ class Engine:
         """
         try:
             if self._batches and kind is None:
-                await self._batches.settle()
+                async with self._giving_up(self._batches.leave):
+                    await self._batches.settle()
         finally:
             await self._close(error)
+
+    @asynccontextmanager
+    async def _giving_up(self, leave: Callable[[], None]) -> AsyncIterator[None]:
+        """Call `leave` once the server is not there any more, while the context lasts."""
+
+        async def watch() -> None:
+            missed = 0
+            while missed < LOOKS:
+                await asyncio.sleep(LOOK_SECONDS)
+                try:
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await self._wire.check()
+                    missed = 0
+                except (Retryable, TimeoutError):
+                    missed += 1
+                except (Refused, SeedstepError):  # an answer, if a strange one
+                    missed = 0
+            self.stats.tell(f"no reply of {self._endpoint.where} is waited for: it does not answer")
+            leave()
+
+        has_server = not self._endpoint.in_process and self._sending_by.mode != "file"
+        watching = asyncio.create_task(watch()) if has_server else None
+        try:
+            yield
+        finally:
+            if watching:
+                watching.cancel()
 
     async def _close(self, error: BaseException | None) -> None:
         self._closing = True
@@ -177,7 +212,8 @@ class Engine:
             if not (drain and task in self._sending):
                 task.cancel()
         try:
-            await asyncio.gather(*tasks, return_exceptions=True)
+            async with self._giving_up(lambda: _cancel(tasks)):
+                await asyncio.gather(*tasks, return_exceptions=True)
             with suppress(StoreError):  # what was noted ahead counts as sent then
                 await self._spent.settle()
         finally:
@@ -432,6 +468,11 @@ class Engine:
             f"no server answers at {self._endpoint.where} ({error.detail})",
             "start it or correct --base-url, then run the same command again",
         )
+
+
+def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
 
 
 def _this_task() -> asyncio.Task[Any]:

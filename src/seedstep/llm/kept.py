@@ -24,7 +24,8 @@ class KeptAnswers(Engine):
 
     `found` and `missing` count the requests with and without an answer, by the first number of
     their priority, which is the place of a task, and by purpose. A request that is asked twice is
-    sent once: the second time it counts as found.
+    sent once: the second time it counts as found. `unanswered` are the places with a request to
+    which there is no answer, whoever asked it first.
     """
 
     def __init__(self, engine: Engine, beside: "KeptAnswers | None" = None) -> None:
@@ -32,6 +33,7 @@ class KeptAnswers(Engine):
         self._engine = engine
         self.found: dict[int, Counter[str]] = beside.found if beside else defaultdict(Counter)
         self.missing: dict[int, Counter[str]] = beside.missing if beside else defaultdict(Counter)
+        self.unanswered: set[int] = beside.unanswered if beside else set()
         self._once: set[str] = beside._once if beside else set()
 
     def key(self, request: Request) -> str:
@@ -40,14 +42,20 @@ class KeptAnswers(Engine):
 
     async def ask(self, request: Request, priority: Priority = (0,)) -> Answer:
         """Return the stored answer to a request, or a failure."""
-        counts = self.missing if self.sends(request) else self.found
-        counts[priority[0]][request.purpose] += 1
-        return self._engine.kept(request) or Failure(NOT_KEPT, "it was not asked yet")
+        place = priority[0]
+        answer = self._engine.kept(request)
+        if answer is None:
+            self.unanswered.add(place)
+        counts = self.missing if answer is None and self._is_first(request) else self.found
+        counts[place][request.purpose] += 1
+        return answer or Failure(NOT_KEPT, "it was not asked yet")
 
     def sends(self, request: Request) -> bool:
         """Return whether a request would be sent: there is no answer, and it is the first time."""
+        return self._engine.kept(request) is None and self._is_first(request)
+
+    def _is_first(self, request: Request) -> bool:
         key = self.key(request)
-        if key in self._once or self._engine.kept(request) is not None:
-            return False
+        is_first = key not in self._once
         self._once.add(key)
-        return True
+        return is_first

@@ -320,10 +320,14 @@ class Wire:
 
 _TOO_LARGE = re.compile(
     r"(?:request|prompt|input|message)s? (?:is |are |was )?too (?:large|long|big)|must be reduced"
-    r"|context (?:length|window|size)|too many (?:input )?tokens",
+    r"|context (?:length|window|size)|^(?!.*(?:\bwait\b|\blater\b|\brate\b|slow down| per "
+    r"(?:second|minute|hour|day))).*too many (?:input )?tokens",
     re.IGNORECASE,
 )
-"""The fault is in the request, whatever the status says: it is refused at each attempt."""
+"""The fault is in the request, whatever the status says: it is refused at each attempt.
+
+Too many tokens may also be those of all requests, of which a server asks to wait.
+"""
 
 _KEY_REMEDY = "set OPENAI_API_KEY to a key that this server takes"
 _MODEL_REMEDY = (

@@ -74,11 +74,10 @@ def foresee_tasks(
         left = run.settings.tasks - run.records.finished()
         yields = yields_of(run.database)
         window = run.settings.window
-        by_batch = window if run.records.finished() else asked.get("window", WINDOW_BY_BATCH)
-        view = preview(replace(run.settings, tasks=left), run.inputs(), by_batch, yields)
-        ahead = replies_ahead(run.database)
-        counts = {name: count - ahead.get(name, 0) for name, count in view.counts.items()}
-        view = view.with_counts({name: count for name, count in counts.items() if count > 0})
+        is_new = not config_before(run)
+        by_batch = asked.get("window", WINDOW_BY_BATCH) if is_new else window
+        settings, ahead = replace(run.settings, tasks=left), replies_ahead(run.database)
+        view = preview(settings, run.inputs(), by_batch, yields, ahead)
         told = (*run.changes.told, *_about_budget(run.settings, run.spent(), view))
         accepted, good = yields or assumed_yields(run.settings)
         assumed = (

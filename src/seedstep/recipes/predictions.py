@@ -24,7 +24,7 @@ from seedstep.infer import PURPOSE, Answer, answer_tasks
 from seedstep.infer.settings import SystemSettings
 from seedstep.inputs.systems import tunings_around
 from seedstep.inputs.tasks import about_examples, encodings_of
-from seedstep.llm import EngineStats, ModelRef, Price, Pricing, Spent
+from seedstep.llm import EngineStats, ModelRef, Price, Pricing, Spent, known_model
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import PredictKeywords
 from seedstep.recipes.tasks import Watcher, share_notes, ticking
@@ -303,11 +303,10 @@ def encodings_beside(model: str) -> tuple[Path, dict[str, Encoding]] | None:
     place = ModelRef.parse(model).path
     if place is None or not place.exists():
         return None
-    for folder in (place, place.resolve()):
-        for tuning in tunings_around(folder):
-            path = tuning / TUNE_CONFIG
-            if stored := stored_settings(tuning):
-                return path, encodings_of(make_settings(TuneSettings, stored, str(path)))
+    for tuning in tunings_around(place):
+        path = tuning / TUNE_CONFIG
+        if stored := stored_settings(tuning):
+            return path, encodings_of(make_settings(TuneSettings, stored, str(path)))
     return (place / TRAINING_RECORD, {}) if read_training_record(place) else None
 
 
@@ -315,9 +314,8 @@ async def _work(
     run: PredictionsRun, system: ChosenSystem, progress: PredictProgress, watch: PredictWatch | None
 ) -> None:
     work = run.records.work(system)
-    if not work and not (system.settings.kind == "server" and has_open_batches(run.database)):
+    if not work and not _has_open_batches(run, system):
         return
-
     kept = run.records.kept(system.name)
     frames = dict(kept.frames) if kept else {}
 
@@ -346,6 +344,15 @@ async def _work(
             progress.add(batch)
             if watch:
                 watch.retired(progress, batch)
+
+
+def _has_open_batches(run: PredictionsRun, system: ChosenSystem) -> bool:
+    """Return whether batches of a system are under way; those of others are not waited for."""
+    if system.settings.kind != "server" or not has_open_batches(run.database):
+        return False
+    model = system.settings.model
+    endpoint = known_model(model.name, model.base_url, system.identity_url)
+    return has_open_batches(run.database, endpoint)
 
 
 def spent_by_model(run: PredictionsRun, settings: SystemSettings) -> tuple[Spent, Pricing]:

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -234,7 +234,10 @@ async def _work(
     spent = run.spent()
     settings = run.settings
     model = (settings.model.name, settings.model.base_url, run.identity_url)
-    async with opened_engine(run, model, spent) as engine:
+    async with (
+        AsyncExitStack() as stack,  # it ends after the engine, which may wait for batches
+        opened_engine(run, model, spent) as engine,
+    ):
         share_notes(progress, engine.stats)
         if unsure:
             left = await _compared(run, work, done, left, unsure, engine, spent)
@@ -242,10 +245,8 @@ async def _work(
             progress.notes.append(await _to_ask(work, [task for _, task in left], engine, spent))
         _count_done(progress, run.tasks().tasks, done, work.flaws)
         tasks = tuple(task for _, task in left)
-        async with (
-            aclosing(work.stage(tasks, engine, spent)) as results,
-            ticking(progress, watch),
-        ):
+        await stack.enter_async_context(ticking(progress, watch))
+        async with aclosing(work.stage(tasks, engine, spent)) as results:
             places = iter(left)
             async for result in results:
                 place, task = next(places)
@@ -284,7 +285,7 @@ async def unfit(
     """
     kept = KeptAnswers(engine)
     await _run_through(work.stage, unsure, kept, spent)
-    return tuple(task for place, task in enumerate(unsure) if kept.missing[place])
+    return tuple(task for place, task in enumerate(unsure) if place in kept.unanswered)
 
 
 async def _to_ask(work: StageWork, tasks: list[Task], engine: Engine, spent: Spent) -> str:

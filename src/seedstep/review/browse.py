@@ -74,7 +74,6 @@ class BrowsedRun:
         self.stage = run.stage.name
         self._telling = Lock()
         self._counting: Counting[tuple[Block, ...]] | None = None
-        self._version = 0
         self._last: tuple[Block, ...] | None = None
 
     @classmethod
@@ -124,11 +123,10 @@ class BrowsedRun:
         another process works on the run, they may be those of a moment before.
         """
         with self._telling:
-            counting, version = self._counting, self._rows("PRAGMA data_version")[0][0]
-            is_same = version == self._version and self._run.stage.has_database
-            if not counting or not (counting.is_at_work or (counting.is_made and is_same)):
-                counting = self._counting = Counting(self._tell)
-                self._version = version
+            version = self._run.database.version if self._run.stage.has_database else None
+            counting = self._counting
+            if not counting or not counting.holds(version):
+                counting = self._counting = Counting(self._tell, version)
         self._last = counting.wait() or self._last
         return self._last
 

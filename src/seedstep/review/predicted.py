@@ -13,7 +13,7 @@ Example::
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from threading import RLock, Thread
 from typing import Generic, TypeVar
 
@@ -53,9 +53,10 @@ T = TypeVar("T")
 class Counting(Generic[T]):
     """What takes longer than a page may wait for: it is made in a thread that has just begun."""
 
-    def __init__(self, make: Callable[[], T]) -> None:
-        """Begin to make it."""
+    def __init__(self, make: Callable[[], T], version: int | None) -> None:
+        """Begin to make it, of this version of a database; None if it has no versions."""
         self._make = make
+        self._version = version
         self._made: list[T] = []
         self._problem: Exception | None = None
         self._thread = Thread(target=self._work, daemon=True)
@@ -67,15 +68,10 @@ class Counting(Generic[T]):
         except Exception as problem:  # raised where it is asked for
             self._problem = problem
 
-    @property
-    def is_at_work(self) -> bool:
-        """Whether it is still being made."""
-        return self._thread.is_alive()
-
-    @property
-    def is_made(self) -> bool:
-        """Whether it is made, and nothing was wrong."""
-        return bool(self._made)
+    def holds(self, version: int | None) -> bool:
+        """Return whether it need not be made again: it is being made, or made of this version."""
+        is_same = version is not None and version == self._version
+        return self._thread.is_alive() or (is_same and bool(self._made))
 
     def wait(self, seconds: float = PATIENCE) -> T | None:
         """Return it, or None if it is not made so soon. What `make` raises is raised here."""
@@ -119,7 +115,8 @@ class ComparedAnswers:
         self._run = run
         self._reading = RLock()
         self._winners: list[str] = []
-        self._comparing: Counting[None] | None = None
+        self._so_far: list[str] = []
+        self._comparing: Counting[list[str]] | None = None
         self._markers = {
             metric.name: PredictionMarker(stemmed_tokens, (metric,)) for metric in METRICS
         }
@@ -139,9 +136,9 @@ class ComparedAnswers:
     def _instances(self) -> tuple[tuple[str, Task, Instance], ...]:
         return tuple(instances_of(self._run.records.tasks().tasks))
 
-    @cached_property
+    @property
     def systems(self) -> tuple[str, ...]:
-        """Return the systems of the run."""
+        """The systems of the run."""
         return self._run.records.names()
 
     def categories(self) -> tuple[str, ...]:
@@ -218,23 +215,29 @@ class ComparedAnswers:
         return PredictedInstance(key, task, instance, metric.title, tuple(answers))
 
     def _known_winners(self) -> Sequence[str]:
-        """Return the winner of each instance, or TIE, of all or of as many as were compared."""
-        with self._reading:
-            self._comparing = self._comparing or Counting(self._compare)
-        self._comparing.wait()
-        return self._winners[:]
+        """Return the winner of each instance, or TIE, of all or of as many as were compared.
 
-    def _compare(self) -> None:
+        While another process writes, they may be those of a moment before.
+        """
+        with self._reading:
+            version, comparing = self._run.database.version, self._comparing
+            if not comparing or not comparing.holds(version):
+                found = self._so_far = []
+                comparing = self._comparing = Counting(partial(self._compare, found), version)
+        self._winners = comparing.wait() or self._winners
+        return self._winners or self._so_far[:]
+
+    def _compare(self, winners: list[str]) -> list[str]:
         """Find all winners, on a connection of its own: a long read would hold up pages."""
         path, count = self._run.path / DATABASE, len(self._instances)
         with closing(Database.open(path, read_only=True)) as database:
             for first in range(0, count, STRETCH):
                 end = min(first + STRETCH, count)
                 answered = self._answered(database, first, end)
-                found = [
+                winners += [
                     self._winner(place, answered.get(place, {})) for place in range(first, end)
                 ]
-                self._winners += found
+        return winners
 
     def _winner(self, place: int, answered: Answered) -> str:
         if len({text for text, _ in answered.values()}) < 2:

@@ -22,6 +22,7 @@ import msgspec
 from seedstep.errors import StoreError
 from seedstep.llm import Answer, Request
 from seedstep.llm.batch_records import BatchedRequest, Missed, SentBatch
+from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.replay import RecordedRequest
 from seedstep.llm.wire import Manner
 from seedstep.runs.database import RECOVER, Database, Statement, decode_value
@@ -62,7 +63,7 @@ _LOSE = """
 UPDATE batched_requests SET lost_prompt = lost_prompt + ?, lost_completion = lost_completion + ?
 WHERE key = ?
 """
-_MISS = "UPDATE batched_requests SET batch = NULL, tries = tries + 1 WHERE batch = ?"
+_MISS = "UPDATE batched_requests SET batch = NULL, tries = tries + ? WHERE batch = ?"
 
 
 class RunLedger(RequestLedger):
@@ -171,10 +172,13 @@ class RunLedger(RequestLedger):
         answers: Mapping[str, tuple[Request, Answer]],
         status: str,
         lost: Mapping[str, tuple[int, int]],
+        *,
+        is_try: bool = True,
     ) -> None:
         """Store the answers of a batch, all at once; its other requests become missed ones.
 
-        `lost` are the tokens that were paid in vain.
+        `lost` are the tokens that were paid in vain. `is_try` says whether the batch counts as a
+        try of what it did not answer.
 
         Raises:
             StoreError: the disk is full, or the database can't be written.
@@ -183,7 +187,7 @@ class RunLedger(RequestLedger):
         for key, (request, answer) in answers.items():
             statements += [*self.statements(key, request, answer), (_DONE, (key,))]
         statements += [(_LOSE, (*tokens, key)) for key, tokens in lost.items()]
-        await self._database.write([*statements, (_MISS, (batch.number,))])
+        await self._database.write([*statements, (_MISS, (int(is_try), batch.number))])
         self._frames.are_stored(statements)
 
 
@@ -228,8 +232,10 @@ class BatchState:
         return f"{what} are in the batch {self.batch_id}, which goes on at the server"
 
 
-def has_open_batches(database: Database) -> bool:
-    """Return whether a run has batches whose results are not stored yet."""
+def has_open_batches(database: Database, sent_to: Endpoint | None = None) -> bool:
+    """Return whether a run has batches whose results are not stored yet, at one endpoint or any."""
+    if sent_to:
+        return bool(RunLedger(database).open_batches(sent_to.identity, sent_to.model))
     return any(batch.status is None for batch in read_batches(database))
 
 

@@ -106,6 +106,12 @@ class Database:
         """Whether the tables are there; False if the creating process was killed before."""
         return bool(self.rows("PRAGMA user_version")[0][0])
 
+    @property
+    def version(self) -> int:
+        """A number that is another one after somebody else has written."""
+        version: int = self.rows("PRAGMA data_version")[0][0]
+        return version
+
     @classmethod
     def in_memory(cls) -> "Database":
         """Open an empty database in memory."""
