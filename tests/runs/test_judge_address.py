@@ -178,3 +178,30 @@ def test_a_password_in_any_address_is_neither_told_nor_kept(command: str, addres
     assert "base URL" in done.error
     assert "hidden" not in done.out + done.err
     assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("key", ["", ", and the key in OPENAI_API_KEY,"])
+def test_an_address_that_only_the_run_names_is_told(
+    servers: tuple[ScriptedServer, ...], monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setattr("seedstep.runs.directory.is_loopback_host", lambda host: False)
+    if key:
+        monkeypatch.setenv("OPENAI_API_KEY", "kept")
+    _, judge, model = servers
+    task = {"instruction": "Say a.", "instances": [{"input": "a", "output": "b"}]}
+    Path("tasks.jsonl").write_text(json.dumps(task))
+    commands = {
+        "bootstrap": ("--tasks", 1, "--patience", 1),
+        "steps": ("--tasks", "tasks.jsonl", "--judge", "openai:j"),
+        "predict": ("--tasks", "tasks.jsonl", "--name", "a"),
+    }
+    for command, more in commands.items():
+        begin = (command, "--out", command, "--model", "openai:scripted", *more)
+        urls = ("--base-url", model.url)
+        if command == "steps":
+            urls += ("--judge-base-url", judge.url)
+        began, again = seedstep(*begin, *urls), seedstep(*begin)
+        assert "requests" + key + " go to" not in began.words
+        told = ", ".join(urls[1::2])
+        assert f"requests{key} go to {told}, as when the run began" in again.words
+        assert "go to" not in seedstep(*begin, *urls).words

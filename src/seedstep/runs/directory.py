@@ -8,6 +8,7 @@ Example::
     stage_of(Path("runs/first"))  # "bootstrap"
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from hashlib import sha256
@@ -17,10 +18,12 @@ from typing import Any, Self
 
 import filelock
 import msgspec
+from yarl import URL
 
 from seedstep.data import read_yaml
 from seedstep.errors import RunBusyError, RunError, RunMismatchError
 from seedstep.llm import first_address
+from seedstep.llm.endpoints import OPENAI_URL, addresses_of, is_loopback_host
 from seedstep.runs.database import MAY_BE_DAMAGE, Database
 from seedstep.runs.places import CONFIG, GIVEN, stored_values, with_normal_paths
 
@@ -31,6 +34,7 @@ __all__ = [
     "LOCK",
     "STAGE",
     "OpenDirectory",
+    "about_addresses",
     "address_in_keys",
     "begun_database",
     "digest",
@@ -96,6 +100,27 @@ def address_in_keys(addresses: Any) -> Any:
     if isinstance(addresses, Mapping):
         return {name: first_address(each) for name, each in addresses.items()}
     return first_address(addresses)
+
+
+def about_addresses(found: Iterable[Any], asked: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a note on the servers that a run names and its user does not: they get requests.
+
+    `found` are the values of settings that are addresses, and `asked` the settings that the user
+    named. Servers of this machine need no note.
+    """
+    named = msgspec.json.encode(asked, enc_hook=str).decode()
+    usual = (OPENAI_URL, os.environ.get("OPENAI_BASE_URL"))
+    several = [each.values() if isinstance(each, Mapping) else [each] for each in found]
+    urls = [url for values in several for value in values for url in addresses_of(value) if url]
+    others = dict.fromkeys(
+        url
+        for url in urls
+        if url not in usual and url not in named and not is_loopback_host(URL(url).raw_host or "")
+    )
+    if not others:
+        return ()
+    key = ", and the key in OPENAI_API_KEY," if os.environ.get("OPENAI_API_KEY") else ""
+    return (f"requests{key} go to {', '.join(others)}, as when the run began",)
 
 
 def identities(

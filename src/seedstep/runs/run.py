@@ -14,6 +14,7 @@ import sqlite3
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
@@ -31,6 +32,7 @@ from seedstep.runs.directory import (
     DATABASE,
     STAGE,
     OpenDirectory,
+    about_addresses,
     address_in_keys,
     begun_database,
     identities,
@@ -161,7 +163,10 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
         run = cls(stage, path, settings, database, config, loaded, lock)
         try:
             stage.check(run)
-            run.changes = stage.reconcile(run, before, removed)
+            changes = stage.reconcile(run, before, removed)
+            urls = () if fresh else [config.get(address) for address in _addresses(stage)]
+            notes = about_addresses(urls, asked)
+            run.changes = replace(changes, notes=(*notes, *changes.notes))
             if not fresh:  # after the records: with the list of before, they come back
                 write_config(path, stage.config, config)
             if not stage.made(path):

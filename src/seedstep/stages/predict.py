@@ -42,7 +42,7 @@ from seedstep.runs import (
     labelled,
     line,
 )
-from seedstep.runs.directory import refuse_differences
+from seedstep.runs.directory import about_addresses, refuse_differences
 from seedstep.runs.prediction_lists import (
     NO_PLAN,
     STAMP,
@@ -145,7 +145,9 @@ def plan_begin(
         begun = replace(begun, identity_url=kept.identity_url)
         before = _asking_before(kept, begun)
     fit = plan_system(run.database, begun, before, plan)
-    return replace(begun, changes=fit.changes), fit
+    notes = about_addresses([begun.settings.model.base_url] if kept else (), asked)
+    changes = replace(fit.changes, notes=(*notes, *fit.changes.notes))
+    return replace(begun, changes=changes), fit
 
 
 def _asking_before(kept: KeptSystem, begun: ChosenSystem) -> dict[str, str]:
