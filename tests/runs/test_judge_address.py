@@ -197,9 +197,8 @@ def test_an_address_that_only_the_run_names_is_told(
     }
     for command, more in commands.items():
         begin = (command, "--out", command, "--model", "openai:scripted", *more)
-        urls = ("--base-url", model.url)
-        if command == "steps":
-            urls += ("--judge-base-url", judge.url)
+        judged = ("--judge-base-url", judge.url) if command == "steps" else ()
+        urls = ("--base-url", model.url, *judged)
         began, again = seedstep(*begin, *urls), seedstep(*begin)
         assert "requests" + key + " go to" not in began.words
         told = ", ".join(urls[1::2])
