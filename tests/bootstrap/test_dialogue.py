@@ -132,7 +132,7 @@ def test_a_task_that_every_request_shows_is_not_new() -> None:
 
 
 INSTRUCTIONS = [
-    ("How do you fix a leaky tap?", None),
+    ("How do you calm a nervous dog?", None),
     ("I have a small flat and a dog. What should I buy first?", None),
     ("Explain to a child what the heart does.", None),
     ("List things that make a good teacher.", None),
@@ -143,6 +143,10 @@ INSTRUCTIONS = [
     ("What does this text say about winter?", "lacks_material"),
     ("How many stars can a person see?", "too_hard"),
     ("Write a Python function that sorts names.", "too_hard"),
+    ("How does a lighthouse work?", "too_hard"),
+    ("How do you fix a leaky tap?", "too_hard"),
+    ("How to bake a pie with little sugar", "too_hard"),
+    ("Plan a walk of 3 hours.", "too_hard"),
     ('What is the meaning of "pottery"?', "too_hard"),
     ("What is the largest island there is?", "too_hard"),
     ("What do you think about old houses?", "too_hard"),

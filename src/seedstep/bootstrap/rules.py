@@ -256,7 +256,7 @@ _OPENINGS = re.compile(
     re.IGNORECASE,
 )
 _TOO_HARD = re.compile(
-    r"[\"\u201c\u201d`{}<>=]|\d{3}|'\w+'"
+    r"[\"\u201c\u201d`{}<>=]|\d|'\w+'"
     r"|\b(?:how (?:many|much|far|old|tall|long|often|big|fast|heavy)|calculat\w+|probabilit\w+"
     r"|percent\w*"
     r"|equations?|numbers?|average|sum|formulas?|solve|math\w*|dice|coins?|feet|dollars"
@@ -271,7 +271,8 @@ _TOO_HARD = re.compile(
     r"|countr(?:y|ies)|landlocked|tables?|charts?|spreadsheets?|diagrams?|websites?|links?|videos?|chess|song|lyrics"
     r"|your (?:favou?rite|opinion|name|own|life|day)|have you|are you"
     r"|do you (?:think|like|feel|have|want|know|eat|love|prefer|remember|believe|see)"
-    r"|without \w+ing|the only)\b",
+    r"|recipes?|(?:to|i|we|you) (?:make|bake|cook|brew|build|fix|repair) (?:an?|your|the|my|some)"
+    r"|how do(?:es)? (?!(?:i|you|we|people)\b)|difference|without|the only)\b",
     re.IGNORECASE,
 )
 _ABOUT_ITSELF = re.compile(
@@ -295,7 +296,8 @@ def asks_nothing(instruction: str) -> Found:
 def too_hard(instruction: str) -> Found:
     """Return what an instruction names that models of 0.1 billion parameters get wrong.
 
-    That is arithmetic, code, words and letters, languages, and facts about names and records.
+    That is arithmetic, code, words and letters, languages, facts about names and records, recipes,
+    and how things work.
     """
     found = _TOO_HARD.search(instruction)
     return found[0].lower() if found else None
