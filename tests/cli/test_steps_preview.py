@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from seedstep.recipes import foresee_examples, foresee_instructions
+from seedstep.recipes import foresee_work
+from seedstep.stages import EXAMPLES, STEPS
 from seedstep.steps.pipeline import EXAMPLE_TOKENS, INSTRUCTION_TOKENS
 from support.answer_files import write_lines
 from support.command_line import UNSAFE, Outcome, seedstep
@@ -85,7 +86,7 @@ class TestSteps:
             "tasks": str(tasks),
             **more,
         }
-        view = foresee_instructions(None, asked).view
+        view = foresee_work(STEPS, None, asked).view
         config = tmp_path / "config.yaml"
         config.write_text(json.dumps({"judge_base_url": server.url, **more}))
         start = ("steps", "--tasks", tasks, *flags(server), "--config", config)
@@ -148,7 +149,7 @@ class TestExamples:
         self, server: ScriptedServer, written: Path, tmp_path: Path
     ) -> None:
         asked = {"model": "openai:scripted", "base_url": server.url}
-        view = foresee_examples(None, {**asked, "steps": str(written), "limit": 2}).view
+        view = foresee_work(EXAMPLES, None, {**asked, "steps": str(written), "limit": 2}).view
         start = ("examples", "--steps", written, *flags(server), "--limit", 2)
         assert seedstep(*start, "--out", tmp_path / "run").code == 0
         purposes = Counter(

@@ -93,10 +93,7 @@ def test_a_stage_that_fails_ends_it_and_the_next_run_goes_on_there(experiment: P
 
 def test_the_list_says_what_is_independent(experiment: Path) -> None:
     found = read_experiment(experiment)
-    first, second, apart = found.stages
-    assert found.independent_of(first) == ("apart",)
-    assert found.independent_of(second) == ("apart",)
-    assert found.independent_of(apart) == ("first", "second")
+    assert found.independents() == [("apart",), ("apart",), ("first", "second")]
     listed = seedstep("run", experiment, "--list")
     assert "seedstep novelty" in listed.words
     assert not Path("runs").exists()
@@ -106,9 +103,7 @@ def test_stages_that_write_to_one_run_are_not_independent(tmp_path: Path) -> Non
     path = tmp_path / "two.yaml"
     stages = [f"{{name: {one}, predict: {{name: {one}, out: {out}}}}}" for one, out in PLACES]
     path.write_text(f"stages: [{', '.join(stages)}]")
-    first, second, apart = (found := read_experiment(path)).stages
-    assert found.independent_of(first) == found.independent_of(second) == ("apart",)
-    assert found.independent_of(apart) == ("first", "second")
+    assert read_experiment(path).independents() == [("apart",), ("apart",), ("first", "second")]
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ from seedstep.data import Task
 from seedstep.inputs import load_source
 from seedstep.inputs.tasks import gather
 from seedstep.llm import Engine
-from seedstep.recipes import foresee_outputs
+from seedstep.recipes import foresee_work
 from seedstep.recipes.tasks import TaskProgress, opened_engine
+from seedstep.stages import DISTILL
 from seedstep.tune import TuneSettings, make_source
 from support.command_line import seedstep
 from support.growing import text_of, times_asked
@@ -186,7 +187,7 @@ def test_instances_in_memory(server: ScriptedServer, tmp_path: Path) -> None:
 
 def test_a_preview_asks_nothing(server: ScriptedServer, source: Path) -> None:
     names = {**asked(server, source), "limit": 1}
-    view = foresee_outputs(None, names).view
+    view = foresee_work(DISTILL, None, names).view
     assert view.counts == {"output": 6}
     assert view.prompt_tokens > 0
     flags = ("--model", "openai:better", "--base-url", server.url, "--dry-run")

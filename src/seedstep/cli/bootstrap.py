@@ -27,7 +27,7 @@ from seedstep.cli.terminal import (
     plain,
     print_blocks,
 )
-from seedstep.data import Task, require_seeds, seed_tasks
+from seedstep.data import Task, require_seeds
 from seedstep.errors import InputError
 from seedstep.prompts import CHAT_LANGUAGES
 from seedstep.recipes import BootstrapProgress, foresee_tasks, work_on_bootstrap
@@ -284,9 +284,8 @@ async def _run(out: Path, asked: dict[str, Any], *, same_model: bool) -> Bootstr
 def _print_foreseen(work: ForeseenWork) -> None:
     """Print the first prompts of a bootstrap, and an estimate for the tasks that are left."""
     settings, view = work.settings, work.view
-    seeds = require_seeds(Path(settings.seeds)) if settings.seeds else seed_tasks()
     if settings.seeds:
-        _print_script(seeds, settings)
+        _print_script(work.seeds, settings)
     for text in work.told:
         console.print(plain(text, style="yellow"), soft_wrap=True)
     titles = ["instructions", "classification", "instances, input-first", "instances, output-first"]
@@ -294,7 +293,7 @@ def _print_foreseen(work: ForeseenWork) -> None:
     print_requests(dict(zip(titles, view.requests, strict=True)), settings.style)
     print_estimate(
         settings,
-        f"{work.left:,} tasks from {len(seeds)} seeds with {settings.model}",
+        f"{work.left:,} tasks from {len(work.seeds)} seeds with {settings.model}",
         view,
         f"{work.assumed} Models differ; `seedstep status` shows the real figures."
         + (" What gates ask comes on top." if settings.gates else "")

@@ -29,7 +29,7 @@ from seedstep.recipes import (
     Semantic,
     calibrate,
     filter_file,
-    foresee_outputs,
+    foresee_work,
     work_on_outputs,
 )
 from seedstep.runs import Rows
@@ -326,7 +326,7 @@ def distill_command(
 ) -> None:
     """Have another model write the outputs of instances anew. Run it again to go on."""
     if dry_run:
-        work = foresee_outputs(out, asked, removed, same_model=same_model)
+        work = foresee_work(DISTILL, out, asked, removed, same_model=same_model)
         assumed = "new outputs as long as the old ones, 4 characters a token."
         print_foreseen(work, f"{work.left:,} instances", assumed)
         return

@@ -19,7 +19,7 @@ from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import JudgeSettings
 from seedstep.evaluate.tables import CellTable, shown
 from seedstep.inputs.labels import questions_of
-from seedstep.recipes import Agreement, agreement, foresee_verdicts, work_on_verdicts
+from seedstep.recipes import Agreement, agreement, foresee_work, work_on_verdicts
 from seedstep.recipes.evaluation import (
     VerdictRow,
     chosen_verdicts,
@@ -47,7 +47,7 @@ def judge_command(
 ) -> None:
     """Have a model judge answers. Run it again to go on where it stopped."""
     if dry_run:
-        work = foresee_verdicts(out, asked, removed, same_model=same_model)
+        work = foresee_work(JUDGE, out, asked, removed, same_model=same_model)
         assumed = "one reply for each question, which can be read; 4 characters a token."
         print_foreseen(work, f"{work.left:,} instances", assumed)
         return

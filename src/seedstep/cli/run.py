@@ -244,12 +244,13 @@ def _require_commands(experiment: Experiment, root: Any) -> None:
 
 
 def _print_stages(experiment: Experiment) -> None:
-    for number, stage in enumerate(experiment.stages, 1):
+    staged = zip(experiment.stages, experiment.independents(), strict=True)
+    for number, (stage, others) in enumerate(staged, 1):
         console.print(plain(f"{number}. {stage.name}", style="bold"))
         console.print(plain(f"   $ {stage.shown}"), soft_wrap=True)
         if stage.after:
             console.print(plain(f"   after: {', '.join(stage.after)}", style="dim"))
-        if others := experiment.independent_of(stage):
+        if others:
             console.print(plain(f"   independent of: {', '.join(others)}", style="dim"))
 
 

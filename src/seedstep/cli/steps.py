@@ -42,8 +42,7 @@ from seedstep.infer.likelihood import MeasureSettings
 from seedstep.inputs.labels import rejected_steps
 from seedstep.inputs.tasks import Choose
 from seedstep.recipes import (
-    foresee_examples,
-    foresee_instructions,
+    foresee_work,
     import_instructions,
     take_superni,
     work_on_examples,
@@ -108,7 +107,7 @@ def write(
     if context.invoked_subcommand:
         return
     if dry_run:
-        work = foresee_instructions(out, asked, removed, same_model=same_model)
+        work = foresee_work(STEPS, out, asked, removed, same_model=same_model)
         assumed = "no repairs, instructions of 160 tokens, 4 characters a token."
         if work.settings.style == "chat":
             assumed += " Each turn is sent with the earlier ones and their replies."
@@ -325,7 +324,7 @@ def generate(
     if context.invoked_subcommand:
         return
     if dry_run:
-        work = foresee_examples(out, asked, removed, same_model=same_model)
+        work = foresee_work(EXAMPLES, out, asked, removed, same_model=same_model)
         assumed = (
             "examples of 60 tokens, 4 characters a token. The ranking shows stand-ins for them."
         )

@@ -20,12 +20,9 @@ from seedstep.recipes.experiment import (
 )
 from seedstep.recipes.experiment_stages import ExperimentStage
 from seedstep.recipes.foresight import (
-    foresee_examples,
-    foresee_instructions,
-    foresee_outputs,
     foresee_predictions,
     foresee_tasks,
-    foresee_verdicts,
+    foresee_work,
 )
 from seedstep.recipes.growing import prepare_growth, read_growth
 from seedstep.recipes.meaning import Calibration, Semantic, calibrate
@@ -98,12 +95,9 @@ __all__ = [
     "evaluate_systems",
     "filter_file",
     "find_experiment",
-    "foresee_examples",
-    "foresee_instructions",
-    "foresee_outputs",
     "foresee_predictions",
     "foresee_tasks",
-    "foresee_verdicts",
+    "foresee_work",
     "import_instructions",
     "judge",
     "judge_async",

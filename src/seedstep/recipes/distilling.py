@@ -95,7 +95,8 @@ def outputs_work(run: DistillRun) -> StageWork:
     ) -> AsyncGenerator[DistilledTask]:
         return rewrite_outputs(run.settings, tasks, engine, whole_prompts=whole)
 
-    return StageWork(stage, _outputs, partial(preview_outputs, run.settings, whole_prompts=whole))
+    estimate = partial(preview_outputs, run.settings, whole_prompts=whole)
+    return StageWork(stage, _outputs, estimate, lambda task: len(task.instances))
 
 
 def _outputs(distilled: DistilledTask) -> str:

@@ -25,7 +25,7 @@ Example::
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -89,26 +89,30 @@ class Experiment:
     @property
     def answering(self) -> tuple[str, ...]:
         """The names of the stages that predict or judge, and of all that those need."""
-        found: set[str] = set()
+        found, needs = set[str](), _needs_of(self.stages)
         for stage in self.stages:
             if stage.command[0] in {"predict", "judge"}:
-                found |= {stage.name} | _needs_of(self.stages)[stage.name]
+                found |= {stage.name} | needs[stage.name]
         return tuple(stage.name for stage in self.stages if stage.name in found)
 
-    def independent_of(self, stage: ExperimentStage) -> tuple[str, ...]:
-        """Return the names of the stages that could run at the same time as `stage`.
+    def independents(self) -> list[tuple[str, ...]]:
+        """Return for each stage the names of those that could run at the same time.
 
         Neither needs the other, and they write to different places, as only one process at a time
         may write to a run.
         """
         needs = _needs_of(self.stages)
-        return tuple(
-            other.name
-            for other in self.stages
-            if other.name not in needs[stage.name] | {stage.name}
-            and stage.name not in needs[other.name]
-            and (other.out is None or other.out != stage.out)
-        )
+        return [
+            tuple(
+                other.name
+                for other in self.stages
+                if other.name != stage.name
+                and other.name not in needs[stage.name]
+                and stage.name not in needs[other.name]
+                and (other.out is None or other.out != stage.out)
+            )
+            for stage in self.stages
+        ]
 
     def waves(self) -> list[list[ExperimentStage]]:
         """Return the stages in waves: each stage in the first one after all that it needs.
@@ -139,7 +143,6 @@ class Experiment:
         return found
 
 
-@lru_cache(maxsize=8)
 def _needs_of(stages: tuple[ExperimentStage, ...]) -> Mapping[str, frozenset[str]]:
     """Return for each stage the names of all that must be finished before it."""
     found: dict[str, frozenset[str]] = {}

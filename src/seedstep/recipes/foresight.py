@@ -5,19 +5,19 @@ asks is estimated, without the replies that the run has.
 
 Example::
 
-    work = foresee_instructions(Path("runs/steps"), {"tasks": "more_tasks.jsonl"})
+    work = foresee_work(STEPS, Path("runs/steps"), {"tasks": "more_tasks.jsonl"})
     print(work.told, work.view.counts)
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from seedstep.bootstrap import preview
 from seedstep.bootstrap.preview import assumed_yields
 from seedstep.bootstrap.settings import WINDOW_BY_BATCH
-from seedstep.data import Task
 from seedstep.infer.predict import preview_answers
 from seedstep.llm import Engine, KeptAnswers, Preview, Spent, known_model
 from seedstep.llm.settings import AskingSettings
@@ -50,12 +50,9 @@ from seedstep.stages import BOOTSTRAP, DISTILL, EXAMPLES, JUDGE, PREDICT, STEPS
 from seedstep.stages.predict import plan_begin
 
 __all__ = [
-    "foresee_examples",
-    "foresee_instructions",
-    "foresee_outputs",
     "foresee_predictions",
     "foresee_tasks",
-    "foresee_verdicts",
+    "foresee_work",
 ]
 
 
@@ -86,102 +83,46 @@ def foresee_tasks(
         )
         if by_batch != window:
             assumed += f" The window is {window:,} live, {by_batch:,} by batch."
-        return ForeseenWork(run.settings, told, view, left, assumed)
+        return ForeseenWork(run.settings, told, view, left, assumed, run.inputs())
 
 
-def foresee_instructions(
-    out: Path | None,
-    asked: Mapping[str, Any],
-    removed: Removed = "keep",
-    *,
-    same_model: bool = False,
-) -> ForeseenWork:
-    """Return what `write_instructions` would do to begin or go on with a run; nothing is changed.
-
-    `left` counts the tasks that are to be done.
-
-    Raises:
-        SeedstepError: as there.
-    """
-    work, _ = _foreseen(STEPS, instructions_work, out, asked, removed, same_model=same_model)
-    return work
+WORK: Mapping[str, Callable[[Run[Any, Any, Any]], StageWork]] = MappingProxyType(
+    {
+        STEPS.name: instructions_work,
+        EXAMPLES.name: examples_work,
+        DISTILL.name: outputs_work,
+        JUDGE.name: verdicts_work,
+    }
+)
+"""How the stages work that make one record for each task."""
 
 
-def foresee_examples(
-    out: Path | None,
-    asked: Mapping[str, Any],
-    removed: Removed = "keep",
-    *,
-    same_model: bool = False,
-) -> ForeseenWork:
-    """Return what `make_examples` would do to begin or go on with a run; nothing is changed.
-
-    `left` counts the tasks that are to be done.
-
-    Raises:
-        SeedstepError: as there.
-    """
-    work, _ = _foreseen(EXAMPLES, examples_work, out, asked, removed, same_model=same_model)
-    return work
-
-
-def foresee_outputs(
-    out: Path | None,
-    asked: Mapping[str, Any],
-    removed: Removed = "keep",
-    *,
-    same_model: bool = False,
-) -> ForeseenWork:
-    """Return what `distill` would do to begin or go on with a run; nothing is changed.
-
-    `left` counts the instances whose outputs are to be written anew.
-
-    Raises:
-        SeedstepError: as there.
-    """
-    work, left = _foreseen(DISTILL, outputs_work, out, asked, removed, same_model=same_model)
-    return replace(work, left=sum(len(task.instances) for task in left))
-
-
-def foresee_verdicts(
-    out: Path | None,
-    asked: Mapping[str, Any],
-    removed: Removed = "keep",
-    *,
-    same_model: bool = False,
-) -> ForeseenWork:
-    """Return what `judge` would do to begin or go on with a run; nothing is changed.
-
-    `left` counts the instances that are to be judged.
-
-    Raises:
-        SeedstepError: as there.
-    """
-    work, _ = _foreseen(JUDGE, verdicts_work, out, asked, removed, same_model=same_model)
-    return work
-
-
-def _foreseen(
+def foresee_work(
     stage: Stage[Any, Any, Any],
-    work_of: Callable[[Run[Any, Any, Any]], StageWork],
     out: Path | None,
     asked: Mapping[str, Any],
-    removed: Removed,
+    removed: Removed = "keep",
     *,
-    same_model: bool,
-) -> tuple[ForeseenWork, tuple[Task, ...]]:
-    """Return what a stage would do, and the tasks that are left."""
+    same_model: bool = False,
+) -> ForeseenWork:
+    """Return what a stage of `WORK` would do to begin or go on with a run; nothing is changed.
+
+    `left` counts the tasks that are to be done, or for a stage that works on instances, those.
+
+    Raises:
+        SeedstepError: as the stage.
+    """
     with foresee(stage, out, asked, removed=removed, same_model=same_model) as run:
-        settings, work = run.settings, work_of(run)
+        settings, work = run.settings, WORK[stage.name](run)
         model = (settings.model.name, settings.model.base_url, run.identity_url)
         engine = closed_engine(run, model)
         unsure = [task for task in run.tasks().tasks if task.id in run.changes.unsure]
         other = {task.id for task in finish(unfit(work, unsure, engine, Spent()))}
         here = {*(task.id for task in tasks_left(run)), *other}
-        left = tuple(task for task in run.tasks().tasks if task.id in here)
+        left = [task for task in run.tasks().tasks if task.id in here]
         view, _ = finish(still_asked(work, left, engine, Spent()))
         told = (*run.changes.told, *_about_budget(settings, run.spent(), view))
-        return ForeseenWork(settings, told, view, len(left)), left
+        return ForeseenWork(settings, told, view, sum(map(work.size, left)))
 
 
 def foresee_predictions(

@@ -77,25 +77,33 @@ class MeaningDecisions:
 
 
 def decide_texts(
-    how: Semantic, texts: Sequence[str], items: Sequence[tuple[str, str]], tell: Tell
+    how: Semantic,
+    texts: Sequence[str],
+    items: Sequence[tuple[str, str]],
+    tell: Tell = lambda *_: None,
+    vectors: Vector | None = None,
 ) -> MeaningDecisions:
-    """Decide which texts of a file are novel by meaning, and close to none of `items`.
+    """Decide which texts are novel by meaning, and close to none of `items`.
+
+    `vectors` are the embeddings of the texts and then of the items, if these are known.
 
     Raises:
         InputError: there is no such encoder.
         MissingExtraError: the package of `minilm`, or transformers, is not installed.
         ModelError: the encoder can't be loaded or asked, or an item can't be embedded.
     """
-    how.check()
-    items = [(name, text) for name, text in items if text.strip()]
-    vectors, failures = embed_texts(how, [*texts, *(text for _, text in items)], tell)
+    failures: dict[int, str] = {}
+    if vectors is None:
+        how.check()
+        items = [(name, text) for name, text in items if text.strip()]
+        vectors, failures = embed_texts(how, [*texts, *(text for _, text in items)], tell)
     for place, detail in failures.items():
         if place >= len(texts):
             what = f"'{items[place - len(texts)][0]}' can't be embedded: {detail}"
             raise ModelError(what, "use an encoder that takes longer texts, such as minilm")
     ours = vectors[: len(texts)]
     overlaps: Sequence[Overlap | None] = [None] * len(texts)
-    if items:
+    if items and texts:
         contamination = MeaningContamination(items, vectors[len(texts) :], how.threshold)
         overlaps = contamination.overlaps(ours)
     left = np.array(

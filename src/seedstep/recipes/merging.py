@@ -28,18 +28,16 @@ from seedstep.data import StrPath, new_folder
 from seedstep.errors import InputError, RunError
 from seedstep.novelty import (
     Decisions,
-    MeaningContamination,
     TokenNumbers,
     decide,
-    decide_by_meaning,
     decide_on_ray,
     encode,
     nearest_known,
     ranks,
     ray_cluster,
 )
-from seedstep.recipes.meaning import Semantic, stored_vectors
-from seedstep.recipes.merge_sources import MergeSources, merge_sources
+from seedstep.recipes.meaning import Semantic, decide_texts, stored_vectors
+from seedstep.recipes.merge_sources import MergeSource, MergeSources, merge_sources
 from seedstep.runs import Run, digest
 from seedstep.runs.database import Database
 from seedstep.runs.directory import DATABASE
@@ -109,7 +107,6 @@ class _Merging:
         partitions: int,
     ) -> None:
         sources = found.sources
-        self._sources = list(sources)
         self._missing = found.missing
         self._differences = found.differences
         self._ray = ray
@@ -119,7 +116,7 @@ class _Merging:
         self._first = min(sources, key=lambda source: (source.part, source.place))
         tokens = {source.settings.tokens for source in sources}
         self._tokens = tokens.pop() if len(tokens) == 1 else "unicode"
-        self._seeds = self._all_seeds()
+        self._sources, self._seeds, self._seeds_of_some = _with_seeds(sources)
 
     def write(self, out: Path) -> MergeReport:
         """Decide on all tasks, and write the run."""
@@ -157,24 +154,6 @@ class _Merging:
         for source in self._sources:
             for found in finished_texts(source.database, inputs=inputs):
                 yield replace(found, task=source.names.of(found.task))
-
-    def _all_seeds(self) -> dict[str, str]:
-        """Return the seeds of all sources; another text of a known id gets another id."""
-        found: dict[str, str] = {}
-        for place in sorted(
-            range(len(self._sources)), key=lambda place: bool(self._sources[place].names.prefix)
-        ):
-            source, others = self._sources[place], set[str]()
-            for name, text in source.run.records.seed_definitions():
-                if found.get(name, text) != text:
-                    others.add(name)
-                    name = f"{source.names.prefix}{name}"
-                found.setdefault(name, text)
-            if others:
-                seeds = Renaming(source.names.prefix, others)
-                names = replace(source.names, pool=(seeds, *source.names.pool))
-                self._sources[place] = replace(source, names=names)
-        return found
 
     def _decontaminate(self, tasks: Sequence[FinishedText]) -> None:
         """Reject what is too close to an evaluation set of any of the runs."""
@@ -235,34 +214,20 @@ class _Merging:
         runs = [self._first.run, *(source.run for source in self._sources)]
         strictest = min(source.settings.semantic_threshold for source in self._sources)
         how = Semantic(encoder, strictest, settings.semantic_base_url, settings.model.in_flight)
-        seeds = self._seeds_of_some()
+        seeds = self._seeds_of_some
         vectors = stored_vectors(
             how,
             [*(task.text for task in tasks), *(text for _, text in seeds)],
             [(run.identity_of("semantic_base_url"), run.ledger) for run in runs],
         )
-        left = list(range(len(tasks)))
-        if seeds and tasks:
-            near = MeaningContamination(seeds, vectors[len(tasks) :], strictest)
-            overlaps = near.overlaps(vectors[: len(tasks)])
-            for task, overlap in zip(tasks, overlaps, strict=True):
-                if overlap and overlap.score is not None:
-                    self._rejected[task.task] = _same_meaning(overlap.item, overlap.score)
-            left = [place for place, overlap in enumerate(overlaps) if not overlap]
-        found = decide_by_meaning(vectors[left], strictest)
-        for row in np.flatnonzero(~found.kept).tolist():
-            nearest = tasks[left[int(found.nearest.numbers[row])]].task
-            reason = _same_meaning(nearest, float(found.nearest.scores[row]))
-            self._rejected[tasks[left[row]].task] = reason
-
-    def _seeds_of_some(self) -> list[tuple[str, str]]:
-        """Return the seeds that not all sources have, which have not compared their tasks so."""
-        known = Counter(
-            text
-            for source in self._sources
-            for text in {text for _, text in source.run.records.seed_definitions()}
-        )
-        return [each for each in self._seeds.items() if known[each[1]] < len(self._sources)]
+        found = decide_texts(how, [task.text for task in tasks], seeds, vectors=vectors)
+        nearest = found.decisions.nearest
+        for row in np.flatnonzero(~found.decisions.kept).tolist():
+            if overlap := found.overlaps[row]:
+                near, score = overlap.item, overlap.score or 0.0
+            else:
+                near, score = tasks[int(nearest.numbers[row])].task, float(nearest.scores[row])
+            self._rejected[tasks[row].task] = _same_meaning(near, score)
 
     @property
     def _threshold(self) -> float:
@@ -324,6 +289,30 @@ class _Merging:
                 )
         finally:
             target.close()
+
+
+def _with_seeds(
+    sources: Sequence[MergeSource],
+) -> tuple[list[MergeSource], dict[str, str], list[tuple[str, str]]]:
+    """Return the sources, the seeds of all, and those that not all have.
+
+    Tasks were not compared with seeds that their source does not have. Another text of a known id
+    gets another id, which its source knows then.
+    """
+    named, seeds, having = list(sources), dict[str, str](), Counter[str]()
+    for place in sorted(range(len(named)), key=lambda place: bool(named[place].names.prefix)):
+        source, others = named[place], set[str]()
+        definitions = source.run.records.seed_definitions()
+        having.update({text for _, text in definitions})
+        for name, text in definitions:
+            if seeds.get(name, text) != text:
+                others.add(name)
+                name = f"{source.names.prefix}{name}"
+            seeds.setdefault(name, text)
+        if others:
+            pool = (Renaming(source.names.prefix, others), *source.names.pool)
+            named[place] = replace(source, names=replace(source.names, pool=pool))
+    return named, seeds, [each for each in seeds.items() if having[each[1]] < len(named)]
 
 
 def _placed(merge: Merge) -> Merge:

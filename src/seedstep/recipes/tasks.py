@@ -176,12 +176,14 @@ class StageWork:
     """How a stage works on tasks.
 
     `flaws` returns what is wrong with a record that is not a failure, for the progress. `estimate`
-    returns the first requests for some tasks, and about how many they take.
+    returns the first requests for some tasks, and about how many they take. `size` returns how many
+    of the things a task has that the stage counts.
     """
 
     stage: ResultStage[Any]
     flaws: Flaws
     estimate: Callable[[Sequence[Task]], Preview]
+    size: Callable[[Task], int] = lambda _: 1
 
 
 async def work_on_tasks(

@@ -1,7 +1,7 @@
 """The directory of a run: its configuration, its lock, and its database, for runs of any stage.
 
 Configurations are YAML files. A run continues only with settings that do not contradict its
-configuration (`refuse_differences`).
+configuration (`resolve_settings`).
 
 Example::
 
@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 import filelock
 import msgspec
@@ -26,28 +26,43 @@ from seedstep.llm import first_address
 from seedstep.llm.endpoints import OPENAI_URL, addresses_of, is_loopback_host
 from seedstep.runs.database import MAY_BE_DAMAGE, Database
 from seedstep.runs.places import CONFIG, GIVEN, stored_values, with_normal_paths
+from seedstep.settings import SettingsRecord, flatten, make_settings, table
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    from seedstep.runs.stage import Stage
 
 __all__ = [
     "CONFIG",
     "DATABASE",
     "GIVEN",
     "LOCK",
+    "NO_ENTRIES",
     "STAGE",
     "OpenDirectory",
     "about_addresses",
     "address_in_keys",
+    "addresses_in",
     "begun_database",
+    "config_as_begun",
     "digest",
     "identities",
     "in_order_of",
     "open_database",
     "refuse_differences",
     "require_free",
+    "resolve_settings",
     "stage_of",
     "stored_config",
     "take_lock",
     "with_unknown",
 ]
+
+NO_ENTRIES: Mapping[str, Any] = MappingProxyType({})
+
+S = TypeVar("S", bound="DataclassInstance")
+Inputs = TypeVar("Inputs")
 
 
 class OpenDirectory:
@@ -285,3 +300,75 @@ def take_lock(path: Path) -> filelock.BaseFileLock:
     except OSError as error:
         raise RunError(f"{path}: {error.strerror}", "name a directory you can write") from None
     return lock
+
+
+def config_as_begun(stage: "Stage[Any, Any, Any]", path: Path) -> dict[str, Any]:
+    """Return the configuration of a run, with what its settings meant when it began."""
+    entries = stored_config(stage.name, path, stage.config)
+    if not issubclass(stage.settings, SettingsRecord):
+        return entries
+    return dict(stage.settings.as_begun(entries))
+
+
+def resolve_settings(
+    stage: "Stage[S, Inputs, Any]",
+    path: Path,
+    asked: Mapping[str, Any],
+    *,
+    same_model: bool = False,
+    inputs: Inputs | None = None,
+    entries: Mapping[str, Any] = NO_ENTRIES,
+) -> tuple[S, Inputs, dict[str, Any]]:
+    """Return the settings to continue with, the inputs, and the configuration; write nothing.
+
+    The arguments are those of `Run.start`.
+    """
+    new = not (path / stage.config).exists()
+    if new:
+        require_free(path, stage.config, stage.beside)
+    kept = {} if new else config_as_begun(stage, path)
+    names = table(stage.settings)
+    stored = {name: value for name, value in kept.items() if name in names}
+    source = str(path / stage.config)
+    settings = make_settings(stage.settings, {**stored, **asked}, "settings" if new else source)
+    if stage.asks_model:
+        settings = cast("Any", settings).resolved()
+    loaded = stage.load(settings) if inputs is None else inputs
+    settings = stage.settled(settings, loaded)
+    begun = not new and stage.made(path)
+    stamps = stage.stamps(settings, loaded)
+    config = {
+        **({STAGE: stage.name} if stage.config == CONFIG else {}),
+        **flatten(settings),
+        **stamps,
+        **entries,
+    }
+    if any(kept.get(name, stamp) != stamp for name, stamp in stamps.items()):
+        first = stage.first_stamps(settings, loaded)
+        same = {name: stamps[name] for name, stamp in first.items() if kept.get(name) == stamp}
+        kept = {**kept, **same}
+    addresses = addresses_in(stage)
+    before = flatten(make_settings(stage.settings, stored, source)) if begun else {}
+    urls = identities(addresses, kept if begun else {}, before, config)
+    config = in_order_of(kept, {**config, **urls})
+    if begun:
+        whole = flatten(settings, whole=True)
+        dropped = {name: whole[name] for name in before if name not in config}
+        before = with_unknown(addresses, before, config)
+        changeable = (*stage.changeable, *(addresses if same_model else ()))
+        refuse_differences(path, {**kept, **urls, **before}, config | dropped, changeable)
+        config = {  # a setting that came after the run began, and is not used, is not written
+            name: value
+            for name, value in config.items()
+            if name in kept or name not in before or value != before[name]
+        }
+    for name in entries:
+        if config[name] is None:
+            del config[name]
+    return settings, loaded, config
+
+
+def addresses_in(stage: "Stage[Any, Any, Any]") -> Mapping[str, str]:
+    """Return the settings that are addresses of servers, as `AskingSettings.ADDRESSES`."""
+    found: Mapping[str, str] = getattr(stage.settings, "ADDRESSES", {}) if stage.asks_model else {}
+    return found

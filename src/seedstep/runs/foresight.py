@@ -14,9 +14,16 @@ from typing import Any, TypeVar
 from seedstep.data import Task
 from seedstep.llm import Preview
 from seedstep.runs.database import Database
-from seedstep.runs.directory import DATABASE, LOCK, stored_config, take_lock
+from seedstep.runs.directory import (
+    DATABASE,
+    LOCK,
+    NO_ENTRIES,
+    resolve_settings,
+    stored_config,
+    take_lock,
+)
 from seedstep.runs.lists import Removed, reconcile
-from seedstep.runs.run import NO_ENTRIES, Run, resolve_settings
+from seedstep.runs.run import Run
 from seedstep.runs.stage import Stage
 
 FORESEEN = "run that is only foreseen"
@@ -41,7 +48,7 @@ class ForeseenWork:
     """What a stage would do to go on: its settings, what it would tell, and what it would ask.
 
     `left` counts what there is to do. `assumed` says what the estimate goes by, where that depends
-    on the run.
+    on the run. `seeds` are those of a bootstrap.
     """
 
     settings: Any
@@ -49,6 +56,7 @@ class ForeseenWork:
     view: Preview
     left: int = 0
     assumed: str = ""
+    seeds: tuple[Task, ...] = ()
 
 
 def foresee(

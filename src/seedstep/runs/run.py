@@ -17,8 +17,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 import filelock
 import msgspec
@@ -30,22 +29,20 @@ from seedstep.runs.batches import RunLedger, batch_notes
 from seedstep.runs.database import Database
 from seedstep.runs.directory import (
     DATABASE,
-    STAGE,
+    NO_ENTRIES,
     OpenDirectory,
     about_addresses,
     address_in_keys,
+    addresses_in,
     begun_database,
-    identities,
-    in_order_of,
-    refuse_differences,
-    require_free,
+    config_as_begun,
+    resolve_settings,
     stored_config,
     take_lock,
-    with_unknown,
 )
 from seedstep.runs.lists import NO_CHANGES, ListChanges, Removed
 from seedstep.runs.merges import merge_of
-from seedstep.runs.places import CONFIG, write_config
+from seedstep.runs.places import write_config
 from seedstep.runs.requests import (
     RequestLine,
     find_request,
@@ -55,14 +52,12 @@ from seedstep.runs.requests import (
 )
 from seedstep.runs.spending import ReplyUsage, read_answers, read_spent, read_starts
 from seedstep.runs.stage import Stage, blocks_html
-from seedstep.settings import SettingsRecord, flatten, make_settings, table
+from seedstep.settings import make_settings, table
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["Run", "resolve_settings"]
-
-NO_ENTRIES: Mapping[str, Any] = MappingProxyType({})
+__all__ = ["Run"]
 
 S = TypeVar("S", bound="DataclassInstance")
 Inputs = TypeVar("Inputs")
@@ -185,7 +180,7 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
         Raises:
             RunError: `path` has no run, or a run of another stage.
         """
-        entries = _as_begun(stage, path)
+        entries = config_as_begun(stage, path)
         names = table(stage.settings)
         values = {name: value for name, value in entries.items() if name in names}
         settings = make_settings(stage.settings, values, str(path / stage.config))
@@ -230,7 +225,7 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
 
     def identity_of(self, address: str) -> Any:
         """Return the address under which replies are stored, or a mapping of several."""
-        url = self.config.get(_addresses(self.stage)[address])
+        url = self.config.get(addresses_in(self.stage)[address])
         return url or address_in_keys(self.config.get(address))
 
     def spent(self) -> Spent:
@@ -357,75 +352,3 @@ def _state(stage: Stage[Any, Any, Any], path: Path) -> tuple[bytes, bool]:
     with suppress(OSError, SeedstepError):  # which the check says
         return (path / stage.config).read_bytes(), stage.made(path)
     return b"", False
-
-
-def _as_begun(stage: Stage[Any, Any, Any], path: Path) -> dict[str, Any]:
-    """Return the configuration of a run, with what its settings meant when it began."""
-    entries = stored_config(stage.name, path, stage.config)
-    if not issubclass(stage.settings, SettingsRecord):
-        return entries
-    return dict(stage.settings.as_begun(entries))
-
-
-def resolve_settings(
-    stage: Stage[S, Inputs, R],
-    path: Path,
-    asked: Mapping[str, Any],
-    *,
-    same_model: bool = False,
-    inputs: Inputs | None = None,
-    entries: Mapping[str, Any] = NO_ENTRIES,
-) -> tuple[S, Inputs, dict[str, Any]]:
-    """Return the settings to continue with, the inputs, and the configuration; write nothing.
-
-    The arguments are those of `Run.start`.
-    """
-    new = not (path / stage.config).exists()
-    if new:
-        require_free(path, stage.config, stage.beside)
-    kept = {} if new else _as_begun(stage, path)
-    names = table(stage.settings)
-    stored = {name: value for name, value in kept.items() if name in names}
-    source = str(path / stage.config)
-    settings = make_settings(stage.settings, {**stored, **asked}, "settings" if new else source)
-    if stage.asks_model:
-        settings = cast("Any", settings).resolved()
-    loaded = stage.load(settings) if inputs is None else inputs
-    settings = stage.settled(settings, loaded)
-    begun = not new and stage.made(path)
-    stamps = stage.stamps(settings, loaded)
-    config = {
-        **({STAGE: stage.name} if stage.config == CONFIG else {}),
-        **flatten(settings),
-        **stamps,
-        **entries,
-    }
-    if any(kept.get(name, stamp) != stamp for name, stamp in stamps.items()):
-        first = stage.first_stamps(settings, loaded)
-        same = {name: stamps[name] for name, stamp in first.items() if kept.get(name) == stamp}
-        kept = {**kept, **same}
-    addresses = _addresses(stage)
-    before = flatten(make_settings(stage.settings, stored, source)) if begun else {}
-    urls = identities(addresses, kept if begun else {}, before, config)
-    config = in_order_of(kept, {**config, **urls})
-    if begun:
-        whole = flatten(settings, whole=True)
-        dropped = {name: whole[name] for name in before if name not in config}
-        before = with_unknown(addresses, before, config)
-        changeable = (*stage.changeable, *(addresses if same_model else ()))
-        refuse_differences(path, {**kept, **urls, **before}, config | dropped, changeable)
-        config = {  # a setting that came after the run began, and is not used, is not written
-            name: value
-            for name, value in config.items()
-            if name in kept or name not in before or value != before[name]
-        }
-    for name in entries:
-        if config[name] is None:
-            del config[name]
-    return settings, loaded, config
-
-
-def _addresses(stage: Stage[Any, Any, Any]) -> Mapping[str, str]:
-    """Return the settings that are addresses of servers, as `AskingSettings.ADDRESSES`."""
-    found: Mapping[str, str] = getattr(stage.settings, "ADDRESSES", {}) if stage.asks_model else {}
-    return found
