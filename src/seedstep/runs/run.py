@@ -159,7 +159,7 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
         try:
             stage.check(run)
             changes = stage.reconcile(run, before, removed)
-            urls = () if fresh else [config.get(address) for address in _addresses(stage)]
+            urls = () if fresh else [config.get(address) for address in addresses_in(stage)]
             notes = about_addresses(urls, asked)
             run.changes = replace(changes, notes=(*notes, *changes.notes))
             if not fresh:  # after the records: with the list of before, they come back
