@@ -206,7 +206,8 @@ def offline_page(review: Review, rater: str) -> str:
 
 def _seen(review: Review, rater: str) -> str:
     """Return a fingerprint of all that a rater sees: the form, and the items in their order."""
-    shown = [(asdict(review.items[one.item]), one.shown) for one in review.assigned(rater)]
+    assigned = review.assigned(rater)
+    shown = [(asdict(review.items[each.item]), each.shown) for each in assigned]
     return digest([asdict(review.form), shown])
 
 
