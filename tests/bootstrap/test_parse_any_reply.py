@@ -1,12 +1,13 @@
 """Replies of any form: lists in many scripts, JSON, and text that no parser expects."""
 
 import json
+import re
 import time
 import unicodedata
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from seedstep.bootstrap.classification import says_classification
@@ -340,6 +341,8 @@ def test_the_released_code_keeps_the_label_of_an_input() -> None:
 
 
 @several
+@example(["Do :", "Do :"], "{}. {}")
+@example(["Do 1 :"], "{}. {}")
 @given(
     st.lists(
         st.lists(st.text("aZé漢'\"(),!?:.019-", min_size=1, max_size=6), min_size=1, max_size=8)
@@ -353,6 +356,9 @@ def test_the_released_code_keeps_the_label_of_an_input() -> None:
 def test_a_rendered_list_reads_back(found: list[str], shape: str) -> None:
     for first in (1, 9):  # the next number inside an item may begin the next item
         assume(not any(str(number + 1) in one for number, one in enumerate(found, first)))
+        # "Do 1: a", or "Do: a" in all items, may be a label of a language that is not known
+        assume(not any(re.match(rf"Do {n} ?: ", one) for n, one in enumerate(found, first)))
+    assume(len(found) == 1 or not all(re.match(r"Do \d* ?: ", one) for one in found))
     whole = "\n".join(shape.format(number, one) for number, one in enumerate(found, start=1))
     assert list(instructions(whole, continues=False)) == found
     continued = "\n".join(f"{number}. {one}" for number, one in enumerate(found, start=9))

@@ -50,6 +50,7 @@ REFUSALS = {
         "Apologies. I won't write that.",
     ),
     "German": (
+        "Es tut mir leid, ich kann bei der Beantwortung aller Fragen nicht helfen.",
         "Es tut mir leid, aber ich kann dabei nicht helfen.",
         "Ich kann diese Anfrage leider nicht beantworten.",
         "Als KI-Sprachmodell kann ich keine Meinung haben.",
@@ -167,6 +168,8 @@ NONE = (
     "Lo siento, no puedo ir a la fiesta.",
     "Désolé, je ne peux pas venir demain.",
     "Извините, я не могу прийти завтра.",
+    "Em sap greu, no puc venir demà.",
+    "Síntoo, non podo vir mañá.",
     "对不起，我不能来。",
     "すみません、泳げません。",
     "죄송하지만 내일은 갈 수 없습니다.",

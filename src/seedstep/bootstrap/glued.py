@@ -33,7 +33,10 @@ _ITEM_TAG = re.compile(r"<(?P<end>/)?(?:li|ol|ul)[ \t]*/?>", re.IGNORECASE)
 _NEXT_LABEL = re.compile(
     rf"[ \t*]*+{words_for('task')}[ \t]*+\d{{1,3}}[ \t*]*+[:：.]", re.IGNORECASE
 )
-UNKNOWN_LABEL = re.compile(r"(?P<name>[^\W\d]{2,20})[ \t]{0,3}(?P<n>\d{1,3})?[ \t]{0,3}[:：](?!\S)")
+UNKNOWN_LABEL = re.compile(
+    r"(?P<name>[^\W\d]{2,20})[ \t]{0,3}(?P<n>\d{1,3})?[ \t]{0,3}[:：](?=\s++\S)"
+)
+"""A label of a language that is not known, if anything stands behind it."""
 
 
 def may_be_several(text: str, number: int) -> bool:

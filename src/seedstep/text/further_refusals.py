@@ -214,12 +214,14 @@ FURTHER: Mapping[str, Wording] = MappingProxyType(
             r"com a? ?(?:IA|model)",
             r"no (?:et |us )?(?:puc|podré|és possible)",
             r"ajudar\w*|respondre|complir|proporcionar|escriure",
+            everyday=r"\b(?:nedar|venir|dormir|esperar|ballar|cantar|anar|menjar|beure)\b",
         ),
         "Galician": Wording(
             r"síntoo|sinto|desculp\w+",
             r"como (?:IA|modelo)",
             r"non (?:te |lle )?podo",
             r"axudar\w*|responder|cumprir|escribir",
+            everyday=r"\b(?:nadar|vir|ir a|durmir|esperar|bailar|cantar|comer|beber)\b",
         ),
         "Basque": Wording(
             r"barkatu|sentitzen dut|zoritxarrez",

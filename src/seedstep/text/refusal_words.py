@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-__all__ = ["EVERYDAY", "LARGER", "Wording"]
+__all__ = ["LARGER", "Wording"]
 
 _A = "['\u2019]"
 """An apostrophe, straight or curly."""
@@ -17,7 +17,8 @@ class Wording(NamedTuple):
     """How a language refuses, as patterns: apologies, what the writer is, that it can't, and what.
 
     `before` is what may stand before these where there is no apology. Where `verb_last` is True,
-    what it can't do may stand before that it can't.
+    what it can't do may stand before that it can't. `everyday` is what people say that they can't
+    do, and models are not asked for.
     """
 
     sorry: str
@@ -26,6 +27,7 @@ class Wording(NamedTuple):
     do: str
     before: str = r"(?:\w+\W{1,3}){0,3}?"
     verb_last: bool = False
+    everyday: str = ""
 
 
 LARGER: Mapping[str, Wording] = MappingProxyType(
@@ -39,6 +41,8 @@ LARGER: Mapping[str, Wording] = MappingProxyType(
             r"|außerstande",
             r"helfen|weiterhelfen|behilflich|unterstützen|beantworten|antworten|erfüllen|erstellen"
             r"|generieren|nachkommen|bearbeiten|bereitstellen|geben|schreiben|durchführen",
+            everyday=r"\b(?:schwimmen|(?:mit)?kommen|schlafen|warten|tanzen|singen|fahren|bleiben"
+            r"|teilnehmen|essen|trinken)\b",
         ),
         "French": Wording(
             rf"(?:je suis |je m{_A}|vraiment |sincèrement )*(?:désolée?|navrée?|excuse\w*|regrette)"
@@ -49,6 +53,7 @@ LARGER: Mapping[str, Wording] = MappingProxyType(
             r"aider|assister|répondre|fournir|traiter|satisfaire|donner suite|générer|créer"
             r"|continuer|accomplir|effectuer|accéder|écrire|rédiger"
             r"|faire(?: (?:ce|cela|ça|cette)\b|\s*(?:[.,;:!]|\Z))",
+            everyday=r"\b(?:nager|venir|dormir|attendre|danser|chanter|aller|rester|manger|boire)\b",
         ),
         "Spanish": Wording(
             r"lo (?:siento|lamento)|lamento|perdón|perdona|disculp\w+|me temo|desafortunadamente"
@@ -58,6 +63,8 @@ LARGER: Mapping[str, Wording] = MappingProxyType(
             r"|estoy (?:en condiciones|autorizad|programad|capacitad|habilitad))",
             r"ayudar\w*|asistir\w*|responder|cumplir|proporcionar|realizar|procesar|hacer|generar"
             r"|crear|continuar|acceder|atender|completar|ofrecer|escribir",
+            everyday=r"\b(?:nadar|venir|ir a|dormir|esperar|bailar|cantar|quedarme|comer|beber"
+            r"|asistir a (?:la|tu|su|el))\b",
         ),
         "Portuguese": Wording(
             r"(?:me )?desculp\w+|lamento|(?:eu )?sinto muito|peço desculpas?|infelizmente|perdão",
@@ -66,6 +73,7 @@ LARGER: Mapping[str, Wording] = MappingProxyType(
             r"|estou (?:autorizad|apt|programad))",
             r"ajud\w+|auxili\w+|respond\w+|fornec\w+|atend\w+|cumpr\w+|realiz\w+|ger\w+|cri\w+"
             r"|continu\w+|process\w+|complet\w+|fazer|escrev\w+",
+            everyday=r"\b(?:nadar|vir|ir (?:a|à)|dormir|esperar|dançar|cantar|comer|beber|ficar)\b",
         ),
         "Italian": Wording(
             r"mi (?:dispiace|scuso)|scus\w+|purtroppo|sono spiacente|mi spiace",
@@ -73,12 +81,14 @@ LARGER: Mapping[str, Wording] = MappingProxyType(
             r"non (?:ti |le |mi )?(?:posso|sono in grado|è possibile|riesco|potrò|mi è possibile)",
             r"aiutar\w*|assister\w*|rispond\w+|forni\w+|soddisf\w+|complet\w+|gener\w+|crea\w+"
             r"|continu\w+|elabor\w+|far\w+|esegui\w+|scriv\w+",
+            everyday=r"\b(?:nuotare|venire|dormire|aspettare|ballare|cantare|mangiare|andare)\b",
         ),
         "Dutch": Wording(
             r"het spijt me|sorry|helaas|mijn excuses|excuseer",
             r"als (?:een )?(?:AI|taalmodel|kunstmatige)",
             r"(?:ik kan|kan ik)\b.{0,60}?\b(?:niet|geen)\b|niet in staat|onmogelijk",
             r"help\w*|assister\w*|voldoen|beantwoord\w*|genereren|maken|uitvoeren|schrijven|geven",
+            everyday=r"\b(?:zwemmen|komen|slapen|wachten|dansen|zingen|blijven|eten)\b",
         ),
         "Russian": Wording(
             r"к сожалению|извини\w*|прости\w*|мне (?:очень )?жаль|приношу (?:свои )?извинения",
@@ -87,18 +97,21 @@ LARGER: Mapping[str, Wording] = MappingProxyType(
             r"не (?:могу|в состоянии|способ\w+|буду|имею возможности|смогу|можем)|невозможно",
             r"помо\w+|ответ\w+|отвеч\w+|выполн\w+|предостав\w+|обработ\w+|созда\w+|продолж\w+"
             r"|сдела\w+|обсужда\w+|напис\w+",
+            everyday=r"\b(?:плавать|прийти|приехать|спать|ждать|танцевать|петь|пойти)\b",
         ),
         "Ukrainian": Wording(
             r"на жаль|вибач\w*|перепрошу\w*|мені (?:дуже )?шкода",
             r"як (?:ШІ|штучний інтелект|мовна модель)",
             r"не (?:можу|в змозі|здат\w+|буду|зможу)|неможливо",
             r"допомог\w+|відпов\w+|викона\w+|нада\w+|обробит\w+|створ\w+|продовж\w+|зроб\w+",
+            everyday=r"\b(?:плавати|прийти|приїхати|спати|чекати|танцювати|співати|піти)\b",
         ),
         "Polish": Wording(
             r"przepraszam|przykro mi|niestety|wybacz\w*",
             r"jako (?:AI|model językowy|sztuczna)",
             r"nie (?:mogę|jestem w stanie|potrafię|będę|możemy)|niemożliwe",
             r"pom\w+|odpowie\w+|wykona\w+|spełni\w+|poda\w+|wygener\w+|stworzy\w+|napisa\w+",
+            everyday=r"\b(?:pływać|przyjść|przyjechać|spać|czekać|tańczyć|śpiewać|iść)\b",
         ),
         "Turkish": Wording(
             r"üzgünüm|maalesef|özür dilerim|ne yaz\u0131k ki|kusura bakma\w*",
@@ -106,12 +119,14 @@ LARGER: Mapping[str, Wording] = MappingProxyType(
             r"\w*(?:amam|emem|am\u0131yorum|emiyorum|amay\u0131z|emeyiz)\b|mümkün değil",
             r"yard\u0131m\w*|yan\u0131t\w*|cevap\w*|yerine|sağla\w*|oluştur\w*|gerçekleştir\w*",
             verb_last=True,
+            everyday=r"\b(?:yüzem|gelem|gidem|uyuyam|kat\u0131lam|yiyem)\w+",
         ),
         "Arabic": Wording(
             r"عذر[اً]+|عذراً|آسف\w*|أعتذر|للأسف|يؤسفني|معذرة|أنا آسف",
             r"كنموذج|بصفتي|باعتباري",
             r"لا (?:أستطيع|يمكنني|أقدر|يمكن)|لن (?:أتمكن|أستطيع)|لست قادر|غير قادر|لا أتمكن",
             r"مساعد\w*|المساعدة|تقديم|الإجابة|الرد|تنفيذ|تلبية|القيام|إنشاء|كتابة",
+            everyday="السباحة|الحضور|النوم|المجيء|القدوم",
         ),
         "Persian": Wording(
             r"متأسف\w*|متاسف\w*|ببخشید|عذر می|با عرض پوزش",
@@ -126,6 +141,7 @@ LARGER: Mapping[str, Wording] = MappingProxyType(
             r"नहीं .{0,20}?सकत\w*(?: ?ह|\W|\Z)|असमर्थ|सक्षम नहीं",
             r"मदद|सहायता|उत्तर|जवाब|प्रदान|पूरा",
             verb_last=True,
+            everyday="तैर|(?:आ|जा|सो|खा) नहीं",
         ),
         "Bengali": Wording(
             r"দুঃখিত|আমি দুঃখিত|ক্ষমা",
@@ -142,6 +158,9 @@ LARGER: Mapping[str, Wording] = MappingProxyType(
             r"协助|協助|帮|幫|回答|提供|完成(?=[此这這该該您你任请請要]|\W*\Z)|满足|滿足|处理|處理|执行|執行|生成|继续|繼續|参与|參與"
             r"|讨论|討論|回应|回應|创作|創作",
             r"(?:我|我们|我們)?",
+            everyday=r"(?:不能|无法|無法|没法|沒法|不可以)"
+            r"(?:\w{0,4}?(?:游泳|参加|參加|睡|吃|喝|跳舞|唱歌)"
+            r"|[来來去](?![自源看]))",
         ),
         "Japanese": Wording(
             r"(?:大変|誠に)?(?:申し訳|すみません|すいません|ごめん|恐れ入り|恐縮|残念)",
@@ -150,6 +169,7 @@ LARGER: Mapping[str, Wording] = MappingProxyType(
             r"手伝|回答|答え|応え|対応|提供|実行|生成|サポート|支援|作成|お断り",
             r".{0,15}?",
             verb_last=True,
+            everyday="(?:泳げ|行け|来られ|来れ|参加でき|出席でき|眠れ|食べられ|飲め)(?:ません|ない)",
         ),
         "Korean": Wording(
             r"(?:정말 |대단히 )?(?:죄송|미안|유감|안타깝)",
@@ -158,18 +178,21 @@ LARGER: Mapping[str, Wording] = MappingProxyType(
             r"도와|도움|답변|제공|수행|처리|생성|응답|지원|대답|작성",
             r".{0,15}?",
             verb_last=True,
+            everyday=r"(?:수영|참석|참가|잠|먹)\S{0,3} ?.{0,4}?(?:수|못)|(?:갈|올) 수|못 (?:가|와)",
         ),
         "Vietnamese": Wording(
             r"(?:tôi )?(?:rất |thành thật )?(?:xin lỗi|rất tiếc|tiếc là)",
             r"là (?:một )?(?:AI|trí tuệ nhân tạo|mô hình ngôn ngữ)|với tư cách là",
             r"không (?:thể|có khả năng|được phép)",
             r"giúp|hỗ trợ|trả lời|cung cấp|thực hiện|đáp ứng|tạo|viết",
+            everyday=r"\b(?:bơi|đến dự|ngủ)\b",
         ),
         "Indonesian": Wording(
             r"(?:mohon )?maaf|sayangnya|saya minta maaf|saya menyesal",
             r"sebagai (?:sebuah )?(?:AI|kecerdasan buatan|model bahasa)",
             r"tidak (?:dapat|bisa|boleh|mampu|mungkin|diizinkan)",
             r"membantu|menjawab|memberikan|memenuhi|melakukan|menyediakan|membuat|menulis",
+            everyday=r"\b(?:berenang|datang|tidur|menunggu|menghadiri)\b",
         ),
         "Czech": Wording(
             r"omlouvám se|je mi líto|bohužel|promiňte",
@@ -182,6 +205,7 @@ LARGER: Mapping[str, Wording] = MappingProxyType(
             r"som (?:en )?(?:AI|språkmodell|sprogmodel)",
             r"(?:jag|jeg)? ?(?:kan|kunde)\b.{0,40}?\b(?:inte|ikke|ingen)|kan ikke|kan inte",
             r"hjälpa|hjelpe|hjælpe|svara|svare|bistå|skriva|skrive|skapa|utföra|besvara\w*",
+            everyday=r"\b(?:simma|svømme|komma|komme|sova|sove|vänta|vente)\b",
         ),
         "Finnish": Wording(
             r"valitettavasti|pahoittelen|anteeksi|olen pahoillani",
@@ -261,31 +285,3 @@ LARGER: Mapping[str, Wording] = MappingProxyType(
     }
 )
 """How the largest languages but English, and those with many models, refuse."""
-
-
-EVERYDAY: Mapping[str, str] = MappingProxyType(
-    {
-        "German": r"\b(?:schwimmen|(?:mit)?kommen|schlafen|warten|tanzen|singen|fahren|bleiben"
-        r"|teilnehmen|essen|trinken)\b",
-        "French": r"\b(?:nager|venir|dormir|attendre|danser|chanter|aller|rester|manger|boire)\b",
-        "Spanish, Portuguese": r"\b(?:nadar|venir|vir|ir (?:a|à)|dormir|esperar"
-        r"|bailar|dançar|cantar|quedarme|comer|beber|ficar|asistir a (?:la|tu|su|el))\b",
-        "Italian": r"\b(?:nuotare|venire|dormire|aspettare|ballare|cantare|mangiare|andare)\b",
-        "Dutch": r"\b(?:zwemmen|komen|slapen|wachten|dansen|zingen|blijven|eten)\b",
-        "Russian, Ukrainian": r"\b(?:плавать|прийти|приехать|спать|ждать|танцевать|петь|пойти"
-        r"|плавати|приїхати|спати|чекати|танцювати|співати|піти)\b",
-        "Polish": r"\b(?:pływać|przyjść|przyjechać|spać|czekać|tańczyć|śpiewać|iść)\b",
-        "Turkish": r"\b(?:yüzem|gelem|gidem|uyuyam|kat\u0131lam|yiyem)\w+",
-        "Arabic": "السباحة|الحضور|النوم|المجيء|القدوم",
-        "Hindi": "तैर|(?:आ|जा|सो|खा) नहीं",
-        "Chinese": r"(?:不能|无法|無法|没法|沒法|不可以)"
-        r"(?:\w{0,4}?(?:游泳|参加|參加|睡|吃|喝|跳舞|唱歌)"
-        r"|[来來去](?![自源看]))",
-        "Japanese": "(?:泳げ|行け|来られ|来れ|参加でき|出席でき|眠れ|食べられ|飲め)(?:ません|ない)",
-        "Korean": r"(?:수영|참석|참가|잠|먹)\S{0,3} ?.{0,4}?(?:수|못)|(?:갈|올) 수|못 (?:가|와)",
-        "Vietnamese": r"\b(?:bơi|đến dự|ngủ)\b",
-        "Indonesian": r"\b(?:berenang|datang|tidur|menunggu|menghadiri)\b",
-        "Swedish, Danish, Norwegian": r"\b(?:simma|svømme|komma|komme|sova|sove|vänta|vente)\b",
-    }
-)
-"""What people say that they can't do, and models are not asked for, as patterns."""

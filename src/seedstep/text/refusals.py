@@ -16,7 +16,7 @@ import re
 from functools import cache
 
 from seedstep.text.further_refusals import FURTHER
-from seedstep.text.refusal_words import EVERYDAY, LARGER, Wording
+from seedstep.text.refusal_words import LARGER, Wording
 
 __all__ = ["LANGUAGES", "is_refusal", "mentions_refusal"]
 
@@ -155,8 +155,10 @@ _NO = (
 )
 _OTHERS = (
     rf"[\W_]*+(?:{_NO}[,.!\uff0c\u3001\u3002:;]\W*+)?+"
-    rf"(?:{'|'.join(_pattern(words) for words in LANGUAGES.values())})"
+    rf"(?:{'|'.join(f'({_pattern(words)})' for words in LANGUAGES.values())})"
 )
+"""How other languages refuse: each is a group, in the order of the table."""
+
 _SENTENCE = re.compile(r"[^.!?。！？।؟۔\n]*+")
 _MENTION = re.compile(
     rf"\b(?:sorry|apologi[sz]e|as an? (?:ai|language model)"
@@ -166,26 +168,27 @@ _MENTION = re.compile(
 
 
 @cache
-def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
-    """Return how English and other languages refuse, and what is everyday; they take a while."""
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return how English and other languages refuse; to make these takes a while."""
     return (
         re.compile(_ENGLISH, re.IGNORECASE),
         re.compile(_OTHERS, re.IGNORECASE | re.DOTALL),
-        re.compile("|".join(EVERYDAY.values()), re.IGNORECASE),
     )
 
 
 def is_refusal(text: str) -> bool:
     """Return whether a text begins as a model's refusal or apology does."""
-    english, others, everyday = _patterns()
+    english, others = _patterns()
     start = text[:_LOOKED_AT]
     if english.match(start):
         return True
     found = others.match(start)
-    if found is None:
+    if found is None or found.lastindex is None:
         return False
+    everyday = tuple(LANGUAGES.values())[found.lastindex - 1].everyday
     rest = _SENTENCE.match(start, found.end())
-    return not everyday.search(start[: rest.end() if rest else found.end()])
+    said = start[: rest.end() if rest else found.end()]
+    return not (everyday and re.search(everyday, said, re.IGNORECASE))
 
 
 def mentions_refusal(text: str) -> bool:
