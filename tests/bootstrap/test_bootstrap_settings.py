@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from seedstep import BootstrapSettings
-from seedstep.bootstrap.sampling import CHAT_SAMPLING, PAPER_SAMPLING
 from seedstep.bootstrap.shards import DRAWS, ShardPlace
+from seedstep.bootstrap.styles import PAPER_SAMPLING, STYLES
 from seedstep.errors import InputError
 from seedstep.llm import Sampling
 from seedstep.llm.settings import override
@@ -178,7 +178,7 @@ def test_sampling_of_a_request_that_is_no_mapping_is_named_by_its_place(value: A
 
 
 def test_both_prompt_styles_have_sampling_for_the_same_requests() -> None:
-    assert set(PAPER_SAMPLING) == set(CHAT_SAMPLING)
+    assert all(set(PAPER_SAMPLING) == set(style.sampling) for style in STYLES.values())
 
 
 def test_override_replaces_what_is_given_and_nothing_else() -> None:

@@ -189,6 +189,28 @@ def test_answers_of_a_very_small_model_are_rejected_in_this_style_only(
     assert len(sift_instances(asked, FILTERS, style="dialogue", extra=False).instances) == 1
 
 
+FOREIGN = {
+    "German": "Am Morgen gießen, denn so bleibt es kühl. Am Abend ist es zu spät.",
+    "Vietnamese": "Hi vọng là điều giúp con người vượt qua những ngày khó khăn nhất trong đời.",
+    "Japanese": "毎朝水をやります。雑草を抜きます。毎朝水をやります。落ち葉を集めます。",
+    "Thai": "รดน้ำต้นไม้ทุกเช้า และกำจัดวัชพืช รดน้ำต้นไม้ทุกเย็น และเก็บใบไม้",
+    "Chinese": "浇水",
+}
+
+
+@pytest.mark.parametrize("output", FOREIGN.values(), ids=FOREIGN)
+def test_what_is_known_of_english_answers_is_not_said_of_others(output: str) -> None:
+    asked = CandidateReply("Was hilft im Garten?", (RawInstance("", output),))
+    kept = sift_instances(asked, FILTERS, style="dialogue", english=False)
+    assert [each.outputs for each in kept.instances] == [(output,)]
+
+
+def test_seeds_without_spaces_between_words_are_long_too() -> None:
+    long = Task("a", "猫の暮らしについて" * 8, ())
+    short = Task("b", "猫の暮らしについて書いてください。", ())
+    assert Pool([long, short], SETTINGS).sample(0) == (short,)
+
+
 ANSWER = "Output: choose hardy plants.\n\nExample 1\nInput: none, cover bare soil."
 
 

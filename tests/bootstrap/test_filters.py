@@ -13,11 +13,10 @@ from seedstep import BootstrapSettings, Instance, Task
 from seedstep.bootstrap.filters import (
     SiftedInstances,
     instruction_fault,
-    is_novel,
     sift_instances,
 )
 from seedstep.bootstrap.parse import RawInstance
-from seedstep.bootstrap.pool import Pool
+from seedstep.bootstrap.pool import Pool, is_novel
 from seedstep.bootstrap.records import RejectedInstance
 from seedstep.bootstrap.rules import KEYWORDS, CandidateReply
 from seedstep.novelty import Neighbor

@@ -303,6 +303,22 @@ class TestTopicAndLanguage:
         monkeypatch.setattr("seedstep.stages.bootstrap.chat_frames", lambda _: other)
         assert "language_fingerprint" in seedstep("bootstrap", "--out", "run").error
 
+    def test_a_run_that_began_with_english_prompts_goes_on_and_it_is_told(
+        self, server: ScriptedServer
+    ) -> None:
+        server.script = foreign_model(FOREIGN["German"])
+        write_foreign_seeds(Path("seeds.jsonl"), FOREIGN["German"])
+        grown("--seeds", "seeds.jsonl", "--language", "German")
+        config = Path("run/run.yaml")
+        begun = yaml.safe_load(config.read_text())
+        before = {name: value for name, value in begun.items() if name != "language_fingerprint"}
+        config.write_text(yaml.safe_dump(before))
+        done = seedstep("bootstrap", "--out", "run")
+        assert done.code == 0
+        assert "the prompts are in German now" in done.words
+        assert yaml.safe_load(config.read_text()) == begun
+        assert "the prompts are in" not in seedstep("bootstrap", "--out", "run").words
+
     def test_a_language_other_than_english_has_tokens_of_every_script(self) -> None:
         for language, tokens in (("Dutch", "unicode"), ("english", "latin"), (None, "latin")):
             made = BootstrapSettings.of(model="openai:m", language=language)

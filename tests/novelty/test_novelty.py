@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score import rouge_scorer
 
-from seedstep.bootstrap.filters import is_novel
+from seedstep.bootstrap.pool import is_novel
 from seedstep.novelty import Neighbor, NoveltyIndex
 from seedstep.text import TOKENIZERS, latin_tokens, rouge_l, unicode_tokens
 

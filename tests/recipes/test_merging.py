@@ -14,7 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from seedstep import open_run, seed_tasks, self_instruct
-from seedstep.bootstrap.pool import DEMONSTRATIONS
+from seedstep.bootstrap.styles import STYLES
 from seedstep.errors import InputError, RunBusyError, RunError, SeedstepError, StoreError
 from seedstep.exports.formats import ExportSource
 from seedstep.exports.hub import data_card
@@ -178,7 +178,7 @@ def test_the_pool_is_shown_and_known(grown: Path) -> None:
     for shard in shards_of(grown, 2):
         database = rows_of(shard)
         shown = [set(json.loads(row[2])) for row in database["generations"]]
-        assert {len(ids) for ids in shown} == {DEMONSTRATIONS}
+        assert {len(ids) for ids in shown} == {STYLES["completion"].shown[0]}
         assert all(len(ids & pool) == 2 for ids in shown[:1])
         assert any(row[6] in pool for row in database["candidates"])  # the nearest
         with open_run(shard, BOOTSTRAP) as run:

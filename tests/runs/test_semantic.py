@@ -24,6 +24,7 @@ from seedstep.recipes import merge_runs
 from seedstep.report.sections.grown import rejections_section
 from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP
+from support.bad_replies import reply
 from support.command_line import environment, program, seedstep
 from support.growing import Outcome, exported, grow, times_asked
 from support.scripted_server import (
@@ -90,6 +91,16 @@ def test_neighbours_and_decisions_are_those_of_brute_force(
             assert kept.candidate == candidate
     assert "same_meaning" in reasons
     assert len(outcome.tasks) == 14
+
+
+def test_what_every_request_of_a_style_shows_is_known_by_meaning(tmp_path: Path) -> None:
+    def script(number: int, body: dict[str, Any]) -> Fault | None:
+        return reply(body, "Dogs keep people many do why?") if "prompt" in body else None
+
+    with ScriptedServer(script) as server:
+        asked = {"prompt_style": "dialogue", "tasks": 1, "patience": 1}
+        (found,) = candidates_of(grow_by_meaning(tmp_path / "run", server, **asked))
+    assert (found.reason, found.detail) == ("same_meaning", "cosine 1.00 with shown_5")
 
 
 def test_a_known_text_that_is_refused_now_is_one_clear_error() -> None:

@@ -3,21 +3,24 @@
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from seedstep import open_run, tune_model
 from seedstep.errors import MissingExtraError
 from seedstep.llm.checkpoints import load_model
 from seedstep.stages import TUNE
 from seedstep.stages.tune import cost_of
-from seedstep.tune.prepare import BOARD
+from seedstep.tune.prepare import BOARD, save_tuned
 from seedstep.tune.records import read_device_seconds
 from support.command_line import seedstep
 from support.growing import grow
 from support.scripted_server import ScriptedServer
+from support.tiny_models import tiny_model
 from support.tuning_things import save_llama
 
 PRICES = {"scripted": {"input": 1000.0, "output": 2000.0}}
@@ -155,6 +158,23 @@ def test_weights_are_saved_in_half_the_space(
     )
     assert smaller < 0.6 * size
     assert losses(tmp_path / "half") == losses(tmp_path / "whole")
+
+
+def test_whole_numbers_in_a_model_are_saved_exactly_beside_rounded_weights(tmp_path: Path) -> None:
+    model = tiny_model("Llama")
+    model.register_buffer("places", torch.arange(1000))
+    accelerator = SimpleNamespace(
+        unwrap_model=lambda found: found,
+        get_state_dict=lambda found: found.state_dict(),
+        is_main_process=True,
+    )
+    trainer: Any = SimpleNamespace(accelerator=accelerator, model_wrapped=model)
+    tokenizer: Any = SimpleNamespace(save_pretrained=lambda folder: None)
+    out = tmp_path / "model"
+    save_tuned(trainer, tokenizer, out, adapter=tmp_path / "adapter", dtype="bfloat16")
+    saved = load_file(out / "model.safetensors")
+    assert saved.pop("places").tolist() == list(range(1000))
+    assert {weight.dtype for weight in saved.values()} == {torch.bfloat16}
 
 
 @pytest.mark.parametrize("name", ["wandb", "mlflow", "tensorboard"])

@@ -280,8 +280,7 @@ class DialoguePrompts(CompletionPrompts):
 def few_tasks() -> list[Task]:
     """Return as many classification tasks as other tasks, in turn."""
     shown = demonstrations()["classification"]
-    half = FEW
     tasks = [demonstration.task for demonstration in shown]
-    yes = [task for task in tasks if task.is_classification][:half]
-    no = [task for task in tasks if not task.is_classification][:half]
+    yes = [task for task in tasks if task.is_classification][:FEW]
+    no = [task for task in tasks if not task.is_classification][:FEW]
     return list(itertools.chain(*zip(yes, no, strict=True)))

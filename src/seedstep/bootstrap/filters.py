@@ -13,10 +13,11 @@ Example::
     ('too_short', '3 words')
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
+from typing import TypeVar
 
 from seedstep.bootstrap.records import RejectedInstance
 from seedstep.bootstrap.rules import (
@@ -46,8 +47,7 @@ from seedstep.bootstrap.rules import (
 )
 from seedstep.data import Instance
 from seedstep.errors import InputError
-from seedstep.novelty import Neighbor
-from seedstep.text import count_words, is_refusal, loops, unicode_tokens
+from seedstep.text import count_words, is_refusal, loops, script_of, unicode_tokens
 
 __all__ = [
     "FILTERS",
@@ -60,7 +60,6 @@ __all__ = [
     "changed_filters",
     "check_filters",
     "instruction_fault",
-    "is_novel",
     "reasons_of",
     "sift_instances",
 ]
@@ -69,25 +68,16 @@ Fault = tuple[str, str]
 """A named reason, and a detail for people."""
 
 
-@dataclass(frozen=True, slots=True)
-class InstructionFilter:
-    """A filter of instructions.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scope:
+    """In which runs a filter is applied.
 
-    `name` is the reason of its rejections; `meaning` says in a few words what is wrong with an
-    instruction that it rejects. `find` is called with the instruction, and returns whether to
-    reject it. `in_other_languages`, if given, replaces `find` in runs that are not in English; a
-    filter that is `english_only` is not applied in them. `as_released`, if given, replaces `find`
-    in runs with the fidelity "released". A filter that is `extra` is not from the paper; it is not
-    applied if the setting `extra_filters` is False. With a `style`, it is applied in this prompt
-    style only. A filter that is not `for_seeds` is not applied
-    when seeds are checked.
+    One that is `english_only` is applied in runs in English only. One that is `extra` is not from
+    the paper; it is not applied if the setting `extra_filters` is False. With a `style`, it is
+    applied in this prompt style only. One that is not `for_seeds` is not applied when seeds are
+    checked.
     """
 
-    name: str
-    meaning: str
-    find: Callable[[str], Found]
-    in_other_languages: Callable[[str], Found] | None = None
-    as_released: Callable[[str], Found] | None = None
     english_only: bool = False
     extra: bool = False
     style: str | None = None
@@ -95,11 +85,30 @@ class InstructionFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class InstanceFilter:
+class InstructionFilter(_Scope):
+    """A filter of instructions.
+
+    `name` is the reason of its rejections; `meaning` says in a few words what is wrong with an
+    instruction that it rejects. `find` is called with the instruction, and returns whether to
+    reject it. `in_other_languages`, if given, replaces `find` in runs that are not in English, and
+    `as_released` in runs with the fidelity "released". `english_only`, `extra`, `style` and
+    `for_seeds` say in which runs it is applied.
+    """
+
+    name: str
+    meaning: str
+    find: Callable[[str], Found]
+    in_other_languages: Callable[[str], Found] | None = None
+    as_released: Callable[[str], Found] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFilter(_Scope):
     """A filter of instances.
 
     `find` is called with a reply, and the place of the instance among the reply's instances,
-    without those that earlier filters rejected. It returns whether to reject the instance. The
+    without those that earlier filters rejected. It returns whether to reject the instance. A filter
+    that is `by_words` is not applied to outputs in scripts that are written without spaces. The
     other fields are as for `InstructionFilter`.
     """
 
@@ -107,12 +116,11 @@ class InstanceFilter:
     meaning: str
     find: Callable[[CandidateReply, int], Found]
     as_released: Callable[[CandidateReply, int], Found] | None = None
-    extra: bool = False
-    style: str | None = None
-    for_seeds: bool = True
+    by_words: bool = False
 
 
 Filter = InstructionFilter | InstanceFilter
+F = TypeVar("F", InstructionFilter, InstanceFilter)
 
 
 def _words(text: str) -> int:
@@ -242,16 +250,19 @@ FILTERS: tuple[Filter, ...] = (
         "same_words_again",
         "five words of the output stand in it again",
         same_words_again,
+        by_words=True,
     ),
     _of_an_answer(
         "adds_little",
         "the output has few words that the instruction has not",
         adds_little,
+        by_words=True,
     ),
     _of_an_answer(
         "talks_about_itself",
         "the output is about the model, or offers help",
         talks_about_itself,
+        english_only=True,
     ),
 )
 """All filters, in the order in which they are applied."""
@@ -316,11 +327,7 @@ def instruction_fault(
     with a non-ASCII character. With `extra`, filters beyond the paper's are applied, too, those of
     the prompt style `style` among them. Novelty is not checked here.
     """
-    for entry in filters:
-        if not isinstance(entry, InstructionFilter) or not _applies(entry, style, extra=extra):
-            continue
-        if not english and entry.english_only:
-            continue
+    for entry in _applied(filters, InstructionFilter, style, extra=extra, english=english):
         find = entry.find if english else entry.in_other_languages or entry.find
         if fidelity == "released" and entry.as_released:
             find = entry.as_released
@@ -329,22 +336,18 @@ def instruction_fault(
     return None
 
 
-def _applies(entry: Filter, style: str, *, extra: bool) -> bool:
-    return (extra or not entry.extra) and entry.style in (None, style)
+def _applied(
+    filters: Iterable[Filter], kind: type[F], style: str, *, extra: bool, english: bool
+) -> Iterator[F]:
+    """Yield the filters of a kind that are applied in such a run."""
+    for entry in filters:
+        left_out = (entry.extra and not extra) or (entry.english_only and not english)
+        if isinstance(entry, kind) and not left_out and entry.style in (None, style):
+            yield entry
 
 
 def _detail(found: str | bool) -> str:
     return found if isinstance(found, str) else ""
-
-
-def is_novel(neighbor: Neighbor | None, threshold: float, fidelity: str) -> bool:
-    """Return whether an instruction with this nearest neighbour is novel.
-
-    The paper keeps scores below the threshold; the released code rejects scores above it.
-    """
-    if neighbor is None:
-        return True
-    return neighbor.score <= threshold if fidelity == "released" else neighbor.score < threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +362,7 @@ def sift_instances(
     reply: CandidateReply,
     filters: Iterable[Filter] = FILTERS,
     *,
+    english: bool = True,
     fidelity: str = "paper",
     extra: bool = True,
     style: str = "",
@@ -367,18 +371,18 @@ def sift_instances(
 
     Two outputs for the same non-empty input reject both (paper), or all instances (released).
     With `extra`, filters beyond the paper's are applied too, those of the prompt style `style`
-    among them.
+    among them; if the run is not in `english`, those for English are not.
     """
     faults: dict[int, Fault] = {}
     left = list(range(len(reply.instances)))
-    for entry in filters:
-        if not isinstance(entry, InstanceFilter) or not _applies(entry, style, extra=extra):
-            continue
+    for entry in _applied(filters, InstanceFilter, style, extra=extra, english=english):
         find = entry.find
         if fidelity == "released" and entry.as_released:
             find = entry.as_released
         asked = CandidateReply(reply.instruction, tuple(reply.instances[number] for number in left))
         for place, number in enumerate(left):
+            if entry.by_words and script_of([asked.instances[place].output]).a_word:
+                continue
             if found := find(asked, place):
                 faults[number] = entry.name, _detail(found)
         left = [number for number in left if number not in faults]

@@ -100,7 +100,7 @@ async def bootstrap(
     models = GateModels(GateModel(engine, prompts.converses), gate_models)
     axes = await draw_values(parse_axes(settings.axes), prompts.values, engine)
     steering = Steering(axes, settings.chance, settings.window)
-    meanings = await _meanings(settings, (*seeds, *earlier), contamination, encoder)
+    meanings = await _meanings(settings, pool.begun_with, contamination, encoder)
     work = _Work(settings, engine, prompts, pool, gates, models, meanings, steering)
     barren = 0
     async with aclosing(_all_in_order(retired, work)) as generations:
@@ -130,14 +130,14 @@ async def _all_in_order(retired: Iterable[Generation], work: "_Work") -> AsyncGe
 
 async def _meanings(
     settings: BootstrapSettings,
-    seeds: Sequence[Task],
+    known: Sequence[tuple[str, str]],
     contamination: Contamination | None,
     encoder: Encoder | None,
 ) -> Meanings | None:
     if encoder is None:
         return None
     items = contamination.items if contamination else ()
-    return await Meanings.begin(encoder, settings.semantic_threshold, seeds, items)
+    return await Meanings.begin(encoder, settings.semantic_threshold, known, items)
 
 
 def _up_to(generation: Generation, wanted: int) -> Generation:

@@ -7,7 +7,7 @@ Example::
 
     pool = Pool(seeds, settings)
     fault, neighbor = pool.judge("g0.1", "Sort the numbers from small to large.")
-    meanings = await Meanings.begin(encoder, 0.8, seeds)
+    meanings = await Meanings.begin(encoder, 0.8, pool.begun_with)
     vectors = await meanings.read(["Order the numbers by size."])
     fault, neighbor = meanings.judge(vectors["Order the numbers by size."])
 """
@@ -23,7 +23,6 @@ from seedstep.bootstrap.filters import (
     SiftedInstances,
     check_filters,
     instruction_fault,
-    is_novel,
     sift_instances,
 )
 from seedstep.bootstrap.parse import RawInstance
@@ -45,22 +44,12 @@ from seedstep.novelty import (
     Vector,
     unit_rows,
 )
-from seedstep.prompts import exchanges
-from seedstep.text import TOKENIZERS
+from seedstep.text import TOKENIZERS, count_words
 
-__all__ = ["Meanings", "Pool", "rejected"]
-
-DEMONSTRATIONS = 8
-MACHINE_DEMONSTRATIONS = 2
-"""How many of the 8 instructions in a prompt are machine-generated (section 2.2)."""
-
-DIALOGUE_DEMONSTRATIONS = 3
-DIALOGUE_MACHINE_DEMONSTRATIONS = 1
-"""The same where they are turns of a user, each with an answer; not from the paper."""
+__all__ = ["Meanings", "Pool", "is_novel", "rejected"]
 
 SHORT = 15
-"""The most words of a seed task that is shown as a turn of a user."""
-
+"""The most words of a seed task that is easy."""
 
 MOST_DRAWN = 5
 """The most instances of a task in the released code, which draws them at random from more."""
@@ -91,11 +80,8 @@ class Pool:
         settings = settings.for_seeds(seeds)
         self._filters = tuple(filters)
         self.finished: list[Task] = []
-        self._seeds = tuple(seeds)
-        self._shown = (DEMONSTRATIONS, MACHINE_DEMONSTRATIONS)
-        if settings.style == "dialogue":
-            self._shown = (DIALOGUE_DEMONSTRATIONS, DIALOGUE_MACHINE_DEMONSTRATIONS)
-            self._seeds = _easy(self._seeds) or self._seeds
+        manner = settings.manner
+        self._seeds = (_easy(seeds) if manner.easy else ()) or tuple(seeds)
         self._settings = settings
         self._english = settings.tokens == "latin"
         self._contamination = contamination
@@ -104,9 +90,12 @@ class Pool:
         self._wordings: dict[str, str] = {}
         self._unread: list[tuple[str, str]] = []
         self._earlier = tuple(earlier)
-        self.remember([(task.id, task.definition) for task in (*seeds, *earlier)])
-        if settings.style == "dialogue":
-            self.remember([(f"shown_{n}", text) for n, (text, _) in enumerate(exchanges(), 1)])
+        self.begun_with = (
+            *((task.id, task.definition) for task in (*seeds, *earlier)),
+            *((f"shown_{n}", text) for n, (text, _) in enumerate(manner.exchanges(), 1)),
+        )
+        """The ids and instructions of all that is known before the first request."""
+        self.remember(self.begun_with)
 
     def remember(self, known: Sequence[tuple[str, str]]) -> None:
         """Add instructions with their ids, in their order, that were accepted before."""
@@ -116,13 +105,11 @@ class Pool:
     def sample(self, index: int, finished: int | None = None) -> tuple[Task, ...]:
         """Return the demonstrations of request `index`: 6 seed and 2 finished tasks, shuffled.
 
-        In the style `dialogue` they are 2 easy seed tasks without an input, and 1 finished task.
-
-        Of the finished tasks, the first `finished` are drawn from, by default all. If fewer tasks
-        are finished, more seed tasks are used. The choice depends only on the run's seed, the index
-        and the pool.
+        How many they are depends on the prompt style. Of the finished tasks, the first `finished`
+        are drawn from, by default all. If fewer tasks are finished, more seed tasks are used. The
+        choice depends only on the run's seed, the index and the pool.
         """
-        whole, most = self._shown
+        whole, most = self._settings.manner.shown
         chance = generator(f"{self._settings.chance}:{index}")
         grown = len(self._earlier) + (len(self.finished) if finished is None else finished)
         drawn = chance.sample(range(grown), min(most, grown))
@@ -192,6 +179,7 @@ class Pool:
         return sift_instances(
             reply,
             self._filters,
+            english=self._english,
             fidelity=settings.fidelity,
             extra=settings.extra_filters,
             style=settings.style,
@@ -229,12 +217,22 @@ class Pool:
         )
 
 
+def is_novel(neighbor: Neighbor | None, threshold: float, fidelity: str) -> bool:
+    """Return whether an instruction with this nearest neighbour is novel.
+
+    The paper keeps scores below the threshold; the released code rejects scores above it.
+    """
+    if neighbor is None:
+        return True
+    return neighbor.score <= threshold if fidelity == "released" else neighbor.score < threshold
+
+
 def _easy(tasks: Sequence[Task]) -> tuple[Task, ...]:
     """Return the short tasks that need no input, and nothing that very small models get wrong."""
     return tuple(
         task
         for task in tasks
-        if len(task.definition.split()) <= SHORT
+        if count_words(task.definition) <= SHORT
         and not any(each.input for each in task.instances)
         and not too_hard(task.definition)
     )
@@ -264,19 +262,18 @@ class Meanings:
         cls,
         encoder: Encoder,
         threshold: float,
-        seeds: Sequence[Task],
+        known: Sequence[tuple[str, str]],
         items: Sequence[tuple[str, str]] = (),
     ) -> "Meanings":
-        """Embed the seed tasks, and the `items` (name, text) of evaluation sets.
+        """Embed the instructions (id, text) in a pool, and the `items` of evaluation sets.
 
         Raises:
             ModelError: one of them can't be embedded, or the encoder can't be asked.
             BudgetReached: the budget is spent.
         """
         made = cls(encoder, threshold)
-        vectors = await made._all([(task.id, task.definition) for task in seeds])
-        for task, vector in zip(seeds, vectors, strict=True):
-            made._index.add(task.id, vector)
+        for (name, _), vector in zip(known, await made._all(known), strict=True):
+            made._index.add(name, vector)
         texts = [(name, text) for name, text in items if text.strip()]
         if texts:
             made._contamination = MeaningContamination(texts, await made._all(texts), threshold)

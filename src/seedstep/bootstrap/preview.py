@@ -20,11 +20,10 @@ from seedstep.bootstrap.axes import parse_axes
 from seedstep.bootstrap.filters import (
     FILTERS,
     instruction_fault,
-    is_novel,
     sift_instances,
 )
 from seedstep.bootstrap.parse import RawInstance
-from seedstep.bootstrap.pool import Pool
+from seedstep.bootstrap.pool import Pool, is_novel
 from seedstep.bootstrap.prompting import make_prompts
 from seedstep.bootstrap.rules import CandidateReply
 from seedstep.bootstrap.settings import PAPER_THRESHOLD, BootstrapSettings
@@ -96,22 +95,17 @@ def _filter_problems(
             yield Problem(seeds.path, line, "instruction", message, "reword or remove one")
         index.add(task.id, task.definition)
         found = tuple(RawInstance(given.input, given.output) for given in task.instances)
-        for bad in sift_instances(CandidateReply(task.definition, found), _FOR_SEEDS).rejected:
+        asked = CandidateReply(task.definition, found)
+        for bad in sift_instances(asked, _FOR_SEEDS, english=english).rejected:
             yield Problem(seeds.path, line, "instances", bad.reason, "correct the instance")
 
 
 def assumed_yields(settings: BootstrapSettings) -> tuple[float, float]:
     """Return the assumed accepted instructions a request, and tasks an accepted instruction.
 
-    They differ from model to model, and fall as the pool grows. In the style `dialogue`, a request
-    asks for one instruction.
+    They differ from model to model, and fall as the pool grows.
     """
-    return (0.7 if settings.style == "dialogue" else 2.0), 0.8
-
-
-REPLY_TOKENS = {"generation": 150, "classification": 3, "instances": 150}
-TURN_TOKENS = {"generation": 15, "classification": 3, "instances": 40}
-"""The assumed mean number of tokens of replies, by purpose of the request, and of turns."""
+    return settings.manner.accepted_each, 0.8
 
 
 NO_REPLIES: Mapping[str, int] = MappingProxyType({})
@@ -148,7 +142,6 @@ def preview(
     )
     accepted_each, finished_each = yields or assumed_yields(settings)
     accepted = ceil(settings.tasks / finished_each)
-    reply_tokens = TURN_TOKENS if settings.style == "dialogue" else REPLY_TOKENS
     whole = {
         "generation": ceil(accepted / accepted_each),
         "classification": accepted,
@@ -156,7 +149,7 @@ def preview(
     }
     counts = {purpose: max(0, count - ahead.get(purpose, 0)) for purpose, count in whole.items()}
     tokens = {
-        purpose: Tokens(count * tokens_of(request), count * reply_tokens[purpose])
+        purpose: Tokens(count * tokens_of(request), count * settings.manner.reply_tokens[purpose])
         for request, (purpose, count) in zip(requests, counts.items(), strict=False)
     }
     window = window_by_batch or settings.window

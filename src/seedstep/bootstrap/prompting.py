@@ -63,8 +63,8 @@ STEERED_INSTRUCTIONS = 3
 MAX_INSTANCES = 5
 """How many instances a chat model is asked for, as the released code stops at `Example 6`."""
 
-SHOWN = {"input_first": 4, "output_first": 4}
-"""How many fixed demonstrations are shown."""
+SHOWN = 4
+"""How many fixed demonstrations of instances are shown."""
 
 
 ALIKE = ", as different as possible from these and from one another in subject, in what"
@@ -168,7 +168,7 @@ class ChatPrompts(AxisPrompts):
         """
         approach = "output_first" if is_classification else "input_first"
         fields = ("label", "input") if is_classification else ("input", "output")
-        shown = demonstrations()[approach][: SHOWN[approach]]
+        shown = demonstrations()[approach][:SHOWN]
         text = self._framed(
             approach,
             demonstrations="\n\n".join(_example(each, fields) for each in shown),

@@ -17,8 +17,8 @@ import msgspec
 from seedstep.bootstrap.axes import axes_of, parse_axes
 from seedstep.bootstrap.gate_kinds import ADDRESS, gate_options, parse_gates
 from seedstep.bootstrap.gates import purpose_of
-from seedstep.bootstrap.sampling import PAPER_SAMPLING, SAMPLING_BY_STYLE, TASK_STOPS
 from seedstep.bootstrap.shards import ShardPlace, check_shard
+from seedstep.bootstrap.styles import PAPER_SAMPLING, STYLES, TASK_STOPS, PromptStyle
 from seedstep.data import Task
 from seedstep.data.evaluation import EVALUATION_SETS
 from seedstep.errors import InputError
@@ -355,10 +355,15 @@ class BootstrapSettings(AskingSettings):
         automatic = self.prompt_style == "auto"
         return served_model(self.model.name).style if automatic else self.prompt_style
 
+    @property
+    def manner(self) -> PromptStyle:
+        """The row of the prompt style in the table of styles."""
+        return STYLES[self.style]
+
     def sampling_of(self, request: str) -> Sampling:
         """Return the sampling parameters of a request: the style's, with settings applied."""
-        usual = SAMPLING_BY_STYLE.get(self.style, PAPER_SAMPLING)[request]
-        is_list = request == "generation" and self.style in ("completion", "turns")
+        usual = self.manner.sampling[request]
+        is_list = request == "generation" and self.manner.numbers_lists
         if is_list and self.numbering == "task":
             usual = replace(usual, stop=TASK_STOPS)
         return override(usual, self.sampling.get(request, {}))

@@ -17,8 +17,13 @@ from seedstep.encode import ENCODINGS, LAYOUTS, Encoding, make_encoding, named_l
 from seedstep.encode.settings import ExamplesChoice, steps_setting
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm import Budget, ModelRef, Sampling
-from seedstep.llm.models import served_model
-from seedstep.llm.settings import AskedModel, AskingSettings, override, sampling_setting
+from seedstep.llm.settings import (
+    AskedModel,
+    AskingSettings,
+    override,
+    prompt_style_of,
+    sampling_setting,
+)
 from seedstep.settings import Count, Place, part, setting
 
 __all__ = ["PROTOCOLS", "Protocol", "SystemKind", "SystemSettings"]
@@ -190,9 +195,7 @@ class SystemSettings(AskingSettings):
             return "chat"
         if self.kind != "server":
             return "completion"
-        if self.prompt_style != "auto":
-            return self.prompt_style
-        return "chat" if served_model(self.model.name).style == "chat" else "completion"
+        return prompt_style_of(self.prompt_style, self.model.name)
 
     @property
     def stop_texts(self) -> tuple[str, ...]:

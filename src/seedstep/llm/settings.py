@@ -33,6 +33,7 @@ __all__ = [
     "AskedModel",
     "AskingSettings",
     "override",
+    "prompt_style_of",
     "require_price",
     "sampling_setting",
 ]
@@ -211,10 +212,7 @@ class AskingSettings(SettingsRecord):
 
         A stage without this setting has conversations.
         """
-        asked = str(getattr(self, "prompt_style", "chat"))
-        if asked != "auto":
-            return asked
-        return "chat" if served_model(self.model.name).style == "chat" else "completion"
+        return prompt_style_of(str(getattr(self, "prompt_style", "chat")), self.model.name)
 
     def sampling_of(self, request: str) -> Sampling:
         """Return the sampling parameters of a request: seedstep's own, with settings applied."""
@@ -255,6 +253,13 @@ def require_price(settings: AskingSettings) -> None:
                 f"max_usd: the price of '{name}' is not known",
                 f"add it in a --config file: prices: {{{name}: {{input: 0.15, output: 0.6}}}}",
             )
+
+
+def prompt_style_of(asked: str, model: str) -> str:
+    """Return the prompt style `asked` for; for `auto` chat or completion, as suits the model."""
+    if asked != "auto":
+        return asked
+    return "chat" if served_model(model).style == "chat" else "completion"
 
 
 def override(default: Sampling, values: Mapping[str, Any]) -> Sampling:

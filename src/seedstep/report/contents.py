@@ -315,12 +315,7 @@ def _structure(runs: Sequence[BootstrapRun], context: ReportContext) -> Sections
     (run,) = runs
     if run.settings.tokens != "latin":
         return []
-    tasks = run.tasks()
-
-    def parsed(done: int) -> None:
-        context.tell(f"parsing instruction {done:,} of {len(tasks):,}")
-
-    return [structure_of(tasks, parsed)]
+    return [structure_of(run.tasks(), context.tell)]
 
 
 def _similarities(runs: Sequence[BootstrapRun], context: ReportContext) -> Sections:

@@ -96,7 +96,7 @@ def data_part(path: Path, test_sets: TestSets, tell: Tell) -> ReportPart:
         size_section(counts(tasks), "this data", "What is in the data?", classified=classified),
         _left_out(found),
         lengths_section(lengths(tasks)),
-        structure_of(tasks, _Counting(tell, "parsing instruction", len(tasks))),
+        structure_of(tasks, tell),
         *_novelty(texts, test_sets, tell),
         labels_section(label_balance(tasks)) if classified else None,
         tasks_section(tasks),
@@ -114,11 +114,9 @@ def _left_out(found: TaskFiles) -> Section | None:
     return Section("What is left out", (Paragraph(text),))
 
 
-def structure_of(tasks: Sequence[Task], told: Callable[[int], None]) -> Section:
-    """Return the section on verbs and objects; it says so if spaCy is not installed.
-
-    `told` is called with the number of instructions that are parsed.
-    """
+def structure_of(tasks: Sequence[Task], tell: Tell) -> Section:
+    """Return the section on verbs and objects; it says so if spaCy is not installed."""
+    told = _Counting(tell, "parsing instruction", len(tasks))
     try:
         return structure_section(structure([task.definition for task in tasks], told))
     except MissingExtraError as missing:

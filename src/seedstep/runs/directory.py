@@ -343,9 +343,13 @@ def resolve_settings(
         **stamps,
         **entries,
     }
-    if any(kept.get(name, stamp) != stamp for name, stamp in stamps.items()):
+    if begun and any(kept.get(name) != stamp for name, stamp in stamps.items()):
         first = stage.first_stamps(settings, loaded)
-        same = {name: stamps[name] for name, stamp in first.items() if kept.get(name) == stamp}
+        same = {
+            name: stamps[name]
+            for name, stamp in first.items()
+            if name in stamps and kept.get(name) == stamp
+        }
         kept = {**kept, **same}
     addresses = addresses_in(stage)
     before = flatten(make_settings(stage.settings, stored, source)) if begun else {}

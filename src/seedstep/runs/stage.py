@@ -263,9 +263,9 @@ class Stage(Generic[S, Inputs, R]):
     stamps: Callable[[S, Inputs], dict[str, str]] = _no_stamps
     """Makes fingerprints of the inputs, which must not change when a run continues."""
 
-    first_stamps: Callable[[S, Inputs], dict[str, str]] = _no_stamps
-    """Makes those stamps that version 0.1.0 made otherwise, as it made them. A run that has them
-    goes on, too."""
+    first_stamps: Callable[[S, Inputs], Mapping[str, str | None]] = _no_stamps
+    """Makes those stamps that an earlier version made otherwise, as it made them; None if it made
+    none. A run that has them goes on, too."""
 
     contents: Callable[[Inputs], dict[str, str]] | None = None
     """Makes a fingerprint of each task of the inputs, by its id.

@@ -43,10 +43,10 @@ def _load(settings: BootstrapSettings) -> tuple[Task, ...]:
 def _stamps(settings: BootstrapSettings, inputs: tuple[Task, ...]) -> dict[str, str]:
     """Return the fingerprints of seeds, prompts, gates, the pool and evaluation sets."""
     stamps = {"seeds_fingerprint": digest([inputs]), "prompts_fingerprint": fingerprint()}
-    if settings.style == "dialogue":
-        stamps["dialogue_fingerprint"] = fingerprint("dialogue")
+    if own := settings.manner.files:
+        stamps[f"{own}_fingerprint"] = fingerprint(own)
     if frames := chat_frames(settings.language):
-        stamps["language_fingerprint"] = frames.fingerprint
+        stamps[_LANGUAGE] = frames.fingerprint
     if settings.axes:
         stamps["axes_fingerprint"] = fingerprint("axes")
     prompts = {gate.prompt for gate in gate_options(settings.gates).values()}
@@ -65,23 +65,30 @@ def _stamps(settings: BootstrapSettings, inputs: tuple[Task, ...]) -> dict[str, 
 
 
 _EVALUATION = "evaluation_fingerprint"
+_LANGUAGE = "language_fingerprint"
 
 
-def _first_stamps(settings: BootstrapSettings, inputs: tuple[Task, ...]) -> dict[str, str]:
-    if not settings.decontaminate:
-        return {}
-    return {_EVALUATION: digest(_evaluation_items(settings, as_first=True))}
+def _first_stamps(settings: BootstrapSettings, inputs: tuple[Task, ...]) -> dict[str, str | None]:
+    first: dict[str, str | None] = {_LANGUAGE: None}  # prompts asked for a language in English
+    if settings.decontaminate:
+        first[_EVALUATION] = digest(_evaluation_items(settings, as_first=True))
+    return first
 
 
 def _reconcile(run: BootstrapRun, before: Mapping[str, Any], removed: Removed) -> ListChanges:
-    """Tell where evaluation sets are read otherwise than when the run was worked on last."""
-    if before.get(_EVALUATION, run.config.get(_EVALUATION)) == run.config.get(_EVALUATION):
-        return NO_CHANGES
-    note = (
-        "the evaluation sets have texts that version 0.1.0 left out, conversations or contexts: "
-        "new tasks are compared with them, earlier ones were not"
-    )
-    return ListChanges(notes=(note,))
+    """Tell what is otherwise than when the run was worked on last."""
+    notes = []
+    if before.get(_EVALUATION, run.config.get(_EVALUATION)) != run.config.get(_EVALUATION):
+        notes.append(
+            "the evaluation sets have texts that version 0.1.0 left out, conversations or "
+            "contexts: new tasks are compared with them, earlier ones were not"
+        )
+    if before and _LANGUAGE in run.config and _LANGUAGE not in before:
+        notes.append(
+            f"the prompts are in {run.settings.language} now: what was asked before was asked in "
+            "English, and is kept"
+        )
+    return ListChanges(notes=tuple(notes)) if notes else NO_CHANGES
 
 
 def _gate_files(settings: BootstrapSettings) -> list[tuple[str, str]]:

@@ -294,13 +294,17 @@ def _worded(kind: str, clause: str, themes: set[str]) -> Iterator[Demand]:
         yield Demand(kind, " ".join(clause.split()), own)
 
 
+def _clause_before(demand: Demand) -> str:
+    """Return what stands before a demand in its clause, to which a colon is no end."""
+    return _CLAUSE.split(demand.sentence.partition(demand.text)[0].replace(":", " "))[-1]
+
+
 def _has_form(demand: Demand, steps: str) -> bool:
     """Return whether steps have a wording for a demand on form, and not only for its opposite."""
     pattern = _COMPILED[demand.kind][1]
     if demand.kind not in _WITH_SIDES:
         return pattern.search(steps) is not None
-    before = demand.sentence.partition(demand.text)[0].replace(":", " ")
-    forbidden = _FORBIDS.search(_CLAUSE.split(before)[-1]) is not None
+    forbidden = _FORBIDS.search(_clause_before(demand)) is not None
     for sentence in sentences(_DO_IT.sub("", steps)):
         for found in pattern.finditer(sentence):
             said = _FORBIDS.search(_CLAUSE.split(sentence[: found.start()])[-1]) is not None
@@ -313,8 +317,7 @@ def _has_length(demand: Demand, steps: str) -> bool:
     """Return whether the steps name a number or its neighbour: "fewer than 15" is "at most 14"."""
     asked = {int(word) for word in content(demand.text) if word.isdecimal()}
     near = {number + by for number in asked for by in (-1, 0, 1)}
-    before = _CLAUSE.split(demand.sentence.partition(demand.text)[0].replace(":", " "))[-1]
-    side = _side(f"{before} {demand.text}")
+    side = _side(f"{_clause_before(demand)} {demand.text}")
     for sentence in sentences(steps):
         for clause in _CLAUSE.split(sentence):
             named = {int(word) for word in content(clause) if word.isdecimal()}

@@ -313,10 +313,14 @@ def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _rounded(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return weights in bfloat16; those that are one tensor under two names stay one."""
+    """Return weights in bfloat16; those that are one tensor under two names stay one.
+
+    Whole numbers, such as positions, are no weights and stay as they are.
+    """
     found: dict[int, Any] = {}
     for weight in state.values():
-        found.setdefault(weight.data_ptr(), weight.to(torch.bfloat16))
+        exact = not weight.is_floating_point()
+        found.setdefault(weight.data_ptr(), weight if exact else weight.to(torch.bfloat16))
     return {name: found[weight.data_ptr()] for name, weight in state.items()}
 
 
