@@ -49,11 +49,25 @@ def test_a_form_of_the_users_own(tmp_path: Path) -> None:
     assert form.accepts({"safe": "yes"}) is True
 
 
+def test_numbers_are_choices(tmp_path: Path) -> None:
+    choices = "choices: [1, 2.5, '3', '007', 'yes', {value: b}], accepted: [1, 'yes']"
+    text = f"items: rating\nquestions: [{{name: a, text: b, kind: choice, {choices}}}]\n"
+    (question,) = read_form(write(tmp_path / "form.yaml", text)).questions
+    assert question.values == ("1", "2.5", "3", "007", "yes", "b")
+    assert question.accepted == ("1", "yes")
+
+
 @pytest.mark.parametrize(
     "text, said",
     [
         ("items: rating\nquestions: []\n", "asks nothing"),
-        ("items: rating\n", "missing required field `questions`"),
+        ("items: rating\n", "asks nothing"),
+        ("items: rating\nquestions:\n", "asks nothing"),
+        ("questions: [{name: a, text: b}]\n", "missing required field `items`"),
+        (
+            "items: rating\nquestions: [{name: a, text: b, kind: choice, choices: [yes, no]}]\n",
+            "in quotes",
+        ),
         ("items: cats\nquestions: [{name: a, text: b}]\n", "Invalid enum value 'cats'"),
         ("items: rating\nquestions: [{name: a, text: b, kind: smell}]\n", "smell"),
         ("items: rating\nquestions: [{name: a, text: b, kind: choice, choices: [x]}]\n", "fewer"),

@@ -160,23 +160,27 @@ class _WrittenChoice:
     meaning: str = ""
 
 
+Word = str | int | float | bool
+"""A choice as YAML reads it: yes, no, on and off without quotes are no words there."""
+
+
 class _WrittenQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A question in a user's file. `low` and `high` are the ends of a scale."""
 
     name: str
     text: str
     kind: QuestionKind = "yes/no"
-    choices: tuple[str | _WrittenChoice, ...] = ()
+    choices: tuple[Word | _WrittenChoice, ...] = ()
     low: int = 1
     high: int = 5
     guideline: str = ""
-    accepted: tuple[str, ...] | None = None
+    accepted: tuple[Word, ...] | None = None
     optional: bool | None = None
 
 
 class _WrittenForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     items: Subject
-    questions: tuple[_WrittenQuestion, ...]
+    questions: tuple[_WrittenQuestion, ...] | None = None
     name: str = ""
     title: str = ""
     guidelines: tuple[str, ...] | str = ()
@@ -243,9 +247,9 @@ def _question(written: _WrittenQuestion, path: Path) -> FormQuestion:
         raise InputError(f"{where}: a choice stands twice", "remove one")
     if not all(value.strip() for value in values):
         raise InputError(f"{where}: a choice is empty", "write what is kept of it")
-    accepted = written.accepted
-    if accepted is None:
-        accepted = ("yes",) if written.kind == "yes/no" else ()
+    accepted = ("yes",) if written.kind == "yes/no" else ()
+    if written.accepted is not None:
+        accepted = tuple(_word(value, where) for value in written.accepted)
     if unknown := set(accepted) - set(values):
         what = f"{where}: accepted is {', '.join(sorted(unknown))}, which is no choice"
         raise InputError(what, "name choices only")
@@ -253,6 +257,13 @@ def _question(written: _WrittenQuestion, path: Path) -> FormQuestion:
     return FormQuestion(
         written.name, written.text, written.kind, choices, written.guideline, accepted, optional
     )
+
+
+def _word(value: Word, where: str) -> str:
+    if isinstance(value, bool):
+        what = f"{where}: YAML reads a choice as {str(value).lower()}"
+        raise InputError(what, "write words such as yes and no in quotes")
+    return str(value)
 
 
 def _choices(written: _WrittenQuestion, where: str) -> tuple[Choice, ...]:
@@ -267,9 +278,9 @@ def _choices(written: _WrittenQuestion, where: str) -> tuple[Choice, ...]:
         numbers = range(written.low, written.high + 1)
         return tuple(Choice(str(number), str(number)) for number in numbers)
     found = tuple(
-        Choice(choice, choice)
-        if isinstance(choice, str)
-        else Choice(choice.value, choice.label or choice.value, choice.meaning)
+        Choice(choice.value, choice.label or choice.value, choice.meaning)
+        if isinstance(choice, _WrittenChoice)
+        else Choice(_word(choice, where), _word(choice, where))
         for choice in written.choices
     )
     if len(found) < LEAST_CHOICES:
