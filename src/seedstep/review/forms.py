@@ -247,7 +247,7 @@ def _question(written: _WrittenQuestion, path: Path) -> FormQuestion:
         raise InputError(f"{where}: a choice stands twice", "remove one")
     if not all(value.strip() for value in values):
         raise InputError(f"{where}: a choice is empty", "write what is kept of it")
-    accepted = ("yes",) if written.kind == "yes/no" else ()
+    accepted: tuple[str, ...] = ("yes",) if written.kind == "yes/no" else ()
     if written.accepted is not None:
         accepted = tuple(_word(value, where) for value in written.accepted)
     if unknown := set(accepted) - set(values):
