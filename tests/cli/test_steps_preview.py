@@ -74,6 +74,7 @@ class TestSteps:
         for body in server.bodies:
             assert body["messages"][-1]["content"] in dry.out
         assert "3 tasks with openai:scripted" in dry.words
+        assert "no repairs (at most 6 requests more)" in dry.words
 
     @pytest.mark.parametrize("more", [{}, {"refine": "none"}, {"judge": "openai:j"}, {"limit": 2}])
     def test_the_estimate_is_what_a_run_asks_if_replies_are_as_assumed(

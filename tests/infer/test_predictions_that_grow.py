@@ -13,16 +13,16 @@ from typing import Any
 
 import pytest
 
-from seedstep import RunError, RunMismatchError, predict
+from seedstep import RunError, RunMismatchError, predict, self_instruct
 from seedstep.infer.predict import Answer
 from seedstep.runs import Run
-from seedstep.stages import PREDICT
+from seedstep.stages import BOOTSTRAP, PREDICT
 from seedstep.stages.predict import begin_system
 from support.command_line import ended_by, environment, program, seedstep
 from support.growing import text_of, times_asked
 from support.predicting import asked_of, asked_word, predicted, texts, word_model, write_word_tasks
-from support.scripted_server import ScriptedServer
-from support.step_server import slowly
+from support.scripted_server import Fault, ScriptedServer
+from support.step_server import chat, slowly
 
 NAME = "openai:scripted"
 COPY = "baseline:copy-input"
@@ -60,6 +60,37 @@ def write_plain(folder: Path, *words: str) -> str:
     path = folder / "plain.jsonl"
     path.write_text("".join(json.dumps(task) + "\n" for task in tasks))
     return str(path)
+
+
+def test_a_bootstrap_that_goes_on_is_a_list_that_grows(tmp_path: Path) -> None:
+    def reply(number: int, body: dict[str, Any]) -> Fault | None:
+        said = "" if "prompt" in body else body["messages"][-1]["content"]
+        return chat(f"answer {len(said) % 9}") if said else None
+
+    grown, out = tmp_path / "grown", tmp_path / "run"
+    answers: list[list[Any]] = []
+    with ScriptedServer(reply) as server:
+        for wanted in (3, 6):
+            asked: dict[str, Any] = {"base_url": server.url, "prompt_style": "completion"}
+            self_instruct(grown, model=NAME, **asked, tasks=wanted).close()
+            with predict(
+                out,
+                tasks=str(grown),
+                model=NAME,
+                base_url=server.url,
+                encoding={"positive": 0},
+                limit_instances=1,
+            ) as run:
+                answers.append(list(run.predictions(NAME)))
+                assert len(answers[-1]) == wanted
+                references = run.records.references()
+            assert set(times_asked(server.bodies).values()) == {1}
+    assert answers[1][:3] == answers[0]
+    with Run.read(BOOTSTRAP, grown) as made:
+        outputs = [task.instances[0].outputs for task in made.tasks()]
+    assert [each.outputs for each in references.values()] == outputs
+    done = seedstep("evaluate", out)
+    assert done.code == 0, done.err
 
 
 class TestTheListGrows:

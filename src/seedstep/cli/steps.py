@@ -108,7 +108,9 @@ def write(
         return
     if dry_run:
         work = foresee_work(STEPS, out, asked, removed, same_model=same_model)
-        assumed = "no repairs, instructions of 160 tokens, 4 characters a token."
+        repairs = work.settings.repairs * work.left
+        assumed = "instructions of 160 tokens, 4 characters a token, and no repairs"
+        assumed += f" (at most {repairs:,} requests more)." if repairs else "."
         if work.settings.style == "chat":
             assumed += " Each turn is sent with the earlier ones and their replies."
         print_foreseen(work, f"{work.left:,} tasks", assumed)

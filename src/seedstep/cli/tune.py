@@ -29,7 +29,7 @@ from seedstep.errors import InputError, unknown_name
 from seedstep.inputs import with_examples, with_steps
 from seedstep.llm.checkpoints import is_decoder_only, load_tokenizer
 from seedstep.recipes import TuneResult, TuningWatch, tune_model
-from seedstep.runs import Rows
+from seedstep.runs import Rows, load_choice
 from seedstep.settings import make_settings
 from seedstep.tune import (
     PRESETS,
@@ -66,7 +66,7 @@ def encode_command(
         raise InputError("no tokenizer to count with", "add --tokenizer local, or --show TASK")
     limit = settings.tasks.limit_instances or (1 if show else 100)
     choice = replace(settings.tasks, limit_instances=limit)
-    loaded = choice.load().tasks
+    loaded = load_choice(choice).tasks
     if show:
         loaded = (_named(loaded, show, str(choice.path)),)
     if settings.steps:

@@ -10,8 +10,10 @@ Example::
 
 import json
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from hashlib import blake2b, sha256
+from itertools import islice
 from pathlib import Path
 
 from seedstep.data.records import Task
@@ -80,8 +82,8 @@ class TaskChoice:
 
     path: str | None = setting(
         None,
-        "The tasks: a SUPER-NATURALINSTRUCTIONS directory or task file, or JSON lines with "
-        "a definition (or instruction) and instances.",
+        "The tasks: a SUPER-NATURALINSTRUCTIONS directory or task file, JSON lines with "
+        "a definition (or instruction) and instances, or a bootstrap's run.",
         name="tasks",
     )
     split: str | None = setting(None, "Split of a directory, such as test. Default: all tasks.")
@@ -113,7 +115,14 @@ class TaskChoice:
             limit = OFFICIAL_INSTANCES if self.split else None
         path = Path(self.path)
         found = load_tasks(path, self.split, self.track, limit=limit, skip_bad=self.skip_bad)
-        tasks = found.tasks[: self.limit_tasks]
-        if seed is not None:
-            tasks = tuple(drawn_instances(task, self.limit_instances, seed) for task in tasks)
-        return replace(found, tasks=tasks)
+        return replace(found, tasks=self.choose(found.tasks))
+
+    def choose(self, tasks: Iterable[Task]) -> tuple[Task, ...]:
+        """Return the first `limit_tasks` of some tasks, each with `limit_instances`."""
+        number, seed = self.limit_instances, self.instances_seed
+        return tuple(
+            replace(task, instances=task.instances[:number])
+            if seed is None
+            else drawn_instances(task, number, seed)
+            for task in islice(tasks, self.limit_tasks)
+        )

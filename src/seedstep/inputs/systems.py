@@ -14,6 +14,7 @@ Example::
     overlap(record, tasks).instances  # the ids of those that were trained on
 """
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -38,7 +39,7 @@ from seedstep.evaluate.scores import TRAINED_UNKNOWN, TrainingOverlap
 from seedstep.inputs.tasks import gather
 from seedstep.llm import ModelRef
 from seedstep.llm.endpoints import file_fingerprint
-from seedstep.runs import TUNE_CONFIG, stage_of, stored_settings
+from seedstep.runs import TUNE_CONFIG, load_choice, stage_of, stored_settings
 from seedstep.runs.directory import digest
 from seedstep.runs.predictions import KeptSystem, open_predictions
 from seedstep.settings import make_settings
@@ -136,8 +137,10 @@ def read_systems(
 
 def _all_tasks(given: TaskChoice | PathOrTasks) -> tuple[Task, ...]:
     """Return all tasks; raise an error for a bad one, as scores without it would be misleading."""
+    if isinstance(given, str | os.PathLike):
+        given = TaskChoice(str(given))
     if isinstance(given, TaskChoice):
-        found = replace(given, skip_bad=True).load()
+        found = load_choice(replace(given, skip_bad=True))
     else:
         found = load_tasks(given, skip_bad=True)
     raise_first(found.problems)

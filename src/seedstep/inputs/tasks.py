@@ -10,11 +10,10 @@ Example::
     tasks = with_examples(tasks, Path("runs/examples"), "ranked")
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal
 
 import msgspec
@@ -43,12 +42,10 @@ from seedstep.inputs.labels import accepted_tasks
 from seedstep.runs import (
     TUNE_CONFIG,
     open_database,
-    read_distilled_tasks,
     read_entries,
-    read_grown_tasks,
+    read_run_tasks,
     stage_of,
 )
-from seedstep.runs.database import Database
 from seedstep.runs.directory import LOCK, digest
 from seedstep.runs.places import GIVEN, without_directory
 from seedstep.steps import SUPERNI, ExampleSet, WrittenSteps, superni_instructions
@@ -90,8 +87,9 @@ def load_source(
     if source.path == SEEDS and (not path.exists() or _is_tuning(path)):
         tasks = tuple(replace(task, instances=task.instances[:limit]) for task in seed_tasks())
         return _no_split(source, TaskFiles(tasks, ()))
-    if stage := stage_of(path):
-        return _no_split(source, _of_stage(path, stage, limit))
+    if (grown := read_run_tasks(path)) is not None:
+        tasks = tuple(replace(task, instances=task.instances[:limit]) for task in grown)
+        return _no_split(source, TaskFiles(tasks, ()))
     name = exported_format(path)
     if name == "alpaca":
         return _no_split(source, load_rows(path / "train.jsonl", limit=limit, skip_bad=skip_bad))
@@ -114,26 +112,6 @@ def _no_split(source: TuneSource, found: TaskFiles) -> TaskFiles:
     if source.split is not None:
         raise InputError(f"{source.path}: only a directory has splits", "leave the split out")
     return found
-
-
-READERS: Mapping[str, Callable[[Database], Iterable[Task]]] = MappingProxyType(
-    {"bootstrap": read_grown_tasks, "distill": read_distilled_tasks}
-)
-"""How the tasks of a run are read, by its stage; runs of other stages have no instances."""
-
-
-def _of_stage(path: Path, stage: str, limit: int | None) -> TaskFiles:
-    """Return the finished tasks of a run."""
-    if stage not in READERS:
-        what = f"{path} is a run of `seedstep {stage}`, which has no examples"
-        raise InputError(what, "name the run of a bootstrap; --steps takes instructions")
-    with open_database(path, stage) as database:
-        tasks = tuple(
-            replace(task, instances=task.instances[:limit]) for task in READERS[stage](database)
-        )
-    if not tasks:
-        raise InputError(f"{path} has no finished tasks yet", f"let `seedstep {stage}` make some")
-    return TaskFiles(tasks, ())
 
 
 Both = tuple[tuple[str, ...], tuple[str, ...]]

@@ -20,6 +20,7 @@ from seedstep.errors import InputError
 from seedstep.evaluate.measured import OTHER, SHUFFLED, read_measured
 from seedstep.inputs.tasks import judgements_of
 from seedstep.recipes.measuring import REFINED, VersionSource, fingerprint, named_sources, steps_of
+from seedstep.runs import load_choice
 from seedstep.steps import TaskText, check, parse, render
 
 __all__ = ["EVALUATED", "Selected", "select_steps"]
@@ -76,7 +77,7 @@ def select_steps(
         InputError: there is nothing to select by, or it was measured on evaluated instances.
         RunError: `out` can't be written.
     """
-    loaded = replace(tasks, limit_instances=1).load().tasks
+    loaded = load_choice(replace(tasks, limit_instances=1)).tasks
     given = named_sources(sources)
     for path in (*(Path(source) for _, source in given), *((measured,) if measured else ())):
         if path.resolve() == out.resolve():

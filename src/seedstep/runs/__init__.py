@@ -38,8 +38,10 @@ from seedstep.runs.tasks import (
     StepsRun,
     TaskRecords,
     TaskResult,
+    load_choice,
     read_distilled_tasks,
     read_entries,
+    read_run_tasks,
 )
 from seedstep.runs.tune import TUNE_CONFIG, TuningFiles, stored_settings
 
@@ -86,10 +88,12 @@ __all__ = [
     "kept_scores",
     "labelled",
     "line",
+    "load_choice",
     "open_database",
     "read_distilled_tasks",
     "read_entries",
     "read_grown_tasks",
+    "read_run_tasks",
     "read_yaml",
     "stage_of",
     "stored_settings",

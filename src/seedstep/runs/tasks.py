@@ -8,19 +8,23 @@ Example::
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from sqlite3 import Row
+from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from seedstep.data import Task, TaskFiles
+from seedstep.data import Task, TaskChoice, TaskFiles
 from seedstep.errors import InputError
 from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers
 from seedstep.infer.distill import DistilledTask, DistillSettings
 from seedstep.runs.database import Database, Statement, decode_value
+from seedstep.runs.directory import open_database, stage_of
+from seedstep.runs.grown import read_grown_tasks
 from seedstep.runs.lists import ASIDE, GONE, UNSURE, Fingerprint
 from seedstep.runs.run import Run
 from seedstep.steps import ExampleSet, ExamplesSettings, StepsSettings, WrittenSteps
@@ -35,8 +39,10 @@ __all__ = [
     "StepsRun",
     "TaskRecords",
     "TaskResult",
+    "load_choice",
     "read_distilled_tasks",
     "read_entries",
+    "read_run_tasks",
 ]
 
 _KEEP = """
@@ -212,6 +218,47 @@ def read_distilled_tasks(database: Database) -> Iterator[Task]:
                 positive_examples=made.positive_examples,
                 negative_examples=made.negative_examples,
             )
+
+
+READERS: Mapping[str, Callable[[Database], Iterable[Task]]] = MappingProxyType(
+    {"bootstrap": read_grown_tasks, "distill": read_distilled_tasks}
+)
+"""How the tasks of a run are read, by its stage; runs of other stages have no instances."""
+
+
+def read_run_tasks(path: Path) -> tuple[Task, ...] | None:
+    """Return the finished tasks of a run with their instances; None if `path` is no run.
+
+    Raises:
+        InputError: the run's stage makes no tasks, or it has none yet.
+        RunError: the run can't be read.
+    """
+    stage = stage_of(path)
+    if not stage:
+        return None
+    if stage not in READERS:
+        what = f"{path} is a run of `seedstep {stage}`, which has no examples"
+        raise InputError(what, "name the run of a bootstrap; --steps takes instructions")
+    with open_database(path, stage) as database:
+        tasks = tuple(READERS[stage](database))
+    if not tasks:
+        raise InputError(f"{path} has no finished tasks yet", f"let `seedstep {stage}` make some")
+    return tasks
+
+
+def load_choice(choice: TaskChoice) -> TaskFiles:
+    """Return the chosen tasks of files or of a run, with the chosen instances of each.
+
+    Raises:
+        InputError: no tasks are named, or one can't be read.
+        RunError: a run can't be read.
+    """
+    grown = read_run_tasks(Path(choice.path)) if choice.path else None
+    if grown is None:
+        return choice.load()
+    if choice.split is not None:
+        raise InputError(f"{choice.path}: a run has no splits", "leave the split out")
+    return TaskFiles(choice.choose(grown), ())
 
 
 def _entry(row: Row, record_type: type[R]) -> Entry[R]:

@@ -25,9 +25,7 @@ from seedstep.runs import (
     has_rows,
     labelled,
     line,
-    open_database,
-    read_grown_tasks,
-    stage_of,
+    read_run_tasks,
 )
 from seedstep.stages.telling import (
     GROWING,
@@ -64,25 +62,24 @@ INSTANCES_SHOWN = 2
 
 
 def load_steps_tasks(settings: StepsSettings) -> TaskFiles:
-    """Return all tasks of the settings, or the machine-generated ones of a bootstrap.
+    """Return all tasks of the settings, or the finished ones of a run.
 
     Raises:
         InputError: no tasks are named, or one can't be read.
     """
     require_price(settings)
-    path = Path(settings.chosen.path) if settings.chosen.path else None
-    if path and stage_of(path) == "bootstrap":
-        with open_database(path, "bootstrap") as database:
-            return TaskFiles(tuple(map(_with_examples, read_grown_tasks(database))), ())
+    grown = read_run_tasks(Path(settings.chosen.path)) if settings.chosen.path else None
+    if grown is not None:
+        return TaskFiles(tuple(map(_with_examples, grown)), ())
     return replace(settings.chosen, limit_tasks=None, limit_instances=0).load()
 
 
 def _with_examples(task: Task) -> Task:
-    """Return a machine-generated task with its first instances as positive examples."""
+    """Return a task of a run with its first instances as positive examples, if it has none."""
     shown = tuple(
         Example(example.input, example.output) for example in task.instances[:INSTANCES_SHOWN]
     )
-    return replace(task, instances=(), positive_examples=shown)
+    return replace(task, instances=(), positive_examples=task.positive_examples or shown)
 
 
 def _status(run: StepsRun) -> Blocks:
