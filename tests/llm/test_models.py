@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -112,7 +113,8 @@ def last_word(task: Task, instance: Instance, seed: int | None) -> str | None:
     return instance.input.split()[-1]
 
 
-async def test_a_provider_from_outside_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+@patch.dict(PROVIDERS)
+async def test_a_provider_from_outside_is_asked() -> None:
     echo = Provider(
         prefix="echo",
         argument="NAME",
@@ -121,7 +123,6 @@ async def test_a_provider_from_outside_is_asked(monkeypatch: pytest.MonkeyPatch)
         address=lambda url: url or "http://echo.test",
         style=lambda _: "chat",
     )
-    monkeypatch.setattr("seedstep.llm.models.PROVIDERS", {**PROVIDERS})
     add_provider(echo)
     settings = make_settings(SystemSettings, {"model": "echo:m"}, "settings")
     assert settings.kind == "server"
@@ -134,9 +135,9 @@ async def test_a_provider_from_outside_is_asked(monkeypatch: pytest.MonkeyPatch)
         resolve_base_url("magic:x", None)
 
 
-def test_a_provider_from_outside_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+@patch.dict(PROVIDERS)
+def test_a_provider_from_outside_copies() -> None:
     own = Provider(prefix="own", argument="NAME", meaning="copies", copies={"last-word": last_word})
-    monkeypatch.setattr("seedstep.llm.models.PROVIDERS", {**PROVIDERS})
     add_provider(own)
     settings = make_settings(SystemSettings, {"model": "own:last-word"}, "settings")
     task = Task("t", "Copy the last word.", ())

@@ -14,7 +14,8 @@ import pytest
 from seedstep.errors import ModelError, UnreachableError
 from seedstep.llm import Endpoint, Engine, MemoryLedger, Reply
 from seedstep.llm.budget import Spent
-from seedstep.llm.engine import REFUSALS_IN_A_ROW, REPLY_SECONDS
+from seedstep.llm.engine import REPLY_SECONDS
+from seedstep.llm.health import REFUSALS_IN_A_ROW
 from seedstep.llm.pacing import ATTEMPTS, FaultAction, Patience
 from seedstep.llm.wire import Retryable, Wire
 from support.asking import (

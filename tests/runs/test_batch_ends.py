@@ -145,7 +145,7 @@ def test_a_system_that_is_done_does_not_wait_for_the_batches_of_another(tmp_path
 async def test_an_engine_that_ends_well_does_not_wait_for_a_dead_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seedstep.llm.engine.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("seedstep.llm.health.LOOK_SECONDS", 0.05)
     monkeypatch.setattr("seedstep.llm.jobs._backoff", lambda attempt: 60.0)
     with closing(Database.open(tmp_path / "run.db")) as database:
         with BatchServer(lambda number, body: chat_reply("fine"), batch_fault=stuck(0)) as server:
@@ -159,7 +159,7 @@ async def test_an_engine_that_ends_well_does_not_wait_for_a_dead_server(
             await engine.__aexit__(None, None, None)
         await asked
         assert [batch.status for batch in read_batches(database)] == [None], "it stays open"
-        assert "it does not answer" in engine.stats.notes[-1]
+        assert "is not waited for any more" in engine.stats.notes[-1]
 
 
 def test_a_batch_at_an_address_that_is_gone_is_given_up_when_the_user_says_so(

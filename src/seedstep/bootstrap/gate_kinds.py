@@ -21,7 +21,8 @@ from seedstep.bootstrap.rules import Found
 from seedstep.data.schemas import SECONDS, pattern_check, schema_check
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm import ModelRef, Sampling, Schema
-from seedstep.llm.models import PROVIDERS, served_model
+from seedstep.llm.models import served_model
+from seedstep.llm.providers import PROVIDERS
 from seedstep.prompts import render
 from seedstep.text import TOKENIZERS, answer, is_refusal, json_object, normal_answer, rouge_l
 

@@ -5,16 +5,9 @@ from seedstep.llm.budget import Budget, Preview, Price, Pricing, Spent, Tokens
 from seedstep.llm.endpoints import Endpoint, first_address
 from seedstep.llm.engine import Engine
 from seedstep.llm.kept import KeptAnswers
-from seedstep.llm.models import (
-    PROVIDERS,
-    ModelRef,
-    Provider,
-    add_provider,
-    known_model,
-    open_model,
-    resolve_base_url,
-)
+from seedstep.llm.models import ModelRef, known_model, open_model, resolve_base_url
 from seedstep.llm.pacing import EngineStats
+from seedstep.llm.providers import PROVIDERS, Provider, add_provider
 from seedstep.llm.records import (
     Answer,
     Failure,

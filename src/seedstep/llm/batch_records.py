@@ -16,7 +16,10 @@ from seedstep.llm.records import Answer, Ledger, Request
 from seedstep.llm.wire import UNCHANGED, Manner
 
 __all__ = [
+    "GIVEN_UP",
+    "GONE",
     "LIVE",
+    "LOST",
     "NOT_MISSED",
     "BatchLedger",
     "BatchedRequest",
@@ -40,6 +43,12 @@ class Sending:
 
 LIVE = Sending()
 """One by one."""
+
+GONE, GIVEN_UP = "gone", "given up"
+LOST = (GONE, GIVEN_UP)
+"""The last statuses of batches whose answers could not be had: the server has them no longer, or is
+not asked any more.
+"""
 
 
 @dataclass(frozen=True, slots=True)

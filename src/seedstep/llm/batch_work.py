@@ -1,4 +1,4 @@
-"""The life of a batch: it is created, waited for until it ends, and its results are read.
+"""The life of a batch: its file is written and sent, and it is waited for until it ends.
 
 Example::
 
@@ -6,34 +6,30 @@ Example::
 """
 
 import asyncio
+import hashlib
 import shlex
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 
-from seedstep.errors import DeniedError, InputError, ModelError, SeedstepError, UnreachableError
+from seedstep.data.files import write_in_parts
+from seedstep.errors import ModelError, UnreachableError
 from seedstep.llm.batch_api import (
     BATCH_HOURS,
     NAME_KEY,
     PURPOSE,
     BatchApi,
-    ResultLine,
     ServerBatch,
     count_lines,
-    read_results,
 )
-from seedstep.llm.batch_records import BatchedRequest, BatchLedger, Sending, SentBatch
+from seedstep.llm.batch_records import GIVEN_UP, GONE, BatchLedger, Sending, SentBatch
 from seedstep.llm.endpoints import Endpoint
-from seedstep.llm.exchange import ServerError, require_readable
-from seedstep.llm.jobs import ApiError, shown, state_of
-from seedstep.llm.records import Answer, Failure, Reply, Request
-from seedstep.llm.wire import PARAMETER, Refused, Retryable, Wire
+from seedstep.llm.jobs import ApiError, state_of
+from seedstep.llm.wire import Wire
 
-__all__ = ["BatchWork", "Ended", "Findings"]
+__all__ = ["BatchWork", "Ended"]
 
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 60.0
@@ -63,65 +59,8 @@ server may be at it still.
 CREATIONS = 3
 """How often a batch is created, if the server does not answer and has none of this name."""
 
-REFUSALS = 8
-"""If so many requests of a batch are refused and none answered, the server is taken to refuse all.
-"""
-
 CANCEL_SECONDS = 900.0
 """So long after it was cancelled a batch is waited for; OpenAI says that it takes ten minutes."""
-
-NO_HEADERS: Mapping[str, str] = MappingProxyType({})
-
-PARAMETER_STATUSES = (400, 422, 501)
-"""The statuses with which a server refuses a parameter."""
-
-
-@dataclass(slots=True)
-class Findings:
-    """What the results of a batch have: answers by key, faults, and lines that fit nothing.
-
-    `parameters` are the errors about parameters that are left out from now on. `known` counts the
-    lines of its requests, and `in_vain` the tokens of replies that can't be used, by key.
-    """
-
-    answers: dict[str, tuple[Request, Answer]] = field(default_factory=dict)
-    strange: Counter[str] = field(default_factory=Counter)
-    fatal: SeedstepError | None = None
-    last: str = ""
-    parameters: set[str] = field(default_factory=set)
-    known: int = 0
-    denial: SeedstepError | None = None
-    in_vain: dict[str, tuple[int, int]] = field(default_factory=dict)
-
-    def lost(
-        self,
-        answers: Mapping[str, tuple[Request, Answer]],
-        requests: Mapping[str, BatchedRequest],
-    ) -> dict[str, tuple[int, int]]:
-        """Return the tokens that were paid in vain, by key, where these answers are kept."""
-        failed = {
-            key: (answer.lost_prompt_tokens, answer.lost_completion_tokens)
-            for key, (_, answer) in self.answers.items()
-            if isinstance(answer, Failure)
-        }
-        before = {key: requests[key].missed for key in failed}
-        found = {
-            key: (prompt - before[key].lost_prompt, completion - before[key].lost_completion)
-            for key, (prompt, completion) in failed.items()
-        }
-        found |= {key: tokens for key, tokens in self.in_vain.items() if key not in answers}
-        return {key: tokens for key, tokens in found.items() if any(tokens)}
-
-    @property
-    def refused(self) -> int:
-        """The number of requests that were refused, and not answered in vain."""
-        answers = (answer for _, answer in self.answers.values())
-        return sum(isinstance(each, Failure) and each.status != 200 for each in answers)
-
-    @property
-    def replied(self) -> int:
-        """The number of requests with a reply."""
-        return sum(isinstance(answer, Reply) for _, answer in self.answers.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +90,22 @@ class BatchWork:
     sending: Sending
     tell: Callable[[str], None]
     unwanted: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def written(self, path: str, lines: list[bytes]) -> SentBatch:
+        """Return a batch of some lines that is about to be sent, with its file written."""
+        digest = hashlib.sha256(b"".join(lines)).hexdigest()
+        number, name = self.ledger.name_of(digest)
+        to_file = self.sending.mode == "file"
+        url, size = self.endpoint.url, sum(map(len, lines))
+        batch = SentBatch(number, name, url, path, size, to_file=to_file)
+        self.ledger.folder.mkdir(exist_ok=True)
+        await asyncio.to_thread(write_in_parts, self._file(batch), lines)
+        return batch
+
+    def remove(self, batch: SentBatch, results: Iterable[Path]) -> None:
+        """Remove the files of a batch; those of another program stay."""
+        for path in () if batch.to_file else (self._file(batch), *results):
+            path.unlink(missing_ok=True)
 
     async def _file_of_results(self, batch: SentBatch, count: int, *, again: bool) -> list[Path]:
         """Wait until another program has written `count` results to a file, or no more come."""
@@ -193,7 +148,7 @@ class BatchWork:
         if batch.url != self.endpoint.url:
             what = f"the batch {batch.name} was sent to {batch.url}"
             if self.sending.finish_live:
-                return Ended("given up", [], f"{what}, and is given up")
+                return Ended(GIVEN_UP, [], f"{what}, and is given up")
             raise ModelError(
                 what,
                 f"take its results with --base-url {batch.url} first; if there is no server any "
@@ -222,7 +177,7 @@ class BatchWork:
                 if error.error.status != 404:
                     raise
                 if self.sending.finish_live:
-                    return Ended("gone", [], error.what)
+                    return Ended(GONE, [], error.what)
                 raise ModelError(
                     f"the server has the batch {batch.batch_id}, or its results, no longer: "
                     f"{error.what}",
@@ -351,71 +306,6 @@ class BatchWork:
         except ModelError as error:  # it may have ended meanwhile
             return f", as it can't be cancelled: {error.what}"
         return ""
-
-    def findings(self, requests: Mapping[str, BatchedRequest], paths: Iterable[Path]) -> "Findings":
-        """Read the results of a batch with these requests."""
-        found = Findings()
-        for line in read_results(paths):
-            if line is None:
-                found.strange["lines that can't be read"] += 1
-                continue
-            if line.key not in requests:
-                found.strange["ids that are of no request in it"] += 1
-                continue
-            found.known += 1
-            if line.key in found.answers:
-                found.strange["second results of a request"] += 1
-            elif not line.status:
-                found.last = shown(line.error, self.endpoint.key)
-            elif answer := self._answer(line, requests[line.key], found):
-                found.answers[line.key] = requests[line.key].request, answer
-        if not found.replied:
-            found.fatal = found.fatal or found.denial
-        refused = found.refused
-        if refused >= REFUSALS and refused == len(found.answers):
-            found.fatal = found.fatal or ModelError(
-                f"all {refused} requests of a batch were refused, the last with: {found.last}",
-                "see to the server or the settings, then run the same command again to go on",
-            )
-        return found
-
-    def _answer(
-        self, line: ResultLine, batched: BatchedRequest, found: "Findings"
-    ) -> Answer | None:
-        """Return the answer in a line of results, or None if the request is to be sent again."""
-        request = batched.request
-        if line.status in PARAMETER_STATUSES and found.parameters:
-            said = ServerError.read(line.status, line.body, self.endpoint.key).detail
-            if said in found.parameters:
-                return None
-        sent = line.status, NO_HEADERS, line.body
-        whole = batched.missed.again((0, 0))
-        answer: Answer
-        try:
-            body = self.wire.prepare(request)[0]
-            answer = reply = self.wire.read(request, body, batched.manner, sent)
-            require_readable(reply)
-        except Refused as error:
-            found.last, found.denial = error.detail, error.denial or found.denial
-            whole = batched.missed.again(error.tokens)
-            answer = Failure(error.reason, error.detail, error.status)
-        except Retryable as error:
-            found.last = error.detail
-            if error.reason == PARAMETER:
-                found.parameters.add(error.detail)
-            if any(error.tokens):
-                found.in_vain[line.key] = error.tokens
-            return None
-        except (DeniedError, InputError) as error:  # no reply; others may have one
-            found.fatal, found.last = error, error.what
-            return None
-        return replace(
-            answer,
-            attempts=whole.tries,
-            lost_prompt_tokens=whole.lost_prompt,
-            lost_completion_tokens=whole.lost_completion,
-            by_batch=True,
-        )
 
 
 def no_list(error: ApiError, name: str) -> ModelError:

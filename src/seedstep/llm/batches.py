@@ -12,12 +12,10 @@ Example::
 """
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
-from seedstep.data.files import write_in_parts
 from seedstep.errors import BudgetReached, ModelError
 from seedstep.llm.batch_api import split
 from seedstep.llm.batch_budget import Asked, Reserve, refuse
@@ -29,12 +27,13 @@ from seedstep.llm.batch_records import (
     Sending,
     SentBatch,
 )
+from seedstep.llm.batch_results import Findings, read_findings
 from seedstep.llm.batch_work import BatchWork, Ended
 from seedstep.llm.budget import Account
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.jobs import state_of
 from seedstep.llm.pacing import EngineStats, Priority
-from seedstep.llm.records import Answer, Ledger, Reply, Request, Sender
+from seedstep.llm.records import Answer, Ledger, Request, Sender
 from seedstep.llm.servers import Servers, first_wire
 from seedstep.llm.wire import Wire, path_of
 
@@ -65,7 +64,7 @@ class BatchSender:
     ) -> None:
         """`ask_live` asks and stores a request live, as the first of each purpose is."""
         self._model = endpoint.identity, endpoint.model
-        self._url = endpoint.url
+        self._wire = wire
         self._ledger = ledger
         self._sending = sending
         self._account = account
@@ -202,7 +201,8 @@ class BatchSender:
             counted = len(lines)
             try:
                 for part in split(list(map(len, lines))):
-                    batch = await self._written(path, lines[part])
+                    batch = await self._batch_work.written(path, lines[part])
+                    await self._account.spent.settle()
                     counted -= len(lines[part])
                     await self._intend(batch, group[part])
             finally:
@@ -251,23 +251,6 @@ class BatchSender:
         finally:
             self._reserve.release(asked.key)
 
-    async def _written(self, path: str, lines: list[bytes]) -> SentBatch:
-        """Write the file of a batch."""
-        digest = hashlib.sha256(b"".join(lines)).hexdigest()
-        number, name = self._ledger.name_of(digest)
-        self._ledger.folder.mkdir(exist_ok=True)
-        file = self._ledger.folder / f"{name}.jsonl"
-        await asyncio.to_thread(write_in_parts, file, lines)
-        await self._account.spent.settle()
-        return SentBatch(
-            number,
-            name,
-            self._url,
-            path,
-            sum(map(len, lines)),
-            to_file=self._sending.mode == "file",
-        )
-
     async def _intend(self, batch: SentBatch, group: Sequence[Asked]) -> None:
         """Store the intent of a batch, and begin to send it."""
         requests = {
@@ -310,37 +293,27 @@ class BatchSender:
             self._fail(error)
 
     async def _take(
-        self,
-        batch: SentBatch,
-        requests: Mapping[str, BatchedRequest],
-        ended: Ended,
+        self, batch: SentBatch, requests: Mapping[str, BatchedRequest], ended: Ended
     ) -> None:
         """Store the answers of a batch, and hand them to whoever waits for them."""
-        found = self._batch_work.findings(requests, ended.paths)
+        found = read_findings(self._wire, requests, ended.paths)
         if batch.to_file and ended.paths and not found.known:
             raise ModelError(
-                f"{ended.paths[0]} has no result of this batch: {_listed(found.strange)}",
+                f"{ended.paths[0]} has no result of this batch: "
+                f"{found.told_strange or 'it is empty'}",
                 f"remove it, and put the results of {batch.name}.jsonl there",
             )
-        answers = {} if found.fatal and not found.replied else found.answers
-        lost = found.lost(answers, requests)
-        await self._ledger.take(batch, answers, ended.status, lost, is_try=ended.is_try)
-        if not batch.to_file:
-            for path in (self._ledger.folder / f"{batch.name}.jsonl", *ended.paths):
-                path.unlink(missing_ok=True)
-        self._count(requests, answers, lost)
+        answers = found.kept
+        await self._ledger.take(batch, answers, ended.status, found.lost, is_try=ended.is_try)
+        self._batch_work.remove(batch, ended.paths)
+        for purpose, tokens in found.paid():
+            self._account.spent.add(purpose, *tokens, by_batch=True)
         if found.strange:
-            self._stats.tell(
-                f"results of {batch.name} that were not used: {_listed(found.strange)}"
-            )
-        missing = {
-            key: each.missed.again(lost.get(key, (0, 0)), is_try=ended.is_try)
-            for key, each in requests.items()
-            if key not in answers
-        }
+            self._stats.tell(f"results of {batch.name} that were not used: {found.told_strange}")
+        missing = found.missing(is_try=ended.is_try)
         taken = {key: answer for key, (_, answer) in answers.items()}
         self._hand_over(batch, requests, taken, missing)
-        self._go_on(batch, missing, len(requests), found.fatal, ended, found.last)
+        self._go_on(batch, found, missing, ended)
 
     def _hand_over(
         self,
@@ -359,28 +332,15 @@ class BatchSender:
                 asked.future.set_result(answer)
         self._reserve.release(batch.number)
 
-    def _count(
-        self,
-        requests: Mapping[str, BatchedRequest],
-        answers: Mapping[str, tuple[Request, Answer]],
-        lost: Mapping[str, tuple[int, int]],
-    ) -> None:
-        """Count the tokens of replies, and those that were paid in vain."""
-        replies = [(key, each) for key, (_, each) in answers.items() if isinstance(each, Reply)]
-        counts = [(key, (each.prompt_tokens, each.completion_tokens)) for key, each in replies]
-        for key, tokens in [*counts, *lost.items()]:
-            self._account.spent.add(requests[key].request.purpose, *tokens, by_batch=True)
-
     def _go_on(
         self,
         batch: SentBatch,
+        found: Findings,
         missing: Mapping[str, Missed],
-        count: int,
-        fatal: Exception | None,
         ended: Ended,
-        last: str,
     ) -> None:
         """Ask again what a batch did not answer, unless that is not needed or would be in vain."""
+        count = len(found.requests)
         if self._unwanted.is_set():
             self._stats.tell(
                 f"the batch {batch.name} is not needed any more and ended ({ended.status}): "
@@ -389,7 +349,7 @@ class BatchSender:
             return
         if not missing:
             return
-        status, reason = ended.status, ended.said or last
+        status, reason = ended.status, ended.said or found.last
         because = f": {reason}" if reason else ""
         what = (
             f"the batch {batch.name} ended ({status}) without {len(missing):,} of {count:,} "
@@ -398,12 +358,12 @@ class BatchSender:
         stopped = state_of(status) == "ended" and "expir" not in status.lower()
         in_vain = stopped or max(each.tries for each in missing.values()) >= MOST_TRIES
         live = self._live_at_last
-        if not live and (fatal or in_vain):
+        if not live and (found.fatal or in_vain):
             remedy = (
                 "see to the server, then run the same command again, which asks for what is "
                 "missing; --finish-live asks it live"
             )
-            self._fail(fatal or ModelError(what, remedy))
+            self._fail(found.fatal or ModelError(what, remedy))
             return
         self._stats.tell(f"{what}; they are asked {'live' if live else 'by another batch'}")
         self._ask_again(missing)
@@ -416,10 +376,6 @@ class BatchSender:
                 asked.future.set_result(None)
         if not self._live_at_last:
             self._collect(waiting)
-
-
-def _listed(strange: Mapping[str, Any]) -> str:
-    return ", ".join(f"{count:,} {what}" for what, count in strange.items()) or "it is empty"
 
 
 def begin_batches(

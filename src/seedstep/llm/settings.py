@@ -24,8 +24,9 @@ from seedstep.errors import InputError, unknown_name
 from seedstep.llm.batch_records import Sending, SendMode
 from seedstep.llm.budget import Budget, Price, Pricing
 from seedstep.llm.endpoints import require_address
-from seedstep.llm.models import ModelRef, either, forms_of, resolve_base_url, served_model
+from seedstep.llm.models import ModelRef, resolve_base_url, served_model
 from seedstep.llm.pacing import AHEAD, AHEAD_BY_BATCH
+from seedstep.llm.providers import either, forms_of
 from seedstep.llm.records import Reasoning, Sampling
 from seedstep.settings import Count, SettingsRecord, change_settings, setting, wrong_value
 

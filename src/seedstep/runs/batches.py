@@ -21,7 +21,7 @@ import msgspec
 
 from seedstep.errors import StoreError
 from seedstep.llm import Answer, Request
-from seedstep.llm.batch_records import BatchedRequest, Missed, SentBatch
+from seedstep.llm.batch_records import LOST, BatchedRequest, Missed, SentBatch
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.replay import RecordedRequest
 from seedstep.llm.wire import Manner
@@ -215,7 +215,7 @@ class BatchState:
     @property
     def is_lost(self) -> bool:
         """Whether what it answered could not be had, so that its requests were asked live."""
-        return self.status in ("gone", "given up")
+        return self.status in LOST
 
     @property
     def told(self) -> str:

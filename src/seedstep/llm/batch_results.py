@@ -1,0 +1,169 @@
+"""What the results of a batch say: answers by key, requests to send again, and what was paid.
+
+Example::
+
+    found = read_findings(wire, requests, [Path("output.jsonl")])
+    answers, again = found.kept, found.missing(is_try=True)
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from seedstep.errors import DeniedError, InputError, ModelError, SeedstepError
+from seedstep.llm.batch_api import ResultLine, read_results
+from seedstep.llm.batch_records import BatchedRequest, Missed
+from seedstep.llm.exchange import ServerError, require_readable
+from seedstep.llm.jobs import shown
+from seedstep.llm.records import Answer, Failure, Reply, Request
+from seedstep.llm.wire import PARAMETER, Refused, Retryable, Wire
+
+__all__ = ["Findings", "read_findings"]
+
+REFUSALS = 8
+"""If so many requests of a batch are refused and none answered, the server is taken to refuse all.
+"""
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+PARAMETER_STATUSES = (400, 422, 501)
+"""The statuses with which a server refuses a parameter."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the results of a batch have: answers by key, faults, and lines that fit nothing.
+
+    `parameters` are the errors about parameters that are left out from now on. `known` counts the
+    lines of its requests, and `in_vain` the tokens of replies that can't be used, by key. `fatal`
+    is the error that ends the run, and `last` the server's last word about a fault.
+    """
+
+    requests: Mapping[str, BatchedRequest]
+    answers: dict[str, tuple[Request, Answer]] = field(default_factory=dict)
+    strange: Counter[str] = field(default_factory=Counter)
+    fatal: SeedstepError | None = None
+    last: str = ""
+    parameters: set[str] = field(default_factory=set)
+    known: int = 0
+    denial: SeedstepError | None = None
+    in_vain: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> dict[str, tuple[Request, Answer]]:
+        """The answers to store, with their requests; none if the server is to blame for all."""
+        return {} if self.fatal and not self.replied else self.answers
+
+    @property
+    def lost(self) -> dict[str, tuple[int, int]]:
+        """The tokens that were paid in vain, by key."""
+        found, kept = {}, self.kept
+        for key, (_, answer) in self.answers.items():
+            if isinstance(answer, Failure):
+                before = self.requests[key].missed
+                prompt = answer.lost_prompt_tokens - before.lost_prompt
+                found[key] = prompt, answer.lost_completion_tokens - before.lost_completion
+        found |= {key: tokens for key, tokens in self.in_vain.items() if key not in kept}
+        return {key: tokens for key, tokens in found.items() if any(tokens)}
+
+    def paid(self) -> Iterator[tuple[str, tuple[int, int]]]:
+        """Yield the purpose of each request that was paid for, and its tokens."""
+        for request, answer in self.kept.values():
+            if isinstance(answer, Reply):
+                yield request.purpose, (answer.prompt_tokens, answer.completion_tokens)
+        for key, tokens in self.lost.items():
+            yield self.requests[key].request.purpose, tokens
+
+    def missing(self, *, is_try: bool) -> dict[str, Missed]:
+        """Return the requests without an answer, after a batch that was a try of them or not."""
+        kept, lost = self.kept, self.lost
+        return {
+            key: each.missed.again(lost.get(key, (0, 0)), is_try=is_try)
+            for key, each in self.requests.items()
+            if key not in kept
+        }
+
+    @property
+    def told_strange(self) -> str:
+        """What lines were not used, in words."""
+        return ", ".join(f"{count:,} {what}" for what, count in self.strange.items())
+
+    @property
+    def refused(self) -> int:
+        """The number of requests that were refused, and not answered in vain."""
+        answers = (answer for _, answer in self.answers.values())
+        return sum(isinstance(each, Failure) and each.status != 200 for each in answers)
+
+    @property
+    def replied(self) -> int:
+        """The number of requests with a reply."""
+        return sum(isinstance(answer, Reply) for _, answer in self.answers.values())
+
+
+def read_findings(
+    wire: Wire, requests: Mapping[str, BatchedRequest], paths: Iterable[Path]
+) -> Findings:
+    """Read the results of a batch with these requests, as `wire` reads replies."""
+    found = Findings(requests)
+    for line in read_results(paths):
+        if line is None:
+            found.strange["lines that can't be read"] += 1
+            continue
+        if line.key not in requests:
+            found.strange["ids that are of no request in it"] += 1
+            continue
+        found.known += 1
+        if line.key in found.answers:
+            found.strange["second results of a request"] += 1
+        elif not line.status:
+            found.last = shown(line.error, wire.endpoint.key)
+        elif answer := _answer(wire, line, found):
+            found.answers[line.key] = requests[line.key].request, answer
+    if not found.replied:
+        found.fatal = found.fatal or found.denial
+    refused = found.refused
+    if refused >= REFUSALS and refused == len(found.answers):
+        found.fatal = found.fatal or ModelError(
+            f"all {refused} requests of a batch were refused, the last with: {found.last}",
+            "see to the server or the settings, then run the same command again to go on",
+        )
+    return found
+
+
+def _answer(wire: Wire, line: ResultLine, found: Findings) -> Answer | None:
+    """Return the answer in a line of results, or None if the request is to be sent again."""
+    batched = found.requests[line.key]
+    if line.status in PARAMETER_STATUSES and found.parameters:
+        said = ServerError.read(line.status, line.body, wire.endpoint.key).detail
+        if said in found.parameters:
+            return None
+    sent = line.status, NO_HEADERS, line.body
+    whole = batched.missed.again((0, 0))
+    answer: Answer
+    try:
+        body = wire.prepare(batched.request)[0]
+        answer = reply = wire.read(batched.request, body, batched.manner, sent)
+        require_readable(reply)
+    except Refused as error:
+        found.last, found.denial = error.detail, error.denial or found.denial
+        whole = batched.missed.again(error.tokens)
+        answer = Failure(error.reason, error.detail, error.status)
+    except Retryable as error:
+        found.last = error.detail
+        if error.reason == PARAMETER:
+            found.parameters.add(error.detail)
+        if any(error.tokens):
+            found.in_vain[line.key] = error.tokens
+        return None
+    except (DeniedError, InputError) as error:  # no reply; others may have one
+        found.fatal, found.last = error, error.what
+        return None
+    return replace(
+        answer,
+        attempts=whole.tries,
+        lost_prompt_tokens=whole.lost_prompt,
+        lost_completion_tokens=whole.lost_completion,
+        by_batch=True,
+    )
