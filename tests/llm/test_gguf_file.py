@@ -2,13 +2,15 @@
 
 import random
 import struct
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from seedstep.errors import ModelError
 from seedstep.llm import open_model
-from seedstep.llm.endpoints import embedded_model
+from seedstep.llm.endpoints import embedded_model, serve_gguf
 from seedstep.llm.gguf_file import require_loadable, require_whole
 from support.made_gguf import TENSORS, gguf, tensor, text
 
@@ -110,3 +112,26 @@ async def test_a_model_that_would_end_the_process_is_one_line(
     with pytest.raises(ModelError, match="breaks off when it reads its vocabulary"):
         async with open_model(f"gguf:{path}", None, 1):
             pass
+
+
+async def test_a_file_that_is_served_is_fingerprinted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fingerprint(path: Path) -> str:
+        read.append(path)
+        return "print"
+
+    read: list[Path] = []
+    server = SimpleNamespace(listening_address="http://127.0.0.1:1")
+    llama = SimpleNamespace(
+        CommonParams=lambda: SimpleNamespace(model=SimpleNamespace(), cpuparams=SimpleNamespace()),
+        Server=lambda params: server,
+    )
+    monkeypatch.setitem(sys.modules, "xllamacpp", llama)
+    monkeypatch.setattr("seedstep.llm.endpoints.require_loadable", lambda path: None)
+    monkeypatch.setattr("seedstep.llm.endpoints.file_fingerprint", fingerprint)
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"GGUF")
+    async with serve_gguf(path, 1) as endpoint:
+        assert endpoint.identity == "gguf:model.gguf:print"
+    assert read == [path]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from seedstep import export, open_run
+from seedstep.errors import StoreError
 from seedstep.runs.database import Database
 from seedstep.runs.directory import DATABASE
 from seedstep.stages import BOOTSTRAP, tell_item, tell_list, tell_status
@@ -113,3 +114,26 @@ def test_two_threads_are_each_answered_from_one_moment(grown: Path) -> None:
         written.set()
         thread.join()
     assert counts[0] == counts[1]
+
+
+def test_a_database_is_read_through_once_for_an_error(
+    grown: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(database: Database) -> None:
+        looks.append(database)
+        whole(database)
+
+    looks: list[Database] = []
+    whole = Database.require_whole
+    monkeypatch.setattr(Database, "require_whole", look)
+    with pytest.raises(ValueError, match="text"), open_run(grown, BOOTSTRAP) as run, run.snapshot():
+        raise ValueError("a text that is no number")
+    assert len(looks) == 1
+    with closing(sqlite3.connect(grown / DATABASE)) as writer, writer:
+        writer.execute("UPDATE candidates SET instruction = x'00' WHERE rowid = 1")
+    with (
+        closing(Database.open(grown / DATABASE, read_only=True)) as database,
+        pytest.raises(StoreError, match=r"candidates\.instruction"),
+        database.snapshot(),
+    ):
+        raise AttributeError("bytes has no strip")

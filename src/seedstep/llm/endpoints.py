@@ -272,15 +272,15 @@ async def serve_gguf(path: Path, slots: int) -> AsyncIterator[Endpoint]:
         MissingExtraError: xllamacpp is not installed.
         ModelError: the file is not there or is no model that llama.cpp can load.
     """
+    endpoint = await asyncio.to_thread(known_gguf, path)
     server = await asyncio.to_thread(_start, path, slots)
     try:
-        yield replace(known_gguf(path), url=f"{server.listening_address}/v1")
+        yield replace(endpoint, url=f"{server.listening_address}/v1")
     finally:
         del server  # stops it
 
 
 def _start(path: Path, slots: int) -> Any:
-    known_gguf(path)  # raises if there is no file
     try:
         import xllamacpp
     except ImportError:

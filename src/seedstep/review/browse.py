@@ -139,7 +139,7 @@ class BrowsedRun:
     def damage(self, error: Exception) -> StoreError:
         """Return the error of a run whose values can't be shown, as `error` says."""
         try:
-            self._run.database.require_whole()
+            self._run.database.require_no_damage(error)
         except StoreError as found:
             return found
         what = f"{self.path / DATABASE} has a value that can't be shown ({first_line(error)})"

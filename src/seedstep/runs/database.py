@@ -74,6 +74,7 @@ class Database:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="seedstep-database")
         self._queue: list[tuple[Sequence[Statement], asyncio.Future[None]]] = []
         self._committing: asyncio.Task[None] | None = None
+        self._no_damage: BaseException | None = None
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False) -> "Database":
@@ -153,11 +154,20 @@ class Database:
                 self._reader.execute("BEGIN")
             try:
                 yield
-            except (ArithmeticError, LookupError, TypeError, ValueError):
-                self.require_whole()
+            except MAY_BE_DAMAGE as error:
+                self.require_no_damage(error)
                 raise
             finally:
                 self._reader.rollback()
+
+    def require_no_damage(self, error: BaseException | None) -> None:
+        """Raise StoreError if the database is damaged, and that may be why `error` was raised.
+
+        It is read through once for an error, however many contexts that passes.
+        """
+        if isinstance(error, MAY_BE_DAMAGE) and error is not self._no_damage:
+            self.require_whole()
+            self._no_damage = error
 
     def require_whole(self) -> None:
         """Raise StoreError if a value is not of its column's type, or SQLite finds damage."""

@@ -24,7 +24,7 @@ from seedstep.data import read_yaml
 from seedstep.errors import RunBusyError, RunError, RunMismatchError
 from seedstep.llm import first_address
 from seedstep.llm.endpoints import OPENAI_URL, addresses_of, is_loopback_host
-from seedstep.runs.database import MAY_BE_DAMAGE, Database
+from seedstep.runs.database import Database
 from seedstep.runs.places import CONFIG, GIVEN, stored_values, with_normal_paths
 from seedstep.settings import SettingsRecord, flatten, make_settings, table
 
@@ -95,8 +95,7 @@ class OpenDirectory:
             StoreError: the database is damaged, and that may be why the block failed.
         """
         try:
-            if isinstance(error, MAY_BE_DAMAGE):
-                self.database.require_whole()
+            self.database.require_no_damage(error)
         finally:
             self.close()
 
