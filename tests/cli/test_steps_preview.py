@@ -95,6 +95,30 @@ class TestSteps:
         assert sum(view.counts.values()) == server.requests
         assert view.prompt_tokens == pytest.approx(asked_tokens(server), rel=0.02)
 
+    def test_tasks_in_another_language_are_told_of_it(
+        self, server: ScriptedServer, tmp_path: Path
+    ) -> None:
+        german = {"id": "t", "definition": "Wähle ein Gemüse für die Suppe aus."}
+        tasks = write_lines(tmp_path / "tasks.jsonl", [german])
+        start = ("steps", "--tasks", tasks, *flags(server), "--out", tmp_path / "run")
+        told = "--language NAME asks for instructions in that language"
+        assert told in seedstep(*start, "--dry-run").words
+        done = seedstep(*start)
+        assert (done.code, told in done.words) == (0, True)
+        first = server.requests
+        again = seedstep(*start, "--language", "German")
+        assert again.code == 0
+        assert "1 task (t) were asked in another way" in again.words
+        assert told not in again.words
+        for body in server.bodies[first:]:
+            last = body["messages"][-1]["content"]
+            assert "Schreibe die Anleitung auf Deutsch." in last
+        assert server.requests == 2 * first
+        asked = server.bodies[-1]["messages"][0]["content"]
+        examples = ("examples", "--steps", tmp_path / "run", *flags(server), "--dry-run")
+        assert "Schreibe die Beispiele auf Deutsch" in seedstep(*examples).words
+        assert "auf Deutsch" in asked
+
     def test_completion_style_shows_its_one_frame(self, tasks: Path) -> None:
         shown = seedstep("steps", "--tasks", tasks, "--model", "local", "--dry-run")
         assert "obtain (completion)" in shown.out

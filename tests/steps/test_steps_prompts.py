@@ -9,6 +9,7 @@ import pytest
 from seedstep import Task
 from seedstep.data import Example
 from seedstep.prompts import fingerprint, render
+from seedstep.steps import ExamplesSettings
 from seedstep.steps.conversation import (
     ScriptTurn,
     completion_prompt,
@@ -16,7 +17,7 @@ from seedstep.steps.conversation import (
     paper_script,
     repair_prompt,
 )
-from seedstep.steps.examples import written_examples
+from seedstep.steps.examples import generate_prompt, written_examples
 from seedstep.steps.pipeline import judge_prompt
 
 STEPS = ("Read the input.\nNotice its language.", "Write the answer.")
@@ -135,6 +136,52 @@ def test_a_huge_definition_is_put_in_whole() -> None:
     task = replace(WITHOUT_EXAMPLES, definition=definition)
     assert definition in paper_script(task, "full")[0].prompt
     assert definition.strip() in completion_prompt(task)
+
+
+GERMAN = replace(WITHOUT_CATEGORY, definition="Fasse den Text in einem Satz zusammen.")
+JAPANESE = replace(WITHOUT_CATEGORY, definition="次の文を一文にまとめてください。")
+RUSSIAN = replace(WITHOUT_CATEGORY, definition="Сократи текст до одного предложения.")
+
+
+@pytest.mark.parametrize(
+    ("task", "language", "line", "heading"),
+    [
+        (GERMAN, "German", "Schreibe die Anleitung auf Deutsch.", "German"),
+        (JAPANESE, None, "手順は日本語で書いてください。", "Japanese"),
+        (JAPANESE, "Dutch", "Write the instruction in Dutch.", "Dutch"),
+        (
+            RUSSIAN,
+            None,
+            "Write the instruction in the language of the task.",
+            "the language of the task",
+        ),
+    ],
+)
+def test_steps_are_asked_for_in_the_language_of_the_task(
+    task: Task, language: str | None, line: str, heading: str
+) -> None:
+    english = paper_script(task, "full", "English")
+    for turn, paper in zip(paper_script(task, "full", language), english, strict=True):
+        assert turn.prompt.replace(f" {line}", "") == paper.prompt
+        words = turn.prompt.partition(task.definition)[0].partition("Example 1:")[0]
+        assert words.count(line) == 1, "it stands before what the task says"
+    assert repair_prompt([], heading).endswith(line)
+    prompt = completion_prompt(task, language)
+    assert prompt.endswith(f"\nStep-by-step instruction in {heading}:\n1.")
+    assert prompt.replace(f" in {heading}:\n1.", ":\n1.") == completion_prompt(task, "en")
+    examples = generate_prompt(ExamplesSettings(), task, STEPS, language)
+    assert examples.startswith(generate_prompt(ExamplesSettings(), task, STEPS, "en"))
+    assert "Explanation" in examples.splitlines()[-1]
+
+
+@pytest.mark.parametrize("task", [GERMAN, WITHOUT_CATEGORY])
+def test_prompts_for_tasks_in_latin_letters_are_the_papers_unless_a_language_is_named(
+    task: Task,
+) -> None:
+    for language in (None, "English", "en"):
+        assert paper_script(task, "full", language) == paper_script(task, "full")
+        assert completion_prompt(task, language).endswith("\nStep-by-step instruction:\n1.")
+    assert "{language}" not in str(paper_script(task, "full", "Dutch"))
 
 
 def test_the_prompts_of_both_stages_have_fingerprints_of_their_own() -> None:

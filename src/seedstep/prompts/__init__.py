@@ -34,6 +34,7 @@ __all__ = [
     "fingerprint",
     "heading",
     "render",
+    "steps_wording",
 ]
 
 _FOLDERS = {
@@ -105,6 +106,15 @@ class ChatFrames:
     def fingerprint(self) -> str:
         """A hash of the prompts."""
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class StepsWording:
+    """The sentences that ask for step-by-step instructions and for examples in a language."""
+
+    also: tuple[str, ...]
+    turn: str
+    examples: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +201,24 @@ def chat_frames(language: str | None) -> ChatFrames | None:
     return _of_language(_in_languages("languages/chat.json", ChatFrames), language)
 
 
-T = TypeVar("T", bound=AxisWording | ChatFrames)
+def steps_wording(language: str) -> StepsWording | None:
+    """Return the sentences that ask for steps and examples in a language; None for English.
+
+    Where there are none in the language, they are in English.
+    """
+    known = _in_languages("languages/steps.json", StepsWording)
+    english = known["English"]
+    found = _of_language(known, language) if language.strip() else english
+    if found is english:
+        return None
+    return found or StepsWording(
+        (),
+        english.turn.replace("{language}", language),
+        english.examples.replace("{language}", language),
+    )
+
+
+T = TypeVar("T", bound=AxisWording | ChatFrames | StepsWording)
 
 
 @cache

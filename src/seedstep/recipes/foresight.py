@@ -121,7 +121,7 @@ def foresee_work(
         here = {*(task.id for task in tasks_left(run)), *other}
         left = [task for task in run.tasks().tasks if task.id in here]
         view, _ = finish(still_asked(work, left, engine, Spent()))
-        told = (*run.changes.told, *_about_budget(settings, run.spent(), view))
+        told = (*run.changes.told, *work.notes, *_about_budget(settings, run.spent(), view))
         return ForeseenWork(settings, told, view, sum(map(work.size, left)))
 
 

@@ -130,6 +130,7 @@ class StepsKeywords(AskingKeywords, TaskKeywords, total=False):
     refine: Literal["full", "none"]
     repairs: int
     candidates: int
+    language: str | None
     judge: str | None
     judge_base_url: str | list[str] | None
 

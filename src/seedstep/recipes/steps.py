@@ -21,6 +21,7 @@ from seedstep.data import BadLine, Problem, StrPath, Task, read_jsonl
 from seedstep.data.records import placed, raise_first
 from seedstep.errors import InputError
 from seedstep.llm import Engine, KeptAnswers, Preview, Spent
+from seedstep.prompts import steps_wording
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import ExamplesKeywords, StepsKeywords
 from seedstep.recipes.tasks import (
@@ -32,9 +33,10 @@ from seedstep.recipes.tasks import (
     same_server,
     work_on_tasks,
 )
-from seedstep.runs import ExamplesRun, Removed, Run, StepsRun
+from seedstep.runs import ExamplesRun, Removed, Run, StepsRun, stage_of
+from seedstep.runs.places import CONFIG, stored_values
 from seedstep.settings import make_settings
-from seedstep.stages import EXAMPLES, STEPS
+from seedstep.stages import BOOTSTRAP, EXAMPLES, STEPS
 from seedstep.stages.steps import load_steps_tasks
 from seedstep.steps import (
     CHECKS,
@@ -54,6 +56,7 @@ from seedstep.steps import (
     write_steps,
 )
 from seedstep.steps.records import SuperniInstruction, superni_instructions
+from seedstep.text import script_of
 
 __all__ = [
     "examples_work",
@@ -147,7 +150,23 @@ def instructions_work(run: StepsRun, checks: Mapping[str, Check] = CHECKS) -> St
             async for written in results:
                 yield written
 
-    return StageWork(stage, _findings, partial(preview_steps, run.settings))
+    notes = tuple(_about_language(run))
+    return StageWork(stage, _findings, partial(preview_steps, run.settings), notes=notes)
+
+
+def _about_language(run: StepsRun) -> Iterator[str]:
+    """Yield a note on tasks in Latin letters that are, it seems, in another language."""
+    settings = run.settings
+    script = script_of(task.definition for task in run.tasks().tasks)
+    if settings.language is None and script.is_latin:
+        grown = Path(settings.chosen.path or "")
+        is_grown = stage_of(grown) == BOOTSTRAP.name
+        named = stored_values(grown, CONFIG).get("language") if is_grown else None
+        if script.tokens == "unicode" or (named and steps_wording(named)):
+            yield (
+                "the tasks seem not to be in English, and the prompts are: "
+                f"--language {named or 'NAME'} asks for instructions in that language"
+            )
 
 
 @asynccontextmanager
@@ -228,16 +247,17 @@ async def work_on_examples(
 
 def examples_work(run: ExamplesRun) -> StageWork:
     """Return how examples are generated for the tasks of a run."""
-    instructions = run.inputs().instructions
+    inputs = run.inputs()
+    instructions, language = inputs.instructions, inputs.language
 
     def with_steps(tasks: Iterable[Task]) -> list[tuple[Task, tuple[str, ...]]]:
         return [(task, instructions[task.id]) for task in tasks]
 
     def stage(tasks: tuple[Task, ...], engine: Engine, spent: Spent) -> AsyncGenerator[ExampleSet]:
-        return generate_examples(run.settings, with_steps(tasks), engine)
+        return generate_examples(run.settings, with_steps(tasks), engine, language)
 
     def estimate(tasks: Sequence[Task]) -> Preview:
-        return preview_examples(run.settings, with_steps(tasks))
+        return preview_examples(run.settings, with_steps(tasks), language)
 
     return StageWork(stage, lambda result: str(result.ranking_failure), estimate)
 

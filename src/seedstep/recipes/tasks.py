@@ -177,13 +177,14 @@ class StageWork:
 
     `flaws` returns what is wrong with a record that is not a failure, for the progress. `estimate`
     returns the first requests for some tasks, and about how many they take. `size` returns how many
-    of the things a task has that the stage counts.
+    of the things a task has that the stage counts. `notes` are told at the start.
     """
 
     stage: ResultStage[Any]
     flaws: Flaws
     estimate: Callable[[Sequence[Task]], Preview]
     size: Callable[[Task], int] = lambda _: 1
+    notes: tuple[str, ...] = ()
 
 
 async def work_on_tasks(
@@ -197,7 +198,7 @@ async def work_on_tasks(
     found = run.tasks()
     done = {entry.task: entry.result for entry in run.entries()}
     progress = TaskProgress(run.settings, len(found.tasks), problems=found.problems)
-    progress.notes += run.changes.told
+    progress.notes += [*run.changes.told, *work.notes]
     left = [(place, task) for place, task in enumerate(found.tasks) if task.id not in done]
     unsure = [
         (place, task) for place, task in enumerate(found.tasks) if task.id in run.changes.unsure

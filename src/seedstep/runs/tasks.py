@@ -180,9 +180,13 @@ class JudgeInputs(TaskFiles):
 
 @dataclass(frozen=True, slots=True)
 class ExamplesInputs(TaskFiles):
-    """The inputs of generated examples: tasks, and the steps of each, by the task's id."""
+    """The inputs of generated examples: tasks, and the steps of each, by the task's id.
+
+    `language` is the one in which the steps were asked for, if one was named.
+    """
 
     instructions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    language: str | None = None
 
 
 StepsRun = Run[StepsSettings, TaskFiles, TaskRecords[WrittenSteps]]

@@ -205,7 +205,7 @@ STEPS: Stage[StepsSettings, TaskFiles, TaskRecords[WrittenSteps]] = Stage(
     contents=contents_of,
     asking=asking_of,
     places=PLACES,
-    changeable=(*TASKS_CHANGEABLE, *GROWING, *PLACES),
+    changeable=(*TASKS_CHANGEABLE, *GROWING, *PLACES, "language"),
     asks_model=True,
     status=_status,
     listed=lister(_listed_entry),
@@ -229,9 +229,11 @@ def load_examples_tasks(settings: ExamplesSettings) -> ExamplesInputs:
         fits = run.records.fitting()
         done = {each.task: each.result.steps for each in run.entries() if each.task in fits}
         tasks = tuple(task for task in run.tasks().tasks if done.get(task.id))
+        language = run.settings.language
     if not tasks:
         raise InputError(f"{settings.steps} has no instructions yet", "write some first")
-    return ExamplesInputs(tasks, (), instructions={task.id: done[task.id] for task in tasks})
+    instructions = {task.id: done[task.id] for task in tasks}
+    return ExamplesInputs(tasks, (), instructions=instructions, language=language)
 
 
 def _contents(inputs: ExamplesInputs) -> dict[str, str]:

@@ -72,6 +72,8 @@ def asking_of(settings: Any, config: Mapping[str, Any]) -> str:
     sampling = {name: settings.sampling_of(name) for name in settings.SAMPLING}
     parts = [sampling, config.get("prompts_fingerprint")]
     parts += filter(None, (settings.model.reasoning, gguf_fingerprint(settings.model.name)))
+    if language := getattr(settings, "language", None):
+        parts.append({"language": language})
     return digest(parts)
 
 

@@ -7,6 +7,7 @@ two examples are not known.
 
 - Without a category, the first prompt speaks of "the given task", and so does its last line.
 - With fewer than two positive examples, the turn that shows them is left out.
+- Instructions in another language than English are asked for in one more sentence of each turn.
 - The completion frame is this project's own. It shows tasks with their instructions, and is one
   request. Nothing is refined, since models that continue a text can't do that.
 
@@ -20,15 +21,15 @@ Example::
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from seedstep.data import Task
 from seedstep.llm import Engine, Failure, Message, Request, Sampling, Schema
-from seedstep.prompts import render
+from seedstep.prompts import render, steps_wording
 from seedstep.steps.parse import ParsedSteps, parse
 from seedstep.steps.records import Turn
 from seedstep.steps.settings import StepsSettings
-from seedstep.text import is_refusal, split_thoughts
+from seedstep.text import is_refusal, script_of, split_thoughts
 
 __all__ = [
     "CANDIDATE",
@@ -38,6 +39,7 @@ __all__ = [
     "Drafts",
     "ScriptTurn",
     "completion_prompt",
+    "language_of",
     "make_talk",
     "named_category",
     "paper_script",
@@ -53,6 +55,16 @@ CANDIDATE = "candidate"
 EXAMPLES = 2
 """How many positive examples the third turn shows."""
 
+THAT_OF_TASK = "the language of the task"
+"""Stands for a language of which only the script is known."""
+
+OWN_WORDS = {
+    "obtain": "Do not contain the step of iterating through the dataset.",
+    "examples": "The refined instruction should be simple and easy to understand, without any "
+    "specific examples.",
+}
+"""Where a prompt of the paper's ends in what the task says, the last words before."""
+
 LONGEST_FAULT = 600
 """The most characters of a fault in the turn that asks to correct it."""
 
@@ -67,8 +79,36 @@ class ScriptTurn:
     prompt: str
 
 
-def paper_script(task: Task, refine: str) -> tuple[ScriptTurn, ...]:
+def language_of(task: Task, language: str | None) -> str:
+    """Return the language in which a task's instruction is asked for; empty for English.
+
+    If none is named, the task's script tells it, unless that is of Latin letters.
+    """
+    script = script_of([task.definition])
+    if language is not None or script.is_latin:
+        return _one_line(language or "")
+    return THAT_OF_TASK if script.language == "unknown" else script.language
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def paper_script(task: Task, refine: str, language: str | None = None) -> tuple[ScriptTurn, ...]:
     """Return the turns for a task; only the first where `refine` is "none"."""
+    wording = steps_wording(language_of(task, language))
+    turns = _script(task, refine)
+    return tuple(_in_language(turn, wording.turn) for turn in turns) if wording else turns
+
+
+def _in_language(turn: ScriptTurn, line: str) -> ScriptTurn:
+    """Return a turn with a sentence behind its own words, before those of the task."""
+    own = OWN_WORDS.get(turn.name, turn.prompt)
+    said, end, more = turn.prompt.partition(own)
+    return replace(turn, prompt=f"{said}{end} {line}{more}")
+
+
+def _script(task: Task, refine: str) -> tuple[ScriptTurn, ...]:
     obtain = ScriptTurn("obtain", _obtain(task))
     if refine == "none":
         return (obtain,)
@@ -107,20 +147,25 @@ def _with_examples(task: Task) -> str:
     )
 
 
-def repair_prompt(faults: Sequence[str]) -> str:
+def repair_prompt(faults: Sequence[str], language: str = "") -> str:
     """Return the prompt that names the faults of the last version and asks to correct them."""
-    listed = "\n".join(f"- {' '.join(fault.split())[:LONGEST_FAULT]}" for fault in faults)
-    return render("steps/repair", faults=listed)
+    listed = "\n".join(f"- {_one_line(fault)[:LONGEST_FAULT]}" for fault in faults)
+    wording = steps_wording(language)
+    return render("steps/repair", faults=listed) + (f" {wording.turn}" if wording else "")
 
 
-def completion_prompt(task: Task) -> str:
+def completion_prompt(task: Task, language: str | None = None) -> str:
     """Return the few-shot frame with a task, its white space collapsed. It ends in `1.`."""
-    category = " ".join(task.category.split())
-    return render(
+    category = _one_line(task.category)
+    asked = language_of(task, language)
+    prompt = render(
         "steps/completion",
         category_line=f"Category: {category}\n" if category else "",
-        task_definition=" ".join(task.definition.split()),
+        task_definition=_one_line(task.definition),
     )
+    if not steps_wording(asked):
+        return prompt
+    return f" in {asked}:\n1.".join(prompt.rsplit(":\n1.", 1))
 
 
 @dataclass
@@ -176,7 +221,7 @@ class Conversation:
 
     async def write(self) -> Turn:
         """Ask the paper's turns, and return the last one or the one that failed."""
-        for line in paper_script(self.task, self.settings.refine):
+        for line in paper_script(self.task, self.settings.refine, self.settings.language):
             turn = await self._say(line)
             if turn.failure:
                 break
@@ -184,11 +229,12 @@ class Conversation:
 
     async def repair(self, faults: Sequence[str]) -> Turn:
         """Ask to correct the last version."""
-        return await self._say(ScriptTurn("repair", repair_prompt(faults)))
+        language = language_of(self.task, self.settings.language)
+        return await self._say(ScriptTurn("repair", repair_prompt(faults, language)))
 
     async def candidate(self, number: int) -> Turn:
         """Ask the first turn once more, as a conversation of its own."""
-        prompt = _obtain(self.task)
+        prompt = paper_script(self.task, "none", self.settings.language)[0].prompt
         sampling = self.settings.sampling_of("conversation")
         request = Request(CANDIDATE, (Message("user", prompt),), sampling, draw=number)
         return await ask(self.chat.engine, request, prompt, (self.chat.place, len(self.turns)))
@@ -221,7 +267,7 @@ class Drafts:
 
     async def candidate(self, number: int) -> Turn:
         """Ask for another draw, which is none of those that repair."""
-        prompt = completion_prompt(self.task)
+        prompt = completion_prompt(self.task, self.settings.language)
         draw = self.settings.repairs + number
         request = Request(CANDIDATE, prompt, self.settings.sampling_of("completion"), draw=draw)
         return await ask(self.engine, request, prompt, (self.place, len(self.turns)))
@@ -234,7 +280,7 @@ class Drafts:
         return parse(text, cut=turn.cut)
 
     async def _draw(self, name: str) -> Turn:
-        prompt = completion_prompt(self.task)
+        prompt = completion_prompt(self.task, self.settings.language)
         draw = len(self.turns)
         request = Request(name, prompt, self.settings.sampling_of("completion"), draw=draw)
         self.turns.append(await ask(self.engine, request, prompt, (self.place, draw)))

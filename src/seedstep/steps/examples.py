@@ -24,8 +24,8 @@ from seedstep.data import Example, Task
 from seedstep.data.choice import generator
 from seedstep.llm import Engine
 from seedstep.llm.pacing import in_order
-from seedstep.prompts import render
-from seedstep.steps.conversation import Chat, ScriptTurn, named_category
+from seedstep.prompts import render, steps_wording
+from seedstep.steps.conversation import Chat, ScriptTurn, language_of, named_category
 from seedstep.steps.parse import render as render_steps
 from seedstep.steps.records import FAILURES, ExampleSet, Turn
 from seedstep.steps.settings import ExamplesSettings
@@ -183,9 +183,14 @@ def _compared(example: Example) -> str:
 
 
 def generate_examples(
-    settings: ExamplesSettings, tasks: Iterable[tuple[Task, Sequence[str]]], engine: Engine
+    settings: ExamplesSettings,
+    tasks: Iterable[tuple[Task, Sequence[str]]],
+    engine: Engine,
+    language: str | None = None,
 ) -> AsyncGenerator[ExampleSet]:
     """Yield the examples of the first `settings.limit` tasks with their steps, in order.
+
+    They are asked for in a language as instructions are, see `language_of`.
 
     Raises:
         ModelError: the model can't be asked.
@@ -193,16 +198,21 @@ def generate_examples(
         BudgetReached: the budget is spent. All tasks before the first incomplete one were yielded.
     """
     items = (
-        _examples_of(settings, task, steps, engine, place)
+        _examples_of(settings, task, steps, engine, place, language)
         for place, (task, steps) in enumerate(islice(tasks, settings.limit))
     )
     return in_order(items, settings.model.ahead)
 
 
 async def _examples_of(
-    settings: ExamplesSettings, task: Task, steps: Sequence[str], engine: Engine, place: int
+    settings: ExamplesSettings,
+    task: Task,
+    steps: Sequence[str],
+    engine: Engine,
+    place: int,
+    language: str | None,
 ) -> ExampleSet:
-    prompt = generate_prompt(settings, task, steps)
+    prompt = generate_prompt(settings, task, steps, language)
     chat = Chat(engine, place)
     turn = await chat.say(ScriptTurn("generate", prompt), settings.sampling_of("generate"))
     made = ExampleSet(task.id, (turn,))
@@ -233,14 +243,18 @@ async def _rank(
     return await Chat(engine, place).say(line, settings.sampling_of("rank"))
 
 
-def generate_prompt(settings: ExamplesSettings, task: Task, steps: Sequence[str]) -> str:
+def generate_prompt(
+    settings: ExamplesSettings, task: Task, steps: Sequence[str], language: str | None = None
+) -> str:
     """Return the prompt that asks for examples of a task."""
-    return render(
+    wording = steps_wording(language_of(task, language))
+    prompt = render(
         "steps/harder_examples",
         generated_example_num=str(settings.count),
         task_category=named_category(task),
         instruction_content=render_steps(steps),
     )
+    return f"{prompt}\n\n{wording.examples}" if wording else prompt
 
 
 def rank_prompt(candidates: Sequence[Example], steps: Sequence[str]) -> str:

@@ -296,10 +296,10 @@ def preview_steps(settings: StepsSettings, tasks: Iterable[Task]) -> Preview:
 
 def _turns(settings: StepsSettings, task: Task) -> list[Request]:
     if settings.style == "chat":
-        script = paper_script(task, settings.refine)
+        script = paper_script(task, settings.refine, settings.language)
         return [_request(settings, "conversation", line.prompt, line.name) for line in script]
     sampling = settings.sampling_of("completion")
-    return [Request("obtain", completion_prompt(task), sampling)]
+    return [Request("obtain", completion_prompt(task, settings.language), sampling)]
 
 
 def _request(
@@ -316,7 +316,9 @@ def _sent(turns: Sequence[Request]) -> list[int]:
 
 
 def preview_examples(
-    settings: ExamplesSettings, tasks: Iterable[tuple[Task, Sequence[str]]]
+    settings: ExamplesSettings,
+    tasks: Iterable[tuple[Task, Sequence[str]]],
+    language: str | None = None,
 ) -> Preview:
     """Return both requests of the first task with its steps, and an estimate for all tasks.
 
@@ -327,12 +329,12 @@ def preview_examples(
     shown = tuple(
         request
         for task, steps in tasks[:1]
-        for request in _generate_and_rank(settings, task, steps, stand_ins)
+        for request in _generate_and_rank(settings, task, steps, stand_ins, language)
     )
     empty = [
         request
         for task, steps in tasks
-        for request in _generate_and_rank(settings, task, steps, ())
+        for request in _generate_and_rank(settings, task, steps, (), language)
     ]
     spent = Spent()
     for request in empty:
@@ -344,9 +346,13 @@ def preview_examples(
 
 
 def _generate_and_rank(
-    settings: ExamplesSettings, task: Task, steps: Sequence[str], candidates: Sequence[Example]
+    settings: ExamplesSettings,
+    task: Task,
+    steps: Sequence[str],
+    candidates: Sequence[Example],
+    language: str | None,
 ) -> tuple[Request, Request]:
     return (
-        _request(settings, "generate", generate_prompt(settings, task, steps)),
+        _request(settings, "generate", generate_prompt(settings, task, steps, language)),
         _request(settings, "rank", rank_prompt(candidates, steps)),
     )

@@ -89,6 +89,12 @@ class StepsSettings(AskingSettings):
         "`steps select` choose among all. They differ only where the temperature is above 0.",
         later=True,
     )
+    language: str | None = setting(
+        None,
+        "The language in which instructions are asked for, such as German. Default: that of a "
+        "task's script, as Japanese; for tasks in Latin letters the paper's prompts as they are.",
+        later=True,
+    )
     judge: str | None = setting(
         None, "A model that judges correctness and completeness: gguf:PATH, openai:NAME, ..."
     )

@@ -111,6 +111,11 @@ class Script:
         return "unknown" if "letters" in self.name else self.name
 
     @property
+    def is_latin(self) -> bool:
+        """Whether it is that of Latin letters, in which many languages are written."""
+        return NAMES["Latin"] in self.name
+
+    @property
     def manner(self) -> str:
         """A sentence that says how the texts are compared and how words are counted."""
         if self.tokens == "latin":
