@@ -1,6 +1,7 @@
 """What `push` sends is what it showed: each file by its name, no links, errors in one line."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,23 @@ def test_a_link_is_not_sent(name: str, folder: Path, tmp_path: Path) -> None:
     (folder / name).symlink_to(tmp_path / "secret")
     with pytest.raises(InputError, match="is a link"):
         exported_files(folder)
+
+
+def test_a_part_of_a_data_set_is_not_sent(folder: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "train").write_text("private")
+    (folder / "data").symlink_to(data)
+    marker = {"format": "hub", "files": ["README.md", "data/train"]}
+    (folder / ".seedstep-export.json").write_text(json.dumps(marker))
+    with pytest.raises(InputError, match="data/train is a part of the data set, and is not there"):
+        exported_files(folder)
+
+
+def test_a_marker_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".seedstep-export.json")
+    with pytest.raises(InputError, match="was not written by"):
+        exported_files(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -231,6 +231,8 @@ def require_ours(out: Path, marker: str, form: str = "") -> None:
 
 def read_marker(folder: Path, marker: str) -> FolderMarker | None:
     """Read the marker file of a directory; return None if there is none."""
+    if not (folder / marker).is_file():  # a pipe would be waited for
+        return None
     try:
         return msgspec.json.decode((folder / marker).read_bytes(), type=FolderMarker)
     except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors

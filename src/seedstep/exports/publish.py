@@ -29,7 +29,7 @@ def exported_files(path: Path) -> dict[str, int]:
     """Return the files of a data set in the format `hub`, with their sizes in bytes.
 
     Raises:
-        InputError: the directory has no such data set, or links in place of its files.
+        InputError: the directory has no such data set, or only a part, or links for its files.
     """
     marker = read_marker(path, EXPORT_MARKER)
     if marker is None and (path / EXPORT_MARKER).is_file():
@@ -43,6 +43,9 @@ def exported_files(path: Path) -> dict[str, int]:
         if (path / name).is_symlink() or not (path / name).is_file():
             what = f"{path / name} is a link, or no file: what it leads to could be private"
             raise InputError(what, "export the run again")
+    if missing := sorted(set(marker.files) - set(found)):
+        what = f"{path / missing[0]} is a part of the data set, and is not there"
+        raise InputError(what, "export the run again")
     return {name: (path / name).stat().st_size for name in found}
 
 
