@@ -35,6 +35,8 @@ pytest.importorskip("matplotlib")
         ("http://127.0.0.1:8000/v1", "127.0.0.1 is 127.0.0.1:8000", "127.0.0.1 is [server]"),
         (OPENAI_URL, "see https://api.openai.com/v1", "see https://api.openai.com/v1"),
         ("http://", "http:// is no address", "http:// is no address"),
+        ("http://[::1", "http://[::1 is none", "http://[::1 is none"),
+        ("http://a.example:99999/", "http://a.example:99999/ is none", "http://a.example:99999/"),
         ("http://MyServer.lan:8000/v1", "lookup MyServer.lan failed", "lookup [server] failed"),
         ("http://a.example/v1?x=1&y=2", "at http://a.example/v1?x=1&amp;y=2.", "at [server]."),
     ],

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from seedstep.report.contents import _clock
+from seedstep.runs.database import Database
 from support.command_line import seedstep
 from support.growing import grow
 from support.scripted_server import ScriptedServer
@@ -127,7 +128,48 @@ def test_values_of_another_kind_are_told_by_every_reader(
             assert "run.db" in done.error
 
 
+@pytest.mark.parametrize(
+    ("stage", "change", "named", "command"),
+    [
+        ("bootstrap", "DELETE FROM instances", "the task g", "export --format alpaca --out data"),
+        ("bootstrap", "UPDATE candidates SET id = id || 'x'", "has no instance", "show"),
+        ("steps", "ALTER TABLE results DROP COLUMN category", "results.category", "status"),
+        ("predict", "ALTER TABLE scores DROP COLUMN low", "scores.low", "status"),
+        ("predict", "UPDATE systems SET name = NULL", "systems.name has no text", "predict"),
+        ("predict", "UPDATE predictions SET text = x'ff'", "predictions.text has", "evaluate"),
+        ("steps", "UPDATE results SET fingerprint = x'ff'", "results.fingerprint has", "steps"),
+    ],
+)
+def test_what_is_missing_or_no_text_is_named(
+    stage: str, change: str, named: str, command: str
+) -> None:
+    shutil.copytree(FIXTURES / stage, "run")
+    for name in ("boats", "words", "things.jsonl"):
+        source = FIXTURES / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, name)
+    Database.open(Path("run/run.db")).close()
+    _change(change)
+    words = command.split()
+    where = ("--out", "run") if command in ("predict", "steps") else ("run",)
+    done = seedstep(words[0], *where, *words[1:])
+    assert "run.db is damaged: " in done.error
+    assert named in done.error
+
+
 @pytest.mark.parametrize("at", [1e300, -1e300, 1e15])
 def test_a_time_that_can_not_be_is_told_in_a_report(at: float) -> None:
     assert _clock(at) == "at a time that can't be"
     assert _clock(0.0) == "1970-01-01 00:00 UTC"
+
+
+@pytest.mark.parametrize("tokens", ["tokens: auto", ""])
+def test_tokens_that_a_run_does_not_name_are_those_of_the_paper(
+    tokens: str, server: ScriptedServer
+) -> None:
+    pytest.importorskip("matplotlib")
+    grow(Path("run"), server, tasks=1)
+    config = Path("run/run.yaml")
+    config.write_text(config.read_text("utf-8").replace("tokens: latin", tokens), "utf-8")
+    assert seedstep("report", "run", "--out", "report").code == 0
+    assert seedstep("bootstrap", "--out", "run", "--tasks", 1).code == 0
+    assert "tokens: latin" in config.read_text("utf-8")

@@ -210,8 +210,11 @@ class BootstrapSettings(AskingSettings):
     def as_begun(cls, stored: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the configuration of a run; where there was no style `dialogue` yet, name its own.
 
-        Such a run of the embedded model goes on as it was.
+        Such a run of the embedded model goes on as it was. A run names its tokens; one that is
+        damaged has the paper's.
         """
+        if stored.get("tokens") in (None, "auto"):
+            stored = {**stored, "tokens": "latin"}
         begun = (stored.get("model"), stored.get("prompt_style"))
         if begun == ("local", "auto") and "dialogue_fingerprint" not in stored:
             return {**stored, "prompt_style": "turns"}

@@ -21,7 +21,7 @@ from seedstep.bootstrap import BootstrapSettings, parse_shard
 from seedstep.errors import InputError, RunBusyError
 from seedstep.runs import BootstrapRun, Run, digest
 from seedstep.runs.database import Database
-from seedstep.runs.merges import MERGED, MergedShard, Renaming, merge_of, require_whole_rows
+from seedstep.runs.merges import MERGED, MergedShard, Renaming, merge_of
 from seedstep.stages import BOOTSTRAP
 
 __all__ = ["MergeSource", "MergeSources", "merge_sources"]
@@ -108,7 +108,7 @@ def _opened(stack: ExitStack, path: Path) -> MergeSource:
     if run.is_running():
         raise RunBusyError(f"another process works on {path}", "wait until it has ended")
     stack.enter_context(run.snapshot())
-    require_whole_rows(run.database)
+    run.database.require_whole()
     merge = merge_of(run.config)
     part = digest([_compared(run.config)])
     if merge:

@@ -259,11 +259,14 @@ def hidden(page: bytes, addresses: Iterable[str]) -> bytes:
     whole: list[str] = []
     hosts: list[str] = []
     for address in sorted(addresses, key=lambda each: (-len(each), each)):
-        parts = urlsplit(address)
-        host = parts.hostname or ""
+        try:
+            parts = urlsplit(address)
+            host, port = parts.hostname or "", parts.port
+        except ValueError:  # it only begins as an address does
+            continue
         if not host or host == known:
             continue
-        whole += [address.rstrip("/"), parts.netloc] if parts.port else [address.rstrip("/")]
+        whole += [address.rstrip("/"), parts.netloc] if port else [address.rstrip("/")]
         if "." in host or ":" in host:
             hosts += [] if _is_this_machine(host) else [host]
         hosts.append(f"//{host}")

@@ -45,7 +45,7 @@ HEADER_BYTES = 100
 
 
 _COLUMNS = """
-SELECT tables.name, columns.name, columns.type, columns."notnull"
+SELECT tables.name, columns.name, columns.type, columns."notnull" OR columns.pk
 FROM sqlite_master tables, pragma_table_info(tables.name) columns WHERE tables.type = 'table'
 """
 _TYPES = {
@@ -57,6 +57,12 @@ _TYPES = {
 }
 """What values of a column are, by its type, as SQLite calls them."""
 
+_MISSING_ROWS = (
+    "SELECT 'it lacks ' || gone || ' generations'"
+    " FROM (SELECT max(item) + 1 - count(*) AS gone FROM generations) WHERE gone",
+    "SELECT 'the task ' || id || ' has no instance' FROM candidates WHERE reason = ''"
+    " AND NOT EXISTS (SELECT 1 FROM instances WHERE task = id AND reason = '') LIMIT 1",
+)
 
 MAY_BE_DAMAGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """The errors of functions that are given values of another kind than their column has."""
@@ -170,18 +176,28 @@ class Database:
             self._no_damage = error
 
     def require_whole(self) -> None:
-        """Raise StoreError if a value is not of its column's type, or SQLite finds damage."""
-        found = ""
-        for table, column, kind, required in self.rows(_COLUMNS):
+        """Raise StoreError if columns, rows or values are missing or wrong, or SQLite finds it so."""
+        for found in self._damage():
+            raise StoreError(f"{self.path} is damaged: {first_line(Exception(found))}", RECOVER)
+
+    def _damage(self) -> Iterator[str]:
+        columns = self.rows(_COLUMNS)
+        there = {(table, column) for table, column, *_ in columns}
+        with closing(_connect(Path(), "memory")) as whole:
+            for _, statement in MIGRATIONS[: self.rows("PRAGMA user_version")[0][0]]:
+                whole.execute(statement)
+            for table, column, *_ in whole.execute(_COLUMNS):
+                if (table, column) not in there:
+                    yield f"it has no column {table}.{column}"
+        for table, column, kind, required in columns:
             name = f'"{column}"'
             wrong = f"typeof({name}) NOT IN ({_TYPES.get(kind, _TYPES[''])})"
             wrong += f" AND {name} IS NOT NULL" if not required else ""
             query = f'SELECT rowid FROM "{table}" WHERE {wrong} LIMIT 1'  # noqa: S608 - our names
             for row in self.rows(query):
-                found = found or f"{table}.{column} has no {kind.lower()} in row {row[0]}"
-        found = found or str(self.rows("PRAGMA quick_check(1)")[0][0])
-        if found != "ok":
-            raise StoreError(f"{self.path} is damaged: {first_line(Exception(found))}", RECOVER)
+                yield f"{table}.{column} has no {kind.lower()} in row {row[0]}"
+        for query in (*_MISSING_ROWS, "PRAGMA quick_check(1)"):
+            yield from (row[0] for row in self.rows(query) if row[0] != "ok")
 
     def has_rows(self, table: str) -> bool:
         """Return whether a table exists and has a row."""

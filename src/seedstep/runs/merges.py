@@ -17,7 +17,7 @@ import msgspec
 from seedstep.errors import StoreError
 from seedstep.llm import Spent
 from seedstep.llm.budget import Tokens
-from seedstep.runs.database import RECOVER, Database, decode_value
+from seedstep.runs.database import Database, decode_value
 
 __all__ = [
     "MERGED",
@@ -29,7 +29,6 @@ __all__ = [
     "copy_generations",
     "finished_texts",
     "merge_of",
-    "require_whole_rows",
 ]
 
 MERGED = "merged"
@@ -180,27 +179,6 @@ def finished_texts(database: Database, *, inputs: bool) -> Iterator[FinishedText
         )
     for row in database.rows(query):
         yield FinishedText(row[0], row[1], row[2])
-
-
-_LACKING = """
-SELECT id FROM candidates WHERE reason = ''
-AND NOT EXISTS (SELECT 1 FROM instances WHERE task = id AND reason = '') LIMIT 1
-"""
-
-
-def require_whole_rows(database: Database) -> None:
-    """Check that the database is not damaged, and that no rows of a bootstrap are missing.
-
-    Raises:
-        StoreError: it is, or some are.
-    """
-    database.require_whole()
-    (last, count), *_ = database.rows("SELECT coalesce(max(item), -1), count(*) FROM generations")
-    where = f"{database.path} is damaged"
-    if last + 1 != count:
-        raise StoreError(f"{where}: it lacks {last + 1 - count} generations", RECOVER)
-    for row in database.rows(_LACKING):
-        raise StoreError(f"{where}: the task {row[0]} has no instance", RECOVER)
 
 
 def copy_generations(

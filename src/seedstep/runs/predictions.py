@@ -181,6 +181,8 @@ class PredictionRecords:
         instances = [(key, task.id) for key, task, _ in instances_of(self.tasks().tasks)]
         query = "SELECT * FROM predictions WHERE system = ? ORDER BY place"
         for row in self._database.rows(query, (name,)):
+            if not isinstance(row["text"], str):
+                self._database.require_whole()
             instance, task = instances[row["place"]]
             yield Prediction(task, instance, row["text"], row["failed"], cut=bool(row["cut"]))
 

@@ -168,8 +168,8 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
                 stage.keep(run)
             if stage.has_database:
                 database.write_now("INSERT INTO starts VALUES (?)", [(time.time(),)])
-        except BaseException:
-            run.close()
+        except BaseException as error:
+            run.__exit__(type(error), error, error.__traceback__)
             raise
         return run
 
