@@ -176,7 +176,7 @@ class Database:
             self._no_damage = error
 
     def require_whole(self) -> None:
-        """Raise StoreError if columns, rows or values are missing or wrong, or SQLite finds it so."""
+        """Raise StoreError if columns, rows or values are missing or wrong."""
         for found in self._damage():
             raise StoreError(f"{self.path} is damaged: {first_line(Exception(found))}", RECOVER)
 
