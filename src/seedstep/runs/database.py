@@ -20,6 +20,7 @@ import msgspec
 
 from seedstep.data.files import whole_file
 from seedstep.errors import StoreError, first_line
+from seedstep.runs.damage import damage_in
 from seedstep.runs.schema import MIGRATIONS
 
 __all__ = [
@@ -42,27 +43,6 @@ ROOM_BYTES = 4 << 20
 
 HEADER_BYTES = 100
 """The length of the header of an SQLite file; every such file is longer."""
-
-
-_COLUMNS = """
-SELECT tables.name, columns.name, columns.type, columns."notnull" OR columns.pk
-FROM sqlite_master tables, pragma_table_info(tables.name) columns WHERE tables.type = 'table'
-"""
-_TYPES = {
-    "TEXT": "'text'",
-    "INTEGER": "'integer'",
-    "REAL": "'real', 'integer'",
-    "BLOB": "'blob'",
-    "": "''",
-}
-"""What values of a column are, by its type, as SQLite calls them."""
-
-_MISSING_ROWS = (
-    "SELECT 'it lacks ' || gone || ' generations'"
-    " FROM (SELECT max(item) + 1 - count(*) AS gone FROM generations) WHERE gone",
-    "SELECT 'the task ' || id || ' has no instance' FROM candidates WHERE reason = ''"
-    " AND NOT EXISTS (SELECT 1 FROM instances WHERE task = id AND reason = '') LIMIT 1",
-)
 
 MAY_BE_DAMAGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """The errors of functions that are given values of another kind than their column has."""
@@ -177,27 +157,8 @@ class Database:
 
     def require_whole(self) -> None:
         """Raise StoreError if columns, rows or values are missing or wrong."""
-        for found in self._damage():
+        for found in damage_in(self.rows):
             raise StoreError(f"{self.path} is damaged: {first_line(Exception(found))}", RECOVER)
-
-    def _damage(self) -> Iterator[str]:
-        columns = self.rows(_COLUMNS)
-        there = {(table, column) for table, column, *_ in columns}
-        with closing(_connect(Path(), "memory")) as whole:
-            for _, statement in MIGRATIONS[: self.rows("PRAGMA user_version")[0][0]]:
-                whole.execute(statement)
-            for table, column, *_ in whole.execute(_COLUMNS):
-                if (table, column) not in there:
-                    yield f"it has no column {table}.{column}"
-        for table, column, kind, required in columns:
-            name = f'"{column}"'
-            wrong = f"typeof({name}) NOT IN ({_TYPES.get(kind, _TYPES[''])})"
-            wrong += f" AND {name} IS NOT NULL" if not required else ""
-            query = f'SELECT rowid FROM "{table}" WHERE {wrong} LIMIT 1'  # noqa: S608 - our names
-            for row in self.rows(query):
-                yield f"{table}.{column} has no {kind.lower()} in row {row[0]}"
-        for query in (*_MISSING_ROWS, "PRAGMA quick_check(1)"):
-            yield from (row[0] for row in self.rows(query) if row[0] != "ok")
 
     def has_rows(self, table: str) -> bool:
         """Return whether a table exists and has a row."""

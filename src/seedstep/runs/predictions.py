@@ -146,7 +146,10 @@ class PredictionRecords:
     def names(self) -> tuple[str, ...]:
         """Return the names of the systems, in the order in which they were begun."""
         rows = self._database.rows("SELECT name FROM systems ORDER BY rowid")
-        return tuple(row["name"] for row in rows)
+        names = tuple(row["name"] for row in rows)
+        if not all(isinstance(name, str) for name in names):
+            self._database.require_whole()
+        return names
 
     def settings_of(self, name: str) -> SystemSettings:
         """Return the settings of a system.
