@@ -146,10 +146,9 @@ class PredictionRecords:
     def names(self) -> tuple[str, ...]:
         """Return the names of the systems, in the order in which they were begun."""
         rows = self._database.rows("SELECT name FROM systems ORDER BY rowid")
-        names = tuple(row["name"] for row in rows)
-        if not all(isinstance(name, str) for name in names):
+        if not all(isinstance(row["name"], str) for row in rows):
             self._database.require_whole()
-        return names
+        return tuple(row["name"] for row in rows)
 
     def settings_of(self, name: str) -> SystemSettings:
         """Return the settings of a system.
