@@ -136,7 +136,12 @@ def test_values_of_another_kind_are_told_by_every_reader(
         ("steps", "ALTER TABLE results DROP COLUMN category", "results.category", "status"),
         ("predict", "ALTER TABLE scores DROP COLUMN low", "scores.low", "status"),
         ("predict", "UPDATE systems SET name = NULL", "systems.name has no text", "predict"),
-        ("predict", "UPDATE systems SET name = CAST(name AS BLOB)", "systems.name has no text", "evaluate"),
+        (
+            "predict",
+            "UPDATE systems SET name = CAST(name AS BLOB)",
+            "systems.name has no text",
+            "evaluate",
+        ),
         ("predict", "UPDATE predictions SET text = x'ff'", "predictions.text has", "evaluate"),
         ("steps", "UPDATE results SET fingerprint = x'ff'", "results.fingerprint has", "steps"),
     ],
