@@ -99,8 +99,13 @@ def test_a_full_disk_is_told_and_nothing_is_saved(
         monkeypatch.setattr(review.database, "write", full)
         reply = save(client, review.tokens["ann"], sent(1, YES))
         assert reply.status_code == 507
-        assert "disk is full" in reply.json()["message"]
+        said = reply.json()["message"]
+        assert "its disk, which may be full" in said
+        assert "run.db" not in said, "a path may name a system"
         assert "saved" not in reply.json()
+        reply = save(client, review.tokens[OWNER], sent(1, YES))
+        assert reply.status_code == 507
+        assert "run.db: database or disk is full" in reply.json()["message"]
         assert review.rows() == ()
 
 

@@ -184,7 +184,7 @@ def test_a_label_that_can_not_be_written_is_kept_and_told(
         page.goto(server.addresses["ann"])
         label_by_keys(page, order_of(review, "ann")[:1], "ann")
         page.wait_for_selector("#saved >> text=Not saved: 1")
-        assert "disk is full" in page.locator("#queue-text").inner_text()
+        assert "disk is full. Free some space. It is kept" in page.inner_text("#queue-text")
         assert rows_of(review, "ann") == []
         page.unroute("**/save")
         wait_saved(page)

@@ -115,10 +115,13 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 STATUS = ((InputError, 400), (StoreError, 507))
 """The status that tells of an error; 507 is a full disk. Of any other, 500."""
 
+UNREACHED = "The server can't use its disk, which may be full. Tell whoever gave you this address."
+"""What raters are told of a full disk, or a damaged database."""
+
 
 def make_app(review: Review, host: str, port: int) -> ASGIApp:
     """Return the app of a review. Requests must name its address exactly."""
-    raters = plain_app(_rater_routes(review))
+    raters = plain_app(_rater_routes(review), _rater_error)
     owner = plain_app(owner_routes(review))
 
     def find(secret: str) -> tuple[ASGIApp, str] | None:
@@ -130,15 +133,21 @@ def make_app(review: Review, host: str, port: int) -> ASGIApp:
     return Guard(answers_to(host, port), find)
 
 
-def plain_app(routes: Mapping[str, Endpoint]) -> Starlette:
-    """Return an app of GET routes by path, `/save` for POST, and the files that pages load."""
+def plain_app(
+    routes: Mapping[str, Endpoint],
+    tell: Callable[[Request, Exception], Awaitable[Response]] | None = None,
+) -> Starlette:
+    """Return an app of GET routes by path, `/save` for POST, and the files that pages load.
+
+    `tell` answers where a SeedstepError is raised; by default it tells all of it.
+    """
     found = [
         Route(path, endpoint, methods=["POST" if path == "/save" else "GET"])
         for path, endpoint in routes.items()
     ]
     handlers: dict[Any, Any] = {
         HTTPException: _http_error,
-        SeedstepError: _seedstep_error,
+        SeedstepError: tell or _seedstep_error,
         ClientDisconnect: _gone,
     }
     static = Route("/static/{name}", _static, methods=["GET"])
@@ -165,8 +174,17 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _seedstep_error(request: Request, error: Exception) -> Response:
-    status = next((code for kind, code in STATUS if isinstance(error, kind)), 500)
-    return _problem(request, status, "This can't be shown", str(error))
+    return _problem(request, _status_of(error), "This can't be shown", str(error))
+
+
+async def _rater_error(request: Request, error: Exception) -> Response:
+    """Tell a rater of an error, without the paths that it names: they may name a system."""
+    message = str(error) if isinstance(error, InputError) else UNREACHED
+    return _problem(request, _status_of(error), "This can't be shown", message)
+
+
+def _status_of(error: Exception) -> int:
+    return next((code for kind, code in STATUS if isinstance(error, kind)), 500)
 
 
 def _problem(request: Request, status: int, title: str, message: str = "") -> Response:

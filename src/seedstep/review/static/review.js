@@ -169,7 +169,7 @@
     else if (mine.size || isFile) place.textContent = isFile ? fileState() : `All saved, ${clock}`;
     queue.hidden = !isBad;
     if (isBad) {
-      $("queue-text").textContent = `Nothing of this was saved yet: ${refused || "see below"}. `
+      $("queue-text").textContent = `Nothing of this was saved yet: ${(refused || "see below").replace(/\.$/, "")}. `
         + "It is kept in this browser and sent as soon as the server takes it. You can go on.";
       $("queue-list").replaceChildren(...waiting.map((row) => {
         const line = document.createElement("li");
