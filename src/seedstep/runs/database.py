@@ -353,7 +353,7 @@ def _explained(path: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         remedy = next(
             (remedy for sign, remedy in _REMEDIES if sign in str(error)),
-            "check the disk; what was committed is still in the database",
+            "check the disk, which may be full; what was committed is still in the database",
         )
         raise StoreError(f"{path}: {error}", remedy) from None
 
