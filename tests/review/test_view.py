@@ -1,5 +1,6 @@
 """`seedstep view`: pages of runs, their addresses, and how long they take."""
 
+import json
 import re
 import shutil
 import sqlite3
@@ -16,8 +17,9 @@ from seedstep.runs import Run
 from seedstep.runs.database import Database
 from seedstep.runs.frames import whole_requests
 from seedstep.stages import BOOTSTRAP
-from support.answer_files import run_with_predictions, write_tasks
+from support.answer_files import run_with_predictions, write_lines, write_tasks
 from support.browsing import serving, watched
+from support.command_line import seedstep
 from support.growing import grow
 from support.judging import Answered, by_length
 from support.payloads import PAYLOADS
@@ -136,13 +138,15 @@ def test_a_bootstrap_with_provenance_and_requests(tmp_path: Path, server: Script
 
 
 def test_a_search_in_requests_finds_what_whole_texts_have(large: Path) -> None:
-    texts = ("Write. Task: sing Élan.\nAnswer:", "Write. Task: dance.\nAnswer:", "Sing another.")
-    head, tail = "Write. Task: ", ".\nAnswer:"
+    texts = ("Write. Task: sing Élan.\nAnswer:", "Write. Task: dance.\nAnswer:", 'Sing "a\\b".')
+    head, tail = "Write. Task: ", r".\nAnswer:"
     with closing(sqlite3.connect(large / "run.db")) as database, database:
         database.execute("INSERT INTO frames VALUES (1, ?, ?)", (head, tail))
         for place, text in enumerate(texts):
             has_frame = text.startswith(head)
-            rest = text.removeprefix(head).removesuffix(tail) if has_frame else text
+            rest = json.dumps(text, ensure_ascii=False)[1:-1]
+            if has_frame:
+                rest = rest.removeprefix(head).removesuffix(tail)
             database.execute(
                 "INSERT INTO requests (key, purpose, request, reply, attempts, at, frame)"
                 " VALUES (?, 'p', ?, 'Yes.', 1, 0, ?)",
@@ -154,6 +158,8 @@ def test_a_search_in_requests_finds_what_whole_texts_have(large: Path) -> None:
             "k: SING",
             "ce.\na",
             "answer",
+            'sing "A\\B"',
+            "\\",
             "sing",
             "Élan",
             "none",
@@ -167,6 +173,31 @@ def test_a_search_in_requests_finds_what_whole_texts_have(large: Path) -> None:
             ]
             page = client.get(f"0/requests?q={quote(sought)}").text
             assert re.findall(r"request\?key=(\d+)", page) == expected, sought
+
+
+@pytest.mark.parametrize(
+    "sought, found",
+    [
+        ('say "HI"', ["t1"]),
+        ("back\\slash", ["t2"]),
+        ("100%", ["t3"]),
+        ("a_b", ["t4"]),
+        ("axb", ["t5"]),
+        ("t6", ["t6"]),
+        ("ïé", ["t7"]),
+        ("word 3 of", ["t3"]),
+        ("no such text", []),
+    ],
+)
+def test_a_search_in_instructions(tmp_path: Path, sought: str, found: list[str]) -> None:
+    texts = ("Read.", 'Say "hi".', "Back\\slash.", "100% of it.", "A_b.", "Axb.", "Go.", "Naïé.")
+    lines = [{"task": f"t{place}", "steps": [text]} for place, text in enumerate(texts)]
+    theirs = write_lines(tmp_path / "theirs.jsonl", lines)
+    run, tasks = tmp_path / "steps", write_tasks(tmp_path / "tasks.jsonl")
+    assert seedstep("steps", "import", theirs, "--tasks", tasks, "--out", run).code == 0
+    with viewing(run) as client:
+        page = client.get(f"0/results?q={quote(sought)}").text
+    assert re.findall(r'one\?name=(t\d)"', page) == found
 
 
 @pytest.fixture

@@ -43,8 +43,7 @@ AND (?3 = '' OR instr(lower(instruction), lower(?3)) OR id = ?3)
 """
 _RESULTS = """
 FROM results WHERE (?1 = '' OR category = ?1)
-AND (?2 = '' OR instr(lower(definition), lower(?2)) OR instr(lower(result), lower(?2))
-     OR task = ?2)
+AND (?2 = '' OR instr(lower(definition), lower(?2)) OR result LIKE ?4 ESCAPE '\\' OR task = ?2)
 AND (?3 = '' OR NOT json_valid(result)
      OR (?3 = 'failed') = (json_extract(result, '$.failure') != '')
      AND (?3 != 'faulty' OR json_array_length(result, '$.findings') > 0))
@@ -201,7 +200,7 @@ class BrowsedRun:
     def results(self, wanted: Wanted) -> FoundPage:
         """Find tasks with their records; `group` is a category, `state` is failed or faulty."""
         columns = "task, category, definition, CAST(result AS BLOB) AS result"
-        values = (wanted.group, wanted.text, wanted.state)
+        values = (wanted.group, wanted.text, wanted.state, wanted.pattern)
         found = self._page(columns, _RESULTS, "position", values, wanted)
         return replace(found, rows=tuple(map(_with_result, found.rows)))
 
@@ -231,9 +230,9 @@ class BrowsedRun:
             "key, purpose, failure, detail, prompt_tokens, completion_tokens, estimated, seconds,"
             " attempts, at, substr(coalesce(reply, detail), 1, 200) AS start"
         )
-        values = (wanted.group, wanted.state, wanted.text)
+        values = (wanted.group, wanted.state, wanted.text, wanted.in_json)
         with self._run.snapshot():
-            table = _REQUESTS.format(*searched_requests(self._run.database, "?3"))
+            table = _REQUESTS.format(*searched_requests(self._run.database, "?4"))
             return self._page(columns, table, "requests.rowid", values, wanted)
 
     def request(self, key: str) -> dict[str, Any]:

@@ -12,9 +12,12 @@ Example::
         page = find_verdicts(run, Wanted(state="tuned"))
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from seedstep.data import Task
 from seedstep.errors import StoreError
@@ -55,6 +58,17 @@ class Wanted:
         """The number of rows before the page."""
         return EACH * (self.page - 1)
 
+    @property
+    def in_json(self) -> str:
+        """The text as it stands within a text of JSON."""
+        return msgspec.json.encode(self.text).decode()[1:-1]
+
+    @property
+    def pattern(self) -> str:
+        """A pattern for LIKE, with backslashes as escapes, of JSON that has the text somewhere."""
+        plain = re.sub(r"([\\%_])", r"\\\1", self.in_json)
+        return f"%{plain}%"
+
 
 @dataclass(frozen=True, slots=True)
 class FoundPage:
@@ -82,9 +96,12 @@ def page_of(
 
     `table` is all of a query after its columns; `values` are those that it asks for.
     """
-    count = database.rows(f"SELECT count(*) {table}", values)
+    counted = database.rows(f"SELECT count(*) {table}", values)
+    count = counted[0][0] if counted else 0
+    if count <= wanted.start:
+        return FoundPage((), count)
     query = f"SELECT {columns} {table} ORDER BY {order} LIMIT {EACH} OFFSET {wanted.start}"
-    return FoundPage(tuple(map(dict, database.rows(query, values))), count[0][0] if count else 0)
+    return FoundPage(tuple(map(dict, database.rows(query, values))), count)
 
 
 EQUAL = "(same)"
@@ -104,8 +121,7 @@ ELSE json_extract(v.value, '$.label') END
 """
 _VERDICTS = f"""
 FROM results r WHERE (?1 = '' OR category = ?1)
-AND (?2 = '' OR instr(lower(definition), lower(?2)) OR instr(lower(result), lower(?2))
-     OR task = ?2)
+AND (?2 = '' OR instr(lower(definition), lower(?2)) OR result LIKE ?4 ESCAPE '\\' OR task = ?2)
 AND (?3 = '' OR EXISTS (
     SELECT 1 FROM {_EACH} v WHERE {_IS_ONE} AND {_OUTCOME} = ?3))
 """  # noqa: S608 - our own words
@@ -145,7 +161,7 @@ def outcomes_of(run: JudgeRun) -> tuple[str, ...]:
 
 def find_verdicts(run: JudgeRun, inputs: JudgedInputs, wanted: Wanted) -> FoundPage:
     """Find judged instances; `group` is a category, `state` the outcome of one of the verdicts."""
-    values = (wanted.group, wanted.text, wanted.state)
+    values = (wanted.group, wanted.text, wanted.state, wanted.pattern)
     columns = "task, category, definition, CAST(result AS BLOB) AS result"
     found = page_of(run.database, columns, _VERDICTS, "position", values, wanted)
     rows = []
