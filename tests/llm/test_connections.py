@@ -96,3 +96,15 @@ async def test_an_answer_that_came_unasked_ends_all_use_of_connections_again() -
                 await engine.ask(asked(name))
                 await asyncio.sleep(0.005)
         assert server.connections == len(NAMES) - 1
+
+
+async def test_what_came_too_late_to_be_told_from_an_answer_is_so_once() -> None:
+    server = TalkingServer(_answer("twice"), 0.01)
+    async with asyncio.timeout(20), server.serving() as url:
+        async with Engine(Endpoint("openai:test", "m", url), MemoryLedger(), 2) as engine:
+            wrong = 0
+            for names in zip(NAMES[::2], NAMES[1::2], strict=True):
+                answers = await asyncio.gather(*(engine.ask(asked(name)) for name in names))
+                pairs = zip(answers, names, strict=True)
+                wrong += sum(reply(each).text != name for each, name in pairs)
+        assert wrong <= 2

@@ -15,17 +15,18 @@ Example::
 import email.utils
 import errno
 import json
-import select
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from itertools import count
 from typing import Any, BinaryIO
 from urllib.parse import quote
 from urllib.request import getproxies, proxy_bypass
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 import aiohttp
 import msgspec
@@ -136,7 +137,7 @@ class _Connector(aiohttp.TCPConnector):
 
     def __init__(self) -> None:
         super().__init__(limit=0)
-        self._used: WeakSet[Any] = WeakSet()
+        self._heard: WeakKeyDictionary[Any, _Heard] = WeakKeyDictionary()
         self._was_noisy = False
 
     async def connect(self, *args: Any, **options: Any) -> Any:
@@ -144,22 +145,51 @@ class _Connector(aiohttp.TCPConnector):
         while True:
             connection = await super().connect(*args, **options)
             protocol: Any = connection.protocol
-            if protocol not in self._used:
-                self._used.add(protocol)
-                return connection
-            self._was_noisy |= protocol.should_close
-            if not self._was_noisy and not _is_readable(connection.transport):
-                return connection
-            connection.close()
+            heard = self._heard.get(protocol)
+            if heard is None:
+                heard = self._heard[protocol] = _Heard(protocol)
+            else:
+                said = _said(connection.transport)
+                self._was_noisy |= heard.pieces > heard.before or bool(said)
+                if self._was_noisy or said is not None:
+                    connection.close()
+                    continue
+            connection.add_callback(partial(self._released, protocol, heard))
+            return connection
+
+    def _released(self, protocol: Any, heard: "_Heard") -> None:
+        heard.before = heard.pieces
+        self._was_noisy |= len(protocol) > 0  # answers that nobody takes
 
 
-def _is_readable(transport: Any) -> bool:
-    """Return whether a connection has ended, or has something that was not read yet."""
-    if not hasattr(select, "poll") or transport.get_extra_info("sslcontext"):
-        return False  # TLS has messages of its own between answers
-    poll = select.poll()
-    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-    return bool(poll.poll(0))
+class _Heard:
+    """How many pieces of data came on a connection, and how many until its last answer's end."""
+
+    def __init__(self, protocol: Any) -> None:
+        self.pieces = self.before = 0
+        received = protocol.data_received
+
+        def hear(data: bytes) -> None:
+            self.pieces += bool(data)  # aiohttp passes none, to go on with those of before
+            received(data)
+
+        protocol.data_received = hear
+
+
+def _said(transport: Any) -> bytes | None:
+    """Return how what a server says unasked begins; b"" where it has closed, None if quiet."""
+    if transport.get_extra_info("sslcontext"):
+        return None  # TLS has messages of its own between answers
+    with socket.fromfd(
+        transport.get_extra_info("socket").fileno(), socket.AF_INET, socket.SOCK_STREAM
+    ) as same:
+        same.setblocking(False)
+        try:
+            return same.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
 
 
 def _proxy_for(endpoint: Endpoint) -> URL | None:
