@@ -145,6 +145,7 @@ class TestDifferences:
         assert all(
             name in " ".join(line[:14].strip() for line in done.lines) for name in CATEGORIES
         )
+        assert "Differences with 95% intervals over tasks." in done.out
         assert "Exact matches: 4 only A, 0 only B; McNemar's test p = 0.12 (exact)." in done.out
         assert "two: 4 predictions missing or failed, counted as empty" in done.out
         markdown = seedstep("compare", one, two, "--tasks", tasks, "--format", "markdown").out

@@ -47,7 +47,16 @@ class TestScores:
         assert rows[1] == ["good", *["100.0"] * 3, "16", "8"]
         assert rows[2] == ["[100.0,", "100.0]"] * 3
         assert rows[3][:2] == ["half", "6.2"]
+        assert "Scores from 0 to 100 with 95% intervals over tasks." in done.out
         assert "missing" not in done.out
+
+    def test_few_tasks_are_said_to_have_no_intervals(self, tasks: Path, tmp_path: Path) -> None:
+        good = write_predictions(tmp_path / "good.jsonl", right())
+        other = write_predictions(tmp_path / "other.jsonl", right())
+        few = (good, other, "--tasks", tasks, "--limit-tasks", 5)
+        said = "without intervals, which need 6 tasks at least."
+        assert f"Scores from 0 to 100 {said}" in seedstep("evaluate", *few).out
+        assert f"Differences {said}" in seedstep("compare", *few).out
 
     def test_scores_are_those_of_rouge_score(self, tasks: Path, tmp_path: Path) -> None:
         texts = {name: text.lower().replace("b1", "c d") for name, text in right().items()}

@@ -34,3 +34,17 @@ def test_a_bar_without_a_count_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> 
     with live_bar("rows", "reading"):
         pass
     assert "reading" in screen.export_text()
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_nothing_is_cut_where_a_line_is_short(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Console(force_terminal=True, width=width, record=True)
+    monkeypatch.setattr("seedstep.cli.progress.console", screen)
+    activity = "0 in flight · 70,700 tokens (16911/s) · 24 retries · 1 failed"
+    with live_bar("instances") as bar:
+        bar.draw(16, 16, activity, "below")
+    shown = " ".join(screen.export_text().split())
+    assert "16/16 0:00:0" in shown
+    assert activity in shown
+    assert "below" in shown
+    assert "…" not in shown

@@ -98,10 +98,10 @@ class TestSteps:
     def test_tasks_in_another_language_are_told_of_it(
         self, server: ScriptedServer, tmp_path: Path
     ) -> None:
-        german = {"id": "t", "definition": "Wähle ein Gemüse für die Suppe aus."}
+        german = {"id": "t", "definition": "Nenne ein Gemüse, das zu der Suppe passt."}
         tasks = write_lines(tmp_path / "tasks.jsonl", [german])
         start = ("steps", "--tasks", tasks, *flags(server), "--out", tmp_path / "run")
-        told = "--language NAME asks for instructions in that language"
+        told = "--language German asks for instructions in that language"
         assert told in seedstep(*start, "--dry-run").words
         done = seedstep(*start)
         assert (done.code, told in done.words) == (0, True)

@@ -172,6 +172,11 @@ class TestProgress:
         assert f"t1-0: {GOOD} A; {POOR} D" in done.out
         assert f"t0-0: {GOOD} no verdict; {POOR} D" in done.out
         assert ": good" not in done.out
+
+    def test_of_two_answers_the_better_one_is_told(self, answered: Answered) -> None:
+        done = judged(answered, "--mode", "pairwise")
+        better = f"{GOOD} / {POOR}: {GOOD} is better; {POOR} / {GOOD}: {GOOD} is better"
+        assert f"t1-0: {better}" in done.out
         assert "  seedstep verdicts run" in done.lines
 
 

@@ -85,6 +85,10 @@ def test_steps_with_a_shared_part_of_each_version(tmp_path: Path, tasks: Path) -
         assert {review.items[item].shared for item, count in counts.items() if count == 3} == {True}
         labels = [field.label for field in next(iter(review.items.values())).fields]
         assert labels == ["Task definition", "Positive example 1", "Step-by-step instruction"]
+    again = ("review", "new", made, "--form", "steps", "--run", run, "--raters", "a,b,c")
+    error = seedstep(*again, "--shared", "1").error
+    assert "shared: [2] there, [1] asked" in error
+    assert "or name another directory." in " ".join(error.split())
     wrong = seedstep(
         "review", "new", tmp_path / "x", "--form", "steps", "--run", run, "--shared", "1,2"
     )

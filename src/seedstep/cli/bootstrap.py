@@ -36,7 +36,7 @@ from seedstep.runs.foresight import ForeseenWork
 from seedstep.settings import make_settings
 from seedstep.stages import BOOTSTRAP, open_run, tell_status
 from seedstep.stages.grown import advice, task_blocks
-from seedstep.text import script_of
+from seedstep.text import language_of_texts
 
 __all__ = [
     "command",
@@ -228,7 +228,7 @@ def _print_script(seeds: Sequence[Task], settings: BootstrapSettings) -> None:
         return
     console.print(plain(said, style="yellow" if "--tokens" in said else ""), soft_wrap=True)
     if settings.style == "chat" and settings.language is None:
-        name = script_of(task.definition for task in seeds).language
+        name = language_of_texts(task.definition for task in seeds)
         name = name if name in CHAT_LANGUAGES else "NAME"
         line = f"The prompts are in English: --language {name} asks for all texts in that language."
         console.print(plain(line, style="yellow"), soft_wrap=True)

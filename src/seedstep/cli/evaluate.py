@@ -22,6 +22,7 @@ from seedstep.cli.terminal import console, duration, plain, print_blocks, print_
 from seedstep.data import TaskChoice, write_atomically
 from seedstep.evaluate import METRICS
 from seedstep.evaluate.compare import Comparison, Pairing, compare_systems, names_with
+from seedstep.evaluate.intervals import about_intervals
 from seedstep.evaluate.scores import Remark, ScoringSettings, remarks_beside
 from seedstep.evaluate.tables import (
     CellTable,
@@ -256,7 +257,8 @@ def _tables(done: Evaluation) -> Iterator[CellTable]:
 def _print_scores(done: Evaluation) -> None:
     for table in _tables(done):
         print_table(table)
-    console.print("Scores from 0 to 100 with 95% intervals over tasks.", style="dim")
+    found = [value for system in done.systems for value in system.overall.values.values()]
+    console.print(f"Scores from 0 to 100 {about_intervals(found)}.", style="dim")
     print_remarks(remark.text for remark in remarks_beside(done.systems))
     print_left_out(done)
 
@@ -317,6 +319,8 @@ def _print_comparison(pairing: Pairing) -> None:
     console.print(plain(comparison_title(pairing), style="bold"), soft_wrap=True)
     print_table(comparison_table(pairing))
     found = pairing.comparison
+    intervals = about_intervals(each.difference for each in found.differences)
+    console.print(f"Differences {intervals}.", style="dim")
     if test := found.mcnemar:
         line = (
             f"Exact matches: {test.first_only:,} only A, {test.second_only:,} only B; "

@@ -22,6 +22,7 @@ import typer
 from rich.cells import cell_len
 from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column
 from rich.text import Text
 
 from seedstep.cli.options import required
@@ -158,6 +159,9 @@ def stop_flag(notice: str) -> Iterator[Callable[[], bool]]:
         yield lambda: asked
 
 
+SHORTEST_BAR = 10
+"""The fewest characters of a bar."""
+
 QUIET_SECONDS = 15
 """The longest time, in seconds, without a line of output where there is no terminal."""
 
@@ -180,6 +184,7 @@ class LiveBar:
     def __init__(self, bar: "_Bar", what: str, activity: str) -> None:
         """Use `live_bar`."""
         self._bar = bar
+        self._what = what
         self._task = bar.add_task(what, total=None, activity=activity, visible=bool(activity))
         self._said = time.monotonic()
         self._told = 0
@@ -191,7 +196,14 @@ class LiveBar:
         self._told = len(notes)
 
     def draw(self, done: int, total: int | None, activity: str, below: str = "") -> None:
-        """Redraw the bar, with a text `below` it."""
+        """Redraw the bar, with a text `below` it.
+
+        There also stands an `activity` that does not fit beside the bar.
+        """
+        beside = (self._what, f"{total}/{total}", "0:00:00", " " * SHORTEST_BAR)
+        if len(" ".join((*beside, activity))) > console.width:
+            below = "\n".join(filter(None, (activity, below)))
+            activity = ""
         self._bar.update(self._task, completed=done, total=total, activity=activity, visible=True)
         self._bar.below = below
 
@@ -224,8 +236,8 @@ def live_bar(what: str, activity: str = "") -> Iterator[LiveBar]:
     bar = _Bar(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),
         TextColumn("{task.fields[activity]}", style="dim"),
         console=console,
         transient=True,

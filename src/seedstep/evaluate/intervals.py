@@ -22,7 +22,7 @@ Example::
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
@@ -38,6 +38,7 @@ __all__ = [
     "McNemar",
     "Statistic",
     "Value",
+    "about_intervals",
     "mcnemar",
     "mean_of_tasks",
     "mean_over_tasks",
@@ -75,6 +76,13 @@ class Value:
     low: float | None
     high: float | None
     reason: str = ""
+
+
+def about_intervals(values: Iterable[Value]) -> str:
+    """Return "with 95% intervals over tasks", or that values have none as there are few tasks."""
+    if any(value.low is not None for value in values):
+        return "with 95% intervals over tasks"
+    return f"without intervals, which need {MIN_UNITS} tasks at least"
 
 
 def resample(

@@ -42,7 +42,15 @@ from seedstep.evaluate.agreement import (
 )
 from seedstep.evaluate.compare import EvaluatedSystem, Grouping, evaluated
 from seedstep.evaluate.intervals import Value
-from seedstep.evaluate.judge import Judged, JudgeVerdict, judge_answers, preview_verdicts
+from seedstep.evaluate.judge import (
+    FIRST,
+    SAME,
+    SECOND,
+    Judged,
+    JudgeVerdict,
+    judge_answers,
+    preview_verdicts,
+)
 from seedstep.evaluate.metrics import load_tokenizer
 from seedstep.evaluate.tables import systems_html
 from seedstep.inputs import distinct_names, read_systems
@@ -193,11 +201,15 @@ def verdicts_work(run: JudgeRun) -> StageWork:
 
 
 def _given(judged: Judged) -> str:
-    """Return the verdicts in a few words."""
-    return "; ".join(
-        f"{' / '.join(verdict.shown)} {verdict.label or 'no verdict'}"
-        for verdict in judged.verdicts
-    )
+    """Return the verdicts in a few words: levels, or which of two answers is better."""
+    return "; ".join(map(_told, judged.verdicts))
+
+
+def _told(verdict: JudgeVerdict) -> str:
+    first, last = verdict.shown[0], verdict.shown[-1]
+    better = {FIRST: f"{first} is better", SECOND: f"{last} is better", SAME: "no difference"}
+    told = better.get(verdict.label, verdict.label) or "no verdict"
+    return f"{first} {told}" if len(verdict.shown) == 1 else f"{first} / {last}: {told}"
 
 
 @dataclass(frozen=True, slots=True)

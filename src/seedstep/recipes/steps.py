@@ -21,7 +21,6 @@ from seedstep.data import BadLine, Problem, StrPath, Task, read_jsonl
 from seedstep.data.records import placed, raise_first
 from seedstep.errors import InputError
 from seedstep.llm import Engine, KeptAnswers, Preview, Spent
-from seedstep.prompts import steps_wording
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import ExamplesKeywords, StepsKeywords
 from seedstep.recipes.tasks import (
@@ -33,10 +32,9 @@ from seedstep.recipes.tasks import (
     same_server,
     work_on_tasks,
 )
-from seedstep.runs import ExamplesRun, Removed, Run, StepsRun, stage_of
-from seedstep.runs.places import CONFIG, stored_values
+from seedstep.runs import ExamplesRun, Removed, Run, StepsRun
 from seedstep.settings import make_settings
-from seedstep.stages import BOOTSTRAP, EXAMPLES, STEPS
+from seedstep.stages import EXAMPLES, STEPS
 from seedstep.stages.steps import load_steps_tasks
 from seedstep.steps import (
     CHECKS,
@@ -56,7 +54,7 @@ from seedstep.steps import (
     write_steps,
 )
 from seedstep.steps.records import SuperniInstruction, superni_instructions
-from seedstep.text import script_of
+from seedstep.text import language_of_texts, script_of
 
 __all__ = [
     "examples_work",
@@ -155,18 +153,18 @@ def instructions_work(run: StepsRun, checks: Mapping[str, Check] = CHECKS) -> St
 
 
 def _about_language(run: StepsRun) -> Iterator[str]:
-    """Yield a note on tasks in Latin letters that are, it seems, in another language."""
+    """Yield a note on tasks that are in another language, which their letters do not tell."""
     settings = run.settings
-    script = script_of(task.definition for task in run.tasks().tasks)
-    if settings.language is None and script.is_latin:
-        grown = Path(settings.chosen.path or "")
-        is_grown = stage_of(grown) == BOOTSTRAP.name
-        named = stored_values(grown, CONFIG).get("language") if is_grown else None
-        if script.tokens == "unicode" or (named and steps_wording(named)):
-            yield (
-                "the tasks seem not to be in English, and the prompts are: "
-                f"--language {named or 'NAME'} asks for instructions in that language"
-            )
+    texts = [task.definition for task in run.tasks().tasks]
+    script = script_of(texts)
+    language = language_of_texts(texts)
+    is_foreign = script.tokens == "unicode" or language != "unknown"
+    if settings.language is None and script.is_latin and is_foreign and language != "English":
+        name = "NAME" if language == "unknown" else language
+        yield (
+            "the tasks seem not to be in English, and the prompts are: "
+            f"--language {name} asks for instructions in that language"
+        )
 
 
 @asynccontextmanager

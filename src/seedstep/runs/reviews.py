@@ -115,7 +115,7 @@ class Review(OpenDirectory):
         lock = take_lock(path)
         try:
             if made := _made(path):
-                refuse_differences(path, read_yaml(path / CONFIG), config, ())
+                refuse_differences(path, read_yaml(path / CONFIG), config, (), another="directory")
                 if made != review_id:
                     what = f"what {path} shows has changed since it was made"
                     raise RunError(what, "name another directory for a new review")

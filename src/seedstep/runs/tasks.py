@@ -242,7 +242,9 @@ def read_run_tasks(path: Path) -> tuple[Task, ...] | None:
         return None
     if stage not in READERS:
         what = f"{path} is a run of `seedstep {stage}`, which has no examples"
-        raise InputError(what, "name the run of a bootstrap; --steps takes instructions")
+        raise InputError(
+            what, "name the run of a bootstrap, or the tasks that this one was made for"
+        )
     with open_database(path, stage) as database:
         tasks = tuple(READERS[stage](database))
     if not tasks:

@@ -12,7 +12,7 @@ from seedstep.text.cleaning import (
     visible,
 )
 from seedstep.text.refusals import is_refusal, mentions_refusal
-from seedstep.text.scripts import Script, count_words, script_of
+from seedstep.text.scripts import Script, count_words, language_of_texts, script_of
 from seedstep.text.talk import talk_behind
 from seedstep.text.thoughts import split_thoughts, without_marks
 from seedstep.text.tokens import (
@@ -36,6 +36,7 @@ __all__ = [
     "escaped",
     "is_refusal",
     "json_object",
+    "language_of_texts",
     "latin_tokens",
     "lcs_f1",
     "loops",

@@ -13,6 +13,7 @@ Example::
     7
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil
@@ -21,7 +22,7 @@ from typing import Literal
 
 import regex
 
-__all__ = ["Script", "count_words", "script_of"]
+__all__ = ["Script", "count_words", "language_of_texts", "script_of"]
 
 CHARACTERS_A_WORD: Mapping[str, int] = MappingProxyType(
     {
@@ -63,6 +64,25 @@ NAMES: Mapping[str, str] = MappingProxyType(
 )
 """The names of scripts for people: that of the language, where a script stands for one."""
 
+COMMON_WORDS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        language: frozenset(words.split())
+        for language, words in {
+            "English": "the of to and is in that you for with this are your from it if a an or",
+            "German": "der die das und ist nicht ein eine einen dem den des zu mit auf für von ob",
+            "French": "le la les des une un est et dans pour que qui avec du ce de en au si ou",
+            "Spanish": "el la los las una un es y en para que con del de por su si o al",
+            "Italian": "il la lo gli le una un è e in per che con del di della si o nel",
+            "Portuguese": "o a os as uma um é e em para que com do da de por se ou no na",
+            "Dutch": "de het een en van niet is voor met dat op in te of als zijn uit",
+        }.items()
+    }
+)
+"""Words that are common in a language and tell it from the others, for Latin letters."""
+
+COMMON_SHARE = 0.1
+"""The share of common words among all from which a language is taken for that of texts."""
+
 KANA = 0.05
 """The share of kana among the characters of a text from which it is Japanese, not Chinese."""
 
@@ -74,6 +94,7 @@ share of the texts has such letters. English texts that quote a foreign word hav
 _LETTER = regex.compile(r"\p{L}")
 _PLAIN = regex.compile(r"[A-Za-z]")
 _OF_SCRIPT = {name: regex.compile(rf"[\p{{L}}&&\p{{{name}}}]", regex.V1) for name in NAMES}
+_WORDS = regex.compile(r"\p{L}+")
 _WORD = regex.compile(r"[\p{L}\p{N}]")
 
 
@@ -145,6 +166,27 @@ def script_of(texts: Iterable[str]) -> Script:
     if most != "Latin":
         return Script(NAMES[most], "unicode", CHARACTERS_A_WORD.get(most, 0))
     return _latin(texts, whole, counts[most])
+
+
+def language_of_texts(texts: Iterable[str]) -> str:
+    """Return the language of texts by their script, or by common words; "unknown" if neither tells.
+
+    Example::
+
+        >>> language_of_texts(["Schreibe die Zahl aus der Notiz.", "Nenne das Thema der Frage."])
+        'German'
+    """
+    texts = list(texts)
+    script = script_of(texts)
+    if not script.is_latin:
+        return script.language
+    words = Counter(_WORDS.findall("\n".join(texts).lower()))
+    counts = {
+        language: sum(words[word] for word in common) for language, common in COMMON_WORDS.items()
+    }
+    most = max(counts, key=lambda language: counts[language])
+    least = max(COMMON_SHARE * words.total(), 0 if most == "English" else 2 * counts["English"])
+    return most if counts[most] > least else "unknown"
 
 
 def _latin(texts: list[str], whole: str, letters: int) -> Script:
