@@ -246,7 +246,13 @@ def test_an_explanation_that_is_asked_for_and_a_message_are_no_talk(
 
 
 def test_words_about_the_examples_of_a_reply_are_part_of_none() -> None:
-    for words in ("Let me know if you need more examples!", "These examples show both cases."):
+    for words in (
+        "Let me know if you need more examples!",
+        "These examples show both cases.",
+        "If you want more examples, just say so.",
+        "(I hope the examples help.)",
+        "Please let me know if the example is right.",
+    ):
         (found,) = worked_examples(f"Example 1\nInput: a\nOutput: b\n\n{words}")
         assert (found.input, found.output) == ("a", "b")
         (found,) = labeled_inputs(f"Class label: Good\nText: a\n\n{words}")

@@ -19,7 +19,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from seedstep.bootstrap.glued import BULLET, UNKNOWN_LABEL, goes_on_unnumbered, may_be_several
-from seedstep.text import answer, is_refusal, json_object, plain_text
+from seedstep.text import (
+    answer,
+    is_refusal,
+    json_object,
+    plain_text,
+    without_talk_of_examples,
+)
 from seedstep.text.cleaning import CLOSING
 from seedstep.text.numbering import (
     find_number,
@@ -260,7 +266,7 @@ def worked_examples(
 
     With `may_be_bare`, a reply without any of these is the output for an empty input.
     """
-    text = _ABOUT_EXAMPLES.sub("", answer(text))
+    text = without_talk_of_examples(answer(text))
     found = _json_examples(text, "output")
     if found is not None:
         return found
@@ -278,7 +284,7 @@ def labeled_inputs(
 
     With `keep_labels`, as in the released code, `Input:` before an input is part of the input.
     """
-    text = _ABOUT_EXAMPLES.sub("", answer(text))
+    text = without_talk_of_examples(answer(text))
     found = _json_examples(text, "label")
     if found is not None:
         return found
@@ -331,13 +337,6 @@ def _json_list(text: str, field: str, item: str) -> tuple[list[Any], str] | None
             return values, "" if text.startswith("]", begin.end()) else text[begin.end() :]
         values.append(value)
 
-
-_ABOUT_EXAMPLES = re.compile(
-    r"\n[ \t]*\n[^\w\n]{0,3}(?:let me know|I hope|feel free|(?:would|do) you (?:like|want)|these"
-    r"|if you (?:need|want|would like)|please let me)\b[^\n]{0,80}\bexamples?\b[^\n]{0,80}\s*\Z",
-    re.IGNORECASE,
-)
-"""A last paragraph of a reply that speaks of its examples, and so belongs to none of them."""
 
 _FIELDS_OF_REPLIES = frozenset(("input", "output", "label", "examples", "instances"))
 

@@ -13,7 +13,7 @@ from seedstep.text.cleaning import (
 )
 from seedstep.text.refusals import is_refusal, mentions_refusal
 from seedstep.text.scripts import Script, count_words, language_of_texts, script_of
-from seedstep.text.talk import talk_behind
+from seedstep.text.talk import talk_behind, without_talk_of_examples
 from seedstep.text.thoughts import split_thoughts, without_marks
 from seedstep.text.tokens import (
     TOKENIZERS,
@@ -53,4 +53,5 @@ __all__ = [
     "unicode_tokens",
     "visible",
     "without_marks",
+    "without_talk_of_examples",
 ]

@@ -13,30 +13,48 @@ Example::
 
 import re
 
-__all__ = ["talk_behind"]
+__all__ = ["talk_behind", "without_talk_of_examples"]
 
 _LONGEST_QUOTE = 100
 
+_WITH_TAILS = {
+    r"(?:I )?hope\b": r" (?:this|that|these|it)\b.{0,40}\bhelp",
+    r"if you (?:need|have|want|would like|{a}d like)\b": (
+        r".{0,60}\b(?:let me|ask|I can|help|know)"
+    ),
+    r"these\b": r" (?:are|were) (?:just |only )?(?:a few|some)\b",
+}
+"""Openings that speak to who asked only if they go on so, or speak of examples."""
+
 _OPENINGS = (
     *("let me know", "feel free to", "(?:do not|don{a}t) hesitate", "sag mir", "avísame"),
-    r"(?:I )?hope (?:this|that|these|it)\b.{0,40}\bhelp",
     r"(?:would|do) you (?:like|want|need)\b",
-    r"if you (?:need|have|want|would like|{a}d like)\b.{0,60}\b(?:let me|ask|I can|help|know)",
     r"(?:is there anything else|I (?:can|could) also)\b",
-    r"these (?:are|were) (?:just |only )?(?:a few|some)\b",
     *("lass(?:en Sie)? mich wissen", "ich hoffe,? (?:das|dies)", "j{a}espère que (?:cela|ça)"),
     *("n{a}hésite", "espero que (?:esto|te|le|isto|isso)", "no dudes", "spero che (?:questo|ti)"),
     *("fammi sapere", "надеюсь,? (?:это|что)", "дайте знать", "希望(?:这|這|能|对|對)"),
     *("如果(?:你|您)(?:需要|还|還|有)", "如有(?:其他|任何)", "何か(?:他|ご)", "他に(?:何|ご)"),
     *("도움이 되", "더 필요"),
 )
+
+
+def _opens(*openings: str) -> str:
+    """Return a pattern for the beginning of a paragraph."""
+    found = rf"(?:[-*•] )?(?:\*\*|[*_])?(?:(?:please|and|also|but),? )?(?:{'|'.join(openings)})"
+    return found.replace("{a}", "['\u2019]")
+
+
 _TO_WHO_ASKED = re.compile(
-    rf"(?:[-*•] )?(?:\*\*|[*_])?(?:(?:please|and|also|but),? )?(?:{'|'.join(_OPENINGS)})".replace(
-        "{a}", "['\u2019]"
-    ),
-    re.IGNORECASE,
+    _opens(*_OPENINGS, *(opening + tail for opening, tail in _WITH_TAILS.items())), re.IGNORECASE
 )
 """The beginning of a paragraph that speaks to who asked."""
+
+_ABOUT_EXAMPLES = re.compile(
+    rf"\n[ \t]*\n[^\w\n]{{0,3}}{_opens(*_OPENINGS, *_WITH_TAILS)}"
+    r"[^\n]{0,80}\bexamples?\b[^\n]{0,80}\s*\Z",
+    re.IGNORECASE,
+)
+"""A last paragraph of a reply that speaks of its examples."""
 
 _PARAGRAPH_END = re.compile(r"\n[ \t]*\n")
 
@@ -80,6 +98,11 @@ _ASKS_FOR_A_MESSAGE = re.compile(
     r"|邮件|郵件|信|消息|メール|手紙|メッセージ|이메일|편지|메시지",
     re.IGNORECASE,
 )
+
+
+def without_talk_of_examples(reply: str) -> str:
+    """Return a reply with examples, without a last paragraph about them, which is part of none."""
+    return _ABOUT_EXAMPLES.sub("", reply)
 
 
 def talk_behind(text: str, instruction: str) -> str:
