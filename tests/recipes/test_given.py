@@ -205,6 +205,19 @@ class TestRuns:
         report = seedstep.filter_file(str(path), str(out), NoveltyFilter(against=(TASKS,)))
         assert report.rejected == {"contaminated": 1}
 
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [({"threshold": 0.0}, "--threshold 0.0: is a ROUGE-L F1"), ({"nearest": True}, "annotate")],
+    )
+    def test_the_novelty_filter_refuses_what_the_command_refuses(
+        self, options: dict[str, Any], said: str, tmp_path: Path
+    ) -> None:
+        path, out = tmp_path / "data.jsonl", tmp_path / "novel.jsonl"
+        path.write_text('{"instruction": "Sing."}\n')
+        with pytest.raises(InputError, match=said):
+            seedstep.filter_file(path, out, NoveltyFilter(**options))
+        assert not out.exists()
+
 
 PATHS = {"out", "path", "paths", "sources", "runs", "reviewed", "steps", "source"}
 """Parameters that name a path or several."""

@@ -20,6 +20,7 @@ from seedstep.errors import InputError, ModelError, RunMismatchError
 from seedstep.llm import Failure
 from seedstep.llm.embeddings import Encoder, public_encoder
 from seedstep.novelty import unit_rows
+from seedstep.prompts import exchanges
 from seedstep.recipes import merge_runs
 from seedstep.report.sections.grown import rejections_section
 from seedstep.runs import Run
@@ -94,13 +95,19 @@ def test_neighbours_and_decisions_are_those_of_brute_force(
 
 
 def test_what_every_request_of_a_style_shows_is_known_by_meaning(tmp_path: Path) -> None:
+    shown = exchanges()[0][0]
+    again = f"{' '.join(reversed(shown.rstrip('?.').split())).capitalize()}?"
+
     def script(number: int, body: dict[str, Any]) -> Fault | None:
-        return reply(body, "Dogs keep people many do why?") if "prompt" in body else None
+        return reply(body, again) if "prompt" in body else None
 
     with ScriptedServer(script) as server:
         asked = {"prompt_style": "dialogue", "tasks": 1, "patience": 1}
         (found,) = candidates_of(grow_by_meaning(tmp_path / "run", server, **asked))
-    assert (found.reason, found.detail) == ("same_meaning", "cosine 1.00 with shown_5")
+    assert (found.reason, found.detail) == ("same_meaning", "cosine 1.00 with shown_1")
+    with Run.read(BOOTSTRAP, tmp_path / "run") as run:
+        (rejected,) = run.records.rejected_instructions(5)
+    assert rejected.neighbor == shown
 
 
 def test_a_known_text_that_is_refused_now_is_one_clear_error() -> None:

@@ -17,15 +17,18 @@ from seedstep.runs import Run, RunStatus
 from seedstep.stages import BOOTSTRAP
 from support.scripted_server import Fault, Script, ScriptedServer
 
-STYLES = ("completion", "turns", "chat")
+STYLES = ("completion", "turns", "dialogue", "chat")
 
 DATA_FORMATS = tuple(name for name in EXPORT_FORMATS if name != "hub")
 """Those that hold data alone: a card also says which model was asked, and a replay is another."""
 
 SIGNS = {
-    "generation": ("Come up with a series", "Here are"),
+    "generation": ("Come up with a series", "Here are", "<|im_start|>"),
     "classification": ("Can the following task",),
-    "instances": ("Come up with examples", "Given the classification", "Below is a classification"),
+    "instances": (
+        *("Come up with examples", "Given the classification", "Below is a classification"),
+        "Answer correctly and briefly.",
+    ),
 }
 """How a request begins, by its purpose."""
 

@@ -85,6 +85,14 @@ def made_up_instances(instruction: str) -> list[tuple[str, str]]:
     return pairs
 
 
+def made_up_answer(instruction: str) -> str:
+    """What a very small model might answer, sometimes with too little."""
+    minutes = _chance(instruction).randint(0, 60)
+    if minutes < 6:
+        return "I see."
+    return f"Look closely, take {minutes} quiet minutes, and then ask somebody who has done it."
+
+
 def _target(prompt: str) -> str:
     return str(re.findall(r"^Task: (.*)$", prompt, re.MULTILINE)[-1])
 
@@ -94,6 +102,11 @@ def completion_text(prompt: str) -> str:
     if prompt.startswith("Come up with a series of tasks:"):
         first, *others = made_up_instructions(prompt)
         return f" {first}\n" + "".join(f"{n}. {one}\n" for n, one in enumerate(others, 10))
+    if prompt.startswith("<|im_start|>"):
+        first, second, *_ = made_up_instructions(prompt)  # of one alone, few are novel
+        return f"{first.removesuffix('.')}, and then {second}"
+    if prompt.startswith("Answer correctly and briefly."):
+        return made_up_answer(prompt.splitlines()[-1])
     target = _target(prompt)
     if prompt.startswith("Can the following task"):
         return " Yes" if target.startswith("Classify") else " No"

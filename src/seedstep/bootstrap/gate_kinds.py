@@ -9,26 +9,40 @@ Example::
 import asyncio
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import msgspec
 
-from seedstep.bootstrap.gates import MOST_DRAWS, Better, Gate, Proposal, UndecidedError, rule_gate
+from seedstep.bootstrap.gates import (
+    MOST_DRAWS,
+    Better,
+    Gate,
+    Proposal,
+    UndecidedError,
+    in_time,
+    rule_gate,
+)
 from seedstep.bootstrap.rules import Found
-from seedstep.data.schemas import SECONDS, pattern_check, schema_check
+from seedstep.data.schemas import pattern_check, schema_check
 from seedstep.errors import InputError, unknown_name
-from seedstep.llm import ModelRef, Sampling, Schema
+from seedstep.llm import ModelRef, Reply, Sampling, Schema
 from seedstep.llm.models import served_model
 from seedstep.llm.providers import PROVIDERS
 from seedstep.prompts import render
-from seedstep.text import TOKENIZERS, answer, is_refusal, json_object, normal_answer, rouge_l
+from seedstep.text import (
+    TOKENIZERS,
+    answer,
+    is_refusal,
+    json_fields,
+    json_object,
+    normal_answer,
+    rouge_l,
+)
 
 __all__ = ["ADDRESS", "GATE_KINDS", "GateKind", "GateOptions", "gate_options", "parse_gates"]
-
-T = TypeVar("T")
 
 ADDRESS = "base_url"
 """The option of a gate with a model that is the address of its server.
@@ -46,7 +60,7 @@ class GateOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             """Return the gate."""
 
     @property
-    def asked(self) -> str | None:
+    def model(self) -> str | None:
         """The model of its own that the gate asks, or None."""
         return None
 
@@ -66,11 +80,6 @@ class AskingOptions(GateOptions, frozen=True, forbid_unknown_fields=True, kw_onl
 
     model: str | None = None
 
-    @property
-    def asked(self) -> str | None:
-        """The model of its own that the gate asks, or None."""
-        return self.model
-
 
 VALID: Mapping[str, str] = MappingProxyType(
     {
@@ -88,15 +97,11 @@ QuestionName = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,40}$")]
 class JudgeGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
     """A model answers yes-or-no questions, all of which must be answered with yes."""
 
+    prompt: ClassVar[str] = "gates/judge"
     questions: dict[QuestionName, Annotated[str, msgspec.Meta(min_length=1)]] = msgspec.field(
         default_factory=lambda: dict(VALID)
     )
     max_tokens: Annotated[int, msgspec.Meta(ge=1)] = 64
-
-    @property
-    def prompt(self) -> str:
-        """The prompt file with which the gate asks a model."""
-        return "gates/judge"
 
     def gate(self, name: str) -> Gate:
         """Return the gate."""
@@ -111,19 +116,16 @@ class JudgeGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
             prompt = render(
                 self.prompt,
                 instruction=proposal.instruction,
-                input=proposal.instance.input,
+                input=proposal.input,
                 output=proposal.output,
                 questions=listed,
                 form=f"{{{form}}}",
             )
             reply = await proposal.ask(prompt, Sampling(self.max_tokens), schema)
-            text = answer(reply.text)
-            said = {} if is_refusal(text) else _said_in(text, self.questions)
-            answers = [said.get(question) for question in self.questions]
-            if not all(isinstance(found, bool) for found in answers):
+            said = _said_in(reply, self.questions)
+            if not all(isinstance(said.get(question), bool) for question in self.questions):
                 raise UndecidedError(f"the reply: {reply.text[:100]}")
-            denied = [question for question in self.questions if not said[question]]
-            return ", ".join(denied) if denied else False
+            return ", ".join(name for name in self.questions if not said[name]) or False
 
         return Gate(name, "a model denies: " + ", ".join(self.questions), find)
 
@@ -131,24 +133,13 @@ class JudgeGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
 _NEXT_MATERIAL = re.compile(r"^\W*(?:Instruction|Input|Output|Rate an output)\b", re.MULTILINE)
 
 
-def _said_in(text: str, names: Collection[str]) -> dict[str, Any]:
-    """Return the JSON object of a reply that has these fields; empty if there is none.
+def _said_in(reply: Reply, names: Collection[str]) -> dict[str, Any]:
+    """Return the fields that a reply has of a JSON object with these; empty if there is none.
 
-    It is also empty where another object says otherwise, unless the model went on with material of
-    its own, as base models do.
+    A base model goes on with material of its own, which is no part of the reply.
     """
-    text = _NEXT_MATERIAL.split(text, maxsplit=1)[0]
-    decoder, found, start = json.JSONDecoder(), list[dict[str, Any]](), text.find("{")
-    while start >= 0:
-        try:
-            _, end = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            end = start + 1
-        held = json_object(text[start:end])
-        if held and set(names) & set(held):
-            found.append({name: held.get(name) for name in names})
-        start = text.find("{", end)
-    return found[0] if found and all(each == found[0] for each in found) else {}
+    text = answer(reply.text)
+    return {} if is_refusal(text) else json_fields(_NEXT_MATERIAL.split(text, maxsplit=1)[0], names)
 
 
 class AgreeGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
@@ -169,21 +160,18 @@ class AgreeGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
             if len(texts) < self.draws:
                 missing = self.draws - len(texts)
                 raise UndecidedError(f"{missing} of {self.draws} replies hold no whole output")
-            scores = [self._score(proposal, text) for text in texts]
-            mean = sum(scores) / len(scores)
+            mean = sum(self._score(proposal, text) for text in texts) / len(texts)
             return f"{mean:.2f} on the average" if mean < self.at_least else False
 
         return Gate(name, f"outputs that are drawn again differ ({self.metric})", find)
 
     def _score(self, proposal: Proposal, text: str) -> float:
         output = proposal.output
-        if self.metric == "exact_match":
-            return float(normal_answer(text) == normal_answer(output))
         tokens = TOKENIZERS[proposal.tokens]
         drawn, first = tokens(text), tokens(output)
-        if not (drawn and first):  # another script, or signs alone: ROUGE-L is 0 of equal ones, too
-            return float(normal_answer(text) == normal_answer(output))
-        return rouge_l(drawn, first)
+        if self.metric == "rouge_l" and drawn and first:  # else it is 0 of equal ones, too
+            return rouge_l(drawn, first)
+        return float(normal_answer(text) == normal_answer(output))
 
 
 class MatchGate(GateOptions, frozen=True, forbid_unknown_fields=True):
@@ -198,12 +186,7 @@ class MatchGate(GateOptions, frozen=True, forbid_unknown_fields=True):
         is_found = pattern_check(self.pattern, f"gate '{name}'")
 
         def find(proposal: Proposal) -> Found:
-            text = {
-                "instruction": proposal.instruction,
-                "input": proposal.instance.input,
-                "output": proposal.output,
-            }[self.of]
-            return _in_time(is_found, text) == self.reject
+            return in_time(is_found, getattr(proposal, self.of)) == self.reject
 
         verb = "matches" if self.reject else "does not match"
         return rule_gate(name, f"{self.of} {verb} {self.pattern}", find)
@@ -227,7 +210,7 @@ class JsonGate(GateOptions, frozen=True, forbid_unknown_fields=True):
                 value = json.loads(proposal.output, parse_constant=_no_number)
             except (ValueError, RecursionError):
                 return "no JSON"
-            return _in_time(fault, value) or (bool(self.fields) and self._object(proposal.output))
+            return in_time(fault, value) or (bool(self.fields) and self._object(proposal.output))
 
         return rule_gate(name, "output does not fit the JSON schema", find)
 
@@ -237,18 +220,6 @@ class JsonGate(GateOptions, frozen=True, forbid_unknown_fields=True):
             return True
         missing = [field for field in self.fields if field not in found]
         return f"without {', '.join(missing)}" if missing else False
-
-
-def _in_time(check: Callable[[Any], T], value: Any) -> T:
-    """Return what a check says.
-
-    Raises:
-        UndecidedError: it takes too long.
-    """
-    try:
-        return check(value)
-    except TimeoutError:
-        raise UndecidedError(f"it takes more than {SECONDS:g} second to decide") from None
 
 
 def _no_number(text: str) -> None:
@@ -263,13 +234,9 @@ NatsGain = Annotated[float, msgspec.Meta(ge=-1000, le=1000)]
 class LikelihoodGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
     """A model must find the output likely enough, and likelier with the input than without it."""
 
+    scores: ClassVar[bool] = True
     at_most: NatsLimit | None = None
     gain: NatsGain | None = 0.0
-
-    @property
-    def scores(self) -> bool:
-        """Whether the gate's model says how likely texts are, and writes none."""
-        return True
 
     def gate(self, name: str) -> Gate:
         """Return the gate."""
@@ -280,7 +247,7 @@ class LikelihoodGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
             nats = await proposal.nats(proposal.output)
             if self.at_most is not None and nats > self.at_most:
                 return f"{nats:.2f} nats a token"
-            if self.gain is None or not proposal.instance.input:
+            if self.gain is None or not proposal.input:
                 return False
             without = await proposal.nats(proposal.output, with_input=False)
             if without - nats > self.gain:
@@ -345,15 +312,14 @@ class BestGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
             prompt = render(
                 self.prompt,
                 instruction=proposal.instruction,
-                input=proposal.instance.input,
+                input=proposal.input,
                 output=output,
                 highest=str(HIGHEST),
             )
             reply = await proposal.ask(prompt, Sampling(64), RATING)
         except UndecidedError:
             return None
-        text = answer(reply.text)
-        said = None if is_refusal(text) else _said_in(text, ("rating",)).get("rating")
+        said = _said_in(reply, ("rating",)).get("rating")
         if isinstance(said, bool) or not isinstance(said, int | float):
             return None
         return float(said) if 1 <= said <= HIGHEST else None
@@ -410,16 +376,16 @@ def gate_options(written: Mapping[str, Any], source: str = "gates") -> dict[str,
 
 def _require_model(options: GateOptions, kind: str, where: str) -> None:
     """Check that a gate's own model can be asked what the gate asks."""
-    if options.asked is None:
+    if options.model is None:
         return
-    provider = PROVIDERS.get(options.asked.partition(":")[0])
+    provider = PROVIDERS.get(options.model.partition(":")[0])
     if provider and provider.likelihoods and not (options.scores or provider.is_served):
-        what = f"{where}: model '{options.asked}' says how likely texts are, and writes no replies"
+        what = f"{where}: model '{options.model}' says how likely texts are, and writes no replies"
         by = "write by: likelihood, or " if isinstance(options, BestGate) else ""
         raise InputError(what, f"{by}give `{kind}` a model that is served, such as openai:NAME")
     try:
-        if not (options.scores and ModelRef.parse(options.asked).provider.likelihoods):
-            served_model(options.asked)
+        if not (options.scores and ModelRef.parse(options.model).provider.likelihoods):
+            served_model(options.model)
     except InputError as error:
         raise InputError(f"{where}: {error.what}", error.remedy) from None
 

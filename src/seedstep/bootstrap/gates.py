@@ -19,6 +19,7 @@ import msgspec
 
 from seedstep.bootstrap.rules import Found
 from seedstep.data import Instance
+from seedstep.data.schemas import SECONDS
 from seedstep.errors import InputError, SeedstepError, first_line
 from seedstep.llm import Engine, Failure, Likelihood, Message, Reply, Request, Sampling, Schema
 from seedstep.text import answer, is_refusal, loops
@@ -37,6 +38,7 @@ __all__ = [
     "check_gates",
     "draws_of",
     "gate_reasons",
+    "in_time",
     "pass_gates",
     "purpose_of",
     "rule_gate",
@@ -53,6 +55,18 @@ LEAST = Sampling(max_tokens=1)
 
 class UndecidedError(Exception):
     """A gate can't decide on an instance, which is rejected. The message says why."""
+
+
+def in_time(check: Callable[[Any], T], value: Any) -> T:
+    """Return what a check of `seedstep.data.schemas` says.
+
+    Raises:
+        UndecidedError: it takes too long.
+    """
+    try:
+        return check(value)
+    except TimeoutError:
+        raise UndecidedError(f"it takes more than {SECONDS:g} second to decide") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +114,11 @@ class Proposal:
     _passes: Callable[[str], Coroutine[Any, Any, bool]] | None = None
 
     @property
+    def input(self) -> str:
+        """The input that the model wrote, or an empty text."""
+        return self.instance.input
+
+    @property
     def output(self) -> str:
         """The output that the model wrote."""
         return self.instance.output
@@ -107,7 +126,7 @@ class Proposal:
     @property
     def prompt(self) -> str:
         """The instruction and the input, as a user would write them."""
-        return "\n\n".join(filter(None, (self.instruction, self.instance.input)))
+        return "\n\n".join(filter(None, (self.instruction, self.input)))
 
     async def ask(
         self, prompt: str, sampling: Sampling, schema: Schema | None = None, draw: int = 0
@@ -165,7 +184,7 @@ class Proposal:
             UndecidedError: it does not say so.
             InputError: it can't say so of any text.
         """
-        given = self.instance.input if with_input else ""
+        given = self.input if with_input else ""
         fields = (f"Task: {self.instruction}", f"Input: {given}" if given else "", "Output:")
         prompt = "\n".join(filter(None, fields))
         request = Request(

@@ -92,7 +92,7 @@ class Pool:
         self._earlier = tuple(earlier)
         self.begun_with = (
             *((task.id, task.definition) for task in (*seeds, *earlier)),
-            *((f"shown_{n}", text) for n, (text, _) in enumerate(manner.exchanges(), 1)),
+            *manner.known.items(),
         )
         """The ids and instructions of all that is known before the first request."""
         self.remember(self.begun_with)

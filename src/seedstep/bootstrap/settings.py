@@ -140,7 +140,8 @@ class BootstrapSettings(AskingSettings):
         True,
         "Reject, beyond the paper, statements and refusals in place of tasks, instructions and "
         "instances copied from the demonstrations, outputs without the input that the "
-        "instruction points at, and outputs that are refusals or repeat themselves.",
+        "instruction points at, outputs that are refusals or repeat themselves, talk behind an "
+        "instance, and in the style dialogue what very small models get wrong.",
     )
     gates: dict[str, Any] = setting(
         dict,
@@ -222,8 +223,10 @@ class BootstrapSettings(AskingSettings):
 
     @classmethod
     def complete(cls, values: Mapping[str, Any], source: str) -> Mapping[str, Any]:
-        """Return the values with the axes of a file, and addresses of gates' models apart.
-        The window is a large one, if requests are sent by batch and none is named.
+        """Return the values as settings have them.
+
+        Axes are read from their file, and addresses are moved from the options of gates to
+        `gate_base_urls`. If requests are sent by batch and no window is named, it is large.
         """
         if "axes" in values:
             values = {**values, "axes": axes_of(values["axes"])}
@@ -305,7 +308,7 @@ class BootstrapSettings(AskingSettings):
     def gate_models(self) -> Mapping[str, str]:
         """The models of gates that have one of their own, by the gates' names."""
         options = gate_options(self.gates)
-        return {name: each.asked for name, each in options.items() if each.asked is not None}
+        return {name: each.model for name, each in options.items() if each.model is not None}
 
     @property
     def scoring_gates(self) -> frozenset[str]:

@@ -93,6 +93,11 @@ class PromptStyle:
     accepted_each: float = 2.0
     reply_tokens: Mapping[str, int] = field(default_factory=lambda: REPLY_TOKENS)
 
+    @property
+    def known(self) -> dict[str, str]:
+        """The tasks with which every request begins, by ids."""
+        return {f"shown_{n}": task for n, (task, _) in enumerate(self.exchanges(), start=1)}
+
 
 STYLES: Mapping[str, PromptStyle] = MappingProxyType(
     {

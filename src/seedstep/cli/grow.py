@@ -153,14 +153,10 @@ Against = Annotated[
 
 
 def _semantic(encoder: str | None, threshold: float, base_url: str | None) -> Semantic | None:
-    if encoder is None:
-        if base_url is not None:
-            what = "--semantic-base-url: nothing is compared by meaning"
-            raise InputError(what, "add --semantic openai:NAME")
-        return None
-    how = Semantic(encoder, threshold, base_url)
-    how.check()
-    return how
+    if encoder is None and base_url is not None:
+        what = "--semantic-base-url: nothing is compared by meaning"
+        raise InputError(what, "add --semantic openai:NAME")
+    return Semantic(encoder, threshold, base_url) if encoder is not None else None
 
 
 def novelty_command(
@@ -206,11 +202,6 @@ def novelty_command(
     semantic_base_url: SemanticAddress = None,
 ) -> None:
     """Keep the texts of a file that are novel: not like one kept before, nor an evaluation set."""
-    for name, value in (("threshold", threshold), ("against-threshold", against_threshold)):
-        if not 0 < value <= 1:
-            raise InputError(f"--{name} {value}: is a ROUGE-L F1", "use more than 0, at most 1")
-    if nearest and not annotate:
-        raise InputError("--nearest: is written into the rows", "add --annotate")
     how = NoveltyFilter(
         field,
         tokens,

@@ -27,11 +27,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from seedstep.data.hub import HUB
 from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, read_jsonl
 from seedstep.data.records import Prediction, Problem, Task, instances_of, placed, raise_first
 from seedstep.data.row_forms import (
     ASKS,
-    HUB,
     ROWS,
     TABLES,
     RowSource,

@@ -14,40 +14,36 @@ Example::
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
 
 from seedstep.data.files import exported_format
+from seedstep.data.hub import HUB, load_hub
 from seedstep.data.parquet import Parquet
 from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, read_lines
 from seedstep.data.records import Instance, Problem, Task, placed
 from seedstep.data.sources import LONGEST_LINE, LOOKS, items_of_list
 from seedstep.data.superni import TaskFiles, collect
 from seedstep.data.tables import Csv
-from seedstep.errors import InputError, MissingExtraError, first_line, unknown_name
+from seedstep.errors import InputError, unknown_name
 
 __all__ = [
     "ASKS",
     "FORMS",
-    "HUB",
     "ROWS",
     "TABLES",
     "RowForm",
     "RowSource",
     "exported_rows",
-    "load_hub",
     "load_row_forms",
     "rows_of",
     "turn_of",
 ]
 
-HUB = "hub:"
 ROWS = "JSON lines, CSV, Parquet, a list in a *.json, an export, hub:OWNER/NAME[:SPLIT]"
 """The sources of rows, as the help of flags names them."""
-"""What a data set of the hub begins with."""
 
 Row = Mapping[str, Any]
 
@@ -89,7 +85,6 @@ TABLES: Mapping[str, type[Csv] | type[Parquet]] = {
 }
 """The files whose rows have named columns, by the end of their names."""
 
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w-][\w.-]*(/[^\n]+)?)?")
 _KINDS: Sequence[Literal["chat", "prompts", "rows"]] = ("chat", "prompts", "rows")
 _EXPORTS = {
     "messages": "train.jsonl",
@@ -241,74 +236,6 @@ def rows_of(source: RowSource, split: str | None) -> Iterator[tuple[int, Row | B
 
 def _decoded(line: bytes | BadLine) -> Row | BadLine:
     return line if isinstance(line, BadLine) else decode_json(line, dict[str, Any], ON_EACH_LINE)
-
-
-def load_hub(place: str, split: str | None = None) -> Any:
-    """Load a data set of the hub, or of a directory, through `datasets`: the split, or `train`.
-
-    Raises:
-        InputError: there is no such data set, configuration or split, or no network.
-        MissingExtraError: `datasets` is not installed.
-    """
-    try:
-        import datasets
-    except ImportError:
-        raise MissingExtraError("a data set of the hub", "pip install datasets") from None
-    name, config = _hub_name(place)
-    try:
-        with _known_offline(datasets, name):
-            return datasets.load_dataset(name, config, split=split or "train")
-    except ConnectionError as error:
-        what = f"{place}: the hub can't be reached, and no copy is here: {first_line(error)}"
-        remedy = "connect to the network, or name a file of its rows"
-        raise InputError(what, remedy) from None
-    except Exception as error:  # of `datasets`, huggingface_hub, httpx, pyarrow and fsspec
-        what = f"{place}: can't be loaded through `datasets`: {first_line(error)}"
-        remedy = "check the name: hub:OWNER/NAME or hub:OWNER/NAME/CONFIG, and :SPLIT"
-        raise InputError(what, remedy) from None
-
-
-def _hub_name(place: str) -> tuple[str, str | None]:
-    """Return the name and the configuration of a data set; a directory has no configuration.
-
-    Raises:
-        InputError: it is neither a directory nor the name of a data set.
-    """
-    name = place.removeprefix(HUB)
-    if Path(name).is_dir():
-        return name, None
-    if not _HUB_NAME.fullmatch(name):
-        what = f"{place}: neither a directory nor the name of a data set"
-        raise InputError(what, "write hub:OWNER/NAME, hub:OWNER/NAME/CONFIG or hub:DIRECTORY")
-    owner, _, rest = name.partition("/")
-    short, _, config = rest.partition("/")
-    return f"{owner}/{short}" if short else owner, config or None
-
-
-@contextmanager
-def _known_offline(datasets: Any, name: str) -> Iterator[None]:
-    """Let `datasets` use its copies at once where the hub has no address, without retries."""
-    import socket
-    from urllib.parse import urlsplit
-    from urllib.request import getproxies
-
-    from huggingface_hub import constants
-
-    host = urlsplit(constants.ENDPOINT).hostname or ""
-    before = (datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE)
-    if not Path(name).is_dir() and not getproxies():
-        try:
-            socket.getaddrinfo(host, None)
-        except OSError:
-            datasets.config.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE = True
-    shown = datasets.utils.logging.is_progress_bar_enabled()
-    datasets.disable_progress_bars()
-    try:
-        yield
-    finally:
-        datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE = before
-        if shown:
-            datasets.enable_progress_bars()
 
 
 def _tasks(

@@ -106,6 +106,17 @@ class NoveltyFilter:
     partitions: int = 8
     semantic: Semantic | None = None
 
+    def check(self, *, annotate: bool) -> None:
+        """Raise InputError if a threshold can't be one, or nothing is done with the nearest."""
+        for name in ("threshold", "against_threshold"):
+            if not 0 < (value := getattr(self, name)) <= 1:
+                what = f"--{name.replace('_', '-')} {value}: is a ROUGE-L F1"
+                raise InputError(what, "use more than 0, at most 1")
+        if self.nearest and not annotate:
+            raise InputError("--nearest: is written into the rows", "add --annotate")
+        if self.semantic:
+            self.semantic.check()
+
 
 @dataclass(frozen=True, slots=True)
 class NoveltyDecision:
@@ -188,11 +199,12 @@ def filter_file(
     With `how.semantic`, what is kept otherwise is compared by meaning then, in its order.
 
     Raises:
-        InputError: a file can't be read, or `out` is of the wrong kind.
+        InputError: a file can't be read, `out` is of the wrong kind, or an option can't be used.
         MissingExtraError: Parquet, Ray or what an encoder needs is not installed.
         ModelError: the encoder can't be loaded or asked.
         RunError: `out` can't be written.
     """
+    how.check(annotate=annotate)
     watch = watch or (lambda stage, done, total: None)
     path, out = Path(path), Path(out)
     table = open_rows(path, how.field)

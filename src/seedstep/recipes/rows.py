@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 
 from seedstep.data.files import write_in_parts
-from seedstep.data.row_forms import HUB, exported_rows, load_hub
+from seedstep.data.hub import HUB, load_hub
+from seedstep.data.row_forms import exported_rows
 from seedstep.data.tables import Columns, RowFile, TableRow, Types, open_table
 from seedstep.errors import InputError, unknown_name
 

@@ -42,12 +42,19 @@ EXAMPLES = 2
 REFERENCES = 5
 """How many reference outputs are shown."""
 
-MODELS = re.compile(
-    r"\b(chatgpt|gpt-?[345][\w.-]*|openai|claude|anthropic|gemini|bard|llama-?\d?|mistral|mixtral"
-    r"|qwen\d?|deepseek|smollm\d?|phi-?\d|gemma|tk-instruct|t5-lm)\b",
-    re.IGNORECASE,
+MODEL_NAMES = (
+    *("chatgpt", r"gpt-?[345][\w.-]*", "openai"),
+    *("claude", "anthropic"),
+    *("gemini", "bard", "gemma"),
+    *("deepseek", r"llama-?\d?", "mistral", "mixtral", r"phi-?\d", r"qwen\d?", r"smollm\d?"),
+    *("tk-instruct", "t5-lm"),
 )
-"""Names of models, by which an answer may show what wrote it."""
+"""Names of well-known models and their makers, as patterns.
+
+Raters must not know which system wrote an answer. One that names its own model gives it away, so
+these names, like those of the systems compared, are told to the owner of a review.
+"""
+_A_MODEL = re.compile(rf"\b(?:{'|'.join(MODEL_NAMES)})\b", re.IGNORECASE)
 
 SEED_BITS = 53
 """The number of bits of a secret seed: as many as a number in JSON has."""
@@ -333,7 +340,7 @@ def names_in(systems: Sequence[str], answers: Sequence[str]) -> tuple[str, ...]:
     """Return the names of models that answers mention."""
     found: list[str] = []
     for system, answer in zip(systems, answers, strict=True):
-        found += [found_name[0] for found_name in MODELS.finditer(answer)]
+        found += [found_name[0] for found_name in _A_MODEL.finditer(answer)]
         if len(system) >= LEAST_NAME and re.search(rf"\b{re.escape(system)}\b", answer, re.I):
             found.append(system)
     return tuple(dict.fromkeys(found))

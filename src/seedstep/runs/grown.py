@@ -19,6 +19,7 @@ from seedstep.bootstrap.axes import Axis, Cell, named_in, parse_axes, values_pur
 from seedstep.bootstrap.gate_kinds import parse_gates
 from seedstep.bootstrap.gates import gate_reasons
 from seedstep.bootstrap.steering import Coverage, Steering
+from seedstep.bootstrap.styles import STYLES
 from seedstep.data import Instance, Task, instance_id
 from seedstep.errors import InputError, RunError
 from seedstep.llm import Reply
@@ -231,23 +232,21 @@ class GrownTasks:
     def rejected_instructions(self, each: int) -> tuple[RejectedInstruction, ...]:
         """Return the first `each` rejected candidates of each reason, with their neighbours."""
         rows = self._database.rows(
-            "SELECT c.id, c.reason, c.detail, c.instruction,"
-            " coalesce(s.definition, n.instruction, ''), c.score"
+            "SELECT id, reason, detail, instruction, neighbor, score"
             " FROM (SELECT *, row_number() OVER (PARTITION BY reason ORDER BY item, position)"
-            " AS place FROM candidates WHERE reason != '') c"
-            " LEFT JOIN seeds s ON s.id = c.neighbor LEFT JOIN candidates n ON n.id = c.neighbor"
-            " WHERE c.place <= ? ORDER BY c.reason, c.place",
+            " AS place FROM candidates WHERE reason != '')"
+            " WHERE place <= ? ORDER BY reason, place",
             (each,),
         )
-        return tuple(self._by_meaning(RejectedInstruction(*row)) for row in rows)
+        return tuple(self._with_text(RejectedInstruction(*row)) for row in rows)
 
-    def _by_meaning(self, rejected: RejectedInstruction) -> RejectedInstruction:
-        if rejected.reason != "same_meaning":
-            return rejected
-        query = "SELECT meaning, cosine FROM candidates WHERE id = ?"
-        ((name, cosine),) = self._database.rows(query, (rejected.id,))
-        near = self._definition(name)
-        return replace(rejected, neighbor=near, score=cosine, measure="cosine")
+    def _with_text(self, rejected: RejectedInstruction) -> RejectedInstruction:
+        """Return a candidate whose neighbour is an id with the neighbour that decided, its text."""
+        if rejected.reason == "same_meaning":
+            query = "SELECT meaning, cosine FROM candidates WHERE id = ?"
+            ((name, cosine),) = self._database.rows(query, (rejected.id,))
+            rejected = replace(rejected, neighbor=name, score=cosine, measure="cosine")
+        return replace(rejected, neighbor=self._definition(rejected.neighbor))
 
     def rejected_pairs(self, each: int) -> tuple[RejectedPair, ...]:
         """Return the first `each` rejected instances of each reason."""
@@ -297,14 +296,13 @@ class GrownTasks:
 
     def has_ended(self) -> bool:
         """Return whether all tasks are finished, or too little was accepted for too long."""
-        finished = "SELECT count(*) FROM candidates WHERE reason = ''"
-        if self._number(finished) >= self._run.settings.tasks:
+        if self.finished() >= self._run.settings.tasks:
             return True
-        last = "SELECT coalesce(max(item), -1) FROM candidates WHERE reason = ''"
-        barren = self._number("SELECT coalesce(max(item), -1) FROM generations") - self._number(
-            last
+        query = (
+            "SELECT coalesce((SELECT max(item) FROM generations), -1)"
+            " - coalesce((SELECT max(item) FROM candidates WHERE reason = ''), -1)"
         )
-        return barren >= self._run.settings.patience
+        return self._number(query) >= self._run.settings.patience
 
     def show(self, task_id: str) -> TaskDetails:
         """Return a finished task or a rejected candidate, with how it was made.
@@ -345,18 +343,18 @@ class GrownTasks:
         return candidate_of(row, self._database.rows(query, (row["id"],)))
 
     def _definition(self, task_id: str | None) -> str:
+        for style in STYLES.values():
+            if task_id and task_id in style.known:
+                return style.known[task_id]
         rows = self._database.rows(
             "SELECT definition FROM seeds WHERE id = ?1"
             " UNION ALL SELECT instruction FROM candidates WHERE id = ?1",
             (task_id,),
         )
         if not rows and task_id and self._run.settings.pool:
-            query = "SELECT instruction FROM candidates WHERE id = ?"
-            with (
-                suppress(RunError),
-                open_database(Path(self._run.settings.pool), "bootstrap") as pool,
-            ):
-                rows = pool.rows(query, (task_id,))
+            path = Path(self._run.settings.pool)
+            with suppress(RunError), open_database(path, "bootstrap") as pool:
+                rows = pool.rows("SELECT instruction FROM candidates WHERE id = ?", (task_id,))
         return str(rows[0][0]) if rows else ""
 
     def _counts(self, query: str) -> dict[str, int]:
@@ -394,11 +392,8 @@ def read_grown_tasks(database: Database) -> tuple[Task, ...]:
             Task(key, text, tuple(instances[key]), bool(labels)) for key, text, labels in finished
         )
         texts = [task.definition for task in tasks]
-        texts += [text for task in tasks for each in task.instances for text in _texts(each)]
+        pairs = [each for task in tasks for each in task.instances]
+        texts += [text for each in pairs for text in (each.input, *each.outputs)]
         if not all(isinstance(text, str) for text in texts):
             database.require_whole()
     return tasks
-
-
-def _texts(instance: Instance) -> tuple[str, ...]:
-    return (instance.input, *instance.outputs)

@@ -23,7 +23,7 @@ Example::
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from seedstep.text.thoughts import split_thoughts
@@ -34,6 +34,7 @@ __all__ = [
     "answer",
     "as_entities",
     "escaped",
+    "json_fields",
     "json_object",
     "loops",
     "markdown_table",
@@ -125,6 +126,24 @@ def json_object(text: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None
+
+
+def json_fields(text: str, names: Collection[str]) -> dict[str, Any]:
+    """Return these fields of the JSON object in a text that has any of them; empty if none has.
+
+    The text is also without them where another object in it says otherwise.
+    """
+    decoder, found, start = json.JSONDecoder(), list[dict[str, Any]](), text.find("{")
+    while start >= 0:
+        try:
+            _, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            end = start + 1
+        held = json_object(text[start:end])
+        if held and set(names) & set(held):
+            found.append({name: held.get(name) for name in names})
+        start = text.find("{", end)
+    return found[0] if found and all(each == found[0] for each in found) else {}
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

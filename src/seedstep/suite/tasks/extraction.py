@@ -6,6 +6,7 @@ Example::
 """
 
 import re
+from collections.abc import Callable
 from random import Random
 
 from seedstep.data import Example
@@ -28,9 +29,15 @@ __all__ = ["EXTRACTION"]
 INFORMATION = "Information Extraction"
 ENTITIES = "Named Entity Recognition"
 
-_ADDRESS = re.compile(r"[\w.]+@[\w.]+\w")
-_PRICE = re.compile(r"\$\d+")
-_TIME = re.compile(r"\d+:\d\d")
+
+def _finder(pattern: str) -> Callable[[str], tuple[str, ...]]:
+    """Return a function that finds what matches a pattern in a text."""
+    return lambda text: tuple(re.findall(pattern, text))
+
+
+_address = _finder(r"[\w.]+@[\w.]+\w")
+_price = _finder(r"\$\d+")
+_time = _finder(r"\d+:\d\d")
 
 CONTACTS = (
     "Write to {address} if you have any questions about the {thing}.",
@@ -55,10 +62,6 @@ def _contact(chance: Random) -> str:
         job=JOBS,
         day=WEEKDAYS,
     )
-
-
-def _address(text: str) -> tuple[str, ...]:
-    return tuple(_ADDRESS.findall(text))
 
 
 EMAIL = TaskSpec(
@@ -120,10 +123,6 @@ def _offer(chance: Random) -> str:
     )
 
 
-def _price(text: str) -> tuple[str, ...]:
-    return tuple(_PRICE.findall(text))
-
-
 PRICE = TaskSpec(
     "price_extraction",
     INFORMATION,
@@ -179,10 +178,6 @@ def _departure(chance: Random) -> str:
         name=NAMES,
         day=WEEKDAYS,
     )
-
-
-def _time(text: str) -> tuple[str, ...]:
-    return tuple(_TIME.findall(text))
 
 
 DEPARTURE = TaskSpec(
