@@ -188,7 +188,7 @@ class TestAdvice:
         )
         done = seedstep("bootstrap", *MODEL, "--out", "run", "--patience", 3)
         assert done.code == 1
-        assert "more and more varied seeds, a higher --temperature" in done.words
+        assert "more varied seeds, --axes, a higher --temperature" in done.words
 
 
 class TestSeeds:

@@ -43,10 +43,10 @@ __all__ = [
 
 ADVICE: Mapping[str, str] = MappingProxyType(
     {
-        "not_novel": "The model repeats the seeds, or itself: more and more varied seeds, a higher "
+        "not_novel": "The model repeats the seeds, or itself: more varied seeds, --axes, a higher "
         "--temperature or another model help.",
-        "same_meaning": "The model repeats the seeds, or itself, in other words: more and more "
-        "varied seeds, a higher --temperature or another model help.",
+        "same_meaning": "The model repeats the seeds, or itself, in other words: more "
+        "varied seeds, --axes, a higher --temperature or another model help.",
         "contaminated": "The model writes what the evaluation sets hold: another model helps, or "
         "seeds about something else.",
         "too_short": "The model writes less than a task: another --prompt-style or model helps.",
@@ -72,7 +72,7 @@ ADVICE: Mapping[str, str] = MappingProxyType(
 EXAMPLE = 80
 """The most characters of a rejected task that advice quotes."""
 
-USUAL_ADVICE = "More varied seeds, a higher --temperature or another model help."
+USUAL_ADVICE = "More varied seeds, --axes, a higher --temperature or another model help."
 
 
 def advice(run: BootstrapRun) -> str:
