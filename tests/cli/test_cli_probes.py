@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 
 from support.command_line import seedstep
+from support.scripted_server import ScriptedServer
 
 PATHS = {
     "below a file": "file/below",
     "too long": "n" * 300,
     "far too long": "/".join(["d" * 200] * 30),
+    "deep": "d/" * 1900,
     "no text": "\udcff",
     "with a zero": "a\0b",
     "a device": "/dev/null/below",
@@ -28,6 +30,7 @@ COMMANDS = (
     "show {}",
     "requests {}",
     "report {} --out page",
+    "merge run --out {}",
     "export {} --format alpaca --out out",
     "evaluate {} --tasks tasks.jsonl",
     "evaluate tasks.jsonl --tasks {}",
@@ -76,3 +79,11 @@ def test_sampling_that_is_no_mapping_is_one_line(given: str) -> None:
     done = seedstep("bootstrap", "--sampling", given, "--temperature", "1", "--dry-run")
     assert done.code == 1
     assert done.error.startswith("error: ")
+
+
+def test_a_limit_that_no_database_knows_is_no_limit(server: ScriptedServer) -> None:
+    begun = ("bootstrap", "--out", "run", "--model", "openai:scripted", "--base-url", server.url)
+    assert seedstep(*begun, "--tasks", 1).code == 0
+    done = seedstep("requests", "run", "--limit", 10**30)
+    assert done.code == 0
+    assert done.out == seedstep("requests", "run", "--limit", 10**6).out

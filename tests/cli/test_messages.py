@@ -202,3 +202,25 @@ class TestTaskFilesWithInstructions:
         ]
         assert json.loads(Path("with/boat_two.json").read_text())["Step-by-Step Instruction"]
         assert len(load_tasks(Path("with")).tasks) == 2
+
+
+LONG = "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("evaluate", "run", "--by", LONG),
+        ("status", "run", LONG),
+        ("status", f"--{LONG}"),
+        (LONG,),
+        ("review", LONG),
+        ("bootstrap", "--tasks", LONG),
+        ("bootstrap", "--model", LONG, "--out", "run"),
+    ],
+)
+def test_a_long_value_of_the_command_line_is_not_repeated_whole(words: tuple[str, ...]) -> None:
+    done = seedstep(*words)
+    assert done.code in (1, 2)
+    assert len(done.err) < 1500
+    assert "xxx" in done.err or words[0] == "bootstrap"

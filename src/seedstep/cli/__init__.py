@@ -16,10 +16,13 @@ from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
 from seedstep.cli.terminal import console, errors, output_status, plain, prepare_streams
-from seedstep.errors import InputError, SeedstepError, short_line
+from seedstep.errors import MOST_WHAT, InputError, SeedstepError, short_line
 from seedstep.interruption import let_commands_handle
 
-__all__ = ["COMMANDS", "app", "main"]
+__all__ = ["COMMANDS", "UsageError", "app", "main"]
+
+UsageError: Any = typer.BadParameter.__mro__[1]
+"""The error of a command line that is wrong, of the click that typer uses."""
 
 GROW = "Grow"
 STEPS = "Steps"
@@ -125,16 +128,19 @@ def _load(entry: CommandEntry) -> Any:
 
 def _adapt(command: Any) -> None:
     """Change a command and its subcommands: no type in the help of flags without a value, and
-    errors of the command line in plain words.
+    errors of the command line in plain words, with long values cut.
     """
-    parameters_of, make = command.get_params, command.make_context
+    parameters_of = command.get_params
 
-    def make_context(*given: Any, **named: Any) -> Any:
-        try:
-            return make(*given, **named)
-        except typer.BadParameter as error:
-            error.message = _in_plain_words(error.message)
-            raise
+    def in_plain_words(function: Any) -> Any:
+        def called(*given: Any, **named: Any) -> Any:
+            try:
+                return function(*given, **named)
+            except UsageError as error:
+                error.message = short_line(_in_plain_words(error.message), MOST_WHAT)
+                raise
+
+        return called
 
     def get_params(context: Any) -> Any:
         parameters = parameters_of(context)
@@ -143,7 +149,10 @@ def _adapt(command: Any) -> None:
                 parameter.metavar = ""
         return parameters
 
-    command.get_params, command.make_context = get_params, make_context
+    command.get_params = get_params
+    for name in ("make_context", "resolve_command"):
+        if hasattr(command, name):
+            setattr(command, name, in_plain_words(getattr(command, name)))
     for below in (
         () if isinstance(command, CommandTable) else getattr(command, "commands", {}).values()
     ):

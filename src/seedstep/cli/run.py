@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.padding import Padding
 
+from seedstep.cli import UsageError
 from seedstep.cli.evaluate import OutFile, print_table, write_or_print
 from seedstep.cli.options import Out, names_of, option_of, required
 from seedstep.cli.terminal import console, plain
@@ -219,10 +220,6 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-_UsageError: Any = typer.BadParameter.__mro__[1]
-"""The error of a command line that is wrong, of the click that typer uses."""
-
-
 def _require_commands(experiment: Experiment, root: Any) -> None:
     """Check that the commands of all stages exist, and take the flags that they are given.
 
@@ -237,7 +234,7 @@ def _require_commands(experiment: Experiment, root: Any) -> None:
                 name, found, rest = context.command.resolve_command(context, words)
                 context = found.make_context(name, rest, parent=context)
                 words = [*context._protected_args, *context.args]
-        except _UsageError as error:
+        except UsageError as error:
             what = f"{experiment.path}, stage '{stage.name}': {error.format_message()}"
             remedy = f"correct it; `seedstep {stage.command[0]} --help` has what there is"
             raise InputError(what.rstrip("."), remedy) from None

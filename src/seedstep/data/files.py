@@ -17,6 +17,7 @@ Example::
 """
 
 import ctypes
+import errno
 import os
 import re
 import secrets
@@ -107,9 +108,16 @@ def make_folder(path: Path) -> None:
         RunError: it can't be made.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        _make_folder(path)
     except OSError as error:
         raise RunError(f"{path}: {error.strerror}", "name a directory you can write") from None
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except RecursionError:
+        raise OSError(errno.ENAMETOOLONG, "nested too deeply", str(path)) from None
 
 
 @contextmanager
@@ -122,7 +130,7 @@ def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
     Raises:
         OSError: the disk is full, a directory can't be written, or `out` is there already.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(out.parent)
     _remove_leftovers(out)
     partial = _hidden(out, PARTIAL)
     partial.mkdir()

@@ -20,7 +20,7 @@ import filelock
 import msgspec
 from yarl import URL
 
-from seedstep.data import read_yaml
+from seedstep.data import make_folder, read_yaml
 from seedstep.errors import RunBusyError, RunError, RunMismatchError
 from seedstep.llm import first_address
 from seedstep.llm.endpoints import OPENAI_URL, addresses_of, is_loopback_host
@@ -288,8 +288,8 @@ def take_lock(path: Path) -> filelock.BaseFileLock:
         RunBusyError: another process has the lock.
         RunError: the directory can't be written.
     """
+    make_folder(path)
     try:
-        path.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(path / LOCK)
         lock.acquire(timeout=0)
     except filelock.Timeout:

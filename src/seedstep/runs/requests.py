@@ -6,6 +6,7 @@ Example::
 """
 
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -228,7 +229,7 @@ def list_requests(
     """
     if purpose:
         _require_purpose(database, purpose)
-    rows = database.rows(_LIST, (purpose, failed, limit))
+    rows = database.rows(_LIST, (purpose, failed, min(limit, sys.maxsize)))
     count = database.rows(_COUNT, (purpose, failed))[0][0]
     return tuple(
         convert_value(
