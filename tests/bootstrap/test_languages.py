@@ -49,8 +49,7 @@ class TestAWholeRun:
         said = grown("--seeds", "seeds.jsonl", "--window", 1)
         written = "Japanese" if language.name == "Japanese" else "Latin letters beyond a to z (ä, ü"
         assert f"The seeds are written in {written}" in said
-        name = "Japanese" if language.name == "Japanese" else "NAME"
-        assert f"--language {name} asks for all texts in that language" in said
+        assert f"--language {language.name} asks for all texts in that language" in said
         with open_run("run", BOOTSTRAP) as run:
             assert run.settings.tokens == "unicode"
             assert run.status().rejected == {}
