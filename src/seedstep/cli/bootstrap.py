@@ -29,7 +29,6 @@ from seedstep.cli.terminal import (
 )
 from seedstep.data import Task, require_seeds
 from seedstep.errors import InputError
-from seedstep.prompts import CHAT_LANGUAGES
 from seedstep.recipes import BootstrapProgress, foresee_tasks, work_on_bootstrap
 from seedstep.runs import BootstrapRun
 from seedstep.runs.foresight import ForeseenWork
@@ -229,7 +228,7 @@ def _print_script(seeds: Sequence[Task], settings: BootstrapSettings) -> None:
     console.print(plain(said, style="yellow" if "--tokens" in said else ""), soft_wrap=True)
     if settings.style == "chat" and settings.language is None:
         name = language_of_texts(task.definition for task in seeds)
-        name = name if name in CHAT_LANGUAGES else "NAME"
+        name = "NAME" if name in ("unknown", "English") else name
         line = f"The prompts are in English: --language {name} asks for all texts in that language."
         console.print(plain(line, style="yellow"), soft_wrap=True)
 
