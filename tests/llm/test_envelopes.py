@@ -58,6 +58,59 @@ def test_an_envelope_without_a_reply_is_an_error(body: dict[str, Any], message: 
         read_body(json.dumps(body).encode())
 
 
+def test_a_message_with_a_role_alone_has_no_text() -> None:
+    choice = {"content": {"role": "model"}, "finishReason": "MAX_TOKENS"}
+    usage = {"promptTokenCount": 3, "thoughtsTokenCount": 20}
+    found = read_body(json.dumps({"candidates": [choice], "usageMetadata": usage}).encode())
+    assert (found.text, found.used_up_by_thinking) == (None, True)
+    for message in ({"role": "assistant"}, {"role": "assistant", "refusal": None}):
+        body = json.dumps({"choices": [{"content": message, "finish_reason": "stop"}]})
+        assert read_body(body.encode()).text is None
+
+
+COUNTED: dict[str, Any] = {
+    "x_groq": {"choices": [CHOICE], "x_groq": {"usage": USAGE}},
+    "in the choice": {"choices": [{**CHOICE, "usage": USAGE}]},
+    "nested": {**REPLY, "usage": {"tokens": {"input_tokens": 3, "output_tokens": 7}}},
+    "meta": {"choices": [CHOICE], "meta": {"billed_units": {"input_tokens": 3, "output_tokens": 7}}},
+}
+
+
+@pytest.mark.parametrize("body", COUNTED.values(), ids=COUNTED)
+def test_tokens_are_counted_wherever_the_server_says_them(body: dict[str, Any]) -> None:
+    found = read_body(json.dumps(body).encode())
+    assert (found.text, found.prompt_tokens, found.completion_tokens) == ("Hi", 3, 7)
+
+
+def test_comments_and_lines_of_other_streams_are_read() -> None:
+    assert read_body(b": PROCESSING\n\n: PROCESSING\n\n" + json.dumps(REPLY).encode()).text == "Hi"
+    lines = [
+        {"message": {"role": "assistant", "content": "H"}, "done": False},
+        {"message": {"content": "i"}, "done": True, "done_reason": "length", "eval_count": 7},
+    ]
+    found = read_body("\n".join(map(json.dumps, lines)).encode())
+    assert (found.text, found.ending, found.completion_tokens) == ("Hi", "cut", 7)
+    with pytest.raises(BodyError, match="died"):
+        read_body(b'event: error\ndata: {"message": "died", "code": 500}\n\n')
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ({"message": "no", "type": "invalid_request_error"}, 400),
+        ({"message": "no", "code": "context_length_exceeded"}, 400),
+        ({"message": "no", "status": "FAILED_PRECONDITION"}, 400),
+        ({"message": "no", "status": "RESOURCE_EXHAUSTED"}, 429),
+        ({"message": "no", "status": "UNAVAILABLE"}, 429),
+        ({"message": "no", "type": "server_error"}, 0),
+    ],
+)
+def test_the_kind_of_an_error_tells_whose_fault_it_is(error: dict[str, str], code: int) -> None:
+    with pytest.raises(BodyError) as told:
+        read_body(json.dumps([{"error": error}]).encode())
+    assert told.value.code == code
+
+
 def test_an_end_inside_an_envelope_counts() -> None:
     cut = {"choices": [{**CHOICE, "finish_reason": "length"}]}
     assert read_body(json.dumps({"result": cut}).encode()).ending == "cut"

@@ -282,6 +282,17 @@ async def test_what_was_paid_and_holds_no_text_is_not_asked_for_again() -> None:
     assert failed.lost_completion_tokens == 16
 
 
+@pytest.mark.parametrize("choices", [[], None])
+async def test_what_was_paid_and_has_no_choice_is_not_asked_for_again(choices: Any) -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 16}
+    body = json.dumps({"choices": choices, "usage": usage}).encode()
+    with ScriptedServer(lambda number, sent: Fault(body=body)) as server:
+        async with engine_on(server) as engine:
+            failed = failure(await engine.ask(asked_chat("a")))
+    assert (failed.reason, failed.attempts) == ("malformed_reply", 1)
+    assert failed.lost_completion_tokens == 16
+
+
 def test_an_error_inside_a_message_is_no_reply() -> None:
     choice = {"message": {"content": "half", "error": {"message": "lost"}}, "finish_reason": "stop"}
     with pytest.raises(BodyError, match="lost"):

@@ -44,6 +44,10 @@ from support.scripted_server import Fault, ScriptedServer, completion, error
         ("Der Parameter 'seed' wird nicht unterstützt", "", "seed"),
         ("不支持参数 seed", "", "seed"),
         ("Le paramètre 'stop' n'est pas pris en charge", "", "stop"),
+        ("Invalid 'stop': array too long. Expected an array with maximum length 4", "stop", "stop"),
+        ("1 validation error for Request seed Extra inputs are not permitted", "", "seed"),
+        ("json: cannot unmarshal array into Go struct field Body.stop of type string", "", "stop"),
+        ('Validation failed [{"field": "seed", "message": "not allowed"}]', "", "seed"),
     ],
 )
 def test_the_parameter_that_an_error_names_is_left_out(message: str, param: str, name: str) -> None:

@@ -128,5 +128,37 @@ def test_what_is_no_thought_is_unchanged(text: str) -> None:
     assert split_thoughts(text) == (text, "")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<|inner_prefix|>Hm.<|inner_suffix|>42",
+        "<|cot_start|>Hm.<|cot_end|>42",
+        "<|think:begin|>Hm.<|think:end|>42",
+        "commentaryHm.assistantfinal42",
+        "Here is my thought process:\nHm.\n\nHere is my response:\n42",
+        "Here's my thought process:\nHm.\nHere's my final answer:\n42",
+        "<think>Hm.</think>\n42<|user|>",
+        "<think>Hm.</think>\n42[|endofturn|]",
+        "<think>Hm.</think><|start_header_id|>assistant<|end_header_id|>\n\n42",
+        "<|im_start|>assistant\n<think>Hm.</think>42<|im_end|>",
+    ],
+)
+def test_marks_of_further_models(text: str) -> None:
+    assert split_thoughts(text) == ("42", "Hm.") or text.startswith("<|im_start|>")
+    assert split_thoughts(text)[0] == "42"
+
+
+def test_later_thoughts_of_a_model_that_marks_them_are_no_part_of_what_it_says() -> None:
+    text = "<think>a</think>1. Read.\n<think>b</think>2. Write.\n<think>\nc\n</think>\n"
+    assert split_thoughts(text) == ("1. Read.\n2. Write.\n\n", "a\nb\nc")
+    for said in ("The tag <think>x</think> opens it.", "```\n<think>x</think>\n```"):
+        assert split_thoughts(f"<think>a</think>{said}") == (said, "a")
+
+
+def test_a_turn_that_is_written_out_is_no_part_of_what_is_said() -> None:
+    assert split_thoughts("<|im_start|>assistant\n42<|im_end|>")[0] == "42"
+    assert split_thoughts("<|start_header_id|>assistant<|end_header_id|>\n\n42")[0] == "42"
+
+
 def test_thoughts_that_a_command_line_shows_and_does_not_end_say_nothing() -> None:
     assert split_thoughts("Thinking...\nWe need") == ("", "We need")

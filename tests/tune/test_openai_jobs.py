@@ -181,6 +181,21 @@ async def test_events_that_can_not_be_read_are_done_without(
     assert await tuning.run() == DONE
 
 
+@pytest.mark.parametrize("error", ["bad data", ["bad data"], [{"message": "bad data"}]])
+async def test_a_job_that_is_described_otherwise_ends_and_hides_no_other(
+    tuning: Tuning, error: Any
+) -> None:
+    tuning.server.outcome = {"status": "FAILED", "error": error, "trained_tokens": "none"}
+    with pytest.raises(ModelError, match="without a model .FAILED.: bad data"):
+        await tuning.run()
+    tuning.server.jobs.insert(0, {"id": 5, "status": {"state": "odd"}})
+    record = tuning.out / "job.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "job_id": None}))
+    with pytest.raises(ModelError, match="without a model"):
+        await tuning.run()
+    assert tuning.server.count("POST fine_tuning/jobs") == 1
+
+
 async def test_a_training_file_that_was_lost_is_written_again(tuning: Tuning) -> None:
     tuning.server.fail("POST files", refusal(500, "down"))
     with pytest.raises(UnreachableError):

@@ -18,7 +18,7 @@ import msgspec
 
 from seedstep.data.reading import read_lines
 from seedstep.errors import ModelError
-from seedstep.llm.jobs import JobApi, checked_id, state_of
+from seedstep.llm.jobs import JobApi, checked_id, error_message, number_of, state_of
 
 __all__ = [
     "BATCH_HOURS",
@@ -96,23 +96,13 @@ class ServerBatch:
     def counted(self) -> int:
         """The number of requests that have an answer, as the server counts them, or 0."""
         counts = self.request_counts if isinstance(self.request_counts, dict) else {}
-        return sum(_number(counts.get(name)) for name in ("completed", "failed"))
+        return sum(number_of(counts.get(name)) for name in ("completed", "failed"))
 
     @property
     def message(self) -> str:
         """The first error that the server names, or an empty text."""
-        errors = self.errors.get("data") if isinstance(self.errors, dict) else self.errors
-        first = errors[0] if isinstance(errors, list) and errors else errors
-        said = first.get("message", first) if isinstance(first, dict) else first
-        return "" if said is None else str(said)
-
-
-def _number(count: object) -> int:
-    """Return a count, which some servers write as a text."""
-    try:
-        return max(0, int(count))  # type: ignore[call-overload, no-any-return]
-    except (ValueError, TypeError, OverflowError):
-        return 0
+        held = self.errors
+        return error_message(held.get("data", held) if isinstance(held, dict) else held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +267,7 @@ def _result(line: bytes) -> ResultLine | None:
     except (ValueError, RecursionError):
         return None
     response = read.response if isinstance(read.response, dict) else {}
-    status = _number(response.get("status_code")) or (200 if "body" in response else 0)
+    status = number_of(response.get("status_code")) or (200 if "body" in response else 0)
     error = read.error if isinstance(read.error, dict) else {"message": read.error or ""}
     said = " ".join(str(error.get(name) or "") for name in ("code", "message")).strip()
     body = response.get("body")

@@ -276,8 +276,11 @@ class ServerError:
             body = body[0]  # as Gemini's servers wrap their errors
         error = body.get("error", body) if isinstance(body, dict) else text
         fields = error if isinstance(error, dict) else {"message": str(error)}
-        detail = " ".join(str(fields.get("message", fields)).split()) or "no explanation"
-        detail = _clean(detail, key)
+        said = str(fields.get("message", fields))
+        further = [fields[name] for name in ("details", "errors") if fields.get(name)]
+        if "message" in fields and further:
+            said = f"{said} {json.dumps(further[0], ensure_ascii=False)}"
+        detail = _clean(" ".join(said.split()) or "no explanation", key)
         return cls(status, detail, str(fields.get("code", "")), str(fields.get("param", "")))
 
 

@@ -33,7 +33,17 @@ from seedstep.llm.exchange import (
     without_key,
 )
 
-__all__ = ["ApiError", "JobApi", "JobState", "StoredFile", "checked_id", "shown", "state_of"]
+__all__ = [
+    "ApiError",
+    "JobApi",
+    "JobState",
+    "StoredFile",
+    "checked_id",
+    "number_of",
+    "error_message",
+    "shown",
+    "state_of",
+]
 
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 600.0
@@ -68,13 +78,14 @@ _STATES: Mapping[JobState, str] = MappingProxyType(
         "preparing initializing starting started running in_progress processing training "
         "evaluating "
         "compressing uploading saving deploying resuming re_queueing writing_results "
-        "not_ready cancelling canceling cancel_requested cancellation_requested pausing stopping",
+        "not_ready wait new open working resumed planning merging evaluation checkpointing updating "
+        "quantizing syncing download downloading cancelling canceling cancel_requested cancellation_requested pausing stopping",
         "succeeded": "succeeded success successful completed complete finished done",
         "ended": "failed failure error errored user_error failed_validation validation_failed "
         "cancelled canceled expired aborted terminated stopped interrupted deleted deleting "
         "rejected timeout timed_out time_out timedout unsuccessful killed crashed halted "
         "cancelled_by_user canceled_by_user moderation_blocked partially_succeeded "
-        "completed_with_errors",
+        "completed_with_errors closed discontinued withdrawn void voided",
         "paused": "paused suspended on_hold",
     }
 )
@@ -235,9 +246,9 @@ class JobApi:
     async def _listed(self, path: str, record: type[T]) -> list[T]:
         try:
             found = self._read(await self._get(path), _List).data
-            return [msgspec.convert(item, record) for item in found]
-        except (ApiError, DeniedError, msgspec.ValidationError):  # not every server has lists
+        except (ApiError, DeniedError):  # not every server has lists
             return []
+        return [*filter(None, (_converted(item, record) for item in found))]
 
     async def _pages(self, path: str) -> AsyncIterator[dict[str, Any]]:
         """Yield the entries of a list, page by page.
@@ -321,6 +332,28 @@ class JobApi:
                 "check the --base-url, which usually ends in /v1",
                 error,
             ) from None
+
+
+def _converted(item: Any, record: type[T]) -> T | None:
+    try:
+        return msgspec.convert(item, record)
+    except msgspec.ValidationError:  # an entry that can't be read hides no other
+        return None
+
+
+def error_message(errors: object) -> str:
+    """Return the first message in what a server says of errors; empty if there is none."""
+    first = errors[0] if isinstance(errors, list) and errors else errors
+    said = first.get("message", first) if isinstance(first, dict) else first
+    return str(said) if said else ""
+
+
+def number_of(count: object) -> int:
+    """Return a count, which some servers write as a text, or 0."""
+    try:
+        return max(0, int(count))  # type: ignore[call-overload, no-any-return]
+    except (ValueError, TypeError, OverflowError):
+        return 0
 
 
 def _new_file(path: Path) -> BinaryIO:

@@ -57,7 +57,7 @@ _UNSUPPORTED = re.compile(
     r"|not accept|can(?:no|['\u2019]?)t (?:use|be (?:used|set|specified|given))"
     r"|not (?:be )?implemented|not available|cannot find field"
     r"|instead of|ignored|obsolete|removed|no such|nicht unterst"
-    r"|unbekannt|pas pris en charge|inconnu|no (?:es )?(?:compatible|admite)|no soporta|desconocid"
+    r"|cannot unmarshal|unbekannt|pas pris en charge|inconnu|no (?:es )?(?:compatible|admite)|no soporta|desconocid"
     r"|não (?:é )?suporta|desconhecid|не поддерж|неизвест|不支持|不支援|未知|サポート|지원",
     re.IGNORECASE,
 )
@@ -219,7 +219,7 @@ class Parameters:
         text = error.detail.lower()
         if self._lower(request, text, body):
             return True
-        if any(words in text for words in _CONTEXT):
+        if any(words in text for words in _CONTEXT) and not _param(error, body):
             return False
         if NEWER_LIMIT in text and LIMIT in body:
             self.newer_limit = True
@@ -300,6 +300,7 @@ def _distance(error: ServerError, name: str) -> int | None:
         forms.append(r"json_schema|\bschema\b|(?i:json mode|structured outputs?)")
     if name == "stop":
         forms.append(r"(?i:stop sequences?)")
+    forms.append(rf"\b{name}[ :]+(?i:extra inputs|is unsupported|unsupported)|\.{name} of type")
     forms.append(rf"^\W*{name}(?![A-Za-z0-9_])|:\s*\W*{name}\b(?!\s*[,=])|(?i:invalid) {name}\b")
     places = [match.end() for form in forms for match in re.finditer(form, error.detail)]
     if not places:

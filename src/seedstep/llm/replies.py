@@ -67,8 +67,22 @@ _THOUGHT_COUNTS = (
 )
 """The names of counts of tokens. Where a server sends several for the same, the largest counts."""
 
+MOST_AROUND_USAGE = 1
+
 _STATUS = re.compile(r"[0-9]{1,5}")
-_OVERLOADED = re.compile(r"rate.?limit|overload|too.?many.?requests", re.IGNORECASE)
+_OVERLOADED = re.compile(
+    r"rate.?limit|overload|too.?many.?requests|resource.?exhausted|unavailable", re.IGNORECASE
+)
+_AT_FAULT = re.compile(
+    r"invalid.?(?:request|argument|value|param)|bad.?request|context.?length|not.?found"
+    r"|permission|authenticat|unauthori[sz]ed|unsupported|validation|failed.?precondition"
+    r"|out.?of.?range|content.?(?:policy|filter)",
+    re.IGNORECASE,
+)
+"""The kinds of errors after which the same request can succeed later, and those after which not."""
+
+_COMMENTS = re.compile(r"\A\s*+(?::[^\n]*+\n\s*+)++")
+"""The comments with which gateways keep a connection open, before any body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +204,16 @@ def _read(record: Any) -> Body:
     errors = (each.get(name) for each in held for name in ("error", "errors"))
     if error := next(filter(_is_error, errors), None):
         raise BodyError(*_told(error), body)
+    if choice is None and body.completion_tokens and not _MESSAGES & set(record):
+        return body  # paid for, and without a reply
     told = _told(record) if choice is None else _told_beside(record)
     if told is not None:
         raise BodyError(*told, body)
     return body
+
+
+_MESSAGES = {"message", "msg", "detail", "code"}
+"""Fields in which a body tells of an error."""
 
 
 def _told_beside(record: Mapping[str, Any]) -> tuple[str, int] | None:
@@ -231,7 +251,7 @@ def _body(choice: Mapping[str, Any], record: Mapping[str, Any]) -> Body:
         prompt_tokens,
         completion_tokens,
         reasoning_tokens,
-        _tokens(_TOTAL_COUNTS, record.get("usage", record.get("usageMetadata"))) or 0,
+        _tokens(_TOTAL_COUNTS, _usage(record)) or 0,
         bool(message),
         bool(message.get("refusal")) or has_refusal(message.get("content")),
     )
@@ -249,13 +269,14 @@ def _decoded(data: bytes) -> Any:
         return msgspec.json.decode(data)
     except (ValueError, RecursionError):
         pass  # json.loads takes more, such as lone surrogates
-    text = data.decode("utf-8-sig")
+    text = _COMMENTS.sub("", data.decode("utf-8-sig"))
     if text.lstrip().startswith(("data:", "event:", "id:", "retry:", ":")):
         return joined(events_in(text))
     try:
         return json.loads(text)
     except ValueError:
-        return joined(events_in(text)) if '"delta"' in text else None
+        is_stream = '"delta"' in text or '"done"' in text
+        return joined(events_in(text)) if is_stream else None
 
 
 def _of_list(record: Any) -> Any:
@@ -282,10 +303,8 @@ def _told(error: object) -> tuple[str, int]:
     code = error.get("code", error.get("status"))
     named = int(code) if isinstance(code, int | str) and _STATUS.fullmatch(str(code)) else 0
     if not 100 <= named < 600:
-        kinds = (error.get(name) for name in ("code", "type", "status"))
-        named = (
-            429 if any(isinstance(kind, str) and _OVERLOADED.search(kind) for kind in kinds) else 0
-        )
+        kinds = " ".join(str(error.get(name, "")) for name in ("code", "type", "status"))
+        named = 429 if _OVERLOADED.search(kinds) else 400 if _AT_FAULT.search(kinds) else 0
     return message, named
 
 
@@ -295,8 +314,8 @@ def _counts(record: Mapping[str, Any]) -> tuple[int | None, int | None, int]:
     Thoughts that have more tokens than the reply are paid beside it: some servers don't count them
     among its tokens.
     """
-    usage = record.get("usage", record.get("usageMetadata", record))
-    details = [usage.get(name) for name in _DETAILS] if isinstance(usage, dict) else []
+    usage = _usage(record)
+    details = [usage.get(name) for name in _DETAILS]
     prompt, completion = _tokens(_PROMPT_COUNTS, usage), _tokens(_COMPLETION_COUNTS, usage)
     thoughts = _tokens(_THOUGHT_COUNTS, *details, usage) or 0
     if thoughts > (completion or 0):
@@ -304,7 +323,23 @@ def _counts(record: Mapping[str, Any]) -> tuple[int | None, int | None, int]:
     return prompt, completion, thoughts
 
 
+_USAGES = ("usage", "usageMetadata", "token_usage", "tokens", "billed_units")
 _DETAILS = ("completion_tokens_details", "output_tokens_details")
+
+
+def _usage(record: Mapping[str, Any], depth: int = 0) -> Mapping[str, Any]:
+    """Return the record with the counts of tokens: one of a known name, or what stands around it.
+
+    Some servers put it into another record, or into a choice.
+    """
+    for name in _USAGES:
+        if isinstance(found := record.get(name), dict):
+            return _usage(found, depth)
+    for inner in record.values() if depth < MOST_AROUND_USAGE else ():
+        inner = inner[0] if isinstance(inner, list) and len(inner) == 1 else inner
+        if isinstance(inner, dict) and (found := _usage(inner, depth + 1)) is not inner:
+            return found
+    return record
 
 
 def _tokens(names: tuple[str, ...], *records: object) -> int | None:

@@ -61,6 +61,9 @@ _CHOICES = ("choices", "candidates", "outputs", "generations", "predictions")
 _ENVELOPES = ("data", "result", "response", "output", "body", "payload", "reply")
 """The fields in which gateways put the body of the server behind them."""
 
+_NAMES_AROUND = {"role", "name", "refusal", "annotations", "audio", "tool_calls", "function_call"}
+"""The fields of a message without a text: Gemini sends the role alone where thoughts used all."""
+
 MOST_ENVELOPES = 3
 
 MOST_PARTS_IN_PARTS = 20
@@ -172,7 +175,8 @@ def parts_of(content: object, depth: int = 0) -> tuple[str | None, str]:
         return json.dumps(content), ""
     if isinstance(content, dict):
         if not {"type", *_TEXT_NAMES} & set(content):
-            return json.dumps(content, ensure_ascii=False), ""
+            says = not set(content) <= _NAMES_AROUND
+            return json.dumps(content, ensure_ascii=False) if says else None, ""
         content = [content]
     if not isinstance(content, list) or depth > MOST_PARTS_IN_PARTS:
         return None, ""
@@ -230,6 +234,10 @@ def has_refusal(content: object, depth: int = 0) -> bool:
     )
 
 
+_KEPT = ("usage", "usageMetadata", "x_groq", "eval_count", "prompt_eval_count")
+"""The fields with counts of tokens that an event of a stream may have."""
+
+
 def joined(events: Iterable[object]) -> dict[str, Any]:
     """Join the events of a stream to a body. One that breaks off before its end is an error in it.
 
@@ -242,8 +250,10 @@ def joined(events: Iterable[object]) -> dict[str, Any]:
     for event in events:
         if not isinstance(event, dict):
             raise ValueError("an event that is no record")
-        whole |= {name: event[name] for name in ("usage", "error") if event.get(name)}
+        whole |= {name: event[name] for name in (*_KEPT, "error") if event.get(name)}
         done = done or event.get("done") is True
+        if "choices" not in event and isinstance(event.get("message"), str):
+            whole["error"] = event
         for choice in _choices(event)[:1]:
             reason = reason_in(choice, event) or reason
             whole |= {"error": choice["error"]} if choice.get("error") else {}
@@ -324,6 +334,8 @@ def _choices(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     Raises:
         ValueError: they are none.
     """
+    if "choices" not in event and (only := choice_in(event)):  # as Ollama's own API sends them
+        return [only]
     found = event.get("choices") or []
     if not isinstance(found, list) or not all(isinstance(choice, dict) for choice in found):
         raise ValueError("choices that are no records")

@@ -28,7 +28,7 @@ _OTHER_WORDS = (
 A lone closing mark of these closes thoughts only where it stands alone on its line.
 """
 
-_TOKEN_WORDS = ("think", "thinking", "thought", "thoughts", "reasoning")
+_TOKEN_WORDS = ("think", "thinking", "thought", "thoughts", "reasoning", "cot")
 
 THOUGHT_MARKS = (
     *((f"<{word}>", f"</{word}>") for word in (*_WORDS, *_OTHER_WORDS)),
@@ -38,12 +38,14 @@ THOUGHT_MARKS = (
     *((f"<|start_{word}|>", f"<|end_{word}|>") for word in _TOKEN_WORDS),
     *((f"<|begin_{word}|>", f"<|end_{word}|>") for word in _TOKEN_WORDS),
     *((f"<|begin_of_{word}|>", f"<|end_of_{word}|>") for word in _TOKEN_WORDS),
+    *((f"<|{word}:begin|>", f"<|{word}:end|>") for word in _TOKEN_WORDS),
     *((f"&lt;{word}&gt;", f"&lt;/{word}&gt;") for word in _TOKEN_WORDS),
     ("<\uff5cthink\uff5c>", "<\uff5c/think\uff5c>"),
     ("\uff1cthink\uff1e", "\uff1c/think\uff1e"),
     ("\u3008think\u3009", "\u3008/think\u3009"),
     ("\u2039think\u203a", "\u2039/think\u203a"),
     ("<|think|>", "<|endthink|>"),
+    ("<|inner_prefix|>", "<|inner_suffix|>"),
     ("[BEGIN THINKING]", "[END THINKING]"),
     ("```think\n", "\n```"),
     ("<|channel>thought", "<channel|>"),
@@ -76,11 +78,18 @@ _WRAPPED = re.compile(
 """What is said after thoughts, between marks which are an answer's own where there are none."""
 
 _END_MARK = re.compile(
-    r"(?:<\|(?:im_end|eot_id|eom_id|eot|end|endoftext|end_of_text|end_of_turn|eos|return|call)\|>"
-    r"|<end_of_turn>|<\uff5cend\u2581of\u2581sentence\uff5c>)\s*+(?=<\|(?:im_)?start|<start_of|\Z)",
+    r"(?:<\|(?:im_end|eot_id|eom_id|eot|end|endoftext|end_of_text|end_of_turn|eos|return|call|user"
+    r"|observation)\|>|\[\|endofturn\|\]|\[e~\[|<end_of_turn>|<\uff5cend\u2581of\u2581sentence\uff5c>)\s*+(?=<\|(?:im_)?start|<start_of|\Z)",
     re.IGNORECASE,
 )
 """The end of a turn, written out: nothing behind it is said."""
+
+_TURN_START = re.compile(
+    r"\s*(?:<\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>|<\|im_start\|>\s*assistant\b"
+    r"|<\|assistant\|>|<start_of_turn>\s*model\b|<\uff5cassistant\uff5c>)\s*",
+    re.IGNORECASE,
+)
+"""The start of a turn, written out."""
 
 _FINAL = re.compile(
     r"<\|channel\|>\s*final\b(?:[^<]|<\|constrain\|>)*+<\|message\|>", re.IGNORECASE
@@ -89,11 +98,13 @@ _CHANNEL = re.compile(
     r"[^<]{0,300}(?:<\|start\|>\s*assistant\s*)?<\|channel\|>\s*\w", re.IGNORECASE
 )
 _CONTROL = re.compile(r"<\|[a-z_]+\|>", re.IGNORECASE)
-_BARE_CHANNELS = re.compile(r"\A\s*analysis(?P<thoughts>.*?)assistantfinal", re.DOTALL)
+_BARE_CHANNELS = re.compile(
+    r"\A\s*(?:analysis|commentary)(?P<thoughts>.*?)assistantfinal", re.DOTALL
+)
 """The same channels, where a server left their marks out and their names in (gpt-oss)."""
 
-_NAMED_THOUGHTS = r"(?:(?:my )?(?:thinking(?: process)?|thoughts?(?: process)?|inner monologue))"
-_NAMED_ANSWER = r"(?:(?:the |my )?(?:final )?(?:answer|response|output|solution|result))"
+_NAMED_THOUGHTS = r"(?:(?:(?:here(?: i|['\u2019])s )?my )?(?:thinking(?: process)?|thoughts?(?: process)?|inner monologue))"
+_NAMED_ANSWER = r"(?:(?:here(?: i|['\u2019])s )?(?:the |my )?(?:final )?(?:answer|response|output|solution|result))"
 
 
 def _headings(name: str, plain: str) -> str:
@@ -106,7 +117,7 @@ def _headings(name: str, plain: str) -> str:
 
 
 _HEADED = re.compile(
-    (r"\A\s*" + _headings(_NAMED_THOUGHTS, r"(?:thinking|thought process)") % (1, 1, 1))
+    (r"\A\s*" + _headings(_NAMED_THOUGHTS, r"(?:(?:here(?: i|['\u2019])s my )?(?:thinking|thought process))") % (1, 1, 1))
     + r"(?P<thoughts>.*?)^[ \t]*"
     + _headings(_NAMED_ANSWER, _NAMED_ANSWER) % (3, 3, 3),
     re.IGNORECASE | re.DOTALL | re.MULTILINE,
@@ -181,6 +192,7 @@ _PREFACE = re.compile(
 """Up to three lines before thoughts, or a greeting or marks of a turn on the same line."""
 
 _SURE_OPENING = re.compile(_SURE_OPENINGS, re.IGNORECASE)
+_LATER_OPENING = re.compile(rf"(?<=\n)[ \t]*+(?:{_SURE_OPENINGS})", re.IGNORECASE)
 _FENCE = re.compile(rf"\s*+```\w*+[ \t]*+\n(?=\s*+(?:{_SURE_OPENINGS}))", re.IGNORECASE)
 _NO_ANSWER = re.compile(
     rf"(?:[^\w]*+(?:{_GREETING}|<\|\w+\|>))*+[^\w]*+\Z|.*[:\uff1a]\s*\Z", re.IGNORECASE | re.DOTALL
@@ -234,6 +246,8 @@ def split_thoughts(text: str) -> tuple[str, str]:
         bare = _BARE_CHANNELS.match(text)
         return (text[bare.end() :].lstrip(), bare["thoughts"].strip()) if bare else (text, "")
     said, thoughts = _split(text)
+    if turn := _TURN_START.match(said):
+        said = said[turn.end() :]
     if thoughts and (wrapped := _WRAPPED.match(said)):
         said = wrapped["said"].strip()
     if said.rstrip().endswith("</s>") and "<s>" not in said:
@@ -276,10 +290,31 @@ def _split_marked(text: str) -> tuple[str, str]:
         before, place = "", closed.end()
     if not thoughts:
         return _split_behind(text)
-    said = text[place:].lstrip()
+    said, later = _without_later(text[place:].lstrip())
+    thoughts += later
     if closed and not said and not _NO_ANSWER.match(before):
         before, said = "", before  # the answer came first
     return said, "\n".join(filter(None, [before, *thoughts]))
+
+
+def _without_later(said: str) -> tuple[str, list[str]]:
+    """What is said without the thoughts between its lines, and these.
+
+    A model that marked its first thoughts marks later ones, too. Marks inside a line, or in a
+    fence, are what it says of marks.
+    """
+    kept: list[str] = []
+    thoughts: list[str] = []
+    place = fences = 0
+    while opened := _LATER_OPENING.search(said, place):
+        closed = _ANY_CLOSING.search(said, opened.end())
+        fences += said.count("```", place, opened.start())
+        if closed is None or fences % 2:
+            break
+        kept.append(said[place : opened.start()])
+        thoughts.append(said[opened.end() : closed.start()].strip())
+        place = closed.end()
+    return "".join([*kept, said[place:]]) if thoughts else said, thoughts
 
 
 def _split_behind(text: str) -> tuple[str, str]:

@@ -15,7 +15,15 @@ from typing import Any, ClassVar
 import msgspec
 
 from seedstep.llm import Endpoint
-from seedstep.llm.jobs import ApiError, JobApi, JobState, checked_id, state_of
+from seedstep.llm.jobs import (
+    ApiError,
+    JobApi,
+    JobState,
+    checked_id,
+    number_of,
+    error_message,
+    state_of,
+)
 
 __all__ = ["ApiError", "Event", "FineTuningApi", "Job", "JobState", "open_api", "state_of"]
 
@@ -24,22 +32,27 @@ PURPOSE = "fine-tune"
 
 
 @dataclass(frozen=True, slots=True)
-class _JobError:
-    message: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Job:
-    """A fine-tuning job, as the server describes it."""
+    """A fine-tuning job as the server describes it. What is no id or text may be of any type."""
 
     id: str
     status: str | None = None
     fine_tuned_model: str | None = None
-    trained_tokens: int | None = None
-    error: _JobError | None = None
-    training_file: str | None = None
+    trained_tokens: Any = None
+    error: Any = None
+    training_file: Any = None
     hyperparameters: Any = None
     method: Any = None
+
+    @property
+    def message(self) -> str:
+        """The first error that the server names, or an empty text."""
+        return error_message(self.error)
+
+    @property
+    def tokens(self) -> int | None:
+        """How many tokens were trained, if the server says so."""
+        return number_of(self.trained_tokens) or None
 
 
 @dataclass(frozen=True, slots=True)

@@ -290,7 +290,7 @@ async def _wait(api: FineTuningApi, job_id: str, watch: JobWatch) -> FineTuned:
             watch.moved(job_id, api.shown(status or NO_STATUS))
         state = state_of(status)
         if state == "succeeded" and job.fine_tuned_model:
-            return FineTuned(api.shown(job.fine_tuned_model), job_id, job.trained_tokens)
+            return FineTuned(api.shown(job.fine_tuned_model), job_id, job.tokens)
         is_open = state in ("unknown", "succeeded")  # some servers name the model a little later
         looks = looks + 1 if is_open else 0
         if looks == 1:
@@ -310,8 +310,7 @@ def _unclear(state: JobState, status: str) -> str:
 def _not_waited_for(job: Job, state: JobState, api: FineTuningApi) -> ModelError:
     """Return the error of a job that ended without a model, or that may never end."""
     status = api.shown(job.status or NO_STATUS)
-    reason = (job.error and job.error.message) or ""
-    said = f": {api.shown(reason)}" if reason else ""
+    said = f": {api.shown(job.message)}" if job.message else ""
     why = said or ": no reason given"
     again = "run the same command again, which goes on waiting for it"
     if state == "paused":
