@@ -72,7 +72,10 @@ COUNTED: dict[str, Any] = {
     "x_groq": {"choices": [CHOICE], "x_groq": {"usage": USAGE}},
     "in the choice": {"choices": [{**CHOICE, "usage": USAGE}]},
     "nested": {**REPLY, "usage": {"tokens": {"input_tokens": 3, "output_tokens": 7}}},
-    "meta": {"choices": [CHOICE], "meta": {"billed_units": {"input_tokens": 3, "output_tokens": 7}}},
+    "meta": {
+        "choices": [CHOICE],
+        "meta": {"billed_units": {"input_tokens": 3, "output_tokens": 7}},
+    },
 }
 
 

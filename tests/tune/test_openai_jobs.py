@@ -186,7 +186,7 @@ async def test_a_job_that_is_described_otherwise_ends_and_hides_no_other(
     tuning: Tuning, error: Any
 ) -> None:
     tuning.server.outcome = {"status": "FAILED", "error": error, "trained_tokens": "none"}
-    with pytest.raises(ModelError, match="without a model .FAILED.: bad data"):
+    with pytest.raises(ModelError, match=r"without a model .FAILED.: bad data"):
         await tuning.run()
     tuning.server.jobs.insert(0, {"id": 5, "status": {"state": "odd"}})
     record = tuning.out / "job.json"

@@ -39,8 +39,8 @@ __all__ = [
     "JobState",
     "StoredFile",
     "checked_id",
-    "number_of",
     "error_message",
+    "number_of",
     "shown",
     "state_of",
 ]

@@ -104,7 +104,10 @@ _BARE_CHANNELS = re.compile(
 """The same channels, where a server left their marks out and their names in (gpt-oss)."""
 
 _NAMED_THOUGHTS = r"(?:(?:(?:here(?: i|['\u2019])s )?my )?(?:thinking(?: process)?|thoughts?(?: process)?|inner monologue))"
-_NAMED_ANSWER = r"(?:(?:here(?: i|['\u2019])s )?(?:the |my )?(?:final )?(?:answer|response|output|solution|result))"
+_NAMED_ANSWER = (
+    r"(?:(?:here(?: i|['\u2019])s )?(?:the |my )?(?:final )?"
+    r"(?:answer|response|output|solution|result))"
+)
 
 
 def _headings(name: str, plain: str) -> str:
@@ -117,7 +120,13 @@ def _headings(name: str, plain: str) -> str:
 
 
 _HEADED = re.compile(
-    (r"\A\s*" + _headings(_NAMED_THOUGHTS, r"(?:(?:here(?: i|['\u2019])s my )?(?:thinking|thought process))") % (1, 1, 1))
+    (
+        r"\A\s*"
+        + _headings(
+            _NAMED_THOUGHTS, r"(?:(?:here(?: i|['\u2019])s my )?(?:thinking|thought process))"
+        )
+        % (1, 1, 1)
+    )
     + r"(?P<thoughts>.*?)^[ \t]*"
     + _headings(_NAMED_ANSWER, _NAMED_ANSWER) % (3, 3, 3),
     re.IGNORECASE | re.DOTALL | re.MULTILINE,

@@ -20,8 +20,8 @@ from seedstep.llm.jobs import (
     JobApi,
     JobState,
     checked_id,
-    number_of,
     error_message,
+    number_of,
     state_of,
 )
 
