@@ -78,8 +78,9 @@ _STATES: Mapping[JobState, str] = MappingProxyType(
         "preparing initializing starting started running in_progress processing training "
         "evaluating "
         "compressing uploading saving deploying resuming re_queueing writing_results "
-        "not_ready wait new open working resumed planning merging evaluation checkpointing updating "
-        "quantizing syncing download downloading cancelling canceling cancel_requested cancellation_requested pausing stopping",
+        "not_ready wait new open working resumed planning merging evaluation checkpointing "
+        "updating quantizing syncing download downloading "
+        "cancelling canceling cancel_requested cancellation_requested pausing stopping",
         "succeeded": "succeeded success successful completed complete finished done",
         "ended": "failed failure error errored user_error failed_validation validation_failed "
         "cancelled canceled expired aborted terminated stopped interrupted deleted deleting "

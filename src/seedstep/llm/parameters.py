@@ -57,7 +57,8 @@ _UNSUPPORTED = re.compile(
     r"|not accept|can(?:no|['\u2019]?)t (?:use|be (?:used|set|specified|given))"
     r"|not (?:be )?implemented|not available|cannot find field"
     r"|instead of|ignored|obsolete|removed|no such|nicht unterst"
-    r"|cannot unmarshal|unbekannt|pas pris en charge|inconnu|no (?:es )?(?:compatible|admite)|no soporta|desconocid"
+    r"|cannot unmarshal"
+    r"|unbekannt|pas pris en charge|inconnu|no (?:es )?(?:compatible|admite)|no soporta|desconocid"
     r"|não (?:é )?suporta|desconhecid|не поддерж|неизвест|不支持|不支援|未知|サポート|지원",
     re.IGNORECASE,
 )

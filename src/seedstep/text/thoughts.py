@@ -103,7 +103,10 @@ _BARE_CHANNELS = re.compile(
 )
 """The same channels, where a server left their marks out and their names in (gpt-oss)."""
 
-_NAMED_THOUGHTS = r"(?:(?:(?:here(?: i|['\u2019])s )?my )?(?:thinking(?: process)?|thoughts?(?: process)?|inner monologue))"
+_NAMED_THOUGHTS = (
+    r"(?:(?:(?:here(?: i|['\u2019])s )?my )?"
+    r"(?:thinking(?: process)?|thoughts?(?: process)?|inner monologue))"
+)
 _NAMED_ANSWER = (
     r"(?:(?:here(?: i|['\u2019])s )?(?:the |my )?(?:final )?"
     r"(?:answer|response|output|solution|result))"
