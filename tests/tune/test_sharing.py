@@ -224,6 +224,18 @@ def test_noise_of_16_bits_is_no_obstacle_and_what_is_none_is_found(spread: float
         shared_attention(model, 100)
 
 
+def test_a_small_fault_is_no_noise_of_16_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The difference, 0.1 nats, is smaller than what some processors make in bfloat16."""
+
+    def faulty(model: Any, rows: Any, attention: Any) -> Any:
+        found = token_losses(model, rows, attention)
+        return found if attention == "causal" else found + 0.1
+
+    monkeypatch.setattr("seedstep.encode.losses.token_losses", faulty)
+    with pytest.raises(InputError, match=r"differ by 0\.1"):
+        shared_attention(tiny_model("Llama").to(torch.bfloat16), 100)
+
+
 @pytest.mark.parametrize("positions", [12, 20])
 def test_a_model_of_few_positions_is_tried_within_them(positions: int) -> None:
     from transformers import GPT2Config, GPT2LMHeadModel

@@ -333,12 +333,14 @@ def _usage(record: Mapping[str, Any], depth: int = 0) -> Mapping[str, Any]:
     Some servers put it into another record, or into a choice.
     """
     for name in _USAGES:
-        if isinstance(found := record.get(name), dict):
+        found: Any = record.get(name)
+        if isinstance(found, dict):
             return _usage(found, depth)
     for inner in record.values() if depth < MOST_AROUND_USAGE else ():
         inner = inner[0] if isinstance(inner, list) and len(inner) == 1 else inner
-        if isinstance(inner, dict) and (found := _usage(inner, depth + 1)) is not inner:
-            return found
+        held = _usage(inner, depth + 1) if isinstance(inner, dict) else inner
+        if isinstance(held, dict) and held is not inner:
+            return held
     return record
 
 
