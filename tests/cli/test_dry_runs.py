@@ -259,7 +259,14 @@ class TestARunThatStopped:
 
 
 class TestBootstrap:
-    def test_it_goes_on_with_the_settings_and_tasks_of_the_run(self, tmp_path: Path) -> None:
+    def test_the_time_of_the_embedded_model_is_told(self) -> None:
+        done = seedstep("bootstrap", "--model", "local", "--tasks", 20, "--dry-run")
+        assert "20 tasks from 175 seeds with local, 10:00 at the most on two idle" in done.words
+
+    def test_it_goes_on_with_the_settings_and_tasks_of_the_run(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("seedstep.runs.grown.SHORTEST_SECONDS", 0)
         with ScriptedServer() as server:
             start: tuple[object, ...] = (
                 "bootstrap",
@@ -274,7 +281,8 @@ class TestBootstrap:
             again = ("bootstrap", "--out", tmp_path / "run", "--dry-run")
             assert foreseen(seedstep(*again)) == 0
             more = seedstep(*again, "--tasks", 45)
-            assert "40 tasks from 175 seeds with openai:scripted" in more.words
+            assert "40 tasks from 175 seeds with openai:scripted, about" in more.words
+            assert "at the speed so far" in more.words
             assert "Assumed: as so far, " in more.words
             assert "5 finished tasks already" in seedstep(*again, "--tasks", 3).error
             assert server.requests == sent

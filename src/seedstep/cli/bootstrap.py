@@ -42,6 +42,10 @@ __all__ = [
     "watcher",
 ]
 
+EMBEDDED = "local"
+EMBEDDED_A_MINUTE = 2
+"""How many tasks the embedded model finishes in a minute, at least, on two idle cores."""
+
 SHOWN_TASKS = 3
 """How many tasks are printed at the end."""
 
@@ -292,9 +296,18 @@ def _print_foreseen(work: ForeseenWork) -> None:
     print_requests(dict(zip(titles, view.requests, strict=True)), settings.style)
     print_estimate(
         settings,
-        f"{work.left:,} tasks from {len(work.seeds)} seeds with {settings.model}",
+        f"{work.left:,} tasks from {len(work.seeds)} seeds with {settings.model}{_time(work)}",
         view,
         f"{work.assumed} Models differ; `seedstep status` shows the real figures."
         + (" What gates ask comes on top." if settings.gates else "")
         + (" Embeddings come on top, a request for each instruction." if settings.semantic else ""),
     )
+
+
+def _time(work: ForeseenWork) -> str:
+    """Return how long the tasks that are left take, where that is known."""
+    if work.left and work.per_minute:
+        return f", about {duration(60 * work.left / work.per_minute)} at the speed so far"
+    if work.left and work.settings.model.name == EMBEDDED:
+        return f", {duration(60 * work.left / EMBEDDED_A_MINUTE)} at the most on two idle cores"
+    return ""

@@ -83,7 +83,8 @@ def foresee_tasks(
         )
         if by_batch != window:
             assumed += f" The window is {window:,} live, {by_batch:,} by batch."
-        return ForeseenWork(run.settings, told, view, left, assumed, run.inputs())
+        pace = run.records.status().per_minute
+        return ForeseenWork(run.settings, told, view, left, assumed, run.inputs(), pace)
 
 
 WORK: Mapping[str, Callable[[Run[Any, Any, Any]], StageWork]] = MappingProxyType(

@@ -48,7 +48,8 @@ class ForeseenWork:
     """What a stage would do to go on: its settings, what it would tell, and what it would ask.
 
     `left` counts what there is to do. `assumed` says what the estimate goes by, where that depends
-    on the run. `seeds` are those of a bootstrap.
+    on the run. `seeds` are those of a bootstrap, and `per_minute` the tasks that it finished in a
+    minute so far, if that is known.
     """
 
     settings: Any
@@ -57,6 +58,7 @@ class ForeseenWork:
     left: int = 0
     assumed: str = ""
     seeds: tuple[Task, ...] = ()
+    per_minute: float | None = None
 
 
 def foresee(
