@@ -273,6 +273,7 @@ class BatchSender:
         task = asyncio.create_task(self._work(batch, requests, again=again))
         self._followers.add(task)
         task.add_done_callback(self._followers.discard)
+        task.add_done_callback(self._at_work.discard)
 
     async def _work(
         self, batch: SentBatch, requests: Mapping[str, BatchedRequest], *, again: bool

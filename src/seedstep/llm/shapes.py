@@ -197,16 +197,15 @@ _NAMES_IN_PARTS = {"type", *_TEXT_NAMES, "signature", "annotations", "id", "inde
 
 def _parts_in(text: str) -> list[Any] | None:
     """Return the parts of a message that a gateway wrote as JSON into its text, or None."""
-    if not (text.lstrip().startswith("[{") and '"type"' in text and text.rstrip().endswith("]")):
+    if not (text.lstrip().startswith("[{") and '"type"' in text):
         return None
     parts = _json_in(text)
     known = (*_THOUGHT_PARTS, "text", "output_text", "refusal")
-    for part in parts if isinstance(parts, list) else [None]:
-        if not isinstance(part, dict) or part.get("type") not in known:
-            return None
-        if not set(part) <= _NAMES_IN_PARTS:
-            return None
-    return parts if isinstance(parts, list) else None
+    is_whole = isinstance(parts, list) and all(
+        isinstance(part, dict) and part.get("type") in known and set(part) <= _NAMES_IN_PARTS
+        for part in parts
+    )
+    return parts if is_whole else None
 
 
 def _within(part: Any) -> Any:
