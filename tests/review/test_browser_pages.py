@@ -280,3 +280,52 @@ def test_questions_of_any_name_and_scales_from_zero(browser: Any, tmp_path: Path
         page.wait_for_selector("text=That was all")
         assert seen.said == []
     assert rows_of(path, "ann") == [("label", {"__proto__": "2", "constructor": "yes"})]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_stands_outside_of_the_screen(browser: Any, tmp_path: Path, width: int) -> None:
+    scale = tuple(Choice(str(number), str(number)) for number in range(11))
+    questions = (
+        FormQuestion("fluent", "How fluent is it?", "scale", scale),
+        FormQuestion("why", "Why?", "text"),
+    )
+    items = [an_item(number, category="long" * 30, task="long" * 90) for number in range(2)]
+    path = tmp_path / "own"
+    assigned = {rater: tuple(item.id for item in items) for rater in ("ann", "bob")}
+    form = Form("own", "Long words", "steps", (), questions)
+    Review.create(path, {"form": "own", "seed": 7}, form, items, assigned, 7)
+    screen = {"width": width, "height": 844}
+    with (
+        serving(tmp_path, "review", "serve", str(path)) as server,
+        watched(browser, viewport=screen) as seen,
+    ):
+        page = seen.page
+
+        def is_within(what: str) -> None:
+            found = page.evaluate(
+                "[...document.querySelectorAll('main *, #queue *')].filter("
+                "one => one.getBoundingClientRect().right > innerWidth && !one.closest('.scroll'))"
+                ".map(one => one.outerHTML.slice(0, 90))"
+            )
+            assert found == [], what
+
+        for number, rater in enumerate(("ann", "bob")):
+            page.goto(server.addresses[rater])
+            expect_item(page, 1)
+            panel = page.locator("#form").bounding_box()
+            for choice in page.locator(".choice").all():
+                box = choice.bounding_box()
+                assert box["x"] + box["width"] <= panel["x"] + panel["width"]
+            page.get_by_text(str(9 + number), exact=True).first.click()
+            page.fill("#q-why", "because" * 50)
+            if rater == "bob":
+                server.kill()
+            page.click("#save")
+            expect_item(page, 2)
+        page.wait_for_selector("text=Not saved: 1")
+        is_within("queue")
+        server.start()
+        wait_saved(page)
+        for name in ("", "agreement", "list", "notes", "item/1", "item/2"):
+            page.goto(f"{server.addresses['the owner']}{name}")
+            is_within(name)
