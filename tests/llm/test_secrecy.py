@@ -13,7 +13,7 @@ from seedstep.llm import Engine, MemoryLedger
 from seedstep.llm.exchange import without_key
 from seedstep.settings import table
 from seedstep.stages import STAGES
-from support.asking import asked, endpoint_of, engine_on
+from support.asking import asked, endpoint_of, engine_on, reply
 from support.command_line import chat_reply
 from support.growing import grow
 from support.scripted_server import Fault, ScriptedServer, completion, error
@@ -58,6 +58,13 @@ def test_each_further_address_says_that_it_gets_the_key() -> None:
     }
     assert {name for _, name in helps} >= {"gate_base_urls", "semantic_base_url"}
     assert [name for name, text in helps.items() if "OPENAI_API_KEY" not in text] == []
+
+
+async def test_the_text_of_a_reply_is_stored_as_it_was_sent() -> None:
+    said = f"  Authorization: Bearer {SECRET}\n"
+    with ScriptedServer(lambda number, body: chat_reply(said)) as server:
+        async with engine_on(server, key=SECRET) as engine:
+            assert reply(await engine.ask(asked("a"))).text == said
 
 
 async def test_no_key_no_header() -> None:
