@@ -157,8 +157,7 @@ class AgreeGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
 
         async def find(proposal: Proposal) -> Found:
             texts = await proposal.outputs(self.draws, sampling)
-            if len(texts) < self.draws:
-                missing = self.draws - len(texts)
+            if missing := self.draws - len(texts):
                 raise UndecidedError(f"{missing} of {self.draws} replies hold no whole output")
             mean = sum(self._score(proposal, text) for text in texts) / len(texts)
             return f"{mean:.2f} on the average" if mean < self.at_least else False
