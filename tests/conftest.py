@@ -22,6 +22,10 @@ NOT_QUICK = ("ray", "torch")
 """Modules that take seconds to load."""
 NAME_IT = "name it in SLOW of tests/support/selection.py"
 
+MEMORY = Path("/dev/shm")  # noqa: S108 - where Linux has a file system in memory
+MEMORY_BYTES = 4 << 30
+"""What has to be free there. Tests leave much less: what passed is removed."""
+
 QUICK_EXAMPLES = 20
 """With `--quick`, the most examples that hypothesis draws for a test; `make test` draws all."""
 
@@ -37,11 +41,24 @@ def pytest_configure() -> None:
     """Keep torch and others to one thread: the tests' models are too small for more.
 
     Examples of hypothesis have no deadline of their own: each test has a time-out.
+    Directories of tests are in memory where there is room: a run makes sure after each reply that
+    it is on the disk, and waiting for the disk takes as long as all else that most tests do.
     """
     hypothesis.settings.register_profile("seedstep", deadline=None)
     hypothesis.settings.load_profile("seedstep")
     for library in ("OMP", "MKL", "RAYON"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    if _has_room(MEMORY):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def _has_room(folder: Path) -> bool:
+    """Whether tests can write to a folder, and run what they write."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return False
+    found = os.statvfs(folder)
+    runs = not found.f_flag & getattr(os, "ST_NOEXEC", 0)
+    return runs and found.f_bavail * found.f_frsize >= MEMORY_BYTES
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
