@@ -22,7 +22,7 @@ NOT_QUICK = ("ray", "torch")
 """Modules that take seconds to load."""
 NAME_IT = "name it in SLOW of tests/support/selection.py"
 
-MEMORY = Path("/dev/shm")  # noqa: S108 - where Linux has a file system in memory
+MEMORY = Path("/dev/shm")
 MEMORY_BYTES = 4 << 30
 """What has to be free there. Tests leave much less: what passed is removed."""
 
