@@ -9,7 +9,7 @@ import yaml
 
 from seedstep import BootstrapSettings, Instance, Task, seed_tasks
 from seedstep.bootstrap.filters import FILTERS, instruction_fault, sift_instances
-from seedstep.bootstrap.parse import RawInstance
+from seedstep.bootstrap.instances import RawInstance
 from seedstep.bootstrap.pool import Pool
 from seedstep.bootstrap.prompting import DialoguePrompts, make_prompts
 from seedstep.bootstrap.rules import CandidateReply, too_hard

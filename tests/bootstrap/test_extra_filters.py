@@ -12,7 +12,7 @@ from seedstep.bootstrap.filters import (
     instruction_fault,
     sift_instances,
 )
-from seedstep.bootstrap.parse import RawInstance, labeled_inputs, worked_examples
+from seedstep.bootstrap.instances import RawInstance, labeled_inputs, worked_examples
 from seedstep.bootstrap.rules import CandidateReply, is_statement
 from seedstep.data import Instance, seed_tasks
 from seedstep.prompts import demonstrations

@@ -3,17 +3,15 @@
 import pytest
 
 from seedstep.bootstrap.classification import says_classification
-from seedstep.bootstrap.parse import (
-    RawInstance,
-    labeled_inputs,
-    read_instructions,
-    worked_examples,
-)
+from seedstep.bootstrap.instances import RawInstance, labeled_inputs, worked_examples
+from seedstep.bootstrap.parse import read_instructions
 
 Pairs = list[tuple[str, str]]
 
 BOTH = ["Sort it.", "Name it."]
 A_B = [("a", "b")]
+TWO = [("X: a", "b"), ("X: c", "d")]
+TURNED = [("Text: a", "Good"), ("b", "Bad")]
 GOOD_BAD = [("a", "Good"), ("b", "Bad")]
 ONE = ["Sort it."]
 
@@ -70,6 +68,10 @@ CONTINUED: dict[str, tuple[str, list[str]]] = {
         ["Sort it.", "Write a poem. It must rhyme."],
     ),
     "label-in-estonian": (" Sort it.\n10. ülesanne: Name it.", BOTH),
+    "boxes": (" Sort it.\n- [ ] 10. Name it.", BOTH),
+    "dash-before-the-number": (" Sort it.\nTask-10: Name it.", BOTH),
+    "label-in-dutch": (" Sort it.\nOpdracht 10: Name it.", BOTH),
+    "label-in-polish": (" Sort it.\nZadanie nr 10: Name it.", BOTH),
     "label-in-kazakh": (" Sort it.\n10. Тапсырма 10: Name it.", BOTH),
     "nothing": ("", []),
     "blank": (" \n\n", []),
@@ -295,6 +297,32 @@ WORKED: dict[str, tuple[str, Pairs]] = {
     "crlf": ("Example 1\r\nInput: a\r\nOutput: b\r\n", A_B),
     "control": ("Input: a\x00\x08\nOutput: \x1bb\tc", [("a", "b\tc")]),
     "talk-before": ("Here are some examples.\n\nExample 1\nInput: a\nOutput: b", A_B),
+    "other-word": ("Sample 1\nX: a\nOutput: b\nSample 2\nX: c\nOutput: d", TWO),
+    "hash": ("Example #1\nX: a\nOutput: b\nExample #2\nX: c\nOutput: d", TWO),
+    "spelt": ("Example One\nX: a\nOutput: b\nExample Two\nX: c\nOutput: d", TWO),
+    "letters": ("Case A:\nX: a\nOutput: b\nCase B:\nX: c\nOutput: d", TWO),
+    "brackets": ("【示例1】\nX: a\nOutput: b\n【示例2】\nX: c\nOutput: d", TWO),
+    "other-word-once": ("Test case 1\nInput: a\nOutput: b", A_B),
+    "fields-in-brackets": ("例1：\n【输入】a\n【输出】b", A_B),
+    "chapters": (
+        "Input: Chapter 1\nx\nChapter 2\ny\nOutput: b",
+        [("Chapter 1\nx\nChapter 2\ny", "b")],
+    ),
+    "chapters-below": (
+        "Input:\nChapter 1\nx\nChapter 2\ny\nOutput: b",
+        [("Chapter 1\nx\nChapter 2\ny", "b")],
+    ),
+    "answer": ("Example 1\nQuestion: a\nAnswer: b", [("Question: a", "b")]),
+    "result-in-russian": ("Пример 1:\nВвод: a\nРезультат: b", A_B),
+    "answer-inside-an-output": ("Example 1\nOutput: a\nAnswer: b", [("", "a\nAnswer: b")]),
+    "answer-in-a-bare-output": ("Example 1\nWell.\nAnswer: b", [("", "Well.\nAnswer: b")]),
+    "no-input-in-words": ("Example 1\nInput: (No input needed)\nOutput: b", [("", "b")]),
+    "no-input-in-chinese": (
+        "示例1\n输入：（无）\n输出：b".replace("（", "(").replace("）", ")"),
+        [("", "b")],
+    ),
+    "next-task": ("Example 1\nInput: a\nOutput: b\n\nTask: Go.\nExample 1\nOutput: c", A_B),
+    "task-in-an-output": ("Output: a\n\nTask: buy milk", [("", "a\n\nTask: buy milk")]),
     "fence": ("```\nExample 1\nInput: a\nOutput: b\n```", A_B),
     "fence-left-open": ("```\nExample 1\nInput: a\nOutput: b", A_B),
     "thoughts": ("<think>Output: x</think>Output: b", [("", "b")]),
@@ -375,6 +403,14 @@ LABELED: dict[str, tuple[str, Pairs]] = {
     "crlf": ("Class label: Good\r\nInput: a\r\n", [("a", "Good")]),
     "control-and-braces": ("Class label: Go\x00od\nInput: {a}\x1b", [("{a}", "Good")]),
     "label-inside-a-line": ("Text: the class label: x", []),
+    "label-and-input-on-a-line": (
+        "Class label: Good - Text: a\nClass label: Bad - Text: b",
+        [("Text: a", "Good"), ("Text: b", "Bad")],
+    ),
+    "label-with-a-dash": ("Class label: Good - very\nInput: a", [("a", "Good - very")]),
+    "input-before-its-label": ("Text: a\nClass label: Good\n\nInput: b\nClass label: Bad", TURNED),
+    "label-left-empty": ("Class label:\nText: a", [("Text: a", "")]),
+    "next-task": ("Class label: Good\nInput: a\n\nTask: Go.\nClass label: x", [("a", "Good")]),
     "input-first-reply": ("Example 1\nInput: a\nOutput: b", []),
     "neither": ("Positive", []),
     "lone-brace": ("{", []),

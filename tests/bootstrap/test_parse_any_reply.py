@@ -11,13 +11,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from seedstep.bootstrap.classification import says_classification
-from seedstep.bootstrap.parse import (
-    RawInstance,
-    labeled_inputs,
-    read_instructions,
-    read_values,
-    worked_examples,
-)
+from seedstep.bootstrap.instances import RawInstance, labeled_inputs, worked_examples
+from seedstep.bootstrap.parse import read_instructions, read_values
 from seedstep.steps import parse
 from seedstep.text import without_marks
 

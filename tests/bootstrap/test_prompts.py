@@ -10,7 +10,7 @@ import pytest
 
 from seedstep import BootstrapSettings, Instance, Task
 from seedstep.bootstrap.classification import says_classification
-from seedstep.bootstrap.parse import (
+from seedstep.bootstrap.instances import (
     RawInstance,
     labeled_inputs,
     worked_examples,

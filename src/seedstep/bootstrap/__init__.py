@@ -10,7 +10,7 @@ from seedstep.bootstrap.filters import (
 )
 from seedstep.bootstrap.gate_kinds import GATE_KINDS, GateKind
 from seedstep.bootstrap.gates import Better, Gate, GateModel, Proposal, rule_gate
-from seedstep.bootstrap.parse import RawInstance
+from seedstep.bootstrap.instances import RawInstance
 from seedstep.bootstrap.pipeline import bootstrap
 from seedstep.bootstrap.preview import check_seeds, preview, tell_script
 from seedstep.bootstrap.records import Candidate, Generation, RejectedInstance

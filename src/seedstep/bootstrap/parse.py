@@ -1,4 +1,4 @@
-"""Read instructions, values, or instances from a model's reply (Self-Instruct, section 2.2).
+"""Read instructions, or the values of an axis, from a model's reply (Self-Instruct, section 2.2).
 
 Models of every size are used, so a reply may contain anything. A chat reply that is JSON is read as
 JSON, any other like a completion. Numbers and labels are those of `seedstep.text.numbering`. Text
@@ -22,15 +22,12 @@ from seedstep.bootstrap.glued import BULLET, UNKNOWN_LABEL, goes_on_unnumbered, 
 from seedstep.text import (
     answer,
     is_refusal,
-    json_object,
     plain_text,
-    without_talk_of_examples,
 )
 from seedstep.text.cleaning import CLOSING
 from seedstep.text.numbering import (
     find_number,
     label_at_line_start,
-    label_pattern,
     on_lines,
     unbolded,
     without_labels,
@@ -39,36 +36,12 @@ from seedstep.text.numbering import (
 
 __all__ = [
     "ListedInstruction",
-    "RawInstance",
-    "labeled_inputs",
+    "json_list",
     "read_instructions",
     "read_values",
-    "worked_examples",
 ]
 
-_OUTPUT = label_at_line_start("output")
-_INPUT = label_at_line_start("input")
-_CLASS_LABEL = label_at_line_start("class label")
-_NEXT_INPUT = re.compile(
-    rf"{label_pattern('input')}|^Input[ \t]++\d++[ \t]*+-", re.MULTILINE | re.IGNORECASE
-)
-_NUMBER_OF_INPUT = re.compile(
-    rf"^[ \t]{{0,9}}\d{{1,3}}[.)][ \t]{{1,9}}(?=(?:\*\*)?{words_for('input')}[ \t]{{0,9}}[:：])",
-    re.MULTILINE | re.IGNORECASE,
-)
-_HEADING = re.compile(
-    rf"^[\W_]{{0,6}}{words_for('input', 'output')}(?:[\W_]{{0,6}}$|[ \t]{{1,9}}[-=])",
-    re.MULTILINE | re.IGNORECASE,
-)
-"""A field's name in a form that is not read, so that the text is no bare output."""
-
 _NOT_OF_INSTRUCTION = label_at_line_start("input", "output", "class label", "example")
-_EXAMPLE_END = r"[ \t*]*+[.:：-]?+[ \t*]*+(?:\n|\Z)"
-_EXAMPLE = re.compile(
-    rf"^[ \t#*]*+{words_for('example')}(?:[ \t]*+\d*+{_EXAMPLE_END}"
-    r"|[ \t]*+\d++[ \t]*+[.:：][ \t*]*+)",
-    re.MULTILINE | re.IGNORECASE,
-)
 _LONGEST_VALUE = 100
 _LINE_ENDS = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 """What ends a line for people, and is no line feed."""
@@ -78,7 +51,6 @@ _NO_INPUT = re.compile(
     r"[<(\[]?no[ _-]?input[>)\]]?[)\]]?[ ]?\.?\Z",
     re.IGNORECASE,
 )
-_EMPTY_INPUT = re.compile(r"\s*+[<(\[]?(?:no[ _-]?input|none|n/a)[>)\]]?\s*+\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +65,6 @@ class ListedInstruction:
     fault: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RawInstance:
-    """An instance as the model wrote it. `whole` is False where the reply was cut inside it."""
-
-    input: str
-    output: str
-    whole: bool = True
-
-
 def read_instructions(
     text: str, *, first: int = 0, cut: bool = False
 ) -> tuple[ListedInstruction, ...]:
@@ -113,7 +76,7 @@ def read_instructions(
     items is returned as an unreadable item, unless it is empty.
     """
     said = answer(_LINE_ENDS.sub("\n", text))
-    listed = _json_list(said, "tasks", '"')
+    listed = json_list(said, "tasks", '"')
     if listed is not None:
         values, rest = listed
         found = [item for value in values if (item := _json_item(value))]
@@ -146,7 +109,7 @@ def read_values(text: str, *, cut: bool = False) -> tuple[str, ...]:
     If the reply was `cut` at its length limit, the last item of a list is incomplete.
     """
     said = on_lines(answer(_LINE_ENDS.sub("\n", text)))
-    held = _json_list(said, "values", '"')
+    held = json_list(said, "values", '"')
     listed = held[0] if held else None
     if listed is None:
         items = _listed(said, 0)
@@ -259,64 +222,7 @@ def _one_line(text: str) -> str:
     return " ".join(plain_text(text).split()).strip("\u200b\ufeff ")
 
 
-def worked_examples(
-    text: str, *, cut: bool = False, may_be_bare: bool = False
-) -> tuple[RawInstance, ...]:
-    """Return the instances of an input-first reply: `Example N` blocks, one `Output:`, or JSON.
-
-    With `may_be_bare`, a reply without any of these is the output for an empty input.
-    """
-    text = without_talk_of_examples(answer(text))
-    found = _json_examples(text, "output")
-    if found is not None:
-        return found
-    before, *blocks = _EXAMPLE.split(_NUMBER_OF_INPUT.sub("", text))
-    is_bare = may_be_bare and not blocks and before.strip() and not _HEADING.search(before)
-    if _OUTPUT.search(before) or is_bare:
-        blocks = [before, *blocks]
-    return _mark_cut([_input_and_output(block) for block in blocks if block.strip()], cut)
-
-
-def labeled_inputs(
-    text: str, *, cut: bool = False, keep_labels: bool = False
-) -> tuple[RawInstance, ...]:
-    """Return the instances of an output-first reply: `Class label:` and the input below, or JSON.
-
-    With `keep_labels`, as in the released code, `Input:` before an input is part of the input.
-    """
-    text = without_talk_of_examples(answer(text))
-    found = _json_examples(text, "label")
-    if found is not None:
-        return found
-    pairs = []
-    for block in _CLASS_LABEL.split(text)[1:]:
-        label, _, rest = block.strip().partition("\n")
-        pairs.append(RawInstance(rest.strip() if keep_labels else _input(rest), label.strip()))
-    return _mark_cut(pairs, cut)
-
-
-def _input_and_output(block: str) -> RawInstance:
-    before, *after = _OUTPUT.split(block)
-    if not after:
-        return RawInstance("", _NEXT_INPUT.split(block)[0].strip())
-    return RawInstance(_input(before), _NEXT_INPUT.split(after[0])[0].strip())
-
-
-def _input(text: str) -> str:
-    """Return an input without `Input:` before it, but with other labels; `<noinput>` is empty."""
-    text = text.strip()
-    label = _INPUT.match(text)
-    text = text[label.end() :].strip() if label else text
-    return "" if label and _EMPTY_INPUT.match(text) else text
-
-
-def _mark_cut(found: list[RawInstance], cut: bool) -> tuple[RawInstance, ...]:
-    if cut and found:
-        found[-1] = RawInstance(found[-1].input, found[-1].output, whole=False)
-    return tuple(found)
-
-
-def _json_list(text: str, field: str, item: str) -> tuple[list[Any], str] | None:
+def json_list(text: str, field: str, item: str) -> tuple[list[Any], str] | None:
     """Return the list `field` of a JSON object, or a list whose items start with `item`.
 
     If the reply was cut, or is no JSON from some place on, the items before that are returned, and
@@ -336,39 +242,3 @@ def _json_list(text: str, field: str, item: str) -> tuple[list[Any], str] | None
         except (ValueError, RecursionError):
             return values, "" if text.startswith("]", begin.end()) else text[begin.end() :]
         values.append(value)
-
-
-_FIELDS_OF_REPLIES = frozenset(("input", "output", "label", "examples", "instances"))
-
-
-def _json_examples(text: str, output: str) -> tuple[RawInstance, ...] | None:
-    """Return the instances of a reply that is JSON: a list of objects, or one object; else None.
-
-    An object of another shape, with a name of a field that was asked for, holds no instance.
-    """
-    listed = _json_list(text, "examples", "{")
-    if listed is None:
-        value = json_object(text)
-        fields = {name.casefold() for name in value or ()}
-        if value is None or not fields & _FIELDS_OF_REPLIES:
-            return None
-        values: list[Any] = [value] if output in fields else []
-    else:
-        values = listed[0]
-    found = (
-        {name.casefold(): part for name, part in it.items()}
-        for it in values
-        if isinstance(it, dict)
-    )
-    return tuple(RawInstance(_as_text(it.get("input")), _as_text(it.get(output))) for it in found)
-
-
-def _as_text(value: Any) -> str:
-    """Return a JSON value as text, as models write numbers, lists and objects instead of text."""
-    if value is None:
-        return ""
-    try:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    except RecursionError:
-        return ""
-    return plain_text(text).strip()

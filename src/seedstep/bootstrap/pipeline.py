@@ -25,7 +25,7 @@ from itertools import count
 from types import MappingProxyType
 from typing import Any
 
-from seedstep.bootstrap import parse
+from seedstep.bootstrap import instances, parse
 from seedstep.bootstrap.axes import Cell, draw_values, parse_axes
 from seedstep.bootstrap.classification import says_classification
 from seedstep.bootstrap.demand import TaskDemand, Turnstile
@@ -355,15 +355,15 @@ class _Work:
 
     def _read_instances(
         self, answer: Reply, *, is_classification: bool
-    ) -> tuple[parse.RawInstance, ...]:
+    ) -> tuple[instances.RawInstance, ...]:
         if self._prompts.answers_tasks:
             said = text_of(answer.text).strip()
-            return (parse.RawInstance("", said, whole=not answer.cut),) if said else ()
+            return (instances.RawInstance("", said, whole=not answer.cut),) if said else ()
         if is_classification:
             released = self._settings.fidelity == "released"
-            return parse.labeled_inputs(answer.text, cut=answer.cut, keep_labels=released)
+            return instances.labeled_inputs(answer.text, cut=answer.cut, keep_labels=released)
         bare = self._prompts.takes_bare_outputs
-        return parse.worked_examples(answer.text, cut=answer.cut, may_be_bare=bare)
+        return instances.worked_examples(answer.text, cut=answer.cut, may_be_bare=bare)
 
     async def _ask_instances(
         self, index: int, candidate: Candidate, cell: Cell

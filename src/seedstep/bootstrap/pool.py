@@ -25,7 +25,7 @@ from seedstep.bootstrap.filters import (
     instruction_fault,
     sift_instances,
 )
-from seedstep.bootstrap.parse import RawInstance
+from seedstep.bootstrap.instances import RawInstance
 from seedstep.bootstrap.records import RejectedInstance
 from seedstep.bootstrap.rules import CandidateReply, same_wording, too_hard
 from seedstep.bootstrap.settings import BootstrapSettings

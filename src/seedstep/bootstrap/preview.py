@@ -22,7 +22,7 @@ from seedstep.bootstrap.filters import (
     instruction_fault,
     sift_instances,
 )
-from seedstep.bootstrap.parse import RawInstance
+from seedstep.bootstrap.instances import RawInstance
 from seedstep.bootstrap.pool import Pool, is_novel
 from seedstep.bootstrap.prompting import make_prompts
 from seedstep.bootstrap.rules import CandidateReply

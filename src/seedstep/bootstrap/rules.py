@@ -18,7 +18,7 @@ import string
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from seedstep.bootstrap.parse import RawInstance
+from seedstep.bootstrap.instances import RawInstance
 from seedstep.prompts import demonstrations
 from seedstep.text import talk_behind, unicode_tokens
 

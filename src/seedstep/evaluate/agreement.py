@@ -59,7 +59,7 @@ __all__ = [
 
 
 LEVELS = "ABCD"
-"""Self-Instruct's levels of an answer, from the best to the worst (section 5.4)."""
+"""Self-Instruct's levels of an answer, from the best to the worst (section 4.4)."""
 
 ACCEPTABLE = "AB"
 """The levels that count as valid answers."""

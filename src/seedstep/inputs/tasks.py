@@ -2,7 +2,7 @@
 
 `gather` reads all sources of a tuning and draws the examples. `with_steps` joins step-by-step
 instructions to tasks, `with_examples` generated examples in place of those that the tasks have
-(section 3.2 and Table 8 of the second paper).
+(appendix C and Table 8 of the second paper).
 
 Example::
 

@@ -264,7 +264,9 @@ def _prepare_launch(
     write_fsdp(out / FSDP, wanted)
     if watch:
         launch = f"accelerate launch --config_file {out / FSDP} -m seedstep tune"
-        watch.warned(f"in the paper {wanted} GPUs tuned this model; launch with: {launch} ...")
+        watch.warned(
+            f"in the second paper {wanted} GPUs tuned a model of this size; launch with: {launch} ..."
+        )
 
 
 @dataclass(frozen=True, slots=True)

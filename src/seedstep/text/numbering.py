@@ -49,7 +49,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
             "task|任务|任務|题目|題目|タスク|課題|작업|과제|태스크|tarea|tâche|tache|aufgabe|tarefa"
             "|compito|attività|задача|задание|завдання|المهمة|مهمة|وظیفه|कार्य"
             "|কাজ|টাস্ক|görev|nhiệm vụ|tác vụ|tugas|taak|zadanie|úkol|uppgift"
-            "|งาน|ภารกิจ|feladat|úloha|tehtävä|εργασία|משימה|sarcină|opgave|oppgave|zadatak|задатак"
+            "|งาน|ภารกิจ|feladat|úloha|tehtävä|εργασία|משימה|sarcină|sarcina|opdracht|opgave|oppgave|zadatak|задатак"
             "|کام|kazi|gawain|பணி|పని|ülesanne|uzdevums|užduotis|naloga|verkefni|detyrë|detyra|tasca"
             "|ariketa|ataza|tasc|tasg|tugasan|umsebenzi|aiki|iṣẹ́|iṣẹ|hawl|andraikitra|gorev|tapşırıq"
             "|tapşırma|topshiriq|vazifa|тапсырма|тапшырма|заданне|заданьне|даалгавар|առաջադրանք|დავალება"
@@ -91,6 +91,12 @@ WORDS: Mapping[str, str] = MappingProxyType(
             "|sınıf etiketi|etiket|nhãn lớp|nhãn|label kelas|klasselabel"
             "|etykieta klasy|ป้ายกำกับ"
         ),
+        "answer": (
+            "(?:expected |correct |final )?(?:answer|response|result|reply|solution)|答案|回答|答え"
+            "|답변|정답|réponse|résultat|respuesta|resultado|antwort|ergebnis|lösung|resposta|risposta"
+            "|ответ|результат|відповідь|odpowiedź|cevap|yanıt|trả lời|jawaban|उत्तर|الجواب|الإجابة"
+            "|پاسخ|উত্তর|คำตอบ|expected output"
+        ),
         "question": (
             "question|exercise|problem|item|prompt|query|no|q|t|问题|問題|问|問|练习|練習|作业|作業"
             "|习题|質問|設問|演習|질문|문제|문항|연습|pregunta|ejercicio|problema|exercice"
@@ -119,7 +125,7 @@ _ORDINAL = (
 
 _HASH = r"(?:#|№|n[°º]\.?|n\.[°º])"
 _SIGN = (
-    rf"(?:{_HASH}|nr?\.|no\.|n[uú]mero|n[uú]m\.|numéro|number|nummer|nomor|numer|numara|номер|số|رقم"
+    rf"(?:{_HASH}|nr\.?|n\.|no\.|č\.|ke-|نمبر|n[uú]mero|n[uú]m\.|numéro|number|nummer|nomor|numer|numara|номер|số|رقم"
     r"|شماره|संख्या|क्रमांक|সংখ্যা|番号|编号|編號|ที่)"
 )
 
@@ -142,7 +148,8 @@ _TAG = r"<(?:br|li|p|div|ol|ul)[ \t]*/?>"
 _TAGS_AT_END = re.compile(r"(?:[ \t]*+(?:<br[ \t]*/?>|</(?:li|p|div|ol|ul)>))++\Z", re.IGNORECASE)
 _BEFORE = (
     rf"(?:[ \t\u00a0\u200b\ufeff]|&nbsp;|{_TAG})*+"
-    + r"(?:[-*•>][ \t]++)?+(?:\#{1,6}[ \t]++)?+(?P<bold>\*\*|__|\*)?+[ \t]*+"
+    + r"(?:[-*•>][ \t]++)?+(?:\[[ xX✓✔]?\][ \t]++)?+(?:\#{1,6}[ \t]++)?+"
+    + r"(?P<bold>\*\*|__|\*)?+[ \t]*+"
 )
 _CLOSE = (
     rf"[ \t]*+(?:\*\*|__)?+[ \t]*+(?:[{CLOSERS}]{{1,2}}+(?!\d)(?:[-–—](?=[ \t]))?+\)?+"
@@ -152,7 +159,7 @@ _TASK = words_for("task")
 _ITEM = words_for("task", "question", "instruction")
 _LIST_NUMBER = re.compile(
     rf"{_BEFORE}(?:"
-    rf"[(（\[【]?+{_ITEM}[ \t]*+{_SIGN}?+[ \t]*+{_count('a')}(?:{_CLOSE})"
+    rf"[(（\[【]?+{_ITEM}[ \t_-]*+{_SIGN}?+[ \t]*+{_count('a')}(?:{_CLOSE})"
     rf"|[(（\[【]?+第[ \t]*+{_count('b')}[ \t]*+(?:{_COUNTERS})?+(?:{_CLOSE}|[ \t]++)"
     rf"|제?[ \t]*+{_NUMBER.format('c')}[ \t]*+(?:번째|번|番目|番)(?:{_CLOSE})"
     rf"|제?[ \t]*+{_NUMBER.format('p')}[ \t]*+(?:{_ORDINAL}|[.])?+[ \t]*+{_TASK}(?:{_CLOSE})"
@@ -345,7 +352,9 @@ def label_pattern(*names: str) -> str:
     """Return a pattern for `Name:` at a line's start, also numbered, bold or an item of a list."""
     name = rf"{words_for(*names)}[ \t]*+\d{{0,9}}+[ \t]*+"
     bold = rf"\*\*{name}(?:[:：][ \t]*+\*\*|\*\*[ \t]*+[:：])"
-    return rf"^[ \t]*+(?:[-*•][ \t]++)?+(?:\#{{1,6}}[ \t]++)?+(?:{bold}|{name}[:：])[ \t]*+"
+    bracketed = rf"[\[【]{name}[\]】][ \t]*+[:：]?+"
+    any_form = f"(?:{bold}|{bracketed}|{name}[:：])"
+    return rf"^[ \t]*+(?:[-*•][ \t]++)?+(?:\#{{1,6}}[ \t]++)?+{any_form}[ \t]*+"
 
 
 def label_at_line_start(*names: str) -> re.Pattern[str]:

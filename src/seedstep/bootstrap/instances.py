@@ -1,0 +1,241 @@
+"""Read instances from a model's reply (Self-Instruct, section 2.2), input-first or output-first.
+
+Labels are those of `seedstep.text.numbering`; a heading that is not known is one if it numbers
+blocks with an output each. What can't be told apart is no instance.
+
+Example::
+
+    >>> worked_examples("Sample 1\\nInput: 3, 1\\nOutput: 1, 3")
+    (RawInstance(input='3, 1', output='1, 3', whole=True),)
+"""
+
+import json
+import re
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import Any
+
+from seedstep.bootstrap.parse import json_list
+from seedstep.text import answer, json_object, plain_text
+from seedstep.text.numbering import label_at_line_start, label_pattern, value_of, words_for
+from seedstep.text.talk import without_talk_of_examples
+
+__all__ = ["RawInstance", "labeled_inputs", "worked_examples"]
+
+_OUTPUT = label_at_line_start("output")
+_INPUT = label_at_line_start("input")
+_CLASS_LABEL = label_at_line_start("class label")
+_NEXT_INPUT = re.compile(
+    rf"{label_pattern('input')}|^Input[ \t]++\d++[ \t]*+-", re.MULTILINE | re.IGNORECASE
+)
+_NUMBER_OF_INPUT = re.compile(
+    rf"^[ \t]{{0,9}}\d{{1,3}}[.)][ \t]{{1,9}}(?=(?:\*\*)?{words_for('input')}[ \t]{{0,9}}[:：])",
+    re.MULTILINE | re.IGNORECASE,
+)
+_HEADING = re.compile(
+    rf"^[\W_]{{0,6}}{words_for('input', 'output')}(?:[\W_]{{0,6}}$|[ \t]{{1,9}}[-=])",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""A field's name in a form that is not read, so that the text is no bare output."""
+
+_EXAMPLE_END = r"[ \t*]*+[.:：-]?+[ \t*]*+(?:\n|\Z)"
+_EXAMPLE = re.compile(
+    rf"^[ \t#*]*+{words_for('example')}(?:[ \t]*+\d*+{_EXAMPLE_END}"
+    r"|[ \t]*+\d++[ \t]*+[.:：][ \t*]*+)",
+    re.MULTILINE | re.IGNORECASE,
+)
+_EMPTY_INPUT = re.compile(
+    r"\s*+(?:[<(\[{]{0,2}(?:no[ _-]?(?:additional |further |specific )?input"
+    r"(?: (?:is )?(?:needed|required|necessary|provided|given))?|none|n/a"
+    r"|not (?:applicable|needed|required)|无需输入|无输入|入力なし|입력 없음|aucune entrée"
+    r"|keine eingabe|sin entrada|sem entrada|nessun input|нет ввода)\.?[>)\]}]{0,2}"
+    r"|[<(\[{](?:empty|blank|nothing|无|無|なし|없음|vide|leer|vacío|vazio|vuoto|пусто|нет)[>)\]}])"
+    r"\s*+\Z",
+    re.IGNORECASE,
+)
+
+_ANSWER = label_at_line_start("answer")
+_NAME = r"[^\W\d_][\w ]{0,24}"
+_BEGINS_WITH_FIELD = re.compile(rf"\s*(?:\*\*)?{_NAME}(?:\*\*)?[:：]")
+_KNOWN_FIELD = label_at_line_start("input", "output", "answer")
+_NEXT_TASK = re.compile(rf"\n[ \t]*+\n{label_pattern('task')}", re.MULTILINE | re.IGNORECASE)
+_LETTERS = "abcdefgh"
+_SPELT = ("one", "two", "three", "four", "five", "six", "seven", "eight")
+_ANY_HEADING = re.compile(
+    r"^[ \t]{0,9}(?:[-*•>][ \t]{1,9})?(?:\#{1,6}[ \t]{1,9})?[*_\[【(（<]{0,4}"
+    r"(?P<word>[^\W\d_]{1,20}(?:[ ][^\W\d_]{1,20})?)[ \t]{0,2}"
+    r"(?:[#№_-]|no\.|n[°º]\.?)?[ \t]{0,2}"
+    rf"(?P<n>\d{{1,2}}|(?<=[ #])(?:[{_LETTERS}]|{'|'.join(_SPELT)})|[一二三四五六七八九十])"
+    r"[*_\]】)）>.:： \t-]{0,6}$",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""A line that may be the heading of an example: a word or two, and a number."""
+
+_LABEL_AND_FIELD = re.compile(
+    r"(?P<label>[^\n:：]{1,60}?)(?:[ \t]{1,9}[-–—|][ \t]{0,9}|[ \t]{0,9}[;,][ \t]{1,9}"
+    rf"|[ \t]{{1,9}}(?={words_for('input')}[ ]?[:：]))(?P<rest>{_NAME}[:：][ \t].*)\Z",
+    re.IGNORECASE,
+)
+"""A class label with the first field of its input on the same line."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawInstance:
+    """An instance as the model wrote it. `whole` is False where the reply was cut inside it."""
+
+    input: str
+    output: str
+    whole: bool = True
+
+
+def worked_examples(
+    text: str, *, cut: bool = False, may_be_bare: bool = False
+) -> tuple[RawInstance, ...]:
+    """Return the instances of an input-first reply: `Example N` blocks, one `Output:`, or JSON.
+
+    With `may_be_bare`, a reply without any of these is the output for an empty input.
+    """
+    text = without_talk_of_examples(answer(text))
+    found = _json_examples(text, "output")
+    if found is not None:
+        return found
+    before, *blocks = _blocks(_NUMBER_OF_INPUT.sub("", _this_task(text, _OUTPUT)))
+    is_bare = may_be_bare and not blocks and before.strip() and not _HEADING.search(before)
+    if _OUTPUT.search(before) or is_bare:
+        blocks = [before, *blocks]
+    return _mark_cut([_input_and_output(block) for block in blocks if block.strip()], cut)
+
+
+def labeled_inputs(
+    text: str, *, cut: bool = False, keep_labels: bool = False
+) -> tuple[RawInstance, ...]:
+    """Return the instances of an output-first reply: `Class label:` and the input below, or JSON.
+
+    With `keep_labels`, as in the released code, `Input:` before an input is part of the input.
+    """
+    text = without_talk_of_examples(answer(text))
+    found = _json_examples(text, "label")
+    if found is not None:
+        return found
+    before, *blocks = _CLASS_LABEL.split(_this_task(text, _CLASS_LABEL))
+    if keep_labels:
+        parted = (block.strip().partition("\n") for block in blocks)
+        pairs = [RawInstance(rest.strip(), label.strip()) for label, _, rest in parted]
+    else:
+        pairs = _in_order(before, [_label_and_input(block) for block in blocks])
+    return _mark_cut(pairs, cut)
+
+
+def _label_and_input(block: str) -> RawInstance:
+    """Return the instance below a class label; one whose label is missing has no output."""
+    label, _, rest = block.strip().partition("\n")
+    if block.lstrip(" \t*").startswith("\n") and _BEGINS_WITH_FIELD.match(label):
+        return RawInstance(_input(block), "")
+    if inline := _LABEL_AND_FIELD.match(label):
+        label, rest = inline["label"], f"{inline['rest']}\n{rest}"
+    return RawInstance(_input(rest), label.strip())
+
+
+def _in_order(before: str, pairs: list[RawInstance]) -> list[RawInstance]:
+    """Return pairs with the inputs before their labels, if the reply has them in that order."""
+    first = _EXAMPLE.sub("", before).strip().rpartition("\n\n")[2]
+    inputs = [pair.input for pair in pairs]
+    is_turned = bool(pairs) and not inputs[-1] and all(inputs[:-1])
+    if not is_turned or not _BEGINS_WITH_FIELD.match(first) or first.endswith((":", "：")):
+        return pairs
+    before_them = map(_input, (first, *inputs[:-1]))
+    return [replace(pair, input=text) for pair, text in zip(pairs, before_them, strict=True)]
+
+
+def _this_task(text: str, label: re.Pattern[str]) -> str:
+    """Return a reply up to a next task, with which a model went on, and which has a label, too."""
+    found = _NEXT_TASK.search(text)
+    if not found or not label.search(text, found.end()):
+        return text
+    this = text[: found.start()]
+    return this if label.search(this) else text
+
+
+def _blocks(text: str) -> list[str]:
+    """Return what stands before the headings of examples, and the text below each."""
+    if _EXAMPLE.search(text):
+        return _EXAMPLE.split(text)
+    groups: dict[str, list[re.Match[str]]] = defaultdict(list)
+    for found in _ANY_HEADING.finditer(text):
+        group = groups[found["word"].casefold()]
+        if _number(found["n"]) == len(group) + 1:
+            group.append(found)
+    for group in filter(None, groups.values()):
+        ends = [*(found.start() for found in group[1:]), len(text)]
+        blocks = [text[found.end() : end] for found, end in zip(group, ends, strict=True)]
+        known = len(group) > 1 or _KNOWN_FIELD.match(blocks[0].lstrip())
+        if known and all(len(_OUTPUT.findall(block)) == 1 for block in blocks):
+            return [text[: group[0].start()], *blocks]
+    return [text]
+
+
+def _number(sign: str) -> int:
+    """Return the number of a heading: digits, a letter, or a word."""
+    sign = sign.casefold()
+    if sign in _SPELT:
+        return _SPELT.index(sign) + 1
+    return _LETTERS.index(sign) + 1 if sign in _LETTERS else value_of(sign)
+
+
+def _input_and_output(block: str) -> RawInstance:
+    before, *after = _OUTPUT.split(block)
+    if not after and _BEGINS_WITH_FIELD.match(block):
+        before, *after = _ANSWER.split(block)
+    if not after:
+        return RawInstance("", _NEXT_INPUT.split(block)[0].strip())
+    return RawInstance(_input(before), _NEXT_INPUT.split(after[0])[0].strip())
+
+
+def _input(text: str) -> str:
+    """Return an input without `Input:` before it, but with other labels; `<noinput>` is empty."""
+    text = text.strip()
+    label = _INPUT.match(text)
+    text = text[label.end() :].strip() if label else text
+    return "" if label and _EMPTY_INPUT.match(text) else text
+
+
+def _mark_cut(found: list[RawInstance], cut: bool) -> tuple[RawInstance, ...]:
+    if cut and found:
+        found[-1] = RawInstance(found[-1].input, found[-1].output, whole=False)
+    return tuple(found)
+
+
+_FIELDS_OF_REPLIES = frozenset(("input", "output", "label", "examples", "instances"))
+
+
+def _json_examples(text: str, output: str) -> tuple[RawInstance, ...] | None:
+    """Return the instances of a reply that is JSON: a list of objects, or one object; else None.
+
+    An object of another shape, with a name of a field that was asked for, holds no instance.
+    """
+    listed = json_list(text, "examples", "{")
+    if listed is None:
+        value = json_object(text)
+        fields = {name.casefold() for name in value or ()}
+        if value is None or not fields & _FIELDS_OF_REPLIES:
+            return None
+        values: list[Any] = [value] if output in fields else []
+    else:
+        values = listed[0]
+    found = (
+        {name.casefold(): part for name, part in it.items()}
+        for it in values
+        if isinstance(it, dict)
+    )
+    return tuple(RawInstance(_as_text(it.get("input")), _as_text(it.get(output))) for it in found)
+
+
+def _as_text(value: Any) -> str:
+    """Return a JSON value as text, as models write numbers, lists and objects instead of text."""
+    if value is None:
+        return ""
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return ""
+    return plain_text(text).strip()
