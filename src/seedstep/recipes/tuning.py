@@ -265,7 +265,7 @@ def _prepare_launch(
     if watch:
         launch = f"accelerate launch --config_file {out / FSDP} -m seedstep tune"
         watch.warned(
-            f"in the second paper {wanted} GPUs tuned a model of this size; launch with: {launch} ..."
+            f"the second paper used {wanted} GPUs for this size; launch with: {launch} ..."
         )
 
 
