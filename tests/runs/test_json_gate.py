@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,10 @@ class TestSchema:
         monkeypatch.setattr("seedstep.data.schemas.SECONDS", 0.1)
         with pytest.raises(UndecidedError, match="it takes more than 1 second to decide"):
             await found({"schema": schema}, output)
+
+    async def test_a_pattern_is_read_without_a_warning(self) -> None:
+        with warnings.catch_warnings(action="error"):
+            assert not await found({"schema": {"pattern": "[[a]"}}, '"["')
 
     async def test_many_items_are_compared_once(self) -> None:
         items: list[Any] = [{"number": number} for number in range(30_000)]

@@ -15,6 +15,7 @@ Example::
 """
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -68,7 +69,8 @@ def schema_check(schema: dict[str, Any], where: str) -> Callable[[Any], str]:
         raise MissingExtraError("a JSON schema", "pip install 'seedstep[schema]'") from None
     kind = validator_for(schema, default=Draft202012Validator)
     try:
-        kind.check_schema(schema)
+        with warnings.catch_warnings(action="ignore"):  # of patterns that `re` may read otherwise
+            kind.check_schema(schema)
         draft = specification_with(kind.META_SCHEMA.get("$schema", ""))
         root = draft.create_resource(schema)
         keywords = _require_parts(root, REGISTRY.resolver_with_root(root))
