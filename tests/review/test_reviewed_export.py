@@ -157,6 +157,30 @@ def test_a_data_set_is_published_without_what_people_rejected(
     assert "| tasks (instructions) | 6 |" in sent[-1][0]
 
 
+@pytest.mark.parametrize("damage", ["card", "column", "values"])
+def test_a_damaged_data_set_is_not_published(
+    damage: str, tmp_path: Path, server: ScriptedServer
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    run, made, out = tmp_path / "run", tmp_path / "review", tmp_path / "all"
+    tasks = grow(run, server, tasks=8).tasks
+    review_of(run, made, next(task.id for task in tasks if len(task.instances) > 1))
+    hub = ("export", run, "--format", "hub", "--license", "cc-by-4.0", "--out", out)
+    assert seedstep(*hub).code == 0
+    (path,) = out.rglob("*.parquet")
+    table = parquet.read_table(path)
+    if damage == "card":
+        (out / "README.md").write_bytes(b"\xff\xfe")
+    elif damage == "column":
+        parquet.write_table(table.drop_columns(["instruction"]), path)
+    else:
+        place = table.schema.get_field_index("instruction")
+        nothing = table["instruction"].to_pylist()[:-1] + [None]
+        parquet.write_table(table.set_column(place, "instruction", [nothing]), path)
+    done = seedstep("push", out, "me/set", "--yes", "--reviewed", made)
+    assert str(out) in done.error
+
+
 def test_nothing_is_published_where_people_rejected_all(
     tmp_path: Path, server: ScriptedServer
 ) -> None:

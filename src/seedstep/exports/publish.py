@@ -82,7 +82,11 @@ def accepted_part(
         others = sum(row.id not in gone for row in before) - len(after)
         left_out = left_out_words(len(gone), others)
         if (card := folder / "README.md").exists():
-            card.write_text(recounted(card.read_text("utf-8"), after, left_out), "utf-8")
+            try:
+                card.write_text(recounted(card.read_text("utf-8"), after, left_out), "utf-8")
+            except UnicodeDecodeError:
+                what = f"{path / card.name} is not UTF-8 text"
+                raise InputError(what, "export the run again") from None
         yield folder, left_out
 
 
@@ -97,7 +101,12 @@ def _read_parquet(folder: Path, names: Iterable[str]) -> Iterator[ExportRow]:
 
     for name in names:
         for record in pq.read_table(folder / name).to_pylist():
-            yield ExportRow(**{field.name: record.get(field.name) for field in fields(ExportRow)})
+            row = ExportRow(**{field.name: record.get(field.name) for field in fields(ExportRow)})
+            texts = (row.id, row.instruction, row.input, row.output)
+            if not all(isinstance(text, str) for text in texts):
+                what = f"{folder / name}: a row lacks its id, instruction, input or output"
+                raise InputError(what, "export the run again")
+            yield row
 
 
 def push(folder: Path, repository: str, files: Sequence[str], *, private: bool) -> str:
