@@ -175,7 +175,7 @@ def test_a_damaged_data_set_is_not_published(
         parquet.write_table(table.drop_columns(["instruction"]), path)
     else:
         place = table.schema.get_field_index("instruction")
-        nothing = table["instruction"].to_pylist()[:-1] + [None]
+        nothing = [*table["instruction"].to_pylist()[:-1], None]
         parquet.write_table(table.set_column(place, "instruction", [nothing]), path)
     done = seedstep("push", out, "me/set", "--yes", "--reviewed", made)
     assert str(out) in done.error
