@@ -77,6 +77,7 @@ def test_what_is_not_of_this_review_is_refused_as_a_whole(tmp_path: Path) -> Non
             "line 3: there is no item 9": [good, sent(1, YES), sent(9, YES)],
             "line 3: 'complete' has no answer": [good, sent(1, YES), sent(2, {"correct": "yes"})],
             "line 2": [good, "{"],
+            "the file is empty": [],
         }
         for said, lines in cases.items():
             with pytest.raises(InputError) as raised:

@@ -236,6 +236,8 @@ def take(review: Review, path: Path) -> Taken:
             raise InputError(what, "take the file as the page saved it")
         else:
             rows.append(_row(_read(line, Sent, where), review, head.rater, where))
+    if head is None:
+        raise InputError(f"{path}: the file is empty", "take the file as the page saved it")
     return Taken(len(rows), review.take(rows))
 
 
