@@ -52,6 +52,14 @@ def test_a_search_knows_letters_with_accents(predicted: Path) -> None:
             assert cards(client.get(f"0/predictions?q={quote(text)}").text) == ["t1-1"], text
 
 
+def test_a_filter_that_is_no_choice_is_shown(predicted: Path) -> None:
+    with viewing(predicted) as client:
+        page = client.get("0/predictions?group=Gone&state=nobody").text
+    assert "<option selected>Gone</option>" in page
+    assert "<option selected>nobody</option>" in page
+    assert cards(page) == []
+
+
 def test_who_wins_is_told_as_far_as_it_is_known(
     predicted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
