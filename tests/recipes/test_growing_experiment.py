@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import chdir, closing
 from pathlib import Path
@@ -97,6 +98,20 @@ def reply(number: int, body: dict[str, Any]) -> Fault | None:
     return chat(f"answer {len(said) % 9}")
 
 
+def asked_by_stage(server: ScriptedServer) -> Counter[str]:
+    """How many requests a server has had, by what they are for."""
+
+    def stage(body: dict[str, Any]) -> str:
+        if "prompt" in body:
+            return "grow"
+        if body.get("response_format"):
+            return "judge"
+        is_steps = "step-by-step instruction" in str(body["messages"][0]["content"])
+        return "steps" if is_steps else "predict"
+
+    return Counter(map(stage, server.bodies))
+
+
 @pytest.fixture
 def server() -> Iterator[ScriptedServer]:
     with ScriptedServer(reply) as started:
@@ -150,7 +165,7 @@ def test_a_whole_experiment_grows(server: ScriptedServer, tmp_path: Path) -> Non
     path.write_text(ASKING + TUNING)
     out = tmp_path / "out"
     run(path, server, FEW, out)
-    first = server.requests
+    first = asked_by_stage(server)
     steps, verdicts, answers = steps_of(out), verdicts_of(out), answers_of(out)
     weights = (out / "tuned/model/model.safetensors").read_bytes()
     with closing(sqlite3.connect(out / "steps/run.db")) as database:
@@ -158,6 +173,10 @@ def test_a_whole_experiment_grows(server: ScriptedServer, tmp_path: Path) -> Non
 
     said = run(path, server, MANY, out)
     assert max(times_asked(server.bodies).values()) == 1, "nothing is asked twice"
+    asked = asked_by_stage(server)
+    assert asked["predict"] == len(answers_of(out)) > first["predict"] == len(answers)
+    assert asked["judge"] == len(verdicts_of(out)) > first["judge"] == len(verdicts)
+    assert asked["steps"] - first["steps"] <= 5 * (MANY - FEW)
     assert steps_of(out).startswith(steps), "what was there is as it was, byte for byte"
     with closing(sqlite3.connect(out / "steps/run.db")) as database:
         grown = database.execute("SELECT * FROM results ORDER BY position").fetchall()
@@ -180,7 +199,8 @@ def test_a_whole_experiment_grows(server: ScriptedServer, tmp_path: Path) -> Non
         run(path, another, MANY, alone)
         assert made(alone) == made(out)
         assert times_asked(another.bodies) == times_asked(server.bodies)
-        assert first < another.requests
+        assert asked_by_stage(another) == asked
+        print(first, asked)
     assert (alone / "tuned/model/model.safetensors").read_bytes() == (
         out / "tuned/model/model.safetensors"
     ).read_bytes()

@@ -3,7 +3,7 @@
 import pytest
 
 from seedstep.data import seed_tasks
-from seedstep.text import count_words, script_of
+from seedstep.text import count_words, language_of_texts, script_of
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,31 @@ def test_english_that_quotes_other_languages_is_english() -> None:
 )
 def test_words(text: str, words: int) -> None:
     assert count_words(text) == words
+
+
+@pytest.mark.parametrize(
+    ("language", "texts"),
+    [
+        ("German", ["Nenne das Thema der Frage.", "Schreibe die Zahl aus der Notiz."]),
+        ("French", ["Donne le titre du livre dans la phrase."]),
+        ("Spanish", ["Escribe el resumen de la frase con las palabras del texto."]),
+        ("Italian", ["Scrivi il titolo della frase per il giornale."]),
+        ("Portuguese", ["Escreva um resumo da frase para os leitores."]),
+        ("Dutch", ["Schrijf een samenvatting van de tekst in het Engels."]),
+        ("Japanese", ["次の文を英語に訳してください。"]),
+        ("unknown", ["Sum up."]),
+    ],
+)
+def test_common_words_tell_the_language(language: str, texts: list[str]) -> None:
+    assert language_of_texts(texts) == language
+
+
+def test_english_tasks_are_taken_for_no_other_language() -> None:
+    assert {language_of_texts([task.definition]) for task in seed_tasks()} <= {"English", "unknown"}
+
+
+def test_texts_with_few_letters_of_their_own_are_known_by_their_words() -> None:
+    texts = ["Nenne das Thema der Frage: Ernte, Krankheit, Fütterung."]
+    texts += ["Schreibe die Zahl der Waben aus der Notiz.", "Wer hat das Volk gesehen?"] * 3
+    assert script_of(texts).tokens == "unicode"
+    assert script_of(texts[1:]).tokens == "latin"

@@ -73,7 +73,7 @@ COMMON_WORDS: Mapping[str, frozenset[str]] = MappingProxyType(
             "French": "le la les des une un est et dans pour que qui avec du ce de en au si ou",
             "Spanish": "el la los las una un es y en para que con del de por su si o al",
             "Italian": "il la lo gli le una un è e in per che con del di della si o nel",
-            "Portuguese": "o a os as uma um é e em para que com do da de por se ou no na",
+            "Portuguese": "o os uma um é e em para que com da de por se ou na",
             "Dutch": "de het een en van niet is voor met dat op in te of als zijn uit",
         }.items()
     }
@@ -89,7 +89,8 @@ KANA = 0.05
 FOREIGN_LETTERS = 0.005
 FOREIGN_TEXTS = 0.2
 """Texts in Latin letters are not English if this share of their letters is none of a to z, and this
-share of the texts has such letters. English texts that quote a foreign word have fewer."""
+share of the texts has such letters, or if they have some and common words of another language.
+English texts that quote a foreign word have fewer."""
 
 _LETTER = regex.compile(r"\p{L}")
 _PLAIN = regex.compile(r"[A-Za-z]")
@@ -180,7 +181,11 @@ def language_of_texts(texts: Iterable[str]) -> str:
     script = script_of(texts)
     if not script.is_latin:
         return script.language
-    words = Counter(_WORDS.findall("\n".join(texts).lower()))
+    return _language_by_words("\n".join(texts))
+
+
+def _language_by_words(text: str) -> str:
+    words = Counter(_WORDS.findall(text.lower()))
     counts = {
         language: sum(words[word] for word in common) for language, common in COMMON_WORDS.items()
     }
@@ -195,7 +200,8 @@ def _latin(texts: list[str], whole: str, letters: int) -> Script:
         any(not _PLAIN.match(letter) for letter in _OF_SCRIPT["Latin"].findall(text))
         for text in texts
     )
-    if len(foreign) < FOREIGN_LETTERS * letters or with_foreign < FOREIGN_TEXTS * len(texts):
+    few = len(foreign) < FOREIGN_LETTERS * letters or with_foreign < FOREIGN_TEXTS * len(texts)
+    if not foreign or (few and _language_by_words(whole) in ("English", "unknown")):
         return ENGLISH
     found = [letter.lower() for letter in foreign]
     common = sorted(set(found), key=lambda letter: (-found.count(letter), letter))
