@@ -200,7 +200,6 @@ def test_a_whole_experiment_grows(server: ScriptedServer, tmp_path: Path) -> Non
         assert made(alone) == made(out)
         assert times_asked(another.bodies) == times_asked(server.bodies)
         assert asked_by_stage(another) == asked
-        print(first, asked)
     assert (alone / "tuned/model/model.safetensors").read_bytes() == (
         out / "tuned/model/model.safetensors"
     ).read_bytes()
