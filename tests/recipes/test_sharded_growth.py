@@ -29,6 +29,7 @@ from seedstep.recipes.jobs import CLUSTERS, job_script
 from seedstep.runs.merges import merge_of
 from seedstep.stages import BOOTSTRAP
 from support.command_line import environment, program, seed_line, seedstep
+from support.forking import command_server
 from support.growing import exported
 from support.scripted_server import Fault, ScriptedServer
 
@@ -375,8 +376,17 @@ else "${@:4}"; fi
 """
 
 
+@pytest.fixture(scope="module")
+def programs() -> Iterator[Path]:
+    """A folder with `seedstep`, whose processes begin with everything loaded."""
+    with command_server(environment(), ("seedstep.cli.bootstrap", "seedstep.cli.run")) as folder:
+        yield folder
+
+
 @pytest.mark.parametrize("kind", CLUSTERS)
-def test_the_script_of_jobs_makes_the_same(file: Path, tmp_path: Path, kind: str) -> None:
+def test_the_script_of_jobs_makes_the_same(
+    file: Path, tmp_path: Path, kind: str, programs: Path
+) -> None:
     """The programs that submit jobs are played by one that runs them."""
     grow_here(file, tmp_path / "here")
     out = tmp_path / "with space"
@@ -386,7 +396,7 @@ def test_the_script_of_jobs_makes_the_same(file: Path, tmp_path: Path, kind: str
     for name in ("sbatch", "sky", "ray"):
         (tmp_path / "bin" / name).write_text(SUBMIT)
         (tmp_path / "bin" / name).chmod(0o755)
-    path = os.pathsep.join((str(tmp_path / "bin"), str(Path(program()[0]).parent), "/usr/bin:/bin"))
+    path = os.pathsep.join((str(tmp_path / "bin"), str(programs), "/usr/bin:/bin"))
     env = environment(PATH=path, CALLS=str(tmp_path / "calls"))
     done = subprocess.run(
         ["bash", "-c", printed.out], env=env, capture_output=True, timeout=300, check=False

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,7 +32,7 @@ LOADED = (
     "transformers.trainer",
     "transformers.models.llama.modeling_llama",
 )
-"""What commands load that take long."""
+"""What commands of the documentation load that take long."""
 
 CLIENT = """\
 import json, os, socket, sys
@@ -58,13 +58,13 @@ else.
 
 
 @contextmanager
-def command_server(env: Mapping[str, str]) -> Iterator[Path]:
+def command_server(env: Mapping[str, str], loaded: Sequence[str] = LOADED) -> Iterator[Path]:
     """Start the server, and yield a folder with `seedstep` and `python`, for a search path."""
     with TemporaryDirectory() as folder:  # not in pytest's: the path of a socket must be short
-        yield from _started(Path(folder), env)
+        yield from _started(Path(folder), env, loaded)
 
 
-def _started(folder: Path, env: Mapping[str, str]) -> Iterator[Path]:
+def _started(folder: Path, env: Mapping[str, str], loaded: Sequence[str]) -> Iterator[Path]:
     address, programs = folder / "socket", folder / "bin"
     client = folder / "client.py"
     client.write_text(CLIENT)
@@ -74,7 +74,7 @@ def _started(folder: Path, env: Mapping[str, str]) -> Iterator[Path]:
         programs.joinpath(name).write_text(f'#!/bin/sh\nexec {words} "$@"\n')
         programs.joinpath(name).chmod(0o755)
     search = os.pathsep.join((str(Path(__file__).parents[1]), env.get("PYTHONPATH", "")))
-    command = [sys.executable, "-m", "support.forking", str(address)]
+    command = [sys.executable, "-m", "support.forking", str(address), *loaded]
     with subprocess.Popen(
         command, env={**env, "PYTHONPATH": search}, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as server:
@@ -84,9 +84,9 @@ def _started(folder: Path, env: Mapping[str, str]) -> Iterator[Path]:
         server.kill()
 
 
-def serve(address: str) -> None:
+def serve(address: str, loaded: Sequence[str]) -> None:
     """Make a process for each command that a client sends, one after another."""
-    for name in LOADED:
+    for name in loaded:
         __import__(name)
     assert threading.active_count() == 1, "a process with threads can't be copied"
     with socket.socket(socket.AF_UNIX) as listening:
@@ -164,4 +164,4 @@ def _run(name: str, words: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(sys.argv[1], sys.argv[2:])
