@@ -1,13 +1,16 @@
 """Tuning on prompts in a chat template: the end of answers, and templates that hold the date."""
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from seedstep.errors import RunMismatchError
+from seedstep.encode import HfTokenizer
+from seedstep.errors import InputError, RunMismatchError
 from seedstep.recipes import predict, tune_model
+from support.made_tokenizers import CHAT_TEMPLATE, byte_level
 from support.tiny_models import tiny_model
 from support.tuning_things import save_llama, write_tasks
 
@@ -104,6 +107,27 @@ def test_a_template_with_the_date_lets_a_tuning_go_on_another_day(
         for folder in (tmp_path / "out", tmp_path / "whole")
     ]
     assert weights[0] == weights[1]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("message['content'][:40]", "leaves a user's message out"),
+        ("message['content']|tojson", "leaves a user's message out"),
+        ("'(' ~ message['content']|length ~ ')' ~ message['content']", "other text around other"),
+    ],
+)
+def test_a_template_that_treats_other_messages_otherwise_is_named(content: str, said: str) -> None:
+    outer = copy.deepcopy(byte_level()._outer)
+    outer.chat_template = CHAT_TEMPLATE.replace("message['content']", content)
+    with pytest.raises(InputError, match=said):
+        assert HfTokenizer(outer).chat
+
+
+def test_a_template_that_writes_the_time_has_a_frame() -> None:
+    outer = copy.deepcopy(byte_level()._outer)
+    outer.chat_template = "{{ strftime_now('%S.%f') }}" + CHAT_TEMPLATE
+    assert HfTokenizer(outer).chat
 
 
 def test_another_template_is_not_taken_for_that_of_the_tuning(tmp_path: Path) -> None:

@@ -22,6 +22,9 @@ from seedstep.errors import InputError, first_line
 __all__ = ["HfTokenizer", "decoder_texts", "tokenize"]
 
 MESSAGE = "seedstep-message"
+OTHER_MESSAGE = (
+    'Is "seedstep" a word?\nWrite a line, and why: <b>more</b> than the first message says.'
+)
 ANSWER = "seedstep-answer"
 
 Mark = tuple[int, int, int]
@@ -78,6 +81,7 @@ class HfTokenizer:
         user = {"role": "user", "content": MESSAGE}
         assistant = {"role": "assistant", "content": ANSWER}
         before, _, after = self._templated([user], prompt=True).partition(MESSAGE)
+        self._require_same_around_others(user, before + after)
         whole = self._templated([user, assistant], prompt=False)
         answered = whole.index(ANSWER) + len(ANSWER)
         end = next((token for place, _, token in self._marks(whole) if place >= answered), None)
@@ -165,6 +169,18 @@ class HfTokenizer:
                 start += read.index(bare)
                 marks.append((start, start + len(bare), token))
         return tuple(marks)
+
+    def _require_same_around_others(self, user: dict[str, str], around: str) -> None:
+        """Raise InputError if the template writes something else around another message.
+
+        A template that writes something else each time, such as the time, is not compared.
+        """
+        other = self._templated([{**user, "content": OTHER_MESSAGE}], prompt=True)
+        if other.replace(OTHER_MESSAGE, "") != around:
+            again = self._templated([user], prompt=True).replace(MESSAGE, "")
+            if again == around:
+                what = "the tokenizer's chat template writes other text around other messages"
+                raise InputError(what, OTHER_TEMPLATE)
 
     def _templated(self, messages: list[dict[str, str]], *, prompt: bool) -> str:
         """Apply the template to messages, each of which must occur once in the result."""
