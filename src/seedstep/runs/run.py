@@ -29,6 +29,7 @@ from seedstep.runs.batches import RunLedger, batch_notes
 from seedstep.runs.database import Database
 from seedstep.runs.directory import (
     DATABASE,
+    LOCK,
     NO_ENTRIES,
     OpenDirectory,
     about_addresses,
@@ -290,8 +291,8 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
 
     def is_running(self) -> bool:
         """Return whether a process works on the run."""
-        if self._lock:
-            return True
+        if self._lock or not (self.path / LOCK).exists():
+            return bool(self._lock)
         try:
             take_lock(self.path).release()
         except RunBusyError:
