@@ -7,6 +7,7 @@ Example::
 """
 
 import atexit
+import gc
 import os
 import shutil
 import warnings
@@ -138,9 +139,13 @@ def reporting(training: Training, out: Path) -> Iterator[None]:
 
 
 def _leave_group() -> None:
-    """Leave the group of processes, as a process that ends inside it may abort."""
+    """Leave the group of processes, as a process that ends inside it may abort.
+
+    The threads of the group end with it, once no model refers to it any more.
+    """
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+    gc.collect()
 
 
 def prepare_model(
