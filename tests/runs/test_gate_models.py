@@ -254,7 +254,7 @@ class TestAddress:
         self, servers: tuple[ScriptedServer, ...]
     ) -> None:
         model, judge, other = servers
-        grow(Path("run"), model, tasks=2, gates=judged(judge))
+        grow(Path("run"), model, tasks=2, gates=judged(judge), in_flight=1)
         asked = judge.requests
         assert "gate_identity_urls" not in config()
         with pytest.raises(RunMismatchError, match=r"gate_base_urls.*--same-model"):

@@ -124,6 +124,7 @@ SLOW = (
     "runs/test_batches.py::test_killed_at_each_step_of_a_batch_nothing_is_paid_twice",
     "runs/test_budget_kept.py::test_killed_again_and_again_a_run_asks_no_more_than_it_may",
     "runs/test_damaged_rows.py::test_tokens_that_a_run_does_not_name_are_those_of_the_paper",
+    "runs/test_gate_models.py::TestAddress::test_no_report_and_no_card_shows_it",
     "runs/test_earlier_version.py::test_a_finished_tuning_is_not_trained_again",
     "runs/test_earlier_version.py::test_a_killed_tuning_goes_on_with_the_same_trajectory",
     "runs/test_earlier_version.py::test_a_report_on_all_of_them",
