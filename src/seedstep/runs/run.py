@@ -149,10 +149,8 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
             before = {} if fresh else stored_config(stage.name, path, stage.config)
             if fresh:  # before the database: a directory with a database alone is no run
                 write_config(path, stage.config, config)
-            if stage.has_database:
-                database = Database.open(path / DATABASE)
-            else:
-                database = Database.in_memory()
+            kept = stage.has_database
+            database = Database.open(path / DATABASE) if kept else Database.in_memory()
         except BaseException:
             lock.release()
             raise
@@ -160,14 +158,14 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
         try:
             stage.check(run)
             changes = stage.reconcile(run, before, removed)
-            urls = () if fresh else [config.get(address) for address in addresses_in(stage)]
+            urls = () if fresh else map(config.get, addresses_in(stage))
             notes = about_addresses(urls, asked)
             run.changes = replace(changes, notes=(*notes, *changes.notes))
             if not fresh:  # after the records: with the list of before, they come back
                 write_config(path, stage.config, config)
             if not stage.made(path):
                 stage.keep(run)
-            if stage.has_database:
+            if kept:
                 database.write_now("INSERT INTO starts VALUES (?)", [(time.time(),)])
         except BaseException as error:
             run.__exit__(type(error), error, error.__traceback__)
