@@ -13,7 +13,7 @@ from seedstep.runs import Run
 from seedstep.runs.database import Database
 from seedstep.runs.directory import DATABASE
 from seedstep.stages import PREDICT
-from seedstep.text.thoughts import THOUGHT_MARKS
+from seedstep.text.thought_marks import THOUGHT_MARKS
 from support.chain_models import CHATML, save_chain
 from support.predicting import write_word_tasks
 

@@ -162,3 +162,51 @@ def test_a_turn_that_is_written_out_is_no_part_of_what_is_said() -> None:
 
 def test_thoughts_that_a_command_line_shows_and_does_not_end_say_nothing() -> None:
     assert split_thoughts("Thinking...\nWe need") == ("", "We need")
+
+
+_FOLDED = (
+    '<details type="reasoning" done="true" duration="3">\n<summary>Thought for 3 s</summary>\n'
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{_FOLDED}> Hm\n</details>\n42",
+        f"{_FOLDED}> Hm\n</details>\n{_FOLDED}> Hm\n</details>\n42<|im_end|>",
+        "<details>\n<summary>Thought for a few seconds</summary>\nHm\n</details>\n\n42",
+        "<details><summary>Reasoning</summary>Hm</details>42",
+        "Thinking... Hm ...done thinking.\n\n42",
+        "Thinking\u2026\nHm\n\u2026 done thinking.\n42",
+        "**Thinking...**\nHm\n**...done thinking.**\n\n42",
+        "Thinking\u2026 done thinking\n42",
+        "Hm\n...done thinking.\n\n42",
+        "<think>Hm</think><|begin_of_box|>42<|end_of_box|>",
+        "<|begin_of_box|>42",
+        "assistantanalysisHm.assistantfinal42",
+        "<think>Hm</think>42<|assistant_end|>",
+        "<think>Hm</think>\n<response>\n42\n</response>\n</s>",
+        "<|im_start|>think\nHm\n<|im_start|>answer\n42<|im_end|>",
+        "<|think|>Hm<|end|><|begin|>assistant<|content|>42<|end|>",
+    ],
+)
+def test_thoughts_that_programs_show_and_marks_around_an_answer_are_taken_out(text: str) -> None:
+    assert split_thoughts(text)[0] == "42"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<details><summary>Spoiler</summary>He wins.</details>\n42",
+        "Use the tag `</think>` to end.",
+        "Thinking... she was done thinking.\nShe left.",
+        "Say '...done thinking.' at the end",
+    ],
+)
+def test_what_looks_like_shown_thoughts_is_unchanged(text: str) -> None:
+    assert split_thoughts(text) == (text, "")
+
+
+def test_a_box_inside_an_answer_leaves_the_answer_around_it() -> None:
+    assert split_thoughts("It is <|begin_of_box|>42<|end_of_box|>.") == ("It is 42.", "")
+    assert split_thoughts(f"{_FOLDED}> We need")[0] == ""

@@ -1,7 +1,8 @@
 """Tell what a reply says from the thoughts that a model writes before it.
 
-The words and brackets of marks stand in tables. Marks are known in any case, with white space or
-attributes inside them, and where the closing mark is of another kind than the opening one.
+The words and brackets of marks stand in `seedstep.text.thought_marks`. Marks are known in any case,
+with white space or attributes inside them, and where the closing mark is of another kind than the
+opening one.
 
 Example::
 
@@ -11,64 +12,17 @@ Example::
 
 import re
 
-__all__ = ["THOUGHT_MARKS", "is_thought_mark", "opened_thoughts", "split_thoughts", "without_marks"]
-
-_WORDS: tuple[str, ...] = (
-    *("think", "thinking", "thought", "thoughts", "think_fast", "longcat_think", "antThinking"),
-    *("mm:think", "seed:think", "thought_process", "thinking_process", "inner_monologue"),
-    *("scratch_pad", "inner_thought", "deliberation", "thinking_tokens", "\u601d\u8003"),
-    *("internal_monologue", "inner_thoughts", "internal_thoughts", "chain_of_thought"),
+from seedstep.text.thought_marks import (
+    BOX,
+    END_MARK,
+    FINAL_MARKS,
+    OTHER_TAG_WORDS,
+    TAG_WORDS,
+    THOUGHT_MARKS,
+    TURN_START,
 )
-_OTHER_WORDS = (
-    *("reasoning", "reasoning_process", "reasoning_content", "reasoning_steps", "analysis"),
-    *("scratchpad", "reflection", "cot"),
-)
-"""The names of tags. The others may also be parts of what is said, if text stands before them.
 
-A lone closing mark of these closes thoughts only where it stands alone on its line.
-"""
-
-_TOKEN_WORDS = ("think", "thinking", "thought", "thoughts", "reasoning", "cot")
-
-THOUGHT_MARKS = (
-    *((f"<{word}>", f"</{word}>") for word in (*_WORDS, *_OTHER_WORDS)),
-    *((f"[{word.upper()}]", f"[/{word.upper()}]") for word in _TOKEN_WORDS),
-    *((f"<|{word}|>", f"<|/{word}|>") for word in _TOKEN_WORDS),
-    *((f"<|{word}_start|>", f"<|{word}_end|>") for word in _TOKEN_WORDS),
-    *((f"<|start_{word}|>", f"<|end_{word}|>") for word in _TOKEN_WORDS),
-    *((f"<|begin_{word}|>", f"<|end_{word}|>") for word in _TOKEN_WORDS),
-    *((f"<|begin_of_{word}|>", f"<|end_of_{word}|>") for word in _TOKEN_WORDS),
-    *((f"<|{word}:begin|>", f"<|{word}:end|>") for word in _TOKEN_WORDS),
-    *((f"&lt;{word}&gt;", f"&lt;/{word}&gt;") for word in _TOKEN_WORDS),
-    ("<\uff5cthink\uff5c>", "<\uff5c/think\uff5c>"),
-    ("\uff1cthink\uff1e", "\uff1c/think\uff1e"),
-    ("\u3008think\u3009", "\u3008/think\u3009"),
-    ("\u2039think\u203a", "\u2039/think\u203a"),
-    ("<|think|>", "<|endthink|>"),
-    ("<|inner_prefix|>", "<|inner_suffix|>"),
-    ("[BEGIN THINKING]", "[END THINKING]"),
-    ("```think\n", "\n```"),
-    ("<|channel>thought", "<channel|>"),
-    ("```thinking\n", "\n```"),
-    ("```thoughts\n", "\n```"),
-    ("```reasoning\n", "\n```"),
-    ("◁think▷", "◁/think▷"),
-    ("<unused94>", "<unused95>"),
-    ("<think>", "</think>"),
-    ("<|START_THINKING|>", "<|END_THINKING|>"),
-)
-"""The marks that open and close thoughts, as models write them; case does not matter."""
-
-_FINAL_MARKS = tuple(
-    (re.compile(re.escape(opening), re.IGNORECASE), re.compile(re.escape(closing), re.IGNORECASE))
-    for opening, closing in (
-        ("[BEGIN FINAL RESPONSE]", "[END FINAL RESPONSE]"),
-        ("<|begin_of_solution|>", "<|end_of_solution|>"),
-        ("<|begin_of_answer|>", "<|end_of_answer|>"),
-        ("<|START_RESPONSE|>", "<|END_RESPONSE|>"),
-    )
-)
-"""The marks around what is said. All that stands before the last opening one is a thought."""
+__all__ = ["is_thought_mark", "opened_thoughts", "split_thoughts", "without_marks"]
 
 _ANSWER_WORDS = r"(?:answer|final_answer|response|final_response|output|solution)"
 _WRAPPED = re.compile(
@@ -76,20 +30,6 @@ _WRAPPED = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """What is said after thoughts, between marks which are an answer's own where there are none."""
-
-_END_MARK = re.compile(
-    r"(?:<\|(?:im_end|eot_id|eom_id|eot|end|endoftext|end_of_text|end_of_turn|eos|return|call|user"
-    r"|observation)\|>|\[\|endofturn\|\]|\[e~\[|<end_of_turn>|<\uff5cend\u2581of\u2581sentence\uff5c>)\s*+(?=<\|(?:im_)?start|<start_of|\Z)",
-    re.IGNORECASE,
-)
-"""The end of a turn, written out: nothing behind it is said."""
-
-_TURN_START = re.compile(
-    r"\s*(?:<\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>|<\|im_start\|>\s*assistant\b"
-    r"|<\|assistant\|>|<start_of_turn>\s*model\b|<\uff5cassistant\uff5c>)\s*",
-    re.IGNORECASE,
-)
-"""The start of a turn, written out."""
 
 _FINAL = re.compile(
     r"<\|channel\|>\s*final\b(?:[^<]|<\|constrain\|>)*+<\|message\|>", re.IGNORECASE
@@ -99,7 +39,9 @@ _CHANNEL = re.compile(
 )
 _CONTROL = re.compile(r"<\|[a-z_]+\|>", re.IGNORECASE)
 _BARE_CHANNELS = re.compile(
-    r"\A\s*(?:analysis|commentary)(?P<thoughts>.*?)assistantfinal", re.DOTALL
+    r"\A\s*(?:assistant)?(?:analysis|commentary)(?P<thoughts>.*?)assistantfinal"
+    r"|\A\s*(?i:assistant\s*)?(?i:final<\|message\|>)",
+    re.DOTALL,
 )
 """The same channels, where a server left their marks out and their names in (gpt-oss)."""
 
@@ -122,28 +64,27 @@ def _headings(name: str, plain: str) -> str:
     )
 
 
+_PLAIN_THOUGHTS = r"(?:(?:here(?: i|['\u2019])s my )?(?:thinking|thought process))"
 _HEADED = re.compile(
-    (
-        r"\A\s*"
-        + _headings(
-            _NAMED_THOUGHTS, r"(?:(?:here(?: i|['\u2019])s my )?(?:thinking|thought process))"
-        )
-        % (1, 1, 1)
-    )
-    + r"(?P<thoughts>.*?)^[ \t]*"
-    + _headings(_NAMED_ANSWER, _NAMED_ANSWER) % (3, 3, 3),
+    rf"\A\s*{_headings(_NAMED_THOUGHTS, _PLAIN_THOUGHTS) % (1, 1, 1)}(?P<thoughts>.*?)"
+    rf"^[ \t]*{_headings(_NAMED_ANSWER, _NAMED_ANSWER) % (3, 3, 3)}",
     re.IGNORECASE | re.DOTALL | re.MULTILINE,
 )
+_NAMES = re.compile("think|thought|monologue", re.IGNORECASE)
 """Thoughts below a heading. Without one for the answer they can't be told from it, and stay."""
 
-_TOLD = re.compile(
-    r"\A\s*Thinking(?:\.\.\.|\u2026)[ \t]*\n(?P<thoughts>.*?)"
-    r"(?:^[ \t]*(?:\.\.\.|\u2026)done thinking\.?|\Z)",
-    re.DOTALL | re.MULTILINE,
+_DONE = r"(?:\.\.\.|\u2026)[ ]?done thinking\b[.*]{0,3}[ \t]*+(?=\n|\Z)"
+_SHOWN = re.compile(
+    rf"\s*+(?:\W{{0,3}}Thinking(?=\.\.\.|\u2026)(?P<told>.*?){_DONE}"
+    r"|Thinking(?:\.\.\.|\u2026)[ \t]*+\n(?P<begun>.*)"
+    r"|<details(?:\s[^<>]{0,200}?\btype=\W?reasoning\b[^<>]{0,200}>"
+    r"|[^<>]{0,200}>\s*+<summary>\W*(?:thought|thinking|reasoning)\b[^<]{0,80}</summary>)"
+    r"(?P<folded>.*?)(?:</details>|\Z))",
+    re.DOTALL | re.IGNORECASE,
 )
-"""Thoughts as the command line of Ollama shows them."""
+"""Thoughts as programs show them: the command line of Ollama, and the pages of Open WebUI."""
 
-_BARE_FINAL = re.compile(r"\A\s*(?:assistant\s*)?final<\|message\|>", re.IGNORECASE)
+_SHOWN_END = re.compile(rf"(?P<thoughts>.*)^[ \t]*+{_DONE}", re.DOTALL | re.MULTILINE)
 
 
 def _pattern(mark: str) -> str:
@@ -155,11 +96,8 @@ def _pattern(mark: str) -> str:
 
 
 _OPENINGS = "|".join(dict.fromkeys(_pattern(opening) for opening, _ in THOUGHT_MARKS))
-_SURE_OPENINGS = "|".join(
-    dict.fromkeys(
-        _pattern(opening) for opening, _ in THOUGHT_MARKS if opening[1:-1] not in _OTHER_WORDS
-    )
-)
+_SURE = [opening for opening, _ in THOUGHT_MARKS if opening[1:-1] not in OTHER_TAG_WORDS]
+_SURE_OPENINGS = "|".join(map(_pattern, _SURE))
 _MARKS_OPEN = "|".join(f"({_pattern(opening)})" for opening, _ in THOUGHT_MARKS)
 _SPACE = r"[\s\ufeff\u200b-\u200f\u2060]"
 _OPENING = re.compile(rf"{_SPACE}*+(?:{_MARKS_OPEN})", re.IGNORECASE)
@@ -172,7 +110,7 @@ _CLOSINGS = {
 _LONE_CLOSINGS = {
     number: re.compile(
         rf"^[ \t]*+(?:{_pattern(closing)})[ \t]*+\r?$"
-        if opening[1:-1] in _OTHER_WORDS
+        if opening[1:-1] in OTHER_TAG_WORDS
         else _pattern(closing),
         re.IGNORECASE | re.MULTILINE,
     )
@@ -186,7 +124,7 @@ _ANY_CLOSING = re.compile(
 )
 _ANY_OPENING = re.compile(_OPENINGS, re.IGNORECASE)
 _ANY_MARK = re.compile(f"{_ANY_OPENING.pattern}|{_ANY_CLOSING.pattern}", re.IGNORECASE)
-_NOTHING = re.compile(rf"\A{_SPACE}*+<(?:{'|'.join(_WORDS)})\s*/>", re.IGNORECASE)
+_NOTHING = re.compile(rf"\A{_SPACE}*+<(?:{'|'.join(TAG_WORDS)})\s*/>", re.IGNORECASE)
 
 _FIRST_CHARACTERS = sorted({mark[0] for pair in THOUGHT_MARKS for mark in pair if mark[0] != "\n"})
 """A text without any of them holds no mark. Most texts hold none, and are passed on at once."""
@@ -203,7 +141,6 @@ _PREFACE = re.compile(
 )
 """Up to three lines before thoughts, or a greeting or marks of a turn on the same line."""
 
-_SURE_OPENING = re.compile(_SURE_OPENINGS, re.IGNORECASE)
 _LATER_OPENING = re.compile(rf"(?<=\n)[ \t]*+(?:{_SURE_OPENINGS})", re.IGNORECASE)
 _FENCE = re.compile(rf"\s*+```\w*+[ \t]*+\n(?=\s*+(?:{_SURE_OPENINGS}))", re.IGNORECASE)
 _NO_ANSWER = re.compile(
@@ -250,37 +187,52 @@ def split_thoughts(text: str) -> tuple[str, str]:
     as by models whose prompt opens them, all before the last closing mark is thought. A preface is
     a thought, too, if something is said after the thoughts.
     """
-    start = text[:60].lower()
-    may_be_named = "think" in start or "thought" in start or "monologue" in start
-    if may_be_named and (named := _TOLD.match(text) or _HEADED.match(text)):
+    named = _HEADED.match(text) if _NAMES.search(text, 0, 60) else None
+    if named:
         return text[named.end() :].strip(), named["thoughts"].strip()
+    shown, place = _shown(text)
+    if place:
+        said, thoughts = split_thoughts(text[place:].strip())
+        return said, "\n".join(filter(None, [*shown, thoughts]))
     if not any(character in text for character in _FIRST_CHARACTERS):
-        bare = _BARE_CHANNELS.match(text)
-        return (text[bare.end() :].lstrip(), bare["thoughts"].strip()) if bare else (text, "")
+        return _split_bare(text) or (text, "")
     said, thoughts = _split(text)
-    if turn := _TURN_START.match(said):
+    if turn := TURN_START.match(said):
         said = said[turn.end() :]
-    if thoughts and (wrapped := _WRAPPED.match(said)):
-        said = wrapped["said"].strip()
+    said = BOX.sub("", said)
     if said.rstrip().endswith("</s>") and "<s>" not in said:
         said = said.rstrip().removesuffix("</s>").rstrip()
-    if ended := _END_MARK.search(said):
+    if ended := END_MARK.search(said):
         said = said[: ended.start()].rstrip()
-    return said, thoughts
+    wrapped = _WRAPPED.match(said) if thoughts else None
+    return wrapped["said"].strip() if wrapped else said, thoughts
+
+
+def _shown(text: str) -> tuple[list[str], int]:
+    """The thoughts that a program shows before what is said, and where they end."""
+    shown, place = list[str](), 0
+    while found := _SHOWN.match(text, place):
+        shown += filter(None, found.groups())
+        place = found.end()
+    if not place and "done thinking" in text and (found := _SHOWN_END.match(text)):
+        shown, place = [found["thoughts"]], found.end()
+    return [thoughts.strip("\n .\u2026") for thoughts in shown], place
 
 
 def _split(text: str) -> tuple[str, str]:
     if _CHANNEL.match(text):
         return _split_channels(text)
-    for pattern in (_BARE_CHANNELS, _BARE_FINAL):
-        if bare := pattern.match(text):
-            return text[bare.end() :].lstrip(), bare.groupdict().get("thoughts", "").strip()
-    if final := _last_final(text):
-        return final
+    if found := _split_bare(text) or _last_final(text):
+        return found
     if fence := _FENCE.match(text):
         said, thoughts = _split_marked(text[fence.end() :])
         return (f"{fence[0].lstrip()}{said}", thoughts) if thoughts else (text, "")
     return _split_marked(text)
+
+
+def _split_bare(text: str) -> tuple[str, str] | None:
+    bare = _BARE_CHANNELS.match(text)
+    return (text[bare.end() :].lstrip(), (bare["thoughts"] or "").strip()) if bare else None
 
 
 def _split_marked(text: str) -> tuple[str, str]:
@@ -331,7 +283,7 @@ def _without_later(said: str) -> tuple[str, list[str]]:
 
 def _split_behind(text: str) -> tuple[str, str]:
     """What is said before thoughts that end a text; a text without them is unchanged."""
-    opened = _SURE_OPENING.search(text)
+    opened = re.search(_SURE_OPENINGS, text, re.IGNORECASE)
     closed = _ANY_CLOSING.search(text, opened.end()) if opened else None
     if not opened or not closed or text[closed.end() :].strip():
         return text, ""
@@ -368,16 +320,22 @@ def _closed(text: str) -> re.Match[str] | None:
     for number, (opening, closing) in enumerate(THOUGHT_MARKS, start=1):
         last = None
         if "`" not in closing:
-            for last in _LONE_CLOSINGS[number].finditer(text):  # noqa: B007 - the last one is wanted
-                pass
+            for found in _LONE_CLOSINGS[number].finditer(text):
+                last = last if _is_quoted(text, found) else found
         if last and not re.compile(_pattern(opening), re.I).search(text, 0, last.start()):
             return last
     return None
 
 
+def _is_quoted(text: str, found: re.Match[str]) -> bool:
+    """Whether a mark stands between quotation marks or backticks: it is spoken of."""
+    before, after = text[found.start() - 1 : found.start()], text[found.end() : found.end() + 1]
+    return before != "" and before == after and before in "`\"'"
+
+
 def _last_final(text: str) -> tuple[str, str] | None:
     """What stands between the last marks around what is said, and all before them."""
-    for opening, closing in _FINAL_MARKS:
+    for opening, closing in FINAL_MARKS:
         if found := [*opening.finditer(text)]:
             said = closing.split(text[found[-1].end() :])[0]
             return said.strip(), without_marks(text[: found[-1].start()]).strip()
@@ -389,4 +347,4 @@ def _split_channels(text: str) -> tuple[str, str]:
     final = max(_FINAL.finditer(text), key=lambda found: found.end(), default=None)
     thought = text[: final.start()] if final else text
     said = text[final.end() :] if final else ""
-    return _END_MARK.split(said, maxsplit=1)[0].strip(), _CONTROL.sub(" ", thought).strip()
+    return END_MARK.split(said, maxsplit=1)[0].strip(), _CONTROL.sub(" ", thought).strip()
