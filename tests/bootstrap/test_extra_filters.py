@@ -257,3 +257,44 @@ def test_words_about_the_examples_of_a_reply_are_part_of_none() -> None:
         assert (found.input, found.output) == ("a", "b")
         (found,) = labeled_inputs(f"Class label: Good\nText: a\n\n{words}")
         assert (found.input, found.output) == ("Text: a", "Good")
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "Lima. Let me know if you need more!",
+        "Lima\nLet me know if you need anything else.",
+        "Lima (I hope this helps!)",
+        "Lima\n\nThese examples show how to do it.",
+        "Lima\n\n(End of examples)",
+        "Lima\n\n**Explanation**\nIt is the largest city.",
+        "Lima\n\n¡Espero que te sirva!",
+        "Lima\n\nBei weiteren Fragen helfe ich gerne.",
+        "Sure! Here is the answer:\nLima",
+    ],
+)
+def test_talk_at_the_end_of_a_line_or_before_an_output_is_named(output: str) -> None:
+    reply = CandidateReply("Name the capital of Peru.", (RawInstance("", output),))
+    assert [each.reason for each in sift_instances(reply).rejected] == ["adds_talk"]
+
+
+@pytest.mark.parametrize(
+    ("text", "output", "reason"),
+    [
+        ("a", "[Your answer]", "empty_output"),
+        ("a", "<output>", "empty_output"),
+        ("[Insert text here]", "a", "missing_input"),
+        ("<input>", "a", "missing_input"),
+    ],
+)
+def test_a_form_that_was_not_filled_in_is_no_instance(text: str, output: str, reason: str) -> None:
+    reply = CandidateReply("Name the capital of Peru.", (RawInstance(text, output),))
+    assert [each.reason for each in sift_instances(reply).rejected] == [reason]
+
+
+@pytest.mark.parametrize(
+    "text", ["Sure! Here are more tasks:", "Here are 2 tasks:", "I hope these tasks help you."]
+)
+def test_an_announcement_is_a_statement(text: str) -> None:
+    assert is_statement(text)
+    assert not is_statement("Here are words: red, blue. Sort them.")

@@ -453,3 +453,92 @@ def test_the_last_labeled_input_of_a_cut_reply_is_not_whole() -> None:
     text = "Class label: Good\nInput: a\nClass label: Bad\nInput: b"
     assert [one.whole for one in labeled_inputs(text, cut=True)] == [True, False]
     assert [one.whole for one in labeled_inputs(text)] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "found"),
+    [
+        ("9. Name a river.\n---\n10. Sort it.\n---", 0, ["Name a river.", "Sort it."]),
+        ("9. Name a river.\n***\n10. Sort it.\n* * *", 0, ["Name a river.", "Sort it."]),
+        ("1. Name a river.\nExpected output: Rhine\n2. Sort it.", 0, ["Name a river.", "Sort it."]),
+        (
+            "1. Name a river.\nNote: only in Europe.\n2. Sort it.",
+            0,
+            ["Name a river. Note: only in Europe.", "Sort it."],
+        ),
+        (" Sure! Here are more:\n9. Name a river.\n10. Sort it.", 9, ["Name a river.", "Sort it."]),
+        ("1. **Name** Europe's rivers.\n2. Sort it.", 0, ["Name Europe's rivers.", "Sort it."]),
+        ("1. **Name a river**\n2. **Sort it**", 0, ["Name a river", "Sort it"]),
+        (
+            "1. **Name a river**\n   in Europe.\n2. Sort it.",
+            0,
+            ["Name a river in Europe.", "Sort it."],
+        ),
+    ],
+)
+def test_rules_and_other_fields_are_no_part_of_an_instruction(
+    text: str, first: int, found: list[str]
+) -> None:
+    read = [item.text for item in read_instructions(text, first=first) if not item.fault]
+    assert read == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1. **River naming**\nName three rivers of Europe.",
+        "1. **River naming** Name three rivers of Europe.",
+        "### Task 1: River naming\nName three rivers of Europe.",
+        "### Task 1: River naming\n\nName three rivers of Europe.",
+        "**Task 1: River naming**\nName three rivers of Europe.",
+    ],
+)
+def test_a_title_without_a_colon_is_no_part_of_an_instruction(text: str) -> None:
+    items = read_instructions(f"{text}\n2. Sort the words by length.")
+    assert [(item.text, item.fault) for item in items[1:]] == [("Sort the words by length.", "")]
+    assert items[0].fault == "unreadable_list"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Example 1\nInput: 3\nOutput: 4\n---\nExample 2\nInput: 5\nOutput: 6\n***\n",
+        "Sure! Here are two examples:\n\nInput: 3\nOutput: 4",
+        "Here is an example:\nInput: 3\nOutput: 4\n[END]",
+        "Input: 3\nOutput: 4\n###",
+    ],
+)
+def test_what_stands_between_examples_is_no_part_of_them(text: str) -> None:
+    found = [(each.input, each.output) for each in worked_examples(text)]
+    assert found == [("3", "4"), ("5", "6")][: len(found)]
+    assert found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<input>3</input>\n<output>4</output>",
+        "| Input | Output |\n|---|---|\n| 3 | 4 |",
+        "Sample Input: 3\nSample Output: 4",
+    ],
+)
+def test_fields_in_a_form_that_is_not_read_are_no_bare_output(text: str) -> None:
+    assert worked_examples(text, may_be_bare=True) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Example 1\nClass label: A\nSentence: x\n\nExample 2\nClass label: B\nSentence: y",
+        "Class label: A\nSentence: x\n---\nClass label: B\nSentence: y",
+        "Class label: A. Sentence: x\nClass label: B. Sentence: y",
+    ],
+)
+def test_headings_and_rules_are_no_part_of_labeled_inputs(text: str) -> None:
+    found = [(each.input, each.output) for each in labeled_inputs(text)]
+    assert found == [("Sentence: x", "A"), ("Sentence: y", "B")]
+
+
+@pytest.mark.parametrize("text", ["Yes?", "Maybe yes", "Really, no?", "Perhaps no."])
+def test_an_answer_that_asks_or_doubts_says_neither(text: str) -> None:
+    assert says_classification(text) is None

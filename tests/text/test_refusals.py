@@ -234,3 +234,48 @@ def test_every_language_of_the_table_is_tried() -> None:
 
 def test_the_seeds_are_no_refusals() -> None:
     assert not [task.definition for task in seed_tasks() if is_refusal(task.definition)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Please provide the text you would like me to summarize.",
+        "Could you please provide the input?",
+        "It seems that you forgot to include the text.",
+        "You haven't provided the sentence.",
+        "No input was provided.",
+        "There is no text provided.",
+        "I need more information to answer.",
+        "I don't see any text in your message.",
+        "I'm ready to help! Please share the text.",
+        "I understand, but I cannot assist.",
+        "I appreciate your request, but I can't help with that.",
+        "Thank you for your question, but I can't answer it.",
+        "I can't in good conscience write that.",
+        "I cannot and will not provide this.",
+        "It would be inappropriate for me to answer that.",
+    ],
+)
+def test_what_asks_for_a_text_or_declines_with_thanks_is_a_refusal(text: str) -> None:
+    assert is_refusal(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I can't write with my left hand.",
+        "I can't answer the phone while driving.",
+        "I can't open this jar.",
+        "I can't read your handwriting.",
+        "I can't do this anymore.",
+        "I can't complete the marathon.",
+        "I can't see any difference.",
+        "I will not write on the walls.",
+        "Please provide the invoice by Friday.",
+        "I understand you, but I can't swim.",
+        "No texts were lost.",
+        "I need more time to answer.",
+    ],
+)
+def test_what_people_can_not_do_is_no_refusal(text: str) -> None:
+    assert not is_refusal(text)

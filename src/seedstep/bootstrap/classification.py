@@ -28,7 +28,9 @@ _ASKED_AGAIN = re.compile(
     re.IGNORECASE,
 )
 _BOTH = re.compile(r"\byes\W+(?:\w+\W+)?no\b|\bno\W+(?:\w+\W+)?yes\b", re.IGNORECASE)
-_LAST_WORD = re.compile(r"(?<![\w/])(?<!\bor )(?P<said>yes|no)[^\w]{0,9}\Z", re.IGNORECASE)
+_LAST_WORD = re.compile(
+    r"(?<![\w/])(?<!\bor )(?<!maybe )(?<!perhaps )(?P<said>yes|no)[^\w?]{0,9}\Z", re.IGNORECASE
+)
 _GOES_ON = re.compile(r"\W*\w|[.!\u3002\uff01]")
 _PAIR = re.compile(
     r"\byes\W{1,4}(?:(?:or|and|nor)\W{1,3})?no\b|\bno\W{1,4}(?:(?:or|and|nor)\W{1,3})?yes\b"

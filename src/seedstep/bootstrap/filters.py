@@ -35,6 +35,7 @@ from seedstep.bootstrap.rules import (
     keyword,
     lacks_material,
     missing_input,
+    no_output,
     output_repeats_input,
     repeats_demonstration,
     same_words_again,
@@ -204,7 +205,10 @@ FILTERS: tuple[Filter, ...] = (
         lambda reply, place: not reply.instances[place].whole,
     ),
     InstanceFilter(
-        "empty_output", "no output", lambda reply, place: not reply.instances[place].output
+        "empty_output",
+        "no output",
+        no_output,
+        as_released=lambda reply, place: not reply.instances[place].output,
     ),
     InstanceFilter("output_repeats_input", "the output is the input", output_repeats_input),
     InstanceFilter("ends_with_colon", "input or output ends with a colon", ends_with_colon),
@@ -242,7 +246,7 @@ FILTERS: tuple[Filter, ...] = (
     ),
     InstanceFilter(
         "adds_talk",
-        "an explanation nobody asked for, or words to who asked, behind the instance",
+        "an explanation nobody asked for, or words to who asked, around the instance",
         adds_talk,
         extra=True,
     ),

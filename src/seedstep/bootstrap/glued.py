@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from itertools import pairwise, takewhile
 
 from seedstep.text import count_words
+from seedstep.text.cleaning import CLOSING
 from seedstep.text.numbering import (
     find_number,
     inside_line,
@@ -25,7 +26,7 @@ from seedstep.text.numbering import (
     words_for,
 )
 
-__all__ = ["BULLET", "UNKNOWN_LABEL", "goes_on_unnumbered", "may_be_several"]
+__all__ = ["BULLET", "UNKNOWN_LABEL", "goes_on_unnumbered", "has_title", "may_be_several"]
 
 BULLET = re.compile(r"[ \t]*+[-*•][ \t]++")
 _NUMBER_INSIDE = re.compile(r"[.!?。！？][ \t]*+(?P<n>\d{1,3})[.)、．][ \t]*+(?=[^\d\s])")
@@ -86,6 +87,29 @@ def goes_on_unnumbered(number: int, raw: str, following: int, *, alone: bool) ->
     if not number or not items:
         return False
     return following == number + 1 + items if following else items > (0 if alone else 1)
+
+
+_TITLE_LINE = re.compile(r"[ \t>*•-]*+(?:\#{1,6}[ \t]|.*(?:\*\*|__)[ \t]*+\Z)")
+_TITLE_BEFORE = re.compile(
+    r"(?:\W|[\d_])*(?:\*\*|__)(?P<title>[^*_]+)(?:\*\*|__)[ \t]+(?P<rest>\w)"
+)
+
+
+def has_title(line: str, text: str, *below: str) -> bool:
+    """Return whether a title without a colon stands before the instruction of an item.
+
+    `line` has the item's number and the marks that `text` lacks. A title is a heading or bold, and
+    followed by a sentence: on the same line, or `below`.
+    """
+    before = _TITLE_BEFORE.match(line)
+    if before and not before["rest"].islower():
+        title = before["title"].strip()
+        return " " in title and not title.endswith(_SENTENCE_END) and not _SAYS_MORE.search(title)
+    if not text or not _TITLE_LINE.match(line):
+        return False
+    following = next((part.strip() for part in below if part.strip()), "")
+    ended = text.endswith(_SENTENCE_END) or _SAYS_MORE.search(text)
+    return not ended and _may_be_item(following) and not CLOSING.match(following)
 
 
 def _without_bullet(line: str) -> str:

@@ -15,7 +15,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import Any
 
-from seedstep.bootstrap.parse import json_list
+from seedstep.bootstrap.parse import RULE, json_list
 from seedstep.text import answer, json_object, plain_text
 from seedstep.text.numbering import label_at_line_start, label_pattern, value_of, words_for
 from seedstep.text.talk import without_talk_of_examples
@@ -33,7 +33,9 @@ _NUMBER_OF_INPUT = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _HEADING = re.compile(
-    rf"^[\W_]{{0,6}}{words_for('input', 'output')}(?:[\W_]{{0,6}}$|[ \t]{{1,9}}[-=])",
+    rf"^(?:[\W_]{{0,6}}{words_for('input', 'output')}(?:[\W_]{{0,6}}$|[ \t]{{1,9}}[-=])"
+    r"|[ \t]{0,9}(?:<|\|[ \t]{0,9}|(?:sample|test|given)[ \t]{1,9})\*{0,2}"
+    rf"{words_for('input', 'output')}\*{{0,2}}[ \t]{{0,9}}[>|:：])",
     re.MULTILINE | re.IGNORECASE,
 )
 """A field's name in a form that is not read, so that the text is no bare output."""
@@ -72,11 +74,20 @@ _ANY_HEADING = re.compile(
 """A line that may be the heading of an example: a word or two, and a number."""
 
 _LABEL_AND_FIELD = re.compile(
-    r"(?P<label>[^\n:：]{1,60}?)(?:[ \t]{1,9}[-–—|][ \t]{0,9}|[ \t]{0,9}[;,][ \t]{1,9}"
+    r"(?P<label>[^\n:：]{1,60}?)(?:[ \t]{1,9}[-–—|][ \t]{0,9}|[ \t]{0,9}[;,.][ \t]{1,9}"
     rf"|[ \t]{{1,9}}(?={words_for('input')}[ ]?[:：]))(?P<rest>{_NAME}[:：][ \t].*)\Z",
     re.IGNORECASE,
 )
 """A class label with the first field of its input on the same line."""
+
+_PREFACE = re.compile(
+    r"(?:(?:sure|certainly|of course|absolutely|ok(?:ay)?|great)\b|here(?:['\u2019]s| is| are)\b"
+    r"|below (?:is|are)\b)[^\n]{0,200}[:：.!][*]{0,2}\s*\n\s*",
+    re.IGNORECASE,
+)
+"""A line before the first field of an instance that announces it."""
+
+_END = re.compile(r"\[END\]|<END>|\#+[ ]?END[ ]?\#+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +144,7 @@ def _label_and_input(block: str) -> RawInstance:
         return RawInstance(_input(block), "")
     if inline := _LABEL_AND_FIELD.match(label):
         label, rest = inline["label"], f"{inline['rest']}\n{rest}"
-    return RawInstance(_input(rest), label.strip())
+    return RawInstance(_input(_without_end(rest)), label.strip())
 
 
 def _in_order(before: str, pairs: list[RawInstance]) -> list[RawInstance]:
@@ -187,13 +198,29 @@ def _input_and_output(block: str) -> RawInstance:
     if not after and _BEGINS_WITH_FIELD.match(block):
         before, *after = _ANSWER.split(block)
     if not after:
-        return RawInstance("", _NEXT_INPUT.split(block)[0].strip())
-    return RawInstance(_input(before), _NEXT_INPUT.split(after[0])[0].strip())
+        return RawInstance("", _without_end(_NEXT_INPUT.split(block)[0]))
+    return RawInstance(_input(before), _without_end(_NEXT_INPUT.split(after[0])[0]))
+
+
+def _without_end(text: str) -> str:
+    """Return a text without rules, marks of an end, and headings of examples below it."""
+    lines = text.strip().split("\n")
+    while len(lines) > 1 and (
+        not lines[-1].strip()
+        or RULE.fullmatch(lines[-1])
+        or _END.fullmatch(lines[-1].strip())
+        or _EXAMPLE.fullmatch(lines[-1])
+    ):
+        lines.pop()
+    return "\n".join(lines).rstrip()
 
 
 def _input(text: str) -> str:
     """Return an input without `Input:` before it, but with other labels; `<noinput>` is empty."""
     text = text.strip()
+    preface = _PREFACE.match(text)
+    if preface and _BEGINS_WITH_FIELD.match(text, preface.end()):
+        text = text[preface.end() :]
     label = _INPUT.match(text)
     text = text[label.end() :].strip() if label else text
     return "" if label and _EMPTY_INPUT.match(text) else text

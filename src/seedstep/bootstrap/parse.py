@@ -16,9 +16,15 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from seedstep.bootstrap.glued import BULLET, UNKNOWN_LABEL, goes_on_unnumbered, may_be_several
+from seedstep.bootstrap.glued import (
+    BULLET,
+    UNKNOWN_LABEL,
+    goes_on_unnumbered,
+    has_title,
+    may_be_several,
+)
 from seedstep.text import (
     answer,
     is_refusal,
@@ -41,7 +47,10 @@ __all__ = [
     "read_values",
 ]
 
-_NOT_OF_INSTRUCTION = label_at_line_start("input", "output", "class label", "example")
+_NOT_OF_INSTRUCTION = label_at_line_start("input", "output", "class label", "example", "answer")
+RULE = re.compile(r"[ \t]*+(?:[-*_=#~][ \t]*+){3,}+")
+"""A line across the page, between the items of a list."""
+
 _LONGEST_VALUE = 100
 _LINE_ENDS = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 """What ends a line for people, and is no line feed."""
@@ -86,17 +95,17 @@ def read_instructions(
             found.append(ListedInstruction(_one_line(rest), "unreadable_list"))
         return tuple(found)
     items = _listed(on_lines(said), first)
-    following = [*(number for number, _ in items[1:]), 0]
+    following = [*(item.number for item in items[1:]), 0]
     found = [
         ListedInstruction(_one_line(raw), "unreadable_list")
-        if goes_on_unnumbered(number, raw, after, alone=len(items) == 1)
+        if titled or goes_on_unnumbered(number, raw, after, alone=len(items) == 1)
         else item
-        for (number, raw), after in zip(items, following, strict=False)
+        for (number, raw, titled), after in zip(items, following, strict=False)
         if (item := _item(number, raw))
     ]
     if cut and items:
-        last = _one_line(items[-1][1])
-        kept = found[:-1] if _item(*items[-1]) else found
+        last = _one_line(items[-1].raw)
+        kept = found[:-1] if _item(items[-1].number, items[-1].raw) else found
         return (*_labelled_alike(kept), ListedInstruction(last, "cut_list"))
     if found or not said.strip():
         return tuple(_labelled_alike(found))
@@ -113,12 +122,14 @@ def read_values(text: str, *, cut: bool = False) -> tuple[str, ...]:
     listed = held[0] if held else None
     if listed is None:
         items = _listed(said, 0)
-        if not items or items[0][0] > 1:  # it goes on with the first item, and has no words before
+        if (
+            not items or items[0].number > 1
+        ):  # it goes on with the first item, and has no words before
             items = _listed(said, 1)
         items = items[:-1] if cut else items
         listed = [
             unbolded(raw.strip())
-            for number, raw in items
+            for number, raw, _ in items
             if not re.search(rf"(?<![\w.]){number + 1}[.)]\s", raw)
         ]
     values: dict[str, str] = {}
@@ -159,39 +170,51 @@ def _json_item(value: Any) -> ListedInstruction | None:
     return _item(number.number, f"{number.text}\n{rest}")
 
 
-def _listed(text: str, first: int) -> list[tuple[int, str]]:
-    """Return the items of a list, unchanged, each with its number, or 0 if it has none."""
+class _Listed(NamedTuple):
+    """An item of a list, unchanged, and its number, or 0. A title may stand before a `titled`."""
+
+    number: int
+    raw: str
+    titled: bool
+
+
+def _listed(text: str, first: int) -> list[_Listed]:
+    """Return the items of a list. A line before the list announces it if it ends with a colon."""
     lines = text.split("\n")
     numbers = [find_number(line) for line in lines]
-    items: list[tuple[int, list[str]]] = []
+    items: list[tuple[int, str, list[str]]] = []
     if first and not numbers[0]:
-        items.append((first, [lines[0]]))
-        rest = list(zip(lines, numbers, strict=True))[1:]
-    else:
-        rest = list(zip(lines, numbers, strict=True))
+        after = next((number.number for number in numbers if number), first + 1)
+        if after > first or not lines[0].rstrip().endswith((":", "：")):
+            items.append((first, lines[0], [lines[0]]))
+        lines, numbers = lines[1:], numbers[1:]
     if any(numbers) or items:
-        for line, number in rest:
+        for line, number in zip(lines, numbers, strict=True):
             if number:
-                items.append((number.number, [number.text]))
+                items.append((number.number, line, [number.text]))
             elif items:
-                items[-1][1].append(line)
+                items[-1][2].append(line)
     else:
         for line in lines:
             if bullet := BULLET.match(line):
-                items.append((0, [line[bullet.end() :]]))
+                items.append((0, line, [line[bullet.end() :]]))
             elif items:
-                items[-1][1].append(line)
-    return [(number, _first_block(part)) for number, part in items]
+                items[-1][2].append(line)
+    return [
+        _Listed(number, _first_block(part, is_last=place == len(items)), has_title(line, *part[:4]))
+        for place, (number, line, part) in enumerate(items, start=1)
+    ]
 
 
-def _first_block(lines: list[str]) -> str:
-    """Return the lines of an item up to a blank line or the end of a fence."""
+def _first_block(lines: list[str], *, is_last: bool) -> str:
+    """Return the lines of an item up to a blank line, a rule, or the end of a fence."""
     block: list[str] = []
     for line in lines:
-        ends = not line.strip() or CLOSING.match(line.strip())
-        if (ends and any(block)) or line.startswith("```"):
+        is_break = not line.strip() or RULE.fullmatch(line)
+        ends = is_break or (is_last and CLOSING.match(line.strip()))
+        if (ends and block) or line.startswith("```"):
             break
-        if line.strip():
+        if not is_break:
             block.append(line)
     return "\n".join(block)
 

@@ -20,7 +20,7 @@ from functools import cache, lru_cache
 
 from seedstep.bootstrap.instances import RawInstance
 from seedstep.prompts import demonstrations
-from seedstep.text import talk_behind, unicode_tokens
+from seedstep.text import talk_around, unicode_tokens
 
 __all__ = [
     "CandidateReply",
@@ -37,6 +37,7 @@ __all__ = [
     "keyword",
     "lacks_material",
     "missing_input",
+    "no_output",
     "output_repeats_input",
     "repeats_demonstration",
     "same_wording",
@@ -161,9 +162,28 @@ def _conflicting_inputs(reply: CandidateReply) -> frozenset[str]:
     return frozenset(text for text, several in outputs.items() if len(several) > 1)
 
 
+_NOT_FILLED_IN = re.compile(
+    r"[<\[({]{1,2}\s*(?:(?:insert|enter|add|paste|put|provide|your)\b[^<>\[\](){}\n]{0,60}"
+    r"|(?:no )?output|input|(?:class )?label)\s*[>\])}]{1,2}",
+    re.IGNORECASE,
+)
+
+
+def no_output(reply: CandidateReply, place: int) -> Found:
+    """Return whether an instance has no output, or a form in its place that was not filled in."""
+    output = reply.instances[place].output
+    return not output or (output if _NOT_FILLED_IN.fullmatch(output) else None)
+
+
 def missing_input(reply: CandidateReply, place: int) -> Found:
-    """Return whether an instance has no input although the instruction refers to one."""
-    return not reply.instances[place].input and lacks_material(reply.instruction)
+    """Return whether an instance has no input although the instruction refers to one.
+
+    A form that was not filled in is no input, whatever the instruction says.
+    """
+    text = reply.instances[place].input
+    if _NOT_FILLED_IN.fullmatch(text):
+        return text
+    return not text and lacks_material(reply.instruction)
 
 
 def copies_demonstration(reply: CandidateReply, place: int) -> Found:
@@ -210,7 +230,7 @@ def same_wording(text: str) -> str:
 def adds_talk(reply: CandidateReply, place: int) -> Found:
     """Return what stands behind an input or output and may not be part of it."""
     instance = reply.instances[place]
-    found = (talk_behind(text, reply.instruction) for text in (instance.output, instance.input))
+    found = (talk_around(text, reply.instruction) for text in (instance.output, instance.input))
     return next(filter(None, found), None)
 
 
@@ -228,8 +248,13 @@ _POINTS_AT_INPUT = re.compile(
 )
 _BRINGS_MATERIAL = re.compile(r"[:\"“”`\n]\s*\S")
 _STARTS_LIKE_STATEMENT = re.compile(
-    r"(?:An?|The|He|She|It|They|We|There|His|Her|Their|My|One|Some|Many|This is|That is)\b"
+    r"(?:An?|The|He|She|It|They|We|There|His|Her|Their|My|One|Some|Many|This is|That is|I hope)\b"
     r"|(?:You are|You're|I am|I'm|I have)\b(?!.*,)"
+)
+_ANNOUNCES = re.compile(
+    r"(?:(?:sure|certainly|of course|absolutely|ok(?:ay)?|great)[!,.]+ )?"
+    r"(?:here(?:['\u2019]s| is| are)|below (?:is|are))\b[^.!?:]*[:.!]?",
+    re.IGNORECASE,
 )
 _ASKS = re.compile(
     r"\?|\b(?:should|must|needs? to|has to|have to|could|please)\b|[.!:;]\s+\S", re.I
@@ -238,6 +263,8 @@ _ASKS = re.compile(
 
 def is_statement(instruction: str) -> bool:
     """Return whether an English text is one sentence that states something and asks nothing."""
+    if _ANNOUNCES.fullmatch(instruction):
+        return True
     return bool(_STARTS_LIKE_STATEMENT.match(instruction)) and not _ASKS.search(instruction)
 
 

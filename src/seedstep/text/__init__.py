@@ -14,7 +14,7 @@ from seedstep.text.cleaning import (
 )
 from seedstep.text.refusals import is_refusal, mentions_refusal
 from seedstep.text.scripts import Script, count_words, language_of_texts, script_of
-from seedstep.text.talk import talk_behind, without_talk_of_examples
+from seedstep.text.talk import talk_around, without_talk_of_examples
 from seedstep.text.thoughts import split_thoughts, without_marks
 from seedstep.text.tokens import (
     TOKENIZERS,
@@ -51,7 +51,7 @@ __all__ = [
     "rouge_l_and_1",
     "script_of",
     "split_thoughts",
-    "talk_behind",
+    "talk_around",
     "unicode_tokens",
     "visible",
     "without_marks",

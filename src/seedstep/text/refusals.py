@@ -95,11 +95,42 @@ _SOON = (
 )
 """What follows an apology in a refusal."""
 
+_MATERIAL = (
+    r"(?:text|sentence|passage|article|paragraph|input|question|document|review|content|list"
+    r"|message|context|details)s?\b"
+)
+_ASKS_FOR_MATERIAL = (
+    (
+        r"(?:I(?:{a}m| am) ready to help\W+)?(?:it (?:seems|looks like|appears)(?: that)?,? )?"
+        r"(?:(?:please|(?:could|can) you(?: please)?) (?:provide|share|paste|send|give)"
+        r"(?: me)?(?: with)? (?:the|your|a|some|an?y?) (?:\w+ )?{m}"
+        r"(?: (?:that )?you(?:{a}d| would| want)\b.{0,20}\bme to\b| for me to\b|\W{0,3}\Z)"
+        r"|(?:there (?:is|was) )?no {m} (?:was |were |is |has been )?(?:provided|given|included)\b"
+        r"|(?:you|your (?:message|request)) (?:forgot to|(?:have|has|did|do)(?: not|n{a}t)|has no)"
+        r" (?:(?:yet )?(?:include|provide|share|attach|paste|specif|give)\w*|any)\b.{0,20}{m}"
+        r"|(?:you )?forgot to include|your message was cut off"
+        r"|I (?:don{a}t|do not) see (?:any|an?|the) {m}.{0,20}\b(?:your|you)\b"
+        r"|I need (?:more|the|some) (?:information|context|details|text|input)\b"
+        r".{0,10}\b(?:to (?:answer|help|assist|give|provide|do|complete)|from you)\b)"
+    )
+    .replace("{a}", _A)
+    .replace("{m}", _MATERIAL)
+)
+"""What models write where a task lacks what it speaks of."""
+
+_KINDLY = (
+    r"(?:(?:thank(?: you|s) for|I (?:understand|appreciate|see|know|hear)"
+    r"|I(?:{a}d| would) (?:be happy|love) to|while I)\b[^.!?]{0,60}?,? but,? )"
+).replace("{a}", _A)
 _SHORT = r"(?:assist|help|comply|fulfil+|process)"
 _ENGLISH = (
     r"\s*+[\"'\u201c*\[(]*+"
-    r"(?:(?:unfortunately|regrettably|sure|no|hi|hello|well|thank you)[,.!]*+\s++){0,3}+(?:"
-    rf"(?:{_SELF})"
+    r"(?:(?:unfortunately|regrettably|sure|no(?= ?[,.!])|hi|hello|well|thank you(?! for))"
+    r"[,.!]*+\s++){0,3}+(?:"
+    rf"(?:{_SELF})|{_ASKS_FOR_MATERIAL}"
+    rf"|{_KINDLY}{_CANNOT_DO}"
+    rf"|I ?{_CANNOT}(?:,? in good \w+,?| and (?:will|can)(?: not|not|{_A}t)) {_DO}"
+    r"|(?:it (?:is|would be) (?:not appropriate|inappropriate|unethical|irresponsible)) for me to\b"
     rf"|(?:(?:{_AM} )?(?:(?:very|so|really|truly|terribly) )?sorry,? ?(?:but|however)?,? "
     rf"|{_AM} afraid (?:that )?|I regret that )(?:{_CANNOT_DO}"
     rf"|(?:that|this|it)(?:{_A}s| is) (?:not (?:something|possible)|beyond|outside)"
@@ -167,6 +198,18 @@ _MENTION = re.compile(
 )
 
 
+_EVERYDAY = re.compile(
+    r"\b(?:(?:answer|open|read|write|complete|perform|support|share|do|continue|give|translate"
+    r"|engage|create|provide) (?:(?:on|with|for|like|you|it|this|that|the|my|your|without) ?)*"
+    r"(?:phone|door(?:bell)?|jar|bottle|window|lid|left hand|right hand|handwriting|marathon|race"
+    r"|tonight|weight|famil(?:y|ies)|toys?|lunch|clutch|silence|walls?|any ?more|again|any longer"
+    r"|(?:mon|tues|wednes|thurs|fri|satur|sun)days?|refund|(?:phone )?number|two families)"
+    r"|see any difference)\b",
+    re.IGNORECASE,
+)
+"""What people say that they can't do, and models are not asked for."""
+
+
 @cache
 def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Return how English and other languages refuse; to make these takes a while."""
@@ -180,8 +223,9 @@ def is_refusal(text: str) -> bool:
     """Return whether a text begins as a model's refusal or apology does."""
     english, others = _patterns()
     start = text[:_LOOKED_AT]
-    if english.match(start):
-        return True
+    if found := english.match(start):
+        rest = _SENTENCE.match(start, found.end())
+        return not _EVERYDAY.search(start[: rest.end() if rest else found.end()])
     found = others.match(start)
     if found is None or found.lastindex is None:
         return False

@@ -1,19 +1,19 @@
-"""Find what models write behind an answer: explanations, and words to who asked.
+"""Find what models write around an answer: explanations, and words to who asked.
 
 An answer may have both: an explanation that is asked for, or the last words of a letter. So what is
 found is named, and never cut off.
 
 Example::
 
-    >>> talk_behind("Lima\\n\\nLet me know if you need more!", "Name the capital of Peru.")
+    >>> talk_around("Lima\\n\\nLet me know if you need more!", "Name the capital of Peru.")
     'Let me know if you need more!'
-    >>> talk_behind("No\\nExplanation: It is odd.", "Is it even? Explain your answer.")
+    >>> talk_around("No\\nExplanation: It is odd.", "Is it even? Explain your answer.")
     ''
 """
 
 import re
 
-__all__ = ["talk_behind", "without_talk_of_examples"]
+__all__ = ["talk_around", "without_talk_of_examples"]
 
 _LONGEST_QUOTE = 100
 
@@ -31,16 +31,18 @@ _OPENINGS = (
     r"(?:would|do) you (?:like|want|need)\b",
     r"(?:is there anything else|I (?:can|could) also)\b",
     *("lass(?:en Sie)? mich wissen", "ich hoffe,? (?:das|dies)", "j{a}espère que (?:cela|ça)"),
-    *("n{a}hésite", "espero que (?:esto|te|le|isto|isso)", "no dudes", "spero che (?:questo|ti)"),
+    *("n{a}hésite", "¡?espero que (?:esto|te|le|isto|isso)", "no dudes", "spero che (?:questo|ti)"),
     *("fammi sapere", "надеюсь,? (?:это|что)", "дайте знать", "希望(?:这|這|能|对|對)"),
     *("如果(?:你|您)(?:需要|还|還|有)", "如有(?:其他|任何)", "何か(?:他|ご)", "他に(?:何|ご)"),
-    *("도움이 되", "더 필요"),
+    *("도움이 되", "더 필요", "bei (?:weiteren )?fragen", "haben sie (?:noch|weitere) fragen"),
+    *("ご不明な点", "请告诉我是否", r"(?:these|the above) (?=(?:\w+ )?examples?\b)"),
+    *(r"end of (?=(?:the )?examples?\b)", r"here are (?:some|a few) more (?=examples?\b)"),
 )
 
 
 def _opens(*openings: str) -> str:
     """Return a pattern for the beginning of a paragraph."""
-    found = rf"(?:[-*•] )?(?:\*\*|[*_])?(?:(?:please|and|also|but),? )?(?:{'|'.join(openings)})"
+    found = rf"(?:[-*•] )?(?:\*\*|[*_(\[])?(?:(?:please|and|also|but),? )?(?:{'|'.join(openings)})"
     return found.replace("{a}", "['\u2019]")
 
 
@@ -48,6 +50,22 @@ _TO_WHO_ASKED = re.compile(
     _opens(*_OPENINGS, *(opening + tail for opening, tail in _WITH_TAILS.items())), re.IGNORECASE
 )
 """The beginning of a paragraph that speaks to who asked."""
+
+_AT_ITS_END = re.compile(
+    _opens(
+        *(r"let me know if you (?:need|have|want|would)\b", r"feel free to (?:ask|reach out)\b"),
+        *(r"(?:I )?hope (?:this|that|it) helps\b", r"is there anything else I can\b"),
+    )
+    + r"[^\n]{0,80}\Z",
+    re.IGNORECASE,
+)
+_PARTS = re.compile(r"\n|[.!?)\]\"\u201d][ ]+|[ ](?=\()")
+"""The last sentence of a text that speaks to who asked, and where it may begin."""
+
+_BEFORE = re.compile(
+    r"(?:sure|certainly|of course|absolutely)[!,.][^\n]{0,80}[:：][*]{0,2}\s*\n", re.IGNORECASE
+)
+"""A first line that announces an answer."""
 
 _ABOUT_EXAMPLES = re.compile(
     rf"\n[ \t]*\n[^\w\n]{{0,3}}{_opens(*_OPENINGS, *_WITH_TAILS)}"
@@ -77,9 +95,9 @@ _LABELS = (
     *("説明", "解説", "설명", "이유", "شرح", "التفسير", "व्याख्या", "giải thích", "penjelasan"),
 )
 _EXPLAINS = re.compile(
-    rf"\S\s*\n[ \t]*(?:[-*•(] ?)?(?:\*\*|[*_]|\#{{1,6}} )?(?:{'|'.join(_LABELS)})"
-    r"(?:\*\*|[*_])?[ ]?[:：]",
-    re.IGNORECASE,
+    rf"\S\s*\n[ \t]*(?:(?:[-*•(] ?)?(?:\*\*|[*_]|\#{{1,6}} )?(?:{'|'.join(_LABELS)})"
+    rf"(?:\*\*|[*_])?[ ]?[:：]|(?:\*\*|\#{{1,6}} )(?:\*\*)?(?:{'|'.join(_LABELS[:5])})[ *]*$)",
+    re.IGNORECASE | re.MULTILINE,
 )
 """A later line with which an explanation of an answer begins."""
 
@@ -105,18 +123,31 @@ def without_talk_of_examples(reply: str) -> str:
     return _ABOUT_EXAMPLES.sub("", reply)
 
 
-def talk_behind(text: str, instruction: str) -> str:
-    """Return the beginning of what stands behind an answer and may be no part of it, or nothing.
+def talk_around(text: str, instruction: str) -> str:
+    """Return the beginning of what stands around an answer and may be no part of it, or nothing.
 
     That is a line that begins an explanation in the last paragraph, if the instruction does not ask
-    for one, and a last paragraph that speaks to who asked, if it does not ask for a message.
+    for one, and a first line or a last paragraph or sentence that speaks to who asked, if it does
+    not ask for a message.
     """
     above, _, line = text.rstrip().rpartition("\n")
-    is_paragraph = not above.rpartition("\n")[2].strip() and bool(above.strip())
-    if is_paragraph and _TO_WHO_ASKED.match(line) and not _ASKS_FOR_A_MESSAGE.search(instruction):
-        return line[:_LONGEST_QUOTE]
+    if not _ASKS_FOR_A_MESSAGE.search(instruction):
+        is_paragraph = not above.rpartition("\n")[2].strip() and bool(above.strip())
+        if is_paragraph and _TO_WHO_ASKED.match(line):
+            return line[:_LONGEST_QUOTE]
+        if found := _BEFORE.match(text) or _at_its_end(text.rstrip()):
+            return found[0].strip()[:_LONGEST_QUOTE]
     found = [*_EXPLAINS.finditer(text)]
     if len(found) != 1 or _ASKS_TO_EXPLAIN.search(instruction):  # several are parts of a whole
         return ""
     explanation = text[found[0].start() + 1 :].strip()
     return "" if _PARAGRAPH_END.search(explanation) else explanation[:_LONGEST_QUOTE]
+
+
+def _at_its_end(text: str) -> re.Match[str] | None:
+    """Return the last sentence of a text, if it speaks to who asked and is not all of it."""
+    start = max(0, len(text) - 2 * _LONGEST_QUOTE)
+    for part in _PARTS.finditer(text, start):
+        if part.start() and (found := _AT_ITS_END.match(text, part.end())):
+            return found
+    return None
