@@ -135,8 +135,8 @@ def talk_around(text: str, instruction: str) -> str:
         is_paragraph = not above.rpartition("\n")[2].strip() and bool(above.strip())
         if is_paragraph and _TO_WHO_ASKED.match(line):
             return line[:_LONGEST_QUOTE]
-        if found := _BEFORE.match(text) or _at_its_end(text.rstrip()):
-            return found[0].strip()[:_LONGEST_QUOTE]
+        if talk := _BEFORE.match(text) or _at_its_end(text.rstrip()):
+            return talk[0].strip()[:_LONGEST_QUOTE]
     found = [*_EXPLAINS.finditer(text)]
     if len(found) != 1 or _ASKS_TO_EXPLAIN.search(instruction):  # several are parts of a whole
         return ""
