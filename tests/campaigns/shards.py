@@ -38,15 +38,16 @@ from support.growing import exported
 from support.scripted_server import ScriptedServer, random_delays
 
 THRESHOLD = 0.55
-TASKS = 8
 MOST_KILLS = 3
 CLI = (sys.executable, "-c", "from seedstep.cli import main; main()")
 
 
-def command(server: ScriptedServer, shard: str, number: int, pool: Path | None) -> list[str]:
+def command(
+    server: ScriptedServer, shard: str, number: int, pool: Path | None, tasks: int
+) -> list[str]:
     """The command of a shard, without its directory."""
     words = [*CLI, "bootstrap", "--model", "openai:scripted", "--base-url", server.url]
-    words += ["--prompt-style", "completion", "--tasks", str(TASKS)]
+    words += ["--prompt-style", "completion", "--tasks", str(tasks)]
     words += ["--novelty-threshold", str(THRESHOLD), "--shard", shard, "--round", str(number)]
     return [*words, *(["--pool", str(pool)] if pool else []), "--out"]
 
@@ -104,8 +105,9 @@ def kept_by_brute_force(shards: list[Path]) -> Iterator[str]:
                 yield task.id
 
 
-def growth(folder: Path, shards: int, rounds: int, chance: random.Random, *, kill: bool) -> Path:
+def growth(folder: Path, asked: argparse.Namespace, chance: random.Random, *, kill: bool) -> Path:
     """Grow all rounds; return the last merge."""
+    shards, rounds, tasks = asked.shards, asked.rounds, asked.tasks
     before: Path | None = None
     everything: list[Path] = []
     with ScriptedServer(random_delays(0.05)) as server:
@@ -116,14 +118,14 @@ def growth(folder: Path, shards: int, rounds: int, chance: random.Random, *, kil
             chance.shuffle(order)
             killed = 0
             for shard, path in order:
-                words = command(server, f"{shard}/{shards}", number, before)
+                words = command(server, f"{shard}/{shards}", number, before, tasks)
                 killed += grow(words, path, chance, chance.randint(0, MOST_KILLS) if kill else 0)
             everything += paths
             before = merged(place, before, paths, chance)
             with open_run(before, BOOTSTRAP) as run:
                 kept = [task.id for task in run.tasks()]
             assert kept == list(kept_by_brute_force(everything)), f"{place}: brute force"
-            made = len(everything) * TASKS
+            made = len(everything) * tasks
             print(f"round {number}: {len(kept)} of {made} kept, {killed} killed", flush=True)
     assert before
     return before
@@ -134,15 +136,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Shards, rounds and merges, with kills.")
     parser.add_argument("--shards", type=int, default=16, help="default: 16")
     parser.add_argument("--rounds", type=int, default=3, help="default: 3")
+    parser.add_argument("--tasks", type=int, default=8, help="of a shard, default: 8")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
     chance = random.Random(asked.seed)
     with tempfile.TemporaryDirectory() as directory:
         outs = [
-            growth(
-                Path(directory) / name, asked.shards, asked.rounds, chance, kill=name == "killed"
-            )
+            growth(Path(directory) / name, asked, chance, kill=name == "killed")
             for name in ("whole", "killed")
         ]
         first, second = map(exported, outs)
