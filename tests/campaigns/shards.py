@@ -1,8 +1,9 @@
 """Grow in shards and rounds twice, once with shards that are killed: the merges are the same bytes.
 
-Each shard is a process against the scripted server of the tests, whose replies come after random
-delays. In the second growth most shards are killed with SIGKILL, some of them several times, and
-go on. Each round is merged in three orders, of which the first is the pool of the next. Asserted:
+Each shard is a process, a copy of one that has loaded the command, against the scripted server of
+the tests, whose replies come after random delays. In the second growth most shards are killed with
+SIGKILL, some of them several times, and go on. Each round is merged in three orders, of which the
+first is the pool of the next. Asserted:
 
 - the three merges of a round have the same configuration, tables and exports;
 - the exports of both growths are the same, byte for byte;
@@ -16,8 +17,9 @@ Example::
 
 import argparse
 import logging
+import multiprocessing
+import os
 import random
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,6 +31,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from seedstep import merge_runs, open_run, seed_tasks
+from seedstep.cli import main as seedstep
 from seedstep.runs.database import Database
 from seedstep.runs.directory import DATABASE
 from seedstep.runs.places import CONFIG
@@ -39,14 +42,15 @@ from support.scripted_server import ScriptedServer, random_delays
 
 THRESHOLD = 0.55
 MOST_KILLS = 3
-CLI = (sys.executable, "-c", "from seedstep.cli import main; main()")
+PROCESSES = multiprocessing.get_context("forkserver")
+LOADED = ["seedstep.cli", "seedstep.cli.bootstrap", "seedstep.recipes", "aiohttp"]
 
 
 def command(
     server: ScriptedServer, shard: str, number: int, pool: Path | None, tasks: int
 ) -> list[str]:
     """The command of a shard, without its directory."""
-    words = [*CLI, "bootstrap", "--model", "openai:scripted", "--base-url", server.url]
+    words = ["seedstep", "bootstrap", "--model", "openai:scripted", "--base-url", server.url]
     words += ["--prompt-style", "completion", "--tasks", str(tasks)]
     words += ["--novelty-threshold", str(THRESHOLD), "--shard", shard, "--round", str(number)]
     return [*words, *(["--pool", str(pool)] if pool else []), "--out"]
@@ -56,15 +60,23 @@ def grow(words: list[str], out: Path, chance: random.Random, kills: int) -> int:
     """Run a shard to its end, after some kills; return how many processes were killed."""
     killed = 0
     for number in range(kills + 1):
-        process = subprocess.Popen([*words, str(out)], stdout=subprocess.DEVNULL)
+        process = PROCESSES.Process(target=run, args=([*words, str(out)],))
+        process.start()
         if number < kills:
-            time.sleep(chance.uniform(0.5, 4.0))
-            killed += process.poll() is None
+            time.sleep(chance.uniform(0.1, 3.0))
+            killed += process.is_alive()
             process.kill()
-            process.wait()
-        elif process.wait():
-            raise AssertionError(f"{out} ended with status {process.returncode}")
+        process.join()
+    if process.exitcode:
+        raise AssertionError(f"{out} ended with status {process.exitcode}")
     return killed
+
+
+def run(words: list[str]) -> None:
+    """Run a command in this process, without what it prints."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.argv = words
+    seedstep()
 
 
 def rows_of(path: Path) -> list[list[tuple[Any, ...]]]:
@@ -141,6 +153,7 @@ def main() -> None:
     asked = parser.parse_args()
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
     chance = random.Random(asked.seed)
+    PROCESSES.set_forkserver_preload(LOADED)
     with tempfile.TemporaryDirectory() as directory:
         outs = [
             growth(Path(directory) / name, asked, chance, kill=name == "killed")
