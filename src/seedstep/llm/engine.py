@@ -18,6 +18,7 @@ from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import aiohttp
 
@@ -81,6 +82,10 @@ SLOW_SECONDS = 300.0
 """A reply that takes longer counts as late: with more load, requests would time out."""
 
 
+_UNDER_WAY: WeakKeyDictionary[Ledger, dict[str, asyncio.Task[Answer]]] = WeakKeyDictionary()
+"""The requests that the engines of each ledger ask, by key, so that no two of them ask the same."""
+
+
 class Engine:
     """Sends requests to an endpoint, at most `in_flight` at a time."""
 
@@ -112,6 +117,7 @@ class Engine:
         self._pricing = pricing
         self._reasoning = reasoning if reasoning != Reasoning() else None
         self._asked: dict[str, asyncio.Task[Answer]] = {}
+        self._under_way = _UNDER_WAY.setdefault(ledger, {})
         self._sending: set[asyncio.Task[Answer]] = set()
         self._absent: SeedstepError | None = None
         self._closing = False
@@ -232,11 +238,19 @@ class Engine:
 
     def _forget(self, key: str, done: asyncio.Task[Answer]) -> None:
         del self._asked[key]
+        if self._under_way.get(key) is done:
+            del self._under_way[key]
         self._sending.discard(done)
         if not done.cancelled():
             done.exception()  # read, so that asyncio does not report it where nobody waits
 
     async def _obtain(self, key: str, request: Request, priority: Priority) -> Answer:
+        while other := self._under_way.get(key):  # asked by another engine of the same model
+            await asyncio.wait([other])
+            if kept := self._ledger.get(key):
+                self.stats.reused += 1
+                return kept
+        self._under_way[key] = _this_task()
         try:
             if self._absent:
                 raise self._absent

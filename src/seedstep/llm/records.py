@@ -201,7 +201,7 @@ class Ledger(Protocol):
         """Store an answer durably."""
 
 
-@dataclass
+@dataclass(eq=False)
 class MemoryLedger:
     """A ledger that lasts as long as the process."""
 
