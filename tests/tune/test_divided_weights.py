@@ -56,6 +56,24 @@ def test_two_processes_that_divide_the_weights_train_as_one(save: Any, tmp_path:
     assert not (two / "checkpoints").exists()
 
 
+@pytest.mark.parametrize("save", [save_t5, save_llama])
+def test_an_empty_model_reads_no_weights_and_has_the_same_parts(save: Any, tmp_path: Path) -> None:
+    model = save(tmp_path / "base")
+    whole = load_model(model, dtype="float32")
+    (tmp_path / "base" / "model.safetensors").unlink()
+    empty = load_model(model, dtype="float32", empty=True)
+    assert not empty.training
+    for kind in ("named_parameters", "named_buffers"):
+        there, wanted = (
+            [(name, each.shape, each.dtype) for name, each in getattr(made, kind)()]
+            for made in (empty, whole)
+        )
+        assert there == wanted
+    assert {each.device.type for each in empty.parameters()} == {"meta"}
+    for name, buffer in whole.named_buffers():
+        torch.testing.assert_close(empty.get_buffer(name), buffer)
+
+
 def test_lora_is_refused_before_divided_weights_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     monkeypatch.setenv("WORLD_SIZE", "2")

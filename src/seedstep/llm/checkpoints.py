@@ -8,7 +8,6 @@ Example::
     rows = encoder.encode(["Sort the list.", "Order the numbers."])  # (2, 384)
 """
 
-import hashlib
 import json
 from importlib import metadata
 from pathlib import Path
@@ -19,8 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedstep.errors import MissingExtraError, ModelError, first_line
-from seedstep.llm.dequantize import from_checkpoint, import_transformers, not_loaded
-from seedstep.llm.endpoints import file_fingerprint
+from seedstep.llm.dequantize import (
+    from_checkpoint,
+    import_transformers,
+    not_loaded,
+    without_weights,
+)
+from seedstep.llm.endpoints import file_fingerprint, folder_fingerprint
 from seedstep.llm.models import ModelRef, loaded_model
 
 __all__ = [
@@ -74,14 +78,8 @@ def fingerprint_of(model: str | ModelRef) -> str:
         InputError: transformers can't load models of its provider.
         MissingExtraError: the embedded model is not installed.
     """
-    ref = loaded_model(model)
-    path = ref.path
-    found = sorted(path.glob("*")) if path and path.is_dir() else [path] if path else []
-    files = [file for file in found if file.is_file()]
-    if not files:
-        return ""
-    parts = [f"{file.name} {file_fingerprint(file)}" for file in files]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    path = loaded_model(model).path
+    return folder_fingerprint(path) if path else ""
 
 
 def gguf_fingerprint(model: str) -> str:
@@ -146,10 +144,11 @@ def computing_type(*, bf16: bool, on_cpu: bool | None = None) -> tuple[str, str]
     )
 
 
-def load_model(model: str | ModelRef, *, dtype: str = "auto") -> Any:
+def load_model(model: str | ModelRef, *, dtype: str = "auto", empty: bool = False) -> Any:
     """Load a decoder-only or encoder-decoder model, in evaluation mode, on the CPU.
 
-    `dtype` is the name of a type of torch, or "auto" for the type of the checkpoint.
+    `dtype` is the name of a type of torch, or "auto" for the type of the checkpoint. An `empty`
+    model has the sizes of its weights, which are not read and take no memory.
 
     Raises:
         MissingExtraError: transformers is not installed.
@@ -161,6 +160,8 @@ def load_model(model: str | ModelRef, *, dtype: str = "auto") -> Any:
     try:
         config = from_checkpoint("AutoConfig", checkpoint)
         kind = "Seq2SeqLM" if config.is_encoder_decoder else "CausalLM"
+        if empty:
+            return without_weights(f"AutoModelFor{kind}", config, dtype)
         return from_checkpoint(f"AutoModelFor{kind}", checkpoint, config=config, dtype=dtype)
     except Exception as error:  # of any kind, where a file is broken
         raise not_loaded(checkpoint, "model", error) from None

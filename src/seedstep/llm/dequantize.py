@@ -188,6 +188,18 @@ def from_checkpoint(loader: str, checkpoint: str, **options: Any) -> Any:
     return kind.from_pretrained(checkpoint, trust_remote_code=False, **options)
 
 
+def without_weights(loader: str, config: Any, dtype: str) -> Any:
+    """Return a model of a configuration, in evaluation mode, whose weights are on no device."""
+    import torch
+    from accelerate import init_empty_weights
+
+    kind = getattr(import_transformers(), loader)
+    with init_empty_weights(include_buffers=False):
+        model = kind.from_config(config, dtype=getattr(torch, dtype), trust_remote_code=False)
+    model.tie_weights()
+    return model.eval()
+
+
 def import_transformers() -> Any:
     """Import and return `transformers`, which needs torch to load models.
 

@@ -38,7 +38,9 @@ __all__ = [
     "embedded_model",
     "file_fingerprint",
     "first_address",
+    "folder_fingerprint",
     "is_loopback_host",
+    "known_checkpoint",
     "known_gguf",
     "known_recording",
     "known_server",
@@ -310,6 +312,22 @@ def file_fingerprint(path: Path) -> str:
         file.seek(max(0, size - (1 << 20)))
         digest.update(file.read())
     return digest.hexdigest()[:16]
+
+
+def folder_fingerprint(path: Path) -> str:
+    """Return a fingerprint of a directory of files, or of one; an empty text if there is none."""
+    found = sorted(path.glob("*")) if path.is_dir() else [path]
+    parts = [f"{file.name} {file_fingerprint(file)}" for file in found if file.is_file()]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16] if parts else ""
+
+
+def known_checkpoint(name: str, _: Opening) -> Endpoint:
+    """Return the endpoint of a checkpoint, without what answers for it while it is loaded.
+
+    Its content stands for it, or its name if that is a hub id.
+    """
+    model = f"hf:{name}"
+    return Endpoint(f"checkpoint:{folder_fingerprint(Path(name)) or model}", "", model)
 
 
 WATCHED_SECONDS = 0.2

@@ -344,8 +344,8 @@ def _train(
     bf16, on_cpu = settings.training.bf16, computes_on_cpu(settings.training)
     if watch and (note := computing_type(bf16=bf16, on_cpu=on_cpu)[1]):
         watch.warned(note)
-    join_processes(settings.training)
-    model = load_model(settings.model.name, dtype="float32")
+    reads = join_processes(settings.training)
+    model = load_model(settings.model.name, dtype="float32", empty=not reads)
     with MetricsFile(files.metrics) as metrics, reporting(settings.training, files.path):
         tuner = tune_decoder if work.decoder_only else tune_seq2seq
         tuned = tuner(

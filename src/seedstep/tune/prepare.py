@@ -24,6 +24,7 @@ import torch
 from accelerate import PartialState
 from safetensors import SafetensorError
 from transformers import TrainingArguments
+from transformers.integrations import is_fsdp_enabled
 from transformers.utils import logging
 
 from seedstep.data.files import new_folder
@@ -206,19 +207,22 @@ def divides_weights() -> bool:
     return is_asked and rank_and_processes()[1] > 1
 
 
-def join_processes(training: Training) -> None:
+def join_processes(training: Training) -> bool:
     """Join the processes that divide the weights, if they are divided, before a model is loaded.
 
-    Then each gets its part of the weights that the first process has read.
+    Returns whether this process reads the weights. Where they are divided, the first one does, from
+    which each gets its part, unless accelerate is configured otherwise.
 
     Raises:
         InputError: LoRA is asked for, whose matrices can't be merged with divided weights.
     """
-    if divides_weights():
-        if training.lora:
-            what = "LoRA's matrices can't be merged with weights that FSDP divides"
-            raise InputError(what, "leave --lora out, or launch with torchrun, without FSDP")
-        PartialState(cpu=computes_on_cpu(training))
+    if not divides_weights():
+        return True
+    if training.lora:
+        what = "LoRA's matrices can't be merged with weights that FSDP divides"
+        raise InputError(what, "leave --lora out, or launch with torchrun, without FSDP")
+    PartialState(cpu=computes_on_cpu(training))
+    return not (is_fsdp_enabled() and torch.distributed.get_rank())
 
 
 Said = TypeVar("Said", bound=str)
