@@ -191,11 +191,11 @@ def test_init_says_that_the_folder_is_missing(path: str) -> None:
 # Models
 
 
-@pytest.mark.parametrize("model", ["gpt", "openai:", "gguf:", "replay:", "hf:x", "Local", ""])
+@pytest.mark.parametrize("model", ["gpt", "openai:", "gguf:", "replay:", "hf:", "Local", ""])
 def test_an_unknown_kind_of_model_is_refused_with_the_kinds(model: str) -> None:
     error = seedstep("bootstrap", "--out", "run", "--model", model).error
     assert f"'{model}'" in error
-    assert error.endswith("Use local, gguf:PATH, openai:NAME or replay:FILE.")
+    assert error.endswith("Use local, gguf:PATH, openai:NAME, replay:FILE or hf:PATH_OR_ID.")
 
 
 @pytest.mark.parametrize("model", ["gpt", "gguf:missing.gguf", "replay:missing.jsonl"])

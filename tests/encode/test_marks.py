@@ -294,3 +294,25 @@ def test_a_template_that_can_t_be_used_is_named(template: str, said: str) -> Non
         TaskEncoder(task, ENCODINGS["chat"], reader)
     assert f"the tokenizer's chat template {said}" in str(refused.value)
     assert "Use another encoding, or correct the template." in str(refused.value)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_no_message_of_a_conversation_forges_a_mark(template: str) -> None:
+    text, _ = TEMPLATES[template]
+    made = byte_bpe(MARKS)
+    made.add_tokens([AddedToken(mark, special=True, normalized=False) for mark in MARKS])
+    outer = PreTrainedTokenizerFast(tokenizer_object=made, eos_token="</s>", chat_template=text)
+    tokenizer = HfTokenizer(outer)
+    frame = tokenizer.frame
+    plain = tokenizer.conversation([("user", "a b")])
+    assert plain == tokenizer.ids(f"{frame.before}a b{frame.after}", marked=True)
+    marks = {token for token, known in outer.added_tokens_decoder.items() if known.special}
+    turns = [("user", "a"), ("assistant", "b"), ("user", "c")]
+    forged = [(role, f"{said} {' '.join(MARKS)} seedstep-message-0002") for role, said in turns]
+    there, wanted = (
+        [token for token in tokenizer.conversation(some) if token in marks]
+        for some in (forged, turns)
+    )
+    assert there == wanted
+    said = tokenizer.text(tokenizer.conversation(forged))
+    assert said.count("seedstep-message-0002") == 3

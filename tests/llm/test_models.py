@@ -52,9 +52,9 @@ def test_a_baseline_that_is_not_there_is_refused() -> None:
         ModelRef.parse("baseline:x")
 
 
-@pytest.mark.parametrize("text", ["hf:a/b", "baseline:copy-input", "magic:x"])
-def test_what_is_not_served_has_no_address(text: str) -> None:
-    with pytest.raises(InputError, match="Use local, gguf:PATH, openai:NAME or replay:FILE"):
+@pytest.mark.parametrize("text", ["hf:", "baseline:copy-input", "magic:x"])
+def test_what_is_not_asked_has_no_address(text: str) -> None:
+    with pytest.raises(InputError, match="openai:NAME, replay:FILE or hf:PATH_OR_ID"):
         resolve_base_url(text, None)
 
 

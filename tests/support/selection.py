@@ -78,6 +78,7 @@ SLOW = (
     "evaluate/test_metrics.py::test_two_very_long_texts",
     "evaluate/test_remarks.py::test_every_command_says_it_and_a_run_keeps_it",
     "exports/test_hub.py",
+    "infer/test_asking.py",
     "infer/test_checkpoint_answers.py",
     "infer/test_checkpoint_sizes.py",
     "infer/test_generate.py",

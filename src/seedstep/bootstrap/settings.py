@@ -25,7 +25,7 @@ from seedstep.errors import InputError
 from seedstep.llm import Budget, ModelRef, Sampling, resolve_base_url
 from seedstep.llm.embeddings import ENCODERS, PURPOSE, is_served_encoder, require_encoder
 from seedstep.llm.endpoints import require_address
-from seedstep.llm.models import served_model
+from seedstep.llm.models import asked_model
 from seedstep.llm.settings import AskedModel, AskingSettings, override, sampling_setting
 from seedstep.novelty import MEANING_THRESHOLD
 from seedstep.prompts import CHAT_LANGUAGES
@@ -359,7 +359,7 @@ class BootstrapSettings(AskingSettings):
     def style(self) -> str:
         """The prompt style that is used, which is not `auto`."""
         automatic = self.prompt_style == "auto"
-        return served_model(self.model.name).style if automatic else self.prompt_style
+        return asked_model(self.model.name).style if automatic else self.prompt_style
 
     @property
     def manner(self) -> PromptStyle:

@@ -88,10 +88,44 @@ class HfTokenizer:
         stop = whole[answered:].strip() if end is None else ""
         return ChatFrame(before, after, end, stop)
 
+    @property
+    def frame(self) -> ChatFrame:
+        """The same, where a template is needed.
+
+        Raises:
+            InputError: there is none, or it can't be used.
+        """
+        if self.chat is None:
+            what = f"the tokenizer of {self._outer.name_or_path} has no chat template"
+            raise InputError(what, "name a checkpoint with one")
+        return self.chat
+
     def ids(self, text: str, *, marked: bool = False) -> list[int]:
         """The tokens of a text, without special ones added."""
         text = self._with_secrets(text)[0] if marked else text
         ids: list[int] = self._encoded(text).ids
+        return ids
+
+    def conversation(self, messages: Sequence[tuple[str, str]]) -> list[int]:
+        """The tokens of a conversation in the chat template, up to where the answer begins.
+
+        Messages are roles with contents.
+
+        Raises:
+            InputError: there is no template, or it can't be used for them.
+        """
+        _ = self.frame
+        names = [f"{MESSAGE}-{place:04}" for place in range(len(messages))]
+        turns = zip(messages, names, strict=True)
+        written = self._templated(
+            [{"role": role, "content": name} for (role, _), name in turns], prompt=True
+        )
+        rest, _ = self._secretly(written, self._marks_in(written))
+        text = ""
+        for (_, content), name in zip(messages, names, strict=True):
+            before, _, rest = rest.partition(name)
+            text += before + content
+        ids: list[int] = self._encoded(text + rest).ids
         return ids
 
     def spans(self, text: str, *, marked: bool = False) -> list[tuple[int, int]]:
@@ -135,10 +169,13 @@ class HfTokenizer:
 
         In a prompt inside the chat template only the template's own text is marked.
         """
+        return self._secretly(text, self._marks_of_prompt(text))
+
+    def _secretly(self, text: str, marks: Sequence[Mark]) -> tuple[str, list[int]]:
         written: list[str] = []
         places: list[int] = []
         done = 0
-        for start, end, token in self._marks_of_prompt(text):
+        for start, end, token in marks:
             secret = self._secret[token]
             written += text[done:start], secret
             places += [*range(done, start), *[start] * len(secret)]

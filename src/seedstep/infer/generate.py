@@ -11,12 +11,13 @@ Example::
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
 import torch
-from transformers import GenerationConfig
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from seedstep.encode import ModelSizes
 from seedstep.infer.prefix import (
@@ -29,7 +30,7 @@ from seedstep.infer.prefix import (
 from seedstep.llm.checkpoints import on_device
 from seedstep.text.thoughts import is_thought_mark, split_thoughts
 
-__all__ = ["Checkpoint", "GeneratedText", "before_stop", "common_length"]
+__all__ = ["Checkpoint", "Draw", "GeneratedText", "before_stop", "common_length"]
 
 Prompt = Sequence[int]
 """The token ids of a prompt."""
@@ -54,6 +55,15 @@ class GeneratedText:
     def used_up_by_thinking(self) -> bool:
         """Whether the limit of tokens was reached with nothing but thoughts."""
         return self.cut and bool(self.thoughts) and not self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """How an answer is drawn: with this temperature, among the likeliest tokens, by a seed."""
+
+    seed: int
+    temperature: float = 1.0
+    top_p: float = 1.0
 
 
 THINKING_ROOM = 4096
@@ -93,6 +103,7 @@ class Checkpoint:
         self._batch = batch
         self._opened = opened
         self._room = THINKING_ROOM if room is None else room
+        self._is_stripped = True
         self._ends = _end_tokens(model, tokenizer) | frozenset(ends)
         self._silent = _silent_tokens(tokenizer, self._ends)
         self._sizes = ModelSizes.of_model(model)
@@ -100,6 +111,19 @@ class Checkpoint:
         self.is_decoder_only = not model.config.is_encoder_decoder
         self.note = why_not_shared(model) if self.is_decoder_only else ""
         self.takes_padding = not self.note or takes_padding(model)
+
+    def limited(
+        self, *, new_tokens: int, stop: Sequence[str], opened: str = "", room: int | None = None
+    ) -> "Checkpoint":
+        """Return the same model with other limits of its answers, which continue a text.
+
+        White space before an answer stays, as it belongs to the text.
+        """
+        found = copy(self)
+        found._new_tokens, found._stop, found._opened = new_tokens, tuple(stop), opened
+        found._room = THINKING_ROOM if room is None else room
+        found._is_stripped = False
+        return found
 
     def fault(self, prompt: Prompt) -> str:
         """Return why a prompt can't be answered, or "" if it can."""
@@ -110,11 +134,16 @@ class Checkpoint:
         return ""
 
     def answers(
-        self, prompts: Sequence[Prompt], part: tuple[int, int] = (0, 1)
+        self,
+        prompts: Sequence[Prompt],
+        part: tuple[int, int] = (0, 1),
+        draws: Sequence[Draw | None] = (),
     ) -> Iterator[list[tuple[int, GeneratedText]]]:
         """Yield the answers to a task's prompts, with their places, in batches, short first.
 
-        Of all batches, only every `part[1]`-th from `part[0]` on is computed.
+        Of all batches, only every `part[1]`-th from `part[0]` on is computed. `draws` say how the
+        answers to the prompts are drawn; without them, and where there is None, an answer has the
+        likeliest tokens.
         """
         common = common_length(prompts)
         is_shared = self.is_decoder_only and not self.note and common
@@ -123,7 +152,9 @@ class Checkpoint:
         if not chosen:
             return
         found = (
-            self._sharing(prompts, chosen, common) if is_shared else self._whole(prompts, chosen)
+            self._sharing(prompts, chosen, draws, common)
+            if is_shared
+            else self._whole(prompts, chosen, draws)
         )
         for places, rows in found:
             answers = (self._generated(ids) for ids in rows)
@@ -138,16 +169,25 @@ class Checkpoint:
         return [batch for group in groups for batch in _batches(group, self._batch)]
 
     def _sharing(
-        self, prompts: Sequence[Prompt], batches: Iterable[Sequence[int]], common: int
+        self,
+        prompts: Sequence[Prompt],
+        batches: Iterable[Sequence[int]],
+        draws: Sequence[Draw | None],
+        common: int,
     ) -> Iterator[_Written]:
         """Answer prompts whose first `common` tokens are the same."""
         prefix = prefix_layers(self._model, prompts[0][:common])
         for places in batches:
             rests = [prompts[place][common:] for place in places]
-            yield places, self._continue(prefix, rests, self._most(prompts[places[-1]]))
+            most = self._most(prompts[places[-1]])
+            yield places, self._continue(prefix, rests, most, _drawing(draws, places))
 
     def _continue(
-        self, prefix: Sequence[KeysAndValues], rests: Sequence[Prompt], most: int
+        self,
+        prefix: Sequence[KeysAndValues],
+        rests: Sequence[Prompt],
+        most: int,
+        drawing: "_Drawing | None" = None,
     ) -> list[list[int]]:
         """Generate at most `most` tokens after a prefix and each of the rests."""
         batch = PrefixBatch(prefix, rests, room=self._new_tokens)
@@ -155,7 +195,8 @@ class Checkpoint:
         rows = list(range(len(rests)))  # whose answer each row of the batch is
         unfinished = set(rows)
         while True:
-            tokens = batch.logits(self._model).argmax(-1)
+            logits = batch.logits(self._model)
+            tokens = (drawing.shift(logits, rows) if drawing else logits).argmax(-1)
             for row, token in zip(rows, tokens.tolist(), strict=True):
                 if row in unfinished:
                     written[row].append(token)
@@ -169,14 +210,18 @@ class Checkpoint:
                 rows = [row for row in rows if row in unfinished]
 
     def _whole(
-        self, prompts: Sequence[Prompt], batches: Iterable[Sequence[int]]
+        self,
+        prompts: Sequence[Prompt],
+        batches: Iterable[Sequence[int]],
+        draws: Sequence[Draw | None],
     ) -> Iterator[_Written]:
         """Answer prompts without a shared prefix."""
         for places in batches:
-            yield places, self._generate([prompts[place] for place in places])
+            asked = [prompts[place] for place in places]
+            yield places, self._generate(asked, _drawing(draws, places))
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]  # torch is Any
-    def _generate(self, prompts: Sequence[Prompt]) -> list[list[int]]:
+    def _generate(self, prompts: Sequence[Prompt], drawing: "_Drawing | None") -> list[list[int]]:
         longest = max(map(len, prompts))
         padding = [longest - len(prompt) for prompt in prompts]
         ids = [[*[0] * more, *prompt] for prompt, more in zip(prompts, padding, strict=True)]
@@ -190,6 +235,7 @@ class Checkpoint:
             input_ids=torch.tensor(ids, device=self._model.device),
             attention_mask=torch.tensor(mask, device=self._model.device),
             max_new_tokens=most,
+            logits_processor=LogitsProcessorList([drawing] if drawing else []),
             stopping_criteria=[lambda rows, _: self._are_finished(rows[:, start:], most)],
         )
         rows = found[:, start:].tolist()
@@ -229,7 +275,8 @@ class Checkpoint:
         said, thoughts = self._read(ids)
         stopped = before_stop(said, self._stop)
         ended = stopped is not None or ids[-1] in self._ends
-        text = (said if stopped is None else stopped).strip()
+        text = said if stopped is None else stopped
+        text = text.strip() if self._is_stripped else text.rstrip()
         return GeneratedText(text, cut=not ended, thoughts=thoughts, tokens=len(ids))
 
     def _read(self, ids: Sequence[int]) -> tuple[str, str]:
@@ -240,6 +287,44 @@ class Checkpoint:
             clean_up_tokenization_spaces=False,
         )
         return split_thoughts(self._opened + str(found))
+
+
+class _Drawing(LogitsProcessor):
+    """Adds to logits what makes the greatest of them a draw, by a generator for each row.
+
+    The likeliest tokens, of which one is drawn, are the fewest whose chances reach `top_p`.
+    """
+
+    def __init__(self, draws: Sequence[Draw | None]) -> None:
+        self._draws = draws
+        self._chances = [torch.Generator().manual_seed(draw.seed if draw else 0) for draw in draws]
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Return the logits of all rows, as transformers asks for them."""
+        return self.shift(scores, range(len(self._draws)))
+
+    def shift(self, logits: torch.Tensor, rows: Sequence[int]) -> torch.Tensor:
+        """Return logits, those of some rows, of which each row's greatest is its next token."""
+        found = [self._shifted(each, row) for each, row in zip(logits.float(), rows, strict=True)]
+        return torch.stack(found)
+
+    def _shifted(self, logits: torch.Tensor, row: int) -> torch.Tensor:
+        draw = self._draws[row]
+        if draw is None:
+            return logits
+        scaled = logits / draw.temperature
+        if draw.top_p < 1:
+            chances, places = scaled.softmax(-1).sort(descending=True)
+            is_left_out = chances.cumsum(-1) - chances >= draw.top_p
+            scaled = scaled.index_fill(-1, places[is_left_out], -torch.inf)
+        drawn = torch.empty(logits.shape).exponential_(generator=self._chances[row])
+        return scaled - drawn.log().to(logits.device)
+
+
+def _drawing(draws: Sequence[Draw | None], places: Sequence[int]) -> _Drawing | None:
+    """Return what draws the tokens of answers to prompts; None if all are the likeliest."""
+    chosen = [draws[place] for place in places] if draws else []
+    return _Drawing(chosen) if any(chosen) else None
 
 
 def before_stop(text: str, stop: Iterable[str]) -> str | None:

@@ -32,6 +32,7 @@ from seedstep.encode import (
     tokenize,
 )
 from seedstep.errors import InputError
+from seedstep.infer.loading import load_checkpoint
 from seedstep.infer.settings import SystemSettings
 from seedstep.llm import (
     Budget,
@@ -49,17 +50,10 @@ from seedstep.llm import (
     open_model,
     tokens_of,
 )
-from seedstep.llm.checkpoints import (
-    checkpoint_of,
-    computing_type,
-    load_model,
-    load_tokenizer,
-    was_tuned_here,
-)
+from seedstep.llm.checkpoints import checkpoint_of, computing_type, load_tokenizer
 from seedstep.llm.pacing import in_order
 from seedstep.llm.wire import THINKING
 from seedstep.text.cleaning import plain_text
-from seedstep.text.thoughts import opened_thoughts
 
 __all__ = [
     "PURPOSE",
@@ -71,7 +65,7 @@ __all__ = [
     "ask_checkpoint",
     "ask_server",
     "copy_answers",
-    "load",
+    "load_system",
     "preview_answers",
 ]
 
@@ -305,8 +299,8 @@ def answer_tasks(
         return _in_thread(copy_answers(settings, work))
     if settings.kind == "checkpoint":
         known = {} if frames is None else frames
-        if settings.workers > 1 and work:
-            from seedstep.infer.workers import answer_in_workers
+        if settings.model.workers > 1 and work:
+            from seedstep.infer.division import answer_in_workers
 
             return answer_in_workers(settings, work, known, opened)
         return _of_checkpoint(settings, work, opened, known)
@@ -341,7 +335,7 @@ async def _of_checkpoint(
     opened: Opened,
     frames: MutableMapping[str, ChatFrame],
 ) -> AsyncGenerator[list[Answer]]:
-    checkpoint, tokenizer = await asyncio.to_thread(load, settings, frames)
+    checkpoint, tokenizer = await asyncio.to_thread(load_system, settings, frames)
     opened(None, about_checkpoint(settings, work, checkpoint, tokenizer))
     answers = ask_checkpoint(settings, work, checkpoint, tokenizer)
     async with aclosing(_in_thread(answers)) as batches:
@@ -375,43 +369,20 @@ def about_checkpoint(
     return "; ".join(filter(None, (note, sharing)))
 
 
-def load(
+def load_system(
     settings: SystemSettings, frames: MutableMapping[str, ChatFrame]
 ) -> tuple["Checkpoint", HfTokenizer]:
     """Load the checkpoint of a system, and its tokenizer. `frames` are as in `answer_tasks`."""
-    tokenizer = load_tokenizer(settings.model.name)  # raises where transformers is not installed
-    from transformers.utils import logging
-
-    from seedstep.infer.generate import Checkpoint
-
-    logging.disable_progress_bar()
-    template = str(tokenizer.chat_template)
-    reader = HfTokenizer(tokenizer, frame=frames.get(template))
-    frame = _frame(settings, reader)
-    in_chat = frame is not None and settings.style == "chat"
-    if frame and in_chat:
-        frames[template] = frame
-    is_tuned = was_tuned_here(settings.model.name)  # on answers behind a mark of thoughts, if any
-    checkpoint = Checkpoint(
-        load_model(settings.model.name, dtype=computing_type(bf16=settings.bf16)[0]),
-        tokenizer,
+    return load_checkpoint(
+        settings.model.name,
+        frames,
+        in_chat=settings.style == "chat",
+        bf16=settings.bf16,
         new_tokens=settings.max_new_tokens,
-        stop=(*settings.stop_texts, *([frame.stop] if frame and in_chat and frame.stop else [])),
+        stop=settings.stop_texts,
         batch=settings.batch,
-        ends=[frame.end] if frame and frame.end is not None else [],
-        opened=opened_thoughts(frame.after) if frame and in_chat and not is_tuned else "",
         room=settings.model.manner.room,
     )
-    return checkpoint, reader
-
-
-def _frame(settings: SystemSettings, reader: HfTokenizer) -> ChatFrame | None:
-    """Return the chat template; None if it can't be used and prompts are not in it."""
-    if settings.style == "chat":
-        return reader.chat
-    with suppress(InputError):
-        return reader.chat
-    return None
 
 
 async def _in_thread(batches: Iterator[list[Answer]]) -> AsyncGenerator[list[Answer]]:

@@ -82,6 +82,7 @@ class SystemSettings(AskingSettings):
             "checkpoint, loaded through transformers), baseline:copy-input or "
             "baseline:copy-demonstration."
         ),
+        bf16=None,
     )
     backend: Literal["auto", "transformers"] = setting(
         "auto",
@@ -127,13 +128,6 @@ class SystemSettings(AskingSettings):
         "the first one.",
     )
     batch: Count = setting(16, "Instances that a checkpoint answers at a time.")
-    workers: Count = setting(
-        1,
-        "Processes that answer with a checkpoint, each with a copy of it: one a GPU, or a share of "
-        "the cores. The answers are those of one process but for the rounding of other numbers of "
-        "threads.",
-        later=True,
-    )
     bf16: bool = setting(False, "Load a checkpoint with weights of 16 bits, not 32.")
     budget: Budget = part(Budget)
     sampling: dict[str, Any] = sampling_setting(
@@ -170,13 +164,11 @@ class SystemSettings(AskingSettings):
         if self.kind == "checkpoint" and self.sampling:
             what = f"{source}, setting 'sampling': a checkpoint decodes greedily"
             raise InputError(what, "leave it out, or serve the model and name it openai:NAME")
-        if self.kind != "checkpoint" and self.workers > 1:
-            what = f"{source}, setting 'workers': only checkpoints are loaded by workers"
-            raise InputError(what, "leave it out; a served model takes --in-flight")
-        manner = self.model.manner
-        if self.kind == "checkpoint" and (manner.effort or manner.extra):
-            what = f"{source}, setting 'reasoning': a checkpoint takes only its room"
-            raise InputError(what, "leave the rest out, or serve the model as openai:NAME")
+
+    @property
+    def asks_checkpoint(self) -> bool:
+        """Whether the model is a checkpoint that is loaded into this process, or into workers."""
+        return self.kind == "checkpoint"
 
     @property
     def kind(self) -> SystemKind:

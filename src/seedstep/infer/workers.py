@@ -1,13 +1,12 @@
 """Do work with a checkpoint in several processes, each of which loads it: one a GPU, or some cores.
 
 This process alone writes. A worker sends each result as soon as it has it; one that dies is
-replaced, and what it had not sent back is done again. Predictions are divided by the batches that
-one process would make of a task, so that the answers are the same but for rounding.
+replaced, and what it had not sent back is done again.
 
 Example::
 
-    async for answers in answer_in_workers(settings, work, frames, opened):
-        await run.records.record(system, answers)
+    async for place, result in in_workers(job, [("a", first), ("b", second)], workers=2):
+        await keep(place, result)
 """
 
 import asyncio
@@ -24,22 +23,17 @@ from collections.abc import (
     AsyncGenerator,
     Callable,
     Iterable,
-    Iterator,
-    MutableMapping,
     Sequence,
 )
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import IO, Any, Generic, Protocol, TypeVar
 
-from seedstep.encode import ChatFrame
 from seedstep.errors import ModelError, SeedstepError
-from seedstep.infer.predict import Answer, Opened, TaskWork, about_checkpoint, ask_checkpoint, load
-from seedstep.infer.settings import SystemSettings
 
-__all__ = ["Unit", "WorkerJob", "answer_in_workers", "in_workers", "serve"]
+__all__ = ["Crew", "WorkerJob", "in_workers", "serve"]
 
 MOST_LOSSES = 3
 """After so many workers died over the same work, the run ends."""
@@ -61,20 +55,6 @@ class WorkerJob(Protocol[W_contra, R_co]):
         That is a function of the unit, and of how many of its results are there already, which
         yields the others.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class Unit(Generic[W]):
-    """A unit of work, and the name of what it is about.
-
-    `done` counts the results that are there, `losses` the workers that died since the last one.
-    """
-
-    work: W
-    about: str
-    place: int
-    done: int = 0
-    losses: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,30 +168,36 @@ async def in_workers(
         SeedstepError: the model can't be opened, a task can't be asked, or workers die again and
             again over the same work.
     """
-    units = deque(Unit(each, about, place) for place, (about, each) in enumerate(work))
+    units = deque(enumerate(work))
     number = min(workers, len(units))
     if not number:
         return
     results: asyncio.Queue[tuple[int, R] | None] = asyncio.Queue()
+    crew = Crew(job, number)
+
+    async def serve(at: int) -> None:
+        while units:
+            place, (about, unit) = units.popleft()
+            doing = crew.do(at, unit, f"over instances of task '{about}'")
+            async with aclosing(doing) as found:
+                async for result in found:
+                    results.put_nowait((place, result))
+
     serving: list[asyncio.Task[None]] = []
-    with ThreadPoolExecutor(number, thread_name_prefix="seedstep-worker") as threads:
-        crew = _Crew(job, number, threads)
-        try:
-            first = await crew.start(0)
-            crew.job = begun(crew.told) if begun else job
-            for at in range(number):
-                serve = crew.serve(at, units, results, None if at else first)
-                serving.append(asyncio.create_task(serve))
-            served = asyncio.gather(*serving)
-            served.add_done_callback(partial(_note_end, results))
-            while (result := await results.get()) is not None:
-                yield result
-            await served
-        finally:
-            for task in serving:
-                task.cancel()
-            crew.end()
-            await asyncio.gather(*serving, return_exceptions=True)
+    try:
+        await crew.start(0)
+        crew.job = begun(crew.told) if begun else job
+        serving += [asyncio.create_task(serve(at)) for at in range(number)]
+        served = asyncio.gather(*serving)
+        served.add_done_callback(partial(_note_end, results))
+        while (result := await results.get()) is not None:
+            yield result
+        await served
+    finally:
+        for task in serving:
+            task.cancel()
+        crew.end()
+        await asyncio.gather(*serving, return_exceptions=True)
 
 
 def _note_end(results: "asyncio.Queue[Any]", served: "asyncio.Future[Any]") -> None:
@@ -220,18 +206,26 @@ def _note_end(results: "asyncio.Queue[Any]", served: "asyncio.Future[Any]") -> N
         served.exception()  # read, so that asyncio does not report it where nobody waits
 
 
-class _Crew(Generic[W, R]):
-    """The workers. `told` is what the one that was started last has told."""
+class Crew(Generic[W, R]):
+    """Workers that do a job. `told` is what the one that was started last has told."""
 
-    def __init__(self, job: WorkerJob[W, R], number: int, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, job: WorkerJob[W, R], number: int) -> None:
+        """There are `number` of them, from 0 on. Each is started when it first has work."""
         self.job = job
         self.told: Any = None
         self._number = number
-        self._threads = threads
         self._workers: dict[int, _Worker] = {}
+        self._loaded: set[int] = set()
+        self._threads = ThreadPoolExecutor(number, thread_name_prefix="seedstep-worker")
 
     async def start(self, number: int) -> _Worker:
-        """Start the worker of a number, and wait until it has loaded the model."""
+        """Start the worker of a number, if it is not there, and wait until it has loaded the model.
+
+        Raises:
+            SeedstepError: the model can't be opened, or workers die while they load it.
+        """
+        if number in self._loaded:
+            return self._workers[number]
         beginning, losses = _Beginning(self.job, self._number, number), 0
         while True:
             self._workers[number] = worker = _Worker()
@@ -241,32 +235,32 @@ class _Crew(Generic[W, R]):
                 losses += 1
                 _require_few(losses, LOADING, lost)
             else:
+                self._loaded.add(number)
                 return worker
 
-    async def serve(
-        self,
-        number: int,
-        units: deque[Unit[W]],
-        results: "asyncio.Queue[tuple[int, R] | None]",
-        worker: _Worker | None,
-    ) -> None:
-        """Let a worker do units of work until none is left; replace it where it dies."""
-        while units:
-            worker = worker or await self.start(number)
-            unit = units.popleft() if units else None
-            if unit is None:
-                return
-            about = f"over instances of task '{unit.about}'"
+    async def do(self, number: int, unit: W, about: str) -> AsyncGenerator[R]:
+        """Let the worker of a number do a unit of work, and yield the results in their order.
+
+        If it dies it is replaced, and the next one does what is missing. `about` says what it does.
+
+        Raises:
+            SeedstepError: the unit can't be done, or workers die again and again over it.
+        """
+        done = losses = 0
+        while True:
+            worker = await self.start(number)
             try:
-                found = await self._in_thread(partial(worker.ask, (unit.work, unit.done), about))
+                found = await self._in_thread(partial(worker.ask, (unit, done), about))
                 while found:
-                    results.put_nowait((unit.place, found[0]))
-                    unit = replace(unit, done=unit.done + 1, losses=0)
+                    done, losses = done + 1, 0
+                    yield found[0]
                     found = await self._in_thread(partial(worker.take, about))
             except _LostError as lost:
-                worker, unit = None, replace(unit, losses=unit.losses + 1)
-                _require_few(unit.losses, about, lost)
-                units.appendleft(unit)
+                self._loaded.discard(number)
+                losses += 1
+                _require_few(losses, about, lost)
+            else:
+                return
 
     async def _in_thread(self, call: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
@@ -275,6 +269,7 @@ class _Crew(Generic[W, R]):
         """End all workers."""
         for worker in self._workers.values():
             worker.end()
+        self._threads.shutdown()
 
 
 LOADING = "while it loaded the model"
@@ -347,61 +342,3 @@ def _take_place(number: int, workers: int) -> None:
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 """The environment variable with the GPUs that a process sees, by their numbers or names."""
-
-
-# Predictions
-
-Part = tuple[TaskWork, tuple[int, int]]
-"""A task, and which of its batches: the number of the part, of how many parts."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Answering:
-    """The job of workers that predict. `frames` are what chat templates write."""
-
-    settings: SystemSettings
-    first: TaskWork
-    frames: dict[str, ChatFrame]
-
-    def open(self) -> tuple[Any, Callable[[Part, int], Iterator[list[Answer]]]]:
-        """Load the checkpoint; tell what templates write, and why no prefix is shared."""
-        settings, frames = self.settings, dict(self.frames)
-        checkpoint, tokenizer = load(settings, frames)
-        note = about_checkpoint(settings, [self.first], checkpoint, tokenizer)
-
-        def answer(part: Part, done: int) -> Iterator[list[Answer]]:
-            task, (number, of) = part
-            left = (number + done * of, of)
-            return ask_checkpoint(settings, [task], checkpoint, tokenizer, left)
-
-        return (frames, note), answer
-
-
-async def answer_in_workers(
-    settings: SystemSettings,
-    work: Sequence[TaskWork],
-    frames: MutableMapping[str, ChatFrame],
-    opened: Opened,
-) -> AsyncGenerator[list[Answer]]:
-    """Yield the answers of a checkpoint, batch by batch, as the workers have them.
-
-    Raises:
-        SeedstepError: as `in_workers`.
-    """
-    job = _Answering(settings, work[0], dict(frames))
-
-    def begun(told: tuple[dict[str, ChatFrame], str]) -> _Answering:
-        frames.update(told[0])  # what a template writes now, all workers shall write
-        opened(None, told[1])
-        return replace(job, frames=dict(frames))
-
-    parts = [(part[0].task.id, part) for part in _parts(settings, work)]
-    async with aclosing(in_workers(job, parts, settings.workers, begun)) as results:
-        async for _, batch in results:
-            yield batch
-
-
-def _parts(settings: SystemSettings, work: Sequence[TaskWork]) -> Iterator[Part]:
-    for task in work:
-        number = min(settings.workers, -(-len(task.instances) // settings.batch))
-        yield from ((task, (part, number)) for part in range(number))

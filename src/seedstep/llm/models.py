@@ -18,6 +18,7 @@ from seedstep.llm.providers import PROVIDERS, Provider, either, forms_of
 
 __all__ = [
     "ModelRef",
+    "asked_model",
     "gguf_of",
     "known_model",
     "loaded_model",
@@ -110,6 +111,18 @@ def served_model(model: str | ModelRef) -> ModelRef:
     return ref
 
 
+def asked_model(model: str | ModelRef) -> ModelRef:
+    """Return the reference to a model that is served, or that can be loaded and asked here.
+
+    Raises:
+        InputError: its provider is not known, or has no such models.
+    """
+    ref = model if isinstance(model, ModelRef) else _parsed(model)
+    if ref is None or not ref.provider.is_asked:
+        raise _not_known(model, lambda provider: provider.is_asked)
+    return ref
+
+
 def loaded_model(model: str | ModelRef) -> ModelRef:
     """Return the reference to a model that transformers can load into this process.
 
@@ -154,10 +167,10 @@ def resolve_base_url(
     Returns a list if `base_url` has several, and None for a model without an address.
 
     Raises:
-        InputError: the model's provider is not known or does not serve models, or an address can't
-            be used, or is there twice.
+        InputError: the model's provider is not known or its models can't be asked, or an address
+            can't be used, or is there twice.
     """
-    address = served_model(model).provider.address
+    address = asked_model(model).provider.address
     if not address:
         return None
     found = [address(each) for each in addresses_of(base_url)]
@@ -179,7 +192,7 @@ def known_model(
         InputError: the model or the address is not known, or the recording can't be read.
         ModelError: the GGUF file is not there.
     """
-    ref = served_model(model)
+    ref = asked_model(model)
     url = first_address(resolve_base_url(ref, base_url))
     with suppress(MissingExtraError):
         if ref.provider.known:

@@ -22,6 +22,7 @@ from seedstep.llm.endpoints import (
     Endpoint,
     Opening,
     embedded_model,
+    known_checkpoint,
     known_gguf,
     known_recording,
     known_server,
@@ -109,6 +110,11 @@ class Provider:
         return self.checkpoint is not None
 
     @property
+    def is_asked(self) -> bool:
+        """Whether the request engine can ask its models: served ones, or those it can load."""
+        return self.is_served or self.is_loaded
+
+    @property
     def forms(self) -> tuple[str, ...]:
         """The forms in which its models are written, such as `openai:NAME`."""
         if self.copies:
@@ -175,7 +181,8 @@ _REPLAY = Provider(
 _HF = Provider(
     prefix="hf",
     argument="PATH_OR_ID",
-    meaning="a checkpoint, through transformers: to tune, and to predict with",
+    meaning="a checkpoint, through transformers: to tune, and to ask in this process",
+    known=known_checkpoint,
     checkpoint=lambda name: name,
     path=Path,
     named_by_path=True,

@@ -24,7 +24,7 @@ from seedstep.errors import InputError, unknown_name
 from seedstep.llm.batch_records import Sending, SendMode
 from seedstep.llm.budget import Budget, Price, Pricing
 from seedstep.llm.endpoints import require_address
-from seedstep.llm.models import ModelRef, resolve_base_url, served_model
+from seedstep.llm.models import ModelRef, asked_model, resolve_base_url
 from seedstep.llm.pacing import AHEAD, AHEAD_BY_BATCH
 from seedstep.llm.providers import either, forms_of
 from seedstep.llm.records import Reasoning, Sampling
@@ -45,7 +45,7 @@ class AskedModel:
     """A model, its address, and options for asking it. `str` returns its name."""
 
     name: str = setting(
-        "local", f"The model: {either(forms_of(lambda known: known.is_served))}.", name="model"
+        "local", f"The model: {either(forms_of(lambda known: known.is_asked))}.", name="model"
     )
     base_url: str | list[str] | None = setting(
         None,
@@ -70,6 +70,15 @@ class AskedModel:
     finish_live: bool = setting(
         False, "Ask live what a batch ended without, at the full price.", later=True
     )
+
+    workers: Count = setting(
+        1,
+        "Processes that answer with a checkpoint, each with a copy of it: one a GPU, or a share of "
+        "the cores. The answers are those of one process but for the rounding of other numbers of "
+        "threads.",
+        later=True,
+    )
+    bf16: bool = setting(False, "Load a checkpoint with weights of 16 bits, not 32.", later=True)
 
     def __str__(self) -> str:
         return self.name
@@ -219,12 +228,29 @@ class AskingSettings(SettingsRecord):
         """Return the sampling parameters of a request: seedstep's own, with settings applied."""
         return override(self.SAMPLING[request], self.sampling.get(request, {}))
 
+    @property
+    def asks_checkpoint(self) -> bool:
+        """Whether the model is a checkpoint that is loaded into this process, or into workers."""
+        return not self.model.ref.provider.is_served
+
+    def _check_checkpoint(self, source: str) -> None:
+        """Raise InputError for what only a checkpoint, or only a served model, can be asked for."""
+        model = self.model
+        if (model.workers > 1 or model.bf16) and not self.asks_checkpoint:
+            name, by = ("workers", "by workers") if model.workers > 1 else ("bf16", "here")
+            what = f"{source}, setting '{name}': only checkpoints are loaded {by}"
+            raise InputError(what, "leave it out; a served model takes --in-flight")
+        if model.reasoning.keys() - {"room"} and self.asks_checkpoint:
+            what = f"{source}, setting 'reasoning': a checkpoint takes only its room"
+            raise InputError(what, "leave the rest out, or serve the model as openai:NAME")
+
     def check(self, source: str) -> None:
         """Raise InputError if sampling parameters don't fit, or are set for an unknown request."""
         if self.model.send != "live" and not self.model.ref.provider.takes_batches:
             forms = either(forms_of(lambda known: known.takes_batches))
             what = f"{source}, setting 'send': {self.model} takes no batches"
             raise InputError(what, f"use send: live, or a model {forms}")
+        self._check_checkpoint(source)
         try:
             _ = self.model.manner
         except msgspec.ValidationError as error:
@@ -260,7 +286,7 @@ def prompt_style_of(asked: str, model: str) -> str:
     """Return the prompt style `asked` for; for `auto` chat or completion, as suits the model."""
     if asked != "auto":
         return asked
-    return "chat" if served_model(model).style == "chat" else "completion"
+    return "chat" if asked_model(model).style == "chat" else "completion"
 
 
 def override(default: Sampling, values: Mapping[str, Any]) -> Sampling:

@@ -65,6 +65,8 @@ class AskingKeywords(TypedDict, total=False):
     reasoning: Mapping[str, Any]
     send: SendMode
     finish_live: bool
+    workers: int
+    bf16: bool
     max_requests: int | None
     max_tokens: int | None
     max_usd: float | None
@@ -163,8 +165,6 @@ class PredictKeywords(AskingKeywords, TaskKeywords, total=False):
     stop: Sequence[str] | None
     seed: int | None
     batch: int
-    workers: int
-    bf16: bool
 
 
 class JudgeKeywords(AskingKeywords, TaskKeywords, total=False):

@@ -28,6 +28,7 @@ from seedstep.bootstrap import (
 from seedstep.bootstrap.filters import changed_filters, check_filters
 from seedstep.data import StrPath
 from seedstep.errors import BudgetReached
+from seedstep.infer.asking import open_asked
 from seedstep.infer.likelihood import open_scoring
 from seedstep.llm import Engine, EngineStats, ModelRef, Spent, open_model
 from seedstep.llm.batch_records import LIVE
@@ -234,7 +235,14 @@ async def _work(
     progress.spent = spent = run.spent()
     async with (
         AsyncExitStack() as stack,  # it ends after the engines, which may wait for batches
-        open_model(model.name, model.base_url, model.in_flight, run.identity_url) as endpoint,
+        open_asked(
+            model.name,
+            model.base_url,
+            model.in_flight,
+            run.identity_url,
+            workers=model.workers,
+            bf16=model.bf16,
+        ) as endpoint,
         Engine(
             endpoint,
             run.ledger,

@@ -19,7 +19,8 @@ from typing import Any, Protocol, TypeVar
 
 from seedstep.data import Problem, Task
 from seedstep.errors import BudgetReached
-from seedstep.llm import Engine, EngineStats, KeptAnswers, Preview, Spent, known_model, open_model
+from seedstep.infer.asking import open_asked
+from seedstep.llm import Engine, EngineStats, KeptAnswers, Preview, Spent, known_model
 from seedstep.llm.endpoints import addresses_of, server_address
 from seedstep.runs import Run, TaskRecords, TaskResult
 from seedstep.runs.batches import has_open_batches
@@ -370,8 +371,9 @@ async def opened_engine(
     in_flight = settings.model.in_flight
     manner = settings.model.manner if name == settings.model.name else None
     limits = (settings.budget, spent, settings.pricing)
+    how = {"workers": settings.model.workers, "bf16": settings.model.bf16}
     async with (
-        open_model(name, base_url, in_flight, identity_url) as endpoint,
+        open_asked(name, base_url, in_flight, identity_url, **how) as endpoint,
         Engine(endpoint, run.ledger, in_flight, *limits, manner, settings.model.sending) as engine,
     ):
         await engine.check()

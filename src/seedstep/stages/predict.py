@@ -58,7 +58,7 @@ from seedstep.stages.telling import ASKING_CHANGEABLE, PLACES
 
 __all__ = ["PREDICT", "begin_system", "name_after", "plan_begin", "system_blocks"]
 
-CHANGEABLE = ("batch", "workers", *ASKING_CHANGEABLE)
+CHANGEABLE = ("batch", *ASKING_CHANGEABLE)
 """The settings of a system that do not change its answers."""
 
 TOUCHING = (

@@ -39,6 +39,7 @@ ASKING_CHANGEABLE = (
     "in_flight",
     "send",
     "finish_live",
+    "workers",
     "max_requests",
     "max_tokens",
     "max_usd",

@@ -183,6 +183,8 @@ class TuneSettings(SettingsRecord):
         in_flight=None,
         send=None,
         finish_live=None,
+        workers=None,
+        bf16=None,
     )
     data: list[TuneSource] = setting(
         list,
