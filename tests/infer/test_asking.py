@@ -189,4 +189,4 @@ def test_only_checkpoints_have_workers_and_no_effort(tmp_path: Path) -> None:
         ({"model": "hf:x", "send": "batch"}, "takes no batches"),
     ):
         with pytest.raises(InputError, match=said):
-            make_examples(tmp_path / "run", steps="none", **values)  # type: ignore[arg-type]
+            make_examples(tmp_path / "run", steps="none", **values)
