@@ -8,7 +8,6 @@ import pytest
 from seedstep.evaluate import Prediction, PredictionMarker, Reference, score
 from seedstep.evaluate.compare import compare_systems, evaluated
 from seedstep.evaluate.metrics import load_tokenizer
-from seedstep.evaluate.scores import remarks
 from seedstep.infer.predict import Answer
 from seedstep.runs import Run
 from seedstep.stages import PREDICT
@@ -39,14 +38,15 @@ MEASURED = ("the cat", "3", "une été près de là", "übermäßig schön", "An
 def test_references_without_tokens_are_counted_and_the_way_out_measures_them(text: str) -> None:
     references = {"a": Reference("t", "", (text,)), "b": Reference("t", "", ("the cat", "cat"))}
     given = [Prediction("t", "a", text), Prediction("t", "b", "the cat")]
-    ((said, _),) = remarks(evaluated("x", score(given, references)))
+    said, *more = evaluated("x", score(given, references)).remarks
     assert said.startswith("1 of 3 references have no tokens, or hardly any")
     assert "`--tokenizer unicode`" in said
     assert "exact match" in said
     if any(char.isalpha() for char in text):
         unicode = evaluated("x", score(given, references, load_tokenizer("unicode")))
         assert unicode.overall.of("rouge_l").value == 100
-        assert remarks(unicode) == ()
+        assert unicode.remarks == ()
+        assert not more
     assert score(given, references).overall.of("exact_match") == 100
 
 
@@ -65,7 +65,23 @@ def test_scores_by_tokens_carry_it_and_others_do_not() -> None:
     (pairing,) = compare_systems([system, evaluated("y", score([], references))])
     assert pairing.comparison.overall.difference.reason == share
     assert pairing.comparison.by("exact_match").difference.reason == ""
-    assert [one.text[:12] for one in pairing.remarks] == ["7 of 8 refer"]
+    assert [one[:12] for one in pairing.remarks] == ["7 of 8 refer"]
+    assert share in evaluated("x", score(right, references))._repr_html_()
+
+
+@pytest.mark.parametrize("answer", ["-", "", "?!", None])
+def test_references_of_punctuation_alone_are_counted_where_exact_match_matches_all(
+    answer: str | None,
+) -> None:
+    references = {"a": Reference("t", "", ("+",)), "b": Reference("t", "", ("C++",))}
+    given = [Prediction("t", "a", answer)] if answer is not None else []
+    system = evaluated("x", score(given, references))
+    share = "1 of 2 references are ASCII punctuation alone"
+    assert system.overall.of("exact_match").value == 50
+    assert system.overall.of("exact_match").reason.endswith(share)
+    assert any(said.startswith(f"{share}, which exact match") for said in system.remarks)
+    (pairing,) = compare_systems([system, evaluated("y", score([], references))])
+    assert pairing.comparison.by("exact_match").difference.reason.endswith(share)
 
 
 @pytest.fixture
@@ -128,7 +144,9 @@ def test_answers_that_are_empty_or_cut_are_counted_at_the_figure(tmp_path: Path)
             words = seedstep(command, run, "--format", form).words
             assert said in words, (command, form)
             assert "tuned: of 16" not in words.replace(said, "")
-        assert "remarks" not in json_of(command, run)[0]  # of data alone, as programs read it
+        remarks = [each.get("remarks", []) for each in json_of(command, run)]
+        named = said if command == "compare" else said.removeprefix("untuned: ")
+        assert [each for each in remarks if each] == [[named]]
     done = seedstep("report", run, "--out", tmp_path / "report")
     assert done.code == 0, done.err
     page = (tmp_path / "report" / "index.html").read_text()

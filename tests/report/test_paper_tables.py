@@ -240,3 +240,21 @@ def test_each_shipped_experiment_names_a_printed_table_and_its_systems() -> None
             for system in found.systems:
                 assert any(fnmatch(system, row) for row in rows), (name, system)
             assert len(found.systems) >= 3, name
+
+
+def test_empty_answers_are_told_with_the_table(tmp_path: Path) -> None:
+    write_word_tasks(tmp_path, tasks=8)
+    for name in ("tk-instruct", "copy-input"):
+        model = "baseline:copy-input"
+        predict(tmp_path / "predictions", name=name, model=model, tasks=tmp_path / "tasks")
+    with sqlite3.connect(tmp_path / "predictions" / "run.db") as database:
+        change = "UPDATE predictions SET text = '' WHERE place < 5 AND system = 'tk-instruct'"
+        database.execute(change)
+    keep(tmp_path)
+    said = "tk-instruct: of 32 answers 5 are empty"
+    shown = seedstep("table", "ss-table-2", "--in", tmp_path)
+    assert said in shown.words
+    (record,) = json.loads(seedstep("table", tmp_path, "--format", "json").out)
+    assert said in record["remarks"]
+    seedstep("table", tmp_path, "--out", tmp_path / "table.md")
+    assert "answers 5 are empty" in (tmp_path / "table.md").read_text("utf-8")

@@ -23,7 +23,7 @@ from seedstep.data import TaskChoice, write_atomically
 from seedstep.evaluate import METRICS
 from seedstep.evaluate.compare import Comparison, Pairing, compare_systems, names_with
 from seedstep.evaluate.intervals import about_intervals
-from seedstep.evaluate.scores import Remark, ScoringSettings, remarks_beside
+from seedstep.evaluate.scores import ScoringSettings, remarks_beside
 from seedstep.evaluate.tables import (
     CellTable,
     comparison_table,
@@ -259,7 +259,7 @@ def _print_scores(done: Evaluation) -> None:
         print_table(table)
     found = [value for system in done.systems for value in system.overall.values.values()]
     console.print(f"Scores from 0 to 100 {about_intervals(found)}.", style="dim")
-    print_remarks(remark.text for remark in remarks_beside(done.systems))
+    print_remarks(_said(done))
     print_left_out(done)
 
 
@@ -268,11 +268,15 @@ def _text(done: Evaluation, form: str) -> str:
         return scores_json(done.systems)
     if form == "csv":
         return scores_csv(done.systems)
-    return "\n".join([*map(markdown, _tables(done)), *_paragraphs(remarks_beside(done.systems))])
+    return "\n".join([*map(markdown, _tables(done)), *_paragraphs(_said(done))])
 
 
-def _paragraphs(remarks: Sequence[Remark]) -> list[str]:
-    return [f"{escaped(remark.text)}\n" for remark in remarks]
+def _said(done: Evaluation) -> tuple[str, ...]:
+    return remarks_beside({system.name: system.remarks for system in done.systems})
+
+
+def _paragraphs(remarks: Sequence[str]) -> list[str]:
+    return [f"{escaped(remark)}\n" for remark in remarks]
 
 
 @with_settings(ScoringSettings, config=False)
@@ -327,7 +331,7 @@ def _print_comparison(pairing: Pairing) -> None:
             f"McNemar's test p = {test.p_value:.2g} ({test.method})."
         )
         console.print(plain(line), soft_wrap=True)
-    print_remarks(remark.text for remark in pairing.remarks)
+    print_remarks(pairing.remarks)
     print_remarks(_absent(pairing.first, pairing.second, found))
     console.print()
 

@@ -23,10 +23,11 @@ from seedstep.evaluate.intervals import McNemar, Value, mcnemar, mean_over_tasks
 from seedstep.evaluate.metrics import METRICS, Metric, category_metric, compared_metrics
 from seedstep.evaluate.scores import (
     InstanceResult,
-    Remark,
     Scores,
     TrainingOverlap,
+    blank_share,
     means,
+    remarks,
     remarks_beside,
     tokenless_share,
 )
@@ -88,6 +89,11 @@ class EvaluatedSystem:
     left_out: tuple[str, ...]
     training: TrainingOverlap | None = None
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The remarks to show with the scores, often none."""
+        return remarks(self.scores.results, self.training)
+
     def _repr_html_(self) -> str:
         """Return the scores as HTML, as notebooks show them."""
         from seedstep.evaluate.tables import systems_html
@@ -141,12 +147,17 @@ def measured(results: Sequence[InstanceResult], seed: int = 0) -> MeanScores:
     )
 
 
+EXACT_MATCH = "exact_match"
 OF_TOKENS = frozenset(metric.name for metric in METRICS if metric.of_tokens)
 
 
 def _with_share(value: Value, metric: str, results: Iterable[InstanceResult]) -> Value:
-    """Return a value that says how many references have no tokens, if the metric is of these."""
-    share = tokenless_share(results) if metric in OF_TOKENS else ""
+    """Return a value that says of how many references the metric says nothing."""
+    share = ""
+    if metric in OF_TOKENS:
+        share = tokenless_share(results)
+    elif metric == EXACT_MATCH:
+        share = blank_share(results)
     reasons = [reason for reason in (value.reason, share) if reason]
     return replace(value, reason="; ".join(reasons))
 
@@ -161,9 +172,6 @@ def measured_by(
     if set(groups) == {""}:
         return {}
     return {name: measured(groups[name], seed) for name in sorted(groups)}
-
-
-EXACT_MATCH = "exact_match"
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,14 +246,14 @@ class Pairing:
     first: str
     second: str
     comparison: Comparison
-    remarks: tuple[Remark, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         """Return the comparison as HTML, as notebooks show it, with the remarks below."""
         from seedstep.evaluate.tables import comparison_table, comparison_title
 
         table = html_table(*comparison_table(self), comparison_title(self))
-        return table + "".join(f"<div>{as_html(remark.text)}</div>" for remark in self.remarks)
+        return table + "".join(f"<div>{as_html(remark)}</div>" for remark in self.remarks)
 
     def to_records(self) -> list[dict[str, Any]]:
         """Return the differences as plain rows that name both systems."""
@@ -322,7 +330,8 @@ def compare_systems(
 
 def _pairing(first: EvaluatedSystem, second: EvaluatedSystem, seed: int) -> Pairing:
     compared = compare_scores(first.scores, second.scores, seed)
-    return Pairing(first.name, second.name, compared, remarks_beside((first, second)))
+    said = {system.name: system.remarks for system in (first, second)}
+    return Pairing(first.name, second.name, compared, remarks_beside(said))
 
 
 def names_with(names: Sequence[str], against: Sequence[str]) -> tuple[str, ...]:

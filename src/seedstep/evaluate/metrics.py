@@ -236,6 +236,10 @@ class PredictionMarker:
         kept = sum(bool(self._tokens_of_character[char]) for char in letters)
         return 2 * kept < len(letters)
 
+    def is_blank(self, text: str) -> bool:
+        """Return whether exact match leaves nothing of a text: it is ASCII punctuation alone."""
+        return bool(text.strip()) and not self._answers[text].normal
+
     def _answer(self, text: str) -> PreparedText:
         return PreparedText(text, self._tokenizer(text), normal_answer(text))
 

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal
 
 from seedstep.data import Prediction, Task, TaskChoice, instances_of
 from seedstep.errors import InputError
@@ -39,19 +39,16 @@ from seedstep.evaluate.metrics import (
 from seedstep.settings import Place, SettingsRecord, part, setting
 from seedstep.text import Tokenizer
 
-if TYPE_CHECKING:
-    from seedstep.evaluate.compare import EvaluatedSystem
-
 __all__ = [
     "TRAINED_UNKNOWN",
     "InstanceResult",
     "Means",
     "Reference",
-    "Remark",
     "Scores",
     "ScoringSettings",
     "SystemChoice",
     "TrainingOverlap",
+    "blank_share",
     "means",
     "references_of",
     "remarks",
@@ -112,7 +109,8 @@ class ScoringSettings(SettingsRecord):
 
 
 NO_TOKENS = "have no tokens, or hardly any"
-"""What is said of references of which a metric of tokens says nothing."""
+ALONE = "are ASCII punctuation alone"
+"""What is said of references of which metrics of tokens say nothing, or exact match."""
 
 PredictionStatus = Literal["predicted", "missing", "failed"]
 
@@ -130,8 +128,8 @@ class Reference:
 class InstanceResult:
     """The scores of an instance by each metric, from 0 to 1, and the status of its prediction.
 
-    `tokenless` counts those of its `references` that have no tokens. The prediction may be `empty`,
-    or `cut` at its length limit.
+    `tokenless` counts those of its `references` that have no tokens, `blank` those that are ASCII
+    punctuation alone. The prediction may be `empty`, or `cut` at its length limit.
     """
 
     instance: str
@@ -141,6 +139,7 @@ class InstanceResult:
     status: PredictionStatus
     references: int = 1
     tokenless: int = 0
+    blank: int = 0
     empty: bool = False
     cut: bool = False
 
@@ -253,6 +252,7 @@ def _result(
         status,
         len(reference.outputs),
         sum(map(marker.is_tokenless, reference.outputs)),
+        sum(map(marker.is_blank, reference.outputs)),
         empty=status == "predicted" and not text.strip(),
         cut=bool(prediction and prediction.cut),
     )
@@ -277,12 +277,17 @@ def means(results: Iterable[InstanceResult]) -> Means:
 
 def tokenless_share(results: Iterable[InstanceResult]) -> str:
     """Return how many references have no tokens, in words; an empty text where all have some."""
-    results = tuple(results)
-    tokenless = sum(result.tokenless for result in results)
-    if not tokenless:
-        return ""
-    total = sum(result.references for result in results)
-    return f"{tokenless:,} of {total:,} references {NO_TOKENS}"
+    return _share(((result.tokenless, result.references) for result in results), NO_TOKENS)
+
+
+def blank_share(results: Iterable[InstanceResult]) -> str:
+    """Return how many references are punctuation alone, in words; an empty text where none is."""
+    return _share(((result.blank, result.references) for result in results), ALONE)
+
+
+def _share(counts: Iterable[tuple[int, int]], what: str) -> str:
+    found, total = map(sum, zip(*counts, strict=True))
+    return f"{found:,} of {total:,} references {what}" if found else ""
 
 
 def _means_by(
@@ -314,13 +319,6 @@ WAY_OUT = "`--tokenizer unicode` knows the letters of all scripts, and exact mat
 
 TRAINED_UNKNOWN = "whether its model was trained on what is scored here is not known"
 """Said of models behind a server, and of files of predictions."""
-
-
-class Remark(NamedTuple):
-    """A remark, and whether it is about the data, not about the answers of a system."""
-
-    text: str
-    of_data: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,30 +355,36 @@ class TrainingOverlap:
         yield from self.unknown
 
 
-def remarks(system: "EvaluatedSystem") -> tuple[Remark, ...]:
+def remarks(
+    results: Sequence[InstanceResult], training: TrainingOverlap | None = None
+) -> tuple[str, ...]:
     """Return the remarks on a system, often none, to be shown with its scores."""
-    results = system.scores.results
-    found = list(map(Remark, system.training.shown(results))) if system.training else []
+    found = list(training.shown(results)) if training else []
     if share := tokenless_share(results):
-        found.append(Remark(f"{share}, so that ROUGE says little or nothing of them: {WAY_OUT}"))
+        found.append(f"{share}, so that ROUGE says little or nothing of them: {WAY_OUT}")
+    if share := blank_share(results):
+        found.append(
+            f"{share}, which exact match leaves out: all other such answers, and empty ones, "
+            "match them, too"
+        )
     if flaws := list(_flaws(results)):
-        text = f"of {len(results):,} answers {' and '.join(flaws)}"
-        found.append(Remark(text, of_data=False))
+        found.append(f"of {len(results):,} answers {' and '.join(flaws)}")
     return tuple(found)
 
 
-def remarks_beside(systems: Sequence["EvaluatedSystem"]) -> tuple[Remark, ...]:
+def remarks_beside(said: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """Return the remarks on systems that are shown together, each with the system's name.
 
-    A remark on all systems, such as one on the references, is returned once.
+    `said` has those on each system by its name. One on all systems, such as one on the references,
+    is returned once.
     """
-    found = [(system.name, remark) for system in systems for remark in remarks(system)]
-    times = Counter(remark for _, remark in found)
-    shared = len(systems) if len(systems) > 1 else 0
+    times = Counter(remark for remarks in said.values() for remark in remarks)
+    shared = len(said) if len(said) > 1 else 0
     return tuple(
         dict.fromkeys(
-            remark if times[remark] == shared else remark._replace(text=f"{name}: {remark.text}")
-            for name, remark in found
+            remark if times[remark] == shared else f"{name}: {remark}"
+            for name, remarks in said.items()
+            for remark in remarks
         )
     )
 

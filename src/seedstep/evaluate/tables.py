@@ -18,13 +18,13 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
-from seedstep.data.records import html_table
+from seedstep.data.records import as_html, html_table
 from seedstep.evaluate import METRICS, Metric, category_metric
 from seedstep.evaluate.agreement import LEVELS, preferences, ratings
 from seedstep.evaluate.compare import Difference, EvaluatedSystem, MeanScores, Pairing
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import Judged
-from seedstep.evaluate.scores import NO_TOKENS, Remark, remarks
+from seedstep.evaluate.scores import ALONE, NO_TOKENS, remarks_beside
 from seedstep.text import markdown_table, one_line
 
 __all__ = [
@@ -99,11 +99,11 @@ def kept_table(rows: Iterable[Mapping[str, Any]]) -> CellTable:
 
 
 def kept_remarks(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Say of which systems' kept scores how many references have no tokens."""
+    """Say of which systems' kept scores a metric says nothing of how many references."""
     found = [
         f"{row['name']} ({row['tokens'] or 'words of rouge-score'}): {row['reason']}"
         for row in rows
-        if not row["grouping"] and NO_TOKENS in row["reason"]
+        if not row["grouping"] and (NO_TOKENS in row["reason"] or ALONE in row["reason"])
     ]
     return tuple(dict.fromkeys(found))
 
@@ -170,9 +170,18 @@ def comparison_table(pairing: Pairing) -> CellTable:
 
 
 def systems_html(systems: Sequence[EvaluatedSystem]) -> str:
-    """Return the scores of systems as HTML: overall, and by category or task if there are any."""
+    """Return the scores of systems as HTML: overall, and by category or task if there are any.
+
+    Remarks on them stand below.
+    """
     tables = [overall_table(systems), group_table(systems)]
-    return "".join(html_table(*table) for table in tables if table)
+    said = remarks_beside({system.name: system.remarks for system in systems})
+    return "".join(
+        [
+            *(html_table(*table) for table in tables if table),
+            *(f"<div>{as_html(remark)}</div>" for remark in said),
+        ]
+    )
 
 
 def comparison_title(pairing: Pairing) -> str:
@@ -203,7 +212,7 @@ def _pairing_record(pairing: Pairing) -> dict[str, Any]:
     return {
         "first": pairing.first,
         "second": pairing.second,
-        **_of_data(pairing.remarks),
+        **_said(pairing.remarks),
         "comparison": {
             "overall": _difference_record(overall),
             **{difference.metric.name: _difference_record(difference) for difference in others},
@@ -298,13 +307,13 @@ def _record(system: EvaluatedSystem) -> dict[str, Any]:
         "missing": list(system.scores.missing),
         "failed": dict(system.scores.failed),
         "left_out": list(system.left_out),
-        **_of_data(remarks(system)),
+        **_said(system.remarks),
     }
 
 
-def _of_data(remarks: Iterable[Remark]) -> dict[str, list[str]]:
-    """Return an entry with what is to be said of the data, if anything is."""
-    texts = [remark.text for remark in remarks if remark.of_data]
+def _said(remarks: Iterable[str]) -> dict[str, list[str]]:
+    """Return an entry with the remarks, if there are any."""
+    texts = list(remarks)
     return {"remarks": texts} if texts else {}
 
 

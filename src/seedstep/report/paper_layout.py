@@ -82,7 +82,11 @@ def _weights(count: int) -> str:
 
 
 def standing(table: PaperTable) -> tuple[str, ...]:
-    """Return lines that say what is missing; none if all values are there."""
+    """Return lines that say what is missing, and what is to be known of the values."""
+    return (*_missing(table), *table.remarks)
+
+
+def _missing(table: PaperTable) -> tuple[str, ...]:
     if not (table.lacking or table.unfinished):
         return ()
     begun = [f"{row.printed.method}: {row.missing}" for row in table.rows if row.missing]
@@ -187,6 +191,7 @@ def _record(table: PaperTable) -> dict[str, Any]:
             for found in table.differences
         ],
         "unfinished": list(table.unfinished),
+        "remarks": list(table.remarks),
     }
 
 

@@ -34,6 +34,7 @@ from seedstep.evaluate import score
 from seedstep.evaluate.agreement import ACCEPTABLE
 from seedstep.evaluate.intervals import Value, mean_over_tasks
 from seedstep.evaluate.judge import Judged
+from seedstep.evaluate.scores import remarks, remarks_beside
 from seedstep.inputs import read_systems
 from seedstep.runs import has_rows, open_database, read_entries
 from seedstep.runs.experiments import TableRequest, kept_experiments, unfinished_stages
@@ -164,6 +165,7 @@ class PaperTable:
 
     `model` is the experiment's, `parameters` their number in the tuned model, if that is known.
     `lacking` names the systems that have no value yet, `unfinished` the stages that are left.
+    `remarks` are those on the systems' answers and references.
     """
 
     name: str
@@ -177,6 +179,7 @@ class PaperTable:
     differences: tuple[PaperDifference, ...]
     lacking: tuple[str, ...]
     unfinished: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
 
 def paper_tables(directory: Path) -> tuple[PaperTable, ...]:
@@ -233,6 +236,7 @@ def paper_table(directory: Path, name: str) -> PaperTable:
         ),
         tuple(name for name in kept.systems if name not in whole),
         unfinished_stages(directory, kept),
+        remarks_beside({name: systems[name].remarks for name in wanted if name in whole}),
     )
 
 
@@ -246,6 +250,7 @@ class _System:
 
     points: Points
     missing: int
+    remarks: tuple[str, ...] = ()
 
     @property
     def value(self) -> Value | None:
@@ -299,7 +304,7 @@ def _systems(directory: Path, request: TableRequest) -> dict[str, _System]:
             result.instance: (result.task, 100 * result.marks["rouge_l"]) for result in results
         }
         missing = sum(result.status == "missing" for result in results)
-        found[system.name] = _System(points, missing)
+        found[system.name] = _System(points, missing, remarks(results, system.training))
     return found
 
 

@@ -24,7 +24,7 @@ from seedstep.evaluate.compare import (
 )
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import Judged
-from seedstep.evaluate.scores import Remark, remarks_beside
+from seedstep.evaluate.scores import remarks_beside
 from seedstep.evaluate.tables import group_table, overall_table, shown, verdict_table
 from seedstep.inputs import SystemPredictions
 from seedstep.report.charts import bar_chart, difference_chart, interval_chart, share_chart
@@ -69,7 +69,7 @@ def results_sections(
     head, rows = overall_table(evaluated)
     caption = "Scores, with 95% intervals over tasks"
     blocks = [Table(caption, head, rows), *_by_category(evaluated), *_absent(evaluated)]
-    blocks += _paragraphs(remarks_beside(evaluated))
+    blocks += _paragraphs(remarks_beside({each.name: each.remarks for each in evaluated}))
     if len(evaluated) == 1 and set(against) <= {evaluated[0].name}:
         return [Section("Scores", tuple(blocks), headlines=(_scored(evaluated[0]),))]
     pairings = compare_systems(evaluated, against)
@@ -122,7 +122,7 @@ def _answer(pairing: Pairing) -> Headline:
         found += f" There is no interval ({overall.difference.reason or 'too few tasks'})."
     elif certainty == "unsure":
         found += f" The interval over {overall.tasks:,} tasks holds zero."
-    remarks = "".join(f" Note: {remark.text}." for remark in pairing.remarks)
+    remarks = "".join(f" Note: {remark}." for remark in pairing.remarks)
     asked = f"Does {pairing.first} do better than {pairing.second}?"
     return Headline(asked, f"{found}{remarks}", certainty)
 
@@ -163,8 +163,8 @@ def _by_category(evaluated: Sequence[EvaluatedSystem]) -> list[Block]:
     return [Table("Scores by category, with 95% intervals over tasks", *found, names=2)]
 
 
-def _paragraphs(remarks: Sequence[Remark]) -> list[Block]:
-    return [Paragraph(f"{remark.text}.") for remark in remarks]
+def _paragraphs(remarks: Sequence[str]) -> list[Block]:
+    return [Paragraph(f"{remark}.") for remark in remarks]
 
 
 def _absent(evaluated: Sequence[EvaluatedSystem]) -> list[Block]:
