@@ -53,7 +53,9 @@ def test_a_run_and_a_file_of_equal_price_are_compared(made: Path, tmp_path: Path
     overall = compared["comparison"]["overall"]["difference"]
     assert overall["low"] <= overall["value"] <= overall["high"]
     page = (tmp_path / "report" / "index.html").read_text("utf-8")
-    assert {"gated", "plain", "untuned", "untuned-examples"} <= set(page.replace("<", " ").replace(">", " ").split())
+    assert {"gated", "plain", "untuned", "untuned-examples"} <= set(
+        page.replace("<", " ").replace(">", " ").split()
+    )
     assert run_shipped("worth-it", tmp_path, **values, **counts) == []
 
 
