@@ -148,7 +148,7 @@ def load_model(model: str | ModelRef, *, dtype: str = "auto", empty: bool = Fals
     """Load a decoder-only or encoder-decoder model, in evaluation mode, on the CPU.
 
     `dtype` is the name of a type of torch, or "auto" for the type of the checkpoint. An `empty`
-    model has the sizes of its weights, which are not read and take no memory.
+    model has weights that are not read, nor set, and take no memory.
 
     Raises:
         MissingExtraError: transformers is not installed.

@@ -189,13 +189,19 @@ def from_checkpoint(loader: str, checkpoint: str, **options: Any) -> Any:
 
 
 def without_weights(loader: str, config: Any, dtype: str) -> Any:
-    """Return a model of a configuration, in evaluation mode, whose weights are on no device."""
+    """Return a model of a configuration, in evaluation mode, whose weights are not set.
+
+    They are in memory of the CPU that is not touched, so that it takes none of the machine's.
+    """
     import torch
     from accelerate import init_empty_weights
 
     kind = getattr(import_transformers(), loader)
     with init_empty_weights(include_buffers=False):
         model = kind.from_config(config, dtype=getattr(torch, dtype), trust_remote_code=False)
+    for module in model.modules():  # in memory, as accelerate knows weights by their places there
+        for name, weight in module.named_parameters(recurse=False):
+            setattr(module, name, torch.nn.Parameter(torch.empty_like(weight, device="cpu")))
     model.tie_weights()
     return model.eval()
 

@@ -331,7 +331,8 @@ def _train(
     """Train and save the model; return False if the tuning was stopped before its end."""
     from transformers import logging
 
-    from seedstep.tune.prepare import computes_on_cpu, join_processes, reporting, save_tuned
+    from seedstep.tune.division import join_processes
+    from seedstep.tune.prepare import computes_on_cpu, reporting, save_tuned
     from seedstep.tune.train import Stopping, tune_decoder, tune_seq2seq
 
     logging.disable_progress_bar()
@@ -344,7 +345,7 @@ def _train(
     bf16, on_cpu = settings.training.bf16, computes_on_cpu(settings.training)
     if watch and (note := computing_type(bf16=bf16, on_cpu=on_cpu)[1]):
         watch.warned(note)
-    reads = join_processes(settings.training)
+    reads = join_processes(lora=settings.training.lora, on_cpu=on_cpu)
     model = load_model(settings.model.name, dtype="float32", empty=not reads)
     with MetricsFile(files.metrics) as metrics, reporting(settings.training, files.path):
         tuner = tune_decoder if work.decoder_only else tune_seq2seq

@@ -11,20 +11,18 @@ import gc
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import torch
-from accelerate import PartialState
 from safetensors import SafetensorError
 from transformers import TrainingArguments
-from transformers.integrations import is_fsdp_enabled
 from transformers.utils import logging
 
 from seedstep.data.files import new_folder
@@ -37,13 +35,12 @@ from seedstep.tune.checkpoints import (
     longest_of,
     open_checkpoints,
 )
-from seedstep.tune.data import rank_and_processes
+from seedstep.tune.division import divides_weights, join_modules, told_by_first
 from seedstep.tune.records import Training, TuningData
 
 __all__ = [
     "PreparedTuning",
     "computes_on_cpu",
-    "join_processes",
     "prepare_model",
     "prepare_tuning",
     "reporting",
@@ -163,7 +160,7 @@ def prepare_model(
     if not (training.lora and training.bf16):
         model.float()  # steps of AdamW are too small for bfloat16's digits
     if divides_weights():  # each process gets its part from the first
-        _join_modules(model)
+        join_modules(model)
     else:
         model.to(device)
     attention: Attention = "causal"
@@ -183,70 +180,6 @@ def _shared_attention(model: Any, device: Any, longest: int) -> Attention:
         return shared_attention(model.to(device), longest)
     finally:
         model.to(place)
-
-
-def _join_modules(model: Any) -> None:
-    """Let modules of one kind with the same weight be one, such as the embeddings of T5's halves.
-
-    FSDP takes no weight that is in two of the parts that it divides.
-    """
-    known: dict[int, Any] = {}
-    for name, module in list(model.named_modules()):
-        weights = list(module.parameters(recurse=False))
-        if len(weights) != 1 or any(module.children()):
-            continue
-        first = known.setdefault(id(weights[0]), module)
-        if first is not module and type(first) is type(module):
-            parent, _, own = name.rpartition(".")
-            setattr(model.get_submodule(parent), own, first)
-
-
-def divides_weights() -> bool:
-    """Return whether several processes divide the weights, as accelerate's FSDP does."""
-    is_asked = os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"
-    return is_asked and rank_and_processes()[1] > 1
-
-
-def join_processes(training: Training) -> bool:
-    """Join the processes that divide the weights, if they are divided, before a model is loaded.
-
-    Returns whether this process reads the weights. Where they are divided, the first one does, from
-    which each gets its part, unless accelerate is configured otherwise.
-
-    Raises:
-        InputError: LoRA is asked for, whose matrices can't be merged with divided weights.
-    """
-    if not divides_weights():
-        return True
-    if training.lora:
-        what = "LoRA's matrices can't be merged with weights that FSDP divides"
-        raise InputError(what, "leave --lora out, or launch with torchrun, without FSDP")
-    PartialState(cpu=computes_on_cpu(training))
-    return not (is_fsdp_enabled() and torch.distributed.get_rank())
-
-
-Said = TypeVar("Said", bound=str)
-
-
-def told_by_first(find: Callable[[], Said]) -> Said:
-    """Return what the first process finds: if weights are divided, all get those it has read.
-
-    Raises:
-        InputError: it raises that.
-    """
-    if not divides_weights():
-        return find()
-    found: list[Any] = [None]
-    if not torch.distributed.get_rank():
-        try:
-            found = [(find(), ())]
-        except InputError as error:
-            found = [("", (error.what, error.remedy))]
-    torch.distributed.broadcast_object_list(found, 0)
-    said: Said = found[0][0]
-    if fault := found[0][1]:
-        raise InputError(*fault)
-    return said
 
 
 def _schedule(training: Training) -> str:

@@ -46,6 +46,7 @@ from seedstep.encode import ModelSizes
 from seedstep.encode.losses import pair_losses, require_sharing, token_losses
 from seedstep.tune.checkpoints import CheckpointFolder, step_of, unreadable
 from seedstep.tune.data import SizedData
+from seedstep.tune.division import divides_weights, load_divided
 from seedstep.tune.plan import PlannedRows, StepPairs, StepPlan, StepRows, StepWork
 from seedstep.tune.prepare import PreparedTuning, prepare_tuning
 from seedstep.tune.records import (
@@ -207,7 +208,10 @@ class RowTrainer(Trainer):
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         with _readable(resume_from_checkpoint):
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            if divides_weights() and self.accelerator.is_fsdp2:
+                load_divided(self.model if model is None else model, Path(resume_from_checkpoint))
+            else:
+                super()._load_from_checkpoint(resume_from_checkpoint, model)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         with _readable(checkpoint):
