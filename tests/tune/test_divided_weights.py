@@ -32,8 +32,8 @@ def test_two_processes_that_divide_the_weights_train_as_one_though_killed(
     save: Any, tmp_path: Path
 ) -> None:
     source = ("--model", save(tmp_path / "base"), "--data", write_tasks(tmp_path / "tasks.jsonl"))
-    flags = ("--encoding", "definition", "--epochs", 2, "--lr", 1e-3, "--save-every", 2)
-    flags = (*flags, "--device", "cpu")
+    often = ("--device", "cpu", "--save-every", 2)
+    flags = ("--encoding", "definition", "--epochs", 2, "--lr", 1e-3, *often)
     one, two = tmp_path / "one", tmp_path / "two"
     assert seedstep("tune", *source, *flags, "--accumulate", 4, "--out", one).code == 0
     config = tmp_path / "fsdp.yaml"
