@@ -228,11 +228,16 @@ def test_what_is_said_of_classification(text: str, positive: bool | None) -> Non
     [("Yes", True), (" yes\n", True), ("YES", True)]
     + [
         (text, False)
-        for text in ("yEs", "Yes.", '"Yes"', "Yes/No", "Yes, it is", "No", "maybe", "")
+        for text in ("yEs", "Yes.", '"Yes"', "Yes/No", "Yes, it is", "No", "maybe")
     ],
 )
 def test_the_released_code_knows_three_forms_of_yes(text: str, positive: bool) -> None:
     assert says_classification(text, released=True) is positive
+
+
+@pytest.mark.parametrize("text", ["", " \n", "<think>Yes.</think>"])
+def test_an_empty_reply_says_nothing_of_the_task_in_the_released_form_either(text: str) -> None:
+    assert says_classification(text, released=True) is None
 
 
 def test_the_last_word_of_a_cut_reply_is_not_known() -> None:

@@ -235,6 +235,23 @@ class TestPairwise:
             assert text in PREFERENCE.prompt
         assert "the stone" not in PREFERENCE.prompt
 
+    def test_against_names_the_one_that_others_win_or_lose_against(
+        self, model: ScriptedServer, tmp_path: Path
+    ) -> None:
+        made = Answered(tmp_path, model)
+        usual = made.judged(mode="pairwise")
+        turned = made.judged("turned", mode="pairwise", against="secret-good")
+        same = made.judged("same", mode="pairwise", against="secret-poor")
+        assert preferences(same) == preferences(usual)
+        ((first,), (second,)) = (preferences(usual), preferences(turned))
+        assert (second.first, second.second) == ("secret-poor", "secret-good")
+        assert (second.wins, second.losses) == (first.losses, first.wins) == (0, 16)
+        for flags, said in (
+            (("--mode", "pairwise", "--against", "zorblat"), "zorblat"),
+            (("--against", "secret-good"), "add --mode pairwise"),
+        ):
+            assert said in seedstep(*made.flags(), *flags, "--out", tmp_path / "no").error.lower()
+
     def test_it_needs_two(self, model: ScriptedServer, tmp_path: Path) -> None:
         made = Answered(tmp_path, model)
         flags = ("judge", made.systems[0], *made.flags()[3:])
@@ -274,6 +291,18 @@ class TestRun:
         assert "[4/4] t1-1: secret-good C; secret-poor D" in done.out
         pairs = seedstep(*made.flags(), "--out", tmp_path / "pairs", "--mode", "pairwise")
         assert "secret-good / secret-poor 16 0 0 0 0 0 +100.0 [+100.0, +100.0]" in pairs.words
+
+    def test_answers_that_were_judged_as_empty_are_counted(
+        self, model: ScriptedServer, tmp_path: Path
+    ) -> None:
+        made = Answered(tmp_path, model, t0_0=" ", t0_1="")
+        made.judged()
+        said = "secret-good: of 16 answers 2 are empty, missing or failed"
+        words = seedstep("status", tmp_path / "run").words
+        assert said in words
+        assert "secret-poor: of" not in words
+        assert seedstep("report", tmp_path / "run", "--out", tmp_path / "report").code == 0
+        assert said in (tmp_path / "report" / "index.html").read_text("utf-8")
 
     def test_another_mode_is_another_run(self, model: ScriptedServer, tmp_path: Path) -> None:
         made = Answered(tmp_path, model)

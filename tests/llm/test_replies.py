@@ -83,7 +83,7 @@ async def test_a_reply_that_was_broken_off_is_asked_for_again(body: bytes) -> No
     assert "Rank" not in answer.text
 
 
-@pytest.mark.parametrize("word", ["content_filter", "SAFETY", "recitation", "refusal"])
+@pytest.mark.parametrize("word", ["content_filter", "SAFETY", "recitation", "refusal", "blacklist"])
 async def test_a_withheld_reply_is_a_failure_of_its_request_also_with_some_text(word: str) -> None:
     with ScriptedServer(in_turn(Fault(body=chat("Rank pale", word)))) as server:
         async with engine_on(server) as engine:

@@ -69,14 +69,14 @@ def says_classification(text: str, *, cut: bool = False, released: bool = False)
     repeat the question and answer it. One that also says the opposite says neither, as does a
     refusal. The last word of a reply that was `cut` is not read: a "No" may have gone on as "No
     problem". With `released`, as in the released code, Yes, yes and YES are a yes, and all other
-    text is a no.
+    text is a no; an empty reply says neither.
     """
     said = answer(text)[:_LOOKED_AT].strip()
     signs = {sign["said"].lower() in ("true", "yes") for sign in _JSON_ANSWER.finditer(said)}
     if signs:
         return signs.pop() if len(signs) == 1 else None
     if released:
-        return said in RELEASED_YES
+        return said in RELEASED_YES if said else None
     if is_refusal(said):
         return None
     said = _NEXT_TASK.split(said, maxsplit=1)[0]

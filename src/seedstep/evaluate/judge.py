@@ -81,6 +81,13 @@ class JudgeSettings(AskingSettings):
         "rating: each answer on Self-Instruct's levels A to D, beside the reference. "
         "pairwise: the first system against each of the others, in both orders.",
     )
+    against: str | None = setting(
+        None,
+        "A system with which each other one is compared in pairs, as in `compare`: what is won is "
+        "won against it. Default: the first leads, against each of the others.",
+        metavar="NAME",
+        later=True,
+    )
     rubric: str | None = setting(
         None,
         "A text file with your own rubric. For ratings it says what each of the levels A to D "
@@ -169,7 +176,8 @@ def judge_answers(
 
     `rubric` is the text of a rubric of the user's own. Each item of `instances` is a task with one
     instance: its `id` is the id of the instance, its `name` that of the task. A preference is
-    between the first of `answers` and each of the others.
+    between the first of `answers` and each of the others, or each other one and that of
+    `settings.against`.
 
     Raises:
         ModelError: the model can't be asked, or no longer.
@@ -177,9 +185,8 @@ def judge_answers(
         BudgetReached: the budget is spent; all instances before the first incomplete one were
             yielded.
     """
-    asked = _ratings if settings.mode == "rating" else _preferences
     items = (
-        _judged(settings, list(asked(task, answers, rubric)), task, engine, place)
+        _judged(settings, list(_asked(settings, task, answers, rubric)), task, engine, place)
         for place, task in enumerate(islice(instances, settings.limit))
     )
     return in_order(items, settings.model.ahead)
@@ -206,15 +213,27 @@ AskedQuestions = Iterable[tuple[tuple[str, ...], Question | None]]
 """The systems that a question shows, and the question; None if the texts are equal."""
 
 
+def _asked(
+    settings: JudgeSettings, task: Task, answers: Sequence[SystemAnswers], rubric: str
+) -> AskedQuestions:
+    if settings.mode == "rating":
+        return _ratings(task, answers, rubric)
+    named = {system.name: system for system in answers}
+    if baseline := named.pop(settings.against or "", None):
+        return _preferences(task, [(system, baseline) for system in named.values()], rubric)
+    return _preferences(task, [(answers[0], other) for other in answers[1:]], rubric)
+
+
 def _ratings(task: Task, answers: Sequence[SystemAnswers], rubric: str = "") -> AskedQuestions:
     for system in answers:
         yield (system.name,), rating_question(task, system.texts.get(task.id, ""), rubric)
 
 
-def _preferences(task: Task, answers: Sequence[SystemAnswers], rubric: str = "") -> AskedQuestions:
-    baseline, *others = answers
-    for other in others:
-        for pair in ((baseline, other), (other, baseline)):
+def _preferences(
+    task: Task, pairs: Sequence[tuple[SystemAnswers, SystemAnswers]], rubric: str = ""
+) -> AskedQuestions:
+    for first, second in pairs:
+        for pair in ((first, second), (second, first)):
             names = (pair[0].name, pair[1].name)
             texts = [system.texts.get(task.id, "") for system in pair]
             is_equal = texts[0].strip() == texts[1].strip()
@@ -273,9 +292,8 @@ def preview_verdicts(
     """Return the first request of a judge and an estimate for all, without repetitions."""
     spent, first = Spent(), dict[str, Request]()
     counts: Counter[str] = Counter()
-    asked = _ratings if settings.mode == "rating" else _preferences
     for task in islice(instances, settings.limit):
-        for _, question in asked(task, answers, rubric):
+        for _, question in _asked(settings, task, answers, rubric):
             if question is not None:
                 request = _request(settings, question, "verdict", 0)
                 first.setdefault(request.purpose, request)

@@ -32,9 +32,9 @@ _WORDS: Mapping[Ending, str] = MappingProxyType(
         "incomplete insufficient_system_resource internal internal_error interrupted load unload "
         "killed malformed_function_call malformed_response model_error network_error overloaded "
         "preempted rate_limit server_error shutdown terminated timeout time_limit",
-        "withheld": "blocked blocklist censored content_filter content_filtered error_toxic "
-        "flagged guardrail_intervened image_safety language moderation prohibited_content "
-        "recitation refusal safety sensitive spii",
+        "withheld": "blacklist blocked blocklist censored content_filter content_filtered "
+        "error_toxic flagged guardrail_intervened image_safety language moderation "
+        "prohibited_content recitation refusal safety sensitive spii",
     }
 )
 

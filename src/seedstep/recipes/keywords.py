@@ -177,6 +177,7 @@ class JudgeKeywords(AskingKeywords, TaskKeywords, total=False):
     limit: int | None
     seed: int
     mode: Literal["rating", "pairwise"]
+    against: str | None
     rubric: StrPath | None
 
 

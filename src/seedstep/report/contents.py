@@ -59,6 +59,7 @@ from seedstep.runs import BootstrapRun, JudgeRun, Line, Rows, Run
 from seedstep.settings import flatten
 from seedstep.stages import PREDICT, TuneRun, open_run, tell_status
 from seedstep.stages.grown import GATE_HEAD, gate_rows
+from seedstep.stages.judge import empty_answers
 from seedstep.stages.review import labels_of_review
 from seedstep.text import TOKENIZERS
 
@@ -291,7 +292,8 @@ def _with_run(name: str, run: Path) -> str:
 
 def _verdicts(runs: Sequence[JudgeRun], context: ReportContext) -> Sections:
     (run,) = runs
-    return [verdicts_section(run.settings.mode, [entry.result for entry in run.entries()])]
+    judged = [entry.result for entry in run.entries()]
+    return [verdicts_section(run.settings.mode, judged, empty_answers(run, judged))]
 
 
 def _losses(runs: Sequence[TuneRun], context: ReportContext) -> Sections:

@@ -1,13 +1,13 @@
 """The stage `judge`, in which a model rates or compares answers: verdicts for each instance."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from seedstep.data import Instance, Task, TaskChoice, instances_of
 from seedstep.data.choice import drawn_instances
-from seedstep.errors import InputError, SeedstepError
+from seedstep.errors import InputError, SeedstepError, unknown_name
 from seedstep.evaluate.agreement import missing_verdicts
 from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers, read_rubric
 from seedstep.evaluate.tables import verdict_table
@@ -39,7 +39,7 @@ from seedstep.stages.telling import (
     spending_line,
 )
 
-__all__ = ["JUDGE", "JudgedInputs", "judged_inputs"]
+__all__ = ["JUDGE", "JudgedInputs", "empty_answers", "judged_inputs"]
 
 SHOWN_FAILURES = 3
 """How many reasons of missing verdicts are listed."""
@@ -68,6 +68,10 @@ def _load(settings: JudgeSettings) -> JudgeInputs:
     )
     ids = {instance.id for instance in instances}
     names = distinct_names(systems)
+    if settings.against is not None and settings.mode == "rating":
+        raise InputError("against: ratings compare no systems", "add --mode pairwise")
+    if settings.against is not None and settings.against not in names:
+        raise unknown_name("system", settings.against, names)
     answers = (_answers(system, name, ids) for system, name in zip(systems, names, strict=True))
     rubric = read_rubric(Path(settings.rubric), settings.mode) if settings.rubric else ""
     return JudgeInputs(instances, (), answers=tuple(answers), rubric=rubric)
@@ -154,9 +158,25 @@ def _status(run: JudgeRun) -> Blocks:
         yield Rows(table.rows, table.head)
         yield line("")
         yield line("Shares in percent with 95% intervals over tasks; missing ones left out.")
+        yield from (line(said, "warning") for said in empty_answers(run, judged))
     for failure in sorted(missing_verdicts(judged))[:SHOWN_FAILURES]:
         yield line(f"missing: {failure}", "warning")
     yield spending_line(run)
+
+
+def empty_answers(run: JudgeRun, judged: Sequence[Judged]) -> tuple[str, ...]:
+    """Say how many answers of each system were judged as empty texts, where any were."""
+    instances = {item.instance for item in judged}
+    counts = {
+        name: sum(not texts.get(instance, "").strip() for instance in instances)
+        for name, texts in judged_inputs(run).answers.items()
+    }
+    return tuple(
+        f"{name}: of {len(instances):,} answers {count:,} are empty, missing or failed, and were "
+        "judged as empty texts"
+        for name, count in counts.items()
+        if count
+    )
 
 
 def _listed(run: JudgeRun) -> Blocks:

@@ -265,9 +265,12 @@ PREFERRED = (
 
 
 def verdicts_section(
-    mode: Literal["rating", "pairwise"], judged: Sequence[Judged]
+    mode: Literal["rating", "pairwise"], judged: Sequence[Judged], said: Sequence[str] = ()
 ) -> Section | None:
-    """Return levels by system, or wins, losses and ties by pair, and why verdicts are missing."""
+    """Return levels by system, or wins, losses and ties by pair, and why verdicts are missing.
+
+    What is `said` of the answers stands below the table.
+    """
     if not judged:
         return None
     tasks = len({item.task for item in judged})
@@ -280,6 +283,7 @@ def verdicts_section(
     blocks: list[Block] = [
         Paragraph(text),
         Table(caption, *verdict_table(mode, judged)),
+        *_paragraphs(said),
         _levels(judged) if is_rating else _outcomes(judged),
     ]
     if missing := missing_verdicts(judged):
