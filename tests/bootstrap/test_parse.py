@@ -226,10 +226,7 @@ def test_what_is_said_of_classification(text: str, positive: bool | None) -> Non
 @pytest.mark.parametrize(
     ("text", "positive"),
     [("Yes", True), (" yes\n", True), ("YES", True)]
-    + [
-        (text, False)
-        for text in ("yEs", "Yes.", '"Yes"', "Yes/No", "Yes, it is", "No", "maybe")
-    ],
+    + [(text, False) for text in ("yEs", "Yes.", '"Yes"', "Yes/No", "Yes, it is", "No", "maybe")],
 )
 def test_the_released_code_knows_three_forms_of_yes(text: str, positive: bool) -> None:
     assert says_classification(text, released=True) is positive
