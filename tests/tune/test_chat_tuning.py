@@ -124,6 +124,37 @@ def test_a_template_that_treats_other_messages_otherwise_is_named(content: str, 
         assert HfTokenizer(outer).chat
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "message['content']|length > 500",
+        "'1' in message['content']",
+        "message['content'].endswith('?')",
+    ],
+)
+def test_a_template_that_says_more_of_some_messages_is_named(condition: str) -> None:
+    outer = copy.deepcopy(byte_level()._outer)
+    told = f"{{% if {condition} %}}Mind this: {{% endif %}}"
+    outer.chat_template = "{% for message in messages %}" + told + "{% endfor %}" + CHAT_TEMPLATE
+    with pytest.raises(InputError, match="other text around other"):
+        assert HfTokenizer(outer).chat
+
+
+@pytest.mark.parametrize(
+    ("closing", "token"),
+    [("{% if not loop.last %}<|im_end|>{% endif %}", "<|im_end|>"), ("", None)],
+)
+def test_an_answer_is_closed_by_what_stands_before_the_next_message(
+    closing: str, token: str | None
+) -> None:
+    outer = copy.deepcopy(byte_level()._outer)
+    turn = "<|im_start|>{{ message['role'] }}\n{{ message['content'] }}"
+    outer.chat_template = "{% for message in messages %}" + turn + closing + "{% endfor %}"
+    tokenizer = HfTokenizer(outer)
+    end = tokenizer.frame.end
+    assert (None if end is None else tokenizer.name(end)) == token
+
+
 def test_a_template_that_writes_the_time_has_a_frame() -> None:
     outer = copy.deepcopy(byte_level()._outer)
     outer.chat_template = "{{ strftime_now('%S.%f') }}" + CHAT_TEMPLATE

@@ -23,9 +23,12 @@ __all__ = ["HfTokenizer", "decoder_texts", "tokenize"]
 
 MESSAGE = "seedstep-message"
 OTHER_MESSAGE = (
-    'Is "seedstep" a word?\nWrite a line, and why: <b>more</b> than the first message says.'
+    'Is "seedstep" a word?\nWrite a line, and why: <b>more</b> than the first message says.\n\n'
+    + 200 * "1 + 1 = 2, \u00e9t\u00e9, \u732b. "
+    + "Is that all?"
 )
 ANSWER = "seedstep-answer"
+NEXT = "seedstep-question"
 
 Mark = tuple[int, int, int]
 """The start and end of an added token in a text, and its id."""
@@ -86,7 +89,22 @@ class HfTokenizer:
         answered = whole.index(ANSWER) + len(ANSWER)
         end = next((token for place, _, token in self._marks(whole) if place >= answered), None)
         stop = whole[answered:].strip() if end is None else ""
+        if end is None and not stop:
+            end = self._closed_before_next([user, assistant], before)
         return ChatFrame(before, after, end, stop)
+
+    def _closed_before_next(self, messages: list[dict[str, str]], before: str) -> int | None:
+        """Return the token that closes an answer if another message follows; None without one.
+
+        A token that begins messages is none.
+        """
+        try:
+            whole = self._templated([*messages, {"role": "user", "content": NEXT}], prompt=False)
+        except InputError:
+            return None
+        marks = self._marks(whole.partition(ANSWER)[2].partition(NEXT)[0])
+        opening = {token for _, _, token in self._marks(before)}
+        return marks[0][2] if marks and marks[0][2] not in opening else None
 
     @property
     def frame(self) -> ChatFrame:
