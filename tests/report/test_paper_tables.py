@@ -143,7 +143,7 @@ def test_a_row_for_each_size_is_compared_with_the_one_before(tmp_path: Path) -> 
     ]
     found = {(each.row.system, each.other.system): each.agreement for each in table.differences}
     assert found == {
-        ("seeds", "untuned"): "no difference",
+        ("seeds", "untuned"): "not printed",
         ("grown-9", "seeds"): "disagrees",
         ("grown-100", "grown-9"): "agrees",
         ("distilled", "grown-100"): "disagrees",
@@ -161,7 +161,7 @@ def test_a_report_opens_on_the_differences_and_draws_the_sizes(tmp_path: Path) -
     assert seedstep("report", predictions, "--table", tmp_path, "--out", out).code == 0
     page = (out / "index.html").read_text("utf-8")
     first = page.partition("Self-Instruct, Figure 7 (section 4.5)")[0]
-    assert "Does 9 generated instructions do better than the 175 seed tasks?" in first
+    assert "Does “9 generated instructions” do better than “the 175 seed tasks”?" in first
     assert "Figure 7 prints +: the other sign." in " ".join(page.split())
     assert (out / "figures" / "1-sizes.svg").exists()
     assert (out / "figures" / "first-paper.svg").exists()
@@ -230,6 +230,12 @@ def test_printed_differences_are_those_of_the_paper() -> None:
     assert table.differences(appended, "tk-instruct") == {"Base": 1.0, "Large": 2.3, "3B": 0.9}
     shuffled = printed_table("ss-table-6").row("tuned-shuffled")
     assert printed_table("ss-table-6").differences(shuffled, "tuned-steps") == {"3B": -1.9}
+    ratings = printed_table("si-figure-6")
+    grown = ratings.row("self-instruct")
+    assert ratings.differences(grown, "superni") == {"GPT3": "+"}
+    assert ratings.differences(grown, "t0-training") == {"GPT3": "+"}
+    sizes = printed_table("si-figure-7")
+    assert sizes.differences(sizes.row("seeds"), "untuned") == {}
 
 
 def test_each_shipped_experiment_names_a_printed_table_and_its_systems() -> None:

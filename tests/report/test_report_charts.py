@@ -13,18 +13,17 @@ from seedstep.evaluate.intervals import Value
 from seedstep.report.charts import (
     DARK,
     LIGHT,
-    ChartLine,
     bar_chart,
     difference_chart,
     histogram_chart,
-    line_chart,
+    interval_chart,
     render,
-    ring_chart,
     share_chart,
     size_chart,
 )
 from seedstep.report.records import Chart
-from seedstep.report.statistics import Verb, score_histogram, words_histogram
+from seedstep.report.statistics import score_histogram, words_histogram
+from support.reports import HEAD, SCORES, charts_of_each_kind, differences
 
 HOSTILE = (
     "$\\frac{1}{$",
@@ -38,37 +37,15 @@ HOSTILE = (
 
 ROUGE_L, _, EXACT_MATCH = METRICS
 
-HEAD = ("system", "answers")
-SCORES = Value(2.0, -1.0, 5.0)
-
-
-def differences(*names: str) -> dict[str, Difference]:
-    return {name: Difference(ROUGE_L, 10, 8, 52.0, 50.0, SCORES, 5, 3, 2) for name in names}
-
-
-def charts(*names: str) -> list[Chart]:
-    """A chart of each kind with these labels."""
-    histograms = {name: words_histogram([1, 2, 3, 50]) for name in names}
-    points = ((0.0, 1.0), (5.0, 3.0))
-    verbs = [Verb(name, 3, ((name, 2), ("list", 1))) for name in names]
-    return [
-        bar_chart("bars", names[0], dict.fromkeys(names, 3), ("label", "tasks")),
-        histogram_chart("histogram", names[0], histograms, "words", "texts"),
-        line_chart(
-            "lines", names[0], [ChartLine(name, points) for name in names], ("step", "loss")
-        ),
-        ring_chart("rings", names[0], verbs),
-        difference_chart("differences", names[0], differences(*names), (names[0], names[-1])),
-        share_chart("shares", names[0], {name: {"yes": 3, "no": 1} for name in names}, HEAD),
-        size_chart("sizes", names[0], {30: SCORES, 175: SCORES}, (names[0], names[-1])),
-    ]
-
 
 def texts_of(markup: str | bytes) -> list[str]:
     return [text.strip() for text in ET.fromstring(markup).itertext() if text.strip()]
 
 
-@pytest.mark.parametrize("chart", charts("river", "mountain"), ids=lambda chart: chart.name)
+MADE = charts_of_each_kind("river", "mountain")
+
+
+@pytest.mark.parametrize("chart", MADE, ids=lambda chart: chart.name)
 class TestForms:
     def test_the_same_chart_gives_the_same_bytes(self, chart: Chart) -> None:
         assert render(chart, "1-a") == render(chart, "1-a")
@@ -101,6 +78,18 @@ class TestForms:
         referred |= {one.get("href", "#")[1:] for one in root.iter() if one.get("href")}
         assert referred == set(ids)
 
+    def test_phones_have_a_drawing_of_their_own(self, chart: Chart) -> None:
+        drawn = render(chart, "1-a")
+        root = ET.fromstring(drawn.narrow)
+        _, _, width, _ = map(float, root.get("viewBox", "").split())
+        assert width <= 72 * 3.5
+        assert root.get("aria-label") == f"{chart.title}. {chart.alt}"
+        assert not re.search("#[0-9a-f]{6}", drawn.narrow)
+        ids = re.compile('(?<= id=")[^"]+')
+        assert not set(ids.findall(drawn.inline)) & set(ids.findall(drawn.narrow))
+        for markup in (drawn.inline, drawn.narrow):
+            assert "min-width" not in markup
+
     def test_the_table_says_what_is_drawn(self, chart: Chart) -> None:
         rows = (chart.table.head, *chart.table.rows)
         cells = {cell for row in rows for cell in row}
@@ -110,7 +99,7 @@ class TestForms:
 
 @pytest.mark.parametrize("label", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_labels_are_texts(label: str) -> None:
-    for chart in charts("plain", label, "other"):
+    for chart in charts_of_each_kind("plain", label, "other"):
         drawn = render(chart, "1-a")
         for markup in (drawn.svg, drawn.inline):
             names = {one.tag.partition("}")[2] for one in ET.fromstring(markup).iter()}
@@ -125,6 +114,45 @@ def test_a_long_label_is_cut_and_the_table_has_it_whole() -> None:
     chart = bar_chart("bars", "Long", {name: 1, "b": 2}, ("label", "tasks"))
     assert "an uncommonly long name of a …" in texts_of(render(chart, "1").svg)
     assert (name, "1") in chart.table.rows
+
+
+def test_rows_for_phones_have_their_numbers_beside_their_names() -> None:
+    drawn = {chart.name: render(chart, "1") for chart in MADE}
+    assert "river: +2.0 [-1.0, +5.0]" in texts_of(drawn["intervals"].narrow)
+    assert "river: +2.0 [-1.0, +5.0]" in texts_of(drawn["differences"].narrow)
+    assert "river: river, list" in texts_of(drawn["rings"].narrow)
+    assert "river: +2.0 [-1.0, +5.0]" not in texts_of(drawn["intervals"].inline)
+
+
+def test_the_label_of_an_axis_is_wrapped_for_phones() -> None:
+    unit = "difference in ROUGE-L, points, with 95% intervals over tasks"
+    chart = interval_chart("answer", "Difference", {"a": SCORES}, unit)
+    assert unit in texts_of(render(chart, "1").inline)
+    assert max(map(len, texts_of(render(chart, "1").narrow))) < 45
+
+
+def test_differences_of_zero_have_an_axis_of_whole_points() -> None:
+    nothing = Value(0.0, 0.0, 0.0)
+    drawn = render(interval_chart("answer", "Difference", {"a": nothing}, "points"), "1")
+    ticks = [text.replace("\N{MINUS SIGN}", "-") for text in texts_of(drawn.inline)]
+    assert max(float(tick) for tick in ticks if re.fullmatch("-?[0-9.]+", tick)) >= 0.5
+
+
+def test_sizes_that_are_close_are_not_all_named() -> None:
+    sizes = (100, 105, 110, 115, 120, 1000, 10_000)
+    chart = size_chart("s", "S", dict.fromkeys(sizes, SCORES), ("tasks", "points"))
+    for markup in (render(chart, "1").inline, render(chart, "1").narrow):
+        assert [text for text in texts_of(markup) if text in map("{:,}".format, sizes)] == [
+            "10,000",
+            "1,000",
+            "120",
+        ]
+
+
+def test_a_share_has_a_text_only_where_it_fits() -> None:
+    wholes = {"a": {"wins": 10, "losses": 12, "ties": 78}}
+    text = texts_of(render(share_chart("s", "S", wholes, HEAD), "1").inline)
+    assert [each for each in text if "%" in each] == ["% of the answers", "ties 78%"]
 
 
 def test_the_highest_bars_are_drawn_and_a_hundred_named() -> None:

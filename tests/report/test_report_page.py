@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import html5lib
@@ -22,6 +23,8 @@ from seedstep.report.records import (
     Specimens,
     Table,
 )
+from support.browsing import watched
+from support.reports import charts_of_each_kind
 
 HTML = "{http://www.w3.org/1999/xhtml}"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -122,9 +125,10 @@ class TestAccess:
         figures = [one for name, one in elements(self.page) if name == "figure"]
         assert len(figures) == 1 + 2
         for figure in figures:
-            drawing = figure.find(f".//{SVG}svg")
-            assert drawing.get("role") == "img"
-            assert drawing.get("aria-label")
+            drawings = list(figure.iter(f"{SVG}svg"))
+            assert len(drawings) == 2  # for wide screens, and for phones
+            assert all(drawing.get("role") == "img" for drawing in drawings)
+            assert all(drawing.get("aria-label") for drawing in drawings)
             table = figure.find(f".//{HTML}table")
             assert table.find(f"{HTML}caption").text == "plain"
             heads = [one.get("scope") for one in table.iter(f"{HTML}th")]
@@ -161,6 +165,73 @@ class TestAccess:
         ]
         assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'")
         assert "script-src" not in policy
+
+
+class TestPhones:
+    WIDE = Table("Wide", ("system", *("ROUGE-L",) * 3), (("a", *("41.2 [39.0, 43.5]",) * 3),))
+    SMALL = Table("Small", ("", "this run"), (("instructions", "93"),))
+
+    def test_a_wide_table_is_stacked_and_its_cells_have_their_heads(self) -> None:
+        section = Section("Scores", (self.WIDE, self.SMALL))
+        wide, small = page_of([ReportPart("p", (), (section,))]).iter(f"{HTML}table")
+        assert wide.get("class") == "stack"
+        assert small.get("class") is None
+        assert [cell.get("data-head") for cell in wide.iter(f"{HTML}td")] == ["ROUGE-L"] * 3
+
+    def test_only_words_that_fit_nowhere_are_broken(self) -> None:
+        table = Table("T", ("of", "n"), (("ROUGE-L", "1"), ("x" * 60, "2")))
+        page = page_of([ReportPart("p", (), (Section("S", (table,)),))])
+        long = [cell.text for _, cell in elements(page) if "long" in cell.get("class", "").split()]
+        assert long == ["x" * 60]
+
+    def test_nothing_is_wider_than_a_phone(self, browser: Any, tmp_path: Path) -> None:
+        text = "a name of a system or category that goes on"
+        name = "an_uncommonly_long_name_of_a_system-that-goes-on"
+        rows = ((name, "exact match", "41.2 [39.0, 43.5]", "41.2 [39.0, 43.5]"),)
+        many = Table(text, ("category", "metric", text, "ROUGE-L"), rows, names=2)
+        drawn = charts_of_each_kind(text, name, "tuned")
+        blocks = (self.WIDE, self.SMALL, many, *drawn)
+        section = Section(text, blocks, "", (Headline(text, text),) * 8, drawn[0])
+        path = tmp_path / "index.html"
+        path.write_bytes(markup_of([ReportPart(name, (), (section,))], text))
+        with watched(browser, viewport={"width": 390, "height": 844}) as watching:
+            watching.page.goto(path.as_uri())
+            watching.page.evaluate(
+                "document.querySelectorAll('details').forEach(each => each.open = true)"
+            )
+            wider = watching.page.evaluate(
+                """[document.documentElement, ...document.querySelectorAll('.scroll')]
+                .filter(each => each.scrollWidth > each.clientWidth + 1)
+                .map(each => each.ariaLabel || 'page')"""
+            )
+            outside = watching.page.evaluate(
+                """[...document.querySelectorAll('.on-narrow text')]
+                .filter(each => each.getBoundingClientRect().right > innerWidth)
+                .map(each => each.textContent)"""
+            )
+            shown = watching.page.evaluate(
+                """[...document.querySelectorAll('figure svg')]
+                .filter(each => each.getBoundingClientRect().width).length"""
+            )
+        assert (wider, outside) == ([], [])
+        assert shown == 1 + len(drawn)
+
+
+def test_the_figure_follows_the_first_answer_and_most_others_are_folded() -> None:
+    figure = bar_chart("first", "figure", {"a": 3}, ("label", "tasks"))
+    answers = tuple(Headline(f"question {n}", f"answer {n}") for n in range(9))
+    page = page_of([ReportPart("p", (), (Section("S", (), "", answers, figure),))])
+    text = " ".join("".join(page.find(f".//{HTML}main").itertext()).split())
+    assert text.index("answer 0") < text.index("figure") < text.index("question 1")
+    folded = [
+        each
+        for name, each in elements(page)
+        if name == "details" and each.find(f"{HTML}summary").text == "4 more answers"
+    ]
+    (others,) = folded
+    assert [each.text for each in others.iter(f"{HTML}strong")] == [
+        f"question {n}" for n in range(5, 9)
+    ]
 
 
 def test_long_texts_are_cut_and_say_how_long_they_are() -> None:

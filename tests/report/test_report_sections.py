@@ -138,6 +138,17 @@ class TestNovelty:
         assert [one.text for one in seeds.items[0].fields] == ["Sort the list.", "Sort a list."]
         assert earlier.items == ()
 
+    def test_the_first_screen_says_how_new_they_are_and_shows_it(self) -> None:
+        section = novelty_section(self.FOUND, self.FOUND[1:])
+        assert section
+        assert section.figure
+        assert [row[0] for row in section.figure.table.rows] == ["To the nearest seed"] * 2
+        (headline,) = section.headlines
+        assert "to the nearest seed" in headline.found
+        read = novelty_section((), self.FOUND, grown=False)
+        assert read
+        assert "to the nearest task before" in read.headlines[0].found
+
     def test_a_chart_for_each_test_set(self) -> None:
         found: dict[str, dict[str, tuple[NearestText, ...]]] = {
             "a": {"Seeds": self.FOUND},

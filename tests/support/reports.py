@@ -6,9 +6,36 @@ from typing import Any
 
 import html5lib
 
+from seedstep.evaluate import METRICS
+from seedstep.evaluate.compare import Difference
+from seedstep.evaluate.intervals import Value
+from seedstep.report.charts import (
+    ChartLine,
+    bar_chart,
+    difference_chart,
+    histogram_chart,
+    interval_chart,
+    line_chart,
+    ring_chart,
+    share_chart,
+    size_chart,
+)
+from seedstep.report.records import Chart
+from seedstep.report.statistics import Verb, words_histogram
 from support.command_line import Outcome, seedstep
 
-__all__ = ["HTML", "WrittenReport", "report", "rows", "titles", "words"]
+__all__ = [
+    "HEAD",
+    "HTML",
+    "SCORES",
+    "WrittenReport",
+    "charts_of_each_kind",
+    "differences",
+    "report",
+    "rows",
+    "titles",
+    "words",
+]
 
 HTML = "{http://www.w3.org/1999/xhtml}"
 
@@ -44,3 +71,30 @@ class WrittenReport:
     folder: Path
     done: Outcome
     page: Any
+
+
+HEAD = ("system", "answers")
+SCORES = Value(2.0, -1.0, 5.0)
+
+
+def differences(*names: str) -> dict[str, Difference]:
+    return {name: Difference(METRICS[0], 10, 8, 52.0, 50.0, SCORES, 5, 3, 2) for name in names}
+
+
+def charts_of_each_kind(*names: str) -> list[Chart]:
+    """A chart of each kind with these labels."""
+    histograms = {name: words_histogram([1, 2, 3, 50]) for name in names}
+    points = ((0.0, 1.0), (5.0, 3.0))
+    verbs = [Verb(name, 3, ((name, 2), ("list", 1))) for name in names]
+    return [
+        bar_chart("bars", names[0], dict.fromkeys(names, 3), ("label", "tasks")),
+        histogram_chart("histogram", names[0], histograms, "words", "texts"),
+        line_chart(
+            "lines", names[0], [ChartLine(name, points) for name in names], ("step", "loss")
+        ),
+        ring_chart("rings", names[0], verbs),
+        difference_chart("differences", names[0], differences(*names), (names[0], names[-1])),
+        share_chart("shares", names[0], {name: {"yes": 3, "no": 1} for name in names}, HEAD),
+        size_chart("sizes", names[0], {30: SCORES, 175: SCORES}, (names[0], names[-1])),
+        interval_chart("intervals", names[0], dict.fromkeys(names, SCORES), "points"),
+    ]

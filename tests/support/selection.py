@@ -113,6 +113,7 @@ SLOW = (
     "report/test_paper_tables.py::test_it_fits_a_terminal_of_80_columns",
     "report/test_report_addresses.py::test_no_server_of_a_bootstrap_is_in_the_report",
     "report/test_report_charts.py::test_hostile_labels_are_texts",
+    "report/test_report_page.py::TestPhones::test_nothing_is_wider_than_a_phone",
     "report/test_report_structure.py",
     "review/test_browser.py",
     "review/test_browser_pages.py",

@@ -45,7 +45,7 @@ from seedstep.report.contents import (
 from seedstep.report.data_files import is_data
 from seedstep.report.paper_layout import paper_part
 from seedstep.report.paper_tables import paper_tables
-from seedstep.report.records import Chart, ReportPart
+from seedstep.report.records import Chart, ReportPart, Table
 from seedstep.report.statistics import NamedText
 from seedstep.runs import PredictionRecords, Run
 from seedstep.stages import open_run
@@ -101,18 +101,46 @@ def render_page(title: str, parts: Sequence[ReportPart], drawn: Mapping[str, Dra
     environment.filters["shown"] = shown
     environment.filters["cell"] = lambda text: shown(text, CELL).text
     sections = [section for part in parts for section in part.sections]
+    environment.filters["markup"] = lambda drawing: Markup(drawing)  # noqa: S704 - ours
+    environment.tests |= {"wide": is_wide, "long": is_long}
     environment.filters["kind"] = lambda block: type(block).__name__.lower()
     text = environment.get_template("page.html").render(
         title=title,
         parts=parts,
         headlines=[headline for section in sections for headline in section.headlines],
         figure=next(_figures(parts), None),
-        drawn={name: Markup(chart.inline) for name, chart in drawn.items()},  # noqa: S704 - ours
+        drawn=drawn,
+        MORE=MORE,
         light=LIGHT,
         dark=DARK,
         version=metadata.version("seedstep"),
     )
     return text.encode()
+
+
+MORE = 5
+"""How many answers the first screen shows; the others are folded."""
+
+LINE = 44
+"""The most characters of a table's row that a phone shows on one line."""
+
+WORD = 30
+"""The most characters of a word in a table that is never broken."""
+
+
+def is_wide(table: Table) -> bool:
+    """Return whether a phone shows the cells of a row below each other, with their heads."""
+    widths = []
+    for place, (head, *cells) in enumerate(zip(table.head, *table.rows, strict=True)):
+        is_text = place < table.names
+        parts = [*head.split(), *(" ".join(cells).split() if is_text else cells)]
+        widths.append(max(map(len, parts), default=0))
+    return sum(widths) + 2 * len(widths) > LINE
+
+
+def is_long(cell: str) -> bool:
+    """Return whether a cell has a word that must be broken."""
+    return any(len(word) > WORD for word in cell.split())
 
 
 FIRST = "first"

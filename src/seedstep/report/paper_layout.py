@@ -235,7 +235,7 @@ def _headlines(table: PaperTable) -> Iterator[Headline]:
                 f"{verdict(found)}."
             )
             yield Headline(
-                f"Does {_name(found)[0]} do better than {_name(found)[1]}?", told, certainty
+                f"Does “{_name(found)[0]}” do better than “{_name(found)[1]}”?", told, certainty
             )
 
 

@@ -59,7 +59,7 @@ class PrintedRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A row of a printed table: a system, how the paper calls it, and its values by model.
 
     `against` names the systems with which it is compared. `differences` has what the paper says of
-    the difference from the first of these where it prints no values: points, or a sign.
+    the difference from each of these where it prints no values: points, or a sign.
     """
 
     system: str
@@ -95,7 +95,7 @@ class PrintedTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def differences(self, row: PrintedRow, against: str) -> dict[str, float | str]:
         """Return the printed differences of a row from another one, by model; they may be signs."""
         if row.differences:
-            return dict(row.differences) if against == row.against[0] else {}
+            return dict(row.differences)
         other = self.row(against).values
         return {
             model: round(value - other[model], 1)

@@ -52,7 +52,8 @@ class Chart:
 
     `name` is the name of its files, of letters and hyphens, and never from data. `alt` describes
     the figure in a sentence. `size` is width and height in inches. `draw` draws it on a figure of
-    matplotlib.
+    matplotlib: on one of this size, and for phones on a narrow one, which is `narrow_height`
+    inches high, by default as high as the other.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Chart:
     size: tuple[float, float]
     draw: Callable[[Any], None]
     table: Table
+    narrow_height: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,15 @@ from typing import Any
 
 from seedstep.evaluate.compare import Difference
 from seedstep.evaluate.intervals import Value
-from seedstep.report.charts.style import LIGHT, SERIES, label
+from seedstep.evaluate.tables import shown
+from seedstep.report.charts.style import (
+    LIGHT,
+    NARROW_ROW,
+    SERIES,
+    is_narrow,
+    label,
+    name_rows,
+)
 from seedstep.report.records import Chart, Table, number
 from seedstep.report.statistics import Histogram
 
@@ -37,30 +45,33 @@ ROWS = 100
 def bar_chart(name: str, title: str, counts: Mapping[str, int], head: tuple[str, str]) -> Chart:
     """Return a chart of the 15 highest counts, the highest first; its table has the 100 highest."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    shown = ordered[:BARS]
+    drawn = ordered[:BARS]
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
-        places = range(len(shown))
-        bars = axes.barh(places, [count for _, count in shown], color=SERIES[0], height=0.7)
-        axes.bar_label(bars, [f"{count:,}" for _, count in shown], padding=3)
-        axes.set_yticks(places, [label(what) for what, _ in shown])
-        axes.invert_yaxis()
+        places = range(len(drawn))
+        height = 0.4 if is_narrow(figure) else 0.7
+        bars = axes.barh(places, [count for _, count in drawn], color=SERIES[0], height=height)
+        axes.bar_label(bars, [f"{count:,}" for _, count in drawn], padding=3)
+        name_rows(axes, [what for what, _ in drawn])
         axes.margins(x=0.15)
-        axes.grid(axis="y", visible=False)
-        axes.tick_params(axis="y", length=0)
         axes.set_xlabel(head[1])
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.xaxis.set_major_formatter("{x:,.0f}")
 
-    first, count = shown[0]
-    alt = f"{len(shown)} of {len(ordered):,} bars; the longest is {label(first)} with {count:,}."
-    size = (WIDTH, MARGIN + ROW * len(shown))
+    first, count = drawn[0]
+    alt = f"{len(drawn)} of {len(ordered):,} bars; the longest is {label(first)} with {count:,}."
+    size = (WIDTH, MARGIN + ROW * len(drawn))
     rows = tuple((what, f"{count:,}") for what, count in ordered[:ROWS])
     caption = (
         title if len(rows) == len(ordered) else f"{title}, the first {ROWS} of {len(ordered):,}"
     )
-    return Chart(name, title, alt, size, draw, Table(caption, head, rows))
+    table = Table(caption, head, rows)
+    return Chart(name, title, alt, size, draw, table, _narrow_height(len(drawn)))
+
+
+def _narrow_height(rows: int) -> float:
+    return MARGIN + NARROW_ROW * (rows + 0.15)
 
 
 def histogram_chart(
@@ -112,7 +123,8 @@ def _draw_panel(axes: Any, what: str, found: Histogram) -> None:
     axes.grid(axis="x", visible=False)
     axes.yaxis.get_major_locator().set_params(integer=True)
     axes.yaxis.set_major_formatter("{x:,.0f}")
-    axes.xaxis.get_major_locator().set_params(integer=isinstance(found.width, int), nbins=7)
+    bins = 5 if is_narrow(axes.figure) else 7
+    axes.xaxis.get_major_locator().set_params(integer=isinstance(found.width, int), nbins=bins)
     if found.open:
         last = starts[-1]
         ticks = [tick for tick in axes.get_xticks() if tick <= last - 2 * found.width]
@@ -132,8 +144,11 @@ def _bin(found: Histogram, place: int) -> str:
 SHARES_WIDTH = 4.8
 SHARES_ROW = 0.34
 SHARES_MARGIN = 0.85
-LEAST_SHARE = 9.0
-"""The smallest share, in percent, that has a text: below it texts would overlap."""
+LEGEND = 28
+"""The most characters of the names in one line of a narrow chart's legend."""
+
+LEAST_SHARE = (2.0, 2.5)
+"""The smallest share, in percent a character, that has a text; in a narrow chart the second."""
 
 
 def share_chart(
@@ -149,6 +164,7 @@ def share_chart(
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
+        least = LEAST_SHARE[is_narrow(figure)]
         places = range(len(wholes))
         starts = [0.0 for _ in places]
         for place, part in enumerate(parts):
@@ -157,21 +173,24 @@ def share_chart(
                 places,
                 widths,
                 left=starts,
-                height=0.7,
+                height=0.5 if is_narrow(figure) else 0.7,
                 color=SERIES[place % len(SERIES)],
                 edgecolor=LIGHT["surface"],
                 label=part,
             )
-            texts = [f"{part} {share:.0f}%" if share >= LEAST_SHARE else "" for share in widths]
+            texts = [f"{part} {share:.0f}%" for share in widths]
+            texts = [
+                text if share >= least * len(text) else ""
+                for text, share in zip(texts, widths, strict=True)
+            ]
             axes.bar_label(bars, texts, label_type="center", color=LIGHT["surface"], fontsize=8)
             starts = [start + width for start, width in zip(starts, widths, strict=True)]
-        axes.set_yticks(places, [label(whole) for whole in wholes])
-        axes.invert_yaxis()
+        name_rows(axes, list(wholes))
         axes.set_xlim(0, 100)
         axes.set_xlabel(f"% of the {head[1]}")
         axes.grid(visible=False)
-        axes.tick_params(axis="y", length=0)
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(parts))
+        columns = max(1, LEGEND // max(map(len, parts))) if is_narrow(figure) else len(parts)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
 
     alt = " ".join(
         f"{label(whole)}: {', '.join(f'{part} {share:.0f}%' for part, share in found.items())}."
@@ -183,9 +202,9 @@ def share_chart(
         for part in parts
     )
     table = Table(title, (head[0], "", head[1], "%"), rows, names=2)
-    return Chart(
-        name, title, alt, (SHARES_WIDTH, SHARES_MARGIN + SHARES_ROW * len(wholes)), draw, table
-    )
+    size = (SHARES_WIDTH, SHARES_MARGIN + SHARES_ROW * len(wholes))
+    narrow = _narrow_height(len(wholes)) + 0.4
+    return Chart(name, title, alt, size, draw, table, narrow)
 
 
 def _percent(counts: Mapping[str, int]) -> dict[str, float]:
@@ -196,6 +215,9 @@ def _percent(counts: Mapping[str, int]) -> dict[str, float]:
 DIFFERENCES_WIDTH = 6.4
 DIFFERENCES_ROW = 0.3
 DIFFERENCES_MARGIN = 1.0
+LEAST_SPAN = 1.0
+"""How many points an axis of differences shows at least on each side of zero."""
+
 HEAD = ("tasks", "instances", "metric")
 
 
@@ -204,33 +226,41 @@ def difference_chart(
 ) -> Chart:
     """Return a chart with a row for each name: the scores of two systems, and their difference.
 
-    There is at least one name. Scores are in points from 0 to 100.
+    There is at least one name. Scores are in points from 0 to 100. A narrow chart has the
+    differences as numbers.
     """
     names = tuple(found)
     first, second = map(label, systems)
 
     def draw(figure: Any) -> None:
-        scores, differences = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+        if is_narrow(figure):
+            scores, differences = figure.subplots(), None
+        else:
+            scores, differences = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+            differences.axvline(0, color=LIGHT["muted"], linewidth=1)
+            differences.set_xlabel("difference (95% interval)")
         for place, difference in enumerate(found.values()):
-            _draw_row(scores, differences, place, difference)
+            _draw_scores(scores, place, difference)
+            if differences:
+                _draw_interval(differences, place, difference.difference)
         marks = scores.get_lines()[1:3]
-        scores.legend(marks, (second, first), loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+        columns = 1 if not differences and len(first + second) > LEGEND else 2
+        texts = (second, first)
+        scores.legend(marks, texts, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
         scores.set_xlim(-3, 103)
-        scores.set_xlabel("points")
-        scores.set_yticks(range(len(names)), [label(what) for what in names])
-        scores.set_ylim(len(names) - 0.4, -0.6)
-        differences.axvline(0, color=LIGHT["muted"], linewidth=1)
-        differences.set_xlabel("difference (95% interval)")
-        for axes in (scores, differences):
-            axes.grid(axis="y", visible=False)
-            axes.tick_params(axis="y", length=0)
+        scores.set_xlabel("points" if differences else "points; beside the names the difference")
+        name_rows(scores, names, [shown(it.difference, sign="+") for it in found.values()])
+        if differences:
+            differences.grid(axis="y", visible=False)
+            differences.tick_params(axis="y", length=0)
 
     better = sum((difference.difference.value or 0) > 0 for difference in found.values())
     alt = f"{first} scores more than {second} in {better} of {len(names)} rows."
     head = ("", *HEAD, first, second, "difference", "95% interval")
     rows = tuple((what, *difference_row(found[what])) for what in names)
     size = (DIFFERENCES_WIDTH, DIFFERENCES_MARGIN + DIFFERENCES_ROW * len(names))
-    return Chart(name, title, alt, size, draw, Table(title, head, rows))
+    narrow = _narrow_height(len(names)) + 0.25
+    return Chart(name, title, alt, size, draw, Table(title, head, rows), narrow)
 
 
 def interval_chart(name: str, title: str, found: Mapping[str, Value], unit: str) -> Chart:
@@ -244,32 +274,22 @@ def interval_chart(name: str, title: str, found: Mapping[str, Value], unit: str)
         axes = figure.subplots()
         axes.axvline(0, color=LIGHT["muted"], linewidth=1)
         for place, value in enumerate(found.values()):
-            if value.value is None:
-                continue
-            sure = value.low is not None and value.high is not None
-            if sure:
-                axes.plot([value.low, value.high], [place, place], color=SERIES[0], linewidth=2)
-            axes.plot(value.value, place, "D", color=SERIES[0], markersize=6)
-            axes.annotate(
-                f"{value.value:+.1f}",
-                (value.value, place),
-                (0, 7),
-                textcoords="offset points",
-                ha="center",
-            )
-        axes.set_yticks(range(len(names)), [label(what) for what in names])
-        axes.set_ylim(len(names) - 0.4, -0.7)
+            _draw_interval(axes, place, value)
+            if value.value is not None and not is_narrow(figure):
+                told, where = f"{value.value:+.1f}", (value.value, place)
+                axes.annotate(told, where, (0, 7), textcoords="offset points", ha="center")
+        name_rows(axes, names, [shown(value, sign="+") for value in found.values()])
         axes.margins(x=0.1)
+        low, high = axes.get_xlim()
+        axes.set_xlim(min(low, -LEAST_SPAN), max(high, LEAST_SPAN))
         axes.set_xlabel(unit)
-        axes.grid(axis="y", visible=False)
-        axes.tick_params(axis="y", length=0)
 
     above = sum((value.value or 0) > 0 for value in found.values())
     alt = f"{above} of {len(names)} differences are above zero."
     rows = tuple((what, *_interval_cells(value)) for what, value in found.items())
     size = (DIFFERENCES_WIDTH, MARGIN + 0.42 * len(names))
-    head = ("", "difference", "95% interval")
-    return Chart(name, title, alt, size, draw, Table(title, head, rows))
+    table = Table(title, ("", "difference", "95% interval"), rows)
+    return Chart(name, title, alt, size, draw, table, _narrow_height(len(names)) + 0.15)
 
 
 def _interval_cells(value: Value) -> tuple[str, str]:
@@ -292,15 +312,17 @@ def difference_row(difference: Difference) -> tuple[str, ...]:
     )
 
 
-def _draw_row(scores: Any, differences: Any, place: int, difference: Difference) -> None:
+def _draw_scores(scores: Any, place: int, difference: Difference) -> None:
     scores.plot(
         [difference.second, difference.first], [place, place], color=LIGHT["grid"], linewidth=3
     )
     scores.plot(difference.second, place, "o", color=SERIES[5], markersize=6, fillstyle="none")
     scores.plot(difference.first, place, "D", color=SERIES[0], markersize=5)
-    value = difference.difference
+
+
+def _draw_interval(axes: Any, place: int, value: Value) -> None:
     if value.value is None:
         return
     if value.low is not None and value.high is not None:
-        differences.plot([value.low, value.high], [place, place], color=SERIES[0])
-    differences.plot(value.value, place, "D", color=SERIES[0], markersize=5)
+        axes.plot([value.low, value.high], [place, place], color=SERIES[0])
+    axes.plot(value.value, place, "D", color=SERIES[0], markersize=5)

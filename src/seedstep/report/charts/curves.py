@@ -7,11 +7,18 @@ Example::
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import cos, pi, sin
+from math import cos, log, pi, sin
 from typing import Any
 
 from seedstep.evaluate.intervals import Value
-from seedstep.report.charts.style import LIGHT, SERIES, label
+from seedstep.report.charts.style import (
+    LIGHT,
+    NARROW_ROW,
+    SERIES,
+    is_narrow,
+    label,
+    name_rows,
+)
 from seedstep.report.records import Chart, Table, number
 from seedstep.report.statistics import Verb, thinned
 
@@ -95,7 +102,8 @@ def size_chart(name: str, title: str, found: Mapping[int, Value], units: tuple[s
         for size, value in points:
             if value.low is not None and value.high is not None:
                 axes.plot([size, size], [value.low, value.high], color=SERIES[0], alpha=0.5)
-        axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        named = _apart(sizes, 0.18 if is_narrow(figure) else 0.1)
+        axes.set_xticks(named, [f"{size:,}" for size in named])
         axes.set_xticks([], minor=True)
         axes.set_xlabel(units[0])
         axes.set_ylabel(units[1])
@@ -110,6 +118,16 @@ def size_chart(name: str, title: str, found: Mapping[int, Value], units: tuple[s
     return Chart(name, title, alt, SIZE, draw, Table(title, head, rows, names=0))
 
 
+def _apart(sizes: Sequence[int], share: float) -> list[int]:
+    """Return the sizes that are apart by this share of a logarithmic axis, the largest first."""
+    least = share * log(sizes[-1] / sizes[0])
+    named: list[int] = []
+    for size in reversed(sizes):
+        if not named or log(named[-1] / size) >= least:
+            named.append(size)
+    return named
+
+
 RINGS_SIZE = (6.4, 6.4)
 INNER, MIDDLE, OUTER = 0.22, 0.62, 1.0
 """The radii of the ring chart: of the hole, of the inner ring, of the outer ring."""
@@ -122,10 +140,13 @@ def ring_chart(name: str, title: str, verbs: Sequence[Verb]) -> Chart:
     """Return a chart of verbs (inner ring) and their objects (outer ring).
 
     There is at least one verb. The segment of a verb is as wide as the segments of its objects; the
-    table has all numbers.
+    table has all numbers. A narrow chart has bars in place of the rings.
     """
 
     def draw(figure: Any) -> None:
+        if is_narrow(figure):
+            _verb_bars(figure.subplots(), verbs)
+            return
         axes = figure.subplots(subplot_kw={"aspect": "equal"})
         axes.set_axis_off()
         axes.set_xlim(-OUTER, OUTER)
@@ -151,7 +172,32 @@ def ring_chart(name: str, title: str, verbs: Sequence[Verb]) -> Chart:
         for verb in verbs
     )
     table = Table(title, ("verb", "most common objects", "instructions"), rows, names=2)
-    return Chart(name, title, alt, RINGS_SIZE, draw, table)
+    narrow = 0.4 + NARROW_ROW * len(verbs)
+    return Chart(name, title, alt, RINGS_SIZE, draw, table, narrow)
+
+
+def _verb_bars(axes: Any, verbs: Sequence[Verb]) -> None:
+    """Draw a bar for each verb, divided into its objects, which are named beside it."""
+    for place, verb in enumerate(verbs):
+        start = 0
+        for _, count in verb.nouns:
+            axes.barh(
+                place,
+                count,
+                left=start,
+                height=0.4,
+                color=SERIES[place % len(SERIES)],
+                edgecolor=LIGHT["surface"],
+            )
+            start += count
+    objects = [label(", ".join(noun for noun, _ in verb.nouns), OBJECTS) for verb in verbs]
+    name_rows(axes, [verb.verb for verb in verbs], objects)
+    axes.set_xlabel("instructions")
+    axes.xaxis.get_major_locator().set_params(integer=True, nbins=5)
+
+
+OBJECTS = 36
+"""The most characters of the objects of a verb in a narrow chart."""
 
 
 def _segment(

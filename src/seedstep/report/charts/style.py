@@ -2,7 +2,8 @@
 
 The colours of series differ in lightness, too, and the colour-blind can tell them apart (after
 Okabe and Ito). Each has a contrast of at least 4.5 with its surface. No chart uses colour as the
-only difference. `render` draws a chart as SVG, as PNG, and as markup for the page.
+only difference. `render` draws a chart as SVG, as PNG, and twice as markup for the page: for wide
+screens, and for phones, where the names of rows stand above them.
 
 Example::
 
@@ -14,9 +15,10 @@ import io
 import re
 import warnings
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from textwrap import fill
 from types import MappingProxyType
 from typing import Any
 
@@ -24,7 +26,19 @@ from seedstep.errors import MissingExtraError
 from seedstep.report.records import Chart
 from seedstep.text import visible
 
-__all__ = ["DARK", "LIGHT", "SERIES", "DrawnChart", "drawing", "inline", "label", "render"]
+__all__ = [
+    "DARK",
+    "LIGHT",
+    "NARROW_ROW",
+    "SERIES",
+    "DrawnChart",
+    "drawing",
+    "inline",
+    "is_narrow",
+    "label",
+    "name_rows",
+    "render",
+]
 
 LIGHT = MappingProxyType(
     {
@@ -97,17 +111,62 @@ _RC = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class DrawnChart:
-    """A drawn chart: the contents of an SVG and a PNG file, and markup for a page."""
+    """A drawn chart: the contents of an SVG and a PNG file, and markup for a page.
+
+    `inline` is for wide screens, `narrow` for phones.
+    """
 
     svg: bytes
     png: bytes
     inline: str
+    narrow: str
 
 
 def label(text: str, most: int = LABEL_CHARACTERS) -> str:
     """Return a text from data as a chart's label: on one line, cleaned, and cut if it is long."""
     line = visible(" ".join(text[: 20 * most].split()))
     return line if len(line) <= most else line[: most - 1] + "…"
+
+
+NARROW = 3.5
+"""The width in inches of charts for phones, on which an inch is about 100 pixels."""
+
+NARROW_ROW = 0.42
+"""The height in inches of a row with its name above it."""
+
+NAMED = 50
+"""The most characters of a name above a row with its value."""
+
+NARROW_CHARACTERS = 44
+"""The most characters in a line of an axis's label in a narrow chart."""
+
+
+def is_narrow(figure: Any) -> bool:
+    """Return whether a figure is drawn for phones."""
+    return bool(figure.get_figwidth() <= NARROW)
+
+
+def name_rows(axes: Any, names: Sequence[str], values: Sequence[str] = ()) -> None:
+    """Name the rows of a chart, which are at 0, 1 and so on from above.
+
+    The names stand at the side. In a narrow chart they stand above the rows, with the `values`.
+    """
+    texts = list(map(label, names))
+    if is_narrow(axes.figure):
+        axes.set_yticks([])
+        where = axes.get_yaxis_transform()
+        if values:
+            rooms = [NAMED - len(value) for value in values]
+            texts = [label(*named) for named in zip(names, rooms, strict=True)]
+            texts = [f"{text}: {value}" for text, value in zip(texts, values, strict=True)]
+        for place, text in enumerate(texts):
+            named = axes.text(0.01, place - 0.27, text, transform=where, va="bottom", fontsize=8)
+            named.set_in_layout(False)  # it takes no room from the chart
+    else:
+        axes.set_yticks(range(len(texts)), texts)
+    axes.set_ylim(len(texts) - 0.4, -0.75)
+    axes.grid(axis="y", visible=False)
+    axes.tick_params(axis="y", length=0)
 
 
 @contextmanager
@@ -142,19 +201,28 @@ def render(chart: Chart, name: str) -> DrawnChart:
 
         figure = Figure(figsize=chart.size, layout="constrained")
         chart.draw(figure)
-        svg, png = io.BytesIO(), io.BytesIO()
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Title": title})
+        svg, png, small = io.BytesIO(), io.BytesIO(), io.BytesIO()
+        metadata = {"Date": None, "Title": title}
+        figure.savefig(svg, format="svg", metadata=metadata)
         figure.savefig(png, format="png", dpi=PNG_DOTS, metadata={"Software": None})
+        height = chart.narrow_height or chart.size[1]
+        figure = Figure(figsize=(NARROW, height), layout="constrained")
+        chart.draw(figure)
+        for axes in figure.axes:
+            unit = label(axes.get_xlabel(), TITLE_CHARACTERS)
+            axes.set_xlabel(fill(unit, NARROW_CHARACTERS))
+        figure.savefig(small, format="svg", metadata=metadata)
     described = f"{title}. {visible(chart.alt)}"
-    markup = inline(svg.getvalue(), name, described, chart.size[0])
-    return DrawnChart(svg.getvalue(), png.getvalue(), markup)
+    return DrawnChart(
+        svg.getvalue(),
+        png.getvalue(),
+        inline(svg.getvalue(), name, described, chart.size[0]),
+        inline(small.getvalue(), f"{name}-narrow", described, NARROW),
+    )
 
 
-PIXELS = (66, 115)
-"""The least and the most pixels of an inch of a chart, between which its labels can be read.
-
-A phone shows most charts as a whole, and scrolls wider ones.
-"""
+MOST_PIXELS = 115
+"""The most pixels of an inch of a chart in a page."""
 
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "{http://www.w3.org/1999/xlink}href"
@@ -183,8 +251,7 @@ def inline(svg: bytes, name: str, described: str, width: float) -> str:
         root.attrib.pop(attribute, None)
     root.set("role", "img")
     root.set("aria-label", described)
-    least, most = (round(limit * width) for limit in PIXELS)
-    root.set("style", f"min-width: {least}px; max-width: {most}px")
+    root.set("style", f"max-width: {round(MOST_PIXELS * width)}px")
     return ET.tostring(root, encoding="unicode")
 
 
