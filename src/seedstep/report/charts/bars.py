@@ -6,6 +6,7 @@ Example::
 """
 
 from collections.abc import Mapping
+from textwrap import fill
 from typing import Any
 
 from seedstep.evaluate.compare import Difference
@@ -36,6 +37,8 @@ ROW = 0.26
 MARGIN = 0.55
 PANEL = 1.75
 PANEL_CHARACTERS = 45
+NARROW_TITLE = 40
+"""The most characters in a line of a panel's title in a narrow chart."""
 
 BARS = 15
 ROWS = 100
@@ -118,7 +121,8 @@ def _draw_panel(axes: Any, what: str, found: Histogram) -> None:
     )
     end = len(starts) * found.width
     axes.axvline(min(found.mean, end), color=SERIES[1], linestyle="--")
-    axes.set_title(f"{label(what, PANEL_CHARACTERS)} (mean {number(found.mean)})")
+    title = f"{label(what, PANEL_CHARACTERS)} (mean {number(found.mean)})"
+    axes.set_title(fill(title, NARROW_TITLE) if is_narrow(axes.figure) else title)
     axes.set_xlim(0, end)
     axes.grid(axis="x", visible=False)
     axes.yaxis.get_major_locator().set_params(integer=True)

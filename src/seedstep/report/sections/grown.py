@@ -335,6 +335,7 @@ def _chosen(entry: Entry[ExampleSet]) -> Specimen:
 
 NOVELTY_SHOWN = 5
 UNIT = "ROUGE-L"
+SCALE = "0 shares no word in order, 1 is the same."
 
 
 def novelty_section(
@@ -350,22 +351,17 @@ def novelty_section(
     named = {"To the nearest seed": seeds, f"To the nearest task {before}": earlier}
     panels = {name: _histogram(found) for name, found in named.items() if found}
     with_seeds = "all seeds, and with " if grown else ""
-    text = (
-        f"Each task's instruction is compared with {with_seeds}all tasks {before} it. 0 shares no "
-        "word in order, 1 is the same."
-    )
-    blocks: list[Block] = [
-        Paragraph(text),
-        histogram_chart("novelty", "Similarity of the instructions", panels, UNIT, "tasks"),
-    ]
+    text = f"Each task's instruction is compared with {with_seeds}all tasks {before} it. {SCALE}"
+    chart = histogram_chart("novelty", "Similarity of the instructions", panels, UNIT, "tasks")
+    blocks: list[Block] = [Paragraph(text), chart]
     blocks += [_pairs(name, found) for name, found in named.items() if found]
     name, found = next((name, found) for name, found in named.items() if found)
-    likeness, whom = panels[name], name[:1].lower() + name[1:]
+    whom = name[:1].lower() + name[1:]
     title = f"Similarity of the instructions {whom}"
-    figure = histogram_chart("novelty", title, {name: likeness}, UNIT, "tasks")
+    figure = histogram_chart("novelty", title, {name: panels[name]}, UNIT, "tasks")
     told = (
-        f"Half of them have {UNIT} of up to {number(likeness.median)} {whom}, and the most alike "
-        f"{number(max(text.score for text in found))}; 0 shares no word in order, 1 is the same."
+        f"Half of them have {UNIT} of up to {number(panels[name].median)} {whom}, and the most "
+        f"alike {number(max(text.score for text in found))}. {SCALE}"
     )
     answer = Headline("How new are the instructions?", told)
     return Section("How new the instructions are", tuple(blocks), "", (answer,), figure)
