@@ -13,6 +13,7 @@ import pytest
 from seedstep.report.charts import bar_chart, render
 from seedstep.report.page import CELL, TEXT, render_page, shown
 from seedstep.report.records import (
+    Block,
     Chart,
     Field,
     Headline,
@@ -190,7 +191,7 @@ class TestPhones:
         rows = ((name, "exact match", "41.2 [39.0, 43.5]", "41.2 [39.0, 43.5]"),)
         many = Table(text, ("category", "metric", text, "ROUGE-L"), rows, names=2)
         drawn = charts_of_each_kind(text, name, "tuned")
-        blocks = (self.WIDE, self.SMALL, many, *drawn)
+        blocks: tuple[Block, ...] = (self.WIDE, self.SMALL, many, *drawn)
         section = Section(text, blocks, "", (Headline(text, text),) * 8, drawn[0])
         path = tmp_path / "index.html"
         path.write_bytes(markup_of([ReportPart(name, (), (section,))], text))
