@@ -210,3 +210,5 @@ def test_lines_have_no_splits(tmp_path: Path) -> None:
 def test_a_path_where_nothing_is(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=rf"{name}: [nN]o such file.*Check the path"):
         load_tasks(tmp_path / name)
+    with pytest.raises(InputError, match=rf"{name}: [nN]o such file.*Check the path"):
+        load_tasks(tmp_path / name, "test")

@@ -166,7 +166,7 @@ stages:
         ("extends: nothing.yaml\n" + of("{n: [1]}"), "nothing.yaml"),
         (
             "stages: [{for: {n: [1, 2]}, predict: {limit: '{n}', out: p}}]",
-            "'predict 1' and 'predict 2' both write p",
+            "'predict 1' and 'predict 2' both write p. Write the names of `for` in `out`",
         ),
         (
             "stages: [{name: b 1, steps: {}}, {name: b, for: {n: [1]}, steps: {limit: '{n}'}}]",

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from contextlib import chdir
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -177,11 +178,14 @@ def test_an_experiment_that_has_predicted_nothing_yet(tmp_path: Path) -> None:
 
 def test_bad_input_is_one_clear_error(tmp_path: Path) -> None:
     assert "no experiment with a table of a paper ran here" in seedstep("table", tmp_path).error
+    with chdir(tmp_path):
+        assert "there is no experiment 'ss-table-9'" in seedstep("table", "ss-table-9").error
+        assert "seedstep run ss-table-3" in seedstep("table", "ss-table-3").error
     told = seedstep("table", "ss-table-2", "--in", tmp_path).error
     assert "Run it first: seedstep run ss-table-2" in told
     keep(tmp_path)
     told = seedstep("table", "ss-table-9", "--in", tmp_path).error
-    assert "no experiment 'ss-table-9'" in told
+    assert "there is no experiment 'ss-table-9'" in told
     assert "ss-table-2" in told
     keep(tmp_path, "ss-table-0")
     with pytest.raises(InputError, match="no printed table 'ss-table-0'"):

@@ -92,7 +92,10 @@ def _tables(experiment: str, size: str, directory: Path | None) -> tuple[PaperTa
     if directory is None and Path(experiment).is_dir():
         return paper_tables(Path(experiment))
     name = Path(experiment).stem
-    return (paper_table(directory or place_of(name, size), name),)
+    place = directory or place_of(name, size)
+    if not place.is_dir():
+        find_experiment(experiment)
+    return (paper_table(place, name),)
 
 
 def print_paper_table(table: PaperTable) -> None:

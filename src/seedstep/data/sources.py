@@ -127,7 +127,7 @@ def scan_tasks(
     """
     path = path_of(source)
     items = items_of_list(path) if isinstance(source, str | os.PathLike) else map(_item, source)
-    if split is not None and not path.is_dir():
+    if split is not None and path.is_file():
         raise InputError(f"{path}: only a directory has splits", "leave the split out")
     if items is not None:
         yield from _scan_items(path, items, limit)

@@ -210,7 +210,7 @@ def load_file(path: Path, *, any_steps: bool = False) -> tuple[bytes, WrittenTas
 def _paths(path: Path, split: str | None, track: str) -> Iterable[Path | Problem]:
     if path.is_dir():
         return task_paths(path, split, track)
-    if split is not None:
+    if split is not None and path.is_file():
         raise InputError(f"{path}: only a directory has splits", "leave the split out")
     return (path,)
 

@@ -321,10 +321,10 @@ def _require_different(where: str, made: Sequence[ExperimentStage]) -> None:
         for other in made[:number]:
             if stage.command == other.command:
                 what = f"{where}: '{other.name}' and '{stage.name}' are the same command"
-                raise InputError(what, "use what `for` names in its flags, as {name}")
+                raise InputError(what, "write the names of `for` in its flags, in braces")
             if stage.out and stage.writes == other.writes:
                 what = f"{where}: '{other.name}' and '{stage.name}' both write {stage.out}"
-                raise InputError(what, "write {name} in `out`, or in `name`")
+                raise InputError(what, "write the names of `for` in `out`, or in `name`, in braces")
 
 
 def _words(where: str, flags: Mapping[str, Any], values: Values) -> Iterator[str]:
