@@ -1,6 +1,7 @@
 """What is said beside scores: references without tokens, and answers that are empty or cut."""
 
 import asyncio
+import csv
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,13 @@ def test_answers_that_are_empty_or_cut_are_counted_at_the_figure(tmp_path: Path)
         remarks = [each.get("remarks", []) for each in json_of(command, run)]
         named = said if command == "compare" else said.removeprefix("untuned: ")
         assert [each for each in remarks if each] == [[named]]
+    untuned = json_of("evaluate", run)[0]["overall"]
+    assert (untuned["empty"], untuned["cut"], untuned["failed"]) == (5, 1, 1)
+    rows = [*csv.DictReader(seedstep("evaluate", run, "--format", "csv").out.splitlines())]
+    assert {(row["empty"], row["cut"]) for row in rows if not row["grouping"]} == {
+        ("5", "1"),
+        ("0", "0"),
+    }
     done = seedstep("report", run, "--out", tmp_path / "report")
     assert done.code == 0, done.err
     page = (tmp_path / "report" / "index.html").read_text()

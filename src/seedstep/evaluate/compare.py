@@ -58,7 +58,8 @@ Grouping = Literal["category", "task"]
 class MeanScores:
     """Mean scores from 0 to 100 over some instances, with 95% intervals over their tasks.
 
-    Missing and failed predictions count as empty ones.
+    Missing and failed predictions count as empty ones; `empty` counts those that are there, `cut`
+    those that reached their length limit.
     """
 
     instances: int
@@ -66,6 +67,8 @@ class MeanScores:
     missing: int
     failed: int
     values: Mapping[str, Value]
+    empty: int = 0
+    cut: int = 0
 
     def of(self, metric: str) -> Value:
         """Return the score by the metric of this name."""
@@ -144,6 +147,8 @@ def measured(results: Sequence[InstanceResult], seed: int = 0) -> MeanScores:
         sum(result.status == "missing" for result in results),
         sum(result.status == "failed" for result in results),
         {metric: mean(metric) for metric in results[0].marks},
+        sum(result.empty for result in results),
+        sum(result.cut for result in results),
     )
 
 

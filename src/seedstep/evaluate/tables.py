@@ -274,7 +274,7 @@ def scores_csv(systems: Iterable[EvaluatedSystem]) -> str:
     """Return CSV with a row for each score: system, group, metric, interval and counts."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    counts = ("instances", "tasks", "missing", "failed")
+    counts = ("instances", "tasks", "missing", "failed", "empty", "cut")
     head = ("system", "grouping", "group", "metric", "value", "low", "high", *counts, "reason")
     writer.writerow(head)
     for system in systems:
