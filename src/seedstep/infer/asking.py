@@ -7,8 +7,8 @@ at random, the request is the seed.
 Example::
 
     async with open_asked("hf:checkpoints/tuned", None, in_flight=8, workers=2) as endpoint:
-        async with Engine(endpoint, MemoryLedger(), in_flight=8) as engine:
-            reply = await engine.ask(Request("test", "Once upon a time", Sampling(16)))
+        async with Engine(endpoint, MemoryLedger(), in_flight=8) as asked:
+            reply = await asked.ask(Request("test", "Once upon a time", Sampling(16)))
 """
 
 import asyncio
