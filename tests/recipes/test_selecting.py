@@ -136,6 +136,24 @@ class TestSelect:
         done = select_steps([path], tmp_path / "best.jsonl", by="checks", tasks=tasks)
         assert done.counts == {"unrefined": 1}
 
+    def test_as_a_control_each_task_gets_the_instruction_of_another_one_once(
+        self, tmp_path: Path
+    ) -> None:
+        texts = {f"things_{place}": [f"Step of {place}.", "Answer."] for place in range(5)}
+        tasks = TaskChoice(path=str(write_tasks(tmp_path / "tasks.jsonl", 5, 2)))
+        source, out = tmp_path / "all.jsonl", tmp_path / "other.jsonl"
+        source.write_text(
+            "".join(json.dumps({"task": task, "steps": steps}) + "\n" for task, steps in texts.items())
+        )
+        done = select_steps([source], out, by="exchanged", tasks=tasks)
+        found = {line["task"]: line["steps"] for line in map(json.loads, out.read_text().splitlines())}
+        assert done.counts == {"another task's": 5}
+        assert set(found) == set(texts)
+        assert sorted(found.values()) == sorted(texts.values())
+        assert all(found[task] != steps for task, steps in texts.items())
+        select_steps([source], tmp_path / "more.jsonl", by="exchanged", tasks=tasks, seed=1)
+        assert (tmp_path / "more.jsonl").read_text() != out.read_text()
+
     def test_what_there_is_to_select_by_has_to_be_named(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="nothing was measured"):
             self.select(tmp_path, by="measured")

@@ -79,6 +79,21 @@ def test_it_makes_its_table(
     assert "not finished" not in page
 
 
+def test_do_steps_help_has_controls(
+    directories: dict[str, Path], model: str, server: ScriptedServer
+) -> None:
+    ran = run_shipped("do-steps-help", directories["ss"], model=model)
+    assert not {"tune on examples", "tune on longer", "tune on tuned-steps"} & set(ran)
+    read, other = (
+        {row["task"]: row["steps"] for row in map(json.loads, path.read_text().splitlines())}
+        for path in (directories["ss"] / f"other-{split}.jsonl" for split in ("train", "test"))
+    )
+    assert read and other and not set(read) & set(other)
+    page = (directories["ss"] / "report-do-steps-help" / "index.html").read_text("utf-8")
+    for system in ("tuned-other", "asked-shuffled", "tuned-steps-2"):
+        assert system in page
+
+
 def require_whole(table: PaperTable) -> None:
     """Check that all rows that a difference is about have a value."""
     ours = {row.printed.system for row in table.rows if row.value}

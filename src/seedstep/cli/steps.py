@@ -266,19 +266,22 @@ def _percent(share: Value) -> Value:
 @app.command("select")
 @with_settings(TaskChoice, config=False)
 def select_versions(
-    sources: Annotated[
-        list[str],
-        typer.Argument(help="Instructions to select from.", metavar="RUN..."),
-    ],
     asked: Asked,
     out: Annotated[Path, typer.Option(help="The file to write; --steps takes it.")],
     by: Annotated[
-        Literal["measured", "judge", "checks"],
+        Literal["measured", "judge", "checks", "exchanged"],
         typer.Option(
             help="measured: what makes the right outputs likeliest. judge: what a judge found "
-            "correct and complete. checks: what has the fewest faults."
+            "correct and complete. checks: what has the fewest faults. exchanged: that of another "
+            "task, as a control."
         ),
     ],
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Instructions to select from. Default: the tasks' own.", metavar="[RUN]..."
+        ),
+    ] = None,
     measured: Annotated[
         Path | None, typer.Option(help="A file of `seedstep steps measure`.", metavar="FILE")
     ] = None,
@@ -290,10 +293,19 @@ def select_versions(
             min=0,
         ),
     ] = EVALUATED,
+    seed: Annotated[int, typer.Option(help="Seed of the choice of another task.")] = 42,
 ) -> None:
-    """Keep the best version of each task's instruction."""
+    """Keep the best version of each task's instruction, or as a control that of another task."""
     tasks = make_settings(TaskChoice, asked, COMMAND_LINE)
-    done = select_steps(sources, out, by=by, tasks=tasks, measured=measured, evaluated=evaluated)
+    done = select_steps(
+        sources or [],
+        out,
+        by=by,
+        tasks=tasks,
+        measured=measured,
+        evaluated=evaluated,
+        seed=seed,
+    )
     for version, count in sorted(done.counts.items(), key=lambda item: -item[1]):
         console.print(plain(f"{version}: {count:,}"), soft_wrap=True)
     for what, many in (

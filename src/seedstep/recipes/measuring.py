@@ -220,7 +220,7 @@ def _versions(
     given = named_sources(sources)
     joined = [VersionSource.read(name, tasks, source) for name, source in given]
     first = joined[0].tasks
-    others = _others(first, seed)
+    others = exchanged(first, seed)
     return [
         [
             (NONE, task, "none"),
@@ -290,7 +290,7 @@ def _beside(task: Task, others: Mapping[str, tuple[str, ...]]) -> Iterator[Versi
         yield OTHER, replace(task, steps=others[task.id]), "refined"
 
 
-def _others(tasks: Sequence[Task], seed: int) -> dict[str, tuple[str, ...]]:
+def exchanged(tasks: Sequence[Task], seed: int) -> dict[str, tuple[str, ...]]:
     """Return for each task the instruction of another one, which is used once, if there is one.
 
     The assignment depends on the seed and the names.

@@ -1,4 +1,6 @@
-"""Select the best step-by-step instruction of each task: by measurements, a judge, or checks.
+"""Select a step-by-step instruction of each task: the best by measurements, a judge, or checks.
+
+As a control, that of another task can be taken, to see what instructions do that cannot help.
 
 Example::
 
@@ -19,7 +21,14 @@ from seedstep.encode import StepsKind
 from seedstep.errors import InputError
 from seedstep.evaluate.measured import OTHER, SHUFFLED, read_measured
 from seedstep.inputs.tasks import judgements_of
-from seedstep.recipes.measuring import REFINED, VersionSource, fingerprint, named_sources, steps_of
+from seedstep.recipes.measuring import (
+    REFINED,
+    VersionSource,
+    exchanged,
+    fingerprint,
+    named_sources,
+    steps_of,
+)
 from seedstep.runs import load_choice
 from seedstep.steps import TaskText, check, parse, render
 
@@ -28,7 +37,7 @@ __all__ = ["EVALUATED", "Selected", "select_steps"]
 EVALUATED = 100
 """How many instances, from the first, SUPER-NATURALINSTRUCTIONS' evaluation uses of a task."""
 
-SelectBy = Literal["measured", "judge", "checks"]
+SelectBy = Literal["measured", "judge", "checks", "exchanged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,34 +73,43 @@ def select_steps(
     tasks: TaskChoice,
     measured: Path | None = None,
     evaluated: int = EVALUATED,
+    seed: int = 42,
 ) -> Selected:
     """Keep the best version of each task's instruction, as JSON lines that `--steps` takes.
 
     `by` measured: what made the references likeliest, by a file of `measure_steps`; by judge: what
     a model judged correct and complete in runs of `seedstep steps --judge`; by checks: what has
-    the fewest faults. Of equal ones the refined one of the first source is kept. The first
-    `evaluated` instances of a task are those that an evaluation uses: measurements on any of them
-    are refused.
+    the fewest faults. Of equal ones the refined one of the first source is kept. Without sources
+    the tasks' own instructions are taken. The first `evaluated` instances of a task are those that
+    an evaluation uses: measurements on any of them are refused.
+
+    By exchanged: the refined instruction of another task, each used once. The assignment depends
+    on `seed` and the tasks, and is that of `measure_steps`.
 
     Raises:
         InputError: there is nothing to select by, or it was measured on evaluated instances.
         RunError: `out` can't be written.
     """
     loaded = load_choice(replace(tasks, limit_instances=1)).tasks
-    given = named_sources(sources)
+    given = named_sources(sources) if sources else []
     for path in (*(Path(source) for _, source in given), *((measured,) if measured else ())):
         if path.resolve() == out.resolve():
             raise InputError(f"{out} is what is selected from", "name another file after --out")
     joined = [VersionSource.read(name, loaded, source) for name, source in given]
+    joined = joined or [VersionSource("", loaded, {})]
+    others = exchanged(joined[0].tasks, seed) if by == "exchanged" else {}
     values = _values(by, given, measured, evaluated)
     counts: Counter[str] = Counter()
     undecided = without = 0
     lines = []
     for place, task in enumerate(loaded):
+        versions = [version for source in joined for version in source.versions(place)]
+        if by == "exchanged":
+            steps = others.get(task.id, ())
+            versions = [(OTHER, replace(task, steps=steps), "refined")] if steps else []
         found = [
             _Candidate(name, steps_of(shown, kind), values(name, shown, kind))
-            for source in joined
-            for name, shown, kind in source.versions(place)
+            for name, shown, kind in versions
         ]
         if not found:
             without += 1
@@ -102,7 +120,10 @@ def select_steps(
         undecided += not known
         counts[best.name] += 1
         lines.append(_line(task, best, by))
-    if lines and undecided == len(lines):
+    if not lines:
+        what = "none of these tasks has an instruction to select"
+        raise InputError(what, "name a run or a file with instructions of these tasks, or `superni`")
+    if undecided == len(lines):
         what = f"nothing is known of any of these instructions by which to select ({by})"
         raise InputError(what, "name the runs or files that were measured or judged")
     write_in_parts(out, lines)
@@ -131,6 +152,8 @@ def _values(
     measured: Path | None,
     evaluated: int,
 ) -> Valued:
+    if by == "exchanged":
+        return lambda *_: 0.0
     if by == "checks":
         return _fewest_faults
     if by == "judge":
