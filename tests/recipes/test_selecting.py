@@ -143,10 +143,14 @@ class TestSelect:
         tasks = TaskChoice(path=str(write_tasks(tmp_path / "tasks.jsonl", 5, 2)))
         source, out = tmp_path / "all.jsonl", tmp_path / "other.jsonl"
         source.write_text(
-            "".join(json.dumps({"task": task, "steps": steps}) + "\n" for task, steps in texts.items())
+            "".join(
+                json.dumps({"task": task, "steps": steps}) + "\n" for task, steps in texts.items()
+            )
         )
         done = select_steps([source], out, by="exchanged", tasks=tasks)
-        found = {line["task"]: line["steps"] for line in map(json.loads, out.read_text().splitlines())}
+        found = {
+            line["task"]: line["steps"] for line in map(json.loads, out.read_text().splitlines())
+        }
         assert done.counts == {"another task's": 5}
         assert set(found) == set(texts)
         assert sorted(found.values()) == sorted(texts.values())

@@ -88,7 +88,9 @@ def test_do_steps_help_has_controls(
         {row["task"]: row["steps"] for row in map(json.loads, path.read_text().splitlines())}
         for path in (directories["ss"] / f"other-{split}.jsonl" for split in ("train", "test"))
     )
-    assert read and other and not set(read) & set(other)
+    assert read
+    assert other
+    assert not set(read) & set(other)
     page = (directories["ss"] / "report-do-steps-help" / "index.html").read_text("utf-8")
     for system in ("tuned-other", "asked-shuffled", "tuned-steps-2"):
         assert system in page

@@ -122,7 +122,9 @@ def select_steps(
         lines.append(_line(task, best, by))
     if not lines:
         what = "none of these tasks has an instruction to select"
-        raise InputError(what, "name a run or a file with instructions of these tasks, or `superni`")
+        raise InputError(
+            what, "name a run or a file with instructions of these tasks, or `superni`"
+        )
     if undecided == len(lines):
         what = f"nothing is known of any of these instructions by which to select ({by})"
         raise InputError(what, "name the runs or files that were measured or judged")
