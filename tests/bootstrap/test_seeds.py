@@ -85,6 +85,12 @@ def test_ids_are_unique_though_some_are_given_by_line(tmp_path: Path, content: b
         pytest.param(line() + other_line(extra=None), id="other-fields"),
         pytest.param(line() + other_line(name="naïve 漢字"), id="other-scripts"),
         pytest.param(line() + with_instance("x" * 900_000), id="long-line"),
+        pytest.param(line() + other_line(is_classification=...), id="no-is-classification"),
+        pytest.param(
+            line() + other_line(instruction=..., definition=["Sort the words."]), id="definition"
+        ),
+        pytest.param(line() + with_instance(output=["a", "b"]), id="several-outputs"),
+        pytest.param(line() + other_line(instances=..., output="a b"), id="a-row"),
     ],
 )
 def test_good_files_have_no_problem(tmp_path: Path, content: bytes) -> None:
@@ -117,11 +123,6 @@ def test_good_files_have_no_problem(tmp_path: Path, content: bytes) -> None:
         ),
         pytest.param(
             other_line(instances=...), ("instances", "missing", "add the field"), id="no-instances"
-        ),
-        pytest.param(
-            other_line(is_classification=...),
-            ("is_classification", "missing", "add the field"),
-            id="no-is-classification",
         ),
         pytest.param(
             with_instance(input_text=...),
@@ -159,8 +160,8 @@ def test_good_files_have_no_problem(tmp_path: Path, content: bytes) -> None:
             id="input-number",
         ),
         pytest.param(
-            other_line(instances=[{"input": "", "output": "x"}, {"input": "", "output": ["x"]}]),
-            ("instances[1].output", "expected `str`, got `array`", WRONG_TYPE),
+            other_line(instances=[{"input": "", "output": "x"}, {"input": "", "output": [3]}]),
+            ("instances[1].output[0]", "expected `str`, got `int`", WRONG_TYPE),
             id="second-output-list",
         ),
         pytest.param(
@@ -254,10 +255,39 @@ def test_what_is_not_utf_8_is_named_by_its_byte_in_the_line(tmp_path: Path) -> N
     assert problem.remedy == "save the file as UTF-8"
 
 
-def test_utf_16_is_said_to_be_not_utf_8(tmp_path: Path) -> None:
-    content = line().decode().encode("utf-16")
-    problem = read_seeds(write(tmp_path, content)).problems[0]
-    assert (problem.line, problem.remedy) == (1, "save the file as UTF-8")
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (line().decode().encode("utf-16"), "UTF-16, .*Save it as UTF-8"),
+        (b"PK\x03\x04 a workbook", "a workbook or an archive, .*Save it as CSV in UTF-8"),
+        (b"\x1f\x8b\x08", "compressed, .*Unpack it"),
+    ],
+)
+def test_a_file_that_is_no_text_is_one_error(tmp_path: Path, content: bytes, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        read_seeds(write(tmp_path, content))
+
+
+def test_rows_with_the_same_instruction_are_one_seed(tmp_path: Path) -> None:
+    rows = [{"instruction": "Sort.", "input": text, "output": f"<{text}>"} for text in ("b", "c")]
+    bad = {"instruction": "Sort.", "input": "d", "output": " "}
+    content = b"".join(json.dumps(row).encode() + b"\n" for row in [*rows, bad])
+    seeds = read_seeds(write(tmp_path, line() + content))
+    assert [problem.what for problem in seeds.problems] == [
+        f"{tmp_path / 'seeds.jsonl'}, line 4, field 'output': empty"
+    ]
+    instances = (Instance("b", ("<b>",)), Instance("c", ("<c>",)))
+    assert seeds.tasks[1:] == (Task("seed_2", "Sort.", instances),)
+
+
+def test_a_list_and_a_table_are_read_as_lines_are(tmp_path: Path) -> None:
+    listed, table = tmp_path / "seeds.json", tmp_path / "seeds.csv"
+    listed.write_bytes(b"[" + line().strip() + b",\n" + other_line() + b"]")
+    assert [task.id for task in require_seeds(listed)] == ["seed_1", "seed_2"]
+    text = "instruction;input;output;is_classification\nWähle aus.;Kürbis;Gemüse;TRUE\n"
+    table.write_text(text, "utf-8-sig")
+    instances = (Instance("Kürbis", ("Gemüse",)),)
+    assert require_seeds(table) == (Task("seed_2", "Wähle aus.", instances, True),)
 
 
 def test_all_faults_of_a_line_are_reported(tmp_path: Path) -> None:

@@ -63,7 +63,6 @@ SEEDS = {
     "empty-file": (b"", "no seed tasks", "write one JSON object a line"),
     "blank-file": (b"\n \n", "no seed tasks", "write one JSON object a line"),
     "not-utf-8": (LATIN_1, "line 1: not UTF-8", "save the file as UTF-8"),
-    "utf-16": (seed_line().decode().encode("utf-16"), "line 1: not UTF-8", "as UTF-8"),
     "huge-line": (seed_line() + LONG, "line 2: longer than 1 MiB", "shorten or remove the line"),
     "nested": (b'{"x": ' + b"[" * 99_999, "line 1: nested too deeply", "one flat JSON object"),
     "binary": (bytes(range(256)), "line 1: not valid JSON", "one JSON object on each line"),

@@ -50,11 +50,14 @@ class TestFieldsOfAFile:
         kept = rows.replace(b"3,Sort a list or two.\r\n4\r\n", b"").replace(b"\r\n\r\n", b"\r\n")
         assert Path("out.csv").read_bytes() == kept + b"\n"
 
-    @pytest.mark.parametrize(("name", "sign"), [("data.csv", ","), ("data.tsv", "\t")])
+    @pytest.mark.parametrize(
+        ("name", "sign"), [("data.csv", ","), ("data.tsv", "\t"), ("data.csv", ";")]
+    )
     def test_an_annotated_csv_has_all_rows(self, name: str, sign: str) -> None:
         texts = ["Sort a list, or two.", "Sort a list, or two!", "Name a bird."]
         with Path(name).open("w", newline="") as file:
-            csv.writer(file, delimiter=sign).writerows([["text"], *([text] for text in texts)])
+            rows = [["text", "more"], *([text, "1, 2"] for text in texts)]
+            csv.writer(file, delimiter=sign).writerows(rows)
         out = f"out{Path(name).suffix}"
         assert seedstep("novelty", name, "--out", out, "--field", "text", "--annotate").code == 0
         with Path(out).open(newline="") as file:
@@ -63,11 +66,14 @@ class TestFieldsOfAFile:
         assert [row["novelty_kept"] for row in found] == ["True", "False", "True"]
         assert found[1]["novelty_nearest"] == "row 2"
 
-    @pytest.mark.parametrize("content", [b"text\n\xff\n", b"text\na\rb\n"])
-    def test_a_csv_that_is_none_is_an_error(self, content: bytes) -> None:
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [(b"text\n\xff\n", "not text in UTF-8"), (b"text\na\rb\n", "can't be read as CSV")],
+    )
+    def test_a_csv_that_is_none_is_an_error(self, content: bytes, said: str) -> None:
         Path("data.csv").write_bytes(content)
         error = seedstep("novelty", "data.csv", "--out", "out.csv", "--field", "text").error
-        assert "data.csv: can't be read as CSV" in error
+        assert f"data.csv: {said}" in error
         assert not Path("out.csv").exists()
 
 

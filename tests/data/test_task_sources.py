@@ -1,6 +1,8 @@
 """Users' own tasks as JSON lines, and how the kind of a source is told."""
 
+import csv
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,38 @@ def write(folder: Path, *lines: Any, name: str = "tasks.jsonl") -> Path:
 def test_a_definition_is_enough(tmp_path: Path) -> None:
     path = write(tmp_path, {"definition": " Sort. "}, b"", {"instruction": "Count."})
     assert load_tasks(path).tasks == (Task("task_1", " Sort. ", ()), Task("task_3", "Count.", ()))
+
+
+@pytest.mark.parametrize("sign", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_table_of_a_spreadsheet_is_read(tmp_path: Path, sign: str, encoding: str) -> None:
+    rows = [["instruction", "input", "output"], ["Ordne zu.", "Möhre", "野菜"]]
+    rows += [["Ordne zu.", "", 'Obst, "süß"; Gemüse'], ["Nenne\neine Rose.", "", "Rosa"]]
+    text = StringIO(newline="")
+    csv.writer(text, delimiter=sign).writerows(rows)
+    path = tmp_path / "tasks.csv"
+    path.write_bytes(text.getvalue().encode(encoding))
+    instances = (
+        Instance("Möhre", ("野菜",), "line_2"),
+        Instance("", ('Obst, "süß"; Gemüse',), "line_3"),
+    )
+    assert load_tasks(path).tasks == (
+        Task("line_2", "Ordne zu.", instances),
+        Task("line_4", "Nenne\neine Rose.", (Instance("", ("Rosa",), "line_4"),)),
+    )
+
+
+def test_a_table_of_definitions_has_tasks_without_instances(tmp_path: Path) -> None:
+    path = tmp_path / "tasks.tsv"
+    path.write_text("id\tdefinition\tcategory\nmine\tSort, or count.\tSorting\n")
+    assert load_tasks(path).tasks == (Task("mine", "Sort, or count.", (), category="Sorting"),)
+
+
+def test_a_table_without_a_text_of_tasks_is_told_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "tasks.csv"
+    path.write_text("Anweisung;Eingabe\nOrdne zu.;Möhre\n")
+    with pytest.raises(InputError, match=r"the columns Anweisung, Eingabe, .*Name the columns"):
+        load_tasks(path)
 
 
 def test_all_parts_of_a_line_are_read_as_written(tmp_path: Path) -> None:

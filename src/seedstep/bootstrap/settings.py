@@ -72,7 +72,9 @@ class BootstrapSettings(AskingSettings):
         "the recording's own for replay:FILE.",
     )
     seeds: str | None = setting(
-        None, "Seed tasks, a JSONL file. Default: seedstep's own 175.", metavar="FILE"
+        None,
+        "Seed tasks: JSON lines, a list in a *.json, CSV or Parquet. Default: seedstep's own 175.",
+        metavar="FILE",
     )
     tasks: Count = setting(
         100, "Finished tasks to make: accepted, with at least one good instance."

@@ -82,7 +82,13 @@ def group() -> None:
 
 @seeds_command.command()
 def check(
-    path: Annotated[Path, typer.Argument(help="A JSONL file of seed tasks.", metavar="FILE")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="A file of seed tasks: JSON lines, a list in a *.json, CSV or Parquet.",
+            metavar="FILE",
+        ),
+    ],
     tokens: Annotated[
         Literal["auto", "latin", "unicode"],
         typer.Option(

@@ -82,8 +82,8 @@ class TaskChoice:
 
     path: str | None = setting(
         None,
-        "The tasks: a SUPER-NATURALINSTRUCTIONS directory or task file, JSON lines with "
-        "a definition (or instruction) and instances, or a bootstrap's run.",
+        "The tasks: a SUPER-NATURALINSTRUCTIONS directory or task file, JSON lines or a "
+        "table with a definition (or instruction) and instances, or a bootstrap's run.",
         name="tasks",
     )
     split: str | None = setting(None, "Split of a directory, such as test. Default: all tasks.")

@@ -28,12 +28,12 @@ from pathlib import Path
 from typing import Any
 
 from seedstep.data.hub import HUB
+from seedstep.data.listed import TABLES, items_of_list
 from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, read_jsonl
 from seedstep.data.records import Prediction, Problem, Task, instances_of, placed, raise_first
 from seedstep.data.row_forms import (
     ASKS,
     ROWS,
-    TABLES,
     RowSource,
     exported_rows,
     rows_of,
@@ -43,7 +43,6 @@ from seedstep.data.sources import (
     GIVEN,
     LONGEST_LINE,
     PathOrTasks,
-    items_of_list,
     path_of,
     scan_tasks,
 )

@@ -36,6 +36,7 @@ from seedstep.data.files import write_atomically
 from seedstep.errors import InputError, first_line
 
 __all__ = [
+    "MAX_FILE_BYTES",
     "MAX_LINE_BYTES",
     "ON_EACH_LINE",
     "BadLine",
@@ -49,6 +50,14 @@ __all__ = [
 
 
 T = TypeVar("T")
+
+_OTHER_FILES = {
+    b"\xff\xfe": ("UTF-16", "save it as UTF-8"),
+    b"\xfe\xff": ("UTF-16", "save it as UTF-8"),
+    b"PK\x03\x04": ("a workbook or an archive", "save it as CSV in UTF-8, or unpack it"),
+    b"\x1f\x8b": ("compressed", "unpack it"),
+}
+"""How files begin that are no text in UTF-8, with what they are and what to do about it."""
 
 _PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _NOT_NUMBERS = re.compile(
@@ -109,6 +118,9 @@ def _validation(message: str, one_object: str) -> BadLine:
 MAX_LINE_BYTES = 1 << 20
 """The length in bytes of the longest line by default. Longer lines are skipped and reported."""
 
+MAX_FILE_BYTES = 256 << 20
+"""The size in bytes of the largest file that is one JSON object or list."""
+
 ON_EACH_LINE = "on each line"
 """Where a JSON object has to be, for error messages."""
 
@@ -131,10 +143,11 @@ def read_lines(path: Path, longest: int = MAX_LINE_BYTES) -> Generator[tuple[int
     """Yield (line number from 1, line or `BadLine`). Blank lines are left out.
 
     Raises:
-        InputError: the file is missing or can't be read.
+        InputError: the file is missing, is no text in UTF-8, or can't be read.
     """
     try:
         with path.open("rb") as file:
+            _require_text(path, file)
             for number, line in enumerate(_lines(file, longest), start=1):
                 if line is None:
                     message = f"longer than {longest >> 20} MiB"
@@ -145,6 +158,13 @@ def read_lines(path: Path, longest: int = MAX_LINE_BYTES) -> Generator[tuple[int
         raise InputError(f"{path}: no such file", "check the path") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", "check the path and its rights") from None
+
+
+def _require_text(path: Path, file: BufferedReader) -> None:
+    start = file.peek(4)
+    for mark, (what, remedy) in _OTHER_FILES.items():
+        if start.startswith(mark):
+            raise InputError(f"{path}: {what}, not lines of text in UTF-8", remedy)
 
 
 def _lines(file: BufferedReader, longest: int) -> Iterator[bytes | None]:

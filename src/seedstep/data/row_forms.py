@@ -21,19 +21,17 @@ from typing import Any, Literal
 
 from seedstep.data.files import exported_format
 from seedstep.data.hub import HUB, load_hub
-from seedstep.data.parquet import Parquet
+from seedstep.data.listed import TABLES, items_of_list
 from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, read_lines
 from seedstep.data.records import Instance, Problem, Task, placed
-from seedstep.data.sources import LONGEST_LINE, LOOKS, items_of_list
+from seedstep.data.sources import LONGEST_LINE, LOOKS
 from seedstep.data.superni import TaskFiles, collect
-from seedstep.data.tables import Csv
 from seedstep.errors import InputError, unknown_name
 
 __all__ = [
     "ASKS",
     "FORMS",
     "ROWS",
-    "TABLES",
     "RowForm",
     "RowSource",
     "exported_rows",
@@ -78,13 +76,6 @@ FORMS = (
 """The forms that are recognised, in the order in which they are tried."""
 
 _NAMED = re.compile(r"(?P<source>[^\n]+?)\[(?P<columns>[^][\n]+)\]")
-TABLES: Mapping[str, type[Csv] | type[Parquet]] = {
-    ".csv": Csv,
-    ".tsv": Csv,
-    ".parquet": Parquet,
-}
-"""The files whose rows have named columns, by the end of their names."""
-
 _KINDS: Sequence[Literal["chat", "prompts", "rows"]] = ("chat", "prompts", "rows")
 _EXPORTS = {
     "messages": "train.jsonl",

@@ -1,8 +1,10 @@
 """Seed tasks: the 175 of this project, and files of the user's own.
 
 A seed file has one JSON object a line, in the format of Self-Instruct's released seeds:
-`instruction`, `instances` (a list of `input` and `output`), `is_classification`, and optionally
-`id` and `name`. Other fields are ignored.
+`instruction`, `instances` (a list of `input` and `output`), and optionally `is_classification`,
+`id` and `name`. In place of them may stand a task's `definition`, and the `input` and `output` of
+one instance; lines of the latter kind with the same instruction are one seed. A list in a `*.json`
+file and a table (CSV, Parquet) have the same fields. Other fields are ignored.
 
 Example::
 
@@ -12,14 +14,15 @@ Example::
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
 import msgspec
 
-from seedstep.data.reading import BadLine, read_jsonl
+from seedstep.data.listed import items_of
+from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, read_jsonl
 from seedstep.data.records import Example, Instance, Problem, Task, instance_id, placed, raise_first
 
 __all__ = [
@@ -46,19 +49,41 @@ class SeedFile:
     problems: tuple[Problem, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _SeedInstance:
+TextOrTexts = str | tuple[str, ...]
+"""One text or a list of texts."""
+
+
+class _SeedInstance(msgspec.Struct, frozen=True):
     input: str
-    output: str
+    output: TextOrTexts
 
 
-@dataclass(frozen=True, slots=True)
-class _Seed:
-    instruction: str
-    instances: tuple[_SeedInstance, ...]
-    is_classification: bool
+class _Seed(msgspec.Struct, frozen=True):
+    instruction: str | msgspec.UnsetType = msgspec.UNSET
+    definition: TextOrTexts = ""
+    instances: tuple[_SeedInstance, ...] | msgspec.UnsetType = msgspec.UNSET
+    input: str = ""
+    output: TextOrTexts | msgspec.UnsetType = msgspec.UNSET
+    is_classification: bool = False
     id: str = ""
     name: str = ""
+
+    @property
+    def is_row(self) -> bool:
+        """Whether the line itself has an output, and no instances."""
+        return self.instances is msgspec.UNSET and self.output is not msgspec.UNSET
+
+    @property
+    def text(self) -> str:
+        """The instruction, or the definition in its place."""
+        return (self.instruction or _first(self.definition)).strip()
+
+    @property
+    def pairs(self) -> tuple[_SeedInstance, ...]:
+        """The instances, or the one that the line itself is."""
+        if self.is_row:
+            return (_SeedInstance(self.input, self.output or ""),)
+        return self.instances or ()
 
 
 def seed_tasks() -> tuple[Task, ...]:
@@ -88,24 +113,47 @@ def read_seeds(path: Path) -> SeedFile:
     lines: list[int] = []
     problems: list[Problem] = []
     seen: dict[str, int] = {}
-    for line, record in read_jsonl(path, _Seed):
-        bad = [record] if isinstance(record, BadLine) else _faults(record, line, seen)
+    rows: dict[str, int] = {}
+    for line, record in _records(path):
+        place = rows.get(record.text) if isinstance(record, _Seed) and record.is_row else None
+        if isinstance(record, BadLine):
+            bad: Sequence[BadLine] = [record]
+        else:
+            bad = _faults(record, line, seen if place is None else {})
         problems += placed(path, line, bad)
-        if not bad and isinstance(record, _Seed):
-            tasks.append(_task(record, line))
-            lines.append(line)
+        if bad or isinstance(record, BadLine):
+            continue
+        if place is not None:
+            instances = (*tasks[place].instances, *_task(record, line).instances)
+            tasks[place] = replace(tasks[place], instances=instances)
+            continue
+        if record.is_row:
+            rows[record.text] = len(tasks)
+        tasks.append(_task(record, line))
+        lines.append(line)
     if not tasks and not problems:
         problems.append(Problem(path, 0, "", "no seed tasks", "write one JSON object a line"))
     return SeedFile(path, tuple(tasks), tuple(lines), tuple(problems))
 
 
+def _records(path: Path) -> Iterator[tuple[int, _Seed | BadLine]]:
+    items = items_of(path)
+    if items is None:
+        yield from read_jsonl(path, _Seed)
+    else:
+        for number, item in items:
+            if isinstance(item, BadLine):
+                yield number, item
+            else:
+                yield number, decode_json(item, _Seed, ON_EACH_LINE)
+
+
 def _task(seed: _Seed, line: int) -> Task:
     instances = tuple(
-        Instance(instance.input.strip(), (instance.output.strip(),)) for instance in seed.instances
+        Instance(pair.input.strip(), tuple(map(str.strip, _texts(pair.output))))
+        for pair in seed.pairs
     )
-    return Task(
-        _id(seed, line), seed.instruction.strip(), instances, seed.is_classification, seed.name
-    )
+    return Task(_id(seed, line), seed.text, instances, seed.is_classification, seed.name)
 
 
 def _id(seed: _Seed, line: int) -> str:
@@ -114,15 +162,20 @@ def _id(seed: _Seed, line: int) -> str:
 
 def _faults(seed: _Seed, line: int, seen: dict[str, int]) -> Sequence[BadLine]:
     """Return a well-formed line's faults. `seen` maps earlier ids and instructions to lines."""
+    if seed.instruction is msgspec.UNSET and not seed.definition:
+        return [BadLine("instruction", "missing", "add the field")]
+    if seed.instances is msgspec.UNSET and not seed.is_row:
+        return [BadLine("instances", "missing", "add the field")]
     faults = []
-    if not seed.instruction.strip():
+    if not seed.text:
         faults.append(BadLine("instruction", "empty", "write the task's text"))
-    if not seed.instances:
+    if not seed.pairs:
         faults.append(BadLine("instances", "empty", "add one input and output"))
-    for index, instance in enumerate(seed.instances):
-        if not instance.output.strip():
-            faults.append(BadLine(f"instances[{index}].output", "empty", "write the output"))
-    keys = [("instruction", " ".join(seed.instruction.split()).casefold()), ("id", _id(seed, line))]
+    for index, pair in enumerate(seed.pairs):
+        if not _first(pair.output).strip():
+            field = "output" if seed.is_row else f"instances[{index}].output"
+            faults.append(BadLine(field, "empty", "write the output"))
+    keys = [("instruction", " ".join(seed.text.split()).casefold()), ("id", _id(seed, line))]
     for field, value in keys:
         first = seen.setdefault(f"{field} {value}", line) if value else line
         if first != line:
@@ -131,9 +184,6 @@ def _faults(seed: _Seed, line: int, seen: dict[str, int]) -> Sequence[BadLine]:
 
 
 _NUMBERED = re.compile(r"\d{1,4}\.[ \t]+")
-
-TextOrTexts = str | tuple[str, ...]
-"""One text or a list of texts."""
 
 
 class WrittenExample(msgspec.Struct, frozen=True):

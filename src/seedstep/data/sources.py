@@ -1,4 +1,4 @@
-"""Tasks from SUPER-NATURALINSTRUCTIONS, or from JSON lines of the user's own.
+"""Tasks from SUPER-NATURALINSTRUCTIONS, or from JSON lines and tables of the user's own.
 
 A line needs a `definition` (or `instruction`). It may have `id`, `category`, `positive_examples`
 and `negative_examples` (lists of `input`, `output`, `explanation`), `instances` (a list of `input`,
@@ -9,8 +9,9 @@ Instruction data is read as well, with one instance a line as most tools write i
 `output` and optionally `input`, as written by `seedstep export --format alpaca`. Lines with the
 same instruction are instances of one task.
 
-A `*.json` file may hold a list of either. So may a list in memory or a `datasets.Dataset`, and
-tasks (`Task`) are taken from there too. `task_record` makes the line of a task.
+A `*.json` file may hold a list of either, and a table (CSV, Parquet) has either in its rows. So may
+a list in memory or a `datasets.Dataset`, and tasks (`Task`) are taken from there too. `task_record`
+makes the line of a task.
 
 Example::
 
@@ -20,8 +21,6 @@ Example::
 """
 
 import os
-import re
-from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from itertools import chain, islice
@@ -30,10 +29,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from seedstep.data.listed import items_of
 from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, read_jsonl, read_lines
 from seedstep.data.records import Instance, Problem, Task, placed
 from seedstep.data.seeds import TextOrTexts, WrittenTask, task_of
-from seedstep.data.superni import MAX_FILE_BYTES, TaskFiles, collect, scan_task_files
+from seedstep.data.superni import TaskFiles, collect, scan_task_files
 from seedstep.errors import InputError, first_line
 
 __all__ = [
@@ -43,7 +43,6 @@ __all__ = [
     "PathOrTasks",
     "StrPath",
     "has_rows",
-    "items_of_list",
     "load_rows",
     "load_tasks",
     "path_of",
@@ -119,14 +118,17 @@ def scan_tasks(
 ) -> Iterator[Task | Problem]:
     """Yield tasks one by one, and a problem in place of each task that can't be read.
 
-    A directory or a `*.json` file is read by `scan_task_files`, unless it holds a list, any other
-    file as JSON lines. At most `limit` instances of each task are kept.
+    A directory or a `*.json` file is read by `scan_task_files`, unless it holds a list, a table by
+    its rows, any other file as JSON lines. At most `limit` instances of each task are kept.
 
     Raises:
         InputError: the path, the split or all tasks are missing.
     """
     path = path_of(source)
-    items = items_of_list(path) if isinstance(source, str | os.PathLike) else map(_item, source)
+    if isinstance(source, str | os.PathLike):
+        items = items_of(path)
+    else:
+        items = enumerate(map(_item, source), start=1)
     if split is not None and path.is_file():
         raise InputError(f"{path}: only a directory has splits", "leave the split out")
     if items is not None:
@@ -135,27 +137,6 @@ def scan_tasks(
         yield from scan_task_files(path, split, track, limit)
     else:
         yield from _scan_lines(path, limit)
-
-
-HEAD = 4096
-_LIST = re.compile(rb"\s*\[\s*\{")
-"""How a list of objects begins, within the first `HEAD` bytes of its file."""
-
-
-def items_of_list(path: Path) -> Iterable[bytes | BadLine] | None:
-    """Return the records of a `*.json` file that holds a list; None for any other file."""
-    if path.suffix != ".json" or not path.is_file():
-        return None
-    try:
-        with path.open("rb") as file:
-            start = file.read(HEAD).removeprefix(BOM_UTF8)
-            if not _LIST.match(start) or path.stat().st_size > MAX_FILE_BYTES:
-                return None
-            data = start + file.read()
-    except OSError:
-        return None
-    found = decode_json(data, list[msgspec.Raw], "for each task in the list")
-    return [found] if isinstance(found, BadLine) else map(bytes, found)
 
 
 def _item(given: object) -> bytes | BadLine:
@@ -175,10 +156,10 @@ def _has(record: Mapping[str, Any], name: str) -> bool:
 
 
 def _scan_items(
-    path: Path, items: Iterable[bytes | BadLine], limit: int | None
+    path: Path, items: Iterable[tuple[int, bytes | BadLine]], limit: int | None
 ) -> Iterator[Task | Problem]:
-    """Yield the tasks of a list, as those of lines. The first record decides on their form."""
-    numbered = enumerate(items, start=1)
+    """Yield the tasks of a list or a table, as those of lines. The first record has their form."""
+    numbered = iter(items)
     first = next(numbered, None)
     if first is None:
         yield Problem(path, 0, "", "no tasks", "give one or more")

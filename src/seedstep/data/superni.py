@@ -30,13 +30,12 @@ from typing import Any
 
 import msgspec
 
-from seedstep.data.reading import BadLine, decode_json
+from seedstep.data.reading import MAX_FILE_BYTES, BadLine, decode_json
 from seedstep.data.records import Example, Problem, Task, placed, raise_first
 from seedstep.data.seeds import TextOrTexts, WrittenExample, WrittenInstance, WrittenTask, task_of
 from seedstep.errors import InputError
 
 __all__ = [
-    "MAX_FILE_BYTES",
     "SHARED_NUMBERS",
     "STEPS_FIELD",
     "TaskFiles",
@@ -48,9 +47,6 @@ __all__ = [
     "task_paths",
 ]
 
-
-MAX_FILE_BYTES = 256 << 20
-"""The size in bytes of the largest task file that is read."""
 
 STEPS_FIELD = "Step-by-Step Instruction"
 """The field for a task's step-by-step instruction, which seedstep adds."""

@@ -13,9 +13,10 @@ Example::
 import csv
 import io
 from abc import ABC, abstractmethod
-from codecs import BOM_UTF8
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
@@ -197,7 +198,10 @@ def _ended(line: bytes | BadLine) -> bytes:
 
 
 class Csv(RowFile):
-    """A file of comma-separated values, or tab-separated in *.tsv, below a row of names.
+    """A file of values below a row of names, as spreadsheets write it.
+
+    Values are separated by commas, semicolons or tabs: by what separates the names. The text is
+    UTF-8 or, where it begins with a byte order mark of that, UTF-16. What is written is UTF-8.
 
     Rows are numbered as a spreadsheet does: the first one below the names is row 2.
     """
@@ -252,9 +256,13 @@ class Csv(RowFile):
 
         write_in_parts(out, lines())
 
-    @property
+    @cached_property
     def _sign(self) -> str:
-        return "\t" if self.path.suffix.lower() == ".tsv" else ","
+        """What separates values: in *.tsv a tab, else what makes the most names, or a comma."""
+        if self.path.suffix.lower() == ".tsv":
+            return "\t"
+        first = next(self._lines([]), "")
+        return max(",;\t", key=lambda sign: len(next(csv.reader([first], delimiter=sign), ())))
 
     def _place(self) -> int:
         names = self.fields()
@@ -271,25 +279,33 @@ class Csv(RowFile):
         """Yield each row, the one of names first, as it stands in the file and as values."""
         taken: list[bytes] = []
 
-        def lines(file: Iterable[bytes]) -> Iterator[str]:
-            for number, line in enumerate(file):
-                taken.append(line)
-                yield (line if number else line.removeprefix(BOM_UTF8)).decode()
-
         csv.field_size_limit(max(LONGEST_LINE, csv.field_size_limit()))
         try:
-            with self.path.open("rb") as file:
-                for values in csv.reader(lines(file), delimiter=self._sign):
-                    raw = b"".join(taken)
-                    taken.clear()
-                    if values:
-                        yield raw, values
+            for values in csv.reader(self._lines(taken), delimiter=self._sign):
+                raw = b"".join(taken)
+                taken.clear()
+                if values:
+                    yield raw, values
         except FileNotFoundError:
             raise InputError(f"{self.path}: no such file", "check the path") from None
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
+        except UnicodeError:
+            what = f"{self.path}: not text in UTF-8"
+            raise InputError(what, "save it as CSV in UTF-8, as spreadsheets can") from None
+        except (OSError, csv.Error) as error:
             what = f"{self.path}: can't be read as CSV: {first_line(error)}"
-            remedy = "write it as UTF-8, with quotes around texts, and close each quote"
-            raise InputError(what, remedy) from None
+            raise InputError(what, "put quotes around texts, and close each quote") from None
+
+    def _lines(self, taken: list[bytes]) -> Iterator[str]:
+        """Yield the lines of the file, and add each to `taken`, in UTF-8."""
+        with self.path.open("rb") as file:
+            is_utf_16 = file.peek(2)[:2] in (BOM_UTF16_LE, BOM_UTF16_BE)
+            lines: Iterable[bytes | str] = file
+            if is_utf_16:
+                lines = io.TextIOWrapper(file, "utf-16", newline="")
+            for number, line in enumerate(lines):
+                raw = line if isinstance(line, bytes) else line.encode()
+                taken.append(raw)
+                yield (raw if number else raw.removeprefix(BOM_UTF8)).decode()
 
 
 _KINDS: dict[str, type[RowFile]] = {

@@ -43,8 +43,8 @@ EXAMPLES_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
 
 
 _TASKS = Place(
-    help="The tasks: a SUPER-NATURALINSTRUCTIONS directory or task file, JSON lines with at least "
-    "a definition, or a bootstrap's run."
+    help="The tasks: a SUPER-NATURALINSTRUCTIONS directory or task file, JSON lines or a table "
+    "with at least a definition, or a bootstrap's run."
 )
 
 
