@@ -318,6 +318,24 @@ def test_flags_without_a_value_show_no_type(name: str, monkeypatch: pytest.Monke
     assert "bool" not in done.out.lower()
 
 
+@pytest.mark.parametrize("name", ["bootstrap", "steps", "judge", "tune", "predict", "encode"])
+def test_the_help_has_room_for_its_texts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    done = seedstep(name, "--help")
+    assert done.code == 0
+    assert "--no-" not in done.out
+    (shown,) = (line for line in done.lines if line.startswith("│ --help "))
+    assert 80 - shown.index("Show this") >= 29, "columns for what a flag does"
+
+
+def test_a_flag_is_switched_off_by_its_other_name() -> None:
+    shown = seedstep("steps", "--help").out
+    assert "--[no-]skip-bad" in shown
+    flags = ("--no-skip-bad", "--tasks", "nowhere", "--model", "local", "--out", "run")
+    error = seedstep("steps", *flags).error
+    assert "nowhere" in error
+
+
 def test_the_shell_completes_commands_flags_and_choices() -> None:
     def completed(line: str) -> list[str]:
         words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1)}

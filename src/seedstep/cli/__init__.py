@@ -7,6 +7,7 @@ as a line. A command that is stopped by Ctrl-C prints how to continue.
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from importlib import import_module, metadata
 from typing import Annotated, Any, NoReturn
@@ -127,10 +128,9 @@ def _load(entry: CommandEntry) -> Any:
 
 
 def _adapt(command: Any) -> None:
-    """Change a command and its subcommands: no type in the help of flags without a value, and
-    errors of the command line in plain words, with long values cut.
+    """Change a command and its subcommands: a help with room for texts, and errors of the command
+    line in plain words, with long values cut.
     """
-    parameters_of = command.get_params
 
     def in_plain_words(function: Any) -> Any:
         def called(*given: Any, **named: Any) -> Any:
@@ -142,14 +142,7 @@ def _adapt(command: Any) -> None:
 
         return called
 
-    def get_params(context: Any) -> Any:
-        parameters = parameters_of(context)
-        for parameter in parameters:
-            if getattr(parameter, "is_flag", False) and parameter.metavar is None:
-                parameter.metavar = ""
-        return parameters
-
-    command.get_params = get_params
+    _adapt_help(command)
     for name in ("make_context", "resolve_command"):
         if hasattr(command, name):
             setattr(command, name, in_plain_words(getattr(command, name)))
@@ -157,6 +150,42 @@ def _adapt(command: Any) -> None:
         () if isinstance(command, CommandTable) else getattr(command, "commands", {}).values()
     ):
         _adapt(below)
+
+
+def _adapt_help(command: Any) -> None:
+    parameters_of, help_of = command.get_params, command.format_help
+
+    def format_help(context: Any, formatter: Any) -> None:
+        command.get_params = lambda of: [_for_help(each, of) for each in parameters_of(of)]
+        try:
+            help_of(context, formatter)
+        finally:
+            command.get_params = parameters_of
+
+    command.format_help = format_help
+
+
+def _for_help(parameter: Any, context: Any) -> Any:
+    """Return a parameter that leaves room for texts in the help.
+
+    Names, second names of flags, and types have a column each, as wide as their longest line: so
+    both names of a flag are written as one, choices below each other, and no type of flags.
+    """
+    shown = copy(parameter)
+    if getattr(parameter, "is_flag", False) and parameter.metavar is None:
+        shown.metavar = ""
+    if getattr(parameter, "secondary_opts", None):
+        shown.opts = [f"--[no-]{name.removeprefix('--')}" for name in parameter.opts]
+        shown.secondary_opts = []
+    type_of = getattr(parameter, "display_type_rich", None)  # not in earlier versions of typer
+    written = type_of(ctx=context) if type_of and shown.metavar is None else None
+    if written and "|" in written and len(written) > MOST_TYPE:
+        shown.metavar = written.replace("|", "|\n")
+    return shown
+
+
+MOST_TYPE = 12
+"""The most characters of choices that are written in one line."""
 
 
 _PLAIN_WORDS = (
