@@ -238,12 +238,14 @@ class TestCheckpoints:
         shutil.copytree(tmp_path / "model", tmp_path / "kept")
         answering_model("Llama", initializer_range=0.1).save_pretrained(tmp_path / "model")
         done = seedstep("predict", "--out", tmp_path / "run", "--name", name)
-        assert "2 instances (task0-word0x0, task0-word0x1) were asked in another way" in done.words
+        assert (
+            "2 instances (task0-word0x0, task0-word0x1) asked in another way before" in done.words
+        )
         predict(tmp_path / "alone", tasks=tasks, **asked).close()
         assert predicted(tmp_path / "run", name) == predicted(tmp_path / "alone", name)
         shutil.copytree(tmp_path / "kept", tmp_path / "model", dirs_exist_ok=True)
         back = seedstep("predict", "--out", tmp_path / "run", "--name", name)
-        assert "are as they were earlier" in back.words
+        assert "back as before" in back.words
         assert predicted(tmp_path / "run", name) == first
 
     def test_know_the_encoding_that_they_were_tuned_on(self, tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ class TestOtherStages:
         _, page = report(run, "--against", "base", tmp_path / "out")
         assert titles(page) == ["Scores", "tuned against base"]
         assert rows(page, "Scores, with 95% intervals over tasks")[1][0] == "base"
-        found = rows(page, "Scores by category, with 95% intervals over tasks")
+        found = rows(page, "Scores by category, without intervals, which need 6 tasks at least")
         assert found[0] == ["category", "metric", "base", "tuned"]
         assert [row[:2] for row in found[1:]] == [
             ["Textual Entailment", "exact match"],
@@ -243,7 +243,7 @@ class TestOtherStages:
             predict(runs[1], **predictions_asked_of(server, tasks)).close()
         system, other = "openai:scripted (before)", "openai:scripted (after)"
         _, page = report(*runs, "--against", system, tmp_path / "out")
-        found = rows(page, "Scores, with 95% intervals over tasks")
+        found = rows(page, "Scores, without intervals, which need 6 tasks at least")
         assert [row[0] for row in found[1:]] == [system, other]
         assert titles(page) == ["Scores", f"{other} against {system}"]
         text = words(page)

@@ -108,7 +108,7 @@ class TestSteps:
         first = server.requests
         again = seedstep(*start, "--language", "German")
         assert again.code == 0
-        assert "1 task (t) were asked in another way" in again.words
+        assert "1 task (t) asked in another way" in again.words
         assert told not in again.words
         for body in server.bodies[first:]:
             last = body["messages"][-1]["content"]

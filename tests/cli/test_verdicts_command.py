@@ -87,6 +87,16 @@ class TestRatings:
         said = seedstep("verdicts", "run", "--limit", 3).out
         assert "32 of 32 verdicts, of which 3 are listed; --limit 32 lists all" in said
 
+    def test_intervals_are_named_where_there_are_some(self, answered: Answered) -> None:
+        assert "Shares in percent with 95% intervals over tasks" in judged(answered).words
+        lines = answered.tasks.read_text().splitlines(keepends=True)
+        answered.tasks.write_text("".join(lines[:3]))
+        few = judged(answered, "--out", "few").words
+        assert "Shares in percent without intervals, which need 6 tasks at least" in few
+        page = seedstep("report", "few", "--out", "page").code
+        assert page == 0
+        assert "in percent without intervals" in Path("page/index.html").read_text()
+
     def test_a_file(self, answered: Answered) -> None:
         judged(answered)
         for name, form in (("v.jsonl", "jsonl"), ("v.csv", "csv")):

@@ -213,7 +213,7 @@ class TestInstancesChange:
         assert rows(tmp_path / "run")[:3] == first[:3]
         (tmp_path / "ni/tasks/task001_capitals.json").write_bytes(kept)
         back = seedstep("predict", "--out", tmp_path / "run")
-        assert "are as they were earlier" in back.words
+        assert "back as before" in back.words
         assert len(model.bodies) == 9
         assert rows(tmp_path / "run") == first
 
@@ -286,7 +286,7 @@ class TestLimitsChange:
         predict(tmp_path / "run", **asked_of(model, tasks)).close()
         done = seedstep("predict", "--out", tmp_path / "run", "--max-new-tokens", 64)
         assert "3 instances (" in done.words
-        assert "were asked in another way: done again" in done.words
+        assert "asked in another way before: done again" in done.words
         assert "3 requests at the most" in done.words
         assert [body["max_tokens"] for body in model.bodies] == [128] * 3 + [64] * 3
         seedstep("predict", "--out", tmp_path / "run", "--max-new-tokens", 128)
@@ -358,7 +358,7 @@ class TestRunsOf010:
         assert self.rows() != first
         done = seedstep("predict", "--out", "predict", "--name", name, flag, back)
         assert done.code == 0, done.err
-        assert "are as they were earlier" in done.words
+        assert "back as before" in done.words
         assert self.rows() == first
 
     def test_they_do_not_come_back_to_another_way_of_asking(self, made: Path) -> None:

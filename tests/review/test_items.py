@@ -119,6 +119,14 @@ def test_all_answers_to_an_instance_go_to_the_same_raters(tmp_path: Path, predic
             assert len(seen) == 4 + 6
 
 
+def test_an_export_without_labels_says_so(tmp_path: Path, predicted: Path) -> None:
+    made = tmp_path / "review"
+    seedstep("review", "new", made, "--form", "rating", "--run", predicted, "--raters", "ann")
+    done = seedstep("review", "export", made, "--to", tmp_path / "labels.jsonl")
+    assert done.code == 0
+    assert "Nobody has labelled anything yet" in done.words
+
+
 def test_pairs_and_the_preferences_that_come_of_them(tmp_path: Path, predicted: Path) -> None:
     made = tmp_path / "review"
     flags = ("--form", "pairs", "--run", predicted, "--raters", "ann", "--per-task", 1, "--seed", 5)
@@ -146,7 +154,7 @@ def test_pairs_and_the_preferences_that_come_of_them(tmp_path: Path, predicted: 
     }
     assert pairs[-1] == expected
     everything = tmp_path / "items.jsonl"
-    seedstep("review", "export", made, "--to", everything)
+    assert "Nobody has labelled" not in seedstep("review", "export", made, "--to", everything).out
     line = json.loads(everything.read_text().splitlines()[-1])
     assert line["labels"]["ann"]["answers"] == {"better": "lose"}
     assert line["settled"] == {"better": "lose"}

@@ -43,7 +43,7 @@ SAID = {
     "steps": "def. words",
     "examples": "tasks with examples",
     "predict": "instances predicted",
-    "judge": "95% intervals",
+    "judge": "missing ones left out",
     "review": "items adjudicated",
     "tune": "steps taken",
 }

@@ -110,12 +110,15 @@ def _price(progress: BootstrapProgress) -> str:
     return "" if usd is None else f", ${usd:,.4f} a task"
 
 
-def _finished(candidate: Candidate) -> Text:
+def _finished(candidate: Candidate, width: int | None = None) -> Text:
+    """Return a line on a finished task. In a `width` the instruction is cut, not what follows."""
     instances = f"{len(candidate.instances)} instance{'s' * (len(candidate.instances) != 1)}"
     kind = "classification, " if candidate.is_classification else ""
-    line = Text.assemble((f"{candidate.id:>7}  ", "green"), plain(candidate.instruction))
-    line.append(f"  ({kind}{instances})", style="dim")
-    return line
+    start, end = f"{candidate.id:>7}  ", f"  ({kind}{instances})"
+    instruction = plain(candidate.instruction)
+    if width is not None:
+        instruction.truncate(max(width - len(start) - len(end), 1), overflow="ellipsis")
+    return Text.assemble((start, "green"), instruction, (end, "dim"))
 
 
 class _PlainWatcher:
@@ -177,8 +180,7 @@ class _LiveWatcher:
             return  # it was retired before
         for candidate in generation.candidates:
             if candidate.task:
-                line = _finished(candidate)
-                line.truncate(self._live.console.width, overflow="ellipsis")
+                line = _finished(candidate, self._live.console.width)
                 self._live.console.print(line, no_wrap=True)
         self.tick(progress)
 

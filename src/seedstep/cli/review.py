@@ -151,6 +151,9 @@ def export(
         found = export_review(review, name, to)
     left = f"; {found.left_out:,} left out: {found.reason}" if found.left_out else ""
     console.print(plain(f"{found.lines:,} lines in {to}{left}"), soft_wrap=True)
+    if not found.labelled:
+        said = "Nobody has labelled anything yet: seedstep review status shows how far raters are."
+        console.print(plain(said), style="yellow", soft_wrap=True)
 
 
 @app.command("forms")

@@ -43,6 +43,7 @@ __all__ = [
     "mean_of_tasks",
     "mean_over_tasks",
     "resample",
+    "said_of_intervals",
 ]
 
 
@@ -80,7 +81,12 @@ class Value:
 
 def about_intervals(values: Iterable[Value]) -> str:
     """Return "with 95% intervals over tasks", or that values have none as there are few tasks."""
-    if any(value.low is not None for value in values):
+    return said_of_intervals(any(value.low is not None for value in values))
+
+
+def said_of_intervals(there: bool) -> str:
+    """Return what is said of values with intervals, or of values without."""
+    if there:
         return "with 95% intervals over tasks"
     return f"without intervals, which need {MIN_UNITS} tasks at least"
 

@@ -13,6 +13,7 @@ Example::
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
@@ -22,7 +23,7 @@ from seedstep.data.records import as_html, html_table
 from seedstep.evaluate import METRICS, Metric, category_metric
 from seedstep.evaluate.agreement import LEVELS, preferences, ratings
 from seedstep.evaluate.compare import Difference, EvaluatedSystem, MeanScores, Pairing
-from seedstep.evaluate.intervals import Value
+from seedstep.evaluate.intervals import Value, said_of_intervals
 from seedstep.evaluate.judge import Judged
 from seedstep.evaluate.scores import ALONE, NO_TOKENS, remarks_beside
 from seedstep.text import markdown_table, one_line
@@ -30,6 +31,7 @@ from seedstep.text import markdown_table, one_line
 __all__ = [
     "NO_CATEGORY",
     "CellTable",
+    "about_shown",
     "comparison_table",
     "comparison_title",
     "comparisons_json",
@@ -55,6 +57,14 @@ class CellTable(NamedTuple):
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+
+_INTERVAL = re.compile(r"\[[-+]?[\d.]+, [-+]?[\d.]+\]$")
+
+
+def about_shown(rows: Iterable[Sequence[str]]) -> str:
+    """Return "with 95% intervals over tasks" if a cell has one, or why none is there."""
+    return said_of_intervals(any(_INTERVAL.search(cell) for row in rows for cell in row))
 
 
 def shown(value: Value, digits: int = 1, sign: Literal["-", "+"] = "-") -> str:

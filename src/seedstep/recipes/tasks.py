@@ -24,6 +24,7 @@ from seedstep.llm import Engine, EngineStats, KeptAnswers, Preview, Spent, known
 from seedstep.llm.endpoints import addresses_of, server_address
 from seedstep.runs import Run, TaskRecords, TaskResult
 from seedstep.runs.batches import has_open_batches
+from seedstep.runs.lists import number_of
 
 __all__ = [
     "StageWork",
@@ -246,7 +247,8 @@ async def _work(
         if unsure:
             left = await _compared(run, work, done, left, unsure, engine, spent)
         if run.changes.any:
-            progress.notes.append(await _to_ask(work, [task for _, task in left], engine, spent))
+            told = await _to_ask(work, [task for _, task in left], engine, spent)
+            progress.notes.append(f"to do: {number_of(len(left), run.stage.noun)}{told}")
         _count_done(progress, run.tasks().tasks, done, work.flaws)
         tasks = tuple(task for _, task in left)
         await stack.enter_async_context(ticking(progress, watch))
@@ -296,9 +298,9 @@ async def _to_ask(work: StageWork, tasks: list[Task], engine: Engine, spent: Spe
     """Return a note on how many requests will be sent for some tasks."""
     view, asked = await still_asked(work, tasks, engine, spent)
     if not asked:
-        return f"to do: {len(tasks):,} tasks, for which all replies are there"
-    requests = sum(view.counts.values())
-    return f"to do: {len(tasks):,} tasks; about {requests:,} requests for {asked:,} of them"
+        return ", for which all replies are there"
+    requests = number_of(sum(view.counts.values()), "request")
+    return f"; about {requests}" + (f" for {asked:,} of them" if asked < len(tasks) else "")
 
 
 async def still_asked(

@@ -43,9 +43,13 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """The result of an export: the number of `lines`, and of items `left_out`, with the reason."""
+    """The result of an export: the number of `lines`, and of items `left_out`, with the reason.
+
+    `labelled` says whether any item has a label.
+    """
 
     lines: int
+    labelled: bool
     left_out: int = 0
     reason: str = ""
 
@@ -59,10 +63,11 @@ def export_review(review: Review, name: str, path: Path) -> Exported:
     """
     lines = [msgspec.json.encode(record) + b"\n" for record in REVIEW_FORMATS[name](review)]
     write_in_parts(path, lines)
+    labelled = any(True for _ in review.rows())
     if name != "preferences":
-        return Exported(len(lines))
+        return Exported(len(lines), labelled)
     reason = "called the same, or not settled"
-    return Exported(len(lines), len(review.items) - len(lines), reason)
+    return Exported(len(lines), labelled, len(review.items) - len(lines), reason)
 
 
 def _items(review: Review) -> Iterator[dict[str, Any]]:

@@ -30,6 +30,7 @@ __all__ = [
     "ListChanges",
     "Removed",
     "aside_notes",
+    "number_of",
     "reconcile",
     "require_same_place",
 ]
@@ -69,12 +70,13 @@ class ListChanges:
     def told(self) -> list[str]:
         """What the user is told, by line."""
         anew = "done again, and the earlier results are kept aside"
-        gone = "are set aside" if self.dropped else "are kept; --removed drop sets them aside"
+        kept = "kept; --removed drop sets them aside"
+        gone = f"results are {'set aside' if self.dropped else kept}"
         lines = (
             (self.changed, f"changed: {anew}"),
-            (self.touched, f"were asked in another way: {anew}"),
-            (self.restored, "are as they were earlier: the results of then are used again"),
-            (self.removed, f"are no longer in the list: their results {gone}"),
+            (self.touched, f"asked in another way before: {anew}"),
+            (self.restored, "back as before: the results of then are used again"),
+            (self.removed, f"no longer in the list: {gone}"),
         )
         told = [f"{_many(tasks, self.noun)} {what}" for tasks, what in lines if tasks]
         return [*told, *self.notes]
@@ -91,7 +93,12 @@ NO_CHANGES = ListChanges()
 def _many(tasks: Sequence[str], noun: str) -> str:
     names = ", ".join(map(short_line, tasks[:SHOWN_NAMES]))
     more = ", ..." if len(tasks) > SHOWN_NAMES else ""
-    return f"{len(tasks):,} {noun}{'s' * (len(tasks) != 1)} ({names}{more})"
+    return f"{number_of(len(tasks), noun)} ({names}{more})"
+
+
+def number_of(count: int, noun: str) -> str:
+    """Return a count with its noun, such as `1 task` or `2 tasks`."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def aside_notes(database: "Database") -> tuple[str, ...]:
@@ -189,6 +196,7 @@ def reconcile(
         unsure=names["unsure"],
         list_changed=list_changed,
         dropped=removed == "drop",
+        noun=run.stage.noun,
     )
 
 

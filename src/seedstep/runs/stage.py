@@ -254,6 +254,9 @@ class Stage(Generic[S, Inputs, R]):
     records: Callable[["Run[S, Inputs, Any]"], R]
     """Opens the records of a run."""
 
+    noun: str = "task"
+    """What its records are about, for messages."""
+
     rows: Callable[["Run[S, Inputs, R]"], Iterable[Mapping[str, Any]]] = _no_rows
     """Yields what a run has as plain rows, for `Run.to_records` and `Run.to_dataset`."""
 

@@ -10,7 +10,7 @@ from seedstep.data.choice import drawn_instances
 from seedstep.errors import InputError, SeedstepError, unknown_name
 from seedstep.evaluate.agreement import missing_verdicts
 from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers, read_rubric
-from seedstep.evaluate.tables import verdict_table
+from seedstep.evaluate.tables import about_shown, verdict_table
 from seedstep.inputs import SystemPredictions, distinct_names, read_systems
 from seedstep.llm.settings import require_price
 from seedstep.prompts import fingerprint
@@ -157,7 +157,7 @@ def _status(run: JudgeRun) -> Blocks:
         table = verdict_table(run.settings.mode, judged)
         yield Rows(table.rows, table.head)
         yield line("")
-        yield line("Shares in percent with 95% intervals over tasks; missing ones left out.")
+        yield line(f"Shares in percent {about_shown(table.rows)}; missing ones left out.")
         yield from (line(said, "warning") for said in empty_answers(run, judged))
     for failure in sorted(missing_verdicts(judged))[:SHOWN_FAILURES]:
         yield line(f"missing: {failure}", "warning")
@@ -227,6 +227,7 @@ def _rows(run: JudgeRun) -> Iterator[dict[str, Any]]:
 
 JUDGE: Stage[JudgeSettings, JudgeInputs, TaskRecords[Judged]] = Stage(
     name="judge",
+    noun="instance",
     settings=JudgeSettings,
     load=_load,
     records=lambda run: TaskRecords(run, Judged),

@@ -16,7 +16,7 @@ from seedstep.data.reviews import FormQuestion, ReviewItem
 from seedstep.evaluate.agreement import OUTCOMES
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.people import StandingLabels, split_in_four, tally, value_name
-from seedstep.evaluate.tables import shown
+from seedstep.evaluate.tables import about_shown, shown
 from seedstep.report.charts import share_chart
 from seedstep.report.records import Block, Field, Paragraph, Section, Specimen, Specimens, Table
 
@@ -100,7 +100,7 @@ def _data(labels: StandingLabels) -> Iterator[Block]:
     every = tally(accepted, labels.items, ("yes", "no"))
     cells = (f"{every.counts['yes']:,} of {every.total:,}", shown(every.shares["yes"]))
     rows.append(("All fields are valid", *cells, PAPER_DATA["all"]))
-    caption = "Data quality (Table 2 of Self-Instruct), with 95% intervals over tasks"
+    caption = f"Data quality (Table 2 of Self-Instruct), {about_shown(rows)}"
     yield Table(caption, ("", "yes", "%", "the paper, %"), tuple(rows))
 
 
@@ -118,7 +118,7 @@ def _steps(labels: StandingLabels) -> Iterator[Block]:
     title = "Correct and complete (Figure 2 of the paper)"
     yield share_chart("people-steps", title, wholes, ("of", "items"))
     head = ("of", "question", "yes", "%")
-    yield Table("The same, with 95% intervals over tasks", head, tuple(rows), names=2)
+    yield Table(f"The same, {about_shown(rows)}", head, tuple(rows), names=2)
     split = split_in_four(first, second)
     names = (
         "correct and complete",
@@ -152,7 +152,7 @@ def _rating(labels: StandingLabels) -> Iterator[Block]:
         rows.append(
             (system, f"{found.counts['yes']:,} of {found.total:,}", shown(found.shares["yes"]))
         )
-    caption = "Acceptable answers (A or B), with 95% intervals over tasks"
+    caption = f"Acceptable answers (A or B), {about_shown(rows)}"
     yield Table(caption, ("system", "acceptable", "%"), tuple(rows))
 
 
@@ -173,9 +173,7 @@ def _pairs(labels: StandingLabels) -> Iterator[Block]:
             rows.append((name, outcome, count, shown(found.shares[outcome]), paper))
     yield share_chart("people-pairs", "Wins, losses and ties", wholes, ("pair", "instances"))
     head = ("pair", "", "instances", "%", "the paper, %")
-    caption = (
-        "Of the first system, with 95% intervals over tasks; the paper's are of its own models"
-    )
+    caption = f"Of the first system, {about_shown(rows)}; the paper's are of its own models"
     yield Table(caption, head, tuple(rows), names=2)
 
 

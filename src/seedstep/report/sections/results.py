@@ -25,7 +25,7 @@ from seedstep.evaluate.compare import (
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import Judged
 from seedstep.evaluate.scores import remarks_beside
-from seedstep.evaluate.tables import group_table, overall_table, shown, verdict_table
+from seedstep.evaluate.tables import about_shown, group_table, overall_table, shown, verdict_table
 from seedstep.inputs import SystemPredictions
 from seedstep.report.charts import bar_chart, difference_chart, interval_chart, share_chart
 from seedstep.report.figures import TaskChange, task_changes
@@ -67,7 +67,7 @@ def results_sections(
         InputError: there is no such system, or two have no instance in common.
     """
     head, rows = overall_table(evaluated)
-    caption = "Scores, with 95% intervals over tasks"
+    caption = f"Scores, {about_shown(rows)}"
     blocks = [Table(caption, head, rows), *_by_category(evaluated), *_absent(evaluated)]
     blocks += _paragraphs(remarks_beside({each.name: each.remarks for each in evaluated}))
     if len(evaluated) == 1 and set(against) <= {evaluated[0].name}:
@@ -160,7 +160,7 @@ def _by_category(evaluated: Sequence[EvaluatedSystem]) -> list[Block]:
     found = group_table(evaluated)
     if not found:
         return []
-    return [Table("Scores by category, with 95% intervals over tasks", *found, names=2)]
+    return [Table(f"Scores by category, {about_shown(found.rows)}", *found, names=2)]
 
 
 def _paragraphs(remarks: Sequence[str]) -> list[Block]:
@@ -279,10 +279,11 @@ def verdicts_section(
         f"{len(judged):,} instances of {tasks:,} tasks. {RATED if is_rating else PREFERRED} "
         "Missing verdicts are left out of all shares."
     )
-    caption = "Verdicts, with shares in percent and their 95% intervals over tasks"
+    table = verdict_table(mode, judged)
+    caption = f"Verdicts, with shares in percent {about_shown(table.rows)}"
     blocks: list[Block] = [
         Paragraph(text),
-        Table(caption, *verdict_table(mode, judged)),
+        Table(caption, *table),
         *_paragraphs(said),
         _levels(judged) if is_rating else _outcomes(judged),
     ]
