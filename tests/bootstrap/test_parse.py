@@ -517,6 +517,24 @@ def test_what_stands_between_examples_is_no_part_of_them(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "pair"),
+    [
+        (
+            "Okay, Ann said.\nQuestion: who?\nOutput: Ann",
+            ("Okay, Ann said.\nQuestion: who?", "Ann"),
+        ),
+        ("Input: a\nOutput: Title\n=====", ("a", "Title\n=====")),
+        ("Input: a\nOutput:\n| x |\n|---|", ("a", "| x |\n|---|")),
+        ("Input: Certainly! It is so:\nOutput: b", ("Certainly! It is so:", "b")),
+    ],
+)
+def test_what_only_looks_like_an_announcement_or_a_rule_stays(
+    text: str, pair: tuple[str, str]
+) -> None:
+    assert [(each.input, each.output) for each in worked_examples(text)] == [pair]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "<input>3</input>\n<output>4</output>",

@@ -274,6 +274,9 @@ def test_what_asks_for_a_text_or_declines_with_thanks_is_a_refusal(text: str) ->
         "Please provide the invoice by Friday.",
         "I understand you, but I can't swim.",
         "No texts were lost.",
+        "No text is included in the ticket price.",
+        "It seems you forgot to include the attachment.",
+        "I know that, but I can't provide it.",
         "I need more time to answer.",
     ],
 )

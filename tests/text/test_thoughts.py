@@ -201,6 +201,9 @@ def test_thoughts_that_programs_show_and_marks_around_an_answer_are_taken_out(te
         "Use the tag `</think>` to end.",
         "Thinking... she was done thinking.\nShe left.",
         "Say '...done thinking.' at the end",
+        "```\n</think>\n```",
+        "The token <|content|> is used.",
+        "<details open><summary>Reasoning behind the law</summary>Text</details>",
     ],
 )
 def test_what_looks_like_shown_thoughts_is_unchanged(text: str) -> None:

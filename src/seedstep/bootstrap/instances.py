@@ -15,7 +15,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import Any
 
-from seedstep.bootstrap.parse import RULE, json_list
+from seedstep.bootstrap.parse import json_list
 from seedstep.text import answer, json_object, plain_text
 from seedstep.text.numbering import label_at_line_start, label_pattern, value_of, words_for
 from seedstep.text.talk import without_talk_of_examples
@@ -82,12 +82,13 @@ _LABEL_AND_FIELD = re.compile(
 
 _PREFACE = re.compile(
     r"(?:(?:sure|certainly|of course|absolutely|ok(?:ay)?|great)\b|here(?:['\u2019]s| is| are)\b"
-    r"|below (?:is|are)\b)[^\n]{0,200}[:：.!][*]{0,2}\s*\n\s*",
+    r"|below (?:is|are)\b)[^\n]{0,200}[:：][*]{0,2}\s*\n\s*",
     re.IGNORECASE,
 )
 """A line before the first field of an instance that announces it."""
 
-_END = re.compile(r"\[END\]|<END>|\#+[ ]?END[ ]?\#+", re.IGNORECASE)
+_END = re.compile(r"[-*_#](?:[ \t]*+[-*_#]){2,}+|\[END\]|<END>|\#+[ ]?END[ ]?\#+", re.IGNORECASE)
+"""A line across the page below an instance, or a mark of its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +207,7 @@ def _without_end(text: str) -> str:
     """Return a text without rules, marks of an end, and headings of examples below it."""
     lines = text.strip().split("\n")
     while len(lines) > 1 and (
-        not lines[-1].strip()
-        or RULE.fullmatch(lines[-1])
-        or _END.fullmatch(lines[-1].strip())
-        or _EXAMPLE.fullmatch(lines[-1])
+        not lines[-1].strip() or _END.fullmatch(lines[-1].strip()) or _EXAMPLE.fullmatch(lines[-1])
     ):
         lines.pop()
     return "\n".join(lines).rstrip()

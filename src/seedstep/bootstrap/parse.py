@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 _NOT_OF_INSTRUCTION = label_at_line_start("input", "output", "class label", "example", "answer")
-RULE = re.compile(r"[ \t]*+(?:[-*_=#~][ \t]*+){3,}+")
+_RULE = re.compile(r"[ \t]*+(?:[-*_=#~][ \t]*+){3,}+")
 """A line across the page, between the items of a list."""
 
 _LONGEST_VALUE = 100
@@ -210,7 +210,7 @@ def _first_block(lines: list[str], *, is_last: bool) -> str:
     """Return the lines of an item up to a blank line, a rule, or the end of a fence."""
     block: list[str] = []
     for line in lines:
-        is_break = not line.strip() or RULE.fullmatch(line)
+        is_break = not line.strip() or _RULE.fullmatch(line)
         ends = is_break or (is_last and CLOSING.match(line.strip()))
         if (ends and block) or line.startswith("```"):
             break

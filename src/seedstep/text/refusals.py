@@ -105,13 +105,15 @@ _ASKS_FOR_MATERIAL = (
         r"(?:(?:please|(?:could|can) you(?: please)?) (?:provide|share|paste|send|give)"
         r"(?: me)?(?: with)? (?:the|your|a|some|an?y?) (?:\w+ )?{m}"
         r"(?: (?:that )?you(?:{a}d| would| want)\b.{0,20}\bme to\b| for me to\b|\W{0,3}\Z)"
-        r"|(?:there (?:is|was) )?no {m} (?:was |were |is |has been )?(?:provided|given|included)\b"
+        r"|(?:there (?:is|was) )?no {m} (?:was |were |is |has been )?(?:provided|given|included)"
+        r"(?:\s*(?:[^\w\s]|\Z)"
+        r"| (?:in|with|by) (?:you|your|the (?:message|prompt|question|request))\b)"
         r"|(?:you|your (?:message|request)) (?:forgot to|(?:have|has|did|do)(?: not|n{a}t)|has no)"
         r" (?:(?:yet )?(?:include|provide|share|attach|paste|specif|give)\w*|any)\b.{0,20}{m}"
-        r"|(?:you )?forgot to include|your message was cut off"
+        r"|(?:you )?forgot to include (?:the|your|an?|any) {m}|your message was cut off"
         r"|I (?:don{a}t|do not) see (?:any|an?|the) {m}.{0,20}\b(?:your|you)\b"
         r"|I need (?:more|the|some) (?:information|context|details|text|input)\b"
-        r".{0,10}\b(?:to (?:answer|help|assist|give|provide|do|complete)|from you)\b)"
+        r".{0,10}\b(?:to (?:answer|help|assist|give|provide|do|complete))\b)"
     )
     .replace("{a}", _A)
     .replace("{m}", _MATERIAL)
@@ -119,7 +121,7 @@ _ASKS_FOR_MATERIAL = (
 """What models write where a task lacks what it speaks of."""
 
 _KINDLY = (
-    r"(?:(?:thank(?: you|s) for|I (?:understand|appreciate|see|know|hear)"
+    r"(?:(?:thank(?: you|s) for|I (?:understand|appreciate)"
     r"|I(?:{a}d| would) (?:be happy|love) to|while I)\b[^.!?]{0,60}?,? but,? )"
 ).replace("{a}", _A)
 _SHORT = r"(?:assist|help|comply|fulfil+|process)"

@@ -70,7 +70,7 @@ FINAL_MARKS = tuple(
         ("<|begin_of_answer|>", "<|end_of_answer|>"),
         ("<|START_RESPONSE|>", "<|END_RESPONSE|>"),
         ("<|im_start|>answer\n", "<|im_end|>"),
-        ("<|content|>", "<|end|>"),
+        ("assistant<|content|>", "<|end|>"),
     )
 )
 """The marks around what is said. All that stands before the last opening one is a thought."""

@@ -78,7 +78,8 @@ _SHOWN = re.compile(
     rf"\s*+(?:\W{{0,3}}Thinking(?=\.\.\.|\u2026)(?P<told>.*?){_DONE}"
     r"|Thinking(?:\.\.\.|\u2026)[ \t]*+\n(?P<begun>.*)"
     r"|<details(?:\s[^<>]{0,200}?\btype=\W?reasoning\b[^<>]{0,200}>"
-    r"|[^<>]{0,200}>\s*+<summary>\W*(?:thought|thinking|reasoning)\b[^<]{0,80}</summary>)"
+    r"|[^<>]{0,200}>\s*+<summary>\W*(?:thoughts?|thinking|reasoning)(?: process| for [^<]{1,40})?"
+    r"\W{0,5}</summary>)"
     r"(?P<folded>.*?)(?:</details>|\Z))",
     re.DOTALL | re.IGNORECASE,
 )
@@ -320,17 +321,19 @@ def _closed(text: str) -> re.Match[str] | None:
     for number, (opening, closing) in enumerate(THOUGHT_MARKS, start=1):
         last = None
         if "`" not in closing:
-            for found in _LONE_CLOSINGS[number].finditer(text):
-                last = last if _is_quoted(text, found) else found
+            found = reversed([*_LONE_CLOSINGS[number].finditer(text)])
+            last = next((each for each in found if not _is_quoted(text, each)), None)
         if last and not re.compile(_pattern(opening), re.I).search(text, 0, last.start()):
             return last
     return None
 
 
 def _is_quoted(text: str, found: re.Match[str]) -> bool:
-    """Whether a mark stands between quotation marks or backticks: it is spoken of."""
+    """Whether a mark stands between quotation marks, or in a fence: it is spoken of."""
     before, after = text[found.start() - 1 : found.start()], text[found.end() : found.end() + 1]
-    return before != "" and before == after and before in "`\"'"
+    if before and before == after and before in "`\"'":
+        return True
+    return text.count("```", 0, found.start()) % 2 == 1 and "```" in text[found.end() :]
 
 
 def _last_final(text: str) -> tuple[str, str] | None:
