@@ -150,6 +150,7 @@ _NO_ANSWER = re.compile(
 """A preface that is no answer: a greeting, or the announcement of something."""
 
 MOST_MARKS_IN_MARKS = 4
+MOST_LOOKED_AT = 20
 
 _CHANNEL_MARK = re.compile(r"<\|(?:start|channel|message)\|>", re.IGNORECASE)
 _OPENED = re.compile(
@@ -321,8 +322,8 @@ def _closed(text: str) -> re.Match[str] | None:
     for number, (opening, closing) in enumerate(THOUGHT_MARKS, start=1):
         last = None
         if "`" not in closing:
-            found = reversed([*_LONE_CLOSINGS[number].finditer(text)])
-            last = next((each for each in found if not _is_quoted(text, each)), None)
+            found = [*_LONE_CLOSINGS[number].finditer(text)][-MOST_LOOKED_AT:]
+            last = next((each for each in reversed(found) if not _is_quoted(text, each)), None)
         if last and not re.compile(_pattern(opening), re.I).search(text, 0, last.start()):
             return last
     return None
