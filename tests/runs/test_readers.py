@@ -1,5 +1,6 @@
 """A reader beside a writer is answered from one moment of the database."""
 
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -11,6 +12,7 @@ import pytest
 
 from seedstep import export, open_run
 from seedstep.errors import StoreError
+from seedstep.runs import database as database_module
 from seedstep.runs.database import Database
 from seedstep.runs.directory import DATABASE
 from seedstep.stages import BOOTSTRAP, tell_item, tell_list, tell_status
@@ -137,3 +139,32 @@ def test_a_database_is_read_through_once_for_an_error(
         database.snapshot(),
     ):
         raise AttributeError("bytes has no strip")
+
+
+def test_what_a_killed_process_had_begun_is_undone_for_a_reader(tmp_path: Path) -> None:
+    made = tmp_path / "made.db"
+    Database.open(made).close()
+    killed = tmp_path / DATABASE
+    with closing(sqlite3.connect(made, isolation_level=None)) as writer:
+        writer.execute("PRAGMA journal_mode = DELETE")  # as before it is changed, at the beginning
+        writer.execute("PRAGMA cache_size = 1")
+        writer.execute("BEGIN")
+        writer.execute("CREATE TABLE begun (text)")
+        writer.executemany("INSERT INTO begun VALUES (?)", [("some" * 2000,)] * 50)
+        for end in ("", "-journal"):
+            shutil.copy(f"{made}{end}", f"{killed}{end}")
+    with closing(Database.open(killed, read_only=True)) as database:
+        assert not database.has_rows("begun")
+        assert database.has_schema
+
+
+def test_a_new_database_is_never_in_a_journal_that_a_reader_can_not_undo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def seen(connection: sqlite3.Connection, path: Path) -> None:
+        assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+        migrate(connection, path)
+
+    migrate = database_module._migrate
+    monkeypatch.setattr(database_module, "_migrate", seen)
+    Database.open(tmp_path / DATABASE).close()

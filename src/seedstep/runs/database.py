@@ -78,6 +78,7 @@ class Database:
                 _create(path)
             _require_content(path)
             if read_only:
+                _roll_back(path)
                 mode = "ro&immutable=1" if _is_at_rest(path) else "ro"
                 reader = _connect(path, mode)
                 _applied(reader, path)
@@ -306,7 +307,18 @@ def _create(path: Path) -> None:
     for leftover in path.parent.glob(f".{path.name}.*"):
         leftover.unlink()
     with whole_file(path) as file, closing(_connect(Path(file.name), "rw")) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")  # so that it is in no other from the start
         _migrate(connection, path)
+
+
+def _roll_back(path: Path) -> None:
+    """Undo what a process that was killed had begun, which a reader can't do, where there is any.
+
+    What a process is about to commit stays: it holds a lock.
+    """
+    if path.with_name(f"{path.name}-journal").exists() and os.access(path.parent, os.W_OK):
+        with closing(_connect(path, "rw")) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master")
 
 
 def _require_content(path: Path) -> None:
