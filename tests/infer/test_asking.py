@@ -17,7 +17,13 @@ from seedstep.errors import InputError, ModelError
 from seedstep.infer.asking import open_asked
 from seedstep.infer.generate import Draw, _Drawing
 from seedstep.llm import Answer, Engine, MemoryLedger, Message, Reply, Request, Sampling
-from seedstep.recipes import distill, import_instructions, make_examples, write_instructions
+from seedstep.recipes import (
+    distill,
+    import_instructions,
+    make_examples,
+    self_instruct,
+    write_instructions,
+)
 from support.answering_models import save_model
 from support.step_server import boat_task
 
@@ -179,6 +185,16 @@ def test_steps_and_outputs_are_written_by_a_checkpoint(models: Path, tmp_path: P
         tmp_path / "out", source=tmp_path / "data.jsonl", model=model, sampling={"output": small}
     ) as written:
         assert written.spent().requests == 1
+
+
+def test_a_bootstrap_asks_a_checkpoint_and_goes_on(models: Path, tmp_path: Path) -> None:
+    how: dict[str, Any] = {"model": f"hf:{models / 'Llama'}", "tasks": 1, "patience": 2}
+    how |= {"window": 2, "sampling": {"generation": {"max_tokens": 8}}}
+    with self_instruct(tmp_path / "run", **how) as run:
+        before = run.spent().requests
+    assert before >= 2
+    with self_instruct(tmp_path / "run", **how, in_flight=2) as again:
+        assert again.spent().requests == before
 
 
 def test_only_checkpoints_have_workers_and_no_effort(tmp_path: Path) -> None:
