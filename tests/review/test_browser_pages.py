@@ -1,6 +1,7 @@
 """Each page in a real browser: hostile and long texts, odd forms, accessibility, the owner's."""
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -280,6 +281,20 @@ def test_questions_of_any_name_and_scales_from_zero(browser: Any, tmp_path: Path
         page.wait_for_selector("text=That was all")
         assert seen.said == []
     assert rows_of(path, "ann") == [("label", {"__proto__": "2", "constructor": "yes"})]
+
+
+def test_an_empty_cell_takes_no_room(browser: Any, tmp_path: Path) -> None:
+    made = Path(__file__).parents[1] / "fixtures" / "v0.1.0" / "bootstrap"
+    run = shutil.copytree(made, tmp_path / "run")
+    with serving(tmp_path, "view", str(run)) as server, watched(browser) as seen:
+        seen.page.goto(f"{server.addresses['view']}0/tasks")
+        cells = "found => found.map(cell => getComputedStyle(cell).minWidth)"
+        empty = seen.page.eval_on_selector_all("td:empty", cells)
+        assert empty
+        assert set(empty) <= {"0px", "auto"}
+        texts = seen.page.eval_on_selector_all("td:not(.number, :empty)", cells)
+        assert texts
+        assert not {"0px", "auto"} & set(texts)
 
 
 @pytest.mark.parametrize("width", [1280, 390])
