@@ -12,6 +12,7 @@ import yaml
 from test_earlier_version import FIXTURES
 from test_steps_run import write_tasks
 
+from seedstep.runs.directory import stage_of
 from seedstep.runs.places import stored_values, write_config
 from support.command_line import seedstep
 from support.predicting import word_model, write_word_tasks
@@ -256,3 +257,7 @@ def test_a_path_is_the_same_however_it_is_written(tmp_path: Path) -> None:
         said(*on, "./project/./seeds.jsonl", at=tmp_path)
         said(*on, "seeds.jsonl", at=place)
         said(*on, "./seeds.jsonl", at=place)
+
+
+def test_a_name_that_is_too_long_is_no_run(tmp_path: Path) -> None:
+    assert stage_of(tmp_path / ("x" * 300)) == ""

@@ -263,7 +263,11 @@ def stored_config(stage: str, path: Path, config: str) -> dict[str, Any]:
 
 def stage_of(path: Path) -> str:
     """Return the name of the stage in the configuration of a run, or "" if there is no run."""
-    return str(read_yaml(path / CONFIG).get(STAGE, "")) if (path / CONFIG).is_file() else ""
+    try:
+        is_run = (path / CONFIG).is_file()
+    except OSError:  # a name that is too long
+        return ""
+    return str(read_yaml(path / CONFIG).get(STAGE, "")) if is_run else ""
 
 
 def require_free(path: Path, config: str, beside: Sequence[str]) -> None:
