@@ -115,7 +115,7 @@ class TestGrown:
         assert names == {one.stem for one in figures.glob("*.png")}
         assert len(names) == drawn == int(grown.done.out.split()[3])
         assert "1-structure" in names
-        assert all(re.fullmatch(r"1-[a-z-]+", name) for name in names)
+        assert all(re.fullmatch(r"(1|first)-[a-z-]+", name) for name in names)
 
     @pytest.mark.parametrize("flag", ["--test-set", "--against"])  # the second as in 0.1.0
     def test_test_sets_are_compared_with(self, flag: str, runs: Path, tmp_path: Path) -> None:
@@ -277,7 +277,10 @@ class TestOtherStages:
         assert heads == ["What was found", "bootstrap: grown", "steps: steps", "tune: tuned"]
         assert page.find(f".//{HTML}h1").text == "What was grown from the seeds?"
         told = [one.text for one in page.find(f".//{HTML}main").iter(f"{HTML}strong")]
-        assert told[0] == "Do the tasks have step-by-step instructions?"
+        assert told[:2] == [
+            "How new are the instructions?",
+            "Do the tasks have step-by-step instructions?",
+        ]
 
 
 class TestWhatIsMissing:
