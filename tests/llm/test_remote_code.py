@@ -76,4 +76,8 @@ def test_all_checkpoints_are_loaded_in_one_place() -> None:
             "llm/dequantize.py",
             "kind.from_pretrained(checkpoint, trust_remote_code=False, **options)",
         ),
+        (
+            "llm/dequantize.py",
+            "model = kind.from_config(config, dtype=getattr(torch, dtype), trust_remote_code=False)",
+        ),
     ]

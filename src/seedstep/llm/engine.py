@@ -86,6 +86,13 @@ _UNDER_WAY: WeakKeyDictionary[Ledger, dict[str, asyncio.Task[Answer]]] = WeakKey
 """The requests that the engines of each ledger ask, by key, so that no two of them ask the same."""
 
 
+def _under_way(ledger: Ledger) -> dict[str, asyncio.Task[Answer]]:
+    try:
+        return _UNDER_WAY.setdefault(ledger, {})
+    except TypeError:  # it is of a class without weak references or hashes
+        return {}
+
+
 class Engine:
     """Sends requests to an endpoint, at most `in_flight` at a time."""
 
@@ -117,7 +124,7 @@ class Engine:
         self._pricing = pricing
         self._reasoning = reasoning if reasoning != Reasoning() else None
         self._asked: dict[str, asyncio.Task[Answer]] = {}
-        self._under_way = _UNDER_WAY.setdefault(ledger, {})
+        self._under_way = _under_way(ledger)
         self._sending: set[asyncio.Task[Answer]] = set()
         self._absent: SeedstepError | None = None
         self._closing = False
