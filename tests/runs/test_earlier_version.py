@@ -329,7 +329,8 @@ def test_stages_of_an_experiment_go_on_with_nothing_to_ask() -> None:
     Path("experiment/stages.json").write_text(json.dumps({"export": done["export"]}))
     run("run experiment.yaml --out experiment")
     assert json.loads(Path("experiment/stages.json").read_bytes()) == done
-    assert Path("experiment/scores.json").read_bytes() == scores
+    ours = Path("experiment/scores.json").read_bytes()
+    assert re.sub(rb' *"(empty|cut)": \d+,\n', b"", ours) == scores, "counted since then"
     for name in runs:
         kept = rows_of(f"experiment/{name}", as_made(f"experiment/{name}"))
         assert {**kept, "scores": []} == {**before[name], "scores": []}
