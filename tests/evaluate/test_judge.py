@@ -321,7 +321,7 @@ class TestRun:
         name = list(right())[2]
         write_predictions(Path(made.systems[1]), {**poor, name: "not at all"})
         done = seedstep("judge", "--out", tmp_path / "run")
-        assert f"1 task ({name}) changed: done again" in done.words
+        assert f"1 instance ({name}) changed: done again" in done.words
         assert model.requests - sent == {"rating": 1, "pairwise": 2}[mode]
         grown = made.judged(mode=mode)
         assert [one.instance for one, other in zip(first, grown, strict=True) if one != other] == [

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import chdir, closing
 from pathlib import Path
 from typing import Any
@@ -176,10 +176,15 @@ def losses(folder: str) -> list[dict[str, float]]:
     return [{name: one[name] for name in kept if name in one} for one in lines]
 
 
+WITH_INTERVALS = " with 95% intervals over tasks"
+"""What 0.1.0 also said where there are too few tasks for intervals."""
+
+
 @pytest.mark.parametrize("command", LOOKS)
 def test_a_run_is_looked_at(command: str) -> None:
     lines = told(command)
-    assert [line for line in expected("told")[command] if line not in lines] == []
+    missing = [line for line in expected("told")[command] if line not in lines]
+    assert [line for line in missing if WITH_INTERVALS not in line] == []
 
 
 @pytest.mark.parametrize("name", BOOTSTRAPS)
@@ -200,15 +205,29 @@ def test_a_recording_is_written_as_before(name: str) -> None:
     assert Path("again.jsonl").read_bytes() == Path(f"{name}.recording.jsonl").read_bytes()
 
 
+def _forget(record: object, names: Sequence[str]) -> None:
+    """Remove entries from a record and all in it."""
+    if isinstance(record, dict):
+        for name in names:
+            record.pop(name, None)
+    parts = record.values() if isinstance(record, dict) else record
+    for part in parts if isinstance(parts, Iterable) and not isinstance(parts, str) else ():
+        _forget(part, names)
+
+
 @pytest.mark.parametrize("command", COUNTS)
 def test_scores_are_the_same(command: str) -> None:
     found = counted(command)
     records = found if isinstance(found, list) else []
-    for record in records:  # 0.1.0 said nothing of what a model was trained on
+    for record in records:  # 0.1.0 counted no empty or cut answers, and had no remarks
         for remark in record.pop("remarks", ()):
             assert remark.endswith(
-                "whether its model was trained on what is scored here is not known"
+                (
+                    "whether its model was trained on what is scored here is not known",
+                    "of 6 answers 6 are empty and 6 are cut at the length limit",
+                )
             )
+        _forget(record, ("empty", "cut"))
     assert found == expected("counted")[command]
 
 

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from math import sqrt
 from pathlib import Path
@@ -18,7 +19,6 @@ from seedstep import self_instruct
 from seedstep.bootstrap import Generation
 from seedstep.bootstrap.gate_kinds import VALID
 from seedstep.errors import BudgetReached, InputError, RunMismatchError
-from seedstep.llm import open_model
 from seedstep.recipes import BootstrapProgress
 from seedstep.stages import BOOTSTRAP, open_run
 from support.command_line import chat_reply, seedstep
@@ -161,11 +161,12 @@ class TestAJudgeOfKnownErrors:
         opened: list[Any] = []
         recipe = sys.modules["seedstep.recipes.self_instruct"]
 
-        def watched(*asked: Any) -> Any:
+        def watched(opening: Any, *asked: Any, **named: Any) -> Any:
             opened.append(asked)
-            return open_model(*asked)
+            return opening(*asked, **named)
 
-        monkeypatch.setattr(recipe, "open_model", watched)
+        for name in ("open_asked", "open_model"):
+            monkeypatch.setattr(recipe, name, partial(watched, getattr(recipe, name)))
         grow(Path("named"), model, tasks=3, gates=judged(model, "openai:scripted"))
         assert len(opened) == 1
         grow(Path("plain"), model, tasks=3, gates={"judged": {"judge": {}}})
