@@ -78,6 +78,6 @@ def test_all_checkpoints_are_loaded_in_one_place() -> None:
         ),
         (
             "llm/dequantize.py",
-            "model = kind.from_config(config, dtype=getattr(torch, dtype), trust_remote_code=False)",
+            "model = kind.from_config(config, trust_remote_code=False, dtype=of_type)",
         ),
     ]

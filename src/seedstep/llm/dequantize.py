@@ -196,9 +196,9 @@ def without_weights(loader: str, config: Any, dtype: str) -> Any:
     import torch
     from accelerate import init_empty_weights
 
-    kind = getattr(import_transformers(), loader)
+    kind, of_type = getattr(import_transformers(), loader), getattr(torch, dtype)
     with init_empty_weights(include_buffers=False):
-        model = kind.from_config(config, dtype=getattr(torch, dtype), trust_remote_code=False)
+        model = kind.from_config(config, trust_remote_code=False, dtype=of_type)
     for module in model.modules():  # in memory, as accelerate knows weights by their places there
         for name, weight in module.named_parameters(recurse=False):
             setattr(module, name, torch.nn.Parameter(torch.empty_like(weight, device="cpu")))
