@@ -50,6 +50,10 @@ SLOW = (
     "bootstrap/test_pipeline.py::test_exactly_as_many_finished_tasks_as_asked_for",
     "bootstrap/test_pipeline.py::test_nothing_is_asked_twice",
     "bootstrap/test_pipeline.py::test_six_seeds_and_two_finished_tasks_are_shown",
+    "bootstrap/test_pipeline.py"
+    "::test_the_data_does_not_depend_on_how_many_are_in_flight_and_how_fast",
+    "bootstrap/test_steering.py"
+    "::TestSteering::test_a_choice_looks_at_few_values_though_many_pairs_are_aside",
     "cli/test_cli.py::test_an_interrupted_process_stops_in_order_and_says_how_to_go_on",
     "cli/test_cli.py::test_each_format_is_exported",
     "cli/test_cli.py::test_help_of_a_process_begins_with_its_name",
@@ -113,9 +117,13 @@ SLOW = (
     "llm/test_budget.py::test_another_address_goes_on_with_the_same_model",
     "llm/test_budget.py::test_tasks_whose_replies_are_there_are_finished_before_the_stop",
     "llm/test_connections.py::test_each_request_gets_its_own_answer",
+    "llm/test_engine.py"
+    "::test_late_replies_lower_the_requests_in_flight_and_prompt_ones_bring_them_back",
     "llm/test_gguf_file.py::test_a_model_that_would_end_the_process_is_one_line",
     "llm/test_gguf_file.py::test_tokens_twice_end_a_process_of_their_own",
     "llm/test_limits.py",
+    "llm/test_local_wait.py"
+    "::TestRequests::test_what_is_being_written_is_heard_and_the_reply_is_whole",
     "llm/test_manners.py::test_a_body_of_harmful_values_is_no_reply_and_asked_for_again",
     "llm/test_remote_code.py",
     "llm/test_replay.py::test_a_replay_ends_in_the_same_bytes_without_a_server",
@@ -140,6 +148,10 @@ SLOW = (
     "recipes/test_growing_experiment.py",
     "recipes/test_measuring.py",
     "recipes/test_merging.py",
+    "recipes/test_merging_different.py"
+    "::test_tasks_are_compared_by_meaning_with_the_seeds_of_other_runs",
+    "recipes/test_merging_different.py"
+    "::test_what_later_rounds_showed_of_their_pools_keeps_its_text",
     "recipes/test_selecting.py",
     "recipes/test_sharded_growth.py",
     "recipes/test_shipped_experiments.py",
@@ -155,10 +167,14 @@ SLOW = (
     "report/test_report_addresses.py::test_no_server_of_a_bootstrap_is_in_the_report",
     "report/test_report_charts.py::TestForms::test_files_stand_alone",
     "report/test_report_charts.py::TestForms::test_ids_are_its_own_and_all_there",
+    "report/test_report_charts.py"
+    "::TestForms::test_in_a_page_it_follows_the_colour_scheme_and_has_a_name",
     "report/test_report_charts.py::TestForms::test_phones_have_a_drawing_of_their_own",
     "report/test_report_charts.py::TestForms::test_the_same_chart_gives_the_same_bytes",
     "report/test_report_charts.py::test_hostile_labels_are_texts",
     "report/test_report_charts.py::test_rows_for_phones_have_their_numbers_beside_their_names",
+    "report/test_report_page.py"
+    "::TestHostileTexts::test_it_is_shown_as_it_is_but_for_what_hides_or_turns_text",
     "report/test_report_page.py::TestHostileTexts::test_no_attribute_runs_or_loads_anything",
     "report/test_report_page.py::TestHostileTexts::test_nothing_but_our_own_elements",
     "report/test_report_page.py::TestPhones::test_nothing_is_wider_than_a_phone",
@@ -175,6 +191,8 @@ SLOW = (
     "runs/test_axes_run.py::test_killed_it_goes_on_to_the_same_bytes",
     "runs/test_axes_run.py::test_requests_in_flight_change_nothing",
     "runs/test_axes_run.py::test_the_report_has_shares_what_is_set_aside_and_distances",
+    "runs/test_batch_faults.py"
+    "::test_a_batch_that_ended_is_said_and_the_same_command_asks_for_the_rest",
     "runs/test_batch_faults.py::test_a_batch_that_may_never_end_is_not_waited_for",
     "runs/test_batch_faults.py::test_a_server_that_fails_once_costs_nothing_twice",
     "runs/test_batch_money.py::test_engines_that_share_a_budget_reserve_in_one_place",
@@ -202,8 +220,12 @@ SLOW = (
     "runs/test_earlier_version.py::test_stages_of_an_experiment_go_on_with_nothing_to_ask",
     "runs/test_frames.py::test_a_run_is_read_as_it_was_asked",
     "runs/test_gate_kinds.py::TestLikelihood::test_a_checkpoint_says_what_it_says_when_measured",
+    "runs/test_gate_kinds.py"
+    "::TestLikelihood::test_a_server_without_likelihoods_ends_the_run_and_is_named",
     "runs/test_gate_kinds.py::TestLikelihood::test_a_text_that_is_too_long_is_not_decided_on",
     "runs/test_gate_kinds.py::TestLikelihood::test_another_checkpoint_is_another_run",
+    "runs/test_gate_models.py"
+    "::TestAJudgeOfKnownErrors::test_rates_prices_and_good_tasks_are_those_that_follow",
     "runs/test_gate_models.py::TestAddress::test_no_report_and_no_card_shows_it",
     "runs/test_gate_models.py::test_the_data_do_not_depend_on_which_reply_comes_first",
     "runs/test_gates.py::TestFromPython::test_a_rule_that_raises_stops_the_run_and_nothing_is_lost",
@@ -228,6 +250,8 @@ SLOW = (
     "runs/test_json_gate.py::TestSchema::test_many_items_are_compared_once",
     "runs/test_judge_address.py::test_a_password_in_any_address_is_neither_told_nor_kept",
     "runs/test_judge_address.py::test_an_address_that_only_the_run_names_is_told",
+    "runs/test_lists_that_grow.py"
+    "::TestTasksChange::test_until_it_is_done_again_a_changed_task_has_no_record",
     "runs/test_lists_that_grow.py::TestTheListGrows::test_killed_while_it_grows",
     "runs/test_places.py::test_the_checkpoint_of_a_gate_is_found_from_another_directory",
     "runs/test_resume.py",
