@@ -11,6 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +24,7 @@ from seedstep.evaluate.measured import OTHER, SHUFFLED, read_measured
 from seedstep.inputs.tasks import judgements_of
 from seedstep.recipes.measuring import (
     REFINED,
+    Version,
     VersionSource,
     exchanged,
     fingerprint,
@@ -97,16 +99,11 @@ def select_steps(
             raise InputError(f"{out} is what is selected from", "name another file after --out")
     joined = [VersionSource.read(name, loaded, source) for name, source in given]
     joined = joined or [VersionSource("", loaded, {})]
-    others = exchanged(joined[0].tasks, seed) if by == "exchanged" else {}
     values = _values(by, given, measured, evaluated)
     counts: Counter[str] = Counter()
     undecided = without = 0
     lines = []
-    for place, task in enumerate(loaded):
-        versions = [version for source in joined for version in source.versions(place)]
-        if by == "exchanged":
-            steps = others.get(task.id, ())
-            versions = [(OTHER, replace(task, steps=steps), "refined")] if steps else []
+    for task, versions in zip(loaded, _versions(by, joined, seed), strict=True):
         found = [
             _Candidate(name, steps_of(shown, kind), values(name, shown, kind))
             for name, shown, kind in versions
@@ -130,6 +127,19 @@ def select_steps(
         raise InputError(what, "name the runs or files that were measured or judged")
     write_in_parts(out, lines)
     return Selected(counts, undecided, without)
+
+
+def _versions(by: SelectBy, joined: Sequence[VersionSource], seed: int) -> list[list[Version]]:
+    """Return the versions of each task's instruction to select from."""
+    tasks = joined[0].tasks
+    if by != "exchanged":
+        places = range(len(tasks))
+        return [[*chain(*(source.versions(place) for source in joined))] for place in places]
+    others = exchanged(tasks, seed)
+    return [
+        [(OTHER, replace(task, steps=others[task.id]), "refined")] if task.id in others else []
+        for task in tasks
+    ]
 
 
 def _line(task: Task, best: _Candidate, by: str) -> bytes:

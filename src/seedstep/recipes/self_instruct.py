@@ -232,16 +232,12 @@ async def _work(
             watch.began(progress)
         return
     model = settings.model
+    how: dict[str, Any] = {"workers": model.workers, "bf16": model.bf16}
     progress.spent = spent = run.spent()
     async with (
         AsyncExitStack() as stack,  # it ends after the engines, which may wait for batches
         open_asked(
-            model.name,
-            model.base_url,
-            model.in_flight,
-            run.identity_url,
-            workers=model.workers,
-            bf16=model.bf16,
+            model.name, model.base_url, model.in_flight, run.identity_url, **how
         ) as endpoint,
         Engine(
             endpoint,
