@@ -265,7 +265,7 @@ def test_without_a_network_a_hub_name_is_refused_at_once(monkeypatch: pytest.Mon
         load_row_forms("hub:databricks/databricks-dolly-15k")
     assert len(str(caught.value).splitlines()) == 1
     assert time.monotonic() - began < 60
-    assert config.HF_HUB_OFFLINE == before
+    assert before == config.HF_HUB_OFFLINE
 
 
 @pytest.mark.parametrize(
